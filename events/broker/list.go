@@ -1,0 +1,45 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Row is an event with its deliveries, as the developer page lists it.
+type Row struct {
+	ID          string          `json:"id"`
+	Type        string          `json:"type"`
+	Subject     string          `json:"subject"`
+	Data        json.RawMessage `json:"data"`
+	CreatedAt   time.Time       `json:"created_at"`
+	PublishedAt *time.Time      `json:"published_at"`
+	Deliveries  json.RawMessage `json:"deliveries"`
+}
+
+const sqlList = `-- outbox.list
+SELECT o.id::text, o.type, o.subject, o.data, o.created_at, o.published_at,
+       coalesce((SELECT jsonb_agg(jsonb_build_object('consumer', d.consumer, 'state', d.state, 'attempts', d.attempts,
+                                                     'last_error', d.last_error) ORDER BY d.consumer)
+                   FROM delivery d WHERE d.event_id = o.id), '[]')
+  FROM outbox o
+ WHERE ($1 = '' OR o.subject = $1 OR o.data->>'transfer_id' = $1)
+   AND (NOT $2 OR EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state = 'dead'))
+ ORDER BY o.id DESC LIMIT $3`
+
+// List returns the newest events, of one subject if one is named, or only those
+// with a dead letter.
+func (b *Broker) List(ctx context.Context, subject string, deadOnly bool, limit int) ([]Row, error) {
+	rows, err := b.DB.Pool().Query(ctx, sqlList, subject, deadOnly, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	return list, nil
+}

@@ -1,0 +1,38 @@
+package events
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	sqlSeen = `-- event.seen
+SELECT EXISTS (SELECT 1 FROM event_consumed WHERE consumer = $1 AND source = $2 AND id = $3)`
+
+	sqlClaim = `-- event.claim
+INSERT INTO event_consumed (consumer, source, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+)
+
+// Seen reports whether the consumer has had the event's effect; a cheap look
+// before any work. Only Claim decides.
+func Seen(ctx context.Context, db *pg.DB, consumer, source, id string) (bool, error) {
+	var seen bool
+	if err := db.Pool().QueryRow(ctx, sqlSeen, consumer, source, id).Scan(&seen); err != nil {
+		return false, pg.Refusal(fmt.Errorf("event seen: %w", err))
+	}
+	return seen, nil
+}
+
+// Claim takes the event for the consumer inside the transaction of its effect;
+// first is false when another delivery had it. A concurrent delivery waits here.
+func Claim(ctx context.Context, tx pgx.Tx, consumer, source, id string) (first bool, err error) {
+	tag, err := tx.Exec(ctx, sqlClaim, consumer, source, id)
+	if err != nil {
+		return false, fmt.Errorf("claim event: %w", err)
+	}
+	return tag.RowsAffected() == 1, nil
+}

@@ -1,0 +1,97 @@
+package events
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// Stored is an outbox row on its way out.
+type Stored struct {
+	ID           string
+	Type         string
+	Subject      string
+	CustomerHash string
+	Data         []byte // JSON, byte for byte as PostgreSQL prints it
+	Traceparent  string
+	CreatedAt    time.Time
+}
+
+// extensionMAC carries the bank's seal, extensionKey names its key.
+const (
+	extensionMAC      = "tidebankmac"
+	extensionKey      = "tidebankkey"
+	extensionCustomer = "customerhash"
+	extensionTrace    = "traceparent"
+)
+
+// ErrSeal refuses an event that the bank did not make.
+var ErrSeal = errors.New("events: the bank's seal does not hold")
+
+// CloudEvent is the row as it travels, sealed.
+func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
+	e := cloudevents.NewEvent()
+	e.SetID(s.ID)
+	e.SetType(s.Type)
+	e.SetSource(Source)
+	e.SetSubject(s.Subject)
+	e.SetTime(s.CreatedAt)
+	if s.CustomerHash != "" {
+		e.SetExtension(extensionCustomer, s.CustomerHash)
+	}
+	if s.Traceparent != "" {
+		e.SetExtension(extensionTrace, s.Traceparent)
+	}
+	if err := e.SetData(cloudevents.ApplicationJSON, json.RawMessage(s.Data)); err != nil {
+		return e, fmt.Errorf("event %s: %w", s.ID, err)
+	}
+	Seal(ring, &e)
+	return e, nil
+}
+
+// Seal signs the event as the bank's own.
+func Seal(ring *keys.Ring, e *cloudevents.Event) {
+	sum, key := ring.MAC(keys.Event, sealed(*e)...)
+	e.SetExtension(extensionMAC, hex.EncodeToString(sum))
+	e.SetExtension(extensionKey, strings.ReplaceAll(key, "/", "-"))
+}
+
+// CheckSeal refuses an event that Seal did not sign.
+func CheckSeal(ring *keys.Ring, e cloudevents.Event) error {
+	text, _ := e.Extensions()[extensionMAC].(string)
+	key, _ := e.Extensions()[extensionKey].(string)
+	sum, err := hex.DecodeString(text)
+	if err != nil || ring.CheckMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, sealed(e)...) != nil {
+		return ErrSeal
+	}
+	return nil
+}
+
+func sealed(e cloudevents.Event) [][]byte {
+	return [][]byte{
+		[]byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()), sm.Digest(compact(e.Data())),
+	}
+}
+
+// compact undoes white space that a structured-mode hop may have changed.
+func compact(data []byte) []byte {
+	var value any
+	decoder := json.NewDecoder(strings.NewReader(string(data)))
+	decoder.UseNumber()
+	if decoder.Decode(&value) != nil {
+		return data
+	}
+	out, err := json.Marshal(value)
+	if err != nil {
+		return data
+	}
+	return out
+}

@@ -1,0 +1,163 @@
+// Package relay carries events from the outbox to the configured sink, at least
+// once and soon.
+//
+// It leases a batch of unpublished rows, publishes it, and then marks it: a relay
+// that dies in between leaves the lease to run out, and another publishes the
+// same events again, which consumers take once. Any number of relays may run. A
+// NOTIFY wakes it; it also looks by itself, so that a lost wake-up costs a second.
+package relay
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// Sink takes responsibility for events: when Publish returns nil, they are safe.
+type Sink interface {
+	Publish(ctx context.Context, batch []cloudevents.Event) error
+}
+
+// Relay is one publisher.
+type Relay struct {
+	DB    *pg.DB
+	Ring  *keys.Ring
+	Sink  Sink
+	Log   *slog.Logger
+	Lease time.Duration // how long a batch is this relay's alone; 10 s if zero
+	Batch int           // 200 if zero
+}
+
+const (
+	pollEvery = time.Second
+	retryBase = 100 * time.Millisecond
+	retryMost = 5 * time.Second
+
+	sqlLease = `-- outbox.lease
+UPDATE outbox SET leased_until = now() + $1
+ WHERE id IN (SELECT id FROM outbox
+               WHERE published_at IS NULL AND (leased_until IS NULL OR leased_until < now())
+               ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING id::text, type, subject, customerhash, data, traceparent, created_at`
+
+	sqlPublished = `-- outbox.published
+UPDATE outbox SET published_at = now() WHERE id = ANY($1::uuid[])`
+
+	sqlRelease = `-- outbox.release
+UPDATE outbox SET leased_until = NULL WHERE id = ANY($1::uuid[]) AND published_at IS NULL`
+
+	sqlPrune = `-- outbox.prune
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM outbox WHERE published_at < now() - interval '7 days' LIMIT 5000)`
+)
+
+// Run publishes until ctx ends.
+func (r *Relay) Run(ctx context.Context) {
+	wake := make(chan struct{}, 1)
+	go r.listen(ctx, wake)
+	pause := retryBase
+	for ctx.Err() == nil {
+		n, err := r.Once(ctx)
+		wait := pollEvery
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.Log.WarnContext(ctx, "relay", slog.Any("cause", err))
+			wait, pause = pause, min(2*pause, retryMost)
+		case n > 0:
+			wait, pause = 0, retryBase
+		default:
+			pause = retryBase
+		}
+		if wait == 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Once publishes one batch and says how many events were in it.
+func (r *Relay) Once(ctx context.Context) (int, error) {
+	lease, size := r.Lease, r.Batch
+	if lease == 0 {
+		lease = 10 * time.Second
+	}
+	if size == 0 {
+		size = 200
+	}
+	rows, err := r.DB.Pool().Query(ctx, sqlLease, lease, size)
+	if err != nil {
+		return 0, fmt.Errorf("lease: %w", err)
+	}
+	stored, err := pgx.CollectRows(rows, pgx.RowToStructByPos[events.Stored])
+	if err != nil || len(stored) == 0 {
+		return 0, err //nolint:wrapcheck // says enough
+	}
+	ids := make([]string, len(stored))
+	batch := make([]cloudevents.Event, len(stored))
+	for i, s := range stored {
+		ids[i] = s.ID
+		if batch[i], err = s.CloudEvent(r.Ring); err != nil {
+			return 0, err
+		}
+	}
+	if err := r.Sink.Publish(ctx, batch); err != nil {
+		_, _ = r.DB.Pool().Exec(context.WithoutCancel(ctx), sqlRelease, ids) // else the lease runs out
+		return 0, fmt.Errorf("publish: %w", err)
+	}
+	if _, err := r.DB.Pool().Exec(context.WithoutCancel(ctx), sqlPublished, ids); err != nil {
+		return 0, fmt.Errorf("mark published: %w", err)
+	}
+	return len(stored), nil
+}
+
+// Prune deletes rows published a week ago, a bounded number at a time.
+func (r *Relay) Prune(ctx context.Context) error {
+	if _, err := r.DB.Pool().Exec(ctx, sqlPrune); err != nil {
+		return fmt.Errorf("prune outbox: %w", err)
+	}
+	return nil
+}
+
+// listen turns NOTIFYs into wake-ups, and comes back after a broken connection.
+func (r *Relay) listen(ctx context.Context, wake chan<- struct{}) {
+	for ctx.Err() == nil {
+		_ = r.listenOnce(ctx, wake) // polling goes on meanwhile
+		select {
+		case <-ctx.Done():
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func (r *Relay) listenOnce(ctx context.Context, wake chan<- struct{}) error {
+	pooled, err := r.DB.Pool().Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	conn := pooled.Hijack() // LISTEN is a session's state; such a connection must not go back
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "LISTEN outbox"); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	for {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+}

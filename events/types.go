@@ -1,0 +1,127 @@
+// Package events is the one list of what the bank tells itself: CloudEvent types,
+// their data, who hears them, and how a consumer has each effect once.
+//
+// Events are CloudEvents 1.0 written to the outbox in the transaction of what
+// they tell. Data never carries personal data in clear; amounts are fen. Fields
+// are only ever added within a version. Every event that leaves the outbox is
+// sealed with the bank's MAC, so that event functions can't be fed by strangers.
+//
+// Source: AUDIT-001, AUDIT-003, FRAUD-002; CloudEvents 1.0.2.
+package events
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// Source is the CloudEvents source of all of the bank's events.
+const Source = "//tidebank"
+
+// The types.
+const (
+	TypeTransferPosted     = "com.tidebank.transfer.posted.v1"
+	TypeOTPIssued          = "com.tidebank.otp.issued.v1"
+	TypeIdentityRegistered = "com.tidebank.identity.registered.v1"
+	TypeIdentityLoggedIn   = "com.tidebank.identity.loggedin.v1"
+	TypeAccessRecorded     = "com.tidebank.access.recorded.v1"
+	TypeFraudScored        = "com.tidebank.fraud.scored.v1"
+)
+
+// TransferPosted tells that a transfer's money has moved. Subject: the transfer.
+type TransferPosted struct {
+	TransferID         string    `json:"transfer_id" format:"uuid"`
+	PostingID          string    `json:"posting_id" format:"uuid"`
+	PayerCustomerID    string    `json:"payer_customer_id" format:"uuid"`
+	PayeeCustomerID    string    `json:"payee_customer_id" doc:"Empty if the payee is no customer"`
+	DebitAccountID     string    `json:"debit_account_id" format:"uuid"`
+	CreditAccountID    string    `json:"credit_account_id" format:"uuid"`
+	AmountFen          money.Fen `json:"amount_fen" minimum:"1"`
+	PayerMasked        string    `json:"payer_masked"`
+	PayeeMasked        string    `json:"payee_masked"`
+	PayerAccountMasked string    `json:"payer_account_masked"`
+	PayeeAccountMasked string    `json:"payee_account_masked"`
+	MemoPresent        bool      `json:"memo_present"`
+	Own                bool      `json:"own" doc:"Between accounts of one customer"`
+	NewPayee           bool      `json:"new_payee" doc:"The first payment to this account"`
+	PostedAt           time.Time `json:"posted_at"`
+	DeviceID           string    `json:"device_id"`
+	Factors            []string  `json:"factors" doc:"What proved the customer's will"`
+}
+
+// OTPIssued asks for a code to be sent; it does not hold the code. Subject: the
+// challenge.
+type OTPIssued struct {
+	Challenge  string `json:"challenge"`
+	Purpose    string `json:"purpose" enum:"register,login,intent"`
+	CustomerID string `json:"customer_id" doc:"Empty: there is nobody to send it to"`
+	IntentID   string `json:"intent_id,omitempty"`
+}
+
+// IdentityRegistered tells that a customer signed up. Subject: the customer.
+type IdentityRegistered struct {
+	CustomerID string `json:"customer_id" format:"uuid"`
+	DeviceID   string `json:"device_id"`
+}
+
+// IdentityLoggedIn tells that a customer logged in. Subject: the customer.
+type IdentityLoggedIn struct {
+	CustomerID string `json:"customer_id" format:"uuid"`
+	DeviceID   string `json:"device_id"`
+	IP         string `json:"ip"`
+}
+
+// AccessRecorded is the record of one call that audit wants to know of: a
+// sensitive read, a proof of identity, or a refusal. Subject: the function.
+type AccessRecorded struct {
+	Function   string `json:"function"`
+	Outcome    string `json:"outcome" doc:"OK or the refusal's code"`
+	Reason     string `json:"reason" doc:"Internal reason, never told to the client"`
+	CustomerID string `json:"customer_id" doc:"Empty if nobody was logged in"`
+	DeviceID   string `json:"device_id"`
+	IP         string `json:"ip"`
+	Trace      string `json:"trace"`
+	Category   string `json:"category" enum:"read,auth,money"`
+}
+
+// FraudScored tells what fraud analysis thinks of a transfer. Subject: the
+// transfer.
+type FraudScored struct {
+	TransferID string   `json:"transfer_id" format:"uuid"`
+	CustomerID string   `json:"customer_id" format:"uuid"`
+	Score      int      `json:"score" minimum:"0" maximum:"100"`
+	Grade      int      `json:"grade" minimum:"0" maximum:"2"`
+	Reasons    []string `json:"reasons"`
+}
+
+// Kind describes one type for schemas, documents and tests.
+type Kind struct {
+	Type string
+	Data any // the zero value of its data
+	What string
+}
+
+// Catalogue lists every type.
+func Catalogue() []Kind {
+	return []Kind{
+		{TypeTransferPosted, TransferPosted{}, "A transfer's money has moved"},
+		{TypeOTPIssued, OTPIssued{}, "A one-time code is to be sent"},
+		{TypeIdentityRegistered, IdentityRegistered{}, "A customer signed up"},
+		{TypeIdentityLoggedIn, IdentityLoggedIn{}, "A customer logged in"},
+		{TypeAccessRecorded, AccessRecorded{}, "A call that audit records"},
+		{TypeFraudScored, FraudScored{}, "Fraud analysis scored a transfer"},
+	}
+}
+
+// CustomerHash partitions events by customer without naming one; empty for the
+// nil id.
+func CustomerHash(customer uuid.UUID) string {
+	if customer == uuid.Nil {
+		return ""
+	}
+	return hex.EncodeToString(sm.Digest(customer[:])[:8])
+}

@@ -1,0 +1,183 @@
+// Package prepare fixes a transfer on the server and tells the customer what it
+// takes to confirm it.
+//
+//	POST /function/transfer-prepare   session
+//
+// Everything is checked here: both accounts, the payee's name, funds, the caps
+// of the factors at hand, risk. Nothing moves yet. The payee is named either by
+// account number and name, or by the id of an own account. Amounts are whole
+// fen. Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH,
+// ACCOUNT_SAME, ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, AMOUNT_INVALID,
+// STEPUP_STRONGER, RISK_REFUSED.
+package prepare
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/transfer"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "transfer-prepare", Summary: "Fix a transfer and say how to confirm it",
+	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
+	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
+	Refusals: []*bankerr.Error{
+		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, transfer.ErrAmount, ledger.ErrSameAccount, ledger.ErrAccountClosed,
+		ledger.ErrFundsInsufficient, stepup.ErrStronger,
+	},
+	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request names the payer's account, the payee and the amount.
+type Request struct {
+	DebitAccountID uuid.UUID  `json:"debit_account_id" format:"uuid" doc:"An account of the caller"`
+	PayeeAccountID *uuid.UUID `json:"payee_account_id,omitempty" format:"uuid" doc:"Another account of the caller"`
+	PayeeAccountNo string     `json:"payee_account_no,omitempty" maxLength:"32" doc:"Or anybody's account number"`
+	PayeeName      string     `json:"payee_name,omitempty" maxLength:"60" doc:"The holder of that number"`
+	Amount         money.Fen  `json:"amount_fen" minimum:"1" doc:"Whole fen"`
+	Memo           string     `json:"memo,omitempty" maxLength:"60" doc:"附言"`
+}
+
+const maxRunes = 60
+
+// Validate refuses what no account could make right.
+func (r Request) Validate() error {
+	switch {
+	case r.Amount <= 0 || r.Amount > money.Max:
+		return transfer.ErrAmount.Because(fn.InvalidField("amount_fen", "out of range"))
+	case (r.PayeeAccountID == nil) == (r.PayeeAccountNo == ""):
+		return fn.InvalidField("payee_account_no", "name either an account number or an own account")
+	case r.PayeeAccountID != nil && r.PayeeName != "":
+		return fn.InvalidField("payee_name", "not for an own account")
+	case r.PayeeAccountNo != "" && r.PayeeName == "":
+		return fn.InvalidField("payee_name", "missing")
+	case len(r.PayeeAccountNo) > 32:
+		return fn.InvalidField("payee_account_no", "too long")
+	case !plain(r.PayeeName):
+		return fn.InvalidField("payee_name", "too long, or not plain text")
+	case !plain(r.Memo):
+		return fn.InvalidField("memo", "too long, or not plain text")
+	}
+	return nil
+}
+
+// plain is short printable text: what is signed must read the same everywhere.
+func plain(text string) bool {
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxRunes {
+		return false
+	}
+	for _, r := range text {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// Response is the intent to confirm.
+type Response struct {
+	IntentID           uuid.UUID `json:"intent_id" format:"uuid"`
+	Text               string    `json:"text" doc:"Show it; a device key signs exactly these bytes"`
+	Digest             []byte    `json:"digest" doc:"SM3 of text"`
+	Combinations       []string  `json:"combinations" doc:"Any one is enough, e.g. sms_otp+device_key"`
+	PayeeNameMasked    string    `json:"payee_name_masked"`
+	PayeeAccountMasked string    `json:"payee_account_masked"`
+	ExpiresAt          time.Time `json:"expires_at"`
+}
+
+type operation struct {
+	store *transfer.Store
+	db    *pg.DB
+	ring  *keys.Ring
+	clock clock.Clock
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+	op := operation{
+		store: transfer.NewStore(host.DB, host.Keys), db: host.DB, ring: host.Keys, clock: host.Clock,
+	}
+	return op.do, nil
+}
+
+func (op operation) do(ctx context.Context, req Request) (Response, error) {
+	caller := fn.CallerFrom(ctx)
+	payer, err := op.store.Own(ctx, req.DebitAccountID, caller.CustomerID)
+	if err != nil {
+		return Response{}, err
+	}
+	payee, err := op.payee(ctx, req, caller.CustomerID)
+	if err != nil {
+		return Response{}, err
+	}
+	plan, err := transfer.NewPlan(payer, payee, req.Amount, req.Memo)
+	if err != nil {
+		return Response{}, err
+	}
+	known, err := op.store.PayeeKnown(ctx, caller.CustomerID, payee.AccountID)
+	if err != nil {
+		return Response{}, err
+	}
+	plan.NewPayee = !known && !plan.Own
+	combinations, err := stepup.Decide(plan.Scene(), fn.RiskFrom(ctx).Grade, plan.Amount)
+	if err != nil {
+		return Response{}, err
+	}
+	return op.save(ctx, caller, plan, combinations)
+}
+
+func (op operation) payee(ctx context.Context, req Request, customer uuid.UUID) (transfer.Party, error) {
+	if req.PayeeAccountID != nil {
+		return op.store.Own(ctx, *req.PayeeAccountID, customer)
+	}
+	return op.store.Payee(ctx, req.PayeeAccountNo, req.PayeeName)
+}
+
+func (op operation) save(
+	ctx context.Context, caller fn.Caller, plan transfer.Plan, combinations []stepup.Combination,
+) (Response, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Response{}, bankerr.ErrInternal.Because(err)
+	}
+	payload, err := json.Marshal(plan)
+	if err != nil {
+		return Response{}, bankerr.ErrInternal.Because(err)
+	}
+	now := op.clock.Now()
+	intent := stepup.Intent{
+		ID: id, CustomerID: caller.CustomerID, DeviceID: caller.DeviceID, Operation: transfer.ConfirmFunction,
+		Payload: payload, Text: plan.Text(id, now), Combinations: combinations,
+		CreatedAt: now, ExpiresAt: now.Add(transfer.IntentLife),
+	}
+	if err := stepup.Save(ctx, op.db, op.ring, intent); err != nil {
+		return Response{}, err
+	}
+	reply := Response{
+		IntentID: id, Text: intent.Text, Digest: sm.Digest([]byte(intent.Text)), PayeeNameMasked: plan.PayeeMasked,
+		PayeeAccountMasked: plan.PayeeAccountMasked, ExpiresAt: intent.ExpiresAt.In(clock.Shanghai),
+	}
+	for _, c := range combinations {
+		reply.Combinations = append(reply.Combinations, c.String())
+	}
+	return reply, nil
+}

@@ -1,0 +1,178 @@
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	sqlPartyColumns = `
+SELECT a.id, a.customer_id, a.state, a.no_masked, a.balance - a.held, c.data_key, c.name_ct
+  FROM account a JOIN customer c ON c.id = a.customer_id `
+
+	sqlPartyOwn = `-- party.own` + sqlPartyColumns + `WHERE a.id = $1 AND a.customer_id = $2`
+
+	sqlPartyByNumber = `-- party.by_number` + sqlPartyColumns + `WHERE a.no_bidx = $1`
+
+	sqlPayeeKnown = `-- payee.known
+SELECT EXISTS (SELECT 1 FROM transfer WHERE customer_id = $1 AND credit_id = $2)`
+
+	sqlTransferInsert = `-- transfer.insert
+INSERT INTO transfer (id, customer_id, intent_id, debit_id, credit_id, amount, detail_ct, posted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+
+	sqlTransferGet = `-- transfer.get
+SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer WHERE id = $1 AND customer_id = $2`
+
+	sqlTransferList = `-- transfer.list
+SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer
+ WHERE customer_id = $1 AND (posted_at, id) < ($2, $3)
+ ORDER BY posted_at DESC, id DESC LIMIT $4`
+)
+
+// Party is one side of a transfer, in clear: it never leaves the domain.
+type Party struct {
+	AccountID    uuid.UUID
+	CustomerID   uuid.UUID
+	State        string
+	Name         string
+	NumberMasked string
+	Available    money.Fen
+}
+
+// Store is the domain's database.
+type Store struct {
+	db   *pg.DB
+	ring *keys.Ring
+}
+
+// NewStore returns a Store.
+func NewStore(db *pg.DB, ring *keys.Ring) *Store { return &Store{db: db, ring: ring} }
+
+// Own finds an account of the customer; ErrNotFound for any other.
+func (s *Store) Own(ctx context.Context, account, customer uuid.UUID) (Party, error) {
+	p, err := s.party(ctx, sqlPartyOwn, account, customer)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Party{}, bankerr.ErrNotFound
+	}
+	return p, err
+}
+
+// Payee finds the account of a number if name is its holder's. No such account
+// and another name are one refusal (LOGIC-004).
+func (s *Store) Payee(ctx context.Context, number, name string) (Party, error) {
+	p, err := s.party(ctx, sqlPartyByNumber, s.ring.BlindIndex("account.no", number))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Party{}, ErrPayeeMismatch
+	}
+	if err == nil && p.Name != name {
+		return Party{}, ErrPayeeMismatch
+	}
+	return p, err
+}
+
+func (s *Store) party(ctx context.Context, sql string, args ...any) (Party, error) {
+	var p Party
+	var dataKey, name []byte
+	err := s.db.Pool().QueryRow(ctx, sql, args...).Scan(
+		&p.AccountID, &p.CustomerID, &p.State, &p.NumberMasked, &p.Available, &dataKey, &name)
+	if err != nil {
+		return Party{}, pg.Refusal(fmt.Errorf("load account: %w", err))
+	}
+	key, err := s.ring.OpenDataKey(dataKey)
+	if err != nil {
+		return Party{}, fmt.Errorf("customer data key: %w", err)
+	}
+	clear, err := key.Open(keys.AAD("customer", "name_ct", p.CustomerID.String()), name)
+	if err != nil {
+		return Party{}, fmt.Errorf("customer name: %w", err)
+	}
+	p.Name = string(clear)
+	return p, nil
+}
+
+// PayeeKnown reports whether the customer has paid this account before.
+func (s *Store) PayeeKnown(ctx context.Context, customer, account uuid.UUID) (bool, error) {
+	var known bool
+	if err := s.db.Pool().QueryRow(ctx, sqlPayeeKnown, customer, account).Scan(&known); err != nil {
+		return false, pg.Refusal(fmt.Errorf("known payee: %w", err))
+	}
+	return known, nil
+}
+
+// Insert adds the order's row to the unit of work that posts it.
+func (s *Store) Insert(unit *pg.Unit, o Order) error {
+	clear, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("order detail: %w", err)
+	}
+	sealed, err := s.ring.Seal(keys.Storage, detailAAD(o.ID), clear)
+	if err != nil {
+		return fmt.Errorf("seal order detail: %w", err)
+	}
+	unit.Add(pg.Statement{SQL: sqlTransferInsert, Args: []any{
+		o.ID, o.CustomerID, o.IntentID, o.Plan.DebitID, o.Plan.CreditID, o.Plan.Amount, sealed, o.PostedAt,
+	}})
+	return nil
+}
+
+// Get finds a transfer of the customer; ErrNotFound for any other.
+func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) {
+	rows, err := s.db.Pool().Query(ctx, sqlTransferGet, id, customer)
+	if err != nil {
+		return Order{}, pg.Refusal(fmt.Errorf("get transfer: %w", err))
+	}
+	o, err := pgx.CollectExactlyOneRow(rows, s.scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Order{}, bankerr.ErrNotFound
+	}
+	return o, err
+}
+
+// List returns the customer's transfers before a place, newest first.
+func (s *Store) List(ctx context.Context, customer uuid.UUID, before Place, limit int) ([]Order, error) {
+	rows, err := s.db.Pool().Query(ctx, sqlTransferList, customer, before.At, before.ID, limit)
+	if err != nil {
+		return nil, pg.Refusal(fmt.Errorf("list transfers: %w", err))
+	}
+	return pgx.CollectRows(rows, s.scan)
+}
+
+// Place is where a page of the list ended.
+type Place struct {
+	At time.Time
+	ID uuid.UUID
+}
+
+func (s *Store) scan(row pgx.CollectableRow) (Order, error) {
+	var o Order
+	var sealed []byte
+	var stored struct {
+		id, customer, intent uuid.UUID
+		at                   time.Time
+	}
+	if err := row.Scan(&stored.id, &stored.customer, &stored.intent, &sealed, &stored.at); err != nil {
+		return Order{}, fmt.Errorf("scan transfer: %w", err)
+	}
+	clear, err := s.ring.Open(keys.Storage, detailAAD(stored.id), sealed)
+	if err != nil {
+		return Order{}, fmt.Errorf("order detail: %w", err)
+	}
+	if err := json.Unmarshal(clear, &o); err != nil {
+		return Order{}, fmt.Errorf("order detail: %w", err)
+	}
+	return o, nil
+}
+
+func detailAAD(id uuid.UUID) []byte { return keys.AAD("transfer", "detail_ct", id.String()) }

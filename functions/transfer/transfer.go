@@ -1,0 +1,178 @@
+// Package transfer holds the rules of moving money inside the bank: to another
+// holder and between a customer's own accounts.
+//
+// A transfer is prepared as an intent (shared/stepup), which fixes everything
+// that will happen, and confirmed by proofs bound to it; confirming reads only
+// what preparing stored. Amounts are whole fen. Names and account numbers leave
+// this package masked.
+//
+// Refusals: ACCOUNT_CLOSED, ACCOUNT_SAME, AMOUNT_INVALID, FUNDS_INSUFFICIENT,
+// PAYEE_MISMATCH, OBJECT_NOT_FOUND. Source: XFER-001, XFER-003, XFER-013,
+// LOGIC-004, LOGIC-006, LOGIC-010.
+package transfer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Refusals.
+var (
+	ErrAmount        = bankerr.New(bankerr.Invalid, "AMOUNT_INVALID")
+	ErrPayeeMismatch = bankerr.New(bankerr.Refused, "PAYEE_MISMATCH")
+)
+
+// ConfirmFunction is the only function that may confirm a transfer's intent.
+const ConfirmFunction = "transfer-confirm"
+
+// IntentLife is how long a prepared transfer waits for its proofs.
+const IntentLife = 10 * time.Minute
+
+// Plan is what an intent to transfer stores: all that confirming will read.
+type Plan struct {
+	DebitID            uuid.UUID `json:"debit_id"`
+	CreditID           uuid.UUID `json:"credit_id"`
+	Amount             money.Fen `json:"amount_fen"`
+	Memo               string    `json:"memo"`
+	Own                bool      `json:"own"`
+	NewPayee           bool      `json:"new_payee"`
+	PayeeCustomerID    uuid.UUID `json:"payee_customer_id"`
+	PayerMasked        string    `json:"payer"`
+	PayeeMasked        string    `json:"payee"`
+	PayerAccountMasked string    `json:"payer_account"`
+	PayeeAccountMasked string    `json:"payee_account"`
+	LimitKind          string    `json:"limit_kind"`
+	LimitCap           money.Fen `json:"limit_cap_fen"` // as the policy stood when prepared
+}
+
+// NewPlan fixes a transfer between two accounts that were found open.
+func NewPlan(debit, credit Party, amount money.Fen, memo string) (Plan, error) {
+	switch {
+	case debit.AccountID == credit.AccountID:
+		return Plan{}, ledger.ErrSameAccount
+	case debit.State != ledger.StateOpen || credit.State != ledger.StateOpen:
+		return Plan{}, ledger.ErrAccountClosed
+	case debit.Available < amount:
+		return Plan{}, ledger.ErrFundsInsufficient
+	}
+	p := Plan{
+		DebitID: debit.AccountID, CreditID: credit.AccountID, Amount: amount, Memo: memo,
+		Own: debit.CustomerID == credit.CustomerID, PayeeCustomerID: credit.CustomerID,
+		PayerMasked: mask.Name(debit.Name), PayeeMasked: mask.Name(credit.Name),
+		PayerAccountMasked: debit.NumberMasked, PayeeAccountMasked: credit.NumberMasked,
+		LimitKind: "transfer.others", LimitCap: stepup.CapToOthers,
+	}
+	if p.Own {
+		p.LimitKind, p.LimitCap = "transfer.own", stepup.CapToOwn
+	}
+	return p, nil
+}
+
+// Scene is the plan's row of the step-up matrix.
+func (p Plan) Scene() stepup.Scene {
+	if p.Own {
+		return stepup.ToOwn
+	}
+	return stepup.ToOthers
+}
+
+// Text is the canonical Chinese text that the customer reads, signs and
+// confirms (AUTH-015); at is when the transfer was prepared.
+func (p Plan) Text(id uuid.UUID, at time.Time) string {
+	lines := []string{
+		"潮汐银行转账确认",
+		"付款账户：" + p.PayerAccountMasked,
+		"收款户名：" + p.PayeeMasked,
+		"收款账户：" + p.PayeeAccountMasked,
+		fmt.Sprintf("金额：人民币%s元（%s）", p.Amount.Yuan(), p.Amount.Capitals()),
+	}
+	if p.Memo != "" {
+		lines = append(lines, "附言："+mask.Text(p.Memo))
+	}
+	lines = append(lines, "时间："+at.In(clock.Shanghai).Format("2006-01-02 15:04:05"), "编号："+id.String())
+	return strings.Join(lines, "\n")
+}
+
+// Order is a confirmed transfer.
+type Order struct {
+	ID         uuid.UUID // the posting's too
+	CustomerID uuid.UUID
+	IntentID   uuid.UUID
+	DeviceID   string
+	Plan       Plan
+	Text       string
+	Factors    []stepup.Factor
+	PostedAt   time.Time
+}
+
+// NewOrder is the order that an intent's proofs have earned.
+func NewOrder(id uuid.UUID, plan Plan, proven *stepup.Evidence, now time.Time) Order {
+	in := proven.Intent
+	return Order{
+		ID: id, CustomerID: in.CustomerID, IntentID: in.ID, DeviceID: in.DeviceID, Plan: plan, Text: in.Text,
+		Factors: proven.Factors, PostedAt: now.Truncate(time.Microsecond), // as PostgreSQL will keep it
+	}
+}
+
+// Posting is the order's movement of money.
+func (o Order) Posting() ledger.Posting {
+	summary := "转账"
+	if o.Plan.Memo != "" {
+		summary += " " + mask.Text(o.Plan.Memo)
+	}
+	return ledger.Posting{
+		ID: o.ID, Kind: "transfer", Debit: o.Plan.DebitID, Credit: o.Plan.CreditID, Amount: o.Plan.Amount,
+		BusinessDay: clock.BusinessDay(o.PostedAt), PostedAt: o.PostedAt,
+		DebitSide:  ledger.Side{Counterparty: o.Plan.PayeeMasked + " " + o.Plan.PayeeAccountMasked, Summary: summary},
+		CreditSide: ledger.Side{Counterparty: o.Plan.PayerMasked + " " + o.Plan.PayerAccountMasked, Summary: summary},
+	}
+}
+
+// Event tells the rest of the bank what happened, without personal data.
+func (o Order) Event() events.TransferPosted {
+	factors := make([]string, len(o.Factors))
+	for i, f := range o.Factors {
+		factors[i] = string(f)
+	}
+	return events.TransferPosted{
+		TransferID: o.ID.String(), PostingID: o.ID.String(),
+		PayerCustomerID: o.CustomerID.String(), PayeeCustomerID: o.Plan.PayeeCustomerID.String(),
+		DebitAccountID: o.Plan.DebitID.String(), CreditAccountID: o.Plan.CreditID.String(),
+		AmountFen: o.Plan.Amount, PayerMasked: o.Plan.PayerMasked, PayeeMasked: o.Plan.PayeeMasked,
+		PayerAccountMasked: o.Plan.PayerAccountMasked, PayeeAccountMasked: o.Plan.PayeeAccountMasked,
+		MemoPresent: o.Plan.Memo != "", Own: o.Plan.Own, NewPayee: o.Plan.NewPayee, PostedAt: o.PostedAt,
+		DeviceID: o.DeviceID, Factors: factors,
+	}
+}
+
+// View is a transfer as its payer sees it.
+type View struct {
+	TransferID         uuid.UUID `json:"transfer_id" format:"uuid"`
+	Status             string    `json:"status" enum:"posted"`
+	Amount             money.Fen `json:"amount_fen"`
+	PayeeNameMasked    string    `json:"payee_name_masked"`
+	PayerAccountMasked string    `json:"payer_account_masked"`
+	PayeeAccountMasked string    `json:"payee_account_masked"`
+	Memo               string    `json:"memo"`
+	PostedAt           time.Time `json:"posted_at"`
+}
+
+// View shows the order.
+func (o Order) View() View {
+	return View{
+		TransferID: o.ID, Status: "posted", Amount: o.Plan.Amount, PayeeNameMasked: o.Plan.PayeeMasked,
+		PayerAccountMasked: o.Plan.PayerAccountMasked, PayeeAccountMasked: o.Plan.PayeeAccountMasked,
+		Memo: mask.Text(o.Plan.Memo), PostedAt: o.PostedAt.In(clock.Shanghai),
+	}
+}

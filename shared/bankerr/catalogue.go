@@ -1,0 +1,56 @@
+package bankerr
+
+// Text is what a customer reads about a refusal.
+type Text struct {
+	Title  string // what happened
+	Advice string // what to do next
+}
+
+// Lookup returns the customer's text for a code. A code without one gets the
+// text of INTERNAL_ERROR; a test over the registry finds such codes.
+func Lookup(code string) (Text, bool) {
+	t, ok := catalogue[code]
+	if !ok {
+		return catalogue["INTERNAL_ERROR"], false
+	}
+	return t, true
+}
+
+// The one catalogue of customer texts, by code. Never says more than the code.
+var catalogue = map[string]Text{
+	"ACCOUNT_CLOSED":          {"账户状态不允许该交易", "请核对收付款账户，或联系客服"},
+	"ACCOUNT_SAME":            {"付款账户与收款账户相同", "请选择不同的账户"},
+	"AMOUNT_INVALID":          {"金额不正确", "请输入大于零、不超过限额的金额"},
+	"CAPTCHA_REJECTED":        {"图形验证码错误或已失效", "请刷新图形验证码后重试"},
+	"CAPTCHA_REQUIRED":        {"请先完成图形验证码", "请获取并填写图形验证码"},
+	"CHANNEL_EXPIRED":         {"安全通道已失效", "请重新打开应用"},
+	"CHANNEL_REFUSED":         {"无法建立安全通道", "请升级应用后重试"},
+	"DEVICE_MISMATCH":         {"设备信息已变化", "请重新登录"},
+	"FRAME_REJECTED":          {"请求未通过安全校验", "请检查手机时间和网络后重试"},
+	"FRAME_REPLAYED":          {"请求重复", "请返回后重新操作"},
+	"FUNCTION_UNKNOWN":        {"没有该功能", "请升级应用后重试"},
+	"FUNDS_INSUFFICIENT":      {"账户可用余额不足", "请更换付款账户或修改金额"},
+	"IDEMPOTENCY_KEY_MISSING": {"请求缺少唯一标识", "请升级应用后重试"},
+	"IDEMPOTENCY_KEY_REUSED":  {"该请求标识已用于其他内容", "请返回后重新操作"},
+	"INPUT_INVALID":           {"提交的信息有误", "请检查后重新提交"},
+	"INPUT_TOO_LARGE":         {"提交的内容过大", "请缩短后重新提交"},
+	"INTENT_EXPIRED":          {"该笔操作已过期", "请重新发起"},
+	"INTERNAL_ERROR":          {"系统繁忙", "请稍后再试；如需帮助请联系客服并提供流水号"},
+	"LIMIT_EXCEEDED":          {"超过交易限额", "请降低金额，或使用安全等级更高的认证方式"},
+	"LOGIN_FAILED":            {"用户名、密码或验证码错误", "请检查后重试"},
+	"METHOD_NOT_ALLOWED":      {"请求方式不支持", "请升级应用后重试"},
+	"OBJECT_NOT_FOUND":        {"没有找到相关信息", "请返回后刷新重试"},
+	"OTP_TOO_OFTEN":           {"验证码发送过于频繁", "请稍后再获取验证码"},
+	"PASSWORD_WEAK":           {"密码不符合安全要求", "请勿使用连续、重复数字或证件号、手机号中的数字，两个密码不能相同"},
+	"PAYEE_MISMATCH":          {"收款户名与账号不符", "请核对收款人信息"},
+	"PROOF_REJECTED":          {"身份验证未通过", "请核对验证码、密码或重新签名"},
+	"RATE_LIMITED":            {"操作过于频繁", "请稍后再试"},
+	"REGISTRATION_REFUSED":    {"信息核验未通过", "请核对姓名、证件、卡号、密码和预留手机号"},
+	"REQUEST_IN_PROGRESS":     {"该请求正在处理", "请稍后查询结果，勿重复提交"},
+	"RISK_REFUSED":            {"该交易存在风险，已被拦截", "请联系客服核实"},
+	"SERVICE_UNAVAILABLE":     {"服务暂时不可用", "请稍后再试"},
+	"SESSION_DISPLACED":       {"您的账号已在其他设备登录", "如非本人操作请立即修改密码并联系客服"},
+	"SESSION_REQUIRED":        {"登录已失效", "请重新登录"},
+	"STEPUP_STRONGER":         {"需要更高安全等级的认证方式", "请使用U盾、令牌等方式，或降低金额"},
+	"TRADE_PASSWORD_LOCKED":   {"交易密码已锁定", "请稍后再试或联系客服"},
+}

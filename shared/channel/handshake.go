@@ -1,0 +1,148 @@
+package channel
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// ErrHandshake refuses a handshake: malformed, of another version, or not signed
+// by the bank's key.
+var ErrHandshake = errors.New("channel: handshake refused")
+
+// RandomSize is that of each side's random, in bytes.
+const RandomSize = 32
+
+// Hello is what the client sends to channel-open.
+type Hello struct {
+	Version      int    `json:"version" doc:"1"`
+	ClientKey    []byte `json:"client_key" doc:"Fresh SM2 public key, PKIX DER"`
+	ClientRandom []byte `json:"client_random" doc:"32 bytes"`
+	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation"`
+}
+
+// Welcome is the bank's answer. The signature is over the transcript.
+type Welcome struct {
+	ChannelID    []byte `json:"channel_id" doc:"16 bytes"`
+	ServerKey    []byte `json:"server_key" doc:"Fresh SM2 public key, PKIX DER"`
+	ServerRandom []byte `json:"server_random" doc:"32 bytes"`
+	Certificate  []byte `json:"certificate" doc:"X.509 DER of the bank's channel key; pin it"`
+	PasswordKey  []byte `json:"password_key" doc:"SM2 public key that passwords are sealed to, PKIX DER"`
+	ExpiresInS   int    `json:"expires_in_s" doc:"Seconds that an unused channel is kept"`
+	Signature    []byte `json:"signature" doc:"SM2 by the certificate's key over the transcript"`
+}
+
+// Server is the bank's side of the handshake.
+type Server struct {
+	Signer      *sm.PrivateKey
+	Certificate []byte
+	PasswordKey []byte // PKIX DER
+	Life        time.Duration
+}
+
+// Accept answers a client's hello and returns the new channel.
+func (s Server) Accept(hello Hello) (Welcome, ID, Keys, error) {
+	if hello.Version != Version || len(hello.ClientRandom) != RandomSize {
+		return Welcome{}, ID{}, Keys{}, ErrHandshake
+	}
+	peer, err := sm.ParsePublicKey(hello.ClientKey)
+	if err != nil {
+		return Welcome{}, ID{}, Keys{}, ErrHandshake
+	}
+	fresh, err := sm.GenerateKey()
+	if err != nil {
+		return Welcome{}, ID{}, Keys{}, fmt.Errorf("channel: %w", err)
+	}
+	serverKey, err := fresh.Public().Marshal()
+	if err != nil {
+		return Welcome{}, ID{}, Keys{}, fmt.Errorf("channel: %w", err)
+	}
+	var id ID
+	random := make([]byte, RandomSize)
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	_, _ = rand.Read(random)
+	welcome := Welcome{
+		ChannelID: id[:], ServerKey: serverKey, ServerRandom: random, Certificate: s.Certificate,
+		PasswordKey: s.PasswordKey, ExpiresInS: int(s.Life / time.Second),
+	}
+	secret, err := sm.Agree(fresh, peer)
+	if err != nil {
+		return Welcome{}, ID{}, Keys{}, ErrHandshake
+	}
+	transcript := transcript(hello, welcome)
+	if welcome.Signature, err = sm.Sign(s.Signer, transcript); err != nil {
+		return Welcome{}, ID{}, Keys{}, fmt.Errorf("channel: %w", err)
+	}
+	return welcome, id, deriveKeys(secret, transcript), nil
+}
+
+// Client is an app's side of one handshake.
+type Client struct {
+	hello Hello
+	own   *sm.PrivateKey
+}
+
+// NewClient starts a handshake with a fresh key.
+func NewClient(deviceID string) (*Client, error) {
+	own, err := sm.GenerateKey()
+	if err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	public, err := own.Public().Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	random := make([]byte, RandomSize)
+	_, _ = rand.Read(random) // never fails (crypto/rand)
+	return &Client{
+		own: own, hello: Hello{Version: Version, ClientKey: public, ClientRandom: random, DeviceID: deviceID},
+	}, nil
+}
+
+// Hello is what to send.
+func (c *Client) Hello() Hello { return c.hello }
+
+// Finish checks the bank's answer against the pinned key and returns the channel.
+func (c *Client) Finish(w Welcome, pinned *sm.PublicKey) (ID, Keys, error) {
+	if len(w.ChannelID) != len(ID{}) || len(w.ServerRandom) != RandomSize {
+		return ID{}, Keys{}, ErrHandshake
+	}
+	transcript := transcript(c.hello, w)
+	if err := sm.Verify(pinned, transcript, w.Signature); err != nil {
+		return ID{}, Keys{}, ErrHandshake
+	}
+	peer, err := sm.ParsePublicKey(w.ServerKey)
+	if err != nil {
+		return ID{}, Keys{}, ErrHandshake
+	}
+	secret, err := sm.Agree(c.own, peer)
+	if err != nil {
+		return ID{}, Keys{}, ErrHandshake
+	}
+	return ID(w.ChannelID), deriveKeys(secret, transcript), nil
+}
+
+// transcript is all that both sides said, each part preceded by its length in
+// four bytes.
+func transcript(h Hello, w Welcome) []byte {
+	parts := [][]byte{
+		[]byte("tidebank channel v1"), h.ClientKey, h.ClientRandom, []byte(h.DeviceID),
+		w.ChannelID, w.ServerKey, w.ServerRandom, w.Certificate, w.PasswordKey,
+	}
+	var out []byte
+	for _, p := range parts {
+		n := len(p)
+		out = append(out, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		out = append(out, p...)
+	}
+	return out
+}
+
+// deriveKeys binds both keys to everything that was said.
+func deriveKeys(secret, transcript []byte) Keys {
+	raw := sm.Derive(secret, sm.Digest(transcript), 2*len(sm.Key{}))
+	return Keys{ClientToServer: sm.Key(raw[:16]), ServerToClient: sm.Key(raw[16:])}
+}

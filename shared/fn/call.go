@@ -1,0 +1,106 @@
+package fn
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	handler "github.com/openfaas/templates-sdk/go-http"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/idem"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Caller is who a request came from, as the runtime established it.
+type Caller struct {
+	CustomerID uuid.UUID // zero unless logged in
+	DeviceID   string
+	Channel    channel.ID
+	IP         string
+}
+
+// call is one request on its way through the stages.
+type call struct {
+	*httpHandler
+
+	http     handler.Request
+	header   channel.Header
+	keys     *channel.Keys // nil until the channel is known: then replies are sealed
+	caller   Caller
+	raw      json.RawMessage
+	request  any
+	key      string
+	ticket   *idem.Ticket
+	stored   []byte // the first answer to a repeated request
+	risk     risk.Decision
+	proof    *stepup.Evidence
+	recorded bool // the operation took its reply into its transaction
+	started  time.Time
+	status   int
+	body     []byte
+}
+
+type contextKey struct{}
+
+func fromContext(ctx context.Context) *call {
+	c, ok := ctx.Value(contextKey{}).(*call)
+	if !ok {
+		panic("fn: not called by the runtime")
+	}
+	return c
+}
+
+// CallerFrom tells an operation who called it.
+func CallerFrom(ctx context.Context) Caller { return fromContext(ctx).caller }
+
+// EvidenceFrom returns the intent whose proofs the runtime verified.
+func EvidenceFrom(ctx context.Context) *stepup.Evidence { return fromContext(ctx).proof }
+
+// RiskFrom returns what risk decided about this call.
+func RiskFrom(ctx context.Context) risk.Decision { return fromContext(ctx).risk }
+
+// RecordReply adds the idempotency record with its reply to the operation's unit
+// of work: an idempotent operation must commit both together.
+func RecordReply(ctx context.Context, unit *pg.Unit, reply any) error {
+	c := fromContext(ctx)
+	body, err := json.Marshal(reply)
+	if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	idem.Record(unit, *c.ticket, body)
+	c.recorded = true
+	return nil
+}
+
+// startTrace continues the caller's trace or starts one, so that every call has
+// a trace id to give to a client.
+func startTrace(ctx context.Context, name string, header http.Header) (context.Context, trace.Span) {
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		var id trace.TraceID
+		var span trace.SpanID
+		_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+		_, _ = rand.Read(span[:])
+		ctx = trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span}))
+	}
+	return otel.Tracer("github.com/tidebank/tidebank/shared/fn").Start(ctx, name)
+}
+
+func traceID(ctx context.Context) string { return trace.SpanContextFromContext(ctx).TraceID().String() }
+
+// clientIP is the address nearest to the client that the edge reported.
+func clientIP(header http.Header) string {
+	first, _, _ := strings.Cut(header.Get("X-Forwarded-For"), ",")
+	return strings.TrimSpace(first)
+}

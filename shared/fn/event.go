@@ -1,0 +1,149 @@
+package fn
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/jackc/pgx/v5"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/bankerr"
+)
+
+// Delivery is an event as an event function receives it.
+type Delivery[Data any] struct {
+	ID      string
+	Type    string
+	Subject string
+	Time    time.Time
+	Data    Data
+	Raw     []byte // the data as it was sent
+}
+
+// arrived is a CloudEvent that passed the stages.
+type arrived struct{ event cloudevents.Event }
+
+// eventHandler is an opened event function.
+type eventHandler struct {
+	spec  Spec
+	host  *Host
+	react func(ctx context.Context, e arrived) (Effect, error)
+}
+
+func newEventHandler(spec Spec, host *Host, react func(context.Context, arrived) (Effect, error)) *eventHandler {
+	return &eventHandler{spec: spec, host: host, react: react}
+}
+
+func reactTyped[Data any](ctx context.Context, e arrived, react Reaction[Data]) (Effect, error) {
+	var data Data
+	// Fields are only ever added within a version, so unknown ones pass.
+	if err := json.Unmarshal(e.event.Data(), &data); err != nil {
+		return nil, bankerr.ErrInput.Because(fmt.Errorf("event data: %w", err))
+	}
+	return react(ctx, Delivery[Data]{
+		ID: e.event.ID(), Type: e.event.Type(), Subject: e.event.Subject(), Time: e.event.Time(), Data: data,
+		Raw: e.event.Data(),
+	})
+}
+
+// Handle takes one delivery. It answers an empty 202 when the event has had its
+// effect, now or before; 400 when it never can have, which brokers don't retry;
+// 503 when a later try may succeed.
+func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
+	ctx := req.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.spec.timeout())
+	defer cancel()
+	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
+	defer span.End()
+	started := h.host.Clock.Now()
+	err := h.take(ctx, req)
+	h.host.Metrics.observe(h.spec.Name, outcome(err), h.host.Clock.Now().Sub(started))
+	if err == nil {
+		return handler.Response{StatusCode: http.StatusAccepted}, nil
+	}
+	e := bankerr.From(err)
+	h.host.Log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("function", h.spec.Name),
+		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("trace", traceID(ctx)))
+	status := http.StatusServiceUnavailable
+	if e.Kind() == bankerr.Invalid || e.Kind() == bankerr.Refused {
+		status = http.StatusBadRequest
+	}
+	return handler.Response{StatusCode: status}, nil
+}
+
+func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	if int64(len(req.Body)) > h.host.Limits.BodyBytes {
+		return ErrTooLarge
+	}
+	event, err := readEvent(ctx, req)
+	if err != nil {
+		return bankerr.ErrInput.Because(err)
+	}
+	if err := events.CheckSeal(h.host.Keys, event); err != nil {
+		return bankerr.ErrInput.Because(err)
+	}
+	if !slices.Contains(h.spec.Consumes, event.Type()) {
+		return bankerr.ErrInput.Because(fmt.Errorf("event type %q is not for %s", event.Type(), h.spec.Name))
+	}
+	seen, err := events.Seen(ctx, h.host.DB, h.spec.Name, event.Source(), event.ID())
+	if err != nil || seen {
+		return err
+	}
+	effect, err := h.react(ctx, arrived{event})
+	if err != nil {
+		return err
+	}
+	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		first, err := events.Claim(ctx, tx, h.spec.Name, event.Source(), event.ID())
+		if err != nil || !first || effect == nil {
+			return err
+		}
+		return effect(ctx, tx)
+	})
+}
+
+var errNoEvent = errors.New("neither a CloudEvent nor a connector's delivery of one")
+
+// readEvent reads a CloudEvent in binary or structured mode. OpenFaaS connectors
+// send the structured event raw under X-Topic.
+func readEvent(ctx context.Context, req handler.Request) (cloudevents.Event, error) {
+	header := req.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if header.Get("X-Topic") != "" && header.Get("Ce-Id") == "" {
+		header.Set("Content-Type", cloudevents.ApplicationCloudEventsJSON)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(req.Body))
+	if err != nil {
+		return cloudevents.Event{}, fmt.Errorf("event request: %w", err)
+	}
+	r.Header = header
+	event, err := cehttp.NewEventFromHTTPRequest(r)
+	if err != nil || event == nil {
+		return cloudevents.Event{}, errors.Join(errNoEvent, err)
+	}
+	if err := event.Validate(); err != nil {
+		return cloudevents.Event{}, fmt.Errorf("event: %w", err)
+	}
+	return *event, nil
+}

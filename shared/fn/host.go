@@ -1,0 +1,89 @@
+package fn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// Host is what a process lends its functions. A function's own process opens one
+// from the environment; the local bank and tests share one among all functions.
+type Host struct {
+	DB       *pg.DB
+	Redis    redis.UniversalClient
+	Keys     *keys.Ring
+	Sessions *session.Store
+	Risk     risk.Evaluator
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Metrics  *Metrics
+	Limits   Limits
+}
+
+// Limits bound what the runtime takes in.
+type Limits struct {
+	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536"`
+	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1"`
+}
+
+// Config is what a function's process reads from the environment.
+type Config struct {
+	DB      pg.Config
+	Keys    keys.Config
+	Session session.Config
+	Limits  Limits
+	Redis   struct {
+		URL string `envconfig:"REDIS_URL" required:"true"`
+	}
+}
+
+// OpenHost opens a process's host from its environment. Connections are lazy: no
+// network is touched. It fails when the crypto self-test fails (CRYPTO-005).
+func OpenHost(ctx context.Context) (*Host, error) {
+	var config Config
+	if err := envconfig.Process("", &config); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if err := sm.SelfTest(); err != nil {
+		return nil, fmt.Errorf("crypto self-test: %w", err)
+	}
+	db, err := pg.Open(ctx, config.DB)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	options, err := redis.ParseURL(config.Redis.URL)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	ring, err := keys.Open(ctx, config.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	host := &Host{
+		DB: db, Redis: redis.NewClient(options), Keys: ring, Risk: risk.Baseline{}, Clock: clock.System{},
+		Log: NewLogger(os.Stderr), Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits,
+	}
+	host.Sessions, err = session.New(host.Redis, ring, host.Clock, config.Session)
+	if err != nil {
+		return nil, fmt.Errorf("sessions: %w", err)
+	}
+	return host, nil
+}
+
+// Close gives the connections back.
+func (h *Host) Close() {
+	h.DB.Close()
+	_ = h.Redis.Close() // nothing is lost with a connection
+}

@@ -1,0 +1,162 @@
+package fn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/google/uuid"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// bound is a typed operation behind untyped seams.
+type bound struct {
+	decode func(raw json.RawMessage) (any, error)
+	run    func(ctx context.Context, request any) (any, error)
+}
+
+// httpHandler is an opened HTTP function.
+type httpHandler struct {
+	spec   Spec
+	host   *Host
+	bound  bound
+	stages []stage // all of them; a test removes one to see that another test fails
+}
+
+func newHTTPHandler(spec Spec, host *Host, op bound) *httpHandler {
+	return &httpHandler{spec: spec, host: host, bound: op, stages: stages}
+}
+
+// Handle answers one request. The error is always nil: a refusal is a reply.
+func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
+	ctx := req.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.spec.timeout())
+	defer cancel()
+	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
+	defer span.End()
+	c := &call{httpHandler: h, http: req, started: h.host.Clock.Now(), status: http.StatusOK}
+	c.caller.IP = clientIP(req.Header)
+	ctx = context.WithValue(ctx, contextKey{}, c)
+
+	refused := c.pass(ctx)
+	refused = c.record(ctx, refused)
+	if refused != nil {
+		c.refuse(ctx, refused)
+	}
+	h.host.Metrics.observe(h.spec.Name, outcome(refused), h.host.Clock.Now().Sub(c.started))
+	return c.seal(refused), nil
+}
+
+// pass takes the call through the stages; a panic in one is a refusal that
+// tells nothing.
+func (c *call) pass(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	for _, s := range c.stages {
+		if err := s.run(c, ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record leaves the access record that the Spec asks for, before anything is
+// answered: what can't be recorded is not told (AUDIT-006, AUDIT-007).
+func (c *call) record(ctx context.Context, refused error) error {
+	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth || c.spec.Audit == AuditMoney && refused != nil
+	if !wanted || c.keys == nil {
+		return refused
+	}
+	event := events.AccessRecorded{
+		Function: c.spec.Name, Outcome: outcome(refused), DeviceID: c.caller.DeviceID, IP: c.caller.IP,
+		Trace: traceID(ctx), Category: string(c.spec.Audit),
+	}
+	if c.caller.CustomerID != uuid.Nil {
+		event.CustomerID = c.caller.CustomerID.String()
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	var unit pg.Unit
+	err = unit.Emit(ctx, pg.Event{
+		ID: id, Type: events.TypeAccessRecorded, Subject: c.spec.Name,
+		CustomerHash: events.CustomerHash(c.caller.CustomerID), Data: event,
+	})
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // the record of a call that timed out is wanted most
+	if err := c.host.DB.Commit(ctx, &unit); err != nil && refused == nil {
+		return err
+	}
+	return refused
+}
+
+// refuse turns the refusal into the call's reply and its one log line.
+func (c *call) refuse(ctx context.Context, err error) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = bankerr.ErrUnavailable.Because(err)
+	}
+	e := bankerr.From(err)
+	c.status = e.Kind().Status()
+	c.body = problemJSON(e, traceID(ctx))
+	level := slog.LevelInfo
+	if e.Kind() == bankerr.Internal || e.Kind() == bankerr.Unavailable {
+		level = slog.LevelError
+	}
+	c.host.Log.LogAttrs(ctx, level, "refused", slog.String("function", c.spec.Name), slog.String("code", e.Code()),
+		slog.Any("cause", e.Unwrap()), slog.String("trace", traceID(ctx)))
+}
+
+// seal puts the reply into the channel, refusals too, once there is one.
+func (c *call) seal(refused error) handler.Response {
+	header := http.Header{}
+	if refused != nil {
+		if wait := bankerr.From(refused).RetryAfter(); wait > 0 {
+			header.Set("Retry-After", strconv.Itoa(int(wait.Seconds()+0.5)))
+		}
+	}
+	header.Set("Cache-Control", "no-store") // INPUT-006
+	header.Set("X-Content-Type-Options", "nosniff")
+	if c.keys == nil {
+		header.Set("Content-Type", contentType(refused))
+		return handler.Response{StatusCode: c.status, Body: c.body, Header: header}
+	}
+	header.Set("Content-Type", channel.MediaType)
+	sealed, err := channel.SealReply(*c.keys, c.header, c.host.Clock.Now(), c.spec.Name, c.status, c.body)
+	if err != nil { // the module is latched shut: nothing leaves in clear
+		return handler.Response{StatusCode: http.StatusServiceUnavailable, Header: header}
+	}
+	return handler.Response{StatusCode: c.status, Body: sealed, Header: header}
+}
+
+func contentType(refused error) string {
+	if refused != nil {
+		return "application/problem+json"
+	}
+	return "application/json"
+}
+
+func outcome(refused error) string {
+	if refused == nil {
+		return "OK"
+	}
+	return bankerr.From(refused).Code()
+}

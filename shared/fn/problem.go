@@ -1,0 +1,36 @@
+package fn
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+)
+
+// Problem is what a client reads about a refusal (RFC 9457). Title and Detail
+// are for customers; Code is for programs; Trace is for the service desk.
+type Problem struct {
+	Type   string `json:"type" doc:"Always about:blank; the code says it all"`
+	Status int    `json:"status"`
+	Code   string `json:"code" doc:"Stable, see docs/errors.md"`
+	Title  string `json:"title" doc:"What happened, in Chinese"`
+	Detail string `json:"detail" doc:"What the customer can do, in Chinese"`
+	Field  string `json:"field,omitempty" doc:"The request's field that was wrong, if one was"`
+	Trace  string `json:"trace" doc:"Give this to the service desk"`
+}
+
+func problemJSON(e *bankerr.Error, trace string) []byte {
+	text, _ := bankerr.Lookup(e.Code())
+	p := Problem{
+		Type: "about:blank", Status: e.Kind().Status(), Code: e.Code(), Title: text.Title, Detail: text.Advice, Trace: trace,
+	}
+	var field *fieldError
+	if errors.As(e, &field) {
+		p.Field = field.field
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return []byte(`{"type":"about:blank","status":500,"code":"INTERNAL_ERROR"}`)
+	}
+	return body
+}

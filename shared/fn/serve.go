@@ -1,0 +1,134 @@
+package fn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+	handler "github.com/openfaas/templates-sdk/go-http"
+)
+
+// ServeConfig is where and how long a function's process serves.
+type ServeConfig struct {
+	Port  string        `envconfig:"PORT" default:"8080"`
+	Drain time.Duration `envconfig:"FN_DRAIN" default:"20s"`
+}
+
+// Serve runs one function's process until SIGTERM: the whole of a generated
+// main. It exits with 1 when the function can't be opened.
+func Serve(f Function) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := serve(ctx, f); err != nil {
+		NewLogger(os.Stderr).Error("stopped", slog.String("function", f.Spec.Name), slog.Any("cause", err))
+		os.Exit(1)
+	}
+}
+
+func serve(ctx context.Context, f Function) error {
+	var config ServeConfig
+	if err := envconfig.Process("", &config); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	stopTracing, err := startTracing(ctx, f.Spec.Name)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
+	host, err := OpenHost(ctx)
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	entry, err := f.Open(ctx, host)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+config.Port)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	return Run(ctx, listener, Mux(entry, host), config.Drain)
+}
+
+// Run serves until ctx ends, then lets what is at work finish within drain.
+func Run(ctx context.Context, listener net.Listener, mux http.Handler, drain time.Duration) error {
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: time.Minute, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// Mux routes a function's process: health, readiness, metrics, and the rest to
+// the function.
+func Mux(entry handler.FunctionHandler, host *Host) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /_/ready", host.ready)
+	mux.Handle("GET /metrics", host.Metrics.Handler())
+	mux.Handle("/", Adapt(entry, host.Limits.BodyBytes))
+	return mux
+}
+
+func (h *Host) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+	defer cancel()
+	if err := errors.Join(h.DB.Pool().Ping(ctx), h.Redis.Ping(ctx).Err()); err != nil {
+		h.Log.WarnContext(ctx, "not ready", slog.Any("cause", err))
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// Adapt puts net/http in front of a function's entry.
+func Adapt(entry handler.FunctionHandler, bodyBytes int64) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytes+1)) // one more shows that it is too large
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		if r.Header.Get("X-Forwarded-For") == "" {
+			if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+				r.Header.Set("X-Forwarded-For", host)
+			}
+		}
+		req := handler.Request{Body: body, Header: r.Header, QueryString: r.URL.RawQuery, Method: r.Method, Host: r.Host}
+		req.WithContext(r.Context())
+		resp, err := entry.Handle(req)
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		for name, values := range resp.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(resp.StatusCode)
+		_, _ = w.Write(resp.Body) // a client that left has no use for an error
+	})
+}

@@ -1,0 +1,82 @@
+// Package idem remembers the answers to requests that must have their effect
+// once (LOGIC-013).
+//
+// A record is (caller, operation, key) with the SM3 of the request and the reply,
+// committed together with the effect. A repeated request gets the stored reply;
+// the same key with another request is refused: IDEMPOTENCY_KEY_REUSED.
+package idem
+
+import (
+	"crypto/hmac"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// ErrKeyReused refuses a key that stands for another request.
+var ErrKeyReused = bankerr.New(bankerr.Conflict, "IDEMPOTENCY_KEY_REUSED")
+
+// ErrRepeated tells the runtime that the request's twin committed first; the
+// runtime then answers with the twin's reply.
+var ErrRepeated = errors.New("idem: the same request has committed already")
+
+// Ticket is one request's claim to be carried out once.
+type Ticket struct {
+	Caller    string // who, e.g. customer:<id>
+	Operation string // the function
+	Key       string // the client's
+	BodyHash  []byte // SM3 of the request
+}
+
+// Stored is a record found.
+type Stored struct {
+	bodyHash []byte
+	reply    []byte
+}
+
+const (
+	sqlLookup = `-- idempotency.lookup
+SELECT body_hash, reply FROM idempotency WHERE caller = $1 AND operation = $2 AND key = $3`
+
+	sqlRecord = `-- idempotency.record
+INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, $5)`
+)
+
+// QueueLookup asks, in a batch with other reads, for the ticket's record; found
+// is called if there is one.
+func QueueLookup(batch *pgx.Batch, t Ticket, found func(Stored)) {
+	batch.Queue(sqlLookup, t.Caller, t.Operation, t.Key).QueryRow(func(row pgx.Row) error {
+		var s Stored
+		err := row.Scan(&s.bodyHash, &s.reply)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("idempotency lookup: %w", err)
+		}
+		found(s)
+		return nil
+	})
+}
+
+// Answer is the stored reply, if the ticket is for the same request.
+func (s Stored) Answer(t Ticket) ([]byte, error) {
+	if !hmac.Equal(s.bodyHash, t.BodyHash) {
+		return nil, ErrKeyReused
+	}
+	return s.reply, nil
+}
+
+// Record adds the ticket's record to the unit of work of its effect. Add it
+// first: a twin at work then waits here, before it takes any other lock.
+func Record(unit *pg.Unit, t Ticket, reply []byte) {
+	unit.Add(pg.Statement{
+		SQL:    sqlRecord,
+		Args:   []any{t.Caller, t.Operation, t.Key, t.BodyHash, reply},
+		Refuse: map[string]error{"idempotency_key_unique": ErrRepeated},
+	})
+}

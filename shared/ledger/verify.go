@@ -1,0 +1,127 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// CheckMAC refuses a sum that is not the named key's over the parts.
+type CheckMAC func(keyID string, sum []byte, parts ...[]byte) error
+
+// Report is what a sweep over the whole ledger found. A sound ledger has zero
+// everywhere but in Postings.
+type Report struct {
+	Postings     int64
+	Sum          money.Fen // of all balances, with what is not folded yet
+	WrongBalance int64     // accounts whose balance is not the sum of their entries
+	Overdrawn    int64     // customers' accounts below what is available
+	Unbalanced   int64     // postings without exactly two opposite entries of their amount
+	Forged       int64     // postings whose MAC does not hold
+}
+
+// Sound reports whether nothing is wrong.
+func (r Report) Sound() bool {
+	return r == Report{Postings: r.Postings}
+}
+
+const (
+	sqlVerifySums = `-- ledger.verify
+WITH folded AS (
+    SELECT a.id, a.kind, a.held, a.balance + coalesce((SELECT sum(f.amount) FROM ledger_fold f WHERE f.account_id = a.id), 0) AS balance,
+           coalesce((SELECT sum(e.amount) FROM entry e WHERE e.account_id = a.id), 0) AS entries
+      FROM account a)
+SELECT (SELECT count(*) FROM posting),
+       (SELECT coalesce(sum(balance), 0)::bigint FROM folded),
+       (SELECT count(*) FROM folded WHERE balance <> entries),
+       (SELECT count(*) FROM folded WHERE kind <> 'internal' AND balance - held < 0),
+       (SELECT count(*) FROM posting p WHERE 2 <> (
+           SELECT count(*) FROM entry e
+            WHERE e.posting_id = p.id AND (e.account_id = p.debit_id AND e.amount = -p.amount
+                                        OR e.account_id = p.credit_id AND e.amount = p.amount)))`
+
+	sqlVerifyPostings = `-- posting.all
+SELECT id, kind, debit_id, credit_id, amount, business_day, posted_at, mac, mac_key FROM posting`
+
+	sqlFold = `-- ledger.fold
+WITH taken AS (DELETE FROM ledger_fold WHERE (account_id, posting_id) IN (
+         SELECT account_id, posting_id FROM ledger_fold LIMIT 5000 FOR UPDATE SKIP LOCKED) RETURNING account_id, amount),
+     summed AS (SELECT account_id, sum(amount)::bigint AS amount FROM taken GROUP BY account_id),
+     done AS (UPDATE account a SET balance = a.balance + s.amount FROM summed s WHERE a.id = s.account_id)
+SELECT count(*) FROM taken`
+)
+
+// Verify sweeps the ledger in one consistent view.
+func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
+	var r Report
+	tx, err := db.Pool().BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return r, pg.Refusal(fmt.Errorf("verify: %w", err))
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // read only
+	err = tx.QueryRow(ctx, sqlVerifySums).Scan(&r.Postings, &r.Sum, &r.WrongBalance, &r.Overdrawn, &r.Unbalanced)
+	if err != nil {
+		return r, pg.Refusal(fmt.Errorf("verify sums: %w", err))
+	}
+	rows, err := tx.Query(ctx, sqlVerifyPostings)
+	if err != nil {
+		return r, pg.Refusal(fmt.Errorf("verify postings: %w", err))
+	}
+	var p Posting
+	var sum []byte
+	var keyID string
+	into := []any{&p.ID, &p.Kind, &p.Debit, &p.Credit, &p.Amount, &p.BusinessDay, &p.PostedAt, &sum, &keyID}
+	_, err = pgx.ForEachRow(rows, into, func() error {
+		if check(keyID, sum, p.figures()...) != nil {
+			r.Forged++
+		}
+		return nil
+	})
+	if err != nil {
+		return r, pg.Refusal(fmt.Errorf("verify postings: %w", err))
+	}
+	return r, nil
+}
+
+// Fold moves appended entries of internal accounts into their balances, a batch
+// at a time, and says how many it moved; call it until that is zero.
+func Fold(ctx context.Context, db *pg.DB) (int64, error) {
+	var moved int64
+	err := db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, sqlFold).Scan(&moved)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("fold: %w", err)
+	}
+	return moved, nil
+}
+
+const sqlAccountInsert = `-- account.insert
+INSERT INTO account (id, customer_id, kind, no_ct, no_bidx, no_masked, card_password, opened_at)
+VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8) ON CONFLICT DO NOTHING`
+
+// Account is a new account, whose number is sealed by whoever opens it. It
+// starts at zero: an opening balance is a posting from an internal account.
+type Account struct {
+	ID           uuid.UUID
+	CustomerID   *uuid.UUID // nil: internal
+	Kind         string     // debit, class2, class3, internal
+	NumberSealed []byte
+	NumberIndex  []byte
+	NumberMasked string
+	CardPassword string // hashed; empty for none
+	OpenedAt     time.Time
+}
+
+// OpenAccount adds the account to a unit of work; one that exists stays.
+func OpenAccount(u *pg.Unit, a Account) {
+	u.Add(pg.Statement{SQL: sqlAccountInsert, Args: []any{
+		a.ID, a.CustomerID, a.Kind, a.NumberSealed, a.NumberIndex, a.NumberMasked, a.CardPassword, a.OpenedAt,
+	}})
+}

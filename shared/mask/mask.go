@@ -1,0 +1,120 @@
+// Package mask hides the part of personal data that a reply, message or voucher
+// must not show: the one rule for each kind of field (MASK-004, MASK-006).
+//
+// All functions take the clear text and return the masked one; what is too
+// short to keep anything of is hidden whole. They never fail.
+package mask
+
+import "strings"
+
+// Name keeps the last character: 王小明 → **明, 李四 → *四.
+func Name(name string) string { return keep(name, 0, 1) }
+
+// Phone keeps three and four digits: 138****5678.
+func Phone(phone string) string { return keep(phone, 3, 4) }
+
+// Account keeps the first six and the last four digits of a card or account
+// number: 622848*********1234.
+func Account(number string) string { return keep(number, 6, 4) }
+
+// IDNo keeps the first and the last digit of an identity number.
+func IDNo(number string) string { return keep(number, 1, 1) }
+
+// Text masks within free text whatever Leaks would object to.
+func Text(text string) string {
+	raw := []byte(text)
+	for i := 0; i < len(raw); {
+		if !isWord(raw[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(raw) && isWord(raw[i]) {
+			i++
+		}
+		if personal(raw[start:i]) {
+			copy(raw[start:i], keep(string(raw[start:i]), 3, 4))
+		}
+	}
+	return string(raw)
+}
+
+func keep(text string, head, tail int) string {
+	runes := []rune(text)
+	hidden := len(runes) - head - tail
+	if hidden < 1 {
+		return strings.Repeat("*", len(runes))
+	}
+	return string(runes[:head]) + strings.Repeat("*", hidden) + string(runes[len(runes)-tail:])
+}
+
+// Leaks reports whether a JSON text shows, in any string, what looks like a
+// mobile number, a card or account number or an identity number in clear: a run
+// of 11 digits that starts with 1, of 15 to 19 digits, or of 17 and an X, that
+// stands alone. Longer words (UUIDs, tokens) and JSON numbers are not meant.
+func Leaks(text []byte) bool {
+	for i := 0; i < len(text); {
+		if !isWord(text[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(text) && isWord(text[i]) {
+			i++
+		}
+		if personal(text[start:i]) && !bareNumber(text, start) {
+			return true
+		}
+	}
+	return false
+}
+
+func isWord(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '_' || c == '+'
+}
+
+func personal(word []byte) bool {
+	n := len(word)
+	if n == 18 && (word[17] == 'X' || word[17] == 'x') {
+		return digits(word[:17])
+	}
+	return digits(word) && (n == 11 && word[0] == '1' || n >= 15 && n <= 19)
+}
+
+func digits(word []byte) bool {
+	for _, c := range word {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// bareNumber reports whether the word at start is a JSON number: it follows a
+// colon, bracket or comma without a quote.
+func bareNumber(text []byte, start int) bool {
+	for i := start - 1; i >= 0; i-- {
+		switch text[i] {
+		case ' ', '\n', '\t':
+			continue
+		case ':', '[', ',':
+			return i > 0 && !insideString(text[:i])
+		}
+		return false
+	}
+	return start == 0
+}
+
+// insideString reports whether the text breaks off within a JSON string.
+func insideString(text []byte) bool {
+	inside := false
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && inside:
+			i++
+		case text[i] == '"':
+			inside = !inside
+		}
+	}
+	return inside
+}

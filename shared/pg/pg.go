@@ -1,0 +1,125 @@
+// Package pg is the bank's way into PostgreSQL: a lazy pool, transactions that
+// retry what may be retried, and the unit of work that commits in one round trip.
+//
+// Refusals: SERVICE_UNAVAILABLE when the database can't be reached,
+// REQUEST_IN_PROGRESS when a lock is held too long. A DB is safe for concurrent
+// use; a Unit belongs to one goroutine.
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+)
+
+// ErrBusy asks the client to look at the result a little later.
+var ErrBusy = bankerr.New(bankerr.Conflict, "REQUEST_IN_PROGRESS").WithRetryAfter(time.Second)
+
+// Config is read from the environment once.
+type Config struct {
+	URL      string `envconfig:"DATABASE_URL" required:"true"`
+	MaxConns int32  `envconfig:"DATABASE_MAX_CONNS" default:"8"`
+}
+
+// DB is a pool of connections.
+type DB struct {
+	pool *pgxpool.Pool
+	wake *waker
+}
+
+// Open prepares a pool; it connects when first used.
+func Open(ctx context.Context, config Config) (*DB, error) {
+	c, err := pgxpool.ParseConfig(config.URL)
+	if err != nil {
+		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL") // the cause would show the password
+	}
+	c.MaxConns = max(1, config.MaxConns)
+	c.MinConns = 0
+	c.ConnConfig.ConnectTimeout = 3 * time.Second
+	c.ConnConfig.RuntimeParams["application_name"] = "tidebank"
+	c.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	c.ConnConfig.RuntimeParams["lock_timeout"] = "3s"
+	c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	return &DB{pool: pool, wake: newWaker(pool)}, nil
+}
+
+// Pool gives reads their connections.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// Close stops the waker and gives the connections back.
+func (db *DB) Close() {
+	db.wake.stop()
+	db.pool.Close()
+}
+
+// InTx runs work in a transaction and commits it unless work fails. It rolls
+// back on a panic, and tries again, a few times, what PostgreSQL gave up for
+// serialisation or deadlock, so work must be repeatable and call no network.
+func (db *DB) InTx(ctx context.Context, work func(ctx context.Context, tx pgx.Tx) error) error {
+	return retry(ctx, func() error { return db.tryTx(ctx, work) })
+}
+
+func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx pgx.Tx) error) (err error) {
+	tx, err := db.pool.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	emitted := &emitCounter{Tx: tx}
+	done := false
+	defer func() {
+		if !done { // an error or a panic
+			_ = tx.Rollback(context.WithoutCancel(ctx))
+		}
+	}()
+	if err := work(ctx, emitted); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	done = true
+	if emitted.events > 0 {
+		db.wake.poke()
+	}
+	return nil
+}
+
+// Refusal turns a driver's error into what the bank answers: an unreachable
+// database is SERVICE_UNAVAILABLE, a lock held too long is REQUEST_IN_PROGRESS.
+// Any other error, a refusal too, comes back as it is.
+func Refusal(err error) error {
+	var refused *bankerr.Error
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		switch {
+		case server.Code == "55P03":
+			return ErrBusy.Because(err)
+		case server.Code[:2] == "08", server.Code[:2] == "57", server.Code[:2] == "53", retryable(err):
+			return bankerr.ErrUnavailable.Because(err)
+		}
+		return err
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
+		return bankerr.ErrUnavailable.Because(err)
+	}
+	return err
+}

@@ -1,0 +1,238 @@
+// Package session keeps what the bank remembers about one app connection: its
+// secure channel, the login on it and how often it calls.
+//
+// A login is a property of the channel, so a session can't be carried to another
+// device: losing the channel is losing the login (SESSION-001, DEVICE-001). One
+// customer has one live login; a later one displaces the earlier at once
+// (SESSION-003). Everything lives in Redis under one hash tag per channel, so
+// that a request costs one script call there; Redis may lose it all, and then
+// customers log in again. Channel keys rest there sealed. Times are milliseconds
+// since 1970, lifetimes seconds. A Store is safe for concurrent use.
+//
+// Refusals: CHANNEL_EXPIRED, FRAME_REPLAYED, RATE_LIMITED, SESSION_DISPLACED,
+// SESSION_REQUIRED.
+package session
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// Refusals.
+var (
+	ErrChannelExpired = bankerr.New(bankerr.Unauthenticated, "CHANNEL_EXPIRED")
+	ErrReplayed       = bankerr.New(bankerr.Conflict, "FRAME_REPLAYED")
+	ErrRateLimited    = bankerr.New(bankerr.TooMany, "RATE_LIMITED")
+	ErrRequired       = bankerr.New(bankerr.Unauthenticated, "SESSION_REQUIRED")
+	ErrDisplaced      = bankerr.New(bankerr.Unauthenticated, "SESSION_DISPLACED")
+)
+
+// Config is read from the environment once.
+type Config struct {
+	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h"`
+	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m"`
+}
+
+// ErrIdleTooLong refuses a configuration against SESSION-004 (at most 15 min).
+var ErrIdleTooLong = errors.New("SESSION_IDLE must be between 1s and 15m")
+
+// Channel is an open secure channel.
+type Channel struct {
+	DeviceID string
+	Keys     channel.Keys
+}
+
+// Login is a customer's live session on a channel.
+type Login struct {
+	CustomerID uuid.UUID
+	At         time.Time
+}
+
+// Rate bounds how often one channel may call a class of functions.
+type Rate struct {
+	Class string
+	Limit int
+	Per   time.Duration
+}
+
+// Store is the sessions' home.
+type Store struct {
+	redis  redis.UniversalClient
+	ring   *keys.Ring
+	clock  clock.Clock
+	config Config
+	cache  *channelCache
+}
+
+// New returns a Store on an open Redis client.
+func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config Config) (*Store, error) {
+	if config.Idle < time.Second || config.Idle > 15*time.Minute {
+		return nil, ErrIdleTooLong
+	}
+	return &Store{redis: client, ring: ring, clock: now, config: config, cache: newChannelCache(20_000)}, nil
+}
+
+// ChannelLife is how long an unused channel is kept.
+func (s *Store) ChannelLife() time.Duration { return s.config.ChannelLife }
+
+// OpenChannel remembers a freshly negotiated channel.
+func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) error {
+	clear := append(opened.Keys.ClientToServer[:], opened.Keys.ServerToClient[:]...)
+	sealed, err := s.ring.Seal(keys.Session, id[:], clear)
+	if err != nil {
+		return fmt.Errorf("seal channel keys: %w", err)
+	}
+	pipe := s.redis.TxPipeline()
+	pipe.HSet(ctx, channelKey(id), "keys", sealed, "device", opened.DeviceID)
+	pipe.Expire(ctx, channelKey(id), s.config.ChannelLife)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Channel finds an open channel's keys. They never change while it lives, so an
+// instance remembers those it has seen; whether the channel still lives is for
+// Accept to say.
+func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
+	if found, ok := s.cache.get(id); ok {
+		return found, nil
+	}
+	fields, err := s.redis.HMGet(ctx, channelKey(id), "keys", "device").Result()
+	if err != nil {
+		return Channel{}, unavailable(err)
+	}
+	sealed, _ := fields[0].(string)
+	device, _ := fields[1].(string)
+	if sealed == "" {
+		return Channel{}, ErrChannelExpired
+	}
+	clear, err := s.ring.Open(keys.Session, id[:], []byte(sealed))
+	if err != nil || len(clear) != 2*len(sm.Key{}) {
+		return Channel{}, ErrChannelExpired.Because(err)
+	}
+	opened := Channel{DeviceID: device}
+	copy(opened.Keys.ClientToServer[:], clear)
+	copy(opened.Keys.ServerToClient[:], clear[len(sm.Key{}):])
+	s.cache.put(id, opened)
+	return opened, nil
+}
+
+// Accepted is what Accept found.
+type Accepted struct {
+	Login     *Login // nil: nobody is logged in on the channel
+	Displaced bool   // the login was ended by a later one elsewhere
+}
+
+// Accept takes an authenticated frame: its sequence once, its rate, and the
+// login on its channel, whose idle time starts anew. One round trip.
+func (s *Store) Accept(ctx context.Context, id channel.ID, sequence uint64, rate Rate) (Accepted, error) {
+	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
+	names := []string{channelKey(id), loginKey(id), rateKey(id, rate.Class, window)}
+	answer, err := acceptScript.Run(ctx, s.redis, names,
+		strconv.FormatUint(sequence, 10), int64(s.config.ChannelLife/time.Second), int64(s.config.Idle/time.Second),
+		rate.Limit, int64(rate.Per/time.Second)).StringSlice()
+	if err != nil {
+		return Accepted{}, unavailable(err)
+	}
+	switch answer[0] {
+	case "expired":
+		s.cache.drop(id)
+		return Accepted{}, ErrChannelExpired
+	case "replayed":
+		return Accepted{}, ErrReplayed
+	case "limited":
+		return Accepted{}, ErrRateLimited.WithRetryAfter(rate.Per)
+	case "displaced":
+		return Accepted{Displaced: true}, nil
+	case "login":
+		customer, err := uuid.Parse(answer[1])
+		if err != nil {
+			return Accepted{}, fmt.Errorf("stored login: %w", err)
+		}
+		millis, err := strconv.ParseInt(answer[2], 10, 64)
+		if err != nil {
+			return Accepted{}, fmt.Errorf("stored login time: %w", err)
+		}
+		login := Login{CustomerID: customer, At: time.UnixMilli(millis)}
+		if s.clock.Now().Sub(login.At) > s.config.ChannelLife {
+			return Accepted{}, nil // outlived its pointer: nobody could displace it any more
+		}
+		return Accepted{Login: &login}, nil
+	}
+	return Accepted{}, nil
+}
+
+// AllowAddress counts a call that comes before any channel, by network address.
+func (s *Store) AllowAddress(ctx context.Context, address string, rate Rate) error {
+	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
+	key := fmt.Sprintf("rate:%s:%s:%d", rate.Class, hex.EncodeToString(s.ring.BlindIndex("ip", address)[:8]), window)
+	pipe := s.redis.TxPipeline()
+	count := pipe.Incr(ctx, key)
+	pipe.Expire(ctx, key, 2*rate.Per)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable(err)
+	}
+	if count.Val() > int64(rate.Limit) {
+		return ErrRateLimited.WithRetryAfter(rate.Per)
+	}
+	return nil
+}
+
+// Start makes the customer's login live on the channel and ends the one before.
+// Of logins that race, the last to take the pointer lives and has ended every
+// other, since each writes its session before it takes the pointer.
+func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
+	pipe := s.redis.TxPipeline()
+	pipe.Del(ctx, loginKey(id))
+	pipe.HSet(ctx, loginKey(id), "customer", customer.String(), "at", s.clock.Now().UnixMilli())
+	pipe.Expire(ctx, loginKey(id), s.config.Idle)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable(err)
+	}
+	pointer := "customer:" + customer.String()
+	before, err := s.redis.SetArgs(ctx, pointer, hex.EncodeToString(id[:]),
+		redis.SetArgs{Get: true, TTL: s.config.ChannelLife + s.config.Idle}).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return unavailable(err)
+	}
+	var earlier channel.ID
+	if n, err := hex.Decode(earlier[:], []byte(before)); err != nil || n != len(earlier) || earlier == id {
+		return nil
+	}
+	if err := displaceScript.Run(ctx, s.redis, []string{loginKey(earlier)}, customer.String()).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// End removes the login from the channel; the channel itself stays open.
+func (s *Store) End(ctx context.Context, id channel.ID) error {
+	if err := s.redis.Del(ctx, loginKey(id)).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+func unavailable(err error) error {
+	return bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
+}
+
+func channelKey(id channel.ID) string { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
+func loginKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:login" }
+func rateKey(id channel.ID, class string, window int64) string {
+	return "{" + hex.EncodeToString(id[:]) + "}:rate:" + class + ":" + strconv.FormatInt(window, 10)
+}

@@ -1,0 +1,138 @@
+package sm
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm4"
+)
+
+// shut is set for good when a self-test fails; only a new process opens it.
+var shut atomic.Bool
+
+// knownAnswers are the standards' own examples, and one signature that faulty
+// assembly for CPUs with BMI2 and ADX rejects.
+type knownAnswers struct {
+	digestOf, digest            string // GB/T 32905-2016, A.1
+	sm4Key, sm4Plain, sm4Cipher string // GB/T 32907-2016, A.1
+	bmi2Key, bmi2Signature      string // over 32 zero bytes taken as the digest
+}
+
+func standardAnswers() knownAnswers {
+	return knownAnswers{
+		digestOf:  "616263",
+		digest:    "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+		sm4Key:    "0123456789abcdeffedcba9876543210",
+		sm4Plain:  "0123456789abcdeffedcba9876543210",
+		sm4Cipher: "681edf34d206965e86b3e94f536e4246",
+		bmi2Key: "3059301306072a8648ce3d020106082a811ccf5501822d03420004ef4de57af00ae424c00c4caadff7193f804a19dd73a7e29" +
+			"54db9d0d15ab4cbba67728c3f4572878b7a674735da9fde1682fe2d9e0799c4a5cde57e3d473039a2",
+		bmi2Signature: "3046022100be0ea64e1ec06f0d247093f3ccbbadcfb6260224272f86ddb78326e7cd6c7560022100e9f6ab2fcc48a2ce" +
+			"f94838e66b5c7e21fd8e4de25990dd98ca5243f4966f2853",
+	}
+}
+
+// SelfTest runs the module's three tests: integrity (known answers), bypass (what
+// is sealed differs from its plaintext, and tampering shows) and critical
+// functions (a signature and an agreement round trip). It takes a few
+// milliseconds. On failure the module shuts for good (CRYPTO-007).
+func SelfTest() error {
+	err := selfTest(standardAnswers(), Seal)
+	if err != nil {
+		shut.Store(true)
+	}
+	return err
+}
+
+func selfTest(known knownAnswers, seal func(Key, []byte, []byte) ([]byte, error)) error {
+	return errors.Join(
+		named("integrity", testIntegrity(known)), named("bypass", testBypass(seal)), named("critical functions", testCritical()))
+}
+
+func named(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("sm: self-test: %s: %w", name, err)
+}
+
+func testIntegrity(known knownAnswers) error {
+	unhex := func(text string) []byte {
+		raw, err := hex.DecodeString(text)
+		if err != nil {
+			return nil // compares unequal below
+		}
+		return raw
+	}
+	if !bytes.Equal(Digest(unhex(known.digestOf)), unhex(known.digest)) {
+		return errors.New("SM3 known answer")
+	}
+	block, err := sm4.NewCipher(unhex(known.sm4Key))
+	if err != nil {
+		return fmt.Errorf("SM4 key: %w", err)
+	}
+	out := make([]byte, sm4.BlockSize)
+	block.Encrypt(out, unhex(known.sm4Plain))
+	if !bytes.Equal(out, unhex(known.sm4Cipher)) {
+		return errors.New("SM4 known answer")
+	}
+	key, err := ParsePublicKey(unhex(known.bmi2Key))
+	if err != nil {
+		return fmt.Errorf("SM2 key: %w", err)
+	}
+	if !sm2.VerifyASN1(key.key, make([]byte, 32), unhex(known.bmi2Signature)) {
+		return errors.New("SM2 known answer")
+	}
+	return nil
+}
+
+func testBypass(seal func(Key, []byte, []byte) ([]byte, error)) error {
+	key, plain, aad := NewKey(), []byte("sixteen bytes or more"), []byte("aad")
+	sealed, err := seal(key, plain, aad)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(sealed, plain) {
+		return errors.New("the cipher passes plaintext through")
+	}
+	if opened, err := Open(key, sealed, aad); err != nil || !bytes.Equal(opened, plain) {
+		return errors.New("what was sealed does not open")
+	}
+	sealed[len(sealed)-1] ^= 1
+	if opened, err := Open(key, sealed, aad); err == nil || opened != nil {
+		return errors.New("tampering goes unseen")
+	}
+	return nil
+}
+
+func testCritical() error {
+	one, err := GenerateKey()
+	if err != nil {
+		return err
+	}
+	two, err := GenerateKey()
+	if err != nil {
+		return err
+	}
+	message := []byte("message")
+	signature, err := Sign(one, message)
+	if err != nil {
+		return err
+	}
+	if Verify(one.Public(), message, signature) != nil || Verify(two.Public(), message, signature) == nil {
+		return errors.New("signatures")
+	}
+	here, err := Agree(one, two.Public())
+	if err != nil {
+		return err
+	}
+	there, err := Agree(two, one.Public())
+	if err != nil || !bytes.Equal(here, there) {
+		return errors.New("key agreement")
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+// Package sm is the bank's only door to cryptography: SM2, SM3 and SM4 with
+// every parameter fixed.
+//
+// Callers never choose an algorithm, mode, padding, encoding or user id:
+// signatures are SM2 with SM3 over ZA and user id 1234567812345678, DER;
+// public-key ciphertext is ASN.1 (C1C3C2); symmetric sealing is SM4-GCM with a
+// random 12-byte nonce in front; passwords are PBKDF2-HMAC-SM3. Keys are PKCS#8
+// and PKIX DER. After a failed self-test every operation returns ErrModule and
+// nothing else (CRYPTO-005, CRYPTO-006). Everything is safe for concurrent use.
+//
+// Source: GB/T 32918-2016, GB/T 32905-2016, GB/T 32907-2016, GB/T 35276-2017.
+package sm
+
+import (
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/emmansun/gmsm/sm4"
+	"github.com/emmansun/gmsm/smx509"
+)
+
+// Errors. None says why: a stranger must not learn it.
+var (
+	ErrModule    = errors.New("sm: the module failed its self-test and is shut")
+	ErrKey       = errors.New("sm: not a key of this kind")
+	ErrSignature = errors.New("sm: signature does not hold")
+	ErrOpen      = errors.New("sm: ciphertext does not open")
+	ErrPassword  = errors.New("sm: password does not match")
+)
+
+// PrivateKey is an SM2 private key.
+type PrivateKey struct{ key *sm2.PrivateKey }
+
+// PublicKey is an SM2 public key, parsed once.
+type PublicKey struct{ key *ecdsa.PublicKey }
+
+// GenerateKey makes a new SM2 key pair.
+func GenerateKey() (*PrivateKey, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
+	key, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("sm: generate key: %w", err)
+	}
+	return &PrivateKey{key}, nil
+}
+
+// Public returns the public half.
+func (k *PrivateKey) Public() *PublicKey { return &PublicKey{&k.key.PublicKey} }
+
+// Marshal writes the key as PKCS#8 DER.
+func (k *PrivateKey) Marshal() ([]byte, error) {
+	der, err := smx509.MarshalPKCS8PrivateKey(k.key)
+	if err != nil {
+		return nil, fmt.Errorf("sm: marshal key: %w", err)
+	}
+	return der, nil
+}
+
+// ParsePrivateKey reads PKCS#8 DER.
+func ParsePrivateKey(der []byte) (*PrivateKey, error) {
+	parsed, err := smx509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, ErrKey
+	}
+	key, ok := parsed.(*sm2.PrivateKey)
+	if !ok {
+		return nil, ErrKey
+	}
+	return &PrivateKey{key}, nil
+}
+
+// Marshal writes the key as PKIX DER.
+func (k *PublicKey) Marshal() ([]byte, error) {
+	der, err := smx509.MarshalPKIXPublicKey(k.key)
+	if err != nil {
+		return nil, fmt.Errorf("sm: marshal key: %w", err)
+	}
+	return der, nil
+}
+
+// Equal reports whether both are the same key.
+func (k *PublicKey) Equal(other *PublicKey) bool { return k.key.Equal(other.key) }
+
+// ParsePublicKey reads PKIX DER and refuses every curve but SM2's.
+func ParsePublicKey(der []byte) (*PublicKey, error) {
+	parsed, err := smx509.ParsePKIXPublicKey(der)
+	if err != nil || !sm2.IsSM2PublicKey(parsed) {
+		return nil, ErrKey
+	}
+	key, ok := parsed.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, ErrKey
+	}
+	return &PublicKey{key}, nil
+}
+
+// Sign signs a message.
+func Sign(k *PrivateKey, message []byte) ([]byte, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
+	signature, err := k.key.Sign(rand.Reader, message, sm2.DefaultSM2SignerOpts)
+	if err != nil {
+		return nil, fmt.Errorf("sm: sign: %w", err)
+	}
+	return signature, nil
+}
+
+// Verify refuses a signature that is not the key's over the message.
+func Verify(k *PublicKey, message, signature []byte) error {
+	if shut.Load() {
+		return ErrModule
+	}
+	if !sm2.VerifyASN1WithSM2(k.key, nil, message, signature) {
+		return ErrSignature
+	}
+	return nil
+}
+
+// Encrypt encrypts a short message to a public key.
+func Encrypt(k *PublicKey, message []byte) ([]byte, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
+	ciphertext, err := sm2.EncryptASN1(rand.Reader, k.key, message)
+	if err != nil {
+		return nil, fmt.Errorf("sm: encrypt: %w", err)
+	}
+	return ciphertext, nil
+}
+
+// Decrypt opens what Encrypt made.
+func Decrypt(k *PrivateKey, ciphertext []byte) ([]byte, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
+	message, err := sm2.Decrypt(k.key, ciphertext)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return message, nil
+}
+
+// Agree computes the secret that two key pairs share: the x coordinate of their
+// Diffie-Hellman point, 32 bytes. Feed it to Derive, never use it as a key.
+func Agree(own *PrivateKey, peer *PublicKey) ([]byte, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
+	private, err := own.key.ECDH()
+	if err != nil {
+		return nil, ErrKey
+	}
+	public, err := sm2.PublicKeyToECDH(peer.key)
+	if err != nil {
+		return nil, ErrKey
+	}
+	secret, err := private.ECDH(public)
+	if err != nil {
+		return nil, ErrKey
+	}
+	return secret, nil
+}
+
+// Derive stretches a secret into n bytes bound to info, by the key derivation
+// function of GB/T 32918.4-2016, 5.4.3.
+func Derive(secret, info []byte, n int) []byte {
+	z := make([]byte, 0, len(secret)+len(info))
+	return sm3.Kdf(append(append(z, secret...), info...), n)
+}
+
+// Digest is SM3 over the parts, one after the other.
+func Digest(parts ...[]byte) []byte {
+	h := sm3.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
+
+// MAC is HMAC-SM3 over the parts, each preceded by its length, so that no two
+// lists of parts give the same input.
+func MAC(key []byte, parts ...[]byte) []byte {
+	h := hmac.New(sm3.New, key)
+	for _, p := range parts {
+		n := len(p)
+		h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
+
+// Key is an SM4 key.
+type Key [16]byte
+
+// NewKey makes a random key.
+func NewKey() Key {
+	var k Key
+	_, _ = rand.Read(k[:]) // never fails (crypto/rand)
+	return k
+}
+
+// NonceSize and Overhead are SM4-GCM's, in bytes.
+const (
+	NonceSize = 12
+	Overhead  = 16
+)
+
+// NewAEAD is SM4-GCM for the channel, whose nonces count and so never repeat.
+// Everything else uses Seal and Open.
+func NewAEAD(k Key) (cipher.AEAD, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
+	block, err := sm4.NewCipher(k[:])
+	if err != nil {
+		return nil, fmt.Errorf("sm: cipher: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("sm: gcm: %w", err)
+	}
+	return aead, nil
+}
+
+// Seal encrypts and authenticates plaintext together with aad.
+func Seal(k Key, plaintext, aad []byte) ([]byte, error) {
+	aead, err := NewAEAD(k)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, NonceSize, NonceSize+len(plaintext)+Overhead)
+	_, _ = rand.Read(out) // never fails (crypto/rand)
+	return aead.Seal(out, out, plaintext, aad), nil
+}
+
+// Open opens what Seal made with the same key and aad.
+func Open(k Key, sealed, aad []byte) ([]byte, error) {
+	aead, err := NewAEAD(k)
+	if err != nil {
+		return nil, err
+	}
+	if len(sealed) < NonceSize+Overhead {
+		return nil, ErrOpen
+	}
+	plaintext, err := aead.Open(nil, sealed[:NonceSize], sealed[NonceSize:], aad)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return plaintext, nil
+}

@@ -1,0 +1,226 @@
+package stepup
+
+import (
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// errNoIntent tells nobody whether the intent exists for someone else.
+var errNoIntent = bankerr.ErrNotFound
+
+// Subject names the OTP challenge of an intent.
+func Subject(intent uuid.UUID) string { return "intent:" + intent.String() }
+
+// Check is one request's step-up: it queues its reads and charges on the
+// runtime's batch, and after that round trip verifies the proofs.
+type Check struct {
+	Operation    string // the confirming function
+	CustomerID   uuid.UUID
+	DeviceID     string
+	Channel      channel.ID
+	Presentation Presentation
+	Now          time.Time
+
+	found    record
+	loadErr  error
+	otp      *charge
+	password *string
+	locked   bool
+}
+
+// charge is an OTP challenge after a try was counted on it.
+type charge struct {
+	nonce, binding []byte
+	issuedAt       time.Time
+}
+
+// Queue adds the check's statements to the batch. A try at a code or password
+// is charged here, before anything looks at the guess.
+func (c *Check) Queue(batch *pgx.Batch) {
+	id := c.Presentation.IntentID
+	c.loadErr = errNoIntent
+	batch.Queue(sqlIntentLoad, id, c.CustomerID).QueryRow(func(row pgx.Row) error {
+		c.loadErr = c.found.scan(row)
+		return nil
+	})
+	if c.brings(SMSOTP) {
+		batch.Queue(sqlOTPCharge, Subject(id), c.Now, id, c.CustomerID).QueryRow(c.scanOTP)
+	}
+	if c.brings(TradePassword) {
+		batch.Queue(sqlPasswordCharge, c.CustomerID, c.Now, id).QueryRow(c.scanPassword)
+	}
+}
+
+func (c *Check) brings(f Factor) bool {
+	for _, p := range c.Presentation.Proofs {
+		if p.Factor == f {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Check) scanOTP(row pgx.Row) error {
+	var found charge
+	err := row.Scan(&found.nonce, &found.binding, &found.issuedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil // void, used up or expired: the proof fails
+	}
+	if err != nil {
+		return pg.Refusal(fmt.Errorf("charge otp: %w", err))
+	}
+	c.otp = &found
+	return nil
+}
+
+func (c *Check) scanPassword(row pgx.Row) error {
+	var stored string
+	err := row.Scan(&stored)
+	if errors.Is(err, pgx.ErrNoRows) {
+		c.locked = true
+		return nil
+	}
+	if err != nil {
+		return pg.Refusal(fmt.Errorf("charge trade password: %w", err))
+	}
+	c.password = &stored
+	return nil
+}
+
+// Verify decides after the round trip. Every proof brought must hold, and
+// together they must make one of the intent's combinations.
+func (c *Check) Verify(ring *keys.Ring) (*Evidence, error) {
+	if c.loadErr != nil {
+		return nil, c.loadErr
+	}
+	in := &c.found
+	if in.Operation != c.Operation || in.DeviceID != c.DeviceID {
+		return nil, errNoIntent
+	}
+	if in.state != stateOpen || !c.Now.Before(in.ExpiresAt) {
+		return nil, ErrExpired
+	}
+	if err := in.unseal(ring); err != nil {
+		return nil, err
+	}
+	proven := make([]Factor, 0, len(c.Presentation.Proofs))
+	for _, p := range c.Presentation.Proofs {
+		if err := c.prove(ring, p); err != nil {
+			return nil, err
+		}
+		proven = append(proven, p.Factor)
+	}
+	for _, combination := range in.Combinations {
+		if combination.satisfiedBy(proven) {
+			return &Evidence{Intent: in.Intent, Factors: proven, now: c.Now}, nil
+		}
+	}
+	return nil, ErrStronger
+}
+
+func (c *Check) prove(ring *keys.Ring, p Proof) error {
+	switch p.Factor {
+	case SMSOTP:
+		return c.proveOTP(ring, p.Code)
+	case TradePassword:
+		return c.provePassword(ring, p.Password)
+	case DeviceKey:
+		return c.proveDeviceKey(p.Signature)
+	}
+	return ErrProofRejected
+}
+
+func (c *Check) proveOTP(ring *keys.Ring, code string) error {
+	if c.otp == nil || !hmac.Equal(c.otp.binding, c.found.Digest) {
+		return ErrProofRejected
+	}
+	want := otp.Compute(ring, c.otp.nonce, c.otp.binding, c.otp.issuedAt)
+	if !hmac.Equal([]byte(want), []byte(code)) {
+		return ErrProofRejected
+	}
+	return nil
+}
+
+func (c *Check) provePassword(ring *keys.Ring, sealed []byte) error {
+	if c.locked || c.password == nil {
+		return ErrPasswordLocked
+	}
+	password, err := OpenPassword(ring, c.Channel, sealed)
+	if err != nil {
+		return err
+	}
+	if err := sm.CheckPassword(*c.password, password); err != nil {
+		return ErrProofRejected
+	}
+	return nil
+}
+
+func (c *Check) proveDeviceKey(signature []byte) error {
+	key, err := sm.ParsePublicKey(c.found.deviceKey)
+	if err != nil {
+		return ErrProofRejected.Because(err)
+	}
+	if err := sm.Verify(key, []byte(c.found.Text), signature); err != nil {
+		return ErrProofRejected.Because(err)
+	}
+	return nil
+}
+
+// OpenPassword opens a password that the app sealed to the bank's password key
+// for this channel; sealed for another channel, it is refused.
+func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
+	clear, err := sm.Decrypt(ring.Signer(keys.Password), sealed)
+	if err != nil || len(clear) < len(id) || !hmac.Equal(clear[:len(id)], id[:]) {
+		return nil, ErrProofRejected.Because(err)
+	}
+	return clear[len(id):], nil
+}
+
+// Evidence is an intent whose proofs hold. The operation must consume it in the
+// transaction of its effect; the runtime refuses an operation that did not.
+type Evidence struct {
+	Intent  Intent
+	Factors []Factor
+
+	now      time.Time
+	consumed bool
+}
+
+// Plan reads the stored payload into the operation's own plan.
+func (e *Evidence) Plan(into any) error {
+	if err := json.Unmarshal(e.Intent.Payload, into); err != nil {
+		return fmt.Errorf("stored intent: %w", err)
+	}
+	return nil
+}
+
+// Consume adds to the unit what makes the intent and its proofs single-use.
+func (e *Evidence) Consume(unit *pg.Unit) {
+	e.consumed = true
+	unit.Add(pg.Statement{
+		SQL:    sqlIntentConsume,
+		Args:   []any{e.Intent.ID, e.Intent.CustomerID, e.now},
+		Refuse: map[string]error{ErrExpired.Code(): ErrExpired},
+	})
+	for _, f := range e.Factors {
+		if f == TradePassword {
+			unit.Add(pg.Statement{SQL: sqlPasswordForgive, Args: []any{e.Intent.CustomerID}})
+		}
+	}
+}
+
+// Consumed reports whether the operation took the evidence into its transaction.
+func (e *Evidence) Consumed() bool { return e.consumed }

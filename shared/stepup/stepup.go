@@ -1,0 +1,91 @@
+// Package stepup decides what proves that a customer wants one certain
+// operation, and checks it.
+//
+// An operation of consequence is prepared as an intent: the bank stores what
+// will happen, its canonical Chinese text, the text's SM3 digest and the
+// combinations of factors that are enough. Confirming it brings proofs, each
+// bound to that intent: an OTP is computed over the digest, a device key signs
+// the text, so neither can confirm anything else (AUTH-015, OTP-004). Consuming
+// the intent is part of the transaction of the operation's effect, which makes
+// every proof single-use (LOGIC-007, LOGIC-013).
+//
+// Tries are charged before the guess is looked at, so that parallel guesses
+// can't exceed the bound. Amounts are fen, lifetimes from the policy table.
+// Refusals: INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER,
+// TRADE_PASSWORD_LOCKED, OBJECT_NOT_FOUND. Values are not for concurrent use.
+package stepup
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+)
+
+// Refusals.
+var (
+	ErrExpired        = bankerr.New(bankerr.Refused, "INTENT_EXPIRED")
+	ErrProofRejected  = bankerr.New(bankerr.Refused, "PROOF_REJECTED")
+	ErrStronger       = bankerr.New(bankerr.Refused, "STEPUP_STRONGER")
+	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
+)
+
+// Refusals lists what the step-up stage may answer, for a function's Spec.
+func Refusals() []*bankerr.Error {
+	return []*bankerr.Error{ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, bankerr.ErrNotFound}
+}
+
+// Rule says how a function takes step-up.
+type Rule int
+
+// The rules.
+const (
+	None       Rule = iota
+	FromIntent      // the request names an intent and brings its proofs
+)
+
+// Factor is one independent way to prove the customer's will.
+type Factor string
+
+// The factors that this bank knows how to verify.
+const (
+	SMSOTP        Factor = "sms_otp"
+	TradePassword Factor = "trade_password"
+	DeviceKey     Factor = "device_key"
+)
+
+// Proof is one factor's evidence as the client brings it.
+type Proof struct {
+	Factor    Factor `json:"factor" enum:"sms_otp,trade_password,device_key" doc:"Which factor this proves"`
+	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits"`
+	Password  []byte `json:"password,omitempty" doc:"trade_password: sealed to the password key (docs/protocol.md)"`
+	Signature []byte `json:"signature,omitempty" doc:"device_key: SM2 signature over the intent's text"`
+}
+
+// Presentation is embedded in the request of every function that confirms an
+// intent; the runtime reads it from there.
+type Presentation struct {
+	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"The intent to confirm"`
+	Proofs   []Proof   `json:"proofs" maxItems:"4" doc:"One of the intent's combinations"`
+}
+
+// Presented returns the presentation itself.
+func (p Presentation) Presented() Presentation { return p }
+
+// Presenter is a request that brings proofs.
+type Presenter interface{ Presented() Presentation }
+
+// Intent is an operation as the server stored it for confirmation.
+type Intent struct {
+	ID           uuid.UUID
+	CustomerID   uuid.UUID
+	DeviceID     string
+	Operation    string // the only function that may confirm it
+	Payload      []byte // JSON of the operation's own plan
+	Text         string // canonical Chinese text: what the customer reads, signs and confirms
+	Digest       []byte // SM3 of Text
+	Combinations []Combination
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+}

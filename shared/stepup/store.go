@@ -1,0 +1,138 @@
+package stepup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+const (
+	sqlIntentInsert = `-- intent.insert
+INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10)`
+
+	// The device's key comes along, so that a signature costs no further trip.
+	sqlIntentLoad = `-- intent.load
+SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i.digest, i.combinations, i.state,
+       i.created_at, i.expires_at, d.public_key
+  FROM intent i
+  LEFT JOIN device d ON d.customer_id = i.customer_id AND d.device_id = i.device_id
+ WHERE i.id = $1 AND i.customer_id = $2`
+
+	sqlOTPCharge = `-- otp.charge
+UPDATE otp_challenge SET tries = tries + 1
+ WHERE subject = $1 AND tries < 5 AND used_at IS NULL AND expires_at > $2
+   AND EXISTS (SELECT 1 FROM intent WHERE id = $3 AND customer_id = $4 AND state = 'open')
+RETURNING nonce, binding, issued_at`
+
+	// Five wrong in a row lock for 30 minutes; the charge is taken back by the
+	// operation that succeeds.
+	sqlPasswordCharge = `-- trade_password.charge
+UPDATE credential
+   SET trade_failures = CASE WHEN trade_failures >= 5 THEN 1 ELSE trade_failures + 1 END,
+       trade_locked_until = CASE WHEN trade_failures = 4 THEN $2::timestamptz + interval '30 minutes' END
+ WHERE customer_id = $1 AND (trade_locked_until IS NULL OR trade_locked_until <= $2)
+   AND EXISTS (SELECT 1 FROM intent WHERE id = $3 AND customer_id = $1 AND state = 'open')
+RETURNING trade_password`
+
+	sqlPasswordForgive = `-- trade_password.forgive
+UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1`
+
+	sqlIntentConsume = `SELECT intent_consume($1, $2, $3)`
+
+	sqlIntentCancelAll = `-- intent.cancel_all
+UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
+)
+
+// Save stores a new intent; payload and text rest sealed under the storage key.
+func Save(ctx context.Context, db *pg.DB, ring *keys.Ring, in Intent) error {
+	payload, err := ring.Seal(keys.Storage, keys.AAD("intent", "payload_ct", in.ID.String()), in.Payload)
+	if err != nil {
+		return fmt.Errorf("seal intent payload: %w", err)
+	}
+	text, err := ring.Seal(keys.Storage, keys.AAD("intent", "text_ct", in.ID.String()), []byte(in.Text))
+	if err != nil {
+		return fmt.Errorf("seal intent text: %w", err)
+	}
+	combinations := make([]string, len(in.Combinations))
+	for i, c := range in.Combinations {
+		combinations[i] = c.String()
+	}
+	var unit pg.Unit
+	unit.Add(pg.Statement{SQL: sqlIntentInsert, Args: []any{
+		in.ID, in.CustomerID, in.DeviceID, in.Operation, payload, text, sm.Digest([]byte(in.Text)), combinations,
+		in.CreatedAt, in.ExpiresAt,
+	}})
+	return db.Commit(ctx, &unit)
+}
+
+// Load reads an open intent of the customer, for sending its OTP. Another
+// customer's intent and none at all are the same to the caller.
+func Load(ctx context.Context, db *pg.DB, ring *keys.Ring, id, customer uuid.UUID, now time.Time) (Intent, error) {
+	var r record
+	err := r.scan(db.Pool().QueryRow(ctx, sqlIntentLoad, id, customer))
+	if err != nil {
+		return Intent{}, err
+	}
+	if r.state != stateOpen || !now.Before(r.ExpiresAt) {
+		return Intent{}, ErrExpired
+	}
+	if err := r.unseal(ring); err != nil {
+		return Intent{}, err
+	}
+	return r.Intent, nil
+}
+
+// CancelAll ends the customer's open intents, as a logout does (SESSION-006).
+func CancelAll(ctx context.Context, db *pg.DB, customer uuid.UUID) error {
+	var unit pg.Unit
+	unit.Add(pg.Statement{SQL: sqlIntentCancelAll, Args: []any{customer}})
+	return db.Commit(ctx, &unit)
+}
+
+const stateOpen = "open"
+
+// record is an intent's row, still sealed.
+type record struct {
+	Intent
+	payload, text []byte
+	state         string
+	deviceKey     []byte
+}
+
+func (r *record) scan(row pgx.Row) error {
+	var combinations []string
+	err := row.Scan(&r.ID, &r.CustomerID, &r.DeviceID, &r.Operation, &r.payload, &r.text, &r.Digest, &combinations,
+		&r.state, &r.CreatedAt, &r.ExpiresAt, &r.deviceKey)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errNoIntent
+	}
+	if err != nil {
+		return pg.Refusal(fmt.Errorf("load intent: %w", err))
+	}
+	for _, c := range combinations {
+		r.Combinations = append(r.Combinations, ParseCombination(c))
+	}
+	return nil
+}
+
+func (r *record) unseal(ring *keys.Ring) error {
+	var err error
+	if r.Payload, err = ring.Open(keys.Storage, keys.AAD("intent", "payload_ct", r.ID.String()), r.payload); err != nil {
+		return fmt.Errorf("open intent payload: %w", err)
+	}
+	text, err := ring.Open(keys.Storage, keys.AAD("intent", "text_ct", r.ID.String()), r.text)
+	if err != nil {
+		return fmt.Errorf("open intent text: %w", err)
+	}
+	r.Text = string(text)
+	return nil
+}
