@@ -1,0 +1,41 @@
+// Package issue draws a graphic code.
+//
+//	POST /function/captcha-issue   public
+//
+// The reply holds an image and an id, and nothing from which the text could be
+// read; the code lives two minutes and takes one answer.
+package issue
+
+import (
+	"context"
+
+	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "captcha-issue", Summary: "Draw a graphic code", Audience: fn.Public, Rate: fn.RateAuth,
+	Requirements: []string{"CAPTCHA-001", "CAPTCHA-002", "CAPTCHA-003", "RISK-002"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request asks for a code.
+type Request struct{}
+
+// Response is the code as a picture.
+type Response struct {
+	CaptchaID  string `json:"captcha_id"`
+	ImagePNG   []byte `json:"image_png"`
+	ExpiresInS int    `json:"expires_in_s"`
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+	store := captcha.New(host.Redis, host.Keys)
+	return func(ctx context.Context, _ Request) (Response, error) {
+		id, image, err := store.Issue(ctx)
+		return Response{CaptchaID: id, ImagePNG: image, ExpiresInS: int(captcha.Life.Seconds())}, err
+	}, nil
+}

@@ -1,0 +1,64 @@
+// Package open sets up the secure channel that every other function needs.
+//
+//	POST /function/channel-open   public, without a channel
+//
+// The handshake is docs/protocol.md's. Refusal: CHANNEL_REFUSED.
+package open
+
+import (
+	"context"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/session"
+)
+
+// ErrRefused refuses a handshake without saying why.
+var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, Plain: true, Rate: fn.RateOpen,
+	Refusals:     []*bankerr.Error{ErrRefused},
+	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request is the app's hello.
+type Request struct{ channel.Hello }
+
+// Validate bounds the device id, which is stored and logged.
+func (r Request) Validate() error {
+	if len(r.DeviceID) < 8 || len(r.DeviceID) > 64 {
+		return fn.InvalidField("device_id", "between 8 and 64 characters")
+	}
+	for _, c := range r.DeviceID {
+		if c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return fn.InvalidField("device_id", "letters, digits, dot, dash and underscore only")
+		}
+	}
+	return nil
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, channel.Welcome], error) {
+	passwordKey, err := host.Keys.Signer(keys.Password).Public().Marshal()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the runtime names the function
+	}
+	server := channel.Server{
+		Signer: host.Keys.Signer(keys.Channel), Certificate: host.Keys.Certificate(), PasswordKey: passwordKey,
+		Life: host.Sessions.ChannelLife(),
+	}
+	return func(ctx context.Context, req Request) (channel.Welcome, error) {
+		welcome, id, opened, err := server.Accept(req.Hello)
+		if err != nil {
+			return channel.Welcome{}, ErrRefused.Because(err)
+		}
+		err = host.Sessions.OpenChannel(ctx, id, session.Channel{DeviceID: req.DeviceID, Keys: opened})
+		return welcome, err
+	}, nil
+}

@@ -1,0 +1,170 @@
+// Package send issues a one-time code and has it sent by SMS.
+//
+//	POST /function/otp-send   public; for an intent, session   emits otp.issued.v1
+//
+// The code goes to the number that the bank has on record and nowhere else. For
+// signing up and logging in the answer and the work are the same whether or not
+// the number has an account; the code itself is computed by whoever sends it, so
+// that it rests nowhere. A new code voids the earlier one of its purpose.
+// Refusals: OTP_TOO_OFTEN (one in 60 s, ten a day for each number),
+// OBJECT_NOT_FOUND and INTENT_EXPIRED (for an intent), SESSION_REQUIRED.
+package send
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/phone"
+	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
+	Emits:        []string{events.TypeOTPIssued},
+	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrExpired, session.ErrRequired},
+	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request names what the code is for.
+type Request struct {
+	Purpose  string     `json:"purpose" enum:"register,login,intent"`
+	Phone    string     `json:"phone,omitempty" doc:"For register and login"`
+	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
+}
+
+// Validate checks that the purpose has what it needs, and nothing else.
+func (r Request) Validate() error {
+	switch r.Purpose {
+	case otp.Register, otp.Login:
+		if r.IntentID != nil {
+			return fn.InvalidField("intent_id", "not for this purpose")
+		}
+		if !phone.Valid(r.Phone) {
+			return fn.InvalidField("phone", "not a mobile number")
+		}
+	case otp.Intent:
+		if r.IntentID == nil || r.Phone != "" {
+			return fn.InvalidField("intent_id", "name the intent, and no number")
+		}
+	default:
+		return fn.InvalidField("purpose", "unknown")
+	}
+	return nil
+}
+
+// Response tells how long the code lives and when another may be asked for.
+type Response struct {
+	ExpiresInS int `json:"expires_in_s"`
+	ResendInS  int `json:"resend_in_s"`
+}
+
+type operation struct {
+	db    *pg.DB
+	ring  *keys.Ring
+	clock clock.Clock
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+	return operation{host.DB, host.Keys, host.Clock}.do, nil
+}
+
+func (op operation) do(ctx context.Context, req Request) (Response, error) {
+	now := op.clock.Now()
+	challenge, intent, err := op.challenge(ctx, req, now)
+	if err != nil {
+		return Response{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Response{}, bankerr.ErrInternal.Because(err)
+	}
+	event := events.OTPIssued{Challenge: challenge.Subject, Purpose: challenge.Purpose, IntentID: intent}
+	customer := uuid.Nil
+	if challenge.CustomerID != nil {
+		customer = *challenge.CustomerID
+		event.CustomerID = customer.String()
+	}
+	var unit pg.Unit
+	otp.Issue(&unit, challenge, now)
+	err = unit.Emit(ctx, pg.Event{
+		ID: id, Type: events.TypeOTPIssued, Subject: challenge.Subject, CustomerHash: events.CustomerHash(customer), Data: event,
+	})
+	if err != nil {
+		return Response{}, err
+	}
+	if err := op.db.Commit(ctx, &unit); err != nil {
+		return Response{}, err
+	}
+	life := int(otp.Life / time.Second)
+	return Response{ExpiresInS: life, ResendInS: life}, nil
+}
+
+func (op operation) challenge(ctx context.Context, req Request, now time.Time) (otp.Challenge, string, error) {
+	if req.Purpose != otp.Intent {
+		index := phone.Index(op.ring, req.Phone)
+		customer, err := op.recipient(ctx, index, req.Purpose)
+		return otp.Challenge{
+			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: customer,
+			Binding: phone.Binding(req.Purpose, index, fn.CallerFrom(ctx).DeviceID),
+		}, "", err
+	}
+	caller := fn.CallerFrom(ctx)
+	if caller.CustomerID == uuid.Nil {
+		return otp.Challenge{}, "", session.ErrRequired
+	}
+	intent, err := stepup.Load(ctx, op.db, op.ring, *req.IntentID, caller.CustomerID, now)
+	if err != nil {
+		return otp.Challenge{}, "", err
+	}
+	var index []byte
+	if err := op.db.Pool().QueryRow(ctx, sqlPhoneOf, caller.CustomerID).Scan(&index); err != nil {
+		return otp.Challenge{}, "", pg.Refusal(fmt.Errorf("phone: %w", err))
+	}
+	return otp.Challenge{
+		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &caller.CustomerID,
+		Binding: intent.Digest,
+	}, intent.ID.String(), nil
+}
+
+const (
+	sqlPhoneOf = `-- customer.phone
+SELECT phone_bidx FROM customer WHERE id = $1`
+
+	sqlRecipient = `-- customer.by_phone
+SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM customer c WHERE c.phone_bidx = $1`
+)
+
+// recipient is the customer whose number it is, if the purpose fits: signing up
+// is for those who have not, logging in for those who have.
+func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
+	var id uuid.UUID
+	var signedUp bool
+	err := op.db.Pool().QueryRow(ctx, sqlRecipient, index).Scan(&id, &signedUp)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil //nolint:nilnil // nobody to send to is an ordinary answer
+	}
+	if err != nil {
+		return nil, pg.Refusal(fmt.Errorf("recipient: %w", err))
+	}
+	if signedUp != (purpose == otp.Login) {
+		return nil, nil //nolint:nilnil // as above
+	}
+	return &id, nil
+}

@@ -1,0 +1,402 @@
+package confirm_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/transfer"
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// town is a bank with a payer, logged in on a phone, and a payee.
+type town struct {
+	*bank.Bank
+	phone        *bank.Device
+	payer, payee seed.Customer
+}
+
+func newTown(t *testing.T, balance money.Fen) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w.payer = b.Customer(t, "王小明", balance, 0)
+	w.payee = b.Customer(t, "李四", 0)
+	w.phone.LoginAs(t, w.payer)
+	return w
+}
+
+func (w town) prepare(t *testing.T, amount money.Fen) prepare.Response {
+	t.Helper()
+	var intent prepare.Response
+	w.phone.Call(t, prepare.Function, "", w.request(amount)).Into(t, &intent)
+	return intent
+}
+
+func (w town) request(amount money.Fen) map[string]any {
+	return map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No,
+		"payee_name": w.payee.Name, "amount_fen": amount, "memo": "房租",
+	}
+}
+
+// otp issues a code for an intent as otp-send does, and returns it.
+func (w town) otp(t *testing.T, intent prepare.Response) string {
+	t.Helper()
+	nonce, now := otp.NewNonce(), w.Clock.Now()
+	_, err := w.Host.DB.Pool().Exec(t.Context(), `
+INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_at, expires_at)
+VALUES ($1, 'intent', '', $2, $3, $4, $5)
+ON CONFLICT (subject) DO UPDATE SET nonce = $2, issued_at = $4, expires_at = $5, tries = 0`,
+		stepup.Subject(intent.IntentID), nonce, intent.Digest, now, now.Add(otp.Life))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return otp.Compute(w.Host.Keys, nonce, intent.Digest, now)
+}
+
+func (w town) sign(t *testing.T, text string) []byte {
+	t.Helper()
+	signature, err := sm.Sign(w.phone.Key, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signature
+}
+
+func presentation(id uuid.UUID, proofs ...stepup.Proof) stepup.Presentation {
+	return stepup.Presentation{IntentID: id, Proofs: proofs}
+}
+
+// proofs are a right code and a right signature.
+func (w town) proofs(t *testing.T, intent prepare.Response) stepup.Presentation {
+	t.Helper()
+	return presentation(intent.IntentID,
+		stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, intent)},
+		stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, intent.Text)})
+}
+
+func (w town) balance(t *testing.T, account uuid.UUID) money.Fen {
+	t.Helper()
+	var balance money.Fen
+	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT balance FROM account WHERE id = $1", account).Scan(&balance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return balance
+}
+
+func (w town) sound(t *testing.T) {
+	t.Helper()
+	report, err := ledger.Verify(context.Background(), w.Host.DB, func(id string, sum []byte, parts ...[]byte) error {
+		return w.Host.Keys.CheckMAC(keys.Ledger, id, sum, parts...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Sound() {
+		t.Fatalf("the ledger is not sound: %+v", report)
+	}
+}
+
+func TestTransferMovesOnce(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "XFER-001", "LOGIC-013")
+	w := newTown(t, 1_000_00)
+	intent := w.prepare(t, 123_45)
+	if !strings.Contains(intent.Text, "123.45元（壹佰贰拾叁元肆角伍分）") {
+		t.Fatalf("text does not name the amount: %s", intent.Text)
+	}
+	proofs := w.proofs(t, intent)
+	first := w.phone.Call(t, confirm.Function, "key-1", proofs)
+	again := w.phone.Call(t, confirm.Function, "key-1", proofs)
+	var view transfer.View
+	first.Into(t, &view)
+	if string(first.Body) != string(again.Body) {
+		t.Fatalf("the repeated request got another answer:\n%s\n%s", first.Body, again.Body)
+	}
+	if got := w.balance(t, w.payer.AccountIDs[0]); got != 876_55 {
+		t.Errorf("payer has %s", got.Yuan())
+	}
+	if got := w.balance(t, w.payee.AccountIDs[0]); got != 123_45 {
+		t.Errorf("payee has %s", got.Yuan())
+	}
+	if got := w.Outbox(t, events.TypeTransferPosted); len(got) != 1 || got[0].Subject != view.TransferID.String() {
+		t.Errorf("events: %+v", got)
+	}
+	w.phone.Call(t, confirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
+	w.sound(t)
+}
+
+func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-013")
+	w := newTown(t, 1_000_00)
+	one, two := w.prepare(t, 1_00), w.prepare(t, 2_00)
+	w.phone.Call(t, confirm.Function, "key", w.proofs(t, one)).Want(t, "")
+	w.phone.Call(t, confirm.Function, "key", w.proofs(t, two)).Want(t, "IDEMPOTENCY_KEY_REUSED")
+	w.sound(t)
+}
+
+func TestProofsThatDoNotHold(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "OTP-004", "AUTH-015", "AUTH-023")
+	w := newTown(t, 1_000_00)
+	other := w.prepare(t, 2_00)
+	foreign := w.otp(t, other)
+	tests := []struct {
+		name   string
+		proofs func(t *testing.T, in prepare.Response) []stepup.Proof
+		want   string
+	}{
+		{"no proof", func(*testing.T, prepare.Response) []stepup.Proof { return nil }, "STEPUP_STRONGER"},
+		{"one factor of two", func(t *testing.T, in prepare.Response) []stepup.Proof {
+			return []stepup.Proof{{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}}
+		}, "STEPUP_STRONGER"},
+		{"the same factor twice", func(t *testing.T, in prepare.Response) []stepup.Proof {
+			p := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
+			return []stepup.Proof{p, p}
+		}, "STEPUP_STRONGER"},
+		{"another intent's code", func(t *testing.T, in prepare.Response) []stepup.Proof {
+			w.otp(t, in)
+			return []stepup.Proof{{Factor: stepup.SMSOTP, Code: foreign}, {Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}}
+		}, "PROOF_REJECTED"},
+		{"another intent's signature", func(t *testing.T, in prepare.Response) []stepup.Proof {
+			return []stepup.Proof{
+				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, {Factor: stepup.DeviceKey, Signature: w.sign(t, other.Text)},
+			}
+		}, "PROOF_REJECTED"},
+		{"wrong trade password", func(t *testing.T, in prepare.Response) []stepup.Proof {
+			return []stepup.Proof{
+				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, {Factor: stepup.TradePassword, Password: w.phone.Password(t, "000000")},
+			}
+		}, "PROOF_REJECTED"},
+		{"unknown factor", func(*testing.T, prepare.Response) []stepup.Proof {
+			return []stepup.Proof{{Factor: "face"}}
+		}, "PROOF_REJECTED"},
+		{"right code and trade password", func(t *testing.T, in prepare.Response) []stepup.Proof {
+			return []stepup.Proof{
+				{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
+				{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)},
+			}
+		}, ""},
+	}
+	for i, tt := range tests {
+		in := w.prepare(t, 1_00)
+		got := w.phone.Call(t, confirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, tt.proofs(t, in)...))
+		if got.Code != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
+		}
+	}
+	w.sound(t)
+}
+
+func TestCodeExpiresAndRunsOutOfTries(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "OTP-001", "OTP-002")
+	w := newTown(t, 1_000_00)
+	in := w.prepare(t, 1_00)
+	for _, tt := range []struct {
+		after time.Duration
+		want  string
+	}{{61 * time.Second, "PROOF_REJECTED"}, {59 * time.Second, ""}} {
+		proofs := w.proofs(t, in)
+		w.Advance(tt.after)
+		w.phone.Call(t, confirm.Function, "key-"+tt.after.String(), proofs).Want(t, tt.want)
+	}
+	in = w.prepare(t, 1_00)
+	right := w.proofs(t, in)
+	wrong := w.proofs(t, in)
+	right = w.proofs(t, in)
+	wrong.Proofs[0].Code = "not it"
+	for i := range 5 {
+		w.phone.Call(t, confirm.Function, fmt.Sprint("try", i), wrong).Want(t, "PROOF_REJECTED")
+	}
+	w.phone.Call(t, confirm.Function, "sixth", right).Want(t, "PROOF_REJECTED")
+}
+
+func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-010")
+	w := newTown(t, 1_000_00)
+	in := w.prepare(t, 1_00)
+	right := w.proofs(t, in)
+	var wait sync.WaitGroup
+	for i := range 20 {
+		guess := presentation(in.IntentID, stepup.Proof{Factor: stepup.SMSOTP, Code: fmt.Sprintf("g%05d", i)}, right.Proofs[1])
+		wait.Go(func() { w.phone.Call(t, confirm.Function, fmt.Sprint("guess", i), guess).Want(t, "PROOF_REJECTED") })
+	}
+	wait.Wait()
+	var tries int
+	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge WHERE subject = $1",
+		stepup.Subject(in.IntentID)).Scan(&tries)
+	if err != nil || tries != 5 {
+		t.Fatalf("%d tries were looked at (%v), want 5", tries, err)
+	}
+	w.phone.Call(t, confirm.Function, "right", right).Want(t, "PROOF_REJECTED")
+}
+
+func TestIntentsOfOthersAndOldOnes(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-007", "LOGIC-004")
+	w := newTown(t, 1_000_00)
+	in := w.prepare(t, 1_00)
+	proofs := w.proofs(t, in)
+	stranger := w.Device(t, "phone-of-li")
+	stranger.LoginAs(t, w.payee)
+	stranger.Call(t, confirm.Function, "theirs", proofs).Want(t, "OBJECT_NOT_FOUND")
+	proofs.IntentID = uuid.New()
+	stranger.Call(t, confirm.Function, "nobody's", proofs).Want(t, "OBJECT_NOT_FOUND")
+
+	otherPhone := w.Device(t, "new-phone-of-wang")
+	otherPhone.LoginAs(t, w.payer)
+	otherPhone.Call(t, confirm.Function, "other device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
+	w.phone.Call(t, confirm.Function, "displaced", w.proofs(t, in)).Want(t, "SESSION_DISPLACED")
+
+	w.phone.LoginAs(t, w.payer)
+	w.Advance(9 * time.Minute)
+	late := w.prepare(t, 1_00)
+	w.Advance(transfer.IntentLife - time.Minute)
+	w.phone.LoginAs(t, w.payer)
+	w.Advance(time.Minute)
+	w.phone.Call(t, confirm.Function, "late", w.proofs(t, late)).Want(t, "INTENT_EXPIRED")
+}
+
+func TestWhatChangedSincePrepareRefuses(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-010")
+	w := newTown(t, 1_000_00)
+	change := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := w.Host.DB.Pool().Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, tt := range []struct{ account uuid.UUID }{{w.payer.AccountIDs[0]}, {w.payee.AccountIDs[0]}} {
+		in := w.prepare(t, 1_00)
+		change("UPDATE account SET state = 'lost' WHERE id = $1", tt.account)
+		w.phone.Call(t, confirm.Function, fmt.Sprint("lost", i), w.proofs(t, in)).Want(t, "ACCOUNT_CLOSED")
+		change("UPDATE account SET state = 'open' WHERE id = $1", tt.account)
+	}
+	in := w.prepare(t, 900_00)
+	change("UPDATE account SET held = 50000 WHERE id = $1", w.payer.AccountIDs[0])
+	w.phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "FUNDS_INSUFFICIENT")
+	change("UPDATE customer SET risk_grade = 2 WHERE id = $1", w.payer.ID)
+	w.phone.Call(t, confirm.Function, "risk", w.proofs(t, in)).Want(t, "RISK_REFUSED")
+	change("UPDATE customer SET risk_grade = 0 WHERE id = $1", w.payer.ID)
+	change("UPDATE account SET held = 0 WHERE id = $1", w.payer.AccountIDs[0])
+	w.phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "")
+	w.sound(t)
+}
+
+func TestDayLimitHoldsUnderRaces(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LIMIT-001")
+	w := newTown(t, 1_000_000_00)
+	w.phone.Call(t, prepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
+	const each = 9_000_00
+	var wait sync.WaitGroup
+	for i := range 12 {
+		in := w.prepare(t, each)
+		proofs := w.proofs(t, in)
+		wait.Go(func() {
+			r := w.phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs)
+			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
+				t.Errorf("%s: %s", r.Code, r.Body)
+			}
+		})
+	}
+	wait.Wait()
+	if got := w.balance(t, w.payee.AccountIDs[0]); got != 5*each {
+		t.Fatalf("%s moved in a day, want %s", got.Yuan(), money.Fen(5*each).Yuan())
+	}
+	w.phone.Call(t, confirm.Function, "rest", w.proofs(t, w.prepare(t, 5_000_00))).Want(t, "")
+	w.phone.Call(t, confirm.Function, "over", w.proofs(t, w.prepare(t, 1))).Want(t, "LIMIT_EXCEEDED")
+	w.Advance(14 * time.Hour) // past midnight in Shanghai
+	w.phone.Reopen(t)
+	w.phone.LoginAs(t, w.payer)
+	w.phone.Call(t, confirm.Function, "tomorrow", w.proofs(t, w.prepare(t, 50_000_00))).Want(t, "")
+	w.sound(t)
+}
+
+func TestOwnAccountsTakeOneFactor(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "XFER-003", "XFER-013")
+	w := newTown(t, 1_000_00)
+	var in prepare.Response
+	w.phone.Call(t, prepare.Function, "", map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": 5_00,
+	}).Into(t, &in)
+	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
+	w.phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signed)).Want(t, "")
+	other := w.prepare(t, 5_00)
+	signed.Signature = w.sign(t, other.Text)
+	w.phone.Call(t, confirm.Function, "other", presentation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
+	w.sound(t)
+}
+
+func TestConcurrentTwinsPostOnce(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-013", "XFER-001")
+	w := newTown(t, 1_000_00)
+	proofs := w.proofs(t, w.prepare(t, 10_00))
+	replies := make([]bank.Reply, 5)
+	var wait sync.WaitGroup
+	for i := range replies {
+		wait.Go(func() { replies[i] = w.phone.Call(t, confirm.Function, "one key", proofs) })
+	}
+	wait.Wait()
+	for _, r := range replies {
+		if r.Code != "" || string(r.Body) != string(replies[0].Body) {
+			t.Errorf("a twin got %d %s", r.Status, r.Body)
+		}
+	}
+	if got := w.balance(t, w.payee.AccountIDs[0]); got != 10_00 {
+		t.Fatalf("%s moved, want 10.00", got.Yuan())
+	}
+	w.sound(t)
+}
+
+func TestHostileRequests(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-003", "LOGIC-006", "INPUT-001")
+	w := newTown(t, 1_000_00)
+	good := w.proofs(t, w.prepare(t, 1_00))
+	raw, err := json.Marshal(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, key, body, want string }{
+		{"no key", "", string(raw), "IDEMPOTENCY_KEY_MISSING"},
+		{"long key", strings.Repeat("k", 65), string(raw), "INPUT_INVALID"},
+		{"unknown field", "a", strings.Replace(string(raw), "{", `{"amount_fen":1,`, 1), "INPUT_INVALID"},
+		{"wrong type", "b", `{"intent_id":7,"proofs":[]}`, "INPUT_INVALID"},
+		{"no uuid", "c", `{"intent_id":"x","proofs":[]}`, "INPUT_INVALID"},
+		{"nothing", "d", `null`, "OBJECT_NOT_FOUND"},
+		{"array", "e", `[]`, "INPUT_INVALID"},
+	} {
+		if got := w.phone.Call(t, confirm.Function, tt.key, json.RawMessage(tt.body)); got.Code != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
+		}
+	}
+	if got := w.balance(t, w.payee.AccountIDs[0]); got != 0 {
+		t.Fatalf("%s moved", got.Yuan())
+	}
+}

@@ -1,0 +1,251 @@
+// Package pgserver finds a PostgreSQL on the machine and runs a server of the
+// caller's own on it, for the local bank, tests and benchmarks.
+//
+// It looks in PATH and in Debian's /usr/lib/postgresql, newest first, and falls
+// back to embedded-postgres' download. When the process is root, the server runs
+// as the unprivileged postgres (or nobody) user, since PostgreSQL refuses root.
+// A data directory left by a killed process is recovered at the next start.
+package pgserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Config says where and how to run.
+type Config struct {
+	Dir        string            // parent of the data directory; made if missing
+	Settings   map[string]string // postgresql.conf settings, e.g. fsync=off for tests
+	Log        io.Writer         // the server's output; discarded if nil
+	Persistent bool              // keep the data when stopped
+}
+
+// Server is a running PostgreSQL.
+type Server struct {
+	dir  string
+	port int
+	bin  string
+	proc *exec.Cmd
+	done chan error
+	keep bool
+	stop func() error // embedded server
+	url  string       // its user, password and host
+}
+
+// ErrNotFound tells that no installed server was found.
+var ErrNotFound = errors.New("pgserver: no PostgreSQL server program on this machine")
+
+const startWithin = 60 * time.Second
+
+// Start runs a server and returns once it answers.
+func Start(ctx context.Context, config Config) (*Server, error) {
+	bin, err := FindBin()
+	if errors.Is(err, ErrNotFound) {
+		return startEmbedded(config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: config.Dir, port: port, bin: bin, done: make(chan error, 1), keep: config.Persistent}
+	who, err := unprivileged()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, who); err != nil {
+		return nil, err
+	}
+	if err := s.launch(config, who); err != nil {
+		return nil, err
+	}
+	if err := s.await(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// URL is the address of one of the server's databases.
+func (s *Server) URL(database string) string {
+	base := s.url
+	if base == "" {
+		base = "postgres://postgres@127.0.0.1"
+	}
+	return fmt.Sprintf("%s:%d/%s?sslmode=disable", base, s.port, database)
+}
+
+// Port is where the server listens on 127.0.0.1.
+func (s *Server) Port() int { return s.port }
+
+// Stop ends the server; what was not to be kept is removed.
+func (s *Server) Stop() error {
+	var err error
+	if s.stop != nil {
+		err = s.stop()
+	} else {
+		_ = s.proc.Process.Signal(syscall.SIGINT) // fast shutdown
+		select {
+		case <-s.done:
+		case <-time.After(20 * time.Second):
+			err = s.proc.Process.Kill()
+		}
+	}
+	if !s.keep {
+		err = errors.Join(err, os.RemoveAll(s.data()))
+	}
+	return err
+}
+
+// FindBin returns the folder that holds the server's programs.
+func FindBin() (string, error) {
+	if path, err := exec.LookPath("postgres"); err == nil {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		return filepath.Dir(path), nil
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if err != nil || len(found) == 0 {
+		return "", ErrNotFound
+	}
+	slices.SortFunc(found, func(a, b string) int { return version(b) - version(a) })
+	return filepath.Dir(found[0]), nil
+}
+
+func version(path string) int {
+	n, err := strconv.Atoi(strings.Split(path, "/")[4])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "pgdata") }
+
+// unprivileged is whom the server runs as; nil: as ourselves.
+func unprivileged() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil //nolint:nilnil // nobody to change to is not an error
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err1 == nil && err2 == nil {
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+		}
+	}
+	return nil, errors.New("pgserver: running as root, and neither user postgres nor nobody exists to run PostgreSQL")
+}
+
+// prepare makes the data directory if there is none, owned by who runs it.
+func (s *Server) prepare(ctx context.Context, who *syscall.Credential) error {
+	if err := os.MkdirAll(s.data(), 0o700); err != nil {
+		return fmt.Errorf("pgserver: %w", err)
+	}
+	if who != nil {
+		if err := os.Chown(s.data(), int(who.Uid), int(who.Gid)); err != nil {
+			return fmt.Errorf("pgserver: %w", err)
+		}
+		if err := reachable(s.data()); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(s.data(), "PG_VERSION")); err == nil {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", //nolint:gosec // found above
+		"-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("pgserver: initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// reachable lets the unprivileged user pass through, not look into, the folders
+// above the data directory that belong to us.
+func reachable(path string) error {
+	for dir := filepath.Dir(path); dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return fmt.Errorf("pgserver: %w", err)
+		}
+		if info.Mode().Perm()&0o001 != 0 {
+			continue
+		}
+		if err := os.Chmod(dir, info.Mode().Perm()|0o011); err != nil { //nolint:gosec // pass-through only
+			return fmt.Errorf("pgserver: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) launch(config Config, who *syscall.Credential) error {
+	args := []string{
+		"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+	}
+	for name, value := range config.Settings {
+		args = append(args, "-c", name+"="+value)
+	}
+	s.proc = exec.Command(filepath.Join(s.bin, "postgres"), args...) //nolint:gosec,noctx // outlives ctx; Stop ends it
+	s.proc.Dir = "/"
+	// A group of its own, so that Ctrl-C reaches us first and we stop it last; and
+	// it dies with us if we are killed.
+	s.proc.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true, Pdeathsig: syscall.SIGINT}
+	s.proc.Stdout, s.proc.Stderr = config.Log, config.Log
+	if err := s.proc.Start(); err != nil {
+		return fmt.Errorf("pgserver: %w", err)
+	}
+	go func() { s.done <- s.proc.Wait() }()
+	return nil
+}
+
+func (s *Server) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	for {
+		if err := ping(ctx, s.URL("postgres")); err == nil {
+			return nil
+		}
+		select {
+		case err := <-s.done:
+			s.done <- err
+			return fmt.Errorf("pgserver: PostgreSQL stopped while starting: %w", err)
+		case <-ctx.Done():
+			return fmt.Errorf("pgserver: PostgreSQL did not start: %w", ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("pgserver: %w", err)
+	}
+	defer l.Close() //nolint:errcheck // only its number was wanted
+	address, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, errors.New("pgserver: no TCP port")
+	}
+	return address.Port, nil
+}

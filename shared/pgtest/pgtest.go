@@ -1,0 +1,152 @@
+// Package pgtest gives each test a PostgreSQL database of its own.
+//
+// A test process starts one server (or uses TIDEBANK_TEST_DATABASE_URL), migrates
+// one template database, and clones it for each test in a fraction of a second.
+// The server keeps nothing and does not sync, so crash tests start their own.
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/infra/migrations"
+	"github.com/tidebank/tidebank/infra/pgserver"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+type cluster struct {
+	url func(database string) string
+	err error
+}
+
+var (
+	start  = sync.OnceValue(startCluster)
+	clones atomic.Int64
+)
+
+// New returns a migrated, empty database that lives as long as the test.
+func New(t testing.TB) *pg.DB {
+	t.Helper()
+	db, _ := NewURL(t)
+	return db
+}
+
+// NewURL is New, with the database's address.
+func NewURL(t testing.TB) (*pg.DB, string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs PostgreSQL; left out with -short")
+	}
+	c := start()
+	if c.err != nil {
+		t.Fatal(c.err)
+	}
+	name := fmt.Sprintf("t%d_%d", os.Getpid(), clones.Add(1))
+	admin(t, c, "CREATE DATABASE "+name+" TEMPLATE "+template()+" STRATEGY file_copy")
+	url := c.url(name)
+	db, err := pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		db.Close()
+		admin(t, c, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	})
+	return db, url
+}
+
+// Broken returns a database that always fails.
+func Broken(t testing.TB) *pg.DB {
+	t.Helper()
+	db, err := pg.Open(t.Context(), pg.Config{URL: "postgres://nobody@127.0.0.1:1/none?sslmode=disable", MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+func template() string { return fmt.Sprintf("template_%d", os.Getpid()) }
+
+// creating takes turns: a template can't be copied twice at once.
+var creating sync.Mutex
+
+func admin(t testing.TB, c cluster, sql string) {
+	t.Helper()
+	creating.Lock()
+	defer creating.Unlock()
+	if err := exec(c, sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exec(c cluster, sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, c.url("postgres"))
+	if err != nil {
+		return fmt.Errorf("pgtest: %w", err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing is lost with the connection
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("pgtest: %w", err)
+	}
+	return nil
+}
+
+const prefix = "tidebank-pgtest-"
+
+// sweep removes the folders of test processes that have ended.
+func sweep() {
+	found, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range found {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), prefix))
+		if err != nil || syscall.Kill(pid, 0) == nil {
+			continue
+		}
+		_ = os.RemoveAll(dir) // whoever comes next tries again
+	}
+}
+
+func startCluster() cluster {
+	ctx := context.Background()
+	c := cluster{}
+	if given := os.Getenv("TIDEBANK_TEST_DATABASE_URL"); given != "" {
+		base, query, _ := strings.Cut(given, "?")
+		base = base[:strings.LastIndex(base, "/")+1]
+		c.url = func(database string) string { return base + database + "?" + query }
+	} else {
+		sweep()
+		dir := filepath.Join(os.TempDir(), prefix+strconv.Itoa(os.Getpid()))
+		server, err := pgserver.Start(ctx, pgserver.Config{Dir: dir, Settings: map[string]string{
+			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300",
+			"shared_buffers": "128MB", "autovacuum": "off",
+		}})
+		if err != nil {
+			return cluster{err: err}
+		}
+		// The server dies with this process, and the next one sweeps its folder.
+		c.url = server.URL
+	}
+	if err := exec(c, "CREATE DATABASE "+template()); err != nil {
+		return cluster{err: err}
+	}
+	if err := migrations.Up(ctx, c.url(template())); err != nil {
+		return cluster{err: err}
+	}
+	return c
+}

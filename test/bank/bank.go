@@ -1,0 +1,324 @@
+// Package bank is a whole bank inside one test: real PostgreSQL, a real Redis
+// protocol, fresh keys and a clock that the test turns. Functions are called
+// through their own entry, over a real secure channel.
+package bank
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	handler "github.com/openfaas/templates-sdk/go-http"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// Bank is one test's bank.
+type Bank struct {
+	Host  *fn.Host
+	Clock *clock.Manual
+	Redis *miniredis.Miniredis
+	Log   *Log
+
+	mu     sync.Mutex
+	opened map[string]handler.FunctionHandler
+	people atomic.Int64
+}
+
+// Log collects the bank's log lines for tests that search them.
+type Log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write takes a line.
+func (l *Log) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+// String is all that was logged.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Start is when every test's bank opens: a Monday, ten in the morning.
+var Start = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
+
+// New opens a bank for the test.
+func New(t testing.TB) *Bank {
+	t.Helper()
+	return On(t, pgtest.New(t))
+}
+
+// On opens a bank on a database.
+func On(t testing.TB, db *pg.DB) *Bank {
+	t.Helper()
+	b := &Bank{
+		Clock: clock.NewManual(Start), Redis: miniredis.RunT(t), Log: &Log{}, opened: map[string]handler.FunctionHandler{},
+	}
+	b.Redis.SetTime(Start)
+	ring, err := keys.NewTestRing()
+	must(t, err)
+	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	sessions, err := session.New(client, ring, b.Clock, session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute})
+	must(t, err)
+	b.Host = &fn.Host{
+		DB: db, Redis: client, Keys: ring, Sessions: sessions, Risk: risk.Baseline{}, Clock: b.Clock,
+		Log: fn.NewLogger(b.Log), Metrics: fn.NewMetrics(prometheus.NewRegistry()),
+		Limits: fn.Limits{BodyBytes: 64 << 10, RateScale: 1000},
+	}
+	return b
+}
+
+// Advance turns the clock of the bank and of Redis.
+func (b *Bank) Advance(d time.Duration) {
+	b.Clock.Advance(d)
+	b.Redis.FastForward(d)
+	b.Redis.SetTime(b.Clock.Now())
+}
+
+// Open returns a function's entry on this bank.
+func (b *Bank) Open(t testing.TB, f fn.Function) handler.FunctionHandler {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entry, ok := b.opened[f.Spec.Name]
+	if !ok {
+		var err error
+		entry, err = f.Open(t.Context(), b.Host)
+		must(t, err)
+		b.opened[f.Spec.Name] = entry
+	}
+	return entry
+}
+
+// Seeder writes customers into the bank.
+func (b *Bank) Seeder() seed.Seeder {
+	return seed.Seeder{DB: b.Host.DB, Ring: b.Host.Keys, Clock: b.Clock}
+}
+
+// Passwords of the customers that Customer makes.
+const (
+	LoginPassword = "tide-2026x"
+	TradePassword = "739164"
+	CardPassword  = "851937"
+)
+
+// Customer seeds a customer with an account for each balance.
+func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.Customer {
+	t.Helper()
+	n := b.people.Add(1)
+	p := seed.Person{
+		Name: name, IDNo: fmt.Sprintf("11010119900307%03d%d", n%1000, n%10), Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919),
+		CardPassword: CardPassword,
+	}
+	for i, balance := range balances {
+		p.Accounts = append(p.Accounts, seed.Account{No: fmt.Sprintf("62284800%07d%04d", n, i+1), Balance: balance})
+	}
+	c, err := b.Seeder().Add(t.Context(), p)
+	must(t, err)
+	return c
+}
+
+// Device is an app on a phone.
+type Device struct {
+	bank     *Bank
+	ID       string
+	Key      *sm.PrivateKey
+	Channel  channel.ID
+	Keys     channel.Keys
+	Sequence atomic.Uint64
+	IP       string
+}
+
+// Device opens a channel as an app would, without calling channel-open.
+func (b *Bank) Device(t testing.TB, id string) *Device {
+	t.Helper()
+	key, err := sm.GenerateKey()
+	must(t, err)
+	d := &Device{bank: b, ID: id, Key: key, IP: "203.0.113.7"}
+	d.Reopen(t)
+	return d
+}
+
+// Reopen gives the device a fresh channel.
+func (d *Device) Reopen(t testing.TB) {
+	t.Helper()
+	client, err := channel.NewClient(d.ID)
+	must(t, err)
+	signer := d.bank.Host.Keys.Signer(keys.Channel)
+	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Accept(client.Hello())
+	must(t, err)
+	d.Channel, d.Keys, err = client.Finish(welcome, signer.Public())
+	must(t, err)
+	must(t, d.bank.Host.Sessions.OpenChannel(t.Context(), id, session.Channel{DeviceID: d.ID, Keys: opened}))
+	d.Sequence.Store(0)
+}
+
+// LoginAs signs the customer up if need be, binds the device's key and makes a
+// live session on its channel, without calling identity-login.
+func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
+	t.Helper()
+	public, err := d.Key.Public().Marshal()
+	must(t, err)
+	must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, public))
+	must(t, d.bank.Host.Sessions.Start(t.Context(), d.Channel, c.ID))
+}
+
+// Password seals a password as the app does.
+func (d *Device) Password(t testing.TB, password string) []byte {
+	t.Helper()
+	sealed, err := sm.Encrypt(d.bank.Host.Keys.Signer(keys.Password).Public(), append(d.Channel[:], password...))
+	must(t, err)
+	return sealed
+}
+
+// Reply is what a function answered, opened.
+type Reply struct {
+	Status  int
+	Body    []byte
+	Code    string // of a problem
+	Problem fn.Problem
+	Header  http.Header
+}
+
+// Into reads a good reply; anything else fails the test.
+func (r Reply) Into(t testing.TB, value any) {
+	t.Helper()
+	if r.Status != http.StatusOK {
+		t.Fatalf("status %d %s: %s", r.Status, r.Code, r.Body)
+	}
+	must(t, json.Unmarshal(r.Body, value))
+}
+
+// Want fails the test unless the reply is the problem, or with "" no problem.
+func (r Reply) Want(t testing.TB, code string) {
+	t.Helper()
+	if r.Code != code {
+		t.Fatalf("got %d %q (%s), want %q", r.Status, r.Code, r.Body, code)
+	}
+}
+
+// Call sends a request over the device's channel. The request is any value that
+// marshals to JSON, or a json.RawMessage.
+func (d *Device) Call(t testing.TB, f fn.Function, key string, request any) Reply {
+	t.Helper()
+	return d.Send(t, f, d.Frame(t, f, key, request))
+}
+
+// Frame seals a request with the next sequence.
+func (d *Device) Frame(t testing.TB, f fn.Function, key string, request any) []byte {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"idempotency_key": key, "request": request})
+	must(t, err)
+	return d.FrameAt(t, f, d.bank.Clock.Now(), body)
+}
+
+// FrameAt seals any clear text with the next sequence and a time.
+func (d *Device) FrameAt(t testing.TB, f fn.Function, at time.Time, clear []byte) []byte {
+	t.Helper()
+	h := channel.Header{ID: d.Channel, Sequence: d.Sequence.Add(1), Time: at}
+	frame, err := channel.SealRequest(d.Keys, h, http.MethodPost, f.Spec.Name, clear)
+	must(t, err)
+	return frame
+}
+
+// Send sends a frame and opens the answer, sealed or not.
+func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
+	t.Helper()
+	req := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {d.IP}}}
+	req.WithContext(t.Context())
+	resp, err := d.bank.Open(t, f).Handle(req)
+	must(t, err)
+	r := Reply{Status: resp.StatusCode, Body: resp.Body, Header: resp.Header}
+	if resp.Header.Get("Content-Type") == channel.MediaType {
+		sent, err := channel.ParseHeader(frame)
+		must(t, err)
+		r.Body, err = channel.OpenReply(d.Keys, resp.Body, sent, f.Spec.Name, resp.StatusCode)
+		must(t, err)
+	}
+	if r.Status != http.StatusOK {
+		must(t, json.Unmarshal(r.Body, &r.Problem))
+		r.Code = r.Problem.Code
+	}
+	return r
+}
+
+// Event makes a sealed event of the bank.
+func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevents.Event {
+	t.Helper()
+	body, err := json.Marshal(data)
+	must(t, err)
+	e, err := events.Stored{ID: id, Type: eventType, Subject: subject, Data: body, CreatedAt: b.Clock.Now()}.CloudEvent(b.Host.Keys)
+	must(t, err)
+	return e
+}
+
+// Deliver hands an event to an event function in structured mode and returns the
+// status.
+func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
+	t.Helper()
+	body, err := json.Marshal(e)
+	must(t, err)
+	return b.DeliverRaw(t, f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}})
+}
+
+// DeliverRaw hands any body to an event function.
+func (b *Bank) DeliverRaw(t testing.TB, f fn.Function, body []byte, header http.Header) int {
+	t.Helper()
+	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
+	req.WithContext(t.Context())
+	resp, err := b.Open(t, f).Handle(req)
+	must(t, err)
+	return resp.StatusCode
+}
+
+// Outbox returns the events of a type that the bank has written so far.
+func (b *Bank) Outbox(t testing.TB, eventType string) []events.Stored {
+	t.Helper()
+	rows, err := b.Host.DB.Pool().Query(context.Background(), `
+SELECT id::text, type, subject, customerhash, data, traceparent, created_at FROM outbox WHERE type = $1 ORDER BY id`, eventType)
+	must(t, err)
+	var list []events.Stored
+	defer rows.Close()
+	for rows.Next() {
+		var s events.Stored
+		must(t, rows.Scan(&s.ID, &s.Type, &s.Subject, &s.CustomerHash, &s.Data, &s.Traceparent, &s.CreatedAt))
+		list = append(list, s)
+	}
+	must(t, rows.Err())
+	return list
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
