@@ -49,7 +49,9 @@ type Challenge struct {
 }
 
 // PhoneSubject names the challenge of a purpose that a phone number stands for.
-func PhoneSubject(purpose string, phone []byte) string { return purpose + ":" + hex.EncodeToString(phone) }
+func PhoneSubject(purpose string, phone []byte) string {
+	return purpose + ":" + hex.EncodeToString(phone)
+}
 
 // Issue adds a new code to the unit of work; the subject's earlier code is void.
 func Issue(unit *pg.Unit, c Challenge, now time.Time) {

@@ -1,0 +1,82 @@
+// Package account holds the rules of showing customers their own accounts.
+//
+// An account of another customer and one that does not exist are the same answer
+// (LOGIC-004). Numbers leave this package masked; amounts are fen.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// View is an account as its holder sees it.
+type View struct {
+	AccountID    uuid.UUID `json:"account_id" format:"uuid"`
+	Kind         string    `json:"kind" enum:"debit,class2,class3"`
+	State        string    `json:"state" enum:"open,lost,frozen,closed"`
+	NumberMasked string    `json:"number_masked"`
+	Balance      money.Fen `json:"balance_fen"`
+	Held         money.Fen `json:"held_fen"`
+	Available    money.Fen `json:"available_fen" doc:"Balance less what is held"`
+	OpenedAt     time.Time `json:"opened_at"`
+}
+
+const (
+	sqlColumns = `
+SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account `
+
+	sqlAll = `-- account.all` + sqlColumns + `WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
+
+	sqlOne = `-- account.one` + sqlColumns + `WHERE id = $1 AND customer_id = $2`
+)
+
+// Store is the domain's database.
+type Store struct{ db *pg.DB }
+
+// NewStore returns a Store.
+func NewStore(db *pg.DB) *Store { return &Store{db} }
+
+// All returns the customer's accounts, the oldest first.
+func (s *Store) All(ctx context.Context, customer uuid.UUID) ([]View, error) {
+	rows, err := s.db.Pool().Query(ctx, sqlAll, customer)
+	if err != nil {
+		return nil, pg.Refusal(fmt.Errorf("accounts: %w", err))
+	}
+	views, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, pg.Refusal(fmt.Errorf("accounts: %w", err))
+	}
+	return views, nil
+}
+
+// One returns an account of the customer; ErrNotFound for any other.
+func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
+	rows, err := s.db.Pool().Query(ctx, sqlOne, id, customer)
+	if err != nil {
+		return View{}, pg.Refusal(fmt.Errorf("account: %w", err))
+	}
+	v, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return View{}, bankerr.ErrNotFound
+	}
+	if err != nil {
+		return View{}, pg.Refusal(fmt.Errorf("account: %w", err))
+	}
+	return v, nil
+}
+
+func scan(row pgx.CollectableRow) (View, error) {
+	v, err := pgx.RowToStructByPos[View](row)
+	v.OpenedAt = v.OpenedAt.In(clock.Shanghai)
+	return v, err //nolint:wrapcheck // wrapped where it is collected
+}

@@ -1,0 +1,38 @@
+// Package detail shows one account of the caller.
+//
+//	POST /function/account-detail   session
+//
+// Refusals: OBJECT_NOT_FOUND, for another customer's account too.
+package detail
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/account"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "account-detail", Summary: "Show one account", Audience: fn.Customer, Audit: fn.AuditRead,
+	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
+	Requirements: []string{"ACCT-001", "LOGIC-004", "LOGIC-005", "MASK-004"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request names the account.
+type Request struct {
+	AccountID uuid.UUID `json:"account_id" format:"uuid"`
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, account.View], error) {
+	store := account.NewStore(host.DB)
+	return func(ctx context.Context, req Request) (account.View, error) {
+		return store.One(ctx, req.AccountID, fn.CallerFrom(ctx).CustomerID)
+	}, nil
+}

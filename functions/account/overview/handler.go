@@ -1,0 +1,66 @@
+// Package overview shows the caller's assets and liabilities at a glance.
+//
+//	POST /function/account-overview   session
+//
+// The totals are the sums of their parts; deposits, wealth products and loans are
+// zero until the bank sells them. Amounts are fen.
+package overview
+
+import (
+	"context"
+
+	"github.com/tidebank/tidebank/functions/account"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/money"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "account-overview", Summary: "Show assets and liabilities", Audience: fn.Customer, Audit: fn.AuditRead,
+	Personal:     []string{"number_masked"},
+	Requirements: []string{"ACCT-001", "ACCT-014", "MASK-002", "MASK-004"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request asks for nothing.
+type Request struct{}
+
+// Assets are what the bank owes the customer.
+type Assets struct {
+	Accounts money.Fen `json:"accounts_fen"`
+	Deposits money.Fen `json:"deposits_fen"`
+	Wealth   money.Fen `json:"wealth_fen"`
+	Total    money.Fen `json:"total_fen"`
+}
+
+// Liabilities are what the customer owes the bank.
+type Liabilities struct {
+	Loans money.Fen `json:"loans_fen"`
+	Total money.Fen `json:"total_fen"`
+}
+
+// Response is the overview.
+type Response struct {
+	Assets      Assets         `json:"assets"`
+	Liabilities Liabilities    `json:"liabilities"`
+	Accounts    []account.View `json:"accounts"`
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+	store := account.NewStore(host.DB)
+	return func(ctx context.Context, _ Request) (Response, error) {
+		accounts, err := store.All(ctx, fn.CallerFrom(ctx).CustomerID)
+		if err != nil {
+			return Response{}, err
+		}
+		reply := Response{Accounts: accounts}
+		for _, a := range accounts {
+			reply.Assets.Accounts += a.Balance
+		}
+		reply.Assets.Total = reply.Assets.Accounts + reply.Assets.Deposits + reply.Assets.Wealth
+		reply.Liabilities.Total = reply.Liabilities.Loans
+		return reply, nil
+	}, nil
+}

@@ -1,0 +1,180 @@
+// Package statement shows what moved on one account of the caller, newest first.
+//
+//	POST /function/account-statement   session
+//
+// Dates are business days in Shanghai, both included; without them it is the last
+// 90 days. A page holds 20 entries unless asked otherwise (at most 100). Nothing
+// in the range is an empty list. Amounts are fen, negative where money went out.
+// Refusals: OBJECT_NOT_FOUND, for another customer's account too.
+package statement
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/account"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
+	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
+	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+const (
+	defaultDays = 90
+	maxDays     = 366
+	defaultPage = 20
+	maxPage     = 100
+)
+
+// Request selects entries.
+type Request struct {
+	AccountID uuid.UUID `json:"account_id" format:"uuid"`
+	From      string    `json:"from,omitempty" format:"date" doc:"First business day, e.g. 2026-11-01"`
+	To        string    `json:"to,omitempty" format:"date" doc:"Last business day"`
+	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both if left out"`
+	Least     money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
+	Most      money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; none if left out"`
+	Cursor    string    `json:"cursor,omitempty" doc:"next_cursor of the page before"`
+	Limit     int       `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
+}
+
+// Validate checks form and ranges.
+func (r Request) Validate() error {
+	switch {
+	case r.Direction != "" && r.Direction != "in" && r.Direction != "out":
+		return fn.InvalidField("direction", "in or out")
+	case r.Least < 0:
+		return fn.InvalidField("min_fen", "negative")
+	case r.Most < 0 || r.Most != 0 && r.Most < r.Least:
+		return fn.InvalidField("max_fen", "negative, or below min_fen")
+	case r.Limit < 0 || r.Limit > maxPage:
+		return fn.InvalidField("limit", "between 1 and 100")
+	}
+	if _, err := ledger.ParseCursor(r.Cursor); err != nil {
+		return fn.InvalidField("cursor", "not from an earlier page")
+	}
+	_, _, err := r.days(time.Unix(0, 0))
+	return err
+}
+
+// days is the range as instants, the end excluded.
+func (r Request) days(now time.Time) (from, to time.Time, err error) {
+	today := clock.BusinessDay(now)
+	last := today
+	if r.To != "" {
+		if last, err = time.Parse(time.DateOnly, r.To); err != nil {
+			return from, to, fn.InvalidField("to", "not a date")
+		}
+	}
+	first := last.AddDate(0, 0, -defaultDays)
+	if r.From != "" {
+		if first, err = time.Parse(time.DateOnly, r.From); err != nil {
+			return from, to, fn.InvalidField("from", "not a date")
+		}
+		if r.To == "" {
+			last = max2(today, first)
+		}
+	}
+	if last.Before(first) || r.From != "" && r.To != "" && last.Sub(first) > maxDays*24*time.Hour {
+		return from, to, fn.InvalidField("from", "after the end, or more than 366 days before it")
+	}
+	return midnight(first), midnight(last.AddDate(0, 0, 1)), nil
+}
+
+func max2(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func midnight(day time.Time) time.Time {
+	return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, clock.Shanghai)
+}
+
+// Entry is one line.
+type Entry struct {
+	PostingID    uuid.UUID `json:"posting_id" format:"uuid"`
+	Amount       money.Fen `json:"amount_fen"`
+	BalanceAfter money.Fen `json:"balance_after_fen"`
+	Counterparty string    `json:"counterparty" doc:"Masked"`
+	Summary      string    `json:"summary"`
+	PostedAt     time.Time `json:"posted_at"`
+}
+
+// Response is a page.
+type Response struct {
+	Entries    []Entry `json:"entries"`
+	NextCursor string  `json:"next_cursor" doc:"Empty on the last page"`
+}
+
+type operation struct {
+	store *account.Store
+	db    *pg.DB
+	clock clock.Clock
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+	return operation{account.NewStore(host.DB), host.DB, host.Clock}.do, nil
+}
+
+func (op operation) do(ctx context.Context, req Request) (Response, error) {
+	if _, err := op.store.One(ctx, req.AccountID, fn.CallerFrom(ctx).CustomerID); err != nil {
+		return Response{}, err
+	}
+	query, err := op.query(req)
+	if err != nil {
+		return Response{}, err
+	}
+	size := query.Limit
+	query.Limit++ // one more tells whether it ends
+	found, err := ledger.Entries(ctx, op.db, query)
+	if err != nil {
+		return Response{}, err
+	}
+	reply := Response{Entries: []Entry{}}
+	if len(found) > size {
+		found = found[:size]
+		reply.NextCursor = ledger.CursorAfter(found[size-1]).String()
+	}
+	for _, e := range found {
+		reply.Entries = append(reply.Entries, Entry{
+			PostingID: e.PostingID, Amount: e.Amount, BalanceAfter: e.BalanceAfter, Counterparty: e.Counterparty,
+			Summary: e.Summary, PostedAt: e.PostedAt.In(clock.Shanghai),
+		})
+	}
+	return reply, nil
+}
+
+func (op operation) query(req Request) (ledger.EntryQuery, error) {
+	from, to, err := req.days(op.clock.Now())
+	if err != nil {
+		return ledger.EntryQuery{}, err
+	}
+	before, err := ledger.ParseCursor(req.Cursor)
+	if err != nil {
+		return ledger.EntryQuery{}, fn.InvalidField("cursor", "not from an earlier page")
+	}
+	q := ledger.EntryQuery{
+		AccountID: req.AccountID, From: from, To: to, Least: req.Least, Most: req.Most, Before: before, Limit: req.Limit,
+		Direction: map[string]int{"in": 1, "out": -1}[req.Direction],
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultPage
+	}
+	return q, nil
+}

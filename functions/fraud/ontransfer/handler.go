@@ -1,0 +1,65 @@
+// Package ontransfer scores a transfer after the fact and grades its payer.
+//
+//	com.tidebank.transfer.posted.v1 → fraud_score, customer.risk_grade   emits fraud.scored.v1
+//
+// The score, 0 to 100, adds up how often and how much the payer paid within an
+// hour, a payee never paid before, a large amount and the hour of the night. The
+// grade is what the next transfer meets: raised asks for stronger proofs, high
+// refuses. It falls again by itself when later transfers score low.
+package ontransfer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/fraud"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.Event(fn.Spec{
+	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer", Audience: fn.Internal,
+	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},
+	Requirements: []string{"FRAUD-001", "FRAUD-002", "FRAUD-003", "FRAUD-008", "RISK-001"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+func wire(context.Context, *fn.Host, Config) (fn.Reaction[events.TransferPosted], error) {
+	return func(_ context.Context, e fn.Delivery[events.TransferPosted]) (fn.Effect, error) {
+		payer, err := uuid.Parse(e.Data.PayerCustomerID)
+		if err != nil {
+			return nil, bankerr.ErrInput.Because(fmt.Errorf("payer: %w", err))
+		}
+		return func(ctx context.Context, tx pgx.Tx) error { return score(ctx, tx, e, payer) }, nil
+	}, nil
+}
+
+func score(ctx context.Context, tx pgx.Tx, e fn.Delivery[events.TransferPosted], payer uuid.UUID) error {
+	habits, err := fraud.Lookup(ctx, tx, payer, e.Data.PostedAt)
+	if err != nil {
+		return err
+	}
+	verdict := fraud.Score(e.Data, habits)
+	if err := fraud.Save(ctx, tx, e.ID, payer, verdict, e.Data.PostedAt); err != nil {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("event id: %w", err)
+	}
+	return pg.Emit(ctx, tx, pg.Event{
+		ID: id, Type: events.TypeFraudScored, Subject: e.Data.TransferID, CustomerHash: events.CustomerHash(payer),
+		Data: events.FraudScored{
+			TransferID: e.Data.TransferID, CustomerID: payer.String(), Score: verdict.Score, Grade: int(verdict.Grade),
+			Reasons: verdict.Reasons,
+		},
+	})
+}

@@ -1,0 +1,121 @@
+// Package message is the customer's in-app inbox. Bodies are masked before they
+// are stored; a customer sees only their own.
+package message
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// View is a message as its receiver sees it.
+type View struct {
+	MessageID uuid.UUID  `json:"message_id" format:"uuid"`
+	Kind      string     `json:"kind"`
+	Title     string     `json:"title"`
+	Body      string     `json:"body"`
+	CreatedAt time.Time  `json:"created_at"`
+	ReadAt    *time.Time `json:"read_at"`
+}
+
+// Place is where a page ended; the zero Place is before the newest.
+type Place struct {
+	At time.Time
+	ID uuid.UUID
+}
+
+const (
+	sqlPage = `-- message.page
+SELECT id, kind, title, body, created_at, read_at FROM message
+ WHERE customer_id = $1 AND (created_at, id) < ($2, $3) AND (NOT $4 OR read_at IS NULL)
+ ORDER BY created_at DESC, id DESC LIMIT $5`
+
+	sqlUnread = `-- message.unread
+SELECT count(*) FROM message WHERE customer_id = $1 AND read_at IS NULL`
+
+	sqlRead = `-- message.read
+UPDATE message SET read_at = coalesce(read_at, $3) WHERE customer_id = $1 AND id = $2`
+
+	sqlReadAll = `-- message.read_all
+UPDATE message SET read_at = $2 WHERE customer_id = $1 AND read_at IS NULL`
+)
+
+// Store is the domain's database.
+type Store struct{ db *pg.DB }
+
+// NewStore returns a Store.
+func NewStore(db *pg.DB) *Store { return &Store{db} }
+
+// Page returns messages before a place, newest first, and how many are unread in
+// all.
+func (s *Store) Page(
+	ctx context.Context, customer uuid.UUID, before Place, unreadOnly bool, limit int,
+) (views []View, unread int, err error) {
+	if before == (Place{}) {
+		before = Place{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}
+	}
+	var batch pgx.Batch
+	batch.Queue(sqlPage, customer, before.At, before.ID, unreadOnly, limit).Query(func(rows pgx.Rows) (err error) {
+		views, err = pgx.CollectRows(rows, scan)
+		return err //nolint:wrapcheck // wrapped below
+	})
+	batch.Queue(sqlUnread, customer).QueryRow(func(row pgx.Row) error { return row.Scan(&unread) })
+	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, 0, pg.Refusal(fmt.Errorf("messages: %w", err))
+	}
+	return views, unread, nil
+}
+
+// MarkRead marks one message, or all where id is nil; marking again changes
+// nothing. ErrNotFound for another customer's message.
+func (s *Store) MarkRead(ctx context.Context, customer uuid.UUID, id *uuid.UUID, now time.Time) error {
+	if id == nil {
+		_, err := s.db.Pool().Exec(ctx, sqlReadAll, customer, now)
+		return pg.Refusal(err)
+	}
+	tag, err := s.db.Pool().Exec(ctx, sqlRead, customer, *id, now)
+	if err != nil {
+		return pg.Refusal(fmt.Errorf("read message: %w", err))
+	}
+	if tag.RowsAffected() == 0 {
+		return bankerr.ErrNotFound
+	}
+	return nil
+}
+
+func scan(row pgx.CollectableRow) (View, error) {
+	v, err := pgx.RowToStructByPos[View](row)
+	v.CreatedAt = v.CreatedAt.In(clock.Shanghai)
+	if v.ReadAt != nil {
+		local := v.ReadAt.In(clock.Shanghai)
+		v.ReadAt = &local
+	}
+	return v, err //nolint:wrapcheck // wrapped where it is collected
+}
+
+// String is the place as a client keeps it.
+func (p Place) String() string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro())) //nolint:gosec // after 1970
+	return base64.RawURLEncoding.EncodeToString(append(raw, p.ID[:]...))
+}
+
+// ParsePlace reads what String wrote; the empty text is the zero Place.
+func ParsePlace(text string) (Place, bool) {
+	if text == "" {
+		return Place{}, true
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) != 24 || raw[0] != 0 {
+		return Place{}, false
+	}
+	return Place{time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), uuid.UUID(raw[8:])}, true //nolint:gosec // raw[0] is 0
+}

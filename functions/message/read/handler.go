@@ -1,0 +1,53 @@
+// Package read marks messages of the caller as read.
+//
+//	POST /function/message-read   session
+//
+// Marking again changes nothing. Refusals: OBJECT_NOT_FOUND, for another
+// customer's message too.
+package read
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/message"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.HTTP(fn.Spec{
+	Name: "message-read", Summary: "Mark messages as read", Audience: fn.Customer,
+	Refusals: []*bankerr.Error{bankerr.ErrNotFound}, Requirements: []string{"LOGIC-005", "LOGIC-004"},
+}, wire)
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request names one message, or all.
+type Request struct {
+	MessageID *uuid.UUID `json:"message_id,omitempty" format:"uuid"`
+	All       bool       `json:"all,omitempty"`
+}
+
+// Validate asks for one or all.
+func (r Request) Validate() error {
+	if (r.MessageID == nil) != r.All {
+		return fn.InvalidField("message_id", "name one message, or all")
+	}
+	return nil
+}
+
+// Response tells that it is done.
+type Response struct {
+	Read bool `json:"read"`
+}
+
+func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+	store := message.NewStore(host.DB)
+	return func(ctx context.Context, req Request) (Response, error) {
+		err := store.MarkRead(ctx, fn.CallerFrom(ctx).CustomerID, req.MessageID, host.Clock.Now())
+		return Response{Read: err == nil}, err
+	}, nil
+}

@@ -1,0 +1,87 @@
+// Package onotp computes a one-time code and sends it.
+//
+//	com.tidebank.otp.issued.v1 → SMS
+//
+// The code is in no event, table or log: it is computed here from the challenge.
+// The text says what the code is for; for an intent it names masked payee and
+// amount (OTP-004). A challenge that has expired, or belongs to nobody, sends
+// nothing.
+package onotp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/notify"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/sms"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.Event(fn.Spec{
+	Name: "notify-on-otp", Summary: "Send a one-time code by SMS", Audience: fn.Internal,
+	Consumes: []string{events.TypeOTPIssued}, Requirements: []string{"OTP-004", "OTP-005", "OTP-006"},
+}, wire)
+
+// Config is read from the environment once, when the process starts.
+type Config struct{ SMS sms.Config }
+
+func wire(_ context.Context, host *fn.Host, config Config) (fn.Reaction[events.OTPIssued], error) {
+	store := notify.NewStore(host.DB, host.Keys, sms.New(config.SMS, host.Clock))
+	return func(ctx context.Context, e fn.Delivery[events.OTPIssued]) (fn.Effect, error) {
+		issued, found, err := store.Challenge(ctx, e.Data.Challenge)
+		if err != nil || !found || issued.CustomerID == nil || !host.Clock.Now().Before(issued.ExpiresAt) {
+			return nil, err
+		}
+		purpose, err := purposeText(ctx, host, e.Data, *issued.CustomerID)
+		if err != nil || purpose == "" {
+			return nil, err
+		}
+		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
+			issued.Code(host.Keys), purpose, int(otp.Life.Seconds()))
+		return nil, store.Text(ctx, e.ID, *issued.CustomerID, text)
+	}, nil
+}
+
+// purposeText says what the code is for; empty if there is nothing any more.
+func purposeText(ctx context.Context, host *fn.Host, d events.OTPIssued, customer uuid.UUID) (string, error) {
+	switch d.Purpose {
+	case otp.Register:
+		return "开通手机银行", nil
+	case otp.Login:
+		return "登录手机银行", nil
+	}
+	id, err := uuid.Parse(d.IntentID)
+	if err != nil {
+		return "", bankerr.ErrInput.Because(err)
+	}
+	intent, err := stepup.Load(ctx, host.DB, host.Keys, id, customer, host.Clock.Now())
+	if errors.Is(err, stepup.ErrExpired) || errors.Is(err, bankerr.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return summary(intent.Text), nil
+}
+
+// summary keeps the lines of an intent's text that name payee and amount.
+func summary(text string) string {
+	var kept []string
+	for line := range strings.SplitSeq(text, "\n") {
+		for _, name := range []string{"收款户名", "收款账户", "金额"} {
+			if strings.HasPrefix(line, name) {
+				kept = append(kept, line)
+			}
+		}
+	}
+	return "转账（" + strings.Join(kept, "，") + "）"
+}

@@ -1,0 +1,79 @@
+// Package ontransfer tells payer and payee that money has moved.
+//
+//	com.tidebank.transfer.posted.v1 → inbox and SMS of both
+//
+// A payee who is no customer, and the second side of a transfer between own
+// accounts, get nothing.
+package ontransfer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/notify"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/sms"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.Event(fn.Spec{
+	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer", Audience: fn.Internal,
+	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"FRAUD-009", "MASK-006", "AUDIT-003"},
+}, wire)
+
+// Config is read from the environment once, when the process starts.
+type Config struct{ SMS sms.Config }
+
+func wire(_ context.Context, host *fn.Host, config Config) (fn.Reaction[events.TransferPosted], error) {
+	store := notify.NewStore(host.DB, host.Keys, sms.New(config.SMS, host.Clock))
+	return func(ctx context.Context, e fn.Delivery[events.TransferPosted]) (fn.Effect, error) {
+		notes, err := compose(e)
+		if err != nil {
+			return nil, bankerr.ErrInput.Because(err)
+		}
+		for _, n := range notes {
+			if err := store.Text(ctx, e.ID+":"+n.Kind, n.CustomerID, "【潮汐银行】"+n.Body); err != nil {
+				return nil, err
+			}
+		}
+		return func(ctx context.Context, tx pgx.Tx) error {
+			for _, n := range notes {
+				if err := store.Put(ctx, tx, n); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}, nil
+}
+
+func compose(e fn.Delivery[events.TransferPosted]) ([]notify.Note, error) {
+	d := e.Data
+	payer, err := uuid.Parse(d.PayerCustomerID)
+	if err != nil {
+		return nil, fmt.Errorf("payer: %w", err)
+	}
+	at := d.PostedAt.In(clock.Shanghai).Format("1月2日15:04")
+	notes := []notify.Note{{
+		CustomerID: payer, EventID: e.ID, Kind: "transfer.out", Title: "转账支出提醒", At: d.PostedAt,
+		Body: fmt.Sprintf("您账户%s于%s向%s（%s）转账支出%s元。如非本人操作请立即联系客服。",
+			d.PayerAccountMasked, at, d.PayeeMasked, d.PayeeAccountMasked, d.AmountFen.Yuan()),
+	}}
+	if d.Own || d.PayeeCustomerID == "" {
+		return notes, nil
+	}
+	payee, err := uuid.Parse(d.PayeeCustomerID)
+	if err != nil {
+		return nil, fmt.Errorf("payee: %w", err)
+	}
+	return append(notes, notify.Note{
+		CustomerID: payee, EventID: e.ID, Kind: "transfer.in", Title: "转账收入提醒", At: d.PostedAt,
+		Body: fmt.Sprintf("您账户%s于%s收到%s转入%s元。", d.PayeeAccountMasked, at, d.PayerMasked, d.AmountFen.Yuan()),
+	}), nil
+}
