@@ -38,7 +38,9 @@ type Store struct {
 }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB, ring *keys.Ring, gateway sms.Gateway) *Store { return &Store{db, ring, gateway} }
+func NewStore(db *pg.DB, ring *keys.Ring, gateway sms.Gateway) *Store {
+	return &Store{db, ring, gateway}
+}
 
 // Text sends a text to the customer's phone; a customer that is gone gets none.
 func (s *Store) Text(ctx context.Context, id string, customer uuid.UUID, text string) error {

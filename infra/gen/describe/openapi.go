@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/infra/gen/output"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+const frame = "application/vnd.tidebank.frame"
+
+// openAPI describes every HTTP function's clear request and reply. On the wire
+// both are sealed in frames, which OpenAPI can't say but in words.
+func openAPI(all []fn.Function) ([]byte, error) {
+	registry := huma.NewMapRegistry("#/components/schemas/", naming)
+	problem := registry.Schema(reflect.TypeFor[fn.Problem](), true, "Problem")
+	paths := map[string]any{}
+	for _, f := range all {
+		if len(f.Spec.Consumes) > 0 {
+			continue
+		}
+		paths["/function/"+f.Spec.Name] = map[string]any{"post": operation(f, registry, problem)}
+	}
+	doc := map[string]any{
+		"openapi": "3.1.0",
+		"info": map[string]any{
+			"title": "Tidebank", "version": "1",
+			"description": "Bodies are described in clear. On the wire each is sealed in a frame of the secure channel (" + frame +
+				"; docs/protocol.md), and the request stands in {\"idempotency_key\":\"…\",\"request\":{…}}. Amounts are whole fen.",
+			"license": map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+		},
+		"servers":    []any{map[string]any{"url": "/"}},
+		"paths":      paths,
+		"components": map[string]any{"schemas": registry.Map()},
+	}
+	return indent(doc)
+}
+
+func naming(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	// Packages name their own Request, Response and View: the folder tells them apart.
+	if place, ours := strings.CutPrefix(t.PkgPath(), "github.com/tidebank/tidebank/"); ours {
+		_, place, _ = strings.Cut(place, "/")
+		return strings.ReplaceAll(place, "/", ".") + "." + t.Name()
+	}
+	return huma.DefaultSchemaNamer(t, hint)
+}
+
+func operation(f fn.Function, registry huma.Registry, problem *huma.Schema) map[string]any {
+	s := f.Spec
+	request := registry.Schema(f.Request, false, s.Name+".request")
+	reply := registry.Schema(f.Response, false, s.Name+".reply")
+	answers := map[string]any{
+		"200": map[string]any{"description": "Done", "content": media("application/json", reply)},
+	}
+	for _, e := range append(fn.StageRefusals(s), s.Refusals...) {
+		status := strconv.Itoa(e.Kind().Status())
+		entry, ok := answers[status].(map[string]any)
+		if !ok {
+			entry = map[string]any{"description": "", "content": media("application/problem+json", problem)}
+			answers[status] = entry
+		}
+		entry["description"] = appendCode(fmt.Sprint(entry["description"]), e.Code())
+	}
+	return map[string]any{
+		"operationId": s.Name, "summary": s.Summary, "tags": []string{s.Audience.String()},
+		"description": policy(s),
+		"requestBody": map[string]any{"required": true, "content": media("application/json", request)},
+		"responses":   answers,
+		"x-tidebank": map[string]any{
+			"audience": s.Audience.String(), "idempotent": s.Idempotent, "requirements": s.Requirements, "emits": s.Emits,
+		},
+	}
+}
+
+func appendCode(list, code string) string {
+	if list == "" {
+		return code
+	}
+	return list + ", " + code
+}
+
+func media(kind string, schema *huma.Schema) map[string]any {
+	return map[string]any{kind: map[string]any{"schema": schema}}
+}
+
+// schemas adds a JSON Schema for each event type.
+func schemas(files output.Files) error {
+	for _, kind := range events.Catalogue() {
+		registry := huma.NewMapRegistry("#/$defs/", huma.DefaultSchemaNamer)
+		schema := huma.SchemaFromType(registry, reflect.TypeOf(kind.Data))
+		raw, err := json.Marshal(schema)
+		if err != nil {
+			return fmt.Errorf("schema %s: %w", kind.Type, err)
+		}
+		var doc map[string]any
+		if err := json.Unmarshal(raw, &doc); err != nil {
+			return fmt.Errorf("schema %s: %w", kind.Type, err)
+		}
+		doc["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+		doc["$id"] = "urn:tidebank:" + kind.Type
+		doc["title"] = kind.What
+		doc["additionalProperties"] = true // fields are only ever added
+		out, err := indent(doc)
+		if err != nil {
+			return err
+		}
+		files["events/schemas/"+kind.Type+".json"] = out
+	}
+	return nil
+}
+
+func indent(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(value); err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return b.Bytes(), nil
+}
