@@ -10,7 +10,6 @@ import (
 	"os/exec"
 
 	"github.com/spf13/cobra"
-
 )
 
 func main() {
@@ -68,4 +67,3 @@ func describe(args ...string) error {
 	}
 	return nil
 }
-

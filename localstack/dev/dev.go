@@ -1,0 +1,218 @@
+// Package dev is the local bank's developer page: the SMS inbox, events with
+// their deliveries and dead letters, the functions with their declared policy,
+// the API reference, and faults to order.
+//
+//	GET  /dev                     the page
+//	GET  /dev/bank.json           {"channel_certificate": base64 DER} for clients to pin
+//	GET  /dev/sms?phone=          [{phone, text, at}], newest first
+//	GET  /dev/events?subject=&dead=true   [{id, type, subject, data, deliveries}]
+//	POST /dev/replay?consumer=&id=        make dead letters due again
+//	POST /dev/customers           a new random customer with a funded account
+//	POST /dev/faults              {"duplicate", "delay_ms", "sms": {…}}
+//	GET  /dev/functions, /dev/api, /openapi.json
+package dev
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed" // the page
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+
+	"github.com/tidebank/tidebank/docs"
+	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/money"
+)
+
+// Page serves the developer's views of one bank.
+type Page struct {
+	Host      *fn.Host
+	Functions []fn.Function
+	Broker    *broker.Broker
+	SMS       *smssim.Gateway
+	Seeder    seed.Seeder
+}
+
+//go:embed page.html
+var pageHTML []byte
+
+//go:embed api.html
+var apiHTML []byte
+
+// Register adds the routes to the gateway's.
+func (p Page) Register(mux *http.ServeMux) {
+	html := func(body []byte) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write(body) // a browser that left has no use for an error
+		}
+	}
+	mux.Handle("GET /{$}", http.RedirectHandler("/dev", http.StatusFound))
+	mux.HandleFunc("GET /dev", html(pageHTML))
+	mux.HandleFunc("GET /dev/api", html(apiHTML))
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(docs.OpenAPI)
+	})
+	mux.HandleFunc("GET /dev/bank.json", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, map[string]any{"channel_certificate": p.Host.Keys.Certificate()}, nil)
+	})
+	mux.HandleFunc("GET /dev/sms", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, p.SMS.Inbox(r.FormValue("phone")), nil)
+	})
+	mux.HandleFunc("GET /dev/events", p.events)
+	mux.HandleFunc("POST /dev/replay", func(w http.ResponseWriter, r *http.Request) {
+		n, err := p.Broker.Replay(r.Context(), r.FormValue("consumer"), r.FormValue("id"))
+		reply(w, map[string]int64{"replayed": n}, err)
+	})
+	mux.HandleFunc("GET /dev/functions", p.functions)
+	mux.HandleFunc("GET /dev/customers", p.customers)
+	mux.HandleFunc("POST /dev/customers", p.newCustomer)
+	mux.HandleFunc("POST /dev/faults", p.faults)
+}
+
+func (p Page) events(w http.ResponseWriter, r *http.Request) {
+	list, err := p.Broker.List(r.Context(), r.FormValue("subject"), r.FormValue("dead") == "true", 100)
+	if list == nil {
+		list = []broker.Row{}
+	}
+	reply(w, list, err)
+}
+
+func (p Page) functions(w http.ResponseWriter, _ *http.Request) {
+	type view struct {
+		Name         string   `json:"name"`
+		Summary      string   `json:"summary"`
+		Audience     string   `json:"audience"`
+		Channel      bool     `json:"channel"`
+		Idempotent   bool     `json:"idempotent"`
+		StepUp       bool     `json:"step_up"`
+		Rate         string   `json:"rate"`
+		Risk         string   `json:"risk"`
+		Audit        string   `json:"audit"`
+		Consumes     []string `json:"consumes"`
+		Emits        []string `json:"emits"`
+		Requirements []string `json:"requirements"`
+	}
+	list := []view{}
+	for _, f := range p.Functions {
+		s := f.Spec
+		list = append(list, view{
+			s.Name, s.Summary, s.Audience.String(), !s.Plain && len(s.Consumes) == 0, s.Idempotent, s.StepUp != 0,
+			string(s.Rate), string(s.Risk), string(s.Audit), s.Consumes, s.Emits, s.Requirements,
+		})
+	}
+	reply(w, list, nil)
+}
+
+// person is a customer as someone who tries the bank needs to know one.
+type person struct {
+	Name         string `json:"name"`
+	IDNo         string `json:"id_no"`
+	CardNo       string `json:"card_no"`
+	CardPassword string `json:"card_password"`
+	Phone        string `json:"phone"`
+}
+
+func view(c seed.Person) person {
+	return person{c.Name, c.IDNo, c.Accounts[0].No, c.CardPassword, c.Phone}
+}
+
+func (p Page) customers(w http.ResponseWriter, _ *http.Request) {
+	list := []person{}
+	for _, c := range demoPeople() {
+		list = append(list, view(c))
+	}
+	reply(w, list, nil)
+}
+
+func (p Page) newCustomer(w http.ResponseWriter, r *http.Request) {
+	c, err := p.Seeder.Add(r.Context(), randomPerson())
+	reply(w, view(c.Person), err)
+}
+
+func (p Page) faults(w http.ResponseWriter, r *http.Request) {
+	var order struct {
+		Duplicate bool          `json:"duplicate"`
+		DelayMS   int64         `json:"delay_ms"`
+		SMS       smssim.Faults `json:"sms"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&order); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	p.Broker.Faults.Duplicate.Store(order.Duplicate)
+	p.Broker.Faults.DelayMS.Store(order.DelayMS)
+	p.SMS.SetFaults(order.SMS)
+	reply(w, order, nil)
+}
+
+func reply(w http.ResponseWriter, value any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(value) // a browser that left has no use for an error
+}
+
+const cardPassword = "851937" // of every demo customer's card
+
+func demoPeople() []seed.Person {
+	account := func(no string, balance money.Fen) seed.Account { return seed.Account{No: no, Balance: balance} }
+	return []seed.Person{
+		{
+			Name: "王小明", IDNo: "110101199003071233", Phone: "13800010001", CardPassword: cardPassword,
+			Accounts: []seed.Account{account("6228480010000000011", 200_000_00), account("6228480010000000012", 5_000_00)},
+		},
+		{
+			Name: "李芳", IDNo: "310101198511230026", Phone: "13800010002", CardPassword: cardPassword,
+			Accounts: []seed.Account{account("6228480010000000021", 88_888_88)},
+		},
+		{
+			Name: "张伟", IDNo: "440103197201150319", Phone: "13800010003", CardPassword: cardPassword,
+			Accounts: []seed.Account{account("6228480010000000031", 1_000_00)},
+		},
+	}
+}
+
+// Seed writes the demo customers.
+func Seed(ctx context.Context, s seed.Seeder) ([]seed.Customer, error) {
+	var list []seed.Customer
+	for _, p := range demoPeople() {
+		c, err := s.Add(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("demo customers: %w", err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+func randomPerson() seed.Person {
+	families, given := []rune("赵钱孙李周吴郑王冯陈"), []rune("安宁清远思源明月嘉禾")
+	n := number(1_000_000_000)
+	return seed.Person{
+		Name:  string([]rune{families[number(10)], given[number(10)], given[number(10)]}),
+		IDNo:  fmt.Sprintf("1101011990%02d%02d%04d", 1+number(12), 1+number(28), number(10000)),
+		Phone: fmt.Sprintf("139%08d", n%100_000_000), CardPassword: cardPassword,
+		Accounts: []seed.Account{
+			{No: fmt.Sprintf("622848%013d", 2_000_000_000_000+n), Balance: 100_000_00},
+			{No: fmt.Sprintf("622848%013d", 3_000_000_000_000+n), Balance: 1_000_00},
+		},
+	}
+}
+
+func number(below int64) int64 {
+	n, err := rand.Int(rand.Reader, big.NewInt(below))
+	if err != nil {
+		return 0 // never (crypto/rand)
+	}
+	return n.Int64()
+}

@@ -1,0 +1,155 @@
+// Package gateway is the local bank's front door, with OpenFaaS' routes:
+//
+//	POST /function/<name>         call a function
+//	POST /async-function/<name>   accept now (202, X-Call-Id), call in the background
+//	GET  /system/functions        what there is
+//	GET  /_/health, /_/ready, /metrics
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/uuid"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Gateway routes to every function of the bank.
+type Gateway struct {
+	Mux     *http.ServeMux
+	host    *fn.Host
+	entries map[string]handler.FunctionHandler
+	calls   map[string]*atomic.Int64
+	slots   chan struct{}
+	ready   atomic.Bool
+}
+
+const asyncCalls = 256 // at work at once
+
+// New opens every function on the host.
+func New(ctx context.Context, all []fn.Function, host *fn.Host) (*Gateway, error) {
+	g := &Gateway{
+		Mux: http.NewServeMux(), host: host, entries: map[string]handler.FunctionHandler{},
+		calls: map[string]*atomic.Int64{}, slots: make(chan struct{}, asyncCalls),
+	}
+	for _, f := range all {
+		entry, err := f.Open(ctx, host)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // names the function
+		}
+		g.entries[f.Spec.Name], g.calls[f.Spec.Name] = entry, &atomic.Int64{}
+	}
+	g.Mux.HandleFunc("/function/{name}", g.call)
+	g.Mux.HandleFunc("POST /async-function/{name}", g.callLater)
+	g.Mux.HandleFunc("GET /system/functions", g.list)
+	g.Mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	g.Mux.HandleFunc("GET /_/ready", g.isReady)
+	g.Mux.Handle("GET /metrics", host.Metrics.Handler())
+	return g, nil
+}
+
+// SetReady tells that everything serves.
+func (g *Gateway) SetReady() { g.ready.Store(true) }
+
+func (g *Gateway) isReady(w http.ResponseWriter, _ *http.Request) {
+	if !g.ready.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+func (g *Gateway) call(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	entry, ok := g.entries[name]
+	if !ok {
+		unknown(w)
+		return
+	}
+	g.calls[name].Add(1)
+	fn.Adapt(entry, g.host.Limits.BodyBytes).ServeHTTP(w, r)
+}
+
+func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	entry, ok := g.entries[name]
+	if !ok {
+		unknown(w)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.host.Limits.BodyBytes))
+	if err != nil {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	select {
+	case g.slots <- struct{}{}:
+	default:
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
+	}
+	g.calls[name].Add(1)
+	req := handler.Request{Body: body, Header: r.Header.Clone(), Method: r.Method, QueryString: r.URL.RawQuery, Host: r.Host}
+	req.WithContext(context.WithoutCancel(r.Context()))
+	go func() {
+		defer func() { <-g.slots }()
+		_, _ = entry.Handle(req) // nobody waits for the answer
+	}()
+	w.Header().Set("X-Call-Id", uuid.NewString())
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func unknown(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, `{"type":"about:blank","status":404,"code":"FUNCTION_UNKNOWN",`+
+		`"title":"没有该功能","detail":"请升级应用后重试","trace":""}`)
+}
+
+func (g *Gateway) list(w http.ResponseWriter, _ *http.Request) {
+	type function struct {
+		Name            string `json:"name"`
+		Image           string `json:"image"`
+		Namespace       string `json:"namespace"`
+		InvocationCount int64  `json:"invocationCount"`
+		Replicas        int    `json:"replicas"`
+		Available       int    `json:"availableReplicas"`
+	}
+	list := []function{}
+	for name := range g.entries {
+		list = append(list, function{name, "tidebank/" + name, "local", g.calls[name].Load(), 1, 1})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(list) // a client that left has no use for an error
+}
+
+// Deliver hands an event to a function, as a broker does over HTTP in structured
+// mode.
+func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevents.Event) (int, error) {
+	entry, ok := g.entries[consumer]
+	if !ok {
+		return http.StatusNotFound, nil
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return 0, fmt.Errorf("deliver: %w", err)
+	}
+	g.calls[consumer].Add(1)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	header := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
+	if parent, ok := e.Extensions()["traceparent"].(string); ok {
+		header.Set("Traceparent", parent)
+	}
+	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
+	req.WithContext(ctx)
+	resp, err := entry.Handle(req)
+	return resp.StatusCode, err //nolint:wrapcheck // the function's own, always nil
+}
