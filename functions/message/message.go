@@ -79,8 +79,10 @@ func (s *Store) Page(
 // nothing. ErrNotFound for another customer's message.
 func (s *Store) MarkRead(ctx context.Context, customer uuid.UUID, id *uuid.UUID, now time.Time) error {
 	if id == nil {
-		_, err := s.db.Pool().Exec(ctx, sqlReadAll, customer, now)
-		return pg.Refusal(err)
+		if _, err := s.db.Pool().Exec(ctx, sqlReadAll, customer, now); err != nil {
+			return pg.Refusal(fmt.Errorf("read messages: %w", err))
+		}
+		return nil
 	}
 	tag, err := s.db.Pool().Exec(ctx, sqlRead, customer, *id, now)
 	if err != nil {

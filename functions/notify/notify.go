@@ -26,7 +26,8 @@ const (
 SELECT data_key, phone_ct FROM customer WHERE id = $1`
 
 	sqlMessage = `-- message.insert
-INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at)
+SELECT $1, id, $3, $4, $5, $6, $7 FROM customer WHERE id = $2
 ON CONFLICT DO NOTHING`
 )
 
@@ -74,7 +75,8 @@ type Note struct {
 	At                time.Time
 }
 
-// Put writes a note into its inbox, once for each event.
+// Put writes a note into its inbox, once for each event; a customer that is gone
+// has none.
 func (s *Store) Put(ctx context.Context, tx pgx.Tx, n Note) error {
 	id, err := uuid.NewV7()
 	if err != nil {

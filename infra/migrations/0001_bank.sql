@@ -65,7 +65,7 @@ CREATE TABLE otp_quota (
     phone_bidx bytea NOT NULL,
     day        date NOT NULL,
     sent       int NOT NULL,
-    last_at    timestamptz NOT NULL,
+    last_at    jsonb NOT NULL,                 -- purpose to epoch seconds: 60 s apart for each purpose
     PRIMARY KEY (phone_bidx, day)
 );
 

@@ -6,9 +6,11 @@ CREATE FUNCTION otp_issue(
     p_now timestamptz, p_day date, p_life interval
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO otp_quota AS q (phone_bidx, day, sent, last_at) VALUES (p_phone, p_day, 1, p_now)
-    ON CONFLICT (phone_bidx, day) DO UPDATE SET sent = q.sent + 1, last_at = p_now
-     WHERE q.sent < 10 AND q.last_at <= p_now - interval '60 seconds';
+    INSERT INTO otp_quota AS q (phone_bidx, day, sent, last_at)
+    VALUES (p_phone, p_day, 1, jsonb_build_object(p_purpose, extract(epoch FROM p_now)))
+    ON CONFLICT (phone_bidx, day) DO UPDATE SET sent = q.sent + 1, last_at = q.last_at || excluded.last_at
+     WHERE q.sent < 10
+       AND coalesce((q.last_at ->> p_purpose)::numeric, 0) <= extract(epoch FROM p_now - interval '60 seconds');
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'OTP_TOO_OFTEN';
     END IF;

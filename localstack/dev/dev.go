@@ -204,7 +204,7 @@ func randomPerson() seed.Person {
 		Phone: fmt.Sprintf("139%08d", n%100_000_000), CardPassword: cardPassword,
 		Accounts: []seed.Account{
 			{No: fmt.Sprintf("622848%013d", 2_000_000_000_000+n), Balance: 100_000_00},
-			{No: fmt.Sprintf("622848%013d", 3_000_000_000_000+n), Balance: 1_000_00},
+			{No: fmt.Sprintf("622848%013d", 3_000_000_000_000+n+1), Balance: 1_000_00},
 		},
 	}
 }

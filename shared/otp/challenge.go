@@ -16,7 +16,8 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// ErrTooOften refuses a code within 60 s of the last, or the eleventh of a day.
+// ErrTooOften refuses a code within 60 s of the last for its purpose, or the
+// number's eleventh of a day.
 var ErrTooOften = bankerr.New(bankerr.TooMany, "OTP_TOO_OFTEN").WithRetryAfter(Life)
 
 // Purposes of codes.

@@ -2,10 +2,12 @@
 //
 //	POST /function/account-statement   session
 //
-// Dates are business days in Shanghai, both included; without them it is the last
-// 90 days. A page holds 20 entries unless asked otherwise (at most 100). Nothing
-// in the range is an empty list. Amounts are fen, negative where money went out.
-// Refusals: OBJECT_NOT_FOUND, for another customer's account too.
+// Dates are business days in Shanghai, both included, at most 366 of them;
+// without them it is the last 90 days. A page holds 20 entries unless asked
+// otherwise (at most 100). Nothing in the range is an empty list. Amounts are
+// fen, negative where money went out. A cursor holds for its account only, and
+// one that the bank did not give out is INPUT_INVALID. Refusals:
+// OBJECT_NOT_FOUND, for another customer's account too.
 package statement
 
 import (
@@ -64,42 +66,32 @@ func (r Request) Validate() error {
 	case r.Limit < 0 || r.Limit > maxPage:
 		return fn.InvalidField("limit", "between 1 and 100")
 	}
-	if _, err := ledger.ParseCursor(r.Cursor); err != nil {
-		return fn.InvalidField("cursor", "not from an earlier page")
+	for field, day := range map[string]string{"from": r.From, "to": r.To} {
+		if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
+			return fn.InvalidField(field, "not a date")
+		}
 	}
-	_, _, err := r.days(time.Unix(0, 0))
-	return err
+	return nil
 }
 
-// days is the range as instants, the end excluded.
+// days is the range as instants, the end excluded; Validate has checked the
+// dates' form.
 func (r Request) days(now time.Time) (from, to time.Time, err error) {
-	today := clock.BusinessDay(now)
-	last := today
+	last := clock.BusinessDay(now)
 	if r.To != "" {
-		if last, err = time.Parse(time.DateOnly, r.To); err != nil {
-			return from, to, fn.InvalidField("to", "not a date")
-		}
+		last, _ = time.Parse(time.DateOnly, r.To)
 	}
-	first := last.AddDate(0, 0, -defaultDays)
+	first := last.AddDate(0, 0, 1-defaultDays)
 	if r.From != "" {
-		if first, err = time.Parse(time.DateOnly, r.From); err != nil {
-			return from, to, fn.InvalidField("from", "not a date")
-		}
-		if r.To == "" {
-			last = max2(today, first)
-		}
+		first, _ = time.Parse(time.DateOnly, r.From)
 	}
-	if last.Before(first) || r.From != "" && r.To != "" && last.Sub(first) > maxDays*24*time.Hour {
-		return from, to, fn.InvalidField("from", "after the end, or more than 366 days before it")
+	if r.To == "" && first.After(last) {
+		last = first // a range that is still to come is empty, not wrong
+	}
+	if last.Before(first) || !last.Before(first.AddDate(0, 0, maxDays)) {
+		return from, to, fn.InvalidField("from", "after the end, or more than 366 days to it")
 	}
 	return midnight(first), midnight(last.AddDate(0, 0, 1)), nil
-}
-
-func max2(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func midnight(day time.Time) time.Time {
@@ -123,21 +115,22 @@ type Response struct {
 }
 
 type operation struct {
-	store *account.Store
-	db    *pg.DB
-	clock clock.Clock
+	store   *account.Store
+	cursors account.Cursors
+	db      *pg.DB
+	clock   clock.Clock
 }
 
 func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	return operation{account.NewStore(host.DB), host.DB, host.Clock}.do, nil
+	return operation{account.NewStore(host.DB), account.NewCursors(host.Keys), host.DB, host.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, req Request) (Response, error) {
-	if _, err := op.store.One(ctx, req.AccountID, fn.CallerFrom(ctx).CustomerID); err != nil {
-		return Response{}, err
-	}
 	query, err := op.query(req)
 	if err != nil {
+		return Response{}, err
+	}
+	if _, err := op.store.One(ctx, req.AccountID, fn.CallerFrom(ctx).CustomerID); err != nil {
 		return Response{}, err
 	}
 	size := query.Limit
@@ -149,7 +142,7 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	reply := Response{Entries: []Entry{}}
 	if len(found) > size {
 		found = found[:size]
-		reply.NextCursor = ledger.CursorAfter(found[size-1]).String()
+		reply.NextCursor = op.cursors.Seal(req.AccountID, ledger.CursorAfter(found[size-1]))
 	}
 	for _, e := range found {
 		reply.Entries = append(reply.Entries, Entry{
@@ -165,7 +158,7 @@ func (op operation) query(req Request) (ledger.EntryQuery, error) {
 	if err != nil {
 		return ledger.EntryQuery{}, err
 	}
-	before, err := ledger.ParseCursor(req.Cursor)
+	before, err := op.cursors.Open(req.AccountID, req.Cursor)
 	if err != nil {
 		return ledger.EntryQuery{}, fn.InvalidField("cursor", "not from an earlier page")
 	}

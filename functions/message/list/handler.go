@@ -15,7 +15,7 @@ import (
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.HTTP(fn.Spec{
 	Name: "message-list", Summary: "List the caller's messages", Audience: fn.Customer,
-	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005", "FRAUD-009"},
+	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005"},
 }, wire)
 
 // Config is empty: the host lends all that is needed.

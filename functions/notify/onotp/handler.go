@@ -5,13 +5,17 @@
 // The code is in no event, table or log: it is computed here from the challenge.
 // The text says what the code is for; for an intent it names masked payee and
 // amount (OTP-004). A challenge that has expired, or belongs to nobody, sends
-// nothing.
+// nothing. The gateway takes each issue of a code once, whichever event brings
+// it: a late event of an earlier code finds the newer one, and must not send that
+// a second time.
 package onotp
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -21,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
@@ -41,29 +46,39 @@ func wire(_ context.Context, host *fn.Host, config Config) (fn.Reaction[events.O
 		if err != nil || !found || issued.CustomerID == nil || !host.Clock.Now().Before(issued.ExpiresAt) {
 			return nil, err
 		}
-		purpose, err := purposeText(ctx, host, e.Data, *issued.CustomerID)
+		purpose, err := purposeText(ctx, host, issued, e.Data.IntentID)
 		if err != nil || purpose == "" {
 			return nil, err
 		}
 		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
 			issued.Code(host.Keys), purpose, int(otp.Life.Seconds()))
-		return nil, store.Text(ctx, e.ID, *issued.CustomerID, text)
+		return nil, store.Text(ctx, messageID(e.Data.Challenge, issued), *issued.CustomerID, text)
 	}, nil
 }
 
+// messageID stands for one issue of one challenge's code. It is a digest, since
+// the subject holds the phone number's blind index.
+func messageID(subject string, issued otp.Issued) string {
+	at := strconv.FormatInt(issued.ExpiresAt.UnixMicro(), 10)
+	return "otp:" + hex.EncodeToString(sm.Digest([]byte(subject), []byte{0}, []byte(at))[:16])
+}
+
 // purposeText says what the code is for; empty if there is nothing any more.
-func purposeText(ctx context.Context, host *fn.Host, d events.OTPIssued, customer uuid.UUID) (string, error) {
-	switch d.Purpose {
+func purposeText(ctx context.Context, host *fn.Host, issued otp.Issued, intentID string) (string, error) {
+	switch issued.Purpose {
 	case otp.Register:
 		return "开通手机银行", nil
 	case otp.Login:
 		return "登录手机银行", nil
+	case otp.Intent:
+	default:
+		return "", bankerr.ErrInput.Because(fmt.Errorf("purpose %q", issued.Purpose))
 	}
-	id, err := uuid.Parse(d.IntentID)
+	id, err := uuid.Parse(intentID)
 	if err != nil {
 		return "", bankerr.ErrInput.Because(err)
 	}
-	intent, err := stepup.Load(ctx, host.DB, host.Keys, id, customer, host.Clock.Now())
+	intent, err := stepup.Load(ctx, host.DB, host.Keys, id, *issued.CustomerID, host.Clock.Now())
 	if errors.Is(err, stepup.ErrExpired) || errors.Is(err, bankerr.ErrNotFound) {
 		return "", nil
 	}

@@ -3,7 +3,9 @@
 //	com.tidebank.transfer.posted.v1 → inbox and SMS of both
 //
 // A payee who is no customer, and the second side of a transfer between own
-// accounts, get nothing.
+// accounts, get nothing. Texts go first, each under an id of event and role that
+// the gateway takes once; if one fails the event comes again, and the inbox is
+// written once, in the transaction of the event's dedupe record.
 package ontransfer
 
 import (
@@ -24,7 +26,7 @@ import (
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Event(fn.Spec{
 	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer", Audience: fn.Internal,
-	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"FRAUD-009", "MASK-006", "AUDIT-003"},
+	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"MASK-005", "MASK-006", "QA-010"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.

@@ -6,8 +6,8 @@
 // signing up and logging in the answer and the work are the same whether or not
 // the number has an account; the code itself is computed by whoever sends it, so
 // that it rests nowhere. A new code voids the earlier one of its purpose.
-// Refusals: OTP_TOO_OFTEN (one in 60 s, ten a day for each number),
-// OBJECT_NOT_FOUND and INTENT_EXPIRED (for an intent), SESSION_REQUIRED.
+// Refusals: OTP_TOO_OFTEN (one in 60 s for each purpose, ten a day for each
+// number), OBJECT_NOT_FOUND and INTENT_EXPIRED (for an intent), SESSION_REQUIRED.
 package send
 
 import (

@@ -1,0 +1,283 @@
+// Package client is the app's side of the bank: the secure channel, device keys,
+// step-up and retries, for Go programs and as the model for other languages.
+//
+// A Client opens its channel when first needed and again when the bank has
+// forgotten it (CHANNEL_EXPIRED); a login lives on its channel, so after that the
+// bank asks to log in again (SESSION_REQUIRED). Calls that carry an idempotency
+// key are repeated, with the same key and growing pauses, while nobody knows
+// whether they had their effect; other calls are not. The bank is known by its
+// pinned channel key. A Client is safe for concurrent use. Amounts are fen.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// Config is what a client needs to know.
+type Config struct {
+	BaseURL  string
+	DeviceID string         // stable for the app's installation
+	Device   *sm.PrivateKey // the device's key; never leaves it
+	Pinned   *sm.PublicKey  // the bank's channel key
+	HTTP     *http.Client   // http.DefaultClient if nil
+	Now      func() time.Time
+	Tries    int           // for repeatable calls; 5 if zero
+	Pause    time.Duration // before the second try; 200 ms if zero
+}
+
+// Client is one app on one device.
+type Client struct {
+	config Config
+
+	mu       sync.Mutex
+	open     *opened
+	sequence uint64
+}
+
+// opened is a channel in use.
+type opened struct {
+	id          channel.ID
+	keys        channel.Keys
+	passwordKey *sm.PublicKey
+}
+
+// Problem is a refusal by the bank.
+type Problem struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Field  string `json:"field"`
+	Trace  string `json:"trace"`
+
+	retryAfter time.Duration
+}
+
+// Error is for logs; Title and Detail are for customers.
+func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Title) }
+
+// Is makes errors.Is compare problems by code.
+func (p *Problem) Is(target error) bool {
+	t, ok := target.(*Problem) //nolint:errorlint // Is is called on each link of the chain
+	return ok && t.Code == p.Code
+}
+
+// Errors of the client itself.
+var (
+	ErrBank = errors.New("client: the answer is not from the pinned bank")
+)
+
+// New returns a client; it contacts nobody yet.
+func New(config Config) *Client {
+	if config.HTTP == nil {
+		config.HTTP = http.DefaultClient
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Tries == 0 {
+		config.Tries = 5
+	}
+	if config.Pause == 0 {
+		config.Pause = 200 * time.Millisecond
+	}
+	return &Client{config: config}
+}
+
+// Call calls a function once and reads its reply; a refusal is a *Problem.
+func (c *Client) Call(ctx context.Context, function string, request, reply any) error {
+	return c.withChannel(ctx, func(o *opened) error { return c.send(ctx, o, function, "", request, reply) })
+}
+
+// CallOnce has an effect at most once however often it is tried: the key stands
+// for the request, and the bank answers a repetition with the first answer. An
+// empty key is replaced by a fresh one.
+func (c *Client) CallOnce(ctx context.Context, function, key string, request, reply any) error {
+	if key == "" {
+		key = uuid.NewString()
+	}
+	for try := 1; ; try++ {
+		err := c.withChannel(ctx, func(o *opened) error { return c.send(ctx, o, function, key, request, reply) })
+		if err == nil || try == c.config.Tries || !repeatable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(c.pause(err, try)):
+		}
+	}
+}
+
+// repeatable reports an outcome that is unknown or passing.
+func repeatable(err error) bool {
+	var p *Problem
+	if !errors.As(err, &p) {
+		return !errors.Is(err, ErrBank) // the network's
+	}
+	return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests ||
+		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout || p.Code == "REQUEST_IN_PROGRESS"
+}
+
+func (c *Client) pause(err error, try int) time.Duration {
+	var p *Problem
+	if errors.As(err, &p) && p.retryAfter > 0 {
+		return p.retryAfter
+	}
+	full := c.config.Pause << min(try-1, 6)
+	return full/2 + time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
+}
+
+// withChannel runs a call on the open channel, and once more on a fresh one if
+// the bank has forgotten it: such a call was not let in, so it had no effect.
+func (c *Client) withChannel(ctx context.Context, call func(*opened) error) error {
+	o, err := c.current(ctx, nil)
+	if err != nil {
+		return err
+	}
+	err = call(o)
+	if !errors.Is(err, &Problem{Code: "CHANNEL_EXPIRED"}) {
+		return err
+	}
+	if o, err = c.current(ctx, o); err != nil {
+		return err
+	}
+	return call(o)
+}
+
+// current is the open channel, opening one if there is none or it is the stale.
+func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open != nil && c.open != stale {
+		return c.open, nil
+	}
+	handshake, err := channel.NewClient(c.config.DeviceID)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	body, err := json.Marshal(handshake.Hello())
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	resp, raw, err := c.post(ctx, "channel-open", "application/json", body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, problem(resp, raw)
+	}
+	var welcome channel.Welcome
+	if err := json.Unmarshal(raw, &welcome); err != nil {
+		return nil, ErrBank
+	}
+	id, opened2, err := handshake.Finish(welcome, c.config.Pinned)
+	if err != nil {
+		return nil, ErrBank
+	}
+	passwordKey, err := sm.ParsePublicKey(welcome.PasswordKey)
+	if err != nil {
+		return nil, ErrBank
+	}
+	c.open, c.sequence = &opened{id, opened2, passwordKey}, 0
+	return c.open, nil
+}
+
+func (c *Client) send(ctx context.Context, o *opened, function, key string, request, reply any) error {
+	clear, err := json.Marshal(struct {
+		Key     string `json:"idempotency_key"`
+		Request any    `json:"request"`
+	}{key, request})
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	h := channel.Header{ID: o.id, Sequence: c.next(), Time: c.config.Now()}
+	frame, err := channel.SealRequest(o.keys, h, http.MethodPost, function, clear)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	resp, body, err := c.post(ctx, function, channel.MediaType, frame)
+	if err != nil {
+		return err
+	}
+	if resp.Header.Get("Content-Type") == channel.MediaType {
+		if body, err = channel.OpenReply(o.keys, body, h, function, resp.StatusCode); err != nil {
+			return ErrBank
+		}
+	} else if resp.StatusCode == http.StatusOK {
+		return ErrBank // nothing good comes in clear
+	}
+	if resp.StatusCode != http.StatusOK {
+		return problem(resp, body)
+	}
+	if err := json.Unmarshal(body, reply); err != nil {
+		return fmt.Errorf("client: %s: %w", function, err)
+	}
+	return nil
+}
+
+func (c *Client) next() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sequence++
+	return c.sequence
+}
+
+const maxReply = 4 << 20
+
+func (c *Client) post(ctx context.Context, function, contentType string, body []byte) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.BaseURL+"/function/"+function, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("client: %w", err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	resp, err := c.config.HTTP.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("client: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // all was read, or the error is told
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return nil, nil, fmt.Errorf("client: %w", err)
+	}
+	return resp, raw, nil
+}
+
+func problem(resp *http.Response, body []byte) error {
+	p := &Problem{Status: resp.StatusCode}
+	if json.Unmarshal(body, p) != nil {
+		p.Title = "服务暂时不可用"
+	}
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
+		p.retryAfter = time.Duration(s) * time.Second
+	}
+	return p
+}
+
+// SealPassword seals a password for the channel in use.
+func (c *Client) SealPassword(ctx context.Context, password string) ([]byte, error) {
+	o, err := c.current(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := sm.Encrypt(o.passwordKey, append(o.id[:], password...))
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return sealed, nil
+}

@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+const (
+	loginPassword = "haichao-88x"
+	tradePassword = "739164"
+	amount        = money.Fen(1234_56)
+)
+
+// demo is one run.
+type demo struct {
+	dev    devAPI
+	app    *client.Client
+	me     person
+	payee  person
+	debit  client.Account
+	intent client.Intent
+	proofs []client.Proof
+	key    string
+	made   client.Transfer
+	began  time.Time
+	steps  int
+}
+
+var errUnexpected = errors.New("与预期不符 (unexpected)")
+
+func unexpected(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errUnexpected, fmt.Sprintf(format, args...))
+}
+
+func (d *demo) run(ctx context.Context) error {
+	steps := []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"准备两位银行客户，核对银行证书", d.meet},
+		{"建立国密安全通道，注册手机银行", d.register},
+		{"登录（登录密码 + 短信验证码）", d.login},
+		{"资产总览", d.overview},
+		{"准备转账", d.prepare},
+		{"被篡改的确认应被拒绝", d.tamper},
+		{"确认转账（短信验证码 + 设备密钥签名）", d.confirm},
+		{"同一请求重复提交，只入账一次", d.repeat},
+		{"电子回单", d.receipt},
+		{"账户明细", d.statement},
+		{"他人账户不可见", d.foreign},
+		{"事件：通知、审计、反欺诈", d.events},
+		{"消息与动账短信", d.messages},
+		{"退出登录，会话立即失效", d.logout},
+	}
+	for i, s := range steps {
+		start := time.Now()
+		fmt.Printf("\n%2d. %s\n", i+1, s.title)
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("第 %d 步「%s」: %w", i+1, s.title, err)
+		}
+		d.steps++
+		fmt.Printf("    ✓ %v\n", time.Since(start).Round(100*time.Microsecond))
+	}
+	return nil
+}
+
+func say(format string, args ...any) { fmt.Printf("    "+format+"\n", args...) }
+
+func (d *demo) meet(ctx context.Context) error {
+	der, err := d.dev.certificate(ctx)
+	if err != nil {
+		return fmt.Errorf("连不上银行 %s，请先在另一个终端运行 make run (start the bank first): %w", d.dev.base, err)
+	}
+	pinned, err := sm.CertificateKey(der, time.Now())
+	if err != nil {
+		return fmt.Errorf("银行证书: %w", err)
+	}
+	device, err := sm.GenerateKey()
+	if err != nil {
+		return fmt.Errorf("设备密钥: %w", err)
+	}
+	if d.me, err = d.dev.newCustomer(ctx); err != nil {
+		return err
+	}
+	if d.payee, err = d.dev.newCustomer(ctx); err != nil {
+		return err
+	}
+	d.app = client.New(client.Config{
+		BaseURL: d.dev.base, DeviceID: "demo-" + uuid.NewString(), Device: device, Pinned: pinned,
+	})
+	say("付款人 %s，收款人 %s", d.me.Name, d.payee.Name)
+	return nil
+}
+
+func (d *demo) register(ctx context.Context) error {
+	if err := d.app.SendOTP(ctx, "register", d.me.Phone); err != nil {
+		return fmt.Errorf("发送验证码: %w", err)
+	}
+	code, text, err := d.dev.code(ctx, d.me.Phone, "开通")
+	if err != nil {
+		return err
+	}
+	say("短信：%s", text)
+	return d.app.Register(ctx, client.Application{
+		Name: d.me.Name, IDNo: d.me.IDNo, CardNo: d.me.CardNo, CardPassword: d.me.CardPassword, Phone: d.me.Phone, OTP: code,
+		LoginPassword: loginPassword, TradePassword: tradePassword,
+	})
+}
+
+func (d *demo) login(ctx context.Context) error {
+	if err := d.app.SendOTP(ctx, "login", d.me.Phone); err != nil {
+		return fmt.Errorf("发送验证码: %w", err)
+	}
+	again := d.app.SendOTP(ctx, "login", d.me.Phone)
+	if !errors.Is(again, &client.Problem{Code: "OTP_TOO_OFTEN"}) {
+		return unexpected("一分钟内再次获取验证码得到 %v", again)
+	}
+	code, text, err := d.dev.code(ctx, d.me.Phone, "登录")
+	if err != nil {
+		return err
+	}
+	say("短信：%s", text)
+	if _, err := d.app.Login(ctx, d.me.Phone, "wrong-pass1", code); !errors.Is(err, &client.Problem{Code: "LOGIN_FAILED"}) {
+		return unexpected("错误密码得到 %v", err)
+	}
+	say("错误密码：用户名、密码或验证码错误")
+	if _, err := d.app.Login(ctx, d.me.Phone, loginPassword, code); err != nil {
+		return fmt.Errorf("登录: %w", err)
+	}
+	me, err := d.app.Me(ctx)
+	if err != nil {
+		return fmt.Errorf("客户信息: %w", err)
+	}
+	say("您好，%s（%s，%s）", me.NameMasked, me.PhoneMasked, me.IDNoMasked)
+	if strings.Contains(me.PhoneMasked, d.me.Phone[3:7]) {
+		return unexpected("手机号没有脱敏：%s", me.PhoneMasked)
+	}
+	return nil
+}
+
+func (d *demo) overview(ctx context.Context) error {
+	o, err := d.app.Overview(ctx)
+	if err != nil {
+		return fmt.Errorf("总览: %w", err)
+	}
+	var sum money.Fen
+	for _, a := range o.Accounts {
+		say("%s  余额 %s 元", a.NumberMasked, a.Balance.Yuan())
+		sum += a.Balance
+	}
+	if len(o.Accounts) != 2 || sum != o.Assets.Total {
+		return unexpected("%d 个账户，合计 %s，总资产 %s", len(o.Accounts), sum.Yuan(), o.Assets.Total.Yuan())
+	}
+	d.debit = o.Accounts[0]
+	if o.Accounts[1].Balance > d.debit.Balance {
+		d.debit = o.Accounts[1]
+	}
+	return nil
+}
+
+func (d *demo) prepare(ctx context.Context) error {
+	order := client.TransferOrder{
+		DebitAccountID: d.debit.AccountID, PayeeAccountNo: d.payee.CardNo, PayeeName: d.payee.Name, Amount: amount, Memo: "午餐",
+	}
+	wrong := order
+	wrong.PayeeName = "不是此人"
+	if _, err := d.app.PrepareTransfer(ctx, wrong); !errors.Is(err, &client.Problem{Code: "PAYEE_MISMATCH"}) {
+		return unexpected("错误户名得到 %v", err)
+	}
+	var err error
+	if d.intent, err = d.app.PrepareTransfer(ctx, order); err != nil {
+		return fmt.Errorf("准备转账: %w", err)
+	}
+	for line := range strings.SplitSeq(d.intent.Text, "\n") {
+		say("│ %s", line)
+	}
+	say("可用认证方式：%s", strings.Join(d.intent.Combinations, "，或 "))
+	return nil
+}
+
+func (d *demo) tamper(ctx context.Context) error {
+	if err := d.app.SendIntentOTP(ctx, d.intent.IntentID); err != nil {
+		return fmt.Errorf("发送验证码: %w", err)
+	}
+	code, text, err := d.dev.code(ctx, d.me.Phone, "转账")
+	if err != nil {
+		return err
+	}
+	say("短信：%s", text)
+	if !strings.Contains(text, amount.Yuan()) {
+		return unexpected("短信没有写明金额")
+	}
+	other := d.intent
+	other.Text = strings.Replace(d.intent.Text, amount.Yuan(), "1.00", 1)
+	forged, err := d.app.SignProof(other)
+	if err != nil {
+		return err //nolint:wrapcheck // says enough
+	}
+	_, err = d.app.ConfirmTransfer(ctx, "", d.intent, client.OTPProof(code), forged)
+	if !errors.Is(err, &client.Problem{Code: "PROOF_REJECTED"}) {
+		return unexpected("对其他内容的签名得到 %v", err)
+	}
+	say("对其他内容的签名：身份验证未通过")
+	signed, err := d.app.SignProof(d.intent)
+	d.proofs = []client.Proof{client.OTPProof(code), signed}
+	return err //nolint:wrapcheck // says enough
+}
+
+func (d *demo) confirm(ctx context.Context) error {
+	d.key = uuid.NewString()
+	var err error
+	if d.made, err = d.app.ConfirmTransfer(ctx, d.key, d.intent, d.proofs...); err != nil {
+		return fmt.Errorf("确认: %w", err)
+	}
+	say("已转出 %s 元，流水号 %s", d.made.Amount.Yuan(), d.made.TransferID)
+	return nil
+}
+
+func (d *demo) repeat(ctx context.Context) error {
+	again, err := d.app.ConfirmTransfer(ctx, d.key, d.intent, d.proofs...)
+	if err != nil || again.TransferID != d.made.TransferID {
+		return unexpected("重复请求得到 %v %v", again.TransferID, err)
+	}
+	account, err := d.app.Detail(ctx, d.debit.AccountID)
+	if err != nil {
+		return fmt.Errorf("账户: %w", err)
+	}
+	if account.Balance != d.debit.Balance-amount {
+		return unexpected("余额 %s，应为 %s", account.Balance.Yuan(), (d.debit.Balance - amount).Yuan())
+	}
+	say("同一流水号，余额 %s 元", account.Balance.Yuan())
+	return nil
+}
+
+func (d *demo) receipt(ctx context.Context) error {
+	r, err := d.app.GetTransfer(ctx, d.made.TransferID)
+	if err != nil {
+		return fmt.Errorf("回单: %w", err)
+	}
+	if r != d.made && r.Amount != amount {
+		return unexpected("回单 %+v", r)
+	}
+	say("%s  %s → %s %s  %s 元  %s", r.PostedAt.Format("2006-01-02 15:04:05"), r.PayerAccountMasked, r.PayeeNameMasked,
+		r.PayeeAccountMasked, r.Amount.Yuan(), r.Memo)
+	list, err := d.app.ListTransfers(ctx, "")
+	if err != nil || len(list.Transfers) != 1 {
+		return unexpected("转账记录 %d 条 %v", len(list.Transfers), err)
+	}
+	return nil
+}
+
+func (d *demo) statement(ctx context.Context) error {
+	s, err := d.app.Statement(ctx, d.debit.AccountID, "")
+	if err != nil {
+		return fmt.Errorf("明细: %w", err)
+	}
+	for _, e := range s.Entries {
+		say("%s  %12s  余额 %12s  %s %s", e.PostedAt.Format("01-02 15:04:05"), e.Amount.Yuan(), e.BalanceAfter.Yuan(),
+			e.Counterparty, e.Summary)
+	}
+	if len(s.Entries) != 2 || s.Entries[0].Amount != -amount {
+		return unexpected("%d 条明细", len(s.Entries))
+	}
+	return nil
+}
+
+func (d *demo) foreign(ctx context.Context) error {
+	if _, err := d.app.Detail(ctx, uuid.New()); !errors.Is(err, &client.Problem{Code: "OBJECT_NOT_FOUND"}) {
+		return unexpected("不是自己的账户得到 %v", err)
+	}
+	say("没有找到相关信息")
+	return nil
+}
+
+// events waits until every consumer has had its effect.
+func (d *demo) events(ctx context.Context) error {
+	var list []event
+	err := until(ctx, "等待事件送达", func() (bool, error) {
+		var err error
+		if list, err = d.dev.events(ctx, d.made.TransferID.String()); err != nil {
+			return false, err
+		}
+		posted, scored, waiting := 0, 0, 0
+		for _, e := range list {
+			switch e.Type {
+			case "com.tidebank.transfer.posted.v1":
+				posted++
+			case "com.tidebank.fraud.scored.v1":
+				scored++
+			}
+			for _, x := range e.Deliveries {
+				if x.State == "dead" {
+					return false, unexpected("%s 没有送达 %s", e.Type, x.Consumer)
+				}
+				if x.State != "done" {
+					waiting++
+				}
+			}
+			if len(e.Deliveries) == 0 {
+				waiting++
+			}
+		}
+		if posted > 1 || scored > 1 {
+			return false, unexpected("事件重复")
+		}
+		return posted == 1 && scored == 1 && waiting == 0, nil
+	})
+	for _, e := range list {
+		for _, x := range e.Deliveries {
+			say("%-36s → %-20s %s", e.Type, x.Consumer, x.State)
+		}
+	}
+	return err
+}
+
+func (d *demo) messages(ctx context.Context) error {
+	inbox, err := d.app.Messages(ctx, "")
+	if err != nil {
+		return fmt.Errorf("消息: %w", err)
+	}
+	if len(inbox.Messages) != 1 || inbox.Unread != 1 {
+		return unexpected("%d 条消息，%d 条未读", len(inbox.Messages), inbox.Unread)
+	}
+	say("消息：%s %s", inbox.Messages[0].Title, inbox.Messages[0].Body)
+	for _, phone := range []string{d.me.Phone, d.payee.Phone} {
+		texts, err := d.dev.texts(ctx, phone)
+		if err != nil {
+			return err
+		}
+		if len(texts) == 0 || !strings.Contains(texts[0], amount.Yuan()) {
+			return unexpected("没有动账短信")
+		}
+		say("短信：%s", texts[0])
+	}
+	return d.app.ReadMessages(ctx)
+}
+
+func (d *demo) logout(ctx context.Context) error {
+	if err := d.app.Logout(ctx); err != nil {
+		return fmt.Errorf("退出: %w", err)
+	}
+	if _, err := d.app.Overview(ctx); !errors.Is(err, &client.Problem{Code: "SESSION_REQUIRED"}) {
+		return unexpected("退出后得到 %v", err)
+	}
+	say("登录已失效")
+	return nil
+}
