@@ -1,8 +1,12 @@
 // Package audit keeps the bank's append-only record of what happened.
 //
-// Records form a chain: each holds the SM3 of the one before and of itself, so
-// that a change, a gap or a reordering shows (AUDIT-001, AUDIT-003). The database
-// refuses updates and deletions; Verify walks the chain.
+// Records form a chain: each holds the SM3 of the one before, its own number and
+// its body, so that a change, a gap or a reordering shows. The end of the chain is
+// held by the events' dedupe records: one that audit consumed must be in it. The
+// database refuses updates and deletions; Verify finds what was changed around
+// it. Numbers count from 1 without gaps; one record is appended at a time, in the
+// whole bank. Whoever can write every table can still forge a whole new chain:
+// that takes checkpoints kept elsewhere. Source: AUDIT-001, AUDIT-003.
 package audit
 
 import (
@@ -41,11 +45,19 @@ INSERT INTO audit_record (seq, event_id, type, subject, occurred_at, body, prev_
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
 	sqlWalk = `-- audit.walk
-SELECT seq, event_id, type, subject, body, prev_hash, hash FROM audit_record ORDER BY seq`
+SELECT seq, event_id, type, subject, occurred_at, body, prev_hash, hash FROM audit_record ORDER BY seq`
+
+	sqlMissing = `-- audit.missing
+SELECT count(*) FROM event_consumed c
+ WHERE c.consumer = $1 AND NOT EXISTS (SELECT 1 FROM audit_record a WHERE a.event_id = c.id)`
 )
+
+// Consumer is the function that appends.
+const Consumer = "audit-on-event"
 
 // Append adds a record to the chain in the transaction of its event's dedupe.
 func Append(ctx context.Context, tx pgx.Tx, r Record) error {
+	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it: Verify compares
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("audit record: %w", err)
@@ -74,25 +86,50 @@ func link(previous []byte, seq int64, body []byte) []byte {
 // ErrBroken tells where the chain does not hold.
 var ErrBroken = errors.New("audit: the chain is broken")
 
-// Verify walks the whole chain and returns its length.
+// row is a record as stored.
+type row struct {
+	Seq                      int64
+	EventID, Type, Subject   string
+	Occurred                 time.Time
+	Body, PreviousHash, Hash []byte
+}
+
+// Verify walks the whole chain and returns its length. ErrBroken says at which
+// number it first does not hold, or that records at its end are gone.
 func Verify(ctx context.Context, db *pg.DB) (length int64, err error) {
 	rows, err := db.Pool().Query(ctx, sqlWalk)
 	if err != nil {
 		return 0, pg.Refusal(fmt.Errorf("audit walk: %w", err))
 	}
-	var seq int64
-	var eventID, kind, subject string
-	var body, previous, hash []byte
+	var r row
 	last := make([]byte, 32)
-	_, err = pgx.ForEachRow(rows, []any{&seq, &eventID, &kind, &subject, &body, &previous, &hash}, func() error {
+	targets := []any{&r.Seq, &r.EventID, &r.Type, &r.Subject, &r.Occurred, &r.Body, &r.PreviousHash, &r.Hash}
+	_, err = pgx.ForEachRow(rows, targets, func() error {
 		length++
-		var r Record
-		if json.Unmarshal(body, &r) != nil || r.EventID != eventID || r.Type != kind || r.Subject != subject ||
-			seq != length || !bytes.Equal(previous, last) || !bytes.Equal(hash, link(previous, seq, body)) {
+		if r.Seq != length || !r.holds(last) {
 			return fmt.Errorf("%w at %d", ErrBroken, length)
 		}
-		last = bytes.Clone(hash)
+		last = bytes.Clone(r.Hash)
 		return nil
 	})
-	return length, err //nolint:wrapcheck // ErrBroken or the driver's
+	if err != nil {
+		return length, pg.Refusal(fmt.Errorf("audit walk: %w", err))
+	}
+	var missing int64
+	if err := db.Pool().QueryRow(ctx, sqlMissing, Consumer).Scan(&missing); err != nil {
+		return length, pg.Refusal(fmt.Errorf("audit missing: %w", err))
+	}
+	if missing > 0 {
+		return length, fmt.Errorf("%w: %d recorded events are not in it", ErrBroken, missing)
+	}
+	return length, nil
+}
+
+// holds reports whether the row follows the hash before it, and its columns say
+// what its body says.
+func (r row) holds(last []byte) bool {
+	var told Record
+	return json.Unmarshal(r.Body, &told) == nil &&
+		told.EventID == r.EventID && told.Type == r.Type && told.Subject == r.Subject && told.Occurred.Equal(r.Occurred) &&
+		bytes.Equal(r.PreviousHash, last) && bytes.Equal(r.Hash, link(last, r.Seq, r.Body))
 }

@@ -1,0 +1,243 @@
+package onevent_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/audit"
+	"github.com/tidebank/tidebank/functions/audit/onevent"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+func deliver(t *testing.T, b *bank.Bank, e cloudevents.Event) {
+	t.Helper()
+	if got := b.Deliver(t, onevent.Function, e); got != http.StatusAccepted {
+		t.Fatalf("delivery answered %d: %s", got, b.Log)
+	}
+}
+
+func event(t *testing.T, b *bank.Bank, data any) cloudevents.Event {
+	t.Helper()
+	return b.Event(t, uuid.NewString(), events.TypeAccessRecorded, "account-detail", data)
+}
+
+// fill writes so many records.
+func fill(t *testing.T, b *bank.Bank, records int) {
+	t.Helper()
+	for i := range records {
+		deliver(t, b, event(t, b, events.AccessRecorded{Function: fmt.Sprint("f", i), Outcome: "OK"}))
+	}
+}
+
+func wantChain(t *testing.T, b *bank.Bank, want int64) {
+	t.Helper()
+	if got, err := audit.Verify(context.Background(), b.Host.DB); err != nil || got != want {
+		t.Fatalf("Verify = %d, %v; want %d", got, err, want)
+	}
+}
+
+func run(t *testing.T, b *bank.Bank, sql string) {
+	t.Helper()
+	if _, err := b.Host.DB.Pool().Exec(context.Background(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryTypeIsRecorded(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	wantChain(t, b, 0)
+	for _, kind := range events.Catalogue() {
+		deliver(t, b, b.Event(t, uuid.NewString(), kind.Type, "subject", kind.Data))
+	}
+	wantChain(t, b, int64(len(events.Catalogue())))
+}
+
+// The record of a transfer says who, to whom, how much, when, by what proofs, from
+// what device; after ten years it still does, and nothing could change it.
+func TestATransfersRecordLasts(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUDIT-001")
+	b := bank.New(t)
+	id := uuid.NewString()
+	want := events.TransferPosted{
+		TransferID: id, PostingID: id, PayerCustomerID: uuid.NewString(), PayeeCustomerID: uuid.NewString(),
+		DebitAccountID: uuid.NewString(), CreditAccountID: uuid.NewString(), AmountFen: 99_999_999_999, PayerMasked: "**明",
+		PayeeMasked: "*四", PayerAccountMasked: "622848*****0001", PayeeAccountMasked: "622848*****0002",
+		PostedAt: bank.Start.UTC(), DeviceID: "phone-of-wang", Factors: []string{"sms_otp", "device_key"},
+	}
+	e := b.Event(t, uuid.NewString(), events.TypeTransferPosted, id, want)
+	deliver(t, b, e)
+	b.Advance(10 * 366 * 24 * time.Hour)
+	fill(t, b, 3)
+
+	var body []byte
+	row := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = $1", id)
+	if err := row.Scan(&body); err != nil {
+		t.Fatal(err)
+	}
+	var record audit.Record
+	if err := json.Unmarshal(body, &record); err != nil {
+		t.Fatal(err)
+	}
+	var got events.TransferPosted
+	if err := json.Unmarshal(record.Data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("transfer (-want +got):\n%s", diff)
+	}
+	record.Data = nil
+	about := audit.Record{EventID: e.ID(), Type: events.TypeTransferPosted, Subject: id, Occurred: bank.Start.UTC()}
+	if diff := cmp.Diff(about, record); diff != "" {
+		t.Errorf("record (-want +got):\n%s", diff)
+	}
+	for _, sql := range []string{
+		"UPDATE audit_record SET body = body", "DELETE FROM audit_record",
+		"INSERT INTO audit_record SELECT * FROM audit_record ON CONFLICT (seq) DO UPDATE SET type = 'x'",
+	} {
+		var refused *pgconn.PgError
+		_, err := b.Host.DB.Pool().Exec(t.Context(), sql)
+		if !errors.As(err, &refused) || refused.Code != "TB000" {
+			t.Errorf("%s: %v, want a refusal", sql, err)
+		}
+	}
+	wantChain(t, b, 4)
+	tamper(t, b, bodyEdit("99999999999", "99999999998")+" WHERE seq = 1")
+	if _, err := audit.Verify(t.Context(), b.Host.DB); !errors.Is(err, audit.ErrBroken) {
+		t.Errorf("Verify after the amount was edited: %v", err)
+	}
+}
+
+func TestTwiceAtOnceAndOutOfOrderRecordOnce(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	const records = 12
+	list := make([]cloudevents.Event, records)
+	for i := range list {
+		list[i] = event(t, b, events.AccessRecorded{Function: fmt.Sprint("f", i)})
+	}
+	instances := make([]handler.FunctionHandler, 2)
+	for i := range instances {
+		var err error
+		if instances[i], err = onevent.Function.Open(t.Context(), b.Host); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wait sync.WaitGroup
+	for _, instance := range instances {
+		for i := range list {
+			body, err := json.Marshal(list[records-1-i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			wait.Go(func() {
+				req := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{
+					"Content-Type": {cloudevents.ApplicationCloudEventsJSON},
+				}}
+				req.WithContext(context.Background())
+				if resp, err := instance.Handle(req); err != nil || resp.StatusCode != http.StatusAccepted {
+					t.Errorf("delivery answered %d, %v", resp.StatusCode, err)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	for _, e := range list {
+		deliver(t, b, e)
+	}
+	wantChain(t, b, records)
+}
+
+// tamper does what only a database's owner can.
+func tamper(t *testing.T, b *bank.Bank, sql string) {
+	t.Helper()
+	run(t, b, "ALTER TABLE audit_record DISABLE TRIGGER ALL; "+sql+"; ALTER TABLE audit_record ENABLE TRIGGER ALL")
+}
+
+func bodyEdit(from, to string) string {
+	return "UPDATE audit_record SET body = convert_to(replace(convert_from(body, 'UTF8'), '" + from + "', '" + to + "'), 'UTF8')"
+}
+
+const madeUp = `INSERT INTO audit_record
+SELECT %d, 'made up', type, subject, occurred_at, body, hash, hash FROM audit_record WHERE seq = 5`
+
+func TestTamperingShows(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"subject":         "UPDATE audit_record SET subject = 'other' WHERE seq = 3",
+		"type":            "UPDATE audit_record SET type = 'other' WHERE seq = 3",
+		"event":           "UPDATE audit_record SET event_id = 'other' WHERE seq = 3",
+		"time":            "UPDATE audit_record SET occurred_at = occurred_at + interval '1 microsecond' WHERE seq = 3",
+		"hash":            "UPDATE audit_record SET hash = sha256(hash) WHERE seq = 3",
+		"previous hash":   "UPDATE audit_record SET prev_hash = sha256(prev_hash) WHERE seq = 3",
+		"body":            bodyEdit("OK", "KO") + " WHERE seq = 3",
+		"no JSON":         "UPDATE audit_record SET body = '' WHERE seq = 3",
+		"first deleted":   "DELETE FROM audit_record WHERE seq = 1",
+		"middle deleted":  "DELETE FROM audit_record WHERE seq = 3",
+		"last deleted":    "DELETE FROM audit_record WHERE seq = 5",
+		"end deleted":     "DELETE FROM audit_record WHERE seq >= 3",
+		"all deleted":     "TRUNCATE audit_record",
+		"gap closed":      "DELETE FROM audit_record WHERE seq = 3; UPDATE audit_record SET seq = seq - 1 WHERE seq > 3",
+		"two exchanged":   "UPDATE audit_record SET seq = seq - 5 WHERE seq IN (2, 3); UPDATE audit_record SET seq = -seq WHERE seq < 0",
+		"numbered anew":   "UPDATE audit_record SET seq = -seq; UPDATE audit_record SET seq = 1 - seq",
+		"one made up":     fmt.Sprintf(madeUp, 6),
+		"one put outside": fmt.Sprintf(madeUp, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := bank.New(t)
+			fill(t, b, 5)
+			wantChain(t, b, 5)
+			tamper(t, b, sql)
+			if got, err := audit.Verify(t.Context(), b.Host.DB); !errors.Is(err, audit.ErrBroken) {
+				t.Fatalf("Verify = %d, %v; want ErrBroken", got, err)
+			}
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	forged := event(t, b, events.AccessRecorded{Outcome: "LOGIN_FAILED"})
+	if err := forged.SetData(cloudevents.ApplicationJSON, events.AccessRecorded{Outcome: "OK"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]cloudevents.Event{
+		"seal": forged,
+		"type": b.Event(t, uuid.NewString(), "com.tidebank.unknown.v1", "x", struct{}{}),
+	} {
+		if got := b.Deliver(t, onevent.Function, e); got != http.StatusBadRequest {
+			t.Errorf("%s: %d, want 400", name, got)
+		}
+	}
+	wantChain(t, b, 0)
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	if got := b.Deliver(t, onevent.Function, event(t, b, struct{}{})); got != http.StatusServiceUnavailable {
+		t.Errorf("delivery answered %d, want 503", got)
+	}
+	if _, err := audit.Verify(t.Context(), b.Host.DB); !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("Verify without a database: %v", err)
+	}
+}
