@@ -1,26 +1,59 @@
-// Package fraud holds the rules that score transfers after the fact. Scores are
-// whole numbers from 0 to 100; amounts are fen.
+// Package fraud holds the rules that score transfers after the fact, and what the
+// scores make of the payer's risk grade.
+//
+// A score is a whole number from 0 to 100, the sum of the points of every reason
+// found; reasons have names that stay. Scoring is pure: it sees the transfer and
+// what the payer had transferred up to its instant, so neither repeated nor late
+// events change a score. Transfers between own accounts neither count nor grade.
+// Amounts are fen, hours are Shanghai's. Source: FRAUD-003, FRAUD-008.
 package fraud
 
 import (
-	"context"
-	"fmt"
-	"time"
-
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
-// Habits are what the payer did in the hour that ends with the transfer, which is
-// counted.
+// The thresholds: more than these is unusual; LargeAmount and VeryLargeAmount
+// are already. Night is every hour before NightUntil.
+const (
+	ManyInAnHour              = 5
+	BurstInAnHour             = 15
+	ManyInADay                = 30
+	MuchInAnHour    money.Fen = 30_000_00
+	MuchInADay      money.Fen = 45_000_00
+	LargeAmount     money.Fen = 20_000_00
+	VeryLargeAmount money.Fen = 40_000_00
+	NightUntil                = 5
+)
+
+// The scores from which on the payer's grade is raised or high, and the greatest.
+const (
+	RaisedFrom = 50
+	HighFrom   = 85
+	MaxScore   = 100
+)
+
+// The reasons.
+const (
+	ReasonHourCount   = "velocity.count"
+	ReasonHourBurst   = "velocity.burst"
+	ReasonHourAmount  = "velocity.amount"
+	ReasonDayCount    = "velocity.day_count"
+	ReasonDayAmount   = "velocity.day_amount"
+	ReasonNewPayee    = "payee.new"
+	ReasonLarge       = "amount.large"
+	ReasonVeryLarge   = "amount.very_large"
+	ReasonNight       = "time.night"
+	ReasonOwnAccounts = "own" // stands alone: nothing was scored
+)
+
+// Habits are what the payer transferred to others in the hour and the 24 hours
+// that end with the transfer; it counts itself.
 type Habits struct {
-	Count  int
-	Amount money.Fen
+	HourCount, DayCount   int
+	HourAmount, DayAmount money.Fen
 }
 
 // Verdict is the outcome for one transfer.
@@ -30,89 +63,52 @@ type Verdict struct {
 	Reasons []string
 }
 
-// The weights and thresholds.
-const (
-	manyInAnHour = 5
-	muchInAnHour = 30_000_00
-	largeAmount  = 20_000_00
+// rule gives points for one reason.
+type rule struct {
+	reason string
+	points int
+	holds  func(events.TransferPosted, Habits) bool
+}
 
-	raisedFrom = 50
-	highFrom   = 85
-)
+// rules is the one table of what is unusual.
+func rules() []rule {
+	return []rule{
+		{ReasonHourCount, 30, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > ManyInAnHour }},
+		{ReasonHourBurst, 30, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > BurstInAnHour }},
+		{ReasonHourAmount, 20, func(_ events.TransferPosted, h Habits) bool { return h.HourAmount > MuchInAnHour }},
+		{ReasonDayCount, 15, func(_ events.TransferPosted, h Habits) bool { return h.DayCount > ManyInADay }},
+		{ReasonDayAmount, 10, func(_ events.TransferPosted, h Habits) bool { return h.DayAmount > MuchInADay }},
+		{ReasonNewPayee, 15, func(t events.TransferPosted, _ Habits) bool { return t.NewPayee }},
+		{ReasonLarge, 15, func(t events.TransferPosted, _ Habits) bool { return t.AmountFen >= LargeAmount }},
+		{ReasonVeryLarge, 10, func(t events.TransferPosted, _ Habits) bool { return t.AmountFen >= VeryLargeAmount }},
+		{ReasonNight, 15, func(t events.TransferPosted, _ Habits) bool {
+			return t.PostedAt.In(clock.Shanghai).Hour() < NightUntil
+		}},
+	}
+}
 
 // Score adds up what is unusual about a transfer.
 func Score(t events.TransferPosted, h Habits) Verdict {
-	var v Verdict
-	add := func(points int, reason string) {
-		v.Score = min(100, v.Score+points)
-		v.Reasons = append(v.Reasons, reason)
+	if t.Own {
+		return Verdict{Reasons: []string{ReasonOwnAccounts}}
 	}
-	if h.Count > manyInAnHour {
-		add(30, "velocity.count")
+	v := Verdict{Reasons: []string{}}
+	for _, r := range rules() {
+		if r.holds(t, h) {
+			v.Score = min(MaxScore, v.Score+r.points)
+			v.Reasons = append(v.Reasons, r.reason)
+		}
 	}
-	if h.Count > 3*manyInAnHour {
-		add(30, "velocity.burst")
-	}
-	if h.Amount > muchInAnHour {
-		add(20, "velocity.amount")
-	}
-	if t.NewPayee {
-		add(15, "payee.new")
-	}
-	if t.AmountFen >= largeAmount {
-		add(15, "amount.large")
-	}
-	if hour := t.PostedAt.In(clock.Shanghai).Hour(); hour < 5 {
-		add(15, "time.night")
-	}
-	switch {
-	case t.Own:
-		v.Score, v.Reasons = 0, []string{}
-	case v.Score >= highFrom:
-		v.Grade = risk.GradeHigh
-	case v.Score >= raisedFrom:
-		v.Grade = risk.GradeRaised
-	}
-	if v.Reasons == nil {
-		v.Reasons = []string{}
-	}
+	v.Grade = gradeOf(v.Score)
 	return v
 }
 
-const (
-	sqlHabits = `-- fraud.habits
-SELECT count(*), coalesce(sum(amount), 0)::bigint FROM transfer
- WHERE customer_id = $1 AND posted_at > $2::timestamptz - interval '1 hour' AND posted_at <= $2`
-
-	sqlScore = `-- fraud.score
-INSERT INTO fraud_score (event_id, customer_id, score, reasons, created_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING`
-
-	// Only the newest transfer's verdict grades: an older event that comes late
-	// must not undo it.
-	sqlGrade = `-- customer.grade
-UPDATE customer SET risk_grade = $2
- WHERE id = $1 AND risk_grade <> $2
-   AND NOT EXISTS (SELECT 1 FROM fraud_score WHERE customer_id = $1 AND created_at > $3)`
-)
-
-// Lookup reads the payer's habits at an instant, so that order of arrival
-// changes nothing.
-func Lookup(ctx context.Context, tx pgx.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
-	var h Habits
-	if err := tx.QueryRow(ctx, sqlHabits, payer, at).Scan(&h.Count, &h.Amount); err != nil {
-		return h, fmt.Errorf("habits: %w", err)
+func gradeOf(score int) risk.Grade {
+	switch {
+	case score >= HighFrom:
+		return risk.GradeHigh
+	case score >= RaisedFrom:
+		return risk.GradeRaised
 	}
-	return h, nil
-}
-
-// Save stores the verdict and grades the payer by it.
-func Save(ctx context.Context, tx pgx.Tx, event string, payer uuid.UUID, v Verdict, at time.Time) error {
-	if _, err := tx.Exec(ctx, sqlScore, event, payer, v.Score, v.Reasons, at); err != nil {
-		return fmt.Errorf("score: %w", err)
-	}
-	if _, err := tx.Exec(ctx, sqlGrade, payer, v.Grade, at); err != nil {
-		return fmt.Errorf("grade: %w", err)
-	}
-	return nil
+	return risk.GradeNormal
 }

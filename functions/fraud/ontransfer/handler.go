@@ -3,9 +3,11 @@
 //	com.tidebank.transfer.posted.v1 → fraud_score, customer.risk_grade   emits fraud.scored.v1
 //
 // The score, 0 to 100, adds up how often and how much the payer paid within an
-// hour, a payee never paid before, a large amount and the hour of the night. The
-// grade is what the next transfer meets: raised asks for stronger proofs, high
-// refuses. It falls again by itself when later transfers score low.
+// hour and a day, a payee never paid before, the amount and the hour of the night.
+// The grade is what the next transfer meets: raised asks for stronger proofs and
+// falls when a later transfer scores low; high refuses, until the bank lifts it.
+// Transfers between own accounts are recorded and grade nobody. Score, grade and
+// event commit together, once for each transfer, in whatever order events come.
 package ontransfer
 
 import (
@@ -26,7 +28,7 @@ import (
 var Function = fn.Event(fn.Spec{
 	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer", Audience: fn.Internal,
 	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},
-	Requirements: []string{"FRAUD-001", "FRAUD-002", "FRAUD-003", "FRAUD-008", "RISK-001"},
+	Requirements: []string{"FRAUD-003", "FRAUD-008"},
 }, wire)
 
 // Config is empty: the host lends all that is needed.

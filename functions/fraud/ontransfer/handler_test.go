@@ -1,0 +1,411 @@
+package ontransfer_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/fraud"
+	"github.com/tidebank/tidebank/functions/fraud/ontransfer"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+type town struct {
+	*bank.Bank
+	payer, payee seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	return town{b, b.Customer(t, "王小明", 10_000_00, 0), b.Customer(t, "李四", 0)}
+}
+
+// paid writes a transfer as transfer-confirm leaves it and returns its event.
+func (w town) paid(t *testing.T, at time.Time, amount money.Fen, change ...func(*events.TransferPosted)) cloudevents.Event {
+	t.Helper()
+	id := uuid.NewString()
+	data := events.TransferPosted{
+		TransferID: id, PayerCustomerID: w.payer.ID.String(), PayeeCustomerID: w.payee.ID.String(),
+		CreditAccountID: w.payee.AccountIDs[0].String(), AmountFen: amount, PostedAt: at,
+	}
+	for _, c := range change {
+		c(&data)
+	}
+	_, err := w.Host.DB.Pool().Exec(context.Background(), `
+INSERT INTO transfer (id, customer_id, intent_id, debit_id, credit_id, amount, detail_ct, posted_at)
+VALUES ($1, $2, $1, $3, $4, $5, '', $6)`, id, data.PayerCustomerID, w.payer.AccountIDs[0], data.CreditAccountID, amount, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Event(t, id, events.TypeTransferPosted, id, data)
+}
+
+func (w town) own(d *events.TransferPosted) {
+	d.Own, d.PayeeCustomerID, d.CreditAccountID = true, d.PayerCustomerID, w.payer.AccountIDs[1].String()
+}
+
+func newPayee(d *events.TransferPosted) { d.NewPayee = true }
+
+// burst writes so many transfers of 1.00, a second apart, and delivers none.
+func (w town) burst(t *testing.T, transfers int, from time.Time) {
+	t.Helper()
+	for i := range transfers {
+		w.paid(t, from.Add(time.Duration(i)*time.Second), 1_00)
+	}
+}
+
+func (w town) deliver(t *testing.T, list ...cloudevents.Event) {
+	t.Helper()
+	for _, e := range list {
+		if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusAccepted {
+			t.Fatalf("delivery answered %d: %s", got, w.Log)
+		}
+	}
+}
+
+type scored struct {
+	Score   int
+	Reasons []string
+}
+
+// scores are the stored scores by event.
+func (w town) scores(t *testing.T) map[string]scored {
+	t.Helper()
+	rows, err := w.Host.DB.Pool().Query(context.Background(), "SELECT event_id, score, reasons FROM fraud_score")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	list := map[string]scored{}
+	for rows.Next() {
+		var id string
+		var s scored
+		if err := rows.Scan(&id, &s.Score, &s.Reasons); err != nil {
+			t.Fatal(err)
+		}
+		list[id] = s
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func (w town) wantGrade(t *testing.T, want risk.Grade) {
+	t.Helper()
+	var got risk.Grade
+	row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT risk_grade FROM customer WHERE id = $1", w.payer.ID)
+	if err := row.Scan(&got); err != nil || got != want {
+		t.Fatalf("grade %d, %v; want %d", got, err, want)
+	}
+}
+
+func TestScoreGradeAndEventCommitTogether(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	night := time.Date(2026, 11, 23, 4, 59, 0, 0, clock.Shanghai)
+	e := w.paid(t, night, fraud.VeryLargeAmount, newPayee)
+	w.deliver(t, e)
+	reasons := []string{fraud.ReasonHourAmount, fraud.ReasonNewPayee, fraud.ReasonLarge, fraud.ReasonVeryLarge, fraud.ReasonNight}
+	if diff := cmp.Diff(map[string]scored{e.ID(): {75, reasons}}, w.scores(t)); diff != "" {
+		t.Errorf("scores (-want +got):\n%s", diff)
+	}
+	w.wantGrade(t, risk.GradeRaised)
+	told := w.Outbox(t, events.TypeFraudScored)
+	if len(told) != 1 || told[0].Subject != e.Subject() || told[0].CustomerHash != events.CustomerHash(w.payer.ID) {
+		t.Fatalf("events %+v", told)
+	}
+	var got events.FraudScored
+	if err := json.Unmarshal(told[0].Data, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := events.FraudScored{
+		TransferID: e.Subject(), CustomerID: w.payer.ID.String(), Score: 75, Grade: int(risk.GradeRaised), Reasons: reasons,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("event (-want +got):\n%s", diff)
+	}
+}
+
+// The window is the hour, or the day, that ends with the transfer: what happened
+// just before it, or after the transfer, does not count.
+func TestWindows(t *testing.T) {
+	t.Parallel()
+	at := bank.Start
+	for _, tt := range []struct {
+		name  string
+		from  time.Time
+		count int
+		want  []string
+	}{
+		{"an hour ago", at.Add(-time.Hour), 1, []string{}},
+		{"within the hour", at.Add(-time.Hour + time.Microsecond), 1, []string{fraud.ReasonHourAmount}},
+		{"later", at.Add(time.Microsecond), 1, []string{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t)
+			w.paid(t, tt.from, fraud.MuchInAnHour)
+			e := w.paid(t, at, 1)
+			w.deliver(t, e)
+			if diff := cmp.Diff(tt.want, w.scores(t)[e.ID()].Reasons); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s", diff)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		name string
+		from time.Time
+		want []string
+	}{
+		{"a day ago", at.Add(-24 * time.Hour), []string{}},
+		{"within the day", at.Add(-24*time.Hour + time.Microsecond), []string{fraud.ReasonDayAmount}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t)
+			w.paid(t, tt.from, fraud.MuchInADay)
+			e := w.paid(t, at, 1)
+			w.deliver(t, e)
+			if diff := cmp.Diff(tt.want, w.scores(t)[e.ID()].Reasons); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Six events reach two instances at once and in no order: the sixth transfer, and
+// no other, is one too many, and each is scored once.
+func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "FRAUD-008")
+	w := newTown(t)
+	var list []cloudevents.Event
+	for i := range fraud.ManyInAnHour + 1 {
+		list = append(list, w.paid(t, bank.Start.Add(time.Duration(i)*time.Minute), 1_00))
+	}
+	var wait sync.WaitGroup
+	for range 2 {
+		instance, err := ontransfer.Function.Open(t.Context(), w.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			wait.Go(func() { handle(t, instance, e) })
+		}
+	}
+	wait.Wait()
+	want := map[string]scored{}
+	for i, e := range list {
+		want[e.ID()] = scored{0, []string{}}
+		if i == fraud.ManyInAnHour {
+			want[e.ID()] = scored{30, []string{fraud.ReasonHourCount}}
+		}
+	}
+	if diff := cmp.Diff(want, w.scores(t)); diff != "" {
+		t.Errorf("scores (-want +got):\n%s", diff)
+	}
+	if got := len(w.Outbox(t, events.TypeFraudScored)); got != len(list) {
+		t.Errorf("%d events, want %d", got, len(list))
+	}
+	// Who is paid enters the score too.
+	e := w.paid(t, bank.Start.Add(10*time.Minute), 1_00, newPayee)
+	w.deliver(t, e)
+	if diff := cmp.Diff(scored{45, []string{fraud.ReasonHourCount, fraud.ReasonNewPayee}}, w.scores(t)[e.ID()]); diff != "" {
+		t.Errorf("score of a new payee (-want +got):\n%s", diff)
+	}
+}
+
+func handle(t *testing.T, instance handler.FunctionHandler, e cloudevents.Event) {
+	t.Helper()
+	body, err := json.Marshal(e)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	req := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{
+		"Content-Type": {cloudevents.ApplicationCloudEventsJSON},
+	}}
+	req.WithContext(context.Background())
+	if resp, err := instance.Handle(req); err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Errorf("delivery answered %d, %v", resp.StatusCode, err)
+	}
+}
+
+// orders are all orders of three.
+var orders = [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+
+// A raised, then a low transfer to somebody else, then one between own accounts:
+// the low one decides in whatever order they come.
+func TestOrderOfArrivalChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, order := range orders {
+		w := newTown(t)
+		w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
+		list := []cloudevents.Event{
+			w.paid(t, bank.Start, 1_00), w.paid(t, bank.Start.Add(3*time.Hour), 1_00),
+			w.paid(t, bank.Start.Add(4*time.Hour), 1_00, w.own),
+		}
+		for _, i := range order {
+			w.deliver(t, list[i], list[i])
+		}
+		want := map[string]scored{
+			list[0].ID(): {60, []string{fraud.ReasonHourCount, fraud.ReasonHourBurst}}, list[1].ID(): {0, []string{}},
+			list[2].ID(): {0, []string{fraud.ReasonOwnAccounts}},
+		}
+		if diff := cmp.Diff(want, w.scores(t)); diff != "" {
+			t.Errorf("%v: scores (-want +got):\n%s", order, diff)
+		}
+		if got := len(w.Outbox(t, events.TypeFraudScored)); got != 3 {
+			t.Errorf("%v: %d events, want 3", order, got)
+		}
+		w.wantGrade(t, risk.GradeNormal)
+	}
+}
+
+// Delivered at the same moment, too, the later transfer decides.
+func TestGradesTakeTurns(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	instance, err := ontransfer.Function.Open(t.Context(), w.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day := range 15 {
+		night := time.Date(2026, 11, 1+day, 4, 0, 0, 0, clock.Shanghai)
+		raised, low := w.paid(t, night, fraud.VeryLargeAmount, newPayee), w.paid(t, night.Add(8*time.Hour), 1_00)
+		var wait sync.WaitGroup
+		for _, e := range []cloudevents.Event{low, raised} {
+			wait.Go(func() { handle(t, instance, e) })
+		}
+		wait.Wait()
+		w.wantGrade(t, risk.GradeNormal)
+	}
+}
+
+func TestRaisedStaysUntilALaterTransferScoresLow(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
+	w.deliver(t, w.paid(t, bank.Start, 1_00))
+	w.wantGrade(t, risk.GradeRaised)
+	w.deliver(t, w.paid(t, bank.Start.Add(-2*time.Hour), 1_00)) // earlier, and low
+	w.wantGrade(t, risk.GradeRaised)
+	w.deliver(t, w.paid(t, bank.Start.Add(2*time.Hour), 1_00, w.own))
+	w.wantGrade(t, risk.GradeRaised)
+	w.deliver(t, w.paid(t, bank.Start.Add(2*time.Hour), 1_00))
+	w.wantGrade(t, risk.GradeNormal)
+}
+
+func TestHighStays(t *testing.T) {
+	t.Parallel()
+	for _, reverse := range []bool{false, true} {
+		w := newTown(t)
+		w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
+		list := []cloudevents.Event{
+			w.paid(t, bank.Start, fraud.VeryLargeAmount, newPayee), w.paid(t, bank.Start.Add(3*time.Hour), 1_00),
+		}
+		if reverse {
+			list[0], list[1] = list[1], list[0]
+		}
+		w.deliver(t, list...)
+		w.wantGrade(t, risk.GradeHigh)
+	}
+}
+
+func TestOwnAccountsNeitherCountNorGrade(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	for i := range fraud.BurstInAnHour + 5 {
+		w.deliver(t, w.paid(t, bank.Start.Add(time.Duration(i)*time.Second), fraud.VeryLargeAmount, w.own))
+	}
+	e := w.paid(t, bank.Start.Add(time.Minute), 1_00)
+	w.deliver(t, e)
+	if diff := cmp.Diff(scored{0, []string{}}, w.scores(t)[e.ID()]); diff != "" {
+		t.Errorf("score (-want +got):\n%s", diff)
+	}
+	w.wantGrade(t, risk.GradeNormal)
+}
+
+// The grade that scoring leaves is what the payer's next transfer meets.
+func TestTheNextTransferMeetsTheGrade(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	phone := w.Device(t, "phone-of-wang")
+	phone.LoginAs(t, w.payer)
+	request := map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": w.payee.Name,
+		"amount_fen": 1_00,
+	}
+	combinations := func() []string {
+		var intent prepare.Response
+		phone.Call(t, prepare.Function, "", request).Into(t, &intent)
+		return intent.Combinations
+	}
+	if got := combinations(); len(got) < 2 {
+		t.Fatalf("a normal payer may choose among %v", got)
+	}
+	w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
+	w.deliver(t, w.paid(t, bank.Start, 1_00))
+	if diff := cmp.Diff([]string{"sms_otp+device_key+trade_password"}, combinations()); diff != "" {
+		t.Errorf("a raised payer's choice (-want +got):\n%s", diff)
+	}
+	w.deliver(t, w.paid(t, bank.Start.Add(time.Minute), fraud.VeryLargeAmount, newPayee))
+	phone.Call(t, prepare.Function, "", request).Want(t, "RISK_REFUSED")
+}
+
+func TestAPayerWhoIsGoneIsScored(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	e := w.paid(t, bank.Start, 1_00, func(d *events.TransferPosted) { d.PayerCustomerID = uuid.NewString() })
+	w.deliver(t, e)
+	if diff := cmp.Diff(map[string]scored{e.ID(): {0, []string{}}}, w.scores(t)); diff != "" {
+		t.Errorf("scores (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	forged := w.paid(t, bank.Start, 1_00)
+	forged.SetID(uuid.NewString())
+	for name, e := range map[string]cloudevents.Event{
+		"payer": w.Event(t, uuid.NewString(), events.TypeTransferPosted, "x", events.TransferPosted{PayerCustomerID: "x"}),
+		"type":  w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", struct{}{}),
+		"seal":  forged,
+	} {
+		if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusBadRequest {
+			t.Errorf("%s: %d, want 400", name, got)
+		}
+	}
+	if got := len(w.scores(t)) + len(w.Outbox(t, events.TypeFraudScored)); got != 0 {
+		t.Errorf("%d effects", got)
+	}
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	e := w.paid(t, bank.Start, 1_00)
+	w.Host.DB = pgtest.Broken(t)
+	if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusServiceUnavailable {
+		t.Fatalf("delivery answered %d, want 503", got)
+	}
+}

@@ -1,0 +1,68 @@
+package fraud
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/risk"
+)
+
+const (
+	// Events of one payer take turns: the grade needs every score written before.
+	sqlTurn = `-- fraud.turn
+SELECT 1 FROM customer WHERE id = $1 FOR NO KEY UPDATE`
+
+	sqlHabits = `-- fraud.habits
+SELECT count(*) FILTER (WHERE recent), count(*),
+       coalesce(sum(amount) FILTER (WHERE recent), 0)::bigint, coalesce(sum(amount), 0)::bigint
+  FROM (SELECT t.amount, t.posted_at > $2::timestamptz - interval '1 hour' AS recent
+          FROM transfer t
+         WHERE t.customer_id = $1 AND t.posted_at > $2::timestamptz - interval '24 hours' AND t.posted_at <= $2
+           AND NOT EXISTS (SELECT 1 FROM account a WHERE a.id = t.credit_id AND a.customer_id = $1)) AS paid`
+
+	sqlScore = `-- fraud.score
+INSERT INTO fraud_score (event_id, customer_id, score, reasons, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING`
+
+	// The newest transfer to somebody else decides, whatever the order in which
+	// events come; a high grade comes from any and stays until the bank lifts it.
+	sqlGrade = `-- customer.regrade
+UPDATE customer SET risk_grade = $2
+ WHERE id = $1 AND risk_grade <> $2
+   AND ($2 = $3 OR risk_grade <> $3 AND NOT EXISTS (
+       SELECT 1 FROM fraud_score
+        WHERE customer_id = $1 AND reasons <> $4 AND (created_at, event_id) > ($5, $6)))`
+)
+
+// Lookup reads the payer's habits at an instant, and makes other events of the
+// payer wait for the transaction.
+func Lookup(ctx context.Context, tx pgx.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
+	var h Habits
+	if _, err := tx.Exec(ctx, sqlTurn, payer); err != nil {
+		return h, fmt.Errorf("take turn: %w", err)
+	}
+	err := tx.QueryRow(ctx, sqlHabits, payer, at).Scan(&h.HourCount, &h.DayCount, &h.HourAmount, &h.DayAmount)
+	if err != nil {
+		return h, fmt.Errorf("habits: %w", err)
+	}
+	return h, nil
+}
+
+// Save stores the verdict and grades the payer by it; call it after Lookup.
+func Save(ctx context.Context, tx pgx.Tx, event string, payer uuid.UUID, v Verdict, at time.Time) error {
+	if _, err := tx.Exec(ctx, sqlScore, event, payer, v.Score, v.Reasons, at); err != nil {
+		return fmt.Errorf("score: %w", err)
+	}
+	own := []string{ReasonOwnAccounts}
+	if len(v.Reasons) == 1 && v.Reasons[0] == ReasonOwnAccounts {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, sqlGrade, payer, v.Grade, risk.GradeHigh, own, at, event); err != nil {
+		return fmt.Errorf("grade: %w", err)
+	}
+	return nil
+}
