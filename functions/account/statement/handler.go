@@ -65,13 +65,18 @@ func (r Request) Validate() error {
 		return fn.InvalidField("max_fen", "negative, or below min_fen")
 	case r.Limit < 0 || r.Limit > maxPage:
 		return fn.InvalidField("limit", "between 1 and 100")
-	}
-	for field, day := range map[string]string{"from": r.From, "to": r.To} {
-		if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
-			return fn.InvalidField(field, "not a date")
-		}
+	case !isDate(r.From):
+		return fn.InvalidField("from", "not a date")
+	case !isDate(r.To):
+		return fn.InvalidField("to", "not a date")
 	}
 	return nil
+}
+
+// isDate reports whether the text is a day, or left out.
+func isDate(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return text == "" || err == nil
 }
 
 // days is the range as instants, the end excluded; Validate has checked the

@@ -1,0 +1,137 @@
+package overview_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/account/overview"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+func newPhone(t *testing.T, balances ...money.Fen) (*bank.Bank, *bank.Device, seed.Customer) {
+	t.Helper()
+	b := bank.New(t)
+	phone := b.Device(t, "phone-of-wang")
+	customer := b.Customer(t, "王小明", balances...)
+	b.Customer(t, "李四", 77_00)
+	phone.LoginAs(t, customer)
+	return b, phone, customer
+}
+
+func change(t *testing.T, b *bank.Bank, sql string, args ...any) {
+	t.Helper()
+	if _, err := b.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "ACCT-001", "ACCT-014")
+	b, phone, customer := newPhone(t, 1_234_56, 0, 999_999_999_99)
+	change(t, b, "UPDATE account SET held = 3456 WHERE id = $1", customer.AccountIDs[0])
+	change(t, b, "UPDATE account SET state = 'lost' WHERE id = $1", customer.AccountIDs[2])
+	change(t, b, "UPDATE account SET kind = 'class2' WHERE id = $1", customer.AccountIDs[1])
+	for i, id := range customer.AccountIDs {
+		change(t, b, "UPDATE account SET opened_at = $2 WHERE id = $1", id, bank.Start.AddDate(i-10, 0, 0))
+	}
+	var got overview.Response
+	reply := phone.Call(t, overview.Function, "", struct{}{})
+	reply.Into(t, &got)
+
+	type line struct {
+		Number, Kind, State      string
+		Balance, Held, Available money.Fen
+	}
+	var lines []line
+	var sum money.Fen
+	for i, a := range got.Accounts {
+		if a.AccountID != customer.AccountIDs[i] {
+			t.Errorf("account %d is %s", i, a.AccountID)
+		}
+		lines = append(lines, line{a.NumberMasked, a.Kind, a.State, a.Balance, a.Held, a.Available})
+		sum += a.Balance
+	}
+	number := func(i int) string { return mask.Account(customer.Accounts[i].No) }
+	want := []line{
+		{number(0), "debit", "open", 1_234_56, 34_56, 1_200_00},
+		{number(1), "class2", "open", 0, 0, 0},
+		{number(2), "debit", "lost", 999_999_999_99, 0, 999_999_999_99},
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("accounts (-want +got):\n%s", diff)
+	}
+	assets := overview.Assets{Accounts: sum, Total: 1_234_56 + 999_999_999_99}
+	totals := overview.Response{Assets: got.Assets, Liabilities: got.Liabilities}
+	if diff := cmp.Diff(overview.Response{Assets: assets}, totals); diff != "" {
+		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+	if sum := got.Assets.Accounts + got.Assets.Deposits + got.Assets.Wealth; sum != got.Assets.Total {
+		t.Errorf("assets %d, parts %d", got.Assets.Total, sum)
+	}
+	if got.Liabilities.Total != got.Liabilities.Loans {
+		t.Errorf("liabilities %d, parts %d", got.Liabilities.Total, got.Liabilities.Loans)
+	}
+	for _, secret := range []string{customer.Accounts[0].No, customer.Name, customer.Phone, customer.IDNo} {
+		if strings.Contains(string(reply.Body), secret) {
+			t.Errorf("the reply shows %q", secret)
+		}
+	}
+}
+
+func TestEveryPartIsNamedEvenAtZero(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "ACCT-014")
+	_, phone, _ := newPhone(t)
+	reply := phone.Call(t, overview.Function, "", struct{}{})
+	reply.Want(t, "")
+	var got, want any
+	golden := `{"assets":{"accounts_fen":0,"deposits_fen":0,"wealth_fen":0,"total_fen":0},
+		"liabilities":{"loans_fen":0,"total_fen":0},"accounts":[]}`
+	for text, into := range map[string]*any{string(reply.Body): &got, golden: &want} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("a customer without accounts (-want +got):\n%s", diff)
+	}
+}
+
+func TestClosedAccountsAreLeftOut(t *testing.T) {
+	t.Parallel()
+	b, phone, customer := newPhone(t, 5_00, 0)
+	change(t, b, "UPDATE account SET state = 'closed' WHERE id = $1", customer.AccountIDs[1])
+	var got overview.Response
+	phone.Call(t, overview.Function, "", struct{}{}).Into(t, &got)
+	if len(got.Accounts) != 1 || got.Assets.Total != 5_00 {
+		t.Fatalf("got %d accounts and %s in all", len(got.Accounts), got.Assets.Total.Yuan())
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	b, phone, _ := newPhone(t, 5_00)
+	b.Device(t, "stranger").Call(t, overview.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, overview.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
+	if got := b.Outbox(t, events.TypeAccessRecorded); len(got) != 2 {
+		t.Fatalf("%d access records, want one for each refusal", len(got))
+	}
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	b, phone, _ := newPhone(t, 5_00)
+	b.Host.DB = pgtest.Broken(t)
+	phone.Call(t, overview.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+}

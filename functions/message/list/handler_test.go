@@ -1,0 +1,158 @@
+package list_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/message"
+	"github.com/tidebank/tidebank/functions/message/list"
+	"github.com/tidebank/tidebank/functions/message/read"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+type town struct {
+	*bank.Bank
+	phone    *bank.Device
+	own, far seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w.own, w.far = b.Customer(t, "王小明"), b.Customer(t, "李四")
+	w.phone.LoginAs(t, w.own)
+	return w
+}
+
+func (w town) put(t *testing.T, customer uuid.UUID, title string, at time.Time) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	_, err := w.Host.DB.Pool().Exec(context.Background(), `
+INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', $4, '正文', $5)`,
+		id, customer, id.String(), title, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (w town) page(t *testing.T, query map[string]any) list.Response {
+	t.Helper()
+	var page list.Response
+	w.phone.Call(t, list.Function, "", query).Into(t, &page)
+	return page
+}
+
+func titles(page list.Response) []string {
+	names := []string{}
+	for _, m := range page.Messages {
+		names = append(names, m.Title)
+	}
+	return names
+}
+
+func TestInbox(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-005")
+	w := newTown(t)
+	old := w.put(t, w.own.ID, "old", bank.Start.Add(-time.Hour))
+	w.put(t, w.own.ID, "new", bank.Start)
+	w.put(t, w.far.ID, "not mine", bank.Start)
+	w.phone.Call(t, read.Function, "", map[string]any{"message_id": old}).Want(t, "")
+
+	page := w.page(t, map[string]any{})
+	if diff := cmp.Diff([]string{"new", "old"}, titles(page)); diff != "" {
+		t.Errorf("inbox (-want +got):\n%s", diff)
+	}
+	if page.Unread != 1 || page.NextCursor != "" {
+		t.Errorf("unread %d, cursor %q", page.Unread, page.NextCursor)
+	}
+	start := bank.Start
+	want := message.View{
+		MessageID: old, Kind: "test", Title: "old", Body: "正文", CreatedAt: bank.Start.Add(-time.Hour), ReadAt: &start,
+	}
+	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
+	if diff := cmp.Diff(want, page.Messages[1], same); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"new"}, titles(w.page(t, map[string]any{"unread_only": true}))); diff != "" {
+		t.Errorf("unread (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoMessagesAreAnEmptyList(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.put(t, w.far.ID, "not mine", bank.Start)
+	reply := w.phone.Call(t, list.Function, "", map[string]any{})
+	if reply.Want(t, ""); string(reply.Body) != `{"messages":[],"unread":0,"next_cursor":""}` {
+		t.Fatalf("%s", reply.Body)
+	}
+}
+
+func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	const messages = 45
+	for i := range messages { // five share each instant
+		w.put(t, w.own.ID, fmt.Sprint(i), bank.Start.Add(time.Duration(i/5)*time.Second))
+	}
+	seen := map[string]bool{}
+	query := map[string]any{}
+	for _, want := range []int{20, 20, 5} {
+		page := w.page(t, query)
+		if len(page.Messages) != want {
+			t.Fatalf("a page of %d, want %d", len(page.Messages), want)
+		}
+		for _, name := range titles(page) {
+			if seen[name] {
+				t.Fatalf("message %s again", name)
+			}
+			seen[name] = true
+		}
+		if (page.NextCursor == "") != (len(seen) == messages) {
+			t.Fatalf("cursor %q after %d messages", page.NextCursor, len(seen))
+		}
+		query = map[string]any{"cursor": page.NextCursor}
+		w.put(t, w.own.ID, "later", bank.Start.Add(time.Hour))
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	for _, tt := range []struct {
+		name  string
+		query map[string]any
+		want  string
+	}{
+		{"one", map[string]any{"limit": 1}, ""},
+		{"100", map[string]any{"limit": 100}, ""},
+		{"101", map[string]any{"limit": 101}, "INPUT_INVALID"},
+		{"fewer than none", map[string]any{"limit": -1}, "INPUT_INVALID"},
+		{"cursor", map[string]any{"cursor": "x"}, "INPUT_INVALID"},
+		{"unknown field", map[string]any{"customer_id": w.far.ID}, "INPUT_INVALID"},
+		{"wrong type", map[string]any{"unread_only": "yes"}, "INPUT_INVALID"},
+	} {
+		if got := w.phone.Call(t, list.Function, "", tt.query); got.Code != tt.want {
+			t.Errorf("%s: %d %q, want %q", tt.name, got.Status, got.Code, tt.want)
+		}
+	}
+	w.Device(t, "stranger").Call(t, list.Function, "", map[string]any{}).Want(t, "SESSION_REQUIRED")
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.Host.DB = pgtest.Broken(t)
+	w.phone.Call(t, list.Function, "", map[string]any{}).Want(t, "SERVICE_UNAVAILABLE")
+}

@@ -1,0 +1,134 @@
+package read_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/message/read"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+type town struct {
+	*bank.Bank
+	phone      *bank.Device
+	own, far   seed.Customer
+	mine       []uuid.UUID
+	somebodies uuid.UUID
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w.own, w.far = b.Customer(t, "王小明"), b.Customer(t, "李四")
+	w.phone.LoginAs(t, w.own)
+	w.mine = []uuid.UUID{w.put(t, w.own.ID), w.put(t, w.own.ID)}
+	w.somebodies = w.put(t, w.far.ID)
+	return w
+}
+
+func (w town) put(t *testing.T, customer uuid.UUID) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	_, err := w.Host.DB.Pool().Exec(context.Background(), `
+INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', '', '', $4)`,
+		id, customer, id.String(), w.Clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// readAt is when a message was read; zero if it was not.
+func (w town) readAt(t *testing.T, id uuid.UUID) time.Time {
+	t.Helper()
+	var at *time.Time
+	row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT read_at FROM message WHERE id = $1", id)
+	if err := row.Scan(&at); err != nil {
+		t.Fatal(err)
+	}
+	if at == nil {
+		return time.Time{}
+	}
+	return *at
+}
+
+func (w town) read(t *testing.T, request any) bank.Reply {
+	t.Helper()
+	return w.phone.Call(t, read.Function, "", request)
+}
+
+func TestReadingAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	for range 3 {
+		w.read(t, map[string]any{"message_id": w.mine[0]}).Want(t, "")
+		w.Advance(time.Minute)
+	}
+	w.read(t, map[string]any{"all": true}).Want(t, "")
+	all := w.Clock.Now()
+	w.Advance(time.Minute)
+	reply := w.read(t, map[string]any{"all": true})
+	if reply.Want(t, ""); string(reply.Body) != `{"read":true}` {
+		t.Errorf("%s", reply.Body)
+	}
+	for i, want := range []time.Time{bank.Start, all} {
+		if got := w.readAt(t, w.mine[i]); !got.Equal(want) {
+			t.Errorf("message %d read at %v, want %v", i, got, want)
+		}
+	}
+	if got := w.readAt(t, w.somebodies); !got.IsZero() {
+		t.Errorf("somebody else's message was read at %v", got)
+	}
+}
+
+func TestForeignAndNoMessageAreOneAnswer(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-005")
+	w := newTown(t)
+	foreign := w.read(t, map[string]any{"message_id": w.somebodies})
+	none := w.read(t, map[string]any{"message_id": uuid.New()})
+	foreign.Want(t, "OBJECT_NOT_FOUND")
+	foreign.Problem.Trace, none.Problem.Trace = "", ""
+	if diff := cmp.Diff(foreign.Problem, none.Problem); diff != "" || foreign.Status != none.Status {
+		t.Errorf("answers %d and %d differ (-foreign +none):\n%s", foreign.Status, none.Status, diff)
+	}
+	if got := w.readAt(t, w.somebodies); !got.IsZero() {
+		t.Errorf("somebody else's message was read at %v", got)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	for name, request := range map[string]any{
+		"nothing":       map[string]any{},
+		"one and all":   map[string]any{"message_id": w.mine[0], "all": true},
+		"not all":       map[string]any{"all": false},
+		"no uuid":       map[string]any{"message_id": "x"},
+		"unknown field": map[string]any{"all": true, "customer_id": w.far.ID},
+	} {
+		if got := w.read(t, request); got.Code != "INPUT_INVALID" {
+			t.Errorf("%s: %d %q", name, got.Status, got.Code)
+		}
+	}
+	w.Device(t, "stranger").Call(t, read.Function, "", map[string]any{"all": true}).Want(t, "SESSION_REQUIRED")
+	if got := w.readAt(t, w.mine[0]); !got.IsZero() {
+		t.Errorf("a refused request read a message at %v", got)
+	}
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.Host.DB = pgtest.Broken(t)
+	w.read(t, map[string]any{"all": true}).Want(t, "SERVICE_UNAVAILABLE")
+	w.read(t, map[string]any{"message_id": w.mine[0]}).Want(t, "SERVICE_UNAVAILABLE")
+}

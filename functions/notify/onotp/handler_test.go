@@ -1,0 +1,318 @@
+package onotp_test
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/notify/onotp"
+	"github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/localstack/smssim/smstest"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+type town struct {
+	*bank.Bank
+	sms          *smssim.Gateway
+	phone        *bank.Device
+	payer, payee seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, sms: smstest.Start(t, b, onotp.Function), phone: b.Device(t, "phone-of-wang")}
+	w.payer, w.payee = b.Customer(t, "王小明", 10_000_00), b.Customer(t, "李四", 0)
+	w.phone.LoginAs(t, w.payer)
+	return w
+}
+
+// ask asks for a code and returns the event that has it sent.
+func (w town) ask(t *testing.T, request map[string]any) cloudevents.Event {
+	t.Helper()
+	before := len(w.Outbox(t, events.TypeOTPIssued))
+	w.phone.Call(t, send.Function, "", request).Want(t, "")
+	issued := w.Outbox(t, events.TypeOTPIssued)
+	if len(issued) != before+1 {
+		t.Fatalf("%d codes asked for, want one more than %d", len(issued), before)
+	}
+	e, err := issued[before].CloudEvent(w.Host.Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (w town) askLogin(t *testing.T, phone string) cloudevents.Event {
+	t.Helper()
+	return w.ask(t, map[string]any{"purpose": otp.Login, "phone": phone})
+}
+
+func (w town) deliver(t *testing.T, e cloudevents.Event, want int) {
+	t.Helper()
+	if got := w.Deliver(t, onotp.Function, e); got != want {
+		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
+	}
+}
+
+func (w town) wantTexts(t *testing.T, want int) {
+	t.Helper()
+	if got := w.sms.Inbox(""); len(got) != want {
+		t.Fatalf("%d texts went out, want %d: %v", len(got), want, got)
+	}
+}
+
+var digits = regexp.MustCompile(`验证码(\d{6})，`)
+
+// code is the code in the newest text, which must have gone to the payer.
+func (w town) code(t *testing.T) string {
+	t.Helper()
+	texts := w.sms.Inbox("")
+	if len(texts) == 0 || texts[0].Phone != w.payer.Phone {
+		t.Fatalf("no text to the payer: %v", texts)
+	}
+	found := digits.FindStringSubmatch(texts[0].Text)
+	if found == nil {
+		t.Fatalf("no code in %q", texts[0].Text)
+	}
+	return found[1]
+}
+
+func (w town) prepare(t *testing.T, amount money.Fen) prepare.Response {
+	t.Helper()
+	var intent prepare.Response
+	w.phone.Call(t, prepare.Function, "", map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": w.payee.Name,
+		"amount_fen": amount,
+	}).Into(t, &intent)
+	return intent
+}
+
+func (w town) confirm(t *testing.T, intent prepare.Response, code string) bank.Reply {
+	t.Helper()
+	signature, err := sm.Sign(w.phone.Key, []byte(intent.Text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.phone.Call(t, confirm.Function, uuid.NewString(), stepup.Presentation{
+		IntentID: intent.IntentID, Proofs: []stepup.Proof{
+			{Factor: stepup.SMSOTP, Code: code}, {Factor: stepup.DeviceKey, Signature: signature},
+		},
+	})
+}
+
+func TestTextNamesThePurpose(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.deliver(t, w.askLogin(t, w.payer.Phone), http.StatusAccepted)
+	code := w.code(t)
+	want := "【潮汐银行】验证码" + code + "，用于登录手机银行，60秒内有效。请勿告诉任何人，包括银行工作人员。"
+	if got := w.sms.Inbox(w.payer.Phone)[0].Text; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	// The payee has not signed up.
+	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Register, "phone": w.payee.Phone}), http.StatusAccepted)
+	texts := w.sms.Inbox(w.payee.Phone)
+	if len(texts) != 1 || !strings.Contains(texts[0].Text, "，用于开通手机银行，") {
+		t.Errorf("texts to the payee: %v", texts)
+	}
+	for _, e := range w.Outbox(t, events.TypeOTPIssued) {
+		if strings.Contains(string(e.Data), code) {
+			t.Errorf("the event holds the code: %s", e.Data)
+		}
+	}
+	if strings.Contains(w.Log.String(), code) {
+		t.Error("the log holds the code")
+	}
+}
+
+func TestACodeServesWhatItsTextSays(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "OTP-004")
+	w := newTown(t)
+	small, large := w.prepare(t, 1_00), w.prepare(t, 1_234_56)
+	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": small.IntentID}), http.StatusAccepted)
+	codeOfSmall := w.code(t)
+	w.Advance(otp.Life)
+	w.deliver(t, w.askLogin(t, w.payer.Phone), http.StatusAccepted)
+	codeOfLogin := w.code(t)
+	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": large.IntentID}), http.StatusAccepted)
+	codeOfLarge := w.code(t)
+	text := w.sms.Inbox(w.payer.Phone)[0].Text
+	for _, part := range []string{
+		"用于转账（", "收款户名：*四", "收款账户：" + large.PayeeAccountMasked, "1,234.56元",
+	} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q does not name %q", text, part)
+		}
+	}
+	for _, secret := range []string{w.payee.Name, w.payee.Accounts[0].No, w.payer.Accounts[0].No, w.payer.Name} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q shows %q", text, secret)
+		}
+	}
+	if codeOfLarge == codeOfSmall || codeOfLarge == codeOfLogin {
+		t.Skip("one time in a million two codes are alike")
+	}
+	w.confirm(t, large, codeOfLogin).Want(t, "PROOF_REJECTED")
+	w.confirm(t, large, codeOfSmall).Want(t, "PROOF_REJECTED")
+	w.confirm(t, small, codeOfLarge).Want(t, "PROOF_REJECTED")
+	w.confirm(t, large, codeOfLarge).Want(t, "")
+}
+
+func TestNobodyToSendTo(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.deliver(t, w.askLogin(t, "13999999999"), http.StatusAccepted)
+	w.deliver(t, w.askLogin(t, w.payee.Phone), http.StatusAccepted) // has not signed up
+	gone := events.OTPIssued{Challenge: "login:none", Purpose: otp.Login, CustomerID: w.payer.ID.String()}
+	w.deliver(t, w.Event(t, uuid.NewString(), events.TypeOTPIssued, gone.Challenge, gone), http.StatusAccepted)
+	w.wantTexts(t, 0)
+}
+
+func TestAnExpiredCodeIsNotSent(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		after time.Duration
+		texts int
+	}{{otp.Life - time.Second, 1}, {otp.Life, 0}, {otp.Life + time.Second, 0}} {
+		w := newTown(t)
+		e := w.askLogin(t, w.payer.Phone)
+		w.Advance(tt.after)
+		w.deliver(t, e, http.StatusAccepted)
+		w.deliver(t, e, http.StatusAccepted)
+		w.wantTexts(t, tt.texts)
+	}
+}
+
+func TestTheCodeOfACancelledIntentIsNotSent(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	intent := w.prepare(t, 1_00)
+	e := w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": intent.IntentID})
+	if err := stepup.CancelAll(t.Context(), w.Host.DB, w.payer.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.deliver(t, e, http.StatusAccepted)
+	w.wantTexts(t, 0)
+}
+
+func TestTwiceAndAtOnceSendOnce(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	e := w.askLogin(t, w.payer.Phone)
+	var wait sync.WaitGroup
+	for range 6 {
+		wait.Go(func() {
+			if got := w.Deliver(t, onotp.Function, e); got != http.StatusAccepted {
+				t.Errorf("delivery answered %d: %s", got, w.Log)
+			}
+		})
+	}
+	wait.Wait()
+	w.deliver(t, e, http.StatusAccepted)
+	w.wantTexts(t, 1)
+}
+
+// The event of a code that a newer one voided finds the newer one: whichever of
+// the two comes first has it sent, and the other sends nothing.
+func TestALateEventSendsNoSecondText(t *testing.T) {
+	t.Parallel()
+	for _, reverse := range []bool{false, true} {
+		w := newTown(t)
+		late := w.askLogin(t, w.payer.Phone)
+		w.Advance(otp.Life + time.Second)
+		order := []cloudevents.Event{late, w.askLogin(t, w.payer.Phone)}
+		if reverse {
+			order[0], order[1] = order[1], order[0]
+		}
+		w.deliver(t, order[0], http.StatusAccepted)
+		w.deliver(t, order[1], http.StatusAccepted)
+		w.wantTexts(t, 1)
+	}
+}
+
+func TestGatewayDownIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, faults := range []smssim.Faults{{FailNext: 2}, {SwallowAnswer: 2}} {
+		w := newTown(t)
+		w.sms.SetFaults(faults)
+		e := w.askLogin(t, w.payer.Phone)
+		w.deliver(t, e, http.StatusServiceUnavailable)
+		w.deliver(t, e, http.StatusServiceUnavailable)
+		w.deliver(t, e, http.StatusAccepted)
+		w.wantTexts(t, 1)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	e := w.askLogin(t, w.payer.Phone)
+	forged := e.Clone()
+	forged.SetID(uuid.NewString())
+	intent := w.prepare(t, 1_00)
+	w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": intent.IntentID})
+	unnamed := events.OTPIssued{Challenge: stepup.Subject(intent.IntentID), Purpose: otp.Intent, IntentID: "x"}
+	for name, e := range map[string]cloudevents.Event{
+		"seal":       forged,
+		"type":       w.Event(t, uuid.NewString(), events.TypeTransferPosted, "x", events.OTPIssued{}),
+		"no intent":  w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", unnamed),
+		"wrong data": w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", "text"),
+	} {
+		if got := w.Deliver(t, onotp.Function, e); got != http.StatusBadRequest {
+			t.Errorf("%s: %d, want 400", name, got)
+		}
+	}
+	w.wantTexts(t, 0)
+}
+
+// The purpose in the text is the challenge's: an event can't rename it.
+func TestTheChallengeNamesThePurpose(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.askLogin(t, w.payer.Phone)
+	var subject string
+	row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT subject FROM otp_challenge")
+	if err := row.Scan(&subject); err != nil {
+		t.Fatal(err)
+	}
+	renamed := events.OTPIssued{Challenge: subject, Purpose: otp.Register}
+	w.deliver(t, w.Event(t, uuid.NewString(), events.TypeOTPIssued, subject, renamed), http.StatusAccepted)
+	if got := w.sms.Inbox(w.payer.Phone); len(got) != 1 || !strings.Contains(got[0].Text, "登录手机银行") {
+		t.Fatalf("texts: %v", got)
+	}
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	e := w.askLogin(t, w.payer.Phone)
+	broken := bank.On(t, pgtest.Broken(t))
+	broken.Host.Keys = w.Host.Keys
+	gateway := smstest.Start(t, broken, onotp.Function)
+	if got := broken.Deliver(t, onotp.Function, e); got != http.StatusServiceUnavailable {
+		t.Fatalf("delivery answered %d, want 503", got)
+	}
+	if got := len(gateway.Inbox("")); got != 0 {
+		t.Fatalf("%d texts went out", got)
+	}
+}

@@ -1,0 +1,355 @@
+package ontransfer_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/account/statement"
+	"github.com/tidebank/tidebank/functions/message/list"
+	"github.com/tidebank/tidebank/functions/notify/ontransfer"
+	"github.com/tidebank/tidebank/functions/transfer"
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/functions/transfer/get"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/localstack/smssim/smstest"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+type town struct {
+	*bank.Bank
+	sms          *smssim.Gateway
+	payer, payee seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, sms: smstest.Start(t, b, ontransfer.Function)}
+	w.payer, w.payee = b.Customer(t, "王小明", 10_000_00, 0), b.Customer(t, "李四", 0)
+	return w
+}
+
+// posted is a transfer of 1,234.56 from payer to payee at ten in the morning.
+func (w town) posted() events.TransferPosted {
+	id := uuid.NewString()
+	return events.TransferPosted{
+		TransferID: id, PostingID: id, PayerCustomerID: w.payer.ID.String(), PayeeCustomerID: w.payee.ID.String(),
+		AmountFen: 1_234_56, PayerMasked: "**明", PayeeMasked: "*四", PayerAccountMasked: "622848*********0001",
+		PayeeAccountMasked: "622848*********0002", PostedAt: bank.Start,
+	}
+}
+
+func (w town) event(t *testing.T, data events.TransferPosted) cloudevents.Event {
+	t.Helper()
+	return w.Event(t, uuid.NewString(), events.TypeTransferPosted, data.TransferID, data)
+}
+
+func (w town) deliver(t *testing.T, e cloudevents.Event, want int) {
+	t.Helper()
+	if got := w.Deliver(t, ontransfer.Function, e); got != want {
+		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
+	}
+}
+
+// inbox lists "title: body" of a customer's messages, the newest first.
+func (w town) inbox(t *testing.T, c seed.Customer) []string {
+	t.Helper()
+	rows, err := w.Host.DB.Pool().Query(context.Background(),
+		"SELECT title || ': ' || body FROM message WHERE customer_id = $1 ORDER BY created_at DESC", c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	notes := []string{}
+	for rows.Next() {
+		var note string
+		if err := rows.Scan(&note); err != nil {
+			t.Fatal(err)
+		}
+		notes = append(notes, note)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return notes
+}
+
+func (w town) texts(c seed.Customer) []string {
+	list := []string{}
+	for _, text := range w.sms.Inbox(c.Phone) {
+		list = append(list, text.Text)
+	}
+	return list
+}
+
+// wantCounts fails the test unless payer and payee have so many notes and texts.
+func (w town) wantCounts(t *testing.T, payer, payee int) {
+	t.Helper()
+	got := []int{len(w.inbox(t, w.payer)), len(w.texts(w.payer)), len(w.inbox(t, w.payee)), len(w.texts(w.payee))}
+	if diff := cmp.Diff([]int{payer, payer, payee, payee}, got); diff != "" {
+		t.Fatalf("payer's notes and texts, payee's notes and texts (-want +got):\n%s", diff)
+	}
+}
+
+func TestPayerAndPayeeAreTold(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.deliver(t, w.event(t, w.posted()), http.StatusAccepted)
+	out := "您账户622848*********0001于11月23日10:00向*四（622848*********0002）转账支出1,234.56元。如非本人操作请立即联系客服。"
+	in := "您账户622848*********0002于11月23日10:00收到**明转入1,234.56元。"
+	for _, tt := range []struct {
+		who         seed.Customer
+		title, body string
+	}{{w.payer, "转账支出提醒", out}, {w.payee, "转账收入提醒", in}} {
+		if diff := cmp.Diff([]string{tt.title + ": " + tt.body}, w.inbox(t, tt.who)); diff != "" {
+			t.Errorf("inbox of %s (-want +got):\n%s", tt.who.Name, diff)
+		}
+		if diff := cmp.Diff([]string{"【潮汐银行】" + tt.body}, w.texts(tt.who)); diff != "" {
+			t.Errorf("texts to %s (-want +got):\n%s", tt.who.Name, diff)
+		}
+	}
+}
+
+func TestAmountsReadTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	for amount, want := range map[money.Fen]string{1: "0.01元", 10: "0.10元", 99_999_999_999: "999,999,999.99元"} {
+		w := newTown(t)
+		data := w.posted()
+		data.AmountFen = amount
+		w.deliver(t, w.event(t, data), http.StatusAccepted)
+		written := slices.Concat(w.inbox(t, w.payer), w.inbox(t, w.payee), w.texts(w.payer), w.texts(w.payee))
+		for _, text := range written {
+			if !strings.Contains(text, "出"+want) && !strings.Contains(text, "入"+want) {
+				t.Errorf("%q does not say %s", text, want)
+			}
+		}
+		w.wantCounts(t, 1, 1)
+	}
+}
+
+func TestOnlyCustomersAreTold(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		change       func(*events.TransferPosted)
+		payer, payee int
+	}{
+		{"payee is no customer", func(d *events.TransferPosted) { d.PayeeCustomerID = "" }, 1, 0},
+		{"payee is nobody", func(d *events.TransferPosted) { d.PayeeCustomerID = uuid.Nil.String() }, 1, 0},
+		{"payee is gone", func(d *events.TransferPosted) { d.PayeeCustomerID = uuid.NewString() }, 1, 0},
+		{"payer is gone", func(d *events.TransferPosted) { d.PayerCustomerID = uuid.NewString() }, 0, 1},
+		{"own accounts", func(d *events.TransferPosted) { d.Own, d.PayeeCustomerID = true, d.PayerCustomerID }, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t)
+			data := w.posted()
+			tt.change(&data)
+			w.deliver(t, w.event(t, data), http.StatusAccepted)
+			w.wantCounts(t, tt.payer, tt.payee)
+			var all int
+			row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT count(*) FROM message")
+			if err := row.Scan(&all); err != nil || all != tt.payer+tt.payee || len(w.sms.Inbox("")) != all {
+				t.Fatalf("%d notes, %d texts in all, %v", all, len(w.sms.Inbox("")), err)
+			}
+		})
+	}
+}
+
+func TestTwiceAtOnceAndOutOfOrderTellOnce(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	early, late := w.posted(), w.posted()
+	early.AmountFen, late.AmountFen, late.PostedAt = 1_00, 2_00, bank.Start.Add(time.Minute)
+	first, second := w.event(t, early), w.event(t, late)
+	var wait sync.WaitGroup
+	for range 4 {
+		for _, e := range []cloudevents.Event{second, first} {
+			wait.Go(func() {
+				if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusAccepted {
+					t.Errorf("delivery answered %d: %s", got, w.Log)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	w.deliver(t, first, http.StatusAccepted)
+	w.wantCounts(t, 2, 2)
+	if notes := w.inbox(t, w.payer); !strings.Contains(notes[0], "2.00元") {
+		t.Errorf("the newest note is not of the later transfer: %q", notes)
+	}
+}
+
+func TestGatewayDownIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		faults smssim.Faults
+		tries  int
+	}{
+		{"not taken", smssim.Faults{FailNext: 2}, 2},
+		{"taken, answer lost", smssim.Faults{SwallowAnswer: 2}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t)
+			w.sms.SetFaults(tt.faults)
+			e := w.event(t, w.posted())
+			for range tt.tries {
+				w.deliver(t, e, http.StatusServiceUnavailable)
+				if got := len(w.inbox(t, w.payer)) + len(w.inbox(t, w.payee)); got != 0 {
+					t.Fatalf("%d notes before the texts were taken", got)
+				}
+			}
+			w.deliver(t, e, http.StatusAccepted)
+			w.deliver(t, e, http.StatusAccepted)
+			w.wantCounts(t, 1, 1)
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	noPayer, noPayee := w.posted(), w.posted()
+	noPayer.PayerCustomerID, noPayee.PayeeCustomerID = "x", "x"
+	forged := w.event(t, w.posted())
+	forged.SetSubject("another")
+	for name, e := range map[string]cloudevents.Event{
+		"payer":      w.event(t, noPayer),
+		"payee":      w.event(t, noPayee),
+		"seal":       forged,
+		"type":       w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", w.posted()),
+		"wrong data": w.Event(t, uuid.NewString(), events.TypeTransferPosted, "x", []int{1}),
+	} {
+		if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusBadRequest {
+			t.Errorf("%s: %d, want 400", name, got)
+		}
+	}
+	w.wantCounts(t, 0, 0)
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	e := w.event(t, w.posted())
+	broken := bank.On(t, pgtest.Broken(t))
+	broken.Host.Keys = w.Host.Keys
+	gateway := smstest.Start(t, broken, ontransfer.Function)
+	if got := broken.Deliver(t, ontransfer.Function, e); got != http.StatusServiceUnavailable {
+		t.Fatalf("delivery answered %d, want 503", got)
+	}
+	if got := len(gateway.Inbox("")); got != 0 {
+		t.Fatalf("%d texts went out", got)
+	}
+}
+
+// pay carries out a real transfer of 1,234.56 to the payee, whose number stands
+// in the memo, and returns its receipt as shown.
+func (w town) pay(t *testing.T, phone *bank.Device) bank.Reply {
+	t.Helper()
+	phone.LoginAs(t, w.payer)
+	var intent prepare.Response
+	phone.Call(t, prepare.Function, "", map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": w.payee.Name,
+		"amount_fen": 1_234_56, "memo": "电话 " + w.payee.Phone,
+	}).Into(t, &intent)
+	signature, err := sm.Sign(phone.Key, []byte(intent.Text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var view transfer.View
+	phone.Call(t, confirm.Function, uuid.NewString(), stepup.Presentation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
+		{Factor: stepup.DeviceKey, Signature: signature},
+		{Factor: stepup.TradePassword, Password: phone.Password(t, bank.TradePassword)},
+	}}).Into(t, &view)
+	return phone.Call(t, get.Function, "", map[string]any{"transfer_id": view.TransferID})
+}
+
+// One transfer, and everything that the bank writes about it to either side. The
+// bank keeps no address and no e-mail of its customers.
+func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "MASK-006")
+	w := newTown(t)
+	payers, payees := w.Device(t, "phone-of-wang"), w.Device(t, "phone-of-li")
+	written := map[string]bank.Reply{"receipt": w.pay(t, payers)}
+	posted := w.Outbox(t, events.TypeTransferPosted)
+	if len(posted) != 1 {
+		t.Fatalf("%d transfers told of, want 1", len(posted))
+	}
+	e, err := posted[0].CloudEvent(w.Host.Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deliver(t, e, http.StatusAccepted)
+	w.wantCounts(t, 1, 1)
+	payees.LoginAs(t, w.payee)
+	for name, phone := range map[string]*bank.Device{"payer's": payers, "payee's": payees} {
+		id := map[string]uuid.UUID{"payer's": w.payer.AccountIDs[0], "payee's": w.payee.AccountIDs[0]}[name]
+		written[name+" statement"] = phone.Call(t, statement.Function, "", map[string]any{"account_id": id})
+		written[name+" inbox"] = phone.Call(t, list.Function, "", map[string]any{})
+	}
+	documents := map[string]string{"texts": strings.Join(append(w.texts(w.payer), w.texts(w.payee)...), "\n")}
+	for name, reply := range written {
+		reply.Want(t, "")
+		documents[name] = string(reply.Body)
+	}
+	for name, text := range documents {
+		if !strings.Contains(text, "622848") || !strings.Contains(text, "*") {
+			t.Errorf("%s does not tell of the transfer: %s", name, text)
+		}
+		for _, c := range []seed.Customer{w.payer, w.payee} {
+			for _, secret := range []string{c.Name, c.Phone, c.IDNo, c.Accounts[0].No} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%s shows %q: %s", name, secret, text)
+				}
+			}
+		}
+	}
+	// Nor does the event, which others hear too.
+	var told map[string]any
+	if err := json.Unmarshal(posted[0].Data, &told); err != nil || strings.Contains(string(posted[0].Data), w.payee.Name) {
+		t.Errorf("event %s, %v", posted[0].Data, err)
+	}
+}
+
+// A phone number that no longer opens is not a reason to send to anybody else.
+func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	key, wrapped, err := w.Host.Keys.NewDataKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := key.Seal(keys.AAD("customer", "phone_ct", w.payee.ID.String()), []byte(w.payee.Phone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Host.DB.Pool().Exec(t.Context(), "UPDATE customer SET data_key = $2, phone_ct = $3 WHERE id = $1",
+		w.payer.ID, wrapped, other) // the payee's, moved to the payer's row
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deliver(t, w.event(t, w.posted()), http.StatusServiceUnavailable)
+	w.wantCounts(t, 0, 0)
+}
