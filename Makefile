@@ -1,0 +1,77 @@
+# Everything that people and CI run. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+BIN := $(CURDIR)/build/bin
+GOLANGCI := $(BIN)/golangci-lint
+GOVULNCHECK := $(BIN)/govulncheck
+TESTFLAGS ?=
+
+.PHONY: help run demo test race conformance e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+run: ## start the whole bank on this machine (flags: ARGS="--fresh --listen :8081")
+	go run ./localstack $(ARGS)
+
+demo: ## be a customer of the running bank (BANK_URL)
+	go run ./client/demo
+
+test: ## run every test with a real PostgreSQL
+	go test -timeout 10m $(TESTFLAGS) ./...
+
+race: ## the same with the race detector
+	go test -race -timeout 20m $(TESTFLAGS) ./...
+
+conformance: ## run the tests and report which requirements they prove, in build/
+	@mkdir -p build
+	go test -json -timeout 20m $(TESTFLAGS) ./... | go run ./test/conformance
+
+e2e: ## only the journeys through the whole bank
+	go test -timeout 10m -count=1 ./test/e2e/... ./test/chaos/...
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
+	  for name in $$(grep -oE '^func (Fuzz[A-Za-z0-9]+)' $$target | cut -d' ' -f2); do \
+	    echo "== $$target $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $${FUZZTIME:-10s} ./$$(dirname $$target); done; done
+
+bench: ## measure the ratios of docs/performance.md (ARGS="--quick")
+	go run ./test/bench $(ARGS)
+
+cover: ## coverage of the tests, in build/coverage.html
+	@mkdir -p build
+	go test -timeout 20m -coverpkg=./... -coverprofile=build/coverage.out ./...
+	go tool cover -html=build/coverage.out -o build/coverage.html
+	go tool cover -func=build/coverage.out | tail -1
+
+new: ## scaffold a function: make new DOMAIN=transfer OP=cancel
+	go run ./infra/gen new --domain "$(DOMAIN)" --op "$(OP)"
+
+gen: ## write what is generated from the functions
+	go run ./infra/gen
+
+gen-check: ## fail if something generated is stale
+	go run ./infra/gen check
+	@go mod tidy -diff
+
+lint: $(GOLANGCI) ## golangci-lint
+	$(GOLANGCI) run ./...
+
+fmt: $(GOLANGCI) ## format the code
+	$(GOLANGCI) fmt ./...
+
+vuln: $(GOVULNCHECK) ## known vulnerabilities in what the code calls
+	$(GOVULNCHECK) ./...
+
+build: ## every function's binary, into build/functions
+	@mkdir -p build/functions
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o build/functions/ ./infra/mains/...
+
+migrate: ## bring the database at DATABASE_URL up to date
+	go run ./infra/migrations/migrate
+
+$(GOLANGCI):
+	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+$(GOVULNCHECK):
+	GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
