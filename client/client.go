@@ -25,6 +25,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -57,7 +58,7 @@ type opened struct {
 }
 
 // Problem is a refusal by the bank.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457's word
 	Status int    `json:"status"`
 	Code   string `json:"code"`
 	Title  string `json:"title"`
@@ -73,7 +74,7 @@ func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.C
 
 // Is makes errors.Is compare problems by code.
 func (p *Problem) Is(target error) bool {
-	t, ok := target.(*Problem) //nolint:errorlint // Is is called on each link of the chain
+	t, ok := target.(*Problem)
 	return ok && t.Code == p.Code
 }
 
@@ -88,7 +89,7 @@ func New(config Config) *Client {
 		config.HTTP = http.DefaultClient
 	}
 	if config.Now == nil {
-		config.Now = time.Now
+		config.Now = clock.System{}.Now
 	}
 	if config.Tries == 0 {
 		config.Tries = 5
@@ -171,19 +172,19 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	body, err := json.Marshal(handshake.Hello())
+	hello, err := json.Marshal(handshake.Hello()) //nolint:gosec // the key is the handshake's public half
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	resp, raw, err := c.post(ctx, "channel-open", "application/json", body)
+	got, err := c.post(ctx, "channel-open", "application/json", hello)
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, problem(resp, raw)
+	if got.status != http.StatusOK {
+		return nil, got.problem()
 	}
 	var welcome channel.Welcome
-	if err := json.Unmarshal(raw, &welcome); err != nil {
+	if err := json.Unmarshal(got.body, &welcome); err != nil {
 		return nil, ErrBank
 	}
 	id, opened2, err := handshake.Finish(welcome, c.config.Pinned)
@@ -211,21 +212,21 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	resp, body, err := c.post(ctx, function, channel.MediaType, frame)
+	got, err := c.post(ctx, function, channel.MediaType, frame)
 	if err != nil {
 		return err
 	}
-	if resp.Header.Get("Content-Type") == channel.MediaType {
-		if body, err = channel.OpenReply(o.keys, body, h, function, resp.StatusCode); err != nil {
+	if got.header.Get("Content-Type") == channel.MediaType {
+		if got.body, err = channel.OpenReply(o.keys, got.body, h, function, got.status); err != nil {
 			return ErrBank
 		}
-	} else if resp.StatusCode == http.StatusOK {
+	} else if got.status == http.StatusOK {
 		return ErrBank // nothing good comes in clear
 	}
-	if resp.StatusCode != http.StatusOK {
-		return problem(resp, body)
+	if got.status != http.StatusOK {
+		return got.problem()
 	}
-	if err := json.Unmarshal(body, reply); err != nil {
+	if err := json.Unmarshal(got.body, reply); err != nil {
 		return fmt.Errorf("client: %s: %w", function, err)
 	}
 	return nil
@@ -240,30 +241,37 @@ func (c *Client) next() uint64 {
 
 const maxReply = 4 << 20
 
-func (c *Client) post(ctx context.Context, function, contentType string, body []byte) (*http.Response, []byte, error) {
+// answer is a whole answer, read.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (c *Client) post(ctx context.Context, function, contentType string, body []byte) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.BaseURL+"/function/"+function, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, fmt.Errorf("client: %w", err)
+		return nil, fmt.Errorf("client: %w", err)
 	}
 	req.Header.Set("Content-Type", contentType)
 	resp, err := c.config.HTTP.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("client: %w", err)
+		return nil, fmt.Errorf("client: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // all was read, or the error is told
+	defer resp.Body.Close() // all was read, or the error is told
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
-		return nil, nil, fmt.Errorf("client: %w", err)
+		return nil, fmt.Errorf("client: %w", err)
 	}
-	return resp, raw, nil
+	return &answer{resp.StatusCode, resp.Header, raw}, nil
 }
 
-func problem(resp *http.Response, body []byte) error {
-	p := &Problem{Status: resp.StatusCode}
-	if json.Unmarshal(body, p) != nil {
+func (a *answer) problem() error {
+	p := &Problem{Status: a.status}
+	if json.Unmarshal(a.body, p) != nil {
 		p.Title = "服务暂时不可用"
 	}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
+	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil {
 		p.retryAfter = time.Duration(s) * time.Second
 	}
 	return p

@@ -54,11 +54,11 @@ func (p *parts) startPostgres(ctx context.Context, dir string) error {
 		Dir: dir, Persistent: true, Log: output, Settings: map[string]string{"max_connections": "200"},
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // says enough
+		return err
 	}
 	p.closers = append(p.closers, func() { _ = server.Stop() })
 	if err := server.Ensure(ctx, "tidebank"); err != nil {
-		return err //nolint:wrapcheck // says enough
+		return err
 	}
 	p.databaseURL = server.URL("tidebank")
 	p.databaseIs = fmt.Sprintf("%s  data in %s", p.databaseURL, dir)

@@ -36,7 +36,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	defer logFile.Close() //nolint:errcheck // nothing is lost with the log's last flush
+	defer logFile.Close() // nothing is lost with the log's last flush
 	log := fn.NewLogger(logFile)
 
 	// Listen first: a port that is taken should be the first thing to be told.
@@ -44,7 +44,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("%w (choose another with --listen)", err)
 	}
-	defer listener.Close() //nolint:errcheck // closed by the server when all goes well
+	defer listener.Close() // closed by the server when all goes well
 
 	parts, err := openParts(ctx, dir)
 	if err != nil {
@@ -68,17 +68,17 @@ func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *sms
 	all := functions.All()
 	front, err := gateway.New(ctx, all, host)
 	if err != nil {
-		return err //nolint:wrapcheck // names the function
+		return err
 	}
 	subscriptions, err := events.LoadSubscriptions()
 	if err != nil {
-		return err //nolint:wrapcheck // says enough
+		return err
 	}
 	local := &broker.Broker{DB: host.DB, Log: host.Log, Subscriptions: subscriptions, Deliver: front.Deliver}
 	seeder := seed.Seeder{DB: host.DB, Ring: host.Keys, Clock: host.Clock}
 	people, err := dev.Seed(ctx, seeder)
 	if err != nil {
-		return err //nolint:wrapcheck // says enough
+		return err
 	}
 	page := dev.Page{Host: host, Functions: all, Broker: local, SMS: texts, Seeder: seeder}
 	page.Register(front.Mux)
@@ -95,7 +95,7 @@ func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *sms
 	stopFlow()
 	<-relayed
 	<-delivered
-	return err //nolint:wrapcheck // says enough
+	return err
 }
 
 func background(ctx context.Context, work func(context.Context)) <-chan struct{} {
@@ -124,7 +124,7 @@ func startSMS(ctx context.Context) (*smssim.Gateway, func(), error) {
 
 func openHost(ctx context.Context, p *parts, log *slog.Logger, keyFile string) (*fn.Host, error) {
 	if err := migrations.Up(ctx, p.databaseURL); err != nil {
-		return nil, err //nolint:wrapcheck // says enough
+		return nil, err
 	}
 	for name, value := range map[string]string{
 		"DATABASE_URL": p.databaseURL, "REDIS_URL": p.redisURL, "KEYS_FILE": keyFile, "DATABASE_MAX_CONNS": "32",
@@ -137,7 +137,7 @@ func openHost(ctx context.Context, p *parts, log *slog.Logger, keyFile string) (
 	}
 	host, err := fn.OpenHost(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says enough
+		return nil, err
 	}
 	if err := envconfig.Process("", &host.Limits); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)

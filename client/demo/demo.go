@@ -203,7 +203,7 @@ func (d *demo) tamper(ctx context.Context) error {
 	other.Text = strings.Replace(d.intent.Text, amount.Yuan(), "1.00", 1)
 	forged, err := d.app.SignProof(other)
 	if err != nil {
-		return err //nolint:wrapcheck // says enough
+		return err
 	}
 	_, err = d.app.ConfirmTransfer(ctx, "", d.intent, client.OTPProof(code), forged)
 	if !errors.Is(err, &client.Problem{Code: "PROOF_REJECTED"}) {
@@ -212,7 +212,7 @@ func (d *demo) tamper(ctx context.Context) error {
 	say("对其他内容的签名：身份验证未通过")
 	signed, err := d.app.SignProof(d.intent)
 	d.proofs = []client.Proof{client.OTPProof(code), signed}
-	return err //nolint:wrapcheck // says enough
+	return err
 }
 
 func (d *demo) confirm(ctx context.Context) error {
@@ -289,30 +289,7 @@ func (d *demo) events(ctx context.Context) error {
 		if list, err = d.dev.events(ctx, d.made.TransferID.String()); err != nil {
 			return false, err
 		}
-		posted, scored, waiting := 0, 0, 0
-		for _, e := range list {
-			switch e.Type {
-			case "com.tidebank.transfer.posted.v1":
-				posted++
-			case "com.tidebank.fraud.scored.v1":
-				scored++
-			}
-			for _, x := range e.Deliveries {
-				if x.State == "dead" {
-					return false, unexpected("%s 没有送达 %s", e.Type, x.Consumer)
-				}
-				if x.State != "done" {
-					waiting++
-				}
-			}
-			if len(e.Deliveries) == 0 {
-				waiting++
-			}
-		}
-		if posted > 1 || scored > 1 {
-			return false, unexpected("事件重复")
-		}
-		return posted == 1 && scored == 1 && waiting == 0, nil
+		return arrived(list)
 	})
 	for _, e := range list {
 		for _, x := range e.Deliveries {
@@ -320,6 +297,28 @@ func (d *demo) events(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// arrived reports whether the transfer's two events are each there once and with
+// every consumer.
+func arrived(list []event) (bool, error) {
+	count := map[string]int{}
+	all := true
+	for _, e := range list {
+		count[e.Type]++
+		all = all && len(e.Deliveries) > 0
+		for _, x := range e.Deliveries {
+			if x.State == "dead" {
+				return false, unexpected("%s 没有送达 %s", e.Type, x.Consumer)
+			}
+			all = all && x.State == "done"
+		}
+	}
+	posted, scored := count["com.tidebank.transfer.posted.v1"], count["com.tidebank.fraud.scored.v1"]
+	if posted > 1 || scored > 1 {
+		return false, unexpected("事件重复")
+	}
+	return all && posted == 1 && scored == 1, nil
 }
 
 func (d *demo) messages(ctx context.Context) error {

@@ -44,7 +44,7 @@ func (d devAPI) do(ctx context.Context, method, path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // all was read, or the error is told
+	defer resp.Body.Close() // all was read, or the error is told
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

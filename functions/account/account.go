@@ -78,5 +78,5 @@ func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
 func scan(row pgx.CollectableRow) (View, error) {
 	v, err := pgx.RowToStructByPos[View](row)
 	v.OpenedAt = v.OpenedAt.In(clock.Shanghai)
-	return v, err //nolint:wrapcheck // wrapped where it is collected
+	return v, err
 }

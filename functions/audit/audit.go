@@ -80,7 +80,7 @@ func Append(ctx context.Context, tx pgx.Tx, r Record) error {
 }
 
 func link(previous []byte, seq int64, body []byte) []byte {
-	return sm.Digest(previous, binary.BigEndian.AppendUint64(nil, uint64(seq)), body) //nolint:gosec // counts from 1
+	return sm.Digest(previous, binary.BigEndian.AppendUint64(nil, uint64(seq)), body)
 }
 
 // ErrBroken tells where the chain does not hold.

@@ -101,12 +101,12 @@ func scan(row pgx.CollectableRow) (View, error) {
 		local := v.ReadAt.In(clock.Shanghai)
 		v.ReadAt = &local
 	}
-	return v, err //nolint:wrapcheck // wrapped where it is collected
+	return v, err
 }
 
 // String is the place as a client keeps it.
 func (p Place) String() string {
-	raw := binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro())) //nolint:gosec // after 1970
+	raw := binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro()))
 	return base64.RawURLEncoding.EncodeToString(append(raw, p.ID[:]...))
 }
 
@@ -119,5 +119,5 @@ func ParsePlace(text string) (Place, bool) {
 	if err != nil || len(raw) != 24 || raw[0] != 0 {
 		return Place{}, false
 	}
-	return Place{time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), uuid.UUID(raw[8:])}, true //nolint:gosec // raw[0] is 0
+	return Place{time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), uuid.UUID(raw[8:])}, true
 }

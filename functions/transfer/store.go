@@ -137,7 +137,10 @@ func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) 
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Order{}, bankerr.ErrNotFound
 	}
-	return o, err
+	if err != nil {
+		return Order{}, pg.Refusal(fmt.Errorf("get transfer: %w", err))
+	}
+	return o, nil
 }
 
 // List returns the customer's transfers before a place, newest first.
@@ -146,7 +149,11 @@ func (s *Store) List(ctx context.Context, customer uuid.UUID, before Place, limi
 	if err != nil {
 		return nil, pg.Refusal(fmt.Errorf("list transfers: %w", err))
 	}
-	return pgx.CollectRows(rows, s.scan)
+	orders, err := pgx.CollectRows(rows, s.scan)
+	if err != nil {
+		return nil, pg.Refusal(fmt.Errorf("list transfers: %w", err))
+	}
+	return orders, nil
 }
 
 // Place is where a page of the list ended.

@@ -106,14 +106,14 @@ func (p Plan) Text(id uuid.UUID, at time.Time) string {
 
 // Order is a confirmed transfer.
 type Order struct {
-	ID         uuid.UUID // the posting's too
-	CustomerID uuid.UUID
-	IntentID   uuid.UUID
-	DeviceID   string
-	Plan       Plan
-	Text       string
-	Factors    []stepup.Factor
-	PostedAt   time.Time
+	ID         uuid.UUID       `json:"id"` // the posting's too
+	CustomerID uuid.UUID       `json:"customer_id"`
+	IntentID   uuid.UUID       `json:"intent_id"`
+	DeviceID   string          `json:"device_id"`
+	Plan       Plan            `json:"plan"`
+	Text       string          `json:"text"`
+	Factors    []stepup.Factor `json:"factors"`
+	PostedAt   time.Time       `json:"posted_at"`
 }
 
 // NewOrder is the order that an intent's proofs have earned.

@@ -37,7 +37,7 @@ func scaffoldFunction(domain, op string) error {
 			return fmt.Errorf("scaffold: %w", err)
 		}
 	}
-	fmt.Println("wrote", dir+": say what it decides, then run make gen") //nolint:forbidigo // a command's output
+	fmt.Println("wrote", dir+": say what it decides, then run make gen")
 	return generate()
 }
 

@@ -21,13 +21,13 @@ func Up(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer db.Close()       //nolint:errcheck // nothing is lost with the connection
+	defer db.Close()       // nothing is lost with the connection
 	const lock = 7_124_001 // any number that only migrations use
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // releases the lock
+	defer conn.Close() // releases the lock
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}

@@ -20,9 +20,9 @@ func startEmbedded(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: config.Dir, port: port, keep: config.Persistent}
-	settings := embeddedpostgres.DefaultConfig().Port(uint32(port)).Username("postgres").Password("postgres"). //nolint:gosec // a port
-															DataPath(s.data()).RuntimePath(filepath.Join(config.Dir, "pgruntime")).
-															StartParameters(config.Settings).Logger(config.Log)
+	settings := embeddedpostgres.DefaultConfig().Port(uint32(port)).Username("postgres").Password("postgres").
+		DataPath(s.data()).RuntimePath(filepath.Join(config.Dir, "pgruntime")).
+		StartParameters(config.Settings).Logger(config.Log)
 	server := embeddedpostgres.NewDatabase(settings)
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("pgserver: embedded: %w", err)
@@ -46,7 +46,7 @@ func (s *Server) Ensure(ctx context.Context, database string) error {
 	if err != nil {
 		return fmt.Errorf("pgserver: %w", err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is lost with the connection
+	defer conn.Close(ctx) // nothing is lost with the connection
 	var exists bool
 	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", database).Scan(&exists)
 	if err != nil || exists {

@@ -53,7 +53,7 @@ const startWithin = 60 * time.Second
 func Start(ctx context.Context, config Config) (*Server, error) {
 	bin, err := FindBin()
 	if errors.Is(err, ErrNotFound) {
-		return startEmbedded(config)
+		return startEmbedded(config) //nolint:contextcheck // the library takes none; its own time-out bounds it
 	}
 	if err != nil {
 		return nil, err
@@ -93,21 +93,26 @@ func (s *Server) Port() int { return s.port }
 
 // Stop ends the server; what was not to be kept is removed.
 func (s *Server) Stop() error {
-	var err error
-	if s.stop != nil {
-		err = s.stop()
-	} else {
-		_ = s.proc.Process.Signal(syscall.SIGINT) // fast shutdown
-		select {
-		case <-s.done:
-		case <-time.After(20 * time.Second):
-			err = s.proc.Process.Kill()
-		}
-	}
+	err := s.end()
 	if !s.keep {
 		err = errors.Join(err, os.RemoveAll(s.data()))
 	}
 	return err
+}
+
+func (s *Server) end() error {
+	if s.stop != nil {
+		return s.stop()
+	}
+	if err := s.proc.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) { // fast shutdown
+		return fmt.Errorf("stop PostgreSQL: %w", err)
+	}
+	select {
+	case <-s.done: //nolint:errcheck // it has ended, however it did
+		return nil
+	case <-time.After(20 * time.Second):
+		return s.proc.Process.Kill() //nolint:wrapcheck // says enough
+	}
 }
 
 // FindBin returns the folder that holds the server's programs.
@@ -192,7 +197,7 @@ func reachable(path string) error {
 		if info.Mode().Perm()&0o001 != 0 {
 			continue
 		}
-		if err := os.Chmod(dir, info.Mode().Perm()|0o011); err != nil { //nolint:gosec // pass-through only
+		if err := os.Chmod(dir, info.Mode().Perm()|0o011); err != nil {
 			return fmt.Errorf("pgserver: %w", err)
 		}
 	}
@@ -242,7 +247,7 @@ func freePort(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("pgserver: %w", err)
 	}
-	defer l.Close() //nolint:errcheck // only its number was wanted
+	defer l.Close() // only its number was wanted
 	address, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
 		return 0, errors.New("pgserver: no TCP port")

@@ -43,7 +43,7 @@ func New(ctx context.Context, all []fn.Function, host *fn.Host) (*Gateway, error
 	for _, f := range all {
 		entry, err := f.Open(ctx, host)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // names the function
+			return nil, err
 		}
 		g.entries[f.Spec.Name], g.calls[f.Spec.Name] = entry, &atomic.Int64{}
 	}

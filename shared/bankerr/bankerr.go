@@ -98,7 +98,7 @@ func (e *Error) WithRetryAfter(wait time.Duration) *Error {
 
 // Is reports whether target is the same refusal, whatever caused either.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // Is is called on each link of the chain
+	t, ok := target.(*Error)
 	return ok && t.code == e.code
 }
 

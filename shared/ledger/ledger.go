@@ -88,8 +88,8 @@ func Post(u *pg.Unit, p Posting, mac MAC) {
 func (p Posting) figures() [][]byte {
 	return [][]byte{
 		p.ID[:], []byte(p.Kind), p.Debit[:], p.Credit[:],
-		binary.BigEndian.AppendUint64(nil, uint64(p.Amount)), //nolint:gosec // the bits, not the number
+		binary.BigEndian.AppendUint64(nil, uint64(p.Amount)),
 		[]byte(p.BusinessDay.Format(time.DateOnly)),
-		binary.BigEndian.AppendUint64(nil, uint64(p.PostedAt.UnixMicro())), //nolint:gosec // the bits, not the number
+		binary.BigEndian.AppendUint64(nil, uint64(p.PostedAt.UnixMicro())),
 	}
 }

@@ -46,9 +46,9 @@ func Parse(text string) (Fen, error) {
 
 // Yuan writes the amount as every channel shows it: 1,234,567.89.
 func (f Fen) Yuan() string {
-	sign, n := "", uint64(f) //nolint:gosec // the negative case is turned below
+	sign, n := "", uint64(f)
 	if f < 0 {
-		sign, n = "-", uint64(-f) //nolint:gosec // two's complement holds for the minimum too
+		sign, n = "-", uint64(-f)
 	}
 	whole := strconv.FormatUint(n/100, 10)
 	var b strings.Builder

@@ -53,7 +53,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	return &DB{pool: pool, wake: newWaker(pool)}, nil
+	return &DB{pool: pool, wake: newWaker(pool)}, nil //nolint:contextcheck // the waker outlives the call that opened
 }
 
 // Pool gives reads their connections.

@@ -98,7 +98,7 @@ func exec(c cluster, sql string) error {
 	if err != nil {
 		return fmt.Errorf("pgtest: %w", err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is lost with the connection
+	defer conn.Close(ctx) // nothing is lost with the connection
 	if _, err := conn.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("pgtest: %w", err)
 	}

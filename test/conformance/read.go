@@ -51,7 +51,10 @@ type runResult struct {
 
 // event is a line of go test -json.
 type event struct {
-	Action, Package, Test, Output string
+	Action  string `json:"Action"`
+	Package string `json:"Package"`
+	Test    string `json:"Test"`
+	Output  string `json:"Output"`
 }
 
 var claim = regexp.MustCompile(`\bREQ ([A-Z0-9]+-\d+)\s*$`)

@@ -83,21 +83,21 @@ func (r Report) Line() string {
 var page string
 
 func (r Report) write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a report to read
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	raw, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "conformance.json"), raw, 0o644); err != nil { //nolint:gosec // a report to read
+	if err := os.WriteFile(filepath.Join(dir, "conformance.json"), raw, 0o644); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	f, err := os.Create(filepath.Join(dir, "conformance.html")) //nolint:gosec // the folder asked for
+	f, err := os.Create(filepath.Join(dir, "conformance.html"))
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // Execute's error tells
+	defer f.Close() // Execute's error tells
 	if err := template.Must(template.New("").Parse(page)).Execute(f, r); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

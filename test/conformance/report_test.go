@@ -24,7 +24,10 @@ func stream(ends ...[3]string) string {
 func TestOnlyWhatRanAndPassedCounts(t *testing.T) {
 	t.Parallel()
 	requirements := []requirement{
-		{ID: "A-001", Scope: "server"}, {ID: "A-002", Scope: "server"}, {ID: "A-003", Scope: "web"}, {ID: "A-004", Scope: "ops"},
+		{ID: "A-001", Scope: "server"},
+		{ID: "A-002", Scope: "server"},
+		{ID: "A-003", Scope: "web"},
+		{ID: "A-004", Scope: "ops"},
 		{ID: "A-005", Scope: "server"},
 	}
 	r, err := read(strings.NewReader(stream(

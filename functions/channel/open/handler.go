@@ -47,7 +47,7 @@ func (r Request) Validate() error {
 func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, channel.Welcome], error) {
 	passwordKey, err := host.Keys.Signer(keys.Password).Public().Marshal()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the runtime names the function
+		return nil, err
 	}
 	server := channel.Server{
 		Signer: host.Keys.Signer(keys.Channel), Certificate: host.Keys.Certificate(), PasswordKey: passwordKey,

@@ -222,9 +222,8 @@ func TestCodeExpiresAndRunsOutOfTries(t *testing.T) {
 		w.phone.Call(t, confirm.Function, "key-"+tt.after.String(), proofs).Want(t, tt.want)
 	}
 	in = w.prepare(t, 1_00)
-	right := w.proofs(t, in)
 	wrong := w.proofs(t, in)
-	right = w.proofs(t, in)
+	right := w.proofs(t, in)
 	wrong.Proofs[0].Code = "not it"
 	for i := range 5 {
 		w.phone.Call(t, confirm.Function, fmt.Sprint("try", i), wrong).Want(t, "PROOF_REJECTED")

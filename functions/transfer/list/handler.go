@@ -85,7 +85,7 @@ func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Res
 // A cursor is the time in microseconds and the id of the page's last transfer;
 // it selects among the caller's own transfers only, so it needs no seal.
 func cursor(last transfer.Order) string {
-	raw := binary.BigEndian.AppendUint64(nil, uint64(last.PostedAt.UnixMicro())) //nolint:gosec // after 1970
+	raw := binary.BigEndian.AppendUint64(nil, uint64(last.PostedAt.UnixMicro()))
 	return base64.RawURLEncoding.EncodeToString(append(raw, last.ID[:]...))
 }
 
