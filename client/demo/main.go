@@ -31,7 +31,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "\n✗ 演示失败 (demo failed): %v\n", err)
 		cancel()
 		stop()
-		os.Exit(1) //nolint:gocritic // both were called
+		os.Exit(1)
 	}
 	fmt.Printf("\n✓ 全部 %d 步符合预期，用时 %v\n", d.steps, time.Since(d.began).Round(time.Millisecond))
 }

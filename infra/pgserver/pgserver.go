@@ -91,6 +91,14 @@ func (s *Server) URL(database string) string {
 // Port is where the server listens on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 
+// PID is the server's first process; 0 for an embedded one.
+func (s *Server) PID() int {
+	if s.proc == nil {
+		return 0
+	}
+	return s.proc.Process.Pid
+}
+
 // Stop ends the server; what was not to be kept is removed.
 func (s *Server) Stop() error {
 	err := s.end()

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidebank/tidebank/shared/channel"
+)
+
+// confirmRatio measures complete confirms through HTTP at the built function:
+// channel, session, OTP, device signature, limits, posting and event. Intents,
+// codes and frames are made beforehand, in chunks within the codes' life; only
+// the calls are timed.
+func confirmRatio(ctx context.Context, m *machine, o options) error {
+	fmt.Printf("\nConfirms over HTTP, %d callers\n", o.callers)
+	reference, err := newTPCB(ctx, m, o)
+	if err != nil {
+		return err
+	}
+	bank, err := newCallers(ctx, m, o.callers)
+	if err != nil {
+		return err
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return err
+	}
+	var log bytes.Buffer
+	server := m.function(ctx, port)
+	if err := m.start(server, &log); err != nil {
+		return err
+	}
+	if err := await(ctx, "127.0.0.1:"+port); err != nil {
+		return errors.Join(err, errors.New(log.String())) //nolint:err113 // ends the program
+	}
+	l := &load{callers: bank, url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: o.callers, DisableCompression: true,
+	}}}
+	l.watch = map[string]int{"server": server.Process.Pid, "PostgreSQL": m.postgres.PID(), "Redis": m.redisPID}
+	if err := l.chunk(ctx, 10); err != nil { // connections and plans
+		return err
+	}
+	for range o.rounds {
+		if err := reference.run(ctx); err != nil {
+			return err
+		}
+		if err := l.round(ctx, o.round); err != nil {
+			return err
+		}
+	}
+	l.report()
+	ratio("confirm_http_vs_tpcb", median(l.runs)/median(reference.runs), 0.5)
+	return stages(ctx, m, bank)
+}
+
+// load drives the function with many callers.
+type load struct {
+	callers []*caller
+	url     string
+	client  *http.Client
+	watch   map[string]int // processes by name
+
+	runs  []float64
+	calls int
+	timed time.Duration
+	took  []time.Duration
+	spent map[string]time.Duration
+}
+
+// round calls for so long and notes the rate.
+func (l *load) round(ctx context.Context, length time.Duration) error {
+	l.calls, l.timed = 0, 0
+	l.spent, l.took = map[string]time.Duration{}, nil
+	for l.timed < length {
+		if err := l.chunk(ctx, 60); err != nil {
+			return err
+		}
+	}
+	rate := float64(l.calls) / l.timed.Seconds()
+	l.runs = append(l.runs, rate)
+	say("%-28s %8.0f /s", "confirm", rate)
+	return nil
+}
+
+// chunk prepares so many confirms a caller, then makes them.
+func (l *load) chunk(ctx context.Context, each int) error {
+	frames := make([][][]byte, len(l.callers))
+	group, prepare := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for i, c := range l.callers {
+		group.Go(func() (err error) {
+			frames[i], err = c.prepare(prepare, l.callers, each)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	before := l.cpu()
+	took := make([][]time.Duration, len(l.callers))
+	began := time.Now()
+	group, call := errgroup.WithContext(ctx)
+	for i := range l.callers {
+		group.Go(func() error {
+			for _, frame := range frames[i] {
+				start := time.Now()
+				if err := l.call(call, frame); err != nil {
+					return err
+				}
+				took[i] = append(took[i], time.Since(start))
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("confirm: %w", err)
+	}
+	l.timed += time.Since(began)
+	for i := range took {
+		l.calls += len(took[i])
+		l.took = append(l.took, took[i]...)
+	}
+	for name, spent := range l.cpu() {
+		if l.spent != nil {
+			l.spent[name] += spent - before[name]
+		}
+	}
+	return nil
+}
+
+func (l *load) cpu() map[string]time.Duration {
+	spent := map[string]time.Duration{}
+	for name, pid := range l.watch {
+		spent[name] = cpu(pid)
+	}
+	return spent
+}
+
+var errRefused = errors.New("refused")
+
+func (l *load) call(ctx context.Context, frame []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, bytes.NewReader(frame))
+	if err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	req.Header.Set("Content-Type", channel.MediaType)
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("call: %w", err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // all was read
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: %d %s", errRefused, resp.StatusCode, body)
+	}
+	return nil
+}
+
+// report says what a confirm of the last round cost.
+func (l *load) report() {
+	perCall := func(name string) float64 { return float64(l.spent[name].Microseconds()) / float64(l.calls) }
+	say("%-28s %8.0f µs server, %.0f µs PostgreSQL, %.0f µs Redis", "CPU per confirm", perCall("server"), perCall("PostgreSQL"),
+		perCall("Redis"))
+	say("%-28s %8.1f ms p50, %.1f ms p99", "latency", percentile(l.took, 50), percentile(l.took, 99))
+}
+
+// envelope is a sealed request's clear text.
+func envelope(intent uuid.UUID, proofs any) ([]byte, error) {
+	body, err := json.Marshal(map[string]any{
+		"idempotency_key": uuid.NewString(), "request": map[string]any{"intent_id": intent, "proofs": proofs},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	return body, nil
+}
+
+func other[T any](all []T, not int) T { return all[(not+1+rand.IntN(len(all)-1))%len(all)] }

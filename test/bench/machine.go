@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/tidebank/tidebank/infra/migrations"
+	"github.com/tidebank/tidebank/infra/pgserver"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// machine is what everything is measured on: the stores, the keys and the built
+// function.
+type machine struct {
+	dir      string
+	postgres *pgserver.Server
+	redisURL string
+	redisPID int
+	ring     *keys.Ring
+	db       *pg.DB // the bank's, as the functions use it
+	binary   string // transfer-confirm
+	closers  []func() error
+}
+
+const keepEverything = `
+  PostgreSQL with fsync=on, synchronous_commit=on, shared_buffers=1GB`
+
+func openMachine(ctx context.Context, o options) (*machine, error) {
+	dir, err := os.MkdirTemp("", "tidebank-bench")
+	if err != nil {
+		return nil, fmt.Errorf("folder: %w", err)
+	}
+	m := &machine{dir: dir}
+	m.closers = append(m.closers, func() error { return os.RemoveAll(dir) })
+	if err := errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o), m.build(ctx)); err != nil { //nolint:gosec // PostgreSQL runs as another user
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
+}
+
+func (m *machine) close() error {
+	var err error
+	for i := len(m.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, m.closers[i]())
+	}
+	m.closers = nil
+	return err
+}
+
+func (m *machine) openStores(ctx context.Context, o options) error {
+	server, err := pgserver.Start(ctx, pgserver.Config{Dir: m.dir, Settings: map[string]string{
+		"shared_buffers": "1GB", "max_connections": "300", "max_wal_size": "4GB", "checkpoint_timeout": "15min",
+	}})
+	if err != nil {
+		return err
+	}
+	m.postgres = server
+	m.closers = append(m.closers, server.Stop)
+	fmt.Println("Machine:" + keepEverything)
+	for _, database := range []string{"bank", "tpcb"} {
+		if err := server.Ensure(ctx, database); err != nil {
+			return err
+		}
+	}
+	if err := migrations.Up(ctx, server.URL("bank")); err != nil {
+		return err
+	}
+	m.db, err = pg.Open(ctx, pg.Config{URL: server.URL("bank"), MaxConns: int32(o.clients)})
+	if err != nil {
+		return err
+	}
+	m.closers = append(m.closers, func() error { m.db.Close(); return nil })
+	m.ring, err = keys.Open(ctx, keys.Config{File: m.keysFile()})
+	if err != nil {
+		return err
+	}
+	return m.startRedis(ctx)
+}
+
+func (m *machine) keysFile() string { return filepath.Join(m.dir, "keys.json") }
+
+// startRedis runs the machine's Redis, or this program again as one in memory, so
+// that its work never counts as the load generator's.
+func (m *machine) startRedis(ctx context.Context) error {
+	port, err := freePort(ctx)
+	if err != nil {
+		return err
+	}
+	name := "redis-server"
+	cmd := exec.CommandContext(ctx, name, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+	if _, err := exec.LookPath(name); err != nil {
+		name = "Redis in memory (no redis-server here)"
+		server := miniredis.NewMiniRedis()
+		if err := server.StartAddr("127.0.0.1:" + port); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+		m.closers = append(m.closers, func() error { server.Close(); return nil })
+		m.redisPID = os.Getpid()
+	} else {
+		if err := m.start(cmd, nil); err != nil {
+			return err
+		}
+		m.redisPID = cmd.Process.Pid
+	}
+	m.redisURL = "redis://127.0.0.1:" + port
+	say("%s", name)
+	return await(ctx, "127.0.0.1:"+port)
+}
+
+func (m *machine) build(ctx context.Context) error {
+	m.binary = filepath.Join(m.dir, "transfer-confirm")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", m.binary, "./infra/mains/transfer-confirm")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w: %s", err, out)
+	}
+	return nil
+}
+
+// function is the built function's process, not yet started.
+func (m *machine) function(ctx context.Context, port string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, m.binary)
+	cmd.Env = append(os.Environ(), "PORT="+port, "DATABASE_URL="+m.postgres.URL("bank"), "DATABASE_MAX_CONNS=16",
+		"REDIS_URL="+m.redisURL, "KEYS_FILE="+m.keysFile(), "FN_RATE_SCALE=1000000", "GOMAXPROCS=2")
+	return cmd
+}
+
+// start runs a command until the machine closes.
+func (m *machine) start(cmd *exec.Cmd, log io.Writer) error {
+	cmd.Stderr = log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	m.closers = append(m.closers, func() error { return stop(cmd) })
+	return nil
+}
+
+func stop(cmd *exec.Cmd) error {
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop: %w", err)
+	}
+	_ = cmd.Wait() // however it ends, it has ended
+	return nil
+}
+
+// await returns once something listens.
+func await(ctx context.Context, address string) error {
+	for range 2000 {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close() //nolint:wrapcheck // says enough
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return fmt.Errorf("nothing listens on %s", address) //nolint:err113 // ends the program
+}
+
+func freePort(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("port: %w", err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err //nolint:wrapcheck // says enough
+}
+
+// cpu is the time that processes spent so far, and all their living children's.
+func cpu(roots ...int) time.Duration {
+	wanted := map[int]bool{}
+	for _, pid := range roots {
+		wanted[pid] = true
+	}
+	var sum time.Duration
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		raw, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(raw), ") ")
+		f := strings.Fields(rest) // state, ppid, …, utime 11, stime 12
+		parent, _ := strconv.Atoi(f[1])
+		if !wanted[pid] && !wanted[parent] {
+			continue
+		}
+		user, _ := strconv.Atoi(f[11])
+		system, _ := strconv.Atoi(f[12])
+		sum += time.Duration(user+system) * 10 * time.Millisecond // ticks of 1/100 s
+	}
+	return sum
+}

@@ -1,0 +1,96 @@
+// Command bench measures Tidebank against references in the same run, on the
+// machine at hand.
+//
+//	go run ./test/bench [--quick] [--clients 16] [--only confirm]
+//
+// It starts a PostgreSQL of its own that loses nothing (fsync and
+// synchronous_commit on), a Redis if the machine has one (else one in memory, in
+// its own process), and prints lines
+//
+//	RATIO <name> <value> target <value>
+//
+// Ratios are to pgbench's TPC-B-like transactions with prepared statements on the
+// same server, so that they mean the same on another machine; names that end in
+// _ms or _us are better when lower. docs/performance.md explains each. Rounds of
+// reference and measurement alternate; medians are taken.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"time"
+)
+
+type options struct {
+	quick   bool
+	only    string
+	rounds  int
+	round   time.Duration
+	scale   int // of pgbench
+	pool    int // accounts
+	clients int // of the ledger and of pgbench
+	callers int // of the confirm
+}
+
+func main() {
+	o := options{rounds: 3, round: 12 * time.Second, scale: 50, pool: 100_000, callers: 64}
+	flag.BoolVar(&o.quick, "quick", false, "one short round on small tables: a smoke test, not a measurement")
+	flag.StringVar(&o.only, "only", "", "ledger, confirm or coldstart")
+	flag.IntVar(&o.clients, "clients", 16, "concurrent postings, and pgbench clients")
+	flag.Parse()
+	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "coldstart"}, o.only) {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if o.quick {
+		o.rounds, o.round, o.scale, o.pool = 1, 3*time.Second, 5, 10_000
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func (o options) wants(part string) bool { return o.only == "" || o.only == part }
+
+func run(ctx context.Context, o options) (err error) {
+	m, err := openMachine(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	if o.wants("ledger") {
+		if err := ledgerRatios(ctx, m, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("confirm") {
+		if err := confirmRatio(ctx, m, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("coldstart") {
+		return coldStart(ctx, m, o)
+	}
+	return nil
+}
+
+// ratio prints a result for people and machines.
+func ratio(name string, value, target float64) {
+	fmt.Printf("RATIO %s %.2f target %.2f\n", name, value, target)
+}
+
+func say(format string, args ...any) { fmt.Printf("  "+format+"\n", args...) }
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// stageOf names the stage that a function on the stack belongs to; the first
+// match from the outside decides.
+var stageOf = []struct{ function, stage string }{
+	{"shared/fn.(*call).openChannel", "channel: open"},
+	{"shared/fn.(*call).accept", "accept: session, sequence, rate"},
+	{"shared/fn.(*call).decodeRequest", "decode"},
+	{"shared/stepup.(*Check).Verify", "preflight: verify proofs"},
+	{"shared/fn.(*call).preflight", "preflight: PostgreSQL"},
+	{"shared/pg.(*DB).Commit", "operation: PostgreSQL"},
+	{"shared/fn.(*call).operate", "operation: rules, seals, MACs"},
+	{"shared/fn.(*call).guardReply", "mask"},
+	{"shared/channel.SealReply", "channel: seal"},
+	{"log/slog.", "log and metrics"},
+	{"prometheus.", "log and metrics"},
+	{"net/http.(*conn).serve", "HTTP and the rest of the runtime"},
+}
+
+// stages says where a confirm's CPU time goes inside the function's process, by
+// a profile of the same code served here. Time of the garbage collector and
+// scheduler that belongs to nobody in particular is its own line.
+func stages(ctx context.Context, m *machine, callers []*caller) error {
+	for name, value := range map[string]string{
+		"DATABASE_URL": m.postgres.URL("bank"), "DATABASE_MAX_CONNS": "16", "REDIS_URL": m.redisURL,
+		"KEYS_FILE": m.keysFile(), "FN_RATE_SCALE": "1000000",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("environment: %w", err)
+		}
+	}
+	host, err := fn.OpenHost(ctx)
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	entry, err := confirm.Function.Open(ctx, host)
+	if err != nil {
+		return err
+	}
+	server := httptest.NewServer(fn.Mux(entry, host))
+	defer server.Close()
+	l := &load{callers: callers, url: server.URL + "/", client: &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: len(callers),
+	}}}
+	if err := l.chunk(ctx, 10); err != nil {
+		return err
+	}
+	spent := map[string]time.Duration{}
+	calls := 0
+	for range 3 {
+		if err := l.profiled(ctx, spent); err != nil {
+			return err
+		}
+	}
+	calls = l.calls - 10*len(callers)
+	printStages(spent, calls)
+	return nil
+}
+
+// profiled makes a chunk of confirms under the profiler. Preparing them runs
+// under it too, but on no stack of the server.
+func (l *load) profiled(ctx context.Context, spent map[string]time.Duration) error {
+	var raw bytes.Buffer
+	if err := pprof.StartCPUProfile(&raw); err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	err := l.chunk(ctx, 60)
+	pprof.StopCPUProfile()
+	if err != nil {
+		return err
+	}
+	parsed, err := profile.Parse(&raw)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	for _, sample := range parsed.Sample {
+		if stage := stageOfSample(sample); stage != "" {
+			spent[stage] += time.Duration(sample.Value[1])
+		}
+	}
+	return nil
+}
+
+func stageOfSample(sample *profile.Sample) string {
+	var stack []string
+	for _, location := range sample.Location {
+		for _, line := range location.Line {
+			stack = append(stack, line.Function.Name)
+		}
+	}
+	for _, known := range stageOf {
+		for _, function := range stack {
+			if strings.Contains(function, known.function) {
+				return known.stage
+			}
+		}
+	}
+	return "" // the load generator, and the runtime's own goroutines
+}
+
+func printStages(spent map[string]time.Duration, calls int) {
+	names := make([]string, 0, len(spent))
+	for name := range spent {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(spent[b], spent[a]) })
+	fmt.Println("  CPU of the function per confirm, by stage:")
+	for _, name := range names {
+		say("  %-34s %6.1f µs", name, float64(spent[name].Microseconds())/float64(calls))
+	}
+}
