@@ -17,27 +17,31 @@ CREATE FUNCTION ledger_post(
     p_debit_party text, p_debit_summary text, p_credit_party text, p_credit_summary text
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    r account;
-    d account;
-    c account;
+    v_debit bigint;
+    v_credit bigint;
 BEGIN
+    IF p_debit = p_credit THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_SAME';
+    END IF;
     -- Always in the order of ids: two opposite transfers never wait for each other.
-    FOR r IN SELECT * FROM account WHERE id IN (p_debit, p_credit) ORDER BY id FOR NO KEY UPDATE LOOP
-        IF r.id = p_debit THEN d := r; ELSE c := r; END IF;
-    END LOOP;
-    IF d.id IS NULL OR c.id IS NULL OR d.state <> 'open' OR c.state <> 'open' THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_CLOSED';
+    IF p_credit < p_debit THEN
+        UPDATE account SET balance = balance + p_amount WHERE id = p_credit AND state = 'open' RETURNING balance INTO v_credit;
     END IF;
-    IF d.balance - d.held < p_amount THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'FUNDS_INSUFFICIENT';
+    UPDATE account SET balance = balance - p_amount
+     WHERE id = p_debit AND state = 'open' AND balance - held >= p_amount RETURNING balance INTO v_debit;
+    IF p_credit > p_debit THEN
+        UPDATE account SET balance = balance + p_amount WHERE id = p_credit AND state = 'open' RETURNING balance INTO v_credit;
     END IF;
-    UPDATE account SET balance = balance - p_amount WHERE id = p_debit;
-    UPDATE account SET balance = balance + p_amount WHERE id = p_credit;
+    IF v_debit IS NULL OR v_credit IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = CASE
+            WHEN v_credit IS NOT NULL AND EXISTS (SELECT 1 FROM account WHERE id = p_debit AND state = 'open')
+            THEN 'FUNDS_INSUFFICIENT' ELSE 'ACCOUNT_CLOSED' END;
+    END IF;
     INSERT INTO posting (id, kind, debit_id, credit_id, amount, business_day, posted_at, mac, mac_key)
     VALUES (p_id, p_kind, p_debit, p_credit, p_amount, p_day, p_at, p_mac, p_mac_key);
     INSERT INTO entry (account_id, posting_id, amount, balance_after, counterparty, summary, posted_at)
-    VALUES (p_debit, p_id, -p_amount, d.balance - p_amount, p_debit_party, p_debit_summary, p_at),
-           (p_credit, p_id, p_amount, c.balance + p_amount, p_credit_party, p_credit_summary, p_at);
+    VALUES (p_debit, p_id, -p_amount, v_debit, p_debit_party, p_debit_summary, p_at),
+           (p_credit, p_id, p_amount, v_credit, p_credit_party, p_credit_summary, p_at);
 END $$;
 
 -- One side is an internal account: its row is neither locked nor changed.
@@ -51,8 +55,11 @@ DECLARE
     v_signed bigint;
     v_internal uuid;
 BEGIN
+    IF p_debit = p_credit THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_SAME';
+    END IF;
     SELECT * INTO own FROM account WHERE id IN (p_debit, p_credit) AND kind <> 'internal' FOR NO KEY UPDATE;
-    SELECT id INTO v_internal FROM account WHERE id IN (p_debit, p_credit) AND kind = 'internal';
+    SELECT id INTO v_internal FROM account WHERE id IN (p_debit, p_credit) AND kind = 'internal' AND state = 'open';
     IF own.id IS NULL OR v_internal IS NULL OR own.state <> 'open' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_CLOSED';
     END IF;

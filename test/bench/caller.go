@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -107,10 +109,10 @@ func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) 
 
 // prepare returns sealed confirms of fresh intents, each with its code and
 // signature.
-func (c *caller) prepare(ctx context.Context, all []*caller, count int) ([][]byte, error) {
+func (c *caller) prepare(ctx context.Context, payees []uuid.UUID, count int) ([][]byte, error) {
 	frames := make([][]byte, 0, count)
 	for range count {
-		frame, err := c.prepareOne(ctx, other(all, c.index))
+		frame, err := c.prepareOne(ctx, payees[rand.IntN(len(payees))])
 		if err != nil {
 			return nil, err
 		}
@@ -119,8 +121,8 @@ func (c *caller) prepare(ctx context.Context, all []*caller, count int) ([][]byt
 	return frames, nil
 }
 
-func (c *caller) prepareOne(ctx context.Context, payee *caller) ([]byte, error) {
-	intent, err := c.intent(payee, 1)
+func (c *caller) prepareOne(ctx context.Context, payee uuid.UUID) ([]byte, error) {
+	intent, err := c.intent(payee)
 	if err != nil {
 		return nil, err
 	}
@@ -146,14 +148,13 @@ func (c *caller) prepareOne(ctx context.Context, payee *caller) ([]byte, error) 
 	return channel.SealRequest(c.keys, h, http.MethodPost, transfer.ConfirmFunction, clear)
 }
 
-func (c *caller) intent(payee *caller, amount int64) (stepup.Intent, error) {
-	party := func(x *caller) transfer.Party {
-		return transfer.Party{
-			AccountID: x.customer.AccountIDs[0], CustomerID: x.customer.ID, State: "open", Name: x.customer.Name,
-			NumberMasked: "6228 **** 0000", Available: 1_000_000_000_00,
-		}
+func (c *caller) intent(payee uuid.UUID) (stepup.Intent, error) {
+	from := transfer.Party{
+		AccountID: c.customer.AccountIDs[0], CustomerID: c.customer.ID, State: ledger.StateOpen, Name: c.customer.Name,
+		NumberMasked: "6228 **** 0001", Available: 1_000_000_000_00,
 	}
-	plan, err := transfer.NewPlan(party(c), party(payee), 1, "")
+	to := transfer.Party{AccountID: payee, State: ledger.StateOpen, Name: "王小明", NumberMasked: "6228 **** 0002"}
+	plan, err := transfer.NewPlan(from, to, 1, "房租")
 	if err != nil {
 		return stepup.Intent{}, err
 	}

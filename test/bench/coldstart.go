@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/tidebank/tidebank/shared/channel"
 )
 
@@ -15,7 +17,11 @@ import (
 // confirm: the customer who arrives at a service that was scaled to zero.
 func coldStart(ctx context.Context, m *machine, o options) error {
 	fmt.Println("\nCold start: exec to the first confirmed transfer")
-	bank, err := newCallers(ctx, m, 2)
+	bank, err := newCallers(ctx, m, 1)
+	if err != nil {
+		return err
+	}
+	payees, err := openAccounts(ctx, m, 100)
 	if err != nil {
 		return err
 	}
@@ -25,7 +31,7 @@ func coldStart(ctx context.Context, m *machine, o options) error {
 	}
 	took := make([]float64, 0, tries)
 	for range tries {
-		ms, err := startOnce(ctx, m, bank)
+		ms, err := startOnce(ctx, m, bank[0], payees)
 		if err != nil {
 			return err
 		}
@@ -36,8 +42,8 @@ func coldStart(ctx context.Context, m *machine, o options) error {
 	return nil
 }
 
-func startOnce(ctx context.Context, m *machine, bank []*caller) (ms float64, err error) {
-	frames, err := bank[0].prepare(ctx, bank, 1)
+func startOnce(ctx context.Context, m *machine, c *caller, payees []uuid.UUID) (ms float64, err error) {
+	frames, err := c.prepare(ctx, payees, 1)
 	if err != nil {
 		return 0, err
 	}

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
@@ -31,6 +32,10 @@ func confirmRatio(ctx context.Context, m *machine, o options) error {
 	if err != nil {
 		return err
 	}
+	payees, err := openAccounts(ctx, m, o.pool)
+	if err != nil {
+		return err
+	}
 	port, err := freePort(ctx)
 	if err != nil {
 		return err
@@ -43,9 +48,8 @@ func confirmRatio(ctx context.Context, m *machine, o options) error {
 	if err := await(ctx, "127.0.0.1:"+port); err != nil {
 		return errors.Join(err, errors.New(log.String())) //nolint:err113 // ends the program
 	}
-	l := &load{callers: bank, url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{
-		MaxIdleConnsPerHost: o.callers, DisableCompression: true,
-	}}}
+	l := &load{callers: bank, payees: payees, address: "127.0.0.1:" + port}
+	defer l.hangUp()
 	l.watch = map[string]int{"server": server.Process.Pid, "PostgreSQL": m.postgres.PID(), "Redis": m.redisPID}
 	if err := l.chunk(ctx, 10); err != nil { // connections and plans
 		return err
@@ -60,15 +64,16 @@ func confirmRatio(ctx context.Context, m *machine, o options) error {
 	}
 	l.report()
 	ratio("confirm_http_vs_tpcb", median(l.runs)/median(reference.runs), 0.5)
-	return stages(ctx, m, bank)
+	return stages(ctx, m, bank, payees)
 }
 
 // load drives the function with many callers.
 type load struct {
 	callers []*caller
-	url     string
-	client  *http.Client
+	payees  []uuid.UUID
+	address string
 	watch   map[string]int // processes by name
+	lines   []*line        // of each caller
 
 	runs  []float64
 	calls int
@@ -99,22 +104,25 @@ func (l *load) chunk(ctx context.Context, each int) error {
 	group.SetLimit(8)
 	for i, c := range l.callers {
 		group.Go(func() (err error) {
-			frames[i], err = c.prepare(prepare, l.callers, each)
+			frames[i], err = c.prepare(prepare, l.payees, each)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
+	if err := l.dial(ctx); err != nil {
+		return err
+	}
 	before := l.cpu()
 	took := make([][]time.Duration, len(l.callers))
 	began := time.Now()
-	group, call := errgroup.WithContext(ctx)
+	group = new(errgroup.Group)
 	for i := range l.callers {
 		group.Go(func() error {
 			for _, frame := range frames[i] {
 				start := time.Now()
-				if err := l.call(call, frame); err != nil {
+				if err := l.lines[i].call(frame); err != nil {
 					return err
 				}
 				took[i] = append(took[i], time.Since(start))
@@ -148,13 +156,38 @@ func (l *load) cpu() map[string]time.Duration {
 
 var errRefused = errors.New("refused")
 
-func (l *load) call(ctx context.Context, frame []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, bytes.NewReader(frame))
-	if err != nil {
-		return fmt.Errorf("request: %w", err)
+// dial opens each caller's connection, if it has none yet.
+func (l *load) dial(ctx context.Context) error {
+	for len(l.lines) < len(l.callers) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("dial: %w", err)
+		}
+		l.lines = append(l.lines, &line{Conn: conn, answers: bufio.NewReader(conn)})
 	}
-	req.Header.Set("Content-Type", channel.MediaType)
-	resp, err := l.client.Do(req)
+	return nil
+}
+
+func (l *load) hangUp() {
+	for _, x := range l.lines {
+		_ = x.Close() // all was said
+	}
+}
+
+// line is a caller's connection, with as little of its own work as can be: the
+// load generator shares the machine's cores with what it measures.
+type line struct {
+	net.Conn
+	answers *bufio.Reader
+}
+
+const head = "POST / HTTP/1.1\r\nHost: bank\r\nContent-Type: " + channel.MediaType + "\r\nContent-Length: %d\r\n\r\n"
+
+func (x *line) call(frame []byte) error {
+	if _, err := x.Write(append(fmt.Appendf(nil, head, len(frame)), frame...)); err != nil {
+		return fmt.Errorf("call: %w", err)
+	}
+	resp, err := http.ReadResponse(x.answers, nil)
 	if err != nil {
 		return fmt.Errorf("call: %w", err)
 	}
@@ -184,5 +217,3 @@ func envelope(intent uuid.UUID, proofs any) ([]byte, error) {
 	}
 	return body, nil
 }
-
-func other[T any](all []T, not int) T { return all[(not+1+rand.IntN(len(all)-1))%len(all)] }

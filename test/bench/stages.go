@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"runtime/pprof"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -39,9 +39,9 @@ var stageOf = []struct{ function, stage string }{
 // stages says where a confirm's CPU time goes inside the function's process, by
 // a profile of the same code served here. Time of the garbage collector and
 // scheduler that belongs to nobody in particular is its own line.
-func stages(ctx context.Context, m *machine, callers []*caller) error {
+func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UUID) error {
 	for name, value := range map[string]string{
-		"DATABASE_URL": m.postgres.URL("bank"), "DATABASE_MAX_CONNS": "16", "REDIS_URL": m.redisURL,
+		"DATABASE_URL": m.postgres.URL("bank"), "DATABASE_MAX_CONNS": "32", "REDIS_URL": m.redisURL,
 		"KEYS_FILE": m.keysFile(), "FN_RATE_SCALE": "1000000",
 	} {
 		if err := os.Setenv(name, value); err != nil {
@@ -59,9 +59,8 @@ func stages(ctx context.Context, m *machine, callers []*caller) error {
 	}
 	server := httptest.NewServer(fn.Mux(entry, host))
 	defer server.Close()
-	l := &load{callers: callers, url: server.URL + "/", client: &http.Client{Transport: &http.Transport{
-		MaxIdleConnsPerHost: len(callers),
-	}}}
+	l := &load{callers: callers, payees: payees, address: server.Listener.Addr().String()}
+	defer l.hangUp()
 	if err := l.chunk(ctx, 10); err != nil {
 		return err
 	}
