@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -22,10 +23,10 @@ const (
 
 // demo is one run.
 type demo struct {
-	dev    devAPI
+	dev    devapi.API
 	app    *client.Client
-	me     person
-	payee  person
+	me     devapi.Person
+	payee  devapi.Person
 	debit  client.Account
 	intent client.Intent
 	proofs []client.Proof
@@ -76,9 +77,9 @@ func (d *demo) run(ctx context.Context) error {
 func say(format string, args ...any) { fmt.Printf("    "+format+"\n", args...) }
 
 func (d *demo) meet(ctx context.Context) error {
-	der, err := d.dev.certificate(ctx)
+	der, err := d.dev.Certificate(ctx)
 	if err != nil {
-		return fmt.Errorf("连不上银行 %s，请先在另一个终端运行 make run (start the bank first): %w", d.dev.base, err)
+		return fmt.Errorf("连不上银行 %s，请先在另一个终端运行 make run (start the bank first): %w", d.dev.Base, err)
 	}
 	pinned, err := sm.CertificateKey(der, time.Now())
 	if err != nil {
@@ -88,14 +89,14 @@ func (d *demo) meet(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("设备密钥: %w", err)
 	}
-	if d.me, err = d.dev.newCustomer(ctx); err != nil {
+	if d.me, err = d.dev.NewCustomer(ctx); err != nil {
 		return err
 	}
-	if d.payee, err = d.dev.newCustomer(ctx); err != nil {
+	if d.payee, err = d.dev.NewCustomer(ctx); err != nil {
 		return err
 	}
 	d.app = client.New(client.Config{
-		BaseURL: d.dev.base, DeviceID: "demo-" + uuid.NewString(), Device: device, Pinned: pinned,
+		BaseURL: d.dev.Base, DeviceID: "demo-" + uuid.NewString(), Device: device, Pinned: pinned,
 	})
 	say("付款人 %s，收款人 %s", d.me.Name, d.payee.Name)
 	return nil
@@ -105,7 +106,7 @@ func (d *demo) register(ctx context.Context) error {
 	if err := d.app.SendOTP(ctx, "register", d.me.Phone); err != nil {
 		return fmt.Errorf("发送验证码: %w", err)
 	}
-	code, text, err := d.dev.code(ctx, d.me.Phone, "开通")
+	code, text, err := d.dev.Code(ctx, d.me.Phone, "开通")
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (d *demo) login(ctx context.Context) error {
 	if !errors.Is(again, &client.Problem{Code: "OTP_TOO_OFTEN"}) {
 		return unexpected("一分钟内再次获取验证码得到 %v", again)
 	}
-	code, text, err := d.dev.code(ctx, d.me.Phone, "登录")
+	code, text, err := d.dev.Code(ctx, d.me.Phone, "登录")
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (d *demo) tamper(ctx context.Context) error {
 	if err := d.app.SendIntentOTP(ctx, d.intent.IntentID); err != nil {
 		return fmt.Errorf("发送验证码: %w", err)
 	}
-	code, text, err := d.dev.code(ctx, d.me.Phone, "转账")
+	code, text, err := d.dev.Code(ctx, d.me.Phone, "转账")
 	if err != nil {
 		return err
 	}
@@ -283,10 +284,10 @@ func (d *demo) foreign(ctx context.Context) error {
 
 // events waits until every consumer has had its effect.
 func (d *demo) events(ctx context.Context) error {
-	var list []event
-	err := until(ctx, "等待事件送达", func() (bool, error) {
+	var list []devapi.Event
+	err := devapi.Until(ctx, "等待事件送达", func() (bool, error) {
 		var err error
-		if list, err = d.dev.events(ctx, d.made.TransferID.String()); err != nil {
+		if list, err = d.dev.Events(ctx, d.made.TransferID.String()); err != nil {
 			return false, err
 		}
 		return arrived(list)
@@ -301,7 +302,7 @@ func (d *demo) events(ctx context.Context) error {
 
 // arrived reports whether the transfer's two events are each there once and with
 // every consumer.
-func arrived(list []event) (bool, error) {
+func arrived(list []devapi.Event) (bool, error) {
 	count := map[string]int{}
 	all := true
 	for _, e := range list {
@@ -331,7 +332,7 @@ func (d *demo) messages(ctx context.Context) error {
 	}
 	say("消息：%s %s", inbox.Messages[0].Title, inbox.Messages[0].Body)
 	for _, phone := range []string{d.me.Phone, d.payee.Phone} {
-		texts, err := d.dev.texts(ctx, phone)
+		texts, err := d.dev.Texts(ctx, phone)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/tidebank/tidebank/localstack/devapi"
 )
 
 func main() {
@@ -26,7 +28,7 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	d := &demo{dev: devAPI{base}, began: time.Now()}
+	d := &demo{dev: devapi.API{Base: base}, began: time.Now()}
 	if err := d.run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "\n✗ 演示失败 (demo failed): %v\n", err)
 		cancel()

@@ -45,7 +45,8 @@ func openMachine(ctx context.Context, o options) (*machine, error) {
 	}
 	m := &machine{dir: dir}
 	m.closers = append(m.closers, func() error { return os.RemoveAll(dir) })
-	if err := errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o), m.build(ctx)); err != nil { //nolint:gosec // PostgreSQL runs as another user
+	// PostgreSQL runs as another user.
+	if err := errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o), m.build(ctx)); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	return m, nil
@@ -162,7 +163,7 @@ func await(ctx context.Context, address string) error {
 	for range 2000 {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err == nil {
-			return conn.Close() //nolint:wrapcheck // says enough
+			return conn.Close()
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -176,7 +177,7 @@ func freePort(ctx context.Context) (string, error) {
 	}
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err //nolint:wrapcheck // says enough
+	return port, err
 }
 
 // cpu is the time that processes spent so far, and all their living children's.

@@ -1,0 +1,145 @@
+// Package devapi is the local bank's developer page as programs use it: new
+// customers, their text messages, and what became of events. The demo and the
+// tests of the whole bank stand on it; no such page exists in production.
+package devapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// API is the developer page of the bank at Base.
+type API struct{ Base string }
+
+// Person is a customer of the bank who has not signed up for mobile banking.
+type Person struct {
+	Name         string `json:"name"`
+	IDNo         string `json:"id_no"`
+	CardNo       string `json:"card_no"`
+	CardPassword string `json:"card_password"`
+	Phone        string `json:"phone"`
+}
+
+// Event is an event and where it has got to.
+type Event struct {
+	ID         string     `json:"id"`
+	Type       string     `json:"type"`
+	Deliveries []Delivery `json:"deliveries"`
+}
+
+// Delivery is an event's way to one consumer: due, done or dead.
+type Delivery struct {
+	Consumer string `json:"consumer"`
+	State    string `json:"state"`
+}
+
+// ErrDev tells that the page did not answer as it should.
+var ErrDev = errors.New("developer page")
+
+func (d API) do(ctx context.Context, method, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, d.Base+path, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer resp.Body.Close() // all was read, or the error is told
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: %s answered %d: %s", ErrDev, path, resp.StatusCode, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// Certificate is the bank's channel certificate in DER, for pinning.
+func (d API) Certificate(ctx context.Context) ([]byte, error) {
+	var bank struct {
+		Certificate []byte `json:"channel_certificate"`
+	}
+	err := d.do(ctx, http.MethodGet, "/dev/bank.json", &bank)
+	return bank.Certificate, err
+}
+
+// NewCustomer makes a person with a funded account.
+func (d API) NewCustomer(ctx context.Context) (Person, error) {
+	var p Person
+	err := d.do(ctx, http.MethodPost, "/dev/customers", &p)
+	return p, err
+}
+
+// Texts lists a phone's messages, newest first.
+func (d API) Texts(ctx context.Context, phone string) ([]string, error) {
+	var list []struct {
+		Text string `json:"text"`
+	}
+	err := d.do(ctx, http.MethodGet, "/dev/sms?phone="+url.QueryEscape(phone), &list)
+	texts := make([]string, len(list))
+	for i, m := range list {
+		texts[i] = m.Text
+	}
+	return texts, err
+}
+
+var sixDigits = regexp.MustCompile(`验证码(\d{6})`)
+
+// Code waits for a text for a purpose and reads its code.
+func (d API) Code(ctx context.Context, phone, purpose string) (code, text string, err error) {
+	err = Until(ctx, "等待短信验证码", func() (bool, error) {
+		texts, err := d.Texts(ctx, phone)
+		if err != nil || len(texts) == 0 {
+			return false, err
+		}
+		match := sixDigits.FindStringSubmatch(texts[0])
+		if match == nil || !strings.Contains(texts[0], purpose) {
+			return false, nil
+		}
+		code, text = match[1], texts[0]
+		return true, nil
+	})
+	return code, text, err
+}
+
+// Events lists the events about a subject, with their deliveries.
+func (d API) Events(ctx context.Context, subject string) ([]Event, error) {
+	var list []Event
+	err := d.do(ctx, http.MethodGet, "/dev/events?subject="+url.QueryEscape(subject), &list)
+	return list, err
+}
+
+// ErrWaited tells that what was waited for did not come.
+var ErrWaited = errors.New("没有等到 (timed out)")
+
+// Until polls, for 15 seconds at most, until done says so or fails.
+func Until(ctx context.Context, what string, done func() (bool, error)) error {
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: %s", ErrWaited, what)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

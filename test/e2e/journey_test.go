@@ -1,0 +1,257 @@
+// Package e2e walks through the running bank as its customers do: the built
+// program, its gateway, and the public client.
+package e2e
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/localstack/devapi"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/local"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// From signing up to the events that a transfer sets off, and across a restart.
+func TestJourney(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "XFER-001")
+	b := local.New(t)
+	instance := b.Start(t)
+	payer, payee := b.Customer(t, instance), b.Customer(t, instance)
+
+	accounts := overview(t, payer)
+	made := pay(t, payer, client.TransferOrder{
+		DebitAccountID: accounts[0].AccountID, PayeeAccountNo: payee.Person.CardNo, PayeeName: payee.Person.Name,
+		Amount: 1234_56, Memo: "房租",
+	})
+	if made.Amount != 1234_56 || made.Status != "posted" || strings.Contains(made.PayeeNameMasked, payee.Person.Name) {
+		t.Errorf("receipt: %+v", made)
+	}
+	if now := overview(t, payer); now[0].Balance != accounts[0].Balance-1234_56 {
+		t.Errorf("the payer has %v, had %v", now[0].Balance, accounts[0].Balance)
+	}
+	wantEntry(t, payer, accounts[0].AccountID, made.TransferID, -1234_56)
+	wantEntry(t, payee, overview(t, payee)[0].AccountID, made.TransferID, 1234_56)
+	wantNote(t, payer, "转账支出提醒")
+	wantNote(t, payee, "转账收入提醒")
+	delivered(t, instance.Dev(), made.TransferID, "notify-on-transfer", "audit-on-event", "fraud-on-transfer")
+
+	b.Stop(t, instance)
+	b.Start(t)
+	again, err := payer.GetTransfer(t.Context(), made.TransferID) // the session outlived the instance
+	must(t, err)
+	if again.TransferID != made.TransferID || again.Amount != made.Amount {
+		t.Errorf("after a restart: %+v", again)
+	}
+	must(t, payer.Logout(t.Context()))
+	if _, err := payer.Me(t.Context()); !refused(err, "SESSION_REQUIRED") {
+		t.Errorf("after logging out: %v", err)
+	}
+	bank.Books(t, b.DB, b.Ring(t))
+}
+
+// A second login ends the first at once, and says so.
+func TestOneSessionOnly(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "SESSION-003")
+	b := local.New(t)
+	instance := b.Start(t)
+	first := b.NewApp(t, instance)
+	must(t, first.Register(t.Context()))
+	must(t, first.Login(t.Context()))
+	second := first.Another(t, b, instance)
+	// The number's next code for a login comes no sooner than in a minute, so the
+	// minute is taken out of the quota's memory.
+	_, err := b.DB.Pool().Exec(t.Context(), "UPDATE otp_quota SET last_at = '{}'")
+	must(t, err)
+	must(t, second.Login(t.Context()))
+	if _, err := first.Me(t.Context()); !refused(err, "SESSION_DISPLACED") {
+		t.Errorf("the first session: %v", err)
+	}
+	if _, err := second.Me(t.Context()); err != nil {
+		t.Errorf("the second session: %v", err)
+	}
+}
+
+// What is another customer's looks the same as what is nobody's.
+func TestStrangerSeesNothing(t *testing.T) {
+	t.Parallel()
+	b := local.New(t)
+	instance := b.Start(t)
+	owner, stranger := b.Customer(t, instance), b.Customer(t, instance)
+	accounts := overview(t, owner)
+	made := pay(t, owner, client.TransferOrder{
+		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 1,
+	})
+	intent, err := owner.PrepareTransfer(t.Context(), client.TransferOrder{
+		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 1,
+	})
+	must(t, err)
+	proof, err := stranger.SignProof(intent)
+	must(t, err)
+	own := overview(t, stranger)[0].AccountID
+	for what, try := range map[string]func(account, transfer, intent uuid.UUID) error{
+		"detail": func(account, _, _ uuid.UUID) error {
+			_, err := stranger.Detail(t.Context(), account)
+			return err
+		},
+		"statement": func(account, _, _ uuid.UUID) error {
+			_, err := stranger.Statement(t.Context(), account, "")
+			return err
+		},
+		"receipt": func(_, transfer, _ uuid.UUID) error {
+			_, err := stranger.GetTransfer(t.Context(), transfer)
+			return err
+		},
+		"debit": func(account, _, _ uuid.UUID) error {
+			_, err := stranger.PrepareTransfer(t.Context(), client.TransferOrder{
+				DebitAccountID: account, PayeeAccountID: &own, Amount: 1,
+			})
+			return err
+		},
+		"confirm": func(_, _, id uuid.UUID) error {
+			_, err := stranger.ConfirmTransfer(t.Context(), uuid.NewString(), client.Intent{IntentID: id}, proof)
+			return err
+		},
+		"code": func(_, _, id uuid.UUID) error { return stranger.SendIntentOTP(t.Context(), id) },
+	} {
+		foreign := try(accounts[0].AccountID, made.TransferID, intent.IntentID)
+		nobody := try(uuid.New(), uuid.New(), uuid.New())
+		if !refused(foreign, "OBJECT_NOT_FOUND") || foreign.Error() != nobody.Error() {
+			t.Errorf("%s: another's %v, nobody's %v", what, foreign, nobody)
+		}
+	}
+}
+
+// While the SMS gateway fails, the event waits; what failed for good is a dead
+// letter, and arrives when an operator replays it.
+func TestNotificationSurvivesGateway(t *testing.T) {
+	t.Parallel()
+	b := local.New(t)
+	instance := b.Start(t)
+	app := b.Customer(t, instance)
+	accounts := overview(t, app)
+	fault(t, instance.Dev(), `{"sms":{"fail_next":2}}`)
+	made := pay(t, app, client.TransferOrder{
+		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
+	})
+	delivered(t, instance.Dev(), made.TransferID, "notify-on-transfer", "audit-on-event", "fraud-on-transfer")
+	wantNote(t, app, "转账支出提醒")
+}
+
+// pay prepares a transfer and confirms it with all that it asks for.
+func pay(t *testing.T, app *local.App, order client.TransferOrder) client.Transfer {
+	t.Helper()
+	in, err := app.PrepareTransfer(t.Context(), order)
+	must(t, err)
+	signature, err := app.SignProof(in)
+	must(t, err)
+	proofs := []client.Proof{signature}
+	if order.PayeeAccountID == nil {
+		code, err := app.IntentCode(t.Context(), in)
+		must(t, err)
+		proofs = append(proofs, client.OTPProof(code))
+	}
+	made, err := app.ConfirmTransfer(t.Context(), uuid.NewString(), in, proofs...)
+	must(t, err)
+	return made
+}
+
+func overview(t *testing.T, app *local.App) []client.Account {
+	t.Helper()
+	o, err := app.Overview(t.Context())
+	must(t, err)
+	if len(o.Accounts) != 2 {
+		t.Fatalf("%d accounts", len(o.Accounts))
+	}
+	return o.Accounts
+}
+
+func wantEntry(t *testing.T, app *local.App, account, posting uuid.UUID, amount money.Fen) {
+	t.Helper()
+	s, err := app.Statement(t.Context(), account, "")
+	must(t, err)
+	found := 0
+	for _, e := range s.Entries {
+		if e.PostingID == posting && e.Amount == amount {
+			found++
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d entries of %v for the transfer", found, amount)
+	}
+}
+
+func wantNote(t *testing.T, app *local.App, title string) {
+	t.Helper()
+	must(t, devapi.Until(t.Context(), title, func() (bool, error) {
+		inbox, err := app.Messages(t.Context(), "")
+		if err != nil {
+			return false, err
+		}
+		found := 0
+		for _, m := range inbox.Messages {
+			if m.Title == title {
+				found++
+			}
+		}
+		if found > 1 {
+			t.Fatalf("%d messages %s", found, title)
+		}
+		return found == 1, nil
+	}))
+}
+
+// delivered waits until the transfer's event is done at the consumers.
+func delivered(t *testing.T, dev devapi.API, transfer uuid.UUID, consumers ...string) {
+	t.Helper()
+	must(t, devapi.Until(t.Context(), "delivery", func() (bool, error) {
+		list, err := dev.Events(t.Context(), transfer.String())
+		if err != nil {
+			return false, err
+		}
+		done := map[string]bool{}
+		for _, e := range list {
+			for _, d := range e.Deliveries {
+				done[d.Consumer] = done[d.Consumer] || d.State == "done"
+			}
+		}
+		for _, c := range consumers {
+			if !done[c] {
+				return false, nil
+			}
+		}
+		return true, nil
+	}))
+}
+
+func fault(t *testing.T, dev devapi.API, order string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, dev.Base+"/dev/faults", strings.NewReader(order))
+	must(t, err)
+	resp, err := (&http.Client{Timeout: 5 * time.Second}).Do(request)
+	must(t, err)
+	body, err := io.ReadAll(resp.Body)
+	must(t, errors.Join(err, resp.Body.Close()))
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("faults: %d %s", resp.StatusCode, body)
+	}
+}
+
+func refused(err error, code string) bool { return errors.Is(err, &client.Problem{Code: code}) }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
