@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -34,7 +35,14 @@ func Serve(f Function) {
 	}
 }
 
+// heapGrowth lets the heap of a process that holds next to nothing grow to a few
+// times its size before it is collected; GOGC overrides it.
+const heapGrowth = 400
+
 func serve(ctx context.Context, f Function) error {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(heapGrowth)
+	}
 	var config ServeConfig
 	if err := envconfig.Process("", &config); err != nil {
 		return fmt.Errorf("configuration: %w", err)

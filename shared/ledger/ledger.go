@@ -57,8 +57,8 @@ type Posting struct {
 type MAC func(parts ...[]byte) (sum []byte, keyID string)
 
 const (
-	sqlPost         = `SELECT ledger_post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
-	sqlPostInternal = `SELECT ledger_post_internal($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	post         = "ledger_post"
+	postInternal = "ledger_post_internal"
 )
 
 // Post adds the posting to a unit of work. It is the one way in which money
@@ -66,12 +66,12 @@ const (
 // later post many of them in one commit.
 func Post(u *pg.Unit, p Posting, mac MAC) {
 	sum, keyID := mac(p.figures()...)
-	sql := sqlPost
+	call := post
 	if p.Internal {
-		sql = sqlPostInternal
+		call = postInternal
 	}
 	u.Add(pg.Statement{
-		SQL: sql,
+		Call: call,
 		Args: []any{
 			p.ID, p.Kind, p.Debit, p.Credit, p.Amount, p.BusinessDay, p.PostedAt, sum, keyID,
 			p.DebitSide.Counterparty, p.DebitSide.Summary, p.CreditSide.Counterparty, p.CreditSide.Summary,
@@ -79,6 +79,7 @@ func Post(u *pg.Unit, p Posting, mac MAC) {
 		Refuse: map[string]error{
 			ErrFundsInsufficient.Code():      ErrFundsInsufficient,
 			ErrAccountClosed.Code():          ErrAccountClosed,
+			ErrSameAccount.Code():            ErrSameAccount,
 			"account_available_not_negative": ErrFundsInsufficient,
 		},
 	})

@@ -22,8 +22,6 @@ import (
 var ErrExceeded = bankerr.New(bankerr.Refused, "LIMIT_EXCEEDED")
 
 const (
-	sqlUse = `SELECT limit_use($1, $2, $3, $4, $5)`
-
 	sqlPolicy = `-- policy.in_force
 SELECT value FROM policy WHERE name = $1 AND valid_from <= $2 ORDER BY valid_from DESC LIMIT 1`
 )
@@ -31,7 +29,7 @@ SELECT value FROM policy WHERE name = $1 AND valid_from <= $2 ORDER BY valid_fro
 // Use adds to the unit of work the use of amount, at most cap in all that day.
 func Use(u *pg.Unit, customer uuid.UUID, kind string, day time.Time, amount, most money.Fen) {
 	u.Add(pg.Statement{
-		SQL: sqlUse, Args: []any{customer, kind, day, amount, most},
+		Call: "limit_use", Args: []any{customer, kind, day, amount, most},
 		Refuse: map[string]error{ErrExceeded.Code(): ErrExceeded},
 	})
 }

@@ -28,9 +28,6 @@ const (
 )
 
 const (
-	sqlIssue = `SELECT otp_issue($1, $2, $3, $4, $5, $6, $7, $8, $9)`
-	sqlUse   = `SELECT otp_use($1, $2, $3)`
-
 	sqlCharge = `-- otp.charge
 UPDATE otp_challenge SET tries = tries + 1
  WHERE subject = $1 AND tries < 5 AND used_at IS NULL AND expires_at > $2
@@ -57,7 +54,7 @@ func PhoneSubject(purpose string, phone []byte) string {
 // Issue adds a new code to the unit of work; the subject's earlier code is void.
 func Issue(unit *pg.Unit, c Challenge, now time.Time) {
 	unit.Add(pg.Statement{
-		SQL: sqlIssue,
+		Call: "otp_issue",
 		Args: []any{
 			c.Subject, c.Purpose, c.Phone, c.CustomerID, NewNonce(), c.Binding, now, clock.BusinessDay(now), Life,
 		},
@@ -102,7 +99,7 @@ func (t *Try) Right(ring *keys.Ring) bool {
 // race for it.
 func (t *Try) Use(unit *pg.Unit, now time.Time, refused error) {
 	unit.Add(pg.Statement{
-		SQL: sqlUse, Args: []any{t.Subject, t.nonce, now}, Refuse: map[string]error{"OTP_USED": refused},
+		Call: "otp_use", Args: []any{t.Subject, t.nonce, now}, Refuse: map[string]error{"OTP_USED": refused},
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,7 +18,11 @@ const raised = "TB001"
 type Statement struct {
 	SQL  string
 	Args []any
-	// Scan reads the one row that comes back; nil expects none.
+	// Call names an SQL function that takes Args and returns nothing, instead of
+	// SQL. Calls that follow one another travel as one statement.
+	Call string
+	// Scan reads the one row that comes back; nil expects none. What Scan itself
+	// finds wrong comes after the commit and undoes nothing: refuse in SQL.
 	Scan func(row pgx.Row) error
 	// Refuse names, by constraint or raised code, the error to answer with.
 	Refuse map[string]error
@@ -37,7 +42,9 @@ type Unit struct {
 func (u *Unit) Add(s Statement) { u.statements = append(u.statements, s) }
 
 // Commit makes the unit true, or nothing of it. The first statement to fail
-// decides the error. Serialisation failures and deadlocks are tried again.
+// decides the error. Serialisation failures and deadlocks are tried again. When
+// ctx ends or the connection breaks while PostgreSQL is at work, the unit may have
+// become true all the same; an idempotency record in it tells who asks again.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
 	err := retry(ctx, func() error { return db.tryCommit(ctx, u) })
 	if err == nil && u.events > 0 {
@@ -48,11 +55,13 @@ func (db *DB) Commit(ctx context.Context, u *Unit) error {
 
 func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 	var batch pgx.Batch
-	for _, s := range u.statements {
-		batch.Queue(s.SQL, s.Args...)
+	steps := u.steps()
+	for _, s := range steps {
+		sql, args := s.text()
+		batch.Queue(sql, args...)
 	}
 	results := db.pool.SendBatch(ctx, &batch)
-	for _, s := range u.statements {
+	for _, s := range steps {
 		if err := s.read(results); err != nil {
 			_ = results.Close() // says the same again
 			return s.refusal(err)
@@ -64,23 +73,65 @@ func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 	return nil
 }
 
-func (s Statement) read(results pgx.BatchResults) error {
-	if s.Scan != nil {
-		return s.Scan(results.QueryRow())
+// step is what travels as one statement: a statement, or calls.
+type step []Statement
+
+func (u *Unit) steps() []step {
+	steps := make([]step, 0, len(u.statements))
+	for i, s := range u.statements {
+		if s.Call != "" && i > 0 && u.statements[i-1].Call != "" {
+			last := len(steps) - 1
+			steps[last] = u.statements[i-len(steps[last]) : i+1]
+			continue
+		}
+		steps = append(steps, u.statements[i:i+1])
+	}
+	return steps
+}
+
+// text is the step's SQL, the same for the same calls, so that it is prepared
+// once. PostgreSQL carries the calls out from left to right.
+func (s step) text() (string, []any) {
+	if s[0].Call == "" {
+		return s[0].SQL, s[0].Args
+	}
+	sql, args := []byte("SELECT "), make([]any, 0, 24)
+	for i, call := range s {
+		if i > 0 {
+			sql = append(sql, ", "...)
+		}
+		sql = append(append(sql, call.Call...), '(')
+		for j, a := range call.Args {
+			if j > 0 {
+				sql = append(sql, ", "...)
+			}
+			args = append(args, a)
+			sql = strconv.AppendInt(append(sql, '$'), int64(len(args)), 10)
+		}
+		sql = append(sql, ')')
+	}
+	return string(sql), args
+}
+
+func (s step) read(results pgx.BatchResults) error {
+	if s[0].Scan != nil {
+		return s[0].Scan(results.QueryRow())
 	}
 	_, err := results.Exec()
 	return err //nolint:wrapcheck // refusal wraps it
 }
 
-func (s Statement) refusal(err error) error {
+func (s step) refusal(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
 		name := server.ConstraintName
 		if server.Code == raised {
 			name = server.Message
 		}
-		if refused, ok := s.Refuse[name]; ok {
-			return refused
+		for _, statement := range s {
+			if refused, ok := statement.Refuse[name]; ok {
+				return refused
+			}
 		}
 	}
 	return fmt.Errorf("statement: %w", err)

@@ -211,7 +211,7 @@ func (e *Evidence) Plan(into any) error {
 func (e *Evidence) Consume(unit *pg.Unit) {
 	e.consumed = true
 	unit.Add(pg.Statement{
-		SQL:    sqlIntentConsume,
+		Call:   "intent_consume",
 		Args:   []any{e.Intent.ID, e.Intent.CustomerID, e.now},
 		Refuse: map[string]error{ErrExpired.Code(): ErrExpired},
 	})

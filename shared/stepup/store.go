@@ -46,8 +46,6 @@ RETURNING trade_password`
 	sqlPasswordForgive = `-- trade_password.forgive
 UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1`
 
-	sqlIntentConsume = `SELECT intent_consume($1, $2, $3)`
-
 	sqlIntentCancelAll = `-- intent.cancel_all
 UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 )

@@ -87,7 +87,7 @@ func (l *load) round(ctx context.Context, length time.Duration) error {
 	l.calls, l.timed = 0, 0
 	l.spent, l.took = map[string]time.Duration{}, nil
 	for l.timed < length {
-		if err := l.chunk(ctx, 60); err != nil {
+		if err := l.chunk(ctx, 150); err != nil {
 			return err
 		}
 	}

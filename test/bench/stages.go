@@ -83,7 +83,7 @@ func (l *load) profiled(ctx context.Context, spent map[string]time.Duration) err
 	if err := pprof.StartCPUProfile(&raw); err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
-	err := l.chunk(ctx, 60)
+	err := l.chunk(ctx, 150)
 	pprof.StopCPUProfile()
 	if err != nil {
 		return err
