@@ -4,7 +4,9 @@
 //
 // A frame's clear part is version, channel id, sequence and time; its body is
 // SM4-GCM under the direction's key, bound to the clear part, the method and the
-// function. Whether a sequence is new is for shared/session to say. All functions
+// function. A request's nonce is its sequence. A reply's is random and stands in
+// front of the body: a request that comes twice is answered twice, under one
+// sequence. Whether a sequence is new is for shared/session to say. All functions
 // are pure and safe for concurrent use; none says why a frame did not open.
 //
 // Source: CRYPTO-008, CRYPTO-014, CRYPTO-016, AUTH-030.
@@ -41,11 +43,7 @@ type Header struct {
 	Time     time.Time // in whole milliseconds
 }
 
-const (
-	headerSize = 1 + 16 + 8 + 8
-	fromClient = 0
-	fromServer = 1
-)
+const headerSize = 1 + 16 + 8 + 8
 
 // ParseHeader reads a frame's clear part, which nothing has authenticated yet.
 func ParseHeader(frame []byte) (Header, error) {
@@ -68,28 +66,50 @@ func (h Header) append(out []byte) []byte {
 	return binary.BigEndian.AppendUint64(out, uint64(h.Time.UnixMilli()))
 }
 
-// nonce never repeats under a key: each direction has its own key and counts.
-func nonce(direction byte, sequence uint64) []byte {
-	n := make([]byte, 4, sm.NonceSize)
-	n[0] = direction
-	return binary.BigEndian.AppendUint64(n, sequence)
+// requestNonce never repeats under a key, because a client counts.
+func requestNonce(sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64(make([]byte, 4, sm.NonceSize), sequence)
 }
 
-// SealRequest makes a request's frame.
+// SealRequest makes a request's frame. No two requests of a channel may have the
+// same sequence.
 func SealRequest(k Keys, h Header, method, function string, clear []byte) ([]byte, error) {
-	return seal(k.ClientToServer, fromClient, h, method+"/"+function, clear)
+	aead, err := sm.NewAEAD(k.ClientToServer)
+	if err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	out := h.append(make([]byte, 0, headerSize+len(clear)+sm.Overhead))
+	return aead.Seal(out, requestNonce(h.Sequence), clear, aad(out, requestContext(method, function))), nil
 }
 
 // OpenRequest opens a request's frame.
 func OpenRequest(k Keys, frame []byte, method, function string) ([]byte, error) {
-	return open(k.ClientToServer, fromClient, frame, method+"/"+function)
+	h, err := ParseHeader(frame)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := sm.NewAEAD(k.ClientToServer)
+	if err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	context := requestContext(method, function)
+	clear, err := aead.Open(nil, requestNonce(h.Sequence), frame[headerSize:], aad(frame[:headerSize], context))
+	if err != nil {
+		return nil, ErrFrame
+	}
+	return clear, nil
 }
 
 // SealReply makes the frame of the reply to a request: its sequence is the
 // request's, so that a reply can't be taken for another's.
 func SealReply(k Keys, request Header, at time.Time, function string, status int, clear []byte) ([]byte, error) {
 	h := Header{ID: request.ID, Sequence: request.Sequence, Time: at}
-	return seal(k.ServerToClient, fromServer, h, replyContext(function, status), clear)
+	out := h.append(make([]byte, 0, headerSize+sm.NonceSize+len(clear)+sm.Overhead))
+	sealed, err := sm.Seal(k.ServerToClient, clear, aad(out, replyContext(function, status)))
+	if err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	return append(out, sealed...), nil
 }
 
 // OpenReply opens the reply to the request with the given header.
@@ -98,36 +118,20 @@ func OpenReply(k Keys, frame []byte, request Header, function string, status int
 	if err != nil || h.ID != request.ID || h.Sequence != request.Sequence {
 		return nil, ErrFrame
 	}
-	return open(k.ServerToClient, fromServer, frame, replyContext(function, status))
+	clear, err := sm.Open(k.ServerToClient, frame[headerSize:], aad(frame[:headerSize], replyContext(function, status)))
+	if err != nil {
+		return nil, ErrFrame
+	}
+	return clear, nil
 }
+
+func requestContext(method, function string) string { return method + "/" + function }
 
 func replyContext(function string, status int) string {
 	return fmt.Sprintf("POST/%s%03d", function, status)
 }
 
-func seal(key sm.Key, direction byte, h Header, context string, clear []byte) ([]byte, error) {
-	aead, err := sm.NewAEAD(key)
-	if err != nil {
-		return nil, fmt.Errorf("channel: %w", err)
-	}
-	out := h.append(make([]byte, 0, headerSize+len(clear)+sm.Overhead))
-	aad := append(h.append(make([]byte, 0, headerSize+len(context))), context...)
-	return aead.Seal(out, nonce(direction, h.Sequence), clear, aad), nil
-}
-
-func open(key sm.Key, direction byte, frame []byte, context string) ([]byte, error) {
-	h, err := ParseHeader(frame)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := sm.NewAEAD(key)
-	if err != nil {
-		return nil, fmt.Errorf("channel: %w", err)
-	}
-	aad := append(append(make([]byte, 0, headerSize+len(context)), frame[:headerSize]...), context...)
-	clear, err := aead.Open(nil, nonce(direction, h.Sequence), frame[headerSize:], aad)
-	if err != nil {
-		return nil, ErrFrame
-	}
-	return clear, nil
+// aad is what a body is bound to: the clear part, and what the call is.
+func aad(header []byte, context string) []byte {
+	return append(append(make([]byte, 0, len(header)+len(context)), header...), context...)
 }

@@ -153,5 +153,9 @@ func (f *file) ring() (*Ring, error) {
 			return nil, fmt.Errorf("keys: %s: %w", p, err)
 		}
 	}
+	certified, err := sm.CertificateKey(f.Certificate, clock.System{}.Now())
+	if err != nil || !certified.Equal(r.signers[Channel].Public()) {
+		return nil, errors.New("keys: the certificate is not the channel key's, or not valid now")
+	}
 	return r, nil
 }

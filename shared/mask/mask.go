@@ -55,7 +55,7 @@ func keep(text string, head, tail int) string {
 func Leaks(text []byte) bool {
 	for i := 0; i < len(text); {
 		if !isWord(text[i]) {
-			i++
+			i += apart(text[i:])
 			continue
 		}
 		start := i
@@ -67,6 +67,18 @@ func Leaks(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// apart is the length of what stands between words at the start of a JSON text: a
+// byte, or a whole escape, whose letters and digits belong to no word.
+func apart(text []byte) int {
+	switch {
+	case text[0] != '\\' || len(text) < 2:
+		return 1
+	case text[1] == 'u':
+		return 6 // or beyond the end
+	}
+	return 2
 }
 
 func isWord(c byte) bool {
@@ -98,7 +110,7 @@ func bareNumber(text []byte, start int) bool {
 		case ' ', '\n', '\t':
 			continue
 		case ':', '[', ',':
-			return i > 0 && !insideString(text[:i])
+			return !insideString(text[:i])
 		}
 		return false
 	}

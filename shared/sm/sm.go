@@ -6,7 +6,9 @@
 // public-key ciphertext is ASN.1 (C1C3C2); symmetric sealing is SM4-GCM with a
 // random 12-byte nonce in front; passwords are PBKDF2-HMAC-SM3. Keys are PKCS#8
 // and PKIX DER. After a failed self-test every operation returns ErrModule and
-// nothing else (CRYPTO-005, CRYPTO-006). Everything is safe for concurrent use.
+// nothing else; those without an error to return panic with it, since an empty
+// digest or key would be taken for one (CRYPTO-005, CRYPTO-006). Everything is
+// safe for concurrent use.
 //
 // Source: GB/T 32918-2016, GB/T 32905-2016, GB/T 32907-2016, GB/T 35276-2017.
 package sm
@@ -31,6 +33,7 @@ var (
 	ErrKey       = errors.New("sm: not a key of this kind")
 	ErrSignature = errors.New("sm: signature does not hold")
 	ErrOpen      = errors.New("sm: ciphertext does not open")
+	ErrEmpty     = errors.New("sm: nothing to sign or encrypt")
 	ErrPassword  = errors.New("sm: password does not match")
 )
 
@@ -57,6 +60,9 @@ func (k *PrivateKey) Public() *PublicKey { return &PublicKey{&k.key.PublicKey} }
 
 // Marshal writes the key as PKCS#8 DER.
 func (k *PrivateKey) Marshal() ([]byte, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
 	der, err := smx509.MarshalPKCS8PrivateKey(k.key)
 	if err != nil {
 		return nil, fmt.Errorf("sm: marshal key: %w", err)
@@ -66,6 +72,9 @@ func (k *PrivateKey) Marshal() ([]byte, error) {
 
 // ParsePrivateKey reads PKCS#8 DER.
 func ParsePrivateKey(der []byte) (*PrivateKey, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
 	parsed, err := smx509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, ErrKey
@@ -74,11 +83,17 @@ func ParsePrivateKey(der []byte) (*PrivateKey, error) {
 	if !ok {
 		return nil, ErrKey
 	}
+	if _, err := key.ECDH(); err != nil { // the parser lets 0 and n-1 through
+		return nil, ErrKey
+	}
 	return &PrivateKey{key}, nil
 }
 
 // Marshal writes the key as PKIX DER.
 func (k *PublicKey) Marshal() ([]byte, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
 	der, err := smx509.MarshalPKIXPublicKey(k.key)
 	if err != nil {
 		return nil, fmt.Errorf("sm: marshal key: %w", err)
@@ -91,6 +106,9 @@ func (k *PublicKey) Equal(other *PublicKey) bool { return k.key.Equal(other.key)
 
 // ParsePublicKey reads PKIX DER and refuses every curve but SM2's.
 func ParsePublicKey(der []byte) (*PublicKey, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
 	parsed, err := smx509.ParsePKIXPublicKey(der)
 	if err != nil || !sm2.IsSM2PublicKey(parsed) {
 		return nil, ErrKey
@@ -102,10 +120,13 @@ func ParsePublicKey(der []byte) (*PublicKey, error) {
 	return &PublicKey{key}, nil
 }
 
-// Sign signs a message.
+// Sign signs a message of one byte at least.
 func Sign(k *PrivateKey, message []byte) ([]byte, error) {
 	if shut.Load() {
 		return nil, ErrModule
+	}
+	if len(message) == 0 {
+		return nil, ErrEmpty
 	}
 	signature, err := k.key.Sign(rand.Reader, message, sm2.DefaultSM2SignerOpts)
 	if err != nil {
@@ -125,10 +146,13 @@ func Verify(k *PublicKey, message, signature []byte) error {
 	return nil
 }
 
-// Encrypt encrypts a short message to a public key.
+// Encrypt encrypts a short message, of one byte at least, to a public key.
 func Encrypt(k *PublicKey, message []byte) ([]byte, error) {
 	if shut.Load() {
 		return nil, ErrModule
+	}
+	if len(message) == 0 {
+		return nil, ErrEmpty // the library would answer nothing at all, without an error
 	}
 	ciphertext, err := sm2.EncryptASN1(rand.Reader, k.key, message)
 	if err != nil {
@@ -137,10 +161,16 @@ func Encrypt(k *PublicKey, message []byte) ([]byte, error) {
 	return ciphertext, nil
 }
 
+// sequence is the first byte of every ASN.1 ciphertext.
+const sequence = 0x30
+
 // Decrypt opens what Encrypt made.
 func Decrypt(k *PrivateKey, ciphertext []byte) ([]byte, error) {
 	if shut.Load() {
 		return nil, ErrModule
+	}
+	if len(ciphertext) == 0 || ciphertext[0] != sequence {
+		return nil, ErrOpen // the library would take other encodings too
 	}
 	message, err := sm2.Decrypt(k.key, ciphertext)
 	if err != nil {
@@ -170,15 +200,24 @@ func Agree(own *PrivateKey, peer *PublicKey) ([]byte, error) {
 	return secret, nil
 }
 
+// mustBeOpen stops operations that can't return ErrModule.
+func mustBeOpen() {
+	if shut.Load() {
+		panic(ErrModule)
+	}
+}
+
 // Derive stretches a secret into n bytes bound to info, by the key derivation
 // function of GB/T 32918.4-2016, 5.4.3.
 func Derive(secret, info []byte, n int) []byte {
+	mustBeOpen()
 	z := make([]byte, 0, len(secret)+len(info))
 	return sm3.Kdf(append(append(z, secret...), info...), n)
 }
 
 // Digest is SM3 over the parts, one after the other.
 func Digest(parts ...[]byte) []byte {
+	mustBeOpen()
 	h := sm3.New()
 	for _, p := range parts {
 		h.Write(p)
@@ -189,6 +228,7 @@ func Digest(parts ...[]byte) []byte {
 // MAC is HMAC-SM3 over the parts, each preceded by its length, so that no two
 // lists of parts give the same input.
 func MAC(key []byte, parts ...[]byte) []byte {
+	mustBeOpen()
 	h := hmac.New(sm3.New, key)
 	for _, p := range parts {
 		n := len(p)
@@ -203,6 +243,7 @@ type Key [16]byte
 
 // NewKey makes a random key.
 func NewKey() Key {
+	mustBeOpen()
 	var k Key
 	_, _ = rand.Read(k[:]) // never fails (crypto/rand)
 	return k

@@ -1,0 +1,197 @@
+package captcha_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"image/png"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	draw "github.com/dchest/captcha"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+const answer = "041527"
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newStore(t *testing.T) (*captcha.Store, *miniredis.Miniredis) {
+	t.Helper()
+	server := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	ring, err := keys.NewTestRing()
+	must(t, err)
+	return captcha.New(client, ring), server
+}
+
+// issue makes a code whose answer the test knows.
+func issue(t *testing.T, s *captcha.Store) (id string) {
+	t.Helper()
+	id, _, err := s.Issue(t.Context())
+	must(t, err)
+	must(t, s.SetAnswer(t.Context(), id, answer))
+	return id
+}
+
+func check(t *testing.T, s *captcha.Store, id, answer string) bool {
+	t.Helper()
+	right, err := s.Check(t.Context(), id, answer)
+	must(t, err)
+	return right
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	for _, wrong := range []string{"", "041528", "41527", "0415270", "041527 ", "０４１５２７"} {
+		id := issue(t, s)
+		if check(t, s, id, wrong) {
+			t.Errorf("%q is right", wrong)
+		}
+		if check(t, s, id, answer) {
+			t.Errorf("the right answer is taken after %q", wrong)
+		}
+	}
+	id := issue(t, s)
+	if !check(t, s, id, answer) {
+		t.Error("the right answer is wrong")
+	}
+	if check(t, s, id, answer) {
+		t.Error("the right answer is taken twice")
+	}
+	if one, two := issue(t, s), issue(t, s); one == two {
+		t.Error("two codes have one id")
+	}
+	if check(t, s, "unknown", answer) || check(t, s, "", answer) {
+		t.Error("an answer is right, though nobody drew a code")
+	}
+}
+
+// The stored value of one code is worth nothing under another's id.
+func TestAnswersAreOfTheirCode(t *testing.T) {
+	t.Parallel()
+	s, server := newStore(t)
+	one, two := issue(t, s), issue(t, s)
+	stored, err := server.Get("captcha:" + one)
+	must(t, err)
+	must(t, server.Set("captcha:"+two, stored))
+	if check(t, s, two, answer) {
+		t.Error("the answer is right for another code")
+	}
+}
+
+func TestLifeOfACode(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		after time.Duration
+		want  bool
+	}{{captcha.Life - time.Second, true}, {captcha.Life, false}, {captcha.Life + time.Second, false}} {
+		s, server := newStore(t)
+		id := issue(t, s)
+		server.FastForward(tt.after)
+		if right := check(t, s, id, answer); right != tt.want {
+			t.Errorf("after %v: right is %v", tt.after, right)
+		}
+	}
+	s, _ := newStore(t)
+	id := issue(t, s)
+	if check(t, s, id, "000000") || check(t, s, id, answer) {
+		t.Error("a wrong answer left the code as it was")
+	}
+	req.Covers(t, "CAPTCHA-002")
+}
+
+func TestOneOfManyAnswersWins(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	id := issue(t, s)
+	var right atomic.Int32
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() {
+			ok, err := s.Check(t.Context(), id, answer)
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				right.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if right.Load() != 1 {
+		t.Errorf("%d of 30 were right", right.Load())
+	}
+}
+
+// The picture is a picture and nothing else, Redis keeps no digit, and the
+// picture's digits are the answer: it alone draws the same picture again.
+func TestPictureShowsTheAnswer(t *testing.T) {
+	t.Parallel()
+	s, server := newStore(t)
+	id, image, err := s.Issue(t.Context())
+	must(t, err)
+	picture, err := png.Decode(bytes.NewReader(image))
+	must(t, err)
+	if size := picture.Bounds().Size(); size.X != 240 || size.Y != 80 {
+		t.Errorf("size %v", size)
+	}
+	for at := 8; at < len(image); {
+		kind := string(image[at+4 : at+8])
+		if !strings.Contains("IHDR PLTE tRNS IDAT IEND", kind) {
+			t.Errorf("the picture has a chunk %q", kind)
+		}
+		at += 12 + int(binary.BigEndian.Uint32(image[at:]))
+	}
+	found := s.Answer(t.Context(), id)
+	if found == "" {
+		t.Fatal("no six digits are the answer")
+	}
+	stored, err := server.Get("captcha:" + id)
+	must(t, err)
+	if strings.Contains(stored, found) || strings.Contains(id, found) {
+		t.Error("the answer stands in clear")
+	}
+	digits := []byte(found)
+	for i := range digits {
+		digits[i] -= '0'
+	}
+	var again bytes.Buffer
+	_, err = draw.NewImage(id, digits, 240, 80).WriteTo(&again)
+	must(t, err)
+	if !bytes.Equal(again.Bytes(), image) {
+		t.Error("the picture shows other digits")
+	}
+	if !check(t, s, id, found) {
+		t.Error("the digits in the picture are wrong")
+	}
+}
+
+func TestRedisIsDown(t *testing.T) {
+	t.Parallel()
+	s, server := newStore(t)
+	id := issue(t, s)
+	server.Close()
+	if _, _, err := s.Issue(t.Context()); !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("Issue: %v, want ErrUnavailable", err)
+	}
+	if right, err := s.Check(t.Context(), id, answer); right || !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("Check: %v, %v; want ErrUnavailable", right, err)
+	}
+}

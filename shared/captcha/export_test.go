@@ -1,0 +1,24 @@
+package captcha
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// SetAnswer makes the answer of an issued code known; its life goes on.
+func (s *Store) SetAnswer(ctx context.Context, id, answer string) error {
+	return s.redis.SetArgs(ctx, key(id), s.mac(id, answer), redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
+}
+
+// Answer finds the answer of an issued code, by trying all; "" if there is none.
+func (s *Store) Answer(ctx context.Context, id string) string {
+	stored := s.redis.Get(ctx, key(id)).Val()
+	for n := range 1_000_000 {
+		if text := fmt.Sprintf("%06d", n); stored == string(s.mac(id, text)) {
+			return text
+		}
+	}
+	return ""
+}

@@ -1,0 +1,229 @@
+package channel_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newKey(t testing.TB) *sm.PrivateKey {
+	t.Helper()
+	k, err := sm.GenerateKey()
+	must(t, err)
+	return k
+}
+
+func marshal(t testing.TB, k *sm.PublicKey) []byte {
+	t.Helper()
+	der, err := k.Marshal()
+	must(t, err)
+	return der
+}
+
+func newServer(t testing.TB) channel.Server {
+	t.Helper()
+	return channel.Server{
+		Signer: newKey(t), Certificate: []byte("certificate"), PasswordKey: marshal(t, newKey(t).Public()), Life: time.Hour,
+	}
+}
+
+func newClient(t testing.TB) *channel.Client {
+	t.Helper()
+	c, err := channel.NewClient("device-1")
+	must(t, err)
+	return c
+}
+
+func TestBothSidesHaveTheChannel(t *testing.T) {
+	t.Parallel()
+	server, client := newServer(t), newClient(t)
+	welcome, serverID, serverKeys, err := server.Accept(client.Hello())
+	must(t, err)
+	id, keys, err := client.Finish(welcome, server.Signer.Public())
+	must(t, err)
+	if id != serverID || keys != serverKeys {
+		t.Errorf("client has %x %x, server %x %x", id, keys, serverID, serverKeys)
+	}
+	if keys.ClientToServer == keys.ServerToClient {
+		t.Error("both directions have the same key")
+	}
+	if welcome.ExpiresInS != 3600 || !bytes.Equal(welcome.PasswordKey, server.PasswordKey) {
+		t.Errorf("welcome: %+v", welcome)
+	}
+}
+
+func TestEveryHandshakeIsFresh(t *testing.T) {
+	t.Parallel()
+	server, seen := newServer(t), map[string]bool{}
+	same := newClient(t) // its hello is replayed all the time
+	for range 20 {
+		welcome, id, keys, err := server.Accept(same.Hello())
+		must(t, err)
+		hello := newClient(t).Hello()
+		for _, fresh := range [][]byte{
+			id[:], keys.ClientToServer[:], keys.ServerToClient[:], welcome.ServerKey, welcome.ServerRandom,
+			hello.ClientKey, hello.ClientRandom,
+		} {
+			seen[string(fresh)] = true
+		}
+	}
+	if len(seen) != 20*7 {
+		t.Errorf("of %d values that must be fresh %d are", 20*7, len(seen))
+	}
+}
+
+func TestHelloIsRefused(t *testing.T) {
+	t.Parallel()
+	server := newServer(t)
+	good := newClient(t).Hello()
+	for name, spoil := range map[string]func(*channel.Hello){
+		"version 0":       func(h *channel.Hello) { h.Version = 0 },
+		"version 2":       func(h *channel.Hello) { h.Version = 2 },
+		"no random":       func(h *channel.Hello) { h.ClientRandom = nil },
+		"random short":    func(h *channel.Hello) { h.ClientRandom = h.ClientRandom[1:] },
+		"random long":     func(h *channel.Hello) { h.ClientRandom = append(bytes.Clone(h.ClientRandom), 0) },
+		"no key":          func(h *channel.Hello) { h.ClientKey = nil },
+		"key cut":         func(h *channel.Hello) { h.ClientKey = h.ClientKey[:90] },
+		"key off curve":   func(h *channel.Hello) { h.ClientKey = flip(h.ClientKey, 90) },
+		"key elsewhere":   func(h *channel.Hello) { h.ClientKey = flip(h.ClientKey, 20) },
+		"key with a tail": func(h *channel.Hello) { h.ClientKey = append(bytes.Clone(h.ClientKey), 0) },
+	} {
+		hello := good
+		spoil(&hello)
+		welcome, id, keys, err := server.Accept(hello)
+		if !errors.Is(err, channel.ErrHandshake) || welcome.Signature != nil || id != (channel.ID{}) || keys != (channel.Keys{}) {
+			t.Errorf("%s: %+v %x, %v; want nothing and ErrHandshake", name, welcome, id, err)
+		}
+	}
+}
+
+// flip returns the text with the lowest bit of one byte changed.
+func flip(text []byte, at int) []byte {
+	changed := bytes.Clone(text)
+	changed[at] ^= 1
+	return changed
+}
+
+func refused(t *testing.T, what string, c *channel.Client, w channel.Welcome, pinned *sm.PublicKey) {
+	t.Helper()
+	if id, keys, err := c.Finish(w, pinned); !errors.Is(err, channel.ErrHandshake) || id != (channel.ID{}) || keys != (channel.Keys{}) {
+		t.Errorf("%s: %x, %v; want nothing and ErrHandshake", what, id, err)
+	}
+}
+
+// Whoever changes what the client said on its way is found out by the client.
+func TestHelloChangedOnItsWay(t *testing.T) {
+	t.Parallel()
+	server, client := newServer(t), newClient(t)
+	for name, change := range map[string]func(*channel.Hello){
+		"key":       func(h *channel.Hello) { h.ClientKey = marshal(t, newKey(t).Public()) },
+		"random":    func(h *channel.Hello) { h.ClientRandom = flip(h.ClientRandom, 31) },
+		"device id": func(h *channel.Hello) { h.DeviceID = "device-2" },
+	} {
+		hello := client.Hello()
+		change(&hello)
+		welcome, _, _, err := server.Accept(hello)
+		must(t, err)
+		refused(t, name, client, welcome, server.Signer.Public())
+	}
+}
+
+func TestWelcomeChangedOnItsWay(t *testing.T) {
+	t.Parallel()
+	server, client := newServer(t), newClient(t)
+	good, _, _, err := server.Accept(client.Hello())
+	must(t, err)
+	for name, field := range map[string]func(*channel.Welcome) *[]byte{
+		"channel id":    func(w *channel.Welcome) *[]byte { return &w.ChannelID },
+		"server key":    func(w *channel.Welcome) *[]byte { return &w.ServerKey },
+		"server random": func(w *channel.Welcome) *[]byte { return &w.ServerRandom },
+		"certificate":   func(w *channel.Welcome) *[]byte { return &w.Certificate },
+		"password key":  func(w *channel.Welcome) *[]byte { return &w.PasswordKey },
+		"signature":     func(w *channel.Welcome) *[]byte { return &w.Signature },
+	} {
+		try := func(what string, change func(text []byte) []byte) {
+			welcome := good
+			*field(&welcome) = change(*field(&welcome))
+			refused(t, name+" "+what, client, welcome, server.Signer.Public())
+		}
+		for i := range *field(&good) {
+			try(fmt.Sprintf("byte %d", i), func(text []byte) []byte { return flip(text, i) })
+		}
+		try("missing", func([]byte) []byte { return nil })
+		try("cut", func(text []byte) []byte { return text[:len(text)-1] })
+		try("longer", func(text []byte) []byte { return append(bytes.Clone(text), 0) })
+	}
+	if _, _, err := client.Finish(good, server.Signer.Public()); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+// Bytes can't move from one field of the transcript to the next.
+func TestFieldsOfTheTranscriptStayApart(t *testing.T) {
+	t.Parallel()
+	server, client := newServer(t), newClient(t)
+	good, _, _, err := server.Accept(client.Hello())
+	must(t, err)
+	moved := good
+	moved.Certificate = append(bytes.Clone(good.Certificate), good.PasswordKey[0])
+	moved.PasswordKey = good.PasswordKey[1:]
+	refused(t, "a byte moved", client, moved, server.Signer.Public())
+}
+
+// What the bank's own key signs must have its form too.
+func TestMalformedWelcomeOfTheBank(t *testing.T) {
+	t.Parallel()
+	server, client := newServer(t), newClient(t)
+	good, _, _, err := server.Accept(client.Hello())
+	must(t, err)
+	for name, spoil := range map[string]func(*channel.Welcome){
+		"channel id short": func(w *channel.Welcome) { w.ChannelID = w.ChannelID[1:] },
+		"channel id long":  func(w *channel.Welcome) { w.ChannelID = append(bytes.Clone(w.ChannelID), 0) },
+		"random short":     func(w *channel.Welcome) { w.ServerRandom = w.ServerRandom[1:] },
+		"random long":      func(w *channel.Welcome) { w.ServerRandom = append(bytes.Clone(w.ServerRandom), 0) },
+		"key off curve":    func(w *channel.Welcome) { w.ServerKey = flip(w.ServerKey, 90) },
+		"no key":           func(w *channel.Welcome) { w.ServerKey = nil },
+	} {
+		welcome := good
+		spoil(&welcome)
+		welcome.Signature, err = sm.Sign(server.Signer, channel.Transcript(client.Hello(), welcome))
+		must(t, err)
+		refused(t, name, client, welcome, server.Signer.Public())
+	}
+}
+
+func TestAnotherBank(t *testing.T) {
+	t.Parallel()
+	server, client := newServer(t), newClient(t)
+	impostor := server // knows all that is public
+	impostor.Signer = newKey(t)
+	welcome, _, _, err := impostor.Accept(client.Hello())
+	must(t, err)
+	refused(t, "signed by another", client, welcome, server.Signer.Public())
+	welcome, _, _, err = server.Accept(client.Hello())
+	must(t, err)
+	refused(t, "another is pinned", client, welcome, impostor.Signer.Public())
+}
+
+func TestWelcomeForAnotherHello(t *testing.T) {
+	t.Parallel()
+	server, one, two := newServer(t), newClient(t), newClient(t)
+	welcome, _, _, err := server.Accept(one.Hello())
+	must(t, err)
+	refused(t, "replayed", two, welcome, server.Signer.Public())
+	mixed := two.Hello()
+	mixed.ClientRandom = one.Hello().ClientRandom
+	refused(t, "same random, another key", channel.ClientWith(mixed, newKey(t)), welcome, server.Signer.Public())
+}

@@ -1,0 +1,260 @@
+package keys_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+func open(t testing.TB, file string) *keys.Ring {
+	t.Helper()
+	ring, err := keys.Open(t.Context(), keys.Config{File: file})
+	must(t, err)
+	return ring
+}
+
+// newFile returns a key file, as the first run makes it.
+func newFile(t testing.TB) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	open(t, file)
+	return file
+}
+
+// same fails the test unless both rings have the same keys of every purpose.
+func same(t *testing.T, one, two *keys.Ring) {
+	t.Helper()
+	for _, p := range symmetric {
+		sum, id := one.MAC(p, plain)
+		sealed, err := one.Seal(p, place, plain)
+		must(t, err)
+		got, err := two.Open(p, place, sealed)
+		if two.CheckMAC(p, id, sum, plain) != nil || err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("%s differs", p)
+		}
+	}
+	for _, p := range []keys.Purpose{keys.Channel, keys.Password} {
+		if !one.Signer(p).Public().Equal(two.Signer(p).Public()) {
+			t.Errorf("%s differs", p)
+		}
+	}
+	if !bytes.Equal(one.Certificate(), two.Certificate()) || one.Signer(keys.Channel).Public().Equal(one.Signer(keys.Password).Public()) {
+		t.Error("the certificates differ, or the two pairs do not")
+	}
+}
+
+func TestFirstRunMakesAFileForItsOwnerOnly(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	info, err := os.Stat(file)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, want 0600", info.Mode().Perm())
+	}
+	list, err := os.ReadDir(filepath.Dir(file))
+	must(t, err)
+	if len(list) != 1 {
+		t.Errorf("more than the key file was left: %v", list)
+	}
+	same(t, open(t, file), open(t, file))
+}
+
+func TestFilesOfTwoBanksDiffer(t *testing.T) {
+	t.Parallel()
+	one, two := open(t, newFile(t)), open(t, newFile(t))
+	sum, id := one.MAC(keys.Ledger, plain)
+	if err := two.CheckMAC(keys.Ledger, id, sum, plain); !errors.Is(err, keys.ErrMAC) {
+		t.Errorf("%v, want ErrMAC", err)
+	}
+}
+
+func TestProcessesThatStartTogetherShareTheKeys(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	rings, errs := make([]*keys.Ring, 8), make([]error, 8)
+	var all sync.WaitGroup
+	for i := range rings {
+		all.Go(func() { rings[i], errs[i] = keys.Open(t.Context(), keys.Config{File: file}) })
+	}
+	all.Wait()
+	must(t, errors.Join(errs...))
+	for _, ring := range rings[1:] {
+		same(t, rings[0], ring)
+	}
+}
+
+func TestFileThatOthersMayRead(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []fs.FileMode{0o640, 0o604, 0o620, 0o610, 0o644} {
+		file := newFile(t)
+		must(t, os.Chmod(file, mode))
+		_, err := keys.Open(t.Context(), keys.Config{File: file})
+		if err == nil || !strings.Contains(err.Error(), "may be read by others") || !strings.Contains(err.Error(), file) {
+			t.Errorf("mode %v: %v, want a refusal that names the file", mode, err)
+		}
+	}
+}
+
+func TestNoPlaceForTheFile(t *testing.T) {
+	t.Parallel()
+	_, err := keys.Open(t.Context(), keys.Config{File: filepath.Join(t.TempDir(), "nowhere", "keys.json")})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want fs.ErrNotExist", err)
+	}
+}
+
+// content is a key file, taken apart.
+type content struct {
+	Root        []byte                    `json:"root"`
+	Secrets     map[keys.Purpose][][]byte `json:"secrets"`
+	Pairs       map[keys.Purpose][]byte   `json:"pairs"`
+	Certificate []byte                    `json:"certificate"`
+}
+
+func readContent(t testing.TB, file string) content {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	must(t, err)
+	var c content
+	must(t, json.Unmarshal(raw, &c))
+	return c
+}
+
+func (c content) write(t testing.TB) (file string) {
+	t.Helper()
+	raw, err := json.Marshal(c)
+	must(t, err)
+	file = filepath.Join(t.TempDir(), "keys.json")
+	must(t, os.WriteFile(file, raw, 0o600))
+	return file
+}
+
+func flip(text []byte) []byte {
+	changed := bytes.Clone(text)
+	changed[len(changed)/2] ^= 1
+	return changed
+}
+
+func TestTamperedFileIsRefused(t *testing.T) {
+	t.Parallel()
+	good, another := readContent(t, newFile(t)), readContent(t, newFile(t))
+	swap := func(m map[keys.Purpose][]byte, p, q keys.Purpose) { m[p], m[q] = m[q], m[p] }
+	put := func(c *content, p keys.Purpose, sealed []byte) { c.Secrets[p] = [][]byte{sealed} }
+	for name, tt := range map[string]struct {
+		says  string
+		spoil func(*content)
+	}{
+		"root cut":              {"is not a key file", func(c *content) { c.Root = c.Root[1:] }},
+		"no root":               {"is not a key file", func(c *content) { c.Root = nil }},
+		"another root":          {"does not open", func(c *content) { c.Root = another.Root }},
+		"a bit of a key":        {"ledger: keys: does not open", func(c *content) { put(c, "ledger", flip(c.Secrets["ledger"][0])) }},
+		"a key cut":             {"otp: keys: does not open", func(c *content) { put(c, "otp", c.Secrets["otp"][0][:20]) }},
+		"a short key":           {"otp: keys: does not open", func(c *content) { put(c, "otp", seal(t, c.Root, "otp", make([]byte, 47))) }},
+		"a key elsewhere":       {"otp: keys: does not open", func(c *content) { c.Secrets["otp"] = c.Secrets["audit"] }},
+		"a key of another bank": {"event: keys: does not open", func(c *content) { c.Secrets["event"] = another.Secrets["event"] }},
+		"a purpose missing":     {"no key for storage", func(c *content) { delete(c.Secrets, "storage") }},
+		"a purpose empty":       {"no key for storage", func(c *content) { c.Secrets["storage"] = nil }},
+		"a bit of a pair":       {"channel: keys: does not open", func(c *content) { c.Pairs["channel"] = flip(c.Pairs["channel"]) }},
+		"pairs changed over":    {"channel: keys: does not open", func(c *content) { swap(c.Pairs, "channel", "password") }},
+		"a pair missing":        {"password: keys: does not open", func(c *content) { delete(c.Pairs, "password") }},
+		"a pair that is none":   {"channel: sm: not a key", func(c *content) { c.Pairs["channel"] = seal(t, c.Root, "channel", plain) }},
+		"no certificate":        {"certificate", func(c *content) { c.Certificate = nil }},
+		"another certificate":   {"certificate", func(c *content) { c.Certificate = another.Certificate }},
+	} {
+		c := good
+		c.Secrets, c.Pairs = maps.Clone(good.Secrets), maps.Clone(good.Pairs)
+		tt.spoil(&c)
+		ring, err := keys.Open(t.Context(), keys.Config{File: c.write(t)})
+		if err == nil || !strings.Contains(err.Error(), tt.says) || ring != nil {
+			t.Errorf("%s: %v, want %q", name, err, tt.says)
+		}
+	}
+	open(t, good.write(t))
+}
+
+func seal(t testing.TB, root []byte, purpose string, text []byte) []byte {
+	t.Helper()
+	sealed, err := sm.Seal(sm.Key(root), text, []byte(purpose))
+	must(t, err)
+	return sealed
+}
+
+func TestTruncatedFileIsRefused(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	raw, err := os.ReadFile(file)
+	must(t, err)
+	for _, n := range []int{0, 1, len(raw) / 2, len(raw) - 1} {
+		must(t, os.WriteFile(file, raw[:n], 0o600))
+		if _, err := keys.Open(t.Context(), keys.Config{File: file}); err == nil || !strings.Contains(err.Error(), "is not a key file") {
+			t.Errorf("first %d bytes: %v", n, err)
+		}
+	}
+}
+
+// The file holds nothing in clear but the root, which stands for the HSM.
+func TestKeysRestWrapped(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	c, ring := readContent(t, file), open(t, file)
+	der, err := ring.Signer(keys.Channel).Marshal()
+	must(t, err)
+	got, err := sm.Open(sm.Key(c.Root), c.Pairs[keys.Channel], []byte("channel"))
+	if err != nil || !bytes.Equal(got, der) {
+		t.Errorf("the pair rests as %x, %v", got, err)
+	}
+	for p, sealed := range c.Pairs {
+		if bytes.Contains(sealed, der[len(der)-32:]) {
+			t.Errorf("%s is in clear", p)
+		}
+	}
+}
+
+// A second key takes over the writing; what the first wrote stays good.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	c := readContent(t, newFile(t))
+	before := open(t, c.write(t))
+	for p, list := range c.Secrets {
+		raw := bytes.Repeat([]byte(p), 48)[:48]
+		c.Secrets[p] = append(list, seal(t, c.Root, string(p), raw))
+	}
+	after := open(t, c.write(t))
+
+	old, err := before.Seal(keys.Storage, place, plain)
+	must(t, err)
+	if got, err := after.Open(keys.Storage, place, old); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("the old text opens as %q, %v", got, err)
+	}
+	fresh, err := after.Seal(keys.Storage, place, plain)
+	must(t, err)
+	if got, err := after.Open(keys.Storage, place, fresh); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("the new text opens as %q, %v", got, err)
+	}
+	if _, err := before.Open(keys.Storage, place, fresh); !errors.Is(err, keys.ErrOpen) {
+		t.Errorf("a process without the new key: %v, want ErrOpen", err)
+	}
+	sum, id := before.MAC(keys.Ledger, plain)
+	must(t, after.CheckMAC(keys.Ledger, id, sum, plain))
+	newSum, newID := after.MAC(keys.Ledger, plain)
+	must(t, after.CheckMAC(keys.Ledger, newID, newSum, plain))
+	if id != "ledger/1" || newID != "ledger/2" || bytes.Equal(sum, newSum) {
+		t.Errorf("MACs by %s and %s", id, newID)
+	}
+	if err := after.CheckMAC(keys.Ledger, newID, sum, plain); !errors.Is(err, keys.ErrMAC) {
+		t.Errorf("the old MAC under the new key's id: %v, want ErrMAC", err)
+	}
+	if !bytes.Equal(before.BlindIndex("phone", "13800010001"), after.BlindIndex("phone", "13800010001")) {
+		t.Error("nobody is found by the old indexes any more")
+	}
+}

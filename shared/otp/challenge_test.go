@@ -1,0 +1,291 @@
+package otp_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/phone"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+var (
+	issued  = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
+	errUsed = bankerr.New(bankerr.Refused, "PROOF_REJECTED")
+)
+
+// desk issues codes and takes guesses at them.
+type desk struct {
+	t    *testing.T
+	db   *pg.DB
+	ring *keys.Ring
+}
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	return desk{t, pgtest.New(t), newRing(t)}
+}
+
+// challenge is a login code for a number, asked for on device-1.
+func (d desk) challenge(purpose, number string) otp.Challenge {
+	index := phone.Index(d.ring, number)
+	customer := uuid.New()
+	return otp.Challenge{
+		Subject: otp.PhoneSubject(purpose, index), Purpose: purpose, Phone: index, CustomerID: &customer,
+		Binding: phone.Binding(purpose, index, "device-1"),
+	}
+}
+
+func (d desk) issue(c otp.Challenge, at time.Time) error {
+	var unit pg.Unit
+	otp.Issue(&unit, c, at)
+	return d.db.Commit(d.t.Context(), &unit)
+}
+
+// sent is the code as whoever sends it computes it.
+func (d desk) sent(c otp.Challenge) string {
+	d.t.Helper()
+	var found otp.Issued
+	must(d.t, found.Scan(d.db.Pool().QueryRow(d.t.Context(), otp.LoadSQL, c.Subject)))
+	if found.Purpose != c.Purpose || found.CustomerID == nil || *found.CustomerID != *c.CustomerID {
+		d.t.Fatalf("stored as %+v, issued as %+v", found, c)
+	}
+	return found.Code(d.ring)
+}
+
+func (d desk) guess(subject string, binding []byte, code string, at time.Time) (*otp.Try, bool) {
+	try := &otp.Try{Subject: subject, Binding: binding, Code: code}
+	var batch pgx.Batch
+	try.Queue(&batch, at)
+	if err := d.db.Pool().SendBatch(d.t.Context(), &batch).Close(); err != nil {
+		d.t.Error(err)
+	}
+	return try, try.Right(d.ring)
+}
+
+func (d desk) use(try *otp.Try, at time.Time) error {
+	var unit pg.Unit
+	try.Use(&unit, at, errUsed)
+	return d.db.Commit(d.t.Context(), &unit)
+}
+
+func TestLifeOfACode(t *testing.T) {
+	t.Parallel()
+	db, url := pgtest.NewURL(t)
+	d := desk{t, db, newRing(t)}
+	second, err := pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 2})
+	must(t, err)
+	t.Cleanup(second.Close)
+	elsewhere := desk{t, second, d.ring} // another instance
+	for i, tt := range []struct {
+		after time.Duration
+		want  bool
+	}{
+		{0, true},
+		{59 * time.Second, true},
+		{60*time.Second - time.Millisecond, true},
+		{60 * time.Second, false},
+		{61 * time.Second, false},
+		{24 * time.Hour, false},
+	} {
+		c := d.challenge(otp.Login, fmt.Sprintf("1380001%04d", i))
+		must(t, d.issue(c, issued))
+		if _, right := elsewhere.guess(c.Subject, c.Binding, d.sent(c), issued.Add(tt.after)); right != tt.want {
+			t.Errorf("after %v: right is %v", tt.after, right)
+		}
+	}
+	req.Covers(t, "OTP-001")
+}
+
+// A guess counts before anybody looks at it: the sixth fails though it is right.
+func TestTriesOfACode(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, wrong := range []int{0, otp.Tries - 1, otp.Tries} {
+		c := d.challenge(otp.Login, fmt.Sprintf("1380002%04d", wrong))
+		must(t, d.issue(c, issued))
+		code := d.sent(c)
+		for range wrong {
+			if _, right := d.guess(c.Subject, c.Binding, other(code), issued); right {
+				t.Error("a wrong code is right")
+			}
+		}
+		if _, right := d.guess(c.Subject, c.Binding, code, issued); right != (wrong < otp.Tries) {
+			t.Errorf("after %d wrong ones: right is %v", wrong, right)
+		}
+	}
+}
+
+// other is another code of six digits.
+func other(code string) string {
+	last := '0' + (code[5]-'0'+1)%10
+	return code[:5] + string(rune(last))
+}
+
+func TestCodeIsForItsSubjectAndBindingOnly(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	login, register := d.challenge(otp.Login, "13800010001"), d.challenge(otp.Register, "13800010001")
+	stranger := d.challenge(otp.Login, "13800010002")
+	for _, c := range []otp.Challenge{login, register, stranger} {
+		must(t, d.issue(c, issued))
+	}
+	code := d.sent(login)
+	elsewhere := phone.Binding(otp.Login, login.Phone, "device-2")
+	for name, try := range map[string]struct {
+		subject string
+		binding []byte
+		code    string
+	}{
+		"for another purpose":       {register.Subject, register.Binding, code},
+		"for another number":        {stranger.Subject, stranger.Binding, code},
+		"on another device":         {login.Subject, elsewhere, code},
+		"binding of another":        {login.Subject, register.Binding, code},
+		"no binding":                {login.Subject, nil, code},
+		"for nobody":                {"login:00", login.Binding, code},
+		"no code":                   {login.Subject, login.Binding, ""},
+		"a space":                   {login.Subject, login.Binding, code + " "},
+		"code of the other subject": {login.Subject, login.Binding, d.sent(register)},
+	} {
+		must(t, d.reset(login))
+		if _, right := d.guess(try.subject, try.binding, try.code, issued); right {
+			t.Errorf("%s: right", name)
+		}
+	}
+	must(t, d.reset(login))
+	if _, right := d.guess(login.Subject, login.Binding, code, issued); !right {
+		t.Error("the code itself is wrong")
+	}
+	if (desk{t, d.db, newRing(t)}).sent(login) == code {
+		t.Error("another bank's keys give the same code")
+	}
+}
+
+// reset takes the counted tries back.
+func (d desk) reset(c otp.Challenge) error {
+	_, err := d.db.Pool().Exec(d.t.Context(), "UPDATE otp_challenge SET tries = 0 WHERE subject = $1", c.Subject)
+	return err
+}
+
+func TestRightNeedsAChallenge(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, binding := range [][]byte{[]byte("binding"), nil} {
+		code := otp.Compute(d.ring, make([]byte, 16), binding, time.Time{}) // what the absent one would compare with
+		if _, right := d.guess("login:00", binding, code, issued); right {
+			t.Errorf("right for binding %q, though nobody asked for a code", binding)
+		}
+	}
+}
+
+// The binding that was stored counts, not the one that the guess brings, even if
+// its code were known.
+func TestCodeOfABindingThatWasNotIssued(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := d.challenge(otp.Login, "13800010001")
+	must(t, d.issue(c, issued))
+	var nonce []byte
+	row := d.db.Pool().QueryRow(t.Context(), "SELECT nonce FROM otp_challenge WHERE subject = $1", c.Subject)
+	must(t, row.Scan(&nonce))
+	foreign := phone.Binding(otp.Login, c.Phone, "device-2")
+	if _, right := d.guess(c.Subject, foreign, otp.Compute(d.ring, nonce, foreign, issued), issued); right {
+		t.Error("right")
+	}
+}
+
+func TestCodeIsUsedOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := d.challenge(otp.Login, "13800010001")
+	must(t, d.issue(c, issued))
+	code := d.sent(c)
+	var used, lost atomic.Int32
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			try, right := d.guess(c.Subject, c.Binding, code, issued)
+			if !right {
+				return
+			}
+			switch err := d.use(try, issued); {
+			case err == nil:
+				used.Add(1)
+			case errors.Is(err, errUsed):
+				lost.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if used.Load() != 1 || lost.Load() >= otp.Tries {
+		t.Errorf("of 50 with the right code %d used it, %d lost the race for it", used.Load(), lost.Load())
+	}
+	must(t, d.reset(c))
+	if _, right := d.guess(c.Subject, c.Binding, code, issued); right {
+		t.Error("a used code is right again")
+	}
+
+	later := issued.Add(otp.Life)
+	must(t, d.issue(c, later))
+	earlier := d.sent(c)
+	stale, right := d.guess(c.Subject, c.Binding, earlier, later)
+	if !right {
+		t.Error("the second code is wrong")
+	}
+	latest := later.Add(otp.Life)
+	must(t, d.issue(c, latest))
+	if _, right := d.guess(c.Subject, c.Binding, earlier, latest); right {
+		t.Error("an earlier code is right after a new one was issued")
+	}
+	if err := d.use(stale, latest); !errors.Is(err, errUsed) {
+		t.Errorf("using an earlier code after a new one was issued: %v, want the refusal", err)
+	}
+	req.Covers(t, "OTP-002")
+}
+
+func TestCodesAreIssuedSparingly(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	login, register := d.challenge(otp.Login, "13800010001"), d.challenge(otp.Register, "13800010001")
+	at := issued
+	issue := func(what string, c otp.Challenge, want error) {
+		t.Helper()
+		if err := d.issue(c, at); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	issue("first", login, nil)
+	first := d.sent(login)
+	issue("another purpose", register, nil)
+	at = issued.Add(59 * time.Second)
+	issue("after 59 s", login, otp.ErrTooOften)
+	if d.sent(login) != first {
+		t.Error("a refused request voided the code")
+	}
+	at = issued.Add(60 * time.Second)
+	issue("after 60 s", login, nil)
+	for n := 4; n <= 10; n++ {
+		at = at.Add(time.Minute)
+		issue(fmt.Sprintf("number %d", n), login, nil)
+	}
+	at = at.Add(time.Hour)
+	issue("the eleventh of a day", login, otp.ErrTooOften)
+	issue("the eleventh, for another purpose", register, otp.ErrTooOften)
+	issue("another number", d.challenge(otp.Login, "13800010002"), nil)
+	at = issued.AddDate(0, 0, 1)
+	issue("the next day", login, nil)
+}

@@ -1,0 +1,199 @@
+package sm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+func TestSelfTestFindsEveryFault(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CRYPTO-007")
+	found := map[string]bool{}
+	for name, fault := range sm.Faults() {
+		err := fault.Find()
+		if err == nil || !strings.Contains(err.Error(), "self-test: "+fault.Name+":") {
+			t.Errorf("%s: %v, want a failure of %q", name, err, fault.Name)
+			continue
+		}
+		if strings.Count(err.Error(), "self-test:") != 1 {
+			t.Errorf("%s fails other tests too: %v", name, err)
+		}
+		found[fault.Name] = true
+	}
+	if len(found) != 3 {
+		t.Errorf("tests that were seen failing: %v", found)
+	}
+	if err := sm.SelfTest(); err != nil {
+		t.Errorf("with no fault: %v", err)
+	}
+}
+
+const shutProcess = "SM_TEST_SHUT_PROCESS"
+
+// A shut module stays shut, so a process of its own is spent on it.
+func TestModuleShutsForGood(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(shutProcess) != "" {
+		shutAndTryAll(t)
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	self, err := os.Executable()
+	must(t, err)
+	child := exec.CommandContext(ctx, self, "-test.run=^TestModuleShutsForGood$", "-test.v")
+	child.Env = append(os.Environ(), shutProcess+"=1")
+	out, err := child.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "tried all") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	req.Covers(t, "CRYPTO-006")
+}
+
+// attempt is a call that a shut module must refuse: it returns what it put out.
+type attempt func() (out []byte, err error)
+
+func shutAndTryAll(t *testing.T) {
+	ring, err := keys.NewTestRing()
+	must(t, err)
+	attempts := moduleAttempts(t)
+	maps.Copy(attempts, callerAttempts(t, ring))
+	for name, try := range attempts {
+		if out, err := try(); err != nil || out == nil {
+			t.Errorf("%s before the fault: %x, %v", name, out, err)
+		}
+	}
+	if err := sm.Faults()["another digest"].Shut(); err == nil {
+		t.Fatal("the fault was not found")
+	}
+	for range 2 {
+		if err := sm.SelfTest(); !errors.Is(err, sm.ErrModule) {
+			t.Errorf("a good self-test after it: %v, want ErrModule", err)
+		}
+	}
+	for name, try := range attempts {
+		if out, err := try(); err == nil || out != nil {
+			t.Errorf("%s: put out %x, %v; want an error and nothing", name, out, err)
+		}
+	}
+	for name, try := range map[string]func() any{
+		"NewKey": func() any { return sm.NewKey() }, "Digest": func() any { return sm.Digest([]byte("x")) },
+		"MAC":         func() any { return sm.MAC([]byte("key"), []byte("x")) },
+		"Derive":      func() any { return sm.Derive([]byte("x"), nil, 16) },
+		"BlindIndex":  func() any { return ring.BlindIndex("phone", "13800010001") },
+		"NewTestRing": func() any { ring, _ := keys.NewTestRing(); return ring },
+	} {
+		if err := panicOf(try); !errors.Is(err, sm.ErrModule) {
+			t.Errorf("%s: %v, want a panic with ErrModule", name, err)
+		}
+	}
+	t.Log("tried all")
+}
+
+func panicOf(try func() any) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err, _ = r.(error)
+		}
+	}()
+	return fmt.Errorf("put out %v", try())
+}
+
+// done is what a call that only answers yes puts out.
+func done(err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []byte("yes"), nil
+}
+
+func moduleAttempts(t *testing.T) map[string]attempt {
+	key, symmetric, text := newKey(t), sm.NewKey(), []byte("text")
+	signature, err := sm.Sign(key, text)
+	must(t, err)
+	ciphertext, err := sm.Encrypt(key.Public(), text)
+	must(t, err)
+	sealed, err := sm.Seal(symmetric, text, nil)
+	must(t, err)
+	stored, err := sm.HashPassword(text)
+	must(t, err)
+	der, err := key.Marshal()
+	must(t, err)
+	public, err := key.Public().Marshal()
+	must(t, err)
+	certificate, err := sm.SelfSigned(key, "bank", noon, time.Hour)
+	must(t, err)
+	return map[string]attempt{
+		"GenerateKey":     func() ([]byte, error) { k, err := sm.GenerateKey(); return present(k, err) },
+		"Marshal private": key.Marshal, "Marshal public": key.Public().Marshal,
+		"ParsePrivateKey": func() ([]byte, error) { k, err := sm.ParsePrivateKey(der); return present(k, err) },
+		"ParsePublicKey":  func() ([]byte, error) { k, err := sm.ParsePublicKey(public); return present(k, err) },
+		"Sign":            func() ([]byte, error) { return sm.Sign(key, text) },
+		"Verify":          func() ([]byte, error) { return done(sm.Verify(key.Public(), text, signature)) },
+		"Encrypt":         func() ([]byte, error) { return sm.Encrypt(key.Public(), text) },
+		"Decrypt":         func() ([]byte, error) { return sm.Decrypt(key, ciphertext) },
+		"Agree":           func() ([]byte, error) { return sm.Agree(key, key.Public()) },
+		"Seal":            func() ([]byte, error) { return sm.Seal(symmetric, text, nil) },
+		"Open":            func() ([]byte, error) { return sm.Open(symmetric, sealed, nil) },
+		"HashPassword":    func() ([]byte, error) { s, err := sm.HashPassword(text); return bytesOf(s), err },
+		"CheckPassword":   func() ([]byte, error) { return done(sm.CheckPassword(stored, text)) },
+		"SelfSigned":      func() ([]byte, error) { return sm.SelfSigned(key, "bank", noon, time.Hour) },
+		"CertificateKey":  func() ([]byte, error) { k, err := sm.CertificateKey(certificate, noon); return present(k, err) },
+		"NewAEAD": func() ([]byte, error) {
+			aead, err := sm.NewAEAD(symmetric)
+			if aead == nil {
+				return nil, err
+			}
+			return []byte("an AEAD"), err
+		},
+	}
+}
+
+// callerAttempts are the packages that seal for the rest of the bank: none falls
+// back to clear text.
+func callerAttempts(t *testing.T, ring *keys.Ring) map[string]attempt {
+	data, wrapped, err := ring.NewDataKey()
+	must(t, err)
+	sealed, err := ring.Seal(keys.Storage, nil, []byte("text"))
+	must(t, err)
+	opened := channel.Keys{ClientToServer: sm.NewKey(), ServerToClient: sm.NewKey()}
+	header := channel.Header{Sequence: 1, Time: noon}
+	return map[string]attempt{
+		"Ring.Seal": func() ([]byte, error) { return ring.Seal(keys.Storage, nil, []byte("text")) },
+		"Ring.Open": func() ([]byte, error) { return ring.Open(keys.Storage, nil, sealed) },
+		"OpenDataKey": func() ([]byte, error) {
+			_, err := ring.OpenDataKey(wrapped)
+			return done(err)
+		},
+		"DataKey.Seal": func() ([]byte, error) { return data.Seal(nil, []byte("text")) },
+		"SealRequest":  func() ([]byte, error) { return channel.SealRequest(opened, header, "POST", "a-b", []byte("text")) },
+		"SealReply":    func() ([]byte, error) { return channel.SealReply(opened, header, noon, "a-b", 200, []byte("text")) },
+		"NewClient":    func() ([]byte, error) { c, err := channel.NewClient("device-1"); return present(c, err) },
+	}
+}
+
+func present[T any](value *T, err error) ([]byte, error) {
+	if value == nil {
+		return nil, err
+	}
+	return []byte("a value"), err
+}
+
+func bytesOf(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return []byte(text)
+}
