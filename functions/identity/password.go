@@ -38,9 +38,9 @@ func (p Passwords) Check() error {
 	case p.Login == p.Trade || strings.Contains(p.Login, p.Trade):
 		return weak("trade_password")
 	}
-	for field, password := range map[string]string{"login_password": p.Login, "trade_password": p.Trade} {
-		if sharesRun(password, p.Phone) || sharesRun(password, p.IDNo) {
-			return weak(field)
+	for _, n := range []struct{ field, password string }{{"login_password", p.Login}, {"trade_password", p.Trade}} {
+		if sharesRun(n.password, p.Phone) || sharesRun(n.password, p.IDNo) {
+			return weak(n.field)
 		}
 	}
 	return nil

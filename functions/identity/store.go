@@ -64,7 +64,7 @@ type Attempt struct {
 
 // Found is what the attempt met. Its zero value is an unknown number.
 type Found struct {
-	Verdict         string // open, captcha, locked
+	Verdict         string // open, last (the failure of which locks), captcha, locked
 	CustomerID      uuid.UUID
 	Password        string // stored form
 	LastLoginAt     *time.Time

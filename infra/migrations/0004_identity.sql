@@ -29,7 +29,8 @@ BEGIN
     END IF;
 END $$;
 
--- Answers 'open' and counts the attempt, or 'captcha' or 'locked' and counts nothing. A success takes the count back.
+-- Answers 'open' and counts the attempt ('last' if its failure locks), or 'captcha' or 'locked' and counts nothing.
+-- A success takes the count back.
 CREATE FUNCTION login_charge(p_phone bytea, p_now timestamptz, p_day date, p_captcha boolean)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -60,6 +61,6 @@ BEGIN
        SET failures = a.failures, day = a.day, day_failures = a.day_failures, locked_until = a.locked_until,
            frozen = a.day_failures >= 10
      WHERE phone_bidx = p_phone;
-    RETURN 'open';
+    RETURN CASE WHEN a.locked_until IS NOT NULL OR a.day_failures >= 10 THEN 'last' ELSE 'open' END;
 END $$;
 -- +goose StatementEnd

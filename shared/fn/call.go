@@ -45,7 +45,9 @@ type call struct {
 	stored   []byte // the first answer to a repeated request
 	risk     risk.Decision
 	proof    *stepup.Evidence
-	recorded bool // the operation took its reply into its transaction
+	recorded bool      // the operation took its reply into its transaction
+	reason   string    // for the access record alone
+	about    uuid.UUID // whom a call is about that nobody has logged in for
 	started  time.Time
 	status   int
 	body     []byte
@@ -69,6 +71,14 @@ func EvidenceFrom(ctx context.Context) *stepup.Evidence { return fromContext(ctx
 
 // RiskFrom returns what risk decided about this call.
 func RiskFrom(ctx context.Context) risk.Decision { return fromContext(ctx).risk }
+
+// Explain tells the access record, and nothing and nobody else, why the call is
+// refused and about which customer it was, if known (AUDIT-006). Reasons are few
+// fixed words, never data.
+func Explain(ctx context.Context, reason string, about uuid.UUID) {
+	c := fromContext(ctx)
+	c.reason, c.about = reason, about
+}
 
 // RecordReply adds the idempotency record with its reply to the operation's unit
 // of work: an idempotent operation must commit both together.

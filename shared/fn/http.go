@@ -85,10 +85,14 @@ func (c *call) record(ctx context.Context, refused error) error {
 	}
 	event := events.AccessRecorded{
 		Function: c.spec.Name, Outcome: outcome(refused), DeviceID: c.caller.DeviceID, IP: c.caller.IP,
-		Trace: traceID(ctx), Category: string(c.spec.Audit),
+		Trace: traceID(ctx), Category: string(c.spec.Audit), Reason: c.reason,
 	}
-	if c.caller.CustomerID != uuid.Nil {
-		event.CustomerID = c.caller.CustomerID.String()
+	who := c.caller.CustomerID
+	if who == uuid.Nil {
+		who = c.about
+	}
+	if who != uuid.Nil {
+		event.CustomerID = who.String()
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -97,7 +101,7 @@ func (c *call) record(ctx context.Context, refused error) error {
 	var unit pg.Unit
 	err = unit.Emit(ctx, pg.Event{
 		ID: id, Type: events.TypeAccessRecorded, Subject: c.spec.Name,
-		CustomerHash: events.CustomerHash(c.caller.CustomerID), Data: event,
+		CustomerHash: events.CustomerHash(who), Data: event,
 	})
 	if err != nil {
 		return err

@@ -201,6 +201,7 @@ func (c *call) preflight(ctx context.Context) error {
 	if check != nil {
 		var err error
 		if c.proof, err = check.Verify(c.host.Keys); err != nil {
+			c.reason = string(check.Failed)
 			return err
 		}
 	}

@@ -34,6 +34,8 @@ type Check struct {
 	Presentation Presentation
 	Now          time.Time
 
+	Failed Factor // the proof that did not hold, after Verify; for audit's eyes only
+
 	found    record
 	loadErr  error
 	otp      *charge
@@ -119,6 +121,7 @@ func (c *Check) Verify(ring *keys.Ring) (*Evidence, error) {
 	proven := make([]Factor, 0, len(c.Presentation.Proofs))
 	for _, p := range c.Presentation.Proofs {
 		if err := c.prove(ring, p); err != nil {
+			c.Failed = p.Factor
 			return nil, err
 		}
 		proven = append(proven, p.Factor)

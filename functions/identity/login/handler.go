@@ -115,18 +115,36 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	if found.Verdict == "captcha" {
 		return Response{}, identity.ErrCaptchaRequired
 	}
-	if !op.proven(caller, req, attempt, found) {
+	if wrong := op.wrong(caller, req, attempt, found); wrong != "" {
+		fn.Explain(ctx, wrong, found.CustomerID)
 		return Response{}, identity.ErrLoginFailed
 	}
 	return op.start(ctx, caller, req, attempt, found)
 }
 
-// proven checks both factors and the lock, all of them every time.
-func (op operation) proven(caller fn.Caller, req Request, attempt identity.Attempt, found identity.Found) bool {
+// wrong checks both factors and the lock, all of them every time, and says, for
+// audit's eyes only, what was wrong; "" if nothing was.
+func (op operation) wrong(caller fn.Caller, req Request, attempt identity.Attempt, found identity.Found) string {
 	password, err := stepup.OpenPassword(op.ring, caller.Channel, req.Password)
 	known := sm.CheckPassword(found.Password, password) == nil && err == nil
 	code := attempt.OTP.Right(op.ring)
-	return known && code && found.Verdict == "open" && found.CustomerID != uuid.Nil
+	switch {
+	case found.CustomerID == uuid.Nil:
+		return "unknown"
+	case found.Verdict == "locked":
+		return "locked"
+	}
+	var reason string
+	switch {
+	case !known:
+		reason = "password"
+	case !code:
+		reason = "otp"
+	}
+	if reason != "" && found.Verdict == "last" {
+		reason += ", now locked"
+	}
+	return reason
 }
 
 func (op operation) start(

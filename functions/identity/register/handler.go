@@ -11,6 +11,7 @@ package register
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -56,7 +57,7 @@ type Request struct {
 // Validate checks the form only.
 func (r Request) Validate() error {
 	switch {
-	case r.Name == "" || len(r.Name) > 240:
+	case r.Name == "" || utf8.RuneCountInString(r.Name) > 60:
 		return fn.InvalidField("name", "missing or too long")
 	case len(r.IDNo) != 18:
 		return fn.InvalidField("id_no", "18 characters")

@@ -1,0 +1,184 @@
+package login_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/phone"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// trace is all that one call left behind where anybody could look.
+type trace struct {
+	Status int
+	Code   string
+	Header http.Header
+	Body   string
+	Rows   map[string]int // by table, how many more
+	Access []string       // the access records
+	Log    []string
+	Redis  int // keys
+}
+
+var (
+	traceID = regexp.MustCompile(`"trace":\s*"[0-9a-f]{32}"`)
+	// Who and why are for audit alone (AUDIT-006).
+	inside  = regexp.MustCompile(`"(reason|customer_id)":\s*"[^"]*"`)
+	logTime = regexp.MustCompile(`"time":"[^"]*",`)
+)
+
+func (w town) rows(t *testing.T) map[string]int {
+	t.Helper()
+	ctx := context.Background()
+	names, err := w.Host.DB.Pool().Query(ctx, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(names, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, table := range tables {
+		var n int
+		err := w.Host.DB.Pool().QueryRow(ctx, "SELECT count(*) FROM "+pgx.Identifier{table}.Sanitize()).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts[table] = n
+	}
+	return counts
+}
+
+// observe makes a call and tells what it left.
+func (w town) observe(t *testing.T, call func() bank.Reply) trace {
+	t.Helper()
+	before, logged, records := w.rows(t), len(w.Log.String()), len(w.Outbox(t, events.TypeAccessRecorded))
+	keys := len(w.Redis.Keys())
+	reply := call()
+	got := trace{
+		Status: reply.Status, Code: reply.Code, Header: reply.Header, Rows: map[string]int{},
+		Body: traceID.ReplaceAllString(string(reply.Body), ""), Redis: len(w.Redis.Keys()) - keys,
+	}
+	for table, n := range w.rows(t) {
+		if n != before[table] {
+			got.Rows[table] = n - before[table]
+		}
+	}
+	for _, e := range w.Outbox(t, events.TypeAccessRecorded)[records:] {
+		got.Access = append(got.Access, e.Subject+inside.ReplaceAllString(traceID.ReplaceAllString(string(e.Data), ""), ""))
+	}
+	for line := range strings.Lines(w.Log.String()[logged:]) {
+		got.Log = append(got.Log, traceID.ReplaceAllString(logTime.ReplaceAllString(line, ""), ""))
+	}
+	return got
+}
+
+// lock is a number's counters as five or ten failures left them.
+func (w town) lock(t *testing.T, number string, until *time.Time, frozen bool) {
+	t.Helper()
+	now := w.Clock.Now()
+	w.exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
+		phone.Index(w.Host.Keys, number), clock.BusinessDay(now), until, frozen)
+}
+
+// Neither the answer nor what the bank writes tells whether a number has an
+// account, nor which part of a login was wrong: a code is asked for, then a login
+// fails, for every kind of number and failure.
+func TestFailuresAreAlike(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	half := w.Clock.Now().Add(30 * time.Minute)
+	stranger := login.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}
+	w.want(t, w.phone, stranger, "LOGIN_FAILED") // the first call of a minute leaves a counter of rate
+	otptest.Ask(t, w.Bank, w.phone, otp.Login, stranger.Phone)
+	var sent, failed *trace
+	for i, tt := range []struct {
+		name             string
+		customer, signed bool
+		locked           *time.Time
+		frozen           bool
+		noCode           bool // asked for
+		password         string
+		right            bool // the code
+	}{
+		{name: "unknown number", password: bank.LoginPassword, right: true},
+		{name: "unknown number, wrong code", password: bank.LoginPassword},
+		{name: "never signed up", customer: true, password: bank.LoginPassword, right: true},
+		{name: "wrong password", customer: true, signed: true, password: "not-it-2026", right: true},
+		{name: "no password", customer: true, signed: true, right: true},
+		{name: "wrong code", customer: true, signed: true, password: bank.LoginPassword},
+		{name: "both wrong", customer: true, signed: true, password: "not-it-2026"},
+		{name: "no code asked for", customer: true, signed: true, noCode: true, password: bank.LoginPassword},
+		{name: "no code asked for, unknown number", noCode: true, password: bank.LoginPassword},
+		{name: "locked", customer: true, signed: true, locked: &half, password: bank.LoginPassword, right: true},
+		{name: "locked, unknown number", locked: &half, password: bank.LoginPassword, right: true},
+		{name: "frozen", customer: true, signed: true, frozen: true, password: bank.LoginPassword, right: true},
+	} {
+		number := fmt.Sprintf("139000000%02d", i)
+		var c seed.Customer
+		switch {
+		case tt.signed:
+			c = w.customer(t, "李四")
+		case tt.customer:
+			c = w.Customer(t, "李四", 0)
+		}
+		if tt.customer {
+			number = c.Phone
+		}
+		w.lock(t, number, tt.locked, tt.frozen)
+		code := "000000"
+		if !tt.noCode {
+			got := w.observe(t, func() bank.Reply {
+				return w.phone.Call(t, send.Function, "", map[string]any{"purpose": otp.Login, "phone": number})
+			})
+			code = otptest.Code(t, w.Bank, otptest.Subject(w.Bank, otp.Login, number))
+			if sent == nil {
+				sent = &got
+			}
+			if diff := cmp.Diff(*sent, got); diff != "" {
+				t.Errorf("%s: asking for a code (-others +this):\n%s", tt.name, diff)
+			}
+		}
+		if !tt.right {
+			code = otptest.Wrong(code)
+		}
+		got := w.observe(t, func() bank.Reply {
+			return w.phone.Call(t, login.Function, "", login.Request{
+				Phone: number, Password: w.phone.Password(t, tt.password), OTP: code,
+			})
+		})
+		if failed == nil {
+			failed = &got
+		}
+		if diff := cmp.Diff(*failed, got); diff != "" {
+			t.Errorf("%s: logging in (-others +this):\n%s", tt.name, diff)
+		}
+	}
+	if failed.Code != "LOGIN_FAILED" {
+		t.Errorf("the failures were %q", failed.Code)
+	}
+	if len(failed.Log) != 1 || len(failed.Access) != 1 {
+		t.Errorf("a failure left %d log lines and %d records, want one each", len(failed.Log), len(failed.Access))
+	}
+	for _, secret := range []string{"13900000000", w.wang.Phone, bank.LoginPassword} {
+		if strings.Contains(w.Log.String(), secret) {
+			t.Errorf("the log shows %q", secret)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package login_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/functions/identity/me"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+func TestCodeLivesSixtySeconds(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{59 * time.Second, ""}, {60*time.Second - time.Millisecond, ""}, {60 * time.Second, "LOGIN_FAILED"},
+		{61 * time.Second, "LOGIN_FAILED"},
+	} {
+		w := newTown(t)
+		right := w.right(t, w.phone)
+		w.Advance(tt.after)
+		if got := w.phone.Call(t, login.Function, "", right); got.Code != tt.want {
+			t.Errorf("%v after it was asked for: %q, want %q", tt.after, got.Code, tt.want)
+		}
+	}
+}
+
+func TestSixthTryAtACodeIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	right := w.right(t, w.phone)
+	wrong := right
+	wrong.OTP = otptest.Wrong(right.OTP)
+	for range 5 {
+		w.want(t, w.phone, wrong, "LOGIN_FAILED")
+		w.exec(t, "DELETE FROM login_attempt") // the password's own bound is not meant here
+	}
+	w.want(t, w.phone, right, "LOGIN_FAILED")
+	w.Advance(time.Minute)
+	w.want(t, w.phone, w.right(t, w.phone), "")
+}
+
+func TestFifthTryAtACodeMayBeRight(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	right := w.right(t, w.phone)
+	wrong := right
+	wrong.OTP = otptest.Wrong(right.OTP)
+	for range 4 {
+		w.want(t, w.phone, wrong, "LOGIN_FAILED")
+		w.exec(t, "DELETE FROM login_attempt")
+	}
+	w.want(t, w.phone, right, "")
+}
+
+func TestCodesForSomethingElse(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	li := w.customer(t, "李四")
+	tablet := w.Device(t, "tablet-of-wang")
+	for _, tt := range []struct {
+		name string
+		code func() string
+	}{
+		{"another device", func() string { return w.ask(t, tablet) }},
+		{"another purpose", func() string { return otptest.Ask(t, w.Bank, w.phone, otp.Register, w.wang.Phone) }},
+		{"another number", func() string { return otptest.Ask(t, w.Bank, w.phone, otp.Login, li.Phone) }},
+	} {
+		w.Advance(time.Minute)
+		if tt.name != "another device" {
+			w.ask(t, w.phone) // there is a code that would be right, but it is not known
+		}
+		w.exec(t, "DELETE FROM login_attempt")
+		r := w.request(t, w.phone, bank.LoginPassword, tt.code())
+		if got := w.phone.Call(t, login.Function, "", r); got.Code != "LOGIN_FAILED" {
+			t.Errorf("%s: %q, want LOGIN_FAILED", tt.name, got.Code)
+		}
+	}
+}
+
+func TestOneCodeLogsInOnce(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "OTP-002")
+	w := newTown(t)
+	earlier := w.right(t, w.phone)
+	w.Advance(time.Minute - time.Second)
+	w.exec(t, "DELETE FROM otp_quota")
+	right := w.right(t, w.phone) // a second before the first would have expired
+	if earlier.OTP != right.OTP {
+		w.want(t, w.phone, earlier, "LOGIN_FAILED")
+	}
+	w.exec(t, "DELETE FROM login_attempt")
+
+	requests := make([]login.Request, 50)
+	for i := range requests {
+		requests[i] = w.solved(t, w.phone, right)
+	}
+	replies := make([]bank.Reply, len(requests))
+	var wait sync.WaitGroup
+	for i, r := range requests {
+		wait.Go(func() { replies[i] = w.phone.Call(t, login.Function, "", r) })
+	}
+	wait.Wait()
+	won := 0
+	for _, r := range replies {
+		if r.Code == "" {
+			won++
+		} else {
+			r.Want(t, "LOGIN_FAILED")
+		}
+	}
+	if told := w.Outbox(t, events.TypeIdentityLoggedIn); won != 1 || len(told) != 1 {
+		t.Fatalf("%d logins won and %d were told of, want one", won, len(told))
+	}
+	w.exec(t, "DELETE FROM login_attempt")
+	w.want(t, w.phone, right, "LOGIN_FAILED") // nor later
+
+	// Wrong tries are limited.
+	w.Advance(time.Minute)
+	w.exec(t, "DELETE FROM login_attempt")
+	next := w.right(t, w.phone)
+	w.exec(t, "UPDATE otp_challenge SET tries = 5")
+	w.want(t, w.phone, next, "LOGIN_FAILED")
+}
+
+func TestSecondLoginEndsTheFirst(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "SESSION-003")
+	w := newTown(t)
+	w.want(t, w.phone, w.right(t, w.phone), "")
+	w.Advance(time.Minute)
+	tablet := w.Device(t, "tablet-of-wang")
+	w.want(t, tablet, w.right(t, tablet), "")
+	reply := w.phone.Call(t, me.Function, "", struct{}{})
+	if reply.Want(t, "SESSION_DISPLACED"); reply.Status != 401 || reply.Problem.Title != "您的账号已在其他设备登录" {
+		t.Errorf("status %d, %q", reply.Status, reply.Problem.Title)
+	}
+	wantSession(t, tablet, "")
+	w.Advance(time.Minute)
+	w.want(t, w.phone, w.right(t, w.phone), "")
+	wantSession(t, w.phone, "")
+	wantSession(t, tablet, "SESSION_DISPLACED")
+
+	// At once, from the two channels of an app that was opened twice.
+	w.Advance(time.Minute)
+	twin := w.Device(t, w.phone.ID)
+	code := w.ask(t, w.phone)
+	devices := []*bank.Device{w.phone, twin}
+	w.phone.Reopen(t)
+	var wait sync.WaitGroup
+	for _, d := range devices {
+		r := w.request(t, d, bank.LoginPassword, code)
+		wait.Go(func() { d.Call(t, login.Function, "", r) })
+	}
+	wait.Wait()
+	live := 0
+	for _, d := range append(devices, tablet) {
+		if d.Call(t, me.Function, "", struct{}{}).Code == "" {
+			live++
+		}
+	}
+	if live != 1 {
+		t.Fatalf("%d sessions live, want 1", live)
+	}
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	right := w.right(t, w.phone)
+	frame := w.phone.Frame(t, login.Function, "", right)
+	w.phone.Send(t, login.Function, frame).Want(t, "")
+	w.phone.Send(t, login.Function, frame).Want(t, "FRAME_REPLAYED")
+	w.want(t, w.phone, right, "LOGIN_FAILED") // in a new frame the code is used
+	stranger := w.Device(t, "phone-of-thief")
+	stranger.Send(t, login.Function, stranger.Frame(t, login.Function, "", right)).Want(t, "LOGIN_FAILED")
+	wantSession(t, stranger, "SESSION_REQUIRED")
+}
+
+// Outside a channel nothing looks at the credentials: no attempt is counted and
+// no try at the code is charged.
+func TestNoLoginOutsideAChannel(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-030")
+	w := newTown(t)
+	right := w.right(t, w.phone)
+	plain := fmt.Sprintf(`{"idempotency_key":"","request":{"phone":%q,"password":"","otp":%q}}`, right.Phone, right.OTP)
+	w.phone.Send(t, login.Function, []byte(plain)).Want(t, "FRAME_REJECTED")
+	nobody := w.Device(t, "phone-of-nobody")
+	nobody.Channel = channel.ID{1}
+	nobody.Send(t, login.Function, nobody.Frame(t, login.Function, "", right)).Want(t, "CHANNEL_EXPIRED")
+	thief := w.Device(t, "phone-of-thief")
+	thief.Channel = w.phone.Channel // without its keys
+	thief.Send(t, login.Function, thief.Frame(t, login.Function, "", right)).Want(t, "FRAME_REJECTED")
+
+	var tries int
+	if err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge").Scan(&tries); err != nil || tries != 0 {
+		t.Errorf("%d tries at the code, %v", tries, err)
+	}
+	if got := w.attempts(t); got != nil {
+		t.Errorf("attempts were counted: %+v", got)
+	}
+	w.want(t, w.phone, right, "")
+}

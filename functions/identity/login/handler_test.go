@@ -1,0 +1,238 @@
+package login_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/captcha/captchatest"
+	"github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/functions/identity/me"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// town is a bank with a customer who has signed up, and her phone.
+type town struct {
+	*bank.Bank
+	phone *bank.Device
+	wang  seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w.wang = w.customer(t, "王小明")
+	return w
+}
+
+// customer is one who has signed up.
+func (w town) customer(t *testing.T, name string) seed.Customer {
+	t.Helper()
+	c := w.Customer(t, name, 0)
+	if err := w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (w town) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := w.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask asks for a login code for the customer; the phone may have one a minute.
+func (w town) ask(t *testing.T, d *bank.Device) string {
+	t.Helper()
+	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
+}
+
+func (w town) request(t *testing.T, d *bank.Device, password, code string) login.Request {
+	t.Helper()
+	return login.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
+}
+
+// right are both factors.
+func (w town) right(t *testing.T, d *bank.Device) login.Request {
+	t.Helper()
+	return w.request(t, d, bank.LoginPassword, w.ask(t, d))
+}
+
+// solved adds a solved graphic code to a request.
+func (w town) solved(t *testing.T, d *bank.Device, r login.Request) login.Request {
+	t.Helper()
+	r.CaptchaID, r.CaptchaAnswer = captchatest.Solved(t, w.Bank, d), captchatest.Answer
+	return r
+}
+
+func (w town) want(t *testing.T, d *bank.Device, r login.Request, code string) {
+	t.Helper()
+	d.Call(t, login.Function, "", r).Want(t, code)
+}
+
+func wantSession(t *testing.T, d *bank.Device, code string) {
+	t.Helper()
+	d.Call(t, me.Function, "", struct{}{}).Want(t, code)
+}
+
+func TestTwoFactorsLogIn(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	var got login.Response
+	wantSession(t, w.phone, "SESSION_REQUIRED")
+	w.phone.Call(t, login.Function, "", w.right(t, w.phone)).Into(t, &got)
+	if diff := cmp.Diff(login.Response{}, got); diff != "" {
+		t.Errorf("the first login tells of an earlier one (-want +got):\n%s", diff)
+	}
+	wantSession(t, w.phone, "")
+
+	w.Advance(time.Minute)
+	tablet := w.Device(t, "tablet-of-wang")
+	again := w.right(t, tablet)
+	public, err := tablet.Key.Public().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.DevicePublicKey = public
+	reply := tablet.Call(t, login.Function, "", again)
+	reply.Want(t, "")
+	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang"}`
+	if string(reply.Body) != earlier {
+		t.Errorf("got %s, want %s", reply.Body, earlier)
+	}
+	var bound []byte
+	err = w.Host.DB.Pool().QueryRow(t.Context(),
+		"SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2", w.wang.ID, tablet.ID).Scan(&bound)
+	if err != nil || !cmp.Equal(bound, public) {
+		t.Errorf("bound %x, %v", bound, err)
+	}
+	var told []events.IdentityLoggedIn
+	for _, e := range w.Outbox(t, events.TypeIdentityLoggedIn) {
+		var data events.IdentityLoggedIn
+		if err := json.Unmarshal(e.Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, data)
+	}
+	id := w.wang.ID.String()
+	want := []events.IdentityLoggedIn{
+		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP},
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// A graphic code is no factor either.
+func TestOneFactorIsNotEnough(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-003", "CAPTCHA-003")
+	w := newTown(t)
+	code := w.ask(t, w.phone)
+	tablet := w.Device(t, "tablet-of-wang")
+	toChannelKey, err := sm.Encrypt(w.Host.Keys.Signer(keys.Channel).Public(),
+		append(w.phone.Channel[:], bank.LoginPassword...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := w.phone.Password(t, bank.LoginPassword)
+	for _, tt := range []struct {
+		name     string
+		password []byte
+		code     string
+		captcha  bool
+		want     string
+	}{
+		{"password alone", sealed, "", false, "LOGIN_FAILED"},
+		{"code alone", nil, code, false, "LOGIN_FAILED"},
+		{"neither", nil, "", false, "LOGIN_FAILED"},
+		{"graphic code alone", nil, "", true, "LOGIN_FAILED"},
+		{"graphic code and password", sealed, "", true, "LOGIN_FAILED"},
+		{"graphic code and code", nil, code, true, "LOGIN_FAILED"},
+		{"graphic code for code", sealed, captchatest.Answer, true, "LOGIN_FAILED"},
+		{"wrong password", w.phone.Password(t, "tide-2026y"), code, false, "LOGIN_FAILED"},
+		{"password in capitals", w.phone.Password(t, "TIDE-2026X"), code, false, "LOGIN_FAILED"},
+		{"empty password", w.phone.Password(t, ""), code, false, "LOGIN_FAILED"},
+		{"trade password", w.phone.Password(t, bank.TradePassword), code, false, "LOGIN_FAILED"},
+		{"password in clear", []byte(bank.LoginPassword), code, false, "LOGIN_FAILED"},
+		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "LOGIN_FAILED"},
+		{"password sealed to another key", toChannelKey, code, false, "LOGIN_FAILED"},
+		{"wrong code", sealed, otptest.Wrong(code), false, "LOGIN_FAILED"},
+		{"code with more after it", sealed, code + "0", false, "LOGIN_FAILED"},
+		{"code but for its last digit", sealed, code[:5], false, "LOGIN_FAILED"},
+		{"both", sealed, code, false, ""},
+	} {
+		w.exec(t, "DELETE FROM login_attempt")
+		w.exec(t, "UPDATE otp_challenge SET tries = 0")
+		r := login.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
+		if tt.captcha {
+			r = w.solved(t, w.phone, r)
+		}
+		session := "SESSION_REQUIRED"
+		if tt.want == "" {
+			session = ""
+		}
+		if got := w.phone.Call(t, login.Function, "", r); got.Code != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
+		}
+		if got := w.phone.Call(t, me.Function, "", struct{}{}); got.Code != session {
+			t.Errorf("%s: the next call got %q, want %q", tt.name, got.Code, session)
+		}
+	}
+}
+
+func TestMalformedRequests(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	for _, tt := range []struct{ name, body, field string }{
+		{"no phone", `{"password":"","otp":"123456"}`, "phone"},
+		{"short phone", `{"phone":"1381000791","password":"","otp":"123456"}`, "phone"},
+		{"long phone", `{"phone":"138100079190","password":"","otp":"123456"}`, "phone"},
+		{"landline", `{"phone":"12810007919","password":"","otp":"123456"}`, "phone"},
+		{"full-width digits", `{"phone":"１３８１０００７９１９","password":"","otp":"123456"}`, "phone"},
+		{"number for phone", `{"phone":13810007919,"password":"","otp":"123456"}`, "phone"},
+		{"number for code", `{"phone":"13810007919","password":"","otp":123456}`, "otp"},
+		{"no device key", `{"phone":"13810007919","password":"","otp":"","device_public_key":"AAAA"}`, "device_public_key"},
+		{"password not base64", `{"phone":"13810007919","password":"?","otp":""}`, ""},
+		{"customer named", `{"phone":"13810007919","password":"","otp":"","customer_id":"x"}`, ""},
+		{"nothing", `null`, "phone"},
+		{"list", `[]`, ""},
+	} {
+		got := w.phone.Call(t, login.Function, "", json.RawMessage(tt.body))
+		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
+			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
+		}
+	}
+	if got := w.attempts(t); got != nil {
+		t.Errorf("attempts were counted: %+v", got)
+	}
+}
+
+func TestDependenciesDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	r := w.right(t, w.phone)
+	broken := bank.On(t, pgtest.Broken(t))
+	d := broken.Device(t, "phone-of-wang")
+	d.Call(t, login.Function, "", login.Request{Phone: w.wang.Phone, OTP: "123456"}).Want(t, "SERVICE_UNAVAILABLE")
+
+	// The graphic code can't be checked: nothing is taken on trust.
+	r = w.solved(t, w.phone, r)
+	w.Redis.SetError("down")
+	w.want(t, w.phone, r, "SERVICE_UNAVAILABLE")
+	w.Redis.SetError("")
+	wantSession(t, w.phone, "SESSION_REQUIRED")
+}

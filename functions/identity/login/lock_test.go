@@ -1,0 +1,202 @@
+package login_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/functions/captcha/captchatest"
+	"github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/shared/phone"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+type attempts struct {
+	Failures, Day  int
+	Locked, Frozen bool
+}
+
+// attempts are the number's counters; nil if there are none.
+func (w town) attempts(t *testing.T) *attempts {
+	t.Helper()
+	var a attempts
+	err := w.Host.DB.Pool().QueryRow(t.Context(), `
+SELECT failures, day_failures, locked_until > $2, frozen FROM login_attempt WHERE phone_bidx = $1`,
+		phone.Index(w.Host.Keys, w.wang.Phone), w.Clock.Now()).Scan(&a.Failures, &a.Day, &orFalse{&a.Locked}, &a.Frozen)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &a
+}
+
+// orFalse reads a boolean that may be null.
+type orFalse struct{ to *bool }
+
+func (o *orFalse) Scan(value any) error {
+	*o.to, _ = value.(bool)
+	return nil
+}
+
+// fail fails to log in as often as asked, with a solved graphic code each time.
+func (w town) fail(t *testing.T, times int) {
+	t.Helper()
+	for range times {
+		w.want(t, w.phone, w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", "")), "LOGIN_FAILED")
+	}
+}
+
+func (w town) wantAttempts(t *testing.T, want attempts) {
+	t.Helper()
+	if diff := cmp.Diff(&want, w.attempts(t)); diff != "" {
+		t.Fatalf("counters (-want +got):\n%s", diff)
+	}
+}
+
+func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-011")
+	w := newTown(t)
+	for range 3 {
+		w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "LOGIN_FAILED")
+	}
+	right := w.right(t, w.phone)
+	w.want(t, w.phone, right, "CAPTCHA_REQUIRED")
+	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "CAPTCHA_REQUIRED")
+	unknown := right
+	unknown.CaptchaID, unknown.CaptchaAnswer = "no such code", "123456"
+	w.want(t, w.phone, unknown, "CAPTCHA_REJECTED")
+	wrong := w.solved(t, w.phone, right)
+	wrong.CaptchaAnswer = "123456"
+	w.want(t, w.phone, wrong, "CAPTCHA_REJECTED")
+	wrong.CaptchaAnswer = captchatest.Answer
+	w.want(t, w.phone, wrong, "CAPTCHA_REJECTED") // the wrong answer used it up
+	wantSession(t, w.phone, "SESSION_REQUIRED")
+	w.wantAttempts(t, attempts{Failures: 3, Day: 3})
+
+	w.want(t, w.phone, w.solved(t, w.phone, right), "")
+	wantSession(t, w.phone, "")
+	w.wantAttempts(t, attempts{})
+
+	// The second threshold freezes the password.
+	w.fail(t, 5)
+	w.Advance(time.Minute)
+	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
+}
+
+func TestGraphicCodeIsGoodOnce(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	wrong := w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
+	w.want(t, w.phone, wrong, "LOGIN_FAILED")
+	w.want(t, w.phone, wrong, "CAPTCHA_REJECTED")
+	late := w.solved(t, w.phone, wrong)
+	w.Advance(2*time.Minute + time.Second)
+	w.want(t, w.phone, late, "CAPTCHA_REJECTED")
+	w.wantAttempts(t, attempts{Failures: 1, Day: 1})
+}
+
+func TestFifthTryMayStillBeRight(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.fail(t, 4)
+	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "")
+	w.wantAttempts(t, attempts{})
+}
+
+func TestFifthFailureLocksForHalfAnHour(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-010")
+	w := newTown(t)
+	w.fail(t, 5)
+	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
+	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
+	w.Advance(30*time.Minute - time.Second)
+	right := w.right(t, w.phone)
+	w.want(t, w.phone, w.solved(t, w.phone, right), "LOGIN_FAILED")
+	wantSession(t, w.phone, "SESSION_REQUIRED")
+	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true}) // trying does not prolong it
+	w.Advance(time.Second)
+	w.want(t, w.phone, right, "") // and the graphic code's count starts anew
+	wantSession(t, w.phone, "")
+	w.wantAttempts(t, attempts{})
+
+	// Ten in a day freeze for good.
+	w.fail(t, 5)
+	w.Advance(30 * time.Minute)
+	w.fail(t, 5)
+	w.wantAttempts(t, attempts{Failures: 5, Day: 10, Locked: true, Frozen: true})
+	for _, wait := range []time.Duration{30 * time.Minute, 24 * time.Hour, 30 * 24 * time.Hour} {
+		w.Advance(wait)
+		w.phone.Reopen(t)
+		w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
+		wantSession(t, w.phone, "SESSION_REQUIRED")
+	}
+}
+
+func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.fail(t, 5)
+	w.Advance(30 * time.Minute)
+	w.fail(t, 4)
+	w.wantAttempts(t, attempts{Failures: 4, Day: 9})
+	w.Advance(13*time.Hour + 30*time.Minute) // midnight in Shanghai
+	w.phone.Reopen(t)
+	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "CAPTCHA_REQUIRED") // failures in a row know no day
+	w.fail(t, 1)
+	w.wantAttempts(t, attempts{Failures: 5, Day: 1, Locked: true})
+	w.Advance(30 * time.Minute)
+	w.want(t, w.phone, w.right(t, w.phone), "")
+}
+
+func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-010")
+	w := newTown(t)
+	guesses := make([]login.Request, 30)
+	for i := range guesses {
+		guesses[i] = w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
+	}
+	var wait sync.WaitGroup
+	for _, g := range guesses {
+		wait.Go(func() { w.phone.Call(t, login.Function, "", g).Want(t, "LOGIN_FAILED") })
+	}
+	wait.Wait()
+	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
+	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
+	w.Advance(30 * time.Minute)
+	w.want(t, w.phone, w.right(t, w.phone), "")
+
+	// A locked number stays so however often it is tried.
+	w.fail(t, 5)
+	w.Advance(30 * time.Minute)
+	w.fail(t, 4)
+	w.Advance(time.Minute)
+	w.fail(t, 1)
+	for range 3 {
+		w.fail(t, 1)
+		w.Advance(12 * time.Hour)
+		w.phone.Reopen(t)
+	}
+	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
+}
+
+// One number's failures are no other's.
+func TestCountersAreByNumber(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	li := w
+	li.wang = w.customer(t, "李四")
+	w.fail(t, 5)
+	d := w.Device(t, "phone-of-li")
+	li.want(t, d, li.request(t, d, bank.LoginPassword, li.ask(t, d)), "")
+	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
+}

@@ -1,0 +1,368 @@
+package register_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/identity/register"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// town is a bank with a customer who has not signed up, and her phone.
+type town struct {
+	*bank.Bank
+	phone *bank.Device
+	wang  seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	return town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 5_00, 0)}
+}
+
+func (w town) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := w.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w town) ask(t *testing.T) string {
+	t.Helper()
+	return otptest.Ask(t, w.Bank, w.phone, otp.Register, w.wang.Phone)
+}
+
+// right is an application in which everything is.
+func (w town) right(t *testing.T, code string) register.Request {
+	t.Helper()
+	public, err := w.phone.Key.Public().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return register.Request{
+		Name: w.wang.Name, IDNo: w.wang.IDNo, CardNo: w.wang.Accounts[0].No, Phone: w.wang.Phone, OTP: code,
+		CardPassword:  w.phone.Password(t, bank.CardPassword),
+		LoginPassword: w.phone.Password(t, bank.LoginPassword), TradePassword: w.phone.Password(t, bank.TradePassword),
+		DevicePublicKey: public,
+	}
+}
+
+func (w town) apply(t *testing.T, r register.Request) bank.Reply {
+	t.Helper()
+	return w.phone.Call(t, register.Function, uuid.NewString(), r)
+}
+
+func (w town) wantSignedUp(t *testing.T, want int) {
+	t.Helper()
+	var credentials, devices int
+	err := w.Host.DB.Pool().QueryRow(t.Context(),
+		"SELECT (SELECT count(*) FROM credential), (SELECT count(*) FROM device)").Scan(&credentials, &devices)
+	told := len(w.Outbox(t, events.TypeIdentityRegistered))
+	if err != nil || credentials != want || devices != want || told != want {
+		t.Fatalf("%d credentials, %d devices and %d events (%v), want %d of each", credentials, devices, told, err, want)
+	}
+}
+
+func TestSigningUpOnce(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	r := w.right(t, w.ask(t))
+	first := w.phone.Call(t, register.Function, "key", r)
+	if first.Want(t, ""); string(first.Body) != `{"registered":true}` {
+		t.Errorf("got %s", first.Body)
+	}
+	again := w.phone.Call(t, register.Function, "key", r)
+	if again.Want(t, ""); string(again.Body) != string(first.Body) {
+		t.Errorf("the repeated request got another answer: %s", again.Body)
+	}
+	w.wantSignedUp(t, 1)
+	other := r
+	other.Name = "王大明"
+	w.phone.Call(t, register.Function, "key", other).Want(t, "IDEMPOTENCY_KEY_REUSED")
+	w.phone.Call(t, register.Function, "", r).Want(t, "IDEMPOTENCY_KEY_MISSING")
+
+	var key []byte
+	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2",
+		w.wang.ID, w.phone.ID).Scan(&key)
+	if err != nil || !cmp.Equal(key, r.DevicePublicKey) {
+		t.Errorf("bound %x, %v", key, err)
+	}
+	var told events.IdentityRegistered
+	if err := json.Unmarshal(w.Outbox(t, events.TypeIdentityRegistered)[0].Data, &told); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(events.IdentityRegistered{CustomerID: w.wang.ID.String(), DeviceID: w.phone.ID}, told); diff != "" {
+		t.Errorf("event (-want +got):\n%s", diff)
+	}
+}
+
+var traceID = regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
+
+// Which of the five elements was wrong, or the code, or that the identity has
+// signed up already, is nobody's to know.
+func TestEveryElementMustMatch(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "ACCT-013", "ACCT-016")
+	w := newTown(t)
+	li := w.Customer(t, "李四", 0)
+	code := w.ask(t)
+	other := otptest.Ask(t, w.Bank, w.phone, otp.Register, li.Phone)
+	w.exec(t, "UPDATE account SET state = 'lost' WHERE id = $1", li.AccountIDs[0])
+	refused := ""
+	for _, tt := range []struct {
+		name   string
+		change func(*register.Request)
+	}{
+		{"name", func(r *register.Request) { r.Name = "王大明" }},
+		{"another's name", func(r *register.Request) { r.Name = li.Name }},
+		{"identity number", func(r *register.Request) { r.IDNo = "110101199003070002" }},
+		{"another's identity number", func(r *register.Request) { r.IDNo = li.IDNo }},
+		{"no such card", func(r *register.Request) { r.CardNo = "622848009999999" }},
+		{"another's card", func(r *register.Request) { r.CardNo = li.Accounts[0].No }},
+		{"an account without a card password", func(r *register.Request) { r.CardNo = w.wang.Accounts[1].No }},
+		{"card password", func(r *register.Request) { r.CardPassword = w.phone.Password(t, "851938") }},
+		{"no card password", func(r *register.Request) { r.CardPassword = nil }},
+		{"card password in clear", func(r *register.Request) { r.CardPassword = []byte(bank.CardPassword) }},
+		{"phone", func(r *register.Request) { r.Phone = "13900000000" }},
+		{"another's phone, with its code", func(r *register.Request) { r.Phone, r.OTP = li.Phone, other }},
+		{"another's code", func(r *register.Request) { r.OTP = other }},
+		{"code", func(r *register.Request) { r.OTP = otptest.Wrong(code) }},
+		{"no code", func(r *register.Request) { r.OTP = "" }},
+		{"another, whose account is lost", func(r *register.Request) {
+			r.Name, r.IDNo, r.CardNo, r.Phone, r.OTP = li.Name, li.IDNo, li.Accounts[0].No, li.Phone, other
+		}},
+	} {
+		w.exec(t, "UPDATE otp_challenge SET tries = 0")
+		r := w.right(t, code)
+		tt.change(&r)
+		got := w.apply(t, r)
+		if got.Code != "REGISTRATION_REFUSED" {
+			t.Errorf("%s: %q, want REGISTRATION_REFUSED", tt.name, got.Code)
+		}
+		body := traceID.ReplaceAllString(string(got.Body), "")
+		if refused == "" {
+			refused = body
+		}
+		if body != refused {
+			t.Errorf("%s: %s, others got %s", tt.name, body, refused)
+		}
+	}
+	w.wantSignedUp(t, 0)
+	w.exec(t, "UPDATE otp_challenge SET tries = 0")
+	w.apply(t, w.right(t, code)).Want(t, "")
+	w.wantSignedUp(t, 1)
+	w.Advance(time.Minute)
+	if got := w.apply(t, w.right(t, w.ask(t))); traceID.ReplaceAllString(string(got.Body), "") != refused {
+		t.Errorf("signed up already: %s, others got %s", got.Body, refused)
+	}
+	w.wantSignedUp(t, 1)
+}
+
+func TestLostAndClosedAccountsDoNotSignUp(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	code := w.ask(t)
+	for _, state := range []string{"lost", "frozen", "closed"} {
+		w.exec(t, "UPDATE account SET state = $2 WHERE id = $1", w.wang.AccountIDs[0], state)
+		w.apply(t, w.right(t, code)).Want(t, "REGISTRATION_REFUSED")
+	}
+	w.wantSignedUp(t, 0)
+	w.exec(t, "UPDATE account SET state = 'open'")
+	w.apply(t, w.right(t, code)).Want(t, "")
+}
+
+func TestTwoSignUpsAtOnce(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "ACCT-016")
+	for _, tt := range []struct {
+		name string
+		code func(t *testing.T, w town) // makes the code good for more than one
+	}{
+		{"with one code", func(*testing.T, town) {}},
+		{"with codes of their own", func(t *testing.T, w town) {
+			t.Helper()
+			w.exec(t, `
+CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestamptz) RETURNS void LANGUAGE sql AS ''`)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t)
+			code := w.ask(t)
+			tt.code(t, w)
+			var wait sync.WaitGroup
+			replies := make([]bank.Reply, 4)
+			for i := range replies {
+				r := w.right(t, code)
+				wait.Go(func() { replies[i] = w.apply(t, r) })
+			}
+			wait.Wait()
+			won := 0
+			for _, r := range replies {
+				if r.Code == "" {
+					won++
+				} else {
+					r.Want(t, "REGISTRATION_REFUSED")
+				}
+			}
+			if won != 1 {
+				t.Errorf("%d signed up, want 1", won)
+			}
+			w.wantSignedUp(t, 1)
+		})
+	}
+}
+
+// A twin that comes while the first is at work may find the code used.
+func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	r := w.right(t, w.ask(t))
+	replies := make([]bank.Reply, 4)
+	var wait sync.WaitGroup
+	for i := range replies {
+		wait.Go(func() { replies[i] = w.phone.Call(t, register.Function, "key", r) })
+	}
+	wait.Wait()
+	for _, got := range replies {
+		if got.Code != "REGISTRATION_REFUSED" && string(got.Body) != `{"registered":true}` {
+			t.Errorf("a twin got %d %s", got.Status, got.Body)
+		}
+	}
+	w.phone.Call(t, register.Function, "key", r).Want(t, "")
+	w.wantSignedUp(t, 1)
+}
+
+// The lists are those of the requirements; functions/identity has the whole table.
+func TestWeakPasswords(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "PWD-002", "PWD-012")
+	w := newTown(t)
+	code := w.ask(t)
+	type row struct{ login, trade, field string }
+	rows := []row{
+		{"abc12", bank.TradePassword, "login_password"}, {"abcdef", bank.TradePassword, "login_password"},
+		{"738291", bank.TradePassword, "login_password"}, {"", bank.TradePassword, "login_password"},
+		{w.wang.Phone + "a", bank.TradePassword, "login_password"},
+		{"a" + w.wang.IDNo[6:14], bank.TradePassword, "login_password"},
+		{bank.LoginPassword, w.wang.Phone[5:], "trade_password"},
+		{bank.LoginPassword, w.wang.IDNo[8:14], "trade_password"},
+		{bank.LoginPassword, "", "trade_password"}, {bank.LoginPassword, "12345", "trade_password"},
+		{"x739164", "739164", "trade_password"},
+	}
+	for _, regular := range []string{"111111", "123456", "654321", "121212", "112233", "888888"} {
+		rows = append(rows, row{bank.LoginPassword, regular, "trade_password"})
+	}
+	for _, tt := range rows {
+		r := w.right(t, code)
+		r.LoginPassword, r.TradePassword = w.phone.Password(t, tt.login), w.phone.Password(t, tt.trade)
+		got := w.apply(t, r)
+		if got.Code != "PASSWORD_WEAK" || got.Problem.Field != tt.field {
+			t.Errorf("%q and %q: %q of %q, want PASSWORD_WEAK of %s", tt.login, tt.trade, got.Code, got.Problem.Field, tt.field)
+		}
+	}
+	w.wantSignedUp(t, 0)
+	good := w.right(t, code) // no try at the code was charged for any of them
+	good.LoginPassword = w.phone.Password(t, "abc123x")
+	w.apply(t, good).Want(t, "")
+	w.wantSignedUp(t, 1)
+}
+
+func TestMalformedRequests(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	raw, err := json.Marshal(w.right(t, "123456"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, field string
+		value       any
+	}{
+		{"no name", "name", ""},
+		{"name of 61", "name", strings.Repeat("明", 61)},
+		{"name of 61 letters", "name", strings.Repeat("m", 61)},
+		{"name of another type", "name", 7},
+		{"short identity number", "id_no", "11010119900307001"},
+		{"long identity number", "id_no", "1101011990030700110"},
+		{"no card", "card_no", ""},
+		{"long card", "card_no", strings.Repeat("6", 33)},
+		{"no phone", "phone", "1381000791"},
+		{"no device key", "device_public_key", ""},
+		{"a device key that is none", "device_public_key", "AAAA"},
+		{"number for password", "login_password", 123456},
+	} {
+		var fields map[string]any
+		if err := json.Unmarshal(raw, &fields); err != nil {
+			t.Fatal(err)
+		}
+		fields[tt.field] = tt.value
+		got := w.phone.Call(t, register.Function, fmt.Sprint("key ", tt.name), fields)
+		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
+			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
+		}
+	}
+	for _, body := range []string{
+		strings.Replace(string(raw), "{", `{"customer_id":"x",`, 1), strings.Replace(string(raw), "{", `{"risk_grade":0,`, 1),
+		"[]", `""`, string(raw) + "{}",
+	} {
+		if got := w.apply(t, w.right(t, "")); got.Code == "" {
+			t.Fatal("an application without a code passed")
+		}
+		clear := fmt.Sprintf(`{"idempotency_key":"k","request":%s}`, body)
+		frame := w.phone.FrameAt(t, register.Function, w.Clock.Now(), []byte(clear))
+		w.phone.Send(t, register.Function, frame).Want(t, "INPUT_INVALID")
+	}
+	w.wantSignedUp(t, 0)
+}
+
+func TestCodeIsOfThisDeviceAndPurpose(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	thief := w.Device(t, "phone-of-thief")
+	for _, ask := range []func() string{
+		func() string { return otptest.Ask(t, w.Bank, thief, otp.Register, w.wang.Phone) },
+		func() string { return otptest.Ask(t, w.Bank, w.phone, otp.Login, w.wang.Phone) },
+	} {
+		w.Advance(time.Minute)
+		w.apply(t, w.right(t, ask())).Want(t, "REGISTRATION_REFUSED")
+	}
+	w.Advance(time.Minute)
+	late := w.right(t, w.ask(t))
+	w.Advance(time.Minute)
+	w.apply(t, late).Want(t, "REGISTRATION_REFUSED")
+	tried := w.right(t, w.ask(t))
+	wrong := tried
+	wrong.OTP = otptest.Wrong(tried.OTP)
+	for range 5 {
+		w.apply(t, wrong).Want(t, "REGISTRATION_REFUSED")
+	}
+	w.apply(t, tried).Want(t, "REGISTRATION_REFUSED")
+	w.wantSignedUp(t, 0)
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	r := w.right(t, w.ask(t))
+	b := bank.On(t, pgtest.Broken(t))
+	b.Host.Keys = w.Host.Keys
+	d := b.Device(t, "phone-of-wang")
+	d.Call(t, register.Function, "key", r).Want(t, "SERVICE_UNAVAILABLE")
+}
