@@ -29,12 +29,39 @@ redis.call('EXPIRE', KEYS[2], ARGV[3])
 return {'login', login[1], login[2]}
 `)
 
-// displaceScript turns a login into the notice that a later one ended it, if it
-// still is that customer's.
-var displaceScript = redis.NewScript(`
-if redis.call('HGET', KEYS[1], 'customer') ~= ARGV[1] then return 0 end
+// A customer's logins are numbered in one place, so that they have an order that
+// no instance's clock decides. turnScript gives the next number; startScript
+// writes a login, unless a later one of the customer stands on the channel; then
+// pointScript names the login that is to end: the one before, or, if a later one
+// was faster, this one. displaceScript ends it, and never a later one.
+var (
+	turnScript = redis.NewScript(`
+local turn = math.max(tonumber(redis.call('HGET', KEYS[1], 'turn') or '0') + 1, tonumber(ARGV[1]))
+redis.call('HSET', KEYS[1], 'turn', string.format('%d', turn))
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return turn
+`)
+	startScript = redis.NewScript(`
+local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
+if seen[1] == ARGV[1] and tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'customer', ARGV[1], 'turn', ARGV[2], 'at', ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1
+`)
+	pointScript = redis.NewScript(`
+local live = redis.call('HMGET', KEYS[1], 'channel', 'live')
+if live[2] and tonumber(live[2]) > tonumber(ARGV[2]) then return {ARGV[1], ARGV[2]} end
+redis.call('HSET', KEYS[1], 'channel', ARGV[1], 'live', ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return {live[1] or '', live[2] or '0'}
+`)
+	displaceScript = redis.NewScript(`
+local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
+if seen[1] ~= ARGV[1] or tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'displaced', '1')
 redis.call('EXPIRE', KEYS[1], 900)
 return 1
 `)
+)

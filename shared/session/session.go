@@ -193,27 +193,30 @@ func (s *Store) AllowAddress(ctx context.Context, address string, rate Rate) err
 }
 
 // Start makes the customer's login live on the channel and ends the one before.
-// Of logins that race, the last to take the pointer lives and has ended every
-// other, since each writes its session before it takes the pointer.
+// Of logins that race, the last in turn lives and every other has ended, since
+// each writes its session before it takes the pointer.
 func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
-	pipe := s.redis.TxPipeline()
-	pipe.Del(ctx, loginKey(id))
-	pipe.HSet(ctx, loginKey(id), "customer", customer.String(), "at", s.clock.Now().UnixMilli())
-	pipe.Expire(ctx, loginKey(id), s.config.Idle)
-	if _, err := pipe.Exec(ctx); err != nil {
+	now, pointer := s.clock.Now().UnixMilli(), "logins:"+customer.String()
+	kept := int64((s.config.ChannelLife + s.config.Idle) / time.Second)
+	turn, err := turnScript.Run(ctx, s.redis, []string{pointer}, now, kept).Int64()
+	if err != nil {
 		return unavailable(err)
 	}
-	pointer := "customer:" + customer.String()
-	before, err := s.redis.SetArgs(ctx, pointer, hex.EncodeToString(id[:]),
-		redis.SetArgs{Get: true, TTL: s.config.ChannelLife + s.config.Idle}).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	err = startScript.Run(ctx, s.redis, []string{loginKey(id)},
+		customer.String(), turn, now, int64(s.config.Idle/time.Second)).Err()
+	if err != nil {
+		return unavailable(err)
+	}
+	ended, err := pointScript.Run(ctx, s.redis, []string{pointer}, hex.EncodeToString(id[:]), turn, kept).StringSlice()
+	if err != nil {
 		return unavailable(err)
 	}
 	var earlier channel.ID
-	if n, err := hex.Decode(earlier[:], []byte(before)); err != nil || n != len(earlier) || earlier == id {
+	if n, err := hex.Decode(earlier[:], []byte(ended[0])); err != nil || n != len(earlier) {
 		return nil
 	}
-	if err := displaceScript.Run(ctx, s.redis, []string{loginKey(earlier)}, customer.String()).Err(); err != nil {
+	err = displaceScript.Run(ctx, s.redis, []string{loginKey(earlier)}, customer.String(), ended[1]).Err()
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil

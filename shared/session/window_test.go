@@ -1,0 +1,215 @@
+package session_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/session"
+)
+
+const greatest = 1<<53 - 1 // the greatest sequence that the runtime lets through
+
+func TestEachSequenceOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, eachSequenceOnce)
+}
+
+func eachSequenceOnce(t *testing.T, h hall) {
+	for _, tt := range []struct {
+		name string
+		sent []uint64
+		good []bool
+	}{
+		{"in order", []uint64{1, 2, 3}, []bool{true, true, true}},
+		{"zero", []uint64{0, 1, 0}, []bool{false, true, false}},
+		{"repeated", []uint64{1, 1, 2, 1}, []bool{true, false, true, false}},
+		{"out of order", []uint64{5, 3, 4, 3, 5, 6}, []bool{true, true, true, false, false, true}},
+		{"the window's last slot", []uint64{100, 37, 37}, []bool{true, true, false}},
+		{"one behind the window", []uint64{100, 36, 35, 1}, []bool{true, false, false, false}},
+		{
+			"the window moves on",
+			[]uint64{100, 101, 37, 38, 165, 101, 102},
+			[]bool{true, true, false, true, true, false, true},
+		},
+		{"a slot used again", []uint64{1, 65, 1, 129, 65, 66}, []bool{true, true, false, true, false, true}},
+		{"the first is far ahead", []uint64{1 << 40, 1}, []bool{true, false}},
+		{
+			"to the greatest",
+			[]uint64{1, greatest, 2, greatest - 63, greatest - 64, greatest, greatest - 63},
+			[]bool{true, true, false, true, false, false, false},
+		},
+	} {
+		l := h.open(t, "phone")
+		for i, sequence := range tt.sent {
+			_, err := h.Accept(t.Context(), l.id, sequence, plenty)
+			if tt.good[i] != (err == nil) || err != nil && !errors.Is(err, session.ErrReplayed) {
+				t.Errorf("%s: %d, the %d. of %v: %v", tt.name, sequence, i+1, tt.sent, err)
+			}
+		}
+	}
+}
+
+// In any order, on any instance: a sequence is taken if it was not taken before
+// and is less than 64 behind the greatest.
+func TestWindowIsWhatItSays(t *testing.T) {
+	t.Parallel()
+	onBoth(t, windowIsWhatItSays)
+}
+
+func windowIsWhatItSays(t *testing.T, h hall) {
+	stores := []*session.Store{h.Store, h.instance(t)}
+	var last atomic.Uint64
+	rapid.Check(t, func(r *rapid.T) {
+		id := channel.ID{0: byte(last.Add(1)), 1: byte(last.Load() >> 8)}
+		must(t, h.OpenChannel(t.Context(), id, session.Channel{}))
+		taken, top := map[uint64]bool{}, uint64(0)
+		for range rapid.IntRange(1, 60).Draw(r, "frames") {
+			sequence := rapid.Uint64Range(0, 300).Draw(r, "sequence")
+			if rapid.Bool().Draw(r, "near") {
+				sequence = max(70, top) - 70 + rapid.Uint64Range(0, 80).Draw(r, "offset")
+			}
+			good := sequence > 0 && !taken[sequence] && sequence+64 > top
+			_, err := rapid.SampledFrom(stores).Draw(r, "instance").Accept(t.Context(), id, sequence, plenty)
+			if good != (err == nil) || err != nil && !errors.Is(err, session.ErrReplayed) {
+				r.Fatalf("%d with %d the greatest: %v, want taken: %v", sequence, top, err, good)
+			}
+			if good {
+				taken[sequence], top = true, max(top, sequence)
+			}
+		}
+	})
+}
+
+func TestOneOfManyEqualFramesIsAccepted(t *testing.T) {
+	t.Parallel()
+	onBoth(t, oneOfManyEqualFramesIsAccepted)
+}
+
+func oneOfManyEqualFramesIsAccepted(t *testing.T, h hall) {
+	l := h.open(t, "phone")
+	stores := []*session.Store{h.Store, h.instance(t)}
+	for sequence := range uint64(5) {
+		var accepted, replayed atomic.Int64
+		var callers sync.WaitGroup
+		for n := range 50 {
+			callers.Go(func() {
+				switch _, err := stores[n%2].Accept(t.Context(), l.id, sequence+1, plenty); {
+				case err == nil:
+					accepted.Add(1)
+				case errors.Is(err, session.ErrReplayed):
+					replayed.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		callers.Wait()
+		if accepted.Load() != 1 || replayed.Load() != 49 {
+			t.Errorf("%d accepted and %d refused, want 1 and 49", accepted.Load(), replayed.Load())
+		}
+	}
+}
+
+// A sequence belongs to its channel.
+func TestChannelsCountForThemselves(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	for range 3 {
+		if _, err := h.open(t, "phone").call(t, h.Store); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRateOfAChannel(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	rate := session.Rate{Class: "auth", Limit: 3, Per: time.Minute}
+	stores := []*session.Store{h.Store, h.instance(t)}
+	l, other := h.open(t, "phone"), h.open(t, "pad")
+	call := func(l *line, rate session.Rate) error {
+		l.next++
+		_, err := stores[l.next%2].Accept(t.Context(), l.id, l.next, rate)
+		return err
+	}
+	for range rate.Limit {
+		must(t, call(l, rate))
+	}
+	err := call(l, rate)
+	var refused interface{ RetryAfter() time.Duration }
+	if !errors.Is(err, session.ErrRateLimited) || !errors.As(err, &refused) || refused.RetryAfter() != time.Minute {
+		t.Errorf("one too many: %v", err)
+	}
+	must(t, call(l, plenty))   // another class
+	must(t, call(other, rate)) // another channel
+	h.advance(59 * time.Second)
+	if err := call(l, rate); !errors.Is(err, session.ErrRateLimited) {
+		t.Errorf("a second before the minute is over: %v", err)
+	}
+	h.advance(time.Second)
+	must(t, call(l, rate))
+}
+
+// A replayed frame costs its owner nothing; a frame above the rate is spent.
+func TestReplaysDoNotUseUpTheRate(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	l := h.open(t, "phone")
+	rate := session.Rate{Class: "default", Limit: 2, Per: time.Minute}
+	accept := func(sequence uint64) error {
+		_, err := h.Accept(t.Context(), l.id, sequence, rate)
+		return err
+	}
+	must(t, accept(1))
+	for range 5 {
+		if err := accept(1); !errors.Is(err, session.ErrReplayed) {
+			t.Fatalf("replayed: %v", err)
+		}
+	}
+	must(t, accept(2))
+	if err := accept(3); !errors.Is(err, session.ErrRateLimited) {
+		t.Errorf("above the rate: %v", err)
+	}
+	h.advance(time.Minute)
+	if err := accept(3); !errors.Is(err, session.ErrReplayed) {
+		t.Errorf("the frame above the rate, again: %v", err)
+	}
+}
+
+func TestRateOfAnAddress(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	const address = "203.0.113.77"
+	rate := session.Rate{Class: "open", Limit: 40, Per: time.Minute}
+	stores := []*session.Store{h.Store, h.instance(t)}
+	var allowed atomic.Int64
+	var callers sync.WaitGroup
+	for n := range 60 {
+		callers.Go(func() {
+			err := stores[n%2].AllowAddress(t.Context(), address, rate)
+			if err == nil {
+				allowed.Add(1)
+			} else if !errors.Is(err, session.ErrRateLimited) {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	if allowed.Load() != 40 {
+		t.Errorf("%d calls allowed, want 40", allowed.Load())
+	}
+	must(t, h.AllowAddress(t.Context(), "203.0.113.78", rate))
+	must(t, h.AllowAddress(t.Context(), address, plenty))
+	h.advance(time.Minute)
+	must(t, h.AllowAddress(t.Context(), address, rate))
+	h.advance(3 * time.Minute)
+	if left := h.redis.Keys(); len(left) != 0 {
+		t.Errorf("%v are left", left)
+	}
+}
