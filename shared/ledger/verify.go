@@ -22,7 +22,8 @@ type Report struct {
 	Sum          money.Fen // of all balances, with what is not folded yet
 	WrongBalance int64     // accounts whose balance is not the sum of their entries
 	Overdrawn    int64     // customers' accounts below what is available
-	Unbalanced   int64     // postings without exactly two opposite entries of their amount
+	Unbalanced   int64     // postings that lack one of their two opposite entries
+	Stray        int64     // entries that no posting accounts for
 	Forged       int64     // postings whose MAC does not hold
 }
 
@@ -41,10 +42,14 @@ SELECT (SELECT count(*) FROM posting),
        (SELECT coalesce(sum(balance), 0)::bigint FROM folded),
        (SELECT count(*) FROM folded WHERE balance <> entries),
        (SELECT count(*) FROM folded WHERE kind <> 'internal' AND balance - held < 0),
-       (SELECT count(*) FROM posting p WHERE 2 <> (
-           SELECT count(*) FROM entry e
-            WHERE e.posting_id = p.id AND (e.account_id = p.debit_id AND e.amount = -p.amount
-                                        OR e.account_id = p.credit_id AND e.amount = p.amount)))`
+       (SELECT count(*) FROM posting p
+          LEFT JOIN entry d ON (d.account_id, d.posted_at, d.posting_id, d.amount) = (p.debit_id, p.posted_at, p.id, -p.amount)
+          LEFT JOIN entry c ON (c.account_id, c.posted_at, c.posting_id, c.amount) = (p.credit_id, p.posted_at, p.id, p.amount)
+         WHERE d.account_id IS NULL OR c.account_id IS NULL),
+       (SELECT count(*) FROM entry e WHERE NOT EXISTS (
+           SELECT FROM posting p
+            WHERE p.id = e.posting_id AND p.posted_at = e.posted_at
+              AND (e.account_id = p.debit_id AND e.amount = -p.amount OR e.account_id = p.credit_id AND e.amount = p.amount)))`
 
 	sqlVerifyPostings = `-- posting.all
 SELECT id, kind, debit_id, credit_id, amount, business_day, posted_at, mac, mac_key FROM posting`
@@ -65,7 +70,8 @@ func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
 		return r, pg.Refusal(fmt.Errorf("verify: %w", err))
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // read only
-	err = tx.QueryRow(ctx, sqlVerifySums).Scan(&r.Postings, &r.Sum, &r.WrongBalance, &r.Overdrawn, &r.Unbalanced)
+	err = tx.QueryRow(ctx, sqlVerifySums).Scan(
+		&r.Postings, &r.Sum, &r.WrongBalance, &r.Overdrawn, &r.Unbalanced, &r.Stray)
 	if err != nil {
 		return r, pg.Refusal(fmt.Errorf("verify sums: %w", err))
 	}

@@ -1,0 +1,183 @@
+package ledger_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+// entries reads a page of an account; what the query leaves open is all.
+func (b books) entries(t rapid.TB, q ledger.EntryQuery) []ledger.Entry {
+	t.Helper()
+	if q.From.IsZero() {
+		q.From = opened.AddDate(0, 0, -30)
+	}
+	if q.To.IsZero() {
+		q.To = opened.AddDate(0, 0, 30)
+	}
+	if q.Limit == 0 {
+		q.Limit = 100
+	}
+	list, err := ledger.Entries(context.Background(), b.db, q)
+	b.must(t, err)
+	return list
+}
+
+func amounts(entries []ledger.Entry) []money.Fen {
+	list := []money.Fen{}
+	for _, e := range entries {
+		list = append(list, e.Amount)
+	}
+	return list
+}
+
+// statement is an account with five entries, one an hour: 10000, -1, 20, -300, 4000.
+func statement(t *testing.T) (b books, account uuid.UUID) {
+	t.Helper()
+	b = newBooks(t)
+	account = b.account(t, "debit")
+	for i, amount := range []money.Fen{10_000, -1, 20, -300, 4_000} {
+		p := b.posting(b.bank, account, amount)
+		if amount < 0 {
+			p = b.posting(account, b.bank, -amount)
+		}
+		p.PostedAt = opened.Add(time.Duration(i) * time.Hour)
+		b.must(t, b.commit(p))
+	}
+	return b, account
+}
+
+func TestEntriesAreSelected(t *testing.T) {
+	t.Parallel()
+	b, account := statement(t)
+	at := func(hours int) time.Time { return opened.Add(time.Duration(hours) * time.Hour) }
+	for _, tt := range []struct {
+		name  string
+		query ledger.EntryQuery
+		want  []money.Fen
+	}{
+		{"all, newest first", ledger.EntryQuery{}, []money.Fen{4_000, -300, 20, -1, 10_000}},
+		{"another account's", ledger.EntryQuery{AccountID: uuid.New()}, []money.Fen{}},
+		{"from an instant on", ledger.EntryQuery{From: at(3)}, []money.Fen{4_000, -300}},
+		{"a microsecond later", ledger.EntryQuery{From: at(3).Add(time.Microsecond)}, []money.Fen{4_000}},
+		{"up to an instant, without it", ledger.EntryQuery{To: at(1)}, []money.Fen{10_000}},
+		{"a microsecond longer", ledger.EntryQuery{To: at(1).Add(time.Microsecond)}, []money.Fen{-1, 10_000}},
+		{"in", ledger.EntryQuery{Direction: 1}, []money.Fen{4_000, 20, 10_000}},
+		{"out", ledger.EntryQuery{Direction: -1}, []money.Fen{-300, -1}},
+		{"at least", ledger.EntryQuery{Least: 300}, []money.Fen{4_000, -300, 10_000}},
+		{"one fen more", ledger.EntryQuery{Least: 301}, []money.Fen{4_000, 10_000}},
+		{"at most", ledger.EntryQuery{Most: 300}, []money.Fen{-300, 20, -1}},
+		{"one fen less", ledger.EntryQuery{Most: 299}, []money.Fen{20, -1}},
+		{"out between", ledger.EntryQuery{Direction: -1, Least: 2, Most: 300}, []money.Fen{-300}},
+		{"a page", ledger.EntryQuery{Limit: 2}, []money.Fen{4_000, -300}},
+	} {
+		if tt.query.AccountID == uuid.Nil {
+			tt.query.AccountID = account
+		}
+		if diff := cmp.Diff(tt.want, amounts(b.entries(t, tt.query))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// However the pages are cut, and although entries share an instant, they give
+// every entry once.
+func TestPagesGiveEveryEntryOnce(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	account := b.account(t, "debit")
+	const count = 11
+	for i := range count {
+		p := b.posting(b.bank, account, money.Fen(i+1))
+		p.PostedAt = opened.Add(time.Duration(i/4) * time.Microsecond) // four at an instant
+		b.must(t, b.commit(p))
+	}
+	all := b.entries(t, ledger.EntryQuery{AccountID: account})
+	if len(all) != count {
+		t.Fatalf("%d entries, want %d", len(all), count)
+	}
+	for size := 1; size <= count+1; size++ {
+		var got []ledger.Entry
+		cursor := ledger.Cursor{}
+		for {
+			page := b.entries(t, ledger.EntryQuery{AccountID: account, Before: cursor, Limit: size})
+			if len(page) == 0 || len(got) > count {
+				break
+			}
+			got = append(got, page...)
+			var err error
+			cursor, err = ledger.ParseCursor(ledger.CursorAfter(page[len(page)-1]).String())
+			b.must(t, err)
+		}
+		if diff := cmp.Diff(all, got); diff != "" {
+			t.Fatalf("pages of %d (-want +got):\n%s", size, diff)
+		}
+	}
+}
+
+// A page that was read stays where it was when newer entries come.
+func TestCursorStandsWhileEntriesArrive(t *testing.T) {
+	t.Parallel()
+	b, account := statement(t)
+	first := b.entries(t, ledger.EntryQuery{AccountID: account, Limit: 2})
+	late := b.posting(b.bank, account, 7)
+	late.PostedAt = opened.Add(10 * time.Hour)
+	b.must(t, b.commit(late))
+	rest := b.entries(t, ledger.EntryQuery{AccountID: account, Before: ledger.CursorAfter(first[1])})
+	if diff := cmp.Diff([]money.Fen{20, -1, 10_000}, amounts(rest)); diff != "" {
+		t.Errorf("second page (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseCursorRefuses(t *testing.T) {
+	t.Parallel()
+	if c, err := ledger.ParseCursor(""); err != nil || c != (ledger.Cursor{}) {
+		t.Errorf("no cursor: %v, %v", c, err)
+	}
+	good := ledger.CursorAfter(ledger.Entry{PostingID: uuid.New(), PostedAt: opened}).String()
+	farOff := make([]byte, 24)
+	farOff[0] = 0x7f
+	for name, text := range map[string]string{
+		"too short": good[:len(good)-2], "too long": good + "AAAA", "not base64": "!" + good[1:], "padded": good + "=",
+		"a time that PostgreSQL has not": base64.RawURLEncoding.EncodeToString(farOff), "SQL": "' OR 1=1 --",
+	} {
+		if _, err := ledger.ParseCursor(text); !errors.Is(err, ledger.ErrCursor) {
+			t.Errorf("%s: %v, want ErrCursor", name, err)
+		}
+	}
+}
+
+// Every text is refused, or is the same cursor when written and read again.
+func FuzzParseCursor(f *testing.F) {
+	f.Add("")
+	f.Add(ledger.CursorAfter(ledger.Entry{PostingID: uuid.Max, PostedAt: opened}).String())
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ledger.ParseCursor(text)
+		if err != nil || text == "" {
+			return
+		}
+		again, err := ledger.ParseCursor(c.String())
+		if err != nil || again != c {
+			t.Fatalf("%q is read as %v, written and read again as %v, %v", text, c, again, err)
+		}
+	})
+}
+
+func TestEntriesSaysThatTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	_, err := ledger.Entries(t.Context(), pgtest.Broken(t), ledger.EntryQuery{To: opened, Limit: 1})
+	if !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("%v, want SERVICE_UNAVAILABLE", err)
+	}
+}

@@ -1,0 +1,280 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+// scene is a small sound ledger and one posting of it, for a superuser to spoil.
+type scene struct {
+	books
+	payer, payee, third uuid.UUID
+	posting             ledger.Posting
+}
+
+func newScene(t *testing.T) scene {
+	t.Helper()
+	s := scene{books: newBooks(t)}
+	s.payer, s.payee, s.third = s.funded(t, 1_000), s.funded(t, 1_000), s.funded(t, 1_000)
+	s.posting = s.books.posting(s.payer, s.payee, 300)
+	s.must(t, s.commit(s.posting))
+	s.sound(t)
+	return s
+}
+
+// spoil changes rows as a superuser does whom no trigger stops. The statements
+// name the scene's ids as $payer, $payee, $third, $bank and $posting.
+func (s scene) spoil(t *testing.T, statements ...string) {
+	t.Helper()
+	quote := func(id uuid.UUID) string { return "'" + id.String() + "'::uuid" }
+	ids := strings.NewReplacer("$payer", quote(s.payer), "$payee", quote(s.payee), "$third", quote(s.third),
+		"$bank", quote(s.bank), "$posting", quote(s.posting.ID))
+	tx, err := s.db.Pool().Begin(t.Context())
+	s.must(t, err)
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	_, err = tx.Exec(t.Context(), "SET LOCAL session_replication_role = replica")
+	s.must(t, err)
+	for _, sql := range statements {
+		tag, err := tx.Exec(t.Context(), ids.Replace(sql))
+		s.must(t, err)
+		if tag.RowsAffected() == 0 && !strings.HasPrefix(sql, "ALTER") {
+			t.Fatalf("nothing was changed by %s", sql)
+		}
+	}
+	s.must(t, tx.Commit(t.Context()))
+}
+
+func TestVerifyFinds(t *testing.T) {
+	t.Parallel()
+	insertEntry := func(account, posting, amount string) string {
+		return `INSERT INTO entry (account_id, posting_id, amount, balance_after, counterparty, summary, posted_at)
+SELECT ` + account + `, ` + posting + `, ` + amount + `, 0, '', '', posted_at FROM posting WHERE id = $posting`
+	}
+	move := func(account, amount string) string {
+		return "UPDATE account SET balance = balance + " + amount + " WHERE id = " + account
+	}
+	for _, tt := range []struct {
+		name       string
+		statements []string
+		found      func(ledger.Report) bool
+	}{
+		{
+			"a changed balance",
+			[]string{move("$payer", "1")},
+			func(r ledger.Report) bool { return r.WrongBalance == 1 && r.Sum == 1 },
+		},
+		{
+			"money moved between balances",
+			[]string{move("$payer", "-1"), move("$payee", "1")},
+			func(r ledger.Report) bool { return r.WrongBalance == 2 && r.Sum == 0 },
+		},
+		{
+			"a changed entry",
+			[]string{"UPDATE entry SET amount = amount + 1 WHERE account_id = $payee AND posting_id = $posting"},
+			func(r ledger.Report) bool { return r.WrongBalance == 1 && r.Unbalanced == 1 && r.Stray == 1 },
+		},
+		{
+			"a changed entry with its balance",
+			[]string{
+				"UPDATE entry SET amount = amount + 1 WHERE account_id = $payee AND posting_id = $posting", move("$payee", "1"),
+			},
+			func(r ledger.Report) bool { return r.Unbalanced == 1 && r.Sum == 1 },
+		},
+		{
+			"an entry moved to another account, with the balances",
+			[]string{
+				"UPDATE entry SET account_id = $third WHERE account_id = $payee AND posting_id = $posting",
+				move("$payee", "-300"), move("$third", "300"),
+			},
+			func(r ledger.Report) bool { return r.Unbalanced == 1 && r.Stray == 1 },
+		},
+		{
+			"a missing entry",
+			[]string{"DELETE FROM entry WHERE account_id = $payer AND posting_id = $posting"},
+			func(r ledger.Report) bool { return r.WrongBalance == 1 && r.Unbalanced == 1 },
+		},
+		{
+			"both entries missing, with the balances",
+			[]string{"DELETE FROM entry WHERE posting_id = $posting", move("$payer", "300"), move("$payee", "-300")},
+			func(r ledger.Report) bool { return r.Unbalanced == 1 },
+		},
+		{
+			"a missing posting",
+			[]string{"DELETE FROM posting WHERE id = $posting"},
+			func(r ledger.Report) bool { return r.Stray == 2 },
+		},
+		{
+			"entries added under a posting, with the balances",
+			[]string{
+				insertEntry("$third", "$posting", "-500"), insertEntry("$bank", "$posting", "500"),
+				move("$third", "-500"), move("$bank", "500"),
+			},
+			func(r ledger.Report) bool { return r.Stray == 2 },
+		},
+		{
+			"entries added under no posting, with the balances",
+			[]string{
+				insertEntry("$payer", "$bank", "500"), insertEntry("$third", "$bank", "-500"),
+				move("$payer", "500"), move("$third", "-500"),
+			},
+			func(r ledger.Report) bool { return r.Stray == 2 },
+		},
+		{
+			"a whole posting raised",
+			[]string{
+				"UPDATE posting SET amount = 400 WHERE id = $posting",
+				"UPDATE entry SET amount = sign(amount) * 400 WHERE posting_id = $posting",
+				move("$payer", "-100"), move("$payee", "100"),
+			},
+			func(r ledger.Report) bool { return r.Forged == 1 },
+		},
+		{
+			"a changed business day",
+			[]string{"UPDATE posting SET business_day = business_day + 1 WHERE id = $posting"},
+			func(r ledger.Report) bool { return r.Forged == 1 },
+		},
+		{
+			"a changed kind",
+			[]string{"UPDATE posting SET kind = 'fee' WHERE id = $posting"},
+			func(r ledger.Report) bool { return r.Forged == 1 },
+		},
+		{
+			"a MAC under another key's name",
+			[]string{"UPDATE posting SET mac_key = 'audit/1' WHERE id = $posting"},
+			func(r ledger.Report) bool { return r.Forged == 1 },
+		},
+		{
+			"an entry at another time",
+			[]string{"UPDATE entry SET posted_at = posted_at + '1 s' WHERE account_id = $payer AND posting_id = $posting"},
+			func(r ledger.Report) bool { return r.Stray == 1 && r.Unbalanced == 1 },
+		},
+		{
+			"an amount waiting to be folded dropped",
+			[]string{
+				`DELETE FROM ledger_fold WHERE (account_id, posting_id) IN
+(SELECT account_id, posting_id FROM ledger_fold WHERE account_id = $bank LIMIT 1)`,
+			},
+			func(r ledger.Report) bool { return r.WrongBalance == 1 && r.Sum == 1_000 },
+		},
+		{
+			"an overdrawn account",
+			[]string{
+				"ALTER TABLE account DROP CONSTRAINT account_available_not_negative",
+				move("$payer", "-5000"), move("$bank", "5000"),
+			},
+			func(r ledger.Report) bool { return r.Overdrawn == 1 && r.WrongBalance == 2 },
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.spoil(t, tt.statements...)
+			if report := s.verify(t); report.Sound() || !tt.found(report) {
+				t.Errorf("the report is %+v", report)
+			}
+		})
+	}
+}
+
+// A row copied under another ring's key holds for that ring only.
+func TestVerifyNeedsTheRightKey(t *testing.T) {
+	t.Parallel()
+	s, other := newScene(t), newBooks(t)
+	s.ring = other.ring
+	if report := s.verify(t); report.Forged != report.Postings || report.Postings != 4 {
+		t.Errorf("under another key: %+v", report)
+	}
+}
+
+func TestVerifyAndFoldSayThatTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	broken := pgtest.Broken(t)
+	if _, err := ledger.Verify(t.Context(), broken, nil); !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("verify: %v", err)
+	}
+	if _, err := ledger.Fold(t.Context(), broken); !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("fold: %v", err)
+	}
+}
+
+func TestFoldMovesEveryEntryOnce(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	customer := b.funded(t, 1_000)
+	b.must(t, b.post(customer, b.bank, 250))
+	if got := b.balance(t, b.bank); got != 0 {
+		t.Fatalf("the internal row holds %d before folding", got)
+	}
+	b.sound(t)
+	if moved := b.foldAll(t); moved != 2 {
+		t.Errorf("%d entries folded, want 2", moved)
+	}
+	if got := b.balance(t, b.bank); got != -750 {
+		t.Errorf("the internal account has %d, want -750", got)
+	}
+	b.sound(t)
+}
+
+// Folding while others post and fold loses nothing and doubles nothing.
+func TestFoldWhilePostingAndFolding(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	customer := b.funded(t, 1)
+	const posters, each = 6, 30
+	var posting, folding sync.WaitGroup
+	var done atomic.Bool
+	for range 3 {
+		folding.Go(func() {
+			for !done.Load() {
+				if _, err := ledger.Fold(context.Background(), b.db); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range posters {
+		posting.Go(func() {
+			for range each {
+				if err := b.post(b.bank, customer, 1); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	posting.Wait()
+	done.Store(true)
+	folding.Wait()
+	b.foldAll(t)
+	if got := b.balance(t, b.bank); got != -posters*each-1 {
+		t.Errorf("the internal account has %d", got)
+	}
+	b.sound(t)
+}
+
+func TestOpenAccountTwiceKeepsTheFirst(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.funded(t, 700)
+	var unit pg.Unit
+	ledger.OpenAccount(&unit, ledger.Account{
+		ID: id, Kind: "class3", NumberSealed: []byte{1}, NumberIndex: []byte("another"), NumberMasked: "x", OpenedAt: opened,
+	})
+	b.must(t, b.db.Commit(t.Context(), &unit))
+	if got := b.balance(t, id); got != 700 {
+		t.Errorf("balance %d after opening again", got)
+	}
+	if n := b.int(t, "SELECT count(*) FROM account WHERE kind = 'class3'"); n != 0 {
+		t.Error("the account changed its kind")
+	}
+}
