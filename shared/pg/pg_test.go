@@ -1,0 +1,311 @@
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+// desk is a database with a small table, and a sequence that counts tries even
+// when they roll back.
+type desk struct {
+	*pg.DB
+	url string
+}
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	db, url := pgtest.NewURL(t)
+	d := desk{db, url}
+	d.exec(t, `
+CREATE TABLE note (id int CONSTRAINT note_once PRIMARY KEY, text text CONSTRAINT note_short CHECK (length(text) < 20));
+CREATE SEQUENCE tries`)
+	return d
+}
+
+// with opens the same database with further settings.
+func (d desk) with(t *testing.T, settings string) desk {
+	t.Helper()
+	db, err := pg.Open(t.Context(), pg.Config{URL: d.url + "&" + settings, MaxConns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return desk{db, d.url}
+}
+
+func (d desk) exec(t *testing.T, sql string) {
+	t.Helper()
+	if _, err := d.Pool().Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d desk) int(t *testing.T, sql string) int {
+	t.Helper()
+	var n int
+	if err := d.Pool().QueryRow(t.Context(), sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (d desk) notes(t *testing.T) int   { t.Helper(); return d.int(t, "SELECT count(*) FROM note") }
+func (d desk) tried(t *testing.T) int   { t.Helper(); return d.int(t, "SELECT last_value FROM tries") }
+func unit(all ...pg.Statement) *pg.Unit { return add(new(pg.Unit), all...) }
+
+func add(u *pg.Unit, all ...pg.Statement) *pg.Unit {
+	for _, s := range all {
+		u.Add(s)
+	}
+	return u
+}
+
+func note(id int, text string) pg.Statement {
+	return pg.Statement{SQL: "INSERT INTO note VALUES ($1, $2)", Args: []any{id, text}}
+}
+
+func raise(code, message string) pg.Statement {
+	return pg.Statement{SQL: fmt.Sprintf(`
+DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = '%s'; END $$`, code, message)}
+}
+
+// try counts an attempt and fails it with a SQLSTATE until it is the last of so
+// many.
+func try(attempts int, code string) pg.Statement {
+	return pg.Statement{SQL: fmt.Sprintf(`
+DO $$ BEGIN IF nextval('tries') < %d THEN RAISE EXCEPTION USING ERRCODE = '%s'; END IF; END $$`, attempts, code)}
+}
+
+func TestRefusalSortsErrors(t *testing.T) {
+	t.Parallel()
+	server := func(code string) error { return fmt.Errorf("insert: %w", &pgconn.PgError{Code: code}) }
+	refused := bankerr.New(bankerr.Refused, "FUNDS_INSUFFICIENT")
+	for _, tt := range []struct {
+		name string
+		err  error
+		want *bankerr.Error // nil: comes back as it is
+	}{
+		{"lock timeout", server("55P03"), pg.ErrBusy},
+		{"connection failure", server("08006"), bankerr.ErrUnavailable},
+		{"shutdown", server("57P01"), bankerr.ErrUnavailable},
+		{"too many connections", server("53300"), bankerr.ErrUnavailable},
+		{"disk full", server("53100"), bankerr.ErrUnavailable},
+		{"serialisation", server("40001"), bankerr.ErrUnavailable},
+		{"deadlock", server("40P01"), bankerr.ErrUnavailable},
+		{"unique violation", server("23505"), nil},
+		{"syntax", server("42601"), nil},
+		{"cut off", fmt.Errorf("read: %w", io.ErrUnexpectedEOF), bankerr.ErrUnavailable},
+		{"closed", io.EOF, bankerr.ErrUnavailable},
+		{"network", &net.OpError{Op: "dial", Err: errors.New("no route")}, bankerr.ErrUnavailable},
+		{"deadline", fmt.Errorf("query: %w", context.DeadlineExceeded), bankerr.ErrUnavailable},
+		{"no rows", pgx.ErrNoRows, nil},
+		{"a refusal", refused, nil},
+	} {
+		got := pg.Refusal(tt.err)
+		switch {
+		case tt.want == nil && !errors.Is(got, tt.err):
+			t.Errorf("%s: %v, want it back", tt.name, got)
+		case tt.want == nil && tt.err != refused && errors.As(got, new(*bankerr.Error)):
+			t.Errorf("%s: became the refusal %v", tt.name, got)
+		case tt.want != nil && (!errors.Is(got, tt.want) || !errors.Is(got, tt.err)):
+			t.Errorf("%s: %v, want %v because of %v", tt.name, got, tt.want, tt.err)
+		}
+	}
+	if err := pg.Refusal(nil); err != nil {
+		t.Errorf("nothing became %v", err)
+	}
+}
+
+func TestDatabaseAwayIsUnavailable(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Broken(t)
+	if err := db.Commit(t.Context(), unit(note(1, "a"))); !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("Commit: %v", err)
+	}
+	err := db.InTx(t.Context(), func(context.Context, pgx.Tx) error {
+		t.Error("the work ran")
+		return nil
+	})
+	if !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("InTx: %v", err)
+	}
+}
+
+func TestConnectionCutWhileAtWorkIsUnavailable(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	cut := pg.Statement{SQL: "SELECT pg_terminate_backend(pg_backend_pid())"}
+	if err := d.Commit(t.Context(), unit(note(1, "a"), cut, note(2, "b"))); !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("Commit: %v", err)
+	}
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, cut.SQL)
+		return err
+	})
+	if !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("InTx: %v", err)
+	}
+	if n := d.notes(t); n != 0 {
+		t.Errorf("%d notes were left", n)
+	}
+}
+
+func TestOpenRefusesWithoutShowingThePassword(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"postgres://u:tide-secret@[::1/x", "postgres://u:tide-secret@host:port/x"} {
+		_, err := pg.Open(t.Context(), pg.Config{URL: url})
+		if err == nil || strings.Contains(err.Error(), "tide-secret") {
+			t.Errorf("%v", err)
+		}
+	}
+	db, err := pg.Open(t.Context(), pg.Config{URL: "postgres://u:tide-secret@127.0.0.1:1/x?sslmode=disable"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Commit(t.Context(), unit(note(1, "a"))); err == nil || strings.Contains(err.Error(), "tide-secret") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What a customer wrote, and the statement, stay out of errors and so of logs.
+func TestErrorsHoldNoValuesAndNoSQL(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.exec(t, "CREATE TABLE secret (text text CONSTRAINT secret_once UNIQUE CHECK (length(text) < 20))")
+	put := func(text string) pg.Statement {
+		return pg.Statement{SQL: "INSERT INTO secret VALUES ($1)", Args: []any{text}}
+	}
+	for name, u := range map[string]*pg.Unit{
+		"unique": unit(put("geheim"), put("geheim")), "check": unit(put(strings.Repeat("geheim", 9))),
+	} {
+		err := d.Commit(t.Context(), u)
+		if err == nil || strings.Contains(err.Error(), "geheim") || strings.Contains(err.Error(), "INSERT") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Every connection bounds what it may wait for.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for setting, want := range map[string]string{
+		"lock_timeout": "3s", "idle_in_transaction_session_timeout": "10s", "TimeZone": "UTC", "application_name": "tidebank",
+	} {
+		var got string
+		err := d.Pool().QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&got)
+		if err != nil || got != want {
+			t.Errorf("%s is %q, want %q (%v)", setting, got, want, err)
+		}
+	}
+}
+
+func TestInTxCommits(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')")
+		return err
+	})
+	if err != nil || d.notes(t) != 1 {
+		t.Errorf("%d notes, %v", d.notes(t), err)
+	}
+}
+
+func TestInTxRollsBack(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("second thoughts")
+	for _, tt := range []struct {
+		name string
+		end  func(cancel context.CancelFunc) error
+		want error
+	}{
+		{"on an error", func(context.CancelFunc) error { return failure }, failure},
+		{"on a refusal", func(context.CancelFunc) error { return pg.ErrBusy }, pg.ErrBusy},
+		{"on a panic", func(context.CancelFunc) error { panic(failure) }, failure},
+		{"on a cancelled error", func(stop context.CancelFunc) error { stop(); return failure }, failure},
+		{"on a cancelled commit", func(stop context.CancelFunc) error { stop(); return nil }, context.Canceled},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			got := func() (err error) {
+				defer func() {
+					if r, ok := recover().(error); ok {
+						err = r
+					}
+				}()
+				return d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+					if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')"); err != nil {
+						t.Error(err)
+					}
+					return tt.end(cancel)
+				})
+			}()
+			if !errors.Is(got, tt.want) {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+			d.awaitIdle(t)
+			// Nothing is left, and nobody holds the row's lock.
+			if err := d.Commit(t.Context(), unit(note(1, "b"))); err != nil {
+				t.Errorf("the same note afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// awaitIdle returns once every connection was given back; one whose call was
+// cancelled is closed first, in the background.
+func (d desk) awaitIdle(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); d.Pool().Stat().AcquiredConns() > 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections were not given back", d.Pool().Stat().AcquiredConns())
+		}
+	}
+}
+
+func TestInTxSaysWhenTheCommitFails(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.exec(t, "CREATE TABLE later (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO later VALUES (1), (1)")
+		return err
+	})
+	if err == nil || d.int(t, "SELECT count(*) FROM later") != 0 {
+		t.Errorf("%d rows, %v", d.int(t, "SELECT count(*) FROM later"), err)
+	}
+}
+
+func TestCloseTwice(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Broken(t)
+	done := make(chan struct{})
+	go func() { db.Close(); db.Close(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("Close does not end")
+	}
+}
