@@ -1,0 +1,165 @@
+package issue_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"image/png"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/captcha/captchatest"
+	"github.com/tidebank/tidebank/functions/captcha/issue"
+	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+func newPhone(t *testing.T) (*bank.Bank, *bank.Device) {
+	t.Helper()
+	b := bank.On(t, pgtest.Broken(t)) // the function needs no database
+	return b, b.Device(t, "phone-of-wang")
+}
+
+func check(t *testing.T, b *bank.Bank, id, answer string) bool {
+	t.Helper()
+	solved, err := captcha.New(b.Host.Redis, b.Host.Keys).Check(t.Context(), id, answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return solved
+}
+
+// chunks names the parts of a PNG: a text would be one of its own.
+func chunks(t *testing.T, image []byte) []string {
+	t.Helper()
+	var names []string
+	for rest := image[8:]; len(rest) >= 12; {
+		size := binary.BigEndian.Uint32(rest)
+		if int(size)+12 > len(rest) {
+			t.Fatalf("a chunk of %d bytes, %d are left", size, len(rest))
+		}
+		names = append(names, string(rest[4:8]))
+		rest = rest[12+size:]
+	}
+	return slices.Compact(names)
+}
+
+func TestReplyHoldsAPictureAndAnID(t *testing.T) {
+	t.Parallel()
+	b, phone := newPhone(t)
+	reply := phone.Call(t, issue.Function, "", struct{}{})
+	var fields map[string]json.RawMessage
+	reply.Into(t, &fields)
+	var names []string
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff([]string{"captcha_id", "expires_in_s", "image_png"}, names); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+	var one, two issue.Response
+	reply.Into(t, &one)
+	phone.Call(t, issue.Function, "", struct{}{}).Into(t, &two)
+	if _, err := uuid.Parse(one.CaptchaID); err != nil || one.CaptchaID == two.CaptchaID || one.ExpiresInS != 120 {
+		t.Errorf("%q then %q, %d s, %v", one.CaptchaID, two.CaptchaID, one.ExpiresInS, err)
+	}
+	picture, err := png.Decode(bytes.NewReader(one.ImagePNG))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := picture.Bounds().Size(); size.X != 240 || size.Y != 80 {
+		t.Errorf("the picture is %v", size)
+	}
+	if bytes.Equal(one.ImagePNG, two.ImagePNG) {
+		t.Error("two pictures are the same")
+	}
+	for _, name := range chunks(t, one.ImagePNG) {
+		if !slices.Contains([]string{"IHDR", "PLTE", "tRNS", "IDAT", "IEND"}, name) {
+			t.Errorf("the picture has a part %q", name)
+		}
+	}
+	stored, err := b.Redis.Get("captcha:" + one.CaptchaID)
+	if err != nil || len(stored) != 32 {
+		t.Errorf("%d bytes are kept, want the 32 of a MAC: %v", len(stored), err)
+	}
+}
+
+func TestACodeIsGoodOnce(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CAPTCHA-001")
+	b, phone := newPhone(t)
+	id := captchatest.Solved(t, b, phone)
+	if !check(t, b, id, captchatest.Answer) {
+		t.Error("the right answer was refused")
+	}
+	if check(t, b, id, captchatest.Answer) {
+		t.Error("the right answer was taken twice")
+	}
+	raced := captchatest.Solved(t, b, phone)
+	var right atomic.Int32
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() {
+			if check(t, b, raced, captchatest.Answer) {
+				right.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if right.Load() != 1 {
+		t.Errorf("of 20 at once %d were right, want 1", right.Load())
+	}
+	var issued map[string]any // and nothing but the picture could tell the answer
+	phone.Call(t, issue.Function, "", struct{}{}).Into(t, &issued)
+	delete(issued, "captcha_id")
+	delete(issued, "image_png")
+	if diff := cmp.Diff(map[string]any{"expires_in_s": 120.0}, issued); diff != "" {
+		t.Errorf("besides picture and id (-want +got):\n%s", diff)
+	}
+}
+
+func TestLateAndWrongAnswers(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CAPTCHA-002")
+	b, phone := newPhone(t)
+	for _, tt := range []struct {
+		after time.Duration
+		want  bool
+	}{{captcha.Life - time.Second, true}, {captcha.Life, false}, {captcha.Life + time.Second, false}} {
+		id := captchatest.Solved(t, b, phone)
+		b.Advance(tt.after)
+		if got := check(t, b, id, captchatest.Answer); got != tt.want {
+			t.Errorf("after %v: %v, want %v", tt.after, got, tt.want)
+		}
+	}
+	other := captchatest.Solved(t, b, phone)
+	for _, wrong := range []string{"", "604714", captchatest.Answer + "0", " " + captchatest.Answer} {
+		id := captchatest.Solved(t, b, phone)
+		if check(t, b, id, wrong) {
+			t.Errorf("%q was taken", wrong)
+		}
+		if check(t, b, id, captchatest.Answer) {
+			t.Errorf("%q did not use the code up", wrong)
+		}
+	}
+	if !check(t, b, other, captchatest.Answer) {
+		t.Error("another code was used up")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	b, phone := newPhone(t)
+	phone.Call(t, issue.Function, "", map[string]any{"digits": 1}).Want(t, "INPUT_INVALID")
+	b.Redis.SetError("down")
+	phone.Call(t, issue.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+}

@@ -1,0 +1,41 @@
+// Package otptest gives tests the one-time codes that customers would read on
+// their phones.
+package otptest
+
+import (
+	"testing"
+
+	"github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/phone"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// Ask has a code sent for signing up or logging in, and returns it, also if
+// there is nobody whom the bank would send it to.
+func Ask(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) string {
+	t.Helper()
+	d.Call(t, send.Function, "", map[string]any{"purpose": purpose, "phone": number}).Want(t, "")
+	return Code(t, b, Subject(b, purpose, number))
+}
+
+// Subject names the challenge of a number.
+func Subject(b *bank.Bank, purpose, number string) string {
+	return otp.PhoneSubject(purpose, phone.Index(b.Host.Keys, number))
+}
+
+// Code is the code of a challenge.
+func Code(t testing.TB, b *bank.Bank, subject string) string {
+	t.Helper()
+	var issued otp.Issued
+	if err := issued.Scan(b.Host.DB.Pool().QueryRow(t.Context(), otp.LoadSQL, subject)); err != nil {
+		t.Fatal(err)
+	}
+	return issued.Code(b.Host.Keys)
+}
+
+// Wrong is a code that is not the given one.
+func Wrong(code string) string {
+	last := '0' + (code[len(code)-1]-'0'+1)%10
+	return code[:len(code)-1] + string(last)
+}

@@ -1,0 +1,4 @@
+package send
+
+// Statements are the function's own.
+var Statements = []string{sqlPhoneOf, sqlRecipient}

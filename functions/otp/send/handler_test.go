@@ -1,0 +1,288 @@
+package send_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// town is a bank with a customer who is logged in and one who has not signed up.
+type town struct {
+	*bank.Bank
+	phone    *bank.Device
+	wang, li seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w.wang, w.li = b.Customer(t, "王小明", 100_00, 0), b.Customer(t, "李四", 0)
+	w.phone.LoginAs(t, w.wang)
+	return w
+}
+
+func (w town) ask(t *testing.T, d *bank.Device, purpose, number string) bank.Reply {
+	t.Helper()
+	return d.Call(t, send.Function, "", map[string]any{"purpose": purpose, "phone": number})
+}
+
+func (w town) askFor(t *testing.T, d *bank.Device, intent uuid.UUID) bank.Reply {
+	t.Helper()
+	return d.Call(t, send.Function, "", map[string]any{"purpose": otp.Intent, "intent_id": intent})
+}
+
+func (w town) prepare(t *testing.T) prepare.Response {
+	t.Helper()
+	var in prepare.Response
+	w.phone.Call(t, prepare.Function, "", map[string]any{
+		"debit_account_id": w.wang.AccountIDs[0], "payee_account_id": w.wang.AccountIDs[1], "amount_fen": 1_00,
+	}).Into(t, &in)
+	return in
+}
+
+// issued are the events that ask for a code to be sent.
+func (w town) issued(t *testing.T) []events.OTPIssued {
+	t.Helper()
+	var list []events.OTPIssued
+	for _, e := range w.Outbox(t, events.TypeOTPIssued) {
+		var data events.OTPIssued
+		if err := json.Unmarshal(e.Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, data)
+	}
+	return list
+}
+
+func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	reply := w.ask(t, w.phone, otp.Login, w.wang.Phone)
+	if reply.Want(t, ""); string(reply.Body) != `{"expires_in_s":60,"resend_in_s":60}` {
+		t.Errorf("got %s", reply.Body)
+	}
+	w.ask(t, w.phone, otp.Register, w.wang.Phone).Want(t, "")
+	w.askFor(t, w.phone, w.prepare(t).IntentID).Want(t, "")
+	w.ask(t, w.phone, otp.Login, w.li.Phone).Want(t, "")
+	other := w.Device(t, "phone-of-li")
+	for _, tt := range []struct {
+		wait time.Duration
+		want string
+	}{{0, "OTP_TOO_OFTEN"}, {time.Minute - time.Millisecond, "OTP_TOO_OFTEN"}, {time.Millisecond, ""}} {
+		w.Advance(tt.wait)
+		for _, purpose := range []string{otp.Login, otp.Register} {
+			got := w.ask(t, other, purpose, w.wang.Phone) // another device is no way around it
+			if got.Code != tt.want {
+				t.Errorf("%s, %v later: %q, want %q", purpose, tt.wait, got.Code, tt.want)
+			}
+			if after := got.Header.Get("Retry-After"); tt.want != "" && after != "60" {
+				t.Errorf("%s: Retry-After %q, want 60", purpose, after)
+			}
+		}
+		if got := w.askFor(t, w.phone, w.prepare(t).IntentID); got.Code != tt.want {
+			t.Errorf("another intent, %v later: %q, want %q", tt.wait, got.Code, tt.want)
+		}
+	}
+	if got := len(w.issued(t)); got != 7 {
+		t.Errorf("%d codes were asked for, want 7", got)
+	}
+}
+
+func TestTenCodesADayForEachNumber(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	purposes := []string{otp.Login, otp.Register}
+	for i := range 9 {
+		w.ask(t, w.phone, purposes[i%2], w.wang.Phone).Want(t, "")
+		w.Advance(time.Minute)
+	}
+	w.phone.LoginAs(t, w.wang)
+	w.askFor(t, w.phone, w.prepare(t).IntentID).Want(t, "")
+	w.Advance(time.Minute)
+	in := w.prepare(t)
+	w.askFor(t, w.phone, in.IntentID).Want(t, "OTP_TOO_OFTEN")
+	w.ask(t, w.phone, otp.Login, w.wang.Phone).Want(t, "OTP_TOO_OFTEN")
+	w.ask(t, w.phone, otp.Login, w.li.Phone).Want(t, "")
+	w.Advance(13*time.Hour + 49*time.Minute) // to a minute before midnight in Shanghai
+	w.phone.Reopen(t)
+	w.ask(t, w.phone, otp.Login, w.wang.Phone).Want(t, "OTP_TOO_OFTEN")
+	w.Advance(time.Minute)
+	w.ask(t, w.phone, otp.Login, w.wang.Phone).Want(t, "")
+}
+
+func TestManyAtOnceSendOne(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	var wait sync.WaitGroup
+	replies := make([]bank.Reply, 20)
+	for i := range replies {
+		wait.Go(func() { replies[i] = w.ask(t, w.phone, otp.Login, w.wang.Phone) })
+	}
+	wait.Wait()
+	sent := 0
+	for _, r := range replies {
+		if r.Code == "" {
+			sent++
+		} else {
+			r.Want(t, "OTP_TOO_OFTEN")
+		}
+	}
+	if told := len(w.issued(t)); sent != 1 || told != 1 {
+		t.Errorf("%d sent, %d told of, want one", sent, told)
+	}
+}
+
+// Whom a code goes to depends on what the bank knows; what it answers does not.
+// That the bank writes the same for every number, functions/identity/login tests.
+func TestOnlyWhomThePurposeFitsIsSentTo(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	const nobody = "13900000000"
+	first := ""
+	for _, tt := range []struct{ purpose, phone, to string }{
+		{otp.Login, w.wang.Phone, w.wang.ID.String()},
+		{otp.Login, w.li.Phone, ""},
+		{otp.Login, nobody, ""},
+		{otp.Register, w.wang.Phone, ""},
+		{otp.Register, w.li.Phone, w.li.ID.String()},
+		{otp.Register, nobody, ""},
+	} {
+		before := w.issued(t)
+		got := w.ask(t, w.phone, tt.purpose, tt.phone)
+		if first == "" {
+			first = string(got.Body)
+		}
+		if got.Code != "" || string(got.Body) != first {
+			t.Errorf("%s for %s: %d %s, others got %s", tt.purpose, tt.phone, got.Status, got.Body, first)
+		}
+		want := append(before, events.OTPIssued{
+			Challenge: otptest.Subject(w.Bank, tt.purpose, tt.phone), Purpose: tt.purpose, CustomerID: tt.to,
+		})
+		if diff := cmp.Diff(want, w.issued(t)); diff != "" {
+			t.Errorf("%s for %s (-want +got):\n%s", tt.purpose, tt.phone, diff)
+		}
+		again := w.ask(t, w.phone, tt.purpose, tt.phone)
+		again.Want(t, "OTP_TOO_OFTEN")
+	}
+	for _, number := range []string{w.wang.Phone, w.li.Phone, nobody} {
+		if strings.Contains(w.Log.String(), number) {
+			t.Errorf("the log shows %s", number)
+		}
+	}
+}
+
+// A code for an intent goes to the number on record of the customer whose intent
+// it is, and is bound to it.
+func TestCodesForIntents(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	in := w.prepare(t)
+	w.askFor(t, w.phone, in.IntentID).Want(t, "")
+	want := []events.OTPIssued{{
+		Challenge: stepup.Subject(in.IntentID), Purpose: otp.Intent, CustomerID: w.wang.ID.String(),
+		IntentID: in.IntentID.String(),
+	}}
+	if diff := cmp.Diff(want, w.issued(t)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	var binding []byte
+	err := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT binding FROM otp_challenge WHERE subject = $1",
+		want[0].Challenge).Scan(&binding)
+	if err != nil || !cmp.Equal(binding, in.Digest) {
+		t.Errorf("bound to %x, want %x: %v", binding, in.Digest, err)
+	}
+
+	w.Advance(time.Minute)
+	traces := regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
+	stranger := w.Device(t, "phone-of-li")
+	w.askFor(t, stranger, in.IntentID).Want(t, "SESSION_REQUIRED")
+	stranger.LoginAs(t, w.li)
+	foreign, none := w.askFor(t, stranger, in.IntentID), w.askFor(t, stranger, uuid.New())
+	foreign.Want(t, "OBJECT_NOT_FOUND")
+	if f, n := traces.ReplaceAll(foreign.Body, nil), traces.ReplaceAll(none.Body, nil); string(f) != string(n) {
+		t.Errorf("another customer's intent: %s\nno intent: %s", f, n)
+	}
+	w.Advance(8 * time.Minute)
+	w.askFor(t, w.phone, in.IntentID).Want(t, "")
+	w.Advance(time.Minute)
+	w.askFor(t, w.phone, in.IntentID).Want(t, "INTENT_EXPIRED")
+	if _, err := w.Host.DB.Pool().Exec(t.Context(), "UPDATE intent SET state = 'consumed'"); err != nil {
+		t.Fatal(err)
+	}
+	w.askFor(t, w.phone, in.IntentID).Want(t, "INTENT_EXPIRED")
+	if got := len(w.issued(t)); got != 2 {
+		t.Errorf("%d codes were asked for, want 2", got)
+	}
+}
+
+func TestMalformedRequests(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	intent := w.prepare(t).IntentID
+	for _, tt := range []struct{ name, body, field string }{
+		{"no purpose", `{"phone":"13900000000"}`, "purpose"},
+		{"unknown purpose", `{"purpose":"transfer","phone":"13900000000"}`, "purpose"},
+		{"purpose in capitals", `{"purpose":"LOGIN","phone":"13900000000"}`, "purpose"},
+		{"no phone", `{"purpose":"login"}`, "phone"},
+		{"phone with a prefix", `{"purpose":"login","phone":"+8613900000000"}`, "phone"},
+		{"phone with a blank", `{"purpose":"login","phone":"139 0000 0000"}`, "phone"},
+		{"intent for login", fmt.Sprintf(`{"purpose":"login","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
+		{"no intent", `{"purpose":"intent"}`, "intent_id"},
+		{"number for an intent", fmt.Sprintf(`{"purpose":"intent","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
+		{"intent that is no id", `{"purpose":"intent","intent_id":"x"}`, ""},
+		{"unknown field", `{"purpose":"login","phone":"13900000000","customer_id":"x"}`, ""},
+		{"phone of another type", `{"purpose":"login","phone":13900000000}`, "phone"},
+		{"nothing", `null`, "purpose"},
+	} {
+		got := w.phone.Call(t, send.Function, "", json.RawMessage(tt.body))
+		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
+			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
+		}
+	}
+	if got := w.issued(t); len(got) != 0 {
+		t.Errorf("codes were asked for: %+v", got)
+	}
+}
+
+func TestStatementsPrepare(t *testing.T) {
+	t.Parallel()
+	conn, err := pgtest.New(t).Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	for _, sql := range send.Statements {
+		if _, err := conn.Conn().Prepare(t.Context(), sql, sql); err != nil {
+			t.Errorf("%s\n%v", sql, err)
+		}
+	}
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	phone := b.Device(t, "phone-of-wang")
+	for _, purpose := range []string{otp.Login, otp.Register} {
+		phone.Call(t, send.Function, "", map[string]any{"purpose": purpose, "phone": "13900000000"}).
+			Want(t, "SERVICE_UNAVAILABLE")
+	}
+}

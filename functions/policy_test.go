@@ -1,0 +1,407 @@
+package functions_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/localstack/smssim/smstest"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+const somebody = "13900001111"
+
+// requests holds for each function one that its form lets pass.
+func requests(t *testing.T) map[string]map[string]any {
+	t.Helper()
+	key, err := sm.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.Public().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := uuid.NewString()
+	return map[string]map[string]any{
+		"account-detail":    {"account_id": id},
+		"account-overview":  {},
+		"account-statement": {"account_id": id},
+		"captcha-issue":     {},
+		"identity-login":    {"phone": somebody, "password": "", "otp": "123456"},
+		"identity-logout":   {},
+		"identity-me":       {},
+		"identity-register": {
+			"name": "王小明", "id_no": "110101199003070011", "card_no": "622848000000010001", "phone": somebody, "otp": "123456",
+			"card_password": "", "login_password": "", "trade_password": "", "device_public_key": public,
+		},
+		"message-list":     {},
+		"message-read":     {"all": true},
+		"otp-send":         {"purpose": "login", "phone": somebody},
+		"transfer-confirm": {"intent_id": id, "proofs": []any{}},
+		"transfer-get":     {"transfer_id": id},
+		"transfer-list":    {},
+		"transfer-prepare": {"debit_account_id": id, "payee_account_id": uuid.NewString(), "amount_fen": 1},
+	}
+}
+
+// caller is a device that calls one function of a bank whose database always
+// fails: an operation that runs can answer nothing but that.
+type caller struct {
+	*bank.Bank
+	*bank.Device
+	f       fn.Function
+	request map[string]any
+}
+
+func newCaller(t *testing.T, f fn.Function) caller {
+	t.Helper()
+	b := bank.On(t, pgtest.Broken(t))
+	c := caller{b, b.Device(t, "phone-of-wang"), f, requests(t)[f.Spec.Name]}
+	if c.request == nil {
+		t.Fatalf("%s is not in the table of requests", f.Spec.Name)
+	}
+	c.login(t)
+	return c
+}
+
+// login makes a session if the function wants one.
+func (c caller) login(t *testing.T) {
+	t.Helper()
+	if c.f.Spec.Audience != fn.Customer {
+		return
+	}
+	if err := c.Host.Sessions.Start(t.Context(), c.Channel, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// with is the good request and one more field.
+func (c caller) with(field string, value any) map[string]any {
+	changed := map[string]any{field: value}
+	for name, v := range c.request {
+		changed[name] = v
+	}
+	return changed
+}
+
+func (c caller) frame(t *testing.T, request any) []byte {
+	t.Helper()
+	return c.Frame(t, c.f, "key", request)
+}
+
+// sealed seals any clear text.
+func (c caller) sealed(t *testing.T, age time.Duration, clear string) []byte {
+	t.Helper()
+	return c.FrameAt(t, c.f, c.Clock.Now().Add(-age), []byte(clear))
+}
+
+func (c caller) clear(t *testing.T) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"idempotency_key": "key", "request": c.request})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// kept are the names of all that Redis keeps, but for the counters of rate.
+func (c caller) kept() []string {
+	return slices.DeleteFunc(c.Redis.Keys(), func(key string) bool { return strings.Contains(key, "rate:") })
+}
+
+// hostile is one thing that a stage must stop.
+type hostile struct {
+	name  string
+	want  string
+	only  func(fn.Spec) bool // nil: for every function with a channel
+	frame func(t *testing.T, c caller) []byte
+}
+
+func customers(s fn.Spec) bool { return s.Audience == fn.Customer }
+
+func flip(frame []byte, at int) []byte {
+	changed := bytes.Clone(frame)
+	changed[(at+len(changed))%len(changed)] ^= 1
+	return changed
+}
+
+// table is what is sent, and the refusal of the stage that stops it.
+var table = []hostile{
+	{"oversize body", "INPUT_TOO_LARGE", nil, func(t *testing.T, c caller) []byte {
+		return make([]byte, c.Host.Limits.BodyBytes+1)
+	}},
+	{"body of the greatest size", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
+		return make([]byte, c.Host.Limits.BodyBytes)
+	}},
+	{"no body", "FRAME_REJECTED", nil, func(*testing.T, caller) []byte { return nil }},
+	{"plain body", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return []byte(c.clear(t)) }},
+	{"another version", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 0) }},
+	{"another sequence", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 24) }},
+	{"another time", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 32) }},
+	{"a changed byte", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 40) }},
+	{"a changed proof", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), -1) }},
+	{"no proof", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
+		frame := c.frame(t, c.request)
+		return frame[:len(frame)-sm.Overhead]
+	}},
+	{"sealed for another function", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
+		other := c.f
+		other.Spec.Name += "-x"
+		return c.Frame(t, other, "key", c.request)
+	}},
+	{"sealed in another channel", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
+		other := c.Bank.Device(t, "phone-of-li")
+		other.Channel = c.Channel
+		return other.Frame(t, c.f, "key", c.request)
+	}},
+	{"unknown channel", "CHANNEL_EXPIRED", nil, func(t *testing.T, c caller) []byte {
+		other := c.Bank.Device(t, "phone-of-li")
+		other.Channel = channel.ID{1}
+		return other.Frame(t, c.f, "key", c.request)
+	}},
+	{"old timestamp", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
+		return c.sealed(t, 5*time.Minute+time.Millisecond, c.clear(t))
+	}},
+	{"timestamp ahead", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
+		return c.sealed(t, -5*time.Minute-time.Millisecond, c.clear(t))
+	}},
+	{"oldest timestamp", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte {
+		return c.sealed(t, 5*time.Minute, `{"idempotency_key":"key","request":{"no_such_field":1}}`)
+	}},
+	{"replayed sequence", "FRAME_REPLAYED", nil, func(t *testing.T, c caller) []byte {
+		frame := c.frame(t, c.with("no_such_field", 1))
+		c.Send(t, c.f, frame).Want(t, "INPUT_INVALID")
+		return frame
+	}},
+	{"another body under the sequence", "FRAME_REPLAYED", nil, func(t *testing.T, c caller) []byte {
+		c.Send(t, c.f, c.frame(t, c.with("no_such_field", 1))).Want(t, "INPUT_INVALID")
+		c.Sequence.Add(^uint64(0))
+		return c.frame(t, c.request)
+	}},
+	{"sequence behind the window", "FRAME_REPLAYED", nil, func(t *testing.T, c caller) []byte {
+		c.Sequence.Store(999)
+		c.Send(t, c.f, c.frame(t, c.with("no_such_field", 1))).Want(t, "INPUT_INVALID")
+		c.Sequence.Store(1000 - 64 - 1)
+		return c.frame(t, c.request)
+	}},
+	{"sequence beyond counting", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
+		c.Sequence.Store(1<<53 - 1)
+		return c.frame(t, c.request)
+	}},
+	{"unknown field", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte {
+		return c.frame(t, c.with("no_such_field", 1))
+	}},
+	{"unknown field beside the request", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte {
+		return c.sealed(t, 0, strings.Replace(c.clear(t), "{", `{"customer_id":"x",`, 1))
+	}},
+	{"two requests", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte { return c.sealed(t, 0, c.clear(t)+c.clear(t)) }},
+	{"no request", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte { return c.sealed(t, 0, `{"idempotency_key":"key"}`) }},
+	{"a list", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte { return c.frame(t, []any{}) }},
+	{"no JSON", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte { return c.sealed(t, 0, "phone=1") }},
+	{"long key", "INPUT_INVALID", nil, func(t *testing.T, c caller) []byte {
+		return c.Frame(t, c.f, strings.Repeat("k", 65), c.request)
+	}},
+	{"no key", "IDEMPOTENCY_KEY_MISSING", func(s fn.Spec) bool { return s.Idempotent }, func(t *testing.T, c caller) []byte {
+		return c.Frame(t, c.f, "", c.request)
+	}},
+	{"nobody logged in", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
+		c.Reopen(t)
+		return c.frame(t, c.request)
+	}},
+	{"logged out", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
+		if err := c.Host.Sessions.End(t.Context(), c.Channel); err != nil {
+			t.Fatal(err)
+		}
+		return c.frame(t, c.request)
+	}},
+	{"idle for ten minutes", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
+		c.Advance(10 * time.Minute)
+		return c.frame(t, c.request)
+	}},
+	{"logged in elsewhere", "SESSION_DISPLACED", customers, func(t *testing.T, c caller) []byte {
+		wang := uuid.New()
+		for _, d := range []*bank.Device{c.Device, c.Bank.Device(t, "tablet-of-wang")} {
+			if err := c.Host.Sessions.Start(t.Context(), d.Channel, wang); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return c.frame(t, c.request)
+	}},
+}
+
+func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CRYPTO-008")
+	for _, f := range functions.All() {
+		if isEvent(f) || f.Spec.Plain {
+			continue
+		}
+		t.Run(f.Spec.Name, func(t *testing.T) {
+			t.Parallel()
+			for _, h := range table {
+				if h.only == nil || h.only(f.Spec) {
+					t.Run(h.name, func(t *testing.T) { h.refused(t, newCaller(t, f)) })
+				}
+			}
+			newCaller(t, f).passes(t)
+		})
+	}
+}
+
+func (h hostile) refused(t *testing.T, c caller) {
+	t.Helper()
+	frame := h.frame(t, c)
+	before := c.kept()
+	reply := c.Send(t, c.f, frame)
+	reply.Want(t, h.want)
+	if !slices.Contains(codes(refusals(c.f)), reply.Code) {
+		t.Errorf("%s does not declare %s", c.f.Spec.Name, reply.Code)
+	}
+	if diff := cmp.Diff(before, c.kept()); diff != "" {
+		t.Errorf("the call changed what Redis keeps (-before +after):\n%s", diff)
+	}
+}
+
+// passes sees that the request which the table spoils is good by itself, and that
+// no field of it can be read on its way.
+func (c caller) passes(t *testing.T) {
+	t.Helper()
+	frame := c.frame(t, c.request)
+	for _, name := range append(slices.Collect(mapKeys(c.request)), somebody, "idempotency_key", "request") {
+		if bytes.Contains(frame, []byte(name)) {
+			t.Errorf("%q can be read in the frame", name)
+		}
+	}
+	want := "SERVICE_UNAVAILABLE" // the operation, or the stage before it, met the database
+	if c.f.Spec.Name == "captcha-issue" {
+		want = "" // which needs none
+	}
+	c.Send(t, c.f, frame).Want(t, want)
+}
+
+func mapKeys(m map[string]any) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for key := range m {
+			if !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+// A method other than POST is nothing to any function.
+func TestOnlyPostIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, f := range functions.All() {
+		if isEvent(f) {
+			continue
+		}
+		b := bank.On(t, pgtest.Broken(t))
+		d := b.Device(t, "phone-of-wang")
+		frame := d.Frame(t, f, "key", struct{}{})
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, ""} {
+			call := handler.Request{Body: frame, Method: method, Header: http.Header{}}
+			call.WithContext(t.Context())
+			reply, err := b.Open(t, f).Handle(call)
+			if err != nil || !strings.Contains(string(reply.Body), `"METHOD_NOT_ALLOWED"`) {
+				t.Errorf("%s %s: %d %s, %v", method, f.Spec.Name, reply.StatusCode, reply.Body, err)
+			}
+		}
+	}
+}
+
+// Each class of functions stops after so many calls of a channel in a minute, and
+// opens again in the next. Another channel is not concerned.
+func TestCallsAMinute(t *testing.T) {
+	t.Parallel()
+	for _, f := range functions.All() {
+		if isEvent(f) || f.Spec.Plain {
+			continue
+		}
+		t.Run(f.Spec.Name, func(t *testing.T) {
+			t.Parallel()
+			c := newCaller(t, f)
+			c.Host.Limits.RateScale = 1
+			most := map[fn.RateClass]int{"": 240, fn.RateDefault: 240, fn.RateAuth: 20, fn.RateSend: 10}[f.Spec.Rate]
+			spoiled := c.with("no_such_field", 1)
+			for range most {
+				c.Send(t, f, c.frame(t, spoiled)).Want(t, "INPUT_INVALID")
+			}
+			over := c.Send(t, f, c.frame(t, spoiled))
+			if over.Want(t, "RATE_LIMITED"); over.Header.Get("Retry-After") != "60" {
+				t.Errorf("Retry-After is %q", over.Header.Get("Retry-After"))
+			}
+			other := caller{c.Bank, c.Bank.Device(t, "phone-of-li"), f, c.request}
+			other.login(t)
+			other.Send(t, f, other.frame(t, spoiled)).Want(t, "INPUT_INVALID")
+			c.Advance(time.Minute)
+			c.Send(t, f, c.frame(t, spoiled)).Want(t, "INPUT_INVALID")
+		})
+	}
+}
+
+// An event function takes what the bank has sealed, of its types, and nothing
+// else; what it refuses for good it answers with 400, which no broker tries again.
+func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
+	t.Parallel()
+	data := map[string]any{}
+	for _, kind := range events.Catalogue() {
+		data[kind.Type] = kind.Data
+	}
+	for _, f := range functions.All() {
+		if !isEvent(f) {
+			continue
+		}
+		t.Run(f.Spec.Name, func(t *testing.T) {
+			t.Parallel()
+			b := bank.On(t, pgtest.Broken(t))
+			smstest.OpenAt(t, b, "http://127.0.0.1:1", f)
+			structured := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
+			good := func() cloudevents.Event {
+				return b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", data[f.Spec.Consumes[0]])
+			}
+			if got := b.Deliver(t, f, good()); got != http.StatusServiceUnavailable {
+				t.Fatalf("a good event got %d, want 503 of the database", got)
+			}
+			unsealed, forged, typed := good(), good(), good()
+			unsealed.SetExtension("tidebankmac", nil)
+			forged.SetID(uuid.NewString())
+			typed.SetType("com.tidebank.other.v1")
+			elsewhere := bank.On(t, pgtest.Broken(t)).Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", struct{}{})
+			for name, e := range map[string]cloudevents.Event{
+				"unsealed": unsealed, "another id": forged, "another type": typed, "another bank's": elsewhere,
+				"a type for others": b.Event(t, uuid.NewString(), "com.tidebank.other.v1", "x", struct{}{}),
+			} {
+				if got := b.Deliver(t, f, e); got != http.StatusBadRequest {
+					t.Errorf("%s: %d, want 400", name, got)
+				}
+			}
+			for name, body := range map[string][]byte{
+				"oversize": make([]byte, b.Host.Limits.BodyBytes+1), "nothing": nil, "no event": []byte("{}"), "no JSON": []byte("x"),
+				"a list": []byte(fmt.Sprintf("[%q]", "x")),
+			} {
+				if got := b.DeliverRaw(t, f, body, structured); got != http.StatusBadRequest {
+					t.Errorf("%s: %d, want 400", name, got)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,240 @@
+package functions_test
+
+import (
+	"context"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+
+	"github.com/tidebank/tidebank/docs"
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// isEvent tells functions that react to events from those that answer requests.
+func isEvent(f fn.Function) bool { return len(f.Spec.Consumes) > 0 }
+
+// refusals is all that a function may answer.
+func refusals(f fn.Function) []*bankerr.Error {
+	return append(fn.StageRefusals(f.Spec), f.Spec.Refusals...)
+}
+
+func codes(list []*bankerr.Error) []string {
+	names := make([]string, len(list))
+	for i, e := range list {
+		names[i] = e.Code()
+	}
+	return names
+}
+
+func TestNamesAreUniqueLabels(t *testing.T) {
+	t.Parallel()
+	label := regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+	var names []string
+	for _, f := range functions.All() {
+		name := f.Spec.Name
+		if !label.MatchString(name) || len(name) > 40 {
+			t.Errorf("%q is no DNS label of at most 40 characters", name)
+		}
+		names = append(names, name)
+		domain := strings.TrimPrefix(f.Config.PkgPath(), "github.com/tidebank/tidebank/functions/")
+		if want := strings.Split(domain, "/")[0]; want != strings.Split(name, "-")[0] {
+			t.Errorf("%s stands in the domain %s", name, want)
+		}
+	}
+	slices.Sort(names)
+	if unique := slices.Compact(slices.Clone(names)); len(unique) != len(names) || len(names) == 0 {
+		t.Errorf("names are not unique: %v", names)
+	}
+}
+
+func TestRequirementsExist(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../test/conformance/testdata/requirements.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var catalogue struct {
+		Requirements []struct{ ID, Scope string }
+	}
+	if err := yaml.Unmarshal(raw, &catalogue); err != nil {
+		t.Fatal(err)
+	}
+	scopes := map[string]string{}
+	for _, r := range catalogue.Requirements {
+		scopes[r.ID] = r.Scope
+	}
+	if len(scopes) < 400 {
+		t.Fatalf("only %d requirements were read", len(scopes))
+	}
+	for _, f := range functions.All() {
+		if len(f.Spec.Requirements) == 0 {
+			t.Errorf("%s cites no requirement", f.Spec.Name)
+		}
+		seen := map[string]bool{}
+		for _, id := range f.Spec.Requirements {
+			if scopes[id] != "server" {
+				t.Errorf("%s cites %s, whose scope is %q", f.Spec.Name, id, scopes[id])
+			}
+			if seen[id] {
+				t.Errorf("%s cites %s twice", f.Spec.Name, id)
+			}
+			seen[id] = true
+		}
+	}
+}
+
+func TestRefusalsHaveTextsAndOneKind(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]bankerr.Kind{}
+	for _, f := range functions.All() {
+		stages := codes(fn.StageRefusals(f.Spec))
+		seen := map[string]bool{}
+		for _, e := range refusals(f) {
+			text, ok := bankerr.Lookup(e.Code())
+			if !ok || text.Title == "" || text.Advice == "" {
+				t.Errorf("%s may answer %s, which has no text", f.Spec.Name, e.Code())
+			}
+			if kind, ok := kinds[e.Code()]; ok && kind != e.Kind() {
+				t.Errorf("%s is of the kinds %d and %d", e.Code(), kind, e.Kind())
+			}
+			kinds[e.Code()] = e.Kind()
+		}
+		for _, code := range codes(f.Spec.Refusals) {
+			// Two stages may answer the same; an operation says what they don't.
+			if seen[code] || slices.Contains(stages, code) && code != bankerr.ErrNotFound.Code() {
+				t.Errorf("%s declares %s again", f.Spec.Name, code)
+			}
+			seen[code] = true
+		}
+	}
+}
+
+func TestEveryEventIsHeard(t *testing.T) {
+	t.Parallel()
+	table, err := events.LoadSubscriptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known []string
+	for _, kind := range events.Catalogue() {
+		known = append(known, kind.Type)
+	}
+	// The runtime sends access records; no function declares them.
+	emitted := map[string]bool{events.TypeAccessRecorded: true}
+	consumes := map[string][]string{}
+	for _, f := range functions.All() {
+		for _, kind := range f.Spec.Emits {
+			emitted[kind] = true
+		}
+		if isEvent(f) {
+			consumes[f.Spec.Name] = slices.Sorted(slices.Values(f.Spec.Consumes))
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(known)), slices.Sorted(maps.Keys(emitted))); diff != "" {
+		t.Errorf("events that are known and that are sent (-known +sent):\n%s", diff)
+	}
+	subscribed := map[string][]string{}
+	for _, s := range table.List {
+		subscribed[s.Consumer] = slices.Sorted(slices.Values(append(subscribed[s.Consumer], s.Types...)))
+	}
+	if diff := cmp.Diff(consumes, subscribed); diff != "" {
+		t.Errorf("who hears what (-functions +subscriptions.yaml):\n%s", diff)
+	}
+	for _, kind := range known {
+		reason, heard := table.Unheard[kind], table.Consumers(kind)
+		if (len(heard) == 0) != (reason != "") {
+			t.Errorf("%s is heard by %v, and the reason for nobody is %q", kind, heard, reason)
+		}
+	}
+	for kind := range table.Unheard {
+		if !slices.Contains(known, kind) {
+			t.Errorf("a reason is given for %s, which there is not", kind)
+		}
+	}
+}
+
+// fields are the names of a type's JSON fields at any depth.
+func fields(of reflect.Type) []string {
+	for of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	if of.Kind() != reflect.Struct || !strings.HasPrefix(of.PkgPath(), "github.com/tidebank/") {
+		return nil
+	}
+	var names []string
+	for i := range of.NumField() {
+		f := of.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+		names = append(names, fields(f.Type)...)
+	}
+	return names
+}
+
+func TestPersonalFieldsAreDeclared(t *testing.T) {
+	t.Parallel()
+	for _, f := range functions.All() {
+		if isEvent(f) {
+			continue
+		}
+		reply := fields(f.Response)
+		for _, name := range f.Spec.Personal {
+			if !slices.Contains(reply, name) {
+				t.Errorf("%s declares %s as personal, which its reply does not have", f.Spec.Name, name)
+			}
+		}
+		for _, name := range reply {
+			if strings.HasSuffix(name, "_masked") && !slices.Contains(f.Spec.Personal, name) {
+				t.Errorf("%s masks %s, and does not declare it as personal", f.Spec.Name, name)
+			}
+		}
+	}
+}
+
+func TestOpenAPIDescribesEveryFunction(t *testing.T) {
+	t.Parallel()
+	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(context.Background()); err != nil {
+		t.Errorf("docs/openapi.json is not valid: %v", err)
+	}
+	var want []string
+	for _, f := range functions.All() {
+		if isEvent(f) {
+			continue
+		}
+		path := "/function/" + f.Spec.Name
+		want = append(want, path)
+		item := doc.Paths.Value(path)
+		if item == nil || item.Post == nil || len(item.Operations()) != 1 {
+			t.Errorf("%s is not described as one POST", path)
+			continue
+		}
+		described := item.Post.Responses
+		for _, e := range refusals(f) {
+			answer := described.Value(strconv.Itoa(e.Kind().Status()))
+			if answer == nil || answer.Value.Description == nil ||
+				!slices.Contains(strings.Split(*answer.Value.Description, ", "), e.Code()) {
+				t.Errorf("%s: %s is not described under %d", path, e.Code(), e.Kind().Status())
+			}
+		}
+	}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(doc.Paths.Map()))); diff != "" {
+		t.Errorf("paths (-registry +docs/openapi.json):\n%s", diff)
+	}
+}

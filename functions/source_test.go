@@ -1,0 +1,182 @@
+package functions_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tidebank/tidebank/functions"
+)
+
+// sources parses the module's own files, without tests, by path.
+func sources(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	files := map[string]*ast.File{}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && path != ".." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
+			return filepath.SkipDir
+		}
+		if entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		files[filepath.ToSlash(path)], err = parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		return err
+	})
+	if err != nil || len(files) < 100 {
+		t.Fatalf("%d files were read: %v", len(files), err)
+	}
+	return files
+}
+
+// texts are a file's string literals, unquoted.
+func texts(f *ast.File) []string {
+	var list []string
+	ast.Inspect(f, func(n ast.Node) bool {
+		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			if text, err := strconv.Unquote(literal.Value); err == nil {
+				list = append(list, text)
+			}
+		}
+		return true
+	})
+	return list
+}
+
+// unused are the codes that stand in the catalogue before what answers them.
+var unused = map[string]string{
+	"DEVICE_MISMATCH": "device binding (DEVICE-001) has no function yet",
+}
+
+func TestCatalogueAndSourcesNameTheSameCodes(t *testing.T) {
+	t.Parallel()
+	files := sources(t)
+	const home = "../shared/bankerr/catalogue.go"
+	form := regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+$`)
+	catalogue := map[string]bool{}
+	for _, text := range texts(files[home]) {
+		if form.MatchString(text) {
+			catalogue[text] = true
+		}
+	}
+	if len(catalogue) < 30 {
+		t.Fatalf("only %d codes were read", len(catalogue))
+	}
+	used, declared := map[string]bool{}, map[string]string{}
+	quoted := regexp.MustCompile(`"([A-Z]+(?:_[A-Z]+)+)"`)
+	for path, file := range files {
+		if path == home {
+			continue
+		}
+		for _, text := range texts(file) {
+			used[text] = true
+			for _, code := range quoted.FindAllStringSubmatch(text, -1) { // a problem written out
+				used[code[1]] = true
+			}
+		}
+		for _, code := range newCodes(file) {
+			if where, ok := declared[code]; ok {
+				t.Errorf("%s is declared in %s and %s", code, where, path)
+			}
+			declared[code] = path
+		}
+	}
+	for code := range catalogue {
+		if _, waits := unused[code]; used[code] == waits {
+			t.Errorf("%s has a text; some source file names it: %v", code, used[code])
+		}
+	}
+	for code, path := range declared {
+		if !catalogue[code] || !form.MatchString(code) {
+			t.Errorf("%s of %s has no text in the catalogue", code, path)
+		}
+	}
+}
+
+// newCodes are the codes that a file declares by bankerr.New.
+func newCodes(file *ast.File) []string {
+	var list []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) != 2 {
+			return true
+		}
+		name := types.ExprString(call.Fun)
+		literal, isText := call.Args[1].(*ast.BasicLit)
+		if isText && (name == "bankerr.New" || name == "New" && file.Name.Name == "bankerr") {
+			code, _ := strconv.Unquote(literal.Value)
+			list = append(list, code)
+		}
+		return true
+	})
+	return list
+}
+
+// One environment key means one thing: wherever it is read it has one type and
+// one default.
+func TestEnvironmentKeysMeanOneThing(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^[A-Z]+(_[A-Z0-9]+)*$`)
+	meant := map[string]string{}
+	for path, file := range sources(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			field, ok := n.(*ast.Field)
+			if !ok || field.Tag == nil {
+				return true
+			}
+			raw, _ := strconv.Unquote(field.Tag.Value)
+			tag := reflect.StructTag(raw)
+			key, ok := tag.Lookup("envconfig")
+			if !ok {
+				return true
+			}
+			if !form.MatchString(key) {
+				t.Errorf("%s: %q is not of the form NOUN_THING_UNIT", path, key)
+			}
+			meaning := types.ExprString(field.Type) + ", default " + tag.Get("default")
+			if before, ok := meant[key]; ok && before != meaning {
+				t.Errorf("%s is %s, and in %s %s", key, before, path, meaning)
+			}
+			meant[key] = meaning
+			return true
+		})
+	}
+	for _, key := range []string{"DATABASE_URL", "REDIS_URL", "SMS_URL", "PORT"} {
+		if meant[key] == "" {
+			t.Errorf("%s was not found among %v", key, slices.Sorted(maps.Keys(meant)))
+		}
+	}
+	for _, f := range functions.All() {
+		for _, name := range unnamed(f.Config) {
+			t.Errorf("%s: %s has no environment key", f.Spec.Name, name)
+		}
+	}
+}
+
+// unnamed are the fields of a configuration that would be read under a name which
+// nobody chose.
+func unnamed(config reflect.Type) []string {
+	var list []string
+	for i := range config.NumField() {
+		f := config.Field(i)
+		switch {
+		case f.Type.Kind() == reflect.Struct:
+			list = append(list, unnamed(f.Type)...)
+		case f.Tag.Get("envconfig") == "":
+			list = append(list, config.String()+"."+f.Name)
+		}
+	}
+	return list
+}

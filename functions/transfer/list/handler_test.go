@@ -1,0 +1,198 @@
+package list_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/transfer"
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/functions/transfer/list"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// town is a bank with a customer of two accounts.
+type town struct {
+	*bank.Bank
+	phone *bank.Device
+	wang  seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 1_000_00, 0)}
+	w.phone.LoginAs(t, w.wang)
+	return w
+}
+
+// move carries out so many transfers, each with an amount of its own, two of them
+// at each instant; it returns their ids, newest first.
+func (w town) move(t *testing.T, count int) []uuid.UUID {
+	t.Helper()
+	ids := make([]uuid.UUID, 0, count)
+	for i := range count {
+		var in prepare.Response
+		w.phone.Call(t, prepare.Function, "", map[string]any{
+			"debit_account_id": w.wang.AccountIDs[0], "payee_account_id": w.wang.AccountIDs[1], "amount_fen": i + 1,
+		}).Into(t, &in)
+		signature, err := sm.Sign(w.phone.Key, []byte(in.Text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var view transfer.View
+		w.phone.Call(t, confirm.Function, fmt.Sprint("key", uuid.New()), stepup.Presentation{
+			IntentID: in.IntentID, Proofs: []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}},
+		}).Into(t, &view)
+		ids = append(ids, view.TransferID)
+		if i%2 == 1 {
+			w.Advance(time.Second)
+		}
+	}
+	slices.Reverse(ids)
+	return ids
+}
+
+func (w town) page(t *testing.T, cursor string, limit int) list.Response {
+	t.Helper()
+	var got list.Response
+	w.phone.Call(t, list.Function, "", list.Request{Cursor: cursor, Limit: limit}).Into(t, &got)
+	return got
+}
+
+func ids(page list.Response) []uuid.UUID {
+	list := []uuid.UUID{}
+	for _, view := range page.Transfers {
+		list = append(list, view.TransferID)
+	}
+	return list
+}
+
+// walk reads all pages.
+func (w town) walk(t *testing.T, limit int) (all []uuid.UUID, sizes []int) {
+	t.Helper()
+	for cursor := ""; ; {
+		page := w.page(t, cursor, limit)
+		all, sizes = append(all, ids(page)...), append(sizes, len(page.Transfers))
+		if cursor = page.NextCursor; cursor == "" {
+			return all, sizes
+		}
+		if len(sizes) > 100 {
+			t.Fatal("the pages do not end")
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	want := w.move(t, 21)
+	for _, tt := range []struct {
+		limit int
+		sizes []int
+	}{
+		{0, []int{20, 1}}, {20, []int{20, 1}}, {21, []int{21}}, {7, []int{7, 7, 7}}, {100, []int{21}}, {8, []int{8, 8, 5}},
+	} {
+		got, sizes := w.walk(t, tt.limit)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("pages of %d (-want +got):\n%s", tt.limit, diff)
+		}
+		if diff := cmp.Diff(tt.sizes, sizes); diff != "" {
+			t.Errorf("sizes of pages of %d (-want +got):\n%s", tt.limit, diff)
+		}
+	}
+	if got, _ := w.walk(t, 1); !cmp.Equal(got, want) { // through pairs of one instant
+		t.Errorf("pages of 1: %v, want %v", got, want)
+	}
+	// A transfer between two pages shifts nothing.
+	first := w.page(t, "", 5)
+	newest := w.move(t, 1)
+	second := w.page(t, first.NextCursor, 100)
+	if diff := cmp.Diff(want, append(ids(first), ids(second)...)); diff != "" {
+		t.Errorf("with a transfer in between (-want +got):\n%s", diff)
+	}
+	if got := w.page(t, "", 1); got.Transfers[0].TransferID != newest[0] {
+		t.Errorf("the newest is %s, want %s", got.Transfers[0].TransferID, newest[0])
+	}
+}
+
+func TestNoTransfersAreAnEmptyList(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	reply := w.phone.Call(t, list.Function, "", struct{}{})
+	if reply.Want(t, ""); string(reply.Body) != `{"transfers":[],"next_cursor":""}` {
+		t.Errorf("got %s", reply.Body)
+	}
+}
+
+// A cursor selects among the caller's own, whosever it was.
+func TestOthersTransfersAreNotListed(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.move(t, 3)
+	mine := w.page(t, "", 1)
+	stranger := w.Device(t, "phone-of-li")
+	stranger.LoginAs(t, w.Customer(t, "李四", 0))
+	for _, cursor := range []string{"", mine.NextCursor} {
+		var got list.Response
+		stranger.Call(t, list.Function, "", list.Request{Cursor: cursor}).Into(t, &got)
+		if len(got.Transfers) != 0 || got.NextCursor != "" {
+			t.Errorf("a stranger got %+v", got)
+		}
+	}
+	for _, view := range mine.Transfers {
+		if view.PayeeNameMasked != "**明" || !strings.Contains(view.PayeeAccountMasked, "*****") || view.Amount != 3 {
+			t.Errorf("got %+v", view)
+		}
+	}
+}
+
+func TestMalformedRequests(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	encode := base64.RawURLEncoding.EncodeToString
+	late := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, make([]byte, 16)...)
+	for _, tt := range []struct{ name, body, field, want string }{
+		{"limit 100", `{"limit":100}`, "", ""},
+		{"limit 101", `{"limit":101}`, "limit", "INPUT_INVALID"},
+		{"limit -1", `{"limit":-1}`, "limit", "INPUT_INVALID"},
+		{"limit 1.5", `{"limit":1.5}`, "limit", "INPUT_INVALID"},
+		{"limit as text", `{"limit":"1"}`, "limit", "INPUT_INVALID"},
+		{"a cursor that is none", `{"cursor":"x"}`, "cursor", "INPUT_INVALID"},
+		{"a short cursor", `{"cursor":"` + encode(make([]byte, 23)) + `"}`, "cursor", "INPUT_INVALID"},
+		{"a long cursor", `{"cursor":"` + encode(make([]byte, 25)) + `"}`, "cursor", "INPUT_INVALID"},
+		{"a cursor out of time", `{"cursor":"` + encode(late) + `"}`, "cursor", "INPUT_INVALID"},
+		{"a cursor before all time", `{"cursor":"` + encode(make([]byte, 24)) + `"}`, "", ""},
+		{"SQL", `{"cursor":"' OR 1=1 --"}`, "cursor", "INPUT_INVALID"},
+		{"another customer", `{"customer_id":"x"}`, "", "INPUT_INVALID"},
+		{"nothing", `null`, "", ""},
+	} {
+		got := w.phone.Call(t, list.Function, "", json.RawMessage(tt.body))
+		if got.Code != tt.want || got.Problem.Field != tt.field {
+			t.Errorf("%s: %q of %q, want %q of %q", tt.name, got.Code, got.Problem.Field, tt.want, tt.field)
+		}
+	}
+	w.Device(t, "stranger").Call(t, list.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	d := b.Device(t, "phone-of-wang")
+	if err := b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	d.Call(t, list.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+}
