@@ -1,0 +1,286 @@
+package events_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+func newRing(t *testing.T) *keys.Ring {
+	t.Helper()
+	ring, err := keys.NewTestRing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+// stored is an outbox row; PostgreSQL prints white space into its JSON.
+func stored() events.Stored {
+	return events.Stored{
+		ID: "019ab0f2-4c00-7d2e-9a61-5f0c2b7e8d14", Type: events.TypeTransferPosted, Subject: "transfer-1",
+		CustomerHash: "bd86d988df236586", Data: []byte(`{"amount_fen": 9007199254740993, "own": false, "payee_masked": "*四"}`),
+		Traceparent: "00-00000000000000000000000000000001-0000000000000002-01",
+		CreatedAt:   time.Date(2026, 11, 23, 2, 0, 0, 123456000, time.UTC),
+	}
+}
+
+func sealed(t *testing.T, ring *keys.Ring, s events.Stored) cloudevents.Event {
+	t.Helper()
+	e, err := s.CloudEvent(ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestCloudEventIsTheRow(t *testing.T) {
+	t.Parallel()
+	s := stored()
+	e := sealed(t, newRing(t), s)
+	if err := e.Validate(); err != nil {
+		t.Error(err)
+	}
+	got := events.Stored{
+		ID: e.ID(), Type: e.Type(), Subject: e.Subject(), CustomerHash: e.Extensions()["customerhash"].(string),
+		Traceparent: e.Extensions()["traceparent"].(string), CreatedAt: e.Time(), Data: s.Data,
+	}
+	if diff := cmp.Diff(s, got); diff != "" {
+		t.Errorf("the row changes on its way (-row +event):\n%s", diff)
+	}
+	var want bytes.Buffer
+	if err := json.Compact(&want, s.Data); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), string(e.Data())); diff != "" {
+		t.Errorf("the data changes on its way:\n%s", diff)
+	}
+	if e.Source() != "//tidebank" || e.SpecVersion() != "1.0" || e.DataContentType() != "application/json" {
+		t.Errorf("%v", e)
+	}
+	s.CustomerHash, s.Traceparent = "", ""
+	extensions := sealed(t, newRing(t), s).Extensions()
+	if extensions["customerhash"] != nil || extensions["traceparent"] != nil || len(extensions) != 2 {
+		t.Errorf("an event of nobody has %v", extensions)
+	}
+	s.Data = []byte("{")
+	if _, err := s.CloudEvent(newRing(t)); err == nil {
+		t.Error("data that is no JSON became an event")
+	}
+}
+
+// The seal holds in both modes, and whatever white space a hop leaves or adds.
+func TestSealHoldsAcrossHops(t *testing.T) {
+	t.Parallel()
+	ring := newRing(t)
+	e := sealed(t, ring, stored())
+	structured, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spaced bytes.Buffer
+	if err := json.Indent(&spaced, structured, "\t", "   "); err != nil {
+		t.Fatal(err)
+	}
+	hops := map[string]cloudevents.Event{"none": e}
+	for name, text := range map[string][]byte{"structured": structured, "structured and spaced": spaced.Bytes()} {
+		var got cloudevents.Event
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		hops[name] = got
+	}
+	binary, err := cehttp.NewHTTPRequestFromEvent(t.Context(), "http://127.0.0.1/", e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cehttp.NewEventFromHTTPRequest(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hops["binary"] = *got
+	hops["as PostgreSQL prints it"] = withData(e, stored().Data)
+	hops["another order of fields"] = withData(e, []byte(`{"payee_masked":"\u002a四","own":false,"amount_fen":9007199254740993}`))
+	for name, event := range hops {
+		if err := events.CheckSeal(ring, event); err != nil {
+			t.Errorf("%s: %v\n%v", name, err, event)
+		}
+	}
+}
+
+func withData(e cloudevents.Event, data []byte) cloudevents.Event {
+	changed := e.Clone()
+	changed.DataEncoded = data
+	return changed
+}
+
+// mac is the seal as docs/events.md defines it, of data without white space and
+// with its fields in order.
+func mac(ring *keys.Ring, p keys.Purpose, e cloudevents.Event) string {
+	sum, _ := ring.MAC(p, []byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()), sm.Digest(e.Data()))
+	return hex.EncodeToString(sum)
+}
+
+func TestSealBreaksWithEachAttribute(t *testing.T) {
+	t.Parallel()
+	ring := newRing(t)
+	for name, change := range map[string]func(*cloudevents.Event){
+		"id":               func(e *cloudevents.Event) { e.SetID("019ab0f2-4c00-7d2e-9a61-5f0c2b7e8d15") },
+		"type":             func(e *cloudevents.Event) { e.SetType(events.TypeFraudScored) },
+		"source":           func(e *cloudevents.Event) { e.SetSource("//tidebank/x") },
+		"subject":          func(e *cloudevents.Event) { e.SetSubject("transfer-2") },
+		"no subject":       func(e *cloudevents.Event) { e.SetSubject("") },
+		"no data":          func(e *cloudevents.Event) { e.DataEncoded = nil },
+		"no seal":          func(e *cloudevents.Event) { e.SetExtension("tidebankmac", nil) },
+		"empty seal":       func(e *cloudevents.Event) { e.SetExtension("tidebankmac", "") },
+		"short seal":       func(e *cloudevents.Event) { e.SetExtension("tidebankmac", e.Extensions()["tidebankmac"].(string)[:32]) },
+		"a seal of zeroes": func(e *cloudevents.Event) { e.SetExtension("tidebankmac", string(bytes.Repeat([]byte("0"), 64))) },
+		"no hex":           func(e *cloudevents.Event) { e.SetExtension("tidebankmac", "no seal") },
+		"a number":         func(e *cloudevents.Event) { e.SetExtension("tidebankmac", 1) },
+		"no key":           func(e *cloudevents.Event) { e.SetExtension("tidebankkey", nil) },
+		"another key":      func(e *cloudevents.Event) { e.SetExtension("tidebankkey", "event-2") },
+		"another purpose":  func(e *cloudevents.Event) { e.SetExtension("tidebankkey", "audit-1") },
+		// The parts must not run into each other.
+		"type into id": func(e *cloudevents.Event) {
+			e.SetID(e.ID() + e.Type()[:1])
+			e.SetType(e.Type()[1:])
+		},
+		"subject into source": func(e *cloudevents.Event) {
+			e.SetSource(e.Source() + e.Subject()[:1])
+			e.SetSubject(e.Subject()[1:])
+		},
+		"the seal of another event": func(e *cloudevents.Event) {
+			other := stored()
+			other.Subject = "transfer-2"
+			e.SetExtension("tidebankmac", sealed(t, ring, other).Extensions()["tidebankmac"])
+		},
+		"the seal of another purpose": func(e *cloudevents.Event) {
+			e.SetExtension("tidebankmac", mac(ring, keys.Audit, *e))
+		},
+	} {
+		e := sealed(t, ring, stored())
+		change(&e)
+		if err := events.CheckSeal(ring, e); !errors.Is(err, events.ErrSeal) {
+			t.Errorf("%s: %v, want %v", name, err, events.ErrSeal)
+		}
+	}
+	e := sealed(t, ring, stored())
+	if got := e.Extensions()["tidebankmac"]; got != mac(ring, keys.Event, e) {
+		t.Errorf("sealed with %s, want %s", got, mac(ring, keys.Event, e))
+	}
+	if err := events.CheckSeal(newRing(t), e); !errors.Is(err, events.ErrSeal) {
+		t.Errorf("another bank's event: %v", err)
+	}
+}
+
+func TestSealBreaksWithEachByteOfData(t *testing.T) {
+	t.Parallel()
+	ring := newRing(t)
+	e := sealed(t, ring, stored())
+	broken := func(at int, how string, data []byte) {
+		if err := events.CheckSeal(ring, withData(e, data)); !errors.Is(err, events.ErrSeal) {
+			t.Errorf("%s at %d: %v: %s", how, at, err, data)
+		}
+	}
+	for at := range e.Data() {
+		for bit := range 8 {
+			flipped := bytes.Clone(e.Data())
+			flipped[at] ^= 1 << bit
+			broken(at, "flipped", flipped)
+		}
+		broken(at, "cut off", e.Data()[:at])
+		broken(at, "left out", append(bytes.Clone(e.Data()[:at]), e.Data()[at+1:]...))
+		broken(at, "put in", append(append(bytes.Clone(e.Data()[:at]), 'x'), e.Data()[at:]...))
+	}
+}
+
+// A number is what it is written as: floating point would take this one for its
+// neighbour.
+func TestSealTellsLargeNumbersApart(t *testing.T) {
+	t.Parallel()
+	ring := newRing(t)
+	e := sealed(t, ring, stored())
+	near := bytes.Replace(e.Data(), []byte("9007199254740993"), []byte("9007199254740992"), 1)
+	if err := events.CheckSeal(ring, withData(e, near)); !errors.Is(err, events.ErrSeal) {
+		t.Errorf("%s passes: %v", near, err)
+	}
+}
+
+// Events that were on their way when the key was changed still arrive.
+func TestSealOutlivesItsKeysTurn(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	open := func() *keys.Ring {
+		ring, err := keys.Open(context.Background(), keys.Config{File: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ring
+	}
+	before := open()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var content struct {
+		Root        []byte              `json:"root"`
+		Secrets     map[string][][]byte `json:"secrets"`
+		Pairs       map[string][]byte   `json:"pairs"`
+		Certificate []byte              `json:"certificate"`
+	}
+	if err := json.Unmarshal(raw, &content); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := sm.Seal(sm.Key(content.Root), bytes.Repeat([]byte{7}, 48), []byte(keys.Event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content.Secrets["event"] = append(content.Secrets["event"], fresh)
+	if raw, err = json.Marshal(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after := open()
+	early, late := sealed(t, before, stored()), sealed(t, after, stored())
+	for name, e := range map[string]cloudevents.Event{"event-1": early, "event-2": late} {
+		if err := events.CheckSeal(after, e); err != nil || e.Extensions()["tidebankkey"] != name {
+			t.Errorf("%s: %v, sealed with %v", name, err, e.Extensions()["tidebankkey"])
+		}
+	}
+	if err := events.CheckSeal(before, late); !errors.Is(err, events.ErrSeal) {
+		t.Errorf("a process without the new key: %v", err)
+	}
+}
+
+func TestCustomerHash(t *testing.T) {
+	t.Parallel()
+	if got := events.CustomerHash(uuid.Nil); got != "" {
+		t.Errorf("nobody has %q", got)
+	}
+	// Pinned: partitions must stay where they are, whatever the release.
+	for id, want := range map[string]string{
+		"01936000-0000-7000-8000-000000000001": "bd86d988df236586",
+		"01936000-0000-7000-8000-000000000002": "777dd519ef7b3b6e",
+	} {
+		if got := events.CustomerHash(uuid.MustParse(id)); got != want {
+			t.Errorf("%s has %q, want %q", id, got, want)
+		}
+	}
+}
