@@ -66,7 +66,10 @@ func TestRequirementsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	var catalogue struct {
-		Requirements []struct{ ID, Scope string }
+		Requirements []struct {
+			ID    string `yaml:"id"`
+			Scope string `yaml:"scope"`
+		} `yaml:"requirements"`
 	}
 	if err := yaml.Unmarshal(raw, &catalogue); err != nil {
 		t.Fatal(err)

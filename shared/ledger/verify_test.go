@@ -42,7 +42,7 @@ func (s scene) spoil(t *testing.T, statements ...string) {
 		"$bank", quote(s.bank), "$posting", quote(s.posting.ID))
 	tx, err := s.db.Pool().Begin(t.Context())
 	s.must(t, err)
-	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	defer tx.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // gone already when all went well
 	_, err = tx.Exec(t.Context(), "SET LOCAL session_replication_role = replica")
 	s.must(t, err)
 	for _, sql := range statements {

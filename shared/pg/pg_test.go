@@ -119,7 +119,7 @@ func TestRefusalSortsErrors(t *testing.T) {
 		switch {
 		case tt.want == nil && !errors.Is(got, tt.err):
 			t.Errorf("%s: %v, want it back", tt.name, got)
-		case tt.want == nil && tt.err != refused && errors.As(got, new(*bankerr.Error)):
+		case tt.want == nil && !errors.Is(tt.err, refused) && errors.As(got, new(*bankerr.Error)):
 			t.Errorf("%s: became the refusal %v", tt.name, got)
 		case tt.want != nil && (!errors.Is(got, tt.want) || !errors.Is(got, tt.err)):
 			t.Errorf("%s: %v, want %v because of %v", tt.name, got, tt.want, tt.err)

@@ -22,7 +22,9 @@ func TestCodeLivesSixtySeconds(t *testing.T) {
 		after time.Duration
 		want  string
 	}{
-		{59 * time.Second, ""}, {60*time.Second - time.Millisecond, ""}, {60 * time.Second, "LOGIN_FAILED"},
+		{59 * time.Second, ""},
+		{60*time.Second - time.Millisecond, ""},
+		{60 * time.Second, "LOGIN_FAILED"},
 		{61 * time.Second, "LOGIN_FAILED"},
 	} {
 		w := newTown(t)

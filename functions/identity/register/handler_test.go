@@ -257,13 +257,16 @@ func TestWeakPasswords(t *testing.T) {
 	code := w.ask(t)
 	type row struct{ login, trade, field string }
 	rows := []row{
-		{"abc12", bank.TradePassword, "login_password"}, {"abcdef", bank.TradePassword, "login_password"},
-		{"738291", bank.TradePassword, "login_password"}, {"", bank.TradePassword, "login_password"},
+		{"abc12", bank.TradePassword, "login_password"},
+		{"abcdef", bank.TradePassword, "login_password"},
+		{"738291", bank.TradePassword, "login_password"},
+		{"", bank.TradePassword, "login_password"},
 		{w.wang.Phone + "a", bank.TradePassword, "login_password"},
 		{"a" + w.wang.IDNo[6:14], bank.TradePassword, "login_password"},
 		{bank.LoginPassword, w.wang.Phone[5:], "trade_password"},
 		{bank.LoginPassword, w.wang.IDNo[8:14], "trade_password"},
-		{bank.LoginPassword, "", "trade_password"}, {bank.LoginPassword, "12345", "trade_password"},
+		{bank.LoginPassword, "", "trade_password"},
+		{bank.LoginPassword, "12345", "trade_password"},
 		{"x739164", "739164", "trade_password"},
 	}
 	for _, regular := range []string{"111111", "123456", "654321", "121212", "112233", "888888"} {

@@ -37,7 +37,8 @@ func TestAmounts(t *testing.T) {
 	req.Covers(t, "INPUT-001")
 	w := newTown(t, 1_000_00)
 	for _, tt := range []struct{ value, want string }{
-		{"1", ""}, {"100000", ""},
+		{"1", ""},
+		{"100000", ""},
 		{"100001", "FUNDS_INSUFFICIENT"},
 		{"100000000000000", "FUNDS_INSUFFICIENT"}, // the most that the bank handles in one figure
 		{"100000000000001", "AMOUNT_INVALID"},
@@ -45,12 +46,23 @@ func TestAmounts(t *testing.T) {
 		{"9223372036854775808", "INPUT_INVALID"}, // no int64 any more
 		{"18446744073709551617", "INPUT_INVALID"},
 		{"1e30", "INPUT_INVALID"},
-		{"0", "AMOUNT_INVALID"}, {"-0", "AMOUNT_INVALID"}, {"-1", "AMOUNT_INVALID"},
+		{"0", "AMOUNT_INVALID"},
+		{"-0", "AMOUNT_INVALID"},
+		{"-1", "AMOUNT_INVALID"},
 		{"-9223372036854775808", "AMOUNT_INVALID"},
-		{"null", "AMOUNT_INVALID"}, {"", "AMOUNT_INVALID"},
-		{"1e3", "INPUT_INVALID"}, {"1E0", "INPUT_INVALID"}, {"0.001", "INPUT_INVALID"}, {"1.5", "INPUT_INVALID"},
-		{"1.0", "INPUT_INVALID"}, {`"100"`, "INPUT_INVALID"}, {`"1,000.00"`, "INPUT_INVALID"},
-		{`"１００"`, "INPUT_INVALID"}, {"true", "INPUT_INVALID"}, {"[1]", "INPUT_INVALID"}, {"{}", "INPUT_INVALID"},
+		{"null", "AMOUNT_INVALID"},
+		{"", "AMOUNT_INVALID"},
+		{"1e3", "INPUT_INVALID"},
+		{"1E0", "INPUT_INVALID"},
+		{"0.001", "INPUT_INVALID"},
+		{"1.5", "INPUT_INVALID"},
+		{"1.0", "INPUT_INVALID"},
+		{`"100"`, "INPUT_INVALID"},
+		{`"1,000.00"`, "INPUT_INVALID"},
+		{`"１００"`, "INPUT_INVALID"},
+		{"true", "INPUT_INVALID"},
+		{"[1]", "INPUT_INVALID"},
+		{"{}", "INPUT_INVALID"},
 	} {
 		got := w.call(t, w.raw(t, "amount_fen", tt.value))
 		if got.Code != tt.want {
