@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -54,6 +55,7 @@ type Plan struct {
 	PayeeAccountMasked string    `json:"payee_account"`
 	LimitKind          string    `json:"limit_kind"`
 	LimitCap           money.Fen `json:"limit_cap_fen"` // as the policy stood when prepared
+	LimitVersion       string    `json:"limit_version"` // of that policy
 }
 
 // NewPlan fixes a transfer between two accounts that were found open.
@@ -71,12 +73,22 @@ func NewPlan(debit, credit Party, amount money.Fen, memo string) (Plan, error) {
 		Own: debit.CustomerID == credit.CustomerID, PayeeCustomerID: credit.CustomerID,
 		PayerMasked: mask.Name(debit.Name), PayeeMasked: mask.Name(credit.Name),
 		PayerAccountMasked: debit.NumberMasked, PayeeAccountMasked: credit.NumberMasked,
-		LimitKind: "transfer.others", LimitCap: stepup.CapToOthers,
+		LimitKind: "transfer.others",
 	}
 	if p.Own {
-		p.LimitKind, p.LimitCap = "transfer.own", stepup.CapToOwn
+		p.LimitKind = "transfer.own"
 	}
 	return p, nil
+}
+
+// Bound fixes the day's cap for the plan, and refuses one that does not fit in
+// what is left of it.
+func (p *Plan) Bound(s limit.Standing) error {
+	p.LimitCap, p.LimitVersion = s.Cap, s.Version
+	if !s.Allows(p.Amount) {
+		return limit.ErrExceeded
+	}
+	return nil
 }
 
 // Scene is the plan's row of the step-up matrix.

@@ -109,8 +109,10 @@ func startTrace(ctx context.Context, name string, header http.Header) (context.C
 
 func traceID(ctx context.Context) string { return trace.SpanContextFromContext(ctx).TraceID().String() }
 
-// clientIP is the address nearest to the client that the edge reported.
-func clientIP(header http.Header) string {
-	first, _, _ := strings.Cut(header.Get("X-Forwarded-For"), ",")
-	return strings.TrimSpace(first)
+// clientIP is the address that the outermost of our own proxies saw. The list's
+// end is the peer of this process (Adapt); what stands further ahead than our
+// proxies reach, a client may have made up.
+func clientIP(header http.Header, proxies int) string {
+	seen := strings.Split(strings.Join(header.Values("X-Forwarded-For"), ","), ",")
+	return strings.TrimSpace(seen[max(0, len(seen)-1-proxies)])
 }

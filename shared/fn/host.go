@@ -36,6 +36,9 @@ type Host struct {
 type Limits struct {
 	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536"`
 	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1"`
+	// TrustedProxies is how many proxies of the bank's own stand between a client
+	// and this process, each of which appends whom it saw to X-Forwarded-For.
+	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0"`
 }
 
 // Config is what a function's process reads from the environment.

@@ -48,7 +48,7 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
 	defer span.End()
 	c := &call{httpHandler: h, http: req, started: h.host.Clock.Now(), status: http.StatusOK}
-	c.caller.IP = clientIP(req.Header)
+	c.caller.IP = clientIP(req.Header, h.host.Limits.TrustedProxies)
 	ctx = context.WithValue(ctx, contextKey{}, c)
 
 	refused := c.pass(ctx)

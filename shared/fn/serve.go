@@ -121,10 +121,8 @@ func Adapt(entry handler.FunctionHandler, bodyBytes int64) http.Handler {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		if r.Header.Get("X-Forwarded-For") == "" {
-			if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-				r.Header.Set("X-Forwarded-For", host)
-			}
+		if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+			r.Header.Add("X-Forwarded-For", host)
 		}
 		req := handler.Request{Body: body, Header: r.Header, QueryString: r.URL.RawQuery, Method: r.Method, Host: r.Host}
 		req.WithContext(r.Context())

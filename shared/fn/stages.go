@@ -169,8 +169,31 @@ func (c *call) decodeRequest(context.Context) error {
 	if c.spec.Audience == Customer {
 		caller = "customer:" + c.caller.CustomerID.String()
 	}
-	c.ticket = &idem.Ticket{Caller: caller, Operation: c.spec.Name, Key: c.key, BodyHash: sm.Digest(c.raw)}
+	body, err := c.substance()
+	if err != nil {
+		return err
+	}
+	c.ticket = &idem.Ticket{Caller: caller, Operation: c.spec.Name, Key: c.key, BodyHash: sm.Digest(body)}
 	return nil
+}
+
+// substance is what makes a repeated request the same. Proofs are not part of it:
+// the intent fixes what happens, and an app that lost the answer may have to prove
+// anew, or to seal a password for another channel.
+func (c *call) substance() ([]byte, error) {
+	if c.spec.StepUp != stepup.FromIntent {
+		return c.raw, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(c.raw, &fields); err != nil {
+		return nil, bankerr.ErrInput.Because(err)
+	}
+	delete(fields, stepup.ProofsField)
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return nil, bankerr.ErrInternal.Because(err)
+	}
+	return body, nil
 }
 
 // preflight asks PostgreSQL once for all that must be known before the
@@ -238,8 +261,11 @@ func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
 	if c.risk, err = c.host.Risk.Evaluate(ctx, c.spec.Risk, who); err != nil {
 		return bankerr.ErrUnavailable.Because(fmt.Errorf("risk: %w", err))
 	}
-	if c.risk.Outcome == risk.Refuse || c.risk.Outcome == risk.Hold {
+	switch {
+	case c.risk.Outcome == risk.Refuse || c.risk.Outcome == risk.Hold:
 		return risk.ErrRefused
+	case c.proof != nil && c.risk.Grade > c.proof.Intent.Grade:
+		return stepup.ErrStronger // fraud has graded the customer since: what was enough then may not be now
 	}
 	return nil
 }

@@ -21,10 +21,30 @@ import (
 // ErrExceeded refuses a use that would go above the cap.
 var ErrExceeded = bankerr.New(bankerr.Refused, "LIMIT_EXCEEDED")
 
-const (
-	sqlPolicy = `-- policy.in_force
-SELECT value FROM policy WHERE name = $1 AND valid_from <= $2 ORDER BY valid_from DESC LIMIT 1`
-)
+const sqlStanding = `-- limit.standing
+SELECT p.value, p.valid_from::text,
+       coalesce((SELECT used FROM limit_use WHERE customer_id = $3 AND kind = $4 AND business_day = $2), 0)
+  FROM policy p WHERE p.name = $1 AND p.valid_from <= $2 ORDER BY p.valid_from DESC LIMIT 1`
+
+// Standing is where a customer stands with a kind of limit on a day.
+type Standing struct {
+	Cap     money.Fen // the policy's figure in force that day
+	Version string    // since when it is in force, e.g. 2026-01-01
+	Used    money.Fen
+}
+
+// Allows reports whether the amount still fits; only Use decides.
+func (s Standing) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
+
+// Look reads a customer's standing. The policy's name is the kind's with ".day_cap".
+func Look(ctx context.Context, db *pg.DB, customer uuid.UUID, kind string, day time.Time) (Standing, error) {
+	var s Standing
+	err := db.Pool().QueryRow(ctx, sqlStanding, kind+".day_cap", day, customer, kind).Scan(&s.Cap, &s.Version, &s.Used)
+	if err != nil {
+		return s, pg.Refusal(fmt.Errorf("limit %s: %w", kind, err))
+	}
+	return s, nil
+}
 
 // Use adds to the unit of work the use of amount, at most cap in all that day.
 func Use(u *pg.Unit, customer uuid.UUID, kind string, day time.Time, amount, most money.Fen) {
@@ -32,13 +52,4 @@ func Use(u *pg.Unit, customer uuid.UUID, kind string, day time.Time, amount, mos
 		Call: "limit_use", Args: []any{customer, kind, day, amount, most},
 		Refuse: map[string]error{ErrExceeded.Code(): ErrExceeded},
 	})
-}
-
-// Policy is the figure in force on a day, in the unit that its name implies.
-func Policy(ctx context.Context, db *pg.DB, name string, day time.Time) (int64, error) {
-	var value int64
-	if err := db.Pool().QueryRow(ctx, sqlPolicy, name, day).Scan(&value); err != nil {
-		return 0, pg.Refusal(fmt.Errorf("policy %s: %w", name, err))
-	}
-	return value, nil
 }

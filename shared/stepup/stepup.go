@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/risk"
 )
 
 // Refusals.
@@ -70,6 +71,9 @@ type Presentation struct {
 	Proofs   []Proof   `json:"proofs" maxItems:"4" doc:"One of the intent's combinations"`
 }
 
+// ProofsField is the presentation's field that holds the proofs, as on the wire.
+const ProofsField = "proofs"
+
 // Presented returns the presentation itself.
 func (p Presentation) Presented() Presentation { return p }
 
@@ -86,6 +90,7 @@ type Intent struct {
 	Text         string // canonical Chinese text: what the customer reads, signs and confirms
 	Digest       []byte // SM3 of Text
 	Combinations []Combination
+	Grade        risk.Grade // of the customer when the combinations were decided
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 }

@@ -16,13 +16,14 @@ import (
 
 const (
 	sqlIntentInsert = `-- intent.insert
-INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10)`
+INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, grade, state, created_at,
+                    expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', $10, $11)`
 
 	// The device's key comes along, so that a signature costs no further trip.
 	sqlIntentLoad = `-- intent.load
-SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i.digest, i.combinations, i.state,
-       i.created_at, i.expires_at, d.public_key
+SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i.digest, i.combinations, i.grade,
+       i.state, i.created_at, i.expires_at, d.public_key
   FROM intent i
   LEFT JOIN device d ON d.customer_id = i.customer_id AND d.device_id = i.device_id
  WHERE i.id = $1 AND i.customer_id = $2`
@@ -67,7 +68,7 @@ func Save(ctx context.Context, db *pg.DB, ring *keys.Ring, in Intent) error {
 	var unit pg.Unit
 	unit.Add(pg.Statement{SQL: sqlIntentInsert, Args: []any{
 		in.ID, in.CustomerID, in.DeviceID, in.Operation, payload, text, sm.Digest([]byte(in.Text)), combinations,
-		in.CreatedAt, in.ExpiresAt,
+		in.Grade, in.CreatedAt, in.ExpiresAt,
 	}})
 	return db.Commit(ctx, &unit)
 }
@@ -109,7 +110,7 @@ type record struct {
 func (r *record) scan(row pgx.Row) error {
 	var combinations []string
 	err := row.Scan(&r.ID, &r.CustomerID, &r.DeviceID, &r.Operation, &r.payload, &r.text, &r.Digest, &combinations,
-		&r.state, &r.CreatedAt, &r.ExpiresAt, &r.deviceKey)
+		&r.Grade, &r.state, &r.CreatedAt, &r.ExpiresAt, &r.deviceKey)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errNoIntent
 	}

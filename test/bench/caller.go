@@ -158,6 +158,7 @@ func (c *caller) intent(payee uuid.UUID) (stepup.Intent, error) {
 	if err != nil {
 		return stepup.Intent{}, err
 	}
+	plan.LimitCap = stepup.CapToOthers
 	combinations, err := stepup.Decide(plan.Scene(), risk.GradeNormal, plan.Amount)
 	if err != nil {
 		return stepup.Intent{}, err

@@ -1,7 +1,6 @@
 package confirm_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -15,106 +14,11 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
 )
-
-// town is a bank with a payer, logged in on a phone, and a payee.
-type town struct {
-	*bank.Bank
-	phone        *bank.Device
-	payer, payee seed.Customer
-}
-
-func newTown(t *testing.T, balance money.Fen) town {
-	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	w.payer = b.Customer(t, "王小明", balance, 0)
-	w.payee = b.Customer(t, "李四", 0)
-	w.phone.LoginAs(t, w.payer)
-	return w
-}
-
-func (w town) prepare(t *testing.T, amount money.Fen) prepare.Response {
-	t.Helper()
-	var intent prepare.Response
-	w.phone.Call(t, prepare.Function, "", w.request(amount)).Into(t, &intent)
-	return intent
-}
-
-func (w town) request(amount money.Fen) map[string]any {
-	return map[string]any{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No,
-		"payee_name": w.payee.Name, "amount_fen": amount, "memo": "房租",
-	}
-}
-
-// otp issues a code for an intent as otp-send does, and returns it.
-func (w town) otp(t *testing.T, intent prepare.Response) string {
-	t.Helper()
-	nonce, now := otp.NewNonce(), w.Clock.Now()
-	_, err := w.Host.DB.Pool().Exec(t.Context(), `
-INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_at, expires_at)
-VALUES ($1, 'intent', '', $2, $3, $4, $5)
-ON CONFLICT (subject) DO UPDATE SET nonce = $2, issued_at = $4, expires_at = $5, tries = 0`,
-		stepup.Subject(intent.IntentID), nonce, intent.Digest, now, now.Add(otp.Life))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return otp.Compute(w.Host.Keys, nonce, intent.Digest, now)
-}
-
-func (w town) sign(t *testing.T, text string) []byte {
-	t.Helper()
-	signature, err := sm.Sign(w.phone.Key, []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signature
-}
-
-func presentation(id uuid.UUID, proofs ...stepup.Proof) stepup.Presentation {
-	return stepup.Presentation{IntentID: id, Proofs: proofs}
-}
-
-// proofs are a right code and a right signature.
-func (w town) proofs(t *testing.T, intent prepare.Response) stepup.Presentation {
-	t.Helper()
-	return presentation(intent.IntentID,
-		stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, intent)},
-		stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, intent.Text)})
-}
-
-func (w town) balance(t *testing.T, account uuid.UUID) money.Fen {
-	t.Helper()
-	var balance money.Fen
-	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT balance FROM account WHERE id = $1", account).Scan(&balance)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return balance
-}
-
-func (w town) sound(t *testing.T) {
-	t.Helper()
-	report, err := ledger.Verify(context.Background(), w.Host.DB, func(id string, sum []byte, parts ...[]byte) error {
-		return w.Host.Keys.CheckMAC(keys.Ledger, id, sum, parts...)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !report.Sound() {
-		t.Fatalf("the ledger is not sound: %+v", report)
-	}
-}
 
 func TestTransferMovesOnce(t *testing.T) {
 	t.Parallel()
@@ -152,6 +56,52 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	one, two := w.prepare(t, 1_00), w.prepare(t, 2_00)
 	w.phone.Call(t, confirm.Function, "key", w.proofs(t, one)).Want(t, "")
 	w.phone.Call(t, confirm.Function, "key", w.proofs(t, two)).Want(t, "IDEMPOTENCY_KEY_REUSED")
+	w.sound(t)
+}
+
+// An app that lost the answer, and its channel, seals its passwords anew: the
+// request is the same, for the intent alone says what happens.
+func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-013")
+	w := newTown(t, 1_000_00)
+	in := w.prepare(t, 1_00)
+	prove := func() stepup.Presentation {
+		return presentation(in.IntentID, stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)},
+			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)})
+	}
+	var first, again transfer.View
+	w.phone.Call(t, confirm.Function, "key", prove()).Into(t, &first)
+	w.phone.Reopen(t)
+	w.phone.LoginAs(t, w.payer)
+	w.phone.Call(t, confirm.Function, "key", prove()).Into(t, &again)
+	if first != again {
+		t.Errorf("%+v, then %+v", first, again)
+	}
+	if got := w.balance(t, w.payee.AccountIDs[0]); got != 1_00 {
+		t.Errorf("the payee has %s", got.Yuan())
+	}
+	w.sound(t)
+}
+
+// What was enough when the transfer was prepared is not once fraud analysis has
+// graded the payer higher; prepared anew, it asks for more.
+func TestAGradeRaisedSincePrepareAsksForMore(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, 1_000_00)
+	in := w.prepare(t, 1_00)
+	proofs := w.proofs(t, in)
+	_, err := w.Host.DB.Pool().Exec(t.Context(), "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.payer.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.phone.Call(t, confirm.Function, "key", proofs).Want(t, "STEPUP_STRONGER")
+	raised := w.prepare(t, 1_00)
+	all := w.proofs(t, raised)
+	all.Proofs = append(all.Proofs, stepup.Proof{
+		Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword),
+	})
+	w.phone.Call(t, confirm.Function, "key", all).Want(t, "")
 	w.sound(t)
 }
 
@@ -311,12 +261,15 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	w := newTown(t, 1_000_000_00)
 	w.phone.Call(t, prepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	const each = 9_000_00
+	var proofs [12]stepup.Presentation // all prepared while the whole limit is left
+	for i := range proofs {
+		proofs[i] = w.proofs(t, w.prepare(t, each))
+	}
+	rest, over := w.proofs(t, w.prepare(t, 5_000_00)), w.proofs(t, w.prepare(t, 1))
 	var wait sync.WaitGroup
-	for i := range 12 {
-		in := w.prepare(t, each)
-		proofs := w.proofs(t, in)
+	for i := range proofs {
 		wait.Go(func() {
-			r := w.phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs)
+			r := w.phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs[i])
 			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
 				t.Errorf("%s: %s", r.Code, r.Body)
 			}
@@ -326,8 +279,10 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	if got := w.balance(t, w.payee.AccountIDs[0]); got != 5*each {
 		t.Fatalf("%s moved in a day, want %s", got.Yuan(), money.Fen(5*each).Yuan())
 	}
-	w.phone.Call(t, confirm.Function, "rest", w.proofs(t, w.prepare(t, 5_000_00))).Want(t, "")
-	w.phone.Call(t, confirm.Function, "over", w.proofs(t, w.prepare(t, 1))).Want(t, "LIMIT_EXCEEDED")
+	w.phone.Call(t, prepare.Function, "", w.request(5_000_01)).Want(t, "LIMIT_EXCEEDED") // told before anything is proved
+	w.phone.Call(t, confirm.Function, "rest", rest).Want(t, "")
+	w.phone.Call(t, confirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
+	w.phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
 	w.Advance(14 * time.Hour) // past midnight in Shanghai
 	w.phone.Reopen(t)
 	w.phone.LoginAs(t, w.payer)

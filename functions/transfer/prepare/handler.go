@@ -4,11 +4,11 @@
 //	POST /function/transfer-prepare   session
 //
 // Everything is checked here: both accounts, the payee's name, funds, the caps
-// of the factors at hand, risk. Nothing moves yet. The payee is named either by
+// of the factors at hand, the day's limit, risk. Nothing moves yet. The payee is named either by
 // account number and name, or by the id of an own account. Amounts are whole
 // fen. Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH,
 // ACCOUNT_SAME, ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, AMOUNT_INVALID,
-// STEPUP_STRONGER, RISK_REFUSED.
+// STEPUP_STRONGER, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
 
 import (
@@ -26,6 +26,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -40,7 +41,7 @@ var Function = fn.HTTP(fn.Spec{
 	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
 	Refusals: []*bankerr.Error{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, transfer.ErrAmount, ledger.ErrSameAccount, ledger.ErrAccountClosed,
-		ledger.ErrFundsInsufficient, stepup.ErrStronger,
+		ledger.ErrFundsInsufficient, stepup.ErrStronger, limit.ErrExceeded,
 	},
 	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
 }, wire)
@@ -142,6 +143,13 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
+	standing, err := limit.Look(ctx, op.db, caller.CustomerID, plan.LimitKind, clock.BusinessDay(op.clock.Now()))
+	if err != nil {
+		return Response{}, err
+	}
+	if err := plan.Bound(standing); err != nil {
+		return Response{}, err
+	}
 	return op.save(ctx, caller, plan, combinations)
 }
 
@@ -166,7 +174,7 @@ func (op operation) save(
 	now := op.clock.Now()
 	intent := stepup.Intent{
 		ID: id, CustomerID: caller.CustomerID, DeviceID: caller.DeviceID, Operation: transfer.ConfirmFunction,
-		Payload: payload, Text: plan.Text(id, now), Combinations: combinations,
+		Payload: payload, Text: plan.Text(id, now), Combinations: combinations, Grade: fn.RiskFrom(ctx).Grade,
 		CreatedAt: now, ExpiresAt: now.Add(transfer.IntentLife),
 	}
 	if err := stepup.Save(ctx, op.db, op.ring, intent); err != nil {
