@@ -102,13 +102,45 @@ func New(config Config) *Client {
 
 // Call calls a function once and reads its reply; a refusal is a *Problem.
 func (c *Client) Call(ctx context.Context, function string, request, reply any) error {
+	return c.call(ctx, function, fixed(request), reply)
+}
+
+func (c *Client) call(ctx context.Context, function string, request *request, reply any) error {
 	return c.withChannel(ctx, func(o *opened) error { return c.send(ctx, o, function, "", request, reply) })
+}
+
+// request is made for the channel that it travels on, and once for each: what was
+// sealed for a channel that is gone would be a wrong password on the next.
+type request struct {
+	make func(*opened) (any, error)
+	on   *opened
+	made any
+}
+
+func fixed(value any) *request {
+	return &request{make: func(*opened) (any, error) { return value, nil }}
+}
+
+func (r *request) body(o *opened) (any, error) {
+	if r.on == o {
+		return r.made, nil
+	}
+	made, err := r.make(o)
+	if err != nil {
+		return nil, err
+	}
+	r.on, r.made = o, made
+	return made, nil
 }
 
 // CallOnce has an effect at most once however often it is tried: the key stands
 // for the request, and the bank answers a repetition with the first answer. An
 // empty key is replaced by a fresh one.
 func (c *Client) CallOnce(ctx context.Context, function, key string, request, reply any) error {
+	return c.callOnce(ctx, function, key, fixed(request), reply)
+}
+
+func (c *Client) callOnce(ctx context.Context, function, key string, request *request, reply any) error {
 	if key == "" {
 		key = uuid.NewString()
 	}
@@ -199,11 +231,15 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	return c.open, nil
 }
 
-func (c *Client) send(ctx context.Context, o *opened, function, key string, request, reply any) error {
+func (c *Client) send(ctx context.Context, o *opened, function, key string, request *request, reply any) error {
+	body, err := request.body(o)
+	if err != nil {
+		return err
+	}
 	clear, err := json.Marshal(struct {
 		Key     string `json:"idempotency_key"`
 		Request any    `json:"request"`
-	}{key, request})
+	}{key, body})
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
@@ -283,7 +319,11 @@ func (c *Client) SealPassword(ctx context.Context, password string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := sm.Encrypt(o.passwordKey, append(o.id[:], password...))
+	return o.seal(password)
+}
+
+func (o *opened) seal(password string) ([]byte, error) {
+	sealed, err := sm.Encrypt(o.passwordKey, append(o.id[:len(o.id):len(o.id)], password...))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}

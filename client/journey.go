@@ -30,21 +30,23 @@ type Application struct {
 
 // Register signs up for mobile banking and binds the device's key.
 func (c *Client) Register(ctx context.Context, a Application) error {
-	var sealed [3][]byte
-	for i, p := range []string{a.CardPassword, a.LoginPassword, a.TradePassword} {
-		var err error
-		if sealed[i], err = c.SealPassword(ctx, p); err != nil {
-			return err
-		}
-	}
 	key, err := c.config.Device.Public().Marshal()
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	return c.CallOnce(ctx, "identity-register", "", map[string]any{
-		"name": a.Name, "id_no": a.IDNo, "card_no": a.CardNo, "card_password": sealed[0], "phone": a.Phone, "otp": a.OTP,
-		"login_password": sealed[1], "trade_password": sealed[2], "device_public_key": key,
-	}, &struct{}{})
+	return c.callOnce(ctx, "identity-register", "", &request{make: func(o *opened) (any, error) {
+		var sealed [3][]byte
+		for i, p := range []string{a.CardPassword, a.LoginPassword, a.TradePassword} {
+			var err error
+			if sealed[i], err = o.seal(p); err != nil {
+				return nil, err
+			}
+		}
+		return map[string]any{
+			"name": a.Name, "id_no": a.IDNo, "card_no": a.CardNo, "card_password": sealed[0], "phone": a.Phone, "otp": a.OTP,
+			"login_password": sealed[1], "trade_password": sealed[2], "device_public_key": key,
+		}, nil
+	}}, &struct{}{})
 }
 
 // LoginReply tells about the login before this one.
@@ -56,17 +58,14 @@ type LoginReply struct {
 // Login logs in with password and code, and binds the device's key.
 func (c *Client) Login(ctx context.Context, phone, password, otp string) (LoginReply, error) {
 	var reply LoginReply
-	sealed, err := c.SealPassword(ctx, password)
-	if err != nil {
-		return reply, err
-	}
 	key, err := c.config.Device.Public().Marshal()
 	if err != nil {
 		return reply, fmt.Errorf("client: %w", err)
 	}
-	err = c.Call(ctx, "identity-login", map[string]any{
-		"phone": phone, "password": sealed, "otp": otp, "device_public_key": key,
-	}, &reply)
+	err = c.call(ctx, "identity-login", &request{make: func(o *opened) (any, error) {
+		sealed, err := o.seal(password)
+		return map[string]any{"phone": phone, "password": sealed, "otp": otp, "device_public_key": key}, err
+	}}, &reply)
 	return reply, err
 }
 
