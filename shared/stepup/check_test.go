@@ -1,0 +1,194 @@
+package stepup_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// What is proven must make one of the intent's combinations; with right proofs
+// alone, less is refused and more is not.
+func TestCombinationsThatAreEnough(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	for name, combinations := range map[string][]stepup.Combination{
+		"one":            {{stepup.DeviceKey}},
+		"two of three":   {{stepup.SMSOTP, stepup.DeviceKey}, {stepup.DeviceKey, stepup.TradePassword}},
+		"three":          {{stepup.TradePassword, stepup.DeviceKey, stepup.SMSOTP}},
+		"with a face":    {{stepup.SMSOTP, "face"}, {"face"}},
+		"an empty one":   {{}},
+		"none":           {},
+		"an unnamed one": {{""}},
+	} {
+		for _, brought := range subsets {
+			in := p.intent(t, func(in *stepup.Intent) { in.Combinations = combinations })
+			var proofs []stepup.Proof
+			for _, f := range brought {
+				proofs = append(proofs, p.right(t, in, f))
+			}
+			what := fmt.Sprintf("%s: %v", name, brought)
+			evidence, err := p.confirm(t, in, proofs...)
+			p.forgive(t)
+			if !enough(combinations, brought) {
+				want(t, what, err, stepup.ErrStronger)
+				continue
+			}
+			want(t, what, err, nil)
+			if evidence == nil {
+				continue
+			}
+			if diff := cmp.Diff(brought, evidence.Factors); diff != "" {
+				t.Errorf("%s: factors of the evidence (-want +got):\n%s", what, diff)
+			}
+			want(t, what+", its use", p.consume(t, evidence), nil)
+		}
+	}
+}
+
+// Every proof brought must hold, also one that nobody asked for; audit learns
+// which did not, and the caller doesn't.
+func TestAnExtraProofMustHoldToo(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	for _, failing := range []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, "face", ""} {
+		for place := range 3 {
+			in := p.intent(t)
+			code := p.code(t, in)
+			wrong := map[stepup.Factor]stepup.Proof{
+				stepup.SMSOTP: off(code), stepup.DeviceKey: p.sign(t, "x"), stepup.TradePassword: p.password(t, "000000"),
+				"face": {Factor: "face", Code: code.Code}, "": {Code: code.Code},
+			}[failing]
+			proofs := []stepup.Proof{code, p.sign(t, text), p.password(t, tradePassword)}
+			proofs = slices.DeleteFunc(proofs, func(proof stepup.Proof) bool { return proof.Factor == failing })
+			proofs = slices.Insert(proofs[:2], place, wrong)
+			c := p.check(in, proofs...)
+			evidence, err := p.verify(t.Context(), c)
+			if evidence != nil || err == nil || bankerr.From(err).Code() != "PROOF_REJECTED" || c.Failed != failing {
+				t.Errorf("a wrong %q at %d of two right ones: %v, %v, failed %q", failing, place, evidence, err, c.Failed)
+			}
+			p.forgive(t)
+		}
+	}
+}
+
+// The same factor twice is one factor, and one guess.
+func TestDuplicateProofs(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	for _, f := range []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword} {
+		in := p.intent(t)
+		right := p.right(t, in, f)
+		_, err := p.confirm(t, in, right, right, right, right)
+		want(t, "four times "+string(f), err, stepup.ErrStronger)
+	}
+	p.forgive(t)
+	for name, order := range map[string][]int{
+		"right, then wrong": {0, 1}, "wrong, then right": {1, 0}, "wrong ones, then right": {1, 1, 1, 0},
+	} {
+		in := p.intent(t)
+		code, key, password := p.code(t, in), p.sign(t, text), p.password(t, tradePassword)
+		codes, passwords := []stepup.Proof{code, off(code)}, []stepup.Proof{password, p.password(t, "000000")}
+		var byCode, byPassword []stepup.Proof
+		for _, which := range order {
+			byCode, byPassword = append(byCode, codes[which]), append(byPassword, passwords[which])
+		}
+		_, err := p.confirm(t, in, append(byCode, key)...)
+		want(t, "codes, "+name, err, stepup.ErrProofRejected)
+		_, err = p.confirm(t, in, append(byPassword, key)...)
+		want(t, "passwords, "+name, err, stepup.ErrProofRejected)
+		if tries, failures := p.tries(t, in), p.failures(t); tries != 1 || failures != 1 {
+			t.Errorf("%s: %d tries and %d failures, want 1 and 1", name, tries, failures)
+		}
+		p.forgive(t)
+	}
+}
+
+// An intent is confirmed by its customer, on its device, in its function, in
+// time, once. The proofs here are right all the time.
+func TestWhoseIntentAndWhen(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p, stranger := d.phone(t), d.phone(t)
+	tablet := d.bind(t, seed.Customer{ID: p.customer}, "tablet")
+	missing := bankerr.ErrNotFound
+	for _, tt := range []struct {
+		name string
+		want error
+		by   func(t *testing.T, in stepup.Intent, c *stepup.Check)
+	}{
+		{"as prepared", nil, func(*testing.T, stepup.Intent, *stepup.Check) {}},
+		{"a stranger", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.CustomerID = stranger.customer }},
+		{"nobody", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.CustomerID = uuid.Nil }},
+		{"an unknown intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.Presentation.IntentID = uuid.New() }},
+		{"no intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.Presentation.IntentID = uuid.Nil }},
+		{"on another device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.DeviceID = tablet.device }},
+		{"on no device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.DeviceID = "" }},
+		{"in another function", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.Operation = "payee-confirm" }},
+		{"just in time", nil, func(_ *testing.T, in stepup.Intent, c *stepup.Check) { c.Now = in.ExpiresAt.Add(-time.Microsecond) }},
+		{"when it expires", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Check) { c.Now = in.ExpiresAt }},
+		{"a day later", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Check) { c.Now = c.Now.AddDate(0, 0, 1) }},
+		{"consumed", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Check) {
+			p.exec(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
+		}},
+		{"cancelled", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Check) {
+			must(t, stepup.CancelAll(t.Context(), p.db, p.customer))
+		}},
+		{"a stranger, expired", missing, func(_ *testing.T, in stepup.Intent, c *stepup.Check) {
+			c.CustomerID, c.Now = stranger.customer, in.ExpiresAt
+		}},
+		{"on another device, expired", missing, func(_ *testing.T, in stepup.Intent, c *stepup.Check) {
+			c.DeviceID, c.Now = tablet.device, in.ExpiresAt
+		}},
+	} {
+		in := p.intent(t, only(stepup.DeviceKey, stepup.TradePassword))
+		c := p.check(in, p.sign(t, text), p.password(t, tradePassword))
+		tt.by(t, in, c)
+		_, err := p.verify(t.Context(), c)
+		want(t, tt.name, err, tt.want)
+		for proofs := range slices.Values([][]stepup.Proof{nil, {{Factor: "face"}}, {p.sign(t, "x")}}) {
+			if tt.want == nil {
+				break
+			}
+			c.Presentation.Proofs = proofs
+			_, err := p.verify(t.Context(), c)
+			want(t, tt.name+", with proofs that don't hold", err, tt.want)
+		}
+		p.forgive(t)
+	}
+	req.Covers(t, "LOGIC-007")
+}
+
+// What a stranger tries at an intent counts against nobody, and what is tried at
+// an intent that is done does not either.
+func TestGuessesThatAreNotCharged(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p, stranger := d.phone(t), d.phone(t)
+	in := p.intent(t, only(stepup.SMSOTP, stepup.TradePassword))
+	code := p.code(t, in)
+	for range otp.Tries {
+		_, err := stranger.confirm(t, in, off(code), stranger.password(t, tradePassword))
+		want(t, "a stranger", err, bankerr.ErrNotFound)
+	}
+	if tries, his, own := p.tries(t, in), p.failures(t), stranger.failures(t); tries != 0 || his != 0 || own != 0 {
+		t.Errorf("%d tries, %d failures of the customer, %d of the stranger", tries, his, own)
+	}
+	evidence, err := p.confirm(t, in, code, p.password(t, tradePassword))
+	want(t, "the customer", err, nil)
+	want(t, "the use", p.consume(t, evidence), nil)
+	_, err = p.confirm(t, in, code, p.password(t, "000000"))
+	want(t, "a consumed intent", err, stepup.ErrExpired)
+	if tries, failures := p.tries(t, in), p.failures(t); tries != 1 || failures != 0 {
+		t.Errorf("%d tries and %d failures after the use, want 1 and 0", tries, failures)
+	}
+}

@@ -1,0 +1,252 @@
+package stepup_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+const (
+	operation     = "transfer-confirm"
+	text          = "向 李四（尾号0001）转账 100.00元"
+	life          = 10 * time.Minute
+	tradePassword = "739164"
+)
+
+// desk is a bank's step-up, and phone a customer's app on a bound device.
+type desk struct {
+	db     *pg.DB
+	ring   *keys.Ring
+	clock  *clock.Manual
+	people *atomic.Int64
+}
+
+type phone struct {
+	desk
+	customer uuid.UUID
+	device   string
+	key      *sm.PrivateKey
+	channel  channel.ID
+}
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	ring, err := keys.NewTestRing()
+	must(t, err)
+	start := time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
+	return desk{pgtest.New(t), ring, clock.NewManual(start), new(atomic.Int64)}
+}
+
+// phone signs a new customer up.
+func (d desk) phone(t *testing.T) phone {
+	t.Helper()
+	n := d.people.Add(1)
+	c, err := d.seeder().Add(t.Context(), seed.Person{
+		Name: "王小明", IDNo: fmt.Sprintf("11010119900307%04d", n), Phone: fmt.Sprintf("138%08d", n),
+	})
+	must(t, err)
+	return d.bind(t, c, "phone")
+}
+
+// bind gives the customer a device, and the trade password.
+func (d desk) bind(t *testing.T, c seed.Customer, device string) phone {
+	t.Helper()
+	key, err := sm.GenerateKey()
+	must(t, err)
+	public, err := key.Public().Marshal()
+	must(t, err)
+	must(t, d.seeder().SignUp(t.Context(), c, "tide-2026x", tradePassword, device, public))
+	return phone{d, c.ID, device, key, channel.ID(randomBytes(16))}
+}
+
+func (d desk) seeder() seed.Seeder { return seed.Seeder{DB: d.db, Ring: d.ring, Clock: d.clock} }
+
+// intent stores one that any two factors confirm, unless changed.
+func (p phone) intent(t *testing.T, change ...func(*stepup.Intent)) stepup.Intent {
+	t.Helper()
+	id, err := uuid.NewV7()
+	must(t, err)
+	now := p.clock.Now()
+	in := stepup.Intent{
+		ID: id, CustomerID: p.customer, DeviceID: p.device, Operation: operation,
+		Payload: []byte(`{"payee":"李四","amount_fen":10000}`), Text: text, CreatedAt: now, ExpiresAt: now.Add(life),
+		Combinations: []stepup.Combination{
+			{stepup.SMSOTP, stepup.DeviceKey}, {stepup.SMSOTP, stepup.TradePassword}, {stepup.DeviceKey, stepup.TradePassword},
+		},
+	}
+	for _, c := range change {
+		c(&in)
+	}
+	must(t, stepup.Save(t.Context(), p.db, p.ring, in))
+	in.Digest = sm.Digest([]byte(in.Text))
+	return in
+}
+
+// only makes an intent's one combination.
+func only(factors ...stepup.Factor) func(*stepup.Intent) {
+	return func(in *stepup.Intent) { in.Combinations = []stepup.Combination{factors} }
+}
+
+// code issues a code for the intent as otp-send does, and returns it as it is
+// sent; a number of its own spares the wait between two.
+func (p phone) code(t *testing.T, in stepup.Intent) stepup.Proof {
+	t.Helper()
+	var unit pg.Unit
+	otp.Issue(&unit, otp.Challenge{
+		Subject: stepup.Subject(in.ID), Purpose: otp.Intent, Phone: randomBytes(32), CustomerID: &p.customer, Binding: in.Digest,
+	}, p.clock.Now())
+	must(t, p.db.Commit(t.Context(), &unit))
+	var issued otp.Issued
+	must(t, issued.Scan(p.db.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.Subject(in.ID))))
+	return stepup.Proof{Factor: stepup.SMSOTP, Code: issued.Code(p.ring)}
+}
+
+// off is a code that is certainly another.
+func off(right stepup.Proof) stepup.Proof {
+	code := []byte(right.Code)
+	code[5] = '0' + (code[5]-'0'+1)%10
+	right.Code = string(code)
+	return right
+}
+
+func (p phone) sign(t *testing.T, text string) stepup.Proof {
+	t.Helper()
+	signature, err := sm.Sign(p.key, []byte(text))
+	must(t, err)
+	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
+}
+
+func (p phone) password(t *testing.T, password string) stepup.Proof {
+	t.Helper()
+	sealed, err := sm.Encrypt(p.ring.Signer(keys.Password).Public(), append(p.channel[:], password...))
+	must(t, err)
+	return stepup.Proof{Factor: stepup.TradePassword, Password: sealed}
+}
+
+// right is a proof of the factor that holds.
+func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Proof {
+	t.Helper()
+	switch f {
+	case stepup.SMSOTP:
+		return p.code(t, in)
+	case stepup.DeviceKey:
+		return p.sign(t, in.Text)
+	case stepup.TradePassword:
+		return p.password(t, tradePassword)
+	}
+	return stepup.Proof{Factor: f}
+}
+
+func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Check {
+	return &stepup.Check{
+		Operation: operation, CustomerID: p.customer, DeviceID: p.device, Channel: p.channel,
+		Presentation: stepup.Presentation{IntentID: in.ID, Proofs: proofs}, Now: p.clock.Now(),
+	}
+}
+
+// charge sends the check's statements, as the runtime does, and looks at nothing.
+func (d desk) charge(ctx context.Context, c *stepup.Check) error {
+	var batch pgx.Batch
+	c.Queue(&batch)
+	return d.db.Pool().SendBatch(ctx, &batch).Close()
+}
+
+func (d desk) verify(ctx context.Context, c *stepup.Check) (*stepup.Evidence, error) {
+	if err := d.charge(ctx, c); err != nil {
+		return nil, err
+	}
+	return c.Verify(d.ring)
+}
+
+// confirm presents the proofs; a refusal comes without evidence.
+func (p phone) confirm(t *testing.T, in stepup.Intent, proofs ...stepup.Proof) (*stepup.Evidence, error) {
+	t.Helper()
+	evidence, err := p.verify(t.Context(), p.check(in, proofs...))
+	if (evidence == nil) != (err != nil) {
+		t.Errorf("evidence %v with error %v", evidence, err)
+	}
+	return evidence, err
+}
+
+// consume commits the evidence's use.
+func (d desk) consume(t *testing.T, evidence *stepup.Evidence) error {
+	t.Helper()
+	var unit pg.Unit
+	evidence.Consume(&unit)
+	return d.db.Commit(t.Context(), &unit)
+}
+
+// want fails the test unless the error is that refusal, or nil.
+func want(t *testing.T, what string, got, wanted error) {
+	t.Helper()
+	if !errors.Is(got, wanted) {
+		t.Errorf("%s: %v, want %v", what, got, wanted)
+	}
+}
+
+// tries is how many guesses at the intent's code were counted.
+func (d desk) tries(t *testing.T, in stepup.Intent) (n int) {
+	t.Helper()
+	must(t, d.db.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge WHERE subject = $1",
+		stepup.Subject(in.ID)).Scan(&n))
+	return n
+}
+
+// failures is how many guesses at the trade password stand against the customer.
+func (p phone) failures(t *testing.T) (n int) {
+	t.Helper()
+	must(t, p.db.Pool().QueryRow(t.Context(), "SELECT trade_failures FROM credential WHERE customer_id = $1",
+		p.customer).Scan(&n))
+	return n
+}
+
+// forgive takes back what a walk of many guesses has run up.
+func (p phone) forgive(t *testing.T) {
+	t.Helper()
+	p.exec(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1", p.customer)
+}
+
+func (d desk) state(t *testing.T, in stepup.Intent) (state string) {
+	t.Helper()
+	must(t, d.db.Pool().QueryRow(t.Context(), "SELECT state FROM intent WHERE id = $1", in.ID).Scan(&state))
+	return state
+}
+
+func (d desk) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	tag, err := d.db.Pool().Exec(t.Context(), sql, args...)
+	must(t, err)
+	if tag.RowsAffected() == 0 {
+		t.Fatalf("%s changed nothing", sql)
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,198 @@
+package stepup_test
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// What the matrix may ask for, in words.
+const (
+	anyTwo   = "sms_otp+device_key | sms_otp+trade_password | device_key+trade_password"
+	allThree = "sms_otp+device_key+trade_password"
+	anyOne   = "device_key | trade_password"
+	codeAnd  = "sms_otp+device_key | sms_otp+trade_password"
+	stronger = "STEPUP_STRONGER"
+)
+
+// amounts are both ends of every cap, in fen: 50,000.00 and 1,000,000.00 yuan.
+var amounts = [8]money.Fen{
+	1, 4_999_999, 5_000_000, 5_000_001, 99_999_999, 100_000_000, 100_000_001, math.MaxInt64,
+}
+
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	refused := [8]string{stronger, stronger, stronger, stronger, stronger, stronger, stronger, stronger}
+	for _, tt := range []struct {
+		name  string
+		scene stepup.Scene
+		grade risk.Grade
+		want  [8]string
+	}{
+		{
+			"to others, normal", stepup.ToOthers, risk.GradeNormal,
+			[8]string{anyTwo, anyTwo, anyTwo, stronger, stronger, stronger, stronger, stronger},
+		},
+		{
+			"to others, raised", stepup.ToOthers, risk.GradeRaised,
+			[8]string{allThree, allThree, allThree, stronger, stronger, stronger, stronger, stronger},
+		},
+		{"to others, high", stepup.ToOthers, risk.GradeHigh, refused},
+		{
+			"to own, normal", stepup.ToOwn, risk.GradeNormal,
+			[8]string{anyOne, anyOne, anyOne, anyTwo, anyTwo, anyTwo, stronger, stronger},
+		},
+		{
+			"to own, raised", stepup.ToOwn, risk.GradeRaised,
+			[8]string{codeAnd, codeAnd, codeAnd, codeAnd, codeAnd, codeAnd, stronger, stronger},
+		},
+		{"to own, high", stepup.ToOwn, risk.GradeHigh, refused},
+		{"a grade beyond", stepup.ToOwn, risk.GradeHigh + 1, refused},
+		{"a grade below", stepup.ToOwn, risk.GradeNormal - 1, refused},
+		{"a scene beyond", stepup.ToOwn + 1, risk.GradeNormal, refused},
+		{"a scene below", stepup.ToOthers - 1, risk.GradeNormal, refused},
+	} {
+		var got [8]string
+		for i, amount := range amounts {
+			got[i] = words(t, tt.scene, tt.grade, amount)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s, by amount (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func words(t *testing.T, scene stepup.Scene, grade risk.Grade, amount money.Fen) string {
+	t.Helper()
+	list, err := stepup.Decide(scene, grade, amount)
+	if err != nil {
+		if !errors.Is(err, stepup.ErrStronger) || list != nil {
+			t.Errorf("scene %d, grade %d, %d fen: %v, %v", scene, grade, amount, list, err)
+		}
+		return stronger
+	}
+	texts := make([]string, len(list))
+	for i, c := range list {
+		texts[i] = c.String()
+	}
+	return strings.Join(texts, " | ")
+}
+
+// factors are those that the bank can verify; subsets are all that can be brought
+// of them.
+var (
+	factors = []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword}
+	subsets = [][]stepup.Factor{
+		{}, factors[:1], factors[1:2], factors[2:], factors[:2], factors[1:], {stepup.SMSOTP, stepup.TradePassword}, factors,
+	}
+)
+
+// enough says whether what was proven makes one of the combinations, as the
+// standard reads them.
+func enough(combinations []stepup.Combination, proven []stepup.Factor) bool {
+	for _, c := range combinations {
+		held := len(c) > 0
+		for _, f := range c {
+			held = held && slices.Contains(proven, f)
+		}
+		if held {
+			return true
+		}
+	}
+	return false
+}
+
+// To others a single factor never does, whichever it is, and a factor that the
+// bank can't verify, a face say, stands nowhere.
+func TestNoSingleFactorPaysOthers(t *testing.T) {
+	t.Parallel()
+	for _, amount := range amounts {
+		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
+			list, err := stepup.Decide(stepup.ToOthers, grade, amount)
+			if err != nil {
+				continue
+			}
+			for _, f := range append([]stepup.Factor{"face", ""}, factors...) {
+				for _, proven := range [][]stepup.Factor{{f}, {f, f}, {f, "face"}} {
+					if enough(list, proven) {
+						t.Errorf("grade %d, %d fen: %v is enough", grade, amount, proven)
+					}
+				}
+			}
+		}
+	}
+	for scene := stepup.ToOthers; scene <= stepup.ToOwn; scene++ {
+		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
+			for _, amount := range amounts {
+				list, _ := stepup.Decide(scene, grade, amount)
+				for _, f := range slices.Concat(list...) {
+					if !slices.Contains(factors, f) {
+						t.Errorf("scene %d, grade %d, %d fen asks for %q", scene, grade, amount, f)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Whatever proves an operation also proves it with less at stake: for a smaller
+// amount, under a lower grade, between own accounts.
+func TestMoreAtStakeNeverAsksForLess(t *testing.T) {
+	t.Parallel()
+	anyAmount := rapid.Custom(func(t *rapid.T) money.Fen {
+		near := rapid.SampledFrom(amounts[:]).Draw(t, "near")
+		return max(1, min(near, math.MaxInt64-2)+money.Fen(rapid.IntRange(-2, 2).Draw(t, "off")))
+	})
+	free := rapid.Map(rapid.Int64Range(1, 200_000_000), func(n int64) money.Fen { return money.Fen(n) })
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.OneOf(anyAmount, free).Draw(t, "amount"), rapid.OneOf(anyAmount, free).Draw(t, "other amount")
+		g, h := rapid.IntRange(0, 2).Draw(t, "grade"), rapid.IntRange(0, 2).Draw(t, "other grade")
+		s, r := rapid.IntRange(0, 1).Draw(t, "scene"), rapid.IntRange(0, 1).Draw(t, "other scene")
+		less, _ := stepup.Decide(stepup.Scene(max(s, r)), risk.Grade(min(g, h)), min(a, b))
+		more, _ := stepup.Decide(stepup.Scene(min(s, r)), risk.Grade(max(g, h)), max(a, b))
+		for _, proven := range subsets {
+			if enough(more, proven) && !enough(less, proven) {
+				t.Errorf("%v is enough for %v, and not for %v", proven, more, less)
+			}
+		}
+	})
+}
+
+func TestCombinationsPrintAndParse(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]stepup.Combination{
+		"sms_otp":                           {stepup.SMSOTP},
+		"device_key+trade_password":         {stepup.DeviceKey, stepup.TradePassword},
+		"trade_password+device_key":         {stepup.TradePassword, stepup.DeviceKey},
+		"sms_otp+device_key+trade_password": {stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword},
+		"face":                              {"face"},
+		"":                                  {""},
+	} {
+		got := stepup.ParseCombination(text)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+		if got.String() != text {
+			t.Errorf("%q came back as %q", text, got.String())
+		}
+	}
+	name := rapid.StringMatching(`[a-z_]{1,20}`)
+	rapid.Check(t, func(t *rapid.T) {
+		var c stepup.Combination
+		for _, f := range rapid.SliceOfN(name, 1, 5).Draw(t, "factors") {
+			c = append(c, stepup.Factor(f))
+		}
+		if diff := cmp.Diff(c, stepup.ParseCombination(c.String())); diff != "" {
+			t.Errorf("%s (-printed +parsed):\n%s", c, diff)
+		}
+	})
+}

@@ -1,0 +1,224 @@
+package stepup_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+var passwordOnly = only(stepup.TradePassword)
+
+const lock = 30 * time.Minute
+
+// fail makes n wrong guesses at the trade password.
+func (p phone) fail(t *testing.T, n int) {
+	t.Helper()
+	in := p.intent(t, passwordOnly)
+	for i := range n {
+		_, err := p.confirm(t, in, p.password(t, fmt.Sprintf("%06d", i)))
+		want(t, "a wrong password", err, stepup.ErrProofRejected)
+	}
+}
+
+// pass presents the right password, and does not consume.
+func (p phone) pass(t *testing.T) (*stepup.Evidence, error) {
+	t.Helper()
+	return p.confirm(t, p.intent(t, passwordOnly), p.password(t, tradePassword))
+}
+
+func TestPasswordsThatAreNone(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	seal := func(key keys.Purpose, clear []byte) []byte {
+		sealed, err := sm.Encrypt(d.ring.Signer(key).Public(), clear)
+		must(t, err)
+		return sealed
+	}
+	p := d.phone(t)
+	elsewhere := p
+	elsewhere.channel[15] ^= 1
+	good := p.password(t, tradePassword).Password
+	for name, sealed := range map[string][]byte{
+		"wrong":                      p.password(t, "739165").Password,
+		"without its last digit":     p.password(t, tradePassword[:5]).Password,
+		"with a digit more":          p.password(t, tradePassword+"0").Password,
+		"empty":                      p.password(t, "").Password,
+		"for login":                  p.password(t, "tide-2026x").Password,
+		"sealed for another channel": elsewhere.password(t, tradePassword).Password,
+		"sealed without a channel":   seal(keys.Password, []byte(tradePassword)),
+		"sealed with half a channel": seal(keys.Password, append(bytes.Clone(p.channel[:8]), tradePassword...)),
+		"sealed to another key":      seal(keys.Channel, append(p.channel[:], tradePassword...)),
+		"not sealed":                 append(p.channel[:], tradePassword...),
+		"missing":                    nil,
+		"of noise":                   randomBytes(len(good)),
+		"without its last byte":      good[:len(good)-1],
+	} {
+		p.forgive(t)
+		_, err := p.confirm(t, p.intent(t, passwordOnly), stepup.Proof{Factor: stepup.TradePassword, Password: sealed})
+		want(t, "a password "+name, err, stepup.ErrProofRejected)
+		if got := p.failures(t); got != 1 {
+			t.Errorf("a password %s: %d failures stand, want 1", name, got)
+		}
+	}
+	_, err := p.pass(t)
+	want(t, "the right password", err, nil)
+}
+
+func TestOpenPassword(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	sealed := p.password(t, "任何 password").Password
+	got, err := stepup.OpenPassword(p.ring, p.channel, sealed)
+	if err != nil || string(got) != "任何 password" {
+		t.Errorf("opened %q, %v", got, err)
+	}
+	for i := range p.channel {
+		other := p.channel
+		other[i] ^= 0x80
+		if got, err = stepup.OpenPassword(p.ring, other, sealed); got != nil {
+			t.Errorf("another channel (byte %d) opened %q", i, got)
+		}
+		want(t, "another channel", err, stepup.ErrProofRejected)
+	}
+	_, err = stepup.OpenPassword(p.ring, channel.ID{}, nil)
+	want(t, "nothing", err, stepup.ErrProofRejected)
+}
+
+// Five wrong ones in a row lock for half an hour, and nothing before that does.
+func TestFiveWrongPasswordsLock(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, tt := range []struct {
+		wrong int
+		want  error
+	}{{1, nil}, {4, nil}, {5, stepup.ErrPasswordLocked}} {
+		p := d.phone(t)
+		p.fail(t, tt.wrong)
+		_, err := p.pass(t)
+		want(t, fmt.Sprintf("the right password after %d wrong", tt.wrong), err, tt.want)
+	}
+}
+
+// While the lock holds, nothing says whether a password would have been right,
+// and nothing makes the lock longer.
+func TestALockTellsNothing(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	p.fail(t, 5)
+	elsewhere := p
+	elsewhere.channel[0] ^= 1
+	in := p.intent(t, passwordOnly)
+	for _, after := range []time.Duration{0, lock / 2, lock/2 - time.Microsecond} {
+		p.clock.Advance(after)
+		in = p.intent(t, passwordOnly)
+		for name, proof := range map[string]stepup.Proof{
+			"right": p.password(t, tradePassword), "wrong": p.password(t, "000000"), "missing": {Factor: stepup.TradePassword},
+			"sealed for another channel": elsewhere.password(t, tradePassword),
+			"of noise":                   {Factor: stepup.TradePassword, Password: randomBytes(100)},
+		} {
+			_, err := p.confirm(t, in, proof)
+			if err == nil || err.Error() != "TRADE_PASSWORD_LOCKED" {
+				t.Errorf("a password %s, locked: %v", name, err)
+			}
+		}
+	}
+	p.clock.Advance(time.Microsecond)
+	_, err := p.confirm(t, in, p.password(t, tradePassword))
+	want(t, "the right password when the lock ends", err, nil)
+}
+
+// After a lock the count begins anew: four more may be wrong, and the fifth locks
+// again.
+func TestALockStartsTheCountAnew(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, tt := range []struct {
+		wrong int
+		want  error
+	}{{4, nil}, {5, stepup.ErrPasswordLocked}} {
+		p := d.phone(t)
+		p.fail(t, 5)
+		p.clock.Advance(lock)
+		p.fail(t, tt.wrong)
+		_, err := p.pass(t)
+		want(t, fmt.Sprintf("the right password after a lock and %d wrong", tt.wrong), err, tt.want)
+	}
+}
+
+// Only the operation that succeeds with the password takes the failures back.
+func TestFailuresAreForgiven(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	p.fail(t, 4)
+	in := p.intent(t)
+	evidence, err := p.confirm(t, in, p.code(t, in), p.sign(t, text))
+	want(t, "a code and a signature", err, nil)
+	want(t, "their use", p.consume(t, evidence), nil)
+	if got := p.failures(t); got != 4 {
+		t.Errorf("%d failures stand after a confirmation without the password, want 4", got)
+	}
+	evidence, err = p.pass(t)
+	want(t, "the fifth guess, right", err, nil)
+	if got := p.failures(t); got != 5 {
+		t.Errorf("%d failures stand before the operation, want 5", got)
+	}
+	want(t, "its use", p.consume(t, evidence), nil)
+	if got := p.failures(t); got != 0 {
+		t.Errorf("%d failures stand after it, want 0", got)
+	}
+	p.fail(t, 4)
+	_, err = p.pass(t)
+	want(t, "the right password after four wrong ones more", err, nil)
+}
+
+// Guesses at once, over several intents: five are looked at, the others learn
+// only that the password is locked.
+func TestParallelGuessesAtThePassword(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	var intents []stepup.Intent
+	for range 4 {
+		intents = append(intents, p.intent(t, passwordOnly))
+	}
+	guess := func(proof stepup.Proof, refusals ...error) int {
+		t.Helper()
+		return parallel(t, 20, func(i int) error {
+			_, err := p.verify(t.Context(), p.check(intents[i%len(intents)], proof))
+			return err
+		}, refusals...)
+	}
+	if held := guess(p.password(t, tradePassword), stepup.ErrPasswordLocked); held != 5 {
+		t.Errorf("%d guesses were looked at, want 5", held)
+	}
+	p.clock.Advance(lock)
+	for i := range intents {
+		intents[i] = p.intent(t, passwordOnly)
+	}
+	if held := guess(p.password(t, "000000"), stepup.ErrProofRejected, stepup.ErrPasswordLocked); held != 0 {
+		t.Errorf("%d wrong guesses held", held)
+	}
+	if got := p.failures(t); got != 5 {
+		t.Errorf("%d failures stand, want 5", got)
+	}
+	_, err := p.pass(t)
+	want(t, "the right password then", err, stepup.ErrPasswordLocked)
+	p.clock.Advance(lock)
+	_, err = p.pass(t)
+	want(t, "the right password when the lock has ended", err, nil)
+}
+
+// A customer who never set one is answered like one whose password is locked.
+func TestNoPassword(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	in := p.intent(t, passwordOnly)
+	p.exec(t, "DELETE FROM credential WHERE customer_id = $1", p.customer)
+	_, err := p.confirm(t, in, p.password(t, tradePassword))
+	want(t, "no password", err, stepup.ErrPasswordLocked)
+}
