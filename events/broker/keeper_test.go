@@ -1,0 +1,265 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+func replay(t *testing.T, d *desk, consumer, id string) int64 {
+	t.Helper()
+	n, err := d.broker(t).Replay(t.Context(), consumer, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Dead letters come again when asked for: those that were named, and nothing
+// that was done.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(_, subject string) (int, error) {
+		if strings.HasPrefix(subject, "bad") {
+			return 400, nil
+		}
+		return 202, nil
+	})
+	b := d.broker(t)
+	bad, worse, good := d.event(t, threeHear, "bad-1"), d.event(t, threeHear, "bad-2"), d.event(t, threeHear, "good")
+	publish(t, b, bad, worse, good)
+	stop := run(t, b)
+	d.until(t, 0, countIn, "due")
+	stop()
+	for _, tt := range []struct {
+		name, consumer, id string
+		want               int64
+	}{
+		{"one", "audit-on-event", bad.ID(), 1},
+		{"one that is due already", "audit-on-event", bad.ID(), 0},
+		{"one that is done", "audit-on-event", good.ID(), 0},
+		{"all of an event that are left", "", bad.ID(), 2},
+		{"a done event", "", good.ID(), 0},
+		{"a consumer's", "fraud-on-transfer", "", 1},
+		{"an unknown event", "", uuid.NewString(), 0},
+		{"no id", "", "x' OR true --", 0},
+		{"an unknown consumer", "nobody", "", 0},
+		{"all that are left", "", "", 2},
+		{"none is left", "", "", 0},
+	} {
+		if got := replay(t, d, tt.consumer, tt.id); got != tt.want {
+			t.Errorf("%s: %d replayed, want %d", tt.name, got, tt.want)
+		}
+	}
+	if n := d.int(t, `SELECT count(*) FROM delivery WHERE state = 'due' AND attempts = 0 AND due_at <= now()`); n != 6 {
+		t.Errorf("%d are due with all their attempts before them, want 6", n)
+	}
+	if n := d.int(t, countIn, "done"); n != 3 {
+		t.Errorf("%d are done, want 3", n)
+	}
+}
+
+// A replayed letter has all its attempts again, and succeeds when it can.
+func TestReplayedLettersAreDelivered(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	down.Store(true)
+	d := newDesk(t, func(string, string) (int, error) {
+		if down.Load() {
+			return 503, nil
+		}
+		return 202, nil
+	})
+	b := d.broker(t)
+	b.MaxAttempts = 2
+	e := d.event(t, oneHears, "login-1")
+	publish(t, b, e)
+	run(t, b)
+	d.until(t, 1, countIn, "dead")
+	if n, err := b.Replay(t.Context(), "", ""); err != nil || n != 1 {
+		t.Fatalf("%d replayed, %v", n, err)
+	}
+	d.until(t, 1, countIn, "dead")
+	if got := d.deliveries()["audit-on-event login-1"]; got != 4 {
+		t.Errorf("delivered %d times, want twice for each life", got)
+	}
+	down.Store(false)
+	if n, err := b.Replay(t.Context(), "audit-on-event", e.ID()); err != nil || n != 1 {
+		t.Fatalf("%d replayed, %v", n, err)
+	}
+	d.until(t, 1, countIn, "done")
+	if diff := cmp.Diff(standing{"done", 1, ""}, d.standing(t, e.ID())["audit-on-event"]); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestReplayWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, taken)
+	b := d.broker(t)
+	b.DB = pgtest.Broken(t)
+	if _, err := b.Replay(t.Context(), "", ""); err == nil {
+		t.Error("replayed")
+	}
+	if _, err := b.List(t.Context(), "", false, 1); err == nil {
+		t.Error("listed")
+	}
+}
+
+// A broker that dies holding a delivery leaves its lease to run out; until then
+// the delivery is nobody else's, and then it is the next one's.
+func TestDeliveryOfABrokerThatDies(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]struct {
+		status int
+		err    error
+	}{"never comes back": {202, nil}, "fails late": {503, nil}, "is refused late": {400, nil}, "breaks late": {0, errors.New("EOF")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, taken)
+			first, second := d.broker(t), d.broker(t)
+			holds, free := make(chan string, 1), make(chan struct{})
+			deliver := first.Deliver
+			first.Deliver = func(ctx context.Context, consumer string, e event) (int, error) {
+				_, _ = deliver(ctx, consumer, e)
+				holds <- e.ID()
+				<-free
+				return last.status, last.err
+			}
+			stuck := d.event(t, oneHears, "stuck")
+			publish(t, first, stuck)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { defer close(ended); first.Run(ctx) }()
+			<-holds
+			cancel() // it takes nothing more, and still holds this one
+
+			run(t, second)
+			publish(t, second, d.event(t, oneHears, "next"))
+			d.until(t, 1, countIn, "done")
+			if got := d.deliveries(); got["audit-on-event next"] != 1 || got["audit-on-event stuck"] != 1 {
+				t.Errorf("under the lease: %v", got)
+			}
+			left := `SELECT extract(epoch FROM due_at - now())::int / 16 FROM delivery WHERE event_id = $1 AND due_at > now()`
+			if n := d.int(t, left, stuck.ID()); n != 0 {
+				t.Errorf("the lease has %d times 16 s left, want 15 s at most", n)
+			}
+			d.exec(t, `UPDATE delivery SET due_at = now() WHERE event_id = $1`, stuck.ID()) // fifteen seconds on
+			d.until(t, 2, countIn, "done")
+			close(free)
+			<-ended
+			// What the first one says now is too late to undo what was done.
+			if diff := cmp.Diff(standing{"done", 2, ""}, d.standing(t, stuck.ID())["audit-on-event"]); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if got := d.deliveries()["audit-on-event stuck"]; got != 2 {
+				t.Errorf("delivered %d times, want 2", got)
+			}
+		})
+	}
+}
+
+// A broker that is stopped takes nothing more, but ends what it has at work.
+func TestRunDrains(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, taken)
+	b := d.broker(t)
+	const count = 8 // as many as there are workers
+	started, free := make(chan struct{}, count), make(chan struct{})
+	deliver := b.Deliver
+	b.Deliver = func(ctx context.Context, consumer string, e event) (int, error) {
+		started <- struct{}{}
+		<-free
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return deliver(ctx, consumer, e)
+	}
+	for range count {
+		publish(t, b, d.event(t, oneHears, uuid.NewString()))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); b.Run(ctx) }()
+	for range count {
+		<-started
+	}
+	cancel()
+	select {
+	case <-ended:
+		t.Error("ended with deliveries at work")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(free)
+	<-ended
+	publish(t, b, d.event(t, oneHears, "too late"))
+	if held := d.int(t, `SELECT count(*) FROM delivery WHERE attempts > 0 AND state <> 'done'`); held != 0 {
+		t.Errorf("%d deliveries were taken and not ended", held)
+	}
+	if d.deliveries()["audit-on-event too late"] != 0 {
+		t.Error("delivered after the end")
+	}
+}
+
+// A broken database is told once a look, and does not stop a broker.
+func TestRunWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, taken)
+	b := d.broker(t)
+	b.DB = pgtest.Broken(t)
+	stop := run(t, b)
+	deadline := time.Now().Add(20 * time.Second)
+	for strings.Count(d.log.String(), "claim deliveries") < 2 {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log says: %s", d.log.String())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	stop()
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(_, subject string) (int, error) {
+		if subject == "bad" {
+			return 400, nil
+		}
+		return 202, nil
+	})
+	b := d.broker(t)
+	run(t, b)
+	b.Faults.Duplicate.Store(true)
+	twice, bad := d.event(t, threeHear, "twice"), d.event(t, oneHears, "bad")
+	publish(t, b, twice, bad)
+	d.until(t, 0, countIn, "due")
+	b.Faults.Duplicate.Store(false)
+
+	b.Faults.DelayMS.Store(300)
+	start := time.Now()
+	publish(t, b, d.event(t, oneHears, "late"))
+	d.until(t, subscribers+1, countIn, "done")
+	if took := time.Since(start); took < 300*time.Millisecond {
+		t.Errorf("delivered after %v, want 300 ms at least", took)
+	}
+	b.Faults.DelayMS.Store(0)
+	publish(t, b, d.event(t, oneHears, "once"))
+	d.until(t, subscribers+2, countIn, "done")
+	want := map[string]int{
+		"audit-on-event twice": 2, "fraud-on-transfer twice": 2, "notify-on-transfer twice": 2, "audit-on-event bad": 2,
+		"audit-on-event late": 1, "audit-on-event once": 1,
+	}
+	if diff := cmp.Diff(want, d.deliveries()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := d.standing(t, twice.ID())["audit-on-event"]; got.Attempts != 1 {
+		t.Errorf("a duplicate counts as an attempt: %+v", got)
+	}
+}
