@@ -1,0 +1,335 @@
+package idem_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/idem"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// desk is a database whose units leave an effect beside their record.
+type desk struct{ *pg.DB }
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	d := desk{pgtest.New(t)}
+	if _, err := d.Pool().Exec(t.Context(), "CREATE TABLE effect (name text)"); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func ticket(body string) idem.Ticket {
+	return idem.Ticket{Caller: "customer:1", Operation: "transfer-confirm", Key: "key", BodyHash: sm.Digest([]byte(body))}
+}
+
+// unit is the request's record, and its effect.
+func unit(ticket idem.Ticket, reply []byte, effect string) *pg.Unit {
+	u := new(pg.Unit)
+	idem.Record(u, ticket, reply)
+	u.Add(pg.Statement{SQL: "INSERT INTO effect VALUES ($1)", Args: []any{effect}})
+	return u
+}
+
+func (d desk) effects(t *testing.T) (n int) {
+	t.Helper()
+	if err := d.Pool().QueryRow(t.Context(), "SELECT count(*) FROM effect").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// answer looks the ticket up as the runtime does; nil, nil: no record.
+func (d desk) answer(t *testing.T, ticket idem.Ticket) (reply []byte, err error) {
+	t.Helper()
+	var batch pgx.Batch
+	idem.QueueLookup(&batch, ticket, func(s idem.Stored) { reply, err = s.Answer(ticket) })
+	if err := d.Pool().SendBatch(t.Context(), &batch).Close(); err != nil {
+		t.Fatal(err)
+	}
+	return reply, err
+}
+
+func (d desk) wantNone(t *testing.T, what string, ticket idem.Ticket) {
+	t.Helper()
+	if reply, err := d.answer(t, ticket); reply != nil || err != nil {
+		t.Errorf("%s: %q, %v, want no record", what, reply, err)
+	}
+}
+
+func (d desk) wantReply(t *testing.T, what string, ticket idem.Ticket, want []byte) {
+	t.Helper()
+	if reply, err := d.answer(t, ticket); err != nil || !bytes.Equal(reply, want) {
+		t.Errorf("%s: %q, %v, want %q", what, reply, err, want)
+	}
+}
+
+func TestARepeatedRequestGetsTheStoredReply(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for i, reply := range [][]byte{[]byte(`{"transfer_id":"1"}`), {}, {0, 1, 0xff, 0}, bytes.Repeat([]byte("x"), 64<<10)} {
+		asked := ticket("body")
+		asked.Key = fmt.Sprint("key", i)
+		d.wantNone(t, "before", asked)
+		if err := d.Commit(t.Context(), unit(asked, reply, "first")); err != nil {
+			t.Fatal(err)
+		}
+		d.wantReply(t, "after", asked, reply)
+		if err := d.Commit(t.Context(), unit(asked, []byte("other"), "second")); !errors.Is(err, idem.ErrRepeated) {
+			t.Errorf("the second: %v", err)
+		}
+		d.wantReply(t, "after the second", asked, reply)
+		if n := d.effects(t); n != i+1 {
+			t.Errorf("%d effects of %d requests", n, i+1)
+		}
+	}
+}
+
+func TestTheSameKeyForAnotherRequest(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	first := ticket("body")
+	if err := d.Commit(t.Context(), unit(first, []byte("reply"), "first")); err != nil {
+		t.Fatal(err)
+	}
+	longer := append(bytes.Clone(first.BodyHash), 0)
+	for name, hash := range map[string][]byte{
+		"another body": sm.Digest([]byte("Body")), "no body": sm.Digest(nil), "no hash": nil, "a shorter hash": first.BodyHash[:31],
+		"a longer hash": longer,
+	} {
+		other := first
+		other.BodyHash = hash
+		if reply, err := d.answer(t, other); !errors.Is(err, idem.ErrKeyReused) || reply != nil {
+			t.Errorf("%s: %q, %v", name, reply, err)
+		}
+	}
+	if err := d.Commit(t.Context(), unit(ticket("other"), []byte("x"), "other")); !errors.Is(err, idem.ErrRepeated) {
+		t.Errorf("recorded under the key: %v", err)
+	}
+	if n := d.effects(t); n != 1 {
+		t.Errorf("%d effects, want 1", n)
+	}
+	d.wantReply(t, "the first", first, []byte("reply"))
+}
+
+// A key belongs to its caller and operation; who looks alike is another.
+func TestKeysOfOthers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if err := d.Commit(t.Context(), unit(ticket("body"), []byte("first"), "first")); err != nil {
+		t.Fatal(err)
+	}
+	for i, change := range []func(*idem.Ticket){
+		func(t *idem.Ticket) { t.Caller = "customer:2" },
+		func(t *idem.Ticket) { t.Caller = "device:1" },
+		func(t *idem.Ticket) { t.Operation = "transfer-prepare" },
+		func(t *idem.Ticket) { t.Key = "KEY" },
+		func(t *idem.Ticket) { t.Key = "key " },
+		func(t *idem.Ticket) { t.Key = "ｋｅｙ" },
+		func(t *idem.Ticket) { t.Caller, t.Operation = t.Caller+t.Operation, "" },
+		func(t *idem.Ticket) { t.Operation, t.Key = t.Operation+t.Key, "" },
+	} {
+		other := ticket("body")
+		change(&other)
+		what := fmt.Sprintf("%+v", other)
+		d.wantNone(t, what, other)
+		if err := d.Commit(t.Context(), unit(other, []byte(what), what)); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		d.wantReply(t, what, other, []byte(what))
+		if n := d.effects(t); n != i+2 {
+			t.Errorf("%s: %d effects, want %d", what, n, i+2)
+		}
+	}
+	d.wantReply(t, "the first", ticket("body"), []byte("first"))
+}
+
+// Of twins at once one has its effect, and the others have none and can be told
+// its reply.
+func TestTwinsAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const twins = 12
+	for round := range 10 {
+		asked := ticket("body")
+		asked.Key = fmt.Sprint("key", round)
+		results := make([]error, twins)
+		open := make(chan struct{})
+		var done sync.WaitGroup
+		for i := range twins {
+			done.Go(func() {
+				<-open
+				results[i] = d.Commit(t.Context(), unit(asked, []byte{byte(i)}, "twin"))
+			})
+		}
+		close(open)
+		done.Wait()
+		winner := -1
+		for i, err := range results {
+			switch {
+			case err == nil && winner < 0:
+				winner = i
+			case err == nil:
+				t.Errorf("twins %d and %d both committed", winner, i)
+			case !errors.Is(err, idem.ErrRepeated):
+				t.Errorf("twin %d: %v", i, err)
+			}
+		}
+		d.wantReply(t, "after the race", asked, []byte{byte(winner)})
+		if n := d.effects(t); n != round+1 {
+			t.Fatalf("%d effects of %d requests", n, round+1)
+		}
+	}
+}
+
+// A twin that comes while the first is at work waits, and what becomes of the
+// first decides what becomes of it.
+func TestATwinWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		end   func(pgx.Tx, context.Context) error
+		want  error
+		reply string
+	}{
+		{"committed", pgx.Tx.Commit, idem.ErrRepeated, "first"},
+		{"rolled back", pgx.Tx.Rollback, nil, "twin"},
+	} {
+		d := newDesk(t)
+		asked := ticket("body")
+		first, err := d.Pool().Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = first.Exec(t.Context(), `
+INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, 'first')`,
+			asked.Caller, asked.Operation, asked.Key, asked.BodyHash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		twin := make(chan error, 1)
+		go func() { twin <- d.Commit(t.Context(), unit(asked, []byte("twin"), "twin")) }()
+		d.untilOneWaits(t)
+		d.wantNone(t, tt.name+", still at work", asked)
+		if err := tt.end(first, t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-twin; !errors.Is(err, tt.want) {
+			t.Errorf("%s: the twin got %v, want %v", tt.name, err, tt.want)
+		}
+		d.wantReply(t, tt.name, asked, []byte(tt.reply))
+		if n := d.effects(t); (n == 1) != (tt.want == nil) {
+			t.Errorf("%s: the twin had %d effects", tt.name, n)
+		}
+	}
+}
+
+// untilOneWaits returns once a connection waits for a lock.
+func (d desk) untilOneWaits(t *testing.T) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(time.Minute)
+	for {
+		var waiting int
+		err := d.Pool().QueryRow(t.Context(), `
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if waiting == 1 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("the twin did not wait")
+		}
+	}
+}
+
+// A unit that fails after its record leaves none, and the client may ask again.
+func TestARolledBackUnitLeavesNoRecord(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	refused := errors.New("refused")
+	failing := unit(ticket("body"), []byte("reply"), "first")
+	failing.Add(pg.Statement{
+		SQL: "INSERT INTO policy SELECT * FROM policy", Refuse: map[string]error{"policy_pkey": refused},
+	})
+	if err := d.Commit(t.Context(), failing); !errors.Is(err, refused) {
+		t.Fatalf("the unit: %v", err)
+	}
+	d.wantNone(t, "after it", ticket("body"))
+	if err := d.Commit(t.Context(), unit(ticket("other body"), []byte("again"), "again")); err != nil {
+		t.Errorf("asked again: %v", err)
+	}
+	d.wantReply(t, "asked again", ticket("other body"), []byte("again"))
+	if n := d.effects(t); n != 1 {
+		t.Errorf("%d effects, want 1", n)
+	}
+}
+
+// The lookup travels with other reads and finds each ticket's own record.
+func TestLookupsInOneBatch(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var batch pgx.Batch
+	found := map[string]string{}
+	for i := range 4 {
+		asked := ticket("body")
+		asked.Key = fmt.Sprint("key", i)
+		if i%2 == 0 {
+			if err := d.Commit(t.Context(), unit(asked, []byte(asked.Key), "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		idem.QueueLookup(&batch, asked, func(s idem.Stored) {
+			reply, err := s.Answer(asked)
+			if err != nil {
+				t.Error(err)
+			}
+			found[asked.Key] = string(reply)
+		})
+	}
+	one := 0
+	batch.Queue("SELECT 1").QueryRow(func(row pgx.Row) error { return row.Scan(&one) })
+	if err := d.Pool().SendBatch(t.Context(), &batch).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if one != 1 || len(found) != 2 || found["key0"] != "key0" || found["key2"] != "key2" {
+		t.Errorf("found %v, and read %d after", found, one)
+	}
+}
+
+// A lookup that fails is an error, not a record that is missing: the request must
+// not run twice because the database could not be read.
+func TestALookupThatFails(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if err := d.Commit(t.Context(), unit(ticket("body"), []byte("reply"), "first")); err != nil {
+		t.Fatal(err)
+	}
+	for name, db := range map[string]*pg.DB{"no database": pgtest.Broken(t), "no table": d.DB} {
+		if name == "no table" {
+			if _, err := d.Pool().Exec(t.Context(), "ALTER TABLE idempotency RENAME TO gone"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var batch pgx.Batch
+		idem.QueueLookup(&batch, ticket("body"), func(idem.Stored) { t.Errorf("%s: found all the same", name) })
+		if err := db.Pool().SendBatch(t.Context(), &batch).Close(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

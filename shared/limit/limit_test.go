@@ -1,0 +1,362 @@
+package limit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/limit"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+const (
+	others = "transfer.others"
+	own    = "transfer.own"
+	most   = money.Fen(5_000_000)
+)
+
+var monday = clock.BusinessDay(time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai))
+
+// desk counts limits in a database.
+type desk struct{ *pg.DB }
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	return desk{pgtest.New(t)}
+}
+
+// tb is what a test and a property's run have in common.
+type tb interface {
+	Helper()
+	Context() context.Context
+	Fatal(args ...any)
+}
+
+// use commits a unit that does nothing else.
+func (d desk) use(t tb, customer uuid.UUID, kind string, day time.Time, amount, most money.Fen) error {
+	t.Helper()
+	var unit pg.Unit
+	limit.Use(&unit, customer, kind, day, amount, most)
+	return d.Commit(t.Context(), &unit)
+}
+
+func (d desk) used(t tb, customer uuid.UUID, kind string, day time.Time) money.Fen {
+	t.Helper()
+	s, err := limit.Look(t.Context(), d.DB, customer, kind, day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Used
+}
+
+// policy puts a figure into force on a day.
+func (d desk) policy(t *testing.T, kind, from string, figure money.Fen) {
+	t.Helper()
+	_, err := d.Pool().Exec(t.Context(), "INSERT INTO policy (name, valid_from, value) VALUES ($1, $2::text::date, $3)",
+		kind+".day_cap", from, figure)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUseUpToTheCap(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, tt := range []struct {
+		name    string
+		cap     money.Fen
+		amounts []money.Fen
+		refused []bool
+		used    money.Fen
+	}{
+		{"the cap at once", most, []money.Fen{most, 1}, []bool{false, true}, most},
+		{"one below the cap", most, []money.Fen{most - 1, 2, 1, 1}, []bool{false, true, false, true}, most},
+		{"one above the cap", most, []money.Fen{most + 1, most}, []bool{true, false}, most},
+		{"two that add up to it", most, []money.Fen{1, most - 1}, []bool{false, false}, most},
+		{"two that add up above it", most, []money.Fen{1, most}, []bool{false, true}, 1},
+		{"no cap at all", 0, []money.Fen{1}, []bool{true}, 0},
+		{"a cap below nothing", -1, []money.Fen{1}, []bool{true}, 0},
+		{"all there is", most, []money.Fen{math.MaxInt64, 1, math.MaxInt64, most}, []bool{true, false, true, true}, 1},
+		{"all there is, allowed", math.MaxInt64, []money.Fen{math.MaxInt64, 1, math.MaxInt64}, []bool{false, true, true}, math.MaxInt64},
+		{
+			"one and all there is", math.MaxInt64,
+			[]money.Fen{1, math.MaxInt64, math.MaxInt64 - 1},
+			[]bool{false, true, false},
+			math.MaxInt64,
+		},
+	} {
+		customer := uuid.New()
+		for i, amount := range tt.amounts {
+			err := d.use(t, customer, others, monday, amount, tt.cap)
+			if tt.refused[i] != errors.Is(err, limit.ErrExceeded) || !tt.refused[i] && err != nil {
+				t.Errorf("%s: use %d of %d fen: %v, refused should be %v", tt.name, i, amount, err, tt.refused[i])
+			}
+		}
+		if got := d.used(t, customer, others, monday); got != tt.used {
+			t.Errorf("%s: %d fen are used, want %d", tt.name, got, tt.used)
+		}
+	}
+}
+
+// What one customer uses of one kind on one day touches nothing else.
+func TestUsesAreApart(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	wang, li := uuid.New(), uuid.New()
+	for _, use := range []struct {
+		who  uuid.UUID
+		kind string
+		day  time.Time
+	}{
+		{wang, others, monday},
+		{wang, others, monday.AddDate(0, 0, 1)},
+		{wang, others, monday.AddDate(0, 0, -1)},
+		{wang, own, monday},
+		{li, others, monday},
+	} {
+		if err := d.use(t, use.who, use.kind, use.day, most, most); err != nil {
+			t.Errorf("%+v: %v", use, err)
+		}
+		if err := d.use(t, use.who, use.kind, use.day, 1, most); !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("%+v, a fen more: %v", use, err)
+		}
+	}
+}
+
+// The bank's day begins at midnight in Shanghai, wherever the instant was taken.
+func TestADayIsShanghais(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	customer := uuid.New()
+	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, clock.Shanghai)
+	for _, tt := range []struct {
+		at   time.Time
+		want error
+	}{
+		{midnight.Add(-24 * time.Hour), nil},
+		{midnight.Add(-time.Nanosecond), limit.ErrExceeded},
+		{midnight.Add(-time.Nanosecond).UTC(), limit.ErrExceeded},
+		{midnight, nil},
+		{midnight.UTC(), limit.ErrExceeded},
+		{midnight.Add(8 * time.Hour).UTC(), limit.ErrExceeded}, // midnight in London
+		{midnight.Add(24*time.Hour - time.Nanosecond), limit.ErrExceeded},
+		{midnight.Add(24 * time.Hour), nil},
+	} {
+		if err := d.use(t, customer, others, clock.BusinessDay(tt.at), most, most); !errors.Is(err, tt.want) {
+			t.Errorf("at %v: %v, want %v", tt.at, err, tt.want)
+		}
+	}
+}
+
+// A cap that was lowered during the day refuses all that is above it now.
+func TestACapThatWasLowered(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	customer := uuid.New()
+	if err := d.use(t, customer, others, monday, 300, 1000); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		amount, cap money.Fen
+		want        error
+	}{{1, 300, limit.ErrExceeded}, {1, 200, limit.ErrExceeded}, {1, 301, nil}} {
+		if err := d.use(t, customer, others, monday, tt.amount, tt.cap); !errors.Is(err, tt.want) {
+			t.Errorf("%d more under a cap of %d: %v, want %v", tt.amount, tt.cap, err, tt.want)
+		}
+	}
+}
+
+// A use is part of its unit: it does not stand alone, and refused it takes the
+// rest along.
+func TestUseIsPartOfItsUnit(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	customer := uuid.New()
+	commit := func(fill func(u *pg.Unit)) error {
+		var unit pg.Unit
+		fill(&unit)
+		return d.Commit(t.Context(), &unit)
+	}
+	err := commit(func(u *pg.Unit) {
+		limit.Use(u, customer, others, monday, 1, most)
+		u.Add(pg.Statement{SQL: "SELECT 1/0"})
+	})
+	if used := d.used(t, customer, others, monday); err == nil || used != 0 {
+		t.Errorf("a unit that failed: %v, and %d fen are used", err, used)
+	}
+	err = commit(func(u *pg.Unit) {
+		limit.Use(u, customer, own, monday, most, most)
+		limit.Use(u, customer, others, monday, most, most)
+		limit.Use(u, customer, others, monday, 1, most)
+	})
+	if used := d.used(t, customer, own, monday); !errors.Is(err, limit.ErrExceeded) || used != 0 {
+		t.Errorf("a unit above the cap: %v, and %d fen are used of the other kind", err, used)
+	}
+	err = commit(func(u *pg.Unit) {
+		limit.Use(u, customer, others, monday, most-1, most)
+		limit.Use(u, customer, others, monday, 1, most)
+	})
+	if used := d.used(t, customer, others, monday); err != nil || used != most {
+		t.Errorf("a unit up to the cap: %v, and %d fen are used", err, used)
+	}
+}
+
+// Whatever is used at once, in units of which some fail: what is used is what was
+// accepted, never above the cap, and what was refused would not fit.
+func TestUsesAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	rapid.Check(t, func(t *rapid.T) {
+		type result struct {
+			amount money.Fen
+			err    error
+		}
+		const top = money.Fen(1000)
+		customer := uuid.New()
+		amounts := rapid.SliceOfN(rapid.Int64Range(1, 600), 2, 16).Draw(t, "amounts")
+		broken := rapid.SliceOfN(rapid.Bool(), len(amounts), len(amounts)).Draw(t, "broken")
+		results := make([]result, len(amounts))
+		open := make(chan struct{})
+		var done sync.WaitGroup
+		for i, fen := range amounts {
+			var unit pg.Unit
+			limit.Use(&unit, customer, others, monday, money.Fen(fen), top)
+			if broken[i] {
+				unit.Add(pg.Statement{SQL: "SELECT 1/0"})
+			}
+			done.Go(func() {
+				<-open
+				results[i] = result{money.Fen(fen), d.Commit(t.Context(), &unit)}
+			})
+		}
+		close(open)
+		done.Wait()
+		var accepted money.Fen
+		for i, r := range results {
+			if r.err == nil {
+				accepted += r.amount
+			}
+			if (r.err == nil || !errors.Is(r.err, limit.ErrExceeded)) && (r.err != nil) != broken[i] {
+				t.Errorf("%d fen, broken %v: %v", r.amount, broken[i], r.err)
+			}
+		}
+		used := d.used(t, customer, others, monday)
+		if used != accepted || used > top {
+			t.Errorf("%d fen are used and %d were accepted under a cap of %d", used, accepted, top)
+		}
+		for i, r := range results {
+			if errors.Is(r.err, limit.ErrExceeded) && r.amount <= top-used {
+				t.Errorf("use %d of %d fen was refused, and %d are free", i, r.amount, top-used)
+			}
+		}
+	})
+}
+
+func TestTheFigureInForce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	customer := uuid.New()
+	d.policy(t, "kind", "2026-03-01", 100)
+	d.policy(t, "kind", "2026-03-10", 50)
+	d.policy(t, "kind", "2026-03-05", 200)
+	d.policy(t, "kind.other", "2026-03-02", 7)
+	for day, want := range map[string]limit.Standing{
+		"2026-03-01": {Cap: 100, Version: "2026-03-01"},
+		"2026-03-04": {Cap: 100, Version: "2026-03-01"},
+		"2026-03-05": {Cap: 200, Version: "2026-03-05"},
+		"2026-03-09": {Cap: 200, Version: "2026-03-05", Used: 30},
+		"2026-03-10": {Cap: 50, Version: "2026-03-10"},
+		"2036-03-10": {Cap: 50, Version: "2026-03-10"},
+	} {
+		at, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want.Used != 0 {
+			if err := d.use(t, customer, "kind", at, want.Used, want.Cap); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := limit.Look(t.Context(), d.DB, customer, "kind", at)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", day, err, diff)
+		}
+	}
+	stranger, err := limit.Look(t.Context(), d.DB, uuid.New(), "kind", time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC))
+	if err != nil || stranger.Used != 0 {
+		t.Errorf("another customer: %+v, %v", stranger, err)
+	}
+}
+
+// Without a figure nothing is allowed: the error is the bank's fault, not the
+// customer's.
+func TestNoFigureInForce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.policy(t, "kind", "2026-03-02", 100)
+	for kind, day := range map[string]time.Time{
+		"kind":    time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), // a day too early
+		"unknown": monday,
+		"":        monday,
+		"KIND":    monday,
+	} {
+		s, err := limit.Look(t.Context(), d.DB, uuid.New(), kind, day)
+		if bankerr.From(err) == nil || bankerr.From(err).Kind() != bankerr.Internal || s.Allows(1) {
+			t.Errorf("%q on %v: %+v, %v", kind, day, s, err)
+		}
+	}
+	_, err := limit.Look(t.Context(), pgtest.Broken(t), uuid.New(), "kind", monday)
+	if !errors.Is(err, bankerr.ErrUnavailable) {
+		t.Errorf("without the database: %v", err)
+	}
+}
+
+// The bank opens with the standard's figures: 50,000 CNY to others, a million
+// between own accounts.
+func TestFiguresOfTheBank(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for kind, want := range map[string]limit.Standing{
+		others: {Cap: 5_000_000, Version: "2026-01-01"}, own: {Cap: 100_000_000, Version: "2026-01-01"},
+	} {
+		got, err := limit.Look(t.Context(), d.DB, uuid.New(), kind, monday)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", kind, err, diff)
+		}
+	}
+}
+
+func TestStandingAllows(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		cap, used, amount money.Fen
+		want              bool
+	}{
+		{100, 0, 100, true},
+		{100, 0, 101, false},
+		{100, 40, 60, true},
+		{100, 40, 61, false},
+		{100, 100, 1, false},
+		{100, 150, 1, false}, // lowered since
+		{0, 0, 1, false},
+		{100, 40, math.MaxInt64, false},
+		{math.MaxInt64, 1, math.MaxInt64, false},
+		{math.MaxInt64, 0, math.MaxInt64, true},
+	} {
+		if got := (limit.Standing{Cap: tt.cap, Used: tt.used}).Allows(tt.amount); got != tt.want {
+			t.Errorf("%s", fmt.Sprint(tt, " got ", got))
+		}
+	}
+}
