@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -28,23 +28,23 @@ func NewCursors(ring *keys.Ring) Cursors {
 const sealBytes = 16
 
 // Seal is the cursor as a client keeps it: place and seal, joined by a dot.
-func (c Cursors) Seal(account uuid.UUID, place ledger.Cursor) string {
+func (c Cursors) Seal(account uuid.UUID, place page.Place) string {
 	text := place.String()
 	return text + "." + base64.RawURLEncoding.EncodeToString(c.sum(account, text))
 }
 
 // Open reads what Seal gave out for the same account; the empty text is the
 // newest entry. Everything else is refused.
-func (c Cursors) Open(account uuid.UUID, text string) (ledger.Cursor, error) {
+func (c Cursors) Open(account uuid.UUID, text string) (page.Place, error) {
 	if text == "" {
-		return ledger.Cursor{}, nil
+		return page.Place{}, nil
 	}
 	place, seal, _ := strings.Cut(text, ".")
 	want := base64.RawURLEncoding.EncodeToString(c.sum(account, place))
 	if !hmac.Equal([]byte(seal), []byte(want)) {
-		return ledger.Cursor{}, bankerr.ErrInput.Because(ledger.ErrCursor)
+		return page.Place{}, bankerr.ErrInput.Because(page.ErrPlace)
 	}
-	return ledger.ParseCursor(place)
+	return page.Parse(place)
 }
 
 func (c Cursors) sum(account uuid.UUID, place string) []byte {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions/account"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/page"
 )
 
 func TestCursorsOpenWhatTheySealedForTheAccount(t *testing.T) {
@@ -22,13 +22,13 @@ func TestCursorsOpenWhatTheySealedForTheAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	own, foreign := uuid.New(), uuid.New()
-	place := ledger.CursorAfter(ledger.Entry{PostingID: uuid.New(), PostedAt: time.UnixMicro(1795399200000001)})
+	place := page.Place{At: time.UnixMicro(1795399200000001), ID: uuid.New()}
 	cursors := account.NewCursors(ring)
 	text := cursors.Seal(own, place)
 	if got, err := cursors.Open(own, text); err != nil || got != place {
 		t.Fatalf("Open(Seal(place)) = %v, %v", got, err)
 	}
-	if got, err := cursors.Open(own, ""); err != nil || got != (ledger.Cursor{}) {
+	if got, err := cursors.Open(own, ""); err != nil || got != (page.Place{}) {
 		t.Fatalf("Open of nothing = %v, %v", got, err)
 	}
 	if _, err := cursors.Open(foreign, text); err == nil {

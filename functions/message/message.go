@@ -4,8 +4,6 @@ package message
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -27,11 +26,8 @@ type View struct {
 	ReadAt    *time.Time `json:"read_at"`
 }
 
-// Place is where a page ended; the zero Place is before the newest.
-type Place struct {
-	At time.Time
-	ID uuid.UUID
-}
+// Place is the message's, for the page that follows it.
+func (v View) Place() page.Place { return page.Place{At: v.CreatedAt, ID: v.MessageID} }
 
 const (
 	sqlPage = `-- message.page
@@ -58,13 +54,11 @@ func NewStore(db *pg.DB) *Store { return &Store{db} }
 // Page returns messages before a place, newest first, and how many are unread in
 // all.
 func (s *Store) Page(
-	ctx context.Context, customer uuid.UUID, before Place, unreadOnly bool, limit int,
+	ctx context.Context, customer uuid.UUID, before page.Place, unreadOnly bool, limit int,
 ) (views []View, unread int, err error) {
-	if before == (Place{}) {
-		before = Place{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}
-	}
+	at, id := before.Before()
 	var batch pgx.Batch
-	batch.Queue(sqlPage, customer, before.At, before.ID, unreadOnly, limit).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(sqlPage, customer, at, id, unreadOnly, limit).Query(func(rows pgx.Rows) (err error) {
 		views, err = pgx.CollectRows(rows, scan)
 		return err //nolint:wrapcheck // wrapped below
 	})
@@ -102,22 +96,4 @@ func scan(row pgx.CollectableRow) (View, error) {
 		v.ReadAt = &local
 	}
 	return v, err
-}
-
-// String is the place as a client keeps it.
-func (p Place) String() string {
-	raw := binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro()))
-	return base64.RawURLEncoding.EncodeToString(append(raw, p.ID[:]...))
-}
-
-// ParsePlace reads what String wrote; the empty text is the zero Place.
-func ParsePlace(text string) (Place, bool) {
-	if text == "" {
-		return Place{}, true
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) != 24 || raw[0] != 0 {
-		return Place{}, false
-	}
-	return Place{time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), uuid.UUID(raw[8:])}, true
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -144,8 +145,9 @@ func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) 
 }
 
 // List returns the customer's transfers before a place, newest first.
-func (s *Store) List(ctx context.Context, customer uuid.UUID, before Place, limit int) ([]Order, error) {
-	rows, err := s.db.Pool().Query(ctx, sqlTransferList, customer, before.At, before.ID, limit)
+func (s *Store) List(ctx context.Context, customer uuid.UUID, before page.Place, limit int) ([]Order, error) {
+	at, id := before.Before()
+	rows, err := s.db.Pool().Query(ctx, sqlTransferList, customer, at, id, limit)
 	if err != nil {
 		return nil, pg.Refusal(fmt.Errorf("list transfers: %w", err))
 	}
@@ -154,12 +156,6 @@ func (s *Store) List(ctx context.Context, customer uuid.UUID, before Place, limi
 		return nil, pg.Refusal(fmt.Errorf("list transfers: %w", err))
 	}
 	return orders, nil
-}
-
-// Place is where a page of the list ended.
-type Place struct {
-	At time.Time
-	ID uuid.UUID
 }
 
 func (s *Store) scan(row pgx.CollectableRow) (Order, error) {

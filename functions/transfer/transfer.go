@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -167,6 +168,9 @@ func (o Order) Event() events.TransferPosted {
 		DeviceID: o.DeviceID, Factors: factors,
 	}
 }
+
+// Place is the order's, for the page of a list that follows it.
+func (o Order) Place() page.Place { return page.Place{At: o.PostedAt, ID: o.ID} }
 
 // View is a transfer as its payer sees it.
 type View struct {

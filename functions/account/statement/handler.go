@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -38,8 +39,6 @@ type Config struct{}
 const (
 	defaultDays = 90
 	maxDays     = 366
-	defaultPage = 20
-	maxPage     = 100
 )
 
 // Request selects entries.
@@ -63,7 +62,7 @@ func (r Request) Validate() error {
 		return fn.InvalidField("min_fen", "negative")
 	case r.Most < 0 || r.Most != 0 && r.Most < r.Least:
 		return fn.InvalidField("max_fen", "negative, or below min_fen")
-	case r.Limit < 0 || r.Limit > maxPage:
+	case !page.Valid(r.Limit):
 		return fn.InvalidField("limit", "between 1 and 100")
 	case !isDate(r.From):
 		return fn.InvalidField("from", "not a date")
@@ -147,7 +146,7 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	reply := Response{Entries: []Entry{}}
 	if len(found) > size {
 		found = found[:size]
-		reply.NextCursor = op.cursors.Seal(req.AccountID, ledger.CursorAfter(found[size-1]))
+		reply.NextCursor = op.cursors.Seal(req.AccountID, found[size-1].Place())
 	}
 	for _, e := range found {
 		reply.Entries = append(reply.Entries, Entry{
@@ -168,11 +167,8 @@ func (op operation) query(req Request) (ledger.EntryQuery, error) {
 		return ledger.EntryQuery{}, fn.InvalidField("cursor", "not from an earlier page")
 	}
 	q := ledger.EntryQuery{
-		AccountID: req.AccountID, From: from, To: to, Least: req.Least, Most: req.Most, Before: before, Limit: req.Limit,
+		AccountID: req.AccountID, From: from, To: to, Least: req.Least, Most: req.Most, Before: before, Limit: page.Size(req.Limit),
 		Direction: map[string]int{"in": 1, "out": -1}[req.Direction],
-	}
-	if q.Limit == 0 {
-		q.Limit = defaultPage
 	}
 	return q, nil
 }

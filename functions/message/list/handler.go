@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions/message"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/page"
 )
 
 // Function is what the registry, mains and manifests are made from.
@@ -21,11 +22,6 @@ var Function = fn.HTTP(fn.Spec{
 // Config is empty: the host lends all that is needed.
 type Config struct{}
 
-const (
-	defaultPage = 20
-	maxPage     = 100
-)
-
 // Request asks for a page.
 type Request struct {
 	UnreadOnly bool   `json:"unread_only,omitempty"`
@@ -35,10 +31,10 @@ type Request struct {
 
 // Validate checks form and ranges.
 func (r Request) Validate() error {
-	if r.Limit < 0 || r.Limit > maxPage {
+	if !page.Valid(r.Limit) {
 		return fn.InvalidField("limit", "between 1 and 100")
 	}
-	if _, ok := message.ParsePlace(r.Cursor); !ok {
+	if _, err := page.Parse(r.Cursor); err != nil {
 		return fn.InvalidField("cursor", "not from an earlier page")
 	}
 	return nil
@@ -54,21 +50,14 @@ type Response struct {
 func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
 	store := message.NewStore(host.DB)
 	return func(ctx context.Context, req Request) (Response, error) {
-		before, _ := message.ParsePlace(req.Cursor) // Validate has checked it
-		size := req.Limit
-		if size == 0 {
-			size = defaultPage
-		}
+		before, _ := page.Parse(req.Cursor) // Validate has checked it
+		size := page.Size(req.Limit)
 		found, unread, err := store.Page(ctx, fn.CallerFrom(ctx).CustomerID, before, req.UnreadOnly, size+1)
 		if err != nil {
 			return Response{}, err
 		}
-		reply := Response{Messages: found, Unread: unread}
-		if len(found) > size {
-			reply.Messages = found[:size]
-			last := found[size-1]
-			reply.NextCursor = message.Place{At: last.CreatedAt, ID: last.MessageID}.String()
-		}
+		reply := Response{Unread: unread}
+		reply.Messages, reply.NextCursor = page.Cut(found, size, message.View.Place)
 		return reply, nil
 	}, nil
 }
