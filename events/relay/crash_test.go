@@ -1,0 +1,178 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+)
+
+// die ends the relay's goroutine where it stands, as a crash would: nothing that
+// it would have done afterwards happens.
+func die() { runtime.Goexit() }
+
+// crash lets a relay with this lease die after the sink has taken its batch.
+func (d desk) crash(lease time.Duration) *sink {
+	s := &sink{after: die}
+	r := d.relay(s)
+	r.Lease = lease
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = r.Once(context.Background())
+	}()
+	<-ended
+	return s
+}
+
+// A relay that dies between publishing and marking leaves a lease; under it the
+// events are nobody else's.
+func TestALeaseHoldsAfterACrash(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 4)
+	if s := d.crash(time.Hour); len(s.times()) != 4 || d.int(t, countWaiting) != 4 {
+		t.Fatalf("the first relay published %v, and %d wait", s.times(), d.int(t, countWaiting))
+	}
+	second := &sink{}
+	once(t, d.relay(second), 0)
+	d.exec(t, `UPDATE outbox SET leased_until = now() WHERE id = $1`, ids[2]) // an hour on, for one of them
+	once(t, d.relay(second), 1)
+	if diff := cmp.Diff([][]string{{ids[2]}}, second.ids()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// When the lease has run out, they are published again: at least once.
+func TestACrashPublishesAgain(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.fill(t, 4)
+	first := d.crash(50 * time.Millisecond)
+	second := &sink{}
+	run(t, d.relay(second))
+	d.until(t, 0, countWaiting)
+	if diff := cmp.Diff(first.ids(), second.ids()); diff != "" {
+		t.Errorf("published again is not what was published (-first +again):\n%s", diff)
+	}
+}
+
+// The default lease is longer than any batch takes, and not endless.
+func TestTheLeaseIsTenSecondsUnlessTold(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.fill(t, 1)
+	d.crash(0)
+	var left time.Duration
+	err := d.Pool().QueryRow(t.Context(), `SELECT leased_until - created_at FROM outbox`).Scan(&left)
+	if err != nil || left < 10*time.Second {
+		t.Errorf("leased for %v (%v), want 10 s", left, err)
+	}
+	if n := d.int(t, `SELECT count(*) FROM outbox WHERE leased_until < now() + interval '10.001 s'`); n != 1 {
+		t.Errorf("leased for more than 10 s")
+	}
+}
+
+// Two relays share the outbox: while one is held up in its sink the other goes
+// on, and nothing is published by both.
+func TestTwoRelaysShare(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 300)
+	arrived := [2]chan struct{}{make(chan struct{}, 300), make(chan struct{}, 300)}
+	var both [2]*sink
+	for i := range both {
+		var held atomic.Bool
+		both[i] = &sink{before: func([]event) error {
+			arrived[i] <- struct{}{}
+			if held.Swap(true) {
+				return nil
+			}
+			select { // the first batch waits for the other relay's
+			case <-arrived[1-i]:
+				return nil
+			case <-time.After(20 * time.Second):
+				t.Error("the other relay got nothing")
+				return errors.New("alone")
+			}
+		}}
+		r := d.relay(both[i])
+		r.Batch = 20
+		run(t, r)
+	}
+	d.until(t, 0, countWaiting)
+	got := both[0].times()
+	for id, n := range both[1].times() {
+		got[id] += n
+	}
+	want := map[string]int{}
+	for _, id := range ids {
+		want[id] = 1
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("not each was published once (-want +got):\n%s", diff)
+	}
+}
+
+// kill ends sessions of the database that run a query like this one, and says
+// how many.
+func (d desk) kill(t *testing.T, like string) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), d.url)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer conn.Close(context.Background())
+	err = conn.QueryRow(context.Background(), `
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE $1`, like).Scan(&n)
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// All connections break just when the sink has taken a batch: it can't be marked,
+// and comes again, and nothing is lost.
+func TestConnectionsBreakBeforeTheMark(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 30)
+	var broken atomic.Bool
+	s := &sink{after: func() {
+		if !broken.Swap(true) {
+			if d.kill(t, "%") == 0 {
+				t.Error("there was no connection to break")
+			}
+		}
+	}}
+	r := d.relay(s)
+	r.Batch, r.Lease = 10, 100*time.Millisecond
+	run(t, r)
+	deadline := time.Now().Add(30 * time.Second)
+	for waiting := 1; waiting > 0; {
+		err := d.Pool().QueryRow(t.Context(), countWaiting).Scan(&waiting) // fails while connections break
+		if time.Now().After(deadline) {
+			t.Fatalf("%d wait, %v", waiting, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	got := s.times()
+	for _, id := range ids {
+		if got[id] == 0 {
+			t.Errorf("%s was lost", id)
+		}
+	}
+	if len(got) != len(ids) {
+		t.Errorf("%d events, want %d", len(got), len(ids))
+	}
+	if batches := s.ids(); len(batches) != 4 {
+		t.Errorf("%d batches were published, want 3 and one of them again", len(batches))
+	}
+}

@@ -1,0 +1,228 @@
+package relay_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+// What an operation emitted is what the sink is given.
+func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}, TraceFlags: trace.FlagsSampled,
+	}))
+	sent := map[string]pg.Event{}
+	var unit pg.Unit
+	for _, kind := range events.Catalogue() {
+		raw, err := os.ReadFile("../testdata/" + kind.Type + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := reflect.New(reflect.TypeOf(kind.Data))
+		if err := json.Unmarshal(raw, data.Interface()); err != nil {
+			t.Fatal(err)
+		}
+		e := pg.Event{
+			ID: uuid.New(), Type: kind.Type, Subject: "subject of " + kind.Type, CustomerHash: events.CustomerHash(uuid.New()),
+			Data: data.Elem().Interface(),
+		}
+		sent[e.ID.String()] = e
+		if err := unit.Emit(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Commit(ctx, &unit); err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{}
+	once(t, d.relay(s), len(sent))
+	for _, e := range s.batches[0] {
+		want := sent[e.ID()]
+		data := reflect.New(reflect.TypeOf(want.Data))
+		if err := json.Unmarshal(e.Data(), data.Interface()); err != nil {
+			t.Fatal(err)
+		}
+		got := pg.Event{
+			ID: uuid.MustParse(e.ID()), Type: e.Type(), Subject: e.Subject(), CustomerHash: e.Extensions()["customerhash"].(string),
+			Data: data.Elem().Interface(),
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s changed on its way (-emitted +published):\n%s", want.Type, diff)
+		}
+		const parent = "00-00000000000000000000000000000001-0000000000000002-01"
+		if e.Extensions()["traceparent"] != parent || events.CheckSeal(d.ring, e) != nil {
+			t.Errorf("trace or seal: %v", e)
+		}
+		var created time.Time
+		if err := d.Pool().QueryRow(ctx, `SELECT created_at FROM outbox WHERE id = $1`, e.ID()).Scan(&created); err != nil {
+			t.Fatal(err)
+		}
+		if !e.Time().Equal(created) {
+			t.Errorf("%s is of %v, want %v", want.Type, e.Time(), created)
+		}
+	}
+}
+
+// The oldest leave first, a batch at a time, and are marked.
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 25)
+	s := &sink{}
+	r := d.relay(s)
+	r.Batch = 10
+	for i, want := range []int{10, 10, 5, 0} {
+		once(t, r, want)
+		if left := d.int(t, countWaiting); left != max(0, 15-10*i) {
+			t.Errorf("%d are left after batch %d", left, i)
+		}
+	}
+	want := [][]string{ids[:10], ids[10:20], ids[20:]}
+	if diff := cmp.Diff(want, s.ids()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestABatchHasTwoHundredUnlessTold(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.fill(t, 201)
+	r := d.relay(&sink{})
+	once(t, r, 200)
+	once(t, r, 1)
+}
+
+// A sink that does not take a batch does not get rid of it: it is anybody's at
+// once, and of nobody marked.
+func TestARefusedBatchIsReleased(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 3)
+	down := errors.New("sink is down")
+	failing := &sink{before: func([]event) error {
+		if n := d.int(t, countLeased); n != 3 {
+			t.Errorf("%d are leased while they are published, want 3", n)
+		}
+		return down
+	}}
+	if n, err := d.relay(failing).Once(t.Context()); n != 0 || !errors.Is(err, down) {
+		t.Errorf("published %d, %v; want %v", n, err, down)
+	}
+	if waiting, leased := d.int(t, countWaiting), d.int(t, countLeased); waiting != 3 || leased != 0 {
+		t.Errorf("%d wait, and %d are leased still", waiting, leased)
+	}
+	working := &sink{}
+	once(t, d.relay(working), 3)
+	if diff := cmp.Diff(map[string]int{ids[0]: 1, ids[1]: 1, ids[2]: 1}, working.times()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A release reaches the rows though the caller's time has ended: else a relay
+// that is stopped would hold its batch for the length of a lease.
+func TestAStoppedRelayReleases(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.fill(t, 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	failing := &sink{before: func([]event) error { cancel(); return ctx.Err() }}
+	if _, err := d.relay(failing).Once(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	once(t, d.relay(&sink{}), 3)
+	// And one that is stopped when the sink has taken the batch still marks it.
+	d.one(t)
+	ctx, cancel = context.WithCancel(t.Context())
+	if n, err := d.relay(&sink{after: cancel}).Once(ctx); n != 1 || err != nil {
+		t.Errorf("published %d, %v", n, err)
+	}
+	if n := d.int(t, countWaiting); n != 0 {
+		t.Errorf("%d are not marked", n)
+	}
+}
+
+func TestRunTriesAgain(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 5)
+	var tries int
+	s := &sink{before: func([]event) error {
+		if tries++; tries <= 3 {
+			return errors.New("sink is down")
+		}
+		return nil
+	}}
+	run(t, d.relay(s))
+	d.until(t, 0, countWaiting)
+	if diff := cmp.Diff([][]string{ids}, s.ids()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := strings.Count(d.log.String(), "sink is down"); got != 3 {
+		t.Errorf("the log tells %d failures, want 3:\n%s", got, d.log)
+	}
+}
+
+// A relay without a database tells so, goes on trying, and ends when told to.
+func TestRunWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	log := &lines{}
+	r := desk{DB: pgtest.Broken(t), log: log}.relay(&sink{})
+	stop := run(t, r)
+	deadline := time.Now().Add(20 * time.Second)
+	for strings.Count(log.String(), "lease") < 2 {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log says: %s", log)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	stop()
+}
+
+// Only what was published a week ago is pruned.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 5)
+	for i, age := range []string{
+		"published 8 days", "published 7 days 1 second", "published 6 days 23 hours", "published 0 days", "waits 90 days",
+	} {
+		kind, interval, _ := strings.Cut(age, " ")
+		d.exec(t, `
+UPDATE outbox SET created_at = now() - $2::interval, published_at = CASE WHEN $3 THEN now() - $2::interval END WHERE id = $1`,
+			ids[i], interval, kind == "published")
+	}
+	if err := d.relay(&sink{}).Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := d.Pool().Query(t.Context(), `SELECT id::text FROM outbox ORDER BY id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, ids[2:]) {
+		t.Errorf("left are %v, want %v", got, ids[2:])
+	}
+	if err := (desk{DB: pgtest.Broken(t)}).relay(&sink{}).Prune(t.Context()); err == nil {
+		t.Error("pruned without a database")
+	}
+}
