@@ -1,0 +1,242 @@
+package fn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/cloudevents/sdk-go/v2/binding"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+const typeHeard = "com.tidebank.test.heard.v1"
+
+type heard struct {
+	N    int    `json:"n"`
+	Word string `json:"word"`
+}
+
+func hears(s *fn.Spec) { s.Audience, s.Consumes = fn.Internal, []string{typeHeard} }
+
+func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)) fn.Function {
+	spec := fn.Spec{Name: "test-on-heard", Summary: "Of a test", Requirements: []string{"AUDIT-001"}}
+	hears(&spec)
+	return fn.Event(spec, func(context.Context, *fn.Host, struct{}) (fn.Reaction[heard], error) { return react, nil })
+}
+
+// leave is an effect that can be counted.
+func leave(subject string) fn.Effect {
+	return func(ctx context.Context, tx pgx.Tx) error {
+		return pg.Emit(ctx, tx, pg.Event{ID: uuid.Must(uuid.NewV7()), Type: typeEffect, Subject: subject, Data: struct{}{}})
+	}
+}
+
+func counting(_ context.Context, d fn.Delivery[heard]) (fn.Effect, error) { return leave(d.ID), nil }
+
+func structured(t *testing.T, e cloudevents.Event) (string, http.Header) {
+	t.Helper()
+	body, err := json.Marshal(e)
+	must(t, err)
+	return string(body), http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
+}
+
+func binary(t *testing.T, e cloudevents.Event) (string, http.Header) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/", nil)
+	must(t, err)
+	must(t, cehttp.WriteRequest(binding.WithForceBinary(t.Context()), binding.ToMessage(&e), r))
+	var body bytes.Buffer
+	_, err = body.ReadFrom(r.Body)
+	must(t, err)
+	return body.String(), r.Header
+}
+
+// connector sends the event as OpenFaaS connectors do: raw, under its topic.
+func connector(t *testing.T, e cloudevents.Event) (string, http.Header) {
+	t.Helper()
+	body, _ := structured(t, e)
+	return body, http.Header{"X-Topic": {"bank"}, "Content-Type": {"text/plain"}}
+}
+
+func TestEventsArriveInEveryMode(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	var got fn.Delivery[heard]
+	f := consumer(func(_ context.Context, d fn.Delivery[heard]) (fn.Effect, error) {
+		got = d
+		return leave(d.ID), nil
+	})
+	for name, mode := range map[string]func(*testing.T, cloudevents.Event) (string, http.Header){
+		"structured": structured, "binary": binary, "connector": connector,
+	} {
+		got = fn.Delivery[heard]{}
+		id := uuid.NewString()
+		// The word is one that a later release sends and this one doesn't know.
+		body, header := mode(t, b.Event(t, id, typeHeard, "subject", map[string]any{"n": 7, "word": "w", "since_v1_1": []int{1}}))
+		reply := handle(t, b, f, body, header)
+		if diff := cmp.Diff(handler.Response{StatusCode: http.StatusAccepted}, reply); diff != "" {
+			t.Errorf("%s: not an empty 202 (-want +got):\n%s", name, diff)
+		}
+		want := fn.Delivery[heard]{ID: id, Type: typeHeard, Subject: "subject", Data: heard{7, "w"}}
+		if !got.Time.Equal(b.Clock.Now()) || !bytes.Contains(got.Raw, []byte("since_v1_1")) {
+			t.Errorf("%s: time %v, raw %s", name, got.Time, got.Raw)
+		}
+		got.Time, got.Raw = want.Time, nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", name, diff)
+		}
+		if n := effects(t, b, id); n != 1 {
+			t.Errorf("%s: %d effects", name, n)
+		}
+	}
+}
+
+// Brokers deliver at least once. All deliveries are past the first look before any
+// may commit.
+func TestConcurrentDeliveriesHaveOneEffect(t *testing.T) {
+	t.Parallel()
+	const many = 5
+	b := bank.New(t)
+	arrived, ran := gate(many), atomic.Int64{}
+	f := consumer(func(ctx context.Context, d fn.Delivery[heard]) (fn.Effect, error) {
+		ran.Add(1)
+		return leave(d.ID), arrived(ctx)
+	})
+	e := b.Event(t, uuid.NewString(), typeHeard, "x", heard{})
+	body, header := structured(t, e)
+	var wait sync.WaitGroup
+	for range many {
+		wait.Go(func() {
+			if got := handle(t, b, f, body, header).StatusCode; got != http.StatusAccepted {
+				t.Errorf("got %d", got)
+			}
+		})
+	}
+	wait.Wait()
+	if got := handle(t, b, f, body, header).StatusCode; got != http.StatusAccepted {
+		t.Errorf("a late delivery got %d", got)
+	}
+	if n := effects(t, b, e.ID()); n != 1 || ran.Load() != many {
+		t.Errorf("%d effects of %d reactions, want 1 of %d", n, ran.Load(), many)
+	}
+}
+
+// gate returns a wait that lasts until so many have come to it.
+func gate(many int64) func(context.Context) error {
+	var come atomic.Int64
+	open := make(chan struct{})
+	return func(ctx context.Context) error {
+		if come.Add(1) == many {
+			close(open)
+		}
+		select {
+		case <-open:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// What fails leaves nothing and may be delivered again; what can never work says
+// so, else a broker would try for ever.
+func TestWhatAReactionMeetsDecidesTheStatus(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	failing := func(err error) func() (fn.Effect, error) { return func() (fn.Effect, error) { return nil, err } }
+	breaking := func(err error) func() (fn.Effect, error) {
+		return func() (fn.Effect, error) {
+			return func(ctx context.Context, tx pgx.Tx) error {
+				must(t, leave("broken")(ctx, tx))
+				return err
+			}, nil
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		meet func() (fn.Effect, error)
+		want int
+	}{
+		{"nothing to do", failing(nil), http.StatusAccepted},
+		{"bad data", failing(bankerr.ErrInput), http.StatusBadRequest},
+		{"a business rule", failing(bankerr.New(bankerr.Refused, "FUNDS_INSUFFICIENT")), http.StatusBadRequest},
+		{"nothing there yet", failing(bankerr.ErrNotFound), http.StatusServiceUnavailable},
+		{"a partner that is down", failing(bankerr.ErrUnavailable), http.StatusServiceUnavailable},
+		{"any error", failing(errors.New("boom")), http.StatusServiceUnavailable},
+		{"a panic", func() (fn.Effect, error) { panic("boom") }, http.StatusServiceUnavailable},
+		{"an effect that fails", breaking(errors.New("boom")), http.StatusServiceUnavailable},
+		{"an effect that is refused", breaking(bankerr.ErrInput), http.StatusBadRequest},
+		{"an effect that panics", func() (fn.Effect, error) {
+			return func(context.Context, pgx.Tx) error { panic("boom") }, nil
+		}, http.StatusServiceUnavailable},
+	} {
+		meet := tt.meet
+		f := consumer(func(_ context.Context, d fn.Delivery[heard]) (fn.Effect, error) {
+			if meet == nil {
+				return leave(d.ID), nil
+			}
+			return meet()
+		})
+		f.Spec.Name += tt.name // the bank keeps entries by name
+		e := b.Event(t, uuid.NewString(), typeHeard, "x", heard{})
+		if got := b.Deliver(t, f, e); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+		meet = nil
+		again, want := b.Deliver(t, f, e), 1
+		if tt.want == http.StatusAccepted {
+			want = 0 // it was seen before
+		}
+		if n := effects(t, b, e.ID()); again != http.StatusAccepted || n != want {
+			t.Errorf("%s: delivered again: %d with %d effects, want 202 with %d", tt.name, again, n, want)
+		}
+	}
+	if n := effects(t, b, "broken"); n != 0 {
+		t.Errorf("%d effects of transactions that failed", n)
+	}
+}
+
+func TestEventsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	b, broken := bank.New(t), bank.On(t, pgtest.Broken(t))
+	f := consumer(counting)
+	event := func() cloudevents.Event { return b.Event(t, uuid.NewString(), typeHeard, "x", heard{N: 1}) }
+	changed := event()
+	must(t, changed.SetData(cloudevents.ApplicationJSON, heard{N: 2}))
+	renamed := event()
+	renamed.SetSource("//elsewhere")
+	for name, e := range map[string]cloudevents.Event{
+		"an unknown type": b.Event(t, uuid.NewString(), "com.tidebank.test.other.v1", "x", heard{}),
+		"changed data":    changed, "another source": renamed,
+		"data of another form": b.Event(t, uuid.NewString(), typeHeard, "x", map[string]any{"n": "seven"}),
+	} {
+		if got := b.Deliver(t, f, e); got != http.StatusBadRequest {
+			t.Errorf("%s: %d, want 400", name, got)
+		}
+		if n := effects(t, b, e.ID()); n != 0 {
+			t.Errorf("%s: had an effect", name)
+		}
+	}
+	good := broken.Event(t, uuid.NewString(), typeHeard, "x", heard{})
+	body, header := binary(t, good)
+	reply := handle(t, broken, f, body, header)
+	if reply.StatusCode != http.StatusServiceUnavailable || len(reply.Body) != 0 {
+		t.Errorf("database down: %d %s, want an empty 503", reply.StatusCode, reply.Body)
+	}
+}

@@ -1,0 +1,167 @@
+package fn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+// childMark makes this test binary a function's process.
+const childMark = "FN_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childMark) != "" {
+		fn.Serve(address)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// process starts a function's process with an environment of nothing else.
+func process(t *testing.T, env ...string) (cmd *exec.Cmd, log *bytes.Buffer) {
+	t.Helper()
+	cmd, log = exec.CommandContext(t.Context(), os.Args[0]), &bytes.Buffer{}
+	cmd.Env = append([]string{childMark + "=1", "GOCOVERDIR=" + t.TempDir()}, env...)
+	cmd.Stderr = log
+	cmd.Cancel = func() error { return cmd.Process.Kill() }
+	must(t, cmd.Start())
+	return cmd, log
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l := listen(t)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	must(t, err)
+	return port
+}
+
+func status(ctx context.Context, url string) int {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0
+	}
+	reply, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = reply.Body.Close()
+	return reply.StatusCode
+}
+
+// collector takes spans as OpenTelemetry's collector does.
+type collector struct {
+	mu    sync.Mutex
+	spans []byte
+}
+
+func (c *collector) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.URL.Path == "/v1/traces" {
+		c.spans = append(c.spans, body...)
+	}
+}
+
+// A function's process listens on $PORT, tells whether it is ready, answers, and
+// ends well when told to stop, with its last spans sent.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	_, url := pgtest.NewURL(t)
+	redis, port, spans := miniredis.RunT(t), freePort(t), &collector{}
+	otlp := httptest.NewServer(spans)
+	t.Cleanup(otlp.Close)
+	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
+		"KEYS_FILE="+filepath.Join(t.TempDir(), "keys"), "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
+	base := "http://127.0.0.1:" + port
+	until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/function/test-address", strings.NewReader("{}"))
+	must(t, err)
+	r.Header.Set("Traceparent", traceparent)
+	reply, err := http.DefaultClient.Do(r)
+	must(t, err)
+	body, err := io.ReadAll(reply.Body)
+	must(t, err)
+	must(t, reply.Body.Close())
+	if string(body) != `{"note":"127.0.0.1"}` {
+		t.Errorf("%d %s", reply.StatusCode, body)
+	}
+	redis.Close()
+	if got := status(t.Context(), base+"/_/ready"); got != http.StatusServiceUnavailable {
+		t.Errorf("without Redis ready says %d", got)
+	}
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, log)
+	}
+	trace, err := hex.DecodeString(traceOfCaller)
+	must(t, err)
+	spans.mu.Lock()
+	defer spans.mu.Unlock()
+	if !bytes.Contains(spans.spans, trace) || !bytes.Contains(spans.spans, []byte("test-address")) {
+		t.Errorf("the span of the call was not sent (%d bytes were)", len(spans.spans))
+	}
+}
+
+// Nothing behind the process is needed for it to come up; what it can't do without
+// it names.
+func TestProcessesThatMayStart(t *testing.T) {
+	t.Parallel()
+	keys := filepath.Join(t.TempDir(), "keys")
+	good := []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keys}
+	for _, tt := range []struct{ name, env, want string }{
+		{"no database given", "DATABASE_URL", "DATABASE_URL"},
+		{"no Redis given", "REDIS_URL", "REDIS_URL"},
+		{"no keys given", "KEYS_FILE", "KEYS_FILE"},
+		{"not a database", "DATABASE_URL=mysql://u:hunter2@h/x", "DATABASE_URL"},
+		{"idle for an hour", "SESSION_IDLE=1h", "SESSION_IDLE"},
+		{"not a number", "FN_BODY_MAX_BYTES=many", "FN_BODY_MAX_BYTES"},
+		{"no port", "PORT=none", "listen"},
+	} {
+		name, _, given := strings.Cut(tt.env, "=")
+		env := slices.DeleteFunc(append(slices.Clone(good), "PORT="+freePort(t)), func(e string) bool {
+			return strings.HasPrefix(e, name+"=")
+		})
+		if given {
+			env = append(env, tt.env)
+		}
+		cmd, log := process(t, env...)
+		var exit *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("%s: %v, want exit 1", tt.name, err)
+		}
+		if text := log.String(); !strings.Contains(text, tt.want) || strings.Contains(text, "hunter2") {
+			t.Errorf("%s: it says %s", tt.name, text)
+		}
+	}
+	port := freePort(t)
+	cmd, log := process(t, append(good, "PORT="+port)...)
+	until(t, "health", func() bool { return status(t.Context(), "http://127.0.0.1:"+port+"/_/health") == http.StatusOK })
+	if got := status(t.Context(), "http://127.0.0.1:"+port+"/_/ready"); got != http.StatusServiceUnavailable {
+		t.Errorf("ready says %d with nothing behind it", got)
+	}
+	must(t, cmd.Process.Signal(os.Interrupt))
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, log)
+	}
+}

@@ -1,0 +1,290 @@
+package fn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// address answers whose call it was, as the runtime sees it.
+var address = declare("test-address", plain, func(ctx context.Context, _ *fn.Host, _ struct{}) (note, error) {
+	return note{fn.CallerFrom(ctx).IP}, nil
+})
+
+func adapted(t *testing.T, b *bank.Bank, f fn.Function) http.Handler {
+	t.Helper()
+	return fn.Adapt(b.Open(t, f), b.Host.Limits.BodyBytes)
+}
+
+func TestTheAddressOfACaller(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		proxies int
+		sent    []string // X-Forwarded-For as it arrives
+		peer    string
+		want    string
+	}{
+		{"nobody between", 0, nil, "203.0.113.7:4711", "203.0.113.7"},
+		{"a claim", 0, []string{"198.51.100.1"}, "203.0.113.7:4711", "203.0.113.7"},
+		{"a list of claims", 0, []string{"198.51.100.1, 198.51.100.2"}, "203.0.113.7:4711", "203.0.113.7"},
+		{"version six", 0, nil, "[2001:db8::7]:4711", "2001:db8::7"},
+		{"a proxy", 1, []string{"203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"a claim through a proxy", 1, []string{"198.51.100.1, 203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"a claim in a line of its own", 1, []string{"198.51.100.1", "203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"no spaces", 1, []string{"198.51.100.1,203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"two proxies", 2, []string{"198.51.100.1, 203.0.113.7, 10.0.0.2"}, "10.0.0.1:80", "203.0.113.7"},
+		{"past the proxy", 1, nil, "203.0.113.7:4711", "203.0.113.7"},
+	} {
+		b := bank.On(t, pgtest.Broken(t))
+		b.Host.Limits.TrustedProxies = tt.proxies
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
+		r.RemoteAddr = tt.peer
+		for _, line := range tt.sent {
+			r.Header.Add("X-Forwarded-For", line)
+		}
+		w := httptest.NewRecorder()
+		adapted(t, b, address).ServeHTTP(w, r)
+		var got note
+		must(t, json.Unmarshal(w.Body.Bytes(), &got))
+		if got.Note != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got.Note, tt.want)
+		}
+	}
+	// A gateway in the same process hands over the address alone.
+	b := bank.On(t, pgtest.Broken(t))
+	reply := handle(t, b, address, "{}", http.Header{"X-Forwarded-For": {"203.0.113.7"}})
+	if want := `{"note":"203.0.113.7"}`; string(reply.Body) != want {
+		t.Errorf("%s, want %s", reply.Body, want)
+	}
+}
+
+// Who can't be told apart by a channel is by address, and a claim makes no other.
+func TestRateByAddress(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	b.Host.Limits.RateScale = 1
+	f := declare("test-slow", func(s *fn.Spec) { plain(s); s.Rate = fn.RateSend },
+		func(context.Context, *fn.Host, struct{}) (struct{}, error) { return struct{}{}, nil })
+	h := adapted(t, b, f)
+	from := func(peer, claim string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
+		r.RemoteAddr = peer
+		r.Header.Set("X-Forwarded-For", claim)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for i := range 10 {
+		if w := from("203.0.113.7:1", "198.51.100."+string(rune('0'+i))); w.Code != http.StatusOK {
+			t.Fatalf("call %d: %d", i, w.Code)
+		}
+	}
+	if w := from("203.0.113.7:2", "198.51.100.99"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "60" {
+		t.Errorf("the eleventh: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	if w := from("203.0.113.8:1", "198.51.100.1"); w.Code != http.StatusOK {
+		t.Errorf("another address: %d", w.Code)
+	}
+	b.Advance(time.Minute)
+	if w := from("203.0.113.7:1", ""); w.Code != http.StatusOK {
+		t.Errorf("a minute later: %d", w.Code)
+	}
+}
+
+// endless is a body without end; it counts what was read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	e.read += len(p)
+	return len(p), nil
+}
+
+func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	h, most := adapted(t, b, address), int(b.Host.Limits.BodyBytes)
+	post := func(body io.Reader) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body))
+		return w
+	}
+	if w := post(strings.NewReader("{}" + strings.Repeat(" ", most-2))); w.Code != http.StatusOK {
+		t.Errorf("as much as may be: %d %s", w.Code, w.Body)
+	}
+	if w := post(strings.NewReader("{}" + strings.Repeat(" ", most-1))); !strings.Contains(w.Body.String(), `"INPUT_TOO_LARGE"`) {
+		t.Errorf("a byte more: %d %s", w.Code, w.Body)
+	}
+	body := &endless{}
+	if w := post(body); w.Code != http.StatusBadRequest || body.read > most+1 {
+		t.Errorf("without end: %d, %d bytes were read", w.Code, body.read)
+	}
+	broken := io.MultiReader(strings.NewReader("{"), iotestErr{})
+	if w := post(broken); w.Code != http.StatusBadRequest || w.Body.Len() != 0 {
+		t.Errorf("broken off: %d %s", w.Code, w.Body)
+	}
+}
+
+type iotestErr struct{}
+
+func (iotestErr) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestHealthAndReadiness(t *testing.T) {
+	t.Parallel()
+	get := func(b *bank.Bank, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		fn.Mux(b.Open(t, address), b.Host).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w
+	}
+	well, noDB, noRedis := bank.New(t), bank.On(t, pgtest.Broken(t)), bank.New(t)
+	noRedis.Redis.Close()
+	for _, tt := range []struct {
+		name  string
+		bank  *bank.Bank
+		ready int
+	}{{"well", well, 200}, {"no database", noDB, 503}, {"no Redis", noRedis, 503}} {
+		ready := get(tt.bank, "/_/ready")
+		if ready.Code != tt.ready || ready.Body.Len() != 0 {
+			t.Errorf("%s: ready says %d %s, want an empty %d", tt.name, ready.Code, ready.Body, tt.ready)
+		}
+		if health := get(tt.bank, "/_/health"); health.Code != http.StatusOK {
+			t.Errorf("%s: health says %d; a restart would not help", tt.name, health.Code)
+		}
+		if logged := strings.Contains(tt.bank.Log.String(), "not ready"); logged != (tt.ready == 503) {
+			t.Errorf("%s: the log says %s", tt.name, tt.bank.Log)
+		}
+	}
+	must(t, noRedis.Redis.Restart())
+	if again := get(noRedis, "/_/ready"); again.Code != http.StatusOK {
+		t.Errorf("not ready again: %d", again.Code)
+	}
+	if any := get(well, "/anything/else"); !strings.Contains(any.Body.String(), "METHOD_NOT_ALLOWED") {
+		t.Errorf("any other path isn't the function's: %d %s", any.Code, any.Body)
+	}
+}
+
+// held is a function whose calls last until they are released.
+func held() (f fn.Function, begun chan struct{}, release chan struct{}) {
+	begun, release = make(chan struct{}), make(chan struct{})
+	f = declare("test-held", plain, func(context.Context, *fn.Host, struct{}) (note, error) {
+		close(begun)
+		<-release
+		return note{"done"}, nil
+	})
+	return f, begun, release
+}
+
+type answer struct {
+	body string
+	err  error
+}
+
+func post(ctx context.Context, url string) answer {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("{}"))
+	if err != nil {
+		return answer{err: err}
+	}
+	reply, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return answer{err: err}
+	}
+	defer reply.Body.Close()
+	var body bytes.Buffer
+	_, err = body.ReadFrom(reply.Body)
+	return answer{body.String(), err}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	return l
+}
+
+// until polls for what must come true.
+func until(t *testing.T, what string, true_ func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !true_() {
+		select {
+		case <-deadline:
+			t.Fatal("in vain: " + what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// A call at work when the process is told to stop gets its answer; new ones are
+// no longer taken.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	b, l := bank.On(t, pgtest.Broken(t)), listen(t)
+	f, begun, release := held()
+	url := "http://" + l.Addr().String() + "/"
+	ctx, stop := context.WithCancel(t.Context())
+	ended, answered := make(chan error, 1), make(chan answer, 1)
+	go func() { ended <- fn.Run(ctx, l, fn.Mux(b.Open(t, f), b.Host), time.Minute) }()
+	go func() { answered <- post(t.Context(), url) }()
+	<-begun
+	stop()
+	until(t, "the listener closes", func() bool {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
+	select {
+	case err := <-ended:
+		t.Fatalf("Run ended with a call at work: %v", err)
+	case got := <-answered:
+		t.Fatalf("answered before its time: %+v", got)
+	default:
+	}
+	close(release)
+	if got := <-answered; got.err != nil || got.body != `{"note":"done"}` {
+		t.Errorf("the call at work got %+v", got)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestDrainHasAnEnd(t *testing.T) {
+	t.Parallel()
+	b, l := bank.On(t, pgtest.Broken(t)), listen(t)
+	f, begun, release := held()
+	defer close(release)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- fn.Run(ctx, l, fn.Mux(b.Open(t, f), b.Host), 10*time.Millisecond) }()
+	go post(t.Context(), "http://"+l.Addr().String()+"/")
+	<-begun
+	stop()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "drain") {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestRunTellsThatItCannotServe(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	must(t, l.Close())
+	if err := fn.Run(t.Context(), l, http.NotFoundHandler(), time.Minute); err == nil {
+		t.Error("no error of a closed listener")
+	}
+}

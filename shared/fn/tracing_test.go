@@ -1,0 +1,113 @@
+package fn_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// recorder is the one provider of this test process: OpenTelemetry's is global.
+var recorder = sync.OnceValue(func() *tracetest.InMemoryExporter {
+	spans := tracetest.NewInMemoryExporter()
+	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
+	return spans
+})
+
+// spansOf are the spans of a trace.
+func spansOf(trace string) []tracetest.SpanStub {
+	var found []tracetest.SpanStub
+	for _, s := range recorder().GetSpans() {
+		if s.SpanContext.TraceID().String() == trace {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// freshTrace is a caller's traceparent that no other test has.
+func freshTrace() (trace, span, header string) {
+	id := uuid.New()
+	trace, span = fmt.Sprintf("%x", id[:]), fmt.Sprintf("%x", id[8:])
+	return trace, span, "00-" + trace + "-" + span + "-01"
+}
+
+func TestACallContinuesItsCallersTrace(t *testing.T) {
+	t.Parallel()
+	recorder()
+	b := bank.New(t)
+	f := declare("test-traced", plain, func(ctx context.Context, host *fn.Host, request note) (struct{}, error) {
+		if request.Note == "no" {
+			return struct{}{}, risk.ErrRefused
+		}
+		var unit pg.Unit
+		must(t, effect(ctx, &unit, "traced"))
+		return struct{}{}, host.DB.Commit(ctx, &unit)
+	})
+	trace, parent, header := freshTrace()
+	handle(t, b, f, `{}`, http.Header{"Traceparent": {header}})
+	spans := spansOf(trace)
+	if len(spans) != 1 {
+		t.Fatalf("%d spans, want 1", len(spans))
+	}
+	s := spans[0]
+	if s.Name != "test-traced" || s.Parent.SpanID().String() != parent || !s.Parent.IsRemote() || s.EndTime.IsZero() {
+		t.Errorf("span %q of parent %s", s.Name, s.Parent.SpanID())
+	}
+	out := b.Outbox(t, typeEffect)
+	if want := "00-" + trace + "-" + s.SpanContext.SpanID().String() + "-01"; len(out) != 1 || out[0].Traceparent != want {
+		t.Errorf("the event goes on with %+v, want traceparent %s", out, want)
+	}
+
+	trace, _, header = freshTrace()
+	var p fn.Problem
+	must(t, json.Unmarshal(handle(t, b, f, `{"note":"no"}`, http.Header{"Traceparent": {header}}).Body, &p))
+	if p.Trace != trace || len(spansOf(trace)) != 1 {
+		t.Errorf("the problem names trace %s with %d spans, want %s with 1", p.Trace, len(spansOf(trace)), trace)
+	}
+}
+
+func TestADeliveryContinuesItsEventsTrace(t *testing.T) {
+	t.Parallel()
+	recorder()
+	b := bank.New(t)
+	trace, parent, header := freshTrace()
+	body, h := structured(t, b.Event(t, uuid.NewString(), typeHeard, "x", heard{}))
+	h.Set("Traceparent", header)
+	handle(t, b, consumer(counting), body, h)
+	spans := spansOf(trace)
+	if len(spans) != 1 || spans[0].Name != "test-on-heard" || spans[0].Parent.SpanID().String() != parent {
+		t.Errorf("spans: %+v", spans)
+	}
+}
+
+// A call that brings no trace, or none that is one, gets an id of its own.
+func TestEveryCallHasATraceID(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	f := declare("test-untraced", plain, func(context.Context, *fn.Host, struct{}) (struct{}, error) {
+		return struct{}{}, risk.ErrRefused
+	})
+	seen := map[string]bool{}
+	for _, header := range []string{"", "", "junk", "00-00000000000000000000000000000000-0000000000000000-01"} {
+		var p fn.Problem
+		must(t, json.Unmarshal(handle(t, b, f, `{}`, http.Header{"Traceparent": {header}}).Body, &p))
+		if id, err := oteltrace.TraceIDFromHex(p.Trace); err != nil || !id.IsValid() || seen[p.Trace] {
+			t.Errorf("after %q: trace %q", header, p.Trace)
+		}
+		seen[p.Trace] = true
+	}
+}

@@ -1,0 +1,199 @@
+package fn_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// typeEffect is the event that synthetic operations leave behind, to be counted.
+const typeEffect = "com.tidebank.test.effect.v1"
+
+// phoneNo is what must never be seen outside.
+const phoneNo = "13812345678"
+
+// declare makes a function from a policy and an operation. Unless changed it is
+// public and has a secure channel.
+func declare[Req, Resp any](
+	name string, change func(*fn.Spec), do func(context.Context, *fn.Host, Req) (Resp, error),
+) fn.Function {
+	spec := fn.Spec{Name: name, Summary: "Of a test", Audience: fn.Public, Requirements: []string{"LOGIC-001"}}
+	if change != nil {
+		change(&spec)
+	}
+	return fn.HTTP(spec, func(_ context.Context, host *fn.Host, _ struct{}) (fn.Operation[Req, Resp], error) {
+		return func(ctx context.Context, request Req) (Resp, error) { return do(ctx, host, request) }, nil
+	})
+}
+
+func plain(s *fn.Spec) { s.Plain = true }
+
+// order is the request of everything.
+type order struct {
+	stepup.Presentation
+	Note string `json:"note"`
+}
+
+// Validate refuses an empty note.
+func (o order) Validate() error {
+	if o.Note == "" {
+		return fn.InvalidField("note", "empty")
+	}
+	return nil
+}
+
+type receipt struct {
+	ID   string `json:"id"`
+	Note string `json:"note"`
+}
+
+// everything is a function with all of a policy turned on. Its operation trusts
+// the runtime blindly: a guard that is missing shows.
+func everything(name string) fn.Function {
+	return declare(name, func(s *fn.Spec) {
+		s.Audience, s.Idempotent, s.StepUp = fn.Customer, true, stepup.FromIntent
+		s.Rate, s.Risk, s.Audit = fn.RateSend, risk.SceneTransfer, fn.AuditMoney
+		s.Refusals = []*bankerr.Error{bankerr.ErrNotFound}
+	}, func(ctx context.Context, host *fn.Host, request order) (receipt, error) {
+		reply := receipt{ID: uuid.NewString(), Note: request.Note}
+		var unit pg.Unit
+		if err := fn.RecordReply(ctx, &unit, reply); err != nil {
+			return receipt{}, err
+		}
+		if proof := fn.EvidenceFrom(ctx); proof != nil {
+			proof.Consume(&unit)
+		}
+		if err := effect(ctx, &unit, request.IntentID.String()); err != nil {
+			return receipt{}, err
+		}
+		return reply, host.DB.Commit(ctx, &unit)
+	})
+}
+
+func effect(ctx context.Context, unit *pg.Unit, subject string) error {
+	return unit.Emit(ctx, pg.Event{ID: uuid.Must(uuid.NewV7()), Type: typeEffect, Subject: subject, Data: struct{}{}})
+}
+
+// effects counts what operations left behind for a subject.
+func effects(t *testing.T, b *bank.Bank, subject string) int {
+	t.Helper()
+	n := 0
+	for _, e := range b.Outbox(t, typeEffect) {
+		if e.Subject == subject {
+			n++
+		}
+	}
+	return n
+}
+
+// user is a customer, logged in on a phone, with an intent for a function that
+// the phone's key alone confirms.
+type user struct {
+	*bank.Device
+	*bank.Bank
+	f        fn.Function
+	customer seed.Customer
+	intent   stepup.Intent
+}
+
+func newUser(t *testing.T, b *bank.Bank, f fn.Function) user {
+	t.Helper()
+	u := user{Device: b.Device(t, "phone-"+uuid.NewString()), Bank: b, f: f, customer: b.Customer(t, "王小明")}
+	public, err := u.Key.Public().Marshal()
+	must(t, err)
+	_, err = b.Host.DB.Pool().Exec(t.Context(),
+		"INSERT INTO device (customer_id, device_id, public_key) VALUES ($1, $2, $3)", u.customer.ID, u.ID, public)
+	must(t, err)
+	must(t, b.Host.Sessions.Start(t.Context(), u.Channel, u.customer.ID))
+	u.intent = u.prepare(t)
+	return u
+}
+
+func (u user) prepare(t *testing.T) stepup.Intent { return u.prepareUnder(t, risk.GradeNormal) }
+
+func (u user) prepareUnder(t *testing.T, grade risk.Grade) stepup.Intent {
+	t.Helper()
+	in := stepup.Intent{
+		ID: uuid.New(), CustomerID: u.customer.ID, DeviceID: u.ID, Operation: u.f.Spec.Name, Payload: []byte("{}"),
+		Text: "确认" + uuid.NewString(), Combinations: []stepup.Combination{{stepup.DeviceKey}},
+		CreatedAt: u.Clock.Now(), ExpiresAt: u.Clock.Now().Add(5 * time.Minute), Grade: grade,
+	}
+	must(t, stepup.Save(t.Context(), u.Host.DB, u.Host.Keys, in))
+	return in
+}
+
+func (u user) proof(t *testing.T, text string) stepup.Proof {
+	t.Helper()
+	signature, err := sm.Sign(u.Key, []byte(text))
+	must(t, err)
+	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
+}
+
+// order is a good request.
+func (u user) order(t *testing.T) order {
+	t.Helper()
+	return order{
+		Presentation: stepup.Presentation{IntentID: u.intent.ID, Proofs: []stepup.Proof{u.proof(t, u.intent.Text)}}, Note: "x",
+	}
+}
+
+// call sends a request under the key "key".
+func (u user) call(t *testing.T, request any) bank.Reply {
+	t.Helper()
+	return u.Call(t, u.f, "key", request)
+}
+
+// seal makes a frame of any clear text, for any method.
+func (u user) seal(t *testing.T, method string, clear []byte) []byte {
+	t.Helper()
+	h := channel.Header{ID: u.Channel, Sequence: u.Sequence.Add(1), Time: u.Clock.Now()}
+	frame, err := channel.SealRequest(u.Keys, h, method, u.f.Spec.Name, clear)
+	must(t, err)
+	return frame
+}
+
+func (u user) grade(t *testing.T, grade risk.Grade) {
+	t.Helper()
+	_, err := u.Host.DB.Pool().Exec(t.Context(), "UPDATE customer SET risk_grade = $2 WHERE id = $1", u.customer.ID, grade)
+	must(t, err)
+}
+
+// handle hands a request to a function's entry as the SDK does.
+func handle(t *testing.T, b *bank.Bank, f fn.Function, body string, header http.Header) handler.Response {
+	t.Helper()
+	if header == nil {
+		header = http.Header{}
+	}
+	r := handler.Request{Body: []byte(body), Method: http.MethodPost, Header: header}
+	r.WithContext(t.Context())
+	reply, err := b.Open(t, f).Handle(r)
+	must(t, err)
+	return reply
+}
+
+func accesses(t *testing.T, b *bank.Bank) []events.Stored {
+	t.Helper()
+	return b.Outbox(t, events.TypeAccessRecorded)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
