@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/ledger"
 )
 
 // run brings the bank up, serves until ctx ends, and takes it down in the
@@ -88,6 +89,9 @@ func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *sms
 	defer stopFlow()
 	carrier := &relay.Relay{DB: host.DB, Ring: host.Keys, Sink: local, Log: host.Log}
 	relayed, delivered := background(flow, carrier.Run), background(flow, local.Run)
+	folded := background(flow, func(ctx context.Context) { ledger.FoldNowAndThen(ctx, host.DB, host.Log) })
+	carrier.Observe(host.Metrics.Registry)
+	local.Observe(host.Metrics.Registry)
 	front.SetReady()
 	announce(listener.Addr().String(), p, people)
 	err = fn.Run(ctx, listener, front.Mux, 20*time.Second)
@@ -95,6 +99,7 @@ func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *sms
 	stopFlow()
 	<-relayed
 	<-delivered
+	<-folded
 	return err
 }
 

@@ -114,6 +114,7 @@ func (b *Broker) Run(ctx context.Context) {
 	slots := make(chan struct{}, workers)
 	var wait sync.WaitGroup
 	defer wait.Wait()
+	wait.Go(func() { b.DB.TrimNowAndThen(ctx, b.Log, sqlPrune) })
 	for ctx.Err() == nil {
 		claimed, err := b.claim(ctx)
 		if err != nil && ctx.Err() == nil {

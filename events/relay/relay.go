@@ -15,6 +15,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -56,13 +57,20 @@ UPDATE outbox SET leased_until = NULL WHERE id = ANY($1::uuid[]) AND published_a
 
 	sqlPrune = `-- outbox.prune
 DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox WHERE published_at < now() - interval '7 days' LIMIT 5000)`
+    SELECT id FROM outbox WHERE published_at < now() - interval '7 days' LIMIT $1)`
+
+	sqlUnpublished = `-- outbox.unpublished
+SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL`
+
+	sqlLag = `-- outbox.lag
+SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox WHERE published_at IS NULL`
 )
 
 // Run publishes until ctx ends.
 func (r *Relay) Run(ctx context.Context) {
 	wake := make(chan struct{}, 1)
 	go r.listen(ctx, wake)
+	go r.DB.TrimNowAndThen(ctx, r.Log, sqlPrune)
 	pause := retryBase
 	for ctx.Err() == nil {
 		n, err := r.Once(ctx)
@@ -122,12 +130,14 @@ func (r *Relay) Once(ctx context.Context) (int, error) {
 	return len(stored), nil
 }
 
-// Prune deletes rows published a week ago, a bounded number at a time.
-func (r *Relay) Prune(ctx context.Context) error {
-	if _, err := r.DB.Pool().Exec(ctx, sqlPrune); err != nil {
-		return fmt.Errorf("prune outbox: %w", err)
-	}
-	return nil
+// Prune deletes rows published a week ago.
+func (r *Relay) Prune(ctx context.Context) error { return r.DB.Trim(ctx, sqlPrune) }
+
+// Observe registers what is to be watched of the outbox: how many events wait, and
+// for how long the oldest has.
+func (r *Relay) Observe(registry prometheus.Registerer) {
+	r.DB.Gauge(registry, "tidebank_outbox_unpublished", "Events that no sink has taken yet.", sqlUnpublished)
+	r.DB.Gauge(registry, "tidebank_outbox_lag_seconds", "Age of the oldest event that no sink has taken yet.", sqlLag)
 }
 
 // listen turns NOTIFYs into wake-ups, and comes back after a broken connection.

@@ -3,9 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/money"
@@ -53,13 +51,6 @@ SELECT (SELECT count(*) FROM posting),
 
 	sqlVerifyPostings = `-- posting.all
 SELECT id, kind, debit_id, credit_id, amount, business_day, posted_at, mac, mac_key FROM posting`
-
-	sqlFold = `-- ledger.fold
-WITH taken AS (DELETE FROM ledger_fold WHERE (account_id, posting_id) IN (
-         SELECT account_id, posting_id FROM ledger_fold LIMIT 5000 FOR UPDATE SKIP LOCKED) RETURNING account_id, amount),
-     summed AS (SELECT account_id, sum(amount)::bigint AS amount FROM taken GROUP BY account_id),
-     done AS (UPDATE account a SET balance = a.balance + s.amount FROM summed s WHERE a.id = s.account_id)
-SELECT count(*) FROM taken`
 )
 
 // Verify sweeps the ledger in one consistent view.
@@ -93,41 +84,4 @@ func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
 		return r, pg.Refusal(fmt.Errorf("verify postings: %w", err))
 	}
 	return r, nil
-}
-
-// Fold moves appended entries of internal accounts into their balances, a batch
-// at a time, and says how many it moved; call it until that is zero.
-func Fold(ctx context.Context, db *pg.DB) (int64, error) {
-	var moved int64
-	err := db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, sqlFold).Scan(&moved)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("fold: %w", err)
-	}
-	return moved, nil
-}
-
-const sqlAccountInsert = `-- account.insert
-INSERT INTO account (id, customer_id, kind, no_ct, no_bidx, no_masked, card_password, opened_at)
-VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8) ON CONFLICT DO NOTHING`
-
-// Account is a new account, whose number is sealed by whoever opens it. It
-// starts at zero: an opening balance is a posting from an internal account.
-type Account struct {
-	ID           uuid.UUID
-	CustomerID   *uuid.UUID // nil: internal
-	Kind         string     // debit, class2, class3, internal
-	NumberSealed []byte
-	NumberIndex  []byte
-	NumberMasked string
-	CardPassword string // hashed; empty for none
-	OpenedAt     time.Time
-}
-
-// OpenAccount adds the account to a unit of work; one that exists stays.
-func OpenAccount(u *pg.Unit, a Account) {
-	u.Add(pg.Statement{SQL: sqlAccountInsert, Args: []any{
-		a.ID, a.CustomerID, a.Kind, a.NumberSealed, a.NumberIndex, a.NumberMasked, a.CardPassword, a.OpenedAt,
-	}})
 }

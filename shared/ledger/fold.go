@@ -1,0 +1,54 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const sqlFold = `-- ledger.fold
+WITH taken AS (DELETE FROM ledger_fold WHERE (account_id, posting_id) IN (
+         SELECT account_id, posting_id FROM ledger_fold LIMIT 5000 FOR UPDATE SKIP LOCKED) RETURNING account_id, amount),
+     summed AS (SELECT account_id, sum(amount)::bigint AS amount FROM taken GROUP BY account_id),
+     done AS (UPDATE account a SET balance = a.balance + s.amount FROM summed s WHERE a.id = s.account_id)
+SELECT count(*) FROM taken`
+
+// Fold moves appended entries of internal accounts into their balances, a batch
+// at a time, and says how many it moved; call it until that is zero.
+func Fold(ctx context.Context, db *pg.DB) (int64, error) {
+	var moved int64
+	err := db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, sqlFold).Scan(&moved)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("fold: %w", err)
+	}
+	return moved, nil
+}
+
+const foldEach = time.Second
+
+// FoldNowAndThen folds until ctx ends.
+func FoldNowAndThen(ctx context.Context, db *pg.DB, log *slog.Logger) {
+	tick := time.NewTicker(foldEach)
+	defer tick.Stop()
+	for {
+		moved, err := Fold(ctx, db)
+		if err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "fold", slog.Any("cause", err))
+		}
+		if moved > 0 {
+			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

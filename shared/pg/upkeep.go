@@ -1,0 +1,61 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	trimEach  = 10 * time.Minute
+	trimBatch = 5000
+	gaugeWait = time.Second
+)
+
+// Trim runs a statement that deletes at most $1 rows until nothing is left for it
+// to delete; each run commits, so that no lock is held long.
+func (db *DB) Trim(ctx context.Context, sql string) error {
+	for {
+		tag, err := db.pool.Exec(ctx, sql, trimBatch)
+		if err != nil {
+			return Refusal(fmt.Errorf("trim: %w", err))
+		}
+		if tag.RowsAffected() < trimBatch {
+			return nil
+		}
+	}
+}
+
+// TrimNowAndThen trims at once and every ten minutes until ctx ends.
+func (db *DB) TrimNowAndThen(ctx context.Context, log *slog.Logger, sql string) {
+	tick := time.NewTicker(trimEach)
+	defer tick.Stop()
+	for {
+		if err := db.Trim(ctx, sql); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "trim", slog.Any("cause", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Gauge registers a metric that is read by a query whenever it is asked for; it is
+// not a number while the database can't tell.
+func (db *DB) Gauge(registry prometheus.Registerer, name, help, sql string) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), gaugeWait)
+		defer cancel()
+		var value float64
+		if err := db.pool.QueryRow(ctx, sql).Scan(&value); err != nil {
+			return math.NaN()
+		}
+		return value
+	}))
+}
