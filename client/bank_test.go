@@ -1,0 +1,229 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/functions/channel/open"
+	"github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/functions/identity/me"
+	"github.com/tidebank/tidebank/functions/identity/register"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/gateway"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// town is a bank that serves over HTTP, and an app that knows it.
+type town struct {
+	*bank.Bank
+	config client.Config
+	app    *client.Client
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	b := bank.New(t)
+	front, err := gateway.New(t.Context(), []fn.Function{
+		open.Function, send.Function, register.Function, login.Function, me.Function, prepare.Function, confirm.Function,
+	}, b.Host)
+	must(t, err)
+	server := httptest.NewServer(front.Mux)
+	t.Cleanup(server.Close)
+	w := &town{Bank: b, config: client.Config{
+		BaseURL: server.URL, DeviceID: "phone-of-wang", Device: newKey(t), Pinned: b.Host.Keys.Signer(keys.Channel).Public(),
+		Now: b.Clock.Now, HTTP: server.Client(), Pause: time.Millisecond,
+	}}
+	w.app = client.New(w.config)
+	return w
+}
+
+func (w *town) customer(t *testing.T) seed.Customer {
+	t.Helper()
+	c := w.Customer(t, "王小明", 1000_00, 0)
+	must(t, w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil))
+	return c
+}
+
+func (w *town) code(t *testing.T, purpose, phone string) string {
+	t.Helper()
+	must(t, w.app.SendOTP(t.Context(), purpose, phone))
+	return otptest.Code(t, w.Bank, otptest.Subject(w.Bank, purpose, phone))
+}
+
+func (w *town) login(t *testing.T, c seed.Customer) {
+	t.Helper()
+	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, w.code(t, otp.Login, c.Phone))
+	must(t, err)
+}
+
+func (w *town) number(t *testing.T, sql string, args ...any) (n int) {
+	t.Helper()
+	must(t, w.Host.DB.Pool().QueryRow(context.Background(), sql, args...).Scan(&n))
+	return n
+}
+
+// forget is Redis losing all it had: every channel and every login.
+func (w *town) forget() { w.Redis.FlushAll() }
+
+// A password is sealed for its channel. When that is gone in the middle of a
+// call, the password is sealed again for the next one, and nobody is counted as
+// having guessed.
+func TestPasswordsAreSealedAgain(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	c := w.customer(t)
+	code := w.code(t, otp.Login, c.Phone)
+	w.forget()
+	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, code)
+	must(t, err)
+	if n := w.number(t, "SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt"); n != 0 {
+		t.Errorf("%d failed attempts were counted", n)
+	}
+	got, err := w.app.Me(t.Context())
+	must(t, err)
+	if got.NameMasked == "" || got.NameMasked == c.Name {
+		t.Errorf("logged in as %+v", got)
+	}
+}
+
+func TestRegisteringSealsPasswordsAgain(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	c := w.Customer(t, "王小明", 1000_00)
+	code := w.code(t, otp.Register, c.Phone)
+	w.forget()
+	must(t, w.app.Register(t.Context(), client.Application{
+		Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, CardPassword: c.CardPassword, Phone: c.Phone, OTP: code,
+		LoginPassword: bank.LoginPassword, TradePassword: bank.TradePassword,
+	}))
+	w.login(t, c) // and it is that password which was set
+}
+
+// A login lives on its channel: after both are gone the app is asked to log in,
+// and the login that follows counts as any.
+func TestAfterAReopeningTheBankAsksToLogIn(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	c := w.customer(t)
+	w.login(t, c)
+	w.forget()
+	if _, err := w.app.Me(t.Context()); !errors.Is(err, &client.Problem{Code: "SESSION_REQUIRED"}) {
+		t.Errorf("%v, want SESSION_REQUIRED", err)
+	}
+	w.Advance(time.Minute) // until the next code
+	w.login(t, c)
+	if _, err := w.app.Me(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// prepared logs in and prepares a transfer, with its proofs.
+func (w *town) prepared(t *testing.T) (client.Intent, []client.Proof) {
+	t.Helper()
+	c := w.customer(t)
+	w.login(t, c)
+	in, err := w.app.PrepareTransfer(t.Context(), client.TransferOrder{
+		DebitAccountID: c.AccountIDs[0], PayeeAccountID: &c.AccountIDs[1], Amount: 100_00,
+	})
+	must(t, err)
+	must(t, w.app.SendIntentOTP(t.Context(), in.IntentID))
+	signed, err := w.app.SignProof(in)
+	must(t, err)
+	return in, []client.Proof{client.OTPProof(otptest.Code(t, w.Bank, stepup.Subject(in.IntentID))), signed}
+}
+
+// deaf passes requests on and loses the first answers.
+type deaf struct {
+	next http.RoundTripper
+	lose int
+}
+
+func (d *deaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := d.next.RoundTrip(r)
+	if err != nil || d.lose == 0 {
+		return resp, err
+	}
+	d.lose--
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return nil, errNetwork
+}
+
+// Answers that are lost don't move money twice.
+func TestLostAnswersPayOnce(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	line := &deaf{next: w.config.HTTP.Transport}
+	w.config.HTTP = &http.Client{Transport: line}
+	w.app = client.New(w.config)
+	in, proofs := w.prepared(t)
+	key := uuid.NewString()
+	line.lose = 2
+	first, err := w.app.ConfirmTransfer(t.Context(), key, in, proofs...)
+	must(t, err)
+	again, err := w.app.ConfirmTransfer(t.Context(), key, in, proofs...)
+	must(t, err)
+	if first != again || first.TransferID == uuid.Nil || first.Amount != 100_00 {
+		t.Errorf("first %+v, again %+v", first, again)
+	}
+	if n := w.number(t, "SELECT count(*) FROM transfer"); n != 1 {
+		t.Errorf("%d transfers, want one", n)
+	}
+	bank.Books(t, w.Host.DB, w.Host.Keys)
+}
+
+// A frame of another's channel, or one that was sent before, is refused, and the
+// app hears so as a problem.
+func TestReplayedFramesAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	tap := &tap{next: w.config.HTTP.Transport}
+	w.config.HTTP = &http.Client{Transport: tap}
+	w.app = client.New(w.config)
+	w.login(t, w.customer(t))
+	if _, err := w.app.Me(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tap.replace = tap.last
+	if _, err := w.app.Me(t.Context()); !errors.Is(err, client.ErrBank) {
+		t.Errorf("the answer to a frame of before: %v, want ErrBank", err)
+	}
+}
+
+// tap keeps the last request and can send it in place of the next.
+type tap struct {
+	next          http.RoundTripper
+	last, replace []byte
+}
+
+func (p *tap) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("tap: %w", err)
+	}
+	p.last = body
+	if p.replace != nil {
+		body = p.replace
+	}
+	r = r.Clone(r.Context())
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return p.next.RoundTrip(r)
+}
