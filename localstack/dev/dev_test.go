@@ -1,0 +1,364 @@
+package dev_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"gopkg.in/yaml.v3"
+
+	"github.com/tidebank/tidebank/docs"
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/functions/identity/register"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/localstack/dev"
+	"github.com/tidebank/tidebank/localstack/devapi"
+	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/sms"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+const consumer = "audit-on-event"
+
+// desk is the developer page of a bank.
+type desk struct {
+	*bank.Bank
+	mux    *http.ServeMux
+	page   dev.Page
+	status atomic.Int64 // what the consumer answers
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{Bank: bank.New(t), mux: http.NewServeMux()}
+	var kinds events.Subscriptions
+	must(t, yaml.Unmarshal([]byte("subscriptions: [{consumer: "+consumer+", types: ["+events.TypeTransferPosted+"]}]"), &kinds))
+	d.page = dev.Page{
+		Host: d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
+		Broker: &broker.Broker{
+			DB: d.Host.DB, Log: d.Host.Log, Subscriptions: kinds, Backoff: time.Millisecond,
+			Deliver: func(context.Context, string, cloudevents.Event) (int, error) { return int(d.status.Load()), nil },
+		},
+	}
+	d.page.Register(d.mux)
+	return d
+}
+
+func (d *desk) ask(method, path, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	d.mux.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return w
+}
+
+// read asks and reads JSON.
+func (d *desk) read(t *testing.T, method, path string, into any) {
+	t.Helper()
+	w := d.ask(method, path, "")
+	if kind := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(kind, "application/json") {
+		t.Fatalf("%s %s: %d %s %s", method, path, w.Code, kind, w.Body)
+	}
+	must(t, json.Unmarshal(w.Body.Bytes(), into))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, path := range []string{"/dev", "/dev/api"} {
+		w := d.ask("GET", path, "")
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" ||
+			!strings.HasPrefix(w.Body.String(), "<!doctype html>") {
+			t.Errorf("%s: %d %s %.40s", path, w.Code, w.Header().Get("Content-Type"), w.Body)
+		}
+	}
+	if w := d.ask("GET", "/", ""); w.Code != http.StatusFound || w.Header().Get("Location") != "/dev" {
+		t.Errorf("/: %d to %s", w.Code, w.Header().Get("Location"))
+	}
+	if w := d.ask("GET", "/elsewhere", ""); w.Code != http.StatusNotFound {
+		t.Errorf("/elsewhere: %d", w.Code)
+	}
+	w := d.ask("GET", "/openapi.json", "")
+	if w.Body.String() != string(docs.OpenAPI) || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("/openapi.json is not the description: %s", w.Header().Get("Content-Type"))
+	}
+}
+
+// The certificate is that of the channel's key, which clients pin.
+func TestBank(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var got struct {
+		Certificate []byte `json:"channel_certificate"`
+	}
+	d.read(t, "GET", "/dev/bank.json", &got)
+	key, err := sm.CertificateKey(got.Certificate, time.Now())
+	must(t, err)
+	if !key.Equal(d.Host.Keys.Signer(keys.Channel).Public()) {
+		t.Error("the certificate is of another key")
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	type view struct {
+		Name, Audience                   string
+		Channel, Idempotent              bool
+		StepUp                           bool `json:"step_up"`
+		Consumes, Emits, Requirements    []string
+		Summary, Rate, Risk, Audit, Kind string
+	}
+	var got []view
+	d.read(t, "GET", "/dev/functions", &got)
+	policy := map[string]string{}
+	for i, f := range functions.All() {
+		if i >= len(got) || got[i].Name != f.Spec.Name || len(got[i].Requirements) == 0 || got[i].Summary == "" {
+			t.Fatalf("%s is not described in its place", f.Spec.Name)
+		}
+		v := got[i]
+		policy[v.Name] = fmt.Sprint(v.Audience, " ", v.Channel, v.Idempotent, v.StepUp)
+	}
+	for name, want := range map[string]string{ // public, customer with all, and internal
+		"channel-open": "public false false false", "transfer-confirm": "customer true true true",
+		"account-overview": "customer true false false", consumer: "internal false false false",
+	} {
+		if policy[name] != want {
+			t.Errorf("%s: %q, want %q", name, policy[name], want)
+		}
+	}
+	if len(got) != len(functions.All()) {
+		t.Errorf("%d functions, want %d", len(got), len(functions.All()))
+	}
+}
+
+// Each customer is another, and each can sign up as the page tells.
+func TestNewCustomersCanSignUp(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	seen := map[string]bool{}
+	for n := range 4 {
+		var p devapi.Person
+		d.read(t, "POST", "/dev/customers", &p)
+		for _, what := range []string{p.IDNo, p.CardNo, p.Phone} {
+			if what == "" || seen[what] {
+				t.Errorf("%q is nobody's own", what)
+			}
+			seen[what] = true
+		}
+		if n > 1 {
+			continue // two will do
+		}
+		phone := d.Device(t, fmt.Sprint("phone-of-customer-", n))
+		key, err := phone.Key.Public().Marshal()
+		must(t, err)
+		phone.Call(t, register.Function, uuid.NewString(), register.Request{
+			Name: p.Name, IDNo: p.IDNo, CardNo: p.CardNo, CardPassword: phone.Password(t, p.CardPassword), Phone: p.Phone,
+			OTP: otptest.Ask(t, d.Bank, phone, otp.Register, p.Phone), LoginPassword: phone.Password(t, bank.LoginPassword),
+			TradePassword: phone.Password(t, bank.TradePassword), DevicePublicKey: key,
+		}).Want(t, "")
+	}
+	bank.Books(t, d.Host.DB, d.Host.Keys)
+}
+
+// The people that the page lists are those who are seeded when the bank starts.
+func TestDemoCustomers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var listed []devapi.Person
+	d.read(t, "GET", "/dev/customers", &listed)
+	var seeded []devapi.Person
+	for range 2 { // at each start of the bank
+		seeded = nil
+		people, err := dev.Seed(t.Context(), d.Seeder())
+		must(t, err)
+		for _, c := range people {
+			seeded = append(seeded, devapi.Person{
+				Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, CardPassword: c.CardPassword, Phone: c.Phone,
+			})
+		}
+	}
+	if diff := cmp.Diff(seeded, listed); diff != "" || len(listed) == 0 {
+		t.Errorf("people (-seeded +listed):\n%s", diff)
+	}
+	var n int
+	must(t, d.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM customer").Scan(&n))
+	if n != len(listed) {
+		t.Errorf("%d customers after two starts, want %d", n, len(listed))
+	}
+}
+
+// event is one in the outbox, published.
+func (d *desk) event(t *testing.T, subject string) string {
+	t.Helper()
+	id := uuid.Must(uuid.NewV7())
+	var unit pg.Unit
+	must(t, unit.Emit(t.Context(), pg.Event{
+		ID: id, Type: events.TypeTransferPosted, Subject: subject, Data: map[string]string{"transfer_id": "of-" + subject},
+	}))
+	must(t, d.Host.DB.Commit(t.Context(), &unit))
+	stored := d.Outbox(t, events.TypeTransferPosted)
+	e, err := stored[len(stored)-1].CloudEvent(d.Host.Keys)
+	must(t, err)
+	must(t, d.page.Broker.Publish(t.Context(), []cloudevents.Event{e}))
+	return id.String()
+}
+
+// state lists events as "id state", as the page's query finds them.
+func (d *desk) state(t *testing.T, query string) string {
+	t.Helper()
+	var list []devapi.Event
+	d.read(t, "GET", "/dev/events?"+query, &list)
+	if list == nil {
+		t.Errorf("/dev/events?%s: null, want a list", query)
+	}
+	var text []string
+	for _, e := range list {
+		for _, v := range e.Deliveries {
+			text = append(text, e.ID+" "+v.Consumer+" "+v.State)
+		}
+	}
+	return strings.Join(text, "\n")
+}
+
+func (d *desk) await(t *testing.T, query, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); d.state(t, query) != want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("/dev/events?%s:\n%s\nwant\n%s", query, d.state(t, query), want)
+		}
+	}
+}
+
+func TestEventsAndReplay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if got := d.state(t, ""); got != "" {
+		t.Errorf("a new bank has the events %s", got)
+	}
+	d.status.Store(http.StatusBadRequest) // for good
+	a, b := d.event(t, "a"), d.event(t, "b")
+	line := func(id, state string) string { return id + " " + consumer + " " + state }
+	if diff := cmp.Diff(line(b, "due")+"\n"+line(a, "due"), d.state(t, "")); diff != "" {
+		t.Errorf("newest first (-want +got):\n%s", diff)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.page.Broker.Run(ctx)
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
+	d.await(t, "dead=true", line(b, "dead")+"\n"+line(a, "dead"))
+	for _, query := range []string{"subject=a", "subject=of-a", "subject=a&dead=true"} {
+		if diff := cmp.Diff(line(a, "dead"), d.state(t, query)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", query, diff)
+		}
+	}
+	if got := d.state(t, "subject=nobody"); got != "" {
+		t.Errorf("about nobody: %s", got)
+	}
+
+	d.status.Store(http.StatusOK)
+	for _, tt := range []struct {
+		query string
+		want  int
+	}{{"consumer=nobody", 0}, {"id=" + uuid.NewString(), 0}, {"id=" + a + "&consumer=" + consumer, 1}} {
+		var got struct{ Replayed int }
+		d.read(t, "POST", "/dev/replay?"+tt.query, &got)
+		if got.Replayed != tt.want {
+			t.Errorf("replay of %s: %d, want %d", tt.query, got.Replayed, tt.want)
+		}
+	}
+	d.await(t, "", line(b, "dead")+"\n"+line(a, "done"))
+	d.read(t, "POST", "/dev/replay", &struct{}{})
+	d.await(t, "", line(b, "done")+"\n"+line(a, "done"))
+	d.await(t, "dead=true", "")
+}
+
+// send has a text sent to a phone, as the bank does.
+func (d *desk) send(t *testing.T, id, phone, text string) error {
+	t.Helper()
+	server := httptest.NewServer(d.page.SMS)
+	defer server.Close()
+	return sms.New(sms.Config{URL: server.URL, Secret: "s"}, d.Clock).Send(t.Context(), sms.Message{ID: id, Phone: phone, Text: text})
+}
+
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	must(t, d.send(t, "1", "13800010001", "一"))
+	must(t, d.send(t, "2", "13800010002", "二"))
+	must(t, d.send(t, "3", "13800010001", "三"))
+	for query, want := range map[string][]string{"": {"三", "二", "一"}, "?phone=13800010001": {"三", "一"}, "?phone=13900010001": {}} {
+		got := []smssim.Text{}
+		d.read(t, "GET", "/dev/sms"+query, &got)
+		texts := []string{}
+		for _, m := range got {
+			texts = append(texts, m.Text)
+		}
+		if diff := cmp.Diff(want, texts); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", query, diff)
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if w := d.ask("POST", "/dev/faults", `{"duplicate":true,"delay_ms":7,"sms":{"fail_next":1}}`); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if faults := &d.page.Broker.Faults; !faults.Duplicate.Load() || faults.DelayMS.Load() != 7 {
+		t.Errorf("the broker duplicates: %v, and waits %d ms", faults.Duplicate.Load(), faults.DelayMS.Load())
+	}
+	if d.send(t, "1", "13800010001", "x") == nil || d.send(t, "1", "13800010001", "x") != nil {
+		t.Error("the SMS gateway did not fail once")
+	}
+	for _, body := range []string{"", "faults", "[]", `{"delay_ms":"long"}`, `{"sms":1}`, `{"x":"` + strings.Repeat("x", 1<<16) + `"}`} {
+		if w := d.ask("POST", "/dev/faults", body); w.Code != http.StatusBadRequest {
+			t.Errorf("%.30q: %d, want 400", body, w.Code)
+		}
+	}
+	if faults := &d.page.Broker.Faults; !faults.Duplicate.Load() || faults.DelayMS.Load() != 7 {
+		t.Error("a bad order changed the faults")
+	}
+	if w := d.ask("POST", "/dev/faults", `{}`); w.Code != http.StatusOK || d.page.Broker.Faults.Duplicate.Load() {
+		t.Errorf("taken back: %d", w.Code)
+	}
+}
+
+// Without its database the page says so, and shows no half of it.
+func TestADatabaseThatIsGoneIsTold(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.Host.DB.Close()
+	for _, call := range [][2]string{{"GET", "/dev/events"}, {"POST", "/dev/replay"}, {"POST", "/dev/customers"}} {
+		if w := d.ask(call[0], call[1], ""); w.Code != http.StatusInternalServerError {
+			t.Errorf("%v: %d %s", call, w.Code, w.Body)
+		}
+	}
+}

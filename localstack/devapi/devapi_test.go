@@ -1,0 +1,127 @@
+package devapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/localstack/devapi"
+)
+
+// page answers each path with one text; what it is asked besides is an error.
+func page(t *testing.T, texts map[string]string) devapi.API {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := texts[r.Method+" "+r.URL.RequestURI()]
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = fmt.Fprint(w, text)
+	}))
+	t.Cleanup(server.Close)
+	return devapi.API{Base: server.URL}
+}
+
+func TestReadsThePage(t *testing.T) {
+	t.Parallel()
+	d := page(t, map[string]string{
+		"GET /dev/bank.json":            `{"channel_certificate":"AQI="}`,
+		"POST /dev/customers":           `{"name":"王小明","id_no":"1","card_no":"2","card_password":"3","phone":"4"}`,
+		"GET /dev/sms?phone=%2B86+1":    `[{"text":"新"},{"text":"旧"}]`,
+		"GET /dev/events?subject=a%26b": `[{"id":"1","type":"t","deliveries":[{"consumer":"c","state":"dead"}]}]`,
+	})
+	certificate, err := d.Certificate(t.Context())
+	check(t, []byte{1, 2}, certificate, err)
+	person, err := d.NewCustomer(t.Context())
+	check(t, devapi.Person{Name: "王小明", IDNo: "1", CardNo: "2", CardPassword: "3", Phone: "4"}, person, err)
+	texts, err := d.Texts(t.Context(), "+86 1")
+	check(t, []string{"新", "旧"}, texts, err)
+	list, err := d.Events(t.Context(), "a&b")
+	check(t, []devapi.Event{{ID: "1", Type: "t", Deliveries: []devapi.Delivery{{Consumer: "c", State: "dead"}}}}, list, err)
+}
+
+func check[T any](t *testing.T, want, got T, err error) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestAPageThatIsNotThereIsAnError(t *testing.T) {
+	t.Parallel()
+	d := page(t, map[string]string{"POST /dev/customers": "<h1>"})
+	if _, err := d.Certificate(t.Context()); !errors.Is(err, devapi.ErrDev) {
+		t.Errorf("404: %v, want ErrDev", err)
+	}
+	if _, err := d.NewCustomer(t.Context()); err == nil {
+		t.Error("a page for JSON, and no error")
+	}
+	if _, err := (devapi.API{Base: "http://127.0.0.1:1"}).Events(t.Context(), ""); err == nil {
+		t.Error("nobody there, and no error")
+	}
+	if _, _, err := d.Code(t.Context(), "1", "登录"); !errors.Is(err, devapi.ErrDev) {
+		t.Errorf("Code waits on at an error: %v", err)
+	}
+}
+
+// The newest text counts, if it is for the purpose: one that comes late is waited
+// for.
+func TestCodeWaitsForItsText(t *testing.T) {
+	t.Parallel()
+	const old, other, right = "【潮汐银行】您正在登录，验证码111111", "转账，验证码222222", "登录，验证码333333。"
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch asked.Add(1) {
+		case 1:
+			_, _ = fmt.Fprint(w, `[]`)
+		case 2:
+			_, _ = fmt.Fprintf(w, `[{"text":"登录提醒"},{"text":%q}]`, old)
+		case 3:
+			_, _ = fmt.Fprintf(w, `[{"text":%q},{"text":%q}]`, other, old)
+		default:
+			_, _ = fmt.Fprintf(w, `[{"text":%q},{"text":%q}]`, right, old)
+		}
+	}))
+	defer server.Close()
+	code, text, err := devapi.API{Base: server.URL}.Code(t.Context(), "1", "登录")
+	if code != "333333" || text != right || err != nil {
+		t.Errorf("%q of %q, %v", code, text, err)
+	}
+}
+
+func TestUntil(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		err := devapi.Until(t.Context(), "x", func() (bool, error) {
+			asked++
+			return asked == 3, nil
+		})
+		if err != nil || asked != 3 {
+			t.Errorf("asked %d times, %v", asked, err)
+		}
+		err = devapi.Until(t.Context(), "x", func() (bool, error) { return false, errors.ErrUnsupported })
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("its own error: %v", err)
+		}
+		began := time.Now()
+		err = devapi.Until(t.Context(), "a text", func() (bool, error) { return false, nil })
+		if waited := time.Since(began); !errors.Is(err, devapi.ErrWaited) || waited < 15*time.Second || waited > 16*time.Second {
+			t.Errorf("after %v: %v", waited, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = devapi.Until(ctx, "x", func() (bool, error) { return false, nil })
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, devapi.ErrWaited) {
+			t.Errorf("a caller that left: %v", err)
+		}
+	})
+}

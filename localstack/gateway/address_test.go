@@ -1,0 +1,32 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Whoever calls is known by where the call came from, and not by
+// what it says of itself.
+func TestTheCallersAddressIsThePeers(t *testing.T) {
+	t.Parallel()
+	seen := make(chan string, 1)
+	g, _ := front(t, plain("x-who", func(ctx context.Context, w word) (word, error) {
+		seen <- fn.CallerFrom(ctx).IP
+		return w, nil
+	}))
+	for _, claim := range []string{"", "203.0.113.7", "203.0.113.7, 203.0.113.8"} {
+		r := httptest.NewRequest("POST", "/function/x-who", strings.NewReader("{}"))
+		r.RemoteAddr = "192.0.2.1:1234"
+		if claim != "" {
+			r.Header.Set("X-Forwarded-For", claim)
+		}
+		g.Mux.ServeHTTP(httptest.NewRecorder(), r)
+		if got := <-seen; got != "192.0.2.1" {
+			t.Errorf("one that says %q came from %q", claim, got)
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/localstack/gateway"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+type word struct {
+	Word string `json:"word"`
+}
+
+// plain declares a function without a channel.
+func plain(name string, operate fn.Operation[word, word]) fn.Function {
+	return fn.HTTP(fn.Spec{
+		Name: name, Summary: "x", Audience: fn.Public, Plain: true, Rate: fn.RateOpen, Requirements: []string{"X-001"},
+	}, func(context.Context, *fn.Host, struct{}) (fn.Operation[word, word], error) { return operate, nil })
+}
+
+func echo(_ context.Context, w word) (word, error) { return w, nil }
+
+// front is a gateway of the functions, on a bank without a database.
+func front(t *testing.T, all ...fn.Function) (*gateway.Gateway, *bank.Bank) {
+	t.Helper()
+	b := bank.On(t, pgtest.Broken(t))
+	g, err := gateway.New(t.Context(), all, b.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, b
+}
+
+func ask(g *gateway.Gateway, method, path, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	g.Mux.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return w
+}
+
+// eventually polls until done says so.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	g, b := front(t, plain("x-echo", echo))
+	big := `{"word":"` + strings.Repeat("x", int(b.Host.Limits.BodyBytes)) + `"}`
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		kind, holds        string
+	}{
+		{"POST", "/function/x-echo", `{"word":"潮"}`, 200, "application/json", `{"word":"潮"}`},
+		{"POST", "/function/x-echo?a=b", `{"word":"汐"}`, 200, "application/json", `{"word":"汐"}`},
+		{"GET", "/function/x-echo", "", 400, "application/problem+json", "METHOD_NOT_ALLOWED"},
+		{"POST", "/function/x-echo", big, 400, "application/problem+json", "INPUT_TOO_LARGE"},
+		{"POST", "/function/x-other", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"GET", "/function/x-other", "", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"POST", "/function/", "{}", 404, "", ""},
+		{"POST", "/function/x-echo/deeper", "{}", 404, "", ""},
+		{"POST", "/async-function/x-other", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"GET", "/async-function/x-echo", "", 405, "", ""},
+		{"POST", "/async-function/x-echo", big, 413, "", ""},
+		{"GET", "/_/health", "", 200, "", ""},
+		{"GET", "/metrics", "", 200, "text/plain", "x-echo"},
+		{"POST", "/system/functions", "{}", 405, "", ""},
+	} {
+		w := ask(g, tt.method, tt.path, tt.body)
+		if w.Code != tt.status || !strings.HasPrefix(w.Header().Get("Content-Type"), tt.kind) ||
+			!strings.Contains(w.Body.String(), tt.holds) {
+			t.Errorf("%s %s: %d %s %.200s; want %d %s with %q", tt.method, tt.path, w.Code, w.Header().Get("Content-Type"),
+				w.Body, tt.status, tt.kind, tt.holds)
+		}
+	}
+	var problem fn.Problem
+	if err := json.Unmarshal(ask(g, "POST", "/function/x-other", "{}").Body.Bytes(), &problem); err != nil ||
+		problem.Status != 404 || problem.Title == "" {
+		t.Errorf("an unknown function: %+v, %v", problem, err)
+	}
+}
+
+func TestReadyOnlyWhenTold(t *testing.T) {
+	t.Parallel()
+	g, _ := front(t)
+	if w := ask(g, "GET", "/_/ready", ""); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("before: %d", w.Code)
+	}
+	g.SetReady()
+	if w := ask(g, "GET", "/_/ready", ""); w.Code != http.StatusOK {
+		t.Errorf("after: %d", w.Code)
+	}
+}
+
+func TestAFunctionThatDoesNotOpenStopsAll(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	broken := fn.HTTP(fn.Spec{
+		Name: "x-broken", Summary: "x", Audience: fn.Public, Requirements: []string{"X-001"},
+	}, func(context.Context, *fn.Host, struct{}) (fn.Operation[word, word], error) {
+		return nil, context.Canceled
+	})
+	if _, err := gateway.New(t.Context(), []fn.Function{plain("x-echo", echo), broken}, b.Host); err == nil {
+		t.Error("a gateway came up without one of its functions")
+	}
+}
+
+func TestListCountsCalls(t *testing.T) {
+	t.Parallel()
+	g, _ := front(t, plain("x-a", echo), plain("x-b", echo))
+	for range 2 {
+		ask(g, "POST", "/function/x-a", "{}")
+	}
+	ask(g, "POST", "/async-function/x-a", "{}")
+	ask(g, "POST", "/function/x-c", "{}") // nobody's
+	type function struct {
+		Name              string `json:"name"`
+		InvocationCount   int    `json:"invocationCount"`
+		Replicas          int    `json:"replicas"`
+		AvailableReplicas int    `json:"availableReplicas"`
+	}
+	w := ask(g, "GET", "/system/functions", "")
+	var got []function
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(got, func(a, b function) int { return strings.Compare(a.Name, b.Name) })
+	if diff := cmp.Diff([]function{{"x-a", 3, 1, 1}, {"x-b", 0, 1, 1}}, got); diff != "" {
+		t.Errorf("functions (-want +got):\n%s", diff)
+	}
+	empty, _ := front(t)
+	if w := ask(empty, "GET", "/system/functions", ""); strings.TrimSpace(w.Body.String()) != "[]" {
+		t.Errorf("no function is listed as %s, want []", w.Body)
+	}
+}
+
+// What was accepted runs, also when its caller has gone long since.
+func TestLaterCallsRun(t *testing.T) {
+	t.Parallel()
+	begun, release, ran := make(chan struct{}), make(chan struct{}), make(chan word, 1)
+	g, _ := front(t, plain("x-slow", func(ctx context.Context, w word) (word, error) {
+		close(begun)
+		<-release
+		if ctx.Err() == nil {
+			ran <- w
+		}
+		return w, nil
+	}))
+	ctx, leave := context.WithCancel(t.Context())
+	w := httptest.NewRecorder()
+	g.Mux.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", "/async-function/x-slow", strings.NewReader(`{"word":"later"}`)))
+	if _, err := uuid.Parse(w.Header().Get("X-Call-Id")); err != nil || w.Code != http.StatusAccepted || w.Body.Len() != 0 {
+		t.Errorf("accepted with %d, id %q: %v", w.Code, w.Header().Get("X-Call-Id"), err)
+	}
+	<-begun
+	leave()
+	close(release)
+	select {
+	case got := <-ran:
+		if got.Word != "later" {
+			t.Errorf("it ran with %+v", got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it did not run to its end")
+	}
+}
+
+// So many at once and no more; and again when one has ended.
+func TestLaterCallsAreBounded(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	g, _ := front(t, plain("x-slow", func(_ context.Context, w word) (word, error) {
+		<-release
+		return w, nil
+	}))
+	for n := range 256 {
+		if w := ask(g, "POST", "/async-function/x-slow", "{}"); w.Code != http.StatusAccepted {
+			t.Fatalf("call %d: %d", n+1, w.Code)
+		}
+	}
+	w := ask(g, "POST", "/async-function/x-slow", "{}")
+	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" || w.Header().Get("X-Call-Id") != "" {
+		t.Errorf("one too many: %d %v", w.Code, w.Header())
+	}
+	close(release)
+	eventually(t, "a free place", func() bool {
+		return ask(g, "POST", "/async-function/x-slow", "{}").Code == http.StatusAccepted
+	})
+}
+
+// Deliver is a broker's POST in structured mode: the bank's seal, the data and the
+// trace arrive.
+func TestDeliver(t *testing.T) {
+	t.Parallel()
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	const kind = "com.tidebank.transfer.posted.v1"
+	var got []fn.Delivery[word]
+	var traces []string
+	hears := fn.Event(fn.Spec{
+		Name: "x-hears", Summary: "x", Audience: fn.Internal, Consumes: []string{kind}, Requirements: []string{"X-001"},
+	}, func(context.Context, *fn.Host, struct{}) (fn.Reaction[word], error) {
+		return func(ctx context.Context, d fn.Delivery[word]) (fn.Effect, error) {
+			got, traces = append(got, d), append(traces, trace.SpanContextFromContext(ctx).TraceID().String())
+			return nil, nil
+		}, nil
+	})
+	b := bank.New(t)
+	g, err := gateway.New(t.Context(), []fn.Function{hears, plain("x-echo", echo)}, b.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	traced, other := b.Event(t, uuid.NewString(), kind, "s", word{"潮"}), b.Event(t, uuid.NewString(), kind, "s", word{"汐"})
+	traced.SetExtension("traceparent", parent)
+	unsealed := cloudevents.NewEvent()
+	unsealed.SetID("x")
+	unsealed.SetType(kind)
+	unsealed.SetSource("x")
+	for _, tt := range []struct {
+		consumer string
+		event    cloudevents.Event
+		want     int
+	}{{"x-hears", traced, 202}, {"x-hears", other, 202}, {"x-hears", unsealed, 400}, {"x-nobody", other, 404}} {
+		status, err := g.Deliver(t.Context(), tt.consumer, tt.event)
+		if status != tt.want || err != nil {
+			t.Errorf("%s: %d, %v; want %d", tt.consumer, status, err, tt.want)
+		}
+	}
+	if len(got) != 2 || got[0].Data.Word != "潮" || got[1].Data.Word != "汐" {
+		t.Fatalf("heard %+v", got)
+	}
+	if traces[0] != "0af7651916cd43dd8448eb211c80319c" || traces[1] == traces[0] {
+		t.Errorf("traces %v", traces)
+	}
+}

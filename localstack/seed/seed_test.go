@@ -1,0 +1,159 @@
+package seed_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+var wang = seed.Person{
+	Name: "王小明", IDNo: "110101199003071233", Phone: "13800010001", CardPassword: bank.CardPassword,
+	Accounts: []seed.Account{{No: "6228480010000000011", Balance: 200_000_00}, {No: "6228480010000000012", Kind: "class2"}},
+}
+
+// rows are all that seeding writes, as text.
+func rows(t *testing.T, b *bank.Bank) []string {
+	t.Helper()
+	got, err := b.Host.DB.Pool().Query(t.Context(), `
+SELECT 'customer ' || c::text FROM customer c UNION ALL SELECT 'account ' || a::text FROM account a
+UNION ALL SELECT 'posting ' || p::text FROM posting p UNION ALL SELECT 'entry ' || e::text FROM entry e ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(got, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestSeedingAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	first, err := b.Seeder().Add(t.Context(), wang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := rows(t, b)
+	again, err := b.Seeder().Add(t.Context(), wang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("another customer (-first +again):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, rows(t, b)); diff != "" {
+		t.Errorf("rows (-before +after):\n%s", diff)
+	}
+	bank.Books(t, b.Host.DB, b.Host.Keys)
+}
+
+// What the customers have, the bank's opening account owes: nothing is made.
+func TestBalancesSumToZero(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	c, err := b.Seeder().Add(t.Context(), wang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Customer(t, "李芳", 88_888_88, 1)
+	bank.Books(t, b.Host.DB, b.Host.Keys)
+	balance := func(id uuid.UUID) (sum money.Fen) {
+		t.Helper()
+		// An internal account's entries are folded into its balance later.
+		if err := b.Host.DB.Pool().QueryRow(t.Context(),
+			"SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE account_id = $1", id).Scan(&sum); err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	got := []money.Fen{balance(c.AccountIDs[0]), balance(c.AccountIDs[1]), balance(seed.Opening)}
+	if diff := cmp.Diff([]money.Fen{200_000_00, 0, -(200_000_00 + 88_888_88 + 1)}, got); diff != "" {
+		t.Errorf("balances (-want +got):\n%s", diff)
+	}
+}
+
+// What rests in the database is sealed, opens in its place, and is found by index.
+func TestPersonalDataRestsSealed(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	c, err := b.Seeder().Add(t.Context(), wang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows(t, b) {
+		for _, clear := range []string{wang.Name, wang.IDNo, wang.Phone, wang.Accounts[0].No, wang.CardPassword} {
+			if bytes.Contains([]byte(row), []byte(clear)) {
+				t.Errorf("%s stands in clear in %s", clear, row)
+			}
+		}
+	}
+	var wrapped, name, number []byte
+	var password, kind string
+	err = b.Host.DB.Pool().QueryRow(t.Context(), `
+SELECT c.data_key, c.name_ct, a.no_ct, a.card_password, b.kind
+  FROM customer c JOIN account a ON a.id = $2 JOIN account b ON b.id = $3 WHERE c.phone_bidx = $1`,
+		b.Host.Keys.BlindIndex("phone", wang.Phone), c.AccountIDs[0], c.AccountIDs[1],
+	).Scan(&wrapped, &name, &number, &password, &kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := b.Host.Keys.OpenDataKey(wrapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := key.Open(keys.AAD("customer", "name_ct", c.ID.String()), name); err != nil || string(got) != wang.Name {
+		t.Errorf("name %q, %v", got, err)
+	}
+	at := keys.AAD("account", "no_ct", c.AccountIDs[0].String())
+	if got, err := b.Host.Keys.Open(keys.Storage, at, number); err != nil || string(got) != wang.Accounts[0].No {
+		t.Errorf("number %q, %v", got, err)
+	}
+	if err := sm.CheckPassword(password, []byte(wang.CardPassword)); err != nil || kind != "class2" {
+		t.Errorf("card password: %v; kind %s", err, kind)
+	}
+}
+
+// Signing up again replaces the passwords and the device's key.
+func TestSignUpAgain(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	c := b.Customer(t, "王小明")
+	for _, password := range []string{"before-2026", bank.LoginPassword} {
+		if err := b.Seeder().SignUp(t.Context(), c, password, bank.TradePassword, "phone-of-wang", []byte(password)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var login, trade string
+	var key []byte
+	if err := b.Host.DB.Pool().QueryRow(t.Context(), `
+SELECT login_password, trade_password, public_key FROM credential k JOIN device d USING (customer_id) WHERE customer_id = $1`,
+		c.ID).Scan(&login, &trade, &key); err != nil {
+		t.Fatal(err)
+	}
+	if sm.CheckPassword(login, []byte(bank.LoginPassword)) != nil || sm.CheckPassword(trade, []byte(bank.TradePassword)) != nil ||
+		string(key) != bank.LoginPassword {
+		t.Error("the second sign-up is not what holds")
+	}
+}
+
+func TestSeedingWithoutADatabaseIsAnError(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	if _, err := b.Seeder().Add(t.Context(), wang); err == nil {
+		t.Error("added")
+	}
+	if err := b.Seeder().SignUp(t.Context(), seed.Customer{}, "a", "b", "", nil); err == nil {
+		t.Error("signed up")
+	}
+}
