@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/output"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+const root = "../../.."
+
+func described(t *testing.T) output.Files {
+	t.Helper()
+	all := functions.All()
+	api, err := openAPI(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := output.Files{"functions/README.md": index(all), "docs/errors.md": errorList(all), "docs/openapi.json": api}
+	if err := schemas(files); err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestDescriptionsAreUpToDate(t *testing.T) {
+	t.Parallel()
+	files := described(t)
+	for path, want := range files {
+		got, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
+			t.Errorf("%s is stale: run make gen (-generated +committed):\n%s", path, diff)
+		}
+	}
+	found, err := filepath.Glob(filepath.Join(root, "events/schemas/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, kind := range events.Catalogue() {
+		want = append(want, filepath.Join(root, "events/schemas", kind.Type+".json"))
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("schemas (-of events +there are):\n%s", diff)
+	}
+}
+
+// Generating twice gives the same bytes: nothing hangs on the order of a map.
+func TestDescriptionsAreTheSameAgain(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(described(t), described(t)); diff != "" {
+		t.Errorf("(-first +second):\n%s", diff)
+	}
+}
+
+// Every type that the description refers to is in it, under one name for one
+// type: packages name their own Request and Response.
+func TestEveryReferenceIsDescribed(t *testing.T) {
+	t.Parallel()
+	raw, err := openAPI(functions.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Components struct {
+			Schemas map[string]json.RawMessage `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	refs := regexp.MustCompile(`"\$ref": "#/components/schemas/([^"]+)"`).FindAllSubmatch(raw, -1)
+	if len(refs) == 0 {
+		t.Fatal("nothing refers to anything")
+	}
+	for _, ref := range refs {
+		if doc.Components.Schemas[string(ref[1])] == nil {
+			t.Errorf("%s is not described", ref[1])
+		}
+	}
+	names := map[string]reflect.Type{}
+	for _, f := range functions.All() {
+		for _, kind := range []reflect.Type{f.Request, f.Response} {
+			if kind == nil || kind.Name() == "" {
+				continue
+			}
+			name := naming(kind, "")
+			if other, ok := names[name]; ok && other != kind {
+				t.Errorf("%v and %v are both called %s", kind, other, name)
+			}
+			names[name] = kind
+		}
+	}
+	if got := naming(reflect.TypeFor[[]*fn.Problem](), ""); got != "fn.Problem" {
+		t.Errorf("a list of pointers is called %s, want its element's fn.Problem", got)
+	}
+}
+
+func TestIndexAndErrorsNameAll(t *testing.T) {
+	t.Parallel()
+	all := functions.All()
+	list, codes := string(index(all)), string(errorList(all))
+	for _, f := range all {
+		if strings.Count(list, "| `"+f.Spec.Name+"` |") != 1 {
+			t.Errorf("%s does not stand in the index once", f.Spec.Name)
+		}
+		if len(f.Spec.Consumes) > 0 {
+			continue
+		}
+		for _, e := range append(fn.StageRefusals(f.Spec), f.Spec.Refusals...) {
+			if strings.Count(codes, "| `"+e.Code()+"` |") != 1 {
+				t.Errorf("%s does not stand in the list of errors once", e.Code())
+			}
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const root = "../.."
+
+// tree writes files below a folder of the test's own.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func handler(name string) string {
+	return "package x\n\nvar Function = fn.HTTP(fn.Spec{\n\tName: " + name + ", Summary: \"x\",\n}, wire)\n"
+}
+
+func TestGeneratedSourcesAreUpToDate(t *testing.T) {
+	t.Parallel()
+	files, err := sources(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range files {
+		got, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s is stale: run make gen (-generated +committed):\n%s", path, diff)
+		}
+	}
+	mains, err := filepath.Glob(filepath.Join(root, "infra/mains/*/main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if strings.HasPrefix(path, "infra/mains/") {
+			want = append(want, filepath.Join(root, path))
+		}
+	}
+	if diff := cmp.Diff(want, mains); diff != "" || len(mains) == 0 {
+		t.Errorf("mains (-of functions +there are):\n%s", diff)
+	}
+}
+
+func TestScan(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"functions/transfer/confirm/handler.go": handler(`"transfer-confirm"`),
+		"functions/account/list/handler.go":     handler("account.List"), // a const of its domain names it
+		"functions/account/names.go":            "package account\n\nconst List = \"account-list\"\n",
+		"functions/notify/onotp/handler.go":     handler(`"notify-on-otp"`),
+		"functions/otp/otptest/otptest.go":      "package otptest\n", // no handler, no function
+		"functions/registry.go":                 "package functions\n",
+	})
+	got, err := scan(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []function{
+		{"account-list", module + "/functions/account/list", "accountlist"},
+		{"notify-on-otp", module + "/functions/notify/onotp", "notifyonotp"},
+		{"transfer-confirm", module + "/functions/transfer/confirm", "transferconfirm"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("functions (-want +got):\n%s", diff)
+	}
+	files, err := sources(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{
+		"functions/registry.go", "infra/mains/account-list/main.go", "infra/mains/notify-on-otp/main.go",
+		"infra/mains/transfer-confirm/main.go",
+	}
+	if diff := cmp.Diff(paths, slices.Sorted(maps.Keys(files))); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if text := string(files[paths[2]]); !strings.Contains(text, "fn.Serve(onotp.Function)") ||
+		!strings.Contains(text, `"github.com/tidebank/tidebank/functions/notify/onotp"`) {
+		t.Errorf("a main:\n%s", text)
+	}
+}
+
+func TestScanRefuses(t *testing.T) {
+	t.Parallel()
+	const place = "functions/transfer/confirm/handler.go"
+	for name, tt := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"no function":       {map[string]string{place: "package confirm\n"}, "declares no Function"},
+		"no Go":             {map[string]string{place: "{\nvar Function = fn.HTTP"}, "expected 'package'"},
+		"no name":           {map[string]string{place: "package x\n\nvar Function = fn.HTTP(fn.Spec{}, wire)\n"}, "no Name in its Spec"},
+		"const of nowhere":  {map[string]string{place: handler("transfer.Confirm")}, "the const that names it is not in its domain"},
+		"another domain":    {map[string]string{place: handler(`"account-confirm"`)}, "functions/<domain>/<operation>"},
+		"another operation": {map[string]string{place: handler(`"transfer-prepare"`)}, "functions/<domain>/<operation>"},
+		"domain alone":      {map[string]string{place: handler(`"transfer"`)}, "functions/<domain>/<operation>"},
+		"const elsewhere": {map[string]string{
+			place: handler("transfer.Confirm"), "functions/account/names.go": "package account\n\nconst Confirm = \"transfer-confirm\"\n",
+		}, "the const that names it is not in its domain"},
+	} {
+		dir := tree(t, tt.files)
+		if got, err := scan(dir); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, %v; want an error with %q", name, got, err, tt.want)
+		}
+		if files, err := sources(dir); err == nil {
+			t.Errorf("%s: generated %d files", name, len(files))
+		}
+	}
+}
+
+// The main of a function that is gone goes too, and nothing else does.
+func TestStraysAreRemoved(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"functions/transfer/confirm/handler.go":  handler(`"transfer-confirm"`),
+		"infra/mains/transfer-confirm/main.go":   "package main\n",
+		"infra/mains/transfer-cancelled/main.go": "package main\n",
+		"infra/mains/README.md":                  "",
+	})
+	t.Chdir(dir)
+	files, err := sources(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := removeStrays(files); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob("infra/mains/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"infra/mains/README.md", "infra/mains/transfer-confirm"}, left); diff != "" {
+		t.Errorf("what is left (-want +got):\n%s", diff)
+	}
+}

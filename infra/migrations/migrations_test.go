@@ -1,0 +1,241 @@
+package migrations_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3"
+
+	"github.com/tidebank/tidebank/infra/migrations"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+func names(t *testing.T) []string {
+	t.Helper()
+	list, err := filepath.Glob("*.sql")
+	if err != nil || len(list) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// A file says why it is there, goes forward only, and comes in its turn.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql$`)
+	for i, name := range names(t) {
+		match := form.FindStringSubmatch(name)
+		if match == nil || match[1] != fmt.Sprintf("%04d", i+1) {
+			t.Errorf("%s is not %04d_what_it_is_about.sql", name, i+1)
+		}
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, rest, _ := strings.Cut(string(raw), "\n")
+		if why, ok := strings.CutPrefix(first, "-- why: "); !ok || strings.TrimSpace(why) == "" {
+			t.Errorf("%s begins with %q, want -- why: and the reason", name, first)
+		}
+		if strings.Count(rest, "-- +goose Up\n") != 1 || strings.Contains(rest, "+goose Down") {
+			t.Errorf("%s goes not up, and only up, once", name)
+		}
+	}
+}
+
+var databases atomic.Int64
+
+// empty makes a database without any table on the server of the tests.
+func empty(t *testing.T) string {
+	t.Helper()
+	_, url := pgtest.NewURL(t)
+	name := fmt.Sprintf("empty_%d_%d", os.Getpid(), databases.Add(1))
+	exec(t, url, "CREATE DATABASE "+name)
+	t.Cleanup(func() { exec(t, url, "DROP DATABASE "+name+" WITH (FORCE)") })
+	base, query, _ := strings.Cut(url, "?")
+	return base[:strings.LastIndex(base, "/")+1] + name + "?" + query
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func exec(t *testing.T, url, sql string, args ...any) {
+	t.Helper()
+	conn := connect(t, url)
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func texts(t *testing.T, url, sql string) []string {
+	t.Helper()
+	conn := connect(t, url)
+	defer conn.Close(context.Background())
+	rows, err := conn.Query(context.Background(), sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+const (
+	applied = `SELECT version_id || ' ' || tstamp FROM goose_db_version ORDER BY id`
+	schema  = `
+SELECT 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
+  FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'function ' || pg_get_functiondef(p.oid) FROM pg_proc p
+ WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f'
+ORDER BY 1`
+)
+
+func versions(t *testing.T, url string) []string {
+	t.Helper()
+	return texts(t, url, `SELECT version_id::text FROM goose_db_version WHERE is_applied AND version_id > 0 ORDER BY id`)
+}
+
+func wantVersions(t *testing.T) []string {
+	t.Helper()
+	var list []string
+	for i := range names(t) {
+		list = append(list, fmt.Sprint(i+1))
+	}
+	return list
+}
+
+func TestUpFromNothingAndAgain(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	if err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wantVersions(t), versions(t, url)); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
+	}
+	exec(t, url, "INSERT INTO outbox (id, type, subject, customerhash, data) VALUES (gen_random_uuid(), 't', 's', '', '{}')")
+	before, tables := texts(t, url, applied), texts(t, url, schema)
+	if err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, texts(t, url, applied)); diff != "" {
+		t.Errorf("the second run applied something (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(tables, texts(t, url, schema)); diff != "" {
+		t.Errorf("the second run changed the schema (-before +after):\n%s", diff)
+	}
+	if n := texts(t, url, "SELECT count(*)::text FROM outbox"); n[0] != "1" {
+		t.Errorf("%s rows, want the one", n[0])
+	}
+}
+
+// Of processes that start together one migrates and the others find it done.
+func TestUpTogether(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if err := migrations.Up(t.Context(), url); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if diff := cmp.Diff(wantVersions(t), versions(t, url)); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
+	}
+	const locks = "SELECT pid::text FROM pg_locks l JOIN pg_database d ON d.oid = l.database" +
+		" WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+	if held := texts(t, url, locks); len(held) != 0 {
+		t.Errorf("the lock is still held by %v", held)
+	}
+}
+
+// A bank that runs keeps its rows through every later migration, and comes out
+// with the schema of a new one.
+func TestUpWithRowsInIt(t *testing.T) {
+	t.Parallel()
+	fresh := empty(t)
+	if err := migrations.Up(t.Context(), fresh); err != nil {
+		t.Fatal(err)
+	}
+	want := texts(t, fresh, schema)
+	for version := 1; version < len(names(t)); version++ {
+		url := empty(t)
+		upTo(t, url, int64(version))
+		exec(t, url, `
+WITH c AS (
+    INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx)
+    VALUES (gen_random_uuid(), '\x01', '\x02', '\x03', '\x04', '\x05', '\x06') RETURNING id)
+INSERT INTO credential (customer_id, login_password, trade_password) SELECT id, 'a', 'b' FROM c`)
+		exec(t, url, `
+INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
+SELECT gen_random_uuid(), id, 'd', 'transfer-confirm', '\x01', '\x02', '\x03', '{sms_otp}', 'open', now(), now() FROM customer`)
+		const rows = `
+SELECT customer.id || ' ' || name_ct || ' ' || login_password || ' ' || digest
+  FROM customer JOIN credential ON customer_id = customer.id JOIN intent ON intent.customer_id = customer.id`
+		before := texts(t, url, rows)
+		if err := migrations.Up(t.Context(), url); err != nil {
+			t.Fatalf("from %d: %v", version, err)
+		}
+		if diff := cmp.Diff(before, texts(t, url, rows)); diff != "" || len(before) != 1 {
+			t.Errorf("from %d: rows (-before +after):\n%s", version, diff)
+		}
+		if diff := cmp.Diff(want, texts(t, url, schema)); diff != "" {
+			t.Errorf("from %d: schema (-new +migrated):\n%s", version, diff)
+		}
+	}
+}
+
+// upTo stops at an earlier release.
+func upTo(t *testing.T, url string, version int64) {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUpWithoutADatabaseIsAnError(t *testing.T) {
+	t.Parallel()
+	if err := migrations.Up(t.Context(), "postgres://nobody@127.0.0.1:1/none?sslmode=disable"); err == nil {
+		t.Error("no database, and no error")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := migrations.Up(ctx, empty(t)); err == nil {
+		t.Error("cancelled, and no error")
+	}
+}

@@ -1,0 +1,236 @@
+package pgserver_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/infra/pgserver"
+)
+
+// start runs a server; should the test fail before it stops it, it ends with the
+// test's process.
+func start(t *testing.T, config pgserver.Config) *pgserver.Server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs PostgreSQL; left out with -short")
+	}
+	s, err := pgserver.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func stop(t *testing.T, s *pgserver.Server) {
+	t.Helper()
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// query runs a statement and returns its only value.
+func query(t *testing.T, s *pgserver.Server, database, sql string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.URL(database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var value string
+	if err := conn.QueryRow(t.Context(), sql).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return value
+}
+
+func exec(t *testing.T, s *pgserver.Server, database, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.URL(database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// restart waits for the children of a killed server, which hold its memory until
+// they notice.
+func restart(t *testing.T, config pgserver.Config) *pgserver.Server {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		s, err := pgserver.Start(t.Context(), config)
+		if err == nil {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestDataOutlivesStopsAndKills(t *testing.T) {
+	t.Parallel()
+	config := pgserver.Config{Dir: t.TempDir(), Persistent: true}
+	s := start(t, config)
+	for range 2 { // the second finds it
+		if err := s.Ensure(t.Context(), "tidebank"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(t, s, "tidebank", "CREATE TABLE note AS SELECT 'before the stop' AS text")
+	stop(t, s)
+
+	s = start(t, config)
+	exec(t, s, "tidebank", "INSERT INTO note VALUES ('before the kill')")
+	if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, s) // nothing is left to stop, and that is no error
+
+	s = restart(t, config)
+	defer stop(t, s)
+	if got := query(t, s, "tidebank", "SELECT string_agg(text, ', ') FROM note"); got != "before the stop, before the kill" {
+		t.Errorf("kept %q", got)
+	}
+}
+
+func TestNothingIsKeptUnlessAsked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, pgserver.Config{Dir: dir, Settings: map[string]string{"fsync": "off", "max_connections": "17"}})
+	if err := os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, s, "postgres", "SHOW max_connections"); got != "17" {
+		t.Errorf("max_connections is %s, want the setting", got)
+	}
+	if got := query(t, s, "postgres", "SHOW listen_addresses"); got != "127.0.0.1" {
+		t.Errorf("it listens on %s", got)
+	}
+	stop(t, s)
+	if _, err := pgx.Connect(t.Context(), s.URL("postgres")); err == nil {
+		t.Error("it answers after Stop")
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{filepath.Join(dir, "mine")}, left); diff != "" {
+		t.Errorf("what is left (-want +got):\n%s", diff)
+	}
+}
+
+// A name is a name, whatever stands in it, and is made once.
+func TestEnsure(t *testing.T) {
+	t.Parallel()
+	s := start(t, pgserver.Config{Dir: t.TempDir(), Settings: map[string]string{"fsync": "off"}})
+	defer stop(t, s)
+	const odd = `odd"; DROP DATABASE postgres; --`
+	for _, name := range []string{odd, odd, "even"} {
+		if err := s.Ensure(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const list = "SELECT string_agg(datname, '|' ORDER BY datname) FROM pg_database WHERE NOT datistemplate"
+	if got := query(t, s, "postgres", list); got != "even|"+odd+"|postgres" {
+		t.Errorf("databases: %s", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Ensure(ctx, "never"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled Ensure: %v", err)
+	}
+}
+
+// locked is a writer that the server and the test share.
+type locked struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func TestAServerThatCannotStartIsTold(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs PostgreSQL; left out with -short")
+	}
+	dir, log := t.TempDir(), new(locked)
+	_, err := pgserver.Start(t.Context(), pgserver.Config{
+		Dir: dir, Log: log, Settings: map[string]string{"no_such_setting": "1"},
+	})
+	if err == nil || !strings.Contains(err.Error(), "stopped while starting") {
+		t.Errorf("a wrong setting: %v", err)
+	}
+	if !strings.Contains(log.String(), "no_such_setting") {
+		t.Errorf("the log does not name the setting: %q", log.String())
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgserver.Start(t.Context(), pgserver.Config{Dir: file}); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("a file for a folder: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := pgserver.Start(ctx, pgserver.Config{Dir: filepath.Join(dir, "other")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled start: %v", err)
+	}
+}
+
+// What PATH leads to is taken, and through a link its real folder, where initdb
+// stands too.
+func TestFindBinFollowsPath(t *testing.T) {
+	real, link := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(real, "postgres"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(real, "postgres"), filepath.Join(link, "postgres")); err != nil {
+		t.Fatal(err)
+	}
+	want, err := filepath.EvalSymlinks(real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{real, link} {
+		t.Setenv("PATH", path)
+		if got, err := pgserver.FindBin(); err != nil || got != want {
+			t.Errorf("PATH %s: found %q, %v; want %s", path, got, err, want)
+		}
+	}
+	t.Setenv("PATH", t.TempDir())
+	found, err := pgserver.FindBin() // Debian's folder, or nothing
+	if err != nil && !errors.Is(err, pgserver.ErrNotFound) {
+		t.Errorf("nothing in PATH: %v", err)
+	}
+	if err == nil {
+		if _, err := os.Stat(filepath.Join(found, "postgres")); errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("found %s, where no postgres is", found)
+		}
+	}
+}
