@@ -190,9 +190,9 @@ func TestLostAnswersPayOnce(t *testing.T) {
 	bank.Books(t, w.Host.DB, w.Host.Keys)
 }
 
-// A frame of another's channel, or one that was sent before, is refused, and the
-// app hears so as a problem.
-func TestReplayedFramesAreRefused(t *testing.T) {
+// Whoever puts an earlier frame in a request's place gets an answer to that one,
+// which the app does not take for its own.
+func TestTheAnswerToAReplayedFrameIsNotTaken(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	tap := &tap{next: w.config.HTTP.Transport}
