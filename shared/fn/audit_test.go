@@ -170,7 +170,7 @@ func TestCallsThatCannotBeRecorded(t *testing.T) {
 func TestRecordsOfLateCalls(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	f := declare("test-late", func(s *fn.Spec) { s.Audit, s.Timeout = fn.AuditRead, 100*time.Millisecond },
+	f := declare("test-late", func(s *fn.Spec) { s.Audit, s.Timeout = fn.AuditRead, time.Second },
 		func(ctx context.Context, _ *fn.Host, _ note) (note, error) {
 			<-ctx.Done()
 			return note{}, ctx.Err()

@@ -35,7 +35,7 @@ type heard struct {
 func hears(s *fn.Spec) { s.Audience, s.Consumes = fn.Internal, []string{typeHeard} }
 
 func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)) fn.Function {
-	spec := fn.Spec{Name: "test-on-heard", Summary: "Of a test", Requirements: []string{"AUDIT-001"}}
+	spec := fn.Spec{Name: "test-on-heard", Summary: "Of a test", Requirements: []string{"AUDIT-001"}, Timeout: patience}
 	hears(&spec)
 	return fn.Event(spec, func(context.Context, *fn.Host, struct{}) (fn.Reaction[heard], error) { return react, nil })
 }

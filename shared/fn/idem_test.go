@@ -25,7 +25,7 @@ type note struct {
 // once is an idempotent function. Every run makes another reply, so that one which
 // ran again shows; before its commit a run waits for the others of a race.
 func once(name string, audience fn.Audience, wait func(context.Context) error) fn.Function {
-	return declare(name, func(s *fn.Spec) { s.Idempotent, s.Audience = true, audience },
+	return declare(name, func(s *fn.Spec) { s.Idempotent, s.Audience, s.Timeout = true, audience, patience },
 		func(ctx context.Context, host *fn.Host, request note) (receipt, error) {
 			reply := receipt{ID: uuid.NewString(), Note: request.Note}
 			var unit pg.Unit

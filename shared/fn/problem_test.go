@@ -131,10 +131,14 @@ func TestUnforeseenErrorsTellNothing(t *testing.T) {
 			return fmt.Errorf("%s: %w", stranger, ctx.Err())
 		}},
 	} {
-		f := declare("test-unforeseen-"+tt.name, func(s *fn.Spec) { plain(s); s.Timeout = 100 * time.Millisecond },
-			func(ctx context.Context, host *fn.Host, _ struct{}) (struct{}, error) {
-				return struct{}{}, tt.fail(ctx, host)
-			})
+		f := declare("test-unforeseen-"+tt.name, func(s *fn.Spec) {
+			plain(s)
+			if s.Timeout = patience; tt.name == "late" {
+				s.Timeout = 100 * time.Millisecond
+			}
+		}, func(ctx context.Context, host *fn.Host, _ struct{}) (struct{}, error) {
+			return struct{}{}, tt.fail(ctx, host)
+		})
 		reply := handle(t, tt.bank, f, "{}", nil)
 		var p map[string]any
 		must(t, json.Unmarshal(reply.Body, &p))

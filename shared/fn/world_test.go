@@ -24,6 +24,9 @@ import (
 // typeEffect is the event that synthetic operations leave behind, to be counted.
 const typeEffect = "com.tidebank.test.effect.v1"
 
+// patience is a timeout that no machine, however busy, makes a test run into.
+const patience = time.Minute
+
 // phoneNo is what must never be seen outside.
 const phoneNo = "13812345678"
 
