@@ -362,6 +362,7 @@ func TestCallsAMinute(t *testing.T) {
 // else; what it refuses for good it answers with 400, which no broker tries again.
 func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "CRYPTO-022")
 	data := map[string]any{}
 	for _, kind := range events.Catalogue() {
 		data[kind.Type] = kind.Data

@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // isEvent tells functions that react to events from those that answer requests.
@@ -202,6 +203,24 @@ func TestPersonalFieldsAreDeclared(t *testing.T) {
 		for _, name := range reply {
 			if strings.HasSuffix(name, "_masked") && !slices.Contains(f.Spec.Personal, name) {
 				t.Errorf("%s masks %s, and does not declare it as personal", f.Spec.Name, name)
+			}
+		}
+	}
+}
+
+// No reply has a place for what nobody may be told, whatever they prove.
+func TestNoReplyHasAPlaceForSecrets(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "MASK-003")
+	secret := regexp.MustCompile(`(?i)cvn|cvv|expir.*(card|month|year)|(card|month|year).*expir|password|passwd|\bpin\b|_pin|secret|otp`)
+	for _, f := range functions.All() {
+		if isEvent(f) {
+			continue
+		}
+		for _, name := range fields(f.Response) {
+			// The bank's public key that passwords are sealed to is not one.
+			if secret.MatchString(name) && name != "password_key" {
+				t.Errorf("%s answers with %s", f.Spec.Name, name)
 			}
 		}
 	}

@@ -266,6 +266,10 @@ func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 	if r.Status != http.StatusOK {
 		must(t, json.Unmarshal(r.Body, &r.Problem))
 		r.Code = r.Problem.Code
+		return r
+	}
+	if err := CheckReply(f.Spec.Name, r.Body); err != nil {
+		t.Error(err)
 	}
 	return r
 }

@@ -1,6 +1,8 @@
 package logout_test
 
 import (
+	"encoding/hex"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 func newPhone(t *testing.T) (*bank.Bank, *bank.Device, seed.Customer) {
@@ -48,6 +51,7 @@ func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Presentation
 
 func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "SESSION-006")
 	b, phone, _ := newPhone(t)
 	other := b.Device(t, "phone-of-li")
 	other.LoginAs(t, b.Customer(t, "李四", 0))
@@ -71,10 +75,16 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	wantSession(t, phone, "SESSION_REQUIRED") // the channel is open still
 	phone.Call(t, logout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 	wantSession(t, other, "")
+	for _, key := range b.Redis.Keys() {
+		if strings.HasSuffix(key, ":login") && strings.Contains(key, hex.EncodeToString(phone.Channel[:])) {
+			t.Errorf("%s is left of the session", key)
+		}
+	}
 }
 
 func TestLogoutEndsWhatWasHalfDone(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "SESSION-006")
 	b, phone, wang := newPhone(t)
 	other, li := b.Device(t, "phone-of-li"), b.Customer(t, "李四", 100_00, 0)
 	other.LoginAs(t, li)
