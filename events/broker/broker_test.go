@@ -163,7 +163,7 @@ func TestPausesGrow(t *testing.T) {
 	e := d.event(t, oneHears, "login-1")
 	publish(t, b, e)
 	run(t, b)
-	for attempt, shortest := 1, time.Second; attempt <= 6; attempt, shortest = attempt+1, 2*shortest {
+	for attempt, shortest := 1, time.Second; attempt <= 5; attempt, shortest = attempt+1, 2*shortest {
 		d.until(t, 1, countTried, e.ID(), attempt)
 		var due time.Time
 		if err := d.Pool().QueryRow(t.Context(), `SELECT due_at FROM delivery`).Scan(&due); err != nil {

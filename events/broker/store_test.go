@@ -13,7 +13,7 @@ func TestStatementsPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	for _, sql := range []string{sqlAccept, sqlClaim, sqlDone, sqlFailed, sqlReplay, sqlList} {
+	for _, sql := range []string{sqlAccept, sqlClaim, sqlDone, sqlFailed, sqlReplay, sqlList, sqlPrune, sqlWaiting, sqlDead} {
 		if _, err := conn.Conn().Prepare(t.Context(), sql, sql); err != nil {
 			t.Errorf("%s\n%v", sql, err)
 		}

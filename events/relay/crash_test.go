@@ -119,6 +119,30 @@ func TestTwoRelaysShare(t *testing.T) {
 	}
 }
 
+// A row that another transaction holds, such as that of a relay at work, is left
+// to it, and not waited for.
+func TestRowsInOtherHandsAreSkipped(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 3)
+	tx, err := d.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `SELECT 1 FROM outbox WHERE id = $1 FOR UPDATE`, ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{}
+	once(t, d.relay(s), 2)
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	once(t, d.relay(s), 1)
+	if diff := cmp.Diff([][]string{ids[1:], ids[:1]}, s.ids()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // kill ends sessions of the database that run a query like this one, and says
 // how many.
 func (d desk) kill(t *testing.T, like string) (n int) {

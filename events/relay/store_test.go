@@ -13,7 +13,7 @@ func TestStatementsPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	for _, sql := range []string{sqlLease, sqlPublished, sqlRelease, sqlPrune} {
+	for _, sql := range []string{sqlLease, sqlPublished, sqlRelease, sqlPrune, sqlUnpublished, sqlLag} {
 		if _, err := conn.Conn().Prepare(t.Context(), sql, sql); err != nil {
 			t.Errorf("%s\n%v", sql, err)
 		}

@@ -1,0 +1,14 @@
+package broker
+
+import "context"
+
+// Hold claims what is due as Run does, and returns the try of each: a broker that
+// dies never gets to it, one that hangs gets to it late.
+func (b *Broker) Hold(ctx context.Context) ([]func(), error) {
+	claimed, err := b.claim(ctx)
+	var tries []func()
+	for _, d := range claimed {
+		tries = append(tries, func() { b.try(ctx, d) })
+	}
+	return tries, err
+}

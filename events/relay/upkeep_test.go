@@ -1,0 +1,49 @@
+package relay_test
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func TestRunPrunes(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.fill(t, 2)
+	d.exec(t, `UPDATE outbox SET published_at = now() - interval '90 days' WHERE id = $1`, ids[0])
+	run(t, d.relay(&sink{}))
+	d.until(t, 1, `SELECT count(*) FROM outbox`)
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	registry := prometheus.NewRegistry()
+	r := d.relay(&sink{})
+	r.Observe(registry)
+	read := func() map[string]float64 {
+		t.Helper()
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]float64{}
+		for _, f := range families {
+			values[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+		}
+		return values
+	}
+	const waiting, lag = "tidebank_outbox_unpublished", "tidebank_outbox_lag_seconds"
+	if got := read(); len(got) != 2 || got[waiting] != 0 || got[lag] != 0 {
+		t.Errorf("nothing waits: %v", got)
+	}
+	ids := d.fill(t, 3)
+	d.exec(t, `UPDATE outbox SET created_at = now() - interval '1 hour' WHERE id = $1`, ids[1])
+	if got := read(); got[waiting] != 3 || got[lag] < 3600 || got[lag] > 3900 {
+		t.Errorf("three wait, the oldest for an hour: %v", got)
+	}
+	once(t, r, 3)
+	if got := read(); got[waiting] != 0 || got[lag] != 0 {
+		t.Errorf("all are published: %v", got)
+	}
+}
