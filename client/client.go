@@ -18,8 +18,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,9 +47,8 @@ type Config struct {
 type Client struct {
 	config Config
 
-	mu       sync.Mutex
-	open     *opened
-	sequence uint64
+	mu   sync.Mutex
+	open *opened
 }
 
 // opened is a channel in use.
@@ -55,6 +56,7 @@ type opened struct {
 	id          channel.ID
 	keys        channel.Keys
 	passwordKey *sm.PublicKey
+	sequence    atomic.Uint64 // the channel's own: counted anew under a key, nonces would repeat
 }
 
 // Problem is a refusal by the bank.
@@ -219,7 +221,7 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if err := json.Unmarshal(got.body, &welcome); err != nil {
 		return nil, ErrBank
 	}
-	id, opened2, err := handshake.Finish(welcome, c.config.Pinned)
+	id, keys, err := handshake.Finish(welcome, c.config.Pinned)
 	if err != nil {
 		return nil, ErrBank
 	}
@@ -227,7 +229,7 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if err != nil {
 		return nil, ErrBank
 	}
-	c.open, c.sequence = &opened{id, opened2, passwordKey}, 0
+	c.open = &opened{id: id, keys: keys, passwordKey: passwordKey}
 	return c.open, nil
 }
 
@@ -243,7 +245,7 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	h := channel.Header{ID: o.id, Sequence: c.next(), Time: c.config.Now()}
+	h := channel.Header{ID: o.id, Sequence: o.sequence.Add(1), Time: c.config.Now()}
 	frame, err := channel.SealRequest(o.keys, h, http.MethodPost, function, clear)
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
@@ -256,8 +258,8 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 		if got.body, err = channel.OpenReply(o.keys, got.body, h, function, got.status); err != nil {
 			return ErrBank
 		}
-	} else if got.status == http.StatusOK {
-		return ErrBank // nothing good comes in clear
+	} else if !got.mayBeClear() {
+		return ErrBank
 	}
 	if got.status != http.StatusOK {
 		return got.problem()
@@ -266,13 +268,6 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 		return fmt.Errorf("client: %s: %w", function, err)
 	}
 	return nil
-}
-
-func (c *Client) next() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sequence++
-	return c.sequence
 }
 
 const maxReply = 4 << 20
@@ -300,6 +295,20 @@ func (c *Client) post(ctx context.Context, function, contentType string, body []
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	return &answer{resp.StatusCode, resp.Header, raw}, nil
+}
+
+// inClear are the refusals that come before the bank has opened the frame, and so
+// has no channel to seal them in; the last is the gateway's.
+var inClear = []string{"CHANNEL_EXPIRED", "FRAME_REJECTED", "INPUT_TOO_LARGE", "METHOD_NOT_ALLOWED", "FUNCTION_UNKNOWN"}
+
+// mayBeClear reports whether an answer that nothing authenticates may be believed:
+// it can only say that there was none. What the bank decided comes sealed.
+func (a *answer) mayBeClear() bool {
+	if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
+		return true
+	}
+	var p Problem
+	return a.status != http.StatusOK && json.Unmarshal(a.body, &p) == nil && slices.Contains(inClear, p.Code)
 }
 
 func (a *answer) problem() error {

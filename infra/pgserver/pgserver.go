@@ -38,7 +38,7 @@ type Server struct {
 	port int
 	bin  string
 	proc *exec.Cmd
-	done chan error
+	done chan struct{} // closed when the process has ended
 	keep bool
 	stop func() error // embedded server
 	url  string       // its user, password and host
@@ -47,7 +47,13 @@ type Server struct {
 // ErrNotFound tells that no installed server was found.
 var ErrNotFound = errors.New("pgserver: no PostgreSQL server program on this machine")
 
-const startWithin = 60 * time.Second
+var errStopped = errors.New("pgserver: PostgreSQL stopped while starting")
+
+const (
+	startWithin = 60 * time.Second
+	startTries  = 10
+	startPause  = 300 * time.Millisecond
+)
 
 // Start runs a server and returns once it answers.
 func Start(ctx context.Context, config Config) (*Server, error) {
@@ -62,7 +68,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: config.Dir, port: port, bin: bin, done: make(chan error, 1), keep: config.Persistent}
+	s := &Server{dir: config.Dir, port: port, bin: bin, keep: config.Persistent}
 	who, err := unprivileged()
 	if err != nil {
 		return nil, err
@@ -70,13 +76,24 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err := s.prepare(ctx, who); err != nil {
 		return nil, err
 	}
-	if err := s.launch(config, who); err != nil {
-		return nil, err
+	// A killed server's children may hold its memory a little longer; then the next
+	// ends at once, and is started again.
+	for tries := 0; ; tries++ {
+		if err := s.launch(config, who); err != nil {
+			return nil, err
+		}
+		err := s.await(ctx)
+		if err == nil {
+			return s, nil
+		}
+		if !errors.Is(err, errStopped) || tries == startTries {
+			return nil, errors.Join(err, s.Stop())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(startPause):
+		}
 	}
-	if err := s.await(ctx); err != nil {
-		return nil, errors.Join(err, s.Stop())
-	}
-	return s, nil
 }
 
 // URL is the address of one of the server's databases.
@@ -116,7 +133,7 @@ func (s *Server) end() error {
 		return fmt.Errorf("stop PostgreSQL: %w", err)
 	}
 	select {
-	case <-s.done: //nolint:errcheck // it has ended, however it did
+	case <-s.done:
 		return nil
 	case <-time.After(20 * time.Second):
 		return s.proc.Process.Kill() //nolint:wrapcheck // says enough
@@ -228,7 +245,12 @@ func (s *Server) launch(config Config, who *syscall.Credential) error {
 	if err := s.proc.Start(); err != nil {
 		return fmt.Errorf("pgserver: %w", err)
 	}
-	go func() { s.done <- s.proc.Wait() }()
+	proc, done := s.proc, make(chan struct{})
+	s.done = done
+	go func() {
+		_ = proc.Wait() // its state tells
+		close(done)
+	}()
 	return nil
 }
 
@@ -240,9 +262,8 @@ func (s *Server) await(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case err := <-s.done:
-			s.done <- err
-			return fmt.Errorf("pgserver: PostgreSQL stopped while starting: %w", err)
+		case <-s.done:
+			return fmt.Errorf("%w: %v", errStopped, s.proc.ProcessState)
 		case <-ctx.Done():
 			return fmt.Errorf("pgserver: PostgreSQL did not start: %w", ctx.Err())
 		case <-time.After(50 * time.Millisecond):

@@ -9,7 +9,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Whoever calls is known by where the call came from, and not by
+// Whoever calls, now or later, is known by where the call came from, and not by
 // what it says of itself.
 func TestTheCallersAddressIsThePeers(t *testing.T) {
 	t.Parallel()
@@ -18,15 +18,17 @@ func TestTheCallersAddressIsThePeers(t *testing.T) {
 		seen <- fn.CallerFrom(ctx).IP
 		return w, nil
 	}))
-	for _, claim := range []string{"", "203.0.113.7", "203.0.113.7, 203.0.113.8"} {
-		r := httptest.NewRequest("POST", "/function/x-who", strings.NewReader("{}"))
-		r.RemoteAddr = "192.0.2.1:1234"
-		if claim != "" {
-			r.Header.Set("X-Forwarded-For", claim)
-		}
-		g.Mux.ServeHTTP(httptest.NewRecorder(), r)
-		if got := <-seen; got != "192.0.2.1" {
-			t.Errorf("one that says %q came from %q", claim, got)
+	for _, path := range []string{"/function/x-who", "/async-function/x-who"} {
+		for _, claim := range []string{"", "203.0.113.7", "203.0.113.7, 203.0.113.8"} {
+			r := httptest.NewRequest("POST", path, strings.NewReader("{}"))
+			r.RemoteAddr = "192.0.2.1:1234"
+			if claim != "" {
+				r.Header.Set("X-Forwarded-For", claim)
+			}
+			g.Mux.ServeHTTP(httptest.NewRecorder(), r)
+			if got := <-seen; got != "192.0.2.1" {
+				t.Errorf("%s, which says %q, came from %q", path, claim, got)
+			}
 		}
 	}
 }

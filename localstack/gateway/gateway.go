@@ -11,7 +11,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -83,8 +85,12 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		unknown(w)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.host.Limits.BodyBytes))
+	req, err := fn.Request(r, g.host.Limits.BodyBytes)
 	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if int64(len(req.Body)) > g.host.Limits.BodyBytes {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
@@ -96,7 +102,7 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.calls[name].Add(1)
-	req := handler.Request{Body: body, Header: r.Header.Clone(), Method: r.Method, QueryString: r.URL.RawQuery, Host: r.Host}
+	req.Header = req.Header.Clone() // net/http takes its own back
 	req.WithContext(context.WithoutCancel(r.Context()))
 	go func() {
 		defer func() { <-g.slots }()
@@ -123,7 +129,7 @@ func (g *Gateway) list(w http.ResponseWriter, _ *http.Request) {
 		Available       int    `json:"availableReplicas"`
 	}
 	list := []function{}
-	for name := range g.entries {
+	for _, name := range slices.Sorted(maps.Keys(g.entries)) {
 		list = append(list, function{name, "tidebank/" + name, "local", g.calls[name].Load(), 1, 1})
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -44,6 +44,7 @@ type call struct {
 	ticket   *idem.Ticket
 	stored   []byte // the first answer to a repeated request
 	risk     risk.Decision
+	check    *stepup.Check
 	proof    *stepup.Evidence
 	recorded bool      // the operation took its reply into its transaction
 	reason   string    // for the access record alone
@@ -97,14 +98,15 @@ func RecordReply(ctx context.Context, unit *pg.Unit, reply any) error {
 // a trace id to give to a client.
 func startTrace(ctx context.Context, name string, header http.Header) (context.Context, trace.Span) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		var id trace.TraceID
-		var span trace.SpanID
-		_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-		_, _ = rand.Read(span[:])
-		ctx = trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span}))
+	ctx, span := otel.Tracer("github.com/tidebank/tidebank/shared/fn").Start(ctx, name)
+	if !span.SpanContext().IsValid() { // nobody collects spans
+		var of trace.TraceID
+		var id trace.SpanID
+		_, _ = rand.Read(of[:]) // never fails (crypto/rand)
+		_, _ = rand.Read(id[:])
+		ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: of, SpanID: id}))
 	}
-	return otel.Tracer("github.com/tidebank/tidebank/shared/fn").Start(ctx, name)
+	return ctx, span
 }
 
 func traceID(ctx context.Context) string { return trace.SpanContextFromContext(ctx).TraceID().String() }

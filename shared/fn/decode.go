@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
@@ -24,9 +26,11 @@ func InvalidField(field, why string) error {
 	return bankerr.ErrInput.Because(&fieldError{field: field, why: why})
 }
 
-// decode reads one JSON value strictly: unknown fields, wrong types and anything
-// after the value are refused (INPUT-001, LOGIC-003).
-func decode[T any](raw []byte) (T, error) {
+// decode reads one JSON value strictly: unknown fields, wrong types, and anything
+// after the value are refused (INPUT-001, LOGIC-003), and what encoding/json lets
+// pass: null for an object, names in other case, and names that come twice, of
+// which another reader of the same text might take the other one.
+func decode[T any](raw []byte, names fieldNames) (T, error) {
 	var value T
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
@@ -40,8 +44,134 @@ func decode[T any](raw []byte) (T, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return value, bankerr.ErrInput.Because(errors.New("decode: more than one value"))
 	}
+	if err := names.exact(raw); err != nil {
+		return value, bankerr.ErrInput.Because(err)
+	}
 	if v, ok := any(value).(Validator); ok {
 		return value, v.Validate()
 	}
 	return value, nil
+}
+
+// fieldNames are the names of a type's fields on the wire, at any depth.
+type fieldNames map[string]bool
+
+func namesOf(t reflect.Type) fieldNames {
+	names := fieldNames{}
+	names.add(t)
+	return names
+}
+
+func (n fieldNames) add(t reflect.Type) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return
+	}
+	for f := range t.Fields() {
+		if !f.IsExported() {
+			continue
+		}
+		switch name, _, _ := strings.Cut(f.Tag.Get("json"), ","); {
+		case name != "":
+			n[name] = true
+		case !f.Anonymous:
+			n[f.Name] = true
+		}
+		n.add(f.Type)
+	}
+}
+
+var (
+	errNull  = errors.New("decode: null for an object")
+	errName  = errors.New("decode: a name in other case")
+	errTwice = errors.New("decode: a name that comes twice")
+)
+
+// exact checks the names of a text that has decoded well.
+func (n fieldNames) exact(raw []byte) error {
+	if raw = bytes.TrimSpace(raw); bytes.Equal(raw, []byte("null")) {
+		return errNull
+	}
+	return n.walk(json.NewDecoder(bytes.NewReader(raw)))
+}
+
+func (n fieldNames) walk(d *json.Decoder) error {
+	token, err := d.Token()
+	if err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	open, ok := token.(json.Delim)
+	if !ok {
+		return nil
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			key, err := d.Token()
+			name, _ := key.(string)
+			switch {
+			case err != nil:
+				return fmt.Errorf("decode: %w", err)
+			case seen[name]:
+				return errTwice
+			case !n[name]:
+				return errName
+			}
+			seen[name] = true
+		}
+		if err := n.walk(d); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token() // what closes it
+	return err         //nolint:wrapcheck // the text has been decoded once: there is none
+}
+
+// envelope is the clear text of a sealed request.
+type envelope struct {
+	Key     string
+	Request json.RawMessage
+}
+
+// openEnvelope reads {"idempotency_key": text, "request": value}, as strictly.
+func openEnvelope(clear []byte) (e envelope, err error) {
+	refuse := func(err error) (envelope, error) {
+		return envelope{}, bankerr.ErrInput.Because(fmt.Errorf("envelope: %w", err))
+	}
+	d := json.NewDecoder(bytes.NewReader(clear))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return refuse(errors.New("no object"))
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return refuse(err)
+		}
+		name, _ := key.(string)
+		if seen[name] {
+			return refuse(errTwice)
+		}
+		seen[name] = true
+		switch name {
+		case "idempotency_key":
+			err = d.Decode(&e.Key)
+		case "request":
+			err = d.Decode(&e.Request)
+		default:
+			err = errors.New("unknown field")
+		}
+		if err != nil {
+			return refuse(err)
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return refuse(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return refuse(errors.New("more than one value"))
+	}
+	return e, nil
 }

@@ -90,6 +90,7 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error
 		if r := recover(); r != nil {
 			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
+		err = late(err)
 	}()
 	if int64(len(req.Body)) > h.host.Limits.BodyBytes {
 		return ErrTooLarge

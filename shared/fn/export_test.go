@@ -2,6 +2,7 @@ package fn
 
 import (
 	"context"
+	"reflect"
 	"slices"
 
 	handler "github.com/openfaas/templates-sdk/go-http"
@@ -32,4 +33,4 @@ func Without(f Function, name string) Function {
 }
 
 // Decode is the strict decoder.
-func Decode[T any](raw []byte) (T, error) { return decode[T](raw) }
+func Decode[T any](raw []byte) (T, error) { return decode[T](raw, namesOf(reflect.TypeFor[T]())) }

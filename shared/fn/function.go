@@ -41,9 +41,10 @@ func HTTP[C, Req, Resp any](
 	spec Spec, wire func(ctx context.Context, host *Host, config C) (Operation[Req, Resp], error),
 ) Function {
 	var request Req
-	if err := spec.check(request); err != nil {
+	if err := spec.check(request, false); err != nil {
 		panic(err)
 	}
+	names := namesOf(reflect.TypeFor[Req]())
 	return Function{
 		Spec: spec, Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, host *Host) (handler.FunctionHandler, error) {
@@ -52,7 +53,7 @@ func HTTP[C, Req, Resp any](
 				return nil, err
 			}
 			return newHTTPHandler(spec, host, bound{
-				decode: func(raw json.RawMessage) (any, error) { return decode[Req](raw) },
+				decode: func(raw json.RawMessage) (any, error) { return decode[Req](raw, names) },
 				run: func(ctx context.Context, request any) (any, error) {
 					typed, ok := request.(Req)
 					if !ok {
@@ -71,7 +72,7 @@ func Event[C, Data any](
 	spec Spec, wire func(ctx context.Context, host *Host, config C) (Reaction[Data], error),
 ) Function {
 	var data Data
-	if err := spec.check(data); err != nil {
+	if err := spec.check(data, true); err != nil {
 		panic(err)
 	}
 	return Function{

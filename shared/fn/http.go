@@ -52,6 +52,7 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx = context.WithValue(ctx, contextKey{}, c)
 
 	refused := c.pass(ctx)
+	c.settle(ctx, refused)
 	refused = c.record(ctx, refused)
 	if refused != nil {
 		c.refuse(ctx, refused)
@@ -67,6 +68,7 @@ func (c *call) pass(ctx context.Context) (err error) {
 		if r := recover(); r != nil {
 			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
+		err = late(err)
 	}()
 	for _, s := range c.stages {
 		if err := s.run(c, ctx); err != nil {
@@ -74,6 +76,28 @@ func (c *call) pass(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// settle takes back what a refused call was charged for a password that was right.
+func (c *call) settle(ctx context.Context, refused error) {
+	var unit pg.Unit
+	if refused == nil || c.check == nil || !c.check.TakeBack(&unit) {
+		return
+	}
+	if err := c.host.DB.Commit(context.WithoutCancel(ctx), &unit); err != nil {
+		c.host.Log.LogAttrs(ctx, slog.LevelWarn, "charge not taken back", slog.String("function", c.spec.Name),
+			slog.Any("cause", err), slog.String("trace", traceID(ctx)))
+	}
+}
+
+// late says of what ran out of time that a later try may succeed; a refusal that
+// was decided in time stays.
+func late(err error) error {
+	var decided *bankerr.Error
+	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &decided) {
+		return bankerr.ErrUnavailable.Because(err)
+	}
+	return err
 }
 
 // record leaves the access record that the Spec asks for, before anything is
@@ -115,9 +139,6 @@ func (c *call) record(ctx context.Context, refused error) error {
 
 // refuse turns the refusal into the call's reply and its one log line.
 func (c *call) refuse(ctx context.Context, err error) {
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = bankerr.ErrUnavailable.Because(err)
-	}
 	e := bankerr.From(err)
 	c.status = e.Kind().Status()
 	c.body = problemJSON(e, traceID(ctx))

@@ -116,16 +116,11 @@ func (h *Host) ready(w http.ResponseWriter, r *http.Request) {
 // Adapt puts net/http in front of a function's entry.
 func Adapt(entry handler.FunctionHandler, bodyBytes int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytes+1)) // one more shows that it is too large
+		req, err := Request(r, bodyBytes)
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-			r.Header.Add("X-Forwarded-For", host)
-		}
-		req := handler.Request{Body: body, Header: r.Header, QueryString: r.URL.RawQuery, Method: r.Method, Host: r.Host}
-		req.WithContext(r.Context())
 		resp, err := entry.Handle(req)
 		if err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
@@ -137,4 +132,19 @@ func Adapt(entry handler.FunctionHandler, bodyBytes int64) http.Handler {
 		w.WriteHeader(resp.StatusCode)
 		_, _ = w.Write(resp.Body) // a client that left has no use for an error
 	})
+}
+
+// Request reads what net/http received into a function's request; of a body that is
+// too large, enough to show that it is. It notes the peer as the last hop.
+func Request(r *http.Request, bodyBytes int64) (handler.Request, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytes+1))
+	if err != nil {
+		return handler.Request{}, fmt.Errorf("read request: %w", err)
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		r.Header.Add("X-Forwarded-For", host)
+	}
+	req := handler.Request{Body: body, Header: r.Header, QueryString: r.URL.RawQuery, Method: r.Method, Host: r.Host}
+	req.WithContext(r.Context())
+	return req, nil
 }

@@ -14,6 +14,7 @@ package fn
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -56,6 +57,10 @@ const (
 	AuditMoney Audit = "money" // the operation's own event records success; refusals are recorded
 )
 
+func (a Audit) known() bool {
+	return slices.Contains([]Audit{AuditNone, AuditRead, AuditAuth, AuditMoney}, a)
+}
+
 // RateClass bounds calls by channel (before a channel, by address) and minute.
 type RateClass string
 
@@ -96,9 +101,8 @@ type Spec struct {
 var nameForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
 
 // check refuses a policy that contradicts itself.
-func (s Spec) check(request any) error {
+func (s Spec) check(request any, event bool) error {
 	_, presents := request.(stepup.Presenter)
-	event := len(s.Consumes) > 0
 	switch {
 	case !nameForm.MatchString(s.Name) || len(s.Name) > 40:
 		return fmt.Errorf("function name %q is not <domain>-<operation> of at most 40 characters", s.Name)
@@ -106,8 +110,14 @@ func (s Spec) check(request any) error {
 		return fmt.Errorf("%s: no summary, or no requirement cited", s.Name)
 	case s.Audience.String() == "undeclared":
 		return fmt.Errorf("%s: no audience", s.Name)
-	case event != (s.Audience == Internal):
-		return fmt.Errorf("%s: event functions, and only they, are internal", s.Name)
+	case event != (s.Audience == Internal) || event != (len(s.Consumes) > 0):
+		return fmt.Errorf("%s: event functions, and only they, are internal and consume", s.Name)
+	case s.Plain && s.Audit != AuditNone:
+		return fmt.Errorf("%s: what comes without a channel leaves no access record", s.Name)
+	case !s.Audit.known():
+		return fmt.Errorf("%s: unknown audit category %q", s.Name, s.Audit)
+	case s.Timeout < 0:
+		return fmt.Errorf("%s: negative timeout", s.Name)
 	case s.Plain && (s.Audience != Public || s.Idempotent):
 		return fmt.Errorf("%s: only a public function that keeps nothing may do without a channel", s.Name)
 	case (s.StepUp == stepup.FromIntent) != presents:

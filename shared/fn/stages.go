@@ -93,12 +93,6 @@ func (c *call) limitSize(context.Context) error {
 	return nil
 }
 
-// envelope is the clear text of a sealed request.
-type envelope struct {
-	Key     string          `json:"idempotency_key"`
-	Request json.RawMessage `json:"request"`
-}
-
 func (c *call) openChannel(ctx context.Context) error {
 	if c.spec.Plain {
 		c.raw = c.http.Body
@@ -122,7 +116,7 @@ func (c *call) openChannel(ctx context.Context) error {
 	if skew := c.host.Clock.Now().Sub(header.Time); skew > channelMaxSkew || skew < -channelMaxSkew {
 		return ErrFrame.Because(fmt.Errorf("clock skew of %v", skew))
 	}
-	sent, err := decode[envelope](clear)
+	sent, err := openEnvelope(clear)
 	if err != nil {
 		return err
 	}
@@ -209,7 +203,7 @@ func (c *call) preflight(ctx context.Context) error {
 	if c.spec.Risk != risk.None {
 		batch.Queue(sqlCustomerGrade, c.caller.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&grade) })
 	}
-	check := c.stepUp(&batch)
+	c.check = c.stepUp(&batch)
 	if batch.Len() == 0 {
 		return nil
 	}
@@ -221,10 +215,10 @@ func (c *call) preflight(ctx context.Context) error {
 		c.stored, err = repeated.Answer(*c.ticket)
 		return err
 	}
-	if check != nil {
+	if c.check != nil {
 		var err error
-		if c.proof, err = check.Verify(c.host.Keys); err != nil {
-			c.reason = string(check.Failed)
+		if c.proof, err = c.check.Verify(c.host.Keys); err != nil {
+			c.reason = string(c.check.Failed)
 			return err
 		}
 	}

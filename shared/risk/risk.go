@@ -79,6 +79,7 @@ func (Baseline) Evaluate(_ context.Context, _ Scene, who Subject) (Decision, err
 	case GradeRaised:
 		return Decision{Outcome: StepUp, Grade: who.Grade}, nil
 	case GradeNormal:
+		return Decision{Outcome: Allow, Grade: who.Grade}, nil
 	}
-	return Decision{Outcome: Allow, Grade: who.Grade}, nil
+	return Decision{Outcome: Refuse, Grade: GradeHigh}, nil // a grade that nobody knows
 }

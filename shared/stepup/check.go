@@ -41,6 +41,7 @@ type Check struct {
 	otp      *charge
 	password *string
 	locked   bool
+	right    bool // the trade password was
 }
 
 // charge is an OTP challenge after a try was counted on it.
@@ -59,10 +60,10 @@ func (c *Check) Queue(batch *pgx.Batch) {
 		return nil
 	})
 	if c.brings(SMSOTP) {
-		batch.Queue(sqlOTPCharge, Subject(id), c.Now, id, c.CustomerID).QueryRow(c.scanOTP)
+		batch.Queue(sqlOTPCharge, Subject(id), c.Now, id, c.CustomerID, c.DeviceID, c.Operation).QueryRow(c.scanOTP)
 	}
 	if c.brings(TradePassword) {
-		batch.Queue(sqlPasswordCharge, c.CustomerID, c.Now, id).QueryRow(c.scanPassword)
+		batch.Queue(sqlPasswordCharge, c.CustomerID, c.Now, id, c.DeviceID, c.Operation).QueryRow(c.scanPassword)
 	}
 }
 
@@ -118,13 +119,17 @@ func (c *Check) Verify(ring *keys.Ring) (*Evidence, error) {
 	if err := in.unseal(ring); err != nil {
 		return nil, err
 	}
+	// All are looked at, so that a right password is known as such beside a wrong code.
 	proven := make([]Factor, 0, len(c.Presentation.Proofs))
+	var failed error
 	for _, p := range c.Presentation.Proofs {
-		if err := c.prove(ring, p); err != nil {
-			c.Failed = p.Factor
-			return nil, err
+		if err := c.prove(ring, p); err != nil && failed == nil {
+			failed, c.Failed = err, p.Factor
 		}
 		proven = append(proven, p.Factor)
+	}
+	if failed != nil {
+		return nil, failed
 	}
 	for _, combination := range in.Combinations {
 		if combination.satisfiedBy(proven) {
@@ -166,9 +171,29 @@ func (c *Check) provePassword(ring *keys.Ring, sealed []byte) error {
 		return err
 	}
 	if err := sm.CheckPassword(*c.password, password); err != nil {
-		return ErrProofRejected
+		return rejected(err)
 	}
+	c.right = true
 	return nil
+}
+
+// TakeBack adds to the unit, for a call that was refused, what takes back the
+// charge of a trade password that was right; false if there is none. A customer
+// short of funds has not guessed wrong.
+func (c *Check) TakeBack(unit *pg.Unit) bool {
+	if c.right {
+		unit.Add(pg.Statement{SQL: sqlPasswordForgive, Args: []any{c.CustomerID}})
+	}
+	return c.right
+}
+
+// rejected is the answer to a proof that does not hold, unless the crypto module
+// has shut and nothing can hold.
+func rejected(err error) error {
+	if errors.Is(err, sm.ErrModule) {
+		return bankerr.ErrInternal.Because(err)
+	}
+	return ErrProofRejected.Because(err)
 }
 
 func (c *Check) proveDeviceKey(signature []byte) error {
@@ -177,7 +202,7 @@ func (c *Check) proveDeviceKey(signature []byte) error {
 		return ErrProofRejected.Because(err)
 	}
 	if err := sm.Verify(key, []byte(c.found.Text), signature); err != nil {
-		return ErrProofRejected.Because(err)
+		return rejected(err)
 	}
 	return nil
 }
@@ -187,7 +212,7 @@ func (c *Check) proveDeviceKey(signature []byte) error {
 func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	clear, err := sm.Decrypt(ring.Signer(keys.Password), sealed)
 	if err != nil || len(clear) < len(id) || !hmac.Equal(clear[:len(id)], id[:]) {
-		return nil, ErrProofRejected.Because(err)
+		return nil, rejected(err)
 	}
 	return clear[len(id):], nil
 }

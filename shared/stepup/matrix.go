@@ -79,11 +79,12 @@ var matrix = []row{
 }
 
 // Decide names the combinations of which any one is enough, the tightest row
-// first; ErrStronger when no factor at hand reaches that far.
+// first; ErrStronger when no factor at hand reaches that far, or for no amount. The
+// answer is the caller's to keep.
 func Decide(scene Scene, grade risk.Grade, amount money.Fen) ([]Combination, error) {
 	for _, r := range matrix {
-		if r.scene == scene && r.grade == grade && amount <= r.cap {
-			return r.combinations, nil
+		if r.scene == scene && r.grade == grade && 0 < amount && amount <= r.cap {
+			return slices.Clone(r.combinations), nil
 		}
 	}
 	return nil, ErrStronger

@@ -208,7 +208,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"no device key", `{"phone":"13810007919","password":"","otp":"","device_public_key":"AAAA"}`, "device_public_key"},
 		{"password not base64", `{"phone":"13810007919","password":"?","otp":""}`, ""},
 		{"customer named", `{"phone":"13810007919","password":"","otp":"","customer_id":"x"}`, ""},
-		{"nothing", `null`, "phone"},
+		{"nothing", `null`, ""},
 		{"list", `[]`, ""},
 	} {
 		got := w.phone.Call(t, login.Function, "", json.RawMessage(tt.body))

@@ -228,6 +228,33 @@ func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 	w.phone.Call(t, confirm.Function, "late", w.proofs(t, late)).Want(t, "INTENT_EXPIRED")
 }
 
+// Only wrong passwords lock: a right one beside a wrong code, or in a transfer that
+// is refused for another reason, may come as often as it likes.
+func TestARightPasswordNeverLocks(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, 1_000_00)
+	prove := func(in prepare.Response, signed string) stepup.Presentation {
+		return presentation(in.IntentID, stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, signed)},
+			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)})
+	}
+	in := w.prepare(t, 1_000_00)
+	for i := range 6 {
+		w.phone.Call(t, confirm.Function, fmt.Sprint("signature", i), prove(in, "another text")).Want(t, "PROOF_REJECTED")
+	}
+	held := "UPDATE account SET held = $2 WHERE id = $1"
+	if _, err := w.Host.DB.Pool().Exec(t.Context(), held, w.payer.AccountIDs[0], 1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		w.phone.Call(t, confirm.Function, fmt.Sprint("funds", i), prove(in, in.Text)).Want(t, "FUNDS_INSUFFICIENT")
+	}
+	if _, err := w.Host.DB.Pool().Exec(t.Context(), held, w.payer.AccountIDs[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	w.phone.Call(t, confirm.Function, "good", prove(in, in.Text)).Want(t, "")
+	w.sound(t)
+}
+
 func TestWhatChangedSincePrepareRefuses(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-010")
@@ -343,7 +370,7 @@ func TestHostileRequests(t *testing.T) {
 		{"unknown field", "a", strings.Replace(string(raw), "{", `{"amount_fen":1,`, 1), "INPUT_INVALID"},
 		{"wrong type", "b", `{"intent_id":7,"proofs":[]}`, "INPUT_INVALID"},
 		{"no uuid", "c", `{"intent_id":"x","proofs":[]}`, "INPUT_INVALID"},
-		{"nothing", "d", `null`, "OBJECT_NOT_FOUND"},
+		{"nothing", "d", `null`, "INPUT_INVALID"},
 		{"array", "e", `[]`, "INPUT_INVALID"},
 	} {
 		if got := w.phone.Call(t, confirm.Function, tt.key, json.RawMessage(tt.body)); got.Code != tt.want {

@@ -177,7 +177,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"a cursor before all time", `{"cursor":"` + encode(make([]byte, 24)) + `"}`, "", ""},
 		{"SQL", `{"cursor":"' OR 1=1 --"}`, "cursor", "INPUT_INVALID"},
 		{"another customer", `{"customer_id":"x"}`, "", "INPUT_INVALID"},
-		{"nothing", `null`, "", ""},
+		{"nothing", `null`, "", "INPUT_INVALID"},
 	} {
 		got := w.phone.Call(t, list.Function, "", json.RawMessage(tt.body))
 		if got.Code != tt.want || got.Problem.Field != tt.field {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -46,5 +45,5 @@ func (f Files) Check() error {
 
 func same(path string, content []byte) bool {
 	old, err := os.ReadFile(path)
-	return !errors.Is(err, fs.ErrNotExist) && bytes.Equal(old, content)
+	return err == nil && bytes.Equal(old, content)
 }
