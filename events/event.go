@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -75,9 +76,12 @@ func CheckSeal(ring *keys.Ring, e cloudevents.Event) error {
 	return nil
 }
 
+// sealed is what the seal covers: everything that a consumer goes by.
 func sealed(e cloudevents.Event) [][]byte {
+	customer, _ := e.Extensions()[extensionCustomer].(string)
 	return [][]byte{
-		[]byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()), sm.Digest(compact(e.Data())),
+		[]byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()),
+		[]byte(e.Time().UTC().Format(time.RFC3339Nano)), []byte(customer), sm.Digest(compact(e.Data())),
 	}
 }
 
@@ -88,6 +92,9 @@ func compact(data []byte) []byte {
 	decoder.UseNumber()
 	if decoder.Decode(&value) != nil {
 		return data
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return data // what follows belongs to it
 	}
 	out, err := json.Marshal(value)
 	if err != nil {

@@ -132,7 +132,9 @@ func withData(e cloudevents.Event, data []byte) cloudevents.Event {
 // mac is the seal as docs/events.md defines it, of data without white space and
 // with its fields in order.
 func mac(ring *keys.Ring, p keys.Purpose, e cloudevents.Event) string {
-	sum, _ := ring.MAC(p, []byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()), sm.Digest(e.Data()))
+	customer, _ := e.Extensions()["customerhash"].(string)
+	sum, _ := ring.MAC(p, []byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()),
+		[]byte(e.Time().UTC().Format(time.RFC3339Nano)), []byte(customer), sm.Digest(e.Data()))
 	return hex.EncodeToString(sum)
 }
 
@@ -282,5 +284,25 @@ func TestCustomerHash(t *testing.T) {
 		if got := events.CustomerHash(uuid.MustParse(id)); got != want {
 			t.Errorf("%s has %q, want %q", id, got, want)
 		}
+	}
+}
+
+func TestSealBreaksWithWhatIsAdded(t *testing.T) {
+	t.Parallel()
+	ring := newRing(t)
+	e := sealed(t, ring, stored())
+	for _, data := range []string{string(e.Data()) + "x", string(e.Data()) + `{"own":true}`} {
+		if err := events.CheckSeal(ring, withData(e, []byte(data))); !errors.Is(err, events.ErrSeal) {
+			t.Errorf("%v: %s", err, data)
+		}
+	}
+	e.SetTime(e.Time().Add(-time.Hour))
+	if err := events.CheckSeal(ring, e); !errors.Is(err, events.ErrSeal) {
+		t.Errorf("another time: %v", err)
+	}
+	e = sealed(t, ring, stored())
+	e.SetExtension("customerhash", "c0ffee")
+	if err := events.CheckSeal(ring, e); !errors.Is(err, events.ErrSeal) {
+		t.Errorf("another customer: %v", err)
 	}
 }

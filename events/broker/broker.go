@@ -37,7 +37,7 @@ type Broker struct {
 	Subscriptions events.Subscriptions
 	Deliver       Deliver
 	MaxAttempts   int           // 8 if zero
-	Backoff       time.Duration // the first pause; 200 ms if zero
+	Backoff       time.Duration // half of the longest first pause; 200 ms if zero
 	Faults        Faults
 
 	wake chan struct{}
@@ -51,10 +51,9 @@ type Faults struct {
 }
 
 const (
-	batchSize = 64
-	lease     = 15 * time.Second
-	workers   = 8
-	poll      = 250 * time.Millisecond
+	lease   = 15 * time.Second
+	workers = 8
+	poll    = 250 * time.Millisecond
 
 	sqlAccept = `-- delivery.accept
 INSERT INTO delivery (consumer, event_id, event, state, due_at)
@@ -116,18 +115,27 @@ func (b *Broker) Run(ctx context.Context) {
 	defer wait.Wait()
 	wait.Go(func() { b.DB.TrimNowAndThen(ctx, b.Log, sqlPrune) })
 	for ctx.Err() == nil {
-		claimed, err := b.claim(ctx)
+		// Only as many as can be at work at once: the lease of what waits would run out.
+		slots <- struct{}{}
+		free := 1
+		for free < workers && len(slots) < workers {
+			slots <- struct{}{}
+			free++
+		}
+		claimed, err := b.claim(context.WithoutCancel(ctx), free) // what is leased is delivered
 		if err != nil && ctx.Err() == nil {
 			b.Log.WarnContext(ctx, "broker", slog.Any("cause", err))
 		}
+		for range free - len(claimed) {
+			<-slots
+		}
 		for _, d := range claimed {
-			slots <- struct{}{}
 			wait.Go(func() {
 				defer func() { <-slots }()
 				b.try(context.WithoutCancel(ctx), d)
 			})
 		}
-		if len(claimed) == batchSize {
+		if len(claimed) > 0 {
 			continue
 		}
 		select {
@@ -145,8 +153,10 @@ type delivery struct {
 	Attempts int
 }
 
-func (b *Broker) claim(ctx context.Context) ([]delivery, error) {
-	rows, err := b.DB.Pool().Query(ctx, sqlClaim, lease, batchSize)
+func (b *Broker) claim(ctx context.Context, most int) ([]delivery, error) {
+	ctx, cancel := context.WithTimeout(ctx, lease)
+	defer cancel()
+	rows, err := b.DB.Pool().Query(ctx, sqlClaim, lease, most)
 	if err != nil {
 		return nil, fmt.Errorf("claim deliveries: %w", err)
 	}

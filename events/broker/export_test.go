@@ -5,7 +5,7 @@ import "context"
 // Hold claims what is due as Run does, and returns the try of each: a broker that
 // dies never gets to it, one that hangs gets to it late.
 func (b *Broker) Hold(ctx context.Context) ([]func(), error) {
-	claimed, err := b.claim(ctx)
+	claimed, err := b.claim(ctx, 64)
 	var tries []func()
 	for _, d := range claimed {
 		tries = append(tries, func() { b.try(ctx, d) })

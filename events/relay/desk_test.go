@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -92,7 +91,6 @@ func (s *sink) ids() [][]string {
 		for _, e := range batch {
 			ids = append(ids, e.ID())
 		}
-		slices.Sort(ids)
 		all = append(all, ids)
 	}
 	return all

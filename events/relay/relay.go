@@ -11,6 +11,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
@@ -57,7 +59,8 @@ UPDATE outbox SET leased_until = NULL WHERE id = ANY($1::uuid[]) AND published_a
 
 	sqlPrune = `-- outbox.prune
 DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox WHERE published_at < now() - interval '7 days' LIMIT $1)`
+    SELECT id FROM outbox o WHERE published_at < now() - interval '7 days'
+       AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state <> 'done') LIMIT $1)`
 
 	sqlUnpublished = `-- outbox.unpublished
 SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL`
@@ -112,6 +115,7 @@ func (r *Relay) Once(ctx context.Context) (int, error) {
 	if err != nil || len(stored) == 0 {
 		return 0, err //nolint:wrapcheck // says enough
 	}
+	slices.SortFunc(stored, func(a, b events.Stored) int { return strings.Compare(a.ID, b.ID) })
 	ids := make([]string, len(stored))
 	batch := make([]cloudevents.Event, len(stored))
 	for i, s := range stored {
@@ -130,7 +134,7 @@ func (r *Relay) Once(ctx context.Context) (int, error) {
 	return len(stored), nil
 }
 
-// Prune deletes rows published a week ago.
+// Prune deletes rows published a week ago, but for those with a dead letter.
 func (r *Relay) Prune(ctx context.Context) error { return r.DB.Trim(ctx, sqlPrune) }
 
 // Observe registers what is to be watched of the outbox: how many events wait, and

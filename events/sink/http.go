@@ -25,7 +25,7 @@ var ErrRefused = errors.New("sink: not accepted")
 
 const (
 	inFlight = 16
-	timeout  = 10 * time.Second
+	timeout  = 5 * time.Second // below the relay's lease
 )
 
 // Publish posts the batch, several events at a time; the first failure is the

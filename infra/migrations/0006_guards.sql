@@ -2,6 +2,8 @@
 -- +goose Up
 ALTER TABLE customer ADD CONSTRAINT customer_risk_grade CHECK (risk_grade BETWEEN 0 AND 2);
 ALTER TABLE intent ADD CONSTRAINT intent_grade CHECK (grade BETWEEN 0 AND 2);
+-- The local broker's pruning and page look deliveries up by their event.
+CREATE INDEX delivery_by_event ON delivery (event_id);
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION limit_use(p_customer uuid, p_kind text, p_day date, p_amount bigint, p_cap bigint)
 RETURNS void LANGUAGE plpgsql AS $$
