@@ -391,8 +391,12 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 				"unsealed": unsealed, "another id": forged, "another type": typed, "another bank's": elsewhere,
 				"a type for others": b.Event(t, uuid.NewString(), "com.tidebank.other.v1", "x", struct{}{}),
 			} {
+				before := strings.Count(b.Log.String(), "event refused")
 				if got := b.Deliver(t, f, e); got != http.StatusBadRequest {
 					t.Errorf("%s: %d, want 400", name, got)
+				}
+				if strings.Count(b.Log.String(), "event refused") != before+1 {
+					t.Errorf("%s is not reported", name)
 				}
 			}
 			for name, body := range map[string][]byte{

@@ -3,6 +3,7 @@ package fn_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -178,5 +179,22 @@ func TestRecordsOfLateCalls(t *testing.T) {
 	b.Device(t, "phone").Call(t, f, "", note{}).Want(t, "SERVICE_UNAVAILABLE")
 	if got := records(t, b); len(got) != 1 || got[0].Function != "test-late" {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhatRanOutOfTimeHasOneCodeEverywhere(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	f := declare("test-late", func(s *fn.Spec) { s.Audit, s.Timeout = fn.AuditRead, 100*time.Millisecond },
+		func(ctx context.Context, _ *fn.Host, _ note) (note, error) {
+			<-ctx.Done()
+			return note{}, ctx.Err()
+		})
+	b.Device(t, "phone").Call(t, f, "", note{}).Want(t, "SERVICE_UNAVAILABLE")
+	if got := records(t, b); len(got) != 1 || got[0].Outcome != "SERVICE_UNAVAILABLE" {
+		t.Errorf("recorded %+v", got)
+	}
+	if got := fmt.Sprint(scrape(t, b, f)); !strings.Contains(got, `code="SERVICE_UNAVAILABLE"`) {
+		t.Errorf("counted %s", got)
 	}
 }

@@ -140,3 +140,12 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestDecodeTakesNamesAsTheyAreAndOnce(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{"name":"x","name":"y"}`, `{"NAME":"x"}`, `{"name":"x","NAME":"y"}`, `null`} {
+		if got, err := fn.Decode[form]([]byte(body)); err == nil {
+			t.Errorf("%s is taken as %+v", body, got)
+		}
+	}
+}

@@ -96,3 +96,35 @@ func TestLogsKeepWhatHelps(t *testing.T) {
 		}
 	}
 }
+
+type stringer struct{ phone string }
+
+func (s stringer) String() string { return s.phone }
+
+func TestLogsShowNothingHoweverItIsWrapped(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		attr slog.Attr
+	}{
+		{"a struct", slog.Any("request", struct{ Phone string }{phoneNo})},
+		{"a pointer", slog.Any("request", &struct{ Phone string }{phoneNo})},
+		{"a map", slog.Any("request", map[string]any{"x": []string{phoneNo}})},
+		{"a slice", slog.Any("list", []string{phoneNo})},
+		{"raw JSON", slog.Any("body", json.RawMessage(`{"x":"`+phoneNo+`"}`))},
+		{"a secret in a struct", slog.Any("request", struct {
+			Password string `json:"password"`
+		}{secret})},
+		{"a number", slog.Int64("phone", 13812345678)},
+		{"a key", slog.Int(phoneNo, 1)},
+		{"a group with a secret name", slog.Group("password", slog.String("value", secret))},
+		{"errors in a slice", slog.Any("errs", []error{fmt.Errorf("%s", phoneNo)})},
+		{"stringer", slog.Any("who", stringer{phoneNo})},
+	} {
+		var line bytes.Buffer
+		fn.NewLogger(&line).Info("message", tt.attr)
+		if s := line.String(); strings.Contains(s, phoneNo) || strings.Contains(s, secret) {
+			t.Errorf("%s: %s", tt.name, s)
+		}
+	}
+}

@@ -93,3 +93,23 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		}
 	}
 }
+
+func TestSpecsThatWouldNotBeEnforcedDoNotStart(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]struct {
+		declare func(fn.Spec)
+		change  func(*fn.Spec)
+	}{
+		"HTTP with events":                 {request[none], hears},
+		"an event function without events": {event, func(*fn.Spec) {}},
+		"audit without a channel":          {request[none], func(s *fn.Spec) { plain(s); s.Audit = fn.AuditRead }},
+		"an unknown audit":                 {request[none], func(s *fn.Spec) { s.Audit = "reed" }},
+		"a negative timeout":               {request[none], func(s *fn.Spec) { s.Timeout = -1 }},
+	} {
+		s := fn.Spec{Name: "test-it", Summary: "Of a test", Audience: fn.Public, Requirements: []string{"LOGIC-001"}}
+		d.change(&s)
+		if told(d.declare, s) == "" {
+			t.Errorf("%s: starts", name)
+		}
+	}
+}

@@ -111,3 +111,17 @@ func TestEveryCallHasATraceID(t *testing.T) {
 		seen[p.Trace] = true
 	}
 }
+
+func TestACallThatBringsNoTraceIsTraced(t *testing.T) {
+	t.Parallel()
+	recorder()
+	b := bank.New(t)
+	f := declare("test-untraced-span", plain, func(context.Context, *fn.Host, struct{}) (struct{}, error) {
+		return struct{}{}, risk.ErrRefused
+	})
+	var p fn.Problem
+	must(t, json.Unmarshal(handle(t, b, f, `{}`, http.Header{}).Body, &p))
+	if n := len(spansOf(p.Trace)); n != 1 {
+		t.Errorf("%d spans of a call that brought no trace, want 1", n)
+	}
+}

@@ -134,7 +134,7 @@ func (m *machine) build(ctx context.Context) error {
 // function is the built function's process, not yet started.
 func (m *machine) function(ctx context.Context, port string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, m.binary)
-	cmd.Env = append(os.Environ(), "PORT="+port, "DATABASE_URL="+m.postgres.URL("bank"), "DATABASE_MAX_CONNS=32",
+	cmd.Env = append(os.Environ(), "PORT="+port, "DATABASE_URL="+m.postgres.URL("bank"), "DATABASE_MAX_CONNS=16",
 		"REDIS_URL="+m.redisURL, "KEYS_FILE="+m.keysFile(), "FN_RATE_SCALE=1000000", "GOMAXPROCS=2")
 	return cmd
 }
