@@ -11,6 +11,12 @@ BEGIN
     IF p_amount <= 0 OR p_amount > p_cap THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'LIMIT_EXCEEDED';
     END IF;
+    -- All of a day's uses but the first find their row: a plain update is the cheaper try.
+    UPDATE limit_use SET used = used + p_amount
+     WHERE customer_id = p_customer AND kind = p_kind AND business_day = p_day AND used <= p_cap - p_amount;
+    IF FOUND THEN
+        RETURN;
+    END IF;
     INSERT INTO limit_use AS l (customer_id, kind, business_day, used) VALUES (p_customer, p_kind, p_day, p_amount)
     ON CONFLICT (customer_id, kind, business_day) DO UPDATE SET used = l.used + p_amount
      WHERE l.used <= p_cap - p_amount;

@@ -36,6 +36,7 @@ func redact(groups []string, a slog.Attr) slog.Attr {
 			return slog.String(a.Key, redacted)
 		}
 		return a
+	default: // text, and values of any other type
 	}
 	if level, ok := a.Value.Any().(slog.Level); ok {
 		return slog.String(a.Key, level.String())
