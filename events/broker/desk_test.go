@@ -1,7 +1,6 @@
 package broker_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -18,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 // desk is a database with consumers that answer what an event's subject says,
@@ -25,29 +25,12 @@ import (
 type desk struct {
 	*pg.DB
 	ring *keys.Ring
-	log  *lines
+	log  *bank.Log
 
 	mu     sync.Mutex
 	given  map[string]int // "consumer subject" to deliveries
 	events map[string]cloudevents.Event
 	answer func(consumer, subject string) (status int, err error)
-}
-
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func newDesk(t *testing.T, answer func(consumer, subject string) (int, error)) *desk {
@@ -57,7 +40,7 @@ func newDesk(t *testing.T, answer func(consumer, subject string) (int, error)) *
 		t.Fatal(err)
 	}
 	return &desk{
-		DB: pgtest.New(t), ring: ring, log: &lines{}, given: map[string]int{}, events: map[string]cloudevents.Event{}, answer: answer,
+		DB: pgtest.New(t), ring: ring, log: &bank.Log{}, given: map[string]int{}, events: map[string]cloudevents.Event{}, answer: answer,
 	}
 }
 

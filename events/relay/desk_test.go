@@ -1,7 +1,6 @@
 package relay_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 // desk is a database with an outbox, whose name and address matter to tests
@@ -26,24 +26,7 @@ type desk struct {
 	*pg.DB
 	url  string
 	ring *keys.Ring
-	log  *lines
-}
-
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log  *bank.Log
 }
 
 func newDesk(t *testing.T) desk {
@@ -53,7 +36,7 @@ func newDesk(t *testing.T) desk {
 		t.Fatal(err)
 	}
 	db, url := pgtest.NewURL(t)
-	return desk{db, url, ring, &lines{}}
+	return desk{db, url, ring, &bank.Log{}}
 }
 
 type event = cloudevents.Event

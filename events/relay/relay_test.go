@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 // What an operation emitted is what the sink is given.
@@ -182,7 +183,7 @@ func TestRunTriesAgain(t *testing.T) {
 // A relay without a database tells so, goes on trying, and ends when told to.
 func TestRunWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &bank.Log{}
 	r := desk{DB: pgtest.Broken(t), log: log}.relay(&sink{})
 	stop := run(t, r)
 	deadline := time.Now().Add(20 * time.Second)

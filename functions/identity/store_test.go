@@ -10,18 +10,8 @@ import (
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	conn, err := pgtest.New(t).Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	for _, sql := range []string{
-		sqlLoginCharge, sqlLoginForgive, sqlCredential, sqlLoggedIn, sqlDevice, sqlApplicant, sqlRegister, sqlCustomer,
-	} {
-		if _, err := conn.Conn().Prepare(t.Context(), sql, sql); err != nil {
-			t.Errorf("%s\n%v", sql, err)
-		}
-	}
+	pgtest.Prepares(t,
+		sqlLoginCharge, sqlLoginForgive, sqlCredential, sqlLoggedIn, sqlDevice, sqlApplicant, sqlRegister, sqlCustomer)
 }
 
 // An unknown number must cost what a known one does: the password that stands in

@@ -8,14 +8,5 @@ import (
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	conn, err := pgtest.New(t).Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	for _, sql := range []string{sqlLookup, sqlRecord} {
-		if _, err := conn.Conn().Prepare(t.Context(), sql, sql); err != nil {
-			t.Errorf("%s\n%v", sql, err)
-		}
-	}
+	pgtest.Prepares(t, sqlLookup, sqlRecord)
 }

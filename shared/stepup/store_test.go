@@ -8,16 +8,6 @@ import (
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	conn, err := pgtest.New(t).Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	for _, sql := range []string{
-		sqlIntentInsert, sqlIntentLoad, sqlOTPCharge, sqlPasswordCharge, sqlPasswordForgive, sqlIntentCancelAll,
-	} {
-		if _, err := conn.Conn().Prepare(t.Context(), sql, sql); err != nil {
-			t.Errorf("%s\n%v", sql, err)
-		}
-	}
+	pgtest.Prepares(t,
+		sqlIntentInsert, sqlIntentLoad, sqlOTPCharge, sqlPasswordCharge, sqlPasswordForgive, sqlIntentCancelAll)
 }

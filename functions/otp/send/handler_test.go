@@ -265,16 +265,7 @@ func TestMalformedRequests(t *testing.T) {
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	conn, err := pgtest.New(t).Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	for _, sql := range send.Statements {
-		if _, err := conn.Conn().Prepare(t.Context(), sql, sql); err != nil {
-			t.Errorf("%s\n%v", sql, err)
-		}
-	}
+	pgtest.Prepares(t, send.Statements...)
 }
 
 func TestDatabaseDown(t *testing.T) {

@@ -4,9 +4,9 @@
 //	POST /function/transfer-prepare   session
 //
 // Everything is checked here: both accounts, the payee's name, funds, the caps
-// of the factors at hand, the day's limit, risk. Nothing moves yet. The payee is named either by
-// account number and name, or by the id of an own account. Amounts are whole
-// fen. Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH,
+// of the factors at hand, the day's limit, risk. Nothing moves yet. The payee is
+// named either by account number and name, or by the id of an own account.
+// Amounts are whole fen. Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH,
 // ACCOUNT_SAME, ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, AMOUNT_INVALID,
 // STEPUP_STRONGER, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
