@@ -159,14 +159,16 @@ func (c *Client) callOnce(ctx context.Context, function, key string, request *re
 	}
 }
 
-// repeatable reports an outcome that is unknown or passing.
+// repeatable reports an outcome that is unknown or passing. A number that the bank
+// has seen is unknown: the network may have sent the frame twice, or many calls at
+// once have overtaken this one.
 func repeatable(err error) bool {
 	var p *Problem
 	if !errors.As(err, &p) {
 		return !errors.Is(err, ErrBank) // the network's
 	}
 	return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests ||
-		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout || p.Code == "REQUEST_IN_PROGRESS"
+		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout || p.Code == "REQUEST_IN_PROGRESS" || p.Code == "FRAME_REPLAYED"
 }
 
 func (c *Client) pause(err error, try int) time.Duration {

@@ -43,6 +43,7 @@ var outcomes = map[string]struct {
 	"sealed 503":      {sealed(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE"), true},
 	"sealed 429":      {sealed(http.StatusTooManyRequests, "RATE_LIMITED"), true},
 	"still at work":   {sealed(http.StatusConflict, "REQUEST_IN_PROGRESS"), true},
+	"seen already":    {sealed(http.StatusConflict, "FRAME_REPLAYED"), true},
 	"another key":     {sealed(http.StatusConflict, "IDEMPOTENCY_KEY_REUSED"), false},
 	"refused":         {sealed(http.StatusUnprocessableEntity, "FUNDS_INSUFFICIENT"), false},
 	"not logged in":   {sealed(http.StatusUnauthorized, "SESSION_REQUIRED"), false},

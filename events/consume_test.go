@@ -96,14 +96,7 @@ func TestAClaimIsOfItsTransaction(t *testing.T) {
 			t.Error("seen before its effect")
 		}
 		go func() { second <- take(t, db, consumer, events.Source, "1", nil) }()
-		for waiting := 0; waiting == 0; {
-			err := db.Pool().QueryRow(ctx, `
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
-			if err != nil {
-				t.Error(err)
-				return err
-			}
-		}
+		pgtest.AwaitLock(t, db)
 		return failure
 	})
 	if !errors.Is(err, failure) {

@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
@@ -184,6 +185,33 @@ func TestAFailedRunKeepsNoRecord(t *testing.T) {
 	phone.Call(t, f, "key", note{"a"}).Want(t, "")
 	if n := effects(t, b, "a"); n != 1 {
 		t.Errorf("%d effects", n)
+	}
+}
+
+// A twin that commits while the bank looks what there is gives its answer, and not
+// the news that the intent is used up.
+func TestATwinThatCommitsDuringTheLookUp(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-013")
+	b := bank.New(t)
+	open := gate(2)
+	u := newUser(t, b, everythingAfter("test-everything", open))
+	request := u.order(t)
+	replies := make(chan bank.Reply)
+	go func() { replies <- u.call(t, request) }()
+	must(t, open(t.Context())) // the first is past its look-up
+	hold, err := b.Host.DB.Pool().Begin(t.Context())
+	must(t, err)
+	_, err = hold.Exec(t.Context(), "LOCK TABLE device")
+	must(t, err)
+	go func() { replies <- u.call(t, request) }()
+	pgtest.AwaitLock(t, b.Host.DB)
+	first := <-replies
+	must(t, hold.Rollback(t.Context()))
+	second := <-replies
+	first.Want(t, "")
+	if second.Want(t, ""); string(second.Body) != string(first.Body) {
+		t.Errorf("twins got %s and %s", first.Body, second.Body)
 	}
 }
 

@@ -195,15 +195,17 @@ func (c *call) substance() ([]byte, error) {
 // step-up must hold, risk must agree.
 func (c *call) preflight(ctx context.Context) error {
 	var batch pgx.Batch
-	var repeated *idem.Stored
-	if c.ticket != nil {
-		idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { repeated = &found })
-	}
 	grade := risk.GradeNormal
 	if c.spec.Risk != risk.None {
 		batch.Queue(sqlCustomerGrade, c.caller.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&grade) })
 	}
 	c.check = c.stepUp(&batch)
+	// Last: each statement sees what has committed when it begins, so whoever found
+	// the intent consumed by a twin also finds the twin's record.
+	var repeated *idem.Stored
+	if c.ticket != nil {
+		idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { repeated = &found })
+	}
 	if batch.Len() == 0 {
 		return nil
 	}

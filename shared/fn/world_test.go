@@ -68,9 +68,15 @@ type receipt struct {
 // everything is a function with all of a policy turned on. Its operation trusts
 // the runtime blindly: a guard that is missing shows.
 func everything(name string) fn.Function {
+	return everythingAfter(name, func(context.Context) error { return nil })
+}
+
+// everythingAfter waits before it commits.
+func everythingAfter(name string, wait func(context.Context) error) fn.Function {
 	return declare(name, func(s *fn.Spec) {
 		s.Audience, s.Idempotent, s.StepUp = fn.Customer, true, stepup.FromIntent
 		s.Rate, s.Risk, s.Audit = fn.RateSend, risk.SceneTransfer, fn.AuditMoney
+		s.Timeout = patience
 		s.Refusals = []*bankerr.Error{bankerr.ErrNotFound}
 	}, func(ctx context.Context, host *fn.Host, request order) (receipt, error) {
 		reply := receipt{ID: uuid.NewString(), Note: request.Note}
@@ -82,6 +88,9 @@ func everything(name string) fn.Function {
 			proof.Consume(&unit)
 		}
 		if err := effect(ctx, &unit, request.IntentID.String()); err != nil {
+			return receipt{}, err
+		}
+		if err := wait(ctx); err != nil {
 			return receipt{}, err
 		}
 		return reply, host.DB.Commit(ctx, &unit)

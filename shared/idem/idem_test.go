@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -219,7 +218,7 @@ INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $
 		}
 		twin := make(chan error, 1)
 		go func() { twin <- d.Commit(t.Context(), unit(asked, []byte("twin"), "twin")) }()
-		d.untilOneWaits(t)
+		pgtest.AwaitLock(t, d.DB)
 		d.wantNone(t, tt.name+", still at work", asked)
 		if err := tt.end(first, t.Context()); err != nil {
 			t.Fatal(err)
@@ -230,30 +229,6 @@ INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $
 		d.wantReply(t, tt.name, asked, []byte(tt.reply))
 		if n := d.effects(t); (n == 1) != (tt.want == nil) {
 			t.Errorf("%s: the twin had %d effects", tt.name, n)
-		}
-	}
-}
-
-// untilOneWaits returns once a connection waits for a lock.
-func (d desk) untilOneWaits(t *testing.T) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(time.Minute)
-	for {
-		var waiting int
-		err := d.Pool().QueryRow(t.Context(), `
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if waiting == 1 {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("the twin did not wait")
 		}
 	}
 }
