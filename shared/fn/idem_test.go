@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/idem"
@@ -194,20 +195,39 @@ func TestATwinThatCommitsDuringTheLookUp(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013")
 	b := bank.New(t)
-	open := gate(2)
-	u := newUser(t, b, everythingAfter("test-everything", open))
-	request := u.order(t)
+	arrived, proceed := make(chan struct{}), make(chan struct{})
+	u := newUser(t, b, everythingAfter("test-everything", func(context.Context) error {
+		close(arrived)
+		<-proceed
+		return nil
+	}))
+	request, foreign := u.order(t), u.order(t)
+
+	// One connection is left, and a call that meets nothing prepares the statements
+	// on it: else the second would wait before all of them, and not between.
+	held := make([]*pgxpool.Conn, b.Host.DB.Pool().Config().MaxConns-1)
+	for i := range held {
+		var err error
+		held[i], err = b.Host.DB.Pool().Acquire(t.Context())
+		must(t, err)
+		defer held[i].Release()
+	}
+	foreign.IntentID = uuid.New()
+	u.call(t, foreign).Want(t, "OBJECT_NOT_FOUND")
+
 	replies := make(chan bank.Reply)
 	go func() { replies <- u.call(t, request) }()
-	must(t, open(t.Context())) // the first is past its look-up
-	hold, err := b.Host.DB.Pool().Begin(t.Context())
+	<-arrived
+	lock, err := held[0].Begin(t.Context())
 	must(t, err)
-	_, err = hold.Exec(t.Context(), "LOCK TABLE device")
+	_, err = lock.Exec(t.Context(), "LOCK TABLE device")
 	must(t, err)
 	go func() { replies <- u.call(t, request) }()
+	held[1].Release()
 	pgtest.AwaitLock(t, b.Host.DB)
+	close(proceed)
 	first := <-replies
-	must(t, hold.Rollback(t.Context()))
+	must(t, lock.Rollback(t.Context()))
 	second := <-replies
 	first.Want(t, "")
 	if second.Want(t, ""); string(second.Body) != string(first.Body) {
