@@ -168,7 +168,8 @@ func repeatable(err error) bool {
 		return !errors.Is(err, ErrBank) // the network's
 	}
 	return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests ||
-		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout || p.Code == "REQUEST_IN_PROGRESS" || p.Code == "FRAME_REPLAYED"
+		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout ||
+		p.Code == "REQUEST_IN_PROGRESS" || p.Code == "FRAME_REPLAYED"
 }
 
 func (c *Client) pause(err error, try int) time.Duration {

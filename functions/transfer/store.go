@@ -33,6 +33,11 @@ SELECT EXISTS (SELECT 1 FROM transfer WHERE customer_id = $1 AND credit_id = $2)
 INSERT INTO transfer (id, customer_id, intent_id, debit_id, credit_id, amount, detail_ct, posted_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
+	sqlTransferInsertRows = `-- transfer.insert.rows
+INSERT INTO transfer (id, customer_id, intent_id, debit_id, credit_id, amount, detail_ct, posted_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bytea[],
+                     $8::timestamptz[]) ORDER BY 1`
+
 	sqlTransferGet = `-- transfer.get
 SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer WHERE id = $1 AND customer_id = $2`
 
@@ -122,7 +127,7 @@ func (s *Store) Insert(unit *pg.Unit, o Order) error {
 	if err != nil {
 		return fmt.Errorf("seal order detail: %w", err)
 	}
-	unit.Add(pg.Statement{SQL: sqlTransferInsert, Args: []any{
+	unit.Add(pg.Statement{SQL: sqlTransferInsert, Rows: sqlTransferInsertRows, Args: []any{
 		o.ID, o.CustomerID, o.IntentID, o.Plan.DebitID, o.Plan.CreditID, o.Plan.Amount, sealed, o.PostedAt,
 	}})
 	return nil

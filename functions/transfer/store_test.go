@@ -8,5 +8,6 @@ import (
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	pgtest.Prepares(t, sqlPartyOwn, sqlPartyByNumber, sqlPayeeKnown, sqlTransferInsert, sqlTransferGet, sqlTransferList)
+	pgtest.Prepares(t, sqlPartyOwn, sqlPartyByNumber, sqlPayeeKnown, sqlTransferInsert, sqlTransferInsertRows,
+		sqlTransferGet, sqlTransferList)
 }

@@ -209,8 +209,8 @@ func (c *call) preflight(ctx context.Context) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	if err := c.host.DB.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return pg.Refusal(fmt.Errorf("preflight: %w", err))
+	if err := c.host.DB.Ask(ctx, &batch); err != nil {
+		return fmt.Errorf("preflight: %w", err)
 	}
 	if repeated != nil {
 		var err error

@@ -44,6 +44,10 @@ SELECT body_hash, reply FROM idempotency WHERE caller = $1 AND operation = $2 AN
 
 	sqlRecord = `-- idempotency.record
 INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, $5)`
+
+	sqlRecordRows = `-- idempotency.record.rows
+INSERT INTO idempotency (caller, operation, key, body_hash, reply)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[]) ORDER BY 1, 2, 3`
 )
 
 // QueueLookup asks, in a batch with other reads, for the ticket's record; found
@@ -76,6 +80,7 @@ func (s Stored) Answer(t Ticket) ([]byte, error) {
 func Record(unit *pg.Unit, t Ticket, reply []byte) {
 	unit.Add(pg.Statement{
 		SQL:    sqlRecord,
+		Rows:   sqlRecordRows,
 		Args:   []any{t.Caller, t.Operation, t.Key, t.BodyHash, reply},
 		Refuse: map[string]error{"idempotency_key_unique": ErrRepeated},
 	})

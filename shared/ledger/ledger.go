@@ -59,19 +59,22 @@ type MAC func(parts ...[]byte) (sum []byte, keyID string)
 const (
 	post         = "ledger_post"
 	postInternal = "ledger_post_internal"
+
+	sqlPostRows = `-- ledger.post.rows
+SELECT ledger_post_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 )
 
 // Post adds the posting to a unit of work. It is the one way in which money
-// moves, and all of it travels in the unit: a committer that gathers units can
-// later post many of them in one commit.
+// moves, and all of it travels in the unit, alone or gathered with others'.
 func Post(u *pg.Unit, p Posting, mac MAC) {
 	sum, keyID := mac(p.figures()...)
-	call := post
+	call, rows := post, sqlPostRows
 	if p.Internal {
-		call = postInternal
+		call, rows = postInternal, ""
 	}
 	u.Add(pg.Statement{
 		Call: call,
+		Rows: rows,
 		Args: []any{
 			p.ID, p.Kind, p.Debit, p.Credit, p.Amount, p.BusinessDay, p.PostedAt, sum, keyID,
 			p.DebitSide.Counterparty, p.DebitSide.Summary, p.CreditSide.Counterparty, p.CreditSide.Summary,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/pgtest"
 )
 
@@ -165,32 +166,43 @@ func TestPostingsOfOneUnitStandOrFallTogether(t *testing.T) {
 }
 
 // Many transfers at once between few accounts, in opposite directions: each is
-// posted or finds too little money; no two ever wait for each other.
+// posted or finds too little money; no two ever wait for each other, whether the
+// accounts hold enough, so that transfers are gathered, or not.
 func TestOppositeTransfersAtOnce(t *testing.T) {
 	t.Parallel()
-	db, url := pgtest.NewURL(t)
-	b := newBooks(t)
-	b.db = db
-	b.bank = b.account(t, "internal")
-	accounts := []uuid.UUID{b.bank, b.funded(t, 500), b.funded(t, 500), b.funded(t, 500)}
-	var tasks sync.WaitGroup
-	for worker := range uint64(24) {
-		tasks.Go(func() {
-			random := rand.New(rand.NewPCG(worker, 7))
-			for range 25 {
-				pair := random.Perm(len(accounts))
-				err := b.post(accounts[pair[0]], accounts[pair[1]], money.Fen(1+random.Int64N(200)))
-				if err != nil && !errors.Is(err, ledger.ErrFundsInsufficient) {
-					t.Error(err)
+	for _, funds := range []money.Fen{500, 5_000_000} {
+		_, url := pgtest.NewURL(t)
+		// A circle is found at once, before a lock's time-out would end it.
+		db, err := pg.Open(t.Context(), pg.Config{URL: url + "&deadlock_timeout=5ms", MaxConns: 16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBooks(t)
+		b.db = db
+		b.bank = b.account(t, "internal")
+		accounts := []uuid.UUID{b.funded(t, funds), b.funded(t, funds), b.funded(t, funds), b.funded(t, funds)}
+		if funds == 500 {
+			accounts[0] = b.bank
+		}
+		var tasks sync.WaitGroup
+		for worker := range uint64(24) {
+			tasks.Go(func() {
+				random := rand.New(rand.NewPCG(worker, 7))
+				for range 25 {
+					pair := random.Perm(len(accounts))
+					err := b.post(accounts[pair[0]], accounts[pair[1]], money.Fen(1+random.Int64N(200)))
+					if err != nil && (funds > 500 || !errors.Is(err, ledger.ErrFundsInsufficient)) {
+						t.Error(err)
+					}
 				}
-			}
-		})
-	}
-	tasks.Wait()
-	b.sound(t)
-	b.db.Close() // so that the connections' statistics are written
-	if n := deadlocks(t, url); n != 0 {
-		t.Errorf("PostgreSQL broke %d deadlocks", n)
+			})
+		}
+		tasks.Wait()
+		b.sound(t)
+		b.db.Close() // so that the connections' statistics are written
+		if n := deadlocks(t, url); n != 0 {
+			t.Errorf("PostgreSQL broke %d deadlocks", n)
+		}
 	}
 }
 

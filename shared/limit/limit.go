@@ -26,6 +26,11 @@ SELECT p.value, p.valid_from::text,
        coalesce((SELECT used FROM limit_use WHERE customer_id = $3 AND kind = $4 AND business_day = $2), 0)
   FROM policy p WHERE p.name = $1 AND p.valid_from <= $2 ORDER BY p.valid_from DESC LIMIT 1`
 
+const sqlUseRows = `-- limit.use.rows
+SELECT limit_use(customer, kind, day, amount, cap)
+  FROM (SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::bigint[], $5::bigint[])
+                   AS used (customer, kind, day, amount, cap) ORDER BY 1, 2, 3) AS used`
+
 // Standing is where a customer stands with a kind of limit on a day.
 type Standing struct {
 	Cap     money.Fen // the policy's figure in force that day
@@ -49,7 +54,7 @@ func Look(ctx context.Context, db *pg.DB, customer uuid.UUID, kind string, day t
 // Use adds to the unit of work the use of amount, at most cap in all that day.
 func Use(u *pg.Unit, customer uuid.UUID, kind string, day time.Time, amount, most money.Fen) {
 	u.Add(pg.Statement{
-		Call: "limit_use", Args: []any{customer, kind, day, amount, most},
+		Call: "limit_use", Rows: sqlUseRows, Args: []any{customer, kind, day, amount, most},
 		Refuse: map[string]error{ErrExceeded.Code(): ErrExceeded},
 	})
 }

@@ -16,6 +16,10 @@ import (
 const sqlOutboxInsert = `-- outbox.insert
 INSERT INTO outbox (id, type, subject, customerhash, data, traceparent) VALUES ($1, $2, $3, $4, $5, $6)`
 
+const sqlOutboxInsertRows = `-- outbox.insert.rows
+INSERT INTO outbox (id, type, subject, customerhash, data, traceparent)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[]) ORDER BY 1`
+
 // Event is what a unit of work tells the rest of the bank when it commits. Data
 // is marshalled to JSON and holds no personal data in clear.
 type Event struct {
@@ -33,7 +37,7 @@ func (u *Unit) Emit(ctx context.Context, e Event) error {
 		return err
 	}
 	u.events++
-	u.Add(Statement{SQL: sqlOutboxInsert, Args: args})
+	u.Add(Statement{SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Args: args})
 	return nil
 }
 

@@ -1,5 +1,6 @@
 // Package pg is the bank's way into PostgreSQL: a lazy pool, transactions that
-// retry what may be retried, and the unit of work that commits in one round trip.
+// retry what may be retried, and the unit of work that commits in one round trip,
+// together with those of other callers when many come at once.
 //
 // Refusals: SERVICE_UNAVAILABLE when the database can't be reached,
 // REQUEST_IN_PROGRESS when a lock is held too long. A DB is safe for concurrent
@@ -33,8 +34,10 @@ type Config struct {
 
 // DB is a pool of connections.
 type DB struct {
-	pool *pgxpool.Pool
-	wake *waker
+	pool  *pgxpool.Pool
+	wake  *waker
+	units gatherer[*Unit]
+	asks  gatherer[*pgx.Batch]
 }
 
 // Open prepares a pool; it connects when first used.
@@ -58,7 +61,10 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	return &DB{pool: pool, wake: newWaker(pool)}, nil //nolint:contextcheck // the waker outlives the call that opened
+	db := &DB{pool: pool, wake: newWaker(pool)} //nolint:contextcheck // the waker outlives the call that opened
+	db.units.do, db.units.goes = db.commitAll, (*Unit).sameShape
+	db.asks.do, db.asks.goes = db.askAll, func(_, _ *pgx.Batch) bool { return true }
+	return db, nil
 }
 
 // Pool gives reads their connections.

@@ -27,6 +27,13 @@ func retry(ctx context.Context, try func() error) error {
 	}
 }
 
+// leftNothing reports an error of a transaction that PostgreSQL has certainly
+// rolled back.
+func leftNothing(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && server.Code[:2] != "08" && server.Code[:2] != "57"
+}
+
 // retryable reports a transaction that lost against another and left nothing:
 // serialisation failure or deadlock.
 func retryable(err error) bool {

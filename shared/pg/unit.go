@@ -24,15 +24,19 @@ type Statement struct {
 	// Scan reads the one row that comes back; nil expects none. What Scan itself
 	// finds wrong comes after the commit and undoes nothing: refuse in SQL.
 	Scan func(row pgx.Row) error
+	// Rows is the same step for many units at once: SQL with an array for each of
+	// Args, which takes its locks in the order of their keys. Units are gathered if
+	// all of their statements have it.
+	Rows string
 	// Refuse names, by constraint or raised code, the error to answer with.
 	Refuse map[string]error
 }
 
 // Unit collects statements that become true together. Packages add their own
 // steps to it, and Commit sends all of them at once: PostgreSQL runs them as one
-// transaction within one network round trip. Units are values that describe all
-// of their work, so that a later committer can gather several into one commit.
-// The zero Unit is empty and ready.
+// transaction within one network round trip. A unit is a value that describes all
+// of its work, so that many of one shape can be committed together. The zero Unit
+// is empty and ready.
 type Unit struct {
 	statements []Statement
 	events     int
@@ -42,11 +46,17 @@ type Unit struct {
 func (u *Unit) Add(s Statement) { u.statements = append(u.statements, s) }
 
 // Commit makes the unit true, or nothing of it. The first statement to fail
-// decides the error. Serialisation failures and deadlocks are tried again. When
+// decides the error. When many come at once, units may share a transaction; one
+// that fails is then tried alone, and fails alone. Serialisation failures and deadlocks are tried again. When
 // ctx ends or the connection breaks while PostgreSQL is at work, the unit may have
 // become true all the same; an idempotency record in it tells who asks again.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
-	err := retry(ctx, func() error { return db.tryCommit(ctx, u) })
+	var err error
+	if u.gathers() {
+		err = db.units.enter(ctx, u)
+	} else {
+		err = retry(ctx, func() error { return db.tryCommit(ctx, u) })
+	}
 	if err == nil && u.events > 0 {
 		db.wake.poke()
 	}

@@ -51,7 +51,8 @@ type charge struct {
 }
 
 // Queue adds the check's statements to the batch. A try at a code or password
-// is charged here, before anything looks at the guess.
+// is charged here, before anything looks at the guess. A batch that was rolled
+// back may be sent again: what counts is what the last one read.
 func (c *Check) Queue(batch *pgx.Batch) {
 	id := c.Presentation.IntentID
 	c.loadErr = errNoIntent
@@ -77,6 +78,7 @@ func (c *Check) brings(f Factor) bool {
 }
 
 func (c *Check) scanOTP(row pgx.Row) error {
+	c.otp = nil
 	var found charge
 	err := row.Scan(&found.nonce, &found.binding, &found.issuedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -90,6 +92,7 @@ func (c *Check) scanOTP(row pgx.Row) error {
 }
 
 func (c *Check) scanPassword(row pgx.Row) error {
+	c.password, c.locked = nil, false
 	var stored string
 	err := row.Scan(&stored)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -240,6 +243,7 @@ func (e *Evidence) Consume(unit *pg.Unit) {
 	e.consumed = true
 	unit.Add(pg.Statement{
 		Call:   "intent_consume",
+		Rows:   sqlIntentConsumeRows,
 		Args:   []any{e.Intent.ID, e.Intent.CustomerID, e.now},
 		Refuse: map[string]error{ErrExpired.Code(): ErrExpired},
 	})

@@ -165,7 +165,7 @@ func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Check {
 func (d desk) charge(ctx context.Context, c *stepup.Check) error {
 	var batch pgx.Batch
 	c.Queue(&batch)
-	return d.db.Pool().SendBatch(ctx, &batch).Close()
+	return d.db.Ask(ctx, &batch)
 }
 
 func (d desk) verify(ctx context.Context, c *stepup.Check) (*stepup.Evidence, error) {

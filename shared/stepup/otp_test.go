@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -170,6 +172,28 @@ func TestTriesAreChargedFirst(t *testing.T) {
 	must(t, p.charge(t.Context(), p.check(in, p.code(t, in), p.password(t, tradePassword))))
 	if tries, failures := p.tries(t, in), p.failures(t); tries != 1 || failures != 1 {
 		t.Errorf("%d tries and %d failures stand, want 1 and 1", tries, failures)
+	}
+}
+
+// A charge that was rolled back is none: the batch that is sent again decides, and
+// it may find that no try is left.
+func TestTheLastBatchDecides(t *testing.T) {
+	t.Parallel()
+	for factor, use := range map[stepup.Factor]string{
+		stepup.SMSOTP:        "UPDATE otp_challenge SET tries = 5",
+		stepup.TradePassword: "UPDATE credential SET trade_locked_until = 'infinity'",
+	} {
+		p := newDesk(t).phone(t)
+		in := p.intent(t, only(factor))
+		c := p.check(in, p.right(t, in, factor))
+		var batch pgx.Batch
+		c.Queue(&batch)
+		must(t, p.db.Ask(t.Context(), &batch))
+		p.exec(t, use)
+		must(t, p.db.Ask(t.Context(), &batch))
+		if evidence, err := c.Verify(p.ring); err == nil {
+			t.Errorf("%s: %+v held", factor, evidence)
+		}
 	}
 }
 

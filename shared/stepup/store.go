@@ -49,6 +49,10 @@ RETURNING trade_password`
 	sqlPasswordForgive = `-- trade_password.forgive
 UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1`
 
+	sqlIntentConsumeRows = `-- intent.consume.rows
+SELECT intent_consume(id, customer, at)
+  FROM (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS intent (id, customer, at) ORDER BY 1) AS intent`
+
 	sqlIntentCancelAll = `-- intent.cancel_all
 UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 )
@@ -119,6 +123,7 @@ func (r *record) scan(row pgx.Row) error {
 	if err != nil {
 		return pg.Refusal(fmt.Errorf("load intent: %w", err))
 	}
+	r.Combinations = nil
 	for _, c := range combinations {
 		r.Combinations = append(r.Combinations, ParseCombination(c))
 	}
