@@ -52,15 +52,13 @@ type Config struct {
 	}
 }
 
-// OpenHost opens a process's host from its environment. Connections are lazy: no
-// network is touched. It fails when the crypto self-test fails (CRYPTO-005).
+// OpenHost opens a process's host from its environment. The first connections to the
+// stores are opened in the background, meanwhile; it does not fail for want of them.
+// It fails when the crypto self-test fails (CRYPTO-005).
 func OpenHost(ctx context.Context) (*Host, error) {
 	var config Config
 	if err := envconfig.Process("", &config); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	if err := sm.SelfTest(); err != nil {
-		return nil, fmt.Errorf("crypto self-test: %w", err)
 	}
 	db, err := pg.Open(ctx, config.DB)
 	if err != nil {
@@ -70,12 +68,17 @@ func OpenHost(ctx context.Context) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
+	options.MinIdleConns = max(1, options.MinIdleConns)
+	client := redis.NewClient(options)
+	if err := sm.SelfTest(); err != nil {
+		return nil, fmt.Errorf("crypto self-test: %w", err)
+	}
 	ring, err := keys.Open(ctx, config.Keys)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
 	host := &Host{
-		DB: db, Redis: redis.NewClient(options), Keys: ring, Risk: risk.Baseline{}, Clock: clock.System{},
+		DB: db, Redis: client, Keys: ring, Risk: risk.Baseline{}, Clock: clock.System{},
 		Log: NewLogger(os.Stderr), Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits,
 	}
 	host.Sessions, err = session.New(host.Redis, ring, host.Clock, config.Session)

@@ -24,7 +24,7 @@ func (db *DB) askAll(ctx context.Context, batches []*pgx.Batch) error {
 			all.Queue(q.SQL, q.Arguments...).Fn = q.Fn // a copy: pgx ties what it sends to the connection
 		}
 	}
-	if err := db.pool.SendBatch(ctx, &all).Close(); err != nil {
+	if err := db.Pool().SendBatch(ctx, &all).Close(); err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
 	return nil

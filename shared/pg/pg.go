@@ -1,4 +1,4 @@
-// Package pg is the bank's way into PostgreSQL: a lazy pool, transactions that
+// Package pg is the bank's way into PostgreSQL: a pool, transactions that
 // retry what may be retried, and the unit of work that commits in one round trip,
 // together with those of other callers when many come at once.
 //
@@ -38,9 +38,14 @@ type DB struct {
 	wake  *waker
 	units gatherer[*Unit]
 	asks  gatherer[*pgx.Batch]
+	// warm is closed once the first connection is there, or failed: who comes before
+	// would open a second instead of waiting for it.
+	warm chan struct{}
 }
 
-// Open prepares a pool; it connects when first used.
+// Open prepares a pool, and in the background opens its first connection, which a
+// process that starts for a call will need at once. It does not fail if there is no
+// database.
 func Open(ctx context.Context, config Config) (*DB, error) {
 	c, err := pgxpool.ParseConfig(config.URL)
 	if err != nil {
@@ -61,14 +66,25 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	db := &DB{pool: pool, wake: newWaker(pool)} //nolint:contextcheck // the waker outlives the call that opened
+	db := &DB{pool: pool, warm: make(chan struct{}), wake: newWaker(pool)} //nolint:contextcheck // the waker outlives the call that opened
 	db.units.do, db.units.goes = db.commitAll, (*Unit).sameShape
+	go db.connect(ctx)
 	db.asks.do, db.asks.goes = db.askAll, func(_, _ *pgx.Batch) bool { return true }
 	return db, nil
 }
 
+func (db *DB) connect(ctx context.Context) {
+	defer close(db.warm)
+	if conn, err := db.pool.Acquire(ctx); err == nil { // else the first call tells
+		conn.Release()
+	}
+}
+
 // Pool gives reads their connections.
-func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+func (db *DB) Pool() *pgxpool.Pool {
+	<-db.warm
+	return db.pool
+}
 
 // Close stops the waker and gives the connections back.
 func (db *DB) Close() {
@@ -84,7 +100,7 @@ func (db *DB) InTx(ctx context.Context, work func(ctx context.Context, tx pgx.Tx
 }
 
 func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx pgx.Tx) error) (err error) {
-	tx, err := db.pool.Begin(ctx)
+	tx, err := db.Pool().Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

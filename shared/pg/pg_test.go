@@ -309,3 +309,19 @@ func TestCloseTwice(t *testing.T) {
 		t.Fatal("Close does not end")
 	}
 }
+
+// The first call waits for the connection that Open has begun to make: two would
+// cost a process that starts for that call twice the work.
+func TestTheFirstCallUsesTheFirstConnection(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for n := range 5 {
+		first := d.with(t, "")
+		if err := first.Commit(t.Context(), unit(note(n, "a"))); err != nil {
+			t.Fatal(err)
+		}
+		if total := first.Pool().Stat().TotalConns(); total != 1 {
+			t.Errorf("%d connections, want 1", total)
+		}
+	}
+}

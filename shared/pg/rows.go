@@ -56,7 +56,7 @@ func (db *DB) commitAll(ctx context.Context, units []*Unit) error {
 		}
 		batch.Queue(s.Rows, columns...)
 	}
-	if err := db.pool.SendBatch(ctx, &batch).Close(); err != nil {
+	if err := db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("commit units: %w", err)
 	}
 	return nil

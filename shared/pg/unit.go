@@ -70,7 +70,7 @@ func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 		sql, args := s.text()
 		batch.Queue(sql, args...)
 	}
-	results := db.pool.SendBatch(ctx, &batch)
+	results := db.Pool().SendBatch(ctx, &batch)
 	for _, s := range steps {
 		if err := s.read(results); err != nil {
 			_ = results.Close() // says the same again

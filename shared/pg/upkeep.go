@@ -20,7 +20,7 @@ const (
 // to delete; each run commits, so that no lock is held long.
 func (db *DB) Trim(ctx context.Context, sql string) error {
 	for {
-		tag, err := db.pool.Exec(ctx, sql, trimBatch)
+		tag, err := db.Pool().Exec(ctx, sql, trimBatch)
 		if err != nil {
 			return Refusal(fmt.Errorf("trim: %w", err))
 		}
@@ -53,7 +53,7 @@ func (db *DB) Gauge(registry prometheus.Registerer, name, help, sql string) {
 		ctx, cancel := context.WithTimeout(context.Background(), gaugeWait)
 		defer cancel()
 		var value float64
-		if err := db.pool.QueryRow(ctx, sql).Scan(&value); err != nil {
+		if err := db.Pool().QueryRow(ctx, sql).Scan(&value); err != nil {
 			return math.NaN()
 		}
 		return value
