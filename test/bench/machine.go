@@ -93,8 +93,8 @@ func (m *machine) openStores(ctx context.Context, o options) error {
 
 func (m *machine) keysFile() string { return filepath.Join(m.dir, "keys.json") }
 
-// startRedis runs the machine's Redis, or this program again as one in memory, so
-// that its work never counts as the load generator's.
+// startRedis runs the machine's Redis or, if it has none, one in memory, whose work
+// can't be told from the load generator's.
 func (m *machine) startRedis(ctx context.Context) error {
 	port, err := freePort(ctx)
 	if err != nil {

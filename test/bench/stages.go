@@ -27,6 +27,8 @@ var stageOf = []struct{ function, stage string }{
 	{"shared/fn.(*call).decodeRequest", "decode"},
 	{"shared/stepup.(*Check).Verify", "preflight: verify proofs"},
 	{"shared/fn.(*call).preflight", "preflight: PostgreSQL"},
+	{"shared/pg.(*DB).commitAll", "operation: PostgreSQL"},
+	{"shared/pg.(*DB).askAll", "preflight: PostgreSQL"},
 	{"shared/pg.(*DB).Commit", "operation: PostgreSQL"},
 	{"shared/fn.(*call).operate", "operation: rules, seals, MACs"},
 	{"shared/fn.(*call).guardReply", "mask"},
@@ -41,7 +43,7 @@ var stageOf = []struct{ function, stage string }{
 // scheduler that belongs to nobody in particular is its own line.
 func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UUID) error {
 	for name, value := range map[string]string{
-		"DATABASE_URL": m.postgres.URL("bank"), "DATABASE_MAX_CONNS": "32", "REDIS_URL": m.redisURL,
+		"DATABASE_URL": m.postgres.URL("bank"), "DATABASE_MAX_CONNS": "16", "REDIS_URL": m.redisURL,
 		"KEYS_FILE": m.keysFile(), "FN_RATE_SCALE": "1000000",
 	} {
 		if err := os.Setenv(name, value); err != nil {
