@@ -171,7 +171,8 @@ func TestPostingsOfOneUnitStandOrFallTogether(t *testing.T) {
 func TestOppositeTransfersAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, funds := range []money.Fen{500, 5_000_000} {
-		_, url := pgtest.NewURL(t)
+		plain, url := pgtest.NewURL(t)
+		plain.Close()
 		// A circle is found at once, before a lock's time-out would end it.
 		db, err := pg.Open(t.Context(), pg.Config{URL: url + "&deadlock_timeout=5ms", MaxConns: 16})
 		if err != nil {
