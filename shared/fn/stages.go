@@ -296,8 +296,8 @@ func (c *call) answerRace(ctx context.Context) error {
 	var batch pgx.Batch
 	var twin *idem.Stored
 	idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { twin = &found })
-	if err := c.host.DB.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return pg.Refusal(fmt.Errorf("look up the twin: %w", err))
+	if err := c.host.DB.Ask(ctx, &batch); err != nil {
+		return fmt.Errorf("look up the twin: %w", err)
 	}
 	if twin == nil {
 		return pg.ErrBusy

@@ -63,6 +63,15 @@ func heldCommits(t *testing.T) held {
 	return newHeld(t, func(ctx context.Context, d desk, id int) error { return d.Commit(ctx, unit(rows(id, "busy"))) })
 }
 
+func heldQuestions(t *testing.T) held {
+	t.Helper()
+	return newHeld(t, func(ctx context.Context, d desk, id int) error {
+		var batch pgx.Batch
+		batch.Queue("INSERT INTO note VALUES ($1, 'busy')", id)
+		return d.Ask(ctx, &batch)
+	})
+}
+
 // atOnce does something many times at once and returns the results.
 func atOnce(many int, do func(i int) error) []error {
 	results := make([]error, many)
@@ -270,11 +279,7 @@ func ask(read func(sql string, args ...any) *pgx.QueuedQuery, id int, into *int)
 // Everybody reads their own answer, and who asks nonsense spoils nobody else's.
 func TestManyAskAtOnce(t *testing.T) {
 	t.Parallel()
-	d := newHeld(t, func(ctx context.Context, d desk, id int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'busy')", id)
-		return d.Ask(ctx, &batch)
-	})
+	d := heldQuestions(t)
 	const many = 100
 	var answers [many][2]int
 	results := atOnce(many, func(i int) error {
@@ -299,11 +304,7 @@ func TestManyAskAtOnce(t *testing.T) {
 
 func TestLeavingWhileAsking(t *testing.T) {
 	t.Parallel()
-	d := newHeld(t, func(ctx context.Context, d desk, id int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'busy')", id)
-		return d.Ask(ctx, &batch)
-	})
+	d := heldQuestions(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
 	answer := 0
