@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 func must(t testing.TB, err error) {
@@ -31,6 +32,7 @@ func newRing(t testing.TB) *keys.Ring {
 
 func TestCodesOfTheStandard(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "OTP-005")
 	file, err := os.Open("testdata/gmt0021-sm3.csv")
 	must(t, err)
 	defer file.Close()
@@ -52,10 +54,16 @@ func TestCodesOfTheStandard(t *testing.T) {
 	}
 }
 
-func TestCodesAreSixDigits(t *testing.T) {
+// The length is no setting; a smaller one would not build.
+const _ = uint(otp.Digits - 6)
+
+func TestCodesAreSixRandomDigits(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "OTP-003")
+	const sample = 20_000
+	var count [otp.Digits][10]float64
 	ring, leading, seen := newRing(t), 0, map[string]bool{}
-	for range 2000 {
+	for range sample {
 		code := otp.Compute(ring, otp.NewNonce(), []byte("binding"), issued)
 		if len(code) != otp.Digits || strings.Trim(code, "0123456789") != "" {
 			t.Fatalf("code %q", code)
@@ -64,12 +72,25 @@ func TestCodesAreSixDigits(t *testing.T) {
 			leading++
 		}
 		seen[code] = true
+		for place, digit := range code {
+			count[place][digit-'0']++
+		}
 	}
 	if leading == 0 {
-		t.Error("of 2000 codes none has a leading zero")
+		t.Error("no code has a leading zero")
 	}
-	if len(seen) < 1980 { // two of 2000 collide about twice
-		t.Errorf("of 2000 codes %d are different", len(seen))
+	if len(seen) < sample*98/100 { // about 200 of them are drawn twice
+		t.Errorf("%d of %d codes are different", len(seen), sample)
+	}
+	for place, digits := range count {
+		const each, never = sample / 10, 70.0 // chi-square with nine degrees of freedom: less than once in 10^11 runs
+		deviation := 0.0
+		for _, n := range digits {
+			deviation += (n - each) * (n - each) / each
+		}
+		if deviation > never {
+			t.Errorf("digits at %d are not uniform: %v", place, digits)
+		}
 	}
 }
 

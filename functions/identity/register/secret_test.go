@@ -100,7 +100,7 @@ func (w town) cached(t *testing.T) string {
 // keeps, and all that went over the wire, is searched.
 func TestNothingPersonalRestsInClear(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "PWD-017")
+	req.Covers(t, "PWD-017", "OTP-005")
 	w := newTown(t)
 	var wire, replies strings.Builder
 	call := func(f fn.Function, key string, request any, want string) {
@@ -150,7 +150,7 @@ func TestNothingPersonalRestsInClear(t *testing.T) {
 		for name, secret := range map[string]string{
 			"name": w.wang.Name, "phone": w.wang.Phone, "identity number": w.wang.IDNo, "card": w.wang.Accounts[0].No,
 			"login password": bank.LoginPassword, "trade password": bank.TradePassword, "card password": bank.CardPassword,
-			"wrong password": "not-it-2026",
+			"wrong password": "not-it-2026", "code to sign up": code, "code to log in": try.OTP,
 		} {
 			if at := strings.Index(text, secret); at >= 0 {
 				t.Errorf("the %s shows the %s: …%q…", place, name, text[max(0, at-60):min(len(text), at+60)])

@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/get"
+	transfers "github.com/tidebank/tidebank/functions/transfer/list"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
@@ -264,35 +265,41 @@ func TestDatabaseDown(t *testing.T) {
 }
 
 // pay carries out a real transfer of 1,234.56 to the payee, whose number stands
-// in the memo, and returns its receipt as shown.
-func (w town) pay(t *testing.T, phone *bank.Device) bank.Reply {
+// in the memo, and returns all that is shown about it, before and after.
+func (w town) pay(t *testing.T, phone *bank.Device) map[string]bank.Reply {
 	t.Helper()
 	phone.LoginAs(t, w.payer)
-	var intent prepare.Response
-	phone.Call(t, prepare.Function, "", map[string]any{
+	order := map[string]any{
 		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": w.payee.Name,
 		"amount_fen": 1_234_56, "memo": "电话 " + w.payee.Phone,
-	}).Into(t, &intent)
+	}
+	shown := map[string]bank.Reply{"prepared order": phone.Call(t, prepare.Function, "", order)}
+	var intent prepare.Response
+	shown["prepared order"].Into(t, &intent)
 	signature, err := sm.Sign(phone.Key, []byte(intent.Text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var view transfer.View
-	phone.Call(t, confirm.Function, uuid.NewString(), stepup.Presentation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
+	proven := stepup.Presentation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
 		{Factor: stepup.DeviceKey, Signature: signature},
 		{Factor: stepup.TradePassword, Password: phone.Password(t, bank.TradePassword)},
-	}}).Into(t, &view)
-	return phone.Call(t, get.Function, "", map[string]any{"transfer_id": view.TransferID})
+	}}
+	shown["answer"] = phone.Call(t, confirm.Function, uuid.NewString(), proven)
+	var view transfer.View
+	shown["answer"].Into(t, &view)
+	shown["receipt"] = phone.Call(t, get.Function, "", map[string]any{"transfer_id": view.TransferID})
+	shown["list"] = phone.Call(t, transfers.Function, "", map[string]any{})
+	return shown
 }
 
 // One transfer, and everything that the bank writes about it to either side. The
 // bank keeps no address and no e-mail of its customers.
 func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "MASK-006")
+	req.Covers(t, "MASK-005", "MASK-006")
 	w := newTown(t)
 	payers, payees := w.Device(t, "phone-of-wang"), w.Device(t, "phone-of-li")
-	written := map[string]bank.Reply{"receipt": w.pay(t, payers)}
+	written := w.pay(t, payers)
 	posted := w.Outbox(t, events.TypeTransferPosted)
 	if len(posted) != 1 {
 		t.Fatalf("%d transfers told of, want 1", len(posted))
@@ -325,6 +332,14 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 				}
 			}
 		}
+	}
+	// Who knows a number, and guesses at the name, is not told it.
+	guess := payers.Call(t, prepare.Function, "", map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": "李三",
+		"amount_fen": 1_00,
+	})
+	if guess.Code == "" || strings.Contains(string(guess.Body), "四") {
+		t.Errorf("a guess at the payee's name: %s", guess.Body)
 	}
 	// Nor does the event, which others hear too.
 	var told map[string]any

@@ -333,6 +333,30 @@ func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	w.sound(t)
 }
 
+// Between own accounts one fresh factor is enough, but not for a large amount.
+func TestLargeTransfersTakeTwoFactors(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-006")
+	w := newTown(t, 1_000_000_00)
+	for _, tt := range []struct {
+		amount money.Fen
+		alone  string
+	}{{stepup.CapToOthers, ""}, {stepup.CapToOthers + 1, "STEPUP_STRONGER"}} {
+		var in prepare.Response
+		w.phone.Call(t, prepare.Function, "", map[string]any{
+			"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": tt.amount,
+		}).Into(t, &in)
+		key := fmt.Sprint("large ", tt.amount)
+		signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
+		w.phone.Call(t, confirm.Function, key, presentation(in.IntentID, signed)).Want(t, tt.alone)
+		w.phone.Call(t, confirm.Function, key, w.proofs(t, in)).Want(t, "")
+	}
+	if got := w.balance(t, w.payer.AccountIDs[1]); got != 2*stepup.CapToOthers+1 {
+		t.Errorf("%s arrived", got.Yuan())
+	}
+	w.sound(t)
+}
+
 func TestConcurrentTwinsPostOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013", "XFER-001")
