@@ -39,8 +39,8 @@ var stageOf = []struct{ function, stage string }{
 }
 
 // stages says where a confirm's CPU time goes inside the function's process, by
-// a profile of the same code served here. Time of the garbage collector and
-// scheduler that belongs to nobody in particular is its own line.
+// a profile of the same code served here. The garbage collector's and scheduler's
+// own time is left out, since the load generator's is among it.
 func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UUID) error {
 	for name, value := range map[string]string{
 		"DATABASE_URL": m.postgres.URL("bank"), "DATABASE_MAX_CONNS": "16", "REDIS_URL": m.redisURL,
@@ -78,8 +78,8 @@ func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UU
 	return nil
 }
 
-// profiled makes a chunk of confirms under the profiler. Preparing them runs
-// under it too, but on no stack of the server.
+// profiled makes a chunk of confirms under the profiler. Preparing them runs under
+// it too, and is left out by its stacks.
 func (l *load) profiled(ctx context.Context, spent map[string]time.Duration) error {
 	var raw bytes.Buffer
 	if err := pprof.StartCPUProfile(&raw); err != nil {
@@ -106,6 +106,9 @@ func stageOfSample(sample *profile.Sample) string {
 	var stack []string
 	for _, location := range sample.Location {
 		for _, line := range location.Line {
+			if strings.HasPrefix(line.Function.Name, "main.") {
+				return "" // the load generator, and what it prepares
+			}
 			stack = append(stack, line.Function.Name)
 		}
 	}
@@ -116,7 +119,7 @@ func stageOfSample(sample *profile.Sample) string {
 			}
 		}
 	}
-	return "" // the load generator, and the runtime's own goroutines
+	return "" // the runtime's own goroutines
 }
 
 func printStages(spent map[string]time.Duration, calls int) {
