@@ -102,7 +102,7 @@ func TestOneCodeLogsInOnce(t *testing.T) {
 	}
 	w.exec(t, "DELETE FROM login_attempt")
 
-	requests := make([]login.Request, 50)
+	requests := make([]login.Request, 12)
 	for i := range requests {
 		requests[i] = w.solved(t, w.phone, right)
 	}
