@@ -81,6 +81,7 @@ func OpenHost(ctx context.Context) (*Host, error) {
 		DB: db, Redis: client, Keys: ring, Risk: risk.Baseline{}, Clock: clock.System{},
 		Log: NewLogger(os.Stderr), Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits,
 	}
+	db.Observe(host.Metrics.Registry)
 	host.Sessions, err = session.New(host.Redis, ring, host.Clock, config.Session)
 	if err != nil {
 		return nil, fmt.Errorf("sessions: %w", err)

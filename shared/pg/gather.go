@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Under load a round trip and a commit cost more than what they carry. So a few
@@ -26,6 +28,9 @@ type gatherer[T any] struct {
 	do   func(context.Context, []T) error
 	goes func(a, b T) bool // whether they can go together
 
+	size   prometheus.Histogram
+	undone prometheus.Counter
+
 	mu      sync.Mutex
 	busy    int // workers
 	waiting []*entrant[T]
@@ -35,6 +40,10 @@ type gatherer[T any] struct {
 type entrant[T any] struct {
 	work T
 	done chan error // holds the one result
+}
+
+func newGatherer[T any](work string, do func(context.Context, []T) error, goes func(a, b T) bool) *gatherer[T] {
+	return &gatherer[T]{do: do, goes: goes, size: groupSizes(work), undone: groupsUndone(work)}
 }
 
 // enter returns when the work is done, alone or with others'. A caller whose ctx
@@ -71,6 +80,7 @@ func (g *gatherer[T]) enter(ctx context.Context, work T) error {
 
 // alone is tried again when PostgreSQL gave it up for others.
 func (g *gatherer[T]) alone(ctx context.Context, work T) error {
+	g.size.Observe(1)
 	return retry(ctx, func() error { return g.do(ctx, []T{work}) })
 }
 
@@ -131,12 +141,14 @@ func (g *gatherer[T]) together(group []*entrant[T]) {
 		for i, e := range group {
 			work[i] = e.work
 		}
+		g.size.Observe(float64(len(group)))
 		if err := g.do(ctx, work); !leftNothing(err) {
 			for _, e := range group {
 				e.done <- Refusal(err)
 			}
 			return
 		}
+		g.undone.Inc()
 	}
 	var each sync.WaitGroup
 	for _, e := range group {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -108,6 +109,29 @@ func TestManyAtOnceCommitTogether(t *testing.T) {
 	if n := d.notes(t); n != many+2 {
 		t.Errorf("%d notes, with those that waited, want %d", n, many+2)
 	}
+	if callers, groups := d.callers(t); callers != many+2 || groups > many/4+2 {
+		t.Errorf("the metric says %d callers in %d transactions", callers, groups)
+	}
+}
+
+// callers reads the metric of units: how many callers had how many transactions.
+func (d desk) callers(t *testing.T) (callers, transactions int) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	d.Observe(registry)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "tidebank_db_callers" && m.GetLabel()[0].GetValue() == "unit" {
+				return int(m.GetHistogram().GetSampleSum()), int(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	t.Fatal("no such metric")
+	return 0, 0
 }
 
 // Who can't go with others has a refusal of their own, and fails nobody else.

@@ -36,8 +36,8 @@ type Config struct {
 type DB struct {
 	pool  *pgxpool.Pool
 	wake  *waker
-	units gatherer[*Unit]
-	asks  gatherer[*pgx.Batch]
+	units *gatherer[*Unit]
+	asks  *gatherer[*pgx.Batch]
 	// warm is closed once the first connection is there, or failed: who comes before
 	// would open a second instead of waiting for it.
 	warm chan struct{}
@@ -47,6 +47,22 @@ type DB struct {
 // process that starts for a call will need at once. It does not fail if there is no
 // database.
 func Open(ctx context.Context, config Config) (*DB, error) {
+	c, err := config.parse()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	db := &DB{pool: pool, warm: make(chan struct{}), wake: newWaker(pool)} //nolint:contextcheck // the waker outlives the call that opened
+	db.units = newGatherer("unit", db.commitAll, (*Unit).sameShape)
+	db.asks = newGatherer("question", db.askAll, func(_, _ *pgx.Batch) bool { return true })
+	go db.connect(ctx)
+	return db, nil
+}
+
+func (config Config) parse() (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(config.URL)
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL") // the cause would show the password
@@ -62,15 +78,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 		pgxuuid.Register(conn.TypeMap()) // else every id is formatted, refused and encoded again
 		return nil
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("open pool: %w", err)
-	}
-	db := &DB{pool: pool, warm: make(chan struct{}), wake: newWaker(pool)} //nolint:contextcheck // the waker outlives the call that opened
-	db.units.do, db.units.goes = db.commitAll, (*Unit).sameShape
-	go db.connect(ctx)
-	db.asks.do, db.asks.goes = db.askAll, func(_, _ *pgx.Batch) bool { return true }
-	return db, nil
+	return c, nil
 }
 
 func (db *DB) connect(ctx context.Context) {
