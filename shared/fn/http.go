@@ -21,8 +21,9 @@ import (
 
 // bound is a typed operation behind untyped seams.
 type bound struct {
-	decode func(raw json.RawMessage) (any, error)
-	run    func(ctx context.Context, request any) (any, error)
+	decode    func(raw json.RawMessage) (any, error)
+	substance substance
+	run       func(ctx context.Context, request any) (any, error)
 }
 
 // httpHandler is an opened HTTP function.

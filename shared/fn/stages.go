@@ -163,31 +163,12 @@ func (c *call) decodeRequest(context.Context) error {
 	if c.spec.Audience == Customer {
 		caller = "customer:" + c.caller.CustomerID.String()
 	}
-	body, err := c.substance()
+	body, err := c.bound.substance.of(c.raw)
 	if err != nil {
 		return err
 	}
 	c.ticket = &idem.Ticket{Caller: caller, Operation: c.spec.Name, Key: c.key, BodyHash: sm.Digest(body)}
 	return nil
-}
-
-// substance is what makes a repeated request the same. Proofs are not part of it:
-// the intent fixes what happens, and an app that lost the answer may have to prove
-// anew, or to seal a password for another channel.
-func (c *call) substance() ([]byte, error) {
-	if c.spec.StepUp != stepup.FromIntent {
-		return c.raw, nil
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(c.raw, &fields); err != nil {
-		return nil, bankerr.ErrInput.Because(err)
-	}
-	delete(fields, stepup.ProofsField)
-	body, err := json.Marshal(fields)
-	if err != nil {
-		return nil, bankerr.ErrInternal.Because(err)
-	}
-	return body, nil
 }
 
 // preflight asks PostgreSQL once for all that must be known before the

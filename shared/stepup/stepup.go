@@ -68,11 +68,8 @@ type Proof struct {
 // intent; the runtime reads it from there.
 type Presentation struct {
 	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"The intent to confirm"`
-	Proofs   []Proof   `json:"proofs" maxItems:"4" doc:"One of the intent's combinations"`
+	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"4" doc:"One of the intent's combinations"`
 }
-
-// ProofsField is the presentation's field that holds the proofs, as on the wire.
-const ProofsField = "proofs"
 
 // Presented returns the presentation itself.
 func (p Presentation) Presented() Presentation { return p }

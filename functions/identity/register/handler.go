@@ -41,16 +41,17 @@ var Function = fn.HTTP(fn.Spec{
 // Config is empty: the host lends all that is needed.
 type Config struct{}
 
-// Request is the application. Passwords are sealed to the password key.
+// Request is the application. Passwords are sealed to the password key, for the
+// channel: an app that lost its channel with the answer seals them anew.
 type Request struct {
 	Name            string `json:"name" maxLength:"60"`
 	IDNo            string `json:"id_no" maxLength:"18"`
 	CardNo          string `json:"card_no" maxLength:"32"`
-	CardPassword    []byte `json:"card_password"`
+	CardPassword    []byte `json:"card_password" idem:"-"`
 	Phone           string `json:"phone"`
 	OTP             string `json:"otp" maxLength:"8"`
-	LoginPassword   []byte `json:"login_password"`
-	TradePassword   []byte `json:"trade_password"`
+	LoginPassword   []byte `json:"login_password" idem:"-"`
+	TradePassword   []byte `json:"trade_password" idem:"-"`
 	DevicePublicKey []byte `json:"device_public_key" doc:"SM2, PKIX DER"`
 }
 

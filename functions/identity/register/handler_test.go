@@ -96,6 +96,11 @@ func TestSigningUpOnce(t *testing.T) {
 	other.Name = "王大明"
 	w.phone.Call(t, register.Function, "key", other).Want(t, "IDEMPOTENCY_KEY_REUSED")
 	w.phone.Call(t, register.Function, "", r).Want(t, "IDEMPOTENCY_KEY_MISSING")
+	w.phone.Reopen(t) // the channel was lost with the answer: passwords are sealed for another
+	if later := w.phone.Call(t, register.Function, "key", w.right(t, r.OTP)); string(later.Body) != string(first.Body) {
+		t.Errorf("on another channel: %s", later.Body)
+	}
+	w.wantSignedUp(t, 1)
 
 	var key []byte
 	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2",
