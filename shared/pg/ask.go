@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -10,22 +11,68 @@ import (
 // Ask sends a batch of questions, and of small changes, in one round trip and one
 // transaction; each query's own function reads its answer, so that Ask needs none.
 // Batches of callers who come at once are sent as one. When that fails each is
-// sent alone, so the functions must bear being called again. Each statement sees
+// sent alone, so the functions must bear being called again; what they find wrong
+// comes after the commit, and is their own caller's error; they must not keep it to
+// themselves. Each statement sees
 // what had committed when it began.
-func (db *DB) Ask(ctx context.Context, batch *pgx.Batch) error { return db.asks.enter(ctx, batch) }
+func (db *DB) Ask(ctx context.Context, batch *pgx.Batch) error {
+	q := &question{batch: batch}
+	if err := db.asks.enter(ctx, q); err != nil {
+		return err
+	}
+	return Refusal(q.err)
+}
 
-func (db *DB) askAll(ctx context.Context, batches []*pgx.Batch) error {
+// question is a caller's batch, and the first error of its own functions.
+type question struct {
+	batch *pgx.Batch
+	err   error
+}
+
+// sqlNothing comes last in a group: pgx tells of a statement's failure when the
+// next is read, if that statement's own function did not.
+const sqlNothing = `SELECT`
+
+func (db *DB) askAll(ctx context.Context, questions []*question) error {
 	var all pgx.Batch
-	if len(batches) > 1 {
+	together := len(questions) > 1
+	if together {
 		all.Queue(sqlHurry)
 	}
-	for _, b := range batches {
-		for _, q := range b.QueuedQueries {
-			all.Queue(q.SQL, q.Arguments...).Fn = q.Fn // a copy: pgx ties what it sends to the connection
+	for _, q := range questions {
+		q.err = nil
+		for _, query := range q.batch.QueuedQueries { // copied: pgx ties a query to the connection it was sent on
+			all.Queue(query.SQL, query.Arguments...).Fn = q.reader(query.Fn)
 		}
 	}
-	if err := db.Pool().SendBatch(ctx, &all).Close(); err != nil {
+	if together {
+		all.Queue(sqlNothing)
+	}
+	err := db.Pool().SendBatch(ctx, &all).Close()
+	if err == nil && !together {
+		err = questions[0].err
+	}
+	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
 	return nil
+}
+
+// reader keeps what a caller's function finds wrong, or that it panics, from the
+// other callers.
+func (q *question) reader(read func(pgx.BatchResults) error) func(pgx.BatchResults) error {
+	if read == nil {
+		return nil
+	}
+	return func(answers pgx.BatchResults) error {
+		defer func() {
+			if p := recover(); p != nil {
+				q.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack()) //nolint:err113 // a fault of the caller's, for the log
+			}
+		}()
+		if err := read(answers); err != nil && q.err == nil {
+			q.err = err
+		}
+		return nil
+	}
 }

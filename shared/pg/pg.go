@@ -37,7 +37,7 @@ type DB struct {
 	pool  *pgxpool.Pool
 	wake  *waker
 	units *gatherer[*Unit]
-	asks  *gatherer[*pgx.Batch]
+	asks  *gatherer[*question]
 	// warm is closed once the first connection is there, or failed: who comes before
 	// would open a second instead of waiting for it.
 	warm chan struct{}
@@ -57,7 +57,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	}
 	db := &DB{pool: pool, warm: make(chan struct{}), wake: newWaker(pool)} //nolint:contextcheck // the waker outlives the call that opened
 	db.units = newGatherer("unit", db.commitAll, (*Unit).sameShape)
-	db.asks = newGatherer("question", db.askAll, func(_, _ *pgx.Batch) bool { return true })
+	db.asks = newGatherer("question", db.askAll, func(_, _ *question) bool { return true })
 	go db.connect(ctx)
 	return db, nil
 }

@@ -57,8 +57,10 @@ func (c *Check) Queue(batch *pgx.Batch) {
 	id := c.Presentation.IntentID
 	c.loadErr = errNoIntent
 	batch.Queue(sqlIntentLoad, id, c.CustomerID).QueryRow(func(row pgx.Row) error {
-		c.loadErr = c.found.scan(row)
-		return nil
+		if c.loadErr = c.found.scan(row); errors.Is(c.loadErr, errNoIntent) {
+			return nil
+		}
+		return c.loadErr
 	})
 	if c.brings(SMSOTP) {
 		batch.Queue(sqlOTPCharge, Subject(id), c.Now, id, c.CustomerID, c.DeviceID, c.Operation).QueryRow(c.scanOTP)
