@@ -11,10 +11,9 @@ import (
 // Ask sends a batch of questions, and of small changes, in one round trip and one
 // transaction; each query's own function reads its answer, so that Ask needs none.
 // Batches of callers who come at once are sent as one. When that fails each is
-// sent alone, so the functions must bear being called again; what they find wrong
-// comes after the commit, and is their own caller's error; they must not keep it to
-// themselves. Each statement sees
-// what had committed when it began.
+// sent alone, so the functions must bear being called again. What they find wrong
+// comes after the commit and is their own caller's error. Each statement sees what
+// had committed when it began.
 func (db *DB) Ask(ctx context.Context, batch *pgx.Batch) error {
 	q := &question{batch: batch}
 	if err := db.asks.enter(ctx, q); err != nil {
@@ -29,14 +28,9 @@ type question struct {
 	err   error
 }
 
-// sqlNothing comes last in a group: pgx tells of a statement's failure when the
-// next is read, if that statement's own function did not.
-const sqlNothing = `SELECT`
-
 func (db *DB) askAll(ctx context.Context, questions []*question) error {
 	var all pgx.Batch
-	together := len(questions) > 1
-	if together {
+	if len(questions) > 1 {
 		all.Queue(sqlHurry)
 	}
 	for _, q := range questions {
@@ -45,14 +39,7 @@ func (db *DB) askAll(ctx context.Context, questions []*question) error {
 			all.Queue(query.SQL, query.Arguments...).Fn = q.reader(query.Fn)
 		}
 	}
-	if together {
-		all.Queue(sqlNothing)
-	}
-	err := db.Pool().SendBatch(ctx, &all).Close()
-	if err == nil && !together {
-		err = questions[0].err
-	}
-	if err != nil {
+	if err := db.Pool().SendBatch(ctx, &all).Close(); err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
 	return nil
