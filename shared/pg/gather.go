@@ -68,7 +68,9 @@ func (g *gatherer[T]) enter(ctx context.Context, work T) error {
 		case err := <-e.done:
 			return err
 		case <-patience.C:
-			g.hurry(e)
+			if ctx.Err() == nil { // else it leaves
+				g.hurry(e)
+			}
 		case <-gone:
 			if g.leave(e) {
 				return Refusal(fmt.Errorf("wait for a connection: %w", ctx.Err()))
