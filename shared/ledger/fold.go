@@ -33,22 +33,13 @@ func Fold(ctx context.Context, db *pg.DB) (int64, error) {
 
 const foldEach = time.Second
 
-// FoldNowAndThen folds until ctx ends.
+// FoldNowAndThen folds all there is, and again after each pause until ctx ends.
 func FoldNowAndThen(ctx context.Context, db *pg.DB, log *slog.Logger) {
-	tick := time.NewTicker(foldEach)
-	defer tick.Stop()
-	for {
-		moved, err := Fold(ctx, db)
-		if err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "fold", slog.Any("cause", err))
+	pg.NowAndThen(ctx, log, "fold", foldEach, func(ctx context.Context) error {
+		for {
+			if moved, err := Fold(ctx, db); err != nil || moved == 0 {
+				return err
+			}
 		}
-		if moved > 0 {
-			continue // there may be more
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	})
 }

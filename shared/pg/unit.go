@@ -47,16 +47,16 @@ func (u *Unit) Add(s Statement) { u.statements = append(u.statements, s) }
 
 // Commit makes the unit true, or nothing of it. The first statement to fail
 // decides the error. When many come at once, units may share a transaction; one
-// that fails is then tried alone, and fails alone. Serialisation failures and deadlocks are tried again. When
-// ctx ends or the connection breaks while PostgreSQL is at work, the unit may have
-// become true all the same; an idempotency record in it tells who asks again.
+// that fails is then tried alone, and fails alone. Serialisation failures and
+// deadlocks are tried again. When ctx ends or the connection breaks while
+// PostgreSQL is at work, the unit may have become true all the same; an idempotency
+// record in it tells who asks again.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
-	var err error
+	commit := db.units.alone
 	if u.gathers() {
-		err = db.units.enter(ctx, u)
-	} else {
-		err = retry(ctx, func() error { return db.tryCommit(ctx, u) })
+		commit = db.units.enter
 	}
+	err := commit(ctx, u)
 	if err == nil && u.events > 0 {
 		db.wake.poke()
 	}

@@ -32,11 +32,17 @@ func (db *DB) Trim(ctx context.Context, sql string) error {
 
 // TrimNowAndThen trims at once and every ten minutes until ctx ends.
 func (db *DB) TrimNowAndThen(ctx context.Context, log *slog.Logger, sql string) {
-	tick := time.NewTicker(trimEach)
+	NowAndThen(ctx, log, "trim", trimEach, func(ctx context.Context) error { return db.Trim(ctx, sql) })
+}
+
+// NowAndThen does work at once, and again after each pause until ctx ends; what
+// fails is logged under the work's name, and done again next time.
+func NowAndThen(ctx context.Context, log *slog.Logger, name string, each time.Duration, work func(context.Context) error) {
+	tick := time.NewTicker(each)
 	defer tick.Stop()
 	for {
-		if err := db.Trim(ctx, sql); err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "trim", slog.Any("cause", err))
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, name, slog.Any("cause", err))
 		}
 		select {
 		case <-ctx.Done():
