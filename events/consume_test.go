@@ -96,7 +96,7 @@ func TestAClaimIsOfItsTransaction(t *testing.T) {
 			t.Error("seen before its effect")
 		}
 		go func() { second <- take(t, db, consumer, events.Source, "1", nil) }()
-		pgtest.AwaitLock(t, db)
+		pgtest.AwaitLocks(t, db, 1)
 		return failure
 	})
 	if !errors.Is(err, failure) {

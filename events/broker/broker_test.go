@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 const (
@@ -31,7 +32,7 @@ func TestEverySubscriberGetsTheEventAsItWasPublished(t *testing.T) {
 	transfer, login := d.event(t, threeHear, "transfer-1"), d.event(t, oneHears, "login-1")
 	publish(t, b, transfer, login, d.event(t, "com.tidebank.other.v1", "nobody hears it"))
 	publish(t, b, transfer) // by a relay that could not mark it
-	run(t, b)
+	bank.Background(t, b.Run)
 	d.until(t, subscribers+1, countIn, "done")
 	publish(t, b, transfer, transfer) // late, and twice
 	done := standing{State: "done", Attempts: 1}
@@ -86,7 +87,7 @@ func TestAnswers(t *testing.T) {
 			batch = append(batch, d.event(t, oneHears, subject))
 		}
 		publish(t, b, batch...)
-		run(t, b)
+		bank.Background(t, b.Run)
 		d.until(t, 0, countIn, "due")
 		got, given := map[string]standing{}, map[string]int{}
 		for _, e := range batch {
@@ -114,7 +115,7 @@ func TestAConsumerFailsAlone(t *testing.T) {
 	b := d.broker(t)
 	e := d.event(t, threeHear, "transfer-1")
 	publish(t, b, e)
-	run(t, b)
+	bank.Background(t, b.Run)
 	d.until(t, 0, countIn, "due")
 	want := map[string]standing{
 		"notify-on-transfer": {"done", 1, ""}, "audit-on-event": {"done", 1, ""}, "fraud-on-transfer": {"dead", 1, "answered 400"},
@@ -137,7 +138,7 @@ func TestATriedDeliverySucceeds(t *testing.T) {
 	b := d.broker(t)
 	e := d.event(t, oneHears, "login-1")
 	publish(t, b, e)
-	run(t, b)
+	bank.Background(t, b.Run)
 	d.until(t, 1, countIn, "done")
 	if diff := cmp.Diff(standing{"done", 4, ""}, d.standing(t, e.ID())["audit-on-event"]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -162,7 +163,7 @@ func TestPausesGrow(t *testing.T) {
 	b.Backoff = time.Second
 	e := d.event(t, oneHears, "login-1")
 	publish(t, b, e)
-	run(t, b)
+	bank.Background(t, b.Run)
 	for attempt, shortest := 1, time.Second; attempt <= 5; attempt, shortest = attempt+1, 2*shortest {
 		d.until(t, 1, countTried, e.ID(), attempt)
 		var due time.Time
@@ -185,7 +186,7 @@ func TestManyBrokersDeliverEachOnce(t *testing.T) {
 	var publishers sync.WaitGroup
 	for n := range brokers {
 		b := d.broker(t)
-		run(t, b)
+		bank.Background(t, b.Run)
 		for i := range batches {
 			var batch []cloudevents.Event
 			for j := range size {
@@ -238,7 +239,7 @@ func TestUndecodableEventIsADeadLetter(t *testing.T) {
 		d.exec(t, `INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, $2, 'due', now())`,
 			uuid.New(), []byte(event))
 	}
-	run(t, d.broker(t))
+	bank.Background(t, d.broker(t).Run)
 	d.until(t, 4, `SELECT count(*) FROM delivery WHERE state = 'dead' AND attempts = 1 AND last_error = 'answered 400'`)
 	if got := d.deliveries(); len(got) != 0 {
 		t.Errorf("delivered: %v", got)

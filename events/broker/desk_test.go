@@ -67,21 +67,6 @@ func (d *desk) broker(t *testing.T) *broker.Broker {
 	}
 }
 
-// run lets a broker deliver until the test ends, or until the function returned
-// is called, which waits for it.
-func run(t *testing.T, b *broker.Broker) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		b.Run(ctx)
-	}()
-	stop = func() { cancel(); <-ended }
-	t.Cleanup(stop)
-	return stop
-}
-
 func (d *desk) deliveries() map[string]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 func replay(t *testing.T, d *desk, consumer, id string) int64 {
@@ -36,7 +37,7 @@ func TestReplay(t *testing.T) {
 	b := d.broker(t)
 	bad, worse, good := d.event(t, threeHear, "bad-1"), d.event(t, threeHear, "bad-2"), d.event(t, threeHear, "good")
 	publish(t, b, bad, worse, good)
-	stop := run(t, b)
+	stop := bank.Background(t, b.Run)
 	d.until(t, 0, countIn, "due")
 	stop()
 	for _, tt := range []struct {
@@ -82,7 +83,7 @@ func TestReplayedLettersAreDelivered(t *testing.T) {
 	b.MaxAttempts = 2
 	e := d.event(t, oneHears, "login-1")
 	publish(t, b, e)
-	run(t, b)
+	bank.Background(t, b.Run)
 	d.until(t, 1, countIn, "dead")
 	if n, err := b.Replay(t.Context(), "", ""); err != nil || n != 1 {
 		t.Fatalf("%d replayed, %v", n, err)
@@ -135,7 +136,7 @@ func TestDeliveryOfABrokerThatDies(t *testing.T) {
 				t.Fatalf("%d claimed, %v", len(tries), err)
 			}
 
-			run(t, second)
+			bank.Background(t, second.Run)
 			publish(t, second, d.event(t, oneHears, "next"))
 			d.until(t, 1, countIn, "done")
 			if diff := cmp.Diff(map[string]int{"audit-on-event next": 1}, d.deliveries()); diff != "" {
@@ -205,7 +206,7 @@ func TestRunWithoutADatabase(t *testing.T) {
 	d := newDesk(t, taken)
 	b := d.broker(t)
 	b.DB = pgtest.Broken(t)
-	stop := run(t, b)
+	stop := bank.Background(t, b.Run)
 	deadline := time.Now().Add(20 * time.Second)
 	for strings.Count(d.log.String(), "claim deliveries") < 2 {
 		if time.Now().After(deadline) {
@@ -225,7 +226,7 @@ func TestFaults(t *testing.T) {
 		return 202, nil
 	})
 	b := d.broker(t)
-	run(t, b)
+	bank.Background(t, b.Run)
 	b.Faults.Duplicate.Store(true)
 	twice, bad := d.event(t, threeHear, "twice"), d.event(t, oneHears, "bad")
 	publish(t, b, twice, bad)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 // keep writes an event's row into the outbox, published as a relay would have.
@@ -50,7 +51,7 @@ func TestList(t *testing.T) {
 		batch = append(batch, e)
 	}
 	publish(t, b, batch...)
-	run(t, b)
+	bank.Background(t, b.Run)
 	d.until(t, 0, countIn, "due")
 	waiting := d.event(t, oneHears, "not published yet")
 	d.keep(t, waiting, `{}`, false)
@@ -98,7 +99,7 @@ func TestListShowsTheEventAndWhereItStands(t *testing.T) {
 	d.keep(t, e, `{"amount_fen": 12}`, true)
 	d.keep(t, waiting, `{}`, false)
 	publish(t, b, e)
-	run(t, b)
+	bank.Background(t, b.Run)
 	d.until(t, 0, countIn, "due")
 	row := list(t, d, "transfer-1", false, 10)[0]
 	if row.PublishedAt == nil || !row.CreatedAt.Equal(e.Time()) {

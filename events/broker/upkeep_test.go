@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 // old writes a delivery of a state that was due some time ago.
@@ -50,7 +51,7 @@ func TestRunPrunes(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, taken)
 	d.old(t, "done", "90 days")
-	run(t, d.broker(t))
+	bank.Background(t, d.broker(t).Run)
 	d.until(t, 0, `SELECT count(*) FROM delivery`)
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 // die ends the relay's goroutine where it stands, as a crash would: nothing that
@@ -55,7 +57,7 @@ func TestACrashPublishesAgain(t *testing.T) {
 	d.fill(t, 4)
 	first := d.crash(50 * time.Millisecond)
 	second := &sink{}
-	run(t, d.relay(second))
+	bank.Background(t, d.relay(second).Run)
 	d.until(t, 0, countWaiting)
 	if diff := cmp.Diff(first.ids(), second.ids()); diff != "" {
 		t.Errorf("published again is not what was published (-first +again):\n%s", diff)
@@ -103,7 +105,7 @@ func TestTwoRelaysShare(t *testing.T) {
 		}}
 		r := d.relay(both[i])
 		r.Batch = 20
-		run(t, r)
+		bank.Background(t, r.Run)
 	}
 	d.until(t, 0, countWaiting)
 	got := both[0].times()
@@ -178,7 +180,7 @@ func TestConnectionsBreakBeforeTheMark(t *testing.T) {
 	}}
 	r := d.relay(s)
 	r.Batch, r.Lease = 10, 100*time.Millisecond
-	run(t, r)
+	bank.Background(t, r.Run)
 	deadline := time.Now().Add(30 * time.Second)
 	for waiting := 1; waiting > 0; {
 		err := d.Pool().QueryRow(t.Context(), countWaiting).Scan(&waiting) // fails while connections break

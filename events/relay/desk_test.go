@@ -94,21 +94,6 @@ func (d desk) relay(s relay.Sink) *relay.Relay {
 	return &relay.Relay{DB: d.DB, Ring: d.ring, Sink: s, Log: slog.New(slog.NewTextHandler(d.log, nil)), Lease: time.Hour}
 }
 
-// run lets a relay work until the test ends, or until the function returned is
-// called, which waits for it.
-func run(t *testing.T, r *relay.Relay) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		r.Run(ctx)
-	}()
-	stop = func() { cancel(); <-ended }
-	t.Cleanup(stop)
-	return stop
-}
-
 func once(t *testing.T, r *relay.Relay, want int) {
 	t.Helper()
 	n, err := r.Once(t.Context())

@@ -170,7 +170,7 @@ func TestRunTriesAgain(t *testing.T) {
 		}
 		return nil
 	}}
-	run(t, d.relay(s))
+	bank.Background(t, d.relay(s).Run)
 	d.until(t, 0, countWaiting)
 	if diff := cmp.Diff([][]string{ids}, s.ids()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -185,7 +185,7 @@ func TestRunWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	log := &bank.Log{}
 	r := desk{DB: pgtest.Broken(t), log: log}.relay(&sink{})
-	stop := run(t, r)
+	stop := bank.Background(t, r.Run)
 	deadline := time.Now().Add(20 * time.Second)
 	for strings.Count(log.String(), "lease") < 2 {
 		if time.Now().After(deadline) {

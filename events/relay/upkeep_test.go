@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 func TestRunPrunes(t *testing.T) {
@@ -11,7 +13,7 @@ func TestRunPrunes(t *testing.T) {
 	d := newDesk(t)
 	ids := d.fill(t, 2)
 	d.exec(t, `UPDATE outbox SET published_at = now() - interval '90 days' WHERE id = $1`, ids[0])
-	run(t, d.relay(&sink{}))
+	bank.Background(t, d.relay(&sink{}).Run)
 	d.until(t, 1, `SELECT count(*) FROM outbox`)
 }
 

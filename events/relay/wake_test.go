@@ -3,6 +3,8 @@ package relay_test
 import (
 	"testing"
 	"time"
+
+	"github.com/tidebank/tidebank/test/bank"
 )
 
 // promptly emits events one after the other, each when the last is published. A
@@ -29,7 +31,7 @@ func TestCommitsWakeTheRelay(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	s := &sink{}
-	run(t, d.relay(s))
+	bank.Background(t, d.relay(s).Run)
 	d.until(t, 1, countListeners)
 	promptly(t, d, s)
 	if n := d.kill(t, "LISTEN outbox"); n != 1 {
@@ -52,7 +54,7 @@ func TestWithoutAWakeUp(t *testing.T) {
 	d := newDesk(t)
 	d.fill(t, 3)
 	s := &sink{}
-	run(t, d.relay(s))
+	bank.Background(t, d.relay(s).Run)
 	d.until(t, 0, countWaiting)
 	d.one(t)
 	d.until(t, 0, countWaiting)
@@ -65,7 +67,7 @@ func TestWithoutAWakeUp(t *testing.T) {
 func TestRunEndsItsConnection(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	stop := run(t, d.relay(&sink{}))
+	stop := bank.Background(t, d.relay(&sink{}).Run)
 	d.until(t, 1, countListeners)
 	stop()
 	d.until(t, 0, countListeners)

@@ -224,7 +224,7 @@ func TestATwinThatCommitsDuringTheLookUp(t *testing.T) {
 	must(t, err)
 	go func() { replies <- u.call(t, request) }()
 	held[1].Release()
-	pgtest.AwaitLock(t, b.Host.DB)
+	pgtest.AwaitLocks(t, b.Host.DB, 1)
 	close(proceed)
 	first := <-replies
 	must(t, lock.Rollback(t.Context()))

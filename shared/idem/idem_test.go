@@ -218,7 +218,7 @@ INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $
 		}
 		twin := make(chan error, 1)
 		go func() { twin <- d.Commit(t.Context(), unit(asked, []byte("twin"), "twin")) }()
-		pgtest.AwaitLock(t, d.DB)
+		pgtest.AwaitLocks(t, d.DB, 1)
 		d.wantNone(t, tt.name+", still at work", asked)
 		if err := tt.end(first, t.Context()); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
 )
 
 // A unit and another session take two locks in opposite orders. PostgreSQL ends
@@ -26,7 +27,7 @@ func TestARealDeadlockIsTriedAgain(t *testing.T) {
 			pg.Statement{SQL: "SELECT nextval('tries')"}, pg.Statement{SQL: "SELECT pg_advisory_xact_lock(1)"},
 			pg.Statement{SQL: "SELECT pg_advisory_xact_lock(2)"}, note(1, "a")))
 	}()
-	awaitWaiting(t, d)
+	pgtest.AwaitLocks(t, d.DB, 1)
 	exec(t, other, "SET LOCAL deadlock_timeout = '1min'")
 	exec(t, other, "SELECT pg_advisory_xact_lock(1)") // closes the circle, and is granted when the unit is ended
 	if err := other.Commit(t.Context()); err != nil {
@@ -132,17 +133,5 @@ func exec(t *testing.T, tx pgx.Tx, sql string) {
 	t.Helper()
 	if _, err := tx.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// awaitWaiting returns once somebody waits for an advisory lock.
-func awaitWaiting(t *testing.T, d desk) {
-	t.Helper()
-	const sql = `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
-	for deadline := time.Now().Add(10 * time.Second); d.int(t, sql) == 0; {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody waits for the lock")
-		}
 	}
 }

@@ -44,11 +44,8 @@ func newHeld(t *testing.T, work func(ctx context.Context, d desk, id int) error)
 				t.Error(err)
 			}
 		})
-		for waiting := 0; waiting <= n; {
-			waiting = d.int(t, `
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
-		}
 	}
+	pgtest.AwaitLocks(t, d.DB, 2)
 	release := sync.OnceFunc(func() {
 		if err := holder.Rollback(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)

@@ -7,26 +7,27 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// AwaitLock returns once a connection to the test's database waits for a lock.
-func AwaitLock(t testing.TB, db *pg.DB) {
+// AwaitLocks returns once so many connections to the test's database wait for a
+// lock.
+func AwaitLocks(t testing.TB, db *pg.DB, least int) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(time.Minute)
+	waiting := 0
 	for {
-		var waiting int
 		err := db.Pool().QueryRow(t.Context(), `
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if waiting > 0 {
+		if waiting >= least {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("nothing waits for a lock")
+			t.Fatalf("%d connections wait for a lock, want %d", waiting, least)
 		}
 	}
 }
