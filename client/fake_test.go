@@ -113,7 +113,7 @@ func (f *fake) open(body []byte) (*http.Response, error) {
 			password = signed.PasswordKey
 		}
 	}
-	w, id, opened, err := channel.Server{Signer: f.signer, PasswordKey: password, Life: time.Hour}.Accept(hello)
+	w, id, opened, err := channel.Server{Signer: f.signer, PasswordKey: password, Life: time.Hour}.Respond(hello)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ INSERT INTO event_consumed (consumer, source, id) VALUES ($1, $2, $3) ON CONFLIC
 func Seen(ctx context.Context, db *pg.DB, consumer, source, id string) (bool, error) {
 	var seen bool
 	if err := db.Pool().QueryRow(ctx, sqlSeen, consumer, source, id).Scan(&seen); err != nil {
-		return false, pg.Refusal(fmt.Errorf("event seen: %w", err))
+		return false, pg.Classify(fmt.Errorf("event seen: %w", err))
 	}
 	return seen, nil
 }

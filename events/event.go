@@ -34,8 +34,8 @@ const (
 	extensionTrace    = "traceparent"
 )
 
-// ErrSeal refuses an event that the bank did not make.
-var ErrSeal = errors.New("events: the bank's seal does not hold")
+// ErrForged refuses an event that the bank did not make.
+var ErrForged = errors.New("events: the bank's seal does not hold")
 
 // CloudEvent is the row as it travels, sealed.
 func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
@@ -54,24 +54,24 @@ func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
 	if err := e.SetData(cloudevents.ApplicationJSON, json.RawMessage(s.Data)); err != nil {
 		return e, fmt.Errorf("event %s: %w", s.ID, err)
 	}
-	Seal(ring, &e)
+	Authenticate(ring, &e)
 	return e, nil
 }
 
-// Seal signs the event as the bank's own.
-func Seal(ring *keys.Ring, e *cloudevents.Event) {
+// Authenticate marks the event as the bank's own.
+func Authenticate(ring *keys.Ring, e *cloudevents.Event) {
 	sum, key := ring.MAC(keys.Event, sealed(*e)...)
 	e.SetExtension(extensionMAC, hex.EncodeToString(sum))
 	e.SetExtension(extensionKey, strings.ReplaceAll(key, "/", "-"))
 }
 
-// CheckSeal refuses an event that Seal did not sign.
-func CheckSeal(ring *keys.Ring, e cloudevents.Event) error {
+// Verify refuses an event that Seal did not sign.
+func Verify(ring *keys.Ring, e cloudevents.Event) error {
 	text, _ := e.Extensions()[extensionMAC].(string)
 	key, _ := e.Extensions()[extensionKey].(string)
 	sum, err := hex.DecodeString(text)
 	if err != nil || ring.CheckMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, sealed(e)...) != nil {
-		return ErrSeal
+		return ErrForged
 	}
 	return nil
 }

@@ -251,7 +251,7 @@ func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-008")
 	for _, f := range functions.All() {
-		if isEvent(f) || f.Spec.Plain {
+		if isEvent(f) || f.Spec.NoChannel {
 			continue
 		}
 		t.Run(f.Spec.Name, func(t *testing.T) {
@@ -333,7 +333,7 @@ func TestOnlyPostIsAnswered(t *testing.T) {
 func TestCallsAMinute(t *testing.T) {
 	t.Parallel()
 	for _, f := range functions.All() {
-		if isEvent(f) || f.Spec.Plain {
+		if isEvent(f) || f.Spec.NoChannel {
 			continue
 		}
 		t.Run(f.Spec.Name, func(t *testing.T) {

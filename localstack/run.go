@@ -89,7 +89,7 @@ func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *sms
 	defer stopFlow()
 	carrier := &relay.Relay{DB: host.DB, Ring: host.Keys, Sink: local, Log: host.Log}
 	relayed, delivered := background(flow, carrier.Run), background(flow, local.Run)
-	folded := background(flow, func(ctx context.Context) { ledger.FoldNowAndThen(ctx, host.DB, host.Log) })
+	folded := background(flow, func(ctx context.Context) { ledger.FoldEvery(ctx, host.DB, host.Log) })
 	carrier.Observe(host.Metrics.Registry) //nolint:contextcheck // whoever scrapes has a time-out of their own
 	local.Observe(host.Metrics.Registry)   //nolint:contextcheck // as above
 	front.SetReady()

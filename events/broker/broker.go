@@ -55,7 +55,7 @@ const (
 	workers = 8
 	poll    = 250 * time.Millisecond
 
-	sqlAccept = `-- delivery.accept
+	sqlEnqueue = `-- delivery.enqueue
 INSERT INTO delivery (consumer, event_id, event, state, due_at)
 SELECT consumer, event_id, event, 'due', now()
   FROM unnest($1::text[], $2::uuid[], $3::bytea[]) AS t (consumer, event_id, event)
@@ -98,7 +98,7 @@ func (b *Broker) Publish(ctx context.Context, batch []cloudevents.Event) error {
 			consumers, ids, bodies = append(consumers, consumer), append(ids, e.ID()), append(bodies, body)
 		}
 	}
-	if _, err := b.DB.Pool().Exec(ctx, sqlAccept, consumers, ids, bodies); err != nil {
+	if _, err := b.DB.Pool().Exec(ctx, sqlEnqueue, consumers, ids, bodies); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
 	select {
@@ -113,7 +113,7 @@ func (b *Broker) Run(ctx context.Context) {
 	slots := make(chan struct{}, workers)
 	var wait sync.WaitGroup
 	defer wait.Wait()
-	wait.Go(func() { b.DB.TrimNowAndThen(ctx, b.Log, sqlPrune) })
+	wait.Go(func() { b.DB.TrimEvery(ctx, b.Log, sqlPrune) })
 	for ctx.Err() == nil {
 		// Only as many as can be at work at once: the lease of what waits would run out.
 		slots <- struct{}{}

@@ -53,7 +53,7 @@ func TestEverySubscriberGetsTheEventAsItWasPublished(t *testing.T) {
 	if diff := cmp.Diff(transfer.String(), arrived.String()); diff != "" {
 		t.Errorf("the event changed on its way (-published +delivered):\n%s", diff)
 	}
-	if err := events.CheckSeal(d.ring, arrived); err != nil {
+	if err := events.Verify(d.ring, arrived); err != nil {
 		t.Error(err)
 	}
 }

@@ -8,5 +8,5 @@ import (
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	pgtest.Prepares(t, sqlAccept, sqlClaim, sqlDone, sqlFailed, sqlReplay, sqlList, sqlPrune, sqlWaiting, sqlDead)
+	pgtest.Prepares(t, sqlEnqueue, sqlClaim, sqlDone, sqlFailed, sqlReplay, sqlList, sqlPrune, sqlWaiting, sqlDead)
 }

@@ -42,7 +42,7 @@ type Relay struct {
 const (
 	pollEvery = time.Second
 	retryBase = 100 * time.Millisecond
-	retryMost = 5 * time.Second
+	retryMax  = 5 * time.Second
 
 	sqlLease = `-- outbox.lease
 UPDATE outbox SET leased_until = now() + $1
@@ -73,7 +73,7 @@ SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM out
 func (r *Relay) Run(ctx context.Context) {
 	wake := make(chan struct{}, 1)
 	go r.listen(ctx, wake)
-	go r.DB.TrimNowAndThen(ctx, r.Log, sqlPrune)
+	go r.DB.TrimEvery(ctx, r.Log, sqlPrune)
 	pause := retryBase
 	for ctx.Err() == nil {
 		n, err := r.Once(ctx)
@@ -81,7 +81,7 @@ func (r *Relay) Run(ctx context.Context) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			r.Log.WarnContext(ctx, "relay", slog.Any("cause", err))
-			wait, pause = pause, min(2*pause, retryMost)
+			wait, pause = pause, min(2*pause, retryMax)
 		case n > 0:
 			wait, pause = 0, retryBase
 		default:

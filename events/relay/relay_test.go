@@ -68,7 +68,7 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 			t.Errorf("%s changed on its way (-emitted +published):\n%s", want.Type, diff)
 		}
 		const parent = "00-00000000000000000000000000000001-0000000000000002-01"
-		if e.Extensions()["traceparent"] != parent || events.CheckSeal(d.ring, e) != nil {
+		if e.Extensions()["traceparent"] != parent || events.Verify(d.ring, e) != nil {
 			t.Errorf("trace or seal: %v", e)
 		}
 		var created time.Time

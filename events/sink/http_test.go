@@ -118,7 +118,7 @@ func TestEventsArePostedInBinaryMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := events.CheckSeal(ring, *arrived); err != nil {
+	if err := events.Verify(ring, *arrived); err != nil {
 		t.Error(err)
 	}
 }

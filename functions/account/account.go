@@ -50,11 +50,11 @@ func NewStore(db *pg.DB) *Store { return &Store{db} }
 func (s *Store) All(ctx context.Context, customer uuid.UUID) ([]View, error) {
 	rows, err := s.db.Pool().Query(ctx, sqlAll, customer)
 	if err != nil {
-		return nil, pg.Refusal(fmt.Errorf("accounts: %w", err))
+		return nil, pg.Classify(fmt.Errorf("accounts: %w", err))
 	}
 	views, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return nil, pg.Refusal(fmt.Errorf("accounts: %w", err))
+		return nil, pg.Classify(fmt.Errorf("accounts: %w", err))
 	}
 	return views, nil
 }
@@ -63,14 +63,14 @@ func (s *Store) All(ctx context.Context, customer uuid.UUID) ([]View, error) {
 func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
 	rows, err := s.db.Pool().Query(ctx, sqlOne, id, customer)
 	if err != nil {
-		return View{}, pg.Refusal(fmt.Errorf("account: %w", err))
+		return View{}, pg.Classify(fmt.Errorf("account: %w", err))
 	}
 	v, err := pgx.CollectExactlyOneRow(rows, scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return View{}, bankerr.ErrNotFound
 	}
 	if err != nil {
-		return View{}, pg.Refusal(fmt.Errorf("account: %w", err))
+		return View{}, pg.Classify(fmt.Errorf("account: %w", err))
 	}
 	return v, nil
 }

@@ -99,7 +99,7 @@ type row struct {
 func Verify(ctx context.Context, db *pg.DB) (length int64, err error) {
 	rows, err := db.Pool().Query(ctx, sqlWalk)
 	if err != nil {
-		return 0, pg.Refusal(fmt.Errorf("audit walk: %w", err))
+		return 0, pg.Classify(fmt.Errorf("audit walk: %w", err))
 	}
 	var r row
 	last := make([]byte, 32)
@@ -113,11 +113,11 @@ func Verify(ctx context.Context, db *pg.DB) (length int64, err error) {
 		return nil
 	})
 	if err != nil {
-		return length, pg.Refusal(fmt.Errorf("audit walk: %w", err))
+		return length, pg.Classify(fmt.Errorf("audit walk: %w", err))
 	}
 	var missing int64
 	if err := db.Pool().QueryRow(ctx, sqlMissing, Consumer).Scan(&missing); err != nil {
-		return length, pg.Refusal(fmt.Errorf("audit missing: %w", err))
+		return length, pg.Classify(fmt.Errorf("audit missing: %w", err))
 	}
 	if missing > 0 {
 		return length, fmt.Errorf("%w: %d recorded events are not in it", ErrBroken, missing)

@@ -14,9 +14,9 @@ type Passwords struct {
 }
 
 const (
-	loginLeast, loginMost = 6, 32
-	tradeLength           = 6
-	personalRun           = 6 // so many digits of an identity number or phone are too many
+	loginMin, loginMax = 6, 32
+	tradeLength        = 6
+	personalRun        = 6 // so many digits of an identity number or phone are too many
 )
 
 // common holds passwords that are guessed first; a match anywhere within a
@@ -31,7 +31,7 @@ var keyboardRows = []string{"qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", 
 // Check refuses passwords against the rules of PWD-001 to PWD-003 and PWD-012.
 func (p Passwords) Check() error {
 	switch {
-	case len(p.Login) < loginLeast || len(p.Login) > loginMost || !hasBoth(p.Login) || guessable(p.Login):
+	case len(p.Login) < loginMin || len(p.Login) > loginMax || !hasBoth(p.Login) || guessable(p.Login):
 		return weak("login_password")
 	case len(p.Trade) != tradeLength || !allDigits(p.Trade) || regular(p.Trade):
 		return weak("trade_password")

@@ -87,7 +87,7 @@ func (s *Store) Charge(ctx context.Context, a *Attempt) (Found, error) {
 	})
 	a.OTP.Queue(&batch, a.Now)
 	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return f, pg.Refusal(fmt.Errorf("charge login: %w", err))
+		return f, pg.Classify(fmt.Errorf("charge login: %w", err))
 	}
 	return f, nil
 }
@@ -134,7 +134,7 @@ func (s *Store) Verify(ctx context.Context, a *Application) (customer uuid.UUID,
 			return err //nolint:wrapcheck // wrapped below
 		})
 	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return uuid.Nil, false, pg.Refusal(fmt.Errorf("applicant: %w", err))
+		return uuid.Nil, false, pg.Classify(fmt.Errorf("applicant: %w", err))
 	}
 	stored := absent
 	if r.cardPassword != nil {
@@ -174,7 +174,7 @@ func (s *Store) Customer(ctx context.Context, id uuid.UUID) (Customer, error) {
 	err := s.db.Pool().QueryRow(ctx, sqlCustomer, id).Scan(
 		&c.ID, &dataKey, &name, &phone, &idno, &c.LastLoginAt, &c.LastLoginDevice)
 	if err != nil {
-		return c, pg.Refusal(fmt.Errorf("customer: %w", err))
+		return c, pg.Classify(fmt.Errorf("customer: %w", err))
 	}
 	c.Name = s.open(dataKey, "name_ct", id, name)
 	c.Phone = s.open(dataKey, "phone_ct", id, phone)

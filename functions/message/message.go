@@ -64,7 +64,7 @@ func (s *Store) Page(
 	})
 	batch.Queue(sqlUnread, customer).QueryRow(func(row pgx.Row) error { return row.Scan(&unread) })
 	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, 0, pg.Refusal(fmt.Errorf("messages: %w", err))
+		return nil, 0, pg.Classify(fmt.Errorf("messages: %w", err))
 	}
 	return views, unread, nil
 }
@@ -74,13 +74,13 @@ func (s *Store) Page(
 func (s *Store) MarkRead(ctx context.Context, customer uuid.UUID, id *uuid.UUID, now time.Time) error {
 	if id == nil {
 		if _, err := s.db.Pool().Exec(ctx, sqlReadAll, customer, now); err != nil {
-			return pg.Refusal(fmt.Errorf("read messages: %w", err))
+			return pg.Classify(fmt.Errorf("read messages: %w", err))
 		}
 		return nil
 	}
 	tag, err := s.db.Pool().Exec(ctx, sqlRead, customer, *id, now)
 	if err != nil {
-		return pg.Refusal(fmt.Errorf("read message: %w", err))
+		return pg.Classify(fmt.Errorf("read message: %w", err))
 	}
 	if tag.RowsAffected() == 0 {
 		return bankerr.ErrNotFound

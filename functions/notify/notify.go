@@ -51,7 +51,7 @@ func (s *Store) Text(ctx context.Context, id string, customer uuid.UUID, text st
 		return nil
 	}
 	if err != nil {
-		return pg.Refusal(fmt.Errorf("phone: %w", err))
+		return pg.Classify(fmt.Errorf("phone: %w", err))
 	}
 	key, err := s.ring.OpenDataKey(dataKey)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Store) Challenge(ctx context.Context, subject string) (otp.Issued, bool
 		return issued, false, nil
 	}
 	if err != nil {
-		return issued, false, pg.Refusal(err)
+		return issued, false, pg.Classify(err)
 	}
 	return issued, true, nil
 }

@@ -94,7 +94,7 @@ func (s *Store) party(ctx context.Context, sql string, args ...any) (Party, erro
 	err := s.db.Pool().QueryRow(ctx, sql, args...).Scan(
 		&p.AccountID, &p.CustomerID, &p.State, &p.NumberMasked, &p.Available, &dataKey, &name)
 	if err != nil {
-		return Party{}, pg.Refusal(fmt.Errorf("load account: %w", err))
+		return Party{}, pg.Classify(fmt.Errorf("load account: %w", err))
 	}
 	key, err := s.ring.OpenDataKey(dataKey)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Store) party(ctx context.Context, sql string, args ...any) (Party, erro
 func (s *Store) PayeeKnown(ctx context.Context, customer, account uuid.UUID) (bool, error) {
 	var known bool
 	if err := s.db.Pool().QueryRow(ctx, sqlPayeeKnown, customer, account).Scan(&known); err != nil {
-		return false, pg.Refusal(fmt.Errorf("known payee: %w", err))
+		return false, pg.Classify(fmt.Errorf("known payee: %w", err))
 	}
 	return known, nil
 }
@@ -137,14 +137,14 @@ func (s *Store) Insert(unit *pg.Unit, o Order) error {
 func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) {
 	rows, err := s.db.Pool().Query(ctx, sqlTransferGet, id, customer)
 	if err != nil {
-		return Order{}, pg.Refusal(fmt.Errorf("get transfer: %w", err))
+		return Order{}, pg.Classify(fmt.Errorf("get transfer: %w", err))
 	}
 	o, err := pgx.CollectExactlyOneRow(rows, s.scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Order{}, bankerr.ErrNotFound
 	}
 	if err != nil {
-		return Order{}, pg.Refusal(fmt.Errorf("get transfer: %w", err))
+		return Order{}, pg.Classify(fmt.Errorf("get transfer: %w", err))
 	}
 	return o, nil
 }
@@ -154,11 +154,11 @@ func (s *Store) List(ctx context.Context, customer uuid.UUID, before page.Place,
 	at, id := before.Before()
 	rows, err := s.db.Pool().Query(ctx, sqlTransferList, customer, at, id, limit)
 	if err != nil {
-		return nil, pg.Refusal(fmt.Errorf("list transfers: %w", err))
+		return nil, pg.Classify(fmt.Errorf("list transfers: %w", err))
 	}
 	orders, err := pgx.CollectRows(rows, s.scan)
 	if err != nil {
-		return nil, pg.Refusal(fmt.Errorf("list transfers: %w", err))
+		return nil, pg.Classify(fmt.Errorf("list transfers: %w", err))
 	}
 	return orders, nil
 }

@@ -82,9 +82,9 @@ func NewPlan(debit, credit Party, amount money.Fen, memo string) (Plan, error) {
 	return p, nil
 }
 
-// Bound fixes the day's cap for the plan, and refuses one that does not fit in
+// CheckLimit fixes the day's cap for the plan, and refuses one that does not fit in
 // what is left of it.
-func (p *Plan) Bound(s limit.Standing) error {
+func (p *Plan) CheckLimit(s limit.Usage) error {
 	p.LimitCap, p.LimitVersion = s.Cap, s.Version
 	if !s.Allows(p.Amount) {
 		return limit.ErrExceeded
@@ -130,7 +130,7 @@ type Order struct {
 }
 
 // NewOrder is the order that an intent's proofs have earned.
-func NewOrder(id uuid.UUID, plan Plan, proven *stepup.Evidence, now time.Time) Order {
+func NewOrder(id uuid.UUID, plan Plan, proven *stepup.Verified, now time.Time) Order {
 	in := proven.Intent
 	return Order{
 		ID: id, CustomerID: in.CustomerID, IntentID: in.ID, DeviceID: in.DeviceID, Plan: plan, Text: in.Text,

@@ -103,7 +103,7 @@ func (p Page) functions(w http.ResponseWriter, _ *http.Request) {
 	for _, f := range p.Functions {
 		s := f.Spec
 		list = append(list, view{
-			s.Name, s.Summary, s.Audience.String(), !s.Plain && len(s.Consumes) == 0, s.Idempotent, s.StepUp != 0,
+			s.Name, s.Summary, s.Audience.String(), !s.NoChannel && len(s.Consumes) == 0, s.Idempotent, s.StepUp != 0,
 			string(s.Rate), string(s.Risk), string(s.Audit), s.Consumes, s.Emits, s.Requirements,
 		})
 	}

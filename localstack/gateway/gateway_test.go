@@ -28,7 +28,7 @@ type word struct {
 // plain declares a function without a channel.
 func plain(name string, operate fn.Operation[word, word]) fn.Function {
 	return fn.HTTP(fn.Spec{
-		Name: name, Summary: "x", Audience: fn.Public, Plain: true, Rate: fn.RateOpen, Requirements: []string{"X-001"},
+		Name: name, Summary: "x", Audience: fn.Public, NoChannel: true, Rate: fn.RateOpen, Requirements: []string{"X-001"},
 	}, func(context.Context, *fn.Host, struct{}) (fn.Operation[word, word], error) { return operate, nil })
 }
 

@@ -43,8 +43,8 @@ type Server struct {
 	Life        time.Duration
 }
 
-// Accept answers a client's hello and returns the new channel.
-func (s Server) Accept(hello Hello) (Welcome, ID, Keys, error) {
+// Respond answers a client's hello and returns the new channel.
+func (s Server) Respond(hello Hello) (Welcome, ID, Keys, error) {
 	if hello.Version != Version || len(hello.ClientRandom) != RandomSize {
 		return Welcome{}, ID{}, Keys{}, ErrHandshake
 	}

@@ -49,7 +49,7 @@ func newClient(t testing.TB) *channel.Client {
 func TestBothSidesHaveTheChannel(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
-	welcome, serverID, serverKeys, err := server.Accept(client.Hello())
+	welcome, serverID, serverKeys, err := server.Respond(client.Hello())
 	must(t, err)
 	id, keys, err := client.Finish(welcome, server.Signer.Public())
 	must(t, err)
@@ -69,7 +69,7 @@ func TestEveryHandshakeIsFresh(t *testing.T) {
 	server, seen := newServer(t), map[string]bool{}
 	same := newClient(t) // its hello is replayed all the time
 	for range 20 {
-		welcome, id, keys, err := server.Accept(same.Hello())
+		welcome, id, keys, err := server.Respond(same.Hello())
 		must(t, err)
 		hello := newClient(t).Hello()
 		for _, fresh := range [][]byte{
@@ -102,7 +102,7 @@ func TestHelloIsRefused(t *testing.T) {
 	} {
 		hello := good
 		spoil(&hello)
-		welcome, id, keys, err := server.Accept(hello)
+		welcome, id, keys, err := server.Respond(hello)
 		if !errors.Is(err, channel.ErrHandshake) || welcome.Signature != nil || id != (channel.ID{}) || keys != (channel.Keys{}) {
 			t.Errorf("%s: %+v %x, %v; want nothing and ErrHandshake", name, welcome, id, err)
 		}
@@ -134,7 +134,7 @@ func TestHelloChangedOnItsWay(t *testing.T) {
 	} {
 		hello := client.Hello()
 		change(&hello)
-		welcome, _, _, err := server.Accept(hello)
+		welcome, _, _, err := server.Respond(hello)
 		must(t, err)
 		refused(t, name, client, welcome, server.Signer.Public())
 	}
@@ -143,7 +143,7 @@ func TestHelloChangedOnItsWay(t *testing.T) {
 func TestWelcomeChangedOnItsWay(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
-	good, _, _, err := server.Accept(client.Hello())
+	good, _, _, err := server.Respond(client.Hello())
 	must(t, err)
 	for name, field := range map[string]func(*channel.Welcome) *[]byte{
 		"channel id":    func(w *channel.Welcome) *[]byte { return &w.ChannelID },
@@ -174,7 +174,7 @@ func TestWelcomeChangedOnItsWay(t *testing.T) {
 func TestFieldsOfTheTranscriptStayApart(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
-	good, _, _, err := server.Accept(client.Hello())
+	good, _, _, err := server.Respond(client.Hello())
 	must(t, err)
 	moved := good
 	moved.Certificate = append(bytes.Clone(good.Certificate), good.PasswordKey[0])
@@ -186,7 +186,7 @@ func TestFieldsOfTheTranscriptStayApart(t *testing.T) {
 func TestMalformedWelcomeOfTheBank(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
-	good, _, _, err := server.Accept(client.Hello())
+	good, _, _, err := server.Respond(client.Hello())
 	must(t, err)
 	for name, spoil := range map[string]func(*channel.Welcome){
 		"channel id short": func(w *channel.Welcome) { w.ChannelID = w.ChannelID[1:] },
@@ -209,10 +209,10 @@ func TestAnotherBank(t *testing.T) {
 	server, client := newServer(t), newClient(t)
 	impostor := server // knows all that is public
 	impostor.Signer = newKey(t)
-	welcome, _, _, err := impostor.Accept(client.Hello())
+	welcome, _, _, err := impostor.Respond(client.Hello())
 	must(t, err)
 	refused(t, "signed by another", client, welcome, server.Signer.Public())
-	welcome, _, _, err = server.Accept(client.Hello())
+	welcome, _, _, err = server.Respond(client.Hello())
 	must(t, err)
 	refused(t, "another is pinned", client, welcome, impostor.Signer.Public())
 }
@@ -220,7 +220,7 @@ func TestAnotherBank(t *testing.T) {
 func TestWelcomeForAnotherHello(t *testing.T) {
 	t.Parallel()
 	server, one, two := newServer(t), newClient(t), newClient(t)
-	welcome, _, _, err := server.Accept(one.Hello())
+	welcome, _, _, err := server.Respond(one.Hello())
 	must(t, err)
 	refused(t, "replayed", two, welcome, server.Signer.Public())
 	mixed := two.Hello()

@@ -24,7 +24,7 @@ func audited(name string, audit fn.Audit, about uuid.UUID) fn.Function {
 	return declare(name, func(s *fn.Spec) { s.Audit, s.Audience = audit, fn.Customer },
 		func(ctx context.Context, _ *fn.Host, request note) (note, error) {
 			if request.Note == "no" {
-				fn.Explain(ctx, "inner_reason", about)
+				fn.AuditReason(ctx, "inner_reason", about)
 				return note{}, risk.ErrRefused
 			}
 			return request, nil
@@ -98,7 +98,7 @@ func TestRecordsOfNobody(t *testing.T) {
 	f.Spec.Audience = fn.Public
 	public := declare("test-public", func(s *fn.Spec) { s.Audit = fn.AuditAuth },
 		func(ctx context.Context, _ *fn.Host, _ note) (note, error) {
-			fn.Explain(ctx, "password", about)
+			fn.AuditReason(ctx, "password", about)
 			return note{}, stepup.ErrProofRejected
 		})
 	phone := b.Device(t, "phone")

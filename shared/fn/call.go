@@ -44,8 +44,8 @@ type call struct {
 	ticket   *idem.Ticket
 	stored   []byte // the first answer to a repeated request
 	risk     risk.Decision
-	check    *stepup.Check
-	proof    *stepup.Evidence
+	check    *stepup.Verification
+	proof    *stepup.Verified
 	recorded bool      // the operation took its reply into its transaction
 	reason   string    // for the access record alone
 	about    uuid.UUID // whom a call is about that nobody has logged in for
@@ -68,15 +68,15 @@ func fromContext(ctx context.Context) *call {
 func CallerFrom(ctx context.Context) Caller { return fromContext(ctx).caller }
 
 // EvidenceFrom returns the intent whose proofs the runtime verified.
-func EvidenceFrom(ctx context.Context) *stepup.Evidence { return fromContext(ctx).proof }
+func EvidenceFrom(ctx context.Context) *stepup.Verified { return fromContext(ctx).proof }
 
 // RiskFrom returns what risk decided about this call.
 func RiskFrom(ctx context.Context) risk.Decision { return fromContext(ctx).risk }
 
-// Explain tells the access record, and nothing and nobody else, why the call is
+// AuditReason tells the access record, and nothing and nobody else, why the call is
 // refused and about which customer it was, if known (AUDIT-006). Reasons are few
 // fixed words, never data.
-func Explain(ctx context.Context, reason string, about uuid.UUID) {
+func AuditReason(ctx context.Context, reason string, about uuid.UUID) {
 	c := fromContext(ctx)
 	c.reason, c.about = reason, about
 }

@@ -99,7 +99,7 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error
 	if err != nil {
 		return bankerr.ErrInput.Because(err)
 	}
-	if err := events.CheckSeal(h.host.Keys, event); err != nil {
+	if err := events.Verify(h.host.Keys, event); err != nil {
 		return bankerr.ErrInput.Because(err)
 	}
 	if !slices.Contains(h.spec.Consumes, event.Type()) {

@@ -44,7 +44,7 @@ func HTTP[C, Req, Resp any](
 	if err := spec.check(request, false); err != nil {
 		panic(err)
 	}
-	names, substance := namesOf(reflect.TypeFor[Req]()), substanceOf(reflect.TypeFor[Req]())
+	names, fingerprint := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
 	return Function{
 		Spec: spec, Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, host *Host) (handler.FunctionHandler, error) {
@@ -53,8 +53,8 @@ func HTTP[C, Req, Resp any](
 				return nil, err
 			}
 			return newHTTPHandler(spec, host, bound{
-				decode:    func(raw json.RawMessage) (any, error) { return decode[Req](raw, names) },
-				substance: substance,
+				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, names) },
+				fingerprint: fingerprint,
 				run: func(ctx context.Context, request any) (any, error) {
 					typed, ok := request.(Req)
 					if !ok {

@@ -21,9 +21,9 @@ import (
 
 // bound is a typed operation behind untyped seams.
 type bound struct {
-	decode    func(raw json.RawMessage) (any, error)
-	substance substance
-	run       func(ctx context.Context, request any) (any, error)
+	decode      func(raw json.RawMessage) (any, error)
+	fingerprint fingerprint
+	run         func(ctx context.Context, request any) (any, error)
 }
 
 // httpHandler is an opened HTTP function.
@@ -82,7 +82,7 @@ func (c *call) pass(ctx context.Context) (err error) {
 // settle takes back what a refused call was charged for a password that was right.
 func (c *call) settle(ctx context.Context, refused error) {
 	var unit pg.Unit
-	if refused == nil || c.check == nil || !c.check.TakeBack(&unit) {
+	if refused == nil || c.check == nil || !c.check.UndoAttempt(&unit) {
 		return
 	}
 	if err := c.host.DB.Commit(context.WithoutCancel(ctx), &unit); err != nil {

@@ -84,7 +84,7 @@ type Spec struct {
 	Name         string           // <domain>-<operation>: route, image, metric label
 	Summary      string           // one line for the index and the API reference
 	Audience     Audience         // who may call
-	Plain        bool             // no secure channel: only for opening one
+	NoChannel    bool             // no secure channel: only for opening one
 	Consumes     []string         // CloudEvent types; makes an event function
 	Idempotent   bool             // the request carries an idempotency key
 	StepUp       stepup.Rule      // whether proofs must hold first
@@ -102,7 +102,7 @@ var nameForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
 
 // check refuses a policy that contradicts itself.
 func (s Spec) check(request any, event bool) error {
-	_, presents := request.(stepup.Presenter)
+	_, presents := request.(stepup.Confirmer)
 	switch {
 	case !nameForm.MatchString(s.Name) || len(s.Name) > 40:
 		return fmt.Errorf("function name %q is not <domain>-<operation> of at most 40 characters", s.Name)
@@ -112,16 +112,16 @@ func (s Spec) check(request any, event bool) error {
 		return fmt.Errorf("%s: no audience", s.Name)
 	case event != (s.Audience == Internal) || event != (len(s.Consumes) > 0):
 		return fmt.Errorf("%s: event functions, and only they, are internal and consume", s.Name)
-	case s.Plain && s.Audit != AuditNone:
+	case s.NoChannel && s.Audit != AuditNone:
 		return fmt.Errorf("%s: what comes without a channel leaves no access record", s.Name)
 	case !s.Audit.known():
 		return fmt.Errorf("%s: unknown audit category %q", s.Name, s.Audit)
 	case s.Timeout < 0:
 		return fmt.Errorf("%s: negative timeout", s.Name)
-	case s.Plain && (s.Audience != Public || s.Idempotent):
+	case s.NoChannel && (s.Audience != Public || s.Idempotent):
 		return fmt.Errorf("%s: only a public function that keeps nothing may do without a channel", s.Name)
 	case (s.StepUp == stepup.FromIntent) != presents:
-		return fmt.Errorf("%s: step-up and a request that embeds stepup.Presentation go together", s.Name)
+		return fmt.Errorf("%s: step-up and a request that embeds stepup.Confirmation go together", s.Name)
 	case s.StepUp == stepup.FromIntent && (s.Audience != Customer || !s.Idempotent):
 		return fmt.Errorf("%s: step-up needs a customer and an idempotency key", s.Name)
 	case s.Risk != risk.None && s.Audience != Customer:

@@ -68,7 +68,7 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		{"events for customers", event, func(s *fn.Spec) { hears(s); s.Audience = fn.Customer }, "internal"},
 		{"customers without a channel", request[none], func(s *fn.Spec) { plain(s); s.Audience = fn.Customer }, "without a channel"},
 		{"keys without a channel", request[none], func(s *fn.Spec) { plain(s); s.Idempotent = true }, "without a channel"},
-		{"events without a channel", event, func(s *fn.Spec) { hears(s); s.Plain = true }, "without a channel"},
+		{"events without a channel", event, func(s *fn.Spec) { hears(s); s.NoChannel = true }, "without a channel"},
 		{"step-up without a presentation", request[none], func(s *fn.Spec) {
 			s.Audience, s.Idempotent, s.StepUp = fn.Customer, true, stepup.FromIntent
 		}, "step-up and a request"},

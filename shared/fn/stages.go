@@ -47,7 +47,7 @@ const (
 func StageRefusals(s Spec) []*bankerr.Error {
 	list := []*bankerr.Error{ErrMethod, ErrTooLarge, bankerr.ErrInput, session.ErrRateLimited}
 	list = append(list, bankerr.ErrInternal, bankerr.ErrUnavailable)
-	if !s.Plain {
+	if !s.NoChannel {
 		list = append(list, ErrFrame, session.ErrChannelExpired, session.ErrReplayed)
 	}
 	if s.Audience == Customer {
@@ -76,7 +76,7 @@ type stage struct {
 var stages = []stage{
 	{"size", (*call).limitSize},
 	{"channel", (*call).openChannel},
-	{"accept", (*call).accept}, // sequence, rate and login: one trip to Redis
+	{"admit", (*call).admit}, // sequence, rate and login: one trip to Redis
 	{"decode", (*call).decodeRequest},
 	{"preflight", (*call).preflight}, // replay, step-up and risk: one trip to PostgreSQL
 	{"operation", (*call).operate},
@@ -94,7 +94,7 @@ func (c *call) limitSize(context.Context) error {
 }
 
 func (c *call) openChannel(ctx context.Context) error {
-	if c.spec.Plain {
+	if c.spec.NoChannel {
 		c.raw = c.http.Body
 		return nil
 	}
@@ -127,22 +127,22 @@ func (c *call) openChannel(ctx context.Context) error {
 	return nil
 }
 
-func (c *call) accept(ctx context.Context) error {
+func (c *call) admit(ctx context.Context) error {
 	rate := c.spec.rateClass().rate(max(1, c.host.Limits.RateScale))
-	if c.spec.Plain {
+	if c.spec.NoChannel {
 		return c.host.Sessions.AllowAddress(ctx, c.caller.IP, rate)
 	}
-	accepted, err := c.host.Sessions.Accept(ctx, c.caller.Channel, c.header.Sequence, rate)
+	admitted, err := c.host.Sessions.Admit(ctx, c.caller.Channel, c.header.Sequence, rate)
 	if err != nil {
 		return err
 	}
-	if accepted.Login != nil {
-		c.caller.CustomerID = accepted.Login.CustomerID
+	if admitted.Login != nil {
+		c.caller.CustomerID = admitted.Login.CustomerID
 	}
 	switch {
-	case c.spec.Audience != Customer || accepted.Login != nil:
+	case c.spec.Audience != Customer || admitted.Login != nil:
 		return nil
-	case accepted.Displaced:
+	case admitted.Displaced:
 		return session.ErrDisplaced
 	}
 	return session.ErrRequired
@@ -163,7 +163,7 @@ func (c *call) decodeRequest(context.Context) error {
 	if c.spec.Audience == Customer {
 		caller = "customer:" + c.caller.CustomerID.String()
 	}
-	body, err := c.bound.substance.of(c.raw)
+	body, err := c.bound.fingerprint.of(c.raw)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (c *call) preflight(ctx context.Context) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	if err := c.host.DB.Ask(ctx, &batch); err != nil {
+	if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
 		return fmt.Errorf("preflight: %w", err)
 	}
 	if repeated != nil {
@@ -211,17 +211,17 @@ func (c *call) preflight(ctx context.Context) error {
 const sqlCustomerGrade = `-- customer.grade
 SELECT risk_grade FROM customer WHERE id = $1`
 
-func (c *call) stepUp(batch *pgx.Batch) *stepup.Check {
+func (c *call) stepUp(batch *pgx.Batch) *stepup.Verification {
 	if c.spec.StepUp != stepup.FromIntent {
 		return nil
 	}
-	presenter, ok := c.request.(stepup.Presenter)
+	presenter, ok := c.request.(stepup.Confirmer)
 	if !ok {
 		panic("fn: " + c.spec.Name + " was registered without a presentation")
 	}
-	check := &stepup.Check{
+	check := &stepup.Verification{
 		Operation: c.spec.Name, CustomerID: c.caller.CustomerID, DeviceID: c.caller.DeviceID, Channel: c.caller.Channel,
-		Presentation: presenter.Presented(), Now: c.host.Clock.Now(),
+		Confirmation: presenter.Confirms(), Now: c.host.Clock.Now(),
 	}
 	check.Queue(batch)
 	return check
@@ -277,7 +277,7 @@ func (c *call) answerRace(ctx context.Context) error {
 	var batch pgx.Batch
 	var twin *idem.Stored
 	idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { twin = &found })
-	if err := c.host.DB.Ask(ctx, &batch); err != nil {
+	if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
 		return fmt.Errorf("look up the twin: %w", err)
 	}
 	if twin == nil {

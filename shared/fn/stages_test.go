@@ -22,7 +22,7 @@ import (
 
 func TestOrderOfEnforcement(t *testing.T) {
 	t.Parallel()
-	want := []string{"size", "channel", "accept", "decode", "preflight", "operation", "mask"}
+	want := []string{"size", "channel", "admit", "decode", "preflight", "operation", "mask"}
 	if diff := cmp.Diff(want, fn.StageNames()); diff != "" {
 		t.Errorf("the order has changed; docs/architecture.md explains it (-want +got):\n%s", diff)
 	}
@@ -61,20 +61,20 @@ var attacks = []attack{
 		frame := u.FrameAt(t, u.f, u.Clock.Now().Add(-6*time.Minute), clear(t, "key", u.order(t)))
 		return u.Send(t, u.f, frame)
 	}},
-	{"accept", "sent twice", "FRAME_REPLAYED", func(t *testing.T, u user) bank.Reply {
+	{"admit", "sent twice", "FRAME_REPLAYED", func(t *testing.T, u user) bank.Reply {
 		frame := u.Frame(t, u.f, "key", u.order(t))
 		u.Send(t, u.f, frame)
 		return u.Send(t, u.f, frame)
 	}},
-	{"accept", "nobody logged in", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
+	{"admit", "nobody logged in", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
 		must(t, u.Host.Sessions.End(t.Context(), u.Channel))
 		return u.call(t, u.order(t))
 	}},
-	{"accept", "logged in elsewhere", "SESSION_DISPLACED", func(t *testing.T, u user) bank.Reply {
+	{"admit", "logged in elsewhere", "SESSION_DISPLACED", func(t *testing.T, u user) bank.Reply {
 		must(t, u.Host.Sessions.Start(t.Context(), u.Bank.Device(t, "tablet").Channel, u.customer.ID))
 		return u.call(t, u.order(t))
 	}},
-	{"accept", "too often", "RATE_LIMITED", func(t *testing.T, u user) bank.Reply {
+	{"admit", "too often", "RATE_LIMITED", func(t *testing.T, u user) bank.Reply {
 		for range 10 {
 			u.call(t, u.order(t))
 		}
@@ -264,7 +264,7 @@ INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_
 VALUES ($1, 'intent', '', '', $2, $3, $4)`,
 		stepup.Subject(u.intent.ID), []byte("digest"), u.Clock.Now(), u.intent.ExpiresAt)
 	must(t, err)
-	guess := order{Presentation: stepup.Presentation{
+	guess := order{Confirmation: stepup.Confirmation{
 		IntentID: u.intent.ID, Proofs: []stepup.Proof{{Factor: stepup.SMSOTP, Code: "000000"}},
 	}}
 	for i, tt := range []struct{ note, want string }{{"", "INPUT_INVALID"}, {"x", "PROOF_REJECTED"}} {

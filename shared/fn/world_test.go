@@ -44,11 +44,11 @@ func declare[Req, Resp any](
 	})
 }
 
-func plain(s *fn.Spec) { s.Plain = true }
+func plain(s *fn.Spec) { s.NoChannel = true }
 
 // order is the request of everything.
 type order struct {
-	stepup.Presentation
+	stepup.Confirmation
 	Note string `json:"note"`
 }
 
@@ -160,7 +160,7 @@ func (u user) proof(t *testing.T, text string) stepup.Proof {
 func (u user) order(t *testing.T) order {
 	t.Helper()
 	return order{
-		Presentation: stepup.Presentation{IntentID: u.intent.ID, Proofs: []stepup.Proof{u.proof(t, u.intent.Text)}}, Note: "x",
+		Confirmation: stepup.Confirmation{IntentID: u.intent.ID, Proofs: []stepup.Proof{u.proof(t, u.intent.Text)}}, Note: "x",
 	}
 }
 

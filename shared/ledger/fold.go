@@ -33,9 +33,9 @@ func Fold(ctx context.Context, db *pg.DB) (int64, error) {
 
 const foldEach = time.Second
 
-// FoldNowAndThen folds all there is, and again after each pause until ctx ends.
-func FoldNowAndThen(ctx context.Context, db *pg.DB, log *slog.Logger) {
-	pg.NowAndThen(ctx, log, "fold", foldEach, func(ctx context.Context) error {
+// FoldEvery folds all there is, and again after each pause until ctx ends.
+func FoldEvery(ctx context.Context, db *pg.DB, log *slog.Logger) {
+	pg.RunEvery(ctx, log, "fold", foldEach, func(ctx context.Context) error {
 		for {
 			if moved, err := Fold(ctx, db); err != nil || moved == 0 {
 				return err

@@ -28,8 +28,8 @@ type EntryQuery struct {
 	AccountID uuid.UUID
 	From, To  time.Time // PostedAt in [From, To)
 	Direction int       // 0 both, -1 out, +1 in
-	Least     money.Fen // bounds of the amount without its sign; Most 0 is none
-	Most      money.Fen
+	Min       money.Fen // bounds of the amount without its sign; Max 0 is none
+	Max       money.Fen
 	Before    page.Place
 	Limit     int
 }
@@ -47,13 +47,13 @@ SELECT posting_id, amount, balance_after, counterparty, summary, posted_at FROM 
 func Entries(ctx context.Context, db *pg.DB, q EntryQuery) ([]Entry, error) {
 	at, id := q.Before.Before()
 	rows, err := db.Pool().Query(ctx, sqlEntries, q.AccountID, q.From, q.To, at, id,
-		q.Direction, q.Least, q.Most, q.Limit)
+		q.Direction, q.Min, q.Max, q.Limit)
 	if err != nil {
-		return nil, pg.Refusal(fmt.Errorf("entries: %w", err))
+		return nil, pg.Classify(fmt.Errorf("entries: %w", err))
 	}
 	entries, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Entry])
 	if err != nil {
-		return nil, pg.Refusal(fmt.Errorf("entries: %w", err))
+		return nil, pg.Classify(fmt.Errorf("entries: %w", err))
 	}
 	return entries, nil
 }

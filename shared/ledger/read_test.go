@@ -75,11 +75,11 @@ func TestEntriesAreSelected(t *testing.T) {
 		{"a microsecond longer", ledger.EntryQuery{To: at(1).Add(time.Microsecond)}, []money.Fen{-1, 10_000}},
 		{"in", ledger.EntryQuery{Direction: 1}, []money.Fen{4_000, 20, 10_000}},
 		{"out", ledger.EntryQuery{Direction: -1}, []money.Fen{-300, -1}},
-		{"at least", ledger.EntryQuery{Least: 300}, []money.Fen{4_000, -300, 10_000}},
-		{"one fen more", ledger.EntryQuery{Least: 301}, []money.Fen{4_000, 10_000}},
-		{"at most", ledger.EntryQuery{Most: 300}, []money.Fen{-300, 20, -1}},
-		{"one fen less", ledger.EntryQuery{Most: 299}, []money.Fen{20, -1}},
-		{"out between", ledger.EntryQuery{Direction: -1, Least: 2, Most: 300}, []money.Fen{-300}},
+		{"at least", ledger.EntryQuery{Min: 300}, []money.Fen{4_000, -300, 10_000}},
+		{"one fen more", ledger.EntryQuery{Min: 301}, []money.Fen{4_000, 10_000}},
+		{"at most", ledger.EntryQuery{Max: 300}, []money.Fen{-300, 20, -1}},
+		{"one fen less", ledger.EntryQuery{Max: 299}, []money.Fen{20, -1}},
+		{"out between", ledger.EntryQuery{Direction: -1, Min: 2, Max: 300}, []money.Fen{-300}},
 		{"a page", ledger.EntryQuery{Limit: 2}, []money.Fen{4_000, -300}},
 	} {
 		if tt.query.AccountID == uuid.Nil {

@@ -58,17 +58,17 @@ func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
 	var r Report
 	tx, err := db.Pool().BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
-		return r, pg.Refusal(fmt.Errorf("verify: %w", err))
+		return r, pg.Classify(fmt.Errorf("verify: %w", err))
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // read only
 	err = tx.QueryRow(ctx, sqlVerifySums).Scan(
 		&r.Postings, &r.Sum, &r.WrongBalance, &r.Overdrawn, &r.Unbalanced, &r.Stray)
 	if err != nil {
-		return r, pg.Refusal(fmt.Errorf("verify sums: %w", err))
+		return r, pg.Classify(fmt.Errorf("verify sums: %w", err))
 	}
 	rows, err := tx.Query(ctx, sqlVerifyPostings)
 	if err != nil {
-		return r, pg.Refusal(fmt.Errorf("verify postings: %w", err))
+		return r, pg.Classify(fmt.Errorf("verify postings: %w", err))
 	}
 	var p Posting
 	var sum []byte
@@ -81,7 +81,7 @@ func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
 		return nil
 	})
 	if err != nil {
-		return r, pg.Refusal(fmt.Errorf("verify postings: %w", err))
+		return r, pg.Classify(fmt.Errorf("verify postings: %w", err))
 	}
 	return r, nil
 }

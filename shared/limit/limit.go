@@ -21,7 +21,7 @@ import (
 // ErrExceeded refuses a use that would go above the cap.
 var ErrExceeded = bankerr.New(bankerr.Refused, "LIMIT_EXCEEDED")
 
-const sqlStanding = `-- limit.standing
+const sqlUsage = `-- limit.usage
 SELECT p.value, p.valid_from::text,
        coalesce((SELECT used FROM limit_use WHERE customer_id = $3 AND kind = $4 AND business_day = $2), 0)
   FROM policy p WHERE p.name = $1 AND p.valid_from <= $2 ORDER BY p.valid_from DESC LIMIT 1`
@@ -31,22 +31,22 @@ SELECT limit_use(customer, kind, day, amount, cap)
   FROM (SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::bigint[], $5::bigint[])
                    AS used (customer, kind, day, amount, cap) ORDER BY 1, 2, 3) AS used`
 
-// Standing is where a customer stands with a kind of limit on a day.
-type Standing struct {
+// Usage is where a customer stands with a kind of limit on a day.
+type Usage struct {
 	Cap     money.Fen // the policy's figure in force that day
 	Version string    // since when it is in force, e.g. 2026-01-01
 	Used    money.Fen
 }
 
 // Allows reports whether the amount still fits; only Use decides.
-func (s Standing) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
+func (s Usage) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
 
-// Look reads a customer's standing. The policy's name is the kind's with ".day_cap".
-func Look(ctx context.Context, db *pg.DB, customer uuid.UUID, kind string, day time.Time) (Standing, error) {
-	var s Standing
-	err := db.Pool().QueryRow(ctx, sqlStanding, kind+".day_cap", day, customer, kind).Scan(&s.Cap, &s.Version, &s.Used)
+// Get reads a customer's standing. The policy's name is the kind's with ".day_cap".
+func Get(ctx context.Context, db *pg.DB, customer uuid.UUID, kind string, day time.Time) (Usage, error) {
+	var s Usage
+	err := db.Pool().QueryRow(ctx, sqlUsage, kind+".day_cap", day, customer, kind).Scan(&s.Cap, &s.Version, &s.Used)
 	if err != nil {
-		return s, pg.Refusal(fmt.Errorf("limit %s: %w", kind, err))
+		return s, pg.Classify(fmt.Errorf("limit %s: %w", kind, err))
 	}
 	return s, nil
 }

@@ -54,7 +54,7 @@ func (d desk) use(t tb, customer uuid.UUID, kind string, day time.Time, amount, 
 
 func (d desk) used(t tb, customer uuid.UUID, kind string, day time.Time) money.Fen {
 	t.Helper()
-	s, err := limit.Look(t.Context(), d.DB, customer, kind, day)
+	s, err := limit.Get(t.Context(), d.DB, customer, kind, day)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestTheFigureInForce(t *testing.T) {
 	d.policy(t, "kind", "2026-03-10", 50)
 	d.policy(t, "kind", "2026-03-05", 200)
 	d.policy(t, "kind.other", "2026-03-02", 7)
-	for day, want := range map[string]limit.Standing{
+	for day, want := range map[string]limit.Usage{
 		"2026-03-01": {Cap: 100, Version: "2026-03-01"},
 		"2026-03-04": {Cap: 100, Version: "2026-03-01"},
 		"2026-03-05": {Cap: 200, Version: "2026-03-05"},
@@ -289,12 +289,12 @@ func TestTheFigureInForce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := limit.Look(t.Context(), d.DB, customer, "kind", at)
+		got, err := limit.Get(t.Context(), d.DB, customer, "kind", at)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", day, err, diff)
 		}
 	}
-	stranger, err := limit.Look(t.Context(), d.DB, uuid.New(), "kind", time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC))
+	stranger, err := limit.Get(t.Context(), d.DB, uuid.New(), "kind", time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC))
 	if err != nil || stranger.Used != 0 {
 		t.Errorf("another customer: %+v, %v", stranger, err)
 	}
@@ -312,12 +312,12 @@ func TestNoFigureInForce(t *testing.T) {
 		"":        monday,
 		"KIND":    monday,
 	} {
-		s, err := limit.Look(t.Context(), d.DB, uuid.New(), kind, day)
+		s, err := limit.Get(t.Context(), d.DB, uuid.New(), kind, day)
 		if bankerr.From(err) == nil || bankerr.From(err).Kind() != bankerr.Internal || s.Allows(1) {
 			t.Errorf("%q on %v: %+v, %v", kind, day, s, err)
 		}
 	}
-	_, err := limit.Look(t.Context(), pgtest.Broken(t), uuid.New(), "kind", monday)
+	_, err := limit.Get(t.Context(), pgtest.Broken(t), uuid.New(), "kind", monday)
 	if !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("without the database: %v", err)
 	}
@@ -328,10 +328,10 @@ func TestNoFigureInForce(t *testing.T) {
 func TestFiguresOfTheBank(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	for kind, want := range map[string]limit.Standing{
+	for kind, want := range map[string]limit.Usage{
 		others: {Cap: 5_000_000, Version: "2026-01-01"}, own: {Cap: 100_000_000, Version: "2026-01-01"},
 	} {
-		got, err := limit.Look(t.Context(), d.DB, uuid.New(), kind, monday)
+		got, err := limit.Get(t.Context(), d.DB, uuid.New(), kind, monday)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", kind, err, diff)
 		}
@@ -355,7 +355,7 @@ func TestStandingAllows(t *testing.T) {
 		{math.MaxInt64, 1, math.MaxInt64, false},
 		{math.MaxInt64, 0, math.MaxInt64, true},
 	} {
-		if got := (limit.Standing{Cap: tt.cap, Used: tt.used}).Allows(tt.amount); got != tt.want {
+		if got := (limit.Usage{Cap: tt.cap, Used: tt.used}).Allows(tt.amount); got != tt.want {
 			t.Errorf("%s", fmt.Sprint(tt, " got ", got))
 		}
 	}

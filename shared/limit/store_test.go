@@ -8,5 +8,5 @@ import (
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	pgtest.Prepares(t, sqlStanding, sqlUseRows)
+	pgtest.Prepares(t, sqlUsage, sqlUseRows)
 }

@@ -4,7 +4,7 @@
 // A place is an instant in whole microseconds and an id; what arrives meanwhile
 // comes before it and moves nothing. As text a place is 32 characters of base64;
 // it selects among what the caller may see anyway. A page holds Default items
-// unless asked otherwise, Most at most. All functions are pure.
+// unless asked otherwise, Max at most. All functions are pure.
 package page
 
 import (
@@ -19,7 +19,7 @@ import (
 // The sizes of a page.
 const (
 	Default = 20
-	Most    = 100
+	Max     = 100
 )
 
 // ErrPlace refuses a text that no page gave out.
@@ -62,7 +62,7 @@ func (p Place) Before() (at time.Time, id uuid.UUID) {
 }
 
 // Valid reports whether a client may ask for pages of the size; 0 is Default.
-func Valid(limit int) bool { return limit >= 0 && limit <= Most }
+func Valid(limit int) bool { return limit >= 0 && limit <= Max }
 
 // Size is how many items a page holds that was asked for with limit.
 func Size(limit int) int {

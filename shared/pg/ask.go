@@ -8,18 +8,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Ask sends a batch of questions, and of small changes, in one round trip and one
-// transaction; each query's own function reads its answer, so that Ask needs none.
+// QueryBatch sends a batch of questions, and of small changes, in one round trip and one
+// transaction; each query's own function reads its answer, so that QueryBatch needs none.
 // Batches of callers who come at once are sent as one. When that fails each is
 // sent alone, so the functions must bear being called again. What they find wrong
 // comes after the commit and is their own caller's error. Each statement sees what
 // had committed when it began.
-func (db *DB) Ask(ctx context.Context, batch *pgx.Batch) error {
+func (db *DB) QueryBatch(ctx context.Context, batch *pgx.Batch) error {
 	q := &question{batch: batch}
 	if err := db.asks.enter(ctx, q); err != nil {
 		return err
 	}
-	return Refusal(q.err)
+	return Classify(q.err)
 }
 
 // question is a caller's batch, and the first error of its own functions.

@@ -15,7 +15,7 @@ import (
 // and goes together as soon as one is free. Alone, nobody waits for company.
 const (
 	gatherWorkers = 2
-	gatherMost    = 32
+	groupMax      = 32
 	// After gatherPatience somebody who still waits gets a worker more: those there
 	// are may be held up by a lock.
 	gatherPatience = 50 * time.Millisecond
@@ -73,7 +73,7 @@ func (g *gatherer[T]) enter(ctx context.Context, work T) error {
 			}
 		case <-gone:
 			if g.leave(e) {
-				return Refusal(fmt.Errorf("wait for a connection: %w", ctx.Err()))
+				return Classify(fmt.Errorf("wait for a connection: %w", ctx.Err()))
 			}
 			gone = nil
 		}
@@ -122,7 +122,7 @@ func (g *gatherer[T]) leave(e *entrant[T]) bool {
 func (g *gatherer[T]) take() []*entrant[T] {
 	var group, rest []*entrant[T]
 	for _, e := range g.waiting {
-		if len(group) == 0 || len(group) < gatherMost && g.goes(group[0].work, e.work) {
+		if len(group) == 0 || len(group) < groupMax && g.goes(group[0].work, e.work) {
 			group = append(group, e)
 		} else {
 			rest = append(rest, e)
@@ -146,7 +146,7 @@ func (g *gatherer[T]) together(group []*entrant[T]) {
 		g.size.Observe(float64(len(group)))
 		if err := g.do(ctx, work); !leftNothing(err) {
 			for _, e := range group {
-				e.done <- Refusal(err)
+				e.done <- Classify(err)
 			}
 			return
 		}

@@ -66,7 +66,7 @@ func heldQuestions(t *testing.T) held {
 	return newHeld(t, func(ctx context.Context, d desk, id int) error {
 		var batch pgx.Batch
 		batch.Queue("INSERT INTO note VALUES ($1, 'busy')", id)
-		return d.Ask(ctx, &batch)
+		return d.QueryBatch(ctx, &batch)
 	})
 }
 
@@ -308,7 +308,7 @@ func TestManyAskAtOnce(t *testing.T) {
 		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
 		ask(batch.Queue, i, &answers[i][0])
 		ask(batch.Queue, i+1000, &answers[i][1])
-		return d.Ask(t.Context(), &batch)
+		return d.QueryBatch(t.Context(), &batch)
 	})
 	for i, err := range results {
 		if (err == nil) == (i == 7) || err == nil && answers[i] != [2]int{2 * i, 2 * (i + 1000)} {
@@ -335,7 +335,7 @@ func TestAHiddenFailure(t *testing.T) {
 			_ = row.Scan(&n)
 			return nil
 		})
-		return d.Ask(t.Context(), &batch)
+		return d.QueryBatch(t.Context(), &batch)
 	})
 	if n := d.int(t, "SELECT count(*) FROM note WHERE id = 0"); results[0] != nil || n != 1 {
 		t.Errorf("told %v, with %d notes", results[0], n)
@@ -364,7 +364,7 @@ func TestFunctionsThatFail(t *testing.T) {
 		var batch pgx.Batch
 		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
 		batch.Queue("SELECT 1 WHERE $1 % 4 <> 3", i).QueryRow(read(i))
-		return d.Ask(t.Context(), &batch)
+		return d.QueryBatch(t.Context(), &batch)
 	})
 	for i, err := range results {
 		good := err == nil
@@ -393,7 +393,7 @@ func TestLeavingWhileAsking(t *testing.T) {
 	answer := 0
 	var batch pgx.Batch
 	ask(batch.Queue, 1, &answer)
-	if err := d.Ask(ctx, &batch); !errors.Is(err, bankerr.ErrUnavailable) || answer != 0 {
+	if err := d.QueryBatch(ctx, &batch); !errors.Is(err, bankerr.ErrUnavailable) || answer != 0 {
 		t.Errorf("read %d, %v", answer, err)
 	}
 }
@@ -402,7 +402,7 @@ func TestAskWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	var batch pgx.Batch
 	batch.Queue("SELECT 1")
-	if err := pgtest.Broken(t).Ask(t.Context(), &batch); !errors.Is(err, bankerr.ErrUnavailable) {
+	if err := pgtest.Broken(t).QueryBatch(t.Context(), &batch); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("%v, want SERVICE_UNAVAILABLE", err)
 	}
 }

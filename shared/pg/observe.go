@@ -21,7 +21,7 @@ func (db *DB) Observe(registry prometheus.Registerer) {
 func groupSizes(work string) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "tidebank_db_callers", Help: "Callers whose work shared a transaction.",
-		ConstLabels: prometheus.Labels{"work": work}, Buckets: []float64{1, 2, 4, 8, 16, gatherMost},
+		ConstLabels: prometheus.Labels{"work": work}, Buckets: []float64{1, 2, 4, 8, 16, groupMax},
 	})
 }
 

@@ -132,10 +132,10 @@ func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx pgx.T
 	return nil
 }
 
-// Refusal turns a driver's error into what the bank answers: an unreachable
+// Classify turns a driver's error into what the bank answers: an unreachable
 // database is SERVICE_UNAVAILABLE, a lock held too long is REQUEST_IN_PROGRESS.
 // Any other error, a refusal too, comes back as it is.
-func Refusal(err error) error {
+func Classify(err error) error {
 	var refused *bankerr.Error
 	if err == nil || errors.As(err, &refused) {
 		return err

@@ -115,7 +115,7 @@ func TestRefusalSortsErrors(t *testing.T) {
 		{"no rows", pgx.ErrNoRows, nil},
 		{"a refusal", refused, nil},
 	} {
-		got := pg.Refusal(tt.err)
+		got := pg.Classify(tt.err)
 		switch {
 		case tt.want == nil && !errors.Is(got, tt.err):
 			t.Errorf("%s: %v, want it back", tt.name, got)
@@ -125,7 +125,7 @@ func TestRefusalSortsErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %v because of %v", tt.name, got, tt.want, tt.err)
 		}
 	}
-	if err := pg.Refusal(nil); err != nil {
+	if err := pg.Classify(nil); err != nil {
 		t.Errorf("nothing became %v", err)
 	}
 }

@@ -16,12 +16,12 @@ func retry(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
 		if err == nil || n == maxTries || !retryable(err) {
-			return Refusal(err)
+			return Classify(err)
 		}
 		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << n)) //nolint:gosec // jitter, not a secret
 		select {
 		case <-ctx.Done():
-			return Refusal(errors.Join(err, ctx.Err()))
+			return Classify(errors.Join(err, ctx.Err()))
 		case <-time.After(pause):
 		}
 	}

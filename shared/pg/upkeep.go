@@ -22,7 +22,7 @@ func (db *DB) Trim(ctx context.Context, sql string) error {
 	for {
 		tag, err := db.Pool().Exec(ctx, sql, trimBatch)
 		if err != nil {
-			return Refusal(fmt.Errorf("trim: %w", err))
+			return Classify(fmt.Errorf("trim: %w", err))
 		}
 		if tag.RowsAffected() < trimBatch {
 			return nil
@@ -30,14 +30,14 @@ func (db *DB) Trim(ctx context.Context, sql string) error {
 	}
 }
 
-// TrimNowAndThen trims at once and every ten minutes until ctx ends.
-func (db *DB) TrimNowAndThen(ctx context.Context, log *slog.Logger, sql string) {
-	NowAndThen(ctx, log, "trim", trimEach, func(ctx context.Context) error { return db.Trim(ctx, sql) })
+// TrimEvery trims at once and every ten minutes until ctx ends.
+func (db *DB) TrimEvery(ctx context.Context, log *slog.Logger, sql string) {
+	RunEvery(ctx, log, "trim", trimEach, func(ctx context.Context) error { return db.Trim(ctx, sql) })
 }
 
-// NowAndThen does work at once, and again after each pause until ctx ends; what
+// RunEvery does work at once, and again after each pause until ctx ends; what
 // fails is logged under the work's name, and done again next time.
-func NowAndThen(ctx context.Context, log *slog.Logger, name string, each time.Duration, work func(context.Context) error) {
+func RunEvery(ctx context.Context, log *slog.Logger, name string, each time.Duration, work func(context.Context) error) {
 	tick := time.NewTicker(each)
 	defer tick.Stop()
 	for {

@@ -2,11 +2,11 @@ package session
 
 import "github.com/redis/go-redis/v9"
 
-// acceptScript decides about one frame at one instant. The window has 64 slots:
+// admitScript decides about one frame at one instant. The window has 64 slots:
 // a sequence is new when it is greater than the one its slot holds and not 64 or
 // more behind the greatest seen, so no sequence is ever accepted twice.
 // Sequences stay below 2^53, which Lua counts exactly.
-var acceptScript = redis.NewScript(`
+var admitScript = redis.NewScript(`
 local sequence = tonumber(ARGV[1])
 local slot = 's' .. (sequence % 64)
 local seen = redis.call('HMGET', KEYS[1], 'device', 'max', slot)

@@ -106,7 +106,7 @@ func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) 
 
 // Channel finds an open channel's keys. They never change while it lives, so an
 // instance remembers those it has seen; whether the channel still lives is for
-// Accept to say.
+// Admit to say.
 func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	if found, ok := s.cache.get(id); ok {
 		return found, nil
@@ -131,49 +131,49 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	return opened, nil
 }
 
-// Accepted is what Accept found.
-type Accepted struct {
+// Admitted is what Admit found.
+type Admitted struct {
 	Login     *Login // nil: nobody is logged in on the channel
 	Displaced bool   // the login was ended by a later one elsewhere
 }
 
-// Accept takes an authenticated frame: its sequence once, its rate, and the
+// Admit takes an authenticated frame: its sequence once, its rate, and the
 // login on its channel, whose idle time starts anew. One round trip.
-func (s *Store) Accept(ctx context.Context, id channel.ID, sequence uint64, rate Rate) (Accepted, error) {
+func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate Rate) (Admitted, error) {
 	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
 	names := []string{channelKey(id), loginKey(id), rateKey(id, rate.Class, window)}
-	answer, err := acceptScript.Run(ctx, s.redis, names,
+	answer, err := admitScript.Run(ctx, s.redis, names,
 		strconv.FormatUint(sequence, 10), int64(s.config.ChannelLife/time.Second), int64(s.config.Idle/time.Second),
 		rate.Limit, int64(rate.Per/time.Second)).StringSlice()
 	if err != nil {
-		return Accepted{}, unavailable(err)
+		return Admitted{}, unavailable(err)
 	}
 	switch answer[0] {
 	case "expired":
 		s.cache.drop(id)
-		return Accepted{}, ErrChannelExpired
+		return Admitted{}, ErrChannelExpired
 	case "replayed":
-		return Accepted{}, ErrReplayed
+		return Admitted{}, ErrReplayed
 	case "limited":
-		return Accepted{}, ErrRateLimited.WithRetryAfter(rate.Per)
+		return Admitted{}, ErrRateLimited.WithRetryAfter(rate.Per)
 	case "displaced":
-		return Accepted{Displaced: true}, nil
+		return Admitted{Displaced: true}, nil
 	case "login":
 		customer, err := uuid.Parse(answer[1])
 		if err != nil {
-			return Accepted{}, fmt.Errorf("stored login: %w", err)
+			return Admitted{}, fmt.Errorf("stored login: %w", err)
 		}
 		millis, err := strconv.ParseInt(answer[2], 10, 64)
 		if err != nil {
-			return Accepted{}, fmt.Errorf("stored login time: %w", err)
+			return Admitted{}, fmt.Errorf("stored login time: %w", err)
 		}
 		login := Login{CustomerID: customer, At: time.UnixMilli(millis)}
 		if s.clock.Now().Sub(login.At) > s.config.ChannelLife {
-			return Accepted{}, nil // outlived its pointer: nobody could displace it any more
+			return Admitted{}, nil // outlived its pointer: nobody could displace it any more
 		}
-		return Accepted{Login: &login}, nil
+		return Admitted{Login: &login}, nil
 	}
-	return Accepted{}, nil
+	return Admitted{}, nil
 }
 
 // AllowAddress counts a call that comes before any channel, by network address.

@@ -122,10 +122,10 @@ func newKeys() channel.Keys {
 }
 
 // call accepts the line's next frame on the instance, within plenty.
-func (l *line) call(t *testing.T, on *session.Store) (session.Accepted, error) {
+func (l *line) call(t *testing.T, on *session.Store) (session.Admitted, error) {
 	t.Helper()
 	l.next++
-	return on.Accept(t.Context(), l.id, l.next, plenty)
+	return on.Admit(t.Context(), l.id, l.next, plenty)
 }
 
 // who is logged in on the line: a customer, "nobody" or "displaced".
@@ -334,7 +334,7 @@ func TestRedisAwayRefuses(t *testing.T) {
 	h := newHall(t)
 	l := h.open(t, "phone")
 	calls := map[string]func(*session.Store) error{
-		"Accept":       func(s *session.Store) error { _, err := s.Accept(t.Context(), l.id, 1, plenty); return err },
+		"Accept":       func(s *session.Store) error { _, err := s.Admit(t.Context(), l.id, 1, plenty); return err },
 		"AllowAddress": func(s *session.Store) error { return s.AllowAddress(t.Context(), "192.0.2.1", plenty) },
 		"Channel":      func(s *session.Store) error { _, err := s.Channel(t.Context(), l.id); return err },
 		"OpenChannel":  func(s *session.Store) error { return s.OpenChannel(t.Context(), l.id, session.Channel{}) },

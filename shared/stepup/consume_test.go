@@ -26,14 +26,14 @@ func (d desk) effects(t *testing.T, prefix string) (n int) {
 	return n
 }
 
-// Evidence that was taken many times over has one effect, whether the unit does
+// Verified that was taken many times over has one effect, whether the unit does
 // its work before or after consuming.
 func TestEvidenceIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	p := newDesk(t).phone(t)
 	for round := range 10 {
 		in := p.intent(t, keyOnly)
-		var proven []*stepup.Evidence
+		var proven []*stepup.Verified
 		for range 8 {
 			evidence, err := p.confirm(t, in, p.sign(t, text))
 			must(t, err)

@@ -154,21 +154,21 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 	return stepup.Proof{Factor: f}
 }
 
-func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Check {
-	return &stepup.Check{
+func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Verification {
+	return &stepup.Verification{
 		Operation: operation, CustomerID: p.customer, DeviceID: p.device, Channel: p.channel,
-		Presentation: stepup.Presentation{IntentID: in.ID, Proofs: proofs}, Now: p.clock.Now(),
+		Confirmation: stepup.Confirmation{IntentID: in.ID, Proofs: proofs}, Now: p.clock.Now(),
 	}
 }
 
 // charge sends the check's statements, as the runtime does, and looks at nothing.
-func (d desk) charge(ctx context.Context, c *stepup.Check) error {
+func (d desk) charge(ctx context.Context, c *stepup.Verification) error {
 	var batch pgx.Batch
 	c.Queue(&batch)
-	return d.db.Ask(ctx, &batch)
+	return d.db.QueryBatch(ctx, &batch)
 }
 
-func (d desk) verify(ctx context.Context, c *stepup.Check) (*stepup.Evidence, error) {
+func (d desk) verify(ctx context.Context, c *stepup.Verification) (*stepup.Verified, error) {
 	if err := d.charge(ctx, c); err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (d desk) verify(ctx context.Context, c *stepup.Check) (*stepup.Evidence, er
 }
 
 // confirm presents the proofs; a refusal comes without evidence.
-func (p phone) confirm(t *testing.T, in stepup.Intent, proofs ...stepup.Proof) (*stepup.Evidence, error) {
+func (p phone) confirm(t *testing.T, in stepup.Intent, proofs ...stepup.Proof) (*stepup.Verified, error) {
 	t.Helper()
 	evidence, err := p.verify(t.Context(), p.check(in, proofs...))
 	if (evidence == nil) != (err != nil) {
@@ -186,7 +186,7 @@ func (p phone) confirm(t *testing.T, in stepup.Intent, proofs ...stepup.Proof) (
 }
 
 // consume commits the evidence's use.
-func (d desk) consume(t *testing.T, evidence *stepup.Evidence) error {
+func (d desk) consume(t *testing.T, evidence *stepup.Verified) error {
 	t.Helper()
 	var unit pg.Unit
 	evidence.Consume(&unit)

@@ -188,9 +188,9 @@ func TestTheLastBatchDecides(t *testing.T) {
 		c := p.check(in, p.right(t, in, factor))
 		var batch pgx.Batch
 		c.Queue(&batch)
-		must(t, p.db.Ask(t.Context(), &batch))
+		must(t, p.db.QueryBatch(t.Context(), &batch))
 		p.exec(t, use)
-		must(t, p.db.Ask(t.Context(), &batch))
+		must(t, p.db.QueryBatch(t.Context(), &batch))
 		if evidence, err := c.Verify(p.ring); err == nil {
 			t.Errorf("%s: %+v held", factor, evidence)
 		}

@@ -27,7 +27,7 @@ func (p phone) fail(t *testing.T, n int) {
 }
 
 // pass presents the right password, and does not consume.
-func (p phone) pass(t *testing.T) (*stepup.Evidence, error) {
+func (p phone) pass(t *testing.T) (*stepup.Verified, error) {
 	t.Helper()
 	return p.confirm(t, p.intent(t, passwordOnly), p.password(t, tradePassword))
 }

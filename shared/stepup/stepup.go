@@ -64,18 +64,18 @@ type Proof struct {
 	Signature []byte `json:"signature,omitempty" doc:"device_key: SM2 signature over the intent's text"`
 }
 
-// Presentation is embedded in the request of every function that confirms an
+// Confirmation is embedded in the request of every function that confirms an
 // intent; the runtime reads it from there.
-type Presentation struct {
+type Confirmation struct {
 	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"The intent to confirm"`
 	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"4" doc:"One of the intent's combinations"`
 }
 
-// Presented returns the presentation itself.
-func (p Presentation) Presented() Presentation { return p }
+// Confirms returns the presentation itself.
+func (p Confirmation) Confirms() Confirmation { return p }
 
-// Presenter is a request that brings proofs.
-type Presenter interface{ Presented() Presentation }
+// Confirmer is a request that brings proofs.
+type Confirmer interface{ Confirms() Confirmation }
 
 // Intent is an operation as the server stored it for confirmation.
 type Intent struct {

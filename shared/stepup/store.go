@@ -121,7 +121,7 @@ func (r *record) scan(row pgx.Row) error {
 		return errNoIntent
 	}
 	if err != nil {
-		return pg.Refusal(fmt.Errorf("load intent: %w", err))
+		return pg.Classify(fmt.Errorf("load intent: %w", err))
 	}
 	r.Combinations = nil
 	for _, c := range combinations {

@@ -173,7 +173,7 @@ func (d *Device) Reopen(t testing.TB) {
 	client, err := channel.NewClient(d.ID)
 	must(t, err)
 	signer := d.bank.Host.Keys.Signer(keys.Channel)
-	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Accept(client.Hello())
+	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Respond(client.Hello())
 	must(t, err)
 	d.Channel, d.Keys, err = client.Finish(welcome, signer.Public())
 	must(t, err)

@@ -94,7 +94,7 @@ func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) 
 		return err
 	}
 	signer := c.m.ring.Signer(keys.Channel)
-	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Accept(handshake.Hello())
+	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Respond(handshake.Hello())
 	if err != nil {
 		return err
 	}

@@ -47,8 +47,8 @@ type Request struct {
 	From      string    `json:"from,omitempty" format:"date" doc:"First business day, e.g. 2026-11-01"`
 	To        string    `json:"to,omitempty" format:"date" doc:"Last business day"`
 	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both if left out"`
-	Least     money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
-	Most      money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; none if left out"`
+	Min       money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
+	Max       money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; none if left out"`
 	Cursor    string    `json:"cursor,omitempty" doc:"next_cursor of the page before"`
 	Limit     int       `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
 }
@@ -58,9 +58,9 @@ func (r Request) Validate() error {
 	switch {
 	case r.Direction != "" && r.Direction != "in" && r.Direction != "out":
 		return fn.InvalidField("direction", "in or out")
-	case r.Least < 0:
+	case r.Min < 0:
 		return fn.InvalidField("min_fen", "negative")
-	case r.Most < 0 || r.Most != 0 && r.Most < r.Least:
+	case r.Max < 0 || r.Max != 0 && r.Max < r.Min:
 		return fn.InvalidField("max_fen", "negative, or below min_fen")
 	case !page.Valid(r.Limit):
 		return fn.InvalidField("limit", "between 1 and 100")
@@ -167,7 +167,7 @@ func (op operation) query(req Request) (ledger.EntryQuery, error) {
 		return ledger.EntryQuery{}, fn.InvalidField("cursor", "not from an earlier page")
 	}
 	q := ledger.EntryQuery{
-		AccountID: req.AccountID, From: from, To: to, Least: req.Least, Most: req.Most, Before: before, Limit: page.Size(req.Limit),
+		AccountID: req.AccountID, From: from, To: to, Min: req.Min, Max: req.Max, Before: before, Limit: page.Size(req.Limit),
 		Direction: map[string]int{"in": 1, "out": -1}[req.Direction],
 	}
 	return q, nil

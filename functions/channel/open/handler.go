@@ -20,7 +20,7 @@ var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.HTTP(fn.Spec{
-	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, Plain: true, Rate: fn.RateOpen,
+	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, Rate: fn.RateOpen,
 	Refusals:     []*bankerr.Error{ErrRefused},
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
@@ -54,7 +54,7 @@ func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, cha
 		Life: host.Sessions.ChannelLife(),
 	}
 	return func(ctx context.Context, req Request) (channel.Welcome, error) {
-		welcome, id, opened, err := server.Accept(req.Hello)
+		welcome, id, opened, err := server.Respond(req.Hello)
 		if err != nil {
 			return channel.Welcome{}, ErrRefused.Because(err)
 		}

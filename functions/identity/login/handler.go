@@ -116,7 +116,7 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 		return Response{}, identity.ErrCaptchaRequired
 	}
 	if wrong := op.wrong(caller, req, attempt, found); wrong != "" {
-		fn.Explain(ctx, wrong, found.CustomerID)
+		fn.AuditReason(ctx, wrong, found.CustomerID)
 		return Response{}, identity.ErrLoginFailed
 	}
 	return op.start(ctx, caller, req, attempt, found)

@@ -34,7 +34,7 @@ func wantSession(t *testing.T, d *bank.Device, code string) {
 	d.Call(t, me.Function, "", struct{}{}).Want(t, code)
 }
 
-func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Presentation {
+func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Confirmation {
 	t.Helper()
 	var in prepare.Response
 	d.Call(t, prepare.Function, "", map[string]any{
@@ -44,7 +44,7 @@ func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Presentation
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stepup.Presentation{IntentID: in.IntentID, Proofs: []stepup.Proof{
+	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
 		{Factor: stepup.DeviceKey, Signature: signature},
 	}}
 }
@@ -62,14 +62,14 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := elsewhere.Accept(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login == nil {
+	if got, err := elsewhere.Admit(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login == nil {
 		t.Fatalf("before: %+v, %v", got, err)
 	}
 	reply := phone.Call(t, logout.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != `{"logged_out":true}` {
 		t.Errorf("got %s", reply.Body)
 	}
-	if got, err := elsewhere.Accept(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login != nil {
+	if got, err := elsewhere.Admit(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login != nil {
 		t.Errorf("another instance still lets the caller in: %+v, %v", got, err)
 	}
 	wantSession(t, phone, "SESSION_REQUIRED") // the channel is open still

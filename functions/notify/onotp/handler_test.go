@@ -112,7 +112,7 @@ func (w town) confirm(t *testing.T, intent prepare.Response, code string) bank.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.phone.Call(t, confirm.Function, uuid.NewString(), stepup.Presentation{
+	return w.phone.Call(t, confirm.Function, uuid.NewString(), stepup.Confirmation{
 		IntentID: intent.IntentID, Proofs: []stepup.Proof{
 			{Factor: stepup.SMSOTP, Code: code}, {Factor: stepup.DeviceKey, Signature: signature},
 		},

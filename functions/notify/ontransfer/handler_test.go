@@ -280,7 +280,7 @@ func (w town) pay(t *testing.T, phone *bank.Device) map[string]bank.Reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proven := stepup.Presentation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
+	proven := stepup.Confirmation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
 		{Factor: stepup.DeviceKey, Signature: signature},
 		{Factor: stepup.TradePassword, Password: phone.Password(t, bank.TradePassword)},
 	}}

@@ -135,7 +135,7 @@ func (op operation) challenge(ctx context.Context, req Request, now time.Time) (
 	}
 	var index []byte
 	if err := op.db.Pool().QueryRow(ctx, sqlPhoneOf, caller.CustomerID).Scan(&index); err != nil {
-		return otp.Challenge{}, "", pg.Refusal(fmt.Errorf("phone: %w", err))
+		return otp.Challenge{}, "", pg.Classify(fmt.Errorf("phone: %w", err))
 	}
 	return otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &caller.CustomerID,
@@ -161,7 +161,7 @@ func (op operation) recipient(ctx context.Context, index []byte, purpose string)
 		return nil, nil //nolint:nilnil // nobody to send to is an ordinary answer
 	}
 	if err != nil {
-		return nil, pg.Refusal(fmt.Errorf("recipient: %w", err))
+		return nil, pg.Classify(fmt.Errorf("recipient: %w", err))
 	}
 	if signedUp != (purpose == otp.Login) {
 		return nil, nil //nolint:nilnil // as above

@@ -48,7 +48,7 @@ type Config struct{}
 
 // Request names the intent and brings the proofs; nothing else is read from the
 // client.
-type Request struct{ stepup.Presentation }
+type Request struct{ stepup.Confirmation }
 
 type operation struct {
 	store *transfer.Store

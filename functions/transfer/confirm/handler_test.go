@@ -66,7 +66,7 @@ func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 	req.Covers(t, "LOGIC-013")
 	w := newTown(t, 1_000_00)
 	in := w.prepare(t, 1_00)
-	prove := func() stepup.Presentation {
+	prove := func() stepup.Confirmation {
 		return presentation(in.IntentID, stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)},
 			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)})
 	}
@@ -233,7 +233,7 @@ func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 func TestARightPasswordNeverLocks(t *testing.T) {
 	t.Parallel()
 	w := newTown(t, 1_000_00)
-	prove := func(in prepare.Response, signed string) stepup.Presentation {
+	prove := func(in prepare.Response, signed string) stepup.Confirmation {
 		return presentation(in.IntentID, stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, signed)},
 			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)})
 	}
@@ -288,7 +288,7 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	w := newTown(t, 1_000_000_00)
 	w.phone.Call(t, prepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	const each = 9_000_00
-	var proofs [12]stepup.Presentation // all prepared while the whole limit is left
+	var proofs [12]stepup.Confirmation // all prepared while the whole limit is left
 	for i := range proofs {
 		proofs[i] = w.proofs(t, w.prepare(t, each))
 	}

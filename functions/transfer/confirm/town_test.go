@@ -72,12 +72,12 @@ func (w town) sign(t *testing.T, text string) []byte {
 	return signature
 }
 
-func presentation(id uuid.UUID, proofs ...stepup.Proof) stepup.Presentation {
-	return stepup.Presentation{IntentID: id, Proofs: proofs}
+func presentation(id uuid.UUID, proofs ...stepup.Proof) stepup.Confirmation {
+	return stepup.Confirmation{IntentID: id, Proofs: proofs}
 }
 
 // proofs are a right code and a right signature.
-func (w town) proofs(t *testing.T, intent prepare.Response) stepup.Presentation {
+func (w town) proofs(t *testing.T, intent prepare.Response) stepup.Confirmation {
 	t.Helper()
 	return presentation(intent.IntentID,
 		stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, intent)},

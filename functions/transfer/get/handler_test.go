@@ -44,7 +44,7 @@ func newTown(t *testing.T) town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.phone.Call(t, confirm.Function, "key", stepup.Presentation{IntentID: in.IntentID, Proofs: []stepup.Proof{
+	w.phone.Call(t, confirm.Function, "key", stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
 		{Factor: stepup.DeviceKey, Signature: signature},
 		{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)},
 	}}).Into(t, &w.paid)

@@ -53,7 +53,7 @@ func (w town) move(t *testing.T, count int) []uuid.UUID {
 			t.Fatal(err)
 		}
 		var view transfer.View
-		w.phone.Call(t, confirm.Function, fmt.Sprint("key", uuid.New()), stepup.Presentation{
+		w.phone.Call(t, confirm.Function, fmt.Sprint("key", uuid.New()), stepup.Confirmation{
 			IntentID: in.IntentID, Proofs: []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}},
 		}).Into(t, &view)
 		ids = append(ids, view.TransferID)

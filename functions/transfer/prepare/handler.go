@@ -143,11 +143,11 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	standing, err := limit.Look(ctx, op.db, caller.CustomerID, plan.LimitKind, clock.BusinessDay(op.clock.Now()))
+	standing, err := limit.Get(ctx, op.db, caller.CustomerID, plan.LimitKind, clock.BusinessDay(op.clock.Now()))
 	if err != nil {
 		return Response{}, err
 	}
-	if err := plan.Bound(standing); err != nil {
+	if err := plan.CheckLimit(standing); err != nil {
 		return Response{}, err
 	}
 	return op.save(ctx, caller, plan, combinations)

@@ -286,7 +286,7 @@ func (w town) wantStronger(t *testing.T, in prepare.Response) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.phone.Call(t, confirm.Function, in.IntentID.String(), stepup.Presentation{
+	w.phone.Call(t, confirm.Function, in.IntentID.String(), stepup.Confirmation{
 		IntentID: in.IntentID, Proofs: []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}},
 	}).Want(t, "STEPUP_STRONGER")
 }
@@ -306,7 +306,7 @@ func TestNewPayees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.phone.Call(t, confirm.Function, fmt.Sprint("key", i), stepup.Presentation{
+		w.phone.Call(t, confirm.Function, fmt.Sprint("key", i), stepup.Confirmation{
 			IntentID: in.IntentID, Proofs: []stepup.Proof{
 				{Factor: stepup.DeviceKey, Signature: signature},
 				{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)},

@@ -32,7 +32,7 @@ func index(all []fn.Function) []byte {
 
 func policy(s fn.Spec) string {
 	var parts []string
-	if s.Plain {
+	if s.NoChannel {
 		parts = append(parts, "no channel")
 	}
 	if s.Idempotent {

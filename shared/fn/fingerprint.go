@@ -8,22 +8,22 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
 
-// substance makes of a request's text what two requests under one key must have
+// fingerprint makes of a request's text what two requests under one key must have
 // alike. Fields tagged `idem:"-"` are no part of it: proofs and sealed passwords
 // are other bytes each time they are made, and are made anew when an app has lost
 // its channel with the answer. That they mean the same under one key is the app's
 // word; a repetition has no effect that it could be wrong about.
-type substance struct{ left []string }
+type fingerprint struct{ left []string }
 
-// substanceOf finds the tagged fields of a request, also in what it embeds.
-func substanceOf(request reflect.Type) (s substance) {
+// fingerprintOf finds the tagged fields of a request, also in what it embeds.
+func fingerprintOf(request reflect.Type) (s fingerprint) {
 	if request.Kind() != reflect.Struct {
 		return s
 	}
 	for f := range request.Fields() {
 		switch name, _, _ := strings.Cut(f.Tag.Get("json"), ","); {
 		case f.Anonymous:
-			s.left = append(s.left, substanceOf(f.Type).left...)
+			s.left = append(s.left, fingerprintOf(f.Type).left...)
 		case f.Tag.Get("idem") == "-":
 			s.left = append(s.left, name)
 		}
@@ -31,8 +31,8 @@ func substanceOf(request reflect.Type) (s substance) {
 	return s
 }
 
-// of is the substance of a text that has been decoded well.
-func (s substance) of(raw json.RawMessage) ([]byte, error) {
+// of is the fingerprint of a text that has been decoded well.
+func (s fingerprint) of(raw json.RawMessage) ([]byte, error) {
 	if len(s.left) == 0 {
 		return raw, nil
 	}

@@ -117,7 +117,7 @@ func TestSealHoldsAcrossHops(t *testing.T) {
 	hops["as PostgreSQL prints it"] = withData(e, stored().Data)
 	hops["another order of fields"] = withData(e, []byte(`{"payee_masked":"\u002a四","own":false,"amount_fen":9007199254740993}`))
 	for name, event := range hops {
-		if err := events.CheckSeal(ring, event); err != nil {
+		if err := events.Verify(ring, event); err != nil {
 			t.Errorf("%s: %v\n%v", name, err, event)
 		}
 	}
@@ -177,15 +177,15 @@ func TestSealBreaksWithEachAttribute(t *testing.T) {
 	} {
 		e := sealed(t, ring, stored())
 		change(&e)
-		if err := events.CheckSeal(ring, e); !errors.Is(err, events.ErrSeal) {
-			t.Errorf("%s: %v, want %v", name, err, events.ErrSeal)
+		if err := events.Verify(ring, e); !errors.Is(err, events.ErrForged) {
+			t.Errorf("%s: %v, want %v", name, err, events.ErrForged)
 		}
 	}
 	e := sealed(t, ring, stored())
 	if got := e.Extensions()["tidebankmac"]; got != mac(ring, keys.Event, e) {
 		t.Errorf("sealed with %s, want %s", got, mac(ring, keys.Event, e))
 	}
-	if err := events.CheckSeal(newRing(t), e); !errors.Is(err, events.ErrSeal) {
+	if err := events.Verify(newRing(t), e); !errors.Is(err, events.ErrForged) {
 		t.Errorf("another bank's event: %v", err)
 	}
 }
@@ -195,7 +195,7 @@ func TestSealBreaksWithEachByteOfData(t *testing.T) {
 	ring := newRing(t)
 	e := sealed(t, ring, stored())
 	broken := func(at int, how string, data []byte) {
-		if err := events.CheckSeal(ring, withData(e, data)); !errors.Is(err, events.ErrSeal) {
+		if err := events.Verify(ring, withData(e, data)); !errors.Is(err, events.ErrForged) {
 			t.Errorf("%s at %d: %v: %s", how, at, err, data)
 		}
 	}
@@ -218,7 +218,7 @@ func TestSealTellsLargeNumbersApart(t *testing.T) {
 	ring := newRing(t)
 	e := sealed(t, ring, stored())
 	near := bytes.Replace(e.Data(), []byte("9007199254740993"), []byte("9007199254740992"), 1)
-	if err := events.CheckSeal(ring, withData(e, near)); !errors.Is(err, events.ErrSeal) {
+	if err := events.Verify(ring, withData(e, near)); !errors.Is(err, events.ErrForged) {
 		t.Errorf("%s passes: %v", near, err)
 	}
 }
@@ -262,11 +262,11 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 	after := open()
 	early, late := sealed(t, before, stored()), sealed(t, after, stored())
 	for name, e := range map[string]cloudevents.Event{"event-1": early, "event-2": late} {
-		if err := events.CheckSeal(after, e); err != nil || e.Extensions()["tidebankkey"] != name {
+		if err := events.Verify(after, e); err != nil || e.Extensions()["tidebankkey"] != name {
 			t.Errorf("%s: %v, sealed with %v", name, err, e.Extensions()["tidebankkey"])
 		}
 	}
-	if err := events.CheckSeal(before, late); !errors.Is(err, events.ErrSeal) {
+	if err := events.Verify(before, late); !errors.Is(err, events.ErrForged) {
 		t.Errorf("a process without the new key: %v", err)
 	}
 }
@@ -292,17 +292,17 @@ func TestSealBreaksWithWhatIsAdded(t *testing.T) {
 	ring := newRing(t)
 	e := sealed(t, ring, stored())
 	for _, data := range []string{string(e.Data()) + "x", string(e.Data()) + `{"own":true}`} {
-		if err := events.CheckSeal(ring, withData(e, []byte(data))); !errors.Is(err, events.ErrSeal) {
+		if err := events.Verify(ring, withData(e, []byte(data))); !errors.Is(err, events.ErrForged) {
 			t.Errorf("%v: %s", err, data)
 		}
 	}
 	e.SetTime(e.Time().Add(-time.Hour))
-	if err := events.CheckSeal(ring, e); !errors.Is(err, events.ErrSeal) {
+	if err := events.Verify(ring, e); !errors.Is(err, events.ErrForged) {
 		t.Errorf("another time: %v", err)
 	}
 	e = sealed(t, ring, stored())
 	e.SetExtension("customerhash", "c0ffee")
-	if err := events.CheckSeal(ring, e); !errors.Is(err, events.ErrSeal) {
+	if err := events.Verify(ring, e); !errors.Is(err, events.ErrForged) {
 		t.Errorf("another customer: %v", err)
 	}
 }

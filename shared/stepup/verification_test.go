@@ -124,29 +124,31 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		want error
-		by   func(t *testing.T, in stepup.Intent, c *stepup.Check)
+		by   func(t *testing.T, in stepup.Intent, c *stepup.Verification)
 	}{
-		{"as prepared", nil, func(*testing.T, stepup.Intent, *stepup.Check) {}},
-		{"a stranger", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.CustomerID = stranger.customer }},
-		{"nobody", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.CustomerID = uuid.Nil }},
-		{"an unknown intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.Presentation.IntentID = uuid.New() }},
-		{"no intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.Presentation.IntentID = uuid.Nil }},
-		{"on another device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.DeviceID = tablet.device }},
-		{"on no device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.DeviceID = "" }},
-		{"in another function", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Check) { c.Operation = "payee-confirm" }},
-		{"just in time", nil, func(_ *testing.T, in stepup.Intent, c *stepup.Check) { c.Now = in.ExpiresAt.Add(-time.Microsecond) }},
-		{"when it expires", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Check) { c.Now = in.ExpiresAt }},
-		{"a day later", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Check) { c.Now = c.Now.AddDate(0, 0, 1) }},
-		{"consumed", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Check) {
+		{"as prepared", nil, func(*testing.T, stepup.Intent, *stepup.Verification) {}},
+		{"a stranger", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.CustomerID = stranger.customer }},
+		{"nobody", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.CustomerID = uuid.Nil }},
+		{"an unknown intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.Confirmation.IntentID = uuid.New() }},
+		{"no intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.Confirmation.IntentID = uuid.Nil }},
+		{"on another device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.DeviceID = tablet.device }},
+		{"on no device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.DeviceID = "" }},
+		{"in another function", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.Operation = "payee-confirm" }},
+		{"just in time", nil, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) {
+			c.Now = in.ExpiresAt.Add(-time.Microsecond)
+		}},
+		{"when it expires", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) { c.Now = in.ExpiresAt }},
+		{"a day later", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) { c.Now = c.Now.AddDate(0, 0, 1) }},
+		{"consumed", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
 			p.exec(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
 		}},
-		{"cancelled", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Check) {
+		{"cancelled", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
 			must(t, stepup.CancelAll(t.Context(), p.db, p.customer))
 		}},
-		{"a stranger, expired", missing, func(_ *testing.T, in stepup.Intent, c *stepup.Check) {
+		{"a stranger, expired", missing, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) {
 			c.CustomerID, c.Now = stranger.customer, in.ExpiresAt
 		}},
-		{"on another device, expired", missing, func(_ *testing.T, in stepup.Intent, c *stepup.Check) {
+		{"on another device, expired", missing, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) {
 			c.DeviceID, c.Now = tablet.device, in.ExpiresAt
 		}},
 	} {
@@ -159,7 +161,7 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 			if tt.want == nil {
 				break
 			}
-			c.Presentation.Proofs = proofs
+			c.Confirmation.Proofs = proofs
 			_, err := p.verify(t.Context(), c)
 			want(t, tt.name+", with proofs that don't hold", err, tt.want)
 		}

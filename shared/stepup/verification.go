@@ -24,14 +24,14 @@ var errNoIntent = bankerr.ErrNotFound
 // Subject names the OTP challenge of an intent.
 func Subject(intent uuid.UUID) string { return "intent:" + intent.String() }
 
-// Check is one request's step-up: it queues its reads and charges on the
+// Verification is one request's step-up: it queues its reads and charges on the
 // runtime's batch, and after that round trip verifies the proofs.
-type Check struct {
+type Verification struct {
 	Operation    string // the confirming function
 	CustomerID   uuid.UUID
 	DeviceID     string
 	Channel      channel.ID
-	Presentation Presentation
+	Confirmation Confirmation
 	Now          time.Time
 
 	Failed Factor // the proof that did not hold, after Verify; for audit's eyes only
@@ -53,8 +53,8 @@ type charge struct {
 // Queue adds the check's statements to the batch. A try at a code or password
 // is charged here, before anything looks at the guess. A batch that was rolled
 // back may be sent again: what counts is what the last one read.
-func (c *Check) Queue(batch *pgx.Batch) {
-	id := c.Presentation.IntentID
+func (c *Verification) Queue(batch *pgx.Batch) {
+	id := c.Confirmation.IntentID
 	c.loadErr = errNoIntent
 	batch.Queue(sqlIntentLoad, id, c.CustomerID).QueryRow(func(row pgx.Row) error {
 		if c.loadErr = c.found.scan(row); errors.Is(c.loadErr, errNoIntent) {
@@ -70,8 +70,8 @@ func (c *Check) Queue(batch *pgx.Batch) {
 	}
 }
 
-func (c *Check) brings(f Factor) bool {
-	for _, p := range c.Presentation.Proofs {
+func (c *Verification) brings(f Factor) bool {
+	for _, p := range c.Confirmation.Proofs {
 		if p.Factor == f {
 			return true
 		}
@@ -79,7 +79,7 @@ func (c *Check) brings(f Factor) bool {
 	return false
 }
 
-func (c *Check) scanOTP(row pgx.Row) error {
+func (c *Verification) scanOTP(row pgx.Row) error {
 	c.otp = nil
 	var found charge
 	err := row.Scan(&found.nonce, &found.binding, &found.issuedAt)
@@ -87,13 +87,13 @@ func (c *Check) scanOTP(row pgx.Row) error {
 		return nil // void, used up or expired: the proof fails
 	}
 	if err != nil {
-		return pg.Refusal(fmt.Errorf("charge otp: %w", err))
+		return pg.Classify(fmt.Errorf("charge otp: %w", err))
 	}
 	c.otp = &found
 	return nil
 }
 
-func (c *Check) scanPassword(row pgx.Row) error {
+func (c *Verification) scanPassword(row pgx.Row) error {
 	c.password, c.locked = nil, false
 	var stored string
 	err := row.Scan(&stored)
@@ -102,7 +102,7 @@ func (c *Check) scanPassword(row pgx.Row) error {
 		return nil
 	}
 	if err != nil {
-		return pg.Refusal(fmt.Errorf("charge trade password: %w", err))
+		return pg.Classify(fmt.Errorf("charge trade password: %w", err))
 	}
 	c.password = &stored
 	return nil
@@ -110,7 +110,7 @@ func (c *Check) scanPassword(row pgx.Row) error {
 
 // Verify decides after the round trip. Every proof brought must hold, and
 // together they must make one of the intent's combinations.
-func (c *Check) Verify(ring *keys.Ring) (*Evidence, error) {
+func (c *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 	if c.loadErr != nil {
 		return nil, c.loadErr
 	}
@@ -125,9 +125,9 @@ func (c *Check) Verify(ring *keys.Ring) (*Evidence, error) {
 		return nil, err
 	}
 	// All are looked at, so that a right password is known as such beside a wrong code.
-	proven := make([]Factor, 0, len(c.Presentation.Proofs))
+	proven := make([]Factor, 0, len(c.Confirmation.Proofs))
 	var failed error
-	for _, p := range c.Presentation.Proofs {
+	for _, p := range c.Confirmation.Proofs {
 		if err := c.prove(ring, p); err != nil && failed == nil {
 			failed, c.Failed = err, p.Factor
 		}
@@ -138,13 +138,13 @@ func (c *Check) Verify(ring *keys.Ring) (*Evidence, error) {
 	}
 	for _, combination := range in.Combinations {
 		if combination.satisfiedBy(proven) {
-			return &Evidence{Intent: in.Intent, Factors: proven, now: c.Now}, nil
+			return &Verified{Intent: in.Intent, Factors: proven, now: c.Now}, nil
 		}
 	}
 	return nil, ErrStronger
 }
 
-func (c *Check) prove(ring *keys.Ring, p Proof) error {
+func (c *Verification) prove(ring *keys.Ring, p Proof) error {
 	switch p.Factor {
 	case SMSOTP:
 		return c.proveOTP(ring, p.Code)
@@ -156,7 +156,7 @@ func (c *Check) prove(ring *keys.Ring, p Proof) error {
 	return ErrProofRejected
 }
 
-func (c *Check) proveOTP(ring *keys.Ring, code string) error {
+func (c *Verification) proveOTP(ring *keys.Ring, code string) error {
 	if c.otp == nil || !hmac.Equal(c.otp.binding, c.found.Digest) {
 		return ErrProofRejected
 	}
@@ -167,7 +167,7 @@ func (c *Check) proveOTP(ring *keys.Ring, code string) error {
 	return nil
 }
 
-func (c *Check) provePassword(ring *keys.Ring, sealed []byte) error {
+func (c *Verification) provePassword(ring *keys.Ring, sealed []byte) error {
 	if c.locked || c.password == nil {
 		return ErrPasswordLocked
 	}
@@ -182,10 +182,10 @@ func (c *Check) provePassword(ring *keys.Ring, sealed []byte) error {
 	return nil
 }
 
-// TakeBack adds to the unit, for a call that was refused, what takes back the
+// UndoAttempt adds to the unit, for a call that was refused, what takes back the
 // charge of a trade password that was right; false if there is none. A customer
 // short of funds has not guessed wrong.
-func (c *Check) TakeBack(unit *pg.Unit) bool {
+func (c *Verification) UndoAttempt(unit *pg.Unit) bool {
 	if c.right {
 		unit.Add(pg.Statement{SQL: sqlPasswordForgive, Args: []any{c.CustomerID}})
 	}
@@ -201,7 +201,7 @@ func rejected(err error) error {
 	return ErrProofRejected.Because(err)
 }
 
-func (c *Check) proveDeviceKey(signature []byte) error {
+func (c *Verification) proveDeviceKey(signature []byte) error {
 	key, err := sm.ParsePublicKey(c.found.deviceKey)
 	if err != nil {
 		return ErrProofRejected.Because(err)
@@ -222,9 +222,9 @@ func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error)
 	return clear[len(id):], nil
 }
 
-// Evidence is an intent whose proofs hold. The operation must consume it in the
+// Verified is an intent whose proofs hold. The operation must consume it in the
 // transaction of its effect; the runtime refuses an operation that did not.
-type Evidence struct {
+type Verified struct {
 	Intent  Intent
 	Factors []Factor
 
@@ -233,7 +233,7 @@ type Evidence struct {
 }
 
 // Plan reads the stored payload into the operation's own plan.
-func (e *Evidence) Plan(into any) error {
+func (e *Verified) Plan(into any) error {
 	if err := json.Unmarshal(e.Intent.Payload, into); err != nil {
 		return fmt.Errorf("stored intent: %w", err)
 	}
@@ -241,7 +241,7 @@ func (e *Evidence) Plan(into any) error {
 }
 
 // Consume adds to the unit what makes the intent and its proofs single-use.
-func (e *Evidence) Consume(unit *pg.Unit) {
+func (e *Verified) Consume(unit *pg.Unit) {
 	e.consumed = true
 	unit.Add(pg.Statement{
 		Call:   "intent_consume",
@@ -257,4 +257,4 @@ func (e *Evidence) Consume(unit *pg.Unit) {
 }
 
 // Consumed reports whether the operation took the evidence into its transaction.
-func (e *Evidence) Consumed() bool { return e.consumed }
+func (e *Verified) Consumed() bool { return e.consumed }
