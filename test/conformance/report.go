@@ -86,13 +86,7 @@ type Report struct {
 // judge joins the run's claims and the requirements.
 func judge(requirements []catalogue.Requirement, r *runResult) Report {
 	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit}
-	known := map[string]bool{}
-	for _, requirement := range requirements {
-		known[requirement.ID] = true
-		for i := range requirement.Points {
-			known[requirement.PointID(i)] = true
-		}
-	}
+	known := ids(requirements)
 	proof := map[string][]string{}
 	voids := r.voids()
 	for _, t := range r.inOrder() {
@@ -117,6 +111,18 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 		rep.Totals = append(rep.Totals, rep.total(scope))
 	}
 	return rep
+}
+
+// ids are all ids of requirements and of their points.
+func ids(requirements []catalogue.Requirement) map[string]bool {
+	known := map[string]bool{}
+	for _, r := range requirements {
+		known[r.ID] = true
+		for i := range r.Points {
+			known[r.PointID(i)] = true
+		}
+	}
+	return known
 }
 
 func newLine(r catalogue.Requirement, proof map[string][]string) line {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -81,20 +82,29 @@ type reader struct {
 // tests printed.
 func read(in io.Reader, nonce string, show io.Writer) (*runResult, error) {
 	r := &reader{runResult: &runResult{tests: map[string]*outcome{}}, nonce: nonce, said: map[string][]string{}, show: show}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		var e event
-		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Action == "" {
-			fmt.Fprintln(show, lines.Text()) // the go command's own words
-			continue
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			r.line(line)
 		}
-		r.take(e)
+		if errors.Is(err, io.EOF) {
+			return r.runResult, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the run: %w", err)
+		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read the run: %w", err)
+}
+
+// line takes an event, or passes on the go command's own words.
+func (r *reader) line(line []byte) {
+	var e event
+	if json.Unmarshal(line, &e) != nil || e.Action == "" {
+		fmt.Fprint(r.show, string(line))
+		return
 	}
-	return r.runResult, nil
+	r.take(e)
 }
 
 func (r *reader) take(e event) {
@@ -143,10 +153,9 @@ func (r *reader) endPackage(e event) {
 	said := r.said[e.Package]
 	if e.Action == "fail" {
 		r.failed = append(r.failed, e.Package)
-		for _, name := range slices.Sorted(maps.Keys(r.said)) {
-			if strings.HasPrefix(name, e.Package+".Test") || strings.HasPrefix(name, e.Package+".Fuzz") {
-				r.print(name)
-				delete(r.said, name)
+		for _, t := range r.inOrder() {
+			if t.Package == e.Package && t.action == "" {
+				r.print(t.id())
 			}
 		}
 		r.print(e.Package)

@@ -67,7 +67,7 @@ func TestOnlyClaimsOfWholePassesCount(t *testing.T) {
 		"failed":                    {[]string{"run T", claim, "fail T"}, nil},
 		"skipped":                   {[]string{"run T", claim, "skip T"}, nil},
 		"never finished":            {[]string{"run T", claim, "fail "}, nil},
-		"never started, they say":   {[]string{claim}, nil},
+		"unknown to the run":        {[]string{claim}, nil},
 		"part skipped":              {[]string{claim, "skip T/a", "pass T"}, nil},
 		"deep part skipped":         {[]string{claim, "skip T/a/b", "pass T/a", "pass T"}, nil},
 		"slash in a skipped part":   {[]string{claim, "skip T/a/b", "pass T"}, nil},
@@ -116,7 +116,7 @@ func TestFailuresCanBeRead(t *testing.T) {
 			[]string{"p.T", "p"},
 		},
 		"panicked": {
-			[]string{"output TestT panic: x", "output U fine", "pass U", "output  FAIL p 1s", "fail "},
+			[]string{"run T", "output T panic: x", "run U", "output U fine", "pass U", "output  FAIL p 1s", "fail "},
 			"panic: x\nFAIL p 1s\n",
 			[]string{"p"},
 		},
@@ -189,6 +189,11 @@ func TestClaimsOfARealRun(t *testing.T) {
 	late := r.tests[p+".TestFailsAfterItsClaim"]
 	if diff := cmp.Diff([]string{"TEST-003.4"}, late.claims); diff != "" || late.action != "fail" {
 		t.Errorf("claims of a test that %ss later (-want +got):\n%s", late.action, diff)
+	}
+	for _, name := range []string{".TestFails", ".TestParallelPartFails", ".TestIsSkipped"} {
+		if got := r.tests[p+name].claims; len(got) > 0 {
+			t.Errorf("%s prints claims: %v", name, got)
+		}
 	}
 	if r.exit == "" {
 		t.Error("the go command did not report the failures")
