@@ -154,10 +154,10 @@ func (r *Report) total(scope string) total {
 		sum.Requirements++
 		sum.Points += len(l.Points)
 		sum.Proved += l.Proved
-		switch l.Status {
-		case whole:
+		if l.Status == whole {
 			sum.Whole++
-		case begun:
+		}
+		if l.Status == begun {
 			sum.Begun++
 		}
 	}

@@ -91,6 +91,19 @@ func TestOnlyClaimsOfWholePassesCount(t *testing.T) {
 	}
 }
 
+func TestOtherAttributesAreNoClaims(t *testing.T) {
+	t.Parallel()
+	text := `{"Action":"attr","Package":"p","Test":"T","Key":"other","Value":"n A-001.1"}` + "\n" +
+		`{"Action":"pass","Package":"p","Test":"T"}` + "\n"
+	r, err := read(strings.NewReader(text), "n", io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := counted(r); r.passed != 1 || len(got) != 0 {
+		t.Errorf("%d passed, claims count: %v", r.passed, got)
+	}
+}
+
 func TestARunWithoutANonceHasNoClaims(t *testing.T) {
 	t.Parallel()
 	r, err := read(stream("attr T  A-001.1", "attr T A-001.1", "pass T"), "", io.Discard)
@@ -215,20 +228,32 @@ func TestPartsOfTheTestsClaimNothing(t *testing.T) {
 	}
 }
 
+// realEvents are the events of a run of tests that pass.
+func realEvents(t *testing.T, nonce string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "./testdata/allpass")
+	cmd.Env = append(os.Environ(), req.NonceKey+"="+nonce)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestTestsAloneClaimNothing(t *testing.T) {
+	t.Parallel()
+	if out := realEvents(t, ""); bytes.Contains(out, []byte(req.Attribute)) {
+		t.Errorf("without a nonce, the tests print claims:\n%s", out)
+	}
+}
+
 // The go command prints the claims of an earlier run again when it answers out of
 // its cache. They carry that run's nonce.
 func TestACachedRunClaimsNothing(t *testing.T) {
 	t.Parallel()
 	const old = "nonce-of-an-earlier-run"
-	var out []byte
-	for range 2 {
-		cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "./testdata/allpass")
-		cmd.Env = append(os.Environ(), req.NonceKey+"="+old)
-		var err error
-		if out, err = cmd.Output(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	realEvents(t, old)
+	out := realEvents(t, old)
 	if !bytes.Contains(out, []byte("(cached)")) {
 		t.Fatalf("the second run was not answered out of the cache:\n%s", out)
 	}
