@@ -192,7 +192,7 @@ func (r *Report) cite(list []citation, complete bool) {
 // problems are what fails the run; notes are what does not.
 func (r *Report) problems(strict bool) (problems, notes []string) {
 	for _, name := range r.Failed {
-		problems = append(problems, name+" failed")
+		problems = append(problems, short(name)+" failed")
 	}
 	if len(r.Failed) == 0 && r.Exit != "" {
 		problems = append(problems, "go test: "+r.Exit)
@@ -201,14 +201,14 @@ func (r *Report) problems(strict bool) (problems, notes []string) {
 		problems = append(problems, "no test passed")
 	}
 	for _, c := range r.Unknown {
-		problems = append(problems, fmt.Sprintf("%s claims %s, which the catalogue does not have", c.Test, c.ID))
+		problems = append(problems, fmt.Sprintf("%s claims %s, which the catalogue does not have", short(c.Test), c.ID))
 	}
 	for _, c := range r.Void {
-		notes = append(notes, fmt.Sprintf("%s claims %s for nothing: %s", c.Test, c.ID, c.Reason))
+		notes = append(notes, fmt.Sprintf("%s claims %s for nothing: %s", short(c.Test), c.ID, c.Reason))
 	}
 	var lax []string
 	for _, c := range r.Coarse {
-		lax = append(lax, fmt.Sprintf("%s claims %s without a point", c.Test, c.ID))
+		lax = append(lax, fmt.Sprintf("%s claims %s without a point", short(c.Test), c.ID))
 	}
 	for _, c := range r.Unproved {
 		lax = append(lax, fmt.Sprintf("%s names %s, of which no point is proved", c.Function, c.ID))
