@@ -31,7 +31,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
-	Keys: []keys.Purpose{keys.Session},
+	Keys:         []keys.Purpose{keys.Session},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 

@@ -17,7 +17,7 @@ import (
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Query(fn.Spec{
 	Name: "captcha-issue", Summary: "Draw a graphic code", Audience: fn.Public, Rate: fn.RateAuth, NoDatabase: true,
-	Keys: []keys.Purpose{keys.Session},
+	Keys:         []keys.Purpose{keys.Session},
 	Requirements: []string{"CAPTCHA-001", "CAPTCHA-002", "CAPTCHA-003", "RISK-002"},
 }, wire)
 

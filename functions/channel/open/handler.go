@@ -22,7 +22,7 @@ var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
 	Refusals:     []*bankerr.Error{ErrRefused},
-	Keys: []keys.Purpose{keys.Channel, keys.Password},
+	Keys:         []keys.Purpose{keys.Channel, keys.Password},
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 

@@ -74,10 +74,10 @@ type Response struct {
 }
 
 type operation struct {
-	store    *identity.Store
-	captcha  *captcha.Store
-	ring     *keys.Ring
-	clock    clock.Clock
+	store   *identity.Store
+	captcha *captcha.Store
+	ring    *keys.Ring
+	clock   clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {

@@ -31,7 +31,7 @@ var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
 	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, identity.ErrPasswordWeak},
-	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Storage},
+	Keys:     []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Storage},
 	Requirements: []string{
 		"ACCT-013", "ACCT-015", "ACCT-016", "PWD-001", "PWD-002", "PWD-003", "PWD-012", "PWD-017", "PWD-018", "AUTH-005",
 	},

@@ -34,7 +34,7 @@ import (
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Event(fn.Spec{
 	Name: "notify-on-otp", Summary: "Send a one-time code by SMS",
-	Keys: []keys.Purpose{keys.OTP, keys.Storage},
+	Keys:     []keys.Purpose{keys.OTP, keys.Storage},
 	Consumes: []string{events.TypeOTPIssued}, Requirements: []string{"OTP-004", "OTP-005", "OTP-006"},
 }, wire)
 

@@ -27,7 +27,7 @@ import (
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Event(fn.Spec{
 	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer",
-	Keys: []keys.Purpose{keys.Storage},
+	Keys:     []keys.Purpose{keys.Storage},
 	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"MASK-005", "MASK-006", "QA-010"},
 }, wire)
 

@@ -36,7 +36,7 @@ var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
 	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrExpired, session.ErrRequired},
-	Keys: []keys.Purpose{keys.BlindIndex, keys.Storage},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)
 

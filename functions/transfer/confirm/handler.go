@@ -33,7 +33,7 @@ import (
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Confirm(fn.Spec{
 	Name: transfer.ConfirmFunction, Summary: "Carry out a prepared transfer with its proofs",
-	Risk: risk.SceneTransfer,
+	Risk:  risk.SceneTransfer,
 	Audit: fn.AuditMoney, Personal: []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
 	Emits: []string{events.TypeTransferPosted},
 	Refusals: []*bankerr.Error{

@@ -21,7 +21,7 @@ var Function = fn.Query(fn.Spec{
 	Name: "transfer-get", Summary: "Show one transfer", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
 	Refusals:     []*bankerr.Error{bankerr.ErrNotFound},
-	Keys: []keys.Purpose{keys.Storage},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "MASK-006"},
 }, wire)
 

@@ -19,7 +19,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "transfer-list", Summary: "List the caller's transfers", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
-	Keys: []keys.Purpose{keys.Storage},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-002", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 

@@ -43,7 +43,7 @@ var Function = fn.Command(fn.Spec{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, transfer.ErrAmount, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, limit.ErrExceeded,
 	},
-	Keys: []keys.Purpose{keys.BlindIndex, keys.Storage},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
 }, wire)
 
