@@ -77,7 +77,7 @@ type Note struct {
 
 // Put writes a note into its inbox, once for each event; a customer that is gone
 // has none.
-func (s *Store) Put(ctx context.Context, tx pgx.Tx, n Note) error {
+func (s *Store) Put(ctx context.Context, tx pg.Tx, n Note) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("note: %w", err)

@@ -14,11 +14,11 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
-	"github.com/jackc/pgx/v5"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Delivery is an event as an event function receives it.
@@ -113,7 +113,7 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error
 	if err != nil {
 		return err
 	}
-	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		first, err := events.Claim(ctx, tx, h.spec.Name, event.Source(), event.ID())
 		if err != nil || !first || effect == nil {
 			return err

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/kelseyhightower/envconfig"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Operation is an HTTP function's own code: it runs once every stage has passed.
@@ -23,7 +23,7 @@ type Reaction[Data any] func(ctx context.Context, event Delivery[Data]) (Effect,
 
 // Effect changes the database inside the transaction of the dedupe record; nil
 // changes nothing.
-type Effect func(ctx context.Context, tx pgx.Tx) error
+type Effect func(ctx context.Context, tx pg.Tx) error
 
 // Function is a declared function, not yet opened.
 type Function struct {

@@ -48,7 +48,7 @@ func TestARealSerialisationFailureIsTriedAgain(t *testing.T) {
 	d := newDesk(t)
 	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
 	var seen []string
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if _, err := tx.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"); err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func TestALockHeldTooLongIsBusy(t *testing.T) {
 	if !errors.Is(err, pg.ErrBusy) || bankerr.From(err).RetryAfter() == 0 {
 		t.Errorf("Commit: %v, want REQUEST_IN_PROGRESS with a time to wait", err)
 	}
-	err = d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err = d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if _, err := tx.Exec(ctx, brief.SQL); err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func TestEmitWritesWhatRelaysRead(t *testing.T) {
 	if err := d.Commit(ctx, &u); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { return pg.Emit(ctx, tx, inTx) }); err != nil {
+	if err := d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return pg.Emit(ctx, tx, inTx) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []pg.Event{inUnit, inTx} {
@@ -68,7 +68,7 @@ func TestEventsLeaveOnlyWithTheirUnit(t *testing.T) {
 		t.Error("committed")
 	}
 	failure := errors.New("second thoughts")
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		return errors.Join(pg.Emit(ctx, tx, event("order-2")), failure)
 	})
 	if !errors.Is(err, failure) || d.outbox(t) != 0 {
@@ -93,7 +93,7 @@ func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 	if err := u.Emit(t.Context(), e); err == nil {
 		t.Error("the unit took it")
 	}
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error { return pg.Emit(ctx, tx, e) })
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error { return pg.Emit(ctx, tx, e) })
 	if err == nil || d.outbox(t) != 0 {
 		t.Errorf("the transaction took it: %v", err)
 	}
@@ -108,7 +108,7 @@ func TestRelaysAreWokenAfterTheCommit(t *testing.T) {
 			return errors.Join(u.Emit(ctx, event("unit")), d.Commit(ctx, &u))
 		},
 		"transaction": func(ctx context.Context, d desk) error {
-			return d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { return pg.Emit(ctx, tx, event("tx")) })
+			return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return pg.Emit(ctx, tx, event("tx")) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestNobodyIsWokenForNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = d.Commit(t.Context(), add(&refused, raise("TB001", "NO_WAY")))
-	_ = d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	_ = d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		return errors.Join(pg.Emit(ctx, tx, event("order-2")), errors.New("second thoughts"))
 	})
 	if err := d.Commit(t.Context(), unit(note(1, "a"))); err != nil {

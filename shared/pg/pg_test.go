@@ -39,12 +39,20 @@ CREATE SEQUENCE tries`)
 // with opens the same database with further settings.
 func (d desk) with(t *testing.T, settings string) desk {
 	t.Helper()
-	db, err := pg.Open(t.Context(), pg.Config{URL: d.url + "&" + settings, MaxConns: 4})
+	return open(t, pg.Config{URL: d.url + "&" + settings, MaxConns: 4})
+}
+
+// only opens the same database with a single connection.
+func (d desk) only(t *testing.T) desk { t.Helper(); return open(t, pg.Config{URL: d.url, MaxConns: 1}) }
+
+func open(t *testing.T, config pg.Config) desk {
+	t.Helper()
+	db, err := pg.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return desk{db, d.url}
+	return desk{db, config.URL}
 }
 
 func (d desk) exec(t *testing.T, sql string) {
@@ -90,7 +98,7 @@ func try(attempts int, code string) pg.Statement {
 DO $$ BEGIN IF nextval('tries') < %d THEN RAISE EXCEPTION USING ERRCODE = '%s'; END IF; END $$`, attempts, code)}
 }
 
-func TestRefusalSortsErrors(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
 	server := func(code string) error { return fmt.Errorf("insert: %w", &pgconn.PgError{Code: code}) }
 	refused := bankerr.New(bankerr.Refused, "FUNDS_INSUFFICIENT")
@@ -136,7 +144,7 @@ func TestDatabaseAwayIsUnavailable(t *testing.T) {
 	if err := db.Commit(t.Context(), unit(note(1, "a"))); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("Commit: %v", err)
 	}
-	err := db.InTx(t.Context(), func(context.Context, pgx.Tx) error {
+	err := db.InTx(t.Context(), func(context.Context, pg.Tx) error {
 		t.Error("the work ran")
 		return nil
 	})
@@ -152,7 +160,7 @@ func TestConnectionCutWhileAtWorkIsUnavailable(t *testing.T) {
 	if err := d.Commit(t.Context(), unit(note(1, "a"), cut, note(2, "b"))); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("Commit: %v", err)
 	}
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')"); err != nil {
 			return err
 		}
@@ -221,7 +229,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 func TestInTxCommits(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')")
 		return err
 	})
@@ -255,7 +263,7 @@ func TestInTxRollsBack(t *testing.T) {
 						err = r
 					}
 				}()
-				return d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+				return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 					if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')"); err != nil {
 						t.Error(err)
 					}
@@ -289,7 +297,7 @@ func TestInTxSaysWhenTheCommitFails(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.exec(t, "CREATE TABLE later (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO later VALUES (1), (1)")
 		return err
 	})

@@ -3,12 +3,7 @@ package pg_test
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
-	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -122,15 +117,10 @@ func TestCommitReadsRowsInOrder(t *testing.T) {
 func TestCommitIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	address, turns := countTurns(t, d.url)
-	near, err := pg.Open(t.Context(), pg.Config{URL: address, MaxConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer near.Close()
+	near, proxy := d.near(t)
 	least := int64(1 << 30)
 	for n := range 5 { // the first prepares; a slow machine may add a ping
-		before := turns.Load()
+		before := proxy.turns.Load()
 		var u pg.Unit
 		for i := range 6 {
 			u.Add(note(10*n+i, "a"))
@@ -138,7 +128,7 @@ func TestCommitIsOneRoundTrip(t *testing.T) {
 		if err := near.Commit(t.Context(), &u); err != nil {
 			t.Fatal(err)
 		}
-		least = min(least, turns.Load()-before)
+		least = min(least, proxy.turns.Load()-before)
 	}
 	if least != 1 {
 		t.Errorf("a unit took %d round trips, want 1", least)
@@ -146,67 +136,6 @@ func TestCommitIsOneRoundTrip(t *testing.T) {
 	if n := d.notes(t); n != 30 {
 		t.Errorf("%d notes, want 30", n)
 	}
-}
-
-// countTurns passes one connection on to PostgreSQL and counts how often the
-// client speaks after it has listened.
-func countTurns(t *testing.T, address string) (string, *atomic.Int64) {
-	t.Helper()
-	target, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	turns, server := new(atomic.Int64), target.Host
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go relay(client, server, turns)
-		}
-	}()
-	target.Host = listener.Addr().String()
-	return target.String(), turns
-}
-
-func relay(client net.Conn, address string, turns *atomic.Int64) {
-	defer client.Close()
-	server, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	var answered atomic.Bool
-	var both sync.WaitGroup
-	pass := func(to io.Writer, from net.Conn, seen func()) func() {
-		return func() {
-			buffer := make([]byte, 64<<10)
-			for {
-				n, err := from.Read(buffer)
-				if err != nil {
-					_ = client.Close()
-					_ = server.Close()
-					return
-				}
-				seen()
-				_, _ = to.Write(buffer[:n])
-			}
-		}
-	}
-	answered.Store(true)
-	both.Go(pass(server, client, func() {
-		if answered.Swap(false) {
-			turns.Add(1)
-		}
-	}))
-	both.Go(pass(client, server, func() { answered.Store(true) }))
-	both.Wait()
 }
 
 func TestLostTransactionsAreTriedAgain(t *testing.T) {
@@ -219,7 +148,7 @@ func TestLostTransactionsAreTriedAgain(t *testing.T) {
 		if d.notes(t) != 1 || d.tried(t) != 4 {
 			t.Errorf("%s: %d notes after %d tries, want 1 after 4", code, d.notes(t), d.tried(t))
 		}
-		err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 			if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (2, 'b')"); err != nil {
 				return err
 			}
@@ -254,7 +183,7 @@ func TestACancelledCallIsNotTriedAgain(t *testing.T) {
 	d := newDesk(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	err := d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		tries++
 		_, err := tx.Exec(ctx, raise("40001", "again").SQL)
 		cancel()

@@ -17,20 +17,20 @@ import (
 	"github.com/tidebank/tidebank/shared/pgtest"
 )
 
-// rows is a note that goes together with others.
+// rows is a note that a group can write.
 func rows(id int, text string) pg.Statement {
 	s := note(id, text)
 	s.Rows = "INSERT INTO note SELECT * FROM unnest($1::int[], $2::text[]) ORDER BY 1"
 	return s
 }
 
-// held is a desk whose workers are all held up: what comes now is gathered.
+// held is a desk whose workers all wait for a lock: callers who come now form groups.
 type held struct {
 	desk
 	release func()
 }
 
-const busy = 9000 // and the next two: notes that somebody else is writing
+const busy = 9000 // another session is writing this note and the next two
 
 func newHeld(t *testing.T, work func(ctx context.Context, d desk, id int) error) held {
 	t.Helper()
@@ -61,7 +61,7 @@ func heldCommits(t *testing.T) held {
 	return newHeld(t, func(ctx context.Context, d desk, id int) error { return d.Commit(ctx, unit(rows(id, "busy"))) })
 }
 
-func heldQuestions(t *testing.T) held {
+func heldBatches(t *testing.T) held {
 	t.Helper()
 	return newHeld(t, func(ctx context.Context, d desk, id int) error {
 		var batch pgx.Batch
@@ -87,7 +87,7 @@ func (d desk) transactions(t *testing.T) int {
 	return d.int(t, fmt.Sprintf("SELECT count(DISTINCT xmin::text) FROM note WHERE id < %d", busy))
 }
 
-func TestManyAtOnceCommitTogether(t *testing.T) {
+func TestConcurrentUnitsShareTransactions(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	const many = 100
@@ -131,8 +131,8 @@ func (d desk) callers(t *testing.T) (callers, transactions int) {
 	return 0, 0
 }
 
-// Who can't go with others has a refusal of their own, and fails nobody else.
-func TestEachOfManyIsRefusedAlone(t *testing.T) {
+// A unit that PostgreSQL refuses gets its own refusal, and fails no other unit.
+func TestAGroupIsSplitWhenRefused(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	d.exec(t, "INSERT INTO note VALUES (3, 'was there')")
@@ -156,8 +156,8 @@ func TestEachOfManyIsRefusedAlone(t *testing.T) {
 	}
 }
 
-// A row that somebody holds keeps its own unit waiting, and no other.
-func TestALockHoldsUpNobodyElse(t *testing.T) {
+// A locked row blocks the unit that needs it, and no other unit.
+func TestALockBlocksNoOtherUnit(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	results := make(chan error, 1)
@@ -187,9 +187,9 @@ func TestALockHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
-// Only units that differ in nothing but values go together; what has no Rows, or
-// reads an answer, goes by itself.
-func TestOnlyTheAlikeGoTogether(t *testing.T) {
+// Only units of one shape share a transaction. A unit without Rows, with a nil or
+// with Scan is committed alone.
+func TestOnlyCompatibleUnitsShareATransaction(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	d.exec(t, "CREATE TABLE other (id int)")
@@ -231,7 +231,7 @@ func TestOnlyTheAlikeGoTogether(t *testing.T) {
 	}
 }
 
-// A caller who leaves before the work was taken up has not had it done.
+// The unit of a caller who leaves before a worker took it is not committed.
 func TestLeavingTheQueue(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
@@ -249,9 +249,9 @@ func TestLeavingTheQueue(t *testing.T) {
 	}
 }
 
-// When the connection is lost nobody knows what became of the units: that is what
-// all are told, and nothing is tried again.
-func TestALostConnectionIsEverybodysUnknown(t *testing.T) {
+// When the connection breaks, the fate of a group's units is unknown: all callers get
+// SERVICE_UNAVAILABLE, and no unit is sent again.
+func TestALostConnectionFailsTheWholeGroup(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	lost := pg.Statement{
@@ -273,8 +273,8 @@ func TestALostConnectionIsEverybodysUnknown(t *testing.T) {
 	}
 }
 
-// Events of units that went together wake the relays as those of others do.
-func TestEventsOfManyAtOnce(t *testing.T) {
+// A group writes the events of all its units.
+func TestEventsOfAGroup(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	for i, err := range atOnce(20, func(i int) error {
@@ -293,14 +293,14 @@ func TestEventsOfManyAtOnce(t *testing.T) {
 	}
 }
 
-func ask(read func(sql string, args ...any) *pgx.QueuedQuery, id int, into *int) {
-	read("SELECT $1::int * 2 / CASE WHEN $1::int = 7 THEN 0 ELSE 1 END", id).QueryRow(func(row pgx.Row) error { return row.Scan(into) })
+func ask(queue func(sql string, args ...any) *pgx.QueuedQuery, id int, into *int) {
+	queue("SELECT $1::int * 2 / CASE WHEN $1::int = 7 THEN 0 ELSE 1 END", id).QueryRow(func(row pgx.Row) error { return row.Scan(into) })
 }
 
-// Everybody reads their own answer, and who asks nonsense spoils nobody else's.
-func TestManyAskAtOnce(t *testing.T) {
+// Each caller reads its own answer. A batch that fails spoils no other batch.
+func TestConcurrentBatchesShareTransactions(t *testing.T) {
 	t.Parallel()
-	d := heldQuestions(t)
+	d := heldBatches(t)
 	const many = 100
 	var answers [many][2]int
 	results := atOnce(many, func(i int) error {
@@ -316,17 +316,18 @@ func TestManyAskAtOnce(t *testing.T) {
 		}
 	}
 	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many-1 {
-		t.Errorf("%d questions left their note, want %d", n, many-1)
+		t.Errorf("%d batches left their note, want %d", n, many-1)
 	}
 	if n := d.transactions(t); n > many*3/4 {
-		t.Errorf("%d transactions for %d questions", n, many)
+		t.Errorf("%d transactions for %d batches", n, many)
 	}
 }
 
-// A failure that its own function hides undoes the group, and the others learn it.
+// A function that hides its query's failure does not hide that the group was rolled
+// back: the other batch is sent again.
 func TestAHiddenFailure(t *testing.T) {
 	t.Parallel()
-	d := heldQuestions(t)
+	d := heldBatches(t)
 	results := atOnce(2, func(i int) error {
 		var batch pgx.Batch
 		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
@@ -342,10 +343,10 @@ func TestAHiddenFailure(t *testing.T) {
 	}
 }
 
-// What a caller's own function makes of its answer concerns that caller alone.
+// An error or a panic of a function reaches its own caller only.
 func TestFunctionsThatFail(t *testing.T) {
 	t.Parallel()
-	d := heldQuestions(t)
+	d := heldBatches(t)
 	const many = 24
 	own := errors.New("own")
 	read := func(i int) func(pgx.Row) error {
@@ -381,13 +382,13 @@ func TestFunctionsThatFail(t *testing.T) {
 		}
 	}
 	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many {
-		t.Errorf("%d questions left their note, want %d", n, many)
+		t.Errorf("%d batches left their note, want %d", n, many)
 	}
 }
 
-func TestLeavingWhileAsking(t *testing.T) {
+func TestLeavingTheQueueOfBatches(t *testing.T) {
 	t.Parallel()
-	d := heldQuestions(t)
+	d := heldBatches(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
 	answer := 0
@@ -398,7 +399,7 @@ func TestLeavingWhileAsking(t *testing.T) {
 	}
 }
 
-func TestAskWithoutADatabase(t *testing.T) {
+func TestQueryBatchWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	var batch pgx.Batch
 	batch.Queue("SELECT 1")
