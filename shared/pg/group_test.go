@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,17 +24,17 @@ func rows(id int, text string) pg.Statement {
 	return s
 }
 
-// held is a desk whose workers all wait for a lock: callers who come now form groups.
+// held is a fixture whose workers all wait for a lock: callers who come now form groups.
 type held struct {
-	desk
+	fixture
 	release func()
 }
 
 const busy = 9000 // another session is writing this note and the next two
 
-func newHeld(t *testing.T, work func(ctx context.Context, d desk, id int) error) held {
+func newHeld(t *testing.T, work func(ctx context.Context, d fixture, id int) error) held {
 	t.Helper()
-	d := newDesk(t)
+	d := newFixture(t)
 	holder := begin(t, d)
 	exec(t, holder, fmt.Sprintf("INSERT INTO note SELECT generate_series(%d, %d)", busy, busy+2))
 	var workers sync.WaitGroup
@@ -58,16 +58,7 @@ func newHeld(t *testing.T, work func(ctx context.Context, d desk, id int) error)
 
 func heldCommits(t *testing.T) held {
 	t.Helper()
-	return newHeld(t, func(ctx context.Context, d desk, id int) error { return d.Commit(ctx, unit(rows(id, "busy"))) })
-}
-
-func heldBatches(t *testing.T) held {
-	t.Helper()
-	return newHeld(t, func(ctx context.Context, d desk, id int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'busy')", id)
-		return d.QueryBatch(ctx, &batch)
-	})
+	return newHeld(t, func(ctx context.Context, d fixture, id int) error { return d.Commit(ctx, unit(rows(id, "busy"))) })
 }
 
 // atOnce does something many times at once and returns the results.
@@ -82,7 +73,7 @@ func atOnce(many int, do func(i int) error) []error {
 }
 
 // transactions counts those that wrote the notes below the busy ones.
-func (d desk) transactions(t *testing.T) int {
+func (d fixture) transactions(t *testing.T) int {
 	t.Helper()
 	return d.int(t, fmt.Sprintf("SELECT count(DISTINCT xmin::text) FROM note WHERE id < %d", busy))
 }
@@ -109,14 +100,34 @@ func TestConcurrentUnitsShareTransactions(t *testing.T) {
 	if callers, groups := d.callers(t); callers != many+2 || groups > many/4+2 {
 		t.Errorf("the metric says %d callers in %d transactions", callers, groups)
 	}
+	if n := d.ungrouped(t); len(n) != 0 {
+		t.Errorf("the metric says that %v were committed alone", n)
+	}
+}
+
+// A unit that can't join a group is counted, under its first such statement.
+func TestUngroupedUnitsAreCounted(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	named, read, call := note(2, "b"), rows(3, "c"), pg.Statement{Call: "pg_advisory_xact_lock", Args: []any{1}}
+	named.SQL = "-- note.insert\n" + named.SQL
+	read.SQL = "-- note.read\n" + read.SQL + " RETURNING id"
+	read.Scan = func(row pgx.Row) error { return row.Scan(new(int)) }
+	for _, u := range []*pg.Unit{unit(rows(1, "a")), unit(named), unit(read), unit(rows(4, "d"), call, note(5, "e"))} {
+		if err := d.Commit(t.Context(), u); err != nil {
+			t.Error(err)
+		}
+	}
+	want := map[string]int{"note.insert": 1, "note.read": 1, "pg_advisory_xact_lock": 1}
+	if got := d.ungrouped(t); !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
 }
 
 // callers reads the metric of units: how many callers had how many transactions.
-func (d desk) callers(t *testing.T) (callers, transactions int) {
+func (d fixture) callers(t *testing.T) (callers, transactions int) {
 	t.Helper()
-	registry := prometheus.NewRegistry()
-	d.Observe(registry)
-	families, err := registry.Gather()
+	families, err := d.observed().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +140,30 @@ func (d desk) callers(t *testing.T) (callers, transactions int) {
 	}
 	t.Fatal("no such metric")
 	return 0, 0
+}
+
+// ungrouped reads how many units were committed alone, by statement.
+func (d fixture) ungrouped(t *testing.T) map[string]int {
+	t.Helper()
+	families, err := d.observed().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "tidebank_db_units_ungrouped_total" {
+				counts[m.GetLabel()[0].GetValue()] = int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return counts
+}
+
+func (d fixture) observed() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	d.Observe(registry)
+	return registry
 }
 
 // A unit that PostgreSQL refuses gets its own refusal, and fails no other unit.
@@ -290,120 +325,5 @@ func TestEventsOfAGroup(t *testing.T) {
 	}
 	if n := d.int(t, "SELECT count(*) FROM outbox o JOIN note n ON n.id::text = o.subject AND o.data ->> 'amount_fen' = '12'"); n != 20 {
 		t.Errorf("%d events as they were sent, want 20", n)
-	}
-}
-
-func ask(queue func(sql string, args ...any) *pgx.QueuedQuery, id int, into *int) {
-	queue("SELECT $1::int * 2 / CASE WHEN $1::int = 7 THEN 0 ELSE 1 END", id).QueryRow(func(row pgx.Row) error { return row.Scan(into) })
-}
-
-// Each caller reads its own answer. A batch that fails spoils no other batch.
-func TestConcurrentBatchesShareTransactions(t *testing.T) {
-	t.Parallel()
-	d := heldBatches(t)
-	const many = 100
-	var answers [many][2]int
-	results := atOnce(many, func(i int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
-		ask(batch.Queue, i, &answers[i][0])
-		ask(batch.Queue, i+1000, &answers[i][1])
-		return d.QueryBatch(t.Context(), &batch)
-	})
-	for i, err := range results {
-		if (err == nil) == (i == 7) || err == nil && answers[i] != [2]int{2 * i, 2 * (i + 1000)} {
-			t.Errorf("%d: %v, %v", i, answers[i], err)
-		}
-	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many-1 {
-		t.Errorf("%d batches left their note, want %d", n, many-1)
-	}
-	if n := d.transactions(t); n > many*3/4 {
-		t.Errorf("%d transactions for %d batches", n, many)
-	}
-}
-
-// A function that hides its query's failure does not hide that the group was rolled
-// back: the other batch is sent again.
-func TestAHiddenFailure(t *testing.T) {
-	t.Parallel()
-	d := heldBatches(t)
-	results := atOnce(2, func(i int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
-		batch.Queue("SELECT 1 / (1 - $1::int)", i).QueryRow(func(row pgx.Row) error {
-			var n int
-			_ = row.Scan(&n)
-			return nil
-		})
-		return d.QueryBatch(t.Context(), &batch)
-	})
-	if n := d.int(t, "SELECT count(*) FROM note WHERE id = 0"); results[0] != nil || n != 1 {
-		t.Errorf("told %v, with %d notes", results[0], n)
-	}
-}
-
-// An error or a panic of a function reaches its own caller only.
-func TestFunctionsThatFail(t *testing.T) {
-	t.Parallel()
-	d := heldBatches(t)
-	const many = 24
-	own := errors.New("own")
-	read := func(i int) func(pgx.Row) error {
-		return func(row pgx.Row) error {
-			var n int
-			switch i % 4 {
-			case 1:
-				return own
-			case 2:
-				panic("own")
-			}
-			return row.Scan(&n) // finds no row, if i%4 is 3
-		}
-	}
-	results := atOnce(many, func(i int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
-		batch.Queue("SELECT 1 WHERE $1 % 4 <> 3", i).QueryRow(read(i))
-		return d.QueryBatch(t.Context(), &batch)
-	})
-	for i, err := range results {
-		good := err == nil
-		switch i % 4 {
-		case 1:
-			good = errors.Is(err, own)
-		case 2:
-			good = err != nil && strings.Contains(err.Error(), "panic: own")
-		case 3:
-			good = errors.Is(err, pgx.ErrNoRows)
-		}
-		if !good {
-			t.Errorf("%d: %v", i, err)
-		}
-	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many {
-		t.Errorf("%d batches left their note, want %d", n, many)
-	}
-}
-
-func TestLeavingTheQueueOfBatches(t *testing.T) {
-	t.Parallel()
-	d := heldBatches(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-	defer cancel()
-	answer := 0
-	var batch pgx.Batch
-	ask(batch.Queue, 1, &answer)
-	if err := d.QueryBatch(ctx, &batch); !errors.Is(err, bankerr.ErrUnavailable) || answer != 0 {
-		t.Errorf("read %d, %v", answer, err)
-	}
-}
-
-func TestQueryBatchWithoutADatabase(t *testing.T) {
-	t.Parallel()
-	var batch pgx.Batch
-	batch.Queue("SELECT 1")
-	if err := pgtest.Broken(t).QueryBatch(t.Context(), &batch); !errors.Is(err, bankerr.ErrUnavailable) {
-		t.Errorf("%v, want SERVICE_UNAVAILABLE", err)
 	}
 }

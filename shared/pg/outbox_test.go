@@ -21,11 +21,11 @@ func event(subject string) pg.Event {
 	}
 }
 
-func (d desk) outbox(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM outbox") }
+func (d fixture) outbox(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM outbox") }
 
 func TestEmitWritesWhatRelaysRead(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}, TraceFlags: trace.FlagsSampled,
 	}))
@@ -59,7 +59,7 @@ func TestEmitWritesWhatRelaysRead(t *testing.T) {
 
 func TestEventsLeaveOnlyWithTheirUnit(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	var u pg.Unit
 	if err := u.Emit(t.Context(), event("order-1")); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestEventsLeaveOnlyWithTheirUnit(t *testing.T) {
 
 func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	e := event("order-1")
 	e.Data = func() {}
 	u := unit(note(1, "a"))
@@ -102,18 +102,18 @@ func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 // A relay that looks whenever it is woken sees every event, without polling.
 func TestRelaysAreWokenAfterTheCommit(t *testing.T) {
 	t.Parallel()
-	for name, send := range map[string]func(context.Context, desk) error{
-		"unit": func(ctx context.Context, d desk) error {
+	for name, send := range map[string]func(context.Context, fixture) error{
+		"unit": func(ctx context.Context, d fixture) error {
 			var u pg.Unit
 			return errors.Join(u.Emit(ctx, event("unit")), d.Commit(ctx, &u))
 		},
-		"transaction": func(ctx context.Context, d desk) error {
+		"transaction": func(ctx context.Context, d fixture) error {
 			return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return pg.Emit(ctx, tx, event("tx")) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFixture(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			listener := listen(t, d)
@@ -139,7 +139,7 @@ func TestRelaysAreWokenAfterTheCommit(t *testing.T) {
 // Only a commit with events wakes: what comes first here is the test's own call.
 func TestNobodyIsWokenForNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	listener := listen(t, d)
 	var refused pg.Unit
 	if err := refused.Emit(t.Context(), event("order-1")); err != nil {
@@ -165,7 +165,7 @@ func TestNobodyIsWokenForNothing(t *testing.T) {
 	}
 }
 
-func listen(t *testing.T, d desk) *pgx.Conn {
+func listen(t *testing.T, d fixture) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), d.url)
 	if err != nil {

@@ -18,7 +18,7 @@ type proxy struct {
 }
 
 // near opens the same database with a single connection, through a proxy.
-func (d desk) near(t *testing.T) (desk, *proxy) {
+func (d fixture) near(t *testing.T) (fixture, *proxy) {
 	t.Helper()
 	target, err := url.Parse(d.url)
 	if err != nil {

@@ -46,7 +46,7 @@ var readers = map[string]func(ctx context.Context, r pg.Reader, sql string, args
 // Once a statement is known to the connection, a question is one round trip.
 func TestReaderTakesOneRoundTrip(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
 	for name, read := range readers {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestReaderCanChangeNothing(t *testing.T) {
 			"SELECT nextval('tries')::text",
 			"SELECT set_config('transaction_read_only', 'off', true)",
 		} {
-			d := newDesk(t).only(t)
+			d := newFixture(t).only(t)
 			d.exec(t, "INSERT INTO note VALUES (1, 'a')")
 			got, err := read(t.Context(), d.Reader(), sql)
 			if server := new(pgconn.PgError); !errors.As(err, &server) || server.Code != "25006" && server.Code != "25001" {
@@ -101,7 +101,7 @@ func TestReaderCanChangeNothing(t *testing.T) {
 // Whatever becomes of a question, its connection goes back.
 func TestReaderGivesItsConnectionBack(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	only := d.only(t)
 	d.exec(t, "INSERT INTO note SELECT n, 'a' FROM generate_series(1, 100) n")
 	own := errors.New("own")
@@ -171,7 +171,7 @@ func (p panics) Scan(any) error { panic(p.with) }
 // A Reader's errors are classified and name their statement, and show no SQL.
 func TestReaderClassifiesErrors(t *testing.T) {
 	t.Parallel()
-	d, broken := newDesk(t), pgtest.Broken(t)
+	d, broken := newFixture(t), pgtest.Broken(t)
 	d.exec(t, "INSERT INTO note VALUES (1, 'geheim')")
 	for name, read := range readers {
 		if _, err := read(t.Context(), broken.Reader(), "SELECT 'a'"); !errors.Is(err, bankerr.ErrUnavailable) {

@@ -13,7 +13,7 @@ import (
 // even behind another type.
 func TestWorkCannotEndItsTransaction(t *testing.T) {
 	t.Parallel()
-	err := newDesk(t).InTx(t.Context(), func(_ context.Context, tx pg.Tx) error {
+	err := newFixture(t).InTx(t.Context(), func(_ context.Context, tx pg.Tx) error {
 		switch tx.(type) {
 		case interface{ Commit(context.Context) error }:
 			t.Error("work can commit")
@@ -30,7 +30,7 @@ func TestWorkCannotEndItsTransaction(t *testing.T) {
 // InTx returns although PostgreSQL does not answer the rollback.
 func TestRollbackIsBounded(t *testing.T) {
 	t.Parallel()
-	near, proxy := newDesk(t).near(t)
+	near, proxy := newFixture(t).near(t)
 	failure := errors.New("second thoughts")
 	started := time.Now()
 	err := near.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {

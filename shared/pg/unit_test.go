@@ -28,7 +28,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 		{"too few arguments", pg.Statement{SQL: "INSERT INTO note VALUES ($1, $2)", Args: []any{3}}},
 	} {
 		for position := range 3 {
-			d := newDesk(t)
+			d := newFixture(t)
 			all := []pg.Statement{note(1, "a"), note(2, "b")}
 			if position < 2 && tt.name == "unique violation" {
 				continue // it collides with the first
@@ -68,7 +68,7 @@ func TestCommitRefusesByName(t *testing.T) {
 		{"an error without a name", named(pg.Statement{SQL: "SELECT 1/0"}, "NO_WAY"), false},
 		{"nothing named", note(1, "b"), false},
 	} {
-		d := newDesk(t)
+		d := newFixture(t)
 		err := d.Commit(t.Context(), unit(note(1, "a"), tt.failing))
 		if err == nil || errors.As(err, new(*bankerr.Error)) != tt.refused || errors.Is(err, refused) != tt.refused {
 			t.Errorf("%s: %v, refused: %v", tt.name, err, tt.refused)
@@ -82,7 +82,7 @@ func TestCommitRefusesByName(t *testing.T) {
 // A statement answers for itself only.
 func TestFirstFailureDecides(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	first, second := bankerr.New(bankerr.Refused, "FIRST"), bankerr.New(bankerr.Refused, "SECOND")
 	a, b := raise("TB001", "NO_WAY"), raise("TB001", "NO_WAY")
 	a.Refuse, b.Refuse = map[string]error{"NO_WAY": first}, map[string]error{"NO_WAY": second}
@@ -96,7 +96,7 @@ func TestFirstFailureDecides(t *testing.T) {
 
 func TestCommitReadsRowsInOrder(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	var ids [2]int
 	insert := func(id int) pg.Statement {
 		s := note(id, "a")
@@ -116,7 +116,7 @@ func TestCommitReadsRowsInOrder(t *testing.T) {
 // question and one answer on the wire.
 func TestCommitIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	near, proxy := d.near(t)
 	least := int64(1 << 30)
 	for n := range 5 { // the first prepares; a slow machine may add a ping
@@ -141,7 +141,7 @@ func TestCommitIsOneRoundTrip(t *testing.T) {
 func TestLostTransactionsAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"40001", "40P01"} {
-		d := newDesk(t)
+		d := newFixture(t)
 		if err := d.Commit(t.Context(), unit(note(1, "a"), try(4, code))); err != nil {
 			t.Errorf("%s: Commit: %v", code, err)
 		}
@@ -167,7 +167,7 @@ func TestTriesAreBounded(t *testing.T) {
 		code string
 		want int
 	}{{"40001", 6}, {"40P01", 6}, {"23505", 1}, {"57014", 1}, {"TB001", 1}} {
-		d := newDesk(t)
+		d := newFixture(t)
 		err := d.Commit(t.Context(), unit(note(1, "a"), try(100, tt.code)))
 		if err == nil || d.tried(t) != tt.want || d.notes(t) != 0 {
 			t.Errorf("%s: %d tries, want %d; %d notes, %v", tt.code, d.tried(t), tt.want, d.notes(t), err)
@@ -180,7 +180,7 @@ func TestTriesAreBounded(t *testing.T) {
 
 func TestACancelledCallIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
 	err := d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
