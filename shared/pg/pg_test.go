@@ -43,7 +43,10 @@ func (d fixture) with(t *testing.T, settings string) fixture {
 }
 
 // only opens the same database with a single connection.
-func (d fixture) only(t *testing.T) fixture { t.Helper(); return open(t, pg.Config{URL: d.url, MaxConns: 1}) }
+func (d fixture) only(t *testing.T) fixture {
+	t.Helper()
+	return open(t, pg.Config{URL: d.url, MaxConns: 1})
+}
 
 func open(t *testing.T, config pg.Config) fixture {
 	t.Helper()
@@ -71,9 +74,9 @@ func (d fixture) int(t *testing.T, sql string) int {
 	return n
 }
 
-func (d fixture) notes(t *testing.T) int   { t.Helper(); return d.int(t, "SELECT count(*) FROM note") }
-func (d fixture) tried(t *testing.T) int   { t.Helper(); return d.int(t, "SELECT last_value FROM tries") }
-func unit(all ...pg.Statement) *pg.Unit { return add(new(pg.Unit), all...) }
+func (d fixture) notes(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM note") }
+func (d fixture) tried(t *testing.T) int { t.Helper(); return d.int(t, "SELECT last_value FROM tries") }
+func unit(all ...pg.Statement) *pg.Unit  { return add(new(pg.Unit), all...) }
 
 func add(u *pg.Unit, all ...pg.Statement) *pg.Unit {
 	for _, s := range all {
