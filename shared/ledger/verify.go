@@ -32,7 +32,8 @@ func (r Report) Sound() bool {
 
 const (
 	// One snapshot for all that follows, so that postings made meanwhile don't count.
-	sqlVerifySnapshot = `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`
+	sqlVerifySnapshot = `-- ledger.snapshot
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`
 
 	sqlVerifySums = `-- ledger.verify
 WITH folded AS (

@@ -11,7 +11,8 @@ import (
 
 // sqlReadOnly opens each batch of a Reader. PostgreSQL lets no later statement of the
 // transaction take it back.
-const sqlReadOnly = `SELECT set_config('transaction_read_only', 'on', true)`
+const sqlReadOnly = `-- transaction.read_only
+SELECT set_config('transaction_read_only', 'on', true)`
 
 // Reader asks questions and can change nothing: PostgreSQL refuses each statement
 // that writes, because each question has a read-only transaction of its own. A

@@ -11,7 +11,8 @@ import (
 
 // sqlShortLockTimeout opens a group's transaction: a lock that one caller needs must
 // not delay the others for long.
-const sqlShortLockTimeout = `SELECT set_config('lock_timeout', '200ms', true)`
+const sqlShortLockTimeout = `-- transaction.short_lock_timeout
+SELECT set_config('lock_timeout', '200ms', true)`
 
 // ungroupable reports whether a statement keeps the unit out of group commit, and
 // returns the first such statement's name.
