@@ -228,11 +228,14 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	open := func() *keys.Ring {
-		ring, err := keys.Open(context.Background(), keys.Config{File: file})
+		ring, err := keys.Open(context.Background(), keys.Config{File: file}, keys.Event)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return ring
+	}
+	if err := keys.Create(file); err != nil {
+		t.Fatal(err)
 	}
 	before := open()
 	raw, err := os.ReadFile(file)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -23,6 +24,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 )
 
@@ -138,6 +140,13 @@ func openHost(ctx context.Context, p *parts, log *slog.Logger, keyFile string) (
 			if err := os.Setenv(name, value); err != nil {
 				return nil, fmt.Errorf("environment: %w", err)
 			}
+		}
+	}
+	if os.Getenv("KEYS_FILE") == keyFile {
+		// Keys of the bank's own directory are made at the first start, those that the
+		// environment names never are: a wrong path must not start with fresh keys.
+		if err := keys.Create(keyFile); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
 		}
 	}
 	host, err := fn.OpenHost(ctx)

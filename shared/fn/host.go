@@ -73,7 +73,7 @@ func OpenHost(ctx context.Context) (*Host, error) {
 	if err := sm.SelfTest(); err != nil {
 		return nil, fmt.Errorf("crypto self-test: %w", err)
 	}
-	ring, err := keys.Open(ctx, config.Keys)
+	ring, err := keys.Open(ctx, config.Keys, keys.All()...)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}

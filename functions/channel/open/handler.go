@@ -45,13 +45,13 @@ func (r Request) Validate() error {
 }
 
 func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, channel.Welcome], error) {
-	passwordKey, err := host.Keys.Signer(keys.Password).Public().Marshal()
+	passwordKey, err := host.Keys.Public(keys.Password).Marshal()
 	if err != nil {
 		return nil, err
 	}
 	server := channel.Server{
-		Signer: host.Keys.Signer(keys.Channel), Certificate: host.Keys.Certificate(), PasswordKey: passwordKey,
-		Life: host.Sessions.ChannelLife(),
+		Sign:        func(message []byte) ([]byte, error) { return host.Keys.Sign(keys.Channel, message) },
+		Certificate: host.Keys.Certificate(), PasswordKey: passwordKey, Life: host.Sessions.ChannelLife(),
 	}
 	return func(ctx context.Context, req Request) (channel.Welcome, error) {
 		welcome, id, opened, err := server.Respond(req.Hello)
