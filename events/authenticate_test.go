@@ -274,6 +274,16 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 	}
 }
 
+// A process that did not declare the purpose is at fault, not the event.
+func TestVerifyWithoutItsKey(t *testing.T) {
+	t.Parallel()
+	ring := newRing(t)
+	err := events.Verify(ring.Only(), sealed(t, ring, stored()))
+	if !errors.Is(err, keys.ErrPurpose) || errors.Is(err, events.ErrForged) {
+		t.Errorf("%v, want ErrPurpose", err)
+	}
+}
+
 func TestCustomerHash(t *testing.T) {
 	t.Parallel()
 	if got := events.CustomerHash(uuid.Nil); got != "" {

@@ -100,14 +100,11 @@ func (k filePair) decrypt(sealed []byte) ([]byte, error) {
 }
 
 // Create makes a key file of mode 0600 with fresh keys for every purpose. The file
-// appears complete or not at all. A file that stands there already stays as it is,
-// and the error wraps fs.ErrExist.
+// appears complete or not at all. A file that exists stays as it is, and the
+// error wraps fs.ErrExist.
 func Create(path string) error {
 	if path == "" {
 		return errors.New("keys: the path of the new key file is empty")
-	}
-	if _, err := os.Lstat(path); err == nil {
-		return existing(path)
 	}
 	f, err := generate()
 	if err != nil {
@@ -126,19 +123,15 @@ func Create(path string) error {
 	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
-	// Unlike a rename, a link never replaces what another process made meanwhile.
+	// Unlike a rename, a link never replaces a file.
 	err = os.Link(temporary.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
-		return existing(path)
+		return fmt.Errorf("keys: %s exists and is never overwritten: %w", path, fs.ErrExist)
 	}
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
 	return syncFolder(path)
-}
-
-func existing(path string) error {
-	return fmt.Errorf("keys: %s stands there already and is never overwritten: %w", path, fs.ErrExist)
 }
 
 // syncFolder makes the new file's name last: data sealed by lost keys is lost.
