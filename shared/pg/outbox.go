@@ -4,24 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 )
 
-const sqlOutboxInsert = `-- outbox.insert
+const sqlOutboxInsert = `-- outbox.insert.old
 INSERT INTO outbox (id, type, subject, customerhash, data, traceparent) VALUES ($1, $2, $3, $4, $5, $6)`
 
-const sqlOutboxInsertRows = `-- outbox.insert.rows
+const sqlOutboxInsertRows = `-- outbox.insert.old.rows
 INSERT INTO outbox (id, type, subject, customerhash, data, traceparent)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[]) ORDER BY 1`
 
 // Event is what a unit of work tells the rest of the bank when it commits. Data
 // is marshalled to JSON and holds no personal data in clear.
+//
+// Deprecated: use events.Emit; this door goes with its last caller.
 type Event struct {
 	ID           uuid.UUID
 	Type         string
@@ -31,94 +30,26 @@ type Event struct {
 }
 
 // Emit adds an event to the unit: it leaves if and only if the unit commits.
-func (u *Unit) Emit(ctx context.Context, e Event) error {
-	args, err := e.row(ctx)
-	if err != nil {
-		return err
-	}
-	u.events++
-	u.Add(Statement{SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Args: args})
-	return nil
-}
+//
+// Deprecated: use events.Emit.
+func (u *Unit) Emit(ctx context.Context, e Event) error { return e.emit(ctx, u) }
 
 // Emit writes an event inside a transaction of InTx.
-func Emit(ctx context.Context, tx pgx.Tx, e Event) error {
-	args, err := e.row(ctx)
-	if err != nil {
-		return err
-	}
-	if counter, ok := tx.(*emitCounter); ok {
-		counter.events++
-	}
-	if _, err := tx.Exec(ctx, sqlOutboxInsert, args...); err != nil {
-		return fmt.Errorf("insert outbox: %w", err)
-	}
-	return nil
-}
+//
+// Deprecated: use events.Emit.
+func Emit(ctx context.Context, tx pgx.Tx, e Event) error { return e.emit(ctx, WriterOf(tx)) }
 
-func (e Event) row(ctx context.Context) ([]any, error) {
+func (e Event) emit(ctx context.Context, to Writer) error {
 	data, err := json.Marshal(e.Data)
 	if err != nil {
-		return nil, fmt.Errorf("event %s: %w", e.Type, err)
+		return fmt.Errorf("event %s: %w", e.Type, err)
 	}
-	return []any{e.ID, e.Type, e.Subject, e.CustomerHash, data, traceparent(ctx)}, nil
-}
-
-// traceparent carries the caller's trace over to the event's consumers.
-func traceparent(ctx context.Context) string {
-	span := trace.SpanContextFromContext(ctx)
-	if !span.IsValid() {
-		return ""
+	parent := ""
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		parent = fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags())
 	}
-	return fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags())
+	return to.Write(ctx, Statement{
+		SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Notify: "outbox",
+		Args: []any{e.ID, e.Type, e.Subject, e.CustomerHash, data, parent},
+	})
 }
-
-// emitCounter is a transaction that knows whether events were written in it.
-type emitCounter struct {
-	pgx.Tx
-	events int
-}
-
-// waker tells relays that the outbox has grown, after the commit and at most
-// once in a while: NOTIFY inside the money's transaction would make PostgreSQL
-// commit one transaction at a time.
-type waker struct {
-	signal chan struct{}
-	cancel context.CancelFunc
-	once   sync.Once
-	run    func()
-}
-
-const wakeEvery = 10 * time.Millisecond
-
-func newWaker(pool *pgxpool.Pool) *waker {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &waker{signal: make(chan struct{}, 1), cancel: cancel}
-	w.run = func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-w.signal:
-			}
-			// Relays poll as well, so a lost wake-up costs time only.
-			_, _ = pool.Exec(ctx, `SELECT pg_notify('outbox', '')`)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wakeEvery):
-			}
-		}
-	}
-	return w
-}
-
-func (w *waker) poke() {
-	w.once.Do(func() { go w.run() })
-	select {
-	case w.signal <- struct{}{}:
-	default: // one is on its way
-	}
-}
-
-func (w *waker) stop() { w.cancel() }

@@ -35,7 +35,7 @@ type Config struct {
 // DB is a pool of connections.
 type DB struct {
 	pool  *pgxpool.Pool
-	wake  *waker
+	wake  *notifier
 	units *gatherer[*Unit]
 	asks  *gatherer[*question]
 	// warm is closed once the first connection is there, or failed: who comes before
@@ -55,7 +55,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	db := &DB{pool: pool, warm: make(chan struct{}), wake: newWaker(pool)} //nolint:contextcheck // the waker outlives the call that opened
+	db := &DB{pool: pool, warm: make(chan struct{}), wake: newNotifier(pool)} //nolint:contextcheck // the notifier outlives the call that opened
 	db.units = newGatherer("unit", db.commitAll, (*Unit).sameShape)
 	db.asks = newGatherer("question", db.askAll, func(_, _ *question) bool { return true })
 	go db.connect(ctx)
@@ -94,7 +94,7 @@ func (db *DB) Pool() *pgxpool.Pool {
 	return db.pool
 }
 
-// Close stops the waker and gives the connections back.
+// Close stops the notifier and gives the connections back.
 func (db *DB) Close() {
 	db.wake.stop()
 	db.pool.Close()
@@ -112,23 +112,21 @@ func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx pgx.T
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	emitted := &emitCounter{Tx: tx}
+	own := &transaction{Tx: tx}
 	done := false
 	defer func() {
 		if !done { // an error or a panic
 			_ = tx.Rollback(context.WithoutCancel(ctx))
 		}
 	}()
-	if err := work(ctx, emitted); err != nil {
+	if err := work(ctx, own); err != nil {
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	done = true
-	if emitted.events > 0 {
-		db.wake.poke()
-	}
+	db.wake.committed(own.notify)
 	return nil
 }
 

@@ -30,6 +30,8 @@ type Statement struct {
 	Rows string
 	// Refuse names, by constraint or raised code, the error to answer with.
 	Refuse map[string]error
+	// Notify names a channel whose listeners are notified soon after the commit.
+	Notify string
 }
 
 // Unit collects statements that become true together. Packages add their own
@@ -39,7 +41,6 @@ type Statement struct {
 // is empty and ready.
 type Unit struct {
 	statements []Statement
-	events     int
 }
 
 // Add appends a statement; statements run in the order in which they were added.
@@ -57,10 +58,21 @@ func (db *DB) Commit(ctx context.Context, u *Unit) error {
 		commit = db.units.enter
 	}
 	err := commit(ctx, u)
-	if err == nil && u.events > 0 {
-		db.wake.poke()
+	if err == nil {
+		db.wake.committed(u.channels())
 	}
 	return err
+}
+
+// channels are those that the statements want notified.
+func (u *Unit) channels() []string {
+	var list []string
+	for _, s := range u.statements {
+		if s.Notify != "" {
+			list = append(list, s.Notify)
+		}
+	}
+	return list
 }
 
 func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
