@@ -68,7 +68,7 @@ func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID,
 		return fmt.Errorf("event %s: %w", data.EventType(), err)
 	}
 	err = to.Write(ctx, pg.Statement{
-		SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Notify: OutboxChannel,
+		SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Notify: OutboxChannel, Label: data.EventType(),
 		Args: []any{id, data.EventType(), subject, CustomerHash(customer), body, traceparent(ctx)},
 	})
 	if err != nil {
@@ -76,6 +76,9 @@ func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID,
 	}
 	return nil
 }
+
+// Emitted lists the types of the events that leave when the unit commits.
+func Emitted(unit *pg.Unit) []string { return unit.Labels(OutboxChannel) }
 
 // traceparent carries the caller's trace over to the event's consumers.
 func traceparent(ctx context.Context) string {

@@ -32,6 +32,8 @@ type Statement struct {
 	Refuse map[string]error
 	// Notify names a channel whose listeners are notified soon after the commit.
 	Notify string
+	// Label says what the channel's listeners will find, for Unit.Labels.
+	Label string
 }
 
 // Unit collects statements that become true together. Packages add their own
@@ -45,6 +47,25 @@ type Unit struct {
 
 // Add appends a statement; statements run in the order in which they were added.
 func (u *Unit) Add(s Statement) { u.statements = append(u.statements, s) }
+
+// Append adds all that another unit holds, after what is there.
+func (u *Unit) Append(other Unit) {
+	u.statements = append(u.statements, other.statements...)
+}
+
+// Empty reports whether there is nothing to commit.
+func (u *Unit) Empty() bool { return len(u.statements) == 0 }
+
+// Labels are those of the statements that notify the channel.
+func (u *Unit) Labels(channel string) []string {
+	var list []string
+	for _, s := range u.statements {
+		if s.Notify == channel {
+			list = append(list, s.Label)
+		}
+	}
+	return list
+}
 
 // Commit makes the unit true, or nothing of it. The first statement to fail
 // decides the error. When many come at once, units may share a transaction; one
