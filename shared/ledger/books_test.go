@@ -33,12 +33,12 @@ func newBooks(t testing.TB) books {
 		t.Fatal(err)
 	}
 	b := books{db: pgtest.New(t), ring: ring}
-	b.bank = b.account(t, "internal")
+	b.bank = b.account(t, ledger.KindInternal)
 	return b
 }
 
 // account opens an empty account.
-func (b books) account(t rapid.TB, kind string) uuid.UUID {
+func (b books) account(t rapid.TB, kind ledger.Kind) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
 	var unit pg.Unit
