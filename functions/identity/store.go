@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	sqlLoginCharge = `SELECT login_charge($1, $2, $3, $4)`
+	sqlLoginCountAttempt = `-- login.count_attempt
+SELECT login_count_attempt($1, $2, $3, $4)`
 
-	sqlLoginForgive = `-- login.forgive
+	sqlLoginResetAttempts = `-- login.reset_attempts
 UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
 
 	sqlCredential = `-- credential.by_phone
@@ -58,7 +59,7 @@ func NewStore(db *pg.DB, ring *keys.Ring) *Store { return &Store{db, ring} }
 type Attempt struct {
 	Phone     []byte // blind index
 	CaptchaOK bool
-	OTP       otp.Try
+	OTP       otp.Attempt
 	Now       time.Time
 }
 
@@ -76,7 +77,7 @@ type Found struct {
 func (s *Store) Charge(ctx context.Context, a *Attempt) (Found, error) {
 	f := Found{Password: absent}
 	var batch pgx.Batch
-	batch.Queue(sqlLoginCharge, a.Phone, a.Now, clock.BusinessDay(a.Now), a.CaptchaOK).QueryRow(
+	batch.Queue(sqlLoginCountAttempt, a.Phone, a.Now, clock.BusinessDay(a.Now), a.CaptchaOK).QueryRow(
 		func(row pgx.Row) error { return row.Scan(&f.Verdict) })
 	batch.Queue(sqlCredential, a.Phone).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&f.CustomerID, &f.Password, &f.LastLoginAt, &f.LastLoginDevice)
@@ -85,7 +86,7 @@ func (s *Store) Charge(ctx context.Context, a *Attempt) (Found, error) {
 		}
 		return err //nolint:wrapcheck // wrapped below
 	})
-	a.OTP.Queue(&batch, a.Now)
+	a.OTP.CountAttempt(&batch, a.Now)
 	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
 		return f, pg.Classify(fmt.Errorf("charge login: %w", err))
 	}
@@ -95,7 +96,7 @@ func (s *Store) Charge(ctx context.Context, a *Attempt) (Found, error) {
 // LoggedIn adds to the unit what a successful login changes.
 func (s *Store) LoggedIn(unit *pg.Unit, a Attempt, customer uuid.UUID, deviceID string, key []byte) {
 	a.OTP.Use(unit, a.Now, ErrLoginFailed)
-	unit.Add(pg.Statement{SQL: sqlLoginForgive, Args: []any{a.Phone}})
+	unit.Add(pg.Statement{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}})
 	unit.Add(pg.Statement{SQL: sqlLoggedIn, Args: []any{customer, a.Now, deviceID}})
 	bind(unit, customer, deviceID, key, a.Now)
 }
@@ -111,7 +112,7 @@ type Application struct {
 	Name, IDNo, CardNo string
 	CardPassword       []byte
 	Phone              []byte // blind index
-	OTP                otp.Try
+	OTP                otp.Attempt
 	Now                time.Time
 }
 
@@ -124,7 +125,7 @@ func (s *Store) Verify(ctx context.Context, a *Application) (customer uuid.UUID,
 		cardPassword         *string
 	}
 	var batch pgx.Batch
-	a.OTP.Queue(&batch, a.Now)
+	a.OTP.CountAttempt(&batch, a.Now)
 	batch.Queue(sqlApplicant, s.ring.BlindIndex("idno", a.IDNo), s.ring.BlindIndex("account.no", a.CardNo)).QueryRow(
 		func(row pgx.Row) error {
 			err := row.Scan(&customer, &r.dataKey, &r.name, &r.phone, &r.owner, &r.cardPassword)

@@ -94,8 +94,9 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	index := phone.Index(op.ring, req.Phone)
 	attempt := identity.Attempt{
 		Phone: index, Now: op.clock.Now(),
-		OTP: otp.Try{
-			Subject: otp.PhoneSubject(otp.Login, index), Binding: phone.Binding(otp.Login, index, caller.DeviceID), Code: req.OTP,
+		OTP: otp.Attempt{
+			Subject: otp.PhoneSubject(otp.Login, index), DeviceID: caller.DeviceID, Code: req.OTP,
+			Binding: phone.Binding(otp.Login, index, caller.DeviceID),
 		},
 	}
 	if req.CaptchaID != "" {

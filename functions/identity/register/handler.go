@@ -108,8 +108,8 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	application := identity.Application{
 		Name: req.Name, IDNo: req.IDNo, CardNo: req.CardNo, CardPassword: []byte(open(req.CardPassword)), Phone: index,
 		Now: op.clock.Now(),
-		OTP: otp.Try{
-			Subject: otp.PhoneSubject(otp.Register, index), Code: req.OTP,
+		OTP: otp.Attempt{
+			Subject: otp.PhoneSubject(otp.Register, index), DeviceID: caller.DeviceID, Code: req.OTP,
 			Binding: phone.Binding(otp.Register, index, caller.DeviceID),
 		},
 	}

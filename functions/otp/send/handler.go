@@ -87,6 +87,10 @@ func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Res
 
 func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	now := op.clock.Now()
+	terms, err := otp.ReadTerms(ctx, op.db, now)
+	if err != nil {
+		return Response{}, err
+	}
 	challenge, intent, err := op.challenge(ctx, req, now)
 	if err != nil {
 		return Response{}, err
@@ -112,8 +116,9 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	if err := op.db.Commit(ctx, &unit); err != nil {
 		return Response{}, err
 	}
-	life := int(otp.Life / time.Second)
-	return Response{ExpiresInS: life, ResendInS: life}, nil
+	return Response{
+		ExpiresInS: int(terms.Life.Seconds()), ResendInS: int(terms.Resend.Seconds()),
+	}, nil
 }
 
 func (op operation) challenge(ctx context.Context, req Request, now time.Time) (otp.Challenge, string, error) {
@@ -122,7 +127,8 @@ func (op operation) challenge(ctx context.Context, req Request, now time.Time) (
 		customer, err := op.recipient(ctx, index, req.Purpose)
 		return otp.Challenge{
 			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: customer,
-			Binding: phone.Binding(req.Purpose, index, fn.CallerFrom(ctx).DeviceID),
+			DeviceID: fn.CallerFrom(ctx).DeviceID,
+			Binding:  phone.Binding(req.Purpose, index, fn.CallerFrom(ctx).DeviceID),
 		}, "", err
 	}
 	caller := fn.CallerFrom(ctx)
@@ -139,7 +145,7 @@ func (op operation) challenge(ctx context.Context, req Request, now time.Time) (
 	}
 	return otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &caller.CustomerID,
-		Binding: intent.Digest,
+		DeviceID: intent.DeviceID, Binding: intent.Digest,
 	}, intent.ID.String(), nil
 }
 

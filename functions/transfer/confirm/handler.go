@@ -82,7 +82,7 @@ func (op operation) do(ctx context.Context, _ Request) (transfer.View, error) {
 		return transfer.View{}, err
 	}
 	proven.Consume(&unit)
-	limit.Use(&unit, order.CustomerID, plan.LimitKind, posting.BusinessDay, plan.Amount, plan.LimitCap)
+	plan.UseLimit(&unit, order.CustomerID, order.Factors, posting.BusinessDay)
 	ledger.Post(&unit, posting, op.mac)
 	if err := op.store.Insert(&unit, order); err != nil {
 		return transfer.View{}, err
