@@ -60,7 +60,7 @@ type Factor string
 
 // Proof is one factor's evidence as the client brings it.
 type Proof struct {
-	Factor    Factor `json:"factor" doc:"The factor that this proves: sms_otp, trade_password or device_key (docs/protocol.md)"`
+	Factor    Factor `json:"factor" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)"`
 	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits"`
 	Password  []byte `json:"password,omitempty" doc:"trade_password: sealed to the password key (docs/protocol.md)"`
 	Signature []byte `json:"signature,omitempty" doc:"device_key: SM2 signature over the intent's text"`

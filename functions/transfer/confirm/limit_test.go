@@ -56,7 +56,7 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 			w.sound(t)
 		}
 	}
-	req.Covers(t, "LIMIT-001.1", "LIMIT-001.2", "LIMIT-001.4")
+	req.Covers(t, "LIMIT-001.2", "LIMIT-001.4")
 }
 
 // Transfers of one day, to others and to own accounts, by whichever combination,
