@@ -47,7 +47,8 @@ func Up(ctx context.Context, url string) error {
 }
 
 // replaceFunctions gives every SQL function the body of its file, in one
-// transaction. It does so at every run, which takes a few milliseconds.
+// transaction. It does so at every run: one without anything new takes some 30 ms in
+// all, so comparing digests first would save nothing that matters.
 func replaceFunctions(ctx context.Context, conn *sql.Conn) error {
 	names, err := fs.Glob(files, "functions/*.sql")
 	if err != nil {

@@ -355,7 +355,7 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 	w.sound(t)
 }
 
-func TestConcurrentTwinsPostOnce(t *testing.T) {
+func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013", "XFER-001")
 	w := newTown(t, 1_000_00)
@@ -368,7 +368,7 @@ func TestConcurrentTwinsPostOnce(t *testing.T) {
 	wait.Wait()
 	for _, r := range replies {
 		if r.Code != "" || string(r.Body) != string(replies[0].Body) {
-			t.Errorf("a twin got %d %s", r.Status, r.Body)
+			t.Errorf("a concurrent duplicate got %d %s", r.Status, r.Body)
 		}
 	}
 	if got := w.balance(t, w.payee.AccountIDs[0]); got != 10_00 {
