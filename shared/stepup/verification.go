@@ -1,9 +1,7 @@
 package stepup
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -144,28 +142,17 @@ func rejected(err error) error {
 	return ErrProofRejected.Because(err)
 }
 
-// Verified is an intent whose proofs hold. The operation must consume it in the
-// transaction of its effect; the runtime refuses an operation that did not.
+// Verified is an intent whose proofs hold.
 type Verified struct {
 	Intent  Intent
 	Factors []Factor // all that were brought
 
 	attempts []attempt
 	now      time.Time
-	consumed bool
-}
-
-// Plan reads the stored payload into the operation's own plan.
-func (e *Verified) Plan(into any) error {
-	if err := json.Unmarshal(e.Intent.Payload, into); err != nil {
-		return fmt.Errorf("stored intent: %w", err)
-	}
-	return nil
 }
 
 // Consume adds to the unit what makes the intent and its proofs single-use.
 func (e *Verified) Consume(unit *pg.Unit) {
-	e.consumed = true
 	unit.Add(pg.Statement{
 		Call:   "intent_consume",
 		Rows:   sqlIntentConsumeRows,
@@ -176,6 +163,3 @@ func (e *Verified) Consume(unit *pg.Unit) {
 		a.consume(unit, e.Intent.CustomerID)
 	}
 }
-
-// Consumed reports whether the operation took the evidence into its transaction.
-func (e *Verified) Consumed() bool { return e.consumed }
