@@ -195,7 +195,7 @@ func TestWindows(t *testing.T) {
 // no other, is one too many, and each is scored once.
 func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "FRAUD-008")
+	req.Covers(t, "FRAUD-018.2")
 	w := newTown(t)
 	var list []cloudevents.Event
 	for i := range fraud.ManyInAnHour + 1 {

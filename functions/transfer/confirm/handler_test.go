@@ -22,7 +22,8 @@ import (
 
 func TestTransferMovesOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "XFER-001", "LOGIC-013")
+	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "XFER-001.2")
 	w := newTown(t, 1_000_00)
 	intent := w.prepare(t, 123_45)
 	if !strings.Contains(intent.Text, "123.45元（壹佰贰拾叁元肆角伍分）") {
@@ -319,7 +320,6 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 
 func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "XFER-003", "XFER-013")
 	w := newTown(t, 1_000_00)
 	var in prepare.Response
 	w.phone.Call(t, prepare.Function, "", map[string]any{
@@ -359,7 +359,8 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 
 func TestConcurrentTwinsPostOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013", "XFER-001")
+	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "XFER-001.2")
 	w := newTown(t, 1_000_00)
 	proofs := w.proofs(t, w.prepare(t, 10_00))
 	replies := make([]bank.Reply, 5)
