@@ -1,0 +1,183 @@
+package confirm_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// cap sets the day's cap of a kind of transfer, from today on.
+func (w town) cap(t *testing.T, kind string, amount money.Fen) {
+	t.Helper()
+	_, err := w.Host.DB.Pool().Exec(t.Context(), `
+INSERT INTO policy (name, valid_from, value) VALUES ($1, '2026-11-23', $2)
+ON CONFLICT (name, valid_from) DO UPDATE SET value = $2`, kind+".day_cap", amount)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// own asks to move an amount between the payer's accounts.
+func (w town) own(amount money.Fen) map[string]any {
+	return map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": amount,
+	}
+}
+
+// pay carries a request out, with a code and a signature.
+func (w town) pay(t *testing.T, key string, request map[string]any) {
+	t.Helper()
+	var in prepare.Response
+	w.phone.Call(t, prepare.Function, "", request).Into(t, &in)
+	w.phone.Call(t, confirm.Function, key, w.proofs(t, in)).Want(t, "")
+}
+
+// Of the cap of a transfer's proofs, the day's cap and the rest of it, the lowest
+// decides, to the fen.
+func TestTheLowestLimitDecides(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LIMIT-005.2")
+	for _, tt := range []struct {
+		name    string
+		dayCap  money.Fen
+		used    money.Fen
+		most    money.Fen
+		refused string
+	}{
+		{"the cap of the proofs", 80_000_00, 0, 50_000_00, "STEPUP_STRONGER"},
+		{"the day's cap", 30_000_00, 0, 30_000_00, "LIMIT_EXCEEDED"},
+		{"the rest of the day", 30_000_00, 20_000_00, 10_000_00, "LIMIT_EXCEEDED"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t, 1_000_000_00)
+			w.cap(t, "transfer.others", tt.dayCap)
+			if tt.used > 0 {
+				w.pay(t, "used", w.request(tt.used))
+			}
+			w.phone.Call(t, prepare.Function, "", w.request(tt.most+1)).Want(t, tt.refused)
+			w.pay(t, "most", w.request(tt.most))
+			if got := w.balance(t, w.payee.AccountIDs[0]); got != tt.used+tt.most {
+				t.Errorf("%s moved", got.Yuan())
+			}
+			w.sound(t)
+		})
+	}
+}
+
+// A limit that is set for payments to others binds them alone, and one for the
+// customer's own accounts binds those.
+func TestALimitBindsItsOwnScene(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LIMIT-006.1")
+	w := newTown(t, 1_000_000_00)
+	w.cap(t, "transfer.others", 100_00)
+	w.phone.Call(t, prepare.Function, "", w.request(100_01)).Want(t, "LIMIT_EXCEEDED")
+	w.pay(t, "own above it", w.own(100_01))
+	w.cap(t, "transfer.others", 500_00)
+	w.cap(t, "transfer.own", 200_00)
+	w.phone.Call(t, prepare.Function, "", w.own(100_00)).Want(t, "LIMIT_EXCEEDED")
+	w.pay(t, "others above it", w.request(500_00))
+	w.phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
+	w.pay(t, "own to its end", w.own(99_99))
+	w.sound(t)
+}
+
+// A payment to others takes two methods, whichever is left out; one to an own
+// account takes one of them.
+func TestEachSceneHasItsMethods(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LIMIT-006.3")
+	w := newTown(t, 1_000_000_00)
+	code := func(t *testing.T, in prepare.Response) stepup.Proof {
+		t.Helper()
+		return stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)}
+	}
+	signature := func(t *testing.T, in prepare.Response) stepup.Proof {
+		t.Helper()
+		return stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
+	}
+	password := func(t *testing.T, _ prepare.Response) stepup.Proof {
+		t.Helper()
+		return stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)}
+	}
+	type method = func(*testing.T, prepare.Response) stepup.Proof
+	for i, methods := range [][]method{{code, signature}, {code, password}, {signature, password}} {
+		in := w.prepare(t, 1_00)
+		for n, one := range methods {
+			key := fmt.Sprintf("combination %d without %d", i, 1-n)
+			w.phone.Call(t, confirm.Function, key, presentation(in.IntentID, one(t, in))).Want(t, "STEPUP_STRONGER")
+		}
+		all := presentation(in.IntentID, methods[0](t, in), methods[1](t, in))
+		w.phone.Call(t, confirm.Function, fmt.Sprintf("combination %d", i), all).Want(t, "")
+	}
+	var in prepare.Response
+	w.phone.Call(t, prepare.Function, "", w.own(1_00)).Into(t, &in)
+	w.phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signature(t, in))).Want(t, "")
+	if got := w.balance(t, w.payee.AccountIDs[0]); got != 3_00 {
+		t.Errorf("%s moved", got.Yuan())
+	}
+	w.sound(t)
+}
+
+// Two instances, each with connections of its own, take a scene's confirms at once:
+// together they let no more pass than the scene's cumulative limit.
+func TestInstancesShareAScenesLimit(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LIMIT-006.4")
+	db, url := pgtest.NewURL(t)
+	w := townOn(t, bank.On(t, db), 1_000_000_00)
+	other := *w.Host
+	second, err := pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(second.Close)
+	other.DB = second
+	entries := []handler.FunctionHandler{w.Open(t, confirm.Function), nil}
+	if entries[1], err = confirm.Function.Open(t.Context(), &other); err != nil {
+		t.Fatal(err)
+	}
+	const orders, each, fit = 24, 100_00, 7
+	w.cap(t, "transfer.others", fit*each+each/2)
+	var frames [orders][]byte
+	for i := range frames {
+		frames[i] = w.phone.Frame(t, confirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
+	}
+	var passed [2]atomic.Int64
+	var wait sync.WaitGroup
+	for i, frame := range frames {
+		wait.Go(func() {
+			call := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{}}
+			call.WithContext(t.Context())
+			reply, err := entries[i%2].Handle(call)
+			if err != nil {
+				t.Error(err)
+			}
+			if reply.StatusCode == http.StatusOK {
+				passed[i%2].Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if got := passed[0].Load() + passed[1].Load(); got != fit {
+		t.Errorf("%d transfers passed, want %d", got, fit)
+	}
+	if got := w.balance(t, w.payee.AccountIDs[0]); got != fit*each {
+		t.Errorf("%s moved", got.Yuan())
+	}
+	w.sound(t)
+}
