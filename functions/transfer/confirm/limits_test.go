@@ -2,17 +2,13 @@ package confirm_test
 
 import (
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	handler "github.com/openfaas/templates-sdk/go-http"
-
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -140,40 +136,28 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	req.Covers(t, "LIMIT-006.4")
 	db, url := pgtest.NewURL(t)
 	w := townOn(t, bank.On(t, db), 1_000_000_00)
-	other := *w.Host
-	second, err := pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(second.Close)
-	other.DB = second
-	entries := []handler.FunctionHandler{w.Open(t, confirm.Function), nil}
-	if entries[1], err = confirm.Function.Open(t.Context(), &other); err != nil {
-		t.Fatal(err)
-	}
+	instances, _ := twoInstances(t, w.Bank, url)
 	const orders, each, fit = 24, 100_00, 7
 	w.cap(t, "transfer.others", fit*each+each/2)
 	var frames [orders][]byte
 	for i := range frames {
 		frames[i] = w.phone.Frame(t, confirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
 	}
-	var passed [2]atomic.Int64
+	var passed atomic.Int64
 	var wait sync.WaitGroup
 	for i, frame := range frames {
 		wait.Go(func() {
-			call := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{}}
-			call.WithContext(t.Context())
-			reply, err := entries[i%2].Handle(call)
-			if err != nil {
-				t.Error(err)
-			}
-			if reply.StatusCode == http.StatusOK {
-				passed[i%2].Add(1)
+			switch code := confirmAt(t, instances[i%2], w.phone, frame); code {
+			case "":
+				passed.Add(1)
+			case "LIMIT_EXCEEDED":
+			default:
+				t.Errorf("order %d: %s", i, code)
 			}
 		})
 	}
 	wait.Wait()
-	if got := passed[0].Load() + passed[1].Load(); got != fit {
+	if got := passed.Load(); got != fit {
 		t.Errorf("%d transfers passed, want %d", got, fit)
 	}
 	if got := w.balance(t, w.payee.AccountIDs[0]); got != fit*each {
