@@ -94,7 +94,7 @@ func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *sms
 	local.Observe(host.Metrics.Registry)   //nolint:contextcheck // as above
 	front.SetReady()
 	announce(listener.Addr().String(), p, people)
-	err = fn.Run(ctx, listener, front.Mux, 20*time.Second)
+	err = fn.Run(ctx, listener, front, 20*time.Second)
 	fmt.Println("\n潮汐银行正在停止…")
 	stopFlow()
 	<-relayed
