@@ -44,6 +44,7 @@ type Bank struct {
 	mu     sync.Mutex
 	opened map[string]handler.FunctionHandler
 	people atomic.Int64
+	known  []seed.Customer
 }
 
 // Log collects the bank's log lines for tests that search them.
@@ -93,6 +94,11 @@ func On(t testing.TB, db *pg.DB) *Bank {
 		Log: fn.NewLogger(b.Log), Metrics: fn.NewMetrics(prometheus.NewRegistry()),
 		Limits: fn.Limits{BodyBytes: 64 << 10, RateScale: 1000},
 	}
+	t.Cleanup(func() {
+		for _, secret := range b.Leaks(b.Log.String()) {
+			t.Errorf("the log shows the %s", secret)
+		}
+	})
 	return b
 }
 
@@ -143,6 +149,9 @@ func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.C
 	}
 	c, err := b.Seeder().Add(t.Context(), p)
 	must(t, err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.known = append(b.known, c)
 	return c
 }
 
