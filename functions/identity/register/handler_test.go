@@ -81,6 +81,7 @@ func (w town) wantSignedUp(t *testing.T, want int) {
 
 func TestSigningUpOnce(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "ACCT-012.1")
 	w := newTown(t)
 	r := w.right(t, w.ask(t))
 	first := w.phone.Call(t, register.Function, "key", r)
