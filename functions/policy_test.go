@@ -16,7 +16,6 @@ import (
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/smssim/smstest"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -250,10 +249,7 @@ var table = []hostile{
 func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-008")
-	for _, f := range functions.All() {
-		if isEvent(f) || f.Spec.NoChannel {
-			continue
-		}
+	for _, f := range channelFunctions(t) {
 		t.Run(f.Spec.Name, func(t *testing.T) {
 			t.Parallel()
 			for _, h := range table {
@@ -310,10 +306,7 @@ func mapKeys(m map[string]any) func(func(string) bool) {
 // A method other than POST is nothing to any function.
 func TestOnlyPostIsAnswered(t *testing.T) {
 	t.Parallel()
-	for _, f := range functions.All() {
-		if isEvent(f) {
-			continue
-		}
+	for _, f := range endpoints(t) {
 		b := bank.On(t, pgtest.Broken(t))
 		d := b.Device(t, "phone-of-wang")
 		frame := d.Frame(t, f, "key", struct{}{})
@@ -332,10 +325,7 @@ func TestOnlyPostIsAnswered(t *testing.T) {
 // opens again in the next. Another channel is not concerned.
 func TestCallsAMinute(t *testing.T) {
 	t.Parallel()
-	for _, f := range functions.All() {
-		if isEvent(f) || f.Spec.NoChannel {
-			continue
-		}
+	for _, f := range channelFunctions(t) {
 		t.Run(f.Spec.Name, func(t *testing.T) {
 			t.Parallel()
 			c := newCaller(t, f)
@@ -367,10 +357,7 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 	for _, kind := range events.Catalogue() {
 		data[kind.Type] = kind.Data
 	}
-	for _, f := range functions.All() {
-		if !isEvent(f) {
-			continue
-		}
+	for _, f := range eventFunctions(t) {
 		t.Run(f.Spec.Name, func(t *testing.T) {
 			t.Parallel()
 			b := bank.On(t, pgtest.Broken(t))

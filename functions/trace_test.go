@@ -15,9 +15,10 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/gateway"
-	"github.com/tidebank/tidebank/localstack/smssim/smstest"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -70,10 +71,7 @@ func TestOneRequestsLinesShareATrace(t *testing.T) {
 	}
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = p.Host.Keys, p.Host.Log
-	for _, f := range functions.All() {
-		smstest.OpenAt(t, broken, "http://127.0.0.1:1", f) // sets what those that send need to open
-	}
-	carrier, err := gateway.New(t.Context(), functions.All(), broken.Host)
+	carrier, err := gateway.New(t.Context(), functions.All(), broken.Host, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"}))
 	if err != nil {
 		t.Fatal(err)
 	}

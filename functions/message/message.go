@@ -38,6 +38,9 @@ SELECT id, kind, title, body, created_at, read_at FROM message
 	sqlUnread = `-- message.unread
 SELECT count(*) FROM message WHERE customer_id = $1 AND read_at IS NULL`
 
+	sqlExists = `-- message.exists
+SELECT EXISTS (SELECT 1 FROM message WHERE customer_id = $1 AND id = $2)`
+
 	sqlRead = `-- message.read
 UPDATE message SET read_at = coalesce(read_at, $3) WHERE customer_id = $1 AND id = $2`
 
@@ -69,23 +72,23 @@ func (s *Store) Page(
 	return views, unread, nil
 }
 
-// MarkRead marks one message, or all where id is nil; marking again changes
+// MarkRead adds to the unit that a message was read; marking again changes
 // nothing. ErrNotFound for another customer's message.
-func (s *Store) MarkRead(ctx context.Context, customer uuid.UUID, id *uuid.UUID, now time.Time) error {
-	if id == nil {
-		if _, err := s.db.Pool().Exec(ctx, sqlReadAll, customer, now); err != nil {
-			return pg.Classify(fmt.Errorf("read messages: %w", err))
-		}
-		return nil
+func (s *Store) MarkRead(ctx context.Context, unit *pg.Unit, customer, id uuid.UUID, now time.Time) error {
+	var there bool
+	if err := s.db.Pool().QueryRow(ctx, sqlExists, customer, id).Scan(&there); err != nil {
+		return pg.Classify(fmt.Errorf("message: %w", err))
 	}
-	tag, err := s.db.Pool().Exec(ctx, sqlRead, customer, *id, now)
-	if err != nil {
-		return pg.Classify(fmt.Errorf("read message: %w", err))
-	}
-	if tag.RowsAffected() == 0 {
+	if !there {
 		return bankerr.ErrNotFound
 	}
+	unit.Add(pg.Statement{SQL: sqlRead, Args: []any{customer, id, now}})
 	return nil
+}
+
+// MarkAllRead adds to the unit that the customer has read all messages.
+func (s *Store) MarkAllRead(unit *pg.Unit, customer uuid.UUID, now time.Time) {
+	unit.Add(pg.Statement{SQL: sqlReadAll, Args: []any{customer, now}})
 }
 
 func scan(row pgx.CollectableRow) (View, error) {

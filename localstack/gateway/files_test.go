@@ -12,8 +12,9 @@ import (
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/gateway"
-	"github.com/tidebank/tidebank/localstack/smssim/smstest"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -24,10 +25,7 @@ func TestTheGatewayServesNoFiles(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CLOUD-016.1", "CLOUD-016.2", "CLOUD-016.3", "CLOUD-016.4")
 	b := bank.On(t, pgtest.Broken(t))
-	for _, f := range functions.All() {
-		smstest.OpenAt(t, b, "http://127.0.0.1:1", f) // sets what those that send need to open
-	}
-	g, err := gateway.New(t.Context(), functions.All(), b.Host)
+	g, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"}))
 	if err != nil {
 		t.Fatal(err)
 	}

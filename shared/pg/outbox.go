@@ -36,7 +36,7 @@ func (u *Unit) Emit(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	u.events++
+	u.events = append(u.events, e.Type)
 	u.Add(Statement{SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Args: args})
 	return nil
 }

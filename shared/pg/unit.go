@@ -39,11 +39,23 @@ type Statement struct {
 // is empty and ready.
 type Unit struct {
 	statements []Statement
-	events     int
+	events     []string // types
 }
 
 // Add appends a statement; statements run in the order in which they were added.
 func (u *Unit) Add(s Statement) { u.statements = append(u.statements, s) }
+
+// Append adds all that another unit holds, after what is there.
+func (u *Unit) Append(other Unit) {
+	u.statements = append(u.statements, other.statements...)
+	u.events = append(u.events, other.events...)
+}
+
+// Empty reports whether there is nothing to commit.
+func (u *Unit) Empty() bool { return len(u.statements) == 0 }
+
+// Events are the types of the events that leave when the unit commits.
+func (u *Unit) Events() []string { return u.events }
 
 // Commit makes the unit true, or nothing of it. The first statement to fail
 // decides the error. When many come at once, units may share a transaction; one
@@ -57,7 +69,7 @@ func (db *DB) Commit(ctx context.Context, u *Unit) error {
 		commit = db.units.enter
 	}
 	err := commit(ctx, u)
-	if err == nil && u.events > 0 {
+	if err == nil && len(u.events) > 0 {
 		db.wake.poke()
 	}
 	return err

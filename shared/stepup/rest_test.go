@@ -38,16 +38,6 @@ func TestSaveAndLoad(t *testing.T) {
 	if diff := cmp.Diff(in, evidence.Intent); diff != "" {
 		t.Errorf("proven (-saved +got):\n%s", diff)
 	}
-	var plan struct {
-		Payee  string `json:"payee"`
-		Amount int    `json:"amount_fen"`
-	}
-	if err := evidence.Plan(&plan); err != nil || plan.Payee != "李四" || plan.Amount != 10000 {
-		t.Errorf("plan %+v, %v", plan, err)
-	}
-	if err := evidence.Plan(new(int)); err == nil {
-		t.Error("a plan of another form was read")
-	}
 }
 
 func TestLoadWhatIsOpenAndOnesOwn(t *testing.T) {

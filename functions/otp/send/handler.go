@@ -32,10 +32,11 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
 	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrExpired, session.ErrRequired},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)
 
@@ -81,19 +82,15 @@ type operation struct {
 	clock clock.Clock
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	return operation{host.DB, host.Keys, host.Clock}.do, nil
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
+	return operation{lent.DB, lent.Keys, lent.Clock}.do, nil
 }
 
-func (op operation) do(ctx context.Context, req Request) (Response, error) {
+func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	now := op.clock.Now()
-	challenge, intent, err := op.challenge(ctx, req, now)
+	challenge, intent, err := op.challenge(ctx, call, req, now)
 	if err != nil {
 		return Response{}, err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Response{}, bankerr.ErrInternal.Because(err)
 	}
 	event := events.OTPIssued{Challenge: challenge.Subject, Purpose: challenge.Purpose, IntentID: intent}
 	customer := uuid.Nil
@@ -101,44 +98,35 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 		customer = *challenge.CustomerID
 		event.CustomerID = customer.String()
 	}
-	var unit pg.Unit
-	otp.Issue(&unit, challenge, now)
-	err = unit.Emit(ctx, pg.Event{
-		ID: id, Type: events.TypeOTPIssued, Subject: challenge.Subject, CustomerHash: events.CustomerHash(customer), Data: event,
-	})
-	if err != nil {
-		return Response{}, err
-	}
-	if err := op.db.Commit(ctx, &unit); err != nil {
-		return Response{}, err
-	}
+	otp.Issue(unit, challenge, now)
 	life := int(otp.Life / time.Second)
-	return Response{ExpiresInS: life, ResendInS: life}, nil
+	return Response{ExpiresInS: life, ResendInS: life}, events.Emit(ctx, unit, challenge.Subject, customer, event)
 }
 
-func (op operation) challenge(ctx context.Context, req Request, now time.Time) (otp.Challenge, string, error) {
+func (op operation) challenge(
+	ctx context.Context, call *fn.Call, req Request, now time.Time,
+) (otp.Challenge, string, error) {
 	if req.Purpose != otp.Intent {
 		index := phone.Index(op.ring, req.Phone)
 		customer, err := op.recipient(ctx, index, req.Purpose)
 		return otp.Challenge{
 			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: customer,
-			Binding: phone.Binding(req.Purpose, index, fn.CallerFrom(ctx).DeviceID),
+			Binding: phone.Binding(req.Purpose, index, call.DeviceID),
 		}, "", err
 	}
-	caller := fn.CallerFrom(ctx)
-	if caller.CustomerID == uuid.Nil {
+	if call.CustomerID == uuid.Nil {
 		return otp.Challenge{}, "", session.ErrRequired
 	}
-	intent, err := stepup.Load(ctx, op.db, op.ring, *req.IntentID, caller.CustomerID, now)
+	intent, err := stepup.Load(ctx, op.db, op.ring, *req.IntentID, call.CustomerID, now)
 	if err != nil {
 		return otp.Challenge{}, "", err
 	}
 	var index []byte
-	if err := op.db.Pool().QueryRow(ctx, sqlPhoneOf, caller.CustomerID).Scan(&index); err != nil {
+	if err := op.db.Pool().QueryRow(ctx, sqlPhoneOf, call.CustomerID).Scan(&index); err != nil {
 		return otp.Challenge{}, "", pg.Classify(fmt.Errorf("phone: %w", err))
 	}
 	return otp.Challenge{
-		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &caller.CustomerID,
+		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
 		Binding: intent.Digest,
 	}, intent.ID.String(), nil
 }

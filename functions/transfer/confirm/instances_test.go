@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/channel"
-	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
 )
@@ -18,7 +18,7 @@ import (
 // the bank's database at url. Call leave to close them.
 func twoInstances(t *testing.T, b *bank.Bank, url string) (instances [2]handler.FunctionHandler, leave func()) {
 	t.Helper()
-	var hosts [2]fn.Host
+	var hosts [2]host.Host
 	for i := range hosts {
 		hosts[i] = *b.Host
 		var err error
@@ -26,7 +26,7 @@ func twoInstances(t *testing.T, b *bank.Bank, url string) (instances [2]handler.
 			t.Fatal(err)
 		}
 		t.Cleanup(hosts[i].DB.Close)
-		if instances[i], err = confirm.Function.Open(t.Context(), &hosts[i]); err != nil {
+		if instances[i], err = confirm.Function.Open(t.Context(), &hosts[i], host.Values()); err != nil {
 			t.Fatal(err)
 		}
 	}
