@@ -47,12 +47,12 @@ SELECT c.id, c.data_key, c.name_ct, c.phone_ct, c.idno_ct, k.last_login_at, k.la
 
 // Store is the domain's database.
 type Store struct {
-	db   *pg.DB
+	db   pg.Reader
 	ring *keys.Ring
 }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB, ring *keys.Ring) *Store { return &Store{db, ring} }
+func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db, ring} }
 
 // Attempt is one try to log in.
 type Attempt struct {
@@ -174,10 +174,10 @@ func (s *Store) Register(unit *pg.Unit, a Application, customer uuid.UUID, p Pas
 func (s *Store) Customer(ctx context.Context, id uuid.UUID) (Customer, error) {
 	var c Customer
 	var dataKey, name, phone, idno []byte
-	err := s.db.Pool().QueryRow(ctx, sqlCustomer, id).Scan(
+	err := s.db.QueryRow(ctx, sqlCustomer, id).Scan(
 		&c.ID, &dataKey, &name, &phone, &idno, &c.LastLoginAt, &c.LastLoginDevice)
 	if err != nil {
-		return c, pg.Classify(fmt.Errorf("customer: %w", err))
+		return c, fmt.Errorf("customer: %w", err)
 	}
 	c.Name = s.open(dataKey, "name_ct", id, name)
 	c.Phone = s.open(dataKey, "phone_ct", id, phone)

@@ -49,10 +49,10 @@ UPDATE message SET read_at = $2 WHERE customer_id = $1 AND read_at IS NULL`
 )
 
 // Store is the domain's database.
-type Store struct{ db *pg.DB }
+type Store struct{ db pg.Reader }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB) *Store { return &Store{db} }
+func NewStore(db pg.Reader) *Store { return &Store{db} }
 
 // Page returns messages before a place, newest first, and how many are unread in
 // all.
@@ -66,8 +66,8 @@ func (s *Store) Page(
 		return err //nolint:wrapcheck // wrapped below
 	})
 	batch.Queue(sqlUnread, customer).QueryRow(func(row pgx.Row) error { return row.Scan(&unread) })
-	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, 0, pg.Classify(fmt.Errorf("messages: %w", err))
+	if err := s.db.Batch(ctx, &batch); err != nil {
+		return nil, 0, fmt.Errorf("messages: %w", err)
 	}
 	return views, unread, nil
 }
@@ -76,8 +76,8 @@ func (s *Store) Page(
 // nothing. ErrNotFound for another customer's message.
 func (s *Store) MarkRead(ctx context.Context, unit *pg.Unit, customer, id uuid.UUID, now time.Time) error {
 	var there bool
-	if err := s.db.Pool().QueryRow(ctx, sqlExists, customer, id).Scan(&there); err != nil {
-		return pg.Classify(fmt.Errorf("message: %w", err))
+	if err := s.db.QueryRow(ctx, sqlExists, customer, id).Scan(&there); err != nil {
+		return fmt.Errorf("message: %w", err)
 	}
 	if !there {
 		return bankerr.ErrNotFound

@@ -18,7 +18,7 @@ import (
 // Lent is what the runtime lends an operation. There is no way in it to commit:
 // an operation reads through DB, and fills the unit that the runtime commits.
 type Lent struct {
-	DB       *pg.DB
+	DB       pg.Reader
 	Redis    redis.UniversalClient
 	Keys     *keys.Ring // of the purposes that the Spec declares
 	Channels Channels
@@ -33,5 +33,5 @@ type Channels interface {
 }
 
 func lend(h *host.Host, _ Spec) *Lent {
-	return &Lent{DB: h.DB, Redis: h.Redis, Keys: h.Keys, Channels: h.Sessions, Clock: h.Clock, Log: h.Log}
+	return &Lent{DB: h.DB.Reader(), Redis: h.Redis, Keys: h.Keys, Channels: h.Sessions, Clock: h.Clock, Log: h.Log}
 }

@@ -123,7 +123,7 @@ type Response struct {
 type operation struct {
 	store   *account.Store
 	cursors account.Cursors
-	db      *pg.DB
+	db      pg.Reader
 	clock   clock.Clock
 }
 

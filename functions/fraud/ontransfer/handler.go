@@ -15,12 +15,12 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/fraud"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Function is what the registry, mains and manifests are made from.
@@ -39,11 +39,11 @@ func wire(context.Context, *fn.Lent, Config) (fn.Reaction[events.TransferPosted]
 		if err != nil {
 			return nil, bankerr.ErrInput.Because(fmt.Errorf("payer: %w", err))
 		}
-		return func(ctx context.Context, tx pgx.Tx) error { return score(ctx, tx, e, payer) }, nil
+		return func(ctx context.Context, tx pg.Tx) error { return score(ctx, tx, e, payer) }, nil
 	}, nil
 }
 
-func score(ctx context.Context, tx pgx.Tx, e fn.Delivery[events.TransferPosted], payer uuid.UUID) error {
+func score(ctx context.Context, tx pg.Tx, e fn.Delivery[events.TransferPosted], payer uuid.UUID) error {
 	habits, err := fraud.Lookup(ctx, tx, payer, e.Data.PostedAt)
 	if err != nil {
 		return err

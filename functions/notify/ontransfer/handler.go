@@ -13,7 +13,6 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/notify"
@@ -21,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -46,7 +46,7 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.T
 				return nil, err
 			}
 		}
-		return func(ctx context.Context, tx pgx.Tx) error {
+		return func(ctx context.Context, tx pg.Tx) error {
 			for _, n := range notes {
 				if err := store.Put(ctx, tx, n); err != nil {
 					return err

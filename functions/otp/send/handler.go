@@ -77,7 +77,7 @@ type Response struct {
 }
 
 type operation struct {
-	db    *pg.DB
+	db    pg.Reader
 	ring  *keys.Ring
 	clock clock.Clock
 }
@@ -122,8 +122,8 @@ func (op operation) challenge(
 		return otp.Challenge{}, "", err
 	}
 	var index []byte
-	if err := op.db.Pool().QueryRow(ctx, sqlPhoneOf, call.CustomerID).Scan(&index); err != nil {
-		return otp.Challenge{}, "", pg.Classify(fmt.Errorf("phone: %w", err))
+	if err := op.db.QueryRow(ctx, sqlPhoneOf, call.CustomerID).Scan(&index); err != nil {
+		return otp.Challenge{}, "", fmt.Errorf("phone: %w", err)
 	}
 	return otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
@@ -144,12 +144,12 @@ SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM
 func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
 	var id uuid.UUID
 	var signedUp bool
-	err := op.db.Pool().QueryRow(ctx, sqlRecipient, index).Scan(&id, &signedUp)
+	err := op.db.QueryRow(ctx, sqlRecipient, index).Scan(&id, &signedUp)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil //nolint:nilnil // nobody to send to is an ordinary answer
 	}
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("recipient: %w", err))
+		return nil, fmt.Errorf("recipient: %w", err)
 	}
 	if signedUp != (purpose == otp.Login) {
 		return nil, nil //nolint:nilnil // as above
