@@ -37,7 +37,7 @@ func (p pair) book(t *testing.T, amount money.Fen) uuid.UUID {
 	}
 	var unit pg.Unit
 	ledger.Post(&unit, order.Posting(), func(parts ...[]byte) ([]byte, string) { return p.Host.Keys.MAC(keys.Ledger, parts...) })
-	if err := transfer.NewStore(p.Host.DB, p.Host.Keys).Insert(&unit, order); err != nil {
+	if err := transfer.NewStore(p.Host.DB.Reader(), p.Host.Keys).Insert(&unit, order); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Host.DB.Commit(context.Background(), &unit); err != nil {
