@@ -98,7 +98,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
 	front.SetReady()
 	announce(listener.Addr().String(), p, people)
-	err = host.Run(ctx, listener, front.Mux, 20*time.Second)
+	err = host.Run(ctx, listener, front, 20*time.Second)
 	fmt.Println("\n潮汐银行正在停止…")
 	stopFlow()
 	for _, done := range append(working, delivered) {

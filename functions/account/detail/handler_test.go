@@ -43,7 +43,7 @@ func (w town) ask(t *testing.T, id uuid.UUID) bank.Reply {
 
 func TestOwnAccount(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-001")
+	req.Covers(t, "ACCT-001.1")
 	w := newTown(t)
 	var got account.View
 	w.ask(t, w.own.AccountIDs[0]).Into(t, &got)
@@ -64,7 +64,8 @@ func TestOwnAccount(t *testing.T) {
 // is on record.
 func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-001", "LOGIC-004", "LOGIC-005")
+	req.Covers(t, "ACCT-001.2")
+	req.Covers(t, "LOGIC-004", "LOGIC-005")
 	w := newTown(t)
 	foreign, none := w.ask(t, w.far.AccountIDs[0]), w.ask(t, uuid.New())
 	foreign.Want(t, "OBJECT_NOT_FOUND")

@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/phone"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // trace is all that one call left behind where anybody could look.
@@ -102,6 +103,7 @@ func (w town) lock(t *testing.T, number string, until *time.Time, frozen bool) {
 // fails, for every kind of number and failure.
 func TestFailuresAreAlike(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "AUDIT-006.3")
 	w := newTown(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
 	stranger := login.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}

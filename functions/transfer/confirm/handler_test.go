@@ -22,7 +22,8 @@ import (
 
 func TestTransferMovesOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "XFER-001", "LOGIC-013")
+	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "XFER-001.2")
 	w := newTown(t, 1_000_00)
 	intent := w.prepare(t, 123_45)
 	if !strings.Contains(intent.Text, "123.45元（壹佰贰拾叁元肆角伍分）") {
@@ -319,7 +320,6 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 
 func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "XFER-003", "XFER-013")
 	w := newTown(t, 1_000_00)
 	in := w.prepareOwn(t, 5_00)
 	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
@@ -357,7 +357,8 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 
 func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013", "XFER-001")
+	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "XFER-001.2")
 	w := newTown(t, 1_000_00)
 	proofs := w.proofs(t, w.prepare(t, 10_00))
 	replies := make([]bank.Reply, 5)
