@@ -20,7 +20,6 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
-	"github.com/tidebank/tidebank/test/req"
 )
 
 // isEvent tells functions that react to events from those that answer requests.
