@@ -353,6 +353,7 @@ func TestNobodyLearnsAnothersName(t *testing.T) {
 func TestNoAnswerHoldsAPassword(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "MASK-003.1")
+	req.Covers(t, "INPUT-013.3")
 	j := newJourney(t)
 	j.travel(t)
 	values := slices.Clone(secret)
@@ -382,6 +383,9 @@ SELECT login_password FROM credential UNION SELECT trade_password FROM credentia
 	for name, answers := range j.good {
 		for _, answer := range answers {
 			seen++
+			if got := inner.Find(answer.Body); got != nil && name != "captcha-issue" { // a picture may look like anything
+				t.Errorf("%s answers with %s", name, got)
+			}
 			if found := readable(string(answer.Body), values...); len(found) > 0 {
 				t.Errorf("%s answers with %q", name, found)
 			}
@@ -465,6 +469,46 @@ func TestAnswersAreNotStored(t *testing.T) {
 			if got := answer.Header.Get("Cache-Control"); got != "no-store" {
 				t.Errorf("%s answered with Cache-Control %q", name, got)
 			}
+		}
+	}
+}
+
+// A field that no request lists is refused, and what it held is kept nowhere.
+func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "PRIV-001.3")
+	j := newJourney(t)
+	j.travel(t)
+	j.await(t)
+	const value = "hobby-of-the-customer"
+	refused := 0
+	for name, sent := range j.sent {
+		f := byName(t, name)
+		var request map[string]any
+		if err := json.Unmarshal(sent, &request); err != nil {
+			t.Fatal(err)
+		}
+		request["hobby"] = value
+		body, err := json.Marshal(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !f.Spec.NoChannel {
+			body = j.phone.Frame(t, f, "hobby", request)
+		}
+		j.try(t, f, body).Want(t, "INPUT_INVALID")
+		refused++
+	}
+	j.deliver(t)
+	if refused < 15 {
+		t.Fatalf("only %d functions were called", refused)
+	}
+	for place, text := range map[string]string{
+		"database": j.database(t), "cache": j.cache(t), "log": j.Log.String(), "broker": strings.Join(j.told, "\n"),
+		"traffic to the database": j.queries.String(),
+	} {
+		if len(text) < 500 || len(readable(text, value, "hobby")) > 0 {
+			t.Errorf("the %s (%d bytes) holds the field", place, len(text))
 		}
 	}
 }

@@ -86,8 +86,8 @@ func places(of reflect.Type, before string) []string {
 	return list
 }
 
-// spoilt is the function's good request with one field replaced by the text.
-func (j *journey) spoilt(t *testing.T, function, place, text string) json.RawMessage {
+// spoilt is the function's good request with one field replaced.
+func (j *journey) spoilt(t *testing.T, function, place string, value any) json.RawMessage {
 	t.Helper()
 	var request map[string]any
 	if err := json.Unmarshal(j.sent[function], &request); err != nil {
@@ -115,7 +115,7 @@ func (j *journey) spoilt(t *testing.T, function, place, text string) json.RawMes
 			into["factor"] = "trade_password"
 		}
 	}
-	into[place] = text
+	into[place] = value
 	body, err := json.Marshal(request)
 	if err != nil {
 		t.Fatal(err)

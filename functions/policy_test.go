@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -251,6 +252,8 @@ func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-008.2", "CRYPTO-008.3", "CRYPTO-016.4", "CRYPTO-016.6", "CRYPTO-017.1", "CRYPTO-017.2")
 	req.Covers(t, "CRYPTO-022.1", "CRYPTO-022.3")
+	req.Covers(t, "INPUT-013.3")
+	req.Covers(t, "UX-002.4")
 	walked := 0
 	for _, f := range functions.All() {
 		if isEvent(f) || f.Spec.NoChannel {
@@ -272,12 +275,19 @@ func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
 	}
 }
 
+// inner is what no answer may hold: connection strings, absolute paths and passwords.
+var inner = regexp.MustCompile(`[a-z]+://|127\.0\.0\.1|"/|\s/[a-z]|[A-Z]:\\|/(home|root|tmp|usr|etc|var|work)/|` +
+	bank.LoginPassword + `|` + bank.TradePassword + `|nobody@`)
+
 func (h hostile) refused(t *testing.T, c caller) {
 	t.Helper()
 	frame := h.frame(t, c)
 	before := c.kept()
 	reply := c.Send(t, c.f, frame)
 	reply.Want(t, h.want)
+	if reply.Problem.Title == "" || reply.Problem.Detail == "" || inner.Match(reply.Body) {
+		t.Errorf("the refusal says %s", reply.Body)
+	}
 	if !slices.Contains(codes(refusals(c.f)), reply.Code) {
 		t.Errorf("%s does not declare %s", c.f.Spec.Name, reply.Code)
 	}
@@ -300,7 +310,10 @@ func (c caller) passes(t *testing.T) {
 	if c.f.Spec.Name == "captcha-issue" {
 		want = "" // which needs none
 	}
-	c.Send(t, c.f, frame).Want(t, want)
+	reply := c.Send(t, c.f, frame)
+	if reply.Want(t, want); inner.Match(reply.Body) {
+		t.Errorf("the answer holds %s", inner.Find(reply.Body))
+	}
 }
 
 func mapKeys(m map[string]any) func(func(string) bool) {

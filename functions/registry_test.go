@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // isEvent tells functions that react to events from those that answer requests.
@@ -100,6 +101,7 @@ func TestRequirementsExist(t *testing.T) {
 
 func TestRefusalsHaveTextsAndOneKind(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "ERR-002.1")
 	kinds := map[string]bankerr.Kind{}
 	for _, f := range functions.All() {
 		stages := codes(fn.StageRefusals(f.Spec))
@@ -121,6 +123,9 @@ func TestRefusalsHaveTextsAndOneKind(t *testing.T) {
 			}
 			seen[code] = true
 		}
+	}
+	if len(kinds) < 25 {
+		t.Errorf("only %d codes were read", len(kinds))
 	}
 }
 

@@ -64,6 +64,9 @@ func shutTheBank(t *testing.T) {
 	if len(calls) < 17 {
 		t.Fatalf("only %d calls were prepared", len(calls))
 	}
+	for _, c := range calls {
+		b.Open(t, c.f)
+	}
 	before := stored(t, b)
 	if err := sm.Faults()["plaintext passes"].Shut(); err == nil {
 		t.Fatal("the fault was not found")

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"crypto/cipher"
 	"encoding/hex"
-	"errors"
 	"testing"
 
 	"github.com/emmansun/gmsm/sm4"
 	othersm3 "github.com/tjfoc/gmsm/sm3"
 	othersm4 "github.com/tjfoc/gmsm/sm4"
 
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -77,37 +75,5 @@ func TestWithoutAChoiceItIsSM(t *testing.T) {
 	must(t, err)
 	if got, err := gcm.Open(nil, sealed[:sm.NonceSize], sealed[sm.NonceSize:], nil); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("Seal is not SM4: %q, %v", got, err)
-	}
-}
-
-// A key of a length that its algorithm does not have is not taken in.
-func TestKeysOfAnotherLengthAreRefused(t *testing.T) {
-	t.Parallel()
-	req.Covers(t, "KEY-001.2")
-	good := standardKey(t, read(t, "standards.txt"))
-	number := read(t, "standards.txt").hex(t, "sm2_private")
-	point := append(append([]byte{4}, read(t, "standards.txt").hex(t, "sm2_x")...), read(t, "standards.txt").hex(t, "sm2_y")...)
-	if k, err := sm.ParsePrivateKey(privateDER(t, oidSM2, number)); err != nil || !k.Public().Equal(good.Public()) {
-		t.Errorf("32 bytes: %v", err)
-	}
-	for n := range 64 {
-		if n != 32 {
-			private := privateDER(t, oidSM2, append(make([]byte, max(0, n-32)), number[:min(n, 32)]...))
-			if k, err := sm.ParsePrivateKey(private); !errors.Is(err, sm.ErrKey) || k != nil {
-				t.Errorf("an SM2 private key of %d bytes: %v", n, err)
-			}
-		}
-		if k, err := sm.ParsePublicKey(publicDER(t, oidSM2, append(point[:n:n], make([]byte, n%3)...))); !errors.Is(err, sm.ErrKey) || k != nil {
-			t.Errorf("an SM2 public key of %d bytes: %v", n, err)
-		}
-	}
-	ring, err := keys.NewTestRing()
-	must(t, err)
-	for n := range 40 {
-		wrapped, err := ring.Seal(keys.Storage, []byte("data-key"), make([]byte, n))
-		must(t, err)
-		if _, err := ring.OpenDataKey(wrapped); (err == nil) != (n == 16) {
-			t.Errorf("an SM4 key of %d bytes: %v", n, err)
-		}
 	}
 }
