@@ -40,7 +40,7 @@ func dataCatalogue(t *testing.T) []dataItem {
 // dataName is what a column or field of a person's data is called.
 var dataName = regexp.MustCompile(`(?i)pass(w|c)|\bpin\b|_pin|pin_|otp$|^code$|secret|_key$|^key$|track|expiry|expir.*(card|month|year)|` +
 	`(card|month|year).*expir|cvn|cvv|id_?no|passport|name|birth|born|biometr|face|finger|address|addr\b|phone|mobile|mail|` +
-	`credit_|score|grade|^ip$|last_login|location|balance|amount|counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +
+	`credit(_score|_limit|_line|$)|score|grade|^ip$|last_login|location|balance|amount|counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +
 	`_ct$|payload|body$|title|^text$|payer_|payee_`)
 
 // otherwise are names that look like a person's data and are none.

@@ -2,11 +2,16 @@ package keys_test
 
 import (
 	"bytes"
+	"crypto/cipher"
+	"crypto/hmac"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/tjfoc/gmsm/sm3"
+	"github.com/tjfoc/gmsm/sm4"
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/req"
@@ -94,4 +99,53 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 	must(t, os.WriteFile(path, changed, 0o600))
 	_, err = keys.Open(t.Context(), keys.Config{File: path})
 	must(t, err)
+}
+
+// What is stored opens, and its MAC verifies, with another implementation of SM4 and
+// SM3 that knows the keys of the file and nothing of this package.
+func TestStoredTextsByAnotherImplementation(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CRYPTO-012.3")
+	file := newFile(t)
+	raw, err := os.ReadFile(file)
+	must(t, err)
+	var content struct {
+		Root    []byte              `json:"root"`
+		Secrets map[string][][]byte `json:"secrets"`
+	}
+	must(t, json.Unmarshal(raw, &content))
+	theirs := func(key, sealed, aad []byte) []byte {
+		t.Helper()
+		block, err := sm4.NewCipher(key)
+		must(t, err)
+		gcm, err := cipher.NewGCM(block)
+		must(t, err)
+		text, err := gcm.Open(nil, sealed[:12], sealed[12:], aad)
+		must(t, err)
+		return text
+	}
+	storage := theirs(content.Root, content.Secrets["storage"][0], []byte("storage"))
+	ring, err := keys.Open(t.Context(), keys.Config{File: file})
+	must(t, err)
+	key, wrapped, err := ring.NewDataKey()
+	must(t, err)
+	name, err := key.Seal([]byte("customer.name_ct.7"), []byte("王小明"))
+	must(t, err)
+	number, err := ring.Seal(keys.Storage, []byte("account.no_ct.7"), []byte("6228480000000010001"))
+	must(t, err)
+	const suite = 3 // the bytes ahead of a sealed text, which name suite and key
+	dataKey := theirs(storage[:16], wrapped[suite:], []byte("data-key"))
+	if got := theirs(dataKey, name[suite:], []byte("customer.name_ct.7")); string(got) != "王小明" {
+		t.Errorf("the name opens as %q", got)
+	}
+	if got := theirs(storage[:16], number[suite:], []byte("account.no_ct.7")); string(got) != "6228480000000010001" {
+		t.Errorf("the number opens as %q", got)
+	}
+	ledger := theirs(content.Root, content.Secrets["ledger"][0], []byte("ledger"))
+	sum, _ := ring.MAC(keys.Ledger, []byte("posting"), []byte("100"))
+	h := hmac.New(sm3.New, ledger[16:])
+	h.Write([]byte("\x00\x00\x00\x07posting\x00\x00\x00\x03100"))
+	if !bytes.Equal(sum, h.Sum(nil)) {
+		t.Errorf("the MAC is %x, theirs %x", sum, h.Sum(nil))
+	}
 }
