@@ -6,7 +6,7 @@ GOLANGCI := $(BIN)/golangci-lint
 GOVULNCHECK := $(BIN)/govulncheck
 TESTFLAGS ?=
 
-.PHONY: help run demo test race conformance e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate
+.PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -17,15 +17,11 @@ run: ## start the whole bank on this machine (flags: ARGS="--fresh --listen :808
 demo: ## be a customer of the running bank (BANK_URL)
 	go run ./client/demo
 
-test: ## run every test with a real PostgreSQL
+test: ## run every test with the race detector, and report what they prove, in build/
+	go run ./test/conformance -race
+
+quick: ## run every test without the race detector and without the report (TESTFLAGS)
 	go test -timeout 10m $(TESTFLAGS) ./...
-
-race: ## the same with the race detector
-	go test -race -timeout 20m $(TESTFLAGS) ./...
-
-conformance: ## run the tests and report which requirements they prove, in build/
-	@mkdir -p build
-	go test -json -timeout 20m $(TESTFLAGS) ./... | go run ./test/conformance
 
 e2e: ## only the journeys through the whole bank
 	go test -timeout 10m -count=1 ./test/e2e/... ./test/chaos/...

@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -43,7 +44,7 @@ func newTown(t *testing.T) *town {
 	b := bank.New(t)
 	front, err := gateway.New(t.Context(), []fn.Function{
 		open.Function, send.Function, register.Function, login.Function, me.Function, prepare.Function, confirm.Function,
-	}, b.Host)
+	}, b.Host, host.Values())
 	must(t, err)
 	server := httptest.NewServer(front.Mux)
 	t.Cleanup(server.Close)

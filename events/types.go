@@ -125,3 +125,12 @@ func CustomerHash(customer uuid.UUID) string {
 	}
 	return hex.EncodeToString(sm.Digest(customer[:])[:8])
 }
+
+// Types lists every type by name, for the consumer that hears all.
+func Types() []string {
+	var list []string
+	for _, kind := range Catalogue() {
+		list = append(list, kind.Type)
+	}
+	return list
+}

@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/tidebank/tidebank/functions"
 )
 
 // sources parses the module's own files, without tests, by path.
@@ -158,7 +156,7 @@ func TestEnvironmentKeysMeanOneThing(t *testing.T) {
 			t.Errorf("%s was not found among %v", key, slices.Sorted(maps.Keys(meant)))
 		}
 	}
-	for _, f := range functions.All() {
+	for _, f := range everyFunction(t) {
 		for _, name := range unnamed(f.Config) {
 			t.Errorf("%s: %s has no environment key", f.Spec.Name, name)
 		}

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/kelseyhightower/envconfig"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
@@ -22,8 +18,11 @@ import (
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sms"
 )
 
 // run brings the bank up, serves until ctx ends, and takes it down in the
@@ -38,7 +37,7 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("log: %w", err)
 	}
 	defer logFile.Close() // nothing is lost with the log's last flush
-	log := fn.NewLogger(logFile)
+	log := host.NewLogger(logFile)
 
 	// Listen first: a port that is taken should be the first thing to be told.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
@@ -52,22 +51,23 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer parts.close()
-	texts, stopTexts, err := startSMS(ctx)
+	texts, err := startSMS(ctx)
 	if err != nil {
 		return err
 	}
-	defer stopTexts()
-	host, err := openHost(ctx, parts, log, filepath.Join(dir, "keys.json"))
+	defer texts.stop()
+	h, err := openHost(ctx, parts, filepath.Join(dir, "keys.json"))
 	if err != nil {
 		return err
 	}
-	defer host.Close()
-	return serve(ctx, listener, host, texts, parts)
+	defer h.Close()
+	h.Log = log
+	return serve(ctx, listener, h, texts, parts)
 }
 
-func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *smssim.Gateway, p *parts) error {
+func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsGateway, p *parts) error {
 	all := functions.All()
-	front, err := gateway.New(ctx, all, host)
+	front, err := gateway.New(ctx, all, h, host.Values(texts.config))
 	if err != nil {
 		return err
 	}
@@ -75,26 +75,26 @@ func serve(ctx context.Context, listener net.Listener, host *fn.Host, texts *sms
 	if err != nil {
 		return err
 	}
-	local := &broker.Broker{DB: host.DB, Log: host.Log, Subscriptions: subscriptions, Deliver: front.Deliver}
-	seeder := seed.Seeder{DB: host.DB, Ring: host.Keys, Clock: host.Clock}
+	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: subscriptions, Deliver: front.Deliver}
+	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Clock: h.Clock}
 	people, err := dev.Seed(ctx, seeder)
 	if err != nil {
 		return err
 	}
-	page := dev.Page{Host: host, Functions: all, Broker: local, SMS: texts, Seeder: seeder}
+	page := dev.Page{Host: h, Functions: all, Broker: local, SMS: texts.simulator, Seeder: seeder}
 	page.Register(front.Mux)
 
 	// Events flow until the last request has been answered, and a little longer.
 	flow, stopFlow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFlow()
-	carrier := &relay.Relay{DB: host.DB, Ring: host.Keys, Sink: local, Log: host.Log}
+	carrier := &relay.Relay{DB: h.DB, Ring: h.Keys, Sink: local, Log: h.Log}
 	relayed, delivered := background(flow, carrier.Run), background(flow, local.Run)
-	folded := background(flow, func(ctx context.Context) { ledger.FoldEvery(ctx, host.DB, host.Log) })
-	carrier.Observe(host.Metrics.Registry) //nolint:contextcheck // whoever scrapes has a time-out of their own
-	local.Observe(host.Metrics.Registry)   //nolint:contextcheck // as above
+	folded := background(flow, func(ctx context.Context) { ledger.FoldEvery(ctx, h.DB, h.Log) })
+	carrier.Observe(h.Metrics.Registry) //nolint:contextcheck // whoever scrapes has a time-out of their own
+	local.Observe(h.Metrics.Registry)   //nolint:contextcheck // as above
 	front.SetReady()
 	announce(listener.Addr().String(), p, people)
-	err = fn.Run(ctx, listener, front.Mux, 20*time.Second)
+	err = host.Run(ctx, listener, front.Mux, 20*time.Second)
 	fmt.Println("\n潮汐银行正在停止…")
 	stopFlow()
 	<-relayed
@@ -114,41 +114,43 @@ func background(ctx context.Context, work func(context.Context)) <-chan struct{}
 
 const smsSecret = "local-sms-secret" // of the simulator, which guards nothing
 
-// startSMS runs the SMS gateway's simulator and points the functions at it.
-func startSMS(ctx context.Context) (*smssim.Gateway, func(), error) {
-	g := &smssim.Gateway{Secret: smsSecret, Now: time.Now}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, fmt.Errorf("sms simulator: %w", err)
-	}
-	server := &http.Server{Handler: g, ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener) //nolint:errcheck // ends with Close
-	err = errors.Join(os.Setenv("SMS_URL", "http://"+listener.Addr().String()), os.Setenv("SMS_SECRET", smsSecret))
-	return g, func() { _ = server.Close() }, err
+// smsGateway is the SMS gateway's simulator at work, and how functions reach it.
+type smsGateway struct {
+	simulator *smssim.Gateway
+	config    sms.Config
+	stop      func()
 }
 
-func openHost(ctx context.Context, p *parts, log *slog.Logger, keyFile string) (*fn.Host, error) {
+func startSMS(ctx context.Context) (*smsGateway, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("sms simulator: %w", err)
+	}
+	g := &smsGateway{
+		simulator: &smssim.Gateway{Secret: smsSecret, Now: time.Now},
+		config:    sms.Config{URL: "http://" + listener.Addr().String(), Secret: smsSecret},
+	}
+	server := &http.Server{Handler: g.simulator, ReadHeaderTimeout: time.Minute}
+	go server.Serve(listener) //nolint:errcheck // ends with Close
+	g.stop = func() { _ = server.Close() }
+	return g, nil
+}
+
+// openHost opens the one host that all functions and workers share.
+func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error) {
 	if err := migrations.Up(ctx, p.databaseURL); err != nil {
 		return nil, err
 	}
-	for name, value := range map[string]string{
-		"DATABASE_URL": p.databaseURL, "REDIS_URL": p.redisURL, "KEYS_FILE": keyFile, "DATABASE_MAX_CONNS": "32",
-	} {
-		if os.Getenv(name) == "" {
-			if err := os.Setenv(name, value); err != nil {
-				return nil, fmt.Errorf("environment: %w", err)
-			}
+	config := host.Config{
+		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
+		Redis: host.RedisConfig{URL: p.redisURL},
+	}
+	for _, part := range []any{&config.Session, &config.Limits} {
+		if err := host.Environment(part); err != nil {
+			return nil, err
 		}
 	}
-	host, err := fn.OpenHost(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := envconfig.Process("", &host.Limits); err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	host.Log = log
-	return host, nil
+	return host.Open(ctx, config, host.Needs{DB: true, Redis: true, Purposes: keys.All()})
 }
 
 func announce(address string, p *parts, people []seed.Customer) {

@@ -41,36 +41,36 @@ SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM
 )
 
 // Store is the domain's database.
-type Store struct{ db *pg.DB }
+type Store struct{ db pg.Reader }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB) *Store { return &Store{db} }
+func NewStore(db pg.Reader) *Store { return &Store{db} }
 
 // All returns the customer's accounts, the oldest first.
 func (s *Store) All(ctx context.Context, customer uuid.UUID) ([]View, error) {
-	rows, err := s.db.Pool().Query(ctx, sqlAll, customer)
+	rows, err := s.db.Query(ctx, sqlAll, customer)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("accounts: %w", err))
+		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	views, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("accounts: %w", err))
+		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	return views, nil
 }
 
 // One returns an account of the customer; ErrNotFound for any other.
 func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
-	rows, err := s.db.Pool().Query(ctx, sqlOne, id, customer)
+	rows, err := s.db.Query(ctx, sqlOne, id, customer)
 	if err != nil {
-		return View{}, pg.Classify(fmt.Errorf("account: %w", err))
+		return View{}, fmt.Errorf("account: %w", err)
 	}
 	v, err := pgx.CollectExactlyOneRow(rows, scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return View{}, bankerr.ErrNotFound
 	}
 	if err != nil {
-		return View{}, pg.Classify(fmt.Errorf("account: %w", err))
+		return View{}, fmt.Errorf("account: %w", err)
 	}
 	return v, nil
 }

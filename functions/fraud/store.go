@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
@@ -40,7 +40,7 @@ UPDATE customer SET risk_grade = $2
 
 // Lookup reads the payer's habits at an instant, and makes other events of the
 // payer wait for the transaction.
-func Lookup(ctx context.Context, tx pgx.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
+func Lookup(ctx context.Context, tx pg.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
 	var h Habits
 	if _, err := tx.Exec(ctx, sqlTurn, payer); err != nil {
 		return h, fmt.Errorf("take turn: %w", err)
@@ -53,7 +53,7 @@ func Lookup(ctx context.Context, tx pgx.Tx, payer uuid.UUID, at time.Time) (Habi
 }
 
 // Save stores the verdict and grades the payer by it; call it after Lookup.
-func Save(ctx context.Context, tx pgx.Tx, event string, payer uuid.UUID, v Verdict, at time.Time) error {
+func Save(ctx context.Context, tx pg.Tx, event string, payer uuid.UUID, v Verdict, at time.Time) error {
 	if _, err := tx.Exec(ctx, sqlScore, event, payer, v.Score, v.Reasons, at); err != nil {
 		return fmt.Errorf("score: %w", err)
 	}

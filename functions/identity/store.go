@@ -47,12 +47,12 @@ SELECT c.id, c.data_key, c.name_ct, c.phone_ct, c.idno_ct, k.last_login_at, k.la
 
 // Store is the domain's database.
 type Store struct {
-	db   *pg.DB
+	db   pg.Reader
 	ring *keys.Ring
 }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB, ring *keys.Ring) *Store { return &Store{db, ring} }
+func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db, ring} }
 
 // Attempt is one try to log in.
 type Attempt struct {
@@ -71,9 +71,12 @@ type Found struct {
 	LastLoginDevice *string
 }
 
-// Charge counts the attempt, and the code's, and finds the credential, in one
+// Count commits a batch that counts attempts, and reads its answers.
+type Count func(ctx context.Context, batch *pgx.Batch) error
+
+// CountAttempt counts the attempt, and the code's, and finds the credential, in one
 // round trip that is the same for known and unknown numbers.
-func (s *Store) Charge(ctx context.Context, a *Attempt) (Found, error) {
+func (s *Store) CountAttempt(ctx context.Context, count Count, a *Attempt) (Found, error) {
 	f := Found{Password: absent}
 	var batch pgx.Batch
 	batch.Queue(sqlLoginCharge, a.Phone, a.Now, clock.BusinessDay(a.Now), a.CaptchaOK).QueryRow(
@@ -86,8 +89,8 @@ func (s *Store) Charge(ctx context.Context, a *Attempt) (Found, error) {
 		return err //nolint:wrapcheck // wrapped below
 	})
 	a.OTP.Queue(&batch, a.Now)
-	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return f, pg.Classify(fmt.Errorf("charge login: %w", err))
+	if err := count(ctx, &batch); err != nil {
+		return f, fmt.Errorf("count login attempt: %w", err)
 	}
 	return f, nil
 }
@@ -117,7 +120,7 @@ type Application struct {
 
 // Verify counts the code's try and checks all elements, doing the same work
 // whichever is wrong; ok is false for any mismatch (ACCT-016).
-func (s *Store) Verify(ctx context.Context, a *Application) (customer uuid.UUID, ok bool, err error) {
+func (s *Store) Verify(ctx context.Context, count Count, a *Application) (customer uuid.UUID, ok bool, err error) {
 	var r struct {
 		dataKey, name, phone []byte
 		owner                *uuid.UUID
@@ -133,8 +136,8 @@ func (s *Store) Verify(ctx context.Context, a *Application) (customer uuid.UUID,
 			}
 			return err //nolint:wrapcheck // wrapped below
 		})
-	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return uuid.Nil, false, pg.Classify(fmt.Errorf("applicant: %w", err))
+	if err := count(ctx, &batch); err != nil {
+		return uuid.Nil, false, fmt.Errorf("applicant: %w", err)
 	}
 	stored := absent
 	if r.cardPassword != nil {
@@ -171,10 +174,10 @@ func (s *Store) Register(unit *pg.Unit, a Application, customer uuid.UUID, p Pas
 func (s *Store) Customer(ctx context.Context, id uuid.UUID) (Customer, error) {
 	var c Customer
 	var dataKey, name, phone, idno []byte
-	err := s.db.Pool().QueryRow(ctx, sqlCustomer, id).Scan(
+	err := s.db.QueryRow(ctx, sqlCustomer, id).Scan(
 		&c.ID, &dataKey, &name, &phone, &idno, &c.LastLoginAt, &c.LastLoginDevice)
 	if err != nil {
-		return c, pg.Classify(fmt.Errorf("customer: %w", err))
+		return c, fmt.Errorf("customer: %w", err)
 	}
 	c.Name = s.open(dataKey, "name_ct", id, name)
 	c.Phone = s.open(dataKey, "phone_ct", id, phone)

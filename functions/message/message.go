@@ -38,6 +38,9 @@ SELECT id, kind, title, body, created_at, read_at FROM message
 	sqlUnread = `-- message.unread
 SELECT count(*) FROM message WHERE customer_id = $1 AND read_at IS NULL`
 
+	sqlExists = `-- message.exists
+SELECT EXISTS (SELECT 1 FROM message WHERE customer_id = $1 AND id = $2)`
+
 	sqlRead = `-- message.read
 UPDATE message SET read_at = coalesce(read_at, $3) WHERE customer_id = $1 AND id = $2`
 
@@ -46,10 +49,10 @@ UPDATE message SET read_at = $2 WHERE customer_id = $1 AND read_at IS NULL`
 )
 
 // Store is the domain's database.
-type Store struct{ db *pg.DB }
+type Store struct{ db pg.Reader }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB) *Store { return &Store{db} }
+func NewStore(db pg.Reader) *Store { return &Store{db} }
 
 // Page returns messages before a place, newest first, and how many are unread in
 // all.
@@ -63,29 +66,29 @@ func (s *Store) Page(
 		return err //nolint:wrapcheck // wrapped below
 	})
 	batch.Queue(sqlUnread, customer).QueryRow(func(row pgx.Row) error { return row.Scan(&unread) })
-	if err := s.db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, 0, pg.Classify(fmt.Errorf("messages: %w", err))
+	if err := s.db.Batch(ctx, &batch); err != nil {
+		return nil, 0, fmt.Errorf("messages: %w", err)
 	}
 	return views, unread, nil
 }
 
-// MarkRead marks one message, or all where id is nil; marking again changes
+// MarkRead adds to the unit that a message was read; marking again changes
 // nothing. ErrNotFound for another customer's message.
-func (s *Store) MarkRead(ctx context.Context, customer uuid.UUID, id *uuid.UUID, now time.Time) error {
-	if id == nil {
-		if _, err := s.db.Pool().Exec(ctx, sqlReadAll, customer, now); err != nil {
-			return pg.Classify(fmt.Errorf("read messages: %w", err))
-		}
-		return nil
+func (s *Store) MarkRead(ctx context.Context, unit *pg.Unit, customer, id uuid.UUID, now time.Time) error {
+	var there bool
+	if err := s.db.QueryRow(ctx, sqlExists, customer, id).Scan(&there); err != nil {
+		return fmt.Errorf("message: %w", err)
 	}
-	tag, err := s.db.Pool().Exec(ctx, sqlRead, customer, *id, now)
-	if err != nil {
-		return pg.Classify(fmt.Errorf("read message: %w", err))
-	}
-	if tag.RowsAffected() == 0 {
+	if !there {
 		return bankerr.ErrNotFound
 	}
+	unit.Add(pg.Statement{SQL: sqlRead, Args: []any{customer, id, now}})
 	return nil
+}
+
+// MarkAllRead adds to the unit that the customer has read all messages.
+func (s *Store) MarkAllRead(unit *pg.Unit, customer uuid.UUID, now time.Time) {
+	unit.Add(pg.Statement{SQL: sqlReadAll, Args: []any{customer, now}})
 }
 
 func scan(row pgx.CollectableRow) (View, error) {

@@ -33,25 +33,25 @@ ON CONFLICT DO NOTHING`
 
 // Store is the domain's database and gateway.
 type Store struct {
-	db      *pg.DB
+	db      pg.Reader
 	ring    *keys.Ring
 	gateway sms.Gateway
 }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB, ring *keys.Ring, gateway sms.Gateway) *Store {
+func NewStore(db pg.Reader, ring *keys.Ring, gateway sms.Gateway) *Store {
 	return &Store{db, ring, gateway}
 }
 
 // Text sends a text to the customer's phone; a customer that is gone gets none.
 func (s *Store) Text(ctx context.Context, id string, customer uuid.UUID, text string) error {
 	var dataKey, sealed []byte
-	err := s.db.Pool().QueryRow(ctx, sqlPhone, customer).Scan(&dataKey, &sealed)
+	err := s.db.QueryRow(ctx, sqlPhone, customer).Scan(&dataKey, &sealed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
-		return pg.Classify(fmt.Errorf("phone: %w", err))
+		return fmt.Errorf("phone: %w", err)
 	}
 	key, err := s.ring.OpenDataKey(dataKey)
 	if err != nil {
@@ -77,7 +77,7 @@ type Note struct {
 
 // Put writes a note into its inbox, once for each event; a customer that is gone
 // has none.
-func (s *Store) Put(ctx context.Context, tx pgx.Tx, n Note) error {
+func (s *Store) Put(ctx context.Context, tx pg.Tx, n Note) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("note: %w", err)
@@ -91,12 +91,12 @@ func (s *Store) Put(ctx context.Context, tx pgx.Tx, n Note) error {
 // Challenge loads what a code is computed from; false if it is gone.
 func (s *Store) Challenge(ctx context.Context, subject string) (otp.Issued, bool, error) {
 	var issued otp.Issued
-	err := issued.Scan(s.db.Pool().QueryRow(ctx, otp.LoadSQL, subject))
+	err := issued.Scan(s.db.QueryRow(ctx, otp.LoadSQL, subject))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return issued, false, nil
 	}
 	if err != nil {
-		return issued, false, pg.Classify(err)
+		return issued, false, err
 	}
 	return issued, true, nil
 }

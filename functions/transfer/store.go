@@ -59,12 +59,12 @@ type Party struct {
 
 // Store is the domain's database.
 type Store struct {
-	db   *pg.DB
+	db   pg.Reader
 	ring *keys.Ring
 }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB, ring *keys.Ring) *Store { return &Store{db: db, ring: ring} }
+func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db: db, ring: ring} }
 
 // Own finds an account of the customer; ErrNotFound for any other.
 func (s *Store) Own(ctx context.Context, account, customer uuid.UUID) (Party, error) {
@@ -91,10 +91,10 @@ func (s *Store) Payee(ctx context.Context, number, name string) (Party, error) {
 func (s *Store) party(ctx context.Context, sql string, args ...any) (Party, error) {
 	var p Party
 	var dataKey, name []byte
-	err := s.db.Pool().QueryRow(ctx, sql, args...).Scan(
+	err := s.db.QueryRow(ctx, sql, args...).Scan(
 		&p.AccountID, &p.CustomerID, &p.State, &p.NumberMasked, &p.Available, &dataKey, &name)
 	if err != nil {
-		return Party{}, pg.Classify(fmt.Errorf("load account: %w", err))
+		return Party{}, fmt.Errorf("load account: %w", err)
 	}
 	key, err := s.ring.OpenDataKey(dataKey)
 	if err != nil {
@@ -111,8 +111,8 @@ func (s *Store) party(ctx context.Context, sql string, args ...any) (Party, erro
 // PayeeKnown reports whether the customer has paid this account before.
 func (s *Store) PayeeKnown(ctx context.Context, customer, account uuid.UUID) (bool, error) {
 	var known bool
-	if err := s.db.Pool().QueryRow(ctx, sqlPayeeKnown, customer, account).Scan(&known); err != nil {
-		return false, pg.Classify(fmt.Errorf("known payee: %w", err))
+	if err := s.db.QueryRow(ctx, sqlPayeeKnown, customer, account).Scan(&known); err != nil {
+		return false, fmt.Errorf("known payee: %w", err)
 	}
 	return known, nil
 }
@@ -135,16 +135,16 @@ func (s *Store) Insert(unit *pg.Unit, o Order) error {
 
 // Get finds a transfer of the customer; ErrNotFound for any other.
 func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) {
-	rows, err := s.db.Pool().Query(ctx, sqlTransferGet, id, customer)
+	rows, err := s.db.Query(ctx, sqlTransferGet, id, customer)
 	if err != nil {
-		return Order{}, pg.Classify(fmt.Errorf("get transfer: %w", err))
+		return Order{}, fmt.Errorf("get transfer: %w", err)
 	}
 	o, err := pgx.CollectExactlyOneRow(rows, s.scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Order{}, bankerr.ErrNotFound
 	}
 	if err != nil {
-		return Order{}, pg.Classify(fmt.Errorf("get transfer: %w", err))
+		return Order{}, fmt.Errorf("get transfer: %w", err)
 	}
 	return o, nil
 }
@@ -152,13 +152,13 @@ func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) 
 // List returns the customer's transfers before a place, newest first.
 func (s *Store) List(ctx context.Context, customer uuid.UUID, before page.Place, limit int) ([]Order, error) {
 	at, id := before.Before()
-	rows, err := s.db.Pool().Query(ctx, sqlTransferList, customer, at, id, limit)
+	rows, err := s.db.Query(ctx, sqlTransferList, customer, at, id, limit)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("list transfers: %w", err))
+		return nil, fmt.Errorf("list transfers: %w", err)
 	}
 	orders, err := pgx.CollectRows(rows, s.scan)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("list transfers: %w", err))
+		return nil, fmt.Errorf("list transfers: %w", err)
 	}
 	return orders, nil
 }

@@ -129,15 +129,6 @@ type Order struct {
 	PostedAt   time.Time       `json:"posted_at"`
 }
 
-// NewOrder is the order that an intent's proofs have earned.
-func NewOrder(id uuid.UUID, plan Plan, proven *stepup.Verified, now time.Time) Order {
-	in := proven.Intent
-	return Order{
-		ID: id, CustomerID: in.CustomerID, IntentID: in.ID, DeviceID: in.DeviceID, Plan: plan, Text: in.Text,
-		Factors: proven.Factors, PostedAt: now.Truncate(time.Microsecond), // as PostgreSQL will keep it
-	}
-}
-
 // Posting is the order's movement of money.
 func (o Order) Posting() ledger.Posting {
 	summary := "转账"

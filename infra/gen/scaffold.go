@@ -53,7 +53,7 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "{{.Domain}}-{{.Op}}", Summary: "Say what it does", Audience: fn.Customer,
 	Requirements: []string{"LOGIC-005"},
 }, wire)
@@ -67,8 +67,8 @@ type Request struct{}
 // Response is what the app gets.
 type Response struct{}
 
-func wire(_ context.Context, _ *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	return func(context.Context, Request) (Response, error) { return Response{}, nil }, nil
+func wire(_ context.Context, _ *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
+	return func(context.Context, *fn.Call, Request) (Response, error) { return Response{}, nil }, nil
 }
 `
 

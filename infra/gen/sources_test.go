@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/test/req"
 )
 
 const root = "../.."
@@ -59,7 +61,7 @@ func TestGeneratedSourcesAreUpToDate(t *testing.T) {
 			want = append(want, filepath.Join(root, path))
 		}
 	}
-	if diff := cmp.Diff(want, mains); diff != "" || len(mains) == 0 {
+	if diff := cmp.Diff(req.AtLeast(t, 20, want), mains); diff != "" {
 		t.Errorf("mains (-of functions +there are):\n%s", diff)
 	}
 }

@@ -26,12 +26,13 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 )
 
 // Page serves the developer's views of one bank.
 type Page struct {
-	Host      *fn.Host
+	Host      *host.Host
 	Functions []fn.Function
 	Broker    *broker.Broker
 	SMS       *smssim.Gateway
@@ -103,7 +104,7 @@ func (p Page) functions(w http.ResponseWriter, _ *http.Request) {
 	for _, f := range p.Functions {
 		s := f.Spec
 		list = append(list, view{
-			s.Name, s.Summary, s.Audience.String(), !s.NoChannel && len(s.Consumes) == 0, s.Idempotent, s.StepUp != 0,
+			s.Name, s.Summary, s.Audience.String(), !s.NoChannel && len(s.Consumes) == 0, s.Idempotent, s.StepUp,
 			string(s.Rate), string(s.Risk), string(s.Audit), s.Consumes, s.Emits, s.Requirements,
 		})
 	}

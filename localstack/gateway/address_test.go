@@ -14,8 +14,8 @@ import (
 func TestTheCallersAddressIsThePeers(t *testing.T) {
 	t.Parallel()
 	seen := make(chan string, 1)
-	g, _ := front(t, plain("x-who", func(ctx context.Context, w word) (word, error) {
-		seen <- fn.CallerFrom(ctx).IP
+	g, _ := front(t, plain("x-who", func(_ context.Context, call *fn.Call, w word) (word, error) {
+		seen <- call.IP
 		return w, nil
 	}))
 	for _, path := range []string{"/function/x-who", "/async-function/x-who"} {

@@ -22,12 +22,13 @@ import (
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 )
 
 // Gateway routes to every function of the bank.
 type Gateway struct {
 	Mux     *http.ServeMux
-	host    *fn.Host
+	host    *host.Host
 	entries map[string]handler.FunctionHandler
 	calls   map[string]*atomic.Int64
 	slots   chan struct{}
@@ -36,14 +37,14 @@ type Gateway struct {
 
 const asyncCalls = 256 // at work at once
 
-// New opens every function on the host.
-func New(ctx context.Context, all []fn.Function, host *fn.Host) (*Gateway, error) {
+// New opens every function on the host with its configuration.
+func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Settings) (*Gateway, error) {
 	g := &Gateway{
-		Mux: http.NewServeMux(), host: host, entries: map[string]handler.FunctionHandler{},
+		Mux: http.NewServeMux(), host: h, entries: map[string]handler.FunctionHandler{},
 		calls: map[string]*atomic.Int64{}, slots: make(chan struct{}, asyncCalls),
 	}
 	for _, f := range all {
-		entry, err := f.Open(ctx, host)
+		entry, err := f.Open(ctx, h, settings)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +55,7 @@ func New(ctx context.Context, all []fn.Function, host *fn.Host) (*Gateway, error
 	g.Mux.HandleFunc("GET /system/functions", g.list)
 	g.Mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	g.Mux.HandleFunc("GET /_/ready", g.isReady)
-	g.Mux.Handle("GET /metrics", host.Metrics.Handler())
+	g.Mux.Handle("GET /metrics", h.Metrics.Handler())
 	return g, nil
 }
 
@@ -75,7 +76,7 @@ func (g *Gateway) call(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.calls[name].Add(1)
-	fn.Adapt(entry, g.host.Limits.BodyBytes).ServeHTTP(w, r)
+	host.Adapt(entry, g.host.Limits.BodyBytes).ServeHTTP(w, r)
 }
 
 func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +86,7 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		unknown(w)
 		return
 	}
-	req, err := fn.Request(r, g.host.Limits.BodyBytes)
+	req, err := host.Request(r, g.host.Limits.BodyBytes)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
 )
@@ -26,19 +27,19 @@ type word struct {
 }
 
 // plain declares a function without a channel.
-func plain(name string, operate fn.Operation[word, word]) fn.Function {
-	return fn.HTTP(fn.Spec{
+func plain(name string, operate fn.QueryOperation[word, word]) fn.Function {
+	return fn.Query(fn.Spec{
 		Name: name, Summary: "x", Audience: fn.Public, NoChannel: true, Rate: fn.RateOpen, Requirements: []string{"X-001"},
-	}, func(context.Context, *fn.Host, struct{}) (fn.Operation[word, word], error) { return operate, nil })
+	}, func(context.Context, *fn.Lent, struct{}) (fn.QueryOperation[word, word], error) { return operate, nil })
 }
 
-func echo(_ context.Context, w word) (word, error) { return w, nil }
+func echo(_ context.Context, _ *fn.Call, w word) (word, error) { return w, nil }
 
 // front is a gateway of the functions, on a bank without a database.
 func front(t *testing.T, all ...fn.Function) (*gateway.Gateway, *bank.Bank) {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
-	g, err := gateway.New(t.Context(), all, b.Host)
+	g, err := gateway.New(t.Context(), all, b.Host, host.Values())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,12 +115,12 @@ func TestReadyOnlyWhenTold(t *testing.T) {
 func TestAFunctionThatDoesNotOpenStopsAll(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
-	broken := fn.HTTP(fn.Spec{
+	broken := fn.Query(fn.Spec{
 		Name: "x-broken", Summary: "x", Audience: fn.Public, Requirements: []string{"X-001"},
-	}, func(context.Context, *fn.Host, struct{}) (fn.Operation[word, word], error) {
+	}, func(context.Context, *fn.Lent, struct{}) (fn.QueryOperation[word, word], error) {
 		return nil, context.Canceled
 	})
-	if _, err := gateway.New(t.Context(), []fn.Function{plain("x-echo", echo), broken}, b.Host); err == nil {
+	if _, err := gateway.New(t.Context(), []fn.Function{plain("x-echo", echo), broken}, b.Host, host.Values()); err == nil {
 		t.Error("a gateway came up without one of its functions")
 	}
 }
@@ -157,7 +158,7 @@ func TestListCountsCalls(t *testing.T) {
 func TestLaterCallsRun(t *testing.T) {
 	t.Parallel()
 	begun, release, ran := make(chan struct{}), make(chan struct{}), make(chan word, 1)
-	g, _ := front(t, plain("x-slow", func(ctx context.Context, w word) (word, error) {
+	g, _ := front(t, plain("x-slow", func(ctx context.Context, _ *fn.Call, w word) (word, error) {
 		close(begun)
 		<-release
 		if ctx.Err() == nil {
@@ -188,7 +189,7 @@ func TestLaterCallsRun(t *testing.T) {
 func TestLaterCallsAreBounded(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	g, _ := front(t, plain("x-slow", func(_ context.Context, w word) (word, error) {
+	g, _ := front(t, plain("x-slow", func(_ context.Context, _ *fn.Call, w word) (word, error) {
 		<-release
 		return w, nil
 	}))
@@ -216,15 +217,15 @@ func TestDeliver(t *testing.T) {
 	var got []fn.Delivery[word]
 	var traces []string
 	hears := fn.Event(fn.Spec{
-		Name: "x-hears", Summary: "x", Audience: fn.Internal, Consumes: []string{kind}, Requirements: []string{"X-001"},
-	}, func(context.Context, *fn.Host, struct{}) (fn.Reaction[word], error) {
+		Name: "x-hears", Summary: "x", Consumes: []string{kind}, Requirements: []string{"X-001"},
+	}, func(context.Context, *fn.Lent, struct{}) (fn.Reaction[word], error) {
 		return func(ctx context.Context, d fn.Delivery[word]) (fn.Effect, error) {
 			got, traces = append(got, d), append(traces, trace.SpanContextFromContext(ctx).TraceID().String())
 			return nil, nil
 		}, nil
 	})
 	b := bank.New(t)
-	g, err := gateway.New(t.Context(), []fn.Function{hears, plain("x-echo", echo)}, b.Host)
+	g, err := gateway.New(t.Context(), []fn.Function{hears, plain("x-echo", echo)}, b.Host, host.Values())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,9 @@ import (
 // audited answers notes, and refuses the note "no" with a reason for audit alone.
 func audited(name string, audit fn.Audit, about uuid.UUID) fn.Function {
 	return declare(name, func(s *fn.Spec) { s.Audit, s.Audience = audit, fn.Customer },
-		func(ctx context.Context, _ *fn.Host, request note) (note, error) {
+		func(ctx context.Context, with given, request note) (note, error) {
 			if request.Note == "no" {
-				fn.AuditReason(ctx, "inner_reason", about)
+				with.AuditReason("inner_reason", about)
 				return note{}, risk.ErrRefused
 			}
 			return request, nil
@@ -97,8 +97,8 @@ func TestRecordsOfNobody(t *testing.T) {
 	f := audited("test-audit", fn.AuditAuth, about)
 	f.Spec.Audience = fn.Public
 	public := declare("test-public", func(s *fn.Spec) { s.Audit = fn.AuditAuth },
-		func(ctx context.Context, _ *fn.Host, _ note) (note, error) {
-			fn.AuditReason(ctx, "password", about)
+		func(ctx context.Context, with given, _ note) (note, error) {
+			with.AuditReason("password", about)
 			return note{}, stepup.ErrProofRejected
 		})
 	phone := b.Device(t, "phone")
@@ -172,7 +172,7 @@ func TestRecordsOfLateCalls(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	f := declare("test-late", func(s *fn.Spec) { s.Audit, s.Timeout = fn.AuditRead, time.Second },
-		func(ctx context.Context, _ *fn.Host, _ note) (note, error) {
+		func(ctx context.Context, _ given, _ note) (note, error) {
 			<-ctx.Done()
 			return note{}, ctx.Err()
 		})
@@ -186,7 +186,7 @@ func TestWhatRanOutOfTimeHasOneCodeEverywhere(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	f := declare("test-late", func(s *fn.Spec) { s.Audit, s.Timeout = fn.AuditRead, 100*time.Millisecond },
-		func(ctx context.Context, _ *fn.Host, _ note) (note, error) {
+		func(ctx context.Context, _ given, _ note) (note, error) {
 			<-ctx.Done()
 			return note{}, ctx.Err()
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	handler "github.com/openfaas/templates-sdk/go-http"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -22,76 +23,59 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Caller is who a request came from, as the runtime established it.
-type Caller struct {
+// Call is one request as its operation sees it: who calls, what risk decided, and
+// the few things that the operation may tell the runtime besides its reply.
+type Call struct {
 	CustomerID uuid.UUID // zero unless logged in
 	DeviceID   string
 	Channel    channel.ID
 	IP         string
+	Risk       risk.Decision // zero unless the Spec names a scene
+
+	of *call
+}
+
+// AuditReason tells the access record why the call is refused and about which
+// customer it was, if known (AUDIT-006). The client does not see it. Reasons are
+// few fixed words, never data.
+func (c *Call) AuditReason(reason string, about uuid.UUID) { c.of.reason, c.of.about = reason, about }
+
+// StartSession makes the customer's session live on the caller's channel after the
+// runtime has committed the operation's unit. The Spec must declare SessionStarts.
+func (c *Call) StartSession(customer uuid.UUID) { c.of.starts = customer }
+
+// CountAttempts commits statements that count attempts at a secret and read what
+// the guess is compared with, in one round trip and before the guess is looked at.
+// The counts stay when the call is refused. The Spec must declare CountsAttempts.
+func (c *Call) CountAttempts(ctx context.Context, batch *pgx.Batch) error {
+	if !c.of.spec.CountsAttempts {
+		return bankerr.ErrInternal.Because(errAttempts)
+	}
+	return c.of.host.DB.QueryBatch(ctx, batch)
 }
 
 // call is one request on its way through the stages.
 type call struct {
 	*httpHandler
+	Call
 
-	http     handler.Request
-	header   channel.Header
-	keys     *channel.Keys // nil until the channel is known: then replies are sealed
-	caller   Caller
-	raw      json.RawMessage
-	request  any
-	key      string
-	ticket   *idem.Ticket
-	stored   []byte // the first answer to a repeated request
-	risk     risk.Decision
-	check    *stepup.Verification
-	proof    *stepup.Verified
-	recorded bool      // the operation took its reply into its transaction
-	reason   string    // for the access record alone
-	about    uuid.UUID // whom a call is about that nobody has logged in for
-	started  time.Time
-	status   int
-	body     []byte
-}
-
-type contextKey struct{}
-
-func fromContext(ctx context.Context) *call {
-	c, ok := ctx.Value(contextKey{}).(*call)
-	if !ok {
-		panic("fn: not called by the runtime")
-	}
-	return c
-}
-
-// CallerFrom tells an operation who called it.
-func CallerFrom(ctx context.Context) Caller { return fromContext(ctx).caller }
-
-// EvidenceFrom returns the intent whose proofs the runtime verified.
-func EvidenceFrom(ctx context.Context) *stepup.Verified { return fromContext(ctx).proof }
-
-// RiskFrom returns what risk decided about this call.
-func RiskFrom(ctx context.Context) risk.Decision { return fromContext(ctx).risk }
-
-// AuditReason tells the access record, and nothing and nobody else, why the call is
-// refused and about which customer it was, if known (AUDIT-006). Reasons are few
-// fixed words, never data.
-func AuditReason(ctx context.Context, reason string, about uuid.UUID) {
-	c := fromContext(ctx)
-	c.reason, c.about = reason, about
-}
-
-// RecordReply adds the idempotency record with its reply to the operation's unit
-// of work: an idempotent operation must commit both together.
-func RecordReply(ctx context.Context, unit *pg.Unit, reply any) error {
-	c := fromContext(ctx)
-	body, err := json.Marshal(reply)
-	if err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	idem.Record(unit, *c.ticket, body)
-	c.recorded = true
-	return nil
+	http         handler.Request
+	header       channel.Header
+	keys         *channel.Keys // nil until the channel is known: then replies are sealed
+	raw          json.RawMessage
+	request      any
+	key          string
+	ticket       *idem.Ticket
+	stored       []byte // the first answer to a repeated request
+	verification *stepup.Verification
+	verified     *stepup.Verified
+	unit         pg.Unit   // what the operation wants to make true
+	starts       uuid.UUID // whose session starts after the commit
+	reason       string    // for the access record alone
+	about        uuid.UUID // the customer whom a call before login is about
+	started      time.Time
+	status       int
+	body         []byte
 }
 
 // startTrace continues the caller's trace or starts one, so that every call has
@@ -99,7 +83,7 @@ func RecordReply(ctx context.Context, unit *pg.Unit, reply any) error {
 func startTrace(ctx context.Context, name string, header http.Header) (context.Context, trace.Span) {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
 	ctx, span := otel.Tracer("github.com/tidebank/tidebank/shared/fn").Start(ctx, name)
-	if !span.SpanContext().IsValid() { // nobody collects spans
+	if !span.SpanContext().IsValid() { // no collector is configured
 		var of trace.TraceID
 		var id trace.SpanID
 		_, _ = rand.Read(of[:]) // never fails (crypto/rand)
@@ -111,9 +95,9 @@ func startTrace(ctx context.Context, name string, header http.Header) (context.C
 
 func traceID(ctx context.Context) string { return trace.SpanContextFromContext(ctx).TraceID().String() }
 
-// clientIP is the address that the outermost of our own proxies saw. The list's
-// end is the peer of this process (Adapt); what stands further ahead than our
-// proxies reach, a client may have made up.
+// clientIP is the address that the outermost of the bank's own proxies saw. The
+// list's end is the peer of this process (host.Adapt). A client may have made up
+// everything before the entries of the bank's proxies.
 func clientIP(header http.Header, proxies int) string {
 	seen := strings.Split(strings.Join(header.Values("X-Forwarded-For"), ","), ",")
 	return strings.TrimSpace(seen[max(0, len(seen)-1-proxies)])

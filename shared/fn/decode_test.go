@@ -42,7 +42,7 @@ func (f form) Validate() error {
 
 func TestStrictDecode(t *testing.T) {
 	t.Parallel()
-	f := declare("test-decode", plain, func(_ context.Context, _ *fn.Host, request form) (form, error) { return request, nil })
+	f := declare("test-decode", plain, func(_ context.Context, _ given, request form) (form, error) { return request, nil })
 	b := bank.On(t, pgtest.Broken(t))
 	for _, tt := range []struct{ name, body, field string }{
 		{"nothing", ``, ""},

@@ -8,18 +8,52 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
-	"github.com/jackc/pgx/v5"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
 )
+
+// Reaction is an event function's own code. It may call out (idempotently by
+// event id), and returns the effect that the runtime commits together with the
+// record that this consumer has seen the event.
+type Reaction[Data any] func(ctx context.Context, event Delivery[Data]) (Effect, error)
+
+// Effect changes the database inside the transaction of the dedupe record; nil
+// changes nothing.
+type Effect func(ctx context.Context, tx pg.Tx) error
+
+// Event declares a function that reacts to CloudEvents of the types in
+// spec.Consumes, each of which carries Data. Its audience is Internal.
+func Event[C, Data any](
+	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Reaction[Data], error),
+) Function {
+	spec.Audience = Internal
+	if err := spec.check(formEvent, nil); err != nil {
+		panic(err)
+	}
+	return Function{
+		Spec: spec, Trigger: TriggerEvent, Request: reflect.TypeFor[Data](), Config: reflect.TypeFor[C](),
+		open: func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
+			react, err := wired(ctx, h, spec, settings, wire)
+			if err != nil {
+				return nil, err
+			}
+			return &eventHandler{spec: spec, host: h, react: func(ctx context.Context, e arrived) (Effect, error) {
+				return reactTyped(ctx, e, react)
+			}}, nil
+		},
+	}
+}
 
 // Delivery is an event as an event function receives it.
 type Delivery[Data any] struct {
@@ -37,12 +71,8 @@ type arrived struct{ event cloudevents.Event }
 // eventHandler is an opened event function.
 type eventHandler struct {
 	spec  Spec
-	host  *Host
+	host  *host.Host
 	react func(ctx context.Context, e arrived) (Effect, error)
-}
-
-func newEventHandler(spec Spec, host *Host, react func(context.Context, arrived) (Effect, error)) *eventHandler {
-	return &eventHandler{spec: spec, host: host, react: react}
 }
 
 func reactTyped[Data any](ctx context.Context, e arrived, react Reaction[Data]) (Effect, error) {
@@ -71,7 +101,7 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	defer span.End()
 	started := h.host.Clock.Now()
 	err := h.take(ctx, req)
-	h.host.Metrics.observe(h.spec.Name, outcome(err), h.host.Clock.Now().Sub(started))
+	h.host.Metrics.Observe(h.spec.Name, outcome(err), h.host.Clock.Now().Sub(started))
 	if err == nil {
 		return handler.Response{StatusCode: http.StatusAccepted}, nil
 	}
@@ -113,7 +143,7 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error
 	if err != nil {
 		return err
 	}
-	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		first, err := events.Claim(ctx, tx, h.spec.Name, event.Source(), event.ID())
 		if err != nil || !first || effect == nil {
 			return err

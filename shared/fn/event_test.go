@@ -15,7 +15,6 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -37,12 +36,12 @@ func hears(s *fn.Spec) { s.Audience, s.Consumes = fn.Internal, []string{typeHear
 func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)) fn.Function {
 	spec := fn.Spec{Name: "test-on-heard", Summary: "Of a test", Requirements: []string{"AUDIT-001"}, Timeout: patience}
 	hears(&spec)
-	return fn.Event(spec, func(context.Context, *fn.Host, struct{}) (fn.Reaction[heard], error) { return react, nil })
+	return fn.Event(spec, func(context.Context, *fn.Lent, struct{}) (fn.Reaction[heard], error) { return react, nil })
 }
 
 // leave is an effect that can be counted.
 func leave(subject string) fn.Effect {
-	return func(ctx context.Context, tx pgx.Tx) error {
+	return func(ctx context.Context, tx pg.Tx) error {
 		return pg.Emit(ctx, tx, pg.Event{ID: uuid.Must(uuid.NewV7()), Type: typeEffect, Subject: subject, Data: struct{}{}})
 	}
 }
@@ -162,7 +161,7 @@ func TestWhatAReactionMeetsDecidesTheStatus(t *testing.T) {
 	failing := func(err error) func() (fn.Effect, error) { return func() (fn.Effect, error) { return nil, err } }
 	breaking := func(err error) func() (fn.Effect, error) {
 		return func() (fn.Effect, error) {
-			return func(ctx context.Context, tx pgx.Tx) error {
+			return func(ctx context.Context, tx pg.Tx) error {
 				must(t, leave("broken")(ctx, tx))
 				return err
 			}, nil
@@ -183,7 +182,7 @@ func TestWhatAReactionMeetsDecidesTheStatus(t *testing.T) {
 		{"an effect that fails", breaking(errors.New("boom")), http.StatusServiceUnavailable},
 		{"an effect that is refused", breaking(bankerr.ErrInput), http.StatusBadRequest},
 		{"an effect that panics", func() (fn.Effect, error) {
-			return func(context.Context, pgx.Tx) error { panic("boom") }, nil
+			return func(context.Context, pg.Tx) error { panic("boom") }, nil
 		}, http.StatusServiceUnavailable},
 	} {
 		meet := tt.meet

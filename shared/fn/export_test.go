@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/host"
 )
 
 // StageNames is the order of enforcement.
@@ -20,14 +22,14 @@ func StageNames() []string {
 // Without is the function with one stage taken out.
 func Without(f Function, name string) Function {
 	open := f.open
-	f.open = func(ctx context.Context, host *Host) (handler.FunctionHandler, error) {
-		entry, err := open(ctx, host)
+	f.open = func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
+		entry, err := open(ctx, h, settings)
 		if err != nil {
 			return nil, err
 		}
-		h := entry.(*httpHandler) // only HTTP functions have stages
-		h.stages = slices.DeleteFunc(slices.Clone(h.stages), func(s stage) bool { return s.name == name })
-		return h, nil
+		opened := entry.(*httpHandler) // only HTTP functions have stages
+		opened.stages = slices.DeleteFunc(slices.Clone(opened.stages), func(s stage) bool { return s.name == name })
+		return opened, nil
 	}
 	return f
 }

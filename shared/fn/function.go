@@ -6,104 +6,202 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/kelseyhightower/envconfig"
+	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Operation is an HTTP function's own code: it runs once every stage has passed.
-type Operation[Req, Resp any] func(ctx context.Context, request Req) (Resp, error)
+// QueryOperation answers from what is stored and changes nothing.
+type QueryOperation[Req, Resp any] func(ctx context.Context, call *Call, request Req) (Resp, error)
 
-// Reaction is an event function's own code. It may call out (idempotently by
-// event id), and returns the effect that the runtime commits together with the
-// record that this consumer has seen the event.
-type Reaction[Data any] func(ctx context.Context, event Delivery[Data]) (Effect, error)
+// CommandOperation decides what becomes true and adds it to the unit. The runtime
+// commits the unit after the reply has been masked, together with the idempotency
+// record. An error commits nothing.
+type CommandOperation[Req, Resp any] func(ctx context.Context, call *Call, request Req, unit *pg.Unit) (Resp, error)
 
-// Effect changes the database inside the transaction of the dedupe record; nil
-// changes nothing.
-type Effect func(ctx context.Context, tx pgx.Tx) error
+// ConfirmOperation carries out a stored intent whose proofs hold. The runtime
+// commits its unit like a command's, together with the intent's consumption.
+type ConfirmOperation[Plan, Req, Resp any] func(
+	ctx context.Context, call *Call, request Req, confirmed Confirmed[Plan], unit *pg.Unit,
+) (Resp, error)
+
+// Confirmed is an intent whose proofs the runtime has verified.
+type Confirmed[Plan any] struct {
+	Plan     Plan // as the operation's own prepare function stored it
+	IntentID uuid.UUID
+	Text     string // the canonical Chinese text that the customer confirmed
+	Factors  []stepup.Factor
+}
+
+// Trigger is what sets a function to work.
+type Trigger string
+
+// The triggers.
+const (
+	TriggerHTTP   Trigger = "http"
+	TriggerEvent  Trigger = "event"
+	TriggerWorker Trigger = "worker"
+)
 
 // Function is a declared function, not yet opened.
 type Function struct {
 	Spec     Spec
+	Trigger  Trigger
 	Request  reflect.Type // HTTP: the request; event: the data
-	Response reflect.Type // nil for event functions
+	Response reflect.Type // HTTP only
 	Config   reflect.Type // what it reads from the environment
 
-	open func(ctx context.Context, host *Host) (handler.FunctionHandler, error)
+	open func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error)
+	work func(ctx context.Context, h *host.Host, settings host.Settings) (Work, error)
 }
 
-// HTTP declares a function that answers requests. It panics on a policy that
-// contradicts itself: such a program must not start.
-func HTTP[C, Req, Resp any](
-	spec Spec, wire func(ctx context.Context, host *Host, config C) (Operation[Req, Resp], error),
+// Query declares a function that changes nothing. Query, Command, Confirm, Event
+// and Worker panic on a Spec that contradicts itself: such a program must not start.
+func Query[C, Req, Resp any](
+	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (QueryOperation[Req, Resp], error),
+) Function {
+	return declareHTTP[C, Req, Resp](spec, formQuery, wire, func(op QueryOperation[Req, Resp]) run[Req] {
+		return func(ctx context.Context, c *call, request Req) (any, error) { return op(ctx, &c.Call, request) }
+	})
+}
+
+// Command declares a function that changes what is stored.
+func Command[C, Req, Resp any](
+	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (CommandOperation[Req, Resp], error),
+) Function {
+	return declareHTTP[C, Req, Resp](spec, formCommand, wire, func(op CommandOperation[Req, Resp]) run[Req] {
+		return func(ctx context.Context, c *call, request Req) (any, error) {
+			return op(ctx, &c.Call, request, &c.unit)
+		}
+	})
+}
+
+// Confirm declares a function that carries out an intent. It is for customers, is
+// idempotent and takes step-up: the Spec does not say so again. Its request embeds
+// stepup.Confirmation.
+func Confirm[C, Plan, Req, Resp any](
+	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (ConfirmOperation[Plan, Req, Resp], error),
+) Function {
+	spec.Audience, spec.Idempotent, spec.StepUp = Customer, true, true
+	return declareHTTP[C, Req, Resp](spec, formConfirm, wire, func(op ConfirmOperation[Plan, Req, Resp]) run[Req] {
+		return func(ctx context.Context, c *call, request Req) (any, error) {
+			intent := c.verified.Intent
+			confirmed := Confirmed[Plan]{IntentID: intent.ID, Text: intent.Text, Factors: c.verified.Factors}
+			if err := json.Unmarshal(intent.Payload, &confirmed.Plan); err != nil {
+				return nil, bankerr.ErrInternal.Because(fmt.Errorf("stored intent: %w", err))
+			}
+			return op(ctx, &c.Call, request, confirmed, &c.unit)
+		}
+	})
+}
+
+// run is a typed operation behind its form.
+type run[Req any] func(ctx context.Context, c *call, request Req) (any, error)
+
+func declareHTTP[C, Req, Resp, Op any](
+	spec Spec, form form, wire func(context.Context, *Lent, C) (Op, error), typed func(Op) run[Req],
 ) Function {
 	var request Req
-	if err := spec.check(request, false); err != nil {
+	if err := spec.check(form, request); err != nil {
 		panic(err)
 	}
-	names, fingerprint := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
+	names, print := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
 	return Function{
-		Spec: spec, Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
-		open: func(ctx context.Context, host *Host) (handler.FunctionHandler, error) {
-			operate, err := wired(ctx, host, spec, wire)
+		Spec: spec, Trigger: TriggerHTTP,
+		Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
+		open: func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
+			op, err := wired(ctx, h, spec, settings, wire)
 			if err != nil {
 				return nil, err
 			}
-			return newHTTPHandler(spec, host, bound{
+			operate := typed(op)
+			return newHTTPHandler(spec, h, bound{
 				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, names) },
-				fingerprint: fingerprint,
-				run: func(ctx context.Context, request any) (any, error) {
-					typed, ok := request.(Req)
+				fingerprint: print,
+				run: func(ctx context.Context, c *call) (any, error) {
+					request, ok := c.request.(Req)
 					if !ok {
 						return nil, bankerr.ErrInternal
 					}
-					return operate(ctx, typed)
+					return operate(ctx, c, request)
 				},
 			}), nil
 		},
 	}
 }
 
-// Event declares a function that reacts to CloudEvents of the types in
-// spec.Consumes, each of which carries Data.
-func Event[C, Data any](
-	spec Spec, wire func(ctx context.Context, host *Host, config C) (Reaction[Data], error),
-) Function {
-	var data Data
-	if err := spec.check(data, true); err != nil {
-		panic(err)
+// Open wires an HTTP or event function on a host and returns its entry.
+func (f Function) Open(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
+	if f.open == nil {
+		return nil, fmt.Errorf("%s is a worker: start it", f.Spec.Name) //nolint:err113 // a fault of the program's
 	}
-	return Function{
-		Spec: spec, Request: reflect.TypeFor[Data](), Config: reflect.TypeFor[C](),
-		open: func(ctx context.Context, host *Host) (handler.FunctionHandler, error) {
-			react, err := wired(ctx, host, spec, wire)
-			if err != nil {
-				return nil, err
-			}
-			return newEventHandler(spec, host, func(ctx context.Context, e arrived) (Effect, error) {
-				return reactTyped(ctx, e, react)
-			}), nil
-		},
-	}
+	return f.open(ctx, h, settings)
 }
 
-// Open wires the function on a host and returns its entry.
-func (f Function) Open(ctx context.Context, host *Host) (handler.FunctionHandler, error) {
-	return f.open(ctx, host)
+// Needs says what a process opens for the function.
+func (f Function) Needs() host.Needs {
+	needs := host.Needs{DB: !f.Spec.NoDatabase, Purposes: append([]keys.Purpose(nil), f.Spec.Keys...)}
+	switch f.Trigger {
+	case TriggerHTTP:
+		needs.Redis = true // channel, rate and sessions
+		needs.Purposes = append(needs.Purposes, keys.Session, keys.BlindIndex)
+	case TriggerEvent:
+		needs.Purposes = append(needs.Purposes, keys.Event)
+	case TriggerWorker:
+	}
+	if f.Spec.StepUp {
+		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage)
+	}
+	return needs
+}
+
+// Serve runs one function's process until SIGTERM: the whole of a generated main.
+func Serve(f Function) {
+	host.Main(f.Spec.Name, f.serve)
+}
+
+func (f Function) serve(ctx context.Context, settings host.Settings) error {
+	var serving host.ServeConfig
+	if err := settings(&serving); err != nil {
+		return err //nolint:wrapcheck // names its key
+	}
+	config, err := host.LoadConfig(settings, f.Needs())
+	if err != nil {
+		return err
+	}
+	h, err := host.Open(ctx, config, f.Needs())
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	if f.Trigger == TriggerWorker {
+		return f.serveWorker(ctx, h, settings, serving)
+	}
+	entry, err := f.Open(ctx, h, settings)
+	if err != nil {
+		return err
+	}
+	listener, err := serving.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	return host.Run(ctx, listener, h.Mux(entry), serving.Drain)
 }
 
 func wired[C, Op any](
-	ctx context.Context, host *Host, spec Spec, wire func(context.Context, *Host, C) (Op, error),
+	ctx context.Context, h *host.Host, spec Spec, settings host.Settings, wire func(context.Context, *Lent, C) (Op, error),
 ) (Op, error) {
 	var config C
 	var none Op
-	if err := envconfig.Process("", &config); err != nil {
-		return none, fmt.Errorf("%s: configuration: %w", spec.Name, err)
+	if err := settings(&config); err != nil {
+		return none, fmt.Errorf("%s: %w", spec.Name, err)
 	}
-	op, err := wire(ctx, host, config)
+	op, err := wire(ctx, lend(h, spec), config)
 	if err != nil {
 		return none, fmt.Errorf("%s: wire: %w", spec.Name, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -23,19 +24,19 @@ import (
 type bound struct {
 	decode      func(raw json.RawMessage) (any, error)
 	fingerprint fingerprint
-	run         func(ctx context.Context, request any) (any, error)
+	run         func(ctx context.Context, c *call) (any, error)
 }
 
 // httpHandler is an opened HTTP function.
 type httpHandler struct {
 	spec   Spec
-	host   *Host
+	host   *host.Host
 	bound  bound
 	stages []stage // all of them; a test removes one to see that another test fails
 }
 
-func newHTTPHandler(spec Spec, host *Host, op bound) *httpHandler {
-	return &httpHandler{spec: spec, host: host, bound: op, stages: stages}
+func newHTTPHandler(spec Spec, h *host.Host, op bound) *httpHandler {
+	return &httpHandler{spec: spec, host: h, bound: op, stages: stages}
 }
 
 // Handle answers one request. The error is always nil: a refusal is a reply.
@@ -49,16 +50,15 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
 	defer span.End()
 	c := &call{httpHandler: h, http: req, started: h.host.Clock.Now(), status: http.StatusOK}
-	c.caller.IP = clientIP(req.Header, h.host.Limits.TrustedProxies)
-	ctx = context.WithValue(ctx, contextKey{}, c)
+	c.Call = Call{IP: clientIP(req.Header, h.host.Limits.TrustedProxies), of: c}
 
 	refused := c.pass(ctx)
-	c.settle(ctx, refused)
+	c.undoAttempt(ctx, refused)
 	refused = c.record(ctx, refused)
 	if refused != nil {
 		c.refuse(ctx, refused)
 	}
-	h.host.Metrics.observe(h.spec.Name, outcome(refused), h.host.Clock.Now().Sub(c.started))
+	h.host.Metrics.Observe(h.spec.Name, outcome(refused), h.host.Clock.Now().Sub(c.started))
 	return c.seal(refused), nil
 }
 
@@ -79,20 +79,21 @@ func (c *call) pass(ctx context.Context) (err error) {
 	return nil
 }
 
-// settle takes back what a refused call was charged for a password that was right.
-func (c *call) settle(ctx context.Context, refused error) {
+// undoAttempt takes back the attempt that a refused call counted for a trade
+// password that was right.
+func (c *call) undoAttempt(ctx context.Context, refused error) {
 	var unit pg.Unit
-	if refused == nil || c.check == nil || !c.check.UndoAttempt(&unit) {
+	if refused == nil || c.verification == nil || !c.verification.UndoAttempt(&unit) {
 		return
 	}
 	if err := c.host.DB.Commit(context.WithoutCancel(ctx), &unit); err != nil {
-		c.host.Log.LogAttrs(ctx, slog.LevelWarn, "charge not taken back", slog.String("function", c.spec.Name),
+		c.host.Log.LogAttrs(ctx, slog.LevelWarn, "attempt not undone", slog.String("function", c.spec.Name),
 			slog.Any("cause", err), slog.String("trace", traceID(ctx)))
 	}
 }
 
-// late says of what ran out of time that a later try may succeed; a refusal that
-// was decided in time stays.
+// late turns an error of running out of time into SERVICE_UNAVAILABLE, since a
+// later try may succeed. A refusal that was decided in time stays.
 func late(err error) error {
 	var decided *bankerr.Error
 	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &decided) {
@@ -109,26 +110,18 @@ func (c *call) record(ctx context.Context, refused error) error {
 		return refused
 	}
 	event := events.AccessRecorded{
-		Function: c.spec.Name, Outcome: outcome(refused), DeviceID: c.caller.DeviceID, IP: c.caller.IP,
+		Function: c.spec.Name, Outcome: outcome(refused), DeviceID: c.DeviceID, IP: c.IP,
 		Trace: traceID(ctx), Category: string(c.spec.Audit), Reason: c.reason,
 	}
-	who := c.caller.CustomerID
+	who := c.CustomerID
 	if who == uuid.Nil {
 		who = c.about
 	}
 	if who != uuid.Nil {
 		event.CustomerID = who.String()
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
 	var unit pg.Unit
-	err = unit.Emit(ctx, pg.Event{
-		ID: id, Type: events.TypeAccessRecorded, Subject: c.spec.Name,
-		CustomerHash: events.CustomerHash(who), Data: event,
-	})
-	if err != nil {
+	if err := events.Emit(ctx, &unit, c.spec.Name, who, event); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // the record of a call that timed out is wanted most

@@ -27,21 +27,14 @@ type note struct {
 // once is an idempotent function. Every run makes another reply, so that one which
 // ran again shows; before its commit a run waits for the others of a race.
 func once(name string, audience fn.Audience, wait func(context.Context) error) fn.Function {
-	return declare(name, func(s *fn.Spec) { s.Idempotent, s.Audience, s.Timeout = true, audience, patience },
-		func(ctx context.Context, host *fn.Host, request note) (receipt, error) {
-			reply := receipt{ID: uuid.NewString(), Note: request.Note}
-			var unit pg.Unit
-			if err := fn.RecordReply(ctx, &unit, reply); err != nil {
-				return receipt{}, err
-			}
-			if err := effect(ctx, &unit, request.Note); err != nil {
-				return receipt{}, err
-			}
-			if err := wait(ctx); err != nil {
-				return receipt{}, err
-			}
-			return reply, host.DB.Commit(ctx, &unit)
-		})
+	return command(name, func(s *fn.Spec) {
+		s.Idempotent, s.Audience, s.Timeout, s.Emits = true, audience, patience, []string{typeEffect}
+	}, func(ctx context.Context, _ *fn.Call, request note, unit *pg.Unit) (receipt, error) {
+		if err := effect(ctx, unit, request.Note); err != nil {
+			return receipt{}, err
+		}
+		return receipt{ID: uuid.NewString(), Note: request.Note}, wait(ctx)
+	})
 }
 
 func TestTheSameRequestRunsOnce(t *testing.T) {
@@ -156,12 +149,19 @@ func TestTwinsAtWorkRunOnce(t *testing.T) {
 	}
 }
 
-// An operation that meets a twin whose record is gone again can't answer yet.
-func TestATwinThatVanished(t *testing.T) {
+// A call that meets a concurrent duplicate whose record is gone again can't answer
+// yet.
+func TestADuplicateThatVanished(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	f := declare("test-vanished", func(s *fn.Spec) { s.Idempotent = true },
-		func(context.Context, *fn.Host, note) (receipt, error) { return receipt{}, idem.ErrRepeated })
+	f := command("test-vanished", func(s *fn.Spec) { s.Idempotent = true },
+		func(_ context.Context, _ *fn.Call, _ note, unit *pg.Unit) (receipt, error) {
+			unit.Add(pg.Statement{
+				SQL:    "INSERT INTO idempotency (caller, operation, key, body_hash, reply) SELECT 'x', 'x', g::text, '', '' FROM generate_series(1, 2) g, generate_series(1, 2)",
+				Refuse: map[string]error{"idempotency_key_unique": idem.ErrRepeated},
+			})
+			return receipt{}, nil
+		})
 	got := b.Device(t, "phone").Call(t, f, "key", note{"a"})
 	if got.Want(t, "REQUEST_IN_PROGRESS"); got.Header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After is %q", got.Header.Get("Retry-After"))

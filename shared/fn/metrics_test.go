@@ -21,7 +21,7 @@ import (
 func scrape(t *testing.T, b *bank.Bank, f fn.Function) []string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	fn.Mux(b.Open(t, f), b.Host).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	b.Host.Mux(b.Open(t, f)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	var series []string
 	for line := range strings.Lines(w.Body.String()) {
 		if strings.HasPrefix(line, "tidebank_call") && !strings.Contains(line, "_bucket") {
@@ -35,7 +35,7 @@ func scrape(t *testing.T, b *bank.Bank, f fn.Function) []string {
 func TestCallsAreCountedByFunctionAndCode(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	f := declare("test-counted", plain, func(_ context.Context, _ *fn.Host, request note) (note, error) {
+	f := declare("test-counted", plain, func(_ context.Context, _ given, request note) (note, error) {
 		b.Clock.Advance(30 * time.Millisecond)
 		switch request.Note {
 		case "refuse":

@@ -32,9 +32,9 @@ const (
 )
 
 // failing is a function without a channel that fails as it is told to.
-func failing(name string, fail func(context.Context, *fn.Host) error) fn.Function {
-	return declare(name, plain, func(ctx context.Context, host *fn.Host, _ struct{}) (struct{}, error) {
-		return struct{}{}, fail(ctx, host)
+func failing(name string, fail func(context.Context, given) error) fn.Function {
+	return declare(name, plain, func(ctx context.Context, with given, _ struct{}) (struct{}, error) {
+		return struct{}{}, fail(ctx, with)
 	})
 }
 
@@ -57,7 +57,7 @@ func TestProblemsByKind(t *testing.T) {
 		{bankerr.ErrUnavailable, 503, "服务暂时不可用", ""},
 		{bankerr.New(bankerr.Refused, "NOT_IN_THE_CATALOGUE"), 422, "系统繁忙", ""},
 	} {
-		f := failing(fmt.Sprint("test-kind-", i), func(context.Context, *fn.Host) error {
+		f := failing(fmt.Sprint("test-kind-", i), func(context.Context, given) error {
 			return fmt.Errorf("somewhere: %w", tt.err.Because(errors.New("the cause")))
 		})
 		reply := handle(t, b, f, "{}", http.Header{"Traceparent": {traceparent}})
@@ -89,7 +89,7 @@ func TestProblemsByKind(t *testing.T) {
 func TestAFieldIsNamed(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
-	f := failing("test-field", func(context.Context, *fn.Host) error { return fn.InvalidField("memo", "too long: "+phoneNo) })
+	f := failing("test-field", func(context.Context, given) error { return fn.InvalidField("memo", "too long: "+phoneNo) })
 	reply := handle(t, b, f, "{}", nil)
 	var p fn.Problem
 	must(t, json.Unmarshal(reply.Body, &p))
@@ -112,21 +112,22 @@ func TestUnforeseenErrorsTellNothing(t *testing.T) {
 		name, code string
 		bank       *bank.Bank
 		logged     string
-		fail       func(context.Context, *fn.Host) error
+		fail       func(context.Context, given) error
 	}{
-		{"error", "INTERNAL_ERROR", b, "db-1.internal", func(context.Context, *fn.Host) error { return errors.New(stranger) }},
-		{"panic", "INTERNAL_ERROR", b, "panic: SELECT", func(context.Context, *fn.Host) error { panic(stranger) }},
-		{"nil", "INTERNAL_ERROR", b, "nil pointer", func(context.Context, *fn.Host) error { return *(*error)(nil) }},
-		{"sql", "INTERNAL_ERROR", b, "no_such_table", func(ctx context.Context, host *fn.Host) error {
-			_, err := host.DB.Pool().Exec(ctx, "SELECT * FROM no_such_table")
+		{"error", "INTERNAL_ERROR", b, "db-1.internal", func(context.Context, given) error { return errors.New(stranger) }},
+		{"panic", "INTERNAL_ERROR", b, "panic: SELECT", func(context.Context, given) error { panic(stranger) }},
+		{"nil", "INTERNAL_ERROR", b, "nil pointer", func(context.Context, given) error { return *(*error)(nil) }},
+		{"sql", "INTERNAL_ERROR", b, "no_such_table", func(ctx context.Context, with given) error {
+			var n int
+			err := with.lent.DB.QueryRow(ctx, "SELECT 1 FROM no_such_table").Scan(&n)
 			return err
 		}},
-		{"down", "SERVICE_UNAVAILABLE", nobody, "127.0.0.1", func(ctx context.Context, host *fn.Host) error {
-			var unit pg.Unit
-			must(t, effect(ctx, &unit, "x"))
-			return host.DB.Commit(ctx, &unit)
+		{"down", "SERVICE_UNAVAILABLE", nobody, "127.0.0.1", func(ctx context.Context, with given) error {
+			var n int
+			err := with.lent.DB.QueryRow(ctx, "SELECT 1").Scan(&n)
+			return err
 		}},
-		{"late", "SERVICE_UNAVAILABLE", b, "deadline", func(ctx context.Context, _ *fn.Host) error {
+		{"late", "SERVICE_UNAVAILABLE", b, "deadline", func(ctx context.Context, _ given) error {
 			<-ctx.Done()
 			return fmt.Errorf("%s: %w", stranger, ctx.Err())
 		}},
@@ -136,8 +137,8 @@ func TestUnforeseenErrorsTellNothing(t *testing.T) {
 			if s.Timeout = patience; tt.name == "late" {
 				s.Timeout = 100 * time.Millisecond
 			}
-		}, func(ctx context.Context, host *fn.Host, _ struct{}) (struct{}, error) {
-			return struct{}{}, tt.fail(ctx, host)
+		}, func(ctx context.Context, with given, _ struct{}) (struct{}, error) {
+			return struct{}{}, tt.fail(ctx, with)
 		})
 		reply := handle(t, tt.bank, f, "{}", nil)
 		var p map[string]any
@@ -180,7 +181,7 @@ func lineOf(t *testing.T, b *bank.Bank, trace string) string {
 func TestProblemsAreSealed(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
-	f := declare("test-sealed", nil, func(context.Context, *fn.Host, struct{}) (struct{}, error) {
+	f := declare("test-sealed", nil, func(context.Context, given, struct{}) (struct{}, error) {
 		return struct{}{}, risk.ErrRefused
 	})
 	d := b.Device(t, "phone")

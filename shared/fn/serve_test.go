@@ -13,18 +13,19 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
 // address answers whose call it was, as the runtime sees it.
-var address = declare("test-address", plain, func(ctx context.Context, _ *fn.Host, _ struct{}) (note, error) {
-	return note{fn.CallerFrom(ctx).IP}, nil
+var address = declare("test-address", plain, func(_ context.Context, with given, _ struct{}) (note, error) {
+	return note{with.IP}, nil
 })
 
 func adapted(t *testing.T, b *bank.Bank, f fn.Function) http.Handler {
 	t.Helper()
-	return fn.Adapt(b.Open(t, f), b.Host.Limits.BodyBytes)
+	return host.Adapt(b.Open(t, f), b.Host.Limits.BodyBytes)
 }
 
 func TestTheAddressOfACaller(t *testing.T) {
@@ -76,7 +77,7 @@ func TestRateByAddress(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	b.Host.Limits.RateScale = 1
 	f := declare("test-slow", func(s *fn.Spec) { plain(s); s.Rate = fn.RateSend },
-		func(context.Context, *fn.Host, struct{}) (struct{}, error) { return struct{}{}, nil })
+		func(context.Context, given, struct{}) (struct{}, error) { return struct{}{}, nil })
 	h := adapted(t, b, f)
 	from := func(peer, claim string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
@@ -147,7 +148,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	t.Parallel()
 	get := func(b *bank.Bank, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		fn.Mux(b.Open(t, address), b.Host).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		b.Host.Mux(b.Open(t, address)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 		return w
 	}
 	well, noDB, noRedis := bank.New(t), bank.On(t, pgtest.Broken(t)), bank.New(t)
@@ -180,7 +181,7 @@ func TestHealthAndReadiness(t *testing.T) {
 // held is a function whose calls last until they are released.
 func held() (f fn.Function, begun chan struct{}, release chan struct{}) {
 	begun, release = make(chan struct{}), make(chan struct{})
-	f = declare("test-held", plain, func(context.Context, *fn.Host, struct{}) (note, error) {
+	f = declare("test-held", plain, func(context.Context, given, struct{}) (note, error) {
 		close(begun)
 		<-release
 		return note{"done"}, nil
@@ -237,7 +238,7 @@ func TestDrain(t *testing.T) {
 	url := "http://" + l.Addr().String() + "/"
 	ctx, stop := context.WithCancel(t.Context())
 	ended, answered := make(chan error, 1), make(chan answer, 1)
-	go func() { ended <- fn.Run(ctx, l, fn.Mux(b.Open(t, f), b.Host), time.Minute) }()
+	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), time.Minute) }()
 	go func() { answered <- post(t.Context(), url) }()
 	<-begun
 	stop()
@@ -271,7 +272,7 @@ func TestDrainHasAnEnd(t *testing.T) {
 	defer close(release)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- fn.Run(ctx, l, fn.Mux(b.Open(t, f), b.Host), 10*time.Millisecond) }()
+	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), 10*time.Millisecond) }()
 	go post(t.Context(), "http://"+l.Addr().String()+"/")
 	<-begun
 	stop()
@@ -284,7 +285,7 @@ func TestRunTellsThatItCannotServe(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
 	must(t, l.Close())
-	if err := fn.Run(t.Context(), l, http.NotFoundHandler(), time.Minute); err == nil {
+	if err := host.Run(t.Context(), l, http.NotFoundHandler(), time.Minute); err == nil {
 		t.Error("no error of a closed listener")
 	}
 }

@@ -1,12 +1,15 @@
 // Package fn is the function runtime: it turns a declared Spec and a typed
 // operation into a handler that enforces the Spec before the operation's code
-// runs.
+// runs, and commits what the operation decides.
 //
-// The order is fixed (stages.go): size, channel, rate, identity, decode, replay
-// and step-up, risk, operation, mask, audit, seal. An operation can't skip a
-// stage, and a Spec that makes no sense panics when the process starts. The
-// entry is the OpenFaaS go-http SDK's handler; Serve puts net/http in front of
-// it for Knative and alone. Handlers are safe for concurrent use.
+// The order of enforcement is the list in stages.go, the same for every function.
+// An operation can't skip a stage and has no way to commit: it reads, fills a unit
+// of work and returns its reply. The runtime masks the reply, adds the idempotency
+// record and the consumption of the intent, and commits once. A Spec that makes no
+// sense panics when the process starts. Three triggers: HTTP (Query, Command,
+// Confirm), CloudEvent (Event), and Worker. The entry of an HTTP or event function
+// is the OpenFaaS go-http SDK's handler; Serve puts net/http in front of it for
+// Knative and alone. Handlers are safe for concurrent use.
 //
 // Source: AUTH-012, AUTH-030, LOGIC-001, LOGIC-003, LOGIC-013, INPUT-001, ERR-001.
 package fn
@@ -18,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -78,58 +82,95 @@ func (c RateClass) rate(scale int) session.Rate {
 	return session.Rate{Class: string(c), Limit: rates[c] * scale, Per: time.Minute}
 }
 
+// SessionEffect is what the runtime does to the caller's session.
+type SessionEffect string
+
+// The effects.
+const (
+	SessionKept   SessionEffect = ""
+	SessionStarts SessionEffect = "starts" // after the commit, for the customer that Call.StartSession names
+	SessionEnds   SessionEffect = "ends"   // the caller's own, before the commit
+)
+
 // Spec is a function's declared policy: the single source for enforcement, the
 // registry, the generators and the security tests.
 type Spec struct {
-	Name         string           // <domain>-<operation>: route, image, metric label
-	Summary      string           // one line for the index and the API reference
-	Audience     Audience         // who may call
-	NoChannel    bool             // no secure channel: only for opening one
-	Consumes     []string         // CloudEvent types; makes an event function
-	Idempotent   bool             // the request carries an idempotency key
-	StepUp       stepup.Rule      // whether proofs must hold first
-	Rate         RateClass        // RateDefault if empty
-	Risk         risk.Scene       // asked before the operation
-	Audit        Audit            // what leaves an access record
-	Personal     []string         // reply fields that hold personal data, always masked
-	Emits        []string         // CloudEvent types that the operation may send
-	Refusals     []*bankerr.Error // what the operation itself may answer
-	Timeout      time.Duration    // for the whole call; 3 s if zero
-	Requirements []string         // clauses of the standard that it serves
+	Name           string           // <domain>-<operation>: route, image, metric label
+	Summary        string           // one line for the index and the API reference
+	Audience       Audience         // who may call; Event, Confirm and Worker set it
+	NoChannel      bool             // no secure channel: only for opening one
+	NoDatabase     bool             // the function does without PostgreSQL
+	Consumes       []string         // CloudEvent types that an event function takes
+	Idempotent     bool             // the request carries an idempotency key; Confirm sets it
+	StepUp         bool             // proofs must hold first; Confirm sets it
+	CountsAttempts bool             // the operation counts attempts at a secret (Call.CountAttempts)
+	Session        SessionEffect    // what becomes of the caller's session
+	Rate           RateClass        // RateDefault if empty
+	Risk           risk.Scene       // asked before the operation
+	Audit          Audit            // which calls leave an access record
+	Keys           []keys.Purpose   // purposes that the operation itself uses
+	Personal       []string         // reply fields that hold personal data, always masked
+	Emits          []string         // CloudEvent types that the operation may send
+	Refusals       []*bankerr.Error // what the operation itself may answer
+	Timeout        time.Duration    // for the whole call; 3 s if zero
+	Requirements   []string         // clauses of the standard that its tests prove
 }
+
+// form is how a function was declared.
+type form int
+
+const (
+	formQuery form = iota
+	formCommand
+	formConfirm
+	formEvent
+	formWorker
+)
 
 var nameForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
 
 // check refuses a policy that contradicts itself.
-func (s Spec) check(request any, event bool) error {
-	_, presents := request.(stepup.Confirmer)
-	switch {
-	case !nameForm.MatchString(s.Name) || len(s.Name) > 40:
-		return fmt.Errorf("function name %q is not <domain>-<operation> of at most 40 characters", s.Name)
-	case s.Summary == "" || len(s.Requirements) == 0:
-		return fmt.Errorf("%s: no summary, or no requirement cited", s.Name)
-	case s.Audience.String() == "undeclared":
-		return fmt.Errorf("%s: no audience", s.Name)
-	case event != (s.Audience == Internal) || event != (len(s.Consumes) > 0):
-		return fmt.Errorf("%s: event functions, and only they, are internal and consume", s.Name)
-	case s.NoChannel && s.Audit != AuditNone:
-		return fmt.Errorf("%s: what comes without a channel leaves no access record", s.Name)
-	case !s.Audit.known():
-		return fmt.Errorf("%s: unknown audit category %q", s.Name, s.Audit)
-	case s.Timeout < 0:
-		return fmt.Errorf("%s: negative timeout", s.Name)
-	case s.NoChannel && (s.Audience != Public || s.Idempotent):
-		return fmt.Errorf("%s: only a public function that keeps nothing may do without a channel", s.Name)
-	case (s.StepUp == stepup.FromIntent) != presents:
-		return fmt.Errorf("%s: step-up and a request that embeds stepup.Confirmation go together", s.Name)
-	case s.StepUp == stepup.FromIntent && (s.Audience != Customer || !s.Idempotent):
-		return fmt.Errorf("%s: step-up needs a customer and an idempotency key", s.Name)
-	case s.Risk != risk.None && s.Audience != Customer:
-		return fmt.Errorf("%s: risk is asked about customers", s.Name)
-	case rates[s.rateClass()] == 0:
-		return fmt.Errorf("%s: unknown rate class %q", s.Name, s.Rate)
+func (s Spec) check(f form, request any) error {
+	for _, fault := range s.faults(f, request) {
+		if fault.found {
+			return fmt.Errorf("%s: %s", s.Name, fault.why)
+		}
 	}
 	return nil
+}
+
+// fault is one contradiction.
+type fault struct {
+	found bool
+	why   string
+}
+
+func (s Spec) faults(f form, request any) []fault {
+	_, confirms := request.(stepup.Confirmer)
+	internal := f == formEvent || f == formWorker
+	return []fault{
+		{!nameForm.MatchString(s.Name) || len(s.Name) > 40, "the name is not <domain>-<operation> of at most 40 characters"},
+		{s.Summary == "" || len(s.Requirements) == 0 && f != formWorker, "no summary, or no requirement cited"},
+		{s.Audience.String() == "undeclared", "no audience"},
+		{internal != (s.Audience == Internal), "event functions and workers, and only they, are internal"},
+		{(f == formEvent) != (len(s.Consumes) > 0), "event functions, and only they, consume"},
+		{internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone || s.NoDatabase),
+			"an event function or a worker has no caller: no key, session, attempts or access record"},
+		{f == formQuery && (s.Idempotent || s.CountsAttempts || s.Session != SessionKept || len(s.Emits) > 0),
+			"a query changes nothing: no idempotency key, attempts, session effect or events"},
+		{s.NoChannel && (s.Audience != Public || s.Idempotent || s.Audit != AuditNone),
+			"only a public function that keeps nothing may do without a channel"},
+		{s.NoDatabase && (s.Idempotent || s.StepUp || s.CountsAttempts || s.Risk != risk.None || s.Audit != AuditNone),
+			"its policy needs the database"},
+		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},
+		{s.Timeout < 0, "negative timeout"},
+		{s.StepUp != (f == formConfirm), "step-up is what Confirm declares"},
+		{confirms != (f == formConfirm), "Confirm and a request that embeds stepup.Confirmation go together"},
+		{s.Session == SessionStarts && s.Audience != Public, "only a public function starts a session"},
+		{s.Session == SessionEnds && s.Audience != Customer, "only a customer's function ends a session"},
+		{s.Risk != risk.None && s.Audience != Customer, "risk is asked about customers"},
+		{rates[s.rateClass()] == 0, fmt.Sprintf("unknown rate class %q", s.Rate)},
+	}
 }
 
 func (s Spec) rateClass() RateClass {

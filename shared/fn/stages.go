@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -29,11 +31,13 @@ var (
 	ErrKeyMissing = bankerr.New(bankerr.Invalid, "IDEMPOTENCY_KEY_MISSING")
 )
 
-// Faults of an operation's code, which the runtime turns into INTERNAL_ERROR.
+// Faults of an operation's code, which the runtime answers with INTERNAL_ERROR and
+// nothing committed.
 var (
-	errNotRecorded = errors.New("the operation committed without its idempotency record")
-	errNotConsumed = errors.New("the operation committed without consuming its intent")
-	errLeaks       = errors.New("the reply holds personal data in clear")
+	errAttempts = errors.New("the operation counts attempts, and its Spec does not declare it")
+	errSession  = errors.New("the operation starts a session that its Spec does not declare, or declares one and starts none")
+	errEvent    = errors.New("the operation sends an event that its Spec does not declare")
+	errLeaks    = errors.New("the reply holds personal data in clear")
 )
 
 const (
@@ -56,7 +60,7 @@ func StageRefusals(s Spec) []*bankerr.Error {
 	if s.Idempotent {
 		list = append(list, ErrKeyMissing, idem.ErrKeyReused, pg.ErrBusy)
 	}
-	if s.StepUp == stepup.FromIntent {
+	if s.StepUp {
 		list = append(list, stepup.Refusals()...)
 	}
 	if s.Risk != risk.None {
@@ -71,16 +75,19 @@ type stage struct {
 	run  func(*call, context.Context) error
 }
 
-// stages is the order of enforcement, the same for every function. A stage that
-// a Spec does not ask for passes.
+// stages is the order of enforcement, the same for every function. A stage passes
+// when the Spec does not ask for it.
 var stages = []stage{
 	{"size", (*call).limitSize},
 	{"channel", (*call).openChannel},
-	{"admit", (*call).admit}, // sequence, rate and login: one trip to Redis
+	{"admit", (*call).admit}, // sequence, rate and login: one round trip to Redis
 	{"decode", (*call).decodeRequest},
-	{"preflight", (*call).preflight}, // replay, step-up and risk: one trip to PostgreSQL
+	{"preflight", (*call).preflight}, // replay, step-up and risk: one round trip to PostgreSQL
 	{"operation", (*call).operate},
 	{"mask", (*call).guardReply},
+	{"end session", (*call).endSession}, // before the commit: it ends even if the database is down
+	{"commit", (*call).commit},          // one round trip to PostgreSQL
+	{"start session", (*call).startSession},
 }
 
 func (c *call) limitSize(context.Context) error {
@@ -112,7 +119,7 @@ func (c *call) openChannel(ctx context.Context) error {
 		return ErrFrame.Because(err)
 	}
 	c.keys = &opened.Keys
-	c.caller.Channel, c.caller.DeviceID = header.ID, opened.DeviceID
+	c.Channel, c.DeviceID = header.ID, opened.DeviceID
 	if skew := c.host.Clock.Now().Sub(header.Time); skew > channelMaxSkew || skew < -channelMaxSkew {
 		return ErrFrame.Because(fmt.Errorf("clock skew of %v", skew))
 	}
@@ -130,14 +137,14 @@ func (c *call) openChannel(ctx context.Context) error {
 func (c *call) admit(ctx context.Context) error {
 	rate := c.spec.rateClass().rate(max(1, c.host.Limits.RateScale))
 	if c.spec.NoChannel {
-		return c.host.Sessions.AllowAddress(ctx, c.caller.IP, rate)
+		return c.host.Sessions.AllowAddress(ctx, c.IP, rate)
 	}
-	admitted, err := c.host.Sessions.Admit(ctx, c.caller.Channel, c.header.Sequence, rate)
+	admitted, err := c.host.Sessions.Admit(ctx, c.Channel, c.header.Sequence, rate)
 	if err != nil {
 		return err
 	}
 	if admitted.Login != nil {
-		c.caller.CustomerID = admitted.Login.CustomerID
+		c.CustomerID = admitted.Login.CustomerID
 	}
 	switch {
 	case c.spec.Audience != Customer || admitted.Login != nil:
@@ -159,9 +166,9 @@ func (c *call) decodeRequest(context.Context) error {
 	if c.key == "" {
 		return ErrKeyMissing
 	}
-	caller := "device:" + c.caller.DeviceID
+	caller := "device:" + c.DeviceID
 	if c.spec.Audience == Customer {
-		caller = "customer:" + c.caller.CustomerID.String()
+		caller = "customer:" + c.CustomerID.String()
 	}
 	body, err := c.bound.fingerprint.of(c.raw)
 	if err != nil {
@@ -171,18 +178,21 @@ func (c *call) decodeRequest(context.Context) error {
 	return nil
 }
 
-// preflight asks PostgreSQL once for all that must be known before the
-// operation, then decides in order: a repeated request gets its first answer, a
+// preflight asks PostgreSQL once for all that must be known before the operation.
+// Then it decides in this order: a repeated request gets its first answer, the
 // step-up must hold, risk must agree.
 func (c *call) preflight(ctx context.Context) error {
 	var batch pgx.Batch
 	grade := risk.GradeNormal
 	if c.spec.Risk != risk.None {
-		batch.Queue(sqlCustomerGrade, c.caller.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&grade) })
+		batch.Queue(sqlCustomerGrade, c.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&grade) })
 	}
-	c.check = c.stepUp(&batch)
-	// Last: each statement sees what has committed when it begins, so whoever found
-	// the intent consumed by a twin also finds the twin's record.
+	if c.spec.StepUp {
+		c.queueVerification(&batch)
+	}
+	// The look-up comes last. Each statement sees what had committed when it began. So
+	// a call that finds its intent consumed also finds the record of the concurrent
+	// duplicate that consumed it.
 	var repeated *idem.Stored
 	if c.ticket != nil {
 		idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { repeated = &found })
@@ -193,15 +203,14 @@ func (c *call) preflight(ctx context.Context) error {
 	if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
 		return fmt.Errorf("preflight: %w", err)
 	}
+	var err error
 	if repeated != nil {
-		var err error
 		c.stored, err = repeated.Answer(*c.ticket)
 		return err
 	}
-	if c.check != nil {
-		var err error
-		if c.proof, err = c.check.Verify(c.host.Keys); err != nil {
-			c.reason = string(c.check.Failed)
+	if c.verification != nil {
+		if c.verified, err = c.verification.Verify(c.host.Keys); err != nil {
+			c.reason = string(c.verification.Failed)
 			return err
 		}
 	}
@@ -211,59 +220,53 @@ func (c *call) preflight(ctx context.Context) error {
 const sqlCustomerGrade = `-- customer.grade
 SELECT risk_grade FROM customer WHERE id = $1`
 
-func (c *call) stepUp(batch *pgx.Batch) *stepup.Verification {
-	if c.spec.StepUp != stepup.FromIntent {
-		return nil
-	}
-	presenter, ok := c.request.(stepup.Confirmer)
+func (c *call) queueVerification(batch *pgx.Batch) {
+	confirmer, ok := c.request.(stepup.Confirmer)
 	if !ok {
-		panic("fn: " + c.spec.Name + " was registered without a presentation")
+		panic("fn: " + c.spec.Name + " was registered without a confirmation")
 	}
-	check := &stepup.Verification{
-		Operation: c.spec.Name, CustomerID: c.caller.CustomerID, DeviceID: c.caller.DeviceID, Channel: c.caller.Channel,
-		Confirmation: presenter.Confirms(), Now: c.host.Clock.Now(),
+	c.verification = &stepup.Verification{
+		Operation: c.spec.Name, CustomerID: c.CustomerID, DeviceID: c.DeviceID, Channel: c.Channel,
+		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
 	}
-	check.Queue(batch)
-	return check
+	c.verification.Queue(batch)
 }
 
 func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
 	if c.spec.Risk == risk.None {
 		return nil
 	}
-	who := risk.Subject{
-		CustomerID: c.caller.CustomerID, DeviceID: c.caller.DeviceID, IP: c.caller.IP, Grade: grade,
-	}
+	who := risk.Subject{CustomerID: c.CustomerID, DeviceID: c.DeviceID, IP: c.IP, Grade: grade}
 	var err error
-	if c.risk, err = c.host.Risk.Evaluate(ctx, c.spec.Risk, who); err != nil {
+	if c.Risk, err = c.host.Risk.Evaluate(ctx, c.spec.Risk, who); err != nil {
 		return bankerr.ErrUnavailable.Because(fmt.Errorf("risk: %w", err))
 	}
 	switch {
-	case c.risk.Outcome == risk.Refuse || c.risk.Outcome == risk.Hold:
+	case c.Risk.Outcome == risk.Refuse || c.Risk.Outcome == risk.Hold:
 		return risk.ErrRefused
-	case c.proof != nil && c.risk.Grade > c.proof.Intent.Grade:
-		return stepup.ErrStronger // fraud has graded the customer since: what was enough then may not be now
+	case c.verified != nil && c.Risk.Grade > c.verified.Intent.Grade:
+		return stepup.ErrStronger // fraud analysis has graded the customer higher since the intent was prepared
 	}
 	return nil
 }
 
+// operate runs the operation, which fills c.unit.
 func (c *call) operate(ctx context.Context) error {
 	if c.stored != nil {
 		c.body = c.stored
 		return nil
 	}
-	reply, err := c.bound.run(ctx, c.request)
-	if errors.Is(err, idem.ErrRepeated) {
-		return c.answerRace(ctx)
-	}
+	reply, err := c.bound.run(ctx, c)
 	if err != nil {
 		return err
 	}
-	if c.ticket != nil && !c.recorded {
-		return bankerr.ErrInternal.Because(errNotRecorded)
+	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) {
+		return bankerr.ErrInternal.Because(errSession)
 	}
-	if c.proof != nil && !c.proof.Consumed() {
-		return bankerr.ErrInternal.Because(errNotConsumed)
+	for _, sent := range c.unit.Events() {
+		if !slices.Contains(c.spec.Emits, sent) {
+			return bankerr.ErrInternal.Because(fmt.Errorf("%w: %s", errEvent, sent))
+		}
 	}
 	if c.body, err = json.Marshal(reply); err != nil {
 		return bankerr.ErrInternal.Because(err)
@@ -271,28 +274,71 @@ func (c *call) operate(ctx context.Context) error {
 	return nil
 }
 
-// answerRace answers a request whose twin committed while this one was at work:
-// its own unit rolled back, so the twin's answer is the answer.
-func (c *call) answerRace(ctx context.Context) error {
-	var batch pgx.Batch
-	var twin *idem.Stored
-	idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { twin = &found })
-	if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
-		return fmt.Errorf("look up the twin: %w", err)
-	}
-	if twin == nil {
-		return pg.ErrBusy
-	}
-	var err error
-	c.body, err = twin.Answer(*c.ticket)
-	return err
-}
-
-// guardReply is the last look at what leaves the bank: a reply with an unmasked
-// phone, card or identity number is not sent (MASK-004).
+// guardReply is the last look at what leaves the bank, before anything is
+// committed: a reply with an unmasked phone, card or identity number is not sent,
+// and its operation has no effect (MASK-004).
 func (c *call) guardReply(context.Context) error {
 	if mask.Leaks(c.body) {
 		return bankerr.ErrInternal.Because(errLeaks)
 	}
 	return nil
+}
+
+// commit makes true, in one transaction, the idempotency record with the reply,
+// the consumption of the intent, and the operation's own unit. The record comes
+// first: a concurrent duplicate waits there, before it takes any other lock.
+func (c *call) commit(ctx context.Context) error {
+	if c.stored != nil {
+		return nil
+	}
+	var unit pg.Unit
+	if c.ticket != nil {
+		idem.Record(&unit, *c.ticket, c.body)
+	}
+	if c.verified != nil {
+		c.verified.Consume(&unit)
+	}
+	unit.Append(c.unit)
+	if unit.Empty() {
+		return nil
+	}
+	err := c.host.DB.Commit(ctx, &unit)
+	if errors.Is(err, idem.ErrRepeated) {
+		return c.answerDuplicate(ctx)
+	}
+	return err
+}
+
+// answerDuplicate answers a request whose concurrent duplicate committed first.
+// This request's unit was rolled back, so the duplicate's answer is the answer.
+func (c *call) answerDuplicate(ctx context.Context) error {
+	var batch pgx.Batch
+	var first *idem.Stored
+	idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { first = &found })
+	if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
+		return fmt.Errorf("look up the concurrent duplicate: %w", err)
+	}
+	if first == nil {
+		return pg.ErrBusy
+	}
+	var err error
+	c.stored, err = first.Answer(*c.ticket)
+	c.body = c.stored
+	return err
+}
+
+// endSession ends the caller's session if the Spec declares it.
+func (c *call) endSession(ctx context.Context) error {
+	if c.spec.Session != SessionEnds {
+		return nil
+	}
+	return c.host.Sessions.End(ctx, c.Channel)
+}
+
+// startSession makes the session live that the operation asked for.
+func (c *call) startSession(ctx context.Context) error {
+	if c.spec.Session != SessionStarts || c.stored != nil {
+		return nil
+	}
+	return c.host.Sessions.Start(ctx, c.Channel, c.starts)
 }

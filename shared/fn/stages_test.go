@@ -22,7 +22,7 @@ import (
 
 func TestOrderOfEnforcement(t *testing.T) {
 	t.Parallel()
-	want := []string{"size", "channel", "admit", "decode", "preflight", "operation", "mask"}
+	want := []string{"size", "channel", "admit", "decode", "preflight", "operation", "mask", "end session", "commit", "start session"}
 	if diff := cmp.Diff(want, fn.StageNames()); diff != "" {
 		t.Errorf("the order has changed; docs/architecture.md explains it (-want +got):\n%s", diff)
 	}
@@ -32,6 +32,15 @@ func TestOrderOfEnforcement(t *testing.T) {
 type attack struct {
 	stage, name, want string
 	call              func(t *testing.T, u user) bank.Reply
+	on                func(name string) fn.Function // everything if nil
+}
+
+// target is the function that the attack is made on.
+func (a attack) target(name string) fn.Function {
+	if a.on != nil {
+		return a.on(name)
+	}
+	return everything(name)
 }
 
 func clear(t *testing.T, key string, request any) []byte {
@@ -45,87 +54,101 @@ func clear(t *testing.T, key string, request any) []byte {
 var attacks = []attack{
 	{"size", "another method", "METHOD_NOT_ALLOWED", func(t *testing.T, u user) bank.Reply {
 		return u.sendBy(t, http.MethodGet, u.seal(t, http.MethodGet, clear(t, "key", u.order(t))))
-	}},
+	}, nil},
 	{"size", "a byte too many", "INPUT_TOO_LARGE", func(t *testing.T, u user) bank.Reply {
 		// White space behind it changes nothing but the frame's length.
 		text := clear(t, "key", u.order(t))
 		room := int(u.Host.Limits.BodyBytes) + 1 - len(u.seal(t, http.MethodPost, text))
 		return u.Send(t, u.f, u.seal(t, http.MethodPost, append(text, strings.Repeat(" ", room)...)))
-	}},
+	}, nil},
 	{"channel", "a changed byte", "FRAME_REJECTED", func(t *testing.T, u user) bank.Reply {
 		frame := u.Frame(t, u.f, "key", u.order(t))
 		frame[len(frame)-1] ^= 1
 		return u.Send(t, u.f, frame)
-	}},
+	}, nil},
 	{"channel", "an old frame", "FRAME_REJECTED", func(t *testing.T, u user) bank.Reply {
 		frame := u.FrameAt(t, u.f, u.Clock.Now().Add(-6*time.Minute), clear(t, "key", u.order(t)))
 		return u.Send(t, u.f, frame)
-	}},
+	}, nil},
 	{"admit", "sent twice", "FRAME_REPLAYED", func(t *testing.T, u user) bank.Reply {
 		frame := u.Frame(t, u.f, "key", u.order(t))
 		u.Send(t, u.f, frame)
 		return u.Send(t, u.f, frame)
-	}},
+	}, nil},
 	{"admit", "nobody logged in", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
 		must(t, u.Host.Sessions.End(t.Context(), u.Channel))
 		return u.call(t, u.order(t))
-	}},
+	}, nil},
 	{"admit", "logged in elsewhere", "SESSION_DISPLACED", func(t *testing.T, u user) bank.Reply {
 		must(t, u.Host.Sessions.Start(t.Context(), u.Bank.Device(t, "tablet").Channel, u.customer.ID))
 		return u.call(t, u.order(t))
-	}},
+	}, nil},
 	{"admit", "too often", "RATE_LIMITED", func(t *testing.T, u user) bank.Reply {
 		for range 10 {
 			u.call(t, u.order(t))
 		}
 		return u.call(t, u.order(t))
-	}},
+	}, nil},
 	{"decode", "an unknown field", "INPUT_INVALID", func(t *testing.T, u user) bank.Reply {
 		return u.call(t, map[string]any{"note": "x", "intent_id": u.intent.ID, "proofs": u.order(t).Proofs, "admin": true})
-	}},
+	}, nil},
 	{"decode", "against its form", "INPUT_INVALID", func(t *testing.T, u user) bank.Reply {
 		bad := u.order(t)
 		bad.Note = ""
 		return u.call(t, bad)
-	}},
+	}, nil},
 	{"decode", "no key", "IDEMPOTENCY_KEY_MISSING", func(t *testing.T, u user) bank.Reply {
 		return u.Call(t, u.f, "", u.order(t))
-	}},
+	}, nil},
 	{"preflight", "no proof", "STEPUP_STRONGER", func(t *testing.T, u user) bank.Reply {
 		bare := u.order(t)
 		bare.Proofs = nil
 		return u.call(t, bare)
-	}},
+	}, nil},
 	{"preflight", "a proof for another text", "PROOF_REJECTED", func(t *testing.T, u user) bank.Reply {
 		wrong := u.order(t)
 		wrong.Proofs[0] = u.proof(t, "another")
 		return u.call(t, wrong)
-	}},
+	}, nil},
 	{"preflight", "no such intent", "OBJECT_NOT_FOUND", func(t *testing.T, u user) bank.Reply {
 		wrong := u.order(t)
 		wrong.IntentID = uuid.New()
 		return u.call(t, wrong)
-	}},
+	}, nil},
 	{"preflight", "a customer of high risk", "RISK_REFUSED", func(t *testing.T, u user) bank.Reply {
 		u.grade(t, risk.GradeHigh)
 		return u.call(t, u.order(t))
-	}},
+	}, nil},
 	{"preflight", "graded higher than when it was prepared", "STEPUP_STRONGER", func(t *testing.T, u user) bank.Reply {
 		u.grade(t, risk.GradeRaised)
 		return u.call(t, u.order(t))
-	}},
-	{"operation", "a good call", "", func(t *testing.T, u user) bank.Reply {
+	}, nil},
+	{"commit", "a good call", "", func(t *testing.T, u user) bank.Reply {
 		r := u.call(t, u.order(t))
 		if r.Code == "" && effects(t, u.Bank, u.intent.ID.String()) == 0 {
 			r.Code = "without effect"
 		}
 		return r
-	}},
+	}, nil},
+	{"operation", "an operation that refuses", "FUNDS_INSUFFICIENT", func(t *testing.T, u user) bank.Reply {
+		poor := u.order(t)
+		poor.Note = refusedNote
+		return u.call(t, poor)
+	}, nil},
+	{"end session", "a call after the last one", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
+		u.call(t, note{"x"}).Want(t, "")
+		return u.call(t, note{"x"})
+	}, leaving},
+	{"start session", "a call after logging in", "", func(t *testing.T, u user) bank.Reply {
+		must(t, u.Host.Sessions.End(t.Context(), u.Channel))
+		u.call(t, note{u.customer.ID.String()}).Want(t, "")
+		return u.Call(t, leaving("test-leave"), "", note{"x"})
+	}, entering},
 	{"mask", "a phone number in the reply", "INTERNAL_ERROR", func(t *testing.T, u user) bank.Reply {
 		leak := u.order(t)
 		leak.Note = phoneNo
 		return u.call(t, leak)
-	}},
+	}, nil},
 }
 
 // sendBy sends a frame with another method.
@@ -160,12 +183,12 @@ func strictBank(t *testing.T) *bank.Bank {
 // stage comes before the operation.
 func TestEveryStageRefuses(t *testing.T) {
 	t.Parallel()
-	b, f := strictBank(t), everything("test-everything")
+	b := strictBank(t)
 	before := fn.StageNames()
 	before = before[:slices.Index(before, "operation")]
 	for _, a := range attacks {
 		t.Run(a.stage+"/"+a.name, func(t *testing.T) {
-			u := newUser(t, b, f)
+			u := newUser(t, b, a.target("test-"+strings.ReplaceAll(a.stage, " ", "-")))
 			once := 0
 			if a.want == "FRAME_REPLAYED" || a.want == "RATE_LIMITED" {
 				once = 1 // of the good call before it
@@ -185,14 +208,13 @@ func TestNoStageIsRedundant(t *testing.T) {
 	b := strictBank(t)
 	for _, stage := range fn.StageNames() {
 		t.Run(stage, func(t *testing.T) {
-			f := fn.Without(everything("test-without-"+stage), stage)
 			tried := 0
 			for _, a := range attacks {
 				if a.stage != stage {
 					continue
 				}
 				tried++
-				if got := a.call(t, newUser(t, b, f)); got.Code == a.want {
+				if got := a.call(t, newUser(t, b, fn.Without(a.target("test-without-"+strings.ReplaceAll(stage, " ", "-")), stage))); got.Code == a.want {
 					t.Errorf("%s: still %q; another stage does the same, or the attack proves nothing", a.name, got.Code)
 				}
 			}
@@ -215,14 +237,14 @@ func TestEarlierStagesSpeakFirst(t *testing.T) {
 		{"size before channel", "METHOD_NOT_ALLOWED", func(t *testing.T, u user) bank.Reply {
 			return u.sendBy(t, http.MethodPut, []byte("no frame"))
 		}},
-		{"channel before accept", "FRAME_REJECTED", func(t *testing.T, u user) bank.Reply {
+		{"channel before admit", "FRAME_REJECTED", func(t *testing.T, u user) bank.Reply {
 			frame := u.Frame(t, f, "key", u.order(t))
 			u.Send(t, f, frame).Want(t, "")
 			forged := slices.Clone(frame)
 			forged[len(forged)-1] ^= 1
 			return u.Send(t, f, forged)
 		}},
-		{"accept before decode", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
+		{"admit before decode", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
 			must(t, u.Host.Sessions.End(t.Context(), u.Channel))
 			return u.call(t, []any{})
 		}},

@@ -49,14 +49,13 @@ func TestACallContinuesItsCallersTrace(t *testing.T) {
 	t.Parallel()
 	recorder()
 	b := bank.New(t)
-	f := declare("test-traced", plain, func(ctx context.Context, host *fn.Host, request note) (struct{}, error) {
-		if request.Note == "no" {
-			return struct{}{}, risk.ErrRefused
-		}
-		var unit pg.Unit
-		must(t, effect(ctx, &unit, "traced"))
-		return struct{}{}, host.DB.Commit(ctx, &unit)
-	})
+	f := command("test-traced", func(s *fn.Spec) { plain(s); s.Emits = []string{typeEffect} },
+		func(ctx context.Context, _ *fn.Call, request note, unit *pg.Unit) (struct{}, error) {
+			if request.Note == "no" {
+				return struct{}{}, risk.ErrRefused
+			}
+			return struct{}{}, effect(ctx, unit, "traced")
+		})
 	trace, parent, header := freshTrace()
 	handle(t, b, f, `{}`, http.Header{"Traceparent": {header}})
 	spans := spansOf(trace)
@@ -98,7 +97,7 @@ func TestADeliveryContinuesItsEventsTrace(t *testing.T) {
 func TestEveryCallHasATraceID(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	f := declare("test-untraced", plain, func(context.Context, *fn.Host, struct{}) (struct{}, error) {
+	f := declare("test-untraced", plain, func(context.Context, given, struct{}) (struct{}, error) {
 		return struct{}{}, risk.ErrRefused
 	})
 	seen := map[string]bool{}
@@ -116,7 +115,7 @@ func TestACallThatBringsNoTraceIsTraced(t *testing.T) {
 	t.Parallel()
 	recorder()
 	b := bank.New(t)
-	f := declare("test-untraced-span", plain, func(context.Context, *fn.Host, struct{}) (struct{}, error) {
+	f := declare("test-untraced-span", plain, func(context.Context, given, struct{}) (struct{}, error) {
 		return struct{}{}, risk.ErrRefused
 	})
 	var p fn.Problem

@@ -30,18 +30,37 @@ const patience = time.Minute
 // phoneNo is what must never be seen outside.
 const phoneNo = "13812345678"
 
-// declare makes a function from a policy and an operation. Unless changed it is
-// public and has a secure channel.
-func declare[Req, Resp any](
-	name string, change func(*fn.Spec), do func(context.Context, *fn.Host, Req) (Resp, error),
-) fn.Function {
+// given is what a test's operation gets: its call and what the runtime lends it.
+type given struct {
+	*fn.Call
+	lent *fn.Lent
+}
+
+func specOf(name string, change func(*fn.Spec)) fn.Spec {
 	spec := fn.Spec{Name: name, Summary: "Of a test", Audience: fn.Public, Requirements: []string{"LOGIC-001"}}
 	if change != nil {
 		change(&spec)
 	}
-	return fn.HTTP(spec, func(_ context.Context, host *fn.Host, _ struct{}) (fn.Operation[Req, Resp], error) {
-		return func(ctx context.Context, request Req) (Resp, error) { return do(ctx, host, request) }, nil
-	})
+	return spec
+}
+
+// declare makes a query from a policy and an operation. Unless changed it is public
+// and has a secure channel.
+func declare[Req, Resp any](
+	name string, change func(*fn.Spec), do func(context.Context, given, Req) (Resp, error),
+) fn.Function {
+	return fn.Query(specOf(name, change),
+		func(_ context.Context, lent *fn.Lent, _ struct{}) (fn.QueryOperation[Req, Resp], error) {
+			return func(ctx context.Context, call *fn.Call, request Req) (Resp, error) {
+				return do(ctx, given{call, lent}, request)
+			}, nil
+		})
+}
+
+// command makes a function that changes what is stored.
+func command[Req, Resp any](name string, change func(*fn.Spec), do fn.CommandOperation[Req, Resp]) fn.Function {
+	return fn.Command(specOf(name, change),
+		func(context.Context, *fn.Lent, struct{}) (fn.CommandOperation[Req, Resp], error) { return do, nil })
 }
 
 func plain(s *fn.Spec) { s.NoChannel = true }
@@ -71,34 +90,56 @@ func everything(name string) fn.Function {
 	return everythingAfter(name, func(context.Context) error { return nil })
 }
 
-// everythingAfter waits before it commits.
+// everythingAfter waits before the runtime commits.
 func everythingAfter(name string, wait func(context.Context) error) fn.Function {
-	return declare(name, func(s *fn.Spec) {
-		s.Audience, s.Idempotent, s.StepUp = fn.Customer, true, stepup.FromIntent
+	return fn.Confirm(specOf(name, func(s *fn.Spec) {
 		s.Rate, s.Risk, s.Audit = fn.RateSend, risk.SceneTransfer, fn.AuditMoney
 		s.Timeout = patience
+		s.Emits = []string{typeEffect}
 		s.Refusals = []*bankerr.Error{bankerr.ErrNotFound}
-	}, func(ctx context.Context, host *fn.Host, request order) (receipt, error) {
-		reply := receipt{ID: uuid.NewString(), Note: request.Note}
-		var unit pg.Unit
-		if err := fn.RecordReply(ctx, &unit, reply); err != nil {
-			return receipt{}, err
-		}
-		if proof := fn.EvidenceFrom(ctx); proof != nil {
-			proof.Consume(&unit)
-		}
-		if err := effect(ctx, &unit, request.IntentID.String()); err != nil {
-			return receipt{}, err
-		}
-		if err := wait(ctx); err != nil {
-			return receipt{}, err
-		}
-		return reply, host.DB.Commit(ctx, &unit)
+	}), func(context.Context, *fn.Lent, struct{}) (fn.ConfirmOperation[struct{}, order, receipt], error) {
+		return func(
+			ctx context.Context, _ *fn.Call, request order, _ fn.Confirmed[struct{}], unit *pg.Unit,
+		) (receipt, error) {
+			if request.Note == refusedNote {
+				return receipt{}, errPoor
+			}
+			if err := effect(ctx, unit, request.IntentID.String()); err != nil {
+				return receipt{}, err
+			}
+			return receipt{ID: uuid.NewString(), Note: request.Note}, wait(ctx)
+		}, nil
 	})
 }
 
+// refusedNote is what everything's operation refuses.
+const refusedNote = "more than there is"
+
+var errPoor = bankerr.New(bankerr.Refused, "FUNDS_INSUFFICIENT")
+
+// leaving ends its caller's session.
+func leaving(name string) fn.Function {
+	return command(name, func(s *fn.Spec) { s.Audience, s.Session = fn.Customer, fn.SessionEnds },
+		func(context.Context, *fn.Call, note, *pg.Unit) (note, error) { return note{"bye"}, nil })
+}
+
+// entering starts a session for the customer that its request names.
+func entering(name string) fn.Function {
+	return command(name, func(s *fn.Spec) { s.Session = fn.SessionStarts },
+		func(_ context.Context, call *fn.Call, request note, _ *pg.Unit) (note, error) {
+			call.StartSession(uuid.MustParse(request.Note))
+			return request, nil
+		})
+}
+
+// done is what a test's operation did.
+type done struct{}
+
+// EventType is typeEffect.
+func (done) EventType() string { return typeEffect }
+
 func effect(ctx context.Context, unit *pg.Unit, subject string) error {
-	return unit.Emit(ctx, pg.Event{ID: uuid.Must(uuid.NewV7()), Type: typeEffect, Subject: subject, Data: struct{}{}})
+	return events.Emit(ctx, unit, subject, uuid.Nil, done{})
 }
 
 // effects counts what operations left behind for a subject.
@@ -145,7 +186,9 @@ func (u user) prepareUnder(t *testing.T, grade risk.Grade) stepup.Intent {
 		Text: "确认" + uuid.NewString(), Combinations: []stepup.Combination{{stepup.DeviceKey}},
 		CreatedAt: u.Clock.Now(), ExpiresAt: u.Clock.Now().Add(5 * time.Minute), Grade: grade,
 	}
-	must(t, stepup.Save(t.Context(), u.Host.DB, u.Host.Keys, in))
+	var unit pg.Unit
+	must(t, stepup.Save(&unit, u.Host.Keys, in))
+	must(t, u.Host.DB.Commit(t.Context(), &unit))
 	return in
 }
 

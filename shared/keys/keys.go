@@ -42,6 +42,9 @@ var symmetric = []Purpose{Storage, BlindIndex, OTP, Session, Audit, Ledger, Even
 
 var pairs = []Purpose{Channel, Password}
 
+// All lists every purpose.
+func All() []Purpose { return append(append([]Purpose(nil), symmetric...), pairs...) }
+
 // Errors.
 var (
 	ErrOpen = errors.New("keys: does not open")

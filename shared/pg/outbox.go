@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -20,8 +19,8 @@ const sqlOutboxInsertRows = `-- outbox.insert.rows
 INSERT INTO outbox (id, type, subject, customerhash, data, traceparent)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[]) ORDER BY 1`
 
-// Event is what a unit of work tells the rest of the bank when it commits. Data
-// is marshalled to JSON and holds no personal data in clear.
+// Event tells the rest of the bank about a unit of work, after its commit. Data is
+// marshalled to JSON and holds no personal data in clear.
 type Event struct {
 	ID           uuid.UUID
 	Type         string
@@ -30,25 +29,25 @@ type Event struct {
 	Data         any
 }
 
-// Emit adds an event to the unit: it leaves if and only if the unit commits.
+// Emit adds an event to the unit: it is published if and only if the unit commits.
 func (u *Unit) Emit(ctx context.Context, e Event) error {
 	args, err := e.row(ctx)
 	if err != nil {
 		return err
 	}
-	u.events++
+	u.events = append(u.events, e.Type)
 	u.Add(Statement{SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Args: args})
 	return nil
 }
 
 // Emit writes an event inside a transaction of InTx.
-func Emit(ctx context.Context, tx pgx.Tx, e Event) error {
+func Emit(ctx context.Context, tx Tx, e Event) error {
 	args, err := e.row(ctx)
 	if err != nil {
 		return err
 	}
-	if counter, ok := tx.(*emitCounter); ok {
-		counter.events++
+	if open, ok := tx.(*openTx); ok {
+		open.events++
 	}
 	if _, err := tx.Exec(ctx, sqlOutboxInsert, args...); err != nil {
 		return fmt.Errorf("insert outbox: %w", err)
@@ -64,7 +63,7 @@ func (e Event) row(ctx context.Context) ([]any, error) {
 	return []any{e.ID, e.Type, e.Subject, e.CustomerHash, data, traceparent(ctx)}, nil
 }
 
-// traceparent carries the caller's trace over to the event's consumers.
+// traceparent links the event's consumers to the caller's trace.
 func traceparent(ctx context.Context) string {
 	span := trace.SpanContextFromContext(ctx)
 	if !span.IsValid() {
@@ -73,15 +72,9 @@ func traceparent(ctx context.Context) string {
 	return fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags())
 }
 
-// emitCounter is a transaction that knows whether events were written in it.
-type emitCounter struct {
-	pgx.Tx
-	events int
-}
-
-// waker tells relays that the outbox has grown, after the commit and at most
-// once in a while: NOTIFY inside the money's transaction would make PostgreSQL
-// commit one transaction at a time.
+// waker tells relays that the outbox has grown, after the commit and at most once per
+// wakeEvery. NOTIFY inside the money's transaction would make PostgreSQL commit one
+// transaction at a time.
 type waker struct {
 	signal chan struct{}
 	cancel context.CancelFunc
@@ -101,7 +94,7 @@ func newWaker(pool *pgxpool.Pool) *waker {
 				return
 			case <-w.signal:
 			}
-			// Relays poll as well, so a lost wake-up costs time only.
+			// Relays poll as well: a lost wake-up only delays them.
 			_, _ = pool.Exec(ctx, `SELECT pg_notify('outbox', '')`)
 			select {
 			case <-ctx.Done():
@@ -117,7 +110,7 @@ func (w *waker) poke() {
 	w.once.Do(func() { go w.run() })
 	select {
 	case w.signal <- struct{}{}:
-	default: // one is on its way
+	default: // a wake-up is already pending
 	}
 }
 

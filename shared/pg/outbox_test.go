@@ -21,11 +21,11 @@ func event(subject string) pg.Event {
 	}
 }
 
-func (d desk) outbox(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM outbox") }
+func (d fixture) outbox(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM outbox") }
 
 func TestEmitWritesWhatRelaysRead(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}, TraceFlags: trace.FlagsSampled,
 	}))
@@ -37,7 +37,7 @@ func TestEmitWritesWhatRelaysRead(t *testing.T) {
 	if err := d.Commit(ctx, &u); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { return pg.Emit(ctx, tx, inTx) }); err != nil {
+	if err := d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return pg.Emit(ctx, tx, inTx) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []pg.Event{inUnit, inTx} {
@@ -59,7 +59,7 @@ func TestEmitWritesWhatRelaysRead(t *testing.T) {
 
 func TestEventsLeaveOnlyWithTheirUnit(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	var u pg.Unit
 	if err := u.Emit(t.Context(), event("order-1")); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestEventsLeaveOnlyWithTheirUnit(t *testing.T) {
 		t.Error("committed")
 	}
 	failure := errors.New("second thoughts")
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		return errors.Join(pg.Emit(ctx, tx, event("order-2")), failure)
 	})
 	if !errors.Is(err, failure) || d.outbox(t) != 0 {
@@ -86,14 +86,14 @@ func TestEventsLeaveOnlyWithTheirUnit(t *testing.T) {
 
 func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	e := event("order-1")
 	e.Data = func() {}
 	u := unit(note(1, "a"))
 	if err := u.Emit(t.Context(), e); err == nil {
 		t.Error("the unit took it")
 	}
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error { return pg.Emit(ctx, tx, e) })
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error { return pg.Emit(ctx, tx, e) })
 	if err == nil || d.outbox(t) != 0 {
 		t.Errorf("the transaction took it: %v", err)
 	}
@@ -102,18 +102,18 @@ func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 // A relay that looks whenever it is woken sees every event, without polling.
 func TestRelaysAreWokenAfterTheCommit(t *testing.T) {
 	t.Parallel()
-	for name, send := range map[string]func(context.Context, desk) error{
-		"unit": func(ctx context.Context, d desk) error {
+	for name, send := range map[string]func(context.Context, fixture) error{
+		"unit": func(ctx context.Context, d fixture) error {
 			var u pg.Unit
 			return errors.Join(u.Emit(ctx, event("unit")), d.Commit(ctx, &u))
 		},
-		"transaction": func(ctx context.Context, d desk) error {
-			return d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { return pg.Emit(ctx, tx, event("tx")) })
+		"transaction": func(ctx context.Context, d fixture) error {
+			return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return pg.Emit(ctx, tx, event("tx")) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFixture(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			listener := listen(t, d)
@@ -139,14 +139,14 @@ func TestRelaysAreWokenAfterTheCommit(t *testing.T) {
 // Only a commit with events wakes: what comes first here is the test's own call.
 func TestNobodyIsWokenForNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	listener := listen(t, d)
 	var refused pg.Unit
 	if err := refused.Emit(t.Context(), event("order-1")); err != nil {
 		t.Fatal(err)
 	}
 	_ = d.Commit(t.Context(), add(&refused, raise("TB001", "NO_WAY")))
-	_ = d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	_ = d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		return errors.Join(pg.Emit(ctx, tx, event("order-2")), errors.New("second thoughts"))
 	})
 	if err := d.Commit(t.Context(), unit(note(1, "a"))); err != nil {
@@ -165,7 +165,7 @@ func TestNobodyIsWokenForNothing(t *testing.T) {
 	}
 }
 
-func listen(t *testing.T, d desk) *pgx.Conn {
+func listen(t *testing.T, d fixture) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), d.url)
 	if err != nil {

@@ -42,8 +42,8 @@ var (
 
 // Config is read from the environment once.
 type Config struct {
-	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h"`
-	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m"`
+	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h" min:"1m" max:"24h"`
+	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m" min:"1s" max:"15m"`
 }
 
 // ErrIdleTooLong refuses a configuration against SESSION-004 (at most 15 min).

@@ -94,7 +94,9 @@ func (p phone) intent(t *testing.T, change ...func(*stepup.Intent)) stepup.Inten
 	for _, c := range change {
 		c(&in)
 	}
-	must(t, stepup.Save(t.Context(), p.db, p.ring, in))
+	var unit pg.Unit
+	must(t, stepup.Save(&unit, p.ring, in))
+	must(t, p.db.Commit(t.Context(), &unit))
 	in.Digest = sm.Digest([]byte(in.Text))
 	return in
 }
@@ -249,4 +251,12 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// cancelAll ends a customer's open intents.
+func (p phone) cancelAll(t *testing.T, customer uuid.UUID) {
+	t.Helper()
+	var unit pg.Unit
+	stepup.CancelAll(&unit, customer)
+	must(t, p.db.Commit(t.Context(), &unit))
 }

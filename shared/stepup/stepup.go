@@ -37,15 +37,6 @@ func Refusals() []*bankerr.Error {
 	return []*bankerr.Error{ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, bankerr.ErrNotFound}
 }
 
-// Rule says how a function takes step-up.
-type Rule int
-
-// The rules.
-const (
-	None       Rule = iota
-	FromIntent      // the request names an intent and brings its proofs
-)
-
 // Factor is one independent way to prove the customer's will.
 type Factor string
 

@@ -57,8 +57,9 @@ SELECT intent_consume(id, customer, at)
 UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 )
 
-// Save stores a new intent; payload and text rest sealed under the storage key.
-func Save(ctx context.Context, db *pg.DB, ring *keys.Ring, in Intent) error {
+// Save adds a new intent to the unit; payload and text rest sealed under the
+// storage key.
+func Save(unit *pg.Unit, ring *keys.Ring, in Intent) error {
 	payload, err := ring.Seal(keys.Storage, keys.AAD("intent", "payload_ct", in.ID.String()), in.Payload)
 	if err != nil {
 		return fmt.Errorf("seal intent payload: %w", err)
@@ -71,19 +72,18 @@ func Save(ctx context.Context, db *pg.DB, ring *keys.Ring, in Intent) error {
 	for i, c := range in.Combinations {
 		combinations[i] = c.String()
 	}
-	var unit pg.Unit
 	unit.Add(pg.Statement{SQL: sqlIntentInsert, Args: []any{
 		in.ID, in.CustomerID, in.DeviceID, in.Operation, payload, text, sm.Digest([]byte(in.Text)), combinations,
 		in.Grade, in.CreatedAt, in.ExpiresAt,
 	}})
-	return db.Commit(ctx, &unit)
+	return nil
 }
 
 // Load reads an open intent of the customer, for sending its OTP. Another
 // customer's intent and none at all are the same to the caller.
-func Load(ctx context.Context, db *pg.DB, ring *keys.Ring, id, customer uuid.UUID, now time.Time) (Intent, error) {
+func Load(ctx context.Context, db pg.Reader, ring *keys.Ring, id, customer uuid.UUID, now time.Time) (Intent, error) {
 	var r record
-	err := r.scan(db.Pool().QueryRow(ctx, sqlIntentLoad, id, customer))
+	err := r.scan(db.QueryRow(ctx, sqlIntentLoad, id, customer))
 	if err != nil {
 		return Intent{}, err
 	}
@@ -96,11 +96,10 @@ func Load(ctx context.Context, db *pg.DB, ring *keys.Ring, id, customer uuid.UUI
 	return r.Intent, nil
 }
 
-// CancelAll ends the customer's open intents, as a logout does (SESSION-006).
-func CancelAll(ctx context.Context, db *pg.DB, customer uuid.UUID) error {
-	var unit pg.Unit
+// CancelAll adds to the unit the end of the customer's open intents, as a logout
+// asks for it (SESSION-006).
+func CancelAll(unit *pg.Unit, customer uuid.UUID) {
 	unit.Add(pg.Statement{SQL: sqlIntentCancelAll, Args: []any{customer}})
-	return db.Commit(ctx, &unit)
 }
 
 const stateOpen = "open"
@@ -121,7 +120,7 @@ func (r *record) scan(row pgx.Row) error {
 		return errNoIntent
 	}
 	if err != nil {
-		return pg.Classify(fmt.Errorf("load intent: %w", err))
+		return fmt.Errorf("load intent: %w", err)
 	}
 	r.Combinations = nil
 	for _, c := range combinations {

@@ -2,7 +2,6 @@ package stepup
 
 import (
 	"crypto/hmac"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -222,27 +221,16 @@ func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error)
 	return clear[len(id):], nil
 }
 
-// Verified is an intent whose proofs hold. The operation must consume it in the
-// transaction of its effect; the runtime refuses an operation that did not.
+// Verified is an intent whose proofs hold.
 type Verified struct {
 	Intent  Intent
 	Factors []Factor
 
-	now      time.Time
-	consumed bool
-}
-
-// Plan reads the stored payload into the operation's own plan.
-func (e *Verified) Plan(into any) error {
-	if err := json.Unmarshal(e.Intent.Payload, into); err != nil {
-		return fmt.Errorf("stored intent: %w", err)
-	}
-	return nil
+	now time.Time
 }
 
 // Consume adds to the unit what makes the intent and its proofs single-use.
 func (e *Verified) Consume(unit *pg.Unit) {
-	e.consumed = true
 	unit.Add(pg.Statement{
 		Call:   "intent_consume",
 		Rows:   sqlIntentConsumeRows,
@@ -255,6 +243,3 @@ func (e *Verified) Consume(unit *pg.Unit) {
 		}
 	}
 }
-
-// Consumed reports whether the operation took the evidence into its transaction.
-func (e *Verified) Consumed() bool { return e.consumed }

@@ -143,7 +143,7 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 			p.exec(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
 		}},
 		{"cancelled", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
-			must(t, stepup.CancelAll(t.Context(), p.db, p.customer))
+			p.cancelAll(t, p.customer)
 		}},
 		{"a stranger, expired", missing, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) {
 			c.CustomerID, c.Now = stranger.customer, in.ExpiresAt

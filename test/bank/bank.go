@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -36,7 +37,7 @@ import (
 
 // Bank is one test's bank.
 type Bank struct {
-	Host  *fn.Host
+	Host  *host.Host
 	Clock *clock.Manual
 	Redis *miniredis.Miniredis
 	Log   *Log
@@ -88,10 +89,10 @@ func On(t testing.TB, db *pg.DB) *Bank {
 	t.Cleanup(func() { _ = client.Close() })
 	sessions, err := session.New(client, ring, b.Clock, session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute})
 	must(t, err)
-	b.Host = &fn.Host{
+	b.Host = &host.Host{
 		DB: db, Redis: client, Keys: ring, Sessions: sessions, Risk: risk.Baseline{}, Clock: b.Clock,
-		Log: fn.NewLogger(b.Log), Metrics: fn.NewMetrics(prometheus.NewRegistry()),
-		Limits: fn.Limits{BodyBytes: 64 << 10, RateScale: 1000},
+		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
+		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000},
 	}
 	return b
 }
@@ -103,19 +104,27 @@ func (b *Bank) Advance(d time.Duration) {
 	b.Redis.SetTime(b.Clock.Now())
 }
 
-// Open returns a function's entry on this bank.
-func (b *Bank) Open(t testing.TB, f fn.Function) handler.FunctionHandler {
+// Open returns a function's entry on this bank. The configuration is given when the
+// function is opened for the first time.
+func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.FunctionHandler {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	entry, ok := b.opened[f.Spec.Name]
 	if !ok {
 		var err error
-		entry, err = f.Open(t.Context(), b.Host)
+		entry, err = f.Open(t.Context(), b.Host, host.Values(configuration...))
 		must(t, err)
 		b.opened[f.Spec.Name] = entry
 	}
 	return entry
+}
+
+// Forget closes a function, so that another of its name can be opened.
+func (b *Bank) Forget(f fn.Function) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.opened, f.Spec.Name)
 }
 
 // Seeder writes customers into the bank.

@@ -126,7 +126,11 @@ func (c *caller) prepareOne(ctx context.Context, payee uuid.UUID) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	if err := stepup.Save(ctx, c.fast, c.m.ring, intent); err != nil {
+	var unit pg.Unit
+	if err := stepup.Save(&unit, c.m.ring, intent); err != nil {
+		return nil, err
+	}
+	if err := c.fast.Commit(ctx, &unit); err != nil {
 		return nil, err
 	}
 	code, err := c.code(ctx, intent)

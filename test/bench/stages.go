@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
-	"os"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -16,7 +15,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/session"
 )
 
 // stageOf names the stage that a function on the stack belongs to; the first
@@ -42,24 +44,21 @@ var stageOf = []struct{ function, stage string }{
 // a profile of the same code served here. The garbage collector's and scheduler's
 // own time is left out, since the load generator's is among it.
 func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UUID) error {
-	for name, value := range map[string]string{
-		"DATABASE_URL": m.postgres.URL("bank"), "DATABASE_MAX_CONNS": "16", "REDIS_URL": m.redisURL,
-		"KEYS_FILE": m.keysFile(), "FN_RATE_SCALE": "1000000",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			return fmt.Errorf("environment: %w", err)
-		}
-	}
-	host, err := fn.OpenHost(ctx)
+	h, err := host.Open(ctx, host.Config{
+		DB: pg.Config{URL: m.postgres.URL("bank"), MaxConns: 16}, Keys: keys.Config{File: m.keysFile()},
+		Redis:   host.RedisConfig{URL: m.redisURL},
+		Session: session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute},
+		Limits:  host.Limits{BodyBytes: 64 << 10, RateScale: 1_000_000},
+	}, confirm.Function.Needs())
 	if err != nil {
 		return err
 	}
-	defer host.Close()
-	entry, err := confirm.Function.Open(ctx, host)
+	defer h.Close()
+	entry, err := confirm.Function.Open(ctx, h, host.Values())
 	if err != nil {
 		return err
 	}
-	server := httptest.NewServer(fn.Mux(entry, host))
+	server := httptest.NewServer(h.Mux(entry))
 	defer server.Close()
 	l := &load{callers: callers, payees: payees, address: server.Listener.Addr().String()}
 	defer l.hangUp()

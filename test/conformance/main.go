@@ -1,52 +1,106 @@
-// Command conformance reports which requirements of the standard a test run
-// proved.
+// Command conformance runs the tests and reports which requirements of the
+// standard this run proves.
 //
-//	go test -json ./... | go run ./test/conformance
+//	go run ./test/conformance [-race] [-strict] [packages]
 //
-// It reads the run's events, takes each "REQ <id>" line as a claim by the test
-// that printed it, and writes build/conformance.html and build/conformance.json.
-// A claim counts only if its test ran and passed. The run's own output is passed
-// on, package by package, so that a failure can be read. It exits with 1 when a
-// test failed or a claim names no requirement.
+// It runs `go test -json -count=1` itself, for ./... if no package is named, from
+// the root of the module. It gives the run a fresh nonce, and counts only claims
+// that carry it (test/req) and whose tests passed. It shows one line for each
+// package, and all output of the tests that failed. It writes
+// build/conformance.html and build/conformance.json; the last line is the summary.
+//
+// It exits with 1 when a test or package failed, a claim names no acceptance
+// point, or no test passed. With -strict it also exits with 1 when a claim names a
+// requirement without a point, or when a function's Spec names a requirement of
+// which this run proves no point. It checks Specs only in a run of all packages.
 package main
 
 import (
+	"context"
+	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/test/conformance/catalogue"
 )
 
+type options struct {
+	race, strict bool
+	timeout      time.Duration // of each package's tests
+	out          string        // folder for the report
+	packages     []string      // all if empty
+}
+
 func main() {
-	catalogue := flag.String("catalogue", "test/conformance/testdata/requirements.yaml", "the requirements")
-	out := flag.String("out", "build", "folder for the reports")
+	var o options
+	flag.BoolVar(&o.race, "race", false, "run the tests with the race detector")
+	flag.BoolVar(&o.strict, "strict", false, "fail for whole requirements claimed, and for requirements cited but not proved")
+	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "limit for the tests of one package")
+	flag.StringVar(&o.out, "out", "build", "folder for the report")
 	flag.Parse()
-	if err := run(*catalogue, *out); err != nil {
-		fmt.Fprintln(os.Stderr, "conformance:", err)
+	o.packages = flag.Args()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, o, os.Stdout)
+	stop()
+	if err != nil {
+		if !errors.Is(err, errRunFailed) {
+			fmt.Fprintln(os.Stderr, "conformance:", err)
+		}
 		os.Exit(1)
 	}
 }
 
-func run(catalogue, out string) error {
-	requirements, err := load(catalogue)
+// errRunFailed says that the problems are printed already.
+var errRunFailed = errors.New("the run has problems")
+
+func run(ctx context.Context, o options, show io.Writer) error {
+	requirements, err := catalogue.Load(".")
 	if err != nil {
 		return err
 	}
-	result, err := read(os.Stdin, os.Stdout)
+	started := time.Now()
+	result, err := goTest(ctx, o.args(), rand.Text(), show)
 	if err != nil {
 		return err
 	}
-	report, unknown := judge(requirements, result)
-	if err := report.write(out); err != nil {
+	report := judge(requirements, result)
+	report.Command = "go " + strings.Join(o.args(), " ")
+	report.Started, report.Commit = started.Truncate(time.Second), commit(ctx)
+	report.cite(citations(functions.All()), len(o.packages) == 0)
+	if err := report.write(o.out); err != nil {
 		return err
 	}
-	fmt.Println(report.Line())
-	switch {
-	case len(unknown) > 0:
-		return fmt.Errorf("claims of requirements that do not exist: %v", unknown)
-	case result.failed > 0:
-		return fmt.Errorf("%d tests or packages failed", result.failed)
-	case result.passed == 0:
-		return fmt.Errorf("no test passed in this run")
+	problems, notes := report.problems(o.strict)
+	for _, n := range notes {
+		fmt.Fprintln(show, "conformance: note:", n)
+	}
+	for _, p := range problems {
+		fmt.Fprintln(show, "conformance: problem:", p)
+	}
+	fmt.Fprintln(show, report.Line())
+	if len(problems) > 0 {
+		return errRunFailed
 	}
 	return nil
+}
+
+// args are the arguments of the go command.
+func (o options) args() []string {
+	// -count=1 keeps go test from answering out of its cache.
+	args := []string{"test", "-json", "-count=1", "-timeout", o.timeout.String()}
+	if o.race {
+		args = append(args, "-race")
+	}
+	if len(o.packages) == 0 {
+		return append(args, "./...")
+	}
+	return append(args, o.packages...)
 }

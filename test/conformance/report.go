@@ -1,80 +1,230 @@
 package main
 
 import (
+	"context"
 	_ "embed" // the page
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/conformance/catalogue"
 )
 
-// line is a requirement with what the run says of it.
+// status says how much of a requirement this run proves.
+type status string
+
+const (
+	whole    status = "whole" // every point
+	begun    status = "begun" // some points
+	open     status = "open"  // no point
+	noPoints status = "none"  // it has no points to prove
+)
+
+// point is an acceptance point and the tests that prove it.
+type point struct {
+	ID    string   `json:"id"`
+	Text  string   `json:"text"`
+	Tests []string `json:"tests"` // package and name; the point is proved if there is one
+}
+
+// line is a requirement and how far this run proves it.
 type line struct {
-	requirement
-	Status string    `json:"status"` // covered, failed, none
-	Tests  []outcome `json:"tests"`
+	catalogue.Requirement
+	Status    status   `json:"status"`
+	Proved    int      `json:"proved"`
+	Points    []point  `json:"points"`
+	Functions []string `json:"functions"` // whose Spec names it
 }
 
-// Report is what one run proved.
+// claim is a claim that does not count.
+type claim struct {
+	Test   string `json:"test"`
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// citation is a requirement that a function's Spec names.
+type citation struct {
+	Function string `json:"function"`
+	ID       string `json:"id"`
+}
+
+// total sums up a scope. Requirements without points do not count.
+type total struct {
+	Scope        string `json:"scope"`
+	Requirements int    `json:"requirements"`
+	Whole        int    `json:"whole"`
+	Begun        int    `json:"begun"`
+	Points       int    `json:"points"`
+	Proved       int    `json:"proved"`
+}
+
+// Report is what one run proves.
 type Report struct {
-	Passed  int    `json:"passed"`
-	Failed  int    `json:"failed"`
-	Skipped int    `json:"skipped"`
-	Lines   []line `json:"requirements"`
+	Command  string     `json:"command"`
+	Commit   string     `json:"commit"`
+	Started  time.Time  `json:"started"`
+	Passed   int        `json:"passed"`
+	Skipped  int        `json:"skipped"`
+	Failed   []string   `json:"failed"` // tests and packages
+	Exit     string     `json:"exit"`   // how the go command failed
+	Totals   []total    `json:"totals"`
+	Void     []claim    `json:"void"`     // of tests that did not pass as a whole
+	Unknown  []claim    `json:"unknown"`  // of points that the catalogue does not have
+	Coarse   []claim    `json:"coarse"`   // of requirements, without a point
+	Unproved []citation `json:"unproved"` // by Specs, of requirements of which no point is proved
+	Lines    []line     `json:"requirements"`
 }
 
-// judge joins claims and requirements; unknown are claims of nothing.
-func judge(requirements []requirement, r *runResult) (rep Report, unknown []string) {
-	rep = Report{Passed: r.passed, Failed: r.failed, Skipped: r.skipped}
-	claims := map[string][]outcome{}
-	for _, t := range r.tests {
+// judge joins the run's claims and the requirements.
+func judge(requirements []catalogue.Requirement, r *runResult) Report {
+	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit}
+	known := ids(requirements)
+	proof := map[string][]string{}
+	voids := r.voids()
+	for _, t := range r.inOrder() {
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(t.claims))) {
-			claims[id] = append(claims[id], *t)
-		}
-	}
-	for _, req := range requirements {
-		l := line{requirement: req, Status: "none", Tests: claims[req.ID]}
-		delete(claims, req.ID)
-		slices.SortFunc(l.Tests, func(a, b outcome) int { return strings.Compare(a.Test, b.Test) })
-		for _, t := range l.Tests {
+			c := claim{Test: t.id(), ID: id, Reason: voids[t.id()]}
 			switch {
-			case t.Action == "fail" || t.Action == "":
-				l.Status = "failed"
-			case t.Action == "pass" && l.Status == "none":
-				l.Status = "covered"
+			case !known[id]:
+				rep.Unknown = append(rep.Unknown, c)
+			case !strings.Contains(id, "."):
+				rep.Coarse = append(rep.Coarse, c)
+			case c.Reason != "":
+				rep.Void = append(rep.Void, c)
+			default:
+				proof[id] = append(proof[id], t.id())
 			}
 		}
-		rep.Lines = append(rep.Lines, l)
 	}
-	for id := range claims {
-		unknown = append(unknown, id)
+	for _, requirement := range requirements {
+		rep.Lines = append(rep.Lines, newLine(requirement, proof))
 	}
-	slices.Sort(unknown)
-	return rep, unknown
+	for _, scope := range catalogue.Scopes {
+		rep.Totals = append(rep.Totals, rep.total(scope))
+	}
+	return rep
 }
 
-// Count is how many requirements of a scope there are and how many are covered.
-func (r Report) Count(scope string) (covered, total int) {
-	for _, l := range r.Lines {
-		if l.Scope == scope {
-			total++
-			if l.Status == "covered" {
-				covered++
-			}
+// ids are all ids of requirements and of their points.
+func ids(requirements []catalogue.Requirement) map[string]bool {
+	known := map[string]bool{}
+	for _, r := range requirements {
+		known[r.ID] = true
+		for i := range r.Points {
+			known[r.PointID(i)] = true
 		}
 	}
-	return covered, total
+	return known
+}
+
+func newLine(r catalogue.Requirement, proof map[string][]string) line {
+	l := line{Requirement: r, Status: open}
+	for i, text := range r.Points {
+		p := point{ID: r.PointID(i), Text: text, Tests: proof[r.PointID(i)]}
+		if len(p.Tests) > 0 {
+			l.Proved++
+		}
+		l.Points = append(l.Points, p)
+	}
+	switch {
+	case len(l.Points) == 0:
+		l.Status = noPoints
+	case l.Proved == len(l.Points):
+		l.Status = whole
+	case l.Proved > 0:
+		l.Status = begun
+	}
+	return l
+}
+
+func (r *Report) total(scope string) total {
+	sum := total{Scope: scope}
+	for _, l := range r.Lines {
+		if l.Scope != scope || l.Status == noPoints {
+			continue
+		}
+		sum.Requirements++
+		sum.Points += len(l.Points)
+		sum.Proved += l.Proved
+		if l.Status == whole {
+			sum.Whole++
+		}
+		if l.Status == begun {
+			sum.Begun++
+		}
+	}
+	return sum
+}
+
+// citations are the requirements that Specs name.
+func citations(all []fn.Function) []citation {
+	var list []citation
+	for _, f := range all {
+		for _, id := range f.Spec.Requirements {
+			list = append(list, citation{Function: f.Spec.Name, ID: id})
+		}
+	}
+	return list
+}
+
+// cite adds the functions to the requirements that their Specs name. A run of all
+// packages also tells which of these requirements it does not prove in any point.
+func (r *Report) cite(list []citation, complete bool) {
+	for _, c := range list {
+		i := slices.IndexFunc(r.Lines, func(l line) bool { return l.ID == c.ID })
+		if i >= 0 {
+			r.Lines[i].Functions = append(r.Lines[i].Functions, c.Function)
+		}
+		if complete && (i < 0 || r.Lines[i].Proved == 0) {
+			r.Unproved = append(r.Unproved, c)
+		}
+	}
+}
+
+// problems are what fails the run; notes are what does not.
+func (r *Report) problems(strict bool) (problems, notes []string) {
+	for _, name := range r.Failed {
+		problems = append(problems, short(name)+" failed")
+	}
+	if len(r.Failed) == 0 && r.Exit != "" {
+		problems = append(problems, "go test: "+r.Exit)
+	}
+	if r.Passed == 0 {
+		problems = append(problems, "no test passed")
+	}
+	for _, c := range r.Unknown {
+		problems = append(problems, fmt.Sprintf("%s claims %s, which the catalogue does not have", short(c.Test), c.ID))
+	}
+	for _, c := range r.Void {
+		notes = append(notes, fmt.Sprintf("%s claims %s for nothing: %s", short(c.Test), c.ID, c.Reason))
+	}
+	var lax []string
+	for _, c := range r.Coarse {
+		lax = append(lax, fmt.Sprintf("%s claims %s without a point", short(c.Test), c.ID))
+	}
+	for _, c := range r.Unproved {
+		lax = append(lax, fmt.Sprintf("%s names %s, of which no point is proved", c.Function, c.ID))
+	}
+	if strict {
+		return append(problems, lax...), notes
+	}
+	return problems, append(notes, lax...)
 }
 
 // Line is the summary.
-func (r Report) Line() string {
+func (r *Report) Line() string {
 	parts := []string{"CONFORMANCE"}
-	for _, scope := range []string{"server", "web", "ops"} {
-		covered, total := r.Count(scope)
-		parts = append(parts, fmt.Sprintf("%s %d/%d", scope, covered, total))
+	for _, s := range r.Totals {
+		parts = append(parts, fmt.Sprintf("%s whole %d/%d begun %d points %d/%d",
+			s.Scope, s.Whole, s.Requirements, s.Begun, s.Proved, s.Points))
 	}
 	return strings.Join(parts, " ")
 }
@@ -82,7 +232,7 @@ func (r Report) Line() string {
 //go:embed report.html.tmpl
 var page string
 
-func (r Report) write(dir string) error {
+func (r *Report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
@@ -98,8 +248,21 @@ func (r Report) write(dir string) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	defer f.Close() // Execute's error tells
-	if err := template.Must(template.New("").Parse(page)).Execute(f, r); err != nil {
+	tmpl := template.Must(template.New("").Funcs(template.FuncMap{"short": short}).Parse(page))
+	if err := tmpl.Execute(f, r); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
+}
+
+// short is a test's id without the module's path.
+func short(id string) string { return strings.TrimPrefix(id, "github.com/tidebank/tidebank/") }
+
+// commit names the source that is tested, or says that it is unknown.
+func commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
 }

@@ -1,4 +1,4 @@
-// Package detail shows one account of the caller.
+// Package detail shows one account of the call.
 //
 //	POST /function/account-detail   session
 //
@@ -16,7 +16,7 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "account-detail", Summary: "Show one account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
 	Requirements: []string{"ACCT-001", "LOGIC-004", "LOGIC-005", "MASK-004"},
@@ -30,9 +30,9 @@ type Request struct {
 	AccountID uuid.UUID `json:"account_id" format:"uuid"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, account.View], error) {
-	store := account.NewStore(host.DB)
-	return func(ctx context.Context, req Request) (account.View, error) {
-		return store.One(ctx, req.AccountID, fn.CallerFrom(ctx).CustomerID)
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, account.View], error) {
+	store := account.NewStore(lent.DB)
+	return func(ctx context.Context, call *fn.Call, req Request) (account.View, error) {
+		return store.One(ctx, req.AccountID, call.CustomerID)
 	}, nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "account-overview", Summary: "Show assets and liabilities", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"number_masked"},
 	Requirements: []string{"ACCT-001", "ACCT-014", "MASK-004"},
@@ -48,10 +48,10 @@ type Response struct {
 	Accounts    []account.View `json:"accounts"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	store := account.NewStore(host.DB)
-	return func(ctx context.Context, _ Request) (Response, error) {
-		accounts, err := store.All(ctx, fn.CallerFrom(ctx).CustomerID)
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
+	store := account.NewStore(lent.DB)
+	return func(ctx context.Context, call *fn.Call, _ Request) (Response, error) {
+		accounts, err := store.All(ctx, call.CustomerID)
 		if err != nil {
 			return Response{}, err
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
@@ -27,9 +28,10 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
+	Keys:         []keys.Purpose{keys.Session},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
@@ -121,20 +123,20 @@ type Response struct {
 type operation struct {
 	store   *account.Store
 	cursors account.Cursors
-	db      *pg.DB
+	db      pg.Reader
 	clock   clock.Clock
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	return operation{account.NewStore(host.DB), account.NewCursors(host.Keys), host.DB, host.Clock}.do, nil
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
+	return operation{account.NewStore(lent.DB), account.NewCursors(lent.Keys), lent.DB, lent.Clock}.do, nil
 }
 
-func (op operation) do(ctx context.Context, req Request) (Response, error) {
+func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Response, error) {
 	query, err := op.query(req)
 	if err != nil {
 		return Response{}, err
 	}
-	if _, err := op.store.One(ctx, req.AccountID, fn.CallerFrom(ctx).CustomerID); err != nil {
+	if _, err := op.store.One(ctx, req.AccountID, call.CustomerID); err != nil {
 		return Response{}, err
 	}
 	size := query.Limit

@@ -11,29 +11,25 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/audit"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Event(fn.Spec{
-	Name: audit.Consumer, Summary: "Record every event in the audit chain", Audience: fn.Internal,
-	Consumes: []string{
-		events.TypeTransferPosted, events.TypeOTPIssued, events.TypeIdentityRegistered, events.TypeIdentityLoggedIn,
-		events.TypeAccessRecorded, events.TypeFraudScored,
-	},
+	Name: audit.Consumer, Summary: "Record every event in the audit chain",
+	Consumes:     events.Types(),
 	Requirements: []string{"AUDIT-001", "AUDIT-003", "AUDIT-006"},
 }, wire)
 
 // Config is empty: the host lends all that is needed.
 type Config struct{}
 
-func wire(context.Context, *fn.Host, Config) (fn.Reaction[json.RawMessage], error) {
+func wire(context.Context, *fn.Lent, Config) (fn.Reaction[json.RawMessage], error) {
 	return func(_ context.Context, e fn.Delivery[json.RawMessage]) (fn.Effect, error) {
 		record := audit.Record{EventID: e.ID, Type: e.Type, Subject: e.Subject, Occurred: e.Time, Data: e.Data}
-		return func(ctx context.Context, tx pgx.Tx) error { return audit.Append(ctx, tx, record) }, nil
+		return func(ctx context.Context, tx pg.Tx) error { return audit.Append(ctx, tx, record) }, nil
 	}, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/functions/audit"
 	"github.com/tidebank/tidebank/functions/audit/onevent"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
@@ -136,7 +137,7 @@ func TestTwiceAtOnceAndOutOfOrderRecordOnce(t *testing.T) {
 	instances := make([]handler.FunctionHandler, 2)
 	for i := range instances {
 		var err error
-		if instances[i], err = onevent.Function.Open(t.Context(), b.Host); err != nil {
+		if instances[i], err = onevent.Function.Open(t.Context(), b.Host, host.Values()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,11 +11,13 @@ import (
 
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
-	Name: "captcha-issue", Summary: "Draw a graphic code", Audience: fn.Public, Rate: fn.RateAuth,
+var Function = fn.Query(fn.Spec{
+	Name: "captcha-issue", Summary: "Draw a graphic code", Audience: fn.Public, Rate: fn.RateAuth, NoDatabase: true,
+	Keys:         []keys.Purpose{keys.Session},
 	Requirements: []string{"CAPTCHA-001", "CAPTCHA-002", "CAPTCHA-003", "RISK-002"},
 }, wire)
 
@@ -32,9 +34,9 @@ type Response struct {
 	ExpiresInS int    `json:"expires_in_s"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	store := captcha.New(host.Redis, host.Keys)
-	return func(ctx context.Context, _ Request) (Response, error) {
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
+	store := captcha.New(lent.Redis, lent.Keys)
+	return func(ctx context.Context, _ *fn.Call, _ Request) (Response, error) {
 		id, image, err := store.Issue(ctx)
 		return Response{CaptchaID: id, ImagePNG: image, ExpiresInS: int(captcha.Life.Seconds())}, err
 	}, nil

@@ -19,9 +19,10 @@ import (
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
-	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, Rate: fn.RateOpen,
+var Function = fn.Query(fn.Spec{
+	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
 	Refusals:     []*bankerr.Error{ErrRefused},
+	Keys:         []keys.Purpose{keys.Channel, keys.Password},
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 
@@ -44,21 +45,21 @@ func (r Request) Validate() error {
 	return nil
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, channel.Welcome], error) {
-	passwordKey, err := host.Keys.Signer(keys.Password).Public().Marshal()
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, channel.Welcome], error) {
+	passwordKey, err := lent.Keys.Signer(keys.Password).Public().Marshal()
 	if err != nil {
 		return nil, err
 	}
 	server := channel.Server{
-		Signer: host.Keys.Signer(keys.Channel), Certificate: host.Keys.Certificate(), PasswordKey: passwordKey,
-		Life: host.Sessions.ChannelLife(),
+		Signer: lent.Keys.Signer(keys.Channel), Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey,
+		Life: lent.Channels.ChannelLife(),
 	}
-	return func(ctx context.Context, req Request) (channel.Welcome, error) {
+	return func(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
 		welcome, id, opened, err := server.Respond(req.Hello)
 		if err != nil {
 			return channel.Welcome{}, ErrRefused.Because(err)
 		}
-		err = host.Sessions.OpenChannel(ctx, id, session.Channel{DeviceID: req.DeviceID, Keys: opened})
+		err = lent.Channels.OpenChannel(ctx, id, session.Channel{DeviceID: req.DeviceID, Keys: opened})
 		return welcome, err
 	}, nil
 }

@@ -15,7 +15,6 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/fraud"
@@ -26,7 +25,7 @@ import (
 
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Event(fn.Spec{
-	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer", Audience: fn.Internal,
+	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer",
 	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},
 	Requirements: []string{"FRAUD-003", "FRAUD-008"},
 }, wire)
@@ -34,17 +33,17 @@ var Function = fn.Event(fn.Spec{
 // Config is empty: the host lends all that is needed.
 type Config struct{}
 
-func wire(context.Context, *fn.Host, Config) (fn.Reaction[events.TransferPosted], error) {
+func wire(context.Context, *fn.Lent, Config) (fn.Reaction[events.TransferPosted], error) {
 	return func(_ context.Context, e fn.Delivery[events.TransferPosted]) (fn.Effect, error) {
 		payer, err := uuid.Parse(e.Data.PayerCustomerID)
 		if err != nil {
 			return nil, bankerr.ErrInput.Because(fmt.Errorf("payer: %w", err))
 		}
-		return func(ctx context.Context, tx pgx.Tx) error { return score(ctx, tx, e, payer) }, nil
+		return func(ctx context.Context, tx pg.Tx) error { return score(ctx, tx, e, payer) }, nil
 	}, nil
 }
 
-func score(ctx context.Context, tx pgx.Tx, e fn.Delivery[events.TransferPosted], payer uuid.UUID) error {
+func score(ctx context.Context, tx pg.Tx, e fn.Delivery[events.TransferPosted], payer uuid.UUID) error {
 	habits, err := fraud.Lookup(ctx, tx, payer, e.Data.PostedAt)
 	if err != nil {
 		return err
@@ -53,15 +52,8 @@ func score(ctx context.Context, tx pgx.Tx, e fn.Delivery[events.TransferPosted],
 	if err := fraud.Save(ctx, tx, e.ID, payer, verdict, e.Data.PostedAt); err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("event id: %w", err)
-	}
-	return pg.Emit(ctx, tx, pg.Event{
-		ID: id, Type: events.TypeFraudScored, Subject: e.Data.TransferID, CustomerHash: events.CustomerHash(payer),
-		Data: events.FraudScored{
-			TransferID: e.Data.TransferID, CustomerID: payer.String(), Score: verdict.Score, Grade: int(verdict.Grade),
-			Reasons: verdict.Reasons,
-		},
+	return events.Emit(ctx, tx, e.Data.TransferID, payer, events.FraudScored{
+		TransferID: e.Data.TransferID, CustomerID: payer.String(), Score: verdict.Score, Grade: int(verdict.Grade),
+		Reasons: verdict.Reasons,
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -203,7 +204,7 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	}
 	var wait sync.WaitGroup
 	for range 2 {
-		instance, err := ontransfer.Function.Open(t.Context(), w.Host)
+		instance, err := ontransfer.Function.Open(t.Context(), w.Host, host.Values())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +285,7 @@ func TestOrderOfArrivalChangesNothing(t *testing.T) {
 func TestGradesTakeTurns(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	instance, err := ontransfer.Function.Open(t.Context(), w.Host)
+	instance, err := ontransfer.Function.Open(t.Context(), w.Host, host.Values())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,18 +24,18 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/phone"
-	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Command(fn.Spec{
 	Name: "identity-login", Summary: "Log in with password and one-time code", Audience: fn.Public, Rate: fn.RateAuth,
-	Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
+	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
 	Refusals: []*bankerr.Error{
 		identity.ErrLoginFailed, identity.ErrCaptchaRequired, identity.ErrCaptchaRejected,
 	},
+	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session},
 	Requirements: []string{
 		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "SESSION-003", "SESSION-005", "CAPTCHA-003", "PWD-017",
 	},
@@ -74,28 +74,25 @@ type Response struct {
 }
 
 type operation struct {
-	store    *identity.Store
-	captcha  *captcha.Store
-	sessions *session.Store
-	db       *pg.DB
-	ring     *keys.Ring
-	clock    clock.Clock
+	store   *identity.Store
+	captcha *captcha.Store
+	ring    *keys.Ring
+	clock   clock.Clock
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
 	return operation{
-		store: identity.NewStore(host.DB, host.Keys), captcha: captcha.New(host.Redis, host.Keys),
-		sessions: host.Sessions, db: host.DB, ring: host.Keys, clock: host.Clock,
+		store: identity.NewStore(lent.DB, lent.Keys), captcha: captcha.New(lent.Redis, lent.Keys),
+		ring: lent.Keys, clock: lent.Clock,
 	}.do, nil
 }
 
-func (op operation) do(ctx context.Context, req Request) (Response, error) {
-	caller := fn.CallerFrom(ctx)
+func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	index := phone.Index(op.ring, req.Phone)
 	attempt := identity.Attempt{
 		Phone: index, Now: op.clock.Now(),
 		OTP: otp.Try{
-			Subject: otp.PhoneSubject(otp.Login, index), Binding: phone.Binding(otp.Login, index, caller.DeviceID), Code: req.OTP,
+			Subject: otp.PhoneSubject(otp.Login, index), Binding: phone.Binding(otp.Login, index, call.DeviceID), Code: req.OTP,
 		},
 	}
 	if req.CaptchaID != "" {
@@ -108,24 +105,29 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 		}
 		attempt.CaptchaOK = true
 	}
-	found, err := op.store.Charge(ctx, &attempt)
+	found, err := op.store.CountAttempt(ctx, call.CountAttempts, &attempt)
 	if err != nil {
 		return Response{}, err
 	}
 	if found.Verdict == "captcha" {
 		return Response{}, identity.ErrCaptchaRequired
 	}
-	if wrong := op.wrong(caller, req, attempt, found); wrong != "" {
-		fn.AuditReason(ctx, wrong, found.CustomerID)
+	if wrong := op.wrong(call, req, attempt, found); wrong != "" {
+		call.AuditReason(wrong, found.CustomerID)
 		return Response{}, identity.ErrLoginFailed
 	}
-	return op.start(ctx, caller, req, attempt, found)
+	op.store.LoggedIn(unit, attempt, found.CustomerID, call.DeviceID, req.DevicePublicKey)
+	call.StartSession(found.CustomerID)
+	reply := Response{LastLoginAt: shanghai(found.LastLoginAt), LastLoginDevice: found.LastLoginDevice}
+	return reply, events.Emit(ctx, unit, found.CustomerID.String(), found.CustomerID, events.IdentityLoggedIn{
+		CustomerID: found.CustomerID.String(), DeviceID: call.DeviceID, IP: call.IP,
+	})
 }
 
 // wrong checks both factors and the lock, all of them every time, and says, for
 // audit's eyes only, what was wrong; "" if nothing was.
-func (op operation) wrong(caller fn.Caller, req Request, attempt identity.Attempt, found identity.Found) string {
-	password, err := stepup.OpenPassword(op.ring, caller.Channel, req.Password)
+func (op operation) wrong(call *fn.Call, req Request, attempt identity.Attempt, found identity.Found) string {
+	password, err := stepup.OpenPassword(op.ring, call.Channel, req.Password)
 	known := sm.CheckPassword(found.Password, password) == nil && err == nil
 	code := attempt.OTP.Right(op.ring)
 	switch {
@@ -145,34 +147,6 @@ func (op operation) wrong(caller fn.Caller, req Request, attempt identity.Attemp
 		reason += ", now locked"
 	}
 	return reason
-}
-
-func (op operation) start(
-	ctx context.Context, caller fn.Caller, req Request, attempt identity.Attempt, found identity.Found,
-) (Response, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Response{}, bankerr.ErrInternal.Because(err)
-	}
-	var unit pg.Unit
-	op.store.LoggedIn(&unit, attempt, found.CustomerID, caller.DeviceID, req.DevicePublicKey)
-	err = unit.Emit(ctx, pg.Event{
-		ID: id, Type: events.TypeIdentityLoggedIn, Subject: found.CustomerID.String(),
-		CustomerHash: events.CustomerHash(found.CustomerID),
-		Data: events.IdentityLoggedIn{
-			CustomerID: found.CustomerID.String(), DeviceID: caller.DeviceID, IP: caller.IP,
-		},
-	})
-	if err != nil {
-		return Response{}, err
-	}
-	if err := op.db.Commit(ctx, &unit); err != nil {
-		return Response{}, err
-	}
-	if err := op.sessions.Start(ctx, caller.Channel, found.CustomerID); err != nil {
-		return Response{}, err
-	}
-	return Response{LastLoginAt: shanghai(found.LastLoginAt), LastLoginDevice: found.LastLoginDevice}, nil
 }
 
 func shanghai(t *time.Time) *time.Time {

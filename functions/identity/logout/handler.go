@@ -10,12 +10,14 @@ import (
 	"context"
 
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Command(fn.Spec{
 	Name: "identity-logout", Summary: "Log out", Audience: fn.Customer, Audit: fn.AuditAuth,
+	Session:      fn.SessionEnds,
 	Requirements: []string{"SESSION-006"},
 }, wire)
 
@@ -30,12 +32,9 @@ type Response struct {
 	LoggedOut bool `json:"logged_out"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	return func(ctx context.Context, _ Request) (Response, error) {
-		caller := fn.CallerFrom(ctx)
-		if err := host.Sessions.End(ctx, caller.Channel); err != nil {
-			return Response{}, err
-		}
-		return Response{LoggedOut: true}, stepup.CancelAll(ctx, host.DB, caller.CustomerID)
+func wire(context.Context, *fn.Lent, Config) (fn.CommandOperation[Request, Response], error) {
+	return func(_ context.Context, call *fn.Call, _ Request, unit *pg.Unit) (Response, error) {
+		stepup.CancelAll(unit, call.CustomerID)
+		return Response{LoggedOut: true}, nil
 	}, nil
 }

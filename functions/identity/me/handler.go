@@ -10,13 +10,15 @@ import (
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/mask"
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "identity-me", Summary: "Show the caller's masked particulars", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"name_masked", "phone_masked", "id_no_masked"},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"MASK-002", "MASK-004", "SESSION-005", "LOGIC-011"},
 }, wire)
 
@@ -36,11 +38,10 @@ type Response struct {
 	LastLoginDevice *string    `json:"last_login_device"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	store := identity.NewStore(host.DB, host.Keys)
-	return func(ctx context.Context, _ Request) (Response, error) {
-		caller := fn.CallerFrom(ctx)
-		c, err := store.Customer(ctx, caller.CustomerID)
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
+	store := identity.NewStore(lent.DB, lent.Keys)
+	return func(ctx context.Context, call *fn.Call, _ Request) (Response, error) {
+		c, err := store.Customer(ctx, call.CustomerID)
 		if err != nil {
 			return Response{}, err
 		}
@@ -50,7 +51,7 @@ func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Res
 		}
 		return Response{
 			NameMasked: mask.Name(c.Name), PhoneMasked: mask.Phone(c.Phone), IDNoMasked: mask.IDNo(c.IDNo),
-			DeviceID: caller.DeviceID, LastLoginAt: c.LastLoginAt, LastLoginDevice: c.LastLoginDevice,
+			DeviceID: call.DeviceID, LastLoginAt: c.LastLoginAt, LastLoginDevice: c.LastLoginDevice,
 		}, nil
 	}, nil
 }

@@ -13,8 +13,6 @@ import (
 	"context"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -29,10 +27,11 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
-	Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
 	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, identity.ErrPasswordWeak},
+	Keys:     []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Storage},
 	Requirements: []string{
 		"ACCT-013", "ACCT-015", "ACCT-016", "PWD-001", "PWD-002", "PWD-003", "PWD-012", "PWD-017", "PWD-018", "AUTH-005",
 	},
@@ -80,19 +79,17 @@ type Response struct {
 
 type operation struct {
 	store *identity.Store
-	db    *pg.DB
 	ring  *keys.Ring
 	clock clock.Clock
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	return operation{identity.NewStore(host.DB, host.Keys), host.DB, host.Keys, host.Clock}.do, nil
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
+	return operation{identity.NewStore(lent.DB, lent.Keys), lent.Keys, lent.Clock}.do, nil
 }
 
-func (op operation) do(ctx context.Context, req Request) (Response, error) {
-	caller := fn.CallerFrom(ctx)
+func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	open := func(sealed []byte) string {
-		clear, err := stepup.OpenPassword(op.ring, caller.Channel, sealed)
+		clear, err := stepup.OpenPassword(op.ring, call.Channel, sealed)
 		if err != nil {
 			return "" // too short for any rule, and no card's password
 		}
@@ -110,36 +107,19 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 		Now: op.clock.Now(),
 		OTP: otp.Try{
 			Subject: otp.PhoneSubject(otp.Register, index), Code: req.OTP,
-			Binding: phone.Binding(otp.Register, index, caller.DeviceID),
+			Binding: phone.Binding(otp.Register, index, call.DeviceID),
 		},
 	}
-	customer, ok, err := op.store.Verify(ctx, &application)
+	customer, ok, err := op.store.Verify(ctx, call.CountAttempts, &application)
 	if err != nil {
 		return Response{}, err
 	}
 	if !ok {
 		return Response{}, identity.ErrRegistrationRefused
 	}
-	var unit pg.Unit
-	if err := fn.RecordReply(ctx, &unit, Response{Registered: true}); err != nil {
+	if err := op.store.Register(unit, application, customer, passwords, call.DeviceID, req.DevicePublicKey); err != nil {
 		return Response{}, err
 	}
-	if err := op.store.Register(&unit, application, customer, passwords, caller.DeviceID, req.DevicePublicKey); err != nil {
-		return Response{}, err
-	}
-	if err := op.emit(ctx, &unit, customer, caller.DeviceID); err != nil {
-		return Response{}, err
-	}
-	return Response{Registered: true}, op.db.Commit(ctx, &unit)
-}
-
-func (op operation) emit(ctx context.Context, unit *pg.Unit, customer uuid.UUID, deviceID string) error {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	return unit.Emit(ctx, pg.Event{
-		ID: id, Type: events.TypeIdentityRegistered, Subject: customer.String(), CustomerHash: events.CustomerHash(customer),
-		Data: events.IdentityRegistered{CustomerID: customer.String(), DeviceID: deviceID},
-	})
+	return Response{Registered: true}, events.Emit(ctx, unit, customer.String(), customer,
+		events.IdentityRegistered{CustomerID: customer.String(), DeviceID: call.DeviceID})
 }

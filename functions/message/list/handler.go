@@ -14,7 +14,7 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "message-list", Summary: "List the caller's messages", Audience: fn.Customer,
 	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005"},
 }, wire)
@@ -47,12 +47,12 @@ type Response struct {
 	NextCursor string         `json:"next_cursor" doc:"Empty on the last page"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	store := message.NewStore(host.DB)
-	return func(ctx context.Context, req Request) (Response, error) {
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
+	store := message.NewStore(lent.DB)
+	return func(ctx context.Context, call *fn.Call, req Request) (Response, error) {
 		before, _ := page.Parse(req.Cursor) // Validate has checked it
 		size := page.Size(req.Limit)
-		found, unread, err := store.Page(ctx, fn.CallerFrom(ctx).CustomerID, before, req.UnreadOnly, size+1)
+		found, unread, err := store.Page(ctx, call.CustomerID, before, req.UnreadOnly, size+1)
 		if err != nil {
 			return Response{}, err
 		}

@@ -14,10 +14,11 @@ import (
 	"github.com/tidebank/tidebank/functions/message"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Command(fn.Spec{
 	Name: "message-read", Summary: "Mark messages as read", Audience: fn.Customer,
 	Refusals: []*bankerr.Error{bankerr.ErrNotFound}, Requirements: []string{"LOGIC-005", "LOGIC-004"},
 }, wire)
@@ -44,10 +45,14 @@ type Response struct {
 	Read bool `json:"read"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	store := message.NewStore(host.DB)
-	return func(ctx context.Context, req Request) (Response, error) {
-		err := store.MarkRead(ctx, fn.CallerFrom(ctx).CustomerID, req.MessageID, host.Clock.Now())
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
+	store := message.NewStore(lent.DB)
+	return func(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+		if req.MessageID == nil {
+			store.MarkAllRead(unit, call.CustomerID, lent.Clock.Now())
+			return Response{Read: true}, nil
+		}
+		err := store.MarkRead(ctx, unit, call.CustomerID, *req.MessageID, lent.Clock.Now())
 		return Response{Read: err == nil}, err
 	}, nil
 }

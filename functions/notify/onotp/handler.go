@@ -24,6 +24,7 @@ import (
 	"github.com/tidebank/tidebank/functions/notify"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/sms"
@@ -32,26 +33,27 @@ import (
 
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Event(fn.Spec{
-	Name: "notify-on-otp", Summary: "Send a one-time code by SMS", Audience: fn.Internal,
+	Name: "notify-on-otp", Summary: "Send a one-time code by SMS",
+	Keys:     []keys.Purpose{keys.OTP, keys.Storage},
 	Consumes: []string{events.TypeOTPIssued}, Requirements: []string{"OTP-004", "OTP-005", "OTP-006"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
 type Config struct{ SMS sms.Config }
 
-func wire(_ context.Context, host *fn.Host, config Config) (fn.Reaction[events.OTPIssued], error) {
-	store := notify.NewStore(host.DB, host.Keys, sms.New(config.SMS, host.Clock))
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.OTPIssued], error) {
+	store := notify.NewStore(lent.DB, lent.Keys, sms.New(config.SMS, lent.Clock))
 	return func(ctx context.Context, e fn.Delivery[events.OTPIssued]) (fn.Effect, error) {
 		issued, found, err := store.Challenge(ctx, e.Data.Challenge)
-		if err != nil || !found || issued.CustomerID == nil || !host.Clock.Now().Before(issued.ExpiresAt) {
+		if err != nil || !found || issued.CustomerID == nil || !lent.Clock.Now().Before(issued.ExpiresAt) {
 			return nil, err
 		}
-		purpose, err := purposeText(ctx, host, issued, e.Data.IntentID)
+		purpose, err := purposeText(ctx, lent, issued, e.Data.IntentID)
 		if err != nil || purpose == "" {
 			return nil, err
 		}
 		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
-			issued.Code(host.Keys), purpose, int(otp.Life.Seconds()))
+			issued.Code(lent.Keys), purpose, int(otp.Life.Seconds()))
 		return nil, store.Text(ctx, messageID(e.Data.Challenge, issued), *issued.CustomerID, text)
 	}, nil
 }
@@ -64,7 +66,7 @@ func messageID(subject string, issued otp.Issued) string {
 }
 
 // purposeText says what the code is for; empty if there is nothing any more.
-func purposeText(ctx context.Context, host *fn.Host, issued otp.Issued, intentID string) (string, error) {
+func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID string) (string, error) {
 	switch issued.Purpose {
 	case otp.Register:
 		return "开通手机银行", nil
@@ -78,7 +80,7 @@ func purposeText(ctx context.Context, host *fn.Host, issued otp.Issued, intentID
 	if err != nil {
 		return "", bankerr.ErrInput.Because(err)
 	}
-	intent, err := stepup.Load(ctx, host.DB, host.Keys, id, *issued.CustomerID, host.Clock.Now())
+	intent, err := stepup.Load(ctx, lent.DB, lent.Keys, id, *issued.CustomerID, lent.Clock.Now())
 	if errors.Is(err, stepup.ErrExpired) || errors.Is(err, bankerr.ErrNotFound) {
 		return "", nil
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim/smstest"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -208,7 +209,9 @@ func TestTheCodeOfACancelledIntentIsNotSent(t *testing.T) {
 	w := newTown(t)
 	intent := w.prepare(t, 1_00)
 	e := w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": intent.IntentID})
-	if err := stepup.CancelAll(t.Context(), w.Host.DB, w.payer.ID); err != nil {
+	var unit pg.Unit
+	stepup.CancelAll(&unit, w.payer.ID)
+	if err := w.Host.DB.Commit(t.Context(), &unit); err != nil {
 		t.Fatal(err)
 	}
 	w.deliver(t, e, http.StatusAccepted)

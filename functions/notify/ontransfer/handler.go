@@ -13,27 +13,29 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/notify"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Event(fn.Spec{
-	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer", Audience: fn.Internal,
+	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer",
+	Keys:     []keys.Purpose{keys.Storage},
 	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"MASK-005", "MASK-006", "QA-010"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
 type Config struct{ SMS sms.Config }
 
-func wire(_ context.Context, host *fn.Host, config Config) (fn.Reaction[events.TransferPosted], error) {
-	store := notify.NewStore(host.DB, host.Keys, sms.New(config.SMS, host.Clock))
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.TransferPosted], error) {
+	store := notify.NewStore(lent.DB, lent.Keys, sms.New(config.SMS, lent.Clock))
 	return func(ctx context.Context, e fn.Delivery[events.TransferPosted]) (fn.Effect, error) {
 		notes, err := compose(e)
 		if err != nil {
@@ -44,7 +46,7 @@ func wire(_ context.Context, host *fn.Host, config Config) (fn.Reaction[events.T
 				return nil, err
 			}
 		}
-		return func(ctx context.Context, tx pgx.Tx) error {
+		return func(ctx context.Context, tx pg.Tx) error {
 			for _, n := range notes {
 				if err := store.Put(ctx, tx, n); err != nil {
 					return err

@@ -32,10 +32,11 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
 	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrExpired, session.ErrRequired},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)
 
@@ -76,24 +77,20 @@ type Response struct {
 }
 
 type operation struct {
-	db    *pg.DB
+	db    pg.Reader
 	ring  *keys.Ring
 	clock clock.Clock
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	return operation{host.DB, host.Keys, host.Clock}.do, nil
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
+	return operation{lent.DB, lent.Keys, lent.Clock}.do, nil
 }
 
-func (op operation) do(ctx context.Context, req Request) (Response, error) {
+func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	now := op.clock.Now()
-	challenge, intent, err := op.challenge(ctx, req, now)
+	challenge, intent, err := op.challenge(ctx, call, req, now)
 	if err != nil {
 		return Response{}, err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Response{}, bankerr.ErrInternal.Because(err)
 	}
 	event := events.OTPIssued{Challenge: challenge.Subject, Purpose: challenge.Purpose, IntentID: intent}
 	customer := uuid.Nil
@@ -101,44 +98,35 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 		customer = *challenge.CustomerID
 		event.CustomerID = customer.String()
 	}
-	var unit pg.Unit
-	otp.Issue(&unit, challenge, now)
-	err = unit.Emit(ctx, pg.Event{
-		ID: id, Type: events.TypeOTPIssued, Subject: challenge.Subject, CustomerHash: events.CustomerHash(customer), Data: event,
-	})
-	if err != nil {
-		return Response{}, err
-	}
-	if err := op.db.Commit(ctx, &unit); err != nil {
-		return Response{}, err
-	}
+	otp.Issue(unit, challenge, now)
 	life := int(otp.Life / time.Second)
-	return Response{ExpiresInS: life, ResendInS: life}, nil
+	return Response{ExpiresInS: life, ResendInS: life}, events.Emit(ctx, unit, challenge.Subject, customer, event)
 }
 
-func (op operation) challenge(ctx context.Context, req Request, now time.Time) (otp.Challenge, string, error) {
+func (op operation) challenge(
+	ctx context.Context, call *fn.Call, req Request, now time.Time,
+) (otp.Challenge, string, error) {
 	if req.Purpose != otp.Intent {
 		index := phone.Index(op.ring, req.Phone)
 		customer, err := op.recipient(ctx, index, req.Purpose)
 		return otp.Challenge{
 			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: customer,
-			Binding: phone.Binding(req.Purpose, index, fn.CallerFrom(ctx).DeviceID),
+			Binding: phone.Binding(req.Purpose, index, call.DeviceID),
 		}, "", err
 	}
-	caller := fn.CallerFrom(ctx)
-	if caller.CustomerID == uuid.Nil {
+	if call.CustomerID == uuid.Nil {
 		return otp.Challenge{}, "", session.ErrRequired
 	}
-	intent, err := stepup.Load(ctx, op.db, op.ring, *req.IntentID, caller.CustomerID, now)
+	intent, err := stepup.Load(ctx, op.db, op.ring, *req.IntentID, call.CustomerID, now)
 	if err != nil {
 		return otp.Challenge{}, "", err
 	}
 	var index []byte
-	if err := op.db.Pool().QueryRow(ctx, sqlPhoneOf, caller.CustomerID).Scan(&index); err != nil {
-		return otp.Challenge{}, "", pg.Classify(fmt.Errorf("phone: %w", err))
+	if err := op.db.QueryRow(ctx, sqlPhoneOf, call.CustomerID).Scan(&index); err != nil {
+		return otp.Challenge{}, "", fmt.Errorf("phone: %w", err)
 	}
 	return otp.Challenge{
-		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &caller.CustomerID,
+		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
 		Binding: intent.Digest,
 	}, intent.ID.String(), nil
 }
@@ -156,12 +144,12 @@ SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM
 func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
 	var id uuid.UUID
 	var signedUp bool
-	err := op.db.Pool().QueryRow(ctx, sqlRecipient, index).Scan(&id, &signedUp)
+	err := op.db.QueryRow(ctx, sqlRecipient, index).Scan(&id, &signedUp)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil //nolint:nilnil // nobody to send to is an ordinary answer
 	}
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("recipient: %w", err))
+		return nil, fmt.Errorf("recipient: %w", err)
 	}
 	if signedUp != (purpose == otp.Login) {
 		return nil, nil //nolint:nilnil // as above

@@ -13,6 +13,7 @@ package confirm
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,14 +31,15 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Confirm(fn.Spec{
 	Name: transfer.ConfirmFunction, Summary: "Carry out a prepared transfer with its proofs",
-	Audience: fn.Customer, Idempotent: true, StepUp: stepup.FromIntent, Risk: risk.SceneTransfer,
+	Risk:  risk.SceneTransfer,
 	Audit: fn.AuditMoney, Personal: []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
 	Emits: []string{events.TypeTransferPosted},
 	Refusals: []*bankerr.Error{
 		ledger.ErrFundsInsufficient, ledger.ErrAccountClosed, limit.ErrExceeded,
 	},
+	Keys: []keys.Purpose{keys.Ledger, keys.Storage},
 	Requirements: []string{
 		"XFER-001", "XFER-003", "LOGIC-007", "LOGIC-010", "LOGIC-013", "LIMIT-001", "AUTH-006", "AUTH-007",
 	},
@@ -50,54 +52,38 @@ type Config struct{}
 // client.
 type Request struct{ stepup.Confirmation }
 
+// Response is the order as stored, masked.
+type Response = transfer.View
+
 type operation struct {
 	store *transfer.Store
-	db    *pg.DB
 	ring  *keys.Ring
 	clock clock.Clock
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, transfer.View], error) {
-	op := operation{
-		store: transfer.NewStore(host.DB, host.Keys), db: host.DB, ring: host.Keys, clock: host.Clock,
-	}
-	return op.do, nil
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.ConfirmOperation[transfer.Plan, Request, Response], error) {
+	return operation{store: transfer.NewStore(lent.DB, lent.Keys), ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
-func (op operation) do(ctx context.Context, _ Request) (transfer.View, error) {
-	proven := fn.EvidenceFrom(ctx)
-	var plan transfer.Plan
-	if err := proven.Plan(&plan); err != nil {
-		return transfer.View{}, err
-	}
+func (op operation) do(
+	ctx context.Context, call *fn.Call, _ Request, confirmed fn.Confirmed[transfer.Plan], unit *pg.Unit,
+) (Response, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return transfer.View{}, bankerr.ErrInternal.Because(err)
+		return Response{}, bankerr.ErrInternal.Because(err)
 	}
-	order := transfer.NewOrder(id, plan, proven, op.clock.Now())
+	order := transfer.Order{
+		ID: id, CustomerID: call.CustomerID, DeviceID: call.DeviceID, IntentID: confirmed.IntentID,
+		Plan: confirmed.Plan, Text: confirmed.Text, Factors: confirmed.Factors,
+		PostedAt: op.clock.Now().Truncate(time.Microsecond), // as PostgreSQL keeps it
+	}
 	posting := order.Posting()
-
-	var unit pg.Unit
-	if err := fn.RecordReply(ctx, &unit, order.View()); err != nil {
-		return transfer.View{}, err
+	limit.Use(unit, order.CustomerID, order.Plan.LimitKind, posting.BusinessDay, order.Plan.Amount, order.Plan.LimitCap)
+	ledger.Post(unit, posting, op.mac)
+	if err := op.store.Insert(unit, order); err != nil {
+		return Response{}, err
 	}
-	proven.Consume(&unit)
-	limit.Use(&unit, order.CustomerID, plan.LimitKind, posting.BusinessDay, plan.Amount, plan.LimitCap)
-	ledger.Post(&unit, posting, op.mac)
-	if err := op.store.Insert(&unit, order); err != nil {
-		return transfer.View{}, err
-	}
-	err = unit.Emit(ctx, pg.Event{
-		ID: id, Type: events.TypeTransferPosted, Subject: id.String(),
-		CustomerHash: events.CustomerHash(order.CustomerID), Data: order.Event(),
-	})
-	if err != nil {
-		return transfer.View{}, err
-	}
-	if err := op.db.Commit(ctx, &unit); err != nil {
-		return transfer.View{}, err
-	}
-	return order.View(), nil
+	return order.View(), events.Emit(ctx, unit, id.String(), order.CustomerID, order.Event())
 }
 
 func (op operation) mac(parts ...[]byte) (sum []byte, keyID string) {

@@ -13,13 +13,15 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "transfer-get", Summary: "Show one transfer", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
 	Refusals:     []*bankerr.Error{bankerr.ErrNotFound},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "MASK-006"},
 }, wire)
 
@@ -31,10 +33,10 @@ type Request struct {
 	TransferID uuid.UUID `json:"transfer_id" format:"uuid"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, transfer.View], error) {
-	store := transfer.NewStore(host.DB, host.Keys)
-	return func(ctx context.Context, req Request) (transfer.View, error) {
-		order, err := store.Get(ctx, req.TransferID, fn.CallerFrom(ctx).CustomerID)
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, transfer.View], error) {
+	store := transfer.NewStore(lent.DB, lent.Keys)
+	return func(ctx context.Context, call *fn.Call, req Request) (transfer.View, error) {
+		order, err := store.Get(ctx, req.TransferID, call.CustomerID)
 		if err != nil {
 			return transfer.View{}, err
 		}

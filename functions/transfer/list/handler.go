@@ -11,13 +11,15 @@ import (
 
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/page"
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Query(fn.Spec{
 	Name: "transfer-list", Summary: "List the caller's transfers", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-002", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
@@ -47,12 +49,12 @@ type Response struct {
 	NextCursor string          `json:"next_cursor" doc:"Empty on the last page"`
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
-	store := transfer.NewStore(host.DB, host.Keys)
-	return func(ctx context.Context, req Request) (Response, error) {
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
+	store := transfer.NewStore(lent.DB, lent.Keys)
+	return func(ctx context.Context, call *fn.Call, req Request) (Response, error) {
 		before, _ := page.Parse(req.Cursor) // Validate has checked it
 		size := page.Size(req.Limit)
-		found, err := store.List(ctx, fn.CallerFrom(ctx).CustomerID, before, size+1) // one more tells whether it ends
+		found, err := store.List(ctx, call.CustomerID, before, size+1) // one more tells whether it ends
 		if err != nil {
 			return Response{}, err
 		}

@@ -35,7 +35,7 @@ import (
 )
 
 // Function is what the registry, mains and manifests are made from.
-var Function = fn.HTTP(fn.Spec{
+var Function = fn.Command(fn.Spec{
 	Name: "transfer-prepare", Summary: "Fix a transfer and say how to confirm it",
 	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
 	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
@@ -43,6 +43,7 @@ var Function = fn.HTTP(fn.Spec{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, transfer.ErrAmount, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, limit.ErrExceeded,
 	},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
 }, wire)
 
@@ -108,25 +109,24 @@ type Response struct {
 
 type operation struct {
 	store *transfer.Store
-	db    *pg.DB
+	db    pg.Reader
 	ring  *keys.Ring
 	clock clock.Clock
 }
 
-func wire(_ context.Context, host *fn.Host, _ Config) (fn.Operation[Request, Response], error) {
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
 	op := operation{
-		store: transfer.NewStore(host.DB, host.Keys), db: host.DB, ring: host.Keys, clock: host.Clock,
+		store: transfer.NewStore(lent.DB, lent.Keys), db: lent.DB, ring: lent.Keys, clock: lent.Clock,
 	}
 	return op.do, nil
 }
 
-func (op operation) do(ctx context.Context, req Request) (Response, error) {
-	caller := fn.CallerFrom(ctx)
-	payer, err := op.store.Own(ctx, req.DebitAccountID, caller.CustomerID)
+func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+	payer, err := op.store.Own(ctx, req.DebitAccountID, call.CustomerID)
 	if err != nil {
 		return Response{}, err
 	}
-	payee, err := op.payee(ctx, req, caller.CustomerID)
+	payee, err := op.payee(ctx, req, call.CustomerID)
 	if err != nil {
 		return Response{}, err
 	}
@@ -134,23 +134,23 @@ func (op operation) do(ctx context.Context, req Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	known, err := op.store.PayeeKnown(ctx, caller.CustomerID, payee.AccountID)
+	known, err := op.store.PayeeKnown(ctx, call.CustomerID, payee.AccountID)
 	if err != nil {
 		return Response{}, err
 	}
 	plan.NewPayee = !known && !plan.Own
-	combinations, err := stepup.Decide(plan.Scene(), fn.RiskFrom(ctx).Grade, plan.Amount)
+	combinations, err := stepup.Decide(plan.Scene(), call.Risk.Grade, plan.Amount)
 	if err != nil {
 		return Response{}, err
 	}
-	standing, err := limit.Get(ctx, op.db, caller.CustomerID, plan.LimitKind, clock.BusinessDay(op.clock.Now()))
+	standing, err := limit.Get(ctx, op.db, call.CustomerID, plan.LimitKind, clock.BusinessDay(op.clock.Now()))
 	if err != nil {
 		return Response{}, err
 	}
 	if err := plan.CheckLimit(standing); err != nil {
 		return Response{}, err
 	}
-	return op.save(ctx, caller, plan, combinations)
+	return op.save(unit, call, plan, combinations)
 }
 
 func (op operation) payee(ctx context.Context, req Request, customer uuid.UUID) (transfer.Party, error) {
@@ -161,7 +161,7 @@ func (op operation) payee(ctx context.Context, req Request, customer uuid.UUID) 
 }
 
 func (op operation) save(
-	ctx context.Context, caller fn.Caller, plan transfer.Plan, combinations []stepup.Combination,
+	unit *pg.Unit, call *fn.Call, plan transfer.Plan, combinations []stepup.Combination,
 ) (Response, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -173,11 +173,11 @@ func (op operation) save(
 	}
 	now := op.clock.Now()
 	intent := stepup.Intent{
-		ID: id, CustomerID: caller.CustomerID, DeviceID: caller.DeviceID, Operation: transfer.ConfirmFunction,
-		Payload: payload, Text: plan.Text(id, now), Combinations: combinations, Grade: fn.RiskFrom(ctx).Grade,
+		ID: id, CustomerID: call.CustomerID, DeviceID: call.DeviceID, Operation: transfer.ConfirmFunction,
+		Payload: payload, Text: plan.Text(id, now), Combinations: combinations, Grade: call.Risk.Grade,
 		CreatedAt: now, ExpiresAt: now.Add(transfer.IntentLife),
 	}
-	if err := stepup.Save(ctx, op.db, op.ring, intent); err != nil {
+	if err := stepup.Save(unit, op.ring, intent); err != nil {
 		return Response{}, err
 	}
 	reply := Response{

@@ -4,20 +4,15 @@ package smstest
 
 import (
 	"net/http/httptest"
-	"os"
-	"sync"
 	"testing"
 
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
 const secret = "secret-of-a-test"
-
-// opening takes turns: functions read their configuration from the environment,
-// which all parallel tests share.
-var opening sync.Mutex
 
 // Start runs a gateway for the test and opens the functions on the bank with it.
 func Start(t testing.TB, b *bank.Bank, functions ...fn.Function) *smssim.Gateway {
@@ -32,14 +27,7 @@ func Start(t testing.TB, b *bank.Bank, functions ...fn.Function) *smssim.Gateway
 // OpenAt opens the functions on the bank with a gateway at an address.
 func OpenAt(t testing.TB, b *bank.Bank, url string, functions ...fn.Function) {
 	t.Helper()
-	opening.Lock()
-	defer opening.Unlock()
-	for key, value := range map[string]string{"SMS_URL": url, "SMS_SECRET": secret} {
-		if err := os.Setenv(key, value); err != nil { //nolint:usetesting // t.Setenv forbids parallel tests
-			t.Fatal(err)
-		}
-	}
 	for _, f := range functions {
-		b.Open(t, f)
+		b.Open(t, f, sms.Config{URL: url, Secret: secret})
 	}
 }

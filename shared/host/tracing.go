@@ -1,4 +1,4 @@
-package fn
+package host
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
-// startTracing exports spans by OTLP over HTTP when OTEL_EXPORTER_OTLP_ENDPOINT
+// StartTracing exports spans by OTLP over HTTP when OTEL_EXPORTER_OTLP_ENDPOINT
 // names a collector (the SDK reads the rest of its standard variables itself);
 // without one spans cost nothing.
-func startTracing(ctx context.Context, service string) (stop func(), err error) {
+func StartTracing(ctx context.Context, service string) (stop func(), err error) {
 	//nolint:forbidigo // the variable is OpenTelemetry's, not this bank's
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
 		return func() {}, nil

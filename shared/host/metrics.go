@@ -1,4 +1,4 @@
-package fn
+package host
 
 import (
 	"net/http"
@@ -36,7 +36,8 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{})
 }
 
-func (m *Metrics) observe(function, code string, took time.Duration) {
+// Observe counts one call of a function and its outcome.
+func (m *Metrics) Observe(function, code string, took time.Duration) {
 	m.calls.WithLabelValues(function, code).Inc()
 	m.seconds.WithLabelValues(function).Observe(took.Seconds())
 }

@@ -1,4 +1,4 @@
-package fn
+package host
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package fn
+package host
 
 import (
 	"context"
@@ -14,23 +14,31 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kelseyhightower/envconfig"
 	handler "github.com/openfaas/templates-sdk/go-http"
 )
 
-// ServeConfig is where and how long a function's process serves.
+// ServeConfig is where a process serves, and for how long it finishes its work
+// after SIGTERM.
 type ServeConfig struct {
 	Port  string        `envconfig:"PORT" default:"8080"`
-	Drain time.Duration `envconfig:"FN_DRAIN" default:"20s"`
+	Drain time.Duration `envconfig:"FN_DRAIN" default:"20s" max:"10m"`
 }
 
-// Serve runs one function's process until SIGTERM: the whole of a generated
-// main. It exits with 1 when the function can't be opened.
-func Serve(f Function) {
+// Main is the whole of a generated main: it gives work the process's settings and
+// a context that ends with SIGTERM, and exits with 1 when work fails.
+func Main(name string, work func(ctx context.Context, settings Settings) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, f); err != nil {
-		NewLogger(os.Stderr).Error("stopped", slog.String("function", f.Spec.Name), slog.Any("cause", err))
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(heapGrowth)
+	}
+	stopTracing, err := StartTracing(ctx, name)
+	if err == nil {
+		err = work(ctx, Environment)
+		stopTracing()
+	}
+	if err != nil {
+		NewLogger(os.Stderr).Error("stopped", slog.String("function", name), slog.Any("cause", err))
 		os.Exit(1)
 	}
 }
@@ -39,33 +47,13 @@ func Serve(f Function) {
 // times its size before it is collected; GOGC overrides it.
 const heapGrowth = 400
 
-func serve(ctx context.Context, f Function) error {
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(heapGrowth)
-	}
-	var config ServeConfig
-	if err := envconfig.Process("", &config); err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	stopTracing, err := startTracing(ctx, f.Spec.Name)
+// Listen opens the process's port.
+func (c ServeConfig) Listen(ctx context.Context) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+c.Port)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("listen: %w", err)
 	}
-	defer stopTracing()
-	host, err := OpenHost(ctx)
-	if err != nil {
-		return err
-	}
-	defer host.Close()
-	entry, err := f.Open(ctx, host)
-	if err != nil {
-		return err
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+config.Port)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	return Run(ctx, listener, Mux(entry, host), config.Drain)
+	return listener, nil
 }
 
 // Run serves until ctx ends, then lets what is at work finish within drain.
@@ -91,26 +79,40 @@ func Run(ctx context.Context, listener net.Listener, mux http.Handler, drain tim
 	return nil
 }
 
-// Mux routes a function's process: health, readiness, metrics, and the rest to
-// the function.
-func Mux(entry handler.FunctionHandler, host *Host) http.Handler {
+// Mux routes a process: health, readiness, metrics, and the rest to the function;
+// a worker's process has no function (nil).
+func (h *Host) Mux(entry handler.FunctionHandler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /_/ready", host.ready)
-	mux.Handle("GET /metrics", host.Metrics.Handler())
-	mux.Handle("/", Adapt(entry, host.Limits.BodyBytes))
+	mux.HandleFunc("GET /_/ready", h.ready)
+	mux.Handle("GET /metrics", h.Metrics.Handler())
+	if entry != nil {
+		mux.Handle("/", Adapt(entry, h.Limits.BodyBytes))
+	}
 	return mux
 }
 
 func (h *Host) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
-	if err := errors.Join(h.DB.Pool().Ping(ctx), h.Redis.Ping(ctx).Err()); err != nil {
+	if err := h.ping(ctx); err != nil {
 		h.Log.WarnContext(ctx, "not ready", slog.Any("cause", err))
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// ping asks the stores that the process has opened.
+func (h *Host) ping(ctx context.Context) error {
+	var database, cache error
+	if h.DB != nil {
+		database = h.DB.Pool().Ping(ctx)
+	}
+	if h.Redis != nil {
+		cache = h.Redis.Ping(ctx).Err()
+	}
+	return errors.Join(database, cache)
 }
 
 // Adapt puts net/http in front of a function's entry.

@@ -1,4 +1,4 @@
-package fn_test
+package host_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
-	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 )
 
 const (
@@ -18,6 +18,9 @@ const (
 	cardNo = "6228480000000100011"
 	secret = "tide-2026x"
 )
+
+// phoneNo is what must never be seen outside.
+const phoneNo = "13812345678"
 
 // person is a value that says itself how it is logged.
 type person struct{ phone string }
@@ -56,7 +59,7 @@ func TestLogsAreRedacted(t *testing.T) {
 		{"a secret in a group", slog.Group("request", slog.String("password", secret)), "[redacted]"},
 	} {
 		var line bytes.Buffer
-		log := fn.NewLogger(&line)
+		log := host.NewLogger(&line)
 		log.Info("message", tt.attr)
 		log.With(tt.attr).Info("message")
 		log.WithGroup("group").Info("message", tt.attr)
@@ -76,7 +79,7 @@ func TestLogsAreRedacted(t *testing.T) {
 func TestMessagesAreRedacted(t *testing.T) {
 	t.Parallel()
 	var line bytes.Buffer
-	fn.NewLogger(&line).Info("sent to " + phoneNo)
+	host.NewLogger(&line).Info("sent to " + phoneNo)
 	if got := line.String(); strings.Contains(got, phoneNo) || !strings.Contains(got, `"msg":"sent to [redacted]"`) {
 		t.Error(got)
 	}
@@ -90,7 +93,7 @@ func TestLogsKeepWhatHelps(t *testing.T) {
 		"12345678901234", "transfer-confirm", "20261123",
 	} {
 		var line bytes.Buffer
-		fn.NewLogger(&line).Info("x", slog.String("note", kept))
+		host.NewLogger(&line).Info("x", slog.String("note", kept))
 		if !strings.Contains(line.String(), `"`+kept+`"`) {
 			t.Errorf("%q became %s", kept, line.String())
 		}
@@ -122,7 +125,7 @@ func TestLogsShowNothingHoweverItIsWrapped(t *testing.T) {
 		{"stringer", slog.Any("who", stringer{phoneNo})},
 	} {
 		var line bytes.Buffer
-		fn.NewLogger(&line).Info("message", tt.attr)
+		host.NewLogger(&line).Info("message", tt.attr)
 		if s := line.String(); strings.Contains(s, phoneNo) || strings.Contains(s, secret) {
 			t.Errorf("%s: %s", tt.name, s)
 		}

@@ -1,0 +1,37 @@
+package fn
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/session"
+)
+
+// Lent is what the runtime lends an operation. There is no way in it to commit:
+// an operation reads through DB, and fills the unit that the runtime commits.
+type Lent struct {
+	DB       pg.Reader
+	Redis    redis.UniversalClient
+	Keys     *keys.Ring // of the purposes that the Spec declares
+	Channels Channels
+	Clock    clock.Clock
+	Log      *slog.Logger
+}
+
+// Channels is where a new secure channel is remembered (shared/session).
+type Channels interface {
+	OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error
+	ChannelLife() time.Duration
+}
+
+func lend(h *host.Host, _ Spec) *Lent {
+	return &Lent{DB: h.DB.Reader(), Redis: h.Redis, Keys: h.Keys, Channels: h.Sessions, Clock: h.Clock, Log: h.Log}
+}

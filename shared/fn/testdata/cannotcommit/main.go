@@ -1,0 +1,27 @@
+// Package cannotcommit holds what an operation would like to do, and can't: each
+// statement is an error of the compiler.
+package cannotcommit
+
+import (
+	"context"
+
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+func command(ctx context.Context, lent *fn.Lent, call *fn.Call, unit *pg.Unit) {
+	lent.DB.Commit(ctx, unit)
+	lent.DB.InTx(ctx, nil)
+	lent.DB.Pool()
+	lent.Sessions.Start(ctx, call.Channel, call.CustomerID)
+	call.Commit(ctx, unit)
+	unit.Commit(ctx)
+	fn.RecordReply(ctx, unit, nil)
+}
+
+func effect(ctx context.Context, tx pg.Tx) {
+	tx.Commit(ctx)
+	tx.Rollback(ctx)
+}
+
+var _ = fn.Effect(effect)

@@ -1,0 +1,80 @@
+package fn
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// Work runs until ctx ends, and then returns once what it had begun is done.
+type Work func(ctx context.Context)
+
+// WorkerLent is what the runtime lends a worker. Nobody calls a worker, so it
+// commits by itself.
+type WorkerLent struct {
+	DB      *pg.DB
+	Keys    *keys.Ring // of the purposes that the Spec declares
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Worker declares a process of its own that works by itself: it has no caller.
+func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, config C) (Work, error)) Function {
+	spec.Audience = Internal
+	if err := spec.check(formWorker, nil); err != nil {
+		panic(err)
+	}
+	return Function{
+		Spec: spec, Trigger: TriggerWorker, Config: reflect.TypeFor[C](),
+		work: func(ctx context.Context, h *host.Host, settings host.Settings) (Work, error) {
+			var config C
+			if err := settings(&config); err != nil {
+				return nil, err //nolint:wrapcheck // names its key
+			}
+			return wire(ctx, &WorkerLent{
+				DB: h.DB, Keys: h.Keys, Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry,
+			}, config)
+		},
+	}
+}
+
+var errNoWorker = errors.New("fn: not a worker")
+
+// Start wires a worker on a host; the caller runs the Work that it returns.
+func (f Function) Start(ctx context.Context, h *host.Host, settings host.Settings) (Work, error) {
+	if f.work == nil {
+		return nil, errNoWorker
+	}
+	return f.work(ctx, h, settings)
+}
+
+// serveWorker works and serves health, readiness and metrics meanwhile.
+func (f Function) serveWorker(
+	ctx context.Context, h *host.Host, settings host.Settings, serving host.ServeConfig,
+) error {
+	work, err := f.Start(ctx, h, settings)
+	if err != nil {
+		return err
+	}
+	listener, err := serving.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		work(ctx)
+	}()
+	err = host.Run(ctx, listener, h.Mux(nil), serving.Drain)
+	<-done
+	return err
+}

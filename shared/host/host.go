@@ -1,0 +1,162 @@
+// Package host is the process in which functions and workers run: its checked
+// configuration, its stores, keys, log, metrics and traces, and how it serves.
+//
+// Configuration is a value (Config): the environment is read once, by
+// Environment, and tests and the local bank pass values. Open opens only what the
+// process needs; connections are made in the background, so a process comes up
+// without its stores and says so at /_/ready. A Host is safe for concurrent use.
+//
+// Source: CRYPTO-005 (self-test), AVAIL-012 (readiness), AUDIT-005 (logs).
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// Host is what a process holds. A function's own process opens one; the local bank
+// and tests share one among all functions. What a process does not need is nil.
+type Host struct {
+	DB       *pg.DB
+	Redis    redis.UniversalClient
+	Keys     *keys.Ring
+	Sessions *session.Store
+	Risk     risk.Evaluator
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Metrics  *Metrics
+	Limits   Limits
+}
+
+// Needs says what a process opens.
+type Needs struct {
+	DB       bool
+	Redis    bool // with it the sessions
+	Purposes []keys.Purpose
+}
+
+// Limits bound what a process takes in.
+type Limits struct {
+	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536" max:"16777216"`
+	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1"`
+	// TrustedProxies is how many proxies of the bank's own stand between a client
+	// and this process. Each of them appends the address it saw to X-Forwarded-For.
+	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0" min:"0" max:"16"`
+}
+
+// Config is what every process reads. A part that a process does not need is not
+// read.
+type Config struct {
+	DB      pg.Config
+	Keys    keys.Config
+	Redis   RedisConfig
+	Session session.Config
+	Limits  Limits
+}
+
+// RedisConfig says where Redis is.
+type RedisConfig struct {
+	URL string `envconfig:"REDIS_URL" required:"true"`
+}
+
+// LoadConfig reads the parts of the configuration that needs ask for.
+func LoadConfig(settings Settings, needs Needs) (Config, error) {
+	var c Config
+	parts := []any{&c.Limits}
+	if needs.DB {
+		parts = append(parts, &c.DB)
+	}
+	if needs.Redis {
+		parts = append(parts, &c.Redis, &c.Session)
+	}
+	if len(needs.Purposes) > 0 {
+		parts = append(parts, &c.Keys)
+	}
+	for _, part := range parts {
+		if err := settings(part); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// Open opens what the process needs. It does not fail because a store can't be
+// reached; it fails when the crypto self-test fails (CRYPTO-005).
+func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
+	h := &Host{
+		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
+		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits,
+	}
+	if err := h.openStores(ctx, config, needs); err != nil {
+		h.Close()
+		return nil, err
+	}
+	if err := sm.SelfTest(); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("crypto self-test: %w", err)
+	}
+	if err := h.openKeys(ctx, config, needs); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// openStores comes first: connections are made while the rest is opened.
+func (h *Host) openStores(ctx context.Context, config Config, needs Needs) error {
+	if needs.DB {
+		var err error
+		if h.DB, err = pg.Open(ctx, config.DB); err != nil {
+			return fmt.Errorf("database: %w", err)
+		}
+		h.DB.Observe(h.Metrics.Registry)
+	}
+	if needs.Redis {
+		options, err := redis.ParseURL(config.Redis.URL)
+		if err != nil {
+			return fmt.Errorf("REDIS_URL is not a Redis URL") //nolint:err113 // the cause would show the password
+		}
+		options.MinIdleConns = max(1, options.MinIdleConns)
+		h.Redis = redis.NewClient(options)
+	}
+	return nil
+}
+
+func (h *Host) openKeys(ctx context.Context, config Config, needs Needs) error {
+	if len(needs.Purposes) == 0 {
+		return nil
+	}
+	var err error
+	if h.Keys, err = keys.Open(ctx, config.Keys); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	if !needs.Redis {
+		return nil
+	}
+	if h.Sessions, err = session.New(h.Redis, h.Keys, h.Clock, config.Session); err != nil {
+		return fmt.Errorf("sessions: %w", err)
+	}
+	return nil
+}
+
+// Close gives the connections back.
+func (h *Host) Close() {
+	if h.DB != nil {
+		h.DB.Close()
+	}
+	if h.Redis != nil {
+		_ = h.Redis.Close() // nothing is lost with a connection
+	}
+}

@@ -1,0 +1,118 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Settings fills a configuration, a pointer to a struct, and refuses values that
+// make no sense, by their key.
+type Settings func(into any) error
+
+// Environment reads the process's environment.
+//
+// A text that is required or has a default must not be empty. A number or a
+// duration must be positive, and fit in an int32 of seconds or units, unless tags
+// min and max say otherwise (`min:"0"`, `max:"15m"`).
+func Environment(into any) error {
+	if err := envconfig.Process("", into); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return Check(into)
+}
+
+// ErrNoValue tells that Values holds no value for a part of a configuration.
+var ErrNoValue = errors.New("configuration: no value was given")
+
+// Values fills a configuration from values: each part takes the value of its own
+// type. A configuration without fields needs none.
+func Values(values ...any) Settings {
+	given := map[reflect.Type]reflect.Value{}
+	for _, v := range values {
+		given[reflect.TypeOf(v)] = reflect.ValueOf(v)
+	}
+	var fill func(into reflect.Value) error
+	fill = func(into reflect.Value) error {
+		if v, ok := given[into.Type()]; ok {
+			into.Set(v)
+			return nil
+		}
+		if into.Kind() != reflect.Struct {
+			return fmt.Errorf("%w: %v", ErrNoValue, into.Type())
+		}
+		for i := range into.NumField() {
+			if err := fill(into.Field(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return func(into any) error {
+		if err := fill(reflect.ValueOf(into).Elem()); err != nil {
+			return err
+		}
+		return Check(into)
+	}
+}
+
+// ErrSetting tells that a configuration key has a value that makes no sense.
+var ErrSetting = errors.New("configuration")
+
+// Check refuses a configuration with a value out of its bounds.
+func Check(config any) error { return check(reflect.ValueOf(config).Elem()) }
+
+func check(v reflect.Value) error {
+	for i := range v.NumField() {
+		field, value := v.Type().Field(i), v.Field(i)
+		if value.Kind() == reflect.Struct {
+			if err := check(value); err != nil {
+				return err
+			}
+			continue
+		}
+		if key := field.Tag.Get("envconfig"); key != "" {
+			if err := checkField(key, field.Tag, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkField(key string, tag reflect.StructTag, value reflect.Value) error {
+	switch {
+	case value.Kind() == reflect.String:
+		_, hasDefault := tag.Lookup("default")
+		if value.String() == "" && (tag.Get("required") == "true" || hasDefault) {
+			return fmt.Errorf("%w: %s is empty", ErrSetting, key)
+		}
+	case value.CanInt():
+		parse := func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
+		show := func(n int64) string { return strconv.FormatInt(n, 10) }
+		low, high := int64(1), int64(math.MaxInt32)
+		if value.Type() == reflect.TypeFor[time.Duration]() {
+			parse = func(text string) (int64, error) { d, err := time.ParseDuration(text); return int64(d), err }
+			show = func(n int64) string { return time.Duration(n).String() }
+			low, high = int64(time.Millisecond), int64(math.MaxInt32)*int64(time.Second)
+		}
+		for name, bound := range map[string]*int64{"min": &low, "max": &high} {
+			if text := tag.Get(name); text != "" {
+				n, err := parse(text)
+				if err != nil {
+					return fmt.Errorf("%w: tag %s of %s: %w", ErrSetting, name, key, err)
+				}
+				*bound = n
+			}
+		}
+		if n := value.Int(); n < low || n > high {
+			return fmt.Errorf("%w: %s is %s, and must be between %s and %s", ErrSetting, key, show(n), show(low), show(high))
+		}
+	}
+	return nil
+}

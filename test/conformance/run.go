@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// outcome is what became of one test.
+type outcome struct {
+	Package, Test string
+	action        string // pass, fail, skip, or empty: it never finished
+	claims        []string
+}
+
+func (o *outcome) id() string { return o.Package + "." + o.Test }
+
+// runResult is a whole run.
+type runResult struct {
+	tests           map[string]*outcome
+	failed          []string // tests and packages
+	passed, skipped int
+	exit            string // how the go command failed; empty if it did not
+}
+
+// event is a line of go test -json.
+type event struct {
+	Action, Package, Test, Output, Key, Value string
+}
+
+// name is what the event is about: a test, or a whole package.
+func (e event) name() string {
+	if e.Test == "" {
+		return e.Package
+	}
+	return e.Package + "." + e.Test
+}
+
+// goTest runs the go command and follows its events. Claims must carry the nonce.
+// It returns an error only if the run could not be followed.
+func goTest(ctx context.Context, args []string, nonce string, show io.Writer) (*runResult, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), req.NonceKey+"="+nonce)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("go test: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("go test: %w", err)
+	}
+	r, err := read(out, nonce, show)
+	if waited := cmd.Wait(); err == nil && waited != nil {
+		r.exit = waited.Error()
+	}
+	return r, err
+}
+
+// reader follows a run.
+type reader struct {
+	*runResult
+	nonce string
+	said  map[string][]string // output by test, until the test ends
+	show  io.Writer
+}
+
+// read follows a run. It passes on a line for each package and all that failing
+// tests printed.
+func read(in io.Reader, nonce string, show io.Writer) (*runResult, error) {
+	r := &reader{runResult: &runResult{tests: map[string]*outcome{}}, nonce: nonce, said: map[string][]string{}, show: show}
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			r.line(line)
+		}
+		if errors.Is(err, io.EOF) {
+			return r.runResult, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the run: %w", err)
+		}
+	}
+}
+
+// line takes an event, or passes on the go command's own words.
+func (r *reader) line(line []byte) {
+	var e event
+	if json.Unmarshal(line, &e) != nil || e.Action == "" {
+		fmt.Fprint(r.show, string(line))
+		return
+	}
+	r.take(e)
+}
+
+func (r *reader) take(e event) {
+	switch e.Action {
+	case "run":
+		r.test(e)
+	case "build-output":
+		fmt.Fprint(r.show, e.Output)
+	case "output":
+		r.said[e.name()] = append(r.said[e.name()], e.Output)
+	case "attr":
+		nonce, id, _ := strings.Cut(e.Value, " ")
+		if e.Key == req.Attribute && e.Test != "" && nonce == r.nonce && nonce != "" {
+			t := r.test(e)
+			t.claims = append(t.claims, id)
+		}
+	case "pass", "fail", "skip":
+		if e.Test == "" {
+			r.endPackage(e)
+		} else {
+			r.endTest(e)
+		}
+	}
+}
+
+func (r *reader) endTest(e event) {
+	t := r.test(e)
+	switch e.Action {
+	case "pass":
+		r.passed++
+	case "skip":
+		r.skipped++
+	case "fail":
+		r.failed = append(r.failed, e.name())
+		r.print(e.name())
+	}
+	if t.action == "" || t.action == "pass" {
+		t.action = e.Action // the worst, if a test runs more than once
+	}
+	delete(r.said, e.name())
+}
+
+// endPackage prints the package's closing line. Of a package that failed it prints
+// everything, and what the tests printed that never finished.
+func (r *reader) endPackage(e event) {
+	said := r.said[e.Package]
+	if e.Action == "fail" {
+		r.failed = append(r.failed, e.Package)
+		for _, t := range r.inOrder() {
+			if t.Package == e.Package && t.action == "" {
+				r.print(t.id())
+			}
+		}
+		r.print(e.Package)
+	} else if len(said) > 0 {
+		fmt.Fprint(r.show, said[len(said)-1])
+	}
+	delete(r.said, e.Package)
+}
+
+func (r *reader) print(name string) {
+	for _, line := range r.said[name] {
+		fmt.Fprint(r.show, line)
+	}
+}
+
+func (r *reader) test(e event) *outcome {
+	t, ok := r.tests[e.name()]
+	if !ok {
+		t = &outcome{Package: e.Package, Test: e.Test}
+		r.tests[e.name()] = t
+	}
+	return t
+}
+
+// inOrder are all tests, by package and name.
+func (r *runResult) inOrder() []*outcome {
+	return slices.SortedFunc(maps.Values(r.tests), func(a, b *outcome) int {
+		return cmp.Or(strings.Compare(a.Package, b.Package), strings.Compare(a.Test, b.Test))
+	})
+}
+
+// ancestors are the test's own id and those of all tests that it may be a part
+// of. A slash may also stand in a subtest's own name; then some are no tests.
+func (o *outcome) ancestors() []string {
+	ids := []string{o.id()}
+	for i, c := range o.Test {
+		if c == '/' {
+			ids = append(ids, o.Package+"."+o.Test[:i])
+		}
+	}
+	return ids
+}
+
+// voids gives for each test, by id, why its claims do not count. Tests that are
+// not in it passed with all their parts and all that they are a part of.
+func (r *runResult) voids() map[string]string {
+	reasons := map[string]string{}
+	for _, t := range r.inOrder() {
+		for _, id := range t.ancestors() {
+			above := r.tests[id]
+			switch {
+			case above == nil:
+			case t.action == "skip":
+				reasons[id] = t.Test + " was skipped"
+			case above.action != "pass":
+				reasons[t.id()] = above.Test + " did not pass"
+			}
+		}
+	}
+	return reasons
+}
