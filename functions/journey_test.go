@@ -269,7 +269,7 @@ func (j *journey) deliver(t *testing.T) {
 				j.told = append(j.told, string(text))
 				for _, consumer := range table.Consumers(kind.Type) {
 					if got := j.Deliver(t, byName(t, consumer), e); got != http.StatusAccepted {
-						t.Fatalf("%s answered %d to %s", consumer, got, text)
+						t.Fatalf("%s answered %d to %s\n%s", consumer, got, text, j.Log)
 					}
 				}
 			}
