@@ -18,6 +18,7 @@ import (
 func TestCrashBetweenCommitAndEffect(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "ERR-005.2")
 	for name, table := range map[string]string{
 		"before it is published":      "delivery",
 		"in the middle of a delivery": "message",

@@ -130,7 +130,7 @@ func TestForeignAndNoAccountTakeAsLong(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-003", "INPUT-001")
+	req.Covers(t, "LOGIC-003")
 	w := newTown(t)
 	id := w.own.AccountIDs[0].String()
 	for _, tt := range []struct{ name, body, want string }{

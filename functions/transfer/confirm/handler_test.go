@@ -380,7 +380,7 @@ func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-003", "LOGIC-006", "LOGIC-009", "INPUT-001")
+	req.Covers(t, "LOGIC-003", "LOGIC-006", "LOGIC-009")
 	w := newTown(t, 1_000_00)
 	good := w.proofs(t, w.prepare(t, 1_00))
 	raw, err := json.Marshal(good)
