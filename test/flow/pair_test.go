@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
@@ -270,6 +271,21 @@ func (p pair) posted(t testing.TB) int {
 	var n int
 	must(t, p.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer").Scan(&n))
 	return n
+}
+
+func marshal(t testing.TB, value any) []byte {
+	t.Helper()
+	raw, err := json.Marshal(value)
+	must(t, err)
+	return raw
+}
+
+// same fails the test if rows have changed.
+func same(t testing.TB, what string, before, after map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("%s (-before +after):\n%s", what, diff)
+	}
 }
 
 // with is a request and one more field, or another value of one.
