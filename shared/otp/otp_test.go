@@ -32,7 +32,6 @@ func newRing(t testing.TB) *keys.Ring {
 
 func TestCodesOfTheStandard(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "OTP-005")
 	file, err := os.Open("testdata/gmt0021-sm3.csv")
 	must(t, err)
 	defer file.Close()

@@ -167,7 +167,7 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 		}
 		p.forgive(t)
 	}
-	req.Covers(t, "LOGIC-007")
+	req.Covers(t, "LOGIC-007.4")
 }
 
 // What a stranger tries at an intent counts against nobody, and what is tried at
