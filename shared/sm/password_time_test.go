@@ -16,14 +16,14 @@ const apart = 10
 
 // TestCheckingTakesOneTime compares the fastest of many checks of passwords that
 // differ from the right one at the start, in the middle, at the end, in length and
-// not at all.
+// not at all. On a busy machine it takes more turns until each has met a quiet moment.
 func TestCheckingTakesOneTime(t *testing.T) { //nolint:paralleltest // other tests would be measured too
 	req.Covers(t, "PWD-018.3")
 	const right = "tide-2026x"
 	stored, err := sm.HashPassword([]byte(right))
 	must(t, err)
 	fastest := map[string]time.Duration{}
-	for range 30 {
+	for turn := range 500 {
 		for name, guess := range map[string]string{
 			"first": "Tide-2026x", "middle": "tide_2026x", "last": "tide-2026y", "shorter": "tide-2026", "longer": "tide-2026xx",
 			"all": "ABCDEFGHIJ", "none": right, "empty": "", "much longer": strings.Repeat("x", 64),
@@ -34,10 +34,10 @@ func TestCheckingTakesOneTime(t *testing.T) { //nolint:paralleltest // other tes
 				fastest[name] = took
 			}
 		}
+		times := slices.Sorted(maps.Values(fastest))
+		if turn >= 10 && times[len(times)-1] <= times[0]*(100+apart)/100 && times[0] > time.Millisecond/2 {
+			return
+		}
 	}
-	times := slices.Sorted(maps.Values(fastest))
-	if least, most := times[0], times[len(times)-1]; most > least*(100+apart)/100 || least < time.Millisecond/2 {
-		t.Errorf("the time of a check tells where a password differs, or is too short: %v", fastest)
-	}
-	t.Log(fastest)
+	t.Errorf("the time of a check tells where a password differs, or is too short: %v", fastest)
 }

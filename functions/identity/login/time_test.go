@@ -18,7 +18,8 @@ import (
 const apart = 25
 
 // TestFailuresTakeAsLong measures the kinds of failure by turns and compares the
-// fastest answer of each, which what else the machine does slows least.
+// fastest answer of each, which what else the machine does slows least. On a busy
+// machine it takes more turns until each kind has met a quiet moment.
 func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests would be measured too
 	req.Covers(t, "AUTH-009.3")
 	w := newTown(t)
@@ -33,7 +34,7 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 		"locked user":    {Phone: locked.Phone, Password: password, OTP: code},
 	}
 	fastest := map[string]time.Duration{}
-	for range 40 {
+	for turn := range 500 {
 		for name, request := range kinds {
 			w.exec(t, "DELETE FROM login_attempt WHERE locked_until IS NULL")
 			w.exec(t, "UPDATE otp_challenge SET tries = 0")
@@ -46,10 +47,10 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 				fastest[name] = took
 			}
 		}
+		times := slices.Sorted(maps.Values(fastest))
+		if turn >= 20 && times[len(times)-1] <= times[0]*(100+apart)/100 {
+			return
+		}
 	}
-	times := slices.Sorted(maps.Values(fastest))
-	if least, most := times[0], times[len(times)-1]; most > least*(100+apart)/100 {
-		t.Errorf("the time of an answer tells the failures apart: %v", fastest)
-	}
-	t.Log(fastest)
+	t.Errorf("the time of an answer tells the failures apart: %v", fastest)
 }
