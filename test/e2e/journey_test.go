@@ -62,7 +62,6 @@ func TestJourney(t *testing.T) {
 // A second login ends the first at once, and says so.
 func TestOneSessionOnly(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "SESSION-003")
 	b := local.New(t)
 	instance := b.Start(t)
 	first := b.NewApp(t, instance)

@@ -240,7 +240,6 @@ func TestFilters(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-003", "LOGIC-005")
 	w := newTown(t)
 	for _, tt := range []struct {
 		name string
@@ -277,7 +276,6 @@ func TestRefusals(t *testing.T) {
 
 func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-005")
 	w := newTown(t)
 	foreign, none := w.ask(t, query{"account_id": w.far.AccountIDs[0]}), w.ask(t, query{"account_id": uuid.New()})
 	foreign.Problem.Trace, none.Problem.Trace = "", ""

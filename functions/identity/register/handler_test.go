@@ -258,7 +258,6 @@ func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
 // The lists are those of the requirements; functions/identity has the whole table.
 func TestWeakPasswords(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "PWD-002", "PWD-012")
 	w := newTown(t)
 	code := w.ask(t)
 	type row struct{ login, trade, field string }

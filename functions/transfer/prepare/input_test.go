@@ -90,7 +90,6 @@ func TestAmounts(t *testing.T) {
 
 func TestEveryOtherElementWrong(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-003", "LOGIC-006")
 	w := newTown(t, 1_000_00)
 	quoted := func(text string) string { return `"` + text + `"` }
 	own := quoted(w.payer.AccountIDs[1].String())
