@@ -117,7 +117,7 @@ func TestNothingWeakerConfirms(t *testing.T) {
 	for _, grade := range []risk.Grade{risk.GradeNormal, risk.GradeRaised} {
 		p.grade(t, rich, grade)
 		for _, order := range []fields{p.order(rich, p.li, 1), own} {
-			for _, amount := range []money.Fen{1, stepup.CapToOthers, stepup.CapToOthers + 1, stepup.CapToOwn} {
+			for _, amount := range []money.Fen{1, stepup.LargeAmount, stepup.LargeAmount + 1, stepup.CapSMS, stepup.CapSMS + 1} {
 				p.exec(t, "DELETE FROM limit_use")
 				reply := call(t, rich.phone, "transfer-prepare", with(order, "amount_fen", amount))
 				if reply.Code == "STEPUP_STRONGER" {
