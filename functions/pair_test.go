@@ -19,10 +19,12 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/localstack/smssim/smstest"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
 // pair is a bank with a payer, logged in on a phone, a payee, and an SMS gateway.
@@ -102,8 +104,12 @@ func (p pair) flow(t *testing.T) (stop func()) {
 		},
 	}
 	carrier := &relay.Relay{DB: p.Host.DB, Ring: p.Host.Keys, Sink: local, Log: p.Host.Log}
-	stopBroker, stopRelay := bank.Background(t, local.Run), bank.Background(t, carrier.Run)
-	return func() { stopRelay(); stopBroker() }
+	clear, err := upkeep.Worker.Start(t.Context(), p.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Second}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopBroker, stopRelay, stopUpkeep := bank.Background(t, local.Run), bank.Background(t, carrier.Run), bank.Background(t, clear)
+	return func() { stopRelay(); stopBroker(); stopUpkeep() }
 }
 
 // count runs a query that counts.
