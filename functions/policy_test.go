@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -242,7 +243,13 @@ func TestEveryExampleIsAGoodRequest(t *testing.T) {
 
 func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "CRYPTO-008")
+	req.Covers(t, "CRYPTO-008.2", "CRYPTO-008.3", "CRYPTO-016.4", "CRYPTO-016.6", "CRYPTO-017.1", "CRYPTO-017.2")
+	req.Covers(t, "CRYPTO-022.1", "CRYPTO-022.3")
+	req.Covers(t, "INPUT-013.3")
+	req.Covers(t, "UX-002.4")
+	if len(table) < 25 {
+		t.Errorf("the table has only %d lines", len(table))
+	}
 	for _, f := range channelFunctions(t) {
 		t.Run(f.Spec.Name, func(t *testing.T) {
 			t.Parallel()
@@ -256,12 +263,19 @@ func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
 	}
 }
 
+// inner is what no answer may hold: connection strings, absolute paths and passwords.
+var inner = regexp.MustCompile(`[a-z]+://|127\.0\.0\.1|"/|\s/[a-z]|[A-Z]:\\|/(home|root|tmp|usr|etc|var|work)/|` +
+	bank.LoginPassword + `|` + bank.TradePassword + `|nobody@`)
+
 func (h hostile) refused(t *testing.T, c caller) {
 	t.Helper()
 	frame := h.frame(t, c)
 	before := c.kept()
 	reply := c.Send(t, c.f, frame)
 	reply.Want(t, h.want)
+	if reply.Problem.Title == "" || reply.Problem.Detail == "" || inner.Match(reply.Body) {
+		t.Errorf("the refusal says %s", reply.Body)
+	}
 	if !slices.Contains(codes(refusals(c.f)), reply.Code) {
 		t.Errorf("%s does not declare %s", c.f.Spec.Name, reply.Code)
 	}
@@ -284,7 +298,10 @@ func (c caller) passes(t *testing.T) {
 	if c.f.Spec.Name == "captcha-issue" {
 		want = "" // which needs none
 	}
-	c.Send(t, c.f, frame).Want(t, want)
+	reply := c.Send(t, c.f, frame)
+	if reply.Want(t, want); inner.Match(reply.Body) {
+		t.Errorf("the answer holds %s", inner.Find(reply.Body))
+	}
 }
 
 // texts are the names of a request's fields, and the values that are text of six
@@ -349,7 +366,7 @@ func TestCallsAMinute(t *testing.T) {
 // else; what it refuses for good it answers with 400, which no broker tries again.
 func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "CRYPTO-022")
+	req.Covers(t, "CRYPTO-022.1")
 	data := map[string]any{}
 	for _, kind := range events.Catalogue() {
 		data[kind.Type] = kind.Data

@@ -133,7 +133,7 @@ func (d *demo) login(ctx context.Context) error {
 	if _, err := d.app.Login(ctx, d.me.Phone, "wrong-pass1", code); !errors.Is(err, &client.Problem{Code: "LOGIN_FAILED"}) {
 		return unexpected("错误密码得到 %v", err)
 	}
-	say("错误密码：用户名、密码或验证码错误")
+	say("错误密码：用户名或密码、验证码错误")
 	if _, err := d.app.Login(ctx, d.me.Phone, loginPassword, code); err != nil {
 		return fmt.Errorf("登录: %w", err)
 	}

@@ -143,7 +143,7 @@ func transcript(h Hello, w Welcome) []byte {
 }
 
 // deriveKeys binds both keys to everything that was said.
-func deriveKeys(secret, transcript []byte) Keys {
+func deriveKeys(secret sm.Secret, transcript []byte) Keys {
 	raw := sm.Derive(secret, sm.Digest(transcript), 2*len(sm.Key{}))
 	return Keys{ClientToServer: sm.Key(raw[:16]), ServerToClient: sm.Key(raw[16:])}
 }

@@ -49,6 +49,18 @@ type Usage struct {
 // Allows reports whether the amount still fits; only Use decides.
 func (s Usage) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
 
+const sqlPrune = `-- limit_use.prune
+DELETE FROM limit_use WHERE (customer_id, kind, business_day) IN (
+    SELECT customer_id, kind, business_day FROM limit_use WHERE business_day < (now() - $2::interval)::date LIMIT $1)`
+
+// Retention keeps the use of limits for 400 days.
+func Retention() pg.Retention {
+	return pg.Retention{
+		Table: "limit_use", Keep: 400 * 24 * time.Hour, SQL: sqlPrune,
+		Why: "The longest limit is a year's.",
+	}
+}
+
 // Get reads a customer's usage of a kind of limit on a day.
 func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind Kind, day time.Time) (Usage, error) {
 	var s Usage

@@ -40,6 +40,14 @@ RETURNING nonce, binding, issued_at`
 	sqlLoad = `-- otp.load
 SELECT nonce, binding, issued_at, expires_at, purpose, customer_id FROM otp_challenge WHERE subject = $1`
 
+	sqlChallengePrune = `-- otp_challenge.prune
+DELETE FROM otp_challenge WHERE subject IN (
+    SELECT subject FROM otp_challenge WHERE expires_at < now() - $2::interval LIMIT $1)`
+
+	sqlQuotaPrune = `-- otp_quota.prune
+DELETE FROM otp_quota WHERE (phone_bidx, day) IN (
+    SELECT phone_bidx, day FROM otp_quota WHERE day < (now() - $2::interval)::date LIMIT $1)`
+
 	sqlTerms = `-- otp.terms
 SELECT policy_value('otp.life_seconds', $1), policy_value('otp.resend_seconds', $1)`
 )
@@ -74,6 +82,21 @@ func Issue(unit *pg.Unit, c Challenge, now time.Time) {
 type Terms struct {
 	Life   time.Duration // a code's, from its issue (OTP-001)
 	Resend time.Duration // from one code of a purpose to the next
+}
+
+// Retentions keep a code for a day after it has expired, and a number's count of codes
+// for two days after its business day.
+func Retentions() []pg.Retention {
+	return []pg.Retention{
+		{
+			Table: "otp_challenge", Keep: 24 * time.Hour, SQL: sqlChallengePrune,
+			Why: "An expired code opens nothing; the event that sends it is refused by its age.",
+		},
+		{
+			Table: "otp_quota", Keep: 2 * 24 * time.Hour, SQL: sqlQuotaPrune,
+			Why: "The count of a number is of one business day, and codes are 60 seconds apart.",
+		},
+	}
 }
 
 // ReadTerms reads the figures in force at a time.

@@ -25,6 +25,9 @@ import (
 // Digits is the length of a code.
 const Digits = 6
 
+// A shorter code than the standard allows does not compile (OTP-003).
+const _ = uint(Digits - 6)
+
 // Code is the algorithm itself: key of at least 16 bytes, time factor (already
 // divided by the step), counter, and challenge as ASCII digits.
 func Code(key []byte, timeFactor uint64, counter uint32, challenge string) string {

@@ -32,9 +32,22 @@ SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i
 SELECT intent_consume(id, customer, at)
   FROM (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS intent (id, customer, at) ORDER BY 1) AS intent`
 
+	sqlIntentPrune = `-- intent.prune
+DELETE FROM intent WHERE id IN (
+    SELECT id FROM intent WHERE created_at < now() - $2::interval AND expires_at < now() - $2::interval LIMIT $1)`
+
 	sqlIntentCancelAll = `-- intent.cancel_all
 UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 )
+
+// Retention keeps an intent for 30 days after it has expired. An intent that is gone
+// can't be confirmed, like one that has expired.
+func Retention() pg.Retention {
+	return pg.Retention{
+		Table: "intent", Keep: 30 * 24 * time.Hour, SQL: sqlIntentPrune,
+		Why: "An intent lives minutes; its transfer keeps what was confirmed.",
+	}
+}
 
 // Save adds a new intent to the unit; payload and text rest sealed under the
 // storage key.

@@ -167,7 +167,7 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 		}
 		p.forgive(t)
 	}
-	req.Covers(t, "LOGIC-007")
+	req.Covers(t, "LOGIC-007.4")
 }
 
 // A stranger's attempts at an intent count against nobody. At an intent that is

@@ -43,7 +43,8 @@ const (
 // effect at each consumer.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-002", "LOGIC-013", "XFER-001")
+	req.Covers(t, "XFER-001.2")
+	req.Covers(t, "LOGIC-002.1", "LOGIC-002.2", "LOGIC-002.3", "LOGIC-013.1")
 	bank := local.New(t)
 	orders := prepareStorm(t, bank)
 	bank.Start(t)

@@ -23,7 +23,7 @@ import (
 // From signing up to the events that a transfer sets off, and across a restart.
 func TestJourney(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "XFER-001")
+	req.Covers(t, "ACCT-015.1")
 	b := local.New(t)
 	instance := b.Start(t)
 	payer, payee := b.Customer(t, instance), b.Customer(t, instance)
@@ -62,7 +62,6 @@ func TestJourney(t *testing.T) {
 // A second login ends the first at once, and says so.
 func TestOneSessionOnly(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "SESSION-003")
 	b := local.New(t)
 	instance := b.Start(t)
 	first := b.NewApp(t, instance)

@@ -124,6 +124,7 @@ func (w town) confirm(t *testing.T, intent prepare.Response, code string) bank.R
 
 func TestTextNamesThePurpose(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "OTP-004.1")
 	w := newTown(t)
 	w.deliver(t, w.askLogin(t, w.payer.Phone), http.StatusAccepted)
 	code := w.code(t)
@@ -149,7 +150,7 @@ func TestTextNamesThePurpose(t *testing.T) {
 
 func TestACodeServesWhatItsTextSays(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "OTP-004")
+	req.Covers(t, "OTP-004.2", "OTP-004.3")
 	w := newTown(t)
 	small, large := w.prepare(t, 1_00), w.prepare(t, 1_234_56)
 	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": small.IntentID}), http.StatusAccepted)

@@ -28,7 +28,11 @@ type town struct {
 
 func newTown(t *testing.T, balance money.Fen) town {
 	t.Helper()
-	b := bank.New(t)
+	return townOn(t, bank.New(t), balance)
+}
+
+func townOn(t *testing.T, b *bank.Bank, balance money.Fen) town {
+	t.Helper()
 	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
 	w.payer = b.Customer(t, "王小明", balance, 0)
 	w.payee = b.Customer(t, "李四", 0)

@@ -141,7 +141,6 @@ var traceID = regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
 // Whose account it is, or whether it exists, is not told.
 func TestAccountsOfOthersAndNoAccounts(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-004")
 	w := newTown(t, 1_000_00)
 	rich := w.Customer(t, "赵六", 1_000_00)
 	for _, group := range []struct {
@@ -225,7 +224,7 @@ func TestAccountsThatAreNotOpen(t *testing.T) {
 // among the answers does not confirm.
 func TestWhatItTakesAtEachBorder(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "AUTH-029")
+	req.Covers(t, "AUTH-029.1", "AUTH-029.2")
 	w := newTown(t, 2_000_000_00)
 	const (
 		otpKey, otpPassword, keyPassword = "sms_otp+device_key", "sms_otp+trade_password", "device_key+trade_password"

@@ -34,6 +34,9 @@ func openAPI(all []fn.Function) ([]byte, error) {
 		}
 		paths["/function/"+f.Spec.Name] = map[string]any{"post": post}
 	}
+	if err := statePurposes(all, registry.Map()); err != nil {
+		return nil, err
+	}
 	doc := map[string]any{
 		"openapi": "3.1.0",
 		"info": map[string]any{
