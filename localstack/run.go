@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/migrations"
@@ -74,11 +73,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	if err != nil {
 		return err
 	}
-	subscriptions, err := events.LoadSubscriptions()
-	if err != nil {
-		return err
-	}
-	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: subscriptions, Deliver: front.Deliver}
+	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions(), Deliver: front.Deliver}
 	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Clock: h.Clock}
 	people, err := dev.Seed(ctx, seeder)
 	if err != nil {

@@ -18,10 +18,10 @@ const RandomSize = 32
 
 // Hello is what the client sends to channel-open.
 type Hello struct {
-	Version      int    `json:"version" doc:"1"`
-	ClientKey    []byte `json:"client_key" doc:"Fresh SM2 public key, PKIX DER"`
+	Version      int    `json:"version" doc:"1" example:"1"`
+	ClientKey    []byte `json:"client_key" format:"sm2-public-key" doc:"Fresh SM2 public key, PKIX DER"`
 	ClientRandom []byte `json:"client_random" doc:"32 bytes"`
-	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation"`
+	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation" example:"phone-of-wang"`
 }
 
 // Welcome is the bank's answer. The signature is over the transcript.

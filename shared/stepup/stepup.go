@@ -51,8 +51,8 @@ type Factor string
 
 // Proof is one factor's evidence as the client brings it.
 type Proof struct {
-	Factor    Factor `json:"factor" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)"`
-	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits"`
+	Factor    Factor `json:"factor" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)" example:"sms_otp"`
+	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits" example:"123456"`
 	Password  []byte `json:"password,omitempty" doc:"trade_password: sealed to the password key (docs/protocol.md)"`
 	Signature []byte `json:"signature,omitempty" doc:"device_key: SM2 signature over the intent's text"`
 }

@@ -46,12 +46,12 @@ type Config struct{}
 
 // Request brings both factors.
 type Request struct {
-	Phone           string `json:"phone"`
+	Phone           string `json:"phone" example:"13900001111"`
 	Password        []byte `json:"password" doc:"Sealed to the password key (docs/protocol.md)"`
-	OTP             string `json:"otp" maxLength:"8"`
+	OTP             string `json:"otp" maxLength:"8" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte `json:"device_public_key,omitempty" doc:"SM2, PKIX DER: binds the device's key"`
+	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: binds the device's key"`
 }
 
 // Validate checks the form only; what it refuses could be no one's.

@@ -46,7 +46,7 @@ type Config struct{}
 // Request names what the code is for.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,intent"`
-	Phone    string     `json:"phone,omitempty" doc:"For register and login"`
+	Phone    string     `json:"phone,omitempty" doc:"For register and login" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 }
 

@@ -29,16 +29,30 @@ func everyFunction(t *testing.T) []fn.Function {
 
 func described(t *testing.T) output.Files {
 	t.Helper()
-	all := everyFunction(t)
-	api, err := openAPI(all)
+	files, err := describe(everyFunction(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := output.Files{"functions/README.md": index(all), "docs/errors.md": errorList(all), "docs/openapi.json": api}
-	if err := schemas(files); err != nil {
-		t.Fatal(err)
-	}
 	return files
+}
+
+// An event type that no function hears states its reason in the table.
+func TestSubscriptionsNameReasons(t *testing.T) {
+	t.Parallel()
+	heard := events.Subscriptions{{Consumer: "notify-on-otp", Types: []string{events.TypeOTPIssued}}}
+	got := string(subscriptionList(heard, []events.Kind{
+		{Type: events.TypeOTPIssued}, {Type: events.TypeFraudScored, Unheard: "for \"other\" systems"},
+	}))
+	want := `subscriptions:
+  - consumer: notify-on-otp
+    types:
+      - com.tidebank.otp.issued.v1
+unheard: # the type and the reason why no function hears it
+  com.tidebank.fraud.scored.v1: "for \"other\" systems"
+`
+	if !strings.HasSuffix(got, want) {
+		t.Errorf("got:\n%s\nwant the end:\n%s", got, want)
+	}
 }
 
 func TestDescriptionsAreUpToDate(t *testing.T) {
