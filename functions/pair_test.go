@@ -8,7 +8,6 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/functions"
@@ -93,12 +92,8 @@ func (p pair) pay(t *testing.T, order map[string]any) transfer.View {
 // flow lets the bank's events flow to its functions until stop is called.
 func (p pair) flow(t *testing.T) (stop func()) {
 	t.Helper()
-	subscriptions, err := events.LoadSubscriptions()
-	if err != nil {
-		t.Fatal(err)
-	}
 	local := &broker.Broker{
-		DB: p.Host.DB, Log: p.Host.Log, Subscriptions: subscriptions,
+		DB: p.Host.DB, Log: p.Host.Log, Subscriptions: functions.Subscriptions(),
 		Deliver: func(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
 			return p.Deliver(t, function(t, consumer), e), nil
 		},

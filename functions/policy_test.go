@@ -289,7 +289,7 @@ func (h hostile) refused(t *testing.T, c caller) {
 func (c caller) passes(t *testing.T) {
 	t.Helper()
 	frame := c.frame(t, c.request)
-	for _, text := range append(texts(c.request), "idempotency_key", "request") {
+	for _, text := range append(partsOf(c.request), "idempotency_key", "request") {
 		if bytes.Contains(frame, []byte(text)) {
 			t.Errorf("%q can be read in the frame", text)
 		}
@@ -304,9 +304,9 @@ func (c caller) passes(t *testing.T) {
 	}
 }
 
-// texts are the names of a request's fields, and the values that are text of six
+// partsOf are the names of a request's fields, and the values that are text of six
 // bytes or more: shorter ones may stand in a frame by chance.
-func texts(request map[string]any) []string {
+func partsOf(request map[string]any) []string {
 	var list []string
 	for name, value := range request {
 		list = append(list, name)
