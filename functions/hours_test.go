@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -23,7 +24,6 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 		data[kind.Type] = kind.Data
 	}
 	data[events.TypeTransferPosted] = events.TransferPosted{PayerCustomerID: p.payer.ID.String(), AmountFen: 1, PostedAt: p.Clock.Now()}
-	good := requests(t)
 	answered := 0
 	for hour := range 24 {
 		p.phone.Reopen(t)
@@ -39,7 +39,11 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 			case f.Spec.NoChannel:
 				status = p.phone.Send(t, f, []byte("{}")).Status
 			default:
-				status = p.phone.Call(t, f, uuid.NewString(), good[f.Spec.Name]).Status
+				good, err := example.Of(f.Request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				status = p.phone.Call(t, f, uuid.NewString(), good).Status
 				if f.Spec.Name == "identity-logout" {
 					if err := p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID); err != nil {
 						t.Fatal(err)

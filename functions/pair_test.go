@@ -8,7 +8,6 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/functions"
@@ -19,10 +18,12 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/localstack/smssim/smstest"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
 // pair is a bank with a payer, logged in on a phone, a payee, and an SMS gateway.
@@ -91,19 +92,19 @@ func (p pair) pay(t *testing.T, order map[string]any) transfer.View {
 // flow lets the bank's events flow to its functions until stop is called.
 func (p pair) flow(t *testing.T) (stop func()) {
 	t.Helper()
-	subscriptions, err := events.LoadSubscriptions()
-	if err != nil {
-		t.Fatal(err)
-	}
 	local := &broker.Broker{
-		DB: p.Host.DB, Log: p.Host.Log, Subscriptions: subscriptions,
+		DB: p.Host.DB, Log: p.Host.Log, Subscriptions: functions.Subscriptions(),
 		Deliver: func(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
 			return p.Deliver(t, function(t, consumer), e), nil
 		},
 	}
 	carrier := &relay.Relay{DB: p.Host.DB, Ring: p.Host.Keys, Sink: local, Log: p.Host.Log}
-	stopBroker, stopRelay := bank.Background(t, local.Run), bank.Background(t, carrier.Run)
-	return func() { stopRelay(); stopBroker() }
+	clear, err := upkeep.Worker.Start(t.Context(), p.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Second}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopBroker, stopRelay, stopUpkeep := bank.Background(t, local.Run), bank.Background(t, carrier.Run), bank.Background(t, clear)
+	return func() { stopRelay(); stopBroker(); stopUpkeep() }
 }
 
 // count runs a query that counts.

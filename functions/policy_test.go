@@ -28,6 +28,16 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
+// goodRequest is the function's example, which its form lets pass.
+func goodRequest(t *testing.T, f fn.Function) map[string]any {
+	t.Helper()
+	good, err := example.Of(f.Request)
+	if err != nil {
+		t.Fatalf("%s: %v", f.Spec.Name, err)
+	}
+	return good
+}
+
 // caller is a device that calls one function of a bank whose database always
 // fails: an operation that runs can answer nothing but that.
 type caller struct {
@@ -40,11 +50,7 @@ type caller struct {
 func newCaller(t *testing.T, f fn.Function) caller {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
-	good, err := example.Of(f.Request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := caller{b, b.Device(t, "phone-of-wang"), f, good}
+	c := caller{b, b.Device(t, "phone-of-wang"), f, goodRequest(t, f)}
 	c.login(t)
 	return c
 }
@@ -219,12 +225,7 @@ var table = []hostile{
 func TestEveryExampleIsAGoodRequest(t *testing.T) {
 	t.Parallel()
 	for _, f := range endpoints(t) {
-		good, err := example.Of(f.Request)
-		if err != nil {
-			t.Errorf("%s: %v", f.Spec.Name, err)
-			continue
-		}
-		raw, err := json.Marshal(good)
+		raw, err := json.Marshal(goodRequest(t, f))
 		if err != nil {
 			t.Errorf("%s: %v", f.Spec.Name, err)
 			continue
@@ -289,7 +290,7 @@ func (h hostile) refused(t *testing.T, c caller) {
 func (c caller) passes(t *testing.T) {
 	t.Helper()
 	frame := c.frame(t, c.request)
-	for _, text := range append(texts(c.request), "idempotency_key", "request") {
+	for _, text := range append(partsOf(c.request), "idempotency_key", "request") {
 		if bytes.Contains(frame, []byte(text)) {
 			t.Errorf("%q can be read in the frame", text)
 		}
@@ -304,9 +305,9 @@ func (c caller) passes(t *testing.T) {
 	}
 }
 
-// texts are the names of a request's fields, and the values that are text of six
+// partsOf are the names of a request's fields, and the values that are text of six
 // bytes or more: shorter ones may stand in a frame by chance.
-func texts(request map[string]any) []string {
+func partsOf(request map[string]any) []string {
 	var list []string
 	for name, value := range request {
 		list = append(list, name)
