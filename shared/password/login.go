@@ -14,7 +14,7 @@ import (
 
 const (
 	sqlLoginCountAttempt = `-- login.count_attempt
-SELECT login_charge($1, $2, $3, $4)`
+SELECT login_count_attempt($1, $2, $3, $4)`
 
 	sqlLoginResetAttempts = `-- login.reset_attempts
 UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`

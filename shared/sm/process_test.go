@@ -97,8 +97,7 @@ func (s served) answers(t *testing.T) bool {
 func newKeyFile(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.json")
-	_, err := keys.Open(t.Context(), keys.Config{File: file})
-	must(t, err)
+	must(t, keys.Create(file))
 	return file
 }
 

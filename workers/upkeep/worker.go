@@ -9,6 +9,7 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -69,7 +70,12 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 	pruned := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tidebank_rows_pruned_total", Help: "Rows that were older than their table's window.",
 	}, []string{"table"})
-	lent.Metrics.MustRegister(pruned)
+	var there prometheus.AlreadyRegisteredError
+	if err := lent.Metrics.Register(pruned); errors.As(err, &there) { // a second worker of this process
+		pruned, _ = there.ExistingCollector.(*prometheus.CounterVec)
+	} else if err != nil {
+		return nil, err
+	}
 	prune := func(ctx context.Context) error {
 		for _, r := range Retentions() {
 			n, err := lent.DB.Prune(ctx, r)

@@ -57,7 +57,7 @@ func naming(t reflect.Type, hint string) string {
 		t = t.Elem()
 	}
 	// Packages name their own Request, Response and View: the folder tells them apart.
-	if place, ours := strings.CutPrefix(t.PkgPath(), module); ours {
+	if place, ours := strings.CutPrefix(t.PkgPath(), "github.com/tidebank/tidebank/"); ours {
 		_, place, _ = strings.Cut(place, "/")
 		return strings.ReplaceAll(place, "/", ".") + "." + t.Name()
 	}
