@@ -9,7 +9,6 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
-	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -39,11 +38,7 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 			case f.Spec.NoChannel:
 				status = p.phone.Send(t, f, []byte("{}")).Status
 			default:
-				good, err := example.Of(f.Request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				status = p.phone.Call(t, f, uuid.NewString(), good).Status
+				status = p.phone.Call(t, f, uuid.NewString(), goodRequest(t, f)).Status
 				if f.Spec.Name == "identity-logout" {
 					if err := p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID); err != nil {
 						t.Fatal(err)

@@ -28,6 +28,16 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
+// goodRequest is the function's example, which its form lets pass.
+func goodRequest(t *testing.T, f fn.Function) map[string]any {
+	t.Helper()
+	good, err := example.Of(f.Request)
+	if err != nil {
+		t.Fatalf("%s: %v", f.Spec.Name, err)
+	}
+	return good
+}
+
 // caller is a device that calls one function of a bank whose database always
 // fails: an operation that runs can answer nothing but that.
 type caller struct {
@@ -40,11 +50,7 @@ type caller struct {
 func newCaller(t *testing.T, f fn.Function) caller {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
-	good, err := example.Of(f.Request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := caller{b, b.Device(t, "phone-of-wang"), f, good}
+	c := caller{b, b.Device(t, "phone-of-wang"), f, goodRequest(t, f)}
 	c.login(t)
 	return c
 }
@@ -219,12 +225,7 @@ var table = []hostile{
 func TestEveryExampleIsAGoodRequest(t *testing.T) {
 	t.Parallel()
 	for _, f := range endpoints(t) {
-		good, err := example.Of(f.Request)
-		if err != nil {
-			t.Errorf("%s: %v", f.Spec.Name, err)
-			continue
-		}
-		raw, err := json.Marshal(good)
+		raw, err := json.Marshal(goodRequest(t, f))
 		if err != nil {
 			t.Errorf("%s: %v", f.Spec.Name, err)
 			continue

@@ -29,7 +29,7 @@ func TestCrashBetweenCommitAndEffect(t *testing.T) {
 			instance := bank.Start(t)
 			app := bank.Customer(t, instance)
 			accounts := overview(t, app)
-			o := ordered(t, app, client.TransferOrder{
+			o := ordered(t, app, client.TransferPrepareRequest{
 				DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
 			}, false)
 			settled(t, bank)

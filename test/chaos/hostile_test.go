@@ -88,16 +88,16 @@ func crossOrders(t *testing.T, from, to *local.App) []*order {
 	t.Helper()
 	var orders []*order
 	for range crossTransfers {
-		in, err := from.PrepareTransfer(t.Context(), client.TransferOrder{
+		in, err := from.TransferPrepare(t.Context(), client.TransferPrepareRequest{
 			DebitAccountID: overview(t, from)[0].AccountID, PayeeAccountNo: to.Person.CardNo, PayeeName: to.Person.Name, Amount: 1_00,
 		})
 		must(t, err)
-		signature, err := from.SignProof(in)
+		signature, err := from.SignProof(in.Text)
 		must(t, err)
 		password, err := from.PasswordProof(t.Context(), local.TradePassword)
 		must(t, err)
 		orders = append(orders, &order{
-			app: from, key: uuid.NewString(), intent: in, proofs: []client.Proof{signature, password},
+			app: from, key: uuid.NewString(), intent: in, proofs: []client.StepupProof{signature, password},
 			answers: map[uuid.UUID]int{}, refused: map[string]int{},
 		})
 	}
@@ -108,16 +108,16 @@ func crossOrders(t *testing.T, from, to *local.App) []*order {
 func use(t *testing.T, app *local.App) {
 	t.Helper()
 	before := overview(t, app)
-	o := ordered(t, app, client.TransferOrder{
+	o := ordered(t, app, client.TransferPrepareRequest{
 		DebitAccountID: before[0].AccountID, PayeeAccountID: &before[1].AccountID, Amount: 3_21,
 	}, false)
-	made, err := app.ConfirmTransfer(t.Context(), o.key, o.intent, o.proofs...)
+	made, err := app.TransferConfirm(t.Context(), o.key, o.request())
 	must(t, err)
 	after := overview(t, app)
 	if after[0].Balance != before[0].Balance-3_21 || after[1].Balance != before[1].Balance+3_21 {
 		t.Errorf("balances %v, before the transfer %v", after, before)
 	}
-	page, err := app.Statement(t.Context(), before[0].AccountID, "")
+	page, err := app.AccountStatement(t.Context(), client.AccountStatementRequest{AccountID: before[0].AccountID})
 	must(t, err)
 	if len(page.Entries) == 0 || page.Entries[0].PostingID != made.TransferID || page.Entries[0].Amount != -3_21 {
 		t.Errorf("the statement does not begin with transfer %s: %+v", made.TransferID, page.Entries)

@@ -28,7 +28,7 @@ func TestInstanceLostAtEachStep(t *testing.T) {
 	app := bank.Customer(t, instance)
 	accounts := overview(t, app)
 	for _, table := range steps {
-		o := ordered(t, app, client.TransferOrder{
+		o := ordered(t, app, client.TransferPrepareRequest{
 			DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
 		}, false)
 		settled(t, bank)
@@ -39,7 +39,7 @@ func TestInstanceLostAtEachStep(t *testing.T) {
 		gone := make(chan struct{})
 		go func() {
 			defer close(gone)
-			_, _ = app.ConfirmTransfer(ctx, o.key, o.intent, o.proofs...) // nobody answers
+			_, _ = app.TransferConfirm(ctx, o.key, o.request()) // nobody answers
 		}()
 		awaitBlocked(t, bank, table)
 		bank.Kill(t, instance)
@@ -100,7 +100,7 @@ func TestInstanceStoppedInTheMiddleOfAnOrder(t *testing.T) {
 	instance := bank.Start(t)
 	app := bank.Customer(t, instance)
 	accounts := overview(t, app)
-	o := ordered(t, app, client.TransferOrder{
+	o := ordered(t, app, client.TransferPrepareRequest{
 		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
 	}, false)
 	settled(t, bank)
@@ -110,7 +110,7 @@ func TestInstanceStoppedInTheMiddleOfAnOrder(t *testing.T) {
 		defer close(answered)
 		ctx, cancel := context.WithTimeout(t.Context(), recovery)
 		defer cancel()
-		made, err := app.ConfirmTransfer(ctx, o.key, o.intent, o.proofs...)
+		made, err := app.TransferConfirm(ctx, o.key, o.request())
 		if err != nil {
 			t.Errorf("the order was not answered: %v", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -31,7 +32,7 @@ func TestOverIPv6Alone(t *testing.T) {
 	}
 	app := b.Customer(t, instance)
 	accounts := overview(t, app)
-	detail, err := app.Detail(t.Context(), accounts[0].AccountID)
+	detail, err := app.AccountDetail(t.Context(), client.AccountDetailRequest{AccountID: accounts[0].AccountID})
 	must(t, err)
 	if detail.Balance == 0 || detail.Balance != accounts[0].Balance {
 		t.Errorf("balance %v, in the overview %v", detail.Balance, accounts[0].Balance)

@@ -278,7 +278,7 @@ func (a *App) Login(ctx context.Context) error {
 }
 
 // IntentCode asks for an intent's code and reads it.
-func (a *App) IntentCode(ctx context.Context, in client.Intent) (string, error) {
+func (a *App) IntentCode(ctx context.Context, in client.TransferPrepareReply) (string, error) {
 	if err := a.SendIntentOTP(ctx, in.IntentID); err != nil {
 		return "", err
 	}

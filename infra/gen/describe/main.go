@@ -1,6 +1,6 @@
 // Command describe writes what only the compiled functions can tell: the function
-// index, the OpenAPI description, the error list, the event schemas and the table of
-// subscriptions.
+// index, the OpenAPI description, the error list, the client's methods, the event
+// schemas and the table of subscriptions.
 package main
 
 import (
@@ -36,7 +36,12 @@ func describe(all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	methods, err := clientAPI(all)
+	if err != nil {
+		return nil, err
+	}
 	files := output.Files{
+		"client/api.go":             methods,
 		"functions/README.md":       index(all),
 		"docs/errors.md":            errorList(all),
 		"docs/openapi.json":         api,
