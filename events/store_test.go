@@ -8,5 +8,6 @@ import (
 
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
-	pgtest.Prepares(t, sqlSeen, sqlClaim)
+	pgtest.Prepares(t, sqlSeen, sqlClaim, sqlOutboxInsert, sqlOutboxInsertRows, sqlOutboxLease, sqlOutboxPublished,
+		sqlOutboxRelease, sqlOutboxPrune, sqlOutboxUnpublished, sqlOutboxLag)
 }

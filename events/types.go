@@ -98,22 +98,47 @@ type FraudScored struct {
 	Reasons    []string `json:"reasons"`
 }
 
+// Data is an event's data: one struct for each type.
+type Data interface {
+	EventType() string
+}
+
+// EventType is TypeTransferPosted.
+func (TransferPosted) EventType() string { return TypeTransferPosted }
+
+// EventType is TypeOTPIssued.
+func (OTPIssued) EventType() string { return TypeOTPIssued }
+
+// EventType is TypeIdentityRegistered.
+func (IdentityRegistered) EventType() string { return TypeIdentityRegistered }
+
+// EventType is TypeIdentityLoggedIn.
+func (IdentityLoggedIn) EventType() string { return TypeIdentityLoggedIn }
+
+// EventType is TypeAccessRecorded.
+func (AccessRecorded) EventType() string { return TypeAccessRecorded }
+
+// EventType is TypeFraudScored.
+func (FraudScored) EventType() string { return TypeFraudScored }
+
 // Kind describes one type for schemas, documents and tests.
 type Kind struct {
 	Type string
-	Data any // the zero value of its data
+	Data Data // the zero value
 	What string
 }
+
+func kind(data Data, what string) Kind { return Kind{Type: data.EventType(), Data: data, What: what} }
 
 // Catalogue lists every type.
 func Catalogue() []Kind {
 	return []Kind{
-		{TypeTransferPosted, TransferPosted{}, "A transfer's money has moved"},
-		{TypeOTPIssued, OTPIssued{}, "A one-time code is to be sent"},
-		{TypeIdentityRegistered, IdentityRegistered{}, "A customer signed up"},
-		{TypeIdentityLoggedIn, IdentityLoggedIn{}, "A customer logged in"},
-		{TypeAccessRecorded, AccessRecorded{}, "A call that audit records"},
-		{TypeFraudScored, FraudScored{}, "Fraud analysis scored a transfer"},
+		kind(TransferPosted{}, "A transfer's money has moved"),
+		kind(OTPIssued{}, "A one-time code is to be sent"),
+		kind(IdentityRegistered{}, "A customer signed up"),
+		kind(IdentityLoggedIn{}, "A customer logged in"),
+		kind(AccessRecorded{}, "A call that audit records"),
+		kind(FraudScored{}, "Fraud analysis scored a transfer"),
 	}
 }
 

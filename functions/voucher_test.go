@@ -161,7 +161,7 @@ func TestAChangedRecordIsReported(t *testing.T) {
 	}
 	books := func() error {
 		report, err := ledger.Verify(t.Context(), p.Host.DB, func(id string, sum []byte, parts ...[]byte) error {
-			return p.Host.Keys.CheckMAC(keys.Ledger, id, sum, parts...)
+			return p.Host.Keys.VerifyMAC(keys.Ledger, id, sum, parts...)
 		})
 		if err == nil && !report.Sound() {
 			err = errors.New("the books are not sound")

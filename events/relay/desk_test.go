@@ -127,19 +127,19 @@ func (d desk) one(t *testing.T) {
 // emit commits one event as operations do, which wakes relays.
 func (d desk) emit(t *testing.T) string {
 	t.Helper()
-	id, err := uuid.NewV7()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var unit pg.Unit
-	err = unit.Emit(t.Context(), pg.Event{ID: id, Type: events.TypeTransferPosted, Data: struct{}{}})
-	if err != nil {
+	subject := uuid.NewString()
+	if err := events.Emit(t.Context(), &unit, subject, uuid.Nil, events.TransferPosted{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Commit(t.Context(), &unit); err != nil {
 		t.Fatal(err)
 	}
-	return id.String()
+	var id string
+	if err := d.Pool().QueryRow(t.Context(), `SELECT id::text FROM outbox WHERE subject = $1`, subject).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 const (

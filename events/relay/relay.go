@@ -11,12 +11,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidebank/tidebank/events"
@@ -43,37 +40,13 @@ const (
 	pollEvery = time.Second
 	retryBase = 100 * time.Millisecond
 	retryMax  = 5 * time.Second
-
-	sqlLease = `-- outbox.lease
-UPDATE outbox SET leased_until = now() + $1
- WHERE id IN (SELECT id FROM outbox
-               WHERE published_at IS NULL AND (leased_until IS NULL OR leased_until < now())
-               ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
-RETURNING id::text, type, subject, customerhash, data, traceparent, created_at`
-
-	sqlPublished = `-- outbox.published
-UPDATE outbox SET published_at = now() WHERE id = ANY($1::uuid[])`
-
-	sqlRelease = `-- outbox.release
-UPDATE outbox SET leased_until = NULL WHERE id = ANY($1::uuid[]) AND published_at IS NULL`
-
-	sqlPrune = `-- outbox.prune
-DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox o WHERE published_at < now() - interval '7 days'
-       AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state <> 'done') LIMIT $1)`
-
-	sqlUnpublished = `-- outbox.unpublished
-SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL`
-
-	sqlLag = `-- outbox.lag
-SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox WHERE published_at IS NULL`
 )
 
 // Run publishes until ctx ends.
 func (r *Relay) Run(ctx context.Context) {
 	wake := make(chan struct{}, 1)
 	go r.listen(ctx, wake)
-	go r.DB.TrimEvery(ctx, r.Log, sqlPrune)
+	go events.PruneEvery(ctx, r.DB, r.Log)
 	pause := retryBase
 	for ctx.Err() == nil {
 		n, err := r.Once(ctx)
@@ -107,15 +80,10 @@ func (r *Relay) Once(ctx context.Context) (int, error) {
 	if size == 0 {
 		size = 200
 	}
-	rows, err := r.DB.Pool().Query(ctx, sqlLease, lease, size)
-	if err != nil {
-		return 0, fmt.Errorf("lease: %w", err)
-	}
-	stored, err := pgx.CollectRows(rows, pgx.RowToStructByPos[events.Stored])
+	stored, err := events.Lease(ctx, r.DB, lease, size)
 	if err != nil || len(stored) == 0 {
-		return 0, err //nolint:wrapcheck // says enough
+		return 0, err
 	}
-	slices.SortFunc(stored, func(a, b events.Stored) int { return strings.Compare(a.ID, b.ID) })
 	ids := make([]string, len(stored))
 	batch := make([]cloudevents.Event, len(stored))
 	for i, s := range stored {
@@ -125,24 +93,21 @@ func (r *Relay) Once(ctx context.Context) (int, error) {
 		}
 	}
 	if err := r.Sink.Publish(ctx, batch); err != nil {
-		_, _ = r.DB.Pool().Exec(context.WithoutCancel(ctx), sqlRelease, ids) // else the lease runs out
+		_ = events.Release(context.WithoutCancel(ctx), r.DB, ids) // if this fails, the lease runs out
 		return 0, fmt.Errorf("publish: %w", err)
 	}
-	if _, err := r.DB.Pool().Exec(context.WithoutCancel(ctx), sqlPublished, ids); err != nil {
-		return 0, fmt.Errorf("mark published: %w", err)
+	if err := events.MarkPublished(context.WithoutCancel(ctx), r.DB, ids); err != nil {
+		return 0, err
 	}
 	return len(stored), nil
 }
 
 // Prune deletes rows published a week ago, but for those with a dead letter.
-func (r *Relay) Prune(ctx context.Context) error { return r.DB.Trim(ctx, sqlPrune) }
+func (r *Relay) Prune(ctx context.Context) error { return events.Prune(ctx, r.DB) }
 
 // Observe registers what is to be watched of the outbox: how many events wait, and
 // for how long the oldest has.
-func (r *Relay) Observe(registry prometheus.Registerer) {
-	r.DB.Gauge(registry, "tidebank_outbox_unpublished", "Events that no sink has taken yet.", sqlUnpublished)
-	r.DB.Gauge(registry, "tidebank_outbox_lag_seconds", "Age of the oldest event that no sink has taken yet.", sqlLag)
-}
+func (r *Relay) Observe(registry prometheus.Registerer) { events.ObserveOutbox(r.DB, registry) }
 
 // listen turns NOTIFYs into wake-ups, and comes back after a broken connection.
 func (r *Relay) listen(ctx context.Context, wake chan<- struct{}) {
@@ -162,7 +127,7 @@ func (r *Relay) listenOnce(ctx context.Context, wake chan<- struct{}) error {
 	}
 	conn := pooled.Hijack() // LISTEN is a session's state; such a connection must not go back
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "LISTEN outbox"); err != nil {
+	if _, err := conn.Exec(ctx, "LISTEN "+events.OutboxChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	for {

@@ -29,23 +29,21 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}, TraceFlags: trace.FlagsSampled,
 	}))
-	sent := map[string]pg.Event{}
+	type emitted struct {
+		customer uuid.UUID
+		data     events.Data
+	}
+	sent := map[string]emitted{} // by subject
 	var unit pg.Unit
 	for _, kind := range events.Catalogue() {
 		raw, err := os.ReadFile("../testdata/" + kind.Type + ".json")
 		if err != nil {
 			t.Fatal(err)
 		}
-		data := reflect.New(reflect.TypeOf(kind.Data))
-		if err := json.Unmarshal(raw, data.Interface()); err != nil {
-			t.Fatal(err)
-		}
-		e := pg.Event{
-			ID: uuid.New(), Type: kind.Type, Subject: "subject of " + kind.Type, CustomerHash: events.CustomerHash(uuid.New()),
-			Data: data.Elem().Interface(),
-		}
-		sent[e.ID.String()] = e
-		if err := unit.Emit(ctx, e); err != nil {
+		e := emitted{customer: uuid.New(), data: read(t, raw, kind.Data)}
+		subject := "subject of " + kind.Type
+		sent[subject] = e
+		if err := events.Emit(ctx, &unit, subject, e.customer, e.data); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,17 +53,12 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 	s := &sink{}
 	once(t, d.relay(s), len(sent))
 	for _, e := range s.batches[0] {
-		want := sent[e.ID()]
-		data := reflect.New(reflect.TypeOf(want.Data))
-		if err := json.Unmarshal(e.Data(), data.Interface()); err != nil {
-			t.Fatal(err)
+		want := sent[e.Subject()]
+		if e.Type() != want.data.EventType() || e.Extensions()["customerhash"] != events.CustomerHash(want.customer) {
+			t.Errorf("type or customer of %v, want %+v", e, want)
 		}
-		got := pg.Event{
-			ID: uuid.MustParse(e.ID()), Type: e.Type(), Subject: e.Subject(), CustomerHash: e.Extensions()["customerhash"].(string),
-			Data: data.Elem().Interface(),
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s changed on its way (-emitted +published):\n%s", want.Type, diff)
+		if diff := cmp.Diff(want.data, read(t, e.Data(), want.data)); diff != "" {
+			t.Errorf("%s changed on its way (-emitted +published):\n%s", e.Type(), diff)
 		}
 		const parent = "00-00000000000000000000000000000001-0000000000000002-01"
 		if e.Extensions()["traceparent"] != parent || events.Verify(d.ring, e) != nil {
@@ -76,9 +69,19 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !e.Time().Equal(created) {
-			t.Errorf("%s is of %v, want %v", want.Type, e.Time(), created)
+			t.Errorf("%s is of %v, want %v", e.Type(), e.Time(), created)
 		}
 	}
+}
+
+// read is JSON as data of the type of like.
+func read(t *testing.T, raw []byte, like events.Data) events.Data {
+	t.Helper()
+	data := reflect.New(reflect.TypeOf(like))
+	if err := json.Unmarshal(raw, data.Interface()); err != nil {
+		t.Fatal(err)
+	}
+	return data.Elem().Interface().(events.Data)
 }
 
 // The oldest leave first, a batch at a time, and are marked.

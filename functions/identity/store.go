@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	sqlLoginCharge = `SELECT login_charge($1, $2, $3, $4)`
+	sqlLoginCountAttempt = `-- login.count_attempt
+SELECT login_count_attempt($1, $2, $3, $4)`
 
-	sqlLoginForgive = `-- login.forgive
+	sqlLoginResetAttempts = `-- login.reset_attempts
 UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
 
 	sqlCredential = `-- credential.by_phone
@@ -58,7 +59,7 @@ func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db, ring} }
 type Attempt struct {
 	Phone     []byte // blind index
 	CaptchaOK bool
-	OTP       otp.Try
+	OTP       otp.Attempt
 	Now       time.Time
 }
 
@@ -79,7 +80,7 @@ type Count func(ctx context.Context, batch *pgx.Batch) error
 func (s *Store) CountAttempt(ctx context.Context, count Count, a *Attempt) (Found, error) {
 	f := Found{Password: absent}
 	var batch pgx.Batch
-	batch.Queue(sqlLoginCharge, a.Phone, a.Now, clock.BusinessDay(a.Now), a.CaptchaOK).QueryRow(
+	batch.Queue(sqlLoginCountAttempt, a.Phone, a.Now, clock.BusinessDay(a.Now), a.CaptchaOK).QueryRow(
 		func(row pgx.Row) error { return row.Scan(&f.Verdict) })
 	batch.Queue(sqlCredential, a.Phone).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&f.CustomerID, &f.Password, &f.LastLoginAt, &f.LastLoginDevice)
@@ -88,7 +89,7 @@ func (s *Store) CountAttempt(ctx context.Context, count Count, a *Attempt) (Foun
 		}
 		return err //nolint:wrapcheck // wrapped below
 	})
-	a.OTP.Queue(&batch, a.Now)
+	a.OTP.CountAttempt(&batch, a.Now)
 	if err := count(ctx, &batch); err != nil {
 		return f, fmt.Errorf("count login attempt: %w", err)
 	}
@@ -98,7 +99,7 @@ func (s *Store) CountAttempt(ctx context.Context, count Count, a *Attempt) (Foun
 // LoggedIn adds to the unit what a successful login changes.
 func (s *Store) LoggedIn(unit *pg.Unit, a Attempt, customer uuid.UUID, deviceID string, key []byte) {
 	a.OTP.Use(unit, a.Now, ErrLoginFailed)
-	unit.Add(pg.Statement{SQL: sqlLoginForgive, Args: []any{a.Phone}})
+	unit.Add(pg.Statement{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}})
 	unit.Add(pg.Statement{SQL: sqlLoggedIn, Args: []any{customer, a.Now, deviceID}})
 	bind(unit, customer, deviceID, key, a.Now)
 }
@@ -114,7 +115,7 @@ type Application struct {
 	Name, IDNo, CardNo string
 	CardPassword       []byte
 	Phone              []byte // blind index
-	OTP                otp.Try
+	OTP                otp.Attempt
 	Now                time.Time
 }
 
@@ -127,7 +128,7 @@ func (s *Store) Verify(ctx context.Context, count Count, a *Application) (custom
 		cardPassword         *string
 	}
 	var batch pgx.Batch
-	a.OTP.Queue(&batch, a.Now)
+	a.OTP.CountAttempt(&batch, a.Now)
 	batch.Queue(sqlApplicant, s.ring.BlindIndex("idno", a.IDNo), s.ring.BlindIndex("account.no", a.CardNo)).QueryRow(
 		func(row pgx.Row) error {
 			err := row.Scan(&customer, &r.dataKey, &r.name, &r.phone, &r.owner, &r.cardPassword)

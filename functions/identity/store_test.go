@@ -11,7 +11,7 @@ import (
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
 	pgtest.Prepares(t,
-		sqlLoginCharge, sqlLoginForgive, sqlCredential, sqlLoggedIn, sqlDevice, sqlApplicant, sqlRegister, sqlCustomer)
+		sqlLoginCountAttempt, sqlLoginResetAttempts, sqlCredential, sqlLoggedIn, sqlDevice, sqlApplicant, sqlRegister, sqlCustomer)
 }
 
 // An unknown number must cost what a known one does: the password that stands in

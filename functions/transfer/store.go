@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -51,7 +52,7 @@ SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer
 type Party struct {
 	AccountID    uuid.UUID
 	CustomerID   uuid.UUID
-	State        string
+	State        ledger.State
 	Name         string
 	NumberMasked string
 	Available    money.Fen

@@ -114,7 +114,7 @@ func TestBank(t *testing.T) {
 	d.read(t, "GET", "/dev/bank.json", &got)
 	key, err := sm.CertificateKey(got.Certificate, time.Now())
 	must(t, err)
-	if !key.Equal(d.Host.Keys.Signer(keys.Channel).Public()) {
+	if !key.Equal(d.Host.Keys.Public(keys.Channel)) {
 		t.Error("the certificate is of another key")
 	}
 }
@@ -211,17 +211,14 @@ func TestDemoCustomers(t *testing.T) {
 // event is one in the outbox, published.
 func (d *desk) event(t *testing.T, subject string) string {
 	t.Helper()
-	id := uuid.Must(uuid.NewV7())
 	var unit pg.Unit
-	must(t, unit.Emit(t.Context(), pg.Event{
-		ID: id, Type: events.TypeTransferPosted, Subject: subject, Data: map[string]string{"transfer_id": "of-" + subject},
-	}))
+	must(t, events.Emit(t.Context(), &unit, subject, uuid.Nil, events.TransferPosted{TransferID: "of-" + subject}))
 	must(t, d.Host.DB.Commit(t.Context(), &unit))
 	stored := d.Outbox(t, events.TypeTransferPosted)
 	e, err := stored[len(stored)-1].CloudEvent(d.Host.Keys)
 	must(t, err)
 	must(t, d.page.Broker.Publish(t.Context(), []cloudevents.Event{e}))
-	return id.String()
+	return e.ID()
 }
 
 // state lists events as "id state", as the page's query finds them.

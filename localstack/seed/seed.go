@@ -15,10 +15,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -33,7 +36,7 @@ type Person struct {
 // Account is one of a person's accounts.
 type Account struct {
 	No      string
-	Kind    string // debit unless given
+	Kind    ledger.Kind // debit unless given
 	Balance money.Fen
 }
 
@@ -51,20 +54,6 @@ type Seeder struct {
 	Clock clock.Clock
 }
 
-const (
-	sqlCustomer = `-- seed.customer
-INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`
-
-	sqlCredential = `-- seed.credential
-INSERT INTO credential (customer_id, login_password, trade_password) VALUES ($1, $2, $3)
-ON CONFLICT (customer_id) DO UPDATE SET login_password = $2, trade_password = $3`
-
-	sqlDevice = `-- seed.device
-INSERT INTO device (customer_id, device_id, public_key) VALUES ($1, $2, $3)
-ON CONFLICT (customer_id, device_id) DO UPDATE SET public_key = $3`
-)
-
 // space makes ids from what they stand for, so that seeding twice is seeding once.
 var space = uuid.MustParse("7a1db4a2-0000-5000-8000-000000000001")
 
@@ -75,23 +64,26 @@ var Opening = uuid.NewSHA1(space, []byte("opening"))
 func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	c := Customer{Person: p, ID: uuid.NewSHA1(space, []byte("customer "+p.IDNo))}
 	var unit pg.Unit
-	if err := s.addCustomer(&unit, c); err != nil {
-		return c, err
+	err := customer.Insert(ctx, &unit, s.Ring, customer.Record{
+		ID: c.ID, Name: c.Name, Phone: c.Phone, IDNo: c.IDNo, CreatedAt: s.Clock.Now(),
+	})
+	if err != nil {
+		return c, fmt.Errorf("seed: %w", err)
 	}
-	if err := s.addAccount(&unit, Opening, nil, "internal", "opening", ""); err != nil {
+	if err := s.addAccount(&unit, Opening, nil, ledger.KindInternal, "opening", ""); err != nil {
 		return c, err
 	}
 	for i, a := range p.Accounts {
 		id := uuid.NewSHA1(space, []byte("account "+a.No))
 		c.AccountIDs = append(c.AccountIDs, id)
-		kind, password := a.Kind, ""
+		kind, card := a.Kind, ""
 		if kind == "" {
-			kind = "debit"
+			kind = ledger.KindDebit
 		}
 		if i == 0 {
-			password = p.CardPassword
+			card = p.CardPassword
 		}
-		if err := s.addAccount(&unit, id, &c.ID, kind, a.No, password); err != nil {
+		if err := s.addAccount(&unit, id, &c.ID, kind, a.No, card); err != nil {
 			return c, err
 		}
 	}
@@ -106,37 +98,19 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	return c, nil
 }
 
-func (s Seeder) addCustomer(unit *pg.Unit, c Customer) error {
-	key, wrapped, err := s.Ring.NewDataKey()
-	if err != nil {
-		return fmt.Errorf("seed: %w", err)
-	}
-	var sealed [3][]byte
-	for i, f := range []struct{ column, clear string }{{"name_ct", c.Name}, {"phone_ct", c.Phone}, {"idno_ct", c.IDNo}} {
-		if sealed[i], err = key.Seal(keys.AAD("customer", f.column, c.ID.String()), []byte(f.clear)); err != nil {
-			return fmt.Errorf("seed: %w", err)
-		}
-	}
-	unit.Add(pg.Statement{SQL: sqlCustomer, Args: []any{
-		c.ID, wrapped, sealed[0], sealed[1], sealed[2],
-		s.Ring.BlindIndex("phone", c.Phone), s.Ring.BlindIndex("idno", c.IDNo), s.Clock.Now(),
-	}})
-	return nil
-}
-
-func (s Seeder) addAccount(unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind, no, password string) error {
+func (s Seeder) addAccount(unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind ledger.Kind, no, card string) error {
 	sealed, err := s.Ring.Seal(keys.Storage, keys.AAD("account", "no_ct", id.String()), []byte(no))
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
-	if password != "" {
-		if password, err = sm.HashPassword([]byte(password)); err != nil {
+	if card != "" {
+		if card, err = sm.HashPassword([]byte(card)); err != nil {
 			return fmt.Errorf("seed: %w", err)
 		}
 	}
 	ledger.OpenAccount(unit, ledger.Account{
-		ID: id, CustomerID: owner, Kind: kind, NumberSealed: sealed, NumberIndex: s.Ring.BlindIndex("account.no", no),
-		NumberMasked: mask.Account(no), CardPassword: password, OpenedAt: s.Clock.Now(),
+		ID: id, CustomerID: owner, Kind: kind, NumberSealed: sealed, NumberIndex: ledger.NumberIndex(s.Ring, no),
+		NumberMasked: mask.Account(no), CardPassword: card, OpenedAt: s.Clock.Now(),
 	})
 	return nil
 }
@@ -166,18 +140,19 @@ func (s Seeder) open(ctx context.Context, account uuid.UUID, balance money.Fen) 
 // SignUp gives a customer mobile banking with the passwords, and binds a device
 // key (PKIX DER) if one is given.
 func (s Seeder) SignUp(ctx context.Context, c Customer, loginPassword, tradePassword, deviceID string, key []byte) error {
-	login, err := sm.HashPassword([]byte(loginPassword))
-	if err != nil {
-		return fmt.Errorf("seed: %w", err)
-	}
-	trade, err := sm.HashPassword([]byte(tradePassword))
-	if err != nil {
-		return fmt.Errorf("seed: %w", err)
-	}
+	now := s.Clock.Now()
 	var unit pg.Unit
-	unit.Add(pg.Statement{SQL: sqlCredential, Args: []any{c.ID, login, trade}})
+	err := password.Replace(ctx, &unit, password.Credential{
+		CustomerID: c.ID, Login: loginPassword, Trade: tradePassword, At: now,
+	})
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
 	if key != nil {
-		unit.Add(pg.Statement{SQL: sqlDevice, Args: []any{c.ID, deviceID, key}})
+		err := device.Bind(ctx, &unit, device.Key{CustomerID: c.ID, DeviceID: deviceID, Public: key, BoundAt: now})
+		if err != nil {
+			return fmt.Errorf("seed: %w", err)
+		}
 	}
 	if err := s.DB.Commit(ctx, &unit); err != nil {
 		return fmt.Errorf("seed sign-up: %w", err)

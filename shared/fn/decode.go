@@ -15,16 +15,8 @@ import (
 // Validator is a request that checks its own form beyond its types.
 type Validator interface{ Validate() error }
 
-// fieldError names the field that was wrong, so that a form can put its focus
-// there (ERR-004).
-type fieldError struct{ field, why string }
-
-func (e *fieldError) Error() string { return e.field + ": " + e.why }
-
 // InvalidField refuses a request because of one field, named as on the wire.
-func InvalidField(field, why string) error {
-	return bankerr.ErrInput.Because(&fieldError{field: field, why: why})
-}
+func InvalidField(field, why string) error { return bankerr.InvalidField(field, why) }
 
 // decode reads one JSON value strictly: unknown fields, wrong types, and anything
 // after the value are refused (INPUT-001, LOGIC-003), and what encoding/json lets

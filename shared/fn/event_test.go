@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -42,7 +43,7 @@ func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)
 // leave is an effect that can be counted.
 func leave(subject string) fn.Effect {
 	return func(ctx context.Context, tx pg.Tx) error {
-		return pg.Emit(ctx, tx, pg.Event{ID: uuid.Must(uuid.NewV7()), Type: typeEffect, Subject: subject, Data: struct{}{}})
+		return events.Emit(ctx, pg.WriterOf(tx), subject, uuid.Nil, done{})
 	}
 }
 

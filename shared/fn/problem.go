@@ -24,9 +24,9 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	p := Problem{
 		Type: "about:blank", Status: e.Kind().Status(), Code: e.Code(), Title: text.Title, Detail: text.Advice, Trace: trace,
 	}
-	var field *fieldError
+	var field *bankerr.FieldError
 	if errors.As(e, &field) {
-		p.Field = field.field
+		p.Field = field.Field
 	}
 	body, err := json.Marshal(p)
 	if err != nil {

@@ -12,8 +12,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -185,7 +187,7 @@ func (c *call) preflight(ctx context.Context) error {
 	var batch pgx.Batch
 	grade := risk.GradeNormal
 	if c.spec.Risk != risk.None {
-		batch.Queue(sqlCustomerGrade, c.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&grade) })
+		customer.QueueGrade(&batch, c.CustomerID, func(found risk.Grade) { grade = found })
 	}
 	if c.spec.StepUp {
 		c.queueVerification(&batch)
@@ -216,9 +218,6 @@ func (c *call) preflight(ctx context.Context) error {
 	}
 	return c.askRisk(ctx, grade)
 }
-
-const sqlCustomerGrade = `-- customer.grade
-SELECT risk_grade FROM customer WHERE id = $1`
 
 func (c *call) queueVerification(batch *pgx.Batch) {
 	confirmer, ok := c.request.(stepup.Confirmer)
@@ -263,7 +262,7 @@ func (c *call) operate(ctx context.Context) error {
 	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) {
 		return bankerr.ErrInternal.Because(errSession)
 	}
-	for _, sent := range c.unit.Events() {
+	for _, sent := range events.Emitted(&c.unit) {
 		if !slices.Contains(c.spec.Emits, sent) {
 			return bankerr.ErrInternal.Because(fmt.Errorf("%w: %s", errEvent, sent))
 		}

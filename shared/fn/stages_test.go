@@ -282,9 +282,9 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 
 	u.intent = u.prepare(t)
 	_, err := u.Host.DB.Pool().Exec(t.Context(), `
-INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_at, expires_at)
-VALUES ($1, 'intent', '', '', $2, $3, $4)`,
-		stepup.Subject(u.intent.ID), []byte("digest"), u.Clock.Now(), u.intent.ExpiresAt)
+INSERT INTO otp_challenge (subject, purpose, phone_bidx, customer_id, device_id, nonce, binding, issued_at, expires_at, max_tries)
+VALUES ($1, 'intent', '', $2, $3, '', $4, $5, $6, 5)`,
+		stepup.Subject(u.intent.ID), u.intent.CustomerID, u.intent.DeviceID, []byte("digest"), u.Clock.Now(), u.intent.ExpiresAt)
 	must(t, err)
 	guess := order{Confirmation: stepup.Confirmation{
 		IntentID: u.intent.ID, Proofs: []stepup.Proof{{Factor: stepup.SMSOTP, Code: "000000"}},

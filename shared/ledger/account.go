@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -12,12 +13,43 @@ const sqlAccountInsert = `-- account.insert
 INSERT INTO account (id, customer_id, kind, no_ct, no_bidx, no_masked, card_password, opened_at)
 VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8) ON CONFLICT DO NOTHING`
 
+// Kind is what sort of account an account is.
+type Kind string
+
+// The kinds. An internal account is the bank's own and has no customer.
+const (
+	KindDebit    Kind = "debit"
+	KindClass2   Kind = "class2"
+	KindClass3   Kind = "class3"
+	KindInternal Kind = "internal"
+)
+
+// Kinds lists every kind.
+func Kinds() []Kind { return []Kind{KindDebit, KindClass2, KindClass3, KindInternal} }
+
+// State says whether an account's money may move.
+type State string
+
+// The states. Money moves in StateOpen only.
+const (
+	StateOpen   State = "open"
+	StateLost   State = "lost" // its card is reported lost
+	StateFrozen State = "frozen"
+	StateClosed State = "closed"
+)
+
+// States lists every state.
+func States() []State { return []State{StateOpen, StateLost, StateFrozen, StateClosed} }
+
+// NumberIndex is the blind index by which an account number is found.
+func NumberIndex(ring *keys.Ring, number string) []byte { return ring.BlindIndex("account.no", number) }
+
 // Account is a new account, whose number is sealed by whoever opens it. It
 // starts at zero: an opening balance is a posting from an internal account.
 type Account struct {
 	ID           uuid.UUID
 	CustomerID   *uuid.UUID // nil: internal
-	Kind         string     // debit, class2, class3, internal
+	Kind         Kind
 	NumberSealed []byte
 	NumberIndex  []byte
 	NumberMasked string

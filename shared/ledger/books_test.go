@@ -33,12 +33,12 @@ func newBooks(t testing.TB) books {
 		t.Fatal(err)
 	}
 	b := books{db: pgtest.New(t), ring: ring}
-	b.bank = b.account(t, "internal")
+	b.bank = b.account(t, ledger.KindInternal)
 	return b
 }
 
 // account opens an empty account.
-func (b books) account(t rapid.TB, kind string) uuid.UUID {
+func (b books) account(t rapid.TB, kind ledger.Kind) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
 	var unit pg.Unit
@@ -102,7 +102,7 @@ func (b books) balance(t rapid.TB, account uuid.UUID) money.Fen {
 func (b books) verify(t rapid.TB) ledger.Report {
 	t.Helper()
 	report, err := ledger.Verify(context.Background(), b.db, func(id string, sum []byte, parts ...[]byte) error {
-		return b.ring.CheckMAC(keys.Ledger, id, sum, parts...)
+		return b.ring.VerifyMAC(keys.Ledger, id, sum, parts...)
 	})
 	b.must(t, err)
 	return report

@@ -30,9 +30,6 @@ var (
 	ErrSameAccount       = bankerr.New(bankerr.Refused, "ACCOUNT_SAME")
 )
 
-// StateOpen is the only state in which an account's money moves.
-const StateOpen = "open"
-
 // Side is how a posting shows on one account's statement, masked.
 type Side struct {
 	Counterparty string

@@ -16,7 +16,7 @@ import (
 type model struct {
 	id            uuid.UUID
 	balance, held money.Fen
-	state         string
+	state         ledger.State
 }
 
 // expected is what a posting between two accounts must answer; nil stands for
@@ -60,7 +60,7 @@ func (b books) step(t *rapid.T, accounts []*model) {
 	someone := rapid.SampledFrom(accounts[1:]).Draw(t, "account")
 	switch what := rapid.IntRange(0, 9).Draw(t, "what"); what {
 	case 0:
-		someone.state = rapid.SampledFrom([]string{"open", "lost", "frozen", "closed"}).Draw(t, "state")
+		someone.state = rapid.SampledFrom(ledger.States()).Draw(t, "state")
 		b.exec(t, "UPDATE account SET state = $2 WHERE id = $1", someone.id, someone.state)
 	case 1:
 		someone.held = money.Fen(rapid.Int64Range(0, int64(someone.balance)).Draw(t, "held"))

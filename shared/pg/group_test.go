@@ -308,22 +308,24 @@ func TestALostConnectionFailsTheWholeGroup(t *testing.T) {
 	}
 }
 
-// A group writes the events of all its units.
-func TestEventsOfAGroup(t *testing.T) {
+// Units that commit together notify as a unit does that commits alone.
+func TestManyAtOnceNotify(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
+	listener := listen(t, d.fixture)
 	for i, err := range atOnce(20, func(i int) error {
-		u := unit(rows(i, "x"))
-		if err := u.Emit(t.Context(), event(fmt.Sprint(i))); err != nil {
-			return err
-		}
-		return d.Commit(t.Context(), u)
+		s := rows(i, "x")
+		s.Notify = channel
+		return d.Commit(t.Context(), unit(s))
 	}) {
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	if n := d.int(t, "SELECT count(*) FROM outbox o JOIN note n ON n.id::text = o.subject AND o.data ->> 'amount_fen' = '12'"); n != 20 {
-		t.Errorf("%d events as they were sent, want 20", n)
+	if n := d.transactions(t); n == 20 {
+		t.Error("no two units shared a transaction")
+	}
+	if _, err := listener.WaitForNotification(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -36,7 +36,7 @@ type Config struct {
 // DB is a pool of connections.
 type DB struct {
 	pool      *pgxpool.Pool
-	wake      *waker
+	wake      *notifier
 	units     *groupCommit[*Unit]
 	batches   *groupCommit[*queryBatch]
 	ungrouped *prometheus.CounterVec
@@ -57,7 +57,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
 	db := &DB{pool: pool, warm: make(chan struct{}), ungrouped: unitsUngrouped()}
-	db.wake = newWaker(pool) //nolint:contextcheck // the waker outlives this call
+	db.wake = newNotifier(pool) //nolint:contextcheck // the notifier outlives this call
 	db.units = newGroupCommit("unit", db.commitUnits, (*Unit).sameShape)
 	db.batches = newGroupCommit("batch", db.sendBatches, func(_, _ *queryBatch) bool { return true })
 	go db.connect(ctx)
@@ -97,7 +97,7 @@ func (db *DB) Pool() *pgxpool.Pool {
 	return db.pool
 }
 
-// Close stops the waker and gives the connections back.
+// Close stops the notifier and gives the connections back.
 func (db *DB) Close() {
 	db.wake.stop()
 	db.pool.Close()

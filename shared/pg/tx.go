@@ -21,10 +21,10 @@ type Tx interface {
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 }
 
-// openTx is the Tx of InTx; Emit counts its events.
+// openTx is the Tx of InTx. It keeps the channels to notify after the commit.
 type openTx struct {
 	Tx
-	events int
+	notify []string
 }
 
 // InTx runs work in a transaction and commits it, unless work fails or panics. It
@@ -53,9 +53,7 @@ func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx Tx) e
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true
-	if open.events > 0 {
-		db.wake.poke()
-	}
+	db.wake.committed(open.notify)
 	return nil
 }
 

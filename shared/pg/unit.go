@@ -32,6 +32,10 @@ type Statement struct {
 	Rows string
 	// Refuse names, by constraint or raised code, the error to answer with.
 	Refuse map[string]error
+	// Notify names a channel whose listeners are notified soon after the commit.
+	Notify string
+	// Label says what the channel's listeners will find, for Unit.Labels.
+	Label string
 }
 
 // name is for errors and metrics.
@@ -49,7 +53,6 @@ func (s Statement) name() string {
 // and ready.
 type Unit struct {
 	statements []Statement
-	events     []string // types
 }
 
 // Add appends a statement; statements run in the order in which they were added.
@@ -58,14 +61,21 @@ func (u *Unit) Add(s Statement) { u.statements = append(u.statements, s) }
 // Append adds all that another unit holds, after what is there.
 func (u *Unit) Append(other Unit) {
 	u.statements = append(u.statements, other.statements...)
-	u.events = append(u.events, other.events...)
 }
 
 // Empty reports whether there is nothing to commit.
 func (u *Unit) Empty() bool { return len(u.statements) == 0 }
 
-// Events are the types of the events that leave when the unit commits.
-func (u *Unit) Events() []string { return u.events }
+// Labels are those of the statements that notify the channel.
+func (u *Unit) Labels(channel string) []string {
+	var list []string
+	for _, s := range u.statements {
+		if s.Notify == channel {
+			list = append(list, s.Label)
+		}
+	}
+	return list
+}
 
 // Commit makes the whole unit true, or nothing of it. The first statement that fails
 // decides the error, which is classified. Units of concurrent callers may share a
@@ -82,10 +92,21 @@ func (db *DB) Commit(ctx context.Context, u *Unit) error {
 		commit = db.units.runOne
 	}
 	err := commit(ctx, u)
-	if err == nil && len(u.events) > 0 {
-		db.wake.poke()
+	if err == nil {
+		db.wake.committed(u.channels())
 	}
 	return err
+}
+
+// channels are those that the statements want notified.
+func (u *Unit) channels() []string {
+	var list []string
+	for _, s := range u.statements {
+		if s.Notify != "" {
+			list = append(list, s.Notify)
+		}
+	}
+	return list
 }
 
 func (db *DB) tryCommit(ctx context.Context, u *Unit) error {

@@ -2,10 +2,12 @@ package stepup_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -36,7 +38,7 @@ func TestPasswordsThatAreNone(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	seal := func(key keys.Purpose, clear []byte) []byte {
-		sealed, err := sm.Encrypt(d.ring.Signer(key).Public(), clear)
+		sealed, err := sm.Encrypt(d.ring.Public(key), clear)
 		must(t, err)
 		return sealed
 	}
@@ -88,6 +90,16 @@ func TestOpenPassword(t *testing.T) {
 	}
 	_, err = stepup.OpenPassword(p.ring, channel.ID{}, nil)
 	want(t, "nothing", err, stepup.ErrProofRejected)
+}
+
+// A process that did not declare the purpose is at fault, not the customer.
+func TestOpenPasswordWithoutItsKey(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	got, err := stepup.OpenPassword(p.ring.Only(), p.channel, p.password(t, tradePassword).Password)
+	if got != nil || !errors.Is(err, keys.ErrPurpose) || bankerr.From(err).Kind() != bankerr.Internal {
+		t.Errorf("opened %q, %v; want an internal error", got, err)
+	}
 }
 
 // Five wrong ones in a row lock for half an hour, and nothing before that does.
@@ -221,4 +233,34 @@ func TestNoPassword(t *testing.T) {
 	p.exec(t, "DELETE FROM credential WHERE customer_id = $1", p.customer)
 	_, err := p.confirm(t, in, p.password(t, tradePassword))
 	want(t, "no password", err, stepup.ErrPasswordLocked)
+}
+
+// A row of the policy counts from its day.
+func TestPasswordFiguresChangeWithTheDay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.exec(t, `INSERT INTO policy (name, valid_from, value) VALUES
+('trade_password.lock_after', '2026-11-24', 2), ('trade_password.lock_seconds', '2026-11-24', 60)`)
+	today, tomorrow := d.phone(t), d.phone(t)
+	today.fail(t, 4)
+	_, err := today.pass(t)
+	want(t, "today, the fifth", err, nil)
+	d.clock.Advance(24 * time.Hour)
+	tomorrow.fail(t, 2)
+	_, err = tomorrow.pass(t)
+	want(t, "tomorrow, the third", err, stepup.ErrPasswordLocked)
+	d.clock.Advance(time.Minute)
+	_, err = tomorrow.pass(t)
+	want(t, "tomorrow, when the shorter lock ends", err, nil)
+}
+
+// Without a figure there is no bound, so no password is looked at.
+func TestNoFigureNoPassword(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p := d.phone(t)
+	d.exec(t, "DELETE FROM policy WHERE name = 'trade_password.lock_after'")
+	if evidence, err := p.verify(t.Context(), p.check(p.intent(t, passwordOnly), p.password(t, tradePassword))); err == nil {
+		t.Errorf("%+v holds without a bound of failures", evidence)
+	}
 }

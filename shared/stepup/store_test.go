@@ -9,5 +9,5 @@ import (
 func TestStatementsPrepare(t *testing.T) {
 	t.Parallel()
 	pgtest.Prepares(t,
-		sqlIntentInsert, sqlIntentLoad, sqlOTPCharge, sqlPasswordCharge, sqlPasswordForgive, sqlIntentCancelAll, sqlIntentConsumeRows)
+		sqlIntentInsert, sqlIntentLoad, sqlPasswordCountAttempt, sqlPasswordResetRows, sqlIntentCancelAll, sqlIntentConsumeRows)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -93,12 +94,12 @@ func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) 
 	if err != nil {
 		return err
 	}
-	signer := c.m.ring.Signer(keys.Channel)
-	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Respond(handshake.Hello())
+	sign := func(message []byte) ([]byte, error) { return c.m.ring.Sign(keys.Channel, message) }
+	welcome, id, opened, err := channel.Server{Sign: sign, Life: time.Hour}.Respond(handshake.Hello())
 	if err != nil {
 		return err
 	}
-	if c.channel, c.keys, err = handshake.Finish(welcome, signer.Public()); err != nil {
+	if c.channel, c.keys, err = handshake.Finish(welcome, c.m.ring.Public(keys.Channel)); err != nil {
 		return err
 	}
 	if err := sessions.OpenChannel(ctx, id, session.Channel{DeviceID: c.deviceID, Keys: opened}); err != nil {
@@ -162,7 +163,7 @@ func (c *caller) intent(payee uuid.UUID) (stepup.Intent, error) {
 	if err != nil {
 		return stepup.Intent{}, err
 	}
-	plan.LimitCap = stepup.CapToOthers
+	plan.CheckLimit(limit.TransferSMS, stepup.CapSMS, limit.Usage{Cap: stepup.CapSMS})
 	combinations, err := stepup.Decide(plan.Scene(), risk.GradeNormal, plan.Amount)
 	if err != nil {
 		return stepup.Intent{}, err
@@ -185,7 +186,8 @@ func (c *caller) code(ctx context.Context, in stepup.Intent) (string, error) {
 	var unit pg.Unit
 	subject := stepup.Subject(in.ID)
 	otp.Issue(&unit, otp.Challenge{
-		Subject: subject, Purpose: otp.Intent, Phone: in.ID[:], CustomerID: &c.customer.ID, Binding: sm.Digest([]byte(in.Text)),
+		Subject: subject, Purpose: otp.Intent, Phone: in.ID[:], CustomerID: &c.customer.ID,
+		DeviceID: c.deviceID, Binding: sm.Digest([]byte(in.Text)),
 	}, time.Now())
 	var issued otp.Issued
 	unit.Add(pg.Statement{SQL: otp.LoadSQL, Args: []any{subject}, Scan: issued.Scan})

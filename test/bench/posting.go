@@ -112,9 +112,8 @@ func post(ctx context.Context, m *machine, accounts []uuid.UUID, hot bool) error
 	ticket := idem.Ticket{Caller: "customer:" + debit.String(), Operation: "bench", Key: p.ID.String(), BodyHash: p.ID[:]}
 	idem.Record(&unit, ticket, []byte(`{"transfer_id":"00000000-0000-0000-0000-000000000000","status":"posted"}`))
 	ledger.Post(&unit, p, func(parts ...[]byte) ([]byte, string) { return m.ring.MAC(keys.Ledger, parts...) })
-	err := unit.Emit(ctx, pg.Event{
-		ID: p.ID, Type: events.TypeTransferPosted, Subject: p.ID.String(), CustomerHash: events.CustomerHash(debit),
-		Data: map[string]any{"transfer_id": p.ID, "amount_fen": p.Amount, "posted_at": now},
+	err := events.Emit(ctx, &unit, p.ID.String(), debit, events.TransferPosted{
+		TransferID: p.ID.String(), AmountFen: p.Amount, PostedAt: now,
 	})
 	if err != nil {
 		return err

@@ -226,13 +226,15 @@ func effects(t *testing.T, bank *local.Bank, posted int) {
 SELECT t.id::text,
        (SELECT count(*) FROM posting p WHERE p.id = t.id),
        (SELECT count(*) FROM outbox o WHERE o.subject = t.id::text AND o.type = 'com.tidebank.transfer.posted.v1'),
-       (SELECT count(*) FROM message m WHERE m.event_id = e.id::text AND m.kind = 'transfer.out'),
-       (SELECT count(*) FROM message m WHERE m.event_id = e.id::text AND m.kind = 'transfer.in')
+       (SELECT count(*) FROM message m WHERE m.event_id = e.id AND m.kind = 'transfer.out'),
+       (SELECT count(*) FROM message m WHERE m.event_id = e.id AND m.kind = 'transfer.in')
          - (SELECT count(*) FROM account a, account b
              WHERE a.id = t.debit_id AND b.id = t.credit_id AND a.customer_id <> b.customer_id),
-       (SELECT count(*) FROM audit_record a WHERE a.event_id = e.id::text),
-       (SELECT count(*) FROM fraud_score f WHERE f.event_id = e.id::text)
-  FROM transfer t LEFT JOIN outbox e ON e.subject = t.id::text AND e.type = 'com.tidebank.transfer.posted.v1'`)
+       (SELECT count(*) FROM audit_record a WHERE a.event_id = e.id),
+       (SELECT count(*) FROM fraud_score f WHERE f.event_id = e.id)
+  FROM transfer t
+  LEFT JOIN LATERAL (SELECT min(o.id::text) AS id FROM outbox o
+                      WHERE o.subject = t.id::text AND o.type = 'com.tidebank.transfer.posted.v1') AS e ON true`)
 	must(t, err)
 	var id string
 	var n [6]int

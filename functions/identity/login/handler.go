@@ -91,8 +91,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	index := phone.Index(op.ring, req.Phone)
 	attempt := identity.Attempt{
 		Phone: index, Now: op.clock.Now(),
-		OTP: otp.Try{
-			Subject: otp.PhoneSubject(otp.Login, index), Binding: phone.Binding(otp.Login, index, call.DeviceID), Code: req.OTP,
+		OTP: otp.Attempt{
+			Subject: otp.PhoneSubject(otp.Login, index), DeviceID: call.DeviceID, Code: req.OTP,
+			Binding: phone.Binding(otp.Login, index, call.DeviceID),
 		},
 	}
 	if req.CaptchaID != "" {

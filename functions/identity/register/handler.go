@@ -105,8 +105,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	application := identity.Application{
 		Name: req.Name, IDNo: req.IDNo, CardNo: req.CardNo, CardPassword: []byte(open(req.CardPassword)), Phone: index,
 		Now: op.clock.Now(),
-		OTP: otp.Try{
-			Subject: otp.PhoneSubject(otp.Register, index), Code: req.OTP,
+		OTP: otp.Attempt{
+			Subject: otp.PhoneSubject(otp.Register, index), DeviceID: call.DeviceID, Code: req.OTP,
 			Binding: phone.Binding(otp.Register, index, call.DeviceID),
 		},
 	}

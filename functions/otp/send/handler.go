@@ -88,6 +88,10 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	now := op.clock.Now()
+	terms, err := otp.ReadTerms(ctx, op.db, now)
+	if err != nil {
+		return Response{}, err
+	}
 	challenge, intent, err := op.challenge(ctx, call, req, now)
 	if err != nil {
 		return Response{}, err
@@ -99,8 +103,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		event.CustomerID = customer.String()
 	}
 	otp.Issue(unit, challenge, now)
-	life := int(otp.Life / time.Second)
-	return Response{ExpiresInS: life, ResendInS: life}, events.Emit(ctx, unit, challenge.Subject, customer, event)
+	reply := Response{ExpiresInS: int(terms.Life.Seconds()), ResendInS: int(terms.Resend.Seconds())}
+	return reply, events.Emit(ctx, unit, challenge.Subject, customer, event)
 }
 
 func (op operation) challenge(
@@ -111,7 +115,7 @@ func (op operation) challenge(
 		customer, err := op.recipient(ctx, index, req.Purpose)
 		return otp.Challenge{
 			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: customer,
-			Binding: phone.Binding(req.Purpose, index, call.DeviceID),
+			DeviceID: call.DeviceID, Binding: phone.Binding(req.Purpose, index, call.DeviceID),
 		}, "", err
 	}
 	if call.CustomerID == uuid.Nil {
@@ -127,7 +131,7 @@ func (op operation) challenge(
 	}
 	return otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
-		Binding: intent.Digest,
+		DeviceID: intent.DeviceID, Binding: intent.Digest,
 	}, intent.ID.String(), nil
 }
 

@@ -124,7 +124,7 @@ func TestProofsThatDoNotHold(t *testing.T) {
 		{"the same factor twice", func(t *testing.T, in prepare.Response) []stepup.Proof {
 			p := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
 			return []stepup.Proof{p, p}
-		}, "STEPUP_STRONGER"},
+		}, "PROOF_REJECTED"},
 		{"another intent's code", func(t *testing.T, in prepare.Response) []stepup.Proof {
 			w.otp(t, in)
 			return []stepup.Proof{{Factor: stepup.SMSOTP, Code: foreign}, {Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}}
@@ -285,7 +285,7 @@ func TestWhatChangedSincePrepareRefuses(t *testing.T) {
 
 func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LIMIT-001")
+	req.Covers(t, "LIMIT-001.3")
 	w := newTown(t, 1_000_000_00)
 	w.phone.Call(t, prepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	const each = 9_000_00
@@ -321,10 +321,7 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	t.Parallel()
 	w := newTown(t, 1_000_00)
-	var in prepare.Response
-	w.phone.Call(t, prepare.Function, "", map[string]any{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": 5_00,
-	}).Into(t, &in)
+	in := w.prepareOwn(t, 5_00)
 	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
 	w.phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signed)).Want(t, "")
 	other := w.prepare(t, 5_00)
@@ -341,23 +338,24 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 	for _, tt := range []struct {
 		amount money.Fen
 		alone  string
-	}{{stepup.CapToOthers, ""}, {stepup.CapToOthers + 1, "STEPUP_STRONGER"}} {
-		var in prepare.Response
-		w.phone.Call(t, prepare.Function, "", map[string]any{
-			"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": tt.amount,
-		}).Into(t, &in)
+	}{{stepup.LargeAmount, ""}, {stepup.LargeAmount + 1, "STEPUP_STRONGER"}} {
+		before := w.balance(t, w.payer.AccountIDs[1])
+		in := w.prepareOwn(t, tt.amount)
 		key := fmt.Sprint("large ", tt.amount)
 		signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
 		w.phone.Call(t, confirm.Function, key, presentation(in.IntentID, signed)).Want(t, tt.alone)
+		if got := w.balance(t, w.payer.AccountIDs[1]); tt.alone != "" && got != before {
+			t.Errorf("%s arrived by one factor", (got - before).Yuan())
+		}
 		w.phone.Call(t, confirm.Function, key, w.proofs(t, in)).Want(t, "")
 	}
-	if got := w.balance(t, w.payer.AccountIDs[1]); got != 2*stepup.CapToOthers+1 {
+	if got := w.balance(t, w.payer.AccountIDs[1]); got != 2*stepup.LargeAmount+1 {
 		t.Errorf("%s arrived", got.Yuan())
 	}
 	w.sound(t)
 }
 
-func TestConcurrentTwinsPostOnce(t *testing.T) {
+func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013")
 	req.Covers(t, "XFER-001.2")
@@ -371,7 +369,7 @@ func TestConcurrentTwinsPostOnce(t *testing.T) {
 	wait.Wait()
 	for _, r := range replies {
 		if r.Code != "" || string(r.Body) != string(replies[0].Body) {
-			t.Errorf("a twin got %d %s", r.Status, r.Body)
+			t.Errorf("a concurrent duplicate got %d %s", r.Status, r.Body)
 		}
 	}
 	if got := w.balance(t, w.payee.AccountIDs[0]); got != 10_00 {

@@ -1,0 +1,208 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+var registered = events.IdentityRegistered{CustomerID: "c", DeviceID: "phone"}
+
+func outbox(t *testing.T, db *pg.DB) (n int) {
+	t.Helper()
+	if err := db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM outbox").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// doors are the two ways of committing an event.
+var doors = map[string]func(context.Context, *pg.DB, string, uuid.UUID, events.Data) error{
+	"unit": func(ctx context.Context, db *pg.DB, subject string, customer uuid.UUID, data events.Data) error {
+		var unit pg.Unit
+		if err := events.Emit(ctx, &unit, subject, customer, data); err != nil {
+			return err
+		}
+		return db.Commit(ctx, &unit)
+	},
+	"transaction": func(ctx context.Context, db *pg.DB, subject string, customer uuid.UUID, data events.Data) error {
+		return db.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
+			return events.Emit(ctx, pg.WriterOf(tx), subject, customer, data)
+		})
+	},
+}
+
+func TestEmitWritesWhatLeaseReads(t *testing.T) {
+	t.Parallel()
+	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}, TraceFlags: trace.FlagsSampled,
+	}))
+	for name, emit := range doors {
+		db, customer := pgtest.New(t), uuid.New()
+		before := time.Now().Add(-time.Minute)
+		if err := emit(ctx, db, "order-1", customer, registered); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := emit(t.Context(), db, "order-2", uuid.Nil, events.FraudScored{}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := events.Lease(t.Context(), db, time.Hour, 10)
+		if err != nil || len(got) != 2 {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		for i, s := range got {
+			if id, err := uuid.Parse(s.ID); err != nil || id.Version() != 7 || s.CreatedAt.Before(before) {
+				t.Errorf("%s: id %s of %v (%v), want a UUIDv7 of now", name, s.ID, s.CreatedAt, err)
+			}
+			got[i].ID, got[i].CreatedAt = "", time.Time{}
+		}
+		if string(got[0].Data) != `{"device_id": "phone", "customer_id": "c"}` {
+			t.Errorf("%s: %s", name, got[0].Data)
+		}
+		got[0].Data, got[1].Data = nil, nil
+		want := []events.Stored{
+			{
+				Type: events.TypeIdentityRegistered, Subject: "order-1", CustomerHash: events.CustomerHash(customer),
+				Traceparent: "00-00000000000000000000000000000001-0000000000000002-01",
+			},
+			{Type: events.TypeFraudScored, Subject: "order-2"},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: (-emitted +leased):\n%s", name, diff)
+		}
+	}
+}
+
+func TestEventsLeaveOnlyWithTheirTransaction(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	var unit pg.Unit
+	if err := events.Emit(t.Context(), &unit, "order-1", uuid.Nil, registered); err != nil {
+		t.Fatal(err)
+	}
+	unit.Add(pg.Statement{SQL: "SELECT 1/0"})
+	if err := db.Commit(t.Context(), &unit); err == nil {
+		t.Error("committed")
+	}
+	failure := errors.New("second thoughts")
+	err := db.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
+		return errors.Join(events.Emit(ctx, pg.WriterOf(tx), "order-2", uuid.Nil, registered), failure)
+	})
+	if !errors.Is(err, failure) || outbox(t, db) != 0 {
+		t.Errorf("%d events were left, %v", outbox(t, db), err)
+	}
+}
+
+// unprintable is data that JSON can't say.
+type unprintable struct{ F func() }
+
+func (unprintable) EventType() string { return "com.tidebank.test.unprintable.v1" }
+
+func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	for name, emit := range doors {
+		if err := emit(t.Context(), db, "order-1", uuid.Nil, unprintable{}); err == nil || outbox(t, db) != 0 {
+			t.Errorf("the %s took it: %v", name, err)
+		}
+	}
+}
+
+// A listener that looks whenever it is notified sees every event, without polling.
+func TestACommitWakesRelays(t *testing.T) {
+	t.Parallel()
+	for name, emit := range doors {
+		db := pgtest.New(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		conn, err := db.Pool().Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+		if _, err := conn.Exec(ctx, "LISTEN "+events.OutboxChannel); err != nil {
+			t.Fatal(err)
+		}
+		if err := emit(ctx, db, "order-1", uuid.Nil, registered); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Conn().WaitForNotification(ctx); err != nil || outbox(t, db) != 1 {
+			t.Errorf("%s: %d events, %v", name, outbox(t, db), err)
+		}
+	}
+}
+
+// Events of units that commit together are written as those of others are.
+func TestEventsOfManyAtOnce(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	const many = 20
+	emit := func(lock int64, subject string) error {
+		var unit pg.Unit
+		unit.Add(pg.Statement{
+			SQL: "SELECT pg_advisory_xact_lock_shared($1)", Args: []any{lock},
+			Rows: "SELECT pg_advisory_xact_lock_shared(lock) FROM unnest($1::bigint[]) AS lock",
+		})
+		err := events.Emit(t.Context(), &unit, subject, uuid.Nil, events.OTPIssued{Challenge: subject})
+		return errors.Join(err, db.Commit(context.WithoutCancel(t.Context()), &unit))
+	}
+	holder, err := db.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
+		t.Fatal(err)
+	}
+	var held, free sync.WaitGroup
+	start := func(group *sync.WaitGroup, lock int64, subject string) {
+		group.Go(func() {
+			if err := emit(lock, subject); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for n := range 2 { // as many as there are workers
+		start(&held, 1, fmt.Sprint("held-", n))
+	}
+	pgtest.AwaitLocks(t, db, 2)
+	for n := range many {
+		start(&free, 2, fmt.Sprint("free-", n))
+	}
+	free.Wait()
+	var written, transactions int
+	err = db.Pool().QueryRow(t.Context(), `
+SELECT count(*), count(DISTINCT xmin::text) FROM outbox WHERE subject = data ->> 'challenge'`).Scan(&written, &transactions)
+	if err != nil || written != many || transactions == many {
+		t.Errorf("%d events in %d transactions, %v", written, transactions, err)
+	}
+	if err := holder.Rollback(t.Context()); err != nil {
+		t.Error(err)
+	}
+	held.Wait()
+}
+
+func TestWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Broken(t)
+	_, leased := events.Lease(t.Context(), db, time.Second, 1)
+	for name, err := range map[string]error{
+		"Lease": leased, "MarkPublished": events.MarkPublished(t.Context(), db, nil),
+		"Release": events.Release(t.Context(), db, nil), "Prune": events.Prune(t.Context(), db),
+	} {
+		if !errors.Is(err, bankerr.ErrUnavailable) {
+			t.Errorf("%s: %v, want %v", name, err, bankerr.ErrUnavailable)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+// Package customer owns the table customer: who the bank's customers are.
+//
+// Name, phone and identity number rest under a data key of the customer's own; the
+// two numbers have a blind index beside them, by which they are found. Functions
+// that return them in clear say so; masking is the caller's. The risk grade is what
+// fraud analysis left. Other packages may join the table; none writes it.
+//
+// Source: KEY-002, MASK-004, FRAUD-003.
+package customer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	sqlInsert = `-- customer.insert
+INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`
+
+	sqlGet = `-- customer.get
+SELECT data_key, name_ct, phone_ct, idno_ct, created_at FROM customer WHERE id = $1`
+
+	sqlPhone = `-- customer.phone
+SELECT data_key, phone_ct FROM customer WHERE id = $1`
+
+	sqlPhoneIndex = `-- customer.phone_index
+SELECT phone_bidx FROM customer WHERE id = $1`
+
+	sqlByPhone = `-- customer.by_phone
+SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM customer c WHERE c.phone_bidx = $1`
+)
+
+// Record is a customer in clear.
+type Record struct {
+	ID        uuid.UUID
+	Name      string
+	Phone     string
+	IDNo      string
+	CreatedAt time.Time
+}
+
+// Insert adds the customer, sealed under a new data key. It changes nothing if the
+// id, the phone or the identity number is a customer's already.
+func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error {
+	key, wrapped, err := ring.NewDataKey()
+	if err != nil {
+		return fmt.Errorf("customer data key: %w", err)
+	}
+	var sealed [3][]byte
+	for i, f := range []struct{ column, clear string }{{columnName, r.Name}, {columnPhone, r.Phone}, {columnIDNo, r.IDNo}} {
+		if sealed[i], err = key.Seal(keys.AAD("customer", f.column, r.ID.String()), []byte(f.clear)); err != nil {
+			return fmt.Errorf("seal %s: %w", f.column, err)
+		}
+	}
+	return to.Write(ctx, pg.Statement{SQL: sqlInsert, Args: []any{
+		r.ID, wrapped, sealed[0], sealed[1], sealed[2], PhoneIndex(ring, r.Phone), idNoIndex(ring, r.IDNo), r.CreatedAt,
+	}})
+}
+
+// Sealed is a customer's record as it rests.
+type Sealed struct {
+	id                         uuid.UUID
+	dataKey, name, phone, idNo []byte
+	createdAt                  time.Time
+	found                      bool
+}
+
+// Queue adds to the batch what reads the customer.
+func (s *Sealed) Queue(batch *pgx.Batch, id uuid.UUID) {
+	*s = Sealed{id: id}
+	batch.Queue(sqlGet, id).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&s.dataKey, &s.name, &s.phone, &s.idNo, &s.createdAt)
+		s.found = err == nil
+		return optional(err)
+	})
+}
+
+// Open opens the record after the batch; ErrNotFound if there is no such customer.
+func (s *Sealed) Open(ring *keys.Ring) (Record, error) {
+	if !s.found {
+		return Record{}, bankerr.ErrNotFound
+	}
+	f, err := openFields(ring, s.id, s.dataKey)
+	if err != nil {
+		return Record{}, err
+	}
+	r := Record{ID: s.id, CreatedAt: s.createdAt}
+	for column, into := range map[string]struct {
+		sealed []byte
+		clear  *string
+	}{columnName: {s.name, &r.Name}, columnPhone: {s.phone, &r.Phone}, columnIDNo: {s.idNo, &r.IDNo}} {
+		if *into.clear, err = f.open(column, into.sealed); err != nil {
+			return Record{}, err
+		}
+	}
+	return r, nil
+}
+
+// Phone returns the customer's number in clear; ErrNotFound if the customer is gone.
+func Phone(ctx context.Context, db *pg.DB, ring *keys.Ring, id uuid.UUID) (string, error) {
+	var dataKey, sealed []byte
+	err := db.Pool().QueryRow(ctx, sqlPhone, id).Scan(&dataKey, &sealed)
+	if err != nil {
+		return "", readError("customer's phone", err)
+	}
+	f, err := openFields(ring, id, dataKey)
+	if err != nil {
+		return "", err
+	}
+	return f.open(columnPhone, sealed)
+}
+
+// PhoneIndexOf returns the blind index of the customer's number; ErrNotFound if the
+// customer is gone.
+func PhoneIndexOf(ctx context.Context, db *pg.DB, id uuid.UUID) ([]byte, error) {
+	var index []byte
+	if err := db.Pool().QueryRow(ctx, sqlPhoneIndex, id).Scan(&index); err != nil {
+		return nil, readError("customer's phone index", err)
+	}
+	return index, nil
+}
+
+// Holder is the customer whose number it is.
+type Holder struct {
+	ID       uuid.UUID
+	SignedUp bool // for mobile banking
+}
+
+// ByPhone finds the holder of a number by its blind index; ErrNotFound if the number
+// is no customer's.
+func ByPhone(ctx context.Context, db *pg.DB, index []byte) (Holder, error) {
+	var h Holder
+	if err := db.Pool().QueryRow(ctx, sqlByPhone, index).Scan(&h.ID, &h.SignedUp); err != nil {
+		return Holder{}, readError("customer by phone", err)
+	}
+	return h, nil
+}
+
+// optional passes a row that is not there.
+func optional(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
+func readError(what string, err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return bankerr.ErrNotFound
+	}
+	return pg.Classify(fmt.Errorf("%s: %w", what, err))
+}

@@ -1,0 +1,312 @@
+package customer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/risk"
+)
+
+var born = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+// records is a database with two customers: the first has signed up and has two
+// accounts, one of them closed.
+type records struct {
+	db           *pg.DB
+	ring         *keys.Ring
+	wang, li     customer.Record
+	open, closed uuid.UUID
+	openNo, gone string
+	cardPassword string
+}
+
+func newRecords(t *testing.T) records {
+	t.Helper()
+	r := records{
+		db: pgtest.New(t), ring: newRing(t), open: uuid.New(), closed: uuid.New(), openNo: "6228480000000010001",
+		gone: "6228480000000010002", cardPassword: "stored form",
+		wang: customer.Record{ID: uuid.New(), Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: born},
+		li:   customer.Record{ID: uuid.New(), Name: "李小红", Phone: "13800010002", IDNo: "110101199003070022", CreatedAt: born},
+	}
+	var unit pg.Unit
+	must(t, customer.Insert(t.Context(), &unit, r.ring, r.wang))
+	must(t, customer.Insert(t.Context(), &unit, r.ring, r.li))
+	for _, a := range []struct {
+		id           uuid.UUID
+		no, password string
+	}{{r.open, r.openNo, r.cardPassword}, {r.closed, r.gone, ""}} {
+		ledger.OpenAccount(&unit, ledger.Account{
+			ID: a.id, CustomerID: &r.wang.ID, Kind: ledger.KindDebit, NumberSealed: []byte{0}, CardPassword: a.password,
+			NumberIndex: ledger.NumberIndex(r.ring, a.no), NumberMasked: "6228 **** 0001", OpenedAt: born,
+		})
+	}
+	must(t, r.db.Commit(t.Context(), &unit))
+	r.exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", r.closed)
+	r.exec(t, "UPDATE account SET balance = 500, held = 20 WHERE id = $1", r.open)
+	r.exec(t, "INSERT INTO credential (customer_id, login_password, trade_password) VALUES ($1, 'a', 'b')", r.wang.ID)
+	return r
+}
+
+func (r records) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := r.db.Pool().Exec(t.Context(), sql, args...)
+	must(t, err)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r records) get(t *testing.T, id uuid.UUID) (customer.Record, error) {
+	t.Helper()
+	var batch pgx.Batch
+	var sealed customer.Sealed
+	sealed.Queue(&batch, id)
+	must(t, r.db.QueryBatch(t.Context(), &batch))
+	return sealed.Open(r.ring)
+}
+
+func TestARecordComesBackAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	for _, want := range []customer.Record{r.wang, r.li} {
+		got, err := r.get(t, want.ID)
+		must(t, err)
+		if diff := cmp.Diff(want, got, cmp.Comparer(time.Time.Equal)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+	if _, err := r.get(t, uuid.New()); !errors.Is(err, bankerr.ErrNotFound) {
+		t.Errorf("a stranger: %v", err)
+	}
+	var row string
+	must(t, r.db.Pool().QueryRow(t.Context(), "SELECT c::text FROM customer c WHERE id = $1", r.wang.ID).Scan(&row))
+	for _, clear := range []string{r.wang.Name, r.wang.Phone, r.wang.IDNo} {
+		if bytes.Contains([]byte(row), []byte(fmt.Sprintf("%x", clear))) || bytes.Contains([]byte(row), []byte(clear)) {
+			t.Errorf("%q rests in clear", clear)
+		}
+	}
+}
+
+// A field that is moved to another row does not open there.
+func TestAFieldIsOfItsRow(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	r.exec(t, `UPDATE customer SET data_key = o.data_key, name_ct = o.name_ct, phone_ct = o.phone_ct
+  FROM customer o WHERE customer.id = $1 AND o.id = $2`, r.wang.ID, r.li.ID)
+	if got, err := r.get(t, r.wang.ID); err == nil {
+		t.Errorf("opened %+v", got)
+	}
+	if got, err := customer.Phone(t.Context(), r.db, r.ring, r.wang.ID); err == nil {
+		t.Errorf("opened %s", got)
+	}
+	if got, err := customer.ByAccountNumber(t.Context(), r.db, r.ring, r.openNo); err == nil {
+		t.Errorf("opened %+v", got)
+	}
+}
+
+// Neither another id nor another number makes a second customer of one person.
+func TestInsertIsOnceForEachPerson(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	again, phone, idNo := r.wang, r.wang, r.wang
+	again.Name = "另一个"
+	phone.ID, phone.IDNo = uuid.New(), "110101199003070033"
+	idNo.ID, idNo.Phone = uuid.New(), "13800010003"
+	for _, c := range []customer.Record{again, phone, idNo} {
+		var unit pg.Unit
+		must(t, customer.Insert(t.Context(), &unit, r.ring, c))
+		must(t, r.db.Commit(t.Context(), &unit))
+	}
+	var n int
+	must(t, r.db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM customer").Scan(&n))
+	if got, err := r.get(t, r.wang.ID); n != 2 || err != nil || got.Name != r.wang.Name {
+		t.Errorf("%d customers; %+v, %v", n, got, err)
+	}
+}
+
+func TestPhones(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	phone, err := customer.Phone(t.Context(), r.db, r.ring, r.li.ID)
+	if err != nil || phone != r.li.Phone {
+		t.Errorf("%s, %v", phone, err)
+	}
+	index, err := customer.PhoneIndexOf(t.Context(), r.db, r.li.ID)
+	if err != nil || !bytes.Equal(index, customer.PhoneIndex(r.ring, r.li.Phone)) {
+		t.Errorf("%x, %v", index, err)
+	}
+	for _, c := range []struct {
+		phone string
+		want  customer.Holder
+		err   error
+	}{
+		{r.wang.Phone, customer.Holder{ID: r.wang.ID, SignedUp: true}, nil},
+		{r.li.Phone, customer.Holder{ID: r.li.ID}, nil},
+		{"13900000000", customer.Holder{}, bankerr.ErrNotFound},
+	} {
+		got, err := customer.ByPhone(t.Context(), r.db, customer.PhoneIndex(r.ring, c.phone))
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %+v, %v; want %+v, %v", c.phone, got, err, c.want, c.err)
+		}
+	}
+	_, one := customer.Phone(t.Context(), r.db, r.ring, uuid.New())
+	_, two := customer.PhoneIndexOf(t.Context(), r.db, uuid.New())
+	if !errors.Is(one, bankerr.ErrNotFound) || !errors.Is(two, bankerr.ErrNotFound) {
+		t.Errorf("a stranger: %v, %v", one, two)
+	}
+}
+
+func TestHoldings(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	want := customer.Holding{
+		AccountID: r.open, CustomerID: r.wang.ID, State: ledger.StateOpen, Name: r.wang.Name, NumberMasked: "6228 **** 0001",
+		Available: 480,
+	}
+	own, err := customer.OwnAccount(t.Context(), r.db, r.ring, r.open, r.wang.ID)
+	if err != nil || own != want {
+		t.Errorf("%+v, %v; want %+v", own, err, want)
+	}
+	found, err := customer.ByAccountNumber(t.Context(), r.db, r.ring, r.openNo)
+	if err != nil || found != want {
+		t.Errorf("%+v, %v; want %+v", found, err, want)
+	}
+	if shut, err := customer.ByAccountNumber(t.Context(), r.db, r.ring, r.gone); err != nil || shut.State != ledger.StateClosed {
+		t.Errorf("%+v, %v; want it closed", shut, err)
+	}
+	_, others := customer.OwnAccount(t.Context(), r.db, r.ring, r.open, r.li.ID)
+	_, none := customer.ByAccountNumber(t.Context(), r.db, r.ring, "6228")
+	if !errors.Is(others, bankerr.ErrNotFound) || !errors.Is(none, bankerr.ErrNotFound) {
+		t.Errorf("another's: %v; no such number: %v", others, none)
+	}
+}
+
+func TestApplicants(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	for _, tt := range []struct {
+		name       string
+		idNo, card string
+		id         uuid.UUID
+		holds      bool
+		password   string
+		named      string
+	}{
+		{"right", r.wang.IDNo, r.openNo, r.wang.ID, true, r.cardPassword, r.wang.Name},
+		{"a closed account's card", r.wang.IDNo, r.gone, r.wang.ID, false, "", r.wang.Name},
+		{"another's card", r.li.IDNo, r.openNo, r.li.ID, false, r.cardPassword, r.li.Name},
+		{"no such card", r.li.IDNo, "6228", r.li.ID, false, "", r.li.Name},
+		{"no such person", "110101199003070099", r.openNo, uuid.Nil, false, "", ""},
+	} {
+		var batch pgx.Batch
+		var a customer.Applicant
+		a.Queue(&batch, r.ring, tt.idNo, tt.card)
+		must(t, r.db.QueryBatch(t.Context(), &batch))
+		if a.ID != tt.id || a.HoldsCard != tt.holds || a.CardPassword != tt.password {
+			t.Errorf("%s: %+v", tt.name, a)
+		}
+		if tt.named != "" && (!a.Named(r.ring, tt.named) || a.Named(r.ring, tt.named+"明")) || a.Named(r.ring, "") {
+			t.Errorf("%s: the name is not only %s", tt.name, tt.named)
+		}
+	}
+}
+
+func (r records) grade(t *testing.T, id uuid.UUID) (grade risk.Grade, err error) {
+	t.Helper()
+	var batch pgx.Batch
+	grade = -1
+	customer.QueueGrade(&batch, id, func(g risk.Grade) { grade = g })
+	err = r.db.QueryBatch(t.Context(), &batch)
+	return grade, err
+}
+
+// Any grade follows any other, but a high one stays; nobody else's grade changes.
+func TestRegrade(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	grades := []risk.Grade{risk.GradeNormal, risk.GradeRaised, risk.GradeHigh}
+	for _, from := range grades {
+		for _, to := range grades {
+			r.exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", r.wang.ID, from)
+			var unit pg.Unit
+			must(t, customer.Regrade(t.Context(), &unit, r.wang.ID, to))
+			must(t, r.db.Commit(t.Context(), &unit))
+			want := to
+			if from == risk.GradeHigh {
+				want = from
+			}
+			got, err := r.grade(t, r.wang.ID)
+			other, otherErr := r.grade(t, r.li.ID)
+			if got != want || other != risk.GradeNormal || err != nil || otherErr != nil {
+				t.Errorf("from %d to %d: %d (%v), another customer's is %d (%v)", from, to, got, err, other, otherErr)
+			}
+		}
+	}
+	if got, err := r.grade(t, uuid.New()); err == nil || got != -1 {
+		t.Errorf("a stranger's grade is %d, %v", got, err)
+	}
+}
+
+func TestLockMakesOthersWait(t *testing.T) {
+	t.Parallel()
+	r := newRecords(t)
+	second := make(chan error, 1)
+	first := false
+	err := r.db.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
+		if err := customer.Lock(ctx, pg.WriterOf(tx), r.wang.ID); err != nil {
+			return err
+		}
+		var other pg.Unit
+		must(t, customer.Lock(ctx, &other, r.li.ID))
+		must(t, r.db.Commit(ctx, &other)) // another customer's is free
+		go func() {
+			var unit pg.Unit
+			_ = customer.Lock(context.Background(), &unit, r.wang.ID)
+			second <- r.db.Commit(context.Background(), &unit)
+		}()
+		pgtest.AwaitLocks(t, r.db, 1)
+		select {
+		case <-second:
+			t.Error("the second did not wait")
+		default:
+		}
+		first = true
+		return nil
+	})
+	if err != nil || !first {
+		t.Fatal(err)
+	}
+	must(t, <-second)
+}
+
+func TestWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	db, ring := pgtest.Broken(t), newRing(t)
+	_, phone := customer.Phone(t.Context(), db, ring, uuid.New())
+	_, index := customer.PhoneIndexOf(t.Context(), db, uuid.New())
+	_, holder := customer.ByPhone(t.Context(), db, nil)
+	_, own := customer.OwnAccount(t.Context(), db, ring, uuid.New(), uuid.New())
+	for i, err := range []error{phone, index, holder, own} {
+		if !errors.Is(err, bankerr.ErrUnavailable) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package customer
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/keys"
+)
+
+// The sealed columns, as their AAD names them.
+const (
+	columnName  = "name_ct"
+	columnPhone = "phone_ct"
+	columnIDNo  = "idno_ct"
+)
+
+// fields opens what rests under one customer's data key.
+type fields struct {
+	id  uuid.UUID
+	key keys.DataKey
+}
+
+func openFields(ring *keys.Ring, id uuid.UUID, dataKey []byte) (fields, error) {
+	key, err := ring.OpenDataKey(dataKey)
+	if err != nil {
+		return fields{}, fmt.Errorf("customer data key: %w", err)
+	}
+	return fields{id: id, key: key}, nil
+}
+
+func (f fields) open(column string, sealed []byte) (string, error) {
+	clear, err := f.key.Open(keys.AAD("customer", column, f.id.String()), sealed)
+	if err != nil {
+		return "", fmt.Errorf("customer %s: %w", column, err)
+	}
+	return string(clear), nil
+}
+
+func idNoIndex(ring *keys.Ring, number string) []byte { return ring.BlindIndex("idno", number) }

@@ -1,0 +1,105 @@
+package customer
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	sqlHoldingOwn = `-- holding.own
+SELECT a.id, a.customer_id, a.state, a.no_masked, a.balance - a.held, c.data_key, c.name_ct
+  FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.id = $1 AND a.customer_id = $2`
+
+	sqlHoldingByNumber = `-- holding.by_number
+SELECT a.id, a.customer_id, a.state, a.no_masked, a.balance - a.held, c.data_key, c.name_ct
+  FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.no_bidx = $1`
+
+	sqlApplicant = `-- customer.applicant
+SELECT c.id, c.data_key, c.name_ct, c.phone_bidx, a.customer_id, a.card_password
+  FROM customer c LEFT JOIN account a ON a.no_bidx = $2 AND a.state = $3 WHERE c.idno_bidx = $1`
+)
+
+// Holding is a customer's account with its holder's name in clear.
+type Holding struct {
+	AccountID    uuid.UUID
+	CustomerID   uuid.UUID
+	State        ledger.State
+	Name         string
+	NumberMasked string
+	Available    money.Fen
+}
+
+// OwnAccount finds an account of the customer; ErrNotFound for any other.
+func OwnAccount(ctx context.Context, db *pg.DB, ring *keys.Ring, account, customer uuid.UUID) (Holding, error) {
+	return holding(ring, db.Pool().QueryRow(ctx, sqlHoldingOwn, account, customer))
+}
+
+// ByAccountNumber finds the account of a number; ErrNotFound if no customer has it.
+func ByAccountNumber(ctx context.Context, db *pg.DB, ring *keys.Ring, number string) (Holding, error) {
+	return holding(ring, db.Pool().QueryRow(ctx, sqlHoldingByNumber, ledger.NumberIndex(ring, number)))
+}
+
+func holding(ring *keys.Ring, row pgx.Row) (Holding, error) {
+	var h Holding
+	var dataKey, name []byte
+	err := row.Scan(&h.AccountID, &h.CustomerID, &h.State, &h.NumberMasked, &h.Available, &dataKey, &name)
+	if err != nil {
+		return Holding{}, readError("account's holder", err)
+	}
+	f, err := openFields(ring, h.CustomerID, dataKey)
+	if err != nil {
+		return Holding{}, err
+	}
+	if h.Name, err = f.open(columnName, name); err != nil {
+		return Holding{}, err
+	}
+	return h, nil
+}
+
+// Applicant is what the bank has on record about somebody who signs up: the
+// customer of an identity number, and the open account of a card number. Its zero
+// value knows neither.
+type Applicant struct {
+	ID           uuid.UUID
+	PhoneIndex   []byte
+	HoldsCard    bool   // the card's account is the customer's own
+	CardPassword string // as stored; empty if there is none
+
+	dataKey, name []byte
+}
+
+// Queue adds to the batch what reads the applicant.
+func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
+	*a = Applicant{}
+	batch.Queue(sqlApplicant, idNoIndex(ring, idNo), ledger.NumberIndex(ring, cardNo), ledger.StateOpen).QueryRow(
+		func(row pgx.Row) error {
+			var owner *uuid.UUID
+			var password *string
+			if err := row.Scan(&a.ID, &a.dataKey, &a.name, &a.PhoneIndex, &owner, &password); err != nil {
+				return optional(err)
+			}
+			a.HoldsCard = owner != nil && *owner == a.ID
+			if password != nil {
+				a.CardPassword = *password
+			}
+			return nil
+		})
+}
+
+// Named reports, after the batch, whether the name is the customer's; false if there
+// is no customer.
+func (a *Applicant) Named(ring *keys.Ring, name string) bool {
+	f, err := openFields(ring, a.ID, a.dataKey)
+	if err != nil {
+		return false
+	}
+	clear, err := f.open(columnName, a.name)
+	return err == nil && clear == name
+}

@@ -1,0 +1,56 @@
+package device_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+// Binding again replaces the key of that device and no other.
+func TestBind(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	wang, li := uuid.New(), uuid.New()
+	_, err := db.Pool().Exec(t.Context(), `
+INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx)
+VALUES ($1, '', '', '', '', 'a', 'a'), ($2, '', '', '', '', 'b', 'b')`, wang, li)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	for _, k := range []device.Key{
+		{CustomerID: wang, DeviceID: "phone", Public: []byte("old"), BoundAt: now},
+		{CustomerID: wang, DeviceID: "tablet", Public: []byte("tablet's"), BoundAt: now},
+		{CustomerID: li, DeviceID: "phone", Public: []byte("another's"), BoundAt: now},
+		{CustomerID: wang, DeviceID: "phone", Public: []byte("new"), BoundAt: now.Add(time.Hour)},
+	} {
+		var unit pg.Unit
+		if err := device.Bind(t.Context(), &unit, k); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Commit(t.Context(), &unit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := db.Pool().Query(t.Context(), "SELECT customer_id, device_id, public_key, bound_at FROM device")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]time.Time{}
+	var k device.Key
+	_, err = pgx.ForEachRow(rows, []any{&k.CustomerID, &k.DeviceID, &k.Public, &k.BoundAt}, func() error {
+		got[map[uuid.UUID]string{wang: "wang ", li: "li "}[k.CustomerID]+k.DeviceID+" "+string(k.Public)] = k.BoundAt.UTC()
+		return nil
+	})
+	want := map[string]time.Time{"wang phone new": now.Add(time.Hour), "wang tablet tablet's": now, "li phone another's": now}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

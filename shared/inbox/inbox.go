@@ -1,0 +1,113 @@
+// Package inbox owns the table message: what the bank has told its customers in the
+// app.
+//
+// Titles and bodies are Chinese and masked before they come here. A customer reads
+// and marks only their own messages; another customer's message and none at all are
+// the same answer (LOGIC-004). Refusal: OBJECT_NOT_FOUND.
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/page"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	sqlInsert = `-- message.insert
+INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at)
+SELECT $1, id, $3, $4, $5, $6, $7 FROM customer WHERE id = $2
+ON CONFLICT DO NOTHING`
+
+	sqlPage = `-- message.page
+SELECT id, customer_id, event_id, kind, title, body, created_at, read_at FROM message
+ WHERE customer_id = $1 AND (created_at, id) < ($2, $3) AND (NOT $4 OR read_at IS NULL)
+ ORDER BY created_at DESC, id DESC LIMIT $5`
+
+	sqlUnread = `-- message.unread
+SELECT count(*) FROM message WHERE customer_id = $1 AND read_at IS NULL`
+
+	sqlRead = `-- message.read
+UPDATE message SET read_at = coalesce(read_at, $3) WHERE customer_id = $1 AND id = $2`
+
+	sqlReadAll = `-- message.read_all
+UPDATE message SET read_at = $2 WHERE customer_id = $1 AND read_at IS NULL`
+)
+
+// Message is one message to one customer.
+type Message struct {
+	ID         uuid.UUID
+	CustomerID uuid.UUID
+	EventID    string // the event that it tells of
+	Kind       string // for the app, e.g. transfer.out
+	Title      string
+	Body       string
+	CreatedAt  time.Time
+	ReadAt     *time.Time // nil: unread
+}
+
+// Place is the message's, for the page that follows it.
+func (m Message) Place() page.Place { return page.Place{At: m.CreatedAt, ID: m.ID} }
+
+// Put writes a new, unread message; its ID is made here. One event gives a customer
+// one message, however often it comes; a customer who is gone gets none.
+func Put(ctx context.Context, to pg.Writer, m Message) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return bankerr.ErrInternal.Because(fmt.Errorf("message id: %w", err))
+	}
+	return to.Write(ctx, pg.Statement{
+		SQL: sqlInsert, Args: []any{id, m.CustomerID, m.EventID, m.Kind, m.Title, m.Body, m.CreatedAt},
+	})
+}
+
+// Query selects a page of a customer's messages.
+type Query struct {
+	CustomerID uuid.UUID
+	Before     page.Place
+	UnreadOnly bool
+	Limit      int
+}
+
+// Page returns messages before a place, newest first, and how many are unread in the
+// whole inbox.
+func Page(ctx context.Context, db *pg.DB, q Query) (messages []Message, unread int, err error) {
+	at, id := q.Before.Before()
+	var batch pgx.Batch
+	batch.Queue(sqlPage, q.CustomerID, at, id, q.UnreadOnly, q.Limit).Query(func(rows pgx.Rows) (err error) {
+		messages, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Message])
+		return err //nolint:wrapcheck // wrapped below
+	})
+	batch.Queue(sqlUnread, q.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&unread) })
+	if err := db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, 0, pg.Classify(fmt.Errorf("messages: %w", err))
+	}
+	return messages, unread, nil
+}
+
+// MarkRead marks one message of the customer as read; marking it again changes
+// nothing. ErrNotFound for any other message.
+func MarkRead(ctx context.Context, db *pg.DB, customer, id uuid.UUID, now time.Time) error {
+	tag, err := db.Pool().Exec(ctx, sqlRead, customer, id, now)
+	if err != nil {
+		return pg.Classify(fmt.Errorf("read message: %w", err))
+	}
+	if tag.RowsAffected() == 0 {
+		return bankerr.ErrNotFound
+	}
+	return nil
+}
+
+// MarkAllRead marks all of the customer's messages as read.
+func MarkAllRead(ctx context.Context, db *pg.DB, customer uuid.UUID, now time.Time) error {
+	if _, err := db.Pool().Exec(ctx, sqlReadAll, customer, now); err != nil {
+		return pg.Classify(fmt.Errorf("read messages: %w", err))
+	}
+	return nil
+}

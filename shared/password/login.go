@@ -1,0 +1,105 @@
+package password
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	sqlLoginCountAttempt = `-- login.count_attempt
+SELECT login_charge($1, $2, $3, $4)`
+
+	sqlLoginResetAttempts = `-- login.reset_attempts
+UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
+
+	sqlByPhone = `-- credential.by_phone
+SELECT c.id, k.login_password, k.last_login_at, k.last_login_device
+  FROM customer c JOIN credential k ON k.customer_id = c.id WHERE c.phone_bidx = $1`
+
+	sqlLoggedIn = `-- credential.logged_in
+UPDATE credential SET last_login_at = $2, last_login_device = $3 WHERE customer_id = $1`
+
+	sqlLastLogin = `-- credential.last_login
+SELECT last_login_at, last_login_device FROM credential WHERE customer_id = $1`
+)
+
+// Verdict says whether an attempt to log in may be looked at.
+type Verdict string
+
+// The verdicts.
+const (
+	Counted Verdict = "open"    // counted; the guess decides
+	Last    Verdict = "last"    // as Counted, and a wrong guess locks the number
+	Captcha Verdict = "captcha" // not counted: first a graphic code
+	Locked  Verdict = "locked"  // not counted
+)
+
+// LastLogin is the login before this one; both are nil before the first.
+type LastLogin struct {
+	At     *time.Time
+	Device *string
+}
+
+// LoginAttempt is one guess at a login password. Count counts it, Matches says
+// whether it was right, and Succeeded resets the count in the transaction of the login.
+type LoginAttempt struct {
+	Phone    []byte // blind index
+	Captcha  bool   // a graphic code was solved
+	DeviceID string
+	Now      time.Time
+
+	// After the batch.
+	Verdict    Verdict
+	CustomerID uuid.UUID // zero: the number has not signed up
+	LastLogin  LastLogin
+
+	stored string
+}
+
+// Count adds to the batch what counts the attempt and finds the password. It does the
+// same work for known and unknown numbers.
+func (a *LoginAttempt) Count(batch *pgx.Batch) {
+	batch.Queue(sqlLoginCountAttempt, a.Phone, a.Now, clock.BusinessDay(a.Now), a.Captcha).QueryRow(
+		func(row pgx.Row) error { return row.Scan(&a.Verdict) })
+	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
+		a.CustomerID, a.stored, a.LastLogin = uuid.Nil, "", LastLogin{}
+		return optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device))
+	})
+}
+
+// Matches reports whether the guess is the customer's password. It costs the same
+// work if there is no customer.
+func (a *LoginAttempt) Matches(guess []byte) bool { return Matches(a.stored, guess) }
+
+// Succeeded resets the count of failures and keeps the login as the customer's last.
+func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer) error {
+	err := to.Write(ctx, pg.Statement{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}})
+	if err != nil {
+		return err
+	}
+	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.DeviceID}})
+}
+
+// Queue adds to the batch what reads the customer's last login; both fields are nil if
+// the customer has not signed up.
+func (l *LastLogin) Queue(batch *pgx.Batch, customer uuid.UUID) {
+	*l = LastLogin{}
+	batch.Queue(sqlLastLogin, customer).QueryRow(func(row pgx.Row) error {
+		return optional(row.Scan(&l.At, &l.Device))
+	})
+}
+
+// optional passes a row that is not there.
+func optional(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,207 @@
+package password_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+var now = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+
+const (
+	login = "tide-2026x"
+	trade = "739164"
+)
+
+var errSignedUp = bankerr.New(bankerr.Refused, "REGISTRATION_REFUSED")
+
+// safe is a database with a customer who has signed up.
+type safe struct {
+	db    *pg.DB
+	ring  *keys.Ring
+	wang  uuid.UUID
+	phone []byte
+}
+
+func newSafe(t *testing.T) safe {
+	t.Helper()
+	ring, err := keys.NewTestRing()
+	must(t, err)
+	s := safe{db: pgtest.New(t), ring: ring, wang: uuid.New(), phone: customer.PhoneIndex(ring, "13800010001")}
+	var unit pg.Unit
+	must(t, customer.Insert(t.Context(), &unit, ring, customer.Record{
+		ID: s.wang, Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: now,
+	}))
+	must(t, password.Insert(t.Context(), &unit, s.credential(), errSignedUp))
+	must(t, s.db.Commit(t.Context(), &unit))
+	return s
+}
+
+func (s safe) credential() password.Credential {
+	return password.Credential{CustomerID: s.wang, Login: login, Trade: trade, At: now}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
+	t.Parallel()
+	ring, err := keys.NewTestRing()
+	must(t, err)
+	id, other := channel.ID{1}, channel.ID{2}
+	seal := func(clear []byte) []byte {
+		sealed, err := sm.Encrypt(ring.Public(keys.Password), clear)
+		must(t, err)
+		return sealed
+	}
+	clear, err := password.Open(ring, id, seal(append(id[:], login...)))
+	if err != nil || string(clear) != login {
+		t.Errorf("%q, %v", clear, err)
+	}
+	for name, sealed := range map[string][]byte{
+		"another channel": seal(append(other[:], login...)), "no channel": seal([]byte("x")), "not sealed": []byte(login),
+		"nothing": nil,
+	} {
+		if clear, err := password.Open(ring, id, sealed); !errors.Is(err, password.ErrSealed) || clear != nil {
+			t.Errorf("%s: %q, %v", name, clear, err)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	t.Parallel()
+	stored, err := sm.HashPassword([]byte(login))
+	must(t, err)
+	for _, tt := range []struct {
+		stored, guess string
+		want          bool
+	}{{stored, login, true}, {stored, "tide-2026y", false}, {"", "", false}, {"", login, false}} {
+		if password.Matches(tt.stored, []byte(tt.guess)) != tt.want {
+			t.Errorf("Matches(%q, %q) is not %v", tt.stored, tt.guess, tt.want)
+		}
+	}
+}
+
+// The passwords rest hashed, and a customer signs up once; Replace does it again.
+func TestSigningUp(t *testing.T) {
+	t.Parallel()
+	s := newSafe(t)
+	stored := func() (login, trade string) {
+		must(t, s.db.Pool().QueryRow(t.Context(), "SELECT login_password, trade_password FROM credential WHERE customer_id = $1",
+			s.wang).Scan(&login, &trade))
+		return login, trade
+	}
+	l, tr := stored()
+	if !password.Matches(l, []byte(login)) || !password.Matches(tr, []byte(trade)) || strings.Contains(l+tr, trade) {
+		t.Errorf("stored %q and %q", l, tr)
+	}
+	var again, replace pg.Unit
+	must(t, password.Insert(t.Context(), &again, s.credential(), errSignedUp))
+	if err := s.db.Commit(t.Context(), &again); !errors.Is(err, errSignedUp) {
+		t.Errorf("signed up twice: %v", err)
+	}
+	c := s.credential()
+	c.Login, c.Trade = "wave-2027y", "940157"
+	must(t, password.Replace(t.Context(), &replace, c))
+	must(t, s.db.Commit(t.Context(), &replace))
+	if l, tr := stored(); !password.Matches(l, []byte(c.Login)) || !password.Matches(tr, []byte(c.Trade)) {
+		t.Errorf("replaced by %q and %q", l, tr)
+	}
+}
+
+func (s safe) count(t *testing.T, a password.LoginAttempt) password.LoginAttempt {
+	t.Helper()
+	var batch pgx.Batch
+	a.Count(&batch)
+	must(t, s.db.QueryBatch(t.Context(), &batch))
+	return a
+}
+
+func (s safe) attempt(at time.Time) password.LoginAttempt {
+	return password.LoginAttempt{Phone: s.phone, Captcha: true, DeviceID: "phone", Now: at}
+}
+
+// Three wrong guesses ask for a graphic code, the fifth locks for 30 minutes, and the
+// tenth of a day freezes; known and unknown numbers alike.
+func TestAttemptsAreCounted(t *testing.T) {
+	t.Parallel()
+	s := newSafe(t)
+	for name, phone := range map[string][]byte{"known": s.phone, "unknown": []byte("nobody's")} {
+		var got []password.Verdict
+		for _, tt := range []struct {
+			after   time.Duration
+			captcha bool
+		}{
+			{0, false}, {0, false}, {0, false}, {0, false}, {0, true}, {0, true}, {0, true}, {29 * time.Minute, true},
+			{30 * time.Minute, true}, {30 * time.Minute, true}, {30 * time.Minute, true}, {30 * time.Minute, true},
+			{30 * time.Minute, true}, {24 * time.Hour, true},
+		} {
+			a := s.attempt(now.Add(tt.after))
+			a.Phone, a.Captcha = phone, tt.captcha
+			a = s.count(t, a)
+			got = append(got, a.Verdict)
+			if known := name == "known"; (a.CustomerID == s.wang) != known || a.Matches([]byte(login)) != known {
+				t.Errorf("%s: %+v", name, a)
+			}
+			if a.Matches([]byte("tide-2026y")) || a.Matches(nil) {
+				t.Errorf("%s: a wrong password is right", name)
+			}
+		}
+		want := []password.Verdict{
+			password.Counted, password.Counted, password.Counted, password.Captcha, password.Counted, password.Last,
+			password.Locked, password.Locked, password.Counted, password.Counted, password.Counted, password.Counted,
+			password.Last, password.Locked,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A login resets the count, and is the last login that the next one finds.
+func TestSucceeded(t *testing.T) {
+	t.Parallel()
+	s := newSafe(t)
+	var a password.LoginAttempt
+	for range 5 {
+		a = s.count(t, s.attempt(now))
+	}
+	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{}) {
+		t.Fatalf("%+v", a)
+	}
+	var unit pg.Unit
+	must(t, a.Succeeded(t.Context(), &unit))
+	must(t, s.db.Commit(t.Context(), &unit))
+	next := s.attempt(now.Add(time.Minute))
+	next.Captcha = false
+	next = s.count(t, next)
+	if next.Verdict != password.Counted || next.LastLogin.At == nil || !next.LastLogin.At.Equal(now) || *next.LastLogin.Device != "phone" {
+		t.Errorf("%+v", next)
+	}
+	var batch pgx.Batch
+	var last, nobodys password.LastLogin
+	last.Queue(&batch, s.wang)
+	nobodys.Queue(&batch, uuid.New())
+	must(t, s.db.QueryBatch(t.Context(), &batch))
+	if last.At == nil || !last.At.Equal(now) || *last.Device != "phone" || nobodys != (password.LastLogin{}) {
+		t.Errorf("%+v, %+v", last, nobodys)
+	}
+}

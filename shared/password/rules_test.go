@@ -1,0 +1,91 @@
+package password_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidebank/tidebank/shared/password"
+)
+
+// good passes; each row of the table changes one thing of it.
+var good = password.New{
+	Login: "tide-2026x", Trade: "739164", Phone: "13810007919", IDNo: "110101199003070011",
+}
+
+func TestPasswordRules(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, login, trade string
+		field              string // empty: accepted
+	}{
+		{name: "good"},
+		{name: "login of 5", login: "abc12", field: "login_password"},
+		{name: "login of 6", login: "tid20x"},
+		{name: "login of 32", login: "t1" + strings.Repeat("xz", 15)},
+		{name: "login of 33", login: "t1z" + strings.Repeat("xz", 15), field: "login_password"},
+		{name: "no login", login: " ", field: "login_password"},
+		{name: "letters only", login: "abcdef", field: "login_password"},
+		{name: "digits only", login: "738291", field: "login_password"},
+		{name: "full-width digits are no digits", login: "tidebank１２", field: "login_password"},
+		{name: "abc123x", login: "abc123x"},
+		{name: "a common one", login: "abc123", field: "login_password"},
+		{name: "a common one in capitals", login: "ABC123", field: "login_password"},
+		{name: "a common word inside", login: "my-Password-1", field: "login_password"},
+		{name: "a keyboard row of five", login: "x8qwert", field: "login_password"},
+		{name: "a keyboard row of four", login: "x8qwer"},
+		{name: "a digit row of five", login: "tide12345", field: "login_password"},
+		{name: "six of the phone's digits", login: "t138100x", field: "login_password"},
+		{name: "five of the phone's digits", login: "t81000x"},
+		{name: "the phone's last six", login: "t007919x", field: "login_password"},
+		{name: "the birthday", login: "t19900307x", field: "login_password"},
+		{name: "six of the identity number", login: "t110101x", field: "login_password"},
+		{name: "no trade", trade: " ", field: "trade_password"},
+		{name: "trade of 5", trade: "73916", field: "trade_password"},
+		{name: "trade of 7", trade: "7391645", field: "trade_password"},
+		{name: "a letter in trade", trade: "73916x", field: "trade_password"},
+		{name: "all the same", trade: "888888", field: "trade_password"},
+		{name: "ascending", trade: "345678", field: "trade_password"},
+		{name: "descending", trade: "876543", field: "trade_password"},
+		{name: "ascending but for one", trade: "345679"},
+		{name: "pairs repeated", trade: "373737", field: "trade_password"},
+		{name: "three pairs", trade: "337744", field: "trade_password"},
+		{name: "three digits twice", trade: "739739", field: "trade_password"},
+		{name: "the phone in trade", trade: "100079", field: "trade_password"},
+		{name: "the birthday in trade", trade: "900307", field: "trade_password"},
+		{name: "trade within login", login: "tide739164", trade: "739164", field: "trade_password"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := good
+			if tt.login != "" {
+				p.Login = strings.TrimSpace(tt.login)
+			}
+			if tt.trade != "" {
+				p.Trade = strings.TrimSpace(tt.trade)
+			}
+			err := p.Check()
+			if tt.field == "" {
+				if err != nil {
+					t.Fatalf("%q and %q: %v", p.Login, p.Trade, err)
+				}
+				return
+			}
+			if !errors.Is(err, password.ErrWeak) || !strings.Contains(err.Error(), tt.field) {
+				t.Fatalf("%q and %q: %v, want PASSWORD_WEAK of %s", p.Login, p.Trade, err, tt.field)
+			}
+		})
+	}
+}
+
+// Twice the same form must get twice the same answer.
+func TestTheFirstWeakFieldIsNamed(t *testing.T) {
+	t.Parallel()
+	p := good
+	p.Login, p.Trade = "t138100x", "900307"
+	for range 20 {
+		if err := p.Check(); !strings.Contains(err.Error(), "login_password") {
+			t.Fatalf("%v, want login_password to be named", err)
+		}
+	}
+}
