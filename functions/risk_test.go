@@ -113,7 +113,7 @@ func TestTheFurtherFactorIsAnotherAndForThisTransfer(t *testing.T) {
 	for name, further := range map[string]stepup.Proof{"signature": proven.Proofs[0], "password": proven.Proofs[1]} {
 		again := proven
 		again.Proofs = append(slices.Clone(proven.Proofs), further)
-		p.phone.Call(t, transferconfirm.Function, name+" again", again).Want(t, "STEPUP_STRONGER")
+		p.phone.Call(t, transferconfirm.Function, name+" again", again).Want(t, "PROOF_REJECTED")
 	}
 	if foreign.Code == right.Proofs[2].Code {
 		foreign.Code = otptest.Wrong(foreign.Code) // by chance; it would be right
