@@ -49,7 +49,7 @@ func newTown(t *testing.T) *town {
 	server := httptest.NewServer(front.Mux)
 	t.Cleanup(server.Close)
 	w := &town{Bank: b, config: client.Config{
-		BaseURL: server.URL, DeviceID: "phone-of-wang", Device: newKey(t), Pinned: b.Host.Keys.Signer(keys.Channel).Public(),
+		BaseURL: server.URL, DeviceID: "phone-of-wang", Device: newKey(t), Pinned: b.Host.Keys.Public(keys.Channel),
 		Now: b.Clock.Now, HTTP: server.Client(), Pause: time.Millisecond,
 	}}
 	w.app = client.New(w.config)

@@ -48,6 +48,9 @@ func newFake(t *testing.T, script func(c *call) (*http.Response, error)) *fake {
 	return &fake{t: t, signer: newKey(t), passwords: newKey(t), script: script, channels: map[channel.ID]channel.Keys{}}
 }
 
+// sign signs as the fake's bank.
+func (f *fake) sign(message []byte) ([]byte, error) { return sm.Sign(f.signer, message) }
+
 func newKey(t *testing.T) *sm.PrivateKey {
 	t.Helper()
 	k, err := sm.GenerateKey()
@@ -113,7 +116,7 @@ func (f *fake) open(body []byte) (*http.Response, error) {
 			password = signed.PasswordKey
 		}
 	}
-	w, id, opened, err := channel.Server{Signer: f.signer, PasswordKey: password, Life: time.Hour}.Respond(hello)
+	w, id, opened, err := channel.Server{Sign: f.sign, PasswordKey: password, Life: time.Hour}.Respond(hello)
 	if err != nil {
 		return nil, err
 	}

@@ -228,11 +228,14 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	open := func() *keys.Ring {
-		ring, err := keys.Open(context.Background(), keys.Config{File: file})
+		ring, err := keys.Open(context.Background(), keys.Config{File: file}, keys.Event)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return ring
+	}
+	if err := keys.Create(file); err != nil {
+		t.Fatal(err)
 	}
 	before := open()
 	raw, err := os.ReadFile(file)
@@ -268,6 +271,16 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 	}
 	if err := events.Verify(before, late); !errors.Is(err, events.ErrForged) {
 		t.Errorf("a process without the new key: %v", err)
+	}
+}
+
+// A process that did not declare the purpose is at fault, not the event.
+func TestVerifyWithoutItsKey(t *testing.T) {
+	t.Parallel()
+	ring := newRing(t)
+	err := events.Verify(ring.Only(), sealed(t, ring, stored()))
+	if !errors.Is(err, keys.ErrPurpose) || errors.Is(err, events.ErrForged) {
+		t.Errorf("%v, want ErrPurpose", err)
 	}
 }
 

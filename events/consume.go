@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -21,15 +19,13 @@ INSERT INTO event_consumed (consumer, source, id) VALUES ($1, $2, $3) ON CONFLIC
 // before any work. Only Claim decides.
 func Seen(ctx context.Context, db *pg.DB, consumer, source, id string) (bool, error) {
 	var seen bool
-	if err := db.Pool().QueryRow(ctx, sqlSeen, consumer, source, id).Scan(&seen); err != nil {
-		return false, pg.Classify(fmt.Errorf("event seen: %w", err))
-	}
-	return seen, nil
+	err := db.Reader().QueryRow(ctx, sqlSeen, consumer, source, id).Scan(&seen)
+	return seen, err //nolint:wrapcheck // the Reader's row wraps it
 }
 
 // Claim takes the event for the consumer inside the transaction of its effect;
 // first is false when another delivery had it. A concurrent delivery waits here.
-func Claim(ctx context.Context, tx pgx.Tx, consumer, source, id string) (first bool, err error) {
+func Claim(ctx context.Context, tx pg.Tx, consumer, source, id string) (first bool, err error) {
 	tag, err := tx.Exec(ctx, sqlClaim, consumer, source, id)
 	if err != nil {
 		return false, fmt.Errorf("claim event: %w", err)

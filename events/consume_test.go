@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -29,7 +27,7 @@ func seen(t *testing.T, db *pg.DB, consumer, source, id string) bool {
 // take claims in a transaction of its own, which outcome then ends.
 func take(t *testing.T, db *pg.DB, consumer, source, id string, outcome error) (first bool) {
 	t.Helper()
-	err := db.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) (err error) {
+	err := db.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) (err error) {
 		first, err = events.Claim(ctx, tx, consumer, source, id)
 		return errors.Join(err, outcome)
 	})
@@ -88,7 +86,7 @@ func TestAClaimIsOfItsTransaction(t *testing.T) {
 	db := pgtest.New(t)
 	failure := errors.New("no effect")
 	second := make(chan bool, 1)
-	err := db.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := db.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if first, err := events.Claim(ctx, tx, consumer, events.Source, "1"); err != nil || !first {
 			t.Errorf("first is %v, %v", first, err)
 		}

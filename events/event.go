@@ -70,10 +70,14 @@ func Verify(ring *keys.Ring, e cloudevents.Event) error {
 	text, _ := e.Extensions()[extensionMAC].(string)
 	key, _ := e.Extensions()[extensionKey].(string)
 	sum, err := hex.DecodeString(text)
-	if err != nil || ring.CheckMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, sealed(e)...) != nil {
+	if err != nil {
 		return ErrForged
 	}
-	return nil
+	err = ring.VerifyMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, sealed(e)...)
+	if errors.Is(err, keys.ErrMAC) {
+		return ErrForged
+	}
+	return err
 }
 
 // sealed is what the seal covers: everything that a consumer goes by.

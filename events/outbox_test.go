@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidebank/tidebank/events"
@@ -39,8 +38,8 @@ var doors = map[string]func(context.Context, *pg.DB, string, uuid.UUID, events.D
 		return db.Commit(ctx, &unit)
 	},
 	"transaction": func(ctx context.Context, db *pg.DB, subject string, customer uuid.UUID, data events.Data) error {
-		return db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-			return events.Emit(ctx, pg.WriterOf(tx), subject, customer, data)
+		return db.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
+			return events.Emit(ctx, tx, subject, customer, data)
 		})
 	},
 }
@@ -98,8 +97,8 @@ func TestEventsLeaveOnlyWithTheirTransaction(t *testing.T) {
 		t.Error("committed")
 	}
 	failure := errors.New("second thoughts")
-	err := db.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
-		return errors.Join(events.Emit(ctx, pg.WriterOf(tx), "order-2", uuid.Nil, registered), failure)
+	err := db.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
+		return errors.Join(events.Emit(ctx, tx, "order-2", uuid.Nil, registered), failure)
 	})
 	if !errors.Is(err, failure) || outbox(t, db) != 0 {
 		t.Errorf("%d events were left, %v", outbox(t, db), err)

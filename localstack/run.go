@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -149,6 +151,10 @@ func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error)
 		if err := host.Environment(part); err != nil {
 			return nil, err
 		}
+	}
+	// The bank makes its own keys at the first start.
+	if err := keys.Create(keyFile); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
 	}
 	return host.Open(ctx, config, host.Needs{DB: true, Redis: true, Purposes: keys.All()})
 }

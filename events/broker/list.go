@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,13 +32,9 @@ SELECT o.id::text, o.type, o.subject, o.data, o.created_at, o.published_at,
 // List returns the newest events, of one subject if one is named, or only those
 // with a dead letter.
 func (b *Broker) List(ctx context.Context, subject string, deadOnly bool, limit int) ([]Row, error) {
-	rows, err := b.DB.Pool().Query(ctx, sqlList, subject, deadOnly, limit)
+	rows, err := b.DB.Reader().Query(ctx, sqlList, subject, deadOnly, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list events: %w", err)
+		return nil, err
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
-	if err != nil {
-		return nil, fmt.Errorf("list events: %w", err)
-	}
-	return list, nil
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Row]) //nolint:wrapcheck // the Reader's rows wrap it
 }

@@ -15,62 +15,64 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // View is an account as its holder sees it.
 type View struct {
-	AccountID    uuid.UUID `json:"account_id" format:"uuid"`
-	Kind         string    `json:"kind" enum:"debit,class2,class3"`
-	State        string    `json:"state" enum:"open,lost,frozen,closed"`
-	NumberMasked string    `json:"number_masked"`
-	Balance      money.Fen `json:"balance_fen"`
-	Held         money.Fen `json:"held_fen"`
-	Available    money.Fen `json:"available_fen" doc:"Balance less what is held"`
-	OpenedAt     time.Time `json:"opened_at"`
+	AccountID    uuid.UUID    `json:"account_id" format:"uuid"`
+	Kind         ledger.Kind  `json:"kind" enum:"debit,class2,class3"`
+	State        ledger.State `json:"state" enum:"open,lost,frozen,closed"`
+	NumberMasked string       `json:"number_masked"`
+	Balance      money.Fen    `json:"balance_fen"`
+	Held         money.Fen    `json:"held_fen"`
+	Available    money.Fen    `json:"available_fen" doc:"Balance less what is held"`
+	OpenedAt     time.Time    `json:"opened_at"`
 }
 
 const (
-	sqlColumns = `
-SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account `
+	sqlAll = `-- account.all
+SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account
+ WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
 
-	sqlAll = `-- account.all` + sqlColumns + `WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
-
-	sqlOne = `-- account.one` + sqlColumns + `WHERE id = $1 AND customer_id = $2`
+	sqlOne = `-- account.one
+SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account
+ WHERE id = $1 AND customer_id = $2`
 )
 
 // Store is the domain's database.
-type Store struct{ db *pg.DB }
+type Store struct{ db pg.Reader }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB) *Store { return &Store{db} }
+func NewStore(db pg.Reader) *Store { return &Store{db} }
 
 // All returns the customer's accounts, the oldest first.
 func (s *Store) All(ctx context.Context, customer uuid.UUID) ([]View, error) {
-	rows, err := s.db.Pool().Query(ctx, sqlAll, customer)
+	rows, err := s.db.Query(ctx, sqlAll, customer)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("accounts: %w", err))
+		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	views, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("accounts: %w", err))
+		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	return views, nil
 }
 
 // One returns an account of the customer; ErrNotFound for any other.
 func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
-	rows, err := s.db.Pool().Query(ctx, sqlOne, id, customer)
+	rows, err := s.db.Query(ctx, sqlOne, id, customer)
 	if err != nil {
-		return View{}, pg.Classify(fmt.Errorf("account: %w", err))
+		return View{}, fmt.Errorf("account: %w", err)
 	}
 	v, err := pgx.CollectExactlyOneRow(rows, scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return View{}, bankerr.ErrNotFound
 	}
 	if err != nil {
-		return View{}, pg.Classify(fmt.Errorf("account: %w", err))
+		return View{}, fmt.Errorf("account: %w", err)
 	}
 	return v, nil
 }

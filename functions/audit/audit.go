@@ -35,7 +35,8 @@ type Record struct {
 
 const (
 	// One writer at a time: the next link needs the last one.
-	sqlLock = `SELECT pg_advisory_xact_lock(7124002)`
+	sqlLock = `-- audit.lock
+SELECT pg_advisory_xact_lock(7124002)`
 
 	sqlLast = `-- audit.last
 SELECT seq, hash FROM audit_record ORDER BY seq DESC LIMIT 1`
@@ -56,7 +57,7 @@ SELECT count(*) FROM event_consumed c
 const Consumer = "audit-on-event"
 
 // Append adds a record to the chain in the transaction of its event's dedupe.
-func Append(ctx context.Context, tx pgx.Tx, r Record) error {
+func Append(ctx context.Context, tx pg.Tx, r Record) error {
 	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it: Verify compares
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -97,9 +98,9 @@ type row struct {
 // Verify walks the whole chain and returns its length. ErrBroken says at which
 // number it first does not hold, or that records at its end are gone.
 func Verify(ctx context.Context, db *pg.DB) (length int64, err error) {
-	rows, err := db.Pool().Query(ctx, sqlWalk)
+	rows, err := db.Reader().Query(ctx, sqlWalk)
 	if err != nil {
-		return 0, pg.Classify(fmt.Errorf("audit walk: %w", err))
+		return 0, err
 	}
 	var r row
 	last := make([]byte, 32)
@@ -113,11 +114,11 @@ func Verify(ctx context.Context, db *pg.DB) (length int64, err error) {
 		return nil
 	})
 	if err != nil {
-		return length, pg.Classify(fmt.Errorf("audit walk: %w", err))
+		return length, err //nolint:wrapcheck // the Reader's rows wrap it
 	}
 	var missing int64
-	if err := db.Pool().QueryRow(ctx, sqlMissing, Consumer).Scan(&missing); err != nil {
-		return length, pg.Classify(fmt.Errorf("audit missing: %w", err))
+	if err := db.Reader().QueryRow(ctx, sqlMissing, Consumer).Scan(&missing); err != nil {
+		return length, err //nolint:wrapcheck // the Reader's row wraps it
 	}
 	if missing > 0 {
 		return length, fmt.Errorf("%w: %d recorded events are not in it", ErrBroken, missing)

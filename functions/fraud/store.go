@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -35,10 +34,10 @@ SELECT NOT EXISTS (
 
 // Lookup reads the payer's habits at an instant, and makes other events of the
 // payer wait for the transaction.
-func Lookup(ctx context.Context, tx pgx.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
+func Lookup(ctx context.Context, tx pg.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
 	var h Habits
 	// Events of one payer take turns: the grade needs every score written before.
-	if err := customer.Lock(ctx, pg.WriterOf(tx), payer); err != nil {
+	if err := customer.Lock(ctx, tx, payer); err != nil {
 		return h, fmt.Errorf("take turn: %w", err)
 	}
 	err := tx.QueryRow(ctx, sqlHabits, payer, at).Scan(&h.HourCount, &h.DayCount, &h.HourAmount, &h.DayAmount)
@@ -49,7 +48,7 @@ func Lookup(ctx context.Context, tx pgx.Tx, payer uuid.UUID, at time.Time) (Habi
 }
 
 // Save stores the verdict and grades the payer by it; call it after Lookup.
-func Save(ctx context.Context, tx pgx.Tx, event string, payer uuid.UUID, v Verdict, at time.Time) error {
+func Save(ctx context.Context, tx pg.Tx, event string, payer uuid.UUID, v Verdict, at time.Time) error {
 	if _, err := tx.Exec(ctx, sqlScore, event, payer, v.Score, v.Reasons, at); err != nil {
 		return fmt.Errorf("score: %w", err)
 	}
@@ -64,5 +63,5 @@ func Save(ctx context.Context, tx pgx.Tx, event string, payer uuid.UUID, v Verdi
 	if !newest && v.Grade != risk.GradeHigh { // any transfer makes the grade high
 		return nil
 	}
-	return customer.Regrade(ctx, pg.WriterOf(tx), payer, v.Grade)
+	return customer.Regrade(ctx, tx, payer, v.Grade)
 }

@@ -20,7 +20,7 @@ import (
 
 // Texts sends text messages to customers.
 type Texts struct {
-	DB      *pg.DB
+	DB      pg.Reader
 	Keys    *keys.Ring
 	Gateway sms.Gateway
 }

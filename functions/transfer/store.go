@@ -41,12 +41,12 @@ SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer
 
 // Store is the domain's database.
 type Store struct {
-	db   *pg.DB
+	db   pg.Reader
 	ring *keys.Ring
 }
 
 // NewStore returns a Store.
-func NewStore(db *pg.DB, ring *keys.Ring) *Store { return &Store{db: db, ring: ring} }
+func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db: db, ring: ring} }
 
 // Party is one side of a transfer, in clear: it never leaves the domain.
 type Party = customer.Holding
@@ -69,8 +69,8 @@ func (s *Store) Payee(ctx context.Context, number, name string) (Party, error) {
 // PayeeKnown reports whether the customer has paid this account before.
 func (s *Store) PayeeKnown(ctx context.Context, customer, account uuid.UUID) (bool, error) {
 	var known bool
-	if err := s.db.Pool().QueryRow(ctx, sqlPayeeKnown, customer, account).Scan(&known); err != nil {
-		return false, pg.Classify(fmt.Errorf("known payee: %w", err))
+	if err := s.db.QueryRow(ctx, sqlPayeeKnown, customer, account).Scan(&known); err != nil {
+		return false, fmt.Errorf("known payee: %w", err)
 	}
 	return known, nil
 }
@@ -93,16 +93,16 @@ func (s *Store) Insert(unit *pg.Unit, o Order) error {
 
 // Get finds a transfer of the customer; ErrNotFound for any other.
 func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) {
-	rows, err := s.db.Pool().Query(ctx, sqlTransferGet, id, customer)
+	rows, err := s.db.Query(ctx, sqlTransferGet, id, customer)
 	if err != nil {
-		return Order{}, pg.Classify(fmt.Errorf("get transfer: %w", err))
+		return Order{}, fmt.Errorf("get transfer: %w", err)
 	}
 	o, err := pgx.CollectExactlyOneRow(rows, s.scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Order{}, bankerr.ErrNotFound
 	}
 	if err != nil {
-		return Order{}, pg.Classify(fmt.Errorf("get transfer: %w", err))
+		return Order{}, fmt.Errorf("get transfer: %w", err)
 	}
 	return o, nil
 }
@@ -110,13 +110,13 @@ func (s *Store) Get(ctx context.Context, id, customer uuid.UUID) (Order, error) 
 // List returns the customer's transfers before a place, newest first.
 func (s *Store) List(ctx context.Context, customer uuid.UUID, before page.Place, limit int) ([]Order, error) {
 	at, id := before.Before()
-	rows, err := s.db.Pool().Query(ctx, sqlTransferList, customer, at, id, limit)
+	rows, err := s.db.Query(ctx, sqlTransferList, customer, at, id, limit)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("list transfers: %w", err))
+		return nil, fmt.Errorf("list transfers: %w", err)
 	}
 	orders, err := pgx.CollectRows(rows, s.scan)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("list transfers: %w", err))
+		return nil, fmt.Errorf("list transfers: %w", err)
 	}
 	return orders, nil
 }

@@ -114,7 +114,7 @@ func TestBank(t *testing.T) {
 	d.read(t, "GET", "/dev/bank.json", &got)
 	key, err := sm.CertificateKey(got.Certificate, time.Now())
 	must(t, err)
-	if !key.Equal(d.Host.Keys.Signer(keys.Channel).Public()) {
+	if !key.Equal(d.Host.Keys.Public(keys.Channel)) {
 		t.Error("the certificate is of another key")
 	}
 }

@@ -37,7 +37,8 @@ type Welcome struct {
 
 // Server is the bank's side of the handshake.
 type Server struct {
-	Signer      *sm.PrivateKey
+	// Sign signs with the private key of Certificate: SM2 with SM3, DER.
+	Sign        func(message []byte) ([]byte, error)
 	Certificate []byte
 	PasswordKey []byte // PKIX DER
 	Life        time.Duration
@@ -73,7 +74,7 @@ func (s Server) Respond(hello Hello) (Welcome, ID, Keys, error) {
 		return Welcome{}, ID{}, Keys{}, ErrHandshake
 	}
 	transcript := transcript(hello, welcome)
-	if welcome.Signature, err = sm.Sign(s.Signer, transcript); err != nil {
+	if welcome.Signature, err = s.Sign(transcript); err != nil {
 		return Welcome{}, ID{}, Keys{}, fmt.Errorf("channel: %w", err)
 	}
 	return welcome, id, deriveKeys(secret, transcript), nil

@@ -32,11 +32,23 @@ func marshal(t testing.TB, k *sm.PublicKey) []byte {
 	return der
 }
 
-func newServer(t testing.TB) channel.Server {
+// bank is the bank's side, and the key that signs for it.
+type bank struct {
+	channel.Server
+	key *sm.PrivateKey
+}
+
+func newServer(t testing.TB) bank {
 	t.Helper()
-	return channel.Server{
-		Signer: newKey(t), Certificate: []byte("certificate"), PasswordKey: marshal(t, newKey(t).Public()), Life: time.Hour,
-	}
+	return bank{Server: channel.Server{
+		Certificate: []byte("certificate"), PasswordKey: marshal(t, newKey(t).Public()), Life: time.Hour,
+	}}.with(newKey(t))
+}
+
+// with returns the same side, signing with another key.
+func (b bank) with(key *sm.PrivateKey) bank {
+	b.key, b.Sign = key, func(message []byte) ([]byte, error) { return sm.Sign(key, message) }
+	return b
 }
 
 func newClient(t testing.TB) *channel.Client {
@@ -51,7 +63,7 @@ func TestBothSidesHaveTheChannel(t *testing.T) {
 	server, client := newServer(t), newClient(t)
 	welcome, serverID, serverKeys, err := server.Respond(client.Hello())
 	must(t, err)
-	id, keys, err := client.Finish(welcome, server.Signer.Public())
+	id, keys, err := client.Finish(welcome, server.key.Public())
 	must(t, err)
 	if id != serverID || keys != serverKeys {
 		t.Errorf("client has %x %x, server %x %x", id, keys, serverID, serverKeys)
@@ -136,7 +148,7 @@ func TestHelloChangedOnItsWay(t *testing.T) {
 		change(&hello)
 		welcome, _, _, err := server.Respond(hello)
 		must(t, err)
-		refused(t, name, client, welcome, server.Signer.Public())
+		refused(t, name, client, welcome, server.key.Public())
 	}
 }
 
@@ -156,7 +168,7 @@ func TestWelcomeChangedOnItsWay(t *testing.T) {
 		try := func(what string, change func(text []byte) []byte) {
 			welcome := good
 			*field(&welcome) = change(*field(&welcome))
-			refused(t, name+" "+what, client, welcome, server.Signer.Public())
+			refused(t, name+" "+what, client, welcome, server.key.Public())
 		}
 		for i := range *field(&good) {
 			try(fmt.Sprintf("byte %d", i), func(text []byte) []byte { return flip(text, i) })
@@ -165,7 +177,7 @@ func TestWelcomeChangedOnItsWay(t *testing.T) {
 		try("cut", func(text []byte) []byte { return text[:len(text)-1] })
 		try("longer", func(text []byte) []byte { return append(bytes.Clone(text), 0) })
 	}
-	if _, _, err := client.Finish(good, server.Signer.Public()); err != nil {
+	if _, _, err := client.Finish(good, server.key.Public()); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 }
@@ -179,7 +191,7 @@ func TestFieldsOfTheTranscriptStayApart(t *testing.T) {
 	moved := good
 	moved.Certificate = append(bytes.Clone(good.Certificate), good.PasswordKey[0])
 	moved.PasswordKey = good.PasswordKey[1:]
-	refused(t, "a byte moved", client, moved, server.Signer.Public())
+	refused(t, "a byte moved", client, moved, server.key.Public())
 }
 
 // What the bank's own key signs must have its form too.
@@ -198,23 +210,22 @@ func TestMalformedWelcomeOfTheBank(t *testing.T) {
 	} {
 		welcome := good
 		spoil(&welcome)
-		welcome.Signature, err = sm.Sign(server.Signer, channel.Transcript(client.Hello(), welcome))
+		welcome.Signature, err = sm.Sign(server.key, channel.Transcript(client.Hello(), welcome))
 		must(t, err)
-		refused(t, name, client, welcome, server.Signer.Public())
+		refused(t, name, client, welcome, server.key.Public())
 	}
 }
 
 func TestAnotherBank(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
-	impostor := server // knows all that is public
-	impostor.Signer = newKey(t)
+	impostor := server.with(newKey(t)) // knows all that is public
 	welcome, _, _, err := impostor.Respond(client.Hello())
 	must(t, err)
-	refused(t, "signed by another", client, welcome, server.Signer.Public())
+	refused(t, "signed by another", client, welcome, server.key.Public())
 	welcome, _, _, err = server.Respond(client.Hello())
 	must(t, err)
-	refused(t, "another is pinned", client, welcome, impostor.Signer.Public())
+	refused(t, "another is pinned", client, welcome, impostor.key.Public())
 }
 
 func TestWelcomeForAnotherHello(t *testing.T) {
@@ -222,8 +233,8 @@ func TestWelcomeForAnotherHello(t *testing.T) {
 	server, one, two := newServer(t), newClient(t), newClient(t)
 	welcome, _, _, err := server.Respond(one.Hello())
 	must(t, err)
-	refused(t, "replayed", two, welcome, server.Signer.Public())
+	refused(t, "replayed", two, welcome, server.key.Public())
 	mixed := two.Hello()
 	mixed.ClientRandom = one.Hello().ClientRandom
-	refused(t, "same random, another key", channel.ClientWith(mixed, newKey(t)), welcome, server.Signer.Public())
+	refused(t, "same random, another key", channel.ClientWith(mixed, newKey(t)), welcome, server.key.Public())
 }

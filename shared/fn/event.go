@@ -15,12 +15,12 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
-	"github.com/jackc/pgx/v5"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Reaction is an event function's own code. It may call out (idempotently by
@@ -30,7 +30,7 @@ type Reaction[Data any] func(ctx context.Context, event Delivery[Data]) (Effect,
 
 // Effect changes the database inside the transaction of the dedupe record; nil
 // changes nothing.
-type Effect func(ctx context.Context, tx pgx.Tx) error
+type Effect func(ctx context.Context, tx pg.Tx) error
 
 // Event declares a function that reacts to CloudEvents of the types in
 // spec.Consumes, each of which carries Data. Its audience is Internal.
@@ -143,7 +143,7 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error
 	if err != nil {
 		return err
 	}
-	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		first, err := events.Claim(ctx, tx, h.spec.Name, event.Source(), event.ID())
 		if err != nil || !first || effect == nil {
 			return err

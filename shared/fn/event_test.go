@@ -15,7 +15,6 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
@@ -43,8 +42,8 @@ func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)
 
 // leave is an effect that can be counted.
 func leave(subject string) fn.Effect {
-	return func(ctx context.Context, tx pgx.Tx) error {
-		return events.Emit(ctx, pg.WriterOf(tx), subject, uuid.Nil, done{})
+	return func(ctx context.Context, tx pg.Tx) error {
+		return events.Emit(ctx, tx, subject, uuid.Nil, done{})
 	}
 }
 
@@ -163,7 +162,7 @@ func TestWhatAReactionMeetsDecidesTheStatus(t *testing.T) {
 	failing := func(err error) func() (fn.Effect, error) { return func() (fn.Effect, error) { return nil, err } }
 	breaking := func(err error) func() (fn.Effect, error) {
 		return func() (fn.Effect, error) {
-			return func(ctx context.Context, tx pgx.Tx) error {
+			return func(ctx context.Context, tx pg.Tx) error {
 				must(t, leave("broken")(ctx, tx))
 				return err
 			}, nil
@@ -184,7 +183,7 @@ func TestWhatAReactionMeetsDecidesTheStatus(t *testing.T) {
 		{"an effect that fails", breaking(errors.New("boom")), http.StatusServiceUnavailable},
 		{"an effect that is refused", breaking(bankerr.ErrInput), http.StatusBadRequest},
 		{"an effect that panics", func() (fn.Effect, error) {
-			return func(context.Context, pgx.Tx) error { panic("boom") }, nil
+			return func(context.Context, pg.Tx) error { panic("boom") }, nil
 		}, http.StatusServiceUnavailable},
 	} {
 		meet := tt.meet

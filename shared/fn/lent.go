@@ -18,7 +18,7 @@ import (
 // Lent is what the runtime lends an operation. There is no way in it to commit:
 // an operation reads through DB, and fills the unit that the runtime commits.
 type Lent struct {
-	DB       *pg.DB
+	DB       pg.Reader
 	Redis    redis.UniversalClient
 	Keys     *keys.Ring // of the purposes that the Spec declares
 	Channels Channels
@@ -32,6 +32,14 @@ type Channels interface {
 	ChannelLife() time.Duration
 }
 
-func lend(h *host.Host, _ Spec) *Lent {
-	return &Lent{DB: h.DB, Redis: h.Redis, Keys: h.Keys, Channels: h.Sessions, Clock: h.Clock, Log: h.Log}
+func lend(h *host.Host, s Spec) *Lent {
+	return &Lent{DB: h.DB.Reader(), Redis: h.Redis, Keys: ring(h, s), Channels: h.Sessions, Clock: h.Clock, Log: h.Log}
+}
+
+// ring holds the keys of the purposes that a Spec declares, and no others.
+func ring(h *host.Host, s Spec) *keys.Ring {
+	if h.Keys == nil {
+		return nil
+	}
+	return h.Keys.Only(s.Keys...)
 }

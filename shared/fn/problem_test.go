@@ -118,12 +118,14 @@ func TestUnforeseenErrorsTellNothing(t *testing.T) {
 		{"panic", "INTERNAL_ERROR", b, "panic: SELECT", func(context.Context, given) error { panic(stranger) }},
 		{"nil", "INTERNAL_ERROR", b, "nil pointer", func(context.Context, given) error { return *(*error)(nil) }},
 		{"sql", "INTERNAL_ERROR", b, "no_such_table", func(ctx context.Context, with given) error {
-			_, err := with.lent.DB.Pool().Exec(ctx, "SELECT * FROM no_such_table")
+			var n int
+			err := with.lent.DB.QueryRow(ctx, "SELECT 1 FROM no_such_table").Scan(&n)
 			return err
 		}},
 		{"down", "SERVICE_UNAVAILABLE", nobody, "127.0.0.1", func(ctx context.Context, with given) error {
-			_, err := with.lent.DB.Pool().Exec(ctx, "SELECT 1")
-			return pg.Classify(err)
+			var n int
+			err := with.lent.DB.QueryRow(ctx, "SELECT 1").Scan(&n)
+			return err
 		}},
 		{"late", "SERVICE_UNAVAILABLE", b, "deadline", func(ctx context.Context, _ given) error {
 			<-ctx.Done()

@@ -21,6 +21,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pgtest"
 )
 
@@ -89,10 +90,12 @@ func TestProcess(t *testing.T) {
 	t.Parallel()
 	_, url := pgtest.NewURL(t)
 	redis, port, spans := miniredis.RunT(t), freePort(t), &collector{}
+	keyFile := filepath.Join(t.TempDir(), "keys")
+	must(t, keys.Create(keyFile))
 	otlp := httptest.NewServer(spans)
 	t.Cleanup(otlp.Close)
 	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
-		"KEYS_FILE="+filepath.Join(t.TempDir(), "keys"), "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
+		"KEYS_FILE="+keyFile, "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
 	base := "http://127.0.0.1:" + port
 	until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/function/test-address", strings.NewReader("{}"))
@@ -127,8 +130,9 @@ func TestProcess(t *testing.T) {
 // it names.
 func TestProcessesThatMayStart(t *testing.T) {
 	t.Parallel()
-	keys := filepath.Join(t.TempDir(), "keys")
-	good := []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keys}
+	keyFile := filepath.Join(t.TempDir(), "keys")
+	must(t, keys.Create(keyFile))
+	good := []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile}
 	for _, tt := range []struct{ name, env, want string }{
 		{"no database given", "DATABASE_URL", "DATABASE_URL"},
 		{"no Redis given", "REDIS_URL", "REDIS_URL"},

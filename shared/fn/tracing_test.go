@@ -49,14 +49,13 @@ func TestACallContinuesItsCallersTrace(t *testing.T) {
 	t.Parallel()
 	recorder()
 	b := bank.New(t)
-	f := declare("test-traced", plain, func(ctx context.Context, with given, request note) (struct{}, error) {
-		if request.Note == "no" {
-			return struct{}{}, risk.ErrRefused
-		}
-		var unit pg.Unit
-		must(t, effect(ctx, &unit, "traced"))
-		return struct{}{}, with.lent.DB.Commit(ctx, &unit)
-	})
+	f := command("test-traced", func(s *fn.Spec) { plain(s); s.Emits = []string{typeEffect} },
+		func(ctx context.Context, _ *fn.Call, request note, unit *pg.Unit) (struct{}, error) {
+			if request.Note == "no" {
+				return struct{}{}, risk.ErrRefused
+			}
+			return struct{}{}, effect(ctx, unit, "traced")
+		})
 	trace, parent, header := freshTrace()
 	handle(t, b, f, `{}`, http.Header{"Traceparent": {header}})
 	spans := spansOf(trace)

@@ -41,7 +41,7 @@ func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, c
 				return nil, err //nolint:wrapcheck // names its key
 			}
 			return wire(ctx, &WorkerLent{
-				DB: h.DB, Keys: h.Keys, Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry,
+				DB: h.DB, Keys: ring(h, spec), Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry,
 			}, config)
 		},
 	}

@@ -139,7 +139,7 @@ func (h *Host) openKeys(ctx context.Context, config Config, needs Needs) error {
 		return nil
 	}
 	var err error
-	if h.Keys, err = keys.Open(ctx, config.Keys); err != nil {
+	if h.Keys, err = keys.Open(ctx, config.Keys, needs.Purposes...); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
 	if !needs.Redis {

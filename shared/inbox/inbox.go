@@ -80,7 +80,7 @@ type Query struct {
 
 // Page returns messages before a place, newest first, and how many are unread in the
 // whole inbox.
-func Page(ctx context.Context, db *pg.DB, q Query) (messages []Message, unread int, err error) {
+func Page(ctx context.Context, db pg.Reader, q Query) (messages []Message, unread int, err error) {
 	at, id := q.Before.Before()
 	var batch pgx.Batch
 	batch.Queue(sqlPage, q.CustomerID, at, id, q.UnreadOnly, q.Limit).Query(func(rows pgx.Rows) (err error) {
@@ -88,18 +88,18 @@ func Page(ctx context.Context, db *pg.DB, q Query) (messages []Message, unread i
 		return err //nolint:wrapcheck // wrapped below
 	})
 	batch.Queue(sqlUnread, q.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&unread) })
-	if err := db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, 0, pg.Classify(fmt.Errorf("messages: %w", err))
+	if err := db.Batch(ctx, &batch); err != nil {
+		return nil, 0, fmt.Errorf("messages: %w", err)
 	}
 	return messages, unread, nil
 }
 
 // MarkRead adds that the customer has read the message; reading it again changes
 // nothing. ErrNotFound for any other message.
-func MarkRead(ctx context.Context, db *pg.DB, to pg.Writer, m Mark) error {
+func MarkRead(ctx context.Context, db pg.Reader, to pg.Writer, m Mark) error {
 	var there bool
-	if err := db.Pool().QueryRow(ctx, sqlExists, m.CustomerID, m.MessageID).Scan(&there); err != nil {
-		return pg.Classify(fmt.Errorf("message: %w", err))
+	if err := db.QueryRow(ctx, sqlExists, m.CustomerID, m.MessageID).Scan(&there); err != nil {
+		return fmt.Errorf("message: %w", err)
 	}
 	if !there {
 		return bankerr.ErrNotFound

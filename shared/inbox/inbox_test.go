@@ -52,7 +52,7 @@ func (b box) put(t *testing.T, customer uuid.UUID, event string, at time.Time) {
 // read is a page as its messages' events.
 func (b box) read(t *testing.T, q inbox.Query) (events []string, messages []inbox.Message, unread int) {
 	t.Helper()
-	messages, unread, err := inbox.Page(t.Context(), b.db, q)
+	messages, unread, err := inbox.Page(t.Context(), b.db.Reader(), q)
 	must(t, err)
 	for _, m := range messages {
 		events = append(events, m.EventID)
@@ -107,7 +107,7 @@ func TestAnEventGivesOneMessage(t *testing.T) {
 func (b box) mark(t *testing.T, customer, id uuid.UUID, at time.Time) error {
 	t.Helper()
 	var unit pg.Unit
-	err := inbox.MarkRead(t.Context(), b.db, &unit, inbox.Mark{CustomerID: customer, MessageID: id, At: at})
+	err := inbox.MarkRead(t.Context(), b.db.Reader(), &unit, inbox.Mark{CustomerID: customer, MessageID: id, At: at})
 	return errors.Join(err, b.db.Commit(t.Context(), &unit))
 }
 
@@ -147,9 +147,9 @@ func TestMarking(t *testing.T) {
 func TestWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	db := pgtest.Broken(t)
-	_, _, page := inbox.Page(t.Context(), db, inbox.Query{})
+	_, _, page := inbox.Page(t.Context(), db.Reader(), inbox.Query{})
 	for i, err := range []error{
-		page, inbox.MarkRead(t.Context(), db, new(pg.Unit), inbox.Mark{CustomerID: uuid.New(), MessageID: uuid.New(), At: now}),
+		page, inbox.MarkRead(t.Context(), db.Reader(), new(pg.Unit), inbox.Mark{CustomerID: uuid.New(), MessageID: uuid.New(), At: now}),
 	} {
 		if !errors.Is(err, bankerr.ErrUnavailable) {
 			t.Errorf("%d: %v", i, err)

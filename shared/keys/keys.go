@@ -1,12 +1,20 @@
 // Package keys is the bank's key hierarchy: one root, key-encryption and MAC
 // keys by purpose beneath it, and data keys by customer beneath those.
 //
-// Each purpose has keys of its own and none serves two (KEY-008). What a Ring
-// makes carries the suite and the id of its key, so that keys rotate online:
-// several per purpose may be read, the newest writes. AAD binds a ciphertext to
-// its place (table, column, row). The local provider keeps the root in a file of
-// mode 0600 made at first run; a KMS replaces it in production. A Ring is safe
-// for concurrent use. Errors say only that something did not open.
+// Each purpose has keys of its own and no key serves two purposes (KEY-008). A
+// Ring holds the keys of the purposes that its process declared. Callers name a
+// purpose and get an answer; no method returns a private key or a key of a
+// purpose. What a Ring makes carries the suite and the id of its key, so that
+// keys rotate online: several keys of a purpose may be read, the newest writes.
+// AAD binds a ciphertext to its place (table, column, row).
+//
+// The root and the private keys belong to a provider: today a local file of mode
+// 0600, which the command `tide keys create` makes. A KMS or an HSM replaces it in
+// production. A Ring is safe for concurrent use. Errors name the purpose at most:
+// never a key, a text or its place.
+//
+// Using a purpose that was not declared is a fault of the program. Methods that
+// return an error return ErrPurpose; the others panic with it.
 //
 // Source: KEY-002, KEY-006, KEY-008, CRYPTO-012, CRYPTO-019.
 package keys
@@ -20,35 +28,11 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Purpose is what a key is for.
-type Purpose string
-
-// The purposes. Channel signs handshakes and Password opens sealed passwords;
-// these two are SM2 key pairs, the others symmetric.
-const (
-	Channel    Purpose = "channel"
-	Password   Purpose = "password"
-	Storage    Purpose = "storage"
-	BlindIndex Purpose = "blind-index"
-	OTP        Purpose = "otp"
-	Session    Purpose = "session"
-	Audit      Purpose = "audit"
-	Ledger     Purpose = "ledger"
-	Event      Purpose = "event"
-	Partner    Purpose = "partner"
-)
-
-var symmetric = []Purpose{Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner}
-
-var pairs = []Purpose{Channel, Password}
-
-// All lists every purpose.
-func All() []Purpose { return append(append([]Purpose(nil), symmetric...), pairs...) }
-
 // Errors.
 var (
-	ErrOpen = errors.New("keys: does not open")
-	ErrMAC  = errors.New("keys: MAC does not hold")
+	ErrOpen    = errors.New("keys: does not open")
+	ErrMAC     = errors.New("keys: MAC does not hold")
+	ErrPurpose = errors.New("keys: purpose not declared for this use")
 )
 
 // suite says how a ciphertext was made: 1 is SM4-GCM.
@@ -61,42 +45,110 @@ type secret struct {
 	mac  []byte // 32 bytes
 }
 
-// Ring holds the opened keys of a process.
+// opened is what a Ring holds of one purpose: secrets or a pair, by its kind.
+type opened struct {
+	secrets []secret // the first makes blind indexes, the last writes
+	pair    pair
+}
+
+// Ring holds the opened keys of a process, or of one function in it.
 type Ring struct {
-	secrets     map[Purpose][]secret // the last one writes
-	signers     map[Purpose]*sm.PrivateKey
+	opened      map[Purpose]opened
 	certificate []byte
 }
 
-// Signer returns the key pair of a purpose: Channel or Password.
-func (r *Ring) Signer(p Purpose) *sm.PrivateKey { return r.signers[p] }
-
-// Certificate is the X.509 certificate (DER) of the channel key, which apps pin.
-func (r *Ring) Certificate() []byte { return r.certificate }
-
-func (r *Ring) current(p Purpose) secret {
-	list := r.secrets[p]
-	return list[len(list)-1]
-}
-
-func (r *Ring) find(p Purpose, id uint16) (secret, bool) {
-	for _, s := range r.secrets[p] {
-		if s.id == id {
-			return s, true
+// Only returns a view with these purposes only, for one function of a process
+// that several share. It panics with ErrPurpose on a purpose that the ring lacks.
+func (r *Ring) Only(purposes ...Purpose) *Ring {
+	view := &Ring{opened: map[Purpose]opened{}}
+	for _, p := range purposes {
+		held, ok := r.opened[p]
+		if !ok {
+			panic(notDeclared(p))
+		}
+		view.opened[p] = held
+		if p == Channel {
+			view.certificate = r.certificate
 		}
 	}
-	return secret{}, false
+	return view
+}
+
+func notDeclared(p Purpose) error { return fmt.Errorf("%w: %s", ErrPurpose, p) }
+
+// Public returns the public key of a key pair: Channel or Password. It panics with
+// ErrPurpose on any other purpose.
+func (r *Ring) Public(p Purpose) *sm.PublicKey {
+	held := r.opened[p]
+	if held.pair == nil {
+		panic(notDeclared(p))
+	}
+	return held.pair.public()
+}
+
+// Certificate is the X.509 certificate (DER) of the channel key, which apps pin.
+// It panics with ErrPurpose without the purpose Channel.
+func (r *Ring) Certificate() []byte {
+	if _, ok := r.opened[Channel]; !ok {
+		panic(notDeclared(Channel))
+	}
+	return r.certificate
+}
+
+// Sign signs a message of one byte at least (SM2 with SM3, DER) with the private
+// key of the purpose, which must be one that signs: Channel.
+func (r *Ring) Sign(p Purpose, message []byte) ([]byte, error) {
+	held, ok := r.opened[p]
+	if !ok || p.kind() != signing {
+		return nil, notDeclared(p)
+	}
+	signature, err := held.pair.sign(message)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %s: %w", p, err)
+	}
+	return signature, nil
+}
+
+// Decrypt opens what was encrypted (SM2, ASN.1) to the public key of the purpose,
+// which must be one that decrypts: Password. It returns ErrOpen for a ciphertext
+// that the key does not open; any other error is no fault of the ciphertext.
+func (r *Ring) Decrypt(p Purpose, sealed []byte) ([]byte, error) {
+	held, ok := r.opened[p]
+	if !ok || p.kind() != decrypting {
+		return nil, notDeclared(p)
+	}
+	clear, err := held.pair.decrypt(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %s: %w", p, err)
+	}
+	return clear, nil
+}
+
+// current is the key of a symmetric purpose that writes.
+func (r *Ring) current(p Purpose) (secret, error) {
+	list := r.opened[p].secrets
+	if len(list) == 0 {
+		return secret{}, notDeclared(p)
+	}
+	return list[len(list)-1], nil
 }
 
 // MAC is HMAC-SM3 under the purpose's current key, whose id comes along.
 func (r *Ring) MAC(p Purpose, parts ...[]byte) (sum []byte, keyID string) {
-	s := r.current(p)
+	s, err := r.current(p)
+	if err != nil {
+		panic(err)
+	}
 	return sm.MAC(s.mac, parts...), keyName(p, s.id)
 }
 
-// CheckMAC refuses a sum that is not the named key's over the parts.
-func (r *Ring) CheckMAC(p Purpose, keyID string, sum []byte, parts ...[]byte) error {
-	for _, s := range r.secrets[p] {
+// VerifyMAC refuses a sum that is not the named key's over the parts: ErrMAC.
+func (r *Ring) VerifyMAC(p Purpose, keyID string, sum []byte, parts ...[]byte) error {
+	held, ok := r.opened[p]
+	if !ok {
+		return notDeclared(p)
+	}
+	for _, s := range held.secrets {
 		if keyName(p, s.id) == keyID && hmac.Equal(sm.MAC(s.mac, parts...), sum) {
 			return nil
 		}
@@ -109,32 +161,50 @@ func keyName(p Purpose, id uint16) string { return fmt.Sprintf("%s/%d", p, id) }
 // Derive gives 16 bytes that only this purpose's current key can give for the
 // parts; key ids don't matter to what lives as briefly as an OTP.
 func (r *Ring) Derive(p Purpose, parts ...[]byte) []byte {
-	return sm.MAC(r.current(p).mac, parts...)[:16]
+	s, err := r.current(p)
+	if err != nil {
+		panic(err)
+	}
+	return sm.MAC(s.mac, parts...)[:16]
 }
 
 // BlindIndex is the look-up value of a personal field: equal for equal values,
 // and meaningless without the key. It never rotates silently, so it is made with
-// the purpose's first key.
+// the purpose's first key. The purpose is always BlindIndex.
 func (r *Ring) BlindIndex(field, value string) []byte {
-	return sm.MAC(r.secrets[BlindIndex][0].mac, []byte(field), []byte(value))
+	list := r.opened[BlindIndex].secrets
+	if len(list) == 0 {
+		panic(notDeclared(BlindIndex))
+	}
+	return sm.MAC(list[0].mac, []byte(field), []byte(value))
 }
 
 // Seal encrypts under the purpose's current key.
 func (r *Ring) Seal(p Purpose, aad, plaintext []byte) ([]byte, error) {
-	s := r.current(p)
+	s, err := r.current(p)
+	if err != nil {
+		return nil, err
+	}
 	return sealWith(s.seal, s.id, aad, plaintext)
 }
 
-// Open opens what Seal made for the same purpose and place.
+// Open opens what Seal made for the same purpose and place, and returns ErrOpen
+// for anything else.
 func (r *Ring) Open(p Purpose, aad, sealed []byte) ([]byte, error) {
+	held, ok := r.opened[p]
+	if !ok {
+		return nil, notDeclared(p)
+	}
 	if len(sealed) < 3 || sealed[0] != suite {
 		return nil, ErrOpen
 	}
-	s, ok := r.find(p, binary.BigEndian.Uint16(sealed[1:3]))
-	if !ok {
-		return nil, ErrOpen
+	id := binary.BigEndian.Uint16(sealed[1:3])
+	for _, s := range held.secrets {
+		if s.id == id {
+			return openWith(s.seal, aad, sealed)
+		}
 	}
-	return openWith(s.seal, aad, sealed)
+	return nil, ErrOpen
 }
 
 func sealWith(k sm.Key, id uint16, aad, plaintext []byte) ([]byte, error) {
@@ -147,49 +217,16 @@ func sealWith(k sm.Key, id uint16, aad, plaintext []byte) ([]byte, error) {
 
 func openWith(k sm.Key, aad, sealed []byte) ([]byte, error) {
 	plaintext, err := sm.Open(k, sealed[3:], aad)
-	if errors.Is(err, sm.ErrModule) {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
 	if err != nil {
-		return nil, ErrOpen
+		return nil, openError(err)
 	}
 	return plaintext, nil
 }
 
-// DataKey seals one customer's personal fields. Destroying its wrapped form
-// erases them.
-type DataKey struct{ key sm.Key }
-
-// NewDataKey makes a data key, and its form wrapped by the storage key.
-func (r *Ring) NewDataKey() (key DataKey, wrapped []byte, err error) {
-	key = DataKey{sm.NewKey()}
-	wrapped, err = r.Seal(Storage, dataKeyAAD(), key.key[:])
-	return key, wrapped, err
-}
-
-// OpenDataKey unwraps a data key.
-func (r *Ring) OpenDataKey(wrapped []byte) (DataKey, error) {
-	raw, err := r.Open(Storage, dataKeyAAD(), wrapped)
-	if err != nil || len(raw) != len(sm.Key{}) {
-		return DataKey{}, ErrOpen
+// openError tells a ciphertext that does not open from a module that is shut.
+func openError(err error) error {
+	if errors.Is(err, sm.ErrModule) {
+		return fmt.Errorf("keys: %w", err)
 	}
-	return DataKey{sm.Key(raw)}, nil
+	return ErrOpen
 }
-
-func dataKeyAAD() []byte { return []byte("data-key") }
-
-// Seal encrypts a field of the customer.
-func (k DataKey) Seal(aad, plaintext []byte) ([]byte, error) {
-	return sealWith(k.key, 0, aad, plaintext)
-}
-
-// Open opens a field of the customer.
-func (k DataKey) Open(aad, sealed []byte) ([]byte, error) {
-	if len(sealed) < 3 || sealed[0] != suite {
-		return nil, ErrOpen
-	}
-	return openWith(k.key, aad, sealed)
-}
-
-// AAD names the place of a sealed field, so that it opens nowhere else.
-func AAD(table, column, row string) []byte { return []byte(table + "." + column + "." + row) }

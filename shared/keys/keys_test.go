@@ -77,9 +77,9 @@ func TestMACsAreOfTheirPurpose(t *testing.T) {
 			t.Errorf("%s and %s have the same key", before, p)
 		}
 		seen[string(sum)] = p
-		must(t, ring.CheckMAC(p, id, sum, parts...))
+		must(t, ring.VerifyMAC(p, id, sum, parts...))
 		for _, q := range symmetric {
-			if err := ring.CheckMAC(q, id, sum, parts...); (err == nil) != (p == q) {
+			if err := ring.VerifyMAC(q, id, sum, parts...); (err == nil) != (p == q) {
 				t.Errorf("the MAC of %s for %s: %v", p, q, err)
 			}
 		}
@@ -91,17 +91,17 @@ func TestMACRefusesWhatIsNotItsOwn(t *testing.T) {
 	ring := newRing(t)
 	sum, id := ring.MAC(keys.Ledger, []byte("100"), []byte("200"))
 	for name, err := range map[string]error{
-		"another part":      ring.CheckMAC(keys.Ledger, id, sum, []byte("100"), []byte("201")),
-		"parts cut anew":    ring.CheckMAC(keys.Ledger, id, sum, []byte("100200")),
-		"a part fewer":      ring.CheckMAC(keys.Ledger, id, sum, []byte("100")),
-		"changed":           ring.CheckMAC(keys.Ledger, id, append([]byte{sum[0] ^ 1}, sum[1:]...), []byte("100"), []byte("200")),
-		"cut":               ring.CheckMAC(keys.Ledger, id, sum[:31], []byte("100"), []byte("200")),
-		"nothing":           ring.CheckMAC(keys.Ledger, id, nil, []byte("100"), []byte("200")),
-		"unknown key":       ring.CheckMAC(keys.Ledger, "ledger/2", sum, []byte("100"), []byte("200")),
-		"no key":            ring.CheckMAC(keys.Ledger, "", sum, []byte("100"), []byte("200")),
-		"another's key id":  ring.CheckMAC(keys.Ledger, "audit/1", sum, []byte("100"), []byte("200")),
-		"another ring":      newRing(t).CheckMAC(keys.Ledger, id, sum, []byte("100"), []byte("200")),
-		"a purpose without": ring.CheckMAC(keys.Channel, id, sum, []byte("100"), []byte("200")),
+		"another part":      ring.VerifyMAC(keys.Ledger, id, sum, []byte("100"), []byte("201")),
+		"parts cut anew":    ring.VerifyMAC(keys.Ledger, id, sum, []byte("100200")),
+		"a part fewer":      ring.VerifyMAC(keys.Ledger, id, sum, []byte("100")),
+		"changed":           ring.VerifyMAC(keys.Ledger, id, append([]byte{sum[0] ^ 1}, sum[1:]...), []byte("100"), []byte("200")),
+		"cut":               ring.VerifyMAC(keys.Ledger, id, sum[:31], []byte("100"), []byte("200")),
+		"nothing":           ring.VerifyMAC(keys.Ledger, id, nil, []byte("100"), []byte("200")),
+		"unknown key":       ring.VerifyMAC(keys.Ledger, "ledger/2", sum, []byte("100"), []byte("200")),
+		"no key":            ring.VerifyMAC(keys.Ledger, "", sum, []byte("100"), []byte("200")),
+		"another's key id":  ring.VerifyMAC(keys.Ledger, "audit/1", sum, []byte("100"), []byte("200")),
+		"another ring":      newRing(t).VerifyMAC(keys.Ledger, id, sum, []byte("100"), []byte("200")),
+		"a purpose without": ring.VerifyMAC(keys.Channel, id, sum, []byte("100"), []byte("200")),
 	} {
 		if !errors.Is(err, keys.ErrMAC) {
 			t.Errorf("%s: %v, want ErrMAC", name, err)

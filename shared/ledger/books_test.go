@@ -102,7 +102,7 @@ func (b books) balance(t rapid.TB, account uuid.UUID) money.Fen {
 func (b books) verify(t rapid.TB) ledger.Report {
 	t.Helper()
 	report, err := ledger.Verify(context.Background(), b.db, func(id string, sum []byte, parts ...[]byte) error {
-		return b.ring.CheckMAC(keys.Ledger, id, sum, parts...)
+		return b.ring.VerifyMAC(keys.Ledger, id, sum, parts...)
 	})
 	b.must(t, err)
 	return report

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -22,7 +20,7 @@ SELECT count(*) FROM taken`
 // at a time, and says how many it moved; call it until that is zero.
 func Fold(ctx context.Context, db *pg.DB) (int64, error) {
 	var moved int64
-	err := db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := db.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		return tx.QueryRow(ctx, sqlFold).Scan(&moved)
 	})
 	if err != nil {

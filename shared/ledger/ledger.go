@@ -62,7 +62,7 @@ SELECT ledger_post_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 )
 
 // Post adds the posting to a unit of work. It is the one way in which money
-// moves, and all of it travels in the unit, alone or gathered with others'.
+// moves, and all of it travels in the unit, alone or in a group.
 func Post(u *pg.Unit, p Posting, mac MAC) {
 	sum, keyID := mac(p.figures()...)
 	call, rows := post, sqlPostRows

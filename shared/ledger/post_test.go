@@ -167,7 +167,7 @@ func TestPostingsOfOneUnitStandOrFallTogether(t *testing.T) {
 
 // Many transfers at once between few accounts, in opposite directions: each is
 // posted or finds too little money; no two ever wait for each other, whether the
-// accounts hold enough, so that transfers are gathered, or not.
+// accounts hold enough, so that transfers are committed in groups, or not.
 func TestOppositeTransfersAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, funds := range []money.Fen{500, 5_000_000} {

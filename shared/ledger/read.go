@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,16 +43,12 @@ SELECT posting_id, amount, balance_after, counterparty, summary, posted_at FROM 
  ORDER BY posted_at DESC, posting_id DESC LIMIT $9`
 
 // Entries reads a page.
-func Entries(ctx context.Context, db *pg.DB, q EntryQuery) ([]Entry, error) {
+func Entries(ctx context.Context, db pg.Reader, q EntryQuery) ([]Entry, error) {
 	at, id := q.Before.Before()
-	rows, err := db.Pool().Query(ctx, sqlEntries, q.AccountID, q.From, q.To, at, id,
+	rows, err := db.Query(ctx, sqlEntries, q.AccountID, q.From, q.To, at, id,
 		q.Direction, q.Min, q.Max, q.Limit)
 	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("entries: %w", err))
+		return nil, err
 	}
-	entries, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Entry])
-	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("entries: %w", err))
-	}
-	return entries, nil
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Entry]) //nolint:wrapcheck // the Reader's rows wrap it
 }

@@ -29,7 +29,7 @@ func (b books) entries(t rapid.TB, q ledger.EntryQuery) []ledger.Entry {
 	if q.Limit == 0 {
 		q.Limit = 100
 	}
-	list, err := ledger.Entries(context.Background(), b.db, q)
+	list, err := ledger.Entries(context.Background(), b.db.Reader(), q)
 	b.must(t, err)
 	return list
 }
@@ -142,7 +142,7 @@ func TestCursorStandsWhileEntriesArrive(t *testing.T) {
 
 func TestEntriesSaysThatTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	_, err := ledger.Entries(t.Context(), pgtest.Broken(t), ledger.EntryQuery{To: opened, Limit: 1})
+	_, err := ledger.Entries(t.Context(), pgtest.Broken(t).Reader(), ledger.EntryQuery{To: opened, Limit: 1})
 	if !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("%v, want SERVICE_UNAVAILABLE", err)
 	}

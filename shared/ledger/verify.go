@@ -31,6 +31,10 @@ func (r Report) Sound() bool {
 }
 
 const (
+	// One snapshot for all that follows, so that postings made meanwhile don't count.
+	sqlVerifySnapshot = `-- ledger.snapshot
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`
+
 	sqlVerifySums = `-- ledger.verify
 WITH folded AS (
     SELECT a.id, a.kind, a.held, a.balance + coalesce((SELECT sum(f.amount) FROM ledger_fold f WHERE f.account_id = a.id), 0) AS balance,
@@ -56,19 +60,26 @@ SELECT id, kind, debit_id, credit_id, amount, business_day, posted_at, mac, mac_
 // Verify sweeps the ledger in one consistent view.
 func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
 	var r Report
-	tx, err := db.Pool().BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return r, pg.Classify(fmt.Errorf("verify: %w", err))
+	err := db.InTx(ctx, func(ctx context.Context, tx pg.Tx) (err error) {
+		r, err = verify(ctx, tx, check)
+		return err
+	})
+	return r, err
+}
+
+func verify(ctx context.Context, tx pg.Tx, check CheckMAC) (Report, error) {
+	var r Report
+	if _, err := tx.Exec(ctx, sqlVerifySnapshot); err != nil {
+		return r, fmt.Errorf("verify: %w", err)
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // read only
-	err = tx.QueryRow(ctx, sqlVerifySums).Scan(
+	err := tx.QueryRow(ctx, sqlVerifySums).Scan(
 		&r.Postings, &r.Sum, &r.WrongBalance, &r.Overdrawn, &r.Unbalanced, &r.Stray)
 	if err != nil {
-		return r, pg.Classify(fmt.Errorf("verify sums: %w", err))
+		return r, fmt.Errorf("verify sums: %w", err)
 	}
 	rows, err := tx.Query(ctx, sqlVerifyPostings)
 	if err != nil {
-		return r, pg.Classify(fmt.Errorf("verify postings: %w", err))
+		return r, fmt.Errorf("verify postings: %w", err)
 	}
 	var p Posting
 	var sum []byte
@@ -81,7 +92,7 @@ func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
 		return nil
 	})
 	if err != nil {
-		return r, pg.Classify(fmt.Errorf("verify postings: %w", err))
+		return r, fmt.Errorf("verify postings: %w", err)
 	}
 	return r, nil
 }

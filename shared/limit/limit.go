@@ -42,11 +42,11 @@ type Usage struct {
 func (s Usage) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
 
 // Get reads a customer's standing. The policy's name is the kind's with ".day_cap".
-func Get(ctx context.Context, db *pg.DB, customer uuid.UUID, kind string, day time.Time) (Usage, error) {
+func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind string, day time.Time) (Usage, error) {
 	var s Usage
-	err := db.Pool().QueryRow(ctx, sqlUsage, kind+".day_cap", day, customer, kind).Scan(&s.Cap, &s.Version, &s.Used)
-	if err != nil {
-		return s, pg.Classify(fmt.Errorf("limit %s: %w", kind, err))
+	row := db.QueryRow(ctx, sqlUsage, kind+".day_cap", day, customer, kind)
+	if err := row.Scan(&s.Cap, &s.Version, &s.Used); err != nil {
+		return s, fmt.Errorf("limit %s: %w", kind, err)
 	}
 	return s, nil
 }

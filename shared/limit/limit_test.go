@@ -54,7 +54,7 @@ func (d desk) use(t tb, customer uuid.UUID, kind string, day time.Time, amount, 
 
 func (d desk) used(t tb, customer uuid.UUID, kind string, day time.Time) money.Fen {
 	t.Helper()
-	s, err := limit.Get(t.Context(), d.DB, customer, kind, day)
+	s, err := limit.Get(t.Context(), d.DB.Reader(), customer, kind, day)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,12 +289,12 @@ func TestTheFigureInForce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := limit.Get(t.Context(), d.DB, customer, "kind", at)
+		got, err := limit.Get(t.Context(), d.DB.Reader(), customer, "kind", at)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", day, err, diff)
 		}
 	}
-	stranger, err := limit.Get(t.Context(), d.DB, uuid.New(), "kind", time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC))
+	stranger, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), "kind", time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC))
 	if err != nil || stranger.Used != 0 {
 		t.Errorf("another customer: %+v, %v", stranger, err)
 	}
@@ -312,12 +312,12 @@ func TestNoFigureInForce(t *testing.T) {
 		"":        monday,
 		"KIND":    monday,
 	} {
-		s, err := limit.Get(t.Context(), d.DB, uuid.New(), kind, day)
+		s, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), kind, day)
 		if bankerr.From(err) == nil || bankerr.From(err).Kind() != bankerr.Internal || s.Allows(1) {
 			t.Errorf("%q on %v: %+v, %v", kind, day, s, err)
 		}
 	}
-	_, err := limit.Get(t.Context(), pgtest.Broken(t), uuid.New(), "kind", monday)
+	_, err := limit.Get(t.Context(), pgtest.Broken(t).Reader(), uuid.New(), "kind", monday)
 	if !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("without the database: %v", err)
 	}
@@ -331,7 +331,7 @@ func TestFiguresOfTheBank(t *testing.T) {
 	for kind, want := range map[string]limit.Usage{
 		others: {Cap: 5_000_000, Version: "2026-01-01"}, own: {Cap: 100_000_000, Version: "2026-01-01"},
 	} {
-		got, err := limit.Get(t.Context(), d.DB, uuid.New(), kind, monday)
+		got, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), kind, monday)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", kind, err, diff)
 		}

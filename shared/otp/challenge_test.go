@@ -41,9 +41,9 @@ func newDesk(t *testing.T) desk {
 // challenge is a login code for a number, asked for on device-1.
 func (d desk) challenge(purpose, number string) otp.Challenge {
 	index := customer.PhoneIndex(d.ring, number)
-	customer := uuid.New()
+	someone := uuid.New()
 	return otp.Challenge{
-		Subject: otp.PhoneSubject(purpose, index), Purpose: purpose, Phone: index, CustomerID: &customer,
+		Subject: otp.PhoneSubject(purpose, index), Purpose: purpose, Phone: index, CustomerID: &someone,
 		Binding: customer.PhoneBinding(purpose, index, "device-1"),
 	}
 }

@@ -10,13 +10,13 @@ import (
 )
 
 // Load reads a subject's challenge; found is false if it is gone.
-func Load(ctx context.Context, db *pg.DB, subject string) (issued Issued, found bool, err error) {
-	err = issued.Scan(db.Pool().QueryRow(ctx, LoadSQL, subject))
+func Load(ctx context.Context, db pg.Reader, subject string) (issued Issued, found bool, err error) {
+	err = issued.Scan(db.QueryRow(ctx, LoadSQL, subject))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Issued{}, false, nil
 	}
 	if err != nil {
-		return Issued{}, false, pg.Classify(err)
+		return Issued{}, false, err
 	}
 	return issued, true, nil
 }

@@ -23,10 +23,11 @@ import (
 var ErrSealed = errors.New("password: not sealed for this channel")
 
 // Open opens a password that the app sealed to the bank's password key for this
-// channel. The error wraps ErrSealed, or sm.ErrModule if the crypto module has shut.
+// channel. ErrSealed refuses any other text. Another error is no fault of the
+// customer's: the key can't be used now.
 func Open(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
-	clear, err := sm.Decrypt(ring.Signer(keys.Password), sealed)
-	if errors.Is(err, sm.ErrModule) {
+	clear, err := ring.Decrypt(keys.Password, sealed)
+	if err != nil && !errors.Is(err, keys.ErrOpen) {
 		return nil, fmt.Errorf("password: %w", err)
 	}
 	if err != nil || len(clear) < len(id) || !hmac.Equal(clear[:len(id)], id[:]) {

@@ -68,7 +68,7 @@ func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
 	must(t, err)
 	id, other := channel.ID{1}, channel.ID{2}
 	seal := func(clear []byte) []byte {
-		sealed, err := sm.Encrypt(ring.Signer(keys.Password).Public(), clear)
+		sealed, err := sm.Encrypt(ring.Public(keys.Password), clear)
 		must(t, err)
 		return sealed
 	}

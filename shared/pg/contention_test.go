@@ -17,7 +17,7 @@ import (
 // the unit, which looks first; its second try waits and succeeds.
 func TestARealDeadlockIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	hasty := d.with(t, "deadlock_timeout=400ms")
 	other := begin(t, d)
 	exec(t, other, "SELECT pg_advisory_xact_lock(2)")
@@ -45,10 +45,10 @@ func TestARealDeadlockIsTriedAgain(t *testing.T) {
 // sees the change.
 func TestARealSerialisationFailureIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
 	var seen []string
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if _, err := tx.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func TestARealSerialisationFailureIsTriedAgain(t *testing.T) {
 
 func TestALockHeldTooLongIsBusy(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
 	holder := begin(t, d)
 	exec(t, holder, "UPDATE note SET text = 'b' WHERE id = 1")
@@ -82,7 +82,7 @@ func TestALockHeldTooLongIsBusy(t *testing.T) {
 	if !errors.Is(err, pg.ErrBusy) || bankerr.From(err).RetryAfter() == 0 {
 		t.Errorf("Commit: %v, want REQUEST_IN_PROGRESS with a time to wait", err)
 	}
-	err = d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err = d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if _, err := tx.Exec(ctx, brief.SQL); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func TestALockHeldTooLongIsBusy(t *testing.T) {
 // then unknown to the caller, but it is the whole unit or nothing of it.
 func TestADeadlineEndsTheWait(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
 	holder := begin(t, d)
 	exec(t, holder, "UPDATE note SET text = 'b' WHERE id = 1")
@@ -119,7 +119,7 @@ func TestADeadlineEndsTheWait(t *testing.T) {
 	}
 }
 
-func begin(t *testing.T, d desk) pgx.Tx {
+func begin(t *testing.T, d fixture) pgx.Tx {
 	t.Helper()
 	tx, err := d.Pool().Begin(t.Context())
 	if err != nil {

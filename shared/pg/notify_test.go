@@ -25,15 +25,15 @@ func told(id int, text string) pg.Statement {
 // A listener that looks whenever it is notified sees every note, without polling.
 func TestListenersAreNotifiedAfterTheCommit(t *testing.T) {
 	t.Parallel()
-	for name, send := range map[string]func(context.Context, desk, int) error{
-		"unit": func(ctx context.Context, d desk, id int) error { return d.Commit(ctx, unit(told(id, "a"))) },
-		"transaction": func(ctx context.Context, d desk, id int) error {
-			return d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { return pg.WriterOf(tx).Write(ctx, told(id, "a")) })
+	for name, send := range map[string]func(context.Context, fixture, int) error{
+		"unit": func(ctx context.Context, d fixture, id int) error { return d.Commit(ctx, unit(told(id, "a"))) },
+		"transaction": func(ctx context.Context, d fixture, id int) error {
+			return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return tx.Write(ctx, told(id, "a")) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFixture(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			listener := listen(t, d)
@@ -59,7 +59,7 @@ func TestListenersAreNotifiedAfterTheCommit(t *testing.T) {
 // Each channel that a unit names is notified.
 func TestAUnitNotifiesAllItsChannels(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	listener := listen(t, d)
@@ -85,11 +85,11 @@ func TestAUnitNotifiesAllItsChannels(t *testing.T) {
 // the test's own.
 func TestNobodyIsNotifiedForNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	listener := listen(t, d)
 	_ = d.Commit(t.Context(), unit(told(1, "a"), raise("TB001", "NO_WAY")))
-	_ = d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
-		return errors.Join(pg.WriterOf(tx).Write(ctx, told(1, "a")), errors.New("second thoughts"))
+	_ = d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
+		return errors.Join(tx.Write(ctx, told(1, "a")), errors.New("second thoughts"))
 	})
 	if err := d.Commit(t.Context(), unit(note(1, "a"))); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestNobodyIsNotifiedForNothing(t *testing.T) {
 	}
 }
 
-func listen(t *testing.T, d desk) *pgx.Conn {
+func listen(t *testing.T, d fixture) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), d.url)
 	if err != nil {
@@ -124,7 +124,7 @@ func listen(t *testing.T, d desk) *pgx.Conn {
 // refuses by name.
 func TestATransactionTakesStatements(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	refused := bankerr.New(bankerr.Refused, "NOTE_REFUSED")
 	var id int
 	insert := note(7, "a")
@@ -133,8 +133,8 @@ func TestATransactionTakesStatements(t *testing.T) {
 	again := note(7, "b")
 	again.Refuse = map[string]error{"note_once": refused}
 	call := pg.Statement{Call: "setval", Args: []any{"tries", 5}}
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
-		w := pg.WriterOf(tx)
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
+		w := tx
 		return errors.Join(w.Write(ctx, insert), w.Write(ctx, call), w.Write(ctx, again))
 	})
 	if !errors.Is(err, refused) || id != 7 || d.notes(t) != 0 || d.tried(t) != 5 {

@@ -19,17 +19,17 @@ import (
 	"github.com/tidebank/tidebank/shared/pgtest"
 )
 
-// desk is a database with a small table, and a sequence that counts tries even
+// fixture is a database with a small table, and a sequence that counts tries even
 // when they roll back.
-type desk struct {
+type fixture struct {
 	*pg.DB
 	url string
 }
 
-func newDesk(t *testing.T) desk {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	db, url := pgtest.NewURL(t)
-	d := desk{db, url}
+	d := fixture{db, url}
 	d.exec(t, `
 CREATE TABLE note (id int CONSTRAINT note_once PRIMARY KEY, text text CONSTRAINT note_short CHECK (length(text) < 20));
 CREATE SEQUENCE tries`)
@@ -37,24 +37,35 @@ CREATE SEQUENCE tries`)
 }
 
 // with opens the same database with further settings.
-func (d desk) with(t *testing.T, settings string) desk {
+func (d fixture) with(t *testing.T, settings string) fixture {
 	t.Helper()
-	db, err := pg.Open(t.Context(), pg.Config{URL: d.url + "&" + settings, MaxConns: 4})
+	return open(t, pg.Config{URL: d.url + "&" + settings, MaxConns: 4})
+}
+
+// only opens the same database with a single connection.
+func (d fixture) only(t *testing.T) fixture {
+	t.Helper()
+	return open(t, pg.Config{URL: d.url, MaxConns: 1})
+}
+
+func open(t *testing.T, config pg.Config) fixture {
+	t.Helper()
+	db, err := pg.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return desk{db, d.url}
+	return fixture{db, config.URL}
 }
 
-func (d desk) exec(t *testing.T, sql string) {
+func (d fixture) exec(t *testing.T, sql string) {
 	t.Helper()
 	if _, err := d.Pool().Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (d desk) int(t *testing.T, sql string) int {
+func (d fixture) int(t *testing.T, sql string) int {
 	t.Helper()
 	var n int
 	if err := d.Pool().QueryRow(t.Context(), sql).Scan(&n); err != nil {
@@ -63,9 +74,9 @@ func (d desk) int(t *testing.T, sql string) int {
 	return n
 }
 
-func (d desk) notes(t *testing.T) int   { t.Helper(); return d.int(t, "SELECT count(*) FROM note") }
-func (d desk) tried(t *testing.T) int   { t.Helper(); return d.int(t, "SELECT last_value FROM tries") }
-func unit(all ...pg.Statement) *pg.Unit { return add(new(pg.Unit), all...) }
+func (d fixture) notes(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM note") }
+func (d fixture) tried(t *testing.T) int { t.Helper(); return d.int(t, "SELECT last_value FROM tries") }
+func unit(all ...pg.Statement) *pg.Unit  { return add(new(pg.Unit), all...) }
 
 func add(u *pg.Unit, all ...pg.Statement) *pg.Unit {
 	for _, s := range all {
@@ -90,7 +101,7 @@ func try(attempts int, code string) pg.Statement {
 DO $$ BEGIN IF nextval('tries') < %d THEN RAISE EXCEPTION USING ERRCODE = '%s'; END IF; END $$`, attempts, code)}
 }
 
-func TestRefusalSortsErrors(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
 	server := func(code string) error { return fmt.Errorf("insert: %w", &pgconn.PgError{Code: code}) }
 	refused := bankerr.New(bankerr.Refused, "FUNDS_INSUFFICIENT")
@@ -136,7 +147,7 @@ func TestDatabaseAwayIsUnavailable(t *testing.T) {
 	if err := db.Commit(t.Context(), unit(note(1, "a"))); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("Commit: %v", err)
 	}
-	err := db.InTx(t.Context(), func(context.Context, pgx.Tx) error {
+	err := db.InTx(t.Context(), func(context.Context, pg.Tx) error {
 		t.Error("the work ran")
 		return nil
 	})
@@ -147,12 +158,12 @@ func TestDatabaseAwayIsUnavailable(t *testing.T) {
 
 func TestConnectionCutWhileAtWorkIsUnavailable(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	cut := pg.Statement{SQL: "SELECT pg_terminate_backend(pg_backend_pid())"}
 	if err := d.Commit(t.Context(), unit(note(1, "a"), cut, note(2, "b"))); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("Commit: %v", err)
 	}
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')"); err != nil {
 			return err
 		}
@@ -188,7 +199,7 @@ func TestOpenRefusesWithoutShowingThePassword(t *testing.T) {
 // What a customer wrote, and the statement, stay out of errors and so of logs.
 func TestErrorsHoldNoValuesAndNoSQL(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.exec(t, "CREATE TABLE secret (text text CONSTRAINT secret_once UNIQUE CHECK (length(text) < 20))")
 	put := func(text string) pg.Statement {
 		return pg.Statement{SQL: "INSERT INTO secret VALUES ($1)", Args: []any{text}}
@@ -206,7 +217,7 @@ func TestErrorsHoldNoValuesAndNoSQL(t *testing.T) {
 // Every connection bounds what it may wait for.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for setting, want := range map[string]string{
 		"lock_timeout": "3s", "idle_in_transaction_session_timeout": "10s", "TimeZone": "UTC", "application_name": "tidebank",
 	} {
@@ -220,8 +231,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 func TestInTxCommits(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	d := newFixture(t)
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')")
 		return err
 	})
@@ -246,7 +257,7 @@ func TestInTxRollsBack(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFixture(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			got := func() (err error) {
@@ -255,7 +266,7 @@ func TestInTxRollsBack(t *testing.T) {
 						err = r
 					}
 				}()
-				return d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+				return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 					if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')"); err != nil {
 						t.Error(err)
 					}
@@ -276,7 +287,7 @@ func TestInTxRollsBack(t *testing.T) {
 
 // awaitIdle returns once every connection was given back; one whose call was
 // cancelled is closed first, in the background.
-func (d desk) awaitIdle(t *testing.T) {
+func (d fixture) awaitIdle(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); d.Pool().Stat().AcquiredConns() > 0; runtime.Gosched() {
 		if time.Now().After(deadline) {
@@ -287,9 +298,9 @@ func (d desk) awaitIdle(t *testing.T) {
 
 func TestInTxSaysWhenTheCommitFails(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.exec(t, "CREATE TABLE later (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-	err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO later VALUES (1), (1)")
 		return err
 	})
@@ -314,7 +325,7 @@ func TestCloseTwice(t *testing.T) {
 // cost a process that starts for that call twice the work.
 func TestTheFirstCallUsesTheFirstConnection(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for n := range 5 {
 		first := d.with(t, "")
 		if err := first.Commit(t.Context(), unit(note(n, "a"))); err != nil {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const maxTries = 6
 
-// retry repeats try while PostgreSQL asks for it, with growing jittered pauses.
+// retry repeats try while its error is retryable, with growing jittered pauses.
 func retry(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
@@ -25,18 +23,4 @@ func retry(ctx context.Context, try func() error) error {
 		case <-time.After(pause):
 		}
 	}
-}
-
-// leftNothing reports an error of a transaction that PostgreSQL has certainly
-// rolled back.
-func leftNothing(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && server.Code[:2] != "08" && server.Code[:2] != "57"
-}
-
-// retryable reports a transaction that lost against another and left nothing:
-// serialisation failure or deadlock.
-func retryable(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && (server.Code == "40001" || server.Code == "40P01")
 }

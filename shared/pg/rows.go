@@ -9,20 +9,23 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// sqlHurry keeps a lock that one of many waits for from holding up the others.
-const sqlHurry = `SELECT set_config('lock_timeout', '200ms', true)`
+// sqlShortLockTimeout opens a group's transaction: a lock that one caller needs must
+// not delay the others for long.
+const sqlShortLockTimeout = `-- transaction.short_lock_timeout
+SELECT set_config('lock_timeout', '200ms', true)`
 
-// gathers reports whether the unit can be committed with others.
-func (u *Unit) gathers() bool {
+// ungroupable reports whether a statement keeps the unit out of group commit, and
+// returns the first such statement's name.
+func (u *Unit) ungroupable() (statement string, yes bool) {
 	for _, s := range u.statements {
 		if s.Rows == "" || s.Scan != nil || slices.Contains(s.Args, nil) {
-			return false
+			return s.name(), true
 		}
 	}
-	return len(u.statements) > 0
+	return "", false
 }
 
-// sameShape reports whether the units differ in values only.
+// sameShape reports whether the units differ in their arguments' values only.
 func (u *Unit) sameShape(other *Unit) bool {
 	if len(u.statements) != len(other.statements) {
 		return false
@@ -41,14 +44,14 @@ func (u *Unit) sameShape(other *Unit) bool {
 	return true
 }
 
-func (db *DB) commitAll(ctx context.Context, units []*Unit) error {
+func (db *DB) commitUnits(ctx context.Context, units []*Unit) error {
 	if len(units) == 1 {
 		return db.tryCommit(ctx, units[0])
 	}
-	// Statement by statement for all: so everybody takes their locks table by table,
-	// and in each in the order of its keys, and no two can wait for each other.
+	// Each statement runs once, for all units. So every group takes its locks table by
+	// table, and within a table in the order of the keys: two groups can't deadlock.
 	var batch pgx.Batch
-	batch.Queue(sqlHurry)
+	batch.Queue(sqlShortLockTimeout)
 	for i, s := range units[0].statements {
 		columns := make([]any, len(s.Args))
 		for j := range columns {
@@ -62,7 +65,7 @@ func (db *DB) commitAll(ctx context.Context, units []*Unit) error {
 	return nil
 }
 
-// column is one argument of one statement, of all units, as a slice of its type.
+// column returns one argument of one statement, of all units, as a slice of its type.
 func column(units []*Unit, statement, argument int) any {
 	arg := func(u *Unit) reflect.Value { return reflect.ValueOf(u.statements[statement].Args[argument]) }
 	of := arg(units[0]).Type()

@@ -10,23 +10,25 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// raised is the SQLSTATE with which the bank's SQL functions refuse; the message
-// is then the refusal's code.
+// raised is the SQLSTATE with which the bank's SQL functions refuse. The error's
+// message is then the refusal's code.
 const raised = "TB001"
 
-// Statement is one step of a unit of work.
+// Statement is one step of a unit of work. A unit takes part in group commit only if
+// each of its statements has Rows, has no Scan, and has no nil among its Args. Other
+// units are committed alone, which costs more under load; the metric
+// tidebank_db_units_ungrouped_total counts them and names the statement.
 type Statement struct {
 	SQL  string
 	Args []any
 	// Call names an SQL function that takes Args and returns nothing, instead of
 	// SQL. Calls that follow one another travel as one statement.
 	Call string
-	// Scan reads the one row that comes back; nil expects none. What Scan itself
-	// finds wrong comes after the commit and undoes nothing: refuse in SQL.
+	// Scan reads the one row that the statement returns; nil reads no row. An error of
+	// Scan comes after the commit and undoes nothing: refuse in SQL.
 	Scan func(row pgx.Row) error
-	// Rows is the same step for many units at once: SQL with an array for each of
-	// Args, which takes its locks in the order of their keys. Units are gathered if
-	// all of their statements have it.
+	// Rows is the same step for many units at once: SQL that takes an array for each
+	// of Args, and takes its locks in the order of their keys.
 	Rows string
 	// Refuse names, by constraint or raised code, the error to answer with.
 	Refuse map[string]error
@@ -36,11 +38,19 @@ type Statement struct {
 	Label string
 }
 
-// Unit collects statements that become true together. Packages add their own
-// steps to it, and Commit sends all of them at once: PostgreSQL runs them as one
-// transaction within one network round trip. A unit is a value that describes all
-// of its work, so that many of one shape can be committed together. The zero Unit
-// is empty and ready.
+// name is for errors and metrics.
+func (s Statement) name() string {
+	if s.Call != "" {
+		return s.Call
+	}
+	return nameOf(s.SQL)
+}
+
+// Unit collects statements that become true together. Packages add their own steps
+// to it, and Commit sends all of them at once: PostgreSQL runs them as one
+// transaction, in one round trip. A unit is a value that describes all of its work,
+// so that one transaction can commit many units of one shape. The zero Unit is empty
+// and ready.
 type Unit struct {
 	statements []Statement
 }
@@ -67,16 +77,19 @@ func (u *Unit) Labels(channel string) []string {
 	return list
 }
 
-// Commit makes the unit true, or nothing of it. The first statement to fail
-// decides the error. When many come at once, units may share a transaction; one
-// that fails is then tried alone, and fails alone. Serialisation failures and
-// deadlocks are tried again. When ctx ends or the connection breaks while
-// PostgreSQL is at work, the unit may have become true all the same; an idempotency
-// record in it tells who asks again.
+// Commit makes the whole unit true, or nothing of it. The first statement that fails
+// decides the error, which is classified. Units of concurrent callers may share a
+// transaction; when it fails, each unit is committed alone and fails alone. Commit
+// tries again after a serialisation failure or a deadlock.
+//
+// When ctx ends, or the connection breaks, while PostgreSQL works, the unit may have
+// become true all the same. An idempotency record in the unit then answers the
+// repeated request.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
-	commit := db.units.alone
-	if u.gathers() {
-		commit = db.units.enter
+	commit := db.units.do
+	if statement, yes := u.ungroupable(); yes {
+		db.ungrouped.WithLabelValues(statement).Inc()
+		commit = db.units.runOne
 	}
 	err := commit(ctx, u)
 	if err == nil {
@@ -106,7 +119,7 @@ func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 	results := db.Pool().SendBatch(ctx, &batch)
 	for _, s := range steps {
 		if err := s.read(results); err != nil {
-			_ = results.Close() // says the same again
+			_ = results.Close() // repeats this error
 			return s.refusal(err)
 		}
 	}
@@ -116,7 +129,7 @@ func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 	return nil
 }
 
-// step is what travels as one statement: a statement, or calls.
+// step is sent as one statement: it is a statement with SQL, or calls in a row.
 type step []Statement
 
 func (u *Unit) steps() []step {
@@ -132,8 +145,8 @@ func (u *Unit) steps() []step {
 	return steps
 }
 
-// text is the step's SQL, the same for the same calls, so that it is prepared
-// once. PostgreSQL carries the calls out from left to right.
+// text returns the step's SQL and arguments. The same calls give the same SQL, so
+// that PostgreSQL prepares it once. It makes the calls from left to right.
 func (s step) text() (string, []any) {
 	if s[0].Call == "" {
 		return s[0].SQL, s[0].Args
@@ -164,6 +177,8 @@ func (s step) read(results pgx.BatchResults) error {
 	return err //nolint:wrapcheck // refusal wraps it
 }
 
+// refusal returns the error that one of the step's statements names for err, or err
+// with the step's name.
 func (s step) refusal(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
@@ -177,5 +192,5 @@ func (s step) refusal(err error) error {
 			}
 		}
 	}
-	return fmt.Errorf("statement: %w", err)
+	return fmt.Errorf("%s: %w", s[0].name(), err)
 }

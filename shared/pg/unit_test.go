@@ -3,12 +3,7 @@ package pg_test
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
-	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -33,7 +28,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 		{"too few arguments", pg.Statement{SQL: "INSERT INTO note VALUES ($1, $2)", Args: []any{3}}},
 	} {
 		for position := range 3 {
-			d := newDesk(t)
+			d := newFixture(t)
 			all := []pg.Statement{note(1, "a"), note(2, "b")}
 			if position < 2 && tt.name == "unique violation" {
 				continue // it collides with the first
@@ -73,7 +68,7 @@ func TestCommitRefusesByName(t *testing.T) {
 		{"an error without a name", named(pg.Statement{SQL: "SELECT 1/0"}, "NO_WAY"), false},
 		{"nothing named", note(1, "b"), false},
 	} {
-		d := newDesk(t)
+		d := newFixture(t)
 		err := d.Commit(t.Context(), unit(note(1, "a"), tt.failing))
 		if err == nil || errors.As(err, new(*bankerr.Error)) != tt.refused || errors.Is(err, refused) != tt.refused {
 			t.Errorf("%s: %v, refused: %v", tt.name, err, tt.refused)
@@ -87,7 +82,7 @@ func TestCommitRefusesByName(t *testing.T) {
 // A statement answers for itself only.
 func TestFirstFailureDecides(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	first, second := bankerr.New(bankerr.Refused, "FIRST"), bankerr.New(bankerr.Refused, "SECOND")
 	a, b := raise("TB001", "NO_WAY"), raise("TB001", "NO_WAY")
 	a.Refuse, b.Refuse = map[string]error{"NO_WAY": first}, map[string]error{"NO_WAY": second}
@@ -101,7 +96,7 @@ func TestFirstFailureDecides(t *testing.T) {
 
 func TestCommitReadsRowsInOrder(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	var ids [2]int
 	insert := func(id int) pg.Statement {
 		s := note(id, "a")
@@ -121,16 +116,11 @@ func TestCommitReadsRowsInOrder(t *testing.T) {
 // question and one answer on the wire.
 func TestCommitIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	address, turns := countTurns(t, d.url)
-	near, err := pg.Open(t.Context(), pg.Config{URL: address, MaxConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer near.Close()
+	d := newFixture(t)
+	near, proxy := d.near(t)
 	least := int64(1 << 30)
 	for n := range 5 { // the first prepares; a slow machine may add a ping
-		before := turns.Load()
+		before := proxy.turns.Load()
 		var u pg.Unit
 		for i := range 6 {
 			u.Add(note(10*n+i, "a"))
@@ -138,7 +128,7 @@ func TestCommitIsOneRoundTrip(t *testing.T) {
 		if err := near.Commit(t.Context(), &u); err != nil {
 			t.Fatal(err)
 		}
-		least = min(least, turns.Load()-before)
+		least = min(least, proxy.turns.Load()-before)
 	}
 	if least != 1 {
 		t.Errorf("a unit took %d round trips, want 1", least)
@@ -148,78 +138,17 @@ func TestCommitIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-// countTurns passes one connection on to PostgreSQL and counts how often the
-// client speaks after it has listened.
-func countTurns(t *testing.T, address string) (string, *atomic.Int64) {
-	t.Helper()
-	target, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	turns, server := new(atomic.Int64), target.Host
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go relay(client, server, turns)
-		}
-	}()
-	target.Host = listener.Addr().String()
-	return target.String(), turns
-}
-
-func relay(client net.Conn, address string, turns *atomic.Int64) {
-	defer client.Close()
-	server, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	var answered atomic.Bool
-	var both sync.WaitGroup
-	pass := func(to io.Writer, from net.Conn, seen func()) func() {
-		return func() {
-			buffer := make([]byte, 64<<10)
-			for {
-				n, err := from.Read(buffer)
-				if err != nil {
-					_ = client.Close()
-					_ = server.Close()
-					return
-				}
-				seen()
-				_, _ = to.Write(buffer[:n])
-			}
-		}
-	}
-	answered.Store(true)
-	both.Go(pass(server, client, func() {
-		if answered.Swap(false) {
-			turns.Add(1)
-		}
-	}))
-	both.Go(pass(client, server, func() { answered.Store(true) }))
-	both.Wait()
-}
-
 func TestLostTransactionsAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"40001", "40P01"} {
-		d := newDesk(t)
+		d := newFixture(t)
 		if err := d.Commit(t.Context(), unit(note(1, "a"), try(4, code))); err != nil {
 			t.Errorf("%s: Commit: %v", code, err)
 		}
 		if d.notes(t) != 1 || d.tried(t) != 4 {
 			t.Errorf("%s: %d notes after %d tries, want 1 after 4", code, d.notes(t), d.tried(t))
 		}
-		err := d.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 			if _, err := tx.Exec(ctx, "INSERT INTO note VALUES (2, 'b')"); err != nil {
 				return err
 			}
@@ -238,7 +167,7 @@ func TestTriesAreBounded(t *testing.T) {
 		code string
 		want int
 	}{{"40001", 6}, {"40P01", 6}, {"23505", 1}, {"57014", 1}, {"TB001", 1}} {
-		d := newDesk(t)
+		d := newFixture(t)
 		err := d.Commit(t.Context(), unit(note(1, "a"), try(100, tt.code)))
 		if err == nil || d.tried(t) != tt.want || d.notes(t) != 0 {
 			t.Errorf("%s: %d tries, want %d; %d notes, %v", tt.code, d.tried(t), tt.want, d.notes(t), err)
@@ -251,10 +180,10 @@ func TestTriesAreBounded(t *testing.T) {
 
 func TestACancelledCallIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	err := d.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		tries++
 		_, err := tx.Exec(ctx, raise("40001", "again").SQL)
 		cancel()

@@ -16,8 +16,8 @@ const (
 	gaugeWait = time.Second
 )
 
-// Trim runs a statement that deletes at most $1 rows until nothing is left for it
-// to delete; each run commits, so that no lock is held long.
+// Trim repeats a statement that deletes at most $1 rows, until it has deleted all. Each
+// run commits, so that no lock is held long.
 func (db *DB) Trim(ctx context.Context, sql string) error {
 	for {
 		tag, err := db.Pool().Exec(ctx, sql, trimBatch)
@@ -35,8 +35,8 @@ func (db *DB) TrimEvery(ctx context.Context, log *slog.Logger, sql string) {
 	RunEvery(ctx, log, "trim", trimEach, func(ctx context.Context) error { return db.Trim(ctx, sql) })
 }
 
-// RunEvery does work at once, and again after each pause until ctx ends; what
-// fails is logged under the work's name, and done again next time.
+// RunEvery does work at once, and again after each pause until ctx ends. It logs an
+// error under the work's name, and goes on.
 func RunEvery(ctx context.Context, log *slog.Logger, name string, each time.Duration, work func(context.Context) error) {
 	tick := time.NewTicker(each)
 	defer tick.Stop()
@@ -52,14 +52,14 @@ func RunEvery(ctx context.Context, log *slog.Logger, name string, each time.Dura
 	}
 }
 
-// Gauge registers a metric that is read by a query whenever it is asked for; it is
-// not a number while the database can't tell.
+// Gauge registers a metric that a query computes whenever it is collected. The metric
+// is not a number while the query fails.
 func (db *DB) Gauge(registry prometheus.Registerer, name, help, sql string) {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 		ctx, cancel := context.WithTimeout(context.Background(), gaugeWait)
 		defer cancel()
 		var value float64
-		if err := db.Pool().QueryRow(ctx, sql).Scan(&value); err != nil {
+		if err := db.Reader().QueryRow(ctx, sql).Scan(&value); err != nil {
 			return math.NaN()
 		}
 		return value

@@ -121,6 +121,9 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 		return Channel{}, ErrChannelExpired
 	}
 	clear, err := s.ring.Open(keys.Session, id[:], []byte(sealed))
+	if errors.Is(err, keys.ErrPurpose) {
+		return Channel{}, fmt.Errorf("channel keys: %w", err)
+	}
 	if err != nil || len(clear) != 2*len(sm.Key{}) {
 		return Channel{}, ErrChannelExpired.Because(err)
 	}

@@ -309,6 +309,19 @@ func TestKeysRestSealed(t *testing.T) {
 	}
 }
 
+// A process that did not declare the purpose is at fault: its customers' channels
+// have not expired.
+func TestChannelsWithoutTheirKey(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	must(t, h.OpenChannel(t.Context(), channel.ID{1}, session.Channel{Keys: newKeys()}))
+	h.ring = h.ring.Only(keys.BlindIndex)
+	_, err := h.instance(t).Channel(t.Context(), channel.ID{1})
+	if !errors.Is(err, keys.ErrPurpose) || errors.Is(err, session.ErrChannelExpired) {
+		t.Errorf("%v, want ErrPurpose", err)
+	}
+}
+
 // Losing Redis ends channels and logins and nothing else: the next handshake
 // and login go on as ever.
 func TestFlushEndsSessionsOnly(t *testing.T) {

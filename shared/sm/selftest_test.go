@@ -168,11 +168,15 @@ func callerAttempts(t *testing.T, ring *keys.Ring) map[string]attempt {
 	must(t, err)
 	sealed, err := ring.Seal(keys.Storage, nil, []byte("text"))
 	must(t, err)
+	password, err := sm.Encrypt(ring.Public(keys.Password), []byte("text"))
+	must(t, err)
 	opened := channel.Keys{ClientToServer: sm.NewKey(), ServerToClient: sm.NewKey()}
 	header := channel.Header{Sequence: 1, Time: noon}
 	return map[string]attempt{
-		"Ring.Seal": func() ([]byte, error) { return ring.Seal(keys.Storage, nil, []byte("text")) },
-		"Ring.Open": func() ([]byte, error) { return ring.Open(keys.Storage, nil, sealed) },
+		"Ring.Seal":    func() ([]byte, error) { return ring.Seal(keys.Storage, nil, []byte("text")) },
+		"Ring.Open":    func() ([]byte, error) { return ring.Open(keys.Storage, nil, sealed) },
+		"Ring.Sign":    func() ([]byte, error) { return ring.Sign(keys.Channel, []byte("text")) },
+		"Ring.Decrypt": func() ([]byte, error) { return ring.Decrypt(keys.Password, password) },
 		"OpenDataKey": func() ([]byte, error) {
 			_, err := ring.OpenDataKey(wrapped)
 			return done(err)

@@ -145,7 +145,7 @@ func TestWithoutTheDatabase(t *testing.T) {
 	p := d.phone(t)
 	in := p.intent(t)
 	broken := pgtest.Broken(t)
-	_, err := stepup.Load(t.Context(), broken, d.ring, in.ID, in.CustomerID, d.clock.Now())
+	_, err := stepup.Load(t.Context(), broken.Reader(), d.ring, in.ID, in.CustomerID, d.clock.Now())
 	want(t, "Load", err, bankerr.ErrUnavailable)
 	p.db = broken
 	if _, err := p.verify(t.Context(), p.check(in, p.sign(t, text))); err == nil {

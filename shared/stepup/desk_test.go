@@ -137,7 +137,7 @@ func (p phone) sign(t *testing.T, text string) stepup.Proof {
 
 func (p phone) password(t *testing.T, password string) stepup.Proof {
 	t.Helper()
-	sealed, err := sm.Encrypt(p.ring.Signer(keys.Password).Public(), append(p.channel[:], password...))
+	sealed, err := sm.Encrypt(p.ring.Public(keys.Password), append(p.channel[:], password...))
 	must(t, err)
 	return stepup.Proof{Factor: stepup.TradePassword, Password: sealed}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
@@ -46,7 +47,7 @@ func TestSignatureIsBoundToTheText(t *testing.T) {
 		"that is the text":             []byte(text),
 		"that is the bank's signature": nil,
 	}
-	guesses["that is the bank's signature"], err = sm.Sign(p.ring.Signer("channel"), []byte(text))
+	guesses["that is the bank's signature"], err = p.ring.Sign(keys.Channel, []byte(text))
 	must(t, err)
 	for i := range right {
 		changed := bytes.Clone(right)

@@ -2,10 +2,12 @@ package stepup_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -36,7 +38,7 @@ func TestPasswordsThatAreNone(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	seal := func(key keys.Purpose, clear []byte) []byte {
-		sealed, err := sm.Encrypt(d.ring.Signer(key).Public(), clear)
+		sealed, err := sm.Encrypt(d.ring.Public(key), clear)
 		must(t, err)
 		return sealed
 	}
@@ -88,6 +90,16 @@ func TestOpenPassword(t *testing.T) {
 	}
 	_, err = stepup.OpenPassword(p.ring, channel.ID{}, nil)
 	want(t, "nothing", err, stepup.ErrProofRejected)
+}
+
+// A process that did not declare the purpose is at fault, not the customer.
+func TestOpenPasswordWithoutItsKey(t *testing.T) {
+	t.Parallel()
+	p := newDesk(t).phone(t)
+	got, err := stepup.OpenPassword(p.ring.Only(), p.channel, p.password(t, tradePassword).Password)
+	if got != nil || !errors.Is(err, keys.ErrPurpose) || bankerr.From(err).Kind() != bankerr.Internal {
+		t.Errorf("opened %q, %v; want an internal error", got, err)
+	}
 }
 
 // Five wrong ones in a row lock for half an hour, and nothing before that does.

@@ -28,7 +28,7 @@ func TestSaveAndLoad(t *testing.T) {
 		in.Digest = []byte("not it")
 		in.ExpiresAt = in.ExpiresAt.Add(time.Microsecond)
 	})
-	got, err := stepup.Load(t.Context(), p.db, p.ring, in.ID, p.customer, p.clock.Now())
+	got, err := stepup.Load(t.Context(), p.db.Reader(), p.ring, in.ID, p.customer, p.clock.Now())
 	must(t, err)
 	if diff := cmp.Diff(in, got); diff != "" {
 		t.Errorf("loaded (-saved +got):\n%s", diff)
@@ -63,7 +63,7 @@ func TestLoadWhatIsOpenAndOnesOwn(t *testing.T) {
 		{"a stranger's, consumed", consumed.ID, stranger.customer, now, bankerr.ErrNotFound},
 		{"unknown", uuid.New(), p.customer, now, bankerr.ErrNotFound},
 	} {
-		got, err := stepup.Load(t.Context(), d.db, d.ring, tt.id, tt.customer, tt.at)
+		got, err := stepup.Load(t.Context(), d.db.Reader(), d.ring, tt.id, tt.customer, tt.at)
 		want(t, tt.name, err, tt.want)
 		if diff := cmp.Diff(stepup.Intent{}, got); tt.want != nil && diff != "" {
 			t.Errorf("%s: loaded all the same: %s", tt.name, diff)
@@ -121,15 +121,15 @@ func TestMovedCiphertextsDoNotOpen(t *testing.T) {
 			_, err := p.confirm(t, in, p.sign(t, signed))
 			doesNotOpen(t, name, err)
 		}
-		_, err := stepup.Load(t.Context(), p.db, p.ring, in.ID, p.customer, p.clock.Now())
+		_, err := stepup.Load(t.Context(), p.db.Reader(), p.ring, in.ID, p.customer, p.clock.Now())
 		doesNotOpen(t, name+", loaded", err)
 	}
 	in := p.intent(t, keyOnly)
 	foreign, err := keys.NewTestRing()
 	must(t, err)
-	_, err = stepup.Load(t.Context(), p.db, foreign, in.ID, p.customer, p.clock.Now())
+	_, err = stepup.Load(t.Context(), p.db.Reader(), foreign, in.ID, p.customer, p.clock.Now())
 	doesNotOpen(t, "another bank's keys", err)
-	_, err = stepup.Load(t.Context(), p.db, p.ring, in.ID, p.customer, p.clock.Now())
+	_, err = stepup.Load(t.Context(), p.db.Reader(), p.ring, in.ID, p.customer, p.clock.Now())
 	want(t, "in its place", err, nil)
 }
 

@@ -81,9 +81,9 @@ func Save(unit *pg.Unit, ring *keys.Ring, in Intent) error {
 
 // Load reads an open intent of the customer, for sending its OTP. Another
 // customer's intent and none at all are the same to the caller.
-func Load(ctx context.Context, db *pg.DB, ring *keys.Ring, id, customer uuid.UUID, now time.Time) (Intent, error) {
+func Load(ctx context.Context, db pg.Reader, ring *keys.Ring, id, customer uuid.UUID, now time.Time) (Intent, error) {
 	var r record
-	err := r.scan(db.Pool().QueryRow(ctx, sqlIntentLoad, id, customer))
+	err := r.scan(db.QueryRow(ctx, sqlIntentLoad, id, customer))
 	if err != nil {
 		return Intent{}, err
 	}
@@ -120,7 +120,7 @@ func (r *record) scan(row pgx.Row) error {
 		return errNoIntent
 	}
 	if err != nil {
-		return pg.Classify(fmt.Errorf("load intent: %w", err))
+		return fmt.Errorf("load intent: %w", err)
 	}
 	r.Combinations = nil
 	for _, c := range combinations {

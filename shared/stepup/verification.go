@@ -212,11 +212,15 @@ func (c *Verification) proveDeviceKey(signature []byte) error {
 }
 
 // OpenPassword opens a password that the app sealed to the bank's password key
-// for this channel; sealed for another channel, it is refused.
+// for this channel. It refuses any other with ErrProofRejected. A key that can't be
+// used now is an internal error: the customer has not guessed wrong.
 func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
-	clear, err := sm.Decrypt(ring.Signer(keys.Password), sealed)
+	clear, err := ring.Decrypt(keys.Password, sealed)
+	if err != nil && !errors.Is(err, keys.ErrOpen) {
+		return nil, bankerr.ErrInternal.Because(err)
+	}
 	if err != nil || len(clear) < len(id) || !hmac.Equal(clear[:len(id)], id[:]) {
-		return nil, rejected(err)
+		return nil, ErrProofRejected.Because(err)
 	}
 	return clear[len(id):], nil
 }

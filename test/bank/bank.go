@@ -181,10 +181,11 @@ func (d *Device) Reopen(t testing.TB) {
 	t.Helper()
 	client, err := channel.NewClient(d.ID)
 	must(t, err)
-	signer := d.bank.Host.Keys.Signer(keys.Channel)
-	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Respond(client.Hello())
+	ring := d.bank.Host.Keys
+	sign := func(message []byte) ([]byte, error) { return ring.Sign(keys.Channel, message) }
+	welcome, id, opened, err := channel.Server{Sign: sign, Life: time.Hour}.Respond(client.Hello())
 	must(t, err)
-	d.Channel, d.Keys, err = client.Finish(welcome, signer.Public())
+	d.Channel, d.Keys, err = client.Finish(welcome, ring.Public(keys.Channel))
 	must(t, err)
 	must(t, d.bank.Host.Sessions.OpenChannel(t.Context(), id, session.Channel{DeviceID: d.ID, Keys: opened}))
 	d.Sequence.Store(0)
@@ -203,7 +204,7 @@ func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
 // Password seals a password as the app does.
 func (d *Device) Password(t testing.TB, password string) []byte {
 	t.Helper()
-	sealed, err := sm.Encrypt(d.bank.Host.Keys.Signer(keys.Password).Public(), append(d.Channel[:], password...))
+	sealed, err := sm.Encrypt(d.bank.Host.Keys.Public(keys.Password), append(d.Channel[:], password...))
 	must(t, err)
 	return sealed
 }

@@ -15,7 +15,7 @@ import (
 func Books(t testing.TB, db *pg.DB, ring *keys.Ring) {
 	t.Helper()
 	report, err := ledger.Verify(context.Background(), db, func(id string, sum []byte, parts ...[]byte) error {
-		return ring.CheckMAC(keys.Ledger, id, sum, parts...)
+		return ring.VerifyMAC(keys.Ledger, id, sum, parts...)
 	})
 	must(t, err)
 	if !report.Sound() {

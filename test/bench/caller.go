@@ -93,12 +93,12 @@ func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) 
 	if err != nil {
 		return err
 	}
-	signer := c.m.ring.Signer(keys.Channel)
-	welcome, id, opened, err := channel.Server{Signer: signer, Life: time.Hour}.Respond(handshake.Hello())
+	sign := func(message []byte) ([]byte, error) { return c.m.ring.Sign(keys.Channel, message) }
+	welcome, id, opened, err := channel.Server{Sign: sign, Life: time.Hour}.Respond(handshake.Hello())
 	if err != nil {
 		return err
 	}
-	if c.channel, c.keys, err = handshake.Finish(welcome, signer.Public()); err != nil {
+	if c.channel, c.keys, err = handshake.Finish(welcome, c.m.ring.Public(keys.Channel)); err != nil {
 		return err
 	}
 	if err := sessions.OpenChannel(ctx, id, session.Channel{DeviceID: c.deviceID, Keys: opened}); err != nil {

@@ -84,7 +84,10 @@ func (m *machine) openStores(ctx context.Context, o options) error {
 		return err
 	}
 	m.closers = append(m.closers, func() error { m.db.Close(); return nil })
-	m.ring, err = keys.Open(ctx, keys.Config{File: m.keysFile()})
+	if err := keys.Create(m.keysFile()); err != nil {
+		return err
+	}
+	m.ring, err = keys.Open(ctx, keys.Config{File: m.keysFile()}, keys.All()...)
 	if err != nil {
 		return err
 	}

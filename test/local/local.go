@@ -179,7 +179,7 @@ func (i *Instance) Dev() devapi.API { return devapi.API{Base: "http://" + i.addr
 // Ring is the bank's keys, for looking behind the counter.
 func (b *Bank) Ring(t *testing.T) *keys.Ring {
 	t.Helper()
-	ring, err := keys.Open(t.Context(), keys.Config{File: filepath.Join(b.dir, "keys.json")})
+	ring, err := keys.Open(t.Context(), keys.Config{File: filepath.Join(b.dir, "keys.json")}, keys.All()...)
 	must(t, err)
 	return ring
 }

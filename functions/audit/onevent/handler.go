@@ -11,11 +11,10 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/audit"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Function is what the registry, mains and manifests are made from.
@@ -31,6 +30,6 @@ type Config struct{}
 func wire(context.Context, *fn.Lent, Config) (fn.Reaction[json.RawMessage], error) {
 	return func(_ context.Context, e fn.Delivery[json.RawMessage]) (fn.Effect, error) {
 		record := audit.Record{EventID: e.ID, Type: e.Type, Subject: e.Subject, Occurred: e.Time, Data: e.Data}
-		return func(ctx context.Context, tx pgx.Tx) error { return audit.Append(ctx, tx, record) }, nil
+		return func(ctx context.Context, tx pg.Tx) error { return audit.Append(ctx, tx, record) }, nil
 	}, nil
 }

@@ -46,13 +46,13 @@ func (r Request) Validate() error {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, channel.Welcome], error) {
-	passwordKey, err := lent.Keys.Signer(keys.Password).Public().Marshal()
+	passwordKey, err := lent.Keys.Public(keys.Password).Marshal()
 	if err != nil {
 		return nil, err
 	}
 	server := channel.Server{
-		Signer: lent.Keys.Signer(keys.Channel), Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey,
-		Life: lent.Channels.ChannelLife(),
+		Sign:        func(message []byte) ([]byte, error) { return lent.Keys.Sign(keys.Channel, message) },
+		Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey, Life: lent.Channels.ChannelLife(),
 	}
 	return func(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
 		welcome, id, opened, err := server.Respond(req.Hello)

@@ -61,7 +61,7 @@ func reopen(t *testing.T, b *bank.Bank, d *bank.Device) channel.Welcome {
 	var welcome channel.Welcome
 	d.Send(t, open.Function, raw).Into(t, &welcome)
 	var err error
-	if d.Channel, d.Keys, err = client.Finish(welcome, b.Host.Keys.Signer(keys.Channel).Public()); err != nil {
+	if d.Channel, d.Keys, err = client.Finish(welcome, b.Host.Keys.Public(keys.Channel)); err != nil {
 		t.Fatal(err)
 	}
 	d.Sequence.Store(0)
@@ -76,7 +76,7 @@ func TestAChannelOpensAndCarriesCalls(t *testing.T) {
 	if welcome.ExpiresInS != 12*60*60 {
 		t.Errorf("kept for %d s, want twelve hours", welcome.ExpiresInS)
 	}
-	password, err := b.Host.Keys.Signer(keys.Password).Public().Marshal()
+	password, err := b.Host.Keys.Public(keys.Password).Marshal()
 	if err != nil || string(welcome.PasswordKey) != string(password) {
 		t.Errorf("the password key is not the bank's: %v", err)
 	}
@@ -89,7 +89,7 @@ func TestAChannelOpensAndCarriesCalls(t *testing.T) {
 func TestTheAppRefusesAForgedWelcome(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
-	pinned := b.Host.Keys.Signer(keys.Channel).Public()
+	pinned := b.Host.Keys.Public(keys.Channel)
 	other, err := sm.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestARepeatedHelloGivesAnotherChannel(t *testing.T) {
 	var first, second channel.Welcome
 	phone.Send(t, open.Function, raw).Into(t, &first)
 	phone.Send(t, open.Function, raw).Into(t, &second)
-	pinned := b.Host.Keys.Signer(keys.Channel).Public()
+	pinned := b.Host.Keys.Public(keys.Channel)
 	id, one, err := client.Finish(first, pinned)
 	if err != nil {
 		t.Fatal(err)

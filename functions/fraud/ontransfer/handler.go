@@ -15,7 +15,6 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/fraud"
@@ -40,11 +39,11 @@ func wire(context.Context, *fn.Lent, Config) (fn.Reaction[events.TransferPosted]
 		if err != nil {
 			return nil, bankerr.ErrInput.Because(fmt.Errorf("payer: %w", err))
 		}
-		return func(ctx context.Context, tx pgx.Tx) error { return score(ctx, tx, e, payer) }, nil
+		return func(ctx context.Context, tx pg.Tx) error { return score(ctx, tx, e, payer) }, nil
 	}, nil
 }
 
-func score(ctx context.Context, tx pgx.Tx, e fn.Delivery[events.TransferPosted], payer uuid.UUID) error {
+func score(ctx context.Context, tx pg.Tx, e fn.Delivery[events.TransferPosted], payer uuid.UUID) error {
 	habits, err := fraud.Lookup(ctx, tx, payer, e.Data.PostedAt)
 	if err != nil {
 		return err
@@ -53,7 +52,7 @@ func score(ctx context.Context, tx pgx.Tx, e fn.Delivery[events.TransferPosted],
 	if err := fraud.Save(ctx, tx, e.ID, payer, verdict, e.Data.PostedAt); err != nil {
 		return err
 	}
-	return events.Emit(ctx, pg.WriterOf(tx), e.Data.TransferID, payer, events.FraudScored{
+	return events.Emit(ctx, tx, e.Data.TransferID, payer, events.FraudScored{
 		TransferID: e.Data.TransferID, CustomerID: payer.String(), Score: verdict.Score, Grade: int(verdict.Grade),
 		Reasons: verdict.Reasons,
 	})

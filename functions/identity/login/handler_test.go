@@ -143,7 +143,7 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 	w := newTown(t)
 	code := w.ask(t, w.phone)
 	tablet := w.Device(t, "tablet-of-wang")
-	toChannelKey, err := sm.Encrypt(w.Host.Keys.Signer(keys.Channel).Public(),
+	toChannelKey, err := sm.Encrypt(w.Host.Keys.Public(keys.Channel),
 		append(w.phone.Channel[:], bank.LoginPassword...))
 	if err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		var last password.LastLogin
 		sealed.Queue(&batch, call.CustomerID)
 		last.Queue(&batch, call.CustomerID)
-		if err := lent.DB.QueryBatch(ctx, &batch); err != nil {
+		if err := lent.DB.Batch(ctx, &batch); err != nil {
 			return Response{}, fmt.Errorf("particulars: %w", err)
 		}
 		c, err := sealed.Open(lent.Keys)

@@ -13,7 +13,6 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/notify"
@@ -48,9 +47,9 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.T
 				return nil, err
 			}
 		}
-		return func(ctx context.Context, tx pgx.Tx) error {
+		return func(ctx context.Context, tx pg.Tx) error {
 			for _, m := range messages {
-				if err := inbox.Put(ctx, pg.WriterOf(tx), m); err != nil {
+				if err := inbox.Put(ctx, tx, m); err != nil {
 					return err
 				}
 			}

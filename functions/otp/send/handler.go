@@ -75,7 +75,7 @@ type Response struct {
 }
 
 type operation struct {
-	db    *pg.DB
+	db    pg.Reader
 	ring  *keys.Ring
 	clock clock.Clock
 }

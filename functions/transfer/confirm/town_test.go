@@ -97,7 +97,7 @@ func (w town) balance(t *testing.T, account uuid.UUID) money.Fen {
 func (w town) sound(t *testing.T) {
 	t.Helper()
 	report, err := ledger.Verify(context.Background(), w.Host.DB, func(id string, sum []byte, parts ...[]byte) error {
-		return w.Host.Keys.CheckMAC(keys.Ledger, id, sum, parts...)
+		return w.Host.Keys.VerifyMAC(keys.Ledger, id, sum, parts...)
 	})
 	if err != nil {
 		t.Fatal(err)

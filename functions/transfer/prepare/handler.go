@@ -109,7 +109,7 @@ type Response struct {
 
 type operation struct {
 	store *transfer.Store
-	db    *pg.DB
+	db    pg.Reader
 	ring  *keys.Ring
 	clock clock.Clock
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,24 +17,24 @@ import (
 	"github.com/tidebank/tidebank/shared/pgtest"
 )
 
-// rows is a note that goes together with others.
+// rows is a note that a group can write.
 func rows(id int, text string) pg.Statement {
 	s := note(id, text)
 	s.Rows = "INSERT INTO note SELECT * FROM unnest($1::int[], $2::text[]) ORDER BY 1"
 	return s
 }
 
-// held is a desk whose workers are all held up: what comes now is gathered.
+// held is a fixture whose workers all wait for a lock: callers who come now form groups.
 type held struct {
-	desk
+	fixture
 	release func()
 }
 
-const busy = 9000 // and the next two: notes that somebody else is writing
+const busy = 9000 // another session is writing this note and the next two
 
-func newHeld(t *testing.T, work func(ctx context.Context, d desk, id int) error) held {
+func newHeld(t *testing.T, work func(ctx context.Context, d fixture, id int) error) held {
 	t.Helper()
-	d := newDesk(t)
+	d := newFixture(t)
 	holder := begin(t, d)
 	exec(t, holder, fmt.Sprintf("INSERT INTO note SELECT generate_series(%d, %d)", busy, busy+2))
 	var workers sync.WaitGroup
@@ -58,16 +58,7 @@ func newHeld(t *testing.T, work func(ctx context.Context, d desk, id int) error)
 
 func heldCommits(t *testing.T) held {
 	t.Helper()
-	return newHeld(t, func(ctx context.Context, d desk, id int) error { return d.Commit(ctx, unit(rows(id, "busy"))) })
-}
-
-func heldQuestions(t *testing.T) held {
-	t.Helper()
-	return newHeld(t, func(ctx context.Context, d desk, id int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'busy')", id)
-		return d.QueryBatch(ctx, &batch)
-	})
+	return newHeld(t, func(ctx context.Context, d fixture, id int) error { return d.Commit(ctx, unit(rows(id, "busy"))) })
 }
 
 // atOnce does something many times at once and returns the results.
@@ -82,12 +73,12 @@ func atOnce(many int, do func(i int) error) []error {
 }
 
 // transactions counts those that wrote the notes below the busy ones.
-func (d desk) transactions(t *testing.T) int {
+func (d fixture) transactions(t *testing.T) int {
 	t.Helper()
 	return d.int(t, fmt.Sprintf("SELECT count(DISTINCT xmin::text) FROM note WHERE id < %d", busy))
 }
 
-func TestManyAtOnceCommitTogether(t *testing.T) {
+func TestConcurrentUnitsShareTransactions(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	const many = 100
@@ -109,14 +100,34 @@ func TestManyAtOnceCommitTogether(t *testing.T) {
 	if callers, groups := d.callers(t); callers != many+2 || groups > many/4+2 {
 		t.Errorf("the metric says %d callers in %d transactions", callers, groups)
 	}
+	if n := d.ungrouped(t); len(n) != 0 {
+		t.Errorf("the metric says that %v were committed alone", n)
+	}
+}
+
+// A unit that can't join a group is counted, under its first such statement.
+func TestUngroupedUnitsAreCounted(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	named, read, call := note(2, "b"), rows(3, "c"), pg.Statement{Call: "pg_advisory_xact_lock", Args: []any{1}}
+	named.SQL = "-- note.insert\n" + named.SQL
+	read.SQL = "-- note.read\n" + read.SQL + " RETURNING id"
+	read.Scan = func(row pgx.Row) error { return row.Scan(new(int)) }
+	for _, u := range []*pg.Unit{unit(rows(1, "a")), unit(named), unit(read), unit(rows(4, "d"), call, note(5, "e"))} {
+		if err := d.Commit(t.Context(), u); err != nil {
+			t.Error(err)
+		}
+	}
+	want := map[string]int{"note.insert": 1, "note.read": 1, "pg_advisory_xact_lock": 1}
+	if got := d.ungrouped(t); !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
 }
 
 // callers reads the metric of units: how many callers had how many transactions.
-func (d desk) callers(t *testing.T) (callers, transactions int) {
+func (d fixture) callers(t *testing.T) (callers, transactions int) {
 	t.Helper()
-	registry := prometheus.NewRegistry()
-	d.Observe(registry)
-	families, err := registry.Gather()
+	families, err := d.observed().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +142,32 @@ func (d desk) callers(t *testing.T) (callers, transactions int) {
 	return 0, 0
 }
 
-// Who can't go with others has a refusal of their own, and fails nobody else.
-func TestEachOfManyIsRefusedAlone(t *testing.T) {
+// ungrouped reads how many units were committed alone, by statement.
+func (d fixture) ungrouped(t *testing.T) map[string]int {
+	t.Helper()
+	families, err := d.observed().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "tidebank_db_units_ungrouped_total" {
+				counts[m.GetLabel()[0].GetValue()] = int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return counts
+}
+
+func (d fixture) observed() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	d.Observe(registry)
+	return registry
+}
+
+// A unit that PostgreSQL refuses gets its own refusal, and fails no other unit.
+func TestAGroupIsSplitWhenRefused(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	d.exec(t, "INSERT INTO note VALUES (3, 'was there')")
@@ -156,8 +191,8 @@ func TestEachOfManyIsRefusedAlone(t *testing.T) {
 	}
 }
 
-// A row that somebody holds keeps its own unit waiting, and no other.
-func TestALockHoldsUpNobodyElse(t *testing.T) {
+// A locked row blocks the unit that needs it, and no other unit.
+func TestALockBlocksNoOtherUnit(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	results := make(chan error, 1)
@@ -187,9 +222,9 @@ func TestALockHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
-// Only units that differ in nothing but values go together; what has no Rows, or
-// reads an answer, goes by itself.
-func TestOnlyTheAlikeGoTogether(t *testing.T) {
+// Only units of one shape share a transaction. A unit without Rows, with a nil or
+// with Scan is committed alone.
+func TestOnlyCompatibleUnitsShareATransaction(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	d.exec(t, "CREATE TABLE other (id int)")
@@ -231,7 +266,7 @@ func TestOnlyTheAlikeGoTogether(t *testing.T) {
 	}
 }
 
-// A caller who leaves before the work was taken up has not had it done.
+// The unit of a caller who leaves before a worker took it is not committed.
 func TestLeavingTheQueue(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
@@ -249,9 +284,9 @@ func TestLeavingTheQueue(t *testing.T) {
 	}
 }
 
-// When the connection is lost nobody knows what became of the units: that is what
-// all are told, and nothing is tried again.
-func TestALostConnectionIsEverybodysUnknown(t *testing.T) {
+// When the connection breaks, the fate of a group's units is unknown: all callers get
+// SERVICE_UNAVAILABLE, and no unit is sent again.
+func TestALostConnectionFailsTheWholeGroup(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	lost := pg.Statement{
@@ -277,7 +312,7 @@ func TestALostConnectionIsEverybodysUnknown(t *testing.T) {
 func TestManyAtOnceNotify(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
-	listener := listen(t, d.desk)
+	listener := listen(t, d.fixture)
 	for i, err := range atOnce(20, func(i int) error {
 		s := rows(i, "x")
 		s.Notify = channel
@@ -292,119 +327,5 @@ func TestManyAtOnceNotify(t *testing.T) {
 	}
 	if _, err := listener.WaitForNotification(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func ask(read func(sql string, args ...any) *pgx.QueuedQuery, id int, into *int) {
-	read("SELECT $1::int * 2 / CASE WHEN $1::int = 7 THEN 0 ELSE 1 END", id).QueryRow(func(row pgx.Row) error { return row.Scan(into) })
-}
-
-// Everybody reads their own answer, and who asks nonsense spoils nobody else's.
-func TestManyAskAtOnce(t *testing.T) {
-	t.Parallel()
-	d := heldQuestions(t)
-	const many = 100
-	var answers [many][2]int
-	results := atOnce(many, func(i int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
-		ask(batch.Queue, i, &answers[i][0])
-		ask(batch.Queue, i+1000, &answers[i][1])
-		return d.QueryBatch(t.Context(), &batch)
-	})
-	for i, err := range results {
-		if (err == nil) == (i == 7) || err == nil && answers[i] != [2]int{2 * i, 2 * (i + 1000)} {
-			t.Errorf("%d: %v, %v", i, answers[i], err)
-		}
-	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many-1 {
-		t.Errorf("%d questions left their note, want %d", n, many-1)
-	}
-	if n := d.transactions(t); n > many*3/4 {
-		t.Errorf("%d transactions for %d questions", n, many)
-	}
-}
-
-// A failure that its own function hides undoes the group, and the others learn it.
-func TestAHiddenFailure(t *testing.T) {
-	t.Parallel()
-	d := heldQuestions(t)
-	results := atOnce(2, func(i int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
-		batch.Queue("SELECT 1 / (1 - $1::int)", i).QueryRow(func(row pgx.Row) error {
-			var n int
-			_ = row.Scan(&n)
-			return nil
-		})
-		return d.QueryBatch(t.Context(), &batch)
-	})
-	if n := d.int(t, "SELECT count(*) FROM note WHERE id = 0"); results[0] != nil || n != 1 {
-		t.Errorf("told %v, with %d notes", results[0], n)
-	}
-}
-
-// What a caller's own function makes of its answer concerns that caller alone.
-func TestFunctionsThatFail(t *testing.T) {
-	t.Parallel()
-	d := heldQuestions(t)
-	const many = 24
-	own := errors.New("own")
-	read := func(i int) func(pgx.Row) error {
-		return func(row pgx.Row) error {
-			var n int
-			switch i % 4 {
-			case 1:
-				return own
-			case 2:
-				panic("own")
-			}
-			return row.Scan(&n) // finds no row, if i%4 is 3
-		}
-	}
-	results := atOnce(many, func(i int) error {
-		var batch pgx.Batch
-		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
-		batch.Queue("SELECT 1 WHERE $1 % 4 <> 3", i).QueryRow(read(i))
-		return d.QueryBatch(t.Context(), &batch)
-	})
-	for i, err := range results {
-		good := err == nil
-		switch i % 4 {
-		case 1:
-			good = errors.Is(err, own)
-		case 2:
-			good = err != nil && strings.Contains(err.Error(), "panic: own")
-		case 3:
-			good = errors.Is(err, pgx.ErrNoRows)
-		}
-		if !good {
-			t.Errorf("%d: %v", i, err)
-		}
-	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many {
-		t.Errorf("%d questions left their note, want %d", n, many)
-	}
-}
-
-func TestLeavingWhileAsking(t *testing.T) {
-	t.Parallel()
-	d := heldQuestions(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-	defer cancel()
-	answer := 0
-	var batch pgx.Batch
-	ask(batch.Queue, 1, &answer)
-	if err := d.QueryBatch(ctx, &batch); !errors.Is(err, bankerr.ErrUnavailable) || answer != 0 {
-		t.Errorf("read %d, %v", answer, err)
-	}
-}
-
-func TestAskWithoutADatabase(t *testing.T) {
-	t.Parallel()
-	var batch pgx.Batch
-	batch.Queue("SELECT 1")
-	if err := pgtest.Broken(t).QueryBatch(t.Context(), &batch); !errors.Is(err, bankerr.ErrUnavailable) {
-		t.Errorf("%v, want SERVICE_UNAVAILABLE", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/keys"
@@ -18,16 +19,16 @@ import (
 
 func open(t testing.TB, file string) *keys.Ring {
 	t.Helper()
-	ring, err := keys.Open(t.Context(), keys.Config{File: file})
+	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...)
 	must(t, err)
 	return ring
 }
 
-// newFile returns a key file, as the first run makes it.
+// newFile returns a key file, as the operator's command makes it.
 func newFile(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.json")
-	open(t, file)
+	must(t, keys.Create(file))
 	return file
 }
 
@@ -39,21 +40,21 @@ func same(t *testing.T, one, two *keys.Ring) {
 		sealed, err := one.Seal(p, place, plain)
 		must(t, err)
 		got, err := two.Open(p, place, sealed)
-		if two.CheckMAC(p, id, sum, plain) != nil || err != nil || !bytes.Equal(got, plain) {
+		if two.VerifyMAC(p, id, sum, plain) != nil || err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%s differs", p)
 		}
 	}
 	for _, p := range []keys.Purpose{keys.Channel, keys.Password} {
-		if !one.Signer(p).Public().Equal(two.Signer(p).Public()) {
+		if !one.Public(p).Equal(two.Public(p)) {
 			t.Errorf("%s differs", p)
 		}
 	}
-	if !bytes.Equal(one.Certificate(), two.Certificate()) || one.Signer(keys.Channel).Public().Equal(one.Signer(keys.Password).Public()) {
+	if !bytes.Equal(one.Certificate(), two.Certificate()) || one.Public(keys.Channel).Equal(one.Public(keys.Password)) {
 		t.Error("the certificates differ, or the two pairs do not")
 	}
 }
 
-func TestFirstRunMakesAFileForItsOwnerOnly(t *testing.T) {
+func TestCreateMakesAFileForItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	info, err := os.Stat(file)
@@ -69,25 +70,85 @@ func TestFirstRunMakesAFileForItsOwnerOnly(t *testing.T) {
 	same(t, open(t, file), open(t, file))
 }
 
+// A second call changes nothing: new keys would make all sealed data unreadable.
+func TestCreateNeverOverwrites(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	before, err := os.ReadFile(file)
+	must(t, err)
+	if err := keys.Create(file); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), file) {
+		t.Errorf("%v, want fs.ErrExist and the file's name", err)
+	}
+	after, err := os.ReadFile(file)
+	must(t, err)
+	if !bytes.Equal(before, after) {
+		t.Error("the file changed")
+	}
+	dangling := filepath.Join(t.TempDir(), "keys.json")
+	must(t, os.Symlink("nowhere", dangling))
+	if err := keys.Create(dangling); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a link to nowhere: %v, want fs.ErrExist", err)
+	}
+}
+
+func TestOpenMakesNoFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...)
+	if !errors.Is(err, fs.ErrNotExist) || ring != nil || !strings.Contains(err.Error(), "tide keys create --file "+file) {
+		t.Errorf("%v, want fs.ErrNotExist and the command", err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file was made (%v)", err)
+	}
+}
+
+func TestNoFileConfigured(t *testing.T) {
+	t.Parallel()
+	if _, err := keys.Open(t.Context(), keys.Config{}, keys.Ledger); err == nil || !strings.Contains(err.Error(), "KEYS_FILE") {
+		t.Errorf("%v, want an error that names KEYS_FILE", err)
+	}
+}
+
+func TestFileThatNobodyMayWrite(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	must(t, os.Chmod(file, 0o400))
+	open(t, file)
+}
+
 func TestFilesOfTwoBanksDiffer(t *testing.T) {
 	t.Parallel()
 	one, two := open(t, newFile(t)), open(t, newFile(t))
 	sum, id := one.MAC(keys.Ledger, plain)
-	if err := two.CheckMAC(keys.Ledger, id, sum, plain); !errors.Is(err, keys.ErrMAC) {
+	if err := two.VerifyMAC(keys.Ledger, id, sum, plain); !errors.Is(err, keys.ErrMAC) {
 		t.Errorf("%v, want ErrMAC", err)
 	}
 }
 
-func TestProcessesThatStartTogetherShareTheKeys(t *testing.T) {
+func TestProcessesThatCreateTogetherShareTheKeys(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	rings, errs := make([]*keys.Ring, 8), make([]error, 8)
+	var made atomic.Int32
 	var all sync.WaitGroup
 	for i := range rings {
-		all.Go(func() { rings[i], errs[i] = keys.Open(t.Context(), keys.Config{File: file}) })
+		all.Go(func() {
+			switch err := keys.Create(file); {
+			case err == nil:
+				made.Add(1)
+			case !errors.Is(err, fs.ErrExist):
+				errs[i] = err
+				return
+			}
+			rings[i], errs[i] = keys.Open(t.Context(), keys.Config{File: file}, keys.All()...)
+		})
 	}
 	all.Wait()
 	must(t, errors.Join(errs...))
+	if made.Load() != 1 {
+		t.Errorf("%d calls made the file, want 1", made.Load())
+	}
 	for _, ring := range rings[1:] {
 		same(t, rings[0], ring)
 	}
@@ -107,9 +168,15 @@ func TestFileThatOthersMayRead(t *testing.T) {
 
 func TestNoPlaceForTheFile(t *testing.T) {
 	t.Parallel()
-	_, err := keys.Open(t.Context(), keys.Config{File: filepath.Join(t.TempDir(), "nowhere", "keys.json")})
-	if !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v, want fs.ErrNotExist", err)
+	file := filepath.Join(t.TempDir(), "nowhere", "keys.json")
+	if _, err := keys.Open(t.Context(), keys.Config{File: file}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("open: %v, want fs.ErrNotExist", err)
+	}
+	if err := keys.Create(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("create: %v, want fs.ErrNotExist", err)
+	}
+	if err := keys.Create(""); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Errorf("create without a path: %v", err)
 	}
 }
 
@@ -162,8 +229,8 @@ func TestTamperedFileIsRefused(t *testing.T) {
 		"a short key":           {"otp: keys: does not open", func(c *content) { put(c, "otp", seal(t, c.Root, "otp", make([]byte, 47))) }},
 		"a key elsewhere":       {"otp: keys: does not open", func(c *content) { c.Secrets["otp"] = c.Secrets["audit"] }},
 		"a key of another bank": {"event: keys: does not open", func(c *content) { c.Secrets["event"] = another.Secrets["event"] }},
-		"a purpose missing":     {"no key for storage", func(c *content) { delete(c.Secrets, "storage") }},
-		"a purpose empty":       {"no key for storage", func(c *content) { c.Secrets["storage"] = nil }},
+		"a purpose missing":     {"storage: there is no key", func(c *content) { delete(c.Secrets, "storage") }},
+		"a purpose empty":       {"storage: there is no key", func(c *content) { c.Secrets["storage"] = nil }},
 		"a bit of a pair":       {"channel: keys: does not open", func(c *content) { c.Pairs["channel"] = flip(c.Pairs["channel"]) }},
 		"pairs changed over":    {"channel: keys: does not open", func(c *content) { swap(c.Pairs, "channel", "password") }},
 		"a pair missing":        {"password: keys: does not open", func(c *content) { delete(c.Pairs, "password") }},
@@ -174,7 +241,7 @@ func TestTamperedFileIsRefused(t *testing.T) {
 		c := good
 		c.Secrets, c.Pairs = maps.Clone(good.Secrets), maps.Clone(good.Pairs)
 		tt.spoil(&c)
-		ring, err := keys.Open(t.Context(), keys.Config{File: c.write(t)})
+		ring, err := keys.Open(t.Context(), keys.Config{File: c.write(t)}, keys.All()...)
 		if err == nil || !strings.Contains(err.Error(), tt.says) || ring != nil {
 			t.Errorf("%s: %v, want %q", name, err, tt.says)
 		}
@@ -207,11 +274,11 @@ func TestKeysRestWrapped(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	c, ring := readContent(t, file), open(t, file)
-	der, err := ring.Signer(keys.Channel).Marshal()
+	der, err := sm.Open(sm.Key(c.Root), c.Pairs[keys.Channel], []byte("channel"))
 	must(t, err)
-	got, err := sm.Open(sm.Key(c.Root), c.Pairs[keys.Channel], []byte("channel"))
-	if err != nil || !bytes.Equal(got, der) {
-		t.Errorf("the pair rests as %x, %v", got, err)
+	key, err := sm.ParsePrivateKey(der)
+	if err != nil || !key.Public().Equal(ring.Public(keys.Channel)) {
+		t.Errorf("the pair rests as %x, %v", der, err)
 	}
 	for p, sealed := range c.Pairs {
 		if bytes.Contains(sealed, der[len(der)-32:]) {
@@ -245,13 +312,13 @@ func TestRotation(t *testing.T) {
 		t.Errorf("a process without the new key: %v, want ErrOpen", err)
 	}
 	sum, id := before.MAC(keys.Ledger, plain)
-	must(t, after.CheckMAC(keys.Ledger, id, sum, plain))
+	must(t, after.VerifyMAC(keys.Ledger, id, sum, plain))
 	newSum, newID := after.MAC(keys.Ledger, plain)
-	must(t, after.CheckMAC(keys.Ledger, newID, newSum, plain))
+	must(t, after.VerifyMAC(keys.Ledger, newID, newSum, plain))
 	if id != "ledger/1" || newID != "ledger/2" || bytes.Equal(sum, newSum) {
 		t.Errorf("MACs by %s and %s", id, newID)
 	}
-	if err := after.CheckMAC(keys.Ledger, newID, sum, plain); !errors.Is(err, keys.ErrMAC) {
+	if err := after.VerifyMAC(keys.Ledger, newID, sum, plain); !errors.Is(err, keys.ErrMAC) {
 		t.Errorf("the old MAC under the new key's id: %v, want ErrMAC", err)
 	}
 	if !bytes.Equal(before.BlindIndex("phone", "13800010001"), after.BlindIndex("phone", "13800010001")) {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tidebank/tidebank/shared/keys"
+)
+
+// tide runs the command as a shell would.
+func tide(args ...string) (stdout, stderr string, err error) {
+	var out, problem bytes.Buffer
+	c := newCommand()
+	c.SetArgs(args)
+	c.SetOut(&out)
+	c.SetErr(&problem)
+	err = c.Execute()
+	return out.String(), problem.String(), err
+}
+
+func TestKeysCreate(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	stdout, _, err := tide("keys", "create", "--file", file)
+	if err != nil || !strings.Contains(stdout, file) {
+		t.Fatalf("it says %q, %v", stdout, err)
+	}
+	if _, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...); err != nil {
+		t.Errorf("the keys: %v", err)
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, err := tide("keys", "create", "--file", file)
+	if !errors.Is(err, fs.ErrExist) || !strings.Contains(stderr, file) {
+		t.Errorf("a second time: %q, %v", stderr, err)
+	}
+	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file changed, %v", err)
+	}
+}
+
+func TestCommandsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args string
+		says string
+	}{
+		{"keys create", `"file" not set`},
+		{"keys create --file=", "empty"},
+		{"keys create --file=x y", "unknown command"},
+		{"keys make", `unknown command "make"`},
+		{"lottery", `unknown command "lottery"`},
+	} {
+		if _, stderr, err := tide(strings.Fields(tt.args)...); err == nil || !strings.Contains(stderr, tt.says) {
+			t.Errorf("tide %s: it says %q, %v; want %q", tt.args, stderr, err, tt.says)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"": "keys", "--help": "keys", "keys": "create", "keys --help": "create", "keys create --help": "--file PATH",
+	} {
+		stdout, _, err := tide(strings.Fields(args)...)
+		if err != nil || !strings.Contains(stdout, want) {
+			t.Errorf("tide %s: %q, %v; want help with %q", args, stdout, err, want)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package keys
+
+import "github.com/tidebank/tidebank/shared/sm"
+
+// DataKey seals one customer's personal fields. Destroying its wrapped form
+// erases them.
+type DataKey struct{ key sm.Key }
+
+// NewDataKey makes a data key, and its form wrapped by the key of Storage.
+func (r *Ring) NewDataKey() (key DataKey, wrapped []byte, err error) {
+	key = DataKey{sm.NewKey()}
+	if wrapped, err = r.Seal(Storage, dataKeyAAD(), key.key[:]); err != nil {
+		return DataKey{}, nil, err
+	}
+	return key, wrapped, nil
+}
+
+// OpenDataKey unwraps a data key with the keys of Storage.
+func (r *Ring) OpenDataKey(wrapped []byte) (DataKey, error) {
+	raw, err := r.Open(Storage, dataKeyAAD(), wrapped)
+	if err != nil {
+		return DataKey{}, err
+	}
+	if len(raw) != len(sm.Key{}) {
+		return DataKey{}, ErrOpen
+	}
+	return DataKey{sm.Key(raw)}, nil
+}
+
+func dataKeyAAD() []byte { return []byte("data-key") }
+
+// Seal encrypts a field of the customer.
+func (k DataKey) Seal(aad, plaintext []byte) ([]byte, error) {
+	return sealWith(k.key, 0, aad, plaintext)
+}
+
+// Open opens a field of the customer.
+func (k DataKey) Open(aad, sealed []byte) ([]byte, error) {
+	if len(sealed) < 3 || sealed[0] != suite {
+		return nil, ErrOpen
+	}
+	return openWith(k.key, aad, sealed)
+}
+
+// AAD names the place of a sealed field, so that it opens nowhere else.
+func AAD(table, column, row string) []byte { return []byte(table + "." + column + "." + row) }

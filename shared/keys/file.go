@@ -1,0 +1,197 @@
+package keys
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// file is the local provider: the root key in clear, for this is the stand-in
+// for an HSM, and every other key wrapped by it.
+type file struct {
+	Root        []byte               `json:"root"`
+	Secrets     map[Purpose][][]byte `json:"secrets"` // sealed: secretSize bytes each
+	Pairs       map[Purpose][]byte   `json:"pairs"`   // sealed PKCS#8
+	Certificate []byte               `json:"certificate"`
+}
+
+// certificateLife is that of the local channel certificate.
+const certificateLife = 10 * 365 * 24 * time.Hour
+
+// readFile takes a key file that only its owner may read.
+func readFile(config Config) (*file, error) {
+	path := config.File
+	source, err := os.Open(config.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("keys: no key file at %s; make one with `go run ./infra/tide keys create --file %s`: %w",
+			path, path, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	defer source.Close() // read only: nothing is lost
+	info, err := source.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("keys: %s may be read by others (mode %v); make it 0600 or 0400", path, info.Mode().Perm())
+	}
+	raw, err := io.ReadAll(source)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	var f file
+	if err := json.Unmarshal(raw, &f); err != nil || len(f.Root) != len(sm.Key{}) {
+		return nil, fmt.Errorf("keys: %s is not a key file", path)
+	}
+	return &f, nil
+}
+
+func (f *file) unwrap(_ context.Context, p Purpose) ([][]byte, error) {
+	list := make([][]byte, len(f.Secrets[p]))
+	for i, sealed := range f.Secrets[p] {
+		raw, err := sm.Open(sm.Key(f.Root), sealed, []byte(p))
+		if err != nil {
+			return nil, openError(err)
+		}
+		list[i] = raw
+	}
+	return list, nil
+}
+
+func (f *file) pair(_ context.Context, p Purpose) (pair, error) {
+	der, err := sm.Open(sm.Key(f.Root), f.Pairs[p], []byte(p))
+	if err != nil {
+		return nil, openError(err)
+	}
+	key, err := sm.ParsePrivateKey(der)
+	if err != nil {
+		return nil, err
+	}
+	return filePair{key}, nil
+}
+
+func (f *file) certificate(context.Context) ([]byte, error) { return f.Certificate, nil }
+
+// filePair is a key pair in the memory of the process, as a file allows no better.
+type filePair struct{ key *sm.PrivateKey }
+
+func (k filePair) public() *sm.PublicKey { return k.key.Public() }
+
+func (k filePair) sign(message []byte) ([]byte, error) { return sm.Sign(k.key, message) }
+
+func (k filePair) decrypt(sealed []byte) ([]byte, error) {
+	clear, err := sm.Decrypt(k.key, sealed)
+	if err != nil {
+		return nil, openError(err)
+	}
+	return clear, nil
+}
+
+// Create makes a key file of mode 0600 with fresh keys for every purpose. The file
+// appears complete or not at all. A file that exists stays as it is, and the
+// error wraps fs.ErrExist.
+func Create(path string) error {
+	if path == "" {
+		return errors.New("keys: the path of the new key file is empty")
+	}
+	f, err := generate()
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	defer os.Remove(temporary.Name()) // the keys keep the name that Link gives
+	_, err = temporary.Write(raw)
+	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	// Unlike a rename, a link never replaces a file.
+	err = os.Link(temporary.Name(), path)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keys: %s exists and is never overwritten: %w", path, fs.ErrExist)
+	}
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	return syncFolder(path)
+}
+
+// syncFolder makes the new file's name last: data sealed by lost keys is lost.
+func syncFolder(path string) error {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	return nil
+}
+
+// NewTestRing returns a ring of fresh keys for every purpose, in memory only.
+func NewTestRing() (*Ring, error) {
+	f, err := generate()
+	if err != nil {
+		return nil, err
+	}
+	return openRing(context.Background(), f, All())
+}
+
+func generate() (*file, error) {
+	root := sm.NewKey()
+	f := &file{Root: root[:], Secrets: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
+	for _, p := range All() {
+		if p.kind() != symmetric {
+			if err := f.addPair(p); err != nil {
+				return nil, fmt.Errorf("keys: %s: %w", p, err)
+			}
+			continue
+		}
+		raw := make([]byte, secretSize)
+		_, _ = rand.Read(raw) // never fails (crypto/rand)
+		sealed, err := sm.Seal(root, raw, []byte(p))
+		if err != nil {
+			return nil, fmt.Errorf("keys: %s: %w", p, err)
+		}
+		f.Secrets[p] = [][]byte{sealed}
+	}
+	return f, nil
+}
+
+// addPair makes a key pair and, for the purpose Channel, its certificate.
+func (f *file) addPair(p Purpose) error {
+	key, err := sm.GenerateKey()
+	if err != nil {
+		return err
+	}
+	if p == Channel {
+		from := clock.System{}.Now().Add(-time.Hour) // tolerates a clock that is a little behind
+		if f.Certificate, err = sm.SelfSigned(key, "Tidebank channel", from, certificateLife); err != nil {
+			return err
+		}
+	}
+	der, err := key.Marshal()
+	if err != nil {
+		return err
+	}
+	f.Pairs[p], err = sm.Seal(sm.Key(f.Root), der, []byte(p))
+	return err
+}

@@ -1,0 +1,126 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// provider keeps the root and the private keys. A Ring asks it by purpose: the
+// provider alone knows algorithms of wrapping, key ids of a KMS, slots of an HSM.
+//
+// Every provider promises:
+//   - The root and the private keys never leave it.
+//   - It unwraps the keys of the purpose that it is asked for, and no others.
+//   - A wrapped key with one bit changed, or of another purpose, is ErrOpen.
+//   - Its errors hold no key.
+//
+// To add a provider, write one file beside file.go and one case in
+// Config.provider.
+type provider interface {
+	// unwrap returns all keys of a symmetric purpose in clear, the oldest first,
+	// secretSize bytes each. The order never changes: the place is the key's id.
+	unwrap(ctx context.Context, p Purpose) ([][]byte, error)
+	// pair finds the key pair of a purpose, and fails if it is not usable.
+	pair(ctx context.Context, p Purpose) (pair, error)
+	// certificate returns the X.509 certificate (DER) of the purpose Channel.
+	certificate(ctx context.Context) ([]byte, error)
+}
+
+// pair is an SM2 key pair whose private key stays with its provider. It is safe
+// for concurrent use. Callers give no deadline, so that a pair behind a network
+// must set its own, of 5 s at most, and then return an error that is not ErrOpen.
+type pair interface {
+	// public returns the public key without asking the provider.
+	public() *sm.PublicKey
+	// sign signs the message itself, not a digest: SM2 with SM3, DER. Channel only.
+	sign(message []byte) ([]byte, error)
+	// decrypt opens SM2 ciphertext in ASN.1, or returns ErrOpen. Password only.
+	decrypt(sealed []byte) ([]byte, error)
+}
+
+// secretSize is that of an unwrapped symmetric key: 16 bytes for sealing, 32 for
+// MACs.
+const secretSize = 16 + 32
+
+// Config picks the provider.
+type Config struct {
+	// File is the local provider's key file, of mode 0600 or 0400.
+	File string `envconfig:"KEYS_FILE" required:"true"`
+}
+
+func (c Config) provider() (provider, error) {
+	switch {
+	case c.File != "":
+		return readFile(c)
+	default:
+		return nil, errors.New("keys: KEYS_FILE is empty: it must name the key file")
+	}
+}
+
+// Open opens the keys of these purposes, and unwraps no others. A missing key file
+// is an error that wraps fs.ErrNotExist and names the command that makes one.
+func Open(ctx context.Context, config Config, purposes ...Purpose) (*Ring, error) {
+	from, err := config.provider()
+	if err != nil {
+		return nil, err
+	}
+	return openRing(ctx, from, purposes)
+}
+
+func openRing(ctx context.Context, from provider, purposes []Purpose) (*Ring, error) {
+	r := &Ring{opened: map[Purpose]opened{}}
+	for _, p := range purposes {
+		held, err := openPurpose(ctx, from, p)
+		if err != nil {
+			return nil, fmt.Errorf("keys: %s: %w", p, err)
+		}
+		r.opened[p] = held
+	}
+	held, ok := r.opened[Channel]
+	if !ok {
+		return r, nil
+	}
+	var err error
+	if r.certificate, err = from.certificate(ctx); err != nil {
+		return nil, fmt.Errorf("keys: certificate: %w", err)
+	}
+	certified, err := sm.CertificateKey(r.certificate, clock.System{}.Now())
+	if err != nil || !certified.Equal(held.pair.public()) {
+		return nil, errors.New("keys: the certificate is not the channel key's, or not valid now")
+	}
+	return r, nil
+}
+
+func openPurpose(ctx context.Context, from provider, p Purpose) (opened, error) {
+	switch p.kind() {
+	case signing, decrypting:
+		found, err := from.pair(ctx, p)
+		return opened{pair: found}, err
+	case symmetric:
+		list, err := from.unwrap(ctx, p)
+		if err != nil {
+			return opened{}, err
+		}
+		return openSecrets(list)
+	default:
+		return opened{}, errors.New("no such purpose")
+	}
+}
+
+func openSecrets(list [][]byte) (opened, error) {
+	if len(list) == 0 {
+		return opened{}, errors.New("there is no key")
+	}
+	var held opened
+	for i, raw := range list {
+		if len(raw) != secretSize {
+			return opened{}, ErrOpen
+		}
+		held.secrets = append(held.secrets, secret{id: uint16(i + 1), seal: sm.Key(raw[:16]), mac: raw[16:]})
+	}
+	return held, nil
+}

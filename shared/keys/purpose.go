@@ -1,0 +1,47 @@
+package keys
+
+// Purpose is what a key is for.
+type Purpose string
+
+// The purposes. Channel signs handshakes and Password opens sealed passwords;
+// these two are SM2 key pairs, the others symmetric.
+const (
+	Channel    Purpose = "channel"
+	Password   Purpose = "password"
+	Storage    Purpose = "storage"
+	BlindIndex Purpose = "blind-index"
+	OTP        Purpose = "otp"
+	Session    Purpose = "session"
+	Audit      Purpose = "audit"
+	Ledger     Purpose = "ledger"
+	Event      Purpose = "event"
+	Partner    Purpose = "partner"
+)
+
+// All returns every purpose, for a process that runs all functions.
+func All() []Purpose {
+	return []Purpose{Channel, Password, Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner}
+}
+
+// kind is what the keys of a purpose can do.
+type kind int
+
+const (
+	unknown    kind = iota
+	symmetric       // seals and makes MACs
+	signing         // a key pair that signs and does nothing besides
+	decrypting      // a key pair that decrypts and does nothing besides
+)
+
+func (p Purpose) kind() kind {
+	switch p {
+	case Channel:
+		return signing
+	case Password:
+		return decrypting
+	case Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner:
+		return symmetric
+	default:
+		return unknown
+	}
+}

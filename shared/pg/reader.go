@@ -1,0 +1,121 @@
+package pg
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// sqlReadOnly opens each batch of a Reader. PostgreSQL lets no later statement of the
+// transaction take it back.
+const sqlReadOnly = `-- transaction.read_only
+SELECT set_config('transaction_read_only', 'on', true)`
+
+// Reader asks questions and can change nothing: PostgreSQL refuses each statement
+// that writes, because each question has a read-only transaction of its own. A
+// question takes one round trip.
+//
+// Errors are classified and carry the statement's name; pgx.ErrNoRows comes back
+// unchanged. SQL must not end its transaction (COMMIT). A Reader is safe for
+// concurrent use.
+type Reader struct{ db *DB }
+
+// Reader returns the database's Reader.
+func (db *DB) Reader() Reader { return Reader{db: db} }
+
+// QueryRow asks for one row. The caller must call Scan, which gives the connection
+// back; it returns pgx.ErrNoRows if there is no row.
+func (r Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return row{sql: sql, results: r.send(ctx, sql, args)}
+}
+
+// Query asks for rows. The caller must close them, as pgx.CollectRows and its
+// relatives do; that gives the connection back.
+func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	results := r.send(ctx, sql, args)
+	_, _ = results.Exec() // Query repeats its error
+	found, err := results.Query()
+	rs := &rows{Rows: found, sql: sql, results: results}
+	if err != nil {
+		rs.Close()
+		return rs, rs.Err()
+	}
+	return rs, nil
+}
+
+// Batch asks many questions in one round trip and one transaction. Each query's own
+// function reads its answer, and may fail the batch.
+func (r Reader) Batch(ctx context.Context, batch *pgx.Batch) error {
+	var all pgx.Batch
+	all.Queue(sqlReadOnly)
+	for _, query := range batch.QueuedQueries { // copied: pgx ties a query to the connection that sent it
+		all.Queue(query.SQL, query.Arguments...).Fn = query.Fn
+	}
+	if err := r.db.Pool().SendBatch(ctx, &all).Close(); err != nil {
+		return readError("read batch", err)
+	}
+	return nil
+}
+
+func (r Reader) send(ctx context.Context, sql string, args []any) pgx.BatchResults {
+	var batch pgx.Batch
+	batch.Queue(sqlReadOnly)
+	batch.Queue(sql, args...)
+	return r.db.Pool().SendBatch(ctx, &batch)
+}
+
+// row is the answer to QueryRow.
+type row struct {
+	sql     string
+	results pgx.BatchResults
+}
+
+func (r row) Scan(dest ...any) (err error) {
+	defer func() { // also when a destination panics: the connection must not be lost
+		err = readError(nameOf(r.sql), cmp.Or(err, r.results.Close()))
+	}()
+	if _, err := r.results.Exec(); err != nil {
+		return err //nolint:wrapcheck // readError wraps it
+	}
+	return r.results.QueryRow().Scan(dest...) //nolint:wrapcheck // readError wraps it
+}
+
+// rows is the answer to Query.
+type rows struct {
+	pgx.Rows
+	sql     string
+	results pgx.BatchResults // nil once the connection is back in the pool
+	closed  error
+}
+
+func (r *rows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+func (r *rows) Close() {
+	if r.results == nil {
+		return
+	}
+	r.Rows.Close()
+	r.closed = r.results.Close()
+	r.results = nil
+}
+
+func (r *rows) Err() error { return readError(nameOf(r.sql), cmp.Or(r.Rows.Err(), r.closed)) }
+
+// Conn lends no connection: one could write.
+func (r *rows) Conn() *pgx.Conn { return nil }
+
+func readError(name string, err error) error {
+	if err == nil || errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	return Classify(fmt.Errorf("%s: %w", name, err))
+}

@@ -1,0 +1,86 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// rollbackTimeout bounds a rollback, which must also run after the caller's deadline.
+const rollbackTimeout = 5 * time.Second
+
+// Tx is a transaction that InTx has begun and InTx ends: it has no Commit and no
+// Rollback.
+type Tx interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
+	Writer
+}
+
+// openTx is the Tx of InTx. It keeps the channels to notify after the commit.
+type openTx struct {
+	pgx.Tx
+	notify []string
+}
+
+// Write runs the statement at once and reads its row.
+func (tx *openTx) Write(ctx context.Context, s Statement) error {
+	one := step{s}
+	sql, args := one.text()
+	var err error
+	if s.Scan != nil {
+		err = s.Scan(tx.QueryRow(ctx, sql, args...))
+	} else {
+		_, err = tx.Exec(ctx, sql, args...)
+	}
+	if err != nil {
+		return one.refusal(err)
+	}
+	if s.Notify != "" {
+		tx.notify = append(tx.notify, s.Notify)
+	}
+	return nil
+}
+
+// InTx runs work in a transaction and commits it, unless work fails or panics. It
+// runs work again, a few times, after a serialisation failure or a deadlock, so work
+// must be repeatable and must call no other service. Its error is classified.
+func (db *DB) InTx(ctx context.Context, work func(ctx context.Context, tx Tx) error) error {
+	return retry(ctx, func() error { return db.tryTx(ctx, work) })
+}
+
+func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx Tx) error) error {
+	tx, err := db.Pool().Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	committed := false
+	defer func() {
+		if !committed { // after an error or a panic
+			rollback(ctx, tx)
+		}
+	}()
+	open := &openTx{Tx: tx}
+	if err := work(ctx, open); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	db.wake.committed(open.notify)
+	return nil
+}
+
+// rollback also runs for a caller whose ctx has ended. Its error is of no use: pgx
+// closes a connection that it could not roll back, and so does PostgreSQL.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
