@@ -44,7 +44,7 @@ func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)
 // leave is an effect that can be counted.
 func leave(subject string) fn.Effect {
 	return func(ctx context.Context, tx pg.Tx) error {
-		return events.Emit(ctx, pg.WriterOf(tx), subject, uuid.Nil, done{})
+		return events.Emit(ctx, tx, subject, uuid.Nil, done{})
 	}
 }
 

@@ -265,11 +265,6 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
-func TestStatementsPrepare(t *testing.T) {
-	t.Parallel()
-	pgtest.Prepares(t, send.Statements...)
-}
-
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
