@@ -82,7 +82,7 @@ func TestFlows(t *testing.T) {
 	flows := p.flows()
 	last := 0
 	for _, f := range served(t) {
-		if _, takesCode := f.Request.FieldByName("OTP"); takesCode || f.Spec.StepUp != stepup.None {
+		if _, takesCode := f.Request.FieldByName("OTP"); takesCode || f.Spec.StepUp {
 			last++
 			if flows[f.Spec.Name] == nil {
 				t.Errorf("%s ends a flow that is not walked here", f.Spec.Name)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -61,7 +62,9 @@ func TestInstructionsThatDoNotExecute(t *testing.T) {
 	w.phone.Call(t, confirm.Function, "used", used).Want(t, "")
 	w.wantUnposted(t, used, "INTENT_EXPIRED")
 	cancelled := w.proofs(t, w.prepare(t, 1_00))
-	if err := stepup.CancelAll(t.Context(), w.Host.DB, w.payer.ID); err != nil {
+	var unit pg.Unit
+	stepup.CancelAll(&unit, w.payer.ID)
+	if err := w.Host.DB.Commit(t.Context(), &unit); err != nil {
 		t.Fatal(err)
 	}
 	w.wantUnposted(t, cancelled, "INTENT_EXPIRED")
