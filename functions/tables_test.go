@@ -18,8 +18,8 @@ import (
 
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // statement is a constant that holds SQL.

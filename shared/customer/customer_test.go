@@ -17,8 +17,8 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 var born = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)

@@ -9,10 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/functions/captcha/captchatest"
 	"github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/captchatest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
