@@ -98,7 +98,7 @@ func TestPasswordsAreSealedAgain(t *testing.T) {
 	if n := w.number(t, "SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt"); n != 0 {
 		t.Errorf("%d failed attempts were counted", n)
 	}
-	got, err := w.app.Me(t.Context())
+	got, err := w.app.IdentityMe(t.Context())
 	must(t, err)
 	if got.NameMasked == "" || got.NameMasked == c.Name {
 		t.Errorf("logged in as %+v", got)
@@ -126,29 +126,29 @@ func TestAfterAReopeningTheBankAsksToLogIn(t *testing.T) {
 	c := w.customer(t)
 	w.login(t, c)
 	w.forget()
-	if _, err := w.app.Me(t.Context()); !errors.Is(err, &client.Problem{Code: "SESSION_REQUIRED"}) {
+	if _, err := w.app.IdentityMe(t.Context()); !errors.Is(err, &client.Problem{Code: "SESSION_REQUIRED"}) {
 		t.Errorf("%v, want SESSION_REQUIRED", err)
 	}
 	w.Advance(time.Minute) // until the next code
 	w.login(t, c)
-	if _, err := w.app.Me(t.Context()); err != nil {
+	if _, err := w.app.IdentityMe(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
 // prepared logs in and prepares a transfer, with its proofs.
-func (w *town) prepared(t *testing.T) (client.Intent, []client.Proof) {
+func (w *town) prepared(t *testing.T) (client.TransferPrepareReply, []client.StepupProof) {
 	t.Helper()
 	c := w.customer(t)
 	w.login(t, c)
-	in, err := w.app.PrepareTransfer(t.Context(), client.TransferOrder{
+	in, err := w.app.TransferPrepare(t.Context(), client.TransferPrepareRequest{
 		DebitAccountID: c.AccountIDs[0], PayeeAccountID: &c.AccountIDs[1], Amount: 100_00,
 	})
 	must(t, err)
 	must(t, w.app.SendIntentOTP(t.Context(), in.IntentID))
-	signed, err := w.app.SignProof(in)
+	signed, err := w.app.SignProof(in.Text)
 	must(t, err)
-	return in, []client.Proof{client.OTPProof(otptest.Code(t, w.Bank, stepup.Subject(in.IntentID))), signed}
+	return in, []client.StepupProof{client.OTPProof(otptest.Code(t, w.Bank, stepup.Subject(in.IntentID))), signed}
 }
 
 // deaf passes requests on and loses the first answers.
@@ -178,9 +178,9 @@ func TestLostAnswersPayOnce(t *testing.T) {
 	in, proofs := w.prepared(t)
 	key := uuid.NewString()
 	line.lose = 2
-	first, err := w.app.ConfirmTransfer(t.Context(), key, in, proofs...)
+	first, err := w.app.TransferConfirm(t.Context(), key, client.TransferConfirmRequest{IntentID: in.IntentID, Proofs: proofs})
 	must(t, err)
-	again, err := w.app.ConfirmTransfer(t.Context(), key, in, proofs...)
+	again, err := w.app.TransferConfirm(t.Context(), key, client.TransferConfirmRequest{IntentID: in.IntentID, Proofs: proofs})
 	must(t, err)
 	if first != again || first.TransferID == uuid.Nil || first.Amount != 100_00 {
 		t.Errorf("first %+v, again %+v", first, again)
@@ -200,11 +200,11 @@ func TestTheAnswerToAReplayedFrameIsNotTaken(t *testing.T) {
 	w.config.HTTP = &http.Client{Transport: tap}
 	w.app = client.New(w.config)
 	w.login(t, w.customer(t))
-	if _, err := w.app.Me(t.Context()); err != nil {
+	if _, err := w.app.IdentityMe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	tap.replace = tap.last
-	if _, err := w.app.Me(t.Context()); !errors.Is(err, client.ErrBank) {
+	if _, err := w.app.IdentityMe(t.Context()); !errors.Is(err, client.ErrBank) {
 		t.Errorf("the answer to a frame of before: %v, want ErrBank", err)
 	}
 }

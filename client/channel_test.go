@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 const opening = "/function/channel-open"
@@ -44,6 +45,7 @@ func TestOpensWhenFirstNeeded(t *testing.T) {
 // A bank that can't prove the pinned key gets a hello, and nothing after it.
 func TestPinsTheBank(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "CRYPTO-014.1", "CRYPTO-016.2")
 	otherKey, err := newKey(t).Public().Marshal()
 	must(t, err)
 	for name, spoil := range map[string]func(f *fake, config *client.Config){

@@ -2,7 +2,11 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -14,6 +18,25 @@ SELECT EXISTS (SELECT 1 FROM event_consumed WHERE consumer = $1 AND source = $2 
 	sqlClaim = `-- event.claim
 INSERT INTO event_consumed (consumer, source, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 )
+
+const sqlConsumedPrune = `-- event_consumed.prune
+DELETE FROM event_consumed WHERE (consumer, source, id) IN (
+    SELECT consumer, source, id FROM event_consumed WHERE consumed_at < now() - $2::interval LIMIT $1)`
+
+// Freshness bounds the age of an event that a consumer still takes. The record that a
+// consumer has had an event is kept for longer, so an old event can't be replayed.
+const Freshness = 30 * 24 * time.Hour
+
+// ErrStale refuses an event that is older than Freshness.
+var ErrStale = errors.New("events: older than a consumer takes")
+
+// CheckAge refuses an event that is older than Freshness.
+func CheckAge(e cloudevents.Event, now time.Time) error {
+	if now.Sub(e.Time()) > Freshness {
+		return ErrStale
+	}
+	return nil
+}
 
 // Seen reports whether the consumer has had the event's effect; a cheap look
 // before any work. Only Claim decides.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +43,7 @@ UPDATE outbox SET leased_until = NULL WHERE id = ANY($1::uuid[]) AND published_a
 
 	sqlOutboxPrune = `-- outbox.prune
 DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox o WHERE published_at < now() - interval '7 days'
+    SELECT id FROM outbox o WHERE published_at < now() - $2::interval
        AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state <> 'done') LIMIT $1)`
 
 	sqlOutboxUnpublished = `-- outbox.unpublished
@@ -89,6 +88,21 @@ func traceparent(ctx context.Context) string {
 	return fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags())
 }
 
+// Retentions keep a published event for 7 days, longer while the local broker has not
+// delivered it; and what a consumer has had for 60 days, twice Freshness.
+func Retentions() []pg.Retention {
+	return []pg.Retention{
+		{
+			Table: "outbox", Keep: 7 * 24 * time.Hour, SQL: sqlOutboxPrune,
+			Why: "A sink has taken the event; one with a delivery that is not done stays.",
+		},
+		{
+			Table: "event_consumed", Keep: 2 * Freshness, SQL: sqlConsumedPrune,
+			Why: "An event older than 30 days is refused, so it can't have its effect again.",
+		},
+	}
+}
+
 // Lease takes at most so many unpublished events, the oldest first. No other Lease
 // gets them until the time is over, or Release gives them back.
 func Lease(ctx context.Context, db *pg.DB, of time.Duration, most int) ([]Stored, error) {
@@ -118,15 +132,6 @@ func Release(ctx context.Context, db *pg.DB, ids []string) error {
 		return pg.Classify(fmt.Errorf("release events: %w", err))
 	}
 	return nil
-}
-
-// Prune deletes events that were published a week ago. It keeps those that a
-// consumer of the local broker has not had.
-func Prune(ctx context.Context, db *pg.DB) error { return db.Trim(ctx, sqlOutboxPrune) }
-
-// PruneEvery prunes at once and every ten minutes until ctx ends.
-func PruneEvery(ctx context.Context, db *pg.DB, log *slog.Logger) {
-	db.TrimEvery(ctx, log, sqlOutboxPrune)
 }
 
 // ObserveOutbox registers how many events wait for a sink, and how long the oldest

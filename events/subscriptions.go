@@ -1,38 +1,21 @@
 package events
 
-import (
-	_ "embed" // subscriptions.yaml
-	"fmt"
-	"slices"
+import "slices"
 
-	"gopkg.in/yaml.v3"
-)
-
-//go:embed subscriptions.yaml
-var subscriptionsYAML []byte
-
-// Subscriptions is the table of who hears what.
-type Subscriptions struct {
-	List []struct {
-		Consumer string   `yaml:"consumer"`
-		Types    []string `yaml:"types"`
-	} `yaml:"subscriptions"`
-	Unheard map[string]string `yaml:"unheard"` // type to reason
+// Subscription is the list of types that one event function hears.
+type Subscription struct {
+	Consumer string // the function's name
+	Types    []string
 }
 
-// LoadSubscriptions reads the embedded table.
-func LoadSubscriptions() (Subscriptions, error) {
-	var s Subscriptions
-	if err := yaml.Unmarshal(subscriptionsYAML, &s); err != nil {
-		return s, fmt.Errorf("subscriptions: %w", err)
-	}
-	return s, nil
-}
+// Subscriptions is the table of who hears what. functions.Subscriptions makes it
+// from the Specs; nobody writes it by hand.
+type Subscriptions []Subscription
 
-// Consumers names the functions that hear a type.
+// Consumers names the functions that hear a type, in the order of the table.
 func (s Subscriptions) Consumers(eventType string) []string {
 	var names []string
-	for _, sub := range s.List {
+	for _, sub := range s {
 		if slices.Contains(sub.Types, eventType) {
 			names = append(names, sub.Consumer)
 		}

@@ -11,9 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
-	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/migrations"
 	"github.com/tidebank/tidebank/localstack/dev"
@@ -22,9 +20,11 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
+	"github.com/tidebank/tidebank/workers"
+	"github.com/tidebank/tidebank/workers/relay"
+	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
 // run brings the bank up, serves until ctx ends, and takes it down in the
@@ -73,11 +73,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	if err != nil {
 		return err
 	}
-	subscriptions, err := events.LoadSubscriptions()
-	if err != nil {
-		return err
-	}
-	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: subscriptions, Deliver: front.Deliver}
+	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions(), Deliver: front.Deliver}
 	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Clock: h.Clock}
 	people, err := dev.Seed(ctx, seeder)
 	if err != nil {
@@ -89,20 +85,38 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	// Events flow until the last request has been answered, and a little longer.
 	flow, stopFlow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFlow()
-	carrier := &relay.Relay{DB: h.DB, Ring: h.Keys, Sink: local, Log: h.Log}
-	relayed, delivered := background(flow, carrier.Run), background(flow, local.Run)
-	folded := background(flow, func(ctx context.Context) { ledger.FoldEvery(ctx, h.DB, h.Log) })
-	carrier.Observe(h.Metrics.Registry) //nolint:contextcheck // whoever scrapes has a time-out of their own
-	local.Observe(h.Metrics.Registry)   //nolint:contextcheck // as above
+	working, err := startWorkers(flow, h, local)
+	if err != nil {
+		return err
+	}
+	delivered := background(flow, local.Run)
+	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
 	front.SetReady()
 	announce(listener.Addr().String(), p, people)
-	err = host.Run(ctx, listener, front.Mux, 20*time.Second)
+	err = host.Run(ctx, listener, front, 20*time.Second)
 	fmt.Println("\n潮汐银行正在停止…")
 	stopFlow()
-	<-relayed
-	<-delivered
-	<-folded
+	for _, done := range append(working, delivered) {
+		<-done
+	}
 	return err
+}
+
+// startWorkers runs the bank's workers, with the local broker as the relay's sink.
+func startWorkers(ctx context.Context, h *host.Host, sink *broker.Broker) ([]<-chan struct{}, error) {
+	configs := map[string]any{
+		relay.Worker.Spec.Name:  relay.Config{Sink: sink, Lease: 10 * time.Second, Batch: 200},
+		upkeep.Worker.Spec.Name: upkeep.Config{FoldEvery: time.Second, PruneEvery: 10 * time.Minute},
+	}
+	var ended []<-chan struct{}
+	for _, w := range workers.All() {
+		work, err := w.Start(ctx, h, host.Values(configs[w.Spec.Name]))
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, background(ctx, work))
+	}
+	return ended, nil
 }
 
 func background(ctx context.Context, work func(context.Context)) <-chan struct{} {

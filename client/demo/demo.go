@@ -27,11 +27,11 @@ type demo struct {
 	app    *client.Client
 	me     devapi.Person
 	payee  devapi.Person
-	debit  client.Account
-	intent client.Intent
-	proofs []client.Proof
+	debit  client.AccountView
+	intent client.TransferPrepareReply
+	proofs []client.StepupProof
 	key    string
-	made   client.Transfer
+	made   client.TransferView
 	began  time.Time
 	steps  int
 }
@@ -133,11 +133,11 @@ func (d *demo) login(ctx context.Context) error {
 	if _, err := d.app.Login(ctx, d.me.Phone, "wrong-pass1", code); !errors.Is(err, &client.Problem{Code: "LOGIN_FAILED"}) {
 		return unexpected("错误密码得到 %v", err)
 	}
-	say("错误密码：用户名、密码或验证码错误")
+	say("错误密码：用户名或密码、验证码错误")
 	if _, err := d.app.Login(ctx, d.me.Phone, loginPassword, code); err != nil {
 		return fmt.Errorf("登录: %w", err)
 	}
-	me, err := d.app.Me(ctx)
+	me, err := d.app.IdentityMe(ctx)
 	if err != nil {
 		return fmt.Errorf("客户信息: %w", err)
 	}
@@ -149,7 +149,7 @@ func (d *demo) login(ctx context.Context) error {
 }
 
 func (d *demo) overview(ctx context.Context) error {
-	o, err := d.app.Overview(ctx)
+	o, err := d.app.AccountOverview(ctx)
 	if err != nil {
 		return fmt.Errorf("总览: %w", err)
 	}
@@ -169,16 +169,16 @@ func (d *demo) overview(ctx context.Context) error {
 }
 
 func (d *demo) prepare(ctx context.Context) error {
-	order := client.TransferOrder{
+	order := client.TransferPrepareRequest{
 		DebitAccountID: d.debit.AccountID, PayeeAccountNo: d.payee.CardNo, PayeeName: d.payee.Name, Amount: amount, Memo: "午餐",
 	}
 	wrong := order
 	wrong.PayeeName = "不是此人"
-	if _, err := d.app.PrepareTransfer(ctx, wrong); !errors.Is(err, &client.Problem{Code: "PAYEE_MISMATCH"}) {
+	if _, err := d.app.TransferPrepare(ctx, wrong); !errors.Is(err, &client.Problem{Code: "PAYEE_MISMATCH"}) {
 		return unexpected("错误户名得到 %v", err)
 	}
 	var err error
-	if d.intent, err = d.app.PrepareTransfer(ctx, order); err != nil {
+	if d.intent, err = d.app.TransferPrepare(ctx, order); err != nil {
 		return fmt.Errorf("准备转账: %w", err)
 	}
 	for line := range strings.SplitSeq(d.intent.Text, "\n") {
@@ -202,24 +202,30 @@ func (d *demo) tamper(ctx context.Context) error {
 	}
 	other := d.intent
 	other.Text = strings.Replace(d.intent.Text, amount.Yuan(), "1.00", 1)
-	forged, err := d.app.SignProof(other)
+	forged, err := d.app.SignProof(other.Text)
 	if err != nil {
 		return err
 	}
-	_, err = d.app.ConfirmTransfer(ctx, "", d.intent, client.OTPProof(code), forged)
+	_, err = d.app.TransferConfirm(ctx, "", client.TransferConfirmRequest{
+		IntentID: d.intent.IntentID, Proofs: []client.StepupProof{client.OTPProof(code), forged},
+	})
 	if !errors.Is(err, &client.Problem{Code: "PROOF_REJECTED"}) {
 		return unexpected("对其他内容的签名得到 %v", err)
 	}
 	say("对其他内容的签名：身份验证未通过")
-	signed, err := d.app.SignProof(d.intent)
-	d.proofs = []client.Proof{client.OTPProof(code), signed}
+	signed, err := d.app.SignProof(d.intent.Text)
+	d.proofs = []client.StepupProof{client.OTPProof(code), signed}
 	return err
+}
+
+func (d *demo) confirmation() client.TransferConfirmRequest {
+	return client.TransferConfirmRequest{IntentID: d.intent.IntentID, Proofs: d.proofs}
 }
 
 func (d *demo) confirm(ctx context.Context) error {
 	d.key = uuid.NewString()
 	var err error
-	if d.made, err = d.app.ConfirmTransfer(ctx, d.key, d.intent, d.proofs...); err != nil {
+	if d.made, err = d.app.TransferConfirm(ctx, d.key, d.confirmation()); err != nil {
 		return fmt.Errorf("确认: %w", err)
 	}
 	say("已转出 %s 元，流水号 %s", d.made.Amount.Yuan(), d.made.TransferID)
@@ -227,11 +233,11 @@ func (d *demo) confirm(ctx context.Context) error {
 }
 
 func (d *demo) repeat(ctx context.Context) error {
-	again, err := d.app.ConfirmTransfer(ctx, d.key, d.intent, d.proofs...)
+	again, err := d.app.TransferConfirm(ctx, d.key, d.confirmation())
 	if err != nil || again.TransferID != d.made.TransferID {
 		return unexpected("重复请求得到 %v %v", again.TransferID, err)
 	}
-	account, err := d.app.Detail(ctx, d.debit.AccountID)
+	account, err := d.app.AccountDetail(ctx, client.AccountDetailRequest{AccountID: d.debit.AccountID})
 	if err != nil {
 		return fmt.Errorf("账户: %w", err)
 	}
@@ -243,7 +249,7 @@ func (d *demo) repeat(ctx context.Context) error {
 }
 
 func (d *demo) receipt(ctx context.Context) error {
-	r, err := d.app.GetTransfer(ctx, d.made.TransferID)
+	r, err := d.app.TransferGet(ctx, client.TransferGetRequest{TransferID: d.made.TransferID})
 	if err != nil {
 		return fmt.Errorf("回单: %w", err)
 	}
@@ -252,7 +258,7 @@ func (d *demo) receipt(ctx context.Context) error {
 	}
 	say("%s  %s → %s %s  %s 元  %s", r.PostedAt.Format("2006-01-02 15:04:05"), r.PayerAccountMasked, r.PayeeNameMasked,
 		r.PayeeAccountMasked, r.Amount.Yuan(), r.Memo)
-	list, err := d.app.ListTransfers(ctx, "")
+	list, err := d.app.TransferList(ctx, client.TransferListRequest{})
 	if err != nil || len(list.Transfers) != 1 {
 		return unexpected("转账记录 %d 条 %v", len(list.Transfers), err)
 	}
@@ -260,7 +266,7 @@ func (d *demo) receipt(ctx context.Context) error {
 }
 
 func (d *demo) statement(ctx context.Context) error {
-	s, err := d.app.Statement(ctx, d.debit.AccountID, "")
+	s, err := d.app.AccountStatement(ctx, client.AccountStatementRequest{AccountID: d.debit.AccountID})
 	if err != nil {
 		return fmt.Errorf("明细: %w", err)
 	}
@@ -275,7 +281,8 @@ func (d *demo) statement(ctx context.Context) error {
 }
 
 func (d *demo) foreign(ctx context.Context) error {
-	if _, err := d.app.Detail(ctx, uuid.New()); !errors.Is(err, &client.Problem{Code: "OBJECT_NOT_FOUND"}) {
+	foreign := client.AccountDetailRequest{AccountID: uuid.New()}
+	if _, err := d.app.AccountDetail(ctx, foreign); !errors.Is(err, &client.Problem{Code: "OBJECT_NOT_FOUND"}) {
 		return unexpected("不是自己的账户得到 %v", err)
 	}
 	say("没有找到相关信息")
@@ -323,7 +330,7 @@ func arrived(list []devapi.Event) (bool, error) {
 }
 
 func (d *demo) messages(ctx context.Context) error {
-	inbox, err := d.app.Messages(ctx, "")
+	inbox, err := d.app.MessageList(ctx, client.MessageListRequest{})
 	if err != nil {
 		return fmt.Errorf("消息: %w", err)
 	}
@@ -341,14 +348,17 @@ func (d *demo) messages(ctx context.Context) error {
 		}
 		say("短信：%s", texts[0])
 	}
-	return d.app.ReadMessages(ctx)
+	if _, err := d.app.MessageRead(ctx, client.MessageReadRequest{All: true}); err != nil {
+		return fmt.Errorf("消息已读: %w", err)
+	}
+	return nil
 }
 
 func (d *demo) logout(ctx context.Context) error {
-	if err := d.app.Logout(ctx); err != nil {
+	if _, err := d.app.IdentityLogout(ctx); err != nil {
 		return fmt.Errorf("退出: %w", err)
 	}
-	if _, err := d.app.Overview(ctx); !errors.Is(err, &client.Problem{Code: "SESSION_REQUIRED"}) {
+	if _, err := d.app.AccountOverview(ctx); !errors.Is(err, &client.Problem{Code: "SESSION_REQUIRED"}) {
 		return unexpected("退出后得到 %v", err)
 	}
 	say("登录已失效")

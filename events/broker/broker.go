@@ -113,7 +113,6 @@ func (b *Broker) Run(ctx context.Context) {
 	slots := make(chan struct{}, workers)
 	var wait sync.WaitGroup
 	defer wait.Wait()
-	wait.Go(func() { b.DB.TrimEvery(ctx, b.Log, sqlPrune) })
 	for ctx.Err() == nil {
 		// Only as many as can be at work at once: the lease of what waits would run out.
 		slots <- struct{}{}

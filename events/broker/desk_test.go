@@ -20,6 +20,14 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 )
 
+// subscriptions is a table like the bank's: three types, up to three consumers each.
+var subscriptions = events.Subscriptions{
+	{Consumer: "notify-on-transfer", Types: []string{events.TypeTransferPosted}},
+	{Consumer: "notify-on-otp", Types: []string{events.TypeOTPIssued}},
+	{Consumer: "fraud-on-transfer", Types: []string{events.TypeTransferPosted}},
+	{Consumer: "audit-on-event", Types: events.Types()},
+}
+
 // desk is a database with consumers that answer what an event's subject says,
 // and the keeper of who was given what.
 type desk struct {
@@ -51,12 +59,8 @@ func taken(string, string) (int, error) { return 202, nil }
 // broker makes one whose pauses are as short as they can be.
 func (d *desk) broker(t *testing.T) *broker.Broker {
 	t.Helper()
-	table, err := events.LoadSubscriptions()
-	if err != nil {
-		t.Fatal(err)
-	}
 	return &broker.Broker{
-		DB: d.DB, Log: slog.New(slog.NewTextHandler(d.log, nil)), Subscriptions: table, Backoff: time.Nanosecond,
+		DB: d.DB, Log: slog.New(slog.NewTextHandler(d.log, nil)), Subscriptions: subscriptions, Backoff: time.Nanosecond,
 		Deliver: func(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
 			d.mu.Lock()
 			d.given[consumer+" "+e.Subject()]++

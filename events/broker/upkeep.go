@@ -1,15 +1,17 @@
 package broker
 
 import (
-	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 const (
 	sqlPrune = `-- delivery.prune
 DELETE FROM delivery WHERE (consumer, event_id) IN (
-    SELECT consumer, event_id FROM delivery WHERE state = 'done' AND due_at < now() - interval '7 days' LIMIT $1)`
+    SELECT consumer, event_id FROM delivery WHERE state = 'done' AND due_at < now() - $2::interval LIMIT $1)`
 
 	sqlWaiting = `-- delivery.waiting
 SELECT count(*)::float8 FROM delivery WHERE state = 'due'`
@@ -18,9 +20,14 @@ SELECT count(*)::float8 FROM delivery WHERE state = 'due'`
 SELECT count(*)::float8 FROM delivery WHERE state = 'dead'`
 )
 
-// Prune deletes deliveries done a week ago; dead letters stay until somebody has
-// looked at them.
-func (b *Broker) Prune(ctx context.Context) error { return b.DB.Trim(ctx, sqlPrune) }
+// Retention keeps a done delivery for 7 days. A dead letter stays until a person has
+// looked at it.
+func Retention() pg.Retention {
+	return pg.Retention{
+		Table: "delivery", Keep: 7 * 24 * time.Hour, SQL: sqlPrune,
+		Why: "The delivery is done; a dead letter stays until a person has looked at it.",
+	}
+}
 
 // Observe registers what is to be watched of the deliveries: how many wait, and how
 // many are dead letters.

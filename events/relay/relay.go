@@ -46,7 +46,6 @@ const (
 func (r *Relay) Run(ctx context.Context) {
 	wake := make(chan struct{}, 1)
 	go r.listen(ctx, wake)
-	go events.PruneEvery(ctx, r.DB, r.Log)
 	pause := retryBase
 	for ctx.Err() == nil {
 		n, err := r.Once(ctx)
@@ -101,9 +100,6 @@ func (r *Relay) Once(ctx context.Context) (int, error) {
 	}
 	return len(stored), nil
 }
-
-// Prune deletes rows published a week ago, but for those with a dead letter.
-func (r *Relay) Prune(ctx context.Context) error { return events.Prune(ctx, r.DB) }
 
 // Observe registers what is to be watched of the outbox: how many events wait, and
 // for how long the oldest has.

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidebank/tidebank/events"
@@ -197,36 +195,4 @@ func TestRunWithoutADatabase(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	stop()
-}
-
-// Only what was published a week ago is pruned.
-func TestPrune(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t)
-	ids := d.fill(t, 5)
-	for i, age := range []string{
-		"published 8 days", "published 7 days 1 second", "published 6 days 23 hours", "published 0 days", "waits 90 days",
-	} {
-		kind, interval, _ := strings.Cut(age, " ")
-		d.exec(t, `
-UPDATE outbox SET created_at = now() - $2::interval, published_at = CASE WHEN $3 THEN now() - $2::interval END WHERE id = $1`,
-			ids[i], interval, kind == "published")
-	}
-	if err := d.relay(&sink{}).Prune(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	rows, err := d.Pool().Query(t.Context(), `SELECT id::text FROM outbox ORDER BY id`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(got, ids[2:]) {
-		t.Errorf("left are %v, want %v", got, ids[2:])
-	}
-	if err := (desk{DB: pgtest.Broken(t)}).relay(&sink{}).Prune(t.Context()); err == nil {
-		t.Error("pruned without a database")
-	}
 }

@@ -4,18 +4,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/tidebank/tidebank/test/bank"
 )
-
-func TestRunPrunes(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t)
-	ids := d.fill(t, 2)
-	d.exec(t, `UPDATE outbox SET published_at = now() - interval '90 days' WHERE id = $1`, ids[0])
-	bank.Background(t, d.relay(&sink{}).Run)
-	d.until(t, 1, `SELECT count(*) FROM outbox`)
-}
 
 func TestObserve(t *testing.T) {
 	t.Parallel()

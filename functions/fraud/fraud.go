@@ -5,7 +5,7 @@
 // found; reasons have names that stay. Scoring is pure: it sees the transfer and
 // what the payer had transferred up to its instant, so neither repeated nor late
 // events change a score. Transfers between own accounts neither count nor grade.
-// Amounts are fen, hours are Shanghai's. Source: FRAUD-003, FRAUD-008.
+// Amounts are fen, hours are Shanghai's. Source: FRAUD-003, FRAUD-018.
 package fraud
 
 import (

@@ -7,7 +7,7 @@
 // this package masked.
 //
 // Refusals: ACCOUNT_CLOSED, ACCOUNT_SAME, AMOUNT_INVALID, FUNDS_INSUFFICIENT,
-// PAYEE_MISMATCH, OBJECT_NOT_FOUND. Source: XFER-001, XFER-003, XFER-013,
+// PAYEE_MISMATCH, OBJECT_NOT_FOUND. Source: XFER-001, XFER-003,
 // LOGIC-004, LOGIC-006, LOGIC-010.
 package transfer
 
@@ -26,6 +26,7 @@ import (
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -54,9 +55,15 @@ type Plan struct {
 	PayeeMasked        string    `json:"payee"`
 	PayerAccountMasked string    `json:"payer_account"`
 	PayeeAccountMasked string    `json:"payee_account"`
-	LimitKind          string    `json:"limit_kind"`
-	LimitCap           money.Fen `json:"limit_cap_fen"` // as the policy stood when prepared
-	LimitVersion       string    `json:"limit_version"` // of that policy
+	// Limits are the day's limits that the plan fits in, one for each strongest factor
+	// that may confirm it, as the policy stood when prepared.
+	Limits map[limit.Kind]DayLimit `json:"limits"`
+}
+
+// DayLimit is a day's cap and the version of the policy that set it.
+type DayLimit struct {
+	Cap     money.Fen `json:"cap_fen"`
+	Version string    `json:"version"`
 }
 
 // NewPlan fixes a transfer between two accounts that were found open.
@@ -74,22 +81,33 @@ func NewPlan(debit, credit Party, amount money.Fen, memo string) (Plan, error) {
 		Own: debit.CustomerID == credit.CustomerID, PayeeCustomerID: credit.CustomerID,
 		PayerMasked: mask.Name(debit.Name), PayeeMasked: mask.Name(credit.Name),
 		PayerAccountMasked: debit.NumberMasked, PayeeAccountMasked: credit.NumberMasked,
-		LimitKind: "transfer.others",
-	}
-	if p.Own {
-		p.LimitKind = "transfer.own"
+		Limits: make(map[limit.Kind]DayLimit),
 	}
 	return p, nil
 }
 
-// CheckLimit fixes the day's cap for the plan, and refuses one that does not fit in
-// what is left of it.
-func (p *Plan) CheckLimit(s limit.Usage) error {
-	p.LimitCap, p.LimitVersion = s.Cap, s.Version
-	if !s.Allows(p.Amount) {
-		return limit.ErrExceeded
+// CheckLimit adds a day's limit to the plan if the amount fits in what is left of it.
+// The policy may set a lower cap than the factors have, never a higher one.
+func (p *Plan) CheckLimit(kind limit.Kind, ceiling money.Fen, u limit.Usage) {
+	u.Cap = min(u.Cap, ceiling)
+	if u.Allows(p.Amount) {
+		p.Limits[kind] = DayLimit{Cap: u.Cap, Version: u.Version}
 	}
-	return nil
+}
+
+// FitsDay reports whether a transfer that this combination confirms fits in its
+// day's limit.
+func (p Plan) FitsDay(c stepup.Combination) bool {
+	kind, _ := c.Limit()
+	_, fits := p.Limits[kind]
+	return fits
+}
+
+// UseLimit adds the use of the day's limit to the unit; factors are those proven. A
+// limit that the plan does not hold allows nothing.
+func (p Plan) UseLimit(unit *pg.Unit, customer uuid.UUID, factors []stepup.Factor, day time.Time) {
+	kind, _ := stepup.Combination(factors).Limit()
+	limit.Use(unit, customer, kind, day, p.Amount, p.Limits[kind].Cap)
 }
 
 // Scene is the plan's row of the step-up matrix.

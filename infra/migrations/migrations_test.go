@@ -195,8 +195,10 @@ INSERT INTO credential (customer_id, login_password, trade_password) SELECT id, 
 		exec(t, url, `
 INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
 SELECT gen_random_uuid(), id, 'd', 'transfer-confirm', '\x01', '\x02', '\x03', '{sms_otp}', 'open', now(), now() FROM customer`)
+		exec(t, url, `
+INSERT INTO otp_quota (phone_bidx, day, sent, last_at) VALUES ('\x01', '2026-11-23', 3, '{}')`)
 		const rows = `
-SELECT customer.id || ' ' || name_ct || ' ' || login_password || ' ' || digest
+SELECT customer.id || ' ' || (SELECT sent FROM otp_quota) || ' ' || name_ct || ' ' || login_password || ' ' || digest
   FROM customer JOIN credential ON customer_id = customer.id JOIN intent ON intent.customer_id = customer.id`
 		before := texts(t, url, rows)
 		if err := migrations.Up(t.Context(), url); err != nil {
@@ -237,5 +239,87 @@ func TestUpWithoutADatabaseIsAnError(t *testing.T) {
 	cancel()
 	if err := migrations.Up(ctx, empty(t)); err == nil {
 		t.Error("cancelled, and no error")
+	}
+}
+
+// Every SQL function of a migrated database has the text of its file, and every file
+// its function: a reader who finds the file has found what runs.
+func TestFunctionsAreTheirFiles(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	if err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	list, err := filepath.Glob("functions/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range list {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, rest, _ := strings.Cut(string(raw), "$$")
+		body, tail, _ := strings.Cut(rest, "$$")
+		function := strings.TrimSuffix(filepath.Base(name), ".sql")
+		if !strings.HasPrefix(head, "-- ") || !strings.Contains(head, "\nCREATE OR REPLACE FUNCTION "+function+"(") || tail != ";\n" {
+			t.Errorf("%s is not a comment and one CREATE OR REPLACE FUNCTION %s", name, function)
+		}
+		want = append(want, function+" "+body)
+	}
+	got := texts(t, url, `SELECT proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`)
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || len(got) < 10 {
+		t.Errorf("functions (-files +database):\n%s", diff)
+	}
+}
+
+// A body that was changed by hand, or stems from an earlier release, gets its file's
+// text at the next run.
+func TestFunctionsAreReplaced(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	if err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	want := texts(t, url, schema)
+	exec(t, url, `CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$ BEGIN END $$`)
+	if err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, texts(t, url, schema)); diff != "" {
+		t.Errorf("schema (-first run +after a change):\n%s", diff)
+	}
+}
+
+// Uses of a limit before 0008 count in the one sum that LIMIT-001 asks for, and open
+// intents, which hold the limits of before, are cancelled.
+func TestStepupPolicyKeepsTheDaysUse(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	upTo(t, url, 7)
+	exec(t, url, `INSERT INTO limit_use (customer_id, kind, business_day, used) VALUES
+('00000000-0000-0000-0000-000000000001', 'transfer.others', '2026-11-23', 100),
+('00000000-0000-0000-0000-000000000001', 'transfer.own', '2026-11-23', 20),
+('00000000-0000-0000-0000-000000000001', 'transfer.own', '2026-11-24', 3),
+('00000000-0000-0000-0000-000000000002', 'transfer.others', '2026-11-23', 5)`)
+	exec(t, url, `
+INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
+SELECT gen_random_uuid(), gen_random_uuid(), 'd', 'transfer-confirm', '', '', '', '{sms_otp}', state, now(), now()
+  FROM unnest('{open,consumed,cancelled}'::text[]) AS state`)
+	if err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	got := texts(t, url, "SELECT right(customer_id::text, 1) || ' ' || kind || ' ' || business_day || ' ' || used FROM limit_use ORDER BY 1")
+	want := []string{"1 transfer.sms 2026-11-23 120", "1 transfer.sms 2026-11-24 3", "2 transfer.sms 2026-11-23 5"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("limit_use (-want +got):\n%s", diff)
+	}
+	got = texts(t, url, "SELECT state FROM intent ORDER BY 1")
+	if diff := cmp.Diff([]string{"cancelled", "cancelled", "consumed"}, got); diff != "" {
+		t.Errorf("intents (-want +got):\n%s", diff)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"gopkg.in/yaml.v3"
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/events"
@@ -46,8 +45,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{Bank: bank.New(t), mux: http.NewServeMux()}
-	var kinds events.Subscriptions
-	must(t, yaml.Unmarshal([]byte("subscriptions: [{consumer: "+consumer+", types: ["+events.TypeTransferPosted+"]}]"), &kinds))
+	kinds := events.Subscriptions{{Consumer: consumer, Types: []string{events.TypeTransferPosted}}}
 	d.page = dev.Page{
 		Host: d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
 		Broker: &broker.Broker{

@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,16 @@ func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Set
 	g.Mux.HandleFunc("GET /_/ready", g.isReady)
 	g.Mux.Handle("GET /metrics", h.Metrics.Handler())
 	return g, nil
+}
+
+// ServeHTTP routes a request. A path that is not in its plain form, such as one that
+// climbs out of a folder, is answered 404 instead of being put right (CLOUD-016).
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		http.NotFound(w, r)
+		return
+	}
+	g.Mux.ServeHTTP(w, r)
 }
 
 // SetReady tells that everything serves.

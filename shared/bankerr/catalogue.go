@@ -37,7 +37,7 @@ var catalogue = map[string]Text{
 	"INTENT_EXPIRED":          {"该笔操作已过期", "请重新发起"},
 	"INTERNAL_ERROR":          {"系统繁忙", "请稍后再试；如需帮助请联系客服并提供流水号"},
 	"LIMIT_EXCEEDED":          {"超过交易限额", "请降低金额，或使用安全等级更高的认证方式"},
-	"LOGIN_FAILED":            {"用户名、密码或验证码错误", "请检查后重试"},
+	"LOGIN_FAILED":            {"用户名或密码、验证码错误", "请检查后重试"},
 	"METHOD_NOT_ALLOWED":      {"请求方式不支持", "请升级应用后重试"},
 	"OBJECT_NOT_FOUND":        {"没有找到相关信息", "请返回后刷新重试"},
 	"OTP_TOO_OFTEN":           {"验证码发送过于频繁", "请稍后再获取验证码"},

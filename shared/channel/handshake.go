@@ -18,10 +18,10 @@ const RandomSize = 32
 
 // Hello is what the client sends to channel-open.
 type Hello struct {
-	Version      int    `json:"version" doc:"1"`
-	ClientKey    []byte `json:"client_key" doc:"Fresh SM2 public key, PKIX DER"`
+	Version      int    `json:"version" doc:"1" example:"1"`
+	ClientKey    []byte `json:"client_key" format:"sm2-public-key" doc:"Fresh SM2 public key, PKIX DER"`
 	ClientRandom []byte `json:"client_random" doc:"32 bytes"`
-	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation"`
+	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation" example:"phone-of-wang"`
 }
 
 // Welcome is the bank's answer. The signature is over the transcript.
@@ -143,7 +143,7 @@ func transcript(h Hello, w Welcome) []byte {
 }
 
 // deriveKeys binds both keys to everything that was said.
-func deriveKeys(secret, transcript []byte) Keys {
+func deriveKeys(secret sm.Secret, transcript []byte) Keys {
 	raw := sm.Derive(secret, sm.Digest(transcript), 2*len(sm.Key{}))
 	return Keys{ClientToServer: sm.Key(raw[:16]), ServerToClient: sm.Key(raw[16:])}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 func must(t testing.TB, err error) {
@@ -60,6 +61,7 @@ func newClient(t testing.TB) *channel.Client {
 
 func TestBothSidesHaveTheChannel(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "CRYPTO-016.1")
 	server, client := newServer(t), newClient(t)
 	welcome, serverID, serverKeys, err := server.Respond(client.Hello())
 	must(t, err)
@@ -218,6 +220,7 @@ func TestMalformedWelcomeOfTheBank(t *testing.T) {
 
 func TestAnotherBank(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "CRYPTO-016.2")
 	server, client := newServer(t), newClient(t)
 	impostor := server.with(newKey(t)) // knows all that is public
 	welcome, _, _, err := impostor.Respond(client.Hello())

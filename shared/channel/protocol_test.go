@@ -30,6 +30,14 @@ func theirPrivate(t *testing.T, p pair) *sm2.PrivateKey {
 	return &sm2.PrivateKey{PublicKey: *theirPublic(t, p.Public), D: new(big.Int).SetBytes(p.Private)}
 }
 
+// theirSecret is what the client's and the server's key share.
+func theirSecret(t *testing.T, v vectors) []byte {
+	t.Helper()
+	server := theirPublic(t, v.Welcome.ServerKey)
+	x, _ := sm2.P256Sm2().ScalarMult(server.X, server.Y, v.ClientKey.Private) //nolint:staticcheck // it offers no other way
+	return x.FillBytes(make([]byte, 32))
+}
+
 func theirGCM(t *testing.T, key []byte) cipher.AEAD {
 	t.Helper()
 	block, err := sm4.NewCipher(key)
@@ -53,9 +61,7 @@ func TestHandshakeByTheDocument(t *testing.T) {
 	if !theirPublic(t, v.BankKey.Public).Verify(transcript, v.Welcome.Signature) {
 		t.Error("the signature does not hold")
 	}
-	server := theirPublic(t, v.Welcome.ServerKey)
-	x, _ := sm2.P256Sm2().ScalarMult(server.X, server.Y, v.ClientKey.Private) //nolint:staticcheck // it offers no other way
-	secret := x.FillBytes(make([]byte, 32))
+	secret := theirSecret(t, v)
 	equal(t, "shared secret", secret, v.Secret)
 	keys := sm3.Sm3Sum(slices.Concat(secret, sm3.Sm3Sum(transcript), []byte{0, 0, 0, 1}))
 	equal(t, "client to server", keys[:16], v.ToServer)

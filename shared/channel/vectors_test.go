@@ -130,7 +130,7 @@ func TestVectorsOfTheHandshake(t *testing.T) {
 	equal(t, "its digest", sm.Digest(v.Transcript), v.Digest)
 	secret, err := sm.Agree(privateKey(t, v.ServerKey.Private), privateKey(t, v.ClientKey.Private).Public())
 	must(t, err)
-	equal(t, "shared secret", secret, v.Secret)
+	equal(t, "both keys", sm.Derive(secret, v.Digest, 32), append(bytes.Clone(v.ToServer), v.ToClient...))
 	certified, err := sm.CertificateKey(v.Welcome.Certificate, time.UnixMilli(v.Request.TimeMS))
 	must(t, err)
 	equal(t, "certificate's key", marshal(t, certified), v.BankKey.Public)
@@ -248,9 +248,10 @@ func makeVectors(t *testing.T) vectors {
 	v.Digest = sm.Digest(v.Transcript)
 	v.Welcome.Signature, err = sm.Sign(bank, v.Transcript)
 	must(t, err)
-	v.Secret, err = sm.Agree(server, client.Public())
+	secret, err := sm.Agree(server, client.Public())
 	must(t, err)
-	keys := sm.Derive(v.Secret, v.Digest, 32)
+	v.Secret = theirSecret(t, v)
+	keys := sm.Derive(secret, v.Digest, 32)
 	v.ToServer, v.ToClient = keys[:16], keys[16:]
 	v.makeFrames(t)
 	v.Password = "739164"

@@ -129,7 +129,12 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error
 	if err != nil {
 		return bankerr.ErrInput.Because(err)
 	}
-	if err := events.Verify(h.host.Keys, event); err != nil {
+	if err := events.Verify(h.host.Keys, event); errors.Is(err, events.ErrForged) {
+		return bankerr.ErrInput.Because(err)
+	} else if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	if err := events.CheckAge(event, h.host.Clock.Now()); err != nil {
 		return bankerr.ErrInput.Because(err)
 	}
 	if !slices.Contains(h.spec.Consumes, event.Type()) {

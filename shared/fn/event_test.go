@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/cloudevents/sdk-go/v2/binding"
@@ -238,5 +239,34 @@ func TestEventsThatAreRefused(t *testing.T) {
 	reply := handle(t, broken, f, body, header)
 	if reply.StatusCode != http.StatusServiceUnavailable || len(reply.Body) != 0 {
 		t.Errorf("database down: %d %s, want an empty 503", reply.StatusCode, reply.Body)
+	}
+}
+
+// An event that is older than a consumer takes is refused for good: the record that
+// the consumer had it may be gone.
+func TestOldEventsAreRefused(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	f := consumer(counting)
+	for _, tt := range []struct {
+		age  time.Duration
+		want int
+	}{
+		{0, http.StatusAccepted},
+		{events.Freshness, http.StatusAccepted},
+		{events.Freshness + time.Second, http.StatusBadRequest},
+		{10 * events.Freshness, http.StatusBadRequest},
+	} {
+		b.Clock.Advance(-tt.age)
+		e := b.Event(t, uuid.NewString(), typeHeard, "x", heard{})
+		b.Clock.Advance(tt.age)
+		if got := b.Deliver(t, f, e); got != tt.want {
+			t.Errorf("%v old: %d, want %d", tt.age, got, tt.want)
+		}
+	}
+	for _, r := range events.Retentions() {
+		if r.Table == "event_consumed" && r.Keep <= events.Freshness {
+			t.Errorf("what a consumer had is kept for %v, and events are taken for %v", r.Keep, events.Freshness)
+		}
 	}
 }

@@ -39,7 +39,7 @@ func once(name string, audience fn.Audience, wait func(context.Context) error) f
 
 func TestTheSameRequestRunsOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "LOGIC-013.1", "LOGIC-013.2")
 	b := bank.New(t)
 	f := once("test-once", fn.Public, gate(1))
 	phone, other := b.Device(t, "phone"), b.Device(t, "other")
@@ -103,7 +103,7 @@ func TestKeysBelongToTheCustomer(t *testing.T) {
 // All twins are at work at once: each has passed the look-up before any commits.
 func TestTwinsAtWorkRunOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "LOGIC-013.1", "LOGIC-013.2")
 	const many = 5
 	for _, tt := range []struct {
 		name string
@@ -193,7 +193,7 @@ func TestAFailedRunKeepsNoRecord(t *testing.T) {
 // the news that the intent is used up.
 func TestATwinThatCommitsDuringTheLookUp(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "LOGIC-013.1")
 	b := bank.New(t)
 	arrived, proceed := make(chan struct{}), make(chan struct{})
 	u := newUser(t, b, everythingAfter("test-everything", func(context.Context) error {

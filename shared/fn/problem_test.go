@@ -105,7 +105,7 @@ const stranger = "SELECT card FROM customer WHERE no = '6228480000000100011' on 
 // and a trace id. The details are in the log alone, found by that id.
 func TestUnforeseenErrorsTellNothing(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ERR-001")
+	req.Covers(t, "ERR-001.1", "ERR-001.2", "ERR-001.3")
 	db, nobody := pgtest.New(t), bank.On(t, pgtest.Broken(t))
 	b := bank.On(t, db)
 	for _, tt := range []struct {

@@ -3,6 +3,7 @@ package fn_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,22 @@ func TestOrderOfEnforcement(t *testing.T) {
 	want := []string{"size", "channel", "admit", "decode", "preflight", "operation", "mask", "end session", "commit", "start session"}
 	if diff := cmp.Diff(want, fn.StageNames()); diff != "" {
 		t.Errorf("the order has changed; docs/architecture.md explains it (-want +got):\n%s", diff)
+	}
+}
+
+// docs/architecture.md explains the stages in the same order.
+func TestTheDocumentNamesTheStagesInOrder(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../docs/architecture.md")
+	must(t, err)
+	_, table, _ := strings.Cut(string(raw), "| stage | what it does |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var named []string
+	for _, line := range strings.Split(table, "\n")[2:] {
+		named = append(named, strings.TrimSpace(strings.Split(line, "|")[1]))
+	}
+	if diff := cmp.Diff(fn.StageNames(), named); diff != "" {
+		t.Errorf("stages (-code +document):\n%s", diff)
 	}
 }
 
@@ -282,9 +299,9 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 
 	u.intent = u.prepare(t)
 	_, err := u.Host.DB.Pool().Exec(t.Context(), `
-INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_at, expires_at)
-VALUES ($1, 'intent', '', '', $2, $3, $4)`,
-		stepup.Subject(u.intent.ID), []byte("digest"), u.Clock.Now(), u.intent.ExpiresAt)
+INSERT INTO otp_challenge (subject, purpose, phone_bidx, customer_id, device_id, nonce, binding, issued_at, expires_at, max_tries)
+VALUES ($1, 'intent', '', $2, $3, '', $4, $5, $6, 5)`,
+		stepup.Subject(u.intent.ID), u.intent.CustomerID, u.intent.DeviceID, []byte("digest"), u.Clock.Now(), u.intent.ExpiresAt)
 	must(t, err)
 	guess := order{Confirmation: stepup.Confirmation{
 		IntentID: u.intent.ID, Proofs: []stepup.Proof{{Factor: stepup.SMSOTP, Code: "000000"}},

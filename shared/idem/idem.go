@@ -10,6 +10,7 @@ import (
 	"crypto/hmac"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,10 +46,24 @@ SELECT body_hash, reply FROM idempotency WHERE caller = $1 AND operation = $2 AN
 	sqlRecord = `-- idempotency.record
 INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, $5)`
 
+	sqlPrune = `-- idempotency.prune
+DELETE FROM idempotency WHERE (caller, operation, key) IN (
+    SELECT caller, operation, key FROM idempotency WHERE created_at < now() - $2::interval LIMIT $1)`
+
 	sqlRecordRows = `-- idempotency.record.rows
 INSERT INTO idempotency (caller, operation, key, body_hash, reply)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[]) ORDER BY 1, 2, 3`
 )
+
+// Retention keeps a record for 30 days: so long a client may repeat a request under
+// its key. A request that comes later is carried out anew, as far as its intent or its
+// object still allows it.
+func Retention() pg.Retention {
+	return pg.Retention{
+		Table: "idempotency", Keep: 30 * 24 * time.Hour, SQL: sqlPrune,
+		Why: "A client may repeat a request under its key for 30 days.",
+	}
+}
 
 // QueueLookup asks, in a batch with other reads, for the ticket's record; found
 // is called if there is one.

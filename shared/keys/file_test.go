@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 func open(t testing.TB, file string) *keys.Ring {
@@ -290,6 +291,7 @@ func TestKeysRestWrapped(t *testing.T) {
 // A second key takes over the writing; what the first wrote stays good.
 func TestRotation(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "KEY-007.1")
 	c := readContent(t, newFile(t))
 	before := open(t, c.write(t))
 	for p, list := range c.Secrets {

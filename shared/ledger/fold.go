@@ -3,8 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -29,15 +27,11 @@ func Fold(ctx context.Context, db *pg.DB) (int64, error) {
 	return moved, nil
 }
 
-const foldEach = time.Second
-
-// FoldEvery folds all there is, and again after each pause until ctx ends.
-func FoldEvery(ctx context.Context, db *pg.DB, log *slog.Logger) {
-	pg.RunEvery(ctx, log, "fold", foldEach, func(ctx context.Context) error {
-		for {
-			if moved, err := Fold(ctx, db); err != nil || moved == 0 {
-				return err
-			}
+// FoldAll folds until nothing is left.
+func FoldAll(ctx context.Context, db *pg.DB) error {
+	for {
+		if moved, err := Fold(ctx, db); err != nil || moved == 0 {
+			return err
 		}
-	})
+	}
 }

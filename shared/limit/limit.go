@@ -21,6 +21,14 @@ import (
 // ErrExceeded refuses a use that would go above the cap.
 var ErrExceeded = bankerr.New(bankerr.Refused, "LIMIT_EXCEEDED")
 
+// Kind is what a day's sum counts. Its cap is the policy's figure of that name with
+// ".day_cap".
+type Kind string
+
+// TransferSMS counts transfers, to others and between own accounts, of which the SMS
+// code is the strongest factor (LIMIT-001).
+const TransferSMS Kind = "transfer.sms"
+
 const sqlUsage = `-- limit.usage
 SELECT p.value, p.valid_from::text,
        coalesce((SELECT used FROM limit_use WHERE customer_id = $3 AND kind = $4 AND business_day = $2), 0)
@@ -41,10 +49,22 @@ type Usage struct {
 // Allows reports whether the amount still fits; only Use decides.
 func (s Usage) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
 
-// Get reads a customer's standing. The policy's name is the kind's with ".day_cap".
-func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind string, day time.Time) (Usage, error) {
+const sqlPrune = `-- limit_use.prune
+DELETE FROM limit_use WHERE (customer_id, kind, business_day) IN (
+    SELECT customer_id, kind, business_day FROM limit_use WHERE business_day < (now() - $2::interval)::date LIMIT $1)`
+
+// Retention keeps the use of limits for 400 days.
+func Retention() pg.Retention {
+	return pg.Retention{
+		Table: "limit_use", Keep: 400 * 24 * time.Hour, SQL: sqlPrune,
+		Why: "The longest limit is a year's.",
+	}
+}
+
+// Get reads a customer's usage of a kind of limit on a day.
+func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind Kind, day time.Time) (Usage, error) {
 	var s Usage
-	row := db.QueryRow(ctx, sqlUsage, kind+".day_cap", day, customer, kind)
+	row := db.QueryRow(ctx, sqlUsage, string(kind)+".day_cap", day, customer, string(kind))
 	if err := row.Scan(&s.Cap, &s.Version, &s.Used); err != nil {
 		return s, fmt.Errorf("limit %s: %w", kind, err)
 	}
@@ -52,9 +72,9 @@ func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind string, day
 }
 
 // Use adds to the unit of work the use of amount, at most cap in all that day.
-func Use(u *pg.Unit, customer uuid.UUID, kind string, day time.Time, amount, most money.Fen) {
+func Use(u *pg.Unit, customer uuid.UUID, kind Kind, day time.Time, amount, most money.Fen) {
 	u.Add(pg.Statement{
-		Call: "limit_use", Rows: sqlUseRows, Args: []any{customer, kind, day, amount, most},
+		Call: "limit_use", Rows: sqlUseRows, Args: []any{customer, string(kind), day, amount, most},
 		Refuse: map[string]error{ErrExceeded.Code(): ErrExceeded},
 	})
 }

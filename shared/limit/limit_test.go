@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	others = "transfer.others"
-	own    = "transfer.own"
-	most   = money.Fen(5_000_000)
+	sms   = limit.TransferSMS
+	token = limit.Kind("transfer.token")
+	most  = money.Fen(5_000_000)
 )
 
 var monday = clock.BusinessDay(time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai))
@@ -45,14 +45,14 @@ type tb interface {
 }
 
 // use commits a unit that does nothing else.
-func (d desk) use(t tb, customer uuid.UUID, kind string, day time.Time, amount, most money.Fen) error {
+func (d desk) use(t tb, customer uuid.UUID, kind limit.Kind, day time.Time, amount, most money.Fen) error {
 	t.Helper()
 	var unit pg.Unit
 	limit.Use(&unit, customer, kind, day, amount, most)
 	return d.Commit(t.Context(), &unit)
 }
 
-func (d desk) used(t tb, customer uuid.UUID, kind string, day time.Time) money.Fen {
+func (d desk) used(t tb, customer uuid.UUID, kind limit.Kind, day time.Time) money.Fen {
 	t.Helper()
 	s, err := limit.Get(t.Context(), d.DB.Reader(), customer, kind, day)
 	if err != nil {
@@ -65,7 +65,7 @@ func (d desk) used(t tb, customer uuid.UUID, kind string, day time.Time) money.F
 func (d desk) policy(t *testing.T, kind, from string, figure money.Fen) {
 	t.Helper()
 	_, err := d.Pool().Exec(t.Context(), "INSERT INTO policy (name, valid_from, value) VALUES ($1, $2::text::date, $3)",
-		kind+".day_cap", from, figure)
+		string(kind)+".day_cap", from, figure)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,12 +99,12 @@ func TestUseUpToTheCap(t *testing.T) {
 	} {
 		customer := uuid.New()
 		for i, amount := range tt.amounts {
-			err := d.use(t, customer, others, monday, amount, tt.cap)
+			err := d.use(t, customer, sms, monday, amount, tt.cap)
 			if tt.refused[i] != errors.Is(err, limit.ErrExceeded) || !tt.refused[i] && err != nil {
 				t.Errorf("%s: use %d of %d fen: %v, refused should be %v", tt.name, i, amount, err, tt.refused[i])
 			}
 		}
-		if got := d.used(t, customer, others, monday); got != tt.used {
+		if got := d.used(t, customer, sms, monday); got != tt.used {
 			t.Errorf("%s: %d fen are used, want %d", tt.name, got, tt.used)
 		}
 	}
@@ -117,14 +117,14 @@ func TestUsesAreApart(t *testing.T) {
 	wang, li := uuid.New(), uuid.New()
 	for _, use := range []struct {
 		who  uuid.UUID
-		kind string
+		kind limit.Kind
 		day  time.Time
 	}{
-		{wang, others, monday},
-		{wang, others, monday.AddDate(0, 0, 1)},
-		{wang, others, monday.AddDate(0, 0, -1)},
-		{wang, own, monday},
-		{li, others, monday},
+		{wang, sms, monday},
+		{wang, sms, monday.AddDate(0, 0, 1)},
+		{wang, sms, monday.AddDate(0, 0, -1)},
+		{wang, token, monday},
+		{li, sms, monday},
 	} {
 		if err := d.use(t, use.who, use.kind, use.day, most, most); err != nil {
 			t.Errorf("%+v: %v", use, err)
@@ -154,7 +154,7 @@ func TestADayIsShanghais(t *testing.T) {
 		{midnight.Add(24*time.Hour - time.Nanosecond), limit.ErrExceeded},
 		{midnight.Add(24 * time.Hour), nil},
 	} {
-		if err := d.use(t, customer, others, clock.BusinessDay(tt.at), most, most); !errors.Is(err, tt.want) {
+		if err := d.use(t, customer, sms, clock.BusinessDay(tt.at), most, most); !errors.Is(err, tt.want) {
 			t.Errorf("at %v: %v, want %v", tt.at, err, tt.want)
 		}
 	}
@@ -165,14 +165,14 @@ func TestACapThatWasLowered(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	customer := uuid.New()
-	if err := d.use(t, customer, others, monday, 300, 1000); err != nil {
+	if err := d.use(t, customer, sms, monday, 300, 1000); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		amount, cap money.Fen
 		want        error
 	}{{1, 300, limit.ErrExceeded}, {1, 200, limit.ErrExceeded}, {1, 301, nil}} {
-		if err := d.use(t, customer, others, monday, tt.amount, tt.cap); !errors.Is(err, tt.want) {
+		if err := d.use(t, customer, sms, monday, tt.amount, tt.cap); !errors.Is(err, tt.want) {
 			t.Errorf("%d more under a cap of %d: %v, want %v", tt.amount, tt.cap, err, tt.want)
 		}
 	}
@@ -183,6 +183,7 @@ func TestACapThatWasLowered(t *testing.T) {
 func TestUseIsPartOfItsUnit(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	d.policy(t, string(token), "2026-01-01", most)
 	customer := uuid.New()
 	commit := func(fill func(u *pg.Unit)) error {
 		var unit pg.Unit
@@ -190,25 +191,25 @@ func TestUseIsPartOfItsUnit(t *testing.T) {
 		return d.Commit(t.Context(), &unit)
 	}
 	err := commit(func(u *pg.Unit) {
-		limit.Use(u, customer, others, monday, 1, most)
+		limit.Use(u, customer, sms, monday, 1, most)
 		u.Add(pg.Statement{SQL: "SELECT 1/0"})
 	})
-	if used := d.used(t, customer, others, monday); err == nil || used != 0 {
+	if used := d.used(t, customer, sms, monday); err == nil || used != 0 {
 		t.Errorf("a unit that failed: %v, and %d fen are used", err, used)
 	}
 	err = commit(func(u *pg.Unit) {
-		limit.Use(u, customer, own, monday, most, most)
-		limit.Use(u, customer, others, monday, most, most)
-		limit.Use(u, customer, others, monday, 1, most)
+		limit.Use(u, customer, token, monday, most, most)
+		limit.Use(u, customer, sms, monday, most, most)
+		limit.Use(u, customer, sms, monday, 1, most)
 	})
-	if used := d.used(t, customer, own, monday); !errors.Is(err, limit.ErrExceeded) || used != 0 {
+	if used := d.used(t, customer, token, monday); !errors.Is(err, limit.ErrExceeded) || used != 0 {
 		t.Errorf("a unit above the cap: %v, and %d fen are used of the other kind", err, used)
 	}
 	err = commit(func(u *pg.Unit) {
-		limit.Use(u, customer, others, monday, most-1, most)
-		limit.Use(u, customer, others, monday, 1, most)
+		limit.Use(u, customer, sms, monday, most-1, most)
+		limit.Use(u, customer, sms, monday, 1, most)
 	})
-	if used := d.used(t, customer, others, monday); err != nil || used != most {
+	if used := d.used(t, customer, sms, monday); err != nil || used != most {
 		t.Errorf("a unit up to the cap: %v, and %d fen are used", err, used)
 	}
 }
@@ -232,7 +233,7 @@ func TestUsesAtOnce(t *testing.T) {
 		var done sync.WaitGroup
 		for i, fen := range amounts {
 			var unit pg.Unit
-			limit.Use(&unit, customer, others, monday, money.Fen(fen), top)
+			limit.Use(&unit, customer, sms, monday, money.Fen(fen), top)
 			if broken[i] {
 				unit.Add(pg.Statement{SQL: "SELECT 1/0"})
 			}
@@ -252,7 +253,7 @@ func TestUsesAtOnce(t *testing.T) {
 				t.Errorf("%d fen, broken %v: %v", r.amount, broken[i], r.err)
 			}
 		}
-		used := d.used(t, customer, others, monday)
+		used := d.used(t, customer, sms, monday)
 		if used != accepted || used > top {
 			t.Errorf("%d fen are used and %d were accepted under a cap of %d", used, accepted, top)
 		}
@@ -306,7 +307,7 @@ func TestNoFigureInForce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.policy(t, "kind", "2026-03-02", 100)
-	for kind, day := range map[string]time.Time{
+	for kind, day := range map[limit.Kind]time.Time{
 		"kind":    time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), // a day too early
 		"unknown": monday,
 		"":        monday,
@@ -323,18 +324,14 @@ func TestNoFigureInForce(t *testing.T) {
 	}
 }
 
-// The bank opens with the standard's figures: 50,000 CNY to others, a million
-// between own accounts.
+// The bank opens with the standard's figure: 50,000 CNY by SMS code.
 func TestFiguresOfTheBank(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	for kind, want := range map[string]limit.Usage{
-		others: {Cap: 5_000_000, Version: "2026-01-01"}, own: {Cap: 100_000_000, Version: "2026-01-01"},
-	} {
-		got, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), kind, monday)
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Errorf("%s: %v (-want +got):\n%s", kind, err, diff)
-		}
+	got, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), sms, monday)
+	want := limit.Usage{Cap: 5_000_000, Version: "2026-01-01"}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"context"
 	"crypto/hmac"
 	"encoding/hex"
 	"errors"
@@ -16,9 +17,9 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// ErrTooOften refuses a code within 60 s of the last for its purpose, or the
-// number's eleventh of a day.
-var ErrTooOften = bankerr.New(bankerr.TooMany, "OTP_TOO_OFTEN").WithRetryAfter(Life)
+// ErrTooOften refuses a code that comes too soon after the last for its purpose, or
+// that is one too many for the number on that day.
+var ErrTooOften = bankerr.New(bankerr.TooMany, "OTP_TOO_OFTEN").WithRetryAfter(time.Minute)
 
 // Purposes of codes.
 const (
@@ -28,13 +29,27 @@ const (
 )
 
 const (
-	sqlCharge = `-- otp.charge
+	// The one statement that counts an attempt at a code. A request from another
+	// device, or of another customer, finds no challenge and counts nothing.
+	sqlCountAttempt = `-- otp.count_attempt
 UPDATE otp_challenge SET tries = tries + 1
- WHERE subject = $1 AND tries < 5 AND used_at IS NULL AND expires_at > $2
+ WHERE subject = $1 AND device_id = $2 AND ($3::uuid IS NULL OR customer_id = $3)
+   AND tries < max_tries AND used_at IS NULL AND expires_at > $4
 RETURNING nonce, binding, issued_at`
 
 	sqlLoad = `-- otp.load
 SELECT nonce, binding, issued_at, expires_at, purpose, customer_id FROM otp_challenge WHERE subject = $1`
+
+	sqlChallengePrune = `-- otp_challenge.prune
+DELETE FROM otp_challenge WHERE subject IN (
+    SELECT subject FROM otp_challenge WHERE expires_at < now() - $2::interval LIMIT $1)`
+
+	sqlQuotaPrune = `-- otp_quota.prune
+DELETE FROM otp_quota WHERE (phone_bidx, day) IN (
+    SELECT phone_bidx, day FROM otp_quota WHERE day < (now() - $2::interval)::date LIMIT $1)`
+
+	sqlTerms = `-- otp.terms
+SELECT policy_value('otp.life_seconds', $1), policy_value('otp.resend_seconds', $1)`
 )
 
 // Challenge is a code that was asked for.
@@ -43,6 +58,7 @@ type Challenge struct {
 	Purpose    string
 	Phone      []byte     // blind index of the number
 	CustomerID *uuid.UUID // nil: nobody to send it to
+	DeviceID   string     // that asked for it, and alone may try it
 	Binding    []byte     // SM3 of what the code confirms
 }
 
@@ -56,50 +72,85 @@ func Issue(unit *pg.Unit, c Challenge, now time.Time) {
 	unit.Add(pg.Statement{
 		Call: "otp_issue",
 		Args: []any{
-			c.Subject, c.Purpose, c.Phone, c.CustomerID, NewNonce(), c.Binding, now, clock.BusinessDay(now), Life,
+			c.Subject, c.Purpose, c.Phone, c.CustomerID, c.DeviceID, NewNonce(), c.Binding, now, clock.BusinessDay(now),
 		},
 		Refuse: map[string]error{ErrTooOften.Code(): ErrTooOften},
 	})
 }
 
-// Try is one guess at a code. Queue charges it, Right then says whether it was
-// right, and Use makes the code single-use in the transaction of its effect.
-type Try struct {
-	Subject string
-	Binding []byte
-	Code    string
+// Terms are the policy's figures that a customer is told.
+type Terms struct {
+	Life   time.Duration // a code's, from its issue (OTP-001)
+	Resend time.Duration // from one code of a purpose to the next
+}
+
+// Retentions keep a code for a day after it has expired, and a number's count of codes
+// for two days after its business day.
+func Retentions() []pg.Retention {
+	return []pg.Retention{
+		{
+			Table: "otp_challenge", Keep: 24 * time.Hour, SQL: sqlChallengePrune,
+			Why: "An expired code opens nothing; the event that sends it is refused by its age.",
+		},
+		{
+			Table: "otp_quota", Keep: 2 * 24 * time.Hour, SQL: sqlQuotaPrune,
+			Why: "The count of a number is of one business day, and codes are 60 seconds apart.",
+		},
+	}
+}
+
+// ReadTerms reads the figures in force at a time.
+func ReadTerms(ctx context.Context, db pg.Reader, at time.Time) (Terms, error) {
+	var life, resend int64
+	if err := db.QueryRow(ctx, sqlTerms, clock.BusinessDay(at)).Scan(&life, &resend); err != nil {
+		return Terms{}, fmt.Errorf("otp terms: %w", err)
+	}
+	return Terms{Life: time.Duration(life) * time.Second, Resend: time.Duration(resend) * time.Second}, nil
+}
+
+// Attempt is one guess at a code. CountAttempt counts it, Right then says whether it
+// was right, and Use makes the code single-use in the transaction of its effect.
+// Binding and Code may be set after the count.
+type Attempt struct {
+	Subject    string
+	DeviceID   string     // from which the guess comes
+	CustomerID *uuid.UUID // who guesses; nil: nobody is known yet
+	Binding    []byte
+	Code       string
 
 	nonce, binding []byte
 	issuedAt       time.Time
 }
 
-// Queue adds the charge to a batch.
-func (t *Try) Queue(batch *pgx.Batch, now time.Time) {
-	batch.Queue(sqlCharge, t.Subject, now).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&t.nonce, &t.binding, &t.issuedAt)
+// CountAttempt adds the count to a batch, which may be sent again: the last answer
+// decides.
+func (a *Attempt) CountAttempt(batch *pgx.Batch, now time.Time) {
+	batch.Queue(sqlCountAttempt, a.Subject, a.DeviceID, a.CustomerID, now).QueryRow(func(row pgx.Row) error {
+		a.nonce, a.binding, a.issuedAt = nil, nil, time.Time{}
+		err := row.Scan(&a.nonce, &a.binding, &a.issuedAt)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
+			return nil // void, used up, expired, or not of this device or customer
 		}
 		return err //nolint:wrapcheck // the batch's owner wraps it
 	})
 }
 
-// Right reports whether the guess is the code; it works as long either way.
-func (t *Try) Right(ring *keys.Ring) bool {
-	nonce := t.nonce
+// Right reports whether the guess is the code; it does the same work either way.
+func (a *Attempt) Right(ring *keys.Ring) bool {
+	nonce := a.nonce
 	if nonce == nil {
 		nonce = make([]byte, 16)
 	}
-	want := Compute(ring, nonce, t.Binding, t.issuedAt)
-	right := hmac.Equal([]byte(want), []byte(t.Code))
-	return right && t.nonce != nil && hmac.Equal(t.binding, t.Binding)
+	want := Compute(ring, nonce, a.Binding, a.issuedAt)
+	right := hmac.Equal([]byte(want), []byte(a.Code))
+	return right && a.nonce != nil && hmac.Equal(a.binding, a.Binding)
 }
 
 // Use adds the code's use to a unit; refused is the answer to the loser of a
 // race for it.
-func (t *Try) Use(unit *pg.Unit, now time.Time, refused error) {
+func (a *Attempt) Use(unit *pg.Unit, now time.Time, refused error) {
 	unit.Add(pg.Statement{
-		Call: "otp_use", Args: []any{t.Subject, t.nonce, now}, Refuse: map[string]error{"OTP_USED": refused},
+		Call: "otp_use", Args: []any{a.Subject, a.nonce, now}, Refuse: map[string]error{"OTP_USED": refused},
 	})
 }
 
@@ -112,6 +163,9 @@ type Issued struct {
 	nonce, binding []byte
 	issuedAt       time.Time
 }
+
+// Life is how long the code is good, from its issue.
+func (i Issued) Life() time.Duration { return i.ExpiresAt.Sub(i.issuedAt) }
 
 // Code computes the code to send.
 func (i Issued) Code(ring *keys.Ring) string { return Compute(ring, i.nonce, i.binding, i.issuedAt) }

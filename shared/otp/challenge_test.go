@@ -26,6 +26,14 @@ var (
 	errUsed = bankerr.New(bankerr.Refused, "PROOF_REJECTED")
 )
 
+// The policy's figures.
+const (
+	tries = 5
+	life  = time.Minute
+)
+
+const device = "device-1"
+
 // desk issues codes and takes guesses at them.
 type desk struct {
 	t    *testing.T
@@ -44,7 +52,7 @@ func (d desk) challenge(purpose, number string) otp.Challenge {
 	someone := uuid.New()
 	return otp.Challenge{
 		Subject: otp.PhoneSubject(purpose, index), Purpose: purpose, Phone: index, CustomerID: &someone,
-		Binding: customer.PhoneBinding(purpose, index, "device-1"),
+		DeviceID: device, Binding: customer.PhoneBinding(purpose, index, device),
 	}
 }
 
@@ -65,17 +73,22 @@ func (d desk) sent(c otp.Challenge) string {
 	return found.Code(d.ring)
 }
 
-func (d desk) guess(subject string, binding []byte, code string, at time.Time) (*otp.Try, bool) {
-	try := &otp.Try{Subject: subject, Binding: binding, Code: code}
+func (d desk) guess(subject string, binding []byte, code string, at time.Time) (*otp.Attempt, bool) {
+	a := &otp.Attempt{Subject: subject, DeviceID: device, Binding: binding, Code: code}
+	return a, d.count(a, at)
+}
+
+// count counts the attempt and says whether it was right.
+func (d desk) count(a *otp.Attempt, at time.Time) bool {
 	var batch pgx.Batch
-	try.Queue(&batch, at)
+	a.CountAttempt(&batch, at)
 	if err := d.db.Pool().SendBatch(d.t.Context(), &batch).Close(); err != nil {
 		d.t.Error(err)
 	}
-	return try, try.Right(d.ring)
+	return a.Right(d.ring)
 }
 
-func (d desk) use(try *otp.Try, at time.Time) error {
+func (d desk) use(try *otp.Attempt, at time.Time) error {
 	var unit pg.Unit
 	try.Use(&unit, at, errUsed)
 	return d.db.Commit(d.t.Context(), &unit)
@@ -106,14 +119,14 @@ func TestLifeOfACode(t *testing.T) {
 			t.Errorf("after %v: right is %v", tt.after, right)
 		}
 	}
-	req.Covers(t, "OTP-001")
+	req.Covers(t, "OTP-001.1")
 }
 
 // A guess counts before anybody looks at it: the sixth fails though it is right.
 func TestTriesOfACode(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	for _, wrong := range []int{0, otp.Tries - 1, otp.Tries} {
+	for _, wrong := range []int{0, tries - 1, tries} {
 		c := d.challenge(otp.Login, fmt.Sprintf("1380002%04d", wrong))
 		must(t, d.issue(c, issued))
 		code := d.sent(c)
@@ -122,7 +135,7 @@ func TestTriesOfACode(t *testing.T) {
 				t.Error("a wrong code is right")
 			}
 		}
-		if _, right := d.guess(c.Subject, c.Binding, code, issued); right != (wrong < otp.Tries) {
+		if _, right := d.guess(c.Subject, c.Binding, code, issued); right != (wrong < tries) {
 			t.Errorf("after %d wrong ones: right is %v", wrong, right)
 		}
 	}
@@ -231,7 +244,7 @@ func TestCodeIsUsedOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if used.Load() != 1 || lost.Load() >= otp.Tries {
+	if used.Load() != 1 || lost.Load() >= tries {
 		t.Errorf("of 50 with the right code %d used it, %d lost the race for it", used.Load(), lost.Load())
 	}
 	must(t, d.reset(c))
@@ -239,14 +252,14 @@ func TestCodeIsUsedOnce(t *testing.T) {
 		t.Error("a used code is right again")
 	}
 
-	later := issued.Add(otp.Life)
+	later := issued.Add(life)
 	must(t, d.issue(c, later))
 	earlier := d.sent(c)
 	stale, right := d.guess(c.Subject, c.Binding, earlier, later)
 	if !right {
 		t.Error("the second code is wrong")
 	}
-	latest := later.Add(otp.Life)
+	latest := later.Add(life)
 	must(t, d.issue(c, latest))
 	if _, right := d.guess(c.Subject, c.Binding, earlier, latest); right {
 		t.Error("an earlier code is right after a new one was issued")
@@ -254,7 +267,7 @@ func TestCodeIsUsedOnce(t *testing.T) {
 	if err := d.use(stale, latest); !errors.Is(err, errUsed) {
 		t.Errorf("using an earlier code after a new one was issued: %v, want the refusal", err)
 	}
-	req.Covers(t, "OTP-002")
+	req.Covers(t, "OTP-002.1", "OTP-002.2")
 }
 
 func TestCodesAreIssuedSparingly(t *testing.T) {
@@ -288,4 +301,144 @@ func TestCodesAreIssuedSparingly(t *testing.T) {
 	issue("another number", d.challenge(otp.Login, "13800010002"), nil)
 	at = issued.AddDate(0, 0, 1)
 	issue("the next day", login, nil)
+}
+
+// Guesses from another device, or of another customer, are not even counted: they
+// can't use up the tries of the device that asked for the code.
+func TestStrangersUseUpNoTries(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := d.challenge(otp.Login, "13800010001")
+	must(t, d.issue(c, issued))
+	code, stranger := d.sent(c), uuid.New()
+	for name, a := range map[string]otp.Attempt{
+		"another device":                  {DeviceID: "device-2"},
+		"no device":                       {},
+		"another device, same customer":   {DeviceID: "device-2", CustomerID: c.CustomerID},
+		"another customer on this device": {DeviceID: device, CustomerID: &stranger},
+		"nobody on this device":           {DeviceID: device, CustomerID: &uuid.Nil},
+	} {
+		a.Subject, a.Binding, a.Code = c.Subject, c.Binding, code
+		for range tries {
+			if d.count(&a, issued) {
+				t.Errorf("%s: the code is right", name)
+			}
+		}
+		if n := d.counted(c); n != 0 {
+			t.Errorf("%s: %d tries were counted", name, n)
+		}
+	}
+	own := otp.Attempt{Subject: c.Subject, DeviceID: device, CustomerID: c.CustomerID, Binding: c.Binding, Code: code}
+	if !d.count(&own, issued) || d.counted(c) != 1 {
+		t.Errorf("the customer's own code is wrong, or was counted %d times", d.counted(c))
+	}
+}
+
+func (d desk) counted(c otp.Challenge) (n int) {
+	d.t.Helper()
+	must(d.t, d.db.Pool().QueryRow(d.t.Context(), "SELECT tries FROM otp_challenge WHERE subject = $1", c.Subject).Scan(&n))
+	return n
+}
+
+// A batch that was rolled back may be sent again, and then find that the code's
+// tries have run out.
+func TestTheLastCountDecides(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := d.challenge(otp.Login, "13800010001")
+	must(t, d.issue(c, issued))
+	a := otp.Attempt{Subject: c.Subject, DeviceID: device, Binding: c.Binding, Code: d.sent(c)}
+	var batch pgx.Batch
+	a.CountAttempt(&batch, issued)
+	must(t, d.db.QueryBatch(t.Context(), &batch))
+	if !a.Right(d.ring) {
+		t.Error("the code is wrong")
+	}
+	d.exec("UPDATE otp_challenge SET tries = max_tries")
+	must(t, d.db.QueryBatch(t.Context(), &batch))
+	if a.Right(d.ring) {
+		t.Error("the code is right though its tries have run out")
+	}
+}
+
+func (d desk) exec(sql string, args ...any) {
+	d.t.Helper()
+	_, err := d.db.Pool().Exec(d.t.Context(), sql, args...)
+	must(d.t, err)
+}
+
+// A row of the policy counts from its day, for the codes that are issued then.
+func TestFiguresChangeWithTheDay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	tomorrow := issued.AddDate(0, 0, 1)
+	d.exec(`INSERT INTO policy (name, valid_from, value) VALUES ('otp.tries', '2026-11-24', 1), ('otp.day_max', '2026-11-24', 2),
+('otp.life_seconds', '2026-11-24', 30), ('otp.resend_seconds', '2026-11-24', 10)`)
+	for _, tt := range []struct {
+		name           string
+		at             time.Time
+		tries, day     int
+		life, interval time.Duration
+	}{
+		{"today", issued, tries, 10, life, time.Minute},
+		{"the last second of today", time.Date(2026, 11, 23, 23, 59, 0, 0, clock.Shanghai), tries, 10, life, time.Minute},
+		{"tomorrow", tomorrow, 1, 2, 30 * time.Second, 10 * time.Second},
+		{"the day after", tomorrow.AddDate(0, 0, 1), 1, 2, 30 * time.Second, 10 * time.Second},
+	} {
+		c := d.challenge(otp.Login, fmt.Sprintf("1380003%04d", tt.at.Unix()%10000))
+		must(t, d.issue(c, tt.at))
+		wrong := other(d.sent(c))
+		for range tt.tries + 1 {
+			d.guess(c.Subject, c.Binding, wrong, tt.at)
+		}
+		if n := d.counted(c); n != tt.tries {
+			t.Errorf("%s: %d tries, want %d", tt.name, n, tt.tries)
+		}
+		if terms, err := otp.ReadTerms(t.Context(), d.db.Reader(), tt.at); err != nil || terms != (otp.Terms{Life: tt.life, Resend: tt.interval}) {
+			t.Errorf("%s: told %+v, %v", tt.name, terms, err)
+		}
+		var found otp.Issued
+		must(t, found.Scan(d.db.Pool().QueryRow(t.Context(), otp.LoadSQL, c.Subject)))
+		if found.Life() != tt.life {
+			t.Errorf("%s: a code lives %v, want %v", tt.name, found.Life(), tt.life)
+		}
+		d.wantQuota(t, tt.name, tt.at, tt.interval, tt.day)
+	}
+}
+
+// wantQuota sees that a number gets so many codes that day, so far apart.
+func (d desk) wantQuota(t *testing.T, name string, at time.Time, apart time.Duration, most int) {
+	t.Helper()
+	day := time.Date(at.Year(), at.Month(), at.Day(), 10, 0, 0, 0, clock.Shanghai)
+	c := d.challenge(otp.Login, "13900000000")
+	d.exec("DELETE FROM otp_quota WHERE phone_bidx = $1", c.Phone)
+	must(t, d.issue(c, day))
+	if err := d.issue(c, day.Add(apart-time.Millisecond)); !errors.Is(err, otp.ErrTooOften) {
+		t.Errorf("%s: a second code before %v: %v", name, apart, err)
+	}
+	for n := 2; n <= most; n++ {
+		if err := d.issue(c, day.Add(time.Duration(n)*apart)); err != nil {
+			t.Errorf("%s: code %d of %d: %v", name, n, most, err)
+		}
+	}
+	if err := d.issue(c, day.Add(time.Hour)); !errors.Is(err, otp.ErrTooOften) {
+		t.Errorf("%s: one code more than %d: %v", name, most, err)
+	}
+}
+
+// Without a figure there is no bound, so nothing is issued.
+func TestNoFigureNoCode(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"otp.tries", "otp.day_max", "otp.life_seconds", "otp.resend_seconds"} {
+		d := newDesk(t)
+		d.exec("DELETE FROM policy WHERE name = $1", name)
+		if err := d.issue(d.challenge(otp.Login, "13800010001"), issued); err == nil {
+			t.Errorf("a code was issued without %s", name)
+		}
+	}
+	d := newDesk(t)
+	d.exec("DELETE FROM policy WHERE name = 'otp.resend_seconds'")
+	if _, err := otp.ReadTerms(t.Context(), d.db.Reader(), issued); err == nil {
+		t.Error("terms were read without their figure")
+	}
 }

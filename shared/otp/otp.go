@@ -4,7 +4,12 @@
 // A code is never stored: it is computed anew from the OTP key, the challenge's
 // nonce, the digest of what it confirms and the time of issue, so a code for one
 // purpose can be no other's (OTP-004, OTP-005). Codes are six digits with leading
-// zeros. All functions are pure.
+// zeros.
+//
+// The package owns the tables otp_challenge and otp_quota. How long a code lives, how
+// many tries it takes and how often one is sent are figures of the policy table
+// (otp.life_seconds, otp.tries, otp.resend_seconds, otp.day_max), in force by day.
+// Refusal: OTP_TOO_OFTEN.
 package otp
 
 import (
@@ -17,14 +22,11 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-const (
-	// Life is how long a code is good (OTP-001).
-	Life = 60 * time.Second
-	// Tries is how many guesses a code takes.
-	Tries = 5
-	// Digits is the length of a code.
-	Digits = 6
-)
+// Digits is the length of a code.
+const Digits = 6
+
+// A shorter code than the standard allows does not compile (OTP-003).
+const _ = uint(Digits - 6)
 
 // Code is the algorithm itself: key of at least 16 bytes, time factor (already
 // divided by the step), counter, and challenge as ASCII digits.

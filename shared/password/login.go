@@ -14,10 +14,15 @@ import (
 
 const (
 	sqlLoginCountAttempt = `-- login.count_attempt
-SELECT login_charge($1, $2, $3, $4)`
+SELECT login_count_attempt($1, $2, $3, $4)`
 
 	sqlLoginResetAttempts = `-- login.reset_attempts
 UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
+
+	sqlLoginPrune = `-- login_attempt.prune
+DELETE FROM login_attempt WHERE phone_bidx IN (
+    SELECT phone_bidx FROM login_attempt
+     WHERE day < (now() - $2::interval)::date AND NOT frozen AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
 SELECT c.id, k.login_password, k.last_login_at, k.last_login_device
@@ -102,4 +107,13 @@ func optional(err error) error {
 		return nil
 	}
 	return err
+}
+
+// Retention keeps a number's log-in failures for 30 days after the last attempt; a
+// frozen number stays.
+func Retention() pg.Retention {
+	return pg.Retention{
+		Table: "login_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlLoginPrune,
+		Why: "Nobody has tried the number for 30 days; a frozen number stays.",
+	}
 }

@@ -15,16 +15,21 @@ const rollbackTimeout = 5 * time.Second
 // Tx is a transaction that InTx has begun and InTx ends: it has no Commit and no
 // Rollback.
 type Tx interface {
+	queries
+	Writer
+}
+
+// queries are what a transaction can be asked for before it ends.
+type queries interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
-	Writer
 }
 
 // openTx is the Tx of InTx. It keeps the channels to notify after the commit.
 type openTx struct {
-	pgx.Tx
+	queries
 	notify []string
 }
 
@@ -65,7 +70,7 @@ func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx Tx) e
 			rollback(ctx, tx)
 		}
 	}()
-	open := &openTx{Tx: tx}
+	open := &openTx{queries: tx}
 	if err := work(ctx, open); err != nil {
 		return err
 	}

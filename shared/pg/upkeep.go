@@ -11,28 +11,31 @@ import (
 )
 
 const (
-	trimEach  = 10 * time.Minute
-	trimBatch = 5000
-	gaugeWait = time.Second
+	pruneBatch = 5000
+	gaugeWait  = time.Second
 )
 
-// Trim repeats a statement that deletes at most $1 rows, until it has deleted all. Each
-// run commits, so that no lock is held long.
-func (db *DB) Trim(ctx context.Context, sql string) error {
-	for {
-		tag, err := db.Pool().Exec(ctx, sql, trimBatch)
-		if err != nil {
-			return Classify(fmt.Errorf("trim: %w", err))
-		}
-		if tag.RowsAffected() < trimBatch {
-			return nil
-		}
-	}
+// Retention says how long the rows of a table are kept, and how older rows go. The
+// package that owns the table declares it; the worker bank-upkeep carries it out.
+type Retention struct {
+	Table string
+	Keep  time.Duration
+	SQL   string // deletes at most $1 rows that are older than the interval $2
+	Why   string // why the window is long enough
 }
 
-// TrimEvery trims at once and every ten minutes until ctx ends.
-func (db *DB) TrimEvery(ctx context.Context, log *slog.Logger, sql string) {
-	RunEvery(ctx, log, "trim", trimEach, func(ctx context.Context) error { return db.Trim(ctx, sql) })
+// Prune deletes all rows of the table that are older than its window, and says how
+// many. Each batch commits, so that no lock is held long.
+func (db *DB) Prune(ctx context.Context, r Retention) (int64, error) {
+	for total := int64(0); ; {
+		tag, err := db.Pool().Exec(ctx, r.SQL, pruneBatch, r.Keep)
+		if err != nil {
+			return total, Classify(fmt.Errorf("prune %s: %w", r.Table, err))
+		}
+		if total += tag.RowsAffected(); tag.RowsAffected() < pruneBatch {
+			return total, nil
+		}
+	}
 }
 
 // RunEvery does work at once, and again after each pause until ctx ends. It logs an

@@ -144,7 +144,7 @@ func repeatedLoginsLeaveOne(t *testing.T, h hall) {
 // The same as customers meet it, through a function.
 func TestCustomerIsToldOfALoginElsewhere(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "SESSION-003")
+	req.Covers(t, "SESSION-003.2")
 	b := bank.New(t)
 	customer := b.Customer(t, "王小明", 100)
 	phone, pad := b.Device(t, "phone"), b.Device(t, "pad")

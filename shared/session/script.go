@@ -34,6 +34,8 @@ return {'login', login[1], login[2]}
 // writes a login, unless a later one of the customer stands on the channel; then
 // pointScript names the login that is to end: the one before, or, if a later one
 // was faster, this one. displaceScript ends it, and never a later one.
+// unpointScript forgets a login that was logged out, and never a later one; the
+// number stays, so that the order goes on.
 var (
 	turnScript = redis.NewScript(`
 local turn = math.max(tonumber(redis.call('HGET', KEYS[1], 'turn') or '0') + 1, tonumber(ARGV[1]))
@@ -55,6 +57,12 @@ if live[2] and tonumber(live[2]) > tonumber(ARGV[2]) then return {ARGV[1], ARGV[
 redis.call('HSET', KEYS[1], 'channel', ARGV[1], 'live', ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return {live[1] or '', live[2] or '0'}
+`)
+	unpointScript = redis.NewScript(`
+local live = redis.call('HMGET', KEYS[1], 'channel', 'live')
+if live[1] ~= ARGV[1] or live[2] ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], 'channel', 'live')
+return 1
 `)
 	displaceScript = redis.NewScript(`
 local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')

@@ -225,9 +225,23 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 	return nil
 }
 
-// End removes the login from the channel; the channel itself stays open.
+// End removes the login from the channel, and the customer's pointer to it unless a
+// later login has taken that over. The channel itself stays open.
 func (s *Store) End(ctx context.Context, id channel.ID) error {
+	ended, err := s.redis.HMGet(ctx, loginKey(id), "customer", "turn").Result()
+	if err != nil {
+		return unavailable(err)
+	}
 	if err := s.redis.Del(ctx, loginKey(id)).Err(); err != nil {
+		return unavailable(err)
+	}
+	customer, isLogin := ended[0].(string)
+	if !isLogin {
+		return nil
+	}
+	// By its turn: a login that has begun on this channel meanwhile keeps its pointer.
+	err = unpointScript.Run(ctx, s.redis, []string{"logins:" + customer}, hex.EncodeToString(id[:]), ended[1]).Err()
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil

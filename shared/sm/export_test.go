@@ -45,10 +45,10 @@ func Faults() map[string]Fault {
 			m.sign = func(*PrivateKey, []byte) ([]byte, error) { return nil, ErrKey }
 		}},
 		"each side agrees with itself": {"critical functions", func(m *module) {
-			m.agree = func(own *PrivateKey, _ *PublicKey) ([]byte, error) { return Agree(own, own.Public()) }
+			m.agree = func(own *PrivateKey, _ *PublicKey) (Secret, error) { return Agree(own, own.Public()) }
 		}},
 		"agreement fails": {"critical functions", func(m *module) {
-			m.agree = func(*PrivateKey, *PublicKey) ([]byte, error) { return nil, ErrKey }
+			m.agree = func(*PrivateKey, *PublicKey) (Secret, error) { return Secret{}, ErrKey }
 		}},
 	}
 }
@@ -73,7 +73,19 @@ func (f Fault) module() module {
 }
 
 // Find runs the self-test with the fault, and leaves the module open.
-func (f Fault) Find() error { return f.module().test() }
+func (f Fault) Find() error { return failure(f.module().test()) }
 
 // Shut runs the self-test with the fault as SelfTest would.
-func (f Fault) Shut() error { return latch(f.module()) }
+func (f Fault) Shut() error {
+	_, err := latch(f.module())
+	return err
+}
+
+// Report is what the self-test reports with the fault.
+func (f Fault) Report() []TestResult { return f.module().test() }
+
+// SecretOf is a secret that no key pairs agreed on, for vectors.
+func SecretOf(x []byte) Secret { return Secret{x} }
+
+// Bytes shows a secret.
+func (s Secret) Bytes() []byte { return s.x }

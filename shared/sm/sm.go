@@ -20,6 +20,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
@@ -179,25 +180,29 @@ func Decrypt(k *PrivateKey, ciphertext []byte) ([]byte, error) {
 	return message, nil
 }
 
+// Secret is what two key pairs share. Agree alone makes one, so that nothing is
+// derived from a password or a constant (KEY-002).
+type Secret struct{ x []byte }
+
 // Agree computes the secret that two key pairs share: the x coordinate of their
-// Diffie-Hellman point, 32 bytes. Feed it to Derive, never use it as a key.
-func Agree(own *PrivateKey, peer *PublicKey) ([]byte, error) {
+// Diffie-Hellman point, 32 bytes.
+func Agree(own *PrivateKey, peer *PublicKey) (Secret, error) {
 	if shut.Load() {
-		return nil, ErrModule
+		return Secret{}, ErrModule
 	}
 	private, err := own.key.ECDH()
 	if err != nil {
-		return nil, ErrKey
+		return Secret{}, ErrKey
 	}
 	public, err := sm2.PublicKeyToECDH(peer.key)
 	if err != nil {
-		return nil, ErrKey
+		return Secret{}, ErrKey
 	}
-	secret, err := private.ECDH(public)
+	x, err := private.ECDH(public)
 	if err != nil {
-		return nil, ErrKey
+		return Secret{}, ErrKey
 	}
-	return secret, nil
+	return Secret{x}, nil
 }
 
 // mustBeOpen stops operations that can't return ErrModule.
@@ -208,11 +213,15 @@ func mustBeOpen() {
 }
 
 // Derive stretches a secret into n bytes bound to info, by the key derivation
-// function of GB/T 32918.4-2016, 5.4.3.
-func Derive(secret, info []byte, n int) []byte {
+// function of GB/T 32918.4-2016, 5.4.3. It panics with ErrKey on a Secret that Agree
+// did not make.
+func Derive(secret Secret, info []byte, n int) []byte {
 	mustBeOpen()
-	z := make([]byte, 0, len(secret)+len(info))
-	return sm3.Kdf(append(append(z, secret...), info...), n)
+	if len(secret.x) == 0 {
+		panic(ErrKey)
+	}
+	z := make([]byte, 0, len(secret.x)+len(info))
+	return sm3.Kdf(append(append(z, secret.x...), info...), n)
 }
 
 // Digest is SM3 over the parts, one after the other.
@@ -241,11 +250,13 @@ func MAC(key []byte, parts ...[]byte) []byte {
 // Key is an SM4 key.
 type Key [16]byte
 
-// NewKey makes a random key.
+// NewKey makes a random key. It panics when the system's random source fails.
 func NewKey() Key {
 	mustBeOpen()
 	var k Key
-	_, _ = rand.Read(k[:]) // never fails (crypto/rand)
+	if _, err := io.ReadFull(rand.Reader, k[:]); err != nil {
+		panic(fmt.Errorf("sm: new key: %w", err))
+	}
 	return k
 }
 

@@ -223,7 +223,7 @@ func TestAgreementIsMutual(t *testing.T) {
 	agree := func(own, peer *sm.PrivateKey) string {
 		secret, err := sm.Agree(own, peer.Public())
 		must(t, err)
-		return string(secret)
+		return string(secret.Bytes())
 	}
 	if agree(one, two) != agree(two, one) {
 		t.Error("the two sides differ")

@@ -28,6 +28,7 @@ const (
 	text          = "向 李四（尾号0001）转账 100.00元"
 	life          = 10 * time.Minute
 	tradePassword = "739164"
+	tries         = 5 // of a code, as the policy says
 )
 
 // desk is a bank's step-up, and phone a customer's app on a bound device.
@@ -50,8 +51,11 @@ func newDesk(t *testing.T) desk {
 	t.Helper()
 	ring, err := keys.NewTestRing()
 	must(t, err)
-	start := time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
-	return desk{pgtest.New(t), ring, clock.NewManual(start), new(atomic.Int64)}
+	return desk{pgtest.New(t), ring, newClock(), new(atomic.Int64)}
+}
+
+func newClock() *clock.Manual {
+	return clock.NewManual(time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai))
 }
 
 // phone signs a new customer up.
@@ -112,7 +116,8 @@ func (p phone) code(t *testing.T, in stepup.Intent) stepup.Proof {
 	t.Helper()
 	var unit pg.Unit
 	otp.Issue(&unit, otp.Challenge{
-		Subject: stepup.Subject(in.ID), Purpose: otp.Intent, Phone: randomBytes(32), CustomerID: &p.customer, Binding: in.Digest,
+		Subject: stepup.Subject(in.ID), Purpose: otp.Intent, Phone: randomBytes(32), CustomerID: &p.customer,
+		DeviceID: in.DeviceID, Binding: in.Digest,
 	}, p.clock.Now())
 	must(t, p.db.Commit(t.Context(), &unit))
 	var issued otp.Issued
@@ -163,15 +168,15 @@ func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Verificat
 	}
 }
 
-// charge sends the check's statements, as the runtime does, and looks at nothing.
-func (d desk) charge(ctx context.Context, c *stepup.Verification) error {
+// count sends the check's statements, as the runtime does, and looks at nothing.
+func (d desk) count(ctx context.Context, c *stepup.Verification) error {
 	var batch pgx.Batch
 	c.Queue(&batch)
 	return d.db.QueryBatch(ctx, &batch)
 }
 
 func (d desk) verify(ctx context.Context, c *stepup.Verification) (*stepup.Verified, error) {
-	if err := d.charge(ctx, c); err != nil {
+	if err := d.count(ctx, c); err != nil {
 		return nil, err
 	}
 	return c.Verify(d.ring)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -35,6 +36,18 @@ func (c Combination) satisfiedBy(proven []Factor) bool {
 	return len(c) > 0 && !slices.ContainsFunc(c, func(f Factor) bool { return !slices.Contains(proven, f) })
 }
 
+// Limit is the limit that a transfer with these factors uses up: the kind in which
+// the sum of a day counts, and the most at once. Both are the strongest factor's
+// (LIMIT-001). Of factors that the bank doesn't know, nothing is allowed.
+func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
+	for _, name := range c {
+		if f, ok := factors[name]; ok && f.cap() > atMost {
+			day, atMost = f.day(), f.cap()
+		}
+	}
+	return day, atMost
+}
+
 // Scene is the kind of money movement that the matrix distinguishes.
 type Scene int
 
@@ -44,48 +57,63 @@ const (
 	ToOwn                 // between the customer's own accounts (XFER-013)
 )
 
-// row is one line of the matrix: up to and including Cap, these are enough.
+// row is one line of the matrix: up to and including most, any one of the
+// combinations is enough whose own cap reaches that far.
 type row struct {
 	scene        Scene
 	grade        risk.Grade
-	cap          money.Fen
-	combinations []Combination
+	most         money.Fen
+	combinations [][]factor
 }
 
 var (
-	otpAndKey      = Combination{SMSOTP, DeviceKey}
-	otpAndPassword = Combination{SMSOTP, TradePassword}
-	keyAndPassword = Combination{DeviceKey, TradePassword}
-	allThree       = Combination{SMSOTP, DeviceKey, TradePassword}
+	otpAndKey      = []factor{smsOTP{}, deviceKey{}}
+	otpAndPassword = []factor{smsOTP{}, tradePassword{}}
+	keyAndPassword = []factor{deviceKey{}, tradePassword{}}
+	allThree       = []factor{smsOTP{}, deviceKey{}, tradePassword{}}
 )
 
-// Caps of the factors at hand (LIMIT-001): 50,000 CNY to others by SMS code,
-// singly and as a day's sum. Soft UKey, token and Bluetooth Key bring rows above
-// it when they come. Between own accounts one fresh factor is enough up to the
-// cap, since the login's two already say who asks.
-const (
-	CapToOthers money.Fen = 50_000_00
-	CapToOwn    money.Fen = 1_000_000_00
-)
+// LargeAmount is the most that one factor alone moves, and only between own accounts,
+// since the login's two already say who asks (AUTH-006).
+const LargeAmount money.Fen = 10_000_00
 
-// matrix is the one table of who needs to prove what. Customers of high risk have
-// no row: what they may do again, the counter decides.
+// matrix is the one table of what a customer needs to prove. The factors' own caps
+// bound every row, also between own accounts. Customers of high risk have no row: the
+// counter decides what they may do again.
 var matrix = []row{
-	{ToOthers, risk.GradeNormal, CapToOthers, []Combination{otpAndKey, otpAndPassword, keyAndPassword}},
-	{ToOthers, risk.GradeRaised, CapToOthers, []Combination{allThree}},
-	{ToOwn, risk.GradeNormal, CapToOthers, []Combination{{DeviceKey}, {TradePassword}}},
-	{ToOwn, risk.GradeNormal, CapToOwn, []Combination{otpAndKey, otpAndPassword, keyAndPassword}},
-	{ToOwn, risk.GradeRaised, CapToOwn, []Combination{otpAndKey, otpAndPassword}},
+	{ToOthers, risk.GradeNormal, money.Max, [][]factor{otpAndKey, otpAndPassword, keyAndPassword}},
+	{ToOthers, risk.GradeRaised, money.Max, [][]factor{allThree}},
+	{ToOwn, risk.GradeNormal, LargeAmount, [][]factor{{deviceKey{}}, {tradePassword{}}}},
+	{ToOwn, risk.GradeNormal, money.Max, [][]factor{otpAndKey, otpAndPassword, keyAndPassword}},
+	{ToOwn, risk.GradeRaised, money.Max, [][]factor{otpAndKey, otpAndPassword}},
 }
 
-// Decide names the combinations of which any one is enough, the tightest row
-// first; ErrStronger when no factor at hand reaches that far, or for no amount. The
-// answer is the caller's to keep.
+// Decide names the combinations of which any one is enough, from the tightest row;
+// ErrStronger when no factor at hand reaches that far, or for no amount. The caller
+// may change the answer.
 func Decide(scene Scene, grade risk.Grade, amount money.Fen) ([]Combination, error) {
 	for _, r := range matrix {
-		if r.scene == scene && r.grade == grade && 0 < amount && amount <= r.cap {
-			return slices.Clone(r.combinations), nil
+		if r.scene != scene || r.grade != grade || amount <= 0 || amount > r.most {
+			continue
+		}
+		if enough := r.reaching(amount); len(enough) > 0 {
+			return enough, nil
 		}
 	}
 	return nil, ErrStronger
+}
+
+// reaching names the row's combinations whose strongest factor allows the amount.
+func (r row) reaching(amount money.Fen) []Combination {
+	var enough []Combination
+	for _, list := range r.combinations {
+		c := make(Combination, len(list))
+		for i, f := range list {
+			c[i] = f.name()
+		}
+		if _, most := c.Limit(); amount <= most {
+			enough = append(enough, c)
+		}
+	}
+	return enough
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/req"
@@ -40,7 +39,7 @@ func TestCodeIsBoundToItsIntent(t *testing.T) {
 	want(t, "its use", p.consume(t, evidence), nil)
 	_, err = p.confirm(t, in, right)
 	want(t, "its second use", err, stepup.ErrExpired)
-	req.Covers(t, "AUTH-015", "AUTH-016")
+	req.Covers(t, "AUTH-015.2")
 }
 
 // A challenge that was made over another text does not confirm this one, even
@@ -75,7 +74,6 @@ func TestLifeOfACode(t *testing.T) {
 		_, err := p.confirm(t, in, code)
 		want(t, "a code after "+tt.after.String(), err, tt.want)
 	}
-	req.Covers(t, "OTP-001")
 }
 
 // The sixth guess fails though it is right, and five are all that are counted.
@@ -94,7 +92,7 @@ func TestTriesOfACode(t *testing.T) {
 		}
 		_, err := p.confirm(t, in, right)
 		want(t, "the right code", err, tt.want)
-		if got := p.tries(t, in); got != min(tt.wrong+1, otp.Tries) {
+		if got := p.tries(t, in); got != min(tt.wrong+1, tries) {
 			t.Errorf("%d tries were counted after %d wrong ones and a right one", got, tt.wrong)
 		}
 	}
@@ -154,7 +152,7 @@ func TestANewCodeTakesFiveTries(t *testing.T) {
 	in := p.intent(t, codeOnly)
 	for range 2 {
 		right := p.code(t, in)
-		for range otp.Tries {
+		for range tries {
 			_, err := p.confirm(t, in, off(right))
 			want(t, "a wrong code", err, stepup.ErrProofRejected)
 		}
@@ -165,17 +163,17 @@ func TestANewCodeTakesFiveTries(t *testing.T) {
 
 // The count stands before anybody looks at the guess, whatever becomes of the
 // request then.
-func TestTriesAreChargedFirst(t *testing.T) {
+func TestAttemptsAreCountedFirst(t *testing.T) {
 	t.Parallel()
 	p := newDesk(t).phone(t)
 	in := p.intent(t, only(stepup.SMSOTP, stepup.TradePassword))
-	must(t, p.charge(t.Context(), p.check(in, p.code(t, in), p.password(t, tradePassword))))
+	must(t, p.count(t.Context(), p.check(in, p.code(t, in), p.password(t, tradePassword))))
 	if tries, failures := p.tries(t, in), p.failures(t); tries != 1 || failures != 1 {
 		t.Errorf("%d tries and %d failures stand, want 1 and 1", tries, failures)
 	}
 }
 
-// A charge that was rolled back is none: the batch that is sent again decides, and
+// A count that was rolled back is none: the batch that is sent again decides, and
 // it may find that no try is left.
 func TestTheLastBatchDecides(t *testing.T) {
 	t.Parallel()
@@ -207,8 +205,8 @@ func TestParallelGuessesAtACode(t *testing.T) {
 		_, err := p.verify(t.Context(), p.check(in, right))
 		return err
 	}, stepup.ErrProofRejected)
-	if tries := p.tries(t, in); held != otp.Tries || tries != otp.Tries {
-		t.Errorf("%d guesses were looked at and %d counted, want %d", held, tries, otp.Tries)
+	if n := p.tries(t, in); held != tries || n != tries {
+		t.Errorf("%d guesses were looked at and %d counted, want %d", held, n, tries)
 	}
 }
 
@@ -235,10 +233,10 @@ func TestACodeIsUsedOnce(t *testing.T) {
 	if accepted != 1 {
 		t.Errorf("%d of 50 requests with one code were accepted, want 1", accepted)
 	}
-	if tries := p.tries(t, in); tries > otp.Tries {
-		t.Errorf("%d tries were counted", tries)
+	if n := p.tries(t, in); n > tries {
+		t.Errorf("%d tries were counted", n)
 	}
-	req.Covers(t, "OTP-002")
+	req.Covers(t, "OTP-002.1", "OTP-002.2")
 }
 
 // parallel runs work n times at once and counts what succeeds; what fails must

@@ -234,3 +234,33 @@ func TestNoPassword(t *testing.T) {
 	_, err := p.confirm(t, in, p.password(t, tradePassword))
 	want(t, "no password", err, stepup.ErrPasswordLocked)
 }
+
+// A row of the policy counts from its day.
+func TestPasswordFiguresChangeWithTheDay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.exec(t, `INSERT INTO policy (name, valid_from, value) VALUES
+('trade_password.lock_after', '2026-11-24', 2), ('trade_password.lock_seconds', '2026-11-24', 60)`)
+	today, tomorrow := d.phone(t), d.phone(t)
+	today.fail(t, 4)
+	_, err := today.pass(t)
+	want(t, "today, the fifth", err, nil)
+	d.clock.Advance(24 * time.Hour)
+	tomorrow.fail(t, 2)
+	_, err = tomorrow.pass(t)
+	want(t, "tomorrow, the third", err, stepup.ErrPasswordLocked)
+	d.clock.Advance(time.Minute)
+	_, err = tomorrow.pass(t)
+	want(t, "tomorrow, when the shorter lock ends", err, nil)
+}
+
+// Without a figure there is no bound, so no password is looked at.
+func TestNoFigureNoPassword(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p := d.phone(t)
+	d.exec(t, "DELETE FROM policy WHERE name = 'trade_password.lock_after'")
+	if evidence, err := p.verify(t.Context(), p.check(p.intent(t, passwordOnly), p.password(t, tradePassword))); err == nil {
+		t.Errorf("%+v holds without a bound of failures", evidence)
+	}
+}

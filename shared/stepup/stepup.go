@@ -9,10 +9,19 @@
 // the intent is part of the transaction of the operation's effect, which makes
 // every proof single-use (LOGIC-007, LOGIC-013).
 //
-// Tries are charged before the guess is looked at, so that parallel guesses
-// can't exceed the bound. Amounts are fen, lifetimes from the policy table.
+// Attempts are counted before the guess is looked at, so that parallel guesses
+// can't exceed the bound. A request brings at most one proof of each factor. Amounts
+// are fen; bounds and lifetimes stand in the policy table.
 // Refusals: INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER,
 // TRADE_PASSWORD_LOCKED, OBJECT_NOT_FOUND. Values are not for concurrent use.
+//
+// To add a factor, write
+//   - one file here with its factor and attempt (device_key.go is the shortest);
+//   - the rows of the matrix (matrix.go) that name it;
+//   - its entry in docs/protocol.md, section 7.
+//
+// A factor that is stronger than the SMS code also declares a limit.Kind of its own
+// and the policy's figure for it in a migration.
 package stepup
 
 import (
@@ -40,17 +49,10 @@ func Refusals() []*bankerr.Error {
 // Factor is one independent way to prove the customer's will.
 type Factor string
 
-// The factors that this bank knows how to verify.
-const (
-	SMSOTP        Factor = "sms_otp"
-	TradePassword Factor = "trade_password"
-	DeviceKey     Factor = "device_key"
-)
-
 // Proof is one factor's evidence as the client brings it.
 type Proof struct {
-	Factor    Factor `json:"factor" enum:"sms_otp,trade_password,device_key" doc:"Which factor this proves"`
-	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits"`
+	Factor    Factor `json:"factor" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)" example:"sms_otp"`
+	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits" example:"123456"`
 	Password  []byte `json:"password,omitempty" doc:"trade_password: sealed to the password key (docs/protocol.md)"`
 	Signature []byte `json:"signature,omitempty" doc:"device_key: SM2 signature over the intent's text"`
 }
@@ -59,11 +61,11 @@ type Proof struct {
 // intent; the runtime reads it from there.
 type Confirmation struct {
 	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"The intent to confirm"`
-	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"4" doc:"One of the intent's combinations"`
+	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"8" doc:"One of the intent's combinations, with one proof of each factor"`
 }
 
-// Confirms returns the presentation itself.
-func (p Confirmation) Confirms() Confirmation { return p }
+// Confirms returns the confirmation itself.
+func (c Confirmation) Confirms() Confirmation { return c }
 
 // Confirmer is a request that brings proofs.
 type Confirmer interface{ Confirms() Confirmation }

@@ -28,34 +28,26 @@ SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i
   LEFT JOIN device d ON d.customer_id = i.customer_id AND d.device_id = i.device_id
  WHERE i.id = $1 AND i.customer_id = $2`
 
-	sqlOTPCharge = `-- otp.charge
-UPDATE otp_challenge SET tries = tries + 1
- WHERE subject = $1 AND tries < 5 AND used_at IS NULL AND expires_at > $2
-   AND EXISTS (SELECT 1 FROM intent WHERE id = $3 AND customer_id = $4 AND device_id = $5 AND operation = $6
-                  AND state = 'open' AND expires_at > $2)
-RETURNING nonce, binding, issued_at`
-
-	// Five wrong in a row lock for 30 minutes; the charge is taken back once the
-	// password has shown to be right.
-	sqlPasswordCharge = `-- trade_password.charge
-UPDATE credential
-   SET trade_failures = CASE WHEN trade_failures >= 5 THEN 1 ELSE trade_failures + 1 END,
-       trade_locked_until = CASE WHEN trade_failures = 4 THEN $2::timestamptz + interval '30 minutes' END
- WHERE customer_id = $1 AND (trade_locked_until IS NULL OR trade_locked_until <= $2)
-   AND EXISTS (SELECT 1 FROM intent WHERE id = $3 AND customer_id = $1 AND device_id = $4 AND operation = $5
-                  AND state = 'open' AND expires_at > $2)
-RETURNING trade_password`
-
-	sqlPasswordForgive = `-- trade_password.forgive
-UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1`
-
 	sqlIntentConsumeRows = `-- intent.consume.rows
 SELECT intent_consume(id, customer, at)
   FROM (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS intent (id, customer, at) ORDER BY 1) AS intent`
 
+	sqlIntentPrune = `-- intent.prune
+DELETE FROM intent WHERE id IN (
+    SELECT id FROM intent WHERE created_at < now() - $2::interval AND expires_at < now() - $2::interval LIMIT $1)`
+
 	sqlIntentCancelAll = `-- intent.cancel_all
 UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 )
+
+// Retention keeps an intent for 30 days after it has expired. An intent that is gone
+// can't be confirmed, like one that has expired.
+func Retention() pg.Retention {
+	return pg.Retention{
+		Table: "intent", Keep: 30 * 24 * time.Hour, SQL: sqlIntentPrune,
+		Why: "An intent lives minutes; its transfer keeps what was confirmed.",
+	}
+}
 
 // Save adds a new intent to the unit; payload and text rest sealed under the
 // storage key.
@@ -102,13 +94,20 @@ func CancelAll(unit *pg.Unit, customer uuid.UUID) {
 	unit.Add(pg.Statement{SQL: sqlIntentCancelAll, Args: []any{customer}})
 }
 
-const stateOpen = "open"
+// state is where an intent stands; the table's CHECK names the same ones.
+type state string
+
+const (
+	stateOpen      state = "open"
+	stateConsumed  state = "consumed"
+	stateCancelled state = "cancelled"
+)
 
 // record is an intent's row, still sealed.
 type record struct {
 	Intent
 	payload, text []byte
-	state         string
+	state         state
 	deviceKey     []byte
 }
 

@@ -1,9 +1,8 @@
 package stepup
 
 import (
-	"crypto/hmac"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,7 +11,6 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -23,8 +21,8 @@ var errNoIntent = bankerr.ErrNotFound
 // Subject names the OTP challenge of an intent.
 func Subject(intent uuid.UUID) string { return "intent:" + intent.String() }
 
-// Verification is one request's step-up: it queues its reads and charges on the
-// runtime's batch, and after that round trip verifies the proofs.
+// Verification is one request's step-up: it queues its statements on the runtime's
+// batch, and after that round trip verifies the proofs.
 type Verification struct {
 	Operation    string // the confirming function
 	CustomerID   uuid.UUID
@@ -33,162 +31,106 @@ type Verification struct {
 	Confirmation Confirmation
 	Now          time.Time
 
-	Failed Factor // the proof that did not hold, after Verify; for audit's eyes only
+	Failed Factor // the proof that did not hold, after Verify; for audit only
 
 	found    record
 	loadErr  error
-	otp      *charge
-	password *string
-	locked   bool
-	right    bool // the trade password was
+	attempts []attempt // one for each proof
 }
 
-// charge is an OTP challenge after a try was counted on it.
-type charge struct {
-	nonce, binding []byte
-	issuedAt       time.Time
-}
-
-// Queue adds the check's statements to the batch. A try at a code or password
-// is charged here, before anything looks at the guess. A batch that was rolled
-// back may be sent again: what counts is what the last one read.
-func (c *Verification) Queue(batch *pgx.Batch) {
-	id := c.Confirmation.IntentID
-	c.loadErr = errNoIntent
-	batch.Queue(sqlIntentLoad, id, c.CustomerID).QueryRow(func(row pgx.Row) error {
-		if c.loadErr = c.found.scan(row); errors.Is(c.loadErr, errNoIntent) {
+// Queue adds the verification's statements to the batch. An attempt at a code or
+// password is counted here, before anything looks at the guess. A batch that was
+// rolled back may be sent again: the last answers decide.
+func (v *Verification) Queue(batch *pgx.Batch) {
+	v.loadErr = errNoIntent
+	batch.Queue(sqlIntentLoad, v.Confirmation.IntentID, v.CustomerID).QueryRow(func(row pgx.Row) error {
+		if v.loadErr = v.found.scan(row); errors.Is(v.loadErr, errNoIntent) {
 			return nil
 		}
-		return c.loadErr
+		return v.loadErr
 	})
-	if c.brings(SMSOTP) {
-		batch.Queue(sqlOTPCharge, Subject(id), c.Now, id, c.CustomerID, c.DeviceID, c.Operation).QueryRow(c.scanOTP)
+	v.attempts = nil
+	if _, more := v.surplus(); more {
+		return // Verify refuses them; nothing is counted
 	}
-	if c.brings(TradePassword) {
-		batch.Queue(sqlPasswordCharge, c.CustomerID, c.Now, id, c.DeviceID, c.Operation).QueryRow(c.scanPassword)
+	for _, p := range v.Confirmation.Proofs {
+		var a attempt = unknown{}
+		if f, ok := factors[p.Factor]; ok {
+			a = f.begin(p)
+		}
+		a.load(v, batch)
+		v.attempts = append(v.attempts, a)
 	}
 }
 
-func (c *Verification) brings(f Factor) bool {
-	for _, p := range c.Confirmation.Proofs {
-		if p.Factor == f {
-			return true
+// surplus finds a second proof of one factor, or the first of more proofs than there
+// are factors.
+func (v *Verification) surplus() (Factor, bool) {
+	proofs := v.Confirmation.Proofs
+	for i, p := range proofs {
+		same := func(other Proof) bool { return other.Factor == p.Factor }
+		if i >= len(factors) || slices.ContainsFunc(proofs[:i], same) {
+			return p.Factor, true
 		}
 	}
-	return false
-}
-
-func (c *Verification) scanOTP(row pgx.Row) error {
-	c.otp = nil
-	var found charge
-	err := row.Scan(&found.nonce, &found.binding, &found.issuedAt)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil // void, used up or expired: the proof fails
-	}
-	if err != nil {
-		return pg.Classify(fmt.Errorf("charge otp: %w", err))
-	}
-	c.otp = &found
-	return nil
-}
-
-func (c *Verification) scanPassword(row pgx.Row) error {
-	c.password, c.locked = nil, false
-	var stored string
-	err := row.Scan(&stored)
-	if errors.Is(err, pgx.ErrNoRows) {
-		c.locked = true
-		return nil
-	}
-	if err != nil {
-		return pg.Classify(fmt.Errorf("charge trade password: %w", err))
-	}
-	c.password = &stored
-	return nil
+	return "", false
 }
 
 // Verify decides after the round trip. Every proof brought must hold, and
 // together they must make one of the intent's combinations.
-func (c *Verification) Verify(ring *keys.Ring) (*Verified, error) {
-	if c.loadErr != nil {
-		return nil, c.loadErr
+func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
+	if v.loadErr != nil {
+		return nil, v.loadErr
 	}
-	in := &c.found
-	if in.Operation != c.Operation || in.DeviceID != c.DeviceID {
+	in := &v.found
+	if in.Operation != v.Operation || in.DeviceID != v.DeviceID {
 		return nil, errNoIntent
 	}
-	if in.state != stateOpen || !c.Now.Before(in.ExpiresAt) {
+	if in.state != stateOpen || !v.Now.Before(in.ExpiresAt) {
 		return nil, ErrExpired
 	}
 	if err := in.unseal(ring); err != nil {
 		return nil, err
 	}
-	// All are looked at, so that a right password is known as such beside a wrong code.
-	proven := make([]Factor, 0, len(c.Confirmation.Proofs))
-	var failed error
-	for _, p := range c.Confirmation.Proofs {
-		if err := c.prove(ring, p); err != nil && failed == nil {
-			failed, c.Failed = err, p.Factor
-		}
-		proven = append(proven, p.Factor)
-	}
-	if failed != nil {
-		return nil, failed
+	proven, err := v.prove(ring)
+	if err != nil {
+		return nil, err
 	}
 	for _, combination := range in.Combinations {
 		if combination.satisfiedBy(proven) {
-			return &Verified{Intent: in.Intent, Factors: proven, now: c.Now}, nil
+			return &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}, nil
 		}
 	}
 	return nil, ErrStronger
 }
 
-func (c *Verification) prove(ring *keys.Ring, p Proof) error {
-	switch p.Factor {
-	case SMSOTP:
-		return c.proveOTP(ring, p.Code)
-	case TradePassword:
-		return c.provePassword(ring, p.Password)
-	case DeviceKey:
-		return c.proveDeviceKey(p.Signature)
+// prove looks at all proofs, so that a right password is known as such beside a
+// wrong code.
+func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
+	if f, more := v.surplus(); more {
+		v.Failed = f
+		return nil, ErrProofRejected
 	}
-	return ErrProofRejected
-}
-
-func (c *Verification) proveOTP(ring *keys.Ring, code string) error {
-	if c.otp == nil || !hmac.Equal(c.otp.binding, c.found.Digest) {
-		return ErrProofRejected
+	proven := make([]Factor, len(v.attempts))
+	var failed error
+	for i, a := range v.attempts {
+		proven[i] = v.Confirmation.Proofs[i].Factor
+		if err := a.verify(v, ring); err != nil && failed == nil {
+			failed, v.Failed = err, proven[i]
+		}
 	}
-	want := otp.Compute(ring, c.otp.nonce, c.otp.binding, c.otp.issuedAt)
-	if !hmac.Equal([]byte(want), []byte(code)) {
-		return ErrProofRejected
-	}
-	return nil
-}
-
-func (c *Verification) provePassword(ring *keys.Ring, sealed []byte) error {
-	if c.locked || c.password == nil {
-		return ErrPasswordLocked
-	}
-	password, err := OpenPassword(ring, c.Channel, sealed)
-	if err != nil {
-		return err
-	}
-	if err := sm.CheckPassword(*c.password, password); err != nil {
-		return rejected(err)
-	}
-	c.right = true
-	return nil
+	return proven, failed
 }
 
 // UndoAttempt adds to the unit, for a call that was refused, what takes back the
-// charge of a trade password that was right; false if there is none. A customer
+// count of a trade password that was right; false if there is none. A customer
 // short of funds has not guessed wrong.
-func (c *Verification) UndoAttempt(unit *pg.Unit) bool {
-	if c.right {
-		unit.Add(pg.Statement{SQL: sqlPasswordForgive, Args: []any{c.CustomerID}})
+func (v *Verification) UndoAttempt(unit *pg.Unit) bool {
+	undone := false
+	for _, a := range v.attempts {
+		undone = a.undo(unit, v.CustomerID) || undone
 	}
-	return c.right
+	return undone
 }
 
 // rejected is the answer to a proof that does not hold, unless the crypto module
@@ -200,37 +142,13 @@ func rejected(err error) error {
 	return ErrProofRejected.Because(err)
 }
 
-func (c *Verification) proveDeviceKey(signature []byte) error {
-	key, err := sm.ParsePublicKey(c.found.deviceKey)
-	if err != nil {
-		return ErrProofRejected.Because(err)
-	}
-	if err := sm.Verify(key, []byte(c.found.Text), signature); err != nil {
-		return rejected(err)
-	}
-	return nil
-}
-
-// OpenPassword opens a password that the app sealed to the bank's password key
-// for this channel. It refuses any other with ErrProofRejected. A key that can't be
-// used now is an internal error: the customer has not guessed wrong.
-func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
-	clear, err := ring.Decrypt(keys.Password, sealed)
-	if err != nil && !errors.Is(err, keys.ErrOpen) {
-		return nil, bankerr.ErrInternal.Because(err)
-	}
-	if err != nil || len(clear) < len(id) || !hmac.Equal(clear[:len(id)], id[:]) {
-		return nil, ErrProofRejected.Because(err)
-	}
-	return clear[len(id):], nil
-}
-
 // Verified is an intent whose proofs hold.
 type Verified struct {
 	Intent  Intent
-	Factors []Factor
+	Factors []Factor // all that were brought
 
-	now time.Time
+	attempts []attempt
+	now      time.Time
 }
 
 // Consume adds to the unit what makes the intent and its proofs single-use.
@@ -241,9 +159,7 @@ func (e *Verified) Consume(unit *pg.Unit) {
 		Args:   []any{e.Intent.ID, e.Intent.CustomerID, e.now},
 		Refuse: map[string]error{ErrExpired.Code(): ErrExpired},
 	})
-	for _, f := range e.Factors {
-		if f == TradePassword {
-			unit.Add(pg.Statement{SQL: sqlPasswordForgive, Args: []any{e.Intent.CustomerID}})
-		}
+	for _, a := range e.attempts {
+		a.consume(unit, e.Intent.CustomerID)
 	}
 }

@@ -45,6 +45,7 @@ type Bank struct {
 	mu     sync.Mutex
 	opened map[string]handler.FunctionHandler
 	people atomic.Int64
+	known  []seed.Customer
 }
 
 // Log collects the bank's log lines for tests that search them.
@@ -94,6 +95,11 @@ func On(t testing.TB, db *pg.DB) *Bank {
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
 		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000},
 	}
+	t.Cleanup(func() {
+		for _, secret := range b.Leaks(b.Log.String()) {
+			t.Errorf("the log shows the %s", secret)
+		}
+	})
 	return b
 }
 
@@ -152,6 +158,9 @@ func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.C
 	}
 	c, err := b.Seeder().Add(t.Context(), p)
 	must(t, err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.known = append(b.known, c)
 	return c
 }
 

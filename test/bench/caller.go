@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -162,7 +163,7 @@ func (c *caller) intent(payee uuid.UUID) (stepup.Intent, error) {
 	if err != nil {
 		return stepup.Intent{}, err
 	}
-	plan.LimitCap = stepup.CapToOthers
+	plan.CheckLimit(limit.TransferSMS, stepup.CapSMS, limit.Usage{Cap: stepup.CapSMS})
 	combinations, err := stepup.Decide(plan.Scene(), risk.GradeNormal, plan.Amount)
 	if err != nil {
 		return stepup.Intent{}, err
@@ -185,7 +186,8 @@ func (c *caller) code(ctx context.Context, in stepup.Intent) (string, error) {
 	var unit pg.Unit
 	subject := stepup.Subject(in.ID)
 	otp.Issue(&unit, otp.Challenge{
-		Subject: subject, Purpose: otp.Intent, Phone: in.ID[:], CustomerID: &c.customer.ID, Binding: sm.Digest([]byte(in.Text)),
+		Subject: subject, Purpose: otp.Intent, Phone: in.ID[:], CustomerID: &c.customer.ID,
+		DeviceID: c.deviceID, Binding: sm.Digest([]byte(in.Text)),
 	}, time.Now())
 	var issued otp.Issued
 	unit.Add(pg.Statement{SQL: otp.LoadSQL, Args: []any{subject}, Scan: issued.Scan})

@@ -27,7 +27,7 @@ var stageOf = []struct{ function, stage string }{
 	{"shared/fn.(*call).openChannel", "channel: open"},
 	{"shared/fn.(*call).accept", "accept: session, sequence, rate"},
 	{"shared/fn.(*call).decodeRequest", "decode"},
-	{"shared/stepup.(*Check).Verify", "preflight: verify proofs"},
+	{"shared/stepup.(*Verification).Verify", "preflight: verify proofs"},
 	{"shared/fn.(*call).preflight", "preflight: PostgreSQL"},
 	{"shared/pg.(*DB).commitAll", "operation: PostgreSQL"},
 	{"shared/pg.(*DB).askAll", "preflight: PostgreSQL"},

@@ -17,7 +17,8 @@ import (
 // restart the event arrives, and has its effect once.
 func TestCrashBetweenCommitAndEffect(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "ERR-005.2")
+	req.Covers(t, "LOGIC-013.1")
 	for name, table := range map[string]string{
 		"before it is published":      "delivery",
 		"in the middle of a delivery": "message",
@@ -28,7 +29,7 @@ func TestCrashBetweenCommitAndEffect(t *testing.T) {
 			instance := bank.Start(t)
 			app := bank.Customer(t, instance)
 			accounts := overview(t, app)
-			o := ordered(t, app, client.TransferOrder{
+			o := ordered(t, app, client.TransferPrepareRequest{
 				DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
 			}, false)
 			settled(t, bank)

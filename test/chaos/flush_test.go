@@ -21,7 +21,7 @@ import (
 // has come back, its proofs stay used, and the books are sound.
 func TestRedisFlushed(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013")
+	req.Covers(t, "LOGIC-013.1")
 	b := bank.New(t)
 	who := b.Customer(t, "王小明", 1_000_00, 0)
 	phone := b.Device(t, "device-flushed")

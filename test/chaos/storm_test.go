@@ -24,8 +24,8 @@ import (
 type order struct {
 	app    *local.App
 	key    string
-	intent client.Intent
-	proofs []client.Proof
+	intent client.TransferPrepareReply
+	proofs []client.StepupProof
 
 	mu      sync.Mutex
 	answers map[uuid.UUID]int // transfers in good answers
@@ -43,7 +43,8 @@ const (
 // effect at each consumer.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-002", "LOGIC-013", "XFER-001")
+	req.Covers(t, "XFER-001.2")
+	req.Covers(t, "LOGIC-002.1", "LOGIC-002.2", "LOGIC-002.3", "LOGIC-013.1")
 	bank := local.New(t)
 	orders := prepareStorm(t, bank)
 	bank.Start(t)
@@ -103,12 +104,12 @@ func prepareStorm(t *testing.T, bank *local.Bank) []*order {
 				if rand.IntN(2) == 0 {
 					from, to = to, from
 				}
-				all[i] = append(all[i], ordered(t, app, client.TransferOrder{
+				all[i] = append(all[i], ordered(t, app, client.TransferPrepareRequest{
 					DebitAccountID: from.AccountID, PayeeAccountID: &to.AccountID, Amount: money.Fen(100_00 + rand.IntN(100_00)),
 				}, false))
 			}
 			payee := apps[(i+1)%customers].Person
-			all[i] = append(all[i], ordered(t, app, client.TransferOrder{
+			all[i] = append(all[i], ordered(t, app, client.TransferPrepareRequest{
 				DebitAccountID: accounts[0].AccountID, PayeeAccountNo: payee.CardNo, PayeeName: payee.Name,
 				Amount: money.Fen(1 + rand.IntN(50_00)),
 			}, true))
@@ -122,9 +123,9 @@ func prepareStorm(t *testing.T, bank *local.Bank) []*order {
 	return orders
 }
 
-func overview(t *testing.T, app *local.App) []client.Account {
+func overview(t *testing.T, app *local.App) []client.AccountView {
 	t.Helper()
-	o, err := app.Overview(t.Context())
+	o, err := app.AccountOverview(t.Context())
 	if err != nil || len(o.Accounts) != 2 {
 		t.Errorf("overview: %v, %d accounts", err, len(o.Accounts))
 		t.FailNow()
@@ -132,14 +133,14 @@ func overview(t *testing.T, app *local.App) []client.Account {
 	return o.Accounts
 }
 
-func ordered(t *testing.T, app *local.App, transfer client.TransferOrder, code bool) *order {
+func ordered(t *testing.T, app *local.App, transfer client.TransferPrepareRequest, code bool) *order {
 	t.Helper()
-	in, err := app.PrepareTransfer(t.Context(), transfer)
+	in, err := app.TransferPrepare(t.Context(), transfer)
 	must(t, err)
-	signature, err := app.SignProof(in)
+	signature, err := app.SignProof(in.Text)
 	must(t, err)
 	o := &order{
-		app: app, key: uuid.NewString(), intent: in, proofs: []client.Proof{signature},
+		app: app, key: uuid.NewString(), intent: in, proofs: []client.StepupProof{signature},
 		answers: map[uuid.UUID]int{}, refused: map[string]int{},
 	}
 	if code {
@@ -150,12 +151,16 @@ func ordered(t *testing.T, app *local.App, transfer client.TransferOrder, code b
 	return o
 }
 
+func (o *order) request() client.TransferConfirmRequest {
+	return client.TransferConfirmRequest{IntentID: o.intent.IntentID, Proofs: o.proofs}
+}
+
 // confirm sends the order until it gets an answer that is final.
 func (o *order) confirm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	for {
-		made, err := o.app.ConfirmTransfer(ctx, o.key, o.intent, o.proofs...)
+		made, err := o.app.TransferConfirm(ctx, o.key, o.request())
 		var problem *client.Problem
 		switch {
 		case err == nil:

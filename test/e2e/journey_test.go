@@ -23,13 +23,13 @@ import (
 // From signing up to the events that a transfer sets off, and across a restart.
 func TestJourney(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "XFER-001")
+	req.Covers(t, "ACCT-015.1")
 	b := local.New(t)
 	instance := b.Start(t)
 	payer, payee := b.Customer(t, instance), b.Customer(t, instance)
 
 	accounts := overview(t, payer)
-	made := pay(t, payer, client.TransferOrder{
+	made := pay(t, payer, client.TransferPrepareRequest{
 		DebitAccountID: accounts[0].AccountID, PayeeAccountNo: payee.Person.CardNo, PayeeName: payee.Person.Name,
 		Amount: 1234_56, Memo: "房租",
 	})
@@ -47,13 +47,14 @@ func TestJourney(t *testing.T) {
 
 	b.Stop(t, instance)
 	b.Start(t)
-	again, err := payer.GetTransfer(t.Context(), made.TransferID) // the session outlived the instance
+	again, err := payer.TransferGet(t.Context(), client.TransferGetRequest{TransferID: made.TransferID}) // the session outlived the instance
 	must(t, err)
 	if again.TransferID != made.TransferID || again.Amount != made.Amount {
 		t.Errorf("after a restart: %+v", again)
 	}
-	must(t, payer.Logout(t.Context()))
-	if _, err := payer.Me(t.Context()); !refused(err, "SESSION_REQUIRED") {
+	_, err = payer.IdentityLogout(t.Context())
+	must(t, err)
+	if _, err := payer.IdentityMe(t.Context()); !refused(err, "SESSION_REQUIRED") {
 		t.Errorf("after logging out: %v", err)
 	}
 	bank.Books(t, b.DB, b.Ring(t))
@@ -62,7 +63,6 @@ func TestJourney(t *testing.T) {
 // A second login ends the first at once, and says so.
 func TestOneSessionOnly(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "SESSION-003")
 	b := local.New(t)
 	instance := b.Start(t)
 	first := b.NewApp(t, instance)
@@ -74,10 +74,10 @@ func TestOneSessionOnly(t *testing.T) {
 	_, err := b.DB.Pool().Exec(t.Context(), "UPDATE otp_quota SET last_at = '{}'")
 	must(t, err)
 	must(t, second.Login(t.Context()))
-	if _, err := first.Me(t.Context()); !refused(err, "SESSION_DISPLACED") {
+	if _, err := first.IdentityMe(t.Context()); !refused(err, "SESSION_DISPLACED") {
 		t.Errorf("the first session: %v", err)
 	}
-	if _, err := second.Me(t.Context()); err != nil {
+	if _, err := second.IdentityMe(t.Context()); err != nil {
 		t.Errorf("the second session: %v", err)
 	}
 }
@@ -89,37 +89,39 @@ func TestStrangerSeesNothing(t *testing.T) {
 	instance := b.Start(t)
 	owner, stranger := b.Customer(t, instance), b.Customer(t, instance)
 	accounts := overview(t, owner)
-	made := pay(t, owner, client.TransferOrder{
+	made := pay(t, owner, client.TransferPrepareRequest{
 		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 1,
 	})
-	intent, err := owner.PrepareTransfer(t.Context(), client.TransferOrder{
+	intent, err := owner.TransferPrepare(t.Context(), client.TransferPrepareRequest{
 		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 1,
 	})
 	must(t, err)
-	proof, err := stranger.SignProof(intent)
+	proof, err := stranger.SignProof(intent.Text)
 	must(t, err)
 	own := overview(t, stranger)[0].AccountID
 	for what, try := range map[string]func(account, transfer, intent uuid.UUID) error{
 		"detail": func(account, _, _ uuid.UUID) error {
-			_, err := stranger.Detail(t.Context(), account)
+			_, err := stranger.AccountDetail(t.Context(), client.AccountDetailRequest{AccountID: account})
 			return err
 		},
 		"statement": func(account, _, _ uuid.UUID) error {
-			_, err := stranger.Statement(t.Context(), account, "")
+			_, err := stranger.AccountStatement(t.Context(), client.AccountStatementRequest{AccountID: account})
 			return err
 		},
 		"receipt": func(_, transfer, _ uuid.UUID) error {
-			_, err := stranger.GetTransfer(t.Context(), transfer)
+			_, err := stranger.TransferGet(t.Context(), client.TransferGetRequest{TransferID: transfer})
 			return err
 		},
 		"debit": func(account, _, _ uuid.UUID) error {
-			_, err := stranger.PrepareTransfer(t.Context(), client.TransferOrder{
+			_, err := stranger.TransferPrepare(t.Context(), client.TransferPrepareRequest{
 				DebitAccountID: account, PayeeAccountID: &own, Amount: 1,
 			})
 			return err
 		},
 		"confirm": func(_, _, id uuid.UUID) error {
-			_, err := stranger.ConfirmTransfer(t.Context(), uuid.NewString(), client.Intent{IntentID: id}, proof)
+			_, err := stranger.TransferConfirm(t.Context(), uuid.NewString(), client.TransferConfirmRequest{
+				IntentID: id, Proofs: []client.StepupProof{proof},
+			})
 			return err
 		},
 		"code": func(_, _, id uuid.UUID) error { return stranger.SendIntentOTP(t.Context(), id) },
@@ -141,7 +143,7 @@ func TestNotificationSurvivesGateway(t *testing.T) {
 	app := b.Customer(t, instance)
 	accounts := overview(t, app)
 	fault(t, instance.Dev(), `{"sms":{"fail_next":2}}`)
-	made := pay(t, app, client.TransferOrder{
+	made := pay(t, app, client.TransferPrepareRequest{
 		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
 	})
 	delivered(t, instance.Dev(), made.TransferID, "notify-on-transfer", "audit-on-event", "fraud-on-transfer")
@@ -149,26 +151,26 @@ func TestNotificationSurvivesGateway(t *testing.T) {
 }
 
 // pay prepares a transfer and confirms it with all that it asks for.
-func pay(t *testing.T, app *local.App, order client.TransferOrder) client.Transfer {
+func pay(t *testing.T, app *local.App, order client.TransferPrepareRequest) client.TransferView {
 	t.Helper()
-	in, err := app.PrepareTransfer(t.Context(), order)
+	in, err := app.TransferPrepare(t.Context(), order)
 	must(t, err)
-	signature, err := app.SignProof(in)
+	signature, err := app.SignProof(in.Text)
 	must(t, err)
-	proofs := []client.Proof{signature}
+	proofs := []client.StepupProof{signature}
 	if order.PayeeAccountID == nil {
 		code, err := app.IntentCode(t.Context(), in)
 		must(t, err)
 		proofs = append(proofs, client.OTPProof(code))
 	}
-	made, err := app.ConfirmTransfer(t.Context(), uuid.NewString(), in, proofs...)
+	made, err := app.TransferConfirm(t.Context(), uuid.NewString(), client.TransferConfirmRequest{IntentID: in.IntentID, Proofs: proofs})
 	must(t, err)
 	return made
 }
 
-func overview(t *testing.T, app *local.App) []client.Account {
+func overview(t *testing.T, app *local.App) []client.AccountView {
 	t.Helper()
-	o, err := app.Overview(t.Context())
+	o, err := app.AccountOverview(t.Context())
 	must(t, err)
 	if len(o.Accounts) != 2 {
 		t.Fatalf("%d accounts", len(o.Accounts))
@@ -178,7 +180,7 @@ func overview(t *testing.T, app *local.App) []client.Account {
 
 func wantEntry(t *testing.T, app *local.App, account, posting uuid.UUID, amount money.Fen) {
 	t.Helper()
-	s, err := app.Statement(t.Context(), account, "")
+	s, err := app.AccountStatement(t.Context(), client.AccountStatementRequest{AccountID: account})
 	must(t, err)
 	found := 0
 	for _, e := range s.Entries {
@@ -194,7 +196,7 @@ func wantEntry(t *testing.T, app *local.App, account, posting uuid.UUID, amount 
 func wantNote(t *testing.T, app *local.App, title string) {
 	t.Helper()
 	must(t, devapi.Until(t.Context(), title, func() (bool, error) {
-		inbox, err := app.Messages(t.Context(), "")
+		inbox, err := app.MessageList(t.Context(), client.MessageListRequest{})
 		if err != nil {
 			return false, err
 		}

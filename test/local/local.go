@@ -76,9 +76,16 @@ func New(t *testing.T) *Bank {
 // Start runs an instance and returns when it serves.
 func (b *Bank) Start(t *testing.T) *Instance {
 	t.Helper()
+	return b.StartOn(t, "127.0.0.1")
+}
+
+// StartOn runs an instance that listens at the address of one network interface, such
+// as ::1.
+func (b *Bank) StartOn(t *testing.T, ip string) *Instance {
+	t.Helper()
 	program, err := built()
 	must(t, err)
-	address := freeAddress(t)
+	address := freeAddress(t, ip)
 	cmd := exec.Command(program, "--listen", address, "--data", b.dir)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "REDIS_URL=redis://"+b.Redis.Addr(), "FN_RATE_SCALE=1000")
 	log, err := os.OpenFile(filepath.Join(b.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -271,7 +278,7 @@ func (a *App) Login(ctx context.Context) error {
 }
 
 // IntentCode asks for an intent's code and reads it.
-func (a *App) IntentCode(ctx context.Context, in client.Intent) (string, error) {
+func (a *App) IntentCode(ctx context.Context, in client.TransferPrepareReply) (string, error) {
 	if err := a.SendIntentOTP(ctx, in.IntentID); err != nil {
 		return "", err
 	}
@@ -288,9 +295,9 @@ func (b *Bank) Customer(t *testing.T, i *Instance) *App {
 	return a
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t *testing.T, ip string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	must(t, err)
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()

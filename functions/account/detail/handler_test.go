@@ -43,7 +43,7 @@ func (w town) ask(t *testing.T, id uuid.UUID) bank.Reply {
 
 func TestOwnAccount(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-001")
+	req.Covers(t, "ACCT-001.1")
 	w := newTown(t)
 	var got account.View
 	w.ask(t, w.own.AccountIDs[0]).Into(t, &got)
@@ -64,7 +64,7 @@ func TestOwnAccount(t *testing.T) {
 // is on record.
 func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-001", "LOGIC-004", "LOGIC-005")
+	req.Covers(t, "ACCT-001.2")
 	w := newTown(t)
 	foreign, none := w.ask(t, w.far.AccountIDs[0]), w.ask(t, uuid.New())
 	foreign.Want(t, "OBJECT_NOT_FOUND")
@@ -103,7 +103,6 @@ func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 // work, such as a second query, would show as a factor.
 func TestForeignAndNoAccountTakeAsLong(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-004")
 	w := newTown(t)
 	const rounds, tries, factor = 60, 4, 1.4
 	median := func(list []time.Duration) float64 {
@@ -129,7 +128,6 @@ func TestForeignAndNoAccountTakeAsLong(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-003", "INPUT-001")
 	w := newTown(t)
 	id := w.own.AccountIDs[0].String()
 	for _, tt := range []struct{ name, body, want string }{

@@ -18,7 +18,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-overview", Summary: "Show assets and liabilities", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"number_masked"},
-	Requirements: []string{"ACCT-001", "ACCT-014", "MASK-004"},
+	Requirements: []string{"ACCT-001", "ACCT-007", "MASK-004"},
 }, wire)
 
 // Config is empty: the host lends all that is needed.

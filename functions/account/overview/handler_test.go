@@ -37,7 +37,7 @@ func change(t *testing.T, b *bank.Bank, sql string, args ...any) {
 
 func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-001", "ACCT-014")
+	req.Covers(t, "ACCT-001.1")
 	b, phone, customer := newPhone(t, 1_234_56, 0, 999_999_999_99)
 	change(t, b, "UPDATE account SET held = 3456 WHERE id = $1", customer.AccountIDs[0])
 	change(t, b, "UPDATE account SET state = 'lost' WHERE id = $1", customer.AccountIDs[2])
@@ -91,7 +91,6 @@ func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
 
 func TestEveryPartIsNamedEvenAtZero(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-014")
 	_, phone, _ := newPhone(t)
 	reply := phone.Call(t, overview.Function, "", struct{}{})
 	reply.Want(t, "")

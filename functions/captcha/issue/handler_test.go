@@ -95,7 +95,7 @@ func TestReplyHoldsAPictureAndAnID(t *testing.T) {
 
 func TestACodeIsGoodOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "CAPTCHA-001")
+	req.Covers(t, "CAPTCHA-001.1")
 	b, phone := newPhone(t)
 	id := captchatest.Solved(t, b, phone)
 	if !check(t, b, id, captchatest.Answer) {
@@ -103,6 +103,9 @@ func TestACodeIsGoodOnce(t *testing.T) {
 	}
 	if check(t, b, id, captchatest.Answer) {
 		t.Error("the right answer was taken twice")
+	}
+	if check(t, b, uuid.NewString(), captchatest.Answer) || check(t, b, "", captchatest.Answer) {
+		t.Error("an answer was taken for an id that the server did not issue")
 	}
 	raced := captchatest.Solved(t, b, phone)
 	var right atomic.Int32
@@ -129,7 +132,7 @@ func TestACodeIsGoodOnce(t *testing.T) {
 
 func TestLateAndWrongAnswers(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "CAPTCHA-002")
+	req.Covers(t, "CAPTCHA-002.1", "CAPTCHA-002.2")
 	b, phone := newPhone(t)
 	for _, tt := range []struct {
 		after time.Duration

@@ -27,7 +27,7 @@ import (
 var Function = fn.Event(fn.Spec{
 	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer",
 	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},
-	Requirements: []string{"FRAUD-003", "FRAUD-008"},
+	Requirements: []string{"FRAUD-003", "FRAUD-018"},
 }, wire)
 
 // Config is empty: the host lends all that is needed.

@@ -196,7 +196,7 @@ func TestWindows(t *testing.T) {
 // no other, is one too many, and each is scored once.
 func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "FRAUD-008")
+	req.Covers(t, "FRAUD-018.2")
 	w := newTown(t)
 	var list []cloudevents.Event
 	for i := range fraud.ManyInAnHour + 1 {
@@ -257,6 +257,7 @@ var orders = [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2,
 // the low one decides in whatever order they come.
 func TestOrderOfArrivalChangesNothing(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "FRAUD-018.3")
 	for _, order := range orders {
 		w := newTown(t)
 		w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))

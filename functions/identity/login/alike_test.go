@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // trace is all that one call left behind where anybody could look.
@@ -102,6 +103,8 @@ func (w town) lock(t *testing.T, number string, until *time.Time, frozen bool) {
 // fails, for every kind of number and failure.
 func TestFailuresAreAlike(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "AUDIT-006.3")
+	req.Covers(t, "AUTH-009.1", "AUTH-009.2")
 	w := newTown(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
 	stranger := login.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}
@@ -170,8 +173,8 @@ func TestFailuresAreAlike(t *testing.T) {
 			t.Errorf("%s: logging in (-others +this):\n%s", tt.name, diff)
 		}
 	}
-	if failed.Code != "LOGIN_FAILED" {
-		t.Errorf("the failures were %q", failed.Code)
+	if failed.Code != "LOGIN_FAILED" || !strings.Contains(failed.Body, `"title":"用户名或密码、验证码错误"`) {
+		t.Errorf("the failures were %s", failed.Body)
 	}
 	if len(failed.Log) != 1 || len(failed.Access) != 1 {
 		t.Errorf("a failure left %d log lines and %d records, want one each", len(failed.Log), len(failed.Access))

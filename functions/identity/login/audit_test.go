@@ -3,6 +3,7 @@ package login_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -16,8 +17,8 @@ import (
 // the number was locked.
 func TestAuditKnowsWhy(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "AUDIT-006")
-	w := newTown(t)
+	req.Covers(t, "AUDIT-006.1")
+	w, begin := newTown(t), time.Now()
 	wrong := w.request(t, w.phone, "not the password", w.ask(t, w.phone))
 	w.want(t, w.phone, login.Request{Phone: "13999999999", Password: wrong.Password, OTP: wrong.OTP}, "LOGIN_FAILED")
 	code := w.request(t, w.phone, bank.LoginPassword, "not it")
@@ -36,6 +37,9 @@ func TestAuditKnowsWhy(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Function == login.Function.Spec.Name {
+			if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
+				t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
+			}
 			r.Trace = ""
 			got = append(got, r)
 		}

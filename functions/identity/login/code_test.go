@@ -1,10 +1,12 @@
 package login_test
 
 import (
-	"fmt"
+	"encoding/json"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity/login"
@@ -38,6 +40,7 @@ func TestCodeLivesSixtySeconds(t *testing.T) {
 
 func TestSixthTryAtACodeIsRefused(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "OTP-002.3")
 	w := newTown(t)
 	right := w.right(t, w.phone)
 	wrong := right
@@ -91,7 +94,7 @@ func TestCodesForSomethingElse(t *testing.T) {
 
 func TestOneCodeLogsInOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "OTP-002")
+	req.Covers(t, "OTP-002.2")
 	w := newTown(t)
 	earlier := w.right(t, w.phone)
 	w.Advance(time.Minute - time.Second)
@@ -136,7 +139,7 @@ func TestOneCodeLogsInOnce(t *testing.T) {
 
 func TestSecondLoginEndsTheFirst(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "SESSION-003")
+	req.Covers(t, "SESSION-003.1")
 	w := newTown(t)
 	w.want(t, w.phone, w.right(t, w.phone), "")
 	w.Advance(time.Minute)
@@ -192,17 +195,39 @@ func TestReplay(t *testing.T) {
 // no try at the code is charged.
 func TestNoLoginOutsideAChannel(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "AUTH-030")
+	req.Covers(t, "AUTH-030.1")
 	w := newTown(t)
 	right := w.right(t, w.phone)
-	plain := fmt.Sprintf(`{"idempotency_key":"","request":{"phone":%q,"password":"","otp":%q}}`, right.Phone, right.OTP)
-	w.phone.Send(t, login.Function, []byte(plain)).Want(t, "FRAME_REJECTED")
+	wrong := w.request(t, w.phone, "not-it-2026", otptest.Wrong(right.OTP))
+	unknown := wrong
+	unknown.Phone = "13999999999"
 	nobody := w.Device(t, "phone-of-nobody")
 	nobody.Channel = channel.ID{1}
-	nobody.Send(t, login.Function, nobody.Frame(t, login.Function, "", right)).Want(t, "CHANNEL_EXPIRED")
 	thief := w.Device(t, "phone-of-thief")
 	thief.Channel = w.phone.Channel // without its keys
-	thief.Send(t, login.Function, thief.Frame(t, login.Function, "", right)).Want(t, "FRAME_REJECTED")
+	var first []string              // the answers to the right credentials
+	for _, r := range []login.Request{right, wrong, unknown} {
+		clear, err := json.Marshal(map[string]any{"idempotency_key": "", "request": r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := w.phone.Send(t, login.Function, clear)
+		plain.Want(t, "FRAME_REJECTED")
+		expired := nobody.Send(t, login.Function, nobody.Frame(t, login.Function, "", r))
+		expired.Want(t, "CHANNEL_EXPIRED")
+		foreign := thief.Send(t, login.Function, thief.Frame(t, login.Function, "", r))
+		foreign.Want(t, "FRAME_REJECTED")
+		var answers []string
+		for _, reply := range []bank.Reply{plain, expired, foreign} {
+			answers = append(answers, traceID.ReplaceAllString(string(reply.Body), ""))
+		}
+		if first == nil {
+			first = answers
+		}
+		if diff := cmp.Diff(first, answers); diff != "" {
+			t.Errorf("another answer to other credentials (-right +other):\n%s", diff)
+		}
+	}
 
 	var tries int
 	if err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge").Scan(&tries); err != nil || tries != 0 {

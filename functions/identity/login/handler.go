@@ -48,12 +48,12 @@ type Config struct{}
 
 // Request brings both factors.
 type Request struct {
-	Phone           string `json:"phone"`
+	Phone           string `json:"phone" example:"13900001111"`
 	Password        []byte `json:"password" doc:"Sealed to the password key (docs/protocol.md)"`
-	OTP             string `json:"otp" maxLength:"8"`
+	OTP             string `json:"otp" maxLength:"8" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte `json:"device_public_key,omitempty" doc:"SM2, PKIX DER: binds the device's key"`
+	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: binds the device's key"`
 }
 
 // Validate checks the form only; what it refuses could be no one's.
@@ -92,13 +92,13 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
 	attempt := password.LoginAttempt{Phone: index, Captcha: solved, DeviceID: call.DeviceID, Now: now}
-	code := otp.Try{
-		Subject: otp.PhoneSubject(otp.Login, index), Code: req.OTP,
+	code := otp.Attempt{
+		Subject: otp.PhoneSubject(otp.Login, index), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Login, index, call.DeviceID),
 	}
 	var batch pgx.Batch
 	attempt.Count(&batch)
-	code.Queue(&batch, now)
+	code.CountAttempt(&batch, now)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err
 	}
@@ -117,7 +117,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 // login is both factors after their attempts were counted.
 type login struct {
 	attempt *password.LoginAttempt
-	code    *otp.Try
+	code    *otp.Attempt
 }
 
 // solved reports whether the request solves a graphic code; one that it brings and

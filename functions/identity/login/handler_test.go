@@ -90,6 +90,7 @@ func wantSession(t *testing.T, d *bank.Device, code string) {
 
 func TestTwoFactorsLogIn(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "DEVICE-001.1")
 	w := newTown(t)
 	var got login.Response
 	wantSession(t, w.phone, "SESSION_REQUIRED")
@@ -139,7 +140,8 @@ func TestTwoFactorsLogIn(t *testing.T) {
 // A graphic code is no factor either.
 func TestOneFactorIsNotEnough(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "AUTH-003", "CAPTCHA-003")
+	req.Covers(t, "AUTH-003.1")
+	req.Covers(t, "CAPTCHA-003.1", "CAPTCHA-003.2")
 	w := newTown(t)
 	code := w.ask(t, w.phone)
 	tablet := w.Device(t, "tablet-of-wang")
@@ -166,6 +168,8 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		{"wrong password", w.phone.Password(t, "tide-2026y"), code, false, "LOGIN_FAILED"},
 		{"password in capitals", w.phone.Password(t, "TIDE-2026X"), code, false, "LOGIN_FAILED"},
 		{"empty password", w.phone.Password(t, ""), code, false, "LOGIN_FAILED"},
+		{"two passwords", sealed, bank.TradePassword, false, "LOGIN_FAILED"},
+		{"two codes", w.phone.Password(t, code), code, false, "LOGIN_FAILED"},
 		{"trade password", w.phone.Password(t, bank.TradePassword), code, false, "LOGIN_FAILED"},
 		{"password in clear", []byte(bank.LoginPassword), code, false, "LOGIN_FAILED"},
 		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "LOGIN_FAILED"},

@@ -62,7 +62,7 @@ func (w town) wantAttempts(t *testing.T, want attempts) {
 
 func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "AUTH-011")
+	req.Covers(t, "AUTH-004.2", "AUTH-011.1", "AUTH-011.2")
 	w := newTown(t)
 	for range 3 {
 		w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "LOGIN_FAILED")
@@ -113,7 +113,7 @@ func TestFifthTryMayStillBeRight(t *testing.T) {
 
 func TestFifthFailureLocksForHalfAnHour(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "AUTH-010")
+	req.Covers(t, "AUTH-010.1", "AUTH-010.2")
 	w := newTown(t)
 	w.fail(t, 5)
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
@@ -159,7 +159,7 @@ func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 
 func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "AUTH-010")
+	req.Covers(t, "AUTH-010.4")
 	w := newTown(t)
 	guesses := make([]login.Request, 12)
 	for i := range guesses {

@@ -51,7 +51,7 @@ func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Confirmation
 
 func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "SESSION-006")
+	req.Covers(t, "SESSION-006.1")
 	b, phone, _ := newPhone(t)
 	other := b.Device(t, "phone-of-li")
 	other.LoginAs(t, b.Customer(t, "李四", 0))
@@ -84,7 +84,7 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 
 func TestLogoutEndsWhatWasHalfDone(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "SESSION-006")
+	req.Covers(t, "SESSION-006.3")
 	b, phone, wang := newPhone(t)
 	other, li := b.Device(t, "phone-of-li"), b.Customer(t, "李四", 100_00, 0)
 	other.LoginAs(t, li)

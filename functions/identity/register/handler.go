@@ -47,15 +47,15 @@ type Config struct{}
 // Request is the application. Passwords are sealed to the password key, for the
 // channel: an app that lost its channel with the answer seals them anew.
 type Request struct {
-	Name            string `json:"name" maxLength:"60"`
-	IDNo            string `json:"id_no" maxLength:"18"`
-	CardNo          string `json:"card_no" maxLength:"32"`
+	Name            string `json:"name" maxLength:"60" example:"王小明"`
+	IDNo            string `json:"id_no" maxLength:"18" example:"110101199003070011"`
+	CardNo          string `json:"card_no" maxLength:"32" example:"622848000000010001"`
 	CardPassword    []byte `json:"card_password" idem:"-"`
-	Phone           string `json:"phone"`
-	OTP             string `json:"otp" maxLength:"8"`
+	Phone           string `json:"phone" example:"13900001111"`
+	OTP             string `json:"otp" maxLength:"8" example:"123456"`
 	LoginPassword   []byte `json:"login_password" idem:"-"`
 	TradePassword   []byte `json:"trade_password" idem:"-"`
-	DevicePublicKey []byte `json:"device_public_key" doc:"SM2, PKIX DER"`
+	DevicePublicKey []byte `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER"`
 }
 
 // Validate checks the form only.
@@ -98,13 +98,13 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
-	code := otp.Try{
-		Subject: otp.PhoneSubject(otp.Register, index), Code: req.OTP,
+	code := otp.Attempt{
+		Subject: otp.PhoneSubject(otp.Register, index), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Register, index, call.DeviceID),
 	}
 	var applicant customer.Applicant
 	var batch pgx.Batch
-	code.Queue(&batch, now)
+	code.CountAttempt(&batch, now)
 	applicant.Queue(&batch, op.ring, req.IDNo, req.CardNo)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err

@@ -81,6 +81,7 @@ func (w town) wantSignedUp(t *testing.T, want int) {
 
 func TestSigningUpOnce(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "ACCT-012.1")
 	w := newTown(t)
 	r := w.right(t, w.ask(t))
 	first := w.phone.Call(t, register.Function, "key", r)
@@ -123,7 +124,7 @@ var traceID = regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
 // signed up already, is nobody's to know.
 func TestEveryElementMustMatch(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-013", "ACCT-016")
+	req.Covers(t, "ACCT-013.1", "ACCT-016.1", "ACCT-016.2", "ACCT-016.3")
 	w := newTown(t)
 	li := w.Customer(t, "李四", 0)
 	code := w.ask(t)
@@ -194,7 +195,7 @@ func TestLostAndClosedAccountsDoNotSignUp(t *testing.T) {
 
 func TestTwoSignUpsAtOnce(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ACCT-016")
+	req.Covers(t, "ACCT-016.3")
 	for _, tt := range []struct {
 		name string
 		code func(t *testing.T, w town) // makes the code good for more than one
@@ -257,7 +258,6 @@ func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
 // The lists are those of the requirements; functions/identity has the whole table.
 func TestWeakPasswords(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "PWD-002", "PWD-012")
 	w := newTown(t)
 	code := w.ask(t)
 	type row struct{ login, trade, field string }

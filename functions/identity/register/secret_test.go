@@ -17,7 +17,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/req"
 )
 
 // chance is what might hold any six digits by chance: ids and times.
@@ -100,7 +99,6 @@ func (w town) cached(t *testing.T) string {
 // keeps, and all that went over the wire, is searched.
 func TestNothingPersonalRestsInClear(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "PWD-017", "OTP-005")
 	w := newTown(t)
 	var wire, replies strings.Builder
 	call := func(f fn.Function, key string, request any, want string) {

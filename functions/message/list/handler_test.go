@@ -14,7 +14,6 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/req"
 )
 
 type town struct {
@@ -61,7 +60,6 @@ func titles(page list.Response) []string {
 
 func TestInbox(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-005")
 	w := newTown(t)
 	old := w.put(t, w.own.ID, "old", bank.Start.Add(-time.Hour))
 	w.put(t, w.own.ID, "new", bank.Start)

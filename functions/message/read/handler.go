@@ -29,7 +29,7 @@ type Config struct{}
 // Request names one message, or all.
 type Request struct {
 	MessageID *uuid.UUID `json:"message_id,omitempty" format:"uuid"`
-	All       bool       `json:"all,omitempty"`
+	All       bool       `json:"all,omitempty" example:"true"`
 }
 
 // Validate asks for one or all.

@@ -12,7 +12,6 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/req"
 )
 
 type town struct {
@@ -91,7 +90,6 @@ func TestReadingAgainChangesNothing(t *testing.T) {
 
 func TestForeignAndNoMessageAreOneAnswer(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-005")
 	w := newTown(t)
 	foreign := w.read(t, map[string]any{"message_id": w.somebodies})
 	none := w.read(t, map[string]any{"message_id": uuid.New()})

@@ -53,7 +53,7 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 			return nil, err
 		}
 		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
-			issued.Code(lent.Keys), purpose, int(otp.Life.Seconds()))
+			issued.Code(lent.Keys), purpose, int(issued.Life().Seconds()))
 		return nil, texts.Send(ctx, messageID(e.Data.Challenge, issued), *issued.CustomerID, text)
 	}, nil
 }

@@ -296,7 +296,8 @@ func (w town) pay(t *testing.T, phone *bank.Device) map[string]bank.Reply {
 // bank keeps no address and no e-mail of its customers.
 func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "MASK-005", "MASK-006")
+	req.Covers(t, "MASK-005.1")
+	req.Covers(t, "MASK-006.1", "MASK-006.2", "MASK-006.3")
 	w := newTown(t)
 	payers, payees := w.Device(t, "phone-of-wang"), w.Device(t, "phone-of-li")
 	written := w.pay(t, payers)

@@ -44,7 +44,7 @@ type Config struct{}
 // Request names what the code is for.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,intent"`
-	Phone    string     `json:"phone,omitempty" doc:"For register and login"`
+	Phone    string     `json:"phone,omitempty" doc:"For register and login" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 }
 
@@ -86,6 +86,10 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	now := op.clock.Now()
+	terms, err := otp.ReadTerms(ctx, op.db, now)
+	if err != nil {
+		return Response{}, err
+	}
 	challenge, intent, err := op.challenge(ctx, call, req, now)
 	if err != nil {
 		return Response{}, err
@@ -97,8 +101,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		event.CustomerID = about.String()
 	}
 	otp.Issue(unit, challenge, now)
-	life := int(otp.Life / time.Second)
-	return Response{ExpiresInS: life, ResendInS: life}, events.Emit(ctx, unit, challenge.Subject, about, event)
+	reply := Response{ExpiresInS: int(terms.Life.Seconds()), ResendInS: int(terms.Resend.Seconds())}
+	return reply, events.Emit(ctx, unit, challenge.Subject, about, event)
 }
 
 func (op operation) challenge(
@@ -109,7 +113,7 @@ func (op operation) challenge(
 		recipient, err := op.recipient(ctx, index, req.Purpose)
 		return otp.Challenge{
 			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: recipient,
-			Binding: customer.PhoneBinding(req.Purpose, index, call.DeviceID),
+			DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, call.DeviceID),
 		}, "", err
 	}
 	if call.CustomerID == uuid.Nil {
@@ -125,7 +129,7 @@ func (op operation) challenge(
 	}
 	return otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
-		Binding: intent.Digest,
+		DeviceID: intent.DeviceID, Binding: intent.Digest,
 	}, intent.ID.String(), nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // town is a bank with a customer who is logged in and one who has not signed up.
@@ -109,6 +110,7 @@ func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 
 func TestTenCodesADayForEachNumber(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "OTP-006.2")
 	w := newTown(t)
 	purposes := []string{otp.Login, otp.Register}
 	for i := range 9 {

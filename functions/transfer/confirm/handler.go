@@ -78,7 +78,7 @@ func (op operation) do(
 		PostedAt: op.clock.Now().Truncate(time.Microsecond), // as PostgreSQL keeps it
 	}
 	posting := order.Posting()
-	limit.Use(unit, order.CustomerID, order.Plan.LimitKind, posting.BusinessDay, order.Plan.Amount, order.Plan.LimitCap)
+	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, posting.BusinessDay)
 	ledger.Post(unit, posting, op.mac)
 	if err := op.store.Insert(unit, order); err != nil {
 		return Response{}, err

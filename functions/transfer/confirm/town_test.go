@@ -6,12 +6,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -26,7 +28,11 @@ type town struct {
 
 func newTown(t *testing.T, balance money.Fen) town {
 	t.Helper()
-	b := bank.New(t)
+	return townOn(t, bank.New(t), balance)
+}
+
+func townOn(t *testing.T, b *bank.Bank, balance money.Fen) town {
+	t.Helper()
 	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
 	w.payer = b.Customer(t, "王小明", balance, 0)
 	w.payee = b.Customer(t, "李四", 0)
@@ -41,6 +47,20 @@ func (w town) prepare(t *testing.T, amount money.Fen) prepare.Response {
 	return intent
 }
 
+// prepareOwn prepares a transfer to the payer's other account.
+func (w town) prepareOwn(t *testing.T, amount money.Fen) prepare.Response {
+	t.Helper()
+	var intent prepare.Response
+	w.phone.Call(t, prepare.Function, "", w.ownRequest(amount)).Into(t, &intent)
+	return intent
+}
+
+func (w town) ownRequest(amount money.Fen) map[string]any {
+	return map[string]any{
+		"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": amount,
+	}
+}
+
 func (w town) request(amount money.Fen) map[string]any {
 	return map[string]any{
 		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No,
@@ -51,16 +71,16 @@ func (w town) request(amount money.Fen) map[string]any {
 // otp issues a code for an intent as otp-send does, and returns it.
 func (w town) otp(t *testing.T, intent prepare.Response) string {
 	t.Helper()
-	nonce, now := otp.NewNonce(), w.Clock.Now()
-	_, err := w.Host.DB.Pool().Exec(t.Context(), `
-INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_at, expires_at)
-VALUES ($1, 'intent', '', $2, $3, $4, $5)
-ON CONFLICT (subject) DO UPDATE SET nonce = $2, issued_at = $4, expires_at = $5, tries = 0`,
-		stepup.Subject(intent.IntentID), nonce, intent.Digest, now, now.Add(otp.Life))
-	if err != nil {
+	subject, phone := stepup.Subject(intent.IntentID), uuid.New() // another number each time, so that no quota counts
+	var unit pg.Unit
+	otp.Issue(&unit, otp.Challenge{
+		Subject: subject, Purpose: otp.Intent, Phone: phone[:], CustomerID: &w.payer.ID, DeviceID: w.phone.ID,
+		Binding: intent.Digest,
+	}, w.Clock.Now())
+	if err := w.Host.DB.Commit(t.Context(), &unit); err != nil {
 		t.Fatal(err)
 	}
-	return otp.Compute(w.Host.Keys, nonce, intent.Digest, now)
+	return otptest.Code(t, w.Bank, subject)
 }
 
 func (w town) sign(t *testing.T, text string) []byte {

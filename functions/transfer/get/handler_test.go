@@ -18,7 +18,6 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/req"
 )
 
 // town is a bank in which the payer has paid the payee 12.34.
@@ -77,7 +76,6 @@ func TestTheReceiptIsWhatWasConfirmed(t *testing.T) {
 // Neither a stranger nor the payee learns that the payer's transfer exists.
 func TestTransfersOfOthersAndNone(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-004")
 	w := newTown(t)
 	li, zhao := w.Device(t, "phone-of-li"), w.Device(t, "phone-of-zhao")
 	li.LoginAs(t, w.payee)

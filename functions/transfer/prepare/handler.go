@@ -14,6 +14,7 @@ package prepare
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -54,8 +55,8 @@ type Config struct{}
 type Request struct {
 	DebitAccountID uuid.UUID  `json:"debit_account_id" format:"uuid" doc:"An account of the caller"`
 	PayeeAccountID *uuid.UUID `json:"payee_account_id,omitempty" format:"uuid" doc:"Another account of the caller"`
-	PayeeAccountNo string     `json:"payee_account_no,omitempty" maxLength:"32" doc:"Or anybody's account number"`
-	PayeeName      string     `json:"payee_name,omitempty" maxLength:"60" doc:"The holder of that number"`
+	PayeeAccountNo string     `json:"payee_account_no,omitempty" maxLength:"32" doc:"Or anybody's account number" example:"622848000000010002"`
+	PayeeName      string     `json:"payee_name,omitempty" maxLength:"60" doc:"The holder of that number" example:"李小红"`
 	Amount         money.Fen  `json:"amount_fen" minimum:"1" doc:"Whole fen"`
 	Memo           string     `json:"memo,omitempty" maxLength:"60" doc:"附言"`
 }
@@ -143,14 +144,36 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	standing, err := limit.Get(ctx, op.db, call.CustomerID, plan.LimitKind, clock.BusinessDay(op.clock.Now()))
+	combinations, err = op.withinDay(ctx, call.CustomerID, &plan, combinations)
 	if err != nil {
 		return Response{}, err
 	}
-	if err := plan.CheckLimit(standing); err != nil {
-		return Response{}, err
-	}
 	return op.save(unit, call, plan, combinations)
+}
+
+// withinDay leaves the combinations whose day's limit has room for the plan.
+func (op operation) withinDay(
+	ctx context.Context, customer uuid.UUID, plan *transfer.Plan, combinations []stepup.Combination,
+) ([]stepup.Combination, error) {
+	day := clock.BusinessDay(op.clock.Now())
+	read := make(map[limit.Kind]bool)
+	for _, c := range combinations {
+		kind, ceiling := c.Limit()
+		if read[kind] {
+			continue
+		}
+		read[kind] = true
+		usage, err := limit.Get(ctx, op.db, customer, kind, day)
+		if err != nil {
+			return nil, err
+		}
+		plan.CheckLimit(kind, ceiling, usage)
+	}
+	open := slices.DeleteFunc(combinations, func(c stepup.Combination) bool { return !plan.FitsDay(c) })
+	if len(open) == 0 {
+		return nil, limit.ErrExceeded
+	}
+	return open, nil
 }
 
 func (op operation) payee(ctx context.Context, req Request, customer uuid.UUID) (transfer.Party, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -29,16 +30,30 @@ func everyFunction(t *testing.T) []fn.Function {
 
 func described(t *testing.T) output.Files {
 	t.Helper()
-	all := everyFunction(t)
-	api, err := openAPI(all)
+	files, err := describe(everyFunction(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := output.Files{"functions/README.md": index(all), "docs/errors.md": errorList(all), "docs/openapi.json": api}
-	if err := schemas(files); err != nil {
-		t.Fatal(err)
-	}
 	return files
+}
+
+// An event type that no function hears states its reason in the table.
+func TestSubscriptionsNameReasons(t *testing.T) {
+	t.Parallel()
+	heard := events.Subscriptions{{Consumer: "notify-on-otp", Types: []string{events.TypeOTPIssued}}}
+	got := string(subscriptionList(heard, []events.Kind{
+		{Type: events.TypeOTPIssued}, {Type: events.TypeFraudScored, Unheard: "for \"other\" systems"},
+	}))
+	want := `subscriptions:
+  - consumer: notify-on-otp
+    types:
+      - com.tidebank.otp.issued.v1
+unheard: # the type and the reason why no function hears it
+  com.tidebank.fraud.scored.v1: "for \"other\" systems"
+`
+	if !strings.HasSuffix(got, want) {
+		t.Errorf("got:\n%s\nwant the end:\n%s", got, want)
+	}
 }
 
 func TestDescriptionsAreUpToDate(t *testing.T) {
@@ -131,6 +146,78 @@ func TestIndexAndErrorsNameAll(t *testing.T) {
 			if strings.Count(codes, "| `"+e.Code()+"` |") != 1 {
 				t.Errorf("%s does not stand in the list of errors once", e.Code())
 			}
+		}
+	}
+}
+
+// The client has a method and the types of each function that takes frames: each
+// name once, and every field under its JSON name.
+func TestClientKnowsEveryFunction(t *testing.T) {
+	t.Parallel()
+	source, err := clientAPI(everyFunction(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, methods := string(source), 0
+	for _, f := range everyFunction(t) {
+		method := "\nfunc (c *Client) " + goName(f.Spec.Name) + "("
+		want := 0
+		if f.Trigger == fn.TriggerHTTP && !f.Spec.NoChannel {
+			want = 1
+			methods++
+			for _, name := range jsonNames(f.Request) {
+				if !strings.Contains(text, "`json:\""+name) {
+					t.Errorf("%s: the client has no field %s", f.Spec.Name, name)
+				}
+			}
+		}
+		if got := strings.Count(text, method); got != want {
+			t.Errorf("%s has %d methods, want %d", f.Spec.Name, got, want)
+		}
+	}
+	if methods < 15 {
+		t.Errorf("only %d methods", methods)
+	}
+	for _, wanted := range []string{
+		"func (c *Client) TransferConfirm(ctx context.Context, key string, request TransferConfirmRequest) (TransferView, error)",
+		"func (c *Client) AccountOverview(ctx context.Context) (AccountOverviewReply, error)",
+		"c.CallOnce(ctx, \"identity-register\", key, request, &reply)",
+		"PayeeAccountID *uuid.UUID `json:\"payee_account_id,omitempty\"` // Another account of the caller",
+		"Digest             []byte    `json:\"digest\"`",
+		"Proofs   []StepupProof `json:\"proofs\"`",
+	} {
+		if !strings.Contains(text, wanted) {
+			t.Errorf("there is no %s", wanted)
+		}
+	}
+}
+
+func jsonNames(of reflect.Type) []string {
+	var names []string
+	for f := range of.Fields() {
+		if f.Anonymous {
+			names = append(names, jsonNames(f.Type)...)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// What the client can't have is an error that names the type.
+func TestClientRefusesTypes(t *testing.T) {
+	t.Parallel()
+	type named struct {
+		F func() `json:"f"`
+	}
+	for name, of := range map[string]reflect.Type{
+		"a function": reflect.TypeFor[func()](), "a struct without a name": reflect.TypeFor[struct{ A int }](),
+		"a struct of another module": reflect.TypeFor[reflect.StructField](), "inside": reflect.TypeFor[named](),
+	} {
+		types := &clientTypes{names: map[reflect.Type]string{}, taken: map[string]reflect.Type{}, users: map[string][]string{}}
+		if got, err := types.name(functions.All()[0], of); !errors.Is(err, errType) {
+			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
 }

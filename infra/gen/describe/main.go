@@ -1,29 +1,23 @@
 // Command describe writes what only the compiled functions can tell: the function
-// index, the OpenAPI description, the error list and the event schemas.
+// index, the OpenAPI description, the error list, the client's methods, the event
+// schemas and the table of subscriptions.
 package main
 
 import (
 	"flag"
 	"log"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/output"
+	"github.com/tidebank/tidebank/shared/fn"
 )
 
 func main() {
 	check := flag.Bool("check", false, "fail if a file is stale instead of writing it")
 	flag.Parse()
-	all := functions.All()
-	files := output.Files{
-		"functions/README.md": index(all),
-		"docs/errors.md":      errorList(all),
-	}
-	api, err := openAPI(all)
+	files, err := describe(functions.All())
 	if err != nil {
-		log.Fatal(err)
-	}
-	files["docs/openapi.json"] = api
-	if err := schemas(files); err != nil {
 		log.Fatal(err)
 	}
 	if *check {
@@ -34,4 +28,25 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// describe makes every file that this command writes.
+func describe(all []fn.Function) (output.Files, error) {
+	api, err := openAPI(all)
+	if err != nil {
+		return nil, err
+	}
+	methods, err := clientAPI(all)
+	if err != nil {
+		return nil, err
+	}
+	files := output.Files{
+		"client/api.go":             methods,
+		"functions/README.md":       index(all),
+		"docs/errors.md":            errorList(all),
+		"docs/retention.md":         retention(),
+		"docs/openapi.json":         api,
+		"events/subscriptions.yaml": subscriptionList(functions.Subscriptions(), events.Catalogue()),
+	}
+	return files, schemas(files)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
 )
@@ -24,10 +25,17 @@ func openAPI(all []fn.Function) ([]byte, error) {
 	problem := registry.Schema(reflect.TypeFor[fn.Problem](), true, "Problem")
 	paths := map[string]any{}
 	for _, f := range all {
-		if len(f.Spec.Consumes) > 0 {
+		if f.Trigger != fn.TriggerHTTP {
 			continue
 		}
-		paths["/function/"+f.Spec.Name] = map[string]any{"post": operation(f, registry, problem)}
+		post, err := operation(f, registry, problem)
+		if err != nil {
+			return nil, err
+		}
+		paths["/function/"+f.Spec.Name] = map[string]any{"post": post}
+	}
+	if err := statePurposes(all, registry.Map()); err != nil {
+		return nil, err
 	}
 	doc := map[string]any{
 		"openapi": "3.1.0",
@@ -56,8 +64,12 @@ func naming(t reflect.Type, hint string) string {
 	return huma.DefaultSchemaNamer(t, hint)
 }
 
-func operation(f fn.Function, registry huma.Registry, problem *huma.Schema) map[string]any {
+func operation(f fn.Function, registry huma.Registry, problem *huma.Schema) (map[string]any, error) {
 	s := f.Spec
+	good, err := example.Of(f.Request)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
 	request := registry.Schema(f.Request, false, s.Name+".request")
 	reply := registry.Schema(f.Response, false, s.Name+".reply")
 	answers := map[string]any{
@@ -75,12 +87,14 @@ func operation(f fn.Function, registry huma.Registry, problem *huma.Schema) map[
 	return map[string]any{
 		"operationId": s.Name, "summary": s.Summary, "tags": []string{s.Audience.String()},
 		"description": policy(s),
-		"requestBody": map[string]any{"required": true, "content": media("application/json", request)},
-		"responses":   answers,
+		"requestBody": map[string]any{"required": true, "content": map[string]any{
+			"application/json": map[string]any{"schema": request, "example": good},
+		}},
+		"responses": answers,
 		"x-tidebank": map[string]any{
 			"audience": s.Audience.String(), "idempotent": s.Idempotent, "requirements": s.Requirements, "emits": s.Emits,
 		},
-	}
+	}, nil
 }
 
 func appendCode(list, code string) string {

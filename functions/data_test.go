@@ -1,0 +1,165 @@
+package functions_test
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// dataItem is one entry of the data catalogue.
+type dataItem struct {
+	Item, Class, Grade string
+	Columns, Fields    []string
+}
+
+func dataCatalogue(t *testing.T) []dataItem {
+	t.Helper()
+	raw, err := os.ReadFile("../docs/data.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Items []dataItem }
+	if err := yaml.Unmarshal(raw, &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Items) < 18 {
+		t.Fatalf("only %d items were read", len(list.Items))
+	}
+	return list.Items
+}
+
+// dataName is what a column or field of a person's data is called.
+var dataName = regexp.MustCompile(`(?i)pass(w|c)|\bpin\b|_pin|pin_|otp$|^code$|secret|_key$|^key$|track|expiry|expir.*(card|month|year)|` +
+	`(card|month|year).*expir|cvn|cvv|id_?no|passport|name|birth|born|biometr|face|finger|address|addr\b|phone|mobile|mail|` +
+	`credit(_score|_limit|_line|$)|score|grade|^ip$|last_login|location|balance|amount|counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +
+	`_ct$|payload|body$|title|^text$|payer_|payee_`)
+
+// otherwise are names that look like a person's data and are none.
+var otherwise = []string{
+	"policy.name", "idempotency.body_hash", "audit_record.body", // a policy's name, a digest, the record whose fields the events list
+	"payee_account_id", "payee_customer_id", "payer_customer_id", "idempotency_key", // references
+	"credit_account_id", "debit_account_id",
+}
+
+// uncatalogued are the names that the scan finds and the catalogue does not have.
+func uncatalogued(names, known []string) []string {
+	var list []string
+	for _, name := range names {
+		bare := name[1+lastDot(name):]
+		if dataName.MatchString(bare) && !slices.Contains(known, name) && !slices.Contains(otherwise, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+func lastDot(name string) int {
+	for i := len(name) - 1; i >= 0; i-- {
+		if name[i] == '.' {
+			return i
+		}
+	}
+	return -1
+}
+
+// columns are those of every table, as table.column.
+func columns(t *testing.T) []string {
+	t.Helper()
+	rows, err := pgtest.New(t).Pool().Query(t.Context(), `
+SELECT table_name || '.' || column_name FROM information_schema.columns
+ WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, name)
+	}
+	if err := rows.Err(); err != nil || len(list) < 120 {
+		t.Fatalf("%d columns were read, %v", len(list), err)
+	}
+	return list
+}
+
+// messageFields are those of every request, reply and event.
+func messageFields(t *testing.T) []string {
+	t.Helper()
+	var list []string
+	for _, f := range functions.All() {
+		if list = append(list, fields(f.Request)...); f.Response != nil {
+			list = append(list, fields(f.Response)...)
+		}
+	}
+	for _, kind := range events.Catalogue() {
+		list = append(list, fields(reflect.TypeOf(kind.Data))...)
+	}
+	slices.Sort(list)
+	if list = slices.Compact(list); len(list) < 70 {
+		t.Fatalf("only %d fields were read", len(list))
+	}
+	return list
+}
+
+// The catalogue classes what the standard lists; the scan finds nothing of it outside
+// the catalogue, and every entry says class and grade.
+func TestTheDataCatalogueHasAll(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "PRIV-006.1")
+	req.Covers(t, "PRIV-020.1", "PRIV-020.2", "PRIV-020.3")
+	classes, stored, shown := map[string]string{}, []string(nil), []string(nil)
+	for _, item := range dataCatalogue(t) {
+		if item.Class != "sensitive" && item.Class != "personal" || !slices.Contains([]string{"C1", "C2", "C3"}, item.Grade) {
+			t.Errorf("%s is of class %q and grade %q", item.Item, item.Class, item.Grade)
+		}
+		classes[item.Item] = item.Class
+		stored, shown = append(stored, item.Columns...), append(shown, item.Fields...)
+	}
+	for class, items := range map[string][]string{
+		"sensitive": {
+			"transfer password", "query password", "login password", "certificate PIN", "keys", "full track", "card expiry", "CVN",
+			"CVN2", "ID number",
+		},
+		"personal": {"name", "birth date", "biometrics", "address", "contact", "credit", "tracks", "transactions"},
+	} {
+		for _, item := range items {
+			if classes[item] != class {
+				t.Errorf("%s is classed as %q, want %s", item, classes[item], class)
+			}
+		}
+	}
+	there, sent := columns(t), messageFields(t)
+	for _, name := range append(uncatalogued(there, stored), uncatalogued(sent, shown)...) {
+		t.Errorf("%s is not in the catalogue", name)
+	}
+	for _, name := range stored {
+		if !slices.Contains(there, name) {
+			t.Errorf("the catalogue has the column %s, which there is not", name)
+		}
+	}
+	for _, name := range shown {
+		if !slices.Contains(sent, name) {
+			t.Errorf("the catalogue has the field %s, which there is not", name)
+		}
+	}
+	planted := []string{
+		"customer.cvn2", "account.track2", "account.card_expiry", "credential.pin_hash", "customer.birth_date", "customer.email",
+		"customer.home_address", "customer.face_template", "device.secret", "account.idno", "customer.credit_score", "customer.mobile",
+	}
+	if found := uncatalogued(append(slices.Clone(there), planted...), stored); !slices.Equal(found, planted) {
+		t.Errorf("of the planted %q the scan finds %q", planted, found)
+	}
+}

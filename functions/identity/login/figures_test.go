@@ -1,0 +1,67 @@
+package login_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/pgtest"
+)
+
+// A row of the policy counts from its day: here the bounds of failed log-ins.
+func TestFiguresChangeWithTheDay(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	_, err := db.Pool().Exec(t.Context(), `INSERT INTO policy (name, valid_from, value) VALUES
+('login.captcha_after', '2026-11-24', 1), ('login.lock_after', '2026-11-24', 2), ('login.lock_seconds', '2026-11-24', 60),
+('login.freeze_after', '2026-11-24', 3)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	today := time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
+	tomorrow := today.AddDate(0, 0, 1)
+	for _, tt := range []struct {
+		phone   string
+		at      time.Time
+		captcha bool
+		want    string
+	}{
+		{"a", today, false, "open"},
+		{"a", today, false, "open"},
+		{"a", today, false, "open"},
+		{"a", today, false, "captcha"},
+		{"a", today, true, "open"},
+		{"a", today, true, "last"},
+		{"a", today.Add(30*time.Minute - time.Microsecond), true, "locked"},
+		{"a", today.Add(30 * time.Minute), true, "open"},
+		{"b", tomorrow, false, "open"},
+		{"b", tomorrow, false, "captcha"},
+		{"b", tomorrow, true, "last"},
+		{"b", tomorrow.Add(time.Minute - time.Microsecond), true, "locked"},
+		{"b", tomorrow.Add(time.Minute), true, "last"}, // the third of the day freezes
+		{"b", tomorrow.AddDate(0, 0, 7), true, "locked"},
+	} {
+		var got string
+		err := db.Pool().QueryRow(t.Context(), "SELECT login_count_attempt($1, $2, $3, $4)",
+			[]byte(tt.phone), tt.at, clock.BusinessDay(tt.at), tt.captcha).Scan(&got)
+		if err != nil || got != tt.want {
+			t.Errorf("%s at %v: %q (%v), want %q", tt.phone, tt.at, got, err, tt.want)
+		}
+	}
+}
+
+// Without a figure there is no bound, so no attempt is let in.
+func TestNoFigureNoAttempt(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"login.captcha_after", "login.lock_after", "login.freeze_after"} {
+		db := pgtest.New(t)
+		if _, err := db.Pool().Exec(t.Context(), "DELETE FROM policy WHERE name = $1", name); err != nil {
+			t.Fatal(err)
+		}
+		var verdict string
+		err := db.Pool().QueryRow(t.Context(), "SELECT login_count_attempt('a', now(), '2026-11-23', false)").Scan(&verdict)
+		if err == nil {
+			t.Errorf("without %s: %q", name, verdict)
+		}
+	}
+}

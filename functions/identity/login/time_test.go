@@ -1,0 +1,56 @@
+package login_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// apart is how much longer one kind of failure may take than another, in percent:
+// checking a password takes more than half of a login's time, so leaving it out for
+// one kind would show at once.
+const apart = 25
+
+// TestFailuresTakeAsLong measures the kinds of failure by turns and compares the
+// fastest answer of each, which what else the machine does slows least. On a busy
+// machine it takes more turns until each kind has met a quiet moment.
+func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests would be measured too
+	req.Covers(t, "AUTH-009.3")
+	w := newTown(t)
+	half := w.Clock.Now().Add(30 * time.Minute)
+	locked := w.customer(t, "李四")
+	w.lock(t, locked.Phone, &half, false)
+	password, code := w.phone.Password(t, bank.LoginPassword), w.ask(t, w.phone)
+	kinds := map[string]login.Request{
+		"unknown user":   {Phone: "13999999999", Password: password, OTP: code},
+		"wrong password": {Phone: w.wang.Phone, Password: w.phone.Password(t, "not-it-2026"), OTP: code},
+		"wrong code":     {Phone: w.wang.Phone, Password: password, OTP: otptest.Wrong(code)},
+		"locked user":    {Phone: locked.Phone, Password: password, OTP: code},
+	}
+	fastest := map[string]time.Duration{}
+	for turn := range 500 {
+		for name, request := range kinds {
+			w.exec(t, "DELETE FROM login_attempt WHERE locked_until IS NULL")
+			w.exec(t, "UPDATE otp_challenge SET tries = 0")
+			frame := w.phone.Frame(t, login.Function, "", request)
+			began := time.Now()
+			reply := w.phone.Send(t, login.Function, frame)
+			took := time.Since(began)
+			reply.Want(t, "LOGIN_FAILED")
+			if best, ok := fastest[name]; !ok || took < best {
+				fastest[name] = took
+			}
+		}
+		times := slices.Sorted(maps.Values(fastest))
+		if turn >= 20 && times[len(times)-1] <= times[0]*(100+apart)/100 {
+			return
+		}
+	}
+	t.Errorf("the time of an answer tells the failures apart: %v", fastest)
+}

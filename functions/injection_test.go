@@ -1,0 +1,241 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// asData are the fields which hold any short text that a customer likes.
+var asData = []string{"transfer-prepare memo"}
+
+// hostileTexts sends each text in each field of each function's request, the other
+// fields being good, and returns all answers. Each must be a refusal, or show the
+// text as what it is: a text.
+func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Reply) {
+	t.Helper()
+	j.openChannel(t)
+	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
+		t.Fatal(err)
+	}
+	tried := map[string]bool{}
+	for _, f := range functions.All() {
+		if isEvent(f) {
+			continue
+		}
+		for _, place := range places(f.Request, "") {
+			name := f.Spec.Name + " " + place
+			for _, text := range texts {
+				body := j.spoilt(t, f.Spec.Name, place, text)
+				frame := body
+				if !f.Spec.NoChannel {
+					frame = j.phone.Frame(t, f, uuid.NewString(), json.RawMessage(body))
+				}
+				answer := j.try(t, f, frame)
+				answers, tried[name] = append(answers, answer), true
+				shown := slices.Contains(asData, name)
+				if (answer.Code == "") != shown || answer.Status >= http.StatusInternalServerError {
+					t.Errorf("%s of %q: %d %s", name, text, answer.Status, answer.Body)
+				}
+				if shown {
+					var reply struct{ Text string }
+					answer.Into(t, &reply)
+					if !strings.Contains(reply.Text, "附言："+mask.Text(text)+"\n") {
+						t.Errorf("%s of %q is answered by %q", name, text, reply.Text)
+					}
+				}
+			}
+		}
+	}
+	if len(tried) < 35 {
+		t.Fatalf("only %d fields were tried: %v", len(tried), tried)
+	}
+	return answers
+}
+
+// places are the fields of a request on the wire, those of a list's items behind it.
+func places(of reflect.Type, before string) []string {
+	var list []string
+	for i := range of.NumField() {
+		f := of.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch inner := f.Type; {
+		case name == "":
+			list = append(list, places(inner, before)...)
+		case inner.Kind() == reflect.Slice && inner.Elem().Kind() == reflect.Struct:
+			list = append(list, places(inner.Elem(), before+name+".")...)
+		default:
+			list = append(list, before+name)
+		}
+	}
+	return list
+}
+
+// spoilt is the function's good request with one field replaced.
+func (j *journey) spoilt(t *testing.T, function, place string, value any) json.RawMessage {
+	t.Helper()
+	var request map[string]any
+	if err := json.Unmarshal(j.sent[function], &request); err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case function == "otp-send" && place != "intent_id":
+		request = map[string]any{"purpose": "login", "phone": j.wang.Phone}
+	case function == "identity-login" && place == "captcha_answer":
+		request["captcha_id"] = uuid.NewString()
+	case function == "message-read":
+		delete(request, "all")
+	}
+	into := request
+	if list, field, nested := strings.Cut(place, "."); nested {
+		item, ok := request[list].([]any)[1].(map[string]any)
+		if !ok {
+			t.Fatalf("%s has no %s", function, list)
+		}
+		into, place = item, field
+		switch field {
+		case "code":
+			into["factor"] = "sms_otp"
+		case "password":
+			into["factor"] = "trade_password"
+		}
+	}
+	into[place] = value
+	body, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// await prepares a transfer for the confirming requests to come.
+func (j *journey) await(t *testing.T) {
+	t.Helper()
+	j.openChannel(t)
+	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
+		t.Fatal(err)
+	}
+	var in prepare.Response
+	j.call(t, "transfer-prepare", map[string]any{
+		"debit_account_id": j.wang.AccountIDs[0], "payee_account_id": j.wang.AccountIDs[1], "amount_fen": 1,
+	}, &in)
+	signature, err := sm.Sign(j.phone.Key, []byte(in.Text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.sent["transfer-confirm"], err = json.Marshal(map[string]any{"intent_id": in.IntentID, "proofs": []any{
+		map[string]any{"factor": "device_key", "signature": signature},
+		map[string]any{"factor": "device_key", "signature": signature},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// what is the bank's substance: what no refused call may change.
+func (j *journey) what(t *testing.T) string {
+	t.Helper()
+	var all []string
+	for _, sql := range []string{
+		"SELECT t::text FROM customer t ORDER BY id", "SELECT t::text FROM device t ORDER BY customer_id, device_id",
+		"SELECT login_password || trade_password FROM credential ORDER BY customer_id",
+		"SELECT t::text FROM account t ORDER BY id", "SELECT t::text FROM posting t ORDER BY id",
+		"SELECT t::text FROM entry t ORDER BY account_id, posting_id", "SELECT t::text FROM transfer t ORDER BY id",
+		"SELECT t::text FROM limit_use t ORDER BY 1", "SELECT t::text FROM message t ORDER BY id",
+		"SELECT t::text FROM policy t ORDER BY name, valid_from", "SELECT t::text FROM audit_record t ORDER BY seq",
+		"SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
+	} {
+		rows, err := rowsOf(t.Context(), j, sql)
+		if err != nil || len(rows) == 0 {
+			t.Fatalf("%s: %d rows, %v", sql, len(rows), err)
+		}
+		all = append(all, rows...)
+	}
+	return strings.Join(all, "\n")
+}
+
+// SQL in any field is a wrong value, or a text: nothing more is answered, and
+// nothing changes.
+func TestSQLInAnyFieldIsText(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "INPUT-008.1")
+	j := newJourney(t)
+	j.travel(t)
+	j.await(t)
+	before := j.what(t)
+	texts := []string{
+		`' OR '1'='1`, `'; DROP TABLE message; --`, `1; UPDATE account SET balance = 0`, `") OR 1=1 --`, `x' UNION SELECT id FROM customer --`,
+		`\'; DELETE FROM device; --`, `$1`, `posted_at DESC; TRUNCATE policy`, `' || pg_sleep(9) || '`,
+	}
+	j.hostileTexts(t, texts)
+	if j.what(t) != before {
+		t.Error("the data changed")
+	}
+	// A key that a client chooses is stored, and found again as what it was.
+	confirm := byName(t, "transfer-confirm")
+	var request map[string]any
+	if err := json.Unmarshal(j.sent["transfer-confirm"], &request); err != nil {
+		t.Fatal(err)
+	}
+	request["proofs"] = request["proofs"].([]any)[:1]
+	first := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
+	again := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
+	if first.Want(t, ""); string(first.Body) != string(again.Body) {
+		t.Errorf("%s, and again %s", first.Body, again.Body)
+	}
+	if other := j.try(t, confirm, j.phone.Frame(t, confirm, texts[0], request)); other.Code != "INTENT_EXPIRED" {
+		t.Errorf("another key is answered %s", other.Body)
+	}
+}
+
+// A path, an address or a piece of a query in any field reaches nothing: no file is
+// read, nobody is called.
+func TestPathsAndAddressesInAnyFieldReachNothing(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "INPUT-010.2")
+	j := newJourney(t)
+	j.travel(t)
+	j.await(t)
+	before := j.what(t)
+	var called atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
+	t.Cleanup(elsewhere.Close)
+	const content = "content-of-the-file"
+	file, err := os.CreateTemp("", "x") // a short path: a memo takes sixty characters
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(file.Name()) })
+	if _, err := file.WriteString(content); err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range j.hostileTexts(t, []string{
+		"../../../../etc/passwd", file.Name(), "file://" + file.Name(), elsewhere.URL, elsewhere.URL + "/?id=1",
+		"?account_id=1&all=true", "#x", "%2e%2e%2f%00", `\\127.0.0.1\share`, "captcha:*", "../identity-me",
+	}) {
+		if strings.Contains(string(answer.Body), content) || strings.Contains(string(answer.Body), "root:") {
+			t.Errorf("a file was read: %s", answer.Body)
+		}
+	}
+	if called.Load() != 0 {
+		t.Errorf("the address was called %d times", called.Load())
+	}
+	if j.what(t) != before {
+		t.Error("the data changed")
+	}
+}

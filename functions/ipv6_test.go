@@ -1,0 +1,72 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/audit"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// The audit record of a call holds the whole IPv6 address that it came from.
+func TestAuditHoldsTheWholeIPv6Address(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CLOUD-018.2")
+	const address = "2001:db8:85a3:8d3:1319:8a2e:370:7348"
+	p := newPair(t)
+	p.phone.IP = address
+	p.phone.Call(t, function(t, "account-overview"), "", struct{}{}).Want(t, "")
+	stop := p.flow(t)
+	p.settled(t)
+	stop()
+	var body []byte
+	row := p.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = 'account-overview'")
+	if err := row.Scan(&body); err != nil {
+		t.Fatal(err)
+	}
+	var record audit.Record
+	var access events.AccessRecorded
+	if err := json.Unmarshal(body, &record); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(record.Data, &access); err != nil || access.IP != address {
+		t.Errorf("recorded %q, %v", access.IP, err)
+	}
+}
+
+// Before there is a channel, calls are counted by address. One IPv6 address that
+// calls too often is refused, and its neighbour is not.
+func TestRateIsOfOneIPv6Address(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CLOUD-018.3")
+	b := bank.New(t)
+	b.Host.Limits.RateScale = 1
+	open := b.Open(t, function(t, "channel-open"))
+	from := func(address string) handler.Response {
+		call := handler.Request{Body: []byte("{}"), Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {address}}}
+		call.WithContext(t.Context())
+		reply, err := open.Handle(call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	const loud, quiet, limit = "2001:db8::1", "2001:db8::2", 600
+	for n := range limit {
+		if got := from(loud).StatusCode; got == http.StatusTooManyRequests {
+			t.Fatalf("call %d of %d is one too many", n+1, limit)
+		}
+	}
+	over := from(loud)
+	if over.StatusCode != http.StatusTooManyRequests || over.Header.Get("Retry-After") != "60" {
+		t.Errorf("call %d got %d, again in %q s", limit+1, over.StatusCode, over.Header.Get("Retry-After"))
+	}
+	if got := from(quiet).StatusCode; got == http.StatusTooManyRequests {
+		t.Error("another address is refused too")
+	}
+}

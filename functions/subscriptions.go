@@ -1,0 +1,18 @@
+package functions
+
+import (
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Subscriptions is the table of who hears what, by consumer: each event function
+// hears the types that its Spec consumes.
+func Subscriptions() events.Subscriptions {
+	var table events.Subscriptions
+	for _, f := range All() {
+		if f.Trigger == fn.TriggerEvent {
+			table = append(table, events.Subscription{Consumer: f.Spec.Name, Types: f.Spec.Consumes})
+		}
+	}
+	return table
+}

@@ -1,0 +1,109 @@
+package confirm_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// side is one of two customers who pay each other.
+type side struct {
+	*bank.Device
+	who    seed.Customer
+	orders []stepup.Confirmation
+	posted atomic.Int64
+}
+
+// Two customers pay each other at once, again and again, both more than they have:
+// each order is posted, or refused and nothing moves, and PostgreSQL meets no
+// deadlock.
+func TestCrossTransfersDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AVAIL-012.2", "AVAIL-012.3")
+	const orders, each, balance = 40, 10_00, 150_00
+	db, url := pgtest.NewURL(t)
+	b := bank.On(t, db)
+	sides := []*side{{who: b.Customer(t, "王小明", balance)}, {who: b.Customer(t, "李四", balance)}}
+	for i, s := range sides {
+		s.Device = b.Device(t, fmt.Sprint("phone", i))
+		s.LoginAs(t, s.who)
+		s.prepare(t, town{Bank: b, phone: s.Device, payer: s.who, payee: sides[1-i].who}, orders, each)
+	}
+	// A pause between the locks of a transfer's two accounts, and a server that looks
+	// for deadlocks at once: if there can be one, it is met and counted.
+	_, err := db.Pool().Exec(t.Context(), `
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''5ms''', current_database()); END $$;
+CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NULL; END $$;
+CREATE TRIGGER account_pause AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTION pause()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instances, leave := twoInstances(t, b, url)
+	var wait sync.WaitGroup
+	for n := range orders {
+		for i, s := range sides {
+			wait.Go(func() {
+				frame := s.Frame(t, confirm.Function, fmt.Sprint("key", n), s.orders[n])
+				switch code := confirmAt(t, instances[(n+i)%2], s.Device, frame); code {
+				case "":
+					s.posted.Add(1)
+				case "FUNDS_INSUFFICIENT":
+				default:
+					t.Errorf("an order was refused: %s", code)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	w := town{Bank: b}
+	for i, s := range sides {
+		paid, got := s.posted.Load(), sides[1-i].posted.Load()
+		if has := w.balance(t, s.who.AccountIDs[0]); has != money.Fen(balance+each*(got-paid)) {
+			t.Errorf("%s has %s after paying %d times and being paid %d times", s.who.Name, has.Yuan(), paid, got)
+		}
+		if paid == 0 {
+			t.Errorf("%s paid nothing", s.who.Name)
+		}
+	}
+	w.sound(t)
+	leave() // each connection hands in its figures when it ends
+	if got := deadlocks(t, url); got != 0 {
+		t.Errorf("PostgreSQL met %d deadlocks", got)
+	}
+}
+
+// prepare fixes the side's orders.
+func (s *side) prepare(t *testing.T, w town, orders int, each money.Fen) {
+	t.Helper()
+	for range orders {
+		s.orders = append(s.orders, w.proofs(t, w.prepare(t, each)))
+	}
+}
+
+// deadlocks is how many PostgreSQL has met in a database.
+func deadlocks(t *testing.T, url string) (n int) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	const sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+	if err := conn.QueryRow(ctx, sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// personalName is how a field is called that takes personal or authentication data.
+var personalName = regexp.MustCompile(
+	`(?i)name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin$|otp|^code$|memo|device_id|face|location`)
+
+// businessFunctions are what a customer's data may be asked for.
+var businessFunctions = []string{"secure channel", "sign-up", "login", "one-time code", "transfer"}
+
+// purpose says for which business function a field is needed, and what for.
+type purpose struct{ function, need string }
+
+// purposes are those of every personal field, by request schema and field
+// (PRIV-001). A field that is missing here stops the generator.
+var purposes = map[string]map[string]purpose{
+	"channel.open.Request": {
+		"device_id": {"secure channel", "ties the channel, and a login on it, to one installation of the app"},
+	},
+	"identity.register.Request": {
+		"name":           {"sign-up", "is compared with the name that the bank holds"},
+		"id_no":          {"sign-up", "finds the one customer who signs up"},
+		"card_no":        {"sign-up", "shows that the customer holds an account here"},
+		"phone":          {"sign-up", "is compared with the reserved phone, to which the code went"},
+		"otp":            {"sign-up", "proves that the customer holds the reserved phone"},
+		"card_password":  {"sign-up", "proves that the card is the customer's own"},
+		"login_password": {"sign-up", "is set for logging in"},
+		"trade_password": {"sign-up", "is set for confirming transfers"},
+	},
+	"identity.login.Request": {
+		"phone":    {"login", "finds the customer who logs in"},
+		"password": {"login", "proves that it is the customer"},
+		"otp":      {"login", "proves that the customer holds the reserved phone"},
+	},
+	"otp.send.Request": {
+		"phone": {"one-time code", "is where the code goes, if it is a reserved phone"},
+	},
+	"transfer.prepare.Request": {
+		"payee_account_no": {"transfer", "names the account that is paid"},
+		"payee_name":       {"transfer", "is compared with the holder of that account"},
+		"memo":             {"transfer", "is shown to payer and payee"},
+	},
+	"stepup.Proof": {
+		"code":     {"transfer", "proves the customer's will by the reserved phone"},
+		"password": {"transfer", "proves the customer's will by the trade password"},
+	},
+}
+
+// statePurposes writes its purpose to each personal field of the requests'
+// schemas. It fails for a field that has none, or one of no business function.
+func statePurposes(all []fn.Function, schemas map[string]*huma.Schema) error {
+	requests := huma.NewMapRegistry("#/components/schemas/", naming)
+	for _, f := range all {
+		if len(f.Spec.Consumes) == 0 {
+			requests.Schema(f.Request, true, f.Spec.Name+".request")
+		}
+	}
+	for name, schema := range requests.Map() {
+		for field := range schema.Properties {
+			if !personalName.MatchString(field) {
+				continue
+			}
+			stated := purposes[name][field]
+			if !slices.Contains(businessFunctions, stated.function) || stated.need == "" {
+				return fmt.Errorf("%s.%s takes personal data without a stated purpose", name, field)
+			}
+			published := schemas[name]
+			if published == nil || published.Properties[field] == nil {
+				return fmt.Errorf("%s.%s is not published", name, field)
+			}
+			published.Properties[field].Extensions = map[string]any{"x-purpose": stated.function + ": " + stated.need}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,10 @@
+-- Uses up an open intent. It raises an error where a plain UPDATE would only find no row, so that the unit of work
+-- around it rolls back.
+CREATE OR REPLACE FUNCTION intent_consume(p_intent uuid, p_customer uuid, p_now timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE intent SET state = 'consumed'
+     WHERE id = p_intent AND customer_id = p_customer AND state = 'open' AND expires_at > p_now;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'INTENT_EXPIRED';
+    END IF;
+END $$;

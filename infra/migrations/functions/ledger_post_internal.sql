@@ -1,0 +1,34 @@
+-- Moves money between a customer's account and an internal one, whose row is neither locked nor changed: its entry
+-- is folded into the balance later.
+CREATE OR REPLACE FUNCTION ledger_post_internal(
+    p_id uuid, p_kind text, p_debit uuid, p_credit uuid, p_amount bigint, p_day date, p_at timestamptz,
+    p_mac bytea, p_mac_key text,
+    p_debit_party text, p_debit_summary text, p_credit_party text, p_credit_summary text
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    own account;
+    v_signed bigint;
+    v_internal uuid;
+BEGIN
+    IF p_debit = p_credit THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_SAME';
+    END IF;
+    SELECT * INTO own FROM account WHERE id IN (p_debit, p_credit) AND kind <> 'internal' FOR NO KEY UPDATE;
+    SELECT id INTO v_internal FROM account WHERE id IN (p_debit, p_credit) AND kind = 'internal' AND state = 'open';
+    IF own.id IS NULL OR v_internal IS NULL OR own.state <> 'open' THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_CLOSED';
+    END IF;
+    v_signed := CASE WHEN own.id = p_credit THEN p_amount ELSE -p_amount END;
+    IF own.balance - own.held + v_signed < 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'FUNDS_INSUFFICIENT';
+    END IF;
+    UPDATE account SET balance = balance + v_signed WHERE id = own.id;
+    INSERT INTO posting (id, kind, debit_id, credit_id, amount, business_day, posted_at, mac, mac_key)
+    VALUES (p_id, p_kind, p_debit, p_credit, p_amount, p_day, p_at, p_mac, p_mac_key);
+    INSERT INTO entry (account_id, posting_id, amount, balance_after, counterparty, summary, posted_at)
+    VALUES (p_debit, p_id, -p_amount, CASE WHEN own.id = p_debit THEN own.balance - p_amount ELSE 0 END,
+            p_debit_party, p_debit_summary, p_at),
+           (p_credit, p_id, p_amount, CASE WHEN own.id = p_credit THEN own.balance + p_amount ELSE 0 END,
+            p_credit_party, p_credit_summary, p_at);
+    INSERT INTO ledger_fold (account_id, posting_id, amount) VALUES (v_internal, p_id, -v_signed);
+END $$;

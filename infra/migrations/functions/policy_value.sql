@@ -1,0 +1,13 @@
+-- The policy's figure of that name in force on a day. A figure that is missing fails the statement: a bound that nobody
+-- set must not become no bound.
+CREATE OR REPLACE FUNCTION policy_value(p_name text, p_day date) RETURNS bigint STABLE LANGUAGE plpgsql AS $$
+DECLARE
+    v_value bigint;
+BEGIN
+    SELECT value INTO v_value FROM policy
+     WHERE name = p_name AND valid_from <= p_day ORDER BY valid_from DESC LIMIT 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'policy % has no figure for %', p_name, p_day;
+    END IF;
+    RETURN v_value;
+END $$;

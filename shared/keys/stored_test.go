@@ -1,0 +1,151 @@
+package keys_test
+
+import (
+	"bytes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tjfoc/gmsm/sm3"
+	"github.com/tjfoc/gmsm/sm4"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// A key serves the purpose that it is labelled with: what one purpose sealed or
+// authenticated, no other opens or accepts.
+func TestAKeyServesItsPurposeOnly(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "KEY-008.1")
+	ring, text, where := newRing(t), []byte("text"), []byte("table.column.7")
+	purposes := []keys.Purpose{
+		keys.Storage, keys.BlindIndex, keys.OTP, keys.Session, keys.Audit, keys.Ledger, keys.Event, keys.Partner,
+	}
+	for _, made := range purposes {
+		sealed, err := ring.Seal(made, where, text)
+		must(t, err)
+		sum, id := ring.MAC(made, text)
+		for _, used := range purposes {
+			got, err := ring.Open(used, where, sealed)
+			if used == made && (err != nil || !bytes.Equal(got, text)) || used != made && (!errors.Is(err, keys.ErrOpen) || got != nil) {
+				t.Errorf("sealed for %s, opened for %s: %q, %v", made, used, got, err)
+			}
+			if err := ring.VerifyMAC(used, id, sum, text); (err == nil) != (used == made) {
+				t.Errorf("authenticated for %s, checked for %s: %v", made, used, err)
+			}
+		}
+		for _, pair := range []keys.Purpose{keys.Channel, keys.Password} { // which sign and decrypt, and do not seal
+			if _, err := ring.Open(pair, where, sealed); !errors.Is(err, keys.ErrOpen) {
+				t.Errorf("sealed for %s, opened for %s: %v", made, pair, err)
+			}
+		}
+	}
+}
+
+// A wrapped key of which one bit has changed does not load: neither a customer's
+// data key, nor any key of the key file.
+func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "KEY-006.2")
+	ring := newRing(t)
+	_, wrapped, err := ring.NewDataKey()
+	must(t, err)
+	_, err = ring.OpenDataKey(wrapped)
+	must(t, err)
+	for i := range 8 * len(wrapped) {
+		changed := bytes.Clone(wrapped)
+		changed[i/8] ^= 1 << (i % 8)
+		if _, err := ring.OpenDataKey(changed); !errors.Is(err, keys.ErrOpen) {
+			t.Errorf("bit %d of a data key changed: %v", i, err)
+		}
+	}
+	file := newFile(t)
+	raw, err := os.ReadFile(file)
+	must(t, err)
+	var content struct {
+		Secrets map[string][][]byte `json:"secrets"`
+		Pairs   map[string][]byte   `json:"pairs"`
+		Root    []byte              `json:"root"`
+		Cert    []byte              `json:"certificate"`
+	}
+	must(t, json.Unmarshal(raw, &content))
+	stored := [][]byte{content.Pairs["channel"], content.Pairs["password"]}
+	for _, list := range content.Secrets {
+		stored = append(stored, list...)
+	}
+	if len(stored) < 10 {
+		t.Fatalf("only %d keys are in the file", len(stored))
+	}
+	path := filepath.Join(t.TempDir(), "keys.json")
+	for n, key := range stored {
+		for i := n % 3; i < 8*len(key); i += 3 { // every third bit of each: over all keys, every place
+			key[i/8] ^= 1 << (i % 8)
+			changed, err := json.Marshal(content)
+			must(t, err)
+			must(t, os.WriteFile(path, changed, 0o600))
+			if _, err := keys.Open(t.Context(), keys.Config{File: path}, keys.All()...); err == nil {
+				t.Errorf("bit %d of key %d changed, and the file opens", i, n)
+			}
+			key[i/8] ^= 1 << (i % 8)
+		}
+	}
+	changed, err := json.Marshal(content)
+	must(t, err)
+	must(t, os.WriteFile(path, changed, 0o600))
+	_, err = keys.Open(t.Context(), keys.Config{File: path}, keys.All()...)
+	must(t, err)
+}
+
+// What is stored opens, and its MAC verifies, with another implementation of SM4 and
+// SM3 that knows the keys of the file and nothing of this package.
+func TestStoredTextsByAnotherImplementation(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "CRYPTO-012.3")
+	file := newFile(t)
+	raw, err := os.ReadFile(file)
+	must(t, err)
+	var content struct {
+		Root    []byte              `json:"root"`
+		Secrets map[string][][]byte `json:"secrets"`
+	}
+	must(t, json.Unmarshal(raw, &content))
+	theirs := func(key, sealed, aad []byte) []byte {
+		t.Helper()
+		block, err := sm4.NewCipher(key)
+		must(t, err)
+		gcm, err := cipher.NewGCM(block)
+		must(t, err)
+		text, err := gcm.Open(nil, sealed[:12], sealed[12:], aad)
+		must(t, err)
+		return text
+	}
+	storage := theirs(content.Root, content.Secrets["storage"][0], []byte("storage"))
+	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...)
+	must(t, err)
+	key, wrapped, err := ring.NewDataKey()
+	must(t, err)
+	name, err := key.Seal([]byte("customer.name_ct.7"), []byte("王小明"))
+	must(t, err)
+	number, err := ring.Seal(keys.Storage, []byte("account.no_ct.7"), []byte("6228480000000010001"))
+	must(t, err)
+	const suite = 3 // the bytes ahead of a sealed text, which name suite and key
+	dataKey := theirs(storage[:16], wrapped[suite:], []byte("data-key"))
+	if got := theirs(dataKey, name[suite:], []byte("customer.name_ct.7")); string(got) != "王小明" {
+		t.Errorf("the name opens as %q", got)
+	}
+	if got := theirs(storage[:16], number[suite:], []byte("account.no_ct.7")); string(got) != "6228480000000010001" {
+		t.Errorf("the number opens as %q", got)
+	}
+	ledger := theirs(content.Root, content.Secrets["ledger"][0], []byte("ledger"))
+	sum, _ := ring.MAC(keys.Ledger, []byte("posting"), []byte("100"))
+	h := hmac.New(sm3.New, ledger[16:])
+	h.Write([]byte("\x00\x00\x00\x07posting\x00\x00\x00\x03100"))
+	if !bytes.Equal(sum, h.Sum(nil)) {
+		t.Errorf("the MAC is %x, theirs %x", sum, h.Sum(nil))
+	}
+}

@@ -1,0 +1,46 @@
+package stepup
+
+import (
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/limit"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// DeviceKey is an SM2 signature by the key that the bound device holds.
+const DeviceKey Factor = "device_key"
+
+type deviceKey struct{}
+
+func (deviceKey) name() Factor { return DeviceKey }
+
+// A device key without a certificate counts as no more than the SMS code, in the
+// same sum of a day (LIMIT-001).
+func (deviceKey) cap() money.Fen        { return CapSMS }
+func (deviceKey) day() limit.Kind       { return limit.TransferSMS }
+func (deviceKey) begin(p Proof) attempt { return deviceKeyAttempt{signature: p.Signature} }
+
+type deviceKeyAttempt struct{ signature []byte }
+
+// load adds nothing: the intent's statement brings the device's public key.
+func (deviceKeyAttempt) load(*Verification, *pgx.Batch) {}
+
+func (a deviceKeyAttempt) verify(v *Verification, _ *keys.Ring) error {
+	key, err := sm.ParsePublicKey(v.found.deviceKey)
+	if err != nil {
+		return ErrProofRejected.Because(err)
+	}
+	if err := sm.Verify(key, []byte(v.found.Text), a.signature); err != nil {
+		return rejected(err)
+	}
+	return nil
+}
+
+func (deviceKeyAttempt) undo(*pg.Unit, uuid.UUID) bool { return false }
+
+// consume adds nothing: the signed text names the intent, which is used once.
+func (deviceKeyAttempt) consume(*pg.Unit, uuid.UUID) {}

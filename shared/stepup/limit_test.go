@@ -1,0 +1,44 @@
+package stepup_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/limit"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// No combination of the factors at hand reaches further than the SMS code, and all
+// of them share one sum of a day (LIMIT-001).
+func TestLimitOfTheStrongestFactor(t *testing.T) {
+	t.Parallel()
+	for _, factors := range subsets {
+		var wantKind limit.Kind
+		var wantMost money.Fen
+		if len(factors) > 0 {
+			wantKind, wantMost = limit.TransferSMS, stepup.CapSMS
+		}
+		for _, c := range []stepup.Combination{factors, append(slices.Clone(factors), "face")} {
+			if kind, most := c.Limit(); kind != wantKind || most != wantMost {
+				t.Errorf("%v: %d in a day's %q, want %d in %q", c, most, kind, wantMost, wantKind)
+			}
+		}
+	}
+}
+
+// The standard's cap stands in code for one transfer, and in the policy for the sum
+// of a day: they are one figure.
+func TestPolicyHoldsTheStandardsCap(t *testing.T) {
+	t.Parallel()
+	today := clock.BusinessDay(newClock().Now())
+	usage, err := limit.Get(t.Context(), pgtest.New(t).Reader(), uuid.New(), limit.TransferSMS, today)
+	must(t, err)
+	if usage.Cap != stepup.CapSMS {
+		t.Errorf("the policy's cap of a day is %d fen, the factor's %d", usage.Cap, stepup.CapSMS)
+	}
+}

@@ -1,0 +1,101 @@
+package stepup
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/limit"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// TradePassword is the six digits that the customer chose for moving money.
+const TradePassword Factor = "trade_password"
+
+const (
+	// The policy's figures trade_password.lock_after and .lock_seconds bound the
+	// failures in a row.
+	sqlPasswordCountAttempt = `-- trade_password.count_attempt
+SELECT trade_password_count_attempt($1, $2, $3, $4, $5, $6)`
+
+	sqlPasswordResetRows = `-- trade_password.reset_attempts.rows
+SELECT trade_password_reset_attempts(customer)
+  FROM (SELECT * FROM unnest($1::uuid[]) AS credential (customer) ORDER BY 1) AS credential`
+)
+
+type tradePassword struct{}
+
+func (tradePassword) name() Factor { return TradePassword }
+
+// The standard gives a password no cap of its own, so it lifts no combination above
+// the lowest cap there is, the SMS code's.
+func (tradePassword) cap() money.Fen        { return CapSMS }
+func (tradePassword) day() limit.Kind       { return limit.TransferSMS }
+func (tradePassword) begin(p Proof) attempt { return &tradePasswordAttempt{sealed: p.Password} }
+
+type tradePasswordAttempt struct {
+	sealed []byte
+	stored *string // nil: locked, or not counted
+	right  bool
+}
+
+func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
+	batch.Queue(sqlPasswordCountAttempt, v.CustomerID, v.Now, clock.BusinessDay(v.Now), v.Confirmation.IntentID,
+		v.DeviceID, v.Operation).QueryRow(func(row pgx.Row) error {
+		a.stored = nil
+		if err := row.Scan(&a.stored); err != nil {
+			return pg.Classify(fmt.Errorf("count trade password attempt: %w", err))
+		}
+		return nil
+	})
+}
+
+func (a *tradePasswordAttempt) verify(v *Verification, ring *keys.Ring) error {
+	if a.stored == nil {
+		return ErrPasswordLocked
+	}
+	password, err := OpenPassword(ring, v.Channel, a.sealed)
+	if err != nil {
+		return err
+	}
+	if err := sm.CheckPassword(*a.stored, password); err != nil {
+		return rejected(err)
+	}
+	a.right = true
+	return nil
+}
+
+func (a *tradePasswordAttempt) undo(unit *pg.Unit, customer uuid.UUID) bool {
+	if a.right {
+		a.consume(unit, customer)
+	}
+	return a.right
+}
+
+// consume resets the count of failures. The password itself stays good: the intent
+// is what is used once.
+func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
+	unit.Add(pg.Statement{Call: "trade_password_reset_attempts", Rows: sqlPasswordResetRows, Args: []any{customer}})
+}
+
+// OpenPassword opens a password that the app sealed to the bank's password key
+// for this channel; sealed for another channel, it is refused.
+func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
+	clear, err := password.Open(ring, id, sealed)
+	if errors.Is(err, password.ErrSealed) {
+		return nil, ErrProofRejected.Because(err)
+	}
+	if err != nil {
+		return nil, bankerr.ErrInternal.Because(err)
+	}
+	return clear, nil
+}

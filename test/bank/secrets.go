@@ -1,0 +1,37 @@
+package bank
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// chance is what may hold any six digits by chance: ids and times.
+var chance = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,32}|\d{4}-\d\d-\d\dT[0-9:.]+`)
+
+// Leaks names each secret of the bank's customers that a text shows in clear: a
+// password, a name, a phone, identity or card number. The log of every test's bank
+// is held against it when the test ends (AUDIT-005).
+func (b *Bank) Leaks(text string) []string {
+	text = chance.ReplaceAllString(text, "")
+	secrets := map[string]string{
+		"login password": LoginPassword, "trade password": TradePassword, "card password": CardPassword,
+	}
+	b.mu.Lock()
+	for _, c := range b.known {
+		secrets["name of "+c.ID.String()] = c.Name
+		secrets["phone of "+c.ID.String()] = c.Phone
+		secrets["identity number of "+c.ID.String()] = c.IDNo
+		for i, a := range c.Accounts {
+			secrets[fmt.Sprint("card ", i, " of ", c.ID)] = a.No
+		}
+	}
+	b.mu.Unlock()
+	var found []string
+	for name, secret := range secrets {
+		if strings.Contains(text, secret) {
+			found = append(found, name)
+		}
+	}
+	return found
+}

@@ -1,0 +1,310 @@
+package flow_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/docs"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// good makes, for each function, a request that succeeds. It holds every element
+// that the function takes, but for those that exclude each other.
+func (p pair) good(t *testing.T) map[string]fields {
+	t.Helper()
+	wang := p.wang
+	made := p.prepare(t, wang, p.li, 1_00)
+	var paid struct {
+		ID uuid.UUID `json:"transfer_id"`
+	}
+	call(t, wang.phone, "transfer-confirm", proved(t, wang, made)).Into(t, &paid)
+	next := p.prepare(t, wang, p.li, 2_00)
+	key, err := wang.phone.Key.Public().Marshal()
+	must(t, err)
+	entry := with(login(t, wang.phone, wang.Customer, p.numberCode(t, wang.phone, otp.Login, wang.Phone)), "device_public_key", key)
+	applicant := p.Customer(t, "赵六", 1_00)
+	signUp := application(t, wang.phone, applicant, p.numberCode(t, wang.phone, otp.Register, applicant.Phone))
+	digits := p.codeFor(t, wang, next)
+	p.exec(t, "DELETE FROM otp_quota")
+	day := p.Clock.Now().Format("2006-01-02")
+	return map[string]fields{
+		"account-detail":   {"account_id": wang.AccountIDs[0]},
+		"account-overview": {},
+		"account-statement": {
+			"account_id": wang.AccountIDs[0], "from": day, "to": day, "direction": "out", "min_fen": 1, "max_fen": 9_99, "limit": 1,
+		},
+		"captcha-issue":     {},
+		"channel-open":      hello(t, "phone-of-sun"),
+		"identity-login":    entry,
+		"identity-logout":   {},
+		"identity-me":       {},
+		"identity-register": signUp,
+		"message-list":      {"unread_only": true, "limit": 1},
+		"message-read":      {"message_id": p.message(t, wang)},
+		"otp-send":          {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
+		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
+			password(t, wang.phone, bank.TradePassword)),
+		"transfer-get":     {"transfer_id": paid.ID},
+		"transfer-list":    {"limit": 1},
+		"transfer-prepare": with(p.order(wang, p.li, 3_00), "memo", "房租"),
+	}
+}
+
+// schema is a function's published request.
+func schema(t testing.TB, function string) *openapi3.Schema {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
+	must(t, err)
+	return doc.Paths.Value("/function/" + function).Post.RequestBody.Value.Content.Get("application/json").Schema.Value
+}
+
+// spoiled are the values of an element that its published schema forbids.
+func spoiled(element *openapi3.Schema) map[string]any {
+	values := map[string]any{"null in a list": []any{nil}, "an object": fields{"x": 1}}
+	switch {
+	case element.Type.Includes("string"):
+		values["a number"] = 7
+	case element.Type.Includes("array"):
+		delete(values, "null in a list")
+		values["a text"] = "x"
+	default:
+		values["a text"] = "x"
+	}
+	if element.Format == "uuid" || element.Format == "date" || element.Extensions["contentEncoding"] != nil || len(element.Enum) > 0 {
+		values["another form"] = "?"
+	}
+	if element.MaxLength != nil {
+		values["too long"] = strings.Repeat("6", int(*element.MaxLength)+1)
+	}
+	if element.MinLength > 0 {
+		values["too short"] = strings.Repeat("6", int(element.MinLength)-1)
+	}
+	if element.Min != nil {
+		values["too small"] = -1
+	}
+	if element.Max != nil {
+		values["too large"] = int(*element.Max) + 1
+	}
+	if element.Format == "int64" && element.Max == nil {
+		values["no whole number"], values["beyond counting"] = 1.5, 1e30
+	}
+	return values
+}
+
+// refused sends a spoiled request and sees that nothing has changed but counts of
+// tries.
+func (p pair) refused(t *testing.T, name, what string, request fields) {
+	t.Helper()
+	p.calm(t)
+	before, cached := p.rows(t, "login_attempt"), kept(p.Bank)
+	reply := call(t, p.wang.phone, name, request)
+	if reply.Code == "" || reply.Status >= 500 {
+		t.Errorf("%s, %s: %d %s", name, what, reply.Status, reply.Body)
+	}
+	if diff := cmp.Diff(before, p.rows(t, "login_attempt")); diff != "" {
+		t.Errorf("%s, %s (-before +after):\n%s", name, what, diff)
+	}
+	if diff := cmp.Diff(cached, kept(p.Bank)); diff != "" {
+		t.Errorf("%s, %s: Redis (-before +after):\n%s", name, what, diff)
+	}
+}
+
+// TestEveryElementOfEveryRequest leaves out, deforms and overstretches each element
+// of each function's request in turn, as its schema is published; then the request
+// as it was succeeds.
+func TestEveryElementOfEveryRequest(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-003.1")
+	p := newPair(t)
+	good := p.good(t)
+	elements, tries := 0, 0
+	for _, f := range served(t) {
+		name := f.Spec.Name
+		request, ok := good[name]
+		if !ok {
+			t.Fatalf("no good request of %s", name)
+		}
+		published := schema(t, name)
+		for field, element := range published.Properties {
+			elements++
+			if slices.Contains(published.Required, field) {
+				tries++
+				p.refused(t, name, "without "+field, without(request, field))
+			}
+			for what, value := range spoiled(element.Value) {
+				tries++
+				p.refused(t, name, fmt.Sprintf("%s with %s", field, what), with(request, field, value))
+			}
+		}
+	}
+	if elements < 40 || tries < 150 {
+		t.Fatalf("only %d elements and %d requests were walked", elements, tries)
+	}
+	p.proofsWrong(t, good["transfer-confirm"])
+	for _, name := range logoutLast(good) {
+		p.calm(t)
+		if got := call(t, p.wang.phone, name, good[name]); got.Code != "" {
+			t.Errorf("%s: the request that was spoiled is refused itself: %s", name, got.Body)
+		}
+	}
+}
+
+// logoutLast are the functions by name, but for the one that ends the session.
+func logoutLast(good map[string]fields) []string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(good)), func(name string) bool { return name == "identity-logout" })
+	return append(names, "identity-logout")
+}
+
+// proofsWrong spoils the elements of the proofs.
+func (p pair) proofsWrong(t *testing.T, request fields) {
+	t.Helper()
+	proofs, _ := request["proofs"].([]fields)
+	for i, proof := range proofs {
+		for field := range proof {
+			for what, changed := range map[string]fields{
+				"without " + field: without(proof, field), field + " of another type": with(proof, field, 7),
+				"another " + field: with(proof, field, "AAAA"), "one more field": with(proof, "amount_fen", 1),
+			} {
+				spoiled := slices.Clone(proofs)
+				spoiled[i] = changed
+				p.refused(t, "transfer-confirm", fmt.Sprintf("proof %d: %s", i, what), with(request, "proofs", spoiled))
+			}
+		}
+	}
+}
+
+// TestEveryRuleOfEveryRequest breaks, for every function that decides about its
+// elements, a rule of the business by one well-formed element. The elements of the
+// rest only choose what the caller is shown.
+func TestEveryRuleOfEveryRequest(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-003.2")
+	p := newPair(t)
+	good := p.good(t)
+	foreign := p.prepare(t, p.li, p.wang, 1_00)
+	login, signUp, order := good["identity-login"], good["identity-register"], good["transfer-prepare"]
+	rules := map[string]map[string]fields{
+		"account-detail":    {"another's account": {"account_id": p.li.AccountIDs[0]}},
+		"account-statement": {"more than a year": with(good["account-statement"], "from", "2020-01-01")},
+		"channel-open":      {"a version that is not spoken": with(good["channel-open"], "version", 2)},
+		"identity-login": {
+			"wrong password": with(login, "password", p.wang.phone.Password(t, "not-it-2026")),
+			"wrong code":     with(login, "otp", wrongCode(login["otp"])),
+			"another number": with(login, "phone", p.li.Phone), "graphic code": with(login, "captcha_id", uuid.NewString()),
+		},
+		"identity-register": {
+			"another's name": with(signUp, "name", p.li.Name), "another's card": with(signUp, "card_no", p.li.Accounts[0].No),
+			"another's identity": with(signUp, "id_no", p.li.IDNo), "another's number": with(signUp, "phone", p.li.Phone),
+			"wrong code":          with(signUp, "otp", wrongCode(signUp["otp"])),
+			"wrong card password": with(signUp, "card_password", p.wang.phone.Password(t, "851938")),
+			"weak login password": with(signUp, "login_password", p.wang.phone.Password(t, "abcdef")),
+			"weak trade password": with(signUp, "trade_password", p.wang.phone.Password(t, "111111")),
+		},
+		"message-read": {"another's message": {"message_id": p.message(t, p.li)}},
+		"otp-send":     {"another's order": {"purpose": otp.Intent, "intent_id": foreign.IntentID}},
+		"transfer-confirm": {
+			"another's order": with(good["transfer-confirm"], "intent_id", foreign.IntentID),
+			"one proof":       with(good["transfer-confirm"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
+			"wrong password":  with(good["transfer-confirm"], "proofs", []fields{password(t, p.wang.phone, "000000")}),
+		},
+		"transfer-get": {"another's transfer": {"transfer_id": p.paidBy(t, p.li)}},
+		"transfer-prepare": {
+			"another's account": with(order, "debit_account_id", p.li.AccountIDs[0]),
+			"another's name":    with(order, "payee_name", p.wang.Name),
+			"more than there is": with(with(order, "debit_account_id", p.wang.AccountIDs[1]),
+				"amount_fen", 100_01),
+			"more than the factors reach": with(order, "amount_fen", 50_000_01),
+			"the same account": with(without(without(order, "payee_account_no"), "payee_name"), "payee_account_id",
+				p.wang.AccountIDs[0]),
+		},
+	}
+	onlyChoose := []string{"message-list", "transfer-list"}
+	broken := 0
+	for _, f := range served(t) {
+		name := f.Spec.Name
+		if len(schema(t, name).Properties) > 0 && len(rules[name]) == 0 && !slices.Contains(onlyChoose, name) {
+			t.Errorf("no rule of %s is broken here", name)
+		}
+		for what, request := range rules[name] {
+			broken++
+			p.refused(t, name, what, request)
+		}
+	}
+	if broken < 25 {
+		t.Fatalf("only %d rules were broken", broken)
+	}
+}
+
+func wrongCode(digits any) string {
+	text, _ := digits.(string)
+	return text[:5] + string('0'+(text[5]-'0'+1)%10)
+}
+
+// paidBy is a transfer of the person.
+func (p pair) paidBy(t *testing.T, who person) uuid.UUID {
+	t.Helper()
+	var paid struct {
+		ID uuid.UUID `json:"transfer_id"`
+	}
+	other := p.wang
+	if who.ID == p.wang.ID {
+		other = p.li
+	}
+	call(t, who.phone, "transfer-confirm", proved(t, who, p.prepare(t, who, other, 1_00))).Into(t, &paid)
+	return paid.ID
+}
+
+// TestWhatIsAnothersIsRefused walks every element that names an account, an order,
+// a card, an identity or a message, with another customer's.
+func TestWhatIsAnothersIsRefused(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-005.1")
+	p := newPair(t)
+	good := p.good(t)
+	theirs := map[string]map[string]any{
+		"account-detail":    {"account_id": p.li.AccountIDs[0]},
+		"account-statement": {"account_id": p.li.AccountIDs[0]},
+		"identity-register": {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
+		"message-read":      {"message_id": p.message(t, p.li)},
+		"otp-send":          {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
+		"transfer-confirm":  {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
+		"transfer-get":      {"transfer_id": p.paidBy(t, p.li)},
+		"transfer-prepare":  {"debit_account_id": p.li.AccountIDs[0], "payee_account_id": p.li.AccountIDs[0]},
+	}
+	// A payee's number is another's by nature. A graphic code and a device's name
+	// belong to no customer.
+	free := []string{"payee_account_no", "captcha_id", "device_id"}
+	walked := 0
+	for _, f := range served(t) {
+		name := f.Spec.Name
+		for field, element := range schema(t, name).Properties {
+			if element.Value.Format != "uuid" && !strings.HasSuffix(field, "_id") && !strings.HasSuffix(field, "_no") ||
+				slices.Contains(free, field) {
+				continue
+			}
+			value, ok := theirs[name][field]
+			if !ok {
+				t.Errorf("%s of %s is not in the table", field, name)
+				continue
+			}
+			request := with(good[name], field, value)
+			if field == "payee_account_id" { // instead of the number
+				request = without(without(request, "payee_account_no"), "payee_name")
+			}
+			walked++
+			p.refused(t, name, "another's "+field, request)
+		}
+	}
+	if walked < 10 {
+		t.Fatalf("only %d elements name what is somebody's", walked)
+	}
+}

@@ -1,0 +1,333 @@
+package flow_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// idle is the idle limit of the test bank's sessions.
+const idle = 10 * time.Minute
+
+// applicant is a customer of the bank who has not signed up yet.
+func (p pair) applicant(t *testing.T, name string) person {
+	t.Helper()
+	return person{p.Customer(t, name, 100_00), p.Device(t, "phone-of-"+uuid.NewString()[:8])}
+}
+
+// begun is a flow before its last step: last sends that step as the given person
+// and on that person's phone, with what the steps before it have given.
+type begun struct {
+	who  person
+	code string
+	last func(t *testing.T, as person, code string) bank.Reply
+	done string // the refusal of the last step's repetition
+}
+
+// flows are all flows of more than one step. Each function that takes a code or an
+// intent ends one.
+func (p pair) flows() map[string]func(t *testing.T) begun {
+	return map[string]func(t *testing.T) begun{
+		"identity-register": func(t *testing.T) begun {
+			t.Helper()
+			who := p.applicant(t, "赵六")
+			return begun{who, p.numberCode(t, who.phone, otp.Register, who.Phone),
+				func(t *testing.T, as person, code string) bank.Reply {
+					t.Helper()
+					request := application(t, as.phone, who.Customer, code)
+					return call(t, as.phone, "identity-register", request)
+				}, "REGISTRATION_REFUSED"}
+		},
+		"identity-login": func(t *testing.T) begun {
+			t.Helper()
+			who := person{p.wang.Customer, p.Device(t, "tablet-of-wang")}
+			return begun{who, p.numberCode(t, who.phone, otp.Login, who.Phone),
+				func(t *testing.T, as person, code string) bank.Reply {
+					t.Helper()
+					return call(t, as.phone, "identity-login", login(t, as.phone, who.Customer, code))
+				}, "LOGIN_FAILED"}
+		},
+		"transfer-confirm": func(t *testing.T) begun {
+			t.Helper()
+			p.wang.phone.LoginAs(t, p.wang.Customer)
+			in := p.prepare(t, p.wang, p.li, 1_00)
+			return begun{p.wang, p.codeFor(t, p.wang, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					return call(t, as.phone, "transfer-confirm",
+						confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
+				}, "INTENT_EXPIRED"}
+		},
+	}
+}
+
+// TestFlows walks every flow. Its last step is refused when it comes first, when it
+// comes from another user, and when it brings what another flow gave. It then
+// passes, and is refused when it comes again.
+func TestFlows(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-001.1", "LOGIC-001.2", "LOGIC-001.3", "LOGIC-001.4")
+	p := newPair(t)
+	flows := p.flows()
+	last := 0
+	for _, f := range served(t) {
+		if _, takesCode := f.Request.FieldByName("OTP"); takesCode || f.Spec.StepUp {
+			last++
+			if flows[f.Spec.Name] == nil {
+				t.Errorf("%s ends a flow that is not walked here", f.Spec.Name)
+			}
+		}
+	}
+	if last < 3 || last != len(flows) {
+		t.Fatalf("%d functions end a flow, %d are walked", last, len(flows))
+	}
+	for name, begin := range flows {
+		flow := begin(t)
+		p.notFirst(t, name)
+		for other, foreign := range p.codesOfOtherFlows(t, name, flow.who) {
+			p.calm(t)
+			if got := flow.last(t, flow.who, foreign); got.Code == "" && foreign != flow.code {
+				t.Errorf("%s: the code of %s passes", name, other)
+			}
+		}
+		p.calm(t)
+		stranger := p.li
+		if got := flow.last(t, stranger, flow.code); got.Code == "" {
+			t.Errorf("%s: another user goes on with it", name)
+		}
+		p.calm(t)
+		flow.last(t, flow.who, flow.code).Want(t, "")
+		p.calm(t)
+		flow.last(t, flow.who, flow.code).Want(t, flow.done)
+		if name == "identity-register" { // also with a code of its own
+			p.Advance(time.Minute)
+			again := p.numberCode(t, flow.who.phone, otp.Register, flow.who.Phone)
+			flow.last(t, flow.who, again).Want(t, flow.done)
+		}
+	}
+	bank.Books(t, p.Host.DB, p.Host.Keys)
+}
+
+// codesOfOtherFlows are codes for the same number and device, and one for an order.
+func (p pair) codesOfOtherFlows(t *testing.T, name string, who person) map[string]string {
+	t.Helper()
+	codes := map[string]string{}
+	for flow, purpose := range map[string]string{"identity-register": otp.Register, "identity-login": otp.Login} {
+		if flow != name {
+			codes[flow] = p.numberCode(t, who.phone, purpose, who.Phone)
+		}
+	}
+	if name != "transfer-confirm" {
+		p.wang.phone.LoginAs(t, p.wang.Customer)
+		codes["transfer-confirm"] = p.codeFor(t, p.wang, p.prepare(t, p.wang, p.li, 1_00))
+	}
+	return codes
+}
+
+// notFirst sees that a flow's last step is refused when no step came before it.
+func (p pair) notFirst(t *testing.T, name string) {
+	t.Helper()
+	before := p.rows(t, "login_attempt", "customer", "account", "posting", "entry", "ledger_fold")
+	who := p.applicant(t, "孙七")
+	var got bank.Reply
+	switch name {
+	case "identity-register":
+		got = call(t, who.phone, name, application(t, who.phone, who.Customer, "123456"))
+	case "identity-login":
+		must(t, p.Seeder().SignUp(t.Context(), who.Customer, bank.LoginPassword, bank.TradePassword, "", nil))
+		got = call(t, who.phone, name, login(t, who.phone, who.Customer, "123456"))
+		p.exec(t, "DELETE FROM credential WHERE customer_id = $1", who.ID)
+	case "transfer-confirm":
+		in := prepared{IntentID: uuid.New(), Text: "潮汐银行转账确认"}
+		got = call(t, p.li.phone, name, proved(t, p.li, in))
+	}
+	if got.Code == "" {
+		t.Errorf("%s: the last step passes without the first", name)
+	}
+	if diff := cmp.Diff(before, p.rows(t, "login_attempt", "customer", "account", "posting", "entry", "ledger_fold")); diff != "" {
+		t.Errorf("%s without its first step (-before +after):\n%s", name, diff)
+	}
+}
+
+// TestStepsOnInstances runs each step of each flow on an instance of its own.
+func TestStepsOnInstances(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-007.2")
+	p := newPair(t)
+	who := p.applicant(t, "赵六")
+	sequence := uint64(0)
+	on := func(d *bank.Device) *bank.Device { // each instance meets the channel's next numbers
+		sequence += 100
+		d.Sequence.Store(sequence)
+		return d
+	}
+	one, two, three := who.phone, moved(t, who.phone, p.second(t)), moved(t, who.phone, p.second(t))
+	digits := p.numberCode(t, on(one), otp.Register, who.Phone)
+	call(t, on(two), "identity-register", application(t, two, who.Customer, digits)).Want(t, "")
+	digits = p.numberCode(t, on(one), otp.Login, who.Phone)
+	call(t, on(three), "identity-login", login(t, three, who.Customer, digits)).Want(t, "")
+	call(t, on(two), "identity-me", fields{}).Want(t, "")
+
+	var in prepared
+	call(t, on(one), "transfer-prepare", p.order(who, p.li, 1_00)).Into(t, &in)
+	call(t, on(two), "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
+	digits = otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
+	call(t, on(three), "transfer-confirm", confirmation(in, code(digits), signed(t, three, in.Text))).Want(t, "")
+	if got := p.balance(t, who.AccountIDs[0]); got != 99_00 {
+		t.Errorf("the payer has %s", got.Yuan())
+	}
+}
+
+// TestStepsInOrder sends the steps of one order out of their order, late, and with
+// the results of other users, devices and orders.
+func TestStepsInOrder(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-007.1", "LOGIC-007.3", "LOGIC-007.4")
+	req.Covers(t, "LOGIC-012.4")
+	p := newPair(t)
+	sendCode := func(in prepared) bank.Reply {
+		return call(t, p.wang.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID})
+	}
+	confirm := func(who person, in prepared, digits string) bank.Reply {
+		p.calm(t)
+		return call(t, who.phone, "transfer-confirm", confirmation(in, code(digits), signed(t, who.phone, in.Text)))
+	}
+
+	// Before the first step, and the third after the first.
+	never := prepared{IntentID: uuid.New(), Text: "潮汐银行转账确认"}
+	sendCode(never).Want(t, "OBJECT_NOT_FOUND")
+	confirm(p.wang, never, "123456").Want(t, "OBJECT_NOT_FOUND")
+	in := p.prepare(t, p.wang, p.li, 1_00)
+	confirm(p.wang, in, "123456").Want(t, "PROOF_REJECTED")
+	p.Advance(time.Minute)
+	applicant := p.applicant(t, "赵六")
+	call(t, applicant.phone, "identity-register", application(t, applicant.phone, applicant.Customer, "123456")).
+		Want(t, "REGISTRATION_REFUSED")
+
+	// The result of another order, user and device.
+	other := p.prepare(t, p.wang, p.li, 1_01)
+	digits, foreign := p.codeFor(t, p.wang, in), p.codeFor(t, p.wang, other)
+	if digits != foreign {
+		confirm(p.wang, in, foreign).Want(t, "PROOF_REJECTED")
+	}
+	confirm(p.li, in, digits).Want(t, "OBJECT_NOT_FOUND")
+	tablet := person{p.wang.Customer, p.Device(t, "tablet-of-wang")}
+	tablet.phone.LoginAs(t, p.wang.Customer)
+	confirm(tablet, in, digits).Want(t, "OBJECT_NOT_FOUND")
+	call(t, tablet.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}) // no result of this device's own
+	confirm(tablet, in, digits).Want(t, "OBJECT_NOT_FOUND")
+	p.wang.phone.LoginAs(t, p.wang.Customer)
+	if n := p.posted(t); n != 0 {
+		t.Fatalf("%d transfers are posted", n)
+	}
+
+	// Too late: a code after its minute, an order after its ten.
+	digits = p.codeFor(t, p.wang, in)
+	p.Advance(time.Minute)
+	confirm(p.wang, in, digits).Want(t, "PROOF_REJECTED")
+	p.Advance(9 * time.Minute)
+	p.wang.phone.LoginAs(t, p.wang.Customer)
+	sendCode(in).Want(t, "INTENT_EXPIRED")
+	call(t, p.wang.phone, "transfer-confirm", proved(t, p.wang, in)).Want(t, "INTENT_EXPIRED")
+
+	// After the last step nothing goes on.
+	in = p.prepare(t, p.wang, p.li, 1_00)
+	digits = p.codeFor(t, p.wang, in)
+	confirm(p.wang, in, digits).Want(t, "")
+	confirm(p.wang, in, digits).Want(t, "INTENT_EXPIRED")
+	sendCode(in).Want(t, "INTENT_EXPIRED")
+
+	// Nor after it was given up.
+	in = p.prepare(t, p.wang, p.li, 1_00)
+	digits = p.codeFor(t, p.wang, in)
+	call(t, p.wang.phone, "identity-logout", fields{}).Want(t, "")
+	p.wang.phone.LoginAs(t, p.wang.Customer)
+	confirm(p.wang, in, digits).Want(t, "INTENT_EXPIRED")
+	if n := p.posted(t); n != 1 {
+		t.Errorf("%d transfers are posted, want 1", n)
+	}
+	bank.Books(t, p.Host.DB, p.Host.Keys)
+}
+
+// TestOnlyWhatWasVerifiedHappens submits a step again with other values, sends
+// other values beside the proofs, and leaves orders unconfirmed.
+func TestOnlyWhatWasVerifiedHappens(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-008.2", "LOGIC-009.1", "LOGIC-009.2")
+	p := newPair(t)
+	never := p.Customer(t, "欧阳不在", 1_00)
+	mismatch := p.order(p.wang, p.li, 77_77)
+	mismatch["payee_name"], mismatch["memo"] = never.Name, "从未核实的附言"
+	call(t, p.wang.phone, "transfer-prepare", mismatch).Want(t, "PAYEE_MISMATCH")
+
+	in := p.prepare(t, p.wang, p.li, 1_23)
+	again := p.order(p.wang, person{Customer: never}, 88_88) // the same step with other values
+	again["memo"] = "从未核实的附言"
+	call(t, p.wang.phone, "transfer-prepare", again).Want(t, "")
+	final := proved(t, p.wang, in)
+	for field, value := range map[string]any{
+		"amount_fen": 99_99, "payee_account_no": never.Accounts[0].No, "payee_name": never.Name, "memo": "从未核实的附言",
+		"debit_account_id": p.wang.AccountIDs[1], "plan": fields{"amount_fen": 99_99}, "text": "潮汐银行转账确认",
+	} {
+		if got := call(t, p.wang.phone, "transfer-confirm", with(final, field, value)); got.Code != "INPUT_INVALID" {
+			t.Errorf("with %s: %q, want INPUT_INVALID", field, got.Code)
+		}
+	}
+	var view struct {
+		Amount int64  `json:"amount_fen"`
+		Payee  string `json:"payee_name_masked"`
+		Memo   string `json:"memo"`
+	}
+	reply := call(t, p.wang.phone, "transfer-confirm", final)
+	reply.Into(t, &view)
+	if view.Amount != 1_23 || view.Payee != "*四" || view.Memo != "" {
+		t.Errorf("executed %+v, verified 1.23 to *四", view)
+	}
+	if got := p.balance(t, never.AccountIDs[0]); got != 1_00 {
+		t.Errorf("the payee who was never verified has %s", got.Yuan())
+	}
+	if got := p.balance(t, p.li.AccountIDs[0]); got != 100_001_23 {
+		t.Errorf("the payee has %s", got.Yuan())
+	}
+	p.wantNothingOf(t, never, 77_77, 88_88, 99_99)
+	bank.Books(t, p.Host.DB, p.Host.Keys)
+}
+
+// wantNothingOf sees that no order and no posting holds the customer's account or
+// one of the amounts, and that the payer is shown one transfer.
+func (p pair) wantNothingOf(t *testing.T, c seed.Customer, amounts ...int64) {
+	t.Helper()
+	var found int
+	must(t, p.Host.DB.Pool().QueryRow(t.Context(), `
+SELECT (SELECT count(*) FROM transfer WHERE credit_id = ANY ($1) OR amount = ANY ($2))
+     + (SELECT count(*) FROM posting WHERE kind = 'transfer' AND (credit_id = ANY ($1) OR amount = ANY ($2)))
+     + (SELECT count(*) FROM entry WHERE abs(amount) = ANY ($2) OR summary LIKE '%从未核实%' OR counterparty LIKE '%不在%')`,
+		c.AccountIDs, amounts).Scan(&found))
+	if found != 0 {
+		t.Errorf("%d orders, postings and entries hold what was never verified", found)
+	}
+	var list struct {
+		Transfers []struct {
+			Memo string `json:"memo"`
+		} `json:"transfers"`
+	}
+	reply := call(t, p.wang.phone, "transfer-list", fields{})
+	reply.Into(t, &list)
+	if len(list.Transfers) != 1 || strings.Contains(string(reply.Body), "从未核实") {
+		t.Errorf("the payer's transfers: %s", reply.Body)
+	}
+	if slices.ContainsFunc(amounts, func(a int64) bool { return a == 1_23 }) {
+		t.Error("the verified amount is not one to look for")
+	}
+}

@@ -1,0 +1,309 @@
+package flow_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/functions/captcha/captchatest"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// wire calls functions and keeps each byte that goes to them and comes back, and
+// the answers as the app opens them.
+type wire struct {
+	bank    *bank.Bank
+	bytes   strings.Builder
+	answers strings.Builder
+	called  []string
+}
+
+func (w *wire) call(t *testing.T, d *bank.Device, name string, request any) bank.Reply {
+	t.Helper()
+	f := function(t, name)
+	frame := d.Frame(t, f, uuid.NewString(), request)
+	sent := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{}}
+	sent.WithContext(t.Context())
+	got, err := w.bank.Open(t, f).Handle(sent)
+	must(t, err)
+	w.bytes.Write(frame)
+	w.bytes.Write(got.Body)
+	w.called = append(w.called, name)
+	header, err := channel.ParseHeader(frame)
+	must(t, err)
+	reply := bank.Reply{Status: got.StatusCode}
+	reply.Body, err = channel.OpenReply(d.Keys, got.Body, header, name, got.StatusCode)
+	must(t, err)
+	w.answers.Write(reply.Body)
+	if reply.Status != http.StatusOK {
+		must(t, json.Unmarshal(reply.Body, &reply.Problem))
+		reply.Code = reply.Problem.Code
+	}
+	return reply
+}
+
+// stored is each text, document and byte string of the database.
+func (p pair) stored(t testing.TB) string {
+	t.Helper()
+	var all strings.Builder
+	for table := range p.rows(t) {
+		rows, err := p.Host.DB.Pool().Query(t.Context(), "SELECT * FROM "+pgx.Identifier{table}.Sanitize())
+		must(t, err)
+		list, err := pgx.CollectRows(rows, pgx.RowToMap)
+		must(t, err)
+		for _, row := range list {
+			for column, value := range row {
+				switch v := value.(type) {
+				case []byte:
+					fmt.Fprintf(&all, "%s.%s=%s\n", table, column, v)
+				case string, []any, map[string]any:
+					fmt.Fprintf(&all, "%s.%s=%v\n", table, column, v)
+				}
+			}
+		}
+	}
+	return all.String()
+}
+
+// cached is each key and value of Redis.
+func (p pair) cached(t testing.TB) string {
+	t.Helper()
+	var all strings.Builder
+	for _, key := range p.Redis.Keys() {
+		switch p.Redis.Type(key) {
+		case "string":
+			value, err := p.Redis.Get(key)
+			must(t, err)
+			fmt.Fprintln(&all, key, value)
+		case "hash":
+			names, err := p.Redis.HKeys(key)
+			must(t, err)
+			for _, name := range names {
+				fmt.Fprintln(&all, key, name, p.Redis.HGet(key, name))
+			}
+		default:
+			t.Fatalf("%s is a %s, which this test does not read", key, p.Redis.Type(key))
+		}
+	}
+	return all.String()
+}
+
+// chance is what may hold six digits by chance: ids, digests and times.
+var chance = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}|\d{4}-\d\d-\d\d[T ][0-9:.]+|[A-Za-z0-9+/]{22,}`)
+
+// wantNowhere searches places for secrets in each of their spellings.
+func wantNowhere(t *testing.T, places, secrets map[string]string) {
+	t.Helper()
+	for place, text := range places {
+		bare := chance.ReplaceAllString(text, "")
+		for what, secret := range secrets {
+			for i, spelling := range spellings(secret) {
+				in := text
+				if i == 0 {
+					in = bare
+				}
+				if len(spelling) < 6 {
+					t.Fatalf("%q is too short to look for", spelling)
+				}
+				if at := strings.Index(in, spelling); at >= 0 {
+					t.Errorf("the %s shows the %s as %q: …%q", place, what, spelling, in[max(0, at-40):at])
+				}
+			}
+		}
+	}
+}
+
+// TestSecretsAreNowhere sends passwords and codes, right and wrong, through every
+// function that takes one, and then searches the wire, the answers, the database
+// with its events, the cache and the log.
+func TestSecretsAreNowhere(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "OTP-005.3")
+	req.Covers(t, "PWD-017.1", "PWD-017.2")
+	p := newPair(t)
+	w := &wire{bank: p.Bank}
+	who := p.applicant(t, "赵六")
+	const wrongLogin, wrongTrade, wrongCard = "not-it-2026x", "480275", "295731"
+
+	signUpCode := p.numberCode(t, who.phone, otp.Register, who.Phone)
+	signUp := application(t, who.phone, who.Customer, signUpCode)
+	w.call(t, who.phone, "identity-register", with(signUp, "card_password", who.phone.Password(t, wrongCard))).
+		Want(t, "REGISTRATION_REFUSED")
+	w.call(t, who.phone, "identity-register", signUp).Want(t, "")
+	loginCode := p.numberCode(t, who.phone, otp.Login, who.Phone)
+	entry := login(t, who.phone, who.Customer, loginCode)
+	w.call(t, who.phone, "identity-login", with(entry, "password", who.phone.Password(t, wrongLogin))).Want(t, "LOGIN_FAILED")
+	w.call(t, who.phone, "identity-login", entry).Want(t, "")
+	var in prepared
+	w.call(t, who.phone, "transfer-prepare", p.order(who, p.li, 1_00)).Into(t, &in)
+	w.call(t, who.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
+	orderCode := otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
+	wrong := confirmation(in, code(orderCode), password(t, who.phone, wrongTrade))
+	w.call(t, who.phone, "transfer-confirm", wrong).Want(t, "PROOF_REJECTED")
+	w.call(t, who.phone, "transfer-confirm", confirmation(in, code(orderCode), password(t, who.phone, bank.TradePassword))).
+		Want(t, "")
+	takers := 0
+	for _, f := range served(t) {
+		for field := range schema(t, f.Spec.Name).Properties {
+			if strings.Contains(field, "password") || field == "proofs" || field == "otp" {
+				takers++
+				if !slices.Contains(w.called, f.Spec.Name) {
+					t.Errorf("%s takes %s and was not called", f.Spec.Name, field)
+				}
+			}
+		}
+	}
+	if takers < 7 {
+		t.Fatalf("only %d elements take a secret", takers)
+	}
+	places := map[string]string{
+		"wire": w.bytes.String(), "answers": w.answers.String(), "database": p.stored(t), "cache": p.cached(t),
+		"log": p.Log.String(),
+	}
+	for place, known := range map[string]string{ // the search finds what is there
+		"answers": "registered", "database": "com.tidebank.transfer.posted.v1", "cache": who.phone.ID, "log": "PROOF_REJECTED",
+	} {
+		if !strings.Contains(places[place], known) {
+			t.Errorf("the search of the %s does not find %q", place, known)
+		}
+	}
+	if len(places["wire"]) < 4000 {
+		t.Errorf("only %d bytes went over the wire", len(places["wire"]))
+	}
+	wantNowhere(t, places, map[string]string{
+		"login password": bank.LoginPassword, "trade password": bank.TradePassword, "card password": bank.CardPassword,
+		"wrong login password": wrongLogin, "wrong trade password": wrongTrade, "wrong card password": wrongCard,
+		"code to sign up": signUpCode, "code to log in": loginCode, "code of the order": orderCode,
+	})
+}
+
+// A search that finds nothing is worth something only if it would find.
+func TestTheSearchFindsEverySpelling(t *testing.T) {
+	t.Parallel()
+	const secret = "tide-2026x"
+	for _, text := range []string{
+		"x tide-2026x y", "74696465" + "2d323032" + "3678", "74696465" + "2D323032" + "3678",
+		"dGlkZS0yMDI2eA==", "eHRpZGUtMjAyNng=", "eHh0aWRlLTIwMjZ4",
+	} {
+		if !slices.ContainsFunc(spellings(secret), func(s string) bool { return strings.Contains(text, s) }) {
+			t.Errorf("%q is not found among %v", text, spellings(secret))
+		}
+	}
+}
+
+// TestTheCacheKeepsNothingForGood calls every function and then looks at what Redis
+// keeps: each entry ends by itself, none shows a secret or whose it is in clear, and
+// one customer's entry opens nothing for another.
+func TestTheCacheKeepsNothingForGood(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-014.4", "LOGIC-014.5")
+	p := newPair(t)
+	good := p.good(t)
+	id := captchatest.Solved(t, p.Bank, p.wang.phone)
+	for _, name := range logoutLast(good) {
+		if name != "identity-logout" {
+			call(t, p.wang.phone, name, good[name]).Want(t, "")
+		}
+	}
+	kinds := map[string]bool{}
+	for _, key := range p.Redis.Keys() {
+		if p.Redis.TTL(key) <= 0 {
+			t.Errorf("%s has no end", key)
+		}
+		kinds[regexp.MustCompile(`[0-9a-f-]{16,}|\d+`).ReplaceAllString(key, "*")] = true
+	}
+	for _, kind := range []string{"captcha:*", "logins:*", "{*}:channel", "{*}:login", "{*}:rate:auth:*", "rate:open:*:*"} {
+		if !kinds[kind] {
+			t.Errorf("no entry %s among %v", kind, kinds)
+		}
+	}
+	if !p.Redis.Exists("captcha:" + id) {
+		t.Error("the graphic code is not kept")
+	}
+	keys := p.wang.phone.Keys
+	wantNowhere(t, map[string]string{"cache": p.cached(t)}, map[string]string{
+		"name": p.wang.Name, "phone": p.wang.Phone, "identity number": p.wang.IDNo, "card": p.wang.Accounts[0].No,
+		"login password": bank.LoginPassword, "trade password": bank.TradePassword, "graphic code": captchatest.Answer,
+		"key to the bank": string(keys.ClientToServer[:]), "key from the bank": string(keys.ServerToClient[:]),
+	})
+
+	// One customer's channel keys, put in another's place, open nothing.
+	place := func(d *bank.Device) string { return "{" + hexOf(string(d.Channel[:])) + "}:channel" }
+	fresh := moved(t, p.wang.phone, p.second(t))
+	fresh.Sequence.Store(900)
+	call(t, fresh, "identity-me", fields{}).Want(t, "")
+	p.Redis.HSet(place(p.wang.phone), "keys", p.Redis.HGet(place(p.li.phone), "keys"))
+	fresh = moved(t, p.wang.phone, p.second(t))
+	fresh.Sequence.Store(950)
+	call(t, fresh, "identity-me", fields{}).Want(t, "CHANNEL_EXPIRED")
+	fresh.Keys = p.li.phone.Keys
+	call(t, fresh, "identity-me", fields{}).Want(t, "CHANNEL_EXPIRED")
+}
+
+// TestAWarmInstanceKeepsCustomersApart is not parallel: it watches the folder of
+// temporary files.
+func TestAWarmInstanceKeepsCustomersApart(t *testing.T) { //nolint:paralleltest // see above
+	req.Covers(t, "LOGIC-014.1")
+	p := newPair(t)
+	good := p.good(t)
+	other := person{p.Customer(t, "孙七", 5_00, 6_00), p.Device(t, "phone-of-sun")}
+	other.phone.LoginAs(t, other.Customer)
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	if os.TempDir() != folder {
+		t.Fatalf("temporary files go to %s", os.TempDir())
+	}
+	first := ""
+	for _, name := range logoutLast(good) { // one instance of each function serves both
+		if name != "identity-logout" {
+			first += string(call(t, p.wang.phone, name, good[name]).Body)
+		}
+	}
+	own := map[string]fields{
+		"account-detail": {"account_id": other.AccountIDs[0]}, "account-statement": {"account_id": other.AccountIDs[0]},
+		"identity-login": with(good["identity-login"], "otp", ""), "transfer-get": {"transfer_id": uuid.New()},
+		"message-read": {"all": true}, "otp-send": {"purpose": otp.Login, "phone": other.Phone},
+		"transfer-prepare": {"debit_account_id": other.AccountIDs[0], "payee_account_id": other.AccountIDs[1], "amount_fen": 1},
+		"transfer-confirm": {"intent_id": uuid.New(), "proofs": []any{}},
+		"channel-open":     hello(t, "phone-of-sun"), "identity-register": good["identity-register"],
+	}
+	second := ""
+	for _, name := range logoutLast(good) {
+		second += string(call(t, other.phone, name, own[name]).Body)
+	}
+	hers := map[string]string{
+		"id": p.wang.ID.String(), "name": "**明", "account": p.wang.AccountIDs[0].String(),
+		"second account": p.wang.AccountIDs[1].String(), "transfer": fmt.Sprint(good["transfer-get"]["transfer_id"]),
+		"device": p.wang.phone.ID, "phone": p.wang.Phone[:3] + "****" + p.wang.Phone[7:], "payee": "*四",
+	}
+	shown := 0
+	for what, text := range hers {
+		if strings.Contains(first, text) {
+			shown++
+		}
+		if strings.Contains(second, text) {
+			t.Errorf("the second customer is shown the first one's %s", what)
+		}
+	}
+	if shown < 6 || !strings.Contains(second, "*七") {
+		t.Errorf("only %d of the first customer's particulars were shown to her", shown)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != 0 {
+		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+}

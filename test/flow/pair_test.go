@@ -1,0 +1,339 @@
+// Package flow proves, over all functions of the bank, what holds for every flow,
+// every request, every answer and everything that is kept.
+package flow_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/functions/otp/otptest"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+)
+
+// pair is a bank with two customers. Each has two accounts, has signed up and is
+// logged in on a phone of her own.
+type pair struct {
+	*bank.Bank
+	url      string // of the database
+	wang, li person
+}
+
+type person struct {
+	seed.Customer
+	phone *bank.Device
+}
+
+type fields = map[string]any
+
+func newPair(t *testing.T) pair {
+	t.Helper()
+	db, url := pgtest.NewURL(t)
+	b := bank.On(t, db)
+	p := pair{Bank: b, url: url}
+	p.wang = person{b.Customer(t, "王小明", 100_000_00, 100_00), b.Device(t, "phone-of-wang")}
+	p.li = person{b.Customer(t, "李四", 100_000_00, 100_00), b.Device(t, "phone-of-li")}
+	for _, who := range []person{p.wang, p.li} {
+		who.phone.LoginAs(t, who.Customer)
+	}
+	return p
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// served are the functions that answer requests. There are at least fifteen.
+func served(t testing.TB) []fn.Function {
+	t.Helper()
+	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Response == nil })
+	if len(list) < 15 {
+		t.Fatalf("only %d functions answer requests", len(list))
+	}
+	return list
+}
+
+func function(t testing.TB, name string) fn.Function {
+	t.Helper()
+	for _, f := range functions.All() {
+		if f.Spec.Name == name {
+			return f
+		}
+	}
+	t.Fatalf("no function %s", name)
+	return fn.Function{}
+}
+
+// call sends a request to a function by its name, under a fresh key.
+func call(t testing.TB, d *bank.Device, name string, request any) bank.Reply {
+	t.Helper()
+	f := function(t, name)
+	if f.Spec.NoChannel {
+		body, err := json.Marshal(request)
+		must(t, err)
+		return d.Send(t, f, body)
+	}
+	return d.Call(t, f, uuid.NewString(), request)
+}
+
+func (p pair) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	_, err := p.Host.DB.Pool().Exec(t.Context(), sql, args...)
+	must(t, err)
+}
+
+// prepared is what transfer-prepare answers.
+type prepared struct {
+	IntentID     uuid.UUID `json:"intent_id"`
+	Text         string    `json:"text"`
+	Combinations []string  `json:"combinations"`
+}
+
+func (p pair) order(from, to person, amount money.Fen) fields {
+	return fields{
+		"debit_account_id": from.AccountIDs[0], "payee_account_no": to.Accounts[0].No, "payee_name": to.Name,
+		"amount_fen": amount,
+	}
+}
+
+func (p pair) prepare(t testing.TB, from, to person, amount money.Fen) prepared {
+	t.Helper()
+	var in prepared
+	call(t, from.phone, "transfer-prepare", p.order(from, to, amount)).Into(t, &in)
+	return in
+}
+
+// signed is a device's signature over an intent's text.
+func signed(t testing.TB, d *bank.Device, text string) fields {
+	t.Helper()
+	signature, err := sm.Sign(d.Key, []byte(text))
+	must(t, err)
+	return fields{"factor": "device_key", "signature": signature}
+}
+
+func password(t testing.TB, d *bank.Device, clear string) fields {
+	t.Helper()
+	return fields{"factor": "trade_password", "password": d.Password(t, clear)}
+}
+
+func code(digits string) fields { return fields{"factor": "sms_otp", "code": digits} }
+
+func confirmation(in prepared, proofs ...fields) fields {
+	return fields{"intent_id": in.IntentID, "proofs": proofs}
+}
+
+// proved confirms an intent by signature and trade password: two kinds of factor.
+func proved(t testing.TB, who person, in prepared) fields {
+	t.Helper()
+	return confirmation(in, signed(t, who.phone, in.Text), password(t, who.phone, bank.TradePassword))
+}
+
+// codeFor asks for an intent's code and reads it as the customer would.
+func (p pair) codeFor(t testing.TB, who person, in prepared) string {
+	t.Helper()
+	p.exec(t, "DELETE FROM otp_quota") // the bound of one a minute is not meant here
+	call(t, who.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
+	return otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
+}
+
+// numberCode asks for a code of a number and reads it.
+func (p pair) numberCode(t testing.TB, d *bank.Device, purpose, number string) string {
+	t.Helper()
+	p.exec(t, "DELETE FROM otp_quota")
+	return otptest.Ask(t, p.Bank, d, purpose, number)
+}
+
+func login(t testing.TB, d *bank.Device, who seed.Customer, digits string) fields {
+	t.Helper()
+	return fields{"phone": who.Phone, "password": d.Password(t, bank.LoginPassword), "otp": digits}
+}
+
+// application is a good request to sign up.
+func application(t testing.TB, d *bank.Device, who seed.Customer, digits string) fields {
+	t.Helper()
+	key, err := d.Key.Public().Marshal()
+	must(t, err)
+	return fields{
+		"name": who.Name, "id_no": who.IDNo, "card_no": who.Accounts[0].No, "phone": who.Phone, "otp": digits,
+		"card_password": d.Password(t, bank.CardPassword), "login_password": d.Password(t, bank.LoginPassword),
+		"trade_password": d.Password(t, bank.TradePassword), "device_public_key": key,
+	}
+}
+
+// message puts a message into a customer's inbox.
+func (p pair) message(t testing.TB, who person) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	p.exec(t, `INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at)
+VALUES ($1, $2, $3, 'transfer.out', '转账支出提醒', '内容', $4)`, id, who.ID, id.String(), p.Clock.Now())
+	return id
+}
+
+// second is another instance of the bank: its own connections, the same database,
+// Redis and keys. Devices of the first are moved to it by moved.
+func (p pair) second(t testing.TB) *bank.Bank {
+	t.Helper()
+	db, err := pg.Open(t.Context(), pg.Config{URL: p.url, MaxConns: 4})
+	must(t, err)
+	t.Cleanup(db.Close)
+	other := bank.On(t, db)
+	client := redis.NewClient(&redis.Options{Addr: p.Redis.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	sessions, err := session.New(client, p.Host.Keys, p.Clock, p.sessions())
+	must(t, err)
+	other.Clock, other.Redis = p.Clock, p.Redis
+	other.Host.Redis, other.Host.Keys, other.Host.Clock, other.Host.Sessions = client, p.Host.Keys, p.Clock, sessions
+	return other
+}
+
+func (p pair) sessions() session.Config {
+	return session.Config{ChannelLife: p.Host.Sessions.ChannelLife(), Idle: idle}
+}
+
+// moved is the same device, whose calls go to another instance. Its sequence is its
+// own: give it numbers that the channel has not met.
+func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
+	t.Helper()
+	m := to.Device(t, d.ID)
+	m.Key, m.Channel, m.Keys, m.IP = d.Key, d.Channel, d.Keys, d.IP
+	return m
+}
+
+// counted are columns in which a refused request may leave the count of its try.
+const counted = "'{tries,trade_failures,trade_locked_until}'::text[]"
+
+// rows are a digest of every table's rows, but for events of access, counts of
+// tries, and the tables left out.
+func (p pair) rows(t testing.TB, without ...string) map[string]string {
+	t.Helper()
+	names, err := p.Host.DB.Pool().Query(t.Context(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+	must(t, err)
+	tables, err := pgx.CollectRows(names, pgx.RowTo[string])
+	must(t, err)
+	if len(tables) < 15 {
+		t.Fatalf("only %d tables", len(tables))
+	}
+	digests := map[string]string{}
+	for _, table := range tables {
+		if slices.Contains(without, table) {
+			continue
+		}
+		var digest string
+		must(t, p.Host.DB.Pool().QueryRow(t.Context(), `
+SELECT count(*) || ' ' || coalesce(md5(string_agg(row::text, ',' ORDER BY row::text)), '')
+  FROM (SELECT to_jsonb(t) - `+counted+` AS row FROM `+pgx.Identifier{table}.Sanitize()+` t) AS rows
+ WHERE row ->> 'type' IS DISTINCT FROM 'com.tidebank.access.recorded.v1'`).Scan(&digest))
+		digests[table] = digest
+	}
+	return digests
+}
+
+// calm takes back what earlier tries have counted.
+func (p pair) calm(t testing.TB) {
+	t.Helper()
+	p.exec(t, "DELETE FROM login_attempt")
+	p.exec(t, "UPDATE otp_challenge SET tries = 0")
+	p.exec(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL")
+}
+
+func (p pair) balance(t testing.TB, account uuid.UUID) money.Fen {
+	t.Helper()
+	var balance money.Fen
+	must(t, p.Host.DB.Pool().QueryRow(t.Context(), "SELECT balance FROM account WHERE id = $1", account).Scan(&balance))
+	return balance
+}
+
+func (p pair) posted(t testing.TB) int {
+	t.Helper()
+	var n int
+	must(t, p.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer").Scan(&n))
+	return n
+}
+
+func marshal(t testing.TB, value any) []byte {
+	t.Helper()
+	raw, err := json.Marshal(value)
+	must(t, err)
+	return raw
+}
+
+// same fails the test if rows have changed.
+func same(t testing.TB, what string, before, after map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("%s (-before +after):\n%s", what, diff)
+	}
+}
+
+// with is a request and one more field, or another value of one.
+func with(request fields, field string, value any) fields {
+	changed := maps.Clone(request)
+	changed[field] = value
+	return changed
+}
+
+func without(request fields, field string) fields {
+	changed := maps.Clone(request)
+	delete(changed, field)
+	return changed
+}
+
+// hello is a good request to open a channel.
+func hello(t testing.TB, device string) fields {
+	t.Helper()
+	client, err := channel.NewClient(device)
+	must(t, err)
+	raw, err := json.Marshal(client.Hello())
+	must(t, err)
+	var request fields
+	must(t, json.Unmarshal(raw, &request))
+	return request
+}
+
+// spellings are a text as it could be found: as it is, in hex, and in Base64 at
+// each of its three alignments.
+func spellings(text string) []string {
+	hexed := hexOf(text)
+	list := []string{text, hexed, strings.ToUpper(hexed)}
+	for shift := range 3 {
+		padded := make([]byte, shift, shift+len(text))
+		_, _ = rand.Read(padded)
+		encoded := base64.StdEncoding.EncodeToString(append(padded, text...))
+		// Characters that also depend on what stands before or after are cut off.
+		list = append(list, strings.TrimRight(encoded, "=")[(shift*8+5)/6:(shift+len(text))*8/6])
+	}
+	return list
+}
+
+func hexOf(text string) string {
+	const digits = "0123456789abcdef"
+	var b strings.Builder
+	for i := range len(text) {
+		b.WriteByte(digits[text[i]>>4])
+		b.WriteByte(digits[text[i]&15])
+	}
+	return b.String()
+}

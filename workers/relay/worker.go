@@ -1,0 +1,72 @@
+// Package relay carries the bank's events from the outbox to where the platform
+// takes them.
+//
+//	outbox → K_SINK or SINK_URL (a Knative Broker, or any CloudEvents receiver)
+//
+// It publishes at least once, in batches; events/relay says how. Any number of relays
+// may run. RELAY_LEASE must be longer than the sink's time-out of 5 s. In the local
+// bank the sink is the local broker.
+package relay
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/tidebank/tidebank/events/relay"
+	"github.com/tidebank/tidebank/events/sink"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+)
+
+// Worker is what the registry, mains and manifests are made from.
+var Worker = fn.Worker(fn.Spec{
+	Name: "events-relay", Summary: "Publish the bank's events to the sink", Keys: []keys.Purpose{keys.Event},
+}, wire)
+
+// Config says where events go.
+type Config struct {
+	KSink   string        `envconfig:"K_SINK"` // what a Knative SinkBinding injects
+	SinkURL string        `envconfig:"SINK_URL"`
+	Lease   time.Duration `envconfig:"RELAY_LEASE" default:"10s" min:"6s" max:"10m"`
+	Batch   int           `envconfig:"RELAY_BATCH" default:"200" max:"5000"`
+
+	Sink relay.Sink `ignored:"true"` // given by the local bank instead of an address
+}
+
+// Errors of the configuration.
+var (
+	ErrSinks   = errors.New("set either K_SINK or SINK_URL: the relay needs one sink")
+	ErrSinkURL = errors.New("K_SINK or SINK_URL is not an http or https address")
+)
+
+func (c Config) sink() (relay.Sink, error) {
+	if c.Sink != nil {
+		return c.Sink, nil
+	}
+	if (c.KSink == "") == (c.SinkURL == "") {
+		return nil, ErrSinks
+	}
+	address := c.KSink + c.SinkURL
+	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, ErrSinkURL
+	}
+	return sink.HTTP{URL: address, Client: &http.Client{CheckRedirect: stay}}, nil
+}
+
+// stay keeps events from going where the configuration does not say.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
+	to, err := config.sink()
+	if err != nil {
+		return nil, err
+	}
+	r := &relay.Relay{
+		DB: lent.DB, Ring: lent.Keys, Sink: to, Log: lent.Log, Lease: config.Lease, Batch: config.Batch,
+	}
+	r.Observe(lent.Metrics)
+	return r.Run, nil
+}

@@ -1,0 +1,96 @@
+// Package upkeep keeps the bank's tables small: it folds the entries of internal
+// accounts into their balances, and prunes what no one needs any longer.
+//
+//	ledger_fold → account        every UPKEEP_FOLD_EVERY (1 s)
+//	Retentions() → deleted rows  every UPKEEP_PRUNE_EVERY (10 min)
+//
+// docs/retention.md lists the windows. Any number of upkeep workers may run.
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/idem"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/limit"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Worker is what the registry, mains and manifests are made from.
+var Worker = fn.Worker(fn.Spec{
+	Name: "bank-upkeep", Summary: "Fold internal accounts and prune old rows",
+}, wire)
+
+// Config says how often.
+type Config struct {
+	FoldEvery  time.Duration `envconfig:"UPKEEP_FOLD_EVERY" default:"1s" min:"100ms" max:"1h"`
+	PruneEvery time.Duration `envconfig:"UPKEEP_PRUNE_EVERY" default:"10m" min:"1s" max:"24h"`
+}
+
+// Retentions are all that is pruned, as the owner of each table declares it.
+func Retentions() []pg.Retention {
+	return slices.Concat(
+		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), password.Retention(), broker.Retention()},
+		otp.Retentions(), events.Retentions(),
+	)
+}
+
+// Kept says of each table without a retention why its rows stay.
+func Kept() map[string]string {
+	return map[string]string{
+		"account":      "one row for each account",
+		"audit_record": "the audit chain is permanent until it is archived",
+		"credential":   "one row for each customer",
+		"customer":     "one row for each customer",
+		"device":       "one row for each bound device",
+		"entry":        "vouchers are permanent",
+		"fraud_score":  "scores are evidence of decisions about a customer",
+		"ledger_fold":  "folding empties it",
+		"message":      "the customer's inbox belongs to the customer",
+		"policy":       "dated figures are the record of what applied when",
+		"posting":      "vouchers are permanent",
+		"transfer":     "vouchers are permanent",
+	}
+}
+
+func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
+	pruned := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tidebank_rows_pruned_total", Help: "Rows that were older than their table's window.",
+	}, []string{"table"})
+	var there prometheus.AlreadyRegisteredError
+	if err := lent.Metrics.Register(pruned); errors.As(err, &there) { // a second worker of this process
+		pruned, _ = there.ExistingCollector.(*prometheus.CounterVec)
+	} else if err != nil {
+		return nil, err
+	}
+	prune := func(ctx context.Context) error {
+		for _, r := range Retentions() {
+			n, err := lent.DB.Prune(ctx, r)
+			pruned.WithLabelValues(r.Table).Add(float64(n))
+			if err != nil {
+				lent.Log.WarnContext(ctx, "prune", slog.String("table", r.Table), slog.Any("cause", err))
+			}
+		}
+		return nil
+	}
+	fold := func(ctx context.Context) error { return ledger.FoldAll(ctx, lent.DB) }
+	return func(ctx context.Context) {
+		var wait sync.WaitGroup
+		wait.Go(func() { pg.RunEvery(ctx, lent.Log, "fold", config.FoldEvery, fold) })
+		wait.Go(func() { pg.RunEvery(ctx, lent.Log, "prune", config.PruneEvery, prune) })
+		wait.Wait()
+	}, nil
+}

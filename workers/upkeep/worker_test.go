@@ -1,0 +1,199 @@
+package upkeep_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/workers/upkeep"
+)
+
+// rows writes, for each pruned table, a row of an age ($1, an interval): first the
+// rows that go when they are old, then those that stay at any age.
+var rows = map[string]struct{ goes, stays []string }{
+	"idempotency": {goes: []string{
+		`INSERT INTO idempotency (caller, operation, key, body_hash, reply, created_at) VALUES ('c', 'o', gen_random_uuid()::text, '', '', now() - $1::interval)`,
+	}},
+	"intent": {
+		goes: []string{intentOf("now() - $1::interval", "open"), intentOf("now() - $1::interval", "consumed")},
+		stays: []string{
+			intentOf("now()", "open"),
+		},
+	},
+	"limit_use": {goes: []string{
+		`INSERT INTO limit_use (customer_id, kind, business_day, used) VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
+	}},
+	"login_attempt": {
+		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '1 hour'", "false")},
+		stays: []string{attemptOf("NULL", "true"), attemptOf("now() + interval '1 hour'", "false")},
+	},
+	"otp_challenge": {goes: []string{
+		`INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_at, expires_at, device_id, max_tries)
+VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interval, 'd', 5)`,
+	}},
+	"otp_quota": {goes: []string{
+		`INSERT INTO otp_quota (phone_bidx, day, sent, last_at) VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, '{}')`,
+	}},
+	"delivery": {
+		goes:  []string{deliveryOf("done")},
+		stays: []string{deliveryOf("dead"), deliveryOf("due")},
+	},
+	"outbox": {
+		goes: []string{
+			`INSERT INTO outbox (id, type, subject, customerhash, data, published_at) VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval)`,
+		},
+		stays: []string{
+			`INSERT INTO outbox (id, type, subject, customerhash, data, created_at) VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval)`,
+			`WITH o AS (INSERT INTO outbox (id, type, subject, customerhash, data, published_at)
+  VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval) RETURNING id)
+INSERT INTO delivery (consumer, event_id, event, state, due_at) SELECT 'c', id, '', 'dead', now() FROM o`,
+		},
+	},
+	"event_consumed": {goes: []string{
+		`INSERT INTO event_consumed (consumer, source, id, consumed_at) VALUES ('c', 's', gen_random_uuid()::text, now() - $1::interval)`,
+	}},
+}
+
+func intentOf(expires, state string) string {
+	return `INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'd', 'o', '', '', '', '{}', '` + state + `', now() - $1::interval, ` + expires + `)`
+}
+
+func attemptOf(locked, frozen string) string {
+	return `INSERT INTO login_attempt (phone_bidx, day, failures, locked_until, frozen)
+VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, ` + locked + `, ` + frozen + `)`
+}
+
+func deliveryOf(state string) string {
+	return `INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('c', gen_random_uuid(), '', '` + state + `', now() - $1::interval)`
+}
+
+// Each table loses the rows that are older than its window, and no others.
+func TestWhatIsPruned(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for _, r := range upkeep.Retentions() {
+		t.Run(r.Table, func(t *testing.T) {
+			t.Parallel()
+			db := pgtest.New(t)
+			table, ok := rows[r.Table]
+			if !ok {
+				t.Fatal("the table has no rows in this test")
+			}
+			write := func(sql string, age time.Duration) {
+				if _, err := db.Pool().Exec(t.Context(), sql, age); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, sql := range table.goes {
+				write(sql, r.Keep+day+time.Hour) // a date is as old as its last instant
+				write(sql, r.Keep-time.Hour)
+			}
+			for _, sql := range table.stays {
+				write(sql, 10*r.Keep)
+			}
+			n, err := db.Prune(t.Context(), r)
+			if err != nil || n != int64(len(table.goes)) {
+				t.Errorf("%d rows were pruned, want %d: %v", n, len(table.goes), err)
+			}
+			var left int
+			if err := db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM "+r.Table).Scan(&left); err != nil {
+				t.Fatal(err)
+			}
+			if want := len(table.goes) + len(table.stays); left != want {
+				t.Errorf("%d rows are left, want %d", left, want)
+			}
+			if _, err := pgtest.Broken(t).Prune(t.Context(), r); err == nil {
+				t.Error("pruned without a database")
+			}
+		})
+	}
+}
+
+// A table without a window says why its rows stay.
+func TestEveryTableIsPrunedOrKept(t *testing.T) {
+	t.Parallel()
+	found, err := pgtest.New(t).Pool().Query(t.Context(), `
+SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'goose%' ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(found, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := slices.Collect(maps.Keys(upkeep.Kept()))
+	for _, r := range upkeep.Retentions() {
+		known = append(known, r.Table)
+		if r.Keep <= 0 || r.Why == "" {
+			t.Errorf("%s: window %v, because %q", r.Table, r.Keep, r.Why)
+		}
+	}
+	slices.Sort(known)
+	if diff := cmp.Diff(tables, known); diff != "" {
+		t.Errorf("tables (-database +upkeep):\n%s", diff)
+	}
+}
+
+// The worker prunes and folds by itself.
+func TestTheWorkerWorks(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := b.Host.DB.Pool().Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Customer(t, "王小明", 100_00) // whose opening balance comes from an internal account
+	exec(rows["event_consumed"].goes[0], 90*24*time.Hour)
+	work, err := upkeep.Worker.Start(t.Context(), b.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Second}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bank.Background(t, work)
+	deadline := time.Now().Add(time.Minute)
+	for left := -1; left != 0; {
+		err := b.Host.DB.Pool().QueryRow(t.Context(),
+			"SELECT (SELECT count(*) FROM event_consumed) + (SELECT count(*) FROM ledger_fold)").Scan(&left)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d rows are left, %v", left, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	bank.Books(t, b.Host.DB, b.Host.Keys)
+}
+
+// What can't be pruned is reported, and does not keep the rest from being pruned.
+func TestOneTableFails(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	if _, err := b.Host.DB.Pool().Exec(t.Context(), "ALTER TABLE idempotency RENAME TO lost"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Host.DB.Pool().Exec(t.Context(), rows["event_consumed"].goes[0], 90*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	work, err := upkeep.Worker.Start(t.Context(), b.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Hour}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bank.Background(t, work)
+	deadline := time.Now().Add(time.Minute)
+	for left := -1; left != 0; time.Sleep(5 * time.Millisecond) {
+		if err := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM event_consumed").Scan(&left); err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d rows are left, %v", left, err)
+		}
+	}
+	if log := b.Log.String(); !strings.Contains(log, `"table":"idempotency"`) {
+		t.Errorf("the log says %s", log)
+	}
+}
