@@ -4,9 +4,10 @@ SHELL := bash
 BIN := $(CURDIR)/build/bin
 GOLANGCI := $(BIN)/golangci-lint
 GOVULNCHECK := $(BIN)/govulncheck
+GREMLINS := $(BIN)/gremlins
 TESTFLAGS ?=
 
-.PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate
+.PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -33,6 +34,9 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 bench: ## measure the ratios of docs/performance.md (ARGS="--quick")
 	go run ./test/bench $(ARGS)
+
+mutate: $(GREMLINS) ## mutation tests, for hours (PACKAGES="shared/money shared/page")
+	go run ./test/mutate -gremlins $(GREMLINS) $(PACKAGES)
 
 cover: ## coverage of the tests, in build/coverage.html
 	@mkdir -p build
@@ -73,3 +77,6 @@ $(GOLANGCI):
 
 $(GOVULNCHECK):
 	GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+$(GREMLINS):
+	GOBIN=$(BIN) go install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0

@@ -18,7 +18,6 @@ import (
 	"github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/functions/identity/me"
 	"github.com/tidebank/tidebank/functions/identity/register"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
@@ -30,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 )
 
 // town is a bank that serves over HTTP, and an app that knows it.

@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 var registered = events.IdentityRegistered{CustomerID: "c", DeviceID: "phone"}
@@ -39,7 +39,7 @@ var doors = map[string]func(context.Context, *pg.DB, string, uuid.UUID, events.D
 	},
 	"transaction": func(ctx context.Context, db *pg.DB, subject string, customer uuid.UUID, data events.Data) error {
 		return db.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
-			return events.Emit(ctx, pg.WriterOf(tx), subject, customer, data)
+			return events.Emit(ctx, tx, subject, customer, data)
 		})
 	},
 }
@@ -98,7 +98,7 @@ func TestEventsLeaveOnlyWithTheirTransaction(t *testing.T) {
 	}
 	failure := errors.New("second thoughts")
 	err := db.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
-		return errors.Join(events.Emit(ctx, pg.WriterOf(tx), "order-2", uuid.Nil, registered), failure)
+		return errors.Join(events.Emit(ctx, tx, "order-2", uuid.Nil, registered), failure)
 	})
 	if !errors.Is(err, failure) || outbox(t, db) != 0 {
 		t.Errorf("%d events were left, %v", outbox(t, db), err)

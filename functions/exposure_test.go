@@ -127,7 +127,7 @@ func TestFunctionsWriteNoFiles(t *testing.T) {
 	seen := 0
 	for path, file := range sources(t) {
 		if !strings.HasPrefix(path, "../functions/") && !strings.HasPrefix(path, "../shared/") && !strings.HasPrefix(path, "../events/") ||
-			strings.HasPrefix(path, "../shared/keys/") || strings.HasPrefix(path, "../shared/pgtest/") {
+			strings.HasPrefix(path, "../shared/keys/") || strings.HasPrefix(path, "../test/pgtest/") {
 			continue
 		}
 		seen++

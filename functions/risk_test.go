@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

@@ -7,6 +7,7 @@ import (
 	"go/types"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -150,6 +151,17 @@ func TestEnvironmentKeysMeanOneThing(t *testing.T) {
 			meant[key] = meaning
 			return true
 		})
+	}
+	document, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, meaning := range meant {
+		_, fallback, _ := strings.Cut(meaning, "default ")
+		row := regexp.MustCompile("(?m)^\\|[^|]*`" + key + "`[^|]*\\|[^|]*\\|([^|]*)\\|").FindStringSubmatch(string(document))
+		if row == nil || fallback != "" && strings.TrimSpace(row[1]) != "`"+fallback+"`" {
+			t.Errorf("docs/configuration.md does not tell of %s with the default %q", key, fallback)
+		}
 	}
 	for _, key := range []string{"DATABASE_URL", "REDIS_URL", "SMS_URL", "PORT"} {
 		if meant[key] == "" {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // tap keeps what crosses the network between a bank and its database.

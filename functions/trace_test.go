@@ -16,10 +16,10 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/shared/host"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

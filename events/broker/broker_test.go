@@ -15,8 +15,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 const (

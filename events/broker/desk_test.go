@@ -16,8 +16,8 @@ import (
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // subscriptions is a table like the bank's: three types, up to three consumers each.

@@ -16,8 +16,8 @@ import (
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // desk is a database with an outbox, whose name and address matter to tests

@@ -15,29 +15,31 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // View is an account as its holder sees it.
 type View struct {
-	AccountID    uuid.UUID `json:"account_id" format:"uuid"`
-	Kind         string    `json:"kind" enum:"debit,class2,class3"`
-	State        string    `json:"state" enum:"open,lost,frozen,closed"`
-	NumberMasked string    `json:"number_masked"`
-	Balance      money.Fen `json:"balance_fen"`
-	Held         money.Fen `json:"held_fen"`
-	Available    money.Fen `json:"available_fen" doc:"Balance less what is held"`
-	OpenedAt     time.Time `json:"opened_at"`
+	AccountID    uuid.UUID    `json:"account_id" format:"uuid"`
+	Kind         ledger.Kind  `json:"kind" enum:"debit,class2,class3"`
+	State        ledger.State `json:"state" enum:"open,lost,frozen,closed"`
+	NumberMasked string       `json:"number_masked"`
+	Balance      money.Fen    `json:"balance_fen"`
+	Held         money.Fen    `json:"held_fen"`
+	Available    money.Fen    `json:"available_fen" doc:"Balance less what is held"`
+	OpenedAt     time.Time    `json:"opened_at"`
 }
 
 const (
-	sqlColumns = `
-SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account `
+	sqlAll = `-- account.all
+SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account
+ WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
 
-	sqlAll = `-- account.all` + sqlColumns + `WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
-
-	sqlOne = `-- account.one` + sqlColumns + `WHERE id = $1 AND customer_id = $2`
+	sqlOne = `-- account.one
+SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account
+ WHERE id = $1 AND customer_id = $2`
 )
 
 // Store is the domain's database.

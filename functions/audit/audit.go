@@ -35,7 +35,8 @@ type Record struct {
 
 const (
 	// One writer at a time: the next link needs the last one.
-	sqlLock = `SELECT pg_advisory_xact_lock(7124002)`
+	sqlLock = `-- audit.lock
+SELECT pg_advisory_xact_lock(7124002)`
 
 	sqlLast = `-- audit.last
 SELECT seq, hash FROM audit_record ORDER BY seq DESC LIMIT 1`

@@ -9,14 +9,8 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
 )
-
-func TestStatementsPrepare(t *testing.T) {
-	t.Parallel()
-	pgtest.Prepares(t, sqlTurn, sqlHabits, sqlScore, sqlGrade)
-}
 
 func at(hour, minute int) time.Time {
 	return time.Date(2026, 11, 23, hour, minute, 0, 0, clock.Shanghai)

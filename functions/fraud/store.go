@@ -7,15 +7,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
 const (
-	// Events of one payer take turns: the grade needs every score written before.
-	sqlTurn = `-- fraud.turn
-SELECT 1 FROM customer WHERE id = $1 FOR NO KEY UPDATE`
-
 	sqlHabits = `-- fraud.habits
 SELECT count(*) FILTER (WHERE recent), count(*),
        coalesce(sum(amount) FILTER (WHERE recent), 0)::bigint, coalesce(sum(amount), 0)::bigint
@@ -29,20 +26,18 @@ INSERT INTO fraud_score (event_id, customer_id, score, reasons, created_at) VALU
 ON CONFLICT DO NOTHING`
 
 	// The newest transfer to somebody else decides, whatever the order in which
-	// events come; a high grade comes from any and stays until the bank lifts it.
-	sqlGrade = `-- customer.regrade
-UPDATE customer SET risk_grade = $2
- WHERE id = $1 AND risk_grade <> $2
-   AND ($2 = $3 OR risk_grade <> $3 AND NOT EXISTS (
-       SELECT 1 FROM fraud_score
-        WHERE customer_id = $1 AND reasons <> $4 AND (created_at, event_id) > ($5, $6)))`
+	// events come.
+	sqlNewest = `-- fraud.newest
+SELECT NOT EXISTS (
+       SELECT 1 FROM fraud_score WHERE customer_id = $1 AND reasons <> $2 AND (created_at, event_id) > ($3, $4))`
 )
 
 // Lookup reads the payer's habits at an instant, and makes other events of the
 // payer wait for the transaction.
 func Lookup(ctx context.Context, tx pg.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
 	var h Habits
-	if _, err := tx.Exec(ctx, sqlTurn, payer); err != nil {
+	// Events of one payer take turns: the grade needs every score written before.
+	if err := customer.Lock(ctx, tx, payer); err != nil {
 		return h, fmt.Errorf("take turn: %w", err)
 	}
 	err := tx.QueryRow(ctx, sqlHabits, payer, at).Scan(&h.HourCount, &h.DayCount, &h.HourAmount, &h.DayAmount)
@@ -61,8 +56,12 @@ func Save(ctx context.Context, tx pg.Tx, event string, payer uuid.UUID, v Verdic
 	if len(v.Reasons) == 1 && v.Reasons[0] == ReasonOwnAccounts {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, sqlGrade, payer, v.Grade, risk.GradeHigh, own, at, event); err != nil {
-		return fmt.Errorf("grade: %w", err)
+	newest := false
+	if err := tx.QueryRow(ctx, sqlNewest, payer, own, at, event).Scan(&newest); err != nil {
+		return fmt.Errorf("newest: %w", err)
 	}
-	return nil
+	if !newest && v.Grade != risk.GradeHigh { // any transfer makes the grade high
+		return nil
+	}
+	return customer.Regrade(ctx, tx, payer, v.Grade)
 }

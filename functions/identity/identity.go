@@ -8,33 +8,12 @@
 // PASSWORD_WEAK, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package identity
 
-import (
-	"time"
-
-	"github.com/google/uuid"
-
-	"github.com/tidebank/tidebank/shared/bankerr"
-)
+import "github.com/tidebank/tidebank/shared/bankerr"
 
 // Refusals.
 var (
 	ErrLoginFailed         = bankerr.New(bankerr.Unauthenticated, "LOGIN_FAILED")
 	ErrRegistrationRefused = bankerr.New(bankerr.Refused, "REGISTRATION_REFUSED")
-	ErrPasswordWeak        = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 	ErrCaptchaRequired     = bankerr.New(bankerr.Unauthenticated, "CAPTCHA_REQUIRED")
 	ErrCaptchaRejected     = bankerr.New(bankerr.Unauthenticated, "CAPTCHA_REJECTED")
 )
-
-// Customer is a customer in clear: it never leaves the domain.
-type Customer struct {
-	ID              uuid.UUID
-	Name            string
-	Phone           string
-	IDNo            string
-	LastLoginAt     *time.Time
-	LastLoginDevice *string
-}
-
-// absent is a stored password that nothing matches. Checking against it costs
-// what checking a real one does.
-const absent = "pbkdf2-sm3$10000$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -11,22 +11,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/ledger"
-	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
 const (
-	sqlPartyColumns = `
-SELECT a.id, a.customer_id, a.state, a.no_masked, a.balance - a.held, c.data_key, c.name_ct
-  FROM account a JOIN customer c ON c.id = a.customer_id `
-
-	sqlPartyOwn = `-- party.own` + sqlPartyColumns + `WHERE a.id = $1 AND a.customer_id = $2`
-
-	sqlPartyByNumber = `-- party.by_number` + sqlPartyColumns + `WHERE a.no_bidx = $1`
-
 	sqlPayeeKnown = `-- payee.known
 SELECT EXISTS (SELECT 1 FROM transfer WHERE customer_id = $1 AND credit_id = $2)`
 
@@ -48,16 +39,6 @@ SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer
  ORDER BY posted_at DESC, id DESC LIMIT $4`
 )
 
-// Party is one side of a transfer, in clear: it never leaves the domain.
-type Party struct {
-	AccountID    uuid.UUID
-	CustomerID   uuid.UUID
-	State        ledger.State
-	Name         string
-	NumberMasked string
-	Available    money.Fen
-}
-
 // Store is the domain's database.
 type Store struct {
 	db   pg.Reader
@@ -67,46 +48,22 @@ type Store struct {
 // NewStore returns a Store.
 func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db: db, ring: ring} }
 
+// Party is one side of a transfer, in clear: it never leaves the domain.
+type Party = customer.Holding
+
 // Own finds an account of the customer; ErrNotFound for any other.
-func (s *Store) Own(ctx context.Context, account, customer uuid.UUID) (Party, error) {
-	p, err := s.party(ctx, sqlPartyOwn, account, customer)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Party{}, bankerr.ErrNotFound
-	}
-	return p, err
+func (s *Store) Own(ctx context.Context, account, holder uuid.UUID) (Party, error) {
+	return customer.OwnAccount(ctx, s.db, s.ring, account, holder)
 }
 
 // Payee finds the account of a number if name is its holder's. No such account
 // and another name are one refusal (LOGIC-004).
 func (s *Store) Payee(ctx context.Context, number, name string) (Party, error) {
-	p, err := s.party(ctx, sqlPartyByNumber, s.ring.BlindIndex("account.no", number))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Party{}, ErrPayeeMismatch
-	}
-	if err == nil && p.Name != name {
+	p, err := customer.ByAccountNumber(ctx, s.db, s.ring, number)
+	if errors.Is(err, bankerr.ErrNotFound) || err == nil && p.Name != name {
 		return Party{}, ErrPayeeMismatch
 	}
 	return p, err
-}
-
-func (s *Store) party(ctx context.Context, sql string, args ...any) (Party, error) {
-	var p Party
-	var dataKey, name []byte
-	err := s.db.QueryRow(ctx, sql, args...).Scan(
-		&p.AccountID, &p.CustomerID, &p.State, &p.NumberMasked, &p.Available, &dataKey, &name)
-	if err != nil {
-		return Party{}, fmt.Errorf("load account: %w", err)
-	}
-	key, err := s.ring.OpenDataKey(dataKey)
-	if err != nil {
-		return Party{}, fmt.Errorf("customer data key: %w", err)
-	}
-	clear, err := key.Open(keys.AAD("customer", "name_ct", p.CustomerID.String()), name)
-	if err != nil {
-		return Party{}, fmt.Errorf("customer name: %w", err)
-	}
-	p.Name = string(clear)
-	return p, nil
 }
 
 // PayeeKnown reports whether the customer has paid this account before.

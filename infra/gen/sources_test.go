@@ -73,7 +73,7 @@ func TestScan(t *testing.T) {
 		"functions/account/list/handler.go":     handler("account.List"), // a const of its domain names it
 		"functions/account/names.go":            "package account\n\nconst List = \"account-list\"\n",
 		"functions/notify/onotp/handler.go":     handler(`"notify-on-otp"`),
-		"functions/otp/otptest/otptest.go":      "package otptest\n", // no handler, no function
+		"test/otptest/otptest.go":               "package otptest\n", // no handler, no function
 		"functions/registry.go":                 "package functions\n",
 	})
 	got, err := scan(dir)

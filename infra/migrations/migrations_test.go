@@ -18,7 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/tidebank/tidebank/infra/migrations"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 func names(t *testing.T) []string {

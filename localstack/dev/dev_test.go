@@ -20,7 +20,6 @@ import (
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/functions/identity/register"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/localstack/smssim"
@@ -30,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 )
 
 const consumer = "audit-on-event"

@@ -17,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidebank/tidebank/shared/phone"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -97,7 +97,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var m sms.Message
-	if err := json.Unmarshal(body, &m); err != nil || m.ID == "" || !phone.Valid(m.Phone) || m.Text == "" {
+	if err := json.Unmarshal(body, &m); err != nil || m.ID == "" || !customer.ValidPhone(m.Phone) || m.Text == "" {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

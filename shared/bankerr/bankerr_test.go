@@ -39,6 +39,21 @@ func TestFromKeepsTheRefusalAndHidesTheRest(t *testing.T) {
 	}
 }
 
+// Logs show the code, and the cause if there is one.
+func TestErrorIsForLogs(t *testing.T) {
+	t.Parallel()
+	refused := bankerr.New(bankerr.Refused, "FUNDS_INSUFFICIENT")
+	for want, err := range map[string]error{
+		"FUNDS_INSUFFICIENT":              refused,
+		"FUNDS_INSUFFICIENT: row 17":      refused.Because(errors.New("row 17")),
+		"INPUT_INVALID: amount: too long": bankerr.InvalidField("amount", "too long"),
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestSameRefusalWhateverItsCause(t *testing.T) {
 	t.Parallel()
 	e := bankerr.New(bankerr.TooMany, "RATE_LIMITED")

@@ -107,9 +107,9 @@ func (s *Sealed) Open(ring *keys.Ring) (Record, error) {
 }
 
 // Phone returns the customer's number in clear; ErrNotFound if the customer is gone.
-func Phone(ctx context.Context, db *pg.DB, ring *keys.Ring, id uuid.UUID) (string, error) {
+func Phone(ctx context.Context, db pg.Reader, ring *keys.Ring, id uuid.UUID) (string, error) {
 	var dataKey, sealed []byte
-	err := db.Pool().QueryRow(ctx, sqlPhone, id).Scan(&dataKey, &sealed)
+	err := db.QueryRow(ctx, sqlPhone, id).Scan(&dataKey, &sealed)
 	if err != nil {
 		return "", readError("customer's phone", err)
 	}
@@ -122,9 +122,9 @@ func Phone(ctx context.Context, db *pg.DB, ring *keys.Ring, id uuid.UUID) (strin
 
 // PhoneIndexOf returns the blind index of the customer's number; ErrNotFound if the
 // customer is gone.
-func PhoneIndexOf(ctx context.Context, db *pg.DB, id uuid.UUID) ([]byte, error) {
+func PhoneIndexOf(ctx context.Context, db pg.Reader, id uuid.UUID) ([]byte, error) {
 	var index []byte
-	if err := db.Pool().QueryRow(ctx, sqlPhoneIndex, id).Scan(&index); err != nil {
+	if err := db.QueryRow(ctx, sqlPhoneIndex, id).Scan(&index); err != nil {
 		return nil, readError("customer's phone index", err)
 	}
 	return index, nil
@@ -138,9 +138,9 @@ type Holder struct {
 
 // ByPhone finds the holder of a number by its blind index; ErrNotFound if the number
 // is no customer's.
-func ByPhone(ctx context.Context, db *pg.DB, index []byte) (Holder, error) {
+func ByPhone(ctx context.Context, db pg.Reader, index []byte) (Holder, error) {
 	var h Holder
-	if err := db.Pool().QueryRow(ctx, sqlByPhone, index).Scan(&h.ID, &h.SignedUp); err != nil {
+	if err := db.QueryRow(ctx, sqlByPhone, index).Scan(&h.ID, &h.SignedUp); err != nil {
 		return Holder{}, readError("customer by phone", err)
 	}
 	return h, nil
@@ -158,5 +158,5 @@ func readError(what string, err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return bankerr.ErrNotFound
 	}
-	return pg.Classify(fmt.Errorf("%s: %w", what, err))
+	return fmt.Errorf("%s: %w", what, err)
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 var born = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
@@ -114,10 +114,10 @@ func TestAFieldIsOfItsRow(t *testing.T) {
 	if got, err := r.get(t, r.wang.ID); err == nil {
 		t.Errorf("opened %+v", got)
 	}
-	if got, err := customer.Phone(t.Context(), r.db, r.ring, r.wang.ID); err == nil {
+	if got, err := customer.Phone(t.Context(), r.db.Reader(), r.ring, r.wang.ID); err == nil {
 		t.Errorf("opened %s", got)
 	}
-	if got, err := customer.ByAccountNumber(t.Context(), r.db, r.ring, r.openNo); err == nil {
+	if got, err := customer.ByAccountNumber(t.Context(), r.db.Reader(), r.ring, r.openNo); err == nil {
 		t.Errorf("opened %+v", got)
 	}
 }
@@ -145,11 +145,11 @@ func TestInsertIsOnceForEachPerson(t *testing.T) {
 func TestPhones(t *testing.T) {
 	t.Parallel()
 	r := newRecords(t)
-	phone, err := customer.Phone(t.Context(), r.db, r.ring, r.li.ID)
+	phone, err := customer.Phone(t.Context(), r.db.Reader(), r.ring, r.li.ID)
 	if err != nil || phone != r.li.Phone {
 		t.Errorf("%s, %v", phone, err)
 	}
-	index, err := customer.PhoneIndexOf(t.Context(), r.db, r.li.ID)
+	index, err := customer.PhoneIndexOf(t.Context(), r.db.Reader(), r.li.ID)
 	if err != nil || !bytes.Equal(index, customer.PhoneIndex(r.ring, r.li.Phone)) {
 		t.Errorf("%x, %v", index, err)
 	}
@@ -162,13 +162,13 @@ func TestPhones(t *testing.T) {
 		{r.li.Phone, customer.Holder{ID: r.li.ID}, nil},
 		{"13900000000", customer.Holder{}, bankerr.ErrNotFound},
 	} {
-		got, err := customer.ByPhone(t.Context(), r.db, customer.PhoneIndex(r.ring, c.phone))
+		got, err := customer.ByPhone(t.Context(), r.db.Reader(), customer.PhoneIndex(r.ring, c.phone))
 		if got != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: %+v, %v; want %+v, %v", c.phone, got, err, c.want, c.err)
 		}
 	}
-	_, one := customer.Phone(t.Context(), r.db, r.ring, uuid.New())
-	_, two := customer.PhoneIndexOf(t.Context(), r.db, uuid.New())
+	_, one := customer.Phone(t.Context(), r.db.Reader(), r.ring, uuid.New())
+	_, two := customer.PhoneIndexOf(t.Context(), r.db.Reader(), uuid.New())
 	if !errors.Is(one, bankerr.ErrNotFound) || !errors.Is(two, bankerr.ErrNotFound) {
 		t.Errorf("a stranger: %v, %v", one, two)
 	}
@@ -181,19 +181,19 @@ func TestHoldings(t *testing.T) {
 		AccountID: r.open, CustomerID: r.wang.ID, State: ledger.StateOpen, Name: r.wang.Name, NumberMasked: "6228 **** 0001",
 		Available: 480,
 	}
-	own, err := customer.OwnAccount(t.Context(), r.db, r.ring, r.open, r.wang.ID)
+	own, err := customer.OwnAccount(t.Context(), r.db.Reader(), r.ring, r.open, r.wang.ID)
 	if err != nil || own != want {
 		t.Errorf("%+v, %v; want %+v", own, err, want)
 	}
-	found, err := customer.ByAccountNumber(t.Context(), r.db, r.ring, r.openNo)
+	found, err := customer.ByAccountNumber(t.Context(), r.db.Reader(), r.ring, r.openNo)
 	if err != nil || found != want {
 		t.Errorf("%+v, %v; want %+v", found, err, want)
 	}
-	if shut, err := customer.ByAccountNumber(t.Context(), r.db, r.ring, r.gone); err != nil || shut.State != ledger.StateClosed {
+	if shut, err := customer.ByAccountNumber(t.Context(), r.db.Reader(), r.ring, r.gone); err != nil || shut.State != ledger.StateClosed {
 		t.Errorf("%+v, %v; want it closed", shut, err)
 	}
-	_, others := customer.OwnAccount(t.Context(), r.db, r.ring, r.open, r.li.ID)
-	_, none := customer.ByAccountNumber(t.Context(), r.db, r.ring, "6228")
+	_, others := customer.OwnAccount(t.Context(), r.db.Reader(), r.ring, r.open, r.li.ID)
+	_, none := customer.ByAccountNumber(t.Context(), r.db.Reader(), r.ring, "6228")
 	if !errors.Is(others, bankerr.ErrNotFound) || !errors.Is(none, bankerr.ErrNotFound) {
 		t.Errorf("another's: %v; no such number: %v", others, none)
 	}
@@ -271,7 +271,7 @@ func TestLockMakesOthersWait(t *testing.T) {
 	second := make(chan error, 1)
 	first := false
 	err := r.db.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
-		if err := customer.Lock(ctx, pg.WriterOf(tx), r.wang.ID); err != nil {
+		if err := customer.Lock(ctx, tx, r.wang.ID); err != nil {
 			return err
 		}
 		var other pg.Unit
@@ -300,10 +300,10 @@ func TestLockMakesOthersWait(t *testing.T) {
 func TestWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	db, ring := pgtest.Broken(t), newRing(t)
-	_, phone := customer.Phone(t.Context(), db, ring, uuid.New())
-	_, index := customer.PhoneIndexOf(t.Context(), db, uuid.New())
-	_, holder := customer.ByPhone(t.Context(), db, nil)
-	_, own := customer.OwnAccount(t.Context(), db, ring, uuid.New(), uuid.New())
+	_, phone := customer.Phone(t.Context(), db.Reader(), ring, uuid.New())
+	_, index := customer.PhoneIndexOf(t.Context(), db.Reader(), uuid.New())
+	_, holder := customer.ByPhone(t.Context(), db.Reader(), nil)
+	_, own := customer.OwnAccount(t.Context(), db.Reader(), ring, uuid.New(), uuid.New())
 	for i, err := range []error{phone, index, holder, own} {
 		if !errors.Is(err, bankerr.ErrUnavailable) {
 			t.Errorf("%d: %v", i, err)

@@ -37,13 +37,13 @@ type Holding struct {
 }
 
 // OwnAccount finds an account of the customer; ErrNotFound for any other.
-func OwnAccount(ctx context.Context, db *pg.DB, ring *keys.Ring, account, customer uuid.UUID) (Holding, error) {
-	return holding(ring, db.Pool().QueryRow(ctx, sqlHoldingOwn, account, customer))
+func OwnAccount(ctx context.Context, db pg.Reader, ring *keys.Ring, account, customer uuid.UUID) (Holding, error) {
+	return holding(ring, db.QueryRow(ctx, sqlHoldingOwn, account, customer))
 }
 
 // ByAccountNumber finds the account of a number; ErrNotFound if no customer has it.
-func ByAccountNumber(ctx context.Context, db *pg.DB, ring *keys.Ring, number string) (Holding, error) {
-	return holding(ring, db.Pool().QueryRow(ctx, sqlHoldingByNumber, ledger.NumberIndex(ring, number)))
+func ByAccountNumber(ctx context.Context, db pg.Reader, ring *keys.Ring, number string) (Holding, error) {
+	return holding(ring, db.QueryRow(ctx, sqlHoldingByNumber, ledger.NumberIndex(ring, number)))
 }
 
 func holding(ring *keys.Ring, row pgx.Row) (Holding, error) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // Binding again replaces the key of that device and no other.

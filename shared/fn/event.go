@@ -100,14 +100,16 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
 	defer span.End()
 	started := h.host.Clock.Now()
-	err := h.take(ctx, req)
+	var event cloudevents.Event
+	err := h.take(ctx, req, &event)
 	h.host.Metrics.Observe(h.spec.Name, outcome(err), h.host.Clock.Now().Sub(started))
 	if err == nil {
 		return handler.Response{StatusCode: http.StatusAccepted}, nil
 	}
 	e := bankerr.From(err)
 	h.host.Log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("function", h.spec.Name),
-		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("trace", traceID(ctx)))
+		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("source", event.Source()),
+		slog.String("id", event.ID()), slog.Time("sent", event.Time()), slog.String("trace", traceID(ctx)))
 	status := http.StatusServiceUnavailable
 	if e.Kind() == bankerr.Invalid || e.Kind() == bankerr.Refused {
 		status = http.StatusBadRequest
@@ -115,7 +117,8 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	return handler.Response{StatusCode: status}, nil
 }
 
-func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error) {
+// take takes the delivery, and tells of which event it was.
+func (h *eventHandler) take(ctx context.Context, req handler.Request, of *cloudevents.Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
@@ -129,6 +132,7 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request) (err error
 	if err != nil {
 		return bankerr.ErrInput.Because(err)
 	}
+	*of = event
 	if err := events.Verify(h.host.Keys, event); errors.Is(err, events.ErrForged) {
 		return bankerr.ErrInput.Because(err)
 	} else if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 const typeHeard = "com.tidebank.test.heard.v1"
@@ -44,7 +44,7 @@ func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)
 // leave is an effect that can be counted.
 func leave(subject string) fn.Effect {
 	return func(ctx context.Context, tx pg.Tx) error {
-		return events.Emit(ctx, pg.WriterOf(tx), subject, uuid.Nil, done{})
+		return events.Emit(ctx, tx, subject, uuid.Nil, done{})
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 func TestRepliesThatAreNotSent(t *testing.T) {

@@ -2,6 +2,7 @@ package fn
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,8 +141,15 @@ func (c *call) refuse(ctx context.Context, err error) {
 	if e.Kind() == bankerr.Internal || e.Kind() == bankerr.Unavailable {
 		level = slog.LevelError
 	}
-	c.host.Log.LogAttrs(ctx, level, "refused", slog.String("function", c.spec.Name), slog.String("code", e.Code()),
-		slog.Any("cause", e.Unwrap()), slog.String("trace", traceID(ctx)))
+	attrs := []slog.Attr{
+		slog.String("function", c.spec.Name), slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()),
+		slog.String("trace", traceID(ctx)),
+	}
+	if !c.spec.NoChannel { // what the frame says of itself: its channel, sequence and time
+		attrs = append(attrs, slog.String("channel", hex.EncodeToString(c.header.ID[:])),
+			slog.Uint64("sequence", c.header.Sequence), slog.Time("sent", c.header.Time))
+	}
+	c.host.Log.LogAttrs(ctx, level, "refused", attrs...)
 }
 
 // seal puts the reply into the channel, refusals too, once there is one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Problem is what a client reads about a refusal (RFC 9457). Title and Detail
@@ -16,7 +17,9 @@ type Problem struct {
 	Title  string `json:"title" doc:"What happened, in Chinese"`
 	Detail string `json:"detail" doc:"What the customer can do, in Chinese"`
 	Field  string `json:"field,omitempty" doc:"The request's field that was wrong, if one was"`
-	Trace  string `json:"trace" doc:"Give this to the service desk"`
+	// Combinations are those of the intent that was to be confirmed.
+	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: any one of these is enough"`
+	Trace        string   `json:"trace" doc:"Give this to the service desk"`
 }
 
 func problemJSON(e *bankerr.Error, trace string) []byte {
@@ -27,6 +30,12 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	var field *bankerr.FieldError
 	if errors.As(e, &field) {
 		p.Field = field.Field
+	}
+	var missing *stepup.Missing
+	if errors.As(e, &missing) {
+		for _, c := range missing.Combinations {
+			p.Combinations = append(p.Combinations, c.String())
+		}
 	}
 	body, err := json.Marshal(p)
 	if err != nil {

@@ -38,18 +38,17 @@ func TestRiskDecides(t *testing.T) {
 		want    string
 	}{
 		{"allow", opinion{Decision: risk.Decision{Outcome: risk.Allow}}, risk.GradeNormal, ""},
-		{"hold", opinion{Decision: risk.Decision{Outcome: risk.Hold}}, risk.GradeNormal, "RISK_REFUSED"},
 		{"refuse", opinion{Decision: risk.Decision{Outcome: risk.Refuse}}, risk.GradeNormal, "RISK_REFUSED"},
 		{"no answer", opinion{err: errors.New("down")}, risk.GradeNormal, "SERVICE_UNAVAILABLE"},
 		{"an answer and an error", opinion{err: errors.New("half")}, risk.GradeHigh, "SERVICE_UNAVAILABLE"},
 		{
 			"stronger, decided before",
-			opinion{Decision: risk.Decision{Outcome: risk.StepUp, Grade: risk.GradeRaised}},
+			opinion{Decision: risk.Decision{Outcome: risk.Allow, Grade: risk.GradeRaised}},
 			risk.GradeNormal, stepup.ErrStronger.Code(),
 		},
 		{
 			"stronger, decided so",
-			opinion{Decision: risk.Decision{Outcome: risk.StepUp, Grade: risk.GradeRaised}},
+			opinion{Decision: risk.Decision{Outcome: risk.Allow, Grade: risk.GradeRaised}},
 			risk.GradeRaised, "",
 		},
 		{"calmer since", opinion{Decision: risk.Decision{Outcome: risk.Allow}}, risk.GradeRaised, ""},

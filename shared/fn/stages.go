@@ -241,7 +241,7 @@ func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
 		return bankerr.ErrUnavailable.Because(fmt.Errorf("risk: %w", err))
 	}
 	switch {
-	case c.Risk.Outcome == risk.Refuse || c.Risk.Outcome == risk.Hold:
+	case c.Risk.Outcome == risk.Refuse:
 		return risk.ErrRefused
 	case c.verified != nil && c.Risk.Grade > c.verified.Intent.Grade:
 		return stepup.ErrStronger // fraud analysis has graded the customer higher since the intent was prepared

@@ -3,6 +3,7 @@ package fn_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,10 +15,10 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 func TestOrderOfEnforcement(t *testing.T) {
@@ -25,6 +26,22 @@ func TestOrderOfEnforcement(t *testing.T) {
 	want := []string{"size", "channel", "admit", "decode", "preflight", "operation", "mask", "end session", "commit", "start session"}
 	if diff := cmp.Diff(want, fn.StageNames()); diff != "" {
 		t.Errorf("the order has changed; docs/architecture.md explains it (-want +got):\n%s", diff)
+	}
+}
+
+// docs/architecture.md explains the stages in the same order.
+func TestTheDocumentNamesTheStagesInOrder(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../docs/architecture.md")
+	must(t, err)
+	_, table, _ := strings.Cut(string(raw), "| stage | what it does |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var named []string
+	for _, line := range strings.Split(table, "\n")[2:] {
+		named = append(named, strings.TrimSpace(strings.Split(line, "|")[1]))
+	}
+	if diff := cmp.Diff(fn.StageNames(), named); diff != "" {
+		t.Errorf("stages (-code +document):\n%s", diff)
 	}
 }
 

@@ -1,19 +1,58 @@
 package host
 
 import (
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"regexp"
 	"slices"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
-// NewLogger writes JSON lines from which whatever looks like personal data or a
-// secret has been struck out, however it got there (AUDIT-005).
+// NewLogger writes JSON lines, each with its time and a trace id (AUDIT-002). Whatever
+// looks like personal data or a secret is struck out, however it got there (AUDIT-005).
 func NewLogger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: redact}))
+	var own trace.TraceID
+	_, _ = rand.Read(own[:]) // never fails (crypto/rand)
+	return slog.New(traced{slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: redact}), own.String()})
 }
+
+// traced adds to each line the trace of its context, or, outside any call, the trace
+// of the process.
+type traced struct {
+	slog.Handler
+	own string
+}
+
+// Handle writes a line.
+func (t traced) Handle(ctx context.Context, r slog.Record) error {
+	has := false
+	r.Attrs(func(a slog.Attr) bool {
+		has = has || a.Key == "trace"
+		return !has
+	})
+	if !has {
+		id := t.own
+		if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+			id = span.TraceID().String()
+		}
+		r = r.Clone()
+		r.AddAttrs(slog.String("trace", id))
+	}
+	return t.Handler.Handle(ctx, r) //nolint:wrapcheck // slog's own
+}
+
+// WithAttrs keeps the trace on what is derived.
+func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traced{t.Handler.WithAttrs(attrs), t.own}
+}
+
+// WithGroup keeps the trace on what is derived.
+func (t traced) WithGroup(name string) slog.Handler { return traced{t.Handler.WithGroup(name), t.own} }
 
 const redacted = "[redacted]"
 

@@ -12,8 +12,8 @@ import (
 
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // desk is a database whose units leave an effect beside their record.

@@ -33,6 +33,9 @@ SELECT id, customer_id, event_id, kind, title, body, created_at, read_at FROM me
 	sqlUnread = `-- message.unread
 SELECT count(*) FROM message WHERE customer_id = $1 AND read_at IS NULL`
 
+	sqlExists = `-- message.exists
+SELECT EXISTS (SELECT 1 FROM message WHERE customer_id = $1 AND id = $2)`
+
 	sqlRead = `-- message.read
 UPDATE message SET read_at = coalesce(read_at, $3) WHERE customer_id = $1 AND id = $2`
 
@@ -77,7 +80,7 @@ type Query struct {
 
 // Page returns messages before a place, newest first, and how many are unread in the
 // whole inbox.
-func Page(ctx context.Context, db *pg.DB, q Query) (messages []Message, unread int, err error) {
+func Page(ctx context.Context, db pg.Reader, q Query) (messages []Message, unread int, err error) {
 	at, id := q.Before.Before()
 	var batch pgx.Batch
 	batch.Queue(sqlPage, q.CustomerID, at, id, q.UnreadOnly, q.Limit).Query(func(rows pgx.Rows) (err error) {
@@ -85,29 +88,33 @@ func Page(ctx context.Context, db *pg.DB, q Query) (messages []Message, unread i
 		return err //nolint:wrapcheck // wrapped below
 	})
 	batch.Queue(sqlUnread, q.CustomerID).QueryRow(func(row pgx.Row) error { return row.Scan(&unread) })
-	if err := db.Pool().SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, 0, pg.Classify(fmt.Errorf("messages: %w", err))
+	if err := db.Batch(ctx, &batch); err != nil {
+		return nil, 0, fmt.Errorf("messages: %w", err)
 	}
 	return messages, unread, nil
 }
 
-// MarkRead marks one message of the customer as read; marking it again changes
+// MarkRead adds that the customer has read the message; reading it again changes
 // nothing. ErrNotFound for any other message.
-func MarkRead(ctx context.Context, db *pg.DB, customer, id uuid.UUID, now time.Time) error {
-	tag, err := db.Pool().Exec(ctx, sqlRead, customer, id, now)
-	if err != nil {
-		return pg.Classify(fmt.Errorf("read message: %w", err))
+func MarkRead(ctx context.Context, db pg.Reader, to pg.Writer, m Mark) error {
+	var there bool
+	if err := db.QueryRow(ctx, sqlExists, m.CustomerID, m.MessageID).Scan(&there); err != nil {
+		return fmt.Errorf("message: %w", err)
 	}
-	if tag.RowsAffected() == 0 {
+	if !there {
 		return bankerr.ErrNotFound
 	}
-	return nil
+	return to.Write(ctx, pg.Statement{SQL: sqlRead, Args: []any{m.CustomerID, m.MessageID, m.At}})
 }
 
-// MarkAllRead marks all of the customer's messages as read.
-func MarkAllRead(ctx context.Context, db *pg.DB, customer uuid.UUID, now time.Time) error {
-	if _, err := db.Pool().Exec(ctx, sqlReadAll, customer, now); err != nil {
-		return pg.Classify(fmt.Errorf("read messages: %w", err))
-	}
-	return nil
+// Mark says which message of a customer was read, and when.
+type Mark struct {
+	CustomerID uuid.UUID
+	MessageID  uuid.UUID
+	At         time.Time
+}
+
+// MarkAllRead adds that the customer has read all messages.
+func MarkAllRead(ctx context.Context, to pg.Writer, customer uuid.UUID, now time.Time) error {
+	return to.Write(ctx, pg.Statement{SQL: sqlReadAll, Args: []any{customer, now}})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 var now = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
@@ -52,7 +52,7 @@ func (b box) put(t *testing.T, customer uuid.UUID, event string, at time.Time) {
 // read is a page as its messages' events.
 func (b box) read(t *testing.T, q inbox.Query) (events []string, messages []inbox.Message, unread int) {
 	t.Helper()
-	messages, unread, err := inbox.Page(t.Context(), b.db, q)
+	messages, unread, err := inbox.Page(t.Context(), b.db.Reader(), q)
 	must(t, err)
 	for _, m := range messages {
 		events = append(events, m.EventID)
@@ -104,6 +104,13 @@ func TestAnEventGivesOneMessage(t *testing.T) {
 	}
 }
 
+func (b box) mark(t *testing.T, customer, id uuid.UUID, at time.Time) error {
+	t.Helper()
+	var unit pg.Unit
+	err := inbox.MarkRead(t.Context(), b.db.Reader(), &unit, inbox.Mark{CustomerID: customer, MessageID: id, At: at})
+	return errors.Join(err, b.db.Commit(t.Context(), &unit))
+}
+
 func TestMarking(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
@@ -112,18 +119,20 @@ func TestMarking(t *testing.T) {
 	}
 	b.put(t, b.li, "another's", now)
 	_, messages, _ := b.read(t, inbox.Query{CustomerID: b.wang, Limit: 10})
-	must(t, inbox.MarkRead(t.Context(), b.db, b.wang, messages[1].ID, now.Add(time.Minute)))
-	must(t, inbox.MarkRead(t.Context(), b.db, b.wang, messages[1].ID, now.Add(time.Hour)))
+	must(t, b.mark(t, b.wang, messages[1].ID, now.Add(time.Minute)))
+	must(t, b.mark(t, b.wang, messages[1].ID, now.Add(time.Hour)))
 	left, _, unread := b.read(t, inbox.Query{CustomerID: b.wang, UnreadOnly: true, Limit: 10})
 	if !slices.Equal(left, []string{"2", "0"}) || unread != 2 {
 		t.Errorf("unread: %v (%d)", left, unread)
 	}
 	for _, id := range []uuid.UUID{uuid.New(), messages[0].ID} {
-		if err := inbox.MarkRead(t.Context(), b.db, b.li, id, now); !errors.Is(err, bankerr.ErrNotFound) {
+		if err := b.mark(t, b.li, id, now); !errors.Is(err, bankerr.ErrNotFound) {
 			t.Errorf("marked another's: %v", err)
 		}
 	}
-	must(t, inbox.MarkAllRead(t.Context(), b.db, b.wang, now.Add(2*time.Hour)))
+	var unit pg.Unit
+	must(t, inbox.MarkAllRead(t.Context(), &unit, b.wang, now.Add(2*time.Hour)))
+	must(t, b.db.Commit(t.Context(), &unit))
 	_, messages, unread = b.read(t, inbox.Query{CustomerID: b.wang, Limit: 10})
 	for i, after := range []time.Duration{2 * time.Hour, time.Minute, 2 * time.Hour} {
 		if at := messages[i].ReadAt; at == nil || !at.Equal(now.Add(after)) {
@@ -138,9 +147,9 @@ func TestMarking(t *testing.T) {
 func TestWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	db := pgtest.Broken(t)
-	_, _, page := inbox.Page(t.Context(), db, inbox.Query{})
+	_, _, page := inbox.Page(t.Context(), db.Reader(), inbox.Query{})
 	for i, err := range []error{
-		page, inbox.MarkRead(t.Context(), db, uuid.New(), uuid.New(), now), inbox.MarkAllRead(t.Context(), db, uuid.New(), now),
+		page, inbox.MarkRead(t.Context(), db.Reader(), new(pg.Unit), inbox.Mark{CustomerID: uuid.New(), MessageID: uuid.New(), At: now}),
 	} {
 		if !errors.Is(err, bankerr.ErrUnavailable) {
 			t.Errorf("%d: %v", i, err)

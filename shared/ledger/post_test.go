@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 func TestPostWritesTwoOppositeEntries(t *testing.T) {

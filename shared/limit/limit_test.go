@@ -18,7 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 const (

@@ -51,6 +51,7 @@ func TestLeaks(t *testing.T) {
 		"twelve, fourteen, twenty":  {`["138000056789","13800005678901","13800005678901234567"]`, false},
 		"sixteen and an X":          {`["1101011990010112X"]`, false},
 		"a letter before":           {`["a13800005678"]`, false},
+		"each last letter before":   {`["z13800005678","A13800005678","Z13800005678"]`, false},
 		"the letter of an escape":   {`["\n2345678901"]`, false},
 		"digits of an escape":       {`["\u13800005678"]`, false},
 		"broken off in an escape":   {`["\u00`, false},

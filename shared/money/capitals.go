@@ -52,12 +52,9 @@ func capitalYuan(n int64) string {
 		if group < 1000 && n >= 10000 {
 			text = "零" + text
 		}
-		if len(parts) > 0 && parts[0] == "零" && strings.HasPrefix(text, "零") {
-			parts = parts[1:]
-		}
 		parts = append([]string{text}, parts...)
 	}
-	return strings.ReplaceAll(strings.Join(parts, ""), "零零", "零")
+	return strings.Join(parts, "")
 }
 
 func capitalGroup(n int) string {

@@ -2,6 +2,7 @@ package money_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/money"
@@ -47,10 +48,34 @@ func TestCapitals(t *testing.T) {
 		600014: "陆仟元零壹角肆分", 168032: "壹仟陆佰捌拾元零叁角贰分", 10700053: "壹拾万柒仟元零伍角叁分",
 		1000000: "壹万元整", 10000100: "壹拾万零壹元整", 10001000000: "壹亿零壹万元整", 100000000000: "壹拾亿元整",
 		10000000100: "壹亿零壹元整", 100500: "壹仟零伍元整", -100: "负壹元整",
-		5000000: "伍万元整", 100000000000100: "壹万亿零壹元整",
+		5000000: "伍万元整", 100000000000100: "壹万亿零壹元整", 1100000: "壹万壹仟元整", 1099900: "壹万零玖佰玖拾玖元整",
+		10001000100: "壹亿零壹万零壹元整", 10000500000: "壹亿零伍仟元整", 10010000000: "壹亿零壹拾万元整",
 	} {
 		if got := f.Capitals(); got != want {
 			t.Errorf("(%d).Capitals() = %s, want %s", f, got, want)
+		}
+	}
+}
+
+// However zeros and other digits are mixed, one 零 stands for a run of zeros, and none
+// before a unit or at the end.
+func TestCapitalsWriteOneZero(t *testing.T) {
+	t.Parallel()
+	groups := []money.Fen{0, 1, 10, 100, 101, 1000, 1001, 1010, 5000, 9999}
+	for _, high := range groups {
+		for _, middle := range groups {
+			for _, low := range groups {
+				f := 100 * (high*1_0000_0000 + middle*1_0000 + low)
+				text := f.Capitals()
+				for _, wrong := range []string{"零零", "零万", "零亿", "零元", "零拾", "亿万"} {
+					if f > 0 && strings.Contains(text, wrong) {
+						t.Errorf("(%d).Capitals() = %s, with %s", f, text, wrong)
+					}
+				}
+				if strings.HasPrefix(text, "零") && f > 0 {
+					t.Errorf("(%d).Capitals() = %s", f, text)
+				}
+			}
 		}
 	}
 }

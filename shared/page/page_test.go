@@ -43,6 +43,18 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+func TestParseTakesTheLatestInstant(t *testing.T) {
+	t.Parallel()
+	latest := page.Place{At: time.UnixMicro(1 << 55), ID: uuid.New()}
+	if got, err := page.Parse(latest.String()); err != nil || !got.At.Equal(latest.At) {
+		t.Errorf("%v came back as %v, %v", latest, got, err)
+	}
+	latest.At = latest.At.Add(time.Microsecond)
+	if _, err := page.Parse(latest.String()); !errors.Is(err, page.ErrPlace) {
+		t.Errorf("a microsecond later: %v, want ErrPlace", err)
+	}
+}
+
 // Every text is refused, or is the same place when written and read again.
 func FuzzParse(f *testing.F) {
 	f.Add("")

@@ -23,7 +23,8 @@ import (
 var ErrSealed = errors.New("password: not sealed for this channel")
 
 // Open opens a password that the app sealed to the bank's password key for this
-// channel. The error wraps ErrSealed, or says that the key could not be used.
+// channel. ErrSealed refuses any other text. Another error is no fault of the
+// customer's: the key can't be used now.
 func Open(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	clear, err := ring.Decrypt(keys.Password, sealed)
 	if err != nil && !errors.Is(err, keys.ErrOpen) {

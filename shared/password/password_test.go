@@ -16,8 +16,8 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 var now = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // A unit and another session take two locks in opposite orders. PostgreSQL ends

@@ -14,7 +14,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // rows is a note that a group can write.

@@ -28,7 +28,7 @@ func TestListenersAreNotifiedAfterTheCommit(t *testing.T) {
 	for name, send := range map[string]func(context.Context, fixture, int) error{
 		"unit": func(ctx context.Context, d fixture, id int) error { return d.Commit(ctx, unit(told(id, "a"))) },
 		"transaction": func(ctx context.Context, d fixture, id int) error {
-			return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return pg.WriterOf(tx).Write(ctx, told(id, "a")) })
+			return d.InTx(ctx, func(ctx context.Context, tx pg.Tx) error { return tx.Write(ctx, told(id, "a")) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestNobodyIsNotifiedForNothing(t *testing.T) {
 	listener := listen(t, d)
 	_ = d.Commit(t.Context(), unit(told(1, "a"), raise("TB001", "NO_WAY")))
 	_ = d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
-		return errors.Join(pg.WriterOf(tx).Write(ctx, told(1, "a")), errors.New("second thoughts"))
+		return errors.Join(tx.Write(ctx, told(1, "a")), errors.New("second thoughts"))
 	})
 	if err := d.Commit(t.Context(), unit(note(1, "a"))); err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestATransactionTakesStatements(t *testing.T) {
 	again.Refuse = map[string]error{"note_once": refused}
 	call := pg.Statement{Call: "setval", Args: []any{"tries", 5}}
 	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
-		w := pg.WriterOf(tx)
+		w := tx
 		return errors.Join(w.Write(ctx, insert), w.Write(ctx, call), w.Write(ctx, again))
 	})
 	if !errors.Is(err, refused) || id != 7 || d.notes(t) != 0 || d.tried(t) != 5 {

@@ -15,6 +15,12 @@ const rollbackTimeout = 5 * time.Second
 // Tx is a transaction that InTx has begun and InTx ends: it has no Commit and no
 // Rollback.
 type Tx interface {
+	queries
+	Writer
+}
+
+// queries are what a transaction can be asked for before it ends.
+type queries interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
@@ -23,8 +29,27 @@ type Tx interface {
 
 // openTx is the Tx of InTx. It keeps the channels to notify after the commit.
 type openTx struct {
-	Tx
+	queries
 	notify []string
+}
+
+// Write runs the statement at once and reads its row.
+func (tx *openTx) Write(ctx context.Context, s Statement) error {
+	one := step{s}
+	sql, args := one.text()
+	var err error
+	if s.Scan != nil {
+		err = s.Scan(tx.QueryRow(ctx, sql, args...))
+	} else {
+		_, err = tx.Exec(ctx, sql, args...)
+	}
+	if err != nil {
+		return one.refusal(err)
+	}
+	if s.Notify != "" {
+		tx.notify = append(tx.notify, s.Notify)
+	}
+	return nil
 }
 
 // InTx runs work in a transaction and commits it, unless work fails or panics. It
@@ -45,7 +70,7 @@ func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx Tx) e
 			rollback(ctx, tx)
 		}
 	}()
-	open := &openTx{Tx: tx}
+	open := &openTx{queries: tx}
 	if err := work(ctx, open); err != nil {
 		return err
 	}

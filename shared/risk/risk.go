@@ -2,10 +2,10 @@
 // the bank or the customer.
 //
 // The runtime asks before the operation's code runs. An Evaluator answers with
-// one of four outcomes; an evaluator that can't answer must return an error, and
-// the runtime then refuses (it fails closed). Baseline goes by the grade that
-// fraud analysis of past transfers left on the customer (FRAUD-001, FRAUD-003).
-// Implementations are safe for concurrent use.
+// one of two outcomes, and with the grade that decides which proofs are enough. An
+// evaluator that can't answer must return an error, and the runtime then refuses (it
+// fails closed). Baseline goes by the grade that fraud analysis of past transfers left
+// on the customer (FRAUD-001, FRAUD-003). Implementations are safe for concurrent use.
 package risk
 
 import (
@@ -43,9 +43,7 @@ type Outcome int
 
 // The outcomes.
 const (
-	Allow  Outcome = iota
-	StepUp         // only with stronger proofs
-	Hold           // not before somebody has looked
+	Allow Outcome = iota // with the proofs that the matrix asks for at the decision's grade
 	Refuse
 )
 
@@ -71,14 +69,12 @@ type Evaluator interface {
 // Baseline decides by the customer's grade alone.
 type Baseline struct{}
 
-// Evaluate refuses the high grade and asks more of the raised one.
+// Evaluate refuses the high grade; the matrix asks more of the raised one.
 func (Baseline) Evaluate(_ context.Context, _ Scene, who Subject) (Decision, error) {
 	switch who.Grade {
 	case GradeHigh:
 		return Decision{Outcome: Refuse, Grade: who.Grade}, nil
-	case GradeRaised:
-		return Decision{Outcome: StepUp, Grade: who.Grade}, nil
-	case GradeNormal:
+	case GradeNormal, GradeRaised:
 		return Decision{Outcome: Allow, Grade: who.Grade}, nil
 	}
 	return Decision{Outcome: Refuse, Grade: GradeHigh}, nil // a grade that nobody knows

@@ -14,7 +14,7 @@ import (
 func TestBaseline(t *testing.T) {
 	t.Parallel()
 	for grade, want := range map[risk.Grade]risk.Outcome{
-		risk.GradeNormal: risk.Allow, risk.GradeRaised: risk.StepUp, risk.GradeHigh: risk.Refuse,
+		risk.GradeNormal: risk.Allow, risk.GradeRaised: risk.Allow, risk.GradeHigh: risk.Refuse,
 	} {
 		for _, scene := range []risk.Scene{risk.None, risk.SceneTransfer, "another"} {
 			for _, who := range []risk.Subject{{}, {CustomerID: uuid.New(), DeviceID: "phone", IP: "203.0.113.7"}} {

@@ -17,11 +17,11 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
-	"github.com/tidebank/tidebank/localstack/smssim/smstest"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
+	"github.com/tidebank/tidebank/test/smstest"
 )
 
 const bankProcess = "SM_TEST_BANK_PROCESS"

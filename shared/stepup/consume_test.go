@@ -10,8 +10,8 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // effect stands for what an operation does: a row that shows whether its unit

@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -60,3 +61,6 @@ func (unknown) load(*Verification, *pgx.Batch)         {}
 func (unknown) verify(*Verification, *keys.Ring) error { return ErrProofRejected }
 func (unknown) undo(*pg.Unit, uuid.UUID) bool          { return false }
 func (unknown) consume(*pg.Unit, uuid.UUID)            {}
+
+// Factors names all factors that the matrix knows, sorted.
+func Factors() []Factor { return slices.Sorted(maps.Keys(factorsOf(matrix))) }

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // Confirmations with a trade password commit in one group when all workers are busy.

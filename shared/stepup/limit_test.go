@@ -9,8 +9,8 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // No combination of the factors at hand reaches further than the SMS code, and all

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // The states in code are those that the table's CHECK allows.

@@ -29,10 +29,10 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // Bank is one test's bank.

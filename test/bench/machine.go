@@ -22,8 +22,8 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// machine is what everything is measured on: the stores, the keys and the built
-// function.
+// machine is what everything is measured on: the stores, the keys, the built
+// function and the bare program.
 type machine struct {
 	dir      string
 	postgres *pgserver.Server
@@ -32,6 +32,7 @@ type machine struct {
 	ring     *keys.Ring
 	db       *pg.DB // the bank's, as the functions use it
 	binary   string // transfer-confirm
+	bare     string // the reference for cold starts
 	closers  []func() error
 }
 
@@ -125,8 +126,9 @@ func (m *machine) startRedis(ctx context.Context) error {
 }
 
 func (m *machine) build(ctx context.Context) error {
-	m.binary = filepath.Join(m.dir, "transfer-confirm")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", m.binary, "./infra/mains/transfer-confirm")
+	m.binary, m.bare = filepath.Join(m.dir, "transfer-confirm"), filepath.Join(m.dir, "bare")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", m.dir+"/",
+		"./infra/mains/transfer-confirm", "./test/bench/bare")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w: %s", err, out)
@@ -136,9 +138,17 @@ func (m *machine) build(ctx context.Context) error {
 
 // function is the built function's process, not yet started.
 func (m *machine) function(ctx context.Context, port string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, m.binary)
-	cmd.Env = append(os.Environ(), "PORT="+port, "DATABASE_URL="+m.postgres.URL("bank"), "DATABASE_MAX_CONNS=16",
-		"REDIS_URL="+m.redisURL, "KEYS_FILE="+m.keysFile(), "FN_RATE_SCALE=1000000", "GOMAXPROCS=2")
+	cmd := m.command(ctx, m.binary, port)
+	cmd.Env = append(cmd.Env, "DATABASE_MAX_CONNS=16", "REDIS_URL="+m.redisURL, "KEYS_FILE="+m.keysFile(),
+		"FN_RATE_SCALE=1000000")
+	return cmd
+}
+
+// command is a process that serves on a port from the bank's database, not yet
+// started.
+func (m *machine) command(ctx context.Context, binary, port string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, binary)
+	cmd.Env = append(os.Environ(), "PORT="+port, "DATABASE_URL="+m.postgres.URL("bank"), "GOMAXPROCS=2")
 	return cmd
 }
 

@@ -9,10 +9,11 @@
 //
 //	RATIO <name> <value> target <value>
 //
-// Ratios are to pgbench's TPC-B-like transactions with prepared statements on the
-// same server, so that they mean the same on another machine; names that end in
-// _ms or _us are better when lower. docs/performance.md explains each. Rounds of
-// reference and measurement alternate; medians are taken.
+// Names that end in _vs_tpcb are ratios to pgbench's TPC-B-like transactions with
+// prepared statements on the same server: higher is better. coldstart_vs_bare is
+// the ratio to the start of test/bench/bare: lower is better. Ratios mean the same
+// on another machine. docs/performance.md explains each. Rounds of reference and
+// measurement alternate; medians are taken.
 package main
 
 import (

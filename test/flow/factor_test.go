@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -33,9 +32,9 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 	offered := []string{}
 	for _, f := range served(t) {
 		published := schema(t, f.Spec.Name).Properties
-		if proofs := published["proofs"]; proofs != nil {
-			for _, name := range proofs.Value.Items.Value.Properties["factor"].Value.Enum {
-				offered = append(offered, fmt.Sprint(name))
+		if published["proofs"] != nil {
+			for _, name := range stepup.Factors() {
+				offered = append(offered, string(name))
 			}
 		}
 		if published["password"] != nil && published["otp"] != nil {

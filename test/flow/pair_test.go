@@ -17,18 +17,18 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/functions"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // pair is a bank with two customers. Each has two accounts, has signed up and is
@@ -69,7 +69,7 @@ func must(t testing.TB, err error) {
 // served are the functions that answer requests. There are at least fifteen.
 func served(t testing.TB) []fn.Function {
 	t.Helper()
-	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return len(f.Spec.Consumes) > 0 })
+	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Response == nil })
 	if len(list) < 15 {
 		t.Fatalf("only %d functions answer requests", len(list))
 	}

@@ -25,8 +25,8 @@ import (
 	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // Bank is what the instances share.

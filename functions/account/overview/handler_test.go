@@ -13,8 +13,8 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -59,7 +59,7 @@ func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
 		if a.AccountID != customer.AccountIDs[i] {
 			t.Errorf("account %d is %s", i, a.AccountID)
 		}
-		lines = append(lines, line{a.NumberMasked, a.Kind, a.State, a.Balance, a.Held, a.Available})
+		lines = append(lines, line{a.NumberMasked, string(a.Kind), string(a.State), a.Balance, a.Held, a.Available})
 		sum += a.Balance
 	}
 	number := func(i int) string { return mask.Account(customer.Accounts[i].No) }

@@ -34,7 +34,7 @@ func TestEachKindOfAccountIsListed(t *testing.T) {
 	phone.Call(t, overview.Function, "", struct{}{}).Into(t, &got)
 	kinds := map[string]money.Fen{}
 	for _, a := range got.Accounts {
-		kinds[a.Kind] = a.Balance
+		kinds[string(a.Kind)] = a.Balance
 	}
 	if diff := cmp.Diff(map[string]money.Fen{"debit": 1_00, "class2": 2_00, "class3": 3_00}, kinds); diff != "" {
 		t.Errorf("balances by kind (-want +got):\n%s", diff)

@@ -5,9 +5,8 @@
 // Dates are business days in Shanghai, both included, at most 366 of them;
 // without them it is the last 90 days. A page holds 20 entries unless asked
 // otherwise (at most 100). Nothing in the range is an empty list. Amounts are
-// fen, negative where money went out. A cursor holds for its account only, and
-// one that the bank did not give out is INPUT_INVALID. Refusals:
-// OBJECT_NOT_FOUND, for another customer's account too.
+// fen, negative where money went out. A cursor of another form than a page gave out
+// is INPUT_INVALID. Refusals: OBJECT_NOT_FOUND, for another customer's account too.
 package statement
 
 import (
@@ -20,7 +19,6 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
@@ -31,7 +29,6 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
-	Keys:         []keys.Purpose{keys.Session},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
@@ -70,6 +67,9 @@ func (r Request) Validate() error {
 		return fn.InvalidField("from", "not a date")
 	case !isDate(r.To):
 		return fn.InvalidField("to", "not a date")
+	}
+	if _, err := page.Parse(r.Cursor); err != nil {
+		return fn.InvalidField("cursor", "not from an earlier page")
 	}
 	return nil
 }
@@ -121,14 +121,13 @@ type Response struct {
 }
 
 type operation struct {
-	store   *account.Store
-	cursors account.Cursors
-	db      pg.Reader
-	clock   clock.Clock
+	store *account.Store
+	db    pg.Reader
+	clock clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	return operation{account.NewStore(lent.DB), account.NewCursors(lent.Keys), lent.DB, lent.Clock}.do, nil
+	return operation{account.NewStore(lent.DB), lent.DB, lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Response, error) {
@@ -145,12 +144,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Respons
 	if err != nil {
 		return Response{}, err
 	}
-	reply := Response{Entries: []Entry{}}
-	if len(found) > size {
-		found = found[:size]
-		reply.NextCursor = op.cursors.Seal(req.AccountID, found[size-1].Place())
-	}
-	for _, e := range found {
+	entries, next := page.Cut(found, size, ledger.Entry.Place)
+	reply := Response{Entries: []Entry{}, NextCursor: next}
+	for _, e := range entries {
 		reply.Entries = append(reply.Entries, Entry{
 			PostingID: e.PostingID, Amount: e.Amount, BalanceAfter: e.BalanceAfter, Counterparty: e.Counterparty,
 			Summary: e.Summary, PostedAt: e.PostedAt.In(clock.Shanghai),
@@ -164,10 +160,7 @@ func (op operation) query(req Request) (ledger.EntryQuery, error) {
 	if err != nil {
 		return ledger.EntryQuery{}, err
 	}
-	before, err := op.cursors.Open(req.AccountID, req.Cursor)
-	if err != nil {
-		return ledger.EntryQuery{}, fn.InvalidField("cursor", "not from an earlier page")
-	}
+	before, _ := page.Parse(req.Cursor) // Validate has checked it
 	q := ledger.EntryQuery{
 		AccountID: req.AccountID, From: from, To: to, Min: req.Min, Max: req.Max, Before: before, Limit: page.Size(req.Limit),
 		Direction: map[string]int{"in": 1, "out": -1}[req.Direction],

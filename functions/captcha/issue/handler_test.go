@@ -14,11 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/captcha/captchatest"
 	"github.com/tidebank/tidebank/functions/captcha/issue"
 	"github.com/tidebank/tidebank/shared/captcha"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

@@ -18,9 +18,9 @@ import (
 	"github.com/tidebank/tidebank/functions/identity/logout"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // newPhone is a device whose own channel is not used here.

@@ -52,7 +52,7 @@ func score(ctx context.Context, tx pg.Tx, e fn.Delivery[events.TransferPosted], 
 	if err := fraud.Save(ctx, tx, e.ID, payer, verdict, e.Data.PostedAt); err != nil {
 		return err
 	}
-	return events.Emit(ctx, pg.WriterOf(tx), e.Data.TransferID, payer, events.FraudScored{
+	return events.Emit(ctx, tx, e.Data.TransferID, payer, events.FraudScored{
 		TransferID: e.Data.TransferID, CustomerID: payer.String(), Score: verdict.Score, Grade: int(verdict.Grade),
 		Reasons: verdict.Reasons,
 	})

@@ -21,9 +21,9 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

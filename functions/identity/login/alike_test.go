@@ -14,13 +14,13 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/phone"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -95,7 +95,7 @@ func (w town) lock(t *testing.T, number string, until *time.Time, frozen bool) {
 	t.Helper()
 	now := w.Clock.Now()
 	w.exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
-		phone.Index(w.Host.Keys, number), clock.BusinessDay(now), until, frozen)
+		customer.PhoneIndex(w.Host.Keys, number), clock.BusinessDay(now), until, frozen)
 }
 
 // Neither the answer nor what the bank writes tells whether a number has an

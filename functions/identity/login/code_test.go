@@ -11,10 +11,10 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/functions/identity/me"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/pgtest"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // A row of the policy counts from its day: here the bounds of failed log-ins.

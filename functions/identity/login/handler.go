@@ -13,19 +13,21 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/phone"
 	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Function is what the registry, mains and manifests are made from.
@@ -56,7 +58,7 @@ type Request struct {
 
 // Validate checks the form only; what it refuses could be no one's.
 func (r Request) Validate() error {
-	if !phone.Valid(r.Phone) {
+	if !customer.ValidPhone(r.Phone) {
 		return fn.InvalidField("phone", "not a mobile number")
 	}
 	if len(r.DevicePublicKey) > 0 {
@@ -74,86 +76,103 @@ type Response struct {
 }
 
 type operation struct {
-	store   *identity.Store
 	captcha *captcha.Store
 	ring    *keys.Ring
 	clock   clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{
-		store: identity.NewStore(lent.DB, lent.Keys), captcha: captcha.New(lent.Redis, lent.Keys),
-		ring: lent.Keys, clock: lent.Clock,
-	}.do, nil
+	return operation{captcha: captcha.New(lent.Redis, lent.Keys), ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	index := phone.Index(op.ring, req.Phone)
-	attempt := identity.Attempt{
-		Phone: index, Now: op.clock.Now(),
-		OTP: otp.Attempt{
-			Subject: otp.PhoneSubject(otp.Login, index), DeviceID: call.DeviceID, Code: req.OTP,
-			Binding: phone.Binding(otp.Login, index, call.DeviceID),
-		},
-	}
-	if req.CaptchaID != "" {
-		solved, err := op.captcha.Check(ctx, req.CaptchaID, req.CaptchaAnswer)
-		if err != nil {
-			return Response{}, err
-		}
-		if !solved {
-			return Response{}, identity.ErrCaptchaRejected
-		}
-		attempt.CaptchaOK = true
-	}
-	found, err := op.store.CountAttempt(ctx, call.CountAttempts, &attempt)
+	solved, err := op.solved(ctx, req)
 	if err != nil {
 		return Response{}, err
 	}
-	if found.Verdict == "captcha" {
+	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
+	attempt := password.LoginAttempt{Phone: index, Captcha: solved, DeviceID: call.DeviceID, Now: now}
+	code := otp.Attempt{
+		Subject: otp.PhoneSubject(otp.Login, index), DeviceID: call.DeviceID, Code: req.OTP,
+		Binding: customer.PhoneBinding(otp.Login, index, call.DeviceID),
+	}
+	var batch pgx.Batch
+	attempt.Count(&batch)
+	code.CountAttempt(&batch, now)
+	if err := call.CountAttempts(ctx, &batch); err != nil {
+		return Response{}, err
+	}
+	if attempt.Verdict == password.Captcha {
 		return Response{}, identity.ErrCaptchaRequired
 	}
-	if wrong := op.wrong(call, req, attempt, found); wrong != "" {
-		call.AuditReason(wrong, found.CustomerID)
+	both := login{&attempt, &code}
+	if wrong := op.wrong(call, req, both); wrong != "" {
+		call.AuditReason(wrong, attempt.CustomerID)
 		return Response{}, identity.ErrLoginFailed
 	}
-	op.store.LoggedIn(unit, attempt, found.CustomerID, call.DeviceID, req.DevicePublicKey)
-	call.StartSession(found.CustomerID)
-	reply := Response{LastLoginAt: shanghai(found.LastLoginAt), LastLoginDevice: found.LastLoginDevice}
-	return reply, events.Emit(ctx, unit, found.CustomerID.String(), found.CustomerID, events.IdentityLoggedIn{
-		CustomerID: found.CustomerID.String(), DeviceID: call.DeviceID, IP: call.IP,
-	})
+	last := Response{LastLoginAt: clock.Local(attempt.LastLogin.At), LastLoginDevice: attempt.LastLogin.Device}
+	return last, op.succeed(ctx, call, req, both, unit)
 }
 
-// wrong checks both factors and the lock, all of them every time, and says, for
-// audit's eyes only, what was wrong; "" if nothing was.
-func (op operation) wrong(call *fn.Call, req Request, attempt identity.Attempt, found identity.Found) string {
-	password, err := stepup.OpenPassword(op.ring, call.Channel, req.Password)
-	known := sm.CheckPassword(found.Password, password) == nil && err == nil
-	code := attempt.OTP.Right(op.ring)
+// login is both factors after their attempts were counted.
+type login struct {
+	attempt *password.LoginAttempt
+	code    *otp.Attempt
+}
+
+// solved reports whether the request solves a graphic code; one that it brings and
+// does not solve is refused.
+func (op operation) solved(ctx context.Context, req Request) (bool, error) {
+	if req.CaptchaID == "" {
+		return false, nil
+	}
+	solved, err := op.captcha.Check(ctx, req.CaptchaID, req.CaptchaAnswer)
+	if err == nil && !solved {
+		err = identity.ErrCaptchaRejected
+	}
+	return solved, err
+}
+
+// wrong checks both factors and the lock, all of them every time. It returns what was
+// wrong, for the access record only; "" if nothing was.
+func (op operation) wrong(call *fn.Call, req Request, l login) string {
+	guess, err := password.Open(op.ring, call.Channel, req.Password)
+	known := l.attempt.Matches(guess) && err == nil
+	right := l.code.Right(op.ring)
 	switch {
-	case found.CustomerID == uuid.Nil:
+	case l.attempt.CustomerID == uuid.Nil:
 		return "unknown"
-	case found.Verdict == "locked":
+	case l.attempt.Verdict == password.Locked:
 		return "locked"
 	}
 	var reason string
 	switch {
 	case !known:
 		reason = "password"
-	case !code:
+	case !right:
 		reason = "otp"
 	}
-	if reason != "" && found.Verdict == "last" {
+	if reason != "" && l.attempt.Verdict == password.Last {
 		reason += ", now locked"
 	}
 	return reason
 }
 
-func shanghai(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
+// succeed adds what the login changes, and has the session started.
+func (op operation) succeed(ctx context.Context, call *fn.Call, req Request, l login, unit *pg.Unit) error {
+	id := l.attempt.CustomerID
+	l.code.Use(unit, l.attempt.Now, identity.ErrLoginFailed)
+	if err := l.attempt.Succeeded(ctx, unit); err != nil {
+		return err
 	}
-	local := t.In(clock.Shanghai)
-	return &local
+	if len(req.DevicePublicKey) > 0 {
+		key := device.Key{CustomerID: id, DeviceID: call.DeviceID, Public: req.DevicePublicKey, BoundAt: l.attempt.Now}
+		if err := device.Bind(ctx, unit, key); err != nil {
+			return err
+		}
+	}
+	call.StartSession(id)
+	return events.Emit(ctx, unit, id.String(), id, events.IdentityLoggedIn{
+		CustomerID: id.String(), DeviceID: call.DeviceID, IP: call.IP,
+	})
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/captcha/captchatest"
 	"github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/functions/identity/me"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/otptest"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

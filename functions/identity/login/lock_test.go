@@ -9,10 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/functions/captcha/captchatest"
 	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/shared/phone"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/captchatest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -27,7 +27,7 @@ func (w town) attempts(t *testing.T) *attempts {
 	var a attempts
 	err := w.Host.DB.Pool().QueryRow(t.Context(), `
 SELECT failures, day_failures, locked_until > $2, frozen FROM login_attempt WHERE phone_bidx = $1`,
-		phone.Index(w.Host.Keys, w.wang.Phone), w.Clock.Now()).Scan(&a.Failures, &a.Day, &orFalse{&a.Locked}, &a.Frozen)
+		customer.PhoneIndex(w.Host.Keys, w.wang.Phone), w.Clock.Now()).Scan(&a.Failures, &a.Day, &orFalse{&a.Locked}, &a.Frozen)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}

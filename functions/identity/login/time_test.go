@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

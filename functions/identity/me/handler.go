@@ -5,13 +5,18 @@ package me
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	"github.com/tidebank/tidebank/functions/identity"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/password"
 )
 
 // Function is what the registry, mains and manifests are made from.
@@ -39,19 +44,22 @@ type Response struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	store := identity.NewStore(lent.DB, lent.Keys)
 	return func(ctx context.Context, call *fn.Call, _ Request) (Response, error) {
-		c, err := store.Customer(ctx, call.CustomerID)
-		if err != nil {
-			return Response{}, err
+		var batch pgx.Batch
+		var sealed customer.Sealed
+		var last password.LastLogin
+		sealed.Queue(&batch, call.CustomerID)
+		last.Queue(&batch, call.CustomerID)
+		if err := lent.DB.Batch(ctx, &batch); err != nil {
+			return Response{}, fmt.Errorf("particulars: %w", err)
 		}
-		if c.LastLoginAt != nil {
-			local := c.LastLoginAt.In(clock.Shanghai)
-			c.LastLoginAt = &local
+		c, err := sealed.Open(lent.Keys)
+		if err != nil {
+			return Response{}, bankerr.ErrInternal.Because(err) // a customer with a session has a record that opens
 		}
 		return Response{
 			NameMasked: mask.Name(c.Name), PhoneMasked: mask.Phone(c.Phone), IDNoMasked: mask.IDNo(c.IDNo),
-			DeviceID: call.DeviceID, LastLoginAt: c.LastLoginAt, LastLoginDevice: c.LastLoginDevice,
+			DeviceID: call.DeviceID, LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device,
 		}, nil
 	}, nil
 }

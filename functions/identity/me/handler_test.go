@@ -7,8 +7,8 @@ import (
 
 	"github.com/tidebank/tidebank/functions/identity/me"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 func newPhone(t *testing.T) (*bank.Bank, *bank.Device, seed.Customer) {

@@ -10,27 +10,31 @@
 package register
 
 import (
+	"bytes"
 	"context"
 	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/phone"
 	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Function is what the registry, mains and manifests are made from.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
-	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, identity.ErrPasswordWeak},
+	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, password.ErrWeak},
 	Keys:     []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Storage},
 	Requirements: []string{
 		"ACCT-013", "ACCT-015", "ACCT-016", "PWD-001", "PWD-002", "PWD-003", "PWD-012", "PWD-017", "PWD-018", "AUTH-005",
@@ -63,7 +67,7 @@ func (r Request) Validate() error {
 		return fn.InvalidField("id_no", "18 characters")
 	case r.CardNo == "" || len(r.CardNo) > 32:
 		return fn.InvalidField("card_no", "missing or too long")
-	case !phone.Valid(r.Phone):
+	case !customer.ValidPhone(r.Phone):
 		return fn.InvalidField("phone", "not a mobile number")
 	}
 	if _, err := sm.ParsePublicKey(r.DevicePublicKey); err != nil {
@@ -78,48 +82,70 @@ type Response struct {
 }
 
 type operation struct {
-	store *identity.Store
 	ring  *keys.Ring
 	clock clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{identity.NewStore(lent.DB, lent.Keys), lent.Keys, lent.Clock}.do, nil
+	return operation{lent.Keys, lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	open := func(sealed []byte) string {
-		clear, err := stepup.OpenPassword(op.ring, call.Channel, sealed)
-		if err != nil {
-			return "" // too short for any rule, and no card's password
-		}
-		return string(clear)
+	chosen := password.New{
+		Login: op.open(call, req.LoginPassword), Trade: op.open(call, req.TradePassword), Phone: req.Phone, IDNo: req.IDNo,
 	}
-	passwords := identity.Passwords{
-		Login: open(req.LoginPassword), Trade: open(req.TradePassword), Phone: req.Phone, IDNo: req.IDNo,
-	}
-	if err := passwords.Check(); err != nil {
+	if err := chosen.Check(); err != nil {
 		return Response{}, err
 	}
-	index := phone.Index(op.ring, req.Phone)
-	application := identity.Application{
-		Name: req.Name, IDNo: req.IDNo, CardNo: req.CardNo, CardPassword: []byte(open(req.CardPassword)), Phone: index,
-		Now: op.clock.Now(),
-		OTP: otp.Attempt{
-			Subject: otp.PhoneSubject(otp.Register, index), DeviceID: call.DeviceID, Code: req.OTP,
-			Binding: phone.Binding(otp.Register, index, call.DeviceID),
-		},
+	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
+	code := otp.Attempt{
+		Subject: otp.PhoneSubject(otp.Register, index), DeviceID: call.DeviceID, Code: req.OTP,
+		Binding: customer.PhoneBinding(otp.Register, index, call.DeviceID),
 	}
-	customer, ok, err := op.store.Verify(ctx, call.CountAttempts, &application)
-	if err != nil {
+	var applicant customer.Applicant
+	var batch pgx.Batch
+	code.CountAttempt(&batch, now)
+	applicant.Queue(&batch, op.ring, req.IDNo, req.CardNo)
+	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err
 	}
-	if !ok {
+	// All are checked whichever is wrong, so that the time does not tell (ACCT-016).
+	card := password.Matches(applicant.CardPassword, []byte(op.open(call, req.CardPassword)))
+	right := code.Right(op.ring)
+	name := applicant.Named(op.ring, req.Name)
+	phone := bytes.Equal(applicant.PhoneIndex, index)
+	if !card || !right || !name || !phone || !applicant.HoldsCard {
 		return Response{}, identity.ErrRegistrationRefused
 	}
-	if err := op.store.Register(unit, application, customer, passwords, call.DeviceID, req.DevicePublicKey); err != nil {
-		return Response{}, err
+	code.Use(unit, now, identity.ErrRegistrationRefused)
+	return Response{Registered: true}, op.register(ctx, unit, chosen, device.Key{
+		CustomerID: applicant.ID, DeviceID: call.DeviceID, Public: req.DevicePublicKey, BoundAt: now,
+	})
+}
+
+// open returns a password in clear. What does not open is empty: that is too short for
+// any rule and no card's password.
+func (op operation) open(call *fn.Call, sealed []byte) string {
+	clear, err := password.Open(op.ring, call.Channel, sealed)
+	if err != nil {
+		return ""
 	}
-	return Response{Registered: true}, events.Emit(ctx, unit, customer.String(), customer,
-		events.IdentityRegistered{CustomerID: customer.String(), DeviceID: call.DeviceID})
+	return string(clear)
+}
+
+// register adds the credential and the device's key. A customer who has signed up is
+// refused like any other mismatch, so that each identity has exactly one.
+func (op operation) register(ctx context.Context, unit *pg.Unit, chosen password.New, key device.Key) error {
+	id := key.CustomerID
+	err := password.Insert(ctx, unit, password.Credential{
+		CustomerID: id, Login: chosen.Login, Trade: chosen.Trade, At: key.BoundAt,
+	}, identity.ErrRegistrationRefused)
+	if err != nil {
+		return err
+	}
+	if err := device.Bind(ctx, unit, key); err != nil {
+		return err
+	}
+	return events.Emit(ctx, unit, id.String(), id,
+		events.IdentityRegistered{CustomerID: id.String(), DeviceID: key.DeviceID})
 }

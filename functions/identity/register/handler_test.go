@@ -15,11 +15,11 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity/register"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 

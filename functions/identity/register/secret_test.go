@@ -13,10 +13,10 @@ import (
 	"github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/functions/identity/me"
 	"github.com/tidebank/tidebank/functions/identity/register"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 )
 
 // chance is what might hold any six digits by chance: ids and times.

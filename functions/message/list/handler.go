@@ -7,9 +7,13 @@ package list
 
 import (
 	"context"
+	"time"
 
-	"github.com/tidebank/tidebank/functions/message"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/page"
 )
 
@@ -42,22 +46,39 @@ func (r Request) Validate() error {
 
 // Response is a page.
 type Response struct {
-	Messages   []message.View `json:"messages"`
-	Unread     int            `json:"unread" doc:"In the whole inbox"`
-	NextCursor string         `json:"next_cursor" doc:"Empty on the last page"`
+	Messages   []Message `json:"messages"`
+	Unread     int       `json:"unread" doc:"In the whole inbox"`
+	NextCursor string    `json:"next_cursor" doc:"Empty on the last page"`
+}
+
+// Message is a message as its receiver sees it.
+type Message struct {
+	MessageID uuid.UUID  `json:"message_id" format:"uuid"`
+	Kind      string     `json:"kind"`
+	Title     string     `json:"title"`
+	Body      string     `json:"body"`
+	CreatedAt time.Time  `json:"created_at"`
+	ReadAt    *time.Time `json:"read_at"`
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	store := message.NewStore(lent.DB)
 	return func(ctx context.Context, call *fn.Call, req Request) (Response, error) {
 		before, _ := page.Parse(req.Cursor) // Validate has checked it
 		size := page.Size(req.Limit)
-		found, unread, err := store.Page(ctx, call.CustomerID, before, req.UnreadOnly, size+1)
+		found, unread, err := inbox.Page(ctx, lent.DB, inbox.Query{
+			CustomerID: call.CustomerID, Before: before, UnreadOnly: req.UnreadOnly, Limit: size + 1,
+		})
 		if err != nil {
 			return Response{}, err
 		}
-		reply := Response{Unread: unread}
-		reply.Messages, reply.NextCursor = page.Cut(found, size, message.View.Place)
+		messages, next := page.Cut(found, size, inbox.Message.Place)
+		reply := Response{Messages: make([]Message, len(messages)), Unread: unread, NextCursor: next}
+		for i, m := range messages {
+			reply.Messages[i] = Message{
+				MessageID: m.ID, Kind: m.Kind, Title: m.Title, Body: m.Body, CreatedAt: m.CreatedAt.In(clock.Shanghai),
+				ReadAt: clock.Local(m.ReadAt),
+			}
+		}
 		return reply, nil
 	}, nil
 }

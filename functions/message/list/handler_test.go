@@ -9,12 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/message"
 	"github.com/tidebank/tidebank/functions/message/list"
 	"github.com/tidebank/tidebank/functions/message/read"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 type town struct {
@@ -75,7 +74,7 @@ func TestInbox(t *testing.T) {
 		t.Errorf("unread %d, cursor %q", page.Unread, page.NextCursor)
 	}
 	start := bank.Start
-	want := message.View{
+	want := list.Message{
 		MessageID: old, Kind: "test", Title: "old", Body: "正文", CreatedAt: bank.Start.Add(-time.Hour), ReadAt: &start,
 	}
 	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })

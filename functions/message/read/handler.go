@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/message"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -46,13 +46,13 @@ type Response struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	store := message.NewStore(lent.DB)
 	return func(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 		if req.MessageID == nil {
-			store.MarkAllRead(unit, call.CustomerID, lent.Clock.Now())
-			return Response{Read: true}, nil
+			return Response{Read: true}, inbox.MarkAllRead(ctx, unit, call.CustomerID, lent.Clock.Now())
 		}
-		err := store.MarkRead(ctx, unit, call.CustomerID, *req.MessageID, lent.Clock.Now())
+		err := inbox.MarkRead(ctx, lent.DB, unit, inbox.Mark{
+			CustomerID: call.CustomerID, MessageID: *req.MessageID, At: lent.Clock.Now(),
+		})
 		return Response{Read: err == nil}, err
 	}, nil
 }

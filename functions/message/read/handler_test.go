@@ -10,8 +10,8 @@ import (
 
 	"github.com/tidebank/tidebank/functions/message/read"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 type town struct {

@@ -42,9 +42,9 @@ var Function = fn.Event(fn.Spec{
 type Config struct{ SMS sms.Config }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.OTPIssued], error) {
-	store := notify.NewStore(lent.DB, lent.Keys, sms.New(config.SMS, lent.Clock))
+	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock)}
 	return func(ctx context.Context, e fn.Delivery[events.OTPIssued]) (fn.Effect, error) {
-		issued, found, err := store.Challenge(ctx, e.Data.Challenge)
+		issued, found, err := otp.Load(ctx, lent.DB, e.Data.Challenge)
 		if err != nil || !found || issued.CustomerID == nil || !lent.Clock.Now().Before(issued.ExpiresAt) {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 		}
 		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
 			issued.Code(lent.Keys), purpose, int(issued.Life().Seconds()))
-		return nil, store.Text(ctx, messageID(e.Data.Challenge, issued), *issued.CustomerID, text)
+		return nil, texts.Send(ctx, messageID(e.Data.Challenge, issued), *issued.CustomerID, text)
 	}, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
@@ -35,20 +36,20 @@ var Function = fn.Event(fn.Spec{
 type Config struct{ SMS sms.Config }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.TransferPosted], error) {
-	store := notify.NewStore(lent.DB, lent.Keys, sms.New(config.SMS, lent.Clock))
+	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock)}
 	return func(ctx context.Context, e fn.Delivery[events.TransferPosted]) (fn.Effect, error) {
-		notes, err := compose(e)
+		messages, err := compose(e)
 		if err != nil {
 			return nil, bankerr.ErrInput.Because(err)
 		}
-		for _, n := range notes {
-			if err := store.Text(ctx, e.ID+":"+n.Kind, n.CustomerID, "【潮汐银行】"+n.Body); err != nil {
+		for _, m := range messages {
+			if err := texts.Send(ctx, e.ID+":"+m.Kind, m.CustomerID, "【潮汐银行】"+m.Body); err != nil {
 				return nil, err
 			}
 		}
 		return func(ctx context.Context, tx pg.Tx) error {
-			for _, n := range notes {
-				if err := store.Put(ctx, tx, n); err != nil {
+			for _, m := range messages {
+				if err := inbox.Put(ctx, tx, m); err != nil {
 					return err
 				}
 			}
@@ -57,27 +58,27 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.T
 	}, nil
 }
 
-func compose(e fn.Delivery[events.TransferPosted]) ([]notify.Note, error) {
+func compose(e fn.Delivery[events.TransferPosted]) ([]inbox.Message, error) {
 	d := e.Data
 	payer, err := uuid.Parse(d.PayerCustomerID)
 	if err != nil {
 		return nil, fmt.Errorf("payer: %w", err)
 	}
 	at := d.PostedAt.In(clock.Shanghai).Format("1月2日15:04")
-	notes := []notify.Note{{
-		CustomerID: payer, EventID: e.ID, Kind: "transfer.out", Title: "转账支出提醒", At: d.PostedAt,
+	messages := []inbox.Message{{
+		CustomerID: payer, EventID: e.ID, Kind: "transfer.out", Title: "转账支出提醒", CreatedAt: d.PostedAt,
 		Body: fmt.Sprintf("您账户%s于%s向%s（%s）转账支出%s元。如非本人操作请立即联系客服。",
 			d.PayerAccountMasked, at, d.PayeeMasked, d.PayeeAccountMasked, d.AmountFen.Yuan()),
 	}}
 	if d.Own || d.PayeeCustomerID == "" {
-		return notes, nil
+		return messages, nil
 	}
 	payee, err := uuid.Parse(d.PayeeCustomerID)
 	if err != nil {
 		return nil, fmt.Errorf("payee: %w", err)
 	}
-	return append(notes, notify.Note{
-		CustomerID: payee, EventID: e.ID, Kind: "transfer.in", Title: "转账收入提醒", At: d.PostedAt,
+	return append(messages, inbox.Message{
+		CustomerID: payee, EventID: e.ID, Kind: "transfer.in", Title: "转账收入提醒", CreatedAt: d.PostedAt,
 		Body: fmt.Sprintf("您账户%s于%s收到%s转入%s元。", d.PayeeAccountMasked, at, d.PayerMasked, d.AmountFen.Yuan()),
 	}), nil
 }

@@ -13,20 +13,18 @@ package send
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/phone"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
@@ -57,7 +55,7 @@ func (r Request) Validate() error {
 		if r.IntentID != nil {
 			return fn.InvalidField("intent_id", "not for this purpose")
 		}
-		if !phone.Valid(r.Phone) {
+		if !customer.ValidPhone(r.Phone) {
 			return fn.InvalidField("phone", "not a mobile number")
 		}
 	case otp.Intent:
@@ -97,25 +95,25 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	event := events.OTPIssued{Challenge: challenge.Subject, Purpose: challenge.Purpose, IntentID: intent}
-	customer := uuid.Nil
+	about := uuid.Nil
 	if challenge.CustomerID != nil {
-		customer = *challenge.CustomerID
-		event.CustomerID = customer.String()
+		about = *challenge.CustomerID
+		event.CustomerID = about.String()
 	}
 	otp.Issue(unit, challenge, now)
 	reply := Response{ExpiresInS: int(terms.Life.Seconds()), ResendInS: int(terms.Resend.Seconds())}
-	return reply, events.Emit(ctx, unit, challenge.Subject, customer, event)
+	return reply, events.Emit(ctx, unit, challenge.Subject, about, event)
 }
 
 func (op operation) challenge(
 	ctx context.Context, call *fn.Call, req Request, now time.Time,
 ) (otp.Challenge, string, error) {
 	if req.Purpose != otp.Intent {
-		index := phone.Index(op.ring, req.Phone)
-		customer, err := op.recipient(ctx, index, req.Purpose)
+		index := customer.PhoneIndex(op.ring, req.Phone)
+		recipient, err := op.recipient(ctx, index, req.Purpose)
 		return otp.Challenge{
-			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: customer,
-			DeviceID: call.DeviceID, Binding: phone.Binding(req.Purpose, index, call.DeviceID),
+			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: recipient,
+			DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, call.DeviceID),
 		}, "", err
 	}
 	if call.CustomerID == uuid.Nil {
@@ -125,9 +123,9 @@ func (op operation) challenge(
 	if err != nil {
 		return otp.Challenge{}, "", err
 	}
-	var index []byte
-	if err := op.db.QueryRow(ctx, sqlPhoneOf, call.CustomerID).Scan(&index); err != nil {
-		return otp.Challenge{}, "", fmt.Errorf("phone: %w", err)
+	index, err := customer.PhoneIndexOf(ctx, op.db, call.CustomerID)
+	if err != nil {
+		return otp.Challenge{}, "", err
 	}
 	return otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
@@ -135,28 +133,18 @@ func (op operation) challenge(
 	}, intent.ID.String(), nil
 }
 
-const (
-	sqlPhoneOf = `-- customer.phone
-SELECT phone_bidx FROM customer WHERE id = $1`
-
-	sqlRecipient = `-- customer.by_phone
-SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM customer c WHERE c.phone_bidx = $1`
-)
-
-// recipient is the customer whose number it is, if the purpose fits: signing up
-// is for those who have not, logging in for those who have.
+// recipient is the customer whose number it is, if the purpose fits: signing up is for
+// customers who have not signed up yet, logging in for those who have. nil: nobody
+// gets the code.
 func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
-	var id uuid.UUID
-	var signedUp bool
-	err := op.db.QueryRow(ctx, sqlRecipient, index).Scan(&id, &signedUp)
-	if errors.Is(err, pgx.ErrNoRows) {
+	holder, err := customer.ByPhone(ctx, op.db, index)
+	switch {
+	case errors.Is(err, bankerr.ErrNotFound):
 		return nil, nil //nolint:nilnil // nobody to send to is an ordinary answer
-	}
-	if err != nil {
-		return nil, fmt.Errorf("recipient: %w", err)
-	}
-	if signedUp != (purpose == otp.Login) {
+	case err != nil:
+		return nil, err
+	case holder.SignedUp != (purpose == otp.Login):
 		return nil, nil //nolint:nilnil // as above
 	}
-	return &id, nil
+	return &holder.ID, nil
 }

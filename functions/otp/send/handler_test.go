@@ -14,14 +14,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/otp/otptest"
 	"github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/pgtest"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -263,11 +263,6 @@ func TestMalformedRequests(t *testing.T) {
 	if got := w.issued(t); len(got) != 0 {
 		t.Errorf("codes were asked for: %+v", got)
 	}
-}
-
-func TestStatementsPrepare(t *testing.T) {
-	t.Parallel()
-	pgtest.Prepares(t, send.Statements...)
 }
 
 func TestDatabaseDown(t *testing.T) {

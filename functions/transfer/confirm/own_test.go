@@ -35,3 +35,23 @@ func TestAnothersAccountIsNoOwnAccount(t *testing.T) {
 	}
 	w.sound(t)
 }
+
+// Between own accounts one factor is enough, and the SMS code's cap holds for them
+// too: 50,000.00 at once or in a day, and not 0.01 more.
+func TestOwnAccountsTakeOneFactorUnderTheCap(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "XFER-003.1")
+	const most, small = 50_000_00, 100_00
+	w := newTown(t, 1_000_000_00)
+	w.phone.Call(t, prepare.Function, "", w.own(most+1)).Want(t, "STEPUP_STRONGER")
+	var in prepare.Response
+	w.phone.Call(t, prepare.Function, "", w.own(small)).Into(t, &in)
+	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
+	w.phone.Call(t, confirm.Function, "one factor", presentation(in.IntentID, signed)).Want(t, "")
+	w.pay(t, "the rest of the day", w.own(most-small))
+	w.phone.Call(t, prepare.Function, "", w.own(1)).Want(t, "LIMIT_EXCEEDED")
+	if got := w.balance(t, w.payer.AccountIDs[1]); got != most {
+		t.Errorf("%s arrived", got.Yuan())
+	}
+	w.sound(t)
+}

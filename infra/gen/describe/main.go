@@ -45,6 +45,7 @@ func describe(all []fn.Function) (output.Files, error) {
 		"client/api.go":             methods,
 		"functions/README.md":       index(all, workers.All()),
 		"docs/errors.md":            errorList(all),
+		"docs/retention.md":         retention(),
 		"docs/openapi.json":         api,
 		"events/subscriptions.yaml": subscriptionList(functions.Subscriptions(), events.Catalogue()),
 	}

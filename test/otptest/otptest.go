@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/phone"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
@@ -21,7 +21,7 @@ func Ask(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) str
 
 // Subject names the challenge of a number.
 func Subject(b *bank.Bank, purpose, number string) string {
-	return otp.PhoneSubject(purpose, phone.Index(b.Host.Keys, number))
+	return otp.PhoneSubject(purpose, customer.PhoneIndex(b.Host.Keys, number))
 }
 
 // Code is the code of a challenge.

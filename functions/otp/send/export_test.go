@@ -1,4 +1,0 @@
-package send
-
-// Statements are the function's own.
-var Statements = []string{sqlPhoneOf, sqlRecipient}

@@ -1,0 +1,22 @@
+package otp
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// Load reads a subject's challenge; found is false if it is gone.
+func Load(ctx context.Context, db pg.Reader, subject string) (issued Issued, found bool, err error) {
+	err = issued.Scan(db.QueryRow(ctx, LoadSQL, subject))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Issued{}, false, nil
+	}
+	if err != nil {
+		return Issued{}, false, err
+	}
+	return issued, true, nil
+}
