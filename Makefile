@@ -44,8 +44,10 @@ cover: ## coverage of the tests, in build/coverage.html
 	go tool cover -html=build/coverage.out -o build/coverage.html
 	go tool cover -func=build/coverage.out | tail -1
 
-new: ## scaffold a function: make new DOMAIN=transfer OP=cancel
-	go run ./infra/gen new --domain "$(DOMAIN)" --op "$(OP)"
+TRIGGER ?= query
+EVENT ?= com.tidebank.transfer.posted.v1
+new: ## scaffold: make new DOMAIN=transfer OP=cancel [TRIGGER=query|command|confirm|event|worker] [EVENT=type]
+	go run ./infra/gen new --domain "$(DOMAIN)" --op "$(OP)" --trigger "$(TRIGGER)" --event "$(EVENT)"
 
 gen: ## write what is generated from the functions
 	go run ./infra/gen

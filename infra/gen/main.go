@@ -1,7 +1,7 @@
-// Command gen makes what is made from the functions: the registry and one main
-// per function from the source tree, then (gen/describe, which imports that
-// registry) the function index, the API reference, the error list and the event
-// schemas. Run it from the repository's root.
+// Command gen makes what is made from functions and workers: both registries and
+// one main each from the source tree, then (gen/describe, which imports the
+// registries) the index, the API reference, the list of errors, the client's methods,
+// the event schemas and the table of subscriptions. Run it from the repository's root.
 package main
 
 import (
@@ -10,6 +10,8 @@ import (
 	"os/exec"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tidebank/tidebank/events"
 )
 
 func main() {
@@ -21,14 +23,16 @@ func main() {
 		Use: "check", Short: "Fail if a generated file is stale", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return check() },
 	})
-	var domain, op string
-	scaffold := &cobra.Command{
-		Use: "new", Short: "Scaffold a function", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return scaffoldFunction(domain, op) },
+	var o order
+	create := &cobra.Command{
+		Use: "new", Short: "Scaffold a function or a worker", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return scaffold(o) },
 	}
-	scaffold.Flags().StringVar(&domain, "domain", "", "the domain, e.g. transfer")
-	scaffold.Flags().StringVar(&op, "op", "", "the operation, e.g. cancel")
-	root.AddCommand(scaffold)
+	create.Flags().StringVar(&o.domain, "domain", "", "the domain, e.g. transfer")
+	create.Flags().StringVar(&o.op, "op", "", "the operation, e.g. cancel")
+	create.Flags().StringVar(&o.trigger, "trigger", "query", "query, command, confirm, event or worker")
+	create.Flags().StringVar(&o.event, "event", events.TypeTransferPosted, "the type that an event function consumes")
+	root.AddCommand(create)
 	if err := root.Execute(); err != nil {
 		os.Exit(1)
 	}

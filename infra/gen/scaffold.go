@@ -3,90 +3,92 @@ package main
 import (
 	"errors"
 	"fmt"
+	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tidebank/tidebank/events"
 )
 
 var (
-	nameForm  = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
-	errScheme = errors.New("--domain and --op are lower-case words, e.g. --domain transfer --op cancel")
-	errExists = errors.New("there is such a function already")
+	domainForm = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
+	opForm     = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+	errScheme  = errors.New("--domain and --op are lower-case words, e.g. --domain transfer --op cancel")
+	errTrigger = errors.New("--trigger is query, command, confirm, event or worker")
+	errEvent   = errors.New("--event is a type of events.Catalogue")
+	errExists  = errors.New("there is such a folder already")
 )
 
-// scaffoldFunction writes a function that compiles and answers, and a test that
-// calls it; the author replaces both.
-func scaffoldFunction(domain, op string) error {
-	if !nameForm.MatchString(domain) || !nameForm.MatchString(op) {
-		return errScheme
+// order is what `make new` is asked for.
+type order struct {
+	domain, op string
+	trigger    string // a key of templates
+	event      string // the type that an event function consumes
+}
+
+// scaffolded are the two files of the order: a function or worker that compiles and
+// answers, and a test that calls it. The author replaces both.
+func (o order) scaffolded() (map[string][]byte, error) {
+	folder := strings.ReplaceAll(o.op, "-", "")
+	texts, known := templates()[o.trigger]
+	switch {
+	case !domainForm.MatchString(o.domain) || !opForm.MatchString(o.op) || token.IsKeyword(folder):
+		return nil, errScheme
+	case !known:
+		return nil, errTrigger
 	}
-	dir := filepath.Join("functions", domain, op)
+	data := map[string]string{
+		"Name": o.domain + "-" + o.op, "Package": folder, "Event": o.event,
+		"Import": module + "/functions/" + o.domain + "/" + folder,
+	}
+	source := "functions/" + o.domain + "/" + folder + "/handler"
+	switch o.trigger {
+	case "worker":
+		data["Import"], source = module+"/workers/"+folder, "workers/"+folder+"/worker"
+	case "event":
+		catalogue := events.Catalogue()
+		i := slices.IndexFunc(catalogue, func(k events.Kind) bool { return k.Type == o.event })
+		if i < 0 {
+			return nil, fmt.Errorf("%w, not %q", errEvent, o.event)
+		}
+		data["Data"] = reflect.TypeOf(catalogue[i].Data).Name()
+	}
+	files := map[string][]byte{}
+	for suffix, text := range map[string]string{".go": texts[0], "_test.go": texts[1]} {
+		rendered, err := render(text, data)
+		if err != nil {
+			return nil, err
+		}
+		files[source+suffix] = rendered
+	}
+	return files, nil
+}
+
+// scaffold writes the files of an order, and generates.
+func scaffold(o order) error {
+	files, err := o.scaffolded()
+	if err != nil {
+		return err
+	}
+	paths := slices.Sorted(maps.Keys(files))
+	dir := filepath.Dir(paths[0])
 	if _, err := os.Stat(dir); err == nil {
 		return fmt.Errorf("%s: %w", dir, errExists)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // source folder
 		return fmt.Errorf("scaffold: %w", err)
 	}
-	data := map[string]string{"Domain": domain, "Op": op}
-	for name, text := range map[string]string{"handler.go": handlerTemplate, "handler_test.go": testTemplate} {
-		source, err := render(text, data)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), source, 0o644); err != nil { //nolint:gosec // source file
+	for _, path := range paths {
+		if err := os.WriteFile(path, files[path], 0o644); err != nil { //nolint:gosec // source file
 			return fmt.Errorf("scaffold: %w", err)
 		}
 	}
-	fmt.Println("wrote", dir+": say what it decides, then run make gen")
+	fmt.Println("wrote", dir+": say what it does, then run make gen")
 	return generate()
 }
-
-const handlerTemplate = `// Package {{.Op}} says here, in one sentence, what it decides.
-//
-//	POST /function/{{.Domain}}-{{.Op}}   session
-package {{.Op}}
-
-import (
-	"context"
-
-	"github.com/tidebank/tidebank/shared/fn"
-)
-
-// Function is what the registry, mains and manifests are made from.
-var Function = fn.Query(fn.Spec{
-	Name: "{{.Domain}}-{{.Op}}", Summary: "Say what it does", Audience: fn.Customer,
-	Requirements: []string{"LOGIC-005"},
-}, wire)
-
-// Config is what the function reads from the environment.
-type Config struct{}
-
-// Request is what the app sends.
-type Request struct{}
-
-// Response is what the app gets.
-type Response struct{}
-
-func wire(_ context.Context, _ *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	return func(context.Context, *fn.Call, Request) (Response, error) { return Response{}, nil }, nil
-}
-`
-
-const testTemplate = `package {{.Op}}_test
-
-import (
-	"testing"
-
-	"github.com/tidebank/tidebank/functions/{{.Domain}}/{{.Op}}"
-	"github.com/tidebank/tidebank/test/bank"
-)
-
-func TestContract(t *testing.T) {
-	t.Parallel()
-	b := bank.New(t)
-	phone := b.Device(t, "phone-of-wang")
-	phone.Call(t, {{.Op}}.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
-	phone.LoginAs(t, b.Customer(t, "王小明"))
-	phone.Call(t, {{.Op}}.Function, "", struct{}{}).Want(t, "")
-}
-`

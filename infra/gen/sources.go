@@ -18,12 +18,16 @@ import (
 
 const module = "github.com/tidebank/tidebank"
 
-// function is a function found in the source tree.
-type function struct {
+// declared is a function or a worker found in the source tree.
+type declared struct {
 	Name   string // from its Spec, transfer-confirm
 	Import string
-	Alias  string
+	Alias  string // in files that import many
+	Kind   string // Function or Worker: the variable that holds it
 }
+
+// Base is its package's name.
+func (d declared) Base() string { return d.Import[strings.LastIndex(d.Import, "/")+1:] }
 
 // nameInSpec finds the name; a const from the domain is resolved by its value.
 var (
@@ -32,39 +36,71 @@ var (
 )
 
 func sources(root string) (output.Files, error) {
-	found, err := scan(root)
+	functions, err := scan(root)
 	if err != nil {
 		return nil, err
 	}
-	registry, err := render(registryTemplate, found)
+	workers, err := scanWorkers(root)
 	if err != nil {
 		return nil, err
 	}
-	files := output.Files{"functions/registry.go": registry}
-	for _, f := range found {
-		source, err := render(mainTemplate, f)
-		if err != nil {
+	files := output.Files{}
+	for path, registry := range map[string]struct {
+		text  string
+		found []declared
+	}{
+		"functions/registry.go": {registryTemplate, functions}, "workers/registry.go": {workersTemplate, workers},
+	} {
+		if files[path], err = render(registry.text, registry.found); err != nil {
 			return nil, err
 		}
-		files["infra/mains/"+f.Name+"/main.go"] = source
+	}
+	for _, d := range slices.Concat(functions, workers) {
+		path := "infra/mains/" + d.Name + "/main.go"
+		if files[path] != nil {
+			return nil, fmt.Errorf("two functions or workers are called %s", d.Name)
+		}
+		if files[path], err = render(mainTemplate, d); err != nil {
+			return nil, err
+		}
 	}
 	return files, nil
 }
 
 // scan finds functions/<domain>/<operation>/handler.go with a Function in it.
-func scan(root string) ([]function, error) {
-	paths, err := filepath.Glob(filepath.Join(root, "functions", "*", "*", "handler.go"))
+func scan(root string) ([]declared, error) {
+	return find(root, "functions/*/*/handler.go", "Function", func(rel, name string) (string, error) {
+		parts := strings.Split(rel, "/")
+		if !strings.HasPrefix(name, parts[1]+"-") || strings.ReplaceAll(name[len(parts[1])+1:], "-", "") != parts[2] {
+			return "", fmt.Errorf("%s holds %s: a function lives in functions/<domain>/<operation>", rel, name)
+		}
+		return strings.ReplaceAll(parts[1]+parts[2], "-", ""), nil
+	})
+}
+
+// scanWorkers finds workers/<folder>/worker.go with a Worker in it. The name of the
+// folder is free.
+func scanWorkers(root string) ([]declared, error) {
+	return find(root, "workers/*/worker.go", "Worker", func(rel, _ string) (string, error) {
+		return strings.TrimPrefix(rel, "workers/"), nil
+	})
+}
+
+// find reads the declarations below root; alias names the package of one, or
+// refuses its place.
+func find(root, pattern, kind string, alias func(rel, name string) (string, error)) ([]declared, error) {
+	paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 	if err != nil {
 		return nil, fmt.Errorf("scan: %w", err)
 	}
-	var found []function
+	var found []declared
 	for _, path := range paths {
 		source, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("scan: %w", err)
 		}
-		if !bytes.Contains(source, []byte("\nvar Function = fn.")) {
-			return nil, fmt.Errorf("%s declares no Function", path)
+		if !bytes.Contains(source, []byte("\nvar "+kind+" = fn.")) {
+			return nil, fmt.Errorf("%s declares no %s", path, kind)
 		}
 		if _, err := parser.ParseFile(token.NewFileSet(), path, source, parser.PackageClauseOnly); err != nil {
 			return nil, fmt.Errorf("scan: %w", err)
@@ -77,15 +113,14 @@ func scan(root string) ([]function, error) {
 		if err != nil {
 			return nil, fmt.Errorf("scan: %w", err)
 		}
-		parts := strings.Split(filepath.ToSlash(rel), "/")
-		if !strings.HasPrefix(name, parts[1]+"-") || strings.ReplaceAll(name[len(parts[1])+1:], "-", "") != parts[2] {
-			return nil, fmt.Errorf("%s holds %s: a function lives in functions/<domain>/<operation>", rel, name)
+		rel = filepath.ToSlash(rel)
+		short, err := alias(rel, name)
+		if err != nil {
+			return nil, err
 		}
-		found = append(found, function{
-			Name: name, Import: module + "/" + filepath.ToSlash(rel), Alias: strings.ReplaceAll(parts[1]+parts[2], "-", ""),
-		})
+		found = append(found, declared{Name: name, Import: module + "/" + rel, Alias: short, Kind: kind})
 	}
-	slices.SortFunc(found, func(a, b function) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(found, func(a, b declared) int { return strings.Compare(a.Name, b.Name) })
 	return found, nil
 }
 
@@ -126,7 +161,7 @@ func render(text string, data any) ([]byte, error) {
 	return source, nil
 }
 
-// removeStrays deletes the mains of functions that are gone.
+// removeStrays deletes the mains of functions and workers that are gone.
 func removeStrays(files output.Files) error {
 	mains, err := filepath.Glob("infra/mains/*/main.go")
 	if err != nil {
@@ -161,18 +196,36 @@ func All() []fn.Function {
 }
 `
 
+const workersTemplate = `// Code generated by infra/gen. DO NOT EDIT.
+
+// Package workers lists every worker of the bank, for the local bank, tests and
+// generators. A worker's own binary imports that worker alone.
+package workers
+
+import (
+	"github.com/tidebank/tidebank/shared/fn"
+{{range .}}	"{{.Import}}"
+{{end}})
+
+// All returns every worker, by name.
+func All() []fn.Function {
+	return []fn.Function{
+{{range .}}		{{.Base}}.Worker,
+{{end}}	}
+}
+`
+
 const mainTemplate = `// Code generated by infra/gen. DO NOT EDIT.
 
-// Command {{.Name}} serves one function.
+// Command {{.Name}} {{if eq .Kind "Worker"}}runs one worker{{else}}serves one function{{end}}.
 package main
 
 import (
+{{if eq .Kind "Worker"}}	"github.com/tidebank/tidebank/shared/fn"
 	"{{.Import}}"
+{{else}}	"{{.Import}}"
 	"github.com/tidebank/tidebank/shared/fn"
-)
+{{end}})
 
-func main() { fn.Serve({{.Base}}.Function) }
+func main() { fn.Serve({{.Base}}.{{.Kind}}) }
 `
-
-// Base is the function's package name.
-func (f function) Base() string { return f.Import[strings.LastIndex(f.Import, "/")+1:] }

@@ -80,10 +80,10 @@ func TestScan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []function{
-		{"account-list", module + "/functions/account/list", "accountlist"},
-		{"notify-on-otp", module + "/functions/notify/onotp", "notifyonotp"},
-		{"transfer-confirm", module + "/functions/transfer/confirm", "transferconfirm"},
+	want := []declared{
+		{Name: "account-list", Import: module + "/functions/account/list", Alias: "accountlist", Kind: "Function"},
+		{Name: "notify-on-otp", Import: module + "/functions/notify/onotp", Alias: "notifyonotp", Kind: "Function"},
+		{Name: "transfer-confirm", Import: module + "/functions/transfer/confirm", Alias: "transferconfirm", Kind: "Function"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("functions (-want +got):\n%s", diff)
@@ -94,13 +94,42 @@ func TestScan(t *testing.T) {
 	}
 	paths := []string{
 		"functions/registry.go", "infra/mains/account-list/main.go", "infra/mains/notify-on-otp/main.go",
-		"infra/mains/transfer-confirm/main.go",
+		"infra/mains/transfer-confirm/main.go", "workers/registry.go",
 	}
 	if diff := cmp.Diff(paths, slices.Sorted(maps.Keys(files))); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	if text := string(files[paths[2]]); !strings.Contains(text, "fn.Serve(onotp.Function)") ||
 		!strings.Contains(text, `"github.com/tidebank/tidebank/functions/notify/onotp"`) {
+		t.Errorf("a main:\n%s", text)
+	}
+}
+
+func worker(name string) string {
+	return "package x\n\nvar Worker = fn.Worker(fn.Spec{\n\tName: " + name + ", Summary: \"x\",\n}, wire)\n"
+}
+
+// A worker's folder may be called anything; its main is called as its Spec says.
+func TestScanWorkers(t *testing.T) {
+	t.Parallel()
+	files, err := sources(tree(t, map[string]string{
+		"workers/relay/worker.go": worker(`"events-relay"`), "workers/upkeep/worker.go": worker(`"bank-upkeep"`),
+		"workers/registry.go": "package workers\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{
+		"functions/registry.go", "infra/mains/bank-upkeep/main.go", "infra/mains/events-relay/main.go", "workers/registry.go",
+	}
+	if diff := cmp.Diff(paths, slices.Sorted(maps.Keys(files))); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if text := string(files[paths[3]]); !strings.Contains(text, "\t\tupkeep.Worker,\n\t\trelay.Worker,\n") {
+		t.Errorf("the registry:\n%s", text)
+	}
+	if text := string(files[paths[2]]); !strings.Contains(text, "fn.Serve(relay.Worker)") ||
+		!strings.Contains(text, `"github.com/tidebank/tidebank/workers/relay"`) {
 		t.Errorf("a main:\n%s", text)
 	}
 }
@@ -119,16 +148,18 @@ func TestScanRefuses(t *testing.T) {
 		"another domain":    {map[string]string{place: handler(`"account-confirm"`)}, "functions/<domain>/<operation>"},
 		"another operation": {map[string]string{place: handler(`"transfer-prepare"`)}, "functions/<domain>/<operation>"},
 		"domain alone":      {map[string]string{place: handler(`"transfer"`)}, "functions/<domain>/<operation>"},
+		"no worker":         {map[string]string{"workers/relay/worker.go": "package relay\n"}, "declares no Worker"},
+		"no worker name":    {map[string]string{"workers/relay/worker.go": worker("x")}, "no Name in its Spec"},
+		"one name twice": {map[string]string{
+			place: handler(`"transfer-confirm"`), "workers/relay/worker.go": worker(`"transfer-confirm"`),
+		}, "called transfer-confirm"},
 		"const elsewhere": {map[string]string{
 			place: handler("transfer.Confirm"), "functions/account/names.go": "package account\n\nconst Confirm = \"transfer-confirm\"\n",
 		}, "the const that names it is not in its domain"},
 	} {
 		dir := tree(t, tt.files)
-		if got, err := scan(dir); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v, %v; want an error with %q", name, got, err, tt.want)
-		}
-		if files, err := sources(dir); err == nil {
-			t.Errorf("%s: generated %d files", name, len(files))
+		if files, err := sources(dir); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %d files, %v; want an error with %q", name, len(files), err, tt.want)
 		}
 	}
 }

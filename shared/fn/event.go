@@ -38,11 +38,11 @@ func Event[C, Data any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Reaction[Data], error),
 ) Function {
 	spec.Audience = Internal
-	if err := spec.check(formEvent, nil); err != nil {
+	if err := spec.check(FormEvent, nil); err != nil {
 		panic(err)
 	}
 	return Function{
-		Spec: spec, Trigger: TriggerEvent, Request: reflect.TypeFor[Data](), Config: reflect.TypeFor[C](),
+		Spec: spec, Form: FormEvent, Trigger: TriggerEvent, Request: reflect.TypeFor[Data](), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
 			react, err := wired(ctx, h, spec, settings, wire)
 			if err != nil {

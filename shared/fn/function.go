@@ -51,6 +51,7 @@ const (
 // Function is a declared function, not yet opened.
 type Function struct {
 	Spec     Spec
+	Form     Form
 	Trigger  Trigger
 	Request  reflect.Type // HTTP: the request; event: the data
 	Response reflect.Type // HTTP only
@@ -65,7 +66,7 @@ type Function struct {
 func Query[C, Req, Resp any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (QueryOperation[Req, Resp], error),
 ) Function {
-	return declareHTTP[C, Req, Resp](spec, formQuery, wire, func(op QueryOperation[Req, Resp]) run[Req] {
+	return declareHTTP[C, Req, Resp](spec, FormQuery, wire, func(op QueryOperation[Req, Resp]) run[Req] {
 		return func(ctx context.Context, c *call, request Req) (any, error) { return op(ctx, &c.Call, request) }
 	})
 }
@@ -74,7 +75,7 @@ func Query[C, Req, Resp any](
 func Command[C, Req, Resp any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (CommandOperation[Req, Resp], error),
 ) Function {
-	return declareHTTP[C, Req, Resp](spec, formCommand, wire, func(op CommandOperation[Req, Resp]) run[Req] {
+	return declareHTTP[C, Req, Resp](spec, FormCommand, wire, func(op CommandOperation[Req, Resp]) run[Req] {
 		return func(ctx context.Context, c *call, request Req) (any, error) {
 			return op(ctx, &c.Call, request, &c.unit)
 		}
@@ -88,7 +89,7 @@ func Confirm[C, Plan, Req, Resp any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (ConfirmOperation[Plan, Req, Resp], error),
 ) Function {
 	spec.Audience, spec.Idempotent, spec.StepUp = Customer, true, true
-	return declareHTTP[C, Req, Resp](spec, formConfirm, wire, func(op ConfirmOperation[Plan, Req, Resp]) run[Req] {
+	return declareHTTP[C, Req, Resp](spec, FormConfirm, wire, func(op ConfirmOperation[Plan, Req, Resp]) run[Req] {
 		return func(ctx context.Context, c *call, request Req) (any, error) {
 			intent := c.verified.Intent
 			confirmed := Confirmed[Plan]{IntentID: intent.ID, Text: intent.Text, Factors: c.verified.Factors}
@@ -104,7 +105,7 @@ func Confirm[C, Plan, Req, Resp any](
 type run[Req any] func(ctx context.Context, c *call, request Req) (any, error)
 
 func declareHTTP[C, Req, Resp, Op any](
-	spec Spec, form form, wire func(context.Context, *Lent, C) (Op, error), typed func(Op) run[Req],
+	spec Spec, form Form, wire func(context.Context, *Lent, C) (Op, error), typed func(Op) run[Req],
 ) Function {
 	var request Req
 	if err := spec.check(form, request); err != nil {
@@ -112,7 +113,7 @@ func declareHTTP[C, Req, Resp, Op any](
 	}
 	names, print := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
 	return Function{
-		Spec: spec, Trigger: TriggerHTTP,
+		Spec: spec, Form: form, Trigger: TriggerHTTP,
 		Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
 			op, err := wired(ctx, h, spec, settings, wire)

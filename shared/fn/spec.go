@@ -116,21 +116,22 @@ type Spec struct {
 	Requirements   []string         // clauses of the standard that its tests prove
 }
 
-// form is how a function was declared.
-type form int
+// Form is how a function was declared.
+type Form string
 
+// The forms; each has a function of its name that declares it.
 const (
-	formQuery form = iota
-	formCommand
-	formConfirm
-	formEvent
-	formWorker
+	FormQuery   Form = "query"
+	FormCommand Form = "command"
+	FormConfirm Form = "confirm"
+	FormEvent   Form = "event"
+	FormWorker  Form = "worker"
 )
 
 var nameForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
 
 // check refuses a policy that contradicts itself.
-func (s Spec) check(f form, request any) error {
+func (s Spec) check(f Form, request any) error {
 	for _, fault := range s.faults(f, request) {
 		if fault.found {
 			return fmt.Errorf("%s: %s", s.Name, fault.why)
@@ -145,18 +146,18 @@ type fault struct {
 	why   string
 }
 
-func (s Spec) faults(f form, request any) []fault {
+func (s Spec) faults(f Form, request any) []fault {
 	_, confirms := request.(stepup.Confirmer)
-	internal := f == formEvent || f == formWorker
+	internal := f == FormEvent || f == FormWorker
 	return []fault{
 		{!nameForm.MatchString(s.Name) || len(s.Name) > 40, "the name is not <domain>-<operation> of at most 40 characters"},
-		{s.Summary == "" || len(s.Requirements) == 0 && f != formWorker, "no summary, or no requirement cited"},
+		{s.Summary == "" || len(s.Requirements) == 0 && f != FormWorker, "no summary, or no requirement cited"},
 		{s.Audience.String() == "undeclared", "no audience"},
 		{internal != (s.Audience == Internal), "event functions and workers, and only they, are internal"},
-		{(f == formEvent) != (len(s.Consumes) > 0), "event functions, and only they, consume"},
+		{(f == FormEvent) != (len(s.Consumes) > 0), "event functions, and only they, consume"},
 		{internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone || s.NoDatabase),
 			"an event function or a worker has no caller: no key, session, attempts or access record"},
-		{f == formQuery && (s.Idempotent || s.CountsAttempts || s.Session != SessionKept || len(s.Emits) > 0),
+		{f == FormQuery && (s.Idempotent || s.CountsAttempts || s.Session != SessionKept || len(s.Emits) > 0),
 			"a query changes nothing: no idempotency key, attempts, session effect or events"},
 		{s.NoChannel && (s.Audience != Public || s.Idempotent || s.Audit != AuditNone),
 			"only a public function that keeps nothing may do without a channel"},
@@ -164,8 +165,8 @@ func (s Spec) faults(f form, request any) []fault {
 			"its policy needs the database"},
 		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},
 		{s.Timeout < 0, "negative timeout"},
-		{s.StepUp != (f == formConfirm), "step-up is what Confirm declares"},
-		{confirms != (f == formConfirm), "Confirm and a request that embeds stepup.Confirmation go together"},
+		{s.StepUp != (f == FormConfirm), "step-up is what Confirm declares"},
+		{confirms != (f == FormConfirm), "Confirm and a request that embeds stepup.Confirmation go together"},
 		{s.Session == SessionStarts && s.Audience != Public, "only a public function starts a session"},
 		{s.Session == SessionEnds && s.Audience != Customer, "only a customer's function ends a session"},
 		{s.Risk != risk.None && s.Audience != Customer, "risk is asked about customers"},

@@ -30,11 +30,11 @@ type WorkerLent struct {
 // Worker declares a process of its own that works by itself: it has no caller.
 func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, config C) (Work, error)) Function {
 	spec.Audience = Internal
-	if err := spec.check(formWorker, nil); err != nil {
+	if err := spec.check(FormWorker, nil); err != nil {
 		panic(err)
 	}
 	return Function{
-		Spec: spec, Trigger: TriggerWorker, Config: reflect.TypeFor[C](),
+		Spec: spec, Form: FormWorker, Trigger: TriggerWorker, Config: reflect.TypeFor[C](),
 		work: func(ctx context.Context, h *host.Host, settings host.Settings) (Work, error) {
 			var config C
 			if err := settings(&config); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/test/req"
+	"github.com/tidebank/tidebank/workers"
 )
 
 const root = "../../.."
@@ -134,12 +135,17 @@ func TestEveryReferenceIsDescribed(t *testing.T) {
 func TestIndexAndErrorsNameAll(t *testing.T) {
 	t.Parallel()
 	all := everyFunction(t)
-	list, codes := string(index(all)), string(errorList(all))
+	list, codes := string(index(all, workers.All())), string(errorList(all))
+	for _, w := range req.AtLeast(t, 2, workers.All()) {
+		if strings.Count(list, "| `"+w.Spec.Name+"` | "+w.Spec.Summary) != 1 {
+			t.Errorf("%s does not stand in the index once", w.Spec.Name)
+		}
+	}
 	for _, f := range all {
-		if strings.Count(list, "| `"+f.Spec.Name+"` |") != 1 {
+		if strings.Count(list, "| `"+f.Spec.Name+"` | "+string(f.Form)+" |") != 1 {
 			t.Errorf("%s does not stand in the index once", f.Spec.Name)
 		}
-		if len(f.Spec.Consumes) > 0 {
+		if f.Trigger != fn.TriggerHTTP {
 			continue
 		}
 		for _, e := range append(fn.StageRefusals(f.Spec), f.Spec.Refusals...) {
@@ -218,6 +224,23 @@ func TestClientRefusesTypes(t *testing.T) {
 		types := &clientTypes{names: map[reflect.Type]string{}, taken: map[string]reflect.Type{}, users: map[string][]string{}}
 		if got, err := types.name(functions.All()[0], of); !errors.Is(err, errType) {
 			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+// The index tells of each form, and of each part of a policy.
+func TestIndexNamesThePolicy(t *testing.T) {
+	t.Parallel()
+	list := string(index(everyFunction(t), nil))
+	for _, wanted := range []string{
+		"| `captcha-issue` | query | Draw a graphic code | public | no database, rate auth |",
+		"| `identity-login` | command | Log in with password and one-time code | public | counts attempts, session starts, rate auth,",
+		"| `identity-logout` | command | Log out | customer | session ends, audit auth |",
+		"| `transfer-confirm` | confirm | Carry out a prepared transfer with its proofs | customer | idempotent, step-up, risk ",
+		"| `notify-on-otp` | event | Send a one-time code by SMS | internal |  | ← `otp.issued.v1` |",
+	} {
+		if !strings.Contains(list, wanted) {
+			t.Errorf("there is no %s", wanted)
 		}
 	}
 }

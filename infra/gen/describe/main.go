@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/workers"
 )
 
 func main() {
@@ -42,7 +43,7 @@ func describe(all []fn.Function) (output.Files, error) {
 	}
 	files := output.Files{
 		"client/api.go":             methods,
-		"functions/README.md":       index(all),
+		"functions/README.md":       index(all, workers.All()),
 		"docs/errors.md":            errorList(all),
 		"docs/retention.md":         retention(),
 		"docs/openapi.json":         api,
