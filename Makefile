@@ -19,7 +19,7 @@ demo: ## be a customer of the running bank (BANK_URL)
 	go run ./client/demo
 
 test: ## run every test with the race detector, and report what they prove, in build/
-	go run ./test/conformance -race
+	go run ./test/conformance -race -strict
 
 quick: ## run every test without the race detector and without the report (TESTFLAGS)
 	go test -timeout 10m $(TESTFLAGS) ./...

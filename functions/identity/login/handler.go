@@ -39,7 +39,7 @@ var Function = fn.Command(fn.Spec{
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session},
 	Requirements: []string{
-		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "SESSION-003", "SESSION-005", "CAPTCHA-003", "PWD-017",
+		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "SESSION-003", "CAPTCHA-003", "PWD-017",
 	},
 }, wire)
 

@@ -24,7 +24,7 @@ var Function = fn.Query(fn.Spec{
 	Name: "identity-me", Summary: "Show the caller's masked particulars", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"name_masked", "phone_masked", "id_no_masked"},
 	Keys:         []keys.Purpose{keys.Storage},
-	Requirements: []string{"MASK-002", "MASK-004", "SESSION-005", "LOGIC-011"},
+	Requirements: []string{"MASK-002", "MASK-004", "LOGIC-011"},
 }, wire)
 
 // Config is empty: the host lends all that is needed.
