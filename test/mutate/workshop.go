@@ -52,9 +52,10 @@ func newWorkshop(ctx context.Context, gremlins string, watch io.Writer) (*worksh
 	}
 	w := &workshop{dir: dir, gremlins: gremlins, watch: watch}
 	// -trimpath: the copies share the build cache. -count=1: a cached pass would make the time limit far too
-	// short. -vet=off: only tests may kill.
+	// short. -vet=off: only tests may kill. rapid: a failure is enough, and one mutant's must not help against the next.
 	w.env = append(os.Environ(), "PATH="+w.path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"), realGo+"="+command,
-		"GOFLAGS="+strings.TrimSpace(string(flags))+" -trimpath -count=1 -vet=off", "NO_COLOR=1")
+		"GOFLAGS="+strings.TrimSpace(string(flags))+" -trimpath -count=1 -vet=off",
+		"RAPID_SHRINKTIME=0s", "RAPID_NOFAILFILE=true", "NO_COLOR=1")
 	err = errors.Join(os.Mkdir(w.path("bin"), 0o755), os.Symlink(self, w.path("bin/go")), copyModule(w.path("module"), "."))
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
