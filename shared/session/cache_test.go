@@ -30,3 +30,18 @@ func TestChannelCacheIsBounded(t *testing.T) {
 		t.Error("a dropped channel is still there")
 	}
 }
+
+// As many channels as the size are kept, though nobody asks for them meanwhile.
+func TestChannelCacheKeepsItsSize(t *testing.T) {
+	t.Parallel()
+	const size = 8
+	c := newChannelCache(size)
+	for n := range size {
+		c.put(channel.ID{0: byte(n)}, Channel{})
+	}
+	for n := range size {
+		if _, ok := c.get(channel.ID{0: byte(n)}); !ok {
+			t.Errorf("channel %d of %d is gone", n+1, size)
+		}
+	}
+}

@@ -48,6 +48,20 @@ func TestNoticeOfDisplacementFades(t *testing.T) {
 	phone.want(t, h.Store, "nobody")
 }
 
+// A login that is nearly as old as a login can be is still found and ended.
+func TestLaterLoginEndsAnOldOne(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	customer, phone, pad := uuid.New(), h.open(t, "phone"), h.open(t, "pad")
+	must(t, h.Start(t.Context(), phone.id, customer))
+	for began := h.clock.Now(); h.clock.Now().Sub(began) < life-8*time.Minute; {
+		h.advance(8 * time.Minute)
+		phone.want(t, h.Store, customer.String())
+	}
+	must(t, h.Start(t.Context(), pad.id, customer))
+	phone.want(t, h.Store, "displaced")
+}
+
 func TestLoginAgainOnTheSameChannel(t *testing.T) {
 	t.Parallel()
 	h := newHall(t)

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -156,6 +157,33 @@ func TestRateOfAChannel(t *testing.T) {
 	must(t, call(l, rate))
 }
 
+// A rate counts from the start of each minute, not from the first call, and its
+// counter does not stay in Redis.
+func TestRateIsByTheMinute(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	l, rate := h.open(t, "phone"), session.Rate{Class: "auth", Limit: 1, Per: time.Minute}
+	call := func() error {
+		l.next++
+		_, err := h.Admit(t.Context(), l.id, l.next, rate)
+		return err
+	}
+	h.advance(30 * time.Second)
+	must(t, call())
+	h.advance(29 * time.Second)
+	if err := call(); !errors.Is(err, session.ErrRateLimited) {
+		t.Errorf("in the same minute: %v", err)
+	}
+	h.advance(time.Second)
+	must(t, call())
+	h.advance(time.Minute)
+	for _, key := range h.redis.Keys() {
+		if strings.Contains(key, ":rate:") {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
 // A replayed frame costs its owner nothing; a frame above the rate is spent.
 func TestReplaysDoNotUseUpTheRate(t *testing.T) {
 	t.Parallel()
@@ -206,7 +234,11 @@ func TestRateOfAnAddress(t *testing.T) {
 	}
 	must(t, h.AllowAddress(t.Context(), "203.0.113.78", rate))
 	must(t, h.AllowAddress(t.Context(), address, plenty))
-	h.advance(time.Minute)
+	h.advance(59 * time.Second)
+	if err := h.AllowAddress(t.Context(), address, rate); !errors.Is(err, session.ErrRateLimited) {
+		t.Errorf("a second before the minute is over: %v", err)
+	}
+	h.advance(time.Second)
 	must(t, h.AllowAddress(t.Context(), address, rate))
 	h.advance(3 * time.Minute)
 	if left := h.redis.Keys(); len(left) != 0 {

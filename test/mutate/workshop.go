@@ -52,9 +52,10 @@ func newWorkshop(ctx context.Context, gremlins string, watch io.Writer) (*worksh
 	}
 	w := &workshop{dir: dir, gremlins: gremlins, watch: watch}
 	// -trimpath: the copies share the build cache. -count=1: a cached pass would make the time limit far too
-	// short. -vet=off: only tests may kill.
+	// short. -vet=off: only tests may kill. rapid: a failure is enough, and one mutant's must not help against the next.
 	w.env = append(os.Environ(), "PATH="+w.path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"), realGo+"="+command,
-		"GOFLAGS="+strings.TrimSpace(string(flags))+" -trimpath -count=1 -vet=off", "NO_COLOR=1")
+		"GOFLAGS="+strings.TrimSpace(string(flags))+" -trimpath -count=1 -vet=off",
+		"RAPID_SHRINKTIME=0s", "RAPID_NOFAILFILE=true", "NO_COLOR=1")
 	err = errors.Join(os.Mkdir(w.path("bin"), 0o755), os.Symlink(self, w.path("bin/go")), copyModule(w.path("module"), "."))
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -159,6 +160,10 @@ func (w *workshop) inModule(ctx context.Context, name string, args ...string) er
 	return nil
 }
 
+// shortest is what gremlins' first run takes at least. Twenty times that is the time
+// limit of the others, which must compile a mutant, perhaps on a busy machine.
+const shortest = 3 * time.Second
+
 // goCommand stands in for the go command while gremlins runs. The go command exits
 // with 1 both for a failing test and for code that doesn't compile, and gremlins
 // takes 1 for killed. So this exits with 2, not viable, for the latter.
@@ -166,7 +171,11 @@ func goCommand(args []string) int {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(context.Background(), os.Getenv(realGo), args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
 	err := cmd.Run()
+	if slices.Contains(args, "-coverprofile") {
+		time.Sleep(shortest - time.Since(began))
+	}
 	_, _ = os.Stdout.Write(out.Bytes()) // gremlins shows it when the tests fail without a mutant
 	var exit *exec.ExitError
 	switch {
