@@ -247,11 +247,21 @@ type IdentityRegisterRequest struct {
 	DevicePublicKey []byte `json:"device_public_key"` // PKIX DER
 }
 
+// MessageListMessage is part of message-list.
+type MessageListMessage struct {
+	MessageID uuid.UUID  `json:"message_id"`
+	Kind      string     `json:"kind"`
+	Title     string     `json:"title"`
+	Body      string     `json:"body"`
+	CreatedAt time.Time  `json:"created_at"`
+	ReadAt    *time.Time `json:"read_at"`
+}
+
 // MessageListReply is the reply of message-list.
 type MessageListReply struct {
-	Messages   []MessageView `json:"messages"`
-	Unread     int           `json:"unread"`      // In the whole inbox
-	NextCursor string        `json:"next_cursor"` // Empty on the last page
+	Messages   []MessageListMessage `json:"messages"`
+	Unread     int                  `json:"unread"`      // In the whole inbox
+	NextCursor string               `json:"next_cursor"` // Empty on the last page
 }
 
 // MessageListRequest is the request of message-list.
@@ -270,16 +280,6 @@ type MessageReadReply struct {
 type MessageReadRequest struct {
 	MessageID *uuid.UUID `json:"message_id,omitempty"`
 	All       bool       `json:"all,omitempty"`
-}
-
-// MessageView is part of message-list.
-type MessageView struct {
-	MessageID uuid.UUID  `json:"message_id"`
-	Kind      string     `json:"kind"`
-	Title     string     `json:"title"`
-	Body      string     `json:"body"`
-	CreatedAt time.Time  `json:"created_at"`
-	ReadAt    *time.Time `json:"read_at"`
 }
 
 // OTPSendReply is the reply of otp-send.
