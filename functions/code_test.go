@@ -248,7 +248,7 @@ func (s sqlText) assigned(file string, within *ast.FuncDecl, name string, depth 
 			found = true
 			right := assign.Rhs[min(i, len(assign.Rhs)-1)]
 			if text := types.ExprString(right); file == "../shared/pg/unit.go" && text == "s.text()" ||
-				file == "../shared/pg/writer.go" && strings.HasSuffix(text, ".text()") {
+				file == "../shared/pg/tx.go" && strings.HasSuffix(text, ".text()") {
 				continue
 			}
 			constant = constant && s.constant(file, within, right, depth+1)

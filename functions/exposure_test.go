@@ -185,7 +185,7 @@ func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 	captcha := byName(t, "captcha-issue")
 	sealed := 0
 	for bit := range 8 {
-		fresh := j.Bank.Device(t, "phone-of-li")
+		fresh := j.Device(t, "phone-of-li")
 		key := "{" + hex.EncodeToString(fresh.Channel[:]) + "}:channel"
 		kept := []byte(j.Redis.HGet(key, "keys"))
 		if len(kept) < 32 {

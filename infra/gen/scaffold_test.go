@@ -107,7 +107,7 @@ func TestScaffoldPasses(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, path := range packages {
-		cmd := exec.CommandContext(t.Context(), filepath.Join(dir, filepath.Base(path)+".test"), "-test.v") //nolint:gosec // built above
+		cmd := exec.CommandContext(t.Context(), filepath.Join(dir, filepath.Base(path)+".test"), "-test.v")
 		cmd.Dir = filepath.Join(top, "functions")
 		if out, err := cmd.CombinedOutput(); err != nil || strings.Count(string(out), "\n--- PASS: Test") != 1 {
 			t.Errorf("%s: %v\n%s", path, err, out)

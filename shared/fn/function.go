@@ -111,7 +111,7 @@ func declareHTTP[C, Req, Resp, Op any](
 	if err := spec.check(form, request); err != nil {
 		panic(err)
 	}
-	names, print := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
+	names, fields := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
 	return Function{
 		Spec: spec, Form: form, Trigger: TriggerHTTP,
 		Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
@@ -123,7 +123,7 @@ func declareHTTP[C, Req, Resp, Op any](
 			operate := typed(op)
 			return newHTTPHandler(spec, h, bound{
 				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, names) },
-				fingerprint: print,
+				fingerprint: fields,
 				run: func(ctx context.Context, c *call) (any, error) {
 					request, ok := c.request.(Req)
 					if !ok {
@@ -169,7 +169,7 @@ func Serve(f Function) {
 func (f Function) serve(ctx context.Context, settings host.Settings) error {
 	var serving host.ServeConfig
 	if err := settings(&serving); err != nil {
-		return err //nolint:wrapcheck // names its key
+		return err
 	}
 	config, err := host.LoadConfig(settings, f.Needs())
 	if err != nil {

@@ -31,7 +31,7 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	if errors.As(e, &field) {
 		p.Field = field.Field
 	}
-	var missing *stepup.Missing
+	var missing *stepup.MissingError
 	if errors.As(e, &missing) {
 		for _, c := range missing.Combinations {
 			p.Combinations = append(p.Combinations, c.String())

@@ -38,7 +38,7 @@ func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, c
 		work: func(ctx context.Context, h *host.Host, settings host.Settings) (Work, error) {
 			var config C
 			if err := settings(&config); err != nil {
-				return nil, err //nolint:wrapcheck // names its key
+				return nil, err
 			}
 			return wire(ctx, &WorkerLent{
 				DB: h.DB, Keys: ring(h, spec), Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry,

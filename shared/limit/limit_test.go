@@ -54,7 +54,7 @@ func (d desk) use(t tb, customer uuid.UUID, kind limit.Kind, day time.Time, amou
 
 func (d desk) used(t tb, customer uuid.UUID, kind limit.Kind, day time.Time) money.Fen {
 	t.Helper()
-	s, err := limit.Get(t.Context(), d.DB.Reader(), customer, kind, day)
+	s, err := limit.Get(t.Context(), d.Reader(), customer, kind, day)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,12 +290,12 @@ func TestTheFigureInForce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := limit.Get(t.Context(), d.DB.Reader(), customer, "kind", at)
+		got, err := limit.Get(t.Context(), d.Reader(), customer, "kind", at)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", day, err, diff)
 		}
 	}
-	stranger, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), "kind", time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC))
+	stranger, err := limit.Get(t.Context(), d.Reader(), uuid.New(), "kind", time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC))
 	if err != nil || stranger.Used != 0 {
 		t.Errorf("another customer: %+v, %v", stranger, err)
 	}
@@ -313,7 +313,7 @@ func TestNoFigureInForce(t *testing.T) {
 		"":        monday,
 		"KIND":    monday,
 	} {
-		s, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), kind, day)
+		s, err := limit.Get(t.Context(), d.Reader(), uuid.New(), kind, day)
 		if bankerr.From(err) == nil || bankerr.From(err).Kind() != bankerr.Internal || s.Allows(1) {
 			t.Errorf("%q on %v: %+v, %v", kind, day, s, err)
 		}
@@ -328,7 +328,7 @@ func TestNoFigureInForce(t *testing.T) {
 func TestFiguresOfTheBank(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	got, err := limit.Get(t.Context(), d.DB.Reader(), uuid.New(), sms, monday)
+	got, err := limit.Get(t.Context(), d.Reader(), uuid.New(), sms, monday)
 	want := limit.Usage{Cap: 5_000_000, Version: "2026-01-01"}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

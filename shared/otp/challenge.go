@@ -37,9 +37,6 @@ UPDATE otp_challenge SET tries = tries + 1
    AND tries < max_tries AND used_at IS NULL AND expires_at > $4
 RETURNING nonce, binding, issued_at`
 
-	sqlLoad = `-- otp.load
-SELECT nonce, binding, issued_at, expires_at, purpose, customer_id FROM otp_challenge WHERE subject = $1`
-
 	sqlChallengePrune = `-- otp_challenge.prune
 DELETE FROM otp_challenge WHERE subject IN (
     SELECT subject FROM otp_challenge WHERE expires_at < now() - $2::interval LIMIT $1)`
@@ -179,4 +176,5 @@ func (i *Issued) Scan(row pgx.Row) error {
 }
 
 // LoadSQL reads a subject's challenge.
-const LoadSQL = sqlLoad
+const LoadSQL = `-- otp.load
+SELECT nonce, binding, issued_at, expires_at, purpose, customer_id FROM otp_challenge WHERE subject = $1`

@@ -42,12 +42,12 @@ var (
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
 )
 
-// Missing is the cause of STEPUP_STRONGER at a confirmation: what was proven is none
+// MissingError is the cause of STEPUP_STRONGER at a confirmation: what was proven is none
 // of the intent's combinations, of which any one is enough (AUTH-007).
-type Missing struct{ Combinations []Combination }
+type MissingError struct{ Combinations []Combination }
 
 // Error says what is enough.
-func (m *Missing) Error() string { return fmt.Sprintf("any one of %v is enough", m.Combinations) }
+func (m *MissingError) Error() string { return fmt.Sprintf("any one of %v is enough", m.Combinations) }
 
 // Refusals lists what the step-up stage may answer, for a function's Spec.
 func Refusals() []*bankerr.Error {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
-	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
@@ -20,17 +19,6 @@ import (
 
 // TradePassword is the six digits that the customer chose for moving money.
 const TradePassword Factor = "trade_password"
-
-const (
-	// The policy's figures trade_password.lock_after and .lock_seconds bound the
-	// failures in a row.
-	sqlPasswordCountAttempt = `-- trade_password.count_attempt
-SELECT trade_password_count_attempt($1, $2, $3, $4, $5, $6)`
-
-	sqlPasswordResetRows = `-- trade_password.reset_attempts.rows
-SELECT trade_password_reset_attempts(customer)
-  FROM (SELECT * FROM unnest($1::uuid[]) AS credential (customer) ORDER BY 1) AS credential`
-)
 
 type tradePassword struct{}
 
@@ -49,8 +37,10 @@ type tradePasswordAttempt struct {
 }
 
 func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
-	batch.Queue(sqlPasswordCountAttempt, v.CustomerID, v.Now, clock.BusinessDay(v.Now), v.Confirmation.IntentID,
-		v.DeviceID, v.Operation).QueryRow(func(row pgx.Row) error {
+	guess := password.TradeAttempt{
+		CustomerID: v.CustomerID, IntentID: v.Confirmation.IntentID, DeviceID: v.DeviceID, Operation: v.Operation, Now: v.Now,
+	}
+	guess.Count(batch, func(row pgx.Row) error {
 		a.stored = nil
 		if err := row.Scan(&a.stored); err != nil {
 			return pg.Classify(fmt.Errorf("count trade password attempt: %w", err))
@@ -84,7 +74,7 @@ func (a *tradePasswordAttempt) undo(unit *pg.Unit, customer uuid.UUID) bool {
 // consume resets the count of failures. The password itself stays good: the intent
 // is what is used once.
 func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
-	unit.Add(pg.Statement{Call: "trade_password_reset_attempts", Rows: sqlPasswordResetRows, Args: []any{customer}})
+	password.ResetTradeAttempts(unit, customer)
 }
 
 // OpenPassword opens a password that the app sealed to the bank's password key

@@ -101,7 +101,7 @@ func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 			return &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}, nil
 		}
 	}
-	return nil, ErrStronger.Because(&Missing{Combinations: in.Combinations})
+	return nil, ErrStronger.Because(&MissingError{Combinations: in.Combinations})
 }
 
 // prove looks at all proofs, so that a right password is known as such beside a

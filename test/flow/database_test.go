@@ -137,7 +137,7 @@ SELECT (SELECT string_agg(quote_ident(column_name), ', ') FROM information_schem
 	err = tx.QueryRow(t.Context(), `
 INSERT INTO `+quoted+` (`+names+`) SELECT `+names+` FROM `+quoted+` LIMIT 1
 RETURNING coalesce(`+pgx.Identifier{column}.Sanitize()+`::text, ''), coalesce((`+byDefault+`)::text, '')`).Scan(&got, &want)
-	return got, want, err //nolint:wrapcheck // a test looks at it
+	return got, want, err
 }
 
 // TestABrokenOffWriteIsAllOrNothing ends the database's session in the middle of a

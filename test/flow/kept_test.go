@@ -256,7 +256,7 @@ func TestTheCacheKeepsNothingForGood(t *testing.T) {
 
 // TestAWarmInstanceKeepsCustomersApart is not parallel: it watches the folder of
 // temporary files.
-func TestAWarmInstanceKeepsCustomersApart(t *testing.T) { //nolint:paralleltest // see above
+func TestAWarmInstanceKeepsCustomersApart(t *testing.T) {
 	req.Covers(t, "LOGIC-014.1")
 	p := newPair(t)
 	good := p.good(t)

@@ -67,6 +67,6 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 	r := &relay.Relay{
 		DB: lent.DB, Ring: lent.Keys, Sink: to, Log: lent.Log, Lease: config.Lease, Batch: config.Batch,
 	}
-	r.Observe(lent.Metrics)
+	r.Observe(lent.Metrics) //nolint:contextcheck // a scrape has its own time-out
 	return r.Run, nil
 }

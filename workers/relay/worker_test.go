@@ -76,7 +76,7 @@ func TestSinksThatAreRefused(t *testing.T) {
 		"empty batch":  {relay.Config{SinkURL: "http://b", Lease: time.Minute, Batch: -1}, host.ErrSetting},
 		"endless wait": {relay.Config{SinkURL: "http://b", Lease: time.Hour, Batch: 1}, host.ErrSetting},
 	} {
-		if tt.want != host.ErrSetting {
+		if !errors.Is(tt.want, host.ErrSetting) {
 			tt.config.Lease, tt.config.Batch = 10*time.Second, 10
 		}
 		if _, err := relay.Worker.Start(t.Context(), b.Host, host.Values(tt.config)); !errors.Is(err, tt.want) {

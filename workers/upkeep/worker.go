@@ -10,6 +10,7 @@ package upkeep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -74,7 +75,7 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 	if err := lent.Metrics.Register(pruned); errors.As(err, &there) { // a second worker of this process
 		pruned, _ = there.ExistingCollector.(*prometheus.CounterVec)
 	} else if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	prune := func(ctx context.Context) error {
 		for _, r := range Retentions() {
