@@ -99,6 +99,9 @@ func On(t testing.TB, db *pg.DB) *Bank {
 		for _, secret := range b.Leaks(b.Log.String()) {
 			t.Errorf("the log shows the %s", secret)
 		}
+		if err := CheckLog(b.Log.String()); err != nil {
+			t.Error(err)
+		}
 	})
 	return b
 }

@@ -1,0 +1,29 @@
+package bank
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+var traceForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// CheckLog tells of the first line that is no JSON, or has no time with its zone or no
+// trace id. The log of every test's bank is checked when the test ends (AUDIT-002).
+func CheckLog(text string) error {
+	for line := range strings.Lines(text) {
+		var entry struct{ Time, Trace string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			return fmt.Errorf("the log line %q: %w", line, err)
+		}
+		if _, err := time.Parse(time.RFC3339Nano, entry.Time); err != nil {
+			return fmt.Errorf("the time of the log line %q: %w", line, err)
+		}
+		if !traceForm.MatchString(entry.Trace) {
+			return fmt.Errorf("no trace in the log line %q", line)
+		}
+	}
+	return nil
+}
