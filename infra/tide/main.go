@@ -2,6 +2,7 @@
 // file of its own.
 //
 //	go run ./infra/tide keys create --file PATH
+//	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
 //
 // It ends with 1 and a sentence on standard error when a command fails.
 package main
@@ -21,7 +22,7 @@ func main() {
 func newCommand() *cobra.Command {
 	root := group("tide", "Operate the bank")
 	root.SilenceUsage = true
-	root.AddCommand(keysCommand())
+	root.AddCommand(keysCommand(), loginCommand())
 	return root
 }
 

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	unlockFunction = "tide-login-unlock" // stands in the access record
+
+	sqlOperatorAddress = `-- operator.address
+SELECT coalesce(host(inet_client_addr()), 'local')`
+)
+
+// Refusals of a command line.
+var (
+	errPhone    = errors.New("--phone is not a mobile number of 11 digits")
+	errReason   = errors.New("--reason must be one line of 1 to 200 characters without phone, card or identity numbers")
+	errOperator = errors.New("--operator must be one line of 1 to 64 characters without phone, card or identity numbers")
+)
+
+// loginCommand holds the commands about log-ins.
+func loginCommand() *cobra.Command {
+	var o unlockOrder
+	unlock := &cobra.Command{
+		Use:   "unlock --phone NUMBER --reason TEXT --operator NAME",
+		Short: "Lift the lock and the freeze of a number's log-ins", Args: cobra.NoArgs,
+		Long: `Lift the lock and the freeze of a number's log-ins.
+
+The command leaves an access record in the same transaction: operator, reason, time,
+customer, this computer's name, and the address that the database sees.
+It changes nothing when nothing is locked. It reads DATABASE_URL and KEYS_FILE.`,
+		Example: `  go run ./infra/tide login unlock --phone 13800010001 --reason "came to the branch" --operator wang`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			h, err := openHost(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			id, err := unlockLogin(cmd.Context(), h, o)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Unlocked. The access record has the trace %s.\n", id)
+			return err
+		},
+	}
+	unlock.Flags().StringVar(&o.phone, "phone", "", "mobile number that is locked")
+	unlock.Flags().StringVar(&o.reason, "reason", "", "why it is unlocked, for audit")
+	unlock.Flags().StringVar(&o.operator, "operator", "", "who decides it, for audit")
+	for _, name := range []string{"phone", "reason", "operator"} {
+		_ = unlock.MarkFlagRequired(name) // fails only for a flag that does not exist
+	}
+	parent := group("login", "Help customers to log in")
+	parent.AddCommand(unlock)
+	return parent
+}
+
+// unlockOrder is what the operator asks for.
+type unlockOrder struct{ phone, reason, operator string }
+
+// check refuses an order before anything is opened. The record must not hold personal
+// data in clear, so neither may the two texts.
+func (o unlockOrder) check() error {
+	switch {
+	case !customer.ValidPhone(o.phone):
+		return errPhone
+	case !plain(o.reason, 200):
+		return errReason
+	case !plain(o.operator, 64):
+		return errOperator
+	}
+	return nil
+}
+
+// plain reports whether the text is one line of 1 to most characters that shows no
+// personal data.
+func plain(text string, most int) bool {
+	return strings.TrimSpace(text) != "" && len([]rune(text)) <= most && !strings.ContainsFunc(text, unicode.IsControl) &&
+		!mask.Leaks([]byte(text))
+}
+
+func openHost(ctx context.Context) (*host.Host, error) {
+	needs := host.Needs{DB: true, Purposes: []keys.Purpose{keys.BlindIndex}}
+	config, err := host.LoadConfig(host.Environment, needs)
+	if err != nil {
+		return nil, err
+	}
+	return host.Open(ctx, config, needs)
+}
+
+// unlockLogin lifts the lock and the freeze, and emits the access record with the same
+// transaction. It returns the record's trace; password.ErrNotLocked refuses a number
+// that is not locked, known or unknown.
+//
+// Source: AUTH-010, AUDIT-006.
+func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (trace.TraceID, error) {
+	var id trace.TraceID
+	var span trace.SpanID
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	_, _ = rand.Read(span[:])
+	ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span}))
+	index := customer.PhoneIndex(h.Keys, o.phone)
+	who, err := customer.ByPhone(ctx, h.DB.Reader(), index)
+	if err != nil && !errors.Is(err, bankerr.ErrNotFound) {
+		return id, fmt.Errorf("unlock: %w", err)
+	}
+	record := events.AccessRecorded{
+		Function: unlockFunction, Outcome: "OK", Category: "auth", Trace: id.String(),
+		Reason: fmt.Sprintf("unlocked by %s: %s", o.operator, o.reason),
+	}
+	if who.ID != uuid.Nil {
+		record.CustomerID = who.ID.String()
+	}
+	if record.DeviceID, err = os.Hostname(); err != nil {
+		return id, fmt.Errorf("unlock: this computer's name: %w", err)
+	}
+	if err := h.DB.Reader().QueryRow(ctx, sqlOperatorAddress).Scan(&record.IP); err != nil {
+		return id, fmt.Errorf("unlock: %w", err)
+	}
+	var unit pg.Unit
+	password.Unlock(&unit, index, h.Clock.Now())
+	if err := events.Emit(ctx, &unit, unlockFunction, who.ID, record); err != nil {
+		return id, fmt.Errorf("unlock: %w", err)
+	}
+	if err := h.DB.Commit(ctx, &unit); err != nil {
+		return id, fmt.Errorf("unlock: %w", err)
+	}
+	return id, nil
+}
