@@ -29,8 +29,12 @@ import (
 const childMark = "FN_TEST_SERVE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childMark) != "" {
+	switch os.Getenv(childMark) {
+	case "1":
 		fn.Serve(address)
+		return
+	case "worker":
+		fn.Serve(ticking)
 		return
 	}
 	os.Exit(m.Run())
@@ -184,5 +188,49 @@ func TestProcessesThatMayStart(t *testing.T) {
 	must(t, cmd.Process.Signal(os.Interrupt))
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, log)
+	}
+}
+
+// ticking is a worker that leaves a note when it begins and when it has been told to
+// end.
+var ticking = fn.Worker(fn.Spec{Name: "test-worker", Summary: "Of a test"},
+	func(_ context.Context, lent *fn.WorkerLent, _ struct{}) (fn.Work, error) {
+		note := func(ctx context.Context, text string) {
+			_, err := lent.DB.Pool().Exec(ctx, "INSERT INTO event_consumed (consumer, source, id) VALUES ('test-worker', '', $1)", text)
+			if err != nil {
+				lent.Log.Error("note", "cause", err)
+			}
+		}
+		return func(ctx context.Context) {
+			note(ctx, "begun")
+			<-ctx.Done()
+			note(context.WithoutCancel(ctx), "ended")
+		}, nil
+	})
+
+// A worker's process needs the database alone. It works, tells that it is ready, and
+// ends its work before it ends.
+func TestAWorkersProcess(t *testing.T) {
+	t.Parallel()
+	db, url := pgtest.NewURL(t)
+	port := freePort(t)
+	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, childMark+"=worker")
+	count := func(id string) (n int) {
+		must(t, db.Pool().QueryRow(context.Background(), "SELECT count(*) FROM event_consumed WHERE id = $1", id).Scan(&n))
+		return n
+	}
+	base := "http://127.0.0.1:" + port
+	until(t, "ready and at work", func() bool {
+		return status(t.Context(), base+"/_/ready") == http.StatusOK && count("begun") == 1
+	})
+	if got := status(t.Context(), base+"/metrics"); got != http.StatusOK {
+		t.Errorf("metrics: %d", got)
+	}
+	if got := status(t.Context(), base+"/"); got != http.StatusNotFound {
+		t.Errorf("a worker answers a request with %d", got)
+	}
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	if err := cmd.Wait(); err != nil || count("ended") != 1 {
+		t.Errorf("%v, ended %d times: %s", err, count("ended"), log)
 	}
 }
