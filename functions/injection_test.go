@@ -147,7 +147,7 @@ func (j *journey) await(t *testing.T) {
 	}
 }
 
-// what is the bank's substance: what no refused call may change.
+// what lists all that no refused call may change.
 func (j *journey) what(t *testing.T) string {
 	t.Helper()
 	var all []string

@@ -98,12 +98,12 @@ func (p pair) flow(t *testing.T) (stop func()) {
 			return p.Deliver(t, function(t, consumer), e), nil
 		},
 	}
-	carrier := &relay.Relay{DB: p.Host.DB, Ring: p.Host.Keys, Sink: local, Log: p.Host.Log}
+	publisher := &relay.Relay{DB: p.Host.DB, Ring: p.Host.Keys, Sink: local, Log: p.Host.Log}
 	clear, err := upkeep.Worker.Start(t.Context(), p.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Second}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	stopBroker, stopRelay, stopUpkeep := bank.Background(t, local.Run), bank.Background(t, carrier.Run), bank.Background(t, clear)
+	stopBroker, stopRelay, stopUpkeep := bank.Background(t, local.Run), bank.Background(t, publisher.Run), bank.Background(t, clear)
 	return func() { stopRelay(); stopBroker(); stopUpkeep() }
 }
 

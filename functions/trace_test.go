@@ -71,11 +71,11 @@ func TestOneRequestsLinesShareATrace(t *testing.T) {
 	}
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = p.Host.Keys, p.Host.Log
-	carrier, err := gateway.New(t.Context(), functions.All(), broken.Host, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"}))
+	publisher, err := gateway.New(t.Context(), functions.All(), broken.Host, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err := carrier.Deliver(t.Context(), "audit-on-event", event); err != nil || status != http.StatusServiceUnavailable {
+	if status, err := publisher.Deliver(t.Context(), "audit-on-event", event); err != nil || status != http.StatusServiceUnavailable {
 		t.Fatalf("the record's delivery got %d, %v", status, err)
 	}
 	found := lines(t, p.Log.String(), trace)

@@ -50,7 +50,7 @@ func (s *Server) Ensure(ctx context.Context, database string) error {
 	var exists bool
 	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", database).Scan(&exists)
 	if err != nil || exists {
-		return err //nolint:wrapcheck // says enough
+		return err //nolint:wrapcheck // the error names the step already
 	}
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{database}.Sanitize()); err != nil {
 		return fmt.Errorf("pgserver: %w", err)

@@ -136,7 +136,7 @@ func (s *Server) end() error {
 	case <-s.done:
 		return nil
 	case <-time.After(20 * time.Second):
-		return s.proc.Process.Kill() //nolint:wrapcheck // says enough
+		return s.proc.Process.Kill() //nolint:wrapcheck // the error names the step already
 	}
 }
 

@@ -100,8 +100,8 @@ func TestKeysBelongToTheCustomer(t *testing.T) {
 	}
 }
 
-// All twins are at work at once: each has passed the look-up before any commits.
-func TestTwinsAtWorkRunOnce(t *testing.T) {
+// All duplicates are at work at once: each has passed the look-up before any commits.
+func TestConcurrentDuplicatesRunOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1", "LOGIC-013.2")
 	const many = 5
@@ -116,7 +116,7 @@ func TestTwinsAtWorkRunOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := bank.New(t)
-			f := once("test-twins", fn.Public, gate(many))
+			f := once("test-duplicates", fn.Public, gate(many))
 			phone := b.Device(t, "phone")
 			replies := make([]bank.Reply, many)
 			var wait sync.WaitGroup
@@ -130,7 +130,7 @@ func TestTwinsAtWorkRunOnce(t *testing.T) {
 				if r.Code == "" {
 					won, winner = won+1, r.Body
 				} else if r.Code != tt.want {
-					t.Errorf("a twin got %q", r.Code)
+					t.Errorf("a duplicate got %q", r.Code)
 				}
 			}
 			total := 0
@@ -142,7 +142,7 @@ func TestTwinsAtWorkRunOnce(t *testing.T) {
 			}
 			for _, r := range replies {
 				if r.Code == "" && string(r.Body) != string(winner) {
-					t.Errorf("twins got %s and %s", r.Body, winner)
+					t.Errorf("duplicates got %s and %s", r.Body, winner)
 				}
 			}
 		})
@@ -189,9 +189,9 @@ func TestAFailedRunKeepsNoRecord(t *testing.T) {
 	}
 }
 
-// A twin that commits while the bank looks what there is gives its answer, and not
+// A duplicate that commits while the bank looks what there is gives its answer, and not
 // the news that the intent is used up.
-func TestATwinThatCommitsDuringTheLookUp(t *testing.T) {
+func TestADuplicateThatCommitsDuringTheLookUp(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")
 	b := bank.New(t)
@@ -231,7 +231,7 @@ func TestATwinThatCommitsDuringTheLookUp(t *testing.T) {
 	second := <-replies
 	first.Want(t, "")
 	if second.Want(t, ""); string(second.Body) != string(first.Body) {
-		t.Errorf("twins got %s and %s", first.Body, second.Body)
+		t.Errorf("duplicates got %s and %s", first.Body, second.Body)
 	}
 }
 

@@ -21,8 +21,8 @@ import (
 // ErrKeyReused refuses a key that stands for another request.
 var ErrKeyReused = bankerr.New(bankerr.Conflict, "IDEMPOTENCY_KEY_REUSED")
 
-// ErrRepeated tells the runtime that the request's twin committed first; the
-// runtime then answers with the twin's reply.
+// ErrRepeated tells the runtime that a concurrent duplicate of the request committed
+// first. The runtime then answers with that duplicate's reply.
 var ErrRepeated = errors.New("idem: the same request has committed already")
 
 // Ticket is one request's claim to be carried out once.
@@ -91,7 +91,7 @@ func (s Stored) Answer(t Ticket) ([]byte, error) {
 }
 
 // Record adds the ticket's record to the unit of work of its effect. Add it
-// first: a twin at work then waits here, before it takes any other lock.
+// first: a concurrent duplicate then waits here, before it takes any other lock.
 func Record(unit *pg.Unit, t Ticket, reply []byte) {
 	unit.Add(pg.Statement{
 		SQL:    sqlRecord,

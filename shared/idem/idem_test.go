@@ -153,22 +153,22 @@ func TestKeysOfOthers(t *testing.T) {
 	d.wantReply(t, "the first", ticket("body"), []byte("first"))
 }
 
-// Of twins at once one has its effect, and the others have none and can be told
+// Of duplicates at once one has its effect, and the others have none and can be told
 // its reply.
 func TestTwinsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	const twins = 12
+	const duplicates = 12
 	for round := range 10 {
 		asked := ticket("body")
 		asked.Key = fmt.Sprint("key", round)
-		results := make([]error, twins)
+		results := make([]error, duplicates)
 		open := make(chan struct{})
 		var done sync.WaitGroup
-		for i := range twins {
+		for i := range duplicates {
 			done.Go(func() {
 				<-open
-				results[i] = d.Commit(t.Context(), unit(asked, []byte{byte(i)}, "twin"))
+				results[i] = d.Commit(t.Context(), unit(asked, []byte{byte(i)}, "duplicate"))
 			})
 		}
 		close(open)
@@ -179,9 +179,9 @@ func TestTwinsAtOnce(t *testing.T) {
 			case err == nil && winner < 0:
 				winner = i
 			case err == nil:
-				t.Errorf("twins %d and %d both committed", winner, i)
+				t.Errorf("duplicates %d and %d both committed", winner, i)
 			case !errors.Is(err, idem.ErrRepeated):
-				t.Errorf("twin %d: %v", i, err)
+				t.Errorf("duplicate %d: %v", i, err)
 			}
 		}
 		d.wantReply(t, "after the race", asked, []byte{byte(winner)})
@@ -191,7 +191,7 @@ func TestTwinsAtOnce(t *testing.T) {
 	}
 }
 
-// A twin that comes while the first is at work waits, and what becomes of the
+// A duplicate that comes while the first is at work waits, and what becomes of the
 // first decides what becomes of it.
 func TestATwinWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
@@ -202,7 +202,7 @@ func TestATwinWaitsForTheFirst(t *testing.T) {
 		reply string
 	}{
 		{"committed", pgx.Tx.Commit, idem.ErrRepeated, "first"},
-		{"rolled back", pgx.Tx.Rollback, nil, "twin"},
+		{"rolled back", pgx.Tx.Rollback, nil, "duplicate"},
 	} {
 		d := newDesk(t)
 		asked := ticket("body")
@@ -216,19 +216,19 @@ INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $
 		if err != nil {
 			t.Fatal(err)
 		}
-		twin := make(chan error, 1)
-		go func() { twin <- d.Commit(t.Context(), unit(asked, []byte("twin"), "twin")) }()
+		duplicate := make(chan error, 1)
+		go func() { duplicate <- d.Commit(t.Context(), unit(asked, []byte("duplicate"), "duplicate")) }()
 		pgtest.AwaitLocks(t, d.DB, 1)
 		d.wantNone(t, tt.name+", still at work", asked)
 		if err := tt.end(first, t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := <-twin; !errors.Is(err, tt.want) {
-			t.Errorf("%s: the twin got %v, want %v", tt.name, err, tt.want)
+		if err := <-duplicate; !errors.Is(err, tt.want) {
+			t.Errorf("%s: the duplicate got %v, want %v", tt.name, err, tt.want)
 		}
 		d.wantReply(t, tt.name, asked, []byte(tt.reply))
 		if n := d.effects(t); (n == 1) != (tt.want == nil) {
-			t.Errorf("%s: the twin had %d effects", tt.name, n)
+			t.Errorf("%s: the duplicate had %d effects", tt.name, n)
 		}
 	}
 }

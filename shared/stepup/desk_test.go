@@ -224,8 +224,8 @@ func (p phone) failures(t *testing.T) (n int) {
 	return n
 }
 
-// forgive takes back what a walk of many guesses has run up.
-func (p phone) forgive(t *testing.T) {
+// resetAttempts takes back what a walk of many guesses has run up.
+func (p phone) resetAttempts(t *testing.T) {
 	t.Helper()
 	p.exec(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1", p.customer)
 }

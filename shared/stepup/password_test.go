@@ -61,7 +61,7 @@ func TestPasswordsThatAreNone(t *testing.T) {
 		"of noise":                   randomBytes(len(good)),
 		"without its last byte":      good[:len(good)-1],
 	} {
-		p.forgive(t)
+		p.resetAttempts(t)
 		_, err := p.confirm(t, p.intent(t, passwordOnly), stepup.Proof{Factor: stepup.TradePassword, Password: sealed})
 		want(t, "a password "+name, err, stepup.ErrProofRejected)
 		if got := p.failures(t); got != 1 {

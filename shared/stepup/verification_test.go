@@ -37,7 +37,7 @@ func TestCombinationsThatAreEnough(t *testing.T) {
 			}
 			what := fmt.Sprintf("%s: %v", name, brought)
 			evidence, err := p.confirm(t, in, proofs...)
-			p.forgive(t)
+			p.resetAttempts(t)
 			if !enough(combinations, brought) {
 				want(t, what, err, stepup.ErrStronger)
 				continue
@@ -75,7 +75,7 @@ func TestAnExtraProofMustHoldToo(t *testing.T) {
 			if evidence != nil || err == nil || bankerr.From(err).Code() != "PROOF_REJECTED" || c.Failed != failing {
 				t.Errorf("a wrong %q at %d of two right ones: %v, %v, failed %q", failing, place, evidence, err, c.Failed)
 			}
-			p.forgive(t)
+			p.resetAttempts(t)
 		}
 	}
 }
@@ -165,7 +165,7 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 			_, err := p.verify(t.Context(), c)
 			want(t, tt.name+", with proofs that don't hold", err, tt.want)
 		}
-		p.forgive(t)
+		p.resetAttempts(t)
 	}
 	req.Covers(t, "LOGIC-007.4")
 }

@@ -68,7 +68,7 @@ func TestStorm(t *testing.T) {
 			t.Errorf("key %s was answered with %d transfers", o.key, len(o.answers))
 		}
 		for code := range o.refused {
-			if code != "FUNDS_INSUFFICIENT" { // which a twin may meet before money comes in, and the order still be posted
+			if code != "FUNDS_INSUFFICIENT" { // which a duplicate may meet before money comes in, and the order still be posted
 				t.Errorf("key %s was refused: %s", o.key, code)
 			}
 		}

@@ -157,9 +157,9 @@ func TestSecondLoginEndsTheFirst(t *testing.T) {
 
 	// At once, from the two channels of an app that was opened twice.
 	w.Advance(time.Minute)
-	twin := w.Device(t, w.phone.ID)
+	second := w.Device(t, w.phone.ID)
 	code := w.ask(t, w.phone)
-	devices := []*bank.Device{w.phone, twin}
+	devices := []*bank.Device{w.phone, second}
 	w.phone.Reopen(t)
 	var wait sync.WaitGroup
 	for _, d := range devices {

@@ -235,7 +235,7 @@ CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestam
 	}
 }
 
-// A twin that comes while the first is at work may find the code used.
+// A duplicate that comes while the first is at work may find the code used.
 func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
@@ -248,7 +248,7 @@ func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
 	wait.Wait()
 	for _, got := range replies {
 		if got.Code != "REGISTRATION_REFUSED" && string(got.Body) != `{"registered":true}` {
-			t.Errorf("a twin got %d %s", got.Status, got.Body)
+			t.Errorf("a duplicate got %d %s", got.Status, got.Body)
 		}
 	}
 	w.phone.Call(t, register.Function, "key", r).Want(t, "")
