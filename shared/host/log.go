@@ -18,41 +18,57 @@ import (
 func NewLogger(w io.Writer) *slog.Logger {
 	var own trace.TraceID
 	_, _ = rand.Read(own[:]) // never fails (crypto/rand)
-	return slog.New(traced{slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: redact}), own.String()})
+	root := slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: redact})
+	return slog.New(traced{Handler: root, root: root, own: own.String()})
 }
 
 // traced adds to each line the trace of its context, or, outside any call, the trace
-// of the process.
+// of the process. The trace stands beside the line's time, whatever group is open.
 type traced struct {
-	slog.Handler
-	own string
+	slog.Handler              // root with what derive adds
+	root         slog.Handler // nothing derived yet
+	derive       []func(slog.Handler) slog.Handler
+	own          string
+	grouped      bool
 }
 
-// Handle writes a line.
+// Handle writes a line. A trace that the caller gave stays the only one.
 func (t traced) Handle(ctx context.Context, r slog.Record) error {
-	has := false
+	given := false
 	r.Attrs(func(a slog.Attr) bool {
-		has = has || a.Key == "trace"
-		return !has
+		given = a.Key == "trace" && !t.grouped
+		return !given
 	})
-	if !has {
-		id := t.own
-		if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-			id = span.TraceID().String()
-		}
-		r = r.Clone()
-		r.AddAttrs(slog.String("trace", id))
+	if given {
+		return t.Handler.Handle(ctx, r) //nolint:wrapcheck // slog's own
 	}
-	return t.Handler.Handle(ctx, r) //nolint:wrapcheck // slog's own
+	id := t.own
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		id = span.TraceID().String()
+	}
+	h := t.root.WithAttrs([]slog.Attr{slog.String("trace", id)})
+	for _, derive := range t.derive {
+		h = derive(h)
+	}
+	return h.Handle(ctx, r) //nolint:wrapcheck // slog's own
 }
 
 // WithAttrs keeps the trace on what is derived.
 func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return traced{t.Handler.WithAttrs(attrs), t.own}
+	return t.with(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
 }
 
-// WithGroup keeps the trace on what is derived.
-func (t traced) WithGroup(name string) slog.Handler { return traced{t.Handler.WithGroup(name), t.own} }
+// WithGroup keeps the trace on what is derived, outside the group.
+func (t traced) WithGroup(name string) slog.Handler {
+	t.grouped = t.grouped || name != ""
+	return t.with(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
+}
+
+func (t traced) with(derive func(slog.Handler) slog.Handler) slog.Handler {
+	t.Handler = derive(t.Handler)
+	t.derive = append(slices.Clip(t.derive), derive)
+	return t
+}
 
 const redacted = "[redacted]"
 
