@@ -341,7 +341,7 @@ type TransferPrepareReply struct {
 type TransferPrepareRequest struct {
 	DebitAccountID uuid.UUID  `json:"debit_account_id"`           // An account of the caller
 	PayeeAccountID *uuid.UUID `json:"payee_account_id,omitempty"` // Another account of the caller
-	PayeeAccountNo string     `json:"payee_account_no,omitempty"` // Or anybody's account number
+	PayeeAccountNo string     `json:"payee_account_no,omitempty"` // Or any account number
 	PayeeName      string     `json:"payee_name,omitempty"`       // The holder of that number
 	Amount         money.Fen  `json:"amount_fen"`                 // Whole fen
 	Memo           string     `json:"memo,omitempty"`             // 附言

@@ -79,8 +79,11 @@ func TestPasswordsAreVerifiedInOnePlace(t *testing.T) {
 	req.Covers(t, "CRYPTO-020.2")
 	about := regexp.MustCompile(`(?i)password|passwd|\bpin\b|credential`)
 	computes := regexp.MustCompile(`(?i)pbkdf2|bcrypt|scrypt|argon`)
-	compares := regexp.MustCompile(`^(bytes\.(Equal|Compare|EqualFold)|strings\.(Compare|EqualFold)|hmac\.Equal|subtle\.ConstantTimeCompare|reflect\.DeepEqual|slices\.Equal)$`)
-	nothing := regexp.MustCompile(`^(nil|(stepup\.)?TradePassword|""|0|1|true|false|len\(.*|password\.(Captcha|Locked|Last|Open))$`) // the factor is called so too
+	compares := regexp.MustCompile(`^(bytes\.(Equal|Compare|EqualFold)|strings\.(Compare|EqualFold)|hmac\.Equal|` +
+		`subtle\.ConstantTimeCompare|reflect\.DeepEqual|slices\.Equal)$`)
+	// The factor is called TradePassword too.
+	nothing := regexp.MustCompile(
+		`^(nil|(stepup\.)?TradePassword|""|0|1|true|false|len\(.*|password\.(Captcha|Locked|Last|Open))$`)
 	checks := 0
 	for path, file := range sources(t) {
 		if strings.HasPrefix(path, "../shared/sm/") {
@@ -149,7 +152,9 @@ SELECT login_password FROM credential UNION ALL SELECT trade_password FROM crede
 	}
 	for _, algorithm := range []string{"pbkdf2-sha256", "pbkdf2-sha1", "md5", "des", "plain", "", "PBKDF2-SM3"} {
 		o := prepared(t, b, phone, wang.AccountIDs, 1_00)
-		o.exec(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL, trade_password = replace(trade_password, 'pbkdf2-sm3', $1)", algorithm)
+		o.exec(t, `
+UPDATE credential SET trade_failures = 0, trade_locked_until = NULL,
+       trade_password = replace(trade_password, 'pbkdf2-sm3', $1)`, algorithm)
 		o.confirm(t).Want(t, "PROOF_REJECTED")
 		o.exec(t, "UPDATE credential SET trade_failures = 0, trade_password = 'pbkdf2-sm3' || substr(trade_password, $1)", len(algorithm)+1)
 		o.confirm(t).Want(t, "")

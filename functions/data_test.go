@@ -17,8 +17,11 @@ import (
 
 // dataItem is one entry of the data catalogue.
 type dataItem struct {
-	Item, Class, Grade string
-	Columns, Fields    []string
+	Item    string   `yaml:"item"`
+	Class   string   `yaml:"class"`
+	Grade   string   `yaml:"grade"`
+	Columns []string `yaml:"columns"`
+	Fields  []string `yaml:"fields"`
 }
 
 func dataCatalogue(t *testing.T) []dataItem {
@@ -27,7 +30,9 @@ func dataCatalogue(t *testing.T) []dataItem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list struct{ Items []dataItem }
+	var list struct {
+		Items []dataItem `yaml:"items"`
+	}
 	if err := yaml.Unmarshal(raw, &list); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +45,8 @@ func dataCatalogue(t *testing.T) []dataItem {
 // dataName is what a column or field of a person's data is called.
 var dataName = regexp.MustCompile(`(?i)pass(w|c)|\bpin\b|_pin|pin_|otp$|^code$|secret|_key$|^key$|track|expiry|expir.*(card|month|year)|` +
 	`(card|month|year).*expir|cvn|cvv|id_?no|passport|name|birth|born|biometr|face|finger|address|addr\b|phone|mobile|mail|` +
-	`credit(_score|_limit|_line|$)|score|grade|^ip$|last_login|location|balance|amount|counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +
+	`credit(_score|_limit|_line|$)|score|grade|^ip$|last_login|location|balance|amount|` +
+	`counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +
 	`_ct$|payload|body$|title|^text$|payer_|payee_`)
 
 // otherwise are names that look like a person's data and are none.

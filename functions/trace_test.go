@@ -25,7 +25,12 @@ import (
 
 // line is a line of the log.
 type line struct {
-	Time, Level, Function, Code, Cause, Trace string
+	Time     string `json:"time"`
+	Level    string `json:"level"`
+	Function string `json:"function"`
+	Code     string `json:"code"`
+	Cause    string `json:"cause"`
+	Trace    string `json:"trace"`
 }
 
 // lines are those of a trace.

@@ -183,8 +183,10 @@ func TestAChangedRecordIsReported(t *testing.T) {
 		{"audit_record", "body = " + amount, "body = convert_to(replace(convert_from(body, 'UTF8'), '123457', '123456'), 'UTF8')", chain},
 		{"posting", "amount = amount + 1", "amount = amount - 1", books},
 		{"entry", "amount = amount + 1", "amount = amount - 1", books},
-		{"transfer", "detail_ct = set_byte(detail_ct, 20, get_byte(detail_ct, 20) # 1)",
-			"detail_ct = set_byte(detail_ct, 20, get_byte(detail_ct, 20) # 1)", receipt},
+		{
+			"transfer", "detail_ct = set_byte(detail_ct, 20, get_byte(detail_ct, 20) # 1)",
+			"detail_ct = set_byte(detail_ct, 20, get_byte(detail_ct, 20) # 1)", receipt,
+		},
 	} {
 		behind := func(change string) {
 			p.exec(t, "ALTER TABLE "+tt.table+" DISABLE TRIGGER ALL; UPDATE "+tt.table+" SET "+change+

@@ -313,7 +313,8 @@ SELECT gen_random_uuid(), gen_random_uuid(), 'd', 'transfer-confirm', '', '', ''
 	if err := migrations.Up(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
-	got := texts(t, url, "SELECT right(customer_id::text, 1) || ' ' || kind || ' ' || business_day || ' ' || used FROM limit_use ORDER BY 1")
+	got := texts(t, url, `
+SELECT right(customer_id::text, 1) || ' ' || kind || ' ' || business_day || ' ' || used FROM limit_use ORDER BY 1`)
 	want := []string{"1 transfer.sms 2026-11-23 120", "1 transfer.sms 2026-11-24 3", "2 transfer.sms 2026-11-23 5"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("limit_use (-want +got):\n%s", diff)

@@ -23,7 +23,10 @@ Back the file up: without it nobody can read the data that its keys have sealed.
 				return err
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "Made %s. Set KEYS_FILE to this path, and back the file up.\n", file)
-			return err
+			if err != nil {
+				return fmt.Errorf("tell what was made: %w", err)
+			}
+			return nil
 		},
 	}
 	create.Flags().StringVar(&file, "file", "", "path of the new key file")

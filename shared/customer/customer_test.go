@@ -284,8 +284,8 @@ func TestLockMakesOthersWait(t *testing.T) {
 		}()
 		pgtest.AwaitLocks(t, r.db, 1)
 		select {
-		case <-second:
-			t.Error("the second did not wait")
+		case err := <-second:
+			t.Errorf("the second did not wait: %v", err)
 		default:
 		}
 		first = true

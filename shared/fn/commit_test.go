@@ -56,14 +56,15 @@ func TestALeakCommitsNothing(t *testing.T) {
 func TestTheRuntimeRecordsAndConsumes(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	f := fn.Confirm(specOf("test-idle", nil), func(context.Context, *fn.Lent, struct{}) (fn.ConfirmOperation[struct{}, order, receipt], error) {
+	wire := func(context.Context, *fn.Lent, struct{}) (fn.ConfirmOperation[struct{}, order, receipt], error) {
 		return func(_ context.Context, _ *fn.Call, _ order, confirmed fn.Confirmed[struct{}], _ *pg.Unit) (receipt, error) {
 			if len(confirmed.Factors) != 1 || confirmed.Factors[0] != stepup.DeviceKey || confirmed.Text == "" {
 				return receipt{}, errors.New("not what was confirmed")
 			}
 			return receipt{ID: confirmed.IntentID.String() + uuid.NewString()}, nil
 		}, nil
-	})
+	}
+	f := fn.Confirm(specOf("test-idle", nil), wire)
 	u := newUser(t, b, f)
 	first := u.call(t, u.order(t))
 	first.Want(t, "")
@@ -108,7 +109,9 @@ func TestUndeclaredDoings(t *testing.T) {
 			t.Errorf("%s: %q", name, reply.Code)
 		}
 	}
-	if n := effects(t, b, "undeclared") + count(t, b, "SELECT count(*) FROM idempotency") + count(t, b, "SELECT count(*) FROM otp_quota"); n != 0 {
+	n := effects(t, b, "undeclared") +
+		count(t, b, "SELECT count(*) FROM idempotency") + count(t, b, "SELECT count(*) FROM otp_quota")
+	if n != 0 {
 		t.Errorf("%d effects", n)
 	}
 }

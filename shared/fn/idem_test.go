@@ -157,7 +157,9 @@ func TestADuplicateThatVanished(t *testing.T) {
 	f := command("test-vanished", func(s *fn.Spec) { s.Idempotent = true },
 		func(_ context.Context, _ *fn.Call, _ note, unit *pg.Unit) (receipt, error) {
 			unit.Add(pg.Statement{
-				SQL:    "INSERT INTO idempotency (caller, operation, key, body_hash, reply) SELECT 'x', 'x', g::text, '', '' FROM generate_series(1, 2) g, generate_series(1, 2)",
+				SQL: `
+INSERT INTO idempotency (caller, operation, key, body_hash, reply)
+SELECT 'x', 'x', g::text, '', '' FROM generate_series(1, 2) g, generate_series(1, 2)`,
 				Refuse: map[string]error{"idempotency_key_unique": idem.ErrRepeated},
 			})
 			return receipt{}, nil

@@ -80,7 +80,8 @@ func TestPurposesForAnotherUse(t *testing.T) {
 		for use, err := range uses(t, ring, p) {
 			switch allowed := may[p]; {
 			case use == "Only" || use == "Open" || use == "VerifyMAC": // Open and VerifyMAC have tests of their own
-			case allowed != nil && !slices.Contains(allowed, use), allowed == nil && slices.Contains([]string{"Sign", "Decrypt", "Public"}, use):
+			case allowed != nil && !slices.Contains(allowed, use),
+				allowed == nil && slices.Contains([]string{"Sign", "Decrypt", "Public"}, use):
 				wantPurpose(t, use, p, err)
 			case errors.Is(err, keys.ErrPurpose):
 				t.Errorf("%s for %s: %v", use, p, err)

@@ -394,7 +394,8 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 		if n := d.counted(c); n != tt.tries {
 			t.Errorf("%s: %d tries, want %d", tt.name, n, tt.tries)
 		}
-		if terms, err := otp.ReadTerms(t.Context(), d.db.Reader(), tt.at); err != nil || terms != (otp.Terms{Life: tt.life, Resend: tt.interval}) {
+		terms, err := otp.ReadTerms(t.Context(), d.db.Reader(), tt.at)
+		if err != nil || terms != (otp.Terms{Life: tt.life, Resend: tt.interval}) {
 			t.Errorf("%s: told %+v, %v", tt.name, terms, err)
 		}
 		var found otp.Issued

@@ -129,7 +129,9 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 		{"as prepared", nil, func(*testing.T, stepup.Intent, *stepup.Verification) {}},
 		{"a stranger", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.CustomerID = stranger.customer }},
 		{"nobody", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.CustomerID = uuid.Nil }},
-		{"an unknown intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.Confirmation.IntentID = uuid.New() }},
+		{"an unknown intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) {
+			c.Confirmation.IntentID = uuid.New()
+		}},
 		{"no intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.Confirmation.IntentID = uuid.Nil }},
 		{"on another device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.DeviceID = tablet.device }},
 		{"on no device", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.DeviceID = "" }},

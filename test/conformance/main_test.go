@@ -26,7 +26,8 @@ func TestRunReportsAndFails(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tt.pkg, err, tt.want)
 		}
 		lines := strings.Split(strings.TrimSpace(shown.String()), "\n")
-		const last = "CONFORMANCE server whole 0/364 begun 0 points 0/1164 web whole 0/16 begun 0 points 0/46 ops whole 0/30 begun 0 points 0/98"
+		const last = "CONFORMANCE server whole 0/364 begun 0 points 0/1164 " +
+			"web whole 0/16 begun 0 points 0/46 ops whole 0/30 begun 0 points 0/98"
 		if got := lines[len(lines)-1]; got != last {
 			t.Errorf("%s: the last line is %q, want %q", tt.pkg, got, last)
 		}

@@ -37,7 +37,12 @@ type runResult struct {
 
 // event is a line of go test -json.
 type event struct {
-	Action, Package, Test, Output, Key, Value string
+	Action  string `json:"Action"`
+	Package string `json:"Package"`
+	Test    string `json:"Test"`
+	Output  string `json:"Output"`
+	Key     string `json:"Key"`
+	Value   string `json:"Value"`
 }
 
 // name is what the event is about: a test, or a whole package.

@@ -47,7 +47,8 @@ func TestJourney(t *testing.T) {
 
 	b.Stop(t, instance)
 	b.Start(t)
-	again, err := payer.TransferGet(t.Context(), client.TransferGetRequest{TransferID: made.TransferID}) // the session outlived the instance
+	// The session outlived the instance.
+	again, err := payer.TransferGet(t.Context(), client.TransferGetRequest{TransferID: made.TransferID})
 	must(t, err)
 	if again.TransferID != made.TransferID || again.Amount != made.Amount {
 		t.Errorf("after a restart: %+v", again)

@@ -20,7 +20,8 @@ import (
 // rows that go when they are old, then those that stay at any age.
 var rows = map[string]struct{ goes, stays []string }{
 	"idempotency": {goes: []string{
-		`INSERT INTO idempotency (caller, operation, key, body_hash, reply, created_at) VALUES ('c', 'o', gen_random_uuid()::text, '', '', now() - $1::interval)`,
+		`INSERT INTO idempotency (caller, operation, key, body_hash, reply, created_at)
+VALUES ('c', 'o', gen_random_uuid()::text, '', '', now() - $1::interval)`,
 	}},
 	"intent": {
 		goes: []string{intentOf("now() - $1::interval", "open"), intentOf("now() - $1::interval", "consumed")},
@@ -29,7 +30,8 @@ var rows = map[string]struct{ goes, stays []string }{
 		},
 	},
 	"limit_use": {goes: []string{
-		`INSERT INTO limit_use (customer_id, kind, business_day, used) VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
+		`INSERT INTO limit_use (customer_id, kind, business_day, used)
+VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
 	}},
 	"login_attempt": {
 		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '1 hour'", "false")},
@@ -40,7 +42,8 @@ var rows = map[string]struct{ goes, stays []string }{
 VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interval, 'd', 5)`,
 	}},
 	"otp_quota": {goes: []string{
-		`INSERT INTO otp_quota (phone_bidx, day, sent, last_at) VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, '{}')`,
+		`INSERT INTO otp_quota (phone_bidx, day, sent, last_at)
+VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, '{}')`,
 	}},
 	"delivery": {
 		goes:  []string{deliveryOf("done")},
@@ -48,22 +51,26 @@ VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interva
 	},
 	"outbox": {
 		goes: []string{
-			`INSERT INTO outbox (id, type, subject, customerhash, data, published_at) VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval)`,
+			`INSERT INTO outbox (id, type, subject, customerhash, data, published_at)
+VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval)`,
 		},
 		stays: []string{
-			`INSERT INTO outbox (id, type, subject, customerhash, data, created_at) VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval)`,
+			`INSERT INTO outbox (id, type, subject, customerhash, data, created_at)
+VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval)`,
 			`WITH o AS (INSERT INTO outbox (id, type, subject, customerhash, data, published_at)
   VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval) RETURNING id)
 INSERT INTO delivery (consumer, event_id, event, state, due_at) SELECT 'c', id, '', 'dead', now() FROM o`,
 		},
 	},
 	"event_consumed": {goes: []string{
-		`INSERT INTO event_consumed (consumer, source, id, consumed_at) VALUES ('c', 's', gen_random_uuid()::text, now() - $1::interval)`,
+		`INSERT INTO event_consumed (consumer, source, id, consumed_at)
+VALUES ('c', 's', gen_random_uuid()::text, now() - $1::interval)`,
 	}},
 }
 
 func intentOf(expires, state string) string {
-	return `INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
+	return `INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state,
+                    created_at, expires_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), 'd', 'o', '', '', '', '{}', '` + state + `', now() - $1::interval, ` + expires + `)`
 }
 
@@ -73,7 +80,8 @@ VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, ` + loc
 }
 
 func deliveryOf(state string) string {
-	return `INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('c', gen_random_uuid(), '', '` + state + `', now() - $1::interval)`
+	return `INSERT INTO delivery (consumer, event_id, event, state, due_at)
+VALUES ('c', gen_random_uuid(), '', '` + state + `', now() - $1::interval)`
 }
 
 // Each table loses the rows that are older than its window, and no others.
@@ -189,7 +197,8 @@ func TestOneTableFails(t *testing.T) {
 	bank.Background(t, work)
 	deadline := time.Now().Add(time.Minute)
 	for left := -1; left != 0; time.Sleep(5 * time.Millisecond) {
-		if err := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM event_consumed").Scan(&left); err != nil || time.Now().After(deadline) {
+		err := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM event_consumed").Scan(&left)
+		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("%d rows are left, %v", left, err)
 		}
 	}

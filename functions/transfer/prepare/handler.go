@@ -55,7 +55,7 @@ type Config struct{}
 type Request struct {
 	DebitAccountID uuid.UUID  `json:"debit_account_id" format:"uuid" doc:"An account of the caller"`
 	PayeeAccountID *uuid.UUID `json:"payee_account_id,omitempty" format:"uuid" doc:"Another account of the caller"`
-	PayeeAccountNo string     `json:"payee_account_no,omitempty" maxLength:"32" doc:"Or anybody's account number" example:"622848000000010002"`
+	PayeeAccountNo string     `json:"payee_account_no,omitempty" maxLength:"32" doc:"Or any account number" example:"622848000000010002"`
 	PayeeName      string     `json:"payee_name,omitempty" maxLength:"60" doc:"The holder of that number" example:"李小红"`
 	Amount         money.Fen  `json:"amount_fen" minimum:"1" doc:"Whole fen"`
 	Memo           string     `json:"memo,omitempty" maxLength:"60" doc:"附言"`
