@@ -32,6 +32,7 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -85,11 +86,11 @@ func On(t testing.TB, db *pg.DB) *Bank {
 	}
 	b.Redis.SetTime(Start)
 	ring, err := keys.NewTestRing()
-	must(t, err)
+	check.Must(t, err)
 	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	sessions, err := session.New(client, ring, b.Clock, session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute})
-	must(t, err)
+	check.Must(t, err)
 	b.Host = &host.Host{
 		DB: db, Redis: client, Keys: ring, Sessions: sessions, Risk: risk.Baseline{}, Clock: b.Clock,
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
@@ -123,7 +124,7 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	if !ok {
 		var err error
 		entry, err = f.Open(t.Context(), b.Host, host.Values(configuration...))
-		must(t, err)
+		check.Must(t, err)
 		b.opened[f.Spec.Name] = entry
 	}
 	return entry
@@ -160,7 +161,7 @@ func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.C
 		p.Accounts = append(p.Accounts, seed.Account{No: fmt.Sprintf("62284800%07d%04d", n, i+1), Balance: balance})
 	}
 	c, err := b.Seeder().Add(t.Context(), p)
-	must(t, err)
+	check.Must(t, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.known = append(b.known, c)
@@ -182,7 +183,7 @@ type Device struct {
 func (b *Bank) Device(t testing.TB, id string) *Device {
 	t.Helper()
 	key, err := sm.GenerateKey()
-	must(t, err)
+	check.Must(t, err)
 	d := &Device{bank: b, ID: id, Key: key, IP: "203.0.113.7"}
 	d.Reopen(t)
 	return d
@@ -192,14 +193,14 @@ func (b *Bank) Device(t testing.TB, id string) *Device {
 func (d *Device) Reopen(t testing.TB) {
 	t.Helper()
 	client, err := channel.NewClient(d.ID)
-	must(t, err)
+	check.Must(t, err)
 	ring := d.bank.Host.Keys
 	sign := func(message []byte) ([]byte, error) { return ring.Sign(keys.Channel, message) }
 	welcome, id, opened, err := channel.Server{Sign: sign, Life: time.Hour}.Respond(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	d.Channel, d.Keys, err = client.Finish(welcome, ring.Public(keys.Channel))
-	must(t, err)
-	must(t, d.bank.Host.Sessions.OpenChannel(t.Context(), id, session.Channel{DeviceID: d.ID, Keys: opened}))
+	check.Must(t, err)
+	check.Must(t, d.bank.Host.Sessions.OpenChannel(t.Context(), id, session.Channel{DeviceID: d.ID, Keys: opened}))
 	d.Sequence.Store(0)
 }
 
@@ -208,16 +209,16 @@ func (d *Device) Reopen(t testing.TB) {
 func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
 	t.Helper()
 	public, err := d.Key.Public().Marshal()
-	must(t, err)
-	must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, public))
-	must(t, d.bank.Host.Sessions.Start(t.Context(), d.Channel, c.ID))
+	check.Must(t, err)
+	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, public))
+	check.Must(t, d.bank.Host.Sessions.Start(t.Context(), d.Channel, c.ID))
 }
 
 // Password seals a password as the app does.
 func (d *Device) Password(t testing.TB, password string) []byte {
 	t.Helper()
 	sealed, err := sm.Encrypt(d.bank.Host.Keys.Public(keys.Password), append(d.Channel[:], password...))
-	must(t, err)
+	check.Must(t, err)
 	return sealed
 }
 
@@ -236,7 +237,7 @@ func (r Reply) Into(t testing.TB, value any) {
 	if r.Status != http.StatusOK {
 		t.Fatalf("status %d %s: %s", r.Status, r.Code, r.Body)
 	}
-	must(t, json.Unmarshal(r.Body, value))
+	check.Must(t, json.Unmarshal(r.Body, value))
 }
 
 // Want fails the test unless the reply is the problem, or with "" no problem.
@@ -258,7 +259,7 @@ func (d *Device) Call(t testing.TB, f fn.Function, key string, request any) Repl
 func (d *Device) Frame(t testing.TB, f fn.Function, key string, request any) []byte {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"idempotency_key": key, "request": request})
-	must(t, err)
+	check.Must(t, err)
 	return d.FrameAt(t, f, d.bank.Clock.Now(), body)
 }
 
@@ -267,7 +268,7 @@ func (d *Device) FrameAt(t testing.TB, f fn.Function, at time.Time, clear []byte
 	t.Helper()
 	h := channel.Header{ID: d.Channel, Sequence: d.Sequence.Add(1), Time: at}
 	frame, err := channel.SealRequest(d.Keys, h, http.MethodPost, f.Spec.Name, clear)
-	must(t, err)
+	check.Must(t, err)
 	return frame
 }
 
@@ -277,16 +278,16 @@ func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 	req := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {d.IP}}}
 	req.WithContext(t.Context())
 	resp, err := d.bank.Open(t, f).Handle(req)
-	must(t, err)
+	check.Must(t, err)
 	r := Reply{Status: resp.StatusCode, Body: resp.Body, Header: resp.Header}
 	if resp.Header.Get("Content-Type") == channel.MediaType {
 		sent, err := channel.ParseHeader(frame)
-		must(t, err)
+		check.Must(t, err)
 		r.Body, err = channel.OpenReply(d.Keys, resp.Body, sent, f.Spec.Name, resp.StatusCode)
-		must(t, err)
+		check.Must(t, err)
 	}
 	if r.Status != http.StatusOK {
-		must(t, json.Unmarshal(r.Body, &r.Problem))
+		check.Must(t, json.Unmarshal(r.Body, &r.Problem))
 		r.Code = r.Problem.Code
 		return r
 	}
@@ -300,9 +301,9 @@ func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevents.Event {
 	t.Helper()
 	body, err := json.Marshal(data)
-	must(t, err)
+	check.Must(t, err)
 	e, err := events.Stored{ID: id, Type: eventType, Subject: subject, Data: body, CreatedAt: b.Clock.Now()}.CloudEvent(b.Host.Keys)
-	must(t, err)
+	check.Must(t, err)
 	return e
 }
 
@@ -311,7 +312,7 @@ func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) clou
 func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
 	t.Helper()
 	body, err := json.Marshal(e)
-	must(t, err)
+	check.Must(t, err)
 	return b.DeliverRaw(t, f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}})
 }
 
@@ -321,7 +322,7 @@ func (b *Bank) DeliverRaw(t testing.TB, f fn.Function, body []byte, header http.
 	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
 	req.WithContext(t.Context())
 	resp, err := b.Open(t, f).Handle(req)
-	must(t, err)
+	check.Must(t, err)
 	return resp.StatusCode
 }
 
@@ -330,21 +331,14 @@ func (b *Bank) Outbox(t testing.TB, eventType string) []events.Stored {
 	t.Helper()
 	rows, err := b.Host.DB.Pool().Query(context.Background(), `
 SELECT id::text, type, subject, customerhash, data, traceparent, created_at FROM outbox WHERE type = $1 ORDER BY id`, eventType)
-	must(t, err)
+	check.Must(t, err)
 	var list []events.Stored
 	defer rows.Close()
 	for rows.Next() {
 		var s events.Stored
-		must(t, rows.Scan(&s.ID, &s.Type, &s.Subject, &s.CustomerHash, &s.Data, &s.Traceparent, &s.CreatedAt))
+		check.Must(t, rows.Scan(&s.ID, &s.Type, &s.Subject, &s.CustomerHash, &s.Data, &s.Traceparent, &s.CreatedAt))
 		list = append(list, s)
 	}
-	must(t, rows.Err())
+	check.Must(t, rows.Err())
 	return list
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -84,15 +84,15 @@ func (b *Bank) Start(t *testing.T) *Instance {
 func (b *Bank) StartOn(t *testing.T, ip string) *Instance {
 	t.Helper()
 	program, err := built()
-	must(t, err)
-	address := freeAddress(t, ip)
+	check.Must(t, err)
+	address := check.FreeAddress(t, ip)
 	cmd := exec.Command(program, "--listen", address, "--data", b.dir)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "REDIS_URL=redis://"+b.Redis.Addr(), "FN_RATE_SCALE=1000")
 	log, err := os.OpenFile(filepath.Join(b.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	must(t, err)
+	check.Must(t, err)
 	cmd.Stdout, cmd.Stderr = log, log
-	must(t, cmd.Start())
-	must(t, log.Close())
+	check.Must(t, cmd.Start())
+	check.Must(t, log.Close())
 	i := &Instance{address: address, cmd: cmd, ended: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // killed, as often as not
@@ -187,7 +187,7 @@ func (i *Instance) Dev() devapi.API { return devapi.API{Base: "http://" + i.addr
 func (b *Bank) Ring(t *testing.T) *keys.Ring {
 	t.Helper()
 	ring, err := keys.Open(t.Context(), keys.Config{File: filepath.Join(b.dir, "keys.json")}, keys.All()...)
-	must(t, err)
+	check.Must(t, err)
 	return ring
 }
 
@@ -209,7 +209,7 @@ type App struct {
 func (b *Bank) NewApp(t *testing.T, i *Instance) *App {
 	t.Helper()
 	person, err := i.Dev().NewCustomer(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	a := &App{Person: person, dev: i.Dev()}
 	a.Client, a.config = b.device(t, i)
 	return a
@@ -226,11 +226,11 @@ func (a *App) Another(t *testing.T, b *Bank, i *Instance) *App {
 func (b *Bank) device(t *testing.T, i *Instance) (*client.Client, client.Config) {
 	t.Helper()
 	der, err := i.Dev().Certificate(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	pinned, err := sm.CertificateKey(der, time.Now())
-	must(t, err)
+	check.Must(t, err)
 	device, err := sm.GenerateKey()
-	must(t, err)
+	check.Must(t, err)
 	config := client.Config{
 		BaseURL: "http://bank", DeviceID: "test-" + uuid.NewString(), Device: device, Pinned: pinned,
 		HTTP: &http.Client{Transport: b, Timeout: 10 * time.Second}, Pause: 20 * time.Millisecond,
@@ -290,22 +290,7 @@ func (a *App) IntentCode(ctx context.Context, in client.TransferPrepareReply) (s
 func (b *Bank) Customer(t *testing.T, i *Instance) *App {
 	t.Helper()
 	a := b.NewApp(t, i)
-	must(t, a.Register(t.Context()))
-	must(t, a.Login(t.Context()))
+	check.Must(t, a.Register(t.Context()))
+	check.Must(t, a.Login(t.Context()))
 	return a
-}
-
-func freeAddress(t *testing.T, ip string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-	must(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -16,39 +16,31 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-type town struct {
-	*bank.Bank
-	phone    *bank.Device
-	own, far seed.Customer
+type fixture struct{ bank.Pair }
+
+func newFixture(t *testing.T) fixture {
+	t.Helper()
+	return fixture{bank.NewPair(t, 1_234_56)}
 }
 
-func newTown(t *testing.T) town {
+func (w fixture) ask(t *testing.T, id uuid.UUID) bank.Reply {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	w.own = b.Customer(t, "王小明", 1_234_56)
-	w.far = b.Customer(t, "李四", 77_00)
-	w.phone.LoginAs(t, w.own)
-	return w
-}
-
-func (w town) ask(t *testing.T, id uuid.UUID) bank.Reply {
-	t.Helper()
-	return w.phone.Call(t, detail.Function, "", map[string]any{"account_id": id})
+	return w.Phone.Call(t, detail.Function, "", map[string]any{"account_id": id})
 }
 
 func TestOwnAccount(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-001.1")
-	w := newTown(t)
+	w := newFixture(t)
 	var got account.View
-	w.ask(t, w.own.AccountIDs[0]).Into(t, &got)
+	w.ask(t, w.Payer.AccountIDs[0]).Into(t, &got)
 	want := account.View{
-		AccountID: w.own.AccountIDs[0], Kind: "debit", State: "open", NumberMasked: mask.Account(w.own.Accounts[0].No),
+		AccountID: w.Payer.AccountIDs[0], Kind: "debit", State: "open", NumberMasked: mask.Account(w.Payer.Accounts[0].No),
 		Balance: 1_234_56, Available: 1_234_56, OpenedAt: bank.Start,
 	}
 	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
@@ -65,8 +57,8 @@ func TestOwnAccount(t *testing.T) {
 func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-001.2")
-	w := newTown(t)
-	foreign, none := w.ask(t, w.far.AccountIDs[0]), w.ask(t, uuid.New())
+	w := newFixture(t)
+	foreign, none := w.ask(t, w.Payee.AccountIDs[0]), w.ask(t, uuid.New())
 	foreign.Want(t, "OBJECT_NOT_FOUND")
 	foreign.Problem.Trace, none.Problem.Trace = "", "" // names the call, not the account
 	if foreign.Status != none.Status || len(foreign.Body) != len(none.Body) {
@@ -84,13 +76,11 @@ func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 	}
 	for _, r := range records {
 		var got events.AccessRecorded
-		if err := json.Unmarshal(r.Data, &got); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(r.Data, &got))
 		got.Trace = ""
 		want := events.AccessRecorded{
-			Function: "account-detail", Outcome: "OBJECT_NOT_FOUND", CustomerID: w.own.ID.String(),
-			DeviceID: w.phone.ID, IP: w.phone.IP, Category: "read",
+			Function: "account-detail", Outcome: "OBJECT_NOT_FOUND", CustomerID: w.Payer.ID.String(),
+			DeviceID: w.Phone.ID, IP: w.Phone.IP, Category: "read",
 		}
 		got.Reason = want.Reason
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -103,7 +93,7 @@ func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 // work, such as a second query, would show as a factor.
 func TestForeignAndNoAccountTakeAsLong(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	const rounds, tries, factor = 60, 4, 1.4
 	median := func(list []time.Duration) float64 {
 		slices.Sort(list)
@@ -114,7 +104,7 @@ func TestForeignAndNoAccountTakeAsLong(t *testing.T) {
 		var foreign, none []time.Duration
 		for range rounds {
 			begin := time.Now()
-			w.ask(t, w.far.AccountIDs[0])
+			w.ask(t, w.Payee.AccountIDs[0])
 			middle := time.Now()
 			w.ask(t, uuid.New())
 			foreign, none = append(foreign, middle.Sub(begin)), append(none, time.Since(middle))
@@ -128,19 +118,19 @@ func TestForeignAndNoAccountTakeAsLong(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	id := w.own.AccountIDs[0].String()
+	w := newFixture(t)
+	id := w.Payer.AccountIDs[0].String()
 	for _, tt := range []struct{ name, body, want string }{
 		{"own", `{"account_id":"` + id + `"}`, ""},
 		{"nothing", `{}`, "OBJECT_NOT_FOUND"},
 		{"no uuid", `{"account_id":"1 OR 1=1"}`, "INPUT_INVALID"},
 		{"number", `{"account_id":7}`, "INPUT_INVALID"},
-		{"unknown field", `{"account_id":"` + id + `","customer_id":"` + w.far.ID.String() + `"}`, "INPUT_INVALID"},
+		{"unknown field", `{"account_id":"` + id + `","customer_id":"` + w.Payee.ID.String() + `"}`, "INPUT_INVALID"},
 		{"two values", `{"account_id":"` + id + `"}{}`, "INPUT_INVALID"},
 		{"internal account", `{"account_id":"` + seed.Opening.String() + `"}`, "OBJECT_NOT_FOUND"},
 	} {
-		frame := w.phone.FrameAt(t, detail.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+tt.body+`}`))
-		if got := w.phone.Send(t, detail.Function, frame); got.Code != tt.want {
+		frame := w.Phone.FrameAt(t, detail.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+tt.body+`}`))
+		if got := w.Phone.Send(t, detail.Function, frame); got.Code != tt.want {
 			t.Errorf("%s: %d %q, want %q", tt.name, got.Status, got.Code, tt.want)
 		}
 	}
@@ -152,7 +142,7 @@ func TestRefusals(t *testing.T) {
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.Host.DB = pgtest.Broken(t)
-	w.ask(t, w.own.AccountIDs[0]).Want(t, "SERVICE_UNAVAILABLE")
+	w.ask(t, w.Payer.AccountIDs[0]).Want(t, "SERVICE_UNAVAILABLE")
 }

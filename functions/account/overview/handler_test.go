@@ -1,7 +1,6 @@
 package overview_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -30,9 +30,7 @@ func newPhone(t *testing.T, balances ...money.Fen) (*bank.Bank, *bank.Device, se
 
 func change(t *testing.T, b *bank.Bank, sql string, args ...any) {
 	t.Helper()
-	if _, err := b.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	b.Exec(t, sql, args...)
 }
 
 func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
@@ -98,9 +96,7 @@ func TestEveryPartIsNamedEvenAtZero(t *testing.T) {
 	golden := `{"assets":{"accounts_fen":0,"deposits_fen":0,"wealth_fen":0,"total_fen":0},
 		"liabilities":{"loans_fen":0,"total_fen":0},"accounts":[]}`
 	for text, into := range map[string]*any{string(reply.Body): &got, golden: &want} {
-		if err := json.Unmarshal([]byte(text), into); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal([]byte(text), into))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a customer without accounts (-want +got):\n%s", diff)

@@ -9,6 +9,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -25,9 +26,7 @@ func TestEachKindOfAccountIsListed(t *testing.T) {
 			{No: "6228480009999990003", Kind: "class3", Balance: 3_00},
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	phone := b.Device(t, "phone-of-zhao")
 	phone.LoginAs(t, customer)
 	var got overview.Response

@@ -18,32 +18,28 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-type town struct {
-	*bank.Bank
-	phone    *bank.Device
-	own, far seed.Customer
+type fixture struct {
+	bank.Pair
+	far seed.Customer
 }
 
-// newTown opens a bank on Monday 2026-11-23, ten in the morning; the own account
+// newFixture opens a bank on Monday 2026-11-23, ten in the morning; the own account
 // starts with nothing, the far one's opening entry is not looked at.
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	w.own = b.Customer(t, "王小明", 0, 0)
-	w.far = b.Customer(t, "李四", 9_999_999_99)
-	w.phone.LoginAs(t, w.own)
-	return w
+	p := bank.NewPair(t, 0)
+	return fixture{p, p.Customer(t, "赵六", 9_999_999_99)}
 }
 
 // move posts an amount to the own account, or with a negative one from it.
-func (w town) move(t *testing.T, amount money.Fen, at time.Time, summary string) {
+func (w fixture) move(t *testing.T, amount money.Fen, at time.Time, summary string) {
 	t.Helper()
-	own, far := w.own.AccountIDs[0], w.far.AccountIDs[0]
+	own, far := w.Payer.AccountIDs[0], w.far.AccountIDs[0]
 	side := ledger.Side{Counterparty: "*四 622848*****0001", Summary: summary}
 	p := ledger.Posting{
 		ID: uuid.New(), Kind: "transfer", Debit: far, Credit: own, Amount: amount, BusinessDay: clock.BusinessDay(at),
@@ -54,22 +50,20 @@ func (w town) move(t *testing.T, amount money.Fen, at time.Time, summary string)
 	}
 	var unit pg.Unit
 	ledger.Post(&unit, p, func(parts ...[]byte) ([]byte, string) { return w.Host.Keys.MAC(keys.Ledger, parts...) })
-	if err := w.Host.DB.Commit(context.Background(), &unit); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, w.Host.DB.Commit(context.Background(), &unit))
 }
 
 type query map[string]any
 
-func (w town) ask(t *testing.T, q query) bank.Reply {
+func (w fixture) ask(t *testing.T, q query) bank.Reply {
 	t.Helper()
 	if q["account_id"] == nil {
-		q["account_id"] = w.own.AccountIDs[0]
+		q["account_id"] = w.Payer.AccountIDs[0]
 	}
-	return w.phone.Call(t, statement.Function, "", q)
+	return w.Phone.Call(t, statement.Function, "", q)
 }
 
-func (w town) summaries(t *testing.T, q query) []string {
+func (w fixture) summaries(t *testing.T, q query) []string {
 	t.Helper()
 	var page statement.Response
 	w.ask(t, q).Into(t, &page)
@@ -83,7 +77,7 @@ func (w town) summaries(t *testing.T, q query) []string {
 func TestEntriesShowWhatMoved(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-002.1")
-	w := newTown(t)
+	w := newFixture(t)
 	at := bank.Start
 	w.move(t, 999_999_99, at.Add(-2*time.Minute), "in")
 	w.move(t, -10, at.Add(-time.Minute), "out")
@@ -113,8 +107,8 @@ func TestEntriesShowWhatMoved(t *testing.T) {
 func TestNothingInTheRangeIsAnEmptyList(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-002.3")
-	w := newTown(t)
-	for _, q := range []query{{}, {"account_id": w.own.AccountIDs[1]}, {"from": "2030-01-01"}, {"to": "2001-01-01"}} {
+	w := newFixture(t)
+	for _, q := range []query{{}, {"account_id": w.Payer.AccountIDs[1]}, {"from": "2030-01-01"}, {"to": "2001-01-01"}} {
 		reply := w.ask(t, q)
 		if reply.Want(t, ""); string(reply.Body) != `{"entries":[],"next_cursor":""}` {
 			t.Errorf("%v: %s", q, reply.Body)
@@ -127,7 +121,7 @@ func TestNothingInTheRangeIsAnEmptyList(t *testing.T) {
 func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-002.2")
-	w := newTown(t)
+	w := newFixture(t)
 	const entries = 45
 	for i := range entries {
 		w.move(t, 1_00, bank.Start.Add(time.Duration(i/5-10)*time.Minute), fmt.Sprint(i))
@@ -157,7 +151,7 @@ func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 
 func TestPageSizes(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for i := range 101 {
 		w.move(t, 1_00, bank.Start.Add(time.Duration(i)*time.Second-time.Hour), "x")
 	}
@@ -173,7 +167,7 @@ func TestPageSizes(t *testing.T) {
 func TestDaysAreShanghaisAndIncluded(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-002.1")
-	w := newTown(t)
+	w := newFixture(t)
 	midnight := time.Date(2026, 11, 10, 0, 0, 0, 0, clock.Shanghai)
 	for summary, at := range map[string]time.Time{
 		"last of 9": midnight.Add(-time.Microsecond), "first of 10": midnight,
@@ -206,7 +200,7 @@ func TestDaysAreShanghaisAndIncluded(t *testing.T) {
 
 func TestWithoutDatesTheLast90Days(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	first := time.Date(2026, 11, 23, 0, 0, 0, 0, clock.Shanghai).AddDate(0, 0, -89)
 	w.move(t, 1_00, first.Add(-time.Microsecond), "day 91")
 	w.move(t, 1_00, first, "day 90")
@@ -217,7 +211,7 @@ func TestWithoutDatesTheLast90Days(t *testing.T) {
 
 func TestFilters(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for i, amount := range []money.Fen{100_00, -99_99, 99_99, -1, 100_01} {
 		w.move(t, amount, bank.Start.Add(time.Duration(i)*time.Second), amount.Yuan())
 	}
@@ -240,7 +234,7 @@ func TestFilters(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for _, tt := range []struct {
 		name string
 		q    query
@@ -270,13 +264,13 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %d %q, want %q", tt.name, got.Status, got.Code, tt.want)
 		}
 	}
-	w.Device(t, "stranger").Call(t, statement.Function, "", query{"account_id": w.own.AccountIDs[0]}).
+	w.Device(t, "stranger").Call(t, statement.Function, "", query{"account_id": w.Payer.AccountIDs[0]}).
 		Want(t, "SESSION_REQUIRED")
 }
 
 func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	foreign, none := w.ask(t, query{"account_id": w.far.AccountIDs[0]}), w.ask(t, query{"account_id": uuid.New()})
 	foreign.Problem.Trace, none.Problem.Trace = "", ""
 	if diff := cmp.Diff(foreign.Problem, none.Problem); diff != "" || foreign.Status != none.Status {
@@ -286,7 +280,7 @@ func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
 
 func TestACursorSelectsWithinItsRequestsAccount(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.move(t, 1_00, bank.Start.Add(-time.Second), "first")
 	w.move(t, 1_00, bank.Start, "second")
 	var page statement.Response
@@ -294,13 +288,13 @@ func TestACursorSelectsWithinItsRequestsAccount(t *testing.T) {
 	if diff := cmp.Diff([]string{"first"}, w.summaries(t, query{"cursor": page.NextCursor})); diff != "" {
 		t.Fatalf("the second page (-want +got):\n%s", diff)
 	}
-	w.ask(t, query{"cursor": page.NextCursor, "account_id": w.own.AccountIDs[1]}).Want(t, "")
+	w.ask(t, query{"cursor": page.NextCursor, "account_id": w.Payer.AccountIDs[1]}).Want(t, "")
 	w.ask(t, query{"cursor": "A" + page.NextCursor}).Want(t, "INPUT_INVALID")
 }
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.Host.DB = pgtest.Broken(t)
 	w.ask(t, query{}).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -17,62 +17,55 @@ import (
 	"github.com/tidebank/tidebank/functions/fraud"
 	"github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-type town struct {
-	*bank.Bank
-	payer, payee seed.Customer
-}
+type fixture struct{ bank.Pair }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	return town{b, b.Customer(t, "王小明", 10_000_00, 0), b.Customer(t, "李四", 0)}
+	return fixture{bank.NewPair(t, 10_000_00)}
 }
 
 // paid writes a transfer as transfer-confirm leaves it and returns its event.
-func (w town) paid(t *testing.T, at time.Time, amount money.Fen, change ...func(*events.TransferPosted)) cloudevents.Event {
+func (w fixture) paid(t *testing.T, at time.Time, amount money.Fen, change ...func(*events.TransferPosted)) cloudevents.Event {
 	t.Helper()
 	id := uuid.NewString()
 	data := events.TransferPosted{
-		TransferID: id, PayerCustomerID: w.payer.ID.String(), PayeeCustomerID: w.payee.ID.String(),
-		CreditAccountID: w.payee.AccountIDs[0].String(), AmountFen: amount, PostedAt: at,
+		TransferID: id, PayerCustomerID: w.Payer.ID.String(), PayeeCustomerID: w.Payee.ID.String(),
+		CreditAccountID: w.Payee.AccountIDs[0].String(), AmountFen: amount, PostedAt: at,
 	}
 	for _, c := range change {
 		c(&data)
 	}
-	_, err := w.Host.DB.Pool().Exec(context.Background(), `
+	w.Exec(t, `
 INSERT INTO transfer (id, customer_id, intent_id, debit_id, credit_id, amount, detail_ct, posted_at)
-VALUES ($1, $2, $1, $3, $4, $5, '', $6)`, id, data.PayerCustomerID, w.payer.AccountIDs[0], data.CreditAccountID, amount, at)
-	if err != nil {
-		t.Fatal(err)
-	}
+VALUES ($1, $2, $1, $3, $4, $5, '', $6)`, id, data.PayerCustomerID, w.Payer.AccountIDs[0], data.CreditAccountID, amount, at)
 	return w.Event(t, id, events.TypeTransferPosted, id, data)
 }
 
-func (w town) own(d *events.TransferPosted) {
-	d.Own, d.PayeeCustomerID, d.CreditAccountID = true, d.PayerCustomerID, w.payer.AccountIDs[1].String()
+func (w fixture) own(d *events.TransferPosted) {
+	d.Own, d.PayeeCustomerID, d.CreditAccountID = true, d.PayerCustomerID, w.Payer.AccountIDs[1].String()
 }
 
 func newPayee(d *events.TransferPosted) { d.NewPayee = true }
 
 // burst writes so many transfers of 1.00, a second apart, and delivers none.
-func (w town) burst(t *testing.T, transfers int, from time.Time) {
+func (w fixture) burst(t *testing.T, transfers int, from time.Time) {
 	t.Helper()
 	for i := range transfers {
 		w.paid(t, from.Add(time.Duration(i)*time.Second), 1_00)
 	}
 }
 
-func (w town) deliver(t *testing.T, list ...cloudevents.Event) {
+func (w fixture) deliver(t *testing.T, list ...cloudevents.Event) {
 	t.Helper()
 	for _, e := range list {
 		if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusAccepted {
@@ -87,40 +80,33 @@ type scored struct {
 }
 
 // scores are the stored scores by event.
-func (w town) scores(t *testing.T) map[string]scored {
+func (w fixture) scores(t *testing.T) map[string]scored {
 	t.Helper()
 	rows, err := w.Host.DB.Pool().Query(context.Background(), "SELECT event_id, score, reasons FROM fraud_score")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer rows.Close()
 	list := map[string]scored{}
 	for rows.Next() {
 		var id string
 		var s scored
-		if err := rows.Scan(&id, &s.Score, &s.Reasons); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, rows.Scan(&id, &s.Score, &s.Reasons))
 		list[id] = s
 	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, rows.Err())
 	return list
 }
 
-func (w town) wantGrade(t *testing.T, want risk.Grade) {
+func (w fixture) wantGrade(t *testing.T, want risk.Grade) {
 	t.Helper()
-	var got risk.Grade
-	row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT risk_grade FROM customer WHERE id = $1", w.payer.ID)
-	if err := row.Scan(&got); err != nil || got != want {
-		t.Fatalf("grade %d, %v; want %d", got, err, want)
+	got := risk.Grade(w.Count(t, "SELECT risk_grade FROM customer WHERE id = $1", w.Payer.ID))
+	if got != want {
+		t.Fatalf("grade %d, want %d", got, want)
 	}
 }
 
 func TestScoreGradeAndEventCommitTogether(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	night := time.Date(2026, 11, 23, 4, 59, 0, 0, clock.Shanghai)
 	e := w.paid(t, night, fraud.VeryLargeAmount, newPayee)
 	w.deliver(t, e)
@@ -130,15 +116,13 @@ func TestScoreGradeAndEventCommitTogether(t *testing.T) {
 	}
 	w.wantGrade(t, risk.GradeRaised)
 	told := w.Outbox(t, events.TypeFraudScored)
-	if len(told) != 1 || told[0].Subject != e.Subject() || told[0].CustomerHash != events.CustomerHash(w.payer.ID) {
+	if len(told) != 1 || told[0].Subject != e.Subject() || told[0].CustomerHash != events.CustomerHash(w.Payer.ID) {
 		t.Fatalf("events %+v", told)
 	}
 	var got events.FraudScored
-	if err := json.Unmarshal(told[0].Data, &got); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(told[0].Data, &got))
 	want := events.FraudScored{
-		TransferID: e.Subject(), CustomerID: w.payer.ID.String(), Score: 75, Grade: int(risk.GradeRaised), Reasons: reasons,
+		TransferID: e.Subject(), CustomerID: w.Payer.ID.String(), Score: 75, Grade: int(risk.GradeRaised), Reasons: reasons,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
@@ -162,7 +146,7 @@ func TestWindows(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newTown(t)
+			w := newFixture(t)
 			w.paid(t, tt.from, fraud.MuchInAnHour)
 			e := w.paid(t, at, 1)
 			w.deliver(t, e)
@@ -181,7 +165,7 @@ func TestWindows(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newTown(t)
+			w := newFixture(t)
 			w.paid(t, tt.from, fraud.MuchInADay)
 			e := w.paid(t, at, 1)
 			w.deliver(t, e)
@@ -197,7 +181,7 @@ func TestWindows(t *testing.T) {
 func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "FRAUD-018.2")
-	w := newTown(t)
+	w := newFixture(t)
 	var list []cloudevents.Event
 	for i := range fraud.ManyInAnHour + 1 {
 		list = append(list, w.paid(t, bank.Start.Add(time.Duration(i)*time.Minute), 1_00))
@@ -205,9 +189,7 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 2 {
 		instance, err := ontransfer.Function.Open(t.Context(), w.Host, host.Values())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		for _, e := range list {
 			wait.Go(func() { handle(t, instance, e) })
 		}
@@ -259,7 +241,7 @@ func TestOrderOfArrivalChangesNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "FRAUD-018.3")
 	for _, order := range orders {
-		w := newTown(t)
+		w := newFixture(t)
 		w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
 		list := []cloudevents.Event{
 			w.paid(t, bank.Start, 1_00), w.paid(t, bank.Start.Add(3*time.Hour), 1_00),
@@ -285,11 +267,9 @@ func TestOrderOfArrivalChangesNothing(t *testing.T) {
 // Delivered at the same moment, too, the later transfer decides.
 func TestGradesTakeTurns(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	instance, err := ontransfer.Function.Open(t.Context(), w.Host, host.Values())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for day := range 15 {
 		night := time.Date(2026, 11, 1+day, 4, 0, 0, 0, clock.Shanghai)
 		raised, low := w.paid(t, night, fraud.VeryLargeAmount, newPayee), w.paid(t, night.Add(8*time.Hour), 1_00)
@@ -304,7 +284,7 @@ func TestGradesTakeTurns(t *testing.T) {
 
 func TestRaisedStaysUntilALaterTransferScoresLow(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
 	w.deliver(t, w.paid(t, bank.Start, 1_00))
 	w.wantGrade(t, risk.GradeRaised)
@@ -319,7 +299,7 @@ func TestRaisedStaysUntilALaterTransferScoresLow(t *testing.T) {
 func TestHighStays(t *testing.T) {
 	t.Parallel()
 	for _, reverse := range []bool{false, true} {
-		w := newTown(t)
+		w := newFixture(t)
 		w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
 		list := []cloudevents.Event{
 			w.paid(t, bank.Start, fraud.VeryLargeAmount, newPayee), w.paid(t, bank.Start.Add(3*time.Hour), 1_00),
@@ -334,7 +314,7 @@ func TestHighStays(t *testing.T) {
 
 func TestOwnAccountsNeitherCountNorGrade(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for i := range fraud.BurstInAnHour + 5 {
 		w.deliver(t, w.paid(t, bank.Start.Add(time.Duration(i)*time.Second), fraud.VeryLargeAmount, w.own))
 	}
@@ -349,18 +329,9 @@ func TestOwnAccountsNeitherCountNorGrade(t *testing.T) {
 // The grade that scoring leaves is what the payer's next transfer meets.
 func TestTheNextTransferMeetsTheGrade(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	phone := w.Device(t, "phone-of-wang")
-	phone.LoginAs(t, w.payer)
-	request := map[string]any{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": w.payee.Name,
-		"amount_fen": 1_00,
-	}
-	combinations := func() []string {
-		var intent prepare.Response
-		phone.Call(t, prepare.Function, "", request).Into(t, &intent)
-		return intent.Combinations
-	}
+	w := newFixture(t)
+	request := w.ToPayee(1_00)
+	combinations := func() []string { return w.Prepare(t, request).Combinations }
 	if got := combinations(); len(got) < 2 {
 		t.Fatalf("a normal payer may choose among %v", got)
 	}
@@ -370,12 +341,12 @@ func TestTheNextTransferMeetsTheGrade(t *testing.T) {
 		t.Errorf("a raised payer's choice (-want +got):\n%s", diff)
 	}
 	w.deliver(t, w.paid(t, bank.Start.Add(time.Minute), fraud.VeryLargeAmount, newPayee))
-	phone.Call(t, prepare.Function, "", request).Want(t, "RISK_REFUSED")
+	w.Phone.Call(t, prepare.Function, "", request).Want(t, "RISK_REFUSED")
 }
 
 func TestAPayerWhoIsGoneIsScored(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	e := w.paid(t, bank.Start, 1_00, func(d *events.TransferPosted) { d.PayerCustomerID = uuid.NewString() })
 	w.deliver(t, e)
 	if diff := cmp.Diff(map[string]scored{e.ID(): {0, []string{}}}, w.scores(t)); diff != "" {
@@ -385,7 +356,7 @@ func TestAPayerWhoIsGoneIsScored(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	forged := w.paid(t, bank.Start, 1_00)
 	forged.SetID(uuid.NewString())
 	for name, e := range map[string]cloudevents.Event{
@@ -404,7 +375,7 @@ func TestRefusals(t *testing.T) {
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	e := w.paid(t, bank.Start, 1_00)
 	w.Host.DB = pgtest.Broken(t)
 	if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusServiceUnavailable {

@@ -1,7 +1,6 @@
 package list_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -11,42 +10,30 @@ import (
 
 	"github.com/tidebank/tidebank/functions/message/list"
 	"github.com/tidebank/tidebank/functions/message/read"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-type town struct {
-	*bank.Bank
-	phone    *bank.Device
-	own, far seed.Customer
-}
+type fixture struct{ bank.Pair }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	w.own, w.far = b.Customer(t, "王小明"), b.Customer(t, "李四")
-	w.phone.LoginAs(t, w.own)
-	return w
+	return fixture{bank.NewPair(t, 0)}
 }
 
-func (w town) put(t *testing.T, customer uuid.UUID, title string, at time.Time) uuid.UUID {
+func (w fixture) put(t *testing.T, customer uuid.UUID, title string, at time.Time) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
-	_, err := w.Host.DB.Pool().Exec(context.Background(), `
+	w.Exec(t, `
 INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', $4, '正文', $5)`,
 		id, customer, id.String(), title, at)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return id
 }
 
-func (w town) page(t *testing.T, query map[string]any) list.Response {
+func (w fixture) page(t *testing.T, query map[string]any) list.Response {
 	t.Helper()
 	var page list.Response
-	w.phone.Call(t, list.Function, "", query).Into(t, &page)
+	w.Phone.Call(t, list.Function, "", query).Into(t, &page)
 	return page
 }
 
@@ -60,11 +47,11 @@ func titles(page list.Response) []string {
 
 func TestInbox(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	old := w.put(t, w.own.ID, "old", bank.Start.Add(-time.Hour))
-	w.put(t, w.own.ID, "new", bank.Start)
-	w.put(t, w.far.ID, "not mine", bank.Start)
-	w.phone.Call(t, read.Function, "", map[string]any{"message_id": old}).Want(t, "")
+	w := newFixture(t)
+	old := w.put(t, w.Payer.ID, "old", bank.Start.Add(-time.Hour))
+	w.put(t, w.Payer.ID, "new", bank.Start)
+	w.put(t, w.Payee.ID, "not mine", bank.Start)
+	w.Phone.Call(t, read.Function, "", map[string]any{"message_id": old}).Want(t, "")
 
 	page := w.page(t, map[string]any{})
 	if diff := cmp.Diff([]string{"new", "old"}, titles(page)); diff != "" {
@@ -88,9 +75,9 @@ func TestInbox(t *testing.T) {
 
 func TestNoMessagesAreAnEmptyList(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	w.put(t, w.far.ID, "not mine", bank.Start)
-	reply := w.phone.Call(t, list.Function, "", map[string]any{})
+	w := newFixture(t)
+	w.put(t, w.Payee.ID, "not mine", bank.Start)
+	reply := w.Phone.Call(t, list.Function, "", map[string]any{})
 	if reply.Want(t, ""); string(reply.Body) != `{"messages":[],"unread":0,"next_cursor":""}` {
 		t.Fatalf("%s", reply.Body)
 	}
@@ -98,10 +85,10 @@ func TestNoMessagesAreAnEmptyList(t *testing.T) {
 
 func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	const messages = 45
 	for i := range messages { // five share each instant
-		w.put(t, w.own.ID, fmt.Sprint(i), bank.Start.Add(time.Duration(i/5)*time.Second))
+		w.put(t, w.Payer.ID, fmt.Sprint(i), bank.Start.Add(time.Duration(i/5)*time.Second))
 	}
 	seen := map[string]bool{}
 	query := map[string]any{}
@@ -120,13 +107,13 @@ func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 			t.Fatalf("cursor %q after %d messages", page.NextCursor, len(seen))
 		}
 		query = map[string]any{"cursor": page.NextCursor}
-		w.put(t, w.own.ID, "later", bank.Start.Add(time.Hour))
+		w.put(t, w.Payer.ID, "later", bank.Start.Add(time.Hour))
 	}
 }
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for _, tt := range []struct {
 		name  string
 		query map[string]any
@@ -137,10 +124,10 @@ func TestRefusals(t *testing.T) {
 		{"101", map[string]any{"limit": 101}, "INPUT_INVALID"},
 		{"fewer than none", map[string]any{"limit": -1}, "INPUT_INVALID"},
 		{"cursor", map[string]any{"cursor": "x"}, "INPUT_INVALID"},
-		{"unknown field", map[string]any{"customer_id": w.far.ID}, "INPUT_INVALID"},
+		{"unknown field", map[string]any{"customer_id": w.Payee.ID}, "INPUT_INVALID"},
 		{"wrong type", map[string]any{"unread_only": "yes"}, "INPUT_INVALID"},
 	} {
-		if got := w.phone.Call(t, list.Function, "", tt.query); got.Code != tt.want {
+		if got := w.Phone.Call(t, list.Function, "", tt.query); got.Code != tt.want {
 			t.Errorf("%s: %d %q, want %q", tt.name, got.Status, got.Code, tt.want)
 		}
 	}
@@ -149,7 +136,7 @@ func TestRefusals(t *testing.T) {
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.Host.DB = pgtest.Broken(t)
-	w.phone.Call(t, list.Function, "", map[string]any{}).Want(t, "SERVICE_UNAVAILABLE")
+	w.Phone.Call(t, list.Function, "", map[string]any{}).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -9,64 +9,54 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions/message/read"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-type town struct {
-	*bank.Bank
-	phone      *bank.Device
-	own, far   seed.Customer
+type fixture struct {
+	bank.Pair
 	mine       []uuid.UUID
 	somebodies uuid.UUID
 }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	w.own, w.far = b.Customer(t, "王小明"), b.Customer(t, "李四")
-	w.phone.LoginAs(t, w.own)
-	w.mine = []uuid.UUID{w.put(t, w.own.ID), w.put(t, w.own.ID)}
-	w.somebodies = w.put(t, w.far.ID)
+	w := fixture{Pair: bank.NewPair(t, 0)}
+	w.mine = []uuid.UUID{w.put(t, w.Payer.ID), w.put(t, w.Payer.ID)}
+	w.somebodies = w.put(t, w.Payee.ID)
 	return w
 }
 
-func (w town) put(t *testing.T, customer uuid.UUID) uuid.UUID {
+func (w fixture) put(t *testing.T, customer uuid.UUID) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
-	_, err := w.Host.DB.Pool().Exec(context.Background(), `
+	w.Exec(t, `
 INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', '', '', $4)`,
 		id, customer, id.String(), w.Clock.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
 	return id
 }
 
 // readAt is when a message was read; zero if it was not.
-func (w town) readAt(t *testing.T, id uuid.UUID) time.Time {
+func (w fixture) readAt(t *testing.T, id uuid.UUID) time.Time {
 	t.Helper()
 	var at *time.Time
 	row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT read_at FROM message WHERE id = $1", id)
-	if err := row.Scan(&at); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, row.Scan(&at))
 	if at == nil {
 		return time.Time{}
 	}
 	return *at
 }
 
-func (w town) read(t *testing.T, request any) bank.Reply {
+func (w fixture) read(t *testing.T, request any) bank.Reply {
 	t.Helper()
-	return w.phone.Call(t, read.Function, "", request)
+	return w.Phone.Call(t, read.Function, "", request)
 }
 
 func TestReadingAgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for range 3 {
 		w.read(t, map[string]any{"message_id": w.mine[0]}).Want(t, "")
 		w.Advance(time.Minute)
@@ -90,7 +80,7 @@ func TestReadingAgainChangesNothing(t *testing.T) {
 
 func TestForeignAndNoMessageAreOneAnswer(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	foreign := w.read(t, map[string]any{"message_id": w.somebodies})
 	none := w.read(t, map[string]any{"message_id": uuid.New()})
 	foreign.Want(t, "OBJECT_NOT_FOUND")
@@ -105,13 +95,13 @@ func TestForeignAndNoMessageAreOneAnswer(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for name, request := range map[string]any{
 		"nothing":       map[string]any{},
 		"one and all":   map[string]any{"message_id": w.mine[0], "all": true},
 		"not all":       map[string]any{"all": false},
 		"no uuid":       map[string]any{"message_id": "x"},
-		"unknown field": map[string]any{"all": true, "customer_id": w.far.ID},
+		"unknown field": map[string]any{"all": true, "customer_id": w.Payee.ID},
 	} {
 		if got := w.read(t, request); got.Code != "INPUT_INVALID" {
 			t.Errorf("%s: %d %q", name, got.Status, got.Code)
@@ -125,7 +115,7 @@ func TestRefusals(t *testing.T) {
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.Host.DB = pgtest.Broken(t)
 	w.read(t, map[string]any{"all": true}).Want(t, "SERVICE_UNAVAILABLE")
 	w.read(t, map[string]any{"message_id": w.mine[0]}).Want(t, "SERVICE_UNAVAILABLE")

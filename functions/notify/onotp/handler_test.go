@@ -15,68 +15,58 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/notify/onotp"
 	"github.com/tidebank/tidebank/functions/otp/send"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/test/smstest"
 )
 
-type town struct {
-	*bank.Bank
-	sms          *smssim.Gateway
-	phone        *bank.Device
-	payer, payee seed.Customer
+type fixture struct {
+	bank.Pair
+	sms *smssim.Gateway
 }
 
 const codeLife = time.Minute // the policy's figure
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, sms: smstest.Start(t, b, onotp.Function), phone: b.Device(t, "phone-of-wang")}
-	w.payer, w.payee = b.Customer(t, "王小明", 10_000_00), b.Customer(t, "李四", 0)
-	w.phone.LoginAs(t, w.payer)
-	return w
+	p := bank.NewPair(t, 10_000_00)
+	return fixture{p, smstest.Start(t, p.Bank, onotp.Function)}
 }
 
 // ask asks for a code and returns the event that has it sent.
-func (w town) ask(t *testing.T, request map[string]any) cloudevents.Event {
+func (w fixture) ask(t *testing.T, request map[string]any) cloudevents.Event {
 	t.Helper()
 	before := len(w.Outbox(t, events.TypeOTPIssued))
-	w.phone.Call(t, send.Function, "", request).Want(t, "")
+	w.Phone.Call(t, send.Function, "", request).Want(t, "")
 	issued := w.Outbox(t, events.TypeOTPIssued)
 	if len(issued) != before+1 {
 		t.Fatalf("%d codes asked for, want one more than %d", len(issued), before)
 	}
 	e, err := issued[before].CloudEvent(w.Host.Keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return e
 }
 
-func (w town) askLogin(t *testing.T, phone string) cloudevents.Event {
+func (w fixture) askLogin(t *testing.T, phone string) cloudevents.Event {
 	t.Helper()
 	return w.ask(t, map[string]any{"purpose": otp.Login, "phone": phone})
 }
 
-func (w town) deliver(t *testing.T, e cloudevents.Event, want int) {
+func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
 	t.Helper()
 	if got := w.Deliver(t, onotp.Function, e); got != want {
 		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
 	}
 }
 
-func (w town) wantTexts(t *testing.T, want int) {
+func (w fixture) wantTexts(t *testing.T, want int) {
 	t.Helper()
 	if got := w.sms.Inbox(""); len(got) != want {
 		t.Fatalf("%d texts went out, want %d: %v", len(got), want, got)
@@ -86,10 +76,10 @@ func (w town) wantTexts(t *testing.T, want int) {
 var digits = regexp.MustCompile(`验证码(\d{6})，`)
 
 // code is the code in the newest text, which must have gone to the payer.
-func (w town) code(t *testing.T) string {
+func (w fixture) code(t *testing.T) string {
 	t.Helper()
 	texts := w.sms.Inbox("")
-	if len(texts) == 0 || texts[0].Phone != w.payer.Phone {
+	if len(texts) == 0 || texts[0].Phone != w.Payer.Phone {
 		t.Fatalf("no text to the payer: %v", texts)
 	}
 	found := digits.FindStringSubmatch(texts[0].Text)
@@ -99,42 +89,26 @@ func (w town) code(t *testing.T) string {
 	return found[1]
 }
 
-func (w town) prepare(t *testing.T, amount money.Fen) prepare.Response {
+func (w fixture) confirm(t *testing.T, intent prepare.Response, code string) bank.Reply {
 	t.Helper()
-	var intent prepare.Response
-	w.phone.Call(t, prepare.Function, "", map[string]any{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": w.payee.Name,
-		"amount_fen": amount,
-	}).Into(t, &intent)
-	return intent
-}
-
-func (w town) confirm(t *testing.T, intent prepare.Response, code string) bank.Reply {
-	t.Helper()
-	signature, err := sm.Sign(w.phone.Key, []byte(intent.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w.phone.Call(t, confirm.Function, uuid.NewString(), stepup.Confirmation{
-		IntentID: intent.IntentID, Proofs: []stepup.Proof{
-			{Factor: stepup.SMSOTP, Code: code}, {Factor: stepup.DeviceKey, Signature: signature},
-		},
-	})
+	return w.Confirm(t, stepup.Confirmation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
+		{Factor: stepup.SMSOTP, Code: code}, w.Signed(t, intent),
+	}})
 }
 
 func TestTextNamesThePurpose(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-004.1")
-	w := newTown(t)
-	w.deliver(t, w.askLogin(t, w.payer.Phone), http.StatusAccepted)
+	w := newFixture(t)
+	w.deliver(t, w.askLogin(t, w.Payer.Phone), http.StatusAccepted)
 	code := w.code(t)
 	want := "【潮汐银行】验证码" + code + "，用于登录手机银行，60秒内有效。请勿告诉任何人，包括银行工作人员。"
-	if got := w.sms.Inbox(w.payer.Phone)[0].Text; got != want {
+	if got := w.sms.Inbox(w.Payer.Phone)[0].Text; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	// The payee has not signed up.
-	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Register, "phone": w.payee.Phone}), http.StatusAccepted)
-	texts := w.sms.Inbox(w.payee.Phone)
+	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Register, "phone": w.Payee.Phone}), http.StatusAccepted)
+	texts := w.sms.Inbox(w.Payee.Phone)
 	if len(texts) != 1 || !strings.Contains(texts[0].Text, "，用于开通手机银行，") {
 		t.Errorf("texts to the payee: %v", texts)
 	}
@@ -151,16 +125,16 @@ func TestTextNamesThePurpose(t *testing.T) {
 func TestACodeServesWhatItsTextSays(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-004.2", "OTP-004.3")
-	w := newTown(t)
-	small, large := w.prepare(t, 1_00), w.prepare(t, 1_234_56)
+	w := newFixture(t)
+	small, large := w.Prepare(t, w.ToPayee(1_00)), w.Prepare(t, w.ToPayee(1_234_56))
 	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": small.IntentID}), http.StatusAccepted)
 	codeOfSmall := w.code(t)
 	w.Advance(codeLife)
-	w.deliver(t, w.askLogin(t, w.payer.Phone), http.StatusAccepted)
+	w.deliver(t, w.askLogin(t, w.Payer.Phone), http.StatusAccepted)
 	codeOfLogin := w.code(t)
 	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": large.IntentID}), http.StatusAccepted)
 	codeOfLarge := w.code(t)
-	text := w.sms.Inbox(w.payer.Phone)[0].Text
+	text := w.sms.Inbox(w.Payer.Phone)[0].Text
 	for _, part := range []string{
 		"用于转账（", "收款户名：*四", "收款账户：" + large.PayeeAccountMasked, "1,234.56元",
 	} {
@@ -168,7 +142,7 @@ func TestACodeServesWhatItsTextSays(t *testing.T) {
 			t.Errorf("%q does not name %q", text, part)
 		}
 	}
-	for _, secret := range []string{w.payee.Name, w.payee.Accounts[0].No, w.payer.Accounts[0].No, w.payer.Name} {
+	for _, secret := range []string{w.Payee.Name, w.Payee.Accounts[0].No, w.Payer.Accounts[0].No, w.Payer.Name} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q shows %q", text, secret)
 		}
@@ -184,10 +158,10 @@ func TestACodeServesWhatItsTextSays(t *testing.T) {
 
 func TestNobodyToSendTo(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.deliver(t, w.askLogin(t, "13999999999"), http.StatusAccepted)
-	w.deliver(t, w.askLogin(t, w.payee.Phone), http.StatusAccepted) // has not signed up
-	gone := events.OTPIssued{Challenge: "login:none", Purpose: otp.Login, CustomerID: w.payer.ID.String()}
+	w.deliver(t, w.askLogin(t, w.Payee.Phone), http.StatusAccepted) // has not signed up
+	gone := events.OTPIssued{Challenge: "login:none", Purpose: otp.Login, CustomerID: w.Payer.ID.String()}
 	w.deliver(t, w.Event(t, uuid.NewString(), events.TypeOTPIssued, gone.Challenge, gone), http.StatusAccepted)
 	w.wantTexts(t, 0)
 }
@@ -198,8 +172,8 @@ func TestAnExpiredCodeIsNotSent(t *testing.T) {
 		after time.Duration
 		texts int
 	}{{codeLife - time.Second, 1}, {codeLife, 0}, {codeLife + time.Second, 0}} {
-		w := newTown(t)
-		e := w.askLogin(t, w.payer.Phone)
+		w := newFixture(t)
+		e := w.askLogin(t, w.Payer.Phone)
 		w.Advance(tt.after)
 		w.deliver(t, e, http.StatusAccepted)
 		w.deliver(t, e, http.StatusAccepted)
@@ -209,22 +183,20 @@ func TestAnExpiredCodeIsNotSent(t *testing.T) {
 
 func TestTheCodeOfACancelledIntentIsNotSent(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	intent := w.prepare(t, 1_00)
+	w := newFixture(t)
+	intent := w.Prepare(t, w.ToPayee(1_00))
 	e := w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": intent.IntentID})
 	var unit pg.Unit
-	stepup.CancelAll(&unit, w.payer.ID)
-	if err := w.Host.DB.Commit(t.Context(), &unit); err != nil {
-		t.Fatal(err)
-	}
+	stepup.CancelAll(&unit, w.Payer.ID)
+	check.Must(t, w.Host.DB.Commit(t.Context(), &unit))
 	w.deliver(t, e, http.StatusAccepted)
 	w.wantTexts(t, 0)
 }
 
 func TestTwiceAndAtOnceSendOnce(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	e := w.askLogin(t, w.payer.Phone)
+	w := newFixture(t)
+	e := w.askLogin(t, w.Payer.Phone)
 	var wait sync.WaitGroup
 	for range 6 {
 		wait.Go(func() {
@@ -243,10 +215,10 @@ func TestTwiceAndAtOnceSendOnce(t *testing.T) {
 func TestALateEventSendsNoSecondText(t *testing.T) {
 	t.Parallel()
 	for _, reverse := range []bool{false, true} {
-		w := newTown(t)
-		late := w.askLogin(t, w.payer.Phone)
+		w := newFixture(t)
+		late := w.askLogin(t, w.Payer.Phone)
 		w.Advance(codeLife + time.Second)
-		order := []cloudevents.Event{late, w.askLogin(t, w.payer.Phone)}
+		order := []cloudevents.Event{late, w.askLogin(t, w.Payer.Phone)}
 		if reverse {
 			order[0], order[1] = order[1], order[0]
 		}
@@ -259,9 +231,9 @@ func TestALateEventSendsNoSecondText(t *testing.T) {
 func TestGatewayDownIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for _, faults := range []smssim.Faults{{FailNext: 2}, {SwallowAnswer: 2}} {
-		w := newTown(t)
+		w := newFixture(t)
 		w.sms.SetFaults(faults)
-		e := w.askLogin(t, w.payer.Phone)
+		e := w.askLogin(t, w.Payer.Phone)
 		w.deliver(t, e, http.StatusServiceUnavailable)
 		w.deliver(t, e, http.StatusServiceUnavailable)
 		w.deliver(t, e, http.StatusAccepted)
@@ -271,11 +243,11 @@ func TestGatewayDownIsTriedAgain(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	e := w.askLogin(t, w.payer.Phone)
+	w := newFixture(t)
+	e := w.askLogin(t, w.Payer.Phone)
 	forged := e.Clone()
 	forged.SetID(uuid.NewString())
-	intent := w.prepare(t, 1_00)
+	intent := w.Prepare(t, w.ToPayee(1_00))
 	w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": intent.IntentID})
 	unnamed := events.OTPIssued{Challenge: stepup.Subject(intent.IntentID), Purpose: otp.Intent, IntentID: "x"}
 	for name, e := range map[string]cloudevents.Event{
@@ -294,24 +266,22 @@ func TestRefusals(t *testing.T) {
 // The purpose in the text is the challenge's: an event can't rename it.
 func TestTheChallengeNamesThePurpose(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	w.askLogin(t, w.payer.Phone)
+	w := newFixture(t)
+	w.askLogin(t, w.Payer.Phone)
 	var subject string
 	row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT subject FROM otp_challenge")
-	if err := row.Scan(&subject); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, row.Scan(&subject))
 	renamed := events.OTPIssued{Challenge: subject, Purpose: otp.Register}
 	w.deliver(t, w.Event(t, uuid.NewString(), events.TypeOTPIssued, subject, renamed), http.StatusAccepted)
-	if got := w.sms.Inbox(w.payer.Phone); len(got) != 1 || !strings.Contains(got[0].Text, "登录手机银行") {
+	if got := w.sms.Inbox(w.Payer.Phone); len(got) != 1 || !strings.Contains(got[0].Text, "登录手机银行") {
 		t.Fatalf("texts: %v", got)
 	}
 }
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	e := w.askLogin(t, w.payer.Phone)
+	w := newFixture(t)
+	e := w.askLogin(t, w.Payer.Phone)
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys = w.Host.Keys
 	gateway := smstest.Start(t, broken, onotp.Function)

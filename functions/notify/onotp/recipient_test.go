@@ -14,10 +14,10 @@ import (
 func TestCodesGoToTheReservedNumberOnly(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-006.1")
-	w := newTown(t)
-	in := w.prepare(t, 1_00)
-	for _, number := range []string{"13999999999", w.payee.Phone, w.payer.Phone} {
-		w.phone.Call(t, send.Function, "", map[string]any{
+	w := newFixture(t)
+	in := w.Prepare(t, w.ToPayee(1_00))
+	for _, number := range []string{"13999999999", w.Payee.Phone, w.Payer.Phone} {
+		w.Phone.Call(t, send.Function, "", map[string]any{
 			"purpose": otp.Intent, "intent_id": in.IntentID, "phone": number,
 		}).Want(t, "INPUT_INVALID")
 	}
@@ -25,7 +25,7 @@ func TestCodesGoToTheReservedNumberOnly(t *testing.T) {
 	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": in.IntentID}), http.StatusAccepted)
 	w.wantTexts(t, 1)
 	w.confirm(t, in, w.code(t)).Want(t, "") // which reads the text to the payer's number
-	for _, number := range []string{"13999999999", w.payee.Phone} {
+	for _, number := range []string{"13999999999", w.Payee.Phone} {
 		if got := w.sms.Inbox(number); len(got) != 0 {
 			t.Errorf("%s got %v", number, got)
 		}

@@ -19,7 +19,6 @@ import (
 	"github.com/tidebank/tidebank/functions/message/list"
 	"github.com/tidebank/tidebank/functions/notify/ontransfer"
 	"github.com/tidebank/tidebank/functions/transfer"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/get"
 	transfers "github.com/tidebank/tidebank/functions/transfer/list"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
@@ -27,44 +26,40 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/test/smstest"
 )
 
-type town struct {
-	*bank.Bank
-	sms          *smssim.Gateway
-	payer, payee seed.Customer
+type fixture struct {
+	bank.Pair
+	sms *smssim.Gateway
 }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, sms: smstest.Start(t, b, ontransfer.Function)}
-	w.payer, w.payee = b.Customer(t, "王小明", 10_000_00, 0), b.Customer(t, "李四", 0)
-	return w
+	p := bank.NewPair(t, 10_000_00)
+	return fixture{p, smstest.Start(t, p.Bank, ontransfer.Function)}
 }
 
 // posted is a transfer of 1,234.56 from payer to payee at ten in the morning.
-func (w town) posted() events.TransferPosted {
+func (w fixture) posted() events.TransferPosted {
 	id := uuid.NewString()
 	return events.TransferPosted{
-		TransferID: id, PostingID: id, PayerCustomerID: w.payer.ID.String(), PayeeCustomerID: w.payee.ID.String(),
+		TransferID: id, PostingID: id, PayerCustomerID: w.Payer.ID.String(), PayeeCustomerID: w.Payee.ID.String(),
 		AmountFen: 1_234_56, PayerMasked: "**明", PayeeMasked: "*四", PayerAccountMasked: "622848*********0001",
 		PayeeAccountMasked: "622848*********0002", PostedAt: bank.Start,
 	}
 }
 
-func (w town) event(t *testing.T, data events.TransferPosted) cloudevents.Event {
+func (w fixture) event(t *testing.T, data events.TransferPosted) cloudevents.Event {
 	t.Helper()
 	return w.Event(t, uuid.NewString(), events.TypeTransferPosted, data.TransferID, data)
 }
 
-func (w town) deliver(t *testing.T, e cloudevents.Event, want int) {
+func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
 	t.Helper()
 	if got := w.Deliver(t, ontransfer.Function, e); got != want {
 		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
@@ -72,29 +67,23 @@ func (w town) deliver(t *testing.T, e cloudevents.Event, want int) {
 }
 
 // inbox lists "title: body" of a customer's messages, the newest first.
-func (w town) inbox(t *testing.T, c seed.Customer) []string {
+func (w fixture) inbox(t *testing.T, c seed.Customer) []string {
 	t.Helper()
 	rows, err := w.Host.DB.Pool().Query(context.Background(),
 		"SELECT title || ': ' || body FROM message WHERE customer_id = $1 ORDER BY created_at DESC", c.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer rows.Close()
 	notes := []string{}
 	for rows.Next() {
 		var note string
-		if err := rows.Scan(&note); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, rows.Scan(&note))
 		notes = append(notes, note)
 	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, rows.Err())
 	return notes
 }
 
-func (w town) texts(c seed.Customer) []string {
+func (w fixture) texts(c seed.Customer) []string {
 	list := []string{}
 	for _, text := range w.sms.Inbox(c.Phone) {
 		list = append(list, text.Text)
@@ -103,9 +92,9 @@ func (w town) texts(c seed.Customer) []string {
 }
 
 // wantCounts fails the test unless payer and payee have so many notes and texts.
-func (w town) wantCounts(t *testing.T, payer, payee int) {
+func (w fixture) wantCounts(t *testing.T, payer, payee int) {
 	t.Helper()
-	got := []int{len(w.inbox(t, w.payer)), len(w.texts(w.payer)), len(w.inbox(t, w.payee)), len(w.texts(w.payee))}
+	got := []int{len(w.inbox(t, w.Payer)), len(w.texts(w.Payer)), len(w.inbox(t, w.Payee)), len(w.texts(w.Payee))}
 	if diff := cmp.Diff([]int{payer, payer, payee, payee}, got); diff != "" {
 		t.Fatalf("payer's notes and texts, payee's notes and texts (-want +got):\n%s", diff)
 	}
@@ -113,14 +102,14 @@ func (w town) wantCounts(t *testing.T, payer, payee int) {
 
 func TestPayerAndPayeeAreTold(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.deliver(t, w.event(t, w.posted()), http.StatusAccepted)
 	out := "您账户622848*********0001于11月23日10:00向*四（622848*********0002）转账支出1,234.56元。如非本人操作请立即联系客服。"
 	in := "您账户622848*********0002于11月23日10:00收到**明转入1,234.56元。"
 	for _, tt := range []struct {
 		who         seed.Customer
 		title, body string
-	}{{w.payer, "转账支出提醒", out}, {w.payee, "转账收入提醒", in}} {
+	}{{w.Payer, "转账支出提醒", out}, {w.Payee, "转账收入提醒", in}} {
 		if diff := cmp.Diff([]string{tt.title + ": " + tt.body}, w.inbox(t, tt.who)); diff != "" {
 			t.Errorf("inbox of %s (-want +got):\n%s", tt.who.Name, diff)
 		}
@@ -133,11 +122,11 @@ func TestPayerAndPayeeAreTold(t *testing.T) {
 func TestAmountsReadTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	for amount, want := range map[money.Fen]string{1: "0.01元", 10: "0.10元", 99_999_999_999: "999,999,999.99元"} {
-		w := newTown(t)
+		w := newFixture(t)
 		data := w.posted()
 		data.AmountFen = amount
 		w.deliver(t, w.event(t, data), http.StatusAccepted)
-		written := slices.Concat(w.inbox(t, w.payer), w.inbox(t, w.payee), w.texts(w.payer), w.texts(w.payee))
+		written := slices.Concat(w.inbox(t, w.Payer), w.inbox(t, w.Payee), w.texts(w.Payer), w.texts(w.Payee))
 		for _, text := range written {
 			if !strings.Contains(text, "出"+want) && !strings.Contains(text, "入"+want) {
 				t.Errorf("%q does not say %s", text, want)
@@ -162,15 +151,14 @@ func TestOnlyCustomersAreTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newTown(t)
+			w := newFixture(t)
 			data := w.posted()
 			tt.change(&data)
 			w.deliver(t, w.event(t, data), http.StatusAccepted)
 			w.wantCounts(t, tt.payer, tt.payee)
-			var all int
-			row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT count(*) FROM message")
-			if err := row.Scan(&all); err != nil || all != tt.payer+tt.payee || len(w.sms.Inbox("")) != all {
-				t.Fatalf("%d notes, %d texts in all, %v", all, len(w.sms.Inbox("")), err)
+			all := w.Count(t, "SELECT count(*) FROM message")
+			if all != tt.payer+tt.payee || len(w.sms.Inbox("")) != all {
+				t.Fatalf("%d notes, %d texts in all", all, len(w.sms.Inbox("")))
 			}
 		})
 	}
@@ -178,7 +166,7 @@ func TestOnlyCustomersAreTold(t *testing.T) {
 
 func TestTwiceAtOnceAndOutOfOrderTellOnce(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	early, late := w.posted(), w.posted()
 	early.AmountFen, late.AmountFen, late.PostedAt = 1_00, 2_00, bank.Start.Add(time.Minute)
 	first, second := w.event(t, early), w.event(t, late)
@@ -195,7 +183,7 @@ func TestTwiceAtOnceAndOutOfOrderTellOnce(t *testing.T) {
 	wait.Wait()
 	w.deliver(t, first, http.StatusAccepted)
 	w.wantCounts(t, 2, 2)
-	if notes := w.inbox(t, w.payer); !strings.Contains(notes[0], "2.00元") {
+	if notes := w.inbox(t, w.Payer); !strings.Contains(notes[0], "2.00元") {
 		t.Errorf("the newest note is not of the later transfer: %q", notes)
 	}
 }
@@ -212,12 +200,12 @@ func TestGatewayDownIsTriedAgain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newTown(t)
+			w := newFixture(t)
 			w.sms.SetFaults(tt.faults)
 			e := w.event(t, w.posted())
 			for range tt.tries {
 				w.deliver(t, e, http.StatusServiceUnavailable)
-				if got := len(w.inbox(t, w.payer)) + len(w.inbox(t, w.payee)); got != 0 {
+				if got := len(w.inbox(t, w.Payer)) + len(w.inbox(t, w.Payee)); got != 0 {
 					t.Fatalf("%d notes before the texts were taken", got)
 				}
 			}
@@ -230,7 +218,7 @@ func TestGatewayDownIsTriedAgain(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	noPayer, noPayee := w.posted(), w.posted()
 	noPayer.PayerCustomerID, noPayee.PayeeCustomerID = "x", "x"
 	forged := w.event(t, w.posted())
@@ -251,7 +239,7 @@ func TestRefusals(t *testing.T) {
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	e := w.event(t, w.posted())
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys = w.Host.Keys
@@ -266,29 +254,18 @@ func TestDatabaseDown(t *testing.T) {
 
 // pay carries out a real transfer of 1,234.56 to the payee, whose number stands
 // in the memo, and returns all that is shown about it, before and after.
-func (w town) pay(t *testing.T, phone *bank.Device) map[string]bank.Reply {
+func (w fixture) pay(t *testing.T) map[string]bank.Reply {
 	t.Helper()
-	phone.LoginAs(t, w.payer)
-	order := map[string]any{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": w.payee.Name,
-		"amount_fen": 1_234_56, "memo": "电话 " + w.payee.Phone,
-	}
-	shown := map[string]bank.Reply{"prepared order": phone.Call(t, prepare.Function, "", order)}
+	order := w.ToPayee(1_234_56)
+	order["memo"] = "电话 " + w.Payee.Phone
+	shown := map[string]bank.Reply{"prepared order": w.Phone.Call(t, prepare.Function, "", order)}
 	var intent prepare.Response
 	shown["prepared order"].Into(t, &intent)
-	signature, err := sm.Sign(phone.Key, []byte(intent.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	proven := stepup.Confirmation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
-		{Factor: stepup.DeviceKey, Signature: signature},
-		{Factor: stepup.TradePassword, Password: phone.Password(t, bank.TradePassword)},
-	}}
-	shown["answer"] = phone.Call(t, confirm.Function, uuid.NewString(), proven)
+	shown["answer"] = w.Confirm(t, w.Proved(t, intent))
 	var view transfer.View
 	shown["answer"].Into(t, &view)
-	shown["receipt"] = phone.Call(t, get.Function, "", map[string]any{"transfer_id": view.TransferID})
-	shown["list"] = phone.Call(t, transfers.Function, "", map[string]any{})
+	shown["receipt"] = w.Phone.Call(t, get.Function, "", map[string]any{"transfer_id": view.TransferID})
+	shown["list"] = w.Phone.Call(t, transfers.Function, "", map[string]any{})
 	return shown
 }
 
@@ -298,26 +275,24 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "MASK-005.1")
 	req.Covers(t, "MASK-006.1", "MASK-006.2", "MASK-006.3")
-	w := newTown(t)
-	payers, payees := w.Device(t, "phone-of-wang"), w.Device(t, "phone-of-li")
-	written := w.pay(t, payers)
+	w := newFixture(t)
+	payees := w.Device(t, "phone-of-li")
+	written := w.pay(t)
 	posted := w.Outbox(t, events.TypeTransferPosted)
 	if len(posted) != 1 {
 		t.Fatalf("%d transfers told of, want 1", len(posted))
 	}
 	e, err := posted[0].CloudEvent(w.Host.Keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	w.deliver(t, e, http.StatusAccepted)
 	w.wantCounts(t, 1, 1)
-	payees.LoginAs(t, w.payee)
-	for name, phone := range map[string]*bank.Device{"payer's": payers, "payee's": payees} {
-		id := map[string]uuid.UUID{"payer's": w.payer.AccountIDs[0], "payee's": w.payee.AccountIDs[0]}[name]
+	payees.LoginAs(t, w.Payee)
+	for name, phone := range map[string]*bank.Device{"payer's": w.Phone, "payee's": payees} {
+		id := map[string]uuid.UUID{"payer's": w.Payer.AccountIDs[0], "payee's": w.Payee.AccountIDs[0]}[name]
 		written[name+" statement"] = phone.Call(t, statement.Function, "", map[string]any{"account_id": id})
 		written[name+" inbox"] = phone.Call(t, list.Function, "", map[string]any{})
 	}
-	documents := map[string]string{"texts": strings.Join(append(w.texts(w.payer), w.texts(w.payee)...), "\n")}
+	documents := map[string]string{"texts": strings.Join(append(w.texts(w.Payer), w.texts(w.Payee)...), "\n")}
 	for name, reply := range written {
 		reply.Want(t, "")
 		documents[name] = string(reply.Body)
@@ -326,7 +301,7 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 		if !strings.Contains(text, "622848") || !strings.Contains(text, "*") {
 			t.Errorf("%s does not tell of the transfer: %s", name, text)
 		}
-		for _, c := range []seed.Customer{w.payer, w.payee} {
+		for _, c := range []seed.Customer{w.Payer, w.Payee} {
 			for _, secret := range []string{c.Name, c.Phone, c.IDNo, c.Accounts[0].No} {
 				if strings.Contains(text, secret) {
 					t.Errorf("%s shows %q: %s", name, secret, text)
@@ -335,16 +310,15 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 		}
 	}
 	// Who knows a number, and guesses at the name, is not told it.
-	guess := payers.Call(t, prepare.Function, "", map[string]any{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[0].No, "payee_name": "李三",
-		"amount_fen": 1_00,
-	})
+	request := w.ToPayee(1_00)
+	request["payee_name"] = "李三"
+	guess := w.Phone.Call(t, prepare.Function, "", request)
 	if guess.Code == "" || strings.Contains(string(guess.Body), "四") {
 		t.Errorf("a guess at the payee's name: %s", guess.Body)
 	}
 	// Nor does the event, which others hear too.
 	var told map[string]any
-	if err := json.Unmarshal(posted[0].Data, &told); err != nil || strings.Contains(string(posted[0].Data), w.payee.Name) {
+	if err := json.Unmarshal(posted[0].Data, &told); err != nil || strings.Contains(string(posted[0].Data), w.Payee.Name) {
 		t.Errorf("event %s, %v", posted[0].Data, err)
 	}
 }
@@ -352,20 +326,14 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 // A phone number that no longer opens is not a reason to send to anybody else.
 func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	key, wrapped, err := w.Host.Keys.NewDataKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := key.Seal(keys.AAD("customer", "phone_ct", w.payee.ID.String()), []byte(w.payee.Phone))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	other, err := key.Seal(keys.AAD("customer", "phone_ct", w.Payee.ID.String()), []byte(w.Payee.Phone))
+	check.Must(t, err)
 	_, err = w.Host.DB.Pool().Exec(t.Context(), "UPDATE customer SET data_key = $2, phone_ct = $3 WHERE id = $1",
-		w.payer.ID, wrapped, other) // the payee's, moved to the payer's row
-	if err != nil {
-		t.Fatal(err)
-	}
+		w.Payer.ID, wrapped, other) // the payee's, moved to the payer's row
+	check.Must(t, err)
 	w.deliver(t, w.event(t, w.posted()), http.StatusServiceUnavailable)
 	w.wantCounts(t, 0, 0)
 }

@@ -16,59 +16,45 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// town is a bank with a customer who is logged in and one who has not signed up.
-type town struct {
-	*bank.Bank
-	phone    *bank.Device
-	wang, li seed.Customer
-}
+// fixture is a pair. The payee has not signed up.
+type fixture struct{ bank.Pair }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	w.wang, w.li = b.Customer(t, "王小明", 100_00, 0), b.Customer(t, "李四", 0)
-	w.phone.LoginAs(t, w.wang)
-	return w
+	return fixture{bank.NewPair(t, 100_00)}
 }
 
-func (w town) ask(t *testing.T, d *bank.Device, purpose, number string) bank.Reply {
+func (w fixture) ask(t *testing.T, d *bank.Device, purpose, number string) bank.Reply {
 	t.Helper()
 	return d.Call(t, send.Function, "", map[string]any{"purpose": purpose, "phone": number})
 }
 
-func (w town) askFor(t *testing.T, d *bank.Device, intent uuid.UUID) bank.Reply {
+func (w fixture) askFor(t *testing.T, d *bank.Device, intent uuid.UUID) bank.Reply {
 	t.Helper()
 	return d.Call(t, send.Function, "", map[string]any{"purpose": otp.Intent, "intent_id": intent})
 }
 
-func (w town) prepare(t *testing.T) prepare.Response {
+func (w fixture) prepare(t *testing.T) prepare.Response {
 	t.Helper()
-	var in prepare.Response
-	w.phone.Call(t, prepare.Function, "", map[string]any{
-		"debit_account_id": w.wang.AccountIDs[0], "payee_account_id": w.wang.AccountIDs[1], "amount_fen": 1_00,
-	}).Into(t, &in)
-	return in
+	return w.Prepare(t, w.ToOwn(1_00))
 }
 
 // issued are the events that ask for a code to be sent.
-func (w town) issued(t *testing.T) []events.OTPIssued {
+func (w fixture) issued(t *testing.T) []events.OTPIssued {
 	t.Helper()
 	var list []events.OTPIssued
 	for _, e := range w.Outbox(t, events.TypeOTPIssued) {
 		var data events.OTPIssued
-		if err := json.Unmarshal(e.Data, &data); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(e.Data, &data))
 		list = append(list, data)
 	}
 	return list
@@ -76,14 +62,14 @@ func (w town) issued(t *testing.T) []events.OTPIssued {
 
 func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	reply := w.ask(t, w.phone, otp.Login, w.wang.Phone)
+	w := newFixture(t)
+	reply := w.ask(t, w.Phone, otp.Login, w.Payer.Phone)
 	if reply.Want(t, ""); string(reply.Body) != `{"expires_in_s":60,"resend_in_s":60}` {
 		t.Errorf("got %s", reply.Body)
 	}
-	w.ask(t, w.phone, otp.Register, w.wang.Phone).Want(t, "")
-	w.askFor(t, w.phone, w.prepare(t).IntentID).Want(t, "")
-	w.ask(t, w.phone, otp.Login, w.li.Phone).Want(t, "")
+	w.ask(t, w.Phone, otp.Register, w.Payer.Phone).Want(t, "")
+	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "")
+	w.ask(t, w.Phone, otp.Login, w.Payee.Phone).Want(t, "")
 	other := w.Device(t, "phone-of-li")
 	for _, tt := range []struct {
 		wait time.Duration
@@ -91,7 +77,7 @@ func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 	}{{0, "OTP_TOO_OFTEN"}, {time.Minute - time.Millisecond, "OTP_TOO_OFTEN"}, {time.Millisecond, ""}} {
 		w.Advance(tt.wait)
 		for _, purpose := range []string{otp.Login, otp.Register} {
-			got := w.ask(t, other, purpose, w.wang.Phone) // another device is no way around it
+			got := w.ask(t, other, purpose, w.Payer.Phone) // another device is no way around it
 			if got.Code != tt.want {
 				t.Errorf("%s, %v later: %q, want %q", purpose, tt.wait, got.Code, tt.want)
 			}
@@ -99,7 +85,7 @@ func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 				t.Errorf("%s: Retry-After %q, want 60", purpose, after)
 			}
 		}
-		if got := w.askFor(t, w.phone, w.prepare(t).IntentID); got.Code != tt.want {
+		if got := w.askFor(t, w.Phone, w.prepare(t).IntentID); got.Code != tt.want {
 			t.Errorf("another intent, %v later: %q, want %q", tt.wait, got.Code, tt.want)
 		}
 	}
@@ -111,33 +97,33 @@ func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 func TestTenCodesADayForEachNumber(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-006.2")
-	w := newTown(t)
+	w := newFixture(t)
 	purposes := []string{otp.Login, otp.Register}
 	for i := range 9 {
-		w.ask(t, w.phone, purposes[i%2], w.wang.Phone).Want(t, "")
+		w.ask(t, w.Phone, purposes[i%2], w.Payer.Phone).Want(t, "")
 		w.Advance(time.Minute)
 	}
-	w.phone.LoginAs(t, w.wang)
-	w.askFor(t, w.phone, w.prepare(t).IntentID).Want(t, "")
+	w.Phone.LoginAs(t, w.Payer)
+	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "")
 	w.Advance(time.Minute)
 	in := w.prepare(t)
-	w.askFor(t, w.phone, in.IntentID).Want(t, "OTP_TOO_OFTEN")
-	w.ask(t, w.phone, otp.Login, w.wang.Phone).Want(t, "OTP_TOO_OFTEN")
-	w.ask(t, w.phone, otp.Login, w.li.Phone).Want(t, "")
+	w.askFor(t, w.Phone, in.IntentID).Want(t, "OTP_TOO_OFTEN")
+	w.ask(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "OTP_TOO_OFTEN")
+	w.ask(t, w.Phone, otp.Login, w.Payee.Phone).Want(t, "")
 	w.Advance(13*time.Hour + 49*time.Minute) // to a minute before midnight in Shanghai
-	w.phone.Reopen(t)
-	w.ask(t, w.phone, otp.Login, w.wang.Phone).Want(t, "OTP_TOO_OFTEN")
+	w.Phone.Reopen(t)
+	w.ask(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "OTP_TOO_OFTEN")
 	w.Advance(time.Minute)
-	w.ask(t, w.phone, otp.Login, w.wang.Phone).Want(t, "")
+	w.ask(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
 }
 
 func TestManyAtOnceSendOne(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	var wait sync.WaitGroup
 	replies := make([]bank.Reply, 20)
 	for i := range replies {
-		wait.Go(func() { replies[i] = w.ask(t, w.phone, otp.Login, w.wang.Phone) })
+		wait.Go(func() { replies[i] = w.ask(t, w.Phone, otp.Login, w.Payer.Phone) })
 	}
 	wait.Wait()
 	sent := 0
@@ -157,19 +143,19 @@ func TestManyAtOnceSendOne(t *testing.T) {
 // That the bank writes the same for every number, functions/identity/login tests.
 func TestOnlyWhomThePurposeFitsIsSentTo(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	const nobody = "13900000000"
 	first := ""
 	for _, tt := range []struct{ purpose, phone, to string }{
-		{otp.Login, w.wang.Phone, w.wang.ID.String()},
-		{otp.Login, w.li.Phone, ""},
+		{otp.Login, w.Payer.Phone, w.Payer.ID.String()},
+		{otp.Login, w.Payee.Phone, ""},
 		{otp.Login, nobody, ""},
-		{otp.Register, w.wang.Phone, ""},
-		{otp.Register, w.li.Phone, w.li.ID.String()},
+		{otp.Register, w.Payer.Phone, ""},
+		{otp.Register, w.Payee.Phone, w.Payee.ID.String()},
 		{otp.Register, nobody, ""},
 	} {
 		before := w.issued(t)
-		got := w.ask(t, w.phone, tt.purpose, tt.phone)
+		got := w.ask(t, w.Phone, tt.purpose, tt.phone)
 		if first == "" {
 			first = string(got.Body)
 		}
@@ -182,10 +168,10 @@ func TestOnlyWhomThePurposeFitsIsSentTo(t *testing.T) {
 		if diff := cmp.Diff(want, w.issued(t)); diff != "" {
 			t.Errorf("%s for %s (-want +got):\n%s", tt.purpose, tt.phone, diff)
 		}
-		again := w.ask(t, w.phone, tt.purpose, tt.phone)
+		again := w.ask(t, w.Phone, tt.purpose, tt.phone)
 		again.Want(t, "OTP_TOO_OFTEN")
 	}
-	for _, number := range []string{w.wang.Phone, w.li.Phone, nobody} {
+	for _, number := range []string{w.Payer.Phone, w.Payee.Phone, nobody} {
 		if strings.Contains(w.Log.String(), number) {
 			t.Errorf("the log shows %s", number)
 		}
@@ -196,11 +182,11 @@ func TestOnlyWhomThePurposeFitsIsSentTo(t *testing.T) {
 // it is, and is bound to it.
 func TestCodesForIntents(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	in := w.prepare(t)
-	w.askFor(t, w.phone, in.IntentID).Want(t, "")
+	w.askFor(t, w.Phone, in.IntentID).Want(t, "")
 	want := []events.OTPIssued{{
-		Challenge: stepup.Subject(in.IntentID), Purpose: otp.Intent, CustomerID: w.wang.ID.String(),
+		Challenge: stepup.Subject(in.IntentID), Purpose: otp.Intent, CustomerID: w.Payer.ID.String(),
 		IntentID: in.IntentID.String(),
 	}}
 	if diff := cmp.Diff(want, w.issued(t)); diff != "" {
@@ -217,20 +203,18 @@ func TestCodesForIntents(t *testing.T) {
 	traces := regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
 	stranger := w.Device(t, "phone-of-li")
 	w.askFor(t, stranger, in.IntentID).Want(t, "SESSION_REQUIRED")
-	stranger.LoginAs(t, w.li)
+	stranger.LoginAs(t, w.Payee)
 	foreign, none := w.askFor(t, stranger, in.IntentID), w.askFor(t, stranger, uuid.New())
 	foreign.Want(t, "OBJECT_NOT_FOUND")
 	if f, n := traces.ReplaceAll(foreign.Body, nil), traces.ReplaceAll(none.Body, nil); string(f) != string(n) {
 		t.Errorf("another customer's intent: %s\nno intent: %s", f, n)
 	}
 	w.Advance(8 * time.Minute)
-	w.askFor(t, w.phone, in.IntentID).Want(t, "")
+	w.askFor(t, w.Phone, in.IntentID).Want(t, "")
 	w.Advance(time.Minute)
-	w.askFor(t, w.phone, in.IntentID).Want(t, "INTENT_EXPIRED")
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), "UPDATE intent SET state = 'consumed'"); err != nil {
-		t.Fatal(err)
-	}
-	w.askFor(t, w.phone, in.IntentID).Want(t, "INTENT_EXPIRED")
+	w.askFor(t, w.Phone, in.IntentID).Want(t, "INTENT_EXPIRED")
+	w.Exec(t, "UPDATE intent SET state = 'consumed'")
+	w.askFor(t, w.Phone, in.IntentID).Want(t, "INTENT_EXPIRED")
 	if got := len(w.issued(t)); got != 2 {
 		t.Errorf("%d codes were asked for, want 2", got)
 	}
@@ -238,7 +222,7 @@ func TestCodesForIntents(t *testing.T) {
 
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	intent := w.prepare(t).IntentID
 	for _, tt := range []struct{ name, body, field string }{
 		{"no purpose", `{"phone":"13900000000"}`, "purpose"},
@@ -255,7 +239,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"phone of another type", `{"purpose":"login","phone":13900000000}`, "phone"},
 		{"nothing", `null`, ""},
 	} {
-		got := w.phone.Call(t, send.Function, "", json.RawMessage(tt.body))
+		got := w.Phone.Call(t, send.Function, "", json.RawMessage(tt.body))
 		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
 			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
 		}

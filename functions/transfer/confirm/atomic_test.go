@@ -12,8 +12,8 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -25,16 +25,14 @@ type seen struct {
 }
 
 // look reads both sides of the transfer in one statement.
-func (w town) look(t *testing.T) seen {
+func (w fixture) look(t *testing.T) seen {
 	t.Helper()
 	var s seen
 	err := w.Host.DB.Pool().QueryRow(context.Background(), `
 SELECT (SELECT balance FROM account WHERE id = $1), (SELECT balance FROM account WHERE id = $2),
        (SELECT count(*) FROM entry WHERE account_id IN ($1, $2)), (SELECT count(*) FROM posting WHERE kind = 'transfer')`,
-		w.payer.AccountIDs[0], w.payee.AccountIDs[0]).Scan(&s.Payer, &s.Payee, &s.Entries, &s.Postings)
-	if err != nil {
-		t.Fatal(err)
-	}
+		w.Payer.AccountIDs[0], w.Payee.AccountIDs[0]).Scan(&s.Payer, &s.Payee, &s.Entries, &s.Postings)
+	check.Must(t, err)
 	return s
 }
 
@@ -53,34 +51,30 @@ func shown(t *testing.T, phone *bank.Device, account uuid.UUID) (money.Fen, int)
 func TestNobodySeesHalfATransfer(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-001.1")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	payees := w.Device(t, "phone-of-li")
-	payees.LoginAs(t, w.payee)
+	payees.LoginAs(t, w.Payee)
 	proofs := w.proofs(t, w.prepare(t, 300_00))
 	lock, err := w.Host.DB.Pool().Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if _, err := lock.Exec(t.Context(), "LOCK TABLE transfer, outbox IN EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan bank.Reply)
-	go func() { done <- w.phone.Call(t, confirm.Function, "key", proofs) }()
+	go func() { done <- w.Phone.Call(t, confirm.Function, "key", proofs) }()
 	pgtest.AwaitLocks(t, w.Host.DB, 1)
 	if got := w.look(t); got != (seen{Payer: 1_000_00, Entries: 1}) {
 		t.Errorf("before the commit: %+v", got)
 	}
-	if err := lock.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, lock.Rollback(t.Context()))
 	(<-done).Want(t, "")
 	if got := w.look(t); got != (seen{700_00, 300_00, 3, 1}) {
 		t.Errorf("after the commit: %+v", got)
 	}
-	if got, entries := shown(t, payees, w.payee.AccountIDs[0]); got != 300_00 || entries != 1 {
+	if got, entries := shown(t, payees, w.Payee.AccountIDs[0]); got != 300_00 || entries != 1 {
 		t.Errorf("the payee is shown %s and %d entries", got.Yuan(), entries)
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 // While money moves to and fro between two accounts of one customer, each look at
@@ -88,24 +82,24 @@ func TestNobodySeesHalfATransfer(t *testing.T) {
 func TestEachLookFindsAllTheMoney(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-001.1")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	const transfers, looks = 16, 40
 	moved := make(chan struct{})
 	go func() {
 		defer close(moved)
 		for i := range transfers {
 			var in prepare.Response
-			w.phone.Call(t, prepare.Function, "", map[string]any{
-				"debit_account_id": w.payer.AccountIDs[i%2], "payee_account_id": w.payer.AccountIDs[1-i%2], "amount_fen": 1_000_00,
+			w.Phone.Call(t, prepare.Function, "", map[string]any{
+				"debit_account_id": w.Payer.AccountIDs[i%2], "payee_account_id": w.Payer.AccountIDs[1-i%2], "amount_fen": 1_000_00,
 			}).Into(t, &in)
-			signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
-			w.phone.Call(t, confirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, signed)).Want(t, "")
+			signed := w.Signed(t, in)
+			w.Phone.Call(t, confirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, signed)).Want(t, "")
 		}
 	}()
 	n := 0
 	for working := true; working || n < looks; n++ {
 		var all overview.Response
-		w.phone.Call(t, overview.Function, "", struct{}{}).Into(t, &all)
+		w.Phone.Call(t, overview.Function, "", struct{}{}).Into(t, &all)
 		if all.Assets.Total != 1_000_00 || len(all.Accounts) != 2 {
 			t.Fatalf("look %d finds %s in %d accounts", n, all.Assets.Total.Yuan(), len(all.Accounts))
 		}
@@ -118,5 +112,5 @@ func TestEachLookFindsAllTheMoney(t *testing.T) {
 	if n < transfers {
 		t.Errorf("only %d looks at %d transfers", n, transfers)
 	}
-	w.sound(t)
+	w.Sound(t)
 }

@@ -9,43 +9,40 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 // wantUnposted confirms and sees that the refusal has a text of its own and that
 // nothing has moved.
-func (w town) wantUnposted(t *testing.T, proofs stepup.Confirmation, code string) {
+func (w fixture) wantUnposted(t *testing.T, proofs stepup.Confirmation, code string) {
 	t.Helper()
-	before := w.balance(t, w.payer.AccountIDs[0])
-	got := w.phone.Call(t, confirm.Function, uuid.NewString(), proofs)
+	before := w.Balance(t, w.Payer.AccountIDs[0])
+	got := w.Phone.Call(t, confirm.Function, uuid.NewString(), proofs)
 	got.Want(t, code)
 	if text, ok := bankerr.Lookup(code); !ok || got.Problem.Title != text.Title {
 		t.Errorf("%s: %q", code, got.Problem.Title)
 	}
 	var posted int
 	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer WHERE intent_id = $1", proofs.IntentID).Scan(&posted)
-	if err != nil || posted > 0 && code != "INTENT_EXPIRED" || w.balance(t, w.payer.AccountIDs[0]) != before {
-		t.Errorf("%s: %d transfers, the payer has %s, %v", code, posted, w.balance(t, w.payer.AccountIDs[0]).Yuan(), err)
+	if err != nil || posted > 0 && code != "INTENT_EXPIRED" || w.Balance(t, w.Payer.AccountIDs[0]) != before {
+		t.Errorf("%s: %d transfers, the payer has %s, %v", code, posted, w.Balance(t, w.Payer.AccountIDs[0]).Yuan(), err)
 	}
 }
 
 func TestAccountsClosedSincePrepare(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-010.1")
-	w := newTown(t, 1_000_00)
-	for _, account := range []uuid.UUID{w.payer.AccountIDs[0], w.payee.AccountIDs[0]} {
+	w := newFixture(t, 1_000_00)
+	for _, account := range []uuid.UUID{w.Payer.AccountIDs[0], w.Payee.AccountIDs[0]} {
 		in := w.prepare(t, 1_00)
 		proofs := w.proofs(t, in)
-		if _, err := w.Host.DB.Pool().Exec(t.Context(), "UPDATE account SET state = 'closed' WHERE id = $1", account); err != nil {
-			t.Fatal(err)
-		}
+		w.Exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", account)
 		w.wantUnposted(t, proofs, "ACCOUNT_CLOSED")
-		if _, err := w.Host.DB.Pool().Exec(t.Context(), "UPDATE account SET state = 'open' WHERE id = $1", account); err != nil {
-			t.Fatal(err)
-		}
-		w.phone.Call(t, confirm.Function, uuid.NewString(), w.proofs(t, in)).Want(t, "")
+		w.Exec(t, "UPDATE account SET state = 'open' WHERE id = $1", account)
+		w.Phone.Call(t, confirm.Function, uuid.NewString(), w.proofs(t, in)).Want(t, "")
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 // An instruction number that is nobody's or another customer's, one that was used,
@@ -53,26 +50,22 @@ func TestAccountsClosedSincePrepare(t *testing.T) {
 func TestInstructionsThatDoNotExecute(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-010.3")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	wrong := w.proofs(t, in)
 	wrong.IntentID = uuid.New()
 	w.wantUnposted(t, wrong, "OBJECT_NOT_FOUND")
 	used := w.proofs(t, in)
-	w.phone.Call(t, confirm.Function, "used", used).Want(t, "")
+	w.Phone.Call(t, confirm.Function, "used", used).Want(t, "")
 	w.wantUnposted(t, used, "INTENT_EXPIRED")
 	cancelled := w.proofs(t, w.prepare(t, 1_00))
 	var unit pg.Unit
-	stepup.CancelAll(&unit, w.payer.ID)
-	if err := w.Host.DB.Commit(t.Context(), &unit); err != nil {
-		t.Fatal(err)
-	}
+	stepup.CancelAll(&unit, w.Payer.ID)
+	check.Must(t, w.Host.DB.Commit(t.Context(), &unit))
 	w.wantUnposted(t, cancelled, "INTENT_EXPIRED")
 	late := w.prepare(t, 1_00)
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), "UPDATE intent SET expires_at = $2 WHERE id = $1",
-		late.IntentID, w.Clock.Now()); err != nil {
-		t.Fatal(err)
-	}
+	w.Exec(t, "UPDATE intent SET expires_at = $2 WHERE id = $1",
+		late.IntentID, w.Clock.Now())
 	w.wantUnposted(t, w.proofs(t, late), "INTENT_EXPIRED")
-	w.sound(t)
+	w.Sound(t)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -39,7 +40,7 @@ func TestCrossTransfersDoNotDeadlock(t *testing.T) {
 	for i, s := range sides {
 		s.Device = b.Device(t, fmt.Sprint("phone", i))
 		s.LoginAs(t, s.who)
-		s.prepare(t, town{Bank: b, phone: s.Device, payer: s.who, payee: sides[1-i].who}, orders, each)
+		s.prepare(t, fixture{bank.Pair{Bank: b, Phone: s.Device, Payer: s.who, Payee: sides[1-i].who}}, orders, each)
 	}
 	// A pause between the locks of a transfer's two accounts, and a server that looks
 	// for deadlocks at once: if there can be one, it is met and counted.
@@ -47,9 +48,7 @@ func TestCrossTransfersDoNotDeadlock(t *testing.T) {
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''5ms''', current_database()); END $$;
 CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NULL; END $$;
 CREATE TRIGGER account_pause AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTION pause()`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	instances, leave := twoInstances(t, b, url)
 	var wait sync.WaitGroup
 	for n := range orders {
@@ -67,17 +66,17 @@ CREATE TRIGGER account_pause AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTI
 		}
 	}
 	wait.Wait()
-	w := town{Bank: b}
+	w := fixture{bank.Pair{Bank: b}}
 	for i, s := range sides {
 		paid, got := s.posted.Load(), sides[1-i].posted.Load()
-		if has := w.balance(t, s.who.AccountIDs[0]); has != money.Fen(balance+each*(got-paid)) {
+		if has := w.Balance(t, s.who.AccountIDs[0]); has != money.Fen(balance+each*(got-paid)) {
 			t.Errorf("%s has %s after paying %d times and being paid %d times", s.who.Name, has.Yuan(), paid, got)
 		}
 		if paid == 0 {
 			t.Errorf("%s paid nothing", s.who.Name)
 		}
 	}
-	w.sound(t)
+	w.Sound(t)
 	leave() // each connection hands in its figures when it ends
 	if got := deadlocks(t, url); got != 0 {
 		t.Errorf("PostgreSQL met %d deadlocks", got)
@@ -85,7 +84,7 @@ CREATE TRIGGER account_pause AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTI
 }
 
 // prepare fixes the side's orders.
-func (s *side) prepare(t *testing.T, w town, orders int, each money.Fen) {
+func (s *side) prepare(t *testing.T, w fixture, orders int, each money.Fen) {
 	t.Helper()
 	for range orders {
 		s.orders = append(s.orders, w.proofs(t, w.prepare(t, each)))
@@ -97,13 +96,9 @@ func deadlocks(t *testing.T, url string) (n int) {
 	t.Helper()
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer conn.Close(ctx)
 	const sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-	if err := conn.QueryRow(ctx, sql).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, conn.QueryRow(ctx, sql).Scan(&n))
 	return n
 }

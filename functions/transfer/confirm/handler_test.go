@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -24,40 +25,40 @@ func TestTransferMovesOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-001.2")
 	req.Covers(t, "LOGIC-013.1")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	intent := w.prepare(t, 123_45)
 	if !strings.Contains(intent.Text, "123.45元（壹佰贰拾叁元肆角伍分）") {
 		t.Fatalf("text does not name the amount: %s", intent.Text)
 	}
 	proofs := w.proofs(t, intent)
-	first := w.phone.Call(t, confirm.Function, "key-1", proofs)
-	again := w.phone.Call(t, confirm.Function, "key-1", proofs)
+	first := w.Phone.Call(t, confirm.Function, "key-1", proofs)
+	again := w.Phone.Call(t, confirm.Function, "key-1", proofs)
 	var view transfer.View
 	first.Into(t, &view)
 	if string(first.Body) != string(again.Body) {
 		t.Fatalf("the repeated request got another answer:\n%s\n%s", first.Body, again.Body)
 	}
-	if got := w.balance(t, w.payer.AccountIDs[0]); got != 876_55 {
+	if got := w.Balance(t, w.Payer.AccountIDs[0]); got != 876_55 {
 		t.Errorf("payer has %s", got.Yuan())
 	}
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != 123_45 {
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 123_45 {
 		t.Errorf("payee has %s", got.Yuan())
 	}
 	if got := w.Outbox(t, events.TypeTransferPosted); len(got) != 1 || got[0].Subject != view.TransferID.String() {
 		t.Errorf("events: %+v", got)
 	}
-	w.phone.Call(t, confirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
-	w.sound(t)
+	w.Phone.Call(t, confirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
+	w.Sound(t)
 }
 
 func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.2")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	one, two := w.prepare(t, 1_00), w.prepare(t, 2_00)
-	w.phone.Call(t, confirm.Function, "key", w.proofs(t, one)).Want(t, "")
-	w.phone.Call(t, confirm.Function, "key", w.proofs(t, two)).Want(t, "IDEMPOTENCY_KEY_REUSED")
-	w.sound(t)
+	w.Phone.Call(t, confirm.Function, "key", w.proofs(t, one)).Want(t, "")
+	w.Phone.Call(t, confirm.Function, "key", w.proofs(t, two)).Want(t, "IDEMPOTENCY_KEY_REUSED")
+	w.Sound(t)
 }
 
 // An app that lost the answer, and its channel, seals its passwords anew: the
@@ -65,51 +66,48 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	prove := func() stepup.Confirmation {
-		return presentation(in.IntentID, stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)},
-			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)})
+		return presentation(in.IntentID, w.Signed(t, in),
+			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)})
 	}
 	var first, again transfer.View
-	w.phone.Call(t, confirm.Function, "key", prove()).Into(t, &first)
-	w.phone.Reopen(t)
-	w.phone.LoginAs(t, w.payer)
-	w.phone.Call(t, confirm.Function, "key", prove()).Into(t, &again)
+	w.Phone.Call(t, confirm.Function, "key", prove()).Into(t, &first)
+	w.Phone.Reopen(t)
+	w.Phone.LoginAs(t, w.Payer)
+	w.Phone.Call(t, confirm.Function, "key", prove()).Into(t, &again)
 	if first != again {
 		t.Errorf("%+v, then %+v", first, again)
 	}
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != 1_00 {
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 1_00 {
 		t.Errorf("the payee has %s", got.Yuan())
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 // What was enough when the transfer was prepared is not once fraud analysis has
 // graded the payer higher; prepared anew, it asks for more.
 func TestAGradeRaisedSincePrepareAsksForMore(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	proofs := w.proofs(t, in)
-	_, err := w.Host.DB.Pool().Exec(t.Context(), "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.payer.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.phone.Call(t, confirm.Function, "key", proofs).Want(t, "STEPUP_STRONGER")
+	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
+	w.Phone.Call(t, confirm.Function, "key", proofs).Want(t, "STEPUP_STRONGER")
 	raised := w.prepare(t, 1_00)
 	all := w.proofs(t, raised)
 	all.Proofs = append(all.Proofs, stepup.Proof{
-		Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword),
+		Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword),
 	})
-	w.phone.Call(t, confirm.Function, "key", all).Want(t, "")
-	w.sound(t)
+	w.Phone.Call(t, confirm.Function, "key", all).Want(t, "")
+	w.Sound(t)
 }
 
 func TestProofsThatDoNotHold(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-015.2", "OTP-004.3")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	other := w.prepare(t, 2_00)
 	foreign := w.otp(t, other)
 	tests := []struct {
@@ -119,24 +117,24 @@ func TestProofsThatDoNotHold(t *testing.T) {
 	}{
 		{"no proof", func(*testing.T, prepare.Response) []stepup.Proof { return nil }, "STEPUP_STRONGER"},
 		{"one factor of two", func(t *testing.T, in prepare.Response) []stepup.Proof {
-			return []stepup.Proof{{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}}
+			return []stepup.Proof{w.Signed(t, in)}
 		}, "STEPUP_STRONGER"},
 		{"the same factor twice", func(t *testing.T, in prepare.Response) []stepup.Proof {
-			p := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
+			p := w.Signed(t, in)
 			return []stepup.Proof{p, p}
 		}, "PROOF_REJECTED"},
 		{"another intent's code", func(t *testing.T, in prepare.Response) []stepup.Proof {
 			w.otp(t, in)
-			return []stepup.Proof{{Factor: stepup.SMSOTP, Code: foreign}, {Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}}
+			return []stepup.Proof{{Factor: stepup.SMSOTP, Code: foreign}, w.Signed(t, in)}
 		}, "PROOF_REJECTED"},
 		{"another intent's signature", func(t *testing.T, in prepare.Response) []stepup.Proof {
 			return []stepup.Proof{
-				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, {Factor: stepup.DeviceKey, Signature: w.sign(t, other.Text)},
+				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, w.Signed(t, other),
 			}
 		}, "PROOF_REJECTED"},
 		{"wrong trade password", func(t *testing.T, in prepare.Response) []stepup.Proof {
 			return []stepup.Proof{
-				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, {Factor: stepup.TradePassword, Password: w.phone.Password(t, "000000")},
+				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, {Factor: stepup.TradePassword, Password: w.Phone.Password(t, "000000")},
 			}
 		}, "PROOF_REJECTED"},
 		{"unknown factor", func(*testing.T, prepare.Response) []stepup.Proof {
@@ -145,24 +143,24 @@ func TestProofsThatDoNotHold(t *testing.T) {
 		{"right code and trade password", func(t *testing.T, in prepare.Response) []stepup.Proof {
 			return []stepup.Proof{
 				{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
-				{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)},
+				{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)},
 			}
 		}, ""},
 	}
 	for i, tt := range tests {
 		in := w.prepare(t, 1_00)
-		got := w.phone.Call(t, confirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, tt.proofs(t, in)...))
+		got := w.Phone.Call(t, confirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, tt.proofs(t, in)...))
 		if got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 func TestCodeExpiresAndRunsOutOfTries(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-002.3")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	for _, tt := range []struct {
 		after time.Duration
@@ -170,27 +168,27 @@ func TestCodeExpiresAndRunsOutOfTries(t *testing.T) {
 	}{{61 * time.Second, "PROOF_REJECTED"}, {59 * time.Second, ""}} {
 		proofs := w.proofs(t, in)
 		w.Advance(tt.after)
-		w.phone.Call(t, confirm.Function, "key-"+tt.after.String(), proofs).Want(t, tt.want)
+		w.Phone.Call(t, confirm.Function, "key-"+tt.after.String(), proofs).Want(t, tt.want)
 	}
 	in = w.prepare(t, 1_00)
 	wrong := w.proofs(t, in)
 	right := w.proofs(t, in)
 	wrong.Proofs[0].Code = "not it"
 	for i := range 5 {
-		w.phone.Call(t, confirm.Function, fmt.Sprint("try", i), wrong).Want(t, "PROOF_REJECTED")
+		w.Phone.Call(t, confirm.Function, fmt.Sprint("try", i), wrong).Want(t, "PROOF_REJECTED")
 	}
-	w.phone.Call(t, confirm.Function, "sixth", right).Want(t, "PROOF_REJECTED")
+	w.Phone.Call(t, confirm.Function, "sixth", right).Want(t, "PROOF_REJECTED")
 }
 
 func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	right := w.proofs(t, in)
 	var wait sync.WaitGroup
 	for i := range 20 {
 		guess := presentation(in.IntentID, stepup.Proof{Factor: stepup.SMSOTP, Code: fmt.Sprintf("g%05d", i)}, right.Proofs[1])
-		wait.Go(func() { w.phone.Call(t, confirm.Function, fmt.Sprint("guess", i), guess).Want(t, "PROOF_REJECTED") })
+		wait.Go(func() { w.Phone.Call(t, confirm.Function, fmt.Sprint("guess", i), guess).Want(t, "PROOF_REJECTED") })
 	}
 	wait.Wait()
 	var tries int
@@ -199,93 +197,87 @@ func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
 	if err != nil || tries != 5 {
 		t.Fatalf("%d tries were looked at (%v), want 5", tries, err)
 	}
-	w.phone.Call(t, confirm.Function, "right", right).Want(t, "PROOF_REJECTED")
+	w.Phone.Call(t, confirm.Function, "right", right).Want(t, "PROOF_REJECTED")
 }
 
 func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-007.3", "LOGIC-007.4")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	proofs := w.proofs(t, in)
 	stranger := w.Device(t, "phone-of-li")
-	stranger.LoginAs(t, w.payee)
+	stranger.LoginAs(t, w.Payee)
 	stranger.Call(t, confirm.Function, "theirs", proofs).Want(t, "OBJECT_NOT_FOUND")
 	proofs.IntentID = uuid.New()
 	stranger.Call(t, confirm.Function, "nobody's", proofs).Want(t, "OBJECT_NOT_FOUND")
 
 	otherPhone := w.Device(t, "new-phone-of-wang")
-	otherPhone.LoginAs(t, w.payer)
+	otherPhone.LoginAs(t, w.Payer)
 	otherPhone.Call(t, confirm.Function, "other device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
-	w.phone.Call(t, confirm.Function, "displaced", w.proofs(t, in)).Want(t, "SESSION_DISPLACED")
+	w.Phone.Call(t, confirm.Function, "displaced", w.proofs(t, in)).Want(t, "SESSION_DISPLACED")
 
-	w.phone.LoginAs(t, w.payer)
+	w.Phone.LoginAs(t, w.Payer)
 	w.Advance(9 * time.Minute)
 	late := w.prepare(t, 1_00)
 	w.Advance(transfer.IntentLife - time.Minute)
-	w.phone.LoginAs(t, w.payer)
+	w.Phone.LoginAs(t, w.Payer)
 	w.Advance(time.Minute)
-	w.phone.Call(t, confirm.Function, "late", w.proofs(t, late)).Want(t, "INTENT_EXPIRED")
+	w.Phone.Call(t, confirm.Function, "late", w.proofs(t, late)).Want(t, "INTENT_EXPIRED")
 }
 
 // Only wrong passwords lock: a right one beside a wrong code, or in a transfer that
 // is refused for another reason, may come as often as it likes.
 func TestARightPasswordNeverLocks(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	prove := func(in prepare.Response, signed string) stepup.Confirmation {
-		return presentation(in.IntentID, stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, signed)},
-			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)})
+		return presentation(in.IntentID, w.Signed(t, prepare.Response{Text: signed}),
+			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)})
 	}
 	in := w.prepare(t, 1_000_00)
 	for i := range 6 {
-		w.phone.Call(t, confirm.Function, fmt.Sprint("signature", i), prove(in, "another text")).Want(t, "PROOF_REJECTED")
+		w.Phone.Call(t, confirm.Function, fmt.Sprint("signature", i), prove(in, "another text")).Want(t, "PROOF_REJECTED")
 	}
 	held := "UPDATE account SET held = $2 WHERE id = $1"
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), held, w.payer.AccountIDs[0], 1); err != nil {
-		t.Fatal(err)
-	}
+	w.Exec(t, held, w.Payer.AccountIDs[0], 1)
 	for i := range 6 {
-		w.phone.Call(t, confirm.Function, fmt.Sprint("funds", i), prove(in, in.Text)).Want(t, "FUNDS_INSUFFICIENT")
+		w.Phone.Call(t, confirm.Function, fmt.Sprint("funds", i), prove(in, in.Text)).Want(t, "FUNDS_INSUFFICIENT")
 	}
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), held, w.payer.AccountIDs[0], 0); err != nil {
-		t.Fatal(err)
-	}
-	w.phone.Call(t, confirm.Function, "good", prove(in, in.Text)).Want(t, "")
-	w.sound(t)
+	w.Exec(t, held, w.Payer.AccountIDs[0], 0)
+	w.Phone.Call(t, confirm.Function, "good", prove(in, in.Text)).Want(t, "")
+	w.Sound(t)
 }
 
 func TestWhatChangedSincePrepareRefuses(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	change := func(sql string, args ...any) {
 		t.Helper()
-		if _, err := w.Host.DB.Pool().Exec(t.Context(), sql, args...); err != nil {
-			t.Fatal(err)
-		}
+		w.Exec(t, sql, args...)
 	}
-	for i, tt := range []struct{ account uuid.UUID }{{w.payer.AccountIDs[0]}, {w.payee.AccountIDs[0]}} {
+	for i, tt := range []struct{ account uuid.UUID }{{w.Payer.AccountIDs[0]}, {w.Payee.AccountIDs[0]}} {
 		in := w.prepare(t, 1_00)
 		change("UPDATE account SET state = 'lost' WHERE id = $1", tt.account)
-		w.phone.Call(t, confirm.Function, fmt.Sprint("lost", i), w.proofs(t, in)).Want(t, "ACCOUNT_CLOSED")
+		w.Phone.Call(t, confirm.Function, fmt.Sprint("lost", i), w.proofs(t, in)).Want(t, "ACCOUNT_CLOSED")
 		change("UPDATE account SET state = 'open' WHERE id = $1", tt.account)
 	}
 	in := w.prepare(t, 900_00)
-	change("UPDATE account SET held = 50000 WHERE id = $1", w.payer.AccountIDs[0])
-	w.phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "FUNDS_INSUFFICIENT")
-	change("UPDATE customer SET risk_grade = 2 WHERE id = $1", w.payer.ID)
-	w.phone.Call(t, confirm.Function, "risk", w.proofs(t, in)).Want(t, "RISK_REFUSED")
-	change("UPDATE customer SET risk_grade = 0 WHERE id = $1", w.payer.ID)
-	change("UPDATE account SET held = 0 WHERE id = $1", w.payer.AccountIDs[0])
-	w.phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "")
-	w.sound(t)
+	change("UPDATE account SET held = 50000 WHERE id = $1", w.Payer.AccountIDs[0])
+	w.Phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "FUNDS_INSUFFICIENT")
+	change("UPDATE customer SET risk_grade = 2 WHERE id = $1", w.Payer.ID)
+	w.Phone.Call(t, confirm.Function, "risk", w.proofs(t, in)).Want(t, "RISK_REFUSED")
+	change("UPDATE customer SET risk_grade = 0 WHERE id = $1", w.Payer.ID)
+	change("UPDATE account SET held = 0 WHERE id = $1", w.Payer.AccountIDs[0])
+	w.Phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "")
+	w.Sound(t)
 }
 
 func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-001.3")
-	w := newTown(t, 1_000_000_00)
-	w.phone.Call(t, prepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
+	w := newFixture(t, 1_000_000_00)
+	w.Phone.Call(t, prepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	const each = 9_000_00
 	var proofs [12]stepup.Confirmation // all prepared while the whole limit is left
 	for i := range proofs {
@@ -295,78 +287,78 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range proofs {
 		wait.Go(func() {
-			r := w.phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs[i])
+			r := w.Phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs[i])
 			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
 				t.Errorf("%s: %s", r.Code, r.Body)
 			}
 		})
 	}
 	wait.Wait()
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != 5*each {
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 5*each {
 		t.Fatalf("%s moved in a day, want %s", got.Yuan(), money.Fen(5*each).Yuan())
 	}
-	w.phone.Call(t, prepare.Function, "", w.request(5_000_01)).Want(t, "LIMIT_EXCEEDED") // told before anything is proved
-	w.phone.Call(t, confirm.Function, "rest", rest).Want(t, "")
-	w.phone.Call(t, confirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
-	w.phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, prepare.Function, "", w.request(5_000_01)).Want(t, "LIMIT_EXCEEDED") // told before anything is proved
+	w.Phone.Call(t, confirm.Function, "rest", rest).Want(t, "")
+	w.Phone.Call(t, confirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
 	w.Advance(14 * time.Hour) // past midnight in Shanghai
-	w.phone.Reopen(t)
-	w.phone.LoginAs(t, w.payer)
-	w.phone.Call(t, confirm.Function, "tomorrow", w.proofs(t, w.prepare(t, 50_000_00))).Want(t, "")
-	w.sound(t)
+	w.Phone.Reopen(t)
+	w.Phone.LoginAs(t, w.Payer)
+	w.Phone.Call(t, confirm.Function, "tomorrow", w.proofs(t, w.prepare(t, 50_000_00))).Want(t, "")
+	w.Sound(t)
 }
 
 func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
-	in := w.prepareOwn(t, 5_00)
-	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
-	w.phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signed)).Want(t, "")
+	w := newFixture(t, 1_000_00)
+	in := w.Prepare(t, w.ToOwn(5_00))
+	signed := w.Signed(t, in)
+	w.Phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signed)).Want(t, "")
 	other := w.prepare(t, 5_00)
-	signed.Signature = w.sign(t, other.Text)
-	w.phone.Call(t, confirm.Function, "other", presentation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
-	w.sound(t)
+	signed.Signature = w.Signed(t, other).Signature
+	w.Phone.Call(t, confirm.Function, "other", presentation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
+	w.Sound(t)
 }
 
 // Between own accounts one fresh factor is enough, but not for a large amount.
 func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-006.1", "AUTH-006.2")
-	w := newTown(t, 1_000_000_00)
+	w := newFixture(t, 1_000_000_00)
 	var arrived money.Fen
 	for _, tt := range []struct {
 		amount money.Fen
 		alone  string
 	}{{stepup.LargeAmount, ""}, {stepup.LargeAmount + 1, "STEPUP_STRONGER"}} {
-		in := w.prepareOwn(t, tt.amount)
+		in := w.Prepare(t, w.ToOwn(tt.amount))
 		key := fmt.Sprint("large ", tt.amount)
-		signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
-		w.phone.Call(t, confirm.Function, key, presentation(in.IntentID, signed)).Want(t, tt.alone)
-		if got := w.balance(t, w.payer.AccountIDs[1]); tt.alone != "" && got != arrived {
+		signed := w.Signed(t, in)
+		w.Phone.Call(t, confirm.Function, key, presentation(in.IntentID, signed)).Want(t, tt.alone)
+		if got := w.Balance(t, w.Payer.AccountIDs[1]); tt.alone != "" && got != arrived {
 			t.Errorf("%s arrived by one factor", (got - arrived).Yuan())
 		}
 		arrived += tt.amount
 		both := presentation(in.IntentID, signed, stepup.Proof{
-			Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword),
+			Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword),
 		})
-		w.phone.Call(t, confirm.Function, key, both).Want(t, "")
+		w.Phone.Call(t, confirm.Function, key, both).Want(t, "")
 	}
-	if got := w.balance(t, w.payer.AccountIDs[1]); got != 2*stepup.LargeAmount+1 {
+	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != 2*stepup.LargeAmount+1 {
 		t.Errorf("%s arrived", got.Yuan())
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-001.2")
 	req.Covers(t, "LOGIC-013.1")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	proofs := w.proofs(t, w.prepare(t, 10_00))
 	replies := make([]bank.Reply, 5)
 	var wait sync.WaitGroup
 	for i := range replies {
-		wait.Go(func() { replies[i] = w.phone.Call(t, confirm.Function, "one key", proofs) })
+		wait.Go(func() { replies[i] = w.Phone.Call(t, confirm.Function, "one key", proofs) })
 	}
 	wait.Wait()
 	for _, r := range replies {
@@ -374,20 +366,18 @@ func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 			t.Errorf("a concurrent duplicate got %d %s", r.Status, r.Body)
 		}
 	}
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != 10_00 {
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 10_00 {
 		t.Fatalf("%s moved, want 10.00", got.Yuan())
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	good := w.proofs(t, w.prepare(t, 1_00))
 	raw, err := json.Marshal(good)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, tt := range []struct{ name, key, body, want string }{
 		{"no key", "", string(raw), "IDEMPOTENCY_KEY_MISSING"},
 		{"long key", strings.Repeat("k", 65), string(raw), "INPUT_INVALID"},
@@ -397,11 +387,11 @@ func TestHostileRequests(t *testing.T) {
 		{"nothing", "d", `null`, "INPUT_INVALID"},
 		{"array", "e", `[]`, "INPUT_INVALID"},
 	} {
-		if got := w.phone.Call(t, confirm.Function, tt.key, json.RawMessage(tt.body)); got.Code != tt.want {
+		if got := w.Phone.Call(t, confirm.Function, tt.key, json.RawMessage(tt.body)); got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
 	}
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != 0 {
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 0 {
 		t.Fatalf("%s moved", got.Yuan())
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // by makes the proofs of a combination, all of which hold.
-func (w town) by(t *testing.T, in prepare.Response, c stepup.Combination) stepup.Confirmation {
+func (w fixture) by(t *testing.T, in prepare.Response, c stepup.Combination) stepup.Confirmation {
 	t.Helper()
 	var proofs []stepup.Proof
 	for _, f := range c {
@@ -24,9 +24,9 @@ func (w town) by(t *testing.T, in prepare.Response, c stepup.Combination) stepup
 		case stepup.SMSOTP:
 			p.Code = w.otp(t, in)
 		case stepup.DeviceKey:
-			p.Signature = w.sign(t, in.Text)
+			p.Signature = w.Signed(t, in).Signature
 		case stepup.TradePassword:
-			p.Password = w.phone.Password(t, bank.TradePassword)
+			p.Password = w.Phone.Password(t, bank.TradePassword)
 		}
 		proofs = append(proofs, p)
 	}
@@ -41,19 +41,19 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 		{stepup.SMSOTP, stepup.DeviceKey}, {stepup.SMSOTP, stepup.TradePassword}, {stepup.DeviceKey, stepup.TradePassword},
 	} {
 		for _, own := range []bool{false, true} {
-			w := newTown(t, 1_000_000_00)
-			request, payee := w.request, w.payee.AccountIDs[0]
+			w := newFixture(t, 1_000_000_00)
+			request, payee := w.request, w.Payee.AccountIDs[0]
 			if own {
-				request, payee = w.ownRequest, w.payer.AccountIDs[1]
+				request, payee = w.ToOwn, w.Payer.AccountIDs[1]
 			}
-			w.phone.Call(t, prepare.Function, "", request(50_000_01)).Want(t, "STEPUP_STRONGER")
+			w.Phone.Call(t, prepare.Function, "", request(50_000_01)).Want(t, "STEPUP_STRONGER")
 			var in prepare.Response
-			w.phone.Call(t, prepare.Function, "", request(50_000_00)).Into(t, &in)
-			w.phone.Call(t, confirm.Function, "key", w.by(t, in, c)).Want(t, "")
-			if got := w.balance(t, payee); got != 50_000_00 {
+			w.Phone.Call(t, prepare.Function, "", request(50_000_00)).Into(t, &in)
+			w.Phone.Call(t, confirm.Function, "key", w.by(t, in, c)).Want(t, "")
+			if got := w.Balance(t, payee); got != 50_000_00 {
 				t.Errorf("own %v, by %s: %s arrived", own, c, got.Yuan())
 			}
-			w.sound(t)
+			w.Sound(t)
 		}
 	}
 	req.Covers(t, "LIMIT-001.2", "LIMIT-001.4")
@@ -63,14 +63,14 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 // are one sum, also when all are confirmed at once.
 func TestOneSumOfADay(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_000_00)
+	w := newFixture(t, 1_000_000_00)
 	const each = 9_000_00
 	combinations := []stepup.Combination{
 		{stepup.SMSOTP, stepup.DeviceKey}, {stepup.SMSOTP, stepup.TradePassword}, {stepup.DeviceKey, stepup.TradePassword},
 	}
 	var proofs [12]stepup.Confirmation // all prepared while the whole limit is left
 	for i := range proofs {
-		in := w.prepareOwn(t, each)
+		in := w.Prepare(t, w.ToOwn(each))
 		if i%2 == 0 {
 			in = w.prepare(t, each)
 		}
@@ -79,12 +79,12 @@ func TestOneSumOfADay(t *testing.T) {
 			proofs[i] = w.by(t, in, combinations[1+i%2])
 		}
 	}
-	over := w.by(t, w.prepareOwn(t, 5_000_01), combinations[0])
-	rest := w.by(t, w.prepareOwn(t, 5_000_00), combinations[0])
+	over := w.by(t, w.Prepare(t, w.ToOwn(5_000_01)), combinations[0])
+	rest := w.by(t, w.Prepare(t, w.ToOwn(5_000_00)), combinations[0])
 	var wait sync.WaitGroup
 	for i := range proofs {
 		wait.Go(func() {
-			r := w.phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs[i])
+			r := w.Phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs[i])
 			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
 				t.Errorf("%s: %s", r.Code, r.Body)
 			}
@@ -92,20 +92,20 @@ func TestOneSumOfADay(t *testing.T) {
 	}
 	wait.Wait()
 	moved := func() money.Fen {
-		return w.balance(t, w.payee.AccountIDs[0]) + w.balance(t, w.payer.AccountIDs[1])
+		return w.Balance(t, w.Payee.AccountIDs[0]) + w.Balance(t, w.Payer.AccountIDs[1])
 	}
 	if got := moved(); got != 5*each {
 		t.Fatalf("%s moved in a day, want %s", got.Yuan(), money.Fen(5*each).Yuan())
 	}
-	w.phone.Call(t, confirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
-	w.phone.Call(t, confirm.Function, "rest", rest).Want(t, "")
+	w.Phone.Call(t, confirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, confirm.Function, "rest", rest).Want(t, "")
 	if got := moved(); got != 50_000_00 {
 		t.Errorf("%s moved in a day, want 50,000.00", got.Yuan())
 	}
-	for _, request := range []map[string]any{w.request(1), w.ownRequest(1)} {
-		w.phone.Call(t, prepare.Function, "", request).Want(t, "LIMIT_EXCEEDED")
+	for _, request := range []map[string]any{w.request(1), w.ToOwn(1)} {
+		w.Phone.Call(t, prepare.Function, "", request).Want(t, "LIMIT_EXCEEDED")
 	}
-	w.sound(t)
+	w.Sound(t)
 	req.Covers(t, "LIMIT-001.3")
 }
 
@@ -113,25 +113,22 @@ func TestOneSumOfADay(t *testing.T) {
 // does not lift it above the standard's.
 func TestTheCapOfADayIsTheDays(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_000_00)
-	_, err := w.Host.DB.Pool().Exec(t.Context(), `INSERT INTO policy (name, valid_from, value) VALUES
+	w := newFixture(t, 1_000_000_00)
+	w.Exec(t, `INSERT INTO policy (name, valid_from, value) VALUES
 ('transfer.sms.day_cap', '2026-11-24', 100000), ('transfer.sms.day_cap', '2026-11-25', 9000000)`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.phone.Call(t, prepare.Function, "", w.request(50_000_00)).Want(t, "")
+	w.Phone.Call(t, prepare.Function, "", w.request(50_000_00)).Want(t, "")
 	for _, tt := range []struct {
 		day    string
 		fits   money.Fen
 		beyond string
 	}{{"tomorrow", 1_000_00, "LIMIT_EXCEEDED"}, {"the day after", 50_000_00, "STEPUP_STRONGER"}} {
 		w.Advance(24 * time.Hour)
-		w.phone.Reopen(t)
-		w.phone.LoginAs(t, w.payer)
-		w.phone.Call(t, prepare.Function, "", w.request(tt.fits+1)).Want(t, tt.beyond)
+		w.Phone.Reopen(t)
+		w.Phone.LoginAs(t, w.Payer)
+		w.Phone.Call(t, prepare.Function, "", w.request(tt.fits+1)).Want(t, tt.beyond)
 		in := w.prepare(t, tt.fits)
-		w.phone.Call(t, confirm.Function, tt.day, w.proofs(t, in)).Want(t, "")
-		w.phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
+		w.Phone.Call(t, confirm.Function, tt.day, w.proofs(t, in)).Want(t, "")
+		w.Phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
 	}
-	w.sound(t)
+	w.Sound(t)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // cap sets the day's caps of transfers, from today on.
-func (w town) cap(t *testing.T, amount money.Fen) {
+func (w fixture) cap(t *testing.T, amount money.Fen) {
 	t.Helper()
 	tag, err := w.Host.DB.Pool().Exec(t.Context(), `
 INSERT INTO policy (name, valid_from, value)
@@ -27,18 +27,18 @@ SELECT DISTINCT name, '2026-11-23'::date, $1::bigint FROM policy WHERE name LIKE
 }
 
 // own asks to move an amount between the payer's accounts.
-func (w town) own(amount money.Fen) map[string]any {
+func (w fixture) own(amount money.Fen) map[string]any {
 	return map[string]any{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": amount,
+		"debit_account_id": w.Payer.AccountIDs[0], "payee_account_id": w.Payer.AccountIDs[1], "amount_fen": amount,
 	}
 }
 
 // pay carries a request out, with a code and a signature.
-func (w town) pay(t *testing.T, key string, request map[string]any) {
+func (w fixture) pay(t *testing.T, key string, request map[string]any) {
 	t.Helper()
 	var in prepare.Response
-	w.phone.Call(t, prepare.Function, "", request).Into(t, &in)
-	w.phone.Call(t, confirm.Function, key, w.proofs(t, in)).Want(t, "")
+	w.Phone.Call(t, prepare.Function, "", request).Into(t, &in)
+	w.Phone.Call(t, confirm.Function, key, w.proofs(t, in)).Want(t, "")
 }
 
 // Of the cap of a transfer's proofs, the day's cap and the rest of it, the lowest
@@ -59,17 +59,17 @@ func TestTheLowestLimitDecides(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newTown(t, 1_000_000_00)
+			w := newFixture(t, 1_000_000_00)
 			w.cap(t, tt.dayCap)
 			if tt.used > 0 {
 				w.pay(t, "used", w.request(tt.used))
 			}
-			w.phone.Call(t, prepare.Function, "", w.request(tt.most+1)).Want(t, tt.refused)
+			w.Phone.Call(t, prepare.Function, "", w.request(tt.most+1)).Want(t, tt.refused)
 			w.pay(t, "most", w.request(tt.most))
-			if got := w.balance(t, w.payee.AccountIDs[0]); got != tt.used+tt.most {
+			if got := w.Balance(t, w.Payee.AccountIDs[0]); got != tt.used+tt.most {
 				t.Errorf("%s moved", got.Yuan())
 			}
-			w.sound(t)
+			w.Sound(t)
 		})
 	}
 }
@@ -79,36 +79,36 @@ func TestTheLowestLimitDecides(t *testing.T) {
 func TestEachSceneHasItsMethods(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-006.3")
-	w := newTown(t, 1_000_000_00)
+	w := newFixture(t, 1_000_000_00)
 	code := func(t *testing.T, in prepare.Response) stepup.Proof {
 		t.Helper()
 		return stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)}
 	}
 	signature := func(t *testing.T, in prepare.Response) stepup.Proof {
 		t.Helper()
-		return stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
+		return w.Signed(t, in)
 	}
 	password := func(t *testing.T, _ prepare.Response) stepup.Proof {
 		t.Helper()
-		return stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)}
+		return stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)}
 	}
 	type method = func(*testing.T, prepare.Response) stepup.Proof
 	for i, methods := range [][]method{{code, signature}, {code, password}, {signature, password}} {
 		in := w.prepare(t, 1_00)
 		for n, one := range methods {
 			key := fmt.Sprintf("combination %d without %d", i, 1-n)
-			w.phone.Call(t, confirm.Function, key, presentation(in.IntentID, one(t, in))).Want(t, "STEPUP_STRONGER")
+			w.Phone.Call(t, confirm.Function, key, presentation(in.IntentID, one(t, in))).Want(t, "STEPUP_STRONGER")
 		}
 		all := presentation(in.IntentID, methods[0](t, in), methods[1](t, in))
-		w.phone.Call(t, confirm.Function, fmt.Sprintf("combination %d", i), all).Want(t, "")
+		w.Phone.Call(t, confirm.Function, fmt.Sprintf("combination %d", i), all).Want(t, "")
 	}
 	var in prepare.Response
-	w.phone.Call(t, prepare.Function, "", w.own(1_00)).Into(t, &in)
-	w.phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signature(t, in))).Want(t, "")
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != 3_00 {
+	w.Phone.Call(t, prepare.Function, "", w.own(1_00)).Into(t, &in)
+	w.Phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signature(t, in))).Want(t, "")
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 3_00 {
 		t.Errorf("%s moved", got.Yuan())
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 // Two instances, each with connections of its own, take a scene's confirms at once:
@@ -117,19 +117,19 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-006.4")
 	db, url := pgtest.NewURL(t)
-	w := townOn(t, bank.On(t, db), 1_000_000_00)
+	w := fixture{bank.PairOn(t, bank.On(t, db), 1_000_000_00)}
 	instances, _ := twoInstances(t, w.Bank, url)
 	const orders, each, fit = 24, 100_00, 7
 	w.cap(t, fit*each+each/2)
 	var frames [orders][]byte
 	for i := range frames {
-		frames[i] = w.phone.Frame(t, confirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
+		frames[i] = w.Phone.Frame(t, confirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
 	}
 	var passed atomic.Int64
 	var wait sync.WaitGroup
 	for i, frame := range frames {
 		wait.Go(func() {
-			switch code := confirmAt(t, instances[i%2], w.phone, frame); code {
+			switch code := confirmAt(t, instances[i%2], w.Phone, frame); code {
 			case "":
 				passed.Add(1)
 			case "LIMIT_EXCEEDED":
@@ -142,8 +142,8 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	if got := passed.Load(); got != fit {
 		t.Errorf("%d transfers passed, want %d", got, fit)
 	}
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != fit*each {
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != fit*each {
 		t.Errorf("%s moved", got.Yuan())
 	}
-	w.sound(t)
+	w.Sound(t)
 }

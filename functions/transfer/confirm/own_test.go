@@ -15,25 +15,25 @@ import (
 func TestAnothersAccountIsNoOwnAccount(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-003.2")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	var in prepare.Response
-	w.phone.Call(t, prepare.Function, "", w.own(1_00)).Into(t, &in)
+	w.Phone.Call(t, prepare.Function, "", w.own(1_00)).Into(t, &in)
 	one := func(in prepare.Response) stepup.Confirmation {
-		return presentation(in.IntentID, stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)})
+		return presentation(in.IntentID, w.Signed(t, in))
 	}
-	w.phone.Call(t, confirm.Function, "own", one(in)).Want(t, "")
-	w.phone.Call(t, confirm.Function, "others", one(w.prepare(t, 1_00))).Want(t, "STEPUP_STRONGER")
+	w.Phone.Call(t, confirm.Function, "own", one(in)).Want(t, "")
+	w.Phone.Call(t, confirm.Function, "others", one(w.prepare(t, 1_00))).Want(t, "STEPUP_STRONGER")
 
 	declared := w.own(1_00)
-	declared["payee_account_id"] = w.payee.AccountIDs[0]
-	w.phone.Call(t, prepare.Function, "", declared).Want(t, "OBJECT_NOT_FOUND")
+	declared["payee_account_id"] = w.Payee.AccountIDs[0]
+	w.Phone.Call(t, prepare.Function, "", declared).Want(t, "OBJECT_NOT_FOUND")
 	declared = w.request(1_00)
 	declared["own"] = true
-	w.phone.Call(t, prepare.Function, "", declared).Want(t, "INPUT_INVALID")
-	if got := w.balance(t, w.payee.AccountIDs[0]); got != 0 {
+	w.Phone.Call(t, prepare.Function, "", declared).Want(t, "INPUT_INVALID")
+	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 0 {
 		t.Errorf("%s moved to another holder", got.Yuan())
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 // Between own accounts one factor is enough, and the SMS code's cap holds for them
@@ -42,16 +42,16 @@ func TestOwnAccountsTakeOneFactorUnderTheCap(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-003.1")
 	const most, small = 50_000_00, 100_00
-	w := newTown(t, 1_000_000_00)
-	w.phone.Call(t, prepare.Function, "", w.own(most+1)).Want(t, "STEPUP_STRONGER")
+	w := newFixture(t, 1_000_000_00)
+	w.Phone.Call(t, prepare.Function, "", w.own(most+1)).Want(t, "STEPUP_STRONGER")
 	var in prepare.Response
-	w.phone.Call(t, prepare.Function, "", w.own(small)).Into(t, &in)
-	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.sign(t, in.Text)}
-	w.phone.Call(t, confirm.Function, "one factor", presentation(in.IntentID, signed)).Want(t, "")
+	w.Phone.Call(t, prepare.Function, "", w.own(small)).Into(t, &in)
+	signed := w.Signed(t, in)
+	w.Phone.Call(t, confirm.Function, "one factor", presentation(in.IntentID, signed)).Want(t, "")
 	w.pay(t, "the rest of the day", w.own(most-small))
-	w.phone.Call(t, prepare.Function, "", w.own(1)).Want(t, "LIMIT_EXCEEDED")
-	if got := w.balance(t, w.payer.AccountIDs[1]); got != most {
+	w.Phone.Call(t, prepare.Function, "", w.own(1)).Want(t, "LIMIT_EXCEEDED")
+	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != most {
 		t.Errorf("%s arrived", got.Yuan())
 	}
-	w.sound(t)
+	w.Sound(t)
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -22,65 +21,42 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// town is a bank with a payer of two accounts, logged in on a phone, and a payee.
-type town struct {
-	*bank.Bank
-	phone        *bank.Device
-	payer, payee seed.Customer
-}
+// fixture is a pair. The payee is paid on the second account.
+type fixture struct{ bank.Pair }
 
-func newTown(t *testing.T, balance money.Fen) town {
+func newFixture(t *testing.T, balance money.Fen) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	w.payer, w.payee = b.Customer(t, "王小明", balance, 0), b.Customer(t, "李四", 0, 0)
-	w.phone.LoginAs(t, w.payer)
-	return w
-}
-
-func (w town) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	if _, err := w.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	return fixture{bank.NewPair(t, balance)}
 }
 
 type fields = map[string]any
 
-func (w town) toOther(amount any) fields {
-	return fields{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_no": w.payee.Accounts[1].No,
-		"payee_name": w.payee.Name, "amount_fen": amount,
-	}
+func (w fixture) toOther(amount money.Fen) fields {
+	request := w.ToPayee(amount)
+	request["payee_account_no"] = w.Payee.Accounts[1].No
+	return request
 }
 
-func (w town) toOwn(amount any) fields {
-	return fields{
-		"debit_account_id": w.payer.AccountIDs[0], "payee_account_id": w.payer.AccountIDs[1], "amount_fen": amount,
-	}
-}
-
-func (w town) call(t *testing.T, request any) bank.Reply {
+func (w fixture) call(t *testing.T, request any) bank.Reply {
 	t.Helper()
-	return w.phone.Call(t, prepare.Function, "", request)
+	return w.Phone.Call(t, prepare.Function, "", request)
 }
 
-func (w town) wantIntents(t *testing.T, want int) {
+func (w fixture) wantIntents(t *testing.T, want int) {
 	t.Helper()
-	var got int
-	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM intent").Scan(&got)
-	if err != nil || got != want {
-		t.Errorf("%d intents are stored (%v), want %d", got, err, want)
+	if got := w.Count(t, "SELECT count(*) FROM intent"); got != want {
+		t.Errorf("%d intents are stored, want %d", got, want)
 	}
 }
 
 func TestATransferIsFixedAndNothingMoves(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_234_56)
+	w := newFixture(t, 1_234_56)
 	request := w.toOther(1_234_56)
 	request["memo"] = "房租，电话13800001111"
 	reply := w.call(t, request)
@@ -99,41 +75,39 @@ func TestATransferIsFixedAndNothingMoves(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("intent (-want +got):\n%s", diff)
 	}
-	for _, secret := range []string{w.payer.Name, w.payee.Name, w.payer.Accounts[0].No, w.payee.Accounts[0].No, w.payee.Phone} {
+	for _, secret := range []string{w.Payer.Name, w.Payee.Name, w.Payer.Accounts[0].No, w.Payee.Accounts[0].No, w.Payee.Phone} {
 		if strings.Contains(string(reply.Body)+w.Log.String(), secret) {
 			t.Errorf("%q is shown", secret)
 		}
 	}
-	var balance, moved int64
-	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT (SELECT balance FROM account WHERE id = $1), (SELECT count(*) FROM transfer)",
-		w.payer.AccountIDs[0]).Scan(&balance, &moved)
-	if err != nil || balance != 1_234_56 || moved != 0 || len(w.Outbox(t, events.TypeTransferPosted)) != 0 {
-		t.Errorf("balance %d and %d transfers, %v", balance, moved, err)
+	balance, moved := w.Balance(t, w.Payer.AccountIDs[0]), w.Count(t, "SELECT count(*) FROM transfer")
+	if balance != 1_234_56 || moved != 0 || len(w.Outbox(t, events.TypeTransferPosted)) != 0 {
+		t.Errorf("balance %d and %d transfers", balance, moved)
 	}
 	// Each call fixes a transfer of its own: a key means nothing here.
 	var again prepare.Response
-	w.phone.Call(t, prepare.Function, "key", w.toOther(1)).Into(t, &again)
+	w.Phone.Call(t, prepare.Function, "key", w.toOther(1)).Into(t, &again)
 	first := again.IntentID
-	w.phone.Call(t, prepare.Function, "key", w.toOther(1)).Into(t, &again)
+	w.Phone.Call(t, prepare.Function, "key", w.toOther(1)).Into(t, &again)
 	if again.IntentID == first {
 		t.Error("two calls fixed one transfer")
 	}
 	w.wantIntents(t, 3)
-	frame := w.phone.Frame(t, prepare.Function, "", w.toOther(1))
-	w.phone.Send(t, prepare.Function, frame).Want(t, "")
-	w.phone.Send(t, prepare.Function, frame).Want(t, "FRAME_REPLAYED")
+	frame := w.Phone.Frame(t, prepare.Function, "", w.toOther(1))
+	w.Phone.Send(t, prepare.Function, frame).Want(t, "")
+	w.Phone.Send(t, prepare.Function, frame).Want(t, "FRAME_REPLAYED")
 	w.wantIntents(t, 4)
 }
 
 func TestFundsToTheFen(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	w.call(t, w.toOther(1_000_00)).Want(t, "")
 	w.call(t, w.toOther(1_000_01)).Want(t, "FUNDS_INSUFFICIENT")
-	w.exec(t, "UPDATE account SET held = 1 WHERE id = $1", w.payer.AccountIDs[0])
+	w.Exec(t, "UPDATE account SET held = 1 WHERE id = $1", w.Payer.AccountIDs[0])
 	w.call(t, w.toOther(1_000_00)).Want(t, "FUNDS_INSUFFICIENT")
 	w.call(t, w.toOther(999_99)).Want(t, "")
-	w.call(t, w.toOwn(1_000_00)).Want(t, "FUNDS_INSUFFICIENT")
+	w.call(t, w.ToOwn(1_000_00)).Want(t, "FUNDS_INSUFFICIENT")
 }
 
 var traceID = regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
@@ -141,7 +115,7 @@ var traceID = regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
 // Whose account it is, or whether it exists, is not told.
 func TestAccountsOfOthersAndNoAccounts(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	rich := w.Customer(t, "赵六", 1_000_00)
 	for _, group := range []struct {
 		want    string
@@ -149,7 +123,7 @@ func TestAccountsOfOthersAndNoAccounts(t *testing.T) {
 	}{
 		{"OBJECT_NOT_FOUND", map[string]fields{
 			"another's account":      {"debit_account_id": rich.AccountIDs[0]},
-			"the payee's account":    {"debit_account_id": w.payee.AccountIDs[0]},
+			"the payee's account":    {"debit_account_id": w.Payee.AccountIDs[0]},
 			"no account":             {"debit_account_id": uuid.New()},
 			"nil":                    {"debit_account_id": uuid.Nil},
 			"the bank's own account": {"debit_account_id": seed.Opening},
@@ -158,10 +132,10 @@ func TestAccountsOfOthersAndNoAccounts(t *testing.T) {
 			"no such number":     {"payee_account_no": "6228480000099990001"},
 			"another name":       {"payee_name": "李四四"},
 			"a masked name":      {"payee_name": "*四"},
-			"the payer's name":   {"payee_name": w.payer.Name},
-			"a blank after it":   {"payee_name": w.payee.Name + " "},
+			"the payer's name":   {"payee_name": w.Payer.Name},
+			"a blank after it":   {"payee_name": w.Payee.Name + " "},
 			"another's number":   {"payee_account_no": rich.Accounts[0].No},
-			"a number with more": {"payee_account_no": w.payee.Accounts[0].No + "0"},
+			"a number with more": {"payee_account_no": w.Payee.Accounts[0].No + "0"},
 		}},
 	} {
 		body := ""
@@ -179,8 +153,8 @@ func TestAccountsOfOthersAndNoAccounts(t *testing.T) {
 			}
 		}
 	}
-	for _, id := range []uuid.UUID{w.payee.AccountIDs[0], rich.AccountIDs[0], uuid.New(), uuid.Nil} {
-		request := w.toOwn(1)
+	for _, id := range []uuid.UUID{w.Payee.AccountIDs[0], rich.AccountIDs[0], uuid.New(), uuid.Nil} {
+		request := w.ToOwn(1)
 		request["payee_account_id"] = id // by id only own accounts can be named
 		w.call(t, request).Want(t, "OBJECT_NOT_FOUND")
 	}
@@ -189,32 +163,32 @@ func TestAccountsOfOthersAndNoAccounts(t *testing.T) {
 
 func TestTheSameAccount(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
-	own := w.toOwn(1)
-	own["payee_account_id"] = w.payer.AccountIDs[0]
+	w := newFixture(t, 1_000_00)
+	own := w.ToOwn(1)
+	own["payee_account_id"] = w.Payer.AccountIDs[0]
 	w.call(t, own).Want(t, "ACCOUNT_SAME")
 	byNumber := w.toOther(1)
-	byNumber["payee_account_no"], byNumber["payee_name"] = w.payer.Accounts[0].No, w.payer.Name
+	byNumber["payee_account_no"], byNumber["payee_name"] = w.Payer.Accounts[0].No, w.Payer.Name
 	w.call(t, byNumber).Want(t, "ACCOUNT_SAME")
 	w.wantIntents(t, 0)
 }
 
 func TestAccountsThatAreNotOpen(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	for _, state := range []string{"lost", "frozen", "closed"} {
 		for name, tt := range map[string]struct {
 			account uuid.UUID
 			request fields
 		}{
-			"payer": {w.payer.AccountIDs[0], w.toOther(1)}, "payee": {w.payee.AccountIDs[1], w.toOther(1)},
-			"own payee": {w.payer.AccountIDs[1], w.toOwn(1)},
+			"payer": {w.Payer.AccountIDs[0], w.toOther(1)}, "payee": {w.Payee.AccountIDs[1], w.toOther(1)},
+			"own payee": {w.Payer.AccountIDs[1], w.ToOwn(1)},
 		} {
-			w.exec(t, "UPDATE account SET state = $2 WHERE id = $1", tt.account, state)
+			w.Exec(t, "UPDATE account SET state = $2 WHERE id = $1", tt.account, state)
 			if got := w.call(t, tt.request); got.Code != "ACCOUNT_CLOSED" {
 				t.Errorf("%s %s: %q, want ACCOUNT_CLOSED", name, state, got.Code)
 			}
-			w.exec(t, "UPDATE account SET state = 'open'")
+			w.Exec(t, "UPDATE account SET state = 'open'")
 		}
 	}
 	w.wantIntents(t, 0)
@@ -225,7 +199,7 @@ func TestAccountsThatAreNotOpen(t *testing.T) {
 func TestWhatItTakesAtEachBorder(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-029.1", "AUTH-029.2")
-	w := newTown(t, 2_000_000_00)
+	w := newFixture(t, 2_000_000_00)
 	const (
 		otpKey, otpPassword, keyPassword = "sms_otp+device_key", "sms_otp+trade_password", "device_key+trade_password"
 		all                              = "sms_otp+device_key+trade_password"
@@ -254,10 +228,10 @@ func TestWhatItTakesAtEachBorder(t *testing.T) {
 		{true, risk.GradeHigh, 1, "RISK_REFUSED", nil},
 	} {
 		name := fmt.Sprintf("own %v, grade %d, %s", tt.own, tt.grade, tt.amount.Yuan())
-		w.exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", w.payer.ID, tt.grade)
+		w.Exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", w.Payer.ID, tt.grade)
 		request := w.toOther(tt.amount)
 		if tt.own {
-			request = w.toOwn(tt.amount)
+			request = w.ToOwn(tt.amount)
 		}
 		reply := w.call(t, request)
 		if reply.Code != tt.code {
@@ -279,46 +253,29 @@ func TestWhatItTakesAtEachBorder(t *testing.T) {
 }
 
 // wantStronger sees that a device key alone does not confirm.
-func (w town) wantStronger(t *testing.T, in prepare.Response) {
+func (w fixture) wantStronger(t *testing.T, in prepare.Response) {
 	t.Helper()
-	signature, err := sm.Sign(w.phone.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.phone.Call(t, confirm.Function, in.IntentID.String(), stepup.Confirmation{
-		IntentID: in.IntentID, Proofs: []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}},
-	}).Want(t, "STEPUP_STRONGER")
+	w.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{w.Signed(t, in)}}).Want(t, "STEPUP_STRONGER")
 }
 
 // A payee is new until the first payment; own accounts never are.
 func TestNewPayees(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	li := w.Device(t, "phone-of-li")
 	for i, tt := range []struct {
 		request fields
 		fresh   bool
-	}{{w.toOther(1), true}, {w.toOther(1), false}, {w.toOwn(1), false}} {
-		var in prepare.Response
-		w.call(t, tt.request).Into(t, &in)
-		signature, err := sm.Sign(w.phone.Key, []byte(in.Text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.phone.Call(t, confirm.Function, fmt.Sprint("key", i), stepup.Confirmation{
-			IntentID: in.IntentID, Proofs: []stepup.Proof{
-				{Factor: stepup.DeviceKey, Signature: signature},
-				{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.TradePassword)},
-			},
-		}).Want(t, "")
+	}{{w.toOther(1), true}, {w.toOther(1), false}, {w.ToOwn(1), false}} {
+		w.Confirm(t, w.Proved(t, w.Prepare(t, tt.request))).Want(t, "")
 		posted := w.Outbox(t, events.TypeTransferPosted)
 		if got := strings.Contains(string(posted[i].Data), `"new_payee": true`); got != tt.fresh {
 			t.Errorf("transfer %d: new payee %v, want %v", i, got, tt.fresh)
 		}
 	}
-	li.LoginAs(t, w.payee) // having been paid by somebody does not make them known
+	li.LoginAs(t, w.Payee) // having been paid by somebody does not make them known
 	back := fields{
-		"debit_account_id": w.payee.AccountIDs[1], "payee_account_no": w.payer.Accounts[0].No, "payee_name": w.payer.Name,
+		"debit_account_id": w.Payee.AccountIDs[1], "payee_account_no": w.Payer.Accounts[0].No, "payee_name": w.Payer.Name,
 		"amount_fen": 1,
 	}
 	li.Call(t, prepare.Function, "", back).Want(t, "")
@@ -333,15 +290,13 @@ func (cannot) Evaluate(context.Context, risk.Scene, risk.Subject) (risk.Decision
 
 func TestDependenciesDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	w.Host.Risk = cannot{}
 	w.call(t, w.toOther(1)).Want(t, "SERVICE_UNAVAILABLE")
 	w.wantIntents(t, 0)
 
 	b := bank.On(t, pgtest.Broken(t))
 	d := b.Device(t, "phone-of-wang")
-	if err := b.Host.Sessions.Start(t.Context(), d.Channel, w.payer.ID); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, w.Payer.ID))
 	d.Call(t, prepare.Function, "", w.toOther(1)).Want(t, "SERVICE_UNAVAILABLE")
 }

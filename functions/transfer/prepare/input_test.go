@@ -7,18 +7,17 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 // raw is a request with one field replaced by JSON as it stands; "" leaves it out.
-func (w town) raw(t *testing.T, field, value string) json.RawMessage {
+func (w fixture) raw(t *testing.T, field, value string) json.RawMessage {
 	t.Helper()
 	all := map[string]json.RawMessage{}
 	for name, v := range w.toOther(1) {
 		text, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		all[name] = text
 	}
 	delete(all, field)
@@ -35,7 +34,7 @@ func (w town) raw(t *testing.T, field, value string) json.RawMessage {
 func TestAmounts(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-001.1")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	for _, tt := range []struct{ value, want string }{
 		{"1", ""},
 		{"100000", ""},
@@ -77,8 +76,8 @@ func TestAmounts(t *testing.T) {
 	// What is no JSON at all does not even reach the field.
 	for _, value := range []string{"1,000.00", "１００", "01", "+1", "1_000", "0x10", "NaN"} {
 		body := strings.Replace(string(w.raw(t, "amount_fen", "777")), "777", value, 1)
-		frame := w.phone.FrameAt(t, prepare.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+body+`}`))
-		w.phone.Send(t, prepare.Function, frame).Want(t, "INPUT_INVALID")
+		frame := w.Phone.FrameAt(t, prepare.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+body+`}`))
+		w.Phone.Send(t, prepare.Function, frame).Want(t, "INPUT_INVALID")
 	}
 	for _, over := range []struct{ field, value string }{
 		{"payee_account_no", `"` + strings.Repeat("6", 33) + `"`}, {"fee_fen", "0"},
@@ -90,9 +89,9 @@ func TestAmounts(t *testing.T) {
 
 func TestEveryOtherElementWrong(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	quoted := func(text string) string { return `"` + text + `"` }
-	own := quoted(w.payer.AccountIDs[1].String())
+	own := quoted(w.Payer.AccountIDs[1].String())
 	for _, tt := range []struct{ name, field, value, want, named string }{
 		{"no payer", "debit_account_id", "", "OBJECT_NOT_FOUND", ""},
 		{"payer that is no id", "debit_account_id", `"1"`, "INPUT_INVALID", ""},
@@ -119,7 +118,7 @@ func TestEveryOtherElementWrong(t *testing.T) {
 		{"a total", "total_fen", "1", "INPUT_INVALID", ""},
 		{"a limit", "limit_cap_fen", "999999999", "INPUT_INVALID", ""},
 		{"a discount", "discount_fen", "1", "INPUT_INVALID", ""},
-		{"a customer", "customer_id", quoted(w.payee.ID.String()), "INPUT_INVALID", ""},
+		{"a customer", "customer_id", quoted(w.Payee.ID.String()), "INPUT_INVALID", ""},
 		{"a grade of risk", "grade", "0", "INPUT_INVALID", ""},
 		{"whose payee", "own", "true", "INPUT_INVALID", ""},
 		{"a known payee", "new_payee", "false", "INPUT_INVALID", ""},
@@ -130,8 +129,8 @@ func TestEveryOtherElementWrong(t *testing.T) {
 			t.Errorf("%s: %q of %q, want %q of %q", tt.name, got.Code, got.Problem.Field, tt.want, tt.named)
 		}
 	}
-	named := w.toOwn(1)
-	named["payee_name"] = w.payer.Name
+	named := w.ToOwn(1)
+	named["payee_name"] = w.Payer.Name
 	if got := w.call(t, named); got.Code != "INPUT_INVALID" || got.Problem.Field != "payee_name" {
 		t.Errorf("a name for an own account: %q of %q", got.Code, got.Problem.Field)
 	}

@@ -1,0 +1,60 @@
+package confirm_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
+)
+
+// fixture is a pair, and how its payer confirms.
+type fixture struct{ bank.Pair }
+
+func newFixture(t *testing.T, balance money.Fen) fixture {
+	t.Helper()
+	return fixture{bank.NewPair(t, balance)}
+}
+
+func (w fixture) prepare(t *testing.T, amount money.Fen) prepare.Response {
+	t.Helper()
+	return w.Prepare(t, w.request(amount))
+}
+
+func (w fixture) request(amount money.Fen) map[string]any {
+	request := w.ToPayee(amount)
+	request["memo"] = "房租"
+	return request
+}
+
+// otp issues a code for an intent as otp-send does, and returns it.
+func (w fixture) otp(t *testing.T, intent prepare.Response) string {
+	t.Helper()
+	subject, phone := stepup.Subject(intent.IntentID), uuid.New() // another number each time, so that no quota counts
+	var unit pg.Unit
+	otp.Issue(&unit, otp.Challenge{
+		Subject: subject, Purpose: otp.Intent, Phone: phone[:], CustomerID: &w.Payer.ID, DeviceID: w.Phone.ID,
+		Binding: intent.Digest,
+	}, w.Clock.Now())
+	check.Must(t, w.Host.DB.Commit(t.Context(), &unit))
+	return otptest.Code(t, w.Bank, subject)
+}
+
+func presentation(id uuid.UUID, proofs ...stepup.Proof) stepup.Confirmation {
+	return stepup.Confirmation{IntentID: id, Proofs: proofs}
+}
+
+// proofs are a right code and a right signature.
+func (w fixture) proofs(t *testing.T, intent prepare.Response) stepup.Confirmation {
+	t.Helper()
+	return presentation(intent.IntentID,
+		stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, intent)},
+		w.Signed(t, intent))
+}

@@ -1,0 +1,83 @@
+package bank
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
+)
+
+// Pair is a bank with two customers of two accounts each. The payer, 王小明, is
+// logged in on a phone. The payee, 李四, has no money and has not signed up.
+type Pair struct {
+	*Bank
+	Phone        *Device // of the payer
+	Payer, Payee seed.Customer
+}
+
+// NewPair opens a bank with a pair. The payer's first account has the balance; the
+// other accounts have nothing.
+func NewPair(t testing.TB, balance money.Fen) Pair {
+	t.Helper()
+	return PairOn(t, New(t), balance)
+}
+
+// PairOn is NewPair on a bank that is there.
+func PairOn(t testing.TB, b *Bank, balance money.Fen) Pair {
+	t.Helper()
+	p := Pair{Bank: b, Phone: b.Device(t, "phone-of-wang")}
+	p.Payer, p.Payee = b.Customer(t, "王小明", balance, 0), b.Customer(t, "李四", 0, 0)
+	p.Phone.LoginAs(t, p.Payer)
+	return p
+}
+
+// ToPayee is a request to prepare a transfer to the payee's first account.
+func (p Pair) ToPayee(amount money.Fen) map[string]any {
+	return map[string]any{
+		"debit_account_id": p.Payer.AccountIDs[0], "payee_account_no": p.Payee.Accounts[0].No,
+		"payee_name": p.Payee.Name, "amount_fen": amount,
+	}
+}
+
+// ToOwn is a request to prepare a transfer to the payer's second account.
+func (p Pair) ToOwn(amount money.Fen) map[string]any {
+	return map[string]any{
+		"debit_account_id": p.Payer.AccountIDs[0], "payee_account_id": p.Payer.AccountIDs[1], "amount_fen": amount,
+	}
+}
+
+// Prepare has a request prepared, which must be possible.
+func (p Pair) Prepare(t testing.TB, request map[string]any) (in prepare.Response) {
+	t.Helper()
+	p.Phone.Call(t, prepare.Function, "", request).Into(t, &in)
+	return in
+}
+
+// Signed is a proof by the key of the payer's phone.
+func (p Pair) Signed(t testing.TB, in prepare.Response) stepup.Proof {
+	t.Helper()
+	signature, err := sm.Sign(p.Phone.Key, []byte(in.Text))
+	check.Must(t, err)
+	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
+}
+
+// Proved confirms an intent by signature and trade password: two kinds of factor.
+func (p Pair) Proved(t testing.TB, in prepare.Response) stepup.Confirmation {
+	t.Helper()
+	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
+		p.Signed(t, in), {Factor: stepup.TradePassword, Password: p.Phone.Password(t, TradePassword)},
+	}}
+}
+
+// Confirm carries out an intent under a fresh key.
+func (p Pair) Confirm(t testing.TB, c stepup.Confirmation) Reply {
+	t.Helper()
+	return p.Phone.Call(t, confirm.Function, uuid.NewString(), c)
+}

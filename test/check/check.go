@@ -1,0 +1,76 @@
+// Package check holds the small helpers that tests of every package share. It
+// imports no other package of the bank, so that each test can use it.
+package check
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Failer is a test, also one of random cases.
+type Failer interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+// Must ends the test if there is an error.
+func Must(t Failer, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Until waits until done returns true. It asks every five milliseconds, and ends
+// the test after a minute.
+func Until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not true after a minute: %s", what)
+		}
+	}
+}
+
+// FreeAddress is a host and port at which nothing listens, at an IP address of
+// this machine.
+func FreeAddress(t testing.TB, ip string) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(ip, "0"))
+	Must(t, err)
+	Must(t, l.Close())
+	return l.Addr().String()
+}
+
+// FreePort is a port of 127.0.0.1 at which nothing listens.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(FreeAddress(t, "127.0.0.1"))
+	Must(t, err)
+	return port
+}
+
+// Database is a pool, a connection or a transaction.
+type Database interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Count is the one number that a query gives.
+func Count(t testing.TB, db Database, sql string, args ...any) (n int) {
+	t.Helper()
+	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&n))
+	return n
+}
+
+// Exec runs a statement.
+func Exec(t testing.TB, db Database, sql string, args ...any) {
+	t.Helper()
+	_, err := db.Exec(context.Background(), sql, args...)
+	Must(t, err)
+}
