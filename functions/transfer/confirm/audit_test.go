@@ -20,13 +20,13 @@ import (
 func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.2")
-	w, begin := newTown(t, 1000_00), time.Now()
+	w, begin := newFixture(t, 1000_00), time.Now()
 	try := func(key, password, want string) {
 		t.Helper()
 		in := w.prepare(t, 1_00)
-		w.phone.Call(t, confirm.Function, key, presentation(in.IntentID,
+		w.Phone.Call(t, confirm.Function, key, presentation(in.IntentID,
 			stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
-			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, password)})).Want(t, want)
+			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, password)})).Want(t, want)
 	}
 	fail := func(keys ...string) {
 		t.Helper()
@@ -37,7 +37,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	wait := func() {
 		t.Helper()
 		w.Advance(30 * time.Minute)
-		if err := w.Host.Sessions.Start(t.Context(), w.phone.Channel, w.payer.ID); err != nil {
+		if err := w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,8 +52,8 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 
 	failed := func(outcome, reason string) events.AccessRecorded {
 		return events.AccessRecorded{
-			Function: "transfer-confirm", Outcome: outcome, Reason: reason, CustomerID: w.payer.ID.String(),
-			DeviceID: "phone-of-wang", IP: w.phone.IP, Category: "money",
+			Function: "transfer-confirm", Outcome: outcome, Reason: reason, CustomerID: w.Payer.ID.String(),
+			DeviceID: "phone-of-wang", IP: w.Phone.IP, Category: "money",
 		}
 	}
 	wrong := failed("PROOF_REJECTED", "trade_password")

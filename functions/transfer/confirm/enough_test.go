@@ -17,13 +17,13 @@ import (
 func TestTheRefusalNamesWhatIsEnough(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-007.2")
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	offered := w.prepare(t, 1_00).Combinations
 	for i, combination := range req.AtLeast(t, 2, offered) {
 		in := w.prepare(t, 1_00)
 		enough := w.by(t, in, stepup.ParseCombination(combination))
 		alone := presentation(in.IntentID, enough.Proofs[0])
-		refused := w.phone.Call(t, confirm.Function, combination, alone)
+		refused := w.Phone.Call(t, confirm.Function, combination, alone)
 		refused.Want(t, "STEPUP_STRONGER")
 		if diff := cmp.Diff(in.Combinations, refused.Problem.Combinations); diff != "" {
 			t.Errorf("%s: the refusal names others than the order (-order +refusal):\n%s", combination, diff)
@@ -31,21 +31,21 @@ func TestTheRefusalNamesWhatIsEnough(t *testing.T) {
 		if !cmp.Equal(refused.Problem.Combinations, offered) {
 			t.Errorf("%s: %v, and for the like order %v", combination, refused.Problem.Combinations, offered)
 		}
-		w.phone.Call(t, confirm.Function, combination, enough).Want(t, "")
-		if got := w.balance(t, w.payee.AccountIDs[0]); got != money.Fen(1+i)*1_00 {
+		w.Phone.Call(t, confirm.Function, combination, enough).Want(t, "")
+		if got := w.Balance(t, w.Payee.AccountIDs[0]); got != money.Fen(1+i)*1_00 {
 			t.Errorf("%s: the payee has %s", combination, got.Yuan())
 		}
 	}
-	w.sound(t)
+	w.Sound(t)
 }
 
 // Only that refusal tells of factors: another one would answer a guess.
 func TestOtherRefusalsNameNoFactors(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, 1_000_00)
+	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
-	wrong := stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, bank.LoginPassword)}
-	got := w.phone.Call(t, confirm.Function, "key", presentation(in.IntentID, wrong))
+	wrong := stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.LoginPassword)}
+	got := w.Phone.Call(t, confirm.Function, "key", presentation(in.IntentID, wrong))
 	if got.Want(t, "PROOF_REJECTED"); len(got.Problem.Combinations) > 0 {
 		t.Errorf("named %v", got.Problem.Combinations)
 	}
