@@ -16,8 +16,8 @@ import (
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
-// withCode prepares an order and asks for its code, which the gateway sends.
-func (p pair) withCode(t *testing.T) stepup.Confirmation {
+// sentCode prepares an order and asks for its code, which the gateway sends.
+func (p pair) sentCode(t *testing.T) stepup.Confirmation {
 	t.Helper()
 	p.Advance(61 * time.Second) // codes of a number are a minute apart
 	_, proven := p.proven(t, p.order(1_00))
@@ -82,12 +82,12 @@ func TestNothingTemporaryStaysOfAnOrder(t *testing.T) { //nolint:paralleltest //
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	stop := p.flow(t)
-	completed := p.withCode(t)
+	completed := p.sentCode(t)
 	p.phone.Call(t, function(t, "transfer-confirm"), "completed", completed).Want(t, "")
-	refused := p.withCode(t)
+	refused := p.sentCode(t)
 	refused.Proofs[0].Signature[len(refused.Proofs[0].Signature)-1] ^= 1
 	p.phone.Call(t, function(t, "transfer-confirm"), "refused", refused).Want(t, "PROOF_REJECTED")
-	abandoned := p.withCode(t)
+	abandoned := p.sentCode(t)
 	p.settled(t)
 	stop()
 	orders := map[string]uuid.UUID{
