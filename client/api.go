@@ -11,6 +11,13 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 )
 
+// AccountAliasSet calls account-alias-set: Name an account. Refusals of its own: OBJECT_NOT_FOUND.
+func (c *Client) AccountAliasSet(ctx context.Context, request AccountAliasSetRequest) (AccountView, error) {
+	var reply AccountView
+	err := c.Call(ctx, "account-alias-set", request, &reply)
+	return reply, err
+}
+
 // AccountDetail calls account-detail: Show one account. Refusals of its own: OBJECT_NOT_FOUND.
 func (c *Client) AccountDetail(ctx context.Context, request AccountDetailRequest) (AccountView, error) {
 	var reply AccountView
@@ -125,6 +132,12 @@ func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareReq
 	return reply, err
 }
 
+// AccountAliasSetRequest is the request of account-alias-set.
+type AccountAliasSetRequest struct {
+	AccountID uuid.UUID `json:"account_id"`
+	Alias     string    `json:"alias"`
+}
+
 // AccountDetailRequest is the request of account-detail.
 type AccountDetailRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
@@ -179,7 +192,7 @@ type AccountStatementRequest struct {
 	Limit     int       `json:"limit,omitempty"`     // 20 if left out
 }
 
-// AccountView is part of account-detail, account-overview.
+// AccountView is part of account-alias-set, account-detail, account-overview.
 type AccountView struct {
 	AccountID    uuid.UUID `json:"account_id"`
 	Kind         string    `json:"kind"`  // one of debit, class2, class3
@@ -189,6 +202,7 @@ type AccountView struct {
 	Held         money.Fen `json:"held_fen"`
 	Available    money.Fen `json:"available_fen"` // Balance less what is held
 	OpenedAt     time.Time `json:"opened_at"`
+	Alias        string    `json:"alias"` // The name that the holder gave it; empty if none
 }
 
 // CaptchaIssueReply is the reply of captcha-issue.

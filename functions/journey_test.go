@@ -133,6 +133,8 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "account-overview", none, &overview)
 	account := map[string]any{"account_id": overview.Accounts[0].ID}
 	j.call(t, "account-detail", account, &map[string]any{})
+	name := map[string]any{"account_id": overview.Accounts[0].ID, "alias": "工资卡"}
+	j.call(t, "account-alias-set", name, &map[string]any{})
 	transfer := j.transfer(t, overview.Accounts[0].ID)
 	j.call(t, "account-statement", account, &map[string]any{})
 	j.call(t, "transfer-get", map[string]any{"transfer_id": transfer}, &map[string]any{})

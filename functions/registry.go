@@ -3,6 +3,7 @@
 package functions
 
 import (
+	accountaliasset "github.com/tidebank/tidebank/functions/account/aliasset"
 	accountdetail "github.com/tidebank/tidebank/functions/account/detail"
 	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
@@ -29,6 +30,7 @@ import (
 // All returns every function, by name.
 func All() []fn.Function {
 	return []fn.Function{
+		accountaliasset.Function,
 		accountdetail.Function,
 		accountoverview.Function,
 		accountstatement.Function,

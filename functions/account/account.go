@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -30,15 +31,16 @@ type View struct {
 	Held         money.Fen    `json:"held_fen"`
 	Available    money.Fen    `json:"available_fen" doc:"Balance less what is held"`
 	OpenedAt     time.Time    `json:"opened_at"`
+	Alias        string       `json:"alias" doc:"The name that the holder gave it; empty if none"`
 }
 
 const (
 	sqlAll = `-- account.all
-SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account
+SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at, alias FROM account
  WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
 
 	sqlOne = `-- account.one
-SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at FROM account
+SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at, alias FROM account
  WHERE id = $1 AND customer_id = $2`
 )
 
@@ -79,6 +81,6 @@ func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
 
 func scan(row pgx.CollectableRow) (View, error) {
 	v, err := pgx.RowToStructByPos[View](row)
-	v.OpenedAt = v.OpenedAt.In(clock.Shanghai)
+	v.OpenedAt, v.Alias = v.OpenedAt.In(clock.Shanghai), mask.Text(v.Alias)
 	return v, err
 }

@@ -13,6 +13,9 @@ const sqlAccountInsert = `-- account.insert
 INSERT INTO account (id, customer_id, kind, no_ct, no_bidx, no_masked, card_password, opened_at)
 VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8) ON CONFLICT DO NOTHING`
 
+const sqlAccountName = `-- account.name
+UPDATE account SET alias = $3 WHERE id = $1 AND customer_id = $2`
+
 // Kind is what sort of account an account is.
 type Kind string
 
@@ -62,4 +65,10 @@ func OpenAccount(u *pg.Unit, a Account) {
 	u.Add(pg.Statement{SQL: sqlAccountInsert, Args: []any{
 		a.ID, a.CustomerID, a.Kind, a.NumberSealed, a.NumberIndex, a.NumberMasked, a.CardPassword, a.OpenedAt,
 	}})
+}
+
+// NameAccount adds the account's new alias to a unit of work. An account of another
+// customer stays as it is.
+func NameAccount(u *pg.Unit, account, customer uuid.UUID, alias string) {
+	u.Add(pg.Statement{SQL: sqlAccountName, Args: []any{account, customer, alias}})
 }

@@ -119,7 +119,8 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 	public, err := phone.Key.Public().Marshal()
 	must(t, err)
 	requests := map[string]any{
-		"account-detail": map[string]any{"account_id": accounts[0]}, "account-statement": map[string]any{"account_id": accounts[0]},
+		"account-alias-set": map[string]any{"account_id": accounts[0], "alias": "工资卡"},
+		"account-detail":    map[string]any{"account_id": accounts[0]}, "account-statement": map[string]any{"account_id": accounts[0]},
 		"identity-login": map[string]any{"phone": number, "password": password, "otp": "123456"},
 		"identity-register": map[string]any{
 			"name": "王小明", "id_no": "110101199003070011", "card_no": "6228480000000010001", "phone": number, "otp": "123456",

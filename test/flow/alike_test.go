@@ -49,6 +49,7 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 		field               string
 		theirs, none, owned uuid.UUID
 	}{
+		"account-alias-set": {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
 		"account-detail":    {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
 		"account-statement": {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
 		"transfer-get":      {"transfer_id", paid, uuid.New(), p.paidBy(t, p.wang)},
@@ -58,6 +59,9 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 		request := fields{}
 		if name == "otp-send" {
 			request["purpose"] = otp.Intent
+		}
+		if name == "account-alias-set" {
+			request["alias"] = "工资卡"
 		}
 		alike(t, name, "OBJECT_NOT_FOUND", map[string]bank.Reply{
 			"another's": call(t, p.wang.phone, name, with(request, ids.field, ids.theirs)),

@@ -37,8 +37,9 @@ func (p pair) good(t *testing.T) map[string]fields {
 	p.exec(t, "DELETE FROM otp_quota")
 	day := p.Clock.Now().Format("2006-01-02")
 	return map[string]fields{
-		"account-detail":   {"account_id": wang.AccountIDs[0]},
-		"account-overview": {},
+		"account-alias-set": {"account_id": wang.AccountIDs[0], "alias": "工资卡"},
+		"account-detail":    {"account_id": wang.AccountIDs[0]},
+		"account-overview":  {},
 		"account-statement": {
 			"account_id": wang.AccountIDs[0], "from": day, "to": day, "direction": "out", "min_fen": 1, "max_fen": 9_99, "limit": 1,
 		},
@@ -193,6 +194,7 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 	foreign := p.prepare(t, p.li, p.wang, 1_00)
 	login, signUp, order := good["identity-login"], good["identity-register"], good["transfer-prepare"]
 	rules := map[string]map[string]fields{
+		"account-alias-set": {"another's account": {"account_id": p.li.AccountIDs[0], "alias": "工资卡"}},
 		"account-detail":    {"another's account": {"account_id": p.li.AccountIDs[0]}},
 		"account-statement": {"more than a year": with(good["account-statement"], "from", "2020-01-01")},
 		"channel-open":      {"a version that is not spoken": with(good["channel-open"], "version", 2)},
@@ -271,6 +273,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 	p := newPair(t)
 	good := p.good(t)
 	theirs := map[string]map[string]any{
+		"account-alias-set": {"account_id": p.li.AccountIDs[0]},
 		"account-detail":    {"account_id": p.li.AccountIDs[0]},
 		"account-statement": {"account_id": p.li.AccountIDs[0]},
 		"identity-register": {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},

@@ -274,7 +274,8 @@ func TestAWarmInstanceKeepsCustomersApart(t *testing.T) {
 		}
 	}
 	own := map[string]fields{
-		"account-detail": {"account_id": other.AccountIDs[0]}, "account-statement": {"account_id": other.AccountIDs[0]},
+		"account-alias-set": {"account_id": other.AccountIDs[0], "alias": "工资卡"},
+		"account-detail":    {"account_id": other.AccountIDs[0]}, "account-statement": {"account_id": other.AccountIDs[0]},
 		"identity-login": with(good["identity-login"], "otp", ""), "transfer-get": {"transfer_id": uuid.New()},
 		"message-read": {"all": true}, "otp-send": {"purpose": otp.Login, "phone": other.Phone},
 		"transfer-prepare": {"debit_account_id": other.AccountIDs[0], "payee_account_id": other.AccountIDs[1], "amount_fen": 1},

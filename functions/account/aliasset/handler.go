@@ -1,0 +1,65 @@
+// Package aliasset gives an account of the caller a name of the caller's own.
+//
+//	POST /function/account-alias-set   session
+//
+// An alias has 1 to 20 printable characters; a phone or card number in it is shown
+// masked. Setting it again changes nothing. Refusals: OBJECT_NOT_FOUND, for another
+// customer's account too.
+package aliasset
+
+import (
+	"context"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/account"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// Function is what the registry, mains and manifests are made from.
+var Function = fn.Command(fn.Spec{
+	Name: "account-alias-set", Summary: "Name an account", Audience: fn.Customer, Audit: fn.AuditRead,
+	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
+	Requirements: []string{"ACCT-005", "LOGIC-004", "LOGIC-005", "MASK-004"},
+}, wire)
+
+const maxRunes = 20
+
+// Config is empty: the host lends all that is needed.
+type Config struct{}
+
+// Request names the account and its alias.
+type Request struct {
+	AccountID uuid.UUID `json:"account_id" format:"uuid"`
+	Alias     string    `json:"alias" minLength:"1" maxLength:"20" example:"工资卡"`
+}
+
+// Validate wants an alias that reads the same everywhere.
+func (r Request) Validate() error {
+	unprintable := func(c rune) bool { return !unicode.IsPrint(c) }
+	if !utf8.ValidString(r.Alias) || utf8.RuneCountInString(r.Alias) > maxRunes ||
+		strings.ContainsFunc(r.Alias, unprintable) || strings.TrimSpace(r.Alias) == "" {
+		return fn.InvalidField("alias", "1 to 20 printable characters")
+	}
+	return nil
+}
+
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, account.View], error) {
+	store := account.NewStore(lent.DB)
+	return func(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (account.View, error) {
+		view, err := store.One(ctx, req.AccountID, call.CustomerID)
+		if err != nil {
+			return account.View{}, err
+		}
+		ledger.NameAccount(unit, req.AccountID, call.CustomerID, req.Alias)
+		view.Alias = mask.Text(req.Alias)
+		return view, nil
+	}, nil
+}

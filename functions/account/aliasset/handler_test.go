@@ -1,0 +1,140 @@
+package aliasset_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/functions/account"
+	"github.com/tidebank/tidebank/functions/account/aliasset"
+	"github.com/tidebank/tidebank/functions/account/detail"
+	"github.com/tidebank/tidebank/functions/account/overview"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// town is a bank with two customers, each logged in on a phone of their own.
+type town struct {
+	*bank.Bank
+	phone, other *bank.Device
+	own, far     seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang"), other: b.Device(t, "phone-of-li")}
+	w.own, w.far = b.Customer(t, "王小明", 5_00, 6_00), b.Customer(t, "李四", 7_00)
+	w.phone.LoginAs(t, w.own)
+	w.other.LoginAs(t, w.far)
+	return w
+}
+
+func (w town) name(t *testing.T, id uuid.UUID, alias string) bank.Reply {
+	t.Helper()
+	return w.phone.Call(t, aliasset.Function, "", map[string]any{"account_id": id, "alias": alias})
+}
+
+// seen is what a customer's phone shows: the accounts and their names.
+func seen(t *testing.T, phone *bank.Device) map[uuid.UUID]string {
+	t.Helper()
+	var all overview.Response
+	phone.Call(t, overview.Function, "", struct{}{}).Into(t, &all)
+	names := map[uuid.UUID]string{}
+	for _, a := range all.Accounts {
+		var one account.View
+		phone.Call(t, detail.Function, "", map[string]any{"account_id": a.AccountID}).Into(t, &one)
+		if diff := cmp.Diff(a, one); diff != "" {
+			t.Errorf("the overview and the detail differ (-overview +detail):\n%s", diff)
+		}
+		names[a.AccountID] = a.Alias
+	}
+	return names
+}
+
+func (w town) want(t *testing.T, mine string) {
+	t.Helper()
+	want := map[uuid.UUID]string{w.own.AccountIDs[0]: mine, w.own.AccountIDs[1]: ""}
+	if diff := cmp.Diff(want, seen(t, w.phone)); diff != "" {
+		t.Errorf("the caller's accounts (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[uuid.UUID]string{w.far.AccountIDs[0]: ""}, seen(t, w.other)); diff != "" {
+		t.Errorf("another customer's accounts (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAliasIsShownToItsCustomerOnly(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "ACCT-005.1")
+	w := newTown(t)
+	w.want(t, "")
+	for _, alias := range []string{"工资卡", "工资卡", "x", strings.Repeat("房", 20), "for the 'rent' & more"[:20]} {
+		var reply account.View
+		w.name(t, w.own.AccountIDs[0], alias).Into(t, &reply)
+		if reply.AccountID != w.own.AccountIDs[0] || reply.Alias != alias || reply.Balance != 5_00 {
+			t.Errorf("%q: the reply is %+v", alias, reply)
+		}
+		w.want(t, alias)
+	}
+}
+
+func TestAnAliasThatIsRefusedLeavesTheOldName(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "ACCT-005.2")
+	w := newTown(t)
+	w.name(t, w.own.AccountIDs[0], "old").Want(t, "")
+	for name, alias := range map[string]string{
+		"21 characters": strings.Repeat("房", 21), "nothing": "", "blank": "   ", "line feed": "a\nb", "tab": "a\tb", "NUL": "a\x00b",
+		"escape": "a\x1bb", "delete": "a\x7fb", "C1": "a\u0085b", "right to left": "a\u202eb", "zero width": "a\u200bb",
+	} {
+		got := w.name(t, w.own.AccountIDs[0], alias)
+		if got.Code != "INPUT_INVALID" {
+			t.Errorf("%s: %d %q", name, got.Status, got.Code)
+		}
+	}
+	w.want(t, "old")
+}
+
+func TestForeignAndNoAccountAreOneAnswer(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	foreign, none := w.name(t, w.far.AccountIDs[0], "mine"), w.name(t, uuid.New(), "mine")
+	foreign.Want(t, "OBJECT_NOT_FOUND")
+	foreign.Problem.Trace, none.Problem.Trace = "", ""
+	if diff := cmp.Diff(foreign.Problem, none.Problem); diff != "" || foreign.Status != none.Status {
+		t.Errorf("answers %d and %d differ (-foreign +none):\n%s", foreign.Status, none.Status, diff)
+	}
+	w.name(t, seed.Opening, "mine").Want(t, "OBJECT_NOT_FOUND")
+	w.want(t, "")
+}
+
+func TestNumbersInAnAliasAreMasked(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	var reply account.View
+	w.name(t, w.own.AccountIDs[0], "13977770007").Into(t, &reply)
+	if strings.Contains(reply.Alias, "7777") || !strings.HasPrefix(reply.Alias, "139") {
+		t.Errorf("the alias is shown as %q", reply.Alias)
+	}
+	w.want(t, reply.Alias)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	request := map[string]any{"account_id": w.own.AccountIDs[0], "alias": "x", "customer_id": w.own.ID}
+	w.phone.Call(t, aliasset.Function, "", request).Want(t, "INPUT_INVALID")
+	w.Device(t, "stranger").Call(t, aliasset.Function, "", request).Want(t, "SESSION_REQUIRED")
+	w.want(t, "")
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.Host.DB = pgtest.Broken(t)
+	w.name(t, w.own.AccountIDs[0], "x").Want(t, "SERVICE_UNAVAILABLE")
+}
