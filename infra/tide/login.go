@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -97,8 +98,9 @@ func (o unlockOrder) check() error {
 // plain reports whether the text is one line of 1 to most characters that shows no
 // personal data.
 func plain(text string, most int) bool {
-	return strings.TrimSpace(text) != "" && len([]rune(text)) <= most && !strings.ContainsFunc(text, unicode.IsControl) &&
-		!mask.Leaks([]byte(text))
+	quoted, err := json.Marshal(text)
+	return err == nil && !mask.Leaks(quoted) && strings.TrimSpace(text) != "" && len([]rune(text)) <= most &&
+		!strings.ContainsFunc(text, unicode.IsControl)
 }
 
 func openHost(ctx context.Context) (*host.Host, error) {

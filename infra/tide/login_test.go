@@ -1,0 +1,225 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/otptest"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// town is a bank with a customer who has signed up, and her phone.
+type town struct {
+	*bank.Bank
+	phone *bank.Device
+	wang  seed.Customer
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	b := bank.New(t)
+	w := town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 0)}
+	if err := b.Seeder().SignUp(t.Context(), w.wang, bank.LoginPassword, bank.TradePassword, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// login logs in with a solved graphic code; a right password comes with a right code.
+func (w town) login(t *testing.T, guess, want string) {
+	t.Helper()
+	r := login.Request{
+		Phone: w.wang.Phone, Password: w.phone.Password(t, guess), CaptchaID: captchatest.Solved(t, w.Bank, w.phone),
+		CaptchaAnswer: captchatest.Answer,
+	}
+	if guess == bank.LoginPassword {
+		r.OTP = otptest.Ask(t, w.Bank, w.phone, otp.Login, w.wang.Phone)
+	}
+	w.phone.Call(t, login.Function, "", r).Want(t, want)
+}
+
+// freeze fails ten times in a day.
+func (w town) freeze(t *testing.T) {
+	t.Helper()
+	for range 2 {
+		for range 5 {
+			w.login(t, "not-it-2026", "LOGIN_FAILED")
+		}
+		w.Advance(30 * time.Minute)
+	}
+}
+
+// unlocks are the access records that the command has left.
+func (w town) unlocks(t *testing.T) []events.AccessRecorded {
+	t.Helper()
+	var list []events.AccessRecorded
+	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
+		var r events.AccessRecorded
+		if err := json.Unmarshal(e.Data, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Function == unlockFunction {
+			list = append(list, r)
+			if strings.Contains(string(e.Data), w.wang.Phone) || !strings.Contains(e.Traceparent, r.Trace) {
+				t.Errorf("the record is %s, traced by %s", e.Data, e.Traceparent)
+			}
+		}
+	}
+	return list
+}
+
+func (w town) order() unlockOrder {
+	return unlockOrder{phone: w.wang.Phone, reason: "came to the branch", operator: "zhao"}
+}
+
+// A frozen number stays frozen however long, though old rows are pruned; the
+// operator's command lifts it, and audit knows who did it and why.
+func TestAFrozenNumberStaysUntilAnOperatorUnlocksIt(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-010.3")
+	w := newTown(t)
+	w.freeze(t)
+	// Ten years ago for the database too, whose own clock decides what is old.
+	if _, err := w.Host.DB.Pool().Exec(t.Context(), `
+UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interval '3653 days'`); err != nil {
+		t.Fatal(err)
+	}
+	for _, wait := range []time.Duration{0, 24 * time.Hour, 30 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
+		w.Advance(wait)
+		w.phone.Reopen(t)
+		if _, err := w.Host.DB.Prune(t.Context(), password.Retention()); err != nil {
+			t.Fatal(err)
+		}
+		w.login(t, bank.LoginPassword, "LOGIN_FAILED")
+		w.Advance(time.Minute) // a number may have one code a minute
+	}
+
+	id, err := unlockLogin(t.Context(), w.Host, w.order())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.login(t, bank.LoginPassword, "")
+	computer, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []events.AccessRecorded{{
+		Function: "tide-login-unlock", Outcome: "OK", Reason: "unlocked by zhao: came to the branch",
+		CustomerID: w.wang.ID.String(), DeviceID: computer, Trace: id.String(), Category: "auth",
+	}}
+	got := w.unlocks(t)
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(events.AccessRecorded{}, "IP")); diff != "" {
+		t.Errorf("access records (-want +got):\n%s", diff)
+	}
+	if len(got) == 1 && got[0].IP == "" {
+		t.Error("the record has no address")
+	}
+}
+
+// Nothing changes, and nothing is recorded, when there is nothing to lift.
+func TestUnlockOfWhatIsNotLocked(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	refused := func(name string, o unlockOrder) {
+		t.Helper()
+		if _, err := unlockLogin(t.Context(), w.Host, o); !errors.Is(err, password.ErrNotLocked) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	stranger := w.order()
+	stranger.phone = "13999999999"
+	refused("nobody's number", stranger)
+	refused("a number without a failure", w.order())
+	for range 4 {
+		w.login(t, "not-it-2026", "LOGIN_FAILED")
+	}
+	refused("four failures", w.order())
+	w.login(t, "not-it-2026", "LOGIN_FAILED")
+	if _, err := unlockLogin(t.Context(), w.Host, w.order()); err != nil {
+		t.Errorf("a lock of half an hour: %v", err)
+	}
+	refused("a second time", w.order())
+	for range 5 {
+		w.login(t, "not-it-2026", "LOGIN_FAILED")
+	}
+	w.Advance(30 * time.Minute)
+	refused("a lock that has ended", w.order())
+	if got := w.unlocks(t); len(got) != 1 {
+		t.Errorf("recorded: %+v", got)
+	}
+}
+
+// A number that is locked and is no customer's is unlocked too; the record then names
+// nobody.
+func TestUnlockOfNobodysNumber(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	o := w.order()
+	o.phone = "13999999999"
+	if _, err := w.Host.DB.Pool().Exec(t.Context(), `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`,
+		customer.PhoneIndex(w.Host.Keys, o.phone)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unlockLogin(t.Context(), w.Host, o); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.unlocks(t); len(got) != 1 || got[0].CustomerID != "" {
+		t.Errorf("recorded: %+v", got)
+	}
+}
+
+func TestUnlockOrdersThatAreRefused(t *testing.T) {
+	t.Parallel()
+	good := unlockOrder{phone: "13800010001", reason: "came to the branch", operator: "zhao"}
+	if err := good.check(); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		change func(*unlockOrder)
+		want   error
+	}{
+		"no phone":              {func(o *unlockOrder) { o.phone = "" }, errPhone},
+		"a short phone":         {func(o *unlockOrder) { o.phone = "1380001000" }, errPhone},
+		"no reason":             {func(o *unlockOrder) { o.reason = "" }, errReason},
+		"a blank reason":        {func(o *unlockOrder) { o.reason = " \u3000" }, errReason},
+		"a long reason":         {func(o *unlockOrder) { o.reason = strings.Repeat("为", 201) }, errReason},
+		"a reason of two lines": {func(o *unlockOrder) { o.reason = "a\nb" }, errReason},
+		"a phone in the reason": {func(o *unlockOrder) { o.reason = "called from 13800010001" }, errReason},
+		"no operator":           {func(o *unlockOrder) { o.operator = "" }, errOperator},
+		"a phone as operator":   {func(o *unlockOrder) { o.operator = "13800010001" }, errOperator},
+	} {
+		o := good
+		tt.change(&o)
+		if err := o.check(); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+	for args, says := range map[string]string{
+		"login unlock": `"operator", "phone", "reason" not set`,
+		"login unlock --phone 138 --reason x --operator y":        "--phone is not a mobile number",
+		"login unlock --phone 13800010001 --reason= --operator y": "--reason must be",
+		"login lock": "unknown command",
+	} {
+		if _, stderr, err := tide(strings.Fields(args)...); err == nil || !strings.Contains(stderr, says) {
+			t.Errorf("tide %s: it says %q, %v; want %q", args, stderr, err, says)
+		}
+	}
+	if stdout, _, err := tide("login", "unlock", "--help"); err != nil || !strings.Contains(stdout, "access record") {
+		t.Errorf("help: %q, %v", stdout, err)
+	}
+}
