@@ -35,8 +35,8 @@ type Call struct {
 	of *call
 }
 
-// AuditReason tells the access record why the call is refused and about which
-// customer it was, if known (AUDIT-006). The client does not see it. Reasons are
+// AuditReason tells the access record why the call is refused, or what else audit must
+// know, and about which customer it was, if known (AUDIT-006). The client does not see it. Reasons are
 // few fixed words, never data.
 func (c *Call) AuditReason(reason string, about uuid.UUID) { c.of.reason, c.of.about = reason, about }
 

@@ -106,7 +106,8 @@ func late(err error) error {
 // record leaves the access record that the Spec asks for, before anything is
 // answered: what can't be recorded is not told (AUDIT-006, AUDIT-007).
 func (c *call) record(ctx context.Context, refused error) error {
-	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth || c.spec.Audit == AuditMoney && refused != nil
+	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth ||
+		c.spec.Audit == AuditMoney && (refused != nil || c.reason != "") // the end of a lock is a reason too
 	if !wanted || c.keys == nil {
 		return refused
 	}

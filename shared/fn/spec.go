@@ -58,7 +58,7 @@ const (
 	AuditNone  Audit = ""      // nothing personal, nothing of consequence
 	AuditRead  Audit = "read"  // personal data is read: every call
 	AuditAuth  Audit = "auth"  // somebody proves who they are: every call (AUDIT-006)
-	AuditMoney Audit = "money" // the operation's own event records success; refusals are recorded
+	AuditMoney Audit = "money" // the operation's own event records success; refusals and ends of locks are recorded
 )
 
 func (a Audit) known() bool {

@@ -211,8 +211,9 @@ func (c *call) preflight(ctx context.Context) error {
 		return err
 	}
 	if c.verification != nil {
-		if c.verified, err = c.verification.Verify(c.host.Keys); err != nil {
-			c.reason = string(c.verification.Failed)
+		c.verified, err = c.verification.Verify(c.host.Keys)
+		c.reason = c.verification.Reason()
+		if err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package password
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,6 +63,7 @@ type LoginAttempt struct {
 
 	// After the batch.
 	Verdict    Verdict
+	LockEnded  bool      // the first attempt that is counted after a lock
 	CustomerID uuid.UUID // zero: the number has not signed up
 	LastLogin  LastLogin
 
@@ -72,7 +74,15 @@ type LoginAttempt struct {
 // same work for known and unknown numbers.
 func (a *LoginAttempt) Count(batch *pgx.Batch) {
 	batch.Queue(sqlLoginCountAttempt, a.Phone, a.Now, clock.BusinessDay(a.Now), a.Captcha).QueryRow(
-		func(row pgx.Row) error { return row.Scan(&a.Verdict) })
+		func(row pgx.Row) error {
+			var answer string
+			if err := row.Scan(&answer); err != nil {
+				return err //nolint:wrapcheck // the batch names the statement
+			}
+			verdict, ended := strings.CutPrefix(answer, "reopened ")
+			a.Verdict, a.LockEnded = Verdict(verdict), ended
+			return nil
+		})
 	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
 		a.CustomerID, a.stored, a.LastLogin = uuid.Nil, "", LastLogin{}
 		return optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device))

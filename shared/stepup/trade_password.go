@@ -3,6 +3,7 @@ package stepup
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -31,9 +32,11 @@ func (tradePassword) day() limit.Kind       { return limit.TransferSMS }
 func (tradePassword) begin(p Proof) attempt { return &tradePasswordAttempt{sealed: p.Password} }
 
 type tradePasswordAttempt struct {
-	sealed []byte
-	stored *string // nil: locked, or not counted
-	right  bool
+	sealed   []byte
+	stored   string // "": locked, or not counted
+	reopened bool   // the first attempt after a lock
+	last     bool   // a wrong guess locks
+	right    bool
 }
 
 func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
@@ -41,26 +44,44 @@ func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
 		CustomerID: v.CustomerID, IntentID: v.Confirmation.IntentID, DeviceID: v.DeviceID, Operation: v.Operation, Now: v.Now,
 	}
 	guess.Count(batch, func(row pgx.Row) error {
-		a.stored = nil
-		if err := row.Scan(&a.stored); err != nil {
+		var answer *string
+		if err := row.Scan(&answer); err != nil {
 			return pg.Classify(fmt.Errorf("count trade password attempt: %w", err))
 		}
+		a.read(answer)
 		return nil
 	})
 }
 
+// read takes apart what trade_password_count_attempt answers.
+func (a *tradePasswordAttempt) read(answer *string) {
+	a.stored, a.reopened, a.last = "", false, false
+	if answer == nil {
+		return
+	}
+	rest, reopened := strings.CutPrefix(*answer, "reopened ")
+	verdict, stored, _ := strings.Cut(rest, " ")
+	a.stored, a.reopened, a.last = stored, reopened, verdict == "last"
+}
+
 func (a *tradePasswordAttempt) verify(v *Verification, ring *keys.Ring) error {
-	if a.stored == nil {
+	if a.stored == "" {
 		return ErrPasswordLocked
 	}
+	err := a.compare(v, ring)
+	a.right = err == nil
+	v.lockEnded, v.nowLocked = a.reopened, a.last && !a.right
+	return err
+}
+
+func (a *tradePasswordAttempt) compare(v *Verification, ring *keys.Ring) error {
 	password, err := OpenPassword(ring, v.Channel, a.sealed)
 	if err != nil {
 		return err
 	}
-	if err := sm.CheckPassword(*a.stored, password); err != nil {
+	if err := sm.CheckPassword(a.stored, password); err != nil {
 		return rejected(err)
 	}
-	a.right = true
 	return nil
 }
 

@@ -3,6 +3,7 @@ package stepup
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +33,8 @@ type Verification struct {
 	Now          time.Time
 
 	Failed Factor // the proof that did not hold, after Verify; for audit only
+
+	lockEnded, nowLocked bool // of the trade password, by this attempt
 
 	found    record
 	loadErr  error
@@ -120,6 +123,25 @@ func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
 		}
 	}
 	return proven, failed
+}
+
+// Reason says after Verify, for audit only, which proof did not hold, and whether a lock
+// of the trade password ended or began with this attempt; "" if there is nothing to say.
+func (v *Verification) Reason() string {
+	var parts []string
+	if v.lockEnded {
+		parts = append(parts, "lock ended")
+	}
+	if v.Failed != "" {
+		parts = append(parts, string(v.Failed))
+	}
+	if v.nowLocked && v.Failed != TradePassword { // another proof did not hold either
+		parts = append(parts, string(TradePassword))
+	}
+	if v.nowLocked {
+		parts = append(parts, "now locked")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // UndoAttempt adds to the unit, for a call that was refused, what takes back the

@@ -33,12 +33,12 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 		{"a", today, true, "open"},
 		{"a", today, true, "last"},
 		{"a", today.Add(30*time.Minute - time.Microsecond), true, "locked"},
-		{"a", today.Add(30 * time.Minute), true, "open"},
+		{"a", today.Add(30 * time.Minute), true, "reopened open"},
 		{"b", tomorrow, false, "open"},
 		{"b", tomorrow, false, "captcha"},
 		{"b", tomorrow, true, "last"},
 		{"b", tomorrow.Add(time.Minute - time.Microsecond), true, "locked"},
-		{"b", tomorrow.Add(time.Minute), true, "last"}, // the third of the day freezes
+		{"b", tomorrow.Add(time.Minute), true, "reopened last"}, // the third of the day freezes
 		{"b", tomorrow.AddDate(0, 0, 7), true, "locked"},
 	} {
 		var got string

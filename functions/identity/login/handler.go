@@ -10,6 +10,7 @@ package login
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,8 +107,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, identity.ErrCaptchaRequired
 	}
 	both := login{&attempt, &code}
-	if wrong := op.wrong(call, req, both); wrong != "" {
-		call.AuditReason(wrong, attempt.CustomerID)
+	wrong := op.wrong(call, req, both)
+	call.AuditReason(reason(wrong, &attempt), attempt.CustomerID)
+	if wrong != "" {
 		return Response{}, identity.ErrLoginFailed
 	}
 	last := Response{LastLoginAt: clock.Local(attempt.LastLogin.At), LastLoginDevice: attempt.LastLogin.Device}
@@ -145,17 +147,29 @@ func (op operation) wrong(call *fn.Call, req Request, l login) string {
 	case l.attempt.Verdict == password.Locked:
 		return "locked"
 	}
-	var reason string
 	switch {
 	case !known:
-		reason = "password"
+		return "password"
 	case !right:
-		reason = "otp"
+		return "otp"
 	}
-	if reason != "" && l.attempt.Verdict == password.Last {
-		reason += ", now locked"
+	return ""
+}
+
+// reason adds to what was wrong, for the access record, that a lock ended or begins
+// with this attempt (AUDIT-006).
+func reason(wrong string, attempt *password.LoginAttempt) string {
+	var parts []string
+	if attempt.LockEnded {
+		parts = append(parts, "lock ended")
 	}
-	return reason
+	if wrong != "" {
+		parts = append(parts, wrong)
+	}
+	if wrong != "" && attempt.Verdict == password.Last {
+		parts = append(parts, "now locked")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // succeed adds what the login changes, and has the session started.

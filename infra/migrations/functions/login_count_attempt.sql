@@ -1,10 +1,12 @@
--- Answers 'open' and counts the attempt ('last' if its failure locks), or 'captcha' or 'locked' and counts nothing.
+-- Answers 'open' and counts the attempt ('last' if its failure locks), or 'captcha' or 'locked' and counts nothing. The
+-- first attempt that is counted after a lock answers 'reopened open' or 'reopened last'.
 -- A success resets the count.
 CREATE OR REPLACE FUNCTION login_count_attempt(p_phone bytea, p_now timestamptz, p_day date, p_captcha boolean)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     a login_attempt;
     v_freezes boolean;
+    v_reopened text := '';
 BEGIN
     INSERT INTO login_attempt (phone_bidx, day) VALUES (p_phone, p_day) ON CONFLICT DO NOTHING;
     SELECT * INTO a FROM login_attempt WHERE phone_bidx = p_phone FOR UPDATE;
@@ -14,6 +16,7 @@ BEGIN
     IF a.locked_until IS NOT NULL THEN
         a.failures := 0;
         a.locked_until := NULL;
+        v_reopened := 'reopened ';
     END IF;
     IF a.day <> p_day THEN
         a.day := p_day;
@@ -32,5 +35,5 @@ BEGIN
        SET failures = a.failures, day = a.day, day_failures = a.day_failures, locked_until = a.locked_until,
            frozen = v_freezes
      WHERE phone_bidx = p_phone;
-    RETURN CASE WHEN a.locked_until IS NOT NULL OR v_freezes THEN 'last' ELSE 'open' END;
+    RETURN v_reopened || CASE WHEN a.locked_until IS NOT NULL OR v_freezes THEN 'last' ELSE 'open' END;
 END $$;

@@ -1,0 +1,83 @@
+package confirm_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
+)
+
+// Each lock of the trade password, and each end of one at the next attempt, stands in
+// the record of the attempt, also when the transfer succeeds.
+func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUDIT-006.2")
+	w, begin := newTown(t, 1000_00), time.Now()
+	try := func(key, password, want string) {
+		t.Helper()
+		in := w.prepare(t, 1_00)
+		w.phone.Call(t, confirm.Function, key, presentation(in.IntentID,
+			stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
+			stepup.Proof{Factor: stepup.TradePassword, Password: w.phone.Password(t, password)})).Want(t, want)
+	}
+	fail := func(keys ...string) {
+		t.Helper()
+		for _, key := range keys {
+			try(key, "000000", "PROOF_REJECTED")
+		}
+	}
+	wait := func() {
+		t.Helper()
+		w.Advance(30 * time.Minute)
+		if err := w.Host.Sessions.Start(t.Context(), w.phone.Channel, w.payer.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fail("a1", "a2", "a3", "a4", "a5")
+	try("a6", bank.TradePassword, "TRADE_PASSWORD_LOCKED")
+	wait()
+	try("b1", bank.TradePassword, "")
+	try("b2", bank.TradePassword, "")
+	fail("c1", "c2", "c3", "c4", "c5")
+	wait()
+	fail("d1")
+
+	failed := func(outcome, reason string) events.AccessRecorded {
+		return events.AccessRecorded{
+			Function: "transfer-confirm", Outcome: outcome, Reason: reason, CustomerID: w.payer.ID.String(),
+			DeviceID: "phone-of-wang", IP: w.phone.IP, Category: "money",
+		}
+	}
+	wrong := failed("PROOF_REJECTED", "trade_password")
+	five := []events.AccessRecorded{
+		wrong, wrong, wrong, wrong, failed("PROOF_REJECTED", "trade_password, now locked"),
+	}
+	want := slices.Concat(
+		five, []events.AccessRecorded{failed("TRADE_PASSWORD_LOCKED", "trade_password"), failed("OK", "lock ended")},
+		five, []events.AccessRecorded{failed("PROOF_REJECTED", "lock ended, trade_password")},
+	)
+	var got []events.AccessRecorded
+	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
+		var r events.AccessRecorded
+		if err := json.Unmarshal(e.Data, &r); err != nil {
+			t.Fatal(err)
+		}
+		if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
+			t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
+		}
+		if r.Trace = ""; r.Function == confirm.Function.Spec.Name {
+			got = append(got, r)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("access records (-want +got):\n%s", diff)
+	}
+}
