@@ -31,7 +31,8 @@ type TradeAttempt struct {
 }
 
 // Count adds to the batch what counts the attempt, before anything looks at the
-// guess. read gets the stored password; NULL if it is locked or the intent is not open.
+// guess. read gets what trade_password_count_attempt answers: the verdict and the stored
+// password; NULL if it is locked or the intent is not open.
 func (a TradeAttempt) Count(batch *pgx.Batch, read func(row pgx.Row) error) {
 	batch.Queue(sqlTradeCountAttempt, a.CustomerID, a.Now, clock.BusinessDay(a.Now), a.IntentID, a.DeviceID,
 		a.Operation).QueryRow(read)
