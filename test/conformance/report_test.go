@@ -112,8 +112,11 @@ func TestProblems(t *testing.T) {
 func TestFunctionsNameOnlyWhatIsProved(t *testing.T) {
 	t.Parallel()
 	cited := []citation{
-		{Function: "a-one", ID: "A-001"}, {Function: "a-two", ID: "A-001"}, {Function: "a-two", ID: "A-002"},
-		{Function: "a-two", ID: "A-005"}, {Function: "a-two", ID: "Z-001"},
+		{Function: "a-one", ID: "A-001"},
+		{Function: "a-two", ID: "A-001"},
+		{Function: "a-two", ID: "A-002"},
+		{Function: "a-two", ID: "A-005"},
+		{Function: "a-two", ID: "Z-001"},
 	}
 	want := cited[2:]
 	rep := judged(t, "attr T n A-001.2", "pass T")

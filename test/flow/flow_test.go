@@ -42,32 +42,38 @@ func (p pair) flows() map[string]func(t *testing.T) begun {
 		"identity-register": func(t *testing.T) begun {
 			t.Helper()
 			who := p.applicant(t, "赵六")
-			return begun{who, p.numberCode(t, who.phone, otp.Register, who.Phone),
+			return begun{
+				who, p.numberCode(t, who.phone, otp.Register, who.Phone),
 				func(t *testing.T, as person, code string) bank.Reply {
 					t.Helper()
 					request := application(t, as.phone, who.Customer, code)
 					return call(t, as.phone, "identity-register", request)
-				}, "REGISTRATION_REFUSED"}
+				}, "REGISTRATION_REFUSED",
+			}
 		},
 		"identity-login": func(t *testing.T) begun {
 			t.Helper()
 			who := person{p.wang.Customer, p.Device(t, "tablet-of-wang")}
-			return begun{who, p.numberCode(t, who.phone, otp.Login, who.Phone),
+			return begun{
+				who, p.numberCode(t, who.phone, otp.Login, who.Phone),
 				func(t *testing.T, as person, code string) bank.Reply {
 					t.Helper()
 					return call(t, as.phone, "identity-login", login(t, as.phone, who.Customer, code))
-				}, "LOGIN_FAILED"}
+				}, "LOGIN_FAILED",
+			}
 		},
 		"transfer-confirm": func(t *testing.T) begun {
 			t.Helper()
 			p.wang.phone.LoginAs(t, p.wang.Customer)
 			in := p.prepare(t, p.wang, p.li, 1_00)
-			return begun{p.wang, p.codeFor(t, p.wang, in),
+			return begun{
+				p.wang, p.codeFor(t, p.wang, in),
 				func(t *testing.T, as person, digits string) bank.Reply {
 					t.Helper()
 					return call(t, as.phone, "transfer-confirm",
 						confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
-				}, "INTENT_EXPIRED"}
+				}, "INTENT_EXPIRED",
+			}
 		},
 	}
 }
