@@ -22,11 +22,14 @@ import (
 // report is what the log says of a refused message: its sender, its number and when
 // it was sent, and when it was refused.
 type report struct {
-	Msg, Function, Code string
-	Source, ID          string // of an event
-	Channel             string // of a frame
-	Sequence            uint64
-	Sent                time.Time
+	Msg      string    `json:"msg"`
+	Function string    `json:"function"`
+	Code     string    `json:"code"`
+	Source   string    `json:"source"` // of an event
+	ID       string    `json:"id"`
+	Channel  string    `json:"channel"` // of a frame
+	Sequence uint64    `json:"sequence"`
+	Sent     time.Time `json:"sent"`
 }
 
 // reports are the reports in the text of a log.
@@ -35,7 +38,7 @@ func reports(t *testing.T, text, msg string) (all []report) {
 	for line := range strings.Lines(text) {
 		var entry struct {
 			report
-			Time time.Time
+			Time time.Time `json:"time"`
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatalf("%v: %s", err, line)

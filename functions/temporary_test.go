@@ -77,7 +77,7 @@ SELECT string_agg(format('%1$I = (%1$I - interval ''10 years'')::%2$s', column_n
 // Of an order that was completed, of one that was refused and of one that was given up
 // only the permanent records stay, and no file was ever written. It is not parallel:
 // it watches the folder of temporary files.
-func TestNothingTemporaryStaysOfAnOrder(t *testing.T) { //nolint:paralleltest // see above
+func TestNothingTemporaryStaysOfAnOrder(t *testing.T) {
 	p := newPair(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)

@@ -76,7 +76,8 @@ func TestOneRequestsLinesShareATrace(t *testing.T) {
 	}
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = p.Host.Keys, p.Host.Log
-	publisher, err := gateway.New(t.Context(), functions.All(), broken.Host, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"}))
+	nowhere := host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"})
+	publisher, err := gateway.New(t.Context(), functions.All(), broken.Host, nowhere)
 	if err != nil {
 		t.Fatal(err)
 	}

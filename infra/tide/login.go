@@ -63,8 +63,10 @@ It changes nothing when nothing is locked. It reads DATABASE_URL and KEYS_FILE.`
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Unlocked. The access record has the trace %s.\n", id)
-			return err
+			if _, err = fmt.Fprintf(cmd.OutOrStdout(), "Unlocked. The access record has the trace %s.\n", id); err != nil {
+				return fmt.Errorf("print: %w", err)
+			}
+			return nil
 		},
 	}
 	unlock.Flags().StringVar(&o.phone, "phone", "", "mobile number that is locked")

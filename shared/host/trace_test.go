@@ -62,7 +62,10 @@ func TestEveryLineHasItsTimeAndTrace(t *testing.T) {
 		out.Reset()
 		tt.write()
 		line := out.String()
-		var entry struct{ Time, Trace string }
+		var entry struct {
+			Time  string `json:"time"`
+			Trace string `json:"trace"`
+		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Errorf("%s: %v in %s", tt.name, err, line)
 		}

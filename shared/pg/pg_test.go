@@ -75,6 +75,7 @@ func (d fixture) int(t *testing.T, sql string) int {
 }
 
 func (d fixture) notes(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM note") }
+
 func (d fixture) tried(t *testing.T) int { t.Helper(); return d.int(t, "SELECT last_value FROM tries") }
 func unit(all ...pg.Statement) *pg.Unit  { return add(new(pg.Unit), all...) }
 

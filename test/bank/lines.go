@@ -14,7 +14,10 @@ var traceForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
 // trace id. The log of every test's bank is checked when the test ends (AUDIT-002).
 func CheckLog(text string) error {
 	for line := range strings.Lines(text) {
-		var entry struct{ Time, Trace string }
+		var entry struct {
+			Time  string `json:"time"`
+			Trace string `json:"trace"`
+		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			return fmt.Errorf("the log line %q: %w", line, err)
 		}
