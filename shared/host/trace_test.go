@@ -101,7 +101,9 @@ func stepFails(t *testing.T, log *slog.Logger) {
 
 func traceOf(t *testing.T, line bytes.Buffer) string {
 	t.Helper()
-	var entry struct{ Trace string }
+	var entry struct {
+		Trace string `json:"trace"`
+	}
 	if err := json.Unmarshal(line.Bytes(), &entry); err != nil {
 		t.Fatal(err)
 	}

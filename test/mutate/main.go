@@ -41,8 +41,16 @@ type target struct {
 // may do.
 func targets() []target {
 	return []target{
-		{dir: "shared/money"}, {dir: "shared/page"}, {dir: "shared/bankerr"}, {dir: "shared/mask"}, {dir: "shared/limit"},
-		{dir: "shared/idem"}, {dir: "shared/otp"}, {dir: "shared/session"}, {dir: "shared/ledger"}, {dir: "shared/stepup"},
+		{dir: "shared/money"},
+		{dir: "shared/page"},
+		{dir: "shared/bankerr"},
+		{dir: "shared/mask"},
+		{dir: "shared/limit"},
+		{dir: "shared/idem"},
+		{dir: "shared/otp"},
+		{dir: "shared/session"},
+		{dir: "shared/ledger"},
+		{dir: "shared/stepup"},
 		{dir: "shared/fn", files: []string{"decode.go", "event.go", "http.go", "spec.go", "stages.go"}},
 	}
 }

@@ -195,8 +195,10 @@ func readMutants(raw []byte, module, dir string) ([]mutant, error) {
 		Files []struct {
 			Name      string `json:"file_name"`
 			Mutations []struct {
-				Type, Status string
-				Line, Column int
+				Type   string `json:"type"`
+				Status string `json:"status"`
+				Line   int    `json:"line"`
+				Column int    `json:"column"`
 			} `json:"mutations"`
 		} `json:"files"`
 	}
