@@ -23,7 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Query(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it answers", Audience: fn.Customer,
 	Requirements: []string{"LOGIC-005"},
@@ -74,7 +74,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Command(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it changes", Audience: fn.Customer, Idempotent: true,
 	Requirements: []string{"LOGIC-005"},
@@ -129,7 +129,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Confirm(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it carries out",
 	Requirements: []string{"LOGIC-013"},
@@ -216,7 +216,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Event(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what follows from the event",
 	Consumes:     []string{events.Type{{.Data}}},
@@ -270,7 +270,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Worker is what the registry, mains and manifests are made from.
+// Worker is what the registry and its main are made from.
 var Worker = fn.Worker(fn.Spec{Name: "{{.Name}}", Summary: "Say what it does by itself"}, wire)
 
 // Config is empty: the host lends all that is needed.

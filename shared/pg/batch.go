@@ -16,6 +16,11 @@ import (
 // is returned to its own caller, after the commit. Each statement sees what had
 // committed when it began.
 func (db *DB) QueryBatch(ctx context.Context, batch *pgx.Batch) error {
+	for _, query := range batch.QueuedQueries {
+		if err := refuseControl(query.SQL); err != nil {
+			return err
+		}
+	}
 	b := &queryBatch{queries: batch.QueuedQueries}
 	if err := db.batches.do(ctx, b); err != nil {
 		return err
@@ -37,7 +42,7 @@ func (db *DB) sendBatches(ctx context.Context, batches []*queryBatch) error {
 	for _, b := range batches {
 		b.err = nil
 		for _, query := range b.queries { // copied: pgx ties a query to the connection that sent it
-			all.Queue(query.SQL, query.Arguments...).Fn = b.reader(query.Fn)
+			all.Queue(query.SQL, query.Arguments...).Fn = b.reader(guard(query.Fn))
 		}
 	}
 	if err := db.Pool().SendBatch(ctx, &all).Close(); err != nil {

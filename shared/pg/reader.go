@@ -19,8 +19,8 @@ SELECT set_config('transaction_read_only', 'on', true)`
 // question takes one round trip.
 //
 // Errors are classified and carry the statement's name; pgx.ErrNoRows comes back
-// unchanged. SQL must not end its transaction (COMMIT). A Reader is safe for
-// concurrent use.
+// unchanged. ErrControl refuses SQL that would end its transaction. A Reader is safe
+// for concurrent use.
 type Reader struct{ db *DB }
 
 // Reader returns the database's Reader.
@@ -29,12 +29,18 @@ func (db *DB) Reader() Reader { return Reader{db: db} }
 // QueryRow asks for one row. The caller must call Scan, which gives the connection
 // back; it returns pgx.ErrNoRows if there is no row.
 func (r Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if err := refuseControl(sql); err != nil {
+		return failed{err}
+	}
 	return row{sql: sql, results: r.send(ctx, sql, args)}
 }
 
 // Query asks for rows. The caller must close them, as pgx.CollectRows and its
 // relatives do; that gives the connection back.
 func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := refuseControl(sql); err != nil {
+		return nil, err
+	}
 	results := r.send(ctx, sql, args)
 	_, _ = results.Exec() // Query repeats its error
 	found, err := results.Query()
@@ -52,7 +58,10 @@ func (r Reader) Batch(ctx context.Context, batch *pgx.Batch) error {
 	var all pgx.Batch
 	all.Queue(sqlReadOnly)
 	for _, query := range batch.QueuedQueries { // copied: pgx ties a query to the connection that sent it
-		all.Queue(query.SQL, query.Arguments...).Fn = query.Fn
+		if err := refuseControl(query.SQL); err != nil {
+			return err
+		}
+		all.Queue(query.SQL, query.Arguments...).Fn = guard(query.Fn)
 	}
 	if err := r.db.Pool().SendBatch(ctx, &all).Close(); err != nil {
 		return readError("read batch", err)
@@ -66,6 +75,11 @@ func (r Reader) send(ctx context.Context, sql string, args []any) pgx.BatchResul
 	batch.Queue(sql, args...)
 	return r.db.Pool().SendBatch(ctx, &batch)
 }
+
+// failed is the answer to a question that is not asked.
+type failed struct{ err error }
+
+func (f failed) Scan(...any) error { return f.err }
 
 // row is the answer to QueryRow.
 type row struct {

@@ -24,13 +24,40 @@ type queries interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 }
 
 // openTx is the Tx of InTx. It keeps the channels to notify after the commit.
 type openTx struct {
 	queries
 	notify []string
+}
+
+// Exec refuses what would end the transaction, as Query and QueryRow do.
+func (tx *openTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := refuseControl(sql); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return tx.queries.Exec(ctx, sql, args...) //nolint:wrapcheck // the caller names what it did
+}
+
+// Query asks for rows, which lend no connection.
+func (tx *openTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := refuseControl(sql); err != nil {
+		return nil, err
+	}
+	found, err := tx.queries.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller names what it did
+	}
+	return noConn{found}, nil
+}
+
+// QueryRow asks for one row.
+func (tx *openTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if err := refuseControl(sql); err != nil {
+		return failed{err}
+	}
+	return tx.queries.QueryRow(ctx, sql, args...)
 }
 
 // Write runs the statement at once and reads its row.

@@ -86,6 +86,11 @@ func (u *Unit) Labels(channel string) []string {
 // become true all the same. An idempotency record in the unit then answers the
 // repeated request.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
+	for _, s := range u.statements {
+		if err := refuseControl(s.SQL, s.Rows, s.Call); err != nil {
+			return err
+		}
+	}
 	commit := db.units.do
 	if statement, yes := u.ungroupable(); yes {
 		db.ungrouped.WithLabelValues(statement).Inc()

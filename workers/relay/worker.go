@@ -21,7 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Worker is what the registry, mains and manifests are made from.
+// Worker is what the registry and its main are made from.
 var Worker = fn.Worker(fn.Spec{
 	Name: "events-relay", Summary: "Publish the bank's events to the sink", Keys: []keys.Purpose{keys.Event},
 }, wire)
@@ -38,7 +38,7 @@ type Config struct {
 
 // Errors of the configuration.
 var (
-	ErrSinks   = errors.New("set either K_SINK or SINK_URL: the relay needs one sink")
+	ErrSinks   = errors.New("set either K_SINK or SINK_URL, and not both: the relay needs one sink")
 	ErrSinkURL = errors.New("K_SINK or SINK_URL is not an http or https address")
 )
 

@@ -17,7 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Event(fn.Spec{
 	Name: audit.Consumer, Summary: "Record every event in the audit chain",
 	Consumes:     events.Types(),

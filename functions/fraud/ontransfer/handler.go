@@ -23,7 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Event(fn.Spec{
 	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer",
 	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},

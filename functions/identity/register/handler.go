@@ -30,7 +30,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},

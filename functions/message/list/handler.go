@@ -17,7 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Query(fn.Spec{
 	Name: "message-list", Summary: "List the caller's messages", Audience: fn.Customer,
 	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005"},

@@ -35,7 +35,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry, mains and manifests are made from.
+// Function is what the registry and its main are made from.
 var Function = fn.Command(fn.Spec{
 	Name: "transfer-prepare", Summary: "Fix a transfer and say how to confirm it",
 	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
