@@ -29,10 +29,13 @@ func Up(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer conn.Close() // releases the lock
+	defer conn.Close() // the pool's: it releases nothing by itself
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	defer func() { // at once: the server ends a closed connection only a little later
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", lock)
+	}()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
