@@ -16,7 +16,9 @@ func TestNoStatementEndsItsTransaction(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	const write = "INSERT INTO note VALUES (1, 'kept')"
-	for _, end := range []string{"COMMIT", " commit", "-- x\nCommit", ";COMMIT", "/* x */ COMMIT", "END", "ROLLBACK", "ABORT", "begin", "START TRANSACTION"} {
+	for _, end := range []string{
+		"COMMIT", " commit", "-- x\nCommit", ";COMMIT", "/* x */ COMMIT", "END", "ROLLBACK", "ABORT", "begin", "START TRANSACTION",
+	} {
 		var batch, counted pgx.Batch
 		batch.Queue(end)
 		batch.Queue(write)

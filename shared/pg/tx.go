@@ -37,7 +37,7 @@ func (tx *openTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 	if err := refuseControl(sql); err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	return tx.queries.Exec(ctx, sql, args...) //nolint:wrapcheck // the caller names what it did
+	return tx.queries.Exec(ctx, sql, args...)
 }
 
 // Query asks for rows, which lend no connection.
@@ -47,7 +47,7 @@ func (tx *openTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	}
 	found, err := tx.queries.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller names what it did
+		return nil, err
 	}
 	return noConn{found}, nil
 }
