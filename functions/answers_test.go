@@ -180,11 +180,14 @@ SELECT login_password FROM credential UNION SELECT trade_password FROM credentia
 	}
 	form := regexp.MustCompile(`(?i)cvn|cvv|expir.*(card|month|year)|(card|month|year).*expir|passw|\bpin\b|_pin|secret`)
 	member := regexp.MustCompile(`"([^"]+)"\s*:`)
+	random := regexp.MustCompile(`"(server_key|server_random|certificate|password_key|signature|digest|channel_id|image_png)":"[^"]*"`)
 	seen := 0
 	for name, answers := range j.good {
 		for _, answer := range answers {
 			seen++
-			if got := inner.Find(answer.Body); got != nil && name != "captcha-issue" { // a picture may look like anything
+			// Keys, signatures, digests and pictures are random bytes, whose base64 may look like anything.
+			text := random.ReplaceAll(answer.Body, nil)
+			if got := inner.Find(text); got != nil {
 				t.Errorf("%s answers with %s", name, got)
 			}
 			if found := readable(string(answer.Body), values...); len(found) > 0 {
