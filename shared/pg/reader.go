@@ -44,7 +44,7 @@ func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 	results := r.send(ctx, sql, args)
 	_, _ = results.Exec() // Query repeats its error
 	found, err := results.Query()
-	rs := &rows{Rows: found, sql: sql, results: results}
+	rs := &rows{Rows: noConn{found}, sql: sql, results: results}
 	if err != nil {
 		rs.Close()
 		return rs, rs.Err()
@@ -123,9 +123,6 @@ func (r *rows) Close() {
 }
 
 func (r *rows) Err() error { return readError(nameOf(r.sql), cmp.Or(r.Rows.Err(), r.closed)) }
-
-// Conn lends no connection: one could write.
-func (r *rows) Conn() *pgx.Conn { return nil }
 
 func readError(name string, err error) error {
 	if err == nil || errors.Is(err, pgx.ErrNoRows) {
