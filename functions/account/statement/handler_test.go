@@ -124,7 +124,8 @@ func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 	w := newFixture(t)
 	const entries = 45
 	for i := range entries {
-		w.move(t, 1_00, bank.Start.Add(time.Duration(i/5-10)*time.Minute), fmt.Sprint(i))
+		// Six share an instant, so that a page of twenty ends among them.
+		w.move(t, 1_00, bank.Start.Add(time.Duration(i/6-10)*time.Minute), fmt.Sprint(i))
 	}
 	seen := map[string]bool{}
 	var last time.Time
