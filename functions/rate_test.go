@@ -3,10 +3,12 @@ package functions_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
@@ -25,6 +27,12 @@ func TestInstancesCountOneRate(t *testing.T) {
 	for i := range instances {
 		own := *b.Host
 		var err error
+		own.Sessions, err = session.New(b.Host.Redis, b.Host.Keys, b.Clock, session.Config{
+			ChannelLife: time.Hour, Idle: 10 * time.Minute,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if instances[i], err = f.Open(t.Context(), &own, host.Values()); err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
@@ -144,6 +146,13 @@ func TestTakingBackTwiceChangesNothingMore(t *testing.T) {
 		o.confirm(t).Want(t, "FUNDS_INSUFFICIENT")
 		if after := state(t, b); after != before {
 			t.Fatalf("the refused order changed\n%s\nto\n%s", before, after)
+		}
+	}
+	for range 2 {
+		var unit pg.Unit
+		password.ResetTradeAttempts(&unit, wang.ID)
+		if err := b.Host.DB.Commit(t.Context(), &unit); err != nil || state(t, b) != before {
+			t.Errorf("an attempt taken back again changed\n%s\nto\n%s (%v)", before, state(t, b), err)
 		}
 	}
 	var states [2]string

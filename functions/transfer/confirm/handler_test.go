@@ -219,6 +219,9 @@ func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 	otherPhone.Call(t, transferconfirm.Function, "other device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
 	w.Phone.Call(t, transferconfirm.Function, "displaced", w.proofs(t, in)).Want(t, "SESSION_DISPLACED")
 
+	w.Phone.LoginAs(t, w.Payee) // another customer on the payer's phone
+	w.Phone.Call(t, transferconfirm.Function, "same device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
+
 	w.Phone.LoginAs(t, w.Payer)
 	w.Advance(9 * time.Minute)
 	late := w.prepare(t, 1_00)
