@@ -17,7 +17,6 @@ import (
 // restart the event arrives, and has its effect once.
 func TestCrashBetweenCommitAndEffect(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ERR-005.2")
 	req.Covers(t, "LOGIC-013.1")
 	for name, table := range map[string]string{
 		"before it is published":      "delivery",
