@@ -81,7 +81,6 @@ func TestNobodySeesHalfATransfer(t *testing.T) {
 // them finds all of it.
 func TestEachLookFindsAllTheMoney(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "XFER-001.1")
 	w := newFixture(t, 1_000_00)
 	const transfers, looks = 16, 40
 	moved := make(chan struct{})

@@ -12,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // twoInstances opens the function twice, each time with connections of its own to
@@ -31,6 +32,16 @@ func twoInstances(t *testing.T, b *bank.Bank, url string) (instances [2]handler.
 		}
 	}
 	return instances, func() { hosts[0].DB.Close(); hosts[1].DB.Close() }
+}
+
+// slowLimits lets whoever has used a limit wait before the commit, so that others look
+// at the limit meanwhile.
+func slowLimits(t *testing.T, db *pg.DB) {
+	t.Helper()
+	_, err := db.Pool().Exec(t.Context(), `
+CREATE FUNCTION pause_limit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END $$;
+CREATE TRIGGER limit_pause AFTER INSERT OR UPDATE ON limit_use FOR EACH ROW EXECUTE FUNCTION pause_limit()`)
+	check.Must(t, err)
 }
 
 // confirmAt sends a frame to an instance and returns the reply's code, "" for a good

@@ -119,6 +119,7 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	db, url := pgtest.NewURL(t)
 	w := fixture{bank.PairOn(t, bank.On(t, db), 1_000_000_00)}
 	instances, _ := twoInstances(t, w.Bank, url)
+	slowLimits(t, db)
 	const orders, each, fit = 24, 100_00, 7
 	w.cap(t, fit*each+each/2)
 	var frames [orders][]byte
