@@ -55,7 +55,7 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 		}
 		const parent = "00-00000000000000000000000000000001-0000000000000002-01"
 		if e.Extensions()["traceparent"] != parent || events.Verify(d.ring, e) != nil {
-			t.Errorf("trace or seal: %v", e)
+			t.Errorf("trace or MAC: %v", e)
 		}
 		created := check.Value[time.Time](t, d.Pool(), `SELECT created_at FROM outbox WHERE id = $1`, e.ID())
 		if !e.Time().Equal(created) {
