@@ -225,9 +225,8 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 	fresh, err := sm.Seal(sm.Key(content.Root), bytes.Repeat([]byte{7}, 48), []byte(keys.Event))
 	check.Must(t, err)
 	content.Secrets["event"] = append(content.Secrets["event"], fresh)
-	if raw, err = json.Marshal(content); err != nil {
-		t.Fatal(err)
-	}
+	raw, err = json.Marshal(content)
+	check.Must(t, err)
 	check.Must(t, os.WriteFile(file, raw, 0o600))
 	after := open()
 	early, late := cloudEvent(t, before, stored()), cloudEvent(t, after, stored())
@@ -256,7 +255,7 @@ func TestCustomerHash(t *testing.T) {
 	if got := events.CustomerHash(uuid.Nil); got != "" {
 		t.Errorf("nobody has %q", got)
 	}
-	// Pinned: partitions must stay where they are, whatever the release.
+	// Pinned: a customer's partition must be the same in each release.
 	for id, want := range map[string]string{
 		"01936000-0000-7000-8000-000000000001": "bd86d988df236586",
 		"01936000-0000-7000-8000-000000000002": "777dd519ef7b3b6e",

@@ -126,9 +126,7 @@ func TestACommitWakesRelays(t *testing.T) {
 		conn, err := db.Pool().Acquire(ctx)
 		check.Must(t, err)
 		defer conn.Release()
-		if _, err := conn.Exec(ctx, "LISTEN "+events.OutboxChannel); err != nil {
-			t.Fatal(err)
-		}
+		check.Exec(t, conn, "LISTEN "+events.OutboxChannel)
 		check.Must(t, emit(ctx, db, "order-1", uuid.Nil, registered))
 		if _, err := conn.Conn().WaitForNotification(ctx); err != nil || outbox(t, db) != 1 {
 			t.Errorf("%s: %d events, %v", name, outbox(t, db), err)

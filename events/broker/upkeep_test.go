@@ -14,7 +14,8 @@ import (
 func (d *fixture) old(t *testing.T, state, age string) string {
 	t.Helper()
 	id := uuid.NewString()
-	check.Exec(t, d.Pool(), `INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, '', $2, now() - $3::interval)`,
+	check.Exec(t, d.Pool(), `
+INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, '', $2, now() - $3::interval)`,
 		id, state, age)
 	return id
 }

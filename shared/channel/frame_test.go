@@ -189,7 +189,7 @@ func withTime(frame []byte, millis uint64) []byte {
 	return changed
 }
 
-// Whatever bytes come, nothing opens that was not sealed.
+// No bytes open that were not sealed.
 func FuzzFrame(f *testing.F) {
 	keys := channel.Keys{ClientToServer: sm.Key{1}, ServerToClient: sm.Key{2}}
 	request, err := channel.SealRequest(keys, header, "POST", function, clear)

@@ -64,9 +64,7 @@ func TestAUnitNotifiesAllItsChannels(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	listener := listen(t, d)
-	if _, err := listener.Exec(ctx, "LISTEN elsewhere"); err != nil {
-		t.Fatal(err)
-	}
+	check.Exec(t, listener, "LISTEN elsewhere")
 	other := note(2, "b")
 	other.Notify = "elsewhere"
 	check.Must(t, d.Commit(ctx, unit(told(1, "a"), other)))

@@ -266,7 +266,7 @@ func TestInTxRollsBack(t *testing.T) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 			d.awaitIdle(t)
-			// Nothing is left, and nobody holds the row's lock.
+			// No row is left, and no session holds the row's lock.
 			if err := d.Commit(t.Context(), unit(note(1, "b"))); err != nil {
 				t.Errorf("the same note afterwards: %v", err)
 			}

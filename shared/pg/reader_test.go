@@ -99,7 +99,7 @@ func TestReaderCanChangeNothing(t *testing.T) {
 	}
 }
 
-// A question gives its connection back, with whatever result.
+// A query returns its connection, also when it fails.
 func TestReaderGivesItsConnectionBack(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)

@@ -87,7 +87,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// One known signature holds; whatever else is found to hold is a forgery.
+// One known signature holds. Any other signature that holds is a forgery.
 func FuzzVerify(f *testing.F) {
 	key, _, _ := samples(f)
 	v := read(f, "standards.txt")

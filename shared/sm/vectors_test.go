@@ -87,7 +87,7 @@ func algorithm(t testing.TB, curve asn1.ObjectIdentifier) pkix.AlgorithmIdentifi
 	return pkix.AlgorithmIdentifier{Algorithm: oidEC, Parameters: asn1.RawValue{FullBytes: encode(t, curve)}}
 }
 
-// privateDER writes PKCS#8 by the book, whatever the number.
+// privateDER writes PKCS#8 of any number.
 func privateDER(t testing.TB, curve asn1.ObjectIdentifier, d []byte) []byte {
 	t.Helper()
 	return encode(t, struct {
@@ -100,7 +100,7 @@ func privateDER(t testing.TB, curve asn1.ObjectIdentifier, d []byte) []byte {
 	}{1, d})})
 }
 
-// publicDER writes PKIX by the book, whatever the point.
+// publicDER writes PKIX of any point.
 func publicDER(t testing.TB, curve asn1.ObjectIdentifier, point []byte) []byte {
 	t.Helper()
 	return encode(t, struct {
