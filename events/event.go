@@ -26,7 +26,7 @@ type Stored struct {
 	CreatedAt    time.Time
 }
 
-// extensionMAC carries the bank's MAC, extensionKey names its key.
+// extensionMAC carries the bank's seal, extensionKey names its key.
 const (
 	extensionMAC      = "tidebankmac"
 	extensionKey      = "tidebankkey"
@@ -35,9 +35,9 @@ const (
 )
 
 // ErrForged refuses an event that the bank did not make.
-var ErrForged = errors.New("events: the bank's MAC does not hold")
+var ErrForged = errors.New("events: the bank's seal does not hold")
 
-// CloudEvent is the row as a CloudEvent with the bank's MAC.
+// CloudEvent is the row as it travels, sealed.
 func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
 	e := cloudevents.NewEvent()
 	e.SetID(s.ID)
@@ -60,12 +60,12 @@ func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
 
 // Authenticate marks the event as the bank's own.
 func Authenticate(ring *keys.Ring, e *cloudevents.Event) {
-	sum, key := ring.MAC(keys.Event, authenticated(*e)...)
+	sum, key := ring.MAC(keys.Event, sealed(*e)...)
 	e.SetExtension(extensionMAC, hex.EncodeToString(sum))
 	e.SetExtension(extensionKey, strings.ReplaceAll(key, "/", "-"))
 }
 
-// Verify refuses an event whose MAC does not hold.
+// Verify refuses an event that Seal did not sign.
 func Verify(ring *keys.Ring, e cloudevents.Event) error {
 	text, _ := e.Extensions()[extensionMAC].(string)
 	key, _ := e.Extensions()[extensionKey].(string)
@@ -73,15 +73,15 @@ func Verify(ring *keys.Ring, e cloudevents.Event) error {
 	if err != nil {
 		return ErrForged
 	}
-	err = ring.VerifyMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, authenticated(e)...)
+	err = ring.VerifyMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, sealed(e)...)
 	if errors.Is(err, keys.ErrMAC) {
 		return ErrForged
 	}
 	return err
 }
 
-// authenticated is what the MAC covers: each field that a consumer uses.
-func authenticated(e cloudevents.Event) [][]byte {
+// sealed is what the seal covers: everything that a consumer goes by.
+func sealed(e cloudevents.Event) [][]byte {
 	customer, _ := e.Extensions()[extensionCustomer].(string)
 	return [][]byte{
 		[]byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()),

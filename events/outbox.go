@@ -55,8 +55,8 @@ SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM out
 
 // Emit puts an event into the outbox with the transaction of `to`: the event
 // leaves if and only if the transaction commits, and the commit wakes the relay.
-// The id is new, the type is the data's. An event without a customer
-// has the nil customer.
+// The id is new, the type is the data's. The nil customer is for events about
+// nobody.
 func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID, data Data) error {
 	id, err := uuid.NewV7()
 	if err != nil {

@@ -9,7 +9,7 @@ type Subscription struct {
 }
 
 // Subscriptions is the table of who hears what. functions.Subscriptions makes it
-// from the Specs and must not be edited.
+// from the Specs; nobody writes it by hand.
 type Subscriptions []Subscription
 
 // Consumers names the functions that hear a type, in the order of the table.

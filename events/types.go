@@ -4,7 +4,7 @@
 // Events are CloudEvents 1.0 written to the outbox in the transaction of what
 // they tell. Data never carries personal data in clear; amounts are fen. Fields
 // are only ever added within a version. Every event that leaves the outbox is
-// authenticated by the bank's MAC, so that event functions can't be fed by strangers.
+// sealed with the bank's MAC, so that event functions can't be fed by strangers.
 //
 // Source: AUDIT-001, AUDIT-003, FRAUD-002; CloudEvents 1.0.2.
 package events

@@ -30,7 +30,7 @@ import (
 // Deliver hands an event to a consumer and returns its HTTP status.
 type Deliver func(ctx context.Context, consumer string, event cloudevents.Event) (status int, err error)
 
-// Broker is a relay's Sink. It stores the deliveries and carries them out.
+// Broker is a relay's Sink and its deliveries' keeper.
 type Broker struct {
 	DB            *pg.DB
 	Log           *slog.Logger

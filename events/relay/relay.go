@@ -32,7 +32,7 @@ type Relay struct {
 	Ring  *keys.Ring
 	Sink  Sink
 	Log   *slog.Logger
-	Lease time.Duration // how long no other relay gets the batch; 10 s if zero
+	Lease time.Duration // how long a batch is this relay's alone; 10 s if zero
 	Batch int           // 200 if zero
 }
 

@@ -6,8 +6,8 @@
 // SM4-GCM under the direction's key, bound to the clear part, the method and the
 // function. A request's nonce is its sequence. A reply's is random and stands in
 // front of the body: a request that comes twice is answered twice, under one
-// sequence. shared/session decides whether a sequence is new. All functions are pure
-// and safe for concurrent use; no error says why a frame did not open.
+// sequence. Whether a sequence is new is for shared/session to say. All functions
+// are pure and safe for concurrent use; none says why a frame did not open.
 //
 // Source: CRYPTO-008, CRYPTO-014, CRYPTO-016, AUTH-030.
 package channel

@@ -2,8 +2,8 @@
 //
 // Name, phone and identity number rest under a data key of the customer's own; the
 // two numbers have a blind index beside them, by which they are found. Functions
-// that return them in clear say so; masking is the caller's. Fraud analysis
-// sets the risk grade. Other packages may join the table, but must not write it.
+// that return them in clear say so; masking is the caller's. The risk grade is what
+// fraud analysis left. Other packages may join the table; none writes it.
 //
 // Source: KEY-002, MASK-004, FRAUD-003.
 package customer

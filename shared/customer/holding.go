@@ -63,7 +63,7 @@ func holding(ring *keys.Ring, row pgx.Row) (Holding, error) {
 	return h, nil
 }
 
-// Applicant is what the bank has on record about a person who signs up: the
+// Applicant is what the bank has on record about somebody who signs up: the
 // customer of an identity number, and the open account of a card number. Its zero
 // value knows neither.
 type Applicant struct {

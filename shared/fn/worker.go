@@ -17,7 +17,7 @@ import (
 // Work runs until ctx ends, and then returns once what it had begun is done.
 type Work func(ctx context.Context)
 
-// WorkerLent is what the runtime lends a worker. A worker has no caller, so it
+// WorkerLent is what the runtime lends a worker. Nobody calls a worker, so it
 // commits by itself.
 type WorkerLent struct {
 	DB      *pg.DB

@@ -47,7 +47,8 @@ func States() []State { return []State{StateOpen, StateLost, StateFrozen, StateC
 // NumberIndex is the blind index by which an account number is found.
 func NumberIndex(ring *keys.Ring, number string) []byte { return ring.BlindIndex("account.no", number) }
 
-// Account is a new account. Its caller seals its number. Its balance starts at zero: an opening balance is a posting from an internal account.
+// Account is a new account, whose number is sealed by whoever opens it. It
+// starts at zero: an opening balance is a posting from an internal account.
 type Account struct {
 	ID           uuid.UUID
 	CustomerID   *uuid.UUID // nil: internal

@@ -27,7 +27,7 @@ type EntryQuery struct {
 	AccountID uuid.UUID
 	From, To  time.Time // PostedAt in [From, To)
 	Direction int       // 0 both, -1 out, +1 in
-	Min       money.Fen // bounds of the amount without its sign; Max 0 sets no bound
+	Min       money.Fen // bounds of the amount without its sign; Max 0 is none
 	Max       money.Fen
 	Before    page.Place
 	Limit     int

@@ -54,8 +54,8 @@ type Challenge struct {
 	Subject    string
 	Purpose    string
 	Phone      []byte     // blind index of the number
-	CustomerID *uuid.UUID // nil: no customer gets the code
-	DeviceID   string     // asked for the code; no other device may try it
+	CustomerID *uuid.UUID // nil: nobody to send it to
+	DeviceID   string     // that asked for it, and alone may try it
 	Binding    []byte     // SM3 of what the code confirms
 }
 
@@ -111,7 +111,7 @@ func ReadTerms(ctx context.Context, db pg.Reader, at time.Time) (Terms, error) {
 type Attempt struct {
 	Subject    string
 	DeviceID   string     // from which the guess comes
-	CustomerID *uuid.UUID // who guesses; nil: not known yet
+	CustomerID *uuid.UUID // who guesses; nil: nobody is known yet
 	Binding    []byte
 	Code       string
 
@@ -151,7 +151,7 @@ func (a *Attempt) Use(unit *pg.Unit, now time.Time, refused error) {
 	})
 }
 
-// Issued is a challenge as stored, for the function that sends the code.
+// Issued is a challenge as stored, for whoever sends the code.
 type Issued struct {
 	Purpose    string
 	CustomerID *uuid.UUID

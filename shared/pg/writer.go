@@ -2,7 +2,7 @@ package pg
 
 import "context"
 
-// Writer takes a statement that a package adds to its caller's transaction. It
+// Writer takes a statement that a package adds to somebody else's transaction. It
 // is a Unit, which runs its statements when it commits, or a Tx, which runs each
 // statement at once.
 type Writer interface {

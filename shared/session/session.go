@@ -172,7 +172,7 @@ func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate 
 		}
 		login := Login{CustomerID: customer, At: time.UnixMilli(millis)}
 		if s.clock.Now().Sub(login.At) > s.config.ChannelLife {
-			return Admitted{}, nil // older than its pointer, so no later login can displace it
+			return Admitted{}, nil // outlived its pointer: nobody could displace it any more
 		}
 		return Admitted{Login: &login}, nil
 	}

@@ -28,7 +28,7 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 )
 
-// Errors. They do not say why, because a stranger must not be told.
+// Errors. None says why: a stranger must not learn it.
 var (
 	ErrModule    = errors.New("sm: the module failed its self-test and is shut")
 	ErrKey       = errors.New("sm: not a key of this kind")

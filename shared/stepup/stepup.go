@@ -42,8 +42,8 @@ var (
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
 )
 
-// MissingError is the cause of STEPUP_STRONGER at a confirmation: the verified
-// factors include none of the intent's combinations (AUTH-007).
+// MissingError is the cause of STEPUP_STRONGER at a confirmation: what was proven is none
+// of the intent's combinations, of which any one is enough (AUTH-007).
 type MissingError struct{ Combinations []Combination }
 
 // Error says what is enough.

@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// errNoIntent is the same for an unknown intent and for another customer's intent.
+// errNoIntent tells nobody whether the intent exists for someone else.
 var errNoIntent = bankerr.ErrNotFound
 
 // Subject names the OTP challenge of an intent.

@@ -33,7 +33,6 @@ import (
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
-	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -86,7 +85,8 @@ func On(t testing.TB, db *pg.DB) *Bank {
 		Clock: clock.NewManual(Start), Redis: miniredis.RunT(t), Log: &Log{}, opened: map[string]handler.FunctionHandler{},
 	}
 	b.Redis.SetTime(Start)
-	ring := keytest.New(t)
+	ring, err := keys.NewTestRing()
+	check.Must(t, err)
 	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	sessions, err := session.New(client, ring, b.Clock, session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute})
