@@ -62,20 +62,20 @@ type Database interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Value is the one value that a query gives.
+// Value returns the one value that a query selects.
 func Value[T any](t Failer, db Database, sql string, args ...any) (value T) {
 	t.Helper()
 	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&value))
 	return value
 }
 
-// Count is the one number that a query gives.
+// Count returns the number that a query selects.
 func Count(t Failer, db Database, sql string, args ...any) int {
 	t.Helper()
 	return Value[int](t, db, sql, args...)
 }
 
-// UntilCount waits until a query gives the number.
+// UntilCount waits until a query selects the number.
 func UntilCount(t testing.TB, want int, db Database, sql string, args ...any) {
 	t.Helper()
 	Until(t, fmt.Sprintf("%s %v is %d", sql, args, want), func() bool { return Count(t, db, sql, args...) == want })

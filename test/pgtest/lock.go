@@ -8,11 +8,12 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 )
 
-// AwaitLocks waits until so many connections to the test's database wait for a lock.
-func AwaitLocks(t testing.TB, db *pg.DB, count int) {
+// AwaitLocks returns when at least `least` connections to the test's database wait
+// for a lock.
+func AwaitLocks(t testing.TB, db *pg.DB, least int) {
 	t.Helper()
-	check.Until(t, fmt.Sprintf("%d connections wait for a lock", count), func() bool {
+	check.Until(t, fmt.Sprintf("%d connections wait for a lock", least), func() bool {
 		return check.Count(t, db.Pool(), `
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) >= count
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) >= least
 	})
 }

@@ -111,7 +111,7 @@ func sweep() {
 		if err != nil || syscall.Kill(pid, 0) == nil {
 			continue
 		}
-		_ = os.RemoveAll(dir) // the next process tries again
+		_ = os.RemoveAll(dir) // the next test process tries again
 	}
 }
 
