@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -19,10 +20,10 @@ func TestAShorterCodeDoesNotCompile(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-003.3")
 	source, err := os.ReadFile("otp.go")
-	must(t, err)
+	check.Must(t, err)
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, "otp.go", source, parser.SkipObjectResolution)
-	must(t, err)
+	check.Must(t, err)
 	constants := "package otp\n"
 	for _, declared := range file.Decls {
 		if group, ok := declared.(*ast.GenDecl); ok && group.Tok == token.CONST {
@@ -36,7 +37,7 @@ func TestAShorterCodeDoesNotCompile(t *testing.T) {
 	for length := range 9 {
 		text := strings.Replace(constants, now, fmt.Sprintf("const Digits = %d\n", length), 1)
 		changed, err := parser.ParseFile(set, "changed.go", text, 0)
-		must(t, err)
+		check.Must(t, err)
 		_, err = new(types.Config).Check("otp", set, []*ast.File{changed}, nil)
 		if (err == nil) != (length >= 6) {
 			t.Errorf("with %d digits: %v", length, err)
