@@ -217,7 +217,7 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(
 	}
 }
 
-// sound checks the books.
+// sound checks the ledger.
 func sound(t *testing.T, b *local.Bank) {
 	t.Helper()
 	bank.Books(t, b.DB, b.Ring(t))
