@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/client"
@@ -200,9 +202,8 @@ func TestTheAnswerToAReplayedFrameIsNotTaken(t *testing.T) {
 	w.config.HTTP = &http.Client{Transport: tap}
 	w.app = client.New(w.config)
 	w.login(t, w.customer(t))
-	if _, err := w.app.IdentityMe(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, err := w.app.IdentityMe(t.Context())
+	check.Must(t, err)
 	tap.replace = tap.last
 	if _, err := w.app.IdentityMe(t.Context()); !errors.Is(err, client.ErrBank) {
 		t.Errorf("the answer to a frame of before: %v, want ErrBank", err)

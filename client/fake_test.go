@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -60,9 +62,7 @@ func newKey(t *testing.T) *sm.PrivateKey {
 
 func must(t *testing.T, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 }
 
 // app is a client of the fake.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
@@ -37,12 +39,8 @@ func (p pair) book(t *testing.T, amount money.Fen) uuid.UUID {
 	}
 	var unit pg.Unit
 	ledger.Post(&unit, order.Posting(), func(parts ...[]byte) ([]byte, string) { return p.Host.Keys.MAC(keys.Ledger, parts...) })
-	if err := transfer.NewStore(p.Host.DB.Reader(), p.Host.Keys).Insert(&unit, order); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Host.DB.Commit(context.Background(), &unit); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, transfer.NewStore(p.Host.DB.Reader(), p.Host.Keys).Insert(&unit, order))
+	check.Must(t, p.Host.DB.Commit(context.Background(), &unit))
 	e := p.Event(t, uuid.NewString(), events.TypeTransferPosted, id.String(), order.Event())
 	p.Deliver(t, function(t, "notify-on-transfer"), e)
 	return id

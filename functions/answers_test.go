@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -18,9 +20,7 @@ import (
 func eachText(t *testing.T, body []byte, visit func(field, text string)) {
 	t.Helper()
 	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(body, &value))
 	var walk func(name string, value any)
 	walk = func(name string, value any) {
 		switch v := value.(type) {
@@ -110,9 +110,7 @@ func TestNobodyLearnsAnothersName(t *testing.T) {
 		}
 	}
 	j.openChannel(t)
-	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID))
 	identifies := regexp.MustCompile(`phone|_no$|number`)
 	tried := map[string]bool{}
 	for _, f := range functions.All() {
@@ -120,9 +118,7 @@ func TestNobodyLearnsAnothersName(t *testing.T) {
 			continue
 		}
 		var request map[string]any
-		if err := json.Unmarshal(j.sent[f.Spec.Name], &request); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(j.sent[f.Spec.Name], &request))
 		if f.Spec.Name == "otp-send" {
 			request = map[string]any{"purpose": "login"}
 		}

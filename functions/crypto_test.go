@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -134,16 +136,12 @@ func TestStoredSecretsNameTheirAlgorithm(t *testing.T) {
 	rows, err := b.Host.DB.Pool().Query(t.Context(), `
 SELECT login_password FROM credential UNION ALL SELECT trade_password FROM credential
  UNION ALL SELECT card_password FROM account WHERE card_password <> ''`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer rows.Close()
 	stored := 0
 	for rows.Next() {
 		var text string
-		if err := rows.Scan(&text); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, rows.Scan(&text))
 		if stored++; !strings.HasPrefix(text, "pbkdf2-sm3$") {
 			t.Errorf("stored: %s", text)
 		}
@@ -170,39 +168,27 @@ func TestSigningStoringAndSendingHaveTheirOwnKeys(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	ring, place, text := b.Host.Keys, []byte("customer.name_ct.7"), []byte("王小明")
 	stored, err := ring.Seal(keys.Storage, place, text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if got, err := ring.Open(keys.Storage, place, stored); err != nil || string(got) != string(text) {
 		t.Fatalf("%q, %v", got, err)
 	}
 	var transport []channel.Keys
 	for range 2 {
 		client, err := channel.NewClient("phone-of-wang")
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		hello, err := json.Marshal(client.Hello())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		var welcome channel.Welcome
 		b.Device(t, "phone-of-wang").Send(t, channelopen.Function, hello).Into(t, &welcome)
 		signing, err := sm.CertificateKey(welcome.Certificate, clock.System{}.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		passwords, err := sm.ParsePublicKey(welcome.PasswordKey)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if signing.Equal(passwords) {
 			t.Error("passwords are sealed to the key that signs")
 		}
 		_, agreed, err := client.Finish(welcome, signing)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		transport = append(transport, agreed)
 	}
 	all := map[sm.Key]bool{}

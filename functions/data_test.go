@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"gopkg.in/yaml.v3"
 
 	"github.com/tidebank/tidebank/events"
@@ -27,15 +29,11 @@ type dataItem struct {
 func dataCatalogue(t *testing.T) []dataItem {
 	t.Helper()
 	raw, err := os.ReadFile("../docs/data.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var list struct {
 		Items []dataItem `yaml:"items"`
 	}
-	if err := yaml.Unmarshal(raw, &list); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, yaml.Unmarshal(raw, &list))
 	if len(list.Items) < 18 {
 		t.Fatalf("only %d items were read", len(list.Items))
 	}
@@ -83,16 +81,12 @@ func columns(t *testing.T) []string {
 	rows, err := pgtest.New(t).Pool().Query(t.Context(), `
 SELECT table_name || '.' || column_name FROM information_schema.columns
  WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer rows.Close()
 	var list []string
 	for rows.Next() {
 		var name string
-		if err := rows.Scan(&name); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, rows.Scan(&name))
 		list = append(list, name)
 	}
 	if err := rows.Err(); err != nil || len(list) < 120 {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"github.com/tidebank/tidebank/events"
@@ -152,9 +154,7 @@ func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 		for _, kind := range f.Spec.Consumes {
 			e := j.Event(t, "0190c3a0-0000-7000-8000-00000000000"+string(rune('a'+tried%6)), kind, "x", dataOf(t, kind))
 			var fields map[string]any
-			if err := json.Unmarshal(e.Data(), &fields); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, json.Unmarshal(e.Data(), &fields))
 			for name, value := range fields {
 				changed := map[string]any{}
 				for n, v := range fields {
@@ -164,9 +164,7 @@ func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 					changed[name] = "another"
 				}
 				altered := e.Clone()
-				if err := altered.SetData(cloudevents.ApplicationJSON, changed); err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, altered.SetData(cloudevents.ApplicationJSON, changed))
 				if got := j.Deliver(t, f, altered); got != http.StatusBadRequest {
 					t.Errorf("%s answered %d to a %s with another %s", f.Spec.Name, got, kind, name)
 				}
@@ -226,14 +224,10 @@ func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
 	for name, sent := range j.sent {
 		f := byName(t, name)
 		var request map[string]any
-		if err := json.Unmarshal(sent, &request); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(sent, &request))
 		request["hobby"] = value
 		body, err := json.Marshal(request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if !f.Spec.NoChannel {
 			body = j.phone.Frame(t, f, "hobby", request)
 		}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 
@@ -71,9 +73,7 @@ func (p pair) proven(t *testing.T, order map[string]any) (transferprepare.Respon
 	var in transferprepare.Response
 	p.phone.Call(t, transferprepare.Function, "", order).Into(t, &in)
 	signature, err := sm.Sign(p.phone.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return in, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
 		{Factor: stepup.DeviceKey, Signature: signature},
 		{Factor: stepup.TradePassword, Password: p.phone.Password(t, bank.TradePassword)},
@@ -100,9 +100,7 @@ func (p pair) flow(t *testing.T) (stop func()) {
 	}
 	publisher := &relay.Relay{DB: p.Host.DB, Ring: p.Host.Keys, Sink: local, Log: p.Host.Log}
 	clear, err := upkeep.Worker.Start(t.Context(), p.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Second}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	stopBroker, stopRelay, stopUpkeep := bank.Background(t, local.Run), bank.Background(t, publisher.Run), bank.Background(t, clear)
 	return func() { stopRelay(); stopBroker(); stopUpkeep() }
 }
@@ -110,10 +108,7 @@ func (p pair) flow(t *testing.T) (stop func()) {
 // count runs a query that counts.
 func (p pair) count(t *testing.T, sql string, args ...any) int {
 	t.Helper()
-	var n int
-	if err := p.Host.DB.Pool().QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
+	n := p.Count(t, sql, args...)
 	return n
 }
 
@@ -136,7 +131,5 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(
 
 func (p pair) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
-	if _, err := p.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	p.Exec(t, sql, args...)
 }

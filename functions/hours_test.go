@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
@@ -26,9 +28,7 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 	answered := 0
 	for hour := range 24 {
 		p.phone.Reopen(t)
-		if err := p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID))
 		for _, f := range functions.All() {
 			status, want := 0, http.StatusInternalServerError
 			switch {
@@ -40,9 +40,7 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 			default:
 				status = p.phone.Call(t, f, uuid.NewString(), goodRequest(t, f)).Status
 				if f.Spec.Name == "identity-logout" {
-					if err := p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID); err != nil {
-						t.Fatal(err)
-					}
+					check.Must(t, p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID))
 				}
 			}
 			if status < http.StatusOK || status >= want {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions"
@@ -30,9 +32,7 @@ var asData = []string{"transfer-prepare memo"}
 func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Reply) {
 	t.Helper()
 	j.openChannel(t)
-	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID))
 	tried := map[string]bool{}
 	for _, f := range functions.All() {
 		if isEvent(f) {
@@ -99,9 +99,7 @@ func places(of reflect.Type, before string) []string {
 func (j *journey) spoilt(t *testing.T, function, place string, value any) json.RawMessage {
 	t.Helper()
 	var request map[string]any
-	if err := json.Unmarshal(j.sent[function], &request); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(j.sent[function], &request))
 	switch {
 	case function == "otp-send" && place != "intent_id":
 		request = map[string]any{"purpose": "login", "phone": j.wang.Phone}
@@ -126,9 +124,7 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 	}
 	into[place] = value
 	body, err := json.Marshal(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return body
 }
 
@@ -136,24 +132,18 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 func (j *journey) await(t *testing.T) {
 	t.Helper()
 	j.openChannel(t)
-	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID))
 	var in transferprepare.Response
 	j.call(t, "transfer-prepare", map[string]any{
 		"debit_account_id": j.wang.AccountIDs[0], "payee_account_id": j.wang.AccountIDs[1], "amount_fen": 1,
 	}, &in)
 	signature, err := sm.Sign(j.phone.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	j.sent["transfer-confirm"], err = json.Marshal(map[string]any{"intent_id": in.IntentID, "proofs": []any{
 		map[string]any{"factor": "device_key", "signature": signature},
 		map[string]any{"factor": "device_key", "signature": signature},
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 }
 
 // what lists all that no refused call may change.
@@ -199,9 +189,7 @@ func TestSQLInAnyFieldIsText(t *testing.T) {
 	// A key that a client chooses is stored, and found again as what it was.
 	confirm := byName(t, "transfer-confirm")
 	var request map[string]any
-	if err := json.Unmarshal(j.sent["transfer-confirm"], &request); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(j.sent["transfer-confirm"], &request))
 	request["proofs"] = request["proofs"].([]any)[:1]
 	first := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
 	again := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
@@ -227,13 +215,10 @@ func TestPathsAndAddressesInAnyFieldReachNothing(t *testing.T) {
 	t.Cleanup(elsewhere.Close)
 	const content = "content-of-the-file"
 	file, err := os.CreateTemp("", "x") //nolint:usetesting // a short path: a memo takes sixty characters
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() { _ = os.Remove(file.Name()) })
-	if _, err := file.WriteString(content); err != nil {
-		t.Fatal(err)
-	}
+	_, err = file.WriteString(content)
+	check.Must(t, err)
 	for _, answer := range j.hostileTexts(t, []string{
 		"../../../../etc/passwd", file.Name(), "file://" + file.Name(), elsewhere.URL, elsewhere.URL + "/?id=1",
 		"?account_id=1&all=true", "#x", "%2e%2e%2f%00", `\\127.0.0.1\share`, "captcha:*", "../identity-me",

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 
@@ -63,13 +65,9 @@ func TestWrongFieldsAreRefusedWhoeverSendsThem(t *testing.T) {
 			good := j.Event(t, uuid.NewString(), kind, "x", dataOf(t, kind))
 			more := good.Clone()
 			var data map[string]any
-			if err := json.Unmarshal(good.Data(), &data); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, json.Unmarshal(good.Data(), &data))
 			data["no_such_field"] = 1
-			if err := more.SetData(cloudevents.ApplicationJSON, data); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, more.SetData(cloudevents.ApplicationJSON, data))
 			for name, e := range map[string]cloudevents.Event{
 				"another type": j.Event(t, uuid.NewString(), kind, "x", wrong), "an unknown field": more,
 				"far too long": j.Event(t, uuid.NewString(), kind, "x", map[string]any{"x": strings.Repeat("x", 64<<10)}),

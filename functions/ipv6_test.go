@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
@@ -26,14 +28,10 @@ func TestAuditHoldsTheWholeIPv6Address(t *testing.T) {
 	stop()
 	var body []byte
 	row := p.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = 'account-overview'")
-	if err := row.Scan(&body); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, row.Scan(&body))
 	var record audit.Record
 	var access events.AccessRecorded
-	if err := json.Unmarshal(body, &record); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(body, &record))
 	if err := json.Unmarshal(record.Data, &access); err != nil || access.IP != address {
 		t.Errorf("recorded %q, %v", access.IP, err)
 	}
@@ -51,9 +49,7 @@ func TestRateIsOfOneIPv6Address(t *testing.T) {
 		call := handler.Request{Body: []byte("{}"), Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {address}}}
 		call.WithContext(t.Context())
 		reply, err := open.Handle(call)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		return reply
 	}
 	const loud, quiet, limit = "2001:db8::1", "2001:db8::2", 600

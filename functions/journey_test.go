@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
@@ -81,9 +83,7 @@ func (j *journey) call(t *testing.T, name string, request, reply any) {
 	answer := j.try(t, f, j.phone.Frame(t, f, uuid.NewString(), request))
 	answer.Into(t, reply)
 	sent, err := json.Marshal(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	j.good[name], j.sent[name] = append(j.good[name], answer), sent
 }
 
@@ -93,24 +93,17 @@ func (j *journey) try(t *testing.T, f fn.Function, body []byte) bank.Reply {
 	call := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {j.phone.IP}}}
 	call.WithContext(t.Context())
 	resp, err := j.Open(t, f).Handle(call)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	fmt.Fprintf(&j.wire, "%s\n%s\n%v\n", body, resp.Body, resp.Header)
 	answer := bank.Reply{Status: resp.StatusCode, Body: resp.Body, Header: resp.Header}
 	if resp.Header.Get("Content-Type") == channel.MediaType {
 		sent, err := channel.ParseHeader(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if answer.Body, err = channel.OpenReply(j.phone.Keys, resp.Body, sent, f.Spec.Name, resp.StatusCode); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
+		answer.Body, err = channel.OpenReply(j.phone.Keys, resp.Body, sent, f.Spec.Name, resp.StatusCode)
+		check.Must(t, err)
 	}
 	if answer.Status != http.StatusOK {
-		if err := json.Unmarshal(answer.Body, &answer.Problem); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(answer.Body, &answer.Problem))
 		answer.Code = answer.Problem.Code
 	}
 	return answer
@@ -157,20 +150,14 @@ func (j *journey) travel(t *testing.T) {
 func (j *journey) openChannel(t *testing.T) {
 	t.Helper()
 	client, err := channel.NewClient(j.phone.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	hello, err := json.Marshal(client.Hello())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	answer := j.try(t, channelopen.Function, hello)
 	var welcome channel.Welcome
 	answer.Into(t, &welcome)
 	j.phone.Channel, j.phone.Keys, err = client.Finish(welcome, j.Host.Keys.Public(keys.Channel))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	j.phone.Sequence.Store(0)
 	j.good["channel-open"], j.sent["channel-open"] = append(j.good["channel-open"], answer), hello
 }
@@ -195,9 +182,7 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 func (j *journey) publicKey(t *testing.T) []byte {
 	t.Helper()
 	public, err := j.phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return public
 }
 
@@ -231,9 +216,7 @@ func (j *journey) transfer(t *testing.T, from uuid.UUID) (id string) {
 	}, &intent)
 	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.IntentID})
 	signature, err := sm.Sign(j.phone.Key, []byte(intent.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var done struct {
 		ID string `json:"transfer_id"`
 	}
@@ -258,13 +241,9 @@ func (j *journey) deliver(t *testing.T) {
 				}
 				j.delivered[stored.ID], more = true, true
 				e, err := stored.CloudEvent(j.Host.Keys)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, err)
 				text, err := json.Marshal(e)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, err)
 				j.told = append(j.told, string(text))
 				for _, consumer := range table.Consumers(kind.Type) {
 					if got := j.Deliver(t, byName(t, consumer), e); got != http.StatusAccepted {
@@ -288,9 +267,7 @@ SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema
 	var all []string
 	for _, table := range tables {
 		rows, err := rowsOf(ctx, j, "SELECT '"+table+" ' || t::text FROM "+table+" t")
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		all = append(all, rows...)
 	}
 	if len(all) < 20 {
@@ -325,15 +302,11 @@ func (j *journey) cache(t *testing.T) string {
 		switch j.Redis.Type(key) {
 		case "string":
 			value, err := j.Redis.Get(key)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			fmt.Fprintln(&all, value)
 		case "hash":
 			fields, err := j.Redis.HKeys(key)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			slices.Sort(fields)
 			for _, field := range fields {
 				fmt.Fprintln(&all, field, j.Redis.HGet(key, field))

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -61,9 +63,7 @@ func (c caller) login(t *testing.T) {
 	if c.f.Spec.Audience != fn.Customer {
 		return
 	}
-	if err := c.Host.Sessions.Start(t.Context(), c.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, c.Host.Sessions.Start(t.Context(), c.Channel, uuid.New()))
 }
 
 // with is the good request and one more field.
@@ -89,9 +89,7 @@ func (c caller) sealed(t *testing.T, age time.Duration, clear string) []byte {
 func (c caller) clear(t *testing.T) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"idempotency_key": "key", "request": c.request})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return string(body)
 }
 
@@ -200,9 +198,7 @@ var table = []hostile{
 		return c.frame(t, c.request)
 	}},
 	{"logged out", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
-		if err := c.Host.Sessions.End(t.Context(), c.Channel); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, c.Host.Sessions.End(t.Context(), c.Channel))
 		return c.frame(t, c.request)
 	}},
 	{"idle for ten minutes", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
@@ -212,9 +208,7 @@ var table = []hostile{
 	{"logged in elsewhere", "SESSION_DISPLACED", customers, func(t *testing.T, c caller) []byte {
 		wang := uuid.New()
 		for _, d := range []*bank.Device{c.Device, c.Bank.Device(t, "tablet-of-wang")} {
-			if err := c.Host.Sessions.Start(t.Context(), d.Channel, wang); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, c.Host.Sessions.Start(t.Context(), d.Channel, wang))
 		}
 		return c.frame(t, c.request)
 	}},

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/shared/host"
@@ -25,9 +27,8 @@ func TestInstancesCountOneRate(t *testing.T) {
 	for i := range instances {
 		own := *b.Host
 		var err error
-		if instances[i], err = f.Open(t.Context(), &own, host.Values()); err != nil {
-			t.Fatal(err)
-		}
+		instances[i], err = f.Open(t.Context(), &own, host.Values())
+		check.Must(t, err)
 	}
 	customer := func(name, phone string) *bank.Device {
 		d := b.Device(t, phone)
@@ -39,9 +40,7 @@ func TestInstancesCountOneRate(t *testing.T) {
 		request := handler.Request{Body: d.Frame(t, f, "", struct{}{}), Method: http.MethodPost, Header: http.Header{}}
 		request.WithContext(t.Context())
 		reply, err := instance.Handle(request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		return reply
 	}
 	for n := range limit {

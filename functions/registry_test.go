@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
@@ -87,9 +89,7 @@ func TestNamesAreUniqueLabels(t *testing.T) {
 func TestRequirementsExist(t *testing.T) {
 	t.Parallel()
 	requirements, err := catalogue.Load("..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	scopes := map[string]string{}
 	for _, r := range requirements {
 		scopes[r.ID] = r.Scope
@@ -247,9 +247,7 @@ func TestNoReplyHasAPlaceForSecrets(t *testing.T) {
 func TestOpenAPIDescribesEveryFunction(t *testing.T) {
 	t.Parallel()
 	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if err := doc.Validate(context.Background()); err != nil {
 		t.Errorf("docs/openapi.json is not valid: %v", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -103,9 +105,7 @@ func TestForgedFramesAreReported(t *testing.T) {
 		for name, at := range map[string]int{"channel": 1, "sequence": 24, "time": 32, "body": 40, "tag": -1} {
 			frame := flip(c.frame(t, c.request), at)
 			header, err := channel.ParseHeader(frame)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			before := len(c.Log.String())
 			code := c.Send(t, f, frame).Code
 			if code != "FRAME_REJECTED" && code != "CHANNEL_EXPIRED" {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/sm"
@@ -51,9 +53,7 @@ func prepared(t *testing.T, b *bank.Bank, phone *bank.Device, accounts []uuid.UU
 		"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": amount,
 	}).Into(t, &in)
 	signature, err := sm.Sign(phone.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return order{b, phone, uuid.NewString(), in.ID, map[string]any{"intent_id": in.ID, "proofs": []any{
 		map[string]any{"factor": "device_key", "signature": signature},
 		map[string]any{"factor": "trade_password", "password": phone.Password(t, bank.TradePassword)},
@@ -67,9 +67,7 @@ func (o order) confirm(t *testing.T) bank.Reply {
 
 func (o order) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
-	if _, err := o.Host.DB.Pool().Exec(t.Context(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	o.Exec(t, sql, args...)
 }
 
 // Whichever of an order's writes fails, everything is as it was, and the order can
@@ -150,10 +148,7 @@ func TestTakingBackTwiceChangesNothingMore(t *testing.T) {
 	for i := range states {
 		phone.LoginAs(t, wang)
 		phone.Call(t, byName(t, "identity-logout"), "", struct{}{}).Want(t, "")
-		err := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT i::text FROM intent i WHERE id = $1", o.id).Scan(&states[i])
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, b.Host.DB.Pool().QueryRow(t.Context(), "SELECT i::text FROM intent i WHERE id = $1", o.id).Scan(&states[i]))
 	}
 	if states[0] != states[1] || !strings.Contains(states[0], "cancelled") || state(t, b) != before {
 		t.Errorf("ended once %s, twice %s", states[0], states[1])

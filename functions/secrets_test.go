@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -67,9 +69,7 @@ func (w *told) live(t *testing.T) {
 	w.exec(t, "DELETE FROM device")
 	w.exec(t, "DELETE FROM credential")
 	public, err := w.phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	form := map[string]any{
 		"name": w.payer.Name, "id_no": w.payer.IDNo, "card_no": w.payer.Accounts[0].No, "phone": w.payer.Phone,
 		"otp": w.code(t, otp.Register, w.payer.Phone), "card_password": w.phone.Password(t, bank.CardPassword),

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/sm"
@@ -54,9 +56,7 @@ func TestOnlyTheCustomersOwnKeySigns(t *testing.T) {
 	tablet.LoginAs(t, wang)
 	phone.LoginAs(t, wang)
 	unknown, err := sm.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	prepare, confirm := byName(t, "transfer-prepare"), byName(t, "transfer-confirm")
 	for _, tt := range []struct {
 		name  string
@@ -81,9 +81,8 @@ func TestOnlyTheCustomersOwnKeySigns(t *testing.T) {
 		}).Into(t, &in)
 		var signature []byte
 		if tt.key != nil {
-			if signature, err = sm.Sign(tt.key, []byte(tt.alter(in.Text))); err != nil {
-				t.Fatal(err)
-			}
+			signature, err = sm.Sign(tt.key, []byte(tt.alter(in.Text)))
+			check.Must(t, err)
 		}
 		got := phone.Call(t, confirm, uuid.NewString(), map[string]any{
 			"intent_id": in.ID, "proofs": []any{map[string]any{"factor": "device_key", "signature": signature}},

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // sources parses the module's own files, without tests, by path.
@@ -153,9 +155,7 @@ func TestEnvironmentKeysMeanOneThing(t *testing.T) {
 		})
 	}
 	document, err := os.ReadFile("../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for key, meaning := range meant {
 		_, fallback, _ := strings.Cut(meaning, "default ")
 		row := regexp.MustCompile("(?m)^\\|[^|]*`" + key + "`[^|]*\\|[^|]*\\|([^|]*)\\|").FindStringSubmatch(string(document))

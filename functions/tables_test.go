@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
@@ -107,9 +109,7 @@ func fold(e ast.Expr, all map[string]ast.Expr) string {
 func TestStatementsAreNamedAndPrepare(t *testing.T) {
 	t.Parallel()
 	conn, err := pgtest.New(t).Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer conn.Release()
 	seen := map[string]string{}
 	for _, s := range statements(t) {
@@ -132,9 +132,7 @@ func TestStatementsAreNamedAndPrepare(t *testing.T) {
 func owners(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/architecture.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	_, part, ok := strings.Cut(string(text), "| owner | writes |\n|---|---|\n")
 	if !ok {
 		t.Fatal("docs/architecture.md has no table of owners")
@@ -208,13 +206,9 @@ SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename 
 func column(t *testing.T, db *pg.DB, sql string) []string {
 	t.Helper()
 	rows, err := db.Pool().Query(t.Context(), sql)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return list
 }
 
@@ -286,20 +280,20 @@ func TestDomainsStandAlone(t *testing.T) {
 func TestConstantsAreTheDatabases(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	check := func(constraint string) string {
+	definition := func(constraint string) string {
 		return strings.Join(column(t, db, fmt.Sprintf(
 			"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = '%s'", constraint)), "")
 	}
 	for constraint, constants := range map[string][]string{
 		"account_kind": quoted(ledger.Kinds()), "account_state": quoted(ledger.States()),
 	} {
-		admitted := regexp.MustCompile(`'[^']*'`).FindAllString(check(constraint), -1)
+		admitted := regexp.MustCompile(`'[^']*'`).FindAllString(definition(constraint), -1)
 		if diff := cmp.Diff(admitted, constants); diff != "" || len(constants) == 0 {
 			t.Errorf("%s (-database +constants):\n%s", constraint, diff)
 		}
 	}
 	for _, constraint := range []string{"customer_risk_grade", "intent_grade"} {
-		bounds := regexp.MustCompile(`\d+`).FindAllString(check(constraint), -1)
+		bounds := regexp.MustCompile(`\d+`).FindAllString(definition(constraint), -1)
 		want := []string{strconv.Itoa(int(risk.GradeNormal)), strconv.Itoa(int(risk.GradeHigh))}
 		if diff := cmp.Diff(bounds, want); diff != "" {
 			t.Errorf("%s (-database +constants):\n%s", constraint, diff)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -35,14 +37,10 @@ func tapped(t *testing.T) (*pg.DB, *tap) {
 	t.Helper()
 	_, address := pgtest.NewURL(t)
 	to, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	server := to.Host
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	kept := &tap{}
 	go func() {
@@ -62,9 +60,7 @@ func tapped(t *testing.T) (*pg.DB, *tap) {
 	}()
 	to.Host = listener.Addr().String()
 	db, err := pg.Open(t.Context(), pg.Config{URL: to.String(), MaxConns: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(db.Close)
 	return db, kept
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -32,9 +34,7 @@ func (p pair) sentCode(t *testing.T) stepup.Confirmation {
 func (p pair) holding(t *testing.T, id uuid.UUID) (names []string) {
 	t.Helper()
 	rows, err := p.Host.DB.Pool().Query(t.Context(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || len(tables) < 20 {
 		t.Fatalf("%d tables, %v", len(tables), err)
@@ -63,9 +63,7 @@ func (p pair) older(t *testing.T) {
 		rows, err := p.Host.DB.Pool().Query(t.Context(), `
 SELECT string_agg(format('%1$I = (%1$I - interval ''10 years'')::%2$s', column_name, data_type), ', ')
   FROM information_schema.columns WHERE table_name = $1 AND data_type IN ('timestamp with time zone', 'date')`, r.Table)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		set, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
 		if err != nil {
 			t.Fatalf("the times of %s: %v", r.Table, err)
@@ -105,9 +103,8 @@ func TestNothingTemporaryStaysOfAnOrder(t *testing.T) {
 	p.older(t)
 	p.Advance(10 * 366 * 24 * time.Hour)
 	for _, r := range upkeep.Retentions() {
-		if _, err := p.Host.DB.Prune(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+		_, err := p.Host.DB.Prune(t.Context(), r)
+		check.Must(t, err)
 	}
 	records := []string{"audit_record", "transfer"}
 	for name, id := range orders {

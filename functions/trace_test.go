@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
@@ -71,16 +73,12 @@ func TestOneRequestsLinesShareATrace(t *testing.T) {
 		t.Fatalf("%d access records", len(records))
 	}
 	event, err := records[0].CloudEvent(p.Host.Keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = p.Host.Keys, p.Host.Log
 	nowhere := host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"})
 	publisher, err := gateway.New(t.Context(), functions.All(), broken.Host, nowhere)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if status, err := publisher.Deliver(t.Context(), "audit-on-event", event); err != nil || status != http.StatusServiceUnavailable {
 		t.Fatalf("the record's delivery got %d, %v", status, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -36,9 +38,7 @@ func (p pair) recorded(t *testing.T, id uuid.UUID) (audit.Record, events.Transfe
 	}
 	var record audit.Record
 	var data events.TransferPosted
-	if err := errors.Join(json.Unmarshal(body, &record), json.Unmarshal(record.Data, &data)); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(json.Unmarshal(body, &record), json.Unmarshal(record.Data, &data)))
 	return record, data
 }
 
@@ -89,9 +89,8 @@ func TestATransfersRecordIsComplete(t *testing.T) {
 	p.until(t, "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM delivery)")
 	for folded := int64(1); folded > 0; {
 		var err error
-		if folded, err = ledger.Fold(t.Context(), p.Host.DB); err != nil {
-			t.Fatal(err)
-		}
+		folded, err = ledger.Fold(t.Context(), p.Host.DB)
+		check.Must(t, err)
 	}
 	if cleared == 0 {
 		t.Error("the jobs had nothing to clear")
@@ -137,12 +136,8 @@ func TestNobodyChangesARecord(t *testing.T) {
 // column is the first column of a table.
 func (p pair) column(t *testing.T, table string) string {
 	t.Helper()
-	var name string
-	err := p.Host.DB.Pool().QueryRow(t.Context(), `
-SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position LIMIT 1`, table).Scan(&name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	name := check.Value[string](t, p.Host.DB.Pool(), `
+SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position LIMIT 1`, table)
 	return name
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
@@ -49,15 +51,11 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 		}
 		d := b.Device(t, "phone-of-wang")
 		if f.Spec.Audience == fn.Customer {
-			if err := b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()))
 		}
 		refused(f, d.FrameAt(t, f, b.Clock.Now(), []byte(text)), nil)
 		quoted, err := json.Marshal(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		refused(f, d.Frame(t, f, "key", json.RawMessage(quoted)), nil)
 	}
 	return calls
@@ -75,9 +73,7 @@ func TestXMLWithAnExternalEntityIsRefused(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-009.1")
 	outside, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	asked := make(chan struct{})
 	go func() {
 		if _, err := outside.Accept(); err == nil {

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
@@ -41,9 +43,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s is not %04d_what_it_is_about.sql", name, i+1)
 		}
 		raw, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		first, rest, _ := strings.Cut(string(raw), "\n")
 		if why, ok := strings.CutPrefix(first, "-- why: "); !ok || strings.TrimSpace(why) == "" {
 			t.Errorf("%s begins with %q, want -- why: and the reason", name, first)
@@ -70,9 +70,7 @@ func empty(t *testing.T) string {
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return conn
 }
 
@@ -90,13 +88,9 @@ func texts(t *testing.T, url, sql string) []string {
 	conn := connect(t, url)
 	defer conn.Close(context.Background())
 	rows, err := conn.Query(context.Background(), sql)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return list
 }
 
@@ -130,17 +124,13 @@ func wantVersions(t *testing.T) []string {
 func TestUpFromNothingAndAgain(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, migrations.Up(t.Context(), url))
 	if diff := cmp.Diff(wantVersions(t), versions(t, url)); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
 	}
 	exec(t, url, "INSERT INTO outbox (id, type, subject, customerhash, data) VALUES (gen_random_uuid(), 't', 's', '', '{}')")
 	before, tables := texts(t, url, applied), texts(t, url, schema)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, migrations.Up(t.Context(), url))
 	if diff := cmp.Diff(before, texts(t, url, applied)); diff != "" {
 		t.Errorf("the second run applied something (-before +after):\n%s", diff)
 	}
@@ -180,9 +170,7 @@ func TestUpTogether(t *testing.T) {
 func TestUpWithRowsInIt(t *testing.T) {
 	t.Parallel()
 	fresh := empty(t)
-	if err := migrations.Up(t.Context(), fresh); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, migrations.Up(t.Context(), fresh))
 	want := texts(t, fresh, schema)
 	for version := 1; version < len(names(t)); version++ {
 		url := empty(t)
@@ -217,17 +205,12 @@ SELECT customer.id || ' ' || (SELECT sent FROM otp_quota) || ' ' || name_ct || '
 func upTo(t *testing.T, url string, version int64) {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer db.Close()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.UpTo(t.Context(), version); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	_, err = provider.UpTo(t.Context(), version)
+	check.Must(t, err)
 }
 
 func TestUpWithoutADatabaseIsAnError(t *testing.T) {
@@ -247,19 +230,13 @@ func TestUpWithoutADatabaseIsAnError(t *testing.T) {
 func TestFunctionsAreTheirFiles(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, migrations.Up(t.Context(), url))
 	var want []string
 	list, err := filepath.Glob("functions/*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, name := range list {
 		raw, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		head, rest, _ := strings.Cut(string(raw), "$$")
 		body, tail, _ := strings.Cut(rest, "$$")
 		function := strings.TrimSuffix(filepath.Base(name), ".sql")
@@ -281,15 +258,11 @@ func TestFunctionsAreTheirFiles(t *testing.T) {
 func TestFunctionsAreReplaced(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, migrations.Up(t.Context(), url))
 	want := texts(t, url, schema)
 	exec(t, url, `CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$ BEGIN END $$`)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, migrations.Up(t.Context(), url))
 	if diff := cmp.Diff(want, texts(t, url, schema)); diff != "" {
 		t.Errorf("schema (-first run +after a change):\n%s", diff)
 	}
@@ -310,9 +283,7 @@ func TestStepupPolicyKeepsTheDaysUse(t *testing.T) {
 INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
 SELECT gen_random_uuid(), gen_random_uuid(), 'd', 'transfer-confirm', '', '', '', '{sms_otp}', state, now(), now()
   FROM unnest('{open,consumed,cancelled}'::text[]) AS state`)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, migrations.Up(t.Context(), url))
 	got := texts(t, url, `
 SELECT right(customer_id::text, 1) || ' ' || kind || ' ' || business_day || ' ' || used FROM limit_use ORDER BY 1`)
 	want := []string{"1 transfer.sms 2026-11-23 120", "1 transfer.sms 2026-11-24 3", "2 transfer.sms 2026-11-23 5"}

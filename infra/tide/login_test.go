@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -34,9 +36,7 @@ func newTown(t *testing.T) town {
 	t.Helper()
 	b := bank.New(t)
 	w := town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 0)}
-	if err := b.Seeder().SignUp(t.Context(), w.wang, bank.LoginPassword, bank.TradePassword, "", nil); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Seeder().SignUp(t.Context(), w.wang, bank.LoginPassword, bank.TradePassword, "", nil))
 	return w
 }
 
@@ -70,9 +70,7 @@ func (w town) unlocks(t *testing.T) []events.AccessRecorded {
 	var list []events.AccessRecorded
 	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
 		var r events.AccessRecorded
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(e.Data, &r))
 		if r.Function == unlockFunction {
 			list = append(list, r)
 			if strings.Contains(string(e.Data), w.wang.Phone) || !strings.Contains(e.Traceparent, r.Trace) {
@@ -95,29 +93,22 @@ func TestAFrozenNumberStaysUntilAnOperatorUnlocksIt(t *testing.T) {
 	w := newTown(t)
 	w.freeze(t)
 	// Ten years ago for the database too, whose own clock decides what is old.
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), `
-UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interval '3653 days'`); err != nil {
-		t.Fatal(err)
-	}
+	w.Exec(t, `
+UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interval '3653 days'`)
 	for _, wait := range []time.Duration{0, 24 * time.Hour, 30 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
 		w.Advance(wait)
 		w.phone.Reopen(t)
-		if _, err := w.Host.DB.Prune(t.Context(), password.Retention()); err != nil {
-			t.Fatal(err)
-		}
+		_, err := w.Host.DB.Prune(t.Context(), password.Retention())
+		check.Must(t, err)
 		w.login(t, bank.LoginPassword, "LOGIN_FAILED")
 		w.Advance(time.Minute) // a number may have one code a minute
 	}
 
 	id, err := unlockLogin(t.Context(), w.Host, w.order())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	w.login(t, bank.LoginPassword, "")
 	computer, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	want := []events.AccessRecorded{{
 		Function: "tide-login-unlock", Outcome: "OK", Reason: "unlocked by zhao: came to the branch",
 		CustomerID: w.wang.ID.String(), DeviceID: computer, Trace: id.String(), Category: "auth",
@@ -171,13 +162,9 @@ func TestUnlockOfNobodysNumber(t *testing.T) {
 	w := newTown(t)
 	o := w.order()
 	o.phone = "13999999999"
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`,
-		customer.PhoneIndex(w.Host.Keys, o.phone)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := unlockLogin(t.Context(), w.Host, o); err != nil {
-		t.Fatal(err)
-	}
+	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`, customer.PhoneIndex(w.Host.Keys, o.phone))
+	_, err := unlockLogin(t.Context(), w.Host, o)
+	check.Must(t, err)
 	if got := w.unlocks(t); len(got) != 1 || got[0].CustomerID != "" {
 		t.Errorf("recorded: %+v", got)
 	}
@@ -186,9 +173,7 @@ func TestUnlockOfNobodysNumber(t *testing.T) {
 func TestUnlockOrdersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	good := unlockOrder{phone: "13800010001", reason: "came to the branch", operator: "zhao"}
-	if err := good.check(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, good.check())
 	for name, tt := range map[string]struct {
 		change func(*unlockOrder)
 		want   error

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -40,9 +42,7 @@ func front(t *testing.T, all ...fn.Function) (*gateway.Gateway, *bank.Bank) {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
 	g, err := gateway.New(t.Context(), all, b.Host, host.Values())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return g, b
 }
 
@@ -141,9 +141,7 @@ func TestListCountsCalls(t *testing.T) {
 	}
 	w := ask(g, "GET", "/system/functions", "")
 	var got []function
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(w.Body.Bytes(), &got))
 	slices.SortFunc(got, func(a, b function) int { return strings.Compare(a.Name, b.Name) })
 	if diff := cmp.Diff([]function{{"x-a", 3, 1, 1}, {"x-b", 0, 1, 1}}, got); diff != "" {
 		t.Errorf("functions (-want +got):\n%s", diff)
@@ -226,9 +224,7 @@ func TestDeliver(t *testing.T) {
 	})
 	b := bank.New(t)
 	g, err := gateway.New(t.Context(), []fn.Function{hears, plain("x-echo", echo)}, b.Host, host.Values())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	traced, other := b.Event(t, uuid.NewString(), kind, "s", word{"潮"}), b.Event(t, uuid.NewString(), kind, "s", word{"汐"})
 	traced.SetExtension("traceparent", parent)
 	unsealed := cloudevents.NewEvent()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -55,9 +57,7 @@ func wantChain(t *testing.T, b *bank.Bank, want int64) {
 
 func run(t *testing.T, b *bank.Bank, sql string) {
 	t.Helper()
-	if _, err := b.Host.DB.Pool().Exec(context.Background(), sql); err != nil {
-		t.Fatal(err)
-	}
+	b.Exec(t, sql)
 }
 
 func TestEveryTypeIsRecorded(t *testing.T) {
@@ -90,17 +90,11 @@ func TestATransfersRecordLasts(t *testing.T) {
 
 	var body []byte
 	row := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = $1", id)
-	if err := row.Scan(&body); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, row.Scan(&body))
 	var record audit.Record
-	if err := json.Unmarshal(body, &record); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(body, &record))
 	var got events.TransferPosted
-	if err := json.Unmarshal(record.Data, &got); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(record.Data, &got))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("transfer (-want +got):\n%s", diff)
 	}
@@ -137,17 +131,14 @@ func TestTwiceAtOnceAndOutOfOrderRecordOnce(t *testing.T) {
 	instances := make([]handler.FunctionHandler, 2)
 	for i := range instances {
 		var err error
-		if instances[i], err = auditonevent.Function.Open(t.Context(), b.Host, host.Values()); err != nil {
-			t.Fatal(err)
-		}
+		instances[i], err = auditonevent.Function.Open(t.Context(), b.Host, host.Values())
+		check.Must(t, err)
 	}
 	var wait sync.WaitGroup
 	for _, instance := range instances {
 		for i := range list {
 			body, err := json.Marshal(list[records-1-i])
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			wait.Go(func() {
 				req := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{
 					"Content-Type": {cloudevents.ApplicationCloudEventsJSON},
@@ -218,9 +209,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	forged := event(t, b, events.AccessRecorded{Outcome: "LOGIN_FAILED"})
-	if err := forged.SetData(cloudevents.ApplicationJSON, events.AccessRecorded{Outcome: "OK"}); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, forged.SetData(cloudevents.ApplicationJSON, events.AccessRecorded{Outcome: "OK"}))
 	for name, e := range map[string]cloudevents.Event{
 		"seal": forged,
 		"type": b.Event(t, uuid.NewString(), "com.tidebank.unknown.v1", "x", struct{}{}),

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
@@ -34,23 +36,16 @@ func newPhone(t *testing.T) (*bank.Bank, *bank.Device) {
 func hello(t *testing.T, device string, change func(map[string]any)) (*channel.Client, []byte) {
 	t.Helper()
 	client, err := channel.NewClient(device)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	raw, err := json.Marshal(client.Hello())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var fields map[string]any
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(raw, &fields))
 	if change != nil {
 		change(fields)
 	}
-	if raw, err = json.Marshal(fields); err != nil {
-		t.Fatal(err)
-	}
+	raw, err = json.Marshal(fields)
+	check.Must(t, err)
 	return client, raw
 }
 
@@ -61,9 +56,8 @@ func reopen(t *testing.T, b *bank.Bank, d *bank.Device) channel.Welcome {
 	var welcome channel.Welcome
 	d.Send(t, channelopen.Function, raw).Into(t, &welcome)
 	var err error
-	if d.Channel, d.Keys, err = client.Finish(welcome, b.Host.Keys.Public(keys.Channel)); err != nil {
-		t.Fatal(err)
-	}
+	d.Channel, d.Keys, err = client.Finish(welcome, b.Host.Keys.Public(keys.Channel))
+	check.Must(t, err)
 	d.Sequence.Store(0)
 	return welcome
 }
@@ -91,13 +85,9 @@ func TestTheAppRefusesAForgedWelcome(t *testing.T) {
 	b, phone := newPhone(t)
 	pinned := b.Host.Keys.Public(keys.Channel)
 	other, err := sm.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	public, err := other.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for name, change := range map[string]func(*channel.Welcome){
 		"server key":   func(w *channel.Welcome) { w.ServerKey = public },
 		"password key": func(w *channel.Welcome) { w.PasswordKey = public },
@@ -120,9 +110,7 @@ func TestReopening(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
 	reopen(t, b, phone)
-	if err := b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
 	old, oldKeys := phone.Channel, phone.Keys
 	reopen(t, b, phone)
 	if phone.Channel == old || phone.Keys == oldKeys {
@@ -148,9 +136,7 @@ func TestARepeatedHelloGivesAnotherChannel(t *testing.T) {
 	phone.Send(t, channelopen.Function, raw).Into(t, &second)
 	pinned := b.Host.Keys.Public(keys.Channel)
 	id, one, err := client.Finish(first, pinned)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	again, two, err := client.Finish(second, pinned)
 	if err != nil || id == again || one == two {
 		t.Errorf("the second hello gave channel %x after %x, %v", again, id, err)
@@ -161,17 +147,11 @@ func TestMalformedHellos(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
 	nist, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	foreign, err := x509.MarshalPKIXPublicKey(&nist.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	own, err := phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	off := append([]byte{}, own...)
 	off[len(off)-1] ^= 1 // no point of the curve any more
 	before := len(b.Redis.Keys())

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
@@ -48,20 +50,12 @@ func (w town) rows(t *testing.T) map[string]int {
 	t.Helper()
 	ctx := context.Background()
 	names, err := w.Host.DB.Pool().Query(ctx, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	tables, err := pgx.CollectRows(names, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	counts := map[string]int{}
 	for _, table := range tables {
-		var n int
-		err := w.Host.DB.Pool().QueryRow(ctx, "SELECT count(*) FROM "+pgx.Identifier{table}.Sanitize()).Scan(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		n := w.Count(t, "SELECT count(*) FROM "+pgx.Identifier{table}.Sanitize())
 		counts[table] = n
 	}
 	return counts

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
@@ -20,9 +22,7 @@ func (w town) records(t *testing.T, begin time.Time) []events.AccessRecorded {
 	var got []events.AccessRecorded
 	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
 		var r events.AccessRecorded
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(e.Data, &r))
 		if r.Function == identitylogin.Function.Spec.Name {
 			if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
 				t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
@@ -208,9 +210,7 @@ func TestNoLoginOutsideAChannel(t *testing.T) {
 	var first []string              // the answers to the right credentials
 	for _, r := range []identitylogin.Request{right, wrong, unknown} {
 		clear, err := json.Marshal(map[string]any{"idempotency_key": "", "request": r})
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		plain := w.phone.Send(t, identitylogin.Function, clear)
 		plain.Want(t, "FRAME_REJECTED")
 		expired := nobody.Send(t, identitylogin.Function, nobody.Frame(t, identitylogin.Function, "", r))

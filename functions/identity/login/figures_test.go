@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -15,9 +17,7 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 	_, err := db.Pool().Exec(t.Context(), `INSERT INTO policy (name, valid_from, value) VALUES
 ('login.captcha_after', '2026-11-24', 1), ('login.lock_after', '2026-11-24', 2), ('login.lock_seconds', '2026-11-24', 60),
 ('login.freeze_after', '2026-11-24', 3)`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	today := time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
 	tomorrow := today.AddDate(0, 0, 1)
 	for _, tt := range []struct {
@@ -55,9 +55,7 @@ func TestNoFigureNoAttempt(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"login.captcha_after", "login.lock_after", "login.freeze_after"} {
 		db := pgtest.New(t)
-		if _, err := db.Pool().Exec(t.Context(), "DELETE FROM policy WHERE name = $1", name); err != nil {
-			t.Fatal(err)
-		}
+		check.Exec(t, db.Pool(), "DELETE FROM policy WHERE name = $1", name)
 		var verdict string
 		err := db.Pool().QueryRow(t.Context(), "SELECT login_count_attempt('a', now(), '2026-11-23', false)").Scan(&verdict)
 		if err == nil {

@@ -1,10 +1,11 @@
 package login_test
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/tidebank/tidebank/test/check"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,17 +42,13 @@ func newTown(t *testing.T) town {
 func (w town) customer(t *testing.T, name string) seed.Customer {
 	t.Helper()
 	c := w.Customer(t, name, 0)
-	if err := w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil))
 	return c
 }
 
 func (w town) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
-	if _, err := w.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	w.Exec(t, sql, args...)
 }
 
 // ask asks for a login code for the customer; the phone may have one a minute.
@@ -104,9 +101,7 @@ func TestTwoFactorsLogIn(t *testing.T) {
 	tablet := w.Device(t, "tablet-of-wang")
 	again := w.right(t, tablet)
 	public, err := tablet.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	again.DevicePublicKey = public
 	reply := tablet.Call(t, identitylogin.Function, "", again)
 	reply.Want(t, "")
@@ -123,9 +118,7 @@ func TestTwoFactorsLogIn(t *testing.T) {
 	var told []events.IdentityLoggedIn
 	for _, e := range w.Outbox(t, events.TypeIdentityLoggedIn) {
 		var data events.IdentityLoggedIn
-		if err := json.Unmarshal(e.Data, &data); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(e.Data, &data))
 		told = append(told, data)
 	}
 	id := w.wang.ID.String()
@@ -147,9 +140,7 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 	tablet := w.Device(t, "tablet-of-wang")
 	toChannelKey, err := sm.Encrypt(w.Host.Keys.Public(keys.Channel),
 		append(w.phone.Channel[:], bank.LoginPassword...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	sealed := w.phone.Password(t, bank.LoginPassword)
 	for _, tt := range []struct {
 		name     string

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/uuid"
 
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
@@ -41,9 +43,7 @@ func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Confirmation
 		"debit_account_id": c.AccountIDs[0], "payee_account_id": c.AccountIDs[1], "amount_fen": 1_00,
 	}).Into(t, &in)
 	signature, err := sm.Sign(d.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
 		{Factor: stepup.DeviceKey, Signature: signature},
 	}}
@@ -59,9 +59,7 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	elsewhere, err := session.New(b.Host.Redis, b.Host.Keys, b.Clock, session.Config{ // another instance, which has seen it
 		ChannelLife: time.Hour, Idle: time.Minute,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if got, err := elsewhere.Admit(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login == nil {
 		t.Fatalf("before: %+v, %v", got, err)
 	}
@@ -115,9 +113,7 @@ func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
 	phone := b.Device(t, "phone-of-wang")
-	if err := b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
 	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 }

@@ -22,9 +22,7 @@ func newPhone(t *testing.T) (*bank.Bank, *bank.Device, seed.Customer) {
 
 func change(t *testing.T, b *bank.Bank, sql string, args ...any) {
 	t.Helper()
-	if _, err := b.Host.DB.Pool().Exec(t.Context(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	b.Exec(t, sql, args...)
 }
 
 func TestTheCallerIsShownMasked(t *testing.T) {

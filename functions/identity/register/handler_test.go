@@ -1,7 +1,6 @@
 package register_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -9,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tidebank/tidebank/test/check"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -38,9 +39,7 @@ func newTown(t *testing.T) town {
 
 func (w town) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
-	if _, err := w.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	w.Exec(t, sql, args...)
 }
 
 func (w town) ask(t *testing.T) string {
@@ -52,9 +51,7 @@ func (w town) ask(t *testing.T) string {
 func (w town) right(t *testing.T, code string) identityregister.Request {
 	t.Helper()
 	public, err := w.phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return identityregister.Request{
 		Name: w.wang.Name, IDNo: w.wang.IDNo, CardNo: w.wang.Accounts[0].No, Phone: w.wang.Phone, OTP: code,
 		CardPassword:  w.phone.Password(t, bank.CardPassword),
@@ -110,9 +107,7 @@ func TestSigningUpOnce(t *testing.T) {
 		t.Errorf("bound %x, %v", key, err)
 	}
 	var told events.IdentityRegistered
-	if err := json.Unmarshal(w.Outbox(t, events.TypeIdentityRegistered)[0].Data, &told); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(w.Outbox(t, events.TypeIdentityRegistered)[0].Data, &told))
 	if diff := cmp.Diff(events.IdentityRegistered{CustomerID: w.wang.ID.String(), DeviceID: w.phone.ID}, told); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}
@@ -296,9 +291,7 @@ func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	raw, err := json.Marshal(w.right(t, "123456"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, tt := range []struct {
 		name, field string
 		value       any
@@ -317,9 +310,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"number for password", "login_password", 123456},
 	} {
 		var fields map[string]any
-		if err := json.Unmarshal(raw, &fields); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(raw, &fields))
 		fields[tt.field] = tt.value
 		got := w.phone.Call(t, identityregister.Function, fmt.Sprint("key ", tt.name), fields)
 		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {

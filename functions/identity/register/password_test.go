@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -161,14 +163,10 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	rows, err := w.Host.DB.Pool().Query(t.Context(), "SELECT unnest(ARRAY[login_password, trade_password]) FROM credential")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for rows.Next() {
 		var stored string
-		if err := rows.Scan(&stored); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, rows.Scan(&stored))
 		parts := strings.Split(stored, "$") // scheme, rounds, salt, sum
 		if len(parts) != 4 || len(parts[2]) < 22 {
 			t.Fatalf("stored as %q", stored)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/jackc/pgx/v5"
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
@@ -33,19 +35,13 @@ SELECT format('SELECT %L || convert_from(decode(replace(encode(%s, ''hex''), ''0
                              ELSE 'convert_to(' || quote_ident(column_name) || '::text, ''UTF8'')' END, table_name)
   FROM information_schema.columns
  WHERE table_schema = 'public' AND data_type IN ('text', 'bytea', 'jsonb', 'ARRAY')`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	queries, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var all strings.Builder
 	for _, sql := range queries {
 		rows, err := w.Host.DB.Pool().Query(ctx, sql)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		values, err := pgx.CollectRows(rows, pgx.RowTo[*string])
 		if err != nil {
 			t.Fatalf("%s: %v", sql, err)
@@ -76,15 +72,11 @@ func (w town) cached(t *testing.T) string {
 		switch w.Redis.Type(key) {
 		case "string":
 			value, err := w.Redis.Get(key)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			fmt.Fprintln(&all, key, value)
 		case "hash":
 			fields, err := w.Redis.HKeys(key)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			for _, f := range fields {
 				fmt.Fprintln(&all, key, f, w.Redis.HGet(key, f))
 			}

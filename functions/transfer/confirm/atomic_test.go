@@ -57,9 +57,7 @@ func TestNobodySeesHalfATransfer(t *testing.T) {
 	proofs := w.proofs(t, w.prepare(t, 300_00))
 	lock, err := w.Host.DB.Pool().Begin(t.Context())
 	check.Must(t, err)
-	if _, err := lock.Exec(t.Context(), "LOCK TABLE transfer, outbox IN EXCLUSIVE MODE"); err != nil {
-		t.Fatal(err)
-	}
+	check.Exec(t, lock, "LOCK TABLE transfer, outbox IN EXCLUSIVE MODE")
 	done := make(chan bank.Reply)
 	go func() { done <- w.Phone.Call(t, transferconfirm.Function, "key", proofs) }()
 	pgtest.AwaitLocks(t, w.Host.DB, 1)

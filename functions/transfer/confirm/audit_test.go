@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
@@ -37,9 +39,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	wait := func() {
 		t.Helper()
 		w.Advance(30 * time.Minute)
-		if err := w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID))
 	}
 	fail("a1", "a2", "a3", "a4", "a5")
 	try("a6", bank.TradePassword, "TRADE_PASSWORD_LOCKED")
@@ -67,9 +67,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	var got []events.AccessRecorded
 	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
 		var r events.AccessRecorded
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(e.Data, &r))
 		if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
 			t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
 		}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
@@ -22,13 +24,11 @@ func twoInstances(t *testing.T, b *bank.Bank, url string) (instances [2]handler.
 	for i := range hosts {
 		hosts[i] = *b.Host
 		var err error
-		if hosts[i].DB, err = pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16}); err != nil {
-			t.Fatal(err)
-		}
+		hosts[i].DB, err = pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16})
+		check.Must(t, err)
 		t.Cleanup(hosts[i].DB.Close)
-		if instances[i], err = transferconfirm.Function.Open(t.Context(), &hosts[i], host.Values()); err != nil {
-			t.Fatal(err)
-		}
+		instances[i], err = transferconfirm.Function.Open(t.Context(), &hosts[i], host.Values())
+		check.Must(t, err)
 	}
 	return instances, func() { hosts[0].DB.Close(); hosts[1].DB.Close() }
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -49,9 +51,7 @@ func (w town) move(t *testing.T, count int) []uuid.UUID {
 			"debit_account_id": w.wang.AccountIDs[0], "payee_account_id": w.wang.AccountIDs[1], "amount_fen": i + 1,
 		}).Into(t, &in)
 		signature, err := sm.Sign(w.phone.Key, []byte(in.Text))
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		var view transfer.View
 		w.phone.Call(t, transferconfirm.Function, fmt.Sprint("key", uuid.New()), stepup.Confirmation{
 			IntentID: in.IntentID, Proofs: []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}},
@@ -191,8 +191,6 @@ func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
 	d := b.Device(t, "phone-of-wang")
-	if err := b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()))
 	d.Call(t, transferlist.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 }

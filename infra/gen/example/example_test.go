@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/check"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -46,13 +48,9 @@ type request struct {
 func TestOf(t *testing.T) {
 	t.Parallel()
 	made, err := example.Of(reflect.TypeFor[request]())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	raw, err := json.Marshal(made)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.DisallowUnknownFields()
 	var got request
