@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
@@ -21,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

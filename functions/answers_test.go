@@ -7,12 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

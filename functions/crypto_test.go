@@ -10,14 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )

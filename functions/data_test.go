@@ -7,12 +7,11 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"gopkg.in/yaml.v3"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )

@@ -5,12 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

@@ -7,13 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

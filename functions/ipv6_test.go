@@ -5,13 +5,12 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/audit"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

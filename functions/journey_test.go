@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
@@ -27,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/smstest"
 )
 

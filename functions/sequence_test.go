@@ -4,12 +4,11 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )

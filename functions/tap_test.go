@@ -8,9 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 

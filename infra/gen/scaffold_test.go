@@ -11,11 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // orders is one for each trigger, under names that no function or worker has.

@@ -12,12 +12,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/infra/pgserver"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // start runs a server; should the test fail before it stops it, it ends with the

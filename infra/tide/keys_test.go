@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // tide runs the command as a shell would.

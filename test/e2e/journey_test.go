@@ -10,14 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )

@@ -7,12 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	draw "github.com/dchest/captcha"
 
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

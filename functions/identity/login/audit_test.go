@@ -6,13 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

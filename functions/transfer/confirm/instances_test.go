@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
@@ -14,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // twoInstances opens the function twice, each time with connections of its own to

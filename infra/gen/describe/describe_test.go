@@ -11,14 +11,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/workers"
 )

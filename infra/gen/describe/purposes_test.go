@@ -9,10 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 

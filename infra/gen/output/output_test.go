@@ -7,11 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/test/check"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/infra/gen/output"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func read(t *testing.T, path string) string {
