@@ -46,7 +46,7 @@ func TestAnswersAreMaskedByOneRule(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	forms := map[string][]string{}
-	for _, c := range []seed.Customer{j.wang, j.li} {
+	for _, c := range []seed.Customer{j.Payer, j.Payee} {
 		forms["name"] = append(forms["name"], mask.Name(c.Name))
 		forms["phone"] = append(forms["phone"], mask.Phone(c.Phone))
 		forms["id_no"] = append(forms["id_no"], mask.IDNo(c.IDNo))
@@ -81,8 +81,8 @@ func TestAnswersAreMaskedByOneRule(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"transfer-get": "电话139****0007", "transfer-list": "电话139****0007",
-		"account-statement": mask.Name(j.li.Name) + " " + mask.Account(j.li.Accounts[0].No),
-		"message-list":      mask.Name(j.li.Name), "transfer-prepare": mask.Account(j.wang.Accounts[0].No),
+		"account-statement": mask.Name(j.Payee.Name) + " " + mask.Account(j.Payee.Accounts[0].No),
+		"message-list":      mask.Name(j.Payee.Name), "transfer-prepare": mask.Account(j.Payer.Accounts[0].No),
 	} {
 		if !strings.Contains(string(j.good[name][0].Body), want) {
 			t.Errorf("%s does not show %q: %s", name, want, j.good[name][0].Body)
@@ -101,15 +101,15 @@ func TestNobodyLearnsAnothersName(t *testing.T) {
 		"transfer-prepare", "transfer-confirm", "transfer-get", "transfer-list", "account-statement", "message-list",
 	} {
 		body := string(j.good[name][0].Body)
-		if !strings.Contains(body, mask.Name(j.li.Name)) || !strings.Contains(body, mask.Account(j.li.Accounts[0].No)) {
+		if !strings.Contains(body, mask.Name(j.Payee.Name)) || !strings.Contains(body, mask.Account(j.Payee.Accounts[0].No)) {
 			t.Errorf("%s does not show the payee: %s", name, body)
 		}
-		if found := readable(body, j.li.Name, j.li.Phone, j.li.Accounts[0].No); len(found) > 0 {
+		if found := readable(body, j.Payee.Name, j.Payee.Phone, j.Payee.Accounts[0].No); len(found) > 0 {
 			t.Errorf("%s shows %q: %s", name, found, body)
 		}
 	}
 	j.openChannel(t)
-	check.Must(t, j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID))
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	identifies := regexp.MustCompile(`phone|_no$|number`)
 	tried := map[string]bool{}
 	for _, f := range functions.All() {
@@ -124,16 +124,16 @@ func TestNobodyLearnsAnothersName(t *testing.T) {
 		for _, field := range fields(f.Request) {
 			switch {
 			case strings.Contains(field, "phone"):
-				request[field] = j.li.Phone
+				request[field] = j.Payee.Phone
 			case field == "payee_account_no" || field == "card_no":
-				request[field] = j.li.Accounts[0].No
+				request[field] = j.Payee.Accounts[0].No
 			case field == "payee_name" || field == "name":
 				request[field] = "诸葛小亮"
 			}
 		}
 		j.Advance(2 * 60e9)
-		answer := j.try(t, f, j.phone.Frame(t, f, "names", request))
-		if found := readable(string(answer.Body), j.li.Name, mask.Name(j.li.Name)); len(found) > 0 {
+		answer := j.Phone.Send(t, f, j.Phone.Frame(t, f, "names", request))
+		if found := readable(string(answer.Body), j.Payee.Name, mask.Name(j.Payee.Name)); len(found) > 0 {
 			t.Errorf("%s answers %s", f.Spec.Name, answer.Body)
 		}
 		tried[f.Spec.Name] = true
@@ -160,11 +160,11 @@ func TestNoAnswerHoldsAPassword(t *testing.T) {
 			}
 		})
 	}
-	rows, err := rowsOf(t.Context(), j, `
+	rows := check.Column[string](t, j.Host.DB.Pool(), `
 SELECT login_password FROM credential UNION SELECT trade_password FROM credential
  UNION SELECT card_password FROM account WHERE card_password <> ''`)
-	if err != nil || len(rows) < 4 {
-		t.Fatalf("%d stored passwords: %v", len(rows), err)
+	if len(rows) < 4 {
+		t.Fatalf("%d stored passwords", len(rows))
 	}
 	for _, stored := range rows {
 		parts := strings.Split(stored, "$")
@@ -232,9 +232,9 @@ func TestStrangersLearnNothing(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	members := []string{"type", "status", "code", "title", "detail", "trace"}
-	personal := append(j.personal(), mask.Name(j.wang.Name), mask.Phone(j.wang.Phone))
+	personal := append(j.personal(), mask.Name(j.Payer.Name), mask.Phone(j.Payer.Phone))
 	for name, request := range j.sent {
-		f := byName(t, name)
+		f := function(t, name)
 		if f.Spec.Audience == fn.Public {
 			for _, answer := range j.good[name] {
 				if found := readable(string(answer.Body), personal...); len(found) > 0 {
@@ -243,10 +243,10 @@ func TestStrangersLearnNothing(t *testing.T) {
 			}
 			continue
 		}
-		answer := j.try(t, f, j.phone.Frame(t, f, "again", request)) // the journey ended with a logout
+		answer := j.Phone.Send(t, f, j.Phone.Frame(t, f, "again", request)) // the journey ended with a logout
 		answer.Want(t, "SESSION_REQUIRED")
 		eachText(t, answer.Body, func(field, text string) {
-			if !slices.Contains(members, field) || len(readable(text, append(j.personal(), mask.Name(j.wang.Name))...)) > 0 {
+			if !slices.Contains(members, field) || len(readable(text, append(j.personal(), mask.Name(j.Payer.Name))...)) > 0 {
 				t.Errorf("%s answers an ended session with %s %q", name, field, text)
 			}
 		})
@@ -260,8 +260,8 @@ func TestAnswersAreNotStored(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	for name, answers := range j.good {
-		f := byName(t, name)
-		refused := j.try(t, f, j.phone.Frame(t, f, "", []any{}))
+		f := function(t, name)
+		refused := j.Phone.Send(t, f, j.Phone.Frame(t, f, "", []any{}))
 		if refused.Code == "" {
 			t.Errorf("%s took a list", name)
 		}

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
@@ -57,7 +58,7 @@ var otherwise = []string{
 func uncatalogued(names, known []string) []string {
 	var list []string
 	for _, name := range names {
-		bare := name[1+lastDot(name):]
+		bare := name[1+strings.LastIndexByte(name, '.'):]
 		if dataName.MatchString(bare) && !slices.Contains(known, name) && !slices.Contains(otherwise, name) {
 			list = append(list, name)
 		}
@@ -65,31 +66,14 @@ func uncatalogued(names, known []string) []string {
 	return list
 }
 
-func lastDot(name string) int {
-	for i := len(name) - 1; i >= 0; i-- {
-		if name[i] == '.' {
-			return i
-		}
-	}
-	return -1
-}
-
 // columns are those of every table, as table.column.
 func columns(t *testing.T) []string {
 	t.Helper()
-	rows, err := pgtest.New(t).Pool().Query(t.Context(), `
+	list := check.Column[string](t, pgtest.New(t).Pool(), `
 SELECT table_name || '.' || column_name FROM information_schema.columns
  WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY 1`)
-	check.Must(t, err)
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var name string
-		check.Must(t, rows.Scan(&name))
-		list = append(list, name)
-	}
-	if err := rows.Err(); err != nil || len(list) < 120 {
-		t.Fatalf("%d columns were read, %v", len(list), err)
+	if len(list) < 120 {
+		t.Fatalf("%d columns were read", len(list))
 	}
 	return list
 }

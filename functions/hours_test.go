@@ -18,16 +18,16 @@ import (
 func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AVAIL-001.2")
-	p := newPair(t)
+	p := newFixture(t)
 	data := map[string]any{}
 	for _, kind := range events.Catalogue() {
 		data[kind.Type] = kind.Data
 	}
-	data[events.TypeTransferPosted] = events.TransferPosted{PayerCustomerID: p.payer.ID.String(), AmountFen: 1, PostedAt: p.Clock.Now()}
+	data[events.TypeTransferPosted] = events.TransferPosted{PayerCustomerID: p.Payer.ID.String(), AmountFen: 1, PostedAt: p.Clock.Now()}
 	answered := 0
 	for hour := range 24 {
-		p.phone.Reopen(t)
-		check.Must(t, p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID))
+		p.Phone.Reopen(t)
+		check.Must(t, p.Host.Sessions.Start(t.Context(), p.Phone.Channel, p.Payer.ID))
 		for _, f := range functions.All() {
 			status, want := 0, http.StatusInternalServerError
 			switch {
@@ -35,11 +35,11 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 				kind := f.Spec.Consumes[0]
 				status, want = p.Deliver(t, f, p.Event(t, uuid.NewString(), kind, "x", data[kind])), http.StatusMultipleChoices
 			case f.Spec.NoChannel:
-				status = p.phone.Send(t, f, []byte("{}")).Status
+				status = p.Phone.Send(t, f, []byte("{}")).Status
 			default:
-				status = p.phone.Call(t, f, uuid.NewString(), goodRequest(t, f)).Status
+				status = p.Phone.Call(t, f, uuid.NewString(), goodRequest(t, f)).Status
 				if f.Spec.Name == "identity-logout" {
-					check.Must(t, p.Host.Sessions.Start(t.Context(), p.phone.Channel, p.payer.ID))
+					check.Must(t, p.Host.Sessions.Start(t.Context(), p.Phone.Channel, p.Payer.ID))
 				}
 			}
 			if status < http.StatusOK || status >= want {

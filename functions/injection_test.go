@@ -31,7 +31,7 @@ var asData = []string{"transfer-prepare memo"}
 func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Reply) {
 	t.Helper()
 	j.openChannel(t)
-	check.Must(t, j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID))
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	tried := map[string]bool{}
 	for _, f := range functions.All() {
 		if isEvent(f) {
@@ -43,9 +43,9 @@ func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Rep
 				body := j.spoilt(t, f.Spec.Name, place, text)
 				frame := body
 				if !f.Spec.NoChannel {
-					frame = j.phone.Frame(t, f, uuid.NewString(), json.RawMessage(body))
+					frame = j.Phone.Frame(t, f, uuid.NewString(), json.RawMessage(body))
 				}
-				answer := j.try(t, f, frame)
+				answer := j.Phone.Send(t, f, frame)
 				answers, tried[name] = append(answers, answer), true
 				if name == "account-alias-set alias" { // a name, if it is short enough
 					var view struct{ Alias string }
@@ -101,7 +101,7 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 	check.Must(t, json.Unmarshal(j.sent[function], &request))
 	switch {
 	case function == "otp-send" && place != "intent_id":
-		request = map[string]any{"purpose": "login", "phone": j.wang.Phone}
+		request = map[string]any{"purpose": "login", "phone": j.Payer.Phone}
 	case function == "identity-login" && place == "captcha_answer":
 		request["captcha_id"] = uuid.NewString()
 	case function == "message-read":
@@ -131,12 +131,12 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 func (j *journey) await(t *testing.T) {
 	t.Helper()
 	j.openChannel(t)
-	check.Must(t, j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID))
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	var in transferprepare.Response
 	j.call(t, "transfer-prepare", map[string]any{
-		"debit_account_id": j.wang.AccountIDs[0], "payee_account_id": j.wang.AccountIDs[1], "amount_fen": 1,
+		"debit_account_id": j.Payer.AccountIDs[0], "payee_account_id": j.Payer.AccountIDs[1], "amount_fen": 1,
 	}, &in)
-	signature, err := sm.Sign(j.phone.Key, []byte(in.Text))
+	signature, err := sm.Sign(j.Phone.Key, []byte(in.Text))
 	check.Must(t, err)
 	j.sent["transfer-confirm"], err = json.Marshal(map[string]any{"intent_id": in.IntentID, "proofs": []any{
 		map[string]any{"factor": "device_key", "signature": signature},
@@ -158,9 +158,9 @@ func (j *journey) what(t *testing.T) string {
 		"SELECT t::text FROM policy t ORDER BY name, valid_from", "SELECT t::text FROM audit_record t ORDER BY seq",
 		"SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
 	} {
-		rows, err := rowsOf(t.Context(), j, sql)
-		if err != nil || len(rows) == 0 {
-			t.Fatalf("%s: %d rows, %v", sql, len(rows), err)
+		rows := check.Column[string](t, j.Host.DB.Pool(), sql)
+		if len(rows) == 0 {
+			t.Fatalf("no rows of %s", sql)
 		}
 		all = append(all, rows...)
 	}
@@ -186,16 +186,16 @@ func TestSQLInAnyFieldIsText(t *testing.T) {
 		t.Error("the data changed")
 	}
 	// A key that a client chooses is stored, and found again as what it was.
-	confirm := byName(t, "transfer-confirm")
+	confirm := function(t, "transfer-confirm")
 	var request map[string]any
 	check.Must(t, json.Unmarshal(j.sent["transfer-confirm"], &request))
 	request["proofs"] = request["proofs"].([]any)[:1]
-	first := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
-	again := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
+	first := j.Phone.Send(t, confirm, j.Phone.Frame(t, confirm, texts[1], request))
+	again := j.Phone.Send(t, confirm, j.Phone.Frame(t, confirm, texts[1], request))
 	if first.Want(t, ""); string(first.Body) != string(again.Body) {
 		t.Errorf("%s, and again %s", first.Body, again.Body)
 	}
-	if other := j.try(t, confirm, j.phone.Frame(t, confirm, texts[0], request)); other.Code != "INTENT_EXPIRED" {
+	if other := j.Phone.Send(t, confirm, j.Phone.Frame(t, confirm, texts[0], request)); other.Code != "INTENT_EXPIRED" {
 		t.Errorf("another key is answered %s", other.Body)
 	}
 }

@@ -36,11 +36,7 @@ func TestInstancesCountOneRate(t *testing.T) {
 	}
 	loud, quiet := customer("王小明", "phone-of-wang"), customer("李四", "phone-of-li")
 	call := func(d *bank.Device, instance handler.FunctionHandler) handler.Response {
-		request := handler.Request{Body: d.Frame(t, f, "", struct{}{}), Method: http.MethodPost, Header: http.Header{}}
-		request.WithContext(t.Context())
-		reply, err := instance.Handle(request)
-		check.Must(t, err)
-		return reply
+		return bank.Handle(t, instance, d.Frame(t, f, "", struct{}{}), http.Header{})
 	}
 	for n := range limit {
 		if got := call(loud, instances[n%2]).StatusCode; got != http.StatusOK {

@@ -1,7 +1,6 @@
 package functions_test
 
 import (
-	"fmt"
 	"go/ast"
 	"go/token"
 	"maps"
@@ -14,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -153,7 +151,7 @@ func owners(t *testing.T) map[string]string {
 func TestEachTableIsWrittenByItsOwner(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	tables := column(t, db, `
+	tables := check.Column[string](t, db.Pool(), `
 SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'goose%'`)
 	viaFunction := functionWrites(t, db, tables)
 	found := map[string]map[string]bool{}
@@ -202,15 +200,6 @@ SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename 
 	}
 }
 
-func column(t *testing.T, db *pg.DB, sql string) []string {
-	t.Helper()
-	rows, err := db.Pool().Query(t.Context(), sql)
-	check.Must(t, err)
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check.Must(t, err)
-	return list
-}
-
 // written are the tables that a piece of SQL inserts into, updates or deletes from.
 func written(sql string, tables []string) []string {
 	var list []string
@@ -233,7 +222,7 @@ func calls(sql, function string) bool {
 func functionWrites(t *testing.T, db *pg.DB, tables []string) map[string][]string {
 	t.Helper()
 	const of = "FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prolang <> 13"
-	names, bodies := column(t, db, "SELECT proname::text "+of+" ORDER BY oid"), column(t, db, "SELECT prosrc "+of+" ORDER BY oid")
+	names, bodies := check.Column[string](t, db.Pool(), "SELECT proname::text "+of+" ORDER BY oid"), check.Column[string](t, db.Pool(), "SELECT prosrc "+of+" ORDER BY oid")
 	own := map[string][]string{}
 	for i, name := range names {
 		own[name] = written(bodies[i], tables)
@@ -280,8 +269,7 @@ func TestConstantsAreTheDatabases(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	definition := func(constraint string) string {
-		return strings.Join(column(t, db, fmt.Sprintf(
-			"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = '%s'", constraint)), "")
+		return check.Value[string](t, db.Pool(), "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint)
 	}
 	for constraint, constants := range map[string][]string{
 		"account_kind": quoted(ledger.Kinds()), "account_state": quoted(ledger.States()),

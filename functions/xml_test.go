@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -30,11 +29,8 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 	t.Helper()
 	refused := func(f fn.Function, body []byte, header http.Header) {
 		t.Helper()
-		call := handler.Request{Body: body, Method: http.MethodPost, Header: header}
-		call.WithContext(t.Context())
-		reply, err := b.Open(t, f).Handle(call)
-		if err != nil || reply.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s answered %d to XML (%v)", f.Spec.Name, reply.StatusCode, err)
+		if reply := bank.Handle(t, b.Open(t, f), body, header); reply.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s answered %d to XML", f.Spec.Name, reply.StatusCode)
 		}
 		calls++
 	}
@@ -63,7 +59,7 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 func newXMLBank(t *testing.T) *bank.Bank {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
-	smstest.OpenAt(t, b, "http://127.0.0.1:1", byName(t, "notify-on-otp"), byName(t, "notify-on-transfer"))
+	smstest.OpenAt(t, b, "http://127.0.0.1:1", function(t, "notify-on-otp"), function(t, "notify-on-transfer"))
 	return b
 }
 

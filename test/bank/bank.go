@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -177,6 +178,7 @@ type Device struct {
 	Keys     channel.Keys
 	Sequence atomic.Uint64
 	IP       string
+	Wire     io.Writer // if set, gets each frame and reply as an eavesdropper sees them
 }
 
 // Device opens a channel as an app would, without calling channel-open.
@@ -275,10 +277,11 @@ func (d *Device) FrameAt(t testing.TB, f fn.Function, at time.Time, clear []byte
 // Send sends a frame and opens the answer, sealed or not.
 func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 	t.Helper()
-	req := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {d.IP}}}
-	req.WithContext(t.Context())
-	resp, err := d.bank.Open(t, f).Handle(req)
-	check.Must(t, err)
+	resp := Handle(t, d.bank.Open(t, f), frame, http.Header{"X-Forwarded-For": {d.IP}})
+	if d.Wire != nil {
+		_, err := fmt.Fprintf(d.Wire, "%s\n%s\n%v\n", frame, resp.Body, resp.Header)
+		check.Must(t, err)
+	}
 	r := Reply{Status: resp.StatusCode, Body: resp.Body, Header: resp.Header}
 	if resp.Header.Get("Content-Type") == channel.MediaType {
 		sent, err := channel.ParseHeader(frame)
@@ -319,11 +322,17 @@ func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
 // DeliverRaw hands any body to an event function.
 func (b *Bank) DeliverRaw(t testing.TB, f fn.Function, body []byte, header http.Header) int {
 	t.Helper()
-	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
-	req.WithContext(t.Context())
-	resp, err := b.Open(t, f).Handle(req)
+	return Handle(t, b.Open(t, f), body, header).StatusCode
+}
+
+// Handle posts a body to a function's entry.
+func Handle(t testing.TB, entry handler.FunctionHandler, body []byte, header http.Header) handler.Response {
+	t.Helper()
+	request := handler.Request{Body: body, Method: http.MethodPost, Header: header}
+	request.WithContext(t.Context())
+	reply, err := entry.Handle(request)
 	check.Must(t, err)
-	return resp.StatusCode
+	return reply
 }
 
 // Outbox returns the events of a type that the bank has written so far.

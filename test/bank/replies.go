@@ -1,0 +1,24 @@
+package bank
+
+import (
+	"regexp"
+	"testing"
+)
+
+var traceMember = regexp.MustCompile(`"trace":\s*"[0-9a-f]{32}"`)
+
+// Untraced is a text without the ids of traces, which differ from call to call.
+func Untraced(text string) string { return traceMember.ReplaceAllString(text, "") }
+
+// Won counts the good replies. Each other reply must be the problem.
+func Won(t testing.TB, replies []Reply, code string) (won int) {
+	t.Helper()
+	for _, r := range replies {
+		if r.Code == "" {
+			won++
+		} else {
+			r.Want(t, code)
+		}
+	}
+	return won
+}
