@@ -144,10 +144,7 @@ func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 			var fields map[string]any
 			check.Must(t, json.Unmarshal(e.Data(), &fields))
 			for name, value := range fields {
-				changed := map[string]any{}
-				for n, v := range fields {
-					changed[n] = v
-				}
+				changed := maps.Clone(fields)
 				if changed[name] = "other"; value == "other" {
 					changed[name] = "another"
 				}

@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/mask"
-	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
@@ -133,15 +133,10 @@ func (j *journey) await(t *testing.T) {
 	j.openChannel(t)
 	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	var in transferprepare.Response
-	j.call(t, "transfer-prepare", map[string]any{
-		"debit_account_id": j.Payer.AccountIDs[0], "payee_account_id": j.Payer.AccountIDs[1], "amount_fen": 1,
-	}, &in)
-	signature, err := sm.Sign(j.Phone.Key, []byte(in.Text))
-	check.Must(t, err)
-	j.sent["transfer-confirm"], err = json.Marshal(map[string]any{"intent_id": in.IntentID, "proofs": []any{
-		map[string]any{"factor": "device_key", "signature": signature},
-		map[string]any{"factor": "device_key", "signature": signature},
-	}})
+	j.call(t, "transfer-prepare", j.ToOwn(1), &in)
+	signed := j.Signed(t, in)
+	var err error
+	j.sent["transfer-confirm"], err = json.Marshal(stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{signed, signed}})
 	check.Must(t, err)
 }
 

@@ -138,41 +138,26 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 	return code[1]
 }
 
-func (j *journey) publicKey(t *testing.T) []byte {
-	t.Helper()
-	public, err := j.Phone.Key.Public().Marshal()
-	check.Must(t, err)
-	return public
-}
-
 func (j *journey) signUp(t *testing.T) {
 	t.Helper()
 	code := j.code(t, map[string]any{"purpose": "register", "phone": j.Payer.Phone})
-	j.call(t, "identity-register", map[string]any{
-		"name": j.Payer.Name, "id_no": j.Payer.IDNo, "card_no": j.Payer.Accounts[0].No, "phone": j.Payer.Phone, "otp": code,
-		"card_password":  j.Phone.Password(t, bank.CardPassword),
-		"login_password": j.Phone.Password(t, bank.LoginPassword),
-		"trade_password": j.Phone.Password(t, bank.TradePassword), "device_public_key": j.publicKey(t),
-	}, &map[string]any{})
+	j.call(t, "identity-register", j.Phone.SignUp(t, j.Payer, code), &map[string]any{})
 }
 
 func (j *journey) logIn(t *testing.T) {
 	t.Helper()
 	code := j.code(t, map[string]any{"purpose": "login", "phone": j.Payer.Phone})
-	j.call(t, "identity-login", map[string]any{
-		"phone": j.Payer.Phone, "password": j.Phone.Password(t, bank.LoginPassword), "otp": code,
-		"device_public_key": j.publicKey(t),
-	}, &map[string]any{})
+	request := bank.With(t, j.Phone.LogIn(t, j.Payer, code), "device_public_key", j.Phone.PublicKey(t))
+	j.call(t, "identity-login", request, &map[string]any{})
 }
 
 // transfer pays Li, proved by a code, the device's key and the trade password.
 func (j *journey) transfer(t *testing.T, from uuid.UUID) (id string) {
 	t.Helper()
 	var intent transferprepare.Response
-	j.call(t, "transfer-prepare", map[string]any{
-		"debit_account_id": from, "payee_account_no": j.Payee.Accounts[0].No, "payee_name": j.Payee.Name, "amount_fen": 123_45,
-		"memo": ownNote,
-	}, &intent)
+	request := j.ToPayee(123_45)
+	request["debit_account_id"], request["memo"] = from, ownNote
+	j.call(t, "transfer-prepare", request, &intent)
 	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.IntentID})
 	proved := j.Proved(t, intent)
 	proved.Proofs = append([]stepup.Proof{{Factor: stepup.SMSOTP, Code: code}}, proved.Proofs...)

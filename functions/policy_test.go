@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -67,10 +68,8 @@ func (c caller) login(t *testing.T) {
 
 // with is the good request and one more field.
 func (c caller) with(field string, value any) map[string]any {
-	changed := map[string]any{field: value}
-	for name, v := range c.request {
-		changed[name] = v
-	}
+	changed := maps.Clone(c.request)
+	changed[field] = value
 	return changed
 }
 

@@ -20,7 +20,6 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
@@ -67,28 +66,14 @@ func (w *told) live(t *testing.T) {
 	w.Phone.Reopen(t) // the login of the pair is over: this customer does all of it
 	w.Exec(t, "DELETE FROM device")
 	w.Exec(t, "DELETE FROM credential")
-	public, err := w.Phone.Key.Public().Marshal()
-	check.Must(t, err)
-	form := map[string]any{
-		"name": w.Payer.Name, "id_no": w.Payer.IDNo, "card_no": w.Payer.Accounts[0].No, "phone": w.Payer.Phone,
-		"otp": w.code(t, otp.Register, w.Payer.Phone), "card_password": w.Phone.Password(t, bank.CardPassword),
-		"login_password":    w.Phone.Password(t, bank.LoginPassword),
-		"trade_password":    w.Phone.Password(t, bank.TradePassword),
-		"device_public_key": public,
-	}
-	spoiled := func(form map[string]any, field string, value any) map[string]any {
-		other := maps.Clone(form)
-		other[field] = value
-		return other
-	}
+	form := w.Phone.SignUp(t, w.Payer, w.code(t, otp.Register, w.Payer.Phone))
+	spoiled := func(request any, field string, value any) map[string]any { return bank.With(t, request, field, value) }
 	w.call(t, "identity-register", spoiled(form, "name", w.Payee.Name)).Want(t, "REGISTRATION_REFUSED")
 	w.call(t, "identity-register", spoiled(form, "cvn2", cvn2)).Want(t, "INPUT_INVALID")
 	w.call(t, "identity-register", spoiled(form, w.Payer.Accounts[0].No, bank.CardPassword)).Want(t, "INPUT_INVALID")
 	w.call(t, "identity-register", spoiled(form, "login_password", bank.LoginPassword)).Want(t, "INPUT_INVALID")
 	w.call(t, "identity-register", form).Want(t, "")
-	try := map[string]any{
-		"phone": w.Payer.Phone, "password": w.Phone.Password(t, bank.LoginPassword), "otp": w.code(t, otp.Login, w.Payer.Phone),
-	}
+	try := w.Phone.LogIn(t, w.Payer, w.code(t, otp.Login, w.Payer.Phone))
 	w.call(t, "identity-login", spoiled(try, "password", w.Phone.Password(t, bank.TradePassword))).Want(t, "LOGIN_FAILED")
 	w.call(t, "identity-login", spoiled(try, "track", track2)).Want(t, "INPUT_INVALID")
 	w.call(t, "identity-login", try).Want(t, "")

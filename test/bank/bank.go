@@ -210,9 +210,7 @@ func (d *Device) Reopen(t testing.TB) {
 // live session on its channel, without calling identity-login.
 func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
 	t.Helper()
-	public, err := d.Key.Public().Marshal()
-	check.Must(t, err)
-	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, public))
+	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, d.PublicKey(t)))
 	check.Must(t, d.bank.Host.Sessions.Start(t.Context(), d.Channel, c.ID))
 }
 

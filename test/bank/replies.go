@@ -1,8 +1,11 @@
 package bank
 
 import (
+	"encoding/json"
 	"regexp"
 	"testing"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var traceMember = regexp.MustCompile(`"trace":\s*"[0-9a-f]{32}"`)
@@ -21,4 +24,15 @@ func Won(t testing.TB, replies []Reply, code string) (won int) {
 		}
 	}
 	return won
+}
+
+// Told are the data of the events of a type that the bank has written so far.
+func Told[T any](t testing.TB, b *Bank, eventType string) (list []T) {
+	t.Helper()
+	for _, e := range b.Outbox(t, eventType) {
+		var data T
+		check.Must(t, json.Unmarshal(e.Data, &data))
+		list = append(list, data)
+	}
+	return list
 }

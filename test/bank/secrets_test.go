@@ -1,6 +1,7 @@
 package bank_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tidebank/tidebank/test/bank"
@@ -19,6 +20,19 @@ func TestValuesInATextAreFound(t *testing.T) {
 	for _, long := range []string{"110101199003070011", "6228480000000010001", "王小明", "13810007919"} {
 		if !bank.Shows("a text with "+long+" in it", long) {
 			t.Errorf("%q is not found", long)
+		}
+	}
+}
+
+func TestStoredShowsEachTypeOfColumn(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	b.Exec(t, `CREATE TABLE probe AS SELECT '王一'::text AS a, convert_to('王二', 'UTF8') AS b,
+jsonb_build_object('name', '王三') AS c, ARRAY['王四'] AS d, 739164 AS e`)
+	stored := b.Stored(t)
+	for _, value := range []string{"王一", "王二", "王三", "王四", "739164"} {
+		if !strings.Contains(stored, value) {
+			t.Errorf("%q is not found", value)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package login_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
@@ -20,7 +18,6 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -38,37 +35,30 @@ type trace struct {
 }
 
 var (
-	traceID = regexp.MustCompile(`"trace":\s*"[0-9a-f]{32}"`)
 	// Who and why are for audit alone (AUDIT-006).
 	inside = regexp.MustCompile(`"(reason|customer_id)":\s*"[^"]*"`)
 	// When it was, and the how many-th call of the phone, differ between any two calls.
 	logTime = regexp.MustCompile(`"time":"[^"]*",|"sequence":\d+,`)
 )
 
-func (w town) rows(t *testing.T) map[string]int {
+func (w fixture) rows(t *testing.T) map[string]int {
 	t.Helper()
-	ctx := context.Background()
-	names, err := w.Host.DB.Pool().Query(ctx, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-	check.Must(t, err)
-	tables, err := pgx.CollectRows(names, pgx.RowTo[string])
-	check.Must(t, err)
 	counts := map[string]int{}
-	for _, table := range tables {
-		n := w.Count(t, "SELECT count(*) FROM "+pgx.Identifier{table}.Sanitize())
-		counts[table] = n
+	for _, table := range w.Tables(t) {
+		counts[table] = w.Count(t, "SELECT count(*) FROM "+table)
 	}
 	return counts
 }
 
 // observe makes a call and tells what it left.
-func (w town) observe(t *testing.T, call func() bank.Reply) trace {
+func (w fixture) observe(t *testing.T, call func() bank.Reply) trace {
 	t.Helper()
 	before, logged, records := w.rows(t), len(w.Log.String()), len(w.Outbox(t, events.TypeAccessRecorded))
 	keys := len(w.Redis.Keys())
 	reply := call()
 	got := trace{
 		Status: reply.Status, Code: reply.Code, Header: reply.Header, Rows: map[string]int{},
-		Body: traceID.ReplaceAllString(string(reply.Body), ""), Redis: len(w.Redis.Keys()) - keys,
+		Body: bank.Untraced(string(reply.Body)), Redis: len(w.Redis.Keys()) - keys,
 	}
 	for table, n := range w.rows(t) {
 		if n != before[table] {
@@ -76,19 +66,19 @@ func (w town) observe(t *testing.T, call func() bank.Reply) trace {
 		}
 	}
 	for _, e := range w.Outbox(t, events.TypeAccessRecorded)[records:] {
-		got.Access = append(got.Access, e.Subject+inside.ReplaceAllString(traceID.ReplaceAllString(string(e.Data), ""), ""))
+		got.Access = append(got.Access, e.Subject+inside.ReplaceAllString(bank.Untraced(string(e.Data)), ""))
 	}
 	for line := range strings.Lines(w.Log.String()[logged:]) {
-		got.Log = append(got.Log, traceID.ReplaceAllString(logTime.ReplaceAllString(line, ""), ""))
+		got.Log = append(got.Log, bank.Untraced(logTime.ReplaceAllString(line, "")))
 	}
 	return got
 }
 
 // lock is a number's counters as five or ten failures left them.
-func (w town) lock(t *testing.T, number string, until *time.Time, frozen bool) {
+func (w fixture) lock(t *testing.T, number string, until *time.Time, frozen bool) {
 	t.Helper()
 	now := w.Clock.Now()
-	w.exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
+	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
 		customer.PhoneIndex(w.Host.Keys, number), clock.BusinessDay(now), until, frozen)
 }
 
@@ -99,7 +89,7 @@ func TestFailuresAreAlike(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.3")
 	req.Covers(t, "AUTH-009.1", "AUTH-009.2")
-	w := newTown(t)
+	w := newFixture(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
 	stranger := identitylogin.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}
 	w.want(t, w.phone, stranger, "LOGIN_FAILED") // the first call of a minute leaves a counter of rate

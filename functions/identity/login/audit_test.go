@@ -16,7 +16,7 @@ import (
 )
 
 // records are the access records of log-ins since begin, without their traces.
-func (w town) records(t *testing.T, begin time.Time) []events.AccessRecorded {
+func (w fixture) records(t *testing.T, begin time.Time) []events.AccessRecorded {
 	t.Helper()
 	var got []events.AccessRecorded
 	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
@@ -33,8 +33,8 @@ func (w town) records(t *testing.T, begin time.Time) []events.AccessRecorded {
 	return got
 }
 
-// record is one that the town's phone leaves.
-func (w town) record(outcome, reason, customer string) events.AccessRecorded {
+// record is what audit gets of a login from the phone.
+func (w fixture) record(outcome, reason, customer string) events.AccessRecorded {
 	return events.AccessRecorded{
 		Function: "identity-login", Outcome: outcome, Reason: reason, CustomerID: customer,
 		DeviceID: "phone-of-wang", IP: w.phone.IP, Category: "auth",
@@ -46,7 +46,7 @@ func (w town) record(outcome, reason, customer string) events.AccessRecorded {
 func TestAuditKnowsWhy(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.1")
-	w, begin := newTown(t), time.Now()
+	w, begin := newFixture(t), time.Now()
 	wrong := w.request(t, w.phone, "not the password", w.ask(t, w.phone))
 	w.want(t, w.phone, identitylogin.Request{Phone: "13999999999", Password: wrong.Password, OTP: wrong.OTP}, "LOGIN_FAILED")
 	code := w.request(t, w.phone, bank.LoginPassword, "not it")
@@ -81,7 +81,7 @@ func TestAuditKnowsWhy(t *testing.T) {
 func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.2")
-	w, begin := newTown(t), time.Now()
+	w, begin := newFixture(t), time.Now()
 	wang := w.wang.ID.String()
 	w.fail(t, 5)
 	w.Advance(30 * time.Minute)
@@ -107,7 +107,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 // A number that is nobody's locks too, and audit knows.
 func TestAuditKnowsOfTheLockOfNobodysNumber(t *testing.T) {
 	t.Parallel()
-	w, begin := newTown(t), time.Now()
+	w, begin := newFixture(t), time.Now()
 	w.wang.Phone = "13999999999"
 	w.fail(t, 6)
 	w.Advance(30 * time.Minute)
