@@ -131,6 +131,15 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	return entry
 }
 
+// Instance opens a function once more, as another process would.
+func (b *Bank) Instance(t testing.TB, f fn.Function) handler.FunctionHandler {
+	t.Helper()
+	own := *b.Host
+	entry, err := f.Open(t.Context(), &own, host.Values())
+	check.Must(t, err)
+	return entry
+}
+
 // Forget closes a function, so that another of its name can be opened.
 func (b *Bank) Forget(f fn.Function) {
 	b.mu.Lock()
@@ -275,7 +284,13 @@ func (d *Device) FrameAt(t testing.TB, f fn.Function, at time.Time, clear []byte
 // Send sends a frame and opens the answer, sealed or not.
 func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 	t.Helper()
-	resp := Handle(t, d.bank.Open(t, f), frame, http.Header{"X-Forwarded-For": {d.IP}})
+	return d.SendTo(t, d.bank.Open(t, f), f, frame)
+}
+
+// SendTo is Send to the entry of an instance.
+func (d *Device) SendTo(t testing.TB, entry handler.FunctionHandler, f fn.Function, frame []byte) Reply {
+	t.Helper()
+	resp := Handle(t, entry, frame, http.Header{"X-Forwarded-For": {d.IP}})
 	if d.Wire != nil {
 		_, err := fmt.Fprintf(d.Wire, "%s\n%s\n%v\n", frame, resp.Body, resp.Header)
 		check.Must(t, err)
@@ -312,9 +327,15 @@ func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) clou
 // status.
 func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
 	t.Helper()
+	return DeliverTo(t, b.Open(t, f), e)
+}
+
+// DeliverTo is Deliver to the entry of an instance.
+func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevents.Event) int {
+	t.Helper()
 	body, err := json.Marshal(e)
 	check.Must(t, err)
-	return b.DeliverRaw(t, f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}})
+	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}).StatusCode
 }
 
 // DeliverRaw hands any body to an event function.

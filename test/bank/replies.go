@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tidebank/tidebank/test/check"
 )
 
@@ -12,6 +14,14 @@ var traceMember = regexp.MustCompile(`"trace":\s*"[0-9a-f]{32}"`)
 
 // Untraced is a text without the ids of traces, which differ from call to call.
 func Untraced(text string) string { return traceMember.ReplaceAllString(text, "") }
+
+// WantSame fails the test unless two replies differ in nothing but their traces.
+func WantSame(t testing.TB, name string, got, want Reply) {
+	t.Helper()
+	if diff := cmp.Diff(Untraced(string(want.Body)), Untraced(string(got.Body))); diff != "" || got.Status != want.Status {
+		t.Errorf("%s: status %d, want %d; body (-want +got):\n%s", name, got.Status, want.Status, diff)
+	}
+}
 
 // Won counts the good replies. Each other reply must be the problem.
 func Won(t testing.TB, replies []Reply, code string) (won int) {

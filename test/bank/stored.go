@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/test/check"
@@ -22,6 +24,16 @@ func (b *Bank) Tables(t testing.TB) []string {
 		t.Fatalf("only %d tables were found", len(list))
 	}
 	return list
+}
+
+// Message puts a message into a customer's inbox.
+func (b *Bank) Message(t testing.TB, customer uuid.UUID, title string, at time.Time) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	b.Exec(t, `
+INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', $4, '正文', $5)`,
+		id, customer, id.String(), title, at)
+	return id
 }
 
 // Stored is all that the bank's database stores, as one text for a search. Each value
