@@ -91,7 +91,7 @@ func TestEachLookFindsAllTheMoney(t *testing.T) {
 				"debit_account_id": w.Payer.AccountIDs[i%2], "payee_account_id": w.Payer.AccountIDs[1-i%2], "amount_fen": 1_000_00,
 			}).Into(t, &in)
 			signed := w.Signed(t, in)
-			w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, signed)).Want(t, "")
+			w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("key", i), confirmation(in.IntentID, signed)).Want(t, "")
 		}
 	}()
 	n := 0

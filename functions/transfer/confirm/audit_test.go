@@ -1,7 +1,6 @@
 package confirm_test
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -25,7 +24,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	try := func(key, password, want string) {
 		t.Helper()
 		in := w.prepare(t, 1_00)
-		w.Phone.Call(t, transferconfirm.Function, key, presentation(in.IntentID,
+		w.Phone.Call(t, transferconfirm.Function, key, confirmation(in.IntentID,
 			stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
 			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, password)})).Want(t, want)
 	}
@@ -64,9 +63,9 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 		five, []events.AccessRecorded{failed("PROOF_REJECTED", "lock ended, trade_password")},
 	)
 	var got []events.AccessRecorded
-	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
-		var r events.AccessRecorded
-		check.Must(t, json.Unmarshal(e.Data, &r))
+	records := bank.Told[events.AccessRecorded](t, w.Bank, events.TypeAccessRecorded)
+	for i, e := range w.Outbox(t, events.TypeAccessRecorded) {
+		r := records[i]
 		if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
 			t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
 		}
