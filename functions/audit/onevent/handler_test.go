@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"github.com/tidebank/tidebank/functions/audit"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	"github.com/tidebank/tidebank/shared/bankerr"
-	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -54,11 +52,6 @@ func wantChain(t *testing.T, b *bank.Bank, want int64) {
 	}
 }
 
-func run(t *testing.T, b *bank.Bank, sql string) {
-	t.Helper()
-	b.Exec(t, sql)
-}
-
 func TestEveryTypeIsRecorded(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -87,9 +80,7 @@ func TestATransfersRecordLasts(t *testing.T) {
 	b.Advance(10 * 366 * 24 * time.Hour)
 	fill(t, b, 3)
 
-	var body []byte
-	row := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = $1", id)
-	check.Must(t, row.Scan(&body))
+	body := check.Value[[]byte](t, b.Host.DB.Pool(), "SELECT body FROM audit_record WHERE subject = $1", id)
 	var record audit.Record
 	check.Must(t, json.Unmarshal(body, &record))
 	var got events.TransferPosted
@@ -127,39 +118,24 @@ func TestTwiceAtOnceAndOutOfOrderRecordOnce(t *testing.T) {
 	for i := range list {
 		list[i] = event(t, b, events.AccessRecorded{Function: fmt.Sprint("f", i)})
 	}
-	instances := make([]handler.FunctionHandler, 2)
-	for i := range instances {
-		var err error
-		instances[i], err = auditonevent.Function.Open(t.Context(), b.Host, host.Values())
-		check.Must(t, err)
-	}
-	var wait sync.WaitGroup
-	for _, instance := range instances {
-		for i := range list {
-			body, err := json.Marshal(list[records-1-i])
-			check.Must(t, err)
-			wait.Go(func() {
-				req := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{
-					"Content-Type": {cloudevents.ApplicationCloudEventsJSON},
-				}}
-				req.WithContext(context.Background())
-				if resp, err := instance.Handle(req); err != nil || resp.StatusCode != http.StatusAccepted {
-					t.Errorf("delivery answered %d, %v", resp.StatusCode, err)
-				}
-			})
+	instances := []handler.FunctionHandler{b.Instance(t, auditonevent.Function), b.Instance(t, auditonevent.Function)}
+	for _, got := range check.AtOnce(2*records, func(i int) int {
+		return bank.DeliverTo(t, instances[i%2], list[records-1-i/2])
+	}) {
+		if got != http.StatusAccepted {
+			t.Errorf("delivery answered %d", got)
 		}
 	}
-	wait.Wait()
 	for _, e := range list {
 		deliver(t, b, e)
 	}
 	wantChain(t, b, records)
 }
 
-// tamper does what only a database's owner can.
+// tamper changes records as only a database's owner can.
 func tamper(t *testing.T, b *bank.Bank, sql string) {
 	t.Helper()
-	run(t, b, "ALTER TABLE audit_record DISABLE TRIGGER ALL; "+sql+"; ALTER TABLE audit_record ENABLE TRIGGER ALL")
+	b.Exec(t, "ALTER TABLE audit_record DISABLE TRIGGER ALL; "+sql+"; ALTER TABLE audit_record ENABLE TRIGGER ALL")
 }
 
 func bodyEdit(from, to string) string {
