@@ -6,9 +6,7 @@ import (
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -24,10 +22,7 @@ func TestInstancesCountOneRate(t *testing.T) {
 	f := function(t, "account-overview")
 	var instances [2]handler.FunctionHandler
 	for i := range instances {
-		own := *b.Host
-		var err error
-		instances[i], err = f.Open(t.Context(), &own, host.Values())
-		check.Must(t, err)
+		instances[i] = b.Instance(t, f)
 	}
 	customer := func(name, phone string) *bank.Device {
 		d := b.Device(t, phone)

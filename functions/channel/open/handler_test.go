@@ -36,14 +36,11 @@ func hello(t *testing.T, device string, change func(map[string]any)) (*channel.C
 	t.Helper()
 	client, err := channel.NewClient(device)
 	check.Must(t, err)
-	raw, err := json.Marshal(client.Hello())
-	check.Must(t, err)
-	var fields map[string]any
-	check.Must(t, json.Unmarshal(raw, &fields))
+	fields := bank.Fields(t, client.Hello())
 	if change != nil {
 		change(fields)
 	}
-	raw, err = json.Marshal(fields)
+	raw, err := json.Marshal(fields)
 	check.Must(t, err)
 	return client, raw
 }
@@ -149,8 +146,7 @@ func TestMalformedHellos(t *testing.T) {
 	check.Must(t, err)
 	foreign, err := x509.MarshalPKIXPublicKey(&nist.PublicKey)
 	check.Must(t, err)
-	own, err := phone.Key.Public().Marshal()
-	check.Must(t, err)
+	own := phone.PublicKey(t)
 	off := append([]byte{}, own...)
 	off[len(off)-1] ^= 1 // no point of the curve any more
 	before := len(b.Redis.Keys())
