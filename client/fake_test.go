@@ -55,13 +55,8 @@ func (f *fake) sign(message []byte) ([]byte, error) { return sm.Sign(f.signer, m
 func newKey(t *testing.T) *sm.PrivateKey {
 	t.Helper()
 	k, err := sm.GenerateKey()
-	must(t, err)
-	return k
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
 	check.Must(t, err)
+	return k
 }
 
 // app is a client of the fake.

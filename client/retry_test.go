@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var errNetwork = errors.New("connection reset")
@@ -122,7 +123,7 @@ func TestCallOnceOpensAgain(t *testing.T) {
 			return nil
 		}}}
 		var got reply
-		must(t, client.New(config).CallOnce(t.Context(), "x-y", "k", struct{}{}, &got))
+		check.Must(t, client.New(config).CallOnce(t.Context(), "x-y", "k", struct{}{}, &got))
 		if got.N != 7 || len(f.seen()) != 1 {
 			t.Errorf("%+v after %d calls", got, len(f.seen()))
 		}

@@ -19,8 +19,8 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 )
 
-// start runs a server; should the test fail before it stops it, it ends with the
-// test's process.
+// start runs a server. If the test fails before it stops the server, the server ends
+// with the test's process.
 func start(t *testing.T, config pgserver.Config) *pgserver.Server {
 	t.Helper()
 	if testing.Short() {
@@ -44,11 +44,7 @@ func query(t *testing.T, s *pgserver.Server, database, sql string) string {
 	conn, err := pgx.Connect(t.Context(), s.URL(database))
 	check.Must(t, err)
 	defer conn.Close(t.Context())
-	var value string
-	if err := conn.QueryRow(t.Context(), sql).Scan(&value); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return value
+	return check.Value[string](t, conn, sql)
 }
 
 func exec(t *testing.T, s *pgserver.Server, database, sql string) {
@@ -56,9 +52,7 @@ func exec(t *testing.T, s *pgserver.Server, database, sql string) {
 	conn, err := pgx.Connect(t.Context(), s.URL(database))
 	check.Must(t, err)
 	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), sql); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
+	check.Exec(t, conn, sql)
 }
 
 func TestDataOutlivesStopsAndKills(t *testing.T) {
@@ -105,7 +99,7 @@ func TestNothingIsKeptUnlessAsked(t *testing.T) {
 	}
 }
 
-// A name is a name, whatever stands in it, and is made once.
+// Ensure makes a database of any name once.
 func TestEnsure(t *testing.T) {
 	t.Parallel()
 	s := start(t, pgserver.Config{Dir: t.TempDir(), Settings: map[string]string{"fsync": "off"}})
@@ -170,8 +164,8 @@ func TestAServerThatCannotStartIsTold(t *testing.T) {
 	}
 }
 
-// What PATH leads to is taken, and through a link its real folder, where initdb
-// stands too.
+// FindBin takes the folder that PATH leads to. It follows a link to the real folder,
+// which holds initdb too.
 func TestFindBinFollowsPath(t *testing.T) {
 	real, link := t.TempDir(), t.TempDir()
 	check.Must(t, os.WriteFile(filepath.Join(real, "postgres"), []byte("#!/bin/sh\n"), 0o700))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"strings"
@@ -24,23 +23,23 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// town is a bank with a customer who has signed up, and her phone.
-type town struct {
+// fixture is a bank with a customer who has signed up, and the customer's phone.
+type fixture struct {
 	*bank.Bank
 	phone *bank.Device
 	wang  seed.Customer
 }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 0)}
+	w := fixture{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 0)}
 	check.Must(t, b.Seeder().SignUp(t.Context(), w.wang, bank.LoginPassword, bank.TradePassword, "", nil))
 	return w
 }
 
 // login logs in with a solved graphic code; a right password comes with a right code.
-func (w town) login(t *testing.T, guess, want string) {
+func (w fixture) login(t *testing.T, guess, want string) {
 	t.Helper()
 	r := identitylogin.Request{
 		Phone: w.wang.Phone, Password: w.phone.Password(t, guess), CaptchaID: captchatest.Solved(t, w.Bank, w.phone),
@@ -53,7 +52,7 @@ func (w town) login(t *testing.T, guess, want string) {
 }
 
 // freeze fails ten times in a day.
-func (w town) freeze(t *testing.T) {
+func (w fixture) freeze(t *testing.T) {
 	t.Helper()
 	for range 2 {
 		for range 5 {
@@ -64,12 +63,12 @@ func (w town) freeze(t *testing.T) {
 }
 
 // unlocks are the access records that the command has left.
-func (w town) unlocks(t *testing.T) []events.AccessRecorded {
+func (w fixture) unlocks(t *testing.T) []events.AccessRecorded {
 	t.Helper()
 	var list []events.AccessRecorded
-	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
-		var r events.AccessRecorded
-		check.Must(t, json.Unmarshal(e.Data, &r))
+	records := bank.Told[events.AccessRecorded](t, w.Bank, events.TypeAccessRecorded)
+	for i, e := range w.Outbox(t, events.TypeAccessRecorded) {
+		r := records[i]
 		if r.Function == unlockFunction {
 			list = append(list, r)
 			if strings.Contains(string(e.Data), w.wang.Phone) || !strings.Contains(e.Traceparent, r.Trace) {
@@ -80,7 +79,7 @@ func (w town) unlocks(t *testing.T) []events.AccessRecorded {
 	return list
 }
 
-func (w town) order() unlockOrder {
+func (w fixture) order() unlockOrder {
 	return unlockOrder{phone: w.wang.Phone, reason: "came to the branch", operator: "zhao"}
 }
 
@@ -89,7 +88,7 @@ func (w town) order() unlockOrder {
 func TestAFrozenNumberStaysUntilAnOperatorUnlocksIt(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.3")
-	w := newTown(t)
+	w := newFixture(t)
 	w.freeze(t)
 	// Ten years ago for the database too, whose own clock decides what is old.
 	w.Exec(t, `
@@ -124,7 +123,7 @@ UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interva
 // Nothing changes, and nothing is recorded, when there is nothing to lift.
 func TestUnlockOfWhatIsNotLocked(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	refused := func(name string, o unlockOrder) {
 		t.Helper()
 		if _, err := unlockLogin(t.Context(), w.Host, o); !errors.Is(err, password.ErrNotLocked) {
@@ -158,7 +157,7 @@ func TestUnlockOfWhatIsNotLocked(t *testing.T) {
 // nobody.
 func TestUnlockOfNobodysNumber(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	o := w.order()
 	o.phone = "13999999999"
 	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`, customer.PhoneIndex(w.Host.Keys, o.phone))

@@ -20,7 +20,7 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// The gateway has routes and no files: whatever names a folder, a hidden or left-over
+// The gateway has routes and no files: a path that names a folder, a hidden or left-over
 // file, a path out of the routes or a piece of source is not found.
 func TestTheGatewayServesNoFiles(t *testing.T) {
 	t.Parallel()
@@ -67,7 +67,7 @@ func TestTheGatewayServesNoFiles(t *testing.T) {
 	}
 }
 
-// get sends the path as it stands: a client would put it right.
+// get sends the path unchanged: an HTTP client would clean it.
 func get(t *testing.T, address, path string) (status int, body string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -25,13 +24,9 @@ var wang = seed.Person{
 // rows are all that seeding writes, as text.
 func rows(t *testing.T, b *bank.Bank) []string {
 	t.Helper()
-	got, err := b.Host.DB.Pool().Query(t.Context(), `
+	return check.Column[string](t, b.Host.DB.Pool(), `
 SELECT 'customer ' || c::text FROM customer c UNION ALL SELECT 'account ' || a::text FROM account a
 UNION ALL SELECT 'posting ' || p::text FROM posting p UNION ALL SELECT 'entry ' || e::text FROM entry e ORDER BY 1`)
-	check.Must(t, err)
-	list, err := pgx.CollectRows(got, pgx.RowTo[string])
-	check.Must(t, err)
-	return list
 }
 
 func TestSeedingAgainChangesNothing(t *testing.T) {
@@ -48,23 +43,20 @@ func TestSeedingAgainChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(before, rows(t, b)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
-	bank.Books(t, b.Host.DB, b.Host.Keys)
+	b.Sound(t)
 }
 
-// What the customers have, the bank's opening account owes: nothing is made.
+// The bank's opening account owes the sum of all balances, so that no money is made.
 func TestBalancesSumToZero(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	c, err := b.Seeder().Add(t.Context(), wang)
 	check.Must(t, err)
 	b.Customer(t, "李芳", 88_888_88, 1)
-	bank.Books(t, b.Host.DB, b.Host.Keys)
-	balance := func(id uuid.UUID) (sum money.Fen) {
-		t.Helper()
+	b.Sound(t)
+	balance := func(id uuid.UUID) money.Fen {
 		// An internal account's entries are folded into its balance later.
-		check.Must(t, b.Host.DB.Pool().QueryRow(t.Context(),
-			"SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE account_id = $1", id).Scan(&sum))
-		return sum
+		return money.Fen(b.Count(t, "SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE account_id = $1", id))
 	}
 	got := []money.Fen{balance(c.AccountIDs[0]), balance(c.AccountIDs[1]), balance(seed.Opening)}
 	if diff := cmp.Diff([]money.Fen{200_000_00, 0, -(200_000_00 + 88_888_88 + 1)}, got); diff != "" {
@@ -72,7 +64,7 @@ func TestBalancesSumToZero(t *testing.T) {
 	}
 }
 
-// What rests in the database is sealed, opens in its place, and is found by index.
+// The database stores personal data sealed. Each value opens in its place only, and an index finds it.
 func TestPersonalDataRestsSealed(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
