@@ -12,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -38,8 +39,8 @@ func TestEveryAnswerIsPublished(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-011.1", "LOGIC-011.2")
 	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
-	must(t, err)
-	p := newPair(t)
+	check.Must(t, err)
+	p := newFixture(t)
 	good := p.good(t)
 	nobody := p.Device(t, "phone-of-nobody")
 	if len(good) != len(served(t)) {
@@ -78,7 +79,7 @@ func TestEveryAnswerIsPublished(t *testing.T) {
 }
 
 // refusals are a function's answers to requests that stages of every kind refuse.
-func (p pair) refusals(t *testing.T, f fn.Function, nobody *bank.Device, good fields) map[string]bank.Reply {
+func (p fixture) refusals(t *testing.T, f fn.Function, nobody *bank.Device, good fields) map[string]bank.Reply {
 	t.Helper()
 	name := f.Spec.Name
 	answers := map[string]bank.Reply{
