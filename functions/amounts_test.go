@@ -22,7 +22,7 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// book posts an order above every limit, as confirming would leave it, and returns
+// book posts an order above every limit, in the way of transfer-confirm, and returns
 // its id.
 func (p fixture) book(t *testing.T, amount money.Fen) uuid.UUID {
 	t.Helper()

@@ -90,8 +90,8 @@ func TestAnswersAreMaskedByOneRule(t *testing.T) {
 	}
 }
 
-// The payee of a transfer is masked in what comes before it and after it, and no
-// function answers a phone or account number with another person's name.
+// All answers before and after a transfer mask its payee. No function answers a phone
+// or account number with another person's name.
 func TestNobodyLearnsAnothersName(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "MASK-005.1", "MASK-005.2")
@@ -201,8 +201,8 @@ SELECT login_password FROM credential UNION SELECT trade_password FROM credentia
 	}
 }
 
-// Whoever is not logged in learns nothing of any customer: public functions have no
-// place for it, and an ended session gets the refusal alone.
+// A caller who is not logged in learns nothing of any customer: answers of public
+// functions have no field for it, and an ended session gets the refusal alone.
 func TestStrangersLearnNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "MASK-001.1", "MASK-001.2")

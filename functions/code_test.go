@@ -132,7 +132,7 @@ func TestSQLIsConstant(t *testing.T) {
 	seen := 0
 	for name, file := range s.files {
 		if name == "../shared/pg/reader.go" || name == "../shared/pg/tx.go" {
-			continue // they pass on what their callers ask, and those are looked at
+			continue // they pass on SQL of their callers, which this test checks
 		}
 		for _, declaration := range file.Decls {
 			within, _ := declaration.(*ast.FuncDecl)
@@ -211,7 +211,7 @@ func (s sqlText) constant(file string, within *ast.FuncDecl, e ast.Expr, depth i
 		return (known || found) && assigned && passed
 	case *ast.SelectorExpr:
 		if name := e.Sel.Name; name == "SQL" || name == "Rows" || name == "Call" {
-			return true // of a statement, whose literal is looked at where it stands
+			return true // of a statement; its literal is checked in its own place
 		}
 		for name := range s.constants {
 			if strings.HasSuffix(name, "/"+types.ExprString(e.X)+" "+e.Sel.Name) {

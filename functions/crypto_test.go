@@ -74,8 +74,8 @@ func TestCryptographyHasOneDoor(t *testing.T) {
 	}
 }
 
-// A stored password is looked at in one place, sm.CheckPassword: nothing else
-// compares one or computes what is stored of it.
+// One function checks a stored password, sm.CheckPassword. No other code compares a
+// password or computes its stored form.
 func TestPasswordsAreVerifiedInOnePlace(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-020.2")
@@ -138,13 +138,14 @@ SELECT login_password FROM credential UNION ALL SELECT trade_password FROM crede
 UPDATE credential SET trade_failures = 0, trade_locked_until = NULL,
        trade_password = replace(trade_password, 'pbkdf2-sm3', $1)`, algorithm)
 		o.confirm(t).Want(t, "PROOF_REJECTED")
-		o.Exec(t, "UPDATE credential SET trade_failures = 0, trade_password = 'pbkdf2-sm3' || substr(trade_password, $1)", len(algorithm)+1)
+		o.Exec(t, `
+UPDATE credential SET trade_failures = 0, trade_password = 'pbkdf2-sm3' || substr(trade_password, $1)`, len(algorithm)+1)
 		o.confirm(t).Want(t, "")
 	}
 }
 
-// The bank signs with one key, encrypts what it stores under another, and what it
-// sends under others again.
+// The bank signs with one key, encrypts stored data under another, and sent data under
+// others again.
 func TestSigningStoringAndSendingHaveTheirOwnKeys(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-008.2")

@@ -40,14 +40,14 @@ func dataCatalogue(t *testing.T) []dataItem {
 	return list.Items
 }
 
-// dataName is what a column or field of a person's data is called.
+// dataName matches the names of columns and fields that hold a person's data.
 var dataName = regexp.MustCompile(`(?i)pass(w|c)|\bpin\b|_pin|pin_|otp$|^code$|secret|_key$|^key$|track|expiry|expir.*(card|month|year)|` +
 	`(card|month|year).*expir|cvn|cvv|id_?no|passport|name|birth|born|biometr|face|finger|address|addr\b|phone|mobile|mail|` +
 	`credit(_score|_limit|_line|$)|score|grade|^ip$|last_login|location|balance|amount|` +
 	`counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +
 	`_ct$|payload|body$|title|^text$|payer_|payee_`)
 
-// otherwise are names that look like a person's data and are none.
+// otherwise are names that look like a person's data but hold none.
 var otherwise = []string{
 	"policy.name", "idempotency.body_hash", "audit_record.body", // a policy's name, a digest, the record whose fields the events list
 	"payee_account_id", "payee_customer_id", "payer_customer_id", "idempotency_key", // references
@@ -97,8 +97,8 @@ func messageFields(t *testing.T) []string {
 	return list
 }
 
-// The catalogue classes what the standard lists; the scan finds nothing of it outside
-// the catalogue, and every entry says class and grade.
+// The catalogue classes each item that the standard lists. The scan finds no such item
+// outside the catalogue, and every entry has a class and a grade.
 func TestTheDataCatalogueHasAll(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PRIV-006.1")

@@ -36,11 +36,11 @@ func (j *journey) personal() []string {
 	return list
 }
 
-// secret are the data that prove who a customer is.
+// secret are the passwords, which identify a customer.
 var secret = []string{bank.LoginPassword, bank.TradePassword, bank.CardPassword}
 
-// readable are the values which stand in the text: as they are, or in a plain
-// encoding that needs no key.
+// readable are the values that the text holds in clear, or in an encoding without a
+// key.
 func readable(text string, values ...string) []string {
 	var found []string
 	for _, v := range values {
@@ -53,8 +53,8 @@ func readable(text string, values ...string) []string {
 	return found
 }
 
-// nothingReadable fails the test if the place shows one of the values, and if the
-// search would not find what is there.
+// nothingReadable fails the test if the place shows one of the values. It also fails
+// if the search does not find a value that is there.
 func nothingReadable(t *testing.T, place, text, known string, values ...string) {
 	t.Helper()
 	if !strings.Contains(text, known) {
@@ -74,10 +74,9 @@ func nothingReadable(t *testing.T, place, text, known string, values ...string) 
 	}
 }
 
-// One customer uses every function; then everything that the bank keeps, tells
-// itself and sends is searched for what is known of the customers. "Personal" here
-// are names, phone, identity and account numbers; the codes and passwords come on
-// top where they are sensitive.
+// One customer uses every function. Then the test searches everything that the bank
+// keeps, publishes and sends for the customers' names, phone, identity and account
+// numbers, and for their passwords.
 func TestNothingOfACustomerIsReadable(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-008.1", "CRYPTO-012.1", "CRYPTO-019.1", "CRYPTO-019.2", "CRYPTO-019.3")
@@ -117,9 +116,9 @@ func TestFunctionsWriteNoFiles(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-019.3")
 	writers := regexp.MustCompile(`^(os|ioutil)\.(Create|CreateTemp|WriteFile|OpenFile|Mkdir|MkdirAll|MkdirTemp|TempFile)$`)
-	files := maps.Clone(sources(t))
+	files, parts := maps.Clone(sources(t)), regexp.MustCompile(`^\.\./(functions|shared|events)/`)
 	maps.DeleteFunc(files, func(path string, _ *ast.File) bool {
-		return !regexp.MustCompile(`^\.\./(functions|shared|events)/`).MatchString(path) || strings.HasPrefix(path, "../shared/keys/")
+		return !parts.MatchString(path) || strings.HasPrefix(path, "../shared/keys/")
 	})
 	if len(files) < 60 {
 		t.Fatalf("only %d files were read", len(files))
@@ -131,7 +130,7 @@ func TestFunctionsWriteNoFiles(t *testing.T) {
 	})
 }
 
-// What was changed on its way or at rest does not open, and has no effect.
+// A value that was changed on its way or at rest does not open, and has no effect.
 func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-019.4", "CRYPTO-022.1")
@@ -197,7 +196,7 @@ func dataOf(t *testing.T, kind string) any {
 	return nil
 }
 
-// A field that no request lists is refused, and what it held is kept nowhere.
+// The bank refuses a field that no request lists, and keeps its value nowhere.
 func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PRIV-001.3")

@@ -32,7 +32,8 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	p := bank.NewPair(t, 1_000_000_00)
-	return fixture{Pair: p, sms: smstest.Start(t, p.Bank, function(t, "notify-on-otp"), function(t, "notify-on-transfer"))}
+	sms := smstest.Start(t, p.Bank, function(t, "notify-on-otp"), function(t, "notify-on-transfer"))
+	return fixture{Pair: p, sms: sms}
 }
 
 // function finds a function of the registry.

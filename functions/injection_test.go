@@ -22,12 +22,12 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// asData are the fields which hold any short text that a customer likes.
+// asData are the fields that take any short text.
 var asData = []string{"transfer-prepare memo"}
 
-// hostileTexts sends each text in each field of each function's request, the other
-// fields being good, and returns all answers. Each must be a refusal, or show the
-// text as what it is: a text.
+// hostileTexts sends each text in each field of each function's request, with good
+// values in the other fields. It returns all answers. Each must be a refusal, or show
+// the text unchanged.
 func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Reply) {
 	t.Helper()
 	j.openChannel(t)
@@ -135,13 +135,13 @@ func (j *journey) await(t *testing.T) {
 	var in transferprepare.Response
 	j.call(t, "transfer-prepare", j.ToOwn(1), &in)
 	signed := j.Signed(t, in)
-	var err error
-	j.sent["transfer-confirm"], err = json.Marshal(stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{signed, signed}})
+	request, err := json.Marshal(stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{signed, signed}})
 	check.Must(t, err)
+	j.sent["transfer-confirm"] = request
 }
 
-// what lists all that no refused call may change.
-func (j *journey) what(t *testing.T) string {
+// unchanging lists all rows that no refused call may change.
+func (j *journey) unchanging(t *testing.T) string {
 	t.Helper()
 	var all []string
 	for _, sql := range []string{
@@ -162,25 +162,25 @@ func (j *journey) what(t *testing.T) string {
 	return strings.Join(all, "\n")
 }
 
-// SQL in any field is a wrong value, or a text: nothing more is answered, and
-// nothing changes.
+// SQL in any field is a wrong value or a text. The bank answers nothing more and
+// changes nothing.
 func TestSQLInAnyFieldIsText(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-008.1")
 	j := newJourney(t)
 	j.travel(t)
 	j.await(t)
-	before := j.what(t)
+	before := j.unchanging(t)
 	texts := []string{
 		`' OR '1'='1`, `'; DROP TABLE message; --`, `1; UPDATE account SET balance = 0`, `") OR 1=1 --`,
 		`x' UNION SELECT id FROM customer --`,
 		`\'; DELETE FROM device; --`, `$1`, `posted_at DESC; TRUNCATE policy`, `' || pg_sleep(9) || '`,
 	}
 	j.hostileTexts(t, texts)
-	if j.what(t) != before {
+	if j.unchanging(t) != before {
 		t.Error("the data changed")
 	}
-	// A key that a client chooses is stored, and found again as what it was.
+	// The bank stores the key that a client chooses, and finds it again.
 	confirm := function(t, "transfer-confirm")
 	var request map[string]any
 	check.Must(t, json.Unmarshal(j.sent["transfer-confirm"], &request))
@@ -203,7 +203,7 @@ func TestPathsAndAddressesInAnyFieldReachNothing(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	j.await(t)
-	before := j.what(t)
+	before := j.unchanging(t)
 	var called atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
 	t.Cleanup(elsewhere.Close)
@@ -224,7 +224,7 @@ func TestPathsAndAddressesInAnyFieldReachNothing(t *testing.T) {
 	if called.Load() != 0 {
 		t.Errorf("the address was called %d times", called.Load())
 	}
-	if j.what(t) != before {
+	if j.unchanging(t) != before {
 		t.Error("the data changed")
 	}
 }

@@ -18,15 +18,15 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// A field of another type, one that is far too long and one that nobody listed are
-// refused, whether a customer's app sends them or the broker brings them.
+// The bank refuses a field of another type, one that is far too long and one that no
+// schema lists, from a customer's app and from the broker alike.
 func TestWrongFieldsAreRefusedWhoeverSendsThem(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-001.2")
 	j := newJourney(t)
 	j.travel(t)
 	j.await(t)
-	before := j.what(t)
+	before := j.unchanging(t)
 	tried := 0
 	for _, f := range functions.All() {
 		if isEvent(f) {
@@ -56,7 +56,7 @@ func TestWrongFieldsAreRefusedWhoeverSendsThem(t *testing.T) {
 	delivered := 0
 	for _, f := range functions.All() {
 		for _, kind := range f.Spec.Consumes {
-			if f.Spec.Name == "audit-on-event" { // keeps whatever the bank has told, as it was told
+			if f.Spec.Name == "audit-on-event" { // it keeps each event of the bank unchanged
 				continue
 			}
 			wrong := map[string]any{}
@@ -83,7 +83,7 @@ func TestWrongFieldsAreRefusedWhoeverSendsThem(t *testing.T) {
 	if tried < 160 || delivered < 9 {
 		t.Fatalf("%d requests and %d events were tried", tried, delivered)
 	}
-	if j.what(t) != before {
+	if j.unchanging(t) != before {
 		t.Error("something changed")
 	}
 }
@@ -118,7 +118,8 @@ func TestAmountsAreExact(t *testing.T) {
 		for _, a := range overview.Accounts {
 			balances[a.ID] = a.Balance
 		}
-		if overview.Assets.Total != opening || balances[p.Payer.AccountIDs[0]] != opening-sum || balances[p.Payer.AccountIDs[1]] != sum {
+		first, second := balances[p.Payer.AccountIDs[0]], balances[p.Payer.AccountIDs[1]]
+		if overview.Assets.Total != opening || first != opening-sum || second != sum {
 			t.Errorf("after %d the accounts show %+v", amount, overview)
 		}
 	}

@@ -23,9 +23,8 @@ import (
 	"github.com/tidebank/tidebank/test/smstest"
 )
 
-// journey is one customer's way through every function of the bank, with real
-// stores, and all that was seen on it: what crossed the wire, each answer, each
-// event and each SMS.
+// journey is one customer's calls of every function of the bank, with real stores. It
+// keeps all bytes of the wire, each answer, each event and each SMS.
 type journey struct {
 	bank.Pair // the payer signs up on the way
 	sms       *smssim.Gateway
@@ -56,8 +55,7 @@ func newJourney(t *testing.T) *journey {
 	return j
 }
 
-// call calls a function over the channel, keeps what an eavesdropper sees, and
-// returns the good answer into reply.
+// call calls a function over the channel and reads the good answer into reply.
 func (j *journey) call(t *testing.T, name string, request, reply any) {
 	t.Helper()
 	f := function(t, name)
@@ -168,7 +166,7 @@ func (j *journey) transfer(t *testing.T, from uuid.UUID) (id string) {
 	return done.ID
 }
 
-// deliver brings every new event to all who hear it, and keeps it as it travels.
+// deliver brings every new event to each of its consumers, and keeps its text.
 func (j *journey) deliver(t *testing.T) {
 	t.Helper()
 	table := functions.Subscriptions()

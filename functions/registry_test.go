@@ -128,7 +128,7 @@ func TestRefusalsHaveTextsAndOneKind(t *testing.T) {
 			kinds[e.Code()] = e.Kind()
 		}
 		for _, code := range codes(f.Spec.Refusals) {
-			// Two stages may answer the same; an operation says what they don't.
+			// Two stages may answer the same code. An operation declares only other codes.
 			if seen[code] || slices.Contains(stages, code) && code != bankerr.ErrNotFound.Code() {
 				t.Errorf("%s declares %s again", f.Spec.Name, code)
 			}
@@ -226,7 +226,7 @@ func TestPersonalFieldsAreDeclared(t *testing.T) {
 	req.AtLeast(t, 16, masked)
 }
 
-// No reply has a place for what nobody may be told, whatever they prove.
+// No reply has a field for a secret.
 func TestNoReplyHasAPlaceForSecrets(t *testing.T) {
 	t.Parallel()
 	secret := regexp.MustCompile(`(?i)cvn|cvv|expir.*(card|month|year)|(card|month|year).*expir|password|passwd|\bpin\b|_pin|secret|otp`)

@@ -20,8 +20,8 @@ import (
 	"github.com/tidebank/tidebank/test/smstest"
 )
 
-// report is what the log says of a refused message: its sender, its number and when
-// it was sent, and when it was refused.
+// report is the log's line about a refused message: its sender, its number, and when it
+// was sent.
 type report struct {
 	Msg      string    `json:"msg"`
 	Function string    `json:"function"`

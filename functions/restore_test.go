@@ -16,8 +16,8 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// state is what an order may change: balances, frozen amounts, limits and quotas
-// used, attempts counted, and what was posted.
+// state is everything that an order may change: balances, frozen amounts, used limits
+// and quotas, counted attempts, and postings.
 func state(t *testing.T, p bank.Pair) string {
 	t.Helper()
 	text := check.Value[string](t, p.Host.DB.Pool(), `

@@ -31,7 +31,7 @@ func (p fixture) withCode(t *testing.T, in transferprepare.Response, proven step
 	return proven
 }
 
-// factors is how many factors the shortest of the combinations has.
+// factors is the number of factors in the shortest combination.
 func factors(t *testing.T, in transferprepare.Response) int {
 	t.Helper()
 	if len(in.Combinations) == 0 {
@@ -49,8 +49,8 @@ func (p fixture) postings(t *testing.T) int {
 	return p.Count(t, "SELECT count(*) FROM posting WHERE kind = 'transfer'")
 }
 
-// Risk refuses the customer's transfers: neither a new one nor one that was prepared
-// before is posted, whatever proves it and however often it is sent.
+// Risk refuses the customer's transfers. No new transfer and none that was prepared
+// before is posted, with any proof and at any repetition.
 func TestABlockedTransferIsNeverPosted(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "FRAUD-001.2")
@@ -126,8 +126,7 @@ func TestTheFurtherFactorIsAnotherAndForThisTransfer(t *testing.T) {
 	p.Phone.Call(t, transferconfirm.Function, "right", right).Want(t, "")
 }
 
-// Each customer has a risk level from the first moment on, and never one that the
-// bank does not know.
+// Each customer has a known risk level from the first moment on.
 func TestEachCustomerHasARiskLevel(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "FRAUD-003.2")

@@ -16,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -95,18 +94,17 @@ func (w *told) live(t *testing.T) {
 	w.call(t, "transfer-list", struct{}{}).Want(t, "")
 }
 
-// fail makes what the bank depends on fail, while it holds secrets.
+// fail makes the bank's dependencies fail while it handles secrets.
 func (w *told) fail(t *testing.T) {
 	t.Helper()
 	w.sms.SetFaults(smssim.Faults{FailNext: 3})
 	w.deliverAll(t)
 	w.call(t, "message-list", struct{}{}).Want(t, "")
-	for _, f := range functions.All() {
-		if len(f.Spec.Consumes) > 0 {
-			body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"data":{"password":%q`, w.Payer.Phone, bank.LoginPassword)
-			w.DeliverRaw(t, f, []byte(body), http.Header{"Content-Type": {"application/cloudevents+json"}})
-			w.Deliver(t, f, w.Event(t, w.Payer.IDNo, f.Spec.Consumes[0], w.Payer.Phone, []string{bank.TradePassword, w.Payer.Phone}))
-		}
+	for _, f := range eventFunctions(t) {
+		body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"data":{"password":%q`, w.Payer.Phone, bank.LoginPassword)
+		w.DeliverRaw(t, f, []byte(body), http.Header{"Content-Type": {"application/cloudevents+json"}})
+		data := []string{bank.TradePassword, w.Payer.Phone}
+		w.Deliver(t, f, w.Event(t, w.Payer.IDNo, f.Spec.Consumes[0], w.Payer.Phone, data))
 	}
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = w.Host.Keys, w.Host.Log

@@ -12,8 +12,8 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// The latest 64 sequence numbers are taken in whatever order they come, each once;
-// an older one is refused.
+// The bank takes each of the latest 64 sequence numbers once, in any order. It refuses
+// an older one.
 func TestFramesComeInAnyOrderWithinTheWindow(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-016.4", "CRYPTO-016.5", "CRYPTO-016.6")
@@ -43,7 +43,7 @@ func TestFramesComeInAnyOrderWithinTheWindow(t *testing.T) {
 	}
 }
 
-// Only the customer's own bound key signs for the customer, and only what was shown.
+// Only the customer's own bound key signs for the customer, and only the shown text.
 func TestOnlyTheCustomersOwnKeySigns(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-001.1", "CRYPTO-001.4")

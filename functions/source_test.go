@@ -73,7 +73,7 @@ func texts(f *ast.File) []string {
 	return list
 }
 
-// unused are the codes that stand in the catalogue before what answers them.
+// unused are the codes of the catalogue that no function answers yet.
 var unused = map[string]string{
 	"DEVICE_MISMATCH": "device binding (DEVICE-001) has no function yet",
 }

@@ -28,7 +28,7 @@ type statement struct{ where, sql string }
 var (
 	looksLikeSQL = regexp.MustCompile(`^\s*(--.*\n)?\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
 	named        = regexp.MustCompile(`^-- ([a-z_]+(?:\.[a-z_]+)+)\n`)
-	// A word before UPDATE tells apart what changes no table: FOR UPDATE, DO UPDATE.
+	// A word before UPDATE marks statements that change no table: FOR UPDATE, DO UPDATE.
 	writes = regexp.MustCompile(`(?i)(?:(\w+)\s+)?\b(?:INSERT\s+INTO|DELETE\s+FROM|UPDATE|MERGE\s+INTO|TRUNCATE|COPY)\s+` +
 		`(?:TABLE\s+)?(?:ONLY\s+)?((?:"?\w+"?\s*\.\s*)?"?\w+"?)`)
 )
@@ -264,7 +264,8 @@ func calls(sql, function string) bool {
 func functionWrites(t *testing.T, db *pg.DB, tables []string) map[string][]string {
 	t.Helper()
 	const of = "FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prolang <> 13"
-	names, bodies := check.Column[string](t, db.Pool(), "SELECT proname::text "+of+" ORDER BY oid"), check.Column[string](t, db.Pool(), "SELECT prosrc "+of+" ORDER BY oid")
+	names := check.Column[string](t, db.Pool(), "SELECT proname::text "+of+" ORDER BY oid")
+	bodies := check.Column[string](t, db.Pool(), "SELECT prosrc "+of+" ORDER BY oid")
 	own := map[string][]string{}
 	for i, name := range names {
 		own[name] = written(bodies[i], tables)
@@ -311,7 +312,8 @@ func TestConstantsAreTheDatabases(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	definition := func(constraint string) string {
-		return check.Value[string](t, db.Pool(), "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint)
+		return check.Value[string](t, db.Pool(),
+			"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint)
 	}
 	for constraint, constants := range map[string][]string{
 		"account_kind": quoted(ledger.Kinds()), "account_state": quoted(ledger.States()),

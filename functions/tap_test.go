@@ -13,7 +13,7 @@ import (
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// tap keeps what crosses the network between a bank and its database.
+// tap keeps the bytes between a bank and its database.
 type tap struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -31,7 +31,7 @@ func (l *tap) String() string {
 	return l.text.String()
 }
 
-// tapped is a database of the test's own whose network traffic is kept.
+// tapped is a database of the test. Its tap keeps the network traffic.
 func tapped(t *testing.T) (*pg.DB, *tap) {
 	t.Helper()
 	_, address := pgtest.NewURL(t)

@@ -58,9 +58,9 @@ func TestOneRequestsLinesShareATrace(t *testing.T) {
 	id := uuid.New()
 	trace := strings.ReplaceAll(id.String(), "-", "")
 	detail := function(t, "account-detail")
-	reply := bank.Handle(t, p.Open(t, detail), p.Phone.Frame(t, detail, "", map[string]any{"account_id": p.Payee.AccountIDs[0]}),
-		http.Header{"Traceparent": {"00-" + trace + "-00f067aa0ba902b7-01"}})
-	if reply.StatusCode != http.StatusNotFound {
+	frame := p.Phone.Frame(t, detail, "", map[string]any{"account_id": p.Payee.AccountIDs[0]})
+	header := http.Header{"Traceparent": {"00-" + trace + "-00f067aa0ba902b7-01"}}
+	if reply := bank.Handle(t, p.Open(t, detail), frame, header); reply.StatusCode != http.StatusNotFound {
 		t.Fatalf("the call got %d", reply.StatusCode)
 	}
 	records := p.Outbox(t, events.TypeAccessRecorded)

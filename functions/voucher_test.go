@@ -26,7 +26,7 @@ import (
 // records are the tables that hold a transfer's record.
 var records = []string{"audit_record", "transfer", "posting", "entry"}
 
-// recorded is what the audit chain says about a transfer.
+// recorded is the audit chain's record of a transfer.
 func (p fixture) recorded(t *testing.T, id uuid.UUID) (audit.Record, events.TransferPosted) {
 	t.Helper()
 	body := check.Value[[]byte](t, p.Host.DB.Pool(), "SELECT body FROM audit_record WHERE subject = $1 AND type = $2",
@@ -125,7 +125,7 @@ SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER B
 	p.wantRecord(t, made)
 }
 
-// Whoever changes a stored record behind the bank's back is found out.
+// The bank finds each stored record that was changed by SQL.
 func TestAChangedRecordIsReported(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-001.4")

@@ -3,10 +3,10 @@
 // Records form a chain: each holds the SM3 of the one before, its own number and
 // its body, so that a change, a gap or a reordering shows. The end of the chain is
 // held by the events' dedupe records: one that audit consumed must be in it. The
-// database refuses updates and deletions; Verify finds what was changed around
+// database refuses updates and deletions; Verify finds changes that were made around
 // it. Numbers count from 1 without gaps; one record is appended at a time, in the
-// whole bank. Whoever can write every table can still forge a whole new chain:
-// that takes checkpoints kept elsewhere. Source: AUDIT-001, AUDIT-003.
+// whole bank. An attacker who can write every table can still forge a whole new chain;
+// only checkpoints kept elsewhere would show that. Source: AUDIT-001, AUDIT-003.
 package audit
 
 import (

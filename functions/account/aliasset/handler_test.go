@@ -36,7 +36,7 @@ func (w fixture) name(t *testing.T, id uuid.UUID, alias string) bank.Reply {
 	return w.Phone.Call(t, accountaliasset.Function, "", map[string]any{"account_id": id, "alias": alias})
 }
 
-// seen is what a customer's phone shows: the accounts and their names.
+// seen are the accounts that a customer's phone shows, with their names.
 func seen(t *testing.T, phone *bank.Device) map[uuid.UUID]string {
 	t.Helper()
 	var all accountoverview.Response
@@ -59,7 +59,8 @@ func (w fixture) want(t *testing.T, mine string) {
 	if diff := cmp.Diff(want, seen(t, w.Phone)); diff != "" {
 		t.Errorf("the caller's accounts (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[uuid.UUID]string{w.Payee.AccountIDs[0]: "", w.Payee.AccountIDs[1]: ""}, seen(t, w.other)); diff != "" {
+	unnamed := map[uuid.UUID]string{w.Payee.AccountIDs[0]: "", w.Payee.AccountIDs[1]: ""}
+	if diff := cmp.Diff(unnamed, seen(t, w.other)); diff != "" {
 		t.Errorf("another customer's accounts (-want +got):\n%s", diff)
 	}
 }

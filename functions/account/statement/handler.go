@@ -25,7 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},

@@ -62,8 +62,8 @@ func TestEveryTypeIsRecorded(t *testing.T) {
 	wantChain(t, b, int64(len(events.Catalogue())))
 }
 
-// The record of a transfer says who, to whom, how much, when, by what proofs, from
-// what device; after ten years it still does, and nothing could change it.
+// The record of a transfer holds payer, payee, amount, time, proofs and device. After
+// ten years it is unchanged, and nobody could change it.
 func TestATransfersRecordLasts(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-004.2")

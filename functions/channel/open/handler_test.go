@@ -24,7 +24,7 @@ import (
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// newPhone is a device whose own channel is not used here.
+// newPhone is a device. The tests here do not use its first channel.
 func newPhone(t *testing.T) (*bank.Bank, *bank.Device) {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t)) // the function needs no database
@@ -75,7 +75,7 @@ func TestAChannelOpensAndCarriesCalls(t *testing.T) {
 	}
 }
 
-// What has changed on the way, or is another's, an app does not take.
+// An app refuses a welcome that was changed on the way, or that another bank made.
 func TestTheAppRefusesAForgedWelcome(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)

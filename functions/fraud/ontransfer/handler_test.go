@@ -119,8 +119,8 @@ func TestScoreGradeAndEventCommitTogether(t *testing.T) {
 	}
 }
 
-// The window is the hour, or the day, that ends with the transfer: what happened
-// just before it, or after the transfer, does not count.
+// The window is the hour, or the day, that ends with the transfer. Transfers before
+// the window or after the transfer do not count.
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	at := bank.Start
@@ -173,7 +173,7 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	if got := len(w.Outbox(t, events.TypeFraudScored)); got != len(list) {
 		t.Errorf("%d events, want %d", got, len(list))
 	}
-	// Who is paid enters the score too.
+	// A new payee raises the score too.
 	e := w.paid(t, bank.Start.Add(10*time.Minute), 1_00, newPayee)
 	w.deliver(t, e)
 	if diff := cmp.Diff(scored{45, []string{fraud.ReasonHourCount, fraud.ReasonNewPayee}}, w.scores(t)[e.ID()]); diff != "" {
@@ -197,7 +197,7 @@ func deliverAtOnce(t *testing.T, list []cloudevents.Event, instances ...handler.
 var orders = [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
 
 // A raised, then a low transfer to somebody else, then one between own accounts:
-// the low one decides in whatever order they come.
+// the low one decides in any order of the events.
 func TestOrderOfArrivalChangesNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "FRAUD-018.3")
@@ -282,7 +282,7 @@ func TestOwnAccountsNeitherCountNorGrade(t *testing.T) {
 	w.wantGrade(t, risk.GradeNormal)
 }
 
-// The grade that scoring leaves is what the payer's next transfer meets.
+// The payer's next transfer meets the grade that scoring has set.
 func TestTheNextTransferMeetsTheGrade(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)

@@ -22,7 +22,7 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// trace is all that one call left behind where anybody could look.
+// trace is everything that one call left behind, in each place that can be read.
 type trace struct {
 	Status int
 	Code   string
@@ -35,9 +35,9 @@ type trace struct {
 }
 
 var (
-	// Who and why are for audit alone (AUDIT-006).
+	// Only audit reads the customer and the reason (AUDIT-006).
 	inside = regexp.MustCompile(`"(reason|customer_id)":\s*"[^"]*"`)
-	// When it was, and the how many-th call of the phone, differ between any two calls.
+	// The time and the phone's sequence differ between any two calls.
 	logTime = regexp.MustCompile(`"time":"[^"]*",|"sequence":\d+,`)
 )
 
@@ -50,7 +50,7 @@ func (w fixture) rows(t *testing.T) map[string]int {
 	return counts
 }
 
-// observe makes a call and tells what it left.
+// observe makes a call and returns its traces.
 func (w fixture) observe(t *testing.T, call func() bank.Reply) trace {
 	t.Helper()
 	before, logged, records := w.rows(t), len(w.Log.String()), len(w.Outbox(t, events.TypeAccessRecorded))
@@ -82,9 +82,9 @@ func (w fixture) lock(t *testing.T, number string, until *time.Time, frozen bool
 		customer.PhoneIndex(w.Host.Keys, number), clock.BusinessDay(now), until, frozen)
 }
 
-// Neither the answer nor what the bank writes tells whether a number has an
-// account, nor which part of a login was wrong: a code is asked for, then a login
-// fails, for every kind of number and failure.
+// Neither the answer nor the bank's records tell whether a number has an account, or
+// which part of a login was wrong. The test asks for a code and fails to log in, for
+// every kind of number and failure.
 func TestFailuresAreAlike(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.3")

@@ -41,8 +41,8 @@ func (w fixture) record(outcome, reason, customer string) events.AccessRecorded 
 	}
 }
 
-// Audit, and nobody else, is told why each login failed, whose it was, and when
-// the number was locked.
+// Only audit learns why each login failed, which customer it was of, and when the
+// number was locked.
 func TestAuditKnowsWhy(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.1")
@@ -104,7 +104,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	}
 }
 
-// A number that is nobody's locks too, and audit knows.
+// A number of no customer locks too, and audit records it.
 func TestAuditKnowsOfTheLockOfNobodysNumber(t *testing.T) {
 	t.Parallel()
 	w, begin := newFixture(t), time.Now()

@@ -37,7 +37,7 @@ func newFixture(t *testing.T) fixture {
 	return w
 }
 
-// customer is one who has signed up.
+// customer seeds a customer who has signed up.
 func (w fixture) customer(t *testing.T, name string) seed.Customer {
 	t.Helper()
 	c := w.Customer(t, name, 0)
@@ -56,7 +56,7 @@ func (w fixture) request(t *testing.T, d *bank.Device, password, code string) id
 	return identitylogin.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
 }
 
-// right are both factors.
+// right is a request with both factors right.
 func (w fixture) right(t *testing.T, d *bank.Device) identitylogin.Request {
 	t.Helper()
 	return w.request(t, d, bank.LoginPassword, w.ask(t, d))

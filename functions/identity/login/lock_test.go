@@ -163,7 +163,9 @@ func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	for i := range guesses {
 		guesses[i] = w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
 	}
-	replies := check.AtOnce(len(guesses), func(i int) bank.Reply { return w.phone.Call(t, identitylogin.Function, "", guesses[i]) })
+	replies := check.AtOnce(len(guesses), func(i int) bank.Reply {
+		return w.phone.Call(t, identitylogin.Function, "", guesses[i])
+	})
 	if won := bank.Won(t, replies, "LOGIN_FAILED"); won != 0 {
 		t.Errorf("%d guesses were right", won)
 	}

@@ -18,8 +18,8 @@ import (
 const apart = 25
 
 // TestFailuresTakeAsLong measures the kinds of failure by turns and compares the
-// fastest answer of each, which what else the machine does slows least. On a busy
-// machine it takes more turns until each kind has met a quiet moment.
+// fastest answer of each, because other work of the machine slows that one least. On a
+// busy machine it takes more turns until each kind has met a quiet moment.
 func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests would be measured too
 	req.Covers(t, "AUTH-009.3")
 	w := newFixture(t)

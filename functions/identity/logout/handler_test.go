@@ -38,18 +38,20 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	other := p.Device(t, "phone-of-li")
 	other.LoginAs(t, p.Payee)
 	rate := session.Rate{Class: "default", Limit: 100, Per: time.Minute}
-	elsewhere, err := session.New(p.Host.Redis, p.Host.Keys, p.Clock, session.Config{ // another instance, which has seen it
-		ChannelLife: time.Hour, Idle: time.Minute,
-	})
+	// Another instance has admitted a call of the session.
+	elsewhere, err := session.New(p.Host.Redis, p.Host.Keys, p.Clock, session.Config{ChannelLife: time.Hour, Idle: time.Minute})
 	check.Must(t, err)
-	if got, err := elsewhere.Admit(t.Context(), p.Phone.Channel, p.Phone.Sequence.Add(1), rate); err != nil || got.Login == nil {
+	admit := func() (session.Admitted, error) {
+		return elsewhere.Admit(t.Context(), p.Phone.Channel, p.Phone.Sequence.Add(1), rate)
+	}
+	if got, err := admit(); err != nil || got.Login == nil {
 		t.Fatalf("before: %+v, %v", got, err)
 	}
 	reply := p.Phone.Call(t, identitylogout.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != `{"logged_out":true}` {
 		t.Errorf("got %s", reply.Body)
 	}
-	if got, err := elsewhere.Admit(t.Context(), p.Phone.Channel, p.Phone.Sequence.Add(1), rate); err != nil || got.Login != nil {
+	if got, err := admit(); err != nil || got.Login != nil {
 		t.Errorf("another instance still lets the caller in: %+v, %v", got, err)
 	}
 	wantSession(t, p.Phone, "SESSION_REQUIRED") // the channel is open still

@@ -42,7 +42,8 @@ func TestAFieldOfAnotherRowIsNotShown(t *testing.T) {
 	t.Parallel()
 	p := bank.NewPair(t, 0)
 	p.Exec(t, `
-UPDATE customer SET phone_ct = o.phone_ct, data_key = o.data_key FROM customer o WHERE customer.id = $1 AND o.id <> $1`, p.Payer.ID)
+UPDATE customer SET phone_ct = o.phone_ct, data_key = o.data_key FROM customer o WHERE customer.id = $1 AND o.id <> $1`,
+		p.Payer.ID)
 	reply := p.Phone.Call(t, identityme.Function, "", struct{}{})
 	if strings.Contains(string(reply.Body), "138****") {
 		t.Errorf("got %s", reply.Body)

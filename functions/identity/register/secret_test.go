@@ -14,8 +14,8 @@ import (
 	"github.com/tidebank/tidebank/test/otptest"
 )
 
-// A customer signs up and logs in, well and badly; then everything that the bank
-// keeps, and all that went over the wire, is searched.
+// A customer signs up and logs in, well and badly. Then the test searches everything
+// that the bank keeps, and all that went over the wire.
 func TestNothingPersonalRestsInClear(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -47,7 +47,7 @@ func TestNothingPersonalRestsInClear(t *testing.T) {
 		"database": w.Stored(t), "cache": w.Cached(t), "log": w.Log.String(), "replies": replies.String(),
 		"wire": wire.String(),
 	}
-	// The search is only worth something if it finds what is there.
+	// The search must find values that are there.
 	for place, known := range map[string]string{
 		"database": "622848*********0001", "cache": w.phone.ID, "log": "REGISTRATION_REFUSED", "replies": "registered",
 	} {

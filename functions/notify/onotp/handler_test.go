@@ -204,8 +204,8 @@ func TestTwiceAndAtOnceSendOnce(t *testing.T) {
 	w.wantTexts(t, 1)
 }
 
-// The event of a code that a newer one voided finds the newer one: whichever of
-// the two comes first has it sent, and the other sends nothing.
+// A newer code voids an earlier one. The events of both find the newer code: the first
+// event to arrive sends it, and the other sends nothing.
 func TestALateEventSendsNoSecondText(t *testing.T) {
 	t.Parallel()
 	for _, reverse := range []bool{false, true} {

@@ -235,8 +235,8 @@ func TestDatabaseDown(t *testing.T) {
 	}
 }
 
-// pay carries out a real transfer of 1,234.56 to the payee, whose number stands
-// in the memo, and returns all that is shown about it, before and after.
+// pay carries out a real transfer of 1,234.56 to the payee, with the payee's phone
+// number in the memo. It returns all that the bank shows about it, before and after.
 func (w fixture) pay(t *testing.T) map[string]bank.Reply {
 	t.Helper()
 	order := w.ToPayee(1_234_56)
@@ -292,21 +292,21 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 			}
 		}
 	}
-	// Who knows a number, and guesses at the name, is not told it.
+	// A caller who knows a number and guesses the name does not learn the name.
 	request := w.ToPayee(1_00)
 	request["payee_name"] = "李三"
 	guess := w.Phone.Call(t, transferprepare.Function, "", request)
 	if guess.Code == "" || strings.Contains(string(guess.Body), "四") {
 		t.Errorf("a guess at the payee's name: %s", guess.Body)
 	}
-	// Nor does the event, which others hear too.
+	// Nor does the event show it, which other functions consume too.
 	var told map[string]any
 	if err := json.Unmarshal(posted[0].Data, &told); err != nil || strings.Contains(string(posted[0].Data), w.Payee.Name) {
 		t.Errorf("event %s, %v", posted[0].Data, err)
 	}
 }
 
-// A phone number that no longer opens is not a reason to send to anybody else.
+// If a phone number does not open, the bank sends to no other number.
 func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -314,7 +314,7 @@ func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
 	check.Must(t, err)
 	other, err := key.Seal(keys.AAD("customer", "phone_ct", w.Payee.ID.String()), []byte(w.Payee.Phone))
 	check.Must(t, err)
-	w.Exec(t, "UPDATE customer SET data_key = $2, phone_ct = $3 WHERE id = $1", w.Payer.ID, wrapped, other) // the payee's number
+	w.Exec(t, "UPDATE customer SET data_key = $2, phone_ct = $3 WHERE id = $1", w.Payer.ID, wrapped, other)
 	w.deliver(t, w.event(t, w.posted()), http.StatusServiceUnavailable)
 	w.wantCounts(t, 0, 0)
 }

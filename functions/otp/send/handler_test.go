@@ -171,7 +171,8 @@ func TestCodesForIntents(t *testing.T) {
 	if diff := cmp.Diff(want, w.issued(t)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	binding := check.Value[[]byte](t, w.Host.DB.Pool(), "SELECT binding FROM otp_challenge WHERE subject = $1", want[0].Challenge)
+	binding := check.Value[[]byte](t, w.Host.DB.Pool(),
+		"SELECT binding FROM otp_challenge WHERE subject = $1", want[0].Challenge)
 	if !cmp.Equal(binding, in.Digest) {
 		t.Errorf("bound to %x, want %x", binding, in.Digest)
 	}

@@ -23,7 +23,8 @@ func (w fixture) wantUnposted(t *testing.T, proofs stepup.Confirmation, code str
 	if text, ok := bankerr.Lookup(code); !ok || got.Problem.Title != text.Title {
 		t.Errorf("%s: %q", code, got.Problem.Title)
 	}
-	posted, after := w.Count(t, "SELECT count(*) FROM transfer WHERE intent_id = $1", proofs.IntentID), w.Balance(t, w.Payer.AccountIDs[0])
+	posted := w.Count(t, "SELECT count(*) FROM transfer WHERE intent_id = $1", proofs.IntentID)
+	after := w.Balance(t, w.Payer.AccountIDs[0])
 	if posted > 0 && code != "INTENT_EXPIRED" || after != before {
 		t.Errorf("%s: %d transfers, the payer has %s", code, posted, after.Yuan())
 	}
@@ -44,8 +45,8 @@ func TestAccountsClosedSincePrepare(t *testing.T) {
 	w.Sound(t)
 }
 
-// An instruction number that is nobody's or another customer's, one that was used,
-// and one whose instruction was cancelled or has run out.
+// An instruction does not execute if its number is unknown or another customer's, or if
+// it was used, cancelled or has expired.
 func TestInstructionsThatDoNotExecute(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-010.3")

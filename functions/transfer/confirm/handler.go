@@ -30,7 +30,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Confirm(fn.Spec{
 	Name: transfer.ConfirmFunction, Summary: "Carry out a prepared transfer with its proofs",
 	Risk:  risk.SceneTransfer,

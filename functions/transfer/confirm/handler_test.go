@@ -60,8 +60,8 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	w.Sound(t)
 }
 
-// An app that lost the answer, and its channel, seals its passwords anew: the
-// request is the same, for the intent alone says what happens.
+// An app that lost the answer and its channel seals its passwords again. The request
+// is still the same, because the intent alone decides the effect.
 func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")

@@ -55,8 +55,8 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 	req.Covers(t, "LIMIT-001.2", "LIMIT-001.4")
 }
 
-// Transfers of one day, to others and to own accounts, by whichever combination,
-// are one sum, also when all are confirmed at once.
+// Transfers of one day, to others and to own accounts, by any combination, are one
+// sum, also when all are confirmed at once.
 func TestOneSumOfADay(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_000_00)

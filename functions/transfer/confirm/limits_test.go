@@ -65,8 +65,8 @@ func TestTheLowestLimitDecides(t *testing.T) {
 	}
 }
 
-// A payment to others takes two methods, whichever is left out; one to an own
-// account takes one of them.
+// A payment to others takes any two of three methods. A payment to an own account takes
+// one of them.
 func TestEachSceneHasItsMethods(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-006.3")
@@ -115,7 +115,9 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	for i := range frames {
 		frames[i] = w.Phone.Frame(t, transferconfirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
 	}
-	replies := check.AtOnce(orders, func(i int) bank.Reply { return w.Phone.SendTo(t, instances[i%2], transferconfirm.Function, frames[i]) })
+	replies := check.AtOnce(orders, func(i int) bank.Reply {
+		return w.Phone.SendTo(t, instances[i%2], transferconfirm.Function, frames[i])
+	})
 	if got := bank.Won(t, replies, "LIMIT_EXCEEDED"); got != fit {
 		t.Errorf("%d transfers passed, want %d", got, fit)
 	}

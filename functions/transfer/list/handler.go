@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "transfer-list", Summary: "List the caller's transfers", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
