@@ -111,8 +111,8 @@ func (c *Client) call(ctx context.Context, function string, request *request, re
 	return c.withChannel(ctx, func(o *opened) error { return c.send(ctx, o, function, "", request, reply) })
 }
 
-// request is made for the channel that it travels on, and once for each: what was
-// sealed for a channel that is gone would be a wrong password on the next.
+// request is made once for each channel that it travels on: a password sealed for a
+// channel that is gone would be a wrong password on the next.
 type request struct {
 	make func(*opened) (any, error)
 	on   *opened

@@ -25,7 +25,7 @@ type fake struct {
 	signer    *sm.PrivateKey
 	passwords *sm.PrivateKey
 	script    func(c *call) (*http.Response, error)
-	welcome   func(*channel.Welcome) // spoils what is answered to a hello
+	welcome   func(*channel.Welcome) // spoils the answer to a hello
 
 	mu       sync.Mutex
 	paths    []string
@@ -104,7 +104,7 @@ func (f *fake) open(body []byte) (*http.Response, error) {
 		return nil, err
 	}
 	if f.welcome != nil {
-		var signed channel.Welcome // what the signature covers is spoilt before, the rest after
+		var signed channel.Welcome // signed fields are spoilt before signing, the others after
 		f.welcome(&signed)
 		if signed.PasswordKey != nil {
 			password = signed.PasswordKey

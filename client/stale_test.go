@@ -7,8 +7,8 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 )
 
-// slow is a request that takes its time to become text: whoever sends it holds a
-// channel meanwhile.
+// slow is a request that takes its time to become JSON. Its sender holds a channel
+// meanwhile.
 type slow struct{ begun, release chan struct{} }
 
 func (s slow) MarshalJSON() ([]byte, error) {

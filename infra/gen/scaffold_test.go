@@ -37,7 +37,7 @@ func scaffoldedBy(t *testing.T, o order) map[string]string {
 	return texts
 }
 
-// The generator finds what the scaffold wrote, with its name and place.
+// The generator finds the scaffolded function, with its name and place.
 func TestScaffoldIsFound(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{}

@@ -89,7 +89,8 @@ ORDER BY 1`
 
 func versions(t *testing.T, db *pgx.Conn) []string {
 	t.Helper()
-	return check.Column[string](t, db, `SELECT version_id::text FROM goose_db_version WHERE is_applied AND version_id > 0 ORDER BY id`)
+	return check.Column[string](t, db,
+		`SELECT version_id::text FROM goose_db_version WHERE is_applied AND version_id > 0 ORDER BY id`)
 }
 
 func wantVersions(t *testing.T) []string {
@@ -109,7 +110,8 @@ func TestUpFromNothingAndAgain(t *testing.T) {
 	if diff := cmp.Diff(wantVersions(t), versions(t, db)); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
 	}
-	check.Exec(t, db, "INSERT INTO outbox (id, type, subject, customerhash, data) VALUES (gen_random_uuid(), 't', 's', '', '{}')")
+	check.Exec(t, db, `
+INSERT INTO outbox (id, type, subject, customerhash, data) VALUES (gen_random_uuid(), 't', 's', '', '{}')`)
 	before, tables := check.Column[string](t, db, applied), check.Column[string](t, db, schema)
 	check.Must(t, migrations.Up(t.Context(), url))
 	if diff := cmp.Diff(before, check.Column[string](t, db, applied)); diff != "" {
@@ -201,7 +203,7 @@ func TestUpWithoutADatabaseIsAnError(t *testing.T) {
 }
 
 // Every SQL function of a migrated database has the text of its file, and every file
-// its function: a reader who finds the file has found what runs.
+// has its function.
 func TestFunctionsAreTheirFiles(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
@@ -221,7 +223,8 @@ func TestFunctionsAreTheirFiles(t *testing.T) {
 		}
 		want = append(want, function+" "+body)
 	}
-	got := check.Column[string](t, db, `SELECT proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`)
+	got := check.Column[string](t, db, `
+SELECT proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`)
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" || len(got) < 10 {

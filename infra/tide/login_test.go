@@ -84,13 +84,13 @@ func (w fixture) order() unlockOrder {
 }
 
 // A frozen number stays frozen however long, though old rows are pruned; the
-// operator's command lifts it, and audit knows who did it and why.
+// operator's command lifts it, and audit records the operator and the reason.
 func TestAFrozenNumberStaysUntilAnOperatorUnlocksIt(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.3")
 	w := newFixture(t)
 	w.freeze(t)
-	// Ten years ago for the database too, whose own clock decides what is old.
+	// Make the rows ten years old for the database too, because pruning asks its clock.
 	w.Exec(t, `
 UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interval '3653 days'`)
 	for _, wait := range []time.Duration{0, 24 * time.Hour, 30 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
@@ -160,7 +160,8 @@ func TestUnlockOfNobodysNumber(t *testing.T) {
 	w := newFixture(t)
 	o := w.order()
 	o.phone = "13999999999"
-	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`, customer.PhoneIndex(w.Host.Keys, o.phone))
+	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`,
+		customer.PhoneIndex(w.Host.Keys, o.phone))
 	_, err := unlockLogin(t.Context(), w.Host, o)
 	check.Must(t, err)
 	if got := w.unlocks(t); len(got) != 1 || got[0].CustomerID != "" {

@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/devapi"
 )
 
-// page answers each path with one text; what it is asked besides is an error.
+// page answers each path with one text, and any other path with an error.
 func page(t *testing.T, texts map[string]string) devapi.API {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

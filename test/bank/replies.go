@@ -18,7 +18,8 @@ func Untraced(text string) string { return traceMember.ReplaceAllString(text, ""
 // WantSame fails the test unless two replies differ in nothing but their traces.
 func WantSame(t testing.TB, name string, got, want Reply) {
 	t.Helper()
-	if diff := cmp.Diff(Untraced(string(want.Body)), Untraced(string(got.Body))); diff != "" || got.Status != want.Status {
+	diff := cmp.Diff(Untraced(string(want.Body)), Untraced(string(got.Body)))
+	if diff != "" || got.Status != want.Status {
 		t.Errorf("%s: status %d, want %d; body (-want +got):\n%s", name, got.Status, want.Status, diff)
 	}
 }

@@ -114,8 +114,8 @@ func TestOutsideTheChannelNoSessionCounts(t *testing.T) {
 	}
 }
 
-// What counts as login is two factors. With one of them every protected function
-// refuses: what moves money, what shows personal data, and all else.
+// A login takes two factors. With one of them every protected function refuses, also
+// those that move money or show personal data.
 func TestOneFactorOpensNoFunction(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-007.1", "AUTH-012.2")

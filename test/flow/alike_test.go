@@ -30,7 +30,7 @@ func alike(t *testing.T, what, code string, answers map[string]bank.Reply) {
 	}
 }
 
-// TestAnothersLooksLikeNobodys asks for what is another customer's and for what does
+// TestAnothersLooksLikeNobodys asks for another customer's data and for data that do
 // not exist.
 func TestAnothersLooksLikeNobodys(t *testing.T) {
 	t.Parallel()
@@ -61,7 +61,7 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 			"another's": call(t, p.wang.phone, name, with(request, ids.field, ids.theirs)),
 			"nobody's":  call(t, p.wang.phone, name, with(request, ids.field, ids.none)),
 		})
-		// Without a session the answer is one, whatever is asked for.
+		// Without a session every request gets the same answer.
 		alike(t, name+" without a session", "SESSION_REQUIRED", map[string]bank.Reply{
 			"hers": call(t, nobody, name, with(request, ids.field, ids.owned)),
 			"none": call(t, nobody, name, with(request, ids.field, ids.none)),
@@ -126,8 +126,8 @@ func TestNoMismatchIsNamed(t *testing.T) {
 	alike(t, "confirming", "PROOF_REJECTED", answers)
 }
 
-// TestAnothersTakesAsLongAsNobodys asks 1,000 times each, by turns, so that whatever
-// else the machine does meets both alike.
+// TestAnothersTakesAsLongAsNobodys asks 1,000 times each, by turns, so that other work
+// of the machine slows both alike.
 func TestAnothersTakesAsLongAsNobodys(t *testing.T) { //nolint:paralleltest // other tests would be measured too
 	req.Covers(t, "LOGIC-004.2")
 	p := newFixture(t)
@@ -141,8 +141,8 @@ func TestAnothersTakesAsLongAsNobodys(t *testing.T) { //nolint:paralleltest // o
 		reply.Want(t, "OBJECT_NOT_FOUND")
 		return took
 	}
-	// What differs by chance alone differs in one of three rounds at most; what
-	// differs by its nature differs in each.
+	// A difference by chance shows in one of three rounds at most. A real difference
+	// shows in each.
 	for round := range 3 {
 		var theirs, none []time.Duration
 		for range 1000 {

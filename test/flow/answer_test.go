@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// against tells where an answer departs from what is published for its status.
+// against reports where an answer departs from the published schema of its status.
 func against(doc *openapi3.T, name string, status int, body []byte) error {
 	published := doc.Paths.Value("/function/" + name).Post.Responses.Value(strconv.Itoa(status))
 	if published == nil {

@@ -114,8 +114,8 @@ SELECT table_name, column_name, coalesce(column_default, ''), is_nullable = 'YES
 	}
 }
 
-// insertWithout copies a row but for one column and returns what that column holds
-// and what its default is.
+// insertWithout copies a row except one column. It returns that column's value in the
+// copy, and its default.
 func (p fixture) insertWithout(t *testing.T, table, column, byDefault string) (got, want string, err error) {
 	t.Helper()
 	tx, err := p.Host.DB.Pool().Begin(t.Context())

@@ -184,7 +184,7 @@ func (p fixture) proofsWrong(t *testing.T, request fields) {
 
 // TestEveryRuleOfEveryRequest breaks, for every function that decides about its
 // elements, a rule of the business by one well-formed element. The elements of the
-// rest only choose what the caller is shown.
+// others only select rows to show.
 func TestEveryRuleOfEveryRequest(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-003.2")

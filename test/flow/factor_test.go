@@ -17,15 +17,15 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// allFactors are the techniques that the bank offers, and what the standard calls
-// each.
+// allFactors are the techniques that the bank offers, each with its name in the
+// standard.
 var allFactors = map[string]string{
 	"login password": "static password", "trade_password": "static password", "sms_otp": "dynamic password",
 	"device_key": "physical medium",
 }
 
-// TestOnlyAllowedTechniques holds what is published as a factor against the
-// techniques of the standard, and names others.
+// TestOnlyAllowedTechniques compares the published factors with the techniques of the
+// standard, and tries others.
 func TestOnlyAllowedTechniques(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-001.3", "AUTH-004.3", "AUTH-028.1", "AUTH-028.2")
@@ -174,9 +174,9 @@ func (p fixture) by(t *testing.T, who person, in transferprepare.Response, set [
 	return confirmation(in, proofs...)
 }
 
-// TestWhatIsShownIsWhatHappens compares what the customer is given to read and sign
-// with what is then carried out, and uses its proofs for another payee and another
-// amount.
+// TestWhatIsShownIsWhatHappens compares the text that the customer reads and signs with
+// the transfer that is then carried out. It also uses the proofs for another payee and
+// another amount.
 func TestWhatIsShownIsWhatHappens(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-015.1", "AUTH-015.2")
@@ -238,7 +238,8 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 	p := newFixture(t)
 	thief := p.Device(t, "phone-of-thief")
 	who := p.applicant(t, "赵六")
-	entry := with(login(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)), "device_public_key", thief.PublicKey(t))
+	entry := with(login(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)),
+		"device_public_key", thief.PublicKey(t))
 	signUp := application(t, thief, who.Customer, p.numberCode(t, thief, otp.Register, who.Phone))
 	again := application(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Register, p.wang.Phone))
 	before := p.rows(t, "login_attempt")

@@ -1,5 +1,5 @@
-// Package flow proves, over all functions of the bank, what holds for every flow,
-// every request, every answer and everything that is kept.
+// Package flow proves rules that hold for all functions of the bank: for every flow,
+// request and answer, and for all that the bank keeps.
 package flow_test
 
 import (
@@ -186,8 +186,8 @@ func (p fixture) sessions() session.Config {
 	return session.Config{ChannelLife: p.Host.Sessions.ChannelLife(), Idle: idle}
 }
 
-// moved is the same device, whose calls go to another instance. Its sequence is its
-// own: give it numbers that the channel has not met.
+// moved is the same device, but its calls go to another instance. It counts its own
+// sequence: give it numbers that the channel has not met.
 func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
 	t.Helper()
 	m := to.Device(t, d.ID)
@@ -273,7 +273,7 @@ func spellings(text string) []string {
 		padded := make([]byte, shift, shift+len(text))
 		_, _ = rand.Read(padded)
 		encoded := base64.StdEncoding.EncodeToString(append(padded, text...))
-		// Characters that also depend on what stands before or after are cut off.
+		// Cut off the characters that also depend on the text before or after.
 		list = append(list, strings.TrimRight(encoded, "=")[(shift*8+5)/6:(shift+len(text))*8/6])
 	}
 	return list

@@ -27,8 +27,8 @@ func (p fixture) applicant(t *testing.T, name string) person {
 	return person{p.Customer(t, name, 100_00), p.Device(t, "phone-of-"+uuid.NewString()[:8])}
 }
 
-// begun is a flow before its last step: last sends that step as the given person
-// and on that person's phone, with what the steps before it have given.
+// begun is a flow before its last step. The function last sends that step as the given
+// person and on that person's phone, with the results of the steps before it.
 type begun struct {
 	who  person
 	code string
@@ -80,7 +80,7 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 }
 
 // TestFlows walks every flow. Its last step is refused when it comes first, when it
-// comes from another user, and when it brings what another flow gave. It then
+// comes from another user, and when it brings the result of another flow. It then
 // passes, and is refused when it comes again.
 func TestFlows(t *testing.T) {
 	t.Parallel()
@@ -145,7 +145,8 @@ func (p fixture) codesOfOtherFlows(t *testing.T, name string, who person) map[st
 // notFirst sees that a flow's last step is refused when no step came before it.
 func (p fixture) notFirst(t *testing.T, name string) {
 	t.Helper()
-	before := p.rows(t, "login_attempt", "customer", "account", "posting", "entry", "ledger_fold")
+	seeded := []string{"login_attempt", "customer", "account", "posting", "entry", "ledger_fold"}
+	before := p.rows(t, seeded...)
 	who := p.applicant(t, "孙七")
 	var got bank.Reply
 	switch name {
@@ -162,7 +163,7 @@ func (p fixture) notFirst(t *testing.T, name string) {
 	if got.Code == "" {
 		t.Errorf("%s: the last step passes without the first", name)
 	}
-	same(t, name+" without its first step", before, p.rows(t, "login_attempt", "customer", "account", "posting", "entry", "ledger_fold"))
+	same(t, name+" without its first step", before, p.rows(t, seeded...))
 }
 
 // TestStepsOnInstances runs each step of each flow on an instance of its own.

@@ -101,7 +101,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		"wire": w.bytes.String(), "answers": w.answers.String(), "database": p.Stored(t), "cache": p.Cached(t),
 		"log": p.Log.String(),
 	}
-	for place, known := range map[string]string{ // the search finds what is there
+	for place, known := range map[string]string{ // the search must find values that are there
 		"answers": "registered", "database": "com.tidebank.transfer.posted.v1", "cache": who.phone.ID, "log": "PROOF_REJECTED",
 	} {
 		if !strings.Contains(places[place], known) {
@@ -132,9 +132,9 @@ func TestTheSearchFindsEverySpelling(t *testing.T) {
 	}
 }
 
-// TestTheCacheKeepsNothingForGood calls every function and then looks at what Redis
-// keeps: each entry ends by itself, none shows a secret or whose it is in clear, and
-// one customer's entry opens nothing for another.
+// TestTheCacheKeepsNothingForGood calls every function and then reads Redis. Each entry
+// expires, none shows a secret or its customer in clear, and one customer's entry opens
+// nothing for another.
 func TestTheCacheKeepsNothingForGood(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-014.4", "LOGIC-014.5")

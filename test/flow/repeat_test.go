@@ -13,9 +13,8 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// TestOneRequestIsOneExecution sends one request of each function several times, at
-// once and later, in one frame; and what changes something for good also in frames
-// of its own under one key, with another body under that key, and out of its time.
+// TestOneRequestIsOneExecution sends one request of each function several times in one
+// frame, at once and later. It also sends frames that are too old or ahead of time.
 func TestOneRequestIsOneExecution(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1", "LOGIC-013.2", "LOGIC-013.3")

@@ -44,9 +44,9 @@ func TestFifteenMinutesWithoutASign(t *testing.T) {
 	}
 }
 
-// TestLogoutLeavesNothingOfTheSession looks for whatever Redis keeps that names the
-// customer's session: only the channel, which is open still, and what counts its
-// calls may name it.
+// TestLogoutLeavesNothingOfTheSession looks for keys of Redis that name the customer's
+// session. Only the channel, which is still open, and the counters of its calls may
+// name it.
 func TestLogoutLeavesNothingOfTheSession(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "SESSION-006.2")
