@@ -1,8 +1,8 @@
-// Package gateway is the local bank's front door, with OpenFaaS' routes:
+// Package gateway serves the local bank over HTTP, with OpenFaaS' routes:
 //
 //	POST /function/<name>         call a function
 //	POST /async-function/<name>   accept now (202, X-Call-Id), call in the background
-//	GET  /system/functions        what there is
+//	GET  /system/functions        list the functions
 //	GET  /_/health, /_/ready, /metrics
 package gateway
 
