@@ -31,9 +31,9 @@ func (b *Bank) Balance(t testing.TB, account uuid.UUID) money.Fen {
 	return money.Fen(b.Count(t, "SELECT balance FROM account WHERE id = $1", account))
 }
 
-// Books fails the test unless the ledger in the database is sound: no money is
-// made or lost, each balance is the sum of its entries, no account is overdrawn, and
-// each posting is authentic.
+// Books fails the test unless the ledger in the database is sound: nothing made
+// or lost, every balance the sum of its entries, nobody overdrawn, every posting
+// authentic.
 func Books(t testing.TB, db *pg.DB, ring *keys.Ring) {
 	t.Helper()
 	report, err := ledger.Verify(context.Background(), db, func(id string, sum []byte, parts ...[]byte) error {
@@ -41,7 +41,7 @@ func Books(t testing.TB, db *pg.DB, ring *keys.Ring) {
 	})
 	check.Must(t, err)
 	if !report.Sound() {
-		t.Errorf("the ledger is not sound: %+v", report)
+		t.Errorf("the books are not sound: %+v", report)
 	}
 }
 

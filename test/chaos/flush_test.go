@@ -15,7 +15,7 @@ import (
 
 // Redis loses everything in the middle of confirms: sessions end, and nothing
 // else. An order that had been carried out answers the same after the customer
-// has come back, its proofs stay used, and the ledger is sound.
+// has come back, its proofs stay used, and the books are sound.
 func TestRedisFlushed(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")

@@ -195,7 +195,7 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(
 	})
 }
 
-// sound checks the ledger.
+// sound checks the books.
 func sound(t *testing.T, b *local.Bank) {
 	t.Helper()
 	bank.Books(t, b.DB, b.Ring(t))

@@ -64,20 +64,20 @@ type Database interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Value is the one value that a query gives.
+// Value returns the one value that a query selects.
 func Value[T any](t Failer, db Database, sql string, args ...any) (value T) {
 	t.Helper()
 	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&value))
 	return value
 }
 
-// Count is the one number that a query gives.
+// Count returns the number that a query selects.
 func Count(t Failer, db Database, sql string, args ...any) int {
 	t.Helper()
 	return Value[int](t, db, sql, args...)
 }
 
-// Column are the values of a query's only column.
+// Column returns the values of the one column that a query selects.
 func Column[T any](t Failer, db Database, sql string, args ...any) []T {
 	t.Helper()
 	rows, err := db.Query(context.Background(), sql, args...)
@@ -87,7 +87,7 @@ func Column[T any](t Failer, db Database, sql string, args ...any) []T {
 	return list
 }
 
-// UntilCount waits until a query gives the number.
+// UntilCount waits until a query selects the number.
 func UntilCount(t testing.TB, want int, db Database, sql string, args ...any) {
 	t.Helper()
 	Until(t, fmt.Sprintf("%s %v is %d", sql, args, want), func() bool { return Count(t, db, sql, args...) == want })
@@ -100,7 +100,7 @@ func Exec(t Failer, db Database, sql string, args ...any) {
 	Must(t, err)
 }
 
-// AtOnce makes calls at the same time and returns their results.
+// AtOnce makes calls at the same time and returns their results in order.
 func AtOnce[T any](calls int, call func(i int) T) []T {
 	results := make([]T, calls)
 	var wait sync.WaitGroup
