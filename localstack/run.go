@@ -38,7 +38,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	defer logFile.Close() // nothing is lost with the log's last flush
+	defer logFile.Close() // a failed close loses at most the last line
 	log := host.NewLogger(logFile)
 	host.RouteLibraryLogs(log)
 

@@ -58,7 +58,7 @@ const Consumer = "audit-on-event"
 
 // Append adds a record to the chain in the transaction of its event's dedupe.
 func Append(ctx context.Context, tx pg.Tx, r Record) error {
-	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it: Verify compares
+	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // PostgreSQL keeps microseconds, and Verify compares
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("audit record: %w", err)

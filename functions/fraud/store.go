@@ -59,7 +59,7 @@ func Save(ctx context.Context, tx pg.Tx, event string, payer uuid.UUID, v Verdic
 	if err := tx.QueryRow(ctx, sqlNewest, payer, own, at, event).Scan(&newest); err != nil {
 		return fmt.Errorf("newest: %w", err)
 	}
-	if !newest && v.Grade != risk.GradeHigh { // any transfer makes the grade high
+	if !newest && v.Grade != risk.GradeHigh { // an older transfer may also make the grade high
 		return nil
 	}
 	return customer.Regrade(ctx, tx, payer, v.Grade)

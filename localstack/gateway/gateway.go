@@ -114,7 +114,7 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.calls[name].Add(1)
-	req.Header = req.Header.Clone() // net/http takes its own back
+	req.Header = req.Header.Clone() // net/http uses its header again
 	req.WithContext(context.WithoutCancel(r.Context()))
 	go func() {
 		defer func() { <-g.slots }()

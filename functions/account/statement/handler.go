@@ -139,7 +139,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Respons
 		return Response{}, err
 	}
 	size := query.Limit
-	query.Limit++ // one more tells whether it ends
+	query.Limit++ // one row more shows that there is a next page
 	found, err := ledger.Entries(ctx, op.db, query)
 	if err != nil {
 		return Response{}, err

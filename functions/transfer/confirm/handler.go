@@ -75,7 +75,7 @@ func (op operation) do(
 	order := transfer.Order{
 		ID: id, CustomerID: call.CustomerID, DeviceID: call.DeviceID, IntentID: confirmed.IntentID,
 		Plan: confirmed.Plan, Text: confirmed.Text, Factors: confirmed.Factors,
-		PostedAt: op.clock.Now().Truncate(time.Microsecond), // as PostgreSQL keeps it
+		PostedAt: op.clock.Now().Truncate(time.Microsecond), // PostgreSQL keeps microseconds
 	}
 	posting := order.Posting()
 	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, posting.BusinessDay)
