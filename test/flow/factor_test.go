@@ -182,6 +182,8 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 	req.Covers(t, "AUTH-015.1", "AUTH-015.2")
 	p := newFixture(t)
 	zhao := person{Customer: p.Customer(t, "赵六", 0)}
+	// Accounts whose masked numbers differ tell payer and payee apart.
+	p.Exec(t, "UPDATE account SET no_masked = '622848*********0009' WHERE id = $1", p.li.AccountIDs[0])
 	in := p.prepare(t, p.wang, p.li, 100_00)
 	proofs := []fields{code(p.codeFor(t, p.wang, in)), signed(t, p.wang.phone, in.Text)}
 	for name, other := range map[string]transferprepare.Response{

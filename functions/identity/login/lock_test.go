@@ -2,17 +2,22 @@ package login_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	handler "github.com/openfaas/templates-sdk/go-http"
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -155,19 +160,53 @@ func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 	w.want(t, w.phone, w.right(t, w.phone), "")
 }
 
+// newInstances is a fixture with two instances of the function, each with connections of
+// its own. Whoever has counted an attempt waits before the commit, so that others count
+// meanwhile.
+func newInstances(t *testing.T) (w fixture, instances [2]handler.FunctionHandler, begin time.Time) {
+	t.Helper()
+	db, url := pgtest.NewURL(t)
+	b := bank.On(t, db)
+	w = fixture{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w.wang = w.customer(t, "王小明")
+	b.Exec(t, `
+CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END $$;
+CREATE TRIGGER attempt_pause AFTER UPDATE ON login_attempt FOR EACH ROW EXECUTE FUNCTION pause()`)
+	for i := range instances {
+		own := *b.Host
+		var err error
+		own.DB, err = pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 8})
+		check.Must(t, err)
+		t.Cleanup(own.DB.Close)
+		instances[i], err = identitylogin.Function.Open(t.Context(), &own, host.Values())
+		check.Must(t, err)
+	}
+	return w, instances, time.Now()
+}
+
 func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.4")
-	w := newFixture(t)
+	w, instances, begin := newInstances(t)
 	guesses := make([]identitylogin.Request, 12)
 	for i := range guesses {
 		guesses[i] = w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
 	}
 	replies := check.AtOnce(len(guesses), func(i int) bank.Reply {
-		return w.phone.Call(t, identitylogin.Function, "", guesses[i])
+		frame := w.phone.Frame(t, identitylogin.Function, "", guesses[i])
+		return w.phone.SendTo(t, instances[i%2], identitylogin.Function, frame)
 	})
 	if won := bank.Won(t, replies, "LOGIN_FAILED"); won != 0 {
 		t.Errorf("%d guesses were right", won)
+	}
+	tried := 0
+	for _, r := range w.records(t, begin) {
+		if strings.Contains(r.Reason, "password") { // the others met the lock
+			tried++
+		}
+	}
+	if tried != 5 {
+		t.Errorf("%d guesses were looked at, want 5", tried)
 	}
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")

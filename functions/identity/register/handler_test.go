@@ -100,7 +100,7 @@ func TestEveryElementMustMatch(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-013.1", "ACCT-016.1", "ACCT-016.2", "ACCT-016.3")
 	w := newFixture(t)
-	li := w.Customer(t, "李四", 0)
+	li, zhao := w.Customer(t, "李四", 0), w.Customer(t, "赵六", 0)
 	code := w.ask(t)
 	other := otptest.Ask(t, w.Bank, w.phone, otp.Register, li.Phone)
 	w.Exec(t, "UPDATE account SET state = 'lost' WHERE id = $1", li.AccountIDs[0])
@@ -114,7 +114,8 @@ func TestEveryElementMustMatch(t *testing.T) {
 		{"identity number", func(r *identityregister.Request) { r.IDNo = "110101199003070002" }},
 		{"another's identity number", func(r *identityregister.Request) { r.IDNo = li.IDNo }},
 		{"no such card", func(r *identityregister.Request) { r.CardNo = "622848009999999" }},
-		{"another's card", func(r *identityregister.Request) { r.CardNo = li.Accounts[0].No }},
+		{"another's card", func(r *identityregister.Request) { r.CardNo = zhao.Accounts[0].No }},
+		{"another's lost card", func(r *identityregister.Request) { r.CardNo = li.Accounts[0].No }},
 		{"an account without a card password", func(r *identityregister.Request) { r.CardNo = w.wang.Accounts[1].No }},
 		{"card password", func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "851938") }},
 		{"no card password", func(r *identityregister.Request) { r.CardPassword = nil }},
