@@ -1,8 +1,8 @@
-// Package detail shows one account of the call.
+// Package detail shows one account of the caller.
 //
 //	POST /function/account-detail   session
 //
-// Refusals: OBJECT_NOT_FOUND, for another customer's account too.
+// Refusals: OBJECT_NOT_FOUND, also for another customer's account.
 package detail
 
 import (

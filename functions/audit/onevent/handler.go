@@ -2,9 +2,9 @@
 //
 //	every type → audit_record
 //
-// The record holds the event as it came, id, type, subject, time and data, and is
-// part of the chain that functions/audit keeps. Events that come again, late or
-// at once leave one record each; the chain's order is the order of arrival.
+// The record holds the event's id, type, subject, time and data. It is part of the
+// chain that functions/audit keeps. An event that comes twice leaves one record. The
+// chain's order is the order of arrival.
 package onevent
 
 import (

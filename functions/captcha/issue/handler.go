@@ -2,8 +2,8 @@
 //
 //	POST /function/captcha-issue   public
 //
-// The reply holds an image and an id, and nothing from which the text could be
-// read; the code lives two minutes and takes one answer.
+// The reply holds an image and an id; no field holds the digits. The code lives two
+// minutes and takes one answer.
 package issue
 
 import (

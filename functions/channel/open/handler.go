@@ -2,7 +2,7 @@
 //
 //	POST /function/channel-open   public, without a channel
 //
-// The handshake is docs/protocol.md's. Refusal: CHANNEL_REFUSED.
+// docs/protocol.md describes the handshake. Refusal: CHANNEL_REFUSED.
 package open
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/session"
 )
 
-// ErrRefused refuses a handshake without saying why.
+// ErrRefused refuses a handshake without a reason.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
 // Function is what the registry and its main are made from.

@@ -1,9 +1,8 @@
-// Package logout ends the caller's session and what was half done in it.
+// Package logout ends the caller's session and cancels the caller's open intents.
 //
 //	POST /function/identity-logout   session
 //
-// The session is gone on every instance at once, and open intents are cancelled
-// (SESSION-006). The channel stays open.
+// The session ends on every instance at once (SESSION-006). The channel stays open.
 package logout
 
 import (
@@ -27,7 +26,7 @@ type Config struct{}
 // Request asks for nothing.
 type Request struct{}
 
-// Response tells that the session is over.
+// Response confirms that the session has ended.
 type Response struct {
 	LoggedOut bool `json:"logged_out"`
 }

@@ -1,4 +1,4 @@
-// Package me shows the caller who the bank thinks they are, masked.
+// Package me shows the caller's own personal data, masked.
 //
 //	POST /function/identity-me   session
 package me
@@ -55,7 +55,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		}
 		c, err := sealed.Open(lent.Keys)
 		if err != nil {
-			return Response{}, bankerr.ErrInternal.Because(err) // a customer with a session has a record that opens
+			return Response{}, bankerr.ErrInternal.Because(err) // a customer with a session always has a readable record
 		}
 		return Response{
 			NameMasked: mask.Name(c.Name), PhoneMasked: mask.Phone(c.Phone), IDNoMasked: mask.IDNo(c.IDNo),

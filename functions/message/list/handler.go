@@ -2,7 +2,7 @@
 //
 //	POST /function/message-list   session
 //
-// A page holds 20 messages unless asked otherwise (at most 100).
+// A page holds 20 messages unless the request asks for another number (at most 100).
 package list
 
 import (
@@ -51,7 +51,7 @@ type Response struct {
 	NextCursor string    `json:"next_cursor" doc:"Empty on the last page"`
 }
 
-// Message is a message as its receiver sees it.
+// Message is a message as its reader sees it.
 type Message struct {
 	MessageID uuid.UUID  `json:"message_id" format:"uuid"`
 	Kind      string     `json:"kind"`

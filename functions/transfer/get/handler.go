@@ -2,7 +2,7 @@
 //
 //	POST /function/transfer-get   session
 //
-// Refusals: OBJECT_NOT_FOUND, for another customer's transfer too.
+// Refusals: OBJECT_NOT_FOUND, also for another customer's transfer.
 package get
 
 import (

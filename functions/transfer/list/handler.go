@@ -2,8 +2,9 @@
 //
 //	POST /function/transfer-list   session
 //
-// A page holds 20 transfers unless asked otherwise (at most 100); next_cursor is
-// empty on the last. No transfers are an empty list.
+// A page holds 20 transfers unless the request asks for another number (at most 100).
+// On the last page, next_cursor is empty. A customer without transfers gets an empty
+// list.
 package list
 
 import (
@@ -32,7 +33,7 @@ type Request struct {
 	Limit  int    `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
 }
 
-// Validate refuses pages of no or unbounded size.
+// Validate checks the size and the cursor of the page.
 func (r Request) Validate() error {
 	if !page.Valid(r.Limit) {
 		return fn.InvalidField("limit", "between 1 and 100")
@@ -54,7 +55,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 	return func(ctx context.Context, call *fn.Call, req Request) (Response, error) {
 		before, _ := page.Parse(req.Cursor) // Validate has checked it
 		size := page.Size(req.Limit)
-		found, err := store.List(ctx, call.CustomerID, before, size+1) // one more tells whether it ends
+		found, err := store.List(ctx, call.CustomerID, before, size+1) // one more transfer shows whether another page follows
 		if err != nil {
 			return Response{}, err
 		}
