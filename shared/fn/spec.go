@@ -33,7 +33,7 @@ type Audience int
 
 // The audiences.
 const (
-	Public   Audience = iota + 1 // anybody with a secure channel
+	Public   Audience = iota + 1 // every app with a secure channel
 	Customer                     // a customer who is logged in
 	Internal                     // the broker, with an event that the bank signed
 )

@@ -33,7 +33,7 @@ func Environment(into any) error {
 	return Check(into)
 }
 
-// form describes how to write a value of a type. It returns "" for text.
+// form describes how to write a value of a type that is not text.
 func form(typeName string) string {
 	if typeName == reflect.TypeFor[time.Duration]().String() {
 		return "a duration such as 10s or 5m"
