@@ -3,9 +3,9 @@
 //
 // A place is an instant in whole microseconds and an id. Newer items come before the
 // place, so they do not move the later pages. A place as text has 32 characters of
-// base64. It shows only items that the caller may see. A page holds Default items
-// unless the request asks for another number, and Max at most. All functions are
-// pure.
+// base64. A client may change the text: a list shows only items that the caller may
+// see. A page holds Default items unless the request asks for another number, and Max
+// at most. All functions are pure.
 package page
 
 import (

@@ -13,7 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
 
-// ErrBusy asks the client to repeat the request a little later.
+// ErrBusy asks the client to try again a little later.
 var ErrBusy = bankerr.New(bankerr.Conflict, "REQUEST_IN_PROGRESS").WithRetryAfter(time.Second)
 
 // Classify turns a driver's error into the bank's answer: SERVICE_UNAVAILABLE for a

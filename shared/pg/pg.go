@@ -3,7 +3,8 @@
 //   - Reader: you only read.
 //   - QueryBatch: you read and make small changes, and many callers do so at once.
 //   - Commit: you write, and know all statements before you send the first.
-//   - InTx: you write, and need one statement's answer before you send the next.
+//   - InTx: you write, and need one statement's answer before you send the next
+//     statement.
 //   - Pool: no other way fits, e.g. for LISTEN. You classify the errors yourself.
 //
 // The first three take one round trip each. QueryBatch and Commit send the work of
