@@ -23,7 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "account-alias-set", Summary: "Name an account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
@@ -32,7 +32,7 @@ var Function = fn.Command(fn.Spec{
 
 const maxRunes = 20
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the account and its alias.

@@ -25,14 +25,14 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 const (

@@ -18,7 +18,7 @@ import (
 // ErrRefused refuses a handshake without a reason.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
 	Refusals:     []*bankerr.Error{ErrRefused},
@@ -26,7 +26,7 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request is the app's hello.

@@ -23,14 +23,14 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
 	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer",
 	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},
 	Requirements: []string{"FRAUD-003", "FRAUD-018"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 func wire(context.Context, *fn.Lent, Config) (fn.Reaction[events.TransferPosted], error) {

@@ -31,7 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-login", Summary: "Log in with password and one-time code", Audience: fn.Public, Rate: fn.RateAuth,
 	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
@@ -44,7 +44,7 @@ var Function = fn.Command(fn.Spec{
 	},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request holds both factors.

@@ -13,17 +13,17 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-logout", Summary: "Log out", Audience: fn.Customer, Audit: fn.AuditAuth,
 	Session:      fn.SessionEnds,
 	Requirements: []string{"SESSION-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request asks for nothing.
+// Request has no fields.
 type Request struct{}
 
 // Response confirms that the session has ended.

@@ -19,7 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "identity-me", Summary: "Show the caller's masked particulars", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"name_masked", "phone_masked", "id_no_masked"},
@@ -27,10 +27,10 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"MASK-002", "MASK-004", "LOGIC-011"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request asks for nothing.
+// Request has no fields.
 type Request struct{}
 
 // Response is the customer, masked.

@@ -29,7 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
@@ -40,7 +40,7 @@ var Function = fn.Command(fn.Spec{
 	},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request is the application. Passwords are sealed to the password key and for the

@@ -17,13 +17,13 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "message-list", Summary: "List the caller's messages", Audience: fn.Customer,
 	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request asks for a page.

@@ -17,13 +17,13 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "message-read", Summary: "Mark messages as read", Audience: fn.Customer,
 	Refusals: []*bankerr.Error{bankerr.ErrNotFound}, Requirements: []string{"LOGIC-005", "LOGIC-004"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names one message, or all messages.

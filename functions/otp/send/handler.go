@@ -29,7 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
@@ -38,7 +38,7 @@ var Function = fn.Command(fn.Spec{
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the purpose of the code.

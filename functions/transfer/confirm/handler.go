@@ -29,7 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Confirm(fn.Spec{
 	Name: transfer.ConfirmFunction, Summary: "Carry out a prepared transfer with its proofs",
 	Risk:  risk.SceneTransfer,
@@ -44,7 +44,7 @@ var Function = fn.Confirm(fn.Spec{
 	},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the intent and holds the proofs. The function reads nothing more from

@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "transfer-list", Summary: "List the caller's transfers", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
@@ -24,7 +24,7 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"ACCT-002", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request asks for a page.

@@ -35,7 +35,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "transfer-prepare", Summary: "Fix a transfer and say how to confirm it",
 	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
@@ -48,7 +48,7 @@ var Function = fn.Command(fn.Spec{
 	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the payer's account, the payee and the amount.

@@ -18,8 +18,8 @@ import (
 
 const frame = "application/vnd.tidebank.frame"
 
-// openAPI describes every HTTP function's clear request and reply. On the wire
-// both are sealed in frames, which OpenAPI can't say but in words.
+// openAPI describes every HTTP function's clear request and reply. On the wire both
+// are sealed in frames; OpenAPI can describe frames only in text.
 func openAPI(all []fn.Function) ([]byte, error) {
 	registry := huma.NewMapRegistry("#/components/schemas/", naming)
 	problem := registry.Schema(reflect.TypeFor[fn.Problem](), true, "Problem")
@@ -124,7 +124,7 @@ func schemas(files output.Files) error {
 		doc["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 		doc["$id"] = "urn:tidebank:" + kind.Type
 		doc["title"] = kind.What
-		doc["additionalProperties"] = true // fields are only ever added
+		doc["additionalProperties"] = true // a later release may add fields
 		out, err := indent(doc)
 		if err != nil {
 			return err
