@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// chance is what may hold any six digits by chance: ids and times.
+// chance matches ids and times, which may contain any six digits by chance.
 var chance = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,32}|\d{4}-\d\d-\d\dT[0-9:.]+`)
 
-// Leaks names each secret of the bank's customers that a text shows in clear: a
-// password, a name, a phone, identity or card number. The log of every test's bank
-// is held against it when the test ends (AUDIT-005).
+// Leaks lists the secrets of the bank's customers that a text shows in clear:
+// passwords, names, and phone, identity and card numbers. Every test's log is checked
+// with it when the test ends (AUDIT-005).
 func (b *Bank) Leaks(text string) []string {
 	text = chance.ReplaceAllString(text, "")
 	secrets := map[string]string{

@@ -34,7 +34,7 @@ import (
 
 type options struct {
 	race, strict bool
-	timeout      time.Duration // of each package's tests
+	timeout      time.Duration // time-out of each package's tests
 	out          string        // folder for the report
 	packages     []string      // all if empty
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// AwaitLocks returns once so many connections to the test's database wait for a
-// lock.
+// AwaitLocks returns when at least `least` connections to the test's database wait
+// for a lock.
 func AwaitLocks(t testing.TB, db *pg.DB, least int) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
