@@ -37,7 +37,7 @@ var (
 // nothing.
 var (
 	errAttempts = errors.New("the operation counts attempts, and its Spec does not declare it")
-	errSession  = errors.New("the operation starts a session that its Spec does not declare, or starts no session although its Spec declares it")
+	errSession  = errors.New("the operation and its Spec disagree about starting a session")
 	errEvent    = errors.New("the operation sends an event that its Spec does not declare")
 	errLeaks    = errors.New("the reply holds personal data in clear")
 )
