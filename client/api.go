@@ -32,8 +32,8 @@ func (c *Client) AccountOverview(ctx context.Context) (AccountOverviewReply, err
 	return reply, err
 }
 
-// AccountStatement calls account-statement: Page through an account's entries. Refusals of its own:
-// OBJECT_NOT_FOUND.
+// AccountStatement calls account-statement: List an account's entries page by page. Refusals of its
+// own: OBJECT_NOT_FOUND.
 func (c *Client) AccountStatement(ctx context.Context, request AccountStatementRequest) (AccountStatementReply, error) {
 	var reply AccountStatementReply
 	err := c.Call(ctx, "account-statement", request, &reply)
@@ -62,7 +62,7 @@ func (c *Client) IdentityLogout(ctx context.Context) (IdentityLogoutReply, error
 	return reply, err
 }
 
-// IdentityMe calls identity-me: Show the caller's masked particulars.
+// IdentityMe calls identity-me: Show the caller's masked personal data.
 func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 	var reply IdentityMeReply
 	err := c.Call(ctx, "identity-me", struct{}{}, &reply)
@@ -123,9 +123,9 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 	return reply, err
 }
 
-// TransferPrepare calls transfer-prepare: Fix a transfer and say how to confirm it. Refusals of its
-// own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, AMOUNT_INVALID, ACCOUNT_SAME, ACCOUNT_CLOSED,
-// FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
+// TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
+// Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, AMOUNT_INVALID, ACCOUNT_SAME,
+// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)

@@ -32,7 +32,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Config is what a client needs to know.
+// Config is the configuration of a client.
 type Config struct {
 	BaseURL  string
 	DeviceID string         // stays the same for the app's installation

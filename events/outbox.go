@@ -95,7 +95,7 @@ func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{
 			Table: "outbox", Keep: 7 * 24 * time.Hour, SQL: sqlOutboxPrune,
-			Why: "A sink has taken the event; one with a delivery that is not done stays.",
+			Why: "A sink has taken the event; an event with an unfinished delivery stays.",
 		},
 		{
 			Table: "event_consumed", Keep: 2 * Freshness, SQL: sqlConsumedPrune,

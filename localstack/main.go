@@ -26,11 +26,11 @@ func main() {
 	var o options
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the gateway; without a host, 127.0.0.1")
 	flag.StringVar(&o.data, "data", ".tidebank", "directory for the database, keys and logs")
-	flag.BoolVar(&o.fresh, "fresh", false, "forget all data of earlier runs first")
+	flag.BoolVar(&o.fresh, "fresh", false, "delete all data of earlier runs first")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "The whole bank on one machine.\n\nUsage: go run ./localstack [flags]\n\n")
 		flag.PrintDefaults()
-		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL and REDIS_URL (else the bank brings its own stores),\n"+
+		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL and REDIS_URL (without them the bank starts its own stores),\n"+
 			"FN_BODY_MAX_BYTES, FN_RATE_SCALE, FN_TRUSTED_PROXIES, CHANNEL_LIFE, SESSION_IDLE; see docs/configuration.md.\n")
 	}
 	flag.Parse()

@@ -25,7 +25,7 @@ SELECT count(*)::float8 FROM delivery WHERE state = 'dead'`
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "delivery", Keep: 7 * 24 * time.Hour, SQL: sqlPrune,
-		Why: "The delivery is done; a dead letter stays until a person has looked at it.",
+		Why: "The delivery is finished; a dead letter stays until a person has handled it.",
 	}
 }
 
@@ -33,5 +33,5 @@ func Retention() pg.Retention {
 // letters.
 func (b *Broker) Observe(registry prometheus.Registerer) {
 	b.DB.Gauge(registry, "tidebank_deliveries_waiting", "Deliveries that their consumers have not taken yet.", sqlWaiting)
-	b.DB.Gauge(registry, "tidebank_dead_letters", "Deliveries that failed for good and wait for a person.", sqlDead)
+	b.DB.Gauge(registry, "tidebank_dead_letters", "Deliveries that failed for good; an operator must handle them.", sqlDead)
 }

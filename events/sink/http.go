@@ -20,7 +20,7 @@ type HTTP struct {
 	Client *http.Client
 }
 
-// ErrRefused tells that the address did not accept an event.
+// ErrRefused reports that the address did not accept an event.
 var ErrRefused = errors.New("sink: not accepted")
 
 const (

@@ -1,4 +1,4 @@
-// Package audit keeps the bank's append-only record of what happened.
+// Package audit keeps the bank's append-only record of all events.
 //
 // Records form a chain. Each record holds its number, its body and the SM3 of the
 // record before, so Verify finds a change, a gap or a new order. Verify also finds

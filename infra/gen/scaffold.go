@@ -90,6 +90,6 @@ func scaffold(o order) error {
 			return fmt.Errorf("scaffold: %w", err)
 		}
 	}
-	fmt.Println("wrote", dir+": say what it does, then run make gen")
+	fmt.Println("wrote", dir+": write its code, then run make gen")
 	return generate()
 }

@@ -136,7 +136,7 @@ var Function = fn.Confirm(fn.Spec{
 // reads it. Move it to the domain's package, so that both functions can use it.
 type Plan struct{}
 
-// Request names the intent and brings the proofs.
+// Request names the intent and holds the proofs.
 type Request struct{ stepup.Confirmation }
 
 // Response is the reply to the app.

@@ -44,7 +44,7 @@ type Server struct {
 	url  string       // the embedded server's user, password and host
 }
 
-// ErrNotFound tells that no installed server was found.
+// ErrNotFound reports that the machine has no installed server.
 var ErrNotFound = errors.New("pgserver: no PostgreSQL server program on this machine")
 
 var errStopped = errors.New("pgserver: PostgreSQL stopped while starting")

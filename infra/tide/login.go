@@ -70,8 +70,8 @@ It changes nothing when nothing is locked. It reads DATABASE_URL and KEYS_FILE.`
 		},
 	}
 	unlock.Flags().StringVar(&o.phone, "phone", "", "mobile number that is locked")
-	unlock.Flags().StringVar(&o.reason, "reason", "", "why it is unlocked, for audit")
-	unlock.Flags().StringVar(&o.operator, "operator", "", "who decides it, for audit")
+	unlock.Flags().StringVar(&o.reason, "reason", "", "reason for unlocking, for audit")
+	unlock.Flags().StringVar(&o.operator, "operator", "", "name of the operator who decides, for audit")
 	for _, name := range []string{"phone", "reason", "operator"} {
 		_ = unlock.MarkFlagRequired(name) // fails only for an unknown flag
 	}

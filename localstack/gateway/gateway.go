@@ -2,7 +2,7 @@
 //
 //	POST /function/<name>         call a function
 //	POST /async-function/<name>   accept now (202, X-Call-Id), call in the background
-//	GET  /system/functions        what there is
+//	GET  /system/functions        list of the functions
 //	GET  /_/health, /_/ready, /metrics
 package gateway
 

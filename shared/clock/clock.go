@@ -35,10 +35,10 @@ type Manual struct {
 	now time.Time
 }
 
-// NewManual returns a clock that stands at t.
+// NewManual returns a clock that shows t.
 func NewManual(t time.Time) *Manual { return &Manual{now: t} }
 
-// Now returns the instant at which the clock stands.
+// Now returns the instant that the clock shows.
 func (m *Manual) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -71,7 +71,7 @@ func Query[C, Req, Resp any](
 	})
 }
 
-// Command declares a function that changes what is stored.
+// Command declares a function that changes stored data.
 func Command[C, Req, Resp any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (CommandOperation[Req, Resp], error),
 ) Function {

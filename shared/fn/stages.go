@@ -192,9 +192,9 @@ func (c *call) preflight(ctx context.Context) error {
 	if c.spec.StepUp {
 		c.queueVerification(&batch)
 	}
-	// The look-up comes last. Each statement sees what had committed when it began. So
-	// a call that finds its intent consumed also finds the record of the concurrent
-	// duplicate that consumed it.
+	// The look-up comes last. Each statement sees the data that was committed when the
+	// statement began. So a call that finds its intent used also finds the record of the
+	// concurrent duplicate that used it.
 	var repeated *idem.Stored
 	if c.ticket != nil {
 		idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { repeated = &found })

@@ -28,7 +28,7 @@ type file struct {
 // certificateLife is the lifetime of the local channel certificate.
 const certificateLife = 10 * 365 * 24 * time.Hour
 
-// readFile reads a key file. It refuses a file that others than its owner may read.
+// readFile reads a key file. It refuses a file that other users may read.
 func readFile(config Config) (*file, error) {
 	path := config.File
 	source, err := os.Open(config.File)

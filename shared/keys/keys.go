@@ -13,8 +13,8 @@
 // production. A Ring is safe for concurrent use. An error may name the purpose, but
 // never a key, a text or its place.
 //
-// Using a purpose that was not declared is a fault of the program. Methods that
-// return an error return ErrPurpose; the others panic with it.
+// Using a purpose that was not declared is a fault of the program. Methods with an
+// error result return ErrPurpose; methods without an error result panic with it.
 //
 // Source: KEY-002, KEY-006, KEY-008, CRYPTO-012, CRYPTO-019.
 package keys

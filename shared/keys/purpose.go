@@ -3,8 +3,8 @@ package keys
 // Purpose is the use of a key.
 type Purpose string
 
-// The purposes. Channel signs handshakes and Password opens sealed passwords;
-// these two are SM2 key pairs, the others symmetric.
+// The purposes. Channel signs handshakes and Password opens sealed passwords; these
+// two are SM2 key pairs. All other purposes have symmetric keys.
 const (
 	Channel    Purpose = "channel"
 	Password   Purpose = "password"

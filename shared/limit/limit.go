@@ -26,8 +26,8 @@ var ErrExceeded = bankerr.New(bankerr.Refused, "LIMIT_EXCEEDED")
 // cap is the policy's figure of that name with ".day_cap".
 type Kind string
 
-// TransferSMS counts transfers, to others and between own accounts, of which the SMS
-// code is the strongest factor (LIMIT-001).
+// TransferSMS counts transfers whose strongest factor is the SMS code, to other
+// customers and between own accounts (LIMIT-001).
 const TransferSMS Kind = "transfer.sms"
 
 const sqlUsage = `-- limit.usage
@@ -58,7 +58,7 @@ DELETE FROM limit_use WHERE (customer_id, kind, business_day) IN (
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "limit_use", Keep: 400 * 24 * time.Hour, SQL: sqlPrune,
-		Why: "The longest limit is a year's.",
+		Why: "The longest limit counts a year.",
 	}
 }
 

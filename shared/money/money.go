@@ -1,8 +1,8 @@
 // Package money holds amounts as whole fen (1/100 CNY) in an int64.
 //
-// No float ever touches an amount. On the wire an amount is a JSON integer of
-// fen, never a string, a fraction or an exponent (INPUT-001); people see it as
-// yuan with two decimals and, on what they confirm, in Chinese capitals.
+// No float ever touches an amount. On the wire an amount is a JSON integer of fen,
+// never a string, a fraction or an exponent (INPUT-001); people see it as yuan with
+// two decimals, and in Chinese capitals in texts that they confirm.
 package money
 
 import (

@@ -88,11 +88,11 @@ func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{
 			Table: "otp_challenge", Keep: 24 * time.Hour, SQL: sqlChallengePrune,
-			Why: "An expired code opens nothing; the event that sends it is refused by its age.",
+			Why: "An expired code is refused, and its event sends no text.",
 		},
 		{
 			Table: "otp_quota", Keep: 2 * 24 * time.Hour, SQL: sqlQuotaPrune,
-			Why: "The count of a number is of one business day, and codes are 60 seconds apart.",
+			Why: "The count belongs to one business day, and the pause between two codes is 60 seconds.",
 		},
 	}
 }

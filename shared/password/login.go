@@ -125,6 +125,6 @@ func optional(err error) error {
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "login_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlLoginPrune,
-		Why: "Nobody has tried the number for 30 days; a frozen number stays.",
+		Why: "The number had no attempt for 30 days; a frozen number stays.",
 	}
 }

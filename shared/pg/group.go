@@ -17,8 +17,8 @@ import (
 const (
 	minWorkers = 2
 	groupMax   = 32
-	// A caller that has waited for addWorkerAfter gets one more worker, because a
-	// lock may block the others.
+	// A caller that has waited for addWorkerAfter gets one more worker, because a lock
+	// may block the busy workers.
 	addWorkerAfter = 50 * time.Millisecond
 	// groupTimeout ends a group's work: a group has no caller's deadline.
 	groupTimeout = 10 * time.Second

@@ -10,7 +10,7 @@ import (
 )
 
 // sqlShortLockTimeout opens a group's transaction: a lock that one caller needs must
-// not delay the others for long.
+// not delay the other callers for long.
 const sqlShortLockTimeout = `-- transaction.short_lock_timeout
 SELECT set_config('lock_timeout', '200ms', true)`
 

@@ -1,9 +1,9 @@
 // Package session stores the state of one app connection: its secure channel, the
 // login on the channel, and the counts of its calls.
 //
-// A login belongs to its channel, so nobody can move a session to another device. An
-// app that loses its channel loses its login (SESSION-001, DEVICE-001). A customer
-// has one live login; a later login ends the earlier login at once (SESSION-003). All
+// A login belongs to its channel, so a session can't move to another device. An app
+// that loses its channel loses its login (SESSION-001, DEVICE-001). A customer has
+// one live login; a later login ends the earlier login at once (SESSION-003). All
 // keys of a channel have one hash tag in Redis, so a request costs one script call.
 // If Redis loses its data, customers must log in again. Channel keys are sealed in
 // Redis. Times are milliseconds since 1970, lifetimes seconds. A Store is safe for

@@ -26,7 +26,7 @@ func (deviceKey) begin(p Proof) attempt { return deviceKeyAttempt{signature: p.S
 
 type deviceKeyAttempt struct{ signature []byte }
 
-// load adds nothing: the intent's statement brings the device's public key.
+// load adds nothing: the intent's statement also reads the device's public key.
 func (deviceKeyAttempt) load(*Verification, *pgx.Batch) {}
 
 func (a deviceKeyAttempt) verify(v *Verification, _ *keys.Ring) error {

@@ -55,7 +55,7 @@ func Refusals() []*bankerr.Error {
 // Factor is one independent way to prove the customer's will.
 type Factor string
 
-// Proof is one factor's evidence as the client brings it.
+// Proof is the client's proof of one factor.
 type Proof struct {
 	Factor    Factor `json:"factor" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)" example:"sms_otp"`
 	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits" example:"123456"`
@@ -73,7 +73,7 @@ type Confirmation struct {
 // Confirms returns the confirmation itself.
 func (c Confirmation) Confirms() Confirmation { return c }
 
-// Confirmer is a request that brings proofs.
+// Confirmer is a request that holds proofs.
 type Confirmer interface{ Confirms() Confirmation }
 
 // Intent is a stored operation that waits for its confirmation.

@@ -45,7 +45,7 @@ UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "intent", Keep: 30 * 24 * time.Hour, SQL: sqlIntentPrune,
-		Why: "An intent lives minutes; its transfer keeps what was confirmed.",
+		Why: "An intent lives ten minutes, and its transfer stores the confirmed plan.",
 	}
 }
 

@@ -97,8 +97,8 @@ func (m *machine) openStores(ctx context.Context, o options) error {
 
 func (m *machine) keysFile() string { return filepath.Join(m.dir, "keys.json") }
 
-// startRedis runs the machine's redis-server. If the machine has none, it runs a
-// Redis in memory, whose CPU time counts as the load generator's.
+// startRedis runs the machine's redis-server. Without redis-server, it runs a Redis
+// in memory, whose CPU time counts as the load generator's.
 func (m *machine) startRedis(ctx context.Context) error {
 	port, err := freePort(ctx)
 	if err != nil {

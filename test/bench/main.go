@@ -4,7 +4,7 @@
 //	go run ./test/bench [--quick] [--clients 16] [--only confirm]
 //
 // It starts its own PostgreSQL with fsync and synchronous_commit on. It starts the
-// machine's redis-server, or a Redis in its own memory if the machine has none. It
+// machine's redis-server. Without redis-server, it runs a Redis in its own memory. It
 // prints lines
 //
 //	RATIO <name> <value> target <value>

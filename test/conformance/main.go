@@ -42,7 +42,7 @@ type options struct {
 func main() {
 	var o options
 	flag.BoolVar(&o.race, "race", false, "run the tests with the race detector")
-	flag.BoolVar(&o.strict, "strict", false, "fail for whole requirements claimed, and for requirements cited but not proved")
+	flag.BoolVar(&o.strict, "strict", false, "fail for a claim without a point, and for a requirement in a Spec without a proved point")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "limit for the tests of one package")
 	flag.StringVar(&o.out, "out", "build", "folder for the report")
 	flag.Parse()

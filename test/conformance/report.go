@@ -66,7 +66,7 @@ type total struct {
 	Proved       int    `json:"proved"`
 }
 
-// Report is what one run proves.
+// Report is the result of one run.
 type Report struct {
 	Command  string     `json:"command"`
 	Commit   string     `json:"commit"`
@@ -175,8 +175,8 @@ func citations(all []fn.Function) []citation {
 	return list
 }
 
-// cite adds the functions to the requirements that their Specs name. A run of all
-// packages also tells which of these requirements it does not prove in any point.
+// cite adds the functions to the requirements that their Specs name. For a run of all
+// packages, it also collects the requirements without a proved point.
 func (r *Report) cite(list []citation, complete bool) {
 	for _, c := range list {
 		i := slices.IndexFunc(r.Lines, func(l line) bool { return l.ID == c.ID })

@@ -60,9 +60,9 @@ func Kept() map[string]string {
 		"device":       "one row for each bound device",
 		"entry":        "vouchers are permanent",
 		"fraud_score":  "scores are evidence of decisions about a customer",
-		"ledger_fold":  "folding empties it",
+		"ledger_fold":  "folding deletes its rows",
 		"message":      "the customer's inbox belongs to the customer",
-		"policy":       "dated figures are the record of what applied when",
+		"policy":       "dated figures are the record of past policies",
 		"posting":      "vouchers are permanent",
 		"transfer":     "vouchers are permanent",
 	}

@@ -27,7 +27,7 @@ type Config struct{}
 // Request has no fields.
 type Request struct{}
 
-// Assets are what the bank owes the customer.
+// Assets are the amounts that the bank owes the customer.
 type Assets struct {
 	Accounts money.Fen `json:"accounts_fen"`
 	Deposits money.Fen `json:"deposits_fen"`
@@ -35,7 +35,7 @@ type Assets struct {
 	Total    money.Fen `json:"total_fen"`
 }
 
-// Liabilities are what the customer owes the bank.
+// Liabilities are the amounts that the customer owes the bank.
 type Liabilities struct {
 	Loans money.Fen `json:"loans_fen"`
 	Total money.Fen `json:"total_fen"`

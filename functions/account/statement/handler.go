@@ -27,7 +27,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
-	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
+	Name: "account-statement", Summary: "List an account's entries page by page", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)

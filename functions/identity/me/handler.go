@@ -21,7 +21,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
-	Name: "identity-me", Summary: "Show the caller's masked particulars", Audience: fn.Customer, Audit: fn.AuditRead,
+	Name: "identity-me", Summary: "Show the caller's masked personal data", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"name_masked", "phone_masked", "id_no_masked"},
 	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"MASK-002", "MASK-004", "LOGIC-011"},

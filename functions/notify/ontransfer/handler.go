@@ -28,7 +28,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
-	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer",
+	Name: "notify-on-transfer", Summary: "Notify payer and payee of a transfer",
 	Keys:     []keys.Purpose{keys.Storage},
 	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"MASK-005", "MASK-006", "QA-010"},
 }, wire)

@@ -37,7 +37,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "transfer-prepare", Summary: "Fix a transfer and say how to confirm it",
+	Name: "transfer-prepare", Summary: "Prepare a transfer and list the proofs that confirm it",
 	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
 	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
 	Refusals: []*bankerr.Error{

@@ -56,7 +56,8 @@ func naming(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
-	// Packages name their own Request, Response and View: the folder tells them apart.
+	// Many packages have types named Request, Response and View; the folder makes the
+	// names unique.
 	if place, ours := strings.CutPrefix(t.PkgPath(), "github.com/tidebank/tidebank/"); ours {
 		_, place, _ = strings.Cut(place, "/")
 		return strings.ReplaceAll(place, "/", ".") + "." + t.Name()

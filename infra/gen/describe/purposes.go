@@ -44,7 +44,7 @@ var purposes = map[string]map[string]purpose{
 		"otp":      {"login", "proves that the customer holds the reserved phone"},
 	},
 	"otp.send.Request": {
-		"phone": {"one-time code", "is where the code goes, if it is a reserved phone"},
+		"phone": {"one-time code", "receives the code, if it is a reserved phone"},
 	},
 	"transfer.prepare.Request": {
 		"payee_account_no": {"transfer", "names the account that is paid"},

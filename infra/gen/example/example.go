@@ -23,7 +23,7 @@ import (
 const PublicKey = "MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAEzgwhHMLcQzBzJe+xLlSrPdVuH5Lscuj" +
 	"W7qnsCRFOfezY5D6iOg2u9gXR3B9bxlb/UCNFglQu32lKthLPEVjy6w=="
 
-// Bytes is base64 that stands for a signature or a sealed text.
+// Bytes is base64, as an example of a signature or a sealed text.
 const Bytes = "ZXhhbXBsZQ=="
 
 // namespace gives the same field the same id in each run.
