@@ -76,17 +76,23 @@ type Report struct {
 	Failed   []string   `json:"failed"` // tests and packages that failed
 	Exit     string     `json:"exit"`   // the go command's failure
 	Totals   []total    `json:"totals"`
+<<<<<<< HEAD
 	Void     []claim    `json:"void"`     // claims of tests that did not pass completely
 	Unknown  []claim    `json:"unknown"`  // claims of points that the catalogue does not have
 	Coarse   []claim    `json:"coarse"`   // claims of a requirement without a point
 	Unproved []citation `json:"unproved"` // requirements that Specs name and this run proves no point of
+=======
+	Void     []claim    `json:"void"`     // of tests that did not pass as a whole
+	Unknown  []claim    `json:"unknown"`  // of points that the catalogue does not have
+	Unproved []citation `json:"unproved"` // by Specs, of requirements of which no point is proved
+>>>>>>> main
 	Lines    []line     `json:"requirements"`
 }
 
 // judge joins the run's claims and the requirements.
 func judge(requirements []catalogue.Requirement, r *runResult) Report {
 	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit}
-	known := ids(requirements)
+	known := points(requirements)
 	proof := map[string][]string{}
 	voids := r.voids()
 	for _, t := range r.inOrder() {
@@ -95,8 +101,6 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 			switch {
 			case !known[id]:
 				rep.Unknown = append(rep.Unknown, c)
-			case !strings.Contains(id, "."):
-				rep.Coarse = append(rep.Coarse, c)
 			case c.Reason != "":
 				rep.Void = append(rep.Void, c)
 			default:
@@ -113,11 +117,15 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 	return rep
 }
 
+<<<<<<< HEAD
 // ids returns the ids of all requirements and points.
 func ids(requirements []catalogue.Requirement) map[string]bool {
+=======
+// points are the ids of all acceptance points.
+func points(requirements []catalogue.Requirement) map[string]bool {
+>>>>>>> main
 	known := map[string]bool{}
 	for _, r := range requirements {
-		known[r.ID] = true
 		for i := range r.Points {
 			known[r.PointID(i)] = true
 		}
@@ -207,9 +215,6 @@ func (r *Report) problems(strict bool) (problems, notes []string) {
 		notes = append(notes, fmt.Sprintf("%s claims %s for nothing: %s", short(c.Test), c.ID, c.Reason))
 	}
 	var lax []string
-	for _, c := range r.Coarse {
-		lax = append(lax, fmt.Sprintf("%s claims %s without a point", short(c.Test), c.ID))
-	}
 	for _, c := range r.Unproved {
 		lax = append(lax, fmt.Sprintf("%s names %s, of which no point is proved", c.Function, c.ID))
 	}
