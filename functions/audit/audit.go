@@ -1,7 +1,7 @@
 // Package audit keeps the bank's append-only record of all events.
 //
 // Records form a chain. Each record holds its number, its body and the SM3 of the
-// record before, so Verify finds a change, a gap or a new order. Verify also finds
+// previous record. So Verify finds a change, a gap or a new order. Verify also finds
 // missing records at the end: each event that audit has consumed must have a record.
 // The database refuses updates and deletions. Numbers count from 1 without gaps. The
 // whole bank appends one record at a time. A person who can write every table can

@@ -3,7 +3,7 @@
 //
 // A score is a whole number from 0 to 100: the sum of the points of every reason
 // found. Reasons have stable names. Score uses only the transfer and the payer's
-// transfers up to its instant, so repeated and late events do not change a score.
+// transfers up to its instant. So repeated and late events do not change a score.
 // Transfers between own accounts have no score and change no grade. Amounts are fen,
 // hours are Shanghai's. Source: FRAUD-003, FRAUD-018.
 package fraud

@@ -1,5 +1,5 @@
--- why: one statement counts an attempt at a code or a log-in before the bank compares the guess, so that parallel
--- guesses can't exceed a bound.
+-- why: one statement counts an attempt before the bank compares the guess, so that parallel guesses can't exceed a
+-- bound.
 -- +goose Up
 -- +goose StatementBegin
 CREATE FUNCTION otp_issue(

@@ -1,5 +1,5 @@
--- why: one dated table holds all figures, only the device that asked for a code may try it, and the strongest factor
--- sets the day's limit.
+-- why: one dated table holds all figures; only the device that asked for a code may try it; the strongest factor sets
+-- the day's limit.
 -- +goose Up
 
 -- The device that asked for the code, and the number of tries that the policy gave when it was issued.

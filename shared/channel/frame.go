@@ -4,10 +4,10 @@
 //
 // A frame's clear part is version, channel id, sequence and time; its body is SM4-GCM
 // under the direction's key, bound to the clear part, the method and the function. A
-// request's nonce is its sequence. A reply's nonce is random and stands in front of
-// the body, because a request that comes twice gets two replies with one sequence.
-// shared/session decides whether a sequence is new. All functions are pure and safe
-// for concurrent use. No error says why a frame does not open.
+// request's nonce is its sequence. A reply's nonce is random and precedes the body,
+// because a repeated request gets two replies with the same sequence. shared/session
+// decides whether a sequence is new. All functions are pure and safe for concurrent
+// use. No error says why a frame does not open.
 //
 // Source: CRYPTO-008, CRYPTO-014, CRYPTO-016, AUTH-030.
 package channel

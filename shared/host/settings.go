@@ -18,9 +18,9 @@ type Settings func(into any) error
 
 // Environment reads the process's environment.
 //
-// A text that is required or has a default must not be empty. A number or a
-// duration must be positive, and fit in an int32 of seconds or units, unless tags
-// min and max say otherwise (`min:"0"`, `max:"15m"`).
+// A text that is required or has a default must not be empty. A number or a duration
+// must be positive, and must fit in an int32 of units or seconds. The tags min and
+// max set other bounds (`min:"0"`, `max:"15m"`).
 func Environment(into any) error {
 	err := envconfig.Process("", into)
 	var unread *envconfig.ParseError

@@ -32,7 +32,7 @@ type provider interface {
 
 // pair is an SM2 key pair whose private key stays with its provider. It is safe for
 // concurrent use. Callers give no deadline. So a pair behind a network must set a
-// deadline of at most 5 s, and then return an error that is not ErrOpen.
+// deadline of at most 5 s. After it, the pair returns an error that is not ErrOpen.
 type pair interface {
 	// public returns the public key without asking the provider.
 	public() *sm.PublicKey

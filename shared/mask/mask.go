@@ -49,8 +49,8 @@ func keep(text string, head, tail int) string {
 }
 
 // Leaks reports whether a string in a JSON text shows a mobile, card, account or
-// identity number in clear. Such a number is a word of 11 digits that starts with 1,
-// of 15 to 19 digits, or of 17 digits and an X. Leaks ignores longer words (UUIDs,
+// identity number in clear. Such a number is a whole word: 11 digits that start with
+// 1, 15 to 19 digits, or 17 digits and an X. Leaks ignores longer words (UUIDs,
 // tokens) and JSON numbers.
 func Leaks(text []byte) bool {
 	for i := 0; i < len(text); {

@@ -17,8 +17,8 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// ErrTooOften refuses a code that comes too soon after the last code of its purpose,
-// or that exceeds the number's maximum of the day.
+// ErrTooOften refuses a code that comes too soon after the last code of its purpose.
+// It also refuses a code above the number's maximum of the day.
 var ErrTooOften = bankerr.New(bankerr.TooMany, "OTP_TOO_OFTEN").WithRetryAfter(time.Minute)
 
 // The purposes of codes.
@@ -82,8 +82,8 @@ type Terms struct {
 	Resend time.Duration // pause between two codes of a purpose
 }
 
-// Retentions keep a challenge for a day after it has expired, and a number's count of
-// codes for two days after its business day.
+// Retentions keep a challenge for a day after it has expired. They keep a number's
+// count of codes for two days after its business day.
 func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{

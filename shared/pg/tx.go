@@ -82,9 +82,9 @@ func (tx *openTx) Write(ctx context.Context, s Statement) error {
 	return nil
 }
 
-// InTx runs work in a transaction and commits it, unless work fails or panics. It
-// runs work again, a few times, after a serialisation failure or a deadlock, so work
-// must be repeatable and must call no other service. Its error is classified.
+// InTx runs work in a transaction and commits it, unless work fails or panics. After
+// a serialisation failure or a deadlock it runs work again, a few times. So work must
+// be repeatable and must call no other service. Its error is classified.
 func (db *DB) InTx(ctx context.Context, work func(ctx context.Context, tx Tx) error) error {
 	return retry(ctx, func() error { return db.tryTx(ctx, work) })
 }

@@ -15,8 +15,8 @@ import (
 const raised = "TB001"
 
 // Statement is one step of a unit of work. A unit takes part in group commit only if
-// each of its statements has Rows, has no Scan, and has no nil among its Args. Other
-// units are committed alone, which costs more under load; the metric
+// every statement has Rows, no Scan, and no nil among its Args. Other units are
+// committed alone, which costs more under load; the metric
 // tidebank_db_units_ungrouped_total counts them and names the statement.
 type Statement struct {
 	SQL  string

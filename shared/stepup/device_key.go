@@ -18,7 +18,7 @@ type deviceKey struct{}
 
 func (deviceKey) name() Factor { return DeviceKey }
 
-// A device key without a certificate has the cap of the SMS code, and counts in the
+// A device key without a certificate has the cap of the SMS code. It counts in the
 // same sum of a day (LIMIT-001).
 func (deviceKey) cap() money.Fen        { return CapSMS }
 func (deviceKey) day() limit.Kind       { return limit.TransferSMS }

@@ -3,9 +3,9 @@
 // The bank prepares an important operation as an intent. The intent stores the plan,
 // its canonical Chinese text, the text's SM3 digest, and the combinations of factors
 // that are enough. A confirmation brings proofs that are bound to the intent. An OTP
-// is computed over the digest and a device key signs the text, so each proof confirms
-// only this intent (AUTH-015, OTP-004). The operation's transaction also uses up the
-// intent, so every proof works once (LOGIC-007, LOGIC-013).
+// is computed over the digest, and a device key signs the text. So each proof
+// confirms only this intent (AUTH-015, OTP-004). The operation's transaction also
+// uses up the intent, so every proof works once (LOGIC-007, LOGIC-013).
 //
 // The bank counts an attempt before it compares the guess, so parallel guesses can't
 // exceed the bound. A request brings at most one proof of each factor. Amounts are
@@ -18,8 +18,8 @@
 //   - the rows of the matrix (matrix.go) that name it;
 //   - its entry in docs/protocol.md, section 7.
 //
-// A factor that is stronger than the SMS code also declares a limit.Kind of its own
-// and the policy's figure for it in a migration.
+// A factor that is stronger than the SMS code also needs its own limit.Kind, and a
+// policy figure in a migration.
 package stepup
 
 import (

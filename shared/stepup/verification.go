@@ -125,9 +125,9 @@ func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
 	return proven, failed
 }
 
-// Reason returns, after Verify and for audit only, the wrong proof, and whether this
-// attempt ended or began a lock of the trade password. It returns "" if there is no
-// reason.
+// Reason returns the reason for the access record, after Verify. It names the wrong
+// proof, and an end or begin of a lock of the trade password. It returns "" if there
+// is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {

@@ -61,13 +61,8 @@ type Database interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-<<<<<<< HEAD
-// Count returns the number that a query selects.
-func Count(t testing.TB, db Database, sql string, args ...any) (n int) {
-=======
 // Value returns the one value that a query selects.
 func Value[T any](t Failer, db Database, sql string, args ...any) (value T) {
->>>>>>> main
 	t.Helper()
 	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&value))
 	return value

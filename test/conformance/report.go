@@ -76,16 +76,9 @@ type Report struct {
 	Failed   []string   `json:"failed"` // tests and packages that failed
 	Exit     string     `json:"exit"`   // the go command's failure
 	Totals   []total    `json:"totals"`
-<<<<<<< HEAD
 	Void     []claim    `json:"void"`     // claims of tests that did not pass completely
 	Unknown  []claim    `json:"unknown"`  // claims of points that the catalogue does not have
-	Coarse   []claim    `json:"coarse"`   // claims of a requirement without a point
 	Unproved []citation `json:"unproved"` // requirements that Specs name and this run proves no point of
-=======
-	Void     []claim    `json:"void"`     // of tests that did not pass as a whole
-	Unknown  []claim    `json:"unknown"`  // of points that the catalogue does not have
-	Unproved []citation `json:"unproved"` // by Specs, of requirements of which no point is proved
->>>>>>> main
 	Lines    []line     `json:"requirements"`
 }
 
@@ -117,13 +110,8 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 	return rep
 }
 
-<<<<<<< HEAD
-// ids returns the ids of all requirements and points.
-func ids(requirements []catalogue.Requirement) map[string]bool {
-=======
-// points are the ids of all acceptance points.
+// points returns the ids of all acceptance points.
 func points(requirements []catalogue.Requirement) map[string]bool {
->>>>>>> main
 	known := map[string]bool{}
 	for _, r := range requirements {
 		for i := range r.Points {

@@ -1,7 +1,7 @@
 // Package pgtest gives each test a PostgreSQL database of its own.
 //
-// A test process starts one server (or uses TIDEBANK_TEST_DATABASE_URL), migrates one
-// template database, and clones it for each test in a fraction of a second. The
+// A test process starts one server, or uses TIDEBANK_TEST_DATABASE_URL. It migrates
+// one template database, and clones it for each test in a fraction of a second. The
 // server keeps no data and does not sync, so crash tests start their own server.
 package pgtest
 

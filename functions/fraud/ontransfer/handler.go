@@ -2,9 +2,9 @@
 //
 //	com.tidebank.transfer.posted.v1 → fraud_score, customer.risk_grade   emits fraud.scored.v1
 //
-// The score, 0 to 100, depends on the number and sum of the payer's transfers in an
-// hour and a day, a new payee, the amount and the hour. The grade decides about the
-// next transfer. The grade raised asks for stronger proofs, and falls when a later
+// The score is 0 to 100. It depends on the payee, the amount and the hour, and on the
+// payer's transfers in the last hour and day. The grade decides about the next
+// transfer. The grade raised asks for stronger proofs, and falls when a later
 // transfer scores low. The grade high refuses transfers until the bank lifts it.
 // Transfers between own accounts are recorded and change no grade. Score, grade and
 // event commit together, once for each transfer. The order of events does not matter.

@@ -134,8 +134,8 @@ func (op operation) challenge(
 }
 
 // recipient finds the customer who has the number, if the purpose fits. A code to
-// sign up is for a customer who has not signed up, a code to log in for a customer
-// who has. It returns nil if no customer may get the code.
+// sign up is for a customer who has not signed up. A code to log in is for a customer
+// who has signed up. It returns nil if no customer may get the code.
 func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
 	holder, err := customer.ByPhone(ctx, op.db, index)
 	switch {
