@@ -14,13 +14,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/client"
-	"github.com/tidebank/tidebank/functions/channel/open"
-	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/identity/me"
-	"github.com/tidebank/tidebank/functions/identity/register"
-	"github.com/tidebank/tidebank/functions/otp/send"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	channelopen "github.com/tidebank/tidebank/functions/channel/open"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identityme "github.com/tidebank/tidebank/functions/identity/me"
+	identityregister "github.com/tidebank/tidebank/functions/identity/register"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -43,7 +43,7 @@ func newTown(t *testing.T) *town {
 	t.Helper()
 	b := bank.New(t)
 	front, err := gateway.New(t.Context(), []fn.Function{
-		open.Function, send.Function, register.Function, login.Function, me.Function, prepare.Function, confirm.Function,
+		channelopen.Function, otpsend.Function, identityregister.Function, identitylogin.Function, identityme.Function, transferprepare.Function, transferconfirm.Function,
 	}, b.Host, host.Values())
 	must(t, err)
 	server := httptest.NewServer(front.Mux)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/functions/channel/open"
+	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -187,7 +187,7 @@ func TestSigningStoringAndSendingHaveTheirOwnKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		var welcome channel.Welcome
-		b.Device(t, "phone-of-wang").Send(t, open.Function, hello).Into(t, &welcome)
+		b.Device(t, "phone-of-wang").Send(t, channelopen.Function, hello).Into(t, &welcome)
 		signing, err := sm.CertificateKey(welcome.Certificate, clock.System{}.Now())
 		if err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
@@ -139,7 +139,7 @@ func (j *journey) await(t *testing.T) {
 	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
 		t.Fatal(err)
 	}
-	var in prepare.Response
+	var in transferprepare.Response
 	j.call(t, "transfer-prepare", map[string]any{
 		"debit_account_id": j.wang.AccountIDs[0], "payee_account_id": j.wang.AccountIDs[1], "amount_fen": 1,
 	}, &in)

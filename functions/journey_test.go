@@ -16,8 +16,8 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
-	"github.com/tidebank/tidebank/functions/channel/open"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	channelopen "github.com/tidebank/tidebank/functions/channel/open"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/channel"
@@ -164,7 +164,7 @@ func (j *journey) openChannel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := j.try(t, open.Function, hello)
+	answer := j.try(t, channelopen.Function, hello)
 	var welcome channel.Welcome
 	answer.Into(t, &welcome)
 	j.phone.Channel, j.phone.Keys, err = client.Finish(welcome, j.Host.Keys.Public(keys.Channel))
@@ -224,7 +224,7 @@ func (j *journey) logIn(t *testing.T) {
 // transfer pays Li, proved by a code, the device's key and the trade password.
 func (j *journey) transfer(t *testing.T, from uuid.UUID) (id string) {
 	t.Helper()
-	var intent prepare.Response
+	var intent transferprepare.Response
 	j.call(t, "transfer-prepare", map[string]any{
 		"debit_account_id": from, "payee_account_no": j.li.Accounts[0].No, "payee_name": j.li.Name, "amount_fen": 123_45,
 		"memo": ownNote,

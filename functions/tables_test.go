@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -29,7 +30,8 @@ var (
 	looksLikeSQL = regexp.MustCompile(`^\s*(--.*\n)?\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
 	named        = regexp.MustCompile(`^-- ([a-z_]+(?:\.[a-z_]+)+)\n`)
 	// A word before UPDATE tells apart what changes no table: FOR UPDATE, DO UPDATE.
-	writes = regexp.MustCompile(`(?i)(?:(\w+)\s+)?\b(?:INSERT\s+INTO|DELETE\s+FROM|UPDATE)\s+(\w+)`)
+	writes = regexp.MustCompile(`(?i)(?:(\w+)\s+)?\b(?:INSERT\s+INTO|DELETE\s+FROM|UPDATE|MERGE\s+INTO|TRUNCATE|COPY)\s+` +
+		`(?:TABLE\s+)?(?:ONLY\s+)?((?:"?\w+"?\s*\.\s*)?"?\w+"?)`)
 )
 
 // statements finds the SQL constants of the bank itself: tests and their helpers
@@ -223,12 +225,52 @@ func written(sql string, tables []string) []string {
 	var list []string
 	for _, found := range writes.FindAllStringSubmatch(sql, -1) {
 		before := strings.ToUpper(found[1])
-		if before == "FOR" || before == "KEY" || before == "DO" || !slices.Contains(tables, found[2]) {
+		parts := strings.FieldsFunc(found[2], func(r rune) bool { return r == '.' || r == '"' || unicode.IsSpace(r) })
+		table := parts[len(parts)-1]
+		if before == "FOR" || before == "KEY" || before == "DO" || !slices.Contains(tables, table) {
 			continue
 		}
-		list = append(list, found[2])
+		list = append(list, table)
 	}
 	return list
+}
+
+// No statement takes the name of its table from a variable, where the owner test
+// would not see it.
+func TestNoStatementPutsItsTableTogether(t *testing.T) {
+	t.Parallel()
+	open := regexp.MustCompile(`(?i)\b(?:INSERT\s+INTO|DELETE\s+FROM(?:\s+ONLY)?|MERGE\s+INTO|UPDATE\s+ONLY|TRUNCATE|COPY)\s+` +
+		`(?:"?%|"?$)|^UPDATE\s+(?:"?%|"?$)`)
+	for _, dynamic := range []string{"DELETE FROM ", "INSERT INTO %s (a)", `UPDATE "%s"`, "UPDATE "} {
+		if !open.MatchString(dynamic) {
+			t.Errorf("%q is not seen", dynamic)
+		}
+	}
+	for file, parsed := range sources(t) {
+		for _, text := range texts(parsed) {
+			if !strings.HasPrefix(file, "../test/") && open.MatchString(text) {
+				t.Errorf("%s: %q", file, text)
+			}
+		}
+	}
+}
+
+// The owner test sees each form of writing that PostgreSQL knows.
+func TestWritten(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"INSERT INTO entry (id) SELECT 1": "entry", "insert into public.entry values (1)": "entry",
+		`UPDATE "entry" SET a = 1`: "entry", "UPDATE ONLY entry SET a = 1": "entry",
+		`DELETE FROM ONLY "public" . "entry"`: "entry", "MERGE INTO entry USING x ON true": "entry",
+		"TRUNCATE TABLE ONLY entry": "entry", "TRUNCATE entry": "entry", "COPY entry FROM STDIN": "entry",
+		"WITH a AS (DELETE FROM entry RETURNING id) SELECT 1": "entry",
+		"SELECT 1 FROM entry FOR UPDATE":                      "", "SELECT 1 FROM entry FOR NO KEY UPDATE OF entry": "",
+		"INSERT INTO other VALUES (1) ON CONFLICT DO UPDATE SET a = 1": "",
+	} {
+		if got := strings.Join(written(sql, []string{"entry"}), " "); got != want {
+			t.Errorf("%q writes %q, want %q", sql, got, want)
+		}
+	}
 }
 
 func calls(sql, function string) bool {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -22,16 +23,18 @@ import (
 
 func main() {
 	var o options
-	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the gateway")
+	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the gateway; without a host, 127.0.0.1")
 	flag.StringVar(&o.data, "data", ".tidebank", "directory for the database, keys and logs")
 	flag.BoolVar(&o.fresh, "fresh", false, "forget all data of earlier runs first")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "The whole bank on one machine.\n\nUsage: go run ./localstack [flags]\n\n")
 		flag.PrintDefaults()
-		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL, REDIS_URL, FN_RATE_SCALE.\n")
+		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL and REDIS_URL (else the bank brings its own stores),\n"+
+			"FN_BODY_MAX_BYTES, FN_RATE_SCALE, FN_TRUSTED_PROXIES, CHANNEL_LIFE, SESSION_IDLE; see docs/configuration.md.\n")
 	}
 	flag.Parse()
-	if flag.NArg() > 0 {
+	if err := o.check(flag.Args()); err != nil {
+		fmt.Fprintf(os.Stderr, "tidebank: %v\n\n", err)
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -47,6 +50,25 @@ func main() {
 type options struct {
 	listen, data string
 	fresh        bool
+}
+
+// check refuses what makes no sense. An address without a host is one of this machine
+// only, because the simulators accept anything.
+func (o *options) check(args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is no flag; all settings are flags or environment", args[0])
+	}
+	host, port, err := net.SplitHostPort(o.listen)
+	if err != nil || port == "" {
+		return fmt.Errorf("--listen %q must be host:port or :port", o.listen)
+	}
+	if host == "" {
+		o.listen = net.JoinHostPort("127.0.0.1", port)
+	}
+	if o.data == "" {
+		return errors.New("--data is empty")
+	}
+	return nil
 }
 
 // folder returns the absolute data directory, emptied if fresh.

@@ -40,6 +40,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer logFile.Close() // nothing is lost with the log's last flush
 	log := host.NewLogger(logFile)
+	host.RouteLibraryLogs(log)
 
 	// Listen first: a port that is taken should be the first thing to be told.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)

@@ -44,13 +44,14 @@ func (o order) scaffolded() (map[string][]byte, error) {
 		return nil, errTrigger
 	}
 	data := map[string]string{
-		"Name": o.domain + "-" + o.op, "Package": folder, "Event": o.event,
+		"Name": o.domain + "-" + o.op, "Package": folder, "Alias": o.domain + folder, "Event": o.event,
 		"Import": module + "/functions/" + o.domain + "/" + folder,
 	}
 	source := "functions/" + o.domain + "/" + folder + "/handler"
 	switch o.trigger {
 	case "worker":
-		data["Import"], source = module+"/workers/"+folder, "workers/"+folder+"/worker"
+		data["Import"], data["Alias"] = module+"/workers/"+folder, folder
+		source = "workers/" + folder + "/worker"
 	case "event":
 		catalogue := events.Catalogue()
 		i := slices.IndexFunc(catalogue, func(k events.Kind) bool { return k.Type == o.event })

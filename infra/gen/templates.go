@@ -12,6 +12,18 @@ func templates() map[string][2]string {
 	}
 }
 
+const configType = `// Config is empty: the host lends all that is needed.
+type Config struct{}
+`
+
+const wireTypes = `
+// Request is what the app sends.
+type Request struct{}
+
+// Response is what the app gets.
+type Response struct{}
+`
+
 const queryTemplate = `// Package {{.Package}} says here, in one sentence, what it answers.
 //
 //	POST /function/{{.Name}}   session
@@ -29,15 +41,7 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"LOGIC-005"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
-type Config struct{}
-
-// Request is what the app sends.
-type Request struct{}
-
-// Response is what the app gets.
-type Response struct{}
-
+` + configType + wireTypes + `
 func wire(_ context.Context, _ *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
 	return func(context.Context, *fn.Call, Request) (Response, error) { return Response{}, nil }, nil
 }
@@ -48,7 +52,7 @@ const queryTest = `package {{.Package}}_test
 import (
 	"testing"
 
-	"{{.Import}}"
+	{{.Alias}} "{{.Import}}"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
@@ -56,9 +60,9 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	phone := b.Device(t, "phone-of-wang")
-	phone.Call(t, {{.Package}}.Function, "", {{.Package}}.Request{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, {{.Alias}}.Function, "", {{.Alias}}.Request{}).Want(t, "SESSION_REQUIRED")
 	phone.LoginAs(t, b.Customer(t, "王小明"))
-	phone.Call(t, {{.Package}}.Function, "", {{.Package}}.Request{}).Want(t, "")
+	phone.Call(t, {{.Alias}}.Function, "", {{.Alias}}.Request{}).Want(t, "")
 }
 `
 
@@ -80,15 +84,7 @@ var Function = fn.Command(fn.Spec{
 	Requirements: []string{"LOGIC-005"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
-type Config struct{}
-
-// Request is what the app sends.
-type Request struct{}
-
-// Response is what the app gets.
-type Response struct{}
-
+` + configType + wireTypes + `
 func wire(_ context.Context, _ *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
 	return func(context.Context, *fn.Call, Request, *pg.Unit) (Response, error) { return Response{}, nil }, nil
 }
@@ -99,7 +95,7 @@ const commandTest = `package {{.Package}}_test
 import (
 	"testing"
 
-	"{{.Import}}"
+	{{.Alias}} "{{.Import}}"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
@@ -107,11 +103,11 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	phone := b.Device(t, "phone-of-wang")
-	phone.Call(t, {{.Package}}.Function, "key", {{.Package}}.Request{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, {{.Alias}}.Function, "key", {{.Alias}}.Request{}).Want(t, "SESSION_REQUIRED")
 	phone.LoginAs(t, b.Customer(t, "王小明"))
-	phone.Call(t, {{.Package}}.Function, "", {{.Package}}.Request{}).Want(t, "IDEMPOTENCY_KEY_MISSING")
+	phone.Call(t, {{.Alias}}.Function, "", {{.Alias}}.Request{}).Want(t, "IDEMPOTENCY_KEY_MISSING")
 	for range 2 {
-		phone.Call(t, {{.Package}}.Function, "key", {{.Package}}.Request{}).Want(t, "")
+		phone.Call(t, {{.Alias}}.Function, "key", {{.Alias}}.Request{}).Want(t, "")
 	}
 }
 `
@@ -135,9 +131,7 @@ var Function = fn.Confirm(fn.Spec{
 	Requirements: []string{"LOGIC-013"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
-type Config struct{}
-
+` + configType + `
 // Plan is what the function that prepares the intent stores: all that this one
 // reads. It belongs in the domain's package, where both find it.
 type Plan struct{}
@@ -163,7 +157,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"{{.Import}}"
+	{{.Alias}} "{{.Import}}"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -176,7 +170,7 @@ func TestContract(t *testing.T) {
 	phone, wang := b.Device(t, "phone-of-wang"), b.Customer(t, "王小明")
 	phone.LoginAs(t, wang)
 	intent := stepup.Intent{
-		ID: uuid.New(), CustomerID: wang.ID, DeviceID: phone.ID, Operation: {{.Package}}.Function.Spec.Name,
+		ID: uuid.New(), CustomerID: wang.ID, DeviceID: phone.ID, Operation: {{.Alias}}.Function.Spec.Name,
 		Payload: []byte("{}"), Text: "确认", Combinations: []stepup.Combination{{"{{"}}stepup.DeviceKey{{"}}"}},
 		CreatedAt: b.Clock.Now(), ExpiresAt: b.Clock.Now().Add(time.Minute),
 	}
@@ -187,18 +181,18 @@ func TestContract(t *testing.T) {
 	if err := b.Host.DB.Commit(t.Context(), &unit); err != nil {
 		t.Fatal(err)
 	}
-	proven := func(text string) {{.Package}}.Request {
+	proven := func(text string) {{.Alias}}.Request {
 		signature, err := sm.Sign(phone.Key, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return {{.Package}}.Request{Confirmation: stepup.Confirmation{
+		return {{.Alias}}.Request{Confirmation: stepup.Confirmation{
 			IntentID: intent.ID, Proofs: []stepup.Proof{{"{{"}}Factor: stepup.DeviceKey, Signature: signature{{"}}"}},
 		}}
 	}
-	phone.Call(t, {{.Package}}.Function, "key", proven("another text")).Want(t, "PROOF_REJECTED")
+	phone.Call(t, {{.Alias}}.Function, "key", proven("another text")).Want(t, "PROOF_REJECTED")
 	for range 2 {
-		phone.Call(t, {{.Package}}.Function, "key", proven(intent.Text)).Want(t, "")
+		phone.Call(t, {{.Alias}}.Function, "key", proven(intent.Text)).Want(t, "")
 	}
 }
 `
@@ -223,9 +217,7 @@ var Function = fn.Event(fn.Spec{
 	Requirements: []string{"AUDIT-003"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
-type Config struct{}
-
+` + configType + `
 func wire(context.Context, *fn.Lent, Config) (fn.Reaction[events.{{.Data}}], error) {
 	return func(context.Context, fn.Delivery[events.{{.Data}}]) (fn.Effect, error) {
 		return func(context.Context, pg.Tx) error { return nil }, nil
@@ -242,7 +234,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"{{.Import}}"
+	{{.Alias}} "{{.Import}}"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
@@ -252,7 +244,7 @@ func TestTakesTheEvent(t *testing.T) {
 	b := bank.New(t)
 	e := b.Event(t, uuid.NewString(), events.Type{{.Data}}, "subject", events.{{.Data}}{})
 	for range 2 {
-		if got := b.Deliver(t, {{.Package}}.Function, e); got != http.StatusAccepted {
+		if got := b.Deliver(t, {{.Alias}}.Function, e); got != http.StatusAccepted {
 			t.Errorf("%d, want 202\n%s", got, b.Log)
 		}
 	}
@@ -273,9 +265,7 @@ import (
 // Worker is what the registry and its main are made from.
 var Worker = fn.Worker(fn.Spec{Name: "{{.Name}}", Summary: "Say what it does by itself"}, wire)
 
-// Config is empty: the host lends all that is needed.
-type Config struct{}
-
+` + configType + `
 const every = time.Minute
 
 func wire(_ context.Context, lent *fn.WorkerLent, _ Config) (fn.Work, error) {
@@ -298,7 +288,7 @@ import (
 func TestWorks(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	work, err := {{.Package}}.Worker.Start(t.Context(), b.Host, host.Values())
+	work, err := {{.Alias}}.Worker.Start(t.Context(), b.Host, host.Values())
 	if err != nil {
 		t.Fatal(err)
 	}

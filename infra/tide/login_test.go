@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/identity/login"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -43,14 +43,14 @@ func newTown(t *testing.T) town {
 // login logs in with a solved graphic code; a right password comes with a right code.
 func (w town) login(t *testing.T, guess, want string) {
 	t.Helper()
-	r := login.Request{
+	r := identitylogin.Request{
 		Phone: w.wang.Phone, Password: w.phone.Password(t, guess), CaptchaID: captchatest.Solved(t, w.Bank, w.phone),
 		CaptchaAnswer: captchatest.Answer,
 	}
 	if guess == bank.LoginPassword {
 		r.OTP = otptest.Ask(t, w.Bank, w.phone, otp.Login, w.wang.Phone)
 	}
-	w.phone.Call(t, login.Function, "", r).Want(t, want)
+	w.phone.Call(t, identitylogin.Function, "", r).Want(t, want)
 }
 
 // freeze fails ten times in a day.

@@ -19,7 +19,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/functions"
-	"github.com/tidebank/tidebank/functions/identity/register"
+	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/localstack/smssim"
@@ -170,7 +170,7 @@ func TestNewCustomersCanSignUp(t *testing.T) {
 		phone := d.Device(t, fmt.Sprint("phone-of-customer-", n))
 		key, err := phone.Key.Public().Marshal()
 		must(t, err)
-		phone.Call(t, register.Function, uuid.NewString(), register.Request{
+		phone.Call(t, identityregister.Function, uuid.NewString(), identityregister.Request{
 			Name: p.Name, IDNo: p.IDNo, CardNo: p.CardNo, CardPassword: phone.Password(t, p.CardPassword), Phone: p.Phone,
 			OTP: otptest.Ask(t, d.Bank, phone, otp.Register, p.Phone), LoginPassword: phone.Password(t, bank.LoginPassword),
 			TradePassword: phone.Password(t, bank.TradePassword), DevicePublicKey: key,

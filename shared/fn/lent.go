@@ -5,8 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
@@ -16,10 +15,11 @@ import (
 )
 
 // Lent is what the runtime lends an operation. There is no way in it to commit:
-// an operation reads through DB, and fills the unit that the runtime commits.
+// an operation reads through DB, and fills the unit that the runtime commits. Nor
+// does it hold a Redis client: sessions and rates are the runtime's own.
 type Lent struct {
 	DB       pg.Reader
-	Redis    redis.UniversalClient
+	Captchas *captcha.Store
 	Keys     *keys.Ring // of the purposes that the Spec declares
 	Channels Channels
 	Clock    clock.Clock
@@ -33,7 +33,10 @@ type Channels interface {
 }
 
 func lend(h *host.Host, s Spec) *Lent {
-	return &Lent{DB: h.DB.Reader(), Redis: h.Redis, Keys: ring(h, s), Channels: h.Sessions, Clock: h.Clock, Log: h.Log}
+	own := ring(h, s)
+	return &Lent{
+		DB: h.DB.Reader(), Captchas: captcha.New(h.Redis, own), Keys: own, Channels: h.Sessions, Clock: h.Clock, Log: h.Log,
+	}
 }
 
 // ring holds the keys of the purposes that a Spec declares, and no others.

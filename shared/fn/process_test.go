@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -161,7 +162,13 @@ func TestProcessesThatMayStart(t *testing.T) {
 		{"not a database", "DATABASE_URL=mysql://u:hunter2@h/x", "DATABASE_URL"},
 		{"idle for an hour", "SESSION_IDLE=1h", "SESSION_IDLE"},
 		{"not a number", "FN_BODY_MAX_BYTES=many", "FN_BODY_MAX_BYTES"},
-		{"no port", "PORT=none", "listen"},
+		{"no port", "PORT=none", `PORT is \"none\", and must be a whole number`},
+		{"no number at all", "DATABASE_MAX_CONNS=", "DATABASE_MAX_CONNS"},
+		{"port zero", "PORT=0", "PORT"},
+		{"a port before the first", "PORT=-1", "PORT"},
+		{"a port after the last", "PORT=70000", "PORT"},
+		{"a blank database", "DATABASE_URL= ", "DATABASE_URL"},
+		{"no such key file", "KEYS_FILE=/nowhere/keys", "KEYS_FILE"},
 	} {
 		name, _, given := strings.Cut(tt.env, "=")
 		env := slices.DeleteFunc(append(slices.Clone(good), "PORT="+freePort(t)), func(e string) bool {
@@ -178,6 +185,7 @@ func TestProcessesThatMayStart(t *testing.T) {
 		if text := log.String(); !strings.Contains(text, tt.want) || strings.Contains(text, "hunter2") {
 			t.Errorf("%s: it says %s", tt.name, text)
 		}
+		linesAreJSON(t, log)
 	}
 	port := freePort(t)
 	cmd, log := process(t, append(good, "PORT="+port)...)
@@ -188,6 +196,23 @@ func TestProcessesThatMayStart(t *testing.T) {
 	must(t, cmd.Process.Signal(os.Interrupt))
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, log)
+	}
+	linesAreJSON(t, log)
+	for _, line := range []string{`"msg":"redis"`, `"test":"bypass","passed":true`} {
+		if !strings.Contains(log.String(), line) {
+			t.Errorf("no line with %s in\n%s", line, log)
+		}
+	}
+}
+
+// linesAreJSON holds that nothing, libraries included, writes to a process's log
+// past its logger.
+func linesAreJSON(t *testing.T, log *bytes.Buffer) {
+	t.Helper()
+	for line := range strings.Lines(log.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
 	}
 }
 

@@ -103,15 +103,27 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 		h.Close()
 		return nil, err
 	}
-	if err := sm.SelfTest(); err != nil {
+	if err := selfTest(h.Log); err != nil {
 		h.Close()
-		return nil, fmt.Errorf("crypto self-test: %w", err)
+		return nil, err
 	}
 	if err := h.openKeys(ctx, config, needs); err != nil {
 		h.Close()
 		return nil, err
 	}
 	return h, nil
+}
+
+// selfTest tests the cryptographic module and writes each test's result to the log.
+func selfTest(log *slog.Logger) error {
+	results, err := sm.SelfTestReport()
+	for _, r := range results {
+		log.Info("crypto self-test", slog.String("test", r.Name), slog.Bool("passed", r.Err == nil))
+	}
+	if err != nil {
+		return fmt.Errorf("crypto self-test: %w", err)
+	}
+	return nil
 }
 
 // openStores comes first: connections are made while the rest is opened.
@@ -140,7 +152,7 @@ func (h *Host) openKeys(ctx context.Context, config Config, needs Needs) error {
 	}
 	var err error
 	if h.Keys, err = keys.Open(ctx, config.Keys, needs.Purposes...); err != nil {
-		return fmt.Errorf("keys: %w", err)
+		return fmt.Errorf("KEYS_FILE: %w", err)
 	}
 	if !needs.Redis {
 		return nil

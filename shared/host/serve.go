@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 // ServeConfig is where a process serves, and for how long it finishes its work
 // after SIGTERM.
 type ServeConfig struct {
-	Port  string        `envconfig:"PORT" default:"8080"`
+	Port  int           `envconfig:"PORT" default:"8080" max:"65535"`
 	Drain time.Duration `envconfig:"FN_DRAIN" default:"20s" max:"10m"`
 }
 
@@ -32,13 +33,15 @@ func Main(name string, work func(ctx context.Context, settings Settings) error) 
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(heapGrowth)
 	}
+	log := NewLogger(os.Stderr)
+	RouteLibraryLogs(log)
 	stopTracing, err := StartTracing(ctx, name)
 	if err == nil {
 		err = work(ctx, Environment)
 		stopTracing()
 	}
 	if err != nil {
-		NewLogger(os.Stderr).Error("stopped", slog.String("function", name), slog.Any("cause", err))
+		log.Error("stopped", slog.String("function", name), slog.Any("cause", err))
 		os.Exit(1)
 	}
 }
@@ -49,7 +52,7 @@ const heapGrowth = 400
 
 // Listen opens the process's port.
 func (c ServeConfig) Listen(ctx context.Context) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+c.Port)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(c.Port))
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

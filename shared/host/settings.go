@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
@@ -21,10 +22,23 @@ type Settings func(into any) error
 // duration must be positive, and fit in an int32 of seconds or units, unless tags
 // min and max say otherwise (`min:"0"`, `max:"15m"`).
 func Environment(into any) error {
-	if err := envconfig.Process("", into); err != nil {
-		return fmt.Errorf("configuration: %w", err)
+	err := envconfig.Process("", into)
+	var unread *envconfig.ParseError
+	switch {
+	case errors.As(err, &unread):
+		return fmt.Errorf("%w: %s is %q, and must be %s", ErrSetting, unread.KeyName, unread.Value, form(unread.TypeName))
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSetting, err)
 	}
 	return Check(into)
+}
+
+// form says, of a type that is no text, how its values are written.
+func form(typeName string) string {
+	if typeName == reflect.TypeFor[time.Duration]().String() {
+		return "a duration such as 10s or 5m"
+	}
+	return "a whole number"
 }
 
 // ErrNoValue tells that Values holds no value for a part of a configuration.
@@ -89,7 +103,7 @@ func checkField(key string, tag reflect.StructTag, value reflect.Value) error {
 	switch {
 	case value.Kind() == reflect.String:
 		_, hasDefault := tag.Lookup("default")
-		if value.String() == "" && (tag.Get("required") == "true" || hasDefault) {
+		if strings.TrimSpace(value.String()) == "" && (tag.Get("required") == "true" || hasDefault) {
 			return fmt.Errorf("%w: %s is empty", ErrSetting, key)
 		}
 	case value.CanInt():

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/account/overview"
+	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
@@ -163,14 +163,14 @@ func TestCustomerIsToldOfALoginElsewhere(t *testing.T) {
 	customer := b.Customer(t, "王小明", 100)
 	phone, pad := b.Device(t, "phone"), b.Device(t, "pad")
 	phone.LoginAs(t, customer)
-	phone.Call(t, overview.Function, "", struct{}{}).Want(t, "")
+	phone.Call(t, accountoverview.Function, "", struct{}{}).Want(t, "")
 	pad.LoginAs(t, customer)
-	reply := phone.Call(t, overview.Function, "", struct{}{})
+	reply := phone.Call(t, accountoverview.Function, "", struct{}{})
 	reply.Want(t, "SESSION_DISPLACED")
 	if reply.Status != http.StatusUnauthorized {
 		t.Errorf("status %d, want 401", reply.Status)
 	}
-	pad.Call(t, overview.Function, "", struct{}{}).Want(t, "")
+	pad.Call(t, accountoverview.Function, "", struct{}{}).Want(t, "")
 
 	var logins sync.WaitGroup
 	for _, device := range []*bank.Device{phone, pad} {
@@ -181,8 +181,8 @@ func TestCustomerIsToldOfALoginElsewhere(t *testing.T) {
 		})
 	}
 	logins.Wait()
-	first := phone.Call(t, overview.Function, "", struct{}{}).Status
-	second := pad.Call(t, overview.Function, "", struct{}{}).Status
+	first := phone.Call(t, accountoverview.Function, "", struct{}{}).Status
+	second := pad.Call(t, accountoverview.Function, "", struct{}{}).Status
 	if first+second != http.StatusOK+http.StatusUnauthorized {
 		t.Errorf("after simultaneous logins: %d and %d, want one 200 and one 401", first, second)
 	}

@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -54,14 +54,14 @@ func (p Pair) ToOwn(amount money.Fen) map[string]any {
 }
 
 // Prepare has a request prepared, which must be possible.
-func (p Pair) Prepare(t testing.TB, request map[string]any) (in prepare.Response) {
+func (p Pair) Prepare(t testing.TB, request map[string]any) (in transferprepare.Response) {
 	t.Helper()
-	p.Phone.Call(t, prepare.Function, "", request).Into(t, &in)
+	p.Phone.Call(t, transferprepare.Function, "", request).Into(t, &in)
 	return in
 }
 
 // Signed is a proof by the key of the payer's phone.
-func (p Pair) Signed(t testing.TB, in prepare.Response) stepup.Proof {
+func (p Pair) Signed(t testing.TB, in transferprepare.Response) stepup.Proof {
 	t.Helper()
 	signature, err := sm.Sign(p.Phone.Key, []byte(in.Text))
 	check.Must(t, err)
@@ -69,7 +69,7 @@ func (p Pair) Signed(t testing.TB, in prepare.Response) stepup.Proof {
 }
 
 // Proved confirms an intent by signature and trade password: two kinds of factor.
-func (p Pair) Proved(t testing.TB, in prepare.Response) stepup.Confirmation {
+func (p Pair) Proved(t testing.TB, in transferprepare.Response) stepup.Confirmation {
 	t.Helper()
 	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
 		p.Signed(t, in), {Factor: stepup.TradePassword, Password: p.Phone.Password(t, TradePassword)},
@@ -79,5 +79,5 @@ func (p Pair) Proved(t testing.TB, in prepare.Response) stepup.Confirmation {
 // Confirm carries out an intent under a fresh key.
 func (p Pair) Confirm(t testing.TB, c stepup.Confirmation) Reply {
 	t.Helper()
-	return p.Phone.Call(t, confirm.Function, uuid.NewString(), c)
+	return p.Phone.Call(t, transferconfirm.Function, uuid.NewString(), c)
 }

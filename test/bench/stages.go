@@ -14,7 +14,7 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -50,12 +50,12 @@ func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UU
 		Redis:   host.RedisConfig{URL: m.redisURL},
 		Session: session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute},
 		Limits:  host.Limits{BodyBytes: 64 << 10, RateScale: 1_000_000},
-	}, confirm.Function.Needs())
+	}, transferconfirm.Function.Needs())
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	entry, err := confirm.Function.Open(ctx, h, host.Values())
+	entry, err := transferconfirm.Function.Open(ctx, h, host.Values())
 	if err != nil {
 		return err
 	}

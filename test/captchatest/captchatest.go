@@ -4,7 +4,7 @@ package captchatest
 import (
 	"testing"
 
-	"github.com/tidebank/tidebank/functions/captcha/issue"
+	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/bank"
 )
@@ -16,8 +16,8 @@ const Answer = "604713"
 // that no program can read it.
 func Solved(t testing.TB, b *bank.Bank, d *bank.Device) (id string) {
 	t.Helper()
-	var issued issue.Response
-	d.Call(t, issue.Function, "", struct{}{}).Into(t, &issued)
+	var issued captchaissue.Response
+	d.Call(t, captchaissue.Function, "", struct{}{}).Into(t, &issued)
 	key := "captcha:" + issued.CaptchaID
 	if !b.Redis.Exists(key) {
 		t.Fatalf("no code was kept under %q", key)

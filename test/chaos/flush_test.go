@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -28,10 +28,10 @@ func TestRedisFlushed(t *testing.T) {
 	phone.LoginAs(t, who)
 
 	const count = 20
-	requests := make([]confirm.Request, count)
+	requests := make([]transferconfirm.Request, count)
 	for i := range requests {
-		var in prepare.Response
-		phone.Call(t, prepare.Function, uuid.NewString(), map[string]any{
+		var in transferprepare.Response
+		phone.Call(t, transferprepare.Function, uuid.NewString(), map[string]any{
 			"debit_account_id": who.AccountIDs[0], "payee_account_id": who.AccountIDs[1], "amount_fen": 10_00,
 		}).Into(t, &in)
 		signature, err := sm.Sign(phone.Key, []byte(in.Text))
@@ -44,15 +44,15 @@ func TestRedisFlushed(t *testing.T) {
 	var calls sync.WaitGroup
 	for i := range requests {
 		keys[i] = uuid.NewString()
-		calls.Go(func() { codes[i] = phone.Call(t, confirm.Function, keys[i], requests[i]).Code })
+		calls.Go(func() { codes[i] = phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Code })
 		if i == count/2 {
 			b.Redis.FlushAll()
 		}
 	}
 	calls.Wait()
-	phone.Call(t, confirm.Function, "after", requests[0]).Want(t, "CHANNEL_EXPIRED")
+	phone.Call(t, transferconfirm.Function, "after", requests[0]).Want(t, "CHANNEL_EXPIRED")
 	phone.Reopen(t)
-	phone.Call(t, confirm.Function, "after", requests[0]).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, transferconfirm.Function, "after", requests[0]).Want(t, "SESSION_REQUIRED")
 
 	phone.LoginAs(t, who)
 	b.Advance(time.Second)
@@ -62,8 +62,8 @@ func TestRedisFlushed(t *testing.T) {
 		default:
 			t.Errorf("confirm %d: %s", i, codes[i])
 		}
-		phone.Call(t, confirm.Function, keys[i], requests[i]).Want(t, "") // the same key: carried out once, now or before
-		phone.Call(t, confirm.Function, uuid.NewString(), requests[i]).Want(t, "INTENT_EXPIRED")
+		phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Want(t, "") // the same key: carried out once, now or before
+		phone.Call(t, transferconfirm.Function, uuid.NewString(), requests[i]).Want(t, "INTENT_EXPIRED")
 	}
 	bank.Books(t, b.Host.DB, b.Host.Keys)
 	var balance money.Fen

@@ -78,7 +78,6 @@ type Report struct {
 	Totals   []total    `json:"totals"`
 	Void     []claim    `json:"void"`     // of tests that did not pass as a whole
 	Unknown  []claim    `json:"unknown"`  // of points that the catalogue does not have
-	Coarse   []claim    `json:"coarse"`   // of requirements, without a point
 	Unproved []citation `json:"unproved"` // by Specs, of requirements of which no point is proved
 	Lines    []line     `json:"requirements"`
 }
@@ -86,7 +85,7 @@ type Report struct {
 // judge joins the run's claims and the requirements.
 func judge(requirements []catalogue.Requirement, r *runResult) Report {
 	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit}
-	known := ids(requirements)
+	known := points(requirements)
 	proof := map[string][]string{}
 	voids := r.voids()
 	for _, t := range r.inOrder() {
@@ -95,8 +94,6 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 			switch {
 			case !known[id]:
 				rep.Unknown = append(rep.Unknown, c)
-			case !strings.Contains(id, "."):
-				rep.Coarse = append(rep.Coarse, c)
 			case c.Reason != "":
 				rep.Void = append(rep.Void, c)
 			default:
@@ -113,11 +110,10 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 	return rep
 }
 
-// ids are all ids of requirements and of their points.
-func ids(requirements []catalogue.Requirement) map[string]bool {
+// points are the ids of all acceptance points.
+func points(requirements []catalogue.Requirement) map[string]bool {
 	known := map[string]bool{}
 	for _, r := range requirements {
-		known[r.ID] = true
 		for i := range r.Points {
 			known[r.PointID(i)] = true
 		}
@@ -207,9 +203,6 @@ func (r *Report) problems(strict bool) (problems, notes []string) {
 		notes = append(notes, fmt.Sprintf("%s claims %s for nothing: %s", short(c.Test), c.ID, c.Reason))
 	}
 	var lax []string
-	for _, c := range r.Coarse {
-		lax = append(lax, fmt.Sprintf("%s claims %s without a point", short(c.Test), c.ID))
-	}
 	for _, c := range r.Unproved {
 		lax = append(lax, fmt.Sprintf("%s names %s, of which no point is proved", c.Function, c.ID))
 	}

@@ -71,7 +71,7 @@ func TestClaimsInTheSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := ids(requirements)
+	known := points(requirements)
 	var list []claiming
 	err = filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -5,7 +5,7 @@ package otptest
 import (
 	"testing"
 
-	"github.com/tidebank/tidebank/functions/otp/send"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -15,7 +15,7 @@ import (
 // there is nobody whom the bank would send it to.
 func Ask(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) string {
 	t.Helper()
-	d.Call(t, send.Function, "", map[string]any{"purpose": purpose, "phone": number}).Want(t, "")
+	d.Call(t, otpsend.Function, "", map[string]any{"purpose": purpose, "phone": number}).Want(t, "")
 	return Code(t, b, Subject(b, purpose, number))
 }
 

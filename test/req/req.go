@@ -23,8 +23,7 @@ const (
 	Attribute = "tidebank.claim"
 )
 
-// A requirement's id without a point's number passes the form and proves nothing.
-var form = regexp.MustCompile(`^[A-Z0-9]+-\d{3}(\.[1-9]\d*)?$`)
+var form = regexp.MustCompile(`^[A-Z0-9]+-\d{3}\.[1-9]\d*$`)
 
 // Covers claims that the calling test proves the acceptance points named, by
 // their ids in the standard's catalogue: OTP-002.1 is the first point of OTP-002.

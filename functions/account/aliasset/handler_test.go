@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions/account"
-	"github.com/tidebank/tidebank/functions/account/aliasset"
-	"github.com/tidebank/tidebank/functions/account/detail"
-	"github.com/tidebank/tidebank/functions/account/overview"
+	accountaliasset "github.com/tidebank/tidebank/functions/account/aliasset"
+	accountdetail "github.com/tidebank/tidebank/functions/account/detail"
+	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -36,18 +36,18 @@ func newTown(t *testing.T) town {
 
 func (w town) name(t *testing.T, id uuid.UUID, alias string) bank.Reply {
 	t.Helper()
-	return w.phone.Call(t, aliasset.Function, "", map[string]any{"account_id": id, "alias": alias})
+	return w.phone.Call(t, accountaliasset.Function, "", map[string]any{"account_id": id, "alias": alias})
 }
 
 // seen is what a customer's phone shows: the accounts and their names.
 func seen(t *testing.T, phone *bank.Device) map[uuid.UUID]string {
 	t.Helper()
-	var all overview.Response
-	phone.Call(t, overview.Function, "", struct{}{}).Into(t, &all)
+	var all accountoverview.Response
+	phone.Call(t, accountoverview.Function, "", struct{}{}).Into(t, &all)
 	names := map[uuid.UUID]string{}
 	for _, a := range all.Accounts {
 		var one account.View
-		phone.Call(t, detail.Function, "", map[string]any{"account_id": a.AccountID}).Into(t, &one)
+		phone.Call(t, accountdetail.Function, "", map[string]any{"account_id": a.AccountID}).Into(t, &one)
 		if diff := cmp.Diff(a, one); diff != "" {
 			t.Errorf("the overview and the detail differ (-overview +detail):\n%s", diff)
 		}
@@ -127,8 +127,8 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	request := map[string]any{"account_id": w.own.AccountIDs[0], "alias": "x", "customer_id": w.own.ID}
-	w.phone.Call(t, aliasset.Function, "", request).Want(t, "INPUT_INVALID")
-	w.Device(t, "stranger").Call(t, aliasset.Function, "", request).Want(t, "SESSION_REQUIRED")
+	w.phone.Call(t, accountaliasset.Function, "", request).Want(t, "INPUT_INVALID")
+	w.Device(t, "stranger").Call(t, accountaliasset.Function, "", request).Want(t, "SESSION_REQUIRED")
 	w.want(t, "")
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/account"
-	"github.com/tidebank/tidebank/functions/account/detail"
+	accountdetail "github.com/tidebank/tidebank/functions/account/detail"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/test/bank"
@@ -30,7 +30,7 @@ func newFixture(t *testing.T) fixture {
 
 func (w fixture) ask(t *testing.T, id uuid.UUID) bank.Reply {
 	t.Helper()
-	return w.Phone.Call(t, detail.Function, "", map[string]any{"account_id": id})
+	return w.Phone.Call(t, accountdetail.Function, "", map[string]any{"account_id": id})
 }
 
 func TestOwnAccount(t *testing.T) {
@@ -129,12 +129,12 @@ func TestRefusals(t *testing.T) {
 		{"two values", `{"account_id":"` + id + `"}{}`, "INPUT_INVALID"},
 		{"internal account", `{"account_id":"` + seed.Opening.String() + `"}`, "OBJECT_NOT_FOUND"},
 	} {
-		frame := w.Phone.FrameAt(t, detail.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+tt.body+`}`))
-		if got := w.Phone.Send(t, detail.Function, frame); got.Code != tt.want {
+		frame := w.Phone.FrameAt(t, accountdetail.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+tt.body+`}`))
+		if got := w.Phone.Send(t, accountdetail.Function, frame); got.Code != tt.want {
 			t.Errorf("%s: %d %q, want %q", tt.name, got.Status, got.Code, tt.want)
 		}
 	}
-	stranger := w.Device(t, "stranger").Call(t, detail.Function, "", map[string]any{"account_id": id})
+	stranger := w.Device(t, "stranger").Call(t, accountdetail.Function, "", map[string]any{"account_id": id})
 	if stranger.Want(t, "SESSION_REQUIRED"); stranger.Status != http.StatusUnauthorized {
 		t.Errorf("a stranger got %d", stranger.Status)
 	}

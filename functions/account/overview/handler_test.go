@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/account/overview"
+	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
@@ -43,8 +43,8 @@ func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
 	for i, id := range customer.AccountIDs {
 		change(t, b, "UPDATE account SET opened_at = $2 WHERE id = $1", id, bank.Start.AddDate(i-10, 0, 0))
 	}
-	var got overview.Response
-	reply := phone.Call(t, overview.Function, "", struct{}{})
+	var got accountoverview.Response
+	reply := phone.Call(t, accountoverview.Function, "", struct{}{})
 	reply.Into(t, &got)
 
 	type line struct {
@@ -69,9 +69,9 @@ func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("accounts (-want +got):\n%s", diff)
 	}
-	assets := overview.Assets{Accounts: sum, Total: 1_234_56 + 999_999_999_99}
-	totals := overview.Response{Assets: got.Assets, Liabilities: got.Liabilities}
-	if diff := cmp.Diff(overview.Response{Assets: assets}, totals); diff != "" {
+	assets := accountoverview.Assets{Accounts: sum, Total: 1_234_56 + 999_999_999_99}
+	totals := accountoverview.Response{Assets: got.Assets, Liabilities: got.Liabilities}
+	if diff := cmp.Diff(accountoverview.Response{Assets: assets}, totals); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
 	if sum := got.Assets.Accounts + got.Assets.Deposits + got.Assets.Wealth; sum != got.Assets.Total {
@@ -90,7 +90,7 @@ func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
 func TestEveryPartIsNamedEvenAtZero(t *testing.T) {
 	t.Parallel()
 	_, phone, _ := newPhone(t)
-	reply := phone.Call(t, overview.Function, "", struct{}{})
+	reply := phone.Call(t, accountoverview.Function, "", struct{}{})
 	reply.Want(t, "")
 	var got, want any
 	golden := `{"assets":{"accounts_fen":0,"deposits_fen":0,"wealth_fen":0,"total_fen":0},
@@ -107,8 +107,8 @@ func TestClosedAccountsAreLeftOut(t *testing.T) {
 	t.Parallel()
 	b, phone, customer := newPhone(t, 5_00, 0)
 	change(t, b, "UPDATE account SET state = 'closed' WHERE id = $1", customer.AccountIDs[1])
-	var got overview.Response
-	phone.Call(t, overview.Function, "", struct{}{}).Into(t, &got)
+	var got accountoverview.Response
+	phone.Call(t, accountoverview.Function, "", struct{}{}).Into(t, &got)
 	if len(got.Accounts) != 1 || got.Assets.Total != 5_00 {
 		t.Fatalf("got %d accounts and %s in all", len(got.Accounts), got.Assets.Total.Yuan())
 	}
@@ -117,8 +117,8 @@ func TestClosedAccountsAreLeftOut(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b, phone, _ := newPhone(t, 5_00)
-	b.Device(t, "stranger").Call(t, overview.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
-	phone.Call(t, overview.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
+	b.Device(t, "stranger").Call(t, accountoverview.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, accountoverview.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
 	if got := b.Outbox(t, events.TypeAccessRecorded); len(got) != 2 {
 		t.Fatalf("%d access records, want one for each refusal", len(got))
 	}
@@ -128,5 +128,5 @@ func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b, phone, _ := newPhone(t, 5_00)
 	b.Host.DB = pgtest.Broken(t)
-	phone.Call(t, overview.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+	phone.Call(t, accountoverview.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 }

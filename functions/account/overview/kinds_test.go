@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tidebank/tidebank/functions/account/overview"
+	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
@@ -29,8 +29,8 @@ func TestEachKindOfAccountIsListed(t *testing.T) {
 	check.Must(t, err)
 	phone := b.Device(t, "phone-of-zhao")
 	phone.LoginAs(t, customer)
-	var got overview.Response
-	phone.Call(t, overview.Function, "", struct{}{}).Into(t, &got)
+	var got accountoverview.Response
+	phone.Call(t, accountoverview.Function, "", struct{}{}).Into(t, &got)
 	kinds := map[string]money.Fen{}
 	for _, a := range got.Accounts {
 		kinds[string(a.Kind)] = a.Balance

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/account/statement"
+	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -60,12 +60,12 @@ func (w fixture) ask(t *testing.T, q query) bank.Reply {
 	if q["account_id"] == nil {
 		q["account_id"] = w.Payer.AccountIDs[0]
 	}
-	return w.Phone.Call(t, statement.Function, "", q)
+	return w.Phone.Call(t, accountstatement.Function, "", q)
 }
 
 func (w fixture) summaries(t *testing.T, q query) []string {
 	t.Helper()
-	var page statement.Response
+	var page accountstatement.Response
 	w.ask(t, q).Into(t, &page)
 	list := []string{}
 	for _, e := range page.Entries {
@@ -82,9 +82,9 @@ func TestEntriesShowWhatMoved(t *testing.T) {
 	w.move(t, 999_999_99, at.Add(-2*time.Minute), "in")
 	w.move(t, -10, at.Add(-time.Minute), "out")
 	w.move(t, -1, at, "last")
-	var page statement.Response
+	var page accountstatement.Response
 	w.ask(t, query{}).Into(t, &page)
-	want := []statement.Entry{
+	want := []accountstatement.Entry{
 		{Amount: -1, BalanceAfter: 999_999_88, Summary: "last", PostedAt: at},
 		{Amount: -10, BalanceAfter: 999_999_89, Summary: "out", PostedAt: at.Add(-time.Minute)},
 		{Amount: 999_999_99, BalanceAfter: 999_999_99, Summary: "in", PostedAt: at.Add(-2 * time.Minute)},
@@ -99,7 +99,7 @@ func TestEntriesShowWhatMoved(t *testing.T) {
 		want[i].Counterparty = "*四 622848*****0001"
 	}
 	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
-	if diff := cmp.Diff(statement.Response{Entries: want}, page, same); diff != "" {
+	if diff := cmp.Diff(accountstatement.Response{Entries: want}, page, same); diff != "" {
 		t.Errorf("statement (-want +got):\n%s", diff)
 	}
 }
@@ -130,7 +130,7 @@ func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 	var last time.Time
 	q := query{}
 	for _, want := range []int{20, 20, 5} {
-		var page statement.Response
+		var page accountstatement.Response
 		w.ask(t, q).Into(t, &page)
 		if len(page.Entries) != want {
 			t.Fatalf("a page of %d, want %d", len(page.Entries), want)
@@ -264,7 +264,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %d %q, want %q", tt.name, got.Status, got.Code, tt.want)
 		}
 	}
-	w.Device(t, "stranger").Call(t, statement.Function, "", query{"account_id": w.Payer.AccountIDs[0]}).
+	w.Device(t, "stranger").Call(t, accountstatement.Function, "", query{"account_id": w.Payer.AccountIDs[0]}).
 		Want(t, "SESSION_REQUIRED")
 }
 
@@ -283,7 +283,7 @@ func TestACursorSelectsWithinItsRequestsAccount(t *testing.T) {
 	w := newFixture(t)
 	w.move(t, 1_00, bank.Start.Add(-time.Second), "first")
 	w.move(t, 1_00, bank.Start, "second")
-	var page statement.Response
+	var page accountstatement.Response
 	w.ask(t, query{"limit": 1}).Into(t, &page)
 	if diff := cmp.Diff([]string{"first"}, w.summaries(t, query{"cursor": page.NextCursor})); diff != "" {
 		t.Fatalf("the second page (-want +got):\n%s", diff)

@@ -18,7 +18,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/audit"
-	"github.com/tidebank/tidebank/functions/audit/onevent"
+	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
@@ -28,7 +28,7 @@ import (
 
 func deliver(t *testing.T, b *bank.Bank, e cloudevents.Event) {
 	t.Helper()
-	if got := b.Deliver(t, onevent.Function, e); got != http.StatusAccepted {
+	if got := b.Deliver(t, auditonevent.Function, e); got != http.StatusAccepted {
 		t.Fatalf("delivery answered %d: %s", got, b.Log)
 	}
 }
@@ -137,7 +137,7 @@ func TestTwiceAtOnceAndOutOfOrderRecordOnce(t *testing.T) {
 	instances := make([]handler.FunctionHandler, 2)
 	for i := range instances {
 		var err error
-		if instances[i], err = onevent.Function.Open(t.Context(), b.Host, host.Values()); err != nil {
+		if instances[i], err = auditonevent.Function.Open(t.Context(), b.Host, host.Values()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -225,7 +225,7 @@ func TestRefusals(t *testing.T) {
 		"seal": forged,
 		"type": b.Event(t, uuid.NewString(), "com.tidebank.unknown.v1", "x", struct{}{}),
 	} {
-		if got := b.Deliver(t, onevent.Function, e); got != http.StatusBadRequest {
+		if got := b.Deliver(t, auditonevent.Function, e); got != http.StatusBadRequest {
 			t.Errorf("%s: %d, want 400", name, got)
 		}
 	}
@@ -235,7 +235,7 @@ func TestRefusals(t *testing.T) {
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
-	if got := b.Deliver(t, onevent.Function, event(t, b, struct{}{})); got != http.StatusServiceUnavailable {
+	if got := b.Deliver(t, auditonevent.Function, event(t, b, struct{}{})); got != http.StatusServiceUnavailable {
 		t.Errorf("delivery answered %d, want 503", got)
 	}
 	if _, err := audit.Verify(t.Context(), b.Host.DB); !errors.Is(err, bankerr.ErrUnavailable) {

@@ -35,7 +35,7 @@ type Response struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	store := captcha.New(lent.Redis, lent.Keys)
+	store := lent.Captchas
 	return func(ctx context.Context, _ *fn.Call, _ Request) (Response, error) {
 		id, image, err := store.Issue(ctx)
 		return Response{CaptchaID: id, ImagePNG: image, ExpiresInS: int(captcha.Life.Seconds())}, err

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/captcha/issue"
+	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
@@ -55,7 +55,7 @@ func chunks(t *testing.T, image []byte) []string {
 func TestReplyHoldsAPictureAndAnID(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
-	reply := phone.Call(t, issue.Function, "", struct{}{})
+	reply := phone.Call(t, captchaissue.Function, "", struct{}{})
 	var fields map[string]json.RawMessage
 	reply.Into(t, &fields)
 	var names []string
@@ -66,9 +66,9 @@ func TestReplyHoldsAPictureAndAnID(t *testing.T) {
 	if diff := cmp.Diff([]string{"captcha_id", "expires_in_s", "image_png"}, names); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
-	var one, two issue.Response
+	var one, two captchaissue.Response
 	reply.Into(t, &one)
-	phone.Call(t, issue.Function, "", struct{}{}).Into(t, &two)
+	phone.Call(t, captchaissue.Function, "", struct{}{}).Into(t, &two)
 	if _, err := uuid.Parse(one.CaptchaID); err != nil || one.CaptchaID == two.CaptchaID || one.ExpiresInS != 120 {
 		t.Errorf("%q then %q, %d s, %v", one.CaptchaID, two.CaptchaID, one.ExpiresInS, err)
 	}
@@ -122,7 +122,7 @@ func TestACodeIsGoodOnce(t *testing.T) {
 		t.Errorf("of 20 at once %d were right, want 1", right.Load())
 	}
 	var issued map[string]any // and nothing but the picture could tell the answer
-	phone.Call(t, issue.Function, "", struct{}{}).Into(t, &issued)
+	phone.Call(t, captchaissue.Function, "", struct{}{}).Into(t, &issued)
 	delete(issued, "captcha_id")
 	delete(issued, "image_png")
 	if diff := cmp.Diff(map[string]any{"expires_in_s": 120.0}, issued); diff != "" {
@@ -162,7 +162,7 @@ func TestLateAndWrongAnswers(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
-	phone.Call(t, issue.Function, "", map[string]any{"digits": 1}).Want(t, "INPUT_INVALID")
+	phone.Call(t, captchaissue.Function, "", map[string]any{"digits": 1}).Want(t, "INPUT_INVALID")
 	b.Redis.SetError("down")
-	phone.Call(t, issue.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+	phone.Call(t, captchaissue.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 }

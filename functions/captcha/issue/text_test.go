@@ -9,7 +9,7 @@ import (
 
 	draw "github.com/dchest/captcha"
 
-	"github.com/tidebank/tidebank/functions/captcha/issue"
+	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -20,10 +20,10 @@ func TestTheTextIsInThePictureOnly(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CAPTCHA-001.2")
 	b, phone := newPhone(t)
-	reply := phone.Call(t, issue.Function, "", struct{}{})
+	reply := phone.Call(t, captchaissue.Function, "", struct{}{})
 	var fields map[string]json.RawMessage
 	reply.Into(t, &fields)
-	var issued issue.Response
+	var issued captchaissue.Response
 	reply.Into(t, &issued)
 	stored, err := b.Redis.Get("captcha:" + issued.CaptchaID)
 	if err != nil {

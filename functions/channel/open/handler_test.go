@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/functions/captcha/issue"
-	"github.com/tidebank/tidebank/functions/channel/open"
-	"github.com/tidebank/tidebank/functions/identity/logout"
+	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
+	channelopen "github.com/tidebank/tidebank/functions/channel/open"
+	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -59,7 +59,7 @@ func reopen(t *testing.T, b *bank.Bank, d *bank.Device) channel.Welcome {
 	t.Helper()
 	client, raw := hello(t, d.ID, nil)
 	var welcome channel.Welcome
-	d.Send(t, open.Function, raw).Into(t, &welcome)
+	d.Send(t, channelopen.Function, raw).Into(t, &welcome)
 	var err error
 	if d.Channel, d.Keys, err = client.Finish(welcome, b.Host.Keys.Public(keys.Channel)); err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestAChannelOpensAndCarriesCalls(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
 	welcome := reopen(t, b, phone)
-	phone.Call(t, issue.Function, "", struct{}{}).Want(t, "")
+	phone.Call(t, captchaissue.Function, "", struct{}{}).Want(t, "")
 	if welcome.ExpiresInS != 12*60*60 {
 		t.Errorf("kept for %d s, want twelve hours", welcome.ExpiresInS)
 	}
@@ -108,7 +108,7 @@ func TestTheAppRefusesAForgedWelcome(t *testing.T) {
 	} {
 		client, raw := hello(t, phone.ID, nil)
 		var welcome channel.Welcome
-		phone.Send(t, open.Function, raw).Into(t, &welcome)
+		phone.Send(t, channelopen.Function, raw).Into(t, &welcome)
 		change(&welcome)
 		if _, _, err := client.Finish(welcome, pinned); err == nil {
 			t.Errorf("a welcome with another %s was taken", name)
@@ -129,12 +129,12 @@ func TestReopening(t *testing.T) {
 		t.Fatal("two channels have one id or one key")
 	}
 	// A login stays where it was made.
-	phone.Call(t, logout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 	// A channel's keys open no other's frames.
 	phone.Keys, oldKeys = oldKeys, phone.Keys
-	phone.Call(t, issue.Function, "", struct{}{}).Want(t, "FRAME_REJECTED")
+	phone.Call(t, captchaissue.Function, "", struct{}{}).Want(t, "FRAME_REJECTED")
 	phone.Keys = oldKeys
-	phone.Call(t, issue.Function, "", struct{}{}).Want(t, "")
+	phone.Call(t, captchaissue.Function, "", struct{}{}).Want(t, "")
 }
 
 // A hello that was heard can be sent again, and gives the thief nothing: the keys
@@ -144,8 +144,8 @@ func TestARepeatedHelloGivesAnotherChannel(t *testing.T) {
 	b, phone := newPhone(t)
 	client, raw := hello(t, phone.ID, nil)
 	var first, second channel.Welcome
-	phone.Send(t, open.Function, raw).Into(t, &first)
-	phone.Send(t, open.Function, raw).Into(t, &second)
+	phone.Send(t, channelopen.Function, raw).Into(t, &first)
+	phone.Send(t, channelopen.Function, raw).Into(t, &second)
 	pinned := b.Host.Keys.Public(keys.Channel)
 	id, one, err := client.Finish(first, pinned)
 	if err != nil {
@@ -203,7 +203,7 @@ func TestMalformedHellos(t *testing.T) {
 		{"unknown field", "customer_id", "x", "INPUT_INVALID"},
 	} {
 		_, raw := hello(t, phone.ID, func(fields map[string]any) { fields[tt.field] = tt.value })
-		got := phone.Send(t, open.Function, raw)
+		got := phone.Send(t, channelopen.Function, raw)
 		if got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
@@ -212,7 +212,7 @@ func TestMalformedHellos(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"", "{", "[]", `"x"`, "{}{}"} {
-		if got := phone.Send(t, open.Function, []byte(body)); got.Code != "INPUT_INVALID" {
+		if got := phone.Send(t, channelopen.Function, []byte(body)); got.Code != "INPUT_INVALID" {
 			t.Errorf("%q: %q, want INPUT_INVALID", body, got.Code)
 		}
 	}
@@ -227,9 +227,9 @@ func TestMethodAndRedisDown(t *testing.T) {
 	_, raw := hello(t, phone.ID, nil)
 	get := handler.Request{Body: raw, Method: http.MethodGet, Header: http.Header{}}
 	get.WithContext(t.Context())
-	if reply, err := b.Open(t, open.Function).Handle(get); err != nil || reply.StatusCode != http.StatusBadRequest {
+	if reply, err := b.Open(t, channelopen.Function).Handle(get); err != nil || reply.StatusCode != http.StatusBadRequest {
 		t.Errorf("GET answered %d, %v", reply.StatusCode, err)
 	}
 	b.Redis.SetError("down")
-	phone.Send(t, open.Function, raw).Want(t, "SERVICE_UNAVAILABLE")
+	phone.Send(t, channelopen.Function, raw).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -15,8 +15,8 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/fraud"
-	"github.com/tidebank/tidebank/functions/fraud/ontransfer"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
@@ -68,7 +68,7 @@ func (w fixture) burst(t *testing.T, transfers int, from time.Time) {
 func (w fixture) deliver(t *testing.T, list ...cloudevents.Event) {
 	t.Helper()
 	for _, e := range list {
-		if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusAccepted {
+		if got := w.Deliver(t, fraudontransfer.Function, e); got != http.StatusAccepted {
 			t.Fatalf("delivery answered %d: %s", got, w.Log)
 		}
 	}
@@ -188,7 +188,7 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	}
 	var wait sync.WaitGroup
 	for range 2 {
-		instance, err := ontransfer.Function.Open(t.Context(), w.Host, host.Values())
+		instance, err := fraudontransfer.Function.Open(t.Context(), w.Host, host.Values())
 		check.Must(t, err)
 		for _, e := range list {
 			wait.Go(func() { handle(t, instance, e) })
@@ -268,7 +268,7 @@ func TestOrderOfArrivalChangesNothing(t *testing.T) {
 func TestGradesTakeTurns(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	instance, err := ontransfer.Function.Open(t.Context(), w.Host, host.Values())
+	instance, err := fraudontransfer.Function.Open(t.Context(), w.Host, host.Values())
 	check.Must(t, err)
 	for day := range 15 {
 		night := time.Date(2026, 11, 1+day, 4, 0, 0, 0, clock.Shanghai)
@@ -341,7 +341,7 @@ func TestTheNextTransferMeetsTheGrade(t *testing.T) {
 		t.Errorf("a raised payer's choice (-want +got):\n%s", diff)
 	}
 	w.deliver(t, w.paid(t, bank.Start.Add(time.Minute), fraud.VeryLargeAmount, newPayee))
-	w.Phone.Call(t, prepare.Function, "", request).Want(t, "RISK_REFUSED")
+	w.Phone.Call(t, transferprepare.Function, "", request).Want(t, "RISK_REFUSED")
 }
 
 func TestAPayerWhoIsGoneIsScored(t *testing.T) {
@@ -364,7 +364,7 @@ func TestRefusals(t *testing.T) {
 		"type":  w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", struct{}{}),
 		"seal":  forged,
 	} {
-		if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusBadRequest {
+		if got := w.Deliver(t, fraudontransfer.Function, e); got != http.StatusBadRequest {
 			t.Errorf("%s: %d, want 400", name, got)
 		}
 	}
@@ -378,7 +378,7 @@ func TestDatabaseDown(t *testing.T) {
 	w := newFixture(t)
 	e := w.paid(t, bank.Start, 1_00)
 	w.Host.DB = pgtest.Broken(t)
-	if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusServiceUnavailable {
+	if got := w.Deliver(t, fraudontransfer.Function, e); got != http.StatusServiceUnavailable {
 		t.Fatalf("delivery answered %d, want 503", got)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/otp/send"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
@@ -108,7 +108,7 @@ func TestFailuresAreAlike(t *testing.T) {
 	req.Covers(t, "AUTH-009.1", "AUTH-009.2")
 	w := newTown(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
-	stranger := login.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}
+	stranger := identitylogin.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}
 	w.want(t, w.phone, stranger, "LOGIN_FAILED") // the first call of a minute leaves a counter of rate
 	otptest.Ask(t, w.Bank, w.phone, otp.Login, stranger.Phone)
 	var sent, failed *trace
@@ -149,7 +149,7 @@ func TestFailuresAreAlike(t *testing.T) {
 		code := "000000"
 		if !tt.noCode {
 			got := w.observe(t, func() bank.Reply {
-				return w.phone.Call(t, send.Function, "", map[string]any{"purpose": otp.Login, "phone": number})
+				return w.phone.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Login, "phone": number})
 			})
 			code = otptest.Code(t, w.Bank, otptest.Subject(w.Bank, otp.Login, number))
 			if sent == nil {
@@ -163,7 +163,7 @@ func TestFailuresAreAlike(t *testing.T) {
 			code = otptest.Wrong(code)
 		}
 		got := w.observe(t, func() bank.Reply {
-			return w.phone.Call(t, login.Function, "", login.Request{
+			return w.phone.Call(t, identitylogin.Function, "", identitylogin.Request{
 				Phone: number, Password: w.phone.Password(t, tt.password), OTP: code,
 			})
 		})

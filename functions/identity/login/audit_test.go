@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/identity/login"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -23,7 +23,7 @@ func (w town) records(t *testing.T, begin time.Time) []events.AccessRecorded {
 		if err := json.Unmarshal(e.Data, &r); err != nil {
 			t.Fatal(err)
 		}
-		if r.Function == login.Function.Spec.Name {
+		if r.Function == identitylogin.Function.Spec.Name {
 			if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
 				t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
 			}
@@ -49,7 +49,7 @@ func TestAuditKnowsWhy(t *testing.T) {
 	req.Covers(t, "AUDIT-006.1")
 	w, begin := newTown(t), time.Now()
 	wrong := w.request(t, w.phone, "not the password", w.ask(t, w.phone))
-	w.want(t, w.phone, login.Request{Phone: "13999999999", Password: wrong.Password, OTP: wrong.OTP}, "LOGIN_FAILED")
+	w.want(t, w.phone, identitylogin.Request{Phone: "13999999999", Password: wrong.Password, OTP: wrong.OTP}, "LOGIN_FAILED")
 	code := w.request(t, w.phone, bank.LoginPassword, "not it")
 	w.want(t, w.phone, wrong, "LOGIN_FAILED")
 	w.want(t, w.phone, code, "LOGIN_FAILED")

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/identity/me"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identityme "github.com/tidebank/tidebank/functions/identity/me"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -32,7 +32,7 @@ func TestCodeLivesSixtySeconds(t *testing.T) {
 		w := newTown(t)
 		right := w.right(t, w.phone)
 		w.Advance(tt.after)
-		if got := w.phone.Call(t, login.Function, "", right); got.Code != tt.want {
+		if got := w.phone.Call(t, identitylogin.Function, "", right); got.Code != tt.want {
 			t.Errorf("%v after it was asked for: %q, want %q", tt.after, got.Code, tt.want)
 		}
 	}
@@ -86,7 +86,7 @@ func TestCodesForSomethingElse(t *testing.T) {
 		}
 		w.exec(t, "DELETE FROM login_attempt")
 		r := w.request(t, w.phone, bank.LoginPassword, tt.code())
-		if got := w.phone.Call(t, login.Function, "", r); got.Code != "LOGIN_FAILED" {
+		if got := w.phone.Call(t, identitylogin.Function, "", r); got.Code != "LOGIN_FAILED" {
 			t.Errorf("%s: %q, want LOGIN_FAILED", tt.name, got.Code)
 		}
 	}
@@ -105,14 +105,14 @@ func TestOneCodeLogsInOnce(t *testing.T) {
 	}
 	w.exec(t, "DELETE FROM login_attempt")
 
-	requests := make([]login.Request, 12)
+	requests := make([]identitylogin.Request, 12)
 	for i := range requests {
 		requests[i] = w.solved(t, w.phone, right)
 	}
 	replies := make([]bank.Reply, len(requests))
 	var wait sync.WaitGroup
 	for i, r := range requests {
-		wait.Go(func() { replies[i] = w.phone.Call(t, login.Function, "", r) })
+		wait.Go(func() { replies[i] = w.phone.Call(t, identitylogin.Function, "", r) })
 	}
 	wait.Wait()
 	won := 0
@@ -145,7 +145,7 @@ func TestSecondLoginEndsTheFirst(t *testing.T) {
 	w.Advance(time.Minute)
 	tablet := w.Device(t, "tablet-of-wang")
 	w.want(t, tablet, w.right(t, tablet), "")
-	reply := w.phone.Call(t, me.Function, "", struct{}{})
+	reply := w.phone.Call(t, identityme.Function, "", struct{}{})
 	if reply.Want(t, "SESSION_DISPLACED"); reply.Status != 401 || reply.Problem.Title != "您的账号已在其他设备登录" {
 		t.Errorf("status %d, %q", reply.Status, reply.Problem.Title)
 	}
@@ -164,12 +164,12 @@ func TestSecondLoginEndsTheFirst(t *testing.T) {
 	var wait sync.WaitGroup
 	for _, d := range devices {
 		r := w.request(t, d, bank.LoginPassword, code)
-		wait.Go(func() { d.Call(t, login.Function, "", r) })
+		wait.Go(func() { d.Call(t, identitylogin.Function, "", r) })
 	}
 	wait.Wait()
 	live := 0
 	for _, d := range append(devices, tablet) {
-		if d.Call(t, me.Function, "", struct{}{}).Code == "" {
+		if d.Call(t, identityme.Function, "", struct{}{}).Code == "" {
 			live++
 		}
 	}
@@ -182,12 +182,12 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	right := w.right(t, w.phone)
-	frame := w.phone.Frame(t, login.Function, "", right)
-	w.phone.Send(t, login.Function, frame).Want(t, "")
-	w.phone.Send(t, login.Function, frame).Want(t, "FRAME_REPLAYED")
+	frame := w.phone.Frame(t, identitylogin.Function, "", right)
+	w.phone.Send(t, identitylogin.Function, frame).Want(t, "")
+	w.phone.Send(t, identitylogin.Function, frame).Want(t, "FRAME_REPLAYED")
 	w.want(t, w.phone, right, "LOGIN_FAILED") // in a new frame the code is used
 	stranger := w.Device(t, "phone-of-thief")
-	stranger.Send(t, login.Function, stranger.Frame(t, login.Function, "", right)).Want(t, "LOGIN_FAILED")
+	stranger.Send(t, identitylogin.Function, stranger.Frame(t, identitylogin.Function, "", right)).Want(t, "LOGIN_FAILED")
 	wantSession(t, stranger, "SESSION_REQUIRED")
 }
 
@@ -206,16 +206,16 @@ func TestNoLoginOutsideAChannel(t *testing.T) {
 	thief := w.Device(t, "phone-of-thief")
 	thief.Channel = w.phone.Channel // without its keys
 	var first []string              // the answers to the right credentials
-	for _, r := range []login.Request{right, wrong, unknown} {
+	for _, r := range []identitylogin.Request{right, wrong, unknown} {
 		clear, err := json.Marshal(map[string]any{"idempotency_key": "", "request": r})
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain := w.phone.Send(t, login.Function, clear)
+		plain := w.phone.Send(t, identitylogin.Function, clear)
 		plain.Want(t, "FRAME_REJECTED")
-		expired := nobody.Send(t, login.Function, nobody.Frame(t, login.Function, "", r))
+		expired := nobody.Send(t, identitylogin.Function, nobody.Frame(t, identitylogin.Function, "", r))
 		expired.Want(t, "CHANNEL_EXPIRED")
-		foreign := thief.Send(t, login.Function, thief.Frame(t, login.Function, "", r))
+		foreign := thief.Send(t, identitylogin.Function, thief.Frame(t, identitylogin.Function, "", r))
 		foreign.Want(t, "FRAME_REJECTED")
 		var answers []string
 		for _, reply := range []bank.Reply{plain, expired, foreign} {

@@ -57,7 +57,7 @@ type Request struct {
 	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: binds the device's key"`
 }
 
-// Validate checks the form only; what it refuses could be no one's.
+// Validate checks the form only. It refuses only values that no customer can have.
 func (r Request) Validate() error {
 	if !customer.ValidPhone(r.Phone) {
 		return fn.InvalidField("phone", "not a mobile number")
@@ -83,7 +83,7 @@ type operation struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{captcha: captcha.New(lent.Redis, lent.Keys), ring: lent.Keys, clock: lent.Clock}.do, nil
+	return operation{captcha: lent.Captchas, ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/identity/me"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identityme "github.com/tidebank/tidebank/functions/identity/me"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -60,42 +60,42 @@ func (w town) ask(t *testing.T, d *bank.Device) string {
 	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
 }
 
-func (w town) request(t *testing.T, d *bank.Device, password, code string) login.Request {
+func (w town) request(t *testing.T, d *bank.Device, password, code string) identitylogin.Request {
 	t.Helper()
-	return login.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
+	return identitylogin.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
 }
 
 // right are both factors.
-func (w town) right(t *testing.T, d *bank.Device) login.Request {
+func (w town) right(t *testing.T, d *bank.Device) identitylogin.Request {
 	t.Helper()
 	return w.request(t, d, bank.LoginPassword, w.ask(t, d))
 }
 
 // solved adds a solved graphic code to a request.
-func (w town) solved(t *testing.T, d *bank.Device, r login.Request) login.Request {
+func (w town) solved(t *testing.T, d *bank.Device, r identitylogin.Request) identitylogin.Request {
 	t.Helper()
 	r.CaptchaID, r.CaptchaAnswer = captchatest.Solved(t, w.Bank, d), captchatest.Answer
 	return r
 }
 
-func (w town) want(t *testing.T, d *bank.Device, r login.Request, code string) {
+func (w town) want(t *testing.T, d *bank.Device, r identitylogin.Request, code string) {
 	t.Helper()
-	d.Call(t, login.Function, "", r).Want(t, code)
+	d.Call(t, identitylogin.Function, "", r).Want(t, code)
 }
 
 func wantSession(t *testing.T, d *bank.Device, code string) {
 	t.Helper()
-	d.Call(t, me.Function, "", struct{}{}).Want(t, code)
+	d.Call(t, identityme.Function, "", struct{}{}).Want(t, code)
 }
 
 func TestTwoFactorsLogIn(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "DEVICE-001.1")
 	w := newTown(t)
-	var got login.Response
+	var got identitylogin.Response
 	wantSession(t, w.phone, "SESSION_REQUIRED")
-	w.phone.Call(t, login.Function, "", w.right(t, w.phone)).Into(t, &got)
-	if diff := cmp.Diff(login.Response{}, got); diff != "" {
+	w.phone.Call(t, identitylogin.Function, "", w.right(t, w.phone)).Into(t, &got)
+	if diff := cmp.Diff(identitylogin.Response{}, got); diff != "" {
 		t.Errorf("the first login tells of an earlier one (-want +got):\n%s", diff)
 	}
 	wantSession(t, w.phone, "")
@@ -108,7 +108,7 @@ func TestTwoFactorsLogIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.DevicePublicKey = public
-	reply := tablet.Call(t, login.Function, "", again)
+	reply := tablet.Call(t, identitylogin.Function, "", again)
 	reply.Want(t, "")
 	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang"}`
 	if string(reply.Body) != earlier {
@@ -181,7 +181,7 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 	} {
 		w.exec(t, "DELETE FROM login_attempt")
 		w.exec(t, "UPDATE otp_challenge SET tries = 0")
-		r := login.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
+		r := identitylogin.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
 		if tt.captcha {
 			r = w.solved(t, w.phone, r)
 		}
@@ -189,10 +189,10 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		if tt.want == "" {
 			session = ""
 		}
-		if got := w.phone.Call(t, login.Function, "", r); got.Code != tt.want {
+		if got := w.phone.Call(t, identitylogin.Function, "", r); got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
-		if got := w.phone.Call(t, me.Function, "", struct{}{}); got.Code != session {
+		if got := w.phone.Call(t, identityme.Function, "", struct{}{}); got.Code != session {
 			t.Errorf("%s: the next call got %q, want %q", tt.name, got.Code, session)
 		}
 	}
@@ -215,7 +215,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"nothing", `null`, ""},
 		{"list", `[]`, ""},
 	} {
-		got := w.phone.Call(t, login.Function, "", json.RawMessage(tt.body))
+		got := w.phone.Call(t, identitylogin.Function, "", json.RawMessage(tt.body))
 		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
 			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
 		}
@@ -231,7 +231,7 @@ func TestDependenciesDown(t *testing.T) {
 	r := w.right(t, w.phone)
 	broken := bank.On(t, pgtest.Broken(t))
 	d := broken.Device(t, "phone-of-wang")
-	d.Call(t, login.Function, "", login.Request{Phone: w.wang.Phone, OTP: "123456"}).Want(t, "SERVICE_UNAVAILABLE")
+	d.Call(t, identitylogin.Function, "", identitylogin.Request{Phone: w.wang.Phone, OTP: "123456"}).Want(t, "SERVICE_UNAVAILABLE")
 
 	// The graphic code can't be checked: nothing is taken on trust.
 	r = w.solved(t, w.phone, r)

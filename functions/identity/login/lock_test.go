@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/functions/identity/login"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
@@ -161,13 +161,13 @@ func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.4")
 	w := newTown(t)
-	guesses := make([]login.Request, 12)
+	guesses := make([]identitylogin.Request, 12)
 	for i := range guesses {
 		guesses[i] = w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
 	}
 	var wait sync.WaitGroup
 	for _, g := range guesses {
-		wait.Go(func() { w.phone.Call(t, login.Function, "", g).Want(t, "LOGIN_FAILED") })
+		wait.Go(func() { w.phone.Call(t, identitylogin.Function, "", g).Want(t, "LOGIN_FAILED") })
 	}
 	wait.Wait()
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/functions/identity/login"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
@@ -27,7 +27,7 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 	locked := w.customer(t, "李四")
 	w.lock(t, locked.Phone, &half, false)
 	password, code := w.phone.Password(t, bank.LoginPassword), w.ask(t, w.phone)
-	kinds := map[string]login.Request{
+	kinds := map[string]identitylogin.Request{
 		"unknown user":   {Phone: "13999999999", Password: password, OTP: code},
 		"wrong password": {Phone: w.wang.Phone, Password: w.phone.Password(t, "not-it-2026"), OTP: code},
 		"wrong code":     {Phone: w.wang.Phone, Password: password, OTP: otptest.Wrong(code)},
@@ -38,9 +38,9 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 		for name, request := range kinds {
 			w.exec(t, "DELETE FROM login_attempt WHERE locked_until IS NULL")
 			w.exec(t, "UPDATE otp_challenge SET tries = 0")
-			frame := w.phone.Frame(t, login.Function, "", request)
+			frame := w.phone.Frame(t, identitylogin.Function, "", request)
 			began := time.Now()
-			reply := w.phone.Send(t, login.Function, frame)
+			reply := w.phone.Send(t, identitylogin.Function, frame)
 			took := time.Since(began)
 			reply.Want(t, "LOGIN_FAILED")
 			if best, ok := fastest[name]; !ok || took < best {

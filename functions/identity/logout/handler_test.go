@@ -8,10 +8,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/identity/logout"
-	"github.com/tidebank/tidebank/functions/identity/me"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
+	identityme "github.com/tidebank/tidebank/functions/identity/me"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -31,13 +31,13 @@ func newPhone(t *testing.T) (*bank.Bank, *bank.Device, seed.Customer) {
 
 func wantSession(t *testing.T, d *bank.Device, code string) {
 	t.Helper()
-	d.Call(t, me.Function, "", struct{}{}).Want(t, code)
+	d.Call(t, identityme.Function, "", struct{}{}).Want(t, code)
 }
 
 func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Confirmation {
 	t.Helper()
-	var in prepare.Response
-	d.Call(t, prepare.Function, "", map[string]any{
+	var in transferprepare.Response
+	d.Call(t, transferprepare.Function, "", map[string]any{
 		"debit_account_id": c.AccountIDs[0], "payee_account_id": c.AccountIDs[1], "amount_fen": 1_00,
 	}).Into(t, &in)
 	signature, err := sm.Sign(d.Key, []byte(in.Text))
@@ -65,7 +65,7 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	if got, err := elsewhere.Admit(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login == nil {
 		t.Fatalf("before: %+v, %v", got, err)
 	}
-	reply := phone.Call(t, logout.Function, "", struct{}{})
+	reply := phone.Call(t, identitylogout.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != `{"logged_out":true}` {
 		t.Errorf("got %s", reply.Body)
 	}
@@ -73,7 +73,7 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 		t.Errorf("another instance still lets the caller in: %+v, %v", got, err)
 	}
 	wantSession(t, phone, "SESSION_REQUIRED") // the channel is open still
-	phone.Call(t, logout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 	wantSession(t, other, "")
 	for _, key := range b.Redis.Keys() {
 		if strings.HasSuffix(key, ":login") && strings.Contains(key, hex.EncodeToString(phone.Channel[:])) {
@@ -90,22 +90,22 @@ func TestLogoutEndsWhatWasHalfDone(t *testing.T) {
 	other.LoginAs(t, li)
 	mine, theirs := prepared(t, phone, wang), prepared(t, other, li)
 	done := prepared(t, phone, wang)
-	first := phone.Call(t, confirm.Function, "done before", done)
+	first := phone.Call(t, transferconfirm.Function, "done before", done)
 	first.Want(t, "")
-	phone.Call(t, logout.Function, "", struct{}{}).Want(t, "")
+	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "")
 	phone.LoginAs(t, wang)
-	phone.Call(t, confirm.Function, uuid.NewString(), mine).Want(t, "INTENT_EXPIRED")
-	again := phone.Call(t, confirm.Function, "done before", done)
+	phone.Call(t, transferconfirm.Function, uuid.NewString(), mine).Want(t, "INTENT_EXPIRED")
+	again := phone.Call(t, transferconfirm.Function, "done before", done)
 	if again.Want(t, ""); string(again.Body) != string(first.Body) {
 		t.Errorf("what was done is now %s", again.Body)
 	}
-	other.Call(t, confirm.Function, uuid.NewString(), theirs).Want(t, "")
+	other.Call(t, transferconfirm.Function, uuid.NewString(), theirs).Want(t, "")
 }
 
 func TestNothingIsTakenFromTheRequest(t *testing.T) {
 	t.Parallel()
 	_, phone, _ := newPhone(t)
-	phone.Call(t, logout.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
+	phone.Call(t, identitylogout.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
 	wantSession(t, phone, "")
 }
 
@@ -118,15 +118,15 @@ func TestDatabaseDown(t *testing.T) {
 	if err := b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	phone.Call(t, logout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
-	phone.Call(t, logout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 }
 
 func TestRedisDown(t *testing.T) {
 	t.Parallel()
 	b, phone, _ := newPhone(t)
 	b.Redis.SetError("down")
-	phone.Call(t, logout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 	b.Redis.SetError("")
 	wantSession(t, phone, "")
 }

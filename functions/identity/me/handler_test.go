@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/functions/identity/me"
+	identityme "github.com/tidebank/tidebank/functions/identity/me"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -32,14 +32,14 @@ func TestTheCallerIsShownMasked(t *testing.T) {
 	b, phone, c := newPhone(t)
 	const never = `{"name_masked":"**明","phone_masked":"138****7919","id_no_masked":"1****************1",` +
 		`"device_id":"phone-of-wang","last_login_at":null,"last_login_device":null}`
-	reply := phone.Call(t, me.Function, "", struct{}{})
+	reply := phone.Call(t, identityme.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != never {
 		t.Errorf("got  %s\nwant %s", reply.Body, never)
 	}
 	change(t, b, "UPDATE credential SET last_login_at = $1, last_login_device = 'tablet'", bank.Start.Add(-12*time.Hour))
 	last := strings.Replace(never, `:null,"last_login_device":null`,
 		`:"2026-11-22T22:00:00+08:00","last_login_device":"tablet"`, 1)
-	reply = phone.Call(t, me.Function, "", struct{}{})
+	reply = phone.Call(t, identityme.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != last {
 		t.Errorf("got  %s\nwant %s", reply.Body, last)
 	}
@@ -60,7 +60,7 @@ func TestAFieldOfAnotherRowIsNotShown(t *testing.T) {
 	b, phone, c := newPhone(t)
 	change(t, b, `
 UPDATE customer SET phone_ct = o.phone_ct, data_key = o.data_key FROM customer o WHERE customer.id = $1 AND o.id <> $1`, c.ID)
-	reply := phone.Call(t, me.Function, "", struct{}{})
+	reply := phone.Call(t, identityme.Function, "", struct{}{})
 	if strings.Contains(string(reply.Body), "138****") {
 		t.Errorf("got %s", reply.Body)
 	}
@@ -69,14 +69,14 @@ UPDATE customer SET phone_ct = o.phone_ct, data_key = o.data_key FROM customer o
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b, phone, c := newPhone(t)
-	b.Device(t, "stranger").Call(t, me.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
-	phone.Call(t, me.Function, "", map[string]any{"customer_id": c.ID}).Want(t, "INPUT_INVALID")
+	b.Device(t, "stranger").Call(t, identityme.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	phone.Call(t, identityme.Function, "", map[string]any{"customer_id": c.ID}).Want(t, "INPUT_INVALID")
 	for _, tt := range []struct {
 		idle time.Duration
 		want string
 	}{{10*time.Minute - time.Second, ""}, {10 * time.Minute, "SESSION_REQUIRED"}} {
 		b.Advance(tt.idle)
-		phone.Call(t, me.Function, "", struct{}{}).Want(t, tt.want)
+		phone.Call(t, identityme.Function, "", struct{}{}).Want(t, tt.want)
 	}
 }
 
@@ -84,5 +84,5 @@ func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b, phone, _ := newPhone(t)
 	b.Host.DB = pgtest.Broken(t)
-	phone.Call(t, me.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+	phone.Call(t, identityme.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/identity/register"
+	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -49,13 +49,13 @@ func (w town) ask(t *testing.T) string {
 }
 
 // right is an application in which everything is.
-func (w town) right(t *testing.T, code string) register.Request {
+func (w town) right(t *testing.T, code string) identityregister.Request {
 	t.Helper()
 	public, err := w.phone.Key.Public().Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return register.Request{
+	return identityregister.Request{
 		Name: w.wang.Name, IDNo: w.wang.IDNo, CardNo: w.wang.Accounts[0].No, Phone: w.wang.Phone, OTP: code,
 		CardPassword:  w.phone.Password(t, bank.CardPassword),
 		LoginPassword: w.phone.Password(t, bank.LoginPassword), TradePassword: w.phone.Password(t, bank.TradePassword),
@@ -63,9 +63,9 @@ func (w town) right(t *testing.T, code string) register.Request {
 	}
 }
 
-func (w town) apply(t *testing.T, r register.Request) bank.Reply {
+func (w town) apply(t *testing.T, r identityregister.Request) bank.Reply {
 	t.Helper()
-	return w.phone.Call(t, register.Function, uuid.NewString(), r)
+	return w.phone.Call(t, identityregister.Function, uuid.NewString(), r)
 }
 
 func (w town) wantSignedUp(t *testing.T, want int) {
@@ -84,21 +84,21 @@ func TestSigningUpOnce(t *testing.T) {
 	req.Covers(t, "ACCT-012.1")
 	w := newTown(t)
 	r := w.right(t, w.ask(t))
-	first := w.phone.Call(t, register.Function, "key", r)
+	first := w.phone.Call(t, identityregister.Function, "key", r)
 	if first.Want(t, ""); string(first.Body) != `{"registered":true}` {
 		t.Errorf("got %s", first.Body)
 	}
-	again := w.phone.Call(t, register.Function, "key", r)
+	again := w.phone.Call(t, identityregister.Function, "key", r)
 	if again.Want(t, ""); string(again.Body) != string(first.Body) {
 		t.Errorf("the repeated request got another answer: %s", again.Body)
 	}
 	w.wantSignedUp(t, 1)
 	other := r
 	other.Name = "王大明"
-	w.phone.Call(t, register.Function, "key", other).Want(t, "IDEMPOTENCY_KEY_REUSED")
-	w.phone.Call(t, register.Function, "", r).Want(t, "IDEMPOTENCY_KEY_MISSING")
+	w.phone.Call(t, identityregister.Function, "key", other).Want(t, "IDEMPOTENCY_KEY_REUSED")
+	w.phone.Call(t, identityregister.Function, "", r).Want(t, "IDEMPOTENCY_KEY_MISSING")
 	w.phone.Reopen(t) // the channel was lost with the answer: passwords are sealed for another
-	if later := w.phone.Call(t, register.Function, "key", w.right(t, r.OTP)); string(later.Body) != string(first.Body) {
+	if later := w.phone.Call(t, identityregister.Function, "key", w.right(t, r.OTP)); string(later.Body) != string(first.Body) {
 		t.Errorf("on another channel: %s", later.Body)
 	}
 	w.wantSignedUp(t, 1)
@@ -133,24 +133,24 @@ func TestEveryElementMustMatch(t *testing.T) {
 	refused := ""
 	for _, tt := range []struct {
 		name   string
-		change func(*register.Request)
+		change func(*identityregister.Request)
 	}{
-		{"name", func(r *register.Request) { r.Name = "王大明" }},
-		{"another's name", func(r *register.Request) { r.Name = li.Name }},
-		{"identity number", func(r *register.Request) { r.IDNo = "110101199003070002" }},
-		{"another's identity number", func(r *register.Request) { r.IDNo = li.IDNo }},
-		{"no such card", func(r *register.Request) { r.CardNo = "622848009999999" }},
-		{"another's card", func(r *register.Request) { r.CardNo = li.Accounts[0].No }},
-		{"an account without a card password", func(r *register.Request) { r.CardNo = w.wang.Accounts[1].No }},
-		{"card password", func(r *register.Request) { r.CardPassword = w.phone.Password(t, "851938") }},
-		{"no card password", func(r *register.Request) { r.CardPassword = nil }},
-		{"card password in clear", func(r *register.Request) { r.CardPassword = []byte(bank.CardPassword) }},
-		{"phone", func(r *register.Request) { r.Phone = "13900000000" }},
-		{"another's phone, with its code", func(r *register.Request) { r.Phone, r.OTP = li.Phone, other }},
-		{"another's code", func(r *register.Request) { r.OTP = other }},
-		{"code", func(r *register.Request) { r.OTP = otptest.Wrong(code) }},
-		{"no code", func(r *register.Request) { r.OTP = "" }},
-		{"another, whose account is lost", func(r *register.Request) {
+		{"name", func(r *identityregister.Request) { r.Name = "王大明" }},
+		{"another's name", func(r *identityregister.Request) { r.Name = li.Name }},
+		{"identity number", func(r *identityregister.Request) { r.IDNo = "110101199003070002" }},
+		{"another's identity number", func(r *identityregister.Request) { r.IDNo = li.IDNo }},
+		{"no such card", func(r *identityregister.Request) { r.CardNo = "622848009999999" }},
+		{"another's card", func(r *identityregister.Request) { r.CardNo = li.Accounts[0].No }},
+		{"an account without a card password", func(r *identityregister.Request) { r.CardNo = w.wang.Accounts[1].No }},
+		{"card password", func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "851938") }},
+		{"no card password", func(r *identityregister.Request) { r.CardPassword = nil }},
+		{"card password in clear", func(r *identityregister.Request) { r.CardPassword = []byte(bank.CardPassword) }},
+		{"phone", func(r *identityregister.Request) { r.Phone = "13900000000" }},
+		{"another's phone, with its code", func(r *identityregister.Request) { r.Phone, r.OTP = li.Phone, other }},
+		{"another's code", func(r *identityregister.Request) { r.OTP = other }},
+		{"code", func(r *identityregister.Request) { r.OTP = otptest.Wrong(code) }},
+		{"no code", func(r *identityregister.Request) { r.OTP = "" }},
+		{"another, whose account is lost", func(r *identityregister.Request) {
 			r.Name, r.IDNo, r.CardNo, r.Phone, r.OTP = li.Name, li.IDNo, li.Accounts[0].No, li.Phone, other
 		}},
 	} {
@@ -243,7 +243,7 @@ func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
 	replies := make([]bank.Reply, 4)
 	var wait sync.WaitGroup
 	for i := range replies {
-		wait.Go(func() { replies[i] = w.phone.Call(t, register.Function, "key", r) })
+		wait.Go(func() { replies[i] = w.phone.Call(t, identityregister.Function, "key", r) })
 	}
 	wait.Wait()
 	for _, got := range replies {
@@ -251,7 +251,7 @@ func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
 			t.Errorf("a duplicate got %d %s", got.Status, got.Body)
 		}
 	}
-	w.phone.Call(t, register.Function, "key", r).Want(t, "")
+	w.phone.Call(t, identityregister.Function, "key", r).Want(t, "")
 	w.wantSignedUp(t, 1)
 }
 
@@ -321,7 +321,7 @@ func TestMalformedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		fields[tt.field] = tt.value
-		got := w.phone.Call(t, register.Function, fmt.Sprint("key ", tt.name), fields)
+		got := w.phone.Call(t, identityregister.Function, fmt.Sprint("key ", tt.name), fields)
 		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
 			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
 		}
@@ -334,8 +334,8 @@ func TestMalformedRequests(t *testing.T) {
 			t.Fatal("an application without a code passed")
 		}
 		clear := fmt.Sprintf(`{"idempotency_key":"k","request":%s}`, body)
-		frame := w.phone.FrameAt(t, register.Function, w.Clock.Now(), []byte(clear))
-		w.phone.Send(t, register.Function, frame).Want(t, "INPUT_INVALID")
+		frame := w.phone.FrameAt(t, identityregister.Function, w.Clock.Now(), []byte(clear))
+		w.phone.Send(t, identityregister.Function, frame).Want(t, "INPUT_INVALID")
 	}
 	w.wantSignedUp(t, 0)
 }
@@ -372,5 +372,5 @@ func TestDatabaseDown(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	b.Host.Keys = w.Host.Keys
 	d := b.Device(t, "phone-of-wang")
-	d.Call(t, register.Function, "key", r).Want(t, "SERVICE_UNAVAILABLE")
+	d.Call(t, identityregister.Function, "key", r).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/functions/identity/login"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/otptest"
@@ -154,10 +154,10 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 		r.LoginPassword = one.phone.Password(t, chosen)
 		one.apply(t, r).Want(t, "")
 		digits := otptest.Ask(t, w.Bank, one.phone, otp.Login, one.wang.Phone)
-		other := login.Request{Phone: one.wang.Phone, Password: one.phone.Password(t, bank.LoginPassword), OTP: digits}
-		one.phone.Call(t, login.Function, "", other).Want(t, "LOGIN_FAILED")
+		other := identitylogin.Request{Phone: one.wang.Phone, Password: one.phone.Password(t, bank.LoginPassword), OTP: digits}
+		one.phone.Call(t, identitylogin.Function, "", other).Want(t, "LOGIN_FAILED")
 		other.Password = one.phone.Password(t, chosen)
-		one.phone.Call(t, login.Function, "", other).Want(t, "")
+		one.phone.Call(t, identitylogin.Function, "", other).Want(t, "")
 	}
 	seen := map[string]bool{}
 	rows, err := w.Host.DB.Pool().Query(t.Context(), "SELECT unnest(ARRAY[login_password, trade_password]) FROM credential")

@@ -10,9 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/functions/identity/me"
-	"github.com/tidebank/tidebank/functions/identity/register"
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identityme "github.com/tidebank/tidebank/functions/identity/me"
+	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -112,20 +112,20 @@ func TestNothingPersonalRestsInClear(t *testing.T) {
 	code := w.ask(t)
 	wrong := w.right(t, code)
 	wrong.Name = "王大明"
-	call(register.Function, "one", wrong, "REGISTRATION_REFUSED")
+	call(identityregister.Function, "one", wrong, "REGISTRATION_REFUSED")
 	weak := w.right(t, code)
 	weak.LoginPassword = w.phone.Password(t, w.wang.Phone+"x")
-	call(register.Function, "two", weak, "PASSWORD_WEAK")
-	call(register.Function, "three", w.right(t, code), "")
-	try := login.Request{
+	call(identityregister.Function, "two", weak, "PASSWORD_WEAK")
+	call(identityregister.Function, "three", w.right(t, code), "")
+	try := identitylogin.Request{
 		Phone: w.wang.Phone, Password: w.phone.Password(t, bank.LoginPassword),
 		OTP: otptest.Ask(t, w.Bank, w.phone, otp.Login, w.wang.Phone),
 	}
 	bad := try
 	bad.Password = w.phone.Password(t, "not-it-2026")
-	call(login.Function, "", bad, "LOGIN_FAILED")
-	call(login.Function, "", try, "")
-	call(me.Function, "", struct{}{}, "")
+	call(identitylogin.Function, "", bad, "LOGIN_FAILED")
+	call(identitylogin.Function, "", try, "")
+	call(identityme.Function, "", struct{}{}, "")
 	w.Advance(time.Second)
 
 	places := map[string]string{

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/message/list"
-	"github.com/tidebank/tidebank/functions/message/read"
+	messagelist "github.com/tidebank/tidebank/functions/message/list"
+	messageread "github.com/tidebank/tidebank/functions/message/read"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -30,14 +30,14 @@ INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) V
 	return id
 }
 
-func (w fixture) page(t *testing.T, query map[string]any) list.Response {
+func (w fixture) page(t *testing.T, query map[string]any) messagelist.Response {
 	t.Helper()
-	var page list.Response
-	w.Phone.Call(t, list.Function, "", query).Into(t, &page)
+	var page messagelist.Response
+	w.Phone.Call(t, messagelist.Function, "", query).Into(t, &page)
 	return page
 }
 
-func titles(page list.Response) []string {
+func titles(page messagelist.Response) []string {
 	names := []string{}
 	for _, m := range page.Messages {
 		names = append(names, m.Title)
@@ -51,7 +51,7 @@ func TestInbox(t *testing.T) {
 	old := w.put(t, w.Payer.ID, "old", bank.Start.Add(-time.Hour))
 	w.put(t, w.Payer.ID, "new", bank.Start)
 	w.put(t, w.Payee.ID, "not mine", bank.Start)
-	w.Phone.Call(t, read.Function, "", map[string]any{"message_id": old}).Want(t, "")
+	w.Phone.Call(t, messageread.Function, "", map[string]any{"message_id": old}).Want(t, "")
 
 	page := w.page(t, map[string]any{})
 	if diff := cmp.Diff([]string{"new", "old"}, titles(page)); diff != "" {
@@ -61,7 +61,7 @@ func TestInbox(t *testing.T) {
 		t.Errorf("unread %d, cursor %q", page.Unread, page.NextCursor)
 	}
 	start := bank.Start
-	want := list.Message{
+	want := messagelist.Message{
 		MessageID: old, Kind: "test", Title: "old", Body: "正文", CreatedAt: bank.Start.Add(-time.Hour), ReadAt: &start,
 	}
 	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
@@ -77,7 +77,7 @@ func TestNoMessagesAreAnEmptyList(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	w.put(t, w.Payee.ID, "not mine", bank.Start)
-	reply := w.Phone.Call(t, list.Function, "", map[string]any{})
+	reply := w.Phone.Call(t, messagelist.Function, "", map[string]any{})
 	if reply.Want(t, ""); string(reply.Body) != `{"messages":[],"unread":0,"next_cursor":""}` {
 		t.Fatalf("%s", reply.Body)
 	}
@@ -127,16 +127,16 @@ func TestRefusals(t *testing.T) {
 		{"unknown field", map[string]any{"customer_id": w.Payee.ID}, "INPUT_INVALID"},
 		{"wrong type", map[string]any{"unread_only": "yes"}, "INPUT_INVALID"},
 	} {
-		if got := w.Phone.Call(t, list.Function, "", tt.query); got.Code != tt.want {
+		if got := w.Phone.Call(t, messagelist.Function, "", tt.query); got.Code != tt.want {
 			t.Errorf("%s: %d %q, want %q", tt.name, got.Status, got.Code, tt.want)
 		}
 	}
-	w.Device(t, "stranger").Call(t, list.Function, "", map[string]any{}).Want(t, "SESSION_REQUIRED")
+	w.Device(t, "stranger").Call(t, messagelist.Function, "", map[string]any{}).Want(t, "SESSION_REQUIRED")
 }
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	w.Host.DB = pgtest.Broken(t)
-	w.Phone.Call(t, list.Function, "", map[string]any{}).Want(t, "SERVICE_UNAVAILABLE")
+	w.Phone.Call(t, messagelist.Function, "", map[string]any{}).Want(t, "SERVICE_UNAVAILABLE")
 }

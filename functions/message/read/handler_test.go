@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/message/read"
+	messageread "github.com/tidebank/tidebank/functions/message/read"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -51,7 +51,7 @@ func (w fixture) readAt(t *testing.T, id uuid.UUID) time.Time {
 
 func (w fixture) read(t *testing.T, request any) bank.Reply {
 	t.Helper()
-	return w.Phone.Call(t, read.Function, "", request)
+	return w.Phone.Call(t, messageread.Function, "", request)
 }
 
 func TestReadingAgainChangesNothing(t *testing.T) {
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %d %q", name, got.Status, got.Code)
 		}
 	}
-	w.Device(t, "stranger").Call(t, read.Function, "", map[string]any{"all": true}).Want(t, "SESSION_REQUIRED")
+	w.Device(t, "stranger").Call(t, messageread.Function, "", map[string]any{"all": true}).Want(t, "SESSION_REQUIRED")
 	if got := w.readAt(t, w.mine[0]); !got.IsZero() {
 		t.Errorf("a refused request read a message at %v", got)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/notify/onotp"
-	"github.com/tidebank/tidebank/functions/otp/send"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	notifyonotp "github.com/tidebank/tidebank/functions/notify/onotp"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -37,14 +37,14 @@ const codeLife = time.Minute // the policy's figure
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	p := bank.NewPair(t, 10_000_00)
-	return fixture{p, smstest.Start(t, p.Bank, onotp.Function)}
+	return fixture{p, smstest.Start(t, p.Bank, notifyonotp.Function)}
 }
 
 // ask asks for a code and returns the event that has it sent.
 func (w fixture) ask(t *testing.T, request map[string]any) cloudevents.Event {
 	t.Helper()
 	before := len(w.Outbox(t, events.TypeOTPIssued))
-	w.Phone.Call(t, send.Function, "", request).Want(t, "")
+	w.Phone.Call(t, otpsend.Function, "", request).Want(t, "")
 	issued := w.Outbox(t, events.TypeOTPIssued)
 	if len(issued) != before+1 {
 		t.Fatalf("%d codes asked for, want one more than %d", len(issued), before)
@@ -61,7 +61,7 @@ func (w fixture) askLogin(t *testing.T, phone string) cloudevents.Event {
 
 func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
 	t.Helper()
-	if got := w.Deliver(t, onotp.Function, e); got != want {
+	if got := w.Deliver(t, notifyonotp.Function, e); got != want {
 		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
 	}
 }
@@ -89,7 +89,7 @@ func (w fixture) code(t *testing.T) string {
 	return found[1]
 }
 
-func (w fixture) confirm(t *testing.T, intent prepare.Response, code string) bank.Reply {
+func (w fixture) confirm(t *testing.T, intent transferprepare.Response, code string) bank.Reply {
 	t.Helper()
 	return w.Confirm(t, stepup.Confirmation{IntentID: intent.IntentID, Proofs: []stepup.Proof{
 		{Factor: stepup.SMSOTP, Code: code}, w.Signed(t, intent),
@@ -200,7 +200,7 @@ func TestTwiceAndAtOnceSendOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 6 {
 		wait.Go(func() {
-			if got := w.Deliver(t, onotp.Function, e); got != http.StatusAccepted {
+			if got := w.Deliver(t, notifyonotp.Function, e); got != http.StatusAccepted {
 				t.Errorf("delivery answered %d: %s", got, w.Log)
 			}
 		})
@@ -256,7 +256,7 @@ func TestRefusals(t *testing.T) {
 		"no intent":  w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", unnamed),
 		"wrong data": w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", "text"),
 	} {
-		if got := w.Deliver(t, onotp.Function, e); got != http.StatusBadRequest {
+		if got := w.Deliver(t, notifyonotp.Function, e); got != http.StatusBadRequest {
 			t.Errorf("%s: %d, want 400", name, got)
 		}
 	}
@@ -284,8 +284,8 @@ func TestDatabaseDown(t *testing.T) {
 	e := w.askLogin(t, w.Payer.Phone)
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys = w.Host.Keys
-	gateway := smstest.Start(t, broken, onotp.Function)
-	if got := broken.Deliver(t, onotp.Function, e); got != http.StatusServiceUnavailable {
+	gateway := smstest.Start(t, broken, notifyonotp.Function)
+	if got := broken.Deliver(t, notifyonotp.Function, e); got != http.StatusServiceUnavailable {
 		t.Fatalf("delivery answered %d, want 503", got)
 	}
 	if got := len(gateway.Inbox("")); got != 0 {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/tidebank/tidebank/functions/otp/send"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -17,7 +17,7 @@ func TestCodesGoToTheReservedNumberOnly(t *testing.T) {
 	w := newFixture(t)
 	in := w.Prepare(t, w.ToPayee(1_00))
 	for _, number := range []string{"13999999999", w.Payee.Phone, w.Payer.Phone} {
-		w.Phone.Call(t, send.Function, "", map[string]any{
+		w.Phone.Call(t, otpsend.Function, "", map[string]any{
 			"purpose": otp.Intent, "intent_id": in.IntentID, "phone": number,
 		}).Want(t, "INPUT_INVALID")
 	}

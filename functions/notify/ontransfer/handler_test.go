@@ -15,13 +15,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/account/statement"
-	"github.com/tidebank/tidebank/functions/message/list"
-	"github.com/tidebank/tidebank/functions/notify/ontransfer"
+	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
+	messagelist "github.com/tidebank/tidebank/functions/message/list"
+	notifyontransfer "github.com/tidebank/tidebank/functions/notify/ontransfer"
 	"github.com/tidebank/tidebank/functions/transfer"
-	"github.com/tidebank/tidebank/functions/transfer/get"
-	transfers "github.com/tidebank/tidebank/functions/transfer/list"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferget "github.com/tidebank/tidebank/functions/transfer/get"
+	transferlist "github.com/tidebank/tidebank/functions/transfer/list"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -41,7 +41,7 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	p := bank.NewPair(t, 10_000_00)
-	return fixture{p, smstest.Start(t, p.Bank, ontransfer.Function)}
+	return fixture{p, smstest.Start(t, p.Bank, notifyontransfer.Function)}
 }
 
 // posted is a transfer of 1,234.56 from payer to payee at ten in the morning.
@@ -61,7 +61,7 @@ func (w fixture) event(t *testing.T, data events.TransferPosted) cloudevents.Eve
 
 func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
 	t.Helper()
-	if got := w.Deliver(t, ontransfer.Function, e); got != want {
+	if got := w.Deliver(t, notifyontransfer.Function, e); got != want {
 		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
 	}
 }
@@ -174,7 +174,7 @@ func TestTwiceAtOnceAndOutOfOrderTellOnce(t *testing.T) {
 	for range 4 {
 		for _, e := range []cloudevents.Event{second, first} {
 			wait.Go(func() {
-				if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusAccepted {
+				if got := w.Deliver(t, notifyontransfer.Function, e); got != http.StatusAccepted {
 					t.Errorf("delivery answered %d: %s", got, w.Log)
 				}
 			})
@@ -230,7 +230,7 @@ func TestRefusals(t *testing.T) {
 		"type":       w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", w.posted()),
 		"wrong data": w.Event(t, uuid.NewString(), events.TypeTransferPosted, "x", []int{1}),
 	} {
-		if got := w.Deliver(t, ontransfer.Function, e); got != http.StatusBadRequest {
+		if got := w.Deliver(t, notifyontransfer.Function, e); got != http.StatusBadRequest {
 			t.Errorf("%s: %d, want 400", name, got)
 		}
 	}
@@ -243,8 +243,8 @@ func TestDatabaseDown(t *testing.T) {
 	e := w.event(t, w.posted())
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys = w.Host.Keys
-	gateway := smstest.Start(t, broken, ontransfer.Function)
-	if got := broken.Deliver(t, ontransfer.Function, e); got != http.StatusServiceUnavailable {
+	gateway := smstest.Start(t, broken, notifyontransfer.Function)
+	if got := broken.Deliver(t, notifyontransfer.Function, e); got != http.StatusServiceUnavailable {
 		t.Fatalf("delivery answered %d, want 503", got)
 	}
 	if got := len(gateway.Inbox("")); got != 0 {
@@ -258,14 +258,14 @@ func (w fixture) pay(t *testing.T) map[string]bank.Reply {
 	t.Helper()
 	order := w.ToPayee(1_234_56)
 	order["memo"] = "电话 " + w.Payee.Phone
-	shown := map[string]bank.Reply{"prepared order": w.Phone.Call(t, prepare.Function, "", order)}
-	var intent prepare.Response
+	shown := map[string]bank.Reply{"prepared order": w.Phone.Call(t, transferprepare.Function, "", order)}
+	var intent transferprepare.Response
 	shown["prepared order"].Into(t, &intent)
 	shown["answer"] = w.Confirm(t, w.Proved(t, intent))
 	var view transfer.View
 	shown["answer"].Into(t, &view)
-	shown["receipt"] = w.Phone.Call(t, get.Function, "", map[string]any{"transfer_id": view.TransferID})
-	shown["list"] = w.Phone.Call(t, transfers.Function, "", map[string]any{})
+	shown["receipt"] = w.Phone.Call(t, transferget.Function, "", map[string]any{"transfer_id": view.TransferID})
+	shown["list"] = w.Phone.Call(t, transferlist.Function, "", map[string]any{})
 	return shown
 }
 
@@ -289,8 +289,8 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 	payees.LoginAs(t, w.Payee)
 	for name, phone := range map[string]*bank.Device{"payer's": w.Phone, "payee's": payees} {
 		id := map[string]uuid.UUID{"payer's": w.Payer.AccountIDs[0], "payee's": w.Payee.AccountIDs[0]}[name]
-		written[name+" statement"] = phone.Call(t, statement.Function, "", map[string]any{"account_id": id})
-		written[name+" inbox"] = phone.Call(t, list.Function, "", map[string]any{})
+		written[name+" statement"] = phone.Call(t, accountstatement.Function, "", map[string]any{"account_id": id})
+		written[name+" inbox"] = phone.Call(t, messagelist.Function, "", map[string]any{})
 	}
 	documents := map[string]string{"texts": strings.Join(append(w.texts(w.Payer), w.texts(w.Payee)...), "\n")}
 	for name, reply := range written {
@@ -312,7 +312,7 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 	// Who knows a number, and guesses at the name, is not told it.
 	request := w.ToPayee(1_00)
 	request["payee_name"] = "李三"
-	guess := w.Phone.Call(t, prepare.Function, "", request)
+	guess := w.Phone.Call(t, transferprepare.Function, "", request)
 	if guess.Code == "" || strings.Contains(string(guess.Body), "四") {
 		t.Errorf("a guess at the payee's name: %s", guess.Body)
 	}

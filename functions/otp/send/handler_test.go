@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/otp/send"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -35,15 +35,15 @@ func newFixture(t *testing.T) fixture {
 
 func (w fixture) ask(t *testing.T, d *bank.Device, purpose, number string) bank.Reply {
 	t.Helper()
-	return d.Call(t, send.Function, "", map[string]any{"purpose": purpose, "phone": number})
+	return d.Call(t, otpsend.Function, "", map[string]any{"purpose": purpose, "phone": number})
 }
 
 func (w fixture) askFor(t *testing.T, d *bank.Device, intent uuid.UUID) bank.Reply {
 	t.Helper()
-	return d.Call(t, send.Function, "", map[string]any{"purpose": otp.Intent, "intent_id": intent})
+	return d.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Intent, "intent_id": intent})
 }
 
-func (w fixture) prepare(t *testing.T) prepare.Response {
+func (w fixture) prepare(t *testing.T) transferprepare.Response {
 	t.Helper()
 	return w.Prepare(t, w.ToOwn(1_00))
 }
@@ -239,7 +239,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"phone of another type", `{"purpose":"login","phone":13900000000}`, "phone"},
 		{"nothing", `null`, ""},
 	} {
-		got := w.Phone.Call(t, send.Function, "", json.RawMessage(tt.body))
+		got := w.Phone.Call(t, otpsend.Function, "", json.RawMessage(tt.body))
 		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
 			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
 		}
@@ -254,7 +254,7 @@ func TestDatabaseDown(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	phone := b.Device(t, "phone-of-wang")
 	for _, purpose := range []string{otp.Login, otp.Register} {
-		phone.Call(t, send.Function, "", map[string]any{"purpose": purpose, "phone": "13900000000"}).
+		phone.Call(t, otpsend.Function, "", map[string]any{"purpose": purpose, "phone": "13900000000"}).
 			Want(t, "SERVICE_UNAVAILABLE")
 	}
 }

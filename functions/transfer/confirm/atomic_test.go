@@ -7,10 +7,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/account/overview"
-	"github.com/tidebank/tidebank/functions/account/statement"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
+	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -39,10 +39,10 @@ SELECT (SELECT balance FROM account WHERE id = $1), (SELECT balance FROM account
 // shown is how much the customer of the phone is told to have, and by how many entries.
 func shown(t *testing.T, phone *bank.Device, account uuid.UUID) (money.Fen, int) {
 	t.Helper()
-	var all overview.Response
-	phone.Call(t, overview.Function, "", struct{}{}).Into(t, &all)
-	var page statement.Response
-	phone.Call(t, statement.Function, "", map[string]any{"account_id": account}).Into(t, &page)
+	var all accountoverview.Response
+	phone.Call(t, accountoverview.Function, "", struct{}{}).Into(t, &all)
+	var page accountstatement.Response
+	phone.Call(t, accountstatement.Function, "", map[string]any{"account_id": account}).Into(t, &page)
 	return all.Assets.Total, len(page.Entries)
 }
 
@@ -61,7 +61,7 @@ func TestNobodySeesHalfATransfer(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan bank.Reply)
-	go func() { done <- w.Phone.Call(t, confirm.Function, "key", proofs) }()
+	go func() { done <- w.Phone.Call(t, transferconfirm.Function, "key", proofs) }()
 	pgtest.AwaitLocks(t, w.Host.DB, 1)
 	if got := w.look(t); got != (seen{Payer: 1_000_00, Entries: 1}) {
 		t.Errorf("before the commit: %+v", got)
@@ -88,18 +88,18 @@ func TestEachLookFindsAllTheMoney(t *testing.T) {
 	go func() {
 		defer close(moved)
 		for i := range transfers {
-			var in prepare.Response
-			w.Phone.Call(t, prepare.Function, "", map[string]any{
+			var in transferprepare.Response
+			w.Phone.Call(t, transferprepare.Function, "", map[string]any{
 				"debit_account_id": w.Payer.AccountIDs[i%2], "payee_account_id": w.Payer.AccountIDs[1-i%2], "amount_fen": 1_000_00,
 			}).Into(t, &in)
 			signed := w.Signed(t, in)
-			w.Phone.Call(t, confirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, signed)).Want(t, "")
+			w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, signed)).Want(t, "")
 		}
 	}()
 	n := 0
 	for working := true; working || n < looks; n++ {
-		var all overview.Response
-		w.Phone.Call(t, overview.Function, "", struct{}{}).Into(t, &all)
+		var all accountoverview.Response
+		w.Phone.Call(t, accountoverview.Function, "", struct{}{}).Into(t, &all)
 		if all.Assets.Total != 1_000_00 || len(all.Accounts) != 2 {
 			t.Fatalf("look %d finds %s in %d accounts", n, all.Assets.Total.Yuan(), len(all.Accounts))
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
@@ -24,7 +24,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	try := func(key, password, want string) {
 		t.Helper()
 		in := w.prepare(t, 1_00)
-		w.Phone.Call(t, confirm.Function, key, presentation(in.IntentID,
+		w.Phone.Call(t, transferconfirm.Function, key, presentation(in.IntentID,
 			stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
 			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, password)})).Want(t, want)
 	}
@@ -73,7 +73,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 		if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
 			t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
 		}
-		if r.Trace = ""; r.Function == confirm.Function.Spec.Name {
+		if r.Trace = ""; r.Function == transferconfirm.Function.Spec.Name {
 			got = append(got, r)
 		}
 	}

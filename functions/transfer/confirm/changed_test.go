@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -18,7 +18,7 @@ import (
 func (w fixture) wantUnposted(t *testing.T, proofs stepup.Confirmation, code string) {
 	t.Helper()
 	before := w.Balance(t, w.Payer.AccountIDs[0])
-	got := w.Phone.Call(t, confirm.Function, uuid.NewString(), proofs)
+	got := w.Phone.Call(t, transferconfirm.Function, uuid.NewString(), proofs)
 	got.Want(t, code)
 	if text, ok := bankerr.Lookup(code); !ok || got.Problem.Title != text.Title {
 		t.Errorf("%s: %q", code, got.Problem.Title)
@@ -40,7 +40,7 @@ func TestAccountsClosedSincePrepare(t *testing.T) {
 		w.Exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", account)
 		w.wantUnposted(t, proofs, "ACCOUNT_CLOSED")
 		w.Exec(t, "UPDATE account SET state = 'open' WHERE id = $1", account)
-		w.Phone.Call(t, confirm.Function, uuid.NewString(), w.proofs(t, in)).Want(t, "")
+		w.Phone.Call(t, transferconfirm.Function, uuid.NewString(), w.proofs(t, in)).Want(t, "")
 	}
 	w.Sound(t)
 }
@@ -56,7 +56,7 @@ func TestInstructionsThatDoNotExecute(t *testing.T) {
 	wrong.IntentID = uuid.New()
 	w.wantUnposted(t, wrong, "OBJECT_NOT_FOUND")
 	used := w.proofs(t, in)
-	w.Phone.Call(t, confirm.Function, "used", used).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "used", used).Want(t, "")
 	w.wantUnposted(t, used, "INTENT_EXPIRED")
 	cancelled := w.proofs(t, w.prepare(t, 1_00))
 	var unit pg.Unit

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -54,7 +54,7 @@ CREATE TRIGGER account_pause AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTI
 	for n := range orders {
 		for i, s := range sides {
 			wait.Go(func() {
-				frame := s.Frame(t, confirm.Function, fmt.Sprint("key", n), s.orders[n])
+				frame := s.Frame(t, transferconfirm.Function, fmt.Sprint("key", n), s.orders[n])
 				switch code := confirmAt(t, instances[(n+i)%2], s.Device, frame); code {
 				case "":
 					s.posted.Add(1)

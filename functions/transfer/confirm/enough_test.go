@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -23,7 +23,7 @@ func TestTheRefusalNamesWhatIsEnough(t *testing.T) {
 		in := w.prepare(t, 1_00)
 		enough := w.by(t, in, stepup.ParseCombination(combination))
 		alone := presentation(in.IntentID, enough.Proofs[0])
-		refused := w.Phone.Call(t, confirm.Function, combination, alone)
+		refused := w.Phone.Call(t, transferconfirm.Function, combination, alone)
 		refused.Want(t, "STEPUP_STRONGER")
 		if diff := cmp.Diff(in.Combinations, refused.Problem.Combinations); diff != "" {
 			t.Errorf("%s: the refusal names others than the order (-order +refusal):\n%s", combination, diff)
@@ -31,7 +31,7 @@ func TestTheRefusalNamesWhatIsEnough(t *testing.T) {
 		if !cmp.Equal(refused.Problem.Combinations, offered) {
 			t.Errorf("%s: %v, and for the like order %v", combination, refused.Problem.Combinations, offered)
 		}
-		w.Phone.Call(t, confirm.Function, combination, enough).Want(t, "")
+		w.Phone.Call(t, transferconfirm.Function, combination, enough).Want(t, "")
 		if got := w.Balance(t, w.Payee.AccountIDs[0]); got != money.Fen(1+i)*1_00 {
 			t.Errorf("%s: the payee has %s", combination, got.Yuan())
 		}
@@ -45,7 +45,7 @@ func TestOtherRefusalsNameNoFactors(t *testing.T) {
 	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	wrong := stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.LoginPassword)}
-	got := w.Phone.Call(t, confirm.Function, "key", presentation(in.IntentID, wrong))
+	got := w.Phone.Call(t, transferconfirm.Function, "key", presentation(in.IntentID, wrong))
 	if got.Want(t, "PROOF_REJECTED"); len(got.Problem.Combinations) > 0 {
 		t.Errorf("named %v", got.Problem.Combinations)
 	}

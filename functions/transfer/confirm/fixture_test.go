@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -23,7 +23,7 @@ func newFixture(t *testing.T, balance money.Fen) fixture {
 	return fixture{bank.NewPair(t, balance)}
 }
 
-func (w fixture) prepare(t *testing.T, amount money.Fen) prepare.Response {
+func (w fixture) prepare(t *testing.T, amount money.Fen) transferprepare.Response {
 	t.Helper()
 	return w.Prepare(t, w.request(amount))
 }
@@ -35,7 +35,7 @@ func (w fixture) request(amount money.Fen) map[string]any {
 }
 
 // otp issues a code for an intent as otp-send does, and returns it.
-func (w fixture) otp(t *testing.T, intent prepare.Response) string {
+func (w fixture) otp(t *testing.T, intent transferprepare.Response) string {
 	t.Helper()
 	subject, phone := stepup.Subject(intent.IntentID), uuid.New() // another number each time, so that no quota counts
 	var unit pg.Unit
@@ -52,7 +52,7 @@ func presentation(id uuid.UUID, proofs ...stepup.Proof) stepup.Confirmation {
 }
 
 // proofs are a right code and a right signature.
-func (w fixture) proofs(t *testing.T, intent prepare.Response) stepup.Confirmation {
+func (w fixture) proofs(t *testing.T, intent transferprepare.Response) stepup.Confirmation {
 	t.Helper()
 	return presentation(intent.IntentID,
 		stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, intent)},

@@ -12,8 +12,8 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/transfer"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -31,8 +31,8 @@ func TestTransferMovesOnce(t *testing.T) {
 		t.Fatalf("text does not name the amount: %s", intent.Text)
 	}
 	proofs := w.proofs(t, intent)
-	first := w.Phone.Call(t, confirm.Function, "key-1", proofs)
-	again := w.Phone.Call(t, confirm.Function, "key-1", proofs)
+	first := w.Phone.Call(t, transferconfirm.Function, "key-1", proofs)
+	again := w.Phone.Call(t, transferconfirm.Function, "key-1", proofs)
 	var view transfer.View
 	first.Into(t, &view)
 	if string(first.Body) != string(again.Body) {
@@ -47,7 +47,7 @@ func TestTransferMovesOnce(t *testing.T) {
 	if got := w.Outbox(t, events.TypeTransferPosted); len(got) != 1 || got[0].Subject != view.TransferID.String() {
 		t.Errorf("events: %+v", got)
 	}
-	w.Phone.Call(t, confirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
+	w.Phone.Call(t, transferconfirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
 	w.Sound(t)
 }
 
@@ -56,8 +56,8 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	req.Covers(t, "LOGIC-013.2")
 	w := newFixture(t, 1_000_00)
 	one, two := w.prepare(t, 1_00), w.prepare(t, 2_00)
-	w.Phone.Call(t, confirm.Function, "key", w.proofs(t, one)).Want(t, "")
-	w.Phone.Call(t, confirm.Function, "key", w.proofs(t, two)).Want(t, "IDEMPOTENCY_KEY_REUSED")
+	w.Phone.Call(t, transferconfirm.Function, "key", w.proofs(t, one)).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "key", w.proofs(t, two)).Want(t, "IDEMPOTENCY_KEY_REUSED")
 	w.Sound(t)
 }
 
@@ -73,10 +73,10 @@ func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)})
 	}
 	var first, again transfer.View
-	w.Phone.Call(t, confirm.Function, "key", prove()).Into(t, &first)
+	w.Phone.Call(t, transferconfirm.Function, "key", prove()).Into(t, &first)
 	w.Phone.Reopen(t)
 	w.Phone.LoginAs(t, w.Payer)
-	w.Phone.Call(t, confirm.Function, "key", prove()).Into(t, &again)
+	w.Phone.Call(t, transferconfirm.Function, "key", prove()).Into(t, &again)
 	if first != again {
 		t.Errorf("%+v, then %+v", first, again)
 	}
@@ -94,13 +94,13 @@ func TestAGradeRaisedSincePrepareAsksForMore(t *testing.T) {
 	in := w.prepare(t, 1_00)
 	proofs := w.proofs(t, in)
 	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
-	w.Phone.Call(t, confirm.Function, "key", proofs).Want(t, "STEPUP_STRONGER")
+	w.Phone.Call(t, transferconfirm.Function, "key", proofs).Want(t, "STEPUP_STRONGER")
 	raised := w.prepare(t, 1_00)
 	all := w.proofs(t, raised)
 	all.Proofs = append(all.Proofs, stepup.Proof{
 		Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword),
 	})
-	w.Phone.Call(t, confirm.Function, "key", all).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "key", all).Want(t, "")
 	w.Sound(t)
 }
 
@@ -112,35 +112,35 @@ func TestProofsThatDoNotHold(t *testing.T) {
 	foreign := w.otp(t, other)
 	tests := []struct {
 		name   string
-		proofs func(t *testing.T, in prepare.Response) []stepup.Proof
+		proofs func(t *testing.T, in transferprepare.Response) []stepup.Proof
 		want   string
 	}{
-		{"no proof", func(*testing.T, prepare.Response) []stepup.Proof { return nil }, "STEPUP_STRONGER"},
-		{"one factor of two", func(t *testing.T, in prepare.Response) []stepup.Proof {
+		{"no proof", func(*testing.T, transferprepare.Response) []stepup.Proof { return nil }, "STEPUP_STRONGER"},
+		{"one factor of two", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{w.Signed(t, in)}
 		}, "STEPUP_STRONGER"},
-		{"the same factor twice", func(t *testing.T, in prepare.Response) []stepup.Proof {
+		{"the same factor twice", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			p := w.Signed(t, in)
 			return []stepup.Proof{p, p}
 		}, "PROOF_REJECTED"},
-		{"another intent's code", func(t *testing.T, in prepare.Response) []stepup.Proof {
+		{"another intent's code", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			w.otp(t, in)
 			return []stepup.Proof{{Factor: stepup.SMSOTP, Code: foreign}, w.Signed(t, in)}
 		}, "PROOF_REJECTED"},
-		{"another intent's signature", func(t *testing.T, in prepare.Response) []stepup.Proof {
+		{"another intent's signature", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{
 				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, w.Signed(t, other),
 			}
 		}, "PROOF_REJECTED"},
-		{"wrong trade password", func(t *testing.T, in prepare.Response) []stepup.Proof {
+		{"wrong trade password", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{
 				{Factor: stepup.SMSOTP, Code: w.otp(t, in)}, {Factor: stepup.TradePassword, Password: w.Phone.Password(t, "000000")},
 			}
 		}, "PROOF_REJECTED"},
-		{"unknown factor", func(*testing.T, prepare.Response) []stepup.Proof {
+		{"unknown factor", func(*testing.T, transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{{Factor: "face"}}
 		}, "PROOF_REJECTED"},
-		{"right code and trade password", func(t *testing.T, in prepare.Response) []stepup.Proof {
+		{"right code and trade password", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{
 				{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
 				{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)},
@@ -149,7 +149,7 @@ func TestProofsThatDoNotHold(t *testing.T) {
 	}
 	for i, tt := range tests {
 		in := w.prepare(t, 1_00)
-		got := w.Phone.Call(t, confirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, tt.proofs(t, in)...))
+		got := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, tt.proofs(t, in)...))
 		if got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
@@ -168,16 +168,16 @@ func TestCodeExpiresAndRunsOutOfTries(t *testing.T) {
 	}{{61 * time.Second, "PROOF_REJECTED"}, {59 * time.Second, ""}} {
 		proofs := w.proofs(t, in)
 		w.Advance(tt.after)
-		w.Phone.Call(t, confirm.Function, "key-"+tt.after.String(), proofs).Want(t, tt.want)
+		w.Phone.Call(t, transferconfirm.Function, "key-"+tt.after.String(), proofs).Want(t, tt.want)
 	}
 	in = w.prepare(t, 1_00)
 	wrong := w.proofs(t, in)
 	right := w.proofs(t, in)
 	wrong.Proofs[0].Code = "not it"
 	for i := range 5 {
-		w.Phone.Call(t, confirm.Function, fmt.Sprint("try", i), wrong).Want(t, "PROOF_REJECTED")
+		w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("try", i), wrong).Want(t, "PROOF_REJECTED")
 	}
-	w.Phone.Call(t, confirm.Function, "sixth", right).Want(t, "PROOF_REJECTED")
+	w.Phone.Call(t, transferconfirm.Function, "sixth", right).Want(t, "PROOF_REJECTED")
 }
 
 func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
@@ -188,7 +188,9 @@ func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range 20 {
 		guess := presentation(in.IntentID, stepup.Proof{Factor: stepup.SMSOTP, Code: fmt.Sprintf("g%05d", i)}, right.Proofs[1])
-		wait.Go(func() { w.Phone.Call(t, confirm.Function, fmt.Sprint("guess", i), guess).Want(t, "PROOF_REJECTED") })
+		wait.Go(func() {
+			w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("guess", i), guess).Want(t, "PROOF_REJECTED")
+		})
 	}
 	wait.Wait()
 	var tries int
@@ -197,7 +199,7 @@ func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
 	if err != nil || tries != 5 {
 		t.Fatalf("%d tries were looked at (%v), want 5", tries, err)
 	}
-	w.Phone.Call(t, confirm.Function, "right", right).Want(t, "PROOF_REJECTED")
+	w.Phone.Call(t, transferconfirm.Function, "right", right).Want(t, "PROOF_REJECTED")
 }
 
 func TestIntentsOfOthersAndOldOnes(t *testing.T) {
@@ -208,14 +210,14 @@ func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 	proofs := w.proofs(t, in)
 	stranger := w.Device(t, "phone-of-li")
 	stranger.LoginAs(t, w.Payee)
-	stranger.Call(t, confirm.Function, "theirs", proofs).Want(t, "OBJECT_NOT_FOUND")
+	stranger.Call(t, transferconfirm.Function, "theirs", proofs).Want(t, "OBJECT_NOT_FOUND")
 	proofs.IntentID = uuid.New()
-	stranger.Call(t, confirm.Function, "nobody's", proofs).Want(t, "OBJECT_NOT_FOUND")
+	stranger.Call(t, transferconfirm.Function, "nobody's", proofs).Want(t, "OBJECT_NOT_FOUND")
 
 	otherPhone := w.Device(t, "new-phone-of-wang")
 	otherPhone.LoginAs(t, w.Payer)
-	otherPhone.Call(t, confirm.Function, "other device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
-	w.Phone.Call(t, confirm.Function, "displaced", w.proofs(t, in)).Want(t, "SESSION_DISPLACED")
+	otherPhone.Call(t, transferconfirm.Function, "other device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
+	w.Phone.Call(t, transferconfirm.Function, "displaced", w.proofs(t, in)).Want(t, "SESSION_DISPLACED")
 
 	w.Phone.LoginAs(t, w.Payer)
 	w.Advance(9 * time.Minute)
@@ -223,7 +225,7 @@ func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 	w.Advance(transfer.IntentLife - time.Minute)
 	w.Phone.LoginAs(t, w.Payer)
 	w.Advance(time.Minute)
-	w.Phone.Call(t, confirm.Function, "late", w.proofs(t, late)).Want(t, "INTENT_EXPIRED")
+	w.Phone.Call(t, transferconfirm.Function, "late", w.proofs(t, late)).Want(t, "INTENT_EXPIRED")
 }
 
 // Only wrong passwords lock: a right one beside a wrong code, or in a transfer that
@@ -231,21 +233,21 @@ func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 func TestARightPasswordNeverLocks(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
-	prove := func(in prepare.Response, signed string) stepup.Confirmation {
-		return presentation(in.IntentID, w.Signed(t, prepare.Response{Text: signed}),
+	prove := func(in transferprepare.Response, signed string) stepup.Confirmation {
+		return presentation(in.IntentID, w.Signed(t, transferprepare.Response{Text: signed}),
 			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)})
 	}
 	in := w.prepare(t, 1_000_00)
 	for i := range 6 {
-		w.Phone.Call(t, confirm.Function, fmt.Sprint("signature", i), prove(in, "another text")).Want(t, "PROOF_REJECTED")
+		w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("signature", i), prove(in, "another text")).Want(t, "PROOF_REJECTED")
 	}
 	held := "UPDATE account SET held = $2 WHERE id = $1"
 	w.Exec(t, held, w.Payer.AccountIDs[0], 1)
 	for i := range 6 {
-		w.Phone.Call(t, confirm.Function, fmt.Sprint("funds", i), prove(in, in.Text)).Want(t, "FUNDS_INSUFFICIENT")
+		w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("funds", i), prove(in, in.Text)).Want(t, "FUNDS_INSUFFICIENT")
 	}
 	w.Exec(t, held, w.Payer.AccountIDs[0], 0)
-	w.Phone.Call(t, confirm.Function, "good", prove(in, in.Text)).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "good", prove(in, in.Text)).Want(t, "")
 	w.Sound(t)
 }
 
@@ -259,17 +261,17 @@ func TestWhatChangedSincePrepareRefuses(t *testing.T) {
 	for i, tt := range []struct{ account uuid.UUID }{{w.Payer.AccountIDs[0]}, {w.Payee.AccountIDs[0]}} {
 		in := w.prepare(t, 1_00)
 		change("UPDATE account SET state = 'lost' WHERE id = $1", tt.account)
-		w.Phone.Call(t, confirm.Function, fmt.Sprint("lost", i), w.proofs(t, in)).Want(t, "ACCOUNT_CLOSED")
+		w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("lost", i), w.proofs(t, in)).Want(t, "ACCOUNT_CLOSED")
 		change("UPDATE account SET state = 'open' WHERE id = $1", tt.account)
 	}
 	in := w.prepare(t, 900_00)
 	change("UPDATE account SET held = 50000 WHERE id = $1", w.Payer.AccountIDs[0])
-	w.Phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "FUNDS_INSUFFICIENT")
+	w.Phone.Call(t, transferconfirm.Function, "held", w.proofs(t, in)).Want(t, "FUNDS_INSUFFICIENT")
 	change("UPDATE customer SET risk_grade = 2 WHERE id = $1", w.Payer.ID)
-	w.Phone.Call(t, confirm.Function, "risk", w.proofs(t, in)).Want(t, "RISK_REFUSED")
+	w.Phone.Call(t, transferconfirm.Function, "risk", w.proofs(t, in)).Want(t, "RISK_REFUSED")
 	change("UPDATE customer SET risk_grade = 0 WHERE id = $1", w.Payer.ID)
 	change("UPDATE account SET held = 0 WHERE id = $1", w.Payer.AccountIDs[0])
-	w.Phone.Call(t, confirm.Function, "held", w.proofs(t, in)).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "held", w.proofs(t, in)).Want(t, "")
 	w.Sound(t)
 }
 
@@ -277,7 +279,7 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-001.3")
 	w := newFixture(t, 1_000_000_00)
-	w.Phone.Call(t, prepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
+	w.Phone.Call(t, transferprepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	const each = 9_000_00
 	var proofs [12]stepup.Confirmation // all prepared while the whole limit is left
 	for i := range proofs {
@@ -287,7 +289,7 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range proofs {
 		wait.Go(func() {
-			r := w.Phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs[i])
+			r := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("race", i), proofs[i])
 			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
 				t.Errorf("%s: %s", r.Code, r.Body)
 			}
@@ -297,14 +299,14 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 5*each {
 		t.Fatalf("%s moved in a day, want %s", got.Yuan(), money.Fen(5*each).Yuan())
 	}
-	w.Phone.Call(t, prepare.Function, "", w.request(5_000_01)).Want(t, "LIMIT_EXCEEDED") // told before anything is proved
-	w.Phone.Call(t, confirm.Function, "rest", rest).Want(t, "")
-	w.Phone.Call(t, confirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
-	w.Phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, transferprepare.Function, "", w.request(5_000_01)).Want(t, "LIMIT_EXCEEDED") // told before anything is proved
+	w.Phone.Call(t, transferconfirm.Function, "rest", rest).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, transferprepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
 	w.Advance(14 * time.Hour) // past midnight in Shanghai
 	w.Phone.Reopen(t)
 	w.Phone.LoginAs(t, w.Payer)
-	w.Phone.Call(t, confirm.Function, "tomorrow", w.proofs(t, w.prepare(t, 50_000_00))).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "tomorrow", w.proofs(t, w.prepare(t, 50_000_00))).Want(t, "")
 	w.Sound(t)
 }
 
@@ -313,10 +315,10 @@ func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	w := newFixture(t, 1_000_00)
 	in := w.Prepare(t, w.ToOwn(5_00))
 	signed := w.Signed(t, in)
-	w.Phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signed)).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "own", presentation(in.IntentID, signed)).Want(t, "")
 	other := w.prepare(t, 5_00)
 	signed.Signature = w.Signed(t, other).Signature
-	w.Phone.Call(t, confirm.Function, "other", presentation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
+	w.Phone.Call(t, transferconfirm.Function, "other", presentation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
 	w.Sound(t)
 }
 
@@ -333,7 +335,7 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 		in := w.Prepare(t, w.ToOwn(tt.amount))
 		key := fmt.Sprint("large ", tt.amount)
 		signed := w.Signed(t, in)
-		w.Phone.Call(t, confirm.Function, key, presentation(in.IntentID, signed)).Want(t, tt.alone)
+		w.Phone.Call(t, transferconfirm.Function, key, presentation(in.IntentID, signed)).Want(t, tt.alone)
 		if got := w.Balance(t, w.Payer.AccountIDs[1]); tt.alone != "" && got != arrived {
 			t.Errorf("%s arrived by one factor", (got - arrived).Yuan())
 		}
@@ -341,7 +343,7 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 		both := presentation(in.IntentID, signed, stepup.Proof{
 			Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword),
 		})
-		w.Phone.Call(t, confirm.Function, key, both).Want(t, "")
+		w.Phone.Call(t, transferconfirm.Function, key, both).Want(t, "")
 	}
 	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != 2*stepup.LargeAmount+1 {
 		t.Errorf("%s arrived", got.Yuan())
@@ -358,7 +360,7 @@ func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 	replies := make([]bank.Reply, 5)
 	var wait sync.WaitGroup
 	for i := range replies {
-		wait.Go(func() { replies[i] = w.Phone.Call(t, confirm.Function, "one key", proofs) })
+		wait.Go(func() { replies[i] = w.Phone.Call(t, transferconfirm.Function, "one key", proofs) })
 	}
 	wait.Wait()
 	for _, r := range replies {
@@ -387,7 +389,7 @@ func TestHostileRequests(t *testing.T) {
 		{"nothing", "d", `null`, "INPUT_INVALID"},
 		{"array", "e", `[]`, "INPUT_INVALID"},
 	} {
-		if got := w.Phone.Call(t, confirm.Function, tt.key, json.RawMessage(tt.body)); got.Code != tt.want {
+		if got := w.Phone.Call(t, transferconfirm.Function, tt.key, json.RawMessage(tt.body)); got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -26,7 +26,7 @@ func twoInstances(t *testing.T, b *bank.Bank, url string) (instances [2]handler.
 			t.Fatal(err)
 		}
 		t.Cleanup(hosts[i].DB.Close)
-		if instances[i], err = confirm.Function.Open(t.Context(), &hosts[i], host.Values()); err != nil {
+		if instances[i], err = transferconfirm.Function.Open(t.Context(), &hosts[i], host.Values()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func confirmAt(t *testing.T, instance handler.FunctionHandler, d *bank.Device, f
 	if err != nil {
 		t.Error(err)
 	}
-	body, err := channel.OpenReply(d.Keys, reply.Body, sent, confirm.Function.Spec.Name, reply.StatusCode)
+	body, err := channel.OpenReply(d.Keys, reply.Body, sent, transferconfirm.Function.Spec.Name, reply.StatusCode)
 	if err != nil {
 		t.Error(err)
 	}

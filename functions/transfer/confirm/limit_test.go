@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -15,7 +15,7 @@ import (
 )
 
 // by makes the proofs of a combination, all of which hold.
-func (w fixture) by(t *testing.T, in prepare.Response, c stepup.Combination) stepup.Confirmation {
+func (w fixture) by(t *testing.T, in transferprepare.Response, c stepup.Combination) stepup.Confirmation {
 	t.Helper()
 	var proofs []stepup.Proof
 	for _, f := range c {
@@ -46,10 +46,10 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 			if own {
 				request, payee = w.ToOwn, w.Payer.AccountIDs[1]
 			}
-			w.Phone.Call(t, prepare.Function, "", request(50_000_01)).Want(t, "STEPUP_STRONGER")
-			var in prepare.Response
-			w.Phone.Call(t, prepare.Function, "", request(50_000_00)).Into(t, &in)
-			w.Phone.Call(t, confirm.Function, "key", w.by(t, in, c)).Want(t, "")
+			w.Phone.Call(t, transferprepare.Function, "", request(50_000_01)).Want(t, "STEPUP_STRONGER")
+			var in transferprepare.Response
+			w.Phone.Call(t, transferprepare.Function, "", request(50_000_00)).Into(t, &in)
+			w.Phone.Call(t, transferconfirm.Function, "key", w.by(t, in, c)).Want(t, "")
 			if got := w.Balance(t, payee); got != 50_000_00 {
 				t.Errorf("own %v, by %s: %s arrived", own, c, got.Yuan())
 			}
@@ -84,7 +84,7 @@ func TestOneSumOfADay(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range proofs {
 		wait.Go(func() {
-			r := w.Phone.Call(t, confirm.Function, fmt.Sprint("race", i), proofs[i])
+			r := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("race", i), proofs[i])
 			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
 				t.Errorf("%s: %s", r.Code, r.Body)
 			}
@@ -97,13 +97,13 @@ func TestOneSumOfADay(t *testing.T) {
 	if got := moved(); got != 5*each {
 		t.Fatalf("%s moved in a day, want %s", got.Yuan(), money.Fen(5*each).Yuan())
 	}
-	w.Phone.Call(t, confirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
-	w.Phone.Call(t, confirm.Function, "rest", rest).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "over", over).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, transferconfirm.Function, "rest", rest).Want(t, "")
 	if got := moved(); got != 50_000_00 {
 		t.Errorf("%s moved in a day, want 50,000.00", got.Yuan())
 	}
 	for _, request := range []map[string]any{w.request(1), w.ToOwn(1)} {
-		w.Phone.Call(t, prepare.Function, "", request).Want(t, "LIMIT_EXCEEDED")
+		w.Phone.Call(t, transferprepare.Function, "", request).Want(t, "LIMIT_EXCEEDED")
 	}
 	w.Sound(t)
 	req.Covers(t, "LIMIT-001.3")
@@ -116,7 +116,7 @@ func TestTheCapOfADayIsTheDays(t *testing.T) {
 	w := newFixture(t, 1_000_000_00)
 	w.Exec(t, `INSERT INTO policy (name, valid_from, value) VALUES
 ('transfer.sms.day_cap', '2026-11-24', 100000), ('transfer.sms.day_cap', '2026-11-25', 9000000)`)
-	w.Phone.Call(t, prepare.Function, "", w.request(50_000_00)).Want(t, "")
+	w.Phone.Call(t, transferprepare.Function, "", w.request(50_000_00)).Want(t, "")
 	for _, tt := range []struct {
 		day    string
 		fits   money.Fen
@@ -125,10 +125,10 @@ func TestTheCapOfADayIsTheDays(t *testing.T) {
 		w.Advance(24 * time.Hour)
 		w.Phone.Reopen(t)
 		w.Phone.LoginAs(t, w.Payer)
-		w.Phone.Call(t, prepare.Function, "", w.request(tt.fits+1)).Want(t, tt.beyond)
+		w.Phone.Call(t, transferprepare.Function, "", w.request(tt.fits+1)).Want(t, tt.beyond)
 		in := w.prepare(t, tt.fits)
-		w.Phone.Call(t, confirm.Function, tt.day, w.proofs(t, in)).Want(t, "")
-		w.Phone.Call(t, prepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
+		w.Phone.Call(t, transferconfirm.Function, tt.day, w.proofs(t, in)).Want(t, "")
+		w.Phone.Call(t, transferprepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
 	}
 	w.Sound(t)
 }

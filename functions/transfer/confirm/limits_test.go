@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -36,9 +36,9 @@ func (w fixture) own(amount money.Fen) map[string]any {
 // pay carries a request out, with a code and a signature.
 func (w fixture) pay(t *testing.T, key string, request map[string]any) {
 	t.Helper()
-	var in prepare.Response
-	w.Phone.Call(t, prepare.Function, "", request).Into(t, &in)
-	w.Phone.Call(t, confirm.Function, key, w.proofs(t, in)).Want(t, "")
+	var in transferprepare.Response
+	w.Phone.Call(t, transferprepare.Function, "", request).Into(t, &in)
+	w.Phone.Call(t, transferconfirm.Function, key, w.proofs(t, in)).Want(t, "")
 }
 
 // Of the cap of a transfer's proofs, the day's cap and the rest of it, the lowest
@@ -64,7 +64,7 @@ func TestTheLowestLimitDecides(t *testing.T) {
 			if tt.used > 0 {
 				w.pay(t, "used", w.request(tt.used))
 			}
-			w.Phone.Call(t, prepare.Function, "", w.request(tt.most+1)).Want(t, tt.refused)
+			w.Phone.Call(t, transferprepare.Function, "", w.request(tt.most+1)).Want(t, tt.refused)
 			w.pay(t, "most", w.request(tt.most))
 			if got := w.Balance(t, w.Payee.AccountIDs[0]); got != tt.used+tt.most {
 				t.Errorf("%s moved", got.Yuan())
@@ -80,31 +80,31 @@ func TestEachSceneHasItsMethods(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-006.3")
 	w := newFixture(t, 1_000_000_00)
-	code := func(t *testing.T, in prepare.Response) stepup.Proof {
+	code := func(t *testing.T, in transferprepare.Response) stepup.Proof {
 		t.Helper()
 		return stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)}
 	}
-	signature := func(t *testing.T, in prepare.Response) stepup.Proof {
+	signature := func(t *testing.T, in transferprepare.Response) stepup.Proof {
 		t.Helper()
 		return w.Signed(t, in)
 	}
-	password := func(t *testing.T, _ prepare.Response) stepup.Proof {
+	password := func(t *testing.T, _ transferprepare.Response) stepup.Proof {
 		t.Helper()
 		return stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)}
 	}
-	type method = func(*testing.T, prepare.Response) stepup.Proof
+	type method = func(*testing.T, transferprepare.Response) stepup.Proof
 	for i, methods := range [][]method{{code, signature}, {code, password}, {signature, password}} {
 		in := w.prepare(t, 1_00)
 		for n, one := range methods {
 			key := fmt.Sprintf("combination %d without %d", i, 1-n)
-			w.Phone.Call(t, confirm.Function, key, presentation(in.IntentID, one(t, in))).Want(t, "STEPUP_STRONGER")
+			w.Phone.Call(t, transferconfirm.Function, key, presentation(in.IntentID, one(t, in))).Want(t, "STEPUP_STRONGER")
 		}
 		all := presentation(in.IntentID, methods[0](t, in), methods[1](t, in))
-		w.Phone.Call(t, confirm.Function, fmt.Sprintf("combination %d", i), all).Want(t, "")
+		w.Phone.Call(t, transferconfirm.Function, fmt.Sprintf("combination %d", i), all).Want(t, "")
 	}
-	var in prepare.Response
-	w.Phone.Call(t, prepare.Function, "", w.own(1_00)).Into(t, &in)
-	w.Phone.Call(t, confirm.Function, "own", presentation(in.IntentID, signature(t, in))).Want(t, "")
+	var in transferprepare.Response
+	w.Phone.Call(t, transferprepare.Function, "", w.own(1_00)).Into(t, &in)
+	w.Phone.Call(t, transferconfirm.Function, "own", presentation(in.IntentID, signature(t, in))).Want(t, "")
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 3_00 {
 		t.Errorf("%s moved", got.Yuan())
 	}
@@ -123,7 +123,7 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	w.cap(t, fit*each+each/2)
 	var frames [orders][]byte
 	for i := range frames {
-		frames[i] = w.Phone.Frame(t, confirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
+		frames[i] = w.Phone.Frame(t, transferconfirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
 	}
 	var passed atomic.Int64
 	var wait sync.WaitGroup

@@ -3,8 +3,8 @@ package confirm_test
 import (
 	"testing"
 
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -16,20 +16,20 @@ func TestAnothersAccountIsNoOwnAccount(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-003.2")
 	w := newFixture(t, 1_000_00)
-	var in prepare.Response
-	w.Phone.Call(t, prepare.Function, "", w.own(1_00)).Into(t, &in)
-	one := func(in prepare.Response) stepup.Confirmation {
+	var in transferprepare.Response
+	w.Phone.Call(t, transferprepare.Function, "", w.own(1_00)).Into(t, &in)
+	one := func(in transferprepare.Response) stepup.Confirmation {
 		return presentation(in.IntentID, w.Signed(t, in))
 	}
-	w.Phone.Call(t, confirm.Function, "own", one(in)).Want(t, "")
-	w.Phone.Call(t, confirm.Function, "others", one(w.prepare(t, 1_00))).Want(t, "STEPUP_STRONGER")
+	w.Phone.Call(t, transferconfirm.Function, "own", one(in)).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "others", one(w.prepare(t, 1_00))).Want(t, "STEPUP_STRONGER")
 
 	declared := w.own(1_00)
 	declared["payee_account_id"] = w.Payee.AccountIDs[0]
-	w.Phone.Call(t, prepare.Function, "", declared).Want(t, "OBJECT_NOT_FOUND")
+	w.Phone.Call(t, transferprepare.Function, "", declared).Want(t, "OBJECT_NOT_FOUND")
 	declared = w.request(1_00)
 	declared["own"] = true
-	w.Phone.Call(t, prepare.Function, "", declared).Want(t, "INPUT_INVALID")
+	w.Phone.Call(t, transferprepare.Function, "", declared).Want(t, "INPUT_INVALID")
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 0 {
 		t.Errorf("%s moved to another holder", got.Yuan())
 	}
@@ -43,13 +43,13 @@ func TestOwnAccountsTakeOneFactorUnderTheCap(t *testing.T) {
 	req.Covers(t, "XFER-003.1")
 	const most, small = 50_000_00, 100_00
 	w := newFixture(t, 1_000_000_00)
-	w.Phone.Call(t, prepare.Function, "", w.own(most+1)).Want(t, "STEPUP_STRONGER")
-	var in prepare.Response
-	w.Phone.Call(t, prepare.Function, "", w.own(small)).Into(t, &in)
+	w.Phone.Call(t, transferprepare.Function, "", w.own(most+1)).Want(t, "STEPUP_STRONGER")
+	var in transferprepare.Response
+	w.Phone.Call(t, transferprepare.Function, "", w.own(small)).Into(t, &in)
 	signed := w.Signed(t, in)
-	w.Phone.Call(t, confirm.Function, "one factor", presentation(in.IntentID, signed)).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "one factor", presentation(in.IntentID, signed)).Want(t, "")
 	w.pay(t, "the rest of the day", w.own(most-small))
-	w.Phone.Call(t, prepare.Function, "", w.own(1)).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, transferprepare.Function, "", w.own(1)).Want(t, "LIMIT_EXCEEDED")
 	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != most {
 		t.Errorf("%s arrived", got.Yuan())
 	}

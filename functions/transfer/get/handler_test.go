@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions/transfer"
-	"github.com/tidebank/tidebank/functions/transfer/get"
+	transferget "github.com/tidebank/tidebank/functions/transfer/get"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -33,7 +33,7 @@ func newFixture(t *testing.T) fixture {
 
 func show(t *testing.T, d *bank.Device, id any) bank.Reply {
 	t.Helper()
-	return d.Call(t, get.Function, "", map[string]any{"transfer_id": id})
+	return d.Call(t, transferget.Function, "", map[string]any{"transfer_id": id})
 }
 
 func TestTheReceiptIsWhatWasConfirmed(t *testing.T) {
@@ -83,7 +83,7 @@ func TestRefusals(t *testing.T) {
 	for _, body := range []string{
 		`{"transfer_id":"x"}`, `{"transfer_id":7}`, `[]`, `{"transfer_id":"` + w.paid.TransferID.String() + `","full":true}`,
 	} {
-		w.Phone.Call(t, get.Function, "", json.RawMessage(body)).Want(t, "INPUT_INVALID")
+		w.Phone.Call(t, transferget.Function, "", json.RawMessage(body)).Want(t, "INPUT_INVALID")
 	}
 	down := bank.On(t, pgtest.Broken(t))
 	d := down.Device(t, "phone-of-wang")

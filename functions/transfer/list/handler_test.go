@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions/transfer"
-	"github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/functions/transfer/list"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	transferlist "github.com/tidebank/tidebank/functions/transfer/list"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -44,8 +44,8 @@ func (w town) move(t *testing.T, count int) []uuid.UUID {
 	t.Helper()
 	ids := make([]uuid.UUID, 0, count)
 	for i := range count {
-		var in prepare.Response
-		w.phone.Call(t, prepare.Function, "", map[string]any{
+		var in transferprepare.Response
+		w.phone.Call(t, transferprepare.Function, "", map[string]any{
 			"debit_account_id": w.wang.AccountIDs[0], "payee_account_id": w.wang.AccountIDs[1], "amount_fen": i + 1,
 		}).Into(t, &in)
 		signature, err := sm.Sign(w.phone.Key, []byte(in.Text))
@@ -53,7 +53,7 @@ func (w town) move(t *testing.T, count int) []uuid.UUID {
 			t.Fatal(err)
 		}
 		var view transfer.View
-		w.phone.Call(t, confirm.Function, fmt.Sprint("key", uuid.New()), stepup.Confirmation{
+		w.phone.Call(t, transferconfirm.Function, fmt.Sprint("key", uuid.New()), stepup.Confirmation{
 			IntentID: in.IntentID, Proofs: []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}},
 		}).Into(t, &view)
 		ids = append(ids, view.TransferID)
@@ -65,14 +65,14 @@ func (w town) move(t *testing.T, count int) []uuid.UUID {
 	return ids
 }
 
-func (w town) page(t *testing.T, cursor string, limit int) list.Response {
+func (w town) page(t *testing.T, cursor string, limit int) transferlist.Response {
 	t.Helper()
-	var got list.Response
-	w.phone.Call(t, list.Function, "", list.Request{Cursor: cursor, Limit: limit}).Into(t, &got)
+	var got transferlist.Response
+	w.phone.Call(t, transferlist.Function, "", transferlist.Request{Cursor: cursor, Limit: limit}).Into(t, &got)
 	return got
 }
 
-func ids(page list.Response) []uuid.UUID {
+func ids(page transferlist.Response) []uuid.UUID {
 	list := []uuid.UUID{}
 	for _, view := range page.Transfers {
 		list = append(list, view.TransferID)
@@ -131,7 +131,7 @@ func TestPages(t *testing.T) {
 func TestNoTransfersAreAnEmptyList(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	reply := w.phone.Call(t, list.Function, "", struct{}{})
+	reply := w.phone.Call(t, transferlist.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != `{"transfers":[],"next_cursor":""}` {
 		t.Errorf("got %s", reply.Body)
 	}
@@ -146,8 +146,8 @@ func TestOthersTransfersAreNotListed(t *testing.T) {
 	stranger := w.Device(t, "phone-of-li")
 	stranger.LoginAs(t, w.Customer(t, "李四", 0))
 	for _, cursor := range []string{"", mine.NextCursor} {
-		var got list.Response
-		stranger.Call(t, list.Function, "", list.Request{Cursor: cursor}).Into(t, &got)
+		var got transferlist.Response
+		stranger.Call(t, transferlist.Function, "", transferlist.Request{Cursor: cursor}).Into(t, &got)
 		if len(got.Transfers) != 0 || got.NextCursor != "" {
 			t.Errorf("a stranger got %+v", got)
 		}
@@ -179,12 +179,12 @@ func TestMalformedRequests(t *testing.T) {
 		{"another customer", `{"customer_id":"x"}`, "", "INPUT_INVALID"},
 		{"nothing", `null`, "", "INPUT_INVALID"},
 	} {
-		got := w.phone.Call(t, list.Function, "", json.RawMessage(tt.body))
+		got := w.phone.Call(t, transferlist.Function, "", json.RawMessage(tt.body))
 		if got.Code != tt.want || got.Problem.Field != tt.field {
 			t.Errorf("%s: %q of %q, want %q of %q", tt.name, got.Code, got.Problem.Field, tt.want, tt.field)
 		}
 	}
-	w.Device(t, "stranger").Call(t, list.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	w.Device(t, "stranger").Call(t, transferlist.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 }
 
 func TestDatabaseDown(t *testing.T) {
@@ -194,5 +194,5 @@ func TestDatabaseDown(t *testing.T) {
 	if err := b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	d.Call(t, list.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+	d.Call(t, transferlist.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
@@ -44,7 +44,7 @@ func (w fixture) toOther(amount money.Fen) fields {
 
 func (w fixture) call(t *testing.T, request any) bank.Reply {
 	t.Helper()
-	return w.Phone.Call(t, prepare.Function, "", request)
+	return w.Phone.Call(t, transferprepare.Function, "", request)
 }
 
 func (w fixture) wantIntents(t *testing.T, want int) {
@@ -60,14 +60,14 @@ func TestATransferIsFixedAndNothingMoves(t *testing.T) {
 	request := w.toOther(1_234_56)
 	request["memo"] = "房租，电话13800001111"
 	reply := w.call(t, request)
-	var got prepare.Response
+	var got transferprepare.Response
 	reply.Into(t, &got)
 	text := strings.Join([]string{
 		"潮汐银行转账确认", "付款账户：622848*********0001", "收款户名：*四", "收款账户：622848*********0002",
 		"金额：人民币1,234.56元（壹仟贰佰叁拾肆元伍角陆分）", "附言：房租，电话138****1111", "时间：2026-11-23 10:00:00",
 		"编号：" + got.IntentID.String(),
 	}, "\n")
-	want := prepare.Response{
+	want := transferprepare.Response{
 		IntentID: got.IntentID, Text: text, Digest: sm.Digest([]byte(text)), PayeeNameMasked: "*四",
 		PayeeAccountMasked: "622848*********0002", ExpiresAt: bank.Start.Add(10 * time.Minute).In(clock.Shanghai),
 		Combinations: []string{"sms_otp+device_key", "sms_otp+trade_password", "device_key+trade_password"},
@@ -85,17 +85,17 @@ func TestATransferIsFixedAndNothingMoves(t *testing.T) {
 		t.Errorf("balance %d and %d transfers", balance, moved)
 	}
 	// Each call fixes a transfer of its own: a key means nothing here.
-	var again prepare.Response
-	w.Phone.Call(t, prepare.Function, "key", w.toOther(1)).Into(t, &again)
+	var again transferprepare.Response
+	w.Phone.Call(t, transferprepare.Function, "key", w.toOther(1)).Into(t, &again)
 	first := again.IntentID
-	w.Phone.Call(t, prepare.Function, "key", w.toOther(1)).Into(t, &again)
+	w.Phone.Call(t, transferprepare.Function, "key", w.toOther(1)).Into(t, &again)
 	if again.IntentID == first {
 		t.Error("two calls fixed one transfer")
 	}
 	w.wantIntents(t, 3)
-	frame := w.Phone.Frame(t, prepare.Function, "", w.toOther(1))
-	w.Phone.Send(t, prepare.Function, frame).Want(t, "")
-	w.Phone.Send(t, prepare.Function, frame).Want(t, "FRAME_REPLAYED")
+	frame := w.Phone.Frame(t, transferprepare.Function, "", w.toOther(1))
+	w.Phone.Send(t, transferprepare.Function, frame).Want(t, "")
+	w.Phone.Send(t, transferprepare.Function, frame).Want(t, "FRAME_REPLAYED")
 	w.wantIntents(t, 4)
 }
 
@@ -241,7 +241,7 @@ func TestWhatItTakesAtEachBorder(t *testing.T) {
 		if tt.code != "" {
 			continue
 		}
-		var got prepare.Response
+		var got transferprepare.Response
 		reply.Into(t, &got)
 		if diff := cmp.Diff(tt.want, got.Combinations); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -253,7 +253,7 @@ func TestWhatItTakesAtEachBorder(t *testing.T) {
 }
 
 // wantStronger sees that a device key alone does not confirm.
-func (w fixture) wantStronger(t *testing.T, in prepare.Response) {
+func (w fixture) wantStronger(t *testing.T, in transferprepare.Response) {
 	t.Helper()
 	w.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{w.Signed(t, in)}}).Want(t, "STEPUP_STRONGER")
 }
@@ -278,7 +278,7 @@ func TestNewPayees(t *testing.T) {
 		"debit_account_id": w.Payee.AccountIDs[1], "payee_account_no": w.Payer.Accounts[0].No, "payee_name": w.Payer.Name,
 		"amount_fen": 1,
 	}
-	li.Call(t, prepare.Function, "", back).Want(t, "")
+	li.Call(t, transferprepare.Function, "", back).Want(t, "")
 }
 
 // cannot is a risk service that does not answer.
@@ -298,5 +298,5 @@ func TestDependenciesDown(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	d := b.Device(t, "phone-of-wang")
 	check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, w.Payer.ID))
-	d.Call(t, prepare.Function, "", w.toOther(1)).Want(t, "SERVICE_UNAVAILABLE")
+	d.Call(t, transferprepare.Function, "", w.toOther(1)).Want(t, "SERVICE_UNAVAILABLE")
 }

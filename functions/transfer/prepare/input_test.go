@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/functions/transfer/prepare"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -76,8 +76,8 @@ func TestAmounts(t *testing.T) {
 	// What is no JSON at all does not even reach the field.
 	for _, value := range []string{"1,000.00", "１００", "01", "+1", "1_000", "0x10", "NaN"} {
 		body := strings.Replace(string(w.raw(t, "amount_fen", "777")), "777", value, 1)
-		frame := w.Phone.FrameAt(t, prepare.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+body+`}`))
-		w.Phone.Send(t, prepare.Function, frame).Want(t, "INPUT_INVALID")
+		frame := w.Phone.FrameAt(t, transferprepare.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+body+`}`))
+		w.Phone.Send(t, transferprepare.Function, frame).Want(t, "INPUT_INVALID")
 	}
 	for _, over := range []struct{ field, value string }{
 		{"payee_account_no", `"` + strings.Repeat("6", 33) + `"`}, {"fee_fen", "0"},
@@ -135,5 +135,5 @@ func TestEveryOtherElementWrong(t *testing.T) {
 		t.Errorf("a name for an own account: %q of %q", got.Code, got.Problem.Field)
 	}
 	w.wantIntents(t, 3)
-	w.Device(t, "stranger").Call(t, prepare.Function, "", w.toOther(1)).Want(t, "SESSION_REQUIRED")
+	w.Device(t, "stranger").Call(t, transferprepare.Function, "", w.toOther(1)).Want(t, "SESSION_REQUIRED")
 }
