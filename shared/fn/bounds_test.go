@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -146,7 +147,7 @@ func TestTheContextOfARequest(t *testing.T) {
 				call.WithContext(context.WithValue(t.Context(), markKey{}, text))
 			}
 			_, err := b.Open(t, tt.f).Handle(call)
-			must(t, err)
+			check.Must(t, err)
 			if seen != tt.want+text {
 				t.Errorf("%q, want %q", seen, tt.want+text)
 			}
@@ -174,14 +175,13 @@ func TestRefusedCallsUndoTheAttempt(t *testing.T) {
 		{"a refusal that can't undo", bank.TradePassword, refusedNote, stuck, "FUNDS_INSUFFICIENT", 1, true},
 	} {
 		if tt.before != "" {
-			_, err := b.Host.DB.Pool().Exec(t.Context(), tt.before)
-			must(t, err)
+			b.Exec(t, tt.before)
 		}
 		request := u.order(t)
 		request.Note = tt.note
 		request.Proofs = append(request.Proofs, stepup.Proof{Factor: stepup.TradePassword, Password: u.Password(t, tt.password)})
 		u.Call(t, u.f, tt.name, request).Want(t, tt.want)
-		n := count(t, b, "SELECT trade_failures FROM credential WHERE customer_id = $1", u.customer.ID)
+		n := b.Count(t, "SELECT trade_failures FROM credential WHERE customer_id = $1", u.customer.ID)
 		if warned := strings.Contains(b.Log.String(), warning); n != tt.failures || warned != tt.warned {
 			t.Errorf("%s: %d failures stand, warned: %t; want %d, %t", tt.name, n, warned, tt.failures, tt.warned)
 		}

@@ -5,13 +5,14 @@ import (
 
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // Audit learns which proof did not hold, and when a lock of the trade password ends
 // or begins.
 func TestReasonForAudit(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, tt := range []struct {
 		name   string
 		wrong  int  // guesses at the trade password before this call
@@ -47,7 +48,7 @@ func TestReasonForAudit(t *testing.T) {
 // other one.
 func TestUndoAttempt(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, tt := range []struct {
 		name   string
 		proofs func(p phone) []stepup.Proof
@@ -72,7 +73,7 @@ func TestUndoAttempt(t *testing.T) {
 		}
 		var unit pg.Unit
 		undone := c.UndoAttempt(&unit)
-		must(t, d.db.Commit(t.Context(), &unit))
+		check.Must(t, d.db.Commit(t.Context(), &unit))
 		if left := p.failures(t); undone != tt.undone || left != tt.left {
 			t.Errorf("%s: undone %t with %d failures, want %t with %d", tt.name, undone, left, tt.undone, tt.left)
 		}

@@ -8,12 +8,13 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // An intent is kept for 30 days after it has expired, whatever its state.
 func TestIntentsAreKeptForThirtyDays(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p := d.phone(t)
 	const day = 24 * time.Hour
 	kept := map[string]time.Duration{"fresh": 0, "29 days old": 29 * day, "created 31 days ago": 29*day + 12*time.Hour}
@@ -32,7 +33,7 @@ func TestIntentsAreKeptForThirtyDays(t *testing.T) {
 		save(age)
 	}
 	n, err := d.db.Prune(t.Context(), stepup.Retention())
-	must(t, err)
+	check.Must(t, err)
 	if n != int64(len(gone)) {
 		t.Errorf("%d intents were deleted, want %d", n, len(gone))
 	}

@@ -4,6 +4,7 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -61,15 +62,27 @@ type Database interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Count is the one number that a query gives.
-func Count(t testing.TB, db Database, sql string, args ...any) (n int) {
+// Value returns the one value that a query selects.
+func Value[T any](t Failer, db Database, sql string, args ...any) (value T) {
 	t.Helper()
-	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&n))
-	return n
+	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&value))
+	return value
+}
+
+// Count returns the number that a query selects.
+func Count(t Failer, db Database, sql string, args ...any) int {
+	t.Helper()
+	return Value[int](t, db, sql, args...)
+}
+
+// UntilCount waits until a query selects the number.
+func UntilCount(t testing.TB, want int, db Database, sql string, args ...any) {
+	t.Helper()
+	Until(t, fmt.Sprintf("%s %v is %d", sql, args, want), func() bool { return Count(t, db, sql, args...) == want })
 }
 
 // Exec runs a statement.
-func Exec(t testing.TB, db Database, sql string, args ...any) {
+func Exec(t Failer, db Database, sql string, args ...any) {
 	t.Helper()
 	_, err := db.Exec(context.Background(), sql, args...)
 	Must(t, err)

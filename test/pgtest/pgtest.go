@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/infra/migrations"
 	"github.com/tidebank/tidebank/infra/pgserver"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 type cluster struct {
@@ -49,16 +50,12 @@ func NewURL(t testing.TB) (*pg.DB, string) {
 		t.Skip("needs PostgreSQL; left out with -short")
 	}
 	c := start()
-	if c.err != nil {
-		t.Fatal(c.err)
-	}
+	check.Must(t, c.err)
 	name := fmt.Sprintf("t%d_%d", os.Getpid(), clones.Add(1))
 	admin(t, c, "CREATE DATABASE "+name+" TEMPLATE "+template()+" STRATEGY file_copy")
 	url := c.url(name)
 	db, err := pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() {
 		db.Close()
 		admin(t, c, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
@@ -70,9 +67,7 @@ func NewURL(t testing.TB) (*pg.DB, string) {
 func Broken(t testing.TB) *pg.DB {
 	t.Helper()
 	db, err := pg.Open(t.Context(), pg.Config{URL: "postgres://nobody@127.0.0.1:1/none?sslmode=disable", MaxConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(db.Close)
 	return db
 }
@@ -86,9 +81,7 @@ func admin(t testing.TB, c cluster, sql string) {
 	t.Helper()
 	creating.Lock()
 	defer creating.Unlock()
-	if err := exec(c, sql); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, exec(c, sql))
 }
 
 func exec(c cluster, sql string) error {
@@ -118,7 +111,7 @@ func sweep() {
 		if err != nil || syscall.Kill(pid, 0) == nil {
 			continue
 		}
-		_ = os.RemoveAll(dir) // whoever comes next tries again
+		_ = os.RemoveAll(dir) // the next test process tries again
 	}
 }
 
