@@ -56,7 +56,7 @@ type opened struct {
 	id          channel.ID
 	keys        channel.Keys
 	passwordKey *sm.PublicKey
-	sequence    atomic.Uint64 // the channel's own: counted anew under a key, nonces would repeat
+	sequence    atomic.Uint64 // counted for each channel: counted anew under a key, nonces would repeat
 }
 
 // Problem is a refusal by the bank.
@@ -111,8 +111,8 @@ func (c *Client) call(ctx context.Context, function string, request *request, re
 	return c.withChannel(ctx, func(o *opened) error { return c.send(ctx, o, function, "", request, reply) })
 }
 
-// request is made for the channel that it travels on, and once for each: what was
-// sealed for a channel that is gone would be a wrong password on the next.
+// request is made once for each channel that it travels on: a password sealed for a
+// channel that is gone would be a wrong password on the next.
 type request struct {
 	make func(*opened) (any, error)
 	on   *opened
@@ -165,7 +165,7 @@ func (c *Client) callOnce(ctx context.Context, function, key string, request *re
 func repeatable(err error) bool {
 	var p *Problem
 	if !errors.As(err, &p) {
-		return !errors.Is(err, ErrBank) // the network's
+		return !errors.Is(err, ErrBank) // so it is an error of the network
 	}
 	return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests ||
 		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout ||
@@ -292,7 +292,7 @@ func (c *Client) post(ctx context.Context, function, contentType string, body []
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	defer resp.Body.Close() // all was read, or the error is told
+	defer resp.Body.Close() // an error of reading is returned below
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)

@@ -21,8 +21,8 @@ func (c *Client) SendIntentOTP(ctx context.Context, intent uuid.UUID) error {
 	return err
 }
 
-// Application is what signing up takes; passwords in clear, which the client
-// seals.
+// Application holds the customer's data to sign up. The passwords are in clear, and the
+// client seals them.
 type Application struct {
 	Name, IDNo, CardNo, CardPassword, Phone, OTP string
 	LoginPassword, TradePassword                 string

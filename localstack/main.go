@@ -52,7 +52,7 @@ type options struct {
 	fresh        bool
 }
 
-// check refuses what makes no sense. An address without a host is one of this machine
+// check refuses senseless options. An address without a host is one of this machine
 // only, because the simulators accept anything.
 func (o *options) check(args []string) error {
 	if len(args) > 0 {
@@ -78,7 +78,7 @@ func (o options) folder() (string, error) {
 		return "", fmt.Errorf("--data: %w", err)
 	}
 	if o.fresh {
-		for _, name := range []string{"pgdata", "keys.json"} { // ours only, whatever else stands there
+		for _, name := range []string{"pgdata", "keys.json"} { // our files only; others stay
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				return "", fmt.Errorf("--fresh: %w", err)
 			}

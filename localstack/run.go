@@ -38,7 +38,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	defer logFile.Close() // nothing is lost with the log's last flush
+	defer logFile.Close() // a failed close loses at most the last line
 	log := host.NewLogger(logFile)
 	host.RouteLibraryLogs(log)
 
@@ -70,33 +70,33 @@ func run(ctx context.Context, o options) error {
 
 func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsGateway, p *parts) error {
 	all := functions.All()
-	front, err := gateway.New(ctx, all, h, host.Values(texts.config))
+	gw, err := gateway.New(ctx, all, h, host.Values(texts.config))
 	if err != nil {
 		return err
 	}
-	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions(), Deliver: front.Deliver}
+	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions(), Deliver: gw.Deliver}
 	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Clock: h.Clock}
 	people, err := dev.Seed(ctx, seeder)
 	if err != nil {
 		return err
 	}
 	page := dev.Page{Host: h, Functions: all, Broker: local, SMS: texts.simulator, Seeder: seeder}
-	page.Register(front.Mux)
+	page.Register(gw.Mux)
 
-	// Events flow until the last request has been answered, and a little longer.
-	flow, stopFlow := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopFlow()
-	working, err := startWorkers(flow, h, local)
+	// The workers run until the last request has been answered, and a little longer.
+	workersCtx, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	working, err := startWorkers(workersCtx, h, local)
 	if err != nil {
 		return err
 	}
-	delivered := background(flow, local.Run)
+	delivered := background(workersCtx, local.Run)
 	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
-	front.SetReady()
+	gw.SetReady()
 	announce(listener.Addr().String(), p, people)
-	err = host.Run(ctx, listener, front, 20*time.Second)
+	err = host.Run(ctx, listener, gw, 20*time.Second)
 	fmt.Println("\n潮汐银行正在停止…")
-	stopFlow()
+	stopWorkers()
 	for _, done := range append(working, delivered) {
 		<-done
 	}

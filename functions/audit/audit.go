@@ -3,10 +3,10 @@
 // Records form a chain: each holds the SM3 of the one before, its own number and
 // its body, so that a change, a gap or a reordering shows. The end of the chain is
 // held by the events' dedupe records: one that audit consumed must be in it. The
-// database refuses updates and deletions; Verify finds what was changed around
+// database refuses updates and deletions; Verify finds changes that were made around
 // it. Numbers count from 1 without gaps; one record is appended at a time, in the
-// whole bank. Whoever can write every table can still forge a whole new chain:
-// that takes checkpoints kept elsewhere. Source: AUDIT-001, AUDIT-003.
+// whole bank. An attacker who can write every table can still forge a whole new chain;
+// only checkpoints kept elsewhere would show that. Source: AUDIT-001, AUDIT-003.
 package audit
 
 import (
@@ -58,7 +58,7 @@ const Consumer = "audit-on-event"
 
 // Append adds a record to the chain in the transaction of its event's dedupe.
 func Append(ctx context.Context, tx pg.Tx, r Record) error {
-	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it: Verify compares
+	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // PostgreSQL keeps microseconds, and Verify compares
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("audit record: %w", err)

@@ -1,10 +1,10 @@
-// Package fraud holds the rules that score transfers after the fact, and what the
-// scores make of the payer's risk grade.
+// Package fraud holds the rules that score transfers after posting, and that grade the
+// payer's risk by the scores.
 //
 // A score is a whole number from 0 to 100, the sum of the points of every reason
-// found; reasons have names that stay. Scoring is pure: it sees the transfer and
-// what the payer had transferred up to its instant, so neither repeated nor late
-// events change a score. Transfers between own accounts neither count nor grade.
+// found; reasons have names that stay. Scoring is pure: it reads the transfer and the
+// payer's transfers up to its instant, so neither repeated nor late events change a
+// score. Transfers between own accounts neither count nor grade.
 // Amounts are fen, hours are Shanghai's. Source: FRAUD-003, FRAUD-018.
 package fraud
 
@@ -46,11 +46,11 @@ const (
 	ReasonLarge       = "amount.large"
 	ReasonVeryLarge   = "amount.very_large"
 	ReasonNight       = "time.night"
-	ReasonOwnAccounts = "own" // stands alone: nothing was scored
+	ReasonOwnAccounts = "own" // the only reason then: own transfers are not scored
 )
 
-// Habits are what the payer transferred to others in the hour and the 24 hours
-// that end with the transfer; it counts itself.
+// Habits are the payer's transfers to others in the hour and the 24 hours that end
+// with the transfer, which is included.
 type Habits struct {
 	HourCount, DayCount   int
 	HourAmount, DayAmount money.Fen
@@ -70,7 +70,7 @@ type rule struct {
 	holds  func(events.TransferPosted, Habits) bool
 }
 
-// rules is the one table of what is unusual.
+// rules is the one table of unusual signs.
 func rules() []rule {
 	return []rule{
 		{ReasonHourCount, 30, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > ManyInAnHour }},
@@ -87,7 +87,7 @@ func rules() []rule {
 	}
 }
 
-// Score adds up what is unusual about a transfer.
+// Score adds up the points of a transfer's unusual signs.
 func Score(t events.TransferPosted, h Habits) Verdict {
 	if t.Own {
 		return Verdict{Reasons: []string{ReasonOwnAccounts}}

@@ -25,8 +25,7 @@ SELECT count(*) FILTER (WHERE recent), count(*),
 INSERT INTO fraud_score (event_id, customer_id, score, reasons, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING`
 
-	// The newest transfer to somebody else decides, whatever the order in which
-	// events come.
+	// The newest transfer to another customer decides, in any order of the events.
 	sqlNewest = `-- fraud.newest
 SELECT NOT EXISTS (
        SELECT 1 FROM fraud_score WHERE customer_id = $1 AND reasons <> $2 AND (created_at, event_id) > ($3, $4))`
@@ -60,7 +59,7 @@ func Save(ctx context.Context, tx pg.Tx, event string, payer uuid.UUID, v Verdic
 	if err := tx.QueryRow(ctx, sqlNewest, payer, own, at, event).Scan(&newest); err != nil {
 		return fmt.Errorf("newest: %w", err)
 	}
-	if !newest && v.Grade != risk.GradeHigh { // any transfer makes the grade high
+	if !newest && v.Grade != risk.GradeHigh { // an older transfer may also make the grade high
 		return nil
 	}
 	return customer.Regrade(ctx, tx, payer, v.Grade)

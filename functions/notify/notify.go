@@ -26,7 +26,7 @@ type Texts struct {
 }
 
 // Send sends a text to the customer's phone under an id that the gateway takes once.
-// A customer who is gone gets none.
+// It sends nothing if the customer is gone.
 func (t Texts) Send(ctx context.Context, id string, to uuid.UUID, text string) error {
 	phone, err := customer.Phone(ctx, t.DB, t.Keys, to)
 	if errors.Is(err, bankerr.ErrNotFound) {

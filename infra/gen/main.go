@@ -21,7 +21,7 @@ func main() {
 	}
 	root.AddCommand(&cobra.Command{
 		Use: "check", Short: "Fail if a generated file is stale", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return check() },
+		RunE: func(*cobra.Command, []string) error { return verify() },
 	})
 	var o order
 	create := &cobra.Command{
@@ -52,7 +52,7 @@ func generate() error {
 	return describe()
 }
 
-func check() error {
+func verify() error {
 	files, err := sources(".")
 	if err != nil {
 		return err

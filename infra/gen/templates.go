@@ -17,10 +17,10 @@ type Config struct{}
 `
 
 const wireTypes = `
-// Request is what the app sends.
+// Request is the body that the app sends.
 type Request struct{}
 
-// Response is what the app gets.
+// Response is the body that the app gets.
 type Response struct{}
 `
 
@@ -35,7 +35,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it answers", Audience: fn.Customer,
 	Requirements: []string{"LOGIC-005"},
@@ -78,7 +78,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Command(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it changes", Audience: fn.Customer, Idempotent: true,
 	Requirements: []string{"LOGIC-005"},
@@ -125,7 +125,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Confirm(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it carries out",
 	Requirements: []string{"LOGIC-013"},
@@ -139,7 +139,7 @@ type Plan struct{}
 // Request names the intent and brings the proofs.
 type Request struct{ stepup.Confirmation }
 
-// Response is what the app gets.
+// Response is the body that the app gets.
 type Response struct{}
 
 func wire(_ context.Context, _ *fn.Lent, _ Config) (fn.ConfirmOperation[Plan, Request, Response], error) {
@@ -210,7 +210,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Event(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what follows from the event",
 	Consumes:     []string{events.Type{{.Data}}},
@@ -262,7 +262,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Worker is what the registry and its main are made from.
+// Worker declares the worker to the registry and to its main.
 var Worker = fn.Worker(fn.Spec{Name: "{{.Name}}", Summary: "Say what it does by itself"}, wire)
 
 ` + configType + `

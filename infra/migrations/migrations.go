@@ -23,13 +23,13 @@ func Up(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer db.Close()       // nothing is lost with the connection
+	defer db.Close()       // a failed close loses nothing
 	const lock = 7_124_001 // any number that only migrations use
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer conn.Close() // the pool's: it releases nothing by itself
+	defer conn.Close() // it returns to the pool, which keeps the lock
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}

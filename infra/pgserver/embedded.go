@@ -46,7 +46,7 @@ func (s *Server) Ensure(ctx context.Context, database string) error {
 	if err != nil {
 		return fmt.Errorf("pgserver: %w", err)
 	}
-	defer conn.Close(ctx) // nothing is lost with the connection
+	defer conn.Close(ctx) // a failed close loses nothing
 	var exists bool
 	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", database).Scan(&exists)
 	if err != nil || exists {

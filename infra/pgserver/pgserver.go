@@ -248,7 +248,7 @@ func (s *Server) launch(config Config, who *syscall.Credential) error {
 	proc, done := s.proc, make(chan struct{})
 	s.done = done
 	go func() {
-		_ = proc.Wait() // its state tells
+		_ = proc.Wait() // ProcessState holds the result
 		close(done)
 	}()
 	return nil

@@ -111,7 +111,7 @@ func (p Page) functions(w http.ResponseWriter, _ *http.Request) {
 	reply(w, list, nil)
 }
 
-// person is a customer as someone who tries the bank needs to know one.
+// person is a customer with all data that a developer needs to sign up.
 type person struct {
 	Name         string `json:"name"`
 	IDNo         string `json:"id_no"`

@@ -53,7 +53,7 @@ func (d API) do(ctx context.Context, method, path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer resp.Body.Close() // all was read, or the error is told
+	defer resp.Body.Close() // an error of reading is returned below
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

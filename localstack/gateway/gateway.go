@@ -1,8 +1,8 @@
-// Package gateway is the local bank's front door, with OpenFaaS' routes:
+// Package gateway serves the local bank over HTTP, with OpenFaaS' routes:
 //
 //	POST /function/<name>         call a function
 //	POST /async-function/<name>   accept now (202, X-Call-Id), call in the background
-//	GET  /system/functions        what there is
+//	GET  /system/functions        list the functions
 //	GET  /_/health, /_/ready, /metrics
 package gateway
 
@@ -114,7 +114,7 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.calls[name].Add(1)
-	req.Header = req.Header.Clone() // net/http takes its own back
+	req.Header = req.Header.Clone() // net/http uses its header again
 	req.WithContext(context.WithoutCancel(r.Context()))
 	go func() {
 		defer func() { <-g.slots }()

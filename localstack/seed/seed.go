@@ -54,7 +54,7 @@ type Seeder struct {
 	Clock clock.Clock
 }
 
-// space makes ids from what they stand for, so that seeding twice is seeding once.
+// space makes ids from names, so that seeding again makes nothing new.
 var space = uuid.MustParse("7a1db4a2-0000-5000-8000-000000000001")
 
 // Opening is the internal account that opening balances come from.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -130,6 +131,15 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	return entry
 }
 
+// Instance opens a function once more, as another process would.
+func (b *Bank) Instance(t testing.TB, f fn.Function) handler.FunctionHandler {
+	t.Helper()
+	own := *b.Host
+	entry, err := f.Open(t.Context(), &own, host.Values())
+	check.Must(t, err)
+	return entry
+}
+
 // Forget closes a function, so that another of its name can be opened.
 func (b *Bank) Forget(f fn.Function) {
 	b.mu.Lock()
@@ -177,6 +187,7 @@ type Device struct {
 	Keys     channel.Keys
 	Sequence atomic.Uint64
 	IP       string
+	Wire     io.Writer // if set, gets each frame and reply as an eavesdropper sees them
 }
 
 // Device opens a channel as an app would, without calling channel-open.
@@ -208,9 +219,7 @@ func (d *Device) Reopen(t testing.TB) {
 // live session on its channel, without calling identity-login.
 func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
 	t.Helper()
-	public, err := d.Key.Public().Marshal()
-	check.Must(t, err)
-	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, public))
+	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, d.PublicKey(t)))
 	check.Must(t, d.bank.Host.Sessions.Start(t.Context(), d.Channel, c.ID))
 }
 
@@ -275,10 +284,17 @@ func (d *Device) FrameAt(t testing.TB, f fn.Function, at time.Time, clear []byte
 // Send sends a frame and opens the answer, sealed or not.
 func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 	t.Helper()
-	req := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {d.IP}}}
-	req.WithContext(t.Context())
-	resp, err := d.bank.Open(t, f).Handle(req)
-	check.Must(t, err)
+	return d.SendTo(t, d.bank.Open(t, f), f, frame)
+}
+
+// SendTo is Send to the entry of an instance.
+func (d *Device) SendTo(t testing.TB, entry handler.FunctionHandler, f fn.Function, frame []byte) Reply {
+	t.Helper()
+	resp := Handle(t, entry, frame, http.Header{"X-Forwarded-For": {d.IP}})
+	if d.Wire != nil {
+		_, err := fmt.Fprintf(d.Wire, "%s\n%s\n%v\n", frame, resp.Body, resp.Header)
+		check.Must(t, err)
+	}
 	r := Reply{Status: resp.StatusCode, Body: resp.Body, Header: resp.Header}
 	if resp.Header.Get("Content-Type") == channel.MediaType {
 		sent, err := channel.ParseHeader(frame)
@@ -311,19 +327,31 @@ func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) clou
 // status.
 func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
 	t.Helper()
+	return DeliverTo(t, b.Open(t, f), e)
+}
+
+// DeliverTo is Deliver to the entry of an instance.
+func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevents.Event) int {
+	t.Helper()
 	body, err := json.Marshal(e)
 	check.Must(t, err)
-	return b.DeliverRaw(t, f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}})
+	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}).StatusCode
 }
 
 // DeliverRaw hands any body to an event function.
 func (b *Bank) DeliverRaw(t testing.TB, f fn.Function, body []byte, header http.Header) int {
 	t.Helper()
-	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
-	req.WithContext(t.Context())
-	resp, err := b.Open(t, f).Handle(req)
+	return Handle(t, b.Open(t, f), body, header).StatusCode
+}
+
+// Handle posts a body to a function's entry.
+func Handle(t testing.TB, entry handler.FunctionHandler, body []byte, header http.Header) handler.Response {
+	t.Helper()
+	request := handler.Request{Body: body, Method: http.MethodPost, Header: header}
+	request.WithContext(t.Context())
+	reply, err := entry.Handle(request)
 	check.Must(t, err)
-	return resp.StatusCode
+	return reply
 }
 
 // Outbox returns the events of a type that the bank has written so far.

@@ -68,12 +68,16 @@ func (p Pair) Signed(t testing.TB, in transferprepare.Response) stepup.Proof {
 	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
 }
 
+// Known is a proof by the payer's trade password.
+func (p Pair) Known(t testing.TB) stepup.Proof {
+	t.Helper()
+	return stepup.Proof{Factor: stepup.TradePassword, Password: p.Phone.Password(t, TradePassword)}
+}
+
 // Proved confirms an intent by signature and trade password: two kinds of factor.
 func (p Pair) Proved(t testing.TB, in transferprepare.Response) stepup.Confirmation {
 	t.Helper()
-	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
-		p.Signed(t, in), {Factor: stepup.TradePassword, Password: p.Phone.Password(t, TradePassword)},
-	}}
+	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{p.Signed(t, in), p.Known(t)}}
 }
 
 // Confirm carries out an intent under a fresh key.

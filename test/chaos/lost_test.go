@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -32,7 +33,7 @@ func TestInstanceLostAtEachStep(t *testing.T) {
 			DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
 		}, false)
 		settled(t, bank)
-		before := standing(t, bank)
+		before := state(t, bank)
 
 		release := block(t, bank, table)
 		ctx, giveUp := context.WithCancel(t.Context())
@@ -47,7 +48,7 @@ func TestInstanceLostAtEachStep(t *testing.T) {
 		<-gone
 		cutOff(t, bank)
 		release()
-		if after := standing(t, bank); after != before {
+		if after := state(t, bank); after != before {
 			t.Errorf("lost while it wrote %s:\n%s\nbefore\n%s", table, after, before)
 		}
 
@@ -57,7 +58,7 @@ func TestInstanceLostAtEachStep(t *testing.T) {
 		if took := time.Since(restarted); len(o.answers) != 1 || took > recovery {
 			t.Errorf("lost while it wrote %s: %d answers and %v after %v", table, len(o.answers), o.refused, took)
 		}
-		if standing(t, bank) == before {
+		if state(t, bank) == before {
 			t.Errorf("lost while it wrote %s: the order moved nothing in the end", table)
 		}
 	}
@@ -66,26 +67,23 @@ func TestInstanceLostAtEachStep(t *testing.T) {
 	effects(t, bank, len(steps))
 }
 
-// standing is what orders change: balances, frozen amounts, limits used, quotas.
-func standing(t *testing.T, bank *local.Bank) string {
+// state is all that orders change: balances, frozen amounts, used limits, quotas.
+func state(t *testing.T, bank *local.Bank) string {
 	t.Helper()
-	var text string
-	must(t, bank.DB.Pool().QueryRow(t.Context(), `
+	return check.Value[string](t, bank.DB.Pool(), `
 SELECT concat_ws(E'\n',
   (SELECT string_agg(concat_ws(' ', id, state, balance, held), E'\n' ORDER BY id) FROM account WHERE kind <> 'internal'),
   (SELECT string_agg(l::text, E'\n' ORDER BY l) FROM limit_use l), (SELECT string_agg(q::text, E'\n' ORDER BY q) FROM otp_quota q),
-  (SELECT count(*) FROM transfer), (SELECT count(*) FROM posting WHERE kind = 'transfer'))`).Scan(&text))
-	return text
+  (SELECT count(*) FROM transfer), (SELECT count(*) FROM posting WHERE kind = 'transfer'))`)
 }
 
 // cutOff ends the connections that wait for a lock, as the database does when the
 // machine at their other end is gone.
 func cutOff(t *testing.T, bank *local.Bank) {
 	t.Helper()
-	var ended int
-	must(t, bank.DB.Pool().QueryRow(t.Context(), `
+	ended := check.Count(t, bank.DB.Pool(), `
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&ended))
+ WHERE datname = current_database() AND wait_event_type = 'Lock'`)
 	if ended == 0 {
 		t.Error("no connection was waiting")
 	}
@@ -114,7 +112,7 @@ func TestInstanceStoppedInTheMiddleOfAnOrder(t *testing.T) {
 		if err != nil {
 			t.Errorf("the order was not answered: %v", err)
 		}
-		o.note(func() { o.answers[made.TransferID]++ })
+		o.guarded(func() { o.answers[made.TransferID]++ })
 	}()
 	awaitBlocked(t, bank, "transfer")
 	stopped := make(chan struct{})
@@ -126,8 +124,7 @@ func TestInstanceStoppedInTheMiddleOfAnOrder(t *testing.T) {
 	release()
 	<-answered // by the instance that stops: there is no other
 	<-stopped
-	var posted int
-	must(t, bank.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer").Scan(&posted))
+	posted := check.Count(t, bank.DB.Pool(), "SELECT count(*) FROM transfer")
 	if posted != 1 || len(o.answers) != 1 {
 		t.Errorf("%d orders were carried out, and %d answered", posted, len(o.answers))
 	}
@@ -137,20 +134,11 @@ func TestInstanceStoppedInTheMiddleOfAnOrder(t *testing.T) {
 // awaitDeaf waits until an instance takes no more calls.
 func awaitDeaf(t *testing.T, i *local.Instance) {
 	t.Helper()
-	deadline := time.Now().Add(recovery)
-	for {
+	check.Until(t, "the instance takes no more calls", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		deaf := !listening(ctx, i)
-		cancel()
-		switch {
-		case deaf:
-			return
-		case time.Now().After(deadline):
-			t.Error("the instance still takes calls")
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		defer cancel()
+		return !listening(ctx, i)
+	})
 }
 
 func listening(ctx context.Context, i *local.Instance) bool {

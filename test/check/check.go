@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ func FreePort(t testing.TB) string {
 // Database is a pool, a connection or a transaction.
 type Database interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
@@ -75,6 +77,16 @@ func Count(t Failer, db Database, sql string, args ...any) int {
 	return Value[int](t, db, sql, args...)
 }
 
+// Column returns the values of the one column that a query selects.
+func Column[T any](t Failer, db Database, sql string, args ...any) []T {
+	t.Helper()
+	rows, err := db.Query(context.Background(), sql, args...)
+	Must(t, err)
+	list, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	Must(t, err)
+	return list
+}
+
 // UntilCount waits until a query selects the number.
 func UntilCount(t testing.TB, want int, db Database, sql string, args ...any) {
 	t.Helper()
@@ -86,4 +98,15 @@ func Exec(t Failer, db Database, sql string, args ...any) {
 	t.Helper()
 	_, err := db.Exec(context.Background(), sql, args...)
 	Must(t, err)
+}
+
+// AtOnce makes calls at the same time and returns their results in order.
+func AtOnce[T any](calls int, call func(i int) T) []T {
+	results := make([]T, calls)
+	var wait sync.WaitGroup
+	for i := range results {
+		wait.Go(func() { results[i] = call(i) })
+	}
+	wait.Wait()
+	return results
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Worker is what the registry and its main are made from.
+// Worker declares the worker to the registry and to its main.
 var Worker = fn.Worker(fn.Spec{
 	Name: "events-relay", Summary: "Publish the bank's events to the sink", Keys: []keys.Purpose{keys.Event},
 }, wire)

@@ -30,7 +30,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Worker is what the registry and its main are made from.
+// Worker declares the worker to the registry and to its main.
 var Worker = fn.Worker(fn.Spec{
 	Name: "bank-upkeep", Summary: "Fold internal accounts and prune old rows",
 }, wire)

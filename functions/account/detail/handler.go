@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "account-detail", Summary: "Show one account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},

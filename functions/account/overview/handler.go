@@ -14,7 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "account-overview", Summary: "Show assets and liabilities", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"number_masked"},

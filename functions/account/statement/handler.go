@@ -25,7 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
@@ -139,7 +139,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Respons
 		return Response{}, err
 	}
 	size := query.Limit
-	query.Limit++ // one more tells whether it ends
+	query.Limit++ // one row more shows that there is a next page
 	found, err := ledger.Entries(ctx, op.db, query)
 	if err != nil {
 		return Response{}, err

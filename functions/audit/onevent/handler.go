@@ -17,7 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Event(fn.Spec{
 	Name: audit.Consumer, Summary: "Record every event in the audit chain",
 	Consumes:     events.Types(),

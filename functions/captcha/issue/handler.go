@@ -14,7 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "captcha-issue", Summary: "Draw a graphic code", Audience: fn.Public, Rate: fn.RateAuth, NoDatabase: true,
 	Keys:         []keys.Purpose{keys.Session},

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"image/png"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -28,12 +27,10 @@ func newPhone(t *testing.T) (*bank.Bank, *bank.Device) {
 	return b, b.Device(t, "phone-of-wang")
 }
 
-func check(t *testing.T, b *bank.Bank, id, answer string) bool {
+func solves(t *testing.T, b *bank.Bank, id, answer string) bool {
 	t.Helper()
 	solved, err := captcha.New(b.Host.Redis, b.Host.Keys).Check(t.Context(), id, answer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return solved
 }
 
@@ -73,9 +70,7 @@ func TestReplyHoldsAPictureAndAnID(t *testing.T) {
 		t.Errorf("%q then %q, %d s, %v", one.CaptchaID, two.CaptchaID, one.ExpiresInS, err)
 	}
 	picture, err := png.Decode(bytes.NewReader(one.ImagePNG))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if size := picture.Bounds().Size(); size.X != 240 || size.Y != 80 {
 		t.Errorf("the picture is %v", size)
 	}
@@ -98,28 +93,20 @@ func TestACodeIsGoodOnce(t *testing.T) {
 	req.Covers(t, "CAPTCHA-001.1")
 	b, phone := newPhone(t)
 	id := captchatest.Solved(t, b, phone)
-	if !check(t, b, id, captchatest.Answer) {
+	if !solves(t, b, id, captchatest.Answer) {
 		t.Error("the right answer was refused")
 	}
-	if check(t, b, id, captchatest.Answer) {
+	if solves(t, b, id, captchatest.Answer) {
 		t.Error("the right answer was taken twice")
 	}
-	if check(t, b, uuid.NewString(), captchatest.Answer) || check(t, b, "", captchatest.Answer) {
+	if solves(t, b, uuid.NewString(), captchatest.Answer) || solves(t, b, "", captchatest.Answer) {
 		t.Error("an answer was taken for an id that the server did not issue")
 	}
 	raced := captchatest.Solved(t, b, phone)
-	var right atomic.Int32
-	var wait sync.WaitGroup
-	for range 20 {
-		wait.Go(func() {
-			if check(t, b, raced, captchatest.Answer) {
-				right.Add(1)
-			}
-		})
-	}
-	wait.Wait()
-	if right.Load() != 1 {
-		t.Errorf("of 20 at once %d were right, want 1", right.Load())
+	right := slices.DeleteFunc(check.AtOnce(20, func(int) bool { return solves(t, b, raced, captchatest.Answer) }),
+		func(solved bool) bool { return !solved })
+	if len(right) != 1 {
+		t.Errorf("of 20 at once %d were right, want 1", len(right))
 	}
 	var issued map[string]any // and nothing but the picture could tell the answer
 	phone.Call(t, captchaissue.Function, "", struct{}{}).Into(t, &issued)
@@ -140,21 +127,21 @@ func TestLateAndWrongAnswers(t *testing.T) {
 	}{{captcha.Life - time.Second, true}, {captcha.Life, false}, {captcha.Life + time.Second, false}} {
 		id := captchatest.Solved(t, b, phone)
 		b.Advance(tt.after)
-		if got := check(t, b, id, captchatest.Answer); got != tt.want {
+		if got := solves(t, b, id, captchatest.Answer); got != tt.want {
 			t.Errorf("after %v: %v, want %v", tt.after, got, tt.want)
 		}
 	}
 	other := captchatest.Solved(t, b, phone)
 	for _, wrong := range []string{"", "604714", captchatest.Answer + "0", " " + captchatest.Answer} {
 		id := captchatest.Solved(t, b, phone)
-		if check(t, b, id, wrong) {
+		if solves(t, b, id, wrong) {
 			t.Errorf("%q was taken", wrong)
 		}
-		if check(t, b, id, captchatest.Answer) {
+		if solves(t, b, id, captchatest.Answer) {
 			t.Errorf("%q did not use the code up", wrong)
 		}
 	}
-	if !check(t, b, other, captchatest.Answer) {
+	if !solves(t, b, other, captchatest.Answer) {
 		t.Error("another code was used up")
 	}
 }

@@ -18,7 +18,7 @@ import (
 // ErrRefused refuses a handshake without saying why.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
 	Refusals:     []*bankerr.Error{ErrRefused},

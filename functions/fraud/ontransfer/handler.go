@@ -23,7 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Event(fn.Spec{
 	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer",
 	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},

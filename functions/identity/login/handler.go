@@ -31,7 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-login", Summary: "Log in with password and one-time code", Audience: fn.Public, Rate: fn.RateAuth,
 	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
@@ -135,8 +135,8 @@ func (op operation) solved(ctx context.Context, req Request) (bool, error) {
 	return solved, err
 }
 
-// wrong checks both factors and the lock, all of them every time. It returns what was
-// wrong, for the access record only; "" if nothing was.
+// wrong always checks both factors and the lock. It returns, for the access record only,
+// the name of the check that failed, or "".
 func (op operation) wrong(call *fn.Call, req Request, l login) string {
 	guess, err := password.Open(op.ring, call.Channel, req.Password)
 	known := l.attempt.Matches(guess) && err == nil
@@ -156,7 +156,7 @@ func (op operation) wrong(call *fn.Call, req Request, l login) string {
 	return ""
 }
 
-// reason adds to what was wrong, for the access record, that a lock ended or begins
+// reason adds to the failed check, for the access record, that a lock ended or begins
 // with this attempt (AUDIT-006).
 func reason(wrong string, attempt *password.LoginAttempt) string {
 	var parts []string
@@ -172,7 +172,7 @@ func reason(wrong string, attempt *password.LoginAttempt) string {
 	return strings.Join(parts, ", ")
 }
 
-// succeed adds what the login changes, and has the session started.
+// succeed adds the login's changes to the unit and starts the session after the commit.
 func (op operation) succeed(ctx context.Context, call *fn.Call, req Request, l login, unit *pg.Unit) error {
 	id := l.attempt.CustomerID
 	l.code.Use(unit, l.attempt.Now, identity.ErrLoginFailed)

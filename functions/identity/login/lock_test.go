@@ -2,7 +2,6 @@ package login_test
 
 import (
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -22,7 +22,7 @@ type attempts struct {
 }
 
 // attempts are the number's counters; nil if there are none.
-func (w town) attempts(t *testing.T) *attempts {
+func (w fixture) attempts(t *testing.T) *attempts {
 	t.Helper()
 	var a attempts
 	err := w.Host.DB.Pool().QueryRow(t.Context(), `
@@ -31,9 +31,7 @@ SELECT failures, day_failures, locked_until > $2, frozen FROM login_attempt WHER
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return &a
 }
 
@@ -46,14 +44,14 @@ func (o *orFalse) Scan(value any) error {
 }
 
 // fail fails to log in as often as asked, with a solved graphic code each time.
-func (w town) fail(t *testing.T, times int) {
+func (w fixture) fail(t *testing.T, times int) {
 	t.Helper()
 	for range times {
 		w.want(t, w.phone, w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", "")), "LOGIN_FAILED")
 	}
 }
 
-func (w town) wantAttempts(t *testing.T, want attempts) {
+func (w fixture) wantAttempts(t *testing.T, want attempts) {
 	t.Helper()
 	if diff := cmp.Diff(&want, w.attempts(t)); diff != "" {
 		t.Fatalf("counters (-want +got):\n%s", diff)
@@ -63,7 +61,7 @@ func (w town) wantAttempts(t *testing.T, want attempts) {
 func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-004.2", "AUTH-011.1", "AUTH-011.2")
-	w := newTown(t)
+	w := newFixture(t)
 	for range 3 {
 		w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "LOGIN_FAILED")
 	}
@@ -93,7 +91,7 @@ func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 
 func TestGraphicCodeIsGoodOnce(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	wrong := w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
 	w.want(t, w.phone, wrong, "LOGIN_FAILED")
 	w.want(t, w.phone, wrong, "CAPTCHA_REJECTED")
@@ -105,7 +103,7 @@ func TestGraphicCodeIsGoodOnce(t *testing.T) {
 
 func TestFifthTryMayStillBeRight(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.fail(t, 4)
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "")
 	w.wantAttempts(t, attempts{})
@@ -114,7 +112,7 @@ func TestFifthTryMayStillBeRight(t *testing.T) {
 func TestFifthFailureLocksForHalfAnHour(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.1", "AUTH-010.2")
-	w := newTown(t)
+	w := newFixture(t)
 	w.fail(t, 5)
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
@@ -143,7 +141,7 @@ func TestFifthFailureLocksForHalfAnHour(t *testing.T) {
 
 func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.fail(t, 5)
 	w.Advance(30 * time.Minute)
 	w.fail(t, 4)
@@ -160,16 +158,17 @@ func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.4")
-	w := newTown(t)
+	w := newFixture(t)
 	guesses := make([]identitylogin.Request, 12)
 	for i := range guesses {
 		guesses[i] = w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
 	}
-	var wait sync.WaitGroup
-	for _, g := range guesses {
-		wait.Go(func() { w.phone.Call(t, identitylogin.Function, "", g).Want(t, "LOGIN_FAILED") })
+	replies := check.AtOnce(len(guesses), func(i int) bank.Reply {
+		return w.phone.Call(t, identitylogin.Function, "", guesses[i])
+	})
+	if won := bank.Won(t, replies, "LOGIN_FAILED"); won != 0 {
+		t.Errorf("%d guesses were right", won)
 	}
-	wait.Wait()
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
 	w.Advance(30 * time.Minute)
@@ -192,7 +191,7 @@ func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 // One number's failures are no other's.
 func TestCountersAreByNumber(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	li := w
 	li.wang = w.customer(t, "李四")
 	w.fail(t, 5)

@@ -19,7 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "identity-me", Summary: "Show the caller's masked particulars", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"name_masked", "phone_masked", "id_no_masked"},

@@ -30,7 +30,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
@@ -109,7 +109,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err
 	}
-	// All are checked whichever is wrong, so that the time does not tell (ACCT-016).
+	// All are checked even if one is wrong, so that the time does not tell (ACCT-016).
 	card := password.Matches(applicant.CardPassword, []byte(op.open(call, req.CardPassword)))
 	right := code.Right(op.ring)
 	name := applicant.Named(op.ring, req.Name)
@@ -123,8 +123,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	})
 }
 
-// open returns a password in clear. What does not open is empty: that is too short for
-// any rule and no card's password.
+// open returns a password in clear. If it does not open, the result is empty: that is
+// too short for any rule and no card's password.
 func (op operation) open(call *fn.Call, sealed []byte) string {
 	clear, err := password.Open(op.ring, call.Channel, sealed)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "message-list", Summary: "List the caller's messages", Audience: fn.Customer,
 	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005"},

@@ -17,7 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Command(fn.Spec{
 	Name: "message-read", Summary: "Mark messages as read", Audience: fn.Customer,
 	Refusals: []*bankerr.Error{bankerr.ErrNotFound}, Requirements: []string{"LOGIC-005", "LOGIC-004"},

@@ -31,7 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Event(fn.Spec{
 	Name: "notify-on-otp", Summary: "Send a one-time code by SMS",
 	Keys:     []keys.Purpose{keys.OTP, keys.Storage},

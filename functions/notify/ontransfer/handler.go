@@ -25,7 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Event(fn.Spec{
 	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer",
 	Keys:     []keys.Purpose{keys.Storage},

@@ -4,8 +4,8 @@
 //
 // The code goes to the number that the bank has on record and nowhere else. For
 // signing up and logging in the answer and the work are the same whether or not
-// the number has an account; the code itself is computed by whoever sends it, so
-// that it rests nowhere. A new code voids the earlier one of its purpose.
+// the number has an account. The function that sends the code computes it, so that no
+// table and no event holds it. A new code voids the earlier one of its purpose.
 // Refusals: OTP_TOO_OFTEN (one in 60 s for each purpose, ten a day for each
 // number), OBJECT_NOT_FOUND and INTENT_EXPIRED (for an intent), SESSION_REQUIRED.
 package send
@@ -29,7 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},

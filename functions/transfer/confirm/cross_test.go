@@ -44,39 +44,35 @@ func TestCrossTransfersDoNotDeadlock(t *testing.T) {
 	}
 	// A pause between the locks of a transfer's two accounts, and a server that looks
 	// for deadlocks at once: if there can be one, it is met and counted.
-	_, err := db.Pool().Exec(t.Context(), `
+	b.Exec(t, `
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''5ms''', current_database()); END $$;
 CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NULL; END $$;
 CREATE TRIGGER account_pause AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTION pause()`)
-	check.Must(t, err)
 	instances, leave := twoInstances(t, b, url)
 	var wait sync.WaitGroup
 	for n := range orders {
 		for i, s := range sides {
 			wait.Go(func() {
 				frame := s.Frame(t, transferconfirm.Function, fmt.Sprint("key", n), s.orders[n])
-				switch code := confirmAt(t, instances[(n+i)%2], s.Device, frame); code {
-				case "":
+				if reply := s.SendTo(t, instances[(n+i)%2], transferconfirm.Function, frame); reply.Code == "" {
 					s.posted.Add(1)
-				case "FUNDS_INSUFFICIENT":
-				default:
-					t.Errorf("an order was refused: %s", code)
+				} else if reply.Code != "FUNDS_INSUFFICIENT" {
+					t.Errorf("an order was refused: %s", reply.Code)
 				}
 			})
 		}
 	}
 	wait.Wait()
-	w := fixture{bank.Pair{Bank: b}}
 	for i, s := range sides {
 		paid, got := s.posted.Load(), sides[1-i].posted.Load()
-		if has := w.Balance(t, s.who.AccountIDs[0]); has != money.Fen(balance+each*(got-paid)) {
+		if has := b.Balance(t, s.who.AccountIDs[0]); has != money.Fen(balance+each*(got-paid)) {
 			t.Errorf("%s has %s after paying %d times and being paid %d times", s.who.Name, has.Yuan(), paid, got)
 		}
 		if paid == 0 {
 			t.Errorf("%s paid nothing", s.who.Name)
 		}
 	}
-	w.Sound(t)
+	b.Sound(t)
 	leave() // each connection hands in its figures when it ends
 	if got := deadlocks(t, url); got != 0 {
 		t.Errorf("PostgreSQL met %d deadlocks", got)
@@ -92,13 +88,11 @@ func (s *side) prepare(t *testing.T, w fixture, orders int, each money.Fen) {
 }
 
 // deadlocks is how many PostgreSQL has met in a database.
-func deadlocks(t *testing.T, url string) (n int) {
+func deadlocks(t *testing.T, url string) int {
 	t.Helper()
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, url)
 	check.Must(t, err)
 	defer conn.Close(ctx)
-	const sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-	check.Must(t, conn.QueryRow(ctx, sql).Scan(&n))
-	return n
+	return check.Count(t, conn, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 }

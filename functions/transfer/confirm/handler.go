@@ -30,7 +30,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Confirm(fn.Spec{
 	Name: transfer.ConfirmFunction, Summary: "Carry out a prepared transfer with its proofs",
 	Risk:  risk.SceneTransfer,
@@ -75,7 +75,7 @@ func (op operation) do(
 	order := transfer.Order{
 		ID: id, CustomerID: call.CustomerID, DeviceID: call.DeviceID, IntentID: confirmed.IntentID,
 		Plan: confirmed.Plan, Text: confirmed.Text, Factors: confirmed.Factors,
-		PostedAt: op.clock.Now().Truncate(time.Microsecond), // as PostgreSQL keeps it
+		PostedAt: op.clock.Now().Truncate(time.Microsecond), // PostgreSQL keeps microseconds
 	}
 	posting := order.Posting()
 	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, posting.BusinessDay)

@@ -1,8 +1,6 @@
 package confirm_test
 
 import (
-	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -19,18 +18,16 @@ func (w fixture) by(t *testing.T, in transferprepare.Response, c stepup.Combinat
 	t.Helper()
 	var proofs []stepup.Proof
 	for _, f := range c {
-		p := stepup.Proof{Factor: f}
 		switch f {
 		case stepup.SMSOTP:
-			p.Code = w.otp(t, in)
+			proofs = append(proofs, stepup.Proof{Factor: f, Code: w.otp(t, in)})
 		case stepup.DeviceKey:
-			p.Signature = w.Signed(t, in).Signature
+			proofs = append(proofs, w.Signed(t, in))
 		case stepup.TradePassword:
-			p.Password = w.Phone.Password(t, bank.TradePassword)
+			proofs = append(proofs, w.Known(t))
 		}
-		proofs = append(proofs, p)
 	}
-	return presentation(in.IntentID, proofs...)
+	return confirmation(in.IntentID, proofs...)
 }
 
 // At 50,000.00 every combination of the factors at hand passes, to others and to own
@@ -47,8 +44,7 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 				request, payee = w.ToOwn, w.Payer.AccountIDs[1]
 			}
 			w.Phone.Call(t, transferprepare.Function, "", request(50_000_01)).Want(t, "STEPUP_STRONGER")
-			var in transferprepare.Response
-			w.Phone.Call(t, transferprepare.Function, "", request(50_000_00)).Into(t, &in)
+			in := w.Prepare(t, request(50_000_00))
 			w.Phone.Call(t, transferconfirm.Function, "key", w.by(t, in, c)).Want(t, "")
 			if got := w.Balance(t, payee); got != 50_000_00 {
 				t.Errorf("own %v, by %s: %s arrived", own, c, got.Yuan())
@@ -59,8 +55,8 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 	req.Covers(t, "LIMIT-001.2", "LIMIT-001.4")
 }
 
-// Transfers of one day, to others and to own accounts, by whichever combination,
-// are one sum, also when all are confirmed at once.
+// Transfers of one day, to others and to own accounts, by any combination, are one
+// sum, also when all are confirmed at once.
 func TestOneSumOfADay(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_000_00)
@@ -81,16 +77,7 @@ func TestOneSumOfADay(t *testing.T) {
 	}
 	over := w.by(t, w.Prepare(t, w.ToOwn(5_000_01)), combinations[0])
 	rest := w.by(t, w.Prepare(t, w.ToOwn(5_000_00)), combinations[0])
-	var wait sync.WaitGroup
-	for i := range proofs {
-		wait.Go(func() {
-			r := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("race", i), proofs[i])
-			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
-				t.Errorf("%s: %s", r.Code, r.Body)
-			}
-		})
-	}
-	wait.Wait()
+	bank.Won(t, check.AtOnce(len(proofs), func(i int) bank.Reply { return w.Confirm(t, proofs[i]) }), "LIMIT_EXCEEDED")
 	moved := func() money.Fen {
 		return w.Balance(t, w.Payee.AccountIDs[0]) + w.Balance(t, w.Payer.AccountIDs[1])
 	}

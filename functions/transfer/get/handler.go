@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "transfer-get", Summary: "Show one transfer", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},

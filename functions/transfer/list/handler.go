@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Query(fn.Spec{
 	Name: "transfer-list", Summary: "List the caller's transfers", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
@@ -54,7 +54,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 	return func(ctx context.Context, call *fn.Call, req Request) (Response, error) {
 		before, _ := page.Parse(req.Cursor) // Validate has checked it
 		size := page.Size(req.Limit)
-		found, err := store.List(ctx, call.CustomerID, before, size+1) // one more tells whether it ends
+		found, err := store.List(ctx, call.CustomerID, before, size+1) // one row more shows that there is a next page
 		if err != nil {
 			return Response{}, err
 		}

@@ -1,5 +1,5 @@
-// Package prepare fixes a transfer on the server and tells the customer what it
-// takes to confirm it.
+// Package prepare fixes a transfer on the server and tells the customer which factors
+// confirm it.
 //
 //	POST /function/transfer-prepare   session
 //
@@ -35,7 +35,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function to the registry and to its main.
 var Function = fn.Command(fn.Spec{
 	Name: "transfer-prepare", Summary: "Fix a transfer and say how to confirm it",
 	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
@@ -63,7 +63,7 @@ type Request struct {
 
 const maxRunes = 60
 
-// Validate refuses what no account could make right.
+// Validate refuses a request that is wrong for every account.
 func (r Request) Validate() error {
 	switch {
 	case r.Amount <= 0 || r.Amount > money.Max:
@@ -84,7 +84,7 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// plain is short printable text: what is signed must read the same everywhere.
+// plain is short printable text, because a signed text must read the same everywhere.
 func plain(text string) bool {
 	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxRunes {
 		return false

@@ -146,7 +146,7 @@ func goName(name string) string {
 type clientTypes struct {
 	names map[reflect.Type]string
 	taken map[string]reflect.Type
-	users map[string][]string // a name's functions
+	users map[string][]string // functions by the name of a type
 }
 
 // shared are the types that the client knows as they are, and their packages.
