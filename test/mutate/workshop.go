@@ -166,7 +166,8 @@ const shortest = 3 * time.Second
 
 // goCommand stands in for the go command while gremlins runs. The go command exits
 // with 1 both for a failing test and for code that doesn't compile, and gremlins
-// takes 1 for killed. So this exits with 2, not viable, for the latter.
+// takes 1 for killed. So this exits with 2, not viable, for the latter. It also makes
+// the coverage profile complete.
 func goCommand(args []string) int {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(context.Background(), os.Getenv(realGo), args...)
@@ -175,6 +176,11 @@ func goCommand(args []string) int {
 	err := cmd.Run()
 	if slices.Contains(args, "-coverprofile") {
 		time.Sleep(shortest - time.Since(began))
+		if err == nil {
+			if err = fillProfile(args); err != nil {
+				fmt.Fprintln(&out, err)
+			}
+		}
 	}
 	_, _ = os.Stdout.Write(out.Bytes()) // gremlins shows it when the tests fail without a mutant
 	var exit *exec.ExitError
