@@ -10,7 +10,8 @@
 //
 // Efficacy is killed ÷ (killed + survived). Coverage is the part of all mutants
 // that some test executes. Mutants that don't compile and mutants that time out
-// count in neither.
+// count in neither. The go command does not say whether constants and the conditions
+// of cases are executed, so their mutants are always tried.
 //
 // survivors.yaml explains the mutants that no test can kill. The program exits with
 // 1 if a mutant survived without an explanation. It works on a copy of the module,

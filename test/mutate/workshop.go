@@ -168,6 +168,7 @@ const shortest = 3 * time.Second
 // goCommand replaces the go command while gremlins runs. The go command exits with 1
 // for a failing test and for code that doesn't compile, and gremlins takes 1 for
 // killed. So goCommand exits with 2, not viable, for code that doesn't compile.
+// goCommand also completes the coverage profile.
 func goCommand(args []string) int {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(context.Background(), os.Getenv(realGo), args...)
@@ -176,6 +177,11 @@ func goCommand(args []string) int {
 	err := cmd.Run()
 	if slices.Contains(args, "-coverprofile") {
 		time.Sleep(shortest - time.Since(began))
+		if err == nil {
+			if err = fillProfile(args); err != nil {
+				fmt.Fprintln(&out, err)
+			}
+		}
 	}
 	_, _ = os.Stdout.Write(out.Bytes()) // gremlins shows the output when the tests fail without a mutant
 	var exit *exec.ExitError
