@@ -27,7 +27,7 @@ import (
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
-// run brings the bank up, serves until ctx ends, and takes it down in the
+// run starts the bank's parts, serves until ctx ends, and stops the parts in the
 // opposite order.
 func run(ctx context.Context, o options) error {
 	dir, err := o.folder()
@@ -42,12 +42,12 @@ func run(ctx context.Context, o options) error {
 	log := host.NewLogger(logFile)
 	host.RouteLibraryLogs(log)
 
-	// Listen first: a port that is taken should be the first thing to be told.
+	// Listen first, so that a port in use is reported at once.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("%w (choose another with --listen)", err)
 	}
-	defer listener.Close() // closed by the server when all goes well
+	defer listener.Close() // the server has closed it already, unless an error came first
 
 	parts, err := openParts(ctx, dir)
 	if err != nil {
@@ -129,9 +129,10 @@ func background(ctx context.Context, work func(context.Context)) <-chan struct{}
 	return done
 }
 
-const smsSecret = "local-sms-secret" // of the simulator, which guards nothing
+const smsSecret = "local-sms-secret" // the simulator's secret; it protects nothing
 
-// smsGateway is the SMS gateway's simulator at work, and how functions reach it.
+// smsGateway is the running simulator of the SMS gateway, and the configuration to
+// reach it.
 type smsGateway struct {
 	simulator *smssim.Gateway
 	config    sms.Config
@@ -148,7 +149,7 @@ func startSMS(ctx context.Context) (*smsGateway, error) {
 		config:    sms.Config{URL: "http://" + listener.Addr().String(), Secret: smsSecret},
 	}
 	server := &http.Server{Handler: g.simulator, ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener) //nolint:errcheck // ends with Close
+	go server.Serve(listener) //nolint:errcheck // Serve returns after Close
 	g.stop = func() { _ = server.Close() }
 	return g, nil
 }

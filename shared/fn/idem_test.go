@@ -219,7 +219,11 @@ func TestADuplicateThatCommitsDuringTheLookUp(t *testing.T) {
 
 	replies := make(chan bank.Reply)
 	go func() { replies <- u.call(t, request) }()
-	<-arrived
+	select {
+	case <-arrived:
+	case refused := <-replies:
+		t.Fatalf("the first call did not reach its commit: %s", refused.Body)
+	}
 	lock, err := held[0].Begin(t.Context())
 	check.Must(t, err)
 	check.Exec(t, lock, "LOCK TABLE device")

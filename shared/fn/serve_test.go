@@ -195,6 +195,17 @@ type answer struct {
 	err  error
 }
 
+// await waits until the held call has begun. A call that is answered before that never
+// begins.
+func await(t *testing.T, begun <-chan struct{}, answered <-chan answer) {
+	t.Helper()
+	select {
+	case <-begun:
+	case got := <-answered:
+		t.Fatalf("the call has not begun: %+v", got)
+	}
+}
+
 func post(ctx context.Context, url string) answer {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("{}"))
 	if err != nil {
@@ -228,7 +239,7 @@ func TestDrain(t *testing.T) {
 	ended, answered := make(chan error, 1), make(chan answer, 1)
 	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), time.Minute) }()
 	go func() { answered <- post(t.Context(), url) }()
-	<-begun
+	await(t, begun, answered)
 	stop()
 	check.Until(t, "the listener closes", func() bool {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
@@ -259,10 +270,10 @@ func TestDrainHasAnEnd(t *testing.T) {
 	f, begun, release := held()
 	defer close(release)
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
+	ended, answered := make(chan error, 1), make(chan answer, 1)
 	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), 10*time.Millisecond) }()
-	go post(t.Context(), "http://"+l.Addr().String()+"/")
-	<-begun
+	go func() { answered <- post(t.Context(), "http://"+l.Addr().String()+"/") }()
+	await(t, begun, answered)
 	stop()
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "drain") {
 		t.Errorf("Run: %v", err)

@@ -1,18 +1,14 @@
 package session_test
 
 import (
-	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/shared/session"
-	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
-	"github.com/tidebank/tidebank/test/req"
 )
 
 func TestLaterLoginEndsTheEarlier(t *testing.T) {
@@ -153,40 +149,5 @@ func repeatedLoginsLeaveOne(t *testing.T, h fixture) {
 		check.Must(t, h.Start(t.Context(), lines[0].id, customer)) // and the next login finds what is left
 		lines[0].want(t, h.Store, customer.String())
 		lines[1].want(t, h.Store, "displaced")
-	}
-}
-
-// The customer gets the same refusals from a function.
-func TestCustomerIsToldOfALoginElsewhere(t *testing.T) {
-	t.Parallel()
-	req.Covers(t, "SESSION-003.2")
-	b := bank.New(t)
-	customer := b.Customer(t, "王小明", 100)
-	phone, pad := b.Device(t, "phone"), b.Device(t, "pad")
-	phone.LoginAs(t, customer)
-	phone.Call(t, accountoverview.Function, "", struct{}{}).Want(t, "")
-	pad.LoginAs(t, customer)
-	reply := phone.Call(t, accountoverview.Function, "", struct{}{})
-	reply.Want(t, "SESSION_DISPLACED")
-	if reply.Status != http.StatusUnauthorized {
-		t.Errorf("status %d, want 401", reply.Status)
-	}
-	pad.Call(t, accountoverview.Function, "", struct{}{}).Want(t, "")
-
-	for range 40 { // the steps of two logins interleave in many ways
-		var logins sync.WaitGroup
-		for _, device := range []*bank.Device{phone, pad} {
-			logins.Go(func() {
-				if err := b.Host.Sessions.Start(t.Context(), device.Channel, customer.ID); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		logins.Wait()
-		first := phone.Call(t, accountoverview.Function, "", struct{}{}).Status
-		second := pad.Call(t, accountoverview.Function, "", struct{}{}).Status
-		if first+second != http.StatusOK+http.StatusUnauthorized {
-			t.Fatalf("after simultaneous logins: %d and %d, want one 200 and one 401", first, second)
-		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package bank is a whole bank inside one test: real PostgreSQL, a real Redis
-// protocol, fresh keys and a clock that the test turns. Functions are called
-// through their own entry, over a real secure channel.
+// protocol, fresh keys and a clock that the test turns. Tests call functions through
+// their own entry, over a real secure channel.
 package bank
 
 import (
@@ -37,7 +37,7 @@ import (
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// Bank is one test's bank.
+// Bank is the bank of one test.
 type Bank struct {
 	Host  *host.Host
 	Clock *clock.Manual
@@ -56,21 +56,21 @@ type Log struct {
 	text bytes.Buffer
 }
 
-// Write takes a line.
+// Write appends a line.
 func (l *Log) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(line)
 }
 
-// String is all that was logged.
+// String returns the whole log.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// Start is when every test's bank opens: a Monday, ten in the morning.
+// Start is the time at which every test's clock starts: a Monday, ten in the morning.
 var Start = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
 
 // sessions is how long the bank of a test keeps channels and logins.
@@ -118,8 +118,8 @@ func (b *Bank) Advance(d time.Duration) {
 	b.Redis.SetTime(b.Clock.Now())
 }
 
-// Open returns a function's entry on this bank. The configuration is given when the
-// function is opened for the first time.
+// Open returns a function's entry on this bank. The first Open of a function passes
+// its configuration.
 func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.FunctionHandler {
 	t.Helper()
 	b.mu.Lock()
@@ -134,8 +134,8 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	return entry
 }
 
-// Instance opens a function once more, as another process would: with a store of sessions
-// of its own.
+// Instance opens a second instance of a function, as another process would. It has a store
+// of sessions of its own.
 func (b *Bank) Instance(t testing.TB, f fn.Function) handler.FunctionHandler {
 	t.Helper()
 	own := *b.Host
@@ -147,7 +147,8 @@ func (b *Bank) Instance(t testing.TB, f fn.Function) handler.FunctionHandler {
 	return entry
 }
 
-// Forget closes a function, so that another of its name can be opened.
+// Forget forgets an opened function, so that a test can open another function with
+// the same name.
 func (b *Bank) Forget(f fn.Function) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -222,8 +223,8 @@ func (d *Device) Reopen(t testing.TB) {
 	d.Sequence.Store(0)
 }
 
-// LoginAs signs the customer up if need be, binds the device's key and makes a
-// live session on its channel, without calling identity-login.
+// LoginAs signs the customer up if necessary, binds the device's key and starts a
+// session on its channel, without calling identity-login.
 func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
 	t.Helper()
 	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, d.PublicKey(t)))
@@ -238,16 +239,16 @@ func (d *Device) Password(t testing.TB, password string) []byte {
 	return sealed
 }
 
-// Reply is what a function answered, opened.
+// Reply is a function's answer, opened.
 type Reply struct {
 	Status  int
 	Body    []byte
-	Code    string // of a problem
+	Code    string // the code of a problem
 	Problem fn.Problem
 	Header  http.Header
 }
 
-// Into reads a good reply; anything else fails the test.
+// Into decodes a successful reply. Any other reply fails the test.
 func (r Reply) Into(t testing.TB, value any) {
 	t.Helper()
 	if r.Status != http.StatusOK {
@@ -256,7 +257,8 @@ func (r Reply) Into(t testing.TB, value any) {
 	check.Must(t, json.Unmarshal(r.Body, value))
 }
 
-// Want fails the test unless the reply is the problem, or with "" no problem.
+// Want fails the test unless the reply has the problem's code. With "" it wants a
+// reply without a problem.
 func (r Reply) Want(t testing.TB, code string) {
 	t.Helper()
 	if r.Code != code {
@@ -320,7 +322,7 @@ func (d *Device) SendTo(t testing.TB, entry handler.FunctionHandler, f fn.Functi
 	return r
 }
 
-// Event makes a sealed event of the bank.
+// Event makes an event with the bank's MAC.
 func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevents.Event {
 	t.Helper()
 	body, err := json.Marshal(data)
@@ -330,7 +332,7 @@ func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) clou
 	return e
 }
 
-// Deliver hands an event to an event function in structured mode and returns the
+// Deliver sends an event to an event function in structured mode and returns the
 // status.
 func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
 	t.Helper()
@@ -345,7 +347,7 @@ func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevents.Event)
 	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}).StatusCode
 }
 
-// DeliverRaw hands any body to an event function.
+// DeliverRaw sends any body to an event function.
 func (b *Bank) DeliverRaw(t testing.TB, f fn.Function, body []byte, header http.Header) int {
 	t.Helper()
 	return Handle(t, b.Open(t, f), body, header).StatusCode

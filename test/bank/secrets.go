@@ -18,9 +18,9 @@ func Shows(text, value string) bool {
 	return strings.Contains(text, value)
 }
 
-// Leaks names each secret of the bank's customers that a text shows in clear: a
-// password, a name, a phone, identity or card number. The log of every test's bank
-// is held against it when the test ends (AUDIT-005).
+// Leaks lists the secrets of the bank's customers that a text shows in clear:
+// passwords, names, and phone, identity and card numbers. Every test's log is checked
+// with it when the test ends (AUDIT-005).
 func (b *Bank) Leaks(text string) []string {
 	secrets := map[string]string{
 		"login password": LoginPassword, "trade password": TradePassword, "card password": CardPassword,

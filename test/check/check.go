@@ -14,13 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Failer is a test, also one of random cases.
+// Failer is a test, or a property test with random cases.
 type Failer interface {
 	Helper()
 	Fatal(args ...any)
 }
 
-// Must ends the test if there is an error.
+// Must ends the test if err is not nil.
 func Must(t Failer, err error) {
 	t.Helper()
 	if err != nil {
@@ -39,8 +39,7 @@ func Until(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// FreeAddress is a host and port at which nothing listens, at an IP address of
-// this machine.
+// FreeAddress returns a free host and port on an IP address of this machine.
 func FreeAddress(t testing.TB, ip string) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(ip, "0"))
@@ -49,7 +48,7 @@ func FreeAddress(t testing.TB, ip string) string {
 	return l.Addr().String()
 }
 
-// FreePort is a port of 127.0.0.1 at which nothing listens.
+// FreePort returns a free port of 127.0.0.1.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(FreeAddress(t, "127.0.0.1"))

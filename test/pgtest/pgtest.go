@@ -1,8 +1,8 @@
 // Package pgtest gives each test a PostgreSQL database of its own.
 //
-// A test process starts one server (or uses TIDEBANK_TEST_DATABASE_URL), migrates
-// one template database, and clones it for each test in a fraction of a second.
-// The server keeps nothing and does not sync, so crash tests start their own.
+// A test process starts one server, or uses TIDEBANK_TEST_DATABASE_URL. It migrates
+// one template database, and clones it for each test in a fraction of a second. The
+// server keeps no data and does not sync, so crash tests start their own server.
 package pgtest
 
 import (
@@ -74,7 +74,7 @@ func Broken(t testing.TB) *pg.DB {
 
 func template() string { return fmt.Sprintf("template_%d", os.Getpid()) }
 
-// creating takes turns: a template can't be copied twice at once.
+// creating serialises the clones: PostgreSQL can't copy a template twice at once.
 var creating sync.Mutex
 
 func admin(t testing.TB, c cluster, sql string) {
@@ -91,7 +91,7 @@ func exec(c cluster, sql string) error {
 	if err != nil {
 		return fmt.Errorf("pgtest: %w", err)
 	}
-	defer conn.Close(ctx) // nothing is lost with the connection
+	defer conn.Close(ctx) // a failed close loses no data
 	if _, err := conn.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("pgtest: %w", err)
 	}
@@ -132,7 +132,7 @@ func startCluster() cluster {
 		if err != nil {
 			return cluster{err: err}
 		}
-		// The server dies with this process, and the next one sweeps its folder.
+		// The server ends with this process, and the next test process removes its folder.
 		c.url = server.URL
 	}
 	if err := exec(c, "CREATE DATABASE "+template()); err != nil {
