@@ -234,7 +234,8 @@ func TestUndecodableEventIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t, taken)
 	for _, event := range []string{"x", "", "[]", `{"specversion":"1.0"`} {
-		check.Exec(t, d.Pool(), `INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, $2, 'due', now())`,
+		check.Exec(t, d.Pool(), `
+INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, $2, 'due', now())`,
 			uuid.New(), []byte(event))
 	}
 	bank.Background(t, d.broker(t).Run)

@@ -364,7 +364,8 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	tomorrow := issued.AddDate(0, 0, 1)
-	check.Exec(d.t, d.db.Pool(), `INSERT INTO policy (name, valid_from, value) VALUES ('otp.tries', '2026-11-24', 1), ('otp.day_max', '2026-11-24', 2),
+	check.Exec(d.t, d.db.Pool(), `
+INSERT INTO policy (name, valid_from, value) VALUES ('otp.tries', '2026-11-24', 1), ('otp.day_max', '2026-11-24', 2),
 ('otp.life_seconds', '2026-11-24', 30), ('otp.resend_seconds', '2026-11-24', 10)`)
 	for _, tt := range []struct {
 		name           string

@@ -140,9 +140,20 @@ func TestAttemptsAreCounted(t *testing.T) {
 			after   time.Duration
 			captcha bool
 		}{
-			{0, false}, {0, false}, {0, false}, {0, false}, {0, true}, {0, true}, {0, true}, {29 * time.Minute, true},
-			{30 * time.Minute, true}, {30 * time.Minute, true}, {30 * time.Minute, true}, {30 * time.Minute, true},
-			{30 * time.Minute, true}, {24 * time.Hour, true},
+			{0, false},
+			{0, false},
+			{0, false},
+			{0, false},
+			{0, true},
+			{0, true},
+			{0, true},
+			{29 * time.Minute, true},
+			{30 * time.Minute, true},
+			{30 * time.Minute, true},
+			{30 * time.Minute, true},
+			{30 * time.Minute, true},
+			{30 * time.Minute, true},
+			{24 * time.Hour, true},
 		} {
 			a := s.attempt(now.Add(tt.after))
 			a.Phone, a.Captcha = phone, tt.captcha
