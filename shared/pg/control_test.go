@@ -45,7 +45,10 @@ func TestNoStatementEndsItsTransaction(t *testing.T) {
 				return err
 			}),
 			"Query": d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
-				_, err := tx.Query(ctx, end)
+				rows, err := tx.Query(ctx, end)
+				if err == nil {
+					rows.Close()
+				}
 				return err
 			}),
 			"Tx.QueryRow": d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error { return tx.QueryRow(ctx, end).Scan() }),
@@ -54,7 +57,8 @@ func TestNoStatementEndsItsTransaction(t *testing.T) {
 				t.Errorf("%s of %q: %v", door, end, err)
 			}
 		}
-		if _, err := d.Reader().Query(t.Context(), end); !errors.Is(err, pg.ErrControl) {
+		if rows, err := d.Reader().Query(t.Context(), end); !errors.Is(err, pg.ErrControl) {
+			rows.Close()
 			t.Errorf("Query of %q: %v", end, err)
 		}
 	}
