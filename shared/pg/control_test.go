@@ -11,8 +11,7 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 )
 
-// No door lets a statement end the transaction it stands in, however it is written,
-// and none lends a connection.
+// No door lets a statement end the transaction it stands in, however it is written.
 func TestNoStatementEndsItsTransaction(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -65,6 +64,12 @@ func TestNoStatementEndsItsTransaction(t *testing.T) {
 	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note"); n != 0 {
 		t.Errorf("%d rows were written", n)
 	}
+}
+
+// No door's rows lend their connection.
+func TestRowsLendNoConnection(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
 	var batch pgx.Batch
 	batch.Queue("SELECT 1").Query(func(rows pgx.Rows) error {
 		if rows.Conn() != nil {
