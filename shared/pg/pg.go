@@ -70,6 +70,9 @@ func (config Config) parse() (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL") // the cause would show the password
 	}
+	if c.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
+		return nil, errors.New("DATABASE_URL must not choose the simple protocol") // see refuse
+	}
 	c.MaxConns = max(1, config.MaxConns)
 	c.MinConns = 0
 	c.ConnConfig.ConnectTimeout = 3 * time.Second
