@@ -31,7 +31,7 @@ import (
 // Config is read from the environment once.
 type Config struct {
 	URL      string `envconfig:"DATABASE_URL" required:"true"`
-	MaxConns int32  `envconfig:"DATABASE_MAX_CONNS" default:"8"`
+	MaxConns int32  `envconfig:"DATABASE_MAX_CONNS" default:"8" max:"1000"`
 }
 
 // DB is a pool of connections.
