@@ -11,8 +11,7 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 )
 
-// No door lets a statement end the transaction it stands in, however it is written,
-// and none lends a connection.
+// No door lets a statement end the transaction it stands in, however it is written.
 func TestNoStatementEndsItsTransaction(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -45,7 +44,10 @@ func TestNoStatementEndsItsTransaction(t *testing.T) {
 				return err
 			}),
 			"Query": d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
-				_, err := tx.Query(ctx, end)
+				rows, err := tx.Query(ctx, end)
+				if err == nil {
+					rows.Close()
+				}
 				return err
 			}),
 			"Tx.QueryRow": d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error { return tx.QueryRow(ctx, end).Scan() }),
@@ -54,13 +56,20 @@ func TestNoStatementEndsItsTransaction(t *testing.T) {
 				t.Errorf("%s of %q: %v", door, end, err)
 			}
 		}
-		if _, err := d.Reader().Query(t.Context(), end); !errors.Is(err, pg.ErrControl) {
+		if rows, err := d.Reader().Query(t.Context(), end); !errors.Is(err, pg.ErrControl) {
+			rows.Close()
 			t.Errorf("Query of %q: %v", end, err)
 		}
 	}
 	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note"); n != 0 {
 		t.Errorf("%d rows were written", n)
 	}
+}
+
+// No door's rows lend their connection.
+func TestRowsLendNoConnection(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
 	var batch pgx.Batch
 	batch.Queue("SELECT 1").Query(func(rows pgx.Rows) error {
 		if rows.Conn() != nil {

@@ -78,6 +78,9 @@ func (u *Unit) All() iter.Seq[Statement] { return slices.Values(u.statements) }
 // If ctx ends or the connection breaks while PostgreSQL works, the unit may still
 // have committed. An idempotency record in the unit then answers the repeated
 // request.
+//
+// ErrControl refuses SQL that could end the transaction, and every option of pgx among
+// the arguments.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
 	for _, s := range u.statements {
 		if err := cmp.Or(refuse(s.SQL, s.Args), refuseControl(s.Rows), refuseControl(s.Call)); err != nil {
