@@ -31,9 +31,9 @@ var (
 	quotes  = regexp.MustCompile(`(?is)^(?:e'(?:[^'\\]|\\.)*'|'[^']*'|"[^"]*")`)
 	writes  = regexp.MustCompile(`(?i)(?:(\w+)\s+)?\b(INSERT\s+INTO|DELETE\s+FROM|UPDATE|MERGE\s+INTO|TRUNCATE(?:\s+TABLE\b)?|COPY)\b\s*` +
 		`(` + target + `(?:\s*,\s*` + target + `)*)`)
-	name = regexp.MustCompile(`(?i)(?:\bONLY\b[\s(]*)?(` + qualified + `)`)
-	// open matches a statement whose table does not stand in the same text.
-	open = regexp.MustCompile(`(?i)\b(?:INSERT\s+INTO|DELETE\s+FROM|MERGE\s+INTO|UPDATE\s+ONLY|TRUNCATE|TRUNCATE\s+TABLE|COPY)` +
+	tableName = regexp.MustCompile(`(?i)(?:\bONLY\b[\s(]*)?(` + qualified + `)`)
+	// unnamedTable matches a statement whose table does not stand in the same text.
+	unnamedTable = regexp.MustCompile(`(?i)\b(?:INSERT\s+INTO|DELETE\s+FROM|MERGE\s+INTO|UPDATE\s+ONLY|TRUNCATE|TRUNCATE\s+TABLE|COPY)` +
 		`(?:\s+ONLY)?\b` + notGiven + `|^\s*UPDATE\b` + notGiven)
 	// dynamic matches a form of SQL that runs another text, or that hides a name.
 	dynamic = regexp.MustCompile(`(?i)\b(?:DO\s+LANGUAGE|DO\s*\$|DO\s+e?'|CALL\s+["\w]|EXECUTE\b)|\$\w*\$|\bU&["'][^"']*\\`)
@@ -194,7 +194,7 @@ func written(sql string) []string {
 		if strings.EqualFold(found[2], "UPDATE") && (before == "FOR" || before == "KEY" || before == "DO") {
 			continue // FOR UPDATE and DO UPDATE name no table
 		}
-		for _, each := range name.FindAllStringSubmatch(found[3], -1) {
+		for _, each := range tableName.FindAllStringSubmatch(found[3], -1) {
 			parts := strings.FieldsFunc(each[1], func(r rune) bool { return strings.ContainsRune(".\" \t\r\n", r) })
 			list = append(list, strings.ToLower(parts[len(parts)-1]))
 		}
@@ -257,7 +257,7 @@ func TestNoStatementPutsItsTableTogether(t *testing.T) {
 	t.Parallel()
 	for file, list := range ownTexts(t) {
 		for _, text := range list {
-			if open.MatchString(uncommented(text)) {
+			if unnamedTable.MatchString(uncommented(text)) {
 				t.Errorf("%s does not name its table: %q", file, text)
 			}
 			if form := refused(text); form != "" && looksLikeSQL(text) {
@@ -274,7 +274,7 @@ func TestOpenStatements(t *testing.T) {
 		"DELETE FROM ", "DELETE FROM", "INSERT INTO %s (a)", `UPDATE "%s"`, "UPDATE ", "update only (", "DELETE FROM only ",
 		"TRUNCATE TABLE ", "DELETE /* x */ FROM %v", "DO 'DELETE FROM '||'device'", `UPDATE U&"`, "COPY %v",
 	} {
-		if !open.MatchString(uncommented(sql)) {
+		if !unnamedTable.MatchString(uncommented(sql)) {
 			t.Errorf("%q is not seen", sql)
 		}
 	}
