@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (u *Unit) All() iter.Seq[Statement] { return slices.Values(u.statements) }
 // request.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
 	for _, s := range u.statements {
-		if err := refuseControl(s.SQL, s.Rows, s.Call); err != nil {
+		if err := cmp.Or(refuse(s.SQL, s.Args), refuseControl(s.Rows), refuseControl(s.Call)); err != nil {
 			return err
 		}
 	}
@@ -113,7 +114,7 @@ func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 		sql, args := s.text()
 		batch.Queue(sql, args...)
 	}
-	results := db.Pool().SendBatch(ctx, &batch)
+	results := guarded{db.Pool().SendBatch(ctx, &batch)}
 	for _, s := range steps {
 		if err := s.read(results); err != nil {
 			_ = results.Close() // repeats this error
