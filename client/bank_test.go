@@ -29,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/otptest"
 )
 
@@ -50,7 +51,7 @@ func newFixture(t *testing.T) *fixture {
 	server := httptest.NewServer(g.Mux)
 	t.Cleanup(server.Close)
 	w := &fixture{Bank: b, config: client.Config{
-		BaseURL: server.URL, DeviceID: "phone-of-wang", Device: newKey(t), Pinned: b.Host.Keys.Public(keys.Channel),
+		BaseURL: server.URL, DeviceID: "phone-of-wang", Device: keytest.PrivateKey(t), Pinned: b.Host.Keys.Public(keys.Channel),
 		Now: b.Clock.Now, HTTP: server.Client(), Pause: time.Millisecond,
 	}}
 	w.app = client.New(w.config)
@@ -179,7 +180,7 @@ func TestLostAnswersPayOnce(t *testing.T) {
 	if n := w.Count(t, "SELECT count(*) FROM transfer"); n != 1 {
 		t.Errorf("%d transfers, want one", n)
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // An attacker puts an earlier frame in a request's place. The bank answers that frame,

@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -46,11 +47,11 @@ func TestOpensWhenFirstNeeded(t *testing.T) {
 func TestPinsTheBank(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-014.1", "CRYPTO-016.2")
-	otherKey, err := newKey(t).Public().Marshal()
+	otherKey, err := keytest.PrivateKey(t).Public().Marshal()
 	check.Must(t, err)
 	for name, spoil := range map[string]func(f *fake, config *client.Config){
-		"another key":  func(_ *fake, config *client.Config) { config.Pinned = newKey(t).Public() },
-		"another bank": func(f *fake, _ *client.Config) { f.signer = newKey(t) },
+		"another key":  func(_ *fake, config *client.Config) { config.Pinned = keytest.PrivateKey(t).Public() },
+		"another bank": func(f *fake, _ *client.Config) { f.signer = keytest.PrivateKey(t) },
 		"a changed channel": func(f *fake, _ *client.Config) {
 			f.welcome = func(w *channel.Welcome) { w.ChannelID = make([]byte, 16) }
 		},
@@ -135,7 +136,7 @@ type answers func() *http.Response
 
 func (a answers) RoundTrip(*http.Request) (*http.Response, error) { return a(), nil }
 
-// What is not the bank's answer to this very call is nobody's answer.
+// The client refuses each reply that is not the bank's answer to this very call.
 func TestForeignRepliesAreRefused(t *testing.T) {
 	t.Parallel()
 	var first *call
@@ -196,7 +197,7 @@ func TestForeignRepliesAreRefused(t *testing.T) {
 		if err := app.Call(t.Context(), "x-y", struct{}{}, &got); !errors.Is(err, client.ErrBank) || got.N != 0 {
 			t.Errorf("%s: %+v, %v; want ErrBank", name, got, err)
 		}
-		// Whoever answers so would answer so again: it is not repeated.
+		// The client does not repeat the call, because the bank would answer the same again.
 		if err := app.CallOnce(t.Context(), "x-y", "", struct{}{}, &got); !errors.Is(err, client.ErrBank) || len(f.seen()) != 3 {
 			t.Errorf("%s: after %d calls %v, want ErrBank after 3", name, len(f.seen()), err)
 		}

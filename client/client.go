@@ -57,7 +57,7 @@ type opened struct {
 	id          channel.ID
 	keys        channel.Keys
 	passwordKey *sm.PublicKey
-	sequence    atomic.Uint64 // counts the requests of this channel alone: nonces must not repeat under a key
+	sequence    atomic.Uint64 // counts only the requests of this channel: nonces must not repeat under a key
 }
 
 // Problem is a refusal by the bank.

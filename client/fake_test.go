@@ -14,7 +14,7 @@ import (
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 // fake is a bank that does as a test says: it opens channels and frames as the
@@ -46,18 +46,11 @@ type call struct {
 
 func newFake(t *testing.T, script func(c *call) (*http.Response, error)) *fake {
 	t.Helper()
-	return &fake{t: t, signer: newKey(t), passwords: newKey(t), script: script, channels: map[channel.ID]channel.Keys{}}
+	return &fake{t: t, signer: keytest.PrivateKey(t), passwords: keytest.PrivateKey(t), script: script, channels: map[channel.ID]channel.Keys{}}
 }
 
 // sign signs as the fake's bank.
 func (f *fake) sign(message []byte) ([]byte, error) { return sm.Sign(f.signer, message) }
-
-func newKey(t *testing.T) *sm.PrivateKey {
-	t.Helper()
-	k, err := sm.GenerateKey()
-	check.Must(t, err)
-	return k
-}
 
 // app is a client of the fake.
 func (f *fake) app() *client.Client {
@@ -66,7 +59,7 @@ func (f *fake) app() *client.Client {
 
 func (f *fake) config() client.Config {
 	return client.Config{
-		BaseURL: "http://bank", DeviceID: "phone-of-wang", Device: newKey(f.t), Pinned: f.signer.Public(),
+		BaseURL: "http://bank", DeviceID: "phone-of-wang", Device: keytest.PrivateKey(f.t), Pinned: f.signer.Public(),
 		HTTP: &http.Client{Transport: f}, Now: time.Now, Tries: 3, Pause: time.Second,
 	}
 }

@@ -26,8 +26,8 @@ func outbox(t *testing.T, db *pg.DB) int {
 	return check.Count(t, db.Pool(), "SELECT count(*) FROM outbox")
 }
 
-// doors are the two ways of committing an event.
-var doors = map[string]func(context.Context, *pg.DB, string, uuid.UUID, events.Data) error{
+// emitters are the two ways of committing an event.
+var emitters = map[string]func(context.Context, *pg.DB, string, uuid.UUID, events.Data) error{
 	"unit": func(ctx context.Context, db *pg.DB, subject string, customer uuid.UUID, data events.Data) error {
 		var unit pg.Unit
 		if err := events.Emit(ctx, &unit, subject, customer, data); err != nil {
@@ -47,7 +47,7 @@ func TestEmitWritesWhatLeaseReads(t *testing.T) {
 	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}, TraceFlags: trace.FlagsSampled,
 	}))
-	for name, emit := range doors {
+	for name, emit := range emitters {
 		db, customer := pgtest.New(t), uuid.New()
 		before := time.Now().Add(-time.Minute)
 		if err := emit(ctx, db, "order-1", customer, registered); err != nil {
@@ -109,7 +109,7 @@ func (unprintable) EventType() string { return "com.tidebank.test.unprintable.v1
 func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	for name, emit := range doors {
+	for name, emit := range emitters {
 		if err := emit(t.Context(), db, "order-1", uuid.Nil, unprintable{}); err == nil || outbox(t, db) != 0 {
 			t.Errorf("the %s took it: %v", name, err)
 		}
@@ -119,7 +119,7 @@ func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 // A listener that reads after each NOTIFY finds each event without polling.
 func TestACommitWakesRelays(t *testing.T) {
 	t.Parallel()
-	for name, emit := range doors {
+	for name, emit := range emitters {
 		db := pgtest.New(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()

@@ -88,6 +88,6 @@ func TestAmountsReadTheSameEverywhere(t *testing.T) {
 				t.Errorf("the %s does not say %s: %s", place, figure, text)
 			}
 		}
-		p.Sound(t)
+		p.CheckLedger(t)
 	}
 }

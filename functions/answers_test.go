@@ -202,7 +202,7 @@ SELECT login_password FROM credential UNION SELECT trade_password FROM credentia
 }
 
 // A caller who is not logged in learns nothing of any customer: answers of public
-// functions have no field for it, and an ended session gets the refusal alone.
+// functions have no field for it, and an ended session gets only the refusal.
 func TestStrangersLearnNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "MASK-001.1", "MASK-001.2")

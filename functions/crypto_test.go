@@ -25,7 +25,7 @@ import (
 // All cryptography is shared/sm's, which calls a library and nothing outdated. The
 // rest of the bank draws random numbers and compares in constant time; it has no
 // cipher or digest of its own, and mixes no bytes.
-func TestCryptographyHasOneDoor(t *testing.T) {
+func TestOnlySMUsesCryptography(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-020.1")
 	inside := []string{
@@ -33,17 +33,17 @@ func TestCryptographyHasOneDoor(t *testing.T) {
 		"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "github.com/emmansun/gmsm/sm4",
 		"github.com/emmansun/gmsm/smx509",
 	}
-	outside := []string{"crypto/rand", "crypto/hmac"} // of the latter Equal alone
+	outside := []string{"crypto/rand", "crypto/hmac"} // of crypto/hmac only Equal: modes matches hmac.New
 	about := regexp.MustCompile(`crypto|gmsm|^hash($|/)|cipher|md5|sha1|blake|bcrypt|scrypt|argon`)
 	modes := regexp.MustCompile(`^cipher\.New(CBC|CFB|OFB|CTR|GCMWith)|^hmac\.New$|\.(Encrypt|Decrypt)$|ECB`)
-	doors := 0
+	found := 0
 	inSM := func(path string) bool { return strings.HasPrefix(path, "../shared/sm/") }
 	for path, file := range sources(t) {
 		for _, imported := range imports(file) {
 			if !about.MatchString(imported) {
 				continue
 			}
-			doors++
+			found++
 			if allowed := inSM(path) && slices.Contains(inside, imported) || slices.Contains(outside, imported); !allowed {
 				t.Errorf("%s imports %s", path, imported)
 			}
@@ -64,13 +64,14 @@ func TestCryptographyHasOneDoor(t *testing.T) {
 				t.Errorf("%s mixes %s", path, types.ExprString(n))
 			}
 		case *ast.AssignStmt:
-			if n.Tok == token.XOR_ASSIGN && types.ExprString(n.Lhs[0]) != "sealed[len(sealed) - 1]" { // the self-test tampers
+			tampers := path == "../shared/sm/selftest.go" || path == "../test/check/check.go"
+			if n.Tok == token.XOR_ASSIGN && !tampers {
 				t.Errorf("%s mixes %s", path, types.ExprString(n.Lhs[0]))
 			}
 		}
 	})
-	if doors < 25 {
-		t.Fatalf("only %d imports of cryptography were read", doors)
+	if found < 25 {
+		t.Fatalf("only %d imports of cryptography were read", found)
 	}
 }
 

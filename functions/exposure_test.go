@@ -89,7 +89,7 @@ func TestNothingOfACustomerIsReadable(t *testing.T) {
 	nothingReadable(t, "traffic to the database", j.queries.String(), "INSERT INTO outbox", all...)
 	nothingReadable(t, "database", j.Stored(t), "司马小丰"[len("司马小"):], all...)
 	nothingReadable(t, "log", j.Log.String(), "SESSION_REQUIRED", all...)
-	shown := []string{"123.45", "amount_fen", "transfer_id", "proofs", "**", "房租"}
+	shown := []string{"123.45", "amount_fen", "transfer_id", "proofs", "****", "房租"}
 	nothingReadable(t, "wire", j.wire.String(), "no-store", append(all, shown...)...)
 }
 

@@ -123,5 +123,5 @@ func TestAmountsAreExact(t *testing.T) {
 			t.Errorf("after %d the accounts show %+v", amount, overview)
 		}
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 }

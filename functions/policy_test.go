@@ -103,12 +103,6 @@ type hostile struct {
 
 func customers(s fn.Spec) bool { return s.Audience == fn.Customer }
 
-func flip(frame []byte, at int) []byte {
-	changed := bytes.Clone(frame)
-	changed[(at+len(changed))%len(changed)] ^= 1
-	return changed
-}
-
 // table lists the hostile frames, and the refusal of the stage that stops each.
 var table = []hostile{
 	{"oversize body", "INPUT_TOO_LARGE", nil, func(t *testing.T, c caller) []byte {
@@ -119,11 +113,11 @@ var table = []hostile{
 	}},
 	{"no body", "FRAME_REJECTED", nil, func(*testing.T, caller) []byte { return nil }},
 	{"plain body", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return []byte(c.clear(t)) }},
-	{"another version", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 0) }},
-	{"another sequence", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 24) }},
-	{"another time", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 32) }},
-	{"a changed byte", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), 40) }},
-	{"a changed proof", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return flip(c.frame(t, c.request), -1) }},
+	{"another version", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return check.Flip(c.frame(t, c.request), 0) }},
+	{"another sequence", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return check.Flip(c.frame(t, c.request), 24) }},
+	{"another time", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return check.Flip(c.frame(t, c.request), 32) }},
+	{"a changed byte", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return check.Flip(c.frame(t, c.request), 40) }},
+	{"a changed proof", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte { return check.Flip(c.frame(t, c.request), -1) }},
 	{"no proof", "FRAME_REJECTED", nil, func(t *testing.T, c caller) []byte {
 		frame := c.frame(t, c.request)
 		return frame[:len(frame)-sm.Overhead]

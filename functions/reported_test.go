@@ -102,7 +102,7 @@ func TestForgedFramesAreReported(t *testing.T) {
 	for _, f := range channelFunctions(t) {
 		c := newCaller(t, f)
 		for name, at := range map[string]int{"channel": 1, "sequence": 24, "time": 32, "body": 40, "tag": -1} {
-			frame := flip(c.frame(t, c.request), at)
+			frame := check.Flip(c.frame(t, c.request), at)
 			header, err := channel.ParseHeader(frame)
 			check.Must(t, err)
 			before := len(c.Log.String())

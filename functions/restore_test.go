@@ -78,7 +78,7 @@ CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPT
 	if state(t, p) == before {
 		t.Error("the order moved nothing")
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 // A customer gives up an order by logging out. The order changes nothing, and nobody

@@ -71,7 +71,7 @@ func TestABlockedTransferIsNeverPosted(t *testing.T) {
 	if got := p.postings(t); got != 1 {
 		t.Errorf("%d transfers were posted once risk allowed it", got)
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 // A transfer that no rule objects to takes the usual factors and no more; the same

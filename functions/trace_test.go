@@ -102,8 +102,8 @@ func (stumble) Evaluate(context.Context, risk.Scene, risk.Subject) (risk.Decisio
 	panic("a fault in the bank's code")
 }
 
-// What goes wrong inside is told to nobody but the log, under the trace that the
-// customer can name.
+// Only the log contains an internal error, under the trace id that the customer can
+// name.
 func TestAnInternalErrorIsLoggedUnderItsTrace(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-003.3")

@@ -87,7 +87,7 @@ func TestATransfersRecordIsComplete(t *testing.T) {
 		t.Error("the jobs had nothing to clear")
 	}
 	p.wantRecord(t, made)
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 // Not even the owner of the tables may change a record by SQL, and an event that

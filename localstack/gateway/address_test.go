@@ -14,7 +14,7 @@ import (
 func TestTheCallersAddressIsThePeers(t *testing.T) {
 	t.Parallel()
 	seen := make(chan string, 1)
-	g, _ := newGateway(t, plain("x-who", func(_ context.Context, call *fn.Call, w word) (word, error) {
+	g, _ := newGateway(t, noChannel("x-who", func(_ context.Context, call *fn.Call, w word) (word, error) {
 		seen <- call.IP
 		return w, nil
 	}))

@@ -27,8 +27,8 @@ type word struct {
 	Word string `json:"word"`
 }
 
-// plain declares a function without a channel.
-func plain(name string, operate fn.QueryOperation[word, word]) fn.Function {
+// noChannel declares a function without a channel.
+func noChannel(name string, operate fn.QueryOperation[word, word]) fn.Function {
 	return fn.Query(fn.Spec{
 		Name: name, Summary: "x", Audience: fn.Public, NoChannel: true, Rate: fn.RateOpen, Requirements: []string{"X-001"},
 	}, func(context.Context, *fn.Lent, struct{}) (fn.QueryOperation[word, word], error) { return operate, nil })
@@ -53,7 +53,7 @@ func ask(g *gateway.Gateway, method, path, body string) *httptest.ResponseRecord
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	g, b := newGateway(t, plain("x-echo", echo))
+	g, b := newGateway(t, noChannel("x-echo", echo))
 	big := `{"word":"` + strings.Repeat("x", int(b.Host.Limits.BodyBytes)) + `"}`
 	for _, tt := range []struct {
 		method, path, body string
@@ -109,14 +109,14 @@ func TestAFunctionThatDoesNotOpenStopsAll(t *testing.T) {
 	}, func(context.Context, *fn.Lent, struct{}) (fn.QueryOperation[word, word], error) {
 		return nil, context.Canceled
 	})
-	if _, err := gateway.New(t.Context(), []fn.Function{plain("x-echo", echo), broken}, b.Host, host.Values()); err == nil {
+	if _, err := gateway.New(t.Context(), []fn.Function{noChannel("x-echo", echo), broken}, b.Host, host.Values()); err == nil {
 		t.Error("a gateway came up without one of its functions")
 	}
 }
 
 func TestListCountsCalls(t *testing.T) {
 	t.Parallel()
-	g, _ := newGateway(t, plain("x-a", echo), plain("x-b", echo))
+	g, _ := newGateway(t, noChannel("x-a", echo), noChannel("x-b", echo))
 	for range 2 {
 		ask(g, "POST", "/function/x-a", "{}")
 	}
@@ -145,7 +145,7 @@ func TestListCountsCalls(t *testing.T) {
 func TestLaterCallsRun(t *testing.T) {
 	t.Parallel()
 	begun, release, ran := make(chan struct{}), make(chan struct{}), make(chan word, 1)
-	g, _ := newGateway(t, plain("x-slow", func(ctx context.Context, _ *fn.Call, w word) (word, error) {
+	g, _ := newGateway(t, noChannel("x-slow", func(ctx context.Context, _ *fn.Call, w word) (word, error) {
 		close(begun)
 		<-release
 		if ctx.Err() == nil {
@@ -176,7 +176,7 @@ func TestLaterCallsRun(t *testing.T) {
 func TestLaterCallsAreBounded(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	g, _ := newGateway(t, plain("x-slow", func(_ context.Context, _ *fn.Call, w word) (word, error) {
+	g, _ := newGateway(t, noChannel("x-slow", func(_ context.Context, _ *fn.Call, w word) (word, error) {
 		<-release
 		return w, nil
 	}))
@@ -212,7 +212,7 @@ func TestDeliver(t *testing.T) {
 		}, nil
 	})
 	b := bank.New(t)
-	g, err := gateway.New(t.Context(), []fn.Function{hears, plain("x-echo", echo)}, b.Host, host.Values())
+	g, err := gateway.New(t.Context(), []fn.Function{hears, noChannel("x-echo", echo)}, b.Host, host.Values())
 	check.Must(t, err)
 	traced, other := b.Event(t, uuid.NewString(), kind, "s", word{"潮"}), b.Event(t, uuid.NewString(), kind, "s", word{"汐"})
 	traced.SetExtension("traceparent", parent)

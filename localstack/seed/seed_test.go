@@ -43,7 +43,7 @@ func TestSeedingAgainChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(before, rows(t, b)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
-	b.Sound(t)
+	b.CheckLedger(t)
 }
 
 // The bank's opening account owes the sum of all balances, so that no money is made.
@@ -53,7 +53,7 @@ func TestBalancesSumToZero(t *testing.T) {
 	c, err := b.Seeder().Add(t.Context(), wang)
 	check.Must(t, err)
 	b.Customer(t, "李芳", 88_888_88, 1)
-	b.Sound(t)
+	b.CheckLedger(t)
 	balance := func(id uuid.UUID) money.Fen {
 		// An internal account's entries are folded into its balance later.
 		return money.Fen(b.Count(t, "SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE account_id = $1", id))

@@ -1,6 +1,6 @@
 // Package smssim simulates the bank's SMS gateway. It implements the protocol of
 // docs/sms-gateway.md and keeps an inbox for people and tests. On request it fails,
-// delays, loses or duplicates texts, or drops its answers.
+// delays, loses or duplicates messages, or drops its answers.
 //
 // The gateway delivers each message id once. It accepts the same message again
 // without delivering it, and refuses another message under the same id. A Gateway
@@ -21,8 +21,8 @@ import (
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
-// Text is a message that arrived on a phone.
-type Text struct {
+// Message is an SMS that arrived on a phone.
+type Message struct {
 	ID    string    `json:"id"`
 	Phone string    `json:"phone"`
 	Text  string    `json:"text"`
@@ -47,11 +47,11 @@ type Gateway struct {
 	faults Faults
 	seen   map[string]sms.Message
 	order  []string // ids in the order of arrival, to delete the oldest
-	inbox  []Text
+	inbox  []Message
 }
 
 const (
-	keep      = 1000 // texts in the inbox
+	keep      = 1000 // messages in the inbox
 	remember  = 10 * keep
 	bodyBytes = 16 << 10
 )
@@ -63,12 +63,12 @@ func (g *Gateway) SetFaults(f Faults) {
 	g.faults = f
 }
 
-// Inbox lists the texts that a phone received, newest first. An empty number means
+// Inbox lists the messages that a phone received, newest first. An empty number means
 // all phones.
-func (g *Gateway) Inbox(number string) []Text {
+func (g *Gateway) Inbox(number string) []Message {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	list := []Text{}
+	list := []Message{}
 	for i := len(g.inbox) - 1; i >= 0; i-- {
 		if number == "" || g.inbox[i].Phone == number {
 			list = append(list, g.inbox[i])
@@ -171,12 +171,12 @@ func (g *Gateway) deliver(m sms.Message) {
 		g.faults.LoseNext--
 		return
 	}
-	text := Text{ID: m.ID, Phone: m.Phone, Text: m.Text, At: g.Now()}
-	g.inbox = append(g.inbox, text)
+	message := Message{ID: m.ID, Phone: m.Phone, Text: m.Text, At: g.Now()}
+	g.inbox = append(g.inbox, message)
 	if g.faults.Duplicate {
-		g.inbox = append(g.inbox, text)
+		g.inbox = append(g.inbox, message)
 	}
 	if len(g.inbox) > keep {
-		g.inbox = append([]Text(nil), g.inbox[len(g.inbox)-keep:]...)
+		g.inbox = append([]Message(nil), g.inbox[len(g.inbox)-keep:]...)
 	}
 }

@@ -73,7 +73,7 @@ func TestForm(t *testing.T) {
 func TestInboxForgetsTheOldest(t *testing.T) {
 	t.Parallel()
 	g := newGateway()
-	if diff := cmp.Diff([]smssim.Text{}, g.Inbox("")); diff != "" {
+	if diff := cmp.Diff([]smssim.Message{}, g.Inbox("")); diff != "" {
 		t.Errorf("an empty inbox (-want +got):\n%s", diff)
 	}
 	for n := range 1002 {
@@ -82,7 +82,7 @@ func TestInboxForgetsTheOldest(t *testing.T) {
 		}
 	}
 	all := g.Inbox("")
-	want := smssim.Text{ID: "1001", Phone: "13800010001", Text: "text 1001", At: now}
+	want := smssim.Message{ID: "1001", Phone: "13800010001", Text: "text 1001", At: now}
 	if diff := cmp.Diff(want, all[0]); diff != "" || len(all) != 1000 || all[999].ID != "2" {
 		t.Errorf("%d texts, the last %+v; the first (-want +got):\n%s", len(all), all[len(all)-1], diff)
 	}

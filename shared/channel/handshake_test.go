@@ -10,15 +10,9 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
-
-func newKey(t testing.TB) *sm.PrivateKey {
-	t.Helper()
-	k, err := sm.GenerateKey()
-	check.Must(t, err)
-	return k
-}
 
 func marshal(t testing.TB, k *sm.PublicKey) []byte {
 	t.Helper()
@@ -36,8 +30,8 @@ type bank struct {
 func newServer(t testing.TB) bank {
 	t.Helper()
 	return bank{Server: channel.Server{
-		Certificate: []byte("certificate"), PasswordKey: marshal(t, newKey(t).Public()), Life: time.Hour,
-	}}.with(newKey(t))
+		Certificate: []byte("certificate"), PasswordKey: marshal(t, keytest.PrivateKey(t).Public()), Life: time.Hour,
+	}}.with(keytest.PrivateKey(t))
 }
 
 // with returns the same side, signing with another key.
@@ -104,8 +98,8 @@ func TestHelloIsRefused(t *testing.T) {
 		"random long":     func(h *channel.Hello) { h.ClientRandom = append(bytes.Clone(h.ClientRandom), 0) },
 		"no key":          func(h *channel.Hello) { h.ClientKey = nil },
 		"key cut":         func(h *channel.Hello) { h.ClientKey = h.ClientKey[:90] },
-		"key off curve":   func(h *channel.Hello) { h.ClientKey = flip(h.ClientKey, 90) },
-		"key elsewhere":   func(h *channel.Hello) { h.ClientKey = flip(h.ClientKey, 20) },
+		"key off curve":   func(h *channel.Hello) { h.ClientKey = check.Flip(h.ClientKey, 90) },
+		"key elsewhere":   func(h *channel.Hello) { h.ClientKey = check.Flip(h.ClientKey, 20) },
 		"key with a tail": func(h *channel.Hello) { h.ClientKey = append(bytes.Clone(h.ClientKey), 0) },
 	} {
 		hello := good
@@ -115,13 +109,6 @@ func TestHelloIsRefused(t *testing.T) {
 			t.Errorf("%s: %+v %x, %v; want nothing and ErrHandshake", name, welcome, id, err)
 		}
 	}
-}
-
-// flip returns the text with the lowest bit of one byte changed.
-func flip(text []byte, at int) []byte {
-	changed := bytes.Clone(text)
-	changed[at] ^= 1
-	return changed
 }
 
 func refused(t *testing.T, what string, c *channel.Client, w channel.Welcome, pinned *sm.PublicKey) {
@@ -136,8 +123,8 @@ func TestHelloChangedOnItsWay(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
 	for name, change := range map[string]func(*channel.Hello){
-		"key":       func(h *channel.Hello) { h.ClientKey = marshal(t, newKey(t).Public()) },
-		"random":    func(h *channel.Hello) { h.ClientRandom = flip(h.ClientRandom, 31) },
+		"key":       func(h *channel.Hello) { h.ClientKey = marshal(t, keytest.PrivateKey(t).Public()) },
+		"random":    func(h *channel.Hello) { h.ClientRandom = check.Flip(h.ClientRandom, 31) },
 		"device id": func(h *channel.Hello) { h.DeviceID = "device-2" },
 	} {
 		hello := client.Hello()
@@ -167,7 +154,7 @@ func TestWelcomeChangedOnItsWay(t *testing.T) {
 			refused(t, name+" "+what, client, welcome, server.key.Public())
 		}
 		for i := range *field(&good) {
-			try(fmt.Sprintf("byte %d", i), func(text []byte) []byte { return flip(text, i) })
+			try(fmt.Sprintf("byte %d", i), func(text []byte) []byte { return check.Flip(text, i) })
 		}
 		try("missing", func([]byte) []byte { return nil })
 		try("cut", func(text []byte) []byte { return text[:len(text)-1] })
@@ -190,7 +177,7 @@ func TestFieldsOfTheTranscriptStayApart(t *testing.T) {
 	refused(t, "a byte moved", client, moved, server.key.Public())
 }
 
-// What the bank's own key signs must have its form too.
+// The client also refuses a welcome of a wrong form that the bank's own key signed.
 func TestMalformedWelcomeOfTheBank(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
@@ -201,7 +188,7 @@ func TestMalformedWelcomeOfTheBank(t *testing.T) {
 		"channel id long":  func(w *channel.Welcome) { w.ChannelID = append(bytes.Clone(w.ChannelID), 0) },
 		"random short":     func(w *channel.Welcome) { w.ServerRandom = w.ServerRandom[1:] },
 		"random long":      func(w *channel.Welcome) { w.ServerRandom = append(bytes.Clone(w.ServerRandom), 0) },
-		"key off curve":    func(w *channel.Welcome) { w.ServerKey = flip(w.ServerKey, 90) },
+		"key off curve":    func(w *channel.Welcome) { w.ServerKey = check.Flip(w.ServerKey, 90) },
 		"no key":           func(w *channel.Welcome) { w.ServerKey = nil },
 	} {
 		welcome := good
@@ -216,7 +203,7 @@ func TestAnotherBank(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-016.2")
 	server, client := newServer(t), newClient(t)
-	impostor := server.with(newKey(t)) // knows all that is public
+	impostor := server.with(keytest.PrivateKey(t)) // knows all that is public
 	welcome, _, _, err := impostor.Respond(client.Hello())
 	check.Must(t, err)
 	refused(t, "signed by another", client, welcome, server.key.Public())
@@ -233,5 +220,5 @@ func TestWelcomeForAnotherHello(t *testing.T) {
 	refused(t, "replayed", two, welcome, server.key.Public())
 	mixed := two.Hello()
 	mixed.ClientRandom = one.Hello().ClientRandom
-	refused(t, "same random, another key", channel.ClientWith(mixed, newKey(t)), welcome, server.key.Public())
+	refused(t, "same random, another key", channel.ClientWith(mixed, keytest.PrivateKey(t)), welcome, server.key.Public())
 }

@@ -122,7 +122,7 @@ func TestOpenUnwrapsDeclaredPurposesOnly(t *testing.T) {
 	c := readContent(t, newFile(t))
 	for p, list := range c.Secrets {
 		if p != keys.Ledger {
-			c.Secrets[p] = [][]byte{flip(list[0])}
+			c.Secrets[p] = [][]byte{check.Flip(list[0], len(list[0])/2)}
 		}
 	}
 	c.Pairs, c.Certificate = nil, nil
@@ -162,7 +162,7 @@ func TestDecrypt(t *testing.T) {
 	elsewhere, err := sm.Encrypt(ring.Public(keys.Channel), plain)
 	check.Must(t, err)
 	for name, text := range map[string][]byte{
-		"to another key": elsewhere, "changed": flip(sealed), "cut": sealed[:len(sealed)-1], "missing": nil, "clear": plain,
+		"to another key": elsewhere, "changed": check.Flip(sealed, len(sealed)/2), "cut": sealed[:len(sealed)-1], "missing": nil, "clear": plain,
 	} {
 		if got, err := ring.Decrypt(keys.Password, text); !errors.Is(err, keys.ErrOpen) || got != nil {
 			t.Errorf("%s: %q, %v; want nothing and ErrOpen", name, got, err)

@@ -103,8 +103,8 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 	check.Must(t, err)
 }
 
-// What is stored opens, and its MAC verifies, with another implementation of SM4 and
-// SM3 that knows the keys of the file and nothing of this package.
+// Another implementation of SM4 and SM3 opens a stored text and verifies its MAC. It
+// knows only the keys of the file.
 func TestStoredTextsByAnotherImplementation(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-012.3")

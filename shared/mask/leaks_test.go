@@ -1,7 +1,6 @@
 package mask_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -9,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func TestLeaks(t *testing.T) {
@@ -75,14 +75,6 @@ func apart() *rapid.Generator[string] {
 	return rapid.StringOfN(rapid.SampledFrom([]rune("，。：: \n\t\r\b\"\\/<>&*.王\u2028\x01{}[],")), 1, 8, -1)
 }
 
-func marshal(t *rapid.T, value any) []byte {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
-
 func TestLeaksFindsWhateverStandsAround(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -92,7 +84,7 @@ func TestLeaksFindsWhateverStandsAround(t *testing.T) {
 		for name, value := range map[string]any{
 			"field": map[string]string{"memo": text}, "name": map[string]int{text: 1}, "list": []any{1, text}, "alone": text,
 		} {
-			if raw := marshal(t, value); !mask.Leaks(raw) {
+			if raw := check.JSON(t, value); !mask.Leaks(raw) {
 				t.Fatalf("%s: not found in %s", name, raw)
 			}
 		}
@@ -104,7 +96,7 @@ func TestLeaksLetsNumbersPass(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fen := rapid.Int64().Draw(t, "fen")
 		for _, value := range []any{fen, []int64{fen, fen}, map[string]any{"memo": "a:[\"", "fen": fen, "list": []int64{fen}}} {
-			if raw := marshal(t, value); mask.Leaks(raw) {
+			if raw := check.JSON(t, value); mask.Leaks(raw) {
 				t.Fatalf("a number is taken for personal: %s", raw)
 			}
 		}
@@ -121,13 +113,13 @@ func TestTextLeavesNothingToFind(t *testing.T) {
 			}),
 		).Draw(t, "text")
 		masked := mask.Text(text)
-		if raw := marshal(t, masked); mask.Leaks(raw) {
+		if raw := check.JSON(t, masked); mask.Leaks(raw) {
 			t.Fatalf("Text(%q) = %q, which leaks", text, masked)
 		}
 		if mask.Text(masked) != masked || len(masked) != len(text) {
 			t.Fatalf("Text(%q) = %q, and again %q", text, masked, mask.Text(masked))
 		}
-		if !mask.Leaks(marshal(t, text)) && masked != text {
+		if !mask.Leaks(check.JSON(t, text)) && masked != text {
 			t.Fatalf("Text(%q) = %q, though nothing leaked", text, masked)
 		}
 	})

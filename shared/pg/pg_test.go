@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -187,7 +186,7 @@ func TestOpenRefusesWithoutShowingThePassword(t *testing.T) {
 	}
 }
 
-// What a customer wrote, and the statement, stay out of errors and so of logs.
+// An error contains neither the customer's text nor the statement, so that no log does.
 func TestErrorsHoldNoValuesAndNoSQL(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -280,11 +279,7 @@ func TestInTxRollsBack(t *testing.T) {
 // cancelled is closed first, in the background.
 func (d fixture) awaitIdle(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); d.Pool().Stat().AcquiredConns() > 0; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d connections were not given back", d.Pool().Stat().AcquiredConns())
-		}
-	}
+	check.Until(t, "every connection is given back", func() bool { return d.Pool().Stat().AcquiredConns() == 0 })
 }
 
 func TestInTxSaysWhenTheCommitFails(t *testing.T) {

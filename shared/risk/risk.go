@@ -67,7 +67,7 @@ type Evaluator interface {
 	Evaluate(ctx context.Context, scene Scene, who Subject) (Decision, error)
 }
 
-// Baseline decides by the customer's grade alone.
+// Baseline decides only by the customer's grade.
 type Baseline struct{}
 
 // Evaluate refuses the grade high. For the grade raised, the matrix asks for stronger

@@ -9,8 +9,8 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
-// The grade alone decides, in every scene and whoever asks from wherever; the
-// matrix is then read with that grade.
+// Only the grade decides, in every scene and for every customer, device and address.
+// The matrix is then read with that grade.
 func TestBaseline(t *testing.T) {
 	t.Parallel()
 	for grade, want := range map[risk.Grade]risk.Outcome{

@@ -19,13 +19,14 @@ import (
 
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func TestKeysKeepTheirForm(t *testing.T) {
 	t.Parallel()
-	key := newKey(t)
+	key := keytest.PrivateKey(t)
 	der, err := key.Marshal()
 	check.Must(t, err)
 	again, err := sm.ParsePrivateKey(der)
@@ -37,7 +38,7 @@ func TestKeysKeepTheirForm(t *testing.T) {
 	check.Must(t, err)
 	parsed, err := sm.ParsePublicKey(public)
 	check.Must(t, err)
-	if !parsed.Equal(again.Public()) || parsed.Equal(newKey(t).Public()) {
+	if !parsed.Equal(again.Public()) || parsed.Equal(keytest.PrivateKey(t).Public()) {
 		t.Error("Equal does not tell keys apart")
 	}
 	if public2, err := parsed.Marshal(); err != nil || !bytes.Equal(public, public2) {
@@ -49,7 +50,7 @@ func TestGeneratedKeysDiffer(t *testing.T) {
 	t.Parallel()
 	pairs, keys := map[string]bool{}, map[sm.Key]bool{}
 	for range 500 {
-		der, err := newKey(t).Marshal()
+		der, err := keytest.PrivateKey(t).Marshal()
 		check.Must(t, err)
 		pairs[string(der)], keys[sm.NewKey()] = true, true
 	}
@@ -146,7 +147,7 @@ func TestHostilePrivateKeys(t *testing.T) {
 
 func TestCertificateKey(t *testing.T) {
 	t.Parallel()
-	key := newKey(t)
+	key := keytest.PrivateKey(t)
 	der, err := sm.SelfSigned(key, "Tidebank channel", noon, time.Hour)
 	check.Must(t, err)
 	for _, tt := range []struct {
@@ -191,7 +192,7 @@ func TestCertificateOfAnotherAlgorithm(t *testing.T) {
 // A certificate is SM2 with SM3 by its own key, as other software reads it.
 func TestSelfSignedIsSignedByItself(t *testing.T) {
 	t.Parallel()
-	key := newKey(t)
+	key := keytest.PrivateKey(t)
 	der, err := sm.SelfSigned(key, "Tidebank channel", noon, time.Hour)
 	check.Must(t, err)
 	var certificate struct {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 // other is the same key pair in a second implementation, handed over as DER.
@@ -57,7 +58,7 @@ func TestKeysFromTheOtherImplementation(t *testing.T) {
 
 func TestSignaturesBothWays(t *testing.T) {
 	t.Parallel()
-	ours := newKey(t)
+	ours := keytest.PrivateKey(t)
 	theirs := other(t, ours)
 	for _, message := range [][]byte{[]byte("x"), []byte("付款账户：622848*********1234"), make([]byte, 100_000)} {
 		signature, err := sm.Sign(ours, message)
@@ -75,7 +76,7 @@ func TestSignaturesBothWays(t *testing.T) {
 
 func TestCiphertextsBothWays(t *testing.T) {
 	t.Parallel()
-	ours := newKey(t)
+	ours := keytest.PrivateKey(t)
 	theirs := other(t, ours)
 	for _, message := range [][]byte{[]byte("tide-2026x"), make([]byte, 32), bytes.Repeat([]byte("长"), 1000)} {
 		ciphertext, err := sm.Encrypt(ours.Public(), message)
@@ -95,7 +96,7 @@ func TestCiphertextsBothWays(t *testing.T) {
 
 func TestAgreementWithTheOtherImplementation(t *testing.T) {
 	t.Parallel()
-	one, two := newKey(t), newKey(t)
+	one, two := keytest.PrivateKey(t), keytest.PrivateKey(t)
 	got, err := sm.Agree(one, two.Public())
 	check.Must(t, err)
 	private, public := other(t, one), other(t, two)

@@ -220,7 +220,7 @@ func TestNothingElseIsDerivedFrom(t *testing.T) {
 	if key, err := recovered(func() any { return sm.Derive(sm.Secret{}, []byte("label"), 16) }); key != nil || !errors.Is(err, sm.ErrKey) {
 		t.Errorf("from nothing: %v, %v", key, err)
 	}
-	agreed, err := sm.Agree(newKey(t), newKey(t).Public())
+	agreed, err := sm.Agree(keytest.PrivateKey(t), keytest.PrivateKey(t).Public())
 	check.Must(t, err)
 	if got := sm.Derive(agreed, []byte("label"), 16); len(got) != 16 {
 		t.Errorf("from a secret: %x", got)
@@ -232,7 +232,7 @@ func TestDerivedKeysAreUnlike(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-002.5")
 	ring := keytest.New(t)
-	agreed, err := sm.Agree(newKey(t), newKey(t).Public())
+	agreed, err := sm.Agree(keytest.PrivateKey(t), keytest.PrivateKey(t).Public())
 	check.Must(t, err)
 	for name, derive := range map[string]func(label string) []byte{
 		"of a purpose": func(label string) []byte { return ring.Derive(keys.OTP, []byte(label)) },

@@ -139,7 +139,7 @@ func done(err error) ([]byte, error) {
 }
 
 func moduleAttempts(t *testing.T) map[string]attempt {
-	key, symmetric, text := newKey(t), sm.NewKey(), []byte("text")
+	key, symmetric, text := keytest.PrivateKey(t), sm.NewKey(), []byte("text")
 	signature, err := sm.Sign(key, text)
 	check.Must(t, err)
 	ciphertext, err := sm.Encrypt(key.Public(), text)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -53,7 +54,7 @@ func TestExamplesOfTheStandards(t *testing.T) {
 func TestWithoutAChoiceItIsSM(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-002.3")
-	key, text := newKey(t), []byte("付款账户：622848*********1234")
+	key, text := keytest.PrivateKey(t), []byte("付款账户：622848*********1234")
 	signature, err := sm.Sign(key, text)
 	check.Must(t, err)
 	if !other(t, key).Verify(text, signature) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 // eachFlip calls try with the text and one bit of it changed, for every bit.
@@ -87,7 +88,7 @@ func TestSealingTwiceDiffers(t *testing.T) {
 
 func TestSignatureIsBoundToEveryBit(t *testing.T) {
 	t.Parallel()
-	key, message := newKey(t), []byte("金额：人民币1.00元")
+	key, message := keytest.PrivateKey(t), []byte("金额：人民币1.00元")
 	signature, err := sm.Sign(key, message)
 	check.Must(t, err)
 	check.Must(t, sm.Verify(key.Public(), message, signature))
@@ -101,12 +102,12 @@ func TestSignatureIsBoundToEveryBit(t *testing.T) {
 	eachCut(signature, func(at string, cut []byte) { refused("signature "+at, key.Public(), message, cut) })
 	eachFlip(message, func(at string, flipped []byte) { refused("message "+at, key.Public(), flipped, signature) })
 	eachCut(message, func(at string, cut []byte) { refused("message "+at, key.Public(), cut, signature) })
-	refused("another key", newKey(t).Public(), message, signature)
+	refused("another key", keytest.PrivateKey(t).Public(), message, signature)
 }
 
 func TestSignTakesAnySizeButNone(t *testing.T) {
 	t.Parallel()
-	key := newKey(t)
+	key := keytest.PrivateKey(t)
 	for _, size := range []int{1, 63, 64, 65, 8 << 20} {
 		message := make([]byte, size)
 		signature, err := sm.Sign(key, message)
@@ -123,7 +124,7 @@ func TestSignTakesAnySizeButNone(t *testing.T) {
 // Numbers out of range and second encodings of a good signature must not pass.
 func TestSignatureHasOneForm(t *testing.T) {
 	t.Parallel()
-	key, message := newKey(t), []byte("message")
+	key, message := keytest.PrivateKey(t), []byte("message")
 	signature, err := sm.Sign(key, message)
 	check.Must(t, err)
 	var good struct{ R, S *big.Int }
@@ -154,7 +155,7 @@ func TestSignatureHasOneForm(t *testing.T) {
 
 func TestCiphertextIsBoundToEveryBit(t *testing.T) {
 	t.Parallel()
-	key := newKey(t)
+	key := keytest.PrivateKey(t)
 	ciphertext, err := sm.Encrypt(key.Public(), []byte("739164"))
 	check.Must(t, err)
 	refused := func(what string, key *sm.PrivateKey, ciphertext []byte) {
@@ -165,7 +166,7 @@ func TestCiphertextIsBoundToEveryBit(t *testing.T) {
 	}
 	eachFlip(ciphertext, func(at string, flipped []byte) { refused(at, key, flipped) })
 	eachCut(ciphertext, func(at string, cut []byte) { refused(at, key, cut) })
-	refused("another key", newKey(t), ciphertext)
+	refused("another key", keytest.PrivateKey(t), ciphertext)
 	for name, opts := range map[string]*sm2.EncrypterOpts{
 		"C1C3C2 without ASN.1": sm2.NewPlainEncrypterOpts(sm2.MarshalUncompressed, sm2.C1C3C2),
 		"compressed point":     sm2.NewPlainEncrypterOpts(sm2.MarshalCompressed, sm2.C1C3C2),
@@ -178,7 +179,7 @@ func TestCiphertextIsBoundToEveryBit(t *testing.T) {
 
 func TestEncryptTakesAnySizeButNone(t *testing.T) {
 	t.Parallel()
-	key := newKey(t)
+	key := keytest.PrivateKey(t)
 	for _, size := range []int{1, 2, 31, 32, 33, 1 << 20} {
 		message := bytes.Repeat([]byte{9}, size)
 		ciphertext, err := sm.Encrypt(key.Public(), message)
@@ -220,7 +221,7 @@ func TestMACKeepsItsPartsApart(t *testing.T) {
 
 func TestAgreementIsMutual(t *testing.T) {
 	t.Parallel()
-	one, two, three := newKey(t), newKey(t), newKey(t)
+	one, two, three := keytest.PrivateKey(t), keytest.PrivateKey(t), keytest.PrivateKey(t)
 	agree := func(own, peer *sm.PrivateKey) string {
 		secret, err := sm.Agree(own, peer.Public())
 		check.Must(t, err)

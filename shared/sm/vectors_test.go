@@ -62,13 +62,6 @@ func (v vectors) ciphertext(t testing.TB) []byte {
 	}{v.integer(t, "sm2_c1x"), v.integer(t, "sm2_c1y"), v.hex(t, "sm2_c3"), v.hex(t, "sm2_c2")})
 }
 
-func newKey(t testing.TB) *sm.PrivateKey {
-	t.Helper()
-	k, err := sm.GenerateKey()
-	check.Must(t, err)
-	return k
-}
-
 func encode(t testing.TB, value any) []byte {
 	t.Helper()
 	der, err := asn1.Marshal(value)

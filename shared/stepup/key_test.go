@@ -63,7 +63,7 @@ func TestSignatureIsBoundToTheText(t *testing.T) {
 	want(t, "the right signature", err, nil)
 }
 
-// What holds is the key that is bound now.
+// Only a signature by the key that is bound now proves the device key.
 func TestADevicesKeyNow(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// What the matrix may ask for, in words.
+// The combinations of factors that the matrix may ask for, in words.
 const (
 	anyTwo   = "sms_otp+device_key | sms_otp+trade_password | device_key+trade_password"
 	allThree = "sms_otp+device_key+trade_password"

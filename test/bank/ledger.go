@@ -31,22 +31,22 @@ func (b *Bank) Balance(t testing.TB, account uuid.UUID) money.Fen {
 	return money.Fen(b.Count(t, "SELECT balance FROM account WHERE id = $1", account))
 }
 
-// Books fails the test unless the ledger in the database is sound: the sum is zero,
+// CheckLedger fails the test unless the ledger in the database is sound: the sum is zero,
 // every balance is the sum of its entries, no account is overdrawn, and every posting
 // is authentic.
-func Books(t testing.TB, db *pg.DB, ring *keys.Ring) {
+func CheckLedger(t testing.TB, db *pg.DB, ring *keys.Ring) {
 	t.Helper()
 	report, err := ledger.Verify(context.Background(), db, func(id string, sum []byte, parts ...[]byte) error {
 		return ring.VerifyMAC(keys.Ledger, id, sum, parts...)
 	})
 	check.Must(t, err)
 	if !report.Sound() {
-		t.Errorf("the books are not sound: %+v", report)
+		t.Errorf("the ledger is not sound: %+v", report)
 	}
 }
 
-// Sound fails the test unless the bank's ledger is sound.
-func (b *Bank) Sound(t testing.TB) {
+// CheckLedger fails the test unless the bank's ledger is sound.
+func (b *Bank) CheckLedger(t testing.TB) {
 	t.Helper()
-	Books(t, b.Host.DB, b.Host.Keys)
+	CheckLedger(t, b.Host.DB, b.Host.Keys)
 }

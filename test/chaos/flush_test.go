@@ -53,7 +53,7 @@ func TestRedisFlushed(t *testing.T) {
 		p.Phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Want(t, "")
 		p.Phone.Call(t, transferconfirm.Function, uuid.NewString(), requests[i]).Want(t, "INTENT_EXPIRED")
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 	if balance := p.Balance(t, p.Payer.AccountIDs[1]); balance != count*10_00 {
 		t.Errorf("balance %v after %d transfers of 10.00", balance, count)
 	}

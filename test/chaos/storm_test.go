@@ -198,7 +198,7 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(
 // sound checks the books.
 func sound(t *testing.T, b *local.Bank) {
 	t.Helper()
-	bank.Books(t, b.DB, b.Ring(t))
+	bank.CheckLedger(t, b.DB, b.Ring(t))
 }
 
 // effects checks that each posted transfer came once to each consumer.

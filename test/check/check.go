@@ -3,7 +3,9 @@
 package check
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"sync"
@@ -97,6 +99,22 @@ func Exec(t Failer, db Database, sql string, args ...any) {
 	t.Helper()
 	_, err := db.Exec(context.Background(), sql, args...)
 	Must(t, err)
+}
+
+// JSON returns a value's JSON.
+func JSON(t Failer, value any) []byte {
+	t.Helper()
+	raw, err := json.Marshal(value)
+	Must(t, err)
+	return raw
+}
+
+// Flip returns the text with the lowest bit of one byte changed. A negative position
+// counts from the end.
+func Flip(text []byte, at int) []byte {
+	changed := bytes.Clone(text)
+	changed[(at+len(changed))%len(changed)] ^= 1
+	return changed
 }
 
 // AtOnce makes calls at the same time and returns their results in order.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
 )
 
@@ -144,17 +145,11 @@ func TestReportIsWritten(t *testing.T) {
 	rep := judged(t, "attr TestMoney n A-001.2", "pass TestMoney", "attr U n A-002.1", "skip U", "attr V n A-009.1", "fail V")
 	rep.cite([]citation{{Function: "a-one", ID: "A-001"}}, true)
 	rep.Command, rep.Commit = "go test ./...", "abc"
-	if err := rep.write(dir); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, rep.write(dir))
 	raw, err := os.ReadFile(filepath.Join(dir, "conformance.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var got Report
-	if err := json.Unmarshal(raw, &got); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(raw, &got))
 	for i := range rep.Lines { // the clause's own list of points is not written twice
 		rep.Lines[i].Requirement.Points = nil
 	}
@@ -162,9 +157,7 @@ func TestReportIsWritten(t *testing.T) {
 		t.Errorf("conformance.json (-want +got):\n%s", diff)
 	}
 	html, err := os.ReadFile(filepath.Join(dir, "conformance.html"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, want := range []string{
 		"转账 a）", "A-001.2 ✓", "A-001.1 –", "It moves &lt;once&gt;.", "p.TestMoney", "begun 1/2", "<code>a-one</code>", "组织",
 		"U was skipped", "A-009.1", "go test ./...", "<code>p.V</code>",

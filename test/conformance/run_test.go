@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -36,9 +37,7 @@ func stream(lines ...string) io.Reader {
 func follow(t *testing.T, lines ...string) *runResult {
 	t.Helper()
 	r, err := read(stream(lines...), "n", io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return r
 }
 
@@ -99,9 +98,7 @@ func TestOtherAttributesAreNoClaims(t *testing.T) {
 	text := `{"Action":"attr","Package":"p","Test":"T","Key":"other","Value":"n A-001.1"}` + "\n" +
 		`{"Action":"pass","Package":"p","Test":"T"}` + "\n"
 	r, err := read(strings.NewReader(text), "n", io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if got := counted(r); r.passed != 1 || len(got) != 0 {
 		t.Errorf("%d passed, claims count: %v", r.passed, got)
 	}
@@ -110,9 +107,7 @@ func TestOtherAttributesAreNoClaims(t *testing.T) {
 func TestARunWithoutANonceHasNoClaims(t *testing.T) {
 	t.Parallel()
 	r, err := read(stream("attr T  A-001.1", "attr T A-001.1", "pass T"), "", io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if got := counted(r); len(got) != 0 {
 		t.Errorf("claims count: %v", got)
 	}
@@ -140,9 +135,7 @@ func TestFailuresCanBeRead(t *testing.T) {
 	} {
 		var shown strings.Builder
 		r, err := read(stream(tt.lines...), "n", &shown)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if diff := cmp.Diff(tt.want, shown.String()); diff != "" {
 			t.Errorf("%s: shown (-want +got):\n%s", name, diff)
 		}
@@ -156,9 +149,8 @@ func TestTheGoCommandsOwnWordsAreShown(t *testing.T) {
 	t.Parallel()
 	var shown strings.Builder
 	text := "go: no such thing\n" + `{"ImportPath":"p","Action":"build-output","Output":"x.go:1: wrong\n"}` + "\n"
-	if _, err := read(strings.NewReader(text), "n", &shown); err != nil {
-		t.Fatal(err)
-	}
+	_, err := read(strings.NewReader(text), "n", &shown)
+	check.Must(t, err)
 	if got := shown.String(); got != "go: no such thing\nx.go:1: wrong\n" {
 		t.Errorf("shown: %q", got)
 	}
@@ -168,9 +160,7 @@ func TestTheGoCommandsOwnWordsAreShown(t *testing.T) {
 func realRun(t *testing.T, nonce string, args ...string) *runResult {
 	t.Helper()
 	r, err := goTest(t.Context(), append([]string{"test", "-json"}, args...), nonce, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return r
 }
 
@@ -236,9 +226,7 @@ func realEvents(t *testing.T, nonce string) []byte {
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "./testdata/allpass")
 	cmd.Env = append(os.Environ(), req.NonceKey+"="+nonce)
 	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return out
 }
 
@@ -261,9 +249,7 @@ func TestACachedRunClaimsNothing(t *testing.T) {
 	}
 	for nonce, want := range map[string]int{old: 1, "n1": 0} {
 		r, err := read(bytes.NewReader(out), nonce, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if got := counted(r); len(got) != want {
 			t.Errorf("for the nonce %s count %v, want %d tests", nonce, got, want)
 		}

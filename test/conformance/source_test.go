@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -68,9 +69,7 @@ func (c *claiming) take(call *ast.CallExpr) {
 func TestClaimsInTheSource(t *testing.T) {
 	t.Parallel()
 	requirements, err := catalogue.Load("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	known := points(requirements)
 	var list []claiming
 	err = filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
@@ -90,9 +89,7 @@ func TestClaimsInTheSource(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, c := range req.AtLeast(t, 60, list) {
 		for _, id := range c.ids {
 			if !known[id] {
@@ -114,9 +111,7 @@ func TestHelped(t *testing.T) { t.Run("x", func(t *testing.T) { req.Covers(t, "A
 func TestNone(t *testing.T) { t.Error() }
 `
 	file, err := parser.ParseFile(token.NewFileSet(), "p_test.go", source, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var got []string
 	for _, c := range claimingTests("p", file) {
 		got = append(got, c.name+" "+strings.Join(c.ids, ",")+" "+strconv.FormatBool(c.fails))

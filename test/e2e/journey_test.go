@@ -59,7 +59,7 @@ func TestJourney(t *testing.T) {
 	if _, err := payer.IdentityMe(t.Context()); !refused(err, "SESSION_REQUIRED") {
 		t.Errorf("after logging out: %v", err)
 	}
-	bank.Books(t, b.DB, b.Ring(t))
+	bank.CheckLedger(t, b.DB, b.Ring(t))
 }
 
 // A second login ends the first at once, and says so.

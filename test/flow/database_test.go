@@ -211,7 +211,7 @@ END $$`)
 	if n := p.posted(t); n != 2 {
 		t.Errorf("%d transfers are posted, want 2", n)
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 	if got := p.Balance(t, p.li.AccountIDs[0]); got != 100_002_00 {
 		t.Errorf("the payee has %s", got.Yuan())
 	}

@@ -148,7 +148,7 @@ func TestNothingWeakerConfirms(t *testing.T) {
 	if refused < 30 || accepted < 20 {
 		t.Fatalf("only %d sets were too weak and %d enough", refused, accepted)
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 func enough(combinations, set []string) bool {
@@ -232,8 +232,8 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 	}
 }
 
-// TestOneFactorChangesNoOther brings each factor alone wherever a factor could be
-// set, replaced or read.
+// TestOneFactorChangesNoOther presents each factor without the others, wherever a
+// factor could be set, replaced or read.
 func TestOneFactorChangesNoOther(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-005.3")
@@ -263,7 +263,7 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 		}
 		same(t, name, before, p.rows(t, "login_attempt"))
 	}
-	// The device key alone: a channel on the customer's phone without a login.
+	// The device key without another factor: a channel on the customer's phone without a login.
 	p.wang.phone.Reopen(t)
 	for _, f := range protected(t) {
 		call(t, p.wang.phone, f.Spec.Name, wellFormed(t, f.Spec.Name)).Want(t, "SESSION_REQUIRED")

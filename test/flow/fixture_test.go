@@ -228,13 +228,6 @@ func (p fixture) posted(t testing.TB) int {
 	return p.Count(t, "SELECT count(*) FROM transfer")
 }
 
-func marshal(t testing.TB, value any) []byte {
-	t.Helper()
-	raw, err := json.Marshal(value)
-	check.Must(t, err)
-	return raw
-}
-
 // same fails the test if rows have changed.
 func same(t testing.TB, what string, before, after map[string]string) {
 	t.Helper()

@@ -123,7 +123,7 @@ func TestFlows(t *testing.T) {
 			flow.last(t, flow.who, again).Want(t, flow.done)
 		}
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 // codesOfOtherFlows are codes for the same number and device, and one for an order.
@@ -264,7 +264,7 @@ func TestStepsInOrder(t *testing.T) {
 	if n := p.posted(t); n != 1 {
 		t.Errorf("%d transfers are posted, want 1", n)
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 // TestOnlyWhatWasVerifiedHappens submits a step again with other values, sends
@@ -308,7 +308,7 @@ func TestOnlyWhatWasVerifiedHappens(t *testing.T) {
 		t.Errorf("the payee has %s", got.Yuan())
 	}
 	p.wantNothingOf(t, never, 77_77, 88_88, 99_99)
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 // wantNothingOf sees that no order and no posting holds the customer's account or

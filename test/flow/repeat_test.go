@@ -53,7 +53,7 @@ func TestOneRequestIsOneExecution(t *testing.T) {
 // outOfTime sends a frame that is too old, and one that is ahead.
 func (p fixture) outOfTime(t *testing.T, f fn.Function, request fields) {
 	t.Helper()
-	body := []byte(`{"idempotency_key":"late","request":` + string(marshal(t, request)) + `}`)
+	body := []byte(`{"idempotency_key":"late","request":` + string(check.JSON(t, request)) + `}`)
 	before := p.rows(t)
 	for _, age := range []time.Duration{5*time.Minute + time.Second, -5*time.Minute - time.Second} {
 		frame := p.wang.phone.FrameAt(t, f, p.Clock.Now().Add(-age), body)
@@ -127,7 +127,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 	if n := p.posted(t); n != 2 { // the one of good and the one here
 		t.Errorf("%d transfers are posted, want 2", n)
 	}
-	p.Sound(t)
+	p.CheckLedger(t)
 }
 
 // TestNobodyBringsFiguresOfTheirOwn adds a fee, a rate, a total, a limit and a

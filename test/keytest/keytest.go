@@ -3,6 +3,7 @@ package keytest
 
 import (
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
 )
 
@@ -12,4 +13,12 @@ func New(t check.Failer) *keys.Ring {
 	ring, err := keys.NewTestRing()
 	check.Must(t, err)
 	return ring
+}
+
+// PrivateKey is a fresh SM2 key.
+func PrivateKey(t check.Failer) *sm.PrivateKey {
+	t.Helper()
+	key, err := sm.GenerateKey()
+	check.Must(t, err)
+	return key
 }

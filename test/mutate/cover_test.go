@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // Two functions; the second one has a switch, whose cases stand between blocks.
@@ -22,9 +24,7 @@ m/a/a.go:14.13,1073741824.1 1 1
 m/a/b.go:9.2,1073741824.1 1 1
 `
 	got, err := fillGaps([]byte(profile))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func TestMarkShowsTheChangedOperator(t *testing.T) {
@@ -69,20 +71,14 @@ func TestJudgeCountsAndExplains(t *testing.T) {
 func TestReadMutantsFindsTheirLines(t *testing.T) {
 	t.Parallel()
 	module := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(module, "a"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.MkdirAll(filepath.Join(module, "a"), 0o755))
 	source := "package a\n\nfunc f(x int) bool {\n\treturn x > 1\n}\n"
-	if err := os.WriteFile(filepath.Join(module, "a", "a.go"), []byte(source), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(filepath.Join(module, "a", "a.go"), []byte(source), 0o600))
 	// As gremlins 0.6.0 writes it.
 	raw := `{"go_module":"m","files":[{"file_name":"a.go","mutations":[
 		{"type":"CONDITIONALS_BOUNDARY","status":"LIVED","line":4,"column":11}]}],"test_efficacy":0}`
 	got, err := readMutants([]byte(raw), module, "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	want := survivor{File: "a/a.go", Mutation: "CONDITIONALS_BOUNDARY", Line: "return x «>» 1"}
 	if len(got) != 1 || got[0].survivor != want || got[0].status != "LIVED" || got[0].number != 4 {
 		t.Errorf("got %+v, want one of %+v", got, want)
@@ -110,9 +106,7 @@ func TestTargetsExist(t *testing.T) {
 func TestExplanationsAreOfTheCode(t *testing.T) {
 	t.Parallel()
 	known, err := readSurvivors("survivors.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, s := range known {
 		source, err := os.ReadFile(filepath.Join("../..", s.File))
 		if err != nil {

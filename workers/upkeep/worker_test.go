@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
@@ -97,9 +97,8 @@ func TestWhatIsPruned(t *testing.T) {
 				t.Fatal("the table has no rows in this test")
 			}
 			write := func(sql string, age time.Duration) {
-				if _, err := db.Pool().Exec(t.Context(), sql, age); err != nil {
-					t.Fatal(err)
-				}
+				t.Helper()
+				check.Exec(t, db.Pool(), sql, age)
 			}
 			for _, sql := range table.goes {
 				write(sql, r.Keep+day+time.Hour) // a date is as old as its last instant
@@ -112,10 +111,7 @@ func TestWhatIsPruned(t *testing.T) {
 			if err != nil || n != int64(len(table.goes)) {
 				t.Errorf("%d rows were pruned, want %d: %v", n, len(table.goes), err)
 			}
-			var left int
-			if err := db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM "+r.Table).Scan(&left); err != nil {
-				t.Fatal(err)
-			}
+			left := check.Count(t, db.Pool(), "SELECT count(*) FROM "+r.Table)
 			if want := len(table.goes) + len(table.stays); left != want {
 				t.Errorf("%d rows are left, want %d", left, want)
 			}
@@ -129,15 +125,8 @@ func TestWhatIsPruned(t *testing.T) {
 // A table without a window says why its rows stay.
 func TestEveryTableIsPrunedOrKept(t *testing.T) {
 	t.Parallel()
-	found, err := pgtest.New(t).Pool().Query(t.Context(), `
+	tables := check.Column[string](t, pgtest.New(t).Pool(), `
 SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'goose%' ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables, err := pgx.CollectRows(found, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
 	known := slices.Collect(maps.Keys(upkeep.Kept()))
 	for _, r := range upkeep.Retentions() {
 		known = append(known, r.Table)
@@ -155,53 +144,25 @@ SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename 
 func TestTheWorkerWorks(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	exec := func(sql string, args ...any) {
-		t.Helper()
-		if _, err := b.Host.DB.Pool().Exec(t.Context(), sql, args...); err != nil {
-			t.Fatal(err)
-		}
-	}
 	b.Customer(t, "王小明", 100_00) // whose opening balance comes from an internal account
-	exec(rows["event_consumed"].goes[0], 90*24*time.Hour)
+	b.Exec(t, rows["event_consumed"].goes[0], 90*24*time.Hour)
 	work, err := upkeep.Worker.Start(t.Context(), b.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Second}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	bank.Background(t, work)
-	deadline := time.Now().Add(time.Minute)
-	for left := -1; left != 0; {
-		err := b.Host.DB.Pool().QueryRow(t.Context(),
-			"SELECT (SELECT count(*) FROM event_consumed) + (SELECT count(*) FROM ledger_fold)").Scan(&left)
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("%d rows are left, %v", left, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	bank.Books(t, b.Host.DB, b.Host.Keys)
+	check.UntilCount(t, 0, b.Host.DB.Pool(), "SELECT (SELECT count(*) FROM event_consumed) + (SELECT count(*) FROM ledger_fold)")
+	b.CheckLedger(t)
 }
 
-// What can't be pruned is reported, and does not keep the rest from being pruned.
+// The worker logs a table that it can't prune, and prunes the other tables.
 func TestOneTableFails(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	if _, err := b.Host.DB.Pool().Exec(t.Context(), "ALTER TABLE idempotency RENAME TO lost"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Host.DB.Pool().Exec(t.Context(), rows["event_consumed"].goes[0], 90*24*time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	b.Exec(t, "ALTER TABLE idempotency RENAME TO lost")
+	b.Exec(t, rows["event_consumed"].goes[0], 90*24*time.Hour)
 	work, err := upkeep.Worker.Start(t.Context(), b.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Hour}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	bank.Background(t, work)
-	deadline := time.Now().Add(time.Minute)
-	for left := -1; left != 0; time.Sleep(5 * time.Millisecond) {
-		err := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM event_consumed").Scan(&left)
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("%d rows are left, %v", left, err)
-		}
-	}
+	check.UntilCount(t, 0, b.Host.DB.Pool(), "SELECT count(*) FROM event_consumed")
 	if log := b.Log.String(); !strings.Contains(log, `"table":"idempotency"`) {
 		t.Errorf("the log says %s", log)
 	}

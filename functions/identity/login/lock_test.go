@@ -161,7 +161,7 @@ func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 }
 
 // newInstances is a fixture with two instances of the function, each with connections of
-// its own. Whoever has counted an attempt waits before the commit, so that others count
+// its own. A call that has counted an attempt waits before the commit, so that others count
 // meanwhile.
 func newInstances(t *testing.T) (w fixture, instances [2]handler.FunctionHandler, begin time.Time) {
 	t.Helper()

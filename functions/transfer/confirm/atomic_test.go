@@ -72,7 +72,7 @@ func TestNobodySeesHalfATransfer(t *testing.T) {
 	if got, entries := shown(t, payees, w.Payee.AccountIDs[0]); got != 300_00 || entries != 1 {
 		t.Errorf("the payee is shown %s and %d entries", got.Yuan(), entries)
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // While money moves to and fro between two accounts of one customer, each look at
@@ -109,5 +109,5 @@ func TestEachLookFindsAllTheMoney(t *testing.T) {
 	if n < transfers {
 		t.Errorf("only %d looks at %d transfers", n, transfers)
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }

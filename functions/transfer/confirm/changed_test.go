@@ -42,7 +42,7 @@ func TestAccountsClosedSincePrepare(t *testing.T) {
 		w.Exec(t, "UPDATE account SET state = 'open' WHERE id = $1", account)
 		w.Confirm(t, w.proofs(t, in)).Want(t, "")
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // An instruction does not execute if its number is unknown or another customer's, or if
@@ -67,5 +67,5 @@ func TestInstructionsThatDoNotExecute(t *testing.T) {
 	w.Exec(t, "UPDATE intent SET expires_at = $2 WHERE id = $1",
 		late.IntentID, w.Clock.Now())
 	w.wantUnposted(t, w.proofs(t, late), "INTENT_EXPIRED")
-	w.Sound(t)
+	w.CheckLedger(t)
 }

@@ -77,7 +77,7 @@ CREATE TRIGGER account_pause AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTI
 	if sides[0].posted.Load() == orders {
 		t.Error("no order was refused")
 	}
-	b.Sound(t)
+	b.CheckLedger(t)
 	leave() // each connection hands in its figures when it ends
 	if got := deadlocks(t, url); got != 0 {
 		t.Errorf("PostgreSQL met %d deadlocks", got)

@@ -36,7 +36,7 @@ func TestTheRefusalNamesWhatIsEnough(t *testing.T) {
 			t.Errorf("%s: the payee has %s", combination, got.Yuan())
 		}
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // Only that refusal tells of factors: another one would answer a guess.

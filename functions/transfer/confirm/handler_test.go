@@ -48,7 +48,7 @@ func TestTransferMovesOnce(t *testing.T) {
 		t.Errorf("events: %+v", got)
 	}
 	w.Phone.Call(t, transferconfirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
@@ -58,11 +58,11 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	one, two := w.prepare(t, 1_00), w.prepare(t, 2_00)
 	w.Phone.Call(t, transferconfirm.Function, "key", w.proofs(t, one)).Want(t, "")
 	w.Phone.Call(t, transferconfirm.Function, "key", w.proofs(t, two)).Want(t, "IDEMPOTENCY_KEY_REUSED")
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // An app that lost the answer and its channel seals its passwords again. The request
-// is still the same, because the intent alone decides the effect.
+// is still the same, because only the intent decides the effect.
 func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")
@@ -83,7 +83,7 @@ func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 1_00 {
 		t.Errorf("the payee has %s", got.Yuan())
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // Fraud analysis grades the payer higher after the transfer was prepared. Its proofs
@@ -99,7 +99,7 @@ func TestAGradeRaisedSincePrepareAsksForMore(t *testing.T) {
 	all := w.proofs(t, raised)
 	all.Proofs = append(all.Proofs, w.Known(t))
 	w.Phone.Call(t, transferconfirm.Function, "key", all).Want(t, "")
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestProofsThatDoNotHold(t *testing.T) {
@@ -152,7 +152,7 @@ func TestProofsThatDoNotHold(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestCodeExpiresAndRunsOutOfTries(t *testing.T) {
@@ -246,7 +246,7 @@ func TestARightPasswordNeverLocks(t *testing.T) {
 	}
 	w.Exec(t, held, w.Payer.AccountIDs[0], 0)
 	w.Phone.Call(t, transferconfirm.Function, "good", prove(in, in.Text)).Want(t, "")
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestWhatChangedSincePrepareRefuses(t *testing.T) {
@@ -266,7 +266,7 @@ func TestWhatChangedSincePrepareRefuses(t *testing.T) {
 	w.Exec(t, "UPDATE customer SET risk_grade = 0 WHERE id = $1", w.Payer.ID)
 	w.Exec(t, "UPDATE account SET held = 0 WHERE id = $1", w.Payer.AccountIDs[0])
 	w.Phone.Call(t, transferconfirm.Function, "held", w.proofs(t, in)).Want(t, "")
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestDayLimitHoldsUnderRaces(t *testing.T) {
@@ -298,7 +298,7 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	w.Phone.Reopen(t)
 	w.Phone.LoginAs(t, w.Payer)
 	w.Phone.Call(t, transferconfirm.Function, "tomorrow", w.proofs(t, w.prepare(t, 50_000_00))).Want(t, "")
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestOwnAccountsTakeOneFactor(t *testing.T) {
@@ -310,7 +310,7 @@ func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	other := w.prepare(t, 5_00)
 	signed.Signature = w.Signed(t, other).Signature
 	w.Phone.Call(t, transferconfirm.Function, "other", confirmation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // Between own accounts one fresh factor is enough, but not for a large amount.
@@ -337,7 +337,7 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != 2*stepup.LargeAmount+1 {
 		t.Errorf("%s arrived", got.Yuan())
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestConcurrentDuplicatesPostOnce(t *testing.T) {
@@ -355,7 +355,7 @@ func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 10_00 {
 		t.Fatalf("%s moved, want 10.00", got.Yuan())
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 func TestHostileRequests(t *testing.T) {

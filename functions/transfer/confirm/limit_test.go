@@ -51,7 +51,7 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 			if got := w.Balance(t, payee); got != 50_000_00 {
 				t.Errorf("own %v, by %s: %s arrived", own, c, got.Yuan())
 			}
-			w.Sound(t)
+			w.CheckLedger(t)
 		}
 	}
 	req.Covers(t, "LIMIT-001.2", "LIMIT-001.4")
@@ -100,7 +100,7 @@ func TestOneSumOfADay(t *testing.T) {
 	for _, request := range []map[string]any{w.request(1), w.ToOwn(1)} {
 		w.Phone.Call(t, transferprepare.Function, "", request).Want(t, "LIMIT_EXCEEDED")
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 	req.Covers(t, "LIMIT-001.3")
 }
 
@@ -125,5 +125,5 @@ func TestTheCapOfADayIsTheDays(t *testing.T) {
 		w.Phone.Call(t, transferconfirm.Function, tt.day, w.proofs(t, in)).Want(t, "")
 		w.Phone.Call(t, transferprepare.Function, "", w.request(1)).Want(t, "LIMIT_EXCEEDED")
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }

@@ -60,7 +60,7 @@ func TestTheLowestLimitDecides(t *testing.T) {
 			if got := w.Balance(t, w.Payee.AccountIDs[0]); got != tt.used+tt.most {
 				t.Errorf("%s moved", got.Yuan())
 			}
-			w.Sound(t)
+			w.CheckLedger(t)
 		})
 	}
 }
@@ -98,7 +98,7 @@ func TestEachSceneHasItsMethods(t *testing.T) {
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 3_00 {
 		t.Errorf("%s moved", got.Yuan())
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // Two instances, each with connections of its own, take a scene's confirms at once:
@@ -125,5 +125,5 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != fit*each {
 		t.Errorf("%s moved", got.Yuan())
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// One factor is enough for the customer's own accounts alone: another holder's
-// account takes two when it is named by its number, and none is enough when it is
-// passed off as an own one.
+// One factor is enough only for the customer's own accounts. Another holder's account
+// takes two factors when it is named by its number. No factor is enough when a request
+// names another holder's account as an own one.
 func TestAnothersAccountIsNoOwnAccount(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-003.2")
@@ -32,7 +32,7 @@ func TestAnothersAccountIsNoOwnAccount(t *testing.T) {
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 0 {
 		t.Errorf("%s moved to another holder", got.Yuan())
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }
 
 // Between own accounts one factor is enough, and the SMS code's cap holds for them
@@ -51,5 +51,5 @@ func TestOwnAccountsTakeOneFactorUnderTheCap(t *testing.T) {
 	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != most {
 		t.Errorf("%s arrived", got.Yuan())
 	}
-	w.Sound(t)
+	w.CheckLedger(t)
 }

@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 	show(t, d, w.paid.TransferID).Want(t, "SERVICE_UNAVAILABLE")
 }
 
-// What was sealed for another transfer, or changed, is not shown.
+// The bank does not show a detail that was changed or sealed for another transfer.
 func TestADetailOfAnotherRowIsNotShown(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)

@@ -247,7 +247,7 @@ func TestWhatItTakesAtEachBorder(t *testing.T) {
 	}
 }
 
-// wantStronger sees that a device key alone does not confirm.
+// wantStronger checks that a device key without another factor does not confirm.
 func (w fixture) wantStronger(t *testing.T, in transferprepare.Response) {
 	t.Helper()
 	w.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{w.Signed(t, in)}}).Want(t, "STEPUP_STRONGER")

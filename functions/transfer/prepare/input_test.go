@@ -73,7 +73,7 @@ func TestAmounts(t *testing.T) {
 			}
 		}
 	}
-	// What is no JSON at all does not even reach the field.
+	// The runtime refuses a body that is no JSON before it reads the field.
 	for _, value := range []string{"1,000.00", "１００", "01", "+1", "1_000", "0x10", "NaN"} {
 		body := strings.Replace(string(w.raw(t, "amount_fen", "777")), "777", value, 1)
 		frame := w.Phone.FrameAt(t, transferprepare.Function, w.Clock.Now(), []byte(`{"idempotency_key":"","request":`+body+`}`))

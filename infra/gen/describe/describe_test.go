@@ -202,7 +202,7 @@ func jsonNames(of reflect.Type) []string {
 	return names
 }
 
-// What the client can't have is an error that names the type.
+// A type that the client can't have causes an error that names the type.
 func TestClientRefusesTypes(t *testing.T) {
 	t.Parallel()
 	type named struct {

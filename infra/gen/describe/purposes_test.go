@@ -15,8 +15,8 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// What is published says for each personal field of a request which business
-// function needs it.
+// The published API says for each personal field of a request which business function
+// needs it.
 func TestPersonalFieldsStateTheirPurpose(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PRIV-001.1")

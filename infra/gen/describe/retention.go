@@ -21,7 +21,11 @@ func retention() []byte {
 	pruned := upkeep.Retentions()
 	slices.SortFunc(pruned, func(a, b pg.Retention) int { return strings.Compare(a.Table, b.Table) })
 	for _, r := range pruned {
-		fmt.Fprintf(&b, "| `%s` | %d days | %s |\n", r.Table, r.Keep/(24*time.Hour), r.Why)
+		window := fmt.Sprintf("%d days", r.Keep/(24*time.Hour))
+		if window == "1 days" {
+			window = "1 day"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Table, window, r.Why)
 	}
 	b.WriteString("\nNothing prunes these tables:\n\n| table | why its rows stay |\n|---|---|\n")
 	kept := upkeep.Kept()

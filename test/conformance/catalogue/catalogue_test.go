@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 const root = "../../.."
@@ -17,9 +19,7 @@ const root = "../../.."
 func TestCatalogueIsTheStandards(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile(filepath.Join(root, Path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	digest := sha256.Sum256(raw)
 	const want = "bc7b4c63bdfdbbfaf5d41ca7d02b142337808258a1f5d70b0d0601356a44d067"
 	if got := hex.EncodeToString(digest[:]); got != want {
@@ -30,9 +30,7 @@ func TestCatalogueIsTheStandards(t *testing.T) {
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	requirements, err := Load(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	type count struct{ Requirements, WithPoints, Points int }
 	got := map[string]count{}
 	for _, r := range requirements {
@@ -76,12 +74,8 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, Path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		check.Must(t, os.WriteFile(path, []byte(tt.text), 0o600))
 		if got, err := Load(dir); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %d requirements, %v; want an error with %q", name, len(got), err, tt.want)
 		}
