@@ -137,7 +137,7 @@ func (p Plan) Text(id uuid.UUID, at time.Time) string {
 
 // Order is a confirmed transfer.
 type Order struct {
-	ID         uuid.UUID       `json:"id"` // the posting's too
+	ID         uuid.UUID       `json:"id"` // the intent's and the posting's too
 	CustomerID uuid.UUID       `json:"customer_id"`
 	IntentID   uuid.UUID       `json:"intent_id"`
 	DeviceID   string          `json:"device_id"`

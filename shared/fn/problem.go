@@ -19,7 +19,9 @@ type Problem struct {
 	Field  string `json:"field,omitempty" doc:"The request's field that was wrong, if one was"`
 	// Combinations are those of the intent that was to be confirmed.
 	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: any one of these is enough"`
-	Trace        string   `json:"trace" doc:"Give this to the service desk"`
+	// ResultID is what the intent has made.
+	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, e.g. of its transfer; show that"`
+	Trace    string `json:"trace" doc:"Give this to the service desk"`
 }
 
 func problemJSON(e *bankerr.Error, trace string) []byte {
@@ -36,6 +38,10 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 		for _, c := range missing.Combinations {
 			p.Combinations = append(p.Combinations, c.String())
 		}
+	}
+	var used *stepup.UsedError
+	if errors.As(e, &used) {
+		p.ResultID = used.ResultID.String()
 	}
 	body, err := json.Marshal(p)
 	if err != nil {

@@ -12,7 +12,7 @@
 // Attempts are counted before the guess is looked at, so that parallel guesses
 // can't exceed the bound. A request brings at most one proof of each factor. Amounts
 // are fen; bounds and lifetimes stand in the policy table.
-// Refusals: INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER,
+// Refusals: INTENT_USED, INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER,
 // TRADE_PASSWORD_LOCKED, OBJECT_NOT_FOUND. Values are not for concurrent use.
 //
 // To add a factor, write
@@ -36,6 +36,7 @@ import (
 
 // Refusals.
 var (
+	ErrUsed           = bankerr.New(bankerr.Conflict, "INTENT_USED")
 	ErrExpired        = bankerr.New(bankerr.Refused, "INTENT_EXPIRED")
 	ErrProofRejected  = bankerr.New(bankerr.Refused, "PROOF_REJECTED")
 	ErrStronger       = bankerr.New(bankerr.Refused, "STEPUP_STRONGER")
@@ -49,9 +50,16 @@ type MissingError struct{ Combinations []Combination }
 // Error says what is enough.
 func (m *MissingError) Error() string { return fmt.Sprintf("any one of %v is enough", m.Combinations) }
 
+// UsedError is the cause of INTENT_USED: the intent has been carried out, and what it
+// made has the intent's id. So an app shows the result instead of a second try.
+type UsedError struct{ ResultID uuid.UUID }
+
+// Error names the result.
+func (u *UsedError) Error() string { return "the result is " + u.ResultID.String() }
+
 // Refusals lists what the step-up stage may answer, for a function's Spec.
 func Refusals() []*bankerr.Error {
-	return []*bankerr.Error{ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, bankerr.ErrNotFound}
+	return []*bankerr.Error{ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, bankerr.ErrNotFound}
 }
 
 // Factor is one independent way to prove the customer's will.

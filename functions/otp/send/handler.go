@@ -7,7 +7,7 @@
 // the number has an account; the code itself is computed by whoever sends it, so
 // that it rests nowhere. A new code voids the earlier one of its purpose.
 // Refusals: OTP_TOO_OFTEN (one in 60 s for each purpose, ten a day for each
-// number), OBJECT_NOT_FOUND and INTENT_EXPIRED (for an intent), SESSION_REQUIRED.
+// number), OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED (for an intent), SESSION_REQUIRED.
 package send
 
 import (
@@ -33,7 +33,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
-	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrExpired, session.ErrRequired},
+	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired, session.ErrRequired},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)

@@ -25,7 +25,7 @@ func (w fixture) wantUnposted(t *testing.T, proofs stepup.Confirmation, code str
 	}
 	var posted int
 	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer WHERE intent_id = $1", proofs.IntentID).Scan(&posted)
-	if err != nil || posted > 0 && code != "INTENT_EXPIRED" || w.Balance(t, w.Payer.AccountIDs[0]) != before {
+	if err != nil || posted > 0 && code != "INTENT_USED" || w.Balance(t, w.Payer.AccountIDs[0]) != before {
 		t.Errorf("%s: %d transfers, the payer has %s, %v", code, posted, w.Balance(t, w.Payer.AccountIDs[0]).Yuan(), err)
 	}
 }
@@ -57,7 +57,7 @@ func TestInstructionsThatDoNotExecute(t *testing.T) {
 	w.wantUnposted(t, wrong, "OBJECT_NOT_FOUND")
 	used := w.proofs(t, in)
 	w.Phone.Call(t, transferconfirm.Function, "used", used).Want(t, "")
-	w.wantUnposted(t, used, "INTENT_EXPIRED")
+	w.wantUnposted(t, used, "INTENT_USED")
 	cancelled := w.proofs(t, w.prepare(t, 1_00))
 	var unit pg.Unit
 	stepup.CancelAll(&unit, w.Payer.ID)

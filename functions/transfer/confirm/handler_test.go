@@ -47,7 +47,7 @@ func TestTransferMovesOnce(t *testing.T) {
 	if got := w.Outbox(t, events.TypeTransferPosted); len(got) != 1 || got[0].Subject != view.TransferID.String() {
 		t.Errorf("events: %+v", got)
 	}
-	w.Phone.Call(t, transferconfirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
+	w.Phone.Call(t, transferconfirm.Function, "key-2", proofs).Want(t, "INTENT_USED")
 	w.Sound(t)
 }
 
