@@ -32,8 +32,8 @@ func (c *Client) AccountOverview(ctx context.Context) (AccountOverviewReply, err
 	return reply, err
 }
 
-// AccountStatement calls account-statement: Page through an account's entries. Refusals of its own:
-// OBJECT_NOT_FOUND.
+// AccountStatement calls account-statement: List an account's entries page by page. Refusals of its
+// own: OBJECT_NOT_FOUND.
 func (c *Client) AccountStatement(ctx context.Context, request AccountStatementRequest) (AccountStatementReply, error) {
 	var reply AccountStatementReply
 	err := c.Call(ctx, "account-statement", request, &reply)
@@ -62,7 +62,7 @@ func (c *Client) IdentityLogout(ctx context.Context) (IdentityLogoutReply, error
 	return reply, err
 }
 
-// IdentityMe calls identity-me: Show the caller's masked particulars.
+// IdentityMe calls identity-me: Show the caller's masked personal data.
 func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 	var reply IdentityMeReply
 	err := c.Call(ctx, "identity-me", struct{}{}, &reply)
@@ -93,7 +93,7 @@ func (c *Client) MessageRead(ctx context.Context, request MessageReadRequest) (M
 }
 
 // OTPSend calls otp-send: Send a one-time code by SMS. Refusals of its own: OTP_TOO_OFTEN,
-// OBJECT_NOT_FOUND, INTENT_EXPIRED, SESSION_REQUIRED.
+// OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED, SESSION_REQUIRED.
 func (c *Client) OTPSend(ctx context.Context, request OTPSendRequest) (OTPSendReply, error) {
 	var reply OTPSendReply
 	err := c.Call(ctx, "otp-send", request, &reply)
@@ -123,9 +123,9 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 	return reply, err
 }
 
-// TransferPrepare calls transfer-prepare: Fix a transfer and say how to confirm it. Refusals of its
-// own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, AMOUNT_INVALID, ACCOUNT_SAME, ACCOUNT_CLOSED,
-// FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
+// TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
+// Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, AMOUNT_INVALID, ACCOUNT_SAME,
+// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)
@@ -185,9 +185,9 @@ type AccountStatementRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
 	From      string    `json:"from,omitempty"`      // First business day, e.g. 2026-11-01
 	To        string    `json:"to,omitempty"`        // Last business day
-	Direction string    `json:"direction,omitempty"` // Both if left out; one of in, out
+	Direction string    `json:"direction,omitempty"` // Both directions if left out; one of in, out
 	Min       money.Fen `json:"min_fen,omitempty"`   // Smallest amount, without its sign
-	Max       money.Fen `json:"max_fen,omitempty"`   // Largest amount; none if left out
+	Max       money.Fen `json:"max_fen,omitempty"`   // Largest amount; no bound if left out
 	Cursor    string    `json:"cursor,omitempty"`    // next_cursor of the page before
 	Limit     int       `json:"limit,omitempty"`     // 20 if left out
 }
@@ -200,9 +200,9 @@ type AccountView struct {
 	NumberMasked string    `json:"number_masked"`
 	Balance      money.Fen `json:"balance_fen"`
 	Held         money.Fen `json:"held_fen"`
-	Available    money.Fen `json:"available_fen"` // Balance less what is held
+	Available    money.Fen `json:"available_fen"` // Balance less holds
 	OpenedAt     time.Time `json:"opened_at"`
-	Alias        string    `json:"alias"` // The name that the holder gave it; empty if none
+	Alias        string    `json:"alias"` // The name that the holder gave it; empty if the holder gave no name
 }
 
 // CaptchaIssueReply is the reply of captcha-issue.
@@ -320,7 +320,7 @@ type StepupProof struct {
 // TransferConfirmRequest is the request of transfer-confirm.
 type TransferConfirmRequest struct {
 	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // One of the intent's combinations, with one proof of each factor
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one of the intent's combinations, one proof for each factor
 }
 
 // TransferGetRequest is the request of transfer-get.
@@ -345,7 +345,7 @@ type TransferPrepareReply struct {
 	IntentID           uuid.UUID `json:"intent_id"`
 	Text               string    `json:"text"`         // Show it; a device key signs exactly these bytes
 	Digest             []byte    `json:"digest"`       // SM3 of text
-	Combinations       []string  `json:"combinations"` // Any one is enough, e.g. sms_otp+device_key
+	Combinations       []string  `json:"combinations"` // Each combination is enough, e.g. sms_otp+device_key
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
 	ExpiresAt          time.Time `json:"expires_at"`

@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,26 +28,28 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 )
 
-// town is a bank that serves over HTTP, and an app that knows it.
-type town struct {
+// fixture is a bank that serves over HTTP, and an app that knows it.
+type fixture struct {
 	*bank.Bank
 	config client.Config
 	app    *client.Client
 }
 
-func newTown(t *testing.T) *town {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	b := bank.New(t)
-	front, err := gateway.New(t.Context(), []fn.Function{
-		channelopen.Function, otpsend.Function, identityregister.Function, identitylogin.Function, identityme.Function, transferprepare.Function, transferconfirm.Function,
+	g, err := gateway.New(t.Context(), []fn.Function{
+		channelopen.Function, otpsend.Function, identityregister.Function, identitylogin.Function, identityme.Function,
+		transferprepare.Function, transferconfirm.Function,
 	}, b.Host, host.Values())
-	must(t, err)
-	server := httptest.NewServer(front.Mux)
+	check.Must(t, err)
+	server := httptest.NewServer(g.Mux)
 	t.Cleanup(server.Close)
-	w := &town{Bank: b, config: client.Config{
+	w := &fixture{Bank: b, config: client.Config{
 		BaseURL: server.URL, DeviceID: "phone-of-wang", Device: newKey(t), Pinned: b.Host.Keys.Public(keys.Channel),
 		Now: b.Clock.Now, HTTP: server.Client(), Pause: time.Millisecond,
 	}}
@@ -56,50 +57,40 @@ func newTown(t *testing.T) *town {
 	return w
 }
 
-func (w *town) customer(t *testing.T) seed.Customer {
+func (w *fixture) customer(t *testing.T) seed.Customer {
 	t.Helper()
 	c := w.Customer(t, "王小明", 1000_00, 0)
-	must(t, w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil))
+	check.Must(t, w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil))
 	return c
 }
 
-func (w *town) code(t *testing.T, purpose, phone string) string {
+func (w *fixture) code(t *testing.T, purpose, phone string) string {
 	t.Helper()
-	must(t, w.app.SendOTP(t.Context(), purpose, phone))
+	check.Must(t, w.app.SendOTP(t.Context(), purpose, phone))
 	return otptest.Code(t, w.Bank, otptest.Subject(w.Bank, purpose, phone))
 }
 
-func (w *town) login(t *testing.T, c seed.Customer) {
+func (w *fixture) login(t *testing.T, c seed.Customer) {
 	t.Helper()
 	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, w.code(t, otp.Login, c.Phone))
-	must(t, err)
+	check.Must(t, err)
 }
 
-func (w *town) number(t *testing.T, sql string, args ...any) (n int) {
-	t.Helper()
-	must(t, w.Host.DB.Pool().QueryRow(context.Background(), sql, args...).Scan(&n))
-	return n
-}
-
-// forget is Redis losing all it had: every channel and every login.
-func (w *town) forget() { w.Redis.FlushAll() }
-
-// A password is sealed for its channel. When that is gone in the middle of a
-// call, the password is sealed again for the next one, and nobody is counted as
-// having guessed.
+// The app seals a password for its channel. When the channel is gone in the middle of
+// a call, the app seals it again for the next one. The bank counts no failed attempt.
 func TestPasswordsAreSealedAgain(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	c := w.customer(t)
 	code := w.code(t, otp.Login, c.Phone)
-	w.forget()
+	w.Redis.FlushAll()
 	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, code)
-	must(t, err)
-	if n := w.number(t, "SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt"); n != 0 {
+	check.Must(t, err)
+	if n := w.Count(t, "SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt"); n != 0 {
 		t.Errorf("%d failed attempts were counted", n)
 	}
 	got, err := w.app.IdentityMe(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	if got.NameMasked == "" || got.NameMasked == c.Name {
 		t.Errorf("logged in as %+v", got)
 	}
@@ -107,11 +98,11 @@ func TestPasswordsAreSealedAgain(t *testing.T) {
 
 func TestRegisteringSealsPasswordsAgain(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	c := w.Customer(t, "王小明", 1000_00)
 	code := w.code(t, otp.Register, c.Phone)
-	w.forget()
-	must(t, w.app.Register(t.Context(), client.Application{
+	w.Redis.FlushAll()
+	check.Must(t, w.app.Register(t.Context(), client.Application{
 		Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, CardPassword: c.CardPassword, Phone: c.Phone, OTP: code,
 		LoginPassword: bank.LoginPassword, TradePassword: bank.TradePassword,
 	}))
@@ -122,10 +113,10 @@ func TestRegisteringSealsPasswordsAgain(t *testing.T) {
 // and the login that follows counts as any.
 func TestAfterAReopeningTheBankAsksToLogIn(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	c := w.customer(t)
 	w.login(t, c)
-	w.forget()
+	w.Redis.FlushAll()
 	if _, err := w.app.IdentityMe(t.Context()); !errors.Is(err, &client.Problem{Code: "SESSION_REQUIRED"}) {
 		t.Errorf("%v, want SESSION_REQUIRED", err)
 	}
@@ -137,17 +128,17 @@ func TestAfterAReopeningTheBankAsksToLogIn(t *testing.T) {
 }
 
 // prepared logs in and prepares a transfer, with its proofs.
-func (w *town) prepared(t *testing.T) (client.TransferPrepareReply, []client.StepupProof) {
+func (w *fixture) prepared(t *testing.T) (client.TransferPrepareReply, []client.StepupProof) {
 	t.Helper()
 	c := w.customer(t)
 	w.login(t, c)
 	in, err := w.app.TransferPrepare(t.Context(), client.TransferPrepareRequest{
 		DebitAccountID: c.AccountIDs[0], PayeeAccountID: &c.AccountIDs[1], Amount: 100_00,
 	})
-	must(t, err)
-	must(t, w.app.SendIntentOTP(t.Context(), in.IntentID))
+	check.Must(t, err)
+	check.Must(t, w.app.SendIntentOTP(t.Context(), in.IntentID))
 	signed, err := w.app.SignProof(in.Text)
-	must(t, err)
+	check.Must(t, err)
 	return in, []client.StepupProof{client.OTPProof(otptest.Code(t, w.Bank, stepup.Subject(in.IntentID))), signed}
 }
 
@@ -171,7 +162,7 @@ func (d *deaf) RoundTrip(r *http.Request) (*http.Response, error) {
 // Answers that are lost don't move money twice.
 func TestLostAnswersPayOnce(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	line := &deaf{next: w.config.HTTP.Transport}
 	w.config.HTTP = &http.Client{Transport: line}
 	w.app = client.New(w.config)
@@ -179,30 +170,29 @@ func TestLostAnswersPayOnce(t *testing.T) {
 	key := uuid.NewString()
 	line.lose = 2
 	first, err := w.app.TransferConfirm(t.Context(), key, client.TransferConfirmRequest{IntentID: in.IntentID, Proofs: proofs})
-	must(t, err)
+	check.Must(t, err)
 	again, err := w.app.TransferConfirm(t.Context(), key, client.TransferConfirmRequest{IntentID: in.IntentID, Proofs: proofs})
-	must(t, err)
+	check.Must(t, err)
 	if first != again || first.TransferID == uuid.Nil || first.Amount != 100_00 {
 		t.Errorf("first %+v, again %+v", first, again)
 	}
-	if n := w.number(t, "SELECT count(*) FROM transfer"); n != 1 {
+	if n := w.Count(t, "SELECT count(*) FROM transfer"); n != 1 {
 		t.Errorf("%d transfers, want one", n)
 	}
-	bank.Books(t, w.Host.DB, w.Host.Keys)
+	w.Sound(t)
 }
 
-// Whoever puts an earlier frame in a request's place gets an answer to that one,
-// which the app does not take for its own.
+// An attacker puts an earlier frame in a request's place. The bank answers that frame,
+// and the app does not take the answer for its own.
 func TestTheAnswerToAReplayedFrameIsNotTaken(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	tap := &tap{next: w.config.HTTP.Transport}
 	w.config.HTTP = &http.Client{Transport: tap}
 	w.app = client.New(w.config)
 	w.login(t, w.customer(t))
-	if _, err := w.app.IdentityMe(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, err := w.app.IdentityMe(t.Context())
+	check.Must(t, err)
 	tap.replace = tap.last
 	if _, err := w.app.IdentityMe(t.Context()); !errors.Is(err, client.ErrBank) {
 		t.Errorf("the answer to a frame of before: %v, want ErrBank", err)

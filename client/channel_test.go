@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -29,7 +29,7 @@ func TestOpensWhenFirstNeeded(t *testing.T) {
 	}
 	for range 2 {
 		var got reply
-		must(t, app.Call(t.Context(), "x-y", map[string]int{"a": 1}, &got))
+		check.Must(t, app.Call(t.Context(), "x-y", map[string]int{"a": 1}, &got))
 		if got.N != 7 {
 			t.Errorf("read %+v", got)
 		}
@@ -47,7 +47,7 @@ func TestPinsTheBank(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-014.1", "CRYPTO-016.2")
 	otherKey, err := newKey(t).Public().Marshal()
-	must(t, err)
+	check.Must(t, err)
 	for name, spoil := range map[string]func(f *fake, config *client.Config){
 		"another key":  func(_ *fake, config *client.Config) { config.Pinned = newKey(t).Public() },
 		"another bank": func(f *fake, _ *client.Config) { f.signer = newKey(t) },
@@ -99,9 +99,9 @@ func wantHello(t *testing.T, body []byte, config client.Config) {
 	var hello channel.Hello
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	must(t, decoder.Decode(&hello))
+	check.Must(t, decoder.Decode(&hello))
 	device, err := config.Device.Public().Marshal()
-	must(t, err)
+	check.Must(t, err)
 	if hello.DeviceID != config.DeviceID || bytes.Equal(hello.ClientKey, device) {
 		t.Errorf("a hello says %s, and shows the device's key: %v", body, bytes.Equal(hello.ClientKey, device))
 	}
@@ -141,7 +141,7 @@ func TestForeignRepliesAreRefused(t *testing.T) {
 	var first *call
 	reframe := func(c *call, spoil func(frame []byte) []byte) *http.Response {
 		frame, err := channel.SealReply(c.keys, c.header, c.at, c.function, http.StatusOK, []byte(`{"n":7}`))
-		must(t, err)
+		check.Must(t, err)
 		return answer(http.StatusOK, channel.MediaType, spoil(frame))
 	}
 	for name, bad := range map[string]func(c *call) *http.Response{
@@ -183,13 +183,13 @@ func TestForeignRepliesAreRefused(t *testing.T) {
 		},
 		"the request itself": func(c *call) *http.Response {
 			frame, err := channel.SealRequest(c.keys, c.header, http.MethodPost, c.function, []byte(`{"n":7}`))
-			must(t, err)
+			check.Must(t, err)
 			return answer(http.StatusOK, channel.MediaType, frame)
 		},
 	} {
 		f := newFake(t, good)
 		app := f.app()
-		must(t, app.Call(t.Context(), "x-y", struct{}{}, &reply{}))
+		check.Must(t, app.Call(t.Context(), "x-y", struct{}{}, &reply{}))
 		first = f.seen()[0]
 		f.script = func(c *call) (*http.Response, error) { return bad(c), nil }
 		var got reply
@@ -226,20 +226,14 @@ func TestRefusalsCompareByCode(t *testing.T) {
 	}
 }
 
-// No two requests of a channel have one sequence, whoever sends them at once.
+// No two requests of a channel have one sequence, also when fifty are sent at once.
 func TestConcurrentCallsShareOneChannelAndNoSequence(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, good)
 	app := f.app()
-	var all sync.WaitGroup
-	for range 50 {
-		all.Go(func() {
-			if err := app.Call(t.Context(), "x-y", struct{}{}, &reply{}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
+	check.Must(t, errors.Join(check.AtOnce(50, func(int) error {
+		return app.Call(t.Context(), "x-y", struct{}{}, &reply{})
+	})...))
 	wantUnique(t, f)
 	if n := strings.Count(strings.Join(f.visits(), " "), opening); n != 1 {
 		t.Errorf("opened %d channels, want one", n)

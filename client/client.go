@@ -1,12 +1,13 @@
 // Package client is the app's side of the bank: the secure channel, device keys,
 // step-up and retries, for Go programs and as the model for other languages.
 //
-// A Client opens its channel when first needed and again when the bank has
-// forgotten it (CHANNEL_EXPIRED); a login lives on its channel, so after that the
-// bank asks to log in again (SESSION_REQUIRED). Calls that carry an idempotency
-// key are repeated, with the same key and growing pauses, while nobody knows
-// whether they had their effect; other calls are not. The bank is known by its
-// pinned channel key. A Client is safe for concurrent use. Amounts are fen.
+// A Client opens its channel at its first call, and a new channel when the bank has
+// forgotten the old one (CHANNEL_EXPIRED). A login belongs to its channel, so on the
+// new channel the bank asks for a login (SESSION_REQUIRED). A Client repeats a call
+// with an idempotency key while its outcome is unknown: with the same key, after
+// growing pauses. It does not repeat other calls with an unknown outcome. The pinned
+// channel key proves that the bank is the bank. A Client is safe for concurrent use.
+// Amounts are fen.
 package client
 
 import (
@@ -31,15 +32,15 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Config is what a client needs to know.
+// Config is the configuration of a client.
 type Config struct {
 	BaseURL  string
-	DeviceID string         // stable for the app's installation
-	Device   *sm.PrivateKey // the device's key; never leaves it
+	DeviceID string         // stays the same for the app's installation
+	Device   *sm.PrivateKey // the device's key, which never leaves the device
 	Pinned   *sm.PublicKey  // the bank's channel key
 	HTTP     *http.Client   // http.DefaultClient if nil
 	Now      func() time.Time
-	Tries    int           // for repeatable calls; 5 if zero
+	Tries    int           // most tries of a repeatable call; 5 if zero
 	Pause    time.Duration // before the second try; 200 ms if zero
 }
 
@@ -56,7 +57,7 @@ type opened struct {
 	id          channel.ID
 	keys        channel.Keys
 	passwordKey *sm.PublicKey
-	sequence    atomic.Uint64 // the channel's own: counted anew under a key, nonces would repeat
+	sequence    atomic.Uint64 // counts the requests of this channel alone: nonces must not repeat under a key
 }
 
 // Problem is a refusal by the bank.
@@ -85,7 +86,7 @@ var (
 	ErrBank = errors.New("client: the answer is not from the pinned bank")
 )
 
-// New returns a client; it contacts nobody yet.
+// New returns a client. It sends nothing yet.
 func New(config Config) *Client {
 	if config.HTTP == nil {
 		config.HTTP = http.DefaultClient
@@ -111,8 +112,8 @@ func (c *Client) call(ctx context.Context, function string, request *request, re
 	return c.withChannel(ctx, func(o *opened) error { return c.send(ctx, o, function, "", request, reply) })
 }
 
-// request is made for the channel that it travels on, and once for each: what was
-// sealed for a channel that is gone would be a wrong password on the next.
+// request makes a call's body for one channel, once for each channel. A password is
+// sealed for one channel; the bank refuses it on the next.
 type request struct {
 	make func(*opened) (any, error)
 	on   *opened
@@ -135,9 +136,9 @@ func (r *request) body(o *opened) (any, error) {
 	return made, nil
 }
 
-// CallOnce has an effect at most once however often it is tried: the key stands
-// for the request, and the bank answers a repetition with the first answer. An
-// empty key is replaced by a fresh one.
+// CallOnce calls a function so that it has its effect at most once. The key
+// identifies the request, and the bank answers a repetition with the first answer.
+// CallOnce makes a fresh key if key is empty.
 func (c *Client) CallOnce(ctx context.Context, function, key string, request, reply any) error {
 	return c.callOnce(ctx, function, key, fixed(request), reply)
 }
@@ -159,13 +160,13 @@ func (c *Client) callOnce(ctx context.Context, function, key string, request *re
 	}
 }
 
-// repeatable reports an outcome that is unknown or passing. A number that the bank
-// has seen is unknown: the network may have sent the frame twice, or many calls at
-// once have overtaken this one.
+// repeatable reports whether the outcome is unknown or temporary. FRAME_REPLAYED is
+// unknown: the network may have sent the frame twice, or many concurrent calls have
+// overtaken this call.
 func repeatable(err error) bool {
 	var p *Problem
 	if !errors.As(err, &p) {
-		return !errors.Is(err, ErrBank) // the network's
+		return !errors.Is(err, ErrBank) // the network failed
 	}
 	return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests ||
 		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout ||
@@ -181,8 +182,9 @@ func (c *Client) pause(err error, try int) time.Duration {
 	return full/2 + time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
 }
 
-// withChannel runs a call on the open channel, and once more on a fresh one if
-// the bank has forgotten it: such a call was not let in, so it had no effect.
+// withChannel runs a call on the open channel. If the bank has forgotten the channel,
+// withChannel runs the call once more on a fresh channel: the bank has refused the
+// first call unread.
 func (c *Client) withChannel(ctx context.Context, call func(*opened) error) error {
 	o, err := c.current(ctx, nil)
 	if err != nil {
@@ -198,7 +200,8 @@ func (c *Client) withChannel(ctx context.Context, call func(*opened) error) erro
 	return call(o)
 }
 
-// current is the open channel, opening one if there is none or it is the stale.
+// current returns the open channel. It opens a new channel if no channel is open, or
+// the open channel is stale.
 func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -275,7 +278,7 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 
 const maxReply = 4 << 20
 
-// answer is a whole answer, read.
+// answer is an HTTP answer with its whole body.
 type answer struct {
 	status int
 	header http.Header
@@ -292,7 +295,7 @@ func (c *Client) post(ctx context.Context, function, contentType string, body []
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	defer resp.Body.Close() // all was read, or the error is told
+	defer resp.Body.Close() // the body has been read, or the caller gets the error
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -300,12 +303,13 @@ func (c *Client) post(ctx context.Context, function, contentType string, body []
 	return &answer{resp.StatusCode, resp.Header, raw}, nil
 }
 
-// inClear are the refusals that come before the bank has opened the frame, and so
-// has no channel to seal them in; the last is the gateway's.
+// inClear lists the refusals that the bank sends before it has opened the frame. It
+// has no channel yet to seal them in. The gateway sends the last refusal of the list.
 var inClear = []string{"CHANNEL_EXPIRED", "FRAME_REJECTED", "INPUT_TOO_LARGE", "METHOD_NOT_ALLOWED", "FUNCTION_UNKNOWN"}
 
-// mayBeClear reports whether an answer that nothing authenticates may be believed:
-// it can only say that there was none. What the bank decided comes sealed.
+// mayBeClear reports whether the client accepts an answer in clear, which nothing
+// authenticates. It accepts only refusals of inClear. The bank seals every decision
+// about a request.
 func (a *answer) mayBeClear() bool {
 	if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
 		return true

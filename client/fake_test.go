@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // fake is a bank that does as a test says: it opens channels and frames as the
@@ -24,7 +25,7 @@ type fake struct {
 	signer    *sm.PrivateKey
 	passwords *sm.PrivateKey
 	script    func(c *call) (*http.Response, error)
-	welcome   func(*channel.Welcome) // spoils what is answered to a hello
+	welcome   func(*channel.Welcome) // spoils the answer to a hello
 
 	mu       sync.Mutex
 	paths    []string
@@ -54,15 +55,8 @@ func (f *fake) sign(message []byte) ([]byte, error) { return sm.Sign(f.signer, m
 func newKey(t *testing.T) *sm.PrivateKey {
 	t.Helper()
 	k, err := sm.GenerateKey()
-	must(t, err)
+	check.Must(t, err)
 	return k
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // app is a client of the fake.
@@ -110,7 +104,7 @@ func (f *fake) open(body []byte) (*http.Response, error) {
 		return nil, err
 	}
 	if f.welcome != nil {
-		var signed channel.Welcome // what the signature covers is spoilt before, the rest after
+		var signed channel.Welcome // signed fields are spoilt before signing, the others after
 		f.welcome(&signed)
 		if signed.PasswordKey != nil {
 			password = signed.PasswordKey

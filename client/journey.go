@@ -21,8 +21,8 @@ func (c *Client) SendIntentOTP(ctx context.Context, intent uuid.UUID) error {
 	return err
 }
 
-// Application is what signing up takes; passwords in clear, which the client
-// seals.
+// Application holds the data for signing up. The passwords are in clear; the client
+// seals them.
 type Application struct {
 	Name, IDNo, CardNo, CardPassword, Phone, OTP string
 	LoginPassword, TradePassword                 string
@@ -68,10 +68,11 @@ func (c *Client) Login(ctx context.Context, phone, password, otp string) (Identi
 	return reply, err
 }
 
-// OTPProof proves by a code.
+// OTPProof returns the proof by a one-time code.
 func OTPProof(code string) StepupProof { return StepupProof{Factor: "sms_otp", Code: code} }
 
-// SignProof proves by the device's key that the customer has seen the intent's text.
+// SignProof returns the proof by the device's key: a signature over the intent's
+// text.
 func (c *Client) SignProof(text string) (StepupProof, error) {
 	signature, err := sm.Sign(c.config.Device, []byte(text))
 	if err != nil {
@@ -80,7 +81,7 @@ func (c *Client) SignProof(text string) (StepupProof, error) {
 	return StepupProof{Factor: "device_key", Signature: signature}, nil
 }
 
-// PasswordProof proves by the trade password.
+// PasswordProof returns the proof by the trade password.
 func (c *Client) PasswordProof(ctx context.Context, password string) (StepupProof, error) {
 	sealed, err := c.SealPassword(ctx, password)
 	return StepupProof{Factor: "trade_password", Password: sealed}, err

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // expired forgets every channel but those opened after the first so many.
@@ -31,9 +32,9 @@ func TestOpensAgainWhenTheChannelExpired(t *testing.T) {
 		app := f.app()
 		var got reply
 		if key == "" {
-			must(t, app.Call(t.Context(), "x-y", map[string]int{"a": 1}, &got))
+			check.Must(t, app.Call(t.Context(), "x-y", map[string]int{"a": 1}, &got))
 		} else {
-			must(t, app.CallOnce(t.Context(), "x-y", key, map[string]int{"a": 1}, &got))
+			check.Must(t, app.CallOnce(t.Context(), "x-y", key, map[string]int{"a": 1}, &got))
 		}
 		if diff := cmp.Diff([]string{opening, "/function/x-y", opening, "/function/x-y"}, f.visits()); diff != "" || got.N != 7 {
 			t.Errorf("%+v; asked for (-want +got):\n%s", got, diff)

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var errNetwork = errors.New("connection reset")
 
 func lost(*call) (*http.Response, error) { return nil, errNetwork }
 
-// clear is an answer of what stands before the bank.
+// clear is an answer of a proxy in front of the bank.
 func clear(status int, retryAfter string) func(*call) (*http.Response, error) {
 	return func(*call) (*http.Response, error) {
 		r := answer(status, "text/html", []byte("<h1>busy</h1>"))
@@ -29,8 +30,8 @@ func sealed(status int, code string) func(*call) (*http.Response, error) {
 	return func(c *call) (*http.Response, error) { return c.refuse(status, code), nil }
 }
 
-// outcomes are what may come instead of a good answer; unknown or passing ones
-// are worth a repetition.
+// outcomes are the failures that may come instead of a good answer. The client repeats
+// a call after an unknown or passing one.
 var outcomes = map[string]struct {
 	script func(*call) (*http.Response, error)
 	again  bool
@@ -122,7 +123,7 @@ func TestCallOnceOpensAgain(t *testing.T) {
 			return nil
 		}}}
 		var got reply
-		must(t, client.New(config).CallOnce(t.Context(), "x-y", "k", struct{}{}, &got))
+		check.Must(t, client.New(config).CallOnce(t.Context(), "x-y", "k", struct{}{}, &got))
 		if got.N != 7 || len(f.seen()) != 1 {
 			t.Errorf("%+v after %d calls", got, len(f.seen()))
 		}
@@ -201,7 +202,7 @@ func TestPausesGrow(t *testing.T) {
 	})
 }
 
-// The bank says when; what it says is done to the second.
+// The client waits exactly as many seconds as the bank says.
 func TestRetryAfterIsRespected(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

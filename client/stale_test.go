@@ -3,10 +3,12 @@ package client_test
 import (
 	"net/http"
 	"testing"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
-// slow is a request that takes its time to become text: whoever sends it holds a
-// channel meanwhile.
+// slow is a request that takes its time to become JSON. Its sender holds a channel
+// meanwhile.
 type slow struct{ begun, release chan struct{} }
 
 func (s slow) MarshalJSON() ([]byte, error) {
@@ -21,7 +23,7 @@ func TestAChannelThatWasGivenUpKeepsItsCount(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, good)
 	app := f.app()
-	must(t, app.Call(t.Context(), "x-y", struct{}{}, &reply{}))
+	check.Must(t, app.Call(t.Context(), "x-y", struct{}{}, &reply{}))
 	s := slow{make(chan struct{}), make(chan struct{})}
 	done := make(chan error, 1)
 	go func() { done <- app.Call(t.Context(), "x-y", s, &reply{}) }()
@@ -32,8 +34,8 @@ func TestAChannelThatWasGivenUpKeepsItsCount(t *testing.T) {
 		}
 		return good(c)
 	}
-	must(t, app.Call(t.Context(), "x-y", struct{}{}, &reply{}))
+	check.Must(t, app.Call(t.Context(), "x-y", struct{}{}, &reply{}))
 	close(s.release)
-	must(t, <-done)
+	check.Must(t, <-done)
 	wantUnique(t, f)
 }

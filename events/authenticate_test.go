@@ -19,16 +19,9 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
-
-func newRing(t *testing.T) *keys.Ring {
-	t.Helper()
-	ring, err := keys.NewTestRing()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
-}
 
 // stored is an outbox row; PostgreSQL prints white space into its JSON.
 func stored() events.Stored {
@@ -40,19 +33,17 @@ func stored() events.Stored {
 	}
 }
 
-func sealed(t *testing.T, ring *keys.Ring, s events.Stored) cloudevents.Event {
+func cloudEvent(t *testing.T, ring *keys.Ring, s events.Stored) cloudevents.Event {
 	t.Helper()
 	e, err := s.CloudEvent(ring)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return e
 }
 
 func TestCloudEventIsTheRow(t *testing.T) {
 	t.Parallel()
 	s := stored()
-	e := sealed(t, newRing(t), s)
+	e := cloudEvent(t, keytest.New(t), s)
 	if err := e.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -64,9 +55,7 @@ func TestCloudEventIsTheRow(t *testing.T) {
 		t.Errorf("the row changes on its way (-row +event):\n%s", diff)
 	}
 	var want bytes.Buffer
-	if err := json.Compact(&want, s.Data); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Compact(&want, s.Data))
 	if diff := cmp.Diff(want.String(), string(e.Data())); diff != "" {
 		t.Errorf("the data changes on its way:\n%s", diff)
 	}
@@ -74,45 +63,35 @@ func TestCloudEventIsTheRow(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	s.CustomerHash, s.Traceparent = "", ""
-	extensions := sealed(t, newRing(t), s).Extensions()
+	extensions := cloudEvent(t, keytest.New(t), s).Extensions()
 	if extensions["customerhash"] != nil || extensions["traceparent"] != nil || len(extensions) != 2 {
-		t.Errorf("an event of nobody has %v", extensions)
+		t.Errorf("an event without a customer has %v", extensions)
 	}
 	s.Data = []byte("{")
-	if _, err := s.CloudEvent(newRing(t)); err == nil {
+	if _, err := s.CloudEvent(keytest.New(t)); err == nil {
 		t.Error("data that is no JSON became an event")
 	}
 }
 
-// The seal holds in both modes, and whatever white space a hop leaves or adds.
-func TestSealHoldsAcrossHops(t *testing.T) {
+// The MAC holds in both modes, with any white space that a hop removes or adds.
+func TestTheMACHoldsAcrossHops(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
-	e := sealed(t, ring, stored())
+	ring := keytest.New(t)
+	e := cloudEvent(t, ring, stored())
 	structured, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var spaced bytes.Buffer
-	if err := json.Indent(&spaced, structured, "\t", "   "); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Indent(&spaced, structured, "\t", "   "))
 	hops := map[string]cloudevents.Event{"none": e}
 	for name, text := range map[string][]byte{"structured": structured, "structured and spaced": spaced.Bytes()} {
 		var got cloudevents.Event
-		if err := json.Unmarshal(text, &got); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(text, &got))
 		hops[name] = got
 	}
 	binary, err := cehttp.NewHTTPRequestFromEvent(t.Context(), "http://127.0.0.1/", e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	got, err := cehttp.NewEventFromHTTPRequest(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	hops["binary"] = *got
 	hops["as PostgreSQL prints it"] = withData(e, stored().Data)
 	hops["another order of fields"] = withData(e, []byte(`{"payee_masked":"\u002a四","own":false,"amount_fen":9007199254740993}`))
@@ -129,7 +108,7 @@ func withData(e cloudevents.Event, data []byte) cloudevents.Event {
 	return changed
 }
 
-// mac is the seal as docs/events.md defines it, of data without white space and
+// mac is the MAC as docs/events.md defines it, of data without white space and
 // with its fields in order.
 func mac(ring *keys.Ring, p keys.Purpose, e cloudevents.Event) string {
 	customer, _ := e.Extensions()["customerhash"].(string)
@@ -138,25 +117,25 @@ func mac(ring *keys.Ring, p keys.Purpose, e cloudevents.Event) string {
 	return hex.EncodeToString(sum)
 }
 
-func TestSealBreaksWithEachAttribute(t *testing.T) {
+func TestTheMACCoversEachAttribute(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	for name, change := range map[string]func(*cloudevents.Event){
-		"id":               func(e *cloudevents.Event) { e.SetID("019ab0f2-4c00-7d2e-9a61-5f0c2b7e8d15") },
-		"type":             func(e *cloudevents.Event) { e.SetType(events.TypeFraudScored) },
-		"source":           func(e *cloudevents.Event) { e.SetSource("//tidebank/x") },
-		"subject":          func(e *cloudevents.Event) { e.SetSubject("transfer-2") },
-		"no subject":       func(e *cloudevents.Event) { e.SetSubject("") },
-		"no data":          func(e *cloudevents.Event) { e.DataEncoded = nil },
-		"no seal":          func(e *cloudevents.Event) { e.SetExtension("tidebankmac", nil) },
-		"empty seal":       func(e *cloudevents.Event) { e.SetExtension("tidebankmac", "") },
-		"short seal":       func(e *cloudevents.Event) { e.SetExtension("tidebankmac", e.Extensions()["tidebankmac"].(string)[:32]) },
-		"a seal of zeroes": func(e *cloudevents.Event) { e.SetExtension("tidebankmac", string(bytes.Repeat([]byte("0"), 64))) },
-		"no hex":           func(e *cloudevents.Event) { e.SetExtension("tidebankmac", "no seal") },
-		"a number":         func(e *cloudevents.Event) { e.SetExtension("tidebankmac", 1) },
-		"no key":           func(e *cloudevents.Event) { e.SetExtension("tidebankkey", nil) },
-		"another key":      func(e *cloudevents.Event) { e.SetExtension("tidebankkey", "event-2") },
-		"another purpose":  func(e *cloudevents.Event) { e.SetExtension("tidebankkey", "audit-1") },
+		"id":              func(e *cloudevents.Event) { e.SetID("019ab0f2-4c00-7d2e-9a61-5f0c2b7e8d15") },
+		"type":            func(e *cloudevents.Event) { e.SetType(events.TypeFraudScored) },
+		"source":          func(e *cloudevents.Event) { e.SetSource("//tidebank/x") },
+		"subject":         func(e *cloudevents.Event) { e.SetSubject("transfer-2") },
+		"no subject":      func(e *cloudevents.Event) { e.SetSubject("") },
+		"no data":         func(e *cloudevents.Event) { e.DataEncoded = nil },
+		"no MAC":          func(e *cloudevents.Event) { e.SetExtension("tidebankmac", nil) },
+		"empty MAC":       func(e *cloudevents.Event) { e.SetExtension("tidebankmac", "") },
+		"short MAC":       func(e *cloudevents.Event) { e.SetExtension("tidebankmac", e.Extensions()["tidebankmac"].(string)[:32]) },
+		"a MAC of zeroes": func(e *cloudevents.Event) { e.SetExtension("tidebankmac", string(bytes.Repeat([]byte("0"), 64))) },
+		"no hex":          func(e *cloudevents.Event) { e.SetExtension("tidebankmac", "no MAC") },
+		"a number":        func(e *cloudevents.Event) { e.SetExtension("tidebankmac", 1) },
+		"no key":          func(e *cloudevents.Event) { e.SetExtension("tidebankkey", nil) },
+		"another key":     func(e *cloudevents.Event) { e.SetExtension("tidebankkey", "event-2") },
+		"another purpose": func(e *cloudevents.Event) { e.SetExtension("tidebankkey", "audit-1") },
 		// The parts must not run into each other.
 		"type into id": func(e *cloudevents.Event) {
 			e.SetID(e.ID() + e.Type()[:1])
@@ -166,34 +145,34 @@ func TestSealBreaksWithEachAttribute(t *testing.T) {
 			e.SetSource(e.Source() + e.Subject()[:1])
 			e.SetSubject(e.Subject()[1:])
 		},
-		"the seal of another event": func(e *cloudevents.Event) {
+		"the MAC of another event": func(e *cloudevents.Event) {
 			other := stored()
 			other.Subject = "transfer-2"
-			e.SetExtension("tidebankmac", sealed(t, ring, other).Extensions()["tidebankmac"])
+			e.SetExtension("tidebankmac", cloudEvent(t, ring, other).Extensions()["tidebankmac"])
 		},
-		"the seal of another purpose": func(e *cloudevents.Event) {
+		"the MAC of another purpose": func(e *cloudevents.Event) {
 			e.SetExtension("tidebankmac", mac(ring, keys.Audit, *e))
 		},
 	} {
-		e := sealed(t, ring, stored())
+		e := cloudEvent(t, ring, stored())
 		change(&e)
 		if err := events.Verify(ring, e); !errors.Is(err, events.ErrForged) {
 			t.Errorf("%s: %v, want %v", name, err, events.ErrForged)
 		}
 	}
-	e := sealed(t, ring, stored())
+	e := cloudEvent(t, ring, stored())
 	if got := e.Extensions()["tidebankmac"]; got != mac(ring, keys.Event, e) {
-		t.Errorf("sealed with %s, want %s", got, mac(ring, keys.Event, e))
+		t.Errorf("authenticated by %s, want %s", got, mac(ring, keys.Event, e))
 	}
-	if err := events.Verify(newRing(t), e); !errors.Is(err, events.ErrForged) {
+	if err := events.Verify(keytest.New(t), e); !errors.Is(err, events.ErrForged) {
 		t.Errorf("another bank's event: %v", err)
 	}
 }
 
 func TestSealBreaksWithEachByteOfData(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
-	e := sealed(t, ring, stored())
+	ring := keytest.New(t)
+	e := cloudEvent(t, ring, stored())
 	broken := func(at int, how string, data []byte) {
 		if err := events.Verify(ring, withData(e, data)); !errors.Is(err, events.ErrForged) {
 			t.Errorf("%s at %d: %v: %s", how, at, err, data)
@@ -215,8 +194,8 @@ func TestSealBreaksWithEachByteOfData(t *testing.T) {
 // neighbour.
 func TestSealTellsLargeNumbersApart(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
-	e := sealed(t, ring, stored())
+	ring := keytest.New(t)
+	e := cloudEvent(t, ring, stored())
 	near := bytes.Replace(e.Data(), []byte("9007199254740993"), []byte("9007199254740992"), 1)
 	if err := events.Verify(ring, withData(e, near)); !errors.Is(err, events.ErrForged) {
 		t.Errorf("%s passes: %v", near, err)
@@ -229,44 +208,31 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.json")
 	open := func() *keys.Ring {
 		ring, err := keys.Open(context.Background(), keys.Config{File: file}, keys.Event)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		return ring
 	}
-	if err := keys.Create(file); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, keys.Create(file))
 	before := open()
 	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var content struct {
 		Root        []byte              `json:"root"`
 		Secrets     map[string][][]byte `json:"secrets"`
 		Pairs       map[string][]byte   `json:"pairs"`
 		Certificate []byte              `json:"certificate"`
 	}
-	if err := json.Unmarshal(raw, &content); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(raw, &content))
 	fresh, err := sm.Seal(sm.Key(content.Root), bytes.Repeat([]byte{7}, 48), []byte(keys.Event))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	content.Secrets["event"] = append(content.Secrets["event"], fresh)
-	if raw, err = json.Marshal(content); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	raw, err = json.Marshal(content)
+	check.Must(t, err)
+	check.Must(t, os.WriteFile(file, raw, 0o600))
 	after := open()
-	early, late := sealed(t, before, stored()), sealed(t, after, stored())
+	early, late := cloudEvent(t, before, stored()), cloudEvent(t, after, stored())
 	for name, e := range map[string]cloudevents.Event{"event-1": early, "event-2": late} {
 		if err := events.Verify(after, e); err != nil || e.Extensions()["tidebankkey"] != name {
-			t.Errorf("%s: %v, sealed with %v", name, err, e.Extensions()["tidebankkey"])
+			t.Errorf("%s: %v, authenticated with %v", name, err, e.Extensions()["tidebankkey"])
 		}
 	}
 	if err := events.Verify(before, late); !errors.Is(err, events.ErrForged) {
@@ -277,8 +243,8 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 // A process that did not declare the purpose is at fault, not the event.
 func TestVerifyWithoutItsKey(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
-	err := events.Verify(ring.Only(), sealed(t, ring, stored()))
+	ring := keytest.New(t)
+	err := events.Verify(ring.Only(), cloudEvent(t, ring, stored()))
 	if !errors.Is(err, keys.ErrPurpose) || errors.Is(err, events.ErrForged) {
 		t.Errorf("%v, want ErrPurpose", err)
 	}
@@ -289,7 +255,7 @@ func TestCustomerHash(t *testing.T) {
 	if got := events.CustomerHash(uuid.Nil); got != "" {
 		t.Errorf("nobody has %q", got)
 	}
-	// Pinned: partitions must stay where they are, whatever the release.
+	// Pinned: a customer's partition must be the same in each release.
 	for id, want := range map[string]string{
 		"01936000-0000-7000-8000-000000000001": "bd86d988df236586",
 		"01936000-0000-7000-8000-000000000002": "777dd519ef7b3b6e",
@@ -302,8 +268,8 @@ func TestCustomerHash(t *testing.T) {
 
 func TestSealBreaksWithWhatIsAdded(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
-	e := sealed(t, ring, stored())
+	ring := keytest.New(t)
+	e := cloudEvent(t, ring, stored())
 	for _, data := range []string{string(e.Data()) + "x", string(e.Data()) + `{"own":true}`} {
 		if err := events.Verify(ring, withData(e, []byte(data))); !errors.Is(err, events.ErrForged) {
 			t.Errorf("%v: %s", err, data)
@@ -313,7 +279,7 @@ func TestSealBreaksWithWhatIsAdded(t *testing.T) {
 	if err := events.Verify(ring, e); !errors.Is(err, events.ErrForged) {
 		t.Errorf("another time: %v", err)
 	}
-	e = sealed(t, ring, stored())
+	e = cloudEvent(t, ring, stored())
 	e.SetExtension("customerhash", "c0ffee")
 	if err := events.Verify(ring, e); !errors.Is(err, events.ErrForged) {
 		t.Errorf("another customer: %v", err)

@@ -38,16 +38,17 @@ func CheckAge(e cloudevents.Event, now time.Time) error {
 	return nil
 }
 
-// Seen reports whether the consumer has had the event's effect; a cheap look
-// before any work. Only Claim decides.
+// Seen reports whether the consumer has already recorded the event. It is a cheap
+// check before the work; only Claim decides.
 func Seen(ctx context.Context, db *pg.DB, consumer, source, id string) (bool, error) {
 	var seen bool
 	err := db.Reader().QueryRow(ctx, sqlSeen, consumer, source, id).Scan(&seen)
 	return seen, err //nolint:wrapcheck // the Reader's row wraps it
 }
 
-// Claim takes the event for the consumer inside the transaction of its effect;
-// first is false when another delivery had it. A concurrent delivery waits here.
+// Claim records the event for the consumer, inside the transaction of its effect.
+// first is false when another delivery of the event has been recorded before. A
+// concurrent delivery of the same event blocks here.
 func Claim(ctx context.Context, tx pg.Tx, consumer, source, id string) (first bool, err error) {
 	tag, err := tx.Exec(ctx, sqlClaim, consumer, source, id)
 	if err != nil {

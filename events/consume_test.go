@@ -10,6 +10,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -18,9 +19,7 @@ const consumer = "audit-on-event"
 func seen(t *testing.T, db *pg.DB, consumer, source, id string) bool {
 	t.Helper()
 	had, err := events.Seen(t.Context(), db, consumer, source, id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return had
 }
 
@@ -79,8 +78,8 @@ func TestAClaimIsOfOneConsumerAndOneEvent(t *testing.T) {
 	}
 }
 
-// An effect that fails takes its claim back with it, and whoever waited for it
-// has the event.
+// An effect that fails undoes its claim. A concurrent claim that waited for it then
+// succeeds.
 func TestAClaimIsOfItsTransaction(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -101,11 +100,11 @@ func TestAClaimIsOfItsTransaction(t *testing.T) {
 		t.Error(err)
 	}
 	if !<-second {
-		t.Error("nobody had the event")
+		t.Error("no claim had the event")
 	}
 }
 
-// A consumer that can't look answers that a later try may succeed.
+// Without a database, the error says that a later try may succeed.
 func TestSeenWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	_, err := events.Seen(t.Context(), pgtest.Broken(t), consumer, events.Source, "1")

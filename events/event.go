@@ -15,7 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Stored is an outbox row on its way out.
+// Stored is an outbox row that the relay publishes.
 type Stored struct {
 	ID           string
 	Type         string
@@ -26,7 +26,7 @@ type Stored struct {
 	CreatedAt    time.Time
 }
 
-// extensionMAC carries the bank's seal, extensionKey names its key.
+// extensionMAC carries the bank's MAC, extensionKey names its key.
 const (
 	extensionMAC      = "tidebankmac"
 	extensionKey      = "tidebankkey"
@@ -35,9 +35,9 @@ const (
 )
 
 // ErrForged refuses an event that the bank did not make.
-var ErrForged = errors.New("events: the bank's seal does not hold")
+var ErrForged = errors.New("events: the bank's MAC does not hold")
 
-// CloudEvent is the row as it travels, sealed.
+// CloudEvent returns the row as a CloudEvent with the bank's MAC.
 func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
 	e := cloudevents.NewEvent()
 	e.SetID(s.ID)
@@ -58,14 +58,14 @@ func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
 	return e, nil
 }
 
-// Authenticate marks the event as the bank's own.
+// Authenticate adds the bank's MAC to the event.
 func Authenticate(ring *keys.Ring, e *cloudevents.Event) {
-	sum, key := ring.MAC(keys.Event, sealed(*e)...)
+	sum, key := ring.MAC(keys.Event, authenticated(*e)...)
 	e.SetExtension(extensionMAC, hex.EncodeToString(sum))
 	e.SetExtension(extensionKey, strings.ReplaceAll(key, "/", "-"))
 }
 
-// Verify refuses an event that Seal did not sign.
+// Verify refuses an event whose MAC Authenticate did not make.
 func Verify(ring *keys.Ring, e cloudevents.Event) error {
 	text, _ := e.Extensions()[extensionMAC].(string)
 	key, _ := e.Extensions()[extensionKey].(string)
@@ -73,15 +73,16 @@ func Verify(ring *keys.Ring, e cloudevents.Event) error {
 	if err != nil {
 		return ErrForged
 	}
-	err = ring.VerifyMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, sealed(e)...)
+	err = ring.VerifyMAC(keys.Event, strings.ReplaceAll(key, "-", "/"), sum, authenticated(e)...)
 	if errors.Is(err, keys.ErrMAC) {
 		return ErrForged
 	}
 	return err
 }
 
-// sealed is what the seal covers: everything that a consumer goes by.
-func sealed(e cloudevents.Event) [][]byte {
+// authenticated returns the parts that the MAC covers: every attribute that a
+// consumer uses, and the data's digest.
+func authenticated(e cloudevents.Event) [][]byte {
 	customer, _ := e.Extensions()[extensionCustomer].(string)
 	return [][]byte{
 		[]byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()),
@@ -98,7 +99,7 @@ func compact(data []byte) []byte {
 		return data
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return data // what follows belongs to it
+		return data // more text follows the value: the MAC covers all of the data as it is
 	}
 	out, err := json.Marshal(value)
 	if err != nil {

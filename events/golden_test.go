@@ -20,19 +20,16 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // golden reads the example of a type, as JSON and byte for byte.
 func golden(t *testing.T, kind string) (fields map[string]any, raw []byte) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", kind+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return value.(map[string]any), raw
 }
 
@@ -42,9 +39,7 @@ func schema(t *testing.T, kind string) *jsonschema.Schema {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	s, err := c.Compile(filepath.Join("schemas", kind+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return s
 }
 
@@ -75,16 +70,12 @@ func without(fields map[string]any, name string) map[string]any {
 func TestEveryTypeHasSchemaAndGolden(t *testing.T) {
 	t.Parallel()
 	source, err := parser.ParseFile(token.NewFileSet(), "types.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var declared []string
 	ast.Inspect(source, func(n ast.Node) bool {
 		if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Type") {
 			name, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			declared = append(declared, name)
 		}
 		return true
@@ -95,9 +86,7 @@ func TestEveryTypeHasSchemaAndGolden(t *testing.T) {
 	}
 	for _, folder := range []string{"schemas", "testdata"} {
 		files, err := os.ReadDir(folder)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		var found []string
 		for _, f := range files {
 			found = append(found, strings.TrimSuffix(f.Name(), ".json"))
@@ -124,13 +113,9 @@ func TestGoldensRoundTrip(t *testing.T) {
 			t.Errorf("%s: %v", kind.Type, err)
 		}
 		encoded, err := json.Marshal(data.Interface())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		var want bytes.Buffer
-		if err := json.Compact(&want, raw); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Compact(&want, raw))
 		if diff := cmp.Diff(want.String(), string(encoded)); diff != "" {
 			t.Errorf("%s changes on its way (-golden +encoded):\n%s", kind.Type, diff)
 		}
@@ -142,7 +127,7 @@ func TestGoldensRoundTrip(t *testing.T) {
 	}
 }
 
-// What the schema is for: a consumer that goes by it is not surprised.
+// The schema accepts each event that its Go type can write, and refuses others.
 func TestSchemasRefuse(t *testing.T) {
 	t.Parallel()
 	optional := map[string]bool{events.TypeOTPIssued + " intent_id": true}
@@ -206,7 +191,7 @@ func TestSchemasKnowTheRangeOfValues(t *testing.T) {
 	}
 }
 
-// Events leave the bank's database: nobody's number or name is in them.
+// Events leave the bank's database, so they hold no personal data in clear.
 func TestGoldensHoldNoPersonalDataInClear(t *testing.T) {
 	t.Parallel()
 	for _, kind := range types() {

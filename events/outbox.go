@@ -53,10 +53,10 @@ SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL`
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox WHERE published_at IS NULL`
 )
 
-// Emit puts an event into the outbox with the transaction of `to`: the event
-// leaves if and only if the transaction commits, and the commit wakes the relay.
-// The id is new, the type is the data's. The nil customer is for events about
-// nobody.
+// Emit puts an event into the outbox in the transaction of `to`. The event leaves if
+// and only if the transaction commits, and the commit wakes the relay. Emit makes a
+// new id and takes the type from the data. customer is uuid.Nil for an event that is
+// about no customer.
 func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID, data Data) error {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -88,13 +88,14 @@ func traceparent(ctx context.Context) string {
 	return fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags())
 }
 
-// Retentions keep a published event for 7 days, longer while the local broker has not
-// delivered it; and what a consumer has had for 60 days, twice Freshness.
+// Retentions keep a published event for 7 days, or longer while the local broker
+// still delivers it. They keep the record that a consumer has had an event for 60
+// days, twice Freshness.
 func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{
 			Table: "outbox", Keep: 7 * 24 * time.Hour, SQL: sqlOutboxPrune,
-			Why: "A sink has taken the event; one with a delivery that is not done stays.",
+			Why: "A sink has taken the event; an event with an unfinished delivery stays.",
 		},
 		{
 			Table: "event_consumed", Keep: 2 * Freshness, SQL: sqlConsumedPrune,
@@ -103,8 +104,8 @@ func Retentions() []pg.Retention {
 	}
 }
 
-// Lease takes at most so many unpublished events, the oldest first. No other Lease
-// gets them until the time is over, or Release gives them back.
+// Lease takes at most `most` unpublished events, the oldest first. No other Lease
+// gets them until the time `of` is over, or Release gives them back.
 func Lease(ctx context.Context, db *pg.DB, of time.Duration, most int) ([]Stored, error) {
 	rows, err := db.Pool().Query(ctx, sqlOutboxLease, of, most)
 	if err != nil {

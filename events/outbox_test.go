@@ -15,17 +15,15 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 var registered = events.IdentityRegistered{CustomerID: "c", DeviceID: "phone"}
 
-func outbox(t *testing.T, db *pg.DB) (n int) {
+func outbox(t *testing.T, db *pg.DB) int {
 	t.Helper()
-	if err := db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM outbox").Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return check.Count(t, db.Pool(), "SELECT count(*) FROM outbox")
 }
 
 // doors are the two ways of committing an event.
@@ -89,9 +87,7 @@ func TestEventsLeaveOnlyWithTheirTransaction(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	var unit pg.Unit
-	if err := events.Emit(t.Context(), &unit, "order-1", uuid.Nil, registered); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, events.Emit(t.Context(), &unit, "order-1", uuid.Nil, registered))
 	unit.Add(pg.Statement{SQL: "SELECT 1/0"})
 	if err := db.Commit(t.Context(), &unit); err == nil {
 		t.Error("committed")
@@ -120,7 +116,7 @@ func TestEmitRefusesWhatIsNoJSON(t *testing.T) {
 	}
 }
 
-// A listener that looks whenever it is notified sees every event, without polling.
+// A listener that reads after each NOTIFY finds each event without polling.
 func TestACommitWakesRelays(t *testing.T) {
 	t.Parallel()
 	for name, emit := range doors {
@@ -128,23 +124,17 @@ func TestACommitWakesRelays(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		conn, err := db.Pool().Acquire(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		defer conn.Release()
-		if _, err := conn.Exec(ctx, "LISTEN "+events.OutboxChannel); err != nil {
-			t.Fatal(err)
-		}
-		if err := emit(ctx, db, "order-1", uuid.Nil, registered); err != nil {
-			t.Fatal(err)
-		}
+		check.Exec(t, conn, "LISTEN "+events.OutboxChannel)
+		check.Must(t, emit(ctx, db, "order-1", uuid.Nil, registered))
 		if _, err := conn.Conn().WaitForNotification(ctx); err != nil || outbox(t, db) != 1 {
 			t.Errorf("%s: %d events, %v", name, outbox(t, db), err)
 		}
 	}
 }
 
-// Events of units that commit together are written as those of others are.
+// Events of units that commit in one group are written like other events.
 func TestEventsOfManyAtOnce(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -159,12 +149,8 @@ func TestEventsOfManyAtOnce(t *testing.T) {
 		return errors.Join(err, db.Commit(context.WithoutCancel(t.Context()), &unit))
 	}
 	holder, err := db.Pool().Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	check.Exec(t, holder, "SELECT pg_advisory_xact_lock(1)")
 	var held, free sync.WaitGroup
 	start := func(group *sync.WaitGroup, lock int64, subject string) {
 		group.Go(func() {

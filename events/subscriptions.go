@@ -8,8 +8,8 @@ type Subscription struct {
 	Types    []string
 }
 
-// Subscriptions is the table of who hears what. functions.Subscriptions makes it
-// from the Specs; nobody writes it by hand.
+// Subscriptions lists the event types that each event function hears.
+// functions.Subscriptions makes it from the Specs; do not write it by hand.
 type Subscriptions []Subscription
 
 // Consumers names the functions that hear a type, in the order of the table.

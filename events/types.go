@@ -1,10 +1,11 @@
-// Package events is the one list of what the bank tells itself: CloudEvent types,
-// their data, who hears them, and how a consumer has each effect once.
+// Package events lists the bank's CloudEvent types with their data. It owns the
+// outbox, and the record that gives each event its effect once for each consumer.
 //
-// Events are CloudEvents 1.0 written to the outbox in the transaction of what
-// they tell. Data never carries personal data in clear; amounts are fen. Fields
-// are only ever added within a version. Every event that leaves the outbox is
-// sealed with the bank's MAC, so that event functions can't be fed by strangers.
+// Events are CloudEvents 1.0. The change that an event reports and its outbox row
+// commit in one transaction. Events hold no personal data in clear; amounts are fen.
+// Within a version, fields are added and never removed or changed. Every event that
+// leaves the outbox carries the bank's MAC. So event functions refuse events that the
+// bank did not make.
 //
 // Source: AUDIT-001, AUDIT-003, FRAUD-002; CloudEvents 1.0.2.
 package events
@@ -22,7 +23,7 @@ import (
 // Source is the CloudEvents source of all of the bank's events.
 const Source = "//tidebank"
 
-// The types.
+// The event types.
 const (
 	TypeTransferPosted     = "com.tidebank.transfer.posted.v1"
 	TypeOTPIssued          = "com.tidebank.otp.issued.v1"
@@ -32,7 +33,7 @@ const (
 	TypeFraudScored        = "com.tidebank.fraud.scored.v1"
 )
 
-// TransferPosted tells that a transfer's money has moved. Subject: the transfer.
+// TransferPosted reports that a transfer's money has moved. Subject: the transfer.
 type TransferPosted struct {
 	TransferID         string    `json:"transfer_id" format:"uuid"`
 	PostingID          string    `json:"posting_id" format:"uuid"`
@@ -50,7 +51,7 @@ type TransferPosted struct {
 	NewPayee           bool      `json:"new_payee" doc:"The first payment to this account"`
 	PostedAt           time.Time `json:"posted_at"`
 	DeviceID           string    `json:"device_id"`
-	Factors            []string  `json:"factors" doc:"What proved the customer's will"`
+	Factors            []string  `json:"factors" doc:"The factors that the customer proved"`
 }
 
 // OTPIssued asks for a code to be sent; it does not hold the code. Subject: the
@@ -58,25 +59,25 @@ type TransferPosted struct {
 type OTPIssued struct {
 	Challenge  string `json:"challenge"`
 	Purpose    string `json:"purpose" enum:"register,login,intent"`
-	CustomerID string `json:"customer_id" doc:"Empty: there is nobody to send it to"`
+	CustomerID string `json:"customer_id" doc:"Empty if no customer gets the code"`
 	IntentID   string `json:"intent_id,omitempty"`
 }
 
-// IdentityRegistered tells that a customer signed up. Subject: the customer.
+// IdentityRegistered reports that a customer signed up. Subject: the customer.
 type IdentityRegistered struct {
 	CustomerID string `json:"customer_id" format:"uuid"`
 	DeviceID   string `json:"device_id"`
 }
 
-// IdentityLoggedIn tells that a customer logged in. Subject: the customer.
+// IdentityLoggedIn reports that a customer logged in. Subject: the customer.
 type IdentityLoggedIn struct {
 	CustomerID string `json:"customer_id" format:"uuid"`
 	DeviceID   string `json:"device_id"`
 	IP         string `json:"ip"`
 }
 
-// AccessRecorded is the record of one call that audit wants to know of: a
-// sensitive read, a proof of identity, or a refusal. Subject: the function.
+// AccessRecorded is the record of one call that audit must keep: a sensitive read, a
+// proof of identity, or a refusal. Subject: the function.
 type AccessRecorded struct {
 	Function   string `json:"function"`
 	Outcome    string `json:"outcome" doc:"OK or the refusal's code"`
@@ -88,7 +89,7 @@ type AccessRecorded struct {
 	Category   string `json:"category" enum:"read,auth,money"`
 }
 
-// FraudScored tells what fraud analysis thinks of a transfer. Subject: the
+// FraudScored reports the score that fraud analysis gave a transfer. Subject: the
 // transfer.
 type FraudScored struct {
 	TransferID string   `json:"transfer_id" format:"uuid"`
@@ -126,7 +127,7 @@ type Kind struct {
 	Type    string
 	Data    Data // the zero value
 	What    string
-	Unheard string // why no function hears it; empty if one does
+	Unheard string // why no function hears the type; empty if a function does
 }
 
 func kind(data Data, what string) Kind { return Kind{Type: data.EventType(), Data: data, What: what} }
@@ -152,8 +153,8 @@ func CustomerHash(customer uuid.UUID) string {
 	return hex.EncodeToString(sm.Digest(customer[:])[:8])
 }
 
-// Types lists every type that has no reason to be unheard, for the consumer that
-// hears all of them.
+// Types lists every type that functions hear, for the consumer that hears all of
+// them.
 func Types() []string {
 	var list []string
 	for _, kind := range Catalogue() {

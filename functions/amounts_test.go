@@ -18,31 +18,27 @@ import (
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// book posts an order above every limit, as confirming would leave it, and returns
+// book posts an order above every limit, in the way of transfer-confirm, and returns
 // its id.
-func (p pair) book(t *testing.T, amount money.Fen) uuid.UUID {
+func (p fixture) book(t *testing.T, amount money.Fen) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
 	plan := transfer.Plan{
-		DebitID: p.payer.AccountIDs[0], CreditID: p.payee.AccountIDs[0], Amount: amount, PayeeCustomerID: p.payee.ID,
-		PayerMasked: mask.Name(p.payer.Name), PayeeMasked: mask.Name(p.payee.Name),
-		PayerAccountMasked: mask.Account(p.payer.Accounts[0].No), PayeeAccountMasked: mask.Account(p.payee.Accounts[0].No),
+		DebitID: p.Payer.AccountIDs[0], CreditID: p.Payee.AccountIDs[0], Amount: amount, PayeeCustomerID: p.Payee.ID,
+		PayerMasked: mask.Name(p.Payer.Name), PayeeMasked: mask.Name(p.Payee.Name),
+		PayerAccountMasked: mask.Account(p.Payer.Accounts[0].No), PayeeAccountMasked: mask.Account(p.Payee.Accounts[0].No),
 	}
 	order := transfer.Order{
-		ID: id, CustomerID: p.payer.ID, IntentID: uuid.New(), DeviceID: p.phone.ID, Plan: plan, PostedAt: p.Clock.Now(),
+		ID: id, CustomerID: p.Payer.ID, IntentID: uuid.New(), DeviceID: p.Phone.ID, Plan: plan, PostedAt: p.Clock.Now(),
 	}
 	var unit pg.Unit
 	ledger.Post(&unit, order.Posting(), func(parts ...[]byte) ([]byte, string) { return p.Host.Keys.MAC(keys.Ledger, parts...) })
-	if err := transfer.NewStore(p.Host.DB.Reader(), p.Host.Keys).Insert(&unit, order); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Host.DB.Commit(context.Background(), &unit); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, transfer.NewStore(p.Host.DB.Reader(), p.Host.Keys).Insert(&unit, order))
+	check.Must(t, p.Host.DB.Commit(context.Background(), &unit))
 	e := p.Event(t, uuid.NewString(), events.TypeTransferPosted, id.String(), order.Event())
 	p.Deliver(t, function(t, "notify-on-transfer"), e)
 	return id
@@ -54,35 +50,33 @@ func TestAmountsReadTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "QA-010.1")
 	for amount, figure := range map[money.Fen]string{1: "0.01", 10: "0.10", 999_999_999_99: "999,999,999.99"} {
-		p := newPair(t)
+		p := newFixture(t)
 		var id uuid.UUID
 		if amount < 100 {
 			p.Advance(time.Minute) // after the opening of the accounts
-			in, _ := p.proven(t, p.order(amount))
+			in := p.Prepare(t, p.ToPayee(amount))
 			if !strings.Contains(in.Text, "人民币"+figure+"元") {
 				t.Errorf("the text to confirm does not say %s: %s", figure, in.Text)
 			}
-			stop := p.flow(t)
-			id = p.pay(t, p.order(amount)).TransferID
-			p.settled(t)
-			stop()
+			id = p.pay(t, amount).TransferID
+			p.deliverAll(t)
 		} else {
-			p.payer = p.Customer(t, "王大明", 2*amount)
-			p.phone.LoginAs(t, p.payer)
+			p.Payer = p.Customer(t, "王大明", 2*amount)
+			p.Phone.LoginAs(t, p.Payer)
 			p.Advance(time.Minute) // after the opening of the accounts
 			id = p.book(t, amount)
 		}
 		var receipt transfer.View
-		p.phone.Call(t, transferget.Function, "", map[string]any{"transfer_id": id}).Into(t, &receipt)
+		p.Phone.Call(t, transferget.Function, "", map[string]any{"transfer_id": id}).Into(t, &receipt)
 		var statement accountstatement.Response
-		p.phone.Call(t, accountstatement.Function, "", map[string]any{"account_id": p.payer.AccountIDs[0]}).Into(t, &statement)
+		p.Phone.Call(t, accountstatement.Function, "", map[string]any{"account_id": p.Payer.AccountIDs[0]}).Into(t, &statement)
 		var inbox messagelist.Response
-		p.phone.Call(t, messagelist.Function, "", struct{}{}).Into(t, &inbox)
-		texts := p.sms.Inbox(p.payer.Phone)
+		p.Phone.Call(t, messagelist.Function, "", struct{}{}).Into(t, &inbox)
+		texts := p.sms.Inbox(p.Payer.Phone)
 		if len(statement.Entries) != 2 || len(inbox.Messages) != 1 || len(texts) != 1 {
 			t.Fatalf("%d entries, %d messages, %d texts", len(statement.Entries), len(inbox.Messages), len(texts))
 		}
-		posted := money.Fen(p.count(t, "SELECT amount FROM posting WHERE id = $1", id))
+		posted := money.Fen(p.Count(t, "SELECT amount FROM posting WHERE id = $1", id))
 		if posted != amount || receipt.Amount != posted || statement.Entries[0].Amount != -posted {
 			t.Errorf("posted %d, receipt %d, statement %d", posted, receipt.Amount, statement.Entries[0].Amount)
 		}
@@ -94,6 +88,6 @@ func TestAmountsReadTheSameEverywhere(t *testing.T) {
 				t.Errorf("the %s does not say %s: %s", place, figure, text)
 			}
 		}
-		bank.Books(t, p.Host.DB, p.Host.Keys)
+		p.Sound(t)
 	}
 }

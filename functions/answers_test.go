@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -18,9 +19,7 @@ import (
 func eachText(t *testing.T, body []byte, visit func(field, text string)) {
 	t.Helper()
 	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(body, &value))
 	var walk func(name string, value any)
 	walk = func(name string, value any) {
 		switch v := value.(type) {
@@ -47,7 +46,7 @@ func TestAnswersAreMaskedByOneRule(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	forms := map[string][]string{}
-	for _, c := range []seed.Customer{j.wang, j.li} {
+	for _, c := range []seed.Customer{j.Payer, j.Payee} {
 		forms["name"] = append(forms["name"], mask.Name(c.Name))
 		forms["phone"] = append(forms["phone"], mask.Phone(c.Phone))
 		forms["id_no"] = append(forms["id_no"], mask.IDNo(c.IDNo))
@@ -82,8 +81,8 @@ func TestAnswersAreMaskedByOneRule(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"transfer-get": "电话139****0007", "transfer-list": "电话139****0007",
-		"account-statement": mask.Name(j.li.Name) + " " + mask.Account(j.li.Accounts[0].No),
-		"message-list":      mask.Name(j.li.Name), "transfer-prepare": mask.Account(j.wang.Accounts[0].No),
+		"account-statement": mask.Name(j.Payee.Name) + " " + mask.Account(j.Payee.Accounts[0].No),
+		"message-list":      mask.Name(j.Payee.Name), "transfer-prepare": mask.Account(j.Payer.Accounts[0].No),
 	} {
 		if !strings.Contains(string(j.good[name][0].Body), want) {
 			t.Errorf("%s does not show %q: %s", name, want, j.good[name][0].Body)
@@ -91,8 +90,8 @@ func TestAnswersAreMaskedByOneRule(t *testing.T) {
 	}
 }
 
-// The payee of a transfer is masked in what comes before it and after it, and no
-// function answers a phone or account number with another person's name.
+// All answers before and after a transfer mask its payee. No function answers a phone
+// or account number with another person's name.
 func TestNobodyLearnsAnothersName(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "MASK-005.1", "MASK-005.2")
@@ -102,17 +101,15 @@ func TestNobodyLearnsAnothersName(t *testing.T) {
 		"transfer-prepare", "transfer-confirm", "transfer-get", "transfer-list", "account-statement", "message-list",
 	} {
 		body := string(j.good[name][0].Body)
-		if !strings.Contains(body, mask.Name(j.li.Name)) || !strings.Contains(body, mask.Account(j.li.Accounts[0].No)) {
+		if !strings.Contains(body, mask.Name(j.Payee.Name)) || !strings.Contains(body, mask.Account(j.Payee.Accounts[0].No)) {
 			t.Errorf("%s does not show the payee: %s", name, body)
 		}
-		if found := readable(body, j.li.Name, j.li.Phone, j.li.Accounts[0].No); len(found) > 0 {
+		if found := readable(body, j.Payee.Name, j.Payee.Phone, j.Payee.Accounts[0].No); len(found) > 0 {
 			t.Errorf("%s shows %q: %s", name, found, body)
 		}
 	}
 	j.openChannel(t)
-	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	identifies := regexp.MustCompile(`phone|_no$|number`)
 	tried := map[string]bool{}
 	for _, f := range functions.All() {
@@ -120,25 +117,23 @@ func TestNobodyLearnsAnothersName(t *testing.T) {
 			continue
 		}
 		var request map[string]any
-		if err := json.Unmarshal(j.sent[f.Spec.Name], &request); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(j.sent[f.Spec.Name], &request))
 		if f.Spec.Name == "otp-send" {
 			request = map[string]any{"purpose": "login"}
 		}
 		for _, field := range fields(f.Request) {
 			switch {
 			case strings.Contains(field, "phone"):
-				request[field] = j.li.Phone
+				request[field] = j.Payee.Phone
 			case field == "payee_account_no" || field == "card_no":
-				request[field] = j.li.Accounts[0].No
+				request[field] = j.Payee.Accounts[0].No
 			case field == "payee_name" || field == "name":
 				request[field] = "诸葛小亮"
 			}
 		}
 		j.Advance(2 * 60e9)
-		answer := j.try(t, f, j.phone.Frame(t, f, "names", request))
-		if found := readable(string(answer.Body), j.li.Name, mask.Name(j.li.Name)); len(found) > 0 {
+		answer := j.Phone.Send(t, f, j.Phone.Frame(t, f, "names", request))
+		if found := readable(string(answer.Body), j.Payee.Name, mask.Name(j.Payee.Name)); len(found) > 0 {
 			t.Errorf("%s answers %s", f.Spec.Name, answer.Body)
 		}
 		tried[f.Spec.Name] = true
@@ -165,11 +160,11 @@ func TestNoAnswerHoldsAPassword(t *testing.T) {
 			}
 		})
 	}
-	rows, err := rowsOf(t.Context(), j, `
+	rows := check.Column[string](t, j.Host.DB.Pool(), `
 SELECT login_password FROM credential UNION SELECT trade_password FROM credential
  UNION SELECT card_password FROM account WHERE card_password <> ''`)
-	if err != nil || len(rows) < 4 {
-		t.Fatalf("%d stored passwords: %v", len(rows), err)
+	if len(rows) < 4 {
+		t.Fatalf("%d stored passwords", len(rows))
 	}
 	for _, stored := range rows {
 		parts := strings.Split(stored, "$")
@@ -206,8 +201,8 @@ SELECT login_password FROM credential UNION SELECT trade_password FROM credentia
 	}
 }
 
-// Whoever is not logged in learns nothing of any customer: public functions have no
-// place for it, and an ended session gets the refusal alone.
+// A caller who is not logged in learns nothing of any customer: answers of public
+// functions have no field for it, and an ended session gets the refusal alone.
 func TestStrangersLearnNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "MASK-001.1", "MASK-001.2")
@@ -237,9 +232,9 @@ func TestStrangersLearnNothing(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	members := []string{"type", "status", "code", "title", "detail", "trace"}
-	personal := append(j.personal(), mask.Name(j.wang.Name), mask.Phone(j.wang.Phone))
+	personal := append(j.personal(), mask.Name(j.Payer.Name), mask.Phone(j.Payer.Phone))
 	for name, request := range j.sent {
-		f := byName(t, name)
+		f := function(t, name)
 		if f.Spec.Audience == fn.Public {
 			for _, answer := range j.good[name] {
 				if found := readable(string(answer.Body), personal...); len(found) > 0 {
@@ -248,10 +243,10 @@ func TestStrangersLearnNothing(t *testing.T) {
 			}
 			continue
 		}
-		answer := j.try(t, f, j.phone.Frame(t, f, "again", request)) // the journey ended with a logout
+		answer := j.Phone.Send(t, f, j.Phone.Frame(t, f, "again", request)) // the journey ended with a logout
 		answer.Want(t, "SESSION_REQUIRED")
 		eachText(t, answer.Body, func(field, text string) {
-			if !slices.Contains(members, field) || len(readable(text, append(j.personal(), mask.Name(j.wang.Name))...)) > 0 {
+			if !slices.Contains(members, field) || len(readable(text, append(j.personal(), mask.Name(j.Payer.Name))...)) > 0 {
 				t.Errorf("%s answers an ended session with %s %q", name, field, text)
 			}
 		})
@@ -265,8 +260,8 @@ func TestAnswersAreNotStored(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	for name, answers := range j.good {
-		f := byName(t, name)
-		refused := j.try(t, f, j.phone.Frame(t, f, "", []any{}))
+		f := function(t, name)
+		refused := j.Phone.Send(t, f, j.Phone.Frame(t, f, "", []any{}))
 		if refused.Code == "" {
 			t.Errorf("%s took a list", name)
 		}

@@ -6,7 +6,6 @@ import (
 	"go/types"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,17 +25,26 @@ func imports(file *ast.File) []string {
 	return list
 }
 
+// importNothing fails the test for each import that matches.
+func importNothing(t *testing.T, files map[string]*ast.File, bad *regexp.Regexp) {
+	t.Helper()
+	for path, file := range files {
+		for _, imported := range imports(file) {
+			if bad.MatchString(imported) {
+				t.Errorf("%s imports %s", path, imported)
+			}
+		}
+	}
+}
+
 // reached are the files of the module's packages that the functions' own programs
 // are made of.
 func reached(t *testing.T) map[string]*ast.File {
 	t.Helper()
-	byFolder := map[string]map[string]*ast.File{}
-	for name, file := range sources(t) {
+	byFolder := map[string][]string{}
+	for name := range sources(t) {
 		folder := strings.TrimPrefix(path.Dir(name), "../")
-		if byFolder[folder] == nil {
-			byFolder[folder] = map[string]*ast.File{}
-		}
-		byFolder[folder][name] = file
+		byFolder[folder] = append(byFolder[folder], name)
 	}
 	files, seen := map[string]*ast.File{}, map[string]bool{}
 	var follow func(folder string)
@@ -45,9 +53,9 @@ func reached(t *testing.T) map[string]*ast.File {
 			return
 		}
 		seen[folder] = true
-		for name, file := range byFolder[folder] {
-			files[name] = file
-			for _, imported := range imports(file) {
+		for _, name := range byFolder[folder] {
+			files[name] = sources(t)[name]
+			for _, imported := range imports(files[name]) {
 				if inner, ours := strings.CutPrefix(imported, modulePath); ours {
 					follow(inner)
 				}
@@ -72,32 +80,19 @@ func TestFunctionsRunNoCommands(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-010.1")
 	runs := regexp.MustCompile(`^(syscall|unix)\.(Exec|ForkExec|StartProcess)$|^os\.StartProcess$`)
-	for name, file := range reached(t) {
-		for _, imported := range imports(file) {
-			if slices.Contains([]string{"os/exec", "plugin", "unsafe", "C"}, imported) {
-				t.Errorf("%s imports %s", name, imported)
-			}
+	importNothing(t, reached(t), regexp.MustCompile(`^(os/exec|plugin|unsafe|C)$`))
+	inspect(reached(t), func(path string, n ast.Node) {
+		if use, ok := n.(*ast.SelectorExpr); ok && runs.MatchString(types.ExprString(use)) {
+			t.Errorf("%s uses %s", path, types.ExprString(use))
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if use, ok := n.(*ast.SelectorExpr); ok && runs.MatchString(types.ExprString(use)) {
-				t.Errorf("%s uses %s", name, types.ExprString(use))
-			}
-			return true
-		})
-	}
+	})
 }
 
 // No program of a function reads XML, so that there is no reader to mislead.
 func TestFunctionsReadNoXML(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-009.1", "INPUT-009.2")
-	for name, file := range reached(t) {
-		for _, imported := range imports(file) {
-			if strings.Contains(imported, "xml") {
-				t.Errorf("%s imports %s", name, imported)
-			}
-		}
-	}
+	importNothing(t, reached(t), regexp.MustCompile(`xml`))
 }
 
 // sqlText reads SQL through the source: it follows an expression to the constants it
@@ -137,7 +132,7 @@ func TestSQLIsConstant(t *testing.T) {
 	seen := 0
 	for name, file := range s.files {
 		if name == "../shared/pg/reader.go" || name == "../shared/pg/tx.go" {
-			continue // they pass on what their callers ask, and those are looked at
+			continue // they pass on SQL of their callers, which this test checks
 		}
 		for _, declaration := range file.Decls {
 			within, _ := declaration.(*ast.FuncDecl)
@@ -216,7 +211,7 @@ func (s sqlText) constant(file string, within *ast.FuncDecl, e ast.Expr, depth i
 		return (known || found) && assigned && passed
 	case *ast.SelectorExpr:
 		if name := e.Sel.Name; name == "SQL" || name == "Rows" || name == "Call" {
-			return true // of a statement, whose literal is looked at where it stands
+			return true // of a statement; its literal is checked in its own place
 		}
 		for name := range s.constants {
 			if strings.HasSuffix(name, "/"+types.ExprString(e.X)+" "+e.Sel.Name) {

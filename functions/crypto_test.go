@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -35,46 +37,45 @@ func TestCryptographyHasOneDoor(t *testing.T) {
 	about := regexp.MustCompile(`crypto|gmsm|^hash($|/)|cipher|md5|sha1|blake|bcrypt|scrypt|argon`)
 	modes := regexp.MustCompile(`^cipher\.New(CBC|CFB|OFB|CTR|GCMWith)|^hmac\.New$|\.(Encrypt|Decrypt)$|ECB`)
 	doors := 0
+	inSM := func(path string) bool { return strings.HasPrefix(path, "../shared/sm/") }
 	for path, file := range sources(t) {
-		in := strings.HasPrefix(path, "../shared/sm/")
 		for _, imported := range imports(file) {
 			if !about.MatchString(imported) {
 				continue
 			}
 			doors++
-			if allowed := (in && slices.Contains(inside, imported)) || slices.Contains(outside, imported); !allowed {
+			if allowed := inSM(path) && slices.Contains(inside, imported) || slices.Contains(outside, imported); !allowed {
 				t.Errorf("%s imports %s", path, imported)
 			}
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.SelectorExpr:
-				use := types.ExprString(n)
-				known := in && (use == "hmac.New" || use == "sm2.Decrypt" ||
-					path == "../shared/sm/selftest.go" && use == "block.Encrypt") ||
-					use == "ring.Decrypt" // by shared/keys, which decides how
-				if modes.MatchString(use) && !known && !strings.HasPrefix(use, "sm.") {
-					t.Errorf("%s uses %s", path, use)
-				}
-			case *ast.BinaryExpr:
-				if n.Op == token.XOR {
-					t.Errorf("%s mixes %s", path, types.ExprString(n))
-				}
-			case *ast.AssignStmt:
-				if n.Tok == token.XOR_ASSIGN && types.ExprString(n.Lhs[0]) != "sealed[len(sealed) - 1]" { // the self-test tampers
-					t.Errorf("%s mixes %s", path, types.ExprString(n.Lhs[0]))
-				}
-			}
-			return true
-		})
 	}
+	inspect(sources(t), func(path string, n ast.Node) {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			use := types.ExprString(n)
+			known := inSM(path) && (use == "hmac.New" || use == "sm2.Decrypt" ||
+				path == "../shared/sm/selftest.go" && use == "block.Encrypt") ||
+				use == "ring.Decrypt" // a method of shared/keys, which calls shared/sm
+			if modes.MatchString(use) && !known && !strings.HasPrefix(use, "sm.") {
+				t.Errorf("%s uses %s", path, use)
+			}
+		case *ast.BinaryExpr:
+			if n.Op == token.XOR {
+				t.Errorf("%s mixes %s", path, types.ExprString(n))
+			}
+		case *ast.AssignStmt:
+			if n.Tok == token.XOR_ASSIGN && types.ExprString(n.Lhs[0]) != "sealed[len(sealed) - 1]" { // the self-test tampers
+				t.Errorf("%s mixes %s", path, types.ExprString(n.Lhs[0]))
+			}
+		}
+	})
 	if doors < 25 {
 		t.Fatalf("only %d imports of cryptography were read", doors)
 	}
 }
 
-// A stored password is looked at in one place, sm.CheckPassword: nothing else
-// compares one or computes what is stored of it.
+// One function checks a stored password, sm.CheckPassword. No other code compares a
+// password or computes its stored form.
 func TestPasswordsAreVerifiedInOnePlace(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-020.2")
@@ -86,123 +87,92 @@ func TestPasswordsAreVerifiedInOnePlace(t *testing.T) {
 	nothing := regexp.MustCompile(
 		`^(nil|(stepup\.)?TradePassword|""|0|1|true|false|len\(.*|password\.(Captcha|Locked|Last|Open))$`)
 	checks := 0
-	for path, file := range sources(t) {
-		if strings.HasPrefix(path, "../shared/sm/") {
-			continue
-		}
-		for _, imported := range imports(file) {
-			if computes.MatchString(imported) {
-				t.Errorf("%s imports %s", path, imported)
+	files := maps.Clone(sources(t))
+	maps.DeleteFunc(files, func(path string, _ *ast.File) bool { return strings.HasPrefix(path, "../shared/sm/") })
+	importNothing(t, files, computes)
+	inspect(files, func(path string, n ast.Node) {
+		switch n := n.(type) {
+		case *ast.BinaryExpr:
+			left, right := types.ExprString(n.X), types.ExprString(n.Y)
+			if (n.Op == token.EQL || n.Op == token.NEQ) && (about.MatchString(left) || about.MatchString(right)) &&
+				!nothing.MatchString(left) && !nothing.MatchString(right) && !strings.Contains(left, "CheckPassword(") {
+				t.Errorf("%s compares %s with %s", path, left, right)
+			}
+		case *ast.CallExpr:
+			called := types.ExprString(n.Fun)
+			if called == "sm.CheckPassword" {
+				checks++
+			}
+			for _, arg := range n.Args {
+				if compares.MatchString(called) && about.MatchString(types.ExprString(arg)) {
+					t.Errorf("%s compares %s", path, types.ExprString(arg))
+				}
 			}
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.BinaryExpr:
-				left, right := types.ExprString(n.X), types.ExprString(n.Y)
-				if (n.Op == token.EQL || n.Op == token.NEQ) && (about.MatchString(left) || about.MatchString(right)) &&
-					!nothing.MatchString(left) && !nothing.MatchString(right) && !strings.Contains(left, "CheckPassword(") {
-					t.Errorf("%s compares %s with %s", path, left, right)
-				}
-			case *ast.CallExpr:
-				called := types.ExprString(n.Fun)
-				if called == "sm.CheckPassword" {
-					checks++
-				}
-				for _, arg := range n.Args {
-					if compares.MatchString(called) && about.MatchString(types.ExprString(arg)) {
-						t.Errorf("%s compares %s", path, types.ExprString(arg))
-					}
-				}
-			}
-			return true
-		})
-	}
+	})
 	if checks < 2 {
 		t.Fatalf("only %d calls of CheckPassword were read", checks)
 	}
 }
 
-// What is stored of a password names how it was made; under another name than the
-// allowed one it verifies nothing, not even the right password.
+// A stored password names its algorithm. Under any name but the allowed one, the bank
+// refuses even the right password.
 func TestStoredSecretsNameTheirAlgorithm(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-020.3")
-	b := bank.New(t)
-	wang := b.Customer(t, "王小明", 1_000_00, 0)
-	phone := b.Device(t, "phone-of-wang")
-	phone.LoginAs(t, wang)
-	rows, err := b.Host.DB.Pool().Query(t.Context(), `
+	p := bank.NewPair(t, 1_000_00)
+	stored := check.Column[string](t, p.Host.DB.Pool(), `
 SELECT login_password FROM credential UNION ALL SELECT trade_password FROM credential
  UNION ALL SELECT card_password FROM account WHERE card_password <> ''`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	stored := 0
-	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			t.Fatal(err)
-		}
-		if stored++; !strings.HasPrefix(text, "pbkdf2-sm3$") {
+	for _, text := range stored {
+		if !strings.HasPrefix(text, "pbkdf2-sm3$") {
 			t.Errorf("stored: %s", text)
 		}
 	}
-	if rows.Err() != nil || stored != 3 {
-		t.Fatalf("%d stored secrets, %v", stored, rows.Err())
+	if len(stored) != 4 { // of the payee only the card password
+		t.Fatalf("%d stored secrets", len(stored))
 	}
 	for _, algorithm := range []string{"pbkdf2-sha256", "pbkdf2-sha1", "md5", "des", "plain", "", "PBKDF2-SM3"} {
-		o := prepared(t, b, phone, wang.AccountIDs, 1_00)
-		o.exec(t, `
+		o := prepared(t, p, 1_00)
+		o.Exec(t, `
 UPDATE credential SET trade_failures = 0, trade_locked_until = NULL,
        trade_password = replace(trade_password, 'pbkdf2-sm3', $1)`, algorithm)
 		o.confirm(t).Want(t, "PROOF_REJECTED")
-		o.exec(t, "UPDATE credential SET trade_failures = 0, trade_password = 'pbkdf2-sm3' || substr(trade_password, $1)", len(algorithm)+1)
+		o.Exec(t, `
+UPDATE credential SET trade_failures = 0, trade_password = 'pbkdf2-sm3' || substr(trade_password, $1)`, len(algorithm)+1)
 		o.confirm(t).Want(t, "")
 	}
 }
 
-// The bank signs with one key, encrypts what it stores under another, and what it
-// sends under others again.
+// The bank signs with one key, encrypts stored data under another, and sent data under
+// others again.
 func TestSigningStoringAndSendingHaveTheirOwnKeys(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-008.2")
 	b := bank.On(t, pgtest.Broken(t))
 	ring, place, text := b.Host.Keys, []byte("customer.name_ct.7"), []byte("王小明")
 	stored, err := ring.Seal(keys.Storage, place, text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if got, err := ring.Open(keys.Storage, place, stored); err != nil || string(got) != string(text) {
 		t.Fatalf("%q, %v", got, err)
 	}
 	var transport []channel.Keys
 	for range 2 {
 		client, err := channel.NewClient("phone-of-wang")
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		hello, err := json.Marshal(client.Hello())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		var welcome channel.Welcome
 		b.Device(t, "phone-of-wang").Send(t, channelopen.Function, hello).Into(t, &welcome)
 		signing, err := sm.CertificateKey(welcome.Certificate, clock.System{}.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		passwords, err := sm.ParsePublicKey(welcome.PasswordKey)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if signing.Equal(passwords) {
 			t.Error("passwords are sealed to the key that signs")
 		}
 		_, agreed, err := client.Finish(welcome, signing)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		transport = append(transport, agreed)
 	}
 	all := map[sm.Key]bool{}

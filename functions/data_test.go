@@ -5,12 +5,14 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -27,29 +29,25 @@ type dataItem struct {
 func dataCatalogue(t *testing.T) []dataItem {
 	t.Helper()
 	raw, err := os.ReadFile("../docs/data.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var list struct {
 		Items []dataItem `yaml:"items"`
 	}
-	if err := yaml.Unmarshal(raw, &list); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, yaml.Unmarshal(raw, &list))
 	if len(list.Items) < 18 {
 		t.Fatalf("only %d items were read", len(list.Items))
 	}
 	return list.Items
 }
 
-// dataName is what a column or field of a person's data is called.
+// dataName matches the names of columns and fields that hold a person's data.
 var dataName = regexp.MustCompile(`(?i)pass(w|c)|\bpin\b|_pin|pin_|otp$|^code$|secret|_key$|^key$|track|expiry|expir.*(card|month|year)|` +
 	`(card|month|year).*expir|cvn|cvv|id_?no|passport|name|birth|born|biometr|face|finger|address|addr\b|phone|mobile|mail|` +
 	`credit(_score|_limit|_line|$)|score|grade|^ip$|last_login|location|balance|amount|` +
 	`counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +
 	`_ct$|payload|body$|title|^text$|payer_|payee_`)
 
-// otherwise are names that look like a person's data and are none.
+// otherwise are names that look like a person's data but hold none.
 var otherwise = []string{
 	"policy.name", "idempotency.body_hash", "audit_record.body", // a policy's name, a digest, the record whose fields the events list
 	"payee_account_id", "payee_customer_id", "payer_customer_id", "idempotency_key", // references
@@ -60,7 +58,7 @@ var otherwise = []string{
 func uncatalogued(names, known []string) []string {
 	var list []string
 	for _, name := range names {
-		bare := name[1+lastDot(name):]
+		bare := name[1+strings.LastIndexByte(name, '.'):]
 		if dataName.MatchString(bare) && !slices.Contains(known, name) && !slices.Contains(otherwise, name) {
 			list = append(list, name)
 		}
@@ -68,35 +66,14 @@ func uncatalogued(names, known []string) []string {
 	return list
 }
 
-func lastDot(name string) int {
-	for i := len(name) - 1; i >= 0; i-- {
-		if name[i] == '.' {
-			return i
-		}
-	}
-	return -1
-}
-
 // columns are those of every table, as table.column.
 func columns(t *testing.T) []string {
 	t.Helper()
-	rows, err := pgtest.New(t).Pool().Query(t.Context(), `
+	list := check.Column[string](t, pgtest.New(t).Pool(), `
 SELECT table_name || '.' || column_name FROM information_schema.columns
  WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, name)
-	}
-	if err := rows.Err(); err != nil || len(list) < 120 {
-		t.Fatalf("%d columns were read, %v", len(list), err)
+	if len(list) < 120 {
+		t.Fatalf("%d columns were read", len(list))
 	}
 	return list
 }
@@ -120,8 +97,8 @@ func messageFields(t *testing.T) []string {
 	return list
 }
 
-// The catalogue classes what the standard lists; the scan finds nothing of it outside
-// the catalogue, and every entry says class and grade.
+// The catalogue classes each item that the standard lists. The scan finds no such item
+// outside the catalogue, and every entry has a class and a grade.
 func TestTheDataCatalogueHasAll(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PRIV-006.1")

@@ -1,3 +1,3 @@
-// Package functions lists every function of the bank, for the local bank, tests
-// and generators. A function's own binary imports that function alone.
+// Package functions lists every function of the bank, for the local bank, tests and
+// generators. The binary of one function imports only that function.
 package functions

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"go/ast"
 	"go/types"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -19,13 +20,14 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 // personal are the data by which the test's customers are known, in clear.
 func (j *journey) personal() []string {
 	list := []string{"13977770007", "6222020000000000999"} // in the customer's own memo
-	for _, c := range []seed.Customer{j.wang, j.li} {
+	for _, c := range []seed.Customer{j.Payer, j.Payee} {
 		list = append(list, c.Name, c.Phone, c.IDNo)
 		for _, a := range c.Accounts {
 			list = append(list, a.No)
@@ -34,23 +36,16 @@ func (j *journey) personal() []string {
 	return list
 }
 
-// secret are the data that prove who a customer is.
+// secret are the passwords, which identify a customer.
 var secret = []string{bank.LoginPassword, bank.TradePassword, bank.CardPassword}
 
-// chance is what may hold any six digits by chance: ids and times.
-var chance = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}|\d{4}-\d\d-\d\d[T ][0-9:.]+`)
-
-// readable are the values which stand in the text: as they are, or in a plain
-// encoding that needs no key.
+// readable are the values that the text holds in clear, or in an encoding without a
+// key.
 func readable(text string, values ...string) []string {
-	digits := chance.ReplaceAllString(text, "")
 	var found []string
 	for _, v := range values {
-		raw, within := []byte(v), text
-		if len(v) == 6 {
-			within = digits
-		}
-		if strings.Contains(within, v) || strings.Contains(text, hex.EncodeToString(raw)) ||
+		raw := []byte(v)
+		if bank.Shows(text, v) || strings.Contains(text, hex.EncodeToString(raw)) ||
 			strings.Contains(text, base64.StdEncoding.EncodeToString(raw)) {
 			found = append(found, v)
 		}
@@ -58,8 +53,8 @@ func readable(text string, values ...string) []string {
 	return found
 }
 
-// nothingReadable fails the test if the place shows one of the values, and if the
-// search would not find what is there.
+// nothingReadable fails the test if the place shows one of the values. It also fails
+// if the search does not find a value that is there.
 func nothingReadable(t *testing.T, place, text, known string, values ...string) {
 	t.Helper()
 	if !strings.Contains(text, known) {
@@ -79,10 +74,9 @@ func nothingReadable(t *testing.T, place, text, known string, values ...string) 
 	}
 }
 
-// One customer uses every function; then everything that the bank keeps, tells
-// itself and sends is searched for what is known of the customers. "Personal" here
-// are names, phone, identity and account numbers; the codes and passwords come on
-// top where they are sensitive.
+// One customer uses every function. Then the test searches everything that the bank
+// keeps, publishes and sends for the customers' names, phone, identity and account
+// numbers, and for their passwords.
 func TestNothingOfACustomerIsReadable(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-008.1", "CRYPTO-012.1", "CRYPTO-019.1", "CRYPTO-019.2", "CRYPTO-019.3")
@@ -91,9 +85,9 @@ func TestNothingOfACustomerIsReadable(t *testing.T) {
 	j.wander(t)
 	all := append(j.personal(), secret...)
 	nothingReadable(t, "broker", strings.Join(j.told, "\n"), "com.tidebank.transfer.posted.v1", all...)
-	nothingReadable(t, "cache", j.cache(t), j.phone.ID, all...)
+	nothingReadable(t, "cache", j.Cached(t), j.Phone.ID, all...)
 	nothingReadable(t, "traffic to the database", j.queries.String(), "INSERT INTO outbox", all...)
-	nothingReadable(t, "database", j.database(t), "司马小丰"[len("司马小"):], all...)
+	nothingReadable(t, "database", j.Stored(t), "司马小丰"[len("司马小"):], all...)
 	nothingReadable(t, "log", j.Log.String(), "SESSION_REQUIRED", all...)
 	shown := []string{"123.45", "amount_fen", "transfer_id", "proofs", "**", "房租"}
 	nothingReadable(t, "wire", j.wire.String(), "no-store", append(all, shown...)...)
@@ -104,11 +98,11 @@ func (j *journey) wander(t *testing.T) {
 	t.Helper()
 	refused := 0
 	for name, request := range j.sent {
-		f := byName(t, name)
+		f := function(t, name)
 		if f.Spec.Audience != fn.Customer {
 			continue
 		}
-		j.try(t, f, j.phone.Frame(t, f, "again", request)).Want(t, "SESSION_REQUIRED")
+		j.Phone.Send(t, f, j.Phone.Frame(t, f, "again", request)).Want(t, "SESSION_REQUIRED")
 		refused++
 	}
 	if refused < 9 {
@@ -122,51 +116,39 @@ func TestFunctionsWriteNoFiles(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-019.3")
 	writers := regexp.MustCompile(`^(os|ioutil)\.(Create|CreateTemp|WriteFile|OpenFile|Mkdir|MkdirAll|MkdirTemp|TempFile)$`)
-	seen := 0
-	for path, file := range sources(t) {
-		if !strings.HasPrefix(path, "../functions/") && !strings.HasPrefix(path, "../shared/") && !strings.HasPrefix(path, "../events/") ||
-			strings.HasPrefix(path, "../shared/keys/") || strings.HasPrefix(path, "../test/pgtest/") {
-			continue
+	files, parts := maps.Clone(sources(t)), regexp.MustCompile(`^\.\./(functions|shared|events)/`)
+	maps.DeleteFunc(files, func(path string, _ *ast.File) bool {
+		return !parts.MatchString(path) || strings.HasPrefix(path, "../shared/keys/")
+	})
+	if len(files) < 60 {
+		t.Fatalf("only %d files were read", len(files))
+	}
+	inspect(files, func(path string, n ast.Node) {
+		if call, ok := n.(*ast.CallExpr); ok && writers.MatchString(types.ExprString(call.Fun)) {
+			t.Errorf("%s calls %s", path, types.ExprString(call.Fun))
 		}
-		seen++
-		ast.Inspect(file, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok && writers.MatchString(types.ExprString(call.Fun)) {
-				t.Errorf("%s calls %s", path, types.ExprString(call.Fun))
-			}
-			return true
-		})
-	}
-	if seen < 60 {
-		t.Fatalf("only %d files were read", seen)
-	}
+	})
 }
 
-// What was changed on its way or at rest does not open, and has no effect.
+// A value that was changed on its way or at rest does not open, and has no effect.
 func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-019.4", "CRYPTO-022.1")
 	j := newJourney(t)
-	before := j.database(t)
+	before := j.Stored(t)
 	tried := 0
 	for _, f := range functions.All() {
 		for _, kind := range f.Spec.Consumes {
 			e := j.Event(t, "0190c3a0-0000-7000-8000-00000000000"+string(rune('a'+tried%6)), kind, "x", dataOf(t, kind))
 			var fields map[string]any
-			if err := json.Unmarshal(e.Data(), &fields); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, json.Unmarshal(e.Data(), &fields))
 			for name, value := range fields {
-				changed := map[string]any{}
-				for n, v := range fields {
-					changed[n] = v
-				}
+				changed := maps.Clone(fields)
 				if changed[name] = "other"; value == "other" {
 					changed[name] = "another"
 				}
 				altered := e.Clone()
-				if err := altered.SetData(cloudevents.ApplicationJSON, changed); err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, altered.SetData(cloudevents.ApplicationJSON, changed))
 				if got := j.Deliver(t, f, altered); got != http.StatusBadRequest {
 					t.Errorf("%s answered %d to a %s with another %s", f.Spec.Name, got, kind, name)
 				}
@@ -177,10 +159,10 @@ func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 	if tried < 40 {
 		t.Fatalf("only %d altered events were tried", tried)
 	}
-	if j.database(t) != before || len(j.gateway.Inbox("")) != 0 {
+	if j.Stored(t) != before || len(j.sms.Inbox("")) != 0 {
 		t.Error("an altered event had an effect")
 	}
-	captcha := byName(t, "captcha-issue")
+	captcha := function(t, "captcha-issue")
 	sealed := 0
 	for bit := range 8 {
 		fresh := j.Device(t, "phone-of-li")
@@ -214,7 +196,7 @@ func dataOf(t *testing.T, kind string) any {
 	return nil
 }
 
-// A field that no request lists is refused, and what it held is kept nowhere.
+// The bank refuses a field that no request lists, and keeps its value nowhere.
 func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PRIV-001.3")
@@ -224,20 +206,16 @@ func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
 	const value = "hobby-of-the-customer"
 	refused := 0
 	for name, sent := range j.sent {
-		f := byName(t, name)
+		f := function(t, name)
 		var request map[string]any
-		if err := json.Unmarshal(sent, &request); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(sent, &request))
 		request["hobby"] = value
 		body, err := json.Marshal(request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if !f.Spec.NoChannel {
-			body = j.phone.Frame(t, f, "hobby", request)
+			body = j.Phone.Frame(t, f, "hobby", request)
 		}
-		j.try(t, f, body).Want(t, "INPUT_INVALID")
+		j.Phone.Send(t, f, body).Want(t, "INPUT_INVALID")
 		refused++
 	}
 	j.deliver(t)
@@ -245,7 +223,7 @@ func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
 		t.Fatalf("only %d functions were called", refused)
 	}
 	for place, text := range map[string]string{
-		"database": j.database(t), "cache": j.cache(t), "log": j.Log.String(), "broker": strings.Join(j.told, "\n"),
+		"database": j.Stored(t), "cache": j.Cached(t), "log": j.Log.String(), "broker": strings.Join(j.told, "\n"),
 		"traffic to the database": j.queries.String(),
 	} {
 		if len(text) < 500 || len(readable(text, value)) > 0 {

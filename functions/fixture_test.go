@@ -6,43 +6,34 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/functions/transfer"
-	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/smstest"
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
-// pair is a bank with a payer, logged in on a phone, a payee, and an SMS gateway.
-type pair struct {
-	*bank.Bank
-	phone        *bank.Device
-	payer, payee seed.Customer
-	sms          *smssim.Gateway
+// fixture is a pair of customers whose bank has an SMS gateway.
+type fixture struct {
+	bank.Pair
+	sms *smssim.Gateway
 }
 
-func newPair(t *testing.T) pair {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	p := pair{Bank: b, phone: b.Device(t, "phone-of-wang")}
-	p.sms = smstest.Start(t, b, function(t, "notify-on-otp"), function(t, "notify-on-transfer"))
-	p.payer = b.Customer(t, "王小明", 1_000_000_00, 0)
-	p.payee = b.Customer(t, "李四", 0)
-	p.phone.LoginAs(t, p.payer)
-	return p
+	p := bank.NewPair(t, 1_000_000_00)
+	sms := smstest.Start(t, p.Bank, function(t, "notify-on-otp"), function(t, "notify-on-transfer"))
+	return fixture{Pair: p, sms: sms}
 }
 
 // function finds a function of the registry.
@@ -57,40 +48,23 @@ func function(t *testing.T, name string) fn.Function {
 	return fn.Function{}
 }
 
-func (p pair) order(amount money.Fen) map[string]any {
-	return map[string]any{
-		"debit_account_id": p.payer.AccountIDs[0], "payee_account_no": p.payee.Accounts[0].No,
-		"payee_name": p.payee.Name, "amount_fen": amount,
-	}
+// proven prepares a transfer to the payee and proves it.
+func (p fixture) proven(t *testing.T, amount money.Fen) (transferprepare.Response, stepup.Confirmation) {
+	t.Helper()
+	in := p.Prepare(t, p.ToPayee(amount))
+	return in, p.Proved(t, in)
 }
 
-// proven prepares an order and signs it with the device's key and the trade
-// password.
-func (p pair) proven(t *testing.T, order map[string]any) (transferprepare.Response, stepup.Confirmation) {
+// pay transfers an amount to the payee.
+func (p fixture) pay(t *testing.T, amount money.Fen) (made transfer.View) {
 	t.Helper()
-	var in transferprepare.Response
-	p.phone.Call(t, transferprepare.Function, "", order).Into(t, &in)
-	signature, err := sm.Sign(p.phone.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return in, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
-		{Factor: stepup.DeviceKey, Signature: signature},
-		{Factor: stepup.TradePassword, Password: p.phone.Password(t, bank.TradePassword)},
-	}}
-}
-
-// pay carries out an order.
-func (p pair) pay(t *testing.T, order map[string]any) transfer.View {
-	t.Helper()
-	_, proven := p.proven(t, order)
-	var made transfer.View
-	p.phone.Call(t, transferconfirm.Function, uuid.NewString(), proven).Into(t, &made)
+	_, proven := p.proven(t, amount)
+	p.Confirm(t, proven).Into(t, &made)
 	return made
 }
 
-// flow lets the bank's events flow to its functions until stop is called.
-func (p pair) flow(t *testing.T) (stop func()) {
+// runWorkers delivers the bank's events to its functions until stop is called.
+func (p fixture) runWorkers(t *testing.T) (stop func()) {
 	t.Helper()
 	local := &broker.Broker{
 		DB: p.Host.DB, Log: p.Host.Log, Subscriptions: functions.Subscriptions(),
@@ -100,43 +74,22 @@ func (p pair) flow(t *testing.T) (stop func()) {
 	}
 	publisher := &relay.Relay{DB: p.Host.DB, Ring: p.Host.Keys, Sink: local, Log: p.Host.Log}
 	clear, err := upkeep.Worker.Start(t.Context(), p.Host, host.Values(upkeep.Config{FoldEvery: time.Second, PruneEvery: time.Second}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	stopBroker, stopRelay, stopUpkeep := bank.Background(t, local.Run), bank.Background(t, publisher.Run), bank.Background(t, clear)
 	return func() { stopRelay(); stopBroker(); stopUpkeep() }
 }
 
-// count runs a query that counts.
-func (p pair) count(t *testing.T, sql string, args ...any) int {
+// settled waits until each event is delivered.
+func (p fixture) settled(t *testing.T) {
 	t.Helper()
-	var n int
-	if err := p.Host.DB.Pool().QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// until waits until a query that counts says zero.
-func (p pair) until(t *testing.T, sql string) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); p.count(t, sql) != 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not zero after a minute: %s", sql)
-		}
-	}
-}
-
-// settled waits until no event is on its way.
-func (p pair) settled(t *testing.T) {
-	t.Helper()
-	p.until(t, `
+	check.UntilCount(t, 0, p.Host.DB.Pool(), `
 SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(*) FROM delivery WHERE state <> 'done')`)
 }
 
-func (p pair) exec(t *testing.T, sql string, args ...any) {
+// deliverAll runs the workers until each event is delivered.
+func (p fixture) deliverAll(t *testing.T) {
 	t.Helper()
-	if _, err := p.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
+	stop := p.runWorkers(t)
+	p.settled(t)
+	stop()
 }

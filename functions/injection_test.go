@@ -16,23 +16,22 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/mask"
-	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// asData are the fields which hold any short text that a customer likes.
+// asData are the fields that take any short text.
 var asData = []string{"transfer-prepare memo"}
 
-// hostileTexts sends each text in each field of each function's request, the other
-// fields being good, and returns all answers. Each must be a refusal, or show the
-// text as what it is: a text.
+// hostileTexts sends each text in each field of each function's request, with good
+// values in the other fields. It returns all answers. Each must be a refusal, or show
+// the text unchanged.
 func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Reply) {
 	t.Helper()
 	j.openChannel(t)
-	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	tried := map[string]bool{}
 	for _, f := range functions.All() {
 		if isEvent(f) {
@@ -44,9 +43,9 @@ func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Rep
 				body := j.spoilt(t, f.Spec.Name, place, text)
 				frame := body
 				if !f.Spec.NoChannel {
-					frame = j.phone.Frame(t, f, uuid.NewString(), json.RawMessage(body))
+					frame = j.Phone.Frame(t, f, uuid.NewString(), json.RawMessage(body))
 				}
-				answer := j.try(t, f, frame)
+				answer := j.Phone.Send(t, f, frame)
 				answers, tried[name] = append(answers, answer), true
 				if name == "account-alias-set alias" { // a name, if it is short enough
 					var view struct{ Alias string }
@@ -99,12 +98,10 @@ func places(of reflect.Type, before string) []string {
 func (j *journey) spoilt(t *testing.T, function, place string, value any) json.RawMessage {
 	t.Helper()
 	var request map[string]any
-	if err := json.Unmarshal(j.sent[function], &request); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(j.sent[function], &request))
 	switch {
 	case function == "otp-send" && place != "intent_id":
-		request = map[string]any{"purpose": "login", "phone": j.wang.Phone}
+		request = map[string]any{"purpose": "login", "phone": j.Payer.Phone}
 	case function == "identity-login" && place == "captcha_answer":
 		request["captcha_id"] = uuid.NewString()
 	case function == "message-read":
@@ -126,9 +123,7 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 	}
 	into[place] = value
 	body, err := json.Marshal(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return body
 }
 
@@ -136,28 +131,17 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 func (j *journey) await(t *testing.T) {
 	t.Helper()
 	j.openChannel(t)
-	if err := j.Host.Sessions.Start(t.Context(), j.phone.Channel, j.wang.ID); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	var in transferprepare.Response
-	j.call(t, "transfer-prepare", map[string]any{
-		"debit_account_id": j.wang.AccountIDs[0], "payee_account_id": j.wang.AccountIDs[1], "amount_fen": 1,
-	}, &in)
-	signature, err := sm.Sign(j.phone.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	j.sent["transfer-confirm"], err = json.Marshal(map[string]any{"intent_id": in.IntentID, "proofs": []any{
-		map[string]any{"factor": "device_key", "signature": signature},
-		map[string]any{"factor": "device_key", "signature": signature},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	j.call(t, "transfer-prepare", j.ToOwn(1), &in)
+	signed := j.Signed(t, in)
+	request, err := json.Marshal(stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{signed, signed}})
+	check.Must(t, err)
+	j.sent["transfer-confirm"] = request
 }
 
-// what lists all that no refused call may change.
-func (j *journey) what(t *testing.T) string {
+// unchanging lists all rows that no refused call may change.
+func (j *journey) unchanging(t *testing.T) string {
 	t.Helper()
 	var all []string
 	for _, sql := range []string{
@@ -169,46 +153,44 @@ func (j *journey) what(t *testing.T) string {
 		"SELECT t::text FROM policy t ORDER BY name, valid_from", "SELECT t::text FROM audit_record t ORDER BY seq",
 		"SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
 	} {
-		rows, err := rowsOf(t.Context(), j, sql)
-		if err != nil || len(rows) == 0 {
-			t.Fatalf("%s: %d rows, %v", sql, len(rows), err)
+		rows := check.Column[string](t, j.Host.DB.Pool(), sql)
+		if len(rows) == 0 {
+			t.Fatalf("no rows of %s", sql)
 		}
 		all = append(all, rows...)
 	}
 	return strings.Join(all, "\n")
 }
 
-// SQL in any field is a wrong value, or a text: nothing more is answered, and
-// nothing changes.
+// SQL in any field is a wrong value or a text. The bank answers nothing more and
+// changes nothing.
 func TestSQLInAnyFieldIsText(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-008.1")
 	j := newJourney(t)
 	j.travel(t)
 	j.await(t)
-	before := j.what(t)
+	before := j.unchanging(t)
 	texts := []string{
 		`' OR '1'='1`, `'; DROP TABLE message; --`, `1; UPDATE account SET balance = 0`, `") OR 1=1 --`,
 		`x' UNION SELECT id FROM customer --`,
 		`\'; DELETE FROM device; --`, `$1`, `posted_at DESC; TRUNCATE policy`, `' || pg_sleep(9) || '`,
 	}
 	j.hostileTexts(t, texts)
-	if j.what(t) != before {
+	if j.unchanging(t) != before {
 		t.Error("the data changed")
 	}
-	// A key that a client chooses is stored, and found again as what it was.
-	confirm := byName(t, "transfer-confirm")
+	// The bank stores the key that a client chooses, and finds it again.
+	confirm := function(t, "transfer-confirm")
 	var request map[string]any
-	if err := json.Unmarshal(j.sent["transfer-confirm"], &request); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(j.sent["transfer-confirm"], &request))
 	request["proofs"] = request["proofs"].([]any)[:1]
-	first := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
-	again := j.try(t, confirm, j.phone.Frame(t, confirm, texts[1], request))
+	first := j.Phone.Send(t, confirm, j.Phone.Frame(t, confirm, texts[1], request))
+	again := j.Phone.Send(t, confirm, j.Phone.Frame(t, confirm, texts[1], request))
 	if first.Want(t, ""); string(first.Body) != string(again.Body) {
 		t.Errorf("%s, and again %s", first.Body, again.Body)
 	}
-	if other := j.try(t, confirm, j.phone.Frame(t, confirm, texts[0], request)); other.Code != "INTENT_EXPIRED" {
+	if other := j.Phone.Send(t, confirm, j.Phone.Frame(t, confirm, texts[0], request)); other.Code != "INTENT_USED" {
 		t.Errorf("another key is answered %s", other.Body)
 	}
 }
@@ -221,19 +203,16 @@ func TestPathsAndAddressesInAnyFieldReachNothing(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	j.await(t)
-	before := j.what(t)
+	before := j.unchanging(t)
 	var called atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
 	t.Cleanup(elsewhere.Close)
 	const content = "content-of-the-file"
 	file, err := os.CreateTemp("", "x") //nolint:usetesting // a short path: a memo takes sixty characters
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() { _ = os.Remove(file.Name()) })
-	if _, err := file.WriteString(content); err != nil {
-		t.Fatal(err)
-	}
+	_, err = file.WriteString(content)
+	check.Must(t, err)
 	for _, answer := range j.hostileTexts(t, []string{
 		"../../../../etc/passwd", file.Name(), "file://" + file.Name(), elsewhere.URL, elsewhere.URL + "/?id=1",
 		"?account_id=1&all=true", "#x", "%2e%2e%2f%00", `\\127.0.0.1\share`, "captcha:*", "../identity-me",
@@ -245,7 +224,7 @@ func TestPathsAndAddressesInAnyFieldReachNothing(t *testing.T) {
 	if called.Load() != 0 {
 		t.Errorf("the address was called %d times", called.Load())
 	}
-	if j.what(t) != before {
+	if j.unchanging(t) != before {
 		t.Error("the data changed")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/audit"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -18,22 +19,14 @@ func TestAuditHoldsTheWholeIPv6Address(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CLOUD-018.2")
 	const address = "2001:db8:85a3:8d3:1319:8a2e:370:7348"
-	p := newPair(t)
-	p.phone.IP = address
-	p.phone.Call(t, function(t, "account-overview"), "", struct{}{}).Want(t, "")
-	stop := p.flow(t)
-	p.settled(t)
-	stop()
-	var body []byte
-	row := p.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = 'account-overview'")
-	if err := row.Scan(&body); err != nil {
-		t.Fatal(err)
-	}
+	p := newFixture(t)
+	p.Phone.IP = address
+	p.Phone.Call(t, function(t, "account-overview"), "", struct{}{}).Want(t, "")
+	p.deliverAll(t)
+	body := check.Value[[]byte](t, p.Host.DB.Pool(), "SELECT body FROM audit_record WHERE subject = 'account-overview'")
 	var record audit.Record
 	var access events.AccessRecorded
-	if err := json.Unmarshal(body, &record); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(body, &record))
 	if err := json.Unmarshal(record.Data, &access); err != nil || access.IP != address {
 		t.Errorf("recorded %q, %v", access.IP, err)
 	}
@@ -48,13 +41,7 @@ func TestRateIsOfOneIPv6Address(t *testing.T) {
 	b.Host.Limits.RateScale = 1
 	open := b.Open(t, function(t, "channel-open"))
 	from := func(address string) handler.Response {
-		call := handler.Request{Body: []byte("{}"), Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {address}}}
-		call.WithContext(t.Context())
-		reply, err := open.Handle(call)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return reply
+		return bank.Handle(t, open, []byte("{}"), http.Header{"X-Forwarded-For": {address}})
 	}
 	const loud, quiet, limit = "2001:db8::1", "2001:db8::2", 600
 	for n := range limit {

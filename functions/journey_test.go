@@ -1,43 +1,35 @@
 package functions_test
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/channel"
-	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/smstest"
 )
 
-// journey is one customer's way through every function of the bank, with real
-// stores, and all that was seen on it: what crossed the wire, each answer, each
-// event and each SMS.
+// journey is one customer's calls of every function of the bank, with real stores. It
+// keeps all bytes of the wire, each answer, each event and each SMS.
 type journey struct {
-	*bank.Bank
-	phone     *bank.Device
-	wang, li  seed.Customer
-	gateway   *smssim.Gateway
+	bank.Pair // the payer signs up on the way
+	sms       *smssim.Gateway
 	wire      strings.Builder         // frames and replies, as an eavesdropper sees them
-	queries   *tap                    // what crossed the network to the database
+	queries   *tap                    // bytes between the bank and its database
 	good      map[string][]bank.Reply // by function
 	sent      map[string]json.RawMessage
 	told      []string // events, as they travel
@@ -52,68 +44,26 @@ func newJourney(t *testing.T) *journey {
 	db, kept := tapped(t)
 	b := bank.On(t, db)
 	j := &journey{
-		queries: kept,
-		Bank:    b, good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
-		gateway: smstest.Start(t, b, byName(t, "notify-on-otp"), byName(t, "notify-on-transfer")),
-		wang:    b.Customer(t, "欧阳小明", 1_000_00, 50_00), li: b.Customer(t, "司马小丰", 0),
+		queries: kept, good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
+		sms: smstest.Start(t, b, function(t, "notify-on-otp"), function(t, "notify-on-transfer")),
+		Pair: bank.Pair{
+			Bank: b, Phone: b.Device(t, "phone-of-wang"),
+			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
+		},
 	}
-	j.phone = b.Device(t, "phone-of-wang")
+	j.Phone.Wire = &j.wire
 	return j
 }
 
-// byName is the function of a name.
-func byName(t *testing.T, name string) fn.Function {
-	t.Helper()
-	for _, f := range functions.All() {
-		if f.Spec.Name == name {
-			return f
-		}
-	}
-	t.Fatalf("there is no function %s", name)
-	return fn.Function{}
-}
-
-// call calls a function over the channel, keeps what an eavesdropper sees, and
-// returns the good answer into reply.
+// call calls a function over the channel and reads the good answer into reply.
 func (j *journey) call(t *testing.T, name string, request, reply any) {
 	t.Helper()
-	f := byName(t, name)
-	answer := j.try(t, f, j.phone.Frame(t, f, uuid.NewString(), request))
+	f := function(t, name)
+	answer := j.Phone.Send(t, f, j.Phone.Frame(t, f, uuid.NewString(), request))
 	answer.Into(t, reply)
 	sent, err := json.Marshal(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	j.good[name], j.sent[name] = append(j.good[name], answer), sent
-}
-
-// try sends a body and opens the answer.
-func (j *journey) try(t *testing.T, f fn.Function, body []byte) bank.Reply {
-	t.Helper()
-	call := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {j.phone.IP}}}
-	call.WithContext(t.Context())
-	resp, err := j.Open(t, f).Handle(call)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(&j.wire, "%s\n%s\n%v\n", body, resp.Body, resp.Header)
-	answer := bank.Reply{Status: resp.StatusCode, Body: resp.Body, Header: resp.Header}
-	if resp.Header.Get("Content-Type") == channel.MediaType {
-		sent, err := channel.ParseHeader(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if answer.Body, err = channel.OpenReply(j.phone.Keys, resp.Body, sent, f.Spec.Name, resp.StatusCode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if answer.Status != http.StatusOK {
-		if err := json.Unmarshal(answer.Body, &answer.Problem); err != nil {
-			t.Fatal(err)
-		}
-		answer.Code = answer.Problem.Code
-	}
-	return answer
 }
 
 // travel goes through every function once or more.
@@ -149,29 +99,23 @@ func (j *journey) travel(t *testing.T) {
 			t.Fatalf("the journey leaves out %s", f.Spec.Name)
 		}
 	}
-	if len(j.good) < 15 || len(j.told) < 8 || len(j.gateway.Inbox("")) < 5 {
-		t.Fatalf("%d functions, %d events and %d texts were seen", len(j.good), len(j.told), len(j.gateway.Inbox("")))
+	if len(j.good) < 15 || len(j.told) < 8 || len(j.sms.Inbox("")) < 5 {
+		t.Fatalf("%d functions, %d events and %d texts were seen", len(j.good), len(j.told), len(j.sms.Inbox("")))
 	}
 }
 
 func (j *journey) openChannel(t *testing.T) {
 	t.Helper()
-	client, err := channel.NewClient(j.phone.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, err := channel.NewClient(j.Phone.ID)
+	check.Must(t, err)
 	hello, err := json.Marshal(client.Hello())
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer := j.try(t, channelopen.Function, hello)
+	check.Must(t, err)
+	answer := j.Phone.Send(t, channelopen.Function, hello)
 	var welcome channel.Welcome
 	answer.Into(t, &welcome)
-	j.phone.Channel, j.phone.Keys, err = client.Finish(welcome, j.Host.Keys.Public(keys.Channel))
-	if err != nil {
-		t.Fatal(err)
-	}
-	j.phone.Sequence.Store(0)
+	j.Phone.Channel, j.Phone.Keys, err = client.Finish(welcome, j.Host.Keys.Public(keys.Channel))
+	check.Must(t, err)
+	j.Phone.Sequence.Store(0)
 	j.good["channel-open"], j.sent["channel-open"] = append(j.good["channel-open"], answer), hello
 }
 
@@ -181,7 +125,7 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 	j.Advance(time.Minute + time.Second)
 	j.call(t, "otp-send", request, &map[string]any{})
 	j.deliver(t)
-	inbox := j.gateway.Inbox(j.wang.Phone)
+	inbox := j.sms.Inbox(j.Payer.Phone)
 	if len(inbox) == 0 {
 		t.Fatal("no code came")
 	}
@@ -192,60 +136,37 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 	return code[1]
 }
 
-func (j *journey) publicKey(t *testing.T) []byte {
-	t.Helper()
-	public, err := j.phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return public
-}
-
 func (j *journey) signUp(t *testing.T) {
 	t.Helper()
-	code := j.code(t, map[string]any{"purpose": "register", "phone": j.wang.Phone})
-	j.call(t, "identity-register", map[string]any{
-		"name": j.wang.Name, "id_no": j.wang.IDNo, "card_no": j.wang.Accounts[0].No, "phone": j.wang.Phone, "otp": code,
-		"card_password":  j.phone.Password(t, bank.CardPassword),
-		"login_password": j.phone.Password(t, bank.LoginPassword),
-		"trade_password": j.phone.Password(t, bank.TradePassword), "device_public_key": j.publicKey(t),
-	}, &map[string]any{})
+	code := j.code(t, map[string]any{"purpose": "register", "phone": j.Payer.Phone})
+	j.call(t, "identity-register", j.Phone.SignUp(t, j.Payer, code), &map[string]any{})
 }
 
 func (j *journey) logIn(t *testing.T) {
 	t.Helper()
-	code := j.code(t, map[string]any{"purpose": "login", "phone": j.wang.Phone})
-	j.call(t, "identity-login", map[string]any{
-		"phone": j.wang.Phone, "password": j.phone.Password(t, bank.LoginPassword), "otp": code,
-		"device_public_key": j.publicKey(t),
-	}, &map[string]any{})
+	code := j.code(t, map[string]any{"purpose": "login", "phone": j.Payer.Phone})
+	request := bank.With(t, j.Phone.LogIn(t, j.Payer, code), "device_public_key", j.Phone.PublicKey(t))
+	j.call(t, "identity-login", request, &map[string]any{})
 }
 
 // transfer pays Li, proved by a code, the device's key and the trade password.
 func (j *journey) transfer(t *testing.T, from uuid.UUID) (id string) {
 	t.Helper()
 	var intent transferprepare.Response
-	j.call(t, "transfer-prepare", map[string]any{
-		"debit_account_id": from, "payee_account_no": j.li.Accounts[0].No, "payee_name": j.li.Name, "amount_fen": 123_45,
-		"memo": ownNote,
-	}, &intent)
+	request := j.ToPayee(123_45)
+	request["debit_account_id"], request["memo"] = from, ownNote
+	j.call(t, "transfer-prepare", request, &intent)
 	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.IntentID})
-	signature, err := sm.Sign(j.phone.Key, []byte(intent.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	proved := j.Proved(t, intent)
+	proved.Proofs = append([]stepup.Proof{{Factor: stepup.SMSOTP, Code: code}}, proved.Proofs...)
 	var done struct {
 		ID string `json:"transfer_id"`
 	}
-	j.call(t, "transfer-confirm", map[string]any{"intent_id": intent.IntentID, "proofs": []any{
-		map[string]any{"factor": "sms_otp", "code": code},
-		map[string]any{"factor": "device_key", "signature": signature},
-		map[string]any{"factor": "trade_password", "password": j.phone.Password(t, bank.TradePassword)},
-	}}, &done)
+	j.call(t, "transfer-confirm", proved, &done)
 	return done.ID
 }
 
-// deliver brings every new event to all who hear it, and keeps it as it travels.
+// deliver brings every new event to each of its consumers, and keeps its text.
 func (j *journey) deliver(t *testing.T) {
 	t.Helper()
 	table := functions.Subscriptions()
@@ -258,89 +179,16 @@ func (j *journey) deliver(t *testing.T) {
 				}
 				j.delivered[stored.ID], more = true, true
 				e, err := stored.CloudEvent(j.Host.Keys)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, err)
 				text, err := json.Marshal(e)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, err)
 				j.told = append(j.told, string(text))
 				for _, consumer := range table.Consumers(kind.Type) {
-					if got := j.Deliver(t, byName(t, consumer), e); got != http.StatusAccepted {
+					if got := j.Deliver(t, function(t, consumer), e); got != http.StatusAccepted {
 						t.Fatalf("%s answered %d to %s\n%s", consumer, got, text, j.Log)
 					}
 				}
 			}
 		}
 	}
-}
-
-// database is every row of every table as text.
-func (j *journey) database(t *testing.T) string {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	tables, err := rowsOf(ctx, j, `
-SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`)
-	if err != nil || len(tables) < 20 {
-		t.Fatalf("%d tables were found: %v", len(tables), err)
-	}
-	var all []string
-	for _, table := range tables {
-		rows, err := rowsOf(ctx, j, "SELECT '"+table+" ' || t::text FROM "+table+" t")
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, rows...)
-	}
-	if len(all) < 20 {
-		t.Fatalf("only %d rows were found", len(all))
-	}
-	return strings.Join(all, "\n")
-}
-
-func rowsOf(ctx context.Context, j *journey, sql string) ([]string, error) {
-	rows, err := j.Host.DB.Pool().Query(ctx, sql)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return nil, err
-		}
-		list = append(list, text)
-	}
-	return list, rows.Err()
-}
-
-// cache is every key and value of Redis.
-func (j *journey) cache(t *testing.T) string {
-	t.Helper()
-	var all strings.Builder
-	for _, key := range j.Redis.Keys() {
-		fmt.Fprintln(&all, key)
-		switch j.Redis.Type(key) {
-		case "string":
-			value, err := j.Redis.Get(key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintln(&all, value)
-		case "hash":
-			fields, err := j.Redis.HKeys(key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			slices.Sort(fields)
-			for _, field := range fields {
-				fmt.Fprintln(&all, field, j.Redis.HGet(key, field))
-			}
-		default:
-			t.Fatalf("%s is a %s, which this test does not read", key, j.Redis.Type(key))
-		}
-	}
-	return all.String()
 }

@@ -3,7 +3,7 @@ package functions_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -17,12 +17,12 @@ import (
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/test/smstest"
@@ -58,20 +58,15 @@ func newCaller(t *testing.T, f fn.Function) caller {
 // login makes a session if the function wants one.
 func (c caller) login(t *testing.T) {
 	t.Helper()
-	if c.f.Spec.Audience != fn.Customer {
-		return
-	}
-	if err := c.Host.Sessions.Start(t.Context(), c.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
+	if c.f.Spec.Audience == fn.Customer {
+		check.Must(t, c.Host.Sessions.Start(t.Context(), c.Channel, uuid.New()))
 	}
 }
 
 // with is the good request and one more field.
 func (c caller) with(field string, value any) map[string]any {
-	changed := map[string]any{field: value}
-	for name, v := range c.request {
-		changed[name] = v
-	}
+	changed := maps.Clone(c.request)
+	changed[field] = value
 	return changed
 }
 
@@ -89,9 +84,7 @@ func (c caller) sealed(t *testing.T, age time.Duration, clear string) []byte {
 func (c caller) clear(t *testing.T) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"idempotency_key": "key", "request": c.request})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return string(body)
 }
 
@@ -116,7 +109,7 @@ func flip(frame []byte, at int) []byte {
 	return changed
 }
 
-// table is what is sent, and the refusal of the stage that stops it.
+// table lists the hostile frames, and the refusal of the stage that stops each.
 var table = []hostile{
 	{"oversize body", "INPUT_TOO_LARGE", nil, func(t *testing.T, c caller) []byte {
 		return make([]byte, c.Host.Limits.BodyBytes+1)
@@ -200,9 +193,7 @@ var table = []hostile{
 		return c.frame(t, c.request)
 	}},
 	{"logged out", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
-		if err := c.Host.Sessions.End(t.Context(), c.Channel); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, c.Host.Sessions.End(t.Context(), c.Channel))
 		return c.frame(t, c.request)
 	}},
 	{"idle for ten minutes", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
@@ -212,9 +203,7 @@ var table = []hostile{
 	{"logged in elsewhere", "SESSION_DISPLACED", customers, func(t *testing.T, c caller) []byte {
 		wang := uuid.New()
 		for _, d := range []*bank.Device{c.Device, c.Bank.Device(t, "tablet-of-wang")} {
-			if err := c.Host.Sessions.Start(t.Context(), d.Channel, wang); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, c.Host.Sessions.Start(t.Context(), d.Channel, wang))
 		}
 		return c.frame(t, c.request)
 	}},
@@ -264,7 +253,7 @@ func TestEveryFunctionRefusesWhatItsPolicyForbids(t *testing.T) {
 	}
 }
 
-// inner is what no answer may hold: connection strings, absolute paths and passwords.
+// inner matches connection strings, absolute paths and passwords, which no answer may hold.
 var inner = regexp.MustCompile(`[a-z]+://|127\.0\.0\.1|"/|\s/[a-z]|[A-Z]:\\|/(home|root|tmp|usr|etc|var|work)/|` +
 	bank.LoginPassword + `|` + bank.TradePassword + `|nobody@`)
 
@@ -318,7 +307,7 @@ func partsOf(request map[string]any) []string {
 	return list
 }
 
-// A method other than POST is nothing to any function.
+// Every function refuses methods other than POST.
 func TestOnlyPostIsAnswered(t *testing.T) {
 	t.Parallel()
 	for _, f := range endpoints(t) {
@@ -363,15 +352,11 @@ func TestCallsAMinute(t *testing.T) {
 	}
 }
 
-// An event function takes what the bank has sealed, of its types, and nothing
-// else; what it refuses for good it answers with 400, which no broker tries again.
+// An event function takes only events that the bank has sealed, of its own types. It
+// refuses others for good with 400, and no broker delivers those again.
 func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-022.1")
-	data := map[string]any{}
-	for _, kind := range events.Catalogue() {
-		data[kind.Type] = kind.Data
-	}
 	for _, f := range eventFunctions(t) {
 		t.Run(f.Spec.Name, func(t *testing.T) {
 			t.Parallel()
@@ -379,7 +364,7 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 			smstest.OpenAt(t, b, "http://127.0.0.1:1", f)
 			structured := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
 			good := func() cloudevents.Event {
-				return b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", data[f.Spec.Consumes[0]])
+				return b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", dataOf(t, f.Spec.Consumes[0]))
 			}
 			if got := b.Deliver(t, f, good()); got != http.StatusServiceUnavailable {
 				t.Fatalf("a good event got %d, want 503 of the database", got)
@@ -403,7 +388,7 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 			}
 			for name, body := range map[string][]byte{
 				"oversize": make([]byte, b.Host.Limits.BodyBytes+1), "nothing": nil, "no event": []byte("{}"), "no JSON": []byte("x"),
-				"a list": []byte(fmt.Sprintf("[%q]", "x")),
+				"a list": []byte(`["x"]`),
 			} {
 				if got := b.DeliverRaw(t, f, body, structured); got != http.StatusBadRequest {
 					t.Errorf("%s: %d, want 400", name, got)

@@ -6,7 +6,6 @@ import (
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
@@ -23,11 +22,7 @@ func TestInstancesCountOneRate(t *testing.T) {
 	f := function(t, "account-overview")
 	var instances [2]handler.FunctionHandler
 	for i := range instances {
-		own := *b.Host
-		var err error
-		if instances[i], err = f.Open(t.Context(), &own, host.Values()); err != nil {
-			t.Fatal(err)
-		}
+		instances[i] = b.Instance(t, f)
 	}
 	customer := func(name, phone string) *bank.Device {
 		d := b.Device(t, phone)
@@ -36,13 +31,7 @@ func TestInstancesCountOneRate(t *testing.T) {
 	}
 	loud, quiet := customer("王小明", "phone-of-wang"), customer("李四", "phone-of-li")
 	call := func(d *bank.Device, instance handler.FunctionHandler) handler.Response {
-		request := handler.Request{Body: d.Frame(t, f, "", struct{}{}), Method: http.MethodPost, Header: http.Header{}}
-		request.WithContext(t.Context())
-		reply, err := instance.Handle(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return reply
+		return bank.Handle(t, instance, d.Frame(t, f, "", struct{}{}), http.Header{})
 	}
 	for n := range limit {
 		if got := call(loud, instances[n%2]).StatusCode; got != http.StatusOK {

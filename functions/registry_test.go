@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -87,9 +88,7 @@ func TestNamesAreUniqueLabels(t *testing.T) {
 func TestRequirementsExist(t *testing.T) {
 	t.Parallel()
 	requirements, err := catalogue.Load("..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	scopes := map[string]string{}
 	for _, r := range requirements {
 		scopes[r.ID] = r.Scope
@@ -129,7 +128,7 @@ func TestRefusalsHaveTextsAndOneKind(t *testing.T) {
 			kinds[e.Code()] = e.Kind()
 		}
 		for _, code := range codes(f.Spec.Refusals) {
-			// Two stages may answer the same; an operation says what they don't.
+			// Two stages may answer the same code. An operation declares only other codes.
 			if seen[code] || slices.Contains(stages, code) && code != bankerr.ErrNotFound.Code() {
 				t.Errorf("%s declares %s again", f.Spec.Name, code)
 			}
@@ -227,7 +226,7 @@ func TestPersonalFieldsAreDeclared(t *testing.T) {
 	req.AtLeast(t, 16, masked)
 }
 
-// No reply has a place for what nobody may be told, whatever they prove.
+// No reply has a field for a secret.
 func TestNoReplyHasAPlaceForSecrets(t *testing.T) {
 	t.Parallel()
 	secret := regexp.MustCompile(`(?i)cvn|cvv|expir.*(card|month|year)|(card|month|year).*expir|password|passwd|\bpin\b|_pin|secret|otp`)
@@ -247,9 +246,7 @@ func TestNoReplyHasAPlaceForSecrets(t *testing.T) {
 func TestOpenAPIDescribesEveryFunction(t *testing.T) {
 	t.Parallel()
 	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if err := doc.Validate(context.Background()); err != nil {
 		t.Errorf("docs/openapi.json is not valid: %v", err)
 	}

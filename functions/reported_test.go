@@ -14,13 +14,14 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/test/smstest"
 )
 
-// report is what the log says of a refused message: its sender, its number and when
-// it was sent, and when it was refused.
+// report is the log's line about a refused message: its sender, its number, and when it
+// was sent.
 type report struct {
 	Msg      string    `json:"msg"`
 	Function string    `json:"function"`
@@ -103,9 +104,7 @@ func TestForgedFramesAreReported(t *testing.T) {
 		for name, at := range map[string]int{"channel": 1, "sequence": 24, "time": 32, "body": 40, "tag": -1} {
 			frame := flip(c.frame(t, c.request), at)
 			header, err := channel.ParseHeader(frame)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			before := len(c.Log.String())
 			code := c.Send(t, f, frame).Code
 			if code != "FRAME_REJECTED" && code != "CHANNEL_EXPIRED" {

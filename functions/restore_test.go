@@ -8,154 +8,128 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/shared/sm"
+	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// state is what an order may change: balances, frozen amounts, limits and quotas
-// used, attempts counted, and what was posted.
-func state(t *testing.T, b *bank.Bank) string {
+// state is everything that an order may change: balances, frozen amounts, used limits
+// and quotas, counted attempts, and postings.
+func state(t *testing.T, p bank.Pair) string {
 	t.Helper()
-	var text string
-	err := b.Host.DB.Pool().QueryRow(t.Context(), `
+	text := check.Value[string](t, p.Host.DB.Pool(), `
 SELECT concat_ws(E'\n',
   (SELECT string_agg(concat_ws(' ', id, state, balance, held), E'\n' ORDER BY id) FROM account),
   (SELECT string_agg(l::text, E'\n' ORDER BY l) FROM limit_use l), (SELECT string_agg(q::text, E'\n' ORDER BY q) FROM otp_quota q),
   (SELECT string_agg(concat_ws(' ', customer_id, trade_failures, trade_locked_until), E'\n' ORDER BY customer_id) FROM credential),
-  (SELECT count(*) FROM posting), (SELECT count(*) FROM entry), (SELECT count(*) FROM transfer))`).Scan(&text)
-	if err != nil || strings.Count(text, "\n") < 6 {
-		t.Fatalf("state %q, %v", text, err)
+  (SELECT count(*) FROM posting), (SELECT count(*) FROM entry), (SELECT count(*) FROM transfer))`)
+	if strings.Count(text, "\n") < 6 {
+		t.Fatalf("state %q", text)
 	}
 	return text
 }
 
-// order is a prepared transfer with its proofs.
+// order is a prepared transfer between the payer's own accounts, with its proofs.
 type order struct {
-	*bank.Bank
-	phone  *bank.Device
+	bank.Pair
 	key    string
-	id     uuid.UUID
-	proofs map[string]any
+	proved stepup.Confirmation
 }
 
-// prepared prepares a transfer between the customer's own accounts, proved by the
-// device's key and the trade password.
-func prepared(t *testing.T, b *bank.Bank, phone *bank.Device, accounts []uuid.UUID, amount int) order {
+func prepared(t *testing.T, p bank.Pair, amount money.Fen) order {
 	t.Helper()
-	var in struct {
-		ID   uuid.UUID `json:"intent_id"`
-		Text string    `json:"text"`
-	}
-	phone.Call(t, byName(t, "transfer-prepare"), "", map[string]any{
-		"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": amount,
-	}).Into(t, &in)
-	signature, err := sm.Sign(phone.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return order{b, phone, uuid.NewString(), in.ID, map[string]any{"intent_id": in.ID, "proofs": []any{
-		map[string]any{"factor": "device_key", "signature": signature},
-		map[string]any{"factor": "trade_password", "password": phone.Password(t, bank.TradePassword)},
-	}}}
+	return order{Pair: p, key: uuid.NewString(), proved: p.Proved(t, p.Prepare(t, p.ToOwn(amount)))}
 }
 
 func (o order) confirm(t *testing.T) bank.Reply {
 	t.Helper()
-	return o.phone.Call(t, byName(t, "transfer-confirm"), o.key, o.proofs)
+	return o.Phone.Call(t, transferconfirm.Function, o.key, o.proved)
 }
 
-func (o order) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	if _, err := o.Host.DB.Pool().Exec(t.Context(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Whichever of an order's writes fails, everything is as it was, and the order can
-// still be carried out.
+// If any of an order's writes fails, nothing changes, and the customer can still
+// confirm the order.
 func TestAnOrderThatFailsAtAnyStepChangesNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ERR-003.1")
-	b := bank.New(t)
-	wang := b.Customer(t, "王小明", 1_000_00, 0)
-	phone := b.Device(t, "phone-of-wang")
-	phone.LoginAs(t, wang)
-	prepared(t, b, phone, wang.AccountIDs, 50_00).confirm(t).Want(t, "") // so that every row there may be is there
-	o := prepared(t, b, phone, wang.AccountIDs, 100_00)
-	o.exec(t, `
+	p := bank.NewPair(t, 1_000_00)
+	prepared(t, p, 50_00).confirm(t).Want(t, "") // makes every row that an order changes
+	o := prepared(t, p, 100_00)
+	o.Exec(t, `
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the step fails'; END $$`)
-	before := state(t, b)
+	before := state(t, p)
 	for _, table := range []string{"idempotency", "intent", "limit_use", "account", "posting", "entry", "transfer", "outbox"} {
 		for _, when := range []string{"BEFORE", "AFTER"} {
-			o.exec(t, fmt.Sprintf("CREATE TRIGGER fail %s INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION fail()", when, table))
+			o.Exec(t, fmt.Sprintf("CREATE TRIGGER fail %s INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION fail()", when, table))
 			if got := o.confirm(t); got.Status != http.StatusInternalServerError {
 				t.Errorf("failing %s the write to %s: %d %s", when, table, got.Status, got.Body)
 			}
-			o.exec(t, "DROP TRIGGER fail ON "+table)
-			if after := state(t, b); after != before {
+			o.Exec(t, "DROP TRIGGER fail ON "+table)
+			if after := state(t, p); after != before {
 				t.Errorf("failing %s the write to %s changed\n%s\nto\n%s", when, table, before, after)
 			}
 		}
 	}
 	o.confirm(t).Want(t, "")
-	if state(t, b) == before {
+	if state(t, p) == before {
 		t.Error("the order moved nothing")
 	}
-	bank.Books(t, b.Host.DB, b.Host.Keys)
+	p.Sound(t)
 }
 
-// An order that the customer gives up, by logging out, leaves nothing behind, and
-// can't be carried out any more.
+// A customer gives up an order by logging out. The order changes nothing, and nobody
+// can confirm it any more.
 func TestAnOrderGivenUpChangesNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ERR-003.3")
-	b := bank.New(t)
-	wang := b.Customer(t, "王小明", 1_000_00, 0)
-	phone := b.Device(t, "phone-of-wang")
-	phone.LoginAs(t, wang)
-	before := state(t, b)
-	o := prepared(t, b, phone, wang.AccountIDs, 100_00)
-	phone.Call(t, byName(t, "identity-logout"), "", struct{}{}).Want(t, "")
-	if after := state(t, b); after != before {
+	p := bank.NewPair(t, 1_000_00)
+	before := state(t, p)
+	o := prepared(t, p, 100_00)
+	p.Phone.Call(t, function(t, "identity-logout"), "", struct{}{}).Want(t, "")
+	if after := state(t, p); after != before {
 		t.Errorf("the order given up changed\n%s\nto\n%s", before, after)
 	}
-	phone.LoginAs(t, wang)
+	p.Phone.LoginAs(t, p.Payer)
 	o.confirm(t).Want(t, "INTENT_EXPIRED")
-	if after := state(t, b); !strings.HasSuffix(after, "\n1\n2\n0") {
+	if after := state(t, p); !strings.HasSuffix(after, "\n1\n2\n0") {
 		t.Errorf("the order given up was carried out: %s", after)
 	}
 }
 
-// What takes something back, twice takes back no more: the attempt that a right
-// password gets back when its order is refused, and the end of open orders. An
-// order holds nothing else that would have to be given back.
-func TestTakingBackTwiceChangesNothingMore(t *testing.T) {
+// A refused order gives back the attempt that its right password counted, and a logout
+// cancels open orders. Repeated, both change nothing more. An order holds nothing else
+// that the bank would have to give back.
+func TestUndoingTwiceChangesNothingMore(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ERR-003.4")
-	b := bank.New(t)
-	wang := b.Customer(t, "王小明", 1_000_00, 0)
-	phone := b.Device(t, "phone-of-wang")
-	phone.LoginAs(t, wang)
-	o := prepared(t, b, phone, wang.AccountIDs, 100_00)
-	o.exec(t, "UPDATE account SET held = balance WHERE id = $1", wang.AccountIDs[0])
-	before := state(t, b)
+	p := bank.NewPair(t, 1_000_00)
+	o := prepared(t, p, 100_00)
+	o.Exec(t, "UPDATE account SET held = balance WHERE id = $1", p.Payer.AccountIDs[0])
+	before := state(t, p)
 	for range 7 { // more often than wrong passwords lock
 		o.confirm(t).Want(t, "FUNDS_INSUFFICIENT")
-		if after := state(t, b); after != before {
+		if after := state(t, p); after != before {
 			t.Fatalf("the refused order changed\n%s\nto\n%s", before, after)
+		}
+	}
+	for range 2 {
+		var unit pg.Unit
+		password.ResetTradeAttempts(&unit, p.Payer.ID)
+		if err := p.Host.DB.Commit(t.Context(), &unit); err != nil || state(t, p) != before {
+			t.Errorf("an attempt taken back again changed\n%s\nto\n%s (%v)", before, state(t, p), err)
 		}
 	}
 	var states [2]string
 	for i := range states {
-		phone.LoginAs(t, wang)
-		phone.Call(t, byName(t, "identity-logout"), "", struct{}{}).Want(t, "")
-		err := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT i::text FROM intent i WHERE id = $1", o.id).Scan(&states[i])
-		if err != nil {
-			t.Fatal(err)
-		}
+		p.Phone.LoginAs(t, p.Payer)
+		p.Phone.Call(t, function(t, "identity-logout"), "", struct{}{}).Want(t, "")
+		states[i] = check.Value[string](t, p.Host.DB.Pool(), "SELECT i::text FROM intent i WHERE id = $1", o.proved.IntentID)
 	}
-	if states[0] != states[1] || !strings.Contains(states[0], "cancelled") || state(t, b) != before {
+	if states[0] != states[1] || !strings.Contains(states[0], "cancelled") || state(t, p) != before {
 		t.Errorf("ended once %s, twice %s", states[0], states[1])
 	}
 }

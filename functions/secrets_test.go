@@ -16,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -39,7 +38,7 @@ var spans = sync.OnceValue(func() *tracetest.InMemoryExporter {
 
 // told is all that the bank answered, and the secrets that went in.
 type told struct {
-	pair
+	fixture
 	replies map[string]string // by call
 	codes   []string          // one-time codes
 }
@@ -47,14 +46,14 @@ type told struct {
 // call keeps the reply, refusals too.
 func (w *told) call(t *testing.T, name string, request any) bank.Reply {
 	t.Helper()
-	r := w.phone.Call(t, function(t, name), uuid.NewString(), request)
+	r := w.Phone.Call(t, function(t, name), uuid.NewString(), request)
 	w.replies[fmt.Sprint(len(w.replies), " ", name)] = string(r.Body)
 	return r
 }
 
 func (w *told) code(t *testing.T, purpose, number string) string {
 	t.Helper()
-	code := otptest.Ask(t, w.Bank, w.phone, purpose, number)
+	code := otptest.Ask(t, w.Bank, w.Phone, purpose, number)
 	w.codes = append(w.codes, code)
 	return code
 }
@@ -63,79 +62,61 @@ func (w *told) code(t *testing.T, purpose, number string) string {
 // secrets where none belong.
 func (w *told) live(t *testing.T) {
 	t.Helper()
-	w.phone.Reopen(t) // the login of the pair is over: this customer does all of it
-	w.exec(t, "DELETE FROM device")
-	w.exec(t, "DELETE FROM credential")
-	public, err := w.phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	form := map[string]any{
-		"name": w.payer.Name, "id_no": w.payer.IDNo, "card_no": w.payer.Accounts[0].No, "phone": w.payer.Phone,
-		"otp": w.code(t, otp.Register, w.payer.Phone), "card_password": w.phone.Password(t, bank.CardPassword),
-		"login_password":    w.phone.Password(t, bank.LoginPassword),
-		"trade_password":    w.phone.Password(t, bank.TradePassword),
-		"device_public_key": public,
-	}
-	spoiled := func(form map[string]any, field string, value any) map[string]any {
-		other := maps.Clone(form)
-		other[field] = value
-		return other
-	}
-	w.call(t, "identity-register", spoiled(form, "name", w.payee.Name)).Want(t, "REGISTRATION_REFUSED")
+	w.Phone.Reopen(t) // the login of the pair is over: this customer does all of it
+	w.Exec(t, "DELETE FROM device")
+	w.Exec(t, "DELETE FROM credential")
+	form := w.Phone.SignUp(t, w.Payer, w.code(t, otp.Register, w.Payer.Phone))
+	spoiled := func(request any, field string, value any) map[string]any { return bank.With(t, request, field, value) }
+	w.call(t, "identity-register", spoiled(form, "name", w.Payee.Name)).Want(t, "REGISTRATION_REFUSED")
 	w.call(t, "identity-register", spoiled(form, "cvn2", cvn2)).Want(t, "INPUT_INVALID")
-	w.call(t, "identity-register", spoiled(form, w.payer.Accounts[0].No, bank.CardPassword)).Want(t, "INPUT_INVALID")
+	w.call(t, "identity-register", spoiled(form, w.Payer.Accounts[0].No, bank.CardPassword)).Want(t, "INPUT_INVALID")
 	w.call(t, "identity-register", spoiled(form, "login_password", bank.LoginPassword)).Want(t, "INPUT_INVALID")
 	w.call(t, "identity-register", form).Want(t, "")
-	try := map[string]any{
-		"phone": w.payer.Phone, "password": w.phone.Password(t, bank.LoginPassword), "otp": w.code(t, otp.Login, w.payer.Phone),
-	}
-	w.call(t, "identity-login", spoiled(try, "password", w.phone.Password(t, bank.TradePassword))).Want(t, "LOGIN_FAILED")
+	try := w.Phone.LogIn(t, w.Payer, w.code(t, otp.Login, w.Payer.Phone))
+	w.call(t, "identity-login", spoiled(try, "password", w.Phone.Password(t, bank.TradePassword))).Want(t, "LOGIN_FAILED")
 	w.call(t, "identity-login", spoiled(try, "track", track2)).Want(t, "INPUT_INVALID")
 	w.call(t, "identity-login", try).Want(t, "")
 	w.call(t, "identity-me", struct{}{}).Want(t, "")
-	order := w.order(1_00)
-	order["memo"] = w.payee.Accounts[0].No + " " + track2
-	w.call(t, "transfer-prepare", spoiled(order, "payee_name", w.payee.Phone)).Want(t, "PAYEE_MISMATCH")
+	order := w.ToPayee(1_00)
+	order["memo"] = w.Payee.Accounts[0].No + " " + track2
+	w.call(t, "transfer-prepare", spoiled(order, "payee_name", w.Payee.Phone)).Want(t, "PAYEE_MISMATCH")
 	w.call(t, "transfer-prepare", spoiled(order, "payee_account_no", bank.TradePassword)).Want(t, "PAYEE_MISMATCH")
-	in, proven := w.proven(t, order)
+	in := w.Prepare(t, order)
+	proven := w.Proved(t, in)
 	wrong := proven
 	wrong.Proofs = slices.Clone(proven.Proofs)
-	wrong.Proofs[1].Password = w.phone.Password(t, bank.LoginPassword)
+	wrong.Proofs[1].Password = w.Phone.Password(t, bank.LoginPassword)
 	w.call(t, "transfer-confirm", wrong).Want(t, "PROOF_REJECTED")
 	w.call(t, "otp-send", map[string]any{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
 	w.codes = append(w.codes, otptest.Code(t, w.Bank, "intent:"+in.IntentID.String()))
 	w.call(t, "transfer-confirm", proven).Want(t, "")
-	w.call(t, "account-statement", map[string]any{"account_id": w.payer.AccountIDs[0]}).Want(t, "")
+	w.call(t, "account-statement", map[string]any{"account_id": w.Payer.AccountIDs[0]}).Want(t, "")
 	w.call(t, "transfer-list", struct{}{}).Want(t, "")
 }
 
-// fail makes what the bank depends on fail, while it holds secrets.
+// fail makes the bank's dependencies fail while it handles secrets.
 func (w *told) fail(t *testing.T) {
 	t.Helper()
 	w.sms.SetFaults(smssim.Faults{FailNext: 3})
-	stop := w.flow(t)
-	w.settled(t)
-	stop()
+	w.deliverAll(t)
 	w.call(t, "message-list", struct{}{}).Want(t, "")
-	for _, f := range functions.All() {
-		if len(f.Spec.Consumes) > 0 {
-			body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"data":{"password":%q`, w.payer.Phone, bank.LoginPassword)
-			w.DeliverRaw(t, f, []byte(body), http.Header{"Content-Type": {"application/cloudevents+json"}})
-			w.Deliver(t, f, w.Event(t, w.payer.IDNo, f.Spec.Consumes[0], w.payer.Phone, []string{bank.TradePassword, w.payer.Phone}))
-		}
+	for _, f := range eventFunctions(t) {
+		body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"data":{"password":%q`, w.Payer.Phone, bank.LoginPassword)
+		w.DeliverRaw(t, f, []byte(body), http.Header{"Content-Type": {"application/cloudevents+json"}})
+		data := []string{bank.TradePassword, w.Payer.Phone}
+		w.Deliver(t, f, w.Event(t, w.Payer.IDNo, f.Spec.Consumes[0], w.Payer.Phone, data))
 	}
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = w.Host.Keys, w.Host.Log
 	phone := broken.Device(t, "phone-of-wang")
 	phone.Call(t, function(t, "identity-login"), "", map[string]any{
-		"phone": w.payer.Phone, "password": phone.Password(t, bank.LoginPassword), "otp": w.codes[0],
+		"phone": w.Payer.Phone, "password": phone.Password(t, bank.LoginPassword), "otp": w.codes[0],
 	}).Want(t, "SERVICE_UNAVAILABLE")
 }
 
 func newTold(t *testing.T) *told {
 	t.Helper()
-	w := &told{pair: newPair(t), replies: map[string]string{}}
+	w := &told{fixture: newFixture(t), replies: map[string]string{}}
 	w.live(t)
 	w.fail(t)
 	return w
@@ -188,7 +169,7 @@ func TestLogsAndTracesShowNoSecrets(t *testing.T) {
 			t.Errorf("the %s shows the %s", place, secret)
 		}
 	}
-	if got := w.shows(w.payer.Name + " " + w.codes[0]); len(got) != 2 {
+	if got := w.shows(w.Payer.Name + " " + w.codes[0]); len(got) != 2 {
 		t.Errorf("the search finds %v, and not both secrets", got)
 	}
 }

@@ -4,22 +4,22 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// The latest 64 sequence numbers are taken in whatever order they come, each once;
-// an older one is refused.
+// The bank takes each of the latest 64 sequence numbers once, in any order. It refuses
+// an older one.
 func TestFramesComeInAnyOrderWithinTheWindow(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-016.4", "CRYPTO-016.5", "CRYPTO-016.6")
 	b := bank.On(t, pgtest.Broken(t))
 	d := b.Device(t, "phone-of-wang")
-	f := byName(t, "captcha-issue")
+	f := function(t, "captcha-issue")
 	send := func(sequence uint64, want string) {
 		t.Helper()
 		d.Sequence.Store(sequence - 1)
@@ -43,21 +43,17 @@ func TestFramesComeInAnyOrderWithinTheWindow(t *testing.T) {
 	}
 }
 
-// Only the customer's own bound key signs for the customer, and only what was shown.
+// Only the customer's own bound key signs for the customer, and only the shown text.
 func TestOnlyTheCustomersOwnKeySigns(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-001.1", "CRYPTO-001.4")
-	b := bank.New(t)
-	wang, li := b.Customer(t, "王小明", 1_000_00, 0), b.Customer(t, "李四", 0)
-	phone, tablet, others := b.Device(t, "phone-of-wang"), b.Device(t, "tablet-of-wang"), b.Device(t, "phone-of-li")
-	others.LoginAs(t, li)
-	tablet.LoginAs(t, wang)
-	phone.LoginAs(t, wang)
+	p := bank.NewPair(t, 1_000_00)
+	tablet, others := p.Device(t, "tablet-of-wang"), p.Device(t, "phone-of-li")
+	others.LoginAs(t, p.Payee)
+	tablet.LoginAs(t, p.Payer)
+	p.Phone.LoginAs(t, p.Payer)
 	unknown, err := sm.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	prepare, confirm := byName(t, "transfer-prepare"), byName(t, "transfer-confirm")
+	check.Must(t, err)
 	for _, tt := range []struct {
 		name  string
 		key   *sm.PrivateKey
@@ -67,34 +63,26 @@ func TestOnlyTheCustomersOwnKeySigns(t *testing.T) {
 		{"another customer's key", others.Key, same, "PROOF_REJECTED"},
 		{"the key of the customer's other device", tablet.Key, same, "PROOF_REJECTED"},
 		{"a key that nobody bound", unknown, same, "PROOF_REJECTED"},
-		{"the own key over another text", phone.Key, func(text string) string { return text + " " }, "PROOF_REJECTED"},
-		{"the own key over a changed amount", phone.Key, func(text string) string { return "9" + text[1:] }, "PROOF_REJECTED"},
+		{"the own key over another text", p.Phone.Key, func(text string) string { return text + " " }, "PROOF_REJECTED"},
+		{"the own key over a changed amount", p.Phone.Key, func(text string) string { return "9" + text[1:] }, "PROOF_REJECTED"},
 		{"no signature", nil, same, "PROOF_REJECTED"},
-		{"the own key", phone.Key, same, ""},
+		{"the own key", p.Phone.Key, same, ""},
 	} {
-		var in struct {
-			ID   uuid.UUID `json:"intent_id"`
-			Text string    `json:"text"`
-		}
-		phone.Call(t, prepare, "", map[string]any{
-			"debit_account_id": wang.AccountIDs[0], "payee_account_id": wang.AccountIDs[1], "amount_fen": 1_00,
-		}).Into(t, &in)
+		in := p.Prepare(t, p.ToOwn(1_00))
 		var signature []byte
 		if tt.key != nil {
-			if signature, err = sm.Sign(tt.key, []byte(tt.alter(in.Text))); err != nil {
-				t.Fatal(err)
-			}
+			signature, err = sm.Sign(tt.key, []byte(tt.alter(in.Text)))
+			check.Must(t, err)
 		}
-		got := phone.Call(t, confirm, uuid.NewString(), map[string]any{
-			"intent_id": in.ID, "proofs": []any{map[string]any{"factor": "device_key", "signature": signature}},
-		})
+		got := p.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
+			{Factor: stepup.DeviceKey, Signature: signature},
+		}})
 		if got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
 	}
-	var posted int
-	if err := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer").Scan(&posted); err != nil || posted != 1 {
-		t.Errorf("%d transfers were made (%v), want 1", posted, err)
+	if posted := p.Count(t, "SELECT count(*) FROM transfer"); posted != 1 {
+		t.Errorf("%d transfers were made, want 1", posted)
 	}
 }
 

@@ -14,12 +14,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
-// sources parses the module's own files, without tests, by path.
+// sources are the module's own files, without tests, by path.
 func sources(t *testing.T) map[string]*ast.File {
 	t.Helper()
+	files, err := parsed()
+	if err != nil || len(files) < 100 {
+		t.Fatalf("%d files were read: %v", len(files), err)
+	}
+	return files
+}
+
+// parsed reads the files once for all tests.
+var parsed = sync.OnceValues(func() (map[string]*ast.File, error) {
 	files := map[string]*ast.File{}
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -34,10 +46,17 @@ func sources(t *testing.T) map[string]*ast.File {
 		files[filepath.ToSlash(path)], err = parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		return err
 	})
-	if err != nil || len(files) < 100 {
-		t.Fatalf("%d files were read: %v", len(files), err)
+	return files, err
+})
+
+// inspect calls visit with each node of each file.
+func inspect(files map[string]*ast.File, visit func(path string, n ast.Node)) {
+	for path, file := range files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			visit(path, n)
+			return true
+		})
 	}
-	return files
 }
 
 // texts are a file's string literals, unquoted.
@@ -54,7 +73,7 @@ func texts(f *ast.File) []string {
 	return list
 }
 
-// unused are the codes that stand in the catalogue before what answers them.
+// unused are the codes of the catalogue that no function answers yet.
 var unused = map[string]string{
 	"DEVICE_MISMATCH": "device binding (DEVICE-001) has no function yet",
 }
@@ -129,33 +148,28 @@ func TestEnvironmentKeysMeanOneThing(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^[A-Z]+(_[A-Z0-9]+)*$`)
 	meant := map[string]string{}
-	for path, file := range sources(t) {
-		ast.Inspect(file, func(n ast.Node) bool {
-			field, ok := n.(*ast.Field)
-			if !ok || field.Tag == nil {
-				return true
-			}
-			raw, _ := strconv.Unquote(field.Tag.Value)
-			tag := reflect.StructTag(raw)
-			key, ok := tag.Lookup("envconfig")
-			if !ok {
-				return true
-			}
-			if !form.MatchString(key) {
-				t.Errorf("%s: %q is not of the form NOUN_THING_UNIT", path, key)
-			}
-			meaning := types.ExprString(field.Type) + ", default " + tag.Get("default")
-			if before, ok := meant[key]; ok && before != meaning {
-				t.Errorf("%s is %s, and in %s %s", key, before, path, meaning)
-			}
-			meant[key] = meaning
-			return true
-		})
-	}
+	inspect(sources(t), func(path string, n ast.Node) {
+		field, ok := n.(*ast.Field)
+		if !ok || field.Tag == nil {
+			return
+		}
+		raw, _ := strconv.Unquote(field.Tag.Value)
+		tag := reflect.StructTag(raw)
+		key, ok := tag.Lookup("envconfig")
+		if !ok {
+			return
+		}
+		if !form.MatchString(key) {
+			t.Errorf("%s: %q is not of the form NOUN_THING_UNIT", path, key)
+		}
+		meaning := types.ExprString(field.Type) + ", default " + tag.Get("default")
+		if before, ok := meant[key]; ok && before != meaning {
+			t.Errorf("%s is %s, and in %s %s", key, before, path, meaning)
+		}
+		meant[key] = meaning
+	})
 	document, err := os.ReadFile("../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for key, meaning := range meant {
 		_, fallback, _ := strings.Cut(meaning, "default ")
 		row := regexp.MustCompile("(?m)^\\|[^|]*`" + key + "`[^|]*\\|[^|]*\\|([^|]*)\\|").FindStringSubmatch(string(document))

@@ -5,8 +5,8 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Subscriptions is the table of who hears what, by consumer: each event function
-// hears the types that its Spec consumes.
+// Subscriptions lists the event types that each event function hears: those that its
+// Spec consumes.
 func Subscriptions() events.Subscriptions {
 	var table events.Subscriptions
 	for _, f := range All() {

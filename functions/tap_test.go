@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// tap keeps what crosses the network between a bank and its database.
+// tap keeps the bytes between a bank and its database.
 type tap struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -30,19 +31,15 @@ func (l *tap) String() string {
 	return l.text.String()
 }
 
-// tapped is a database of the test's own whose network traffic is kept.
+// tapped is a database of the test. Its tap keeps the network traffic.
 func tapped(t *testing.T) (*pg.DB, *tap) {
 	t.Helper()
 	_, address := pgtest.NewURL(t)
 	to, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	server := to.Host
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	kept := &tap{}
 	go func() {
@@ -62,9 +59,7 @@ func tapped(t *testing.T) (*pg.DB, *tap) {
 	}()
 	to.Host = listener.Addr().String()
 	db, err := pg.Open(t.Context(), pg.Config{URL: to.String(), MaxConns: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(db.Close)
 	return db, kept
 }

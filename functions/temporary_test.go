@@ -2,46 +2,36 @@ package functions_test
 
 import (
 	"encoding/hex"
-	"fmt"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
 // sentCode prepares an order and asks for its code, which the gateway sends.
-func (p pair) sentCode(t *testing.T) stepup.Confirmation {
+func (p fixture) sentCode(t *testing.T) stepup.Confirmation {
 	t.Helper()
 	p.Advance(61 * time.Second) // codes of a number are a minute apart
-	_, proven := p.proven(t, p.order(1_00))
+	_, proven := p.proven(t, 1_00)
 	request := map[string]any{"purpose": "intent", "intent_id": proven.IntentID}
-	p.phone.Call(t, function(t, "otp-send"), "", request).Want(t, "")
+	p.Phone.Call(t, function(t, "otp-send"), "", request).Want(t, "")
 	code := otptest.Code(t, p.Bank, stepup.Subject(proven.IntentID))
 	proven.Proofs[1] = stepup.Proof{Factor: stepup.SMSOTP, Code: code}
 	return proven
 }
 
 // holding are the tables with a row that names an order, however it spells its id.
-func (p pair) holding(t *testing.T, id uuid.UUID) (names []string) {
+func (p fixture) holding(t *testing.T, id uuid.UUID) (names []string) {
 	t.Helper()
-	rows, err := p.Host.DB.Pool().Query(t.Context(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || len(tables) < 20 {
-		t.Fatalf("%d tables, %v", len(tables), err)
-	}
-	for _, table := range tables {
-		sql := fmt.Sprintf("SELECT count(*) FROM %q AS r WHERE r::text ILIKE ANY ($1)", table)
-		if p.count(t, sql, spelt(id)) > 0 {
+	for _, table := range p.Tables(t) {
+		if p.Count(t, "SELECT count(*) FROM "+table+" AS r WHERE r::text ILIKE ANY ($1)", spelt(id)) > 0 {
 			names = append(names, table)
 		}
 	}
@@ -57,20 +47,13 @@ func spelt(id uuid.UUID) []string {
 
 // older lets every row that a retention prunes be older than any window, since the
 // jobs ask PostgreSQL's clock.
-func (p pair) older(t *testing.T) {
+func (p fixture) older(t *testing.T) {
 	t.Helper()
 	for _, r := range upkeep.Retentions() {
-		rows, err := p.Host.DB.Pool().Query(t.Context(), `
+		set := check.Value[string](t, p.Host.DB.Pool(), `
 SELECT string_agg(format('%1$I = (%1$I - interval ''10 years'')::%2$s', column_name, data_type), ', ')
   FROM information_schema.columns WHERE table_name = $1 AND data_type IN ('timestamp with time zone', 'date')`, r.Table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		set, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatalf("the times of %s: %v", r.Table, err)
-		}
-		p.exec(t, "UPDATE "+r.Table+" SET "+set)
+		p.Exec(t, "UPDATE "+r.Table+" SET "+set)
 	}
 }
 
@@ -78,15 +61,15 @@ SELECT string_agg(format('%1$I = (%1$I - interval ''10 years'')::%2$s', column_n
 // only the permanent records stay, and no file was ever written. It is not parallel:
 // it watches the folder of temporary files.
 func TestNothingTemporaryStaysOfAnOrder(t *testing.T) {
-	p := newPair(t)
+	p := newFixture(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
-	stop := p.flow(t)
+	stop := p.runWorkers(t)
 	completed := p.sentCode(t)
-	p.phone.Call(t, function(t, "transfer-confirm"), "completed", completed).Want(t, "")
+	p.Phone.Call(t, function(t, "transfer-confirm"), "completed", completed).Want(t, "")
 	refused := p.sentCode(t)
 	refused.Proofs[0].Signature[len(refused.Proofs[0].Signature)-1] ^= 1
-	p.phone.Call(t, function(t, "transfer-confirm"), "refused", refused).Want(t, "PROOF_REJECTED")
+	p.Phone.Call(t, function(t, "transfer-confirm"), "refused", refused).Want(t, "PROOF_REJECTED")
 	abandoned := p.sentCode(t)
 	p.settled(t)
 	stop()
@@ -105,9 +88,8 @@ func TestNothingTemporaryStaysOfAnOrder(t *testing.T) {
 	p.older(t)
 	p.Advance(10 * 366 * 24 * time.Hour)
 	for _, r := range upkeep.Retentions() {
-		if _, err := p.Host.DB.Prune(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+		_, err := p.Host.DB.Prune(t.Context(), r)
+		check.Must(t, err)
 	}
 	records := []string{"audit_record", "transfer"}
 	for name, id := range orders {

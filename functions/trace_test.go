@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
@@ -19,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -54,33 +54,26 @@ func lines(t *testing.T, log, trace string) []line {
 func TestOneRequestsLinesShareATrace(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-002.2")
-	p := newPair(t)
+	p := newFixture(t)
 	id := uuid.New()
 	trace := strings.ReplaceAll(id.String(), "-", "")
 	detail := function(t, "account-detail")
-	call := handler.Request{
-		Body:   p.phone.Frame(t, detail, "", map[string]any{"account_id": p.payee.AccountIDs[0]}),
-		Method: http.MethodPost, Header: http.Header{"Traceparent": {"00-" + trace + "-00f067aa0ba902b7-01"}},
-	}
-	call.WithContext(t.Context())
-	if reply, err := p.Open(t, detail).Handle(call); err != nil || reply.StatusCode != http.StatusNotFound {
-		t.Fatalf("the call got %d, %v", reply.StatusCode, err)
+	frame := p.Phone.Frame(t, detail, "", map[string]any{"account_id": p.Payee.AccountIDs[0]})
+	header := http.Header{"Traceparent": {"00-" + trace + "-00f067aa0ba902b7-01"}}
+	if reply := bank.Handle(t, p.Open(t, detail), frame, header); reply.StatusCode != http.StatusNotFound {
+		t.Fatalf("the call got %d", reply.StatusCode)
 	}
 	records := p.Outbox(t, events.TypeAccessRecorded)
 	if len(records) != 1 {
 		t.Fatalf("%d access records", len(records))
 	}
 	event, err := records[0].CloudEvent(p.Host.Keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = p.Host.Keys, p.Host.Log
 	nowhere := host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"})
 	publisher, err := gateway.New(t.Context(), functions.All(), broken.Host, nowhere)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if status, err := publisher.Deliver(t.Context(), "audit-on-event", event); err != nil || status != http.StatusServiceUnavailable {
 		t.Fatalf("the record's delivery got %d, %v", status, err)
 	}
@@ -114,9 +107,9 @@ func (stumble) Evaluate(context.Context, risk.Scene, risk.Subject) (risk.Decisio
 func TestAnInternalErrorIsLoggedUnderItsTrace(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-003.3")
-	p := newPair(t)
+	p := newFixture(t)
 	p.Host.Risk = stumble{}
-	reply := p.phone.Call(t, function(t, "transfer-prepare"), "", p.order(1_00))
+	reply := p.Phone.Call(t, function(t, "transfer-prepare"), "", p.ToPayee(1_00))
 	if reply.Want(t, "INTERNAL_ERROR"); strings.Contains(string(reply.Body), "fault") {
 		t.Errorf("the customer is told: %s", reply.Body)
 	}

@@ -19,47 +19,42 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 // records are the tables that hold a transfer's record.
 var records = []string{"audit_record", "transfer", "posting", "entry"}
 
-// recorded is what the audit chain says about a transfer.
-func (p pair) recorded(t *testing.T, id uuid.UUID) (audit.Record, events.TransferPosted) {
+// recorded is the audit chain's record of a transfer.
+func (p fixture) recorded(t *testing.T, id uuid.UUID) (audit.Record, events.TransferPosted) {
 	t.Helper()
-	var body []byte
-	row := p.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = $1 AND type = $2",
+	body := check.Value[[]byte](t, p.Host.DB.Pool(), "SELECT body FROM audit_record WHERE subject = $1 AND type = $2",
 		id.String(), events.TypeTransferPosted)
-	if err := row.Scan(&body); err != nil {
-		t.Fatalf("the record of transfer %s: %v", id, err)
-	}
 	var record audit.Record
 	var data events.TransferPosted
-	if err := errors.Join(json.Unmarshal(body, &record), json.Unmarshal(record.Data, &data)); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(json.Unmarshal(body, &record), json.Unmarshal(record.Data, &data)))
 	return record, data
 }
 
 // wantRecord fails the test unless the full record of the transfer is found, in the
 // audit chain and by its payer.
-func (p pair) wantRecord(t *testing.T, made transfer.View) {
+func (p fixture) wantRecord(t *testing.T, made transfer.View) {
 	t.Helper()
 	_, got := p.recorded(t, made.TransferID)
 	want := events.TransferPosted{
 		TransferID: made.TransferID.String(), PostingID: made.TransferID.String(),
-		PayerCustomerID: p.payer.ID.String(), PayeeCustomerID: p.payee.ID.String(),
-		DebitAccountID: p.payer.AccountIDs[0].String(), CreditAccountID: p.payee.AccountIDs[0].String(),
+		PayerCustomerID: p.Payer.ID.String(), PayeeCustomerID: p.Payee.ID.String(),
+		DebitAccountID: p.Payer.AccountIDs[0].String(), CreditAccountID: p.Payee.AccountIDs[0].String(),
 		AmountFen: 1_234_56, PayerMasked: "**明", PayeeMasked: "*四",
-		PayerAccountMasked: mask.Account(p.payer.Accounts[0].No), PayeeAccountMasked: mask.Account(p.payee.Accounts[0].No),
-		NewPayee: true, PostedAt: bank.Start.UTC(), DeviceID: p.phone.ID, Factors: []string{"device_key", "trade_password"},
+		PayerAccountMasked: mask.Account(p.Payer.Accounts[0].No), PayeeAccountMasked: mask.Account(p.Payee.Accounts[0].No),
+		NewPayee: true, PostedAt: bank.Start.UTC(), DeviceID: p.Phone.ID, Factors: []string{"device_key", "trade_password"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the audit chain's record (-want +got):\n%s", diff)
 	}
 	var shown transfer.View
-	p.phone.Call(t, transferget.Function, "", map[string]any{"transfer_id": made.TransferID}).Into(t, &shown)
+	p.Phone.Call(t, transferget.Function, "", map[string]any{"transfer_id": made.TransferID}).Into(t, &shown)
 	if diff := cmp.Diff(made, shown, cmp.Comparer(time.Time.Equal)); diff != "" || shown.Status != "posted" {
 		t.Errorf("the payer's receipt, %s (-want +got):\n%s", shown.Status, diff)
 	}
@@ -70,34 +65,29 @@ func (p pair) wantRecord(t *testing.T, made transfer.View) {
 func TestATransfersRecordIsComplete(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-001.1", "AUDIT-001.2")
-	p := newPair(t)
-	stop := p.flow(t)
-	made := p.pay(t, p.order(1_234_56))
-	p.settled(t)
+	p := newFixture(t)
+	made := p.pay(t, 1_234_56)
+	p.deliverAll(t)
 	p.wantRecord(t, made)
-	p.settled(t) // reading is recorded too
-	stop()
+	p.deliverAll(t) // reading is recorded too
 
-	// The jobs ask PostgreSQL's clock: instead of turning it, let all rows be older.
-	p.exec(t, "UPDATE outbox SET published_at = published_at - interval '10 years'")
-	p.exec(t, "UPDATE delivery SET due_at = due_at - interval '10 years'")
+	p.older(t)
 	p.Advance(10 * 366 * 24 * time.Hour)
-	p.phone.Reopen(t)
-	p.phone.LoginAs(t, p.payer)
-	cleared := p.count(t, "SELECT count(*) FROM outbox")
-	p.flow(t)
-	p.until(t, "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM delivery)")
+	p.Phone.Reopen(t)
+	p.Phone.LoginAs(t, p.Payer)
+	cleared := p.Count(t, "SELECT count(*) FROM outbox")
+	p.runWorkers(t)
+	check.UntilCount(t, 0, p.Host.DB.Pool(), "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM delivery)")
 	for folded := int64(1); folded > 0; {
 		var err error
-		if folded, err = ledger.Fold(t.Context(), p.Host.DB); err != nil {
-			t.Fatal(err)
-		}
+		folded, err = ledger.Fold(t.Context(), p.Host.DB)
+		check.Must(t, err)
 	}
 	if cleared == 0 {
 		t.Error("the jobs had nothing to clear")
 	}
 	p.wantRecord(t, made)
-	bank.Books(t, p.Host.DB, p.Host.Keys)
+	p.Sound(t)
 }
 
 // Not even the owner of the tables may change a record by SQL, and an event that
@@ -105,16 +95,15 @@ func TestATransfersRecordIsComplete(t *testing.T) {
 func TestNobodyChangesARecord(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-001.3")
-	p := newPair(t)
-	stop := p.flow(t)
-	made := p.pay(t, p.order(1_234_56))
-	p.settled(t)
-	stop()
+	p := newFixture(t)
+	made := p.pay(t, 1_234_56)
+	p.deliverAll(t)
 	for _, table := range records {
-		if p.count(t, "SELECT count(*) FROM "+table) == 0 {
+		if p.Count(t, "SELECT count(*) FROM "+table) == 0 {
 			t.Fatalf("%s is empty", table)
 		}
-		key := p.column(t, table)
+		key := check.Value[string](t, p.Host.DB.Pool(), `
+SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position LIMIT 1`, table)
 		for _, sql := range []string{
 			"UPDATE " + table + " SET " + key + " = " + key, "DELETE FROM " + table, "TRUNCATE " + table,
 			"TRUNCATE " + table + " CASCADE",
@@ -134,42 +123,28 @@ func TestNobodyChangesARecord(t *testing.T) {
 	p.wantRecord(t, made)
 }
 
-// column is the first column of a table.
-func (p pair) column(t *testing.T, table string) string {
-	t.Helper()
-	var name string
-	err := p.Host.DB.Pool().QueryRow(t.Context(), `
-SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position LIMIT 1`, table).Scan(&name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-// Whoever changes a stored record behind the bank's back is found out.
+// The bank finds each stored record that was changed by SQL.
 func TestAChangedRecordIsReported(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-001.4")
-	p := newPair(t)
-	stop := p.flow(t)
-	made := p.pay(t, p.order(1_234_56))
-	p.settled(t)
-	stop()
+	p := newFixture(t)
+	made := p.pay(t, 1_234_56)
+	p.deliverAll(t)
 	chain := func() error {
 		_, err := audit.Verify(t.Context(), p.Host.DB)
 		return err
 	}
-	books := func() error {
+	balanced := func() error {
 		report, err := ledger.Verify(t.Context(), p.Host.DB, func(id string, sum []byte, parts ...[]byte) error {
 			return p.Host.Keys.VerifyMAC(keys.Ledger, id, sum, parts...)
 		})
 		if err == nil && !report.Sound() {
-			err = errors.New("the books are not sound")
+			err = errors.New("the ledger is not sound")
 		}
 		return err
 	}
 	receipt := func() error {
-		r := p.phone.Call(t, transferget.Function, "", map[string]any{"transfer_id": made.TransferID})
+		r := p.Phone.Call(t, transferget.Function, "", map[string]any{"transfer_id": made.TransferID})
 		if r.Code == "" {
 			return nil
 		}
@@ -181,15 +156,15 @@ func TestAChangedRecordIsReported(t *testing.T) {
 		check               func() error
 	}{
 		{"audit_record", "body = " + amount, "body = convert_to(replace(convert_from(body, 'UTF8'), '123457', '123456'), 'UTF8')", chain},
-		{"posting", "amount = amount + 1", "amount = amount - 1", books},
-		{"entry", "amount = amount + 1", "amount = amount - 1", books},
+		{"posting", "amount = amount + 1", "amount = amount - 1", balanced},
+		{"entry", "amount = amount + 1", "amount = amount - 1", balanced},
 		{
 			"transfer", "detail_ct = set_byte(detail_ct, 20, get_byte(detail_ct, 20) # 1)",
 			"detail_ct = set_byte(detail_ct, 20, get_byte(detail_ct, 20) # 1)", receipt,
 		},
 	} {
 		behind := func(change string) {
-			p.exec(t, "ALTER TABLE "+tt.table+" DISABLE TRIGGER ALL; UPDATE "+tt.table+" SET "+change+
+			p.Exec(t, "ALTER TABLE "+tt.table+" DISABLE TRIGGER ALL; UPDATE "+tt.table+" SET "+change+
 				"; ALTER TABLE "+tt.table+" ENABLE TRIGGER ALL")
 		}
 		if err := tt.check(); err != nil {

@@ -9,11 +9,11 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/test/smstest"
@@ -29,11 +29,8 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 	t.Helper()
 	refused := func(f fn.Function, body []byte, header http.Header) {
 		t.Helper()
-		call := handler.Request{Body: body, Method: http.MethodPost, Header: header}
-		call.WithContext(t.Context())
-		reply, err := b.Open(t, f).Handle(call)
-		if err != nil || reply.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s answered %d to XML (%v)", f.Spec.Name, reply.StatusCode, err)
+		if reply := bank.Handle(t, b.Open(t, f), body, header); reply.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s answered %d to XML", f.Spec.Name, reply.StatusCode)
 		}
 		calls++
 	}
@@ -49,15 +46,11 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 		}
 		d := b.Device(t, "phone-of-wang")
 		if f.Spec.Audience == fn.Customer {
-			if err := b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()))
 		}
 		refused(f, d.FrameAt(t, f, b.Clock.Now(), []byte(text)), nil)
 		quoted, err := json.Marshal(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		refused(f, d.Frame(t, f, "key", json.RawMessage(quoted)), nil)
 	}
 	return calls
@@ -66,7 +59,7 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 func newXMLBank(t *testing.T) *bank.Bank {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
-	smstest.OpenAt(t, b, "http://127.0.0.1:1", byName(t, "notify-on-otp"), byName(t, "notify-on-transfer"))
+	smstest.OpenAt(t, b, "http://127.0.0.1:1", function(t, "notify-on-otp"), function(t, "notify-on-transfer"))
 	return b
 }
 
@@ -75,9 +68,7 @@ func TestXMLWithAnExternalEntityIsRefused(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "INPUT-009.1")
 	outside, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	asked := make(chan struct{})
 	go func() {
 		if _, err := outside.Accept(); err == nil {

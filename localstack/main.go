@@ -4,9 +4,10 @@
 //
 //	go run ./localstack [--listen 127.0.0.1:8080] [--data DIR] [--fresh]
 //
-// It uses DATABASE_URL and REDIS_URL where given, else a PostgreSQL found on the
-// machine (or downloaded) that keeps its data in the directory, and a Redis in
-// memory. Ctrl-C drains. It is for development: the simulators accept anything.
+// It uses DATABASE_URL and REDIS_URL if they are set. Without DATABASE_URL it runs a
+// PostgreSQL that it finds on the machine or downloads, with its data in the
+// directory. Without REDIS_URL it runs a Redis in memory. After Ctrl-C, calls that
+// have begun may finish. It is for development only: the simulators accept anything.
 package main
 
 import (
@@ -25,11 +26,11 @@ func main() {
 	var o options
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the gateway; without a host, 127.0.0.1")
 	flag.StringVar(&o.data, "data", ".tidebank", "directory for the database, keys and logs")
-	flag.BoolVar(&o.fresh, "fresh", false, "forget all data of earlier runs first")
+	flag.BoolVar(&o.fresh, "fresh", false, "delete all data of earlier runs first")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "The whole bank on one machine.\n\nUsage: go run ./localstack [flags]\n\n")
 		flag.PrintDefaults()
-		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL and REDIS_URL (else the bank brings its own stores),\n"+
+		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL and REDIS_URL (without them the bank starts its own stores),\n"+
 			"FN_BODY_MAX_BYTES, FN_RATE_SCALE, FN_TRUSTED_PROXIES, CHANNEL_LIFE, SESSION_IDLE; see docs/configuration.md.\n")
 	}
 	flag.Parse()
@@ -52,8 +53,8 @@ type options struct {
 	fresh        bool
 }
 
-// check refuses what makes no sense. An address without a host is one of this machine
-// only, because the simulators accept anything.
+// check refuses arguments that make no sense. An address without a host listens only
+// on this machine, because the simulators accept anything.
 func (o *options) check(args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%q is no flag; all settings are flags or environment", args[0])
@@ -78,7 +79,7 @@ func (o options) folder() (string, error) {
 		return "", fmt.Errorf("--data: %w", err)
 	}
 	if o.fresh {
-		for _, name := range []string{"pgdata", "keys.json"} { // ours only, whatever else stands there
+		for _, name := range []string{"pgdata", "keys.json"} { // delete only the local bank's own files
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				return "", fmt.Errorf("--fresh: %w", err)
 			}

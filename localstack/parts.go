@@ -65,7 +65,8 @@ func (p *parts) startPostgres(ctx context.Context, dir string) error {
 	return nil
 }
 
-// startRedis runs a Redis in memory, whose clock must be turned by hand.
+// startRedis runs a Redis in memory. Its clock does not run by itself, so startRedis
+// advances it.
 func (p *parts) startRedis() error {
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {

@@ -27,7 +27,7 @@ import (
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
 
-// run brings the bank up, serves until ctx ends, and takes it down in the
+// run starts the bank's parts, serves until ctx ends, and stops the parts in the
 // opposite order.
 func run(ctx context.Context, o options) error {
 	dir, err := o.folder()
@@ -38,16 +38,16 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	defer logFile.Close() // nothing is lost with the log's last flush
+	defer logFile.Close() // a failed close loses at most the last line
 	log := host.NewLogger(logFile)
 	host.RouteLibraryLogs(log)
 
-	// Listen first: a port that is taken should be the first thing to be told.
+	// Listen first, so that a port in use is reported at once.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("%w (choose another with --listen)", err)
 	}
-	defer listener.Close() // closed by the server when all goes well
+	defer listener.Close() // the server has closed it already, unless an error came first
 
 	parts, err := openParts(ctx, dir)
 	if err != nil {
@@ -70,33 +70,33 @@ func run(ctx context.Context, o options) error {
 
 func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsGateway, p *parts) error {
 	all := functions.All()
-	front, err := gateway.New(ctx, all, h, host.Values(texts.config))
+	gw, err := gateway.New(ctx, all, h, host.Values(texts.config))
 	if err != nil {
 		return err
 	}
-	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions(), Deliver: front.Deliver}
+	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions(), Deliver: gw.Deliver}
 	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Clock: h.Clock}
 	people, err := dev.Seed(ctx, seeder)
 	if err != nil {
 		return err
 	}
 	page := dev.Page{Host: h, Functions: all, Broker: local, SMS: texts.simulator, Seeder: seeder}
-	page.Register(front.Mux)
+	page.Register(gw.Mux)
 
-	// Events flow until the last request has been answered, and a little longer.
-	flow, stopFlow := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopFlow()
-	working, err := startWorkers(flow, h, local)
+	// The workers run until the last request has been answered, and a little longer.
+	workersCtx, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	working, err := startWorkers(workersCtx, h, local)
 	if err != nil {
 		return err
 	}
-	delivered := background(flow, local.Run)
+	delivered := background(workersCtx, local.Run)
 	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
-	front.SetReady()
+	gw.SetReady()
 	announce(listener.Addr().String(), p, people)
-	err = host.Run(ctx, listener, front, 20*time.Second)
+	err = host.Run(ctx, listener, gw, 20*time.Second)
 	fmt.Println("\n潮汐银行正在停止…")
-	stopFlow()
+	stopWorkers()
 	for _, done := range append(working, delivered) {
 		<-done
 	}
@@ -129,9 +129,10 @@ func background(ctx context.Context, work func(context.Context)) <-chan struct{}
 	return done
 }
 
-const smsSecret = "local-sms-secret" // of the simulator, which guards nothing
+const smsSecret = "local-sms-secret" // the simulator's secret; it protects nothing
 
-// smsGateway is the SMS gateway's simulator at work, and how functions reach it.
+// smsGateway is the running simulator of the SMS gateway, and the configuration to
+// reach it.
 type smsGateway struct {
 	simulator *smssim.Gateway
 	config    sms.Config
@@ -148,7 +149,7 @@ func startSMS(ctx context.Context) (*smsGateway, error) {
 		config:    sms.Config{URL: "http://" + listener.Addr().String(), Secret: smsSecret},
 	}
 	server := &http.Server{Handler: g.simulator, ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener) //nolint:errcheck // ends with Close
+	go server.Serve(listener) //nolint:errcheck // Serve returns after Close
 	g.stop = func() { _ = server.Close() }
 	return g, nil
 }

@@ -21,7 +21,7 @@ const (
 	amount        = money.Fen(1234_56)
 )
 
-// demo is one run.
+// demo is one run of the demo.
 type demo struct {
 	dev    devapi.API
 	app    *client.Client
@@ -307,8 +307,8 @@ func (d *demo) events(ctx context.Context) error {
 	return err
 }
 
-// arrived reports whether the transfer's two events are each there once and with
-// every consumer.
+// arrived reports whether each of the transfer's two events exists once and every
+// consumer has taken it.
 func arrived(list []devapi.Event) (bool, error) {
 	count := map[string]int{}
 	all := true

@@ -1,6 +1,7 @@
-// Command demo is a customer at a terminal: signs up, logs in, transfers, and
-// looks at what followed, in Chinese, with steps and timings, against a running
-// local bank (BANK_URL). It exits with 1 when anything is not as it should be.
+// Command demo is a customer of a running local bank (BANK_URL). The customer signs
+// up, logs in, transfers money, and reads the messages, events and statement. The
+// demo prints each step in Chinese, with its time. It exits with 1 when a result is
+// not the expected one.
 package main
 
 import (

@@ -1,11 +1,12 @@
 // Package broker is the local bank's event broker: it keeps each delivery in
 // PostgreSQL until its consumer has taken it.
 //
-// Publishing writes one row per subscriber, which is acceptance. Workers lease
-// due rows, deliver, and on failure try again after growing, jittered pauses; a
-// delivery that fails for good is kept as a dead letter, listed and replayable.
-// It behaves like Knative's broker: 2xx is success, 400 and 422 are permanent,
-// everything else is tried again. It can be told to duplicate and delay.
+// Publish writes one row for each subscriber; then the broker is responsible for the
+// event. Workers lease due rows and deliver them. After a failure they try again,
+// with growing, jittered pauses. A delivery that fails for good becomes a dead
+// letter, which can be listed and replayed. The broker behaves like Knative's: 2xx is
+// success, 400 and 422 are permanent, and it tries again after every other status.
+// Tests can make it duplicate and delay deliveries (Faults).
 package broker
 
 import (
@@ -30,7 +31,7 @@ import (
 // Deliver hands an event to a consumer and returns its HTTP status.
 type Deliver func(ctx context.Context, consumer string, event cloudevents.Event) (status int, err error)
 
-// Broker is a relay's Sink and its deliveries' keeper.
+// Broker is a Sink for a relay. It stores the deliveries and carries them out.
 type Broker struct {
 	DB            *pg.DB
 	Log           *slog.Logger
@@ -44,9 +45,9 @@ type Broker struct {
 	once sync.Once
 }
 
-// Faults are what the broker can be told to do wrong.
+// Faults are the mistakes that a test can order from the broker.
 type Faults struct {
-	Duplicate atomic.Bool  // deliver everything twice
+	Duplicate atomic.Bool  // deliver each event twice
 	DelayMS   atomic.Int64 // wait this long before each delivery
 }
 
@@ -85,7 +86,8 @@ func (b *Broker) signal() chan struct{} {
 	return b.wake
 }
 
-// Publish accepts a batch: when it returns nil every subscriber will get it.
+// Publish stores a delivery of each event for each subscriber. When it returns nil,
+// every subscriber will get the events.
 func (b *Broker) Publish(ctx context.Context, batch []cloudevents.Event) error {
 	var consumers, ids []string
 	var bodies [][]byte
@@ -108,20 +110,20 @@ func (b *Broker) Publish(ctx context.Context, batch []cloudevents.Event) error {
 	return nil
 }
 
-// Run delivers until ctx ends, and waits for the deliveries at work.
+// Run delivers until ctx ends, and then waits for the deliveries that have begun.
 func (b *Broker) Run(ctx context.Context) {
 	slots := make(chan struct{}, workers)
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	for ctx.Err() == nil {
-		// Only as many as can be at work at once: the lease of what waits would run out.
+		// Claim only as many as can run at once: the lease of a waiting delivery would run out.
 		slots <- struct{}{}
 		free := 1
 		for free < workers && len(slots) < workers {
 			slots <- struct{}{}
 			free++
 		}
-		claimed, err := b.claim(context.WithoutCancel(ctx), free) // what is leased is delivered
+		claimed, err := b.claim(context.WithoutCancel(ctx), free) // a leased delivery is carried out even if ctx ends
 		if err != nil && ctx.Err() == nil {
 			b.Log.WarnContext(ctx, "broker", slog.Any("cause", err))
 		}
@@ -186,7 +188,7 @@ func (b *Broker) try(ctx context.Context, d delivery) {
 	} else {
 		_, err = b.DB.Pool().Exec(ctx, sqlFailed, d.Consumer, d.EventID, b.verdict(d, status), b.pause(d.Attempts), err.Error())
 	}
-	if err != nil { // its lease runs out, and it is delivered again
+	if err != nil { // the lease runs out, and the broker delivers the event again
 		b.Log.WarnContext(ctx, "broker", slog.Any("cause", err))
 	}
 }
@@ -194,7 +196,7 @@ func (b *Broker) try(ctx context.Context, d delivery) {
 func (b *Broker) send(ctx context.Context, d delivery) (int, error) {
 	var e cloudevents.Event
 	if err := json.Unmarshal(d.Event, &e); err != nil {
-		return http.StatusBadRequest, nil //nolint:nilerr // it never can be delivered: a dead letter
+		return http.StatusBadRequest, nil //nolint:nilerr // the event can never be delivered: the row becomes a dead letter
 	}
 	return b.Deliver(ctx, d.Consumer, e)
 }
@@ -210,7 +212,8 @@ func (b *Broker) verdict(d delivery, status int) string {
 	return "due"
 }
 
-// pause doubles with each attempt up to a minute, less up to a half by chance.
+// pause doubles with each attempt, up to a minute. It is shortened by a random part
+// of up to a half.
 func (b *Broker) pause(attempts int) time.Duration {
 	base := b.Backoff
 	if base == 0 {
@@ -220,8 +223,8 @@ func (b *Broker) pause(attempts int) time.Duration {
 	return full - time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
 }
 
-// Replay makes dead letters due again: all, a consumer's, or one; it says how
-// many.
+// Replay makes dead letters due again and returns their number. An empty consumer
+// means every consumer, an empty eventID every event.
 func (b *Broker) Replay(ctx context.Context, consumer, eventID string) (int64, error) {
 	tag, err := b.DB.Pool().Exec(ctx, sqlReplay, consumer, eventID)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -27,21 +28,21 @@ const (
 
 func TestEverySubscriberGetsTheEventAsItWasPublished(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	b := d.broker(t)
 	transfer, login := d.event(t, threeHear, "transfer-1"), d.event(t, oneHears, "login-1")
-	publish(t, b, transfer, login, d.event(t, "com.tidebank.other.v1", "nobody hears it"))
+	publish(t, b, transfer, login, d.event(t, "com.tidebank.other.v1", "no consumer"))
 	publish(t, b, transfer) // by a relay that could not mark it
 	bank.Background(t, b.Run)
-	d.until(t, subscribers+1, countIn, "done")
+	check.UntilCount(t, subscribers+1, d.Pool(), countIn, "done")
 	publish(t, b, transfer, transfer) // late, and twice
-	done := standing{State: "done", Attempts: 1}
-	want := map[string]standing{"notify-on-transfer": done, "fraud-on-transfer": done, "audit-on-event": done}
-	if diff := cmp.Diff(want, d.standing(t, transfer.ID())); diff != "" {
+	done := outcome{State: "done", Attempts: 1}
+	want := map[string]outcome{"notify-on-transfer": done, "fraud-on-transfer": done, "audit-on-event": done}
+	if diff := cmp.Diff(want, d.outcomes(t, transfer.ID())); diff != "" {
 		t.Errorf("the transfer's deliveries (-want +got):\n%s", diff)
 	}
 	publish(t, b, d.event(t, oneHears, "login-2"))
-	d.until(t, subscribers+2, countIn, "done")
+	check.UntilCount(t, subscribers+2, d.Pool(), countIn, "done")
 	wantGiven := map[string]int{
 		"notify-on-transfer transfer-1": 1, "fraud-on-transfer transfer-1": 1, "audit-on-event transfer-1": 1,
 		"audit-on-event login-1": 1, "audit-on-event login-2": 1,
@@ -58,12 +59,12 @@ func TestEverySubscriberGetsTheEventAsItWasPublished(t *testing.T) {
 	}
 }
 
-// The answers decide: taken, refused for good, or to be tried again.
+// The answer decides whether a delivery is done, dead, or tried again.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("connection refused")
 	for _, most := range []int{0, 3} {
-		d := newDesk(t, func(_, subject string) (int, error) {
+		d := newFixture(t, func(_, subject string) (int, error) {
 			if status, err := strconv.Atoi(subject); err == nil {
 				return status, nil
 			}
@@ -72,15 +73,15 @@ func TestAnswers(t *testing.T) {
 		b := d.broker(t)
 		b.MaxAttempts = most
 		tries := map[int]int{0: 8, 3: 3}[most]
-		want := map[string]standing{"gone": {"dead", tries, gone.Error()}}
+		want := map[string]outcome{"gone": {"dead", tries, gone.Error()}}
 		for _, status := range []int{200, 202, 204, 299} {
-			want[strconv.Itoa(status)] = standing{"done", 1, ""}
+			want[strconv.Itoa(status)] = outcome{"done", 1, ""}
 		}
 		for _, status := range []int{400, 422} {
-			want[strconv.Itoa(status)] = standing{"dead", 1, fmt.Sprintf("answered %d", status)}
+			want[strconv.Itoa(status)] = outcome{"dead", 1, fmt.Sprintf("answered %d", status)}
 		}
 		for _, status := range []int{0, 101, 199, 302, 401, 404, 408, 409, 429, 500, 503} {
-			want[strconv.Itoa(status)] = standing{"dead", tries, fmt.Sprintf("answered %d", status)}
+			want[strconv.Itoa(status)] = outcome{"dead", tries, fmt.Sprintf("answered %d", status)}
 		}
 		var batch []cloudevents.Event
 		for subject := range want {
@@ -88,10 +89,10 @@ func TestAnswers(t *testing.T) {
 		}
 		publish(t, b, batch...)
 		bank.Background(t, b.Run)
-		d.until(t, 0, countIn, "due")
-		got, given := map[string]standing{}, map[string]int{}
+		check.UntilCount(t, 0, d.Pool(), countIn, "due")
+		got, given := map[string]outcome{}, map[string]int{}
 		for _, e := range batch {
-			got[e.Subject()] = d.standing(t, e.ID())["audit-on-event"]
+			got[e.Subject()] = d.outcomes(t, e.ID())["audit-on-event"]
 			given["audit-on-event "+e.Subject()] = got[e.Subject()].Attempts
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -103,10 +104,10 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// One consumer's failure is nothing to the others.
-func TestAConsumerFailsAlone(t *testing.T) {
+// The failure of one consumer does not change the deliveries of the others.
+func TestAConsumersFailureIsItsOwn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(consumer, _ string) (int, error) {
+	d := newFixture(t, func(consumer, _ string) (int, error) {
 		if consumer == "fraud-on-transfer" {
 			return 400, nil
 		}
@@ -116,20 +117,20 @@ func TestAConsumerFailsAlone(t *testing.T) {
 	e := d.event(t, threeHear, "transfer-1")
 	publish(t, b, e)
 	bank.Background(t, b.Run)
-	d.until(t, 0, countIn, "due")
-	want := map[string]standing{
+	check.UntilCount(t, 0, d.Pool(), countIn, "due")
+	want := map[string]outcome{
 		"notify-on-transfer": {"done", 1, ""}, "audit-on-event": {"done", 1, ""}, "fraud-on-transfer": {"dead", 1, "answered 400"},
 	}
-	if diff := cmp.Diff(want, d.standing(t, e.ID())); diff != "" {
+	if diff := cmp.Diff(want, d.outcomes(t, e.ID())); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// What is taken after failures is done, and keeps no error.
+// A delivery that succeeds after failures is done, and keeps no error.
 func TestATriedDeliverySucceeds(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int64
-	d := newDesk(t, func(string, string) (int, error) {
+	d := newFixture(t, func(string, string) (int, error) {
 		if tries.Add(1) < 4 {
 			return 503, nil
 		}
@@ -139,19 +140,19 @@ func TestATriedDeliverySucceeds(t *testing.T) {
 	e := d.event(t, oneHears, "login-1")
 	publish(t, b, e)
 	bank.Background(t, b.Run)
-	d.until(t, 1, countIn, "done")
-	if diff := cmp.Diff(standing{"done", 4, ""}, d.standing(t, e.ID())["audit-on-event"]); diff != "" {
+	check.UntilCount(t, 1, d.Pool(), countIn, "done")
+	if diff := cmp.Diff(outcome{"done", 4, ""}, d.outcomes(t, e.ID())["audit-on-event"]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// After each failure the next attempt is due later than the last pause could
-// have been at its shortest; how long it is at most is TestPause's.
+// After each failure, the pause before the next attempt is at least the shortest pause
+// of that attempt. TestPause tests the longest.
 func TestPausesGrow(t *testing.T) {
 	t.Parallel()
-	var d *desk
+	var d *fixture
 	var tried atomic.Pointer[time.Time]
-	d = newDesk(t, func(string, string) (int, error) {
+	d = newFixture(t, func(string, string) (int, error) {
 		var at time.Time // by the clock that due_at is of
 		if err := d.Pool().QueryRow(context.Background(), `SELECT clock_timestamp()`).Scan(&at); err != nil {
 			t.Error(err)
@@ -165,22 +166,19 @@ func TestPausesGrow(t *testing.T) {
 	publish(t, b, e)
 	bank.Background(t, b.Run)
 	for attempt, shortest := 1, time.Second; attempt <= 5; attempt, shortest = attempt+1, 2*shortest {
-		d.until(t, 1, countTried, e.ID(), attempt)
-		var due time.Time
-		if err := d.Pool().QueryRow(t.Context(), `SELECT due_at FROM delivery`).Scan(&due); err != nil {
-			t.Fatal(err)
-		}
+		check.UntilCount(t, 1, d.Pool(), countTried, e.ID(), attempt)
+		due := check.Value[time.Time](t, d.Pool(), `SELECT due_at FROM delivery`)
 		if pause := due.Sub(*tried.Load()); pause < shortest {
 			t.Errorf("attempt %d is followed by a pause of %v, want %v at least", attempt, pause, shortest)
 		}
-		d.exec(t, `UPDATE delivery SET due_at = now(), last_error = ''`)
+		check.Exec(t, d.Pool(), `UPDATE delivery SET due_at = now(), last_error = ''`)
 	}
 }
 
-// Whatever was published before a broker starts, or by another, is found.
+// A broker also finds what was published before it started, or by another broker.
 func TestManyBrokersDeliverEachOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	const brokers, batches, size = 4, 6, 40
 	want := map[string]int{}
 	var publishers sync.WaitGroup
@@ -204,7 +202,7 @@ func TestManyBrokersDeliverEachOnce(t *testing.T) {
 		}
 	}
 	publishers.Wait()
-	d.until(t, len(want), countIn, "done")
+	check.UntilCount(t, len(want), d.Pool(), countIn, "done")
 	if diff := cmp.Diff(want, d.deliveries()); diff != "" {
 		t.Errorf("given otherwise than once each (-want +got):\n%s", diff)
 	}
@@ -212,14 +210,14 @@ func TestManyBrokersDeliverEachOnce(t *testing.T) {
 
 func TestPublishIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	b := d.broker(t)
 	bad := d.event(t, oneHears, "no UUID")
 	bad.SetID("1")
 	if err := b.Publish(t.Context(), []cloudevents.Event{d.event(t, oneHears, "login-1"), bad}); err == nil {
 		t.Error("accepted")
 	}
-	if n := d.int(t, `SELECT count(*) FROM delivery`); n != 0 {
+	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery`); n != 0 {
 		t.Errorf("%d deliveries were left of a batch that was not accepted", n)
 	}
 	if err := b.Publish(t.Context(), nil); err != nil {
@@ -231,16 +229,17 @@ func TestPublishIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// What can't be read can't be delivered, ever.
+// A delivery whose event can't be decoded is dead at once.
 func TestUndecodableEventIsADeadLetter(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	for _, event := range []string{"x", "", "[]", `{"specversion":"1.0"`} {
-		d.exec(t, `INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, $2, 'due', now())`,
+		check.Exec(t, d.Pool(), `
+INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, $2, 'due', now())`,
 			uuid.New(), []byte(event))
 	}
 	bank.Background(t, d.broker(t).Run)
-	d.until(t, 4, `SELECT count(*) FROM delivery WHERE state = 'dead' AND attempts = 1 AND last_error = 'answered 400'`)
+	check.UntilCount(t, 4, d.Pool(), `SELECT count(*) FROM delivery WHERE state = 'dead' AND attempts = 1 AND last_error = 'answered 400'`)
 	if got := d.deliveries(); len(got) != 0 {
 		t.Errorf("delivered: %v", got)
 	}

@@ -29,8 +29,8 @@ SELECT o.id::text, o.type, o.subject, o.data, o.created_at, o.published_at,
    AND (NOT $2 OR EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state = 'dead'))
  ORDER BY o.id DESC LIMIT $3`
 
-// List returns the newest events, of one subject if one is named, or only those
-// with a dead letter.
+// List returns the newest events with their deliveries. A subject that is not empty
+// selects the events about it. deadOnly selects the events that have a dead letter.
 func (b *Broker) List(ctx context.Context, subject string, deadOnly bool, limit int) ([]Row, error) {
 	rows, err := b.DB.Reader().Query(ctx, sqlList, subject, deadOnly, limit)
 	if err != nil {

@@ -9,28 +9,27 @@ import (
 
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // keep writes an event's row into the outbox, published as a relay would have.
-func (d *desk) keep(t *testing.T, e event, data string, published bool) {
+func (d *fixture) keep(t *testing.T, e event, data string, published bool) {
 	t.Helper()
-	d.exec(t, `
+	check.Exec(t, d.Pool(), `
 INSERT INTO outbox (id, type, subject, customerhash, data, created_at, published_at)
 VALUES ($1, $2, $3, '', $4, $5, CASE WHEN $6 THEN now() END)`, e.ID(), e.Type(), e.Subject(), data, e.Time(), published)
 }
 
-func list(t *testing.T, d *desk, subject string, dead bool, limit int) []broker.Row {
+func list(t *testing.T, d *fixture, subject string, dead bool, limit int) []broker.Row {
 	t.Helper()
 	rows, err := d.broker(t).List(t.Context(), subject, dead, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return rows
 }
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(consumer, subject string) (int, error) {
+	d := newFixture(t, func(consumer, subject string) (int, error) {
 		if consumer == "fraud-on-transfer" && subject == "transfer-2" {
 			return 422, nil
 		}
@@ -52,7 +51,7 @@ func TestList(t *testing.T) {
 	}
 	publish(t, b, batch...)
 	bank.Background(t, b.Run)
-	d.until(t, 0, countIn, "due")
+	check.UntilCount(t, 0, d.Pool(), countIn, "due")
 	waiting := d.event(t, oneHears, "not published yet")
 	d.keep(t, waiting, `{}`, false)
 	names[waiting.ID()] = waiting.Subject()
@@ -70,7 +69,7 @@ func TestList(t *testing.T) {
 		"dead letters":              {"", true, 10, []string{"transfer-2"}},
 		"dead letters of a subject": {"transfer-2", true, 10, []string{"transfer-2"}},
 		"one without dead letters":  {"transfer-1", true, 10, nil},
-		"nobody's":                  {"transfer-3", false, 10, nil},
+		"an unknown subject":        {"transfer-3", false, 10, nil},
 		"SQL":                       {"' OR true --", false, 10, nil},
 		"a pattern":                 {"transfer-%", false, 10, nil},
 		"none":                      {"", false, 0, nil},
@@ -86,9 +85,9 @@ func TestList(t *testing.T) {
 	}
 }
 
-func TestListShowsTheEventAndWhereItStands(t *testing.T) {
+func TestListShowsTheEventAndItsDeliveries(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(consumer, _ string) (int, error) {
+	d := newFixture(t, func(consumer, _ string) (int, error) {
 		if consumer == "fraud-on-transfer" {
 			return 422, nil
 		}
@@ -100,7 +99,7 @@ func TestListShowsTheEventAndWhereItStands(t *testing.T) {
 	d.keep(t, waiting, `{}`, false)
 	publish(t, b, e)
 	bank.Background(t, b.Run)
-	d.until(t, 0, countIn, "due")
+	check.UntilCount(t, 0, d.Pool(), countIn, "due")
 	row := list(t, d, "transfer-1", false, 10)[0]
 	if row.PublishedAt == nil || !row.CreatedAt.Equal(e.Time()) {
 		t.Errorf("created at %v, want %v, and published at %v", row.CreatedAt, e.Time(), row.PublishedAt)
@@ -113,19 +112,17 @@ func TestListShowsTheEventAndWhereItStands(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	var got []struct {
-		standing
+		outcome
 		Consumer string `json:"consumer"`
 	}
-	if err := json.NewDecoder(strings.NewReader(deliveries)).Decode(&got); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.NewDecoder(strings.NewReader(deliveries)).Decode(&got))
 	for i, want := range []string{"audit-on-event", "fraud-on-transfer", "notify-on-transfer"} {
-		answer := standing{"done", 1, ""}
+		answer := outcome{"done", 1, ""}
 		if want == "fraud-on-transfer" {
-			answer = standing{"dead", 1, "answered 422"}
+			answer = outcome{"dead", 1, "answered 422"}
 		}
-		if len(got) != subscribers || got[i].Consumer != want || got[i].standing != answer {
-			t.Errorf("%s stands at %s", want, deliveries)
+		if len(got) != subscribers || got[i].Consumer != want || got[i].outcome != answer {
+			t.Errorf("%s: %s", want, deliveries)
 		}
 	}
 	row = list(t, d, "login-1", false, 10)[0]

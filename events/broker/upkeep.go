@@ -20,18 +20,18 @@ SELECT count(*)::float8 FROM delivery WHERE state = 'due'`
 SELECT count(*)::float8 FROM delivery WHERE state = 'dead'`
 )
 
-// Retention keeps a done delivery for 7 days. A dead letter stays until a person has
-// looked at it.
+// Retention keeps a finished delivery for 7 days. A dead letter stays until a person
+// has handled it.
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "delivery", Keep: 7 * 24 * time.Hour, SQL: sqlPrune,
-		Why: "The delivery is done; a dead letter stays until a person has looked at it.",
+		Why: "The delivery is finished; a dead letter stays until a person has handled it.",
 	}
 }
 
-// Observe registers what is to be watched of the deliveries: how many wait, and how
-// many are dead letters.
+// Observe registers the metrics of deliveries: how many wait, and how many are dead
+// letters.
 func (b *Broker) Observe(registry prometheus.Registerer) {
 	b.DB.Gauge(registry, "tidebank_deliveries_waiting", "Deliveries that their consumers have not taken yet.", sqlWaiting)
-	b.DB.Gauge(registry, "tidebank_dead_letters", "Deliveries that failed for good and wait for a person.", sqlDead)
+	b.DB.Gauge(registry, "tidebank_dead_letters", "Deliveries that failed for good; an operator must handle them.", sqlDead)
 }

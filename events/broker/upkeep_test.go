@@ -6,29 +6,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // old writes a delivery of a state that was due some time ago.
-func (d *desk) old(t *testing.T, state, age string) string {
+func (d *fixture) old(t *testing.T, state, age string) string {
 	t.Helper()
 	id := uuid.NewString()
-	d.exec(t, `INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, '', $2, now() - $3::interval)`,
+	check.Exec(t, d.Pool(), `
+INSERT INTO delivery (consumer, event_id, event, state, due_at) VALUES ('audit-on-event', $1, '', $2, now() - $3::interval)`,
 		id, state, age)
 	return id
 }
 
 func TestObserve(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	registry := prometheus.NewRegistry()
 	d.broker(t).Observe(registry)
 	for _, state := range []string{"due", "due", "due", "dead", "dead", "done"} {
 		d.old(t, state, "1 hour")
 	}
 	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	got := map[string]float64{}
 	for _, f := range families {
 		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()

@@ -12,14 +12,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 )
 
-// die ends the relay's goroutine where it stands, as a crash would: nothing that
-// it would have done afterwards happens.
+// die ends the relay's goroutine at once, as a crash would.
 func die() { runtime.Goexit() }
 
 // crash lets a relay with this lease die after the sink has taken its batch.
-func (d desk) crash(lease time.Duration) *sink {
+func (d fixture) crash(lease time.Duration) *sink {
 	s := &sink{after: die}
 	r := d.relay(s)
 	r.Lease = lease
@@ -32,33 +32,33 @@ func (d desk) crash(lease time.Duration) *sink {
 	return s
 }
 
-// A relay that dies between publishing and marking leaves a lease; under it the
-// events are nobody else's.
+// A relay that dies between publishing and marking leaves a lease. No other relay gets
+// the events while the lease lasts.
 func TestALeaseHoldsAfterACrash(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ids := d.fill(t, 4)
-	if s := d.crash(time.Hour); len(s.times()) != 4 || d.int(t, countWaiting) != 4 {
-		t.Fatalf("the first relay published %v, and %d wait", s.times(), d.int(t, countWaiting))
+	if s := d.crash(time.Hour); len(s.times()) != 4 || check.Count(t, d.Pool(), countWaiting) != 4 {
+		t.Fatalf("the first relay published %v, and %d wait", s.times(), check.Count(t, d.Pool(), countWaiting))
 	}
 	second := &sink{}
 	once(t, d.relay(second), 0)
-	d.exec(t, `UPDATE outbox SET leased_until = now() WHERE id = $1`, ids[2]) // an hour on, for one of them
+	check.Exec(t, d.Pool(), `UPDATE outbox SET leased_until = now() WHERE id = $1`, ids[2]) // an hour on, for one of them
 	once(t, d.relay(second), 1)
 	if diff := cmp.Diff([][]string{{ids[2]}}, second.ids()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// When the lease has run out, they are published again: at least once.
+// The events are published again when the lease has run out: at least once.
 func TestACrashPublishesAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.fill(t, 4)
 	first := d.crash(50 * time.Millisecond)
 	second := &sink{}
 	bank.Background(t, d.relay(second).Run)
-	d.until(t, 0, countWaiting)
+	check.UntilCount(t, 0, d.Pool(), countWaiting)
 	if diff := cmp.Diff(first.ids(), second.ids()); diff != "" {
 		t.Errorf("published again is not what was published (-first +again):\n%s", diff)
 	}
@@ -67,7 +67,7 @@ func TestACrashPublishesAgain(t *testing.T) {
 // The default lease is longer than any batch takes, and not endless.
 func TestTheLeaseIsTenSecondsUnlessTold(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.fill(t, 1)
 	d.crash(0)
 	var left time.Duration
@@ -75,16 +75,16 @@ func TestTheLeaseIsTenSecondsUnlessTold(t *testing.T) {
 	if err != nil || left < 10*time.Second {
 		t.Errorf("leased for %v (%v), want 10 s", left, err)
 	}
-	if n := d.int(t, `SELECT count(*) FROM outbox WHERE leased_until < now() + interval '10.001 s'`); n != 1 {
+	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM outbox WHERE leased_until < now() + interval '10.001 s'`); n != 1 {
 		t.Errorf("leased for more than 10 s")
 	}
 }
 
-// Two relays share the outbox: while one is held up in its sink the other goes
-// on, and nothing is published by both.
+// Two relays share the outbox. The other relay goes on while one waits for its sink, and
+// no event is published by both.
 func TestTwoRelaysShare(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ids := d.fill(t, 300)
 	arrived := [2]chan struct{}{make(chan struct{}, 300), make(chan struct{}, 300)}
 	var both [2]*sink
@@ -100,14 +100,14 @@ func TestTwoRelaysShare(t *testing.T) {
 				return nil
 			case <-time.After(20 * time.Second):
 				t.Error("the other relay got nothing")
-				return errors.New("alone")
+				return errors.New("no other relay")
 			}
 		}}
 		r := d.relay(both[i])
 		r.Batch = 20
 		bank.Background(t, r.Run)
 	}
-	d.until(t, 0, countWaiting)
+	check.UntilCount(t, 0, d.Pool(), countWaiting)
 	got := both[0].times()
 	for id, n := range both[1].times() {
 		got[id] += n
@@ -121,33 +121,25 @@ func TestTwoRelaysShare(t *testing.T) {
 	}
 }
 
-// A row that another transaction holds, such as that of a relay at work, is left
-// to it, and not waited for.
-func TestRowsInOtherHandsAreSkipped(t *testing.T) {
+// A relay skips rows that another transaction has locked, and does not wait for them.
+func TestLockedRowsAreSkipped(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ids := d.fill(t, 3)
 	tx, err := d.Pool().Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), `SELECT 1 FROM outbox WHERE id = $1 FOR UPDATE`, ids[0]); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	check.Exec(t, tx, `SELECT 1 FROM outbox WHERE id = $1 FOR UPDATE`, ids[0])
 	s := &sink{}
 	once(t, d.relay(s), 2)
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, tx.Rollback(t.Context()))
 	once(t, d.relay(s), 1)
 	if diff := cmp.Diff([][]string{ids[1:], ids[:1]}, s.ids()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// kill ends sessions of the database that run a query like this one, and says
-// how many.
-func (d desk) kill(t *testing.T, like string) (n int) {
+// kill ends the sessions that run a query like this one, and returns their number.
+func (d fixture) kill(t *testing.T, like string) (n int) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), d.url)
 	if err != nil {
@@ -164,11 +156,11 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 	return n
 }
 
-// All connections break just when the sink has taken a batch: it can't be marked,
-// and comes again, and nothing is lost.
+// All connections break just after the sink took a batch. The batch can't be marked and
+// is published again; no event is lost.
 func TestConnectionsBreakBeforeTheMark(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ids := d.fill(t, 30)
 	var broken atomic.Bool
 	s := &sink{after: func() {
@@ -181,14 +173,11 @@ func TestConnectionsBreakBeforeTheMark(t *testing.T) {
 	r := d.relay(s)
 	r.Batch, r.Lease = 10, 100*time.Millisecond
 	bank.Background(t, r.Run)
-	deadline := time.Now().Add(30 * time.Second)
-	for waiting := 1; waiting > 0; {
+	check.Until(t, "all events are published", func() bool {
+		var waiting int
 		err := d.Pool().QueryRow(t.Context(), countWaiting).Scan(&waiting) // fails while connections break
-		if time.Now().After(deadline) {
-			t.Fatalf("%d wait, %v", waiting, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return err == nil && waiting == 0
+	})
 	got := s.times()
 	for _, id := range ids {
 		if got[id] == 0 {

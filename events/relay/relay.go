@@ -1,10 +1,11 @@
-// Package relay carries events from the outbox to the configured sink, at least
-// once and soon.
+// Package relay publishes events from the outbox to the configured sink, at least
+// once and soon after the commit.
 //
-// It leases a batch of unpublished rows, publishes it, and then marks it: a relay
-// that dies in between leaves the lease to run out, and another publishes the
-// same events again, which consumers take once. Any number of relays may run. A
-// NOTIFY wakes it; it also looks by itself, so that a lost wake-up costs a second.
+// A relay leases a batch of unpublished rows, publishes them, and then marks them. If
+// a relay dies before it marks them, the lease runs out, and another relay publishes
+// the same events again. Consumers take each event once. Any number of relays may
+// run. A NOTIFY wakes the relay. It also polls every second, so a lost NOTIFY costs a
+// second.
 package relay
 
 import (
@@ -21,7 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Sink takes responsibility for events: when Publish returns nil, they are safe.
+// Sink takes events. When Publish returns nil, the sink is responsible for them.
 type Sink interface {
 	Publish(ctx context.Context, batch []cloudevents.Event) error
 }
@@ -32,7 +33,7 @@ type Relay struct {
 	Ring  *keys.Ring
 	Sink  Sink
 	Log   *slog.Logger
-	Lease time.Duration // how long a batch is this relay's alone; 10 s if zero
+	Lease time.Duration // how long no other relay takes the batch; 10 s if zero
 	Batch int           // 200 if zero
 }
 
@@ -70,7 +71,7 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 }
 
-// Once publishes one batch and says how many events were in it.
+// Once publishes one batch and returns its number of events.
 func (r *Relay) Once(ctx context.Context) (int, error) {
 	lease, size := r.Lease, r.Batch
 	if lease == 0 {
@@ -101,14 +102,14 @@ func (r *Relay) Once(ctx context.Context) (int, error) {
 	return len(stored), nil
 }
 
-// Observe registers what is to be watched of the outbox: how many events wait, and
-// for how long the oldest has.
+// Observe registers the metrics of the outbox: how many events wait, and how long the
+// oldest event has waited.
 func (r *Relay) Observe(registry prometheus.Registerer) { events.ObserveOutbox(r.DB, registry) }
 
-// listen turns NOTIFYs into wake-ups, and comes back after a broken connection.
+// listen turns NOTIFYs into wake-ups. After a broken connection it listens again.
 func (r *Relay) listen(ctx context.Context, wake chan<- struct{}) {
 	for ctx.Err() == nil {
-		_ = r.listenOnce(ctx, wake) // polling goes on meanwhile
+		_ = r.listenOnce(ctx, wake) // meanwhile the relay polls
 		select {
 		case <-ctx.Done():
 		case <-time.After(pollEvery):
@@ -121,7 +122,7 @@ func (r *Relay) listenOnce(ctx context.Context, wake chan<- struct{}) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	conn := pooled.Hijack() // LISTEN is a session's state; such a connection must not go back
+	conn := pooled.Hijack() // the connection listens from now on, so it must not return to the pool
 	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, "LISTEN "+events.OutboxChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)

@@ -17,13 +17,14 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// What an operation emitted is what the sink is given.
+// The sink gets the event as the operation emitted it.
 func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}, TraceFlags: trace.FlagsSampled,
 	}))
@@ -35,19 +36,13 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 	var unit pg.Unit
 	for _, kind := range events.Catalogue() {
 		raw, err := os.ReadFile("../testdata/" + kind.Type + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		e := emitted{customer: uuid.New(), data: read(t, raw, kind.Data)}
 		subject := "subject of " + kind.Type
 		sent[subject] = e
-		if err := events.Emit(ctx, &unit, subject, e.customer, e.data); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, events.Emit(ctx, &unit, subject, e.customer, e.data))
 	}
-	if err := d.Commit(ctx, &unit); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.Commit(ctx, &unit))
 	s := &sink{}
 	once(t, d.relay(s), len(sent))
 	for _, e := range s.batches[0] {
@@ -60,12 +55,9 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 		}
 		const parent = "00-00000000000000000000000000000001-0000000000000002-01"
 		if e.Extensions()["traceparent"] != parent || events.Verify(d.ring, e) != nil {
-			t.Errorf("trace or seal: %v", e)
+			t.Errorf("trace or MAC: %v", e)
 		}
-		var created time.Time
-		if err := d.Pool().QueryRow(ctx, `SELECT created_at FROM outbox WHERE id = $1`, e.ID()).Scan(&created); err != nil {
-			t.Fatal(err)
-		}
+		created := check.Value[time.Time](t, d.Pool(), `SELECT created_at FROM outbox WHERE id = $1`, e.ID())
 		if !e.Time().Equal(created) {
 			t.Errorf("%s is of %v, want %v", e.Type(), e.Time(), created)
 		}
@@ -76,23 +68,21 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 func read(t *testing.T, raw []byte, like events.Data) events.Data {
 	t.Helper()
 	data := reflect.New(reflect.TypeOf(like))
-	if err := json.Unmarshal(raw, data.Interface()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(raw, data.Interface()))
 	return data.Elem().Interface().(events.Data)
 }
 
-// The oldest leave first, a batch at a time, and are marked.
+// Once publishes and marks one batch, the oldest events first.
 func TestBatches(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ids := d.fill(t, 25)
 	s := &sink{}
 	r := d.relay(s)
 	r.Batch = 10
 	for i, want := range []int{10, 10, 5, 0} {
 		once(t, r, want)
-		if left := d.int(t, countWaiting); left != max(0, 15-10*i) {
+		if left := check.Count(t, d.Pool(), countWaiting); left != max(0, 15-10*i) {
 			t.Errorf("%d are left after batch %d", left, i)
 		}
 	}
@@ -104,22 +94,21 @@ func TestBatches(t *testing.T) {
 
 func TestABatchHasTwoHundredUnlessTold(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.fill(t, 201)
 	r := d.relay(&sink{})
 	once(t, r, 200)
 	once(t, r, 1)
 }
 
-// A sink that does not take a batch does not get rid of it: it is anybody's at
-// once, and of nobody marked.
+// A batch that its sink refuses is not marked, and any relay can lease it at once.
 func TestARefusedBatchIsReleased(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ids := d.fill(t, 3)
 	down := errors.New("sink is down")
 	failing := &sink{before: func([]event) error {
-		if n := d.int(t, countLeased); n != 3 {
+		if n := check.Count(t, d.Pool(), countLeased); n != 3 {
 			t.Errorf("%d are leased while they are published, want 3", n)
 		}
 		return down
@@ -127,7 +116,7 @@ func TestARefusedBatchIsReleased(t *testing.T) {
 	if n, err := d.relay(failing).Once(t.Context()); n != 0 || !errors.Is(err, down) {
 		t.Errorf("published %d, %v; want %v", n, err, down)
 	}
-	if waiting, leased := d.int(t, countWaiting), d.int(t, countLeased); waiting != 3 || leased != 0 {
+	if waiting, leased := check.Count(t, d.Pool(), countWaiting), check.Count(t, d.Pool(), countLeased); waiting != 3 || leased != 0 {
 		t.Errorf("%d wait, and %d are leased still", waiting, leased)
 	}
 	working := &sink{}
@@ -137,11 +126,11 @@ func TestARefusedBatchIsReleased(t *testing.T) {
 	}
 }
 
-// A release reaches the rows though the caller's time has ended: else a relay
-// that is stopped would hold its batch for the length of a lease.
+// A relay releases its batch also when its context has ended. Without this, a stopped
+// relay would hold its batch for the length of a lease.
 func TestAStoppedRelayReleases(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.fill(t, 3)
 	ctx, cancel := context.WithCancel(t.Context())
 	failing := &sink{before: func([]event) error { cancel(); return ctx.Err() }}
@@ -149,20 +138,20 @@ func TestAStoppedRelayReleases(t *testing.T) {
 		t.Error(err)
 	}
 	once(t, d.relay(&sink{}), 3)
-	// And one that is stopped when the sink has taken the batch still marks it.
+	// A relay that is stopped after the sink took the batch still marks it.
 	d.one(t)
 	ctx, cancel = context.WithCancel(t.Context())
 	if n, err := d.relay(&sink{after: cancel}).Once(ctx); n != 1 || err != nil {
 		t.Errorf("published %d, %v", n, err)
 	}
-	if n := d.int(t, countWaiting); n != 0 {
+	if n := check.Count(t, d.Pool(), countWaiting); n != 0 {
 		t.Errorf("%d are not marked", n)
 	}
 }
 
 func TestRunTriesAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	ids := d.fill(t, 5)
 	var tries int
 	s := &sink{before: func([]event) error {
@@ -172,7 +161,7 @@ func TestRunTriesAgain(t *testing.T) {
 		return nil
 	}}
 	bank.Background(t, d.relay(s).Run)
-	d.until(t, 0, countWaiting)
+	check.UntilCount(t, 0, d.Pool(), countWaiting)
 	if diff := cmp.Diff([][]string{ids}, s.ids()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -181,18 +170,12 @@ func TestRunTriesAgain(t *testing.T) {
 	}
 }
 
-// A relay without a database tells so, goes on trying, and ends when told to.
+// A relay without a database logs the failure, tries again, and ends when it is stopped.
 func TestRunWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	log := &bank.Log{}
-	r := desk{DB: pgtest.Broken(t), log: log}.relay(&sink{})
+	r := fixture{DB: pgtest.Broken(t), log: log}.relay(&sink{})
 	stop := bank.Background(t, r.Run)
-	deadline := time.Now().Add(20 * time.Second)
-	for strings.Count(log.String(), "lease") < 2 {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log says: %s", log)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	check.Until(t, "two failures are logged", func() bool { return strings.Count(log.String(), "lease") >= 2 })
 	stop()
 }

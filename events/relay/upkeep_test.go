@@ -4,20 +4,20 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func TestObserve(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	registry := prometheus.NewRegistry()
 	r := d.relay(&sink{})
 	r.Observe(registry)
 	read := func() map[string]float64 {
 		t.Helper()
 		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		values := map[string]float64{}
 		for _, f := range families {
 			values[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
@@ -29,7 +29,7 @@ func TestObserve(t *testing.T) {
 		t.Errorf("nothing waits: %v", got)
 	}
 	ids := d.fill(t, 3)
-	d.exec(t, `UPDATE outbox SET created_at = now() - interval '1 hour' WHERE id = $1`, ids[1])
+	check.Exec(t, d.Pool(), `UPDATE outbox SET created_at = now() - interval '1 hour' WHERE id = $1`, ids[1])
 	if got := read(); got[waiting] != 3 || got[lag] < 3600 || got[lag] > 3900 {
 		t.Errorf("three wait, the oldest for an hour: %v", got)
 	}

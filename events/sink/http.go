@@ -1,4 +1,4 @@
-// Package sink publishes events to where the platform takes them.
+// Package sink publishes events to an address of the platform.
 package sink
 
 import (
@@ -14,13 +14,13 @@ import (
 )
 
 // HTTP posts each event in binary mode to one address, such as a Knative Broker
-// (K_SINK). Any 2xx is acceptance.
+// (K_SINK). Any 2xx means that the receiver has taken the event.
 type HTTP struct {
 	URL    string
 	Client *http.Client
 }
 
-// ErrRefused tells that the address did not accept an event.
+// ErrRefused reports that the address did not accept an event.
 var ErrRefused = errors.New("sink: not accepted")
 
 const (
@@ -28,8 +28,8 @@ const (
 	timeout  = 5 * time.Second // below the relay's lease
 )
 
-// Publish posts the batch, several events at a time; the first failure is the
-// batch's, and all of it will come again.
+// Publish posts the batch, several events at a time. It returns the first failure,
+// and the relay then publishes the whole batch again.
 func (h HTTP) Publish(ctx context.Context, batch []cloudevents.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -23,18 +23,11 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/sink"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
-func newRing(t *testing.T) *keys.Ring {
-	t.Helper()
-	ring, err := keys.NewTestRing()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
-}
-
-// batch makes sealed events whose ids count from 1.
+// batch makes authenticated events whose ids count from 1.
 func batch(t *testing.T, ring *keys.Ring, size int) []cloudevents.Event {
 	t.Helper()
 	var list []cloudevents.Event
@@ -44,9 +37,7 @@ func batch(t *testing.T, ring *keys.Ring, size int) []cloudevents.Event {
 			Traceparent: "00-00000000000000000000000000000001-0000000000000002-01", Data: []byte(`{"payee_masked":"*四"}`),
 			CreatedAt: time.Date(2026, 11, 23, 2, 0, 0, 123456000, time.UTC),
 		}.CloudEvent(ring)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		list = append(list, e)
 	}
 	return list
@@ -78,7 +69,7 @@ func serve(t *testing.T, statuses map[string]int) (h sink.HTTP, posts func() map
 
 func TestEventsArePostedInBinaryMode(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	sent := batch(t, ring, 1)[0]
 	requests := make(chan *http.Request, 1)
 	bodies := make(chan []byte, 1)
@@ -93,9 +84,7 @@ func TestEventsArePostedInBinaryMode(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	h := sink.HTTP{URL: server.URL + "/broker?tenant=bank", Client: server.Client()}
-	if err := h.Publish(t.Context(), []cloudevents.Event{sent}); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, h.Publish(t.Context(), []cloudevents.Event{sent}))
 	r, body := <-requests, <-bodies
 	got := map[string]string{"line": r.Method + " " + r.URL.String(), "body": string(body)}
 	for name := range r.Header {
@@ -115,9 +104,7 @@ func TestEventsArePostedInBinaryMode(t *testing.T) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	arrived, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if err := events.Verify(ring, *arrived); err != nil {
 		t.Error(err)
 	}
@@ -146,7 +133,7 @@ func TestOnlyTwoHundredsAreAcceptance(t *testing.T) {
 		{599, false},
 	} {
 		h, posts := serve(t, map[string]int{"2": tt.status})
-		err := h.Publish(t.Context(), batch(t, newRing(t), 3))
+		err := h.Publish(t.Context(), batch(t, keytest.New(t), 3))
 		if (err == nil) != tt.taken || !tt.taken && !errors.Is(err, sink.ErrRefused) {
 			t.Errorf("%d: %v", tt.status, err)
 		}
@@ -159,7 +146,7 @@ func TestOnlyTwoHundredsAreAcceptance(t *testing.T) {
 func TestEveryFailureIsTold(t *testing.T) {
 	t.Parallel()
 	h, _ := serve(t, map[string]int{"1": 500, "3": 400})
-	err := h.Publish(t.Context(), batch(t, newRing(t), 4))
+	err := h.Publish(t.Context(), batch(t, keytest.New(t), 4))
 	for _, want := range []string{"1 answered 500", "3 answered 400"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not tell %q", err, want)
@@ -171,7 +158,7 @@ func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"http://127.0.0.1:1", "://", ""} {
 		h := sink.HTTP{URL: url, Client: &http.Client{}}
-		if err := h.Publish(t.Context(), batch(t, newRing(t), 2)); err == nil || errors.Is(err, sink.ErrRefused) {
+		if err := h.Publish(t.Context(), batch(t, keytest.New(t), 2)); err == nil || errors.Is(err, sink.ErrRefused) {
 			t.Errorf("%q: %v", url, err)
 		}
 		if err := h.Publish(t.Context(), nil); err != nil {
@@ -185,7 +172,7 @@ func TestConnectionCutInTheAnswer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	t.Cleanup(server.Close)
 	h := sink.HTTP{URL: server.URL, Client: server.Client()}
-	if err := h.Publish(t.Context(), batch(t, newRing(t), 1)); err == nil {
+	if err := h.Publish(t.Context(), batch(t, keytest.New(t), 1)); err == nil {
 		t.Error("taken for accepted")
 	}
 }
@@ -206,14 +193,14 @@ func TestABatchThatHangsFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := sink.HTTP{URL: "http://sink", Client: &http.Client{Transport: transport(hang)}}
 		start := time.Now()
-		err := h.Publish(t.Context(), batch(t, newRing(t), 50))
+		err := h.Publish(t.Context(), batch(t, keytest.New(t), 50))
 		if took := time.Since(start); took != 5*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("after %v: %v", took, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start = time.Now()
-		if err := h.Publish(ctx, batch(t, newRing(t), 50)); err == nil || time.Since(start) != time.Second {
+		if err := h.Publish(ctx, batch(t, keytest.New(t), 50)); err == nil || time.Since(start) != time.Second {
 			t.Errorf("after %v of the caller's second: %v", time.Since(start), err)
 		}
 	})
@@ -232,7 +219,7 @@ func TestPostsAtOnceAreBounded(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusAccepted, Body: http.NoBody, Request: r}, nil
 		})}}
 		done := make(chan error, 1)
-		go func() { done <- h.Publish(t.Context(), batch(t, newRing(t), 40)) }()
+		go func() { done <- h.Publish(t.Context(), batch(t, keytest.New(t), 40)) }()
 		for taken := range 40 {
 			synctest.Wait()
 			if want := min(16, 40-taken); now.Load() != int64(want) {

@@ -1,7 +1,7 @@
-// Package account holds the rules of showing customers their own accounts.
+// Package account shows customers their own accounts.
 //
-// An account of another customer and one that does not exist are the same answer
-// (LOGIC-004). Numbers leave this package masked; amounts are fen.
+// An account of another customer gets the same answer as an account that does not
+// exist (LOGIC-004). Numbers leave this package masked; amounts are fen.
 package account
 
 import (
@@ -29,9 +29,9 @@ type View struct {
 	NumberMasked string       `json:"number_masked"`
 	Balance      money.Fen    `json:"balance_fen"`
 	Held         money.Fen    `json:"held_fen"`
-	Available    money.Fen    `json:"available_fen" doc:"Balance less what is held"`
+	Available    money.Fen    `json:"available_fen" doc:"Balance less holds"`
 	OpenedAt     time.Time    `json:"opened_at"`
-	Alias        string       `json:"alias" doc:"The name that the holder gave it; empty if none"`
+	Alias        string       `json:"alias" doc:"The name that the holder gave it; empty if the holder gave no name"`
 }
 
 const (

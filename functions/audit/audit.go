@@ -1,12 +1,12 @@
-// Package audit keeps the bank's append-only record of what happened.
+// Package audit keeps the bank's append-only record of all events.
 //
-// Records form a chain: each holds the SM3 of the one before, its own number and
-// its body, so that a change, a gap or a reordering shows. The end of the chain is
-// held by the events' dedupe records: one that audit consumed must be in it. The
-// database refuses updates and deletions; Verify finds what was changed around
-// it. Numbers count from 1 without gaps; one record is appended at a time, in the
-// whole bank. Whoever can write every table can still forge a whole new chain:
-// that takes checkpoints kept elsewhere. Source: AUDIT-001, AUDIT-003.
+// Records form a chain. Each record holds its number, its body and the SM3 of the
+// previous record. So Verify finds a change, a gap or a new order. Verify also finds
+// missing records at the end: each event that audit has consumed must have a record.
+// The database refuses updates and deletions. Numbers count from 1 without gaps. The
+// whole bank appends one record at a time. A person who can write every table can
+// still forge a whole new chain; checkpoints in another system must prevent that.
+// Source: AUDIT-001, AUDIT-003.
 package audit
 
 import (
@@ -34,7 +34,7 @@ type Record struct {
 }
 
 const (
-	// One writer at a time: the next link needs the last one.
+	// One writer at a time: the next record needs the hash of the last record.
 	sqlLock = `-- audit.lock
 SELECT pg_advisory_xact_lock(7124002)`
 
@@ -56,9 +56,10 @@ SELECT count(*) FROM event_consumed c
 // Consumer is the function that appends.
 const Consumer = "audit-on-event"
 
-// Append adds a record to the chain in the transaction of its event's dedupe.
+// Append adds a record to the chain, in the transaction that records the event as
+// consumed.
 func Append(ctx context.Context, tx pg.Tx, r Record) error {
-	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it: Verify compares
+	r.Occurred = r.Occurred.UTC().Truncate(time.Microsecond) // PostgreSQL stores microseconds, and Verify compares the times
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("audit record: %w", err)
@@ -84,10 +85,10 @@ func link(previous []byte, seq int64, body []byte) []byte {
 	return sm.Digest(previous, binary.BigEndian.AppendUint64(nil, uint64(seq)), body)
 }
 
-// ErrBroken tells where the chain does not hold.
+// ErrBroken reports that the chain is broken, and where.
 var ErrBroken = errors.New("audit: the chain is broken")
 
-// row is a record as stored.
+// row is a stored record.
 type row struct {
 	Seq                      int64
 	EventID, Type, Subject   string
@@ -95,8 +96,8 @@ type row struct {
 	Body, PreviousHash, Hash []byte
 }
 
-// Verify walks the whole chain and returns its length. ErrBroken says at which
-// number it first does not hold, or that records at its end are gone.
+// Verify reads the whole chain and returns its length. ErrBroken names the number of
+// the first wrong record, or says that records at the end are missing.
 func Verify(ctx context.Context, db *pg.DB) (length int64, err error) {
 	rows, err := db.Reader().Query(ctx, sqlWalk)
 	if err != nil {
@@ -126,8 +127,8 @@ func Verify(ctx context.Context, db *pg.DB) (length int64, err error) {
 	return length, nil
 }
 
-// holds reports whether the row follows the hash before it, and its columns say
-// what its body says.
+// holds reports whether the row continues the hash `last`, and its columns agree with
+// its body.
 func (r row) holds(last []byte) bool {
 	var told Record
 	return json.Unmarshal(r.Body, &told) == nil &&

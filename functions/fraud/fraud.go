@@ -1,11 +1,11 @@
-// Package fraud holds the rules that score transfers after the fact, and what the
-// scores make of the payer's risk grade.
+// Package fraud holds the rules that score a posted transfer and that grade its payer
+// by the score.
 //
-// A score is a whole number from 0 to 100, the sum of the points of every reason
-// found; reasons have names that stay. Scoring is pure: it sees the transfer and
-// what the payer had transferred up to its instant, so neither repeated nor late
-// events change a score. Transfers between own accounts neither count nor grade.
-// Amounts are fen, hours are Shanghai's. Source: FRAUD-003, FRAUD-018.
+// A score is a whole number from 0 to 100: the sum of the points of every reason
+// found. Reasons have stable names. Score uses only the transfer and the payer's
+// transfers up to its instant. So repeated and late events do not change a score.
+// Transfers between own accounts have no score and change no grade. Amounts are fen,
+// hours are Shanghai's. Source: FRAUD-003, FRAUD-018.
 package fraud
 
 import (
@@ -15,8 +15,9 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
-// The thresholds: more than these is unusual; LargeAmount and VeryLargeAmount
-// are already. Night is every hour before NightUntil.
+// The thresholds. A value above a threshold is unusual; for LargeAmount and
+// VeryLargeAmount, an equal value is unusual too. Night is every hour before
+// NightUntil.
 const (
 	ManyInAnHour              = 5
 	BurstInAnHour             = 15
@@ -28,7 +29,7 @@ const (
 	NightUntil                = 5
 )
 
-// The scores from which on the payer's grade is raised or high, and the greatest.
+// The scores from which the payer's grade is raised or high, and the greatest score.
 const (
 	RaisedFrom = 50
 	HighFrom   = 85
@@ -46,11 +47,11 @@ const (
 	ReasonLarge       = "amount.large"
 	ReasonVeryLarge   = "amount.very_large"
 	ReasonNight       = "time.night"
-	ReasonOwnAccounts = "own" // stands alone: nothing was scored
+	ReasonOwnAccounts = "own" // the only reason: the transfer was not scored
 )
 
-// Habits are what the payer transferred to others in the hour and the 24 hours
-// that end with the transfer; it counts itself.
+// Habits sum up the payer's transfers to other customers in the hour and in the 24
+// hours that end with the transfer. The transfer itself counts.
 type Habits struct {
 	HourCount, DayCount   int
 	HourAmount, DayAmount money.Fen
@@ -70,7 +71,7 @@ type rule struct {
 	holds  func(events.TransferPosted, Habits) bool
 }
 
-// rules is the one table of what is unusual.
+// rules lists every reason with its points.
 func rules() []rule {
 	return []rule{
 		{ReasonHourCount, 30, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > ManyInAnHour }},
@@ -87,7 +88,7 @@ func rules() []rule {
 	}
 }
 
-// Score adds up what is unusual about a transfer.
+// Score adds up the points of a transfer's reasons.
 func Score(t events.TransferPosted, h Habits) Verdict {
 	if t.Own {
 		return Verdict{Reasons: []string{ReasonOwnAccounts}}

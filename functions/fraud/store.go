@@ -25,18 +25,17 @@ SELECT count(*) FILTER (WHERE recent), count(*),
 INSERT INTO fraud_score (event_id, customer_id, score, reasons, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING`
 
-	// The newest transfer to somebody else decides, whatever the order in which
-	// events come.
+	// The newest transfer to another customer decides, in whatever order events come.
 	sqlNewest = `-- fraud.newest
 SELECT NOT EXISTS (
        SELECT 1 FROM fraud_score WHERE customer_id = $1 AND reasons <> $2 AND (created_at, event_id) > ($3, $4))`
 )
 
-// Lookup reads the payer's habits at an instant, and makes other events of the
-// payer wait for the transaction.
+// Lookup reads the payer's habits at an instant. It makes other events of the payer
+// wait until the transaction ends.
 func Lookup(ctx context.Context, tx pg.Tx, payer uuid.UUID, at time.Time) (Habits, error) {
 	var h Habits
-	// Events of one payer take turns: the grade needs every score written before.
+	// Events of one payer run one after another: the grade needs every earlier score.
 	if err := customer.Lock(ctx, tx, payer); err != nil {
 		return h, fmt.Errorf("take turn: %w", err)
 	}
@@ -60,7 +59,7 @@ func Save(ctx context.Context, tx pg.Tx, event string, payer uuid.UUID, v Verdic
 	if err := tx.QueryRow(ctx, sqlNewest, payer, own, at, event).Scan(&newest); err != nil {
 		return fmt.Errorf("newest: %w", err)
 	}
-	if !newest && v.Grade != risk.GradeHigh { // any transfer makes the grade high
+	if !newest && v.Grade != risk.GradeHigh { // a transfer that is not the newest may still make the grade high
 		return nil
 	}
 	return customer.Regrade(ctx, tx, payer, v.Grade)

@@ -1,8 +1,8 @@
-// Package notify writes to customers: what they are told, in Chinese and masked,
-// and where it goes.
+// Package notify sends text messages to customers, in Chinese and masked.
 //
-// Texts go to the phone on record through the SMS gateway, before the effect is
-// recorded and under an id made from the event's, so that redelivery sends once.
+// A text goes to the customer's phone on record, through the SMS gateway. It is sent
+// before the effect commits, under an id made from the event's id. So an event that
+// is delivered twice sends one text.
 package notify
 
 import (
@@ -25,8 +25,8 @@ type Texts struct {
 	Gateway sms.Gateway
 }
 
-// Send sends a text to the customer's phone under an id that the gateway takes once.
-// A customer who is gone gets none.
+// Send sends a text to the customer's phone. The gateway takes each id once. Send
+// does nothing if the customer no longer exists.
 func (t Texts) Send(ctx context.Context, id string, to uuid.UUID, text string) error {
 	phone, err := customer.Phone(ctx, t.DB, t.Keys, to)
 	if errors.Is(err, bankerr.ErrNotFound) {

@@ -48,7 +48,7 @@ type Store struct {
 // NewStore returns a Store.
 func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db: db, ring: ring} }
 
-// Party is one side of a transfer, in clear: it never leaves the domain.
+// Party is one side of a transfer, in clear. It never leaves the domain.
 type Party = customer.Holding
 
 // Own finds an account of the customer; ErrNotFound for any other.
@@ -56,8 +56,8 @@ func (s *Store) Own(ctx context.Context, account, holder uuid.UUID) (Party, erro
 	return customer.OwnAccount(ctx, s.db, s.ring, account, holder)
 }
 
-// Payee finds the account of a number if name is its holder's. No such account
-// and another name are one refusal (LOGIC-004).
+// Payee finds the account of a number if its holder has the name. A missing account
+// and a wrong name get the same refusal (LOGIC-004).
 func (s *Store) Payee(ctx context.Context, number, name string) (Party, error) {
 	p, err := customer.ByAccountNumber(ctx, s.db, s.ring, number)
 	if errors.Is(err, bankerr.ErrNotFound) || err == nil && p.Name != name {

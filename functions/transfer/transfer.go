@@ -1,10 +1,9 @@
-// Package transfer holds the rules of moving money inside the bank: to another
-// holder and between a customer's own accounts.
+// Package transfer holds the rules for transfers inside the bank: to another holder,
+// and between a customer's own accounts.
 //
-// A transfer is prepared as an intent (shared/stepup), which fixes everything
-// that will happen, and confirmed by proofs bound to it; confirming reads only
-// what preparing stored. Amounts are whole fen. Names and account numbers leave
-// this package masked.
+// Preparing a transfer stores an intent (shared/stepup) with a complete plan. Proofs
+// that are bound to the intent confirm it. Confirming reads only the stored plan.
+// Amounts are whole fen. Names and account numbers leave this package masked.
 //
 // Refusals: ACCOUNT_CLOSED, ACCOUNT_SAME, AMOUNT_INVALID, FUNDS_INSUFFICIENT,
 // PAYEE_MISMATCH, OBJECT_NOT_FOUND. Source: XFER-001, XFER-003,
@@ -42,7 +41,7 @@ const ConfirmFunction = "transfer-confirm"
 // IntentLife is how long a prepared transfer waits for its proofs.
 const IntentLife = 10 * time.Minute
 
-// Plan is what an intent to transfer stores: all that confirming will read.
+// Plan is the payload of an intent to transfer. Confirming reads nothing more.
 type Plan struct {
 	DebitID            uuid.UUID `json:"debit_id"`
 	CreditID           uuid.UUID `json:"credit_id"`
@@ -55,8 +54,8 @@ type Plan struct {
 	PayeeMasked        string    `json:"payee"`
 	PayerAccountMasked string    `json:"payer_account"`
 	PayeeAccountMasked string    `json:"payee_account"`
-	// Limits are the day's limits that the plan fits in, one for each strongest factor
-	// that may confirm it, as the policy stood when prepared.
+	// Limits are the day's limits that the plan fits in, for each strongest factor that
+	// may confirm it. They hold the policy of the time of preparing.
 	Limits map[limit.Kind]DayLimit `json:"limits"`
 }
 
@@ -66,7 +65,7 @@ type DayLimit struct {
 	Version string    `json:"version"`
 }
 
-// NewPlan fixes a transfer between two accounts that were found open.
+// NewPlan makes the plan of a transfer between two open accounts.
 func NewPlan(debit, credit Party, amount money.Fen, memo string) (Plan, error) {
 	switch {
 	case debit.AccountID == credit.AccountID:
@@ -86,8 +85,8 @@ func NewPlan(debit, credit Party, amount money.Fen, memo string) (Plan, error) {
 	return p, nil
 }
 
-// CheckLimit adds a day's limit to the plan if the amount fits in what is left of it.
-// The policy may set a lower cap than the factors have, never a higher one.
+// CheckLimit adds a day's limit to the plan if enough of it is left for the amount.
+// The policy may set a lower cap than the factors have, never a higher cap.
 func (p *Plan) CheckLimit(kind limit.Kind, ceiling money.Fen, u limit.Usage) {
 	u.Cap = min(u.Cap, ceiling)
 	if u.Allows(p.Amount) {
@@ -103,8 +102,8 @@ func (p Plan) FitsDay(c stepup.Combination) bool {
 	return fits
 }
 
-// UseLimit adds the use of the day's limit to the unit; factors are those proven. A
-// limit that the plan does not hold allows nothing.
+// UseLimit adds the use of the day's limit to the unit; factors are the proven
+// factors. If the plan does not hold their limit, the commit refuses every amount.
 func (p Plan) UseLimit(unit *pg.Unit, customer uuid.UUID, factors []stepup.Factor, day time.Time) {
 	kind, _ := stepup.Combination(factors).Limit()
 	limit.Use(unit, customer, kind, day, p.Amount, p.Limits[kind].Cap)
@@ -118,8 +117,8 @@ func (p Plan) Scene() stepup.Scene {
 	return stepup.ToOthers
 }
 
-// Text is the canonical Chinese text that the customer reads, signs and
-// confirms (AUTH-015); at is when the transfer was prepared.
+// Text is the canonical Chinese text that the customer reads, signs and confirms
+// (AUTH-015). at is the time of preparing.
 func (p Plan) Text(id uuid.UUID, at time.Time) string {
 	lines := []string{
 		"潮汐银行转账确认",
@@ -137,7 +136,7 @@ func (p Plan) Text(id uuid.UUID, at time.Time) string {
 
 // Order is a confirmed transfer.
 type Order struct {
-	ID         uuid.UUID       `json:"id"` // the intent's and the posting's too
+	ID         uuid.UUID       `json:"id"` // the intent and the posting have the same id
 	CustomerID uuid.UUID       `json:"customer_id"`
 	IntentID   uuid.UUID       `json:"intent_id"`
 	DeviceID   string          `json:"device_id"`
@@ -161,7 +160,7 @@ func (o Order) Posting() ledger.Posting {
 	}
 }
 
-// Event tells the rest of the bank what happened, without personal data.
+// Event is the order's event for other functions, without personal data.
 func (o Order) Event() events.TransferPosted {
 	factors := make([]string, len(o.Factors))
 	for i, f := range o.Factors {
@@ -178,10 +177,10 @@ func (o Order) Event() events.TransferPosted {
 	}
 }
 
-// Place is the order's, for the page of a list that follows it.
+// Place is the order's place in a list, from which the next page begins.
 func (o Order) Place() page.Place { return page.Place{At: o.PostedAt, ID: o.ID} }
 
-// View is a transfer as its payer sees it.
+// View is a transfer as the payer sees it.
 type View struct {
 	TransferID         uuid.UUID `json:"transfer_id" format:"uuid"`
 	Status             string    `json:"status" enum:"posted"`
@@ -193,7 +192,7 @@ type View struct {
 	PostedAt           time.Time `json:"posted_at"`
 }
 
-// View shows the order.
+// View returns the order as the payer sees it.
 func (o Order) View() View {
 	return View{
 		TransferID: o.ID, Status: "posted", Amount: o.Plan.Amount, PayeeNameMasked: o.Plan.PayeeMasked,

@@ -1,7 +1,7 @@
-// Command gen makes what is made from functions and workers: both registries and
-// one main each from the source tree, then (gen/describe, which imports the
-// registries) the index, the API reference, the list of errors, the client's methods,
-// the event schemas and the table of subscriptions. Run it from the repository's root.
+// Command gen generates files from the functions and workers. From the source tree it
+// writes both registries and the mains. Then it runs gen/describe, which imports the
+// registries and writes the documents, the schemas and the client's methods. Run it
+// from the repository's root.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	}
 	root.AddCommand(&cobra.Command{
 		Use: "check", Short: "Fail if a generated file is stale", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return check() },
+		RunE: func(*cobra.Command, []string) error { return verify() },
 	})
 	var o order
 	create := &cobra.Command{
@@ -52,7 +52,7 @@ func generate() error {
 	return describe()
 }
 
-func check() error {
+func verify() error {
 	files, err := sources(".")
 	if err != nil {
 		return err

@@ -25,14 +25,14 @@ var (
 	errExists  = errors.New("there is such a folder already")
 )
 
-// order is what `make new` is asked for.
+// order holds the arguments of `make new`.
 type order struct {
 	domain, op string
 	trigger    string // a key of templates
 	event      string // the type that an event function consumes
 }
 
-// scaffolded are the two files of the order: a function or worker that compiles and
+// scaffolded makes the two files of the order: a function or worker that compiles and
 // answers, and a test that calls it. The author replaces both.
 func (o order) scaffolded() (map[string][]byte, error) {
 	folder := strings.ReplaceAll(o.op, "-", "")
@@ -71,7 +71,7 @@ func (o order) scaffolded() (map[string][]byte, error) {
 	return files, nil
 }
 
-// scaffold writes the files of an order, and generates.
+// scaffold writes the files of an order, and then generates as `make gen` does.
 func scaffold(o order) error {
 	files, err := o.scaffolded()
 	if err != nil {
@@ -90,6 +90,6 @@ func scaffold(o order) error {
 			return fmt.Errorf("scaffold: %w", err)
 		}
 	}
-	fmt.Println("wrote", dir+": say what it does, then run make gen")
+	fmt.Println("wrote", dir+": write its code, then run make gen")
 	return generate()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // orders is one for each trigger, under names that no function or worker has.
@@ -28,9 +29,7 @@ func orders() []order {
 func scaffoldedBy(t *testing.T, o order) map[string]string {
 	t.Helper()
 	files, err := o.scaffolded()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	texts := map[string]string{}
 	for path, source := range files {
 		texts[path] = string(source)
@@ -38,7 +37,7 @@ func scaffoldedBy(t *testing.T, o order) map[string]string {
 	return texts
 }
 
-// The generator finds what the scaffold wrote, with its name and place.
+// The generator finds the scaffolded function, with its name and place.
 func TestScaffoldIsFound(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{}
@@ -47,13 +46,9 @@ func TestScaffoldIsFound(t *testing.T) {
 	}
 	dir := tree(t, files)
 	functions, err := scan(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	workers, err := scanWorkers(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var got []string
 	for _, d := range slices.Concat(functions, workers) {
 		got = append(got, d.Kind+" "+d.Name+" "+strings.TrimPrefix(d.Import, module))
@@ -76,9 +71,7 @@ func TestScaffoldPasses(t *testing.T) {
 		t.Skip("compiles; left out with -short")
 	}
 	top, err := filepath.Abs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var packages []string
 	replace := map[string]string{}
 	for _, o := range orders() {
@@ -90,15 +83,11 @@ func TestScaffoldPasses(t *testing.T) {
 		packages = append(packages, "./"+filepath.Dir(slices.Sorted(maps.Keys(files))[0]))
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	// The folders exist in the overlay only, so the test programs run elsewhere.
 	dir := t.TempDir()
 	list := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(list, overlay, 0o600))
 	build := exec.CommandContext(t.Context(), "go", append([]string{
 		"test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", list, "-o", dir + string(filepath.Separator),
 	}, packages...)...)
@@ -150,9 +139,7 @@ func TestScaffoldRefuses(t *testing.T) {
 	var all []string
 	for _, pattern := range []string{"functions/*/*/*", "workers/*/*"} {
 		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		all = append(all, found...)
 	}
 	if diff := cmp.Diff([]string{"functions/transfer/confirm/handler.go", "workers/relay/worker.go"}, all); diff != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -21,12 +22,8 @@ func tree(t *testing.T, files map[string]string) string {
 	dir := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		check.Must(t, os.WriteFile(path, []byte(text), 0o600))
 	}
 	return dir
 }
@@ -38,9 +35,7 @@ func handler(name string) string {
 func TestGeneratedSourcesAreUpToDate(t *testing.T) {
 	t.Parallel()
 	files, err := sources(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for path, want := range files {
 		got, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
@@ -52,9 +47,7 @@ func TestGeneratedSourcesAreUpToDate(t *testing.T) {
 		}
 	}
 	mains, err := filepath.Glob(filepath.Join(root, "infra/mains/*/main.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var want []string
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if strings.HasPrefix(path, "infra/mains/") {
@@ -77,9 +70,7 @@ func TestScan(t *testing.T) {
 		"functions/registry.go":                 "package functions\n",
 	})
 	got, err := scan(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	want := []declared{
 		{Name: "account-list", Import: module + "/functions/account/list", Alias: "accountlist", Kind: "Function"},
 		{Name: "notify-on-otp", Import: module + "/functions/notify/onotp", Alias: "notifyonotp", Kind: "Function"},
@@ -89,9 +80,7 @@ func TestScan(t *testing.T) {
 		t.Errorf("functions (-want +got):\n%s", diff)
 	}
 	files, err := sources(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	paths := []string{
 		"functions/registry.go", "infra/mains/account-list/main.go", "infra/mains/notify-on-otp/main.go",
 		"infra/mains/transfer-confirm/main.go", "workers/registry.go",
@@ -116,9 +105,7 @@ func TestScanWorkers(t *testing.T) {
 		"workers/relay/worker.go": worker(`"events-relay"`), "workers/upkeep/worker.go": worker(`"bank-upkeep"`),
 		"workers/registry.go": "package workers\n",
 	}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	paths := []string{
 		"functions/registry.go", "infra/mains/bank-upkeep/main.go", "infra/mains/events-relay/main.go", "workers/registry.go",
 	}
@@ -174,16 +161,10 @@ func TestStraysAreRemoved(t *testing.T) {
 	})
 	t.Chdir(dir)
 	files, err := sources(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := removeStrays(files); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	check.Must(t, removeStrays(files))
 	left, err := filepath.Glob("infra/mains/*")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if diff := cmp.Diff([]string{"infra/mains/README.md", "infra/mains/transfer-confirm"}, left); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
 	}

@@ -1,7 +1,7 @@
 package main
 
-// templates are the two files that `make new` writes for each trigger. Each of the
-// tests passes as it is, on what its handler does until the author replaces it.
+// templates holds the two files that `make new` writes for each trigger. Each test
+// passes with the generated handler; the author replaces both.
 func templates() map[string][2]string {
 	return map[string][2]string{
 		"query":   {queryTemplate, queryTest},
@@ -12,15 +12,15 @@ func templates() map[string][2]string {
 	}
 }
 
-const configType = `// Config is empty: the host lends all that is needed.
+const configType = `// Config is empty: the function has no settings.
 type Config struct{}
 `
 
 const wireTypes = `
-// Request is what the app sends.
+// Request is the app's request.
 type Request struct{}
 
-// Response is what the app gets.
+// Response is the reply to the app.
 type Response struct{}
 `
 
@@ -35,7 +35,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it answers", Audience: fn.Customer,
 	Requirements: []string{"LOGIC-005"},
@@ -78,7 +78,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it changes", Audience: fn.Customer, Idempotent: true,
 	Requirements: []string{"LOGIC-005"},
@@ -125,21 +125,21 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Confirm(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what it carries out",
 	Requirements: []string{"LOGIC-013"},
 }, wire)
 
 ` + configType + `
-// Plan is what the function that prepares the intent stores: all that this one
-// reads. It belongs in the domain's package, where both find it.
+// Plan is the payload of the intent. The prepare function stores it and this function
+// reads it. Move it to the domain's package, so that both functions can use it.
 type Plan struct{}
 
-// Request names the intent and brings the proofs.
+// Request names the intent and holds the proofs.
 type Request struct{ stepup.Confirmation }
 
-// Response is what the app gets.
+// Response is the reply to the app.
 type Response struct{}
 
 func wire(_ context.Context, _ *fn.Lent, _ Config) (fn.ConfirmOperation[Plan, Request, Response], error) {
@@ -210,7 +210,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
 	Name: "{{.Name}}", Summary: "Say what follows from the event",
 	Consumes:     []string{events.Type{{.Data}}},
@@ -238,7 +238,7 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 )
 
-// An event that comes twice is taken twice and has its effect once.
+// The function takes an event twice, and the event has its effect once.
 func TestTakesTheEvent(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -262,7 +262,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Worker is what the registry and its main are made from.
+// Worker declares the worker. The registry and its main are generated from it.
 var Worker = fn.Worker(fn.Spec{Name: "{{.Name}}", Summary: "Say what it does by itself"}, wire)
 
 ` + configType + `

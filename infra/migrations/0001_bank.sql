@@ -1,9 +1,9 @@
--- why: the tables that the first running bank stands on, one block per owner package.
+-- why: the tables of the first running bank, one block for each owner.
 -- +goose Up
 
--- Customers and their sign-in (owner: functions/identity).
--- Personal fields are SM4-GCM ciphertext under the customer's data key, with
--- AAD "table.column.row"; *_bidx are HMAC-SM3 blind indexes for look-ups.
+-- Customers and their log-ins (owners: shared/customer, shared/password, shared/device). Personal fields are SM4-GCM
+-- ciphertext under the customer's data key, with AAD "table.column.row"; *_bidx are HMAC-SM3 blind indexes for
+-- look-ups.
 CREATE TABLE customer (
     id           uuid PRIMARY KEY,
     data_key     bytea NOT NULL,               -- wrapped by the storage KEK (shared/keys)
@@ -12,7 +12,7 @@ CREATE TABLE customer (
     idno_ct      bytea NOT NULL,
     phone_bidx   bytea NOT NULL CONSTRAINT customer_phone_unique UNIQUE,
     idno_bidx    bytea NOT NULL CONSTRAINT customer_idno_unique UNIQUE,
-    risk_grade   smallint NOT NULL DEFAULT 0,  -- 0 normal, 1 raised, 2 high (owner: fraud)
+    risk_grade   smallint NOT NULL DEFAULT 0,  -- 0 normal, 1 raised, 2 high
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 
@@ -28,11 +28,11 @@ CREATE TABLE credential (
     created_at         timestamptz NOT NULL DEFAULT now()
 );
 
--- Failures are counted by phone number whether or not it has an account, so
--- that neither answers nor timing tell the two apart.
+-- Failures are counted by phone number, also for unknown numbers, so that neither answers nor timing show whether a
+-- number is known.
 CREATE TABLE login_attempt (
     phone_bidx   bytea PRIMARY KEY,
-    failures     int NOT NULL DEFAULT 0,       -- in a row, since the last success or lock
+    failures     int NOT NULL DEFAULT 0,       -- failures in a row since the last success or lock
     day          date NOT NULL,
     day_failures int NOT NULL DEFAULT 0,
     locked_until timestamptz,
@@ -47,15 +47,15 @@ CREATE TABLE device (
     PRIMARY KEY (customer_id, device_id)
 );
 
--- One live code per subject: a new one voids the earlier (owner: shared/otp).
--- No code is stored: it is recomputed from the OTP key, the nonce and the binding.
+-- A subject has one live code; a new code voids the earlier code (owner: shared/otp). The code is not stored:
+-- shared/otp computes it from the OTP key, the nonce and the binding.
 CREATE TABLE otp_challenge (
     subject    text PRIMARY KEY,               -- "<purpose>:<hex of phone_bidx>" or "intent:<id>"
     purpose    text NOT NULL,
     phone_bidx bytea NOT NULL,
-    customer_id uuid,                          -- NULL: nobody to send to
+    customer_id uuid,                          -- NULL: no customer gets the code
     nonce      bytea NOT NULL,
-    binding    bytea NOT NULL,                 -- SM3 digest of what the code confirms
+    binding    bytea NOT NULL,                 -- SM3 digest of the text that the code confirms
     issued_at  timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     tries      int NOT NULL DEFAULT 0,
@@ -87,7 +87,7 @@ CREATE TABLE account (
 ) WITH (fillfactor = 70);
 CREATE INDEX account_by_customer ON account (customer_id) WHERE customer_id IS NOT NULL;
 
--- The voucher of one movement of money: never changed, never deleted.
+-- A posting is the voucher of one movement of money. It is never changed or deleted.
 CREATE TABLE posting (
     id           uuid PRIMARY KEY,
     kind         text NOT NULL,                -- transfer, opening, ...
@@ -96,7 +96,7 @@ CREATE TABLE posting (
     amount       bigint NOT NULL CONSTRAINT posting_amount_positive CHECK (amount > 0),
     business_day date NOT NULL,
     posted_at    timestamptz NOT NULL,
-    mac          bytea NOT NULL,               -- HMAC-SM3 over all of the above
+    mac          bytea NOT NULL,               -- HMAC-SM3 over the posting's figures
     mac_key      text NOT NULL
 );
 CREATE TABLE entry (
@@ -136,14 +136,14 @@ CREATE TABLE idempotency (
     CONSTRAINT idempotency_key_unique PRIMARY KEY (caller, operation, key)
 );
 
--- What a customer is about to confirm (owner: shared/stepup).
+-- Operations that wait for the customer's confirmation (owner: shared/stepup).
 CREATE TABLE intent (
     id           uuid PRIMARY KEY,
     customer_id  uuid NOT NULL,
     device_id    text NOT NULL,
     operation    text NOT NULL,                -- the function that may confirm it
     payload_ct   bytea NOT NULL,               -- sealed under the storage key
-    text_ct      bytea NOT NULL,               -- the canonical Chinese text, sealed
+    text_ct      bytea NOT NULL,               -- the canonical Chinese text, sealed under the storage key
     digest       bytea NOT NULL,               -- SM3 of the text
     combinations text[] NOT NULL,              -- e.g. {sms_otp+device_key,...}
     state        text NOT NULL CONSTRAINT intent_state CHECK (state IN ('open', 'consumed', 'cancelled')),
@@ -185,7 +185,7 @@ CREATE TABLE event_consumed (
     consumed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, source, id)
 );
--- The local broker's deliveries; with Knative or SNS these rows do not exist.
+-- The local broker's deliveries. With another broker the table stays empty.
 CREATE TABLE delivery (
     consumer   text NOT NULL,
     event_id   uuid NOT NULL,
@@ -198,7 +198,7 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_due ON delivery (due_at) WHERE state = 'due';
 
--- Consumers' effects.
+-- Effects of event functions (owners: shared/inbox, functions/audit, functions/fraud).
 CREATE TABLE message (
     id          uuid PRIMARY KEY,
     customer_id uuid NOT NULL,

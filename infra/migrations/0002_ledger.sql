@@ -1,8 +1,8 @@
--- why: money moves in SQL functions, so that a movement is one statement of a pipelined unit of work and refuses as a whole.
+-- why: SQL functions move money, so that a movement is one statement of a unit of work and is refused as a whole.
 -- +goose Up
 
--- Entries of internal accounts are appended and folded into the balance later:
--- every transfer of a kind would otherwise wait for the same row.
+-- Entries of internal accounts are appended and later folded into the balance. Otherwise every transfer of a kind
+-- would wait for the same row.
 CREATE TABLE ledger_fold (
     account_id uuid NOT NULL,
     posting_id uuid NOT NULL,
@@ -23,7 +23,7 @@ BEGIN
     IF p_debit = p_credit THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_SAME';
     END IF;
-    -- Always in the order of ids: two opposite transfers never wait for each other.
+    -- Locks accounts in the order of ids, so that two opposite transfers never deadlock.
     IF p_credit < p_debit THEN
         UPDATE account SET balance = balance + p_amount WHERE id = p_credit AND state = 'open' RETURNING balance INTO v_credit;
     END IF;
@@ -44,7 +44,7 @@ BEGIN
            (p_credit, p_id, p_amount, v_credit, p_credit_party, p_credit_summary, p_at);
 END $$;
 
--- One side is an internal account: its row is neither locked nor changed.
+-- One side is an internal account; the function neither locks nor changes its row.
 CREATE FUNCTION ledger_post_internal(
     p_id uuid, p_kind text, p_debit uuid, p_credit uuid, p_amount bigint, p_day date, p_at timestamptz,
     p_mac bytea, p_mac_key text,
@@ -90,7 +90,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- The numbers where the standard is silent, dated: fen, seconds or counts.
+-- The bank's own figures where the standard gives none, each with a date: fen, seconds or counts.
 INSERT INTO policy (name, valid_from, value) VALUES
     ('transfer.others.day_cap', '2026-01-01', 5000000),
     ('transfer.own.day_cap', '2026-01-01', 100000000);

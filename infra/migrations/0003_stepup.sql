@@ -1,4 +1,4 @@
--- why: consuming an intent must refuse, not only fail to match, so that the unit of work around it rolls back.
+-- why: consuming an intent that is not open must raise an error, so that the unit of work rolls back.
 -- +goose Up
 -- +goose StatementBegin
 CREATE FUNCTION intent_consume(p_intent uuid, p_customer uuid, p_now timestamptz) RETURNS void LANGUAGE plpgsql AS $$

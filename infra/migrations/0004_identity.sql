@@ -1,4 +1,5 @@
--- why: codes and log-in attempts are counted before anything looks at the guess, in one statement each, so that parallel guesses can't exceed a bound.
+-- why: one statement counts an attempt before the bank compares the guess, so that parallel guesses can't exceed a
+-- bound.
 -- +goose Up
 -- +goose StatementBegin
 CREATE FUNCTION otp_issue(
@@ -29,8 +30,8 @@ BEGIN
     END IF;
 END $$;
 
--- Answers 'open' and counts the attempt ('last' if its failure locks), or 'captcha' or 'locked' and counts nothing.
--- A success takes the count back.
+-- Counts the attempt and returns 'open', or 'last' if a failure of this attempt locks. Returns 'captcha' or 'locked'
+-- and does not count. A success resets the count.
 CREATE FUNCTION login_charge(p_phone bytea, p_now timestamptz, p_day date, p_captcha boolean)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

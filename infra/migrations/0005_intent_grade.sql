@@ -1,3 +1,4 @@
--- why: an intent's combinations were decided under a risk grade, and must not confirm once the customer is graded higher.
+-- why: an intent stores the risk grade of its combinations, so that it can't be confirmed after the customer's grade
+-- has risen.
 -- +goose Up
 ALTER TABLE intent ADD COLUMN grade smallint NOT NULL DEFAULT 0;

@@ -1,4 +1,4 @@
--- why: postings of several units commit together; their accounts are locked once, in the order of ids.
+-- why: one transaction commits postings of several units; it locks their accounts once, in the order of ids.
 -- +goose Up
 -- +goose StatementBegin
 CREATE FUNCTION ledger_post_rows(

@@ -1,4 +1,4 @@
--- why: a table that is only ever appended to can't be emptied either: row triggers do not see TRUNCATE.
+-- why: TRUNCATE must not empty an append-only table; row triggers do not run for TRUNCATE.
 -- +goose Up
 CREATE TRIGGER posting_no_truncate BEFORE TRUNCATE ON posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER entry_no_truncate BEFORE TRUNCATE ON entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

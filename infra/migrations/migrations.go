@@ -1,4 +1,4 @@
-// Package migrations carries the schema and brings a database up to it.
+// Package migrations contains the schema and migrates a database to it.
 package migrations
 
 import (
@@ -9,31 +9,32 @@ import (
 	"io/fs"
 	"strings"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // goose speaks database/sql
+	_ "github.com/jackc/pgx/v5/stdlib" // goose uses database/sql
 	"github.com/pressly/goose/v3"
 )
 
 //go:embed *.sql functions/*.sql
 var files embed.FS
 
-// Up applies the migrations that the database at url still lacks, then all files of
-// functions/. Of processes that start together one migrates and the others wait.
+// Up applies the migrations that the database at url lacks, then all files of
+// functions/. If several processes start at once, one process migrates and the other
+// processes wait.
 func Up(ctx context.Context, url string) error {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer db.Close()       // nothing is lost with the connection
-	const lock = 7_124_001 // any number that only migrations use
+	defer db.Close()       // a failed close loses no data
+	const lock = 7_124_001 // a number that only migrations use
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer conn.Close() // the pool's: it releases nothing by itself
+	defer conn.Close() // returns the connection to the pool, which does not release the lock
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer func() { // at once: the server ends a closed connection only a little later
+	defer func() { // unlock at once: the server ends a closed connection a little later
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", lock)
 	}()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
@@ -49,9 +50,9 @@ func Up(ctx context.Context, url string) error {
 	return nil
 }
 
-// replaceFunctions gives every SQL function the body of its file, in one
-// transaction. It does so at every run: one without anything new takes some 30 ms in
-// all, so comparing digests first would save nothing that matters.
+// replaceFunctions gives every SQL function the body of its file, in one transaction.
+// It does so in every run. A run without changes takes about 30 ms, so comparing
+// digests first would save too little.
 func replaceFunctions(ctx context.Context, conn *sql.Conn) error {
 	names, err := fs.Glob(files, "functions/*.sql")
 	if err != nil {

@@ -3,13 +3,13 @@ package migrations_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/tidebank/tidebank/infra/migrations"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -41,9 +42,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s is not %04d_what_it_is_about.sql", name, i+1)
 		}
 		raw, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		first, rest, _ := strings.Cut(string(raw), "\n")
 		if why, ok := strings.CutPrefix(first, "-- why: "); !ok || strings.TrimSpace(why) == "" {
 			t.Errorf("%s begins with %q, want -- why: and the reason", name, first)
@@ -59,10 +58,10 @@ var databases atomic.Int64
 // empty makes a database without any table on the server of the tests.
 func empty(t *testing.T) string {
 	t.Helper()
-	_, url := pgtest.NewURL(t)
+	db, url := pgtest.NewURL(t)
 	name := fmt.Sprintf("empty_%d_%d", os.Getpid(), databases.Add(1))
-	exec(t, url, "CREATE DATABASE "+name)
-	t.Cleanup(func() { exec(t, url, "DROP DATABASE "+name+" WITH (FORCE)") })
+	check.Exec(t, db.Pool(), "CREATE DATABASE "+name)
+	t.Cleanup(func() { check.Exec(t, db.Pool(), "DROP DATABASE "+name+" WITH (FORCE)") })
 	base, query, _ := strings.Cut(url, "?")
 	return base[:strings.LastIndex(base, "/")+1] + name + "?" + query
 }
@@ -70,34 +69,9 @@ func empty(t *testing.T) string {
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
-}
-
-func exec(t *testing.T, url, sql string, args ...any) {
-	t.Helper()
-	conn := connect(t, url)
-	defer conn.Close(context.Background())
-	if _, err := conn.Exec(context.Background(), sql, args...); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}
-
-func texts(t *testing.T, url, sql string) []string {
-	t.Helper()
-	conn := connect(t, url)
-	defer conn.Close(context.Background())
-	rows, err := conn.Query(context.Background(), sql)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
 }
 
 const (
@@ -113,9 +87,10 @@ UNION ALL SELECT 'function ' || pg_get_functiondef(p.oid) FROM pg_proc p
 ORDER BY 1`
 )
 
-func versions(t *testing.T, url string) []string {
+func versions(t *testing.T, db *pgx.Conn) []string {
 	t.Helper()
-	return texts(t, url, `SELECT version_id::text FROM goose_db_version WHERE is_applied AND version_id > 0 ORDER BY id`)
+	return check.Column[string](t, db,
+		`SELECT version_id::text FROM goose_db_version WHERE is_applied AND version_id > 0 ORDER BY id`)
 }
 
 func wantVersions(t *testing.T) []string {
@@ -130,25 +105,23 @@ func wantVersions(t *testing.T) []string {
 func TestUpFromNothingAndAgain(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(wantVersions(t), versions(t, url)); diff != "" {
+	db := connect(t, url)
+	check.Must(t, migrations.Up(t.Context(), url))
+	if diff := cmp.Diff(wantVersions(t), versions(t, db)); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
 	}
-	exec(t, url, "INSERT INTO outbox (id, type, subject, customerhash, data) VALUES (gen_random_uuid(), 't', 's', '', '{}')")
-	before, tables := texts(t, url, applied), texts(t, url, schema)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(before, texts(t, url, applied)); diff != "" {
+	check.Exec(t, db, `
+INSERT INTO outbox (id, type, subject, customerhash, data) VALUES (gen_random_uuid(), 't', 's', '', '{}')`)
+	before, tables := check.Column[string](t, db, applied), check.Column[string](t, db, schema)
+	check.Must(t, migrations.Up(t.Context(), url))
+	if diff := cmp.Diff(before, check.Column[string](t, db, applied)); diff != "" {
 		t.Errorf("the second run applied something (-before +after):\n%s", diff)
 	}
-	if diff := cmp.Diff(tables, texts(t, url, schema)); diff != "" {
+	if diff := cmp.Diff(tables, check.Column[string](t, db, schema)); diff != "" {
 		t.Errorf("the second run changed the schema (-before +after):\n%s", diff)
 	}
-	if n := texts(t, url, "SELECT count(*)::text FROM outbox"); n[0] != "1" {
-		t.Errorf("%s rows, want the one", n[0])
+	if n := check.Count(t, db, "SELECT count(*) FROM outbox"); n != 1 {
+		t.Errorf("%d rows, want one", n)
 	}
 }
 
@@ -156,21 +129,14 @@ func TestUpFromNothingAndAgain(t *testing.T) {
 func TestUpTogether(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			if err := migrations.Up(t.Context(), url); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if diff := cmp.Diff(wantVersions(t), versions(t, url)); diff != "" {
+	db := connect(t, url)
+	check.Must(t, errors.Join(check.AtOnce(4, func(int) error { return migrations.Up(t.Context(), url) })...))
+	if diff := cmp.Diff(wantVersions(t), versions(t, db)); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
 	}
 	const locks = "SELECT pid::text FROM pg_locks l JOIN pg_database d ON d.oid = l.database" +
 		" WHERE l.locktype = 'advisory' AND d.datname = current_database()"
-	if held := texts(t, url, locks); len(held) != 0 {
+	if held := check.Column[string](t, db, locks); len(held) != 0 {
 		t.Errorf("the lock is still held by %v", held)
 	}
 }
@@ -180,34 +146,33 @@ func TestUpTogether(t *testing.T) {
 func TestUpWithRowsInIt(t *testing.T) {
 	t.Parallel()
 	fresh := empty(t)
-	if err := migrations.Up(t.Context(), fresh); err != nil {
-		t.Fatal(err)
-	}
-	want := texts(t, fresh, schema)
+	check.Must(t, migrations.Up(t.Context(), fresh))
+	want := check.Column[string](t, connect(t, fresh), schema)
 	for version := 1; version < len(names(t)); version++ {
 		url := empty(t)
+		db := connect(t, url)
 		upTo(t, url, int64(version))
-		exec(t, url, `
+		check.Exec(t, db, `
 WITH c AS (
     INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx)
     VALUES (gen_random_uuid(), '\x01', '\x02', '\x03', '\x04', '\x05', '\x06') RETURNING id)
 INSERT INTO credential (customer_id, login_password, trade_password) SELECT id, 'a', 'b' FROM c`)
-		exec(t, url, `
+		check.Exec(t, db, `
 INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
 SELECT gen_random_uuid(), id, 'd', 'transfer-confirm', '\x01', '\x02', '\x03', '{sms_otp}', 'open', now(), now() FROM customer`)
-		exec(t, url, `
+		check.Exec(t, db, `
 INSERT INTO otp_quota (phone_bidx, day, sent, last_at) VALUES ('\x01', '2026-11-23', 3, '{}')`)
 		const rows = `
 SELECT customer.id || ' ' || (SELECT sent FROM otp_quota) || ' ' || name_ct || ' ' || login_password || ' ' || digest
   FROM customer JOIN credential ON customer_id = customer.id JOIN intent ON intent.customer_id = customer.id`
-		before := texts(t, url, rows)
+		before := check.Column[string](t, db, rows)
 		if err := migrations.Up(t.Context(), url); err != nil {
 			t.Fatalf("from %d: %v", version, err)
 		}
-		if diff := cmp.Diff(before, texts(t, url, rows)); diff != "" || len(before) != 1 {
+		if diff := cmp.Diff(before, check.Column[string](t, db, rows)); diff != "" || len(before) != 1 {
 			t.Errorf("from %d: rows (-before +after):\n%s", version, diff)
 		}
-		if diff := cmp.Diff(want, texts(t, url, schema)); diff != "" {
+		if diff := cmp.Diff(want, check.Column[string](t, db, schema)); diff != "" {
 			t.Errorf("from %d: schema (-new +migrated):\n%s", version, diff)
 		}
 	}
@@ -217,17 +182,12 @@ SELECT customer.id || ' ' || (SELECT sent FROM otp_quota) || ' ' || name_ct || '
 func upTo(t *testing.T, url string, version int64) {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer db.Close()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.UpTo(t.Context(), version); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	_, err = provider.UpTo(t.Context(), version)
+	check.Must(t, err)
 }
 
 func TestUpWithoutADatabaseIsAnError(t *testing.T) {
@@ -243,23 +203,18 @@ func TestUpWithoutADatabaseIsAnError(t *testing.T) {
 }
 
 // Every SQL function of a migrated database has the text of its file, and every file
-// its function: a reader who finds the file has found what runs.
+// has its function.
 func TestFunctionsAreTheirFiles(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	db := connect(t, url)
+	check.Must(t, migrations.Up(t.Context(), url))
 	var want []string
 	list, err := filepath.Glob("functions/*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, name := range list {
 		raw, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		head, rest, _ := strings.Cut(string(raw), "$$")
 		body, tail, _ := strings.Cut(rest, "$$")
 		function := strings.TrimSuffix(filepath.Base(name), ".sql")
@@ -268,7 +223,8 @@ func TestFunctionsAreTheirFiles(t *testing.T) {
 		}
 		want = append(want, function+" "+body)
 	}
-	got := texts(t, url, `SELECT proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`)
+	got := check.Column[string](t, db, `
+SELECT proname || ' ' || prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`)
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" || len(got) < 10 {
@@ -281,16 +237,13 @@ func TestFunctionsAreTheirFiles(t *testing.T) {
 func TestFunctionsAreReplaced(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	want := texts(t, url, schema)
-	exec(t, url, `CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestamptz) RETURNS void
+	db := connect(t, url)
+	check.Must(t, migrations.Up(t.Context(), url))
+	want := check.Column[string](t, db, schema)
+	check.Exec(t, db, `CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$ BEGIN END $$`)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, texts(t, url, schema)); diff != "" {
+	check.Must(t, migrations.Up(t.Context(), url))
+	if diff := cmp.Diff(want, check.Column[string](t, db, schema)); diff != "" {
 		t.Errorf("schema (-first run +after a change):\n%s", diff)
 	}
 }
@@ -300,26 +253,25 @@ LANGUAGE plpgsql AS $$ BEGIN END $$`)
 func TestStepupPolicyKeepsTheDaysUse(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
+	db := connect(t, url)
 	upTo(t, url, 7)
-	exec(t, url, `INSERT INTO limit_use (customer_id, kind, business_day, used) VALUES
+	check.Exec(t, db, `INSERT INTO limit_use (customer_id, kind, business_day, used) VALUES
 ('00000000-0000-0000-0000-000000000001', 'transfer.others', '2026-11-23', 100),
 ('00000000-0000-0000-0000-000000000001', 'transfer.own', '2026-11-23', 20),
 ('00000000-0000-0000-0000-000000000001', 'transfer.own', '2026-11-24', 3),
 ('00000000-0000-0000-0000-000000000002', 'transfer.others', '2026-11-23', 5)`)
-	exec(t, url, `
+	check.Exec(t, db, `
 INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
 SELECT gen_random_uuid(), gen_random_uuid(), 'd', 'transfer-confirm', '', '', '', '{sms_otp}', state, now(), now()
   FROM unnest('{open,consumed,cancelled}'::text[]) AS state`)
-	if err := migrations.Up(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	got := texts(t, url, `
+	check.Must(t, migrations.Up(t.Context(), url))
+	got := check.Column[string](t, db, `
 SELECT right(customer_id::text, 1) || ' ' || kind || ' ' || business_day || ' ' || used FROM limit_use ORDER BY 1`)
 	want := []string{"1 transfer.sms 2026-11-23 120", "1 transfer.sms 2026-11-24 3", "2 transfer.sms 2026-11-23 5"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("limit_use (-want +got):\n%s", diff)
 	}
-	got = texts(t, url, "SELECT state FROM intent ORDER BY 1")
+	got = check.Column[string](t, db, "SELECT state FROM intent ORDER BY 1")
 	if diff := cmp.Diff([]string{"cancelled", "cancelled", "consumed"}, got); diff != "" {
 		t.Errorf("intents (-want +got):\n%s", diff)
 	}

@@ -37,16 +37,16 @@ func ping(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("ping: %w", err)
 	}
-	return conn.Close(ctx) //nolint:wrapcheck // only whether it answered matters
+	return conn.Close(ctx) //nolint:wrapcheck // Start only tests that the server answers
 }
 
-// Ensure creates a database if the server has none of that name.
+// Ensure creates the database if the server does not have it.
 func (s *Server) Ensure(ctx context.Context, database string) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
 		return fmt.Errorf("pgserver: %w", err)
 	}
-	defer conn.Close(ctx) // nothing is lost with the connection
+	defer conn.Close(ctx) // a failed close loses no data
 	var exists bool
 	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", database).Scan(&exists)
 	if err != nil || exists {

@@ -1,10 +1,10 @@
-// Package pgserver finds a PostgreSQL on the machine and runs a server of the
-// caller's own on it, for the local bank, tests and benchmarks.
+// Package pgserver finds PostgreSQL programs on the machine and runs a separate
+// server with them, for the local bank, tests and benchmarks.
 //
-// It looks in PATH and in Debian's /usr/lib/postgresql, newest first, and falls
-// back to embedded-postgres' download. When the process is root, the server runs
-// as the unprivileged postgres (or nobody) user, since PostgreSQL refuses root.
-// A data directory left by a killed process is recovered at the next start.
+// It looks in PATH and in Debian's /usr/lib/postgresql, newest version first. If it
+// finds no server, embedded-postgres downloads a server. If the process is root, the
+// server runs as the user postgres or nobody, because PostgreSQL refuses root. After
+// a killed process, the next start recovers the data directory.
 package pgserver
 
 import (
@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// Config says where and how to run.
+// Config is the configuration of a server.
 type Config struct {
 	Dir        string            // parent of the data directory; made if missing
 	Settings   map[string]string // postgresql.conf settings, e.g. fsync=off for tests
@@ -41,10 +41,10 @@ type Server struct {
 	done chan struct{} // closed when the process has ended
 	keep bool
 	stop func() error // embedded server
-	url  string       // its user, password and host
+	url  string       // the embedded server's user, password and host
 }
 
-// ErrNotFound tells that no installed server was found.
+// ErrNotFound reports that the machine has no installed server.
 var ErrNotFound = errors.New("pgserver: no PostgreSQL server program on this machine")
 
 var errStopped = errors.New("pgserver: PostgreSQL stopped while starting")
@@ -59,7 +59,7 @@ const (
 func Start(ctx context.Context, config Config) (*Server, error) {
 	bin, err := FindBin()
 	if errors.Is(err, ErrNotFound) {
-		return startEmbedded(config) //nolint:contextcheck // the library takes none; its own time-out bounds it
+		return startEmbedded(config) //nolint:contextcheck // the library takes no context; its own time-out bounds the start
 	}
 	if err != nil {
 		return nil, err
@@ -76,8 +76,8 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err := s.prepare(ctx, who); err != nil {
 		return nil, err
 	}
-	// A killed server's children may hold its memory a little longer; then the next
-	// ends at once, and is started again.
+	// A killed server's children may hold its memory a little longer. Then the new
+	// server ends at once, and Start starts it again.
 	for tries := 0; ; tries++ {
 		if err := s.launch(config, who); err != nil {
 			return nil, err
@@ -105,10 +105,10 @@ func (s *Server) URL(database string) string {
 	return fmt.Sprintf("%s:%d/%s?sslmode=disable", base, s.port, database)
 }
 
-// Port is where the server listens on 127.0.0.1.
+// Port is the server's port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 
-// PID is the server's first process; 0 for an embedded one.
+// PID is the id of the server's main process; 0 for an embedded server.
 func (s *Server) PID() int {
 	if s.proc == nil {
 		return 0
@@ -116,7 +116,7 @@ func (s *Server) PID() int {
 	return s.proc.Process.Pid
 }
 
-// Stop ends the server; what was not to be kept is removed.
+// Stop ends the server. It removes the data unless the configuration says Persistent.
 func (s *Server) Stop() error {
 	err := s.end()
 	if !s.keep {
@@ -166,10 +166,11 @@ func version(path string) int {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "pgdata") }
 
-// unprivileged is whom the server runs as; nil: as ourselves.
+// unprivileged returns the user that runs the server; nil means the user of this
+// process.
 func unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // nobody to change to is not an error
+		return nil, nil //nolint:nilnil // nil means that the user does not change
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
@@ -185,7 +186,8 @@ func unprivileged() (*syscall.Credential, error) {
 	return nil, errors.New("pgserver: running as root, and neither user postgres nor nobody exists to run PostgreSQL")
 }
 
-// prepare makes the data directory if there is none, owned by who runs it.
+// prepare makes the data directory if it is missing. The user that runs the server
+// owns it.
 func (s *Server) prepare(ctx context.Context, who *syscall.Credential) error {
 	if err := os.MkdirAll(s.data(), 0o700); err != nil {
 		return fmt.Errorf("pgserver: %w", err)
@@ -211,8 +213,8 @@ func (s *Server) prepare(ctx context.Context, who *syscall.Credential) error {
 	return nil
 }
 
-// reachable lets the unprivileged user pass through, not look into, the folders
-// above the data directory that belong to us.
+// reachable lets the unprivileged user enter, but not list, our own folders above the
+// data directory.
 func reachable(path string) error {
 	for dir := filepath.Dir(path); dir != "/" && dir != "."; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
@@ -236,10 +238,10 @@ func (s *Server) launch(config Config, who *syscall.Credential) error {
 	for name, value := range config.Settings {
 		args = append(args, "-c", name+"="+value)
 	}
-	s.proc = exec.Command(filepath.Join(s.bin, "postgres"), args...) //nolint:gosec,noctx // outlives ctx; Stop ends it
+	s.proc = exec.Command(filepath.Join(s.bin, "postgres"), args...) //nolint:gosec,noctx // the server outlives ctx; Stop ends it
 	s.proc.Dir = "/"
-	// A group of its own, so that Ctrl-C reaches us first and we stop it last; and
-	// it dies with us if we are killed.
+	// The server has its own process group: Ctrl-C reaches this process first, and this
+	// process stops the server last. If this process is killed, the server gets SIGINT.
 	s.proc.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true, Pdeathsig: syscall.SIGINT}
 	s.proc.Stdout, s.proc.Stderr = config.Log, config.Log
 	if err := s.proc.Start(); err != nil {
@@ -248,7 +250,7 @@ func (s *Server) launch(config Config, who *syscall.Credential) error {
 	proc, done := s.proc, make(chan struct{})
 	s.done = done
 	go func() {
-		_ = proc.Wait() // its state tells
+		_ = proc.Wait() // the process state holds the result
 		close(done)
 	}()
 	return nil
@@ -276,7 +278,7 @@ func freePort(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("pgserver: %w", err)
 	}
-	defer l.Close() // only its number was wanted
+	defer l.Close() // only the port number is needed
 	address, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
 		return 0, errors.New("pgserver: no TCP port")

@@ -16,19 +16,18 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/infra/pgserver"
+	"github.com/tidebank/tidebank/test/check"
 )
 
-// start runs a server; should the test fail before it stops it, it ends with the
-// test's process.
+// start runs a server. If the test fails before it stops the server, the server ends
+// with the test's process.
 func start(t *testing.T, config pgserver.Config) *pgserver.Server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs PostgreSQL; left out with -short")
 	}
 	s, err := pgserver.Start(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return s
 }
 
@@ -43,27 +42,17 @@ func stop(t *testing.T, s *pgserver.Server) {
 func query(t *testing.T, s *pgserver.Server, database, sql string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.URL(database))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer conn.Close(t.Context())
-	var value string
-	if err := conn.QueryRow(t.Context(), sql).Scan(&value); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return value
+	return check.Value[string](t, conn, sql)
 }
 
 func exec(t *testing.T, s *pgserver.Server, database, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.URL(database))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), sql); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
+	check.Exec(t, conn, sql)
 }
 
 func TestDataOutlivesStopsAndKills(t *testing.T) {
@@ -71,18 +60,14 @@ func TestDataOutlivesStopsAndKills(t *testing.T) {
 	config := pgserver.Config{Dir: t.TempDir(), Persistent: true}
 	s := start(t, config)
 	for range 2 { // the second finds it
-		if err := s.Ensure(t.Context(), "tidebank"); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Ensure(t.Context(), "tidebank"))
 	}
 	exec(t, s, "tidebank", "CREATE TABLE note AS SELECT 'before the stop' AS text")
 	stop(t, s)
 
 	s = start(t, config)
 	exec(t, s, "tidebank", "INSERT INTO note VALUES ('before the kill')")
-	if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, syscall.Kill(s.PID(), syscall.SIGKILL))
 	stop(t, s) // nothing is left to stop, and that is no error
 
 	s = start(t, config) // also while the killed server's children still hold its memory
@@ -96,9 +81,7 @@ func TestNothingIsKeptUnlessAsked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, pgserver.Config{Dir: dir, Settings: map[string]string{"fsync": "off", "max_connections": "17"}})
-	if err := os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600))
 	if got := query(t, s, "postgres", "SHOW max_connections"); got != "17" {
 		t.Errorf("max_connections is %s, want the setting", got)
 	}
@@ -110,24 +93,20 @@ func TestNothingIsKeptUnlessAsked(t *testing.T) {
 		t.Error("it answers after Stop")
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if diff := cmp.Diff([]string{filepath.Join(dir, "mine")}, left); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
 	}
 }
 
-// A name is a name, whatever stands in it, and is made once.
+// Ensure makes a database of any name once.
 func TestEnsure(t *testing.T) {
 	t.Parallel()
 	s := start(t, pgserver.Config{Dir: t.TempDir(), Settings: map[string]string{"fsync": "off"}})
 	defer stop(t, s)
 	const odd = `odd"; DROP DATABASE postgres; --`
 	for _, name := range []string{odd, odd, "even"} {
-		if err := s.Ensure(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Ensure(t.Context(), name))
 	}
 	const list = "SELECT string_agg(datname, '|' ORDER BY datname) FROM pg_database WHERE NOT datistemplate"
 	if got := query(t, s, "postgres", list); got != "even|"+odd+"|postgres" {
@@ -174,9 +153,7 @@ func TestAServerThatCannotStartIsTold(t *testing.T) {
 		t.Errorf("the log does not name the setting: %q", log.String())
 	}
 	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, nil, 0o600))
 	if _, err := pgserver.Start(t.Context(), pgserver.Config{Dir: file}); !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("a file for a folder: %v", err)
 	}
@@ -187,20 +164,14 @@ func TestAServerThatCannotStartIsTold(t *testing.T) {
 	}
 }
 
-// What PATH leads to is taken, and through a link its real folder, where initdb
-// stands too.
+// FindBin takes the folder that PATH leads to. It follows a link to the real folder,
+// which holds initdb too.
 func TestFindBinFollowsPath(t *testing.T) {
 	real, link := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(real, "postgres"), []byte("#!/bin/sh\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(filepath.Join(real, "postgres"), filepath.Join(link, "postgres")); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(filepath.Join(real, "postgres"), []byte("#!/bin/sh\n"), 0o700))
+	check.Must(t, os.Symlink(filepath.Join(real, "postgres"), filepath.Join(link, "postgres")))
 	want, err := filepath.EvalSymlinks(real)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, path := range []string{real, link} {
 		t.Setenv("PATH", path)
 		if got, err := pgserver.FindBin(); err != nil || got != want {

@@ -30,7 +30,7 @@ Back the file up: without it nobody can read the data that its keys have sealed.
 		},
 	}
 	create.Flags().StringVar(&file, "file", "", "path of the new key file")
-	_ = create.MarkFlagRequired("file") // fails only for a flag that does not exist
+	_ = create.MarkFlagRequired("file") // fails only for an unknown flag
 	parent := group("keys", "Make the bank's keys")
 	parent.AddCommand(create)
 	return parent

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // tide runs the command as a shell would.
@@ -34,9 +35,7 @@ func TestKeysCreate(t *testing.T) {
 		t.Errorf("the keys: %v", err)
 	}
 	before, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	_, stderr, err := tide("keys", "create", "--file", file)
 	if !errors.Is(err, fs.ErrExist) || !strings.Contains(stderr, file) {
 		t.Errorf("a second time: %q, %v", stderr, err)

@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	unlockFunction = "tide-login-unlock" // stands in the access record
+	unlockFunction = "tide-login-unlock" // the function's name in the access record
 
 	sqlOperatorAddress = `-- operator.address
 SELECT coalesce(host(inet_client_addr()), 'local')`
@@ -70,21 +70,21 @@ It changes nothing when nothing is locked. It reads DATABASE_URL and KEYS_FILE.`
 		},
 	}
 	unlock.Flags().StringVar(&o.phone, "phone", "", "mobile number that is locked")
-	unlock.Flags().StringVar(&o.reason, "reason", "", "why it is unlocked, for audit")
-	unlock.Flags().StringVar(&o.operator, "operator", "", "who decides it, for audit")
+	unlock.Flags().StringVar(&o.reason, "reason", "", "reason for unlocking, for audit")
+	unlock.Flags().StringVar(&o.operator, "operator", "", "name of the operator who decides, for audit")
 	for _, name := range []string{"phone", "reason", "operator"} {
-		_ = unlock.MarkFlagRequired(name) // fails only for a flag that does not exist
+		_ = unlock.MarkFlagRequired(name) // fails only for an unknown flag
 	}
 	parent := group("login", "Help customers to log in")
 	parent.AddCommand(unlock)
 	return parent
 }
 
-// unlockOrder is what the operator asks for.
+// unlockOrder holds the operator's arguments.
 type unlockOrder struct{ phone, reason, operator string }
 
-// check refuses an order before anything is opened. The record must not hold personal
-// data in clear, so neither may the two texts.
+// check checks the order before the command opens the database. The record must not
+// hold personal data in clear, so it refuses such data in both texts.
 func (o unlockOrder) check() error {
 	switch {
 	case !customer.ValidPhone(o.phone):
@@ -97,7 +97,7 @@ func (o unlockOrder) check() error {
 	return nil
 }
 
-// plain reports whether the text is one line of 1 to most characters that shows no
+// plain reports whether the text is one line of 1 to `most` characters without
 // personal data.
 func plain(text string, most int) bool {
 	quoted, err := json.Marshal(text)
@@ -114,9 +114,9 @@ func openHost(ctx context.Context) (*host.Host, error) {
 	return host.Open(ctx, config, needs)
 }
 
-// unlockLogin lifts the lock and the freeze, and emits the access record with the same
-// transaction. It returns the record's trace; password.ErrNotLocked refuses a number
-// that is not locked, known or unknown.
+// unlockLogin lifts the lock and the freeze, and emits the access record in the same
+// transaction. It returns the record's trace. It returns password.ErrNotLocked for a
+// number that is not locked, known or unknown.
 //
 // Source: AUTH-010, AUDIT-006.
 func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (trace.TraceID, error) {

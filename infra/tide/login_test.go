@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"strings"
@@ -19,29 +18,28 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// town is a bank with a customer who has signed up, and her phone.
-type town struct {
+// fixture is a bank with a customer who has signed up, and the customer's phone.
+type fixture struct {
 	*bank.Bank
 	phone *bank.Device
 	wang  seed.Customer
 }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 0)}
-	if err := b.Seeder().SignUp(t.Context(), w.wang, bank.LoginPassword, bank.TradePassword, "", nil); err != nil {
-		t.Fatal(err)
-	}
+	w := fixture{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 0)}
+	check.Must(t, b.Seeder().SignUp(t.Context(), w.wang, bank.LoginPassword, bank.TradePassword, "", nil))
 	return w
 }
 
 // login logs in with a solved graphic code; a right password comes with a right code.
-func (w town) login(t *testing.T, guess, want string) {
+func (w fixture) login(t *testing.T, guess, want string) {
 	t.Helper()
 	r := identitylogin.Request{
 		Phone: w.wang.Phone, Password: w.phone.Password(t, guess), CaptchaID: captchatest.Solved(t, w.Bank, w.phone),
@@ -54,7 +52,7 @@ func (w town) login(t *testing.T, guess, want string) {
 }
 
 // freeze fails ten times in a day.
-func (w town) freeze(t *testing.T) {
+func (w fixture) freeze(t *testing.T) {
 	t.Helper()
 	for range 2 {
 		for range 5 {
@@ -65,14 +63,12 @@ func (w town) freeze(t *testing.T) {
 }
 
 // unlocks are the access records that the command has left.
-func (w town) unlocks(t *testing.T) []events.AccessRecorded {
+func (w fixture) unlocks(t *testing.T) []events.AccessRecorded {
 	t.Helper()
 	var list []events.AccessRecorded
-	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
-		var r events.AccessRecorded
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			t.Fatal(err)
-		}
+	records := bank.Told[events.AccessRecorded](t, w.Bank, events.TypeAccessRecorded)
+	for i, e := range w.Outbox(t, events.TypeAccessRecorded) {
+		r := records[i]
 		if r.Function == unlockFunction {
 			list = append(list, r)
 			if strings.Contains(string(e.Data), w.wang.Phone) || !strings.Contains(e.Traceparent, r.Trace) {
@@ -83,41 +79,34 @@ func (w town) unlocks(t *testing.T) []events.AccessRecorded {
 	return list
 }
 
-func (w town) order() unlockOrder {
+func (w fixture) order() unlockOrder {
 	return unlockOrder{phone: w.wang.Phone, reason: "came to the branch", operator: "zhao"}
 }
 
 // A frozen number stays frozen however long, though old rows are pruned; the
-// operator's command lifts it, and audit knows who did it and why.
+// operator's command lifts it, and audit records the operator and the reason.
 func TestAFrozenNumberStaysUntilAnOperatorUnlocksIt(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.3")
-	w := newTown(t)
+	w := newFixture(t)
 	w.freeze(t)
-	// Ten years ago for the database too, whose own clock decides what is old.
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), `
-UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interval '3653 days'`); err != nil {
-		t.Fatal(err)
-	}
+	// Make the rows ten years old for the database too, because pruning asks its clock.
+	w.Exec(t, `
+UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interval '3653 days'`)
 	for _, wait := range []time.Duration{0, 24 * time.Hour, 30 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
 		w.Advance(wait)
 		w.phone.Reopen(t)
-		if _, err := w.Host.DB.Prune(t.Context(), password.Retention()); err != nil {
-			t.Fatal(err)
-		}
+		_, err := w.Host.DB.Prune(t.Context(), password.Retention())
+		check.Must(t, err)
 		w.login(t, bank.LoginPassword, "LOGIN_FAILED")
 		w.Advance(time.Minute) // a number may have one code a minute
 	}
 
 	id, err := unlockLogin(t.Context(), w.Host, w.order())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	w.login(t, bank.LoginPassword, "")
 	computer, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	want := []events.AccessRecorded{{
 		Function: "tide-login-unlock", Outcome: "OK", Reason: "unlocked by zhao: came to the branch",
 		CustomerID: w.wang.ID.String(), DeviceID: computer, Trace: id.String(), Category: "auth",
@@ -134,7 +123,7 @@ UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interva
 // Nothing changes, and nothing is recorded, when there is nothing to lift.
 func TestUnlockOfWhatIsNotLocked(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	refused := func(name string, o unlockOrder) {
 		t.Helper()
 		if _, err := unlockLogin(t.Context(), w.Host, o); !errors.Is(err, password.ErrNotLocked) {
@@ -168,16 +157,13 @@ func TestUnlockOfWhatIsNotLocked(t *testing.T) {
 // nobody.
 func TestUnlockOfNobodysNumber(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	o := w.order()
 	o.phone = "13999999999"
-	if _, err := w.Host.DB.Pool().Exec(t.Context(), `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`,
-		customer.PhoneIndex(w.Host.Keys, o.phone)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := unlockLogin(t.Context(), w.Host, o); err != nil {
-		t.Fatal(err)
-	}
+	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, frozen) VALUES ($1, now(), true)`,
+		customer.PhoneIndex(w.Host.Keys, o.phone))
+	_, err := unlockLogin(t.Context(), w.Host, o)
+	check.Must(t, err)
 	if got := w.unlocks(t); len(got) != 1 || got[0].CustomerID != "" {
 		t.Errorf("recorded: %+v", got)
 	}
@@ -186,9 +172,7 @@ func TestUnlockOfNobodysNumber(t *testing.T) {
 func TestUnlockOrdersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	good := unlockOrder{phone: "13800010001", reason: "came to the branch", operator: "zhao"}
-	if err := good.check(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, good.check())
 	for name, tt := range map[string]struct {
 		change func(*unlockOrder)
 		want   error

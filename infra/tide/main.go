@@ -1,10 +1,10 @@
-// Command tide is what an operator of the bank runs by hand. Each subcommand has a
-// file of its own.
+// Command tide holds the commands that an operator of the bank runs by hand. Each
+// subcommand has its own file.
 //
 //	go run ./infra/tide keys create --file PATH
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
 //
-// It ends with 1 and a sentence on standard error when a command fails.
+// If a command fails, it prints a sentence to standard error and exits with 1.
 package main
 
 import (
@@ -26,8 +26,8 @@ func newCommand() *cobra.Command {
 	return root
 }
 
-// group returns a command that only holds others: it shows its help, and refuses
-// arguments, which are misspelt commands.
+// group returns a command that only contains subcommands. It shows its help, and
+// refuses unknown subcommands.
 func group(use, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -1,6 +1,6 @@
-// Package dev is the local bank's developer page: the SMS inbox, events with
-// their deliveries and dead letters, the functions with their declared policy,
-// the API reference, and faults to order.
+// Package dev is the local bank's developer page. It shows the SMS inbox, events with
+// their deliveries and dead letters, the functions with their declared policy, and
+// the API reference. It also sets faults.
 //
 //	GET  /dev                     the page
 //	GET  /dev/bank.json           {"channel_certificate": base64 DER} for clients to pin
@@ -50,7 +50,7 @@ func (p Page) Register(mux *http.ServeMux) {
 	html := func(body []byte) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = w.Write(body) // a browser that left has no use for an error
+			_, _ = w.Write(body) // an error means that the browser has left
 		}
 	}
 	mux.Handle("GET /{$}", http.RedirectHandler("/dev", http.StatusFound))
@@ -111,7 +111,7 @@ func (p Page) functions(w http.ResponseWriter, _ *http.Request) {
 	reply(w, list, nil)
 }
 
-// person is a customer as someone who tries the bank needs to know one.
+// person holds the data of a demo customer that a user of the local bank needs.
 type person struct {
 	Name         string `json:"name"`
 	IDNo         string `json:"id_no"`
@@ -160,10 +160,10 @@ func reply(w http.ResponseWriter, value any, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(value) // a browser that left has no use for an error
+	_ = json.NewEncoder(w).Encode(value) // an error means that the browser has left
 }
 
-const cardPassword = "851937" // of every demo customer's card
+const cardPassword = "851937" // the card password of every demo customer
 
 func demoPeople() []seed.Person {
 	account := func(no string, balance money.Fen) seed.Account { return seed.Account{No: no, Balance: balance} }

@@ -29,22 +29,23 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 )
 
 const consumer = "audit-on-event"
 
-// desk is the developer page of a bank.
-type desk struct {
+// fixture is the developer page of a bank.
+type fixture struct {
 	*bank.Bank
 	mux    *http.ServeMux
 	page   dev.Page
 	status atomic.Int64 // what the consumer answers
 }
 
-func newDesk(t *testing.T) *desk {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	d := &desk{Bank: bank.New(t), mux: http.NewServeMux()}
+	d := &fixture{Bank: bank.New(t), mux: http.NewServeMux()}
 	kinds := events.Subscriptions{{Consumer: consumer, Types: []string{events.TypeTransferPosted}}}
 	d.page = dev.Page{
 		Host: d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
@@ -57,32 +58,25 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) ask(method, path, body string) *httptest.ResponseRecorder {
+func (d *fixture) ask(method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	d.mux.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
 	return w
 }
 
 // read asks and reads JSON.
-func (d *desk) read(t *testing.T, method, path string, into any) {
+func (d *fixture) read(t *testing.T, method, path string, into any) {
 	t.Helper()
 	w := d.ask(method, path, "")
 	if kind := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(kind, "application/json") {
 		t.Fatalf("%s %s: %d %s %s", method, path, w.Code, kind, w.Body)
 	}
-	must(t, json.Unmarshal(w.Body.Bytes(), into))
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(w.Body.Bytes(), into))
 }
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, path := range []string{"/dev", "/dev/api"} {
 		w := d.ask("GET", path, "")
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" ||
@@ -105,13 +99,13 @@ func TestPages(t *testing.T) {
 // The certificate is that of the channel's key, which clients pin.
 func TestBank(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	var got struct {
 		Certificate []byte `json:"channel_certificate"`
 	}
 	d.read(t, "GET", "/dev/bank.json", &got)
 	key, err := sm.CertificateKey(got.Certificate, time.Now())
-	must(t, err)
+	check.Must(t, err)
 	if !key.Equal(d.Host.Keys.Public(keys.Channel)) {
 		t.Error("the certificate is of another key")
 	}
@@ -119,7 +113,7 @@ func TestBank(t *testing.T) {
 
 func TestFunctions(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	type view struct {
 		Name, Audience                   string
 		Channel, Idempotent              bool
@@ -153,7 +147,7 @@ func TestFunctions(t *testing.T) {
 // Each customer is another, and each can sign up as the page tells.
 func TestNewCustomersCanSignUp(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	seen := map[string]bool{}
 	for n := range 4 {
 		var p devapi.Person
@@ -168,28 +162,26 @@ func TestNewCustomersCanSignUp(t *testing.T) {
 			continue // two will do
 		}
 		phone := d.Device(t, fmt.Sprint("phone-of-customer-", n))
-		key, err := phone.Key.Public().Marshal()
-		must(t, err)
 		phone.Call(t, identityregister.Function, uuid.NewString(), identityregister.Request{
 			Name: p.Name, IDNo: p.IDNo, CardNo: p.CardNo, CardPassword: phone.Password(t, p.CardPassword), Phone: p.Phone,
 			OTP: otptest.Ask(t, d.Bank, phone, otp.Register, p.Phone), LoginPassword: phone.Password(t, bank.LoginPassword),
-			TradePassword: phone.Password(t, bank.TradePassword), DevicePublicKey: key,
+			TradePassword: phone.Password(t, bank.TradePassword), DevicePublicKey: phone.PublicKey(t),
 		}).Want(t, "")
 	}
-	bank.Books(t, d.Host.DB, d.Host.Keys)
+	d.Sound(t)
 }
 
 // The people that the page lists are those who are seeded when the bank starts.
 func TestDemoCustomers(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	var listed []devapi.Person
 	d.read(t, "GET", "/dev/customers", &listed)
 	var seeded []devapi.Person
 	for range 2 { // at each start of the bank
 		seeded = nil
 		people, err := dev.Seed(t.Context(), d.Seeder())
-		must(t, err)
+		check.Must(t, err)
 		for _, c := range people {
 			seeded = append(seeded, devapi.Person{
 				Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, CardPassword: c.CardPassword, Phone: c.Phone,
@@ -199,28 +191,26 @@ func TestDemoCustomers(t *testing.T) {
 	if diff := cmp.Diff(seeded, listed); diff != "" || len(listed) == 0 {
 		t.Errorf("people (-seeded +listed):\n%s", diff)
 	}
-	var n int
-	must(t, d.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM customer").Scan(&n))
-	if n != len(listed) {
+	if n := d.Count(t, "SELECT count(*) FROM customer"); n != len(listed) {
 		t.Errorf("%d customers after two starts, want %d", n, len(listed))
 	}
 }
 
 // event is one in the outbox, published.
-func (d *desk) event(t *testing.T, subject string) string {
+func (d *fixture) event(t *testing.T, subject string) string {
 	t.Helper()
 	var unit pg.Unit
-	must(t, events.Emit(t.Context(), &unit, subject, uuid.Nil, events.TransferPosted{TransferID: "of-" + subject}))
-	must(t, d.Host.DB.Commit(t.Context(), &unit))
+	check.Must(t, events.Emit(t.Context(), &unit, subject, uuid.Nil, events.TransferPosted{TransferID: "of-" + subject}))
+	check.Must(t, d.Host.DB.Commit(t.Context(), &unit))
 	stored := d.Outbox(t, events.TypeTransferPosted)
 	e, err := stored[len(stored)-1].CloudEvent(d.Host.Keys)
-	must(t, err)
-	must(t, d.page.Broker.Publish(t.Context(), []cloudevents.Event{e}))
+	check.Must(t, err)
+	check.Must(t, d.page.Broker.Publish(t.Context(), []cloudevents.Event{e}))
 	return e.ID()
 }
 
 // state lists events as "id state", as the page's query finds them.
-func (d *desk) state(t *testing.T, query string) string {
+func (d *fixture) state(t *testing.T, query string) string {
 	t.Helper()
 	var list []devapi.Event
 	d.read(t, "GET", "/dev/events?"+query, &list)
@@ -236,18 +226,14 @@ func (d *desk) state(t *testing.T, query string) string {
 	return strings.Join(text, "\n")
 }
 
-func (d *desk) await(t *testing.T, query, want string) {
+func (d *fixture) await(t *testing.T, query, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); d.state(t, query) != want; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("/dev/events?%s:\n%s\nwant\n%s", query, d.state(t, query), want)
-		}
-	}
+	check.Until(t, "/dev/events?"+query+" lists "+want, func() bool { return d.state(t, query) == want })
 }
 
 func TestEventsAndReplay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	if got := d.state(t, ""); got != "" {
 		t.Errorf("a new bank has the events %s", got)
 	}
@@ -257,16 +243,7 @@ func TestEventsAndReplay(t *testing.T) {
 	if diff := cmp.Diff(line(b, "due")+"\n"+line(a, "due"), d.state(t, "")); diff != "" {
 		t.Errorf("newest first (-want +got):\n%s", diff)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		d.page.Broker.Run(ctx)
-	}()
-	defer func() {
-		stop()
-		<-done
-	}()
+	bank.Background(t, d.page.Broker.Run)
 	d.await(t, "dead=true", line(b, "dead")+"\n"+line(a, "dead"))
 	for _, query := range []string{"subject=a", "subject=of-a", "subject=a&dead=true"} {
 		if diff := cmp.Diff(line(a, "dead"), d.state(t, query)); diff != "" {
@@ -295,7 +272,7 @@ func TestEventsAndReplay(t *testing.T) {
 }
 
 // send has a text sent to a phone, as the bank does.
-func (d *desk) send(t *testing.T, id, phone, text string) error {
+func (d *fixture) send(t *testing.T, id, phone, text string) error {
 	t.Helper()
 	server := httptest.NewServer(d.page.SMS)
 	defer server.Close()
@@ -304,10 +281,10 @@ func (d *desk) send(t *testing.T, id, phone, text string) error {
 
 func TestTexts(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	must(t, d.send(t, "1", "13800010001", "一"))
-	must(t, d.send(t, "2", "13800010002", "二"))
-	must(t, d.send(t, "3", "13800010001", "三"))
+	d := newFixture(t)
+	check.Must(t, d.send(t, "1", "13800010001", "一"))
+	check.Must(t, d.send(t, "2", "13800010002", "二"))
+	check.Must(t, d.send(t, "3", "13800010001", "三"))
 	for query, want := range map[string][]string{"": {"三", "二", "一"}, "?phone=13800010001": {"三", "一"}, "?phone=13900010001": {}} {
 		got := []smssim.Text{}
 		d.read(t, "GET", "/dev/sms"+query, &got)
@@ -323,7 +300,7 @@ func TestTexts(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	if w := d.ask("POST", "/dev/faults", `{"duplicate":true,"delay_ms":7,"sms":{"fail_next":1}}`); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
@@ -349,7 +326,7 @@ func TestFaults(t *testing.T) {
 // Without its database the page says so, and shows no half of it.
 func TestADatabaseThatIsGoneIsTold(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Host.DB.Close()
 	for _, call := range [][2]string{{"GET", "/dev/events"}, {"POST", "/dev/replay"}, {"POST", "/dev/customers"}} {
 		if w := d.ask(call[0], call[1], ""); w.Code != http.StatusInternalServerError {

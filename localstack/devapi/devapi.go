@@ -1,6 +1,6 @@
-// Package devapi is the local bank's developer page as programs use it: new
-// customers, their text messages, and what became of events. The demo and the
-// tests of the whole bank stand on it; no such page exists in production.
+// Package devapi is a client of the local bank's developer page: new customers, their
+// text messages, and events with their deliveries. The demo and the tests of the
+// whole bank use it. Production has no such page.
 package devapi
 
 import (
@@ -28,20 +28,21 @@ type Person struct {
 	Phone        string `json:"phone"`
 }
 
-// Event is an event and where it has got to.
+// Event is an event with its deliveries.
 type Event struct {
 	ID         string     `json:"id"`
 	Type       string     `json:"type"`
 	Deliveries []Delivery `json:"deliveries"`
 }
 
-// Delivery is an event's way to one consumer: due, done or dead.
+// Delivery is the delivery of an event to one consumer, with its state: due, done or
+// dead.
 type Delivery struct {
 	Consumer string `json:"consumer"`
 	State    string `json:"state"`
 }
 
-// ErrDev tells that the page did not answer as it should.
+// ErrDev reports an unexpected answer of the page.
 var ErrDev = errors.New("developer page")
 
 func (d API) do(ctx context.Context, method, path string, into any) error {
@@ -53,7 +54,7 @@ func (d API) do(ctx context.Context, method, path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer resp.Body.Close() // all was read, or the error is told
+	defer resp.Body.Close() // the body has been read, or the caller gets the error
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -122,10 +123,10 @@ func (d API) Events(ctx context.Context, subject string) ([]Event, error) {
 	return list, err
 }
 
-// ErrWaited tells that what was waited for did not come.
+// ErrWaited reports that a condition did not become true in time.
 var ErrWaited = errors.New("没有等到 (timed out)")
 
-// Until polls, for 15 seconds at most, until done says so or fails.
+// Until polls until done returns true or an error, for at most 15 seconds.
 func Until(ctx context.Context, what string, done func() (bool, error)) error {
 	deadline := time.Now().Add(15 * time.Second)
 	for {

@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/devapi"
 )
 
-// page answers each path with one text; what it is asked besides is an error.
+// page answers each path with one text, and any other path with an error.
 func page(t *testing.T, texts map[string]string) devapi.API {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,16 +39,16 @@ func TestReadsThePage(t *testing.T) {
 		"GET /dev/events?subject=a%26b": `[{"id":"1","type":"t","deliveries":[{"consumer":"c","state":"dead"}]}]`,
 	})
 	certificate, err := d.Certificate(t.Context())
-	check(t, []byte{1, 2}, certificate, err)
+	want(t, []byte{1, 2}, certificate, err)
 	person, err := d.NewCustomer(t.Context())
-	check(t, devapi.Person{Name: "王小明", IDNo: "1", CardNo: "2", CardPassword: "3", Phone: "4"}, person, err)
+	want(t, devapi.Person{Name: "王小明", IDNo: "1", CardNo: "2", CardPassword: "3", Phone: "4"}, person, err)
 	texts, err := d.Texts(t.Context(), "+86 1")
-	check(t, []string{"新", "旧"}, texts, err)
+	want(t, []string{"新", "旧"}, texts, err)
 	list, err := d.Events(t.Context(), "a&b")
-	check(t, []devapi.Event{{ID: "1", Type: "t", Deliveries: []devapi.Delivery{{Consumer: "c", State: "dead"}}}}, list, err)
+	want(t, []devapi.Event{{ID: "1", Type: "t", Deliveries: []devapi.Delivery{{Consumer: "c", State: "dead"}}}}, list, err)
 }
 
-func check[T any](t *testing.T, want, got T, err error) {
+func want[T any](t *testing.T, want, got T, err error) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

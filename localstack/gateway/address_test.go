@@ -9,12 +9,12 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Whoever calls, now or later, is known by where the call came from, and not by
-// what it says of itself.
+// The gateway knows a caller by the address of the connection, and not by the address
+// that a header claims. That holds for calls that run later too.
 func TestTheCallersAddressIsThePeers(t *testing.T) {
 	t.Parallel()
 	seen := make(chan string, 1)
-	g, _ := front(t, plain("x-who", func(_ context.Context, call *fn.Call, w word) (word, error) {
+	g, _ := newGateway(t, plain("x-who", func(_ context.Context, call *fn.Call, w word) (word, error) {
 		seen <- call.IP
 		return w, nil
 	}))

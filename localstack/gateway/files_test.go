@@ -15,20 +15,19 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// The gateway has routes and no files: whatever names a folder, a hidden or left-over
+// The gateway has routes and no files: a path that names a folder, a hidden or left-over
 // file, a path out of the routes or a piece of source is not found.
 func TestTheGatewayServesNoFiles(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CLOUD-016.1", "CLOUD-016.2", "CLOUD-016.3", "CLOUD-016.4")
 	b := bank.On(t, pgtest.Broken(t))
 	g, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
 	address := strings.TrimPrefix(server.URL, "http://")
@@ -68,24 +67,19 @@ func TestTheGatewayServesNoFiles(t *testing.T) {
 	}
 }
 
-// get sends the path as it stands: a client would put it right.
+// get sends the path unchanged: an HTTP client would clean it.
 func get(t *testing.T, address, path string) (status int, body string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: bank\r\nConnection: close\r\n\r\n", path); err != nil {
-		t.Fatal(err)
-	}
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: bank\r\nConnection: close\r\n\r\n", path)
+	check.Must(t, err)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return resp.StatusCode, string(raw)
 }

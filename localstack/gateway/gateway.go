@@ -1,8 +1,8 @@
-// Package gateway is the local bank's front door, with OpenFaaS' routes:
+// Package gateway is the local bank's HTTP entry, with OpenFaaS' routes:
 //
 //	POST /function/<name>         call a function
 //	POST /async-function/<name>   accept now (202, X-Call-Id), call in the background
-//	GET  /system/functions        what there is
+//	GET  /system/functions        list of the functions
 //	GET  /_/health, /_/ready, /metrics
 package gateway
 
@@ -36,7 +36,7 @@ type Gateway struct {
 	ready   atomic.Bool
 }
 
-const asyncCalls = 256 // at work at once
+const asyncCalls = 256 // most calls that run at once
 
 // New opens every function on the host with its configuration.
 func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Settings) (*Gateway, error) {
@@ -60,8 +60,8 @@ func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Set
 	return g, nil
 }
 
-// ServeHTTP routes a request. A path that is not in its plain form, such as one that
-// climbs out of a folder, is answered 404 instead of being put right (CLOUD-016).
+// ServeHTTP routes a request. For a path that is not clean, such as a path with "..",
+// it answers 404 and does not redirect (CLOUD-016).
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		http.NotFound(w, r)
@@ -70,7 +70,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.Mux.ServeHTTP(w, r)
 }
 
-// SetReady tells that everything serves.
+// SetReady makes /_/ready answer that the bank is ready.
 func (g *Gateway) SetReady() { g.ready.Store(true) }
 
 func (g *Gateway) isReady(w http.ResponseWriter, _ *http.Request) {
@@ -114,11 +114,11 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.calls[name].Add(1)
-	req.Header = req.Header.Clone() // net/http takes its own back
+	req.Header = req.Header.Clone() // net/http reuses its own header
 	req.WithContext(context.WithoutCancel(r.Context()))
 	go func() {
 		defer func() { <-g.slots }()
-		_, _ = entry.Handle(req) // nobody waits for the answer
+		_, _ = entry.Handle(req) // the caller does not wait for the answer
 	}()
 	w.Header().Set("X-Call-Id", uuid.NewString())
 	w.WriteHeader(http.StatusAccepted)
@@ -145,11 +145,11 @@ func (g *Gateway) list(w http.ResponseWriter, _ *http.Request) {
 		list = append(list, function{name, "tidebank/" + name, "local", g.calls[name].Load(), 1, 1})
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(list) // a client that left has no use for an error
+	_ = json.NewEncoder(w).Encode(list) // an error means that the client has left
 }
 
-// Deliver hands an event to a function, as a broker does over HTTP in structured
-// mode.
+// Deliver sends an event to a function, in structured mode as a broker does over
+// HTTP.
 func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevents.Event) (int, error) {
 	entry, ok := g.entries[consumer]
 	if !ok {
@@ -169,5 +169,5 @@ func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevents.Ev
 	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
 	req.WithContext(ctx)
 	resp, err := entry.Handle(req)
-	return resp.StatusCode, err //nolint:wrapcheck // the function's own, always nil
+	return resp.StatusCode, err //nolint:wrapcheck // the function's error, which is always nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -35,14 +36,12 @@ func plain(name string, operate fn.QueryOperation[word, word]) fn.Function {
 
 func echo(_ context.Context, _ *fn.Call, w word) (word, error) { return w, nil }
 
-// front is a gateway of the functions, on a bank without a database.
-func front(t *testing.T, all ...fn.Function) (*gateway.Gateway, *bank.Bank) {
+// newGateway is a gateway of the functions, on a bank without a database.
+func newGateway(t *testing.T, all ...fn.Function) (*gateway.Gateway, *bank.Bank) {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
 	g, err := gateway.New(t.Context(), all, b.Host, host.Values())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return g, b
 }
 
@@ -52,19 +51,9 @@ func ask(g *gateway.Gateway, method, path, body string) *httptest.ResponseRecord
 	return w
 }
 
-// eventually polls until done says so.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	g, b := front(t, plain("x-echo", echo))
+	g, b := newGateway(t, plain("x-echo", echo))
 	big := `{"word":"` + strings.Repeat("x", int(b.Host.Limits.BodyBytes)) + `"}`
 	for _, tt := range []struct {
 		method, path, body string
@@ -102,7 +91,7 @@ func TestRoutes(t *testing.T) {
 
 func TestReadyOnlyWhenTold(t *testing.T) {
 	t.Parallel()
-	g, _ := front(t)
+	g, _ := newGateway(t)
 	if w := ask(g, "GET", "/_/ready", ""); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("before: %d", w.Code)
 	}
@@ -127,7 +116,7 @@ func TestAFunctionThatDoesNotOpenStopsAll(t *testing.T) {
 
 func TestListCountsCalls(t *testing.T) {
 	t.Parallel()
-	g, _ := front(t, plain("x-a", echo), plain("x-b", echo))
+	g, _ := newGateway(t, plain("x-a", echo), plain("x-b", echo))
 	for range 2 {
 		ask(g, "POST", "/function/x-a", "{}")
 	}
@@ -141,24 +130,22 @@ func TestListCountsCalls(t *testing.T) {
 	}
 	w := ask(g, "GET", "/system/functions", "")
 	var got []function
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(w.Body.Bytes(), &got))
 	slices.SortFunc(got, func(a, b function) int { return strings.Compare(a.Name, b.Name) })
 	if diff := cmp.Diff([]function{{"x-a", 3, 1, 1}, {"x-b", 0, 1, 1}}, got); diff != "" {
 		t.Errorf("functions (-want +got):\n%s", diff)
 	}
-	empty, _ := front(t)
+	empty, _ := newGateway(t)
 	if w := ask(empty, "GET", "/system/functions", ""); strings.TrimSpace(w.Body.String()) != "[]" {
 		t.Errorf("no function is listed as %s, want []", w.Body)
 	}
 }
 
-// What was accepted runs, also when its caller has gone long since.
+// The gateway runs each call that it accepted, also when the caller has gone.
 func TestLaterCallsRun(t *testing.T) {
 	t.Parallel()
 	begun, release, ran := make(chan struct{}), make(chan struct{}), make(chan word, 1)
-	g, _ := front(t, plain("x-slow", func(ctx context.Context, _ *fn.Call, w word) (word, error) {
+	g, _ := newGateway(t, plain("x-slow", func(ctx context.Context, _ *fn.Call, w word) (word, error) {
 		close(begun)
 		<-release
 		if ctx.Err() == nil {
@@ -185,11 +172,11 @@ func TestLaterCallsRun(t *testing.T) {
 	}
 }
 
-// So many at once and no more; and again when one has ended.
+// The gateway takes a bounded number of calls at once, and another when one has ended.
 func TestLaterCallsAreBounded(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	g, _ := front(t, plain("x-slow", func(_ context.Context, _ *fn.Call, w word) (word, error) {
+	g, _ := newGateway(t, plain("x-slow", func(_ context.Context, _ *fn.Call, w word) (word, error) {
 		<-release
 		return w, nil
 	}))
@@ -203,7 +190,7 @@ func TestLaterCallsAreBounded(t *testing.T) {
 		t.Errorf("one too many: %d %v", w.Code, w.Header())
 	}
 	close(release)
-	eventually(t, "a free place", func() bool {
+	check.Until(t, "a free place", func() bool {
 		return ask(g, "POST", "/async-function/x-slow", "{}").Code == http.StatusAccepted
 	})
 }
@@ -226,9 +213,7 @@ func TestDeliver(t *testing.T) {
 	})
 	b := bank.New(t)
 	g, err := gateway.New(t.Context(), []fn.Function{hears, plain("x-echo", echo)}, b.Host, host.Values())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	traced, other := b.Event(t, uuid.NewString(), kind, "s", word{"潮"}), b.Event(t, uuid.NewString(), kind, "s", word{"汐"})
 	traced.SetExtension("traceparent", parent)
 	unsealed := cloudevents.NewEvent()

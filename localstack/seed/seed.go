@@ -1,10 +1,10 @@
-// Package seed puts customers and accounts into a bank as its core systems would
-// have them: for the local bank, tests and benchmarks.
+// Package seed writes customers and accounts into a bank, as its core systems would,
+// for the local bank, tests and benchmarks.
 //
 // A seeded customer has a name, an identity number, a reserved phone and funded
-// accounts, and has not signed up for mobile banking unless asked. Opening
-// balances are postings from the internal account for them, so that the ledger
-// sums to zero from the first fen. Seeding the same person again changes nothing.
+// accounts. The customer has not signed up for mobile banking; SignUp does that. An
+// opening balance is a posting from the internal account Opening, so the sum of the
+// ledger is always zero. Seeding the same person again changes nothing.
 package seed
 
 import (
@@ -26,17 +26,17 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Person is a customer as the core systems know one.
+// Person is a customer as the core systems store them.
 type Person struct {
 	Name, IDNo, Phone string
-	CardPassword      string // of the first account
+	CardPassword      string // card password of the first account
 	Accounts          []Account
 }
 
 // Account is one of a person's accounts.
 type Account struct {
 	No      string
-	Kind    ledger.Kind // debit unless given
+	Kind    ledger.Kind // KindDebit if empty
 	Balance money.Fen
 }
 
@@ -54,13 +54,14 @@ type Seeder struct {
 	Clock clock.Clock
 }
 
-// space makes ids from what they stand for, so that seeding twice is seeding once.
+// space is the namespace of the ids: the same person and account always get the same
+// ids.
 var space = uuid.MustParse("7a1db4a2-0000-5000-8000-000000000001")
 
-// Opening is the internal account that opening balances come from.
+// Opening is the internal account that pays opening balances.
 var Opening = uuid.NewSHA1(space, []byte("opening"))
 
-// Add writes a person, or finds the one written before.
+// Add writes a person, or finds the person that an earlier Add wrote.
 func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	c := Customer{Person: p, ID: uuid.NewSHA1(space, []byte("customer "+p.IDNo))}
 	var unit pg.Unit

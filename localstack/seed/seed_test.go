@@ -6,13 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -24,58 +24,39 @@ var wang = seed.Person{
 // rows are all that seeding writes, as text.
 func rows(t *testing.T, b *bank.Bank) []string {
 	t.Helper()
-	got, err := b.Host.DB.Pool().Query(t.Context(), `
+	return check.Column[string](t, b.Host.DB.Pool(), `
 SELECT 'customer ' || c::text FROM customer c UNION ALL SELECT 'account ' || a::text FROM account a
 UNION ALL SELECT 'posting ' || p::text FROM posting p UNION ALL SELECT 'entry ' || e::text FROM entry e ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(got, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
 }
 
 func TestSeedingAgainChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	first, err := b.Seeder().Add(t.Context(), wang)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	before := rows(t, b)
 	again, err := b.Seeder().Add(t.Context(), wang)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if diff := cmp.Diff(first, again); diff != "" {
 		t.Errorf("another customer (-first +again):\n%s", diff)
 	}
 	if diff := cmp.Diff(before, rows(t, b)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
-	bank.Books(t, b.Host.DB, b.Host.Keys)
+	b.Sound(t)
 }
 
-// What the customers have, the bank's opening account owes: nothing is made.
+// The bank's opening account owes the sum of all balances, so that no money is made.
 func TestBalancesSumToZero(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	c, err := b.Seeder().Add(t.Context(), wang)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	b.Customer(t, "李芳", 88_888_88, 1)
-	bank.Books(t, b.Host.DB, b.Host.Keys)
-	balance := func(id uuid.UUID) (sum money.Fen) {
-		t.Helper()
+	b.Sound(t)
+	balance := func(id uuid.UUID) money.Fen {
 		// An internal account's entries are folded into its balance later.
-		if err := b.Host.DB.Pool().QueryRow(t.Context(),
-			"SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE account_id = $1", id).Scan(&sum); err != nil {
-			t.Fatal(err)
-		}
-		return sum
+		return money.Fen(b.Count(t, "SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE account_id = $1", id))
 	}
 	got := []money.Fen{balance(c.AccountIDs[0]), balance(c.AccountIDs[1]), balance(seed.Opening)}
 	if diff := cmp.Diff([]money.Fen{200_000_00, 0, -(200_000_00 + 88_888_88 + 1)}, got); diff != "" {
@@ -83,14 +64,12 @@ func TestBalancesSumToZero(t *testing.T) {
 	}
 }
 
-// What rests in the database is sealed, opens in its place, and is found by index.
+// The database stores personal data sealed. Each value opens in its place only, and an index finds it.
 func TestPersonalDataRestsSealed(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	c, err := b.Seeder().Add(t.Context(), wang)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, row := range rows(t, b) {
 		for _, clear := range []string{wang.Name, wang.IDNo, wang.Phone, wang.Accounts[0].No, wang.CardPassword} {
 			if bytes.Contains([]byte(row), []byte(clear)) {
@@ -105,13 +84,9 @@ SELECT c.data_key, c.name_ct, a.no_ct, a.card_password, b.kind
   FROM customer c JOIN account a ON a.id = $2 JOIN account b ON b.id = $3 WHERE c.phone_bidx = $1`,
 		b.Host.Keys.BlindIndex("phone", wang.Phone), c.AccountIDs[0], c.AccountIDs[1],
 	).Scan(&wrapped, &name, &number, &password, &kind)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	key, err := b.Host.Keys.OpenDataKey(wrapped)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if got, err := key.Open(keys.AAD("customer", "name_ct", c.ID.String()), name); err != nil || string(got) != wang.Name {
 		t.Errorf("name %q, %v", got, err)
 	}
@@ -130,17 +105,13 @@ func TestSignUpAgain(t *testing.T) {
 	b := bank.New(t)
 	c := b.Customer(t, "王小明")
 	for _, password := range []string{"before-2026", bank.LoginPassword} {
-		if err := b.Seeder().SignUp(t.Context(), c, password, bank.TradePassword, "phone-of-wang", []byte(password)); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, b.Seeder().SignUp(t.Context(), c, password, bank.TradePassword, "phone-of-wang", []byte(password)))
 	}
 	var login, trade string
 	var key []byte
-	if err := b.Host.DB.Pool().QueryRow(t.Context(), `
+	check.Must(t, b.Host.DB.Pool().QueryRow(t.Context(), `
 SELECT login_password, trade_password, public_key FROM credential k JOIN device d USING (customer_id) WHERE customer_id = $1`,
-		c.ID).Scan(&login, &trade, &key); err != nil {
-		t.Fatal(err)
-	}
+		c.ID).Scan(&login, &trade, &key))
 	if sm.CheckPassword(login, []byte(bank.LoginPassword)) != nil || sm.CheckPassword(trade, []byte(bank.TradePassword)) != nil ||
 		string(key) != bank.LoginPassword {
 		t.Error("the second sign-up is not what holds")

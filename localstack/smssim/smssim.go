@@ -1,10 +1,10 @@
-// Package smssim stands in for the bank's SMS gateway: it speaks the protocol of
-// docs/sms-gateway.md, keeps an inbox for people and tests to read, and can be
-// told to fail, delay, lose, duplicate and swallow its answers.
+// Package smssim simulates the bank's SMS gateway. It implements the protocol of
+// docs/sms-gateway.md and keeps an inbox for people and tests. On request it fails,
+// delays, loses or duplicates texts, or drops its answers.
 //
-// A message id is taken once: the same message again is accepted and not
-// delivered again, another message under the id is refused. A Gateway with its
-// Secret and Now set is ready, and safe for concurrent use.
+// The gateway delivers each message id once. It accepts the same message again
+// without delivering it, and refuses another message under the same id. A Gateway
+// needs Secret and Now; it is safe for concurrent use.
 package smssim
 
 import (
@@ -29,11 +29,11 @@ type Text struct {
 	At    time.Time `json:"at"`
 }
 
-// Faults are what the gateway can be told to do wrong.
+// Faults are the mistakes that a test can order from the gateway.
 type Faults struct {
-	FailNext      int           `json:"fail_next"`      // answer 503 so many times, take nothing
+	FailNext      int           `json:"fail_next"`      // answer 503 so many times and take no message
 	SwallowAnswer int           `json:"swallow_answer"` // take the message and answer 502 so many times
-	LoseNext      int           `json:"lose_next"`      // accept, and never deliver, so many times
+	LoseNext      int           `json:"lose_next"`      // accept so many messages and never deliver them
 	Duplicate     bool          `json:"duplicate"`      // deliver twice
 	Delay         time.Duration `json:"delay"`          // before each answer, nanoseconds
 }
@@ -46,7 +46,7 @@ type Gateway struct {
 	mu     sync.Mutex
 	faults Faults
 	seen   map[string]sms.Message
-	order  []string // ids in the order of arrival, to forget the oldest
+	order  []string // ids in the order of arrival, to delete the oldest
 	inbox  []Text
 }
 
@@ -63,8 +63,8 @@ func (g *Gateway) SetFaults(f Faults) {
 	g.faults = f
 }
 
-// Inbox lists the texts that a phone received, newest first; all phones' if the
-// number is empty.
+// Inbox lists the texts that a phone received, newest first. An empty number means
+// all phones.
 func (g *Gateway) Inbox(number string) []Text {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -102,12 +102,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !g.pause(r.Context()) {
-		return // the client has gone
+		return // the client has left
 	}
 	w.WriteHeader(g.take(m))
 }
 
-// signed reports whether the request is the bank's, and of now.
+// signed reports whether the bank has signed the request within the last minutes.
 func (g *Gateway) signed(header http.Header, body []byte) bool {
 	at := header.Get(sms.HeaderTimestamp)
 	seconds, err := strconv.ParseInt(at, 10, 64)

@@ -1,10 +1,9 @@
-// Package bankerr decides what a refusal looks like from outside.
+// Package bankerr defines the refusals that clients see.
 //
-// Every refusal is an *Error with a kind, which fixes the HTTP status, and a
-// code, which fixes the customer's text (catalogue.go). The cause travels in
-// the chain for one log line and never reaches a client (ERR-001, ERR-002).
-// Errors are values declared once, in the package whose rule they state, and
-// are safe for concurrent use.
+// Every refusal is an *Error with a kind and a code. The kind fixes the HTTP status;
+// the code fixes the customer's text (catalogue.go). An Error wraps its cause for one
+// log line; the cause never reaches a client (ERR-001, ERR-002). Each package
+// declares the Errors of its own rules, once. Errors are safe for concurrent use.
 package bankerr
 
 import (
@@ -13,20 +12,20 @@ import (
 	"time"
 )
 
-// Kind says how a client should take a refusal; it alone fixes the status.
+// Kind is the class of a refusal. It fixes the HTTP status.
 type Kind int
 
-// The kinds, from the most harmless for the bank to the least.
+// The kinds, from the most harmless to the most serious.
 const (
 	Invalid         Kind = iota + 1 // the request is malformed
-	Unauthenticated                 // nobody, or not sure who
-	Forbidden                       // known, and not allowed
-	NotFound                        // does not exist, or not for this caller
-	Conflict                        // collides with another request or state
-	Refused                         // well formed, and against a business rule
-	TooMany                         // too often; see RetryAfter
-	Unavailable                     // something behind us is down
-	Internal                        // our fault; nothing is told but a trace id
+	Unauthenticated                 // the caller is not logged in, or not proven
+	Forbidden                       // the caller is known and not allowed
+	NotFound                        // the object does not exist, or not for this caller
+	Conflict                        // the request collides with another request or a state
+	Refused                         // the request is well formed and breaks a business rule
+	TooMany                         // the caller calls too often; see RetryAfter
+	Unavailable                     // a service that the bank needs is down
+	Internal                        // the bank has a fault; the client sees a trace id only
 )
 
 // Status is the kind's HTTP status.
@@ -79,7 +78,7 @@ func (e *Error) Kind() Kind { return e.kind }
 // Code returns the refusal's code, as clients see it.
 func (e *Error) Code() string { return e.code }
 
-// RetryAfter returns how long a client should wait; 0 means nothing is known.
+// RetryAfter returns how long a client should wait; 0 means that the time is unknown.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
 // Because returns the same refusal carrying its cause.
@@ -89,14 +88,14 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
-// WithRetryAfter returns the same refusal telling the client when to try again.
+// WithRetryAfter returns the same refusal with the time that the client should wait.
 func (e *Error) WithRetryAfter(wait time.Duration) *Error {
 	c := *e
 	c.retryAfter = wait
 	return &c
 }
 
-// Is reports whether target is the same refusal, whatever caused either.
+// Is reports whether target is the same refusal. Causes do not matter.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.code == e.code
@@ -113,8 +112,8 @@ var (
 	ErrInput       = New(Invalid, "INPUT_INVALID")
 )
 
-// From finds the refusal in err's chain. An error that is none becomes
-// ErrInternal with err as its cause, so that it tells a stranger nothing.
+// From finds the refusal in err's chain. If the chain holds no refusal, From returns
+// ErrInternal with err as its cause, so the client learns nothing about err.
 func From(err error) *Error {
 	if err == nil {
 		return nil

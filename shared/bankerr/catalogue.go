@@ -1,13 +1,13 @@
 package bankerr
 
-// Text is what a customer reads about a refusal.
+// Text is a refusal's text for customers.
 type Text struct {
 	Title  string // what happened
 	Advice string // what to do next
 }
 
-// Lookup returns the customer's text for a code. A code without one gets the
-// text of INTERNAL_ERROR; a test over the registry finds such codes.
+// Lookup returns the customer's text for a code. A code without a text gets the text
+// of INTERNAL_ERROR; a test over the registry finds such codes.
 func Lookup(code string) (Text, bool) {
 	t, ok := catalogue[code]
 	if !ok {
@@ -16,7 +16,7 @@ func Lookup(code string) (Text, bool) {
 	return t, true
 }
 
-// The one catalogue of customer texts, by code. Never says more than the code.
+// The one catalogue of customer texts, by code. A text says no more than its code.
 var catalogue = map[string]Text{
 	"ACCOUNT_CLOSED":          {"账户状态不允许该交易", "请核对收付款账户，或联系客服"},
 	"ACCOUNT_SAME":            {"付款账户与收款账户相同", "请选择不同的账户"},

@@ -1,7 +1,7 @@
-// Package captcha makes and checks graphic codes that keep robots at bay.
+// Package captcha makes and checks graphic codes against robots.
 //
-// A code is drawn by the server; Redis keeps only a MAC of its digits, for two
-// minutes, and any answer, right or wrong, uses it up. It is never a factor of
+// The server draws the code. Redis keeps only a MAC of its digits, for two minutes.
+// Any answer, right or wrong, uses the code up. A graphic code is never a factor of
 // authentication. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003.
 package captcha
 
@@ -45,7 +45,7 @@ func (s *Store) Issue(ctx context.Context) (id string, image []byte, err error) 
 	_, _ = rand.Read(random) // never fails (crypto/rand)
 	text := make([]byte, digits)
 	for i, b := range random {
-		random[i] = b % 10 // six in 256 uneven: no matter for a picture
+		random[i] = b % 10 // slightly uneven (256 is no multiple of 10), which does no harm here
 		text[i] = '0' + random[i]
 	}
 	id = uuid.NewString()

@@ -17,26 +17,19 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
-	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 const answer = "041527"
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func newStore(t *testing.T) (*captcha.Store, *miniredis.Miniredis) {
 	t.Helper()
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
 	t.Cleanup(func() { _ = client.Close() })
-	ring, err := keys.NewTestRing()
-	must(t, err)
+	ring := keytest.New(t)
 	return captcha.New(client, ring), server
 }
 
@@ -44,15 +37,15 @@ func newStore(t *testing.T) (*captcha.Store, *miniredis.Miniredis) {
 func issue(t *testing.T, s *captcha.Store) (id string) {
 	t.Helper()
 	id, _, err := s.Issue(t.Context())
-	must(t, err)
-	must(t, s.SetAnswer(t.Context(), id, answer))
+	check.Must(t, err)
+	check.Must(t, s.SetAnswer(t.Context(), id, answer))
 	return id
 }
 
-func check(t *testing.T, s *captcha.Store, id, answer string) bool {
+func answered(t *testing.T, s *captcha.Store, id, answer string) bool {
 	t.Helper()
 	right, err := s.Check(t.Context(), id, answer)
-	must(t, err)
+	check.Must(t, err)
 	return right
 }
 
@@ -61,37 +54,37 @@ func TestAnswers(t *testing.T) {
 	s, _ := newStore(t)
 	for _, wrong := range []string{"", "041528", "41527", "0415270", "041527 ", "０４１５２７"} {
 		id := issue(t, s)
-		if check(t, s, id, wrong) {
+		if answered(t, s, id, wrong) {
 			t.Errorf("%q is right", wrong)
 		}
-		if check(t, s, id, answer) {
+		if answered(t, s, id, answer) {
 			t.Errorf("the right answer is taken after %q", wrong)
 		}
 	}
 	id := issue(t, s)
-	if !check(t, s, id, answer) {
+	if !answered(t, s, id, answer) {
 		t.Error("the right answer is wrong")
 	}
-	if check(t, s, id, answer) {
+	if answered(t, s, id, answer) {
 		t.Error("the right answer is taken twice")
 	}
 	if one, two := issue(t, s), issue(t, s); one == two {
 		t.Error("two codes have one id")
 	}
-	if check(t, s, "unknown", answer) || check(t, s, "", answer) {
-		t.Error("an answer is right, though nobody drew a code")
+	if answered(t, s, "unknown", answer) || answered(t, s, "", answer) {
+		t.Error("an answer is right for a code that was not issued")
 	}
 }
 
-// The stored value of one code is worth nothing under another's id.
+// The stored value of one code does not answer a code with another id.
 func TestAnswersAreOfTheirCode(t *testing.T) {
 	t.Parallel()
 	s, server := newStore(t)
 	one, two := issue(t, s), issue(t, s)
 	stored, err := server.Get("captcha:" + one)
-	must(t, err)
-	must(t, server.Set("captcha:"+two, stored))
-	if check(t, s, two, answer) {
+	check.Must(t, err)
+	check.Must(t, server.Set("captcha:"+two, stored))
+	if answered(t, s, two, answer) {
 		t.Error("the answer is right for another code")
 	}
 }
@@ -105,13 +98,13 @@ func TestLifeOfACode(t *testing.T) {
 		s, server := newStore(t)
 		id := issue(t, s)
 		server.FastForward(tt.after)
-		if right := check(t, s, id, answer); right != tt.want {
+		if right := answered(t, s, id, answer); right != tt.want {
 			t.Errorf("after %v: right is %v", tt.after, right)
 		}
 	}
 	s, _ := newStore(t)
 	id := issue(t, s)
-	if check(t, s, id, "000000") || check(t, s, id, answer) {
+	if answered(t, s, id, "000000") || answered(t, s, id, answer) {
 		t.Error("a wrong answer left the code as it was")
 	}
 	req.Covers(t, "CAPTCHA-002.1", "CAPTCHA-002.2")
@@ -140,15 +133,15 @@ func TestOneOfManyAnswersWins(t *testing.T) {
 	}
 }
 
-// The picture is a picture and nothing else, Redis keeps no digit, and the
-// picture's digits are the answer: it alone draws the same picture again.
+// The picture holds no other data, and Redis keeps no digit. The digits of the picture
+// are the answer: only the answer draws the same picture again.
 func TestPictureShowsTheAnswer(t *testing.T) {
 	t.Parallel()
 	s, server := newStore(t)
 	id, image, err := s.Issue(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	picture, err := png.Decode(bytes.NewReader(image))
-	must(t, err)
+	check.Must(t, err)
 	if size := picture.Bounds().Size(); size.X != 240 || size.Y != 80 {
 		t.Errorf("size %v", size)
 	}
@@ -164,7 +157,7 @@ func TestPictureShowsTheAnswer(t *testing.T) {
 		t.Fatal("no six digits are the answer")
 	}
 	stored, err := server.Get("captcha:" + id)
-	must(t, err)
+	check.Must(t, err)
 	if strings.Contains(stored, found) || strings.Contains(id, found) {
 		t.Error("the answer stands in clear")
 	}
@@ -174,11 +167,11 @@ func TestPictureShowsTheAnswer(t *testing.T) {
 	}
 	var again bytes.Buffer
 	_, err = draw.NewImage(id, digits, 240, 80).WriteTo(&again)
-	must(t, err)
+	check.Must(t, err)
 	if !bytes.Equal(again.Bytes(), image) {
 		t.Error("the picture shows other digits")
 	}
-	if !check(t, s, id, found) {
+	if !answered(t, s, id, found) {
 		t.Error("the digits in the picture are wrong")
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SetAnswer makes the answer of an issued code known; its life goes on.
+// SetAnswer sets the answer of an issued code, and keeps its life.
 func (s *Store) SetAnswer(ctx context.Context, id, answer string) error {
 	return s.redis.SetArgs(ctx, key(id), s.mac(id, answer), redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
 }

@@ -2,12 +2,12 @@
 // version 1: its handshake and its frames. docs/protocol.md describes it in full,
 // with vectors that this package reproduces.
 //
-// A frame's clear part is version, channel id, sequence and time; its body is
-// SM4-GCM under the direction's key, bound to the clear part, the method and the
-// function. A request's nonce is its sequence. A reply's is random and stands in
-// front of the body: a request that comes twice is answered twice, under one
-// sequence. Whether a sequence is new is for shared/session to say. All functions
-// are pure and safe for concurrent use; none says why a frame did not open.
+// A frame's clear part is version, channel id, sequence and time; its body is SM4-GCM
+// under the direction's key, bound to the clear part, the method and the function. A
+// request's nonce is its sequence. A reply's nonce is random and precedes the body,
+// because a repeated request gets two replies with the same sequence. shared/session
+// decides whether a sequence is new. All functions are pure and safe for concurrent
+// use. No error says why a frame does not open.
 //
 // Source: CRYPTO-008, CRYPTO-014, CRYPTO-016, AUTH-030.
 package channel
@@ -27,13 +27,14 @@ const Version = 1
 // MediaType is a frame's content type.
 const MediaType = "application/vnd.tidebank.frame"
 
-// ErrFrame refuses what is not a frame of this channel, function and direction.
+// ErrFrame refuses bytes that are not a frame of this channel, function and
+// direction.
 var ErrFrame = errors.New("channel: frame does not open")
 
 // ID names a channel.
 type ID [16]byte
 
-// Keys are a channel's two directions.
+// Keys are a channel's keys for its two directions.
 type Keys struct{ ClientToServer, ServerToClient sm.Key }
 
 // Header is a frame's clear part.
@@ -45,7 +46,8 @@ type Header struct {
 
 const headerSize = 1 + 16 + 8 + 8
 
-// ParseHeader reads a frame's clear part, which nothing has authenticated yet.
+// ParseHeader reads a frame's clear part. The caller must not trust it before the
+// frame has opened.
 func ParseHeader(frame []byte) (Header, error) {
 	if len(frame) < headerSize+sm.Overhead || frame[0] != Version {
 		return Header{}, ErrFrame
@@ -66,7 +68,7 @@ func (h Header) append(out []byte) []byte {
 	return binary.BigEndian.AppendUint64(out, uint64(h.Time.UnixMilli()))
 }
 
-// requestNonce never repeats under a key, because a client counts.
+// requestNonce never repeats under a key, because the client counts its requests.
 func requestNonce(sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64(make([]byte, 4, sm.NonceSize), sequence)
 }
@@ -100,8 +102,8 @@ func OpenRequest(k Keys, frame []byte, method, function string) ([]byte, error) 
 	return clear, nil
 }
 
-// SealReply makes the frame of the reply to a request: its sequence is the
-// request's, so that a reply can't be taken for another's.
+// SealReply makes the frame of the reply to a request. The reply has the request's
+// sequence, so the client can't take it for the reply to another request.
 func SealReply(k Keys, request Header, at time.Time, function string, status int, clear []byte) ([]byte, error) {
 	h := Header{ID: request.ID, Sequence: request.Sequence, Time: at}
 	out := h.append(make([]byte, 0, headerSize+sm.NonceSize+len(clear)+sm.Overhead))
@@ -131,7 +133,8 @@ func replyContext(function string, status int) string {
 	return fmt.Sprintf("POST/%s%03d", function, status)
 }
 
-// aad is what a body is bound to: the clear part, and what the call is.
+// aad returns the data that a body is bound to: the clear part, the method and the
+// function.
 func aad(header []byte, context string) []byte {
 	return append(append(make([]byte, 0, len(header)+len(context)), header...), context...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var (
@@ -46,12 +47,12 @@ func TestRequestFrame(t *testing.T) {
 	keys := newKeys()
 	for _, text := range [][]byte{clear, {}, bytes.Repeat([]byte("长"), 1<<20)} {
 		frame, err := channel.SealRequest(keys, header, "POST", function, text)
-		must(t, err)
+		check.Must(t, err)
 		if bytes.Contains(frame, []byte("amount")) {
 			t.Error("the frame shows its text")
 		}
 		got, err := channel.ParseHeader(frame)
-		must(t, err)
+		check.Must(t, err)
 		if diff := cmp.Diff(header, got); diff != "" {
 			t.Errorf("header (-want +got):\n%s", diff)
 		}
@@ -66,7 +67,7 @@ func TestRequestFrameIsBound(t *testing.T) {
 	t.Parallel()
 	keys := newKeys()
 	frame, err := channel.SealRequest(keys, header, "POST", function, clear)
-	must(t, err)
+	check.Must(t, err)
 	refused := func(what string, keys channel.Keys, frame []byte, method, function string) {
 		t.Helper()
 		if got, err := channel.OpenRequest(keys, frame, method, function); !errors.Is(err, channel.ErrFrame) || got != nil {
@@ -85,10 +86,10 @@ func TestRequestFrameIsBound(t *testing.T) {
 	other := header
 	other.Sequence++
 	next, err := channel.SealRequest(keys, other, "POST", function, clear)
-	must(t, err)
+	check.Must(t, err)
 	refused("another request's body", keys, append(bytes.Clone(frame[:channel.HeaderSize]), next[channel.HeaderSize:]...), "POST", function)
 	reply, err := channel.SealReply(channel.Keys{ServerToClient: keys.ClientToServer}, header, noon, function, 200, clear)
-	must(t, err)
+	check.Must(t, err)
 	refused("a reply for a request", keys, reply, "POST", function)
 }
 
@@ -96,7 +97,7 @@ func TestReplyFrameIsBound(t *testing.T) {
 	t.Parallel()
 	keys := newKeys()
 	frame, err := channel.SealReply(keys, header, noon.Add(time.Second), function, 200, clear)
-	must(t, err)
+	check.Must(t, err)
 	opened, err := channel.OpenReply(keys, frame, header, function, 200)
 	if err != nil || !bytes.Equal(opened, clear) {
 		t.Fatalf("opened %q, %v", opened, err)
@@ -119,7 +120,7 @@ func TestReplyFrameIsBound(t *testing.T) {
 	refused("status cut off", keys, frame, header, function+"2", 0)
 	refused("another channel's keys", newKeys(), frame, header, function, 200)
 	request, err := channel.SealRequest(channel.Keys{ClientToServer: keys.ServerToClient}, header, "POST", function, clear)
-	must(t, err)
+	check.Must(t, err)
 	refused("a request for a reply", keys, request, header, function, 200)
 }
 
@@ -132,7 +133,7 @@ func TestRepliesToOneRequestShareNoNonce(t *testing.T) {
 	zeros := make([]byte, 64) // so that the body shows the key stream
 	for range 1000 {
 		frame, err := channel.SealReply(keys, header, noon, function, 200, zeros)
-		must(t, err)
+		check.Must(t, err)
 		body := frame[channel.HeaderSize:]
 		stream := string(body[sm.NonceSize : sm.NonceSize+len(zeros)])
 		if seen[stream] {
@@ -147,7 +148,7 @@ func TestRequestsShareNoNonce(t *testing.T) {
 	keys, seen := newKeys(), map[string]uint64{}
 	for _, sequence := range []uint64{1, 2, 255, 256, 1 << 31, 1 << 32, 1<<53 - 1, math.MaxUint64} {
 		frame, err := channel.SealRequest(keys, channel.Header{Sequence: sequence, Time: noon}, "POST", function, make([]byte, 64))
-		must(t, err)
+		check.Must(t, err)
 		stream := string(frame[channel.HeaderSize : channel.HeaderSize+64])
 		if before, ok := seen[stream]; ok {
 			t.Errorf("sequences %d and %d have the same key stream", before, sequence)
@@ -159,7 +160,7 @@ func TestRequestsShareNoNonce(t *testing.T) {
 func TestParseHeader(t *testing.T) {
 	t.Parallel()
 	frame, err := channel.SealRequest(newKeys(), header, "POST", function, nil)
-	must(t, err)
+	check.Must(t, err)
 	for name, tt := range map[string]struct {
 		frame []byte
 		err   error
@@ -188,13 +189,13 @@ func withTime(frame []byte, millis uint64) []byte {
 	return changed
 }
 
-// Whatever bytes come, nothing opens that was not sealed.
+// No bytes open that were not sealed.
 func FuzzFrame(f *testing.F) {
 	keys := channel.Keys{ClientToServer: sm.Key{1}, ServerToClient: sm.Key{2}}
 	request, err := channel.SealRequest(keys, header, "POST", function, clear)
-	must(f, err)
+	check.Must(f, err)
 	reply, err := channel.SealReply(keys, header, noon, function, 200, clear)
-	must(f, err)
+	check.Must(f, err)
 	f.Add(request)
 	f.Add(reply)
 	f.Add(request[:channel.HeaderSize+sm.Overhead])

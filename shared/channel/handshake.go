@@ -13,10 +13,10 @@ import (
 // by the bank's key.
 var ErrHandshake = errors.New("channel: handshake refused")
 
-// RandomSize is that of each side's random, in bytes.
+// RandomSize is the size of each side's random number, in bytes.
 const RandomSize = 32
 
-// Hello is what the client sends to channel-open.
+// Hello is the client's message to channel-open.
 type Hello struct {
 	Version      int    `json:"version" doc:"1" example:"1"`
 	ClientKey    []byte `json:"client_key" format:"sm2-public-key" doc:"Fresh SM2 public key, PKIX DER"`
@@ -103,7 +103,7 @@ func NewClient(deviceID string) (*Client, error) {
 	}, nil
 }
 
-// Hello is what to send.
+// Hello returns the message for channel-open.
 func (c *Client) Hello() Hello { return c.hello }
 
 // Finish checks the bank's answer against the pinned key and returns the channel.
@@ -126,8 +126,8 @@ func (c *Client) Finish(w Welcome, pinned *sm.PublicKey) (ID, Keys, error) {
 	return ID(w.ChannelID), deriveKeys(secret, transcript), nil
 }
 
-// transcript is all that both sides said, each part preceded by its length in
-// four bytes.
+// transcript joins all parts of both messages, each preceded by its length in four
+// bytes.
 func transcript(h Hello, w Welcome) []byte {
 	parts := [][]byte{
 		[]byte("tidebank channel v1"), h.ClientKey, h.ClientRandom, []byte(h.DeviceID),
@@ -142,7 +142,7 @@ func transcript(h Hello, w Welcome) []byte {
 	return out
 }
 
-// deriveKeys binds both keys to everything that was said.
+// deriveKeys binds both keys to the transcript.
 func deriveKeys(secret sm.Secret, transcript []byte) Keys {
 	raw := sm.Derive(secret, sm.Digest(transcript), 2*len(sm.Key{}))
 	return Keys{ClientToServer: sm.Key(raw[:16]), ServerToClient: sm.Key(raw[16:])}

@@ -9,27 +9,21 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func newKey(t testing.TB) *sm.PrivateKey {
 	t.Helper()
 	k, err := sm.GenerateKey()
-	must(t, err)
+	check.Must(t, err)
 	return k
 }
 
 func marshal(t testing.TB, k *sm.PublicKey) []byte {
 	t.Helper()
 	der, err := k.Marshal()
-	must(t, err)
+	check.Must(t, err)
 	return der
 }
 
@@ -55,7 +49,7 @@ func (b bank) with(key *sm.PrivateKey) bank {
 func newClient(t testing.TB) *channel.Client {
 	t.Helper()
 	c, err := channel.NewClient("device-1")
-	must(t, err)
+	check.Must(t, err)
 	return c
 }
 
@@ -64,9 +58,9 @@ func TestBothSidesHaveTheChannel(t *testing.T) {
 	req.Covers(t, "CRYPTO-016.1")
 	server, client := newServer(t), newClient(t)
 	welcome, serverID, serverKeys, err := server.Respond(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	id, keys, err := client.Finish(welcome, server.key.Public())
-	must(t, err)
+	check.Must(t, err)
 	if id != serverID || keys != serverKeys {
 		t.Errorf("client has %x %x, server %x %x", id, keys, serverID, serverKeys)
 	}
@@ -84,7 +78,7 @@ func TestEveryHandshakeIsFresh(t *testing.T) {
 	same := newClient(t) // its hello is replayed all the time
 	for range 20 {
 		welcome, id, keys, err := server.Respond(same.Hello())
-		must(t, err)
+		check.Must(t, err)
 		hello := newClient(t).Hello()
 		for _, fresh := range [][]byte{
 			id[:], keys.ClientToServer[:], keys.ServerToClient[:], welcome.ServerKey, welcome.ServerRandom,
@@ -137,7 +131,7 @@ func refused(t *testing.T, what string, c *channel.Client, w channel.Welcome, pi
 	}
 }
 
-// Whoever changes what the client said on its way is found out by the client.
+// The client detects each change of its Hello on the way to the bank.
 func TestHelloChangedOnItsWay(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
@@ -149,7 +143,7 @@ func TestHelloChangedOnItsWay(t *testing.T) {
 		hello := client.Hello()
 		change(&hello)
 		welcome, _, _, err := server.Respond(hello)
-		must(t, err)
+		check.Must(t, err)
 		refused(t, name, client, welcome, server.key.Public())
 	}
 }
@@ -158,7 +152,7 @@ func TestWelcomeChangedOnItsWay(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
 	good, _, _, err := server.Respond(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	for name, field := range map[string]func(*channel.Welcome) *[]byte{
 		"channel id":    func(w *channel.Welcome) *[]byte { return &w.ChannelID },
 		"server key":    func(w *channel.Welcome) *[]byte { return &w.ServerKey },
@@ -189,7 +183,7 @@ func TestFieldsOfTheTranscriptStayApart(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
 	good, _, _, err := server.Respond(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	moved := good
 	moved.Certificate = append(bytes.Clone(good.Certificate), good.PasswordKey[0])
 	moved.PasswordKey = good.PasswordKey[1:]
@@ -201,7 +195,7 @@ func TestMalformedWelcomeOfTheBank(t *testing.T) {
 	t.Parallel()
 	server, client := newServer(t), newClient(t)
 	good, _, _, err := server.Respond(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	for name, spoil := range map[string]func(*channel.Welcome){
 		"channel id short": func(w *channel.Welcome) { w.ChannelID = w.ChannelID[1:] },
 		"channel id long":  func(w *channel.Welcome) { w.ChannelID = append(bytes.Clone(w.ChannelID), 0) },
@@ -213,7 +207,7 @@ func TestMalformedWelcomeOfTheBank(t *testing.T) {
 		welcome := good
 		spoil(&welcome)
 		welcome.Signature, err = sm.Sign(server.key, channel.Transcript(client.Hello(), welcome))
-		must(t, err)
+		check.Must(t, err)
 		refused(t, name, client, welcome, server.key.Public())
 	}
 }
@@ -224,10 +218,10 @@ func TestAnotherBank(t *testing.T) {
 	server, client := newServer(t), newClient(t)
 	impostor := server.with(newKey(t)) // knows all that is public
 	welcome, _, _, err := impostor.Respond(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	refused(t, "signed by another", client, welcome, server.key.Public())
 	welcome, _, _, err = server.Respond(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	refused(t, "another is pinned", client, welcome, impostor.key.Public())
 }
 
@@ -235,7 +229,7 @@ func TestWelcomeForAnotherHello(t *testing.T) {
 	t.Parallel()
 	server, one, two := newServer(t), newClient(t), newClient(t)
 	welcome, _, _, err := server.Respond(one.Hello())
-	must(t, err)
+	check.Must(t, err)
 	refused(t, "replayed", two, welcome, server.key.Public())
 	mixed := two.Hello()
 	mixed.ClientRandom = one.Hello().ClientRandom

@@ -13,6 +13,8 @@ import (
 	"github.com/tjfoc/gmsm/sm3"
 	"github.com/tjfoc/gmsm/sm4"
 	"github.com/tjfoc/gmsm/x509"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // These tests follow docs/protocol.md with another implementation of the
@@ -21,7 +23,7 @@ import (
 func theirPublic(t *testing.T, der []byte) *sm2.PublicKey {
 	t.Helper()
 	k, err := x509.ParseSm2PublicKey(der)
-	must(t, err)
+	check.Must(t, err)
 	return k
 }
 
@@ -41,9 +43,9 @@ func theirSecret(t *testing.T, v vectors) []byte {
 func theirGCM(t *testing.T, key []byte) cipher.AEAD {
 	t.Helper()
 	block, err := sm4.NewCipher(key)
-	must(t, err)
+	check.Must(t, err)
 	aead, err := cipher.NewGCM(block)
-	must(t, err)
+	check.Must(t, err)
 	return aead
 }
 
@@ -89,7 +91,7 @@ func TestFramesByTheDocument(t *testing.T) {
 		equal(t, name+"'s aad", aad, f.AAD)
 		equal(t, name+"'s nonce", f.Frame[33:45], f.Nonce)
 		text, err := theirGCM(t, v.ToClient).Open(nil, f.Frame[33:45], f.Frame[45:], aad)
-		must(t, err)
+		check.Must(t, err)
 		equal(t, name+"'s text", text, []byte(f.Text))
 	}
 }
@@ -98,7 +100,7 @@ func TestProofsByTheDocument(t *testing.T) {
 	t.Parallel()
 	v, _ := readVectors(t)
 	clear, err := theirPrivate(t, v.PasswordKey).DecryptAsn1(v.Sealed)
-	must(t, err)
+	check.Must(t, err)
 	if !bytes.Equal(clear, append(bytes.Clone(v.Welcome.ChannelID), v.Password...)) {
 		t.Errorf("password: %x", clear)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // hexed is bytes that JSON shows in hexadecimal.
@@ -85,9 +86,9 @@ const (
 func readVectors(t testing.TB) (vectors, []byte) {
 	t.Helper()
 	raw, err := os.ReadFile(vectorsFile)
-	must(t, err)
+	check.Must(t, err)
 	var v vectors
-	must(t, json.Unmarshal(raw, &v))
+	check.Must(t, json.Unmarshal(raw, &v))
 	return v, raw
 }
 
@@ -95,9 +96,9 @@ func readVectors(t testing.TB) (vectors, []byte) {
 func privateKey(t testing.TB, number []byte) *sm.PrivateKey {
 	t.Helper()
 	prefix, err := hex.DecodeString("3041020100301306072a8648ce3d020106082a811ccf5501822d042730250201010420")
-	must(t, err)
+	check.Must(t, err)
 	k, err := sm.ParsePrivateKey(append(prefix, number...))
-	must(t, err)
+	check.Must(t, err)
 	return k
 }
 
@@ -129,13 +130,13 @@ func TestVectorsOfTheHandshake(t *testing.T) {
 	equal(t, "transcript", channel.Transcript(v.Hello, v.Welcome), v.Transcript)
 	equal(t, "its digest", sm.Digest(v.Transcript), v.Digest)
 	secret, err := sm.Agree(privateKey(t, v.ServerKey.Private), privateKey(t, v.ClientKey.Private).Public())
-	must(t, err)
+	check.Must(t, err)
 	equal(t, "both keys", sm.Derive(secret, v.Digest, 32), append(bytes.Clone(v.ToServer), v.ToClient...))
 	certified, err := sm.CertificateKey(v.Welcome.Certificate, time.UnixMilli(v.Request.TimeMS))
-	must(t, err)
+	check.Must(t, err)
 	equal(t, "certificate's key", marshal(t, certified), v.BankKey.Public)
 	id, keys, err := channel.ClientWith(v.Hello, privateKey(t, v.ClientKey.Private)).Finish(v.Welcome, bank.Public())
-	must(t, err)
+	check.Must(t, err)
 	equal(t, "channel id", id[:], v.Welcome.ChannelID)
 	equal(t, "client to server", keys.ClientToServer[:], v.ToServer)
 	equal(t, "server to client", keys.ServerToClient[:], v.ToClient)
@@ -146,10 +147,10 @@ func TestVectorsOfTheFrames(t *testing.T) {
 	v, _ := readVectors(t)
 	request := v.Request.header(v.Welcome.ChannelID)
 	frame, err := channel.SealRequest(v.keys(), request, http.MethodPost, v.Request.Function, []byte(v.Request.Text))
-	must(t, err)
+	check.Must(t, err)
 	equal(t, "request", frame, v.Request.Frame)
 	opened, err := channel.OpenRequest(v.keys(), v.Request.Frame, http.MethodPost, v.Request.Function)
-	must(t, err)
+	check.Must(t, err)
 	equal(t, "request's text", opened, []byte(v.Request.Text))
 	for name, f := range map[string]frameVector{"reply": v.Reply, "refusal": v.Refusal} {
 		h, err := channel.ParseHeader(f.Frame)
@@ -157,7 +158,7 @@ func TestVectorsOfTheFrames(t *testing.T) {
 			t.Errorf("%s's header: %+v, %v", name, h, err)
 		}
 		opened, err := channel.OpenReply(v.keys(), f.Frame, request, f.Function, f.Status)
-		must(t, err)
+		check.Must(t, err)
 		equal(t, name+"'s text", opened, []byte(f.Text))
 	}
 }
@@ -166,20 +167,20 @@ func TestVectorsOfTheProofs(t *testing.T) {
 	t.Parallel()
 	v, _ := readVectors(t)
 	clear, err := sm.Decrypt(privateKey(t, v.PasswordKey.Private), v.Sealed)
-	must(t, err)
+	check.Must(t, err)
 	equal(t, "password", clear, append(bytes.Clone(v.Welcome.ChannelID), v.Password...))
 	if want := intentText(); v.IntentText != want {
 		t.Errorf("text %q, want %q", v.IntentText, want)
 	}
 	equal(t, "text's digest", sm.Digest([]byte(v.IntentText)), v.IntentDigest)
-	must(t, sm.Verify(privateKey(t, v.DeviceKey.Private).Public(), []byte(v.IntentText), v.Signature))
+	check.Must(t, sm.Verify(privateKey(t, v.DeviceKey.Private).Public(), []byte(v.IntentText), v.Signature))
 }
 
 func TestProtocolQuotesTheVectors(t *testing.T) {
 	t.Parallel()
 	_, raw := readVectors(t)
 	document, err := os.ReadFile(protocolFile)
-	must(t, err)
+	check.Must(t, err)
 	_, rest, found := strings.Cut(string(document), vectorsStart)
 	quoted, _, ends := strings.Cut(rest, vectorsEnd)
 	if !found || !ends || quoted != string(raw) {
@@ -204,17 +205,17 @@ func TestMakeVectors(t *testing.T) { //nolint:paralleltest // it writes what the
 	}
 	v := makeVectors(t)
 	raw, err := json.MarshalIndent(v, "", "  ")
-	must(t, err)
+	check.Must(t, err)
 	raw = append(raw, '\n')
-	must(t, os.WriteFile(vectorsFile, raw, 0o644))
+	check.Must(t, os.WriteFile(vectorsFile, raw, 0o644))
 	document, err := os.ReadFile(protocolFile)
-	must(t, err)
+	check.Must(t, err)
 	before, rest, found := strings.Cut(string(document), vectorsStart)
 	_, after, ends := strings.Cut(rest, vectorsEnd)
 	if !found || !ends {
 		t.Fatal("docs/protocol.md has no place for the vectors")
 	}
-	must(t, os.WriteFile(protocolFile, []byte(before+vectorsStart+string(raw)+vectorsEnd+after), 0o644))
+	check.Must(t, os.WriteFile(protocolFile, []byte(before+vectorsStart+string(raw)+vectorsEnd+after), 0o644))
 }
 
 func named(name string) []byte { return sm.Digest([]byte("tidebank vector: " + name)) }
@@ -236,7 +237,7 @@ func makeVectors(t *testing.T) vectors {
 	device, v.DeviceKey = namedPair(t, "device key")
 	at := time.UnixMilli(1795399200000)
 	certificate, err := sm.SelfSigned(bank, "Tidebank channel", at.Add(-time.Hour), 24*time.Hour)
-	must(t, err)
+	check.Must(t, err)
 	v.Hello = channel.Hello{
 		Version: channel.Version, ClientKey: v.ClientKey.Public, ClientRandom: named("client random"), DeviceID: "ios-7f3a.0001",
 	}
@@ -247,20 +248,20 @@ func makeVectors(t *testing.T) vectors {
 	v.Transcript = channel.Transcript(v.Hello, v.Welcome)
 	v.Digest = sm.Digest(v.Transcript)
 	v.Welcome.Signature, err = sm.Sign(bank, v.Transcript)
-	must(t, err)
+	check.Must(t, err)
 	secret, err := sm.Agree(server, client.Public())
-	must(t, err)
+	check.Must(t, err)
 	v.Secret = theirSecret(t, v)
 	keys := sm.Derive(secret, v.Digest, 32)
 	v.ToServer, v.ToClient = keys[:16], keys[16:]
 	v.makeFrames(t)
 	v.Password = "739164"
 	v.Sealed, err = sm.Encrypt(password.Public(), append(bytes.Clone(v.Welcome.ChannelID), v.Password...))
-	must(t, err)
+	check.Must(t, err)
 	v.IntentText = intentText()
 	v.IntentDigest = sm.Digest([]byte(v.IntentText))
 	v.Signature, err = sm.Sign(device, []byte(v.IntentText))
-	must(t, err)
+	check.Must(t, err)
 	return v
 }
 
@@ -273,7 +274,7 @@ func (v *vectors) makeFrames(t *testing.T) {
 		Text: `{"idempotency_key":"","request":{"transfer_id":"01936000-0000-7000-8000-000000000001"}}`,
 	}
 	frame, err := channel.SealRequest(v.keys(), request.header(id), http.MethodPost, function, []byte(request.Text))
-	must(t, err)
+	check.Must(t, err)
 	request.Frame, request.Header = frame, frame[:33]
 	request.Nonce = append(make([]byte, 4), frame[17:25]...)
 	request.AAD = append(bytes.Clone(frame[:33]), "POST/"+function...)
@@ -281,7 +282,7 @@ func (v *vectors) makeFrames(t *testing.T) {
 	reply := func(status int, context, text string) frameVector {
 		f := frameVector{Function: function, Status: status, Sequence: 1, TimeMS: 1795399200456, Text: text}
 		f.Frame, err = channel.SealReply(v.keys(), request.header(id), time.UnixMilli(f.TimeMS), function, status, []byte(text))
-		must(t, err)
+		check.Must(t, err)
 		f.Header, f.Nonce = f.Frame[:33], f.Frame[33:45]
 		f.AAD = append(bytes.Clone(f.Header), context...)
 		return f

@@ -1,4 +1,5 @@
-// Package clock gives the time to code that decides by it, and the bank's day.
+// Package clock tells the time and the bank's business day to code whose decisions
+// depend on them.
 //
 // Instants are absolute; a business day is the calendar day in Asia/Shanghai,
 // carried as that date at midnight UTC so that it fits a PostgreSQL date.
@@ -16,7 +17,7 @@ type Clock interface{ Now() time.Time }
 type System struct{}
 
 // Now returns the current instant.
-func (System) Now() time.Time { return time.Now() } //nolint:forbidigo // everyone else asks this one
+func (System) Now() time.Time { return time.Now() } //nolint:forbidigo // all other code uses this clock
 
 // Shanghai is the bank's time zone. China keeps no daylight saving time, so a
 // fixed zone needs no time-zone database in the image.
@@ -28,16 +29,16 @@ func BusinessDay(t time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
-// Manual is a clock that tests turn by hand.
+// Manual is a clock that tests set by hand.
 type Manual struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewManual returns a clock that stands at t.
+// NewManual returns a clock that shows t.
 func NewManual(t time.Time) *Manual { return &Manual{now: t} }
 
-// Now returns the instant at which the clock stands.
+// Now returns the instant that the clock shows.
 func (m *Manual) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,7 +2,7 @@ package clock
 
 import "time"
 
-// Local is the instant in Shanghai's time; nil stays nil.
+// Local returns the instant in Shanghai's time, or nil for nil.
 func Local(t *time.Time) *time.Time {
 	if t == nil {
 		return nil

@@ -1,9 +1,9 @@
-// Package customer owns the table customer: who the bank's customers are.
+// Package customer owns the table customer: the records of the bank's customers.
 //
-// Name, phone and identity number rest under a data key of the customer's own; the
-// two numbers have a blind index beside them, by which they are found. Functions
-// that return them in clear say so; masking is the caller's. The risk grade is what
-// fraud analysis left. Other packages may join the table; none writes it.
+// Each customer has a data key, which encrypts the name, phone and identity number. A
+// blind index beside each of the two numbers serves to find them. Functions that
+// return clear text say so; the caller must mask it. Fraud analysis sets the risk
+// grade. Other packages may join the table, but must not write it.
 //
 // Source: KEY-002, MASK-004, FRAUD-003.
 package customer
@@ -49,8 +49,8 @@ type Record struct {
 	CreatedAt time.Time
 }
 
-// Insert adds the customer, sealed under a new data key. It changes nothing if the
-// id, the phone or the identity number is a customer's already.
+// Insert adds the customer, sealed under a new data key. It changes nothing if
+// another customer already has the id, the phone or the identity number.
 func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error {
 	key, wrapped, err := ring.NewDataKey()
 	if err != nil {
@@ -67,7 +67,7 @@ func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error 
 	}})
 }
 
-// Sealed is a customer's record as it rests.
+// Sealed is a customer's stored record, not yet decrypted.
 type Sealed struct {
 	id                         uuid.UUID
 	dataKey, name, phone, idNo []byte
@@ -75,7 +75,7 @@ type Sealed struct {
 	found                      bool
 }
 
-// Queue adds to the batch what reads the customer.
+// Queue adds the query that reads the customer to the batch.
 func (s *Sealed) Queue(batch *pgx.Batch, id uuid.UUID) {
 	*s = Sealed{id: id}
 	batch.Queue(sqlGet, id).QueryRow(func(row pgx.Row) error {
@@ -106,7 +106,8 @@ func (s *Sealed) Open(ring *keys.Ring) (Record, error) {
 	return r, nil
 }
 
-// Phone returns the customer's number in clear; ErrNotFound if the customer is gone.
+// Phone returns the customer's number in clear, or ErrNotFound if there is no such
+// customer.
 func Phone(ctx context.Context, db pg.Reader, ring *keys.Ring, id uuid.UUID) (string, error) {
 	var dataKey, sealed []byte
 	err := db.QueryRow(ctx, sqlPhone, id).Scan(&dataKey, &sealed)
@@ -120,8 +121,8 @@ func Phone(ctx context.Context, db pg.Reader, ring *keys.Ring, id uuid.UUID) (st
 	return f.open(columnPhone, sealed)
 }
 
-// PhoneIndexOf returns the blind index of the customer's number; ErrNotFound if the
-// customer is gone.
+// PhoneIndexOf returns the blind index of the customer's number, or ErrNotFound if
+// there is no such customer.
 func PhoneIndexOf(ctx context.Context, db pg.Reader, id uuid.UUID) ([]byte, error) {
 	var index []byte
 	if err := db.QueryRow(ctx, sqlPhoneIndex, id).Scan(&index); err != nil {
@@ -130,14 +131,14 @@ func PhoneIndexOf(ctx context.Context, db pg.Reader, id uuid.UUID) ([]byte, erro
 	return index, nil
 }
 
-// Holder is the customer whose number it is.
+// Holder is the customer who has a phone number.
 type Holder struct {
 	ID       uuid.UUID
-	SignedUp bool // for mobile banking
+	SignedUp bool // the customer has signed up for mobile banking
 }
 
-// ByPhone finds the holder of a number by its blind index; ErrNotFound if the number
-// is no customer's.
+// ByPhone finds the holder of a number by its blind index. It returns ErrNotFound if
+// no customer has the number.
 func ByPhone(ctx context.Context, db pg.Reader, index []byte) (Holder, error) {
 	var h Holder
 	if err := db.QueryRow(ctx, sqlByPhone, index).Scan(&h.ID, &h.SignedUp); err != nil {
@@ -146,7 +147,7 @@ func ByPhone(ctx context.Context, db pg.Reader, index []byte) (Holder, error) {
 	return h, nil
 }
 
-// optional passes a row that is not there.
+// optional accepts a missing row.
 func optional(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil

@@ -18,6 +18,8 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -37,14 +39,14 @@ type records struct {
 func newRecords(t *testing.T) records {
 	t.Helper()
 	r := records{
-		db: pgtest.New(t), ring: newRing(t), open: uuid.New(), closed: uuid.New(), openNo: "6228480000000010001",
+		db: pgtest.New(t), ring: keytest.New(t), open: uuid.New(), closed: uuid.New(), openNo: "6228480000000010001",
 		gone: "6228480000000010002", cardPassword: "stored form",
 		wang: customer.Record{ID: uuid.New(), Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: born},
 		li:   customer.Record{ID: uuid.New(), Name: "李小红", Phone: "13800010002", IDNo: "110101199003070022", CreatedAt: born},
 	}
 	var unit pg.Unit
-	must(t, customer.Insert(t.Context(), &unit, r.ring, r.wang))
-	must(t, customer.Insert(t.Context(), &unit, r.ring, r.li))
+	check.Must(t, customer.Insert(t.Context(), &unit, r.ring, r.wang))
+	check.Must(t, customer.Insert(t.Context(), &unit, r.ring, r.li))
 	for _, a := range []struct {
 		id           uuid.UUID
 		no, password string
@@ -54,24 +56,11 @@ func newRecords(t *testing.T) records {
 			NumberIndex: ledger.NumberIndex(r.ring, a.no), NumberMasked: "6228 **** 0001", OpenedAt: born,
 		})
 	}
-	must(t, r.db.Commit(t.Context(), &unit))
-	r.exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", r.closed)
-	r.exec(t, "UPDATE account SET balance = 500, held = 20 WHERE id = $1", r.open)
-	r.exec(t, "INSERT INTO credential (customer_id, login_password, trade_password) VALUES ($1, 'a', 'b')", r.wang.ID)
+	check.Must(t, r.db.Commit(t.Context(), &unit))
+	check.Exec(t, r.db.Pool(), "UPDATE account SET state = 'closed' WHERE id = $1", r.closed)
+	check.Exec(t, r.db.Pool(), "UPDATE account SET balance = 500, held = 20 WHERE id = $1", r.open)
+	check.Exec(t, r.db.Pool(), "INSERT INTO credential (customer_id, login_password, trade_password) VALUES ($1, 'a', 'b')", r.wang.ID)
 	return r
-}
-
-func (r records) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	_, err := r.db.Pool().Exec(t.Context(), sql, args...)
-	must(t, err)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (r records) get(t *testing.T, id uuid.UUID) (customer.Record, error) {
@@ -79,7 +68,7 @@ func (r records) get(t *testing.T, id uuid.UUID) (customer.Record, error) {
 	var batch pgx.Batch
 	var sealed customer.Sealed
 	sealed.Queue(&batch, id)
-	must(t, r.db.QueryBatch(t.Context(), &batch))
+	check.Must(t, r.db.QueryBatch(t.Context(), &batch))
 	return sealed.Open(r.ring)
 }
 
@@ -88,7 +77,7 @@ func TestARecordComesBackAsItWasWritten(t *testing.T) {
 	r := newRecords(t)
 	for _, want := range []customer.Record{r.wang, r.li} {
 		got, err := r.get(t, want.ID)
-		must(t, err)
+		check.Must(t, err)
 		if diff := cmp.Diff(want, got, cmp.Comparer(time.Time.Equal)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
@@ -96,8 +85,7 @@ func TestARecordComesBackAsItWasWritten(t *testing.T) {
 	if _, err := r.get(t, uuid.New()); !errors.Is(err, bankerr.ErrNotFound) {
 		t.Errorf("a stranger: %v", err)
 	}
-	var row string
-	must(t, r.db.Pool().QueryRow(t.Context(), "SELECT c::text FROM customer c WHERE id = $1", r.wang.ID).Scan(&row))
+	row := check.Value[string](t, r.db.Pool(), "SELECT c::text FROM customer c WHERE id = $1", r.wang.ID)
 	for _, clear := range []string{r.wang.Name, r.wang.Phone, r.wang.IDNo} {
 		if bytes.Contains([]byte(row), []byte(fmt.Sprintf("%x", clear))) || bytes.Contains([]byte(row), []byte(clear)) {
 			t.Errorf("%q rests in clear", clear)
@@ -109,7 +97,7 @@ func TestARecordComesBackAsItWasWritten(t *testing.T) {
 func TestAFieldIsOfItsRow(t *testing.T) {
 	t.Parallel()
 	r := newRecords(t)
-	r.exec(t, `UPDATE customer SET data_key = o.data_key, name_ct = o.name_ct, phone_ct = o.phone_ct
+	check.Exec(t, r.db.Pool(), `UPDATE customer SET data_key = o.data_key, name_ct = o.name_ct, phone_ct = o.phone_ct
   FROM customer o WHERE customer.id = $1 AND o.id = $2`, r.wang.ID, r.li.ID)
 	if got, err := r.get(t, r.wang.ID); err == nil {
 		t.Errorf("opened %+v", got)
@@ -131,12 +119,9 @@ func TestInsertIsOnceForEachPerson(t *testing.T) {
 	phone.ID, phone.IDNo = uuid.New(), "110101199003070033"
 	idNo.ID, idNo.Phone = uuid.New(), "13800010003"
 	for _, c := range []customer.Record{again, phone, idNo} {
-		var unit pg.Unit
-		must(t, customer.Insert(t.Context(), &unit, r.ring, c))
-		must(t, r.db.Commit(t.Context(), &unit))
+		pgtest.Commit(t, r.db, func(u *pg.Unit) error { return customer.Insert(t.Context(), u, r.ring, c) })
 	}
-	var n int
-	must(t, r.db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM customer").Scan(&n))
+	n := check.Count(t, r.db.Pool(), "SELECT count(*) FROM customer")
 	if got, err := r.get(t, r.wang.ID); n != 2 || err != nil || got.Name != r.wang.Name {
 		t.Errorf("%d customers; %+v, %v", n, got, err)
 	}
@@ -219,7 +204,7 @@ func TestApplicants(t *testing.T) {
 		var batch pgx.Batch
 		var a customer.Applicant
 		a.Queue(&batch, r.ring, tt.idNo, tt.card)
-		must(t, r.db.QueryBatch(t.Context(), &batch))
+		check.Must(t, r.db.QueryBatch(t.Context(), &batch))
 		if a.ID != tt.id || a.HoldsCard != tt.holds || a.CardPassword != tt.password {
 			t.Errorf("%s: %+v", tt.name, a)
 		}
@@ -238,17 +223,16 @@ func (r records) grade(t *testing.T, id uuid.UUID) (grade risk.Grade, err error)
 	return grade, err
 }
 
-// Any grade follows any other, but a high one stays; nobody else's grade changes.
+// Each grade can follow each other grade, but a high grade stays. The grade of another
+// customer does not change.
 func TestRegrade(t *testing.T) {
 	t.Parallel()
 	r := newRecords(t)
 	grades := []risk.Grade{risk.GradeNormal, risk.GradeRaised, risk.GradeHigh}
 	for _, from := range grades {
 		for _, to := range grades {
-			r.exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", r.wang.ID, from)
-			var unit pg.Unit
-			must(t, customer.Regrade(t.Context(), &unit, r.wang.ID, to))
-			must(t, r.db.Commit(t.Context(), &unit))
+			check.Exec(t, r.db.Pool(), "UPDATE customer SET risk_grade = $2 WHERE id = $1", r.wang.ID, from)
+			pgtest.Commit(t, r.db, func(u *pg.Unit) error { return customer.Regrade(t.Context(), u, r.wang.ID, to) })
 			want := to
 			if from == risk.GradeHigh {
 				want = from
@@ -274,9 +258,7 @@ func TestLockMakesOthersWait(t *testing.T) {
 		if err := customer.Lock(ctx, tx, r.wang.ID); err != nil {
 			return err
 		}
-		var other pg.Unit
-		must(t, customer.Lock(ctx, &other, r.li.ID))
-		must(t, r.db.Commit(ctx, &other)) // another customer's is free
+		pgtest.Commit(t, r.db, func(u *pg.Unit) error { return customer.Lock(ctx, u, r.li.ID) }) // another customer's is free
 		go func() {
 			var unit pg.Unit
 			_ = customer.Lock(context.Background(), &unit, r.wang.ID)
@@ -294,12 +276,12 @@ func TestLockMakesOthersWait(t *testing.T) {
 	if err != nil || !first {
 		t.Fatal(err)
 	}
-	must(t, <-second)
+	check.Must(t, <-second)
 }
 
 func TestWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	db, ring := pgtest.Broken(t), newRing(t)
+	db, ring := pgtest.Broken(t), keytest.New(t)
 	_, phone := customer.Phone(t.Context(), db.Reader(), ring, uuid.New())
 	_, index := customer.PhoneIndexOf(t.Context(), db.Reader(), uuid.New())
 	_, holder := customer.ByPhone(t.Context(), db.Reader(), nil)

@@ -8,14 +8,14 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// The sealed columns, as their AAD names them.
+// The sealed columns, by the names that the AAD uses.
 const (
 	columnName  = "name_ct"
 	columnPhone = "phone_ct"
 	columnIDNo  = "idno_ct"
 )
 
-// fields opens what rests under one customer's data key.
+// fields opens texts that one customer's data key has sealed.
 type fields struct {
 	id  uuid.UUID
 	key keys.DataKey

@@ -22,8 +22,8 @@ SELECT 1 FROM customer WHERE id = $1 FOR NO KEY UPDATE`
 UPDATE customer SET risk_grade = $2 WHERE id = $1 AND risk_grade <> $2 AND risk_grade <> $3`
 )
 
-// QueueGrade adds to the batch what reads the customer's risk grade. The batch fails
-// if the customer is gone: no grade is not a normal grade.
+// QueueGrade adds the query that reads the customer's risk grade to the batch. The
+// batch fails if there is no such customer: a missing grade must not count as normal.
 func QueueGrade(batch *pgx.Batch, id uuid.UUID, read func(risk.Grade)) {
 	batch.Queue(sqlGrade, id).QueryRow(func(row pgx.Row) error {
 		var grade risk.Grade
@@ -40,8 +40,8 @@ func Lock(ctx context.Context, to pg.Writer, id uuid.UUID) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlLock, Args: []any{id}})
 }
 
-// Regrade gives the customer a risk grade. A high grade stays: only the bank's staff
-// lifts it.
+// Regrade sets the customer's risk grade. A high grade stays: only the bank's staff
+// may lift it.
 func Regrade(ctx context.Context, to pg.Writer, id uuid.UUID, grade risk.Grade) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlRegrade, Args: []any{id, grade, risk.GradeHigh}})
 }

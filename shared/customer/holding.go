@@ -63,19 +63,19 @@ func holding(ring *keys.Ring, row pgx.Row) (Holding, error) {
 	return h, nil
 }
 
-// Applicant is what the bank has on record about somebody who signs up: the
-// customer of an identity number, and the open account of a card number. Its zero
-// value knows neither.
+// Applicant holds the bank's records about a person who signs up: the customer with
+// an identity number, and the open account with a card number. The zero value holds
+// no record.
 type Applicant struct {
 	ID           uuid.UUID
 	PhoneIndex   []byte
-	HoldsCard    bool   // the card's account is the customer's own
-	CardPassword string // as stored; empty if there is none
+	HoldsCard    bool   // the customer holds the card's account
+	CardPassword string // the stored hash; empty if the card has no password
 
 	dataKey, name []byte
 }
 
-// Queue adds to the batch what reads the applicant.
+// Queue adds the queries that read the applicant to the batch.
 func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
 	*a = Applicant{}
 	batch.Queue(sqlApplicant, idNoIndex(ring, idNo), ledger.NumberIndex(ring, cardNo), ledger.StateOpen).QueryRow(
@@ -93,7 +93,7 @@ func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string
 		})
 }
 
-// Named reports, after the batch, whether the name is the customer's; false if there
+// Named reports, after the batch, whether the customer has the name; false if there
 // is no customer.
 func (a *Applicant) Named(ring *keys.Ring, name string) bool {
 	f, err := openFields(ring, a.ID, a.dataKey)

@@ -22,8 +22,8 @@ func ValidPhone(number string) bool {
 // PhoneIndex is the number's blind index.
 func PhoneIndex(ring *keys.Ring, number string) []byte { return ring.BlindIndex("phone", number) }
 
-// PhoneBinding is what a code for signing up or logging in confirms: this purpose,
-// for this number, on this device.
+// PhoneBinding is the digest that a code for signing up or logging in confirms. It
+// covers the purpose, the number and the device.
 func PhoneBinding(purpose string, index []byte, deviceID string) []byte {
 	return sm.Digest([]byte(purpose), []byte{0}, index, []byte(deviceID))
 }

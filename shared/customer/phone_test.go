@@ -8,17 +8,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tidebank/tidebank/shared/customer"
-	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/keytest"
 )
-
-func newRing(t *testing.T) *keys.Ring {
-	t.Helper()
-	ring, err := keys.NewTestRing()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
-}
 
 func TestValidPhone(t *testing.T) {
 	t.Parallel()
@@ -48,19 +39,20 @@ func TestAPhoneIsElevenDigits(t *testing.T) {
 
 func TestIndexIsTheNumbersOwn(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	index := customer.PhoneIndex(ring, "13800010001")
 	if !bytes.Equal(index, customer.PhoneIndex(ring, "13800010001")) || !bytes.Equal(index, ring.BlindIndex("phone", "13800010001")) {
 		t.Error("the index is not the field's")
 	}
-	if bytes.Equal(index, customer.PhoneIndex(ring, "13800010002")) || bytes.Equal(index, customer.PhoneIndex(newRing(t), "13800010001")) {
+	other, elsewhere := customer.PhoneIndex(ring, "13800010002"), customer.PhoneIndex(keytest.New(t), "13800010001")
+	if bytes.Equal(index, other) || bytes.Equal(index, elsewhere) {
 		t.Error("another number or ring has the same index")
 	}
 }
 
 func TestBindingSeparates(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	one, two := customer.PhoneIndex(ring, "13800010001"), customer.PhoneIndex(ring, "13800010002")
 	binding := customer.PhoneBinding("login", one, "device-1")
 	if !bytes.Equal(binding, customer.PhoneBinding("login", one, "device-1")) {

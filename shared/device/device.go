@@ -1,8 +1,7 @@
-// Package device owns the table device: the public keys by which customers' phones
-// sign.
+// Package device owns the table device: the public keys of customers' phones.
 //
-// A customer has one key for each device; binding again replaces it. Keys are SM2,
-// PKIX DER, and have been parsed by whoever binds them. Source: AUTH-005.
+// A customer has one key for each device; binding a device again replaces its key.
+// Keys are SM2, PKIX DER; the caller of Bind has parsed them. Source: AUTH-005.
 package device
 
 import (
@@ -26,7 +25,7 @@ type Key struct {
 	BoundAt    time.Time
 }
 
-// Bind makes the key the only one of its device for the customer.
+// Bind stores the key. It replaces an earlier key of the same customer and device.
 func Bind(ctx context.Context, to pg.Writer, k Key) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlBind, Args: []any{k.CustomerID, k.DeviceID, k.Public, k.BoundAt}})
 }

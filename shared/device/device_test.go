@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -17,13 +18,7 @@ import (
 func TestBind(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	wang, li := uuid.New(), uuid.New()
-	_, err := db.Pool().Exec(t.Context(), `
-INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx)
-VALUES ($1, '', '', '', '', 'a', 'a'), ($2, '', '', '', '', 'b', 'b')`, wang, li)
-	if err != nil {
-		t.Fatal(err)
-	}
+	wang, li := pgtest.Customers(t, db)
 	now := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 	for _, k := range []device.Key{
 		{CustomerID: wang, DeviceID: "phone", Public: []byte("old"), BoundAt: now},
@@ -31,18 +26,10 @@ VALUES ($1, '', '', '', '', 'a', 'a'), ($2, '', '', '', '', 'b', 'b')`, wang, li
 		{CustomerID: li, DeviceID: "phone", Public: []byte("another's"), BoundAt: now},
 		{CustomerID: wang, DeviceID: "phone", Public: []byte("new"), BoundAt: now.Add(time.Hour)},
 	} {
-		var unit pg.Unit
-		if err := device.Bind(t.Context(), &unit, k); err != nil {
-			t.Fatal(err)
-		}
-		if err := db.Commit(t.Context(), &unit); err != nil {
-			t.Fatal(err)
-		}
+		pgtest.Commit(t, db, func(u *pg.Unit) error { return device.Bind(t.Context(), u, k) })
 	}
 	rows, err := db.Pool().Query(t.Context(), "SELECT customer_id, device_id, public_key, bound_at FROM device")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	got := map[string]time.Time{}
 	var k device.Key
 	_, err = pgx.ForEachRow(rows, []any{&k.CustomerID, &k.DeviceID, &k.Public, &k.BoundAt}, func() error {

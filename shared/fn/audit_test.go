@@ -16,10 +16,11 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// audited answers notes, and refuses the note "no" with a reason for audit alone.
+// audited answers notes. It refuses the note "no", with a reason that only audit is told.
 func audited(name string, audit fn.Audit, about uuid.UUID) fn.Function {
 	return declare(name, func(s *fn.Spec) { s.Audit, s.Audience = audit, fn.Customer },
 		func(ctx context.Context, with given, request note) (note, error) {
@@ -36,7 +37,7 @@ func records(t *testing.T, b *bank.Bank) []events.AccessRecorded {
 	var list []events.AccessRecorded
 	for _, e := range accesses(t, b) {
 		var a events.AccessRecorded
-		must(t, json.Unmarshal(e.Data, &a))
+		check.Must(t, json.Unmarshal(e.Data, &a))
 		if a.Trace == "" || e.Subject != a.Function {
 			t.Errorf("trace %q, subject %q", a.Trace, e.Subject)
 		}
@@ -59,11 +60,10 @@ func TestCallsThatAuditWants(t *testing.T) {
 		{fn.AuditNone, false, false}, {fn.AuditRead, true, true}, {fn.AuditAuth, true, true}, {fn.AuditMoney, false, true},
 	} {
 		b := bank.On(t, db)
-		_, err := db.Pool().Exec(t.Context(), "TRUNCATE outbox")
-		must(t, err)
+		check.Exec(t, db.Pool(), "TRUNCATE outbox")
 		phone, wang := b.Device(t, "phone"), uuid.New()
-		must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, wang))
-		f := audited("test-audit", tt.audit, uuid.New()) // whoever is logged in counts, not whom it is about
+		check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, wang))
+		f := audited("test-audit", tt.audit, uuid.New()) // audit records who is logged in, not whom the call is about
 		phone.Call(t, f, "", note{"yes"}).Want(t, "")
 		refused := phone.Call(t, f, "", note{"no"})
 		if refused.Want(t, "RISK_REFUSED"); strings.Contains(string(refused.Body), "inner_reason") {
@@ -89,8 +89,8 @@ func TestCallsThatAuditWants(t *testing.T) {
 	}
 }
 
-// Of a call that nobody was logged in for, the record says whom it was about.
-func TestRecordsOfNobody(t *testing.T) {
+// Without a login, the record names the customer whom the call is about.
+func TestRecordsWithoutALogin(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	about := uuid.New()
@@ -104,7 +104,7 @@ func TestRecordsOfNobody(t *testing.T) {
 	phone := b.Device(t, "phone")
 	phone.Call(t, f, "", note{"yes"}).Want(t, "SESSION_REQUIRED")
 	phone.Call(t, public, "", note{}).Want(t, "PROOF_REJECTED")
-	// What doesn't open has no caller to record; it is logged and counted.
+	// A frame that doesn't open has no caller to record; it is logged and counted.
 	forged := phone.Frame(t, public, "", note{})
 	forged[len(forged)-1] ^= 1
 	phone.Send(t, public, forged).Want(t, "FRAME_REJECTED")
@@ -120,7 +120,7 @@ func TestRecordsOfNobody(t *testing.T) {
 	}
 }
 
-// Which proof failed stands in the record, and not in the reply.
+// The record names the proof that failed; the reply does not.
 func TestRecordsOfFailedProofs(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, bank.New(t), everything("test-everything"))
@@ -136,7 +136,7 @@ func TestRecordsOfFailedProofs(t *testing.T) {
 	}
 }
 
-// What can't be recorded isn't told; a refusal stays the refusal that it is.
+// A reply that can't be recorded is not sent. A refusal stays the same refusal.
 func TestCallsThatCannotBeRecorded(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -150,14 +150,13 @@ func TestCallsThatCannotBeRecorded(t *testing.T) {
 		{"down", func(t *testing.T) *bank.Bank { return bank.On(t, pgtest.Broken(t)) }, fn.AuditMoney, ""},
 		{"full", func(t *testing.T) *bank.Bank {
 			b := bank.New(t)
-			_, err := b.Host.DB.Pool().Exec(t.Context(), "ALTER TABLE outbox ADD CONSTRAINT full_up CHECK (false)")
-			must(t, err)
+			b.Exec(t, "ALTER TABLE outbox ADD CONSTRAINT full_up CHECK (false)")
 			return b
 		}, fn.AuditRead, "INTERNAL_ERROR"},
 	} {
 		b := tt.bank(t)
 		phone := b.Device(t, "phone")
-		must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
+		check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
 		f := audited("test-audit", tt.audit, uuid.Nil)
 		reply := phone.Call(t, f, "", note{"what was read"})
 		if reply.Code != tt.want || tt.want != "" && strings.Contains(string(reply.Body), "what was read") {
@@ -167,7 +166,7 @@ func TestCallsThatCannotBeRecorded(t *testing.T) {
 	}
 }
 
-// A call that ran out of time is recorded all the same.
+// A call that ran out of time is recorded too.
 func TestRecordsOfLateCalls(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -182,7 +181,7 @@ func TestRecordsOfLateCalls(t *testing.T) {
 	}
 }
 
-func TestWhatRanOutOfTimeHasOneCodeEverywhere(t *testing.T) {
+func TestATimeoutHasOneCodeEverywhere(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	f := declare("test-late", func(s *fn.Spec) { s.Audit, s.Timeout = fn.AuditRead, 100*time.Millisecond },

@@ -23,8 +23,8 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Call is one request as its operation sees it: who calls, what risk decided, and
-// the few things that the operation may tell the runtime besides its reply.
+// Call is one request as its operation sees it: the caller and the risk decision. Its
+// methods tell the runtime the few things that a reply can't.
 type Call struct {
 	CustomerID uuid.UUID // zero unless logged in
 	DeviceID   string
@@ -35,18 +35,20 @@ type Call struct {
 	of *call
 }
 
-// AuditReason tells the access record why the call is refused, or what else audit must
-// know, and about which customer it was, if known (AUDIT-006). The client does not see it. Reasons are
-// few fixed words, never data.
+// AuditReason adds a reason and a customer to the access record (AUDIT-006): why the
+// call is refused, or another fact for audit. The nil id means that the customer is
+// unknown. The client does not see the reason. Reasons are a few fixed words, never
+// data.
 func (c *Call) AuditReason(reason string, about uuid.UUID) { c.of.reason, c.of.about = reason, about }
 
-// StartSession makes the customer's session live on the caller's channel after the
-// runtime has committed the operation's unit. The Spec must declare SessionStarts.
+// StartSession asks for a session of the customer on the caller's channel. The
+// runtime starts it after it has committed the operation's unit. The Spec must
+// declare SessionStarts.
 func (c *Call) StartSession(customer uuid.UUID) { c.of.starts = customer }
 
-// CountAttempts commits statements that count attempts at a secret and read what
-// the guess is compared with, in one round trip and before the guess is looked at.
-// The counts stay when the call is refused. The Spec must declare CountsAttempts.
+// CountAttempts commits, in one round trip, statements that count attempts at a
+// secret and read the stored secret. The operation compares the guess afterwards. The
+// counts stay when the call is refused. The Spec must declare CountsAttempts.
 func (c *Call) CountAttempts(ctx context.Context, batch *pgx.Batch) error {
 	if !c.of.spec.CountsAttempts {
 		return bankerr.ErrInternal.Because(errAttempts)
@@ -61,7 +63,7 @@ type call struct {
 
 	http         handler.Request
 	header       channel.Header
-	keys         *channel.Keys // nil until the channel is known: then replies are sealed
+	keys         *channel.Keys // nil until the channel is known; then replies are sealed
 	raw          json.RawMessage
 	request      any
 	key          string
@@ -69,9 +71,9 @@ type call struct {
 	stored       []byte // the first answer to a repeated request
 	verification *stepup.Verification
 	verified     *stepup.Verified
-	unit         pg.Unit   // what the operation wants to make true
-	starts       uuid.UUID // whose session starts after the commit
-	reason       string    // for the access record alone
+	unit         pg.Unit   // the operation's statements
+	starts       uuid.UUID // the customer whose session starts after the commit
+	reason       string    // for the access record only
 	about        uuid.UUID // the customer whom a call before login is about
 	started      time.Time
 	status       int
@@ -95,9 +97,9 @@ func startTrace(ctx context.Context, name string, header http.Header) (context.C
 
 func traceID(ctx context.Context) string { return trace.SpanContextFromContext(ctx).TraceID().String() }
 
-// clientIP is the address that the outermost of the bank's own proxies saw. The
-// list's end is the peer of this process (host.Adapt). A client may have made up
-// everything before the entries of the bank's proxies.
+// clientIP returns the address that the outermost proxy of the bank saw. The last
+// entry of the list is the peer of this process (host.Adapt). A client may have
+// invented all entries before those of the bank's proxies.
 func clientIP(header http.Header, proxies int) string {
 	seen := strings.Split(strings.Join(header.Values("X-Forwarded-For"), ","), ",")
 	return strings.TrimSpace(seen[max(0, len(seen)-1-proxies)])

@@ -16,14 +16,8 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 )
 
-func count(t *testing.T, b *bank.Bank, sql string, args ...any) (n int) {
-	t.Helper()
-	must(t, b.Host.DB.Pool().QueryRow(t.Context(), sql, args...).Scan(&n))
-	return n
-}
-
-// A reply that holds a phone number is refused at every repetition, and nothing of
-// its operation becomes true: no effect, no record, and the intent stays open.
+// A reply that holds a phone number is refused at each repetition, and its operation
+// commits nothing: no effect and no record, and the intent stays open.
 func TestALeakCommitsNothing(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -38,10 +32,10 @@ func TestALeakCommitsNothing(t *testing.T) {
 		if n := effects(t, b, u.intent.ID.String()); n != 0 {
 			t.Fatalf("%d effects", n)
 		}
-		if n := count(t, b, "SELECT count(*) FROM idempotency"); n != 0 {
+		if n := b.Count(t, "SELECT count(*) FROM idempotency"); n != 0 {
 			t.Fatalf("%d records", n)
 		}
-		if n := count(t, b, "SELECT count(*) FROM intent WHERE id = $1 AND state = 'open'", u.intent.ID); n != 1 {
+		if n := b.Count(t, "SELECT count(*) FROM intent WHERE id = $1 AND state = 'open'", u.intent.ID); n != 1 {
 			t.Fatal("the intent is not open any more")
 		}
 	}
@@ -51,8 +45,8 @@ func TestALeakCommitsNothing(t *testing.T) {
 	}
 }
 
-// An operation that does nothing but answer is recorded, and its intent consumed,
-// all the same.
+// The runtime records the reply and consumes the intent, also of an operation that only
+// answers.
 func TestTheRuntimeRecordsAndConsumes(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -71,7 +65,7 @@ func TestTheRuntimeRecordsAndConsumes(t *testing.T) {
 	if again := u.call(t, u.order(t)); string(again.Body) != string(first.Body) {
 		t.Errorf("again: %s, want %s", again.Body, first.Body)
 	}
-	u.Call(t, f, "another key", u.order(t)).Want(t, "INTENT_EXPIRED")
+	u.Call(t, f, "another key", u.order(t)).Want(t, "INTENT_USED")
 }
 
 // An operation that does what its Spec does not declare has no effect.
@@ -110,7 +104,7 @@ func TestUndeclaredDoings(t *testing.T) {
 		}
 	}
 	n := effects(t, b, "undeclared") +
-		count(t, b, "SELECT count(*) FROM idempotency") + count(t, b, "SELECT count(*) FROM otp_quota")
+		b.Count(t, "SELECT count(*) FROM idempotency") + b.Count(t, "SELECT count(*) FROM otp_quota")
 	if n != 0 {
 		t.Errorf("%d effects", n)
 	}

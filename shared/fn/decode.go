@@ -18,10 +18,11 @@ type Validator interface{ Validate() error }
 // InvalidField refuses a request because of one field, named as on the wire.
 func InvalidField(field, why string) error { return bankerr.InvalidField(field, why) }
 
-// decode reads one JSON value strictly: unknown fields, wrong types, and anything
-// after the value are refused (INPUT-001, LOGIC-003), and what encoding/json lets
-// pass: null for an object, names in other case, and names that come twice, of
-// which another reader of the same text might take the other one.
+// decode reads one JSON value strictly: it refuses unknown fields, wrong types, and
+// any text after the value (INPUT-001, LOGIC-003). It also refuses three things that
+// encoding/json accepts: null for an object, names in another case, and a name that
+// comes twice. Of two values under one name, another program might use the other
+// value.
 func decode[T any](raw []byte, names fieldNames) (T, error) {
 	var value T
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -81,7 +82,7 @@ var (
 	errTwice = errors.New("decode: a name that comes twice")
 )
 
-// exact checks the names of a text that has decoded well.
+// exact checks the names of a text that has decoded without error.
 func (n fieldNames) exact(raw []byte) error {
 	if raw = bytes.TrimSpace(raw); bytes.Equal(raw, []byte("null")) {
 		return errNull
@@ -117,8 +118,8 @@ func (n fieldNames) walk(d *json.Decoder) error {
 			return err
 		}
 	}
-	_, err = d.Token() // what closes it
-	return err         //nolint:wrapcheck // the text has been decoded once: there is none
+	_, err = d.Token() // the closing bracket
+	return err         //nolint:wrapcheck // never an error: the text has been decoded before
 }
 
 // envelope is the clear text of a sealed request.
@@ -127,7 +128,8 @@ type envelope struct {
 	Request json.RawMessage
 }
 
-// openEnvelope reads {"idempotency_key": text, "request": value}, as strictly.
+// openEnvelope reads {"idempotency_key": text, "request": value} as strictly as
+// decode.
 func openEnvelope(clear []byte) (e envelope, err error) {
 	refuse := func(err error) (envelope, error) {
 		return envelope{}, bankerr.ErrInput.Because(fmt.Errorf("envelope: %w", err))

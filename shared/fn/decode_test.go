@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -77,7 +78,7 @@ func TestStrictDecode(t *testing.T) {
 	} {
 		reply := handle(t, b, f, tt.body, nil)
 		var p fn.Problem
-		must(t, json.Unmarshal(reply.Body, &p))
+		check.Must(t, json.Unmarshal(reply.Body, &p))
 		if reply.StatusCode != http.StatusBadRequest || p.Code != "INPUT_INVALID" || p.Field != tt.field {
 			t.Errorf("%s: %d %q, field %q, want 400 INPUT_INVALID, field %q", tt.name, reply.StatusCode, p.Code, p.Field, tt.field)
 		}
@@ -94,8 +95,8 @@ func TestDecodeKeepsEveryValue(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever comes, decode refuses it with INPUT_INVALID or returns what
-// an independent reading of the same bytes says.
+// FuzzDecode: decode refuses any bytes with INPUT_INVALID, or returns what another decoder
+// reads in the same bytes.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `null`, `[]`, `{"name":"x","amount_fen":1,"own":false,"sealed":"AA==","items":[{"count":1}]}`,
@@ -127,9 +128,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		again, err := json.Marshal(got)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		second, err := fn.Decode[form](again)
 		if err != nil {
 			t.Fatalf("refuses what it wrote itself, %s: %v", again, err)

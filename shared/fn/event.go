@@ -23,13 +23,13 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Reaction is an event function's own code. It may call out (idempotently by
-// event id), and returns the effect that the runtime commits together with the
-// record that this consumer has seen the event.
+// Reaction is an event function's own code. It may call other services, under ids
+// made from the event's id, so that a repetition does no harm. It returns the effect.
+// The runtime commits the effect together with the record that this consumer has had
+// the event.
 type Reaction[Data any] func(ctx context.Context, event Delivery[Data]) (Effect, error)
 
-// Effect changes the database inside the transaction of the dedupe record; nil
-// changes nothing.
+// Effect changes the database in the transaction of that record; nil changes nothing.
 type Effect func(ctx context.Context, tx pg.Tx) error
 
 // Event declares a function that reacts to CloudEvents of the types in
@@ -62,7 +62,7 @@ type Delivery[Data any] struct {
 	Subject string
 	Time    time.Time
 	Data    Data
-	Raw     []byte // the data as it was sent
+	Raw     []byte // the data as sent
 }
 
 // arrived is a CloudEvent that passed the stages.
@@ -77,7 +77,7 @@ type eventHandler struct {
 
 func reactTyped[Data any](ctx context.Context, e arrived, react Reaction[Data]) (Effect, error) {
 	var data Data
-	// Fields are only ever added within a version, so unknown ones pass.
+	// A later release may add fields within a version, so unknown fields pass.
 	if err := json.Unmarshal(e.event.Data(), &data); err != nil {
 		return nil, bankerr.ErrInput.Because(fmt.Errorf("event data: %w", err))
 	}
@@ -88,8 +88,8 @@ func reactTyped[Data any](ctx context.Context, e arrived, react Reaction[Data]) 
 }
 
 // Handle takes one delivery. It answers an empty 202 when the event has had its
-// effect, now or before; 400 when it never can have, which brokers don't retry;
-// 503 when a later try may succeed.
+// effect, now or earlier. It answers 400 when the event can never have its effect:
+// brokers do not retry 400. It answers 503 when a later try may succeed.
 func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx := req.Context()
 	if ctx == nil {
@@ -117,7 +117,7 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	return handler.Response{StatusCode: status}, nil
 }
 
-// take takes the delivery, and tells of which event it was.
+// take takes the delivery, and stores the event in of.
 func (h *eventHandler) take(ctx context.Context, req handler.Request, of *cloudevents.Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

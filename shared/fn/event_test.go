@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -53,18 +54,18 @@ func counting(_ context.Context, d fn.Delivery[heard]) (fn.Effect, error) { retu
 func structured(t *testing.T, e cloudevents.Event) (string, http.Header) {
 	t.Helper()
 	body, err := json.Marshal(e)
-	must(t, err)
+	check.Must(t, err)
 	return string(body), http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
 }
 
 func binary(t *testing.T, e cloudevents.Event) (string, http.Header) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/", nil)
-	must(t, err)
-	must(t, cehttp.WriteRequest(binding.WithForceBinary(t.Context()), binding.ToMessage(&e), r))
+	check.Must(t, err)
+	check.Must(t, cehttp.WriteRequest(binding.WithForceBinary(t.Context()), binding.ToMessage(&e), r))
 	var body bytes.Buffer
 	_, err = body.ReadFrom(r.Body)
-	must(t, err)
+	check.Must(t, err)
 	return body.String(), r.Header
 }
 
@@ -108,8 +109,8 @@ func TestEventsArriveInEveryMode(t *testing.T) {
 	}
 }
 
-// Brokers deliver at least once. All deliveries are past the first look before any
-// may commit.
+// Brokers deliver at least once. Each delivery has looked for the event before any other
+// commits.
 func TestConcurrentDeliveriesHaveOneEffect(t *testing.T) {
 	t.Parallel()
 	const many = 5
@@ -138,7 +139,7 @@ func TestConcurrentDeliveriesHaveOneEffect(t *testing.T) {
 	}
 }
 
-// gate returns a wait that lasts until so many have come to it.
+// gate returns a function that waits until it was called so many times.
 func gate(many int64) func(context.Context) error {
 	var come atomic.Int64
 	open := make(chan struct{})
@@ -155,16 +156,16 @@ func gate(many int64) func(context.Context) error {
 	}
 }
 
-// What fails leaves nothing and may be delivered again; what can never work says
-// so, else a broker would try for ever.
-func TestWhatAReactionMeetsDecidesTheStatus(t *testing.T) {
+// A reaction that fails has no effect, and may be delivered again. The status tells the
+// broker when no later try can succeed.
+func TestTheReactionsErrorDecidesTheStatus(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	failing := func(err error) func() (fn.Effect, error) { return func() (fn.Effect, error) { return nil, err } }
 	breaking := func(err error) func() (fn.Effect, error) {
 		return func() (fn.Effect, error) {
 			return func(ctx context.Context, tx pg.Tx) error {
-				must(t, leave("broken")(ctx, tx))
+				check.Must(t, leave("broken")(ctx, tx))
 				return err
 			}, nil
 		}
@@ -219,7 +220,7 @@ func TestEventsThatAreRefused(t *testing.T) {
 	f := consumer(counting)
 	event := func() cloudevents.Event { return b.Event(t, uuid.NewString(), typeHeard, "x", heard{N: 1}) }
 	changed := event()
-	must(t, changed.SetData(cloudevents.ApplicationJSON, heard{N: 2}))
+	check.Must(t, changed.SetData(cloudevents.ApplicationJSON, heard{N: 2}))
 	renamed := event()
 	renamed.SetSource("//elsewhere")
 	for name, e := range map[string]cloudevents.Event{

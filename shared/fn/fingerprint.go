@@ -8,14 +8,14 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
 
-// fingerprint makes of a request's text what two requests under one key must have
-// alike. Fields tagged `idem:"-"` are no part of it: proofs and sealed passwords
-// are other bytes each time they are made, and are made anew when an app has lost
-// its channel with the answer. That they mean the same under one key is the app's
-// word; a repetition has no effect that it could be wrong about.
+// fingerprint makes the part of a request's text that two requests under one key must
+// share. It leaves out fields tagged `idem:"-"`. Those are proofs and sealed
+// passwords. Their bytes differ each time, and an app makes new ones when it has lost
+// its channel before the answer. The runtime does not check that they mean the same.
+// This is safe, because a repeated request has no effect.
 type fingerprint struct{ left []string }
 
-// fingerprintOf finds the tagged fields of a request, also in what it embeds.
+// fingerprintOf finds the tagged fields of a request, also in embedded structs.
 func fingerprintOf(request reflect.Type) (s fingerprint) {
 	if request.Kind() != reflect.Struct {
 		return s
@@ -31,7 +31,7 @@ func fingerprintOf(request reflect.Type) (s fingerprint) {
 	return s
 }
 
-// of is the fingerprint of a text that has been decoded well.
+// of returns the fingerprint of a text that has decoded without error.
 func (s fingerprint) of(raw json.RawMessage) ([]byte, error) {
 	if len(s.left) == 0 {
 		return raw, nil

@@ -16,12 +16,12 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// QueryOperation answers from what is stored and changes nothing.
+// QueryOperation reads stored data, answers, and changes nothing.
 type QueryOperation[Req, Resp any] func(ctx context.Context, call *Call, request Req) (Resp, error)
 
-// CommandOperation decides what becomes true and adds it to the unit. The runtime
-// commits the unit after the reply has been masked, together with the idempotency
-// record. An error commits nothing.
+// CommandOperation decides, and adds its changes to the unit. The runtime commits the
+// unit after it has checked that the reply is masked, together with the idempotency
+// record. After an error, the runtime commits nothing.
 type CommandOperation[Req, Resp any] func(ctx context.Context, call *Call, request Req, unit *pg.Unit) (Resp, error)
 
 // ConfirmOperation carries out a stored intent whose proofs hold. The runtime
@@ -32,13 +32,13 @@ type ConfirmOperation[Plan, Req, Resp any] func(
 
 // Confirmed is an intent whose proofs the runtime has verified.
 type Confirmed[Plan any] struct {
-	Plan     Plan // as the operation's own prepare function stored it
+	Plan     Plan // the plan that the prepare function stored
 	IntentID uuid.UUID
 	Text     string // the canonical Chinese text that the customer confirmed
 	Factors  []stepup.Factor
 }
 
-// Trigger is what sets a function to work.
+// Trigger is the cause that makes a function run.
 type Trigger string
 
 // The triggers.
@@ -55,7 +55,7 @@ type Function struct {
 	Trigger  Trigger
 	Request  reflect.Type // HTTP: the request; event: the data
 	Response reflect.Type // HTTP only
-	Config   reflect.Type // what it reads from the environment
+	Config   reflect.Type // the type of its configuration
 
 	open func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error)
 	work func(ctx context.Context, h *host.Host, settings host.Settings) (Work, error)
@@ -71,7 +71,7 @@ func Query[C, Req, Resp any](
 	})
 }
 
-// Command declares a function that changes what is stored.
+// Command declares a function that changes stored data.
 func Command[C, Req, Resp any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (CommandOperation[Req, Resp], error),
 ) Function {
@@ -101,7 +101,7 @@ func Confirm[C, Plan, Req, Resp any](
 	})
 }
 
-// run is a typed operation behind its form.
+// run is an operation with a typed request, whatever its form.
 type run[Req any] func(ctx context.Context, c *call, request Req) (any, error)
 
 func declareHTTP[C, Req, Resp, Op any](
@@ -139,12 +139,12 @@ func declareHTTP[C, Req, Resp, Op any](
 // Open wires an HTTP or event function on a host and returns its entry.
 func (f Function) Open(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
 	if f.open == nil {
-		return nil, fmt.Errorf("%s is a worker: start it", f.Spec.Name) //nolint:err113 // a fault of the program's
+		return nil, fmt.Errorf("%s is a worker: start it", f.Spec.Name) //nolint:err113 // the program is wrong
 	}
 	return f.open(ctx, h, settings)
 }
 
-// Needs says what a process opens for the function.
+// Needs lists the stores and keys that a process opens for the function.
 func (f Function) Needs() host.Needs {
 	needs := host.Needs{DB: !f.Spec.NoDatabase, Purposes: append([]keys.Purpose(nil), f.Spec.Keys...)}
 	switch f.Trigger {

@@ -21,7 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// bound is a typed operation behind untyped seams.
+// bound is an operation whose request and reply types are hidden.
 type bound struct {
 	decode      func(raw json.RawMessage) (any, error)
 	fingerprint fingerprint
@@ -33,7 +33,7 @@ type httpHandler struct {
 	spec   Spec
 	host   *host.Host
 	bound  bound
-	stages []stage // all of them; a test removes one to see that another test fails
+	stages []stage // every stage; a test removes a stage to see that another test fails
 }
 
 func newHTTPHandler(spec Spec, h *host.Host, op bound) *httpHandler {
@@ -63,8 +63,8 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	return c.seal(refused), nil
 }
 
-// pass takes the call through the stages; a panic in one is a refusal that
-// tells nothing.
+// pass takes the call through the stages. A panic in a stage becomes a refusal that
+// reveals nothing.
 func (c *call) pass(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -80,8 +80,8 @@ func (c *call) pass(ctx context.Context) (err error) {
 	return nil
 }
 
-// undoAttempt takes back the attempt that a refused call counted for a trade
-// password that was right.
+// undoAttempt removes a counted attempt at the trade password, if the password was
+// right and the call is refused.
 func (c *call) undoAttempt(ctx context.Context, refused error) {
 	var unit pg.Unit
 	if refused == nil || c.verification == nil || !c.verification.UndoAttempt(&unit) {
@@ -93,8 +93,8 @@ func (c *call) undoAttempt(ctx context.Context, refused error) {
 	}
 }
 
-// late turns an error of running out of time into SERVICE_UNAVAILABLE, since a
-// later try may succeed. A refusal that was decided in time stays.
+// late turns a timeout into SERVICE_UNAVAILABLE, because a later try may succeed. A
+// refusal that was decided in time stays.
 func late(err error) error {
 	var decided *bankerr.Error
 	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &decided) {
@@ -103,11 +103,11 @@ func late(err error) error {
 	return err
 }
 
-// record leaves the access record that the Spec asks for, before anything is
-// answered: what can't be recorded is not told (AUDIT-006, AUDIT-007).
+// record writes the access record that the Spec asks for, before the runtime answers.
+// If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007).
 func (c *call) record(ctx context.Context, refused error) error {
 	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth ||
-		c.spec.Audit == AuditMoney && (refused != nil || c.reason != "") // the end of a lock is a reason too
+		c.spec.Audit == AuditMoney && (refused != nil || c.reason != "") // the end of a lock is recorded too
 	if !wanted || c.keys == nil {
 		return refused
 	}
@@ -126,7 +126,7 @@ func (c *call) record(ctx context.Context, refused error) error {
 	if err := events.Emit(ctx, &unit, c.spec.Name, who, event); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx) // the record of a call that timed out is wanted most
+	ctx = context.WithoutCancel(ctx) // a call that timed out must be recorded too
 	if err := c.host.DB.Commit(ctx, &unit); err != nil && refused == nil {
 		return err
 	}
@@ -146,14 +146,14 @@ func (c *call) refuse(ctx context.Context, err error) {
 		slog.String("function", c.spec.Name), slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()),
 		slog.String("trace", traceID(ctx)),
 	}
-	if !c.spec.NoChannel { // what the frame says of itself: its channel, sequence and time
+	if !c.spec.NoChannel { // the frame's own channel, sequence and time
 		attrs = append(attrs, slog.String("channel", hex.EncodeToString(c.header.ID[:])),
 			slog.Uint64("sequence", c.header.Sequence), slog.Time("sent", c.header.Time))
 	}
 	c.host.Log.LogAttrs(ctx, level, "refused", attrs...)
 }
 
-// seal puts the reply into the channel, refusals too, once there is one.
+// seal seals the reply, also a refusal, once the channel is known.
 func (c *call) seal(refused error) handler.Response {
 	header := http.Header{}
 	if refused != nil {
@@ -169,7 +169,7 @@ func (c *call) seal(refused error) handler.Response {
 	}
 	header.Set("Content-Type", channel.MediaType)
 	sealed, err := channel.SealReply(*c.keys, c.header, c.host.Clock.Now(), c.spec.Name, c.status, c.body)
-	if err != nil { // the module is latched shut: nothing leaves in clear
+	if err != nil { // the crypto module has shut: nothing leaves in clear
 		return handler.Response{StatusCode: http.StatusServiceUnavailable, Header: header}
 	}
 	return handler.Response{StatusCode: c.status, Body: sealed, Header: header}

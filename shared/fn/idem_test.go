@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -77,21 +78,21 @@ func TestTheSameRequestRunsOnce(t *testing.T) {
 	}
 }
 
-// A customer's key stays the customer's on another phone, and isn't the next
-// customer's on the same one.
+// An idempotency key belongs to its customer: it is the same on another phone, and
+// another customer on the same phone does not share it.
 func TestKeysBelongToTheCustomer(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	f := once("test-once", fn.Customer, gate(1))
 	phone, tablet, wang := b.Device(t, "phone"), b.Device(t, "tablet"), uuid.New()
-	must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, wang))
+	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, wang))
 	first := phone.Call(t, f, "key", note{"a"})
 	first.Want(t, "")
-	must(t, b.Host.Sessions.Start(t.Context(), tablet.Channel, wang))
+	check.Must(t, b.Host.Sessions.Start(t.Context(), tablet.Channel, wang))
 	if again := tablet.Call(t, f, "key", note{"a"}); string(again.Body) != string(first.Body) {
 		t.Errorf("%s, want %s", again.Body, first.Body)
 	}
-	must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
+	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
 	if li := phone.Call(t, f, "key", note{"a"}); string(li.Body) == string(first.Body) {
 		t.Error("another customer got the answer")
 	}
@@ -100,7 +101,7 @@ func TestKeysBelongToTheCustomer(t *testing.T) {
 	}
 }
 
-// All duplicates are at work at once: each has passed the look-up before any commits.
+// The duplicates are concurrent: each has passed the look-up before any commits.
 func TestConcurrentDuplicatesRunOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1", "LOGIC-013.2")
@@ -149,8 +150,7 @@ func TestConcurrentDuplicatesRunOnce(t *testing.T) {
 	}
 }
 
-// A call that meets a concurrent duplicate whose record is gone again can't answer
-// yet.
+// A call whose concurrent duplicate has committed, but left no record, can't answer yet.
 func TestADuplicateThatVanished(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -170,7 +170,7 @@ SELECT 'x', 'x', g::text, '', '' FROM generate_series(1, 2) g, generate_series(1
 	}
 }
 
-// A run that failed keeps nothing: the same key may try again.
+// A run that failed leaves no record: the client may use the key again.
 func TestAFailedRunKeepsNoRecord(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -191,8 +191,8 @@ func TestAFailedRunKeepsNoRecord(t *testing.T) {
 	}
 }
 
-// A duplicate that commits while the bank looks what there is gives its answer, and not
-// the news that the intent is used up.
+// A concurrent duplicate commits during the look-up. The call then gets the stored reply,
+// and not INTENT_EXPIRED.
 func TestADuplicateThatCommitsDuringTheLookUp(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")
@@ -205,13 +205,13 @@ func TestADuplicateThatCommitsDuringTheLookUp(t *testing.T) {
 	}))
 	request, foreign := u.order(t), u.order(t)
 
-	// One connection is left, and a call that meets nothing prepares the statements
-	// on it: else the second would wait before all of them, and not between.
+	// One connection is left, and a first call prepares the statements on it. Without
+	// this, the second call would wait before all statements, and not between them.
 	held := make([]*pgxpool.Conn, b.Host.DB.Pool().Config().MaxConns-1)
 	for i := range held {
 		var err error
 		held[i], err = b.Host.DB.Pool().Acquire(t.Context())
-		must(t, err)
+		check.Must(t, err)
 		defer held[i].Release()
 	}
 	foreign.IntentID = uuid.New()
@@ -219,17 +219,20 @@ func TestADuplicateThatCommitsDuringTheLookUp(t *testing.T) {
 
 	replies := make(chan bank.Reply)
 	go func() { replies <- u.call(t, request) }()
-	<-arrived
+	select {
+	case <-arrived:
+	case refused := <-replies:
+		t.Fatalf("the first call did not reach its commit: %s", refused.Body)
+	}
 	lock, err := held[0].Begin(t.Context())
-	must(t, err)
-	_, err = lock.Exec(t.Context(), "LOCK TABLE device")
-	must(t, err)
+	check.Must(t, err)
+	check.Exec(t, lock, "LOCK TABLE device")
 	go func() { replies <- u.call(t, request) }()
 	held[1].Release()
 	pgtest.AwaitLocks(t, b.Host.DB, 1)
 	close(proceed)
 	first := <-replies
-	must(t, lock.Rollback(t.Context()))
+	check.Must(t, lock.Rollback(t.Context()))
 	second := <-replies
 	first.Want(t, "")
 	if second.Want(t, ""); string(second.Body) != string(first.Body) {
@@ -237,8 +240,8 @@ func TestADuplicateThatCommitsDuringTheLookUp(t *testing.T) {
 	}
 }
 
-// The intent fixes what happens, so an answer that got lost may be asked for with
-// fresh proofs, and even with none that hold: nothing happens again.
+// A client may ask for a lost answer with fresh proofs, also with proofs that don't hold.
+// The intent fixes the effect, so there is no second effect.
 func TestAnAnswerIsRepeatedToFreshProofs(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)

@@ -14,9 +14,9 @@ import (
 	"github.com/tidebank/tidebank/shared/session"
 )
 
-// Lent is what the runtime lends an operation. There is no way in it to commit:
-// an operation reads through DB, and fills the unit that the runtime commits. Nor
-// does it hold a Redis client: sessions and rates are the runtime's own.
+// Lent holds the stores and keys that an operation may use. An operation can't
+// commit: it reads through DB and fills the unit, and the runtime commits. Lent holds
+// no Redis client, because only the runtime handles sessions and rates.
 type Lent struct {
 	DB       pg.Reader
 	Captchas *captcha.Store
@@ -26,7 +26,7 @@ type Lent struct {
 	Log      *slog.Logger
 }
 
-// Channels is where a new secure channel is remembered (shared/session).
+// Channels stores new secure channels (shared/session).
 type Channels interface {
 	OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error
 	ChannelLife() time.Duration
@@ -39,7 +39,7 @@ func lend(h *host.Host, s Spec) *Lent {
 	}
 }
 
-// ring holds the keys of the purposes that a Spec declares, and no others.
+// ring returns a view of the keys: only the purposes that the Spec declares.
 func ring(h *host.Host, s Spec) *keys.Ring {
 	if h.Keys == nil {
 		return nil

@@ -68,7 +68,7 @@ func TestCallsAreCountedByFunctionAndCode(t *testing.T) {
 	}
 }
 
-// Nobody outside chooses a label: a stranger could else fill the memory.
+// No caller chooses a label. A stranger could otherwise fill the memory.
 func TestStrangersMakeNoSeries(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)

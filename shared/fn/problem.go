@@ -8,19 +8,19 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Problem is what a client reads about a refusal (RFC 9457). Title and Detail
-// are for customers; Code is for programs; Trace is for the service desk.
+// Problem is a refusal as a client reads it (RFC 9457). Title and Detail are for
+// customers; Code is for programs; Trace is for the service desk.
 type Problem struct {
-	Type   string `json:"type" doc:"Always about:blank; the code says it all"`
+	Type   string `json:"type" doc:"Always about:blank; the code identifies the problem"`
 	Status int    `json:"status"`
 	Code   string `json:"code" doc:"Stable, see docs/errors.md"`
 	Title  string `json:"title" doc:"What happened, in Chinese"`
 	Detail string `json:"detail" doc:"What the customer can do, in Chinese"`
-	Field  string `json:"field,omitempty" doc:"The request's field that was wrong, if one was"`
-	// Combinations are those of the intent that was to be confirmed.
-	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: any one of these is enough"`
-	// ResultID is what the intent has made.
-	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, e.g. of its transfer; show that"`
+	Field  string `json:"field,omitempty" doc:"The wrong field of the request, if a single field is wrong"`
+	// Combinations are the combinations of the intent that the client wanted to confirm.
+	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: each of these combinations is enough"`
+	// ResultID is the id of what the intent has made.
+	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
 	Trace    string `json:"trace" doc:"Give this to the service desk"`
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -62,7 +63,7 @@ func TestProblemsByKind(t *testing.T) {
 		})
 		reply := handle(t, b, f, "{}", http.Header{"Traceparent": {traceparent}})
 		var p map[string]any
-		must(t, json.Unmarshal(reply.Body, &p))
+		check.Must(t, json.Unmarshal(reply.Body, &p))
 		detail, _ := p["detail"].(string)
 		if !strings.ContainsFunc(detail, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
 			t.Errorf("%s: detail is not Chinese: %q", tt.err.Code(), detail)
@@ -92,21 +93,21 @@ func TestAFieldIsNamed(t *testing.T) {
 	f := failing("test-field", func(context.Context, given) error { return fn.InvalidField("memo", "too long: "+phoneNo) })
 	reply := handle(t, b, f, "{}", nil)
 	var p fn.Problem
-	must(t, json.Unmarshal(reply.Body, &p))
+	check.Must(t, json.Unmarshal(reply.Body, &p))
 	if p.Field != "memo" || strings.Contains(string(reply.Body), "too long") {
 		t.Errorf("%s", reply.Body)
 	}
 }
 
-// stranger is what an unforeseen error must not tell anybody.
-const stranger = "SELECT card FROM customer WHERE no = '6228480000000100011' on db-1.internal"
+// inner is the text of an unforeseen error, which no reply may hold.
+const inner = "SELECT card FROM customer WHERE no = '6228480000000100011' on db-1.internal"
 
 // Forced database errors, panics and timeouts answer a stable code, a plain text
-// and a trace id. The details are in the log alone, found by that id.
+// and a trace id. Only the log has the details, under that id.
 func TestUnforeseenErrorsTellNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ERR-001.1", "ERR-001.2", "ERR-001.3")
-	db, nobody := pgtest.New(t), bank.On(t, pgtest.Broken(t))
+	db, down := pgtest.New(t), bank.On(t, pgtest.Broken(t))
 	b := bank.On(t, db)
 	for _, tt := range []struct {
 		name, code string
@@ -114,22 +115,22 @@ func TestUnforeseenErrorsTellNothing(t *testing.T) {
 		logged     string
 		fail       func(context.Context, given) error
 	}{
-		{"error", "INTERNAL_ERROR", b, "db-1.internal", func(context.Context, given) error { return errors.New(stranger) }},
-		{"panic", "INTERNAL_ERROR", b, "panic: SELECT", func(context.Context, given) error { panic(stranger) }},
+		{"error", "INTERNAL_ERROR", b, "db-1.internal", func(context.Context, given) error { return errors.New(inner) }},
+		{"panic", "INTERNAL_ERROR", b, "panic: SELECT", func(context.Context, given) error { panic(inner) }},
 		{"nil", "INTERNAL_ERROR", b, "nil pointer", func(context.Context, given) error { return *(*error)(nil) }},
 		{"sql", "INTERNAL_ERROR", b, "no_such_table", func(ctx context.Context, with given) error {
 			var n int
 			err := with.lent.DB.QueryRow(ctx, "SELECT 1 FROM no_such_table").Scan(&n)
 			return err
 		}},
-		{"down", "SERVICE_UNAVAILABLE", nobody, "127.0.0.1", func(ctx context.Context, with given) error {
+		{"down", "SERVICE_UNAVAILABLE", down, "127.0.0.1", func(ctx context.Context, with given) error {
 			var n int
 			err := with.lent.DB.QueryRow(ctx, "SELECT 1").Scan(&n)
 			return err
 		}},
 		{"late", "SERVICE_UNAVAILABLE", b, "deadline", func(ctx context.Context, _ given) error {
 			<-ctx.Done()
-			return fmt.Errorf("%s: %w", stranger, ctx.Err())
+			return fmt.Errorf("%s: %w", inner, ctx.Err())
 		}},
 	} {
 		f := declare("test-unforeseen-"+tt.name, func(s *fn.Spec) {
@@ -142,7 +143,7 @@ func TestUnforeseenErrorsTellNothing(t *testing.T) {
 		})
 		reply := handle(t, tt.bank, f, "{}", nil)
 		var p map[string]any
-		must(t, json.Unmarshal(reply.Body, &p))
+		check.Must(t, json.Unmarshal(reply.Body, &p))
 		members := slices.Sorted(maps.Keys(p))
 		if diff := cmp.Diff([]string{"code", "detail", "status", "title", "trace", "type"}, members); diff != "" || p["code"] != tt.code {
 			t.Errorf("%s: %s", tt.name, reply.Body)

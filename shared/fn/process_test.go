@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -48,17 +48,8 @@ func process(t *testing.T, env ...string) (cmd *exec.Cmd, log *bytes.Buffer) {
 	cmd.Env = append([]string{childMark + "=1", "GOCOVERDIR=" + t.TempDir()}, env...)
 	cmd.Stderr = log
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
-	must(t, cmd.Start())
+	check.Must(t, cmd.Start())
 	return cmd, log
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l := listen(t)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	must(t, err)
-	return port
 }
 
 func status(ctx context.Context, url string) int {
@@ -94,23 +85,23 @@ func (c *collector) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	_, url := pgtest.NewURL(t)
-	redis, port, spans := miniredis.RunT(t), freePort(t), &collector{}
+	redis, port, spans := miniredis.RunT(t), check.FreePort(t), &collector{}
 	keyFile := filepath.Join(t.TempDir(), "keys")
-	must(t, keys.Create(keyFile))
+	check.Must(t, keys.Create(keyFile))
 	otlp := httptest.NewServer(spans)
 	t.Cleanup(otlp.Close)
 	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
 		"KEYS_FILE="+keyFile, "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
 	base := "http://127.0.0.1:" + port
-	until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
+	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/function/test-address", strings.NewReader("{}"))
-	must(t, err)
+	check.Must(t, err)
 	r.Header.Set("Traceparent", traceparent)
 	reply, err := http.DefaultClient.Do(r)
-	must(t, err)
+	check.Must(t, err)
 	body, err := io.ReadAll(reply.Body)
-	must(t, err)
-	must(t, reply.Body.Close())
+	check.Must(t, err)
+	check.Must(t, reply.Body.Close())
 	if string(body) != `{"note":"127.0.0.1"}` {
 		t.Errorf("%d %s", reply.StatusCode, body)
 	}
@@ -118,12 +109,12 @@ func TestProcess(t *testing.T) {
 	if got := status(t.Context(), base+"/_/ready"); got != http.StatusServiceUnavailable {
 		t.Errorf("without Redis ready says %d", got)
 	}
-	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, log)
 	}
 	trace, err := hex.DecodeString(traceOfCaller)
-	must(t, err)
+	check.Must(t, err)
 	spans.mu.Lock()
 	defer spans.mu.Unlock()
 	if !bytes.Contains(spans.spans, trace) || !bytes.Contains(spans.spans, []byte("test-address")) {
@@ -131,12 +122,12 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// Nothing behind the process is needed for it to come up; what it can't do without
-// it names.
+// A process starts without its stores. It ends if a setting is missing or wrong, and
+// names the setting.
 func TestProcessesThatMayStart(t *testing.T) {
 	t.Parallel()
 	keyFile := filepath.Join(t.TempDir(), "keys")
-	must(t, keys.Create(keyFile))
+	check.Must(t, keys.Create(keyFile))
 	good := []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile}
 	for _, tt := range []struct{ name, env, want string }{
 		{"no database given", "DATABASE_URL", "DATABASE_URL"},
@@ -171,7 +162,7 @@ func TestProcessesThatMayStart(t *testing.T) {
 		{"no such key file", "KEYS_FILE=/nowhere/keys", "KEYS_FILE"},
 	} {
 		name, _, given := strings.Cut(tt.env, "=")
-		env := slices.DeleteFunc(append(slices.Clone(good), "PORT="+freePort(t)), func(e string) bool {
+		env := slices.DeleteFunc(append(slices.Clone(good), "PORT="+check.FreePort(t)), func(e string) bool {
 			return strings.HasPrefix(e, name+"=")
 		})
 		if given {
@@ -187,13 +178,13 @@ func TestProcessesThatMayStart(t *testing.T) {
 		}
 		linesAreJSON(t, log)
 	}
-	port := freePort(t)
+	port := check.FreePort(t)
 	cmd, log := process(t, append(good, "PORT="+port)...)
-	until(t, "health", func() bool { return status(t.Context(), "http://127.0.0.1:"+port+"/_/health") == http.StatusOK })
+	check.Until(t, "health", func() bool { return status(t.Context(), "http://127.0.0.1:"+port+"/_/health") == http.StatusOK })
 	if got := status(t.Context(), "http://127.0.0.1:"+port+"/_/ready"); got != http.StatusServiceUnavailable {
 		t.Errorf("ready says %d with nothing behind it", got)
 	}
-	must(t, cmd.Process.Signal(os.Interrupt))
+	check.Must(t, cmd.Process.Signal(os.Interrupt))
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, log)
 	}
@@ -216,8 +207,7 @@ func linesAreJSON(t *testing.T, log *bytes.Buffer) {
 	}
 }
 
-// ticking is a worker that leaves a note when it begins and when it has been told to
-// end.
+// ticking is a worker that writes a row when it begins, and another when it is stopped.
 var ticking = fn.Worker(fn.Spec{Name: "test-worker", Summary: "Of a test"},
 	func(_ context.Context, lent *fn.WorkerLent, _ struct{}) (fn.Work, error) {
 		note := func(ctx context.Context, text string) {
@@ -238,14 +228,13 @@ var ticking = fn.Worker(fn.Spec{Name: "test-worker", Summary: "Of a test"},
 func TestAWorkersProcess(t *testing.T) {
 	t.Parallel()
 	db, url := pgtest.NewURL(t)
-	port := freePort(t)
+	port := check.FreePort(t)
 	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, childMark+"=worker")
-	count := func(id string) (n int) {
-		must(t, db.Pool().QueryRow(context.Background(), "SELECT count(*) FROM event_consumed WHERE id = $1", id).Scan(&n))
-		return n
+	count := func(id string) int {
+		return check.Count(t, db.Pool(), "SELECT count(*) FROM event_consumed WHERE id = $1", id)
 	}
 	base := "http://127.0.0.1:" + port
-	until(t, "ready and at work", func() bool {
+	check.Until(t, "ready and at work", func() bool {
 		return status(t.Context(), base+"/_/ready") == http.StatusOK && count("begun") == 1
 	})
 	if got := status(t.Context(), base+"/metrics"); got != http.StatusOK {
@@ -254,7 +243,7 @@ func TestAWorkersProcess(t *testing.T) {
 	if got := status(t.Context(), base+"/"); got != http.StatusNotFound {
 		t.Errorf("a worker answers a request with %d", got)
 	}
-	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	if err := cmd.Wait(); err != nil || count("ended") != 1 {
 		t.Errorf("%v, ended %d times: %s", err, count("ended"), log)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 )
 
-// opinion is an evaluator that says what it is told and remembers who was asked.
+// opinion is an evaluator with a fixed decision, which remembers its questions.
 type opinion struct {
 	risk.Decision
 	err   error
@@ -27,7 +27,7 @@ func (o opinion) Evaluate(_ context.Context, scene risk.Scene, who risk.Subject)
 	return o.Decision, o.err
 }
 
-// Only what risk lets pass happens; one that can't answer lets nothing pass.
+// An operation runs only if risk allows it. Without an answer from risk, none runs.
 func TestRiskDecides(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -37,7 +38,7 @@ func TestTheAddressOfACaller(t *testing.T) {
 		peer    string
 		want    string
 	}{
-		{"nobody between", 0, nil, "203.0.113.7:4711", "203.0.113.7"},
+		{"no proxy", 0, nil, "203.0.113.7:4711", "203.0.113.7"},
 		{"a claim", 0, []string{"198.51.100.1"}, "203.0.113.7:4711", "203.0.113.7"},
 		{"a list of claims", 0, []string{"198.51.100.1, 198.51.100.2"}, "203.0.113.7:4711", "203.0.113.7"},
 		{"version six", 0, nil, "[2001:db8::7]:4711", "2001:db8::7"},
@@ -58,12 +59,12 @@ func TestTheAddressOfACaller(t *testing.T) {
 		w := httptest.NewRecorder()
 		adapted(t, b, address).ServeHTTP(w, r)
 		var got note
-		must(t, json.Unmarshal(w.Body.Bytes(), &got))
+		check.Must(t, json.Unmarshal(w.Body.Bytes(), &got))
 		if got.Note != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Note, tt.want)
 		}
 	}
-	// A gateway in the same process hands over the address alone.
+	// A gateway in the same process sends only the address.
 	b := bank.On(t, pgtest.Broken(t))
 	reply := handle(t, b, address, "{}", http.Header{"X-Forwarded-For": {"203.0.113.7"}})
 	if want := `{"note":"203.0.113.7"}`; string(reply.Body) != want {
@@ -71,7 +72,7 @@ func TestTheAddressOfACaller(t *testing.T) {
 	}
 }
 
-// Who can't be told apart by a channel is by address, and a claim makes no other.
+// Calls without a channel are counted by address. A claimed address changes nothing.
 func TestRateByAddress(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
@@ -169,7 +170,7 @@ func TestHealthAndReadiness(t *testing.T) {
 			t.Errorf("%s: the log says %s", tt.name, tt.bank.Log)
 		}
 	}
-	must(t, noRedis.Redis.Restart())
+	check.Must(t, noRedis.Redis.Restart())
 	if again := get(noRedis, "/_/ready"); again.Code != http.StatusOK {
 		t.Errorf("not ready again: %d", again.Code)
 	}
@@ -194,6 +195,17 @@ type answer struct {
 	err  error
 }
 
+// await waits until the held call has begun. A call that is answered before that never
+// begins.
+func await(t *testing.T, begun <-chan struct{}, answered <-chan answer) {
+	t.Helper()
+	select {
+	case <-begun:
+	case got := <-answered:
+		t.Fatalf("the call has not begun: %+v", got)
+	}
+}
+
 func post(ctx context.Context, url string) answer {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("{}"))
 	if err != nil {
@@ -212,25 +224,12 @@ func post(ctx context.Context, url string) answer {
 func listen(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	check.Must(t, err)
 	return l
 }
 
-// until polls for what must come true.
-func until(t *testing.T, what string, true_ func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	for !true_() {
-		select {
-		case <-deadline:
-			t.Fatal("in vain: " + what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-// A call at work when the process is told to stop gets its answer; new ones are
-// no longer taken.
+// A call that has begun when the process is stopped gets its answer. New calls are
+// refused.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	b, l := bank.On(t, pgtest.Broken(t)), listen(t)
@@ -240,9 +239,9 @@ func TestDrain(t *testing.T) {
 	ended, answered := make(chan error, 1), make(chan answer, 1)
 	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), time.Minute) }()
 	go func() { answered <- post(t.Context(), url) }()
-	<-begun
+	await(t, begun, answered)
 	stop()
-	until(t, "the listener closes", func() bool {
+	check.Until(t, "the listener closes", func() bool {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
 		if err == nil {
 			_ = conn.Close()
@@ -271,10 +270,10 @@ func TestDrainHasAnEnd(t *testing.T) {
 	f, begun, release := held()
 	defer close(release)
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
+	ended, answered := make(chan error, 1), make(chan answer, 1)
 	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), 10*time.Millisecond) }()
-	go post(t.Context(), "http://"+l.Addr().String()+"/")
-	<-begun
+	go func() { answered <- post(t.Context(), "http://"+l.Addr().String()+"/") }()
+	await(t, begun, answered)
 	stop()
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "drain") {
 		t.Errorf("Run: %v", err)
@@ -284,7 +283,7 @@ func TestDrainHasAnEnd(t *testing.T) {
 func TestRunTellsThatItCannotServe(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
-	must(t, l.Close())
+	check.Must(t, l.Close())
 	if err := host.Run(t.Context(), l, http.NotFoundHandler(), time.Minute); err == nil {
 		t.Error("no error of a closed listener")
 	}

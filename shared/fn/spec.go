@@ -1,15 +1,16 @@
-// Package fn is the function runtime: it turns a declared Spec and a typed
-// operation into a handler that enforces the Spec before the operation's code
-// runs, and commits what the operation decides.
+// Package fn is the function runtime. It turns a declared Spec and a typed operation
+// into a handler. The handler enforces the Spec before the operation's code runs, and
+// then commits the operation's unit.
 //
-// The order of enforcement is the list in stages.go, the same for every function.
-// An operation can't skip a stage and has no way to commit: it reads, fills a unit
-// of work and returns its reply. The runtime masks the reply, adds the idempotency
-// record and the consumption of the intent, and commits once. A Spec that makes no
-// sense panics when the process starts. Three triggers: HTTP (Query, Command,
-// Confirm), CloudEvent (Event), and Worker. The entry of an HTTP or event function
-// is the OpenFaaS go-http SDK's handler; Serve puts net/http in front of it for
-// Knative and alone. Handlers are safe for concurrent use.
+// The order of enforcement is the list in stages.go, the same for every function. An
+// operation can't skip a stage and can't commit: it reads, fills a unit of work and
+// returns its reply. The runtime refuses an unmasked reply, adds the idempotency
+// record and the consumption of the intent, and commits once. A Spec that contradicts
+// itself panics when the process starts. There are three triggers: HTTP (Query,
+// Command, Confirm), CloudEvent (Event), and Worker. The entry of an HTTP or event
+// function is the OpenFaaS go-http SDK's handler. Serve serves that entry over
+// net/http, for Knative and for a process of its own. Handlers are safe for
+// concurrent use.
 //
 // Source: AUTH-012, AUTH-030, LOGIC-001, LOGIC-003, LOGIC-013, INPUT-001, ERR-001.
 package fn
@@ -27,12 +28,12 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Audience says who may call a function.
+// Audience is the group of callers that may call a function.
 type Audience int
 
 // The audiences.
 const (
-	Public   Audience = iota + 1 // anybody with a secure channel
+	Public   Audience = iota + 1 // every app with a secure channel
 	Customer                     // a customer who is logged in
 	Internal                     // the broker, with an event that the bank signed
 )
@@ -50,15 +51,15 @@ func (a Audience) String() string {
 	return "undeclared"
 }
 
-// Audit says which calls leave an access record besides the operation's events.
+// Audit decides which calls leave an access record, besides the operation's events.
 type Audit string
 
 // The categories.
 const (
-	AuditNone  Audit = ""      // nothing personal, nothing of consequence
-	AuditRead  Audit = "read"  // personal data is read: every call
-	AuditAuth  Audit = "auth"  // somebody proves who they are: every call (AUDIT-006)
-	AuditMoney Audit = "money" // the operation's own event records success; refusals and ends of locks are recorded
+	AuditNone  Audit = ""      // no call: the function reads no personal data and changes nothing important
+	AuditRead  Audit = "read"  // every call, because it reads personal data
+	AuditAuth  Audit = "auth"  // every call, because the caller proves an identity (AUDIT-006)
+	AuditMoney Audit = "money" // refusals and ends of locks; the operation's own event records success
 )
 
 func (a Audit) known() bool {
@@ -82,44 +83,44 @@ func (c RateClass) rate(scale int) session.Rate {
 	return session.Rate{Class: string(c), Limit: rates[c] * scale, Per: time.Minute}
 }
 
-// SessionEffect is what the runtime does to the caller's session.
+// SessionEffect is the runtime's change to the caller's session.
 type SessionEffect string
 
 // The effects.
 const (
 	SessionKept   SessionEffect = ""
 	SessionStarts SessionEffect = "starts" // after the commit, for the customer that Call.StartSession names
-	SessionEnds   SessionEffect = "ends"   // the caller's own, before the commit
+	SessionEnds   SessionEffect = "ends"   // the caller's session, before the commit
 )
 
-// Spec is a function's declared policy: the single source for enforcement, the
-// registry, the generators and the security tests.
+// Spec is a function's declared policy. Enforcement, the registry, the generators and
+// the security tests all read it.
 type Spec struct {
 	Name           string           // <domain>-<operation>: route, image, metric label
 	Summary        string           // one line for the index and the API reference
 	Audience       Audience         // who may call; Event, Confirm and Worker set it
-	NoChannel      bool             // no secure channel: only for opening one
+	NoChannel      bool             // no secure channel: only for the function that opens channels
 	NoDatabase     bool             // the function does without PostgreSQL
 	Consumes       []string         // CloudEvent types that an event function takes
 	Idempotent     bool             // the request carries an idempotency key; Confirm sets it
 	StepUp         bool             // proofs must hold first; Confirm sets it
 	CountsAttempts bool             // the operation counts attempts at a secret (Call.CountAttempts)
-	Session        SessionEffect    // what becomes of the caller's session
+	Session        SessionEffect    // change to the caller's session
 	Rate           RateClass        // RateDefault if empty
-	Risk           risk.Scene       // asked before the operation
+	Risk           risk.Scene       // risk scene, evaluated before the operation
 	Audit          Audit            // which calls leave an access record
 	Keys           []keys.Purpose   // purposes that the operation itself uses
 	Personal       []string         // reply fields that hold personal data, always masked
 	Emits          []string         // CloudEvent types that the operation may send
-	Refusals       []*bankerr.Error // what the operation itself may answer
+	Refusals       []*bankerr.Error // refusals of the operation itself
 	Timeout        time.Duration    // for the whole call; 3 s if zero
 	Requirements   []string         // clauses of the standard that its tests prove
 }
 
-// Form is how a function was declared.
+// Form is the kind of declaration that made the function.
 type Form string
 
-// The forms; each has a function of its name that declares it.
+// The forms. Each form has a function of the same name that declares it.
 const (
 	FormQuery   Form = "query"
 	FormCommand Form = "command"

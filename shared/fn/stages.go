@@ -25,7 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Refusals of the stages, which every function with the stage may answer.
+// Refusals of the stages. Every function that has the stage may answer them.
 var (
 	ErrMethod     = bankerr.New(bankerr.Invalid, "METHOD_NOT_ALLOWED")
 	ErrTooLarge   = bankerr.New(bankerr.Invalid, "INPUT_TOO_LARGE")
@@ -33,11 +33,11 @@ var (
 	ErrKeyMissing = bankerr.New(bankerr.Invalid, "IDEMPOTENCY_KEY_MISSING")
 )
 
-// Faults of an operation's code, which the runtime answers with INTERNAL_ERROR and
-// nothing committed.
+// Faults of an operation's code. The runtime answers INTERNAL_ERROR and commits
+// nothing.
 var (
 	errAttempts = errors.New("the operation counts attempts, and its Spec does not declare it")
-	errSession  = errors.New("the operation starts a session that its Spec does not declare, or declares one and starts none")
+	errSession  = errors.New("the operation and its Spec disagree about starting a session")
 	errEvent    = errors.New("the operation sends an event that its Spec does not declare")
 	errLeaks    = errors.New("the reply holds personal data in clear")
 )
@@ -48,8 +48,8 @@ const (
 	channelMaxSkew = 5 * time.Minute
 )
 
-// StageRefusals lists what the stages that a Spec asks for may answer, besides
-// the operation's own Refusals.
+// StageRefusals lists the refusals of the stages that a Spec asks for. The
+// operation's own Refusals are not in the list.
 func StageRefusals(s Spec) []*bankerr.Error {
 	list := []*bankerr.Error{ErrMethod, ErrTooLarge, bankerr.ErrInput, session.ErrRateLimited}
 	list = append(list, bankerr.ErrInternal, bankerr.ErrUnavailable)
@@ -87,7 +87,7 @@ var stages = []stage{
 	{"preflight", (*call).preflight}, // replay, step-up and risk: one round trip to PostgreSQL
 	{"operation", (*call).operate},
 	{"mask", (*call).guardReply},
-	{"end session", (*call).endSession}, // before the commit: it ends even if the database is down
+	{"end session", (*call).endSession}, // before the commit, so that the session ends even if the database is down
 	{"commit", (*call).commit},          // one round trip to PostgreSQL
 	{"start session", (*call).startSession},
 }
@@ -180,9 +180,9 @@ func (c *call) decodeRequest(context.Context) error {
 	return nil
 }
 
-// preflight asks PostgreSQL once for all that must be known before the operation.
-// Then it decides in this order: a repeated request gets its first answer, the
-// step-up must hold, risk must agree.
+// preflight reads, in one round trip to PostgreSQL, all that the runtime must know
+// before the operation. Then it decides in this order: a repeated request gets its
+// first answer, the step-up must hold, risk must allow the call.
 func (c *call) preflight(ctx context.Context) error {
 	var batch pgx.Batch
 	grade := risk.GradeNormal
@@ -192,9 +192,9 @@ func (c *call) preflight(ctx context.Context) error {
 	if c.spec.StepUp {
 		c.queueVerification(&batch)
 	}
-	// The look-up comes last. Each statement sees what had committed when it began. So
-	// a call that finds its intent consumed also finds the record of the concurrent
-	// duplicate that consumed it.
+	// The look-up comes last. Each statement sees the data that was committed when the
+	// statement began. So a call that finds its intent used also finds the record of the
+	// concurrent duplicate that used it.
 	var repeated *idem.Stored
 	if c.ticket != nil {
 		idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { repeated = &found })
@@ -274,9 +274,9 @@ func (c *call) operate(ctx context.Context) error {
 	return nil
 }
 
-// guardReply is the last look at what leaves the bank, before anything is
-// committed: a reply with an unmasked phone, card or identity number is not sent,
-// and its operation has no effect (MASK-004).
+// guardReply checks the reply before the commit. If the reply shows a phone, card or
+// identity number in clear, the runtime does not send it and commits nothing
+// (MASK-004).
 func (c *call) guardReply(context.Context) error {
 	if mask.Leaks(c.body) {
 		return bankerr.ErrInternal.Because(errLeaks)
@@ -284,9 +284,9 @@ func (c *call) guardReply(context.Context) error {
 	return nil
 }
 
-// commit makes true, in one transaction, the idempotency record with the reply,
-// the consumption of the intent, and the operation's own unit. The record comes
-// first: a concurrent duplicate waits there, before it takes any other lock.
+// commit commits, in one transaction, the idempotency record with the reply, the
+// consumption of the intent, and the operation's unit. The record comes first: a
+// concurrent duplicate blocks at it, before it takes any other lock.
 func (c *call) commit(ctx context.Context) error {
 	if c.stored != nil {
 		return nil
@@ -309,8 +309,8 @@ func (c *call) commit(ctx context.Context) error {
 	return err
 }
 
-// answerDuplicate answers a request whose concurrent duplicate committed first.
-// This request's unit was rolled back, so the duplicate's answer is the answer.
+// answerDuplicate answers a request whose concurrent duplicate committed first. This
+// request's unit was rolled back, so the runtime sends the duplicate's answer.
 func (c *call) answerDuplicate(ctx context.Context) error {
 	var batch pgx.Batch
 	var first *idem.Stored
@@ -335,7 +335,7 @@ func (c *call) endSession(ctx context.Context) error {
 	return c.host.Sessions.End(ctx, c.Channel)
 }
 
-// startSession makes the session live that the operation asked for.
+// startSession starts the session that the operation asked for.
 func (c *call) startSession(ctx context.Context) error {
 	if c.spec.Session != SessionStarts || c.stored != nil {
 		return nil

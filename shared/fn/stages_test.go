@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -33,7 +34,7 @@ func TestOrderOfEnforcement(t *testing.T) {
 func TestTheDocumentNamesTheStagesInOrder(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("../../docs/architecture.md")
-	must(t, err)
+	check.Must(t, err)
 	_, table, _ := strings.Cut(string(raw), "| stage | what it does |")
 	table, _, _ = strings.Cut(table, "\n\n")
 	var named []string
@@ -45,7 +46,7 @@ func TestTheDocumentNamesTheStagesInOrder(t *testing.T) {
 	}
 }
 
-// attack is a call that one stage, and no other, must end with a code.
+// attack is a call that exactly one stage must refuse with a code.
 type attack struct {
 	stage, name, want string
 	call              func(t *testing.T, u user) bank.Reply
@@ -63,11 +64,11 @@ func (a attack) target(name string) fn.Function {
 func clear(t *testing.T, key string, request any) []byte {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"idempotency_key": key, "request": request})
-	must(t, err)
+	check.Must(t, err)
 	return body
 }
 
-// attacks are the least that each stage is there for.
+// attacks hold at least one attack for each stage.
 var attacks = []attack{
 	{"size", "another method", "METHOD_NOT_ALLOWED", func(t *testing.T, u user) bank.Reply {
 		return u.sendBy(t, http.MethodGet, u.seal(t, http.MethodGet, clear(t, "key", u.order(t))))
@@ -93,11 +94,11 @@ var attacks = []attack{
 		return u.Send(t, u.f, frame)
 	}, nil},
 	{"admit", "nobody logged in", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
-		must(t, u.Host.Sessions.End(t.Context(), u.Channel))
+		check.Must(t, u.Host.Sessions.End(t.Context(), u.Channel))
 		return u.call(t, u.order(t))
 	}, nil},
 	{"admit", "logged in elsewhere", "SESSION_DISPLACED", func(t *testing.T, u user) bank.Reply {
-		must(t, u.Host.Sessions.Start(t.Context(), u.Bank.Device(t, "tablet").Channel, u.customer.ID))
+		check.Must(t, u.Host.Sessions.Start(t.Context(), u.Bank.Device(t, "tablet").Channel, u.customer.ID))
 		return u.call(t, u.order(t))
 	}, nil},
 	{"admit", "too often", "RATE_LIMITED", func(t *testing.T, u user) bank.Reply {
@@ -157,7 +158,7 @@ var attacks = []attack{
 		return u.call(t, note{"x"})
 	}, leaving},
 	{"start session", "a call after logging in", "", func(t *testing.T, u user) bank.Reply {
-		must(t, u.Host.Sessions.End(t.Context(), u.Channel))
+		check.Must(t, u.Host.Sessions.End(t.Context(), u.Channel))
 		u.call(t, note{u.customer.ID.String()}).Want(t, "")
 		return u.Call(t, leaving("test-leave"), "", note{"x"})
 	}, entering},
@@ -174,16 +175,16 @@ func (u user) sendBy(t *testing.T, method string, frame []byte) bank.Reply {
 	call := handler.Request{Body: frame, Method: method, Header: http.Header{}}
 	call.WithContext(t.Context())
 	resp, err := u.Open(t, u.f).Handle(call)
-	must(t, err)
+	check.Must(t, err)
 	r := bank.Reply{Status: resp.StatusCode, Body: resp.Body}
 	if r.Status != http.StatusOK {
 		if resp.Header.Get("Content-Type") == channel.MediaType {
 			sent, err := channel.ParseHeader(frame)
-			must(t, err)
+			check.Must(t, err)
 			r.Body, err = channel.OpenReply(u.Keys, resp.Body, sent, u.f.Spec.Name, resp.StatusCode)
-			must(t, err)
+			check.Must(t, err)
 		}
-		must(t, json.Unmarshal(r.Body, &r.Problem))
+		check.Must(t, json.Unmarshal(r.Body, &r.Problem))
 		r.Code = r.Problem.Code
 	}
 	return r
@@ -196,8 +197,8 @@ func strictBank(t *testing.T) *bank.Bank {
 	return b
 }
 
-// With all stages every attack is ended by its code, and leaves no effect if its
-// stage comes before the operation.
+// With all stages, each attack is refused with its code. It has no effect if its stage
+// comes before the operation.
 func TestEveryStageRefuses(t *testing.T) {
 	t.Parallel()
 	b := strictBank(t)
@@ -218,8 +219,8 @@ func TestEveryStageRefuses(t *testing.T) {
 	}
 }
 
-// Without a stage its attacks get another answer: no guard is redundant, and none
-// is untested.
+// Without its stage, an attack gets another answer. So each stage is needed, and each is
+// tested.
 func TestNoStageIsRedundant(t *testing.T) {
 	t.Parallel()
 	b := strictBank(t)
@@ -243,9 +244,8 @@ func TestNoStageIsRedundant(t *testing.T) {
 	}
 }
 
-// Of two faults in one call the earlier stage speaks, and the later one hasn't
-// begun.
-func TestEarlierStagesSpeakFirst(t *testing.T) {
+// A call with two faults is refused by the earlier stage, before the later one begins.
+func TestEarlierStagesRefuseFirst(t *testing.T) {
 	t.Parallel()
 	b, f := strictBank(t), everything("test-everything")
 	for _, tt := range []struct {
@@ -263,7 +263,7 @@ func TestEarlierStagesSpeakFirst(t *testing.T) {
 			return u.Send(t, f, forged)
 		}},
 		{"admit before decode", "SESSION_REQUIRED", func(t *testing.T, u user) bank.Reply {
-			must(t, u.Host.Sessions.End(t.Context(), u.Channel))
+			check.Must(t, u.Host.Sessions.End(t.Context(), u.Channel))
 			return u.call(t, []any{})
 		}},
 		{"decode before preflight", "INPUT_INVALID", func(t *testing.T, u user) bank.Reply {
@@ -287,7 +287,7 @@ func TestEarlierStagesSpeakFirst(t *testing.T) {
 	}
 }
 
-// A stranger who sees a frame can't use up its sequence, nor a bad request the
+// A stranger who sees a frame can't use up its sequence. A bad request can't use up the
 // tries of a code.
 func TestRefusedCallsCostNothing(t *testing.T) {
 	t.Parallel()
@@ -299,22 +299,19 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 	u.Send(t, u.f, frame).Want(t, "")
 
 	u.intent = u.prepare(t)
-	_, err := u.Host.DB.Pool().Exec(t.Context(), `
+	u.Exec(t, `
 INSERT INTO otp_challenge (subject, purpose, phone_bidx, customer_id, device_id, nonce, binding, issued_at, expires_at, max_tries)
 VALUES ($1, 'intent', '', $2, $3, '', $4, $5, $6, 5)`,
 		stepup.Subject(u.intent.ID), u.intent.CustomerID, u.intent.DeviceID, []byte("digest"), u.Clock.Now(), u.intent.ExpiresAt)
-	must(t, err)
 	guess := order{Confirmation: stepup.Confirmation{
 		IntentID: u.intent.ID, Proofs: []stepup.Proof{{Factor: stepup.SMSOTP, Code: "000000"}},
 	}}
 	for i, tt := range []struct{ note, want string }{{"", "INPUT_INVALID"}, {"x", "PROOF_REJECTED"}} {
 		guess.Note = tt.note
 		u.Call(t, u.f, "guess", guess).Want(t, tt.want)
-		var tries int
-		must(t, u.Host.DB.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge WHERE subject = $1",
-			stepup.Subject(u.intent.ID)).Scan(&tries))
+		tries := u.Count(t, "SELECT tries FROM otp_challenge WHERE subject = $1", stepup.Subject(u.intent.ID))
 		if tries != i {
-			t.Errorf("%s: %d tries were charged, want %d", tt.want, tries, i)
+			t.Errorf("%s: %d tries were counted, want %d", tt.want, tries, i)
 		}
 	}
 }

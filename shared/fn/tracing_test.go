@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // recorder is the one provider of this test process: OpenTelemetry's is global.
@@ -73,7 +74,7 @@ func TestACallContinuesItsCallersTrace(t *testing.T) {
 
 	trace, _, header = freshTrace()
 	var p fn.Problem
-	must(t, json.Unmarshal(handle(t, b, f, `{"note":"no"}`, http.Header{"Traceparent": {header}}).Body, &p))
+	check.Must(t, json.Unmarshal(handle(t, b, f, `{"note":"no"}`, http.Header{"Traceparent": {header}}).Body, &p))
 	if p.Trace != trace || len(spansOf(trace)) != 1 {
 		t.Errorf("the problem names trace %s with %d spans, want %s with 1", p.Trace, len(spansOf(trace)), trace)
 	}
@@ -93,7 +94,7 @@ func TestADeliveryContinuesItsEventsTrace(t *testing.T) {
 	}
 }
 
-// A call that brings no trace, or none that is one, gets an id of its own.
+// A call without a valid trace gets a trace id of its own.
 func TestEveryCallHasATraceID(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -103,7 +104,7 @@ func TestEveryCallHasATraceID(t *testing.T) {
 	seen := map[string]bool{}
 	for _, header := range []string{"", "", "junk", "00-00000000000000000000000000000000-0000000000000000-01"} {
 		var p fn.Problem
-		must(t, json.Unmarshal(handle(t, b, f, `{}`, http.Header{"Traceparent": {header}}).Body, &p))
+		check.Must(t, json.Unmarshal(handle(t, b, f, `{}`, http.Header{"Traceparent": {header}}).Body, &p))
 		if id, err := oteltrace.TraceIDFromHex(p.Trace); err != nil || !id.IsValid() || seen[p.Trace] {
 			t.Errorf("after %q: trace %q", header, p.Trace)
 		}
@@ -119,7 +120,7 @@ func TestACallThatBringsNoTraceIsTraced(t *testing.T) {
 		return struct{}{}, risk.ErrRefused
 	})
 	var p fn.Problem
-	must(t, json.Unmarshal(handle(t, b, f, `{}`, http.Header{}).Body, &p))
+	check.Must(t, json.Unmarshal(handle(t, b, f, `{}`, http.Header{}).Body, &p))
 	if n := len(spansOf(p.Trace)); n != 1 {
 		t.Errorf("%d spans of a call that brought no trace, want 1", n)
 	}

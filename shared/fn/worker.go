@@ -14,11 +14,11 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Work runs until ctx ends, and then returns once what it had begun is done.
+// Work runs until ctx ends. Then it finishes the work that it has begun, and returns.
 type Work func(ctx context.Context)
 
-// WorkerLent is what the runtime lends a worker. Nobody calls a worker, so it
-// commits by itself.
+// WorkerLent holds the stores and keys that a worker may use. A worker has no caller
+// and commits by itself.
 type WorkerLent struct {
 	DB      *pg.DB
 	Keys    *keys.Ring // of the purposes that the Spec declares
@@ -27,7 +27,7 @@ type WorkerLent struct {
 	Metrics prometheus.Registerer
 }
 
-// Worker declares a process of its own that works by itself: it has no caller.
+// Worker declares a process that works by itself and has no caller.
 func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, config C) (Work, error)) Function {
 	spec.Audience = Internal
 	if err := spec.check(FormWorker, nil); err != nil {
@@ -57,7 +57,7 @@ func (f Function) Start(ctx context.Context, h *host.Host, settings host.Setting
 	return f.work(ctx, h, settings)
 }
 
-// serveWorker works and serves health, readiness and metrics meanwhile.
+// serveWorker runs the work, and meanwhile serves health, readiness and metrics.
 func (f Function) serveWorker(
 	ctx context.Context, h *host.Host, settings host.Settings, serving host.ServeConfig,
 ) error {

@@ -1,10 +1,10 @@
 // Package host is the process in which functions and workers run: its checked
 // configuration, its stores, keys, log, metrics and traces, and how it serves.
 //
-// Configuration is a value (Config): the environment is read once, by
-// Environment, and tests and the local bank pass values. Open opens only what the
-// process needs; connections are made in the background, so a process comes up
-// without its stores and says so at /_/ready. A Host is safe for concurrent use.
+// Configuration is a value (Config). Environment reads the environment once; tests
+// and the local bank pass values. Open opens only the stores that the process needs,
+// and connects in the background. So a process starts even if a store is down, and
+// /_/ready reports it. A Host is safe for concurrent use.
 //
 // Source: CRYPTO-005 (self-test), AVAIL-012 (readiness), AUDIT-005 (logs).
 package host
@@ -26,8 +26,9 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Host is what a process holds. A function's own process opens one; the local bank
-// and tests share one among all functions. What a process does not need is nil.
+// Host holds the stores, keys, log, metrics and traces of a process. The process of
+// one function opens its own Host. The local bank and tests share one Host among all
+// functions. Parts that the process does not need are nil.
 type Host struct {
 	DB       *pg.DB
 	Redis    redis.UniversalClient
@@ -40,14 +41,14 @@ type Host struct {
 	Limits   Limits
 }
 
-// Needs says what a process opens.
+// Needs lists the stores and keys that a process opens.
 type Needs struct {
 	DB       bool
-	Redis    bool // with it the sessions
+	Redis    bool // Redis, and with it the sessions
 	Purposes []keys.Purpose
 }
 
-// Limits bound what a process takes in.
+// Limits bound the requests that a process takes.
 type Limits struct {
 	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536" max:"16777216"`
 	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1"`
@@ -56,8 +57,8 @@ type Limits struct {
 	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0" min:"0" max:"16"`
 }
 
-// Config is what every process reads. A part that a process does not need is not
-// read.
+// Config is the configuration of every process. LoadConfig does not read parts that
+// the process does not need.
 type Config struct {
 	DB      pg.Config
 	Keys    keys.Config
@@ -66,12 +67,12 @@ type Config struct {
 	Limits  Limits
 }
 
-// RedisConfig says where Redis is.
+// RedisConfig is the address of Redis.
 type RedisConfig struct {
 	URL string `envconfig:"REDIS_URL" required:"true"`
 }
 
-// LoadConfig reads the parts of the configuration that needs ask for.
+// LoadConfig reads the parts of the configuration that the process needs.
 func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	var c Config
 	parts := []any{&c.Limits}
@@ -92,8 +93,8 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	return c, nil
 }
 
-// Open opens what the process needs. It does not fail because a store can't be
-// reached; it fails when the crypto self-test fails (CRYPTO-005).
+// Open opens the stores and keys that the process needs. A store that is down is no
+// error for Open. A failed crypto self-test is an error (CRYPTO-005).
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
@@ -126,7 +127,7 @@ func selfTest(log *slog.Logger) error {
 	return nil
 }
 
-// openStores comes first: connections are made while the rest is opened.
+// openStores comes first, so that the stores connect while Open does the rest.
 func (h *Host) openStores(ctx context.Context, config Config, needs Needs) error {
 	if needs.DB {
 		var err error
@@ -163,12 +164,12 @@ func (h *Host) openKeys(ctx context.Context, config Config, needs Needs) error {
 	return nil
 }
 
-// Close gives the connections back.
+// Close closes the connections.
 func (h *Host) Close() {
 	if h.DB != nil {
 		h.DB.Close()
 	}
 	if h.Redis != nil {
-		_ = h.Redis.Close() // nothing is lost with a connection
+		_ = h.Redis.Close() // a failed close loses no data
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// RouteLibraryLogs sends what libraries write by themselves to log, as warnings: the
-// Redis client, OpenTelemetry, net/http and whatever else uses the packages log and
-// slog. So each line of a process is JSON and is redacted. It is for a main: it
-// changes the whole process.
+// RouteLibraryLogs sends the libraries' own log lines to log, as warnings: those of
+// the Redis client, OpenTelemetry, net/http and every other user of the packages log
+// and slog. So each line of a process is JSON and is redacted. Only a main may call
+// it, because it changes the whole process.
 func RouteLibraryLogs(log *slog.Logger) {
 	slog.SetLogLoggerLevel(slog.LevelWarn)
 	slog.SetDefault(log)
@@ -22,7 +22,7 @@ func RouteLibraryLogs(log *slog.Logger) {
 
 type redisLog struct{ log *slog.Logger }
 
-// Printf is what the Redis client calls.
+// Printf writes a line of the Redis client.
 func (r redisLog) Printf(ctx context.Context, format string, args ...any) {
 	r.log.WarnContext(ctx, "redis", slog.String("cause", fmt.Sprintf(format, args...)))
 }

@@ -13,8 +13,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// NewLogger writes JSON lines, each with its time and a trace id (AUDIT-002). Whatever
-// looks like personal data or a secret is struck out, however it got there (AUDIT-005).
+// NewLogger writes JSON lines, each with its time and a trace id (AUDIT-002). The
+// logger strikes out every text that looks like personal data or a secret
+// (AUDIT-005).
 func NewLogger(w io.Writer) *slog.Logger {
 	var own trace.TraceID
 	_, _ = rand.Read(own[:]) // never fails (crypto/rand)
@@ -22,17 +23,18 @@ func NewLogger(w io.Writer) *slog.Logger {
 	return slog.New(traced{Handler: root, root: root, own: own.String()})
 }
 
-// traced adds to each line the trace of its context, or, outside any call, the trace
-// of the process. The trace stands beside the line's time, whatever group is open.
+// traced adds a trace id to each line: the trace of the line's context, or the trace
+// of the process outside calls. The trace stands at the top level of the line, also
+// inside a group.
 type traced struct {
-	slog.Handler              // root with what derive adds
-	root         slog.Handler // nothing derived yet
+	slog.Handler              // root with the derived attributes and groups
+	root         slog.Handler // the handler without them
 	derive       []func(slog.Handler) slog.Handler
 	own          string
 	grouped      bool
 }
 
-// Handle writes a line. A trace that the caller gave stays the only one.
+// Handle writes a line. If the caller gave a trace, Handle adds no second trace.
 func (t traced) Handle(ctx context.Context, r slog.Record) error {
 	given := false
 	r.Attrs(func(a slog.Attr) bool {
@@ -40,7 +42,7 @@ func (t traced) Handle(ctx context.Context, r slog.Record) error {
 		return !given
 	})
 	if given {
-		return t.Handler.Handle(ctx, r) //nolint:wrapcheck // slog's own
+		return t.Handler.Handle(ctx, r) //nolint:wrapcheck // the caller is slog
 	}
 	id := t.own
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
@@ -50,15 +52,15 @@ func (t traced) Handle(ctx context.Context, r slog.Record) error {
 	for _, derive := range t.derive {
 		h = derive(h)
 	}
-	return h.Handle(ctx, r) //nolint:wrapcheck // slog's own
+	return h.Handle(ctx, r) //nolint:wrapcheck // the caller is slog
 }
 
-// WithAttrs keeps the trace on what is derived.
+// WithAttrs returns a handler that also adds the trace.
 func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return t.with(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
 }
 
-// WithGroup keeps the trace on what is derived, outside the group.
+// WithGroup returns a handler that also adds the trace, outside the group.
 func (t traced) WithGroup(name string) slog.Handler {
 	t.grouped = t.grouped || name != ""
 	return t.with(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
@@ -99,7 +101,8 @@ func redact(groups []string, a slog.Attr) slog.Attr {
 	return slog.String(a.Key, longDigits.ReplaceAllString(plainText(a.Value.Any()), redacted))
 }
 
-// plainText is a value as it would be read, with secrets by name struck out.
+// plainText returns the value as readable text, with secrets struck out by their
+// names.
 func plainText(value any) string {
 	switch v := value.(type) {
 	case nil:

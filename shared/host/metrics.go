@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are rate, errors and duration by function.
+// Metrics count and time the calls of each function, by outcome.
 type Metrics struct {
 	Registry *prometheus.Registry
 	calls    *prometheus.CounterVec

@@ -18,15 +18,15 @@ import (
 	handler "github.com/openfaas/templates-sdk/go-http"
 )
 
-// ServeConfig is where a process serves, and for how long it finishes its work
-// after SIGTERM.
+// ServeConfig is the port of a process, and the time it has to finish its work after
+// SIGTERM.
 type ServeConfig struct {
 	Port  int           `envconfig:"PORT" default:"8080" max:"65535"`
 	Drain time.Duration `envconfig:"FN_DRAIN" default:"20s" max:"10m"`
 }
 
-// Main is the whole of a generated main: it gives work the process's settings and
-// a context that ends with SIGTERM, and exits with 1 when work fails.
+// Main is the whole body of a generated main. It gives work the process's settings
+// and a context that ends with SIGTERM. It exits with 1 when work fails.
 func Main(name string, work func(ctx context.Context, settings Settings) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -46,8 +46,8 @@ func Main(name string, work func(ctx context.Context, settings Settings) error) 
 	}
 }
 
-// heapGrowth lets the heap of a process that holds next to nothing grow to a few
-// times its size before it is collected; GOGC overrides it.
+// heapGrowth makes the garbage collector run less often: a function's process holds
+// little memory. GOGC overrides it.
 const heapGrowth = 400
 
 // Listen opens the process's port.
@@ -59,7 +59,7 @@ func (c ServeConfig) Listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-// Run serves until ctx ends, then lets what is at work finish within drain.
+// Run serves until ctx ends. Then calls that have begun may finish, within drain.
 func Run(ctx context.Context, listener net.Listener, mux http.Handler, drain time.Duration) error {
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: time.Minute, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
@@ -82,8 +82,8 @@ func Run(ctx context.Context, listener net.Listener, mux http.Handler, drain tim
 	return nil
 }
 
-// Mux routes a process: health, readiness, metrics, and the rest to the function;
-// a worker's process has no function (nil).
+// Mux routes the requests to a process: health, readiness, metrics, and every other
+// path to the function. entry is nil in a worker's process.
 func (h *Host) Mux(entry handler.FunctionHandler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
@@ -118,7 +118,7 @@ func (h *Host) ping(ctx context.Context) error {
 	return errors.Join(database, cache)
 }
 
-// Adapt puts net/http in front of a function's entry.
+// Adapt makes a net/http handler of a function's entry.
 func Adapt(entry handler.FunctionHandler, bodyBytes int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, err := Request(r, bodyBytes)
@@ -135,12 +135,13 @@ func Adapt(entry handler.FunctionHandler, bodyBytes int64) http.Handler {
 			w.Header()[name] = values
 		}
 		w.WriteHeader(resp.StatusCode)
-		_, _ = w.Write(resp.Body) // a client that left has no use for an error
+		_, _ = w.Write(resp.Body) // an error means that the client has left
 	})
 }
 
-// Request reads what net/http received into a function's request; of a body that is
-// too large, enough to show that it is. It notes the peer as the last hop.
+// Request turns an HTTP request into a function's request. Of a body that is too
+// large, it reads one byte more than the limit. It adds the peer to X-Forwarded-For
+// as the last hop.
 func Request(r *http.Request, bodyBytes int64) (handler.Request, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytes+1))
 	if err != nil {

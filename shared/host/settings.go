@@ -12,15 +12,15 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
-// Settings fills a configuration, a pointer to a struct, and refuses values that
-// make no sense, by their key.
+// Settings fills a configuration, a pointer to a struct. It refuses values that make
+// no sense; the error names the key.
 type Settings func(into any) error
 
 // Environment reads the process's environment.
 //
-// A text that is required or has a default must not be empty. A number or a
-// duration must be positive, and fit in an int32 of seconds or units, unless tags
-// min and max say otherwise (`min:"0"`, `max:"15m"`).
+// A text that is required or has a default must not be empty. A number or a duration
+// must be positive, and must fit in an int32 of units or seconds. The tags min and
+// max set other bounds (`min:"0"`, `max:"15m"`).
 func Environment(into any) error {
 	err := envconfig.Process("", into)
 	var unread *envconfig.ParseError
@@ -33,7 +33,7 @@ func Environment(into any) error {
 	return Check(into)
 }
 
-// form says, of a type that is no text, how its values are written.
+// form describes how to write a value of a type that is not text.
 func form(typeName string) string {
 	if typeName == reflect.TypeFor[time.Duration]().String() {
 		return "a duration such as 10s or 5m"
@@ -41,11 +41,11 @@ func form(typeName string) string {
 	return "a whole number"
 }
 
-// ErrNoValue tells that Values holds no value for a part of a configuration.
+// ErrNoValue reports that Values holds no value for a part of a configuration.
 var ErrNoValue = errors.New("configuration: no value was given")
 
 // Values fills a configuration from values: each part takes the value of its own
-// type. A configuration without fields needs none.
+// type. A configuration without fields needs no value.
 func Values(values ...any) Settings {
 	given := map[reflect.Type]reflect.Value{}
 	for _, v := range values {
@@ -75,7 +75,7 @@ func Values(values ...any) Settings {
 	}
 }
 
-// ErrSetting tells that a configuration key has a value that makes no sense.
+// ErrSetting reports that a configuration key has a value that makes no sense.
 var ErrSetting = errors.New("configuration")
 
 // Check refuses a configuration with a value out of its bounds.

@@ -13,11 +13,11 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
-// StartTracing exports spans by OTLP over HTTP when OTEL_EXPORTER_OTLP_ENDPOINT
-// names a collector (the SDK reads the rest of its standard variables itself);
-// without one spans cost nothing.
+// StartTracing exports spans by OTLP over HTTP when OTEL_EXPORTER_OTLP_ENDPOINT names
+// a collector (the SDK reads the rest of its standard variables itself); without a
+// collector, spans cost nothing.
 func StartTracing(ctx context.Context, service string) (stop func(), err error) {
-	//nolint:forbidigo // the variable is OpenTelemetry's, not this bank's
+	//nolint:forbidigo // OpenTelemetry defines the variable, not the bank
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
 		return func() {}, nil
 	}
@@ -31,6 +31,6 @@ func StartTracing(ctx context.Context, service string) (stop func(), err error) 
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		_ = provider.Shutdown(ctx) // the last spans may be lost, money is not in them
+		_ = provider.Shutdown(ctx) // losing the last spans loses no money
 	}, nil
 }

@@ -1,9 +1,9 @@
-// Package idem remembers the answers to requests that must have their effect
-// once (LOGIC-013).
+// Package idem stores the answers to requests that must have their effect only once
+// (LOGIC-013).
 //
-// A record is (caller, operation, key) with the SM3 of the request and the reply,
-// committed together with the effect. A repeated request gets the stored reply;
-// the same key with another request is refused: IDEMPOTENCY_KEY_REUSED.
+// A record is (caller, operation, key) with the SM3 of the request and the reply. It
+// commits together with the effect. A repeated request gets the stored reply. Another
+// request under the same key is refused: IDEMPOTENCY_KEY_REUSED.
 package idem
 
 import (
@@ -18,22 +18,22 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// ErrKeyReused refuses a key that stands for another request.
+// ErrKeyReused refuses a key that belongs to another request.
 var ErrKeyReused = bankerr.New(bankerr.Conflict, "IDEMPOTENCY_KEY_REUSED")
 
 // ErrRepeated tells the runtime that a concurrent duplicate of the request committed
 // first. The runtime then answers with that duplicate's reply.
 var ErrRepeated = errors.New("idem: the same request has committed already")
 
-// Ticket is one request's claim to be carried out once.
+// Ticket identifies one request that must have its effect only once.
 type Ticket struct {
-	Caller    string // who, e.g. customer:<id>
-	Operation string // the function
-	Key       string // the client's
+	Caller    string // the caller, e.g. customer:<id>
+	Operation string // the function's name
+	Key       string // the client's idempotency key
 	BodyHash  []byte // SM3 of the request
 }
 
-// Stored is a record found.
+// Stored is a stored record.
 type Stored struct {
 	bodyHash []byte
 	reply    []byte
@@ -55,8 +55,8 @@ INSERT INTO idempotency (caller, operation, key, body_hash, reply)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[]) ORDER BY 1, 2, 3`
 )
 
-// Retention keeps a record for 30 days: so long a client may repeat a request under
-// its key. A request that comes later is carried out anew, as far as its intent or its
+// Retention keeps a record for 30 days: a client may repeat a request under its key
+// for that time. A request that comes later has its effect again, if its intent or
 // object still allows it.
 func Retention() pg.Retention {
 	return pg.Retention{
@@ -65,8 +65,8 @@ func Retention() pg.Retention {
 	}
 }
 
-// QueueLookup asks, in a batch with other reads, for the ticket's record; found
-// is called if there is one.
+// QueueLookup adds the query for the ticket's record to the batch. found is called if
+// there is a record.
 func QueueLookup(batch *pgx.Batch, t Ticket, found func(Stored)) {
 	batch.Queue(sqlLookup, t.Caller, t.Operation, t.Key).QueryRow(func(row pgx.Row) error {
 		var s Stored
@@ -82,7 +82,7 @@ func QueueLookup(batch *pgx.Batch, t Ticket, found func(Stored)) {
 	})
 }
 
-// Answer is the stored reply, if the ticket is for the same request.
+// Answer returns the stored reply if the ticket is for the same request.
 func (s Stored) Answer(t Ticket) ([]byte, error) {
 	if !hmac.Equal(s.bodyHash, t.BodyHash) {
 		return nil, ErrKeyReused
@@ -90,8 +90,8 @@ func (s Stored) Answer(t Ticket) ([]byte, error) {
 	return s.reply, nil
 }
 
-// Record adds the ticket's record to the unit of work of its effect. Add it
-// first: a concurrent duplicate then waits here, before it takes any other lock.
+// Record adds the ticket's record to the unit of work of its effect. Call it first: a
+// concurrent duplicate then blocks at this record, before it takes any other lock.
 func Record(unit *pg.Unit, t Ticket, reply []byte) {
 	unit.Add(pg.Statement{
 		SQL:    sqlRecord,

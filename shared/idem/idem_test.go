@@ -13,18 +13,17 @@ import (
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// desk is a database whose units leave an effect beside their record.
-type desk struct{ *pg.DB }
+// fixture is a database whose units leave an effect beside their record.
+type fixture struct{ *pg.DB }
 
-func newDesk(t *testing.T) desk {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	d := desk{pgtest.New(t)}
-	if _, err := d.Pool().Exec(t.Context(), "CREATE TABLE effect (name text)"); err != nil {
-		t.Fatal(err)
-	}
+	d := fixture{pgtest.New(t)}
+	check.Exec(t, d.Pool(), "CREATE TABLE effect (name text)")
 	return d
 }
 
@@ -40,33 +39,28 @@ func unit(ticket idem.Ticket, reply []byte, effect string) *pg.Unit {
 	return u
 }
 
-func (d desk) effects(t *testing.T) (n int) {
+func (d fixture) effects(t *testing.T) int {
 	t.Helper()
-	if err := d.Pool().QueryRow(t.Context(), "SELECT count(*) FROM effect").Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return check.Count(t, d.Pool(), "SELECT count(*) FROM effect")
 }
 
 // answer looks the ticket up as the runtime does; nil, nil: no record.
-func (d desk) answer(t *testing.T, ticket idem.Ticket) (reply []byte, err error) {
+func (d fixture) answer(t *testing.T, ticket idem.Ticket) (reply []byte, err error) {
 	t.Helper()
 	var batch pgx.Batch
 	idem.QueueLookup(&batch, ticket, func(s idem.Stored) { reply, err = s.Answer(ticket) })
-	if err := d.Pool().SendBatch(t.Context(), &batch).Close(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.Pool().SendBatch(t.Context(), &batch).Close())
 	return reply, err
 }
 
-func (d desk) wantNone(t *testing.T, what string, ticket idem.Ticket) {
+func (d fixture) wantNone(t *testing.T, what string, ticket idem.Ticket) {
 	t.Helper()
 	if reply, err := d.answer(t, ticket); reply != nil || err != nil {
 		t.Errorf("%s: %q, %v, want no record", what, reply, err)
 	}
 }
 
-func (d desk) wantReply(t *testing.T, what string, ticket idem.Ticket, want []byte) {
+func (d fixture) wantReply(t *testing.T, what string, ticket idem.Ticket, want []byte) {
 	t.Helper()
 	if reply, err := d.answer(t, ticket); err != nil || !bytes.Equal(reply, want) {
 		t.Errorf("%s: %q, %v, want %q", what, reply, err, want)
@@ -75,14 +69,12 @@ func (d desk) wantReply(t *testing.T, what string, ticket idem.Ticket, want []by
 
 func TestARepeatedRequestGetsTheStoredReply(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for i, reply := range [][]byte{[]byte(`{"transfer_id":"1"}`), {}, {0, 1, 0xff, 0}, bytes.Repeat([]byte("x"), 64<<10)} {
 		asked := ticket("body")
 		asked.Key = fmt.Sprint("key", i)
 		d.wantNone(t, "before", asked)
-		if err := d.Commit(t.Context(), unit(asked, reply, "first")); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.Commit(t.Context(), unit(asked, reply, "first")))
 		d.wantReply(t, "after", asked, reply)
 		if err := d.Commit(t.Context(), unit(asked, []byte("other"), "second")); !errors.Is(err, idem.ErrRepeated) {
 			t.Errorf("the second: %v", err)
@@ -96,11 +88,9 @@ func TestARepeatedRequestGetsTheStoredReply(t *testing.T) {
 
 func TestTheSameKeyForAnotherRequest(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	first := ticket("body")
-	if err := d.Commit(t.Context(), unit(first, []byte("reply"), "first")); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.Commit(t.Context(), unit(first, []byte("reply"), "first")))
 	longer := append(bytes.Clone(first.BodyHash), 0)
 	for name, hash := range map[string][]byte{
 		"another body": sm.Digest([]byte("Body")), "no body": sm.Digest(nil), "no hash": nil, "a shorter hash": first.BodyHash[:31],
@@ -121,13 +111,12 @@ func TestTheSameKeyForAnotherRequest(t *testing.T) {
 	d.wantReply(t, "the first", first, []byte("reply"))
 }
 
-// A key belongs to its caller and operation; who looks alike is another.
+// A key belongs to its caller and its operation. A similar caller, operation or key is
+// another one.
 func TestKeysOfOthers(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	if err := d.Commit(t.Context(), unit(ticket("body"), []byte("first"), "first")); err != nil {
-		t.Fatal(err)
-	}
+	d := newFixture(t)
+	check.Must(t, d.Commit(t.Context(), unit(ticket("body"), []byte("first"), "first")))
 	for i, change := range []func(*idem.Ticket){
 		func(t *idem.Ticket) { t.Caller = "customer:2" },
 		func(t *idem.Ticket) { t.Caller = "device:1" },
@@ -153,11 +142,11 @@ func TestKeysOfOthers(t *testing.T) {
 	d.wantReply(t, "the first", ticket("body"), []byte("first"))
 }
 
-// Of duplicates at once one has its effect, and the others have none and can be told
-// its reply.
-func TestTwinsAtOnce(t *testing.T) {
+// Of concurrent duplicates, exactly one has its effect. The others have no effect, and
+// can be told its reply.
+func TestConcurrentDuplicates(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	const duplicates = 12
 	for round := range 10 {
 		asked := ticket("body")
@@ -191,9 +180,9 @@ func TestTwinsAtOnce(t *testing.T) {
 	}
 }
 
-// A duplicate that comes while the first is at work waits, and what becomes of the
-// first decides what becomes of it.
-func TestATwinWaitsForTheFirst(t *testing.T) {
+// A concurrent duplicate waits for the first. It is refused if the first commits, and
+// has its effect if the first is rolled back.
+func TestADuplicateWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
@@ -204,25 +193,18 @@ func TestATwinWaitsForTheFirst(t *testing.T) {
 		{"committed", pgx.Tx.Commit, idem.ErrRepeated, "first"},
 		{"rolled back", pgx.Tx.Rollback, nil, "duplicate"},
 	} {
-		d := newDesk(t)
+		d := newFixture(t)
 		asked := ticket("body")
 		first, err := d.Pool().Begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = first.Exec(t.Context(), `
+		check.Must(t, err)
+		check.Exec(t, first, `
 INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, 'first')`,
 			asked.Caller, asked.Operation, asked.Key, asked.BodyHash)
-		if err != nil {
-			t.Fatal(err)
-		}
 		duplicate := make(chan error, 1)
 		go func() { duplicate <- d.Commit(t.Context(), unit(asked, []byte("duplicate"), "duplicate")) }()
 		pgtest.AwaitLocks(t, d.DB, 1)
 		d.wantNone(t, tt.name+", still at work", asked)
-		if err := tt.end(first, t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, tt.end(first, t.Context()))
 		if err := <-duplicate; !errors.Is(err, tt.want) {
 			t.Errorf("%s: the duplicate got %v, want %v", tt.name, err, tt.want)
 		}
@@ -233,10 +215,10 @@ INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $
 	}
 }
 
-// A unit that fails after its record leaves none, and the client may ask again.
+// A unit that fails after its record leaves no record, and the client may ask again.
 func TestARolledBackUnitLeavesNoRecord(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	refused := errors.New("refused")
 	failing := unit(ticket("body"), []byte("reply"), "first")
 	failing.Add(pg.Statement{
@@ -258,16 +240,14 @@ func TestARolledBackUnitLeavesNoRecord(t *testing.T) {
 // The lookup travels with other reads and finds each ticket's own record.
 func TestLookupsInOneBatch(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	var batch pgx.Batch
 	found := map[string]string{}
 	for i := range 4 {
 		asked := ticket("body")
 		asked.Key = fmt.Sprint("key", i)
 		if i%2 == 0 {
-			if err := d.Commit(t.Context(), unit(asked, []byte(asked.Key), "x")); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, d.Commit(t.Context(), unit(asked, []byte(asked.Key), "x")))
 		}
 		idem.QueueLookup(&batch, asked, func(s idem.Stored) {
 			reply, err := s.Answer(asked)
@@ -279,27 +259,21 @@ func TestLookupsInOneBatch(t *testing.T) {
 	}
 	one := 0
 	batch.Queue("SELECT 1").QueryRow(func(row pgx.Row) error { return row.Scan(&one) })
-	if err := d.Pool().SendBatch(t.Context(), &batch).Close(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.Pool().SendBatch(t.Context(), &batch).Close())
 	if one != 1 || len(found) != 2 || found["key0"] != "key0" || found["key2"] != "key2" {
 		t.Errorf("found %v, and read %d after", found, one)
 	}
 }
 
-// A lookup that fails is an error, not a record that is missing: the request must
-// not run twice because the database could not be read.
+// A lookup that fails is an error, not a missing record: the request must not run twice
+// because the database could not be read.
 func TestALookupThatFails(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	if err := d.Commit(t.Context(), unit(ticket("body"), []byte("reply"), "first")); err != nil {
-		t.Fatal(err)
-	}
+	d := newFixture(t)
+	check.Must(t, d.Commit(t.Context(), unit(ticket("body"), []byte("reply"), "first")))
 	for name, db := range map[string]*pg.DB{"no database": pgtest.Broken(t), "no table": d.DB} {
 		if name == "no table" {
-			if _, err := d.Pool().Exec(t.Context(), "ALTER TABLE idempotency RENAME TO gone"); err != nil {
-				t.Fatal(err)
-			}
+			check.Exec(t, d.Pool(), "ALTER TABLE idempotency RENAME TO gone")
 		}
 		var batch pgx.Batch
 		idem.QueueLookup(&batch, ticket("body"), func(idem.Stored) { t.Errorf("%s: found all the same", name) })

@@ -1,9 +1,9 @@
-// Package inbox owns the table message: what the bank has told its customers in the
+// Package inbox owns the table message: the bank's messages to its customers in the
 // app.
 //
 // Titles and bodies are Chinese and masked before they come here. A customer reads
-// and marks only their own messages; another customer's message and none at all are
-// the same answer (LOGIC-004). Refusal: OBJECT_NOT_FOUND.
+// and marks only their own messages. A message of another customer gets the same
+// answer as a message that does not exist (LOGIC-004). Refusal: OBJECT_NOT_FOUND.
 package inbox
 
 import (
@@ -47,7 +47,7 @@ UPDATE message SET read_at = $2 WHERE customer_id = $1 AND read_at IS NULL`
 type Message struct {
 	ID         uuid.UUID
 	CustomerID uuid.UUID
-	EventID    string // the event that it tells of
+	EventID    string // the event that caused the message
 	Kind       string // for the app, e.g. transfer.out
 	Title      string
 	Body       string
@@ -55,11 +55,11 @@ type Message struct {
 	ReadAt     *time.Time // nil: unread
 }
 
-// Place is the message's, for the page that follows it.
+// Place is the message's place in a list, from which the next page begins.
 func (m Message) Place() page.Place { return page.Place{At: m.CreatedAt, ID: m.ID} }
 
-// Put writes a new, unread message; its ID is made here. One event gives a customer
-// one message, however often it comes; a customer who is gone gets none.
+// Put writes a new, unread message and makes its ID. An event that comes twice gives
+// a customer one message. Put does nothing if the customer no longer exists.
 func Put(ctx context.Context, to pg.Writer, m Message) error {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -94,8 +94,8 @@ func Page(ctx context.Context, db pg.Reader, q Query) (messages []Message, unrea
 	return messages, unread, nil
 }
 
-// MarkRead adds that the customer has read the message; reading it again changes
-// nothing. ErrNotFound for any other message.
+// MarkRead marks the customer's message as read; marking it again changes nothing. It
+// returns ErrNotFound if the customer has no such message.
 func MarkRead(ctx context.Context, db pg.Reader, to pg.Writer, m Mark) error {
 	var there bool
 	if err := db.QueryRow(ctx, sqlExists, m.CustomerID, m.MessageID).Scan(&there); err != nil {
@@ -107,14 +107,14 @@ func MarkRead(ctx context.Context, db pg.Reader, to pg.Writer, m Mark) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlRead, Args: []any{m.CustomerID, m.MessageID, m.At}})
 }
 
-// Mark says which message of a customer was read, and when.
+// Mark names a message of a customer and the time of reading.
 type Mark struct {
 	CustomerID uuid.UUID
 	MessageID  uuid.UUID
 	At         time.Time
 }
 
-// MarkAllRead adds that the customer has read all messages.
+// MarkAllRead marks all messages of the customer as read.
 func MarkAllRead(ctx context.Context, to pg.Writer, customer uuid.UUID, now time.Time) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlReadAll, Args: []any{customer, now}})
 }

@@ -13,47 +13,36 @@ import (
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 var now = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 
-type box struct {
+// fixture is a database with two customers.
+type fixture struct {
 	db       *pg.DB
 	wang, li uuid.UUID
 }
 
-func newBox(t *testing.T) box {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := box{db: pgtest.New(t), wang: uuid.New(), li: uuid.New()}
-	_, err := b.db.Pool().Exec(t.Context(), `
-INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx)
-VALUES ($1, '', '', '', '', 'a', 'a'), ($2, '', '', '', '', 'b', 'b')`, b.wang, b.li)
-	must(t, err)
+	b := fixture{db: pgtest.New(t)}
+	b.wang, b.li = pgtest.Customers(t, b.db)
 	return b
 }
 
-func must(t *testing.T, err error) {
+func (b fixture) put(t *testing.T, customer uuid.UUID, event string, at time.Time) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (b box) put(t *testing.T, customer uuid.UUID, event string, at time.Time) {
-	t.Helper()
-	var unit pg.Unit
-	must(t, inbox.Put(t.Context(), &unit, inbox.Message{
-		CustomerID: customer, EventID: event, Kind: "transfer.in", Title: "提醒", Body: event, CreatedAt: at,
-	}))
-	must(t, b.db.Commit(t.Context(), &unit))
+	m := inbox.Message{CustomerID: customer, EventID: event, Kind: "transfer.in", Title: "提醒", Body: event, CreatedAt: at}
+	pgtest.Commit(t, b.db, func(u *pg.Unit) error { return inbox.Put(t.Context(), u, m) })
 }
 
 // read is a page as its messages' events.
-func (b box) read(t *testing.T, q inbox.Query) (events []string, messages []inbox.Message, unread int) {
+func (b fixture) read(t *testing.T, q inbox.Query) (events []string, messages []inbox.Message, unread int) {
 	t.Helper()
 	messages, unread, err := inbox.Page(t.Context(), b.db.Reader(), q)
-	must(t, err)
+	check.Must(t, err)
 	for _, m := range messages {
 		events = append(events, m.EventID)
 	}
@@ -62,7 +51,7 @@ func (b box) read(t *testing.T, q inbox.Query) (events []string, messages []inbo
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	b := newBox(t)
+	b := newFixture(t)
 	for n := range 5 {
 		b.put(t, b.wang, fmt.Sprint(n), now.Add(time.Duration(n)*time.Second))
 	}
@@ -87,7 +76,7 @@ func TestPages(t *testing.T) {
 
 func TestAnEventGivesOneMessage(t *testing.T) {
 	t.Parallel()
-	b := newBox(t)
+	b := newFixture(t)
 	b.put(t, b.wang, "1", now)
 	b.put(t, b.wang, "1", now.Add(time.Hour))
 	b.put(t, b.li, "1", now)
@@ -97,14 +86,12 @@ func TestAnEventGivesOneMessage(t *testing.T) {
 	if len(one) != 1 || !messages[0].CreatedAt.Equal(now) || len(other) != 1 {
 		t.Errorf("%+v; the other has %v", messages, other)
 	}
-	var n int
-	must(t, b.db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM message").Scan(&n))
-	if n != 2 {
+	if n := check.Count(t, b.db.Pool(), "SELECT count(*) FROM message"); n != 2 {
 		t.Errorf("%d messages in all, want 2", n)
 	}
 }
 
-func (b box) mark(t *testing.T, customer, id uuid.UUID, at time.Time) error {
+func (b fixture) mark(t *testing.T, customer, id uuid.UUID, at time.Time) error {
 	t.Helper()
 	var unit pg.Unit
 	err := inbox.MarkRead(t.Context(), b.db.Reader(), &unit, inbox.Mark{CustomerID: customer, MessageID: id, At: at})
@@ -113,14 +100,14 @@ func (b box) mark(t *testing.T, customer, id uuid.UUID, at time.Time) error {
 
 func TestMarking(t *testing.T) {
 	t.Parallel()
-	b := newBox(t)
+	b := newFixture(t)
 	for n := range 3 {
 		b.put(t, b.wang, fmt.Sprint(n), now.Add(time.Duration(n)*time.Second))
 	}
 	b.put(t, b.li, "another's", now)
 	_, messages, _ := b.read(t, inbox.Query{CustomerID: b.wang, Limit: 10})
-	must(t, b.mark(t, b.wang, messages[1].ID, now.Add(time.Minute)))
-	must(t, b.mark(t, b.wang, messages[1].ID, now.Add(time.Hour)))
+	check.Must(t, b.mark(t, b.wang, messages[1].ID, now.Add(time.Minute)))
+	check.Must(t, b.mark(t, b.wang, messages[1].ID, now.Add(time.Hour)))
 	left, _, unread := b.read(t, inbox.Query{CustomerID: b.wang, UnreadOnly: true, Limit: 10})
 	if !slices.Equal(left, []string{"2", "0"}) || unread != 2 {
 		t.Errorf("unread: %v (%d)", left, unread)
@@ -130,9 +117,7 @@ func TestMarking(t *testing.T) {
 			t.Errorf("marked another's: %v", err)
 		}
 	}
-	var unit pg.Unit
-	must(t, inbox.MarkAllRead(t.Context(), &unit, b.wang, now.Add(2*time.Hour)))
-	must(t, b.db.Commit(t.Context(), &unit))
+	pgtest.Commit(t, b.db, func(u *pg.Unit) error { return inbox.MarkAllRead(t.Context(), u, b.wang, now.Add(2*time.Hour)) })
 	_, messages, unread = b.read(t, inbox.Query{CustomerID: b.wang, Limit: 10})
 	for i, after := range []time.Duration{2 * time.Hour, time.Minute, 2 * time.Hour} {
 		if at := messages[i].ReadAt; at == nil || !at.Equal(now.Add(after)) {

@@ -2,11 +2,11 @@ package keys
 
 import "github.com/tidebank/tidebank/shared/sm"
 
-// DataKey seals one customer's personal fields. Destroying its wrapped form
-// erases them.
+// DataKey seals one customer's personal fields. Deleting the wrapped key erases these
+// fields.
 type DataKey struct{ key sm.Key }
 
-// NewDataKey makes a data key, and its form wrapped by the key of Storage.
+// NewDataKey makes a data key, and wraps it by the key of Storage.
 func (r *Ring) NewDataKey() (key DataKey, wrapped []byte, err error) {
 	key = DataKey{sm.NewKey()}
 	if wrapped, err = r.Seal(Storage, dataKeyAAD(), key.key[:]); err != nil {
@@ -42,5 +42,6 @@ func (k DataKey) Open(aad, sealed []byte) ([]byte, error) {
 	return openWith(k.key, aad, sealed)
 }
 
-// AAD names the place of a sealed field, so that it opens nowhere else.
+// AAD names the place of a sealed field. A field that was moved to another place does
+// not open.
 func AAD(table, column, row string) []byte { return []byte(table + "." + column + "." + row) }

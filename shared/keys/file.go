@@ -16,8 +16,8 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// file is the local provider: the root key in clear, for this is the stand-in
-// for an HSM, and every other key wrapped by it.
+// file is the local provider, which replaces an HSM. The key file holds the root key
+// in clear, and every other key wrapped by the root key.
 type file struct {
 	Root        []byte               `json:"root"`
 	Secrets     map[Purpose][][]byte `json:"secrets"` // sealed: secretSize bytes each
@@ -25,10 +25,10 @@ type file struct {
 	Certificate []byte               `json:"certificate"`
 }
 
-// certificateLife is that of the local channel certificate.
+// certificateLife is the lifetime of the local channel certificate.
 const certificateLife = 10 * 365 * 24 * time.Hour
 
-// readFile takes a key file that only its owner may read.
+// readFile reads a key file. It refuses a file that other users may read.
 func readFile(config Config) (*file, error) {
 	path := config.File
 	source, err := os.Open(config.File)
@@ -39,7 +39,7 @@ func readFile(config Config) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	defer source.Close() // read only: nothing is lost
+	defer source.Close() // the file is only read, so a failed close loses no data
 	info, err := source.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
@@ -84,7 +84,8 @@ func (f *file) pair(_ context.Context, p Purpose) (pair, error) {
 
 func (f *file) certificate(context.Context) ([]byte, error) { return f.Certificate, nil }
 
-// filePair is a key pair in the memory of the process, as a file allows no better.
+// filePair is a key pair in the memory of the process: the local provider can't keep
+// the key outside.
 type filePair struct{ key *sm.PrivateKey }
 
 func (k filePair) public() *sm.PublicKey { return k.key.Public() }
@@ -100,8 +101,8 @@ func (k filePair) decrypt(sealed []byte) ([]byte, error) {
 }
 
 // Create makes a key file of mode 0600 with fresh keys for every purpose. The file
-// appears complete or not at all. A file that exists stays as it is, and the
-// error wraps fs.ErrExist.
+// appears complete or not at all. Create never changes an existing file; its error
+// then wraps fs.ErrExist.
 func Create(path string) error {
 	if path == "" {
 		return errors.New("keys: the path of the new key file is empty")
@@ -118,7 +119,7 @@ func Create(path string) error {
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
-	defer os.Remove(temporary.Name()) // the keys keep the name that Link gives
+	defer os.Remove(temporary.Name()) // Link has given the file its final name
 	_, err = temporary.Write(raw)
 	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return fmt.Errorf("keys: %w", err)
@@ -134,7 +135,8 @@ func Create(path string) error {
 	return syncFolder(path)
 }
 
-// syncFolder makes the new file's name last: data sealed by lost keys is lost.
+// syncFolder makes the new file's name survive a crash. Without the keys, sealed data
+// is lost.
 func syncFolder(path string) error {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -183,7 +185,7 @@ func (f *file) addPair(p Purpose) error {
 		return err
 	}
 	if p == Channel {
-		from := clock.System{}.Now().Add(-time.Hour) // tolerates a clock that is a little behind
+		from := clock.System{}.Now().Add(-time.Hour) // a client's clock may be a little behind
 		if f.Certificate, err = sm.SelfSigned(key, "Tidebank channel", from, certificateLife); err != nil {
 			return err
 		}

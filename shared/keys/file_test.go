@@ -15,13 +15,14 @@ import (
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 func open(t testing.TB, file string) *keys.Ring {
 	t.Helper()
 	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...)
-	must(t, err)
+	check.Must(t, err)
 	return ring
 }
 
@@ -29,7 +30,7 @@ func open(t testing.TB, file string) *keys.Ring {
 func newFile(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.json")
-	must(t, keys.Create(file))
+	check.Must(t, keys.Create(file))
 	return file
 }
 
@@ -39,7 +40,7 @@ func same(t *testing.T, one, two *keys.Ring) {
 	for _, p := range symmetric {
 		sum, id := one.MAC(p, plain)
 		sealed, err := one.Seal(p, place, plain)
-		must(t, err)
+		check.Must(t, err)
 		got, err := two.Open(p, place, sealed)
 		if two.VerifyMAC(p, id, sum, plain) != nil || err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%s differs", p)
@@ -59,12 +60,12 @@ func TestCreateMakesAFileForItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	info, err := os.Stat(file)
-	must(t, err)
+	check.Must(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, want 0600", info.Mode().Perm())
 	}
 	list, err := os.ReadDir(filepath.Dir(file))
-	must(t, err)
+	check.Must(t, err)
 	if len(list) != 1 {
 		t.Errorf("more than the key file was left: %v", list)
 	}
@@ -76,17 +77,17 @@ func TestCreateNeverOverwrites(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	before, err := os.ReadFile(file)
-	must(t, err)
+	check.Must(t, err)
 	if err := keys.Create(file); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), file) {
 		t.Errorf("%v, want fs.ErrExist and the file's name", err)
 	}
 	after, err := os.ReadFile(file)
-	must(t, err)
+	check.Must(t, err)
 	if !bytes.Equal(before, after) {
 		t.Error("the file changed")
 	}
 	dangling := filepath.Join(t.TempDir(), "keys.json")
-	must(t, os.Symlink("nowhere", dangling))
+	check.Must(t, os.Symlink("nowhere", dangling))
 	if err := keys.Create(dangling); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a link to nowhere: %v, want fs.ErrExist", err)
 	}
@@ -114,7 +115,7 @@ func TestNoFileConfigured(t *testing.T) {
 func TestFileThatNobodyMayWrite(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
-	must(t, os.Chmod(file, 0o400))
+	check.Must(t, os.Chmod(file, 0o400))
 	open(t, file)
 }
 
@@ -146,7 +147,7 @@ func TestProcessesThatCreateTogetherShareTheKeys(t *testing.T) {
 		})
 	}
 	all.Wait()
-	must(t, errors.Join(errs...))
+	check.Must(t, errors.Join(errs...))
 	if made.Load() != 1 {
 		t.Errorf("%d calls made the file, want 1", made.Load())
 	}
@@ -159,7 +160,7 @@ func TestFileThatOthersMayRead(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o620, 0o610, 0o644} {
 		file := newFile(t)
-		must(t, os.Chmod(file, mode))
+		check.Must(t, os.Chmod(file, mode))
 		_, err := keys.Open(t.Context(), keys.Config{File: file})
 		if err == nil || !strings.Contains(err.Error(), "may be read by others") || !strings.Contains(err.Error(), file) {
 			t.Errorf("mode %v: %v, want a refusal that names the file", mode, err)
@@ -192,18 +193,18 @@ type content struct {
 func readContent(t testing.TB, file string) content {
 	t.Helper()
 	raw, err := os.ReadFile(file)
-	must(t, err)
+	check.Must(t, err)
 	var c content
-	must(t, json.Unmarshal(raw, &c))
+	check.Must(t, json.Unmarshal(raw, &c))
 	return c
 }
 
 func (c content) write(t testing.TB) (file string) {
 	t.Helper()
 	raw, err := json.Marshal(c)
-	must(t, err)
+	check.Must(t, err)
 	file = filepath.Join(t.TempDir(), "keys.json")
-	must(t, os.WriteFile(file, raw, 0o600))
+	check.Must(t, os.WriteFile(file, raw, 0o600))
 	return file
 }
 
@@ -253,7 +254,7 @@ func TestTamperedFileIsRefused(t *testing.T) {
 func seal(t testing.TB, root []byte, purpose string, text []byte) []byte {
 	t.Helper()
 	sealed, err := sm.Seal(sm.Key(root), text, []byte(purpose))
-	must(t, err)
+	check.Must(t, err)
 	return sealed
 }
 
@@ -261,9 +262,9 @@ func TestTruncatedFileIsRefused(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	raw, err := os.ReadFile(file)
-	must(t, err)
+	check.Must(t, err)
 	for _, n := range []int{0, 1, len(raw) / 2, len(raw) - 1} {
-		must(t, os.WriteFile(file, raw[:n], 0o600))
+		check.Must(t, os.WriteFile(file, raw[:n], 0o600))
 		if _, err := keys.Open(t.Context(), keys.Config{File: file}); err == nil || !strings.Contains(err.Error(), "is not a key file") {
 			t.Errorf("first %d bytes: %v", n, err)
 		}
@@ -276,7 +277,7 @@ func TestKeysRestWrapped(t *testing.T) {
 	file := newFile(t)
 	c, ring := readContent(t, file), open(t, file)
 	der, err := sm.Open(sm.Key(c.Root), c.Pairs[keys.Channel], []byte("channel"))
-	must(t, err)
+	check.Must(t, err)
 	key, err := sm.ParsePrivateKey(der)
 	if err != nil || !key.Public().Equal(ring.Public(keys.Channel)) {
 		t.Errorf("the pair rests as %x, %v", der, err)
@@ -301,12 +302,12 @@ func TestRotation(t *testing.T) {
 	after := open(t, c.write(t))
 
 	old, err := before.Seal(keys.Storage, place, plain)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := after.Open(keys.Storage, place, old); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("the old text opens as %q, %v", got, err)
 	}
 	fresh, err := after.Seal(keys.Storage, place, plain)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := after.Open(keys.Storage, place, fresh); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("the new text opens as %q, %v", got, err)
 	}
@@ -314,9 +315,9 @@ func TestRotation(t *testing.T) {
 		t.Errorf("a process without the new key: %v, want ErrOpen", err)
 	}
 	sum, id := before.MAC(keys.Ledger, plain)
-	must(t, after.VerifyMAC(keys.Ledger, id, sum, plain))
+	check.Must(t, after.VerifyMAC(keys.Ledger, id, sum, plain))
 	newSum, newID := after.MAC(keys.Ledger, plain)
-	must(t, after.VerifyMAC(keys.Ledger, newID, newSum, plain))
+	check.Must(t, after.VerifyMAC(keys.Ledger, newID, newSum, plain))
 	if id != "ledger/1" || newID != "ledger/2" || bytes.Equal(sum, newSum) {
 		t.Errorf("MACs by %s and %s", id, newID)
 	}
@@ -324,6 +325,6 @@ func TestRotation(t *testing.T) {
 		t.Errorf("the old MAC under the new key's id: %v, want ErrMAC", err)
 	}
 	if !bytes.Equal(before.BlindIndex("phone", "13800010001"), after.BlindIndex("phone", "13800010001")) {
-		t.Error("nobody is found by the old indexes any more")
+		t.Error("the old indexes find no customer")
 	}
 }

@@ -1,20 +1,20 @@
 // Package keys is the bank's key hierarchy: one root, key-encryption and MAC
 // keys by purpose beneath it, and data keys by customer beneath those.
 //
-// Each purpose has keys of its own and no key serves two purposes (KEY-008). A
-// Ring holds the keys of the purposes that its process declared. Callers name a
-// purpose and get an answer; no method returns a private key or a key of a
-// purpose. What a Ring makes carries the suite and the id of its key, so that
-// keys rotate online: several keys of a purpose may be read, the newest writes.
-// AAD binds a ciphertext to its place (table, column, row).
+// Each purpose has keys of its own and no key serves two purposes (KEY-008). A Ring
+// holds the keys of the purposes that its process declared. Callers name a purpose
+// and get a result; no method returns a private key or a key of a purpose.
+// Ciphertexts and MACs carry the suite and the id of their key. So keys rotate
+// online: the newest key of a purpose writes, and older keys still read. AAD binds a
+// ciphertext to its place (table, column, row).
 //
 // The root and the private keys belong to a provider: today a local file of mode
 // 0600, which the command `tide keys create` makes. A KMS or an HSM replaces it in
-// production. A Ring is safe for concurrent use. Errors name the purpose at most:
+// production. A Ring is safe for concurrent use. An error may name the purpose, but
 // never a key, a text or its place.
 //
-// Using a purpose that was not declared is a fault of the program. Methods that
-// return an error return ErrPurpose; the others panic with it.
+// Using a purpose that was not declared is a fault of the program. Methods with an
+// error result return ErrPurpose; methods without an error result panic with it.
 //
 // Source: KEY-002, KEY-006, KEY-008, CRYPTO-012, CRYPTO-019.
 package keys
@@ -35,7 +35,7 @@ var (
 	ErrPurpose = errors.New("keys: purpose not declared for this use")
 )
 
-// suite says how a ciphertext was made: 1 is SM4-GCM.
+// suite identifies the algorithm of a ciphertext: 1 is SM4-GCM.
 const suite = 1
 
 // secret is one symmetric key of a purpose: halves for sealing and for MACs.
@@ -45,9 +45,9 @@ type secret struct {
 	mac  []byte // 32 bytes
 }
 
-// opened is what a Ring holds of one purpose: secrets or a pair, by its kind.
+// opened holds the keys of one purpose: secrets or a pair, by its kind.
 type opened struct {
-	secrets []secret // the first makes blind indexes, the last writes
+	secrets []secret // the first key makes blind indexes, the last key writes
 	pair    pair
 }
 
@@ -95,8 +95,8 @@ func (r *Ring) Certificate() []byte {
 	return r.certificate
 }
 
-// Sign signs a message of one byte at least (SM2 with SM3, DER) with the private
-// key of the purpose, which must be one that signs: Channel.
+// Sign signs a message of at least one byte (SM2 with SM3, DER) with the private key
+// of the purpose. Only the purpose Channel signs.
 func (r *Ring) Sign(p Purpose, message []byte) ([]byte, error) {
 	held, ok := r.opened[p]
 	if !ok || p.kind() != signing {
@@ -109,9 +109,9 @@ func (r *Ring) Sign(p Purpose, message []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// Decrypt opens what was encrypted (SM2, ASN.1) to the public key of the purpose,
-// which must be one that decrypts: Password. It returns ErrOpen for a ciphertext
-// that the key does not open; any other error is no fault of the ciphertext.
+// Decrypt decrypts a ciphertext (SM2, ASN.1) with the private key of the purpose.
+// Only the purpose Password decrypts. It returns ErrOpen for a ciphertext that the
+// key does not open. Any other error means that the key can't be used.
 func (r *Ring) Decrypt(p Purpose, sealed []byte) ([]byte, error) {
 	held, ok := r.opened[p]
 	if !ok || p.kind() != decrypting {
@@ -124,7 +124,7 @@ func (r *Ring) Decrypt(p Purpose, sealed []byte) ([]byte, error) {
 	return clear, nil
 }
 
-// current is the key of a symmetric purpose that writes.
+// current returns the key that a symmetric purpose writes with.
 func (r *Ring) current(p Purpose) (secret, error) {
 	list := r.opened[p].secrets
 	if len(list) == 0 {
@@ -133,7 +133,8 @@ func (r *Ring) current(p Purpose) (secret, error) {
 	return list[len(list)-1], nil
 }
 
-// MAC is HMAC-SM3 under the purpose's current key, whose id comes along.
+// MAC returns the HMAC-SM3 of the parts under the purpose's current key, and the id
+// of that key.
 func (r *Ring) MAC(p Purpose, parts ...[]byte) (sum []byte, keyID string) {
 	s, err := r.current(p)
 	if err != nil {
@@ -142,7 +143,7 @@ func (r *Ring) MAC(p Purpose, parts ...[]byte) (sum []byte, keyID string) {
 	return sm.MAC(s.mac, parts...), keyName(p, s.id)
 }
 
-// VerifyMAC refuses a sum that is not the named key's over the parts: ErrMAC.
+// VerifyMAC returns ErrMAC unless sum is the MAC of the parts under the named key.
 func (r *Ring) VerifyMAC(p Purpose, keyID string, sum []byte, parts ...[]byte) error {
 	held, ok := r.opened[p]
 	if !ok {
@@ -158,8 +159,8 @@ func (r *Ring) VerifyMAC(p Purpose, keyID string, sum []byte, parts ...[]byte) e
 
 func keyName(p Purpose, id uint16) string { return fmt.Sprintf("%s/%d", p, id) }
 
-// Derive gives 16 bytes that only this purpose's current key can give for the
-// parts; key ids don't matter to what lives as briefly as an OTP.
+// Derive returns 16 bytes that depend on the parts and on the purpose's current key.
+// It returns no key id: a one-time code expires before the key rotates.
 func (r *Ring) Derive(p Purpose, parts ...[]byte) []byte {
 	s, err := r.current(p)
 	if err != nil {
@@ -168,9 +169,9 @@ func (r *Ring) Derive(p Purpose, parts ...[]byte) []byte {
 	return sm.MAC(s.mac, parts...)[:16]
 }
 
-// BlindIndex is the look-up value of a personal field: equal for equal values,
-// and meaningless without the key. It never rotates silently, so it is made with
-// the purpose's first key. The purpose is always BlindIndex.
+// BlindIndex returns the look-up value of a personal field. Equal values have equal
+// indexes, and an index reveals nothing without the key. It uses the first key of the
+// purpose BlindIndex, because stored indexes must not change when keys rotate.
 func (r *Ring) BlindIndex(field, value string) []byte {
 	list := r.opened[BlindIndex].secrets
 	if len(list) == 0 {
@@ -188,8 +189,8 @@ func (r *Ring) Seal(p Purpose, aad, plaintext []byte) ([]byte, error) {
 	return sealWith(s.seal, s.id, aad, plaintext)
 }
 
-// Open opens what Seal made for the same purpose and place, and returns ErrOpen
-// for anything else.
+// Open decrypts a ciphertext that Seal made for the same purpose and place. It
+// returns ErrOpen for any other bytes.
 func (r *Ring) Open(p Purpose, aad, sealed []byte) ([]byte, error) {
 	held, ok := r.opened[p]
 	if !ok {
@@ -223,7 +224,8 @@ func openWith(k sm.Key, aad, sealed []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// openError tells a ciphertext that does not open from a module that is shut.
+// openError returns ErrOpen for a ciphertext that does not open, and keeps the error
+// of a crypto module that has shut.
 func openError(err error) error {
 	if errors.Is(err, sm.ErrModule) {
 		return fmt.Errorf("keys: %w", err)

@@ -7,21 +7,9 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func newRing(t testing.TB) *keys.Ring {
-	t.Helper()
-	ring, err := keys.NewTestRing()
-	must(t, err)
-	return ring
-}
 
 // symmetric are the purposes that seal and authenticate.
 var symmetric = []keys.Purpose{
@@ -35,9 +23,9 @@ var (
 
 func TestSealedOpensInItsPlaceOnly(t *testing.T) {
 	t.Parallel()
-	ring, other := newRing(t), newRing(t)
+	ring, other := keytest.New(t), keytest.New(t)
 	sealed, err := ring.Seal(keys.Storage, place, plain)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := ring.Open(keys.Storage, place, sealed); err != nil || !bytes.Equal(got, plain) {
 		t.Fatalf("opened %q, %v", got, err)
 	}
@@ -69,7 +57,7 @@ func TestSealedOpensInItsPlaceOnly(t *testing.T) {
 
 func TestMACsAreOfTheirPurpose(t *testing.T) {
 	t.Parallel()
-	ring, parts := newRing(t), [][]byte{[]byte("balance"), []byte("100")}
+	ring, parts := keytest.New(t), [][]byte{[]byte("balance"), []byte("100")}
 	seen := map[string]keys.Purpose{}
 	for _, p := range symmetric {
 		sum, id := ring.MAC(p, parts...)
@@ -77,7 +65,7 @@ func TestMACsAreOfTheirPurpose(t *testing.T) {
 			t.Errorf("%s and %s have the same key", before, p)
 		}
 		seen[string(sum)] = p
-		must(t, ring.VerifyMAC(p, id, sum, parts...))
+		check.Must(t, ring.VerifyMAC(p, id, sum, parts...))
 		for _, q := range symmetric {
 			if err := ring.VerifyMAC(q, id, sum, parts...); (err == nil) != (p == q) {
 				t.Errorf("the MAC of %s for %s: %v", p, q, err)
@@ -88,7 +76,7 @@ func TestMACsAreOfTheirPurpose(t *testing.T) {
 
 func TestMACRefusesWhatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	sum, id := ring.MAC(keys.Ledger, []byte("100"), []byte("200"))
 	for name, err := range map[string]error{
 		"another part":      ring.VerifyMAC(keys.Ledger, id, sum, []byte("100"), []byte("201")),
@@ -100,7 +88,7 @@ func TestMACRefusesWhatIsNotItsOwn(t *testing.T) {
 		"unknown key":       ring.VerifyMAC(keys.Ledger, "ledger/2", sum, []byte("100"), []byte("200")),
 		"no key":            ring.VerifyMAC(keys.Ledger, "", sum, []byte("100"), []byte("200")),
 		"another's key id":  ring.VerifyMAC(keys.Ledger, "audit/1", sum, []byte("100"), []byte("200")),
-		"another ring":      newRing(t).VerifyMAC(keys.Ledger, id, sum, []byte("100"), []byte("200")),
+		"another ring":      keytest.New(t).VerifyMAC(keys.Ledger, id, sum, []byte("100"), []byte("200")),
 		"a purpose without": ring.VerifyMAC(keys.Channel, id, sum, []byte("100"), []byte("200")),
 	} {
 		if !errors.Is(err, keys.ErrMAC) {
@@ -111,7 +99,7 @@ func TestMACRefusesWhatIsNotItsOwn(t *testing.T) {
 
 func TestBlindIndex(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	index := ring.BlindIndex("phone", "13800010001")
 	if !bytes.Equal(index, ring.BlindIndex("phone", "13800010001")) {
 		t.Error("equal values have different indexes")
@@ -120,7 +108,7 @@ func TestBlindIndex(t *testing.T) {
 		"another value":   ring.BlindIndex("phone", "13800010002"),
 		"another field":   ring.BlindIndex("id_no", "13800010001"),
 		"the cut moved":   ring.BlindIndex("phone1", "3800010001"),
-		"another ring":    newRing(t).BlindIndex("phone", "13800010001"),
+		"another ring":    keytest.New(t).BlindIndex("phone", "13800010001"),
 		"the value alone": ring.BlindIndex("", "phone13800010001"),
 	} {
 		if bytes.Equal(index, other) {
@@ -131,14 +119,14 @@ func TestBlindIndex(t *testing.T) {
 
 func TestDeriveIsOfItsPurposeAndParts(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	key := ring.Derive(keys.OTP, []byte("nonce"), []byte("binding"))
 	if len(key) != 16 || !bytes.Equal(key, ring.Derive(keys.OTP, []byte("nonce"), []byte("binding"))) {
 		t.Errorf("%x", key)
 	}
 	for _, other := range [][]byte{
 		ring.Derive(keys.Session, []byte("nonce"), []byte("binding")), ring.Derive(keys.OTP, []byte("noncebinding")),
-		ring.Derive(keys.OTP, []byte("binding"), []byte("nonce")), newRing(t).Derive(keys.OTP, []byte("nonce"), []byte("binding")),
+		ring.Derive(keys.OTP, []byte("binding"), []byte("nonce")), keytest.New(t).Derive(keys.OTP, []byte("nonce"), []byte("binding")),
 	} {
 		if bytes.Equal(key, other) {
 			t.Errorf("%x came from other parts, purpose or ring", key)
@@ -148,18 +136,18 @@ func TestDeriveIsOfItsPurposeAndParts(t *testing.T) {
 
 func TestDataKeys(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	key, wrapped, err := ring.NewDataKey()
-	must(t, err)
+	check.Must(t, err)
 	sealed, err := key.Seal(place, plain)
-	must(t, err)
+	check.Must(t, err)
 	again, err := ring.OpenDataKey(wrapped)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := again.Open(place, sealed); err != nil || !bytes.Equal(got, plain) {
 		t.Fatalf("opened %q, %v", got, err)
 	}
 	other, otherWrapped, err := ring.NewDataKey()
-	must(t, err)
+	check.Must(t, err)
 	if bytes.Equal(wrapped, otherWrapped) {
 		t.Error("two data keys are one")
 	}
@@ -178,9 +166,9 @@ func TestDataKeys(t *testing.T) {
 
 func TestWrappedDataKeysAreBound(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	_, wrapped, err := ring.NewDataKey()
-	must(t, err)
+	check.Must(t, err)
 	for i := range wrapped {
 		changed := bytes.Clone(wrapped)
 		changed[i] ^= 1
@@ -188,16 +176,16 @@ func TestWrappedDataKeysAreBound(t *testing.T) {
 			t.Errorf("byte %d changed: %v, want ErrOpen", i, err)
 		}
 	}
-	if _, err := newRing(t).OpenDataKey(wrapped); !errors.Is(err, keys.ErrOpen) {
+	if _, err := keytest.New(t).OpenDataKey(wrapped); !errors.Is(err, keys.ErrOpen) {
 		t.Errorf("another ring: %v, want ErrOpen", err)
 	}
 	field, err := ring.Seal(keys.Storage, place, make([]byte, 16)) // a field may be as long as a key
-	must(t, err)
+	check.Must(t, err)
 	if _, err := ring.OpenDataKey(field); !errors.Is(err, keys.ErrOpen) {
 		t.Errorf("a field for a key: %v, want ErrOpen", err)
 	}
 	short, err := ring.Seal(keys.Storage, []byte("data-key"), make([]byte, 15))
-	must(t, err)
+	check.Must(t, err)
 	if _, err := ring.OpenDataKey(short); !errors.Is(err, keys.ErrOpen) {
 		t.Errorf("a short key: %v, want ErrOpen", err)
 	}
@@ -206,7 +194,7 @@ func TestWrappedDataKeysAreBound(t *testing.T) {
 // Errors go to logs: they name no key and no text.
 func TestErrorsTellNothing(t *testing.T) {
 	t.Parallel()
-	_, err := newRing(t).Open(keys.Storage, place, plain)
+	_, err := keytest.New(t).Open(keys.Storage, place, plain)
 	if err == nil || strings.Contains(err.Error(), "customer") || strings.Contains(err.Error(), "王") {
 		t.Errorf("%v", err)
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// provider keeps the root and the private keys. A Ring asks it by purpose: the
-// provider alone knows algorithms of wrapping, key ids of a KMS, slots of an HSM.
+// provider keeps the root and the private keys. A Ring names a purpose. Only the
+// provider knows wrapping algorithms, key ids of a KMS, or slots of an HSM.
 //
 // Every provider promises:
 //   - The root and the private keys never leave it.
-//   - It unwraps the keys of the purpose that it is asked for, and no others.
+//   - It unwraps only the keys of the purpose that the Ring names.
 //   - A wrapped key with one bit changed, or of another purpose, is ErrOpen.
 //   - Its errors hold no key.
 //
@@ -30,9 +30,9 @@ type provider interface {
 	certificate(ctx context.Context) ([]byte, error)
 }
 
-// pair is an SM2 key pair whose private key stays with its provider. It is safe
-// for concurrent use. Callers give no deadline, so that a pair behind a network
-// must set its own, of 5 s at most, and then return an error that is not ErrOpen.
+// pair is an SM2 key pair whose private key stays with its provider. It is safe for
+// concurrent use. Callers give no deadline. So a pair behind a network must set a
+// deadline of at most 5 s. After it, the pair returns an error that is not ErrOpen.
 type pair interface {
 	// public returns the public key without asking the provider.
 	public() *sm.PublicKey
@@ -42,7 +42,7 @@ type pair interface {
 	decrypt(sealed []byte) ([]byte, error)
 }
 
-// secretSize is that of an unwrapped symmetric key: 16 bytes for sealing, 32 for
+// secretSize is the size of an unwrapped symmetric key: 16 bytes for sealing, 32 for
 // MACs.
 const secretSize = 16 + 32
 
@@ -61,8 +61,8 @@ func (c Config) provider() (provider, error) {
 	}
 }
 
-// Open opens the keys of these purposes, and unwraps no others. A missing key file
-// is an error that wraps fs.ErrNotExist and names the command that makes one.
+// Open unwraps the keys of these purposes, and no other keys. A missing key file is
+// an error that wraps fs.ErrNotExist and names the command that makes one.
 func Open(ctx context.Context, config Config, purposes ...Purpose) (*Ring, error) {
 	from, err := config.provider()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // kms is a second provider, as one behind a network would be. It counts what it is
@@ -38,16 +39,12 @@ func newKMS(t *testing.T) *kms {
 			continue
 		}
 		key, err := sm.GenerateKey()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		k.private[p] = key
 	}
 	var err error
 	k.der, err = sm.SelfSigned(k.private[Channel], "KMS", clock.System{}.Now().Add(-time.Hour), 2*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return k
 }
 
@@ -124,9 +121,7 @@ func TestAnotherProviderFits(t *testing.T) {
 	t.Parallel()
 	k, message := newKMS(t), []byte("message")
 	ring, err := openRing(t.Context(), k, []Purpose{Channel, Password, Ledger, Storage})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	k.wantCalls(t, map[string]int{
 		"pair channel": 1, "pair password": 1, "unwrap ledger": 1, "unwrap storage": 1, "certificate channel": 1,
 	})
@@ -139,9 +134,7 @@ func TestAnotherProviderFits(t *testing.T) {
 		t.Error("the certificate is not the provider's")
 	}
 	sealed, err := sm.Encrypt(ring.Public(Password), message)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if got, err := ring.Only(Password).Decrypt(Password, sealed); err != nil || !bytes.Equal(got, message) {
 		t.Errorf("opened %q, %v", got, err)
 	}
@@ -167,13 +160,9 @@ func TestProviderThatIsStopped(t *testing.T) {
 	t.Parallel()
 	k := newKMS(t)
 	ring, err := openRing(t.Context(), k, All())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	sealed, err := sm.Encrypt(ring.Public(Password), []byte("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	k.stop(true)
 	if got, err := ring.Sign(Channel, []byte("message")); !errors.Is(err, errStopped) || got != nil {
 		t.Errorf("sign: %x, %v", got, err)

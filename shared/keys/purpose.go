@@ -1,10 +1,10 @@
 package keys
 
-// Purpose is what a key is for.
+// Purpose is the use of a key.
 type Purpose string
 
-// The purposes. Channel signs handshakes and Password opens sealed passwords;
-// these two are SM2 key pairs, the others symmetric.
+// The purposes. Channel signs handshakes and Password opens sealed passwords; these
+// two are SM2 key pairs. All other purposes have symmetric keys.
 const (
 	Channel    Purpose = "channel"
 	Password   Purpose = "password"
@@ -23,14 +23,14 @@ func All() []Purpose {
 	return []Purpose{Channel, Password, Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner}
 }
 
-// kind is what the keys of a purpose can do.
+// kind is the set of operations that the keys of a purpose allow.
 type kind int
 
 const (
 	unknown    kind = iota
 	symmetric       // seals and makes MACs
-	signing         // a key pair that signs and does nothing besides
-	decrypting      // a key pair that decrypts and does nothing besides
+	signing         // a key pair that only signs
+	decrypting      // a key pair that only decrypts
 )
 
 func (p Purpose) kind() kind {

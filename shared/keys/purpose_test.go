@@ -9,6 +9,8 @@ import (
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 // uses are all methods of a ring, each with what it returned or panicked with.
@@ -55,7 +57,7 @@ func TestPurposesThatWereNotDeclared(t *testing.T) {
 	for _, p := range keys.All() {
 		rest := slices.DeleteFunc(keys.All(), func(q keys.Purpose) bool { return q == p })
 		opened, err := keys.Open(t.Context(), keys.Config{File: file}, rest...)
-		must(t, err)
+		check.Must(t, err)
 		for _, ring := range []*keys.Ring{opened, all.Only(rest...), all.Only(rest...).Only(), {}} {
 			for use, err := range uses(t, ring, p) {
 				wantPurpose(t, use, p, err)
@@ -74,7 +76,7 @@ func TestPurposesThatWereNotDeclared(t *testing.T) {
 // A key that signs does not decrypt, and a pair neither seals nor makes MACs.
 func TestPurposesForAnotherUse(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	may := map[keys.Purpose][]string{keys.Channel: {"Sign", "Public"}, keys.Password: {"Decrypt", "Public"}}
 	for _, p := range keys.All() {
 		for use, err := range uses(t, ring, p) {
@@ -93,16 +95,16 @@ func TestPurposesForAnotherUse(t *testing.T) {
 // A view has the same keys, and what it was made from keeps its own.
 func TestOnlyIsAViewOfTheSameKeys(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	view := ring.Only(keys.Ledger, keys.Channel)
 	sum, id := view.MAC(keys.Ledger, plain)
-	must(t, ring.VerifyMAC(keys.Ledger, id, sum, plain))
+	check.Must(t, ring.VerifyMAC(keys.Ledger, id, sum, plain))
 	if !view.Public(keys.Channel).Equal(ring.Public(keys.Channel)) || !bytes.Equal(view.Certificate(), ring.Certificate()) {
 		t.Error("the view has another channel key")
 	}
 	wantPurpose(t, "Only of the view", keys.Event, panicOf(func() { view.Only(keys.Ledger, keys.Event) }))
 	_, err := ring.Seal(keys.Storage, place, plain)
-	must(t, err)
+	check.Must(t, err)
 }
 
 func TestNoSuchPurpose(t *testing.T) {
@@ -126,7 +128,7 @@ func TestOpenUnwrapsDeclaredPurposesOnly(t *testing.T) {
 	c.Pairs, c.Certificate = nil, nil
 	file := c.write(t)
 	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.Ledger)
-	must(t, err)
+	check.Must(t, err)
 	ring.MAC(keys.Ledger, plain)
 	for _, p := range keys.All() {
 		if _, err := keys.Open(t.Context(), keys.Config{File: file}, keys.Ledger, p); (err == nil) != (p == keys.Ledger) {
@@ -137,10 +139,10 @@ func TestOpenUnwrapsDeclaredPurposesOnly(t *testing.T) {
 
 func TestSign(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	signature, err := ring.Sign(keys.Channel, plain)
-	must(t, err)
-	must(t, sm.Verify(ring.Public(keys.Channel), plain, signature))
+	check.Must(t, err)
+	check.Must(t, sm.Verify(ring.Public(keys.Channel), plain, signature))
 	if err := sm.Verify(ring.Public(keys.Password), plain, signature); err == nil {
 		t.Error("the password key has signed")
 	}
@@ -151,14 +153,14 @@ func TestSign(t *testing.T) {
 
 func TestDecrypt(t *testing.T) {
 	t.Parallel()
-	ring := newRing(t)
+	ring := keytest.New(t)
 	sealed, err := sm.Encrypt(ring.Public(keys.Password), plain)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := ring.Decrypt(keys.Password, sealed); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("opened %q, %v", got, err)
 	}
 	elsewhere, err := sm.Encrypt(ring.Public(keys.Channel), plain)
-	must(t, err)
+	check.Must(t, err)
 	for name, text := range map[string][]byte{
 		"to another key": elsewhere, "changed": flip(sealed), "cut": sealed[:len(sealed)-1], "missing": nil, "clear": plain,
 	} {

@@ -14,6 +14,8 @@ import (
 	"github.com/tjfoc/gmsm/sm4"
 
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -22,13 +24,13 @@ import (
 func TestAKeyServesItsPurposeOnly(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-008.1")
-	ring, text, where := newRing(t), []byte("text"), []byte("table.column.7")
+	ring, text, where := keytest.New(t), []byte("text"), []byte("table.column.7")
 	purposes := []keys.Purpose{
 		keys.Storage, keys.BlindIndex, keys.OTP, keys.Session, keys.Audit, keys.Ledger, keys.Event, keys.Partner,
 	}
 	for _, made := range purposes {
 		sealed, err := ring.Seal(made, where, text)
-		must(t, err)
+		check.Must(t, err)
 		sum, id := ring.MAC(made, text)
 		for _, used := range purposes {
 			got, err := ring.Open(used, where, sealed)
@@ -52,11 +54,11 @@ func TestAKeyServesItsPurposeOnly(t *testing.T) {
 func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-006.2")
-	ring := newRing(t)
+	ring := keytest.New(t)
 	_, wrapped, err := ring.NewDataKey()
-	must(t, err)
+	check.Must(t, err)
 	_, err = ring.OpenDataKey(wrapped)
-	must(t, err)
+	check.Must(t, err)
 	for i := range 8 * len(wrapped) {
 		changed := bytes.Clone(wrapped)
 		changed[i/8] ^= 1 << (i % 8)
@@ -66,14 +68,14 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 	}
 	file := newFile(t)
 	raw, err := os.ReadFile(file)
-	must(t, err)
+	check.Must(t, err)
 	var content struct {
 		Secrets map[string][][]byte `json:"secrets"`
 		Pairs   map[string][]byte   `json:"pairs"`
 		Root    []byte              `json:"root"`
 		Cert    []byte              `json:"certificate"`
 	}
-	must(t, json.Unmarshal(raw, &content))
+	check.Must(t, json.Unmarshal(raw, &content))
 	stored := [][]byte{content.Pairs["channel"], content.Pairs["password"]}
 	for _, list := range content.Secrets {
 		stored = append(stored, list...)
@@ -86,8 +88,8 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 		for i := n % 3; i < 8*len(key); i += 3 { // every third bit of each: over all keys, every place
 			key[i/8] ^= 1 << (i % 8)
 			changed, err := json.Marshal(content)
-			must(t, err)
-			must(t, os.WriteFile(path, changed, 0o600))
+			check.Must(t, err)
+			check.Must(t, os.WriteFile(path, changed, 0o600))
 			if _, err := keys.Open(t.Context(), keys.Config{File: path}, keys.All()...); err == nil {
 				t.Errorf("bit %d of key %d changed, and the file opens", i, n)
 			}
@@ -95,10 +97,10 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 		}
 	}
 	changed, err := json.Marshal(content)
-	must(t, err)
-	must(t, os.WriteFile(path, changed, 0o600))
+	check.Must(t, err)
+	check.Must(t, os.WriteFile(path, changed, 0o600))
 	_, err = keys.Open(t.Context(), keys.Config{File: path}, keys.All()...)
-	must(t, err)
+	check.Must(t, err)
 }
 
 // What is stored opens, and its MAC verifies, with another implementation of SM4 and
@@ -108,31 +110,31 @@ func TestStoredTextsByAnotherImplementation(t *testing.T) {
 	req.Covers(t, "CRYPTO-012.3")
 	file := newFile(t)
 	raw, err := os.ReadFile(file)
-	must(t, err)
+	check.Must(t, err)
 	var content struct {
 		Root    []byte              `json:"root"`
 		Secrets map[string][][]byte `json:"secrets"`
 	}
-	must(t, json.Unmarshal(raw, &content))
+	check.Must(t, json.Unmarshal(raw, &content))
 	theirs := func(key, sealed, aad []byte) []byte {
 		t.Helper()
 		block, err := sm4.NewCipher(key)
-		must(t, err)
+		check.Must(t, err)
 		gcm, err := cipher.NewGCM(block)
-		must(t, err)
+		check.Must(t, err)
 		text, err := gcm.Open(nil, sealed[:12], sealed[12:], aad)
-		must(t, err)
+		check.Must(t, err)
 		return text
 	}
 	storage := theirs(content.Root, content.Secrets["storage"][0], []byte("storage"))
 	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...)
-	must(t, err)
+	check.Must(t, err)
 	key, wrapped, err := ring.NewDataKey()
-	must(t, err)
+	check.Must(t, err)
 	name, err := key.Seal([]byte("customer.name_ct.7"), []byte("王小明"))
-	must(t, err)
+	check.Must(t, err)
 	number, err := ring.Seal(keys.Storage, []byte("account.no_ct.7"), []byte("6228480000000010001"))
-	must(t, err)
+	check.Must(t, err)
 	const suite = 3 // the bytes ahead of a sealed text, which name suite and key
 	dataKey := theirs(storage[:16], wrapped[suite:], []byte("data-key"))
 	if got := theirs(dataKey, name[suite:], []byte("customer.name_ct.7")); string(got) != "王小明" {

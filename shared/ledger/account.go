@@ -16,7 +16,7 @@ VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8) ON CONFLICT DO NOTHING`
 const sqlAccountName = `-- account.name
 UPDATE account SET alias = $3 WHERE id = $1 AND customer_id = $2`
 
-// Kind is what sort of account an account is.
+// Kind is the kind of an account.
 type Kind string
 
 // The kinds. An internal account is the bank's own and has no customer.
@@ -30,7 +30,7 @@ const (
 // Kinds lists every kind.
 func Kinds() []Kind { return []Kind{KindDebit, KindClass2, KindClass3, KindInternal} }
 
-// State says whether an account's money may move.
+// State is the state of an account. It decides whether the account's money may move.
 type State string
 
 // The states. Money moves in StateOpen only.
@@ -44,10 +44,10 @@ const (
 // States lists every state.
 func States() []State { return []State{StateOpen, StateLost, StateFrozen, StateClosed} }
 
-// NumberIndex is the blind index by which an account number is found.
+// NumberIndex is the blind index of an account number, for look-ups.
 func NumberIndex(ring *keys.Ring, number string) []byte { return ring.BlindIndex("account.no", number) }
 
-// Account is a new account, whose number is sealed by whoever opens it. It
+// Account is a new account. The caller of OpenAccount seals its number. The balance
 // starts at zero: an opening balance is a posting from an internal account.
 type Account struct {
 	ID           uuid.UUID
@@ -56,11 +56,12 @@ type Account struct {
 	NumberSealed []byte
 	NumberIndex  []byte
 	NumberMasked string
-	CardPassword string // hashed; empty for none
+	CardPassword string // hashed; empty if the account has no password
 	OpenedAt     time.Time
 }
 
-// OpenAccount adds the account to a unit of work; one that exists stays.
+// OpenAccount adds the account to a unit of work. An account that exists stays as it
+// is.
 func OpenAccount(u *pg.Unit, a Account) {
 	u.Add(pg.Statement{SQL: sqlAccountInsert, Args: []any{
 		a.ID, a.CustomerID, a.Kind, a.NumberSealed, a.NumberIndex, a.NumberMasked, a.CardPassword, a.OpenedAt,

@@ -14,8 +14,8 @@ WITH taken AS (DELETE FROM ledger_fold WHERE (account_id, posting_id) IN (
      done AS (UPDATE account a SET balance = a.balance + s.amount FROM summed s WHERE a.id = s.account_id)
 SELECT count(*) FROM taken`
 
-// Fold moves appended entries of internal accounts into their balances, a batch
-// at a time, and says how many it moved; call it until that is zero.
+// Fold moves one batch of appended entries of internal accounts into their balances.
+// It returns the number of entries. Call it until it returns zero.
 func Fold(ctx context.Context, db *pg.DB) (int64, error) {
 	var moved int64
 	err := db.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
@@ -27,7 +27,7 @@ func Fold(ctx context.Context, db *pg.DB) (int64, error) {
 	return moved, nil
 }
 
-// FoldAll folds until nothing is left.
+// FoldAll folds all appended entries.
 func FoldAll(ctx context.Context, db *pg.DB) error {
 	for {
 		if moved, err := Fold(ctx, db); err != nil || moved == 0 {

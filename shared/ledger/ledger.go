@@ -1,12 +1,12 @@
-// Package ledger moves money: immutable double-entry postings between accounts.
+// Package ledger moves money by immutable double-entry postings between accounts.
 //
-// A posting debits one account and credits another by the same amount, writes
-// one entry on each, and is never changed or deleted; the sum of all balances is
-// always zero. Accounts are locked in the order of their ids. Customers' accounts
-// never go below what is available (balance less holds); internal accounts may,
-// and their entries are folded into the balance later (Fold), so that no row
-// serialises the bank. Every posting carries an HMAC-SM3 over its figures, which
-// Verify checks together with the sums. Amounts are fen.
+// A posting debits one account and credits another by the same amount, and writes one
+// entry for each account. No posting or entry is ever changed or deleted. The sum of
+// all balances is always zero. Post locks accounts in the order of their ids. A
+// customer's available amount (balance less holds) never goes below zero; an internal
+// account's may. Entries of internal accounts are folded into the balance later
+// (Fold), so that concurrent transfers do not wait for one row. Every posting has an
+// HMAC-SM3 over its figures; Verify checks the MACs and the sums. Amounts are fen.
 //
 // Refusals: FUNDS_INSUFFICIENT, ACCOUNT_CLOSED, ACCOUNT_SAME.
 // Source: XFER-001, LOGIC-010, LOGIC-015, AUDIT-001, CRYPTO-012.
@@ -23,14 +23,14 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Refusals. ErrAccountClosed does not say which side it is about.
+// Refusals. ErrAccountClosed does not say which of the two accounts is closed.
 var (
 	ErrFundsInsufficient = bankerr.New(bankerr.Refused, "FUNDS_INSUFFICIENT")
 	ErrAccountClosed     = bankerr.New(bankerr.Refused, "ACCOUNT_CLOSED")
 	ErrSameAccount       = bankerr.New(bankerr.Refused, "ACCOUNT_SAME")
 )
 
-// Side is how a posting shows on one account's statement, masked.
+// Side is the text of a posting on one account's statement, masked.
 type Side struct {
 	Counterparty string
 	Summary      string
@@ -40,8 +40,8 @@ type Side struct {
 type Posting struct {
 	ID          uuid.UUID
 	Kind        string
-	Debit       uuid.UUID // gives
-	Credit      uuid.UUID // takes
+	Debit       uuid.UUID // the account that pays
+	Credit      uuid.UUID // the account that receives
 	Amount      money.Fen
 	BusinessDay time.Time
 	PostedAt    time.Time // whole microseconds
@@ -61,8 +61,7 @@ const (
 SELECT ledger_post_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 )
 
-// Post adds the posting to a unit of work. It is the one way in which money
-// moves, and all of it travels in the unit, alone or in a group.
+// Post adds the posting to a unit of work. Money moves only by Post.
 func Post(u *pg.Unit, p Posting, mac MAC) {
 	sum, keyID := mac(p.figures()...)
 	call, rows := post, sqlPostRows
@@ -85,7 +84,7 @@ func Post(u *pg.Unit, p Posting, mac MAC) {
 	})
 }
 
-// figures are what the posting's MAC covers.
+// figures returns the parts that the posting's MAC covers.
 func (p Posting) figures() [][]byte {
 	return [][]byte{
 		p.ID[:], []byte(p.Kind), p.Debit[:], p.Credit[:],

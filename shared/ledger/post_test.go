@@ -15,15 +15,16 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 func TestPostWritesTwoOppositeEntries(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	payer, payee := b.funded(t, 1_000), b.funded(t, 50)
 	p := b.posting(payer, payee, 300)
-	b.must(t, b.commit(p))
+	check.Must(t, b.commit(p))
 	for _, side := range []struct {
 		name    string
 		account uuid.UUID
@@ -50,17 +51,17 @@ func TestPostWritesTwoOppositeEntries(t *testing.T) {
 
 func TestPostRefuses(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	rich, poor := b.funded(t, 1_000), b.account(t, "class2")
 	partlyHeld, full := b.funded(t, 1_000), b.funded(t, 1_000)
-	b.exec(t, "UPDATE account SET held = 400 WHERE id = $1", partlyHeld)
+	check.Exec(t, b.db.Pool(), "UPDATE account SET held = 400 WHERE id = $1", partlyHeld)
 	states := map[string]uuid.UUID{}
 	for _, state := range []string{"lost", "frozen", "closed"} {
 		states[state] = b.funded(t, 1_000)
-		b.exec(t, "UPDATE account SET state = $2 WHERE id = $1", states[state], state)
+		check.Exec(t, b.db.Pool(), "UPDATE account SET state = $2 WHERE id = $1", states[state], state)
 	}
 	shut := b.account(t, "internal")
-	b.exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", shut)
+	check.Exec(t, b.db.Pool(), "UPDATE account SET state = 'closed' WHERE id = $1", shut)
 	internal := b.posting(rich, shut, 1)
 	internal.Internal = true
 	misused := b.posting(rich, full, 1)
@@ -99,19 +100,19 @@ func TestPostRefuses(t *testing.T) {
 	}
 }
 
-// What the caller must never ask for moves nothing either.
+// A posting that no caller may ask for moves no money.
 func TestPostRefusesNonsense(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	payer, payee := b.funded(t, 1_000), b.funded(t, 1_000)
 	done := b.posting(payer, payee, 1)
-	b.must(t, b.commit(done))
+	check.Must(t, b.commit(done))
 	again := done
 	again.Amount = 2
 	for name, p := range map[string]ledger.Posting{
 		"nothing": b.posting(payer, payee, 0), "less than nothing": b.posting(payer, payee, -1),
 		"less than nothing, of the bank": b.posting(b.bank, payee, -1), "a posting's id again": again,
-		"the least figure": b.posting(payer, payee, math.MinInt64),
+		"the lowest figure": b.posting(payer, payee, math.MinInt64),
 	} {
 		if err := b.commit(p); err == nil {
 			t.Errorf("%s was posted", name)
@@ -125,7 +126,7 @@ func TestPostRefusesNonsense(t *testing.T) {
 
 func TestPostNearTheGreatestFigure(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	full, other := b.funded(t, math.MaxInt64-1), b.funded(t, 1_000)
 	for name, p := range map[string]ledger.Posting{
 		"from a customer": b.posting(other, full, 2), "from the bank": b.posting(b.bank, full, 2),
@@ -135,21 +136,21 @@ func TestPostNearTheGreatestFigure(t *testing.T) {
 			t.Errorf("%s: a balance beyond int64 was posted", name)
 		}
 	}
-	b.must(t, b.post(other, full, 1))
+	check.Must(t, b.post(other, full, 1))
 	if got := b.balance(t, full); got != math.MaxInt64 {
 		t.Fatalf("balance %d, want the greatest figure", got)
 	}
-	b.must(t, b.post(full, b.bank, math.MaxInt64))
+	check.Must(t, b.post(full, b.bank, math.MaxInt64))
 	if got := b.balance(t, full); got != 0 {
 		t.Fatalf("balance %d, want 0", got)
 	}
 	b.sound(t)
 }
 
-// A unit of several postings is true as a whole.
-func TestPostingsOfOneUnitStandOrFallTogether(t *testing.T) {
+// A unit posts all its postings or none of them.
+func TestAUnitPostsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	first, second, third := b.funded(t, 100), b.account(t, "debit"), b.account(t, "debit")
 	err := b.commit(b.posting(first, second, 100), b.posting(second, third, 101))
 	if !errors.Is(err, ledger.ErrFundsInsufficient) {
@@ -158,27 +159,25 @@ func TestPostingsOfOneUnitStandOrFallTogether(t *testing.T) {
 	if got := b.balance(t, first); got != 100 {
 		t.Fatalf("the first posting stands: %d left", got)
 	}
-	b.must(t, b.commit(b.posting(first, second, 100), b.posting(second, third, 100)))
+	check.Must(t, b.commit(b.posting(first, second, 100), b.posting(second, third, 100)))
 	if got := b.balance(t, third); got != 100 {
 		t.Fatalf("%d arrived, want 100", got)
 	}
 	b.sound(t)
 }
 
-// Many transfers at once between few accounts, in opposite directions: each is
-// posted or finds too little money; no two ever wait for each other, whether the
-// accounts hold enough, so that transfers are committed in groups, or not.
+// Many concurrent transfers between few accounts go in opposite directions. Each is
+// posted, or is refused for too little money; no deadlock occurs. With enough money,
+// the transfers are committed in groups.
 func TestOppositeTransfersAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, funds := range []money.Fen{500, 5_000_000} {
-		plain, url := pgtest.NewURL(t)
-		plain.Close()
-		// A circle is found at once, before a lock's time-out would end it.
+		first, url := pgtest.NewURL(t)
+		first.Close()
+		// PostgreSQL finds a deadlock at once, before the lock's time-out ends it.
 		db, err := pg.Open(t.Context(), pg.Config{URL: url + "&deadlock_timeout=5ms", MaxConns: 16})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := newBooks(t)
+		check.Must(t, err)
+		b := newFixture(t)
 		b.db = db
 		b.bank = b.account(t, "internal")
 		accounts := []uuid.UUID{b.funded(t, funds), b.funded(t, funds), b.funded(t, funds), b.funded(t, funds)}
@@ -207,24 +206,21 @@ func TestOppositeTransfersAtOnce(t *testing.T) {
 	}
 }
 
-// deadlocks is how many the database has seen, once nobody else uses it.
+// deadlocks waits until no other session uses the database, and returns how many
+// deadlocks it has seen.
 func deadlocks(t *testing.T, url string) int64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer conn.Close(ctx)
 	const sql = `
 SELECT deadlocks, (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())
   FROM pg_stat_database WHERE datname = current_database()`
 	for {
 		var n, others int64
-		if err := conn.QueryRow(ctx, sql).Scan(&n, &others); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, conn.QueryRow(ctx, sql).Scan(&n, &others))
 		if others == 0 {
 			return n
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // model is a customer's account as it should be.
@@ -36,11 +37,11 @@ func expected(debit, credit *model, amount money.Fen) error {
 	return nil
 }
 
-// Whatever is posted and refused, in whatever order: every account is what the
-// model says, nothing is overdrawn, and the sweep finds the ledger sound.
+// After any postings and refusals, in any order, each account has the balance of the
+// model, no account is overdrawn, and the ledger is sound.
 func TestAnyPostingsLeaveASoundLedger(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	rapid.Check(t, func(t *rapid.T) {
 		accounts := []*model{nil} // the bank
 		for range rapid.IntRange(2, 5).Draw(t, "accounts") {
@@ -55,26 +56,26 @@ func TestAnyPostingsLeaveASoundLedger(t *testing.T) {
 	})
 }
 
-// step does one thing to the books and to the model.
-func (b books) step(t *rapid.T, accounts []*model) {
+// step does one thing to the ledger and to the model.
+func (b fixture) step(t *rapid.T, accounts []*model) {
 	someone := rapid.SampledFrom(accounts[1:]).Draw(t, "account")
 	switch what := rapid.IntRange(0, 9).Draw(t, "what"); what {
 	case 0:
 		someone.state = rapid.SampledFrom(ledger.States()).Draw(t, "state")
-		b.exec(t, "UPDATE account SET state = $2 WHERE id = $1", someone.id, someone.state)
+		check.Exec(t, b.db.Pool(), "UPDATE account SET state = $2 WHERE id = $1", someone.id, someone.state)
 	case 1:
 		someone.held = money.Fen(rapid.Int64Range(0, int64(someone.balance)).Draw(t, "held"))
-		b.exec(t, "UPDATE account SET held = $2 WHERE id = $1", someone.id, someone.held)
+		check.Exec(t, b.db.Pool(), "UPDATE account SET held = $2 WHERE id = $1", someone.id, someone.held)
 	case 2:
 		_, err := ledger.Fold(context.Background(), b.db)
-		b.must(t, err)
+		check.Must(t, err)
 	default:
 		b.transfer(t, rapid.SampledFrom(accounts).Draw(t, "debit"), rapid.SampledFrom(accounts).Draw(t, "credit"))
 	}
 }
 
 // transfer posts an amount near the edge of what the payer has, and compares.
-func (b books) transfer(t *rapid.T, debit, credit *model) {
+func (b fixture) transfer(t *rapid.T, debit, credit *model) {
 	amount := money.Fen(rapid.Int64Range(1, 1_500).Draw(t, "amount"))
 	if debit != nil && rapid.Bool().Draw(t, "edge") {
 		amount = max(1, debit.balance-debit.held+money.Fen(rapid.Int64Range(-1, 1).Draw(t, "off")))
@@ -101,15 +102,15 @@ func (b books) transfer(t *rapid.T, debit, credit *model) {
 }
 
 // agree compares every account with the model and with its own entries.
-func (b books) agree(t *rapid.T, accounts []*model) {
+func (b fixture) agree(t *rapid.T, accounts []*model) {
 	for _, m := range accounts {
 		got := b.balance(t, m.id)
-		entries := money.Fen(b.int(t, "SELECT sum(amount)::bigint FROM entry WHERE account_id = $1", m.id))
+		entries := check.Value[money.Fen](t, b.db.Pool(), "SELECT sum(amount)::bigint FROM entry WHERE account_id = $1", m.id)
 		if got != m.balance || entries != m.balance || got < m.held {
 			t.Fatalf("balance %d, entries %d, want %d with %d held", got, entries, m.balance, m.held)
 		}
 	}
-	if sum := b.int(t, "SELECT sum(amount)::bigint FROM entry"); sum != 0 {
+	if sum := check.Count(t, b.db.Pool(), "SELECT sum(amount)::bigint FROM entry"); sum != 0 {
 		t.Fatalf("all entries sum to %d", sum)
 	}
 }

@@ -27,13 +27,13 @@ type EntryQuery struct {
 	AccountID uuid.UUID
 	From, To  time.Time // PostedAt in [From, To)
 	Direction int       // 0 both, -1 out, +1 in
-	Min       money.Fen // bounds of the amount without its sign; Max 0 is none
+	Min       money.Fen // bounds of the amount without its sign; Max 0 means no bound
 	Max       money.Fen
 	Before    page.Place
 	Limit     int
 }
 
-// Place is the entry's, for the page that follows it.
+// Place is the entry's place in a list, from which the next page begins.
 func (e Entry) Place() page.Place { return page.Place{At: e.PostedAt, ID: e.PostingID} }
 
 const sqlEntries = `-- entry.page

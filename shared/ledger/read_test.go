@@ -14,11 +14,12 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// entries reads a page of an account; what the query leaves open is all.
-func (b books) entries(t rapid.TB, q ledger.EntryQuery) []ledger.Entry {
+// entries reads a page of an account. A zero field of the query sets no bound.
+func (b fixture) entries(t rapid.TB, q ledger.EntryQuery) []ledger.Entry {
 	t.Helper()
 	if q.From.IsZero() {
 		q.From = opened.AddDate(0, 0, -30)
@@ -30,7 +31,7 @@ func (b books) entries(t rapid.TB, q ledger.EntryQuery) []ledger.Entry {
 		q.Limit = 100
 	}
 	list, err := ledger.Entries(context.Background(), b.db.Reader(), q)
-	b.must(t, err)
+	check.Must(t, err)
 	return list
 }
 
@@ -43,9 +44,9 @@ func amounts(entries []ledger.Entry) []money.Fen {
 }
 
 // statement is an account with five entries, one an hour: 10000, -1, 20, -300, 4000.
-func statement(t *testing.T) (b books, account uuid.UUID) {
+func statement(t *testing.T) (b fixture, account uuid.UUID) {
 	t.Helper()
-	b = newBooks(t)
+	b = newFixture(t)
 	account = b.account(t, "debit")
 	for i, amount := range []money.Fen{10_000, -1, 20, -300, 4_000} {
 		p := b.posting(b.bank, account, amount)
@@ -53,7 +54,7 @@ func statement(t *testing.T) (b books, account uuid.UUID) {
 			p = b.posting(account, b.bank, -amount)
 		}
 		p.PostedAt = opened.Add(time.Duration(i) * time.Hour)
-		b.must(t, b.commit(p))
+		check.Must(t, b.commit(p))
 	}
 	return b, account
 }
@@ -91,17 +92,16 @@ func TestEntriesAreSelected(t *testing.T) {
 	}
 }
 
-// However the pages are cut, and although entries share an instant, they give
-// every entry once.
+// Pages of every size give each entry once, also when entries share an instant.
 func TestPagesGiveEveryEntryOnce(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	account := b.account(t, "debit")
 	const count = 11
 	for i := range count {
 		p := b.posting(b.bank, account, money.Fen(i+1))
 		p.PostedAt = opened.Add(time.Duration(i/4) * time.Microsecond) // four at an instant
-		b.must(t, b.commit(p))
+		check.Must(t, b.commit(p))
 	}
 	all := b.entries(t, ledger.EntryQuery{AccountID: account})
 	if len(all) != count {
@@ -118,7 +118,7 @@ func TestPagesGiveEveryEntryOnce(t *testing.T) {
 			got = append(got, some...)
 			var err error
 			cursor, err = page.Parse(got[len(got)-1].Place().String())
-			b.must(t, err)
+			check.Must(t, err)
 		}
 		if diff := cmp.Diff(all, got); diff != "" {
 			t.Fatalf("pages of %d (-want +got):\n%s", size, diff)
@@ -126,21 +126,21 @@ func TestPagesGiveEveryEntryOnce(t *testing.T) {
 	}
 }
 
-// A page that was read stays where it was when newer entries come.
+// Newer entries do not move a page that follows one that was read.
 func TestCursorStandsWhileEntriesArrive(t *testing.T) {
 	t.Parallel()
 	b, account := statement(t)
 	first := b.entries(t, ledger.EntryQuery{AccountID: account, Limit: 2})
 	late := b.posting(b.bank, account, 7)
 	late.PostedAt = opened.Add(10 * time.Hour)
-	b.must(t, b.commit(late))
+	check.Must(t, b.commit(late))
 	rest := b.entries(t, ledger.EntryQuery{AccountID: account, Before: first[1].Place()})
 	if diff := cmp.Diff([]money.Fen{20, -1, 10_000}, amounts(rest)); diff != "" {
 		t.Errorf("second page (-want +got):\n%s", diff)
 	}
 }
 
-func TestEntriesSaysThatTheDatabaseIsAway(t *testing.T) {
+func TestEntriesWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	_, err := ledger.Entries(t.Context(), pgtest.Broken(t).Reader(), ledger.EntryQuery{To: opened, Limit: 1})
 	if !errors.Is(err, bankerr.ErrUnavailable) {

@@ -10,28 +10,28 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// CheckMAC refuses a sum that is not the named key's over the parts.
+// CheckMAC returns an error unless sum is the MAC of the parts under the named key.
 type CheckMAC func(keyID string, sum []byte, parts ...[]byte) error
 
-// Report is what a sweep over the whole ledger found. A sound ledger has zero
-// everywhere but in Postings.
+// Report is the result of Verify. In a sound ledger, every field except Postings is
+// zero.
 type Report struct {
 	Postings     int64
-	Sum          money.Fen // of all balances, with what is not folded yet
+	Sum          money.Fen // of all balances and all entries that are not folded yet
 	WrongBalance int64     // accounts whose balance is not the sum of their entries
-	Overdrawn    int64     // customers' accounts below what is available
+	Overdrawn    int64     // customers' accounts whose available amount is below zero
 	Unbalanced   int64     // postings that lack one of their two opposite entries
-	Stray        int64     // entries that no posting accounts for
+	Stray        int64     // entries that belong to no posting
 	Forged       int64     // postings whose MAC does not hold
 }
 
-// Sound reports whether nothing is wrong.
+// Sound reports whether the ledger has no fault.
 func (r Report) Sound() bool {
 	return r == Report{Postings: r.Postings}
 }
 
 const (
-	// One snapshot for all that follows, so that postings made meanwhile don't count.
+	// All queries use one snapshot, so that later postings don't count.
 	sqlVerifySnapshot = `-- ledger.snapshot
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`
 
@@ -57,7 +57,7 @@ SELECT (SELECT count(*) FROM posting),
 SELECT id, kind, debit_id, credit_id, amount, business_day, posted_at, mac, mac_key FROM posting`
 )
 
-// Verify sweeps the ledger in one consistent view.
+// Verify checks the whole ledger in one snapshot.
 func Verify(ctx context.Context, db *pg.DB, check CheckMAC) (Report, error) {
 	var r Report
 	err := db.InTx(ctx, func(ctx context.Context, tx pg.Tx) (err error) {

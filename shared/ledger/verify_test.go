@@ -13,46 +13,46 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// scene is a small sound ledger and one posting of it, for a superuser to spoil.
+// scene is a small sound ledger and one of its postings, which a superuser changes.
 type scene struct {
-	books
+	fixture
 	payer, payee, third uuid.UUID
 	posting             ledger.Posting
 }
 
 func newScene(t *testing.T) scene {
 	t.Helper()
-	s := scene{books: newBooks(t)}
+	s := scene{fixture: newFixture(t)}
 	s.payer, s.payee, s.third = s.funded(t, 1_000), s.funded(t, 1_000), s.funded(t, 1_000)
-	s.posting = s.books.posting(s.payer, s.payee, 300)
-	s.must(t, s.commit(s.posting))
+	s.posting = s.fixture.posting(s.payer, s.payee, 300)
+	check.Must(t, s.commit(s.posting))
 	s.sound(t)
 	return s
 }
 
-// spoil changes rows as a superuser does whom no trigger stops. The statements
-// name the scene's ids as $payer, $payee, $third, $bank and $posting.
+// spoil changes rows as a superuser whom no trigger stops. The statements name the
+// scene's ids as $payer, $payee, $third, $bank and $posting.
 func (s scene) spoil(t *testing.T, statements ...string) {
 	t.Helper()
 	quote := func(id uuid.UUID) string { return "'" + id.String() + "'::uuid" }
 	ids := strings.NewReplacer("$payer", quote(s.payer), "$payee", quote(s.payee), "$third", quote(s.third),
 		"$bank", quote(s.bank), "$posting", quote(s.posting.ID))
 	tx, err := s.db.Pool().Begin(t.Context())
-	s.must(t, err)
+	check.Must(t, err)
 	defer tx.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // gone already when all went well
-	_, err = tx.Exec(t.Context(), "SET LOCAL session_replication_role = replica")
-	s.must(t, err)
+	check.Exec(t, tx, "SET LOCAL session_replication_role = replica")
 	for _, sql := range statements {
 		tag, err := tx.Exec(t.Context(), ids.Replace(sql))
-		s.must(t, err)
+		check.Must(t, err)
 		if tag.RowsAffected() == 0 && !strings.HasPrefix(sql, "ALTER") {
 			t.Fatalf("nothing was changed by %s", sql)
 		}
 	}
-	s.must(t, tx.Commit(t.Context()))
+	check.Must(t, tx.Commit(t.Context()))
 }
 
 func TestVerifyFinds(t *testing.T) {
@@ -187,17 +187,17 @@ SELECT ` + account + `, ` + posting + `, ` + amount + `, 0, '', '', posted_at FR
 	}
 }
 
-// A row copied under another ring's key holds for that ring only.
+// A row is authentic under its own ring's key only.
 func TestVerifyNeedsTheRightKey(t *testing.T) {
 	t.Parallel()
-	s, other := newScene(t), newBooks(t)
+	s, other := newScene(t), newFixture(t)
 	s.ring = other.ring
 	if report := s.verify(t); report.Forged != report.Postings || report.Postings != 4 {
 		t.Errorf("under another key: %+v", report)
 	}
 }
 
-func TestVerifyAndFoldSayThatTheDatabaseIsAway(t *testing.T) {
+func TestVerifyAndFoldWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	broken := pgtest.Broken(t)
 	if _, err := ledger.Verify(t.Context(), broken, nil); !errors.Is(err, bankerr.ErrUnavailable) {
@@ -210,9 +210,9 @@ func TestVerifyAndFoldSayThatTheDatabaseIsAway(t *testing.T) {
 
 func TestFoldMovesEveryEntryOnce(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	customer := b.funded(t, 1_000)
-	b.must(t, b.post(customer, b.bank, 250))
+	check.Must(t, b.post(customer, b.bank, 250))
 	if got := b.balance(t, b.bank); got != 0 {
 		t.Fatalf("the internal row holds %d before folding", got)
 	}
@@ -226,10 +226,10 @@ func TestFoldMovesEveryEntryOnce(t *testing.T) {
 	b.sound(t)
 }
 
-// Folding while others post and fold loses nothing and doubles nothing.
+// Concurrent folding and posting lose no entry and count no entry twice.
 func TestFoldWhilePostingAndFolding(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	customer := b.funded(t, 1)
 	const posters, each = 6, 30
 	var posting, folding sync.WaitGroup
@@ -264,17 +264,17 @@ func TestFoldWhilePostingAndFolding(t *testing.T) {
 
 func TestOpenAccountTwiceKeepsTheFirst(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	b := newFixture(t)
 	id := b.funded(t, 700)
 	var unit pg.Unit
 	ledger.OpenAccount(&unit, ledger.Account{
 		ID: id, Kind: "class3", NumberSealed: []byte{1}, NumberIndex: []byte("another"), NumberMasked: "x", OpenedAt: opened,
 	})
-	b.must(t, b.db.Commit(t.Context(), &unit))
+	check.Must(t, b.db.Commit(t.Context(), &unit))
 	if got := b.balance(t, id); got != 700 {
 		t.Errorf("balance %d after opening again", got)
 	}
-	if n := b.int(t, "SELECT count(*) FROM account WHERE kind = 'class3'"); n != 0 {
+	if n := check.Count(t, b.db.Pool(), "SELECT count(*) FROM account WHERE kind = 'class3'"); n != 0 {
 		t.Error("the account changed its kind")
 	}
 }

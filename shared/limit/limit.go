@@ -1,9 +1,10 @@
-// Package limit counts what customers use of their limits, by kind and business
-// day, in the transaction of the use itself (LIMIT-001, LIMIT-006).
+// Package limit counts how much of a limit a customer has used, by kind and business
+// day. The count commits with the transaction that uses the limit (LIMIT-001,
+// LIMIT-006).
 //
-// Amounts are fen. Concurrent uses never add up above the cap. Policy figures
-// are dated: the one in force on a day is the latest that is valid by then.
-// Refusal: LIMIT_EXCEEDED.
+// Amounts are fen. Concurrent uses never add up above the cap. Policy figures are
+// dated: on each day, the latest figure whose date has come is in force. Refusal:
+// LIMIT_EXCEEDED.
 package limit
 
 import (
@@ -21,12 +22,12 @@ import (
 // ErrExceeded refuses a use that would go above the cap.
 var ErrExceeded = bankerr.New(bankerr.Refused, "LIMIT_EXCEEDED")
 
-// Kind is what a day's sum counts. Its cap is the policy's figure of that name with
-// ".day_cap".
+// Kind is a kind of limit: a set of operations whose amounts a day's sum counts. Its
+// cap is the policy's figure of that name with ".day_cap".
 type Kind string
 
-// TransferSMS counts transfers, to others and between own accounts, of which the SMS
-// code is the strongest factor (LIMIT-001).
+// TransferSMS counts transfers whose strongest factor is the SMS code, to other
+// customers and between own accounts (LIMIT-001).
 const TransferSMS Kind = "transfer.sms"
 
 const sqlUsage = `-- limit.usage
@@ -39,14 +40,14 @@ SELECT limit_use(customer, kind, day, amount, cap)
   FROM (SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::bigint[], $5::bigint[])
                    AS used (customer, kind, day, amount, cap) ORDER BY 1, 2, 3) AS used`
 
-// Usage is where a customer stands with a kind of limit on a day.
+// Usage is a customer's use of a kind of limit on a day.
 type Usage struct {
 	Cap     money.Fen // the policy's figure in force that day
-	Version string    // since when it is in force, e.g. 2026-01-01
+	Version string    // the first day on which the cap is in force, e.g. 2026-01-01
 	Used    money.Fen
 }
 
-// Allows reports whether the amount still fits; only Use decides.
+// Allows reports whether the amount still fits. Only Use decides.
 func (s Usage) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
 
 const sqlPrune = `-- limit_use.prune
@@ -57,7 +58,7 @@ DELETE FROM limit_use WHERE (customer_id, kind, business_day) IN (
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "limit_use", Keep: 400 * 24 * time.Hour, SQL: sqlPrune,
-		Why: "The longest limit is a year's.",
+		Why: "The longest limit counts a year.",
 	}
 }
 
@@ -71,7 +72,8 @@ func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind Kind, day t
 	return s, nil
 }
 
-// Use adds to the unit of work the use of amount, at most cap in all that day.
+// Use adds the use of amount to the unit of work. The commit refuses it if the day's
+// sum would exceed most.
 func Use(u *pg.Unit, customer uuid.UUID, kind Kind, day time.Time, amount, most money.Fen) {
 	u.Add(pg.Statement{
 		Call: "limit_use", Rows: sqlUseRows, Args: []any{customer, string(kind), day, amount, most},

@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -29,51 +30,39 @@ const (
 
 var monday = clock.BusinessDay(time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai))
 
-// desk counts limits in a database.
-type desk struct{ *pg.DB }
+// fixture counts limits in a database.
+type fixture struct{ *pg.DB }
 
-func newDesk(t *testing.T) desk {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	return desk{pgtest.New(t)}
-}
-
-// tb is what a test and a property's run have in common.
-type tb interface {
-	Helper()
-	Context() context.Context
-	Fatal(args ...any)
+	return fixture{pgtest.New(t)}
 }
 
 // use commits a unit that does nothing else.
-func (d desk) use(t tb, customer uuid.UUID, kind limit.Kind, day time.Time, amount, most money.Fen) error {
+func (d fixture) use(t check.Failer, customer uuid.UUID, kind limit.Kind, day time.Time, amount, most money.Fen) error {
 	t.Helper()
 	var unit pg.Unit
 	limit.Use(&unit, customer, kind, day, amount, most)
-	return d.Commit(t.Context(), &unit)
+	return d.Commit(context.Background(), &unit)
 }
 
-func (d desk) used(t tb, customer uuid.UUID, kind limit.Kind, day time.Time) money.Fen {
+func (d fixture) used(t check.Failer, customer uuid.UUID, kind limit.Kind, day time.Time) money.Fen {
 	t.Helper()
-	s, err := limit.Get(t.Context(), d.Reader(), customer, kind, day)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, err := limit.Get(context.Background(), d.Reader(), customer, kind, day)
+	check.Must(t, err)
 	return s.Used
 }
 
 // policy puts a figure into force on a day.
-func (d desk) policy(t *testing.T, kind, from string, figure money.Fen) {
+func (d fixture) policy(t *testing.T, kind, from string, figure money.Fen) {
 	t.Helper()
-	_, err := d.Pool().Exec(t.Context(), "INSERT INTO policy (name, valid_from, value) VALUES ($1, $2::text::date, $3)",
+	check.Exec(t, d.Pool(), "INSERT INTO policy (name, valid_from, value) VALUES ($1, $2::text::date, $3)",
 		string(kind)+".day_cap", from, figure)
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestUseUpToTheCap(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, tt := range []struct {
 		name    string
 		cap     money.Fen
@@ -110,10 +99,10 @@ func TestUseUpToTheCap(t *testing.T) {
 	}
 }
 
-// What one customer uses of one kind on one day touches nothing else.
+// A use counts for its customer, kind and day only.
 func TestUsesAreApart(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	wang, li := uuid.New(), uuid.New()
 	for _, use := range []struct {
 		who  uuid.UUID
@@ -135,10 +124,10 @@ func TestUsesAreApart(t *testing.T) {
 	}
 }
 
-// The bank's day begins at midnight in Shanghai, wherever the instant was taken.
+// The bank's day begins at midnight in Shanghai, whatever the zone of the instant.
 func TestADayIsShanghais(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	customer := uuid.New()
 	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, clock.Shanghai)
 	for _, tt := range []struct {
@@ -160,14 +149,12 @@ func TestADayIsShanghais(t *testing.T) {
 	}
 }
 
-// A cap that was lowered during the day refuses all that is above it now.
+// A cap that was lowered during the day counts for all later uses.
 func TestACapThatWasLowered(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	customer := uuid.New()
-	if err := d.use(t, customer, sms, monday, 300, 1000); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.use(t, customer, sms, monday, 300, 1000))
 	for _, tt := range []struct {
 		amount, cap money.Fen
 		want        error
@@ -178,11 +165,11 @@ func TestACapThatWasLowered(t *testing.T) {
 	}
 }
 
-// A use is part of its unit: it does not stand alone, and refused it takes the
-// rest along.
+// A use is part of its unit: if the unit fails, the use is undone; if the use is
+// refused, the unit fails.
 func TestUseIsPartOfItsUnit(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.policy(t, string(token), "2026-01-01", most)
 	customer := uuid.New()
 	commit := func(fill func(u *pg.Unit)) error {
@@ -214,11 +201,11 @@ func TestUseIsPartOfItsUnit(t *testing.T) {
 	}
 }
 
-// Whatever is used at once, in units of which some fail: what is used is what was
-// accepted, never above the cap, and what was refused would not fit.
+// Concurrent units use one limit, and some of them fail. The usage is the sum of what
+// was accepted, and at most the cap. A use is refused only if it does not fit.
 func TestUsesAtOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	rapid.Check(t, func(t *rapid.T) {
 		type result struct {
 			amount money.Fen
@@ -267,7 +254,7 @@ func TestUsesAtOnce(t *testing.T) {
 
 func TestTheFigureInForce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	customer := uuid.New()
 	d.policy(t, "kind", "2026-03-01", 100)
 	d.policy(t, "kind", "2026-03-10", 50)
@@ -282,13 +269,9 @@ func TestTheFigureInForce(t *testing.T) {
 		"2036-03-10": {Cap: 50, Version: "2026-03-10"},
 	} {
 		at, err := time.Parse(time.DateOnly, day)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if want.Used != 0 {
-			if err := d.use(t, customer, "kind", at, want.Used, want.Cap); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, d.use(t, customer, "kind", at, want.Used, want.Cap))
 		}
 		got, err := limit.Get(t.Context(), d.Reader(), customer, "kind", at)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -301,11 +284,11 @@ func TestTheFigureInForce(t *testing.T) {
 	}
 }
 
-// Without a figure nothing is allowed: the error is the bank's fault, not the
-// customer's.
+// Without a figure the limit allows nothing. The error is internal: the customer did
+// nothing wrong.
 func TestNoFigureInForce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	d.policy(t, "kind", "2026-03-02", 100)
 	for kind, day := range map[limit.Kind]time.Time{
 		"kind":    time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), // a day too early
@@ -327,7 +310,7 @@ func TestNoFigureInForce(t *testing.T) {
 // The bank opens with the standard's figure: 50,000 CNY by SMS code.
 func TestFiguresOfTheBank(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	got, err := limit.Get(t.Context(), d.Reader(), uuid.New(), sms, monday)
 	want := limit.Usage{Cap: 5_000_000, Version: "2026-01-01"}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -335,7 +318,7 @@ func TestFiguresOfTheBank(t *testing.T) {
 	}
 }
 
-func TestStandingAllows(t *testing.T) {
+func TestUsageAllows(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		cap, used, amount money.Fen
@@ -355,5 +338,20 @@ func TestStandingAllows(t *testing.T) {
 		if got := (limit.Usage{Cap: tt.cap, Used: tt.used}).Allows(tt.amount); got != tt.want {
 			t.Errorf("%s", fmt.Sprint(tt, " got ", got))
 		}
+	}
+}
+
+// A use can't give back a part of a limit.
+func TestNothingIsGivenBack(t *testing.T) {
+	t.Parallel()
+	d, customer := newFixture(t), uuid.New()
+	check.Must(t, d.use(t, customer, sms, monday, 100, most))
+	for _, amount := range []money.Fen{0, -1, -100, math.MinInt64} {
+		if err := d.use(t, customer, sms, monday, amount, math.MaxInt64); !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("%d: %v, want LIMIT_EXCEEDED", amount, err)
+		}
+	}
+	if got := d.used(t, customer, sms, monday); got != 100 {
+		t.Errorf("%d is used, want 100", got)
 	}
 }

@@ -1,8 +1,8 @@
-// Package mask hides the part of personal data that a reply, message or voucher
-// must not show: the one rule for each kind of field (MASK-004, MASK-006).
+// Package mask hides the part of personal data that a reply, message or voucher must
+// not show. It has one rule for each kind of field (MASK-004, MASK-006).
 //
-// All functions take the clear text and return the masked one; what is too
-// short to keep anything of is hidden whole. They never fail.
+// All functions take the clear text and return the masked text. They hide a text that
+// is too short completely. They never fail.
 package mask
 
 import "strings"
@@ -20,7 +20,7 @@ func Account(number string) string { return keep(number, 6, 4) }
 // IDNo keeps the first and the last digit of an identity number.
 func IDNo(number string) string { return keep(number, 1, 1) }
 
-// Text masks within free text whatever Leaks would object to.
+// Text masks each number in free text that Leaks would report.
 func Text(text string) string {
 	raw := []byte(text)
 	for i := 0; i < len(raw); {
@@ -48,10 +48,10 @@ func keep(text string, head, tail int) string {
 	return string(runes[:head]) + strings.Repeat("*", hidden) + string(runes[len(runes)-tail:])
 }
 
-// Leaks reports whether a JSON text shows, in any string, what looks like a
-// mobile number, a card or account number or an identity number in clear: a run
-// of 11 digits that starts with 1, of 15 to 19 digits, or of 17 and an X, that
-// stands alone. Longer words (UUIDs, tokens) and JSON numbers are not meant.
+// Leaks reports whether a string in a JSON text shows a mobile, card, account or
+// identity number in clear. Such a number is a whole word: 11 digits that start with
+// 1, 15 to 19 digits, or 17 digits and an X. Leaks ignores longer words (UUIDs,
+// tokens) and JSON numbers.
 func Leaks(text []byte) bool {
 	for i := 0; i < len(text); {
 		if !isWord(text[i]) {
@@ -69,14 +69,14 @@ func Leaks(text []byte) bool {
 	return false
 }
 
-// apart is the length of what stands between words at the start of a JSON text: a
-// byte, or a whole escape, whose letters and digits belong to no word.
+// apart returns the length of the separator at the start of a JSON text: one byte, or
+// a whole escape sequence, whose letters and digits belong to no word.
 func apart(text []byte) int {
 	switch {
 	case text[0] != '\\' || len(text) < 2:
 		return 1
 	case text[1] == 'u':
-		return 6 // or beyond the end
+		return 6 // may be beyond the end of the text
 	}
 	return 2
 }
@@ -117,7 +117,7 @@ func bareNumber(text []byte, start int) bool {
 	return start == 0
 }
 
-// insideString reports whether the text breaks off within a JSON string.
+// insideString reports whether the text ends inside a JSON string.
 func insideString(text []byte) bool {
 	inside := false
 	for i := 0; i < len(text); i++ {

@@ -4,8 +4,8 @@ import "strings"
 
 const capitalDigits = "零壹贰叁肆伍陆柒捌玖"
 
-// Capitals writes the amount in Chinese capitals as vouchers do
-// (支付结算办法, 附件一): 壹仟零伍元叁角, 壹佰元整, 伍分.
+// Capitals writes the amount in Chinese capitals, as on vouchers (支付结算办法,
+// 附件一): 壹仟零伍元叁角, 壹佰元整, 伍分.
 func (f Fen) Capitals() string {
 	if f < 0 {
 		return "负" + (-f).Capitals()
@@ -35,8 +35,8 @@ func (f Fen) Capitals() string {
 
 func capitalDigit(d int) string { return string([]rune(capitalDigits)[d]) }
 
-// capitalYuan writes a positive whole number in groups of four digits, with one
-// 零 wherever zeros stand between other digits.
+// capitalYuan writes a positive whole number in groups of four digits. It writes one
+// 零 for zeros between other digits.
 func capitalYuan(n int64) string {
 	groups := []string{"", "万", "亿", "万亿"}
 	var parts []string

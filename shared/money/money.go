@@ -1,8 +1,8 @@
 // Package money holds amounts as whole fen (1/100 CNY) in an int64.
 //
-// No float ever touches an amount. On the wire an amount is a JSON integer of
-// fen, never a string, a fraction or an exponent (INPUT-001); people see it as
-// yuan with two decimals and, on what they confirm, in Chinese capitals.
+// No float ever touches an amount. On the wire an amount is a JSON integer of fen,
+// never a string, a fraction or an exponent (INPUT-001); people see it as yuan with
+// two decimals, and in Chinese capitals in texts that they confirm.
 package money
 
 import (
@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// Fen is an amount in fen; its zero value is nothing.
+// Fen is an amount in fen. The zero value is no money.
 type Fen int64
 
-// Max is the largest amount that the bank handles in one figure: it leaves
-// room so that no sum of balances can overflow an int64.
+// Max is the largest amount that the bank accepts. It is small enough that no sum of
+// balances overflows an int64.
 const Max Fen = 1_000_000_000_000_00
 
-// ErrFormat refuses a text that is no amount.
+// ErrFormat refuses a text that is not an amount.
 var ErrFormat = errors.New("money: not an amount of yuan with at most two decimals")
 
-// Parse reads yuan as people type them: digits, and at most two decimals.
-// Signs, exponents, separators and full-width digits are refused.
+// Parse reads an amount of yuan: digits, and at most two decimals. It refuses signs,
+// exponents, separators and full-width digits.
 func Parse(text string) (Fen, error) {
 	whole, part, dotted := strings.Cut(text, ".")
 	if whole == "" || len(whole) > 13 || dotted && (part == "" || len(part) > 2) {
@@ -44,7 +44,7 @@ func Parse(text string) (Fen, error) {
 	return Fen(n), nil
 }
 
-// Yuan writes the amount as every channel shows it: 1,234,567.89.
+// Yuan writes the amount for display: 1,234,567.89.
 func (f Fen) Yuan() string {
 	sign, n := "", uint64(f)
 	if f < 0 {

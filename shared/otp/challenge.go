@@ -17,11 +17,11 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// ErrTooOften refuses a code that comes too soon after the last for its purpose, or
-// that is one too many for the number on that day.
+// ErrTooOften refuses a code that comes too soon after the last code of its purpose.
+// It also refuses a code above the number's maximum of the day.
 var ErrTooOften = bankerr.New(bankerr.TooMany, "OTP_TOO_OFTEN").WithRetryAfter(time.Minute)
 
-// Purposes of codes.
+// The purposes of codes.
 const (
 	Register = "register"
 	Login    = "login"
@@ -49,22 +49,23 @@ DELETE FROM otp_quota WHERE (phone_bidx, day) IN (
 SELECT policy_value('otp.life_seconds', $1), policy_value('otp.resend_seconds', $1)`
 )
 
-// Challenge is a code that was asked for.
+// Challenge is a request for a code.
 type Challenge struct {
 	Subject    string
 	Purpose    string
 	Phone      []byte     // blind index of the number
-	CustomerID *uuid.UUID // nil: nobody to send it to
-	DeviceID   string     // that asked for it, and alone may try it
-	Binding    []byte     // SM3 of what the code confirms
+	CustomerID *uuid.UUID // the customer who gets the code; nil: no customer gets it
+	DeviceID   string     // the device that asked for the code; only this device may try it
+	Binding    []byte     // SM3 of the text that the code confirms
 }
 
-// PhoneSubject names the challenge of a purpose that a phone number stands for.
+// PhoneSubject returns the subject of a challenge for a purpose and a phone number.
 func PhoneSubject(purpose string, phone []byte) string {
 	return purpose + ":" + hex.EncodeToString(phone)
 }
 
-// Issue adds a new code to the unit of work; the subject's earlier code is void.
+// Issue adds a new code to the unit of work. The new code voids the subject's earlier
+// code.
 func Issue(unit *pg.Unit, c Challenge, now time.Time) {
 	unit.Add(pg.Statement{
 		Call: "otp_issue",
@@ -75,23 +76,23 @@ func Issue(unit *pg.Unit, c Challenge, now time.Time) {
 	})
 }
 
-// Terms are the policy's figures that a customer is told.
+// Terms are the policy's figures that the bank tells a customer.
 type Terms struct {
-	Life   time.Duration // a code's, from its issue (OTP-001)
-	Resend time.Duration // from one code of a purpose to the next
+	Life   time.Duration // lifetime of a code, from its issue (OTP-001)
+	Resend time.Duration // pause between two codes of a purpose
 }
 
-// Retentions keep a code for a day after it has expired, and a number's count of codes
-// for two days after its business day.
+// Retentions keep a challenge for a day after it has expired. They keep a number's
+// count of codes for two days after its business day.
 func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{
 			Table: "otp_challenge", Keep: 24 * time.Hour, SQL: sqlChallengePrune,
-			Why: "An expired code opens nothing; the event that sends it is refused by its age.",
+			Why: "An expired code is refused, and its event sends no text.",
 		},
 		{
 			Table: "otp_quota", Keep: 2 * 24 * time.Hour, SQL: sqlQuotaPrune,
-			Why: "The count of a number is of one business day, and codes are 60 seconds apart.",
+			Why: "The count belongs to one business day, and the pause between two codes is 60 seconds.",
 		},
 	}
 }
@@ -105,13 +106,13 @@ func ReadTerms(ctx context.Context, db pg.Reader, at time.Time) (Terms, error) {
 	return Terms{Life: time.Duration(life) * time.Second, Resend: time.Duration(resend) * time.Second}, nil
 }
 
-// Attempt is one guess at a code. CountAttempt counts it, Right then says whether it
-// was right, and Use makes the code single-use in the transaction of its effect.
-// Binding and Code may be set after the count.
+// Attempt is one guess at a code. CountAttempt counts the attempt, Right then
+// compares the guess, and Use uses the code up in the transaction of its effect. The
+// caller may set Binding and Code after the count.
 type Attempt struct {
 	Subject    string
-	DeviceID   string     // from which the guess comes
-	CustomerID *uuid.UUID // who guesses; nil: nobody is known yet
+	DeviceID   string     // the device that sent the guess
+	CustomerID *uuid.UUID // the customer who guesses; nil before login
 	Binding    []byte
 	Code       string
 
@@ -119,20 +120,20 @@ type Attempt struct {
 	issuedAt       time.Time
 }
 
-// CountAttempt adds the count to a batch, which may be sent again: the last answer
-// decides.
+// CountAttempt adds the statement that counts the attempt to a batch. The batch may
+// be sent again: the last answer decides.
 func (a *Attempt) CountAttempt(batch *pgx.Batch, now time.Time) {
 	batch.Queue(sqlCountAttempt, a.Subject, a.DeviceID, a.CustomerID, now).QueryRow(func(row pgx.Row) error {
 		a.nonce, a.binding, a.issuedAt = nil, nil, time.Time{}
 		err := row.Scan(&a.nonce, &a.binding, &a.issuedAt)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // void, used up, expired, or not of this device or customer
+			return nil // the code is void, used up, expired, or of another device or customer
 		}
 		return err //nolint:wrapcheck // the batch's owner wraps it
 	})
 }
 
-// Right reports whether the guess is the code; it does the same work either way.
+// Right reports whether the guess is right. A wrong guess costs the same work.
 func (a *Attempt) Right(ring *keys.Ring) bool {
 	nonce := a.nonce
 	if nonce == nil {
@@ -143,15 +144,15 @@ func (a *Attempt) Right(ring *keys.Ring) bool {
 	return right && a.nonce != nil && hmac.Equal(a.binding, a.Binding)
 }
 
-// Use adds the code's use to a unit; refused is the answer to the loser of a
-// race for it.
+// Use adds the use of the code to a unit. The commit fails with refused if another
+// request has used the code first.
 func (a *Attempt) Use(unit *pg.Unit, now time.Time, refused error) {
 	unit.Add(pg.Statement{
 		Call: "otp_use", Args: []any{a.Subject, a.nonce, now}, Refuse: map[string]error{"OTP_USED": refused},
 	})
 }
 
-// Issued is a challenge as stored, for whoever sends the code.
+// Issued is a stored challenge, for the function that sends the code.
 type Issued struct {
 	Purpose    string
 	CustomerID *uuid.UUID
@@ -161,10 +162,10 @@ type Issued struct {
 	issuedAt       time.Time
 }
 
-// Life is how long the code is good, from its issue.
+// Life is the lifetime of the code, from its issue.
 func (i Issued) Life() time.Duration { return i.ExpiresAt.Sub(i.issuedAt) }
 
-// Code computes the code to send.
+// Code computes the code.
 func (i Issued) Code(ring *keys.Ring) string { return Compute(ring, i.nonce, i.binding, i.issuedAt) }
 
 // Scan reads a row of LoadSQL.

@@ -17,6 +17,8 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -34,20 +36,20 @@ const (
 
 const device = "device-1"
 
-// desk issues codes and takes guesses at them.
-type desk struct {
+// fixture issues codes and takes guesses at them.
+type fixture struct {
 	t    *testing.T
 	db   *pg.DB
 	ring *keys.Ring
 }
 
-func newDesk(t *testing.T) desk {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	return desk{t, pgtest.New(t), newRing(t)}
+	return fixture{t, pgtest.New(t), keytest.New(t)}
 }
 
 // challenge is a login code for a number, asked for on device-1.
-func (d desk) challenge(purpose, number string) otp.Challenge {
+func (d fixture) challenge(purpose, number string) otp.Challenge {
 	index := customer.PhoneIndex(d.ring, number)
 	someone := uuid.New()
 	return otp.Challenge{
@@ -56,30 +58,30 @@ func (d desk) challenge(purpose, number string) otp.Challenge {
 	}
 }
 
-func (d desk) issue(c otp.Challenge, at time.Time) error {
+func (d fixture) issue(c otp.Challenge, at time.Time) error {
 	var unit pg.Unit
 	otp.Issue(&unit, c, at)
 	return d.db.Commit(d.t.Context(), &unit)
 }
 
-// sent is the code as whoever sends it computes it.
-func (d desk) sent(c otp.Challenge) string {
+// sent is the code that the customer gets.
+func (d fixture) sent(c otp.Challenge) string {
 	d.t.Helper()
 	var found otp.Issued
-	must(d.t, found.Scan(d.db.Pool().QueryRow(d.t.Context(), otp.LoadSQL, c.Subject)))
+	check.Must(d.t, found.Scan(d.db.Pool().QueryRow(d.t.Context(), otp.LoadSQL, c.Subject)))
 	if found.Purpose != c.Purpose || found.CustomerID == nil || *found.CustomerID != *c.CustomerID {
 		d.t.Fatalf("stored as %+v, issued as %+v", found, c)
 	}
 	return found.Code(d.ring)
 }
 
-func (d desk) guess(subject string, binding []byte, code string, at time.Time) (*otp.Attempt, bool) {
+func (d fixture) guess(subject string, binding []byte, code string, at time.Time) (*otp.Attempt, bool) {
 	a := &otp.Attempt{Subject: subject, DeviceID: device, Binding: binding, Code: code}
 	return a, d.count(a, at)
 }
 
-// count counts the attempt and says whether it was right.
-func (d desk) count(a *otp.Attempt, at time.Time) bool {
+// count counts the attempt, and returns whether its code is right.
+func (d fixture) count(a *otp.Attempt, at time.Time) bool {
 	var batch pgx.Batch
 	a.CountAttempt(&batch, at)
 	if err := d.db.Pool().SendBatch(d.t.Context(), &batch).Close(); err != nil {
@@ -88,7 +90,7 @@ func (d desk) count(a *otp.Attempt, at time.Time) bool {
 	return a.Right(d.ring)
 }
 
-func (d desk) use(try *otp.Attempt, at time.Time) error {
+func (d fixture) use(try *otp.Attempt, at time.Time) error {
 	var unit pg.Unit
 	try.Use(&unit, at, errUsed)
 	return d.db.Commit(d.t.Context(), &unit)
@@ -97,11 +99,11 @@ func (d desk) use(try *otp.Attempt, at time.Time) error {
 func TestLifeOfACode(t *testing.T) {
 	t.Parallel()
 	db, url := pgtest.NewURL(t)
-	d := desk{t, db, newRing(t)}
+	d := fixture{t, db, keytest.New(t)}
 	second, err := pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 2})
-	must(t, err)
+	check.Must(t, err)
 	t.Cleanup(second.Close)
-	elsewhere := desk{t, second, d.ring} // another instance
+	elsewhere := fixture{t, second, d.ring} // another instance
 	for i, tt := range []struct {
 		after time.Duration
 		want  bool
@@ -114,7 +116,7 @@ func TestLifeOfACode(t *testing.T) {
 		{24 * time.Hour, false},
 	} {
 		c := d.challenge(otp.Login, fmt.Sprintf("1380001%04d", i))
-		must(t, d.issue(c, issued))
+		check.Must(t, d.issue(c, issued))
 		if _, right := elsewhere.guess(c.Subject, c.Binding, d.sent(c), issued.Add(tt.after)); right != tt.want {
 			t.Errorf("after %v: right is %v", tt.after, right)
 		}
@@ -122,13 +124,13 @@ func TestLifeOfACode(t *testing.T) {
 	req.Covers(t, "OTP-001.1")
 }
 
-// A guess counts before anybody looks at it: the sixth fails though it is right.
+// Each guess is counted before it is compared: the sixth fails though it is right.
 func TestTriesOfACode(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, wrong := range []int{0, tries - 1, tries} {
 		c := d.challenge(otp.Login, fmt.Sprintf("1380002%04d", wrong))
-		must(t, d.issue(c, issued))
+		check.Must(t, d.issue(c, issued))
 		code := d.sent(c)
 		for range wrong {
 			if _, right := d.guess(c.Subject, c.Binding, other(code), issued); right {
@@ -149,11 +151,11 @@ func other(code string) string {
 
 func TestCodeIsForItsSubjectAndBindingOnly(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	login, register := d.challenge(otp.Login, "13800010001"), d.challenge(otp.Register, "13800010001")
 	stranger := d.challenge(otp.Login, "13800010002")
 	for _, c := range []otp.Challenge{login, register, stranger} {
-		must(t, d.issue(c, issued))
+		check.Must(t, d.issue(c, issued))
 	}
 	code := d.sent(login)
 	elsewhere := customer.PhoneBinding(otp.Login, login.Phone, "device-2")
@@ -167,52 +169,49 @@ func TestCodeIsForItsSubjectAndBindingOnly(t *testing.T) {
 		"on another device":         {login.Subject, elsewhere, code},
 		"binding of another":        {login.Subject, register.Binding, code},
 		"no binding":                {login.Subject, nil, code},
-		"for nobody":                {"login:00", login.Binding, code},
+		"an unknown subject":        {"login:00", login.Binding, code},
 		"no code":                   {login.Subject, login.Binding, ""},
 		"a space":                   {login.Subject, login.Binding, code + " "},
 		"code of the other subject": {login.Subject, login.Binding, d.sent(register)},
 	} {
-		must(t, d.reset(login))
+		d.reset(login)
 		if _, right := d.guess(try.subject, try.binding, try.code, issued); right {
 			t.Errorf("%s: right", name)
 		}
 	}
-	must(t, d.reset(login))
+	d.reset(login)
 	if _, right := d.guess(login.Subject, login.Binding, code, issued); !right {
 		t.Error("the code itself is wrong")
 	}
-	if (desk{t, d.db, newRing(t)}).sent(login) == code {
+	if (fixture{t, d.db, keytest.New(t)}).sent(login) == code {
 		t.Error("another bank's keys give the same code")
 	}
 }
 
-// reset takes the counted tries back.
-func (d desk) reset(c otp.Challenge) error {
-	_, err := d.db.Pool().Exec(d.t.Context(), "UPDATE otp_challenge SET tries = 0 WHERE subject = $1", c.Subject)
-	return err
+// reset sets the counted tries to 0.
+func (d fixture) reset(c otp.Challenge) {
+	d.t.Helper()
+	check.Exec(d.t, d.db.Pool(), "UPDATE otp_challenge SET tries = 0 WHERE subject = $1", c.Subject)
 }
 
 func TestRightNeedsAChallenge(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, binding := range [][]byte{[]byte("binding"), nil} {
-		code := otp.Compute(d.ring, make([]byte, 16), binding, time.Time{}) // what the absent one would compare with
+		code := otp.Compute(d.ring, make([]byte, 16), binding, time.Time{}) // of a challenge that is not stored
 		if _, right := d.guess("login:00", binding, code, issued); right {
-			t.Errorf("right for binding %q, though nobody asked for a code", binding)
+			t.Errorf("right for binding %q, though no code was issued", binding)
 		}
 	}
 }
 
-// The binding that was stored counts, not the one that the guess brings, even if
-// its code were known.
+// A code is compared under the binding that was stored, not under that of the guess.
 func TestCodeOfABindingThatWasNotIssued(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	c := d.challenge(otp.Login, "13800010001")
-	must(t, d.issue(c, issued))
-	var nonce []byte
-	row := d.db.Pool().QueryRow(t.Context(), "SELECT nonce FROM otp_challenge WHERE subject = $1", c.Subject)
-	must(t, row.Scan(&nonce))
+	check.Must(t, d.issue(c, issued))
+	nonce := check.Value[[]byte](t, d.db.Pool(), "SELECT nonce FROM otp_challenge WHERE subject = $1", c.Subject)
 	foreign := customer.PhoneBinding(otp.Login, c.Phone, "device-2")
 	if _, right := d.guess(c.Subject, foreign, otp.Compute(d.ring, nonce, foreign, issued), issued); right {
 		t.Error("right")
@@ -221,9 +220,9 @@ func TestCodeOfABindingThatWasNotIssued(t *testing.T) {
 
 func TestCodeIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	c := d.challenge(otp.Login, "13800010001")
-	must(t, d.issue(c, issued))
+	check.Must(t, d.issue(c, issued))
 	code := d.sent(c)
 	var used, lost atomic.Int32
 	var all sync.WaitGroup
@@ -247,20 +246,20 @@ func TestCodeIsUsedOnce(t *testing.T) {
 	if used.Load() != 1 || lost.Load() >= tries {
 		t.Errorf("of 50 with the right code %d used it, %d lost the race for it", used.Load(), lost.Load())
 	}
-	must(t, d.reset(c))
+	d.reset(c)
 	if _, right := d.guess(c.Subject, c.Binding, code, issued); right {
 		t.Error("a used code is right again")
 	}
 
 	later := issued.Add(life)
-	must(t, d.issue(c, later))
+	check.Must(t, d.issue(c, later))
 	earlier := d.sent(c)
 	stale, right := d.guess(c.Subject, c.Binding, earlier, later)
 	if !right {
 		t.Error("the second code is wrong")
 	}
 	latest := later.Add(life)
-	must(t, d.issue(c, latest))
+	check.Must(t, d.issue(c, latest))
 	if _, right := d.guess(c.Subject, c.Binding, earlier, latest); right {
 		t.Error("an earlier code is right after a new one was issued")
 	}
@@ -272,7 +271,7 @@ func TestCodeIsUsedOnce(t *testing.T) {
 
 func TestCodesAreIssuedSparingly(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	login, register := d.challenge(otp.Login, "13800010001"), d.challenge(otp.Register, "13800010001")
 	at := issued
 	issue := func(what string, c otp.Challenge, want error) {
@@ -303,20 +302,20 @@ func TestCodesAreIssuedSparingly(t *testing.T) {
 	issue("the next day", login, nil)
 }
 
-// Guesses from another device, or of another customer, are not even counted: they
-// can't use up the tries of the device that asked for the code.
+// Guesses from another device, or of another customer, are not counted. They can't use
+// up the tries of the device that asked for the code.
 func TestStrangersUseUpNoTries(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	c := d.challenge(otp.Login, "13800010001")
-	must(t, d.issue(c, issued))
+	check.Must(t, d.issue(c, issued))
 	code, stranger := d.sent(c), uuid.New()
 	for name, a := range map[string]otp.Attempt{
 		"another device":                  {DeviceID: "device-2"},
 		"no device":                       {},
 		"another device, same customer":   {DeviceID: "device-2", CustomerID: c.CustomerID},
 		"another customer on this device": {DeviceID: device, CustomerID: &stranger},
-		"nobody on this device":           {DeviceID: device, CustomerID: &uuid.Nil},
+		"no customer on this device":      {DeviceID: device, CustomerID: &uuid.Nil},
 	} {
 		a.Subject, a.Binding, a.Code = c.Subject, c.Binding, code
 		for range tries {
@@ -334,45 +333,39 @@ func TestStrangersUseUpNoTries(t *testing.T) {
 	}
 }
 
-func (d desk) counted(c otp.Challenge) (n int) {
+func (d fixture) counted(c otp.Challenge) int {
 	d.t.Helper()
-	must(d.t, d.db.Pool().QueryRow(d.t.Context(), "SELECT tries FROM otp_challenge WHERE subject = $1", c.Subject).Scan(&n))
-	return n
+	return check.Count(d.t, d.db.Pool(), "SELECT tries FROM otp_challenge WHERE subject = $1", c.Subject)
 }
 
 // A batch that was rolled back may be sent again, and then find that the code's
 // tries have run out.
 func TestTheLastCountDecides(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	c := d.challenge(otp.Login, "13800010001")
-	must(t, d.issue(c, issued))
+	check.Must(t, d.issue(c, issued))
 	a := otp.Attempt{Subject: c.Subject, DeviceID: device, Binding: c.Binding, Code: d.sent(c)}
 	var batch pgx.Batch
 	a.CountAttempt(&batch, issued)
-	must(t, d.db.QueryBatch(t.Context(), &batch))
+	check.Must(t, d.db.QueryBatch(t.Context(), &batch))
 	if !a.Right(d.ring) {
 		t.Error("the code is wrong")
 	}
-	d.exec("UPDATE otp_challenge SET tries = max_tries")
-	must(t, d.db.QueryBatch(t.Context(), &batch))
+	check.Exec(d.t, d.db.Pool(), "UPDATE otp_challenge SET tries = max_tries")
+	check.Must(t, d.db.QueryBatch(t.Context(), &batch))
 	if a.Right(d.ring) {
 		t.Error("the code is right though its tries have run out")
 	}
 }
 
-func (d desk) exec(sql string, args ...any) {
-	d.t.Helper()
-	_, err := d.db.Pool().Exec(d.t.Context(), sql, args...)
-	must(d.t, err)
-}
-
-// A row of the policy counts from its day, for the codes that are issued then.
+// A row of the policy is in force from its day, for the codes that are issued then.
 func TestFiguresChangeWithTheDay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	tomorrow := issued.AddDate(0, 0, 1)
-	d.exec(`INSERT INTO policy (name, valid_from, value) VALUES ('otp.tries', '2026-11-24', 1), ('otp.day_max', '2026-11-24', 2),
+	check.Exec(d.t, d.db.Pool(), `
+INSERT INTO policy (name, valid_from, value) VALUES ('otp.tries', '2026-11-24', 1), ('otp.day_max', '2026-11-24', 2),
 ('otp.life_seconds', '2026-11-24', 30), ('otp.resend_seconds', '2026-11-24', 10)`)
 	for _, tt := range []struct {
 		name           string
@@ -386,7 +379,7 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 		{"the day after", tomorrow.AddDate(0, 0, 1), 1, 2, 30 * time.Second, 10 * time.Second},
 	} {
 		c := d.challenge(otp.Login, fmt.Sprintf("1380003%04d", tt.at.Unix()%10000))
-		must(t, d.issue(c, tt.at))
+		check.Must(t, d.issue(c, tt.at))
 		wrong := other(d.sent(c))
 		for range tt.tries + 1 {
 			d.guess(c.Subject, c.Binding, wrong, tt.at)
@@ -399,7 +392,7 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 			t.Errorf("%s: told %+v, %v", tt.name, terms, err)
 		}
 		var found otp.Issued
-		must(t, found.Scan(d.db.Pool().QueryRow(t.Context(), otp.LoadSQL, c.Subject)))
+		check.Must(t, found.Scan(d.db.Pool().QueryRow(t.Context(), otp.LoadSQL, c.Subject)))
 		if found.Life() != tt.life {
 			t.Errorf("%s: a code lives %v, want %v", tt.name, found.Life(), tt.life)
 		}
@@ -407,13 +400,13 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 	}
 }
 
-// wantQuota sees that a number gets so many codes that day, so far apart.
-func (d desk) wantQuota(t *testing.T, name string, at time.Time, apart time.Duration, most int) {
+// wantQuota checks that a number gets so many codes that day, so far apart.
+func (d fixture) wantQuota(t *testing.T, name string, at time.Time, apart time.Duration, most int) {
 	t.Helper()
 	day := time.Date(at.Year(), at.Month(), at.Day(), 10, 0, 0, 0, clock.Shanghai)
 	c := d.challenge(otp.Login, "13900000000")
-	d.exec("DELETE FROM otp_quota WHERE phone_bidx = $1", c.Phone)
-	must(t, d.issue(c, day))
+	check.Exec(d.t, d.db.Pool(), "DELETE FROM otp_quota WHERE phone_bidx = $1", c.Phone)
+	check.Must(t, d.issue(c, day))
 	if err := d.issue(c, day.Add(apart-time.Millisecond)); !errors.Is(err, otp.ErrTooOften) {
 		t.Errorf("%s: a second code before %v: %v", name, apart, err)
 	}
@@ -427,18 +420,18 @@ func (d desk) wantQuota(t *testing.T, name string, at time.Time, apart time.Dura
 	}
 }
 
-// Without a figure there is no bound, so nothing is issued.
+// Without its figure of the policy, no code is issued.
 func TestNoFigureNoCode(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"otp.tries", "otp.day_max", "otp.life_seconds", "otp.resend_seconds"} {
-		d := newDesk(t)
-		d.exec("DELETE FROM policy WHERE name = $1", name)
+		d := newFixture(t)
+		check.Exec(d.t, d.db.Pool(), "DELETE FROM policy WHERE name = $1", name)
 		if err := d.issue(d.challenge(otp.Login, "13800010001"), issued); err == nil {
 			t.Errorf("a code was issued without %s", name)
 		}
 	}
-	d := newDesk(t)
-	d.exec("DELETE FROM policy WHERE name = 'otp.resend_seconds'")
+	d := newFixture(t)
+	check.Exec(d.t, d.db.Pool(), "DELETE FROM policy WHERE name = 'otp.resend_seconds'")
 	if _, err := otp.ReadTerms(t.Context(), d.db.Reader(), issued); err == nil {
 		t.Error("terms were read without their figure")
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Load reads a subject's challenge; found is false if it is gone.
+// Load reads a subject's challenge. found is false if there is no challenge.
 func Load(ctx context.Context, db pg.Reader, subject string) (issued Issued, found bool, err error) {
 	err = issued.Scan(db.QueryRow(ctx, LoadSQL, subject))
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -1,14 +1,13 @@
 // Package otp computes one-time codes by GM/T 0021-2012 (the algorithm of GB/T
 // 38556-2020) with SM3.
 //
-// A code is never stored: it is computed anew from the OTP key, the challenge's
-// nonce, the digest of what it confirms and the time of issue, so a code for one
-// purpose can be no other's (OTP-004, OTP-005). Codes are six digits with leading
-// zeros.
+// A code is never stored. Compute makes it from the OTP key, the challenge's nonce,
+// the digest of the confirmed text and the time of issue. So a code confirms only its
+// own text (OTP-004, OTP-005). Codes are six digits with leading zeros.
 //
-// The package owns the tables otp_challenge and otp_quota. How long a code lives, how
-// many tries it takes and how often one is sent are figures of the policy table
-// (otp.life_seconds, otp.tries, otp.resend_seconds, otp.day_max), in force by day.
+// The package owns the tables otp_challenge and otp_quota. The policy table holds the
+// figures by day: the lifetime of a code, its tries, the pause between codes and the
+// maximum of a day (otp.life_seconds, otp.tries, otp.resend_seconds, otp.day_max).
 // Refusal: OTP_TOO_OFTEN.
 package otp
 
@@ -25,11 +24,11 @@ import (
 // Digits is the length of a code.
 const Digits = 6
 
-// A shorter code than the standard allows does not compile (OTP-003).
+// The program does not compile if Digits is below the standard's minimum (OTP-003).
 const _ = uint(Digits - 6)
 
-// Code is the algorithm itself: key of at least 16 bytes, time factor (already
-// divided by the step), counter, and challenge as ASCII digits.
+// Code computes the standard's algorithm. key has at least 16 bytes, timeFactor is
+// the time divided by the step, challenge is ASCII digits.
 func Code(key []byte, timeFactor uint64, counter uint32, challenge string) string {
 	input := binary.BigEndian.AppendUint64(nil, timeFactor)
 	input = binary.BigEndian.AppendUint32(input, counter)
@@ -48,7 +47,8 @@ func NewNonce() []byte {
 	return nonce
 }
 
-// Compute is the code of a challenge that was issued for what binding digests.
+// Compute returns the code of a challenge. binding is the digest of the confirmed
+// text.
 func Compute(ring *keys.Ring, nonce, binding []byte, issuedAt time.Time) string {
 	key := ring.Derive(keys.OTP, nonce, binding)
 	return Code(key, uint64(issuedAt.Unix()), 0, "")

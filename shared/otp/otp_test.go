@@ -13,40 +13,28 @@ import (
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func newRing(t testing.TB) *keys.Ring {
-	t.Helper()
-	ring, err := keys.NewTestRing()
-	must(t, err)
-	return ring
-}
 
 func TestCodesOfTheStandard(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open("testdata/gmt0021-sm3.csv")
-	must(t, err)
+	check.Must(t, err)
 	defer file.Close()
 	rows, err := csv.NewReader(file).ReadAll()
-	must(t, err)
+	check.Must(t, err)
 	if len(rows) != 6 {
 		t.Fatalf("%d rows, want 5 and their names", len(rows))
 	}
 	for _, row := range rows[1:] {
 		key, err := hex.DecodeString(row[0])
-		must(t, err)
+		check.Must(t, err)
 		factor, err := strconv.ParseUint(row[1], 10, 64)
-		must(t, err)
+		check.Must(t, err)
 		counter, err := strconv.ParseUint(row[2], 10, 32)
-		must(t, err)
+		check.Must(t, err)
 		if got := otp.Code(key, factor, uint32(counter), row[3]); got != row[4] {
 			t.Errorf("%v: %s", row, got)
 		}
@@ -56,13 +44,11 @@ func TestCodesOfTheStandard(t *testing.T) {
 // TestCodesAreSixRandomDigits draws a sample and tests it by chi-square, at a
 // significance of 0.0001, for the uniformity of its first and of its last three
 // digits. A good generator fails once in 5,000 samples, so a second may be drawn.
-//
-// The length of a code is no setting: otp.go does not compile with one below six.
 func TestCodesAreSixRandomDigits(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "OTP-003.1", "OTP-003.2", "OTP-003.3")
+	req.Covers(t, "OTP-003.1", "OTP-003.2")
 	const limit = 1174.0 // of chi-square with 999 degrees of freedom, at 0.0001
-	ring := newRing(t)
+	ring := keytest.New(t)
 	first, last := sample(t, ring)
 	if first > limit || last > limit {
 		t.Logf("the first sample: %v and %v", first, last)
@@ -88,7 +74,7 @@ func sample(t *testing.T, ring *keys.Ring) (first, last float64) {
 			leading++
 		}
 		n, err := strconv.Atoi(code)
-		must(t, err)
+		check.Must(t, err)
 		seen[n] = true
 		firsts[n/bins]++
 		lasts[n%bins]++
@@ -96,7 +82,7 @@ func sample(t *testing.T, ring *keys.Ring) (first, last float64) {
 	if leading < size/20 {
 		t.Errorf("%d of %d codes have a leading zero, want a tenth", leading, size)
 	}
-	if len(seen) < 94_500 { // chance alone leaves about 95,160
+	if len(seen) < 94_500 { // random codes leave about 95,160
 		t.Errorf("only %d of %d codes are different", len(seen), size)
 	}
 	const each = size / bins
@@ -107,11 +93,11 @@ func sample(t *testing.T, ring *keys.Ring) (first, last float64) {
 	return first, last
 }
 
-// A code is the same for the same challenge, and any change to that gives codes
-// that agree no more often than chance has it.
+// The same challenge gives the same code. Codes of a changed challenge agree no more
+// often than random ones.
 func TestCodesAreTheirChallengesOwn(t *testing.T) {
 	t.Parallel()
-	ring, other := newRing(t), newRing(t)
+	ring, other := keytest.New(t), keytest.New(t)
 	equal, drawn := map[string]int{}, 0
 	rapid.Check(t, func(t *rapid.T) {
 		nonce := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "nonce")

@@ -1,10 +1,11 @@
-// Package page is how every list is read: newest first, page by page, each page
-// beginning after the place where the one before ended.
+// Package page divides every list into pages, newest first. Each page begins after
+// the place where the previous page ended.
 //
-// A place is an instant in whole microseconds and an id; what arrives meanwhile
-// comes before it and moves nothing. As text a place is 32 characters of base64;
-// it selects among what the caller may see anyway. A page holds Default items
-// unless asked otherwise, Max at most. All functions are pure.
+// A place is an instant in whole microseconds and an id. Newer items come before the
+// place, so they do not move the later pages. A place as text has 32 characters of
+// base64. A client may change the text: a list shows only items that the caller may
+// see. A page holds Default items unless the request asks for another number, and Max
+// at most. All functions are pure.
 package page
 
 import (
@@ -22,7 +23,7 @@ const (
 	Max     = 100
 )
 
-// ErrPlace refuses a text that no page gave out.
+// ErrPlace refuses a text that String did not make.
 var ErrPlace = errors.New("page: not a place where a page ended")
 
 // Place is where a page ended; the zero Place is before the newest item.
@@ -31,13 +32,13 @@ type Place struct {
 	ID uuid.UUID
 }
 
-// String is the place as a client keeps it.
+// String returns the place as text, for the client's cursor.
 func (p Place) String() string {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro()))
 	return base64.RawURLEncoding.EncodeToString(append(raw, p.ID[:]...))
 }
 
-// Parse reads what String wrote; the empty text is the zero Place.
+// Parse reads the text of String. The empty text is the zero Place.
 func Parse(text string) (Place, error) {
 	if text == "" {
 		return Place{}, nil
@@ -53,7 +54,8 @@ func Parse(text string) (Place, error) {
 	return Place{time.UnixMicro(int64(micros)), uuid.UUID(raw[8:])}, nil
 }
 
-// Before is the place as a bound for SQL: of the zero Place, the end of time.
+// Before returns the place as a bound for SQL. For the zero Place the bound is the
+// end of time.
 func (p Place) Before() (at time.Time, id uuid.UUID) {
 	if p == (Place{}) {
 		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max
@@ -64,7 +66,7 @@ func (p Place) Before() (at time.Time, id uuid.UUID) {
 // Valid reports whether a client may ask for pages of the size; 0 is Default.
 func Valid(limit int) bool { return limit >= 0 && limit <= Max }
 
-// Size is how many items a page holds that was asked for with limit.
+// Size returns the number of items of a page for the request's limit.
 func Size(limit int) int {
 	if limit == 0 {
 		return Default
@@ -72,8 +74,8 @@ func Size(limit int) int {
 	return limit
 }
 
-// Cut takes a page of the size from what was found by asking for one more item,
-// and says, as text, where the page ended if another follows.
+// Cut returns the page: the first size items of found, which may hold one item more.
+// next is the place where the page ends, or "" if no page follows.
 func Cut[T any](found []T, size int, place func(T) Place) (items []T, next string) {
 	if len(found) <= size {
 		return found, ""

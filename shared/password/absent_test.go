@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // An unknown number must cost what a known one does: the password that stands in
@@ -12,9 +13,7 @@ import (
 func TestTheAbsentPasswordCostsWhatARealOneDoes(t *testing.T) {
 	t.Parallel()
 	stored, err := sm.HashPassword([]byte("tide-2026x"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	known, stand := strings.Split(stored, "$"), strings.Split(absent, "$")
 	if len(known) != len(stand) || known[0] != stand[0] || known[1] != stand[1] {
 		t.Fatalf("%q is not of the form of %q", absent, stored)

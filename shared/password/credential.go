@@ -27,8 +27,8 @@ type Credential struct {
 	At           time.Time
 }
 
-// Insert signs the customer up with the passwords, hashed. A customer who has signed
-// up already is refused with the given error.
+// Insert signs the customer up with the passwords, hashed. The error signedUp refuses
+// a customer who has signed up already.
 func Insert(ctx context.Context, to pg.Writer, c Credential, signedUp error) error {
 	args, err := c.row()
 	if err != nil {
@@ -39,7 +39,8 @@ func Insert(ctx context.Context, to pg.Writer, c Credential, signedUp error) err
 	})
 }
 
-// Replace signs the customer up, or gives the customer the passwords anew.
+// Replace signs the customer up, or replaces the passwords of a customer who has
+// signed up.
 func Replace(ctx context.Context, to pg.Writer, c Credential) error {
 	args, err := c.row()
 	if err != nil {

@@ -36,42 +36,42 @@ UPDATE credential SET last_login_at = $2, last_login_device = $3 WHERE customer_
 SELECT last_login_at, last_login_device FROM credential WHERE customer_id = $1`
 )
 
-// Verdict says whether an attempt to log in may be looked at.
+// Verdict is the decision whether the bank compares the guess of an attempt.
 type Verdict string
 
 // The verdicts.
 const (
-	Counted Verdict = "open"    // counted; the guess decides
-	Last    Verdict = "last"    // as Counted, and a wrong guess locks the number
-	Captcha Verdict = "captcha" // not counted: first a graphic code
-	Locked  Verdict = "locked"  // not counted
+	Counted Verdict = "open"    // the attempt is counted; the guess decides
+	Last    Verdict = "last"    // the attempt is counted, and a wrong guess locks the number
+	Captcha Verdict = "captcha" // the attempt is not counted: the customer must solve a graphic code first
+	Locked  Verdict = "locked"  // the attempt is not counted
 )
 
-// LastLogin is the login before this one; both are nil before the first.
+// LastLogin is the previous login. Both fields are nil before the first login.
 type LastLogin struct {
 	At     *time.Time
 	Device *string
 }
 
-// LoginAttempt is one guess at a login password. Count counts it, Matches says
-// whether it was right, and Succeeded resets the count in the transaction of the login.
+// LoginAttempt is one guess at a login password. Count counts the attempt, Matches
+// compares the guess, and Succeeded resets the count in the transaction of the login.
 type LoginAttempt struct {
 	Phone    []byte // blind index
-	Captcha  bool   // a graphic code was solved
+	Captcha  bool   // the customer has solved a graphic code
 	DeviceID string
 	Now      time.Time
 
-	// After the batch.
+	// These fields are set after the batch.
 	Verdict    Verdict
-	LockEnded  bool      // the first attempt that is counted after a lock
-	CustomerID uuid.UUID // zero: the number has not signed up
+	LockEnded  bool      // this is the first counted attempt after a lock
+	CustomerID uuid.UUID // zero if no customer with this number has signed up
 	LastLogin  LastLogin
 
 	stored string
 }
 
-// Count adds to the batch what counts the attempt and finds the password. It does the
-// same work for known and unknown numbers.
+// Count adds the statement that counts the attempt and reads the password to the
+// batch. It costs the same work for known and unknown numbers.
 func (a *LoginAttempt) Count(batch *pgx.Batch) {
 	batch.Queue(sqlLoginCountAttempt, a.Phone, a.Now, clock.BusinessDay(a.Now), a.Captcha).QueryRow(
 		func(row pgx.Row) error {
@@ -90,10 +90,11 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 }
 
 // Matches reports whether the guess is the customer's password. It costs the same
-// work if there is no customer.
+// work if no customer has the number.
 func (a *LoginAttempt) Matches(guess []byte) bool { return Matches(a.stored, guess) }
 
-// Succeeded resets the count of failures and keeps the login as the customer's last.
+// Succeeded resets the count of failures and stores the login as the customer's last
+// login.
 func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer) error {
 	err := to.Write(ctx, pg.Statement{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}})
 	if err != nil {
@@ -102,8 +103,8 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.DeviceID}})
 }
 
-// Queue adds to the batch what reads the customer's last login; both fields are nil if
-// the customer has not signed up.
+// Queue adds the query that reads the customer's last login to the batch. Both fields
+// are nil if the customer has not signed up.
 func (l *LastLogin) Queue(batch *pgx.Batch, customer uuid.UUID) {
 	*l = LastLogin{}
 	batch.Queue(sqlLastLogin, customer).QueryRow(func(row pgx.Row) error {
@@ -111,7 +112,7 @@ func (l *LastLogin) Queue(batch *pgx.Batch, customer uuid.UUID) {
 	})
 }
 
-// optional passes a row that is not there.
+// optional accepts a missing row.
 func optional(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
@@ -119,11 +120,11 @@ func optional(err error) error {
 	return err
 }
 
-// Retention keeps a number's log-in failures for 30 days after the last attempt; a
-// frozen number stays.
+// Retention keeps a number's log-in failures for 30 days after the last attempt. It
+// keeps a frozen number for ever.
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "login_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlLoginPrune,
-		Why: "Nobody has tried the number for 30 days; a frozen number stays.",
+		Why: "The number had no attempt for 30 days; a frozen number stays.",
 	}
 }

@@ -1,10 +1,10 @@
-// Package password owns the tables credential and login_attempt: the passwords that
-// customers chose, and how many wrong guesses they take.
+// Package password owns the tables credential and login_attempt: the customers'
+// passwords, and the counts of failed attempts.
 //
-// A password reaches the bank sealed to the password key and to its channel (Open),
-// obeys the rules of New.Check, and rests as a PBKDF2-HMAC-SM3 text. Attempts to log
-// in are counted by phone number, whether or not the number is a customer's, before
-// anything looks at the guess. Refusal: PASSWORD_WEAK.
+// An app seals a password to the password key and for its channel (Open). New.Check
+// holds the rules for new passwords. The database stores a PBKDF2-HMAC-SM3 text. The
+// bank counts attempts to log in by phone number, also for unknown numbers. It counts
+// an attempt before it compares the guess. Refusal: PASSWORD_WEAK.
 //
 // Source: PWD-001 to PWD-003, PWD-012, PWD-018, AUTH-009 to AUTH-011.
 package password
@@ -23,8 +23,8 @@ import (
 var ErrSealed = errors.New("password: not sealed for this channel")
 
 // Open opens a password that the app sealed to the bank's password key for this
-// channel. ErrSealed refuses any other text. Another error is no fault of the
-// customer's: the key can't be used now.
+// channel. It returns ErrSealed for any other text. Any other error means that the
+// bank can't use the key now.
 func Open(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	clear, err := ring.Decrypt(keys.Password, sealed)
 	if err != nil && !errors.Is(err, keys.ErrOpen) {
@@ -36,12 +36,12 @@ func Open(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	return clear[len(id):], nil
 }
 
-// absent is a stored password that nothing matches.
+// absent is a stored password that no guess matches.
 const absent = "pbkdf2-sm3$10000$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// Matches reports whether the guess is the stored password. Nothing matches the
-// empty text, which costs the same work, so that the time does not tell whether there
-// is a password.
+// Matches reports whether the guess is the stored password. If stored is empty, no
+// guess matches; the work is the same, so the time does not show whether a password
+// exists.
 func Matches(stored string, guess []byte) bool {
 	if stored == "" {
 		stored = absent

@@ -17,6 +17,8 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -29,47 +31,36 @@ const (
 
 var errSignedUp = bankerr.New(bankerr.Refused, "REGISTRATION_REFUSED")
 
-// safe is a database with a customer who has signed up.
-type safe struct {
+// fixture is a database with a customer who has signed up.
+type fixture struct {
 	db    *pg.DB
 	ring  *keys.Ring
 	wang  uuid.UUID
 	phone []byte
 }
 
-func newSafe(t *testing.T) safe {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	ring, err := keys.NewTestRing()
-	must(t, err)
-	s := safe{db: pgtest.New(t), ring: ring, wang: uuid.New(), phone: customer.PhoneIndex(ring, "13800010001")}
-	var unit pg.Unit
-	must(t, customer.Insert(t.Context(), &unit, ring, customer.Record{
-		ID: s.wang, Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: now,
-	}))
-	must(t, password.Insert(t.Context(), &unit, s.credential(), errSignedUp))
-	must(t, s.db.Commit(t.Context(), &unit))
+	ring := keytest.New(t)
+	s := fixture{db: pgtest.New(t), ring: ring, wang: uuid.New(), phone: customer.PhoneIndex(ring, "13800010001")}
+	wang := customer.Record{ID: s.wang, Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: now}
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error {
+		return errors.Join(customer.Insert(t.Context(), u, ring, wang), password.Insert(t.Context(), u, s.credential(), errSignedUp))
+	})
 	return s
 }
 
-func (s safe) credential() password.Credential {
+func (s fixture) credential() password.Credential {
 	return password.Credential{CustomerID: s.wang, Login: login, Trade: trade, At: now}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
 	t.Parallel()
-	ring, err := keys.NewTestRing()
-	must(t, err)
+	ring := keytest.New(t)
 	id, other := channel.ID{1}, channel.ID{2}
 	seal := func(clear []byte) []byte {
 		sealed, err := sm.Encrypt(ring.Public(keys.Password), clear)
-		must(t, err)
+		check.Must(t, err)
 		return sealed
 	}
 	clear, err := password.Open(ring, id, seal(append(id[:], login...)))
@@ -89,7 +80,7 @@ func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
 func TestMatches(t *testing.T) {
 	t.Parallel()
 	stored, err := sm.HashPassword([]byte(login))
-	must(t, err)
+	check.Must(t, err)
 	for _, tt := range []struct {
 		stored, guess string
 		want          bool
@@ -103,9 +94,9 @@ func TestMatches(t *testing.T) {
 // The passwords rest hashed, and a customer signs up once; Replace does it again.
 func TestSigningUp(t *testing.T) {
 	t.Parallel()
-	s := newSafe(t)
+	s := newFixture(t)
 	stored := func() (login, trade string) {
-		must(t, s.db.Pool().QueryRow(t.Context(), "SELECT login_password, trade_password FROM credential WHERE customer_id = $1",
+		check.Must(t, s.db.Pool().QueryRow(t.Context(), "SELECT login_password, trade_password FROM credential WHERE customer_id = $1",
 			s.wang).Scan(&login, &trade))
 		return login, trade
 	}
@@ -113,29 +104,28 @@ func TestSigningUp(t *testing.T) {
 	if !password.Matches(l, []byte(login)) || !password.Matches(tr, []byte(trade)) || strings.Contains(l+tr, trade) {
 		t.Errorf("stored %q and %q", l, tr)
 	}
-	var again, replace pg.Unit
-	must(t, password.Insert(t.Context(), &again, s.credential(), errSignedUp))
+	var again pg.Unit
+	check.Must(t, password.Insert(t.Context(), &again, s.credential(), errSignedUp))
 	if err := s.db.Commit(t.Context(), &again); !errors.Is(err, errSignedUp) {
 		t.Errorf("signed up twice: %v", err)
 	}
 	c := s.credential()
 	c.Login, c.Trade = "wave-2027y", "940157"
-	must(t, password.Replace(t.Context(), &replace, c))
-	must(t, s.db.Commit(t.Context(), &replace))
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return password.Replace(t.Context(), u, c) })
 	if l, tr := stored(); !password.Matches(l, []byte(c.Login)) || !password.Matches(tr, []byte(c.Trade)) {
 		t.Errorf("replaced by %q and %q", l, tr)
 	}
 }
 
-func (s safe) count(t *testing.T, a password.LoginAttempt) password.LoginAttempt {
+func (s fixture) count(t *testing.T, a password.LoginAttempt) password.LoginAttempt {
 	t.Helper()
 	var batch pgx.Batch
 	a.Count(&batch)
-	must(t, s.db.QueryBatch(t.Context(), &batch))
+	check.Must(t, s.db.QueryBatch(t.Context(), &batch))
 	return a
 }
 
-func (s safe) attempt(at time.Time) password.LoginAttempt {
+func (s fixture) attempt(at time.Time) password.LoginAttempt {
 	return password.LoginAttempt{Phone: s.phone, Captcha: true, DeviceID: "phone", Now: at}
 }
 
@@ -143,8 +133,8 @@ func (s safe) attempt(at time.Time) password.LoginAttempt {
 // tenth of a day freezes; known and unknown numbers alike.
 func TestAttemptsAreCounted(t *testing.T) {
 	t.Parallel()
-	s := newSafe(t)
-	for name, phone := range map[string][]byte{"known": s.phone, "unknown": []byte("nobody's")} {
+	s := newFixture(t)
+	for name, phone := range map[string][]byte{"known": s.phone, "unknown": []byte("unknown")} {
 		var got []password.Verdict
 		for _, tt := range []struct {
 			after   time.Duration
@@ -190,7 +180,7 @@ func TestAttemptsAreCounted(t *testing.T) {
 // A login resets the count, and is the last login that the next one finds.
 func TestSucceeded(t *testing.T) {
 	t.Parallel()
-	s := newSafe(t)
+	s := newFixture(t)
 	var a password.LoginAttempt
 	for range 5 {
 		a = s.count(t, s.attempt(now))
@@ -198,9 +188,7 @@ func TestSucceeded(t *testing.T) {
 	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{}) {
 		t.Fatalf("%+v", a)
 	}
-	var unit pg.Unit
-	must(t, a.Succeeded(t.Context(), &unit))
-	must(t, s.db.Commit(t.Context(), &unit))
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), u) })
 	next := s.attempt(now.Add(time.Minute))
 	next.Captcha = false
 	next = s.count(t, next)
@@ -208,11 +196,11 @@ func TestSucceeded(t *testing.T) {
 		t.Errorf("%+v", next)
 	}
 	var batch pgx.Batch
-	var last, nobodys password.LastLogin
+	var last, unknown password.LastLogin
 	last.Queue(&batch, s.wang)
-	nobodys.Queue(&batch, uuid.New())
-	must(t, s.db.QueryBatch(t.Context(), &batch))
-	if last.At == nil || !last.At.Equal(now) || *last.Device != "phone" || nobodys != (password.LastLogin{}) {
-		t.Errorf("%+v, %+v", last, nobodys)
+	unknown.Queue(&batch, uuid.New())
+	check.Must(t, s.db.QueryBatch(t.Context(), &batch))
+	if last.At == nil || !last.At.Equal(now) || *last.Device != "phone" || unknown != (password.LastLogin{}) {
+		t.Errorf("%+v, %+v", last, unknown)
 	}
 }

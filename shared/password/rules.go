@@ -9,7 +9,8 @@ import (
 // ErrWeak refuses a new password; its cause names the field.
 var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 
-// New is a customer's new passwords, in clear, with what they must not resemble.
+// New holds a customer's new passwords, in clear, and the personal numbers that they
+// must not resemble.
 type New struct {
 	Login, Trade string
 	Phone, IDNo  string
@@ -18,11 +19,11 @@ type New struct {
 const (
 	loginMin, loginMax = 6, 32
 	tradeLength        = 6
-	personalRun        = 6 // so many digits of an identity number or phone are too many
+	personalRun        = 6 // a password must not contain so many digits in a row of an identity number or phone
 )
 
-// common holds passwords that are guessed first; a match anywhere within a
-// password's letters and digits is enough for long ones.
+// common holds the passwords that attackers guess first. A long entry also matches
+// inside a password's letters and digits.
 var common = []string{
 	"password", "passw0rd", "admin123", "abc123", "a123456", "123456a", "qq123456", "woaini", "iloveyou", "letmein",
 	"1q2w3e", "qwe123", "123qwe", "aa123456", "111111a", "welcome",
@@ -51,7 +52,7 @@ func (p New) Check() error {
 
 func weak(field string) error { return ErrWeak.Because(bankerr.InvalidField(field, "weak")) }
 
-// hasBoth asks for letters and digits (PWD-012).
+// hasBoth reports whether the text has letters and digits (PWD-012).
 func hasBoth(text string) bool {
 	letter, digit := false, false
 	for _, r := range text {
@@ -63,7 +64,8 @@ func hasBoth(text string) bool {
 
 func allDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
-// guessable finds common passwords and runs of five or more on a keyboard row.
+// guessable reports whether the text is a common password, or has a run of five or
+// more keys of a keyboard row.
 func guessable(text string) bool {
 	lower := strings.ToLower(text)
 	for _, c := range common {
@@ -81,8 +83,8 @@ func guessable(text string) bool {
 	return false
 }
 
-// regular finds repeated, ascending, descending and patterned digits: 111111,
-// 123456, 654321, 121212, 112233 (PWD-002).
+// regular reports whether the digits are repeated, ascending, descending or
+// patterned: 111111, 123456, 654321, 121212, 112233 (PWD-002).
 func regular(d string) bool {
 	up, down, same := true, true, true
 	for i := 1; i < len(d); i++ {
@@ -96,8 +98,8 @@ func regular(d string) bool {
 	return up || down || same || pairs || twos || threes
 }
 
-// sharesRun reports whether six digits in a row of the personal number stand in
-// the password (PWD-001).
+// sharesRun reports whether the password contains six digits in a row of the personal
+// number (PWD-001).
 func sharesRun(password, number string) bool {
 	for i := 0; i+personalRun <= len(number); i++ {
 		if strings.Contains(password, number[i:i+personalRun]) {

@@ -30,15 +30,16 @@ type TradeAttempt struct {
 	Now        time.Time
 }
 
-// Count adds to the batch what counts the attempt, before anything looks at the
-// guess. read gets a verdict, a blank and the stored
-// password; NULL if it is locked or the intent is not open.
+// Count adds the statement that counts the attempt to the batch. read gets a verdict,
+// a blank and the stored password. It gets NULL if the password is locked or the
+// intent is not open.
 func (a TradeAttempt) Count(batch *pgx.Batch, read func(row pgx.Row) error) {
 	batch.Queue(sqlTradeCountAttempt, a.CustomerID, a.Now, clock.BusinessDay(a.Now), a.IntentID, a.DeviceID,
 		a.Operation).QueryRow(read)
 }
 
-// ResetTradeAttempts adds to the unit that the customer's failures in a row are none.
+// ResetTradeAttempts adds to the unit the statement that sets the customer's failures
+// in a row to zero.
 func ResetTradeAttempts(unit *pg.Unit, customer uuid.UUID) {
 	unit.Add(pg.Statement{Call: "trade_password_reset_attempts", Rows: sqlTradeResetRows, Args: []any{customer}})
 }

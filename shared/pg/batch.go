@@ -11,10 +11,11 @@ import (
 // QueryBatch sends queries and small changes in one round trip and one transaction.
 // Each query's own function reads its answer, as with pgx.Batch.
 //
-// Batches of concurrent callers are sent as one. When PostgreSQL refuses that, each
-// batch is sent again alone, so its functions may run twice. An error of a function
-// is returned to its own caller, after the commit. Each statement sees what had
-// committed when it began.
+// The batches of concurrent callers are sent as one batch. When PostgreSQL refuses
+// that batch, each caller's batch is sent again separately, so its functions may run
+// twice. QueryBatch returns an error of a function only to the caller of that
+// function, after the commit. Each statement sees the data that was committed when
+// the statement began.
 func (db *DB) QueryBatch(ctx context.Context, batch *pgx.Batch) error {
 	for _, query := range batch.QueuedQueries {
 		if err := refuseControl(query.SQL); err != nil {
@@ -51,7 +52,8 @@ func (db *DB) sendBatches(ctx context.Context, batches []*queryBatch) error {
 	return nil
 }
 
-// reader keeps an error or a panic of a caller's function away from the other callers.
+// reader makes sure that an error or a panic of a caller's function does not affect
+// the other callers.
 func (b *queryBatch) reader(read func(pgx.BatchResults) error) func(pgx.BatchResults) error {
 	if read == nil {
 		return nil
@@ -59,7 +61,7 @@ func (b *queryBatch) reader(read func(pgx.BatchResults) error) func(pgx.BatchRes
 	return func(answers pgx.BatchResults) error {
 		defer func() {
 			if p := recover(); p != nil {
-				b.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack()) //nolint:err113 // the caller's own fault, for the log
+				b.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack()) //nolint:err113 // the caller's own function has panicked
 			}
 		}()
 		if err := read(answers); err != nil && b.err == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -45,7 +46,7 @@ func TestConcurrentBatchesShareTransactions(t *testing.T) {
 			t.Errorf("%d: %v, %v", i, answers[i], err)
 		}
 	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many-1 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE text = 'asked'"); n != many-1 {
 		t.Errorf("%d batches left their note, want %d", n, many-1)
 	}
 	if n := d.transactions(t); n > many*3/4 {
@@ -68,7 +69,7 @@ func TestAHiddenFailure(t *testing.T) {
 		})
 		return d.QueryBatch(t.Context(), &batch)
 	})
-	if n := d.int(t, "SELECT count(*) FROM note WHERE id = 0"); results[0] != nil || n != 1 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE id = 0"); results[0] != nil || n != 1 {
 		t.Errorf("told %v, with %d notes", results[0], n)
 	}
 }
@@ -111,7 +112,7 @@ func TestFunctionsThatFail(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'asked'"); n != many {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE text = 'asked'"); n != many {
 		t.Errorf("%d batches left their note, want %d", n, many)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -20,7 +21,7 @@ func TestARealDeadlockIsTriedAgain(t *testing.T) {
 	d := newFixture(t)
 	hasty := d.with(t, "deadlock_timeout=400ms")
 	other := begin(t, d)
-	exec(t, other, "SELECT pg_advisory_xact_lock(2)")
+	check.Exec(t, other, "SELECT pg_advisory_xact_lock(2)")
 	done := make(chan error, 1)
 	go func() {
 		done <- hasty.Commit(context.WithoutCancel(t.Context()), unit(
@@ -28,14 +29,10 @@ func TestARealDeadlockIsTriedAgain(t *testing.T) {
 			pg.Statement{SQL: "SELECT pg_advisory_xact_lock(2)"}, note(1, "a")))
 	}()
 	pgtest.AwaitLocks(t, d.DB, 1)
-	exec(t, other, "SET LOCAL deadlock_timeout = '1min'")
-	exec(t, other, "SELECT pg_advisory_xact_lock(1)") // closes the circle, and is granted when the unit is ended
-	if err := other.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	check.Exec(t, other, "SET LOCAL deadlock_timeout = '1min'")
+	check.Exec(t, other, "SELECT pg_advisory_xact_lock(1)") // closes the circle, and is granted when the unit is ended
+	check.Must(t, other.Commit(t.Context()))
+	check.Must(t, <-done)
 	if d.notes(t) != 1 || d.tried(t) != 2 {
 		t.Errorf("%d notes after %d tries, want 1 after 2", d.notes(t), d.tried(t))
 	}
@@ -46,7 +43,7 @@ func TestARealDeadlockIsTriedAgain(t *testing.T) {
 func TestARealSerialisationFailureIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
+	check.Exec(t, d.Pool(), "INSERT INTO note VALUES (1, 'a')")
 	var seen []string
 	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		if _, err := tx.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"); err != nil {
@@ -57,7 +54,7 @@ func TestARealSerialisationFailureIsTriedAgain(t *testing.T) {
 			return err
 		}
 		if seen = append(seen, text); len(seen) == 1 {
-			d.exec(t, "UPDATE note SET text = 'b' WHERE id = 1")
+			check.Exec(t, d.Pool(), "UPDATE note SET text = 'b' WHERE id = 1")
 		}
 		_, err := tx.Exec(ctx, "UPDATE note SET text = $1 WHERE id = 1", text+"!")
 		return err
@@ -65,7 +62,7 @@ func TestARealSerialisationFailureIsTriedAgain(t *testing.T) {
 	if err != nil || len(seen) != 2 || seen[1] != "b" {
 		t.Fatalf("saw %v, %v", seen, err)
 	}
-	if d.int(t, "SELECT count(*) FROM note WHERE text = 'b!'") != 1 {
+	if check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE text = 'b!'") != 1 {
 		t.Error("the second try's result is not there")
 	}
 }
@@ -73,9 +70,9 @@ func TestARealSerialisationFailureIsTriedAgain(t *testing.T) {
 func TestALockHeldTooLongIsBusy(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
+	check.Exec(t, d.Pool(), "INSERT INTO note VALUES (1, 'a')")
 	holder := begin(t, d)
-	exec(t, holder, "UPDATE note SET text = 'b' WHERE id = 1")
+	check.Exec(t, holder, "UPDATE note SET text = 'b' WHERE id = 1")
 	brief := pg.Statement{SQL: "SELECT set_config('lock_timeout', '20ms', true), nextval('tries')"}
 	change := pg.Statement{SQL: "UPDATE note SET text = 'c' WHERE id = 1"}
 	err := d.Commit(t.Context(), unit(brief, note(2, "b"), change))
@@ -102,19 +99,17 @@ func TestALockHeldTooLongIsBusy(t *testing.T) {
 func TestADeadlineEndsTheWait(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
+	check.Exec(t, d.Pool(), "INSERT INTO note VALUES (1, 'a')")
 	holder := begin(t, d)
-	exec(t, holder, "UPDATE note SET text = 'b' WHERE id = 1")
+	check.Exec(t, holder, "UPDATE note SET text = 'b' WHERE id = 1")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	err := d.Commit(ctx, unit(note(2, "b"), pg.Statement{SQL: "UPDATE note SET text = 'c' WHERE id = 1"}))
 	if !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("%v, want SERVICE_UNAVAILABLE", err)
 	}
-	if err := holder.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE id = 2 OR text = 'c'"); n != 0 && n != 2 {
+	check.Must(t, holder.Commit(t.Context()))
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE id = 2 OR text = 'c'"); n != 0 && n != 2 {
 		t.Errorf("%d of the unit's two changes are there", n)
 	}
 }
@@ -122,16 +117,7 @@ func TestADeadlineEndsTheWait(t *testing.T) {
 func begin(t *testing.T, d fixture) pgx.Tx {
 	t.Helper()
 	tx, err := d.Pool().Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
 	return tx
-}
-
-func exec(t *testing.T, tx pgx.Tx, sql string) {
-	t.Helper()
-	if _, err := tx.Exec(t.Context(), sql); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrControl refuses a statement that begins or ends a transaction: only this package
-// does.
+// ErrControl refuses a statement that begins or ends a transaction. Only this package
+// begins and ends transactions.
 var ErrControl = errors.New("pg: a statement must not begin or end a transaction")
 
 var control = []string{"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE", "SAVEPOINT", "RELEASE"}
 
-// refuseControl looks at the first word of each statement, behind its line comments. A
-// statement that starts with a block comment is refused as well.
+// refuseControl checks the first word of each statement after its line comments. It
+// also refuses a statement that starts with a block comment.
 func refuseControl(statements ...string) error {
 	for _, sql := range statements {
 		sql = strings.TrimLeft(sql, " \t\r\n;")
@@ -34,15 +34,15 @@ func refuseControl(statements ...string) error {
 	return nil
 }
 
-// guarded are a batch's answers that lend no connection.
+// guarded wraps a batch's answers. Its rows hide their connection.
 type guarded struct{ pgx.BatchResults }
 
 func (g guarded) Query() (pgx.Rows, error) {
 	found, err := g.BatchResults.Query()
-	return noConn{found}, err //nolint:wrapcheck // pgx's own
+	return noConn{found}, err //nolint:wrapcheck // the error is pgx's
 }
 
-// noConn are rows that lend no connection: one could write.
+// noConn hides the connection of rows, because a caller could write through it.
 type noConn struct{ pgx.Rows }
 
 func (noConn) Conn() *pgx.Conn { return nil }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // No door lets a statement end the transaction it stands in, however it is written,
@@ -53,7 +54,7 @@ func TestNoStatementEndsItsTransaction(t *testing.T) {
 			t.Errorf("Query of %q: %v", end, err)
 		}
 	}
-	if n := d.int(t, "SELECT count(*) FROM note"); n != 0 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note"); n != 0 {
 		t.Errorf("%d rows were written", n)
 	}
 	var batch pgx.Batch

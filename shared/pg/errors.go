@@ -13,13 +13,13 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
 
-// ErrBusy asks the client to look at the result a little later.
+// ErrBusy asks the client to try again a little later.
 var ErrBusy = bankerr.New(bankerr.Conflict, "REQUEST_IN_PROGRESS").WithRetryAfter(time.Second)
 
 // Classify turns a driver's error into the bank's answer: SERVICE_UNAVAILABLE for a
 // database that can't be reached, REQUEST_IN_PROGRESS for a lock held too long. It
-// returns every other error unchanged, a refusal too. Only users of Pool call it: all
-// else in this package classifies its errors itself.
+// returns every other error unchanged, also a refusal. Only users of Pool call it:
+// every other function of this package classifies its errors itself.
 func Classify(err error) error {
 	var refused *bankerr.Error
 	if err == nil || errors.As(err, &refused) {
@@ -44,15 +44,14 @@ func Classify(err error) error {
 	return err
 }
 
-// rolledBack reports an error after which PostgreSQL has certainly rolled the
-// transaction back.
+// rolledBack reports whether PostgreSQL has certainly rolled the transaction back.
 func rolledBack(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && server.Code[:2] != "08" && server.Code[:2] != "57"
 }
 
-// retryable reports a transaction that PostgreSQL rolled back in favour of another:
-// serialisation failure or deadlock.
+// retryable reports whether PostgreSQL rolled the transaction back because of another
+// transaction: serialisation failure or deadlock.
 func retryable(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && (server.Code == "40001" || server.Code == "40P01")

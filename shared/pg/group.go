@@ -10,14 +10,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Under load, a round trip and a commit cost more than the rows of one caller. So
-// two workers send the work of all callers. Callers who come while both workers are
-// busy wait, and are sent as one group. A caller that finds a free worker never waits.
+// Under load, a round trip and a commit cost more than the rows of one caller. So two
+// workers send the work of all callers. Callers who come while both workers are busy
+// wait, and the next free worker sends their work as one group. A caller that finds a
+// free worker never waits.
 const (
 	minWorkers = 2
 	groupMax   = 32
-	// A caller that has waited for addWorkerAfter gets one more worker, because a
-	// lock may block the others.
+	// A caller that has waited for addWorkerAfter gets one more worker, because a lock
+	// may block the busy workers.
 	addWorkerAfter = 50 * time.Millisecond
 	// groupTimeout ends a group's work: a group has no caller's deadline.
 	groupTimeout = 10 * time.Second
@@ -32,11 +33,11 @@ type groupCommit[T any] struct {
 	split prometheus.Counter
 
 	mu      sync.Mutex
-	workers int // that are busy
+	workers int // number of busy workers
 	waiting []*waiter[T]
 }
 
-// waiter is a caller whose work is not sent yet, or not answered yet.
+// waiter is a caller who waits until a worker sends the work and PostgreSQL answers.
 type waiter[T any] struct {
 	work T
 	done chan error // has room for the one result
@@ -48,8 +49,9 @@ func newGroupCommit[T any](
 	return &groupCommit[T]{send: send, compatible: compatible, size: groupSizes(kind), split: groupSplits(kind)}
 }
 
-// do returns when the work is done, alone or in a group. A caller whose ctx ends
-// leaves the queue; it waits for work that a worker has already taken.
+// do returns when a worker has done the work, alone or in a group. A caller whose ctx
+// ends leaves the queue. If a worker has already taken the work, do waits for its
+// result.
 func (g *groupCommit[T]) do(ctx context.Context, work T) error {
 	g.mu.Lock()
 	if g.workers < minWorkers {
@@ -70,7 +72,7 @@ func (g *groupCommit[T]) do(ctx context.Context, work T) error {
 		case err := <-w.done:
 			return err
 		case <-patience.C:
-			if ctx.Err() == nil { // otherwise the caller is about to leave
+			if ctx.Err() == nil { // if ctx has ended, the caller leaves instead
 				g.addWorker(w)
 			}
 		case <-ended:
@@ -82,8 +84,8 @@ func (g *groupCommit[T]) do(ctx context.Context, work T) error {
 	}
 }
 
-// runOne sends one caller's work, and again if PostgreSQL gave it up for another
-// transaction.
+// runOne sends one caller's work. It sends the work again if PostgreSQL rolled it
+// back because of another transaction.
 func (g *groupCommit[T]) runOne(ctx context.Context, work T) error {
 	g.size.Observe(1)
 	return retry(ctx, func() error { return g.send(ctx, []T{work}) })

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -36,7 +37,7 @@ func newHeld(t *testing.T, work func(ctx context.Context, d fixture, id int) err
 	t.Helper()
 	d := newFixture(t)
 	holder := begin(t, d)
-	exec(t, holder, fmt.Sprintf("INSERT INTO note SELECT generate_series(%d, %d)", busy, busy+2))
+	check.Exec(t, holder, fmt.Sprintf("INSERT INTO note SELECT generate_series(%d, %d)", busy, busy+2))
 	var workers sync.WaitGroup
 	for n := range 2 {
 		workers.Go(func() {
@@ -75,7 +76,7 @@ func atOnce(many int, do func(i int) error) []error {
 // transactions counts those that wrote the notes below the busy ones.
 func (d fixture) transactions(t *testing.T) int {
 	t.Helper()
-	return d.int(t, fmt.Sprintf("SELECT count(DISTINCT xmin::text) FROM note WHERE id < %d", busy))
+	return check.Count(t, d.Pool(), fmt.Sprintf("SELECT count(DISTINCT xmin::text) FROM note WHERE id < %d", busy))
 }
 
 func TestConcurrentUnitsShareTransactions(t *testing.T) {
@@ -87,7 +88,7 @@ func TestConcurrentUnitsShareTransactions(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = id::text"); n != many {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE text = id::text"); n != many {
 		t.Errorf("%d notes are as they were written, want %d", n, many)
 	}
 	if n := d.transactions(t); n > many/4 || n < many/32 {
@@ -128,9 +129,7 @@ func TestUngroupedUnitsAreCounted(t *testing.T) {
 func (d fixture) callers(t *testing.T) (callers, transactions int) {
 	t.Helper()
 	families, err := d.observed().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == "tidebank_db_callers" && m.GetLabel()[0].GetValue() == "unit" {
@@ -146,9 +145,7 @@ func (d fixture) callers(t *testing.T) (callers, transactions int) {
 func (d fixture) ungrouped(t *testing.T) map[string]int {
 	t.Helper()
 	families, err := d.observed().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	counts := map[string]int{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
@@ -170,7 +167,7 @@ func (d fixture) observed() *prometheus.Registry {
 func TestAGroupIsSplitWhenRefused(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
-	d.exec(t, "INSERT INTO note VALUES (3, 'was there')")
+	check.Exec(t, d.Pool(), "INSERT INTO note VALUES (3, 'was there')")
 	once, short := bankerr.New(bankerr.Refused, "ONCE"), bankerr.New(bankerr.Refused, "SHORT")
 	want := map[int]error{3: once, 5: short}
 	results := atOnce(20, func(i int) error {
@@ -186,7 +183,7 @@ func TestAGroupIsSplitWhenRefused(t *testing.T) {
 			t.Errorf("%d: %v, want %v", i, err, want[i])
 		}
 	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'fits'"); n != 18 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE text = 'fits'"); n != 18 {
 		t.Errorf("%d notes, want 18", n)
 	}
 }
@@ -217,7 +214,7 @@ func TestALockBlocksNoOtherUnit(t *testing.T) {
 	if err := <-results; err != nil {
 		t.Error(err)
 	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'free'"); n != 10 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE text = 'free'"); n != 10 {
 		t.Errorf("%d notes, want 10", n)
 	}
 }
@@ -227,7 +224,7 @@ func TestALockBlocksNoOtherUnit(t *testing.T) {
 func TestOnlyCompatibleUnitsShareATransaction(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
-	d.exec(t, "CREATE TABLE other (id int)")
+	check.Exec(t, d.Pool(), "CREATE TABLE other (id int)")
 	other := func(id any) pg.Statement {
 		return pg.Statement{
 			SQL: "INSERT INTO other VALUES ($1)", Rows: "INSERT INTO other SELECT unnest($1::int[])", Args: []any{id},
@@ -255,13 +252,13 @@ func TestOnlyCompatibleUnitsShareATransaction(t *testing.T) {
 			t.Errorf("%d: read %d, %v", i, read[i], err)
 		}
 	}
-	if n := d.int(t, "SELECT count(*) FROM note WHERE id < 9000"); n != len(read) {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE id < 9000"); n != len(read) {
 		t.Errorf("%d notes, want %d", n, len(read))
 	}
-	if n := d.int(t, "SELECT count(*) FROM other o JOIN note n USING (id)"); n != 24 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM other o JOIN note n USING (id)"); n != 24 {
 		t.Errorf("%d others, want 24", n)
 	}
-	if n := d.int(t, "SELECT count(*) FROM other WHERE id IS NULL"); n != 12 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM other WHERE id IS NULL"); n != 12 {
 		t.Errorf("%d empty others, want 12", n)
 	}
 }
@@ -279,7 +276,7 @@ func TestLeavingTheQueue(t *testing.T) {
 		t.Error(err)
 	}
 	d.release()
-	if n := d.int(t, "SELECT count(*) FROM note WHERE id = 1"); n != 0 {
+	if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE id = 1"); n != 0 {
 		t.Error("the unit of a caller who had left was committed")
 	}
 }

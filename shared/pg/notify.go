@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// notifier sends NOTIFYs after commits, for each channel at most one in a while:
-// NOTIFY inside the money's transaction would make PostgreSQL commit one
+// notifier sends NOTIFYs after commits, at most one for each channel in a short
+// pause. A NOTIFY inside the transaction would make PostgreSQL commit one such
 // transaction at a time.
 type notifier struct {
 	signal chan struct{}
@@ -18,7 +18,7 @@ type notifier struct {
 	run    func()
 
 	mu       sync.Mutex
-	channels map[string]bool // those that wait for their NOTIFY
+	channels map[string]bool // channels that wait for their NOTIFY
 }
 
 const notifyEvery = 10 * time.Millisecond
@@ -48,7 +48,8 @@ func newNotifier(pool *pgxpool.Pool) *notifier {
 	return n
 }
 
-// committed notifies the channels that statements of a committed transaction name.
+// committed notifies the channels that the statements of a committed transaction
+// named.
 func (n *notifier) committed(channels []string) {
 	if len(channels) == 0 {
 		return
@@ -61,7 +62,7 @@ func (n *notifier) committed(channels []string) {
 	n.once.Do(func() { go n.run() })
 	select {
 	case n.signal <- struct{}{}:
-	default: // a signal is on its way
+	default: // the notifier has a signal already
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 const channel = "noted"
@@ -63,14 +64,10 @@ func TestAUnitNotifiesAllItsChannels(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	listener := listen(t, d)
-	if _, err := listener.Exec(ctx, "LISTEN elsewhere"); err != nil {
-		t.Fatal(err)
-	}
+	check.Exec(t, listener, "LISTEN elsewhere")
 	other := note(2, "b")
 	other.Notify = "elsewhere"
-	if err := d.Commit(ctx, unit(told(1, "a"), other)); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.Commit(ctx, unit(told(1, "a"), other)))
 	heard := map[string]bool{}
 	for !heard[channel] || !heard["elsewhere"] {
 		got, err := listener.WaitForNotification(ctx)
@@ -91,16 +88,12 @@ func TestNobodyIsNotifiedForNothing(t *testing.T) {
 	_ = d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		return errors.Join(tx.Write(ctx, told(1, "a")), errors.New("second thoughts"))
 	})
-	if err := d.Commit(t.Context(), unit(note(1, "a"))); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.Commit(t.Context(), unit(note(1, "a"))))
 	// A NOTIFY that was sent by mistake has had the time of many commits.
 	for n := range 30 {
-		if err := d.Commit(t.Context(), unit(note(2+n, "b"))); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.Commit(t.Context(), unit(note(2+n, "b"))))
 	}
-	d.exec(t, "SELECT pg_notify('"+channel+"', 'mine')")
+	check.Exec(t, d.Pool(), "SELECT pg_notify('"+channel+"', 'mine')")
 	got, err := listener.WaitForNotification(t.Context())
 	if err != nil || got.Payload != "mine" {
 		t.Errorf("notified by %+v, %v", got, err)
@@ -110,13 +103,9 @@ func TestNobodyIsNotifiedForNothing(t *testing.T) {
 func listen(t *testing.T, d fixture) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), d.url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	if _, err := conn.Exec(t.Context(), "LISTEN "+channel); err != nil {
-		t.Fatal(err)
-	}
+	check.Exec(t, conn, "LISTEN "+channel)
 	return conn
 }
 

@@ -10,7 +10,7 @@ func (db *DB) Observe(registry prometheus.Registerer) {
 	}
 	connections("tidebank_db_connections", "Open connections to PostgreSQL.",
 		func() int32 { return db.pool.Stat().TotalConns() })
-	connections("tidebank_db_connections_in_use", "Connections to PostgreSQL that are at work.",
+	connections("tidebank_db_connections_in_use", "Connections to PostgreSQL that are in use.",
 		func() int32 { return db.pool.Stat().AcquiredConns() })
 	connections("tidebank_db_connections_max", "Connections to PostgreSQL that may be open.",
 		func() int32 { return db.pool.Stat().MaxConns() })
@@ -29,7 +29,7 @@ func groupSizes(kind string) prometheus.Histogram {
 func groupSplits(kind string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
 		Name:        "tidebank_db_groups_split_total",
-		Help:        "Shared transactions that PostgreSQL rolled back; the work of each caller was then sent alone.",
+		Help:        "Shared transactions that PostgreSQL rolled back; the work of each caller was then sent separately.",
 		ConstLabels: prometheus.Labels{"work": kind},
 	})
 }

@@ -3,12 +3,13 @@
 //   - Reader: you only read.
 //   - QueryBatch: you read and make small changes, and many callers do so at once.
 //   - Commit: you write, and know all statements before you send the first.
-//   - InTx: you write, and need one statement's answer before you send the next.
-//   - Pool: nothing above fits, e.g. LISTEN; you classify the errors yourself.
+//   - InTx: you write, and need one statement's answer before you send the next
+//     statement.
+//   - Pool: no other way fits, e.g. for LISTEN. You classify the errors yourself.
 //
 // The first three take one round trip each. QueryBatch and Commit send the work of
 // concurrent callers as one transaction (group commit). QueryBatch, Commit and InTx
-// retry what PostgreSQL rolled back for a deadlock or a serialisation failure.
+// try again after a deadlock or a serialisation failure.
 //
 // Refusals: SERVICE_UNAVAILABLE when the database can't be reached,
 // REQUEST_IN_PROGRESS when a lock is held too long. A DB is safe for concurrent
@@ -40,13 +41,13 @@ type DB struct {
 	units     *groupCommit[*Unit]
 	batches   *groupCommit[*queryBatch]
 	ungrouped *prometheus.CounterVec
-	// warm is closed once the first connection is open, or has failed. A call that
-	// did not wait for it would open a second connection.
+	// warm is closed when the first connection is open or has failed. A call waits for
+	// warm, so that it does not open a second connection.
 	warm chan struct{}
 }
 
-// Open prepares a pool, and opens its first connection in the background: a process
-// that starts for a call needs it at once. Open does not fail without a database.
+// Open prepares a pool, and opens its first connection in the background, so that the
+// first call finds it. Open does not fail if the database is down.
 func Open(ctx context.Context, config Config) (*DB, error) {
 	c, err := config.parse()
 	if err != nil {
@@ -90,14 +91,14 @@ func (db *DB) connect(ctx context.Context) {
 	}
 }
 
-// Pool returns the pool itself, for what nothing else here can do. Its
-// errors are not classified.
+// Pool returns the pool itself, for needs that no other function of this package
+// covers. Its errors are not classified.
 func (db *DB) Pool() *pgxpool.Pool {
 	<-db.warm
 	return db.pool
 }
 
-// Close stops the notifier and gives the connections back.
+// Close stops the notifier and closes the connections.
 func (db *DB) Close() {
 	db.wake.stop()
 	db.pool.Close()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -30,7 +31,7 @@ func newFixture(t *testing.T) fixture {
 	t.Helper()
 	db, url := pgtest.NewURL(t)
 	d := fixture{db, url}
-	d.exec(t, `
+	check.Exec(t, d.Pool(), `
 CREATE TABLE note (id int CONSTRAINT note_once PRIMARY KEY, text text CONSTRAINT note_short CHECK (length(text) < 20));
 CREATE SEQUENCE tries`)
 	return d
@@ -51,33 +52,22 @@ func (d fixture) only(t *testing.T) fixture {
 func open(t *testing.T, config pg.Config) fixture {
 	t.Helper()
 	db, err := pg.Open(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(db.Close)
 	return fixture{db, config.URL}
 }
 
-func (d fixture) exec(t *testing.T, sql string) {
+func (d fixture) notes(t *testing.T) int {
 	t.Helper()
-	if _, err := d.Pool().Exec(t.Context(), sql); err != nil {
-		t.Fatal(err)
-	}
+	return check.Count(t, d.Pool(), "SELECT count(*) FROM note")
 }
 
-func (d fixture) int(t *testing.T, sql string) int {
+func (d fixture) tried(t *testing.T) int {
 	t.Helper()
-	var n int
-	if err := d.Pool().QueryRow(t.Context(), sql).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return check.Count(t, d.Pool(), "SELECT last_value FROM tries")
 }
 
-func (d fixture) notes(t *testing.T) int { t.Helper(); return d.int(t, "SELECT count(*) FROM note") }
-
-func (d fixture) tried(t *testing.T) int { t.Helper(); return d.int(t, "SELECT last_value FROM tries") }
-func unit(all ...pg.Statement) *pg.Unit  { return add(new(pg.Unit), all...) }
+func unit(all ...pg.Statement) *pg.Unit { return add(new(pg.Unit), all...) }
 
 func add(u *pg.Unit, all ...pg.Statement) *pg.Unit {
 	for _, s := range all {
@@ -188,9 +178,7 @@ func TestOpenRefusesWithoutShowingThePassword(t *testing.T) {
 		}
 	}
 	db, err := pg.Open(t.Context(), pg.Config{URL: "postgres://u:tide-secret@127.0.0.1:1/x?sslmode=disable"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer db.Close()
 	if err := db.Commit(t.Context(), unit(note(1, "a"))); err == nil || strings.Contains(err.Error(), "tide-secret") {
 		t.Errorf("%v", err)
@@ -201,7 +189,7 @@ func TestOpenRefusesWithoutShowingThePassword(t *testing.T) {
 func TestErrorsHoldNoValuesAndNoSQL(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	d.exec(t, "CREATE TABLE secret (text text CONSTRAINT secret_once UNIQUE CHECK (length(text) < 20))")
+	check.Exec(t, d.Pool(), "CREATE TABLE secret (text text CONSTRAINT secret_once UNIQUE CHECK (length(text) < 20))")
 	put := func(text string) pg.Statement {
 		return pg.Statement{SQL: "INSERT INTO secret VALUES ($1)", Args: []any{text}}
 	}
@@ -278,7 +266,7 @@ func TestInTxRollsBack(t *testing.T) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 			d.awaitIdle(t)
-			// Nothing is left, and nobody holds the row's lock.
+			// No row is left, and no session holds the row's lock.
 			if err := d.Commit(t.Context(), unit(note(1, "b"))); err != nil {
 				t.Errorf("the same note afterwards: %v", err)
 			}
@@ -300,13 +288,13 @@ func (d fixture) awaitIdle(t *testing.T) {
 func TestInTxSaysWhenTheCommitFails(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	d.exec(t, "CREATE TABLE later (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+	check.Exec(t, d.Pool(), "CREATE TABLE later (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
 	err := d.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO later VALUES (1), (1)")
 		return err
 	})
-	if err == nil || d.int(t, "SELECT count(*) FROM later") != 0 {
-		t.Errorf("%d rows, %v", d.int(t, "SELECT count(*) FROM later"), err)
+	if err == nil || check.Count(t, d.Pool(), "SELECT count(*) FROM later") != 0 {
+		t.Errorf("%d rows, %v", check.Count(t, d.Pool(), "SELECT count(*) FROM later"), err)
 	}
 }
 
@@ -329,9 +317,7 @@ func TestTheFirstCallUsesTheFirstConnection(t *testing.T) {
 	d := newFixture(t)
 	for n := range 5 {
 		first := d.with(t, "")
-		if err := first.Commit(t.Context(), unit(note(n, "a"))); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, first.Commit(t.Context(), unit(note(n, "a"))))
 		if total := first.Pool().Stat().TotalConns(); total != 1 {
 			t.Errorf("%d connections, want 1", total)
 		}

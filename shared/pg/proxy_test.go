@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // proxy passes connections on to PostgreSQL.
@@ -21,13 +22,9 @@ type proxy struct {
 func (d fixture) near(t *testing.T) (fixture, *proxy) {
 	t.Helper()
 	target, err := url.Parse(d.url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	p := &proxy{silent: make(chan struct{})}
 	p.quiet = sync.OnceFunc(func() { close(p.silent) })
 	server := target.Host

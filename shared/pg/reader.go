@@ -14,20 +14,19 @@ import (
 const sqlReadOnly = `-- transaction.read_only
 SELECT set_config('transaction_read_only', 'on', true)`
 
-// Reader asks questions and can change nothing: PostgreSQL refuses each statement
-// that writes, because each question has a read-only transaction of its own. A
-// question takes one round trip.
+// Reader reads and can't write. Each query runs in its own read-only transaction, so
+// PostgreSQL refuses every statement that writes. A query takes one round trip.
 //
 // Errors are classified and carry the statement's name; pgx.ErrNoRows comes back
-// unchanged. ErrControl refuses SQL that would end its transaction. A Reader is safe
+// unchanged. ErrControl refuses SQL that would end the transaction. A Reader is safe
 // for concurrent use.
 type Reader struct{ db *DB }
 
 // Reader returns the database's Reader.
 func (db *DB) Reader() Reader { return Reader{db: db} }
 
-// QueryRow asks for one row. The caller must call Scan, which gives the connection
-// back; it returns pgx.ErrNoRows if there is no row.
+// QueryRow queries one row. The caller must call Scan, which returns the connection
+// to the pool. Scan returns pgx.ErrNoRows if there is no row.
 func (r Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := refuseControl(sql); err != nil {
 		return failed{err}
@@ -35,8 +34,8 @@ func (r Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return row{sql: sql, results: r.send(ctx, sql, args)}
 }
 
-// Query asks for rows. The caller must close them, as pgx.CollectRows and its
-// relatives do; that gives the connection back.
+// Query queries rows. The caller must close the rows, as pgx.CollectRows does; Close
+// returns the connection to the pool.
 func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := refuseControl(sql); err != nil {
 		return nil, err
@@ -52,8 +51,8 @@ func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 	return rs, nil
 }
 
-// Batch asks many questions in one round trip and one transaction. Each query's own
-// function reads its answer, and may fail the batch.
+// Batch sends many queries in one round trip and one transaction. Each query's own
+// function reads its answer. An error of such a function fails the batch.
 func (r Reader) Batch(ctx context.Context, batch *pgx.Batch) error {
 	var all pgx.Batch
 	all.Queue(sqlReadOnly)
@@ -76,7 +75,7 @@ func (r Reader) send(ctx context.Context, sql string, args []any) pgx.BatchResul
 	return r.db.Pool().SendBatch(ctx, &batch)
 }
 
-// failed is the answer to a question that is not asked.
+// failed is the row of a query that Reader has refused.
 type failed struct{ err error }
 
 func (f failed) Scan(...any) error { return f.err }
@@ -88,7 +87,7 @@ type row struct {
 }
 
 func (r row) Scan(dest ...any) (err error) {
-	defer func() { // also when a destination panics: the connection must not be lost
+	defer func() { // return the connection even if a destination panics
 		err = readError(nameOf(r.sql), cmp.Or(err, r.results.Close()))
 	}()
 	if _, err := r.results.Exec(); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -47,7 +48,7 @@ var readers = map[string]func(ctx context.Context, r pg.Reader, sql string, args
 func TestReaderTakesOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	d.exec(t, "INSERT INTO note VALUES (1, 'a')")
+	check.Exec(t, d.Pool(), "INSERT INTO note VALUES (1, 'a')")
 	for name, read := range readers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +75,7 @@ func TestReaderCanChangeNothing(t *testing.T) {
 	t.Parallel()
 	for name, read := range readers {
 		d := newFixture(t).only(t)
-		d.exec(t, "INSERT INTO note VALUES (1, 'a')")
+		check.Exec(t, d.Pool(), "INSERT INTO note VALUES (1, 'a')")
 		for i, sql := range []string{
 			"UPDATE note SET text = 'b' RETURNING text",
 			"INSERT INTO note VALUES (2, 'b') RETURNING text",
@@ -88,7 +89,7 @@ func TestReaderCanChangeNothing(t *testing.T) {
 			if server := new(pgconn.PgError); !errors.As(err, &server) || server.Code != "25006" && server.Code != "25001" {
 				t.Errorf("%s: %s: %q, %v, want a refusal because the transaction is read-only", name, sql, got, err)
 			}
-			if n := d.int(t, "SELECT count(*) FROM note WHERE text = 'a'"); n != i+1 || d.notes(t) != i+1 {
+			if n := check.Count(t, d.Pool(), "SELECT count(*) FROM note WHERE text = 'a'"); n != i+1 || d.notes(t) != i+1 {
 				t.Fatalf("%s: %s: the table was changed", name, sql)
 			}
 			if err := d.Commit(t.Context(), unit(note(100+i, "a"))); err != nil {
@@ -98,12 +99,12 @@ func TestReaderCanChangeNothing(t *testing.T) {
 	}
 }
 
-// A question gives its connection back, with whatever result.
+// A query returns its connection, also when it fails.
 func TestReaderGivesItsConnectionBack(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	only := d.only(t)
-	d.exec(t, "INSERT INTO note SELECT n, 'a' FROM generate_series(1, 100) n")
+	check.Exec(t, d.Pool(), "INSERT INTO note SELECT n, 'a' FROM generate_series(1, 100) n")
 	own := errors.New("own")
 	for name, ask := range map[string]func(r pg.Reader) error{
 		"no row":          func(r pg.Reader) error { return r.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(new(int)) },
@@ -172,7 +173,7 @@ func (p panics) Scan(any) error { panic(p.with) }
 func TestReaderClassifiesErrors(t *testing.T) {
 	t.Parallel()
 	d, broken := newFixture(t), pgtest.Broken(t)
-	d.exec(t, "INSERT INTO note VALUES (1, 'geheim')")
+	check.Exec(t, d.Pool(), "INSERT INTO note VALUES (1, 'geheim')")
 	for name, read := range readers {
 		if _, err := read(t.Context(), broken.Reader(), "SELECT 'a'"); !errors.Is(err, bankerr.ErrUnavailable) {
 			t.Errorf("%s: without a database: %v, want SERVICE_UNAVAILABLE", name, err)

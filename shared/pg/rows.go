@@ -10,11 +10,11 @@ import (
 )
 
 // sqlShortLockTimeout opens a group's transaction: a lock that one caller needs must
-// not delay the others for long.
+// not delay the other callers for long.
 const sqlShortLockTimeout = `-- transaction.short_lock_timeout
 SELECT set_config('lock_timeout', '200ms', true)`
 
-// ungroupable reports whether a statement keeps the unit out of group commit, and
+// ungroupable reports whether a statement prevents group commit of the unit. It
 // returns the first such statement's name.
 func (u *Unit) ungroupable() (statement string, yes bool) {
 	for _, s := range u.statements {
@@ -25,7 +25,7 @@ func (u *Unit) ungroupable() (statement string, yes bool) {
 	return "", false
 }
 
-// sameShape reports whether the units differ in their arguments' values only.
+// sameShape reports whether the units differ only in the values of their arguments.
 func (u *Unit) sameShape(other *Unit) bool {
 	if len(u.statements) != len(other.statements) {
 		return false
@@ -70,7 +70,7 @@ func column(units []*Unit, statement, argument int) any {
 	arg := func(u *Unit) reflect.Value { return reflect.ValueOf(u.statements[statement].Args[argument]) }
 	of := arg(units[0]).Type()
 	if arg(units[0]).CanInt() {
-		of = reflect.TypeFor[int64]() // pgx would look at each value of a named type
+		of = reflect.TypeFor[int64]() // pgx encodes a slice of a named type more slowly
 	}
 	values := reflect.MakeSlice(reflect.SliceOf(of), len(units), len(units))
 	for i, u := range units {

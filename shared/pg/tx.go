@@ -9,30 +9,33 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// rollbackTimeout bounds a rollback, which must also run after the caller's deadline.
+// rollbackTimeout bounds a rollback. A rollback must also run after the caller's
+// deadline.
 const rollbackTimeout = 5 * time.Second
 
-// Tx is a transaction that InTx has begun and InTx ends: it has no Commit and no
-// Rollback.
+// Tx is a transaction of InTx. It has no Commit and no Rollback: InTx begins and ends
+// it.
 type Tx interface {
 	queries
 	Writer
 }
 
-// queries are what a transaction can be asked for before it ends.
+// queries are the methods of a transaction that neither commit nor roll back.
 type queries interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// openTx is the Tx of InTx. It keeps the channels to notify after the commit.
+// openTx is the Tx that InTx passes. It collects the channels to notify after the
+// commit.
 type openTx struct {
 	queries
 	notify []string
 }
 
-// Exec refuses what would end the transaction, as Query and QueryRow do.
+// Exec runs a statement. Exec, Query and QueryRow refuse a statement that would end
+// the transaction.
 func (tx *openTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if err := refuseControl(sql); err != nil {
 		return pgconn.CommandTag{}, err
@@ -40,7 +43,7 @@ func (tx *openTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 	return tx.queries.Exec(ctx, sql, args...)
 }
 
-// Query asks for rows, which lend no connection.
+// Query queries rows. The rows hide their connection.
 func (tx *openTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if err := refuseControl(sql); err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ func (tx *openTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return noConn{found}, nil
 }
 
-// QueryRow asks for one row.
+// QueryRow queries one row.
 func (tx *openTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := refuseControl(sql); err != nil {
 		return failed{err}
@@ -79,9 +82,9 @@ func (tx *openTx) Write(ctx context.Context, s Statement) error {
 	return nil
 }
 
-// InTx runs work in a transaction and commits it, unless work fails or panics. It
-// runs work again, a few times, after a serialisation failure or a deadlock, so work
-// must be repeatable and must call no other service. Its error is classified.
+// InTx runs work in a transaction and commits it, unless work fails or panics. After
+// a serialisation failure or a deadlock it runs work again, a few times. So work must
+// be repeatable and must call no other service. Its error is classified.
 func (db *DB) InTx(ctx context.Context, work func(ctx context.Context, tx Tx) error) error {
 	return retry(ctx, func() error { return db.tryTx(ctx, work) })
 }
@@ -109,8 +112,8 @@ func (db *DB) tryTx(ctx context.Context, work func(ctx context.Context, tx Tx) e
 	return nil
 }
 
-// rollback also runs for a caller whose ctx has ended. Its error is of no use: pgx
-// closes a connection that it could not roll back, and so does PostgreSQL.
+// rollback also runs if the caller's ctx has ended. It drops the error: after a
+// failed rollback pgx closes the connection, and PostgreSQL then rolls back.
 func rollback(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()

@@ -10,35 +10,35 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// raised is the SQLSTATE with which the bank's SQL functions refuse. The error's
-// message is then the refusal's code.
+// raised is the SQLSTATE that the bank's SQL functions raise for a refusal. The
+// error's message is the refusal's code.
 const raised = "TB001"
 
 // Statement is one step of a unit of work. A unit takes part in group commit only if
-// each of its statements has Rows, has no Scan, and has no nil among its Args. Other
-// units are committed alone, which costs more under load; the metric
+// every statement has Rows, no Scan, and no nil among its Args. Other units are
+// committed alone, which costs more under load; the metric
 // tidebank_db_units_ungrouped_total counts them and names the statement.
 type Statement struct {
 	SQL  string
 	Args []any
-	// Call names an SQL function that takes Args and returns nothing, instead of
-	// SQL. Calls that follow one another travel as one statement.
+	// Call names an SQL function that takes Args and returns nothing, instead of SQL.
+	// Commit sends neighbouring calls as one statement.
 	Call string
-	// Scan reads the one row that the statement returns; nil reads no row. An error of
-	// Scan comes after the commit and undoes nothing: refuse in SQL.
+	// Scan reads the row that the statement returns; nil reads no row. An error of Scan
+	// comes after the commit and can't roll it back, so refuse in SQL.
 	Scan func(row pgx.Row) error
-	// Rows is the same step for many units at once: SQL that takes an array for each
-	// of Args, and takes its locks in the order of their keys.
+	// Rows is the same step for many units at once: SQL that takes an array for each of
+	// Args. It must take its locks in the order of their keys.
 	Rows string
-	// Refuse names, by constraint or raised code, the error to answer with.
+	// Refuse maps a constraint or a raised code to the error that Commit returns.
 	Refuse map[string]error
 	// Notify names a channel whose listeners are notified soon after the commit.
 	Notify string
-	// Label says what the channel's listeners will find, for Unit.Labels.
+	// Label describes the new rows for Unit.Labels, e.g. an event's type.
 	Label string
 }
 
-// name is for errors and metrics.
+// name returns the statement's name for errors and metrics.
 func (s Statement) name() string {
 	if s.Call != "" {
 		return s.Call
@@ -46,11 +46,10 @@ func (s Statement) name() string {
 	return nameOf(s.SQL)
 }
 
-// Unit collects statements that become true together. Packages add their own steps
-// to it, and Commit sends all of them at once: PostgreSQL runs them as one
-// transaction, in one round trip. A unit is a value that describes all of its work,
-// so that one transaction can commit many units of one shape. The zero Unit is empty
-// and ready.
+// Unit collects the statements of one transaction. Packages add their own statements,
+// and Commit sends all of them in one round trip. A unit describes its work
+// completely, so one transaction can commit many units of the same shape. The zero
+// Unit is empty and ready to use.
 type Unit struct {
 	statements []Statement
 }
@@ -58,15 +57,15 @@ type Unit struct {
 // Add appends a statement; statements run in the order in which they were added.
 func (u *Unit) Add(s Statement) { u.statements = append(u.statements, s) }
 
-// Append adds all that another unit holds, after what is there.
+// Append adds the statements of another unit after the unit's own.
 func (u *Unit) Append(other Unit) {
 	u.statements = append(u.statements, other.statements...)
 }
 
-// Empty reports whether there is nothing to commit.
+// Empty reports whether the unit has no statement.
 func (u *Unit) Empty() bool { return len(u.statements) == 0 }
 
-// Labels are those of the statements that notify the channel.
+// Labels returns the labels of the statements that notify the channel.
 func (u *Unit) Labels(channel string) []string {
 	var list []string
 	for _, s := range u.statements {
@@ -77,14 +76,15 @@ func (u *Unit) Labels(channel string) []string {
 	return list
 }
 
-// Commit makes the whole unit true, or nothing of it. The first statement that fails
-// decides the error, which is classified. Units of concurrent callers may share a
-// transaction; when it fails, each unit is committed alone and fails alone. Commit
-// tries again after a serialisation failure or a deadlock.
+// Commit commits all statements of the unit, or no statement. The first statement
+// that fails decides the error, which is classified. Units of concurrent callers may
+// share a transaction. When that transaction fails, Commit sends each unit in a
+// transaction of its own. Commit tries again after a serialisation failure or a
+// deadlock.
 //
-// When ctx ends, or the connection breaks, while PostgreSQL works, the unit may have
-// become true all the same. An idempotency record in the unit then answers the
-// repeated request.
+// If ctx ends or the connection breaks while PostgreSQL works, the unit may still
+// have committed. An idempotency record in the unit then answers the repeated
+// request.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
 	for _, s := range u.statements {
 		if err := refuseControl(s.SQL, s.Rows, s.Call); err != nil {
@@ -103,7 +103,7 @@ func (db *DB) Commit(ctx context.Context, u *Unit) error {
 	return err
 }
 
-// channels are those that the statements want notified.
+// channels returns the channels that the statements notify.
 func (u *Unit) channels() []string {
 	var list []string
 	for _, s := range u.statements {
@@ -134,7 +134,8 @@ func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 	return nil
 }
 
-// step is sent as one statement: it is a statement with SQL, or calls in a row.
+// step is sent as one SQL statement: it is one Statement with SQL, or several
+// neighbouring calls.
 type step []Statement
 
 func (u *Unit) steps() []step {
@@ -151,7 +152,7 @@ func (u *Unit) steps() []step {
 }
 
 // text returns the step's SQL and arguments. The same calls give the same SQL, so
-// that PostgreSQL prepares it once. It makes the calls from left to right.
+// PostgreSQL prepares it once. PostgreSQL runs the calls from left to right.
 func (s step) text() (string, []any) {
 	if s[0].Call == "" {
 		return s[0].SQL, s[0].Args
@@ -182,8 +183,8 @@ func (s step) read(results pgx.BatchResults) error {
 	return err //nolint:wrapcheck // refusal wraps it
 }
 
-// refusal returns the error that one of the step's statements names for err, or err
-// with the step's name.
+// refusal returns the error to which a statement of the step maps err. If there is no
+// such error, it returns err with the step's name.
 func (s step) refusal(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {

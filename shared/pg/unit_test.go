@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func TestCommitIsAllOrNothing(t *testing.T) {
@@ -125,9 +126,7 @@ func TestCommitIsOneRoundTrip(t *testing.T) {
 		for i := range 6 {
 			u.Add(note(10*n+i, "a"))
 		}
-		if err := near.Commit(t.Context(), &u); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, near.Commit(t.Context(), &u))
 		least = min(least, proxy.turns.Load()-before)
 	}
 	if least != 1 {

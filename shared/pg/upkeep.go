@@ -15,17 +15,18 @@ const (
 	gaugeWait  = time.Second
 )
 
-// Retention says how long the rows of a table are kept, and how older rows go. The
-// package that owns the table declares it; the worker bank-upkeep carries it out.
+// Retention is the time that the rows of a table are kept, and the SQL that deletes
+// older rows. The package that owns the table declares it; the worker bank-upkeep
+// runs it.
 type Retention struct {
 	Table string
 	Keep  time.Duration
 	SQL   string // deletes at most $1 rows that are older than the interval $2
-	Why   string // why the window is long enough
+	Why   string // the reason why the window is long enough
 }
 
-// Prune deletes all rows of the table that are older than its window, and says how
-// many. Each batch commits, so that no lock is held long.
+// Prune deletes all rows of the table that are older than its window, and returns
+// their number. It commits each batch, so that it holds no lock for long.
 func (db *DB) Prune(ctx context.Context, r Retention) (int64, error) {
 	for total := int64(0); ; {
 		tag, err := db.Pool().Exec(ctx, r.SQL, pruneBatch, r.Keep)
@@ -39,7 +40,7 @@ func (db *DB) Prune(ctx context.Context, r Retention) (int64, error) {
 }
 
 // RunEvery does work at once, and again after each pause until ctx ends. It logs an
-// error under the work's name, and goes on.
+// error under the work's name, and continues.
 func RunEvery(ctx context.Context, log *slog.Logger, name string, each time.Duration, work func(context.Context) error) {
 	tick := time.NewTicker(each)
 	defer tick.Stop()
@@ -55,8 +56,8 @@ func RunEvery(ctx context.Context, log *slog.Logger, name string, each time.Dura
 	}
 }
 
-// Gauge registers a metric that a query computes whenever it is collected. The metric
-// is not a number while the query fails.
+// Gauge registers a metric. A query computes it at each collection. Its value is NaN
+// while the query fails.
 func (db *DB) Gauge(registry prometheus.Registerer, name, help, sql string) {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 		ctx, cancel := context.WithTimeout(context.Background(), gaugeWait)

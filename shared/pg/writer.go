@@ -2,9 +2,8 @@ package pg
 
 import "context"
 
-// Writer takes a statement that a package adds to somebody else's transaction. It
-// is a Unit, which runs its statements when it commits, or a Tx, which runs each
-// statement at once.
+// Writer takes a statement for a transaction that the caller owns. A Unit runs its
+// statements when it commits; a Tx runs each statement at once.
 type Writer interface {
 	Write(ctx context.Context, s Statement) error
 }

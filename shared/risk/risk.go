@@ -1,11 +1,12 @@
-// Package risk is how every function asks what a customer's operation may cost
-// the bank or the customer.
+// Package risk decides whether an operation of a customer is allowed, and under which
+// risk grade.
 //
-// The runtime asks before the operation's code runs. An Evaluator answers with
-// one of two outcomes, and with the grade that decides which proofs are enough. An
-// evaluator that can't answer must return an error, and the runtime then refuses (it
-// fails closed). Baseline goes by the grade that fraud analysis of past transfers left
-// on the customer (FRAUD-001, FRAUD-003). Implementations are safe for concurrent use.
+// The runtime calls the Evaluator before the operation's code runs. An Evaluator
+// returns one of two outcomes, and the grade that decides which proofs are enough. An
+// Evaluator that can't decide must return an error; the runtime then refuses the call
+// (it fails closed). Baseline decides by the customer's grade, which fraud analysis
+// sets from past transfers (FRAUD-001, FRAUD-003). Implementations are safe for
+// concurrent use.
 package risk
 
 import (
@@ -19,7 +20,7 @@ import (
 // ErrRefused is the answer to an operation that risk blocks.
 var ErrRefused = bankerr.New(bankerr.Refused, "RISK_REFUSED")
 
-// Scene is what the customer is about to do.
+// Scene is the kind of operation that the customer wants.
 type Scene string
 
 // The scenes.
@@ -38,16 +39,16 @@ const (
 	GradeHigh
 )
 
-// Outcome is what risk wants done.
+// Outcome is the decision about a call.
 type Outcome int
 
 // The outcomes.
 const (
-	Allow Outcome = iota // with the proofs that the matrix asks for at the decision's grade
+	Allow Outcome = iota // allow the call, with the proofs that the matrix asks for at the decision's grade
 	Refuse
 )
 
-// Subject is who acts, from where.
+// Subject is the customer who acts, with device and address.
 type Subject struct {
 	CustomerID uuid.UUID
 	DeviceID   string
@@ -55,7 +56,7 @@ type Subject struct {
 	Grade      Grade
 }
 
-// Decision is an outcome and the grade that the step-up matrix is read with.
+// Decision is an outcome, and the grade that selects the rows of the step-up matrix.
 type Decision struct {
 	Outcome Outcome
 	Grade   Grade
@@ -69,7 +70,8 @@ type Evaluator interface {
 // Baseline decides by the customer's grade alone.
 type Baseline struct{}
 
-// Evaluate refuses the high grade; the matrix asks more of the raised one.
+// Evaluate refuses the grade high. For the grade raised, the matrix asks for stronger
+// proofs.
 func (Baseline) Evaluate(_ context.Context, _ Scene, who Subject) (Decision, error) {
 	switch who.Grade {
 	case GradeHigh:
@@ -77,5 +79,5 @@ func (Baseline) Evaluate(_ context.Context, _ Scene, who Subject) (Decision, err
 	case GradeNormal, GradeRaised:
 		return Decision{Outcome: Allow, Grade: who.Grade}, nil
 	}
-	return Decision{Outcome: Refuse, Grade: GradeHigh}, nil // a grade that nobody knows
+	return Decision{Outcome: Refuse, Grade: GradeHigh}, nil // the stored grade is unknown, so refuse
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 )
 
-// channelCache remembers the keys of channels that this instance has served. It
-// is two generations of a map: when the young one is full it becomes the old
-// one, so memory is bounded and what is in use survives.
+// channelCache stores the keys of channels that this instance has served. It has two
+// maps. When the young map is full, it replaces the old map. So memory is bounded,
+// and channels in use stay in the cache.
 type channelCache struct {
 	mu         sync.Mutex
 	size       int

@@ -6,7 +6,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 )
 
-// The cache forgets what nobody uses, keeps what is in use, and stays small.
+// The cache forgets unused channels, keeps used ones, and stays small.
 func TestChannelCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	const size = 8
@@ -31,7 +31,7 @@ func TestChannelCacheIsBounded(t *testing.T) {
 	}
 }
 
-// As many channels as the size are kept, though nobody asks for them meanwhile.
+// The cache keeps as many unused channels as its size.
 func TestChannelCacheKeepsItsSize(t *testing.T) {
 	t.Parallel()
 	const size = 8

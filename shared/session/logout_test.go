@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // A logout forgets its own login and no later one.
@@ -12,22 +14,22 @@ func TestLogoutForgetsItsOwnLoginOnly(t *testing.T) {
 	onBoth(t, logoutForgetsItsOwnLoginOnly)
 }
 
-func logoutForgetsItsOwnLoginOnly(t *testing.T, h hall) {
+func logoutForgetsItsOwnLoginOnly(t *testing.T, h fixture) {
 	customer := uuid.New()
 	phone, pad := h.open(t, "phone"), h.open(t, "pad")
-	must(t, h.End(t.Context(), phone.id)) // nobody is logged in
-	must(t, h.Start(t.Context(), phone.id, customer))
-	must(t, h.Start(t.Context(), pad.id, customer))
-	must(t, h.End(t.Context(), phone.id)) // the displaced one
+	check.Must(t, h.End(t.Context(), phone.id)) // nobody is logged in
+	check.Must(t, h.Start(t.Context(), phone.id, customer))
+	check.Must(t, h.Start(t.Context(), pad.id, customer))
+	check.Must(t, h.End(t.Context(), phone.id)) // the displaced one
 	pad.want(t, h.Store, customer.String())
-	must(t, h.Start(t.Context(), phone.id, customer))
+	check.Must(t, h.Start(t.Context(), phone.id, customer))
 	pad.want(t, h.Store, "displaced") // its login was still known
-	must(t, h.End(t.Context(), phone.id))
-	must(t, h.End(t.Context(), phone.id))
+	check.Must(t, h.End(t.Context(), phone.id))
+	check.Must(t, h.End(t.Context(), phone.id))
 	phone.want(t, h.Store, "nobody")
-	must(t, h.Start(t.Context(), pad.id, customer))
-	phone.want(t, h.Store, "nobody") // who logged out is told nothing
-	must(t, h.Start(t.Context(), phone.id, customer))
+	check.Must(t, h.Start(t.Context(), pad.id, customer))
+	phone.want(t, h.Store, "nobody") // a customer who logged out is not told
+	check.Must(t, h.Start(t.Context(), phone.id, customer))
 	pad.want(t, h.Store, "displaced")
 	phone.want(t, h.Store, customer.String())
 }

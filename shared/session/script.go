@@ -2,10 +2,10 @@ package session
 
 import "github.com/redis/go-redis/v9"
 
-// admitScript decides about one frame at one instant. The window has 64 slots:
-// a sequence is new when it is greater than the one its slot holds and not 64 or
-// more behind the greatest seen, so no sequence is ever accepted twice.
-// Sequences stay below 2^53, which Lua counts exactly.
+// admitScript decides about one frame atomically. The window has 64 slots. A sequence
+// is new if it is greater than the sequence in its slot, and less than 64 behind the
+// greatest sequence. So the script never accepts a sequence twice. Sequences stay
+// below 2^53, up to which Lua's numbers are exact.
 var admitScript = redis.NewScript(`
 local sequence = tonumber(ARGV[1])
 local slot = 's' .. (sequence % 64)
@@ -24,18 +24,19 @@ if calls == 1 then redis.call('EXPIRE', KEYS[3], ARGV[5]) end
 if calls > tonumber(ARGV[4]) then return {'limited'} end
 local login = redis.call('HMGET', KEYS[2], 'customer', 'at', 'displaced')
 if login[3] then return {'displaced'} end
-if not login[1] then return {'nobody'} end
+if not login[1] then return {'no login'} end
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 return {'login', login[1], login[2]}
 `)
 
-// A customer's logins are numbered in one place, so that they have an order that
-// no instance's clock decides. turnScript gives the next number; startScript
-// writes a login, unless a later one of the customer stands on the channel; then
-// pointScript names the login that is to end: the one before, or, if a later one
-// was faster, this one. displaceScript ends it, and never a later one.
-// unpointScript forgets a login that was logged out, and never a later one; the
-// number stays, so that the order goes on.
+// Redis numbers the logins of a customer, so that their order does not depend on an
+// instance's clock. turnScript returns the next number. startScript writes a login on
+// the channel, unless the channel holds a later login of the customer. pointScript
+// stores the login in the customer's pointer and returns the login that must end.
+// That is the previous login, or this login if a later login has already taken the
+// pointer. displaceScript ends a login, but never a later login on the same channel.
+// unpointScript removes a logged-out login from the pointer, but never a later login.
+// It keeps the last number, so that numbers never repeat.
 var (
 	turnScript = redis.NewScript(`
 local turn = math.max(tonumber(redis.call('HGET', KEYS[1], 'turn') or '0') + 1, tonumber(ARGV[1]))

@@ -1,13 +1,13 @@
-// Package session keeps what the bank remembers about one app connection: its
-// secure channel, the login on it and how often it calls.
+// Package session stores the state of one app connection: its secure channel, the
+// login on the channel, and the counts of its calls.
 //
-// A login is a property of the channel, so a session can't be carried to another
-// device: losing the channel is losing the login (SESSION-001, DEVICE-001). One
-// customer has one live login; a later one displaces the earlier at once
-// (SESSION-003). Everything lives in Redis under one hash tag per channel, so
-// that a request costs one script call there; Redis may lose it all, and then
-// customers log in again. Channel keys rest there sealed. Times are milliseconds
-// since 1970, lifetimes seconds. A Store is safe for concurrent use.
+// A login belongs to its channel, so a session can't move to another device. An app
+// that loses its channel loses its login (SESSION-001, DEVICE-001). A customer has
+// one live login; a later login ends the earlier login at once (SESSION-003). All
+// keys of a channel have one hash tag in Redis, so a request costs one script call.
+// If Redis loses its data, customers must log in again. Channel keys are sealed in
+// Redis. Times are milliseconds since 1970, lifetimes seconds. A Store is safe for
+// concurrent use.
 //
 // Refusals: CHANNEL_EXPIRED, FRAME_REPLAYED, RATE_LIMITED, SESSION_DISPLACED,
 // SESSION_REQUIRED.
@@ -68,7 +68,7 @@ type Rate struct {
 	Per   time.Duration
 }
 
-// Store is the sessions' home.
+// Store stores channels, logins and call counts in Redis.
 type Store struct {
 	redis  redis.UniversalClient
 	ring   *keys.Ring
@@ -88,7 +88,7 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 // ChannelLife is how long an unused channel is kept.
 func (s *Store) ChannelLife() time.Duration { return s.config.ChannelLife }
 
-// OpenChannel remembers a freshly negotiated channel.
+// OpenChannel stores a freshly negotiated channel.
 func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) error {
 	clear := append(opened.Keys.ClientToServer[:], opened.Keys.ServerToClient[:]...)
 	sealed, err := s.ring.Seal(keys.Session, id[:], clear)
@@ -104,9 +104,8 @@ func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) 
 	return nil
 }
 
-// Channel finds an open channel's keys. They never change while it lives, so an
-// instance remembers those it has seen; whether the channel still lives is for
-// Admit to say.
+// Channel returns an open channel's keys. The keys of a channel never change, so each
+// instance caches them. Only Admit decides whether the channel is still open.
 func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	if found, ok := s.cache.get(id); ok {
 		return found, nil
@@ -134,14 +133,15 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	return opened, nil
 }
 
-// Admitted is what Admit found.
+// Admitted is the result of Admit.
 type Admitted struct {
-	Login     *Login // nil: nobody is logged in on the channel
-	Displaced bool   // the login was ended by a later one elsewhere
+	Login     *Login // nil: the channel has no login
+	Displaced bool   // a later login on another channel has ended the login
 }
 
-// Admit takes an authenticated frame: its sequence once, its rate, and the
-// login on its channel, whose idle time starts anew. One round trip.
+// Admit checks an authenticated frame: its sequence must be new, and its channel
+// below the rate. It returns the login on the channel and restarts the login's idle
+// time. It takes one round trip.
 func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate Rate) (Admitted, error) {
 	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
 	names := []string{channelKey(id), loginKey(id), rateKey(id, rate.Class, window)}
@@ -172,14 +172,15 @@ func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate 
 		}
 		login := Login{CustomerID: customer, At: time.UnixMilli(millis)}
 		if s.clock.Now().Sub(login.At) > s.config.ChannelLife {
-			return Admitted{}, nil // outlived its pointer: nobody could displace it any more
+			return Admitted{}, nil // the customer's pointer has expired, so a later login could not end this login
 		}
 		return Admitted{Login: &login}, nil
 	}
 	return Admitted{}, nil
 }
 
-// AllowAddress counts a call that comes before any channel, by network address.
+// AllowAddress counts a call without a channel by its network address, and refuses it
+// above the rate.
 func (s *Store) AllowAddress(ctx context.Context, address string, rate Rate) error {
 	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
 	key := fmt.Sprintf("rate:%s:%s:%d", rate.Class, hex.EncodeToString(s.ring.BlindIndex("ip", address)[:8]), window)
@@ -195,9 +196,9 @@ func (s *Store) AllowAddress(ctx context.Context, address string, rate Rate) err
 	return nil
 }
 
-// Start makes the customer's login live on the channel and ends the one before.
-// Of logins that race, the last in turn lives and every other has ended, since
-// each writes its session before it takes the pointer.
+// Start starts the customer's login on the channel and ends the previous login. Each
+// login writes its session before it takes the pointer. So of concurrent logins, only
+// the login with the greatest number stays live.
 func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
 	now, pointer := s.clock.Now().UnixMilli(), "logins:"+customer.String()
 	kept := int64((s.config.ChannelLife + s.config.Idle) / time.Second)
@@ -225,8 +226,8 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 	return nil
 }
 
-// End removes the login from the channel, and the customer's pointer to it unless a
-// later login has taken that over. The channel itself stays open.
+// End removes the login from the channel. It also removes the customer's pointer,
+// unless a later login has taken the pointer. The channel stays open.
 func (s *Store) End(ctx context.Context, id channel.ID) error {
 	ended, err := s.redis.HMGet(ctx, loginKey(id), "customer", "turn").Result()
 	if err != nil {
@@ -239,7 +240,7 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 	if !isLogin {
 		return nil
 	}
-	// By its turn: a login that has begun on this channel meanwhile keeps its pointer.
+	// The turn identifies the login: a newer login on this channel keeps its pointer.
 	err = unpointScript.Run(ctx, s.redis, []string{"logins:" + customer}, hex.EncodeToString(id[:]), ended[1]).Err()
 	if err != nil {
 		return unavailable(err)

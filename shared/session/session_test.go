@@ -20,6 +20,8 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 const (
@@ -30,8 +32,8 @@ const (
 // plenty is a rate that no test reaches.
 var plenty = session.Rate{Class: "default", Limit: 1_000_000, Per: time.Minute}
 
-// hall is a Redis that several instances of a function share.
-type hall struct {
+// fixture is a Redis that several instances of a function share.
+type fixture struct {
 	redis *miniredis.Miniredis // nil: a real one
 	dial  redis.Options
 	ring  *keys.Ring
@@ -39,20 +41,18 @@ type hall struct {
 	*session.Store
 }
 
-func newHall(t *testing.T) hall {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	ring, err := keys.NewTestRing()
-	must(t, err)
 	start := time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
-	h := hall{redis: miniredis.RunT(t), ring: ring, clock: clock.NewManual(start)}
+	h := fixture{redis: miniredis.RunT(t), ring: keytest.New(t), clock: clock.NewManual(start)}
 	h.redis.SetTime(start)
 	h.dial.Addr = h.redis.Addr()
 	h.Store = h.instance(t)
 	return h
 }
 
-// newRealHall is a hall on Redis itself, whose time nobody turns.
-func newRealHall(t *testing.T) hall {
+// newRealFixture is a fixture on redis-server, whose time no test can set.
+func newRealFixture(t *testing.T) fixture {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -60,44 +60,37 @@ func newRealHall(t *testing.T) hall {
 	}
 	socket := filepath.Join(t.TempDir(), "redis.sock")
 	server := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", filepath.Dir(socket))
-	must(t, server.Start())
+	check.Must(t, server.Start())
 	t.Cleanup(func() {
 		_ = server.Process.Kill()
 		_ = server.Wait()
 	})
-	ring, err := keys.NewTestRing()
-	must(t, err)
-	h := hall{ring: ring, clock: clock.NewManual(time.Now()), dial: redis.Options{Network: "unix", Addr: socket}}
+	h := fixture{ring: keytest.New(t), clock: clock.NewManual(time.Now()), dial: redis.Options{Network: "unix", Addr: socket}}
 	h.Store = h.instance(t)
-	deadline := time.Now().Add(10 * time.Second)
-	for h.AllowAddress(t.Context(), "192.0.2.1", plenty) != nil {
-		if time.Now().After(deadline) {
-			t.Fatal("redis-server does not answer")
-		}
-	}
+	check.Until(t, "redis-server answers", func() bool { return h.AllowAddress(t.Context(), "192.0.2.1", plenty) == nil })
 	return h
 }
 
 // onBoth runs a test on the simulated Redis and, where there is one, on Redis.
-func onBoth(t *testing.T, test func(t *testing.T, h hall)) {
+func onBoth(t *testing.T, test func(t *testing.T, h fixture)) {
 	t.Helper()
-	t.Run("simulated", func(t *testing.T) { t.Parallel(); test(t, newHall(t)) })
-	t.Run("redis-server", func(t *testing.T) { t.Parallel(); test(t, newRealHall(t)) })
+	t.Run("simulated", func(t *testing.T) { t.Parallel(); test(t, newFixture(t)) })
+	t.Run("redis-server", func(t *testing.T) { t.Parallel(); test(t, newRealFixture(t)) })
 }
 
 // instance is another process of the bank on the same Redis and keys.
-func (h hall) instance(t *testing.T) *session.Store {
+func (h fixture) instance(t *testing.T) *session.Store {
 	t.Helper()
 	options := h.dial
 	options.MaxRetries = -1
 	client := redis.NewClient(&options)
 	t.Cleanup(func() { _ = client.Close() })
 	s, err := session.New(client, h.ring, h.clock, session.Config{ChannelLife: life, Idle: idle})
-	must(t, err)
+	check.Must(t, err)
 	return s
 }
 
-func (h hall) advance(d time.Duration) {
+func (h fixture) advance(d time.Duration) {
 	h.clock.Advance(d)
 	h.redis.FastForward(d)
 	h.redis.SetTime(h.clock.Now())
@@ -109,11 +102,11 @@ type line struct {
 	next uint64
 }
 
-func (h hall) open(t *testing.T, device string) *line {
+func (h fixture) open(t *testing.T, device string) *line {
 	t.Helper()
 	l := &line{}
 	_, _ = rand.Read(l.id[:])
-	must(t, h.OpenChannel(t.Context(), l.id, session.Channel{DeviceID: device, Keys: newKeys()}))
+	check.Must(t, h.OpenChannel(t.Context(), l.id, session.Channel{DeviceID: device, Keys: newKeys()}))
 	return l
 }
 
@@ -121,7 +114,7 @@ func newKeys() channel.Keys {
 	return channel.Keys{ClientToServer: sm.NewKey(), ServerToClient: sm.NewKey()}
 }
 
-// call accepts the line's next frame on the instance, within plenty.
+// call admits the line's next frame on the instance, at the rate plenty.
 func (l *line) call(t *testing.T, on *session.Store) (session.Admitted, error) {
 	t.Helper()
 	l.next++
@@ -132,7 +125,7 @@ func (l *line) call(t *testing.T, on *session.Store) (session.Admitted, error) {
 func (l *line) who(t *testing.T, on *session.Store) string {
 	t.Helper()
 	accepted, err := l.call(t, on)
-	must(t, err)
+	check.Must(t, err)
 	switch {
 	case accepted.Login != nil:
 		return accepted.Login.CustomerID.String()
@@ -151,13 +144,13 @@ func (l *line) want(t *testing.T, on *session.Store, who string) {
 
 func TestLoginIsSeenByEveryInstance(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l, customer := h.open(t, "phone"), uuid.New()
 	l.want(t, h.Store, "nobody")
 	h.advance(time.Second)
-	must(t, h.Start(t.Context(), l.id, customer))
+	check.Must(t, h.Start(t.Context(), l.id, customer))
 	accepted, err := l.call(t, h.instance(t))
-	must(t, err)
+	check.Must(t, err)
 	if accepted.Login == nil || accepted.Login.CustomerID != customer || !accepted.Login.At.Equal(h.clock.Now()) {
 		t.Errorf("accepted with %+v, want %v since %v", accepted.Login, customer, h.clock.Now())
 	}
@@ -165,28 +158,28 @@ func TestLoginIsSeenByEveryInstance(t *testing.T) {
 
 func TestLogoutEndsTheLoginEverywhere(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l, customer := h.open(t, "phone"), uuid.New()
 	other := h.instance(t)
-	must(t, h.Start(t.Context(), l.id, customer))
+	check.Must(t, h.Start(t.Context(), l.id, customer))
 	l.want(t, other, customer.String())
-	must(t, h.End(t.Context(), l.id))
+	check.Must(t, h.End(t.Context(), l.id))
 	l.want(t, other, "nobody")
 	for _, key := range h.redis.Keys() {
 		if strings.HasSuffix(key, ":login") {
 			t.Errorf("%s is left", key)
 		}
 	}
-	must(t, h.Start(t.Context(), l.id, customer)) // the channel is still open
+	check.Must(t, h.Start(t.Context(), l.id, customer)) // the channel is still open
 	l.want(t, other, customer.String())
 }
 
 // A silent login ends at the idle limit, not before; each call starts it anew.
 func TestIdleLimit(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l, customer := h.open(t, "phone"), uuid.New()
-	must(t, h.Start(t.Context(), l.id, customer))
+	check.Must(t, h.Start(t.Context(), l.id, customer))
 	for range 3 {
 		h.advance(idle - time.Second)
 		l.want(t, h.Store, customer.String())
@@ -216,14 +209,14 @@ func TestIdleLimitIsAtMostFifteenMinutes(t *testing.T) {
 	}
 }
 
-// However busy, no login outlives the channel's life: the pointer by which a
-// later login would find it is gone then.
+// No login is longer than the channel's life, however many calls it makes. After that
+// time the pointer, by which a later login finds it, is gone.
 func TestLoginHasAnEnd(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l, customer := h.open(t, "phone"), uuid.New()
-	must(t, h.Start(t.Context(), l.id, customer))
-	must(t, h.Start(t.Context(), l.id, customer))
+	check.Must(t, h.Start(t.Context(), l.id, customer))
+	check.Must(t, h.Start(t.Context(), l.id, customer))
 	began := h.clock.Now()
 	for h.clock.Now().Sub(began) < life {
 		h.advance(8 * time.Minute)
@@ -233,17 +226,17 @@ func TestLoginHasAnEnd(t *testing.T) {
 		h.advance(time.Minute)
 		l.want(t, h.Store, "nobody")
 	}
-	must(t, h.Start(t.Context(), l.id, customer)) // the customer may come back
+	check.Must(t, h.Start(t.Context(), l.id, customer)) // the customer may come back
 	l.want(t, h.Store, customer.String())
 }
 
 func TestUnusedChannelExpires(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	used, unused, elsewhere := h.open(t, "a"), h.open(t, "b"), h.instance(t)
 	for _, l := range []*line{used, unused} {
 		_, err := h.Channel(t.Context(), l.id) // now this instance remembers the keys
-		must(t, err)
+		check.Must(t, err)
 	}
 	h.advance(life - time.Second)
 	used.want(t, h.Store, "nobody")
@@ -261,10 +254,10 @@ func TestUnusedChannelExpires(t *testing.T) {
 
 func TestChannelKeepsItsKeys(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	id := channel.ID{1}
 	want := session.Channel{DeviceID: "phone", Keys: newKeys()}
-	must(t, h.OpenChannel(t.Context(), id, want))
+	check.Must(t, h.OpenChannel(t.Context(), id, want))
 	for _, on := range []*session.Store{h.Store, h.Store, h.instance(t)} { // the second from memory
 		got, err := on.Channel(t.Context(), id)
 		if err != nil || got != want {
@@ -276,15 +269,15 @@ func TestChannelKeepsItsKeys(t *testing.T) {
 	}
 }
 
-// Keys rest sealed for their channel: not readable in Redis, of no use under
-// another channel's id, nor to another bank.
+// Redis holds the keys of a channel sealed. They do not open for another channel id or
+// another ring.
 func TestKeysRestSealed(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	id, other := channel.ID{1}, channel.ID{2}
 	opened := session.Channel{Keys: newKeys()}
-	must(t, h.OpenChannel(t.Context(), id, opened))
-	must(t, h.OpenChannel(t.Context(), other, opened))
+	check.Must(t, h.OpenChannel(t.Context(), id, opened))
+	check.Must(t, h.OpenChannel(t.Context(), other, opened))
 	var names []string
 	for _, key := range h.redis.Keys() {
 		sealed := h.redis.HGet(key, "keys")
@@ -300,7 +293,7 @@ func TestKeysRestSealed(t *testing.T) {
 	if errors.Is(first, session.ErrChannelExpired) == errors.Is(second, session.ErrChannelExpired) {
 		t.Errorf("after the swap: %v and %v, want exactly one refused", first, second)
 	}
-	foreign := newHall(t)
+	foreign := newFixture(t)
 	foreign.dial = h.dial
 	for _, id := range []channel.ID{id, other} {
 		if _, err := foreign.instance(t).Channel(t.Context(), id); !errors.Is(err, session.ErrChannelExpired) {
@@ -309,12 +302,12 @@ func TestKeysRestSealed(t *testing.T) {
 	}
 }
 
-// A process that did not declare the purpose is at fault: its customers' channels
-// have not expired.
+// A process that did not declare the purpose gets an internal error. It must not tell
+// customers that their channels have expired.
 func TestChannelsWithoutTheirKey(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	must(t, h.OpenChannel(t.Context(), channel.ID{1}, session.Channel{Keys: newKeys()}))
+	h := newFixture(t)
+	check.Must(t, h.OpenChannel(t.Context(), channel.ID{1}, session.Channel{Keys: newKeys()}))
 	h.ring = h.ring.Only(keys.BlindIndex)
 	_, err := h.instance(t).Channel(t.Context(), channel.ID{1})
 	if !errors.Is(err, keys.ErrPurpose) || errors.Is(err, session.ErrChannelExpired) {
@@ -322,39 +315,39 @@ func TestChannelsWithoutTheirKey(t *testing.T) {
 	}
 }
 
-// Losing Redis ends channels and logins and nothing else: the next handshake
-// and login go on as ever.
+// The loss of Redis ends channels and logins only. The next handshake and login work as
+// before.
 func TestFlushEndsSessionsOnly(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l, customer := h.open(t, "phone"), uuid.New()
-	must(t, h.Start(t.Context(), l.id, customer))
+	check.Must(t, h.Start(t.Context(), l.id, customer))
 	_, err := h.Channel(t.Context(), l.id)
-	must(t, err)
+	check.Must(t, err)
 	h.redis.FlushAll()
 	if _, err := l.call(t, h.Store); !errors.Is(err, session.ErrChannelExpired) {
 		t.Errorf("a frame after the flush: %v", err)
 	}
 	again := h.open(t, "phone")
 	again.want(t, h.Store, "nobody")
-	must(t, h.Start(t.Context(), again.id, customer))
+	check.Must(t, h.Start(t.Context(), again.id, customer))
 	again.want(t, h.Store, customer.String())
 }
 
-// Without Redis nothing is let through.
+// Without Redis, each call is refused.
 func TestRedisAwayRefuses(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l := h.open(t, "phone")
 	calls := map[string]func(*session.Store) error{
-		"Accept":       func(s *session.Store) error { _, err := s.Admit(t.Context(), l.id, 1, plenty); return err },
+		"Admit":        func(s *session.Store) error { _, err := s.Admit(t.Context(), l.id, 1, plenty); return err },
 		"AllowAddress": func(s *session.Store) error { return s.AllowAddress(t.Context(), "192.0.2.1", plenty) },
 		"Channel":      func(s *session.Store) error { _, err := s.Channel(t.Context(), l.id); return err },
 		"OpenChannel":  func(s *session.Store) error { return s.OpenChannel(t.Context(), l.id, session.Channel{}) },
 		"Start":        func(s *session.Store) error { return s.Start(t.Context(), l.id, uuid.New()) },
 		"End":          func(s *session.Store) error { return s.End(t.Context(), l.id) },
 	}
-	check := func(state string) {
+	refused := func(state string) {
 		for name, call := range calls {
 			if err := call(h.instance(t)); !errors.Is(err, bankerr.ErrUnavailable) {
 				t.Errorf("%s, Redis %s: %v, want SERVICE_UNAVAILABLE", name, state, err)
@@ -362,17 +355,17 @@ func TestRedisAwayRefuses(t *testing.T) {
 		}
 	}
 	h.redis.SetError("LOADING Redis is loading the dataset in memory")
-	check("loading")
+	refused("loading")
 	h.redis.SetError("")
 	h.redis.Close()
-	check("down")
+	refused("down")
 }
 
-func TestSpoiledLoginIsNobody(t *testing.T) {
+func TestAnUnreadableLoginIsNoLogin(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l := h.open(t, "phone")
-	must(t, h.Start(t.Context(), l.id, uuid.New()))
+	check.Must(t, h.Start(t.Context(), l.id, uuid.New()))
 	var login string
 	for _, key := range h.redis.Keys() {
 		if strings.HasSuffix(key, ":login") {
@@ -389,10 +382,10 @@ func TestSpoiledLoginIsNobody(t *testing.T) {
 	}
 }
 
-// Two instances may open, log in and call at once.
+// Two instances may open channels, log in and call concurrently.
 func TestInstancesAtOnce(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	stores := []*session.Store{h.Store, h.instance(t)}
 	var tasks sync.WaitGroup
 	for n := range 16 {
@@ -411,11 +404,4 @@ func TestInstancesAtOnce(t *testing.T) {
 		})
 	}
 	tasks.Wait()
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 const greatest = 1<<53 - 1 // the greatest sequence that the runtime lets through
@@ -21,7 +22,7 @@ func TestEachSequenceOnce(t *testing.T) {
 	onBoth(t, eachSequenceOnce)
 }
 
-func eachSequenceOnce(t *testing.T, h hall) {
+func eachSequenceOnce(t *testing.T, h fixture) {
 	for _, tt := range []struct {
 		name string
 		sent []uint64
@@ -56,19 +57,19 @@ func eachSequenceOnce(t *testing.T, h hall) {
 	}
 }
 
-// In any order, on any instance: a sequence is taken if it was not taken before
+// In any order, on any instance, a sequence is admitted if it was not admitted before
 // and is less than 64 behind the greatest.
 func TestWindowIsWhatItSays(t *testing.T) {
 	t.Parallel()
 	onBoth(t, windowIsWhatItSays)
 }
 
-func windowIsWhatItSays(t *testing.T, h hall) {
+func windowIsWhatItSays(t *testing.T, h fixture) {
 	stores := []*session.Store{h.Store, h.instance(t)}
 	var last atomic.Uint64
 	rapid.Check(t, func(r *rapid.T) {
 		id := channel.ID{0: byte(last.Add(1)), 1: byte(last.Load() >> 8)}
-		must(t, h.OpenChannel(t.Context(), id, session.Channel{}))
+		check.Must(t, h.OpenChannel(t.Context(), id, session.Channel{}))
 		taken, top := map[uint64]bool{}, uint64(0)
 		for range rapid.IntRange(1, 60).Draw(r, "frames") {
 			sequence := rapid.Uint64Range(0, 300).Draw(r, "sequence")
@@ -92,7 +93,7 @@ func TestOneOfManyEqualFramesIsAccepted(t *testing.T) {
 	onBoth(t, oneOfManyEqualFramesIsAccepted)
 }
 
-func oneOfManyEqualFramesIsAccepted(t *testing.T, h hall) {
+func oneOfManyEqualFramesIsAccepted(t *testing.T, h fixture) {
 	l := h.open(t, "phone")
 	stores := []*session.Store{h.Store, h.instance(t)}
 	for sequence := range uint64(5) {
@@ -120,7 +121,7 @@ func oneOfManyEqualFramesIsAccepted(t *testing.T, h hall) {
 // A sequence belongs to its channel.
 func TestChannelsCountForThemselves(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	for range 3 {
 		if _, err := h.open(t, "phone").call(t, h.Store); err != nil {
 			t.Error(err)
@@ -130,7 +131,7 @@ func TestChannelsCountForThemselves(t *testing.T) {
 
 func TestRateOfAChannel(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	rate := session.Rate{Class: "auth", Limit: 3, Per: time.Minute}
 	stores := []*session.Store{h.Store, h.instance(t)}
 	l, other := h.open(t, "phone"), h.open(t, "pad")
@@ -140,28 +141,28 @@ func TestRateOfAChannel(t *testing.T) {
 		return err
 	}
 	for range rate.Limit {
-		must(t, call(l, rate))
+		check.Must(t, call(l, rate))
 	}
 	err := call(l, rate)
 	var refused interface{ RetryAfter() time.Duration }
 	if !errors.Is(err, session.ErrRateLimited) || !errors.As(err, &refused) || refused.RetryAfter() != time.Minute {
 		t.Errorf("one too many: %v", err)
 	}
-	must(t, call(l, plenty))   // another class
-	must(t, call(other, rate)) // another channel
+	check.Must(t, call(l, plenty))   // another class
+	check.Must(t, call(other, rate)) // another channel
 	h.advance(59 * time.Second)
 	if err := call(l, rate); !errors.Is(err, session.ErrRateLimited) {
 		t.Errorf("a second before the minute is over: %v", err)
 	}
 	h.advance(time.Second)
-	must(t, call(l, rate))
+	check.Must(t, call(l, rate))
 }
 
 // A rate counts from the start of each minute, not from the first call, and its
 // counter does not stay in Redis.
 func TestRateIsByTheMinute(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l, rate := h.open(t, "phone"), session.Rate{Class: "auth", Limit: 1, Per: time.Minute}
 	call := func() error {
 		l.next++
@@ -169,13 +170,13 @@ func TestRateIsByTheMinute(t *testing.T) {
 		return err
 	}
 	h.advance(30 * time.Second)
-	must(t, call())
+	check.Must(t, call())
 	h.advance(29 * time.Second)
 	if err := call(); !errors.Is(err, session.ErrRateLimited) {
 		t.Errorf("in the same minute: %v", err)
 	}
 	h.advance(time.Second)
-	must(t, call())
+	check.Must(t, call())
 	h.advance(time.Minute)
 	for _, key := range h.redis.Keys() {
 		if strings.Contains(key, ":rate:") {
@@ -184,23 +185,23 @@ func TestRateIsByTheMinute(t *testing.T) {
 	}
 }
 
-// A replayed frame costs its owner nothing; a frame above the rate is spent.
+// A replayed frame does not count for the rate. A frame above the rate can't be sent again.
 func TestReplaysDoNotUseUpTheRate(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	l := h.open(t, "phone")
 	rate := session.Rate{Class: "default", Limit: 2, Per: time.Minute}
 	accept := func(sequence uint64) error {
 		_, err := h.Admit(t.Context(), l.id, sequence, rate)
 		return err
 	}
-	must(t, accept(1))
+	check.Must(t, accept(1))
 	for range 5 {
 		if err := accept(1); !errors.Is(err, session.ErrReplayed) {
 			t.Fatalf("replayed: %v", err)
 		}
 	}
-	must(t, accept(2))
+	check.Must(t, accept(2))
 	if err := accept(3); !errors.Is(err, session.ErrRateLimited) {
 		t.Errorf("above the rate: %v", err)
 	}
@@ -212,7 +213,7 @@ func TestReplaysDoNotUseUpTheRate(t *testing.T) {
 
 func TestRateOfAnAddress(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	h := newFixture(t)
 	const address = "203.0.113.77"
 	rate := session.Rate{Class: "open", Limit: 40, Per: time.Minute}
 	stores := []*session.Store{h.Store, h.instance(t)}
@@ -232,14 +233,14 @@ func TestRateOfAnAddress(t *testing.T) {
 	if allowed.Load() != 40 {
 		t.Errorf("%d calls allowed, want 40", allowed.Load())
 	}
-	must(t, h.AllowAddress(t.Context(), "203.0.113.78", rate))
-	must(t, h.AllowAddress(t.Context(), address, plenty))
+	check.Must(t, h.AllowAddress(t.Context(), "203.0.113.78", rate))
+	check.Must(t, h.AllowAddress(t.Context(), address, plenty))
 	h.advance(59 * time.Second)
 	if err := h.AllowAddress(t.Context(), address, rate); !errors.Is(err, session.ErrRateLimited) {
 		t.Errorf("a second before the minute is over: %v", err)
 	}
 	h.advance(time.Second)
-	must(t, h.AllowAddress(t.Context(), address, rate))
+	check.Must(t, h.AllowAddress(t.Context(), address, rate))
 	h.advance(3 * time.Minute)
 	if left := h.redis.Keys(); len(left) != 0 {
 		t.Errorf("%v are left", left)

@@ -10,8 +10,9 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 )
 
-// SelfSigned issues a certificate (X.509 DER, SM2 with SM3) for a key by itself,
-// as the local bank's channel key has one. In production the CA issues it.
+// SelfSigned issues a self-signed certificate (X.509 DER, SM2 with SM3) for a key.
+// The local bank uses it for the channel key. In production, the CA issues that
+// certificate.
 func SelfSigned(k *PrivateKey, name string, from time.Time, life time.Duration) ([]byte, error) {
 	if shut.Load() {
 		return nil, ErrModule
@@ -34,8 +35,8 @@ func SelfSigned(k *PrivateKey, name string, from time.Time, life time.Duration) 
 // keyUsageSignature is X.509's digitalSignature.
 const keyUsageSignature = 1
 
-// CertificateKey reads the SM2 public key of a certificate, which must be valid
-// at the instant given.
+// CertificateKey returns the SM2 public key of a certificate. The certificate must be
+// valid at the given instant.
 func CertificateKey(der []byte, at time.Time) (*PublicKey, error) {
 	certificate, err := smx509.ParseCertificate(der)
 	if err != nil || at.Before(certificate.NotBefore) || at.After(certificate.NotAfter) {

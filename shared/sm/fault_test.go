@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/test/smstest"
 )
@@ -37,7 +38,7 @@ func TestAShutModuleStopsTheBank(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	self, err := os.Executable()
-	must(t, err)
+	check.Must(t, err)
 	child := exec.CommandContext(ctx, self, "-test.run=^TestAShutModuleStopsTheBank$", "-test.v")
 	child.Env = append(os.Environ(), bankProcess+"=1")
 	if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "tried all") {
@@ -89,7 +90,7 @@ func shutTheBank(t *testing.T) {
 		t.Fatalf("%d events wait", len(outbox))
 	}
 	if err := panicOf(func() any { e, _ := outbox[0].CloudEvent(b.Host.Keys); return e }); !errors.Is(err, sm.ErrModule) {
-		t.Errorf("an event goes out: %v", err)
+		t.Errorf("an event is sent: %v", err)
 	}
 	if after := stored(t, b); after != before {
 		t.Errorf("the stores changed:\n%s\n\n%s", before, after)
@@ -117,7 +118,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 	t.Helper()
 	password := phone.Password(t, bank.LoginPassword)
 	public, err := phone.Key.Public().Marshal()
-	must(t, err)
+	check.Must(t, err)
 	requests := map[string]any{
 		"account-alias-set": map[string]any{"account_id": accounts[0], "alias": "工资卡"},
 		"account-detail":    map[string]any{"account_id": accounts[0]}, "account-statement": map[string]any{"account_id": accounts[0]},
@@ -137,7 +138,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		case len(f.Spec.Consumes) > 0:
 			e := b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", map[string]any{"customer_id": uuid.NewString()})
 			body, err := json.Marshal(e)
-			must(t, err)
+			check.Must(t, err)
 			list = append(list, prepared{f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}})
 		case f.Spec.NoChannel:
 			list = append(list, prepared{f, []byte(`{"version":1}`), http.Header{}})
@@ -159,16 +160,16 @@ func stored(t *testing.T, b *bank.Bank) string {
 	rows, err := b.Host.DB.Pool().Query(context.WithoutCancel(t.Context()), `
 SELECT table_name::text, query_to_xml('SELECT * FROM ' || quote_ident(table_name) || ' ORDER BY 1', true, true, '')::text
   FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1`)
-	must(t, err)
+	check.Must(t, err)
 	defer rows.Close()
 	tables := 0
 	for rows.Next() {
 		var name, text string
-		must(t, rows.Scan(&name, &text))
+		check.Must(t, rows.Scan(&name, &text))
 		all.WriteString(name + text)
 		tables++
 	}
-	must(t, rows.Err())
+	check.Must(t, rows.Err())
 	if tables < 20 {
 		t.Fatalf("%d tables were read", tables)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // Fuzzing runs in several processes, so what a target compares with must be the
@@ -16,9 +17,9 @@ func samples(f *testing.F) (key *sm.PrivateKey, private, public []byte) {
 	f.Helper()
 	key = standardKey(f, read(f, "standards.txt"))
 	private, err := key.Marshal()
-	must(f, err)
+	check.Must(f, err)
 	public, err = key.Public().Marshal()
-	must(f, err)
+	check.Must(f, err)
 	return key, private, public
 }
 
@@ -32,7 +33,7 @@ func FuzzParsePublicKey(f *testing.F) {
 			return
 		}
 		again, err := key.Marshal()
-		must(t, err)
+		check.Must(t, err)
 		if !bytes.Equal(again, der) {
 			t.Errorf("%x is another form of %x", der, again)
 		}
@@ -52,21 +53,21 @@ func FuzzParsePrivateKey(f *testing.F) {
 			return
 		}
 		signature, err := sm.Sign(key, der)
-		must(t, err)
-		must(t, sm.Verify(key.Public(), der, signature))
+		check.Must(t, err)
+		check.Must(t, sm.Verify(key.Public(), der, signature))
 	})
 }
 
 func FuzzCertificateKey(f *testing.F) {
 	key, _, public := samples(f)
 	der, err := sm.SelfSigned(key, "bank", noon, time.Hour)
-	must(f, err)
+	check.Must(f, err)
 	f.Add(der)
 	f.Add(public)
 	f.Fuzz(func(t *testing.T, der []byte) {
 		if key, err := sm.CertificateKey(der, noon); err == nil {
 			_, err := key.Marshal()
-			must(t, err)
+			check.Must(t, err)
 		}
 	})
 }
@@ -81,12 +82,12 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		if plain, err := sm.Open(key, text, more); err == nil {
-			t.Errorf("nobody sealed %x, and it opens as %x", text, plain)
+			t.Errorf("%x was not sealed, and opens as %x", text, plain)
 		}
 	})
 }
 
-// One known signature holds; whatever else is found to hold is a forgery.
+// One known signature holds. Any other signature that holds is a forgery.
 func FuzzVerify(f *testing.F) {
 	key, _, _ := samples(f)
 	v := read(f, "standards.txt")
@@ -116,7 +117,7 @@ func FuzzDecrypt(f *testing.F) {
 
 func FuzzCheckPassword(f *testing.F) {
 	stored, err := sm.HashPassword([]byte("739164"))
-	must(f, err)
+	check.Must(f, err)
 	f.Add(stored, []byte("739164"))
 	f.Add("pbkdf2-sm3$1$$", []byte(nil))
 	f.Fuzz(func(t *testing.T, text string, password []byte) {

@@ -18,6 +18,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -26,16 +27,16 @@ func TestKeysKeepTheirForm(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)
 	der, err := key.Marshal()
-	must(t, err)
+	check.Must(t, err)
 	again, err := sm.ParsePrivateKey(der)
-	must(t, err)
+	check.Must(t, err)
 	if der2, err := again.Marshal(); err != nil || !bytes.Equal(der, der2) {
 		t.Errorf("private key: %x, %v; want %x", der2, err, der)
 	}
 	public, err := key.Public().Marshal()
-	must(t, err)
+	check.Must(t, err)
 	parsed, err := sm.ParsePublicKey(public)
-	must(t, err)
+	check.Must(t, err)
 	if !parsed.Equal(again.Public()) || parsed.Equal(newKey(t).Public()) {
 		t.Error("Equal does not tell keys apart")
 	}
@@ -49,7 +50,7 @@ func TestGeneratedKeysDiffer(t *testing.T) {
 	pairs, keys := map[string]bool{}, map[sm.Key]bool{}
 	for range 500 {
 		der, err := newKey(t).Marshal()
-		must(t, err)
+		check.Must(t, err)
 		pairs[string(der)], keys[sm.NewKey()] = true, true
 	}
 	if len(pairs) != 500 || len(keys) != 500 {
@@ -60,15 +61,15 @@ func TestGeneratedKeysDiffer(t *testing.T) {
 func otherPublicKeys(t *testing.T) map[string][]byte {
 	t.Helper()
 	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	check.Must(t, err)
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	must(t, err)
+	check.Must(t, err)
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
-	must(t, err)
+	check.Must(t, err)
 	list := map[string][]byte{}
 	for name, key := range map[string]any{"P-256": &p256.PublicKey, "RSA": &rsaKey.PublicKey, "Ed25519": edKey.Public()} {
 		list[name], err = x509.MarshalPKIXPublicKey(key)
-		must(t, err)
+		check.Must(t, err)
 	}
 	return list
 }
@@ -98,7 +99,7 @@ func TestHostilePublicKeys(t *testing.T) {
 	}
 	good := point(4, x, y)
 	_, err := sm.ParsePublicKey(good)
-	must(t, err)
+	check.Must(t, err)
 	eachCut(good, func(at string, cut []byte) {
 		if _, err := sm.ParsePublicKey(cut); !errors.Is(err, sm.ErrKey) {
 			t.Errorf("%s: %v, want ErrKey", at, err)
@@ -117,9 +118,9 @@ func TestHostilePrivateKeys(t *testing.T) {
 	number := func(d *big.Int) []byte { return privateDER(t, oidSM2, d.FillBytes(make([]byte, 32))) }
 	less := func(by int64) *big.Int { return new(big.Int).Sub(n, big.NewInt(by)) }
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	must(t, err)
+	check.Must(t, err)
 	rsaDER, err := x509.MarshalPKCS8PrivateKey(rsaKey)
-	must(t, err)
+	check.Must(t, err)
 	for name, der := range map[string][]byte{
 		"nothing": nil, "zero": number(new(big.Int)), "n-1": number(less(1)), "n": number(n), "n+1": number(less(-1)),
 		"all ones": privateDER(t, oidSM2, bytes.Repeat([]byte{0xff}, 32)), "too long": privateDER(t, oidSM2, make([]byte, 33)),
@@ -147,7 +148,7 @@ func TestCertificateKey(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)
 	der, err := sm.SelfSigned(key, "Tidebank channel", noon, time.Hour)
-	must(t, err)
+	check.Must(t, err)
 	for _, tt := range []struct {
 		name string
 		at   time.Time
@@ -176,12 +177,12 @@ func TestCertificateKey(t *testing.T) {
 func TestCertificateOfAnotherAlgorithm(t *testing.T) {
 	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	check.Must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bank"}, NotBefore: noon, NotAfter: noon.Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := sm.CertificateKey(der, noon); !errors.Is(err, sm.ErrKey) || got != nil {
 		t.Errorf("got %v, %v; want ErrKey", got, err)
 	}
@@ -192,16 +193,16 @@ func TestSelfSignedIsSignedByItself(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)
 	der, err := sm.SelfSigned(key, "Tidebank channel", noon, time.Hour)
-	must(t, err)
+	check.Must(t, err)
 	var certificate struct {
 		Body      asn1.RawValue
 		Algorithm pkix.AlgorithmIdentifier
 		Signature asn1.BitString
 	}
 	_, err = asn1.Unmarshal(der, &certificate)
-	must(t, err)
+	check.Must(t, err)
 	if sm2WithSM3 := (asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}); !certificate.Algorithm.Algorithm.Equal(sm2WithSM3) {
 		t.Errorf("algorithm %v", certificate.Algorithm.Algorithm)
 	}
-	must(t, sm.Verify(key.Public(), certificate.Body.FullBytes, certificate.Signature.Bytes))
+	check.Must(t, sm.Verify(key.Public(), certificate.Body.FullBytes, certificate.Signature.Bytes))
 }

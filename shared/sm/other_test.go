@@ -18,19 +18,20 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // other is the same key pair in a second implementation, handed over as DER.
 func other(t testing.TB, k *sm.PrivateKey) *othersm2.PrivateKey {
 	t.Helper()
 	der, err := k.Marshal()
-	must(t, err)
+	check.Must(t, err)
 	private, err := otherx509.ParsePKCS8UnecryptedPrivateKey(der)
-	must(t, err)
+	check.Must(t, err)
 	der, err = k.Public().Marshal()
-	must(t, err)
+	check.Must(t, err)
 	public, err := otherx509.ParseSm2PublicKey(der)
-	must(t, err)
+	check.Must(t, err)
 	if public.X.Cmp(private.X) != 0 || public.Y.Cmp(private.Y) != 0 {
 		t.Fatal("the halves of the key pair differ")
 	}
@@ -40,15 +41,15 @@ func other(t testing.TB, k *sm.PrivateKey) *othersm2.PrivateKey {
 func TestKeysFromTheOtherImplementation(t *testing.T) {
 	t.Parallel()
 	foreign, err := othersm2.GenerateKey(rand.Reader)
-	must(t, err)
+	check.Must(t, err)
 	der, err := otherx509.MarshalSm2UnecryptedPrivateKey(foreign)
-	must(t, err)
+	check.Must(t, err)
 	private, err := sm.ParsePrivateKey(der)
-	must(t, err)
+	check.Must(t, err)
 	der, err = otherx509.MarshalSm2PublicKey(&foreign.PublicKey)
-	must(t, err)
+	check.Must(t, err)
 	public, err := sm.ParsePublicKey(der)
-	must(t, err)
+	check.Must(t, err)
 	if !private.Public().Equal(public) {
 		t.Error("the halves of the key pair differ")
 	}
@@ -60,12 +61,12 @@ func TestSignaturesBothWays(t *testing.T) {
 	theirs := other(t, ours)
 	for _, message := range [][]byte{[]byte("x"), []byte("付款账户：622848*********1234"), make([]byte, 100_000)} {
 		signature, err := sm.Sign(ours, message)
-		must(t, err)
+		check.Must(t, err)
 		if !theirs.Verify(message, signature) {
 			t.Errorf("theirs refuses our signature over %d bytes", len(message))
 		}
 		signature, err = theirs.Sign(rand.Reader, message, nil)
-		must(t, err)
+		check.Must(t, err)
 		if err := sm.Verify(ours.Public(), message, signature); err != nil {
 			t.Errorf("ours refuses their signature over %d bytes: %v", len(message), err)
 		}
@@ -78,13 +79,13 @@ func TestCiphertextsBothWays(t *testing.T) {
 	theirs := other(t, ours)
 	for _, message := range [][]byte{[]byte("tide-2026x"), make([]byte, 32), bytes.Repeat([]byte("长"), 1000)} {
 		ciphertext, err := sm.Encrypt(ours.Public(), message)
-		must(t, err)
+		check.Must(t, err)
 		got, err := theirs.DecryptAsn1(ciphertext)
 		if err != nil || !bytes.Equal(got, message) {
 			t.Errorf("theirs opens our %d bytes as %d, %v", len(message), len(got), err)
 		}
 		ciphertext, err = theirs.EncryptAsn1(message, rand.Reader)
-		must(t, err)
+		check.Must(t, err)
 		got, err = sm.Decrypt(ours, ciphertext)
 		if err != nil || !bytes.Equal(got, message) {
 			t.Errorf("ours opens their %d bytes as %d, %v", len(message), len(got), err)
@@ -96,7 +97,7 @@ func TestAgreementWithTheOtherImplementation(t *testing.T) {
 	t.Parallel()
 	one, two := newKey(t), newKey(t)
 	got, err := sm.Agree(one, two.Public())
-	must(t, err)
+	check.Must(t, err)
 	private, public := other(t, one), other(t, two)
 	x, _ := private.ScalarMult(public.X, public.Y, private.D.Bytes())
 	if want := x.FillBytes(make([]byte, 32)); !bytes.Equal(got.Bytes(), want) {
@@ -112,21 +113,15 @@ func TestSM4GCMLikeTheOtherImplementation(t *testing.T) {
 		plain := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "plain")
 		aad := rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "aad")
 		block, err := othersm4.NewCipher(key[:])
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		theirs, err := cipher.NewGCM(block)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		got, err := sm.Open(key, append(bytes.Clone(nonce), theirs.Seal(nil, nonce, plain, aad)...), aad)
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("ours opens theirs as %x, %v", got, err)
 		}
 		sealed, err := sm.Seal(key, plain, aad)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		got, err = theirs.Open(nil, sealed[:sm.NonceSize], sealed[sm.NonceSize:], aad)
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("theirs opens ours as %x, %v", got, err)
@@ -169,12 +164,12 @@ func derive(z []byte, n int) []byte {
 func TestPasswordHashLikeTheOtherImplementation(t *testing.T) {
 	t.Parallel()
 	stored, err := sm.HashPassword([]byte("tide-2026x"))
-	must(t, err)
+	check.Must(t, err)
 	parts := strings.Split(stored, "$")
 	salt, err := base64.RawStdEncoding.DecodeString(parts[2])
-	must(t, err)
+	check.Must(t, err)
 	sum, err := pbkdf2.Key(othersm3.New, "tide-2026x", salt, 10_000, 32)
-	must(t, err)
+	check.Must(t, err)
 	want := "pbkdf2-sm3$10000$" + parts[2] + "$" + base64.RawStdEncoding.EncodeToString(sum)
 	if stored != want {
 		t.Errorf("stored %s, want %s", stored, want)

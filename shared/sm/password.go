@@ -12,13 +12,13 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 )
 
-// passwordRounds makes one guess cost some ten milliseconds (PWD-018).
+// passwordRounds makes a guess cost about ten milliseconds (PWD-018).
 const passwordRounds = 10_000
 
 const passwordScheme = "pbkdf2-sm3"
 
-// HashPassword returns what to store of a password: a self-describing text with
-// its own random salt.
+// HashPassword returns the text to store for a password. The text holds the
+// algorithm, the rounds and a random salt.
 func HashPassword(password []byte) (string, error) {
 	if shut.Load() {
 		return "", ErrModule
@@ -33,7 +33,8 @@ func HashPassword(password []byte) (string, error) {
 	return strings.Join([]string{passwordScheme, strconv.Itoa(passwordRounds), encode(salt), encode(sum)}, "$"), nil
 }
 
-// CheckPassword refuses a password that is not the stored one, in constant time.
+// CheckPassword refuses a password that differs from the stored password. It compares
+// in constant time.
 func CheckPassword(stored string, password []byte) error {
 	if shut.Load() {
 		return ErrModule

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func TestPasswords(t *testing.T) {
 	t.Parallel()
 	for _, password := range []string{"tide-2026x", "739164", "", "密码 with spaces", strings.Repeat("x", 5000), "nul\x00inside"} {
 		stored, err := sm.HashPassword([]byte(password))
-		must(t, err)
+		check.Must(t, err)
 		if err := sm.CheckPassword(stored, []byte(password)); err != nil {
 			t.Errorf("%.20q: %v", password, err)
 		}
@@ -32,7 +33,7 @@ func TestEqualPasswordsAreStoredDifferently(t *testing.T) {
 	stored := map[string]bool{}
 	for range 10 {
 		text, err := sm.HashPassword([]byte("739164"))
-		must(t, err)
+		check.Must(t, err)
 		parts := strings.Split(text, "$")
 		stored["salt "+parts[2]], stored["sum "+parts[3]] = true, true
 	}
@@ -44,7 +45,7 @@ func TestEqualPasswordsAreStoredDifferently(t *testing.T) {
 func TestMalformedStoredPasswords(t *testing.T) {
 	t.Parallel()
 	good, err := sm.HashPassword([]byte("739164"))
-	must(t, err)
+	check.Must(t, err)
 	parts := strings.Split(good, "$")
 	scheme, rounds, salt, sum := parts[0], parts[1], parts[2], parts[3]
 	for name, fields := range map[string][]string{

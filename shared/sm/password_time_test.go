@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -21,7 +22,7 @@ func TestCheckingTakesOneTime(t *testing.T) { //nolint:paralleltest // other tes
 	req.Covers(t, "PWD-018.3")
 	const right = "tide-2026x"
 	stored, err := sm.HashPassword([]byte(right))
-	must(t, err)
+	check.Must(t, err)
 	fastest := map[string]time.Duration{}
 	for turn := range 500 {
 		for name, guess := range map[string]string{
@@ -29,7 +30,7 @@ func TestCheckingTakesOneTime(t *testing.T) { //nolint:paralleltest // other tes
 			"all": "ABCDEFGHIJ", "none": right, "empty": "", "much longer": strings.Repeat("x", 64),
 		} {
 			began := time.Now()
-			_ = sm.CheckPassword(stored, []byte(guess)) // what it answers, other tests look at
+			_ = sm.CheckPassword(stored, []byte(guess)) // other tests check the answer
 			if took := time.Since(began); fastest[name] == 0 || took < fastest[name] {
 				fastest[name] = took
 			}

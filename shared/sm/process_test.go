@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -49,11 +49,7 @@ type served struct {
 
 func start(t *testing.T, program, keyFile string) served {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	must(t, err)
-	must(t, listener.Close())
+	port := check.FreePort(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	s := served{base: "http://127.0.0.1:" + port, log: &bytes.Buffer{}, cmd: exec.CommandContext(ctx, program), ended: make(chan struct{})}
 	s.cmd.Env = []string{
@@ -61,7 +57,7 @@ func start(t *testing.T, program, keyFile string) served {
 		"REDIS_URL=redis://" + miniredis.RunT(t).Addr(),
 	}
 	s.cmd.Stderr = s.log
-	must(t, s.cmd.Start())
+	check.Must(t, s.cmd.Start())
 	go func() {
 		_ = s.cmd.Wait() // how it ended is in ProcessState
 		close(s.ended)
@@ -74,12 +70,12 @@ func start(t *testing.T, program, keyFile string) served {
 func (s served) answers(t *testing.T) bool {
 	t.Helper()
 	client, err := channel.NewClient("device-1")
-	must(t, err)
+	check.Must(t, err)
 	hello, err := json.Marshal(client.Hello())
-	must(t, err)
+	check.Must(t, err)
 	for {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/function/channel-open", bytes.NewReader(hello))
-		must(t, err)
+		check.Must(t, err)
 		if reply, err := http.DefaultClient.Do(r); err == nil {
 			_, _ = io.Copy(io.Discard, reply.Body)
 			_ = reply.Body.Close() // has been read
@@ -97,11 +93,11 @@ func (s served) answers(t *testing.T) bool {
 func newKeyFile(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.json")
-	must(t, keys.Create(file))
+	check.Must(t, keys.Create(file))
 	return file
 }
 
-// wantRefused sees that a process ends by itself, tells why and answers nothing.
+// wantRefused checks that a process ends by itself, logs why and answers no request.
 func wantRefused(t *testing.T, what string, s served, why string) {
 	t.Helper()
 	if s.answers(t) {
@@ -137,29 +133,29 @@ func TestAKeyFileOfAnotherAlgorithm(t *testing.T) {
 	req.Covers(t, "CRYPTO-002.2")
 	good := program(t, "")
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	check.Must(t, err)
 	pair, err := x509.MarshalPKCS8PrivateKey(key)
-	must(t, err)
+	check.Must(t, err)
 	for _, purpose := range []string{"channel", "password"} {
 		file := newKeyFile(t)
 		raw, err := os.ReadFile(file)
-		must(t, err)
+		check.Must(t, err)
 		var content map[string]any
-		must(t, json.Unmarshal(raw, &content))
+		check.Must(t, json.Unmarshal(raw, &content))
 		var root struct {
 			Root []byte `json:"root"`
 		}
-		must(t, json.Unmarshal(raw, &root))
+		check.Must(t, json.Unmarshal(raw, &root))
 		sealed, err := sm.Seal(sm.Key(root.Root), pair, []byte(purpose))
-		must(t, err)
+		check.Must(t, err)
 		pairs, ok := content["pairs"].(map[string]any)
 		if !ok || pairs[purpose] == nil {
 			t.Fatalf("the key file holds no pair for %s", purpose)
 		}
 		pairs[purpose] = sealed
 		changed, err := json.Marshal(content)
-		must(t, err)
-		must(t, os.WriteFile(file, changed, 0o600))
+		check.Must(t, err)
+		check.Must(t, os.WriteFile(file, changed, 0o600))
 		wantRefused(t, purpose, start(t, good, file), "sm: not a key of this kind")
 	}
 	if _, err := sm.ParsePrivateKey(pair); !errors.Is(err, sm.ErrKey) {

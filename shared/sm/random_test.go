@@ -22,6 +22,8 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -44,7 +46,7 @@ func TestNoKeysWithoutRandomness(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	self, err := os.Executable()
-	must(t, err)
+	check.Must(t, err)
 	child := exec.CommandContext(ctx, self, "-test.run=^TestNoKeysWithoutRandomness$", "-test.v")
 	child.Env = append(os.Environ(), randomProcess+"=1")
 	if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "tried all") {
@@ -54,17 +56,16 @@ func TestNoKeysWithoutRandomness(t *testing.T) {
 }
 
 func generateWithoutRandomness(t *testing.T) {
-	ring, err := keys.NewTestRing()
-	must(t, err)
+	ring := keytest.New(t)
 	generators := map[string]func() (any, error){
 		"GenerateKey": func() (any, error) { k, err := sm.GenerateKey(); return orNil(k), err },
 		"NewClient":   func() (any, error) { c, err := channel.NewClient("device-1"); return orNil(c), err },
 		"NewKey":      func() (any, error) { return recovered(func() any { return sm.NewKey() }) },
 		"NewDataKey": func() (any, error) {
-			return recovered(func() any { _, wrapped, err := ring.NewDataKey(); must(t, err); return wrapped })
+			return recovered(func() any { _, wrapped, err := ring.NewDataKey(); check.Must(t, err); return wrapped })
 		},
 		"NewTestRing": func() (any, error) {
-			return recovered(func() any { r, err := keys.NewTestRing(); must(t, err); return r })
+			return recovered(func() any { r, err := keys.NewTestRing(); check.Must(t, err); return r })
 		},
 	}
 	good := rand.Reader
@@ -189,18 +190,18 @@ func TestNothingElseIsDerivedFrom(t *testing.T) {
 	}
 	for i := range secret.NumField() {
 		if secret.Field(i).IsExported() {
-			t.Errorf("whoever likes sets the Secret's %s", secret.Field(i).Name)
+			t.Errorf("the Secret's field %s is exported", secret.Field(i).Name)
 		}
 	}
 	makers := map[string]int{}
 	files, err := filepath.Glob("*.go")
-	must(t, err)
+	check.Must(t, err)
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		must(t, err)
+		check.Must(t, err)
 		for _, declaration := range file.Decls {
 			within, _ := declaration.(*ast.FuncDecl)
 			ast.Inspect(declaration, func(n ast.Node) bool {
@@ -214,13 +215,13 @@ func TestNothingElseIsDerivedFrom(t *testing.T) {
 		}
 	}
 	if len(makers) != 1 || makers["Agree"] != 1 {
-		t.Errorf("secrets are made by %v, want by Agree alone", makers)
+		t.Errorf("secrets are made by %v, want only Agree", makers)
 	}
 	if key, err := recovered(func() any { return sm.Derive(sm.Secret{}, []byte("label"), 16) }); key != nil || !errors.Is(err, sm.ErrKey) {
 		t.Errorf("from nothing: %v, %v", key, err)
 	}
 	agreed, err := sm.Agree(newKey(t), newKey(t).Public())
-	must(t, err)
+	check.Must(t, err)
 	if got := sm.Derive(agreed, []byte("label"), 16); len(got) != 16 {
 		t.Errorf("from a secret: %x", got)
 	}
@@ -230,10 +231,9 @@ func TestNothingElseIsDerivedFrom(t *testing.T) {
 func TestDerivedKeysAreUnlike(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-002.5")
-	ring, err := keys.NewTestRing()
-	must(t, err)
+	ring := keytest.New(t)
 	agreed, err := sm.Agree(newKey(t), newKey(t).Public())
-	must(t, err)
+	check.Must(t, err)
 	for name, derive := range map[string]func(label string) []byte{
 		"of a purpose": func(label string) []byte { return ring.Derive(keys.OTP, []byte(label)) },
 		"of a secret":  func(label string) []byte { return sm.Derive(agreed, []byte(label), 16) },

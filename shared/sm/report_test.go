@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -13,7 +14,7 @@ func TestSelfTestReportsEachTest(t *testing.T) {
 	req.Covers(t, "CRYPTO-007.1")
 	names := []string{"integrity", "bypass", "critical functions"}
 	good, err := sm.SelfTestReport()
-	must(t, err)
+	check.Must(t, err)
 	check := func(what string, report []sm.TestResult, failing string) {
 		t.Helper()
 		if len(report) != len(names) {

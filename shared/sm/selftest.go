@@ -11,7 +11,7 @@ import (
 	"github.com/emmansun/gmsm/sm4"
 )
 
-// shut is set for good when a self-test fails; only a new process opens it.
+// shut is set when a self-test fails, and is never reset: only a new process works again.
 var shut atomic.Bool
 
 // knownAnswers are the standards' own examples, and one signature that faulty
@@ -22,8 +22,8 @@ type knownAnswers struct {
 	bmi2Key, bmi2Signature      string // over 32 zero bytes taken as the digest
 }
 
-// digestAnswer is a variable, which nothing sets, so that a test can link a program
-// with a wrong one and see that it never serves (CRYPTO-005).
+// digestAnswer is a variable that no code sets. A test links a program with a wrong
+// value and checks that the program never serves (CRYPTO-005).
 var digestAnswer = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
 
 func standardAnswers() knownAnswers {
@@ -40,26 +40,27 @@ func standardAnswers() knownAnswers {
 	}
 }
 
-// SelfTest runs the module's three tests. It takes a few milliseconds. On failure
-// the module shuts for good (CRYPTO-007).
+// SelfTest runs the module's three tests. It takes a few milliseconds. After a
+// failure the module stays shut (CRYPTO-007).
 func SelfTest() error {
 	_, err := latch(goodModule())
 	return err
 }
 
-// SelfTestReport is SelfTest, with the result of each test; there are none once the
-// module has shut.
+// SelfTestReport is like SelfTest and returns the result of each test. It returns no
+// results if the module has already shut.
 func SelfTestReport() ([]TestResult, error) { return latch(goodModule()) }
 
-// TestResult says how one test of the self-test ended: "integrity" (known answers),
-// "bypass" (sealed text differs from its plaintext, and tampering shows) or "critical
-// functions" (a signature and an agreement round trip).
+// TestResult is the result of one test: "integrity" (known answers), "bypass" (sealed
+// text differs from its plaintext, and tampering is detected) or "critical functions"
+// (a signature and a key agreement).
 type TestResult struct {
 	Name string
-	Err  error // nil: passed
+	Err  error // nil if the test passed
 }
 
-// module is what the self-test tests: a test of the self-test puts faults in.
+// module is the set of functions that the self-test tests. A test of the self-test
+// replaces some of them by wrong ones.
 type module struct {
 	known knownAnswers
 	seal  func(k Key, plaintext, aad []byte) ([]byte, error)
@@ -90,7 +91,7 @@ func (m module) test() []TestResult {
 	}
 }
 
-// failure joins what failed, by the names of the tests.
+// failure joins the errors of the failed tests, with the tests' names.
 func failure(results []TestResult) error {
 	var failed []error
 	for _, r := range results {

@@ -14,6 +14,8 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -57,7 +59,7 @@ func TestModuleShutsForGood(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	self, err := os.Executable()
-	must(t, err)
+	check.Must(t, err)
 	child := exec.CommandContext(ctx, self, "-test.run=^TestModuleShutsForGood$", "-test.v")
 	child.Env = append(os.Environ(), shutProcess+"=1")
 	out, err := child.CombinedOutput()
@@ -77,8 +79,7 @@ func TestModuleShutsForGood(t *testing.T) {
 type attempt func() (out []byte, err error)
 
 func shutAndTryAll(t *testing.T) {
-	ring, err := keys.NewTestRing()
-	must(t, err)
+	ring := keytest.New(t)
 	attempts := moduleAttempts(t)
 	maps.Copy(attempts, callerAttempts(t, ring))
 	for name, try := range attempts {
@@ -140,19 +141,19 @@ func done(err error) ([]byte, error) {
 func moduleAttempts(t *testing.T) map[string]attempt {
 	key, symmetric, text := newKey(t), sm.NewKey(), []byte("text")
 	signature, err := sm.Sign(key, text)
-	must(t, err)
+	check.Must(t, err)
 	ciphertext, err := sm.Encrypt(key.Public(), text)
-	must(t, err)
+	check.Must(t, err)
 	sealed, err := sm.Seal(symmetric, text, nil)
-	must(t, err)
+	check.Must(t, err)
 	stored, err := sm.HashPassword(text)
-	must(t, err)
+	check.Must(t, err)
 	der, err := key.Marshal()
-	must(t, err)
+	check.Must(t, err)
 	public, err := key.Public().Marshal()
-	must(t, err)
+	check.Must(t, err)
 	certificate, err := sm.SelfSigned(key, "bank", noon, time.Hour)
-	must(t, err)
+	check.Must(t, err)
 	return map[string]attempt{
 		"GenerateKey":     func() ([]byte, error) { k, err := sm.GenerateKey(); return present(k, err) },
 		"Marshal private": key.Marshal, "Marshal public": key.Public().Marshal,
@@ -183,11 +184,11 @@ func moduleAttempts(t *testing.T) map[string]attempt {
 // back to clear text.
 func callerAttempts(t *testing.T, ring *keys.Ring) map[string]attempt {
 	data, wrapped, err := ring.NewDataKey()
-	must(t, err)
+	check.Must(t, err)
 	sealed, err := ring.Seal(keys.Storage, nil, []byte("text"))
-	must(t, err)
+	check.Must(t, err)
 	password, err := sm.Encrypt(ring.Public(keys.Password), []byte("text"))
-	must(t, err)
+	check.Must(t, err)
 	opened := channel.Keys{ClientToServer: sm.NewKey(), ServerToClient: sm.NewKey()}
 	header := channel.Header{Sequence: 1, Time: noon}
 	return map[string]attempt{

@@ -1,14 +1,13 @@
-// Package sm is the bank's only door to cryptography: SM2, SM3 and SM4 with
-// every parameter fixed.
+// Package sm is the only package that uses cryptographic algorithms: SM2, SM3 and SM4
+// with every parameter fixed.
 //
-// Callers never choose an algorithm, mode, padding, encoding or user id:
-// signatures are SM2 with SM3 over ZA and user id 1234567812345678, DER;
-// public-key ciphertext is ASN.1 (C1C3C2); symmetric sealing is SM4-GCM with a
-// random 12-byte nonce in front; passwords are PBKDF2-HMAC-SM3. Keys are PKCS#8
-// and PKIX DER. After a failed self-test every operation returns ErrModule and
-// nothing else; those without an error to return panic with it, since an empty
-// digest or key would be taken for one (CRYPTO-005, CRYPTO-006). Everything is
-// safe for concurrent use.
+// Callers never choose an algorithm, mode, padding, encoding or user id: signatures
+// are SM2 with SM3 over ZA and user id 1234567812345678, DER; public-key ciphertext
+// is ASN.1 (C1C3C2); symmetric sealing is SM4-GCM with a random 12-byte nonce in
+// front; passwords are PBKDF2-HMAC-SM3. Keys are PKCS#8 and PKIX DER. After a failed
+// self-test, every operation returns only ErrModule. Operations without an error
+// result panic with ErrModule, because a caller could use an empty digest or key
+// (CRYPTO-005, CRYPTO-006). All functions are safe for concurrent use.
 //
 // Source: GB/T 32918-2016, GB/T 32905-2016, GB/T 32907-2016, GB/T 35276-2017.
 package sm
@@ -28,7 +27,7 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 )
 
-// Errors. None says why: a stranger must not learn it.
+// Errors. They give no reason, because an attacker must not learn the reason.
 var (
 	ErrModule    = errors.New("sm: the module failed its self-test and is shut")
 	ErrKey       = errors.New("sm: not a key of this kind")
@@ -84,7 +83,7 @@ func ParsePrivateKey(der []byte) (*PrivateKey, error) {
 	if !ok {
 		return nil, ErrKey
 	}
-	if _, err := key.ECDH(); err != nil { // the parser lets 0 and n-1 through
+	if _, err := key.ECDH(); err != nil { // the parser accepts the invalid values 0 and n-1
 		return nil, ErrKey
 	}
 	return &PrivateKey{key}, nil
@@ -121,7 +120,7 @@ func ParsePublicKey(der []byte) (*PublicKey, error) {
 	return &PublicKey{key}, nil
 }
 
-// Sign signs a message of one byte at least.
+// Sign signs a message of at least one byte.
 func Sign(k *PrivateKey, message []byte) ([]byte, error) {
 	if shut.Load() {
 		return nil, ErrModule
@@ -136,7 +135,7 @@ func Sign(k *PrivateKey, message []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// Verify refuses a signature that is not the key's over the message.
+// Verify returns an error unless the key has signed the message.
 func Verify(k *PublicKey, message, signature []byte) error {
 	if shut.Load() {
 		return ErrModule
@@ -147,13 +146,13 @@ func Verify(k *PublicKey, message, signature []byte) error {
 	return nil
 }
 
-// Encrypt encrypts a short message, of one byte at least, to a public key.
+// Encrypt encrypts a short message of at least one byte to a public key.
 func Encrypt(k *PublicKey, message []byte) ([]byte, error) {
 	if shut.Load() {
 		return nil, ErrModule
 	}
 	if len(message) == 0 {
-		return nil, ErrEmpty // the library would answer nothing at all, without an error
+		return nil, ErrEmpty // the library would return an empty result without an error
 	}
 	ciphertext, err := sm2.EncryptASN1(rand.Reader, k.key, message)
 	if err != nil {
@@ -165,13 +164,13 @@ func Encrypt(k *PublicKey, message []byte) ([]byte, error) {
 // sequence is the first byte of every ASN.1 ciphertext.
 const sequence = 0x30
 
-// Decrypt opens what Encrypt made.
+// Decrypt decrypts a ciphertext of Encrypt.
 func Decrypt(k *PrivateKey, ciphertext []byte) ([]byte, error) {
 	if shut.Load() {
 		return nil, ErrModule
 	}
 	if len(ciphertext) == 0 || ciphertext[0] != sequence {
-		return nil, ErrOpen // the library would take other encodings too
+		return nil, ErrOpen // the library would also accept other encodings
 	}
 	message, err := sm2.Decrypt(k.key, ciphertext)
 	if err != nil {
@@ -180,8 +179,8 @@ func Decrypt(k *PrivateKey, ciphertext []byte) ([]byte, error) {
 	return message, nil
 }
 
-// Secret is what two key pairs share. Agree alone makes one, so that nothing is
-// derived from a password or a constant (KEY-002).
+// Secret is the shared secret of two key pairs. Only Agree makes a Secret, so no key
+// is derived from a password or a constant (KEY-002).
 type Secret struct{ x []byte }
 
 // Agree computes the secret that two key pairs share: the x coordinate of their
@@ -266,8 +265,8 @@ const (
 	Overhead  = 16
 )
 
-// NewAEAD is SM4-GCM for the channel, whose nonces count and so never repeat.
-// Everything else uses Seal and Open.
+// NewAEAD returns SM4-GCM for the channel only. The channel counts its nonces, so
+// they never repeat. All other code uses Seal and Open.
 func NewAEAD(k Key) (cipher.AEAD, error) {
 	if shut.Load() {
 		return nil, ErrModule
@@ -294,7 +293,7 @@ func Seal(k Key, plaintext, aad []byte) ([]byte, error) {
 	return aead.Seal(out, out, plaintext, aad), nil
 }
 
-// Open opens what Seal made with the same key and aad.
+// Open decrypts a ciphertext that Seal made with the same key and aad.
 func Open(k Key, sealed, aad []byte) ([]byte, error) {
 	aead, err := NewAEAD(k)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	othersm4 "github.com/tjfoc/gmsm/sm4"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -21,19 +22,19 @@ func TestExamplesOfTheStandards(t *testing.T) {
 	req.Covers(t, "CRYPTO-002.1")
 	v := read(t, "standards.txt")
 	key := standardKey(t, v)
-	must(t, sm.Verify(key.Public(), v.text("sm2_sign_text"), v.signature(t)))
+	check.Must(t, sm.Verify(key.Public(), v.text("sm2_sign_text"), v.signature(t)))
 	got, err := sm.Decrypt(key, v.ciphertext(t))
-	must(t, err)
+	check.Must(t, err)
 	block, err := hex.DecodeString("0123456789abcdeffedcba9876543210")
-	must(t, err)
+	check.Must(t, err)
 	once, err := hex.DecodeString("681edf34d206965e86b3e94f536e4246")
-	must(t, err)
+	check.Must(t, err)
 	cipher4, err := sm4.NewCipher(block)
-	must(t, err)
+	check.Must(t, err)
 	encrypted := make([]byte, 16)
 	cipher4.Encrypt(encrypted, block)
 	opened, err := sm.Open(sm.Key(v.hex(t, "gcm_key")), append(v.hex(t, "gcm_nonce"), v.hex(t, "gcm_sealed")...), v.hex(t, "gcm_aad"))
-	must(t, err)
+	check.Must(t, err)
 	for name, pair := range map[string][2][]byte{
 		"SM2 decryption":  {got, v.text("sm2_encrypt_text")},
 		"SM3, one block":  {sm.Digest(v.text("sm3_1_text")), v.hex(t, "sm3_1")},
@@ -54,12 +55,12 @@ func TestWithoutAChoiceItIsSM(t *testing.T) {
 	req.Covers(t, "CRYPTO-002.3")
 	key, text := newKey(t), []byte("付款账户：622848*********1234")
 	signature, err := sm.Sign(key, text)
-	must(t, err)
+	check.Must(t, err)
 	if !other(t, key).Verify(text, signature) {
 		t.Error("Sign is not SM2 with SM3")
 	}
 	ciphertext, err := sm.Encrypt(key.Public(), text)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := other(t, key).DecryptAsn1(ciphertext); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("Encrypt is not SM2: %q, %v", got, err)
 	}
@@ -68,11 +69,11 @@ func TestWithoutAChoiceItIsSM(t *testing.T) {
 	}
 	symmetric := sm.NewKey()
 	sealed, err := sm.Seal(symmetric, text, nil)
-	must(t, err)
+	check.Must(t, err)
 	block, err := othersm4.NewCipher(symmetric[:])
-	must(t, err)
+	check.Must(t, err)
 	gcm, err := cipher.NewGCM(block)
-	must(t, err)
+	check.Must(t, err)
 	if got, err := gcm.Open(nil, sealed[:sm.NonceSize], sealed[sm.NonceSize:], nil); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("Seal is not SM4: %q, %v", got, err)
 	}

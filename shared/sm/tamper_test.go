@@ -11,6 +11,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // eachFlip calls try with the text and one bit of it changed, for every bit.
@@ -36,7 +37,7 @@ func TestSealedIsBoundToEveryBit(t *testing.T) {
 	t.Parallel()
 	key, plain, aad := sm.NewKey(), []byte("余额 1,234.56"), []byte("account.balance.7")
 	sealed, err := sm.Seal(key, plain, aad)
-	must(t, err)
+	check.Must(t, err)
 	got, err := sm.Open(key, sealed, aad)
 	if err != nil || !bytes.Equal(got, plain) {
 		t.Fatalf("opened %q, %v", got, err)
@@ -60,7 +61,7 @@ func TestSealTakesAnySize(t *testing.T) {
 	for _, size := range []int{0, 1, 15, 16, 17, 4096, 8 << 20} {
 		plain := bytes.Repeat([]byte{7}, size)
 		sealed, err := sm.Seal(key, plain, nil)
-		must(t, err)
+		check.Must(t, err)
 		if len(sealed) != sm.NonceSize+size+sm.Overhead {
 			t.Errorf("%d bytes seal into %d", size, len(sealed))
 		}
@@ -75,7 +76,7 @@ func TestSealingTwiceDiffers(t *testing.T) {
 	key, seen := sm.NewKey(), map[string]bool{}
 	for range 1000 {
 		sealed, err := sm.Seal(key, []byte("same"), nil)
-		must(t, err)
+		check.Must(t, err)
 		nonce := string(sealed[:sm.NonceSize])
 		if seen[nonce] {
 			t.Fatal("a nonce came twice")
@@ -88,8 +89,8 @@ func TestSignatureIsBoundToEveryBit(t *testing.T) {
 	t.Parallel()
 	key, message := newKey(t), []byte("金额：人民币1.00元")
 	signature, err := sm.Sign(key, message)
-	must(t, err)
-	must(t, sm.Verify(key.Public(), message, signature))
+	check.Must(t, err)
+	check.Must(t, sm.Verify(key.Public(), message, signature))
 	refused := func(what string, key *sm.PublicKey, message, signature []byte) {
 		t.Helper()
 		if err := sm.Verify(key, message, signature); !errors.Is(err, sm.ErrSignature) {
@@ -109,7 +110,7 @@ func TestSignTakesAnySizeButNone(t *testing.T) {
 	for _, size := range []int{1, 63, 64, 65, 8 << 20} {
 		message := make([]byte, size)
 		signature, err := sm.Sign(key, message)
-		must(t, err)
+		check.Must(t, err)
 		if err := sm.Verify(key.Public(), message, signature); err != nil {
 			t.Errorf("%d bytes: %v", size, err)
 		}
@@ -124,10 +125,10 @@ func TestSignatureHasOneForm(t *testing.T) {
 	t.Parallel()
 	key, message := newKey(t), []byte("message")
 	signature, err := sm.Sign(key, message)
-	must(t, err)
+	check.Must(t, err)
 	var good struct{ R, S *big.Int }
 	_, err = asn1.Unmarshal(signature, &good)
-	must(t, err)
+	check.Must(t, err)
 	n, zero := sm2.P256().Params().N, new(big.Int)
 	plus := func(a *big.Int) *big.Int { return new(big.Int).Add(a, n) }
 	minus := func(a *big.Int) *big.Int { return new(big.Int).Sub(n, a) }
@@ -155,7 +156,7 @@ func TestCiphertextIsBoundToEveryBit(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)
 	ciphertext, err := sm.Encrypt(key.Public(), []byte("739164"))
-	must(t, err)
+	check.Must(t, err)
 	refused := func(what string, key *sm.PrivateKey, ciphertext []byte) {
 		t.Helper()
 		if got, err := sm.Decrypt(key, ciphertext); !errors.Is(err, sm.ErrOpen) || got != nil {
@@ -170,7 +171,7 @@ func TestCiphertextIsBoundToEveryBit(t *testing.T) {
 		"compressed point":     sm2.NewPlainEncrypterOpts(sm2.MarshalCompressed, sm2.C1C3C2),
 	} {
 		plain, err := sm2.ASN1Ciphertext2Plain(ciphertext, opts)
-		must(t, err)
+		check.Must(t, err)
 		refused(name, key, plain)
 	}
 }
@@ -181,7 +182,7 @@ func TestEncryptTakesAnySizeButNone(t *testing.T) {
 	for _, size := range []int{1, 2, 31, 32, 33, 1 << 20} {
 		message := bytes.Repeat([]byte{9}, size)
 		ciphertext, err := sm.Encrypt(key.Public(), message)
-		must(t, err)
+		check.Must(t, err)
 		if got, err := sm.Decrypt(key, ciphertext); err != nil || !bytes.Equal(got, message) {
 			t.Errorf("%d bytes: opened %d, %v", size, len(got), err)
 		}
@@ -222,7 +223,7 @@ func TestAgreementIsMutual(t *testing.T) {
 	one, two, three := newKey(t), newKey(t), newKey(t)
 	agree := func(own, peer *sm.PrivateKey) string {
 		secret, err := sm.Agree(own, peer.Public())
-		must(t, err)
+		check.Must(t, err)
 		return string(secret.Bytes())
 	}
 	if agree(one, two) != agree(two, one) {

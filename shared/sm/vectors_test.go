@@ -13,6 +13,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -22,7 +23,7 @@ type vectors map[string]string
 func read(t testing.TB, file string) vectors {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/" + file)
-	must(t, err)
+	check.Must(t, err)
 	v := vectors{}
 	for line := range strings.Lines(string(raw)) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
@@ -61,24 +62,17 @@ func (v vectors) ciphertext(t testing.TB) []byte {
 	}{v.integer(t, "sm2_c1x"), v.integer(t, "sm2_c1y"), v.hex(t, "sm2_c3"), v.hex(t, "sm2_c2")})
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func newKey(t testing.TB) *sm.PrivateKey {
 	t.Helper()
 	k, err := sm.GenerateKey()
-	must(t, err)
+	check.Must(t, err)
 	return k
 }
 
 func encode(t testing.TB, value any) []byte {
 	t.Helper()
 	der, err := asn1.Marshal(value)
-	must(t, err)
+	check.Must(t, err)
 	return der
 }
 
@@ -93,7 +87,7 @@ func algorithm(t testing.TB, curve asn1.ObjectIdentifier) pkix.AlgorithmIdentifi
 	return pkix.AlgorithmIdentifier{Algorithm: oidEC, Parameters: asn1.RawValue{FullBytes: encode(t, curve)}}
 }
 
-// privateDER writes PKCS#8 by the book, whatever the number.
+// privateDER writes PKCS#8 of any number.
 func privateDER(t testing.TB, curve asn1.ObjectIdentifier, d []byte) []byte {
 	t.Helper()
 	return encode(t, struct {
@@ -106,7 +100,7 @@ func privateDER(t testing.TB, curve asn1.ObjectIdentifier, d []byte) []byte {
 	}{1, d})})
 }
 
-// publicDER writes PKIX by the book, whatever the point.
+// publicDER writes PKIX of any point.
 func publicDER(t testing.TB, curve asn1.ObjectIdentifier, point []byte) []byte {
 	t.Helper()
 	return encode(t, struct {
@@ -119,9 +113,9 @@ func publicDER(t testing.TB, curve asn1.ObjectIdentifier, point []byte) []byte {
 func standardKey(t testing.TB, v vectors) *sm.PrivateKey {
 	t.Helper()
 	k, err := sm.ParsePrivateKey(privateDER(t, oidSM2, v.hex(t, "sm2_private")))
-	must(t, err)
+	check.Must(t, err)
 	public, err := k.Public().Marshal()
-	must(t, err)
+	check.Must(t, err)
 	point := append(append([]byte{4}, v.hex(t, "sm2_x")...), v.hex(t, "sm2_y")...)
 	if want := publicDER(t, oidSM2, point); !bytes.Equal(public, want) {
 		t.Fatalf("the standard's private key has public key\n%x, want\n%x", public, want)
@@ -180,7 +174,7 @@ func TestSM4GCMOfRFC8998(t *testing.T) {
 	v := read(t, "standards.txt")
 	key, nonce, aad, sealed := sm.Key(v.hex(t, "gcm_key")), v.hex(t, "gcm_nonce"), v.hex(t, "gcm_aad"), v.hex(t, "gcm_sealed")
 	aead, err := sm.NewAEAD(key)
-	must(t, err)
+	check.Must(t, err)
 	if got := aead.Seal(nil, nonce, v.hex(t, "gcm_plain"), aad); !bytes.Equal(got, sealed) {
 		t.Errorf("sealed %x, want %x", got, sealed)
 	}
@@ -196,11 +190,11 @@ func TestSignatureThatFaultyAssemblyRejects(t *testing.T) {
 	t.Parallel()
 	v := read(t, "sm2-bmi2.txt")
 	_, err := sm.ParsePublicKey(v.hex(t, "public_key_pkix"))
-	must(t, err)
+	check.Must(t, err)
 	key, err := sm2.NewPublicKey(v.hex(t, "public_key_pkix")[26:])
-	must(t, err)
+	check.Must(t, err)
 	if !sm2.VerifyASN1(key, v.hex(t, "digest"), v.hex(t, "signature_der")) {
 		t.Error("rejected")
 	}
-	must(t, sm.SelfTest())
+	check.Must(t, sm.SelfTest())
 }

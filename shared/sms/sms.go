@@ -1,9 +1,9 @@
 // Package sms sends text messages through the bank's SMS gateway.
 //
-// The gateway's protocol (docs/sms-gateway.md) is one signed JSON request per
-// message; it is idempotent by message id, so that sending again after a lost
-// answer sends once. Numbers are 11 digits, texts Chinese. A Gateway is safe for
-// concurrent use. Source: OTP-006, KEY-009.
+// The gateway's protocol (docs/sms-gateway.md) is one signed JSON request for each
+// message. The gateway takes each message id once, so a repetition after a lost
+// answer sends no second text. Numbers have 11 digits; texts are Chinese. A Gateway
+// is safe for concurrent use. Source: OTP-006, KEY-009.
 package sms
 
 import (
@@ -24,7 +24,7 @@ import (
 
 // Message is one text to one number.
 type Message struct {
-	ID    string `json:"id"` // stands for this text to this receiver
+	ID    string `json:"id"` // identifies this text to this receiver
 	Phone string `json:"phone"`
 	Text  string `json:"text"`
 }
@@ -34,18 +34,18 @@ type Gateway interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// Config says where the gateway is and with what secret requests are signed.
+// Config holds the gateway's address and the secret that signs requests.
 type Config struct {
 	URL    string `envconfig:"SMS_URL" required:"true"`
 	Secret string `envconfig:"SMS_SECRET" required:"true"`
 }
 
 const (
-	timeout   = 2 * time.Second // below any event function's, so that a hung gateway is an error
+	timeout   = 2 * time.Second // below every event function's time-out, so that a hung gateway is an error
 	maxAnswer = 4 << 10
 )
 
-// ErrNotAccepted tells that the gateway did not take a message.
+// ErrNotAccepted reports that the gateway did not take a message.
 var ErrNotAccepted = errors.New("sms: not accepted")
 
 // HTTP is the client of the real protocol.
@@ -59,7 +59,7 @@ type HTTP struct {
 func New(config Config, now clock.Clock) *HTTP {
 	client := &http.Client{
 		Timeout: timeout,
-		// A message goes where the configuration says and nowhere else.
+		// A message goes only to the configured address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &HTTP{config: config, client: client, clock: now}
@@ -83,7 +83,7 @@ func (g *HTTP) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // so that the connection serves again
+	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // so that the connection can be reused
 	_ = resp.Body.Close()                             // the status has been read
 	if resp.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("%w: %d", ErrNotAccepted, resp.StatusCode)
@@ -91,15 +91,15 @@ func (g *HTTP) Send(ctx context.Context, m Message) error {
 	return nil
 }
 
-// What a request carries besides its body.
+// The headers of a request.
 const (
 	HeaderTimestamp = "X-Timestamp" // Unix seconds
 	HeaderSignature = "X-Signature" // Sign
 	MaxSkew         = 5 * time.Minute
 )
 
-// Sign is a request's signature: HMAC-SM3 under the secret over timestamp and
-// body, each preceded by its length in four bytes, in lower-case hex.
+// Sign returns a request's signature in lower-case hex: the HMAC-SM3 of timestamp and
+// body under the secret, each preceded by its length in four bytes.
 func Sign(secret, timestamp string, body []byte) string {
 	return hex.EncodeToString(sm.MAC([]byte(secret), []byte(timestamp), body))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sms"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var start = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
@@ -63,9 +64,7 @@ func TestSendArrivesOnce(t *testing.T) {
 	gateway, client, _ := newGateway(t)
 	second := sms.Message{ID: "b", Phone: "13800010002", Text: "第二条"}
 	for _, m := range []sms.Message{message, message, second} {
-		if err := client.Send(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, client.Send(t.Context(), m))
 	}
 	if diff := cmp.Diff([]string{second.Text, message.Text}, texts(gateway, "")); diff != "" {
 		t.Errorf("all inboxes, newest first (-want +got):\n%s", diff)
@@ -87,9 +86,7 @@ func TestSendAgainAfterALostAnswerArrivesOnce(t *testing.T) {
 	if err := client.Send(t.Context(), message); !errors.Is(err, sms.ErrNotAccepted) {
 		t.Fatalf("no answer: %v, want ErrNotAccepted", err)
 	}
-	if err := client.Send(t.Context(), message); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, client.Send(t.Context(), message))
 	if got := texts(gateway, ""); len(got) != 1 {
 		t.Fatalf("%d texts arrived, want 1", len(got))
 	}
@@ -118,9 +115,7 @@ func TestFaults(t *testing.T) {
 					t.Fatalf("send %d: %v, want ErrNotAccepted", n, err)
 				}
 			}
-			if err := client.Send(t.Context(), message); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, client.Send(t.Context(), message))
 			if got := len(gateway.Inbox(message.Phone)); got != tt.arrivals {
 				t.Fatalf("%d texts arrived, want %d", got, tt.arrivals)
 			}

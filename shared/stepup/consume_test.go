@@ -11,32 +11,31 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// effect stands for what an operation does: a row that shows whether its unit
-// became true.
+// effect adds a row, which shows whether its unit was committed.
 func effect(unit *pg.Unit, name string) {
 	unit.Add(pg.Statement{SQL: "INSERT INTO policy (name, valid_from, value) VALUES ($1, '2030-01-01', 1)", Args: []any{name}})
 }
 
-func (d desk) effects(t *testing.T, prefix string) (n int) {
+func (d fixture) effects(t *testing.T, prefix string) int {
 	t.Helper()
-	must(t, d.db.Pool().QueryRow(t.Context(), "SELECT count(*) FROM policy WHERE name LIKE $1 || '%'", prefix).Scan(&n))
-	return n
+	return check.Count(t, d.db.Pool(), "SELECT count(*) FROM policy WHERE name LIKE $1 || '%'", prefix)
 }
 
-// Verified that was taken many times over has one effect, whether the unit does
-// its work before or after consuming.
+// An intent that was verified many times has one effect, whether the unit has its
+// effect before or after consuming.
 func TestEvidenceIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for round := range 10 {
 		in := p.intent(t, keyOnly)
 		var proven []*stepup.Verified
 		for range 8 {
 			evidence, err := p.confirm(t, in, p.sign(t, text))
-			must(t, err)
+			check.Must(t, err)
 			proven = append(proven, evidence)
 		}
 		prefix := in.ID.String()
@@ -50,7 +49,7 @@ func TestEvidenceIsUsedOnce(t *testing.T) {
 				proven[i].Consume(&unit)
 			}
 			return p.db.Commit(t.Context(), &unit)
-		}, stepup.ErrExpired)
+		}, stepup.ErrUsed)
 		if n := p.effects(t, prefix); won != 1 || n != 1 {
 			t.Errorf("%d units won and %d effects are there, want 1 and 1", won, n)
 		}
@@ -62,7 +61,7 @@ func TestEvidenceIsUsedOnce(t *testing.T) {
 
 func TestConsume(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for _, tt := range []struct {
 		name    string
 		between func(in stepup.Intent)
@@ -74,16 +73,16 @@ func TestConsume(t *testing.T) {
 			p.cancelAll(t, p.customer)
 		}, stepup.ErrExpired, "cancelled"},
 		{"consumed since", func(in stepup.Intent) {
-			p.exec(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
-		}, stepup.ErrExpired, "consumed"},
+			p.change(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
+		}, stepup.ErrUsed, "consumed"},
 		{"another's since", func(in stepup.Intent) {
-			p.exec(t, "UPDATE intent SET customer_id = $2 WHERE id = $1", in.ID, uuid.New())
+			p.change(t, "UPDATE intent SET customer_id = $2 WHERE id = $1", in.ID, uuid.New())
 		}, stepup.ErrExpired, "open"},
 		{"expired by then", func(in stepup.Intent) {
-			p.exec(t, "UPDATE intent SET expires_at = $2 WHERE id = $1", in.ID, p.clock.Now())
+			p.change(t, "UPDATE intent SET expires_at = $2 WHERE id = $1", in.ID, p.clock.Now())
 		}, stepup.ErrExpired, "open"},
 		{"expiring just after", func(in stepup.Intent) {
-			p.exec(t, "UPDATE intent SET expires_at = $2 WHERE id = $1", in.ID, p.clock.Now().Add(time.Microsecond))
+			p.change(t, "UPDATE intent SET expires_at = $2 WHERE id = $1", in.ID, p.clock.Now().Add(time.Microsecond))
 		}, nil, "consumed"},
 	} {
 		in := p.intent(t, keyOnly)
@@ -101,10 +100,10 @@ func TestConsume(t *testing.T) {
 // they were, so that the customer can confirm again.
 func TestAFailedUnitConsumesNothing(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, passwordOnly)
 	evidence, err := p.confirm(t, in, p.password(t, tradePassword))
-	must(t, err)
+	check.Must(t, err)
 	refused := errors.New("refused")
 	var unit pg.Unit
 	evidence.Consume(&unit)
@@ -121,14 +120,14 @@ func TestAFailedUnitConsumesNothing(t *testing.T) {
 	want(t, "its use", p.consume(t, evidence), nil)
 }
 
-// A logout ends what is open of the customer, and nothing else.
+// A logout cancels the customer's open intents, and no other intent.
 func TestCancelAll(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p, other := d.phone(t), d.phone(t)
 	open, late, done, others := p.intent(t), p.intent(t), p.intent(t), other.intent(t)
-	p.exec(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", done.ID)
-	p.exec(t, "UPDATE intent SET expires_at = $2 WHERE id = $1", late.ID, p.clock.Now())
+	p.change(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", done.ID)
+	p.change(t, "UPDATE intent SET expires_at = $2 WHERE id = $1", late.ID, p.clock.Now())
 	for range 2 {
 		p.cancelAll(t, p.customer)
 		got := [4]string{p.state(t, open), p.state(t, late), p.state(t, done), p.state(t, others)}
@@ -141,7 +140,7 @@ func TestCancelAll(t *testing.T) {
 
 func TestWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p := d.phone(t)
 	in := p.intent(t)
 	broken := pgtest.Broken(t)

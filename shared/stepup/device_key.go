@@ -11,14 +11,14 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// DeviceKey is an SM2 signature by the key that the bound device holds.
+// DeviceKey is an SM2 signature by the key of the bound device.
 const DeviceKey Factor = "device_key"
 
 type deviceKey struct{}
 
 func (deviceKey) name() Factor { return DeviceKey }
 
-// A device key without a certificate counts as no more than the SMS code, in the
+// A device key without a certificate has the cap of the SMS code. It counts in the
 // same sum of a day (LIMIT-001).
 func (deviceKey) cap() money.Fen        { return CapSMS }
 func (deviceKey) day() limit.Kind       { return limit.TransferSMS }
@@ -26,7 +26,7 @@ func (deviceKey) begin(p Proof) attempt { return deviceKeyAttempt{signature: p.S
 
 type deviceKeyAttempt struct{ signature []byte }
 
-// load adds nothing: the intent's statement brings the device's public key.
+// load adds nothing: the intent's statement also reads the device's public key.
 func (deviceKeyAttempt) load(*Verification, *pgx.Batch) {}
 
 func (a deviceKeyAttempt) verify(v *Verification, _ *keys.Ring) error {

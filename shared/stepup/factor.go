@@ -15,12 +15,11 @@ import (
 
 // factor is one way to prove the customer's will.
 type factor interface {
-	// name stands for the factor in requests, intents and events.
+	// name is the factor's name in requests, intents and events.
 	name() Factor
-	// cap is the most that one transfer may move with this as its strongest factor.
+	// cap is the largest amount of one transfer whose strongest factor this is.
 	cap() money.Fen
-	// day is the kind of limit that counts a day's transfers with this as their
-	// strongest factor.
+	// day is the kind of limit for a day's transfers whose strongest factor this is.
 	day() limit.Kind
 	// begin starts the verification of one proof.
 	begin(proof Proof) attempt
@@ -28,20 +27,21 @@ type factor interface {
 
 // attempt is one proof under verification. Its methods are called in this order.
 type attempt interface {
-	// load adds to the round trip what verify needs. If the proof can be guessed, the
-	// same statement counts the attempt, before anything looks at the guess.
+	// load adds the statements that verify needs to the batch. If an attacker could
+	// guess the proof, the same statement counts the attempt. So the attempt is counted
+	// before verify compares the guess.
 	load(v *Verification, batch *pgx.Batch)
-	// verify decides whether the proof holds for the intent that was found.
+	// verify decides whether the proof holds for the loaded intent.
 	verify(v *Verification, ring *keys.Ring) error
-	// undo adds to the unit of a refused call what takes back the count of a proof that
-	// holds; false if there is nothing to take back.
+	// undo adds to the unit of a refused call the statement that removes the count of a
+	// right proof. It returns false if there is no count to remove.
 	undo(unit *pg.Unit, customer uuid.UUID) bool
-	// consume adds to the unit of the effect what makes the proof single-use, if
-	// consuming the intent does not.
+	// consume adds the statement that uses the proof up to the unit of the effect. It
+	// adds nothing if the use of the intent is enough.
 	consume(unit *pg.Unit, customer uuid.UUID)
 }
 
-// factors are those that a row of the matrix names.
+// factors holds the factors that the rows of the matrix name.
 var factors = factorsOf(matrix)
 
 func factorsOf(rows []row) map[Factor]factor {

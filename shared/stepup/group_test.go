@@ -7,18 +7,19 @@ import (
 
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // Confirmations with a trade password commit in one group when all workers are busy.
 func TestPasswordsCommitInOneGroup(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	people := []phone{d.phone(t), d.phone(t)}
 	proven := make([]*stepup.Verified, len(people))
 	for i, p := range people {
 		evidence, err := p.confirm(t, p.intent(t, passwordOnly), p.password(t, tradePassword))
-		must(t, err)
+		check.Must(t, err)
 		proven[i] = evidence
 	}
 	release := d.holdWorkers(t)
@@ -38,9 +39,8 @@ func TestPasswordsCommitInOneGroup(t *testing.T) {
 		}
 	}
 	for _, table := range []string{"credential", "intent"} {
-		var transactions int
-		must(t, d.db.Pool().QueryRow(t.Context(), "SELECT count(DISTINCT xmin::text) FROM "+table+
-			" WHERE customer_id IN ($1, $2)", people[0].customer, people[1].customer).Scan(&transactions))
+		transactions := check.Count(t, d.db.Pool(), "SELECT count(DISTINCT xmin::text) FROM "+table+
+			" WHERE customer_id IN ($1, $2)", people[0].customer, people[1].customer)
 		if transactions != 1 {
 			t.Errorf("the rows of %s were written by %d transactions, want 1", table, transactions)
 		}
@@ -48,13 +48,12 @@ func TestPasswordsCommitInOneGroup(t *testing.T) {
 }
 
 // holdWorkers keeps the workers that commit busy with a lock until release.
-func (d desk) holdWorkers(t *testing.T) (release func()) {
+func (d fixture) holdWorkers(t *testing.T) (release func()) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	tx, err := d.db.Pool().Begin(ctx)
-	must(t, err)
-	_, err = tx.Exec(ctx, "LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
-	must(t, err)
+	check.Must(t, err)
+	check.Exec(t, tx, "LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
 	var busy sync.WaitGroup
 	for range 2 {
 		busy.Go(func() {
@@ -67,7 +66,7 @@ func (d desk) holdWorkers(t *testing.T) (release func()) {
 	}
 	pgtest.AwaitLocks(t, d.db, 2)
 	return func() {
-		must(t, tx.Rollback(ctx))
+		check.Must(t, tx.Rollback(ctx))
 		busy.Wait()
 	}
 }

@@ -9,21 +9,22 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var keyOnly = only(stepup.DeviceKey)
 
 func TestSignatureIsBoundToTheText(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p, stranger := d.phone(t), d.phone(t)
 	in := p.intent(t, keyOnly)
 	tablet := d.bind(t, seed.Customer{ID: p.customer}, "tablet")
 	right := p.sign(t, text).Signature
 	payload, err := sm.Sign(p.key, in.Payload)
-	must(t, err)
+	check.Must(t, err)
 	digest, err := sm.Sign(p.key, in.Digest)
-	must(t, err)
+	check.Must(t, err)
 	guesses := map[string][]byte{
 		"of another amount":            p.sign(t, "向 李四（尾号0001）转账 100.01元").Signature,
 		"of another payee":             p.sign(t, "向 赵六（尾号0002）转账 100.00元").Signature,
@@ -48,7 +49,7 @@ func TestSignatureIsBoundToTheText(t *testing.T) {
 		"that is the bank's signature": nil,
 	}
 	guesses["that is the bank's signature"], err = p.ring.Sign(keys.Channel, []byte(text))
-	must(t, err)
+	check.Must(t, err)
 	for i := range right {
 		changed := bytes.Clone(right)
 		changed[i] ^= 1
@@ -65,7 +66,7 @@ func TestSignatureIsBoundToTheText(t *testing.T) {
 // What holds is the key that is bound now.
 func TestADevicesKeyNow(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, keyOnly)
 	before := p.sign(t, text)
 	p = p.bind(t, seed.Customer{ID: p.customer}, p.device)
@@ -73,10 +74,10 @@ func TestADevicesKeyNow(t *testing.T) {
 	want(t, "the key of before", err, stepup.ErrProofRejected)
 	_, err = p.confirm(t, in, p.sign(t, text))
 	want(t, "the key of now", err, nil)
-	p.exec(t, "UPDATE device SET public_key = 'x' WHERE customer_id = $1", p.customer)
+	p.change(t, "UPDATE device SET public_key = 'x' WHERE customer_id = $1", p.customer)
 	_, err = p.confirm(t, in, p.sign(t, text))
 	want(t, "with a key that is none", err, stepup.ErrProofRejected)
-	p.exec(t, "DELETE FROM device WHERE customer_id = $1", p.customer)
+	p.change(t, "DELETE FROM device WHERE customer_id = $1", p.customer)
 	_, err = p.confirm(t, in, p.sign(t, text))
 	want(t, "after unbinding", err, stepup.ErrProofRejected)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -37,7 +38,7 @@ func TestPolicyHoldsTheStandardsCap(t *testing.T) {
 	t.Parallel()
 	today := clock.BusinessDay(newClock().Now())
 	usage, err := limit.Get(t.Context(), pgtest.New(t).Reader(), uuid.New(), limit.TransferSMS, today)
-	must(t, err)
+	check.Must(t, err)
 	if usage.Cap != stepup.CapSMS {
 		t.Errorf("the policy's cap of a day is %d fen, the factor's %d", usage.Cap, stepup.CapSMS)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
-// Combination is a set of factors that together are enough; its text form joins
-// them with "+".
+// Combination is a set of factors that is enough to confirm. Its text form joins the
+// factors with "+".
 type Combination []Factor
 
 // String is the combination's text form.
@@ -31,14 +31,14 @@ func ParseCombination(text string) Combination {
 	return c
 }
 
-// satisfiedBy reports whether every factor of c stands among proven.
+// satisfiedBy reports whether proven contains every factor of c.
 func (c Combination) satisfiedBy(proven []Factor) bool {
 	return len(c) > 0 && !slices.ContainsFunc(c, func(f Factor) bool { return !slices.Contains(proven, f) })
 }
 
-// Limit is the limit that a transfer with these factors uses up: the kind in which
-// the sum of a day counts, and the most at once. Both are the strongest factor's
-// (LIMIT-001). Of factors that the bank doesn't know, nothing is allowed.
+// Limit returns the limit of a transfer with these factors: the kind that counts the
+// sum of a day, and the largest amount of one transfer. The strongest factor sets
+// both (LIMIT-001). Unknown factors allow no amount.
 func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
 	for _, name := range c {
 		if f, ok := factors[name]; ok && f.cap() > atMost {
@@ -57,8 +57,8 @@ const (
 	ToOwn                 // between the customer's own accounts (XFER-013)
 )
 
-// row is one line of the matrix: up to and including most, any one of the
-// combinations is enough whose own cap reaches that far.
+// row is one row of the matrix. For an amount of at most most, each combination is
+// enough whose cap is not below the amount.
 type row struct {
 	scene        Scene
 	grade        risk.Grade
@@ -73,13 +73,13 @@ var (
 	allThree       = []factor{smsOTP{}, deviceKey{}, tradePassword{}}
 )
 
-// LargeAmount is the most that one factor alone moves, and only between own accounts,
-// since the login's two already say who asks (AUTH-006).
+// LargeAmount is the largest amount that a single factor confirms, and only between
+// own accounts: the login has already proven two factors (AUTH-006).
 const LargeAmount money.Fen = 10_000_00
 
-// matrix is the one table of what a customer needs to prove. The factors' own caps
-// bound every row, also between own accounts. Customers of high risk have no row: the
-// counter decides what they may do again.
+// matrix is the only table of the proofs that a customer needs. The factors' own caps
+// bound every row, also between own accounts. Customers with the grade high have no
+// row: the bank's staff must lift the grade first.
 var matrix = []row{
 	{ToOthers, risk.GradeNormal, money.Max, [][]factor{otpAndKey, otpAndPassword, keyAndPassword}},
 	{ToOthers, risk.GradeRaised, money.Max, [][]factor{allThree}},
@@ -88,9 +88,9 @@ var matrix = []row{
 	{ToOwn, risk.GradeRaised, money.Max, [][]factor{otpAndKey, otpAndPassword}},
 }
 
-// Decide names the combinations of which any one is enough, from the tightest row;
-// ErrStronger when no factor at hand reaches that far, or for no amount. The caller
-// may change the answer.
+// Decide returns the combinations of the first row that fits; each combination is
+// enough. It returns ErrStronger if no factor's cap is high enough, or if the amount
+// is not positive. The caller may change the returned slice.
 func Decide(scene Scene, grade risk.Grade, amount money.Fen) ([]Combination, error) {
 	for _, r := range matrix {
 		if r.scene != scene || r.grade != grade || amount <= 0 || amount > r.most {
@@ -103,7 +103,7 @@ func Decide(scene Scene, grade risk.Grade, amount money.Fen) ([]Combination, err
 	return nil, ErrStronger
 }
 
-// reaching names the row's combinations whose strongest factor allows the amount.
+// reaching returns the row's combinations whose strongest factor allows the amount.
 func (r row) reaching(amount money.Fen) []Combination {
 	var enough []Combination
 	for _, list := range r.combinations {

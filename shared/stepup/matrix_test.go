@@ -144,8 +144,8 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 	}
 }
 
-// Whatever proves an operation also proves it with less at stake: for a smaller
-// amount, under a lower grade, between own accounts.
+// A combination that is enough is also enough for less risk: a smaller amount, a lower
+// grade, or own accounts.
 func TestMoreAtStakeNeverAsksForLess(t *testing.T) {
 	t.Parallel()
 	anyAmount := rapid.Custom(func(t *rapid.T) money.Fen {

@@ -11,16 +11,16 @@ import (
 
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// codeOnly makes an intent that a code confirms alone, so that only the code
-// decides.
+// codeOnly makes an intent that one code confirms.
 var codeOnly = only(stepup.SMSOTP)
 
 func TestCodeIsBoundToItsIntent(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, codeOnly)
 	right := p.code(t, in)
 	payee := func(other *stepup.Intent) { other.Text = "向 赵六（尾号0002）转账 100.00元" }
@@ -38,7 +38,7 @@ func TestCodeIsBoundToItsIntent(t *testing.T) {
 	want(t, "the code where it belongs", err, nil)
 	want(t, "its use", p.consume(t, evidence), nil)
 	_, err = p.confirm(t, in, right)
-	want(t, "its second use", err, stepup.ErrExpired)
+	want(t, "its second use", err, stepup.ErrUsed)
 	req.Covers(t, "AUTH-015.2")
 }
 
@@ -46,7 +46,7 @@ func TestCodeIsBoundToItsIntent(t *testing.T) {
 // under this intent's name.
 func TestCodeOverAnotherText(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, codeOnly)
 	other := in
 	other.Digest = p.intent(t, func(other *stepup.Intent) { other.Text = "向 李四（尾号0001）转账 100.01元" }).Digest
@@ -56,7 +56,7 @@ func TestCodeOverAnotherText(t *testing.T) {
 
 func TestLifeOfACode(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for _, tt := range []struct {
 		after time.Duration
 		want  error
@@ -76,10 +76,10 @@ func TestLifeOfACode(t *testing.T) {
 	}
 }
 
-// The sixth guess fails though it is right, and five are all that are counted.
+// The sixth guess fails though it is right. At most five guesses are counted.
 func TestTriesOfACode(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for _, tt := range []struct {
 		wrong int
 		want  error
@@ -100,7 +100,7 @@ func TestTriesOfACode(t *testing.T) {
 
 func TestCodesThatAreNone(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for name, guess := range map[string]func(stepup.Intent) stepup.Proof{
 		"never asked for": func(stepup.Intent) stepup.Proof { return stepup.Proof{Factor: stepup.SMSOTP, Code: "000000"} },
 		"empty": func(in stepup.Intent) stepup.Proof {
@@ -131,7 +131,7 @@ func TestCodesThatAreNone(t *testing.T) {
 		},
 		"used elsewhere": func(in stepup.Intent) stepup.Proof {
 			proof := p.code(t, in)
-			p.exec(t, "UPDATE otp_challenge SET used_at = $2 WHERE subject = $1", stepup.Subject(in.ID), p.clock.Now())
+			p.change(t, "UPDATE otp_challenge SET used_at = $2 WHERE subject = $1", stepup.Subject(in.ID), p.clock.Now())
 			return proof
 		},
 	} {
@@ -148,7 +148,7 @@ func TestCodesThatAreNone(t *testing.T) {
 // A new code takes new tries, not those that the void one had left.
 func TestANewCodeTakesFiveTries(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, codeOnly)
 	for range 2 {
 		right := p.code(t, in)
@@ -161,44 +161,43 @@ func TestANewCodeTakesFiveTries(t *testing.T) {
 	want(t, "a right code after two that ran out", err, nil)
 }
 
-// The count stands before anybody looks at the guess, whatever becomes of the
-// request then.
+// Each attempt is counted before it is compared, also if the request fails later.
 func TestAttemptsAreCountedFirst(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, only(stepup.SMSOTP, stepup.TradePassword))
-	must(t, p.count(t.Context(), p.check(in, p.code(t, in), p.password(t, tradePassword))))
+	check.Must(t, p.count(t.Context(), p.check(in, p.code(t, in), p.password(t, tradePassword))))
 	if tries, failures := p.tries(t, in), p.failures(t); tries != 1 || failures != 1 {
 		t.Errorf("%d tries and %d failures stand, want 1 and 1", tries, failures)
 	}
 }
 
-// A count that was rolled back is none: the batch that is sent again decides, and
-// it may find that no try is left.
+// A batch that was rolled back is sent again. Its second result decides, and may be
+// that no try is left.
 func TestTheLastBatchDecides(t *testing.T) {
 	t.Parallel()
 	for factor, use := range map[stepup.Factor]string{
 		stepup.SMSOTP:        "UPDATE otp_challenge SET tries = 5",
 		stepup.TradePassword: "UPDATE credential SET trade_locked_until = 'infinity'",
 	} {
-		p := newDesk(t).phone(t)
+		p := newFixture(t).phone(t)
 		in := p.intent(t, only(factor))
 		c := p.check(in, p.right(t, in, factor))
 		var batch pgx.Batch
 		c.Queue(&batch)
-		must(t, p.db.QueryBatch(t.Context(), &batch))
-		p.exec(t, use)
-		must(t, p.db.QueryBatch(t.Context(), &batch))
+		check.Must(t, p.db.QueryBatch(t.Context(), &batch))
+		p.change(t, use)
+		check.Must(t, p.db.QueryBatch(t.Context(), &batch))
 		if evidence, err := c.Verify(p.ring); err == nil {
 			t.Errorf("%s: %+v held", factor, evidence)
 		}
 	}
 }
 
-// All of these guesses are right, so that each one looked at shows.
+// All of these guesses are right, so the test counts how many are compared.
 func TestParallelGuessesAtACode(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, codeOnly)
 	right := p.code(t, in)
 	held := parallel(t, 50, func(int) error {
@@ -210,17 +209,18 @@ func TestParallelGuessesAtACode(t *testing.T) {
 	}
 }
 
-// Of many requests with the same right code one has its effect.
+// Exactly one of many requests with the same right code has its effect.
 func TestACodeIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, codeOnly)
 	void := p.code(t, in)
 	right := p.code(t, in)
-	if void.Code != right.Code {
-		_, err := p.confirm(t, in, void)
-		want(t, "the void code", err, stepup.ErrProofRejected)
+	if void.Code == right.Code {
+		t.Fatal("the second code is the first one, which happens by chance one time in a million")
 	}
+	_, err := p.confirm(t, in, void)
+	want(t, "the void code", err, stepup.ErrProofRejected)
 	accepted := parallel(t, 50, func(int) error {
 		evidence, err := p.verify(t.Context(), p.check(in, right))
 		if err != nil {
@@ -229,7 +229,7 @@ func TestACodeIsUsedOnce(t *testing.T) {
 		var unit pg.Unit
 		evidence.Consume(&unit)
 		return p.db.Commit(t.Context(), &unit)
-	}, stepup.ErrProofRejected, stepup.ErrExpired)
+	}, stepup.ErrProofRejected, stepup.ErrUsed)
 	if accepted != 1 {
 		t.Errorf("%d of 50 requests with one code were accepted, want 1", accepted)
 	}

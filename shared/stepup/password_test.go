@@ -12,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 var passwordOnly = only(stepup.TradePassword)
@@ -36,10 +37,10 @@ func (p phone) pass(t *testing.T) (*stepup.Verified, error) {
 
 func TestPasswordsThatAreNone(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	seal := func(key keys.Purpose, clear []byte) []byte {
 		sealed, err := sm.Encrypt(d.ring.Public(key), clear)
-		must(t, err)
+		check.Must(t, err)
 		return sealed
 	}
 	p := d.phone(t)
@@ -74,7 +75,7 @@ func TestPasswordsThatAreNone(t *testing.T) {
 
 func TestOpenPassword(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	sealed := p.password(t, "任何 password").Password
 	got, err := stepup.OpenPassword(p.ring, p.channel, sealed)
 	if err != nil || string(got) != "任何 password" {
@@ -95,17 +96,17 @@ func TestOpenPassword(t *testing.T) {
 // A process that did not declare the purpose is at fault, not the customer.
 func TestOpenPasswordWithoutItsKey(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	got, err := stepup.OpenPassword(p.ring.Only(), p.channel, p.password(t, tradePassword).Password)
 	if got != nil || !errors.Is(err, keys.ErrPurpose) || bankerr.From(err).Kind() != bankerr.Internal {
 		t.Errorf("opened %q, %v; want an internal error", got, err)
 	}
 }
 
-// Five wrong ones in a row lock for half an hour, and nothing before that does.
+// Five wrong passwords in a row lock for half an hour; four do not lock.
 func TestFiveWrongPasswordsLock(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, tt := range []struct {
 		wrong int
 		want  error
@@ -117,11 +118,11 @@ func TestFiveWrongPasswordsLock(t *testing.T) {
 	}
 }
 
-// While the lock holds, nothing says whether a password would have been right,
-// and nothing makes the lock longer.
+// While the lock lasts, no answer says whether a password is right, and no attempt
+// makes the lock longer.
 func TestALockTellsNothing(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	p.fail(t, 5)
 	elsewhere := p
 	elsewhere.channel[0] ^= 1
@@ -149,7 +150,7 @@ func TestALockTellsNothing(t *testing.T) {
 // again.
 func TestALockStartsTheCountAnew(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, tt := range []struct {
 		wrong int
 		want  error
@@ -163,10 +164,10 @@ func TestALockStartsTheCountAnew(t *testing.T) {
 	}
 }
 
-// Only the operation that succeeds with the password takes the failures back.
-func TestFailuresAreForgiven(t *testing.T) {
+// Only an operation that succeeds with the password resets the failures.
+func TestAttemptsAreReset(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	p.fail(t, 4)
 	in := p.intent(t)
 	evidence, err := p.confirm(t, in, p.code(t, in), p.sign(t, text))
@@ -189,11 +190,11 @@ func TestFailuresAreForgiven(t *testing.T) {
 	want(t, "the right password after four wrong ones more", err, nil)
 }
 
-// Guesses at once, over several intents: five are looked at, the others learn
-// only that the password is locked.
+// Concurrent guesses use several intents. Five are compared; the others are told only
+// that the password is locked.
 func TestParallelGuessesAtThePassword(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	var intents []stepup.Intent
 	for range 4 {
 		intents = append(intents, p.intent(t, passwordOnly))
@@ -225,21 +226,21 @@ func TestParallelGuessesAtThePassword(t *testing.T) {
 	want(t, "the right password when the lock has ended", err, nil)
 }
 
-// A customer who never set one is answered like one whose password is locked.
+// A customer without a trade password gets the answer of a locked one.
 func TestNoPassword(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, passwordOnly)
-	p.exec(t, "DELETE FROM credential WHERE customer_id = $1", p.customer)
+	p.change(t, "DELETE FROM credential WHERE customer_id = $1", p.customer)
 	_, err := p.confirm(t, in, p.password(t, tradePassword))
 	want(t, "no password", err, stepup.ErrPasswordLocked)
 }
 
-// A row of the policy counts from its day.
+// A row of the policy is in force from its day.
 func TestPasswordFiguresChangeWithTheDay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	d.exec(t, `INSERT INTO policy (name, valid_from, value) VALUES
+	d := newFixture(t)
+	d.change(t, `INSERT INTO policy (name, valid_from, value) VALUES
 ('trade_password.lock_after', '2026-11-24', 2), ('trade_password.lock_seconds', '2026-11-24', 60)`)
 	today, tomorrow := d.phone(t), d.phone(t)
 	today.fail(t, 4)
@@ -254,12 +255,12 @@ func TestPasswordFiguresChangeWithTheDay(t *testing.T) {
 	want(t, "tomorrow, when the shorter lock ends", err, nil)
 }
 
-// Without a figure there is no bound, so no password is looked at.
+// Without its figure of the policy, no password is verified.
 func TestNoFigureNoPassword(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p := d.phone(t)
-	d.exec(t, "DELETE FROM policy WHERE name = 'trade_password.lock_after'")
+	d.change(t, "DELETE FROM policy WHERE name = 'trade_password.lock_after'")
 	if evidence, err := p.verify(t.Context(), p.check(p.intent(t, passwordOnly), p.password(t, tradePassword))); err == nil {
 		t.Errorf("%+v holds without a bound of failures", evidence)
 	}

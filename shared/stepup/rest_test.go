@@ -16,25 +16,27 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
-// What was saved comes back whole, to confirm and for sending its code; the
-// digest is the bank's own, whatever the caller thinks it is.
+// Load and Verify return the intent as it was saved. The bank computes the digest itself,
+// and ignores the caller's.
 func TestSaveAndLoad(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t, func(in *stepup.Intent) {
 		in.Grade = risk.GradeRaised
 		in.Digest = []byte("not it")
 		in.ExpiresAt = in.ExpiresAt.Add(time.Microsecond)
 	})
 	got, err := stepup.Load(t.Context(), p.db.Reader(), p.ring, in.ID, p.customer, p.clock.Now())
-	must(t, err)
+	check.Must(t, err)
 	if diff := cmp.Diff(in, got); diff != "" {
 		t.Errorf("loaded (-saved +got):\n%s", diff)
 	}
 	evidence, err := p.confirm(t, in, p.code(t, in), p.sign(t, text))
-	must(t, err)
+	check.Must(t, err)
 	if diff := cmp.Diff(in, evidence.Intent); diff != "" {
 		t.Errorf("proven (-saved +got):\n%s", diff)
 	}
@@ -42,11 +44,11 @@ func TestSaveAndLoad(t *testing.T) {
 
 func TestLoadWhatIsOpenAndOnesOwn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p, stranger := d.phone(t), d.phone(t)
 	open, consumed, cancelled := p.intent(t), p.intent(t), p.intent(t)
-	p.exec(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", consumed.ID)
-	p.exec(t, "UPDATE intent SET state = 'cancelled' WHERE id = $1", cancelled.ID)
+	p.change(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", consumed.ID)
+	p.change(t, "UPDATE intent SET state = 'cancelled' WHERE id = $1", cancelled.ID)
 	now := p.clock.Now()
 	for _, tt := range []struct {
 		name         string
@@ -57,7 +59,7 @@ func TestLoadWhatIsOpenAndOnesOwn(t *testing.T) {
 		{"open", open.ID, p.customer, now, nil},
 		{"in its last microsecond", open.ID, p.customer, open.ExpiresAt.Add(-time.Microsecond), nil},
 		{"expired", open.ID, p.customer, open.ExpiresAt, stepup.ErrExpired},
-		{"consumed", consumed.ID, p.customer, now, stepup.ErrExpired},
+		{"consumed", consumed.ID, p.customer, now, stepup.ErrUsed},
 		{"cancelled", cancelled.ID, p.customer, now, stepup.ErrExpired},
 		{"a stranger's", open.ID, stranger.customer, now, bankerr.ErrNotFound},
 		{"a stranger's, consumed", consumed.ID, stranger.customer, now, bankerr.ErrNotFound},
@@ -73,11 +75,10 @@ func TestLoadWhatIsOpenAndOnesOwn(t *testing.T) {
 
 func TestNothingCanBeReadInTheRow(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	first, second := p.intent(t), p.intent(t)
 	for _, in := range []stepup.Intent{first, second} {
-		var row string
-		must(t, p.db.Pool().QueryRow(t.Context(), "SELECT intent::text FROM intent WHERE id = $1", in.ID).Scan(&row))
+		row := check.Value[string](t, p.db.Pool(), "SELECT intent::text FROM intent WHERE id = $1", in.ID)
 		if !strings.Contains(row, hex.EncodeToString(in.Digest)) {
 			t.Fatalf("the row is not shown as this test expects: %s", row)
 		}
@@ -89,7 +90,7 @@ func TestNothingCanBeReadInTheRow(t *testing.T) {
 	}
 	var payloads, texts [2][]byte
 	for i, in := range []stepup.Intent{first, second} {
-		must(t, p.db.Pool().QueryRow(t.Context(), "SELECT payload_ct, text_ct FROM intent WHERE id = $1", in.ID).
+		check.Must(t, p.db.Pool().QueryRow(t.Context(), "SELECT payload_ct, text_ct FROM intent WHERE id = $1", in.ID).
 			Scan(&payloads[i], &texts[i]))
 	}
 	if bytes.Equal(payloads[0], payloads[1]) || bytes.Equal(texts[0], texts[1]) {
@@ -97,11 +98,10 @@ func TestNothingCanBeReadInTheRow(t *testing.T) {
 	}
 }
 
-// A ciphertext opens in its own place only: not in another row, not in the other
-// column, not changed, not under another bank's keys.
+// A ciphertext opens only in its own row and column, unchanged, under its own keys.
 func TestMovedCiphertextsDoNotOpen(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for name, move := range map[string]string{
 		"another row's text":    "UPDATE intent a SET text_ct = b.text_ct FROM intent b WHERE a.id = $1 AND b.id = $2",
 		"another row's payload": "UPDATE intent a SET payload_ct = b.payload_ct FROM intent b WHERE a.id = $1 AND b.id = $2",
@@ -116,7 +116,7 @@ func TestMovedCiphertextsDoNotOpen(t *testing.T) {
 		"clear text": "UPDATE intent SET text_ct = '向' WHERE id = $1 AND id <> $2",
 	} {
 		in, other := p.intent(t, keyOnly), p.intent(t, func(in *stepup.Intent) { in.Text = "向 赵六（尾号0002）转账 9.00元" })
-		p.exec(t, move, in.ID, other.ID)
+		p.change(t, move, in.ID, other.ID)
 		for _, signed := range []string{text, other.Text} {
 			_, err := p.confirm(t, in, p.sign(t, signed))
 			doesNotOpen(t, name, err)
@@ -125,15 +125,14 @@ func TestMovedCiphertextsDoNotOpen(t *testing.T) {
 		doesNotOpen(t, name+", loaded", err)
 	}
 	in := p.intent(t, keyOnly)
-	foreign, err := keys.NewTestRing()
-	must(t, err)
-	_, err = stepup.Load(t.Context(), p.db.Reader(), foreign, in.ID, p.customer, p.clock.Now())
+	foreign := keytest.New(t)
+	_, err := stepup.Load(t.Context(), p.db.Reader(), foreign, in.ID, p.customer, p.clock.Now())
 	doesNotOpen(t, "another bank's keys", err)
 	_, err = stepup.Load(t.Context(), p.db.Reader(), p.ring, in.ID, p.customer, p.clock.Now())
 	want(t, "in its place", err, nil)
 }
 
-// doesNotOpen wants the fault, and that it is nobody's business but the bank's.
+// doesNotOpen wants ErrOpen as the cause of an internal error.
 func doesNotOpen(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, keys.ErrOpen) || bankerr.From(err).Kind() != bankerr.Internal {
@@ -144,10 +143,9 @@ func doesNotOpen(t *testing.T, what string, err error) {
 // The digest in the row decides what a code confirms, so it must be the text's.
 func TestDigestIsOfTheText(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t)
-	var stored []byte
-	must(t, p.db.Pool().QueryRow(t.Context(), "SELECT digest FROM intent WHERE id = $1", in.ID).Scan(&stored))
+	stored := check.Value[[]byte](t, p.db.Pool(), "SELECT digest FROM intent WHERE id = $1", in.ID)
 	if !bytes.Equal(stored, sm.Digest([]byte(text))) {
 		t.Errorf("the digest is %x", stored)
 	}

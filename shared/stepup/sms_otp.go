@@ -14,9 +14,9 @@ import (
 // SMSOTP is a one-time code that the bank sends to the customer's number.
 const SMSOTP Factor = "sms_otp"
 
-// CapSMS is the most that one transfer may move by SMS code: 50,000.00 CNY
-// (LIMIT-001, 增强身份认证要求 a）). The policy's transfer.sms.day_cap holds the same
-// figure for the sum of a day; a higher one has no effect.
+// CapSMS is the largest amount of one transfer by SMS code: 50,000.00 CNY (LIMIT-001,
+// 增强身份认证要求 a）). The policy's transfer.sms.day_cap holds the same figure for
+// the sum of a day; a higher figure has no effect.
 const CapSMS money.Fen = 50_000_00
 
 type smsOTP struct{}
@@ -33,8 +33,8 @@ func (a *smsOTPAttempt) load(v *Verification, batch *pgx.Batch) {
 	a.code.CountAttempt(batch, v.Now)
 }
 
-// The code was computed over the digest of the intent's text, so it confirms
-// nothing else (AUTH-015).
+// The code was computed over the digest of the intent's text, so it confirms only
+// this text (AUTH-015).
 func (a *smsOTPAttempt) verify(v *Verification, ring *keys.Ring) error {
 	a.code.Binding = v.found.Digest
 	if !a.code.Right(ring) {
@@ -46,5 +46,5 @@ func (a *smsOTPAttempt) verify(v *Verification, ring *keys.Ring) error {
 // undo leaves the count of tries: the customer can ask for a new code.
 func (a *smsOTPAttempt) undo(*pg.Unit, uuid.UUID) bool { return false }
 
-// consume adds nothing: the code is bound to the intent, which is used once.
+// consume adds nothing: the code is bound to the intent, and the intent is used once.
 func (a *smsOTPAttempt) consume(*pg.Unit, uuid.UUID) {}

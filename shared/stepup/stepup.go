@@ -1,27 +1,25 @@
-// Package stepup decides what proves that a customer wants one certain
-// operation, and checks it.
+// Package stepup decides which proofs an operation needs, and verifies them.
 //
-// An operation of consequence is prepared as an intent: the bank stores what
-// will happen, its canonical Chinese text, the text's SM3 digest and the
-// combinations of factors that are enough. Confirming it brings proofs, each
-// bound to that intent: an OTP is computed over the digest, a device key signs
-// the text, so neither can confirm anything else (AUTH-015, OTP-004). Consuming
-// the intent is part of the transaction of the operation's effect, which makes
-// every proof single-use (LOGIC-007, LOGIC-013).
+// The bank prepares an important operation as an intent. The intent stores the plan,
+// its canonical Chinese text, the text's SM3 digest, and the combinations of factors
+// that are enough. A confirmation brings proofs that are bound to the intent. An OTP
+// is computed over the digest, and a device key signs the text. So each proof
+// confirms only this intent (AUTH-015, OTP-004). The operation's transaction also
+// uses up the intent, so every proof works once (LOGIC-007, LOGIC-013).
 //
-// Attempts are counted before the guess is looked at, so that parallel guesses
-// can't exceed the bound. A request brings at most one proof of each factor. Amounts
-// are fen; bounds and lifetimes stand in the policy table.
-// Refusals: INTENT_USED, INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER,
-// TRADE_PASSWORD_LOCKED, OBJECT_NOT_FOUND. Values are not for concurrent use.
+// The bank counts an attempt before it compares the guess, so parallel guesses can't
+// exceed the bound. A request brings at most one proof of each factor. Amounts are
+// fen; the policy table holds bounds and lifetimes. Refusals: INTENT_USED,
+// INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED,
+// OBJECT_NOT_FOUND. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
 //   - the rows of the matrix (matrix.go) that name it;
 //   - its entry in docs/protocol.md, section 7.
 //
-// A factor that is stronger than the SMS code also declares a limit.Kind of its own
-// and the policy's figure for it in a migration.
+// A factor that is stronger than the SMS code also needs its own limit.Kind, and a
+// policy figure in a migration.
 package stepup
 
 import (
@@ -43,11 +41,11 @@ var (
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
 )
 
-// MissingError is the cause of STEPUP_STRONGER at a confirmation: what was proven is none
-// of the intent's combinations, of which any one is enough (AUTH-007).
+// MissingError is the cause of STEPUP_STRONGER at a confirmation. The proven factors
+// make none of the intent's combinations, and each of these is enough (AUTH-007).
 type MissingError struct{ Combinations []Combination }
 
-// Error says what is enough.
+// Error lists the combinations.
 func (m *MissingError) Error() string { return fmt.Sprintf("any one of %v is enough", m.Combinations) }
 
 // UsedError is the cause of INTENT_USED: the intent has been carried out, and what it
@@ -65,7 +63,7 @@ func Refusals() []*bankerr.Error {
 // Factor is one independent way to prove the customer's will.
 type Factor string
 
-// Proof is one factor's evidence as the client brings it.
+// Proof is the client's proof of one factor.
 type Proof struct {
 	Factor    Factor `json:"factor" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)" example:"sms_otp"`
 	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits" example:"123456"`
@@ -73,30 +71,30 @@ type Proof struct {
 	Signature []byte `json:"signature,omitempty" doc:"device_key: SM2 signature over the intent's text"`
 }
 
-// Confirmation is embedded in the request of every function that confirms an
-// intent; the runtime reads it from there.
+// Confirmation holds an intent's id and the proofs. Every request that confirms an
+// intent embeds it, and the runtime reads it.
 type Confirmation struct {
 	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"The intent to confirm"`
-	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"8" doc:"One of the intent's combinations, with one proof of each factor"`
+	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"8" doc:"The proofs of one of the intent's combinations, one proof for each factor"`
 }
 
 // Confirms returns the confirmation itself.
 func (c Confirmation) Confirms() Confirmation { return c }
 
-// Confirmer is a request that brings proofs.
+// Confirmer is a request that holds proofs.
 type Confirmer interface{ Confirms() Confirmation }
 
-// Intent is an operation as the server stored it for confirmation.
+// Intent is a stored operation that waits for its confirmation.
 type Intent struct {
 	ID           uuid.UUID
 	CustomerID   uuid.UUID
 	DeviceID     string
 	Operation    string // the only function that may confirm it
 	Payload      []byte // JSON of the operation's own plan
-	Text         string // canonical Chinese text: what the customer reads, signs and confirms
+	Text         string // canonical Chinese text that the customer reads, signs and confirms
 	Digest       []byte // SM3 of Text
 	Combinations []Combination
-	Grade        risk.Grade // of the customer when the combinations were decided
+	Grade        risk.Grade // the customer's grade when Decide chose the combinations
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 }

@@ -20,7 +20,7 @@ INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, 
                     expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', $10, $11)`
 
-	// The device's key comes along, so that a signature costs no further trip.
+	// The query also reads the device's key, so that a signature needs no second round trip.
 	sqlIntentLoad = `-- intent.load
 SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i.digest, i.combinations, i.grade,
        i.state, i.created_at, i.expires_at, d.public_key
@@ -40,17 +40,17 @@ DELETE FROM intent WHERE id IN (
 UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 )
 
-// Retention keeps an intent for 30 days after it has expired. An intent that is gone
-// can't be confirmed, like one that has expired.
+// Retention keeps an intent for 30 days after it has expired. A deleted intent can't
+// be confirmed, like an expired intent.
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "intent", Keep: 30 * 24 * time.Hour, SQL: sqlIntentPrune,
-		Why: "An intent lives minutes; its transfer keeps what was confirmed.",
+		Why: "An intent lives ten minutes, and its transfer stores the confirmed plan.",
 	}
 }
 
-// Save adds a new intent to the unit; payload and text rest sealed under the
-// storage key.
+// Save adds a new intent to the unit. It seals payload and text under the storage
+// key.
 func Save(unit *pg.Unit, ring *keys.Ring, in Intent) error {
 	payload, err := ring.Seal(keys.Storage, keys.AAD("intent", "payload_ct", in.ID.String()), in.Payload)
 	if err != nil {
@@ -71,8 +71,8 @@ func Save(unit *pg.Unit, ring *keys.Ring, in Intent) error {
 	return nil
 }
 
-// Load reads an open intent of the customer, for sending its OTP. Another
-// customer's intent and none at all are the same to the caller.
+// Load reads an open intent of the customer, for sending its OTP. It returns the same
+// error for another customer's intent and for a missing intent.
 func Load(ctx context.Context, db pg.Reader, ring *keys.Ring, id, customer uuid.UUID, now time.Time) (Intent, error) {
 	var r record
 	err := r.scan(db.QueryRow(ctx, sqlIntentLoad, id, customer))
@@ -88,13 +88,13 @@ func Load(ctx context.Context, db pg.Reader, ring *keys.Ring, id, customer uuid.
 	return r.Intent, nil
 }
 
-// CancelAll adds to the unit the end of the customer's open intents, as a logout
-// asks for it (SESSION-006).
+// CancelAll adds to the unit the statement that cancels the customer's open intents,
+// for a logout (SESSION-006).
 func CancelAll(unit *pg.Unit, customer uuid.UUID) {
 	unit.Add(pg.Statement{SQL: sqlIntentCancelAll, Args: []any{customer}})
 }
 
-// state is where an intent stands; the table's CHECK names the same ones.
+// state is the state of an intent. The table's CHECK lists the same states.
 type state string
 
 const (

@@ -25,17 +25,17 @@ type tradePassword struct{}
 
 func (tradePassword) name() Factor { return TradePassword }
 
-// The standard gives a password no cap of its own, so it lifts no combination above
-// the lowest cap there is, the SMS code's.
+// The standard gives a password no cap, so a password has the lowest cap of all: the
+// SMS code's.
 func (tradePassword) cap() money.Fen        { return CapSMS }
 func (tradePassword) day() limit.Kind       { return limit.TransferSMS }
 func (tradePassword) begin(p Proof) attempt { return &tradePasswordAttempt{sealed: p.Password} }
 
 type tradePasswordAttempt struct {
 	sealed   []byte
-	stored   string // "": locked, or not counted
-	reopened bool   // the first attempt after a lock
-	last     bool   // a wrong guess locks
+	stored   string // "" if the password is locked or the attempt is not counted
+	reopened bool   // this is the first attempt after a lock
+	last     bool   // a wrong guess locks the password
 	right    bool
 }
 
@@ -53,7 +53,7 @@ func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
 	})
 }
 
-// read takes apart what trade_password_count_attempt answers.
+// read parses the answer of trade_password_count_attempt.
 func (a *tradePasswordAttempt) read(answer *string) {
 	a.stored, a.reopened, a.last = "", false, false
 	if answer == nil {
@@ -92,14 +92,14 @@ func (a *tradePasswordAttempt) undo(unit *pg.Unit, customer uuid.UUID) bool {
 	return a.right
 }
 
-// consume resets the count of failures. The password itself stays good: the intent
-// is what is used once.
+// consume resets the count of failures. The password itself stays valid; the intent
+// is used once.
 func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 	password.ResetTradeAttempts(unit, customer)
 }
 
-// OpenPassword opens a password that the app sealed to the bank's password key
-// for this channel; sealed for another channel, it is refused.
+// OpenPassword opens a password that the app sealed to the bank's password key for
+// this channel. It refuses a password that was sealed for another channel.
 func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	clear, err := password.Open(ring, id, sealed)
 	if errors.Is(err, password.ErrSealed) {

@@ -16,14 +16,14 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// errNoIntent tells nobody whether the intent exists for someone else.
+// errNoIntent does not reveal whether the intent belongs to another customer.
 var errNoIntent = bankerr.ErrNotFound
 
 // Subject names the OTP challenge of an intent.
 func Subject(intent uuid.UUID) string { return "intent:" + intent.String() }
 
-// Verification is one request's step-up: it queues its statements on the runtime's
-// batch, and after that round trip verifies the proofs.
+// Verification verifies one request's proofs. Queue adds its statements to the
+// runtime's batch; after that round trip, Verify decides.
 type Verification struct {
 	Operation    string // the confirming function
 	CustomerID   uuid.UUID
@@ -32,17 +32,17 @@ type Verification struct {
 	Confirmation Confirmation
 	Now          time.Time
 
-	Failed Factor // the proof that did not hold, after Verify; for audit only
+	Failed Factor // set by Verify: the factor of a wrong proof, for audit only
 
-	lockEnded, nowLocked bool // of the trade password, by this attempt
+	lockEnded, nowLocked bool // whether this attempt ended or began a lock of the trade password
 
 	found    record
 	loadErr  error
 	attempts []attempt // one for each proof
 }
 
-// Queue adds the verification's statements to the batch. An attempt at a code or
-// password is counted here, before anything looks at the guess. A batch that was
+// Queue adds the verification's statements to the batch. These statements count
+// attempts at a code or password, before Verify compares the guess. A batch that was
 // rolled back may be sent again: the last answers decide.
 func (v *Verification) Queue(batch *pgx.Batch) {
 	v.loadErr = errNoIntent
@@ -54,7 +54,7 @@ func (v *Verification) Queue(batch *pgx.Batch) {
 	})
 	v.attempts = nil
 	if _, more := v.surplus(); more {
-		return // Verify refuses them; nothing is counted
+		return // Verify refuses the proofs, and no attempt is counted
 	}
 	for _, p := range v.Confirmation.Proofs {
 		var a attempt = unknown{}
@@ -66,8 +66,8 @@ func (v *Verification) Queue(batch *pgx.Batch) {
 	}
 }
 
-// surplus finds a second proof of one factor, or the first of more proofs than there
-// are factors.
+// surplus finds a second proof of the same factor, or a proof beyond the number of
+// factors.
 func (v *Verification) surplus() (Factor, bool) {
 	proofs := v.Confirmation.Proofs
 	for i, p := range proofs {
@@ -79,8 +79,8 @@ func (v *Verification) surplus() (Factor, bool) {
 	return "", false
 }
 
-// Verify decides after the round trip. Every proof brought must hold, and
-// together they must make one of the intent's combinations.
+// Verify decides after the round trip. Every proof must hold, and the proven factors
+// must include one of the intent's combinations.
 func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 	if v.loadErr != nil {
 		return nil, v.loadErr
@@ -107,8 +107,8 @@ func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 	return nil, ErrStronger.Because(&MissingError{Combinations: in.Combinations})
 }
 
-// prove looks at all proofs, so that a right password is known as such beside a
-// wrong code.
+// prove verifies all proofs, so that it recognises a right password beside a wrong
+// code.
 func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
 	if f, more := v.surplus(); more {
 		v.Failed = f
@@ -125,8 +125,9 @@ func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
 	return proven, failed
 }
 
-// Reason says after Verify, for audit only, which proof did not hold, and whether a lock
-// of the trade password ended or began with this attempt; "" if there is nothing to say.
+// Reason returns the reason for the access record, after Verify. It names the wrong
+// proof, and an end or begin of a lock of the trade password. It returns "" if there
+// is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {
@@ -135,7 +136,7 @@ func (v *Verification) Reason() string {
 	if v.Failed != "" {
 		parts = append(parts, string(v.Failed))
 	}
-	if v.nowLocked && v.Failed != TradePassword { // another proof did not hold either
+	if v.nowLocked && v.Failed != TradePassword { // another proof is wrong too
 		parts = append(parts, string(TradePassword))
 	}
 	if v.nowLocked {
@@ -144,9 +145,9 @@ func (v *Verification) Reason() string {
 	return strings.Join(parts, ", ")
 }
 
-// UndoAttempt adds to the unit, for a call that was refused, what takes back the
-// count of a trade password that was right; false if there is none. A customer
-// short of funds has not guessed wrong.
+// UndoAttempt adds to the unit of a refused call the statement that removes the count
+// of a right trade password: insufficient funds are no wrong guess. It returns false
+// if there is no count to remove.
 func (v *Verification) UndoAttempt(unit *pg.Unit) bool {
 	undone := false
 	for _, a := range v.attempts {
@@ -155,8 +156,8 @@ func (v *Verification) UndoAttempt(unit *pg.Unit) bool {
 	return undone
 }
 
-// rejected is the answer to a proof that does not hold, unless the crypto module
-// has shut and nothing can hold.
+// rejected returns the refusal of a wrong proof. It returns the original error if the
+// crypto module has shut.
 func rejected(err error) error {
 	if errors.Is(err, sm.ErrModule) {
 		return bankerr.ErrInternal.Because(err)
@@ -167,13 +168,13 @@ func rejected(err error) error {
 // Verified is an intent whose proofs hold.
 type Verified struct {
 	Intent  Intent
-	Factors []Factor // all that were brought
+	Factors []Factor // the factors of all proofs in the request
 
 	attempts []attempt
 	now      time.Time
 }
 
-// Consume adds to the unit what makes the intent and its proofs single-use.
+// Consume adds to the unit the statements that use up the intent and its proofs.
 func (e *Verified) Consume(unit *pg.Unit) {
 	unit.Add(pg.Statement{
 		Call:   "intent_consume",

@@ -15,18 +15,18 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// What is proven must make one of the intent's combinations; with right proofs
-// alone, less is refused and more is not.
+// The verified factors must include one of the intent's combinations. Fewer factors are
+// refused; more are not.
 func TestCombinationsThatAreEnough(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for name, combinations := range map[string][]stepup.Combination{
 		"one":            {{stepup.DeviceKey}},
 		"two of three":   {{stepup.SMSOTP, stepup.DeviceKey}, {stepup.DeviceKey, stepup.TradePassword}},
 		"three":          {{stepup.TradePassword, stepup.DeviceKey, stepup.SMSOTP}},
 		"with a face":    {{stepup.SMSOTP, "face"}, {"face"}},
 		"an empty one":   {{}},
-		"none":           {},
+		"no combination": {},
 		"an unnamed one": {{""}},
 	} {
 		for _, brought := range subsets {
@@ -54,11 +54,11 @@ func TestCombinationsThatAreEnough(t *testing.T) {
 	}
 }
 
-// Every proof brought must hold, also one that nobody asked for; audit learns
-// which did not, and the caller doesn't.
+// Every proof must hold, also one that the intent does not need. Audit is told which
+// proof failed; the caller is not.
 func TestAnExtraProofMustHoldToo(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	for _, failing := range []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, "face", ""} {
 		for place := range 3 {
 			in := p.intent(t)
@@ -84,7 +84,7 @@ func TestAnExtraProofMustHoldToo(t *testing.T) {
 // factors, it is refused before anything is counted, whether or not the proofs hold.
 func TestOneProofOfEachFactor(t *testing.T) {
 	t.Parallel()
-	p := newDesk(t).phone(t)
+	p := newFixture(t).phone(t)
 	in := p.intent(t)
 	code, key, password := p.code(t, in), p.sign(t, text), p.password(t, tradePassword)
 	face := stepup.Proof{Factor: "face"}
@@ -117,7 +117,7 @@ func TestOneProofOfEachFactor(t *testing.T) {
 // time, once. The proofs here are right all the time.
 func TestWhoseIntentAndWhen(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p, stranger := d.phone(t), d.phone(t)
 	tablet := d.bind(t, seed.Customer{ID: p.customer}, "tablet")
 	missing := bankerr.ErrNotFound
@@ -128,7 +128,7 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 	}{
 		{"as prepared", nil, func(*testing.T, stepup.Intent, *stepup.Verification) {}},
 		{"a stranger", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.CustomerID = stranger.customer }},
-		{"nobody", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.CustomerID = uuid.Nil }},
+		{"no customer", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) { c.CustomerID = uuid.Nil }},
 		{"an unknown intent", missing, func(_ *testing.T, _ stepup.Intent, c *stepup.Verification) {
 			c.Confirmation.IntentID = uuid.New()
 		}},
@@ -141,8 +141,8 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 		}},
 		{"when it expires", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) { c.Now = in.ExpiresAt }},
 		{"a day later", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) { c.Now = c.Now.AddDate(0, 0, 1) }},
-		{"consumed", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
-			p.exec(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
+		{"consumed", stepup.ErrUsed, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
+			p.change(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
 		}},
 		{"cancelled", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
 			p.cancelAll(t, p.customer)
@@ -172,11 +172,11 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 	req.Covers(t, "LOGIC-007.4")
 }
 
-// A stranger's attempts at an intent count against nobody. At an intent that is
-// done, an attempt at the password does not count either.
+// A stranger's attempts at an intent are not counted. An attempt at the password of a
+// consumed intent is not counted either.
 func TestGuessesThatAreNotCounted(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFixture(t)
 	p, stranger := d.phone(t), d.phone(t)
 	in := p.intent(t, only(stepup.SMSOTP, stepup.TradePassword))
 	code := p.code(t, in)
@@ -191,7 +191,7 @@ func TestGuessesThatAreNotCounted(t *testing.T) {
 	want(t, "the customer", err, nil)
 	want(t, "the use", p.consume(t, evidence), nil)
 	_, err = p.confirm(t, in, code, p.password(t, "000000"))
-	want(t, "a consumed intent", err, stepup.ErrExpired)
+	want(t, "a consumed intent", err, stepup.ErrUsed)
 	if failures := p.failures(t); failures != 0 {
 		t.Errorf("%d failures after the use, want 0", failures)
 	}

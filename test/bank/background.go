@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Background lets work run until the test ends, or until the function returned is
-// called, which waits for it.
+// Background runs work until the test ends or the caller calls stop. stop waits until
+// work has returned.
 func Background(t testing.TB, work func(context.Context)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,6 +1,6 @@
 // Package bank is a whole bank inside one test: real PostgreSQL, a real Redis
-// protocol, fresh keys and a clock that the test turns. Functions are called
-// through their own entry, over a real secure channel.
+// protocol, fresh keys and a clock that the test turns. Tests call functions through
+// their own entry, over a real secure channel.
 package bank
 
 import (
@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,7 @@ import (
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// Bank is one test's bank.
+// Bank is the bank of one test.
 type Bank struct {
 	Host  *host.Host
 	Clock *clock.Manual
@@ -55,22 +56,25 @@ type Log struct {
 	text bytes.Buffer
 }
 
-// Write takes a line.
+// Write appends a line.
 func (l *Log) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(line)
 }
 
-// String is all that was logged.
+// String returns the whole log.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// Start is when every test's bank opens: a Monday, ten in the morning.
+// Start is the time at which every test's clock starts: a Monday, ten in the morning.
 var Start = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
+
+// sessions is how long the bank of a test keeps channels and logins.
+var sessions = session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute}
 
 // New opens a bank for the test.
 func New(t testing.TB) *Bank {
@@ -89,10 +93,10 @@ func On(t testing.TB, db *pg.DB) *Bank {
 	check.Must(t, err)
 	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	sessions, err := session.New(client, ring, b.Clock, session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute})
+	store, err := session.New(client, ring, b.Clock, sessions)
 	check.Must(t, err)
 	b.Host = &host.Host{
-		DB: db, Redis: client, Keys: ring, Sessions: sessions, Risk: risk.Baseline{}, Clock: b.Clock,
+		DB: db, Redis: client, Keys: ring, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
 		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000},
 	}
@@ -114,8 +118,8 @@ func (b *Bank) Advance(d time.Duration) {
 	b.Redis.SetTime(b.Clock.Now())
 }
 
-// Open returns a function's entry on this bank. The configuration is given when the
-// function is opened for the first time.
+// Open returns a function's entry on this bank. The first Open of a function passes
+// its configuration.
 func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.FunctionHandler {
 	t.Helper()
 	b.mu.Lock()
@@ -130,7 +134,21 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	return entry
 }
 
-// Forget closes a function, so that another of its name can be opened.
+// Instance opens a second instance of a function, as another process would. It has a store
+// of sessions of its own.
+func (b *Bank) Instance(t testing.TB, f fn.Function) handler.FunctionHandler {
+	t.Helper()
+	own := *b.Host
+	var err error
+	own.Sessions, err = session.New(b.Host.Redis, b.Host.Keys, b.Clock, sessions)
+	check.Must(t, err)
+	entry, err := f.Open(t.Context(), &own, host.Values())
+	check.Must(t, err)
+	return entry
+}
+
+// Forget forgets an opened function, so that a test can open another function with
+// the same name.
 func (b *Bank) Forget(f fn.Function) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,6 +195,7 @@ type Device struct {
 	Keys     channel.Keys
 	Sequence atomic.Uint64
 	IP       string
+	Wire     io.Writer // if set, gets each frame and reply as an eavesdropper sees them
 }
 
 // Device opens a channel as an app would, without calling channel-open.
@@ -204,13 +223,11 @@ func (d *Device) Reopen(t testing.TB) {
 	d.Sequence.Store(0)
 }
 
-// LoginAs signs the customer up if need be, binds the device's key and makes a
-// live session on its channel, without calling identity-login.
+// LoginAs signs the customer up if necessary, binds the device's key and starts a
+// session on its channel, without calling identity-login.
 func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
 	t.Helper()
-	public, err := d.Key.Public().Marshal()
-	check.Must(t, err)
-	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, public))
+	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, d.PublicKey(t)))
 	check.Must(t, d.bank.Host.Sessions.Start(t.Context(), d.Channel, c.ID))
 }
 
@@ -222,16 +239,16 @@ func (d *Device) Password(t testing.TB, password string) []byte {
 	return sealed
 }
 
-// Reply is what a function answered, opened.
+// Reply is a function's answer, opened.
 type Reply struct {
 	Status  int
 	Body    []byte
-	Code    string // of a problem
+	Code    string // the code of a problem
 	Problem fn.Problem
 	Header  http.Header
 }
 
-// Into reads a good reply; anything else fails the test.
+// Into decodes a successful reply. Any other reply fails the test.
 func (r Reply) Into(t testing.TB, value any) {
 	t.Helper()
 	if r.Status != http.StatusOK {
@@ -240,7 +257,8 @@ func (r Reply) Into(t testing.TB, value any) {
 	check.Must(t, json.Unmarshal(r.Body, value))
 }
 
-// Want fails the test unless the reply is the problem, or with "" no problem.
+// Want fails the test unless the reply has the problem's code. With "" it wants a
+// reply without a problem.
 func (r Reply) Want(t testing.TB, code string) {
 	t.Helper()
 	if r.Code != code {
@@ -275,10 +293,17 @@ func (d *Device) FrameAt(t testing.TB, f fn.Function, at time.Time, clear []byte
 // Send sends a frame and opens the answer, sealed or not.
 func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 	t.Helper()
-	req := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{"X-Forwarded-For": {d.IP}}}
-	req.WithContext(t.Context())
-	resp, err := d.bank.Open(t, f).Handle(req)
-	check.Must(t, err)
+	return d.SendTo(t, d.bank.Open(t, f), f, frame)
+}
+
+// SendTo is Send to the entry of an instance.
+func (d *Device) SendTo(t testing.TB, entry handler.FunctionHandler, f fn.Function, frame []byte) Reply {
+	t.Helper()
+	resp := Handle(t, entry, frame, http.Header{"X-Forwarded-For": {d.IP}})
+	if d.Wire != nil {
+		_, err := fmt.Fprintf(d.Wire, "%s\n%s\n%v\n", frame, resp.Body, resp.Header)
+		check.Must(t, err)
+	}
 	r := Reply{Status: resp.StatusCode, Body: resp.Body, Header: resp.Header}
 	if resp.Header.Get("Content-Type") == channel.MediaType {
 		sent, err := channel.ParseHeader(frame)
@@ -297,7 +322,7 @@ func (d *Device) Send(t testing.TB, f fn.Function, frame []byte) Reply {
 	return r
 }
 
-// Event makes a sealed event of the bank.
+// Event makes an event with the bank's MAC.
 func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevents.Event {
 	t.Helper()
 	body, err := json.Marshal(data)
@@ -307,23 +332,35 @@ func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) clou
 	return e
 }
 
-// Deliver hands an event to an event function in structured mode and returns the
+// Deliver sends an event to an event function in structured mode and returns the
 // status.
 func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
 	t.Helper()
-	body, err := json.Marshal(e)
-	check.Must(t, err)
-	return b.DeliverRaw(t, f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}})
+	return DeliverTo(t, b.Open(t, f), e)
 }
 
-// DeliverRaw hands any body to an event function.
+// DeliverTo is Deliver to the entry of an instance.
+func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevents.Event) int {
+	t.Helper()
+	body, err := json.Marshal(e)
+	check.Must(t, err)
+	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}).StatusCode
+}
+
+// DeliverRaw sends any body to an event function.
 func (b *Bank) DeliverRaw(t testing.TB, f fn.Function, body []byte, header http.Header) int {
 	t.Helper()
-	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
-	req.WithContext(t.Context())
-	resp, err := b.Open(t, f).Handle(req)
+	return Handle(t, b.Open(t, f), body, header).StatusCode
+}
+
+// Handle posts a body to a function's entry.
+func Handle(t testing.TB, entry handler.FunctionHandler, body []byte, header http.Header) handler.Response {
+	t.Helper()
+	request := handler.Request{Body: body, Method: http.MethodPost, Header: header}
+	request.WithContext(t.Context())
+	reply, err := entry.Handle(request)
 	check.Must(t, err)
-	return resp.StatusCode
+	return reply
 }
 
 // Outbox returns the events of a type that the bank has written so far.

@@ -10,8 +10,8 @@ import (
 
 var traceForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// CheckLog tells of the first line that is no JSON, or has no time with its zone or no
-// trace id. The log of every test's bank is checked when the test ends (AUDIT-002).
+// CheckLog reports the first line that is not JSON, or lacks a time with zone or a
+// trace id. Every test's log is checked when the test ends (AUDIT-002).
 func CheckLog(text string) error {
 	for line := range strings.Lines(text) {
 		var entry struct {

@@ -18,7 +18,7 @@ import (
 // logged in on a phone. The payee, 李四, has no money and has not signed up.
 type Pair struct {
 	*Bank
-	Phone        *Device // of the payer
+	Phone        *Device // the payer's phone
 	Payer, Payee seed.Customer
 }
 
@@ -29,7 +29,7 @@ func NewPair(t testing.TB, balance money.Fen) Pair {
 	return PairOn(t, New(t), balance)
 }
 
-// PairOn is NewPair on a bank that is there.
+// PairOn is NewPair on an existing bank.
 func PairOn(t testing.TB, b *Bank, balance money.Fen) Pair {
 	t.Helper()
 	p := Pair{Bank: b, Phone: b.Device(t, "phone-of-wang")}
@@ -53,14 +53,14 @@ func (p Pair) ToOwn(amount money.Fen) map[string]any {
 	}
 }
 
-// Prepare has a request prepared, which must be possible.
+// Prepare prepares a transfer. A refusal fails the test.
 func (p Pair) Prepare(t testing.TB, request map[string]any) (in transferprepare.Response) {
 	t.Helper()
 	p.Phone.Call(t, transferprepare.Function, "", request).Into(t, &in)
 	return in
 }
 
-// Signed is a proof by the key of the payer's phone.
+// Signed returns the proof by the key of the payer's phone.
 func (p Pair) Signed(t testing.TB, in transferprepare.Response) stepup.Proof {
 	t.Helper()
 	signature, err := sm.Sign(p.Phone.Key, []byte(in.Text))
@@ -68,12 +68,16 @@ func (p Pair) Signed(t testing.TB, in transferprepare.Response) stepup.Proof {
 	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
 }
 
+// Known is a proof by the payer's trade password.
+func (p Pair) Known(t testing.TB) stepup.Proof {
+	t.Helper()
+	return stepup.Proof{Factor: stepup.TradePassword, Password: p.Phone.Password(t, TradePassword)}
+}
+
 // Proved confirms an intent by signature and trade password: two kinds of factor.
 func (p Pair) Proved(t testing.TB, in transferprepare.Response) stepup.Confirmation {
 	t.Helper()
-	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
-		p.Signed(t, in), {Factor: stepup.TradePassword, Password: p.Phone.Password(t, TradePassword)},
-	}}
+	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{p.Signed(t, in), p.Known(t)}}
 }
 
 // Confirm carries out an intent under a fresh key.

@@ -6,14 +6,22 @@ import (
 	"strings"
 )
 
-// chance is what may hold any six digits by chance: ids and times.
-var chance = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,32}|\d{4}-\d\d-\d\dT[0-9:.]+`)
+// chance finds ids, digests and times.
+var chance = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d{4}-\d\d-\d\d[T ][0-9:.]+`)
 
-// Leaks names each secret of the bank's customers that a text shows in clear: a
-// password, a name, a phone, identity or card number. The log of every test's bank
-// is held against it when the test ends (AUDIT-005).
+// Shows reports whether a text holds a value in clear. Ids, digests and times may
+// hold any six digits by chance: a value of six characters is not searched in them.
+func Shows(text, value string) bool {
+	if len(value) == 6 {
+		text = chance.ReplaceAllString(text, "")
+	}
+	return strings.Contains(text, value)
+}
+
+// Leaks lists the secrets of the bank's customers that a text shows in clear:
+// passwords, names, and phone, identity and card numbers. Every test's log is checked
+// with it when the test ends (AUDIT-005).
 func (b *Bank) Leaks(text string) []string {
-	text = chance.ReplaceAllString(text, "")
 	secrets := map[string]string{
 		"login password": LoginPassword, "trade password": TradePassword, "card password": CardPassword,
 	}
@@ -29,7 +37,7 @@ func (b *Bank) Leaks(text string) []string {
 	b.mu.Unlock()
 	var found []string
 	for name, secret := range secrets {
-		if strings.Contains(text, secret) {
+		if Shows(text, secret) {
 			found = append(found, name)
 		}
 	}

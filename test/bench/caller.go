@@ -30,7 +30,7 @@ import (
 // caller is a customer with an app: logged in, with a device key.
 type caller struct {
 	m        *machine
-	fast     *pg.DB // for preparations: waits for no disk
+	fast     *pg.DB // for preparations: commits without waiting for the disk
 	index    int
 	customer seed.Customer
 	device   *sm.PrivateKey
@@ -68,8 +68,8 @@ func newCallers(ctx context.Context, m *machine, count int) ([]*caller, error) {
 	return all, nil
 }
 
-// open seeds the customer, binds the device and logs in, as the functions before
-// a confirm would have.
+// open seeds the customer, binds the device and logs in, as earlier calls would have
+// done.
 func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) {
 	seeder := seed.Seeder{DB: c.fast, Ring: c.m.ring, Clock: clock.System{}}
 	c.customer, err = seeder.Add(ctx, seed.Person{
@@ -180,8 +180,8 @@ func (c *caller) intent(payee uuid.UUID) (stepup.Intent, error) {
 	}, nil
 }
 
-// code asks for an intent's code and computes it as the SMS's sender does. Each
-// counts as another phone's, so that no quota ends the benchmark.
+// code issues an intent's code and computes it as notify-on-otp does. Each code
+// counts for a different phone, so that no quota stops the benchmark.
 func (c *caller) code(ctx context.Context, in stepup.Intent) (string, error) {
 	var unit pg.Unit
 	subject := stepup.Subject(in.ID)

@@ -47,7 +47,8 @@ func coldStart(ctx context.Context, m *machine, o options) error {
 	}
 	sayStarts("bare: first reply", bare)
 	sayStarts("function: first confirm", confirm)
-	// On a busy machine the longer start is interrupted more often, and the medians drift apart; the bests do less.
+	// On a busy machine, other processes interrupt the longer start more often, which
+	// raises the ratio of medians. The ratio of the best times rises less.
 	say("%-28s %8.2f", "best ÷ best", slices.Min(confirm)/slices.Min(bare))
 	ratio("coldstart_vs_bare", median(confirm)/median(bare), 2.6)
 	return nil
@@ -98,10 +99,10 @@ func firstReply(ctx context.Context, cmd *exec.Cmd, port string, body []byte) (m
 		req.Header.Set("Content-Type", channel.MediaType)
 		resp, err := client.Do(req)
 		if err != nil {
-			time.Sleep(200 * time.Microsecond) // does not listen yet
+			time.Sleep(200 * time.Microsecond) // the program does not listen yet
 			continue
 		}
-		_ = resp.Body.Close() // the status tells
+		_ = resp.Body.Close() // the status is enough
 		if resp.StatusCode != http.StatusOK {
 			return 0, fmt.Errorf("%w: %d", errRefused, resp.StatusCode)
 		}

@@ -51,7 +51,7 @@ func confirmRatio(ctx context.Context, m *machine, o options) error {
 	l := &load{callers: bank, payees: payees, address: "127.0.0.1:" + port}
 	defer l.hangUp()
 	l.watch = map[string]int{"server": server.Process.Pid, "PostgreSQL": m.postgres.PID(), "Redis": m.redisPID}
-	if err := l.chunk(ctx, 10); err != nil { // connections and plans
+	if err := l.chunk(ctx, 10); err != nil { // warms connections and query plans
 		return err
 	}
 	for range o.rounds {
@@ -72,8 +72,8 @@ type load struct {
 	callers []*caller
 	payees  []uuid.UUID
 	address string
-	watch   map[string]int // processes by name
-	lines   []*line        // of each caller
+	watch   map[string]int // processes to measure, by name
+	lines   []*line        // one connection for each caller
 
 	runs  []float64
 	calls int
@@ -82,7 +82,7 @@ type load struct {
 	spent map[string]time.Duration
 }
 
-// round calls for so long and notes the rate.
+// round makes calls for the given time and records the rate.
 func (l *load) round(ctx context.Context, length time.Duration) error {
 	l.calls, l.timed = 0, 0
 	l.spent, l.took = map[string]time.Duration{}, nil
@@ -97,7 +97,7 @@ func (l *load) round(ctx context.Context, length time.Duration) error {
 	return nil
 }
 
-// chunk prepares so many confirms a caller, then makes them.
+// chunk prepares the given number of confirms for each caller, then sends them.
 func (l *load) chunk(ctx context.Context, each int) error {
 	frames := make([][][]byte, len(l.callers))
 	group, prepare := errgroup.WithContext(ctx)
@@ -156,7 +156,7 @@ func (l *load) cpu() map[string]time.Duration {
 
 var errRefused = errors.New("refused")
 
-// dial opens each caller's connection, if it has none yet.
+// dial opens each caller's connection if it is not open yet.
 func (l *load) dial(ctx context.Context) error {
 	for len(l.lines) < len(l.callers) {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.address)
@@ -170,12 +170,12 @@ func (l *load) dial(ctx context.Context) error {
 
 func (l *load) hangUp() {
 	for _, x := range l.lines {
-		_ = x.Close() // all was said
+		_ = x.Close() // the benchmark has ended
 	}
 }
 
-// line is a caller's connection, with as little of its own work as can be: the
-// load generator shares the machine's cores with what it measures.
+// line is a caller's connection. It does as little work as possible, because the load
+// generator shares the machine's cores with the measured processes.
 type line struct {
 	net.Conn
 	answers *bufio.Reader
@@ -192,14 +192,14 @@ func (x *line) call(frame []byte) error {
 		return fmt.Errorf("call: %w", err)
 	}
 	body, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close() // all was read
+	_ = resp.Body.Close() // the body has been read
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%w: %d %s", errRefused, resp.StatusCode, body)
 	}
 	return nil
 }
 
-// report says what a confirm of the last round cost.
+// report prints the cost of a confirm in the last round.
 func (l *load) report() {
 	perCall := func(name string) float64 { return float64(l.spent[name].Microseconds()) / float64(l.calls) }
 	say("%-28s %8.0f µs server, %.0f µs PostgreSQL, %.0f µs Redis", "CPU per confirm", perCall("server"), perCall("PostgreSQL"),

@@ -22,8 +22,8 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// machine is what everything is measured on: the stores, the keys, the built
-// function and the bare program.
+// machine holds the measured parts: the stores, the keys, the built function and the
+// bare program.
 type machine struct {
 	dir      string
 	postgres *pgserver.Server
@@ -97,8 +97,8 @@ func (m *machine) openStores(ctx context.Context, o options) error {
 
 func (m *machine) keysFile() string { return filepath.Join(m.dir, "keys.json") }
 
-// startRedis runs the machine's Redis or, if it has none, one in memory, whose work
-// can't be told from the load generator's.
+// startRedis runs the machine's redis-server. Without redis-server, it runs a Redis
+// in memory, whose CPU time counts as the load generator's.
 func (m *machine) startRedis(ctx context.Context) error {
 	port, err := freePort(ctx)
 	if err != nil {
@@ -167,11 +167,11 @@ func stop(cmd *exec.Cmd) error {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop: %w", err)
 	}
-	_ = cmd.Wait() // however it ends, it has ended
+	_ = cmd.Wait() // the result does not matter
 	return nil
 }
 
-// await returns once something listens.
+// await returns when a process listens on the address.
 func await(ctx context.Context, address string) error {
 	for range 2000 {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -193,7 +193,7 @@ func freePort(ctx context.Context) (string, error) {
 	return port, err
 }
 
-// cpu is the time that processes spent so far, and all their living children's.
+// cpu returns the CPU time of processes and of their living children.
 func cpu(roots ...int) time.Duration {
 	wanted := map[int]bool{}
 	for _, pid := range roots {

@@ -1,11 +1,11 @@
-// Command bench measures Tidebank against references in the same run, on the
-// machine at hand.
+// Command bench measures Tidebank and its references in the same run, on this
+// machine.
 //
 //	go run ./test/bench [--quick] [--clients 16] [--only confirm]
 //
-// It starts a PostgreSQL of its own that loses nothing (fsync and
-// synchronous_commit on), a Redis if the machine has one (else one in memory, in
-// its own process), and prints lines
+// It starts its own PostgreSQL with fsync and synchronous_commit on. It starts the
+// machine's redis-server. Without redis-server, it runs a Redis in its own memory. It
+// prints lines
 //
 //	RATIO <name> <value> target <value>
 //
@@ -33,9 +33,9 @@ type options struct {
 	rounds  int
 	round   time.Duration
 	scale   int // of pgbench
-	pool    int // accounts
-	clients int // of the ledger and of pgbench
-	callers int // of the confirm
+	pool    int // number of accounts
+	clients int // concurrent clients of the ledger and of pgbench
+	callers int // concurrent callers of the confirm
 }
 
 func main() {

@@ -19,8 +19,8 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// ledgerRatios measures postings as the bank makes them: idempotency record, both
-// balances, posting, two entries and the event, in one unit of work.
+// ledgerRatios measures the bank's postings: idempotency record, both balances,
+// posting, two entries and the event, in one unit of work.
 func ledgerRatios(ctx context.Context, m *machine, o options) error {
 	fmt.Printf("\nPostings, %d clients\n", o.clients)
 	reference, err := newTPCB(ctx, m, o)
@@ -54,7 +54,7 @@ func ledgerRatios(ctx context.Context, m *machine, o options) error {
 	return nil
 }
 
-// openAccounts makes rich accounts of nobody.
+// openAccounts opens accounts without a customer and with large balances.
 func openAccounts(ctx context.Context, m *machine, count int) ([]uuid.UUID, error) {
 	say("%d accounts …", count)
 	rows, err := m.db.Pool().Query(ctx, `

@@ -21,8 +21,8 @@ import (
 	"github.com/tidebank/tidebank/shared/session"
 )
 
-// stageOf names the stage that a function on the stack belongs to; the first
-// match from the outside decides.
+// stageOf maps a function on the stack to its stage. From the outermost function
+// inwards, the first match decides.
 var stageOf = []struct{ function, stage string }{
 	{"shared/fn.(*call).openChannel", "channel: open"},
 	{"shared/fn.(*call).admit", "admit: session, sequence, rate"},
@@ -41,9 +41,9 @@ var stageOf = []struct{ function, stage string }{
 	{"net/http.(*conn).serve", "HTTP and the rest of the runtime"},
 }
 
-// stages says where a confirm's CPU time goes inside the function's process, by
-// a profile of the same code served here. The garbage collector's and scheduler's
-// own time is left out, since the load generator's is among it.
+// stages prints the CPU time of each stage of a confirm. It serves the same code in
+// this process and profiles it. It leaves out the garbage collector and the
+// scheduler, because the load generator uses them too.
 func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UUID) error {
 	h, err := host.Open(ctx, host.Config{
 		DB: pg.Config{URL: m.postgres.URL("bank"), MaxConns: 16}, Keys: keys.Config{File: m.keysFile()},
@@ -78,8 +78,8 @@ func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UU
 	return nil
 }
 
-// profiled makes a chunk of confirms under the profiler. Preparing them runs under
-// it too, and is left out by its stacks.
+// profiled sends a chunk of confirms under the profiler. The profiler also sees their
+// preparation; its stacks are left out.
 func (l *load) profiled(ctx context.Context, spent map[string]time.Duration) error {
 	var raw bytes.Buffer
 	if err := pprof.StartCPUProfile(&raw); err != nil {
@@ -107,7 +107,7 @@ func stageOfSample(sample *profile.Sample) string {
 	for _, location := range sample.Location {
 		for _, line := range location.Line {
 			if strings.HasPrefix(line.Function.Name, "main.") {
-				return "" // the load generator, and what it prepares
+				return "" // the load generator and its preparations
 			}
 			stack = append(stack, line.Function.Name)
 		}

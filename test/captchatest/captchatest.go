@@ -9,11 +9,11 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 )
 
-// Answer is the right answer to every code that Solved returns.
+// Answer is the right answer to every code of Solved.
 const Answer = "604713"
 
-// Solved asks for a code and makes Answer its answer: the picture is drawn so
-// that no program can read it.
+// Solved issues a code and makes Answer its right answer, because no program can read
+// the picture.
 func Solved(t testing.TB, b *bank.Bank, d *bank.Device) (id string) {
 	t.Helper()
 	var issued captchaissue.Response

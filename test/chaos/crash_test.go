@@ -3,11 +3,9 @@ package chaos
 import (
 	"context"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -17,7 +15,6 @@ import (
 // restart the event arrives, and has its effect once.
 func TestCrashBetweenCommitAndEffect(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "ERR-005.2")
 	req.Covers(t, "LOGIC-013.1")
 	for name, table := range map[string]string{
 		"before it is published":      "delivery",
@@ -62,47 +59,25 @@ func block(t *testing.T, bank *local.Bank, table string) (release func()) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	tx, err := bank.DB.Pool().Begin(ctx)
-	must(t, err)
-	_, err = tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE "+pgx.Identifier{table}.Sanitize()+
-		" IN EXCLUSIVE MODE")
-	must(t, err)
-	return func() { must(t, tx.Rollback(ctx)) }
+	check.Must(t, err)
+	check.Exec(t, tx, "SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE "+table+" IN EXCLUSIVE MODE")
+	return func() { check.Must(t, tx.Rollback(ctx)) }
 }
 
 // awaitBlocked waits until a writer of the table waits.
 func awaitBlocked(t *testing.T, bank *local.Bank, table string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		var waiting bool
-		must(t, bank.DB.Pool().QueryRow(t.Context(), `
-SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted)`, table).Scan(&waiting))
-		if waiting {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nobody writes to %s", table)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	check.Until(t, "a writer waits for "+table, func() bool {
+		return check.Value[bool](t, bank.DB.Pool(), `
+SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted)`, table)
+	})
 }
 
-// arrived waits until the transfer's event has been delivered somewhere: an
-// outbox that looks settled right after a crash may only be leased still.
+// arrived waits until the transfer's event has come to its three consumers. Right after
+// a crash an event may still be leased, and settled does not wait for it.
 func arrived(t *testing.T, bank *local.Bank) {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for {
-		var done int
-		must(t, bank.DB.Pool().QueryRow(t.Context(), `
+	check.UntilCount(t, 3, bank.DB.Pool(), `
 SELECT count(*) FROM event_consumed c JOIN outbox o ON o.id::text = c.id
- WHERE o.type = 'com.tidebank.transfer.posted.v1'`).Scan(&done))
-		if done == 3 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the event has come to %d consumers of 3", done)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+ WHERE o.type = 'com.tidebank.transfer.posted.v1'`)
 }

@@ -8,9 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
-	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
@@ -22,53 +19,42 @@ import (
 func TestRedisFlushed(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")
-	b := bank.New(t)
-	who := b.Customer(t, "王小明", 1_000_00, 0)
-	phone := b.Device(t, "device-flushed")
-	phone.LoginAs(t, who)
-
+	p := bank.NewPair(t, 1_000_00)
 	const count = 20
-	requests := make([]transferconfirm.Request, count)
+	requests := make([]stepup.Confirmation, count)
 	for i := range requests {
-		var in transferprepare.Response
-		phone.Call(t, transferprepare.Function, uuid.NewString(), map[string]any{
-			"debit_account_id": who.AccountIDs[0], "payee_account_id": who.AccountIDs[1], "amount_fen": 10_00,
-		}).Into(t, &in)
-		signature, err := sm.Sign(phone.Key, []byte(in.Text))
-		must(t, err)
-		requests[i].IntentID = in.IntentID
-		requests[i].Proofs = []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}}
+		in := p.Prepare(t, p.ToOwn(10_00))
+		requests[i] = stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{p.Signed(t, in)}}
 	}
 	keys := make([]string, count)
 	codes := make([]string, count)
 	var calls sync.WaitGroup
 	for i := range requests {
 		keys[i] = uuid.NewString()
-		calls.Go(func() { codes[i] = phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Code })
+		calls.Go(func() { codes[i] = p.Phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Code })
 		if i == count/2 {
-			b.Redis.FlushAll()
+			p.Redis.FlushAll()
 		}
 	}
 	calls.Wait()
-	phone.Call(t, transferconfirm.Function, "after", requests[0]).Want(t, "CHANNEL_EXPIRED")
-	phone.Reopen(t)
-	phone.Call(t, transferconfirm.Function, "after", requests[0]).Want(t, "SESSION_REQUIRED")
+	p.Phone.Call(t, transferconfirm.Function, "after", requests[0]).Want(t, "CHANNEL_EXPIRED")
+	p.Phone.Reopen(t)
+	p.Phone.Call(t, transferconfirm.Function, "after", requests[0]).Want(t, "SESSION_REQUIRED")
 
-	phone.LoginAs(t, who)
-	b.Advance(time.Second)
+	p.Phone.LoginAs(t, p.Payer)
+	p.Advance(time.Second)
 	for i := range requests {
 		switch codes[i] {
 		case "", "CHANNEL_EXPIRED", "SESSION_REQUIRED":
 		default:
 			t.Errorf("confirm %d: %s", i, codes[i])
 		}
-		phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Want(t, "") // the same key: carried out once, now or before
-		phone.Call(t, transferconfirm.Function, uuid.NewString(), requests[i]).Want(t, "INTENT_EXPIRED")
+		// Under its key the order is carried out now, or was before.
+		p.Phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Want(t, "")
+		p.Phone.Call(t, transferconfirm.Function, uuid.NewString(), requests[i]).Want(t, "INTENT_USED")
 	}
-	bank.Books(t, b.Host.DB, b.Host.Keys)
-	var balance money.Fen
-	must(t, b.Host.DB.Pool().QueryRow(t.Context(), "SELECT balance FROM account WHERE id = $1", who.AccountIDs[1]).Scan(&balance))
-	if balance != count*10_00 {
+	p.Sound(t)
+	if balance := p.Balance(t, p.Payer.AccountIDs[1]); balance != count*10_00 {
 		t.Errorf("balance %v after %d transfers of 10.00", balance, count)
 	}
 }

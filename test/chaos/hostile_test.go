@@ -18,6 +18,7 @@ import (
 
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -28,7 +29,7 @@ const (
 	rounds          = 8  // of the other customer's calls
 )
 
-// attack is what is sent to an instance while other customers use it.
+// attack sends hostile requests to an instance while other customers use it.
 type attack struct {
 	address              string
 	malformed, oversized atomic.Int64
@@ -91,11 +92,11 @@ func crossOrders(t *testing.T, from, to *local.App) []*order {
 		in, err := from.TransferPrepare(t.Context(), client.TransferPrepareRequest{
 			DebitAccountID: overview(t, from)[0].AccountID, PayeeAccountNo: to.Person.CardNo, PayeeName: to.Person.Name, Amount: 1_00,
 		})
-		must(t, err)
+		check.Must(t, err)
 		signature, err := from.SignProof(in.Text)
-		must(t, err)
+		check.Must(t, err)
 		password, err := from.PasswordProof(t.Context(), local.TradePassword)
-		must(t, err)
+		check.Must(t, err)
 		orders = append(orders, &order{
 			app: from, key: uuid.NewString(), intent: in, proofs: []client.StepupProof{signature, password},
 			answers: map[uuid.UUID]int{}, refused: map[string]int{},
@@ -112,13 +113,13 @@ func use(t *testing.T, app *local.App) {
 		DebitAccountID: before[0].AccountID, PayeeAccountID: &before[1].AccountID, Amount: 3_21,
 	}, false)
 	made, err := app.TransferConfirm(t.Context(), o.key, o.request())
-	must(t, err)
+	check.Must(t, err)
 	after := overview(t, app)
 	if after[0].Balance != before[0].Balance-3_21 || after[1].Balance != before[1].Balance+3_21 {
 		t.Errorf("balances %v, before the transfer %v", after, before)
 	}
 	page, err := app.AccountStatement(t.Context(), client.AccountStatementRequest{AccountID: before[0].AccountID})
-	must(t, err)
+	check.Must(t, err)
 	if len(page.Entries) == 0 || page.Entries[0].PostingID != made.TransferID || page.Entries[0].Amount != -3_21 {
 		t.Errorf("the statement does not begin with transfer %s: %+v", made.TransferID, page.Entries)
 	}
@@ -130,14 +131,14 @@ func (a *attack) hang(t *testing.T) []net.Conn {
 	var open []net.Conn
 	for n := range slowConnections {
 		conn, err := net.Dial("tcp", a.address)
-		must(t, err)
+		check.Must(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
 		begun := "POST /function/identity-login HTTP/1.1\r\nHost: bank\r\nContent-Le"
 		if n%2 == 0 {
 			begun += "ngth: 1000\r\n\r\nhalf a bo"
 		}
 		_, err = conn.Write([]byte(begun))
-		must(t, err)
+		check.Must(t, err)
 		open = append(open, conn)
 	}
 	return open
@@ -147,14 +148,14 @@ func (a *attack) hang(t *testing.T) []net.Conn {
 func stillOpen(t *testing.T, slow []net.Conn) {
 	t.Helper()
 	for _, conn := range slow {
-		must(t, conn.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+		check.Must(t, conn.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
 		if _, err := conn.Read(make([]byte, 1)); !os.IsTimeout(err) {
 			t.Errorf("a slow request ended: %v", err)
 		}
 	}
 }
 
-// send posts what no function can take, to each in turn, until ctx ends.
+// send posts noise to each function in turn, until ctx ends.
 func (a *attack) send(ctx context.Context, worker int) {
 	all := functions.All()
 	for n := worker; ctx.Err() == nil; n++ {

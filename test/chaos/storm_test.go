@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,11 +17,12 @@ import (
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// order is a prepared transfer and what became of it, as the app was told.
+// order is a prepared transfer and the answers that the app got.
 type order struct {
 	app    *local.App
 	key    string
@@ -89,38 +91,24 @@ func TestStorm(t *testing.T) {
 func prepareStorm(t *testing.T, bank *local.Bank) []*order {
 	t.Helper()
 	first := bank.Start(t)
-	apps := make([]*local.App, customers)
-	var group sync.WaitGroup
-	for i := range apps {
-		group.Go(func() { apps[i] = bank.Customer(t, first) })
-	}
-	group.Wait()
-	all := make([][]*order, customers)
-	for i, app := range apps {
-		group.Go(func() {
-			accounts := overview(t, app)
-			for range ownEach {
-				from, to := accounts[0], accounts[1]
-				if rand.IntN(2) == 0 {
-					from, to = to, from
-				}
-				all[i] = append(all[i], ordered(t, app, client.TransferPrepareRequest{
-					DebitAccountID: from.AccountID, PayeeAccountID: &to.AccountID, Amount: money.Fen(100_00 + rand.IntN(100_00)),
-				}, false))
+	apps := check.AtOnce(customers, func(int) *local.App { return bank.Customer(t, first) })
+	return slices.Concat(check.AtOnce(customers, func(i int) (orders []*order) {
+		accounts := overview(t, apps[i])
+		for range ownEach {
+			from, to := accounts[0], accounts[1]
+			if rand.IntN(2) == 0 {
+				from, to = to, from
 			}
-			payee := apps[(i+1)%customers].Person
-			all[i] = append(all[i], ordered(t, app, client.TransferPrepareRequest{
-				DebitAccountID: accounts[0].AccountID, PayeeAccountNo: payee.CardNo, PayeeName: payee.Name,
-				Amount: money.Fen(1 + rand.IntN(50_00)),
-			}, true))
-		})
-	}
-	group.Wait()
-	var orders []*order
-	for _, list := range all {
-		orders = append(orders, list...)
-	}
-	return orders
+			orders = append(orders, ordered(t, apps[i], client.TransferPrepareRequest{
+				DebitAccountID: from.AccountID, PayeeAccountID: &to.AccountID, Amount: money.Fen(100_00 + rand.IntN(100_00)),
+			}, false))
+		}
+		payee := apps[(i+1)%customers].Person
+		return append(orders, ordered(t, apps[i], client.TransferPrepareRequest{
+			DebitAccountID: accounts[0].AccountID, PayeeAccountNo: payee.CardNo, PayeeName: payee.Name,
+			Amount: money.Fen(1 + rand.IntN(50_00)),
+		}, true))
+	})...)
 }
 
 func overview(t *testing.T, app *local.App) []client.AccountView {
@@ -136,16 +124,16 @@ func overview(t *testing.T, app *local.App) []client.AccountView {
 func ordered(t *testing.T, app *local.App, transfer client.TransferPrepareRequest, code bool) *order {
 	t.Helper()
 	in, err := app.TransferPrepare(t.Context(), transfer)
-	must(t, err)
+	check.Must(t, err)
 	signature, err := app.SignProof(in.Text)
-	must(t, err)
+	check.Must(t, err)
 	o := &order{
 		app: app, key: uuid.NewString(), intent: in, proofs: []client.StepupProof{signature},
 		answers: map[uuid.UUID]int{}, refused: map[string]int{},
 	}
 	if code {
 		digits, err := app.IntentCode(t.Context(), in)
-		must(t, err)
+		check.Must(t, err)
 		o.proofs = append(o.proofs, client.OTPProof(digits))
 	}
 	return o
@@ -164,10 +152,10 @@ func (o *order) confirm(t *testing.T) {
 		var problem *client.Problem
 		switch {
 		case err == nil:
-			o.note(func() { o.answers[made.TransferID]++ })
+			o.guarded(func() { o.answers[made.TransferID]++ })
 			return
 		case errors.As(err, &problem) && problem.Status < 500 && problem.Code != "REQUEST_IN_PROGRESS":
-			o.note(func() { o.refused[problem.Code]++ })
+			o.guarded(func() { o.refused[problem.Code]++ })
 			return
 		case ctx.Err() != nil:
 			t.Errorf("key %s: no final answer: %v", o.key, err)
@@ -176,7 +164,7 @@ func (o *order) confirm(t *testing.T) {
 	}
 }
 
-func (o *order) note(what func()) {
+func (o *order) guarded(what func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	what()
@@ -195,26 +183,16 @@ func killInstances(ctx context.Context, t *testing.T, bank *local.Bank) {
 	}
 }
 
-// settled waits until no event is on its way.
+// settled waits until each event is delivered.
 func settled(t *testing.T, bank *local.Bank) {
 	t.Helper()
-	deadline := time.Now().Add(90 * time.Second)
-	for {
-		var waiting, dead int
-		row := bank.DB.Pool().QueryRow(t.Context(), `
-SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(*) FROM delivery WHERE state = 'due'),
-       (SELECT count(*) FROM delivery WHERE state = 'dead')`)
-		must(t, row.Scan(&waiting, &dead))
-		switch {
-		case dead > 0:
+	check.Until(t, "no event or delivery waits", func() bool {
+		if dead := check.Count(t, bank.DB.Pool(), "SELECT count(*) FROM delivery WHERE state = 'dead'"); dead > 0 {
 			t.Fatalf("%d dead letters", dead)
-		case waiting == 0:
-			return
-		case time.Now().After(deadline):
-			t.Fatalf("%d events and deliveries still wait", waiting)
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
+		return check.Count(t, bank.DB.Pool(), `
+SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(*) FROM delivery WHERE state = 'due')`) == 0
+	})
 }
 
 // sound checks the books.
@@ -239,27 +217,19 @@ SELECT t.id::text,
   FROM transfer t
   LEFT JOIN LATERAL (SELECT min(o.id::text) AS id FROM outbox o
                       WHERE o.subject = t.id::text AND o.type = 'com.tidebank.transfer.posted.v1') AS e ON true`)
-	must(t, err)
+	check.Must(t, err)
 	var id string
 	var n [6]int
 	count := 0
 	_, err = pgx.ForEachRow(rows, []any{&id, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]}, func() error {
 		count++
 		if n != [6]int{1, 1, 1, 0, 1, 1} {
-			return fmt.Errorf("transfer %s: postings, events, sent notes, surplus received notes, audits, scores: %v", id, n)
+			return fmt.Errorf("transfer %s: postings, events, sent messages, surplus received messages, audits, scores: %v", id, n)
 		}
 		return nil
 	})
-	must(t, err)
+	check.Must(t, err)
 	if count != posted {
 		t.Errorf("%d transfers are stored, %d were answered", count, posted)
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
-		t.FailNow()
 	}
 }

@@ -4,7 +4,9 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,13 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Failer is a test, also one of random cases.
+// Failer is a test, or a property test with random cases.
 type Failer interface {
 	Helper()
 	Fatal(args ...any)
 }
 
-// Must ends the test if there is an error.
+// Must ends the test if err is not nil.
 func Must(t Failer, err error) {
 	t.Helper()
 	if err != nil {
@@ -37,8 +39,7 @@ func Until(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// FreeAddress is a host and port at which nothing listens, at an IP address of
-// this machine.
+// FreeAddress returns a free host and port on an IP address of this machine.
 func FreeAddress(t testing.TB, ip string) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(ip, "0"))
@@ -47,7 +48,7 @@ func FreeAddress(t testing.TB, ip string) string {
 	return l.Addr().String()
 }
 
-// FreePort is a port of 127.0.0.1 at which nothing listens.
+// FreePort returns a free port of 127.0.0.1.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(FreeAddress(t, "127.0.0.1"))
@@ -58,19 +59,53 @@ func FreePort(t testing.TB) string {
 // Database is a pool, a connection or a transaction.
 type Database interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Count is the one number that a query gives.
-func Count(t testing.TB, db Database, sql string, args ...any) (n int) {
+// Value returns the one value that a query selects.
+func Value[T any](t Failer, db Database, sql string, args ...any) (value T) {
 	t.Helper()
-	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&n))
-	return n
+	Must(t, db.QueryRow(context.Background(), sql, args...).Scan(&value))
+	return value
+}
+
+// Count returns the number that a query selects.
+func Count(t Failer, db Database, sql string, args ...any) int {
+	t.Helper()
+	return Value[int](t, db, sql, args...)
+}
+
+// Column returns the values of the one column that a query selects.
+func Column[T any](t Failer, db Database, sql string, args ...any) []T {
+	t.Helper()
+	rows, err := db.Query(context.Background(), sql, args...)
+	Must(t, err)
+	list, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	Must(t, err)
+	return list
+}
+
+// UntilCount waits until a query selects the number.
+func UntilCount(t testing.TB, want int, db Database, sql string, args ...any) {
+	t.Helper()
+	Until(t, fmt.Sprintf("%s %v is %d", sql, args, want), func() bool { return Count(t, db, sql, args...) == want })
 }
 
 // Exec runs a statement.
-func Exec(t testing.TB, db Database, sql string, args ...any) {
+func Exec(t Failer, db Database, sql string, args ...any) {
 	t.Helper()
 	_, err := db.Exec(context.Background(), sql, args...)
 	Must(t, err)
+}
+
+// AtOnce makes calls at the same time and returns their results in order.
+func AtOnce[T any](calls int, call func(i int) T) []T {
+	results := make([]T, calls)
+	var wait sync.WaitGroup
+	for i := range results {
+		wait.Go(func() { results[i] = call(i) })
+	}
+	wait.Wait()
+	return results
 }

@@ -10,9 +10,9 @@
 // build/conformance.html and build/conformance.json; the last line is the summary.
 //
 // It exits with 1 when a test or package failed, a claim names no acceptance
-// point, or no test passed. With -strict it also exits with 1 when a claim names a
-// requirement without a point, or when a function's Spec names a requirement of
-// which this run proves no point. It checks Specs only in a run of all packages.
+// point, or no test passed. With -strict it also exits with 1 when a function's Spec
+// names a requirement and this run proves no point of it. It checks Specs only in a
+// run of all packages.
 package main
 
 import (
@@ -34,7 +34,7 @@ import (
 
 type options struct {
 	race, strict bool
-	timeout      time.Duration // of each package's tests
+	timeout      time.Duration // time-out of each package's tests
 	out          string        // folder for the report
 	packages     []string      // all if empty
 }
@@ -42,7 +42,7 @@ type options struct {
 func main() {
 	var o options
 	flag.BoolVar(&o.race, "race", false, "run the tests with the race detector")
-	flag.BoolVar(&o.strict, "strict", false, "fail for whole requirements claimed, and for requirements cited but not proved")
+	flag.BoolVar(&o.strict, "strict", false, "fail for a requirement that a Spec names and this run proves no point of")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "limit for the tests of one package")
 	flag.StringVar(&o.out, "out", "build", "folder for the report")
 	flag.Parse()

@@ -17,21 +17,21 @@ import (
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
 )
 
-// status says how much of a requirement this run proves.
+// status is the part of a requirement that this run proves.
 type status string
 
 const (
 	whole    status = "whole" // every point
 	begun    status = "begun" // some points
 	open     status = "open"  // no point
-	noPoints status = "none"  // it has no points to prove
+	noPoints status = "none"  // the requirement has no points
 )
 
 // point is an acceptance point and the tests that prove it.
 type point struct {
 	ID    string   `json:"id"`
 	Text  string   `json:"text"`
-	Tests []string `json:"tests"` // package and name; the point is proved if there is one
+	Tests []string `json:"tests"` // package and name of each test that proves the point
 }
 
 // line is a requirement and how far this run proves it.
@@ -40,10 +40,10 @@ type line struct {
 	Status    status   `json:"status"`
 	Proved    int      `json:"proved"`
 	Points    []point  `json:"points"`
-	Functions []string `json:"functions"` // whose Spec names it
+	Functions []string `json:"functions"` // functions whose Specs name the requirement
 }
 
-// claim is a claim that does not count.
+// claim is a rejected claim.
 type claim struct {
 	Test   string `json:"test"`
 	ID     string `json:"id"`
@@ -66,19 +66,19 @@ type total struct {
 	Proved       int    `json:"proved"`
 }
 
-// Report is what one run proves.
+// Report is the result of one run.
 type Report struct {
 	Command  string     `json:"command"`
 	Commit   string     `json:"commit"`
 	Started  time.Time  `json:"started"`
 	Passed   int        `json:"passed"`
 	Skipped  int        `json:"skipped"`
-	Failed   []string   `json:"failed"` // tests and packages
-	Exit     string     `json:"exit"`   // how the go command failed
+	Failed   []string   `json:"failed"` // tests and packages that failed
+	Exit     string     `json:"exit"`   // the go command's failure
 	Totals   []total    `json:"totals"`
-	Void     []claim    `json:"void"`     // of tests that did not pass as a whole
-	Unknown  []claim    `json:"unknown"`  // of points that the catalogue does not have
-	Unproved []citation `json:"unproved"` // by Specs, of requirements of which no point is proved
+	Void     []claim    `json:"void"`     // claims of tests that did not pass completely
+	Unknown  []claim    `json:"unknown"`  // claims of points that the catalogue does not have
+	Unproved []citation `json:"unproved"` // requirements that Specs name and this run proves no point of
 	Lines    []line     `json:"requirements"`
 }
 
@@ -110,7 +110,7 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 	return rep
 }
 
-// points are the ids of all acceptance points.
+// points returns the ids of all acceptance points.
 func points(requirements []catalogue.Requirement) map[string]bool {
 	known := map[string]bool{}
 	for _, r := range requirements {
@@ -160,7 +160,7 @@ func (r *Report) total(scope string) total {
 	return sum
 }
 
-// citations are the requirements that Specs name.
+// citations returns the requirements that Specs name.
 func citations(all []fn.Function) []citation {
 	var list []citation
 	for _, f := range all {
@@ -171,8 +171,8 @@ func citations(all []fn.Function) []citation {
 	return list
 }
 
-// cite adds the functions to the requirements that their Specs name. A run of all
-// packages also tells which of these requirements it does not prove in any point.
+// cite adds the functions to the requirements that their Specs name. For a run of all
+// packages, it also collects the requirements without a proved point.
 func (r *Report) cite(list []citation, complete bool) {
 	for _, c := range list {
 		i := slices.IndexFunc(r.Lines, func(l line) bool { return l.ID == c.ID })
@@ -185,7 +185,7 @@ func (r *Report) cite(list []citation, complete bool) {
 	}
 }
 
-// problems are what fails the run; notes are what does not.
+// problems returns the problems, which fail the run, and the notes, which do not.
 func (r *Report) problems(strict bool) (problems, notes []string) {
 	for _, name := range r.Failed {
 		problems = append(problems, short(name)+" failed")
@@ -240,7 +240,7 @@ func (r *Report) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	defer f.Close() // Execute's error tells
+	defer f.Close() // Execute returns the error
 	tmpl := template.Must(template.New("").Funcs(template.FuncMap{"short": short}).Parse(page))
 	if err := tmpl.Execute(f, r); err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -248,10 +248,10 @@ func (r *Report) write(dir string) error {
 	return nil
 }
 
-// short is a test's id without the module's path.
+// short returns a test's id without the module's path.
 func short(id string) string { return strings.TrimPrefix(id, "github.com/tidebank/tidebank/") }
 
-// commit names the source that is tested, or says that it is unknown.
+// commit returns the commit of the tested source, or a text that it is unknown.
 func commit(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
 	if err != nil {

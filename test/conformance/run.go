@@ -18,10 +18,10 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// outcome is what became of one test.
+// outcome is the result of one test.
 type outcome struct {
 	Package, Test string
-	action        string // pass, fail, skip, or empty: it never finished
+	action        string // pass, fail or skip; empty if the test never finished
 	claims        []string
 }
 
@@ -30,9 +30,9 @@ func (o *outcome) id() string { return o.Package + "." + o.Test }
 // runResult is a whole run.
 type runResult struct {
 	tests           map[string]*outcome
-	failed          []string // tests and packages
+	failed          []string // tests and packages that failed
 	passed, skipped int
-	exit            string // how the go command failed; empty if it did not
+	exit            string // the go command's failure; empty if it succeeded
 }
 
 // event is a line of go test -json.
@@ -45,7 +45,7 @@ type event struct {
 	Value   string `json:"Value"`
 }
 
-// name is what the event is about: a test, or a whole package.
+// name returns the id of the event's test or package.
 func (e event) name() string {
 	if e.Test == "" {
 		return e.Package
@@ -102,7 +102,7 @@ func read(in io.Reader, nonce string, show io.Writer) (*runResult, error) {
 	}
 }
 
-// line takes an event, or passes on the go command's own words.
+// line takes an event, or prints a line of the go command itself.
 func (r *reader) line(line []byte) {
 	var e event
 	if json.Unmarshal(line, &e) != nil || e.Action == "" {
@@ -147,13 +147,13 @@ func (r *reader) endTest(e event) {
 		r.print(e.name())
 	}
 	if t.action == "" || t.action == "pass" {
-		t.action = e.Action // the worst, if a test runs more than once
+		t.action = e.Action // the worst result if a test runs more than once
 	}
 	delete(r.said, e.name())
 }
 
-// endPackage prints the package's closing line. Of a package that failed it prints
-// everything, and what the tests printed that never finished.
+// endPackage prints the package's closing line. For a failed package, it prints the
+// package's whole output and the output of unfinished tests.
 func (r *reader) endPackage(e event) {
 	said := r.said[e.Package]
 	if e.Action == "fail" {
@@ -185,15 +185,15 @@ func (r *reader) test(e event) *outcome {
 	return t
 }
 
-// inOrder are all tests, by package and name.
+// inOrder returns all tests, by package and name.
 func (r *runResult) inOrder() []*outcome {
 	return slices.SortedFunc(maps.Values(r.tests), func(a, b *outcome) int {
 		return cmp.Or(strings.Compare(a.Package, b.Package), strings.Compare(a.Test, b.Test))
 	})
 }
 
-// ancestors are the test's own id and those of all tests that it may be a part
-// of. A slash may also stand in a subtest's own name; then some are no tests.
+// ancestors returns the test's id and the ids of all tests that may contain it. A
+// subtest's own name may contain a slash; then some of these ids are not tests.
 func (o *outcome) ancestors() []string {
 	ids := []string{o.id()}
 	for i, c := range o.Test {
@@ -204,8 +204,8 @@ func (o *outcome) ancestors() []string {
 	return ids
 }
 
-// voids gives for each test, by id, why its claims do not count. Tests that are
-// not in it passed with all their parts and all that they are a part of.
+// voids returns, by the test's id, the reason why the test's claims do not count. A
+// test without a reason has passed with all its subtests and parent tests.
 func (r *runResult) voids() map[string]string {
 	reasons := map[string]string{}
 	for _, t := range r.inOrder() {

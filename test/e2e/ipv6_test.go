@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -20,7 +21,7 @@ func TestOverIPv6Alone(t *testing.T) {
 	if err != nil {
 		t.Skipf("this machine has no IPv6: %v", err)
 	}
-	must(t, l.Close())
+	check.Must(t, l.Close())
 	b := local.New(t)
 	instance := b.StartOn(t, "::1")
 	address := strings.TrimPrefix(instance.Dev().Base, "http://")
@@ -33,13 +34,12 @@ func TestOverIPv6Alone(t *testing.T) {
 	app := b.Customer(t, instance)
 	accounts := overview(t, app)
 	detail, err := app.AccountDetail(t.Context(), client.AccountDetailRequest{AccountID: accounts[0].AccountID})
-	must(t, err)
+	check.Must(t, err)
 	if detail.Balance == 0 || detail.Balance != accounts[0].Balance {
 		t.Errorf("balance %v, in the overview %v", detail.Balance, accounts[0].Balance)
 	}
-	var records int
-	must(t, b.DB.Pool().QueryRow(t.Context(), `
-SELECT count(*) FROM outbox WHERE data->>'ip' = '::1' AND data->>'function' = 'account-detail'`).Scan(&records))
+	records := check.Count(t, b.DB.Pool(), `
+SELECT count(*) FROM outbox WHERE data->>'ip' = '::1' AND data->>'function' = 'account-detail'`)
 	if records != 1 {
 		t.Errorf("%d calls are recorded as from ::1", records)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/local"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -41,20 +42,20 @@ func TestJourney(t *testing.T) {
 	}
 	wantEntry(t, payer, accounts[0].AccountID, made.TransferID, -1234_56)
 	wantEntry(t, payee, overview(t, payee)[0].AccountID, made.TransferID, 1234_56)
-	wantNote(t, payer, "转账支出提醒")
-	wantNote(t, payee, "转账收入提醒")
+	wantMessage(t, payer, "转账支出提醒")
+	wantMessage(t, payee, "转账收入提醒")
 	delivered(t, instance.Dev(), made.TransferID, "notify-on-transfer", "audit-on-event", "fraud-on-transfer")
 
 	b.Stop(t, instance)
 	b.Start(t)
 	// The session outlived the instance.
 	again, err := payer.TransferGet(t.Context(), client.TransferGetRequest{TransferID: made.TransferID})
-	must(t, err)
+	check.Must(t, err)
 	if again.TransferID != made.TransferID || again.Amount != made.Amount {
 		t.Errorf("after a restart: %+v", again)
 	}
 	_, err = payer.IdentityLogout(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	if _, err := payer.IdentityMe(t.Context()); !refused(err, "SESSION_REQUIRED") {
 		t.Errorf("after logging out: %v", err)
 	}
@@ -67,14 +68,12 @@ func TestOneSessionOnly(t *testing.T) {
 	b := local.New(t)
 	instance := b.Start(t)
 	first := b.NewApp(t, instance)
-	must(t, first.Register(t.Context()))
-	must(t, first.Login(t.Context()))
+	check.Must(t, first.Register(t.Context()))
+	check.Must(t, first.Login(t.Context()))
 	second := first.Another(t, b, instance)
-	// The number's next code for a login comes no sooner than in a minute, so the
-	// minute is taken out of the quota's memory.
-	_, err := b.DB.Pool().Exec(t.Context(), "UPDATE otp_quota SET last_at = '{}'")
-	must(t, err)
-	must(t, second.Login(t.Context()))
+	// The bank sends a number one code a minute. Forget when the last one was sent.
+	check.Exec(t, b.DB.Pool(), "UPDATE otp_quota SET last_at = '{}'")
+	check.Must(t, second.Login(t.Context()))
 	if _, err := first.IdentityMe(t.Context()); !refused(err, "SESSION_DISPLACED") {
 		t.Errorf("the first session: %v", err)
 	}
@@ -83,7 +82,7 @@ func TestOneSessionOnly(t *testing.T) {
 	}
 }
 
-// What is another customer's looks the same as what is nobody's.
+// The bank answers alike for another customer's data and for data that does not exist.
 func TestStrangerSeesNothing(t *testing.T) {
 	t.Parallel()
 	b := local.New(t)
@@ -96,9 +95,9 @@ func TestStrangerSeesNothing(t *testing.T) {
 	intent, err := owner.TransferPrepare(t.Context(), client.TransferPrepareRequest{
 		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 1,
 	})
-	must(t, err)
+	check.Must(t, err)
 	proof, err := stranger.SignProof(intent.Text)
-	must(t, err)
+	check.Must(t, err)
 	own := overview(t, stranger)[0].AccountID
 	for what, try := range map[string]func(account, transfer, intent uuid.UUID) error{
 		"detail": func(account, _, _ uuid.UUID) error {
@@ -135,8 +134,7 @@ func TestStrangerSeesNothing(t *testing.T) {
 	}
 }
 
-// While the SMS gateway fails, the event waits; what failed for good is a dead
-// letter, and arrives when an operator replays it.
+// While the SMS gateway fails, the event waits. It is delivered when the gateway works.
 func TestNotificationSurvivesGateway(t *testing.T) {
 	t.Parallel()
 	b := local.New(t)
@@ -148,31 +146,31 @@ func TestNotificationSurvivesGateway(t *testing.T) {
 		DebitAccountID: accounts[0].AccountID, PayeeAccountID: &accounts[1].AccountID, Amount: 100,
 	})
 	delivered(t, instance.Dev(), made.TransferID, "notify-on-transfer", "audit-on-event", "fraud-on-transfer")
-	wantNote(t, app, "转账支出提醒")
+	wantMessage(t, app, "转账支出提醒")
 }
 
 // pay prepares a transfer and confirms it with all that it asks for.
 func pay(t *testing.T, app *local.App, order client.TransferPrepareRequest) client.TransferView {
 	t.Helper()
 	in, err := app.TransferPrepare(t.Context(), order)
-	must(t, err)
+	check.Must(t, err)
 	signature, err := app.SignProof(in.Text)
-	must(t, err)
+	check.Must(t, err)
 	proofs := []client.StepupProof{signature}
 	if order.PayeeAccountID == nil {
 		code, err := app.IntentCode(t.Context(), in)
-		must(t, err)
+		check.Must(t, err)
 		proofs = append(proofs, client.OTPProof(code))
 	}
 	made, err := app.TransferConfirm(t.Context(), uuid.NewString(), client.TransferConfirmRequest{IntentID: in.IntentID, Proofs: proofs})
-	must(t, err)
+	check.Must(t, err)
 	return made
 }
 
 func overview(t *testing.T, app *local.App) []client.AccountView {
 	t.Helper()
 	o, err := app.AccountOverview(t.Context())
-	must(t, err)
+	check.Must(t, err)
 	if len(o.Accounts) != 2 {
 		t.Fatalf("%d accounts", len(o.Accounts))
 	}
@@ -182,7 +180,7 @@ func overview(t *testing.T, app *local.App) []client.AccountView {
 func wantEntry(t *testing.T, app *local.App, account, posting uuid.UUID, amount money.Fen) {
 	t.Helper()
 	s, err := app.AccountStatement(t.Context(), client.AccountStatementRequest{AccountID: account})
-	must(t, err)
+	check.Must(t, err)
 	found := 0
 	for _, e := range s.Entries {
 		if e.PostingID == posting && e.Amount == amount {
@@ -194,9 +192,9 @@ func wantEntry(t *testing.T, app *local.App, account, posting uuid.UUID, amount 
 	}
 }
 
-func wantNote(t *testing.T, app *local.App, title string) {
+func wantMessage(t *testing.T, app *local.App, title string) {
 	t.Helper()
-	must(t, devapi.Until(t.Context(), title, func() (bool, error) {
+	check.Must(t, devapi.Until(t.Context(), title, func() (bool, error) {
 		inbox, err := app.MessageList(t.Context(), client.MessageListRequest{})
 		if err != nil {
 			return false, err
@@ -217,7 +215,7 @@ func wantNote(t *testing.T, app *local.App, title string) {
 // delivered waits until the transfer's event is done at the consumers.
 func delivered(t *testing.T, dev devapi.API, transfer uuid.UUID, consumers ...string) {
 	t.Helper()
-	must(t, devapi.Until(t.Context(), "delivery", func() (bool, error) {
+	check.Must(t, devapi.Until(t.Context(), "delivery", func() (bool, error) {
 		list, err := dev.Events(t.Context(), transfer.String())
 		if err != nil {
 			return false, err
@@ -240,21 +238,14 @@ func delivered(t *testing.T, dev devapi.API, transfer uuid.UUID, consumers ...st
 func fault(t *testing.T, dev devapi.API, order string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, dev.Base+"/dev/faults", strings.NewReader(order))
-	must(t, err)
+	check.Must(t, err)
 	resp, err := (&http.Client{Timeout: 5 * time.Second}).Do(request)
-	must(t, err)
+	check.Must(t, err)
 	body, err := io.ReadAll(resp.Body)
-	must(t, errors.Join(err, resp.Body.Close()))
+	check.Must(t, errors.Join(err, resp.Body.Close()))
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("faults: %d %s", resp.StatusCode, body)
 	}
 }
 
 func refused(err error, code string) bool { return errors.Is(err, &client.Problem{Code: code}) }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

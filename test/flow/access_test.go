@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -64,7 +65,7 @@ func TestNobodyGetsPastThePublicFunctions(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	nobody := b.Device(t, "phone-of-nobody")
 	ended := b.Device(t, "phone-of-wang")
-	must(t, b.Host.Sessions.Start(t.Context(), ended.Channel, uuid.New()))
+	check.Must(t, b.Host.Sessions.Start(t.Context(), ended.Channel, uuid.New()))
 	b.Advance(idle)
 	for _, f := range protected(t) {
 		request := wellFormed(t, f.Spec.Name)
@@ -92,20 +93,19 @@ func TestOutsideTheChannelNoSessionCounts(t *testing.T) {
 	req.Covers(t, "AUTH-030.2")
 	b := bank.On(t, pgtest.Broken(t))
 	live, ended, none := b.Device(t, "phone-of-wang"), b.Device(t, "phone-of-li"), b.Device(t, "phone-of-nobody")
-	must(t, b.Host.Sessions.Start(t.Context(), ended.Channel, uuid.New()))
+	check.Must(t, b.Host.Sessions.Start(t.Context(), ended.Channel, uuid.New()))
 	b.Advance(idle)
-	must(t, b.Host.Sessions.Start(t.Context(), live.Channel, uuid.New()))
-	trace := regexp.MustCompile(`"trace":"[0-9a-f]*"`)
+	check.Must(t, b.Host.Sessions.Start(t.Context(), live.Channel, uuid.New()))
 	for _, f := range protected(t) {
 		plain, err := json.Marshal(fields{"idempotency_key": "key", "request": wellFormed(t, f.Spec.Name)})
-		must(t, err)
+		check.Must(t, err)
 		answers := map[string][]string{}
 		for name, d := range map[string]*bank.Device{"live": live, "ended": ended, "none": none} {
 			unsealed := append(d.Frame(t, f, "key", fields{})[:40:40], plain...)
 			for _, body := range [][]byte{plain, unsealed} {
 				got := d.Send(t, f, body)
 				got.Want(t, "FRAME_REJECTED")
-				answers[name] = append(answers[name], trace.ReplaceAllString(string(got.Body), ""))
+				answers[name] = append(answers[name], bank.Untraced(string(got.Body)))
 			}
 		}
 		if cmp.Diff(answers["live"], answers["ended"]) != "" || cmp.Diff(answers["live"], answers["none"]) != "" {
@@ -114,12 +114,12 @@ func TestOutsideTheChannelNoSessionCounts(t *testing.T) {
 	}
 }
 
-// What counts as login is two factors. With one of them every protected function
-// refuses: what moves money, what shows personal data, and all else.
+// A login takes two factors. With one of them every protected function refuses, also
+// those that move money or show personal data.
 func TestOneFactorOpensNoFunction(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-007.1", "AUTH-012.2")
-	p := newPair(t)
+	p := newFixture(t)
 	tablet := p.Device(t, "tablet-of-wang")
 	digits := p.numberCode(t, tablet, otp.Login, p.wang.Phone)
 	both := login(t, tablet, p.wang.Customer, digits)
@@ -140,7 +140,7 @@ func TestOneFactorOpensNoFunction(t *testing.T) {
 		"code": code(p.codeFor(t, p.wang, in)), "signature": signed(t, p.wang.phone, in.Text),
 		"trade password": password(t, p.wang.phone, bank.TradePassword),
 	} {
-		if got := call(t, p.wang.phone, "transfer-confirm", confirmation(in, one)); got.Code != "STEPUP_STRONGER" {
+		if got := confirm(t, p.wang.phone, in, one); got.Code != "STEPUP_STRONGER" {
 			t.Errorf("a transfer by %s alone: %q", name, got.Code)
 		}
 	}
@@ -158,14 +158,14 @@ func TestAnEndedSessionStaysEnded(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-012.3")
 	req.Covers(t, "SESSION-001.1", "SESSION-001.2", "SESSION-002.2")
-	p := newPair(t)
+	p := newFixture(t)
 	poor := person{p.Customer(t, "赵六"), p.Device(t, "phone-of-zhao")} // has no account and moves no money
-	must(t, p.Seeder().SignUp(t.Context(), poor.Customer, bank.LoginPassword, bank.TradePassword, "", nil))
+	check.Must(t, p.Seeder().SignUp(t.Context(), poor.Customer, bank.LoginPassword, bank.TradePassword, "", nil))
 	for name, end := range map[string]func(who person){
 		"idle":   func(person) { p.Advance(idle) },
 		"logout": func(who person) { call(t, who.phone, "identity-logout", fields{}).Want(t, "") },
 		"login elsewhere": func(who person) {
-			must(t, p.Host.Sessions.Start(t.Context(), p.Device(t, "tablet-of-"+who.Phone).Channel, who.ID))
+			check.Must(t, p.Host.Sessions.Start(t.Context(), p.Device(t, "tablet-of-"+who.Phone).Channel, who.ID))
 		},
 	} {
 		for _, who := range []person{p.wang, poor} {

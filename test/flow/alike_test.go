@@ -1,23 +1,17 @@
 package flow_test
 
 import (
-	"regexp"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
 )
-
-var traceID = regexp.MustCompile(`"trace":"[0-9a-f]*"`)
-
-// text is a refusal without the number that the service desk asks for, which is
-// another in each answer.
-func text(r bank.Reply) string { return traceID.ReplaceAllString(string(r.Body), "") }
 
 // alike sees that all answers are one refusal, of the code given.
 func alike(t *testing.T, what, code string, answers map[string]bank.Reply) {
@@ -28,22 +22,22 @@ func alike(t *testing.T, what, code string, answers map[string]bank.Reply) {
 	first := ""
 	for name, got := range answers {
 		if first == "" {
-			first = text(got)
+			first = bank.Untraced(string(got.Body))
 		}
-		if got.Code != code || text(got) != first || got.Problem.Field != "" {
+		if got.Code != code || bank.Untraced(string(got.Body)) != first || got.Problem.Field != "" {
 			t.Errorf("%s, %s: %d %s; another got %s", what, name, got.Status, got.Body, first)
 		}
 	}
 }
 
-// TestAnothersLooksLikeNobodys asks for what is another customer's and for what does
+// TestAnothersLooksLikeNobodys asks for another customer's data and for data that do
 // not exist.
 func TestAnothersLooksLikeNobodys(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-004.1", "LOGIC-004.3")
-	p := newPair(t)
+	p := newFixture(t)
 	foreign := p.prepare(t, p.li, p.wang, 1_00)
-	paid, message := p.paidBy(t, p.li), p.message(t, p.li)
+	paid, message := p.paidBy(t, p.li), p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())
 	nobody := p.Device(t, "phone-of-nobody")
 	for name, ids := range map[string]struct {
 		field               string
@@ -53,7 +47,7 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 		"account-detail":    {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
 		"account-statement": {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
 		"transfer-get":      {"transfer_id", paid, uuid.New(), p.paidBy(t, p.wang)},
-		"message-read":      {"message_id", message, uuid.New(), p.message(t, p.wang)},
+		"message-read":      {"message_id", message, uuid.New(), p.Message(t, p.wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":          {"intent_id", foreign.IntentID, uuid.New(), p.prepare(t, p.wang, p.li, 1_00).IntentID},
 	} {
 		request := fields{}
@@ -67,7 +61,7 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 			"another's": call(t, p.wang.phone, name, with(request, ids.field, ids.theirs)),
 			"nobody's":  call(t, p.wang.phone, name, with(request, ids.field, ids.none)),
 		})
-		// Without a session the answer is one, whatever is asked for.
+		// Without a session every request gets the same answer.
 		alike(t, name+" without a session", "SESSION_REQUIRED", map[string]bank.Reply{
 			"hers": call(t, nobody, name, with(request, ids.field, ids.owned)),
 			"none": call(t, nobody, name, with(request, ids.field, ids.none)),
@@ -77,10 +71,10 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 	// A stranger's proofs for another's order: right ones and wrong ones get one answer.
 	digits := p.codeFor(t, p.li, foreign)
 	alike(t, "a stranger confirms", "OBJECT_NOT_FOUND", map[string]bank.Reply{
-		"all right":   call(t, p.wang.phone, "transfer-confirm", confirmation(foreign, code(digits), signed(t, p.li.phone, foreign.Text))),
-		"wrong code":  call(t, p.wang.phone, "transfer-confirm", confirmation(foreign, code(wrongCode(digits)))),
-		"no proof":    call(t, p.wang.phone, "transfer-confirm", confirmation(foreign)),
-		"no order":    call(t, p.wang.phone, "transfer-confirm", confirmation(prepared{IntentID: uuid.New()}, code(digits))),
+		"all right":   confirm(t, p.wang.phone, foreign, code(digits), signed(t, p.li.phone, foreign.Text)),
+		"wrong code":  confirm(t, p.wang.phone, foreign, code(wrongCode(digits))),
+		"no proof":    confirm(t, p.wang.phone, foreign),
+		"no order":    confirm(t, p.wang.phone, transferprepare.Response{IntentID: uuid.New()}, code(digits)),
 		"his account": call(t, p.wang.phone, "transfer-prepare", with(p.order(p.wang, p.li, 1), "debit_account_id", p.li.AccountIDs[0])),
 	})
 }
@@ -89,7 +83,7 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 func TestNoMismatchIsNamed(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-004.5")
-	p := newPair(t)
+	p := newFixture(t)
 	who := p.applicant(t, "赵六")
 	digits := p.numberCode(t, who.phone, otp.Register, who.Phone)
 	signUp := application(t, who.phone, who.Customer, digits)
@@ -127,16 +121,16 @@ func TestNoMismatchIsNamed(t *testing.T) {
 		p.calm(t)
 		proofs := slices.Clone(good)
 		proofs[i] = wrong
-		answers[wrong["factor"].(string)] = call(t, p.wang.phone, "transfer-confirm", confirmation(in, proofs...))
+		answers[wrong["factor"].(string)] = confirm(t, p.wang.phone, in, proofs...)
 	}
 	alike(t, "confirming", "PROOF_REJECTED", answers)
 }
 
-// TestAnothersTakesAsLongAsNobodys asks 1,000 times each, by turns, so that whatever
-// else the machine does meets both alike.
+// TestAnothersTakesAsLongAsNobodys asks 1,000 times each, by turns, so that other work
+// of the machine slows both alike.
 func TestAnothersTakesAsLongAsNobodys(t *testing.T) { //nolint:paralleltest // other tests would be measured too
 	req.Covers(t, "LOGIC-004.2")
-	p := newPair(t)
+	p := newFixture(t)
 	p.Host.Limits.RateScale = 1_000_000
 	f := function(t, "account-detail")
 	measure := func(account uuid.UUID) time.Duration {
@@ -147,8 +141,8 @@ func TestAnothersTakesAsLongAsNobodys(t *testing.T) { //nolint:paralleltest // o
 		reply.Want(t, "OBJECT_NOT_FOUND")
 		return took
 	}
-	// What differs by chance alone differs in one of three rounds at most; what
-	// differs by its nature differs in each.
+	// A difference by chance shows in one of three rounds at most. A real difference
+	// shows in each.
 	for round := range 3 {
 		var theirs, none []time.Duration
 		for range 1000 {

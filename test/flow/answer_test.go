@@ -12,10 +12,11 @@ import (
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// against tells where an answer departs from what is published for its status.
+// against reports where an answer departs from the published schema of its status.
 func against(doc *openapi3.T, name string, status int, body []byte) error {
 	published := doc.Paths.Value("/function/" + name).Post.Responses.Value(strconv.Itoa(status))
 	if published == nil {
@@ -38,8 +39,8 @@ func TestEveryAnswerIsPublished(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-011.1", "LOGIC-011.2")
 	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
-	must(t, err)
-	p := newPair(t)
+	check.Must(t, err)
+	p := newFixture(t)
 	good := p.good(t)
 	nobody := p.Device(t, "phone-of-nobody")
 	if len(good) != len(served(t)) {
@@ -78,7 +79,7 @@ func TestEveryAnswerIsPublished(t *testing.T) {
 }
 
 // refusals are a function's answers to requests that stages of every kind refuse.
-func (p pair) refusals(t *testing.T, f fn.Function, nobody *bank.Device, good fields) map[string]bank.Reply {
+func (p fixture) refusals(t *testing.T, f fn.Function, nobody *bank.Device, good fields) map[string]bank.Reply {
 	t.Helper()
 	name := f.Spec.Name
 	answers := map[string]bank.Reply{

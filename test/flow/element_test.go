@@ -14,12 +14,14 @@ import (
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 // good makes, for each function, a request that succeeds. It holds every element
 // that the function takes, but for those that exclude each other.
-func (p pair) good(t *testing.T) map[string]fields {
+func (p fixture) good(t *testing.T) map[string]fields {
 	t.Helper()
 	wang := p.wang
 	made := p.prepare(t, wang, p.li, 1_00)
@@ -28,13 +30,12 @@ func (p pair) good(t *testing.T) map[string]fields {
 	}
 	call(t, wang.phone, "transfer-confirm", proved(t, wang, made)).Into(t, &paid)
 	next := p.prepare(t, wang, p.li, 2_00)
-	key, err := wang.phone.Key.Public().Marshal()
-	must(t, err)
-	entry := with(login(t, wang.phone, wang.Customer, p.numberCode(t, wang.phone, otp.Login, wang.Phone)), "device_public_key", key)
+	entry := with(login(t, wang.phone, wang.Customer, p.numberCode(t, wang.phone, otp.Login, wang.Phone)),
+		"device_public_key", wang.phone.PublicKey(t))
 	applicant := p.Customer(t, "赵六", 1_00)
 	signUp := application(t, wang.phone, applicant, p.numberCode(t, wang.phone, otp.Register, applicant.Phone))
 	digits := p.codeFor(t, wang, next)
-	p.exec(t, "DELETE FROM otp_quota")
+	p.Exec(t, "DELETE FROM otp_quota")
 	day := p.Clock.Now().Format("2006-01-02")
 	return map[string]fields{
 		"account-alias-set": {"account_id": wang.AccountIDs[0], "alias": "工资卡"},
@@ -50,7 +51,7 @@ func (p pair) good(t *testing.T) map[string]fields {
 		"identity-me":       {},
 		"identity-register": signUp,
 		"message-list":      {"unread_only": true, "limit": 1},
-		"message-read":      {"message_id": p.message(t, wang)},
+		"message-read":      {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":          {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
 			password(t, wang.phone, bank.TradePassword)),
@@ -64,7 +65,7 @@ func (p pair) good(t *testing.T) map[string]fields {
 func schema(t testing.TB, function string) *openapi3.Schema {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
-	must(t, err)
+	check.Must(t, err)
 	return doc.Paths.Value("/function/" + function).Post.RequestBody.Value.Content.Get("application/json").Schema.Value
 }
 
@@ -103,7 +104,7 @@ func spoiled(element *openapi3.Schema) map[string]any {
 
 // refused sends a spoiled request and sees that nothing has changed but counts of
 // tries.
-func (p pair) refused(t *testing.T, name, what string, request fields) {
+func (p fixture) refused(t *testing.T, name, what string, request fields) {
 	t.Helper()
 	p.calm(t)
 	before, cached := p.rows(t, "login_attempt"), kept(p.Bank)
@@ -111,9 +112,7 @@ func (p pair) refused(t *testing.T, name, what string, request fields) {
 	if reply.Code == "" || reply.Status >= 500 {
 		t.Errorf("%s, %s: %d %s", name, what, reply.Status, reply.Body)
 	}
-	if diff := cmp.Diff(before, p.rows(t, "login_attempt")); diff != "" {
-		t.Errorf("%s, %s (-before +after):\n%s", name, what, diff)
-	}
+	same(t, name+", "+what, before, p.rows(t, "login_attempt"))
 	if diff := cmp.Diff(cached, kept(p.Bank)); diff != "" {
 		t.Errorf("%s, %s: Redis (-before +after):\n%s", name, what, diff)
 	}
@@ -125,7 +124,7 @@ func (p pair) refused(t *testing.T, name, what string, request fields) {
 func TestEveryElementOfEveryRequest(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-003.1")
-	p := newPair(t)
+	p := newFixture(t)
 	good := p.good(t)
 	elements, tries := 0, 0
 	for _, f := range served(t) {
@@ -166,7 +165,7 @@ func logoutLast(good map[string]fields) []string {
 }
 
 // proofsWrong spoils the elements of the proofs.
-func (p pair) proofsWrong(t *testing.T, request fields) {
+func (p fixture) proofsWrong(t *testing.T, request fields) {
 	t.Helper()
 	proofs, _ := request["proofs"].([]fields)
 	for i, proof := range proofs {
@@ -185,11 +184,11 @@ func (p pair) proofsWrong(t *testing.T, request fields) {
 
 // TestEveryRuleOfEveryRequest breaks, for every function that decides about its
 // elements, a rule of the business by one well-formed element. The elements of the
-// rest only choose what the caller is shown.
+// others only select rows to show.
 func TestEveryRuleOfEveryRequest(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-003.2")
-	p := newPair(t)
+	p := newFixture(t)
 	good := p.good(t)
 	foreign := p.prepare(t, p.li, p.wang, 1_00)
 	login, signUp, order := good["identity-login"], good["identity-register"], good["transfer-prepare"]
@@ -211,7 +210,7 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"weak login password": with(signUp, "login_password", p.wang.phone.Password(t, "abcdef")),
 			"weak trade password": with(signUp, "trade_password", p.wang.phone.Password(t, "111111")),
 		},
-		"message-read": {"another's message": {"message_id": p.message(t, p.li)}},
+		"message-read": {"another's message": {"message_id": p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())}},
 		"otp-send":     {"another's order": {"purpose": otp.Intent, "intent_id": foreign.IntentID}},
 		"transfer-confirm": {
 			"another's order": with(good["transfer-confirm"], "intent_id", foreign.IntentID),
@@ -248,11 +247,11 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 
 func wrongCode(digits any) string {
 	text, _ := digits.(string)
-	return text[:5] + string('0'+(text[5]-'0'+1)%10)
+	return otptest.Wrong(text)
 }
 
 // paidBy is a transfer of the person.
-func (p pair) paidBy(t *testing.T, who person) uuid.UUID {
+func (p fixture) paidBy(t *testing.T, who person) uuid.UUID {
 	t.Helper()
 	var paid struct {
 		ID uuid.UUID `json:"transfer_id"`
@@ -270,14 +269,14 @@ func (p pair) paidBy(t *testing.T, who person) uuid.UUID {
 func TestWhatIsAnothersIsRefused(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-005.1")
-	p := newPair(t)
+	p := newFixture(t)
 	good := p.good(t)
 	theirs := map[string]map[string]any{
 		"account-alias-set": {"account_id": p.li.AccountIDs[0]},
 		"account-detail":    {"account_id": p.li.AccountIDs[0]},
 		"account-statement": {"account_id": p.li.AccountIDs[0]},
 		"identity-register": {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
-		"message-read":      {"message_id": p.message(t, p.li)},
+		"message-read":      {"message_id": p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":          {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-confirm":  {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-get":      {"transfer_id": p.paidBy(t, p.li)},

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -16,19 +17,19 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// allFactors are the techniques that the bank offers, and what the standard calls
-// each.
+// allFactors are the techniques that the bank offers, each with its name in the
+// standard.
 var allFactors = map[string]string{
 	"login password": "static password", "trade_password": "static password", "sms_otp": "dynamic password",
 	"device_key": "physical medium",
 }
 
-// TestOnlyAllowedTechniques holds what is published as a factor against the
-// techniques of the standard, and names others.
+// TestOnlyAllowedTechniques compares the published factors with the techniques of the
+// standard, and tries others.
 func TestOnlyAllowedTechniques(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-001.3", "AUTH-004.3", "AUTH-028.1", "AUTH-028.2")
-	p := newPair(t)
+	p := newFixture(t)
 	offered := []string{}
 	for _, f := range served(t) {
 		published := schema(t, f.Spec.Name).Properties
@@ -68,20 +69,20 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 			"beside enough": {code(digits), signed(t, p.wang.phone, in.Text), {"factor": other}},
 		} {
 			p.calm(t)
-			if got := call(t, p.wang.phone, "transfer-confirm", confirmation(in, proofs...)); got.Code != "PROOF_REJECTED" {
+			if got := confirm(t, p.wang.phone, in, proofs...); got.Code != "PROOF_REJECTED" {
 				t.Errorf("%q %s: %d %q", other, what, got.Status, got.Code)
 			}
 		}
 		same(t, other, before, p.rows(t, "login_attempt"))
 	}
 	// A technique of the bank that this customer has not enrolled: no key is bound.
-	p.exec(t, "DELETE FROM device WHERE customer_id = $1", p.wang.ID)
-	call(t, p.wang.phone, "transfer-confirm", confirmation(in, code(digits), signed(t, p.wang.phone, in.Text))).
+	p.Exec(t, "DELETE FROM device WHERE customer_id = $1", p.wang.ID)
+	confirm(t, p.wang.phone, in, code(digits), signed(t, p.wang.phone, in.Text)).
 		Want(t, "PROOF_REJECTED")
 	if n := p.posted(t); n != 0 {
 		t.Errorf("%d transfers are posted", n)
 	}
-	call(t, p.wang.phone, "transfer-confirm", confirmation(in, code(digits), password(t, p.wang.phone, bank.TradePassword))).
+	confirm(t, p.wang.phone, in, code(digits), password(t, p.wang.phone, bank.TradePassword)).
 		Want(t, "")
 	call(t, tablet, "identity-login", entry).Want(t, "")
 }
@@ -108,7 +109,7 @@ func subsets() [][]string {
 func TestNothingWeakerConfirms(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-029.3")
-	p := newPair(t)
+	p := newFixture(t)
 	rich := person{p.Customer(t, "周百万", 100_000_000_00, 0), p.Device(t, "phone-of-zhou")}
 	rich.phone.LoginAs(t, rich.Customer)
 	own := fields{"debit_account_id": rich.AccountIDs[0], "payee_account_id": rich.AccountIDs[1]}
@@ -117,15 +118,15 @@ func TestNothingWeakerConfirms(t *testing.T) {
 		p.grade(t, rich, grade)
 		for _, order := range []fields{p.order(rich, p.li, 1), own} {
 			for _, amount := range []money.Fen{1, stepup.LargeAmount, stepup.LargeAmount + 1, stepup.CapSMS, stepup.CapSMS + 1} {
-				p.exec(t, "DELETE FROM limit_use")
+				p.Exec(t, "DELETE FROM limit_use")
 				reply := call(t, rich.phone, "transfer-prepare", with(order, "amount_fen", amount))
 				if reply.Code == "STEPUP_STRONGER" {
 					continue // no factor at hand reaches that far
 				}
 				for _, set := range subsets() {
-					p.exec(t, "DELETE FROM limit_use")
+					p.Exec(t, "DELETE FROM limit_use")
 					p.calm(t)
-					var in prepared
+					var in transferprepare.Response
 					call(t, rich.phone, "transfer-prepare", with(order, "amount_fen", amount)).Into(t, &in)
 					before := p.posted(t)
 					got := call(t, rich.phone, "transfer-confirm", p.by(t, rich, in, set))
@@ -147,7 +148,7 @@ func TestNothingWeakerConfirms(t *testing.T) {
 	if refused < 30 || accepted < 20 {
 		t.Fatalf("only %d sets were too weak and %d enough", refused, accepted)
 	}
-	bank.Books(t, p.Host.DB, p.Host.Keys)
+	p.Sound(t)
 }
 
 func enough(combinations, set []string) bool {
@@ -157,7 +158,7 @@ func enough(combinations, set []string) bool {
 }
 
 // by confirms an intent by a set of factors.
-func (p pair) by(t *testing.T, who person, in prepared, set []string) fields {
+func (p fixture) by(t *testing.T, who person, in transferprepare.Response, set []string) fields {
 	t.Helper()
 	proofs := []fields{}
 	for _, factor := range set {
@@ -173,17 +174,19 @@ func (p pair) by(t *testing.T, who person, in prepared, set []string) fields {
 	return confirmation(in, proofs...)
 }
 
-// TestWhatIsShownIsWhatHappens compares what the customer is given to read and sign
-// with what is then carried out, and uses its proofs for another payee and another
-// amount.
+// TestWhatIsShownIsWhatHappens compares the text that the customer reads and signs with
+// the transfer that is then carried out. It also uses the proofs for another payee and
+// another amount.
 func TestWhatIsShownIsWhatHappens(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-015.1", "AUTH-015.2")
-	p := newPair(t)
+	p := newFixture(t)
 	zhao := person{Customer: p.Customer(t, "赵六", 0)}
+	// Accounts whose masked numbers differ tell payer and payee apart.
+	p.Exec(t, "UPDATE account SET no_masked = '622848*********0009' WHERE id = $1", p.li.AccountIDs[0])
 	in := p.prepare(t, p.wang, p.li, 100_00)
 	proofs := []fields{code(p.codeFor(t, p.wang, in)), signed(t, p.wang.phone, in.Text)}
-	for name, other := range map[string]prepared{
+	for name, other := range map[string]transferprepare.Response{
 		"payee": p.prepare(t, p.wang, zhao, 100_00), "amount": p.prepare(t, p.wang, p.li, 100_01),
 	} {
 		own := []fields{code(p.codeFor(t, p.wang, other)), signed(t, p.wang.phone, other.Text)}
@@ -191,7 +194,7 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 			"both": proofs, "the code": {proofs[0], own[1]}, "the signature": {own[0], proofs[1]},
 		} {
 			p.calm(t)
-			got := call(t, p.wang.phone, "transfer-confirm", confirmation(other, mixed...))
+			got := confirm(t, p.wang.phone, other, mixed...)
 			if got.Code != "PROOF_REJECTED" && own[0]["code"] != proofs[0]["code"] {
 				t.Errorf("%s for another %s: %d %q", what, name, got.Status, got.Code)
 			}
@@ -209,7 +212,7 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 		PayeeAccount string    `json:"payee_account_masked"`
 		Account      string    `json:"payer_account_masked"`
 	}
-	call(t, p.wang.phone, "transfer-confirm", confirmation(in, code(digits), proofs[1])).Into(t, &view)
+	confirm(t, p.wang.phone, in, code(digits), proofs[1]).Into(t, &view)
 	shown := map[string]string{}
 	for line := range strings.Lines(in.Text) {
 		if label, value, ok := strings.Cut(strings.TrimSpace(line), "："); ok {
@@ -224,7 +227,7 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 	if diff := cmp.Diff(executed, shown); diff != "" {
 		t.Errorf("shown and executed (-executed +shown):\n%s", diff)
 	}
-	if got := p.balance(t, p.li.AccountIDs[0]); got != 100_100_00 || view.Payee != "*四" || view.Amount != 100_00 {
+	if got := p.Balance(t, p.li.AccountIDs[0]); got != 100_100_00 || view.Payee != "*四" || view.Amount != 100_00 {
 		t.Errorf("the payee has %s, the order is %+v", got.Yuan(), view)
 	}
 }
@@ -234,12 +237,11 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 func TestOneFactorChangesNoOther(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-005.3")
-	p := newPair(t)
+	p := newFixture(t)
 	thief := p.Device(t, "phone-of-thief")
-	key, err := thief.Key.Public().Marshal()
-	must(t, err)
 	who := p.applicant(t, "赵六")
-	entry := with(login(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)), "device_public_key", key)
+	entry := with(login(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)),
+		"device_public_key", thief.PublicKey(t))
 	signUp := application(t, thief, who.Customer, p.numberCode(t, thief, otp.Register, who.Phone))
 	again := application(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Register, p.wang.Phone))
 	before := p.rows(t, "login_attempt")

@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -10,16 +9,16 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// TestOneRequestIsOneExecution sends one request of each function several times, at
-// once and later, in one frame; and what changes something for good also in frames
-// of its own under one key, with another body under that key, and out of its time.
+// TestOneRequestIsOneExecution sends one request of each function several times in one
+// frame, at once and later. It also sends frames that are too old or ahead of time.
 func TestOneRequestIsOneExecution(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "LOGIC-013.1", "LOGIC-013.2", "LOGIC-013.3")
-	p := newPair(t)
+	req.Covers(t, "LOGIC-013.1", "LOGIC-013.3")
+	p := newFixture(t)
 	good := p.good(t)
 	sent := map[string][]byte{}
 	for _, name := range logoutLast(good) {
@@ -52,7 +51,7 @@ func TestOneRequestIsOneExecution(t *testing.T) {
 }
 
 // outOfTime sends a frame that is too old, and one that is ahead.
-func (p pair) outOfTime(t *testing.T, f fn.Function, request fields) {
+func (p fixture) outOfTime(t *testing.T, f fn.Function, request fields) {
 	t.Helper()
 	body := []byte(`{"idempotency_key":"late","request":` + string(marshal(t, request)) + `}`)
 	before := p.rows(t)
@@ -66,20 +65,14 @@ func (p pair) outOfTime(t *testing.T, f fn.Function, request fields) {
 // atOnce sends frames at one time and returns the answers.
 func atOnce(t *testing.T, d *bank.Device, f fn.Function, frames ...[]byte) []bank.Reply {
 	t.Helper()
-	replies := make([]bank.Reply, len(frames))
-	var calls sync.WaitGroup
-	for i, frame := range frames {
-		calls.Go(func() { replies[i] = d.Send(t, f, frame) })
-	}
-	calls.Wait()
-	return replies
+	return check.AtOnce(len(frames), func(i int) bank.Reply { return d.Send(t, f, frames[i]) })
 }
 
 // TestOneKeyIsOneExecution walks the functions that take a key.
 func TestOneKeyIsOneExecution(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1", "LOGIC-013.2")
-	p := newPair(t)
+	p := newFixture(t)
 	good := p.good(t)
 	applicant := p.applicant(t, "孙七")
 	others := map[string]fields{
@@ -134,7 +127,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 	if n := p.posted(t); n != 2 { // the one of good and the one here
 		t.Errorf("%d transfers are posted, want 2", n)
 	}
-	bank.Books(t, p.Host.DB, p.Host.Keys)
+	p.Sound(t)
 }
 
 // TestNobodyBringsFiguresOfTheirOwn adds a fee, a rate, a total, a limit and a
@@ -142,7 +135,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 func TestNobodyBringsFiguresOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-006.1")
-	p := newPair(t)
+	p := newFixture(t)
 	good := p.good(t)
 	before := p.rows(t)
 	for _, f := range served(t) {

@@ -8,19 +8,20 @@ import (
 	"testing"
 	"time"
 
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-func (p pair) grade(t *testing.T, who person, grade risk.Grade) {
+func (p fixture) grade(t *testing.T, who person, grade risk.Grade) {
 	t.Helper()
-	p.exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", who.ID, grade)
+	p.Exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", who.ID, grade)
 }
 
 // all confirms by every factor that the bank knows.
-func (p pair) all(t *testing.T, who person, in prepared) fields {
+func (p fixture) all(t *testing.T, who person, in transferprepare.Response) fields {
 	t.Helper()
 	return confirmation(in, code(p.codeFor(t, who, in)), signed(t, who.phone, in.Text),
 		password(t, who.phone, bank.TradePassword))
@@ -32,7 +33,7 @@ func TestRiskRefuses(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "BIO-011.2")
 	req.Covers(t, "RISK-003.1", "RISK-003.2")
-	p := newPair(t)
+	p := newFixture(t)
 	in := p.prepare(t, p.wang, p.li, 1_00)
 	proofs := p.all(t, p.wang, in)
 	p.grade(t, p.wang, risk.GradeHigh)
@@ -57,7 +58,7 @@ func (away) Evaluate(context.Context, risk.Scene, risk.Subject) (risk.Decision, 
 func TestRiskAwayLetsNothingPass(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "BIO-011.3")
-	p := newPair(t)
+	p := newFixture(t)
 	proofs := p.all(t, p.wang, p.prepare(t, p.wang, p.li, 1_00))
 	p.Host.Risk = away{}
 	before := p.rows(t)
@@ -72,7 +73,7 @@ func TestRiskAwayLetsNothingPass(t *testing.T) {
 // the trade password, the SMS code, fingerprint and face.
 func TestMoreRiskAsksForMore(t *testing.T) {
 	t.Parallel()
-	p := newPair(t)
+	p := newFixture(t)
 	least := func() int {
 		n := len(allFactors)
 		for _, combination := range p.prepare(t, p.wang, p.li, 1_00).Combinations {
@@ -98,7 +99,7 @@ func TestMoreRiskAsksForMore(t *testing.T) {
 func TestASimpleLoginDuringAScript(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "RISK-002.3")
-	p := newPair(t)
+	p := newFixture(t)
 	p.Host.Limits.RateScale = 1
 	tablet := p.Device(t, "tablet-of-wang")
 	entry := login(t, tablet, p.wang.Customer, p.numberCode(t, tablet, otp.Login, p.wang.Phone))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestFifteenMinutesWithoutASign(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "SESSION-004.2", "SESSION-004.3")
-	p := newPair(t)
+	p := newFixture(t)
 	with := func(limit time.Duration) (*session.Store, error) {
 		return session.New(p.Host.Redis, p.Host.Keys, p.Clock, session.Config{ChannelLife: time.Hour, Idle: limit})
 	}
@@ -28,7 +29,7 @@ func TestFifteenMinutesWithoutASign(t *testing.T) {
 		}
 	}
 	sessions, err := with(15 * time.Minute)
-	must(t, err)
+	check.Must(t, err)
 	p.Host.Sessions = sessions
 	p.wang.phone.LoginAs(t, p.wang.Customer)
 	for range 3 {
@@ -43,18 +44,18 @@ func TestFifteenMinutesWithoutASign(t *testing.T) {
 	}
 }
 
-// TestLogoutLeavesNothingOfTheSession looks for whatever Redis keeps that names the
-// customer's session: only the channel, which is open still, and what counts its
-// calls may name it.
+// TestLogoutLeavesNothingOfTheSession looks for keys of Redis that name the customer's
+// session. Only the channel, which is still open, and the counters of its calls may
+// name it.
 func TestLogoutLeavesNothingOfTheSession(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "SESSION-006.2")
-	p := newPair(t)
+	p := newFixture(t)
 	tablet := p.Device(t, "tablet-of-wang")
 	digits := p.numberCode(t, tablet, otp.Login, p.wang.Phone)
 	call(t, tablet, "identity-login", login(t, tablet, p.wang.Customer, digits)).Want(t, "")
 	named := func(id string) (keys []string) {
-		for line := range strings.Lines(p.cached(t)) {
+		for line := range strings.Lines(p.Cached(t)) {
 			if strings.Contains(line, id) && !strings.Contains(line, "}:channel ") && !rateKey.MatchString(line) {
 				keys = append(keys, strings.TrimSpace(line))
 			}
@@ -76,7 +77,7 @@ func TestLogoutLeavesNothingOfTheSession(t *testing.T) {
 	p.wang.phone.LoginAs(t, p.wang.Customer)
 	call(t, tablet, "identity-me", fields{}).Want(t, "SESSION_REQUIRED")
 	second := p.Device(t, "pad-of-wang")
-	must(t, p.Host.Sessions.Start(t.Context(), second.Channel, p.wang.ID))
+	check.Must(t, p.Host.Sessions.Start(t.Context(), second.Channel, p.wang.ID))
 	call(t, p.wang.phone, "identity-me", fields{}).Want(t, "SESSION_DISPLACED")
 	call(t, second, "identity-me", fields{}).Want(t, "")
 }

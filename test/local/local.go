@@ -1,6 +1,6 @@
-// Package local runs the local bank as its users do, as processes: the built
-// program on a database of the test's own, with a Redis in the test that outlives
-// them. Instances can be killed; customers are apps that use the public client.
+// Package local runs the local bank as its users do: the built program in processes
+// of its own. Each test has a database, and a Redis that outlives the instances. A
+// test can kill instances. Customers use the public client.
 package local
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// Bank is what the instances share.
+// Bank holds the parts that the instances share.
 type Bank struct {
 	DB    *pg.DB
 	Redis *miniredis.Miniredis
@@ -47,7 +47,7 @@ type Instance struct {
 	ended   chan struct{}
 }
 
-// built is the program, once for the test process.
+// built builds the program once for the test process.
 var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "tidebank-local-")
 	if err != nil {
@@ -95,7 +95,7 @@ func (b *Bank) StartOn(t *testing.T, ip string) *Instance {
 	check.Must(t, log.Close())
 	i := &Instance{address: address, cmd: cmd, ended: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // killed, as often as not
+		_ = cmd.Wait() // an error is normal: tests kill instances
 		close(i.ended)
 	}()
 	b.awaitReady(t, i)
@@ -111,7 +111,7 @@ func (b *Bank) awaitReady(t *testing.T, i *Instance) {
 	for time.Now().Before(deadline) {
 		resp, err := http.Get("http://" + i.address + "/_/ready")
 		if err == nil {
-			_ = resp.Body.Close() // empty
+			_ = resp.Body.Close() // the body is empty
 			if resp.StatusCode == http.StatusOK {
 				return
 			}
@@ -130,7 +130,7 @@ func (b *Bank) output() []byte {
 	return raw
 }
 
-// Kill ends an instance as a lost machine would (SIGKILL).
+// Kill ends an instance without warning (SIGKILL).
 func (b *Bank) Kill(t *testing.T, i *Instance) { b.end(t, i, syscall.SIGKILL) }
 
 // KillAny kills one of the living instances.
@@ -154,7 +154,7 @@ func (b *Bank) end(t *testing.T, i *Instance, signal os.Signal) {
 		}
 	}
 	b.mu.Unlock()
-	_ = i.cmd.Process.Signal(signal) // it may have ended already
+	_ = i.cmd.Process.Signal(signal) // the process may have ended already
 	select {
 	case <-i.ended:
 	case <-time.After(30 * time.Second):
@@ -183,7 +183,7 @@ func (b *Bank) RoundTrip(req *http.Request) (*http.Response, error) {
 // Dev is an instance's developer page.
 func (i *Instance) Dev() devapi.API { return devapi.API{Base: "http://" + i.address} }
 
-// Ring is the bank's keys, for looking behind the counter.
+// Ring returns the bank's keys, for checks in the database.
 func (b *Bank) Ring(t *testing.T) *keys.Ring {
 	t.Helper()
 	ring, err := keys.Open(t.Context(), keys.Config{File: filepath.Join(b.dir, "keys.json")}, keys.All()...)

@@ -16,18 +16,18 @@ type survivor struct {
 	File     string `yaml:"file"`          // shared/page/page.go
 	Mutation string `yaml:"mutation"`      // CONDITIONALS_BOUNDARY
 	Line     string `yaml:"line"`          // if size «>» most {
-	Why      string `yaml:"why,omitempty"` // why no test can tell it from the code
+	Why      string `yaml:"why,omitempty"` // the reason why no test can detect it
 }
 
 func (s survivor) same(t survivor) bool {
 	return s.File == t.File && s.Mutation == t.Mutation && s.Line == t.Line
 }
 
-// mutant is a survivor or one that did not survive.
+// mutant is a mutant with its result.
 type mutant struct {
 	survivor
-	status string // as gremlins says it: KILLED, LIVED, NOT COVERED, TIMED OUT, NOT VIABLE
-	number int    // of the line
+	status string // gremlins' status: KILLED, LIVED, NOT COVERED, TIMED OUT, NOT VIABLE
+	number int    // line number
 }
 
 func readSurvivors(path string) ([]survivor, error) {
@@ -52,7 +52,7 @@ func mark(line string, column int) string {
 	return strings.TrimSpace(line[:at] + "«" + line[at:end] + "»" + line[end:])
 }
 
-// judgement is what became of a package's mutants.
+// judgement is the result of a package's mutants.
 type judgement struct {
 	dir         string
 	counts      map[string]int // by status
@@ -60,7 +60,7 @@ type judgement struct {
 	timedOut    []mutant
 	explained   []mutant
 	unexplained []mutant
-	needless    []survivor // explained, but killed
+	needless    []survivor // explained in survivors.yaml, but killed
 }
 
 func judge(dir string, mutants []mutant, known []survivor) judgement {
@@ -85,7 +85,7 @@ func judge(dir string, mutants []mutant, known []survivor) judgement {
 	return j
 }
 
-// efficacy and coverage are percentages; 100 of no mutant at all.
+// efficacy and coverage are percentages. Without a mutant they are 100.
 func (j judgement) efficacy() float64 {
 	return percent(j.counts["KILLED"], j.counts["LIVED"])
 }
@@ -101,7 +101,7 @@ func percent(part, rest int) float64 {
 	return 100 * float64(part) / float64(part+rest)
 }
 
-// print writes the line for programs, then what people must look at.
+// print writes the line for programs, then the mutants that a person must check.
 func (j judgement) print(out io.Writer) {
 	fmt.Fprintf(out, "MUTATE %s efficacy %.1f coverage %.1f\n", j.dir, j.efficacy(), j.coverage())
 	fmt.Fprintf(out, "  killed %d, survived %d (%d explained), not covered %d, timed out %d, not viable %d\n", j.counts["KILLED"],

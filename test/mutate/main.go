@@ -1,16 +1,17 @@
-// Command mutate runs mutation tests: it changes one operator of the code at a
-// time, and looks whether the package's own tests fail.
+// Command mutate runs mutation tests. It changes one operator of the code at a time,
+// and checks whether the package's own tests fail.
 //
 //	go run ./test/mutate [--gremlins build/bin/gremlins] [--v] [packages]
 //
-// A package is a folder, such as shared/limit. Without one, it takes all in
-// targets. The mutants are gremlins' own. For each package it prints
+// A package is a folder, such as shared/limit. Without packages it tests all targets.
+// The program gremlins makes the mutants. For each package it prints
 //
 //	MUTATE <package> efficacy <percent> coverage <percent>
 //
 // Efficacy is killed ÷ (killed + survived). Coverage is the part of all mutants
 // that some test executes. Mutants that don't compile and mutants that time out
-// count in neither.
+// count in neither. The go command does not say whether constants and the conditions
+// of cases are executed, so their mutants are always tried.
 //
 // survivors.yaml explains the mutants that no test can kill. The program exits with
 // 1 if a mutant survived without an explanation. It works on a copy of the module,
@@ -34,11 +35,10 @@ import (
 // target is a package to mutate.
 type target struct {
 	dir   string
-	files []string // only these; all if empty
+	files []string // files to mutate; all if empty
 }
 
-// targets are the packages that decide about money, identity and what a customer
-// may do.
+// targets lists the packages that decide about money, identity and permissions.
 func targets() []target {
 	return []target{
 		{dir: "shared/money"},
@@ -103,7 +103,7 @@ func run(ctx context.Context, gremlins string, packages []string, watch io.Write
 	return nil
 }
 
-// choose returns the targets that are named, and all of them if none is.
+// choose returns the named targets, or all targets if packages is empty.
 func choose(packages []string) []target {
 	all := targets()
 	if len(packages) == 0 {

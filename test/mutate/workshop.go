@@ -18,12 +18,12 @@ import (
 	"time"
 )
 
-// workshop is the folder in which mutants are made and tried.
+// workshop is the folder in which gremlins makes and tests mutants.
 type workshop struct {
 	dir      string
 	gremlins string
 	env      []string
-	watch    io.Writer // sees what the commands print, as they do
+	watch    io.Writer // receives the output of the commands
 }
 
 // realGo names the go command for goCommand.
@@ -65,7 +65,7 @@ func newWorkshop(ctx context.Context, gremlins string, watch io.Writer) (*worksh
 
 func (w *workshop) path(name string) string { return filepath.Join(w.dir, name) }
 
-// copyModule copies the module's files: all but hidden ones and what is built.
+// copyModule copies the module's files, except hidden files and build output.
 func copyModule(to, from string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -93,8 +93,8 @@ func copyModule(to, from string) error {
 
 // mutate tries all mutants of a package.
 func (w *workshop) mutate(ctx context.Context, t target) ([]mutant, error) {
-	// The time limit is a multiple of what gremlins' first run takes. Like each later run, that one must compile the
-	// package, and must not compile the rest.
+	// The time limit is a multiple of the time of gremlins' first run. The first run
+	// must compile only the package, like each later run.
 	if err := w.inModule(ctx, "go", "test", "-run", "^$", "./"+t.dir); err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (w *workshop) mutate(ctx context.Context, t target) ([]mutant, error) {
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx) // gremlins doesn't call an interrupt an error
+		return nil, context.Cause(ctx) // gremlins reports no error after an interrupt
 	}
 	raw, err := os.ReadFile(out)
 	if err != nil {
@@ -123,7 +123,7 @@ func (w *workshop) mutate(ctx context.Context, t target) ([]mutant, error) {
 	return readMutants(raw, w.path("module"), t.dir)
 }
 
-// excluded are patterns of the files that are not mutated.
+// excluded returns the patterns of the files that are not mutated.
 func (t target) excluded(module string) ([]string, error) {
 	patterns := []string{"^testdata/"}
 	if len(t.files) == 0 {
@@ -141,7 +141,7 @@ func (t target) excluded(module string) ([]string, error) {
 	return patterns, nil
 }
 
-// inModule runs a command in the copy. An error carries all that it printed.
+// inModule runs a command in the copy. An error holds the command's whole output.
 func (w *workshop) inModule(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	if name == "go" {
@@ -160,13 +160,15 @@ func (w *workshop) inModule(ctx context.Context, name string, args ...string) er
 	return nil
 }
 
-// shortest is what gremlins' first run takes at least. Twenty times that is the time
-// limit of the others, which must compile a mutant, perhaps on a busy machine.
+// shortest is the minimum time of gremlins' first run. The time limit of later runs
+// is twenty times this time, because each must compile a mutant, perhaps on a busy
+// machine.
 const shortest = 3 * time.Second
 
-// goCommand stands in for the go command while gremlins runs. The go command exits
-// with 1 both for a failing test and for code that doesn't compile, and gremlins
-// takes 1 for killed. So this exits with 2, not viable, for the latter.
+// goCommand replaces the go command while gremlins runs. The go command exits with 1
+// for a failing test and for code that doesn't compile, and gremlins takes 1 for
+// killed. So goCommand exits with 2, not viable, for code that doesn't compile.
+// goCommand also completes the coverage profile.
 func goCommand(args []string) int {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(context.Background(), os.Getenv(realGo), args...)
@@ -175,8 +177,13 @@ func goCommand(args []string) int {
 	err := cmd.Run()
 	if slices.Contains(args, "-coverprofile") {
 		time.Sleep(shortest - time.Since(began))
+		if err == nil {
+			if err = fillProfile(args); err != nil {
+				fmt.Fprintln(&out, err)
+			}
+		}
 	}
-	_, _ = os.Stdout.Write(out.Bytes()) // gremlins shows it when the tests fail without a mutant
+	_, _ = os.Stdout.Write(out.Bytes()) // gremlins shows the output when the tests fail without a mutant
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -189,7 +196,7 @@ func goCommand(args []string) int {
 	return 1
 }
 
-// readMutants reads what gremlins wrote about a package, and looks up the lines.
+// readMutants reads gremlins' result for a package, and looks up the lines.
 func readMutants(raw []byte, module, dir string) ([]mutant, error) {
 	var doc struct {
 		Files []struct {

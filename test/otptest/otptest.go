@@ -1,5 +1,4 @@
-// Package otptest gives tests the one-time codes that customers would read on
-// their phones.
+// Package otptest gives tests the one-time codes that customers read on their phones.
 package otptest
 
 import (
@@ -11,8 +10,8 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 )
 
-// Ask has a code sent for signing up or logging in, and returns it, also if
-// there is nobody whom the bank would send it to.
+// Ask issues a code for signing up or logging in, and returns it. It returns a code
+// even if no customer would get it.
 func Ask(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) string {
 	t.Helper()
 	d.Call(t, otpsend.Function, "", map[string]any{"purpose": purpose, "phone": number}).Want(t, "")
@@ -24,7 +23,7 @@ func Subject(b *bank.Bank, purpose, number string) string {
 	return otp.PhoneSubject(purpose, customer.PhoneIndex(b.Host.Keys, number))
 }
 
-// Code is the code of a challenge.
+// Code computes the code of a challenge.
 func Code(t testing.TB, b *bank.Bank, subject string) string {
 	t.Helper()
 	var issued otp.Issued

@@ -1,33 +1,19 @@
 package pgtest
 
 import (
+	"fmt"
 	"testing"
-	"time"
 
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 )
 
-// AwaitLocks returns once so many connections to the test's database wait for a
-// lock.
+// AwaitLocks returns when at least `least` connections to the test's database wait
+// for a lock.
 func AwaitLocks(t testing.TB, db *pg.DB, least int) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(time.Minute)
-	waiting := 0
-	for {
-		err := db.Pool().QueryRow(t.Context(), `
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if waiting >= least {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%d connections wait for a lock, want %d", waiting, least)
-		}
-	}
+	check.Until(t, fmt.Sprintf("%d connections wait for a lock", least), func() bool {
+		return check.Count(t, db.Pool(), `
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) >= least
+	})
 }

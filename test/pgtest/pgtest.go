@@ -1,8 +1,8 @@
 // Package pgtest gives each test a PostgreSQL database of its own.
 //
-// A test process starts one server (or uses TIDEBANK_TEST_DATABASE_URL), migrates
-// one template database, and clones it for each test in a fraction of a second.
-// The server keeps nothing and does not sync, so crash tests start their own.
+// A test process starts one server, or uses TIDEBANK_TEST_DATABASE_URL. It migrates
+// one template database, and clones it for each test in a fraction of a second. The
+// server keeps no data and does not sync, so crash tests start their own server.
 package pgtest
 
 import (
@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/infra/migrations"
 	"github.com/tidebank/tidebank/infra/pgserver"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 type cluster struct {
@@ -49,16 +50,12 @@ func NewURL(t testing.TB) (*pg.DB, string) {
 		t.Skip("needs PostgreSQL; left out with -short")
 	}
 	c := start()
-	if c.err != nil {
-		t.Fatal(c.err)
-	}
+	check.Must(t, c.err)
 	name := fmt.Sprintf("t%d_%d", os.Getpid(), clones.Add(1))
 	admin(t, c, "CREATE DATABASE "+name+" TEMPLATE "+template()+" STRATEGY file_copy")
 	url := c.url(name)
 	db, err := pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() {
 		db.Close()
 		admin(t, c, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
@@ -70,25 +67,21 @@ func NewURL(t testing.TB) (*pg.DB, string) {
 func Broken(t testing.TB) *pg.DB {
 	t.Helper()
 	db, err := pg.Open(t.Context(), pg.Config{URL: "postgres://nobody@127.0.0.1:1/none?sslmode=disable", MaxConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(db.Close)
 	return db
 }
 
 func template() string { return fmt.Sprintf("template_%d", os.Getpid()) }
 
-// creating takes turns: a template can't be copied twice at once.
+// creating serialises the clones: PostgreSQL can't copy a template twice at once.
 var creating sync.Mutex
 
 func admin(t testing.TB, c cluster, sql string) {
 	t.Helper()
 	creating.Lock()
 	defer creating.Unlock()
-	if err := exec(c, sql); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, exec(c, sql))
 }
 
 func exec(c cluster, sql string) error {
@@ -98,7 +91,7 @@ func exec(c cluster, sql string) error {
 	if err != nil {
 		return fmt.Errorf("pgtest: %w", err)
 	}
-	defer conn.Close(ctx) // nothing is lost with the connection
+	defer conn.Close(ctx) // a failed close loses no data
 	if _, err := conn.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("pgtest: %w", err)
 	}
@@ -118,7 +111,7 @@ func sweep() {
 		if err != nil || syscall.Kill(pid, 0) == nil {
 			continue
 		}
-		_ = os.RemoveAll(dir) // whoever comes next tries again
+		_ = os.RemoveAll(dir) // the next test process tries again
 	}
 }
 
@@ -139,7 +132,7 @@ func startCluster() cluster {
 		if err != nil {
 			return cluster{err: err}
 		}
-		// The server dies with this process, and the next one sweeps its folder.
+		// The server ends with this process, and the next test process removes its folder.
 		c.url = server.URL
 	}
 	if err := exec(c, "CREATE DATABASE "+template()); err != nil {

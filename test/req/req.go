@@ -25,11 +25,11 @@ const (
 
 var form = regexp.MustCompile(`^[A-Z0-9]+-\d{3}\.[1-9]\d*$`)
 
-// Covers claims that the calling test proves the acceptance points named, by
-// their ids in the standard's catalogue: OTP-002.1 is the first point of OTP-002.
-// The claim is made when the test ends, and only if it neither failed nor was
-// skipped. A malformed id ends the test at once; the report refuses an id that
-// the catalogue does not have.
+// Covers claims that the calling test proves the acceptance points named, by their
+// ids in the standard's catalogue: OTP-002.1 is the first point of OTP-002. Covers
+// prints the claim when the test ends, and only if the test neither failed nor was
+// skipped. A malformed id ends the test at once; the report refuses an id that the
+// catalogue does not have.
 func Covers(t testing.TB, points ...string) {
 	t.Helper()
 	if len(points) == 0 {
@@ -66,7 +66,7 @@ func partial() bool {
 }
 
 // AtLeast returns list. It ends the test if list has fewer than floor members,
-// because a walk over too few proves nothing.
+// because a walk over too few members proves nothing.
 func AtLeast[T any](t testing.TB, floor int, list []T) []T {
 	t.Helper()
 	if len(list) < floor {

@@ -1,5 +1,5 @@
-// Package smstest gives a test an SMS gateway of its own, and opens functions
-// that send through it.
+// Package smstest gives a test its own SMS gateway, and opens functions that send
+// through it.
 package smstest
 
 import (

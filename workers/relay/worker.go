@@ -1,11 +1,10 @@
-// Package relay carries the bank's events from the outbox to where the platform
-// takes them.
+// Package relay publishes the bank's events from the outbox to the platform's sink.
 //
 //	outbox → K_SINK or SINK_URL (a Knative Broker, or any CloudEvents receiver)
 //
-// It publishes at least once, in batches; events/relay says how. Any number of relays
-// may run. RELAY_LEASE must be longer than the sink's time-out of 5 s. In the local
-// bank the sink is the local broker.
+// It publishes each event at least once, in batches; events/relay describes the
+// details. Any number of relays may run. RELAY_LEASE must be longer than the sink's
+// time-out of 5 s. In the local bank the sink is the local broker.
 package relay
 
 import (
@@ -21,19 +20,19 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Worker is what the registry and its main are made from.
+// Worker declares the worker. The registry and its main are generated from it.
 var Worker = fn.Worker(fn.Spec{
 	Name: "events-relay", Summary: "Publish the bank's events to the sink", Keys: []keys.Purpose{keys.Event},
 }, wire)
 
-// Config says where events go.
+// Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
-	KSink   string        `envconfig:"K_SINK"` // what a Knative SinkBinding injects
+	KSink   string        `envconfig:"K_SINK"` // a Knative SinkBinding sets it
 	SinkURL string        `envconfig:"SINK_URL"`
 	Lease   time.Duration `envconfig:"RELAY_LEASE" default:"10s" min:"6s" max:"10m"`
 	Batch   int           `envconfig:"RELAY_BATCH" default:"200" max:"5000"`
 
-	Sink relay.Sink `ignored:"true"` // given by the local bank instead of an address
+	Sink relay.Sink `ignored:"true"` // the local bank sets it instead of an address
 }
 
 // Errors of the configuration.
@@ -56,7 +55,7 @@ func (c Config) sink() (relay.Sink, error) {
 	return sink.HTTP{URL: address, Client: &http.Client{CheckRedirect: stay}}, nil
 }
 
-// stay keeps events from going where the configuration does not say.
+// stay refuses redirects, so that events go only to the configured address.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {

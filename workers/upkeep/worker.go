@@ -1,5 +1,5 @@
-// Package upkeep keeps the bank's tables small: it folds the entries of internal
-// accounts into their balances, and prunes what no one needs any longer.
+// Package upkeep keeps the bank's tables small. It folds the entries of internal
+// accounts into their balances, and deletes old rows that the bank no longer needs.
 //
 //	ledger_fold → account        every UPKEEP_FOLD_EVERY (1 s)
 //	Retentions() → deleted rows  every UPKEEP_PRUNE_EVERY (10 min)
@@ -30,18 +30,19 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Worker is what the registry and its main are made from.
+// Worker declares the worker. The registry and its main are generated from it.
 var Worker = fn.Worker(fn.Spec{
 	Name: "bank-upkeep", Summary: "Fold internal accounts and prune old rows",
 }, wire)
 
-// Config says how often.
+// Config holds the pauses between two rounds.
 type Config struct {
 	FoldEvery  time.Duration `envconfig:"UPKEEP_FOLD_EVERY" default:"1s" min:"100ms" max:"1h"`
 	PruneEvery time.Duration `envconfig:"UPKEEP_PRUNE_EVERY" default:"10m" min:"1s" max:"24h"`
 }
 
-// Retentions are all that is pruned, as the owner of each table declares it.
+// Retentions lists the retention of every pruned table; the owner of the table
+// declares it.
 func Retentions() []pg.Retention {
 	return slices.Concat(
 		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), password.Retention(), broker.Retention()},
@@ -49,7 +50,7 @@ func Retentions() []pg.Retention {
 	)
 }
 
-// Kept says of each table without a retention why its rows stay.
+// Kept lists the tables without a retention, with the reason why their rows stay.
 func Kept() map[string]string {
 	return map[string]string{
 		"account":      "one row for each account",
@@ -59,9 +60,9 @@ func Kept() map[string]string {
 		"device":       "one row for each bound device",
 		"entry":        "vouchers are permanent",
 		"fraud_score":  "scores are evidence of decisions about a customer",
-		"ledger_fold":  "folding empties it",
+		"ledger_fold":  "folding deletes its rows",
 		"message":      "the customer's inbox belongs to the customer",
-		"policy":       "dated figures are the record of what applied when",
+		"policy":       "dated figures are the record of past policies",
 		"posting":      "vouchers are permanent",
 		"transfer":     "vouchers are permanent",
 	}
@@ -72,7 +73,7 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 		Name: "tidebank_rows_pruned_total", Help: "Rows that were older than their table's window.",
 	}, []string{"table"})
 	var there prometheus.AlreadyRegisteredError
-	if err := lent.Metrics.Register(pruned); errors.As(err, &there) { // a second worker of this process
+	if err := lent.Metrics.Register(pruned); errors.As(err, &there) { // this process has a second upkeep worker
 		pruned, _ = there.ExistingCollector.(*prometheus.CounterVec)
 	} else if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)

@@ -1,10 +1,10 @@
-// Package aliasset gives an account of the caller a name of the caller's own.
+// Package aliasset sets the alias of one of the caller's accounts.
 //
 //	POST /function/account-alias-set   session
 //
-// An alias has 1 to 20 printable characters; a phone or card number in it is shown
-// masked. Setting it again changes nothing. Refusals: OBJECT_NOT_FOUND, for another
-// customer's account too.
+// An alias has 1 to 20 printable characters; a phone or card number in the alias is
+// shown masked. Setting the same alias again changes nothing. Refusals:
+// OBJECT_NOT_FOUND, also for another customer's account.
 package aliasset
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "account-alias-set", Summary: "Name an account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
@@ -32,7 +32,7 @@ var Function = fn.Command(fn.Spec{
 
 const maxRunes = 20
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the account and its alias.
@@ -41,7 +41,7 @@ type Request struct {
 	Alias     string    `json:"alias" minLength:"1" maxLength:"20" example:"工资卡"`
 }
 
-// Validate wants an alias that reads the same everywhere.
+// Validate checks that the alias is printable text that looks the same everywhere.
 func (r Request) Validate() error {
 	unprintable := func(c rune) bool { return !unicode.IsPrint(c) }
 	if !utf8.ValidString(r.Alias) || utf8.RuneCountInString(r.Alias) > maxRunes ||

@@ -1,8 +1,8 @@
-// Package detail shows one account of the call.
+// Package detail shows one account of the caller.
 //
 //	POST /function/account-detail   session
 //
-// Refusals: OBJECT_NOT_FOUND, for another customer's account too.
+// Refusals: OBJECT_NOT_FOUND, also for another customer's account.
 package detail
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "account-detail", Summary: "Show one account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
 	Requirements: []string{"ACCT-001", "LOGIC-004", "LOGIC-005", "MASK-004"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the account.

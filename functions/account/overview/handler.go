@@ -14,20 +14,20 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "account-overview", Summary: "Show assets and liabilities", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"number_masked"},
 	Requirements: []string{"ACCT-001", "ACCT-007", "MASK-004"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request asks for nothing.
+// Request has no fields.
 type Request struct{}
 
-// Assets are what the bank owes the customer.
+// Assets are the amounts that the bank owes the customer.
 type Assets struct {
 	Accounts money.Fen `json:"accounts_fen"`
 	Deposits money.Fen `json:"deposits_fen"`
@@ -35,7 +35,7 @@ type Assets struct {
 	Total    money.Fen `json:"total_fen"`
 }
 
-// Liabilities are what the customer owes the bank.
+// Liabilities are the amounts that the customer owes the bank.
 type Liabilities struct {
 	Loans money.Fen `json:"loans_fen"`
 	Total money.Fen `json:"total_fen"`

@@ -28,20 +28,15 @@ func newPhone(t *testing.T, balances ...money.Fen) (*bank.Bank, *bank.Device, se
 	return b, phone, customer
 }
 
-func change(t *testing.T, b *bank.Bank, sql string, args ...any) {
-	t.Helper()
-	b.Exec(t, sql, args...)
-}
-
 func TestTotalsAreTheSumsOfTheirParts(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-001.1")
 	b, phone, customer := newPhone(t, 1_234_56, 0, 999_999_999_99)
-	change(t, b, "UPDATE account SET held = 3456 WHERE id = $1", customer.AccountIDs[0])
-	change(t, b, "UPDATE account SET state = 'lost' WHERE id = $1", customer.AccountIDs[2])
-	change(t, b, "UPDATE account SET kind = 'class2' WHERE id = $1", customer.AccountIDs[1])
+	b.Exec(t, "UPDATE account SET held = 3456 WHERE id = $1", customer.AccountIDs[0])
+	b.Exec(t, "UPDATE account SET state = 'lost' WHERE id = $1", customer.AccountIDs[2])
+	b.Exec(t, "UPDATE account SET kind = 'class2' WHERE id = $1", customer.AccountIDs[1])
 	for i, id := range customer.AccountIDs {
-		change(t, b, "UPDATE account SET opened_at = $2 WHERE id = $1", id, bank.Start.AddDate(i-10, 0, 0))
+		b.Exec(t, "UPDATE account SET opened_at = $2 WHERE id = $1", id, bank.Start.AddDate(i-10, 0, 0))
 	}
 	var got accountoverview.Response
 	reply := phone.Call(t, accountoverview.Function, "", struct{}{})
@@ -106,7 +101,7 @@ func TestEveryPartIsNamedEvenAtZero(t *testing.T) {
 func TestClosedAccountsAreLeftOut(t *testing.T) {
 	t.Parallel()
 	b, phone, customer := newPhone(t, 5_00, 0)
-	change(t, b, "UPDATE account SET state = 'closed' WHERE id = $1", customer.AccountIDs[1])
+	b.Exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", customer.AccountIDs[1])
 	var got accountoverview.Response
 	phone.Call(t, accountoverview.Function, "", struct{}{}).Into(t, &got)
 	if len(got.Accounts) != 1 || got.Assets.Total != 5_00 {

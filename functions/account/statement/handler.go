@@ -1,12 +1,12 @@
-// Package statement shows what moved on one account of the caller, newest first.
+// Package statement lists the entries of one of the caller's accounts, newest first.
 //
 //	POST /function/account-statement   session
 //
-// Dates are business days in Shanghai, both included, at most 366 of them;
-// without them it is the last 90 days. A page holds 20 entries unless asked
-// otherwise (at most 100). Nothing in the range is an empty list. Amounts are
-// fen, negative where money went out. A cursor of another form than a page gave out
-// is INPUT_INVALID. Refusals: OBJECT_NOT_FOUND, for another customer's account too.
+// Dates are business days in Shanghai, both included, at most 366 of them. Without
+// dates, the range is the last 90 days. A page holds 20 entries unless the request
+// asks for another number (at most 100). A range without entries gives an empty list.
+// Amounts are fen, negative where money went out. A malformed cursor is
+// INPUT_INVALID. Refusals: OBJECT_NOT_FOUND, also for another customer's account.
 package statement
 
 import (
@@ -25,14 +25,14 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
-	Name: "account-statement", Summary: "Page through an account's entries", Audience: fn.Customer, Audit: fn.AuditRead,
+	Name: "account-statement", Summary: "List an account's entries page by page", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 const (
@@ -45,9 +45,9 @@ type Request struct {
 	AccountID uuid.UUID `json:"account_id" format:"uuid"`
 	From      string    `json:"from,omitempty" format:"date" doc:"First business day, e.g. 2026-11-01"`
 	To        string    `json:"to,omitempty" format:"date" doc:"Last business day"`
-	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both if left out"`
+	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both directions if left out"`
 	Min       money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
-	Max       money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; none if left out"`
+	Max       money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; no bound if left out"`
 	Cursor    string    `json:"cursor,omitempty" doc:"next_cursor of the page before"`
 	Limit     int       `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
 }
@@ -74,14 +74,14 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// isDate reports whether the text is a day, or left out.
+// isDate reports whether the text is a date or empty.
 func isDate(text string) bool {
 	_, err := time.Parse(time.DateOnly, text)
 	return text == "" || err == nil
 }
 
-// days is the range as instants, the end excluded; Validate has checked the
-// dates' form.
+// days returns the range as instants; to is excluded. Validate has checked the form
+// of the dates.
 func (r Request) days(now time.Time) (from, to time.Time, err error) {
 	last := clock.BusinessDay(now)
 	if r.To != "" {
@@ -92,7 +92,7 @@ func (r Request) days(now time.Time) (from, to time.Time, err error) {
 		first, _ = time.Parse(time.DateOnly, r.From)
 	}
 	if r.To == "" && first.After(last) {
-		last = first // a range that is still to come is empty, not wrong
+		last = first // a range in the future is empty, not an error
 	}
 	if last.Before(first) || !last.Before(first.AddDate(0, 0, maxDays)) {
 		return from, to, fn.InvalidField("from", "after the end, or more than 366 days to it")
@@ -139,7 +139,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Respons
 		return Response{}, err
 	}
 	size := query.Limit
-	query.Limit++ // one more tells whether it ends
+	query.Limit++ // one more entry shows whether another page follows
 	found, err := ledger.Entries(ctx, op.db, query)
 	if err != nil {
 		return Response{}, err

@@ -2,9 +2,9 @@
 //
 //	every type → audit_record
 //
-// The record holds the event as it came, id, type, subject, time and data, and is
-// part of the chain that functions/audit keeps. Events that come again, late or
-// at once leave one record each; the chain's order is the order of arrival.
+// The record holds the event's id, type, subject, time and data. It is part of the
+// chain that functions/audit keeps. An event that comes twice leaves one record. The
+// chain's order is the order of arrival.
 package onevent
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
 	Name: audit.Consumer, Summary: "Record every event in the audit chain",
 	Consumes:     events.Types(),
 	Requirements: []string{"AUDIT-001", "AUDIT-003", "AUDIT-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 func wire(context.Context, *fn.Lent, Config) (fn.Reaction[json.RawMessage], error) {

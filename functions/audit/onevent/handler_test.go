@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,8 +19,8 @@ import (
 	"github.com/tidebank/tidebank/functions/audit"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	"github.com/tidebank/tidebank/shared/bankerr"
-	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -53,13 +52,6 @@ func wantChain(t *testing.T, b *bank.Bank, want int64) {
 	}
 }
 
-func run(t *testing.T, b *bank.Bank, sql string) {
-	t.Helper()
-	if _, err := b.Host.DB.Pool().Exec(context.Background(), sql); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestEveryTypeIsRecorded(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -70,8 +62,8 @@ func TestEveryTypeIsRecorded(t *testing.T) {
 	wantChain(t, b, int64(len(events.Catalogue())))
 }
 
-// The record of a transfer says who, to whom, how much, when, by what proofs, from
-// what device; after ten years it still does, and nothing could change it.
+// The record of a transfer holds payer, payee, amount, time, proofs and device. After
+// ten years it is unchanged, and nobody could change it.
 func TestATransfersRecordLasts(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-004.2")
@@ -88,19 +80,11 @@ func TestATransfersRecordLasts(t *testing.T) {
 	b.Advance(10 * 366 * 24 * time.Hour)
 	fill(t, b, 3)
 
-	var body []byte
-	row := b.Host.DB.Pool().QueryRow(t.Context(), "SELECT body FROM audit_record WHERE subject = $1", id)
-	if err := row.Scan(&body); err != nil {
-		t.Fatal(err)
-	}
+	body := check.Value[[]byte](t, b.Host.DB.Pool(), "SELECT body FROM audit_record WHERE subject = $1", id)
 	var record audit.Record
-	if err := json.Unmarshal(body, &record); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(body, &record))
 	var got events.TransferPosted
-	if err := json.Unmarshal(record.Data, &got); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(record.Data, &got))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("transfer (-want +got):\n%s", diff)
 	}
@@ -134,42 +118,24 @@ func TestTwiceAtOnceAndOutOfOrderRecordOnce(t *testing.T) {
 	for i := range list {
 		list[i] = event(t, b, events.AccessRecorded{Function: fmt.Sprint("f", i)})
 	}
-	instances := make([]handler.FunctionHandler, 2)
-	for i := range instances {
-		var err error
-		if instances[i], err = auditonevent.Function.Open(t.Context(), b.Host, host.Values()); err != nil {
-			t.Fatal(err)
+	instances := []handler.FunctionHandler{b.Instance(t, auditonevent.Function), b.Instance(t, auditonevent.Function)}
+	for _, got := range check.AtOnce(2*records, func(i int) int {
+		return bank.DeliverTo(t, instances[i%2], list[records-1-i/2])
+	}) {
+		if got != http.StatusAccepted {
+			t.Errorf("delivery answered %d", got)
 		}
 	}
-	var wait sync.WaitGroup
-	for _, instance := range instances {
-		for i := range list {
-			body, err := json.Marshal(list[records-1-i])
-			if err != nil {
-				t.Fatal(err)
-			}
-			wait.Go(func() {
-				req := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{
-					"Content-Type": {cloudevents.ApplicationCloudEventsJSON},
-				}}
-				req.WithContext(context.Background())
-				if resp, err := instance.Handle(req); err != nil || resp.StatusCode != http.StatusAccepted {
-					t.Errorf("delivery answered %d, %v", resp.StatusCode, err)
-				}
-			})
-		}
-	}
-	wait.Wait()
 	for _, e := range list {
 		deliver(t, b, e)
 	}
 	wantChain(t, b, records)
 }
 
-// tamper does what only a database's owner can.
+// tamper changes records as only a database's owner can.
 func tamper(t *testing.T, b *bank.Bank, sql string) {
 	t.Helper()
-	run(t, b, "ALTER TABLE audit_record DISABLE TRIGGER ALL; "+sql+"; ALTER TABLE audit_record ENABLE TRIGGER ALL")
+	b.Exec(t, "ALTER TABLE audit_record DISABLE TRIGGER ALL; "+sql+"; ALTER TABLE audit_record ENABLE TRIGGER ALL")
 }
 
 func bodyEdit(from, to string) string {
@@ -218,9 +184,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	forged := event(t, b, events.AccessRecorded{Outcome: "LOGIN_FAILED"})
-	if err := forged.SetData(cloudevents.ApplicationJSON, events.AccessRecorded{Outcome: "OK"}); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, forged.SetData(cloudevents.ApplicationJSON, events.AccessRecorded{Outcome: "OK"}))
 	for name, e := range map[string]cloudevents.Event{
 		"seal": forged,
 		"type": b.Event(t, uuid.NewString(), "com.tidebank.unknown.v1", "x", struct{}{}),

@@ -2,8 +2,8 @@
 //
 //	POST /function/captcha-issue   public
 //
-// The reply holds an image and an id, and nothing from which the text could be
-// read; the code lives two minutes and takes one answer.
+// The reply holds an image and an id; no field holds the digits. The code lives two
+// minutes and takes one answer.
 package issue
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "captcha-issue", Summary: "Draw a graphic code", Audience: fn.Public, Rate: fn.RateAuth, NoDatabase: true,
 	Keys:         []keys.Purpose{keys.Session},
 	Requirements: []string{"CAPTCHA-001", "CAPTCHA-002", "CAPTCHA-003", "RISK-002"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request asks for a code.

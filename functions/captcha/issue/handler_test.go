@@ -2,22 +2,25 @@ package issue_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"image/png"
 	"slices"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -28,12 +31,10 @@ func newPhone(t *testing.T) (*bank.Bank, *bank.Device) {
 	return b, b.Device(t, "phone-of-wang")
 }
 
-func check(t *testing.T, b *bank.Bank, id, answer string) bool {
+func solves(t *testing.T, b *bank.Bank, id, answer string) bool {
 	t.Helper()
 	solved, err := captcha.New(b.Host.Redis, b.Host.Keys).Check(t.Context(), id, answer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return solved
 }
 
@@ -73,9 +74,7 @@ func TestReplyHoldsAPictureAndAnID(t *testing.T) {
 		t.Errorf("%q then %q, %d s, %v", one.CaptchaID, two.CaptchaID, one.ExpiresInS, err)
 	}
 	picture, err := png.Decode(bytes.NewReader(one.ImagePNG))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if size := picture.Bounds().Size(); size.X != 240 || size.Y != 80 {
 		t.Errorf("the picture is %v", size)
 	}
@@ -93,33 +92,51 @@ func TestReplyHoldsAPictureAndAnID(t *testing.T) {
 	}
 }
 
+// allRead lets no caller go on before all have read the code. A check that reads the
+// code in one step and deletes it in another then accepts them all.
+type allRead struct{ read *sync.WaitGroup }
+
+func (allRead) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (allRead) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (a allRead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, command redis.Cmder) error {
+		err := next(ctx, command)
+		if strings.HasPrefix(command.Name(), "get") {
+			a.read.Done()
+			a.read.Wait()
+		}
+		return err //nolint:wrapcheck // the client's own
+	}
+}
+
 func TestACodeIsGoodOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CAPTCHA-001.1")
 	b, phone := newPhone(t)
 	id := captchatest.Solved(t, b, phone)
-	if !check(t, b, id, captchatest.Answer) {
+	if !solves(t, b, id, captchatest.Answer) {
 		t.Error("the right answer was refused")
 	}
-	if check(t, b, id, captchatest.Answer) {
+	if solves(t, b, id, captchatest.Answer) {
 		t.Error("the right answer was taken twice")
 	}
-	if check(t, b, uuid.NewString(), captchatest.Answer) || check(t, b, "", captchatest.Answer) {
+	if solves(t, b, uuid.NewString(), captchatest.Answer) || solves(t, b, "", captchatest.Answer) {
 		t.Error("an answer was taken for an id that the server did not issue")
 	}
 	raced := captchatest.Solved(t, b, phone)
-	var right atomic.Int32
-	var wait sync.WaitGroup
-	for range 20 {
-		wait.Go(func() {
-			if check(t, b, raced, captchatest.Answer) {
-				right.Add(1)
-			}
-		})
-	}
-	wait.Wait()
-	if right.Load() != 1 {
-		t.Errorf("of 20 at once %d were right, want 1", right.Load())
+	const racers = 20
+	var read sync.WaitGroup
+	read.Add(racers)
+	b.Host.Redis.AddHook(allRead{&read})
+	right := slices.DeleteFunc(
+		check.AtOnce(racers, func(int) bool { return solves(t, b, raced, captchatest.Answer) }),
+		func(solved bool) bool { return !solved })
+	if len(right) != 1 {
+		t.Errorf("of %d at once %d were right, want 1", racers, len(right))
 	}
 	var issued map[string]any // and nothing but the picture could tell the answer
 	phone.Call(t, captchaissue.Function, "", struct{}{}).Into(t, &issued)
@@ -140,21 +157,21 @@ func TestLateAndWrongAnswers(t *testing.T) {
 	}{{captcha.Life - time.Second, true}, {captcha.Life, false}, {captcha.Life + time.Second, false}} {
 		id := captchatest.Solved(t, b, phone)
 		b.Advance(tt.after)
-		if got := check(t, b, id, captchatest.Answer); got != tt.want {
+		if got := solves(t, b, id, captchatest.Answer); got != tt.want {
 			t.Errorf("after %v: %v, want %v", tt.after, got, tt.want)
 		}
 	}
 	other := captchatest.Solved(t, b, phone)
 	for _, wrong := range []string{"", "604714", captchatest.Answer + "0", " " + captchatest.Answer} {
 		id := captchatest.Solved(t, b, phone)
-		if check(t, b, id, wrong) {
+		if solves(t, b, id, wrong) {
 			t.Errorf("%q was taken", wrong)
 		}
-		if check(t, b, id, captchatest.Answer) {
+		if solves(t, b, id, captchatest.Answer) {
 			t.Errorf("%q did not use the code up", wrong)
 		}
 	}
-	if !check(t, b, other, captchatest.Answer) {
+	if !solves(t, b, other, captchatest.Answer) {
 		t.Error("another code was used up")
 	}
 }

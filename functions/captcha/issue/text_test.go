@@ -11,6 +11,7 @@ import (
 
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -26,9 +27,7 @@ func TestTheTextIsInThePictureOnly(t *testing.T) {
 	var issued captchaissue.Response
 	reply.Into(t, &issued)
 	stored, err := b.Redis.Get("captcha:" + issued.CaptchaID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	text := ""
 	for n := range 1_000_000 {
 		guess := fmt.Sprintf("%06d", n)
@@ -43,9 +42,8 @@ func TestTheTextIsInThePictureOnly(t *testing.T) {
 		digits[i] -= '0'
 	}
 	var again bytes.Buffer
-	if _, err := draw.NewImage(issued.CaptchaID, digits, 240, 80).WriteTo(&again); err != nil {
-		t.Fatal(err)
-	}
+	_, err = draw.NewImage(issued.CaptchaID, digits, 240, 80).WriteTo(&again)
+	check.Must(t, err)
 	if text == "" || !bytes.Equal(again.Bytes(), issued.ImagePNG) {
 		t.Fatalf("%q is not the text of the picture", text)
 	}

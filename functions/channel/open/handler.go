@@ -2,7 +2,7 @@
 //
 //	POST /function/channel-open   public, without a channel
 //
-// The handshake is docs/protocol.md's. Refusal: CHANNEL_REFUSED.
+// docs/protocol.md describes the handshake. Refusal: CHANNEL_REFUSED.
 package open
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/tidebank/tidebank/shared/session"
 )
 
-// ErrRefused refuses a handshake without saying why.
+// ErrRefused refuses a handshake without a reason.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
 	Refusals:     []*bankerr.Error{ErrRefused},
@@ -26,7 +26,7 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request is the app's hello.

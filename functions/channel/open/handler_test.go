@@ -20,10 +20,11 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// newPhone is a device whose own channel is not used here.
+// newPhone is a device. The tests here do not use its first channel.
 func newPhone(t *testing.T) (*bank.Bank, *bank.Device) {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t)) // the function needs no database
@@ -34,23 +35,13 @@ func newPhone(t *testing.T) (*bank.Bank, *bank.Device) {
 func hello(t *testing.T, device string, change func(map[string]any)) (*channel.Client, []byte) {
 	t.Helper()
 	client, err := channel.NewClient(device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := json.Marshal(client.Hello())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	fields := bank.Fields(t, client.Hello())
 	if change != nil {
 		change(fields)
 	}
-	if raw, err = json.Marshal(fields); err != nil {
-		t.Fatal(err)
-	}
+	raw, err := json.Marshal(fields)
+	check.Must(t, err)
 	return client, raw
 }
 
@@ -61,9 +52,8 @@ func reopen(t *testing.T, b *bank.Bank, d *bank.Device) channel.Welcome {
 	var welcome channel.Welcome
 	d.Send(t, channelopen.Function, raw).Into(t, &welcome)
 	var err error
-	if d.Channel, d.Keys, err = client.Finish(welcome, b.Host.Keys.Public(keys.Channel)); err != nil {
-		t.Fatal(err)
-	}
+	d.Channel, d.Keys, err = client.Finish(welcome, b.Host.Keys.Public(keys.Channel))
+	check.Must(t, err)
 	d.Sequence.Store(0)
 	return welcome
 }
@@ -85,19 +75,15 @@ func TestAChannelOpensAndCarriesCalls(t *testing.T) {
 	}
 }
 
-// What has changed on the way, or is another's, an app does not take.
+// An app refuses a welcome that was changed on the way, or that another bank made.
 func TestTheAppRefusesAForgedWelcome(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
 	pinned := b.Host.Keys.Public(keys.Channel)
 	other, err := sm.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	public, err := other.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for name, change := range map[string]func(*channel.Welcome){
 		"server key":   func(w *channel.Welcome) { w.ServerKey = public },
 		"password key": func(w *channel.Welcome) { w.PasswordKey = public },
@@ -120,9 +106,7 @@ func TestReopening(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
 	reopen(t, b, phone)
-	if err := b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
 	old, oldKeys := phone.Channel, phone.Keys
 	reopen(t, b, phone)
 	if phone.Channel == old || phone.Keys == oldKeys {
@@ -148,9 +132,7 @@ func TestARepeatedHelloGivesAnotherChannel(t *testing.T) {
 	phone.Send(t, channelopen.Function, raw).Into(t, &second)
 	pinned := b.Host.Keys.Public(keys.Channel)
 	id, one, err := client.Finish(first, pinned)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	again, two, err := client.Finish(second, pinned)
 	if err != nil || id == again || one == two {
 		t.Errorf("the second hello gave channel %x after %x, %v", again, id, err)
@@ -161,17 +143,10 @@ func TestMalformedHellos(t *testing.T) {
 	t.Parallel()
 	b, phone := newPhone(t)
 	nist, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	foreign, err := x509.MarshalPKIXPublicKey(&nist.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	own := phone.PublicKey(t)
 	off := append([]byte{}, own...)
 	off[len(off)-1] ^= 1 // no point of the curve any more
 	before := len(b.Redis.Keys())

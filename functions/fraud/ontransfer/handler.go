@@ -1,13 +1,13 @@
-// Package ontransfer scores a transfer after the fact and grades its payer.
+// Package ontransfer scores a posted transfer and grades its payer.
 //
 //	com.tidebank.transfer.posted.v1 → fraud_score, customer.risk_grade   emits fraud.scored.v1
 //
-// The score, 0 to 100, adds up how often and how much the payer paid within an
-// hour and a day, a payee never paid before, the amount and the hour of the night.
-// The grade is what the next transfer meets: raised asks for stronger proofs and
-// falls when a later transfer scores low; high refuses, until the bank lifts it.
-// Transfers between own accounts are recorded and grade nobody. Score, grade and
-// event commit together, once for each transfer, in whatever order events come.
+// The score is 0 to 100. It depends on the payee, the amount and the hour, and on the
+// payer's transfers in the last hour and day. The grade decides about the next
+// transfer. The grade raised asks for stronger proofs, and falls when a later
+// transfer scores low. The grade high refuses transfers until the bank lifts it.
+// Transfers between own accounts are recorded and change no grade. Score, grade and
+// event commit together, once for each transfer. The order of events does not matter.
 package ontransfer
 
 import (
@@ -23,14 +23,14 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
 	Name: "fraud-on-transfer", Summary: "Score a transfer and grade its payer",
 	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeFraudScored},
 	Requirements: []string{"FRAUD-003", "FRAUD-018"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 func wire(context.Context, *fn.Lent, Config) (fn.Reaction[events.TransferPosted], error) {

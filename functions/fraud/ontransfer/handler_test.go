@@ -1,10 +1,7 @@
 package ontransfer_test
 
 import (
-	"context"
-	"encoding/json"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +15,6 @@ import (
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
@@ -82,17 +78,13 @@ type scored struct {
 // scores are the stored scores by event.
 func (w fixture) scores(t *testing.T) map[string]scored {
 	t.Helper()
-	rows, err := w.Host.DB.Pool().Query(context.Background(), "SELECT event_id, score, reasons FROM fraud_score")
-	check.Must(t, err)
-	defer rows.Close()
 	list := map[string]scored{}
-	for rows.Next() {
-		var id string
-		var s scored
-		check.Must(t, rows.Scan(&id, &s.Score, &s.Reasons))
-		list[id] = s
+	for _, id := range check.Column[string](t, w.Host.DB.Pool(), "SELECT event_id FROM fraud_score") {
+		list[id] = scored{
+			w.Count(t, "SELECT score FROM fraud_score WHERE event_id = $1", id),
+			check.Value[[]string](t, w.Host.DB.Pool(), "SELECT reasons FROM fraud_score WHERE event_id = $1", id),
+		}
 	}
-	check.Must(t, rows.Err())
 	return list
 }
 
@@ -119,54 +111,35 @@ func TestScoreGradeAndEventCommitTogether(t *testing.T) {
 	if len(told) != 1 || told[0].Subject != e.Subject() || told[0].CustomerHash != events.CustomerHash(w.Payer.ID) {
 		t.Fatalf("events %+v", told)
 	}
-	var got events.FraudScored
-	check.Must(t, json.Unmarshal(told[0].Data, &got))
-	want := events.FraudScored{
+	want := []events.FraudScored{{
 		TransferID: e.Subject(), CustomerID: w.Payer.ID.String(), Score: 75, Grade: int(risk.GradeRaised), Reasons: reasons,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	}}
+	if diff := cmp.Diff(want, bank.Told[events.FraudScored](t, w.Bank, events.TypeFraudScored)); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}
 }
 
-// The window is the hour, or the day, that ends with the transfer: what happened
-// just before it, or after the transfer, does not count.
+// The window is the hour, or the day, that ends with the transfer. Transfers before
+// the window or after the transfer do not count.
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	at := bank.Start
 	for _, tt := range []struct {
-		name  string
-		from  time.Time
-		count int
-		want  []string
+		name   string
+		from   time.Time
+		amount money.Fen
+		want   []string
 	}{
-		{"an hour ago", at.Add(-time.Hour), 1, []string{}},
-		{"within the hour", at.Add(-time.Hour + time.Microsecond), 1, []string{fraud.ReasonHourAmount}},
-		{"later", at.Add(time.Microsecond), 1, []string{}},
+		{"an hour ago", at.Add(-time.Hour), fraud.MuchInAnHour, []string{}},
+		{"within the hour", at.Add(-time.Hour + time.Microsecond), fraud.MuchInAnHour, []string{fraud.ReasonHourAmount}},
+		{"later", at.Add(time.Microsecond), fraud.MuchInAnHour, []string{}},
+		{"a day ago", at.Add(-24 * time.Hour), fraud.MuchInADay, []string{}},
+		{"within the day", at.Add(-24*time.Hour + time.Microsecond), fraud.MuchInADay, []string{fraud.ReasonDayAmount}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newFixture(t)
-			w.paid(t, tt.from, fraud.MuchInAnHour)
-			e := w.paid(t, at, 1)
-			w.deliver(t, e)
-			if diff := cmp.Diff(tt.want, w.scores(t)[e.ID()].Reasons); diff != "" {
-				t.Errorf("reasons (-want +got):\n%s", diff)
-			}
-		})
-	}
-	for _, tt := range []struct {
-		name string
-		from time.Time
-		want []string
-	}{
-		{"a day ago", at.Add(-24 * time.Hour), []string{}},
-		{"within the day", at.Add(-24*time.Hour + time.Microsecond), []string{fraud.ReasonDayAmount}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			w := newFixture(t)
-			w.paid(t, tt.from, fraud.MuchInADay)
+			w.paid(t, tt.from, tt.amount)
 			e := w.paid(t, at, 1)
 			w.deliver(t, e)
 			if diff := cmp.Diff(tt.want, w.scores(t)[e.ID()].Reasons); diff != "" {
@@ -186,15 +159,7 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	for i := range fraud.ManyInAnHour + 1 {
 		list = append(list, w.paid(t, bank.Start.Add(time.Duration(i)*time.Minute), 1_00))
 	}
-	var wait sync.WaitGroup
-	for range 2 {
-		instance, err := fraudontransfer.Function.Open(t.Context(), w.Host, host.Values())
-		check.Must(t, err)
-		for _, e := range list {
-			wait.Go(func() { handle(t, instance, e) })
-		}
-	}
-	wait.Wait()
+	deliverAtOnce(t, list, w.Instance(t, fraudontransfer.Function), w.Instance(t, fraudontransfer.Function))
 	want := map[string]scored{}
 	for i, e := range list {
 		want[e.ID()] = scored{0, []string{}}
@@ -208,7 +173,7 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	if got := len(w.Outbox(t, events.TypeFraudScored)); got != len(list) {
 		t.Errorf("%d events, want %d", got, len(list))
 	}
-	// Who is paid enters the score too.
+	// A new payee raises the score too.
 	e := w.paid(t, bank.Start.Add(10*time.Minute), 1_00, newPayee)
 	w.deliver(t, e)
 	if diff := cmp.Diff(scored{45, []string{fraud.ReasonHourCount, fraud.ReasonNewPayee}}, w.scores(t)[e.ID()]); diff != "" {
@@ -216,19 +181,15 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	}
 }
 
-func handle(t *testing.T, instance handler.FunctionHandler, e cloudevents.Event) {
+// deliverAtOnce delivers all events at the same time, to each instance.
+func deliverAtOnce(t *testing.T, list []cloudevents.Event, instances ...handler.FunctionHandler) {
 	t.Helper()
-	body, err := json.Marshal(e)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	req := handler.Request{Body: body, Method: http.MethodPost, Header: http.Header{
-		"Content-Type": {cloudevents.ApplicationCloudEventsJSON},
-	}}
-	req.WithContext(context.Background())
-	if resp, err := instance.Handle(req); err != nil || resp.StatusCode != http.StatusAccepted {
-		t.Errorf("delivery answered %d, %v", resp.StatusCode, err)
+	for _, got := range check.AtOnce(len(list)*len(instances), func(i int) int {
+		return bank.DeliverTo(t, instances[i/len(list)], list[i%len(list)])
+	}) {
+		if got != http.StatusAccepted {
+			t.Errorf("delivery answered %d", got)
+		}
 	}
 }
 
@@ -236,7 +197,7 @@ func handle(t *testing.T, instance handler.FunctionHandler, e cloudevents.Event)
 var orders = [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
 
 // A raised, then a low transfer to somebody else, then one between own accounts:
-// the low one decides in whatever order they come.
+// the low one decides in any order of the events.
 func TestOrderOfArrivalChangesNothing(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "FRAUD-018.3")
@@ -268,16 +229,11 @@ func TestOrderOfArrivalChangesNothing(t *testing.T) {
 func TestGradesTakeTurns(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	instance, err := fraudontransfer.Function.Open(t.Context(), w.Host, host.Values())
-	check.Must(t, err)
+	instance := w.Instance(t, fraudontransfer.Function)
 	for day := range 15 {
 		night := time.Date(2026, 11, 1+day, 4, 0, 0, 0, clock.Shanghai)
 		raised, low := w.paid(t, night, fraud.VeryLargeAmount, newPayee), w.paid(t, night.Add(8*time.Hour), 1_00)
-		var wait sync.WaitGroup
-		for _, e := range []cloudevents.Event{low, raised} {
-			wait.Go(func() { handle(t, instance, e) })
-		}
-		wait.Wait()
+		deliverAtOnce(t, []cloudevents.Event{low, raised}, instance)
 		w.wantGrade(t, risk.GradeNormal)
 	}
 }
@@ -326,7 +282,7 @@ func TestOwnAccountsNeitherCountNorGrade(t *testing.T) {
 	w.wantGrade(t, risk.GradeNormal)
 }
 
-// The grade that scoring leaves is what the payer's next transfer meets.
+// The payer's next transfer meets the grade that scoring has set.
 func TestTheNextTransferMeetsTheGrade(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)

@@ -1,7 +1,6 @@
 package login_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
@@ -24,7 +22,7 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// trace is all that one call left behind where anybody could look.
+// trace is everything that one call left behind, in each place that can be read.
 type trace struct {
 	Status int
 	Code   string
@@ -37,45 +35,30 @@ type trace struct {
 }
 
 var (
-	traceID = regexp.MustCompile(`"trace":\s*"[0-9a-f]{32}"`)
-	// Who and why are for audit alone (AUDIT-006).
+	// Only audit reads the customer and the reason (AUDIT-006).
 	inside = regexp.MustCompile(`"(reason|customer_id)":\s*"[^"]*"`)
-	// When it was, and the how many-th call of the phone, differ between any two calls.
+	// The time and the phone's sequence differ between any two calls.
 	logTime = regexp.MustCompile(`"time":"[^"]*",|"sequence":\d+,`)
 )
 
-func (w town) rows(t *testing.T) map[string]int {
+func (w fixture) rows(t *testing.T) map[string]int {
 	t.Helper()
-	ctx := context.Background()
-	names, err := w.Host.DB.Pool().Query(ctx, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables, err := pgx.CollectRows(names, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
 	counts := map[string]int{}
-	for _, table := range tables {
-		var n int
-		err := w.Host.DB.Pool().QueryRow(ctx, "SELECT count(*) FROM "+pgx.Identifier{table}.Sanitize()).Scan(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		counts[table] = n
+	for _, table := range w.Tables(t) {
+		counts[table] = w.Count(t, "SELECT count(*) FROM "+table)
 	}
 	return counts
 }
 
-// observe makes a call and tells what it left.
-func (w town) observe(t *testing.T, call func() bank.Reply) trace {
+// observe makes a call and returns its traces.
+func (w fixture) observe(t *testing.T, call func() bank.Reply) trace {
 	t.Helper()
 	before, logged, records := w.rows(t), len(w.Log.String()), len(w.Outbox(t, events.TypeAccessRecorded))
 	keys := len(w.Redis.Keys())
 	reply := call()
 	got := trace{
 		Status: reply.Status, Code: reply.Code, Header: reply.Header, Rows: map[string]int{},
-		Body: traceID.ReplaceAllString(string(reply.Body), ""), Redis: len(w.Redis.Keys()) - keys,
+		Body: bank.Untraced(string(reply.Body)), Redis: len(w.Redis.Keys()) - keys,
 	}
 	for table, n := range w.rows(t) {
 		if n != before[table] {
@@ -83,30 +66,30 @@ func (w town) observe(t *testing.T, call func() bank.Reply) trace {
 		}
 	}
 	for _, e := range w.Outbox(t, events.TypeAccessRecorded)[records:] {
-		got.Access = append(got.Access, e.Subject+inside.ReplaceAllString(traceID.ReplaceAllString(string(e.Data), ""), ""))
+		got.Access = append(got.Access, e.Subject+inside.ReplaceAllString(bank.Untraced(string(e.Data)), ""))
 	}
 	for line := range strings.Lines(w.Log.String()[logged:]) {
-		got.Log = append(got.Log, traceID.ReplaceAllString(logTime.ReplaceAllString(line, ""), ""))
+		got.Log = append(got.Log, bank.Untraced(logTime.ReplaceAllString(line, "")))
 	}
 	return got
 }
 
 // lock is a number's counters as five or ten failures left them.
-func (w town) lock(t *testing.T, number string, until *time.Time, frozen bool) {
+func (w fixture) lock(t *testing.T, number string, until *time.Time, frozen bool) {
 	t.Helper()
 	now := w.Clock.Now()
-	w.exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
+	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
 		customer.PhoneIndex(w.Host.Keys, number), clock.BusinessDay(now), until, frozen)
 }
 
-// Neither the answer nor what the bank writes tells whether a number has an
-// account, nor which part of a login was wrong: a code is asked for, then a login
-// fails, for every kind of number and failure.
+// Neither the answer nor the bank's records tell whether a number has an account, or
+// which part of a login was wrong. The test asks for a code and fails to log in, for
+// every kind of number and failure.
 func TestFailuresAreAlike(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.3")
 	req.Covers(t, "AUTH-009.1", "AUTH-009.2")
-	w := newTown(t)
+	w := newFixture(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
 	stranger := identitylogin.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}
 	w.want(t, w.phone, stranger, "LOGIN_FAILED") // the first call of a minute leaves a counter of rate

@@ -11,18 +11,17 @@ import (
 	"github.com/tidebank/tidebank/events"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 // records are the access records of log-ins since begin, without their traces.
-func (w town) records(t *testing.T, begin time.Time) []events.AccessRecorded {
+func (w fixture) records(t *testing.T, begin time.Time) []events.AccessRecorded {
 	t.Helper()
 	var got []events.AccessRecorded
 	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
 		var r events.AccessRecorded
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(e.Data, &r))
 		if r.Function == identitylogin.Function.Spec.Name {
 			if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
 				t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
@@ -34,20 +33,20 @@ func (w town) records(t *testing.T, begin time.Time) []events.AccessRecorded {
 	return got
 }
 
-// record is one that the town's phone leaves.
-func (w town) record(outcome, reason, customer string) events.AccessRecorded {
+// record is what audit gets of a login from the phone.
+func (w fixture) record(outcome, reason, customer string) events.AccessRecorded {
 	return events.AccessRecorded{
 		Function: "identity-login", Outcome: outcome, Reason: reason, CustomerID: customer,
 		DeviceID: "phone-of-wang", IP: w.phone.IP, Category: "auth",
 	}
 }
 
-// Audit, and nobody else, is told why each login failed, whose it was, and when
-// the number was locked.
+// Only audit learns why each login failed, which customer it was of, and when the
+// number was locked.
 func TestAuditKnowsWhy(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.1")
-	w, begin := newTown(t), time.Now()
+	w, begin := newFixture(t), time.Now()
 	wrong := w.request(t, w.phone, "not the password", w.ask(t, w.phone))
 	w.want(t, w.phone, identitylogin.Request{Phone: "13999999999", Password: wrong.Password, OTP: wrong.OTP}, "LOGIN_FAILED")
 	code := w.request(t, w.phone, bank.LoginPassword, "not it")
@@ -82,7 +81,7 @@ func TestAuditKnowsWhy(t *testing.T) {
 func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-006.2")
-	w, begin := newTown(t), time.Now()
+	w, begin := newFixture(t), time.Now()
 	wang := w.wang.ID.String()
 	w.fail(t, 5)
 	w.Advance(30 * time.Minute)
@@ -105,10 +104,10 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	}
 }
 
-// A number that is nobody's locks too, and audit knows.
+// A number of no customer locks too, and audit records it.
 func TestAuditKnowsOfTheLockOfNobodysNumber(t *testing.T) {
 	t.Parallel()
-	w, begin := newTown(t), time.Now()
+	w, begin := newFixture(t), time.Now()
 	w.wang.Phone = "13999999999"
 	w.fail(t, 6)
 	w.Advance(30 * time.Minute)

@@ -2,7 +2,6 @@ package login_test
 
 import (
 	"encoding/json"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -29,7 +29,7 @@ func TestCodeLivesSixtySeconds(t *testing.T) {
 		{60 * time.Second, "LOGIN_FAILED"},
 		{61 * time.Second, "LOGIN_FAILED"},
 	} {
-		w := newTown(t)
+		w := newFixture(t)
 		right := w.right(t, w.phone)
 		w.Advance(tt.after)
 		if got := w.phone.Call(t, identitylogin.Function, "", right); got.Code != tt.want {
@@ -41,13 +41,13 @@ func TestCodeLivesSixtySeconds(t *testing.T) {
 func TestSixthTryAtACodeIsRefused(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-002.3")
-	w := newTown(t)
+	w := newFixture(t)
 	right := w.right(t, w.phone)
 	wrong := right
 	wrong.OTP = otptest.Wrong(right.OTP)
 	for range 5 {
 		w.want(t, w.phone, wrong, "LOGIN_FAILED")
-		w.exec(t, "DELETE FROM login_attempt") // the password's own bound is not meant here
+		w.Exec(t, "DELETE FROM login_attempt") // the password's own bound is not meant here
 	}
 	w.want(t, w.phone, right, "LOGIN_FAILED")
 	w.Advance(time.Minute)
@@ -56,20 +56,20 @@ func TestSixthTryAtACodeIsRefused(t *testing.T) {
 
 func TestFifthTryAtACodeMayBeRight(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	right := w.right(t, w.phone)
 	wrong := right
 	wrong.OTP = otptest.Wrong(right.OTP)
 	for range 4 {
 		w.want(t, w.phone, wrong, "LOGIN_FAILED")
-		w.exec(t, "DELETE FROM login_attempt")
+		w.Exec(t, "DELETE FROM login_attempt")
 	}
 	w.want(t, w.phone, right, "")
 }
 
 func TestCodesForSomethingElse(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	li := w.customer(t, "李四")
 	tablet := w.Device(t, "tablet-of-wang")
 	for _, tt := range []struct {
@@ -84,7 +84,7 @@ func TestCodesForSomethingElse(t *testing.T) {
 		if tt.name != "another device" {
 			w.ask(t, w.phone) // there is a code that would be right, but it is not known
 		}
-		w.exec(t, "DELETE FROM login_attempt")
+		w.Exec(t, "DELETE FROM login_attempt")
 		r := w.request(t, w.phone, bank.LoginPassword, tt.code())
 		if got := w.phone.Call(t, identitylogin.Function, "", r); got.Code != "LOGIN_FAILED" {
 			t.Errorf("%s: %q, want LOGIN_FAILED", tt.name, got.Code)
@@ -95,52 +95,42 @@ func TestCodesForSomethingElse(t *testing.T) {
 func TestOneCodeLogsInOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-002.2")
-	w := newTown(t)
+	w := newFixture(t)
 	earlier := w.right(t, w.phone)
 	w.Advance(time.Minute - time.Second)
-	w.exec(t, "DELETE FROM otp_quota")
+	w.Exec(t, "DELETE FROM otp_quota")
 	right := w.right(t, w.phone) // a second before the first would have expired
-	if earlier.OTP != right.OTP {
-		w.want(t, w.phone, earlier, "LOGIN_FAILED")
+	if earlier.OTP == right.OTP {
+		t.Fatal("the second code is the first one, which happens by chance one time in a million")
 	}
-	w.exec(t, "DELETE FROM login_attempt")
+	w.want(t, w.phone, earlier, "LOGIN_FAILED")
+	w.Exec(t, "DELETE FROM login_attempt")
 
 	requests := make([]identitylogin.Request, 12)
 	for i := range requests {
 		requests[i] = w.solved(t, w.phone, right)
 	}
-	replies := make([]bank.Reply, len(requests))
-	var wait sync.WaitGroup
-	for i, r := range requests {
-		wait.Go(func() { replies[i] = w.phone.Call(t, identitylogin.Function, "", r) })
-	}
-	wait.Wait()
-	won := 0
-	for _, r := range replies {
-		if r.Code == "" {
-			won++
-		} else {
-			r.Want(t, "LOGIN_FAILED")
-		}
-	}
+	won := bank.Won(t, check.AtOnce(len(requests), func(i int) bank.Reply {
+		return w.phone.Call(t, identitylogin.Function, "", requests[i])
+	}), "LOGIN_FAILED")
 	if told := w.Outbox(t, events.TypeIdentityLoggedIn); won != 1 || len(told) != 1 {
 		t.Fatalf("%d logins won and %d were told of, want one", won, len(told))
 	}
-	w.exec(t, "DELETE FROM login_attempt")
+	w.Exec(t, "DELETE FROM login_attempt")
 	w.want(t, w.phone, right, "LOGIN_FAILED") // nor later
 
 	// Wrong tries are limited.
 	w.Advance(time.Minute)
-	w.exec(t, "DELETE FROM login_attempt")
+	w.Exec(t, "DELETE FROM login_attempt")
 	next := w.right(t, w.phone)
-	w.exec(t, "UPDATE otp_challenge SET tries = 5")
+	w.Exec(t, "UPDATE otp_challenge SET tries = 5")
 	w.want(t, w.phone, next, "LOGIN_FAILED")
 }
 
 func TestSecondLoginEndsTheFirst(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "SESSION-003.1")
-	w := newTown(t)
+	w := newFixture(t)
 	w.want(t, w.phone, w.right(t, w.phone), "")
 	w.Advance(time.Minute)
 	tablet := w.Device(t, "tablet-of-wang")
@@ -161,12 +151,9 @@ func TestSecondLoginEndsTheFirst(t *testing.T) {
 	code := w.ask(t, w.phone)
 	devices := []*bank.Device{w.phone, second}
 	w.phone.Reopen(t)
-	var wait sync.WaitGroup
-	for _, d := range devices {
-		r := w.request(t, d, bank.LoginPassword, code)
-		wait.Go(func() { d.Call(t, identitylogin.Function, "", r) })
-	}
-	wait.Wait()
+	check.AtOnce(len(devices), func(i int) bank.Reply {
+		return devices[i].Call(t, identitylogin.Function, "", w.request(t, devices[i], bank.LoginPassword, code))
+	})
 	live := 0
 	for _, d := range append(devices, tablet) {
 		if d.Call(t, identityme.Function, "", struct{}{}).Code == "" {
@@ -180,7 +167,7 @@ func TestSecondLoginEndsTheFirst(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	right := w.right(t, w.phone)
 	frame := w.phone.Frame(t, identitylogin.Function, "", right)
 	w.phone.Send(t, identitylogin.Function, frame).Want(t, "")
@@ -191,12 +178,12 @@ func TestReplay(t *testing.T) {
 	wantSession(t, stranger, "SESSION_REQUIRED")
 }
 
-// Outside a channel nothing looks at the credentials: no attempt is counted and
-// no try at the code is charged.
+// Outside a channel the bank checks no credentials. It counts no attempt at the
+// password or the code.
 func TestNoLoginOutsideAChannel(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-030.1")
-	w := newTown(t)
+	w := newFixture(t)
 	right := w.right(t, w.phone)
 	wrong := w.request(t, w.phone, "not-it-2026", otptest.Wrong(right.OTP))
 	unknown := wrong
@@ -208,9 +195,7 @@ func TestNoLoginOutsideAChannel(t *testing.T) {
 	var first []string              // the answers to the right credentials
 	for _, r := range []identitylogin.Request{right, wrong, unknown} {
 		clear, err := json.Marshal(map[string]any{"idempotency_key": "", "request": r})
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		plain := w.phone.Send(t, identitylogin.Function, clear)
 		plain.Want(t, "FRAME_REJECTED")
 		expired := nobody.Send(t, identitylogin.Function, nobody.Frame(t, identitylogin.Function, "", r))
@@ -219,7 +204,7 @@ func TestNoLoginOutsideAChannel(t *testing.T) {
 		foreign.Want(t, "FRAME_REJECTED")
 		var answers []string
 		for _, reply := range []bank.Reply{plain, expired, foreign} {
-			answers = append(answers, traceID.ReplaceAllString(string(reply.Body), ""))
+			answers = append(answers, bank.Untraced(string(reply.Body)))
 		}
 		if first == nil {
 			first = answers
@@ -229,9 +214,8 @@ func TestNoLoginOutsideAChannel(t *testing.T) {
 		}
 	}
 
-	var tries int
-	if err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge").Scan(&tries); err != nil || tries != 0 {
-		t.Errorf("%d tries at the code, %v", tries, err)
+	if tries := w.Count(t, "SELECT tries FROM otp_challenge"); tries != 0 {
+		t.Errorf("%d attempts at the code were counted", tries)
 	}
 	if got := w.attempts(t); got != nil {
 		t.Errorf("attempts were counted: %+v", got)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -12,12 +13,9 @@ import (
 func TestFiguresChangeWithTheDay(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	_, err := db.Pool().Exec(t.Context(), `INSERT INTO policy (name, valid_from, value) VALUES
+	check.Exec(t, db.Pool(), `INSERT INTO policy (name, valid_from, value) VALUES
 ('login.captcha_after', '2026-11-24', 1), ('login.lock_after', '2026-11-24', 2), ('login.lock_seconds', '2026-11-24', 60),
 ('login.freeze_after', '2026-11-24', 3)`)
-	if err != nil {
-		t.Fatal(err)
-	}
 	today := time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
 	tomorrow := today.AddDate(0, 0, 1)
 	for _, tt := range []struct {
@@ -41,11 +39,10 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 		{"b", tomorrow.Add(time.Minute), true, "reopened last"}, // the third of the day freezes
 		{"b", tomorrow.AddDate(0, 0, 7), true, "locked"},
 	} {
-		var got string
-		err := db.Pool().QueryRow(t.Context(), "SELECT login_count_attempt($1, $2, $3, $4)",
-			[]byte(tt.phone), tt.at, clock.BusinessDay(tt.at), tt.captcha).Scan(&got)
-		if err != nil || got != tt.want {
-			t.Errorf("%s at %v: %q (%v), want %q", tt.phone, tt.at, got, err, tt.want)
+		got := check.Value[string](t, db.Pool(), "SELECT login_count_attempt($1, $2, $3, $4)",
+			[]byte(tt.phone), tt.at, clock.BusinessDay(tt.at), tt.captcha)
+		if got != tt.want {
+			t.Errorf("%s at %v: %q, want %q", tt.phone, tt.at, got, tt.want)
 		}
 	}
 }
@@ -55,9 +52,7 @@ func TestNoFigureNoAttempt(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"login.captcha_after", "login.lock_after", "login.freeze_after"} {
 		db := pgtest.New(t)
-		if _, err := db.Pool().Exec(t.Context(), "DELETE FROM policy WHERE name = $1", name); err != nil {
-			t.Fatal(err)
-		}
+		check.Exec(t, db.Pool(), "DELETE FROM policy WHERE name = $1", name)
 		var verdict string
 		err := db.Pool().QueryRow(t.Context(), "SELECT login_count_attempt('a', now(), '2026-11-23', false)").Scan(&verdict)
 		if err == nil {

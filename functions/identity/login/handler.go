@@ -3,8 +3,8 @@
 //
 //	POST /function/identity-login   public   emits identity.loggedin.v1
 //
-// Every failure is LOGIN_FAILED, for unknown and locked numbers too, after the
-// same work. A login ends the customer's earlier one at once. Refusals:
+// Every failure is LOGIN_FAILED after the same work, also for unknown and locked
+// numbers. A login ends the customer's earlier session at once. Refusals:
 // LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package login
 
@@ -31,7 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-login", Summary: "Log in with password and one-time code", Audience: fn.Public, Rate: fn.RateAuth,
 	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
@@ -44,10 +44,10 @@ var Function = fn.Command(fn.Spec{
 	},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request brings both factors.
+// Request holds both factors.
 type Request struct {
 	Phone           string `json:"phone" example:"13900001111"`
 	Password        []byte `json:"password" doc:"Sealed to the password key (docs/protocol.md)"`
@@ -70,7 +70,7 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// Response tells the customer about the login before this one (SESSION-005).
+// Response tells the customer about the previous login (SESSION-005).
 type Response struct {
 	LastLoginAt     *time.Time `json:"last_login_at"`
 	LastLoginDevice *string    `json:"last_login_device"`
@@ -116,14 +116,14 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	return last, op.succeed(ctx, call, req, both, unit)
 }
 
-// login is both factors after their attempts were counted.
+// login holds both factors after their attempts have been counted.
 type login struct {
 	attempt *password.LoginAttempt
 	code    *otp.Attempt
 }
 
-// solved reports whether the request solves a graphic code; one that it brings and
-// does not solve is refused.
+// solved reports whether the request holds the right answer to a graphic code. It
+// refuses a wrong answer; a request without an answer is not refused.
 func (op operation) solved(ctx context.Context, req Request) (bool, error) {
 	if req.CaptchaID == "" {
 		return false, nil
@@ -135,8 +135,8 @@ func (op operation) solved(ctx context.Context, req Request) (bool, error) {
 	return solved, err
 }
 
-// wrong checks both factors and the lock, all of them every time. It returns what was
-// wrong, for the access record only; "" if nothing was.
+// wrong always checks both factors and the lock. It returns the name of a failed
+// check, for the access record only, or "" if all checks pass.
 func (op operation) wrong(call *fn.Call, req Request, l login) string {
 	guess, err := password.Open(op.ring, call.Channel, req.Password)
 	known := l.attempt.Matches(guess) && err == nil
@@ -156,8 +156,8 @@ func (op operation) wrong(call *fn.Call, req Request, l login) string {
 	return ""
 }
 
-// reason adds to what was wrong, for the access record, that a lock ended or begins
-// with this attempt (AUDIT-006).
+// reason adds to wrong, for the access record, whether a lock ended or began with
+// this attempt (AUDIT-006).
 func reason(wrong string, attempt *password.LoginAttempt) string {
 	var parts []string
 	if attempt.LockEnded {
@@ -172,7 +172,8 @@ func reason(wrong string, attempt *password.LoginAttempt) string {
 	return strings.Join(parts, ", ")
 }
 
-// succeed adds what the login changes, and has the session started.
+// succeed adds the login's changes to the unit, and asks the runtime to start the
+// session.
 func (op operation) succeed(ctx context.Context, call *fn.Call, req Request, l login, unit *pg.Unit) error {
 	id := l.attempt.CustomerID
 	l.code.Use(unit, l.attempt.Now, identity.ErrLoginFailed)

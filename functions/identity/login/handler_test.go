@@ -1,7 +1,6 @@
 package login_test
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -17,68 +16,60 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// town is a bank with a customer who has signed up, and her phone.
-type town struct {
+// fixture is a bank with a customer who has signed up, and the customer's phone.
+type fixture struct {
 	*bank.Bank
 	phone *bank.Device
 	wang  seed.Customer
 }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w := fixture{Bank: b, phone: b.Device(t, "phone-of-wang")}
 	w.wang = w.customer(t, "王小明")
 	return w
 }
 
-// customer is one who has signed up.
-func (w town) customer(t *testing.T, name string) seed.Customer {
+// customer seeds a customer who has signed up.
+func (w fixture) customer(t *testing.T, name string) seed.Customer {
 	t.Helper()
 	c := w.Customer(t, name, 0)
-	if err := w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, w.Seeder().SignUp(t.Context(), c, bank.LoginPassword, bank.TradePassword, "", nil))
 	return c
 }
 
-func (w town) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	if _, err := w.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // ask asks for a login code for the customer; the phone may have one a minute.
-func (w town) ask(t *testing.T, d *bank.Device) string {
+func (w fixture) ask(t *testing.T, d *bank.Device) string {
 	t.Helper()
 	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
 }
 
-func (w town) request(t *testing.T, d *bank.Device, password, code string) identitylogin.Request {
+func (w fixture) request(t *testing.T, d *bank.Device, password, code string) identitylogin.Request {
 	t.Helper()
 	return identitylogin.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
 }
 
-// right are both factors.
-func (w town) right(t *testing.T, d *bank.Device) identitylogin.Request {
+// right is a request with both factors right.
+func (w fixture) right(t *testing.T, d *bank.Device) identitylogin.Request {
 	t.Helper()
 	return w.request(t, d, bank.LoginPassword, w.ask(t, d))
 }
 
 // solved adds a solved graphic code to a request.
-func (w town) solved(t *testing.T, d *bank.Device, r identitylogin.Request) identitylogin.Request {
+func (w fixture) solved(t *testing.T, d *bank.Device, r identitylogin.Request) identitylogin.Request {
 	t.Helper()
 	r.CaptchaID, r.CaptchaAnswer = captchatest.Solved(t, w.Bank, d), captchatest.Answer
 	return r
 }
 
-func (w town) want(t *testing.T, d *bank.Device, r identitylogin.Request, code string) {
+func (w fixture) want(t *testing.T, d *bank.Device, r identitylogin.Request, code string) {
 	t.Helper()
 	d.Call(t, identitylogin.Function, "", r).Want(t, code)
 }
@@ -91,7 +82,7 @@ func wantSession(t *testing.T, d *bank.Device, code string) {
 func TestTwoFactorsLogIn(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "DEVICE-001.1")
-	w := newTown(t)
+	w := newFixture(t)
 	var got identitylogin.Response
 	wantSession(t, w.phone, "SESSION_REQUIRED")
 	w.phone.Call(t, identitylogin.Function, "", w.right(t, w.phone)).Into(t, &got)
@@ -103,31 +94,19 @@ func TestTwoFactorsLogIn(t *testing.T) {
 	w.Advance(time.Minute)
 	tablet := w.Device(t, "tablet-of-wang")
 	again := w.right(t, tablet)
-	public, err := tablet.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	again.DevicePublicKey = public
+	again.DevicePublicKey = tablet.PublicKey(t)
 	reply := tablet.Call(t, identitylogin.Function, "", again)
 	reply.Want(t, "")
 	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang"}`
 	if string(reply.Body) != earlier {
 		t.Errorf("got %s, want %s", reply.Body, earlier)
 	}
-	var bound []byte
-	err = w.Host.DB.Pool().QueryRow(t.Context(),
-		"SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2", w.wang.ID, tablet.ID).Scan(&bound)
-	if err != nil || !cmp.Equal(bound, public) {
-		t.Errorf("bound %x, %v", bound, err)
+	bound := check.Value[[]byte](t, w.Host.DB.Pool(),
+		"SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2", w.wang.ID, tablet.ID)
+	if !cmp.Equal(bound, again.DevicePublicKey) {
+		t.Errorf("bound %x", bound)
 	}
-	var told []events.IdentityLoggedIn
-	for _, e := range w.Outbox(t, events.TypeIdentityLoggedIn) {
-		var data events.IdentityLoggedIn
-		if err := json.Unmarshal(e.Data, &data); err != nil {
-			t.Fatal(err)
-		}
-		told = append(told, data)
-	}
+	told := bank.Told[events.IdentityLoggedIn](t, w.Bank, events.TypeIdentityLoggedIn)
 	id := w.wang.ID.String()
 	want := []events.IdentityLoggedIn{
 		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP},
@@ -142,14 +121,12 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-003.1")
 	req.Covers(t, "CAPTCHA-003.1", "CAPTCHA-003.2")
-	w := newTown(t)
+	w := newFixture(t)
 	code := w.ask(t, w.phone)
 	tablet := w.Device(t, "tablet-of-wang")
 	toChannelKey, err := sm.Encrypt(w.Host.Keys.Public(keys.Channel),
 		append(w.phone.Channel[:], bank.LoginPassword...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	sealed := w.phone.Password(t, bank.LoginPassword)
 	for _, tt := range []struct {
 		name     string
@@ -179,8 +156,8 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		{"code but for its last digit", sealed, code[:5], false, "LOGIN_FAILED"},
 		{"both", sealed, code, false, ""},
 	} {
-		w.exec(t, "DELETE FROM login_attempt")
-		w.exec(t, "UPDATE otp_challenge SET tries = 0")
+		w.Exec(t, "DELETE FROM login_attempt")
+		w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 		r := identitylogin.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
 		if tt.captcha {
 			r = w.solved(t, w.phone, r)
@@ -200,7 +177,7 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	for _, tt := range []struct{ name, body, field string }{
 		{"no phone", `{"password":"","otp":"123456"}`, "phone"},
 		{"short phone", `{"phone":"1381000791","password":"","otp":"123456"}`, "phone"},
@@ -227,7 +204,7 @@ func TestMalformedRequests(t *testing.T) {
 
 func TestDependenciesDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	r := w.right(t, w.phone)
 	broken := bank.On(t, pgtest.Broken(t))
 	d := broken.Device(t, "phone-of-wang")

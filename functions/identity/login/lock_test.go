@@ -2,17 +2,22 @@ package login_test
 
 import (
 	"errors"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	handler "github.com/openfaas/templates-sdk/go-http"
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -22,7 +27,7 @@ type attempts struct {
 }
 
 // attempts are the number's counters; nil if there are none.
-func (w town) attempts(t *testing.T) *attempts {
+func (w fixture) attempts(t *testing.T) *attempts {
 	t.Helper()
 	var a attempts
 	err := w.Host.DB.Pool().QueryRow(t.Context(), `
@@ -31,9 +36,7 @@ SELECT failures, day_failures, locked_until > $2, frozen FROM login_attempt WHER
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return &a
 }
 
@@ -46,14 +49,14 @@ func (o *orFalse) Scan(value any) error {
 }
 
 // fail fails to log in as often as asked, with a solved graphic code each time.
-func (w town) fail(t *testing.T, times int) {
+func (w fixture) fail(t *testing.T, times int) {
 	t.Helper()
 	for range times {
 		w.want(t, w.phone, w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", "")), "LOGIN_FAILED")
 	}
 }
 
-func (w town) wantAttempts(t *testing.T, want attempts) {
+func (w fixture) wantAttempts(t *testing.T, want attempts) {
 	t.Helper()
 	if diff := cmp.Diff(&want, w.attempts(t)); diff != "" {
 		t.Fatalf("counters (-want +got):\n%s", diff)
@@ -63,7 +66,7 @@ func (w town) wantAttempts(t *testing.T, want attempts) {
 func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-004.2", "AUTH-011.1", "AUTH-011.2")
-	w := newTown(t)
+	w := newFixture(t)
 	for range 3 {
 		w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "LOGIN_FAILED")
 	}
@@ -93,7 +96,7 @@ func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 
 func TestGraphicCodeIsGoodOnce(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	wrong := w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
 	w.want(t, w.phone, wrong, "LOGIN_FAILED")
 	w.want(t, w.phone, wrong, "CAPTCHA_REJECTED")
@@ -105,7 +108,7 @@ func TestGraphicCodeIsGoodOnce(t *testing.T) {
 
 func TestFifthTryMayStillBeRight(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.fail(t, 4)
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "")
 	w.wantAttempts(t, attempts{})
@@ -114,7 +117,7 @@ func TestFifthTryMayStillBeRight(t *testing.T) {
 func TestFifthFailureLocksForHalfAnHour(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.1", "AUTH-010.2")
-	w := newTown(t)
+	w := newFixture(t)
 	w.fail(t, 5)
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
@@ -143,7 +146,7 @@ func TestFifthFailureLocksForHalfAnHour(t *testing.T) {
 
 func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.fail(t, 5)
 	w.Advance(30 * time.Minute)
 	w.fail(t, 4)
@@ -157,19 +160,54 @@ func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 	w.want(t, w.phone, w.right(t, w.phone), "")
 }
 
+// newInstances is a fixture with two instances of the function, each with connections of
+// its own. Whoever has counted an attempt waits before the commit, so that others count
+// meanwhile.
+func newInstances(t *testing.T) (w fixture, instances [2]handler.FunctionHandler, begin time.Time) {
+	t.Helper()
+	db, url := pgtest.NewURL(t)
+	b := bank.On(t, db)
+	w = fixture{Bank: b, phone: b.Device(t, "phone-of-wang")}
+	w.wang = w.customer(t, "王小明")
+	b.Exec(t, `
+CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END $$;
+CREATE TRIGGER attempt_pause AFTER UPDATE ON login_attempt FOR EACH ROW EXECUTE FUNCTION pause()`)
+	for i := range instances {
+		own := *b.Host
+		var err error
+		own.DB, err = pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 8})
+		check.Must(t, err)
+		t.Cleanup(own.DB.Close)
+		instances[i], err = identitylogin.Function.Open(t.Context(), &own, host.Values())
+		check.Must(t, err)
+	}
+	return w, instances, time.Now()
+}
+
 func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.4")
-	w := newTown(t)
+	w, instances, begin := newInstances(t)
 	guesses := make([]identitylogin.Request, 12)
 	for i := range guesses {
 		guesses[i] = w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
 	}
-	var wait sync.WaitGroup
-	for _, g := range guesses {
-		wait.Go(func() { w.phone.Call(t, identitylogin.Function, "", g).Want(t, "LOGIN_FAILED") })
+	replies := check.AtOnce(len(guesses), func(i int) bank.Reply {
+		frame := w.phone.Frame(t, identitylogin.Function, "", guesses[i])
+		return w.phone.SendTo(t, instances[i%2], identitylogin.Function, frame)
+	})
+	if won := bank.Won(t, replies, "LOGIN_FAILED"); won != 0 {
+		t.Errorf("%d guesses were right", won)
 	}
-	wait.Wait()
+	tried := 0
+	for _, r := range w.records(t, begin) {
+		if strings.Contains(r.Reason, "password") { // the others met the lock
+			tried++
+		}
+	}
+	if tried != 5 {
+		t.Errorf("%d guesses were looked at, want 5", tried)
+	}
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
 	w.Advance(30 * time.Minute)
@@ -192,7 +230,7 @@ func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 // One number's failures are no other's.
 func TestCountersAreByNumber(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	li := w
 	li.wang = w.customer(t, "李四")
 	w.fail(t, 5)

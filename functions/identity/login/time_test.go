@@ -18,11 +18,11 @@ import (
 const apart = 25
 
 // TestFailuresTakeAsLong measures the kinds of failure by turns and compares the
-// fastest answer of each, which what else the machine does slows least. On a busy
-// machine it takes more turns until each kind has met a quiet moment.
+// fastest answer of each, because other work of the machine slows that one least. On a
+// busy machine it takes more turns until each kind has met a quiet moment.
 func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests would be measured too
 	req.Covers(t, "AUTH-009.3")
-	w := newTown(t)
+	w := newFixture(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
 	locked := w.customer(t, "李四")
 	w.lock(t, locked.Phone, &half, false)
@@ -36,8 +36,8 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 	fastest := map[string]time.Duration{}
 	for turn := range 500 {
 		for name, request := range kinds {
-			w.exec(t, "DELETE FROM login_attempt WHERE locked_until IS NULL")
-			w.exec(t, "UPDATE otp_challenge SET tries = 0")
+			w.Exec(t, "DELETE FROM login_attempt WHERE locked_until IS NULL")
+			w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 			frame := w.phone.Frame(t, identitylogin.Function, "", request)
 			began := time.Now()
 			reply := w.phone.Send(t, identitylogin.Function, frame)

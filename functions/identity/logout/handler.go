@@ -1,9 +1,8 @@
-// Package logout ends the caller's session and what was half done in it.
+// Package logout ends the caller's session and cancels the caller's open intents.
 //
 //	POST /function/identity-logout   session
 //
-// The session is gone on every instance at once, and open intents are cancelled
-// (SESSION-006). The channel stays open.
+// The session ends on every instance at once (SESSION-006). The channel stays open.
 package logout
 
 import (
@@ -14,20 +13,20 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-logout", Summary: "Log out", Audience: fn.Customer, Audit: fn.AuditAuth,
 	Session:      fn.SessionEnds,
 	Requirements: []string{"SESSION-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request asks for nothing.
+// Request has no fields.
 type Request struct{}
 
-// Response tells that the session is over.
+// Response confirms that the session has ended.
 type Response struct {
 	LoggedOut bool `json:"logged_out"`
 }

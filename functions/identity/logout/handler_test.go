@@ -11,72 +11,54 @@ import (
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
-	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/session"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
-
-func newPhone(t *testing.T) (*bank.Bank, *bank.Device, seed.Customer) {
-	t.Helper()
-	b := bank.New(t)
-	phone, customer := b.Device(t, "phone-of-wang"), b.Customer(t, "王小明", 100_00, 0)
-	phone.LoginAs(t, customer)
-	return b, phone, customer
-}
 
 func wantSession(t *testing.T, d *bank.Device, code string) {
 	t.Helper()
 	d.Call(t, identityme.Function, "", struct{}{}).Want(t, code)
 }
 
-func prepared(t *testing.T, d *bank.Device, c seed.Customer) stepup.Confirmation {
+// prepared prepares a transfer between the payer's own accounts and signs it.
+func prepared(t *testing.T, p bank.Pair) stepup.Confirmation {
 	t.Helper()
-	var in transferprepare.Response
-	d.Call(t, transferprepare.Function, "", map[string]any{
-		"debit_account_id": c.AccountIDs[0], "payee_account_id": c.AccountIDs[1], "amount_fen": 1_00,
-	}).Into(t, &in)
-	signature, err := sm.Sign(d.Key, []byte(in.Text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
-		{Factor: stepup.DeviceKey, Signature: signature},
-	}}
+	in := p.Prepare(t, p.ToOwn(1_00))
+	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{p.Signed(t, in)}}
 }
 
 func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "SESSION-006.1")
-	b, phone, _ := newPhone(t)
-	other := b.Device(t, "phone-of-li")
-	other.LoginAs(t, b.Customer(t, "李四", 0))
+	p := bank.NewPair(t, 100_00)
+	other := p.Device(t, "phone-of-li")
+	other.LoginAs(t, p.Payee)
 	rate := session.Rate{Class: "default", Limit: 100, Per: time.Minute}
-	elsewhere, err := session.New(b.Host.Redis, b.Host.Keys, b.Clock, session.Config{ // another instance, which has seen it
-		ChannelLife: time.Hour, Idle: time.Minute,
-	})
-	if err != nil {
-		t.Fatal(err)
+	// Another instance has admitted a call of the session.
+	elsewhere, err := session.New(p.Host.Redis, p.Host.Keys, p.Clock, session.Config{ChannelLife: time.Hour, Idle: time.Minute})
+	check.Must(t, err)
+	admit := func() (session.Admitted, error) {
+		return elsewhere.Admit(t.Context(), p.Phone.Channel, p.Phone.Sequence.Add(1), rate)
 	}
-	if got, err := elsewhere.Admit(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login == nil {
+	if got, err := admit(); err != nil || got.Login == nil {
 		t.Fatalf("before: %+v, %v", got, err)
 	}
-	reply := phone.Call(t, identitylogout.Function, "", struct{}{})
+	reply := p.Phone.Call(t, identitylogout.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != `{"logged_out":true}` {
 		t.Errorf("got %s", reply.Body)
 	}
-	if got, err := elsewhere.Admit(t.Context(), phone.Channel, phone.Sequence.Add(1), rate); err != nil || got.Login != nil {
+	if got, err := admit(); err != nil || got.Login != nil {
 		t.Errorf("another instance still lets the caller in: %+v, %v", got, err)
 	}
-	wantSession(t, phone, "SESSION_REQUIRED") // the channel is open still
-	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
+	wantSession(t, p.Phone, "SESSION_REQUIRED") // the channel is open still
+	p.Phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 	wantSession(t, other, "")
-	for _, key := range b.Redis.Keys() {
-		if strings.HasSuffix(key, ":login") && strings.Contains(key, hex.EncodeToString(phone.Channel[:])) {
+	for _, key := range p.Redis.Keys() {
+		if strings.HasSuffix(key, ":login") && strings.Contains(key, hex.EncodeToString(p.Phone.Channel[:])) {
 			t.Errorf("%s is left of the session", key)
 		}
 	}
@@ -85,28 +67,28 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 func TestLogoutEndsWhatWasHalfDone(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "SESSION-006.3")
-	b, phone, wang := newPhone(t)
-	other, li := b.Device(t, "phone-of-li"), b.Customer(t, "李四", 100_00, 0)
-	other.LoginAs(t, li)
-	mine, theirs := prepared(t, phone, wang), prepared(t, other, li)
-	done := prepared(t, phone, wang)
-	first := phone.Call(t, transferconfirm.Function, "done before", done)
+	p := bank.NewPair(t, 100_00)
+	other := bank.Pair{Bank: p.Bank, Phone: p.Device(t, "phone-of-wu"), Payer: p.Customer(t, "王五", 100_00, 0)}
+	other.Phone.LoginAs(t, other.Payer)
+	mine, theirs := prepared(t, p), prepared(t, other)
+	done := prepared(t, p)
+	first := p.Phone.Call(t, transferconfirm.Function, "done before", done)
 	first.Want(t, "")
-	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "")
-	phone.LoginAs(t, wang)
-	phone.Call(t, transferconfirm.Function, uuid.NewString(), mine).Want(t, "INTENT_EXPIRED")
-	again := phone.Call(t, transferconfirm.Function, "done before", done)
+	p.Phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "")
+	p.Phone.LoginAs(t, p.Payer)
+	p.Confirm(t, mine).Want(t, "INTENT_EXPIRED")
+	again := p.Phone.Call(t, transferconfirm.Function, "done before", done)
 	if again.Want(t, ""); string(again.Body) != string(first.Body) {
-		t.Errorf("what was done is now %s", again.Body)
+		t.Errorf("the repeated confirmation answers %s", again.Body)
 	}
-	other.Call(t, transferconfirm.Function, uuid.NewString(), theirs).Want(t, "")
+	other.Confirm(t, theirs).Want(t, "")
 }
 
 func TestNothingIsTakenFromTheRequest(t *testing.T) {
 	t.Parallel()
-	_, phone, _ := newPhone(t)
-	phone.Call(t, identitylogout.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
-	wantSession(t, phone, "")
+	p := bank.NewPair(t, 100_00)
+	p.Phone.Call(t, identitylogout.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
+	wantSession(t, p.Phone, "")
 }
 
 // With the database down the session still ends, and the caller learns that the
@@ -115,18 +97,16 @@ func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
 	phone := b.Device(t, "phone-of-wang")
-	if err := b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
 	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 }
 
 func TestRedisDown(t *testing.T) {
 	t.Parallel()
-	b, phone, _ := newPhone(t)
-	b.Redis.SetError("down")
-	phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
-	b.Redis.SetError("")
-	wantSession(t, phone, "")
+	p := bank.NewPair(t, 100_00)
+	p.Redis.SetError("down")
+	p.Phone.Call(t, identitylogout.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+	p.Redis.SetError("")
+	wantSession(t, p.Phone, "")
 }

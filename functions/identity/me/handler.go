@@ -1,4 +1,4 @@
-// Package me shows the caller who the bank thinks they are, masked.
+// Package me shows the caller's own personal data, masked.
 //
 //	POST /function/identity-me   session
 package me
@@ -19,18 +19,18 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
-	Name: "identity-me", Summary: "Show the caller's masked particulars", Audience: fn.Customer, Audit: fn.AuditRead,
+	Name: "identity-me", Summary: "Show the caller's masked personal data", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"name_masked", "phone_masked", "id_no_masked"},
 	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"MASK-002", "MASK-004", "LOGIC-011"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request asks for nothing.
+// Request has no fields.
 type Request struct{}
 
 // Response is the customer, masked.
@@ -55,7 +55,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		}
 		c, err := sealed.Open(lent.Keys)
 		if err != nil {
-			return Response{}, bankerr.ErrInternal.Because(err) // a customer with a session has a record that opens
+			return Response{}, bankerr.ErrInternal.Because(err) // a customer with a session always has a readable record
 		}
 		return Response{
 			NameMasked: mask.Name(c.Name), PhoneMasked: mask.Phone(c.Phone), IDNoMasked: mask.IDNo(c.IDNo),

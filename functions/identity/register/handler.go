@@ -2,11 +2,10 @@
 //
 //	POST /function/identity-register   public, idempotent   emits identity.registered.v1
 //
-// Name, identity number, card, card password and reserved phone must all be the
-// bank's own record of one person, and the phone must show a code; which of them
-// is wrong is never told, and an identity that has signed up already is refused
-// the same way. The device's key is bound. Refusals: REGISTRATION_REFUSED,
-// PASSWORD_WEAK.
+// Name, identity number, card, card password and reserved phone must all match the
+// bank's record of one person. A one-time code proves the phone. One refusal covers
+// every mismatch, and also an identity that has already signed up. The bank binds the
+// device's key. Refusals: REGISTRATION_REFUSED, PASSWORD_WEAK.
 package register
 
 import (
@@ -30,7 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
@@ -41,11 +40,11 @@ var Function = fn.Command(fn.Spec{
 	},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request is the application. Passwords are sealed to the password key, for the
-// channel: an app that lost its channel with the answer seals them anew.
+// Request is the application. Passwords are sealed to the password key and for the
+// channel. An app that lost its channel before the answer seals them again.
 type Request struct {
 	Name            string `json:"name" maxLength:"60" example:"王小明"`
 	IDNo            string `json:"id_no" maxLength:"18" example:"110101199003070011"`
@@ -76,7 +75,7 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// Response tells that mobile banking is open; logging in comes next.
+// Response confirms that the customer has signed up. The next step is to log in.
 type Response struct {
 	Registered bool `json:"registered"`
 }
@@ -109,7 +108,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err
 	}
-	// All are checked whichever is wrong, so that the time does not tell (ACCT-016).
+	// Every check always runs, so that the time does not show which check failed (ACCT-016).
 	card := password.Matches(applicant.CardPassword, []byte(op.open(call, req.CardPassword)))
 	right := code.Right(op.ring)
 	name := applicant.Named(op.ring, req.Name)
@@ -123,8 +122,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	})
 }
 
-// open returns a password in clear. What does not open is empty: that is too short for
-// any rule and no card's password.
+// open returns a password in clear. It returns "" for a text that does not open: ""
+// is too short for any rule, and no card has this password.
 func (op operation) open(call *fn.Call, sealed []byte) string {
 	clear, err := password.Open(op.ring, call.Channel, sealed)
 	if err != nil {
@@ -133,8 +132,8 @@ func (op operation) open(call *fn.Call, sealed []byte) string {
 	return string(clear)
 }
 
-// register adds the credential and the device's key. A customer who has signed up is
-// refused like any other mismatch, so that each identity has exactly one.
+// register adds the credential and the device's key. It refuses a customer who has
+// signed up already, like any mismatch. So each customer has one credential.
 func (op operation) register(ctx context.Context, unit *pg.Unit, chosen password.New, key device.Key) error {
 	id := key.CustomerID
 	err := password.Insert(ctx, unit, password.Credential{

@@ -1,12 +1,9 @@
 package register_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,71 +15,54 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// town is a bank with a customer who has not signed up, and her phone.
-type town struct {
+// fixture is a bank with a customer who has not signed up, and the customer's phone.
+type fixture struct {
 	*bank.Bank
 	phone *bank.Device
 	wang  seed.Customer
 }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	b := bank.New(t)
-	return town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 5_00, 0)}
+	return fixture{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 5_00, 0)}
 }
 
-func (w town) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	if _, err := w.Host.DB.Pool().Exec(context.Background(), sql, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (w town) ask(t *testing.T) string {
+func (w fixture) ask(t *testing.T) string {
 	t.Helper()
 	return otptest.Ask(t, w.Bank, w.phone, otp.Register, w.wang.Phone)
 }
 
-// right is an application in which everything is.
-func (w town) right(t *testing.T, code string) identityregister.Request {
+// right is an application in which every field is right.
+func (w fixture) right(t *testing.T, code string) identityregister.Request {
 	t.Helper()
-	public, err := w.phone.Key.Public().Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return identityregister.Request{
-		Name: w.wang.Name, IDNo: w.wang.IDNo, CardNo: w.wang.Accounts[0].No, Phone: w.wang.Phone, OTP: code,
-		CardPassword:  w.phone.Password(t, bank.CardPassword),
-		LoginPassword: w.phone.Password(t, bank.LoginPassword), TradePassword: w.phone.Password(t, bank.TradePassword),
-		DevicePublicKey: public,
-	}
+	return w.phone.SignUp(t, w.wang, code)
 }
 
-func (w town) apply(t *testing.T, r identityregister.Request) bank.Reply {
+func (w fixture) apply(t *testing.T, r identityregister.Request) bank.Reply {
 	t.Helper()
 	return w.phone.Call(t, identityregister.Function, uuid.NewString(), r)
 }
 
-func (w town) wantSignedUp(t *testing.T, want int) {
+func (w fixture) wantSignedUp(t *testing.T, want int) {
 	t.Helper()
-	var credentials, devices int
-	err := w.Host.DB.Pool().QueryRow(t.Context(),
-		"SELECT (SELECT count(*) FROM credential), (SELECT count(*) FROM device)").Scan(&credentials, &devices)
+	credentials, devices := w.Count(t, "SELECT count(*) FROM credential"), w.Count(t, "SELECT count(*) FROM device")
 	told := len(w.Outbox(t, events.TypeIdentityRegistered))
-	if err != nil || credentials != want || devices != want || told != want {
-		t.Fatalf("%d credentials, %d devices and %d events (%v), want %d of each", credentials, devices, told, err, want)
+	if credentials != want || devices != want || told != want {
+		t.Fatalf("%d credentials, %d devices and %d events, want %d of each", credentials, devices, told, want)
 	}
 }
 
 func TestSigningUpOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-012.1")
-	w := newTown(t)
+	w := newFixture(t)
 	r := w.right(t, w.ask(t))
 	first := w.phone.Call(t, identityregister.Function, "key", r)
 	if first.Want(t, ""); string(first.Body) != `{"registered":true}` {
@@ -103,33 +83,27 @@ func TestSigningUpOnce(t *testing.T) {
 	}
 	w.wantSignedUp(t, 1)
 
-	var key []byte
-	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2",
-		w.wang.ID, w.phone.ID).Scan(&key)
-	if err != nil || !cmp.Equal(key, r.DevicePublicKey) {
-		t.Errorf("bound %x, %v", key, err)
+	key := check.Value[[]byte](t, w.Host.DB.Pool(),
+		"SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2", w.wang.ID, w.phone.ID)
+	if !cmp.Equal(key, r.DevicePublicKey) {
+		t.Errorf("bound %x", key)
 	}
-	var told events.IdentityRegistered
-	if err := json.Unmarshal(w.Outbox(t, events.TypeIdentityRegistered)[0].Data, &told); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(events.IdentityRegistered{CustomerID: w.wang.ID.String(), DeviceID: w.phone.ID}, told); diff != "" {
+	want := []events.IdentityRegistered{{CustomerID: w.wang.ID.String(), DeviceID: w.phone.ID}}
+	if diff := cmp.Diff(want, bank.Told[events.IdentityRegistered](t, w.Bank, events.TypeIdentityRegistered)); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}
 }
 
-var traceID = regexp.MustCompile(`"trace":"[0-9a-f]{32}"`)
-
-// Which of the five elements was wrong, or the code, or that the identity has
-// signed up already, is nobody's to know.
+// The refusal does not tell which of the five elements was wrong, whether the code was
+// wrong, or whether the customer has signed up already.
 func TestEveryElementMustMatch(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-013.1", "ACCT-016.1", "ACCT-016.2", "ACCT-016.3")
-	w := newTown(t)
-	li := w.Customer(t, "李四", 0)
+	w := newFixture(t)
+	li, zhao := w.Customer(t, "李四", 0), w.Customer(t, "赵六", 0)
 	code := w.ask(t)
 	other := otptest.Ask(t, w.Bank, w.phone, otp.Register, li.Phone)
-	w.exec(t, "UPDATE account SET state = 'lost' WHERE id = $1", li.AccountIDs[0])
+	w.Exec(t, "UPDATE account SET state = 'lost' WHERE id = $1", li.AccountIDs[0])
 	refused := ""
 	for _, tt := range []struct {
 		name   string
@@ -140,7 +114,8 @@ func TestEveryElementMustMatch(t *testing.T) {
 		{"identity number", func(r *identityregister.Request) { r.IDNo = "110101199003070002" }},
 		{"another's identity number", func(r *identityregister.Request) { r.IDNo = li.IDNo }},
 		{"no such card", func(r *identityregister.Request) { r.CardNo = "622848009999999" }},
-		{"another's card", func(r *identityregister.Request) { r.CardNo = li.Accounts[0].No }},
+		{"another's card", func(r *identityregister.Request) { r.CardNo = zhao.Accounts[0].No }},
+		{"another's lost card", func(r *identityregister.Request) { r.CardNo = li.Accounts[0].No }},
 		{"an account without a card password", func(r *identityregister.Request) { r.CardNo = w.wang.Accounts[1].No }},
 		{"card password", func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "851938") }},
 		{"no card password", func(r *identityregister.Request) { r.CardPassword = nil }},
@@ -154,14 +129,14 @@ func TestEveryElementMustMatch(t *testing.T) {
 			r.Name, r.IDNo, r.CardNo, r.Phone, r.OTP = li.Name, li.IDNo, li.Accounts[0].No, li.Phone, other
 		}},
 	} {
-		w.exec(t, "UPDATE otp_challenge SET tries = 0")
+		w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 		r := w.right(t, code)
 		tt.change(&r)
 		got := w.apply(t, r)
 		if got.Code != "REGISTRATION_REFUSED" {
 			t.Errorf("%s: %q, want REGISTRATION_REFUSED", tt.name, got.Code)
 		}
-		body := traceID.ReplaceAllString(string(got.Body), "")
+		body := bank.Untraced(string(got.Body))
 		if refused == "" {
 			refused = body
 		}
@@ -170,11 +145,11 @@ func TestEveryElementMustMatch(t *testing.T) {
 		}
 	}
 	w.wantSignedUp(t, 0)
-	w.exec(t, "UPDATE otp_challenge SET tries = 0")
+	w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 	w.apply(t, w.right(t, code)).Want(t, "")
 	w.wantSignedUp(t, 1)
 	w.Advance(time.Minute)
-	if got := w.apply(t, w.right(t, w.ask(t))); traceID.ReplaceAllString(string(got.Body), "") != refused {
+	if got := w.apply(t, w.right(t, w.ask(t))); bank.Untraced(string(got.Body)) != refused {
 		t.Errorf("signed up already: %s, others got %s", got.Body, refused)
 	}
 	w.wantSignedUp(t, 1)
@@ -182,14 +157,14 @@ func TestEveryElementMustMatch(t *testing.T) {
 
 func TestLostAndClosedAccountsDoNotSignUp(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	code := w.ask(t)
 	for _, state := range []string{"lost", "frozen", "closed"} {
-		w.exec(t, "UPDATE account SET state = $2 WHERE id = $1", w.wang.AccountIDs[0], state)
+		w.Exec(t, "UPDATE account SET state = $2 WHERE id = $1", w.wang.AccountIDs[0], state)
 		w.apply(t, w.right(t, code)).Want(t, "REGISTRATION_REFUSED")
 	}
 	w.wantSignedUp(t, 0)
-	w.exec(t, "UPDATE account SET state = 'open'")
+	w.Exec(t, "UPDATE account SET state = 'open'")
 	w.apply(t, w.right(t, code)).Want(t, "")
 }
 
@@ -198,36 +173,22 @@ func TestTwoSignUpsAtOnce(t *testing.T) {
 	req.Covers(t, "ACCT-016.3")
 	for _, tt := range []struct {
 		name string
-		code func(t *testing.T, w town) // makes the code good for more than one
+		code func(t *testing.T, w fixture) // makes the code good for more than one
 	}{
-		{"with one code", func(*testing.T, town) {}},
-		{"with codes of their own", func(t *testing.T, w town) {
+		{"with one code", func(*testing.T, fixture) {}},
+		{"with codes of their own", func(t *testing.T, w fixture) {
 			t.Helper()
-			w.exec(t, `
+			w.Exec(t, `
 CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestamptz) RETURNS void LANGUAGE sql AS ''`)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newTown(t)
+			w := newFixture(t)
 			code := w.ask(t)
 			tt.code(t, w)
-			var wait sync.WaitGroup
-			replies := make([]bank.Reply, 4)
-			for i := range replies {
-				r := w.right(t, code)
-				wait.Go(func() { replies[i] = w.apply(t, r) })
-			}
-			wait.Wait()
-			won := 0
-			for _, r := range replies {
-				if r.Code == "" {
-					won++
-				} else {
-					r.Want(t, "REGISTRATION_REFUSED")
-				}
-			}
-			if won != 1 {
+			replies := check.AtOnce(4, func(int) bank.Reply { return w.apply(t, w.right(t, code)) })
+			if won := bank.Won(t, replies, "REGISTRATION_REFUSED"); won != 1 {
 				t.Errorf("%d signed up, want 1", won)
 			}
 			w.wantSignedUp(t, 1)
@@ -236,17 +197,11 @@ CREATE OR REPLACE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestam
 }
 
 // A duplicate that comes while the first is at work may find the code used.
-func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
+func TestConcurrentDuplicatesSignUpOnce(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	r := w.right(t, w.ask(t))
-	replies := make([]bank.Reply, 4)
-	var wait sync.WaitGroup
-	for i := range replies {
-		wait.Go(func() { replies[i] = w.phone.Call(t, identityregister.Function, "key", r) })
-	}
-	wait.Wait()
-	for _, got := range replies {
+	for _, got := range check.AtOnce(4, func(int) bank.Reply { return w.phone.Call(t, identityregister.Function, "key", r) }) {
 		if got.Code != "REGISTRATION_REFUSED" && string(got.Body) != `{"registered":true}` {
 			t.Errorf("a duplicate got %d %s", got.Status, got.Body)
 		}
@@ -258,7 +213,7 @@ func TestTwinsOfOneRequestSignUpOnce(t *testing.T) {
 // The lists are those of the requirements; functions/identity has the whole table.
 func TestWeakPasswords(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	code := w.ask(t)
 	type row struct{ login, trade, field string }
 	rows := []row{
@@ -286,7 +241,7 @@ func TestWeakPasswords(t *testing.T) {
 		}
 	}
 	w.wantSignedUp(t, 0)
-	good := w.right(t, code) // no try at the code was charged for any of them
+	good := w.right(t, code) // none of them counted an attempt at the code
 	good.LoginPassword = w.phone.Password(t, "abc123x")
 	w.apply(t, good).Want(t, "")
 	w.wantSignedUp(t, 1)
@@ -294,11 +249,10 @@ func TestWeakPasswords(t *testing.T) {
 
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	raw, err := json.Marshal(w.right(t, "123456"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newFixture(t)
+	right := w.right(t, "123456")
+	raw, err := json.Marshal(right)
+	check.Must(t, err)
 	for _, tt := range []struct {
 		name, field string
 		value       any
@@ -316,12 +270,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"a device key that is none", "device_public_key", "AAAA"},
 		{"number for password", "login_password", 123456},
 	} {
-		var fields map[string]any
-		if err := json.Unmarshal(raw, &fields); err != nil {
-			t.Fatal(err)
-		}
-		fields[tt.field] = tt.value
-		got := w.phone.Call(t, identityregister.Function, fmt.Sprint("key ", tt.name), fields)
+		got := w.phone.Call(t, identityregister.Function, fmt.Sprint("key ", tt.name), bank.With(t, right, tt.field, tt.value))
 		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
 			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
 		}
@@ -342,7 +291,7 @@ func TestMalformedRequests(t *testing.T) {
 
 func TestCodeIsOfThisDeviceAndPurpose(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	thief := w.Device(t, "phone-of-thief")
 	for _, ask := range []func() string{
 		func() string { return otptest.Ask(t, w.Bank, thief, otp.Register, w.wang.Phone) },
@@ -367,7 +316,7 @@ func TestCodeIsOfThisDeviceAndPurpose(t *testing.T) {
 
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	r := w.right(t, w.ask(t))
 	b := bank.On(t, pgtest.Broken(t))
 	b.Host.Keys = w.Host.Keys

@@ -9,12 +9,13 @@ import (
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
 // weak applies with two passwords and sees that the named one is refused as weak.
-func (w town) weak(t *testing.T, field, loginPassword, tradePassword string) {
+func (w fixture) weak(t *testing.T, field, loginPassword, tradePassword string) {
 	t.Helper()
 	r := w.right(t, "123456") // passwords are looked at before the code
 	r.LoginPassword, r.TradePassword = w.phone.Password(t, loginPassword), w.phone.Password(t, tradePassword)
@@ -25,7 +26,7 @@ func (w town) weak(t *testing.T, field, loginPassword, tradePassword string) {
 }
 
 // passes applies with two passwords that are good as to form: only the code is wrong.
-func (w town) passes(t *testing.T, loginPassword, tradePassword string) {
+func (w fixture) passes(t *testing.T, loginPassword, tradePassword string) {
 	t.Helper()
 	r := w.right(t, "123456")
 	r.LoginPassword, r.TradePassword = w.phone.Password(t, loginPassword), w.phone.Password(t, tradePassword)
@@ -52,7 +53,7 @@ func runs(t *testing.T, number string, want int) []string {
 func TestTradePasswordsHoldNothingPersonal(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PWD-001.1")
-	w := newTown(t)
+	w := newFixture(t)
 	for _, run := range append(runs(t, w.wang.IDNo, 13), runs(t, w.wang.Phone, 6)...) {
 		w.weak(t, "trade_password", bank.LoginPassword, run)
 	}
@@ -65,7 +66,7 @@ func TestTradePasswordsHoldNothingPersonal(t *testing.T) {
 func TestRegularTradePasswords(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PWD-002.1", "PWD-002.2", "PWD-012.2", "PWD-012.3")
-	w := newTown(t)
+	w := newFixture(t)
 	for digit := range 10 {
 		w.weak(t, "trade_password", bank.LoginPassword, strings.Repeat(strconv.Itoa(digit), 6))
 	}
@@ -88,7 +89,7 @@ func TestRegularTradePasswords(t *testing.T) {
 func TestFormOfLoginPasswords(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PWD-012.1")
-	w := newTown(t)
+	w := newFixture(t)
 	for _, bad := range []string{"", "a1", "abc12", "abcdef", "ABCDEFGHIJ", "738291", "73829150461"} {
 		w.weak(t, "login_password", bad, bank.TradePassword)
 	}
@@ -98,7 +99,7 @@ func TestFormOfLoginPasswords(t *testing.T) {
 func TestPasswordsThatOthersGuess(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PWD-003.3", "PWD-003.4", "PWD-003.5")
-	w := newTown(t)
+	w := newFixture(t)
 	for what, list := range map[string][]string{
 		"equal and consecutive characters": {"aaaaaa", "111111", "abcdef", "123456", "654321", "x12345", "12345678a"},
 		"neighbouring keys":                {"qwerty", "qwerty7", "7asdfgh", "zxcvb7", "1qaz2wsx", "QWERTY7", "4rfvgy7yuiop"},
@@ -125,7 +126,7 @@ func TestTheTwoPasswordsDiffer(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-005.1")
 	req.Covers(t, "PWD-003.1")
-	w := newTown(t)
+	w := newFixture(t)
 	w.weak(t, "trade_password", bank.LoginPassword, bank.LoginPassword)
 	w.weak(t, "login_password", bank.TradePassword, bank.TradePassword)
 	w.weak(t, "trade_password", "x"+bank.TradePassword, bank.TradePassword) // nor does one hold the other
@@ -138,7 +139,7 @@ func TestTheTwoPasswordsDiffer(t *testing.T) {
 func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PWD-004.1", "PWD-018.1", "PWD-018.2")
-	w := newTown(t)
+	w := newFixture(t)
 	none := w.right(t, w.ask(t))
 	none.LoginPassword = w.phone.Password(t, "")
 	w.apply(t, none).Want(t, "PASSWORD_WEAK")
@@ -147,7 +148,7 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 	w.wantSignedUp(t, 0)
 
 	const chosen = "my-own-7plum"
-	both := []town{w, {Bank: w.Bank, phone: w.Device(t, "phone-of-li"), wang: w.Customer(t, "李四", 0)}}
+	both := []fixture{w, {Bank: w.Bank, phone: w.Device(t, "phone-of-li"), wang: w.Customer(t, "李四", 0)}}
 	for _, one := range both {
 		w.Advance(time.Minute)
 		r := one.right(t, one.ask(t))
@@ -160,15 +161,8 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 		one.phone.Call(t, identitylogin.Function, "", other).Want(t, "")
 	}
 	seen := map[string]bool{}
-	rows, err := w.Host.DB.Pool().Query(t.Context(), "SELECT unnest(ARRAY[login_password, trade_password]) FROM credential")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rows.Next() {
-		var stored string
-		if err := rows.Scan(&stored); err != nil {
-			t.Fatal(err)
-		}
+	for _, stored := range check.Column[string](t, w.Host.DB.Pool(),
+		"SELECT unnest(ARRAY[login_password, trade_password]) FROM credential") {
 		parts := strings.Split(stored, "$") // scheme, rounds, salt, sum
 		if len(parts) != 4 || len(parts[2]) < 22 {
 			t.Fatalf("stored as %q", stored)
@@ -179,7 +173,7 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 		}
 		seen["salt "+parts[2]], seen["sum "+parts[3]] = true, true
 	}
-	if err := rows.Err(); err != nil || len(seen) != 8 {
-		t.Errorf("of four stored passwords %d salts and sums are different, want 8: %v", len(seen), err)
+	if len(seen) != 8 {
+		t.Errorf("of four stored passwords %d salts and sums are different, want 8", len(seen))
 	}
 }

@@ -2,7 +2,7 @@
 //
 //	POST /function/message-list   session
 //
-// A page holds 20 messages unless asked otherwise (at most 100).
+// A page holds 20 messages unless the request asks for another number (at most 100).
 package list
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "message-list", Summary: "List the caller's messages", Audience: fn.Customer,
 	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request asks for a page.
@@ -51,7 +51,7 @@ type Response struct {
 	NextCursor string    `json:"next_cursor" doc:"Empty on the last page"`
 }
 
-// Message is a message as its receiver sees it.
+// Message is a message as its reader sees it.
 type Message struct {
 	MessageID uuid.UUID  `json:"message_id" format:"uuid"`
 	Kind      string     `json:"kind"`

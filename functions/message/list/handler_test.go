@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
@@ -19,15 +18,6 @@ type fixture struct{ bank.Pair }
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	return fixture{bank.NewPair(t, 0)}
-}
-
-func (w fixture) put(t *testing.T, customer uuid.UUID, title string, at time.Time) uuid.UUID {
-	t.Helper()
-	id := uuid.New()
-	w.Exec(t, `
-INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', $4, '正文', $5)`,
-		id, customer, id.String(), title, at)
-	return id
 }
 
 func (w fixture) page(t *testing.T, query map[string]any) messagelist.Response {
@@ -48,9 +38,9 @@ func titles(page messagelist.Response) []string {
 func TestInbox(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	old := w.put(t, w.Payer.ID, "old", bank.Start.Add(-time.Hour))
-	w.put(t, w.Payer.ID, "new", bank.Start)
-	w.put(t, w.Payee.ID, "not mine", bank.Start)
+	old := w.Message(t, w.Payer.ID, "old", bank.Start.Add(-time.Hour))
+	w.Message(t, w.Payer.ID, "new", bank.Start)
+	w.Message(t, w.Payee.ID, "not mine", bank.Start)
 	w.Phone.Call(t, messageread.Function, "", map[string]any{"message_id": old}).Want(t, "")
 
 	page := w.page(t, map[string]any{})
@@ -76,7 +66,7 @@ func TestInbox(t *testing.T) {
 func TestNoMessagesAreAnEmptyList(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	w.put(t, w.Payee.ID, "not mine", bank.Start)
+	w.Message(t, w.Payee.ID, "not mine", bank.Start)
 	reply := w.Phone.Call(t, messagelist.Function, "", map[string]any{})
 	if reply.Want(t, ""); string(reply.Body) != `{"messages":[],"unread":0,"next_cursor":""}` {
 		t.Fatalf("%s", reply.Body)
@@ -88,7 +78,7 @@ func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 	w := newFixture(t)
 	const messages = 45
 	for i := range messages { // five share each instant
-		w.put(t, w.Payer.ID, fmt.Sprint(i), bank.Start.Add(time.Duration(i/5)*time.Second))
+		w.Message(t, w.Payer.ID, fmt.Sprint(i), bank.Start.Add(time.Duration(i/5)*time.Second))
 	}
 	seen := map[string]bool{}
 	query := map[string]any{}
@@ -107,7 +97,7 @@ func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 			t.Fatalf("cursor %q after %d messages", page.NextCursor, len(seen))
 		}
 		query = map[string]any{"cursor": page.NextCursor}
-		w.put(t, w.Payer.ID, "later", bank.Start.Add(time.Hour))
+		w.Message(t, w.Payer.ID, "later", bank.Start.Add(time.Hour))
 	}
 }
 

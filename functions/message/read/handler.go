@@ -2,8 +2,8 @@
 //
 //	POST /function/message-read   session
 //
-// Marking again changes nothing. Refusals: OBJECT_NOT_FOUND, for another
-// customer's message too.
+// Marking a message again changes nothing. Refusals: OBJECT_NOT_FOUND, also for
+// another customer's message.
 package read
 
 import (
@@ -17,22 +17,22 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "message-read", Summary: "Mark messages as read", Audience: fn.Customer,
 	Refusals: []*bankerr.Error{bankerr.ErrNotFound}, Requirements: []string{"LOGIC-005", "LOGIC-004"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request names one message, or all.
+// Request names one message, or all messages.
 type Request struct {
 	MessageID *uuid.UUID `json:"message_id,omitempty" format:"uuid"`
 	All       bool       `json:"all,omitempty" example:"true"`
 }
 
-// Validate asks for one or all.
+// Validate checks that the request names one message or all messages, not both.
 func (r Request) Validate() error {
 	if (r.MessageID == nil) != r.All {
 		return fn.InvalidField("message_id", "name one message, or all")
@@ -40,7 +40,7 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// Response tells that it is done.
+// Response confirms the change.
 type Response struct {
 	Read bool `json:"read"`
 }

@@ -1,11 +1,9 @@
 package read_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	messageread "github.com/tidebank/tidebank/functions/message/read"
@@ -23,30 +21,18 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	w := fixture{Pair: bank.NewPair(t, 0)}
-	w.mine = []uuid.UUID{w.put(t, w.Payer.ID), w.put(t, w.Payer.ID)}
-	w.somebodies = w.put(t, w.Payee.ID)
+	w.mine = []uuid.UUID{w.Message(t, w.Payer.ID, "", bank.Start), w.Message(t, w.Payer.ID, "", bank.Start)}
+	w.somebodies = w.Message(t, w.Payee.ID, "", bank.Start)
 	return w
-}
-
-func (w fixture) put(t *testing.T, customer uuid.UUID) uuid.UUID {
-	t.Helper()
-	id := uuid.New()
-	w.Exec(t, `
-INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', '', '', $4)`,
-		id, customer, id.String(), w.Clock.Now())
-	return id
 }
 
 // readAt is when a message was read; zero if it was not.
 func (w fixture) readAt(t *testing.T, id uuid.UUID) time.Time {
 	t.Helper()
-	var at *time.Time
-	row := w.Host.DB.Pool().QueryRow(context.Background(), "SELECT read_at FROM message WHERE id = $1", id)
-	check.Must(t, row.Scan(&at))
-	if at == nil {
-		return time.Time{}
+	if at := check.Value[*time.Time](t, w.Host.DB.Pool(), "SELECT read_at FROM message WHERE id = $1", id); at != nil {
+		return *at
 	}
-	return *at
+	return time.Time{}
 }
 
 func (w fixture) read(t *testing.T, request any) bank.Reply {
@@ -84,10 +70,7 @@ func TestForeignAndNoMessageAreOneAnswer(t *testing.T) {
 	foreign := w.read(t, map[string]any{"message_id": w.somebodies})
 	none := w.read(t, map[string]any{"message_id": uuid.New()})
 	foreign.Want(t, "OBJECT_NOT_FOUND")
-	foreign.Problem.Trace, none.Problem.Trace = "", ""
-	if diff := cmp.Diff(foreign.Problem, none.Problem); diff != "" || foreign.Status != none.Status {
-		t.Errorf("answers %d and %d differ (-foreign +none):\n%s", foreign.Status, none.Status, diff)
-	}
+	bank.WantSame(t, "a foreign message", foreign, none)
 	if got := w.readAt(t, w.somebodies); !got.IsZero() {
 		t.Errorf("somebody else's message was read at %v", got)
 	}

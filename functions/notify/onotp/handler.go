@@ -2,12 +2,12 @@
 //
 //	com.tidebank.otp.issued.v1 → SMS
 //
-// The code is in no event, table or log: it is computed here from the challenge.
-// The text says what the code is for; for an intent it names masked payee and
-// amount (OTP-004). A challenge that has expired, or belongs to nobody, sends
-// nothing. The gateway takes each issue of a code once, whichever event brings
-// it: a late event of an earlier code finds the newer one, and must not send that
-// a second time.
+// No event, table or log holds the code: this function computes it from the
+// challenge. The text names the code's purpose; for an intent it names the masked
+// payee and the amount (OTP-004). The function sends nothing for a challenge that has
+// expired or has no customer. The id of the text names the issue of the code, not the
+// event. So a late event of an earlier code finds the newer code, and the gateway
+// does not send that code twice.
 package onotp
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
 	Name: "notify-on-otp", Summary: "Send a one-time code by SMS",
 	Keys:     []keys.Purpose{keys.OTP, keys.Storage},
@@ -58,14 +58,15 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 	}, nil
 }
 
-// messageID stands for one issue of one challenge's code. It is a digest, since
-// the subject holds the phone number's blind index.
+// messageID identifies one issue of one challenge's code. It is a digest, because the
+// subject holds the phone number's blind index.
 func messageID(subject string, issued otp.Issued) string {
 	at := strconv.FormatInt(issued.ExpiresAt.UnixMicro(), 10)
 	return "otp:" + hex.EncodeToString(sm.Digest([]byte(subject), []byte{0}, []byte(at))[:16])
 }
 
-// purposeText says what the code is for; empty if there is nothing any more.
+// purposeText describes the purpose of the code. It is empty if the intent no longer
+// exists.
 func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID string) (string, error) {
 	switch issued.Purpose {
 	case otp.Register:
@@ -90,7 +91,7 @@ func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID
 	return summary(intent.Text), nil
 }
 
-// summary keeps the lines of an intent's text that name payee and amount.
+// summary returns the lines of an intent's text that name payee and amount.
 func summary(text string) string {
 	var kept []string
 	for line := range strings.SplitSeq(text, "\n") {

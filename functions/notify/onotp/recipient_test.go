@@ -10,7 +10,7 @@ import (
 )
 
 // A code for an order goes to the number that the bank has on record. A request that
-// names a number is refused, whoever's number it is.
+// names a number is refused, also if the number is the payer's.
 func TestCodesGoToTheReservedNumberOnly(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-006.1")

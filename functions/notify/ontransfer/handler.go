@@ -1,11 +1,12 @@
-// Package ontransfer tells payer and payee that money has moved.
+// Package ontransfer notifies payer and payee that money has moved.
 //
 //	com.tidebank.transfer.posted.v1 → inbox and SMS of both
 //
-// A payee who is no customer, and the second side of a transfer between own
-// accounts, get nothing. Texts go first, each under an id of event and role that
-// the gateway takes once; if one fails the event comes again, and the inbox is
-// written once, in the transaction of the event's dedupe record.
+// A payee who is not a customer gets nothing. A customer who transfers between own
+// accounts gets one message. The function sends the texts first, each under an id
+// made from event and role, which the gateway takes once. If a text fails, the event
+// comes again. The inbox messages commit once, with the record that the event was
+// consumed.
 package ontransfer
 
 import (
@@ -25,9 +26,9 @@ import (
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
-	Name: "notify-on-transfer", Summary: "Tell payer and payee about a transfer",
+	Name: "notify-on-transfer", Summary: "Notify payer and payee of a transfer",
 	Keys:     []keys.Purpose{keys.Storage},
 	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"MASK-005", "MASK-006", "QA-010"},
 }, wire)

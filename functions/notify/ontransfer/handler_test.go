@@ -1,12 +1,10 @@
 package ontransfer_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -69,18 +67,8 @@ func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
 // inbox lists "title: body" of a customer's messages, the newest first.
 func (w fixture) inbox(t *testing.T, c seed.Customer) []string {
 	t.Helper()
-	rows, err := w.Host.DB.Pool().Query(context.Background(),
+	return check.Column[string](t, w.Host.DB.Pool(),
 		"SELECT title || ': ' || body FROM message WHERE customer_id = $1 ORDER BY created_at DESC", c.ID)
-	check.Must(t, err)
-	defer rows.Close()
-	notes := []string{}
-	for rows.Next() {
-		var note string
-		check.Must(t, rows.Scan(&note))
-		notes = append(notes, note)
-	}
-	check.Must(t, rows.Err())
-	return notes
 }
 
 func (w fixture) texts(c seed.Customer) []string {
@@ -91,12 +79,12 @@ func (w fixture) texts(c seed.Customer) []string {
 	return list
 }
 
-// wantCounts fails the test unless payer and payee have so many notes and texts.
+// wantCounts fails the test unless payer and payee have so many messages and texts.
 func (w fixture) wantCounts(t *testing.T, payer, payee int) {
 	t.Helper()
 	got := []int{len(w.inbox(t, w.Payer)), len(w.texts(w.Payer)), len(w.inbox(t, w.Payee)), len(w.texts(w.Payee))}
 	if diff := cmp.Diff([]int{payer, payer, payee, payee}, got); diff != "" {
-		t.Fatalf("payer's notes and texts, payee's notes and texts (-want +got):\n%s", diff)
+		t.Fatalf("payer's messages and texts, payee's messages and texts (-want +got):\n%s", diff)
 	}
 }
 
@@ -158,7 +146,7 @@ func TestOnlyCustomersAreTold(t *testing.T) {
 			w.wantCounts(t, tt.payer, tt.payee)
 			all := w.Count(t, "SELECT count(*) FROM message")
 			if all != tt.payer+tt.payee || len(w.sms.Inbox("")) != all {
-				t.Fatalf("%d notes, %d texts in all", all, len(w.sms.Inbox("")))
+				t.Fatalf("%d messages, %d texts in all", all, len(w.sms.Inbox("")))
 			}
 		})
 	}
@@ -170,21 +158,16 @@ func TestTwiceAtOnceAndOutOfOrderTellOnce(t *testing.T) {
 	early, late := w.posted(), w.posted()
 	early.AmountFen, late.AmountFen, late.PostedAt = 1_00, 2_00, bank.Start.Add(time.Minute)
 	first, second := w.event(t, early), w.event(t, late)
-	var wait sync.WaitGroup
-	for range 4 {
-		for _, e := range []cloudevents.Event{second, first} {
-			wait.Go(func() {
-				if got := w.Deliver(t, notifyontransfer.Function, e); got != http.StatusAccepted {
-					t.Errorf("delivery answered %d: %s", got, w.Log)
-				}
-			})
+	both := []cloudevents.Event{second, first}
+	for _, got := range check.AtOnce(8, func(i int) int { return w.Deliver(t, notifyontransfer.Function, both[i%2]) }) {
+		if got != http.StatusAccepted {
+			t.Errorf("delivery answered %d: %s", got, w.Log)
 		}
 	}
-	wait.Wait()
 	w.deliver(t, first, http.StatusAccepted)
 	w.wantCounts(t, 2, 2)
-	if notes := w.inbox(t, w.Payer); !strings.Contains(notes[0], "2.00元") {
-		t.Errorf("the newest note is not of the later transfer: %q", notes)
+	if inbox := w.inbox(t, w.Payer); !strings.Contains(inbox[0], "2.00元") {
+		t.Errorf("the newest message is not of the later transfer: %q", inbox)
 	}
 }
 
@@ -206,7 +189,7 @@ func TestGatewayDownIsTriedAgain(t *testing.T) {
 			for range tt.tries {
 				w.deliver(t, e, http.StatusServiceUnavailable)
 				if got := len(w.inbox(t, w.Payer)) + len(w.inbox(t, w.Payee)); got != 0 {
-					t.Fatalf("%d notes before the texts were taken", got)
+					t.Fatalf("%d messages before the texts were taken", got)
 				}
 			}
 			w.deliver(t, e, http.StatusAccepted)
@@ -252,8 +235,8 @@ func TestDatabaseDown(t *testing.T) {
 	}
 }
 
-// pay carries out a real transfer of 1,234.56 to the payee, whose number stands
-// in the memo, and returns all that is shown about it, before and after.
+// pay carries out a real transfer of 1,234.56 to the payee, with the payee's phone
+// number in the memo. It returns all that the bank shows about it, before and after.
 func (w fixture) pay(t *testing.T) map[string]bank.Reply {
 	t.Helper()
 	order := w.ToPayee(1_234_56)
@@ -309,21 +292,21 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 			}
 		}
 	}
-	// Who knows a number, and guesses at the name, is not told it.
+	// A caller who knows a number and guesses the name does not learn the name.
 	request := w.ToPayee(1_00)
 	request["payee_name"] = "李三"
 	guess := w.Phone.Call(t, transferprepare.Function, "", request)
 	if guess.Code == "" || strings.Contains(string(guess.Body), "四") {
 		t.Errorf("a guess at the payee's name: %s", guess.Body)
 	}
-	// Nor does the event, which others hear too.
+	// Nor does the event show it, which other functions consume too.
 	var told map[string]any
 	if err := json.Unmarshal(posted[0].Data, &told); err != nil || strings.Contains(string(posted[0].Data), w.Payee.Name) {
 		t.Errorf("event %s, %v", posted[0].Data, err)
 	}
 }
 
-// A phone number that no longer opens is not a reason to send to anybody else.
+// If a phone number does not open, the bank sends to no other number.
 func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -331,9 +314,7 @@ func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
 	check.Must(t, err)
 	other, err := key.Seal(keys.AAD("customer", "phone_ct", w.Payee.ID.String()), []byte(w.Payee.Phone))
 	check.Must(t, err)
-	_, err = w.Host.DB.Pool().Exec(t.Context(), "UPDATE customer SET data_key = $2, phone_ct = $3 WHERE id = $1",
-		w.Payer.ID, wrapped, other) // the payee's, moved to the payer's row
-	check.Must(t, err)
+	w.Exec(t, "UPDATE customer SET data_key = $2, phone_ct = $3 WHERE id = $1", w.Payer.ID, wrapped, other)
 	w.deliver(t, w.event(t, w.posted()), http.StatusServiceUnavailable)
 	w.wantCounts(t, 0, 0)
 }

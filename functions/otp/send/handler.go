@@ -1,13 +1,13 @@
-// Package send issues a one-time code and has it sent by SMS.
+// Package send issues a one-time code; notify-on-otp sends it by SMS.
 //
 //	POST /function/otp-send   public; for an intent, session   emits otp.issued.v1
 //
-// The code goes to the number that the bank has on record and nowhere else. For
-// signing up and logging in the answer and the work are the same whether or not
-// the number has an account; the code itself is computed by whoever sends it, so
-// that it rests nowhere. A new code voids the earlier one of its purpose.
-// Refusals: OTP_TOO_OFTEN (one in 60 s for each purpose, ten a day for each
-// number), OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED (for an intent), SESSION_REQUIRED.
+// The code goes only to the number that the bank has on record. For signing up and
+// logging in, the answer and the work are the same for known and unknown numbers. No
+// table holds the code: the sender computes it. A new code voids the earlier code of
+// its purpose. Refusals: OTP_TOO_OFTEN (one code in 60 s for each purpose, ten a day
+// for each number), OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED (for
+// an intent), SESSION_REQUIRED.
 package send
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
@@ -38,17 +38,17 @@ var Function = fn.Command(fn.Spec{
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request names what the code is for.
+// Request names the purpose of the code.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,intent"`
 	Phone    string     `json:"phone,omitempty" doc:"For register and login" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 }
 
-// Validate checks that the purpose has what it needs, and nothing else.
+// Validate checks that the request holds exactly the fields of its purpose.
 func (r Request) Validate() error {
 	switch r.Purpose {
 	case otp.Register, otp.Login:
@@ -68,7 +68,7 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// Response tells how long the code lives and when another may be asked for.
+// Response holds the lifetime of the code and the pause before the next code.
 type Response struct {
 	ExpiresInS int `json:"expires_in_s"`
 	ResendInS  int `json:"resend_in_s"`
@@ -133,18 +133,18 @@ func (op operation) challenge(
 	}, intent.ID.String(), nil
 }
 
-// recipient is the customer whose number it is, if the purpose fits: signing up is for
-// customers who have not signed up yet, logging in for those who have. nil: nobody
-// gets the code.
+// recipient finds the customer who has the number, if the purpose fits. A code to
+// sign up is for a customer who has not signed up. A code to log in is for a customer
+// who has signed up. It returns nil if no customer may get the code.
 func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
 	holder, err := customer.ByPhone(ctx, op.db, index)
 	switch {
 	case errors.Is(err, bankerr.ErrNotFound):
-		return nil, nil //nolint:nilnil // nobody to send to is an ordinary answer
+		return nil, nil //nolint:nilnil // it is no error that no customer has the number
 	case err != nil:
 		return nil, err
 	case holder.SignedUp != (purpose == otp.Login):
-		return nil, nil //nolint:nilnil // as above
+		return nil, nil //nolint:nilnil // it is no error that the purpose does not fit
 	}
 	return &holder.ID, nil
 }

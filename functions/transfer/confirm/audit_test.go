@@ -1,7 +1,6 @@
 package confirm_test
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -24,7 +24,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	try := func(key, password, want string) {
 		t.Helper()
 		in := w.prepare(t, 1_00)
-		w.Phone.Call(t, transferconfirm.Function, key, presentation(in.IntentID,
+		w.Phone.Call(t, transferconfirm.Function, key, confirmation(in.IntentID,
 			stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
 			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, password)})).Want(t, want)
 	}
@@ -37,9 +37,7 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	wait := func() {
 		t.Helper()
 		w.Advance(30 * time.Minute)
-		if err := w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID))
 	}
 	fail("a1", "a2", "a3", "a4", "a5")
 	try("a6", bank.TradePassword, "TRADE_PASSWORD_LOCKED")
@@ -65,11 +63,9 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 		five, []events.AccessRecorded{failed("PROOF_REJECTED", "lock ended, trade_password")},
 	)
 	var got []events.AccessRecorded
-	for _, e := range w.Outbox(t, events.TypeAccessRecorded) {
-		var r events.AccessRecorded
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			t.Fatal(err)
-		}
+	records := bank.Told[events.AccessRecorded](t, w.Bank, events.TypeAccessRecorded)
+	for i, e := range w.Outbox(t, events.TypeAccessRecorded) {
+		r := records[i]
 		if e.CreatedAt.Before(begin.Add(-time.Second)) || e.CreatedAt.After(time.Now().Add(time.Second)) {
 			t.Errorf("recorded at %v, tried after %v", e.CreatedAt, begin)
 		}

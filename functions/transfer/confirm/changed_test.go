@@ -18,15 +18,15 @@ import (
 func (w fixture) wantUnposted(t *testing.T, proofs stepup.Confirmation, code string) {
 	t.Helper()
 	before := w.Balance(t, w.Payer.AccountIDs[0])
-	got := w.Phone.Call(t, transferconfirm.Function, uuid.NewString(), proofs)
+	got := w.Confirm(t, proofs)
 	got.Want(t, code)
 	if text, ok := bankerr.Lookup(code); !ok || got.Problem.Title != text.Title {
 		t.Errorf("%s: %q", code, got.Problem.Title)
 	}
-	var posted int
-	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer WHERE intent_id = $1", proofs.IntentID).Scan(&posted)
-	if err != nil || posted > 0 && code != "INTENT_USED" || w.Balance(t, w.Payer.AccountIDs[0]) != before {
-		t.Errorf("%s: %d transfers, the payer has %s, %v", code, posted, w.Balance(t, w.Payer.AccountIDs[0]).Yuan(), err)
+	posted := w.Count(t, "SELECT count(*) FROM transfer WHERE intent_id = $1", proofs.IntentID)
+	after := w.Balance(t, w.Payer.AccountIDs[0])
+	if posted > 0 && code != "INTENT_USED" || after != before {
+		t.Errorf("%s: %d transfers, the payer has %s", code, posted, after.Yuan())
 	}
 }
 
@@ -40,13 +40,13 @@ func TestAccountsClosedSincePrepare(t *testing.T) {
 		w.Exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", account)
 		w.wantUnposted(t, proofs, "ACCOUNT_CLOSED")
 		w.Exec(t, "UPDATE account SET state = 'open' WHERE id = $1", account)
-		w.Phone.Call(t, transferconfirm.Function, uuid.NewString(), w.proofs(t, in)).Want(t, "")
+		w.Confirm(t, w.proofs(t, in)).Want(t, "")
 	}
 	w.Sound(t)
 }
 
-// An instruction number that is nobody's or another customer's, one that was used,
-// and one whose instruction was cancelled or has run out.
+// An instruction does not execute if its number is unknown or another customer's, or if
+// it was used, cancelled or has expired.
 func TestInstructionsThatDoNotExecute(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-010.3")

@@ -22,7 +22,7 @@ func TestTheRefusalNamesWhatIsEnough(t *testing.T) {
 	for i, combination := range req.AtLeast(t, 2, offered) {
 		in := w.prepare(t, 1_00)
 		enough := w.by(t, in, stepup.ParseCombination(combination))
-		alone := presentation(in.IntentID, enough.Proofs[0])
+		alone := confirmation(in.IntentID, enough.Proofs[0])
 		refused := w.Phone.Call(t, transferconfirm.Function, combination, alone)
 		refused.Want(t, "STEPUP_STRONGER")
 		if diff := cmp.Diff(in.Combinations, refused.Problem.Combinations); diff != "" {
@@ -45,7 +45,7 @@ func TestOtherRefusalsNameNoFactors(t *testing.T) {
 	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	wrong := stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.LoginPassword)}
-	got := w.Phone.Call(t, transferconfirm.Function, "key", presentation(in.IntentID, wrong))
+	got := w.Phone.Call(t, transferconfirm.Function, "key", confirmation(in.IntentID, wrong))
 	if got.Want(t, "PROOF_REJECTED"); len(got.Problem.Combinations) > 0 {
 		t.Errorf("named %v", got.Problem.Combinations)
 	}

@@ -47,14 +47,14 @@ func (w fixture) otp(t *testing.T, intent transferprepare.Response) string {
 	return otptest.Code(t, w.Bank, subject)
 }
 
-func presentation(id uuid.UUID, proofs ...stepup.Proof) stepup.Confirmation {
+func confirmation(id uuid.UUID, proofs ...stepup.Proof) stepup.Confirmation {
 	return stepup.Confirmation{IntentID: id, Proofs: proofs}
 }
 
 // proofs are a right code and a right signature.
 func (w fixture) proofs(t *testing.T, intent transferprepare.Response) stepup.Confirmation {
 	t.Helper()
-	return presentation(intent.IntentID,
+	return confirmation(intent.IntentID,
 		stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, intent)},
 		w.Signed(t, intent))
 }

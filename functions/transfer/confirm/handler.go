@@ -3,13 +3,12 @@
 //	POST /function/transfer-confirm   session, step-up   emits transfer.posted.v1
 //
 // The runtime has verified the proofs against the stored intent before this code
-// runs. One unit of work, one round trip to PostgreSQL, then holds all that must
-// be true together: the idempotency record, the use of the intent and of the
-// day's limit, the posting with its two entries, the order and the event.
-// The order has the id of its intent: an intent can never make two.
-// Amounts are whole fen. Refusals: INTENT_USED, INTENT_EXPIRED, PROOF_REJECTED,
-// STEPUP_STRONGER, FUNDS_INSUFFICIENT, LIMIT_EXCEEDED, ACCOUNT_CLOSED,
-// RISK_REFUSED.
+// runs. Then one unit of work commits in one round trip to PostgreSQL: the
+// idempotency record, the use of the intent and of the day's limit, the posting with
+// its two entries, the order and the event. The order has the id of its intent, so an
+// intent can't make two orders. Amounts are whole fen. Refusals: INTENT_USED,
+// INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER, FUNDS_INSUFFICIENT,
+// LIMIT_EXCEEDED, ACCOUNT_CLOSED, RISK_REFUSED.
 package confirm
 
 import (
@@ -29,7 +28,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Confirm(fn.Spec{
 	Name: transfer.ConfirmFunction, Summary: "Carry out a prepared transfer with its proofs",
 	Risk:  risk.SceneTransfer,
@@ -44,14 +43,14 @@ var Function = fn.Confirm(fn.Spec{
 	},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
-// Request names the intent and brings the proofs; nothing else is read from the
-// client.
+// Request names the intent and holds the proofs. The function reads nothing more from
+// the client.
 type Request struct{ stepup.Confirmation }
 
-// Response is the order as stored, masked.
+// Response is the stored order, masked.
 type Response = transfer.View
 
 type operation struct {
@@ -70,7 +69,7 @@ func (op operation) do(
 	order := transfer.Order{
 		ID: confirmed.IntentID, CustomerID: call.CustomerID, DeviceID: call.DeviceID, IntentID: confirmed.IntentID,
 		Plan: confirmed.Plan, Text: confirmed.Text, Factors: confirmed.Factors,
-		PostedAt: op.clock.Now().Truncate(time.Microsecond), // as PostgreSQL keeps it
+		PostedAt: op.clock.Now().Truncate(time.Microsecond), // PostgreSQL stores microseconds
 	}
 	posting := order.Posting()
 	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, posting.BusinessDay)

@@ -3,8 +3,8 @@ package confirm_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -47,7 +48,11 @@ func TestTransferMovesOnce(t *testing.T) {
 	if got := w.Outbox(t, events.TypeTransferPosted); len(got) != 1 || got[0].Subject != view.TransferID.String() {
 		t.Errorf("events: %+v", got)
 	}
-	w.Phone.Call(t, transferconfirm.Function, "key-2", proofs).Want(t, "INTENT_USED")
+	// An app that lost the answer and its key is told which transfer it was.
+	late := w.Phone.Call(t, transferconfirm.Function, "key-2", proofs)
+	if late.Want(t, "INTENT_USED"); late.Problem.ResultID != view.TransferID.String() || late.Status != http.StatusConflict {
+		t.Errorf("the intent was used for %s, says %d %q", view.TransferID, late.Status, late.Problem.ResultID)
+	}
 	w.Sound(t)
 }
 
@@ -61,16 +66,16 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	w.Sound(t)
 }
 
-// An app that lost the answer, and its channel, seals its passwords anew: the
-// request is the same, for the intent alone says what happens.
+// An app that lost the answer and its channel seals its passwords again. The request
+// is still the same, because the intent alone decides the effect.
 func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-013.1")
 	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	prove := func() stepup.Confirmation {
-		return presentation(in.IntentID, w.Signed(t, in),
-			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)})
+		return confirmation(in.IntentID, w.Signed(t, in),
+			w.Known(t))
 	}
 	var first, again transfer.View
 	w.Phone.Call(t, transferconfirm.Function, "key", prove()).Into(t, &first)
@@ -86,8 +91,8 @@ func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 	w.Sound(t)
 }
 
-// What was enough when the transfer was prepared is not once fraud analysis has
-// graded the payer higher; prepared anew, it asks for more.
+// Fraud analysis grades the payer higher after the transfer was prepared. Its proofs
+// are then not enough, and a new preparation asks for more.
 func TestAGradeRaisedSincePrepareAsksForMore(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
@@ -97,9 +102,7 @@ func TestAGradeRaisedSincePrepareAsksForMore(t *testing.T) {
 	w.Phone.Call(t, transferconfirm.Function, "key", proofs).Want(t, "STEPUP_STRONGER")
 	raised := w.prepare(t, 1_00)
 	all := w.proofs(t, raised)
-	all.Proofs = append(all.Proofs, stepup.Proof{
-		Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword),
-	})
+	all.Proofs = append(all.Proofs, w.Known(t))
 	w.Phone.Call(t, transferconfirm.Function, "key", all).Want(t, "")
 	w.Sound(t)
 }
@@ -143,13 +146,13 @@ func TestProofsThatDoNotHold(t *testing.T) {
 		{"right code and trade password", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{
 				{Factor: stepup.SMSOTP, Code: w.otp(t, in)},
-				{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)},
+				w.Known(t),
 			}
 		}, ""},
 	}
 	for i, tt := range tests {
 		in := w.prepare(t, 1_00)
-		got := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("key", i), presentation(in.IntentID, tt.proofs(t, in)...))
+		got := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("key", i), confirmation(in.IntentID, tt.proofs(t, in)...))
 		if got.Code != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got.Code, tt.want)
 		}
@@ -185,19 +188,16 @@ func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
 	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	right := w.proofs(t, in)
-	var wait sync.WaitGroup
-	for i := range 20 {
-		guess := presentation(in.IntentID, stepup.Proof{Factor: stepup.SMSOTP, Code: fmt.Sprintf("g%05d", i)}, right.Proofs[1])
-		wait.Go(func() {
-			w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("guess", i), guess).Want(t, "PROOF_REJECTED")
-		})
+	replies := check.AtOnce(20, func(i int) bank.Reply {
+		guess := confirmation(in.IntentID, stepup.Proof{Factor: stepup.SMSOTP, Code: fmt.Sprintf("g%05d", i)}, right.Proofs[1])
+		return w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("guess", i), guess)
+	})
+	if won := bank.Won(t, replies, "PROOF_REJECTED"); won != 0 {
+		t.Errorf("%d guesses were right", won)
 	}
-	wait.Wait()
-	var tries int
-	err := w.Host.DB.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge WHERE subject = $1",
-		stepup.Subject(in.IntentID)).Scan(&tries)
-	if err != nil || tries != 5 {
-		t.Fatalf("%d tries were looked at (%v), want 5", tries, err)
+	tries := w.Count(t, "SELECT tries FROM otp_challenge WHERE subject = $1", stepup.Subject(in.IntentID))
+	if tries != 5 {
+		t.Fatalf("%d attempts were counted, want 5", tries)
 	}
 	w.Phone.Call(t, transferconfirm.Function, "right", right).Want(t, "PROOF_REJECTED")
 }
@@ -219,6 +219,9 @@ func TestIntentsOfOthersAndOldOnes(t *testing.T) {
 	otherPhone.Call(t, transferconfirm.Function, "other device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
 	w.Phone.Call(t, transferconfirm.Function, "displaced", w.proofs(t, in)).Want(t, "SESSION_DISPLACED")
 
+	w.Phone.LoginAs(t, w.Payee) // another customer on the payer's phone
+	w.Phone.Call(t, transferconfirm.Function, "same device", w.proofs(t, in)).Want(t, "OBJECT_NOT_FOUND")
+
 	w.Phone.LoginAs(t, w.Payer)
 	w.Advance(9 * time.Minute)
 	late := w.prepare(t, 1_00)
@@ -234,8 +237,8 @@ func TestARightPasswordNeverLocks(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
 	prove := func(in transferprepare.Response, signed string) stepup.Confirmation {
-		return presentation(in.IntentID, w.Signed(t, transferprepare.Response{Text: signed}),
-			stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)})
+		return confirmation(in.IntentID, w.Signed(t, transferprepare.Response{Text: signed}),
+			w.Known(t))
 	}
 	in := w.prepare(t, 1_000_00)
 	for i := range 6 {
@@ -254,23 +257,19 @@ func TestARightPasswordNeverLocks(t *testing.T) {
 func TestWhatChangedSincePrepareRefuses(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
-	change := func(sql string, args ...any) {
-		t.Helper()
-		w.Exec(t, sql, args...)
-	}
 	for i, tt := range []struct{ account uuid.UUID }{{w.Payer.AccountIDs[0]}, {w.Payee.AccountIDs[0]}} {
 		in := w.prepare(t, 1_00)
-		change("UPDATE account SET state = 'lost' WHERE id = $1", tt.account)
+		w.Exec(t, "UPDATE account SET state = 'lost' WHERE id = $1", tt.account)
 		w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("lost", i), w.proofs(t, in)).Want(t, "ACCOUNT_CLOSED")
-		change("UPDATE account SET state = 'open' WHERE id = $1", tt.account)
+		w.Exec(t, "UPDATE account SET state = 'open' WHERE id = $1", tt.account)
 	}
 	in := w.prepare(t, 900_00)
-	change("UPDATE account SET held = 50000 WHERE id = $1", w.Payer.AccountIDs[0])
+	w.Exec(t, "UPDATE account SET held = 50000 WHERE id = $1", w.Payer.AccountIDs[0])
 	w.Phone.Call(t, transferconfirm.Function, "held", w.proofs(t, in)).Want(t, "FUNDS_INSUFFICIENT")
-	change("UPDATE customer SET risk_grade = 2 WHERE id = $1", w.Payer.ID)
+	w.Exec(t, "UPDATE customer SET risk_grade = 2 WHERE id = $1", w.Payer.ID)
 	w.Phone.Call(t, transferconfirm.Function, "risk", w.proofs(t, in)).Want(t, "RISK_REFUSED")
-	change("UPDATE customer SET risk_grade = 0 WHERE id = $1", w.Payer.ID)
-	change("UPDATE account SET held = 0 WHERE id = $1", w.Payer.AccountIDs[0])
+	w.Exec(t, "UPDATE customer SET risk_grade = 0 WHERE id = $1", w.Payer.ID)
+	w.Exec(t, "UPDATE account SET held = 0 WHERE id = $1", w.Payer.AccountIDs[0])
 	w.Phone.Call(t, transferconfirm.Function, "held", w.proofs(t, in)).Want(t, "")
 	w.Sound(t)
 }
@@ -278,7 +277,10 @@ func TestWhatChangedSincePrepareRefuses(t *testing.T) {
 func TestDayLimitHoldsUnderRaces(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-001.3")
-	w := newFixture(t, 1_000_000_00)
+	db, url := pgtest.NewURL(t)
+	w := fixture{bank.PairOn(t, bank.On(t, db), 1_000_000_00)}
+	instances, _ := twoInstances(t, w.Bank, url)
+	slowLimits(t, db)
 	w.Phone.Call(t, transferprepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	const each = 9_000_00
 	var proofs [12]stepup.Confirmation // all prepared while the whole limit is left
@@ -286,16 +288,10 @@ func TestDayLimitHoldsUnderRaces(t *testing.T) {
 		proofs[i] = w.proofs(t, w.prepare(t, each))
 	}
 	rest, over := w.proofs(t, w.prepare(t, 5_000_00)), w.proofs(t, w.prepare(t, 1))
-	var wait sync.WaitGroup
-	for i := range proofs {
-		wait.Go(func() {
-			r := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("race", i), proofs[i])
-			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
-				t.Errorf("%s: %s", r.Code, r.Body)
-			}
-		})
-	}
-	wait.Wait()
+	bank.Won(t, check.AtOnce(len(proofs), func(i int) bank.Reply {
+		frame := w.Phone.Frame(t, transferconfirm.Function, fmt.Sprint("race", i), proofs[i])
+		return w.Phone.SendTo(t, instances[i%2], transferconfirm.Function, frame)
+	}), "LIMIT_EXCEEDED")
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 5*each {
 		t.Fatalf("%s moved in a day, want %s", got.Yuan(), money.Fen(5*each).Yuan())
 	}
@@ -315,10 +311,10 @@ func TestOwnAccountsTakeOneFactor(t *testing.T) {
 	w := newFixture(t, 1_000_00)
 	in := w.Prepare(t, w.ToOwn(5_00))
 	signed := w.Signed(t, in)
-	w.Phone.Call(t, transferconfirm.Function, "own", presentation(in.IntentID, signed)).Want(t, "")
+	w.Phone.Call(t, transferconfirm.Function, "own", confirmation(in.IntentID, signed)).Want(t, "")
 	other := w.prepare(t, 5_00)
 	signed.Signature = w.Signed(t, other).Signature
-	w.Phone.Call(t, transferconfirm.Function, "other", presentation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
+	w.Phone.Call(t, transferconfirm.Function, "other", confirmation(other.IntentID, signed)).Want(t, "STEPUP_STRONGER")
 	w.Sound(t)
 }
 
@@ -335,14 +331,12 @@ func TestLargeTransfersTakeTwoFactors(t *testing.T) {
 		in := w.Prepare(t, w.ToOwn(tt.amount))
 		key := fmt.Sprint("large ", tt.amount)
 		signed := w.Signed(t, in)
-		w.Phone.Call(t, transferconfirm.Function, key, presentation(in.IntentID, signed)).Want(t, tt.alone)
+		w.Phone.Call(t, transferconfirm.Function, key, confirmation(in.IntentID, signed)).Want(t, tt.alone)
 		if got := w.Balance(t, w.Payer.AccountIDs[1]); tt.alone != "" && got != arrived {
 			t.Errorf("%s arrived by one factor", (got - arrived).Yuan())
 		}
 		arrived += tt.amount
-		both := presentation(in.IntentID, signed, stepup.Proof{
-			Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword),
-		})
+		both := confirmation(in.IntentID, signed, w.Known(t))
 		w.Phone.Call(t, transferconfirm.Function, key, both).Want(t, "")
 	}
 	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != 2*stepup.LargeAmount+1 {
@@ -357,12 +351,7 @@ func TestConcurrentDuplicatesPostOnce(t *testing.T) {
 	req.Covers(t, "LOGIC-013.1")
 	w := newFixture(t, 1_000_00)
 	proofs := w.proofs(t, w.prepare(t, 10_00))
-	replies := make([]bank.Reply, 5)
-	var wait sync.WaitGroup
-	for i := range replies {
-		wait.Go(func() { replies[i] = w.Phone.Call(t, transferconfirm.Function, "one key", proofs) })
-	}
-	wait.Wait()
+	replies := check.AtOnce(5, func(int) bank.Reply { return w.Phone.Call(t, transferconfirm.Function, "one key", proofs) })
 	for _, r := range replies {
 		if r.Code != "" || string(r.Body) != string(replies[0].Body) {
 			t.Errorf("a concurrent duplicate got %d %s", r.Status, r.Body)

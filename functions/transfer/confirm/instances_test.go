@@ -1,17 +1,15 @@
 package confirm_test
 
 import (
-	"encoding/json"
-	"net/http"
 	"testing"
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
-	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // twoInstances opens the function twice, each time with connections of its own to
@@ -22,41 +20,21 @@ func twoInstances(t *testing.T, b *bank.Bank, url string) (instances [2]handler.
 	for i := range hosts {
 		hosts[i] = *b.Host
 		var err error
-		if hosts[i].DB, err = pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16}); err != nil {
-			t.Fatal(err)
-		}
+		hosts[i].DB, err = pg.Open(t.Context(), pg.Config{URL: url, MaxConns: 16})
+		check.Must(t, err)
 		t.Cleanup(hosts[i].DB.Close)
-		if instances[i], err = transferconfirm.Function.Open(t.Context(), &hosts[i], host.Values()); err != nil {
-			t.Fatal(err)
-		}
+		instances[i], err = transferconfirm.Function.Open(t.Context(), &hosts[i], host.Values())
+		check.Must(t, err)
 	}
 	return instances, func() { hosts[0].DB.Close(); hosts[1].DB.Close() }
 }
 
-// confirmAt sends a frame to an instance and returns the reply's code, "" for a good
-// one.
-func confirmAt(t *testing.T, instance handler.FunctionHandler, d *bank.Device, frame []byte) string {
+// slowLimits makes whoever has used a limit wait before the commit, so that others
+// look at the limit meanwhile.
+func slowLimits(t *testing.T, db *pg.DB) {
 	t.Helper()
-	call := handler.Request{Body: frame, Method: http.MethodPost, Header: http.Header{}}
-	call.WithContext(t.Context())
-	reply, err := instance.Handle(call)
-	if err != nil {
-		t.Error(err)
-		return err.Error()
-	}
-	sent, err := channel.ParseHeader(frame)
-	if err != nil {
-		t.Error(err)
-	}
-	body, err := channel.OpenReply(d.Keys, reply.Body, sent, transferconfirm.Function.Spec.Name, reply.StatusCode)
-	if err != nil {
-		t.Error(err)
-	}
-	var problem struct {
-		Code string `json:"code"`
-	}
-	if err := json.Unmarshal(body, &problem); err != nil {
-		t.Error(err)
-	}
-	return problem.Code
+	_, err := db.Pool().Exec(t.Context(), `
+CREATE FUNCTION pause_limit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END $$;
+CREATE TRIGGER limit_pause AFTER INSERT OR UPDATE ON limit_use FOR EACH ROW EXECUTE FUNCTION pause_limit()`)
+	check.Must(t, err)
 }

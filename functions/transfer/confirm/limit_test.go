@@ -2,7 +2,6 @@ package confirm_test
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +10,8 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -19,18 +20,16 @@ func (w fixture) by(t *testing.T, in transferprepare.Response, c stepup.Combinat
 	t.Helper()
 	var proofs []stepup.Proof
 	for _, f := range c {
-		p := stepup.Proof{Factor: f}
 		switch f {
 		case stepup.SMSOTP:
-			p.Code = w.otp(t, in)
+			proofs = append(proofs, stepup.Proof{Factor: f, Code: w.otp(t, in)})
 		case stepup.DeviceKey:
-			p.Signature = w.Signed(t, in).Signature
+			proofs = append(proofs, w.Signed(t, in))
 		case stepup.TradePassword:
-			p.Password = w.Phone.Password(t, bank.TradePassword)
+			proofs = append(proofs, w.Known(t))
 		}
-		proofs = append(proofs, p)
 	}
-	return presentation(in.IntentID, proofs...)
+	return confirmation(in.IntentID, proofs...)
 }
 
 // At 50,000.00 every combination of the factors at hand passes, to others and to own
@@ -47,8 +46,7 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 				request, payee = w.ToOwn, w.Payer.AccountIDs[1]
 			}
 			w.Phone.Call(t, transferprepare.Function, "", request(50_000_01)).Want(t, "STEPUP_STRONGER")
-			var in transferprepare.Response
-			w.Phone.Call(t, transferprepare.Function, "", request(50_000_00)).Into(t, &in)
+			in := w.Prepare(t, request(50_000_00))
 			w.Phone.Call(t, transferconfirm.Function, "key", w.by(t, in, c)).Want(t, "")
 			if got := w.Balance(t, payee); got != 50_000_00 {
 				t.Errorf("own %v, by %s: %s arrived", own, c, got.Yuan())
@@ -59,11 +57,14 @@ func TestCapOfTheStrongestFactor(t *testing.T) {
 	req.Covers(t, "LIMIT-001.2", "LIMIT-001.4")
 }
 
-// Transfers of one day, to others and to own accounts, by whichever combination,
-// are one sum, also when all are confirmed at once.
+// Transfers of one day, to others and to own accounts, by any combination, are one
+// sum, also when all are confirmed at once.
 func TestOneSumOfADay(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t, 1_000_000_00)
+	db, url := pgtest.NewURL(t)
+	w := fixture{bank.PairOn(t, bank.On(t, db), 1_000_000_00)}
+	instances, _ := twoInstances(t, w.Bank, url)
+	slowLimits(t, db)
 	const each = 9_000_00
 	combinations := []stepup.Combination{
 		{stepup.SMSOTP, stepup.DeviceKey}, {stepup.SMSOTP, stepup.TradePassword}, {stepup.DeviceKey, stepup.TradePassword},
@@ -81,16 +82,10 @@ func TestOneSumOfADay(t *testing.T) {
 	}
 	over := w.by(t, w.Prepare(t, w.ToOwn(5_000_01)), combinations[0])
 	rest := w.by(t, w.Prepare(t, w.ToOwn(5_000_00)), combinations[0])
-	var wait sync.WaitGroup
-	for i := range proofs {
-		wait.Go(func() {
-			r := w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("race", i), proofs[i])
-			if r.Code != "" && r.Code != "LIMIT_EXCEEDED" {
-				t.Errorf("%s: %s", r.Code, r.Body)
-			}
-		})
-	}
-	wait.Wait()
+	bank.Won(t, check.AtOnce(len(proofs), func(i int) bank.Reply {
+		frame := w.Phone.Frame(t, transferconfirm.Function, fmt.Sprint("race", i), proofs[i])
+		return w.Phone.SendTo(t, instances[i%2], transferconfirm.Function, frame)
+	}), "LIMIT_EXCEEDED")
 	moved := func() money.Fen {
 		return w.Balance(t, w.Payee.AccountIDs[0]) + w.Balance(t, w.Payer.AccountIDs[1])
 	}

@@ -2,8 +2,6 @@ package confirm_test
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
@@ -11,6 +9,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -26,18 +25,10 @@ SELECT DISTINCT name, '2026-11-23'::date, $1::bigint FROM policy WHERE name LIKE
 	}
 }
 
-// own asks to move an amount between the payer's accounts.
-func (w fixture) own(amount money.Fen) map[string]any {
-	return map[string]any{
-		"debit_account_id": w.Payer.AccountIDs[0], "payee_account_id": w.Payer.AccountIDs[1], "amount_fen": amount,
-	}
-}
-
 // pay carries a request out, with a code and a signature.
 func (w fixture) pay(t *testing.T, key string, request map[string]any) {
 	t.Helper()
-	var in transferprepare.Response
-	w.Phone.Call(t, transferprepare.Function, "", request).Into(t, &in)
+	in := w.Prepare(t, request)
 	w.Phone.Call(t, transferconfirm.Function, key, w.proofs(t, in)).Want(t, "")
 }
 
@@ -74,8 +65,8 @@ func TestTheLowestLimitDecides(t *testing.T) {
 	}
 }
 
-// A payment to others takes two methods, whichever is left out; one to an own
-// account takes one of them.
+// A payment to others takes any two of three methods. A payment to an own account takes
+// one of them.
 func TestEachSceneHasItsMethods(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-006.3")
@@ -90,21 +81,20 @@ func TestEachSceneHasItsMethods(t *testing.T) {
 	}
 	password := func(t *testing.T, _ transferprepare.Response) stepup.Proof {
 		t.Helper()
-		return stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.TradePassword)}
+		return w.Known(t)
 	}
 	type method = func(*testing.T, transferprepare.Response) stepup.Proof
 	for i, methods := range [][]method{{code, signature}, {code, password}, {signature, password}} {
 		in := w.prepare(t, 1_00)
 		for n, one := range methods {
 			key := fmt.Sprintf("combination %d without %d", i, 1-n)
-			w.Phone.Call(t, transferconfirm.Function, key, presentation(in.IntentID, one(t, in))).Want(t, "STEPUP_STRONGER")
+			w.Phone.Call(t, transferconfirm.Function, key, confirmation(in.IntentID, one(t, in))).Want(t, "STEPUP_STRONGER")
 		}
-		all := presentation(in.IntentID, methods[0](t, in), methods[1](t, in))
+		all := confirmation(in.IntentID, methods[0](t, in), methods[1](t, in))
 		w.Phone.Call(t, transferconfirm.Function, fmt.Sprintf("combination %d", i), all).Want(t, "")
 	}
-	var in transferprepare.Response
-	w.Phone.Call(t, transferprepare.Function, "", w.own(1_00)).Into(t, &in)
-	w.Phone.Call(t, transferconfirm.Function, "own", presentation(in.IntentID, signature(t, in))).Want(t, "")
+	in := w.Prepare(t, w.ToOwn(1_00))
+	w.Phone.Call(t, transferconfirm.Function, "own", confirmation(in.IntentID, signature(t, in))).Want(t, "")
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 3_00 {
 		t.Errorf("%s moved", got.Yuan())
 	}
@@ -119,27 +109,17 @@ func TestInstancesShareAScenesLimit(t *testing.T) {
 	db, url := pgtest.NewURL(t)
 	w := fixture{bank.PairOn(t, bank.On(t, db), 1_000_000_00)}
 	instances, _ := twoInstances(t, w.Bank, url)
+	slowLimits(t, db)
 	const orders, each, fit = 24, 100_00, 7
 	w.cap(t, fit*each+each/2)
 	var frames [orders][]byte
 	for i := range frames {
 		frames[i] = w.Phone.Frame(t, transferconfirm.Function, fmt.Sprint("key", i), w.proofs(t, w.prepare(t, each)))
 	}
-	var passed atomic.Int64
-	var wait sync.WaitGroup
-	for i, frame := range frames {
-		wait.Go(func() {
-			switch code := confirmAt(t, instances[i%2], w.Phone, frame); code {
-			case "":
-				passed.Add(1)
-			case "LIMIT_EXCEEDED":
-			default:
-				t.Errorf("order %d: %s", i, code)
-			}
-		})
-	}
-	wait.Wait()
-	if got := passed.Load(); got != fit {
+	replies := check.AtOnce(orders, func(i int) bank.Reply {
+		return w.Phone.SendTo(t, instances[i%2], transferconfirm.Function, frames[i])
+	})
+	if got := bank.Won(t, replies, "LIMIT_EXCEEDED"); got != fit {
 		t.Errorf("%d transfers passed, want %d", got, fit)
 	}
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != fit*each {

@@ -16,15 +16,14 @@ func TestAnothersAccountIsNoOwnAccount(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "XFER-003.2")
 	w := newFixture(t, 1_000_00)
-	var in transferprepare.Response
-	w.Phone.Call(t, transferprepare.Function, "", w.own(1_00)).Into(t, &in)
+	in := w.Prepare(t, w.ToOwn(1_00))
 	one := func(in transferprepare.Response) stepup.Confirmation {
-		return presentation(in.IntentID, w.Signed(t, in))
+		return confirmation(in.IntentID, w.Signed(t, in))
 	}
 	w.Phone.Call(t, transferconfirm.Function, "own", one(in)).Want(t, "")
 	w.Phone.Call(t, transferconfirm.Function, "others", one(w.prepare(t, 1_00))).Want(t, "STEPUP_STRONGER")
 
-	declared := w.own(1_00)
+	declared := w.ToOwn(1_00)
 	declared["payee_account_id"] = w.Payee.AccountIDs[0]
 	w.Phone.Call(t, transferprepare.Function, "", declared).Want(t, "OBJECT_NOT_FOUND")
 	declared = w.request(1_00)
@@ -43,13 +42,12 @@ func TestOwnAccountsTakeOneFactorUnderTheCap(t *testing.T) {
 	req.Covers(t, "XFER-003.1")
 	const most, small = 50_000_00, 100_00
 	w := newFixture(t, 1_000_000_00)
-	w.Phone.Call(t, transferprepare.Function, "", w.own(most+1)).Want(t, "STEPUP_STRONGER")
-	var in transferprepare.Response
-	w.Phone.Call(t, transferprepare.Function, "", w.own(small)).Into(t, &in)
+	w.Phone.Call(t, transferprepare.Function, "", w.ToOwn(most+1)).Want(t, "STEPUP_STRONGER")
+	in := w.Prepare(t, w.ToOwn(small))
 	signed := w.Signed(t, in)
-	w.Phone.Call(t, transferconfirm.Function, "one factor", presentation(in.IntentID, signed)).Want(t, "")
-	w.pay(t, "the rest of the day", w.own(most-small))
-	w.Phone.Call(t, transferprepare.Function, "", w.own(1)).Want(t, "LIMIT_EXCEEDED")
+	w.Phone.Call(t, transferconfirm.Function, "one factor", confirmation(in.IntentID, signed)).Want(t, "")
+	w.pay(t, "the rest of the day", w.ToOwn(most-small))
+	w.Phone.Call(t, transferprepare.Function, "", w.ToOwn(1)).Want(t, "LIMIT_EXCEEDED")
 	if got := w.Balance(t, w.Payer.AccountIDs[1]); got != most {
 		t.Errorf("%s arrived", got.Yuan())
 	}

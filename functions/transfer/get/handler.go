@@ -2,7 +2,7 @@
 //
 //	POST /function/transfer-get   session
 //
-// Refusals: OBJECT_NOT_FOUND, for another customer's transfer too.
+// Refusals: OBJECT_NOT_FOUND, also for another customer's transfer.
 package get
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "transfer-get", Summary: "Show one transfer", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
@@ -25,7 +25,7 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "MASK-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the transfer.

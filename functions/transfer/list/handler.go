@@ -2,8 +2,9 @@
 //
 //	POST /function/transfer-list   session
 //
-// A page holds 20 transfers unless asked otherwise (at most 100); next_cursor is
-// empty on the last. No transfers are an empty list.
+// A page holds 20 transfers unless the request asks for another number (at most 100).
+// On the last page, next_cursor is empty. A customer without transfers gets an empty
+// list.
 package list
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/page"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "transfer-list", Summary: "List the caller's transfers", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
@@ -23,7 +24,7 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"ACCT-002", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request asks for a page.
@@ -32,7 +33,7 @@ type Request struct {
 	Limit  int    `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
 }
 
-// Validate refuses pages of no or unbounded size.
+// Validate checks the size and the cursor of the page.
 func (r Request) Validate() error {
 	if !page.Valid(r.Limit) {
 		return fn.InvalidField("limit", "between 1 and 100")
@@ -54,7 +55,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 	return func(ctx context.Context, call *fn.Call, req Request) (Response, error) {
 		before, _ := page.Parse(req.Cursor) // Validate has checked it
 		size := page.Size(req.Limit)
-		found, err := store.List(ctx, call.CustomerID, before, size+1) // one more tells whether it ends
+		found, err := store.List(ctx, call.CustomerID, before, size+1) // one more transfer shows whether another page follows
 		if err != nil {
 			return Response{}, err
 		}

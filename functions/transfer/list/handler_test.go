@@ -3,7 +3,6 @@ package list_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,49 +12,30 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions/transfer"
-	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferlist "github.com/tidebank/tidebank/functions/transfer/list"
-	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// town is a bank with a customer of two accounts.
-type town struct {
-	*bank.Bank
-	phone *bank.Device
-	wang  seed.Customer
-}
+type fixture struct{ bank.Pair }
 
-func newTown(t *testing.T) town {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	b := bank.New(t)
-	w := town{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 1_000_00, 0)}
-	w.phone.LoginAs(t, w.wang)
-	return w
+	return fixture{bank.NewPair(t, 1_000_00)}
 }
 
 // move carries out so many transfers, each with an amount of its own, two of them
 // at each instant; it returns their ids, newest first.
-func (w town) move(t *testing.T, count int) []uuid.UUID {
+func (w fixture) move(t *testing.T, count int) []uuid.UUID {
 	t.Helper()
 	ids := make([]uuid.UUID, 0, count)
 	for i := range count {
-		var in transferprepare.Response
-		w.phone.Call(t, transferprepare.Function, "", map[string]any{
-			"debit_account_id": w.wang.AccountIDs[0], "payee_account_id": w.wang.AccountIDs[1], "amount_fen": i + 1,
-		}).Into(t, &in)
-		signature, err := sm.Sign(w.phone.Key, []byte(in.Text))
-		if err != nil {
-			t.Fatal(err)
-		}
+		in := w.Prepare(t, w.ToOwn(money.Fen(i+1)))
 		var view transfer.View
-		w.phone.Call(t, transferconfirm.Function, fmt.Sprint("key", uuid.New()), stepup.Confirmation{
-			IntentID: in.IntentID, Proofs: []stepup.Proof{{Factor: stepup.DeviceKey, Signature: signature}},
-		}).Into(t, &view)
+		w.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{w.Signed(t, in)}}).Into(t, &view)
 		ids = append(ids, view.TransferID)
 		if i%2 == 1 {
 			w.Advance(time.Second)
@@ -65,10 +45,10 @@ func (w town) move(t *testing.T, count int) []uuid.UUID {
 	return ids
 }
 
-func (w town) page(t *testing.T, cursor string, limit int) transferlist.Response {
+func (w fixture) page(t *testing.T, cursor string, limit int) transferlist.Response {
 	t.Helper()
 	var got transferlist.Response
-	w.phone.Call(t, transferlist.Function, "", transferlist.Request{Cursor: cursor, Limit: limit}).Into(t, &got)
+	w.Phone.Call(t, transferlist.Function, "", transferlist.Request{Cursor: cursor, Limit: limit}).Into(t, &got)
 	return got
 }
 
@@ -81,7 +61,7 @@ func ids(page transferlist.Response) []uuid.UUID {
 }
 
 // walk reads all pages.
-func (w town) walk(t *testing.T, limit int) (all []uuid.UUID, sizes []int) {
+func (w fixture) walk(t *testing.T, limit int) (all []uuid.UUID, sizes []int) {
 	t.Helper()
 	for cursor := ""; ; {
 		page := w.page(t, cursor, limit)
@@ -97,7 +77,7 @@ func (w town) walk(t *testing.T, limit int) (all []uuid.UUID, sizes []int) {
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	want := w.move(t, 21)
 	for _, tt := range []struct {
 		limit int
@@ -130,8 +110,8 @@ func TestPages(t *testing.T) {
 
 func TestNoTransfersAreAnEmptyList(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
-	reply := w.phone.Call(t, transferlist.Function, "", struct{}{})
+	w := newFixture(t)
+	reply := w.Phone.Call(t, transferlist.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != `{"transfers":[],"next_cursor":""}` {
 		t.Errorf("got %s", reply.Body)
 	}
@@ -140,11 +120,11 @@ func TestNoTransfersAreAnEmptyList(t *testing.T) {
 // A cursor selects among the caller's own, whosever it was.
 func TestOthersTransfersAreNotListed(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	w.move(t, 3)
 	mine := w.page(t, "", 1)
 	stranger := w.Device(t, "phone-of-li")
-	stranger.LoginAs(t, w.Customer(t, "李四", 0))
+	stranger.LoginAs(t, w.Payee)
 	for _, cursor := range []string{"", mine.NextCursor} {
 		var got transferlist.Response
 		stranger.Call(t, transferlist.Function, "", transferlist.Request{Cursor: cursor}).Into(t, &got)
@@ -161,7 +141,7 @@ func TestOthersTransfersAreNotListed(t *testing.T) {
 
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newFixture(t)
 	encode := base64.RawURLEncoding.EncodeToString
 	late := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, make([]byte, 16)...)
 	for _, tt := range []struct{ name, body, field, want string }{
@@ -179,7 +159,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"another customer", `{"customer_id":"x"}`, "", "INPUT_INVALID"},
 		{"nothing", `null`, "", "INPUT_INVALID"},
 	} {
-		got := w.phone.Call(t, transferlist.Function, "", json.RawMessage(tt.body))
+		got := w.Phone.Call(t, transferlist.Function, "", json.RawMessage(tt.body))
 		if got.Code != tt.want || got.Problem.Field != tt.field {
 			t.Errorf("%s: %q of %q, want %q of %q", tt.name, got.Code, got.Problem.Field, tt.want, tt.field)
 		}
@@ -191,8 +171,6 @@ func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
 	d := b.Device(t, "phone-of-wang")
-	if err := b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()))
 	d.Call(t, transferlist.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
 }

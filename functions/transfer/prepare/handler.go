@@ -1,14 +1,14 @@
-// Package prepare fixes a transfer on the server and tells the customer what it
-// takes to confirm it.
+// Package prepare checks a transfer, stores it as an intent, and tells the customer
+// which proofs confirm it.
 //
 //	POST /function/transfer-prepare   session
 //
-// Everything is checked here: both accounts, the payee's name, funds, the caps
-// of the factors at hand, the day's limit, risk. Nothing moves yet. The payee is
-// named either by account number and name, or by the id of an own account.
-// Amounts are whole fen. Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH,
-// ACCOUNT_SAME, ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, AMOUNT_INVALID,
-// STEPUP_STRONGER, LIMIT_EXCEEDED, RISK_REFUSED.
+// The function checks both accounts, the payee's name, funds, the caps of the
+// factors, the day's limit and risk. No money moves yet. A request names the payee by
+// account number and name, or by the id of an own account. Amounts are whole fen.
+// Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH, ACCOUNT_SAME,
+// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, AMOUNT_INVALID, STEPUP_STRONGER,
+// LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
 
 import (
@@ -35,9 +35,9 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Function is what the registry and its main are made from.
+// Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "transfer-prepare", Summary: "Fix a transfer and say how to confirm it",
+	Name: "transfer-prepare", Summary: "Prepare a transfer and list the proofs that confirm it",
 	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
 	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
 	Refusals: []*bankerr.Error{
@@ -48,7 +48,7 @@ var Function = fn.Command(fn.Spec{
 	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
 }, wire)
 
-// Config is empty: the host lends all that is needed.
+// Config is empty: the function has no settings.
 type Config struct{}
 
 // Request names the payer's account, the payee and the amount.
@@ -63,7 +63,7 @@ type Request struct {
 
 const maxRunes = 60
 
-// Validate refuses what no account could make right.
+// Validate checks the form; it reads no account.
 func (r Request) Validate() error {
 	switch {
 	case r.Amount <= 0 || r.Amount > money.Max:
@@ -84,7 +84,8 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// plain is short printable text: what is signed must read the same everywhere.
+// plain reports whether the text is short and printable: a signed text must look the
+// same everywhere.
 func plain(text string) bool {
 	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxRunes {
 		return false
@@ -102,7 +103,7 @@ type Response struct {
 	IntentID           uuid.UUID `json:"intent_id" format:"uuid"`
 	Text               string    `json:"text" doc:"Show it; a device key signs exactly these bytes"`
 	Digest             []byte    `json:"digest" doc:"SM3 of text"`
-	Combinations       []string  `json:"combinations" doc:"Any one is enough, e.g. sms_otp+device_key"`
+	Combinations       []string  `json:"combinations" doc:"Each combination is enough, e.g. sms_otp+device_key"`
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
 	ExpiresAt          time.Time `json:"expires_at"`
@@ -151,7 +152,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	return op.save(unit, call, plan, combinations)
 }
 
-// withinDay leaves the combinations whose day's limit has room for the plan.
+// withinDay returns the combinations whose day's limit has room for the plan.
 func (op operation) withinDay(
 	ctx context.Context, customer uuid.UUID, plan *transfer.Plan, combinations []stepup.Combination,
 ) ([]stepup.Combination, error) {

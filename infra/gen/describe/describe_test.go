@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/workers"
 )
@@ -32,9 +33,7 @@ func everyFunction(t *testing.T) []fn.Function {
 func described(t *testing.T) output.Files {
 	t.Helper()
 	files, err := describe(everyFunction(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return files
 }
 
@@ -71,9 +70,7 @@ func TestDescriptionsAreUpToDate(t *testing.T) {
 		}
 	}
 	found, err := filepath.Glob(filepath.Join(root, "events/schemas/*"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var want []string
 	for _, kind := range req.AtLeast(t, 6, events.Catalogue()) {
 		want = append(want, filepath.Join(root, "events/schemas", kind.Type+".json"))
@@ -97,17 +94,13 @@ func TestDescriptionsAreTheSameAgain(t *testing.T) {
 func TestEveryReferenceIsDescribed(t *testing.T) {
 	t.Parallel()
 	raw, err := openAPI(everyFunction(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var doc struct {
 		Components struct {
 			Schemas map[string]json.RawMessage `json:"schemas"`
 		} `json:"components"`
 	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(raw, &doc))
 	refs := regexp.MustCompile(`"\$ref": "#/components/schemas/([^"]+)"`).FindAllSubmatch(raw, -1)
 	for _, ref := range req.AtLeast(t, 100, refs) {
 		if doc.Components.Schemas[string(ref[1])] == nil {
@@ -161,9 +154,7 @@ func TestIndexAndErrorsNameAll(t *testing.T) {
 func TestClientKnowsEveryFunction(t *testing.T) {
 	t.Parallel()
 	source, err := clientAPI(everyFunction(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	text, methods := string(source), 0
 	for _, f := range everyFunction(t) {
 		method := "\nfunc (c *Client) " + goName(f.Spec.Name) + "("

@@ -25,7 +25,7 @@ func index(all, workers []fn.Function) []byte {
 			fmt.Fprintf(&b, "\n## %s\n\n| function | form | what | who | policy | events | requirements |\n"+
 				"|---|---|---|---|---|---|---|\n", d)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", s.Name, f.Form, s.Summary, s.Audience, policy(s), flow(s),
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", s.Name, f.Form, s.Summary, s.Audience, policy(s), eventsOf(s),
 			strings.Join(s.Requirements, " "))
 	}
 	fmt.Fprintf(&b, "\n# Workers\n\n%d workers, one folder each below `workers/`. A worker works by itself; it answers only "+
@@ -60,7 +60,7 @@ func policy(s fn.Spec) string {
 	return strings.Join(parts, ", ")
 }
 
-func flow(s fn.Spec) string {
+func eventsOf(s fn.Spec) string {
 	var parts []string
 	for _, t := range s.Consumes {
 		parts = append(parts, "← `"+short(t)+"`")
@@ -95,7 +95,7 @@ func errorList(all []fn.Function) []byte {
 	slices.Sort(codes)
 	var b bytes.Buffer
 	b.WriteString(notice)
-	b.WriteString("# Errors\n\nEvery refusal is RFC 9457 problem JSON, sealed in the channel once there is one. Programs go by " +
+	b.WriteString("# Errors\n\nEvery refusal is RFC 9457 problem JSON, sealed in the channel if the call has one. Programs must use " +
 		"`code`; `title` and `detail` are for customers; `trace` is for the service desk; `field` names the field that was " +
 		"wrong.\n\n| code | status | title | advice | functions of its own |\n|---|---|---|---|---|\n")
 	for _, code := range codes {

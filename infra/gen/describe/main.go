@@ -1,6 +1,6 @@
-// Command describe writes what only the compiled functions can tell: the function
-// index, the OpenAPI description, the error list, the client's methods, the event
-// schemas and the table of subscriptions.
+// Command describe writes the files that it generates from the compiled functions:
+// the function index, the OpenAPI description, the error list, the client's methods,
+// the event schemas, the list of retentions and the table of subscriptions.
 package main
 
 import (

@@ -18,8 +18,8 @@ import (
 
 const frame = "application/vnd.tidebank.frame"
 
-// openAPI describes every HTTP function's clear request and reply. On the wire
-// both are sealed in frames, which OpenAPI can't say but in words.
+// openAPI describes every HTTP function's clear request and reply. On the wire both
+// are sealed in frames; OpenAPI can describe frames only in text.
 func openAPI(all []fn.Function) ([]byte, error) {
 	registry := huma.NewMapRegistry("#/components/schemas/", naming)
 	problem := registry.Schema(reflect.TypeFor[fn.Problem](), true, "Problem")
@@ -56,7 +56,8 @@ func naming(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
-	// Packages name their own Request, Response and View: the folder tells them apart.
+	// Many packages have types named Request, Response and View; the folder makes the
+	// names unique.
 	if place, ours := strings.CutPrefix(t.PkgPath(), "github.com/tidebank/tidebank/"); ours {
 		_, place, _ = strings.Cut(place, "/")
 		return strings.ReplaceAll(place, "/", ".") + "." + t.Name()
@@ -124,7 +125,7 @@ func schemas(files output.Files) error {
 		doc["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 		doc["$id"] = "urn:tidebank:" + kind.Type
 		doc["title"] = kind.What
-		doc["additionalProperties"] = true // fields are only ever added
+		doc["additionalProperties"] = true // a later release may add fields
 		out, err := indent(doc)
 		if err != nil {
 			return err

@@ -10,18 +10,20 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// personalName is how a field is called that takes personal or authentication data.
+// personalName matches the names of fields that take personal or authentication data.
 var personalName = regexp.MustCompile(
 	`(?i)name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin$|otp|^code$|memo|device_id|face|location`)
 
-// businessFunctions are what a customer's data may be asked for.
+// businessFunctions are the business functions for which the bank may ask for
+// personal data.
 var businessFunctions = []string{"secure channel", "sign-up", "login", "one-time code", "transfer"}
 
-// purpose says for which business function a field is needed, and what for.
+// purpose is the business function that needs a field, and the use of the field
+// there.
 type purpose struct{ function, need string }
 
-// purposes are those of every personal field, by request schema and field
-// (PRIV-001). A field that is missing here stops the generator.
+// purposes holds the purpose of every personal field, by request schema and field
+// (PRIV-001). A field without a purpose stops the generator.
 var purposes = map[string]map[string]purpose{
 	"channel.open.Request": {
 		"device_id": {"secure channel", "ties the channel, and a login on it, to one installation of the app"},
@@ -42,7 +44,7 @@ var purposes = map[string]map[string]purpose{
 		"otp":      {"login", "proves that the customer holds the reserved phone"},
 	},
 	"otp.send.Request": {
-		"phone": {"one-time code", "is where the code goes, if it is a reserved phone"},
+		"phone": {"one-time code", "receives the code, if it is a reserved phone"},
 	},
 	"transfer.prepare.Request": {
 		"payee_account_no": {"transfer", "names the account that is paid"},
@@ -55,8 +57,8 @@ var purposes = map[string]map[string]purpose{
 	},
 }
 
-// statePurposes writes its purpose to each personal field of the requests'
-// schemas. It fails for a field that has none, or one of no business function.
+// statePurposes writes its purpose to each personal field of the requests' schemas.
+// It fails for a field without a purpose, or with an unknown business function.
 func statePurposes(all []fn.Function, schemas map[string]*huma.Schema) error {
 	requests := huma.NewMapRegistry("#/components/schemas/", naming)
 	for _, f := range all {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -20,9 +21,7 @@ func TestPersonalFieldsStateTheirPurpose(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PRIV-001.1")
 	raw, err := os.ReadFile(filepath.Join(root, "docs/openapi.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var doc struct {
 		Components struct {
 			Schemas map[string]struct {
@@ -32,9 +31,7 @@ func TestPersonalFieldsStateTheirPurpose(t *testing.T) {
 			} `json:"schemas"`
 		} `json:"components"`
 	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(raw, &doc))
 	stated := map[string]bool{}
 	for name, schema := range doc.Components.Schemas {
 		if !strings.HasSuffix(name, ".Request") && name != "stepup.Proof" {

@@ -1,10 +1,10 @@
-// Package example makes one good request from a request's type: for the API
+// Package example makes one valid request from a request's type, for the API
 // reference and for the tests that call every function.
 //
-// A field that a request must have is always there. An optional field (omitempty)
-// is there only if it has an `example` tag. The value comes from the first of these
-// tags that the field has: example, enum, format (uuid, date, sm2-public-key),
-// minimum. The example of bytes is base64, as on the wire. A list has one element.
+// The example holds every required field. It holds an optional field (omitempty) only
+// if the field has an `example` tag. The value comes from the first of these tags
+// that the field has: example, enum, format (uuid, date, sm2-public-key), minimum.
+// The example of bytes is base64, as on the wire. A list has one element.
 package example
 
 import (
@@ -23,16 +23,16 @@ import (
 const PublicKey = "MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAEzgwhHMLcQzBzJe+xLlSrPdVuH5Lscuj" +
 	"W7qnsCRFOfezY5D6iOg2u9gXR3B9bxlb/UCNFglQu32lKthLPEVjy6w=="
 
-// Bytes is base64 that stands for a signature or a sealed text.
+// Bytes is base64, as an example of a signature or a sealed text.
 const Bytes = "ZXhhbXBsZQ=="
 
-// namespace makes the same id for the same field each time.
+// namespace gives the same field the same id in each run.
 var namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://tidebank.example/field"))
 
 var errTag = errors.New("example: the tag does not fit the field's type")
 
-// Of returns an example of a struct type: what encoding/json would decode from it.
-// An error names the field whose type or tag has no example.
+// Of returns an example of a struct type, as encoding/json would decode it into a
+// map. An error names a field without an example.
 func Of(of reflect.Type) (map[string]any, error) {
 	object := map[string]any{}
 	if err := fill(object, of); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 type inner struct {
@@ -46,13 +47,9 @@ type request struct {
 func TestOf(t *testing.T) {
 	t.Parallel()
 	made, err := example.Of(reflect.TypeFor[request]())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	raw, err := json.Marshal(made)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.DisallowUnknownFields()
 	var got request

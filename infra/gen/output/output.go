@@ -1,4 +1,4 @@
-// Package output writes generated files, or finds out which are stale.
+// Package output writes generated files, or finds the files that are stale.
 package output
 
 import (
@@ -28,8 +28,8 @@ func (f Files) Write() error {
 	return nil
 }
 
-// ErrStale tells that generated files differ from what would be generated.
-var ErrStale = errors.New("generated files are stale: run make gen and commit what it changes")
+// ErrStale reports that the generated files are not up to date.
+var ErrStale = errors.New("generated files are stale: run make gen and commit the changes")
 
 // Check names the files that differ.
 func (f Files) Check() error {

@@ -10,14 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/infra/gen/output"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func read(t *testing.T, path string) string {
 	t.Helper()
 	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return string(raw)
 }
 
@@ -32,9 +31,7 @@ func TestWriteMakesWhatCheckWants(t *testing.T) {
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
 		t.Errorf("Check wrote %v", left)
 	}
-	if err := files.Write(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, files.Write())
 	if err := files.Check(); err != nil {
 		t.Errorf("just written: %v", err)
 	}
@@ -42,9 +39,7 @@ func TestWriteMakesWhatCheckWants(t *testing.T) {
 		t.Errorf("contents (-want +got):\n%s", diff)
 	}
 	// One that differs is enough, and is written again.
-	if err := os.WriteFile(a, []byte("甲 "), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(a, []byte("甲 "), 0o600))
 	if err := files.Check(); !errors.Is(err, output.ErrStale) || read(t, a) != "甲 " {
 		t.Errorf("one differs: %v, and it holds %q", err, read(t, a))
 	}
@@ -58,16 +53,10 @@ func TestWriteTouchesOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a")
 	files := output.Files{path: []byte("x")}
-	if err := files.Write(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, files.Write())
 	long := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-	if err := os.Chtimes(path, long, long); err != nil {
-		t.Fatal(err)
-	}
-	if err := files.Write(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.Chtimes(path, long, long))
+	check.Must(t, files.Write())
 	info, err := os.Stat(path)
 	if err != nil || !info.ModTime().Equal(long) {
 		t.Errorf("changed at %v, %v", info.ModTime(), err)
@@ -77,9 +66,7 @@ func TestWriteTouchesOnlyWhatDiffers(t *testing.T) {
 func TestWriteTellsWhatItCannot(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, nil, 0o600))
 	if err := (output.Files{filepath.Join(file, "below"): []byte("x")}).Write(); err == nil {
 		t.Error("wrote below a file")
 	}

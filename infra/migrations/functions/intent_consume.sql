@@ -1,5 +1,4 @@
--- Uses up an open intent. It raises an error where a plain UPDATE would only find no row, so that the unit of work
--- around it rolls back.
+-- Uses up an open intent. If the intent is not open, it raises an error, so that the unit of work rolls back.
 CREATE OR REPLACE FUNCTION intent_consume(p_intent uuid, p_customer uuid, p_now timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE intent SET state = 'consumed'

@@ -11,7 +11,7 @@ BEGIN
     IF p_debit = p_credit THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'ACCOUNT_SAME';
     END IF;
-    -- In the order of ids, so that two opposite transfers never wait for each other.
+    -- Locks accounts in the order of ids, so that two opposite transfers never deadlock.
     IF p_credit < p_debit THEN
         UPDATE account SET balance = balance + p_amount WHERE id = p_credit AND state = 'open' RETURNING balance INTO v_credit;
     END IF;

@@ -1,5 +1,5 @@
--- Moves money between a customer's account and an internal one, whose row is neither locked nor changed: its entry
--- is folded into the balance later.
+-- Moves money between a customer's account and an internal account. It neither locks nor changes the internal
+-- account's row: the entry is folded into the balance later.
 CREATE OR REPLACE FUNCTION ledger_post_internal(
     p_id uuid, p_kind text, p_debit uuid, p_credit uuid, p_amount bigint, p_day date, p_at timestamptz,
     p_mac bytea, p_mac_key text,

@@ -1,6 +1,6 @@
--- Answers 'open' and counts the attempt ('last' if its failure locks), or 'captcha' or 'locked' and counts nothing. The
--- first attempt that is counted after a lock answers 'reopened open' or 'reopened last'.
--- A success resets the count.
+-- Counts the attempt as failed and returns 'open', or 'last' if a failure of this attempt locks or freezes the
+-- number. Returns 'captcha' or 'locked' and does not count. The first counted attempt after a lock returns 'reopened
+-- open' or 'reopened last'. A success resets the count.
 CREATE OR REPLACE FUNCTION login_count_attempt(p_phone bytea, p_now timestamptz, p_day date, p_captcha boolean)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,4 +1,5 @@
--- Lifts the lock and the freeze of a number's log-ins; raises LOGIN_NOT_LOCKED if there is neither.
+-- Lifts the lock and the freeze of a number's log-ins. Raises LOGIN_NOT_LOCKED if the number is neither locked nor
+-- frozen.
 CREATE OR REPLACE FUNCTION login_unlock(p_phone bytea, p_now timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false

@@ -1,5 +1,5 @@
--- Counts a code against the number's quota and stores its challenge, which replaces the subject's earlier one. The
--- challenge keeps its number of tries, so that counting an attempt reads no policy.
+-- Counts a code in the number's quota and stores its challenge, which replaces the subject's earlier challenge. The
+-- challenge holds its maximum of tries, so that counting an attempt reads no policy.
 CREATE OR REPLACE FUNCTION otp_issue(
     p_subject text, p_purpose text, p_phone bytea, p_customer uuid, p_device text, p_nonce bytea, p_binding bytea,
     p_now timestamptz, p_day date

@@ -1,5 +1,5 @@
--- The policy's figure of that name in force on a day. A figure that is missing fails the statement: a bound that nobody
--- set must not become no bound.
+-- Returns the policy's figure that is in force on a day. It raises an error if the figure is missing: a missing bound
+-- must not become no bound.
 CREATE OR REPLACE FUNCTION policy_value(p_name text, p_day date) RETURNS bigint STABLE LANGUAGE plpgsql AS $$
 DECLARE
     v_value bigint;

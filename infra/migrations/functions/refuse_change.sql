@@ -1,4 +1,4 @@
--- The trigger of append-only tables.
+-- The trigger of append-only tables refuses every change.
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'TB000';

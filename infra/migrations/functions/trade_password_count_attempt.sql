@@ -1,7 +1,7 @@
--- Counts an attempt at the trade password as failed and answers a verdict, a blank and the stored password; NULL, and
--- counts nothing, while it is locked, or if the customer has no such open intent on this device. The verdict is 'last' if
--- the attempt reaches the bound, whose failure locks, and else 'open'; the first attempt after a lock, which starts the
--- count anew, has 'reopened ' before it.
+-- Counts an attempt at the trade password as failed, and returns a verdict, a blank and the stored password. Returns
+-- NULL and does not count while the password is locked, or if the customer has no such open intent on this device.
+-- The verdict is 'last' if a failure of this attempt locks the password, otherwise 'open'. The first attempt after a
+-- lock starts a new count; 'reopened ' precedes its verdict.
 CREATE OR REPLACE FUNCTION trade_password_count_attempt(
     p_customer uuid, p_now timestamptz, p_day date, p_intent uuid, p_device text, p_operation text
 ) RETURNS text LANGUAGE plpgsql AS $$

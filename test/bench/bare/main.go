@@ -1,4 +1,4 @@
-// Command bare is the reference for cold starts: the least that serves HTTP with
+// Command bare is the reference for cold starts: a minimal HTTP server with
 // PostgreSQL. It opens one connection, listens, and answers each request with the
 // result of SELECT 1.
 //
@@ -27,7 +27,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	// One request at a time: the connection is not shared.
+	// One request at a time, because requests do not share the connection.
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		var one int
 		if err := conn.QueryRow(r.Context(), "SELECT 1").Scan(&one); err != nil {

@@ -15,8 +15,8 @@ import (
 // Path is the catalogue's place below the root of the module.
 const Path = "test/conformance/testdata/requirements.yaml"
 
-// Scopes are the scopes that tests prove. The catalogue also has the scopes
-// client and org; their requirements have no points.
+// Scopes lists the scopes whose requirements tests prove. The catalogue also has the
+// scopes client and org; their requirements have no points.
 var Scopes = [...]string{"server", "web", "ops"}
 
 // Requirement is one clause of the standard.

@@ -1,5 +1,5 @@
-// Package cannotcommit holds what an operation would like to do, and can't: each
-// statement is an error of the compiler.
+// Package cannotcommit holds statements by which an operation would commit or write.
+// The compiler refuses each of them.
 package cannotcommit
 
 import (

@@ -19,7 +19,7 @@ func (b *Bank) Exec(t testing.TB, sql string, args ...any) {
 	check.Exec(t, b.Host.DB.Pool(), sql, args...)
 }
 
-// Count is the one number that a query of the bank's database gives.
+// Count returns the number that a query of the bank's database selects.
 func (b *Bank) Count(t testing.TB, sql string, args ...any) int {
 	t.Helper()
 	return check.Count(t, b.Host.DB.Pool(), sql, args...)
@@ -31,9 +31,9 @@ func (b *Bank) Balance(t testing.TB, account uuid.UUID) money.Fen {
 	return money.Fen(b.Count(t, "SELECT balance FROM account WHERE id = $1", account))
 }
 
-// Books fails the test unless the ledger in the database is sound: nothing made
-// or lost, every balance the sum of its entries, nobody overdrawn, every posting
-// authentic.
+// Books fails the test unless the ledger in the database is sound: the sum is zero,
+// every balance is the sum of its entries, no account is overdrawn, and every posting
+// is authentic.
 func Books(t testing.TB, db *pg.DB, ring *keys.Ring) {
 	t.Helper()
 	report, err := ledger.Verify(context.Background(), db, func(id string, sum []byte, parts ...[]byte) error {

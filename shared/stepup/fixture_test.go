@@ -20,6 +20,8 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -31,8 +33,8 @@ const (
 	tries         = 5 // of a code, as the policy says
 )
 
-// desk is a bank's step-up, and phone a customer's app on a bound device.
-type desk struct {
+// fixture is a bank's step-up, and phone a customer's app on a bound device.
+type fixture struct {
 	db     *pg.DB
 	ring   *keys.Ring
 	clock  *clock.Manual
@@ -40,18 +42,16 @@ type desk struct {
 }
 
 type phone struct {
-	desk
+	fixture
 	customer uuid.UUID
 	device   string
 	key      *sm.PrivateKey
 	channel  channel.ID
 }
 
-func newDesk(t *testing.T) desk {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	ring, err := keys.NewTestRing()
-	must(t, err)
-	return desk{pgtest.New(t), ring, newClock(), new(atomic.Int64)}
+	return fixture{pgtest.New(t), keytest.New(t), newClock(), new(atomic.Int64)}
 }
 
 func newClock() *clock.Manual {
@@ -59,34 +59,34 @@ func newClock() *clock.Manual {
 }
 
 // phone signs a new customer up.
-func (d desk) phone(t *testing.T) phone {
+func (d fixture) phone(t *testing.T) phone {
 	t.Helper()
 	n := d.people.Add(1)
 	c, err := d.seeder().Add(t.Context(), seed.Person{
 		Name: "王小明", IDNo: fmt.Sprintf("11010119900307%04d", n), Phone: fmt.Sprintf("138%08d", n),
 	})
-	must(t, err)
+	check.Must(t, err)
 	return d.bind(t, c, "phone")
 }
 
 // bind gives the customer a device, and the trade password.
-func (d desk) bind(t *testing.T, c seed.Customer, device string) phone {
+func (d fixture) bind(t *testing.T, c seed.Customer, device string) phone {
 	t.Helper()
 	key, err := sm.GenerateKey()
-	must(t, err)
+	check.Must(t, err)
 	public, err := key.Public().Marshal()
-	must(t, err)
-	must(t, d.seeder().SignUp(t.Context(), c, "tide-2026x", tradePassword, device, public))
+	check.Must(t, err)
+	check.Must(t, d.seeder().SignUp(t.Context(), c, "tide-2026x", tradePassword, device, public))
 	return phone{d, c.ID, device, key, channel.ID(randomBytes(16))}
 }
 
-func (d desk) seeder() seed.Seeder { return seed.Seeder{DB: d.db, Ring: d.ring, Clock: d.clock} }
+func (d fixture) seeder() seed.Seeder { return seed.Seeder{DB: d.db, Ring: d.ring, Clock: d.clock} }
 
-// intent stores one that any two factors confirm, unless changed.
+// intent stores an intent that any two factors confirm, unless it is changed.
 func (p phone) intent(t *testing.T, change ...func(*stepup.Intent)) stepup.Intent {
 	t.Helper()
 	id, err := uuid.NewV7()
-	must(t, err)
+	check.Must(t, err)
 	now := p.clock.Now()
 	in := stepup.Intent{
 		ID: id, CustomerID: p.customer, DeviceID: p.device, Operation: operation,
@@ -98,20 +98,18 @@ func (p phone) intent(t *testing.T, change ...func(*stepup.Intent)) stepup.Inten
 	for _, c := range change {
 		c(&in)
 	}
-	var unit pg.Unit
-	must(t, stepup.Save(&unit, p.ring, in))
-	must(t, p.db.Commit(t.Context(), &unit))
+	pgtest.Commit(t, p.db, func(u *pg.Unit) error { return stepup.Save(u, p.ring, in) })
 	in.Digest = sm.Digest([]byte(in.Text))
 	return in
 }
 
-// only makes an intent's one combination.
+// only gives an intent these factors as its one combination.
 func only(factors ...stepup.Factor) func(*stepup.Intent) {
 	return func(in *stepup.Intent) { in.Combinations = []stepup.Combination{factors} }
 }
 
-// code issues a code for the intent as otp-send does, and returns it as it is
-// sent; a number of its own spares the wait between two.
+// code issues a code for the intent as otp-send does, and returns it. Each code has a
+// phone number of its own, so that no test waits between two codes.
 func (p phone) code(t *testing.T, in stepup.Intent) stepup.Proof {
 	t.Helper()
 	var unit pg.Unit
@@ -119,13 +117,13 @@ func (p phone) code(t *testing.T, in stepup.Intent) stepup.Proof {
 		Subject: stepup.Subject(in.ID), Purpose: otp.Intent, Phone: randomBytes(32), CustomerID: &p.customer,
 		DeviceID: in.DeviceID, Binding: in.Digest,
 	}, p.clock.Now())
-	must(t, p.db.Commit(t.Context(), &unit))
+	check.Must(t, p.db.Commit(t.Context(), &unit))
 	var issued otp.Issued
-	must(t, issued.Scan(p.db.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.Subject(in.ID))))
+	check.Must(t, issued.Scan(p.db.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.Subject(in.ID))))
 	return stepup.Proof{Factor: stepup.SMSOTP, Code: issued.Code(p.ring)}
 }
 
-// off is a code that is certainly another.
+// off is a wrong code.
 func off(right stepup.Proof) stepup.Proof {
 	code := []byte(right.Code)
 	code[5] = '0' + (code[5]-'0'+1)%10
@@ -136,14 +134,14 @@ func off(right stepup.Proof) stepup.Proof {
 func (p phone) sign(t *testing.T, text string) stepup.Proof {
 	t.Helper()
 	signature, err := sm.Sign(p.key, []byte(text))
-	must(t, err)
+	check.Must(t, err)
 	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
 }
 
 func (p phone) password(t *testing.T, password string) stepup.Proof {
 	t.Helper()
 	sealed, err := sm.Encrypt(p.ring.Public(keys.Password), append(p.channel[:], password...))
-	must(t, err)
+	check.Must(t, err)
 	return stepup.Proof{Factor: stepup.TradePassword, Password: sealed}
 }
 
@@ -168,21 +166,21 @@ func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Verificat
 	}
 }
 
-// count sends the check's statements, as the runtime does, and looks at nothing.
-func (d desk) count(ctx context.Context, c *stepup.Verification) error {
+// count sends the verification's statements, as the runtime does.
+func (d fixture) count(ctx context.Context, c *stepup.Verification) error {
 	var batch pgx.Batch
 	c.Queue(&batch)
 	return d.db.QueryBatch(ctx, &batch)
 }
 
-func (d desk) verify(ctx context.Context, c *stepup.Verification) (*stepup.Verified, error) {
+func (d fixture) verify(ctx context.Context, c *stepup.Verification) (*stepup.Verified, error) {
 	if err := d.count(ctx, c); err != nil {
 		return nil, err
 	}
 	return c.Verify(d.ring)
 }
 
-// confirm presents the proofs; a refusal comes without evidence.
+// confirm verifies the proofs. A refusal comes without evidence.
 func (p phone) confirm(t *testing.T, in stepup.Intent, proofs ...stepup.Proof) (*stepup.Verified, error) {
 	t.Helper()
 	evidence, err := p.verify(t.Context(), p.check(in, proofs...))
@@ -193,7 +191,7 @@ func (p phone) confirm(t *testing.T, in stepup.Intent, proofs ...stepup.Proof) (
 }
 
 // consume commits the evidence's use.
-func (d desk) consume(t *testing.T, evidence *stepup.Verified) error {
+func (d fixture) consume(t *testing.T, evidence *stepup.Verified) error {
 	t.Helper()
 	var unit pg.Unit
 	evidence.Consume(&unit)
@@ -209,37 +207,33 @@ func want(t *testing.T, what string, got, wanted error) {
 }
 
 // tries is how many guesses at the intent's code were counted.
-func (d desk) tries(t *testing.T, in stepup.Intent) (n int) {
+func (d fixture) tries(t *testing.T, in stepup.Intent) int {
 	t.Helper()
-	must(t, d.db.Pool().QueryRow(t.Context(), "SELECT tries FROM otp_challenge WHERE subject = $1",
-		stepup.Subject(in.ID)).Scan(&n))
-	return n
+	return check.Count(t, d.db.Pool(), "SELECT tries FROM otp_challenge WHERE subject = $1", stepup.Subject(in.ID))
 }
 
-// failures is how many guesses at the trade password stand against the customer.
-func (p phone) failures(t *testing.T) (n int) {
+// failures is how many wrong trade passwords of the customer are counted.
+func (p phone) failures(t *testing.T) int {
 	t.Helper()
-	must(t, p.db.Pool().QueryRow(t.Context(), "SELECT trade_failures FROM credential WHERE customer_id = $1",
-		p.customer).Scan(&n))
-	return n
+	return check.Count(t, p.db.Pool(), "SELECT trade_failures FROM credential WHERE customer_id = $1", p.customer)
 }
 
-// resetAttempts takes back what a walk of many guesses has run up.
+// resetAttempts sets the counted failures to 0.
 func (p phone) resetAttempts(t *testing.T) {
 	t.Helper()
-	p.exec(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1", p.customer)
+	p.change(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1", p.customer)
 }
 
-func (d desk) state(t *testing.T, in stepup.Intent) (state string) {
+func (d fixture) state(t *testing.T, in stepup.Intent) string {
 	t.Helper()
-	must(t, d.db.Pool().QueryRow(t.Context(), "SELECT state FROM intent WHERE id = $1", in.ID).Scan(&state))
-	return state
+	return check.Value[string](t, d.db.Pool(), "SELECT state FROM intent WHERE id = $1", in.ID)
 }
 
-func (d desk) exec(t *testing.T, sql string, args ...any) {
+// change runs a statement, which must change a row.
+func (d fixture) change(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	tag, err := d.db.Pool().Exec(t.Context(), sql, args...)
-	must(t, err)
+	check.Must(t, err)
 	if tag.RowsAffected() == 0 {
 		t.Fatalf("%s changed nothing", sql)
 	}
@@ -251,17 +245,10 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // cancelAll ends a customer's open intents.
 func (p phone) cancelAll(t *testing.T, customer uuid.UUID) {
 	t.Helper()
 	var unit pg.Unit
 	stepup.CancelAll(&unit, customer)
-	must(t, p.db.Commit(t.Context(), &unit))
+	check.Must(t, p.db.Commit(t.Context(), &unit))
 }

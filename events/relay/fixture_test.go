@@ -17,36 +17,33 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// desk is a database with an outbox, whose name and address matter to tests
-// that break connections.
-type desk struct {
+// fixture is a database with an outbox. Tests that break connections need its address.
+type fixture struct {
 	*pg.DB
 	url  string
 	ring *keys.Ring
 	log  *bank.Log
 }
 
-func newDesk(t *testing.T) desk {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
-	ring, err := keys.NewTestRing()
-	if err != nil {
-		t.Fatal(err)
-	}
 	db, url := pgtest.NewURL(t)
-	return desk{db, url, ring, &bank.Log{}}
+	return fixture{db, url, keytest.New(t), &bank.Log{}}
 }
 
 type event = cloudevents.Event
 
-// sink keeps what it was given; before decides whether it takes a batch.
+// sink keeps the batches that it takes; before decides whether it takes a batch.
 type sink struct {
 	mu      sync.Mutex
 	batches [][]event
 	before  func(batch []event) error
-	after   func() // the batch is safe, and the relay does not know yet
+	after   func() // runs before the relay knows that the batch was taken
 }
 
 func (s *sink) Publish(_ context.Context, batch []event) error {
@@ -90,7 +87,7 @@ func (s *sink) times() map[string]int {
 	return n
 }
 
-func (d desk) relay(s relay.Sink) *relay.Relay {
+func (d fixture) relay(s relay.Sink) *relay.Relay {
 	return &relay.Relay{DB: d.DB, Ring: d.ring, Sink: s, Log: slog.New(slog.NewTextHandler(d.log, nil)), Lease: time.Hour}
 }
 
@@ -102,44 +99,36 @@ func once(t *testing.T, r *relay.Relay, want int) {
 	}
 }
 
-// fill writes rows, without waking anybody, in an order that is not that of
-// their ids, and returns the ids in order.
-func (d desk) fill(t *testing.T, count int) []string {
+// fill writes rows without waking a relay, in random order, and returns their ids in
+// order.
+func (d fixture) fill(t *testing.T, count int) []string {
 	t.Helper()
 	var ids []string
 	for n := range count {
 		ids = append(ids, fmt.Sprintf("019ab0f2-4c00-7d2e-9a61-%012d", n+1))
 	}
 	for _, n := range rand.Perm(count) {
-		d.exec(t, `INSERT INTO outbox (id, type, subject, customerhash, data) VALUES ($1, $2, '', '', '{}')`,
+		check.Exec(t, d.Pool(), `INSERT INTO outbox (id, type, subject, customerhash, data) VALUES ($1, $2, '', '', '{}')`,
 			ids[n], events.TypeTransferPosted)
 	}
 	return ids
 }
 
-// one writes a row more, without waking anybody.
-func (d desk) one(t *testing.T) {
+// one writes another row without waking a relay.
+func (d fixture) one(t *testing.T) {
 	t.Helper()
-	d.exec(t, `INSERT INTO outbox (id, type, subject, customerhash, data) VALUES ($1, $2, '', '', '{}')`,
+	check.Exec(t, d.Pool(), `INSERT INTO outbox (id, type, subject, customerhash, data) VALUES ($1, $2, '', '', '{}')`,
 		uuid.New(), events.TypeTransferPosted)
 }
 
 // emit commits one event as operations do, which wakes relays.
-func (d desk) emit(t *testing.T) string {
+func (d fixture) emit(t *testing.T) string {
 	t.Helper()
-	var unit pg.Unit
 	subject := uuid.NewString()
-	if err := events.Emit(t.Context(), &unit, subject, uuid.Nil, events.TransferPosted{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Commit(t.Context(), &unit); err != nil {
-		t.Fatal(err)
-	}
-	var id string
-	if err := d.Pool().QueryRow(t.Context(), `SELECT id::text FROM outbox WHERE subject = $1`, subject).Scan(&id); err != nil {
-		t.Fatal(err)
-	}
-	return id
+	pgtest.Commit(t, d.DB, func(u *pg.Unit) error {
+		return events.Emit(t.Context(), u, subject, uuid.Nil, events.TransferPosted{})
+	})
+	return check.Value[string](t, d.Pool(), `SELECT id::text FROM outbox WHERE subject = $1`, subject)
 }
 
 const (
@@ -147,34 +136,3 @@ const (
 	countLeased    = `SELECT count(*) FROM outbox WHERE published_at IS NULL AND leased_until > now()`
 	countListeners = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN outbox'`
 )
-
-// until polls a count until it is what is wanted.
-func (d desk) until(t *testing.T, want int, sql string, args ...any) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		got := d.int(t, sql, args...)
-		if got == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d, want %d: %s %v", got, want, sql, args)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-func (d desk) int(t *testing.T, sql string, args ...any) (n int) {
-	t.Helper()
-	if err := d.Pool().QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return n
-}
-
-func (d desk) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	if _, err := d.Pool().Exec(t.Context(), sql, args...); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}

@@ -19,15 +19,17 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// typeEffect is the event that synthetic operations leave behind, to be counted.
+// typeEffect is the event that a test's operations emit, so that effects can be counted.
 const typeEffect = "com.tidebank.test.effect.v1"
 
-// patience is a timeout that no machine, however busy, makes a test run into.
+// patience is a timeout that no test reaches, also on a busy machine.
 const patience = time.Minute
 
-// phoneNo is what must never be seen outside.
+// phoneNo must be in no reply and no log line.
 const phoneNo = "13812345678"
 
 // given is what a test's operation gets: its call and what the runtime lends it.
@@ -84,8 +86,8 @@ type receipt struct {
 	Note string `json:"note"`
 }
 
-// everything is a function with all of a policy turned on. Its operation trusts
-// the runtime blindly: a guard that is missing shows.
+// everything is a function with every part of a policy. Its operation checks nothing
+// itself, so a test fails if the runtime misses a check.
 func everything(name string) fn.Function {
 	return everythingAfter(name, func(context.Context) error { return nil })
 }
@@ -142,7 +144,7 @@ func effect(ctx context.Context, unit *pg.Unit, subject string) error {
 	return events.Emit(ctx, unit, subject, uuid.Nil, done{})
 }
 
-// effects counts what operations left behind for a subject.
+// effects counts the events that operations emitted for a subject.
 func effects(t *testing.T, b *bank.Bank, subject string) int {
 	t.Helper()
 	n := 0
@@ -168,11 +170,9 @@ func newUser(t *testing.T, b *bank.Bank, f fn.Function) user {
 	t.Helper()
 	u := user{Device: b.Device(t, "phone-"+uuid.NewString()), Bank: b, f: f, customer: b.Customer(t, "王小明")}
 	public, err := u.Key.Public().Marshal()
-	must(t, err)
-	_, err = b.Host.DB.Pool().Exec(t.Context(),
-		"INSERT INTO device (customer_id, device_id, public_key) VALUES ($1, $2, $3)", u.customer.ID, u.ID, public)
-	must(t, err)
-	must(t, b.Host.Sessions.Start(t.Context(), u.Channel, u.customer.ID))
+	check.Must(t, err)
+	b.Exec(t, "INSERT INTO device (customer_id, device_id, public_key) VALUES ($1, $2, $3)", u.customer.ID, u.ID, public)
+	check.Must(t, b.Host.Sessions.Start(t.Context(), u.Channel, u.customer.ID))
 	u.intent = u.prepare(t)
 	return u
 }
@@ -186,16 +186,14 @@ func (u user) prepareUnder(t *testing.T, grade risk.Grade) stepup.Intent {
 		Text: "确认" + uuid.NewString(), Combinations: []stepup.Combination{{stepup.DeviceKey}},
 		CreatedAt: u.Clock.Now(), ExpiresAt: u.Clock.Now().Add(5 * time.Minute), Grade: grade,
 	}
-	var unit pg.Unit
-	must(t, stepup.Save(&unit, u.Host.Keys, in))
-	must(t, u.Host.DB.Commit(t.Context(), &unit))
+	pgtest.Commit(t, u.Host.DB, func(unit *pg.Unit) error { return stepup.Save(unit, u.Host.Keys, in) })
 	return in
 }
 
 func (u user) proof(t *testing.T, text string) stepup.Proof {
 	t.Helper()
 	signature, err := sm.Sign(u.Key, []byte(text))
-	must(t, err)
+	check.Must(t, err)
 	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
 }
 
@@ -218,14 +216,13 @@ func (u user) seal(t *testing.T, method string, clear []byte) []byte {
 	t.Helper()
 	h := channel.Header{ID: u.Channel, Sequence: u.Sequence.Add(1), Time: u.Clock.Now()}
 	frame, err := channel.SealRequest(u.Keys, h, method, u.f.Spec.Name, clear)
-	must(t, err)
+	check.Must(t, err)
 	return frame
 }
 
 func (u user) grade(t *testing.T, grade risk.Grade) {
 	t.Helper()
-	_, err := u.Host.DB.Pool().Exec(t.Context(), "UPDATE customer SET risk_grade = $2 WHERE id = $1", u.customer.ID, grade)
-	must(t, err)
+	u.Exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", u.customer.ID, grade)
 }
 
 // handle hands a request to a function's entry as the SDK does.
@@ -237,18 +234,11 @@ func handle(t *testing.T, b *bank.Bank, f fn.Function, body string, header http.
 	r := handler.Request{Body: []byte(body), Method: http.MethodPost, Header: header}
 	r.WithContext(t.Context())
 	reply, err := b.Open(t, f).Handle(r)
-	must(t, err)
+	check.Must(t, err)
 	return reply
 }
 
 func accesses(t *testing.T, b *bank.Bank) []events.Stored {
 	t.Helper()
 	return b.Outbox(t, events.TypeAccessRecorded)
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

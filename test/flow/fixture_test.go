@@ -1,10 +1,11 @@
-// Package flow proves, over all functions of the bank, what holds for every flow,
-// every request, every answer and everything that is kept.
+// Package flow proves rules that hold for all functions of the bank: for every flow,
+// request and answer, and for all that the bank keeps.
 package flow_test
 
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -13,10 +14,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/functions"
+	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -27,13 +28,14 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// pair is a bank with two customers. Each has two accounts, has signed up and is
-// logged in on a phone of her own.
-type pair struct {
+// fixture is a bank with two customers. Each has two accounts, has signed up and is
+// logged in on an own phone.
+type fixture struct {
 	*bank.Bank
 	url      string // of the database
 	wang, li person
@@ -46,24 +48,17 @@ type person struct {
 
 type fields = map[string]any
 
-func newPair(t *testing.T) pair {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	db, url := pgtest.NewURL(t)
 	b := bank.On(t, db)
-	p := pair{Bank: b, url: url}
+	p := fixture{Bank: b, url: url}
 	p.wang = person{b.Customer(t, "王小明", 100_000_00, 100_00), b.Device(t, "phone-of-wang")}
 	p.li = person{b.Customer(t, "李四", 100_000_00, 100_00), b.Device(t, "phone-of-li")}
 	for _, who := range []person{p.wang, p.li} {
 		who.phone.LoginAs(t, who.Customer)
 	}
 	return p
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // served are the functions that answer requests. There are at least fifteen.
@@ -93,35 +88,22 @@ func call(t testing.TB, d *bank.Device, name string, request any) bank.Reply {
 	f := function(t, name)
 	if f.Spec.NoChannel {
 		body, err := json.Marshal(request)
-		must(t, err)
+		check.Must(t, err)
 		return d.Send(t, f, body)
 	}
 	return d.Call(t, f, uuid.NewString(), request)
 }
 
-func (p pair) exec(t testing.TB, sql string, args ...any) {
-	t.Helper()
-	_, err := p.Host.DB.Pool().Exec(t.Context(), sql, args...)
-	must(t, err)
-}
-
-// prepared is what transfer-prepare answers.
-type prepared struct {
-	IntentID     uuid.UUID `json:"intent_id"`
-	Text         string    `json:"text"`
-	Combinations []string  `json:"combinations"`
-}
-
-func (p pair) order(from, to person, amount money.Fen) fields {
+func (p fixture) order(from, to person, amount money.Fen) fields {
 	return fields{
 		"debit_account_id": from.AccountIDs[0], "payee_account_no": to.Accounts[0].No, "payee_name": to.Name,
 		"amount_fen": amount,
 	}
 }
 
-func (p pair) prepare(t testing.TB, from, to person, amount money.Fen) prepared {
+func (p fixture) prepare(t testing.TB, from, to person, amount money.Fen) transferprepare.Response {
 	t.Helper()
-	var in prepared
+	var in transferprepare.Response
 	call(t, from.phone, "transfer-prepare", p.order(from, to, amount)).Into(t, &in)
 	return in
 }
@@ -130,7 +112,7 @@ func (p pair) prepare(t testing.TB, from, to person, amount money.Fen) prepared 
 func signed(t testing.TB, d *bank.Device, text string) fields {
 	t.Helper()
 	signature, err := sm.Sign(d.Key, []byte(text))
-	must(t, err)
+	check.Must(t, err)
 	return fields{"factor": "device_key", "signature": signature}
 }
 
@@ -141,80 +123,71 @@ func password(t testing.TB, d *bank.Device, clear string) fields {
 
 func code(digits string) fields { return fields{"factor": "sms_otp", "code": digits} }
 
-func confirmation(in prepared, proofs ...fields) fields {
+func confirmation(in transferprepare.Response, proofs ...fields) fields {
 	return fields{"intent_id": in.IntentID, "proofs": proofs}
 }
 
+// confirm sends a confirmation from a device.
+func confirm(t testing.TB, d *bank.Device, in transferprepare.Response, proofs ...fields) bank.Reply {
+	t.Helper()
+	return call(t, d, "transfer-confirm", confirmation(in, proofs...))
+}
+
 // proved confirms an intent by signature and trade password: two kinds of factor.
-func proved(t testing.TB, who person, in prepared) fields {
+func proved(t testing.TB, who person, in transferprepare.Response) fields {
 	t.Helper()
 	return confirmation(in, signed(t, who.phone, in.Text), password(t, who.phone, bank.TradePassword))
 }
 
 // codeFor asks for an intent's code and reads it as the customer would.
-func (p pair) codeFor(t testing.TB, who person, in prepared) string {
+func (p fixture) codeFor(t testing.TB, who person, in transferprepare.Response) string {
 	t.Helper()
-	p.exec(t, "DELETE FROM otp_quota") // the bound of one a minute is not meant here
+	p.Exec(t, "DELETE FROM otp_quota") // the bound of one a minute is not meant here
 	call(t, who.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
 	return otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
 }
 
 // numberCode asks for a code of a number and reads it.
-func (p pair) numberCode(t testing.TB, d *bank.Device, purpose, number string) string {
+func (p fixture) numberCode(t testing.TB, d *bank.Device, purpose, number string) string {
 	t.Helper()
-	p.exec(t, "DELETE FROM otp_quota")
+	p.Exec(t, "DELETE FROM otp_quota")
 	return otptest.Ask(t, p.Bank, d, purpose, number)
 }
 
 func login(t testing.TB, d *bank.Device, who seed.Customer, digits string) fields {
 	t.Helper()
-	return fields{"phone": who.Phone, "password": d.Password(t, bank.LoginPassword), "otp": digits}
+	return bank.Fields(t, d.LogIn(t, who, digits))
 }
 
 // application is a good request to sign up.
 func application(t testing.TB, d *bank.Device, who seed.Customer, digits string) fields {
 	t.Helper()
-	key, err := d.Key.Public().Marshal()
-	must(t, err)
-	return fields{
-		"name": who.Name, "id_no": who.IDNo, "card_no": who.Accounts[0].No, "phone": who.Phone, "otp": digits,
-		"card_password": d.Password(t, bank.CardPassword), "login_password": d.Password(t, bank.LoginPassword),
-		"trade_password": d.Password(t, bank.TradePassword), "device_public_key": key,
-	}
-}
-
-// message puts a message into a customer's inbox.
-func (p pair) message(t testing.TB, who person) uuid.UUID {
-	t.Helper()
-	id := uuid.New()
-	p.exec(t, `INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at)
-VALUES ($1, $2, $3, 'transfer.out', '转账支出提醒', '内容', $4)`, id, who.ID, id.String(), p.Clock.Now())
-	return id
+	return bank.Fields(t, d.SignUp(t, who, digits))
 }
 
 // second is another instance of the bank: its own connections, the same database,
 // Redis and keys. Devices of the first are moved to it by moved.
-func (p pair) second(t testing.TB) *bank.Bank {
+func (p fixture) second(t testing.TB) *bank.Bank {
 	t.Helper()
 	db, err := pg.Open(t.Context(), pg.Config{URL: p.url, MaxConns: 4})
-	must(t, err)
+	check.Must(t, err)
 	t.Cleanup(db.Close)
 	other := bank.On(t, db)
 	client := redis.NewClient(&redis.Options{Addr: p.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	sessions, err := session.New(client, p.Host.Keys, p.Clock, p.sessions())
-	must(t, err)
+	check.Must(t, err)
 	other.Clock, other.Redis = p.Clock, p.Redis
 	other.Host.Redis, other.Host.Keys, other.Host.Clock, other.Host.Sessions = client, p.Host.Keys, p.Clock, sessions
 	return other
 }
 
-func (p pair) sessions() session.Config {
+func (p fixture) sessions() session.Config {
 	return session.Config{ChannelLife: p.Host.Sessions.ChannelLife(), Idle: idle}
 }
 
-// moved is the same device, whose calls go to another instance. Its sequence is its
-// own: give it numbers that the channel has not met.
+// moved is the same device, but its calls go to another instance. It counts its own
+// sequence: give it numbers that the channel has not met.
 func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
 	t.Helper()
 	m := to.Device(t, d.ID)
@@ -222,61 +195,43 @@ func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
 	return m
 }
 
-// counted are columns in which a refused request may leave the count of its try.
+// counted are columns in which a refused request may count its attempt.
 const counted = "'{tries,trade_failures,trade_locked_until}'::text[]"
 
 // rows are a digest of every table's rows, but for events of access, counts of
 // tries, and the tables left out.
-func (p pair) rows(t testing.TB, without ...string) map[string]string {
+func (p fixture) rows(t testing.TB, without ...string) map[string]string {
 	t.Helper()
-	names, err := p.Host.DB.Pool().Query(t.Context(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-	must(t, err)
-	tables, err := pgx.CollectRows(names, pgx.RowTo[string])
-	must(t, err)
-	if len(tables) < 15 {
-		t.Fatalf("only %d tables", len(tables))
-	}
 	digests := map[string]string{}
-	for _, table := range tables {
+	for _, table := range p.Tables(t) {
 		if slices.Contains(without, table) {
 			continue
 		}
-		var digest string
-		must(t, p.Host.DB.Pool().QueryRow(t.Context(), `
+		digests[table] = check.Value[string](t, p.Host.DB.Pool(), `
 SELECT count(*) || ' ' || coalesce(md5(string_agg(row::text, ',' ORDER BY row::text)), '')
-  FROM (SELECT to_jsonb(t) - `+counted+` AS row FROM `+pgx.Identifier{table}.Sanitize()+` t) AS rows
- WHERE row ->> 'type' IS DISTINCT FROM 'com.tidebank.access.recorded.v1'`).Scan(&digest))
-		digests[table] = digest
+  FROM (SELECT to_jsonb(t) - `+counted+` AS row FROM `+table+` t) AS rows
+ WHERE row ->> 'type' IS DISTINCT FROM 'com.tidebank.access.recorded.v1'`)
 	}
 	return digests
 }
 
-// calm takes back what earlier tries have counted.
-func (p pair) calm(t testing.TB) {
+// calm resets the counts of earlier attempts.
+func (p fixture) calm(t testing.TB) {
 	t.Helper()
-	p.exec(t, "DELETE FROM login_attempt")
-	p.exec(t, "UPDATE otp_challenge SET tries = 0")
-	p.exec(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL")
+	p.Exec(t, "DELETE FROM login_attempt")
+	p.Exec(t, "UPDATE otp_challenge SET tries = 0")
+	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL")
 }
 
-func (p pair) balance(t testing.TB, account uuid.UUID) money.Fen {
+func (p fixture) posted(t testing.TB) int {
 	t.Helper()
-	var balance money.Fen
-	must(t, p.Host.DB.Pool().QueryRow(t.Context(), "SELECT balance FROM account WHERE id = $1", account).Scan(&balance))
-	return balance
-}
-
-func (p pair) posted(t testing.TB) int {
-	t.Helper()
-	var n int
-	must(t, p.Host.DB.Pool().QueryRow(t.Context(), "SELECT count(*) FROM transfer").Scan(&n))
-	return n
+	return p.Count(t, "SELECT count(*) FROM transfer")
 }
 
 func marshal(t testing.TB, value any) []byte {
 	t.Helper()
 	raw, err := json.Marshal(value)
-	must(t, err)
+	check.Must(t, err)
 	return raw
 }
 
@@ -305,35 +260,21 @@ func without(request fields, field string) fields {
 func hello(t testing.TB, device string) fields {
 	t.Helper()
 	client, err := channel.NewClient(device)
-	must(t, err)
-	raw, err := json.Marshal(client.Hello())
-	must(t, err)
-	var request fields
-	must(t, json.Unmarshal(raw, &request))
-	return request
+	check.Must(t, err)
+	return bank.Fields(t, client.Hello())
 }
 
 // spellings are a text as it could be found: as it is, in hex, and in Base64 at
 // each of its three alignments.
 func spellings(text string) []string {
-	hexed := hexOf(text)
+	hexed := hex.EncodeToString([]byte(text))
 	list := []string{text, hexed, strings.ToUpper(hexed)}
 	for shift := range 3 {
 		padded := make([]byte, shift, shift+len(text))
 		_, _ = rand.Read(padded)
 		encoded := base64.StdEncoding.EncodeToString(append(padded, text...))
-		// Characters that also depend on what stands before or after are cut off.
+		// Cut off the characters that also depend on the text before or after.
 		list = append(list, strings.TrimRight(encoded, "=")[(shift*8+5)/6:(shift+len(text))*8/6])
 	}
 	return list
-}
-
-func hexOf(text string) string {
-	const digits = "0123456789abcdef"
-	var b strings.Builder
-	for i := range len(text) {
-		b.WriteByte(digits[text[i]>>4])
-		b.WriteByte(digits[text[i]&15])
-	}
-	return b.String()
 }

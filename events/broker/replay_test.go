@@ -12,23 +12,21 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-func replay(t *testing.T, d *desk, consumer, id string) int64 {
+func replay(t *testing.T, d *fixture, consumer, id string) int64 {
 	t.Helper()
 	n, err := d.broker(t).Replay(t.Context(), consumer, id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return n
 }
 
-// Dead letters come again when asked for: those that were named, and nothing
-// that was done.
+// Replay makes the named dead letters due again, and no delivery that is done.
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(_, subject string) (int, error) {
+	d := newFixture(t, func(_, subject string) (int, error) {
 		if strings.HasPrefix(subject, "bad") {
 			return 400, nil
 		}
@@ -38,7 +36,7 @@ func TestReplay(t *testing.T) {
 	bad, worse, good := d.event(t, threeHear, "bad-1"), d.event(t, threeHear, "bad-2"), d.event(t, threeHear, "good")
 	publish(t, b, bad, worse, good)
 	stop := bank.Background(t, b.Run)
-	d.until(t, 0, countIn, "due")
+	check.UntilCount(t, 0, d.Pool(), countIn, "due")
 	stop()
 	for _, tt := range []struct {
 		name, consumer, id string
@@ -52,7 +50,7 @@ func TestReplay(t *testing.T) {
 		{"a consumer's", "fraud-on-transfer", "", 1},
 		{"an unknown event", "", uuid.NewString(), 0},
 		{"no id", "", "x' OR true --", 0},
-		{"an unknown consumer", "nobody", "", 0},
+		{"an unknown consumer", "unknown", "", 0},
 		{"all that are left", "", "", 2},
 		{"none is left", "", "", 0},
 	} {
@@ -60,20 +58,20 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%s: %d replayed, want %d", tt.name, got, tt.want)
 		}
 	}
-	if n := d.int(t, `SELECT count(*) FROM delivery WHERE state = 'due' AND attempts = 0 AND due_at <= now()`); n != 6 {
+	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery WHERE state = 'due' AND attempts = 0 AND due_at <= now()`); n != 6 {
 		t.Errorf("%d are due with all their attempts before them, want 6", n)
 	}
-	if n := d.int(t, countIn, "done"); n != 3 {
+	if n := check.Count(t, d.Pool(), countIn, "done"); n != 3 {
 		t.Errorf("%d are done, want 3", n)
 	}
 }
 
-// A replayed letter has all its attempts again, and succeeds when it can.
+// A replayed dead letter has all its attempts again.
 func TestReplayedLettersAreDelivered(t *testing.T) {
 	t.Parallel()
 	var down atomic.Bool
 	down.Store(true)
-	d := newDesk(t, func(string, string) (int, error) {
+	d := newFixture(t, func(string, string) (int, error) {
 		if down.Load() {
 			return 503, nil
 		}
@@ -84,11 +82,11 @@ func TestReplayedLettersAreDelivered(t *testing.T) {
 	e := d.event(t, oneHears, "login-1")
 	publish(t, b, e)
 	bank.Background(t, b.Run)
-	d.until(t, 1, countIn, "dead")
+	check.UntilCount(t, 1, d.Pool(), countIn, "dead")
 	if n, err := b.Replay(t.Context(), "", ""); err != nil || n != 1 {
 		t.Fatalf("%d replayed, %v", n, err)
 	}
-	d.until(t, 1, countIn, "dead")
+	check.UntilCount(t, 1, d.Pool(), countIn, "dead")
 	if got := d.deliveries()["audit-on-event login-1"]; got != 4 {
 		t.Errorf("delivered %d times, want twice for each life", got)
 	}
@@ -96,15 +94,15 @@ func TestReplayedLettersAreDelivered(t *testing.T) {
 	if n, err := b.Replay(t.Context(), "audit-on-event", e.ID()); err != nil || n != 1 {
 		t.Fatalf("%d replayed, %v", n, err)
 	}
-	d.until(t, 1, countIn, "done")
-	if diff := cmp.Diff(standing{"done", 1, ""}, d.standing(t, e.ID())["audit-on-event"]); diff != "" {
+	check.UntilCount(t, 1, d.Pool(), countIn, "done")
+	if diff := cmp.Diff(outcome{"done", 1, ""}, d.outcomes(t, e.ID())["audit-on-event"]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 func TestReplayWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	b := d.broker(t)
 	b.DB = pgtest.Broken(t)
 	if _, err := b.Replay(t.Context(), "", ""); err == nil {
@@ -115,9 +113,8 @@ func TestReplayWithoutADatabase(t *testing.T) {
 	}
 }
 
-// A broker that dies holding a delivery leaves its lease to run out; until then
-// the delivery is nobody else's, and then it is the next one's. If the first was
-// only slow, what it says in the end is too late to undo what was done.
+// A broker dies while it holds a delivery. No other broker gets the delivery until its
+// lease has run out. If the first broker was only slow, its late result changes nothing.
 func TestDeliveryOfABrokerThatDies(t *testing.T) {
 	t.Parallel()
 	for name, last := range map[string]struct {
@@ -126,7 +123,7 @@ func TestDeliveryOfABrokerThatDies(t *testing.T) {
 	}{"taken late": {202, nil}, "fails late": {503, nil}, "refused late": {400, nil}, "breaks late": {0, errors.New("EOF")}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t, taken)
+			d := newFixture(t, taken)
 			first, second := d.broker(t), d.broker(t)
 			first.Deliver = func(context.Context, string, event) (int, error) { return last.status, last.err }
 			stuck := d.event(t, oneHears, "stuck")
@@ -138,17 +135,17 @@ func TestDeliveryOfABrokerThatDies(t *testing.T) {
 
 			bank.Background(t, second.Run)
 			publish(t, second, d.event(t, oneHears, "next"))
-			d.until(t, 1, countIn, "done")
+			check.UntilCount(t, 1, d.Pool(), countIn, "done")
 			if diff := cmp.Diff(map[string]int{"audit-on-event next": 1}, d.deliveries()); diff != "" {
 				t.Errorf("under the lease (-want +got):\n%s", diff)
 			}
-			if n := d.int(t, `SELECT count(*) FROM delivery WHERE due_at > now() + interval '15 s'`); n != 0 {
+			if n := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery WHERE due_at > now() + interval '15 s'`); n != 0 {
 				t.Error("the lease is longer than 15 s")
 			}
-			d.exec(t, `UPDATE delivery SET due_at = now() WHERE event_id = $1`, stuck.ID()) // fifteen seconds on
-			d.until(t, 2, countIn, "done")
+			check.Exec(t, d.Pool(), `UPDATE delivery SET due_at = now() WHERE event_id = $1`, stuck.ID()) // fifteen seconds on
+			check.UntilCount(t, 2, d.Pool(), countIn, "done")
 			tries[0]()
-			if diff := cmp.Diff(standing{"done", 2, ""}, d.standing(t, stuck.ID())["audit-on-event"]); diff != "" {
+			if diff := cmp.Diff(outcome{"done", 2, ""}, d.outcomes(t, stuck.ID())["audit-on-event"]); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if got := d.deliveries()["audit-on-event stuck"]; got != 1 {
@@ -158,10 +155,10 @@ func TestDeliveryOfABrokerThatDies(t *testing.T) {
 	}
 }
 
-// A broker that is stopped takes nothing more, but ends what it has at work.
+// A broker that is stopped claims no further delivery, but ends those that it began.
 func TestRunDrains(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	b := d.broker(t)
 	const count = 8 // as many as there are workers
 	started, free := make(chan struct{}, count), make(chan struct{})
@@ -192,7 +189,7 @@ func TestRunDrains(t *testing.T) {
 	close(free)
 	<-ended
 	publish(t, b, d.event(t, oneHears, "too late"))
-	if held := d.int(t, `SELECT count(*) FROM delivery WHERE attempts > 0 AND state <> 'done'`); held != 0 {
+	if held := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery WHERE attempts > 0 AND state <> 'done'`); held != 0 {
 		t.Errorf("%d deliveries were taken and not ended", held)
 	}
 	if d.deliveries()["audit-on-event too late"] != 0 {
@@ -200,26 +197,20 @@ func TestRunDrains(t *testing.T) {
 	}
 }
 
-// A broken database is told once a look, and does not stop a broker.
+// A broker logs each failure of its database, and goes on.
 func TestRunWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, taken)
+	d := newFixture(t, taken)
 	b := d.broker(t)
 	b.DB = pgtest.Broken(t)
 	stop := bank.Background(t, b.Run)
-	deadline := time.Now().Add(20 * time.Second)
-	for strings.Count(d.log.String(), "claim deliveries") < 2 {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log says: %s", d.log.String())
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	check.Until(t, "two failures are logged", func() bool { return strings.Count(d.log.String(), "claim deliveries") >= 2 })
 	stop()
 }
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(_, subject string) (int, error) {
+	d := newFixture(t, func(_, subject string) (int, error) {
 		if subject == "bad" {
 			return 400, nil
 		}
@@ -230,19 +221,19 @@ func TestFaults(t *testing.T) {
 	b.Faults.Duplicate.Store(true)
 	twice, bad := d.event(t, threeHear, "twice"), d.event(t, oneHears, "bad")
 	publish(t, b, twice, bad)
-	d.until(t, 0, countIn, "due")
+	check.UntilCount(t, 0, d.Pool(), countIn, "due")
 	b.Faults.Duplicate.Store(false)
 
 	b.Faults.DelayMS.Store(300)
 	start := time.Now()
 	publish(t, b, d.event(t, oneHears, "late"))
-	d.until(t, subscribers+1, countIn, "done")
+	check.UntilCount(t, subscribers+1, d.Pool(), countIn, "done")
 	if took := time.Since(start); took < 300*time.Millisecond {
 		t.Errorf("delivered after %v, want 300 ms at least", took)
 	}
 	b.Faults.DelayMS.Store(0)
 	publish(t, b, d.event(t, oneHears, "once"))
-	d.until(t, subscribers+2, countIn, "done")
+	check.UntilCount(t, subscribers+2, d.Pool(), countIn, "done")
 	want := map[string]int{
 		"audit-on-event twice": 2, "fraud-on-transfer twice": 2, "notify-on-transfer twice": 2, "audit-on-event bad": 2,
 		"audit-on-event late": 1, "audit-on-event once": 1,
@@ -250,7 +241,7 @@ func TestFaults(t *testing.T) {
 	if diff := cmp.Diff(want, d.deliveries()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := d.standing(t, twice.ID())["audit-on-event"]; got.Attempts != 1 {
+	if got := d.outcomes(t, twice.ID())["audit-on-event"]; got.Attempts != 1 {
 		t.Errorf("a duplicate counts as an attempt: %+v", got)
 	}
 }

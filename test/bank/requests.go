@@ -1,0 +1,52 @@
+package bank
+
+import (
+	"encoding/json"
+	"testing"
+
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identityregister "github.com/tidebank/tidebank/functions/identity/register"
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/test/check"
+)
+
+// SignUp is a good request to sign a customer up from the device.
+func (d *Device) SignUp(t testing.TB, c seed.Customer, code string) identityregister.Request {
+	t.Helper()
+	return identityregister.Request{
+		Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, Phone: c.Phone, OTP: code,
+		CardPassword: d.Password(t, CardPassword), LoginPassword: d.Password(t, LoginPassword),
+		TradePassword: d.Password(t, TradePassword), DevicePublicKey: d.PublicKey(t),
+	}
+}
+
+// LogIn is a good request to log a customer in, which binds no key.
+func (d *Device) LogIn(t testing.TB, c seed.Customer, code string) identitylogin.Request {
+	t.Helper()
+	return identitylogin.Request{Phone: c.Phone, Password: d.Password(t, LoginPassword), OTP: code}
+}
+
+// PublicKey is the public part of the device's key.
+func (d *Device) PublicKey(t testing.TB) []byte {
+	t.Helper()
+	public, err := d.Key.Public().Marshal()
+	check.Must(t, err)
+	return public
+}
+
+// Fields are a request's fields as they are sent.
+func Fields(t testing.TB, request any) (fields map[string]any) {
+	t.Helper()
+	raw, err := json.Marshal(request)
+	check.Must(t, err)
+	check.Must(t, json.Unmarshal(raw, &fields))
+	return fields
+}
+
+// With is a request with one more field, or another value of one.
+func With(t testing.TB, request any, field string, value any) map[string]any {
+	t.Helper()
+	fields := Fields(t, request)
+	fields[field] = value
+	return fields
+}
