@@ -67,7 +67,7 @@ func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID,
 		return fmt.Errorf("event %s: %w", data.EventType(), err)
 	}
 	err = to.Write(ctx, pg.Statement{
-		SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Notify: OutboxChannel, Label: data.EventType(),
+		SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Notify: OutboxChannel,
 		Args: []any{id, data.EventType(), subject, CustomerHash(customer), body, traceparent(ctx)},
 	})
 	if err != nil {
@@ -76,8 +76,15 @@ func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID,
 	return nil
 }
 
-// Emitted lists the types of the events that leave when the unit commits.
-func Emitted(unit *pg.Unit) []string { return unit.Labels(OutboxChannel) }
+// EmittedBy is the type of the event that the statement puts into the outbox; false if
+// it puts none there.
+func EmittedBy(s pg.Statement) (string, bool) {
+	if s.SQL != sqlOutboxInsert && s.Rows != sqlOutboxInsertRows {
+		return "", false
+	}
+	kind, _ := s.Args[1].(string)
+	return kind, true
+}
 
 // traceparent carries the caller's trace over to the event's consumers.
 func traceparent(ctx context.Context) string {

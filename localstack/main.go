@@ -18,7 +18,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -34,6 +34,7 @@ func main() {
 			"FN_BODY_MAX_BYTES, FN_RATE_SCALE, FN_TRUSTED_PROXIES, CHANNEL_LIFE, SESSION_IDLE; see docs/configuration.md.\n")
 	}
 	flag.Parse()
+	o.database = strings.TrimSpace(os.Getenv("DATABASE_URL"))
 	if err := o.check(flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "tidebank: %v\n\n", err)
 		flag.Usage()
@@ -51,6 +52,7 @@ func main() {
 type options struct {
 	listen, data string
 	fresh        bool
+	database     string // DATABASE_URL
 }
 
 // check refuses arguments that make no sense. An address without a host listens only
@@ -66,27 +68,12 @@ func (o *options) check(args []string) error {
 	if host == "" {
 		o.listen = net.JoinHostPort("127.0.0.1", port)
 	}
-	if o.data == "" {
+	if strings.TrimSpace(o.data) == "" {
 		return errors.New("--data is empty")
 	}
+	if o.fresh && o.database != "" {
+		return errors.New("--fresh would delete the keys, and leave the rows that they seal in the database at DATABASE_URL; " +
+			"empty that database yourself, or unset DATABASE_URL")
+	}
 	return nil
-}
-
-// folder returns the absolute data directory, emptied if fresh.
-func (o options) folder() (string, error) {
-	dir, err := filepath.Abs(o.data)
-	if err != nil {
-		return "", fmt.Errorf("--data: %w", err)
-	}
-	if o.fresh {
-		for _, name := range []string{"pgdata", "keys.json"} { // delete only the local bank's own files
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-				return "", fmt.Errorf("--fresh: %w", err)
-			}
-		}
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("--data: %w", err)
-	}
-	return dir, nil
 }

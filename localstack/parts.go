@@ -25,9 +25,10 @@ func (p *parts) close() {
 	}
 }
 
-func openParts(ctx context.Context, dir string) (*parts, error) {
+// openParts takes the database that is given, or starts one.
+func openParts(ctx context.Context, dir, database string) (*parts, error) {
 	p := &parts{
-		databaseURL: os.Getenv("DATABASE_URL"), databaseIs: "given by DATABASE_URL",
+		databaseURL: database, databaseIs: "given by DATABASE_URL",
 		redisURL: os.Getenv("REDIS_URL"), redisIs: "given by REDIS_URL",
 	}
 	if p.databaseURL == "" {

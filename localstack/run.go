@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/tidebank/tidebank/events/broker"
@@ -30,11 +29,12 @@ import (
 // run starts the bank's parts, serves until ctx ends, and stops the parts in the
 // opposite order.
 func run(ctx context.Context, o options) error {
-	dir, err := o.folder()
+	dir, err := openFolder(o.data, o.database != "")
 	if err != nil {
 		return err
 	}
-	logFile, err := os.OpenFile(filepath.Join(dir, "bank.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	defer dir.close()
+	logFile, err := os.OpenFile(dir.file("bank.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
@@ -48,8 +48,13 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("%w (choose another with --listen)", err)
 	}
 	defer listener.Close() // the server has closed it already, unless an error came first
+	if o.fresh {
+		if err := dir.clear(); err != nil {
+			return err
+		}
+	}
 
-	parts, err := openParts(ctx, dir)
+	parts, err := openParts(ctx, dir.path, o.database)
 	if err != nil {
 		return err
 	}
@@ -59,7 +64,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer texts.stop()
-	h, err := openHost(ctx, parts, filepath.Join(dir, "keys.json"))
+	h, err := openHost(ctx, parts, dir.file("keys.json"))
 	if err != nil {
 		return err
 	}

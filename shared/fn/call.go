@@ -56,6 +56,13 @@ func (c *Call) CountAttempts(ctx context.Context, batch *pgx.Batch) error {
 	return c.of.host.DB.QueryBatch(ctx, batch)
 }
 
+// copied is the Call that an operation gets. The runtime keeps its own: whatever the
+// operation writes into its copy, the access record and the session are the caller's.
+func (c *call) copied() *Call {
+	own := c.Call
+	return &own
+}
+
 // call is one request on its way through the stages.
 type call struct {
 	*httpHandler

@@ -3,6 +3,8 @@ package fn_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -10,10 +12,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // A reply that holds a phone number is refused at each repetition, and its operation
@@ -85,6 +91,9 @@ func TestUndeclaredDoings(t *testing.T) {
 		"an event": {quiet, func(ctx context.Context, _ *fn.Call, _ note, unit *pg.Unit) (note, error) {
 			return note{}, effect(ctx, unit, "undeclared")
 		}},
+		"an event without its wake-up": {quiet, func(ctx context.Context, _ *fn.Call, _ note, unit *pg.Unit) (note, error) {
+			return note{}, events.Emit(ctx, silent{unit}, "undeclared", uuid.Nil, done{})
+		}},
 		"a session": {quiet, func(_ context.Context, call *fn.Call, _ note, _ *pg.Unit) (note, error) {
 			call.StartSession(uuid.New())
 			return note{}, nil
@@ -108,6 +117,92 @@ func TestUndeclaredDoings(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%d effects", n)
 	}
+}
+
+// silent is a writer that drops what wakes the relay.
+type silent struct{ *pg.Unit }
+
+func (s silent) Write(ctx context.Context, statement pg.Statement) error {
+	statement.Notify = ""
+	return s.Unit.Write(ctx, statement)
+}
+
+// An effect that sends an event which its Spec does not declare is rolled back.
+func TestAnEffectSendsDeclaredEventsOnly(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	spec := fn.Spec{Name: "test-on-heard", Summary: "Of a test", Requirements: []string{"AUDIT-001"}}
+	hears(&spec)
+	f := fn.Event(spec, func(context.Context, *fn.Lent, struct{}) (fn.Reaction[heard], error) { return counting, nil })
+	id := uuid.NewString()
+	if got := b.Deliver(t, f, b.Event(t, id, typeHeard, "subject", heard{})); got != http.StatusServiceUnavailable {
+		t.Errorf("%d, want 503", got)
+	}
+	if n := effects(t, b, id) + b.Count(t, "SELECT count(*) FROM event_consumed"); n != 0 {
+		t.Errorf("%d effects and records", n)
+	}
+}
+
+// What an operation writes into its call, or takes out of what it is lent, reaches no
+// other customer's session and no access record.
+func TestAnOperationCannotPoseAsAnother(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	wang, li := b.Customer(t, "王小明"), b.Customer(t, "李四")
+	f := fn.Command(specOf("test-pose", func(s *fn.Spec) { s.Audience, s.Audit = fn.Customer, fn.AuditRead }),
+		func(_ context.Context, lent *fn.Lent, _ struct{}) (fn.CommandOperation[note, note], error) {
+			if _, reached := lent.Channels.(*session.Store); reached {
+				return nil, errors.New("the session store is lent whole")
+			}
+			return func(_ context.Context, call *fn.Call, request note, _ *pg.Unit) (note, error) {
+				call.CustomerID, call.DeviceID, call.IP = li.ID, "another", "9.9.9.9"
+				return request, nil
+			}, nil
+		})
+	phone := b.Device(t, "phone-of-wang")
+	phone.LoginAs(t, wang)
+	phone.Call(t, f, "", note{"x"}).Want(t, "")
+	for _, recorded := range req.AtLeast(t, 1, records(t, b)) {
+		if recorded.CustomerID != wang.ID.String() || recorded.DeviceID == "another" || recorded.IP == "9.9.9.9" {
+			t.Errorf("recorded: %+v", recorded)
+		}
+	}
+}
+
+// A configuration that says where the stores or keys are would let an operation open
+// its own. Such a function can't be declared.
+func TestAConfigurationOpensNothing(t *testing.T) {
+	t.Parallel()
+	type inner struct {
+		Keys keys.Config
+	}
+	for name, declare := range map[string]func(){
+		"a database": func() { configured[pg.Config]() },
+		"keys":       func() { configured[struct{ Part inner }]() },
+		"the key of another's": func() {
+			configured[struct {
+				Where string `envconfig:"REDIS_URL"`
+			}]()
+		},
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, "where a store or the keys are") {
+					t.Errorf("%s: %s", name, got)
+				}
+			}()
+			declare()
+		}()
+	}
+	configured[struct {
+		URL string `envconfig:"SMS_URL"`
+	}]()
+}
+
+func configured[C any]() {
+	fn.Query(specOf("test-configured", nil), func(context.Context, *fn.Lent, C) (fn.QueryOperation[note, note], error) {
+		return nil, errors.New("never opened")
+	})
 }
 
 // What an operation gets has no way to commit: each of these lines does not compile.

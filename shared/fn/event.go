@@ -41,6 +41,7 @@ func Event[C, Data any](
 	if err := spec.check(FormEvent, nil); err != nil {
 		panic(err)
 	}
+	mustOpenNothing[C](spec)
 	return Function{
 		Spec: spec, Form: FormEvent, Trigger: TriggerEvent, Request: reflect.TypeFor[Data](), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
@@ -157,8 +158,22 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request, of *cloude
 		if err != nil || !first || effect == nil {
 			return err
 		}
-		return effect(ctx, tx)
+		return effect(ctx, declared{Tx: tx, spec: h.spec})
 	})
+}
+
+// declared is the transaction of an effect. It refuses an event that the Spec does not
+// declare.
+type declared struct {
+	pg.Tx
+	spec Spec
+}
+
+func (d declared) Write(ctx context.Context, s pg.Statement) error {
+	if err := d.spec.allows(s); err != nil {
+		return err
+	}
+	return d.Tx.Write(ctx, s)
 }
 
 var errNoEvent = errors.New("neither a CloudEvent nor a connector's delivery of one")

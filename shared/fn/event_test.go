@@ -39,6 +39,7 @@ func hears(s *fn.Spec) { s.Audience, s.Consumes = fn.Internal, []string{typeHear
 func consumer(react func(context.Context, fn.Delivery[heard]) (fn.Effect, error)) fn.Function {
 	spec := fn.Spec{Name: "test-on-heard", Summary: "Of a test", Requirements: []string{"AUDIT-001"}, Timeout: patience}
 	hears(&spec)
+	spec.Emits = []string{typeEffect}
 	return fn.Event(spec, func(context.Context, *fn.Lent, struct{}) (fn.Reaction[heard], error) { return react, nil })
 }
 

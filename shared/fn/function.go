@@ -67,7 +67,7 @@ func Query[C, Req, Resp any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (QueryOperation[Req, Resp], error),
 ) Function {
 	return declareHTTP[C, Req, Resp](spec, FormQuery, wire, func(op QueryOperation[Req, Resp]) run[Req] {
-		return func(ctx context.Context, c *call, request Req) (any, error) { return op(ctx, &c.Call, request) }
+		return func(ctx context.Context, c *call, request Req) (any, error) { return op(ctx, c.copied(), request) }
 	})
 }
 
@@ -77,7 +77,7 @@ func Command[C, Req, Resp any](
 ) Function {
 	return declareHTTP[C, Req, Resp](spec, FormCommand, wire, func(op CommandOperation[Req, Resp]) run[Req] {
 		return func(ctx context.Context, c *call, request Req) (any, error) {
-			return op(ctx, &c.Call, request, &c.unit)
+			return op(ctx, c.copied(), request, &c.unit)
 		}
 	})
 }
@@ -96,7 +96,7 @@ func Confirm[C, Plan, Req, Resp any](
 			if err := json.Unmarshal(intent.Payload, &confirmed.Plan); err != nil {
 				return nil, bankerr.ErrInternal.Because(fmt.Errorf("stored intent: %w", err))
 			}
-			return op(ctx, &c.Call, request, confirmed, &c.unit)
+			return op(ctx, c.copied(), request, confirmed, &c.unit)
 		}
 	})
 }
@@ -111,6 +111,7 @@ func declareHTTP[C, Req, Resp, Op any](
 	if err := spec.check(form, request); err != nil {
 		panic(err)
 	}
+	mustOpenNothing[C](spec)
 	names, fields := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
 	return Function{
 		Spec: spec, Form: form, Trigger: TriggerHTTP,

@@ -3,6 +3,7 @@ package fn
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/captcha"
@@ -32,10 +33,47 @@ type Channels interface {
 	ChannelLife() time.Duration
 }
 
+// channels hides the rest of the session store: a type assertion does not reach it.
+type channels struct{ store *session.Store }
+
+func (c channels) OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error {
+	return c.store.OpenChannel(ctx, id, opened)
+}
+
+func (c channels) ChannelLife() time.Duration { return c.store.ChannelLife() }
+
+// mustOpenNothing panics if a configuration would tell an operation where the stores or
+// keys are: it works with what the host lends.
+func mustOpenNothing[C any](spec Spec) {
+	if holdsStore(reflect.TypeFor[C]()) {
+		panic("fn: the configuration of " + spec.Name + " says where a store or the keys are")
+	}
+}
+
+func holdsStore(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[pg.Config](), reflect.TypeFor[keys.Config](), reflect.TypeFor[host.Config](), reflect.TypeFor[host.RedisConfig]():
+		return true
+	}
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	for f := range t.Fields() {
+		switch key := f.Tag.Get("envconfig"); {
+		case key == "DATABASE_URL" || key == "REDIS_URL" || key == "KEYS_FILE" || holdsStore(f.Type):
+			return true
+		}
+	}
+	return false
+}
+
 func lend(h *host.Host, s Spec) *Lent {
 	own := ring(h, s)
 	return &Lent{
-		DB: h.DB.Reader(), Captchas: captcha.New(h.Redis, own), Keys: own, Channels: h.Sessions, Clock: h.Clock, Log: h.Log,
+		DB: h.DB.Reader(), Captchas: captcha.New(h.Redis, own), Keys: own, Channels: channels{h.Sessions}, Clock: h.Clock, Log: h.Log,
 	}
 }
 

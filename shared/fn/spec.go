@@ -21,8 +21,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -130,6 +132,15 @@ const (
 )
 
 var nameForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+
+// allows refuses a statement that puts an event into the outbox which the Spec does
+// not declare.
+func (s Spec) allows(statement pg.Statement) error {
+	if sent, yes := events.EmittedBy(statement); yes && !slices.Contains(s.Emits, sent) {
+		return bankerr.ErrInternal.Because(fmt.Errorf("%w: %s", errEvent, sent))
+	}
+	return nil
+}
 
 // check refuses a policy that contradicts itself.
 func (s Spec) check(f Form, request any) error {

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/customer"
@@ -263,9 +261,9 @@ func (c *call) operate(ctx context.Context) error {
 	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) {
 		return bankerr.ErrInternal.Because(errSession)
 	}
-	for _, sent := range events.Emitted(&c.unit) {
-		if !slices.Contains(c.spec.Emits, sent) {
-			return bankerr.ErrInternal.Because(fmt.Errorf("%w: %s", errEvent, sent))
+	for s := range c.unit.All() {
+		if err := c.spec.allows(s); err != nil {
+			return err
 		}
 	}
 	if c.body, err = json.Marshal(reply); err != nil {

@@ -50,8 +50,8 @@ type Needs struct {
 
 // Limits bound the requests that a process takes.
 type Limits struct {
-	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536" max:"16777216"`
-	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1"`
+	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536" min:"1024" max:"16777216"`
+	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1" max:"1000000"`
 	// TrustedProxies is how many proxies of the bank's own stand between a client
 	// and this process. Each of them appends the address it saw to X-Forwarded-For.
 	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0" min:"0" max:"16"`

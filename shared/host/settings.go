@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -31,6 +33,17 @@ func Environment(into any) error {
 		return fmt.Errorf("%w: %w", ErrSetting, err)
 	}
 	return Check(into)
+}
+
+// isHTTP reports whether the text is an address of HTTP with a host and, if it names a
+// port, one that exists.
+func isHTTP(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return false
+	}
+	port, err := strconv.Atoi(cmp.Or(u.Port(), "80"))
+	return err == nil && port > 0 && port < 1<<16
 }
 
 // form describes how to write a value of a type that is not text.
@@ -105,6 +118,9 @@ func checkField(key string, tag reflect.StructTag, value reflect.Value) error {
 		_, hasDefault := tag.Lookup("default")
 		if strings.TrimSpace(value.String()) == "" && (tag.Get("required") == "true" || hasDefault) {
 			return fmt.Errorf("%w: %s is empty", ErrSetting, key)
+		}
+		if tag.Get("form") == "http" && value.String() != "" && !isHTTP(value.String()) {
+			return fmt.Errorf("%w: %s is not an http or https address", ErrSetting, key) // it may hold a password
 		}
 	case value.CanInt():
 		parse := func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }

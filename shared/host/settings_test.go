@@ -19,6 +19,7 @@ type settings struct {
 	Wait  time.Duration `envconfig:"TEST_WAIT" default:"1s"`
 	Long  time.Duration `envconfig:"TEST_LONG" default:"1m" min:"1s" max:"15m"`
 	Part  part
+	Where string `envconfig:"TEST_WHERE" form:"http"`
 }
 
 type part struct {
@@ -53,6 +54,13 @@ func TestValuesOutOfBoundsAreRefusedByTheirKey(t *testing.T) {
 		{func(s *settings) { s.Long = time.Second - 1 }, "TEST_LONG"},
 		{func(s *settings) { s.Long = 15*time.Minute + 1 }, "TEST_LONG"},
 		{func(s *settings) { s.Part.Deep = 0 }, "TEST_DEEP"},
+		{func(s *settings) { s.Must = " " }, "TEST_MUST"},
+		{func(s *settings) { s.Where = "https://user:hunter2@sms.bank.example:8443/v1" }, ""},
+		{func(s *settings) { s.Where = "nonsense" }, "TEST_WHERE"},
+		{func(s *settings) { s.Where = "http://" }, "TEST_WHERE"},
+		{func(s *settings) { s.Where = "ftp://host" }, "TEST_WHERE"},
+		{func(s *settings) { s.Where = "http://host:99999/" }, "TEST_WHERE"},
+		{func(s *settings) { s.Where = "http://:8080/" }, "TEST_WHERE"},
 	} {
 		s := good()
 		tt.change(&s)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
@@ -104,7 +105,7 @@ func (k filePair) decrypt(sealed []byte) ([]byte, error) {
 // appears complete or not at all. Create never changes an existing file; its error
 // then wraps fs.ErrExist.
 func Create(path string) error {
-	if path == "" {
+	if strings.TrimSpace(path) == "" {
 		return errors.New("keys: the path of the new key file is empty")
 	}
 	f, err := generate()

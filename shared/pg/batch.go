@@ -18,7 +18,7 @@ import (
 // the statement began.
 func (db *DB) QueryBatch(ctx context.Context, batch *pgx.Batch) error {
 	for _, query := range batch.QueuedQueries {
-		if err := refuseControl(query.SQL); err != nil {
+		if err := refuse(query.SQL, query.Arguments); err != nil {
 			return err
 		}
 	}

@@ -8,49 +8,46 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrControl refuses a statement that begins or ends a transaction. Only this package
-// begins and ends transactions.
-var ErrControl = errors.New("pg: a statement must not begin or end a transaction")
+// ErrControl refuses a statement that could begin or end a transaction, and an argument
+// that changes how pgx sends a statement. Only this package does these things.
+var ErrControl = errors.New("pg: a statement must not control its transaction or its connection")
 
-var control = []string{"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE", "SAVEPOINT", "RELEASE"}
+// control holds the first words of the statements that begin or end a transaction.
+// DO and CALL run code that can end it. PostgreSQL lets no function end it.
+var control = []string{
+	"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE", "SAVEPOINT", "RELEASE", "DO", "CALL",
+}
 
-// refuseControl checks the first word of each statement after its line comments. It
-// also refuses a statement that starts with a block comment.
-func refuseControl(statements ...string) error {
-	for _, sql := range statements {
-		sql = strings.TrimLeft(sql, " \t\r\n;")
-		for strings.HasPrefix(sql, "--") {
-			_, sql, _ = strings.Cut(sql, "\n")
-			sql = strings.TrimLeft(sql, " \t\r\n;")
-		}
-		word := sql
-		if end := strings.IndexFunc(sql, func(r rune) bool { return r < 'A' || r > 'z' }); end >= 0 {
-			word = sql[:end]
-		}
-		if strings.HasPrefix(sql, "/*") || slices.Contains(control, strings.ToUpper(word)) {
+// refuse checks a statement and its arguments. All statements go by the extended
+// protocol, so PostgreSQL refuses text that holds several statements.
+func refuse(sql string, args []any) error {
+	if len(args) > 0 { // pgx stops at the first argument that is not one of its options
+		switch args[0].(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
 			return ErrControl
 		}
 	}
-	return nil
+	return refuseControl(sql)
 }
 
-// guarded wraps a batch's answers. Its rows hide their connection.
-type guarded struct{ pgx.BatchResults }
-
-func (g guarded) Query() (pgx.Rows, error) {
-	found, err := g.BatchResults.Query()
-	return noConn{found}, err //nolint:wrapcheck // the error is pgx's
-}
-
-// noConn hides the connection of rows, because a caller could write through it.
-type noConn struct{ pgx.Rows }
-
-func (noConn) Conn() *pgx.Conn { return nil }
-
-// guard hides the connection from a caller's function.
-func guard(read func(pgx.BatchResults) error) func(pgx.BatchResults) error {
-	if read == nil {
-		return nil
+// refuseControl checks the first word after blanks, semicolons, brackets and line
+// comments. It also refuses a statement that starts with a block comment.
+func refuseControl(sql string) error {
+	const blank = " \t\r\n\f\v;("
+	sql = strings.TrimLeft(sql, blank)
+	for strings.HasPrefix(sql, "--") {
+		end := strings.IndexAny(sql, "\r\n") // PostgreSQL ends a line at either
+		if end < 0 {
+			return nil
+		}
+		sql = strings.TrimLeft(sql[end:], blank)
 	}
-	return func(answers pgx.BatchResults) error { return read(guarded{answers}) }
+	word := sql
+	if end := strings.IndexFunc(sql, func(r rune) bool { return r < 'A' || r > 'z' }); end >= 0 {
+		word = sql[:end]
+	}
+	if strings.HasPrefix(sql, "/*") || slices.Contains(control, strings.ToUpper(word)) {
+		return ErrControl
+	}
+	return nil
 }

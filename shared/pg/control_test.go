@@ -16,9 +16,13 @@ import (
 func TestNoStatementEndsItsTransaction(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
+	check.Exec(t, d.Pool(), "CREATE PROCEDURE leave() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'")
 	const write = "INSERT INTO note VALUES (1, 'kept')"
 	for _, end := range []string{
 		"COMMIT", " commit", "-- x\nCommit", ";COMMIT", "/* x */ COMMIT", "END", "ROLLBACK", "ABORT", "begin", "START TRANSACTION",
+		"\f\vCOMMIT", "-- x\rCOMMIT", "-- x\r-- y\n\fCOMMIT", "(COMMIT)",
+		"DO $$BEGIN COMMIT; INSERT INTO note VALUES (2, 'kept'); COMMIT; END$$", "-- x\n ; (do'BEGIN COMMIT; END'",
+		"CALL leave()", "\t/**/call leave()", "-- x\rCall leave()",
 	} {
 		var batch, counted pgx.Batch
 		batch.Queue(end)

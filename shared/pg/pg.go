@@ -31,7 +31,7 @@ import (
 // Config is read from the environment once.
 type Config struct {
 	URL      string `envconfig:"DATABASE_URL" required:"true"`
-	MaxConns int32  `envconfig:"DATABASE_MAX_CONNS" default:"8"`
+	MaxConns int32  `envconfig:"DATABASE_MAX_CONNS" default:"8" max:"1000"`
 }
 
 // DB is a pool of connections.
@@ -69,6 +69,9 @@ func (config Config) parse() (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(config.URL)
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL") // the cause would show the password
+	}
+	if c.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
+		return nil, errors.New("DATABASE_URL must not choose the simple protocol") // see refuse
 	}
 	c.MaxConns = max(1, config.MaxConns)
 	c.MinConns = 0

@@ -33,7 +33,11 @@ func newFixture(t *testing.T) fixture {
 	d := fixture{db, url}
 	check.Exec(t, d.Pool(), `
 CREATE TABLE note (id int CONSTRAINT note_once PRIMARY KEY, text text CONSTRAINT note_short CHECK (length(text) < 20));
-CREATE SEQUENCE tries`)
+CREATE SEQUENCE tries;
+CREATE FUNCTION raise(code text, message text) RETURNS void LANGUAGE plpgsql AS
+	$$ BEGIN RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message; END $$;
+CREATE FUNCTION try(attempts int, code text) RETURNS void LANGUAGE plpgsql AS
+	$$ BEGIN IF nextval('tries') < attempts THEN RAISE EXCEPTION USING ERRCODE = code; END IF; END $$`)
 	return d
 }
 
@@ -81,15 +85,13 @@ func note(id int, text string) pg.Statement {
 }
 
 func raise(code, message string) pg.Statement {
-	return pg.Statement{SQL: fmt.Sprintf(`
-DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = '%s'; END $$`, code, message)}
+	return pg.Statement{SQL: fmt.Sprintf("SELECT raise('%s', '%s')", code, message)}
 }
 
 // try counts an attempt and fails it with a SQLSTATE until it is the last of so
 // many.
 func try(attempts int, code string) pg.Statement {
-	return pg.Statement{SQL: fmt.Sprintf(`
-DO $$ BEGIN IF nextval('tries') < %d THEN RAISE EXCEPTION USING ERRCODE = '%s'; END IF; END $$`, attempts, code)}
+	return pg.Statement{SQL: fmt.Sprintf("SELECT try(%d, '%s')", attempts, code)}
 }
 
 func TestClassify(t *testing.T) {

@@ -18,8 +18,8 @@ SELECT set_config('transaction_read_only', 'on', true)`
 // PostgreSQL refuses every statement that writes. A query takes one round trip.
 //
 // Errors are classified and carry the statement's name; pgx.ErrNoRows comes back
-// unchanged. ErrControl refuses SQL that would end the transaction. A Reader is safe
-// for concurrent use.
+// unchanged. ErrControl refuses SQL that could end the transaction, and every option of
+// pgx among the arguments. A Reader is safe for concurrent use.
 type Reader struct{ db *DB }
 
 // Reader returns the database's Reader.
@@ -28,7 +28,7 @@ func (db *DB) Reader() Reader { return Reader{db: db} }
 // QueryRow queries one row. The caller must call Scan, which returns the connection
 // to the pool. Scan returns pgx.ErrNoRows if there is no row.
 func (r Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if err := refuseControl(sql); err != nil {
+	if err := refuse(sql, args); err != nil {
 		return failed{err}
 	}
 	return row{sql: sql, results: r.send(ctx, sql, args)}
@@ -37,7 +37,7 @@ func (r Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // Query queries rows. The caller must close the rows, as pgx.CollectRows does; Close
 // returns the connection to the pool.
 func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := refuseControl(sql); err != nil {
+	if err := refuse(sql, args); err != nil {
 		return nil, err
 	}
 	results := r.send(ctx, sql, args)
@@ -57,7 +57,7 @@ func (r Reader) Batch(ctx context.Context, batch *pgx.Batch) error {
 	var all pgx.Batch
 	all.Queue(sqlReadOnly)
 	for _, query := range batch.QueuedQueries { // copied: pgx ties a query to the connection that sent it
-		if err := refuseControl(query.SQL); err != nil {
+		if err := refuse(query.SQL, query.Arguments); err != nil {
 			return err
 		}
 		all.Queue(query.SQL, query.Arguments...).Fn = guard(query.Fn)
@@ -93,7 +93,7 @@ func (r row) Scan(dest ...any) (err error) {
 	if _, err := r.results.Exec(); err != nil {
 		return err //nolint:wrapcheck // readError wraps it
 	}
-	return r.results.QueryRow().Scan(dest...) //nolint:wrapcheck // readError wraps it
+	return guarded{r.results}.QueryRow().Scan(dest...) //nolint:wrapcheck // readError wraps it
 }
 
 // rows is the answer to Query.

@@ -182,7 +182,7 @@ func TestReaderClassifiesErrors(t *testing.T) {
 		if !errors.Is(err, bankerr.ErrUnavailable) {
 			t.Errorf("%s: connection cut: %v, want SERVICE_UNAVAILABLE", name, err)
 		}
-		const busy = `DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '55P03'; END $$`
+		const busy = "SELECT raise('55P03', '')::text"
 		if _, err := read(t.Context(), d.Reader(), busy); !errors.Is(err, pg.ErrBusy) {
 			t.Errorf("%s: lock held: %v, want REQUEST_IN_PROGRESS", name, err)
 		}

@@ -34,18 +34,22 @@ type openTx struct {
 	notify []string
 }
 
-// Exec runs a statement. Exec, Query and QueryRow refuse a statement that would end
-// the transaction.
+// Exec runs a statement. Exec, Query and QueryRow refuse a statement that could end the
+// transaction, and every option of pgx among the arguments. Exec uses Query, because
+// pgx's Exec sends a statement without arguments by the simple protocol. By that
+// protocol PostgreSQL would accept several statements in one text.
 func (tx *openTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if err := refuseControl(sql); err != nil {
+	found, err := tx.Query(ctx, sql, args...)
+	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	return tx.queries.Exec(ctx, sql, args...)
+	found.Close()
+	return found.CommandTag(), found.Err() //nolint:wrapcheck // the error is pgx's
 }
 
 // Query queries rows. The rows hide their connection.
 func (tx *openTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := refuseControl(sql); err != nil {
+	if err := refuse(sql, args); err != nil {
 		return nil, err
 	}
 	found, err := tx.queries.Query(ctx, sql, args...)
@@ -55,12 +59,12 @@ func (tx *openTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return noConn{found}, nil
 }
 
-// QueryRow queries one row.
+// QueryRow queries one row. The row hides its connection.
 func (tx *openTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if err := refuseControl(sql); err != nil {
+	if err := refuse(sql, args); err != nil {
 		return failed{err}
 	}
-	return tx.queries.QueryRow(ctx, sql, args...)
+	return noConnRow{tx.queries.QueryRow(ctx, sql, args...)}
 }
 
 // Write runs the statement at once and reads its row.

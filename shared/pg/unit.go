@@ -1,9 +1,12 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -34,8 +37,6 @@ type Statement struct {
 	Refuse map[string]error
 	// Notify names a channel whose listeners are notified soon after the commit.
 	Notify string
-	// Label describes the new rows for Unit.Labels, e.g. an event's type.
-	Label string
 }
 
 // name returns the statement's name for errors and metrics.
@@ -65,16 +66,8 @@ func (u *Unit) Append(other Unit) {
 // Empty reports whether the unit has no statement.
 func (u *Unit) Empty() bool { return len(u.statements) == 0 }
 
-// Labels returns the labels of the statements that notify the channel.
-func (u *Unit) Labels(channel string) []string {
-	var list []string
-	for _, s := range u.statements {
-		if s.Notify == channel {
-			list = append(list, s.Label)
-		}
-	}
-	return list
-}
+// All iterates over the statements in their order.
+func (u *Unit) All() iter.Seq[Statement] { return slices.Values(u.statements) }
 
 // Commit commits all statements of the unit, or no statement. The first statement
 // that fails decides the error, which is classified. Units of concurrent callers may
@@ -87,7 +80,7 @@ func (u *Unit) Labels(channel string) []string {
 // request.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
 	for _, s := range u.statements {
-		if err := refuseControl(s.SQL, s.Rows, s.Call); err != nil {
+		if err := cmp.Or(refuse(s.SQL, s.Args), refuseControl(s.Rows), refuseControl(s.Call)); err != nil {
 			return err
 		}
 	}
@@ -121,7 +114,7 @@ func (db *DB) tryCommit(ctx context.Context, u *Unit) error {
 		sql, args := s.text()
 		batch.Queue(sql, args...)
 	}
-	results := db.Pool().SendBatch(ctx, &batch)
+	results := guarded{db.Pool().SendBatch(ctx, &batch)}
 	for _, s := range steps {
 		if err := s.read(results); err != nil {
 			_ = results.Close() // repeats this error

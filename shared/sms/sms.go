@@ -36,7 +36,7 @@ type Gateway interface {
 
 // Config holds the gateway's address and the secret that signs requests.
 type Config struct {
-	URL    string `envconfig:"SMS_URL" required:"true"`
+	URL    string `envconfig:"SMS_URL" required:"true" form:"http"`
 	Secret string `envconfig:"SMS_SECRET" required:"true"`
 }
 

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/tidebank/tidebank/events/relay"
@@ -27,8 +26,8 @@ var Worker = fn.Worker(fn.Spec{
 
 // Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
-	KSink   string        `envconfig:"K_SINK"` // a Knative SinkBinding sets it
-	SinkURL string        `envconfig:"SINK_URL"`
+	KSink   string        `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	SinkURL string        `envconfig:"SINK_URL" form:"http"`
 	Lease   time.Duration `envconfig:"RELAY_LEASE" default:"10s" min:"6s" max:"10m"`
 	Batch   int           `envconfig:"RELAY_BATCH" default:"200" max:"5000"`
 
@@ -37,8 +36,7 @@ type Config struct {
 
 // Errors of the configuration.
 var (
-	ErrSinks   = errors.New("set either K_SINK or SINK_URL, and not both: the relay needs one sink")
-	ErrSinkURL = errors.New("K_SINK or SINK_URL is not an http or https address")
+	ErrSinks = errors.New("set either K_SINK or SINK_URL, and not both: the relay needs one sink")
 )
 
 func (c Config) sink() (relay.Sink, error) {
@@ -48,11 +46,7 @@ func (c Config) sink() (relay.Sink, error) {
 	if (c.KSink == "") == (c.SinkURL == "") {
 		return nil, ErrSinks
 	}
-	address := c.KSink + c.SinkURL
-	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, ErrSinkURL
-	}
-	return sink.HTTP{URL: address, Client: &http.Client{CheckRedirect: stay}}, nil
+	return sink.HTTP{URL: c.KSink + c.SinkURL, Client: &http.Client{CheckRedirect: stay}}, nil
 }
 
 // stay refuses redirects, so that events go only to the configured address.

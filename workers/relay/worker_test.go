@@ -70,8 +70,8 @@ func TestSinksThatAreRefused(t *testing.T) {
 	}{
 		"none":         {relay.Config{}, relay.ErrSinks},
 		"two":          {relay.Config{KSink: "http://a", SinkURL: "http://b"}, relay.ErrSinks},
-		"no address":   {relay.Config{KSink: "broker"}, relay.ErrSinkURL},
-		"not HTTP":     {relay.Config{SinkURL: "ftp://broker"}, relay.ErrSinkURL},
+		"no address":   {relay.Config{KSink: "broker"}, host.ErrSetting},
+		"not HTTP":     {relay.Config{SinkURL: "ftp://broker"}, host.ErrSetting},
 		"short lease":  {relay.Config{SinkURL: "http://b", Lease: time.Second}, host.ErrSetting},
 		"empty batch":  {relay.Config{SinkURL: "http://b", Lease: time.Minute, Batch: -1}, host.ErrSetting},
 		"endless wait": {relay.Config{SinkURL: "http://b", Lease: time.Hour, Batch: 1}, host.ErrSetting},

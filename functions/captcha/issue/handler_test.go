@@ -109,7 +109,7 @@ func (a allRead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			a.read.Done()
 			a.read.Wait()
 		}
-		return err //nolint:wrapcheck // the client's own
+		return err
 	}
 }
 
