@@ -178,7 +178,7 @@ func demoPeople() []seed.Person {
 			Accounts: []seed.Account{account("6228480010000000021", 88_888_88)},
 		},
 		{
-			Name: "张伟", IDNo: "440103197201150319", Phone: "13800010003", CardPassword: cardPassword,
+			Name: "张伟", IDNo: "440103197201150311", Phone: "13800010003", CardPassword: cardPassword,
 			Accounts: []seed.Account{account("6228480010000000031", 1_000_00)},
 		},
 	}
