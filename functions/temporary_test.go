@@ -91,7 +91,7 @@ func TestNothingTemporaryStaysOfAnOrder(t *testing.T) {
 		_, err := p.Host.DB.Prune(t.Context(), r)
 		check.Must(t, err)
 	}
-	records := []string{"audit_record", "transfer"}
+	records := []string{"audit_record", "entry", "posting", "transfer"}
 	for name, id := range orders {
 		for _, table := range p.holding(t, id) {
 			if !slices.Contains(records, table) {

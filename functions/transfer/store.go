@@ -60,7 +60,7 @@ func (s *Store) Own(ctx context.Context, account, holder uuid.UUID) (Party, erro
 // and a wrong name get the same refusal (LOGIC-004).
 func (s *Store) Payee(ctx context.Context, number, name string) (Party, error) {
 	p, err := customer.ByAccountNumber(ctx, s.db, s.ring, number)
-	if errors.Is(err, bankerr.ErrNotFound) || err == nil && p.Name != name {
+	if errors.Is(err, bankerr.ErrNotFound) || err == nil && !customer.SameName(p.Name, name) {
 		return Party{}, ErrPayeeMismatch
 	}
 	return p, err

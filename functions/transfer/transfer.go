@@ -136,7 +136,7 @@ func (p Plan) Text(id uuid.UUID, at time.Time) string {
 
 // Order is a confirmed transfer.
 type Order struct {
-	ID         uuid.UUID       `json:"id"` // the posting has the same id
+	ID         uuid.UUID       `json:"id"` // the intent and the posting have the same id
 	CustomerID uuid.UUID       `json:"customer_id"`
 	IntentID   uuid.UUID       `json:"intent_id"`
 	DeviceID   string          `json:"device_id"`

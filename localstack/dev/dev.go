@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
@@ -173,11 +174,11 @@ func demoPeople() []seed.Person {
 			Accounts: []seed.Account{account("6228480010000000011", 200_000_00), account("6228480010000000012", 5_000_00)},
 		},
 		{
-			Name: "李芳", IDNo: "310101198511230026", Phone: "13800010002", CardPassword: cardPassword,
+			Name: "李芳", IDNo: "310101198511230029", Phone: "13800010002", CardPassword: cardPassword,
 			Accounts: []seed.Account{account("6228480010000000021", 88_888_88)},
 		},
 		{
-			Name: "张伟", IDNo: "440103197201150319", Phone: "13800010003", CardPassword: cardPassword,
+			Name: "张伟", IDNo: "440103197201150311", Phone: "13800010003", CardPassword: cardPassword,
 			Accounts: []seed.Account{account("6228480010000000031", 1_000_00)},
 		},
 	}
@@ -201,7 +202,7 @@ func randomPerson() seed.Person {
 	n := number(1_000_000_000)
 	return seed.Person{
 		Name:  string([]rune{families[number(10)], given[number(10)], given[number(10)]}),
-		IDNo:  fmt.Sprintf("1101011990%02d%02d%04d", 1+number(12), 1+number(28), number(10000)),
+		IDNo:  customer.CompleteIDNo(fmt.Sprintf("1101011990%02d%02d%03d", 1+number(12), 1+number(28), number(1000))),
 		Phone: fmt.Sprintf("139%08d", n%100_000_000), CardPassword: cardPassword,
 		Accounts: []seed.Account{
 			{No: fmt.Sprintf("622848%013d", 2_000_000_000_000+n), Balance: 100_000_00},

@@ -35,6 +35,7 @@ var catalogue = map[string]Text{
 	"INPUT_INVALID":           {"提交的信息有误", "请检查后重新提交"},
 	"INPUT_TOO_LARGE":         {"提交的内容过大", "请缩短后重新提交"},
 	"INTENT_EXPIRED":          {"该笔操作已过期", "请重新发起"},
+	"INTENT_USED":             {"该笔操作已经完成", "请查看交易结果，请勿重复办理"},
 	"INTERNAL_ERROR":          {"系统繁忙", "请稍后再试；如需帮助请联系客服并提供流水号"},
 	"LIMIT_EXCEEDED":          {"超过交易限额", "请降低金额，或使用安全等级更高的认证方式"},
 	"LOGIN_FAILED":            {"用户名或密码、验证码错误", "请检查后重试"},

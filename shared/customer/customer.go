@@ -49,9 +49,14 @@ type Record struct {
 	CreatedAt time.Time
 }
 
-// Insert adds the customer, sealed under a new data key. It changes nothing if
+// Insert adds the customer, sealed under a new data key, with name and identity number
+// in their canonical forms. It changes nothing if
 // another customer already has the id, the phone or the identity number.
 func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error {
+	idNo, ok := CanonicalIDNo(r.IDNo)
+	if r.Name, r.IDNo = CanonicalName(r.Name), idNo; !ok || r.Name == "" {
+		return errors.New("insert customer: no name, or no identity number")
+	}
 	key, wrapped, err := ring.NewDataKey()
 	if err != nil {
 		return fmt.Errorf("customer data key: %w", err)

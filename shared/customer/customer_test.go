@@ -42,7 +42,7 @@ func newRecords(t *testing.T) records {
 		db: pgtest.New(t), ring: keytest.New(t), open: uuid.New(), closed: uuid.New(), openNo: "6228480000000010001",
 		gone: "6228480000000010002", cardPassword: "stored form",
 		wang: customer.Record{ID: uuid.New(), Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: born},
-		li:   customer.Record{ID: uuid.New(), Name: "李小红", Phone: "13800010002", IDNo: "110101199003070022", CreatedAt: born},
+		li:   customer.Record{ID: uuid.New(), Name: "李小红", Phone: "13800010002", IDNo: "11010119900307002X", CreatedAt: born},
 	}
 	var unit pg.Unit
 	check.Must(t, customer.Insert(t.Context(), &unit, r.ring, r.wang))
@@ -116,7 +116,7 @@ func TestInsertIsOnceForEachPerson(t *testing.T) {
 	r := newRecords(t)
 	again, phone, idNo := r.wang, r.wang, r.wang
 	again.Name = "另一个"
-	phone.ID, phone.IDNo = uuid.New(), "110101199003070033"
+	phone.ID, phone.IDNo = uuid.New(), "110101199003070038"
 	idNo.ID, idNo.Phone = uuid.New(), "13800010003"
 	for _, c := range []customer.Record{again, phone, idNo} {
 		pgtest.Commit(t, r.db, func(u *pg.Unit) error { return customer.Insert(t.Context(), u, r.ring, c) })

@@ -37,4 +37,8 @@ func (f fields) open(column string, sealed []byte) (string, error) {
 	return string(clear), nil
 }
 
-func idNoIndex(ring *keys.Ring, number string) []byte { return ring.BlindIndex("idno", number) }
+// idNoIndex is the blind index of an identity number in any spelling.
+func idNoIndex(ring *keys.Ring, number string) []byte {
+	canonical, _ := CanonicalIDNo(number) // "" is the index of no customer
+	return ring.BlindIndex("idno", canonical)
+}

@@ -101,5 +101,5 @@ func (a *Applicant) Named(ring *keys.Ring, name string) bool {
 		return false
 	}
 	clear, err := f.open(columnName, a.name)
-	return err == nil && clear == name
+	return err == nil && SameName(clear, name)
 }

@@ -66,8 +66,15 @@ func TestTheLongestKey(t *testing.T) {
 	if long.Want(t, "INPUT_INVALID"); long.Problem.Field != "idempotency_key" {
 		t.Errorf("field %q", long.Problem.Field)
 	}
+	// What is not printable ASCII would be one key for several, or no text to PostgreSQL.
+	for _, key := range []string{`\u0000`, `\ud800`, "\xff", `\n`, `\u007f`, "键", "\xb7\xbf"} {
+		frame := phone.FrameAt(t, f, b.Clock.Now(), []byte(`{"idempotency_key":"`+key+`","request":{"note":"b"}}`))
+		if got := phone.Send(t, f, frame); got.Code != "INPUT_INVALID" || got.Problem.Field != "idempotency_key" {
+			t.Errorf("key %q: %s", key, got.Body)
+		}
+	}
 	if n := effects(t, b, "b"); n != 0 {
-		t.Errorf("%d effects under a key that is too long", n)
+		t.Errorf("%d effects under a key that can't be", n)
 	}
 }
 
@@ -195,7 +202,7 @@ func TestRefusalsOfTheStages(t *testing.T) {
 	sealed := all + " FRAME_REJECTED CHANNEL_EXPIRED FRAME_REPLAYED"
 	customers := sealed + " SESSION_REQUIRED SESSION_DISPLACED"
 	keyed := " IDEMPOTENCY_KEY_MISSING IDEMPOTENCY_KEY_REUSED REQUEST_IN_PROGRESS"
-	proofs := " INTENT_EXPIRED PROOF_REJECTED STEPUP_STRONGER TRADE_PASSWORD_LOCKED OBJECT_NOT_FOUND"
+	proofs := " INTENT_USED INTENT_EXPIRED PROOF_REJECTED STEPUP_STRONGER TRADE_PASSWORD_LOCKED OBJECT_NOT_FOUND"
 	for name, tt := range map[string]struct {
 		spec fn.Spec
 		want string

@@ -71,7 +71,7 @@ func TestTheRuntimeRecordsAndConsumes(t *testing.T) {
 	if again := u.call(t, u.order(t)); string(again.Body) != string(first.Body) {
 		t.Errorf("again: %s, want %s", again.Body, first.Body)
 	}
-	u.Call(t, f, "another key", u.order(t)).Want(t, "INTENT_EXPIRED")
+	u.Call(t, f, "another key", u.order(t)).Want(t, "INTENT_USED")
 }
 
 // An operation that does what its Spec does not declare has no effect.

@@ -19,9 +19,9 @@ type Validator interface{ Validate() error }
 func InvalidField(field, why string) error { return bankerr.InvalidField(field, why) }
 
 // decode reads one JSON value strictly: it refuses unknown fields, wrong types, and
-// any text after the value (INPUT-001, LOGIC-003). It also refuses three things that
-// encoding/json accepts: null for an object, names in another case, and a name that
-// comes twice. Of two values under one name, another program might use the other
+// any text after the value (INPUT-001, LOGIC-003). It also refuses four things that
+// encoding/json accepts: null for an object, names in another case, a name that comes
+// twice, and text that is not UTF-8. Of two values under one name, another program might use the other
 // value.
 func decode[T any](raw []byte, names fieldNames) (T, error) {
 	var value T
@@ -80,6 +80,7 @@ var (
 	errNull  = errors.New("decode: null for an object")
 	errName  = errors.New("decode: a name in other case")
 	errTwice = errors.New("decode: a name that comes twice")
+	errText  = errors.New("decode: a text that is not UTF-8, or holds a NUL")
 )
 
 // exact checks the names of a text that has decoded without error.
@@ -97,7 +98,7 @@ func (n fieldNames) walk(d *json.Decoder) error {
 	}
 	open, ok := token.(json.Delim)
 	if !ok {
-		return nil
+		return goodText(token)
 	}
 	seen := map[string]bool{}
 	for d.More() {
@@ -120,6 +121,27 @@ func (n fieldNames) walk(d *json.Decoder) error {
 	}
 	_, err = d.Token() // the closing bracket
 	return err         //nolint:wrapcheck // never an error: the text has been decoded before
+}
+
+// goodText refuses what encoding/json has put in the place of bytes that are not UTF-8
+// and of half a surrogate pair, so that no two keys or names become one; and a NUL,
+// which PostgreSQL can't store.
+func goodText(token json.Token) error {
+	if text, ok := token.(string); ok && strings.ContainsAny(text, "\x00\ufffd") {
+		return errText
+	}
+	return nil
+}
+
+// validKey reports whether an idempotency key is at most 64 printable ASCII
+// characters; "" is no key.
+func validKey(key string) bool {
+	for _, c := range []byte(key) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return len(key) <= maxKeyLength
 }
 
 // envelope is the clear text of a sealed request.

@@ -19,7 +19,9 @@ type Problem struct {
 	Field  string `json:"field,omitempty" doc:"The wrong field of the request, if a single field is wrong"`
 	// Combinations are the combinations of the intent that the client wanted to confirm.
 	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: each of these combinations is enough"`
-	Trace        string   `json:"trace" doc:"Give this to the service desk"`
+	// ResultID is the id of what the intent has made.
+	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
+	Trace    string `json:"trace" doc:"Give this to the service desk"`
 }
 
 func problemJSON(e *bankerr.Error, trace string) []byte {
@@ -36,6 +38,10 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 		for _, c := range missing.Combinations {
 			p.Combinations = append(p.Combinations, c.String())
 		}
+	}
+	var used *stepup.UsedError
+	if errors.As(e, &used) {
+		p.ResultID = used.ResultID.String()
 	}
 	body, err := json.Marshal(p)
 	if err != nil {

@@ -127,8 +127,8 @@ func (c *call) openChannel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(sent.Key) > maxKeyLength {
-		return InvalidField("idempotency_key", "too long")
+	if !validKey(sent.Key) {
+		return InvalidField("idempotency_key", "longer than 64 characters, or not printable ASCII")
 	}
 	c.raw, c.key = sent.Request, sent.Key
 	return nil

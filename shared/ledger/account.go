@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -44,8 +46,21 @@ const (
 // States lists every state.
 func States() []State { return []State{StateOpen, StateLost, StateFrozen, StateClosed} }
 
-// NumberIndex is the blind index of an account number, for look-ups.
-func NumberIndex(ring *keys.Ring, number string) []byte { return ring.BlindIndex("account.no", number) }
+// CanonicalNumber is an account or card number without the blanks and dashes with
+// which people write it: 6228 4800 9000 0000 021.
+func CanonicalNumber(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, number)
+}
+
+// NumberIndex is the blind index of an account number in any spelling, for look-ups.
+func NumberIndex(ring *keys.Ring, number string) []byte {
+	return ring.BlindIndex("account.no", CanonicalNumber(number))
+}
 
 // Account is a new account. The caller of OpenAccount seals its number. The balance
 // starts at zero: an opening balance is a posting from an internal account.

@@ -49,7 +49,7 @@ func TestEvidenceIsUsedOnce(t *testing.T) {
 				proven[i].Consume(&unit)
 			}
 			return p.db.Commit(t.Context(), &unit)
-		}, stepup.ErrExpired)
+		}, stepup.ErrUsed)
 		if n := p.effects(t, prefix); won != 1 || n != 1 {
 			t.Errorf("%d units won and %d effects are there, want 1 and 1", won, n)
 		}
@@ -74,7 +74,7 @@ func TestConsume(t *testing.T) {
 		}, stepup.ErrExpired, "cancelled"},
 		{"consumed since", func(in stepup.Intent) {
 			p.change(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
-		}, stepup.ErrExpired, "consumed"},
+		}, stepup.ErrUsed, "consumed"},
 		{"another's since", func(in stepup.Intent) {
 			p.change(t, "UPDATE intent SET customer_id = $2 WHERE id = $1", in.ID, uuid.New())
 		}, stepup.ErrExpired, "open"},

@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -63,7 +64,7 @@ func (d fixture) phone(t *testing.T) phone {
 	t.Helper()
 	n := d.people.Add(1)
 	c, err := d.seeder().Add(t.Context(), seed.Person{
-		Name: "王小明", IDNo: fmt.Sprintf("11010119900307%04d", n), Phone: fmt.Sprintf("138%08d", n),
+		Name: "王小明", IDNo: customer.CompleteIDNo(fmt.Sprintf("11010119900307%03d", n)), Phone: fmt.Sprintf("138%08d", n),
 	})
 	check.Must(t, err)
 	return d.bind(t, c, "phone")

@@ -38,7 +38,7 @@ func TestCodeIsBoundToItsIntent(t *testing.T) {
 	want(t, "the code where it belongs", err, nil)
 	want(t, "its use", p.consume(t, evidence), nil)
 	_, err = p.confirm(t, in, right)
-	want(t, "its second use", err, stepup.ErrExpired)
+	want(t, "its second use", err, stepup.ErrUsed)
 	req.Covers(t, "AUTH-015.2")
 }
 
@@ -229,7 +229,7 @@ func TestACodeIsUsedOnce(t *testing.T) {
 		var unit pg.Unit
 		evidence.Consume(&unit)
 		return p.db.Commit(t.Context(), &unit)
-	}, stepup.ErrProofRejected, stepup.ErrExpired)
+	}, stepup.ErrProofRejected, stepup.ErrUsed)
 	if accepted != 1 {
 		t.Errorf("%d of 50 requests with one code were accepted, want 1", accepted)
 	}

@@ -59,7 +59,7 @@ func TestLoadWhatIsOpenAndOnesOwn(t *testing.T) {
 		{"open", open.ID, p.customer, now, nil},
 		{"in its last microsecond", open.ID, p.customer, open.ExpiresAt.Add(-time.Microsecond), nil},
 		{"expired", open.ID, p.customer, open.ExpiresAt, stepup.ErrExpired},
-		{"consumed", consumed.ID, p.customer, now, stepup.ErrExpired},
+		{"consumed", consumed.ID, p.customer, now, stepup.ErrUsed},
 		{"cancelled", cancelled.ID, p.customer, now, stepup.ErrExpired},
 		{"a stranger's", open.ID, stranger.customer, now, bankerr.ErrNotFound},
 		{"a stranger's, consumed", consumed.ID, stranger.customer, now, bankerr.ErrNotFound},

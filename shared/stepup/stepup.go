@@ -9,9 +9,9 @@
 //
 // The bank counts an attempt before it compares the guess, so parallel guesses can't
 // exceed the bound. A request brings at most one proof of each factor. Amounts are
-// fen; the policy table holds bounds and lifetimes. Refusals: INTENT_EXPIRED,
-// PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, OBJECT_NOT_FOUND. Values
-// are not for concurrent use.
+// fen; the policy table holds bounds and lifetimes. Refusals: INTENT_USED,
+// INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED,
+// OBJECT_NOT_FOUND. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
@@ -34,6 +34,7 @@ import (
 
 // Refusals.
 var (
+	ErrUsed           = bankerr.New(bankerr.Conflict, "INTENT_USED")
 	ErrExpired        = bankerr.New(bankerr.Refused, "INTENT_EXPIRED")
 	ErrProofRejected  = bankerr.New(bankerr.Refused, "PROOF_REJECTED")
 	ErrStronger       = bankerr.New(bankerr.Refused, "STEPUP_STRONGER")
@@ -47,9 +48,16 @@ type MissingError struct{ Combinations []Combination }
 // Error lists the combinations.
 func (m *MissingError) Error() string { return fmt.Sprintf("any one of %v is enough", m.Combinations) }
 
+// UsedError is the cause of INTENT_USED: the intent has been carried out, and what it
+// made has the intent's id. So an app shows the result instead of a second try.
+type UsedError struct{ ResultID uuid.UUID }
+
+// Error names the result.
+func (u *UsedError) Error() string { return "the result is " + u.ResultID.String() }
+
 // Refusals lists what the step-up stage may answer, for a function's Spec.
 func Refusals() []*bankerr.Error {
-	return []*bankerr.Error{ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, bankerr.ErrNotFound}
+	return []*bankerr.Error{ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, bankerr.ErrNotFound}
 }
 
 // Factor is one independent way to prove the customer's will.

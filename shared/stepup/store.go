@@ -79,8 +79,8 @@ func Load(ctx context.Context, db pg.Reader, ring *keys.Ring, id, customer uuid.
 	if err != nil {
 		return Intent{}, err
 	}
-	if r.state != stateOpen || !now.Before(r.ExpiresAt) {
-		return Intent{}, ErrExpired
+	if err := r.open(now); err != nil {
+		return Intent{}, err
 	}
 	if err := r.unseal(ring); err != nil {
 		return Intent{}, err
@@ -127,6 +127,19 @@ func (r *record) scan(row pgx.Row) error {
 	}
 	return nil
 }
+
+// open refuses an intent that can no longer be confirmed.
+func (r *record) open(now time.Time) error {
+	switch {
+	case r.state == stateConsumed:
+		return used(r.ID)
+	case r.state != stateOpen || !now.Before(r.ExpiresAt):
+		return ErrExpired
+	}
+	return nil
+}
+
+func used(id uuid.UUID) error { return ErrUsed.Because(&UsedError{ResultID: id}) }
 
 func (r *record) unseal(ring *keys.Ring) error {
 	var err error

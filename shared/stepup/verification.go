@@ -89,8 +89,8 @@ func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 	if in.Operation != v.Operation || in.DeviceID != v.DeviceID {
 		return nil, errNoIntent
 	}
-	if in.state != stateOpen || !v.Now.Before(in.ExpiresAt) {
-		return nil, ErrExpired
+	if err := in.open(v.Now); err != nil {
+		return nil, err
 	}
 	if err := in.unseal(ring); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (e *Verified) Consume(unit *pg.Unit) {
 		Call:   "intent_consume",
 		Rows:   sqlIntentConsumeRows,
 		Args:   []any{e.Intent.ID, e.Intent.CustomerID, e.now},
-		Refuse: map[string]error{ErrExpired.Code(): ErrExpired},
+		Refuse: map[string]error{ErrExpired.Code(): ErrExpired, ErrUsed.Code(): used(e.Intent.ID)},
 	})
 	for _, a := range e.attempts {
 		a.consume(unit, e.Intent.CustomerID)

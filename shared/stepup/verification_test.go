@@ -141,7 +141,7 @@ func TestWhoseIntentAndWhen(t *testing.T) {
 		}},
 		{"when it expires", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) { c.Now = in.ExpiresAt }},
 		{"a day later", stepup.ErrExpired, func(_ *testing.T, in stepup.Intent, c *stepup.Verification) { c.Now = c.Now.AddDate(0, 0, 1) }},
-		{"consumed", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
+		{"consumed", stepup.ErrUsed, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
 			p.change(t, "UPDATE intent SET state = 'consumed' WHERE id = $1", in.ID)
 		}},
 		{"cancelled", stepup.ErrExpired, func(t *testing.T, in stepup.Intent, _ *stepup.Verification) {
@@ -191,7 +191,7 @@ func TestGuessesThatAreNotCounted(t *testing.T) {
 	want(t, "the customer", err, nil)
 	want(t, "the use", p.consume(t, evidence), nil)
 	_, err = p.confirm(t, in, code, p.password(t, "000000"))
-	want(t, "a consumed intent", err, stepup.ErrExpired)
+	want(t, "a consumed intent", err, stepup.ErrUsed)
 	if failures := p.failures(t); failures != 0 {
 		t.Errorf("%d failures after the use, want 0", failures)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -172,7 +173,7 @@ func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.C
 	t.Helper()
 	n := b.people.Add(1)
 	p := seed.Person{
-		Name: name, IDNo: fmt.Sprintf("11010119900307%03d%d", n%1000, n%10), Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919),
+		Name: name, IDNo: customer.CompleteIDNo(fmt.Sprintf("11010119900307%03d", n%1000)), Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919),
 		CardPassword: CardPassword,
 	}
 	for i, balance := range balances {

@@ -51,7 +51,7 @@ func TestRedisFlushed(t *testing.T) {
 		}
 		// Under its key the order is carried out now, or was before.
 		p.Phone.Call(t, transferconfirm.Function, keys[i], requests[i]).Want(t, "")
-		p.Phone.Call(t, transferconfirm.Function, uuid.NewString(), requests[i]).Want(t, "INTENT_EXPIRED")
+		p.Phone.Call(t, transferconfirm.Function, uuid.NewString(), requests[i]).Want(t, "INTENT_USED")
 	}
 	p.CheckLedger(t)
 	if balance := p.Balance(t, p.Payer.AccountIDs[1]); balance != count*10_00 {

@@ -73,7 +73,7 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 					t.Helper()
 					return call(t, as.phone, "transfer-confirm",
 						confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
-				}, "INTENT_EXPIRED",
+				}, "INTENT_USED",
 			}
 		},
 	}
@@ -252,8 +252,8 @@ func TestStepsInOrder(t *testing.T) {
 	in = p.prepare(t, p.wang, p.li, 1_00)
 	digits = p.codeFor(t, p.wang, in)
 	confirm(p.wang, in, digits).Want(t, "")
-	confirm(p.wang, in, digits).Want(t, "INTENT_EXPIRED")
-	sendCode(in).Want(t, "INTENT_EXPIRED")
+	confirm(p.wang, in, digits).Want(t, "INTENT_USED")
+	sendCode(in).Want(t, "INTENT_USED")
 
 	// Nor after it was given up.
 	in = p.prepare(t, p.wang, p.li, 1_00)

@@ -62,8 +62,8 @@ func (r Request) Validate() error {
 	switch {
 	case r.Name == "" || utf8.RuneCountInString(r.Name) > 60:
 		return fn.InvalidField("name", "missing or too long")
-	case len(r.IDNo) != 18:
-		return fn.InvalidField("id_no", "18 characters")
+	case !validIDNo(r.IDNo):
+		return fn.InvalidField("id_no", "no identity number: wrong length or check digit")
 	case r.CardNo == "" || len(r.CardNo) > 32:
 		return fn.InvalidField("card_no", "missing or too long")
 	case !customer.ValidPhone(r.Phone):
@@ -73,6 +73,11 @@ func (r Request) Validate() error {
 		return fn.InvalidField("device_public_key", "not an SM2 key")
 	}
 	return nil
+}
+
+func validIDNo(number string) bool {
+	_, ok := customer.CanonicalIDNo(number)
+	return ok
 }
 
 // Response confirms that the customer has signed up. The next step is to log in.

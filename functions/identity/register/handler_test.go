@@ -111,7 +111,7 @@ func TestEveryElementMustMatch(t *testing.T) {
 	}{
 		{"name", func(r *identityregister.Request) { r.Name = "王大明" }},
 		{"another's name", func(r *identityregister.Request) { r.Name = li.Name }},
-		{"identity number", func(r *identityregister.Request) { r.IDNo = "110101199003070002" }},
+		{"identity number", func(r *identityregister.Request) { r.IDNo = "110101199003070003" }},
 		{"another's identity number", func(r *identityregister.Request) { r.IDNo = li.IDNo }},
 		{"no such card", func(r *identityregister.Request) { r.CardNo = "622848009999999" }},
 		{"another's card", func(r *identityregister.Request) { r.CardNo = zhao.Accounts[0].No }},

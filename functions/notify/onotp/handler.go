@@ -82,7 +82,7 @@ func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID
 		return "", bankerr.ErrInput.Because(err)
 	}
 	intent, err := stepup.Load(ctx, lent.DB, lent.Keys, id, *issued.CustomerID, lent.Clock.Now())
-	if errors.Is(err, stepup.ErrExpired) || errors.Is(err, bankerr.ErrNotFound) {
+	if errors.Is(err, stepup.ErrUsed) || errors.Is(err, stepup.ErrExpired) || errors.Is(err, bankerr.ErrNotFound) {
 		return "", nil
 	}
 	if err != nil {

@@ -6,8 +6,8 @@
 // logging in, the answer and the work are the same for known and unknown numbers. No
 // table holds the code: the sender computes it. A new code voids the earlier code of
 // its purpose. Refusals: OTP_TOO_OFTEN (one code in 60 s for each purpose, ten a day
-// for each number), OBJECT_NOT_FOUND and INTENT_EXPIRED (for an intent),
-// SESSION_REQUIRED.
+// for each number), OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED (for
+// an intent), SESSION_REQUIRED.
 package send
 
 import (
@@ -33,7 +33,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
-	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrExpired, session.ErrRequired},
+	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired, session.ErrRequired},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)

@@ -189,7 +189,7 @@ func TestCodesForIntents(t *testing.T) {
 	w.Advance(time.Minute)
 	w.askFor(t, w.Phone, in.IntentID).Want(t, "INTENT_EXPIRED")
 	w.Exec(t, "UPDATE intent SET state = 'consumed'")
-	w.askFor(t, w.Phone, in.IntentID).Want(t, "INTENT_EXPIRED")
+	w.askFor(t, w.Phone, in.IntentID).Want(t, "INTENT_USED")
 	if got := len(w.issued(t)); got != 2 {
 		t.Errorf("%d codes were asked for, want 2", got)
 	}

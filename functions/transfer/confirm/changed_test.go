@@ -25,7 +25,7 @@ func (w fixture) wantUnposted(t *testing.T, proofs stepup.Confirmation, code str
 	}
 	posted := w.Count(t, "SELECT count(*) FROM transfer WHERE intent_id = $1", proofs.IntentID)
 	after := w.Balance(t, w.Payer.AccountIDs[0])
-	if posted > 0 && code != "INTENT_EXPIRED" || after != before {
+	if posted > 0 && code != "INTENT_USED" || after != before {
 		t.Errorf("%s: %d transfers, the payer has %s", code, posted, after.Yuan())
 	}
 }
@@ -57,7 +57,7 @@ func TestInstructionsThatDoNotExecute(t *testing.T) {
 	w.wantUnposted(t, wrong, "OBJECT_NOT_FOUND")
 	used := w.proofs(t, in)
 	w.Phone.Call(t, transferconfirm.Function, "used", used).Want(t, "")
-	w.wantUnposted(t, used, "INTENT_EXPIRED")
+	w.wantUnposted(t, used, "INTENT_USED")
 	cancelled := w.proofs(t, w.prepare(t, 1_00))
 	var unit pg.Unit
 	stepup.CancelAll(&unit, w.Payer.ID)

@@ -5,7 +5,8 @@
 // The runtime has verified the proofs against the stored intent before this code
 // runs. Then one unit of work commits in one round trip to PostgreSQL: the
 // idempotency record, the use of the intent and of the day's limit, the posting with
-// its two entries, the order and the event. Amounts are whole fen. Refusals:
+// its two entries, the order and the event. The order has the id of its intent, so an
+// intent can't make two orders. Amounts are whole fen. Refusals: INTENT_USED,
 // INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER, FUNDS_INSUFFICIENT,
 // LIMIT_EXCEEDED, ACCOUNT_CLOSED, RISK_REFUSED.
 package confirm
@@ -13,8 +14,6 @@ package confirm
 import (
 	"context"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/transfer"
@@ -67,12 +66,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.ConfirmOperation[trans
 func (op operation) do(
 	ctx context.Context, call *fn.Call, _ Request, confirmed fn.Confirmed[transfer.Plan], unit *pg.Unit,
 ) (Response, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Response{}, bankerr.ErrInternal.Because(err)
-	}
 	order := transfer.Order{
-		ID: id, CustomerID: call.CustomerID, DeviceID: call.DeviceID, IntentID: confirmed.IntentID,
+		ID: confirmed.IntentID, CustomerID: call.CustomerID, DeviceID: call.DeviceID, IntentID: confirmed.IntentID,
 		Plan: confirmed.Plan, Text: confirmed.Text, Factors: confirmed.Factors,
 		PostedAt: op.clock.Now().Truncate(time.Microsecond), // PostgreSQL stores microseconds
 	}
@@ -82,7 +77,7 @@ func (op operation) do(
 	if err := op.store.Insert(unit, order); err != nil {
 		return Response{}, err
 	}
-	return order.View(), events.Emit(ctx, unit, id.String(), order.CustomerID, order.Event())
+	return order.View(), events.Emit(ctx, unit, order.ID.String(), order.CustomerID, order.Event())
 }
 
 func (op operation) mac(parts ...[]byte) (sum []byte, keyID string) {

@@ -3,6 +3,7 @@ package confirm_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,11 @@ func TestTransferMovesOnce(t *testing.T) {
 	if got := w.Outbox(t, events.TypeTransferPosted); len(got) != 1 || got[0].Subject != view.TransferID.String() {
 		t.Errorf("events: %+v", got)
 	}
-	w.Phone.Call(t, transferconfirm.Function, "key-2", proofs).Want(t, "INTENT_EXPIRED")
+	// An app that lost the answer and its key is told which transfer it was.
+	late := w.Phone.Call(t, transferconfirm.Function, "key-2", proofs)
+	if late.Want(t, "INTENT_USED"); late.Problem.ResultID != view.TransferID.String() || late.Status != http.StatusConflict {
+		t.Errorf("the intent was used for %s, says %d %q", view.TransferID, late.Status, late.Problem.ResultID)
+	}
 	w.CheckLedger(t)
 }
 

@@ -91,7 +91,8 @@ func plain(text string) bool {
 		return false
 	}
 	for _, r := range text {
-		if !unicode.IsPrint(r) {
+		// Planes 2 and 3 hold rare ideographs only, also ones that are younger than Go's tables.
+		if !unicode.IsPrint(r) && (r < 0x20000 || r > 0x3FFFD) {
 			return false
 		}
 	}

@@ -4,6 +4,8 @@ BEGIN
     UPDATE intent SET state = 'consumed'
      WHERE id = p_intent AND customer_id = p_customer AND state = 'open' AND expires_at > p_now;
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'INTENT_EXPIRED';
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE =
+            CASE WHEN EXISTS (SELECT FROM intent WHERE id = p_intent AND customer_id = p_customer AND state = 'consumed')
+                 THEN 'INTENT_USED' ELSE 'INTENT_EXPIRED' END;
     END IF;
 END $$;

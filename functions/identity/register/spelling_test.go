@@ -1,0 +1,34 @@
+package register_test
+
+import (
+	"testing"
+
+	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+)
+
+// An applicant may write name, identity number and card as people do. A number with a
+// wrong check digit is a typing error: it is refused before a try is counted.
+func TestApplicantsWriteTheirNumbersAsTheyDo(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	var err error
+	w.wang, err = w.Seeder().Add(t.Context(), seed.Person{
+		Name: "买买提·吐尔逊", IDNo: "11010119900307002X", Phone: "13911112222", CardPassword: bank.CardPassword,
+		Accounts: []seed.Account{{No: "6228480009876543210"}},
+	})
+	check.Must(t, err)
+	r := w.right(t, w.ask(t))
+	r.Name, r.CardNo = "买买提•吐尔逊 ", "6228 4800 0987 6543 210"
+	for range 10 {
+		r.IDNo = "110101199003070021"
+		refused := w.apply(t, r)
+		if refused.Want(t, "INPUT_INVALID"); refused.Problem.Field != "id_no" {
+			t.Errorf("%s is named", refused.Problem.Field)
+		}
+	}
+	r.IDNo = "11010119900307002x"
+	w.apply(t, r).Want(t, "")
+	w.wantSignedUp(t, 1)
+}
