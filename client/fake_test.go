@@ -46,7 +46,10 @@ type call struct {
 
 func newFake(t *testing.T, script func(c *call) (*http.Response, error)) *fake {
 	t.Helper()
-	return &fake{t: t, signer: keytest.PrivateKey(t), passwords: keytest.PrivateKey(t), script: script, channels: map[channel.ID]channel.Keys{}}
+	return &fake{
+		t: t, signer: keytest.PrivateKey(t), passwords: keytest.PrivateKey(t), script: script,
+		channels: map[channel.ID]channel.Keys{},
+	}
 }
 
 // sign signs as the fake's bank.

@@ -35,6 +35,17 @@ func Environment(into any) error {
 	return Check(into)
 }
 
+func checkText(key string, tag reflect.StructTag, text string) error {
+	_, hasDefault := tag.Lookup("default")
+	switch {
+	case strings.TrimSpace(text) == "" && (tag.Get("required") == "true" || hasDefault):
+		return fmt.Errorf("%w: %s is empty", ErrSetting, key)
+	case tag.Get("form") == "http" && text != "" && !isHTTP(text): // the error does not show it: it may hold a password
+		return fmt.Errorf("%w: %s is not an http or https address", ErrSetting, key)
+	}
+	return nil
+}
+
 // isHTTP reports whether the text is an address of HTTP with a host and, if it names a
 // port, one that exists.
 func isHTTP(text string) bool {
@@ -115,13 +126,7 @@ func check(v reflect.Value) error {
 func checkField(key string, tag reflect.StructTag, value reflect.Value) error {
 	switch {
 	case value.Kind() == reflect.String:
-		_, hasDefault := tag.Lookup("default")
-		if strings.TrimSpace(value.String()) == "" && (tag.Get("required") == "true" || hasDefault) {
-			return fmt.Errorf("%w: %s is empty", ErrSetting, key)
-		}
-		if tag.Get("form") == "http" && value.String() != "" && !isHTTP(value.String()) {
-			return fmt.Errorf("%w: %s is not an http or https address", ErrSetting, key) // it may hold a password
-		}
+		return checkText(key, tag, value.String())
 	case value.CanInt():
 		parse := func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
 		show := func(n int64) string { return strconv.FormatInt(n, 10) }

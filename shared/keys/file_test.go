@@ -217,22 +217,26 @@ func TestTamperedFileIsRefused(t *testing.T) {
 		says  string
 		spoil func(*content)
 	}{
-		"root cut":              {"is not a key file", func(c *content) { c.Root = c.Root[1:] }},
-		"no root":               {"is not a key file", func(c *content) { c.Root = nil }},
-		"another root":          {"does not open", func(c *content) { c.Root = another.Root }},
-		"a bit of a key":        {"ledger: keys: does not open", func(c *content) { put(c, "ledger", check.Flip(c.Secrets["ledger"][0], 9)) }},
+		"root cut":     {"is not a key file", func(c *content) { c.Root = c.Root[1:] }},
+		"no root":      {"is not a key file", func(c *content) { c.Root = nil }},
+		"another root": {"does not open", func(c *content) { c.Root = another.Root }},
+		"a bit of a key": {"ledger: keys: does not open", func(c *content) {
+			put(c, "ledger", check.Flip(c.Secrets["ledger"][0], 9))
+		}},
 		"a key cut":             {"otp: keys: does not open", func(c *content) { put(c, "otp", c.Secrets["otp"][0][:20]) }},
 		"a short key":           {"otp: keys: does not open", func(c *content) { put(c, "otp", seal(t, c.Root, "otp", make([]byte, 47))) }},
 		"a key elsewhere":       {"otp: keys: does not open", func(c *content) { c.Secrets["otp"] = c.Secrets["audit"] }},
 		"a key of another bank": {"event: keys: does not open", func(c *content) { c.Secrets["event"] = another.Secrets["event"] }},
 		"a purpose missing":     {"storage: there is no key", func(c *content) { delete(c.Secrets, "storage") }},
 		"a purpose empty":       {"storage: there is no key", func(c *content) { c.Secrets["storage"] = nil }},
-		"a bit of a pair":       {"channel: keys: does not open", func(c *content) { c.Pairs["channel"] = check.Flip(c.Pairs["channel"], 9) }},
-		"pairs changed over":    {"channel: keys: does not open", func(c *content) { swap(c.Pairs, "channel", "password") }},
-		"a pair missing":        {"password: keys: does not open", func(c *content) { delete(c.Pairs, "password") }},
-		"a pair that is none":   {"channel: sm: not a key", func(c *content) { c.Pairs["channel"] = seal(t, c.Root, "channel", plain) }},
-		"no certificate":        {"certificate", func(c *content) { c.Certificate = nil }},
-		"another certificate":   {"certificate", func(c *content) { c.Certificate = another.Certificate }},
+		"a bit of a pair": {"channel: keys: does not open", func(c *content) {
+			c.Pairs["channel"] = check.Flip(c.Pairs["channel"], 9)
+		}},
+		"pairs changed over":  {"channel: keys: does not open", func(c *content) { swap(c.Pairs, "channel", "password") }},
+		"a pair missing":      {"password: keys: does not open", func(c *content) { delete(c.Pairs, "password") }},
+		"a pair that is none": {"channel: sm: not a key", func(c *content) { c.Pairs["channel"] = seal(t, c.Root, "channel", plain) }},
+		"no certificate":      {"certificate", func(c *content) { c.Certificate = nil }},
+		"another certificate": {"certificate", func(c *content) { c.Certificate = another.Certificate }},
 	} {
 		c := good
 		c.Secrets, c.Pairs = maps.Clone(good.Secrets), maps.Clone(good.Pairs)

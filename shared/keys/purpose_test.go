@@ -162,7 +162,8 @@ func TestDecrypt(t *testing.T) {
 	elsewhere, err := sm.Encrypt(ring.Public(keys.Channel), plain)
 	check.Must(t, err)
 	for name, text := range map[string][]byte{
-		"to another key": elsewhere, "changed": check.Flip(sealed, len(sealed)/2), "cut": sealed[:len(sealed)-1], "missing": nil, "clear": plain,
+		"to another key": elsewhere, "changed": check.Flip(sealed, len(sealed)/2), "cut": sealed[:len(sealed)-1],
+		"missing": nil, "clear": plain,
 	} {
 		if got, err := ring.Decrypt(keys.Password, text); !errors.Is(err, keys.ErrOpen) || got != nil {
 			t.Errorf("%s: %q, %v; want nothing and ErrOpen", name, got, err)

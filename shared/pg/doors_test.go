@@ -137,8 +137,12 @@ func TestArgumentsAreValues(t *testing.T) {
 	var ran bool
 	for name, door := range doors {
 		for _, option := range []any{
-			pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryResultFormats{0}, pgx.QueryResultFormatsByOID{},
-			rewriter{&ran}, &rewriter{&ran}, pgx.NamedArgs{},
+			pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec,
+			pgx.QueryResultFormats{0},
+			pgx.QueryResultFormatsByOID{},
+			rewriter{&ran},
+			&rewriter{&ran},
+			pgx.NamedArgs{},
 		} {
 			if err := door(t.Context(), d, "SELECT 1", []any{option}, ignore); !errors.Is(err, pg.ErrControl) {
 				t.Errorf("%s with %T: %v", name, option, err)

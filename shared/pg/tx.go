@@ -44,7 +44,7 @@ func (tx *openTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 		return pgconn.CommandTag{}, err
 	}
 	found.Close()
-	return found.CommandTag(), found.Err() //nolint:wrapcheck // the error is pgx's
+	return found.CommandTag(), found.Err()
 }
 
 // Query queries rows. The rows hide their connection.

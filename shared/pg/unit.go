@@ -1,7 +1,6 @@
 package pg
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +36,17 @@ type Statement struct {
 	Refuse map[string]error
 	// Notify names a channel whose listeners are notified soon after the commit.
 	Notify string
+}
+
+// refused refuses SQL or arguments that could end the transaction.
+func (s Statement) refused() error {
+	if err := refuse(s.SQL, s.Args); err != nil {
+		return err
+	}
+	if err := refuseControl(s.Rows); err != nil {
+		return err
+	}
+	return refuseControl(s.Call)
 }
 
 // name returns the statement's name for errors and metrics.
@@ -83,7 +93,7 @@ func (u *Unit) All() iter.Seq[Statement] { return slices.Values(u.statements) }
 // the arguments.
 func (db *DB) Commit(ctx context.Context, u *Unit) error {
 	for _, s := range u.statements {
-		if err := cmp.Or(refuse(s.SQL, s.Args), refuseControl(s.Rows), refuseControl(s.Call)); err != nil {
+		if err := s.refused(); err != nil {
 			return err
 		}
 	}

@@ -173,8 +173,8 @@ func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.C
 	t.Helper()
 	n := b.people.Add(1)
 	p := seed.Person{
-		Name: name, IDNo: customer.CompleteIDNo(fmt.Sprintf("11010119900307%03d", n%1000)), Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919),
-		CardPassword: CardPassword,
+		Name: name, IDNo: customer.CompleteIDNo(fmt.Sprintf("11010119900307%03d", n%1000)),
+		Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919), CardPassword: CardPassword,
 	}
 	for i, balance := range balances {
 		p.Accounts = append(p.Accounts, seed.Account{No: fmt.Sprintf("62284800%07d%04d", n, i+1), Balance: balance})

@@ -74,7 +74,8 @@ func newCallers(ctx context.Context, m *machine, count int) ([]*caller, error) {
 func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) {
 	seeder := seed.Seeder{DB: c.fast, Ring: c.m.ring, Clock: clock.System{}}
 	c.customer, err = seeder.Add(ctx, seed.Person{
-		Name: fmt.Sprintf("测试%04d", c.index), IDNo: customer.CompleteIDNo(fmt.Sprintf("110101%04d0307%03d", 1950+c.index/1000, c.index%1000)),
+		Name:     fmt.Sprintf("测试%04d", c.index),
+		IDNo:     customer.CompleteIDNo(fmt.Sprintf("110101%04d0307%03d", 1950+c.index/1000, c.index%1000)),
 		Phone:    fmt.Sprintf("138%08d", c.index),
 		Accounts: []seed.Account{{No: fmt.Sprintf("622848000000%07d", c.index), Balance: 1_000_000_000_00}},
 	})
