@@ -50,8 +50,8 @@ type Record struct {
 }
 
 // Insert adds the customer, sealed under a new data key, with name and identity number
-// in their canonical forms. It changes nothing if
-// another customer already has the id, the phone or the identity number.
+// in their canonical forms. It changes nothing if another customer already has the id,
+// the phone or the identity number.
 func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error {
 	idNo, ok := CanonicalIDNo(r.IDNo)
 	if r.Name, r.IDNo = CanonicalName(r.Name), idNo; !ok || r.Name == "" {
