@@ -38,10 +38,9 @@ func Event[C, Data any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Reaction[Data], error),
 ) Function {
 	spec.Audience = Internal
-	if err := spec.check(FormEvent, nil); err != nil {
+	if err := spec.check(FormEvent, nil, reflect.TypeFor[C]()); err != nil {
 		panic(err)
 	}
-	mustOpenNothing[C](spec)
 	return Function{
 		Spec: spec, Form: FormEvent, Trigger: TriggerEvent, Request: reflect.TypeFor[Data](), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {

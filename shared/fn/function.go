@@ -108,10 +108,9 @@ func declareHTTP[C, Req, Resp, Op any](
 	spec Spec, form Form, wire func(context.Context, *Lent, C) (Op, error), typed func(Op) run[Req],
 ) Function {
 	var request Req
-	if err := spec.check(form, request); err != nil {
+	if err := spec.check(form, request, reflect.TypeFor[C]()); err != nil {
 		panic(err)
 	}
-	mustOpenNothing[C](spec)
 	names, fields := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
 	return Function{
 		Spec: spec, Form: form, Trigger: TriggerHTTP,

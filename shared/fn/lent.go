@@ -42,28 +42,21 @@ func (c channels) OpenChannel(ctx context.Context, id channel.ID, opened session
 
 func (c channels) ChannelLife() time.Duration { return c.store.ChannelLife() }
 
-// mustOpenNothing panics if a configuration would tell an operation where the stores or
-// keys are: it works with what the host lends.
-func mustOpenNothing[C any](spec Spec) {
-	if holdsStore(reflect.TypeFor[C]()) {
-		panic("fn: the configuration of " + spec.Name + " says where a store or the keys are")
-	}
-}
-
-func holdsStore(t reflect.Type) bool {
+// namesStore reports whether a configuration reads the key of a store or of the keys, as
+// pg.Config does. With the value, an operation could open its own.
+func namesStore(t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
-	}
-	switch t {
-	case reflect.TypeFor[pg.Config](), reflect.TypeFor[keys.Config](), reflect.TypeFor[host.Config](), reflect.TypeFor[host.RedisConfig]():
-		return true
 	}
 	if t.Kind() != reflect.Struct {
 		return false
 	}
 	for f := range t.Fields() {
-		switch key := f.Tag.Get("envconfig"); {
-		case key == "DATABASE_URL" || key == "REDIS_URL" || key == "KEYS_FILE" || holdsStore(f.Type):
+		switch f.Tag.Get("envconfig") {
+		case "DATABASE_URL", "REDIS_URL", "KEYS_FILE":
+			return true
+		}
+		if namesStore(f.Type) {
 			return true
 		}
 	}

@@ -17,6 +17,7 @@ package fn
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"time"
@@ -143,8 +144,8 @@ func (s Spec) allows(statement pg.Statement) error {
 }
 
 // check refuses a policy that contradicts itself.
-func (s Spec) check(f Form, request any) error {
-	for _, fault := range s.faults(f, request) {
+func (s Spec) check(f Form, request any, config reflect.Type) error {
+	for _, fault := range s.faults(f, request, config) {
 		if fault.found {
 			return fmt.Errorf("%s: %s", s.Name, fault.why)
 		}
@@ -158,7 +159,7 @@ type fault struct {
 	why   string
 }
 
-func (s Spec) faults(f Form, request any) []fault {
+func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 	_, confirms := request.(stepup.Confirmer)
 	internal := f == FormEvent || f == FormWorker
 	return []fault{
@@ -185,6 +186,10 @@ func (s Spec) faults(f Form, request any) []fault {
 		},
 		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},
 		{s.Timeout < 0, "negative timeout"},
+		{
+			f != FormWorker && namesStore(config),
+			"its configuration says where a store or the keys are, but it works with what the host lends",
+		},
 		{s.StepUp != (f == FormConfirm), "step-up is what Confirm declares"},
 		{confirms != (f == FormConfirm), "Confirm and a request that embeds stepup.Confirmation go together"},
 		{s.Session == SessionStarts && s.Audience != Public, "only a public function starts a session"},

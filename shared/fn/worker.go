@@ -30,7 +30,7 @@ type WorkerLent struct {
 // Worker declares a process that works by itself and has no caller.
 func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, config C) (Work, error)) Function {
 	spec.Audience = Internal
-	if err := spec.check(FormWorker, nil); err != nil {
+	if err := spec.check(FormWorker, nil, reflect.TypeFor[C]()); err != nil {
 		panic(err)
 	}
 	return Function{
