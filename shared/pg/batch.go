@@ -17,10 +17,8 @@ import (
 // function, after the commit. Each statement sees the data that was committed when
 // the statement began.
 func (db *DB) QueryBatch(ctx context.Context, batch *pgx.Batch) error {
-	for _, query := range batch.QueuedQueries {
-		if err := refuse(query.SQL, query.Arguments); err != nil {
-			return err
-		}
+	if err := refuseBatch(batch); err != nil {
+		return err
 	}
 	b := &queryBatch{queries: batch.QueuedQueries}
 	if err := db.batches.do(ctx, b); err != nil {

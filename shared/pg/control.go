@@ -30,6 +30,16 @@ func refuse(sql string, args []any) error {
 	return refuseControl(sql)
 }
 
+// refuseBatch checks each query of a batch.
+func refuseBatch(batch *pgx.Batch) error {
+	for _, query := range batch.QueuedQueries {
+		if err := refuse(query.SQL, query.Arguments); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // refuseControl checks the first word after blanks, semicolons, brackets and line
 // comments. It also refuses a statement that starts with a block comment.
 func refuseControl(sql string) error {

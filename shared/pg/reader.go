@@ -54,12 +54,12 @@ func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 // Batch sends many queries in one round trip and one transaction. Each query's own
 // function reads its answer. An error of such a function fails the batch.
 func (r Reader) Batch(ctx context.Context, batch *pgx.Batch) error {
+	if err := refuseBatch(batch); err != nil {
+		return err
+	}
 	var all pgx.Batch
 	all.Queue(sqlReadOnly)
 	for _, query := range batch.QueuedQueries { // copied: pgx ties a query to the connection that sent it
-		if err := refuse(query.SQL, query.Arguments); err != nil {
-			return err
-		}
 		all.Queue(query.SQL, query.Arguments...).Fn = guard(query.Fn)
 	}
 	if err := r.db.Pool().SendBatch(ctx, &all).Close(); err != nil {
