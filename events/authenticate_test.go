@@ -78,8 +78,7 @@ func TestTheMACHoldsAcrossHops(t *testing.T) {
 	t.Parallel()
 	ring := keytest.New(t)
 	e := cloudEvent(t, ring, stored())
-	structured, err := json.Marshal(e)
-	check.Must(t, err)
+	structured := check.JSON(t, e)
 	var spaced bytes.Buffer
 	check.Must(t, json.Indent(&spaced, structured, "\t", "   "))
 	hops := map[string]cloudevents.Event{"none": e}

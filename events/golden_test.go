@@ -112,8 +112,7 @@ func TestGoldensRoundTrip(t *testing.T) {
 		if err := decoder.Decode(data.Interface()); err != nil {
 			t.Errorf("%s: %v", kind.Type, err)
 		}
-		encoded, err := json.Marshal(data.Interface())
-		check.Must(t, err)
+		encoded := check.JSON(t, data.Interface())
 		var want bytes.Buffer
 		check.Must(t, json.Compact(&want, raw))
 		if diff := cmp.Diff(want.String(), string(encoded)); diff != "" {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
@@ -40,7 +42,7 @@ func (p fixture) book(t *testing.T, amount money.Fen) uuid.UUID {
 	check.Must(t, transfer.NewStore(p.Host.DB.Reader(), p.Host.Keys).Insert(&unit, order))
 	check.Must(t, p.Host.DB.Commit(context.Background(), &unit))
 	e := p.Event(t, uuid.NewString(), events.TypeTransferPosted, id.String(), order.Event())
-	p.Deliver(t, function(t, "notify-on-transfer"), e)
+	p.Deliver(t, functest.Named(t, "notify-on-transfer"), e)
 	return id
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -234,7 +236,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 	members := []string{"type", "status", "code", "title", "detail", "trace"}
 	personal := append(j.personal(), mask.Name(j.Payer.Name), mask.Phone(j.Payer.Phone))
 	for name, request := range j.sent {
-		f := function(t, name)
+		f := functest.Named(t, name)
 		if f.Spec.Audience == fn.Public {
 			for _, answer := range j.good[name] {
 				if found := readable(string(answer.Body), personal...); len(found) > 0 {
@@ -260,7 +262,7 @@ func TestAnswersAreNotStored(t *testing.T) {
 	j := newJourney(t)
 	j.travel(t)
 	for name, answers := range j.good {
-		f := function(t, name)
+		f := functest.Named(t, name)
 		refused := j.Phone.Send(t, f, j.Phone.Frame(t, f, "", []any{}))
 		if refused.Code == "" {
 			t.Errorf("%s took a list", name)

@@ -1,7 +1,6 @@
 package functions_test
 
 import (
-	"encoding/json"
 	"go/ast"
 	"go/token"
 	"go/types"
@@ -161,8 +160,7 @@ func TestSigningStoringAndSendingHaveTheirOwnKeys(t *testing.T) {
 	for range 2 {
 		client, err := channel.NewClient("phone-of-wang")
 		check.Must(t, err)
-		hello, err := json.Marshal(client.Hello())
-		check.Must(t, err)
+		hello := check.JSON(t, client.Hello())
 		var welcome channel.Welcome
 		b.Device(t, "phone-of-wang").Send(t, channelopen.Function, hello).Into(t, &welcome)
 		signing, err := sm.CertificateKey(welcome.Certificate, clock.System{}.Now())

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"github.com/tidebank/tidebank/events"
@@ -98,7 +100,7 @@ func (j *journey) wander(t *testing.T) {
 	t.Helper()
 	refused := 0
 	for name, request := range j.sent {
-		f := function(t, name)
+		f := functest.Named(t, name)
 		if f.Spec.Audience != fn.Customer {
 			continue
 		}
@@ -162,7 +164,7 @@ func TestAlteredEventsAndCachedKeysAreNotUsed(t *testing.T) {
 	if j.Stored(t) != before || len(j.sms.Inbox("")) != 0 {
 		t.Error("an altered event had an effect")
 	}
-	captcha := function(t, "captcha-issue")
+	captcha := functest.Named(t, "captcha-issue")
 	sealed := 0
 	for bit := range 8 {
 		fresh := j.Device(t, "phone-of-li")
@@ -206,12 +208,11 @@ func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
 	const value = "hobby-of-the-customer"
 	refused := 0
 	for name, sent := range j.sent {
-		f := function(t, name)
+		f := functest.Named(t, name)
 		var request map[string]any
 		check.Must(t, json.Unmarshal(sent, &request))
 		request["hobby"] = value
-		body, err := json.Marshal(request)
-		check.Must(t, err)
+		body := check.JSON(t, request)
 		if !f.Spec.NoChannel {
 			body = j.Phone.Frame(t, f, "hobby", request)
 		}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"github.com/tidebank/tidebank/events/broker"
@@ -13,7 +15,6 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -32,20 +33,8 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	p := bank.NewPair(t, 1_000_000_00)
-	sms := smstest.Start(t, p.Bank, function(t, "notify-on-otp"), function(t, "notify-on-transfer"))
+	sms := smstest.Start(t, p.Bank, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"))
 	return fixture{Pair: p, sms: sms}
-}
-
-// function finds a function of the registry.
-func function(t *testing.T, name string) fn.Function {
-	t.Helper()
-	for _, f := range functions.All() {
-		if f.Spec.Name == name {
-			return f
-		}
-	}
-	t.Fatalf("there is no function %s", name)
-	return fn.Function{}
 }
 
 // proven prepares a transfer to the payee and proves it.
@@ -69,7 +58,7 @@ func (p fixture) runWorkers(t *testing.T) (stop func()) {
 	local := &broker.Broker{
 		DB: p.Host.DB, Log: p.Host.Log, Subscriptions: functions.Subscriptions(),
 		Deliver: func(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
-			return p.Deliver(t, function(t, consumer), e), nil
+			return p.Deliver(t, functest.Named(t, consumer), e), nil
 		},
 	}
 	publisher := &relay.Relay{DB: p.Host.DB, Ring: p.Host.Keys, Sink: local, Log: p.Host.Log}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions"
@@ -122,8 +124,7 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 		}
 	}
 	into[place] = value
-	body, err := json.Marshal(request)
-	check.Must(t, err)
+	body := check.JSON(t, request)
 	return body
 }
 
@@ -135,8 +136,7 @@ func (j *journey) await(t *testing.T) {
 	var in transferprepare.Response
 	j.call(t, "transfer-prepare", j.ToOwn(1), &in)
 	signed := j.Signed(t, in)
-	request, err := json.Marshal(stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{signed, signed}})
-	check.Must(t, err)
+	request := check.JSON(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{signed, signed}})
 	j.sent["transfer-confirm"] = request
 }
 
@@ -181,7 +181,7 @@ func TestSQLInAnyFieldIsText(t *testing.T) {
 		t.Error("the data changed")
 	}
 	// The bank stores the key that a client chooses, and finds it again.
-	confirm := function(t, "transfer-confirm")
+	confirm := functest.Named(t, "transfer-confirm")
 	var request map[string]any
 	check.Must(t, json.Unmarshal(j.sent["transfer-confirm"], &request))
 	request["proofs"] = request["proofs"].([]any)[:1]

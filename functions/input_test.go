@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 
@@ -113,7 +115,7 @@ func TestAmountsAreExact(t *testing.T) {
 				Balance money.Fen `json:"balance_fen"`
 			} `json:"accounts"`
 		}
-		p.Phone.Call(t, function(t, "account-overview"), "", struct{}{}).Into(t, &overview)
+		p.Phone.Call(t, functest.Named(t, "account-overview"), "", struct{}{}).Into(t, &overview)
 		balances := map[uuid.UUID]money.Fen{}
 		for _, a := range overview.Accounts {
 			balances[a.ID] = a.Balance

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
@@ -21,7 +23,7 @@ func TestAuditHoldsTheWholeIPv6Address(t *testing.T) {
 	const address = "2001:db8:85a3:8d3:1319:8a2e:370:7348"
 	p := newFixture(t)
 	p.Phone.IP = address
-	p.Phone.Call(t, function(t, "account-overview"), "", struct{}{}).Want(t, "")
+	p.Phone.Call(t, functest.Named(t, "account-overview"), "", struct{}{}).Want(t, "")
 	p.deliverAll(t)
 	body := check.Value[[]byte](t, p.Host.DB.Pool(), "SELECT body FROM audit_record WHERE subject = 'account-overview'")
 	var record audit.Record
@@ -39,7 +41,7 @@ func TestRateIsOfOneIPv6Address(t *testing.T) {
 	req.Covers(t, "CLOUD-018.3")
 	b := bank.New(t)
 	b.Host.Limits.RateScale = 1
-	open := b.Open(t, function(t, "channel-open"))
+	open := b.Open(t, functest.Named(t, "channel-open"))
 	from := func(address string) handler.Response {
 		return bank.Handle(t, open, []byte("{}"), http.Header{"X-Forwarded-For": {address}})
 	}

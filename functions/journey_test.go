@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
@@ -45,7 +47,7 @@ func newJourney(t *testing.T) *journey {
 	b := bank.On(t, db)
 	j := &journey{
 		queries: kept, good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
-		sms: smstest.Start(t, b, function(t, "notify-on-otp"), function(t, "notify-on-transfer")),
+		sms: smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer")),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),
 			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
@@ -58,11 +60,10 @@ func newJourney(t *testing.T) *journey {
 // call calls a function over the channel and reads the good answer into reply.
 func (j *journey) call(t *testing.T, name string, request, reply any) {
 	t.Helper()
-	f := function(t, name)
+	f := functest.Named(t, name)
 	answer := j.Phone.Send(t, f, j.Phone.Frame(t, f, uuid.NewString(), request))
 	answer.Into(t, reply)
-	sent, err := json.Marshal(request)
-	check.Must(t, err)
+	sent := check.JSON(t, request)
 	j.good[name], j.sent[name] = append(j.good[name], answer), sent
 }
 
@@ -108,8 +109,7 @@ func (j *journey) openChannel(t *testing.T) {
 	t.Helper()
 	client, err := channel.NewClient(j.Phone.ID)
 	check.Must(t, err)
-	hello, err := json.Marshal(client.Hello())
-	check.Must(t, err)
+	hello := check.JSON(t, client.Hello())
 	answer := j.Phone.Send(t, channelopen.Function, hello)
 	var welcome channel.Welcome
 	answer.Into(t, &welcome)
@@ -180,11 +180,10 @@ func (j *journey) deliver(t *testing.T) {
 				j.delivered[stored.ID], more = true, true
 				e, err := stored.CloudEvent(j.Host.Keys)
 				check.Must(t, err)
-				text, err := json.Marshal(e)
-				check.Must(t, err)
+				text := check.JSON(t, e)
 				j.told = append(j.told, string(text))
 				for _, consumer := range table.Consumers(kind.Type) {
-					if got := j.Deliver(t, function(t, consumer), e); got != http.StatusAccepted {
+					if got := j.Deliver(t, functest.Named(t, consumer), e); got != http.StatusAccepted {
 						t.Fatalf("%s answered %d to %s\n%s", consumer, got, text, j.Log)
 					}
 				}

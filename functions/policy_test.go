@@ -83,8 +83,7 @@ func (c caller) sealed(t *testing.T, age time.Duration, clear string) []byte {
 
 func (c caller) clear(t *testing.T) string {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"idempotency_key": "key", "request": c.request})
-	check.Must(t, err)
+	body := check.JSON(t, map[string]any{"idempotency_key": "key", "request": c.request})
 	return string(body)
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/test/bank"
@@ -19,7 +21,7 @@ func TestInstancesCountOneRate(t *testing.T) {
 	const limit = 240 // of most functions, in a minute
 	b := bank.On(t, pgtest.New(t))
 	b.Host.Limits.RateScale = 1
-	f := function(t, "account-overview")
+	f := functest.Named(t, "account-overview")
 	var instances [2]handler.FunctionHandler
 	for i := range instances {
 		instances[i] = b.Instance(t, f)

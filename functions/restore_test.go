@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
@@ -89,7 +91,7 @@ func TestAnOrderGivenUpChangesNothing(t *testing.T) {
 	p := bank.NewPair(t, 1_000_00)
 	before := state(t, p)
 	o := prepared(t, p, 100_00)
-	p.Phone.Call(t, function(t, "identity-logout"), "", struct{}{}).Want(t, "")
+	p.Phone.Call(t, functest.Named(t, "identity-logout"), "", struct{}{}).Want(t, "")
 	if after := state(t, p); after != before {
 		t.Errorf("the order given up changed\n%s\nto\n%s", before, after)
 	}
@@ -126,7 +128,7 @@ func TestUndoingTwiceChangesNothingMore(t *testing.T) {
 	var states [2]string
 	for i := range states {
 		p.Phone.LoginAs(t, p.Payer)
-		p.Phone.Call(t, function(t, "identity-logout"), "", struct{}{}).Want(t, "")
+		p.Phone.Call(t, functest.Named(t, "identity-logout"), "", struct{}{}).Want(t, "")
 		states[i] = check.Value[string](t, p.Host.DB.Pool(), "SELECT i::text FROM intent i WHERE id = $1", o.proved.IntentID)
 	}
 	if states[0] != states[1] || !strings.Contains(states[0], "cancelled") || state(t, p) != before {

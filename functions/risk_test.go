@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -25,7 +27,7 @@ func (p fixture) grade(t *testing.T, grade risk.Grade) {
 func (p fixture) withCode(t *testing.T, in transferprepare.Response, proven stepup.Confirmation) stepup.Confirmation {
 	t.Helper()
 	p.Advance(time.Minute) // codes come no faster
-	p.Phone.Call(t, function(t, "otp-send"), "", map[string]any{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
+	p.Phone.Call(t, functest.Named(t, "otp-send"), "", map[string]any{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
 	code := otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
 	proven.Proofs = append(slices.Clone(proven.Proofs), stepup.Proof{Factor: stepup.SMSOTP, Code: code})
 	return proven

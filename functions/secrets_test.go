@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -46,7 +48,7 @@ type told struct {
 // call keeps the reply, refusals too.
 func (w *told) call(t *testing.T, name string, request any) bank.Reply {
 	t.Helper()
-	r := w.Phone.Call(t, function(t, name), uuid.NewString(), request)
+	r := w.Phone.Call(t, functest.Named(t, name), uuid.NewString(), request)
 	w.replies[fmt.Sprint(len(w.replies), " ", name)] = string(r.Body)
 	return r
 }
@@ -109,7 +111,7 @@ func (w *told) fail(t *testing.T) {
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = w.Host.Keys, w.Host.Log
 	phone := broken.Device(t, "phone-of-wang")
-	phone.Call(t, function(t, "identity-login"), "", map[string]any{
+	phone.Call(t, functest.Named(t, "identity-login"), "", map[string]any{
 		"phone": w.Payer.Phone, "password": phone.Password(t, bank.LoginPassword), "otp": w.codes[0],
 	}).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -19,7 +21,7 @@ func TestFramesComeInAnyOrderWithinTheWindow(t *testing.T) {
 	req.Covers(t, "CRYPTO-016.4", "CRYPTO-016.5", "CRYPTO-016.6")
 	b := bank.On(t, pgtest.Broken(t))
 	d := b.Device(t, "phone-of-wang")
-	f := function(t, "captcha-issue")
+	f := functest.Named(t, "captcha-issue")
 	send := func(sequence uint64, want string) {
 		t.Helper()
 		d.Sequence.Store(sequence - 1)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -21,7 +23,7 @@ func (p fixture) sentCode(t *testing.T) stepup.Confirmation {
 	p.Advance(61 * time.Second) // codes of a number are a minute apart
 	_, proven := p.proven(t, 1_00)
 	request := map[string]any{"purpose": "intent", "intent_id": proven.IntentID}
-	p.Phone.Call(t, function(t, "otp-send"), "", request).Want(t, "")
+	p.Phone.Call(t, functest.Named(t, "otp-send"), "", request).Want(t, "")
 	code := otptest.Code(t, p.Bank, stepup.Subject(proven.IntentID))
 	proven.Proofs[1] = stepup.Proof{Factor: stepup.SMSOTP, Code: code}
 	return proven
@@ -66,10 +68,10 @@ func TestNothingTemporaryStaysOfAnOrder(t *testing.T) {
 	t.Setenv("TMPDIR", folder)
 	stop := p.runWorkers(t)
 	completed := p.sentCode(t)
-	p.Phone.Call(t, function(t, "transfer-confirm"), "completed", completed).Want(t, "")
+	p.Phone.Call(t, functest.Named(t, "transfer-confirm"), "completed", completed).Want(t, "")
 	refused := p.sentCode(t)
 	refused.Proofs[0].Signature[len(refused.Proofs[0].Signature)-1] ^= 1
-	p.Phone.Call(t, function(t, "transfer-confirm"), "refused", refused).Want(t, "PROOF_REJECTED")
+	p.Phone.Call(t, functest.Named(t, "transfer-confirm"), "refused", refused).Want(t, "PROOF_REJECTED")
 	abandoned := p.sentCode(t)
 	p.settled(t)
 	stop()

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
@@ -57,7 +59,7 @@ func TestOneRequestsLinesShareATrace(t *testing.T) {
 	p := newFixture(t)
 	id := uuid.New()
 	trace := strings.ReplaceAll(id.String(), "-", "")
-	detail := function(t, "account-detail")
+	detail := functest.Named(t, "account-detail")
 	frame := p.Phone.Frame(t, detail, "", map[string]any{"account_id": p.Payee.AccountIDs[0]})
 	header := http.Header{"Traceparent": {"00-" + trace + "-00f067aa0ba902b7-01"}}
 	if reply := bank.Handle(t, p.Open(t, detail), frame, header); reply.StatusCode != http.StatusNotFound {
@@ -109,7 +111,7 @@ func TestAnInternalErrorIsLoggedUnderItsTrace(t *testing.T) {
 	req.Covers(t, "AUDIT-003.3")
 	p := newFixture(t)
 	p.Host.Risk = stumble{}
-	reply := p.Phone.Call(t, function(t, "transfer-prepare"), "", p.ToPayee(1_00))
+	reply := p.Phone.Call(t, functest.Named(t, "transfer-prepare"), "", p.ToPayee(1_00))
 	if reply.Want(t, "INTERNAL_ERROR"); strings.Contains(string(reply.Body), "fault") {
 		t.Errorf("the customer is told: %s", reply.Body)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -117,7 +119,7 @@ SELECT column_name FROM information_schema.columns WHERE table_name = $1 ORDER B
 	record, changed := p.recorded(t, made.TransferID)
 	changed.AmountFen = 1
 	again := p.Event(t, record.EventID, record.Type, record.Subject, changed)
-	if got := p.Deliver(t, function(t, audit.Consumer), again); got != http.StatusAccepted {
+	if got := p.Deliver(t, functest.Named(t, audit.Consumer), again); got != http.StatusAccepted {
 		t.Errorf("the event came again: %d", got)
 	}
 	p.wantRecord(t, made)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/functions"
@@ -49,8 +51,7 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 			check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()))
 		}
 		refused(f, d.FrameAt(t, f, b.Clock.Now(), []byte(text)), nil)
-		quoted, err := json.Marshal(text)
-		check.Must(t, err)
+		quoted := check.JSON(t, text)
 		refused(f, d.Frame(t, f, "key", json.RawMessage(quoted)), nil)
 	}
 	return calls
@@ -59,7 +60,7 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 func newXMLBank(t *testing.T) *bank.Bank {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
-	smstest.OpenAt(t, b, "http://127.0.0.1:1", function(t, "notify-on-otp"), function(t, "notify-on-transfer"))
+	smstest.OpenAt(t, b, "http://127.0.0.1:1", functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"))
 	return b
 }
 

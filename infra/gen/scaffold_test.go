@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"os"
@@ -82,8 +81,7 @@ func TestScaffoldPasses(t *testing.T) {
 		}
 		packages = append(packages, "./"+filepath.Dir(slices.Sorted(maps.Keys(files))[0]))
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	check.Must(t, err)
+	overlay := check.JSON(t, map[string]any{"Replace": replace})
 	// The folders exist in the overlay only, so the test programs run elsewhere.
 	dir := t.TempDir()
 	list := filepath.Join(dir, "overlay.json")

@@ -159,9 +159,9 @@ import (
 
 	{{.Alias}} "{{.Import}}"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 func TestContract(t *testing.T) {
@@ -174,20 +174,10 @@ func TestContract(t *testing.T) {
 		Payload: []byte("{}"), Text: "确认", Combinations: []stepup.Combination{{"{{"}}stepup.DeviceKey{{"}}"}},
 		CreatedAt: b.Clock.Now(), ExpiresAt: b.Clock.Now().Add(time.Minute),
 	}
-	var unit pg.Unit
-	if err := stepup.Save(&unit, b.Host.Keys, intent); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Host.DB.Commit(t.Context(), &unit); err != nil {
-		t.Fatal(err)
-	}
+	pgtest.Commit(t, b.Host.DB, func(unit *pg.Unit) error { return stepup.Save(unit, b.Host.Keys, intent) })
 	proven := func(text string) {{.Alias}}.Request {
-		signature, err := sm.Sign(phone.Key, []byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
 		return {{.Alias}}.Request{Confirmation: stepup.Confirmation{
-			IntentID: intent.ID, Proofs: []stepup.Proof{{"{{"}}Factor: stepup.DeviceKey, Signature: signature{{"}}"}},
+			IntentID: intent.ID, Proofs: []stepup.Proof{{"{{"}}Factor: stepup.DeviceKey, Signature: phone.Sign(t, text){{"}}"}},
 		}}
 	}
 	phone.Call(t, {{.Alias}}.Function, "key", proven("another text")).Want(t, "PROOF_REJECTED")
@@ -281,6 +271,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"{{.Import}}"
 )
 
@@ -289,9 +280,7 @@ func TestWorks(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	work, err := {{.Alias}}.Worker.Start(t.Context(), b.Host, host.Values())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	stop := bank.Background(t, work)
 	stop()
 }

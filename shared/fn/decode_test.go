@@ -131,8 +131,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("took the unknown field %q", name)
 			}
 		}
-		again, err := json.Marshal(got)
-		check.Must(t, err)
+		again := check.JSON(t, got)
 		second, err := fn.Decode[form](again)
 		if err != nil {
 			t.Fatalf("refuses what it wrote itself, %s: %v", again, err)

@@ -3,7 +3,6 @@ package fn_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
@@ -54,8 +53,7 @@ func counting(_ context.Context, d fn.Delivery[heard]) (fn.Effect, error) { retu
 
 func structured(t *testing.T, e cloudevents.Event) (string, http.Header) {
 	t.Helper()
-	body, err := json.Marshal(e)
-	check.Must(t, err)
+	body := check.JSON(t, e)
 	return string(body), http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
 }
 

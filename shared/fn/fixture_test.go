@@ -16,7 +16,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -192,9 +191,7 @@ func (u user) prepareUnder(t *testing.T, grade risk.Grade) stepup.Intent {
 
 func (u user) proof(t *testing.T, text string) stepup.Proof {
 	t.Helper()
-	signature, err := sm.Sign(u.Key, []byte(text))
-	check.Must(t, err)
-	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
+	return stepup.Proof{Factor: stepup.DeviceKey, Signature: u.Sign(t, text)}
 }
 
 // order is a good request.

@@ -63,8 +63,7 @@ func (a attack) target(name string) fn.Function {
 
 func clear(t *testing.T, key string, request any) []byte {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"idempotency_key": key, "request": request})
-	check.Must(t, err)
+	body := check.JSON(t, map[string]any{"idempotency_key": key, "request": request})
 	return body
 }
 

@@ -201,8 +201,7 @@ func readContent(t testing.TB, file string) content {
 
 func (c content) write(t testing.TB) (file string) {
 	t.Helper()
-	raw, err := json.Marshal(c)
-	check.Must(t, err)
+	raw := check.JSON(t, c)
 	file = filepath.Join(t.TempDir(), "keys.json")
 	check.Must(t, os.WriteFile(file, raw, 0o600))
 	return file

@@ -87,8 +87,7 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 	for n, key := range stored {
 		for i := n % 3; i < 8*len(key); i += 3 { // every third bit of each: over all keys, every place
 			key[i/8] ^= 1 << (i % 8)
-			changed, err := json.Marshal(content)
-			check.Must(t, err)
+			changed := check.JSON(t, content)
 			check.Must(t, os.WriteFile(path, changed, 0o600))
 			if _, err := keys.Open(t.Context(), keys.Config{File: path}, keys.All()...); err == nil {
 				t.Errorf("bit %d of key %d changed, and the file opens", i, n)
@@ -96,8 +95,7 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 			key[i/8] ^= 1 << (i % 8)
 		}
 	}
-	changed, err := json.Marshal(content)
-	check.Must(t, err)
+	changed := check.JSON(t, content)
 	check.Must(t, os.WriteFile(path, changed, 0o600))
 	_, err = keys.Open(t.Context(), keys.Config{File: path}, keys.All()...)
 	check.Must(t, err)

@@ -34,7 +34,7 @@ func TestConcurrentBatchesShareTransactions(t *testing.T) {
 	d := heldBatches(t)
 	const many = 100
 	var answers [many][2]int
-	results := atOnce(many, func(i int) error {
+	results := check.AtOnce(many, func(i int) error {
 		var batch pgx.Batch
 		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
 		queueDouble(batch.Queue, i, &answers[i][0])
@@ -59,7 +59,7 @@ func TestConcurrentBatchesShareTransactions(t *testing.T) {
 func TestAHiddenFailure(t *testing.T) {
 	t.Parallel()
 	d := heldBatches(t)
-	results := atOnce(2, func(i int) error {
+	results := check.AtOnce(2, func(i int) error {
 		var batch pgx.Batch
 		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
 		batch.Queue("SELECT 1 / (1 - $1::int)", i).QueryRow(func(row pgx.Row) error {
@@ -92,7 +92,7 @@ func TestFunctionsThatFail(t *testing.T) {
 			return row.Scan(&n) // finds no row, if i%4 is 3
 		}
 	}
-	results := atOnce(many, func(i int) error {
+	results := check.AtOnce(many, func(i int) error {
 		var batch pgx.Batch
 		batch.Queue("INSERT INTO note VALUES ($1, 'asked')", i)
 		batch.Queue("SELECT 1 WHERE $1 % 4 <> 3", i).QueryRow(read(i))

@@ -62,17 +62,6 @@ func heldCommits(t *testing.T) held {
 	return newHeld(t, func(ctx context.Context, d fixture, id int) error { return d.Commit(ctx, unit(rows(id, "busy"))) })
 }
 
-// atOnce does something many times at once and returns the results.
-func atOnce(many int, do func(i int) error) []error {
-	results := make([]error, many)
-	var group sync.WaitGroup
-	for i := range many {
-		group.Go(func() { results[i] = do(i) })
-	}
-	group.Wait()
-	return results
-}
-
 // transactions counts those that wrote the notes below the busy ones.
 func (d fixture) transactions(t *testing.T) int {
 	t.Helper()
@@ -83,7 +72,7 @@ func TestConcurrentUnitsShareTransactions(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	const many = 100
-	for i, err := range atOnce(many, func(i int) error { return d.Commit(t.Context(), unit(rows(i, fmt.Sprint(i)))) }) {
+	for i, err := range check.AtOnce(many, func(i int) error { return d.Commit(t.Context(), unit(rows(i, fmt.Sprint(i)))) }) {
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
 		}
@@ -170,7 +159,7 @@ func TestAGroupIsSplitWhenRefused(t *testing.T) {
 	check.Exec(t, d.Pool(), "INSERT INTO note VALUES (3, 'was there')")
 	once, short := bankerr.New(bankerr.Refused, "ONCE"), bankerr.New(bankerr.Refused, "SHORT")
 	want := map[int]error{3: once, 5: short}
-	results := atOnce(20, func(i int) error {
+	results := check.AtOnce(20, func(i int) error {
 		s := rows(i, "fits")
 		if i == 5 {
 			s = rows(i, strings.Repeat("too long", 9))
@@ -193,7 +182,7 @@ func TestALockBlocksNoOtherUnit(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	results := make(chan error, 1)
-	others := atOnce(10, func(i int) error {
+	others := check.AtOnce(10, func(i int) error {
 		if i == 7 {
 			go func() { results <- d.Commit(t.Context(), unit(rows(busy+2, "free"))) }()
 			return nil
@@ -231,7 +220,7 @@ func TestOnlyCompatibleUnitsShareATransaction(t *testing.T) {
 		}
 	}
 	var read [60]int
-	results := atOnce(len(read), func(i int) error {
+	results := check.AtOnce(len(read), func(i int) error {
 		switch i % 5 {
 		case 0:
 			return d.Commit(t.Context(), unit(rows(i, "alone")))
@@ -290,7 +279,7 @@ func TestALostConnectionFailsTheWholeGroup(t *testing.T) {
 		SQL:  "SELECT nextval('tries') WHERE $1 > 0",
 		Rows: "SELECT nextval('tries'), pg_terminate_backend(pg_backend_pid()) WHERE cardinality($1::int[]) > 1", Args: []any{1},
 	}
-	results := atOnce(10, func(i int) error { return d.Commit(t.Context(), unit(rows(i, "x"), lost)) })
+	results := check.AtOnce(10, func(i int) error { return d.Commit(t.Context(), unit(rows(i, "x"), lost)) })
 	unknown := 0
 	for i, err := range results {
 		if err != nil {
@@ -310,7 +299,7 @@ func TestManyAtOnceNotify(t *testing.T) {
 	t.Parallel()
 	d := heldCommits(t)
 	listener := listen(t, d.fixture)
-	for i, err := range atOnce(20, func(i int) error {
+	for i, err := range check.AtOnce(20, func(i int) error {
 		s := rows(i, "x")
 		s.Notify = channel
 		return d.Commit(t.Context(), unit(s))

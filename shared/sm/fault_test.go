@@ -2,7 +2,6 @@ package sm_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidebank/tidebank/test/functest"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
@@ -56,11 +57,11 @@ type prepared struct {
 
 func shutTheBank(t *testing.T) {
 	b := bank.New(t)
-	gateway := smstest.Start(t, b, named(t, "notify-on-otp"), named(t, "notify-on-transfer"))
+	gateway := smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"))
 	wang := b.Customer(t, "王小明", 1_000_00, 0)
 	phone := b.Device(t, "phone-of-wang")
 	phone.LoginAs(t, wang)
-	phone.Call(t, named(t, "otp-send"), "", map[string]any{"purpose": "login", "phone": wang.Phone}).Want(t, "")
+	phone.Call(t, functest.Named(t, "otp-send"), "", map[string]any{"purpose": "login", "phone": wang.Phone}).Want(t, "")
 	calls := callsOf(t, b, phone, wang.Phone, wang.AccountIDs)
 	if len(calls) < 17 {
 		t.Fatalf("only %d calls were prepared", len(calls))
@@ -101,17 +102,6 @@ func shutTheBank(t *testing.T) {
 	t.Log("tried all")
 }
 
-func named(t *testing.T, name string) fn.Function {
-	t.Helper()
-	for _, f := range functions.All() {
-		if f.Spec.Name == name {
-			return f
-		}
-	}
-	t.Fatalf("there is no function %s", name)
-	return fn.Function{}
-}
-
 // callsOf prepares a call of each function that needs cryptography: of those with a
 // channel a sealed frame, of event functions a sealed event.
 func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, accounts []uuid.UUID) []prepared {
@@ -137,8 +127,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		switch {
 		case len(f.Spec.Consumes) > 0:
 			e := b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", map[string]any{"customer_id": uuid.NewString()})
-			body, err := json.Marshal(e)
-			check.Must(t, err)
+			body := check.JSON(t, e)
 			list = append(list, prepared{f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}})
 		case f.Spec.NoChannel:
 			list = append(list, prepared{f, []byte(`{"version":1}`), http.Header{}})

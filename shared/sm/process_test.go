@@ -71,8 +71,7 @@ func (s served) answers(t *testing.T) bool {
 	t.Helper()
 	client, err := channel.NewClient("device-1")
 	check.Must(t, err)
-	hello, err := json.Marshal(client.Hello())
-	check.Must(t, err)
+	hello := check.JSON(t, client.Hello())
 	for {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/function/channel-open", bytes.NewReader(hello))
 		check.Must(t, err)
@@ -153,8 +152,7 @@ func TestAKeyFileOfAnotherAlgorithm(t *testing.T) {
 			t.Fatalf("the key file holds no pair for %s", purpose)
 		}
 		pairs[purpose] = sealed
-		changed, err := json.Marshal(content)
-		check.Must(t, err)
+		changed := check.JSON(t, content)
 		check.Must(t, os.WriteFile(file, changed, 0o600))
 		wantRefused(t, purpose, start(t, good, file), "sm: not a key of this kind")
 	}

@@ -277,8 +277,7 @@ func (d *Device) Call(t testing.TB, f fn.Function, key string, request any) Repl
 // Frame seals a request with the next sequence.
 func (d *Device) Frame(t testing.TB, f fn.Function, key string, request any) []byte {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"idempotency_key": key, "request": request})
-	check.Must(t, err)
+	body := check.JSON(t, map[string]any{"idempotency_key": key, "request": request})
 	return d.FrameAt(t, f, d.bank.Clock.Now(), body)
 }
 
@@ -326,8 +325,7 @@ func (d *Device) SendTo(t testing.TB, entry handler.FunctionHandler, f fn.Functi
 // Event makes an event with the bank's MAC.
 func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevents.Event {
 	t.Helper()
-	body, err := json.Marshal(data)
-	check.Must(t, err)
+	body := check.JSON(t, data)
 	e, err := events.Stored{ID: id, Type: eventType, Subject: subject, Data: body, CreatedAt: b.Clock.Now()}.CloudEvent(b.Host.Keys)
 	check.Must(t, err)
 	return e
@@ -343,8 +341,7 @@ func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
 // DeliverTo is Deliver to the entry of an instance.
 func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevents.Event) int {
 	t.Helper()
-	body, err := json.Marshal(e)
-	check.Must(t, err)
+	body := check.JSON(t, e)
 	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}).StatusCode
 }
 

@@ -9,9 +9,7 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
-	"github.com/tidebank/tidebank/test/check"
 )
 
 // Pair is a bank with two customers of two accounts each. The payer, 王小明, is
@@ -63,9 +61,7 @@ func (p Pair) Prepare(t testing.TB, request map[string]any) (in transferprepare.
 // Signed returns the proof by the key of the payer's phone.
 func (p Pair) Signed(t testing.TB, in transferprepare.Response) stepup.Proof {
 	t.Helper()
-	signature, err := sm.Sign(p.Phone.Key, []byte(in.Text))
-	check.Must(t, err)
-	return stepup.Proof{Factor: stepup.DeviceKey, Signature: signature}
+	return stepup.Proof{Factor: stepup.DeviceKey, Signature: p.Phone.Sign(t, in.Text)}
 }
 
 // Known is a proof by the payer's trade password.

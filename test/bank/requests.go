@@ -7,6 +7,7 @@ import (
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
 )
 
@@ -34,12 +35,18 @@ func (d *Device) PublicKey(t testing.TB) []byte {
 	return public
 }
 
+// Sign is the signature over a text by the device's key.
+func (d *Device) Sign(t testing.TB, text string) []byte {
+	t.Helper()
+	signature, err := sm.Sign(d.Key, []byte(text))
+	check.Must(t, err)
+	return signature
+}
+
 // Fields are a request's fields as they are sent.
 func Fields(t testing.TB, request any) (fields map[string]any) {
 	t.Helper()
-	raw, err := json.Marshal(request)
-	check.Must(t, err)
-	check.Must(t, json.Unmarshal(raw, &fields))
+	check.Must(t, json.Unmarshal(check.JSON(t, request), &fields))
 	return fields
 }
 

@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
@@ -97,8 +96,7 @@ func TestOutsideTheChannelNoSessionCounts(t *testing.T) {
 	b.Advance(idle)
 	check.Must(t, b.Host.Sessions.Start(t.Context(), live.Channel, uuid.New()))
 	for _, f := range protected(t) {
-		plain, err := json.Marshal(fields{"idempotency_key": "key", "request": wellFormed(t, f.Spec.Name)})
-		check.Must(t, err)
+		plain := check.JSON(t, fields{"idempotency_key": "key", "request": wellFormed(t, f.Spec.Name)})
 		answers := map[string][]string{}
 		for name, d := range map[string]*bank.Device{"live": live, "ended": ended, "none": none} {
 			unsealed := append(d.Frame(t, f, "key", fields{})[:40:40], plain...)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
@@ -132,7 +134,7 @@ func TestAnothersTakesAsLongAsNobodys(t *testing.T) { //nolint:paralleltest // o
 	req.Covers(t, "LOGIC-004.2")
 	p := newFixture(t)
 	p.Host.Limits.RateScale = 1_000_000
-	f := function(t, "account-detail")
+	f := functest.Named(t, "account-detail")
 	measure := func(account uuid.UUID) time.Duration {
 		frame := p.wang.phone.Frame(t, f, "", fields{"account_id": account})
 		began := time.Now()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/tidebank/tidebank/docs"
@@ -48,7 +50,7 @@ func TestEveryAnswerIsPublished(t *testing.T) {
 	}
 	codes := map[string]bool{}
 	for _, name := range logoutLast(good) {
-		f := function(t, name)
+		f := functest.Named(t, name)
 		for what, reply := range p.refusals(t, f, nobody, good[name]) {
 			if reply.Code == "" {
 				t.Errorf("%s: %s is not refused", name, what)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -176,7 +178,7 @@ END $$`)
 		before := p.rows(t)
 		p.Exec(t, `CREATE CONSTRAINT TRIGGER break_off AFTER INSERT OR UPDATE ON `+table+` DEFERRABLE INITIALLY `+when+
 			` FOR EACH ROW EXECUTE FUNCTION break_off()`)
-		f := function(t, name)
+		f := functest.Named(t, name)
 		reply := p.wang.phone.Call(t, f, when, request)
 		if reply.Status < 500 {
 			t.Errorf("%s broken off at %s, %s: %d %s", name, table, when, reply.Status, reply.Body)
@@ -193,7 +195,7 @@ END $$`)
 		}
 		who := p.applicant(t, "赵六"+when)
 		p.calm(t)
-		p.wang.phone.Call(t, function(t, "transfer-confirm"), when, request).Want(t, "")
+		p.wang.phone.Call(t, functest.Named(t, "transfer-confirm"), when, request).Want(t, "")
 		signUp := application(t, p.wang.phone, who.Customer, p.numberCode(t, p.wang.phone, otp.Register, who.Phone))
 		for _, table := range []string{"idempotency", "otp_challenge", "credential", "device", "outbox"} {
 			if table == "otp_challenge" && when == "IMMEDIATE" {
@@ -203,7 +205,7 @@ END $$`)
 			breakOff("identity-register", table, when, signUp)
 		}
 		p.calm(t)
-		p.wang.phone.Call(t, function(t, "identity-register"), when, signUp).Want(t, "")
+		p.wang.phone.Call(t, functest.Named(t, "identity-register"), when, signUp).Want(t, "")
 	}
 	if steps < 20 {
 		t.Fatalf("only %d steps were broken off", steps)

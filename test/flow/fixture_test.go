@@ -6,11 +6,12 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidebank/tidebank/test/functest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -25,7 +26,6 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -71,25 +71,12 @@ func served(t testing.TB) []fn.Function {
 	return list
 }
 
-func function(t testing.TB, name string) fn.Function {
-	t.Helper()
-	for _, f := range functions.All() {
-		if f.Spec.Name == name {
-			return f
-		}
-	}
-	t.Fatalf("no function %s", name)
-	return fn.Function{}
-}
-
 // call sends a request to a function by its name, under a fresh key.
 func call(t testing.TB, d *bank.Device, name string, request any) bank.Reply {
 	t.Helper()
-	f := function(t, name)
+	f := functest.Named(t, name)
 	if f.Spec.NoChannel {
-		body, err := json.Marshal(request)
-		check.Must(t, err)
-		return d.Send(t, f, body)
+		return d.Send(t, f, check.JSON(t, request))
 	}
 	return d.Call(t, f, uuid.NewString(), request)
 }
@@ -111,9 +98,7 @@ func (p fixture) prepare(t testing.TB, from, to person, amount money.Fen) transf
 // signed is a device's signature over an intent's text.
 func signed(t testing.TB, d *bank.Device, text string) fields {
 	t.Helper()
-	signature, err := sm.Sign(d.Key, []byte(text))
-	check.Must(t, err)
-	return fields{"factor": "device_key", "signature": signature}
+	return fields{"factor": "device_key", "signature": d.Sign(t, text)}
 }
 
 func password(t testing.TB, d *bank.Device, clear string) fields {

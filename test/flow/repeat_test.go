@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/functest"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/fn"
@@ -22,7 +24,7 @@ func TestOneRequestIsOneExecution(t *testing.T) {
 	good := p.good(t)
 	sent := map[string][]byte{}
 	for _, name := range logoutLast(good) {
-		f := function(t, name)
+		f := functest.Named(t, name)
 		if f.Spec.NoChannel {
 			continue
 		}
@@ -46,7 +48,7 @@ func TestOneRequestIsOneExecution(t *testing.T) {
 	}
 	p.Advance(time.Minute)
 	for name, frame := range sent {
-		p.wang.phone.Send(t, function(t, name), frame).Want(t, "FRAME_REPLAYED")
+		p.wang.phone.Send(t, functest.Named(t, name), frame).Want(t, "FRAME_REPLAYED")
 	}
 }
 
@@ -115,7 +117,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 	p.Advance(time.Minute)
 	after := p.rows(t)
 	for name, answer := range first {
-		f := function(t, name)
+		f := functest.Named(t, name)
 		p.calm(t)
 		later := p.wang.phone.Call(t, f, "one key", good[name])
 		if later.Want(t, ""); string(later.Body) != answer {

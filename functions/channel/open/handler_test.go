@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,8 +39,7 @@ func hello(t *testing.T, device string, change func(map[string]any)) (*channel.C
 	if change != nil {
 		change(fields)
 	}
-	raw, err := json.Marshal(fields)
-	check.Must(t, err)
+	raw := check.JSON(t, fields)
 	return client, raw
 }
 

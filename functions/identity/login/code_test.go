@@ -1,7 +1,6 @@
 package login_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -194,8 +193,7 @@ func TestNoLoginOutsideAChannel(t *testing.T) {
 	thief.Channel = w.phone.Channel // without its keys
 	var first []string              // the answers to the right credentials
 	for _, r := range []identitylogin.Request{right, wrong, unknown} {
-		clear, err := json.Marshal(map[string]any{"idempotency_key": "", "request": r})
-		check.Must(t, err)
+		clear := check.JSON(t, map[string]any{"idempotency_key": "", "request": r})
 		plain := w.phone.Send(t, identitylogin.Function, clear)
 		plain.Want(t, "FRAME_REJECTED")
 		expired := nobody.Send(t, identitylogin.Function, nobody.Frame(t, identitylogin.Function, "", r))

@@ -1,7 +1,6 @@
 package register_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -251,8 +250,7 @@ func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	right := w.right(t, "123456")
-	raw, err := json.Marshal(right)
-	check.Must(t, err)
+	raw := check.JSON(t, right)
 	for _, tt := range []struct {
 		name, field string
 		value       any

@@ -367,8 +367,7 @@ func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
 	good := w.proofs(t, w.prepare(t, 1_00))
-	raw, err := json.Marshal(good)
-	check.Must(t, err)
+	raw := check.JSON(t, good)
 	for _, tt := range []struct{ name, key, body, want string }{
 		{"no key", "", string(raw), "IDEMPOTENCY_KEY_MISSING"},
 		{"long key", strings.Repeat("k", 65), string(raw), "INPUT_INVALID"},

@@ -16,8 +16,7 @@ func (w fixture) raw(t *testing.T, field, value string) json.RawMessage {
 	t.Helper()
 	all := map[string]json.RawMessage{}
 	for name, v := range w.toOther(1) {
-		text, err := json.Marshal(v)
-		check.Must(t, err)
+		text := check.JSON(t, v)
 		all[name] = text
 	}
 	delete(all, field)

@@ -48,8 +48,7 @@ func TestOf(t *testing.T) {
 	t.Parallel()
 	made, err := example.Of(reflect.TypeFor[request]())
 	check.Must(t, err)
-	raw, err := json.Marshal(made)
-	check.Must(t, err)
+	raw := check.JSON(t, made)
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.DisallowUnknownFields()
 	var got request
