@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
@@ -107,8 +108,13 @@ func (c *call) settle(ctx context.Context) error {
 	if c.verification.Settle(&unit); unit.Empty() {
 		return nil
 	}
-	return c.host.DB.Commit(context.WithoutCancel(ctx), &unit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout) // the call may have timed out
+	defer cancel()
+	return c.host.DB.Commit(ctx, &unit)
 }
+
+// settleTimeout bounds the settlement of a call's attempts.
+const settleTimeout = 2 * time.Second
 
 // late turns a timeout into SERVICE_UNAVAILABLE, because a later try may succeed. A
 // refusal that was decided in time stays.
