@@ -71,6 +71,8 @@ type call struct {
 	http         handler.Request
 	header       channel.Header
 	keys         *channel.Keys // nil until the channel is known; then replies are sealed
+	clear        []byte        // the opened frame
+	admitted     bool          // the call has passed the stages before its request is read
 	raw          json.RawMessage
 	request      any
 	key          string

@@ -104,11 +104,16 @@ func late(err error) error {
 }
 
 // record writes the access record that the Spec asks for, before the runtime answers.
-// If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007).
+// If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007). For a
+// call that was not admitted, it writes nothing but a count (recordRefused).
 func (c *call) record(ctx context.Context, refused error) error {
 	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth ||
 		c.spec.Audit == AuditMoney && (refused != nil || c.reason != "") // the end of a lock is recorded too
 	if !wanted || c.keys == nil {
+		return refused
+	}
+	if !c.admitted {
+		c.countRefused(ctx, refused)
 		return refused
 	}
 	event := events.AccessRecorded{

@@ -45,6 +45,9 @@ VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interva
 		`INSERT INTO otp_quota (phone_bidx, day, sent, last_at)
 VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, '{}')`,
 	}},
+	"sms_use": {goes: []string{
+		`INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ('day', now() - $1::interval, 1, 1)`,
+	}},
 	"delivery": {
 		goes:  []string{deliveryOf("done")},
 		stays: []string{deliveryOf("dead"), deliveryOf("due")},
