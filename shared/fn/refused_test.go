@@ -27,6 +27,12 @@ func strangers(t *testing.T) *bank.Bank {
 	return b
 }
 
+// public answers notes to everybody, and audit wants each call.
+func public(rate fn.RateClass) fn.Function {
+	return declare("test-audit", func(s *fn.Spec) { s.Audit, s.Rate = fn.AuditAuth, rate },
+		func(_ context.Context, _ given, request note) (note, error) { return request, nil })
+}
+
 // recordRefused lets the minute end, and writes the records of its refused calls.
 func recordRefused(t *testing.T, b *bank.Bank) {
 	t.Helper()
@@ -39,8 +45,7 @@ func recordRefused(t *testing.T, b *bank.Bank) {
 func TestAFloodOfRefusedFramesWritesFourRecords(t *testing.T) {
 	t.Parallel()
 	b := strangers(t)
-	f := audited("test-audit", fn.AuditAuth, uuid.Nil)
-	f.Spec.Audience, f.Spec.Rate = fn.Public, fn.RateAuth
+	f := public(fn.RateAuth)
 	phone := b.Device(t, "phone")
 	admitted := phone.Frame(t, f, "", note{"yes"})
 	phone.Send(t, f, admitted).Want(t, "")
@@ -92,8 +97,7 @@ func TestAFloodOfRefusedFramesWritesFourRecords(t *testing.T) {
 func TestUndecodableFramesCountAgainstTheRate(t *testing.T) {
 	t.Parallel()
 	b := strangers(t)
-	f := audited("test-audit", fn.AuditAuth, uuid.Nil)
-	f.Spec.Audience, f.Spec.Rate = fn.Public, fn.RateSend
+	f := public(fn.RateSend)
 	phone := b.Device(t, "phone")
 	for n := range 11 {
 		want := "INPUT_INVALID"
