@@ -158,7 +158,9 @@ func (c *call) refuse(ctx context.Context, err error) {
 	c.host.Log.LogAttrs(ctx, level, "refused", attrs...)
 }
 
-// seal seals the reply, also a refusal, once the channel is known.
+// seal seals the reply, also a refusal, once the channel is known. It does not seal
+// RATE_LIMITED for a replayed frame: a stranger could pass the sealed reply to the app,
+// which would take it for the answer to its own call.
 func (c *call) seal(refused error) handler.Response {
 	header := http.Header{}
 	if refused != nil {
@@ -168,7 +170,7 @@ func (c *call) seal(refused error) handler.Response {
 	}
 	header.Set("Cache-Control", "no-store") // INPUT-006
 	header.Set("X-Content-Type-Options", "nosniff")
-	if c.keys == nil {
+	if c.keys == nil || c.inClear {
 		header.Set("Content-Type", contentType(refused))
 		return handler.Response{StatusCode: c.status, Body: c.body, Header: header}
 	}

@@ -134,6 +134,7 @@ func (c *call) admit(ctx context.Context) error {
 	}
 	frame := session.Frame{Channel: c.Channel, Sequence: c.header.Sequence, Address: c.IP}
 	admitted, err := c.host.Sessions.Admit(ctx, frame, rate)
+	c.inClear = errors.Is(err, session.ErrReplays)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ local max = tonumber(seen[2] or '0')
 if sequence <= tonumber(seen[3] or '0') or sequence <= max - 64 then
   local replays = redis.call('INCR', KEYS[4])
   if replays == 1 then redis.call('EXPIRE', KEYS[4], ARGV[5]) end
-  if replays > tonumber(ARGV[4]) then return {'limited'} end
+  if replays > tonumber(ARGV[4]) then return {'replays'} end
   return {'replayed'}
 end
 if sequence > max then

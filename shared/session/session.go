@@ -40,6 +40,11 @@ var (
 	ErrDisplaced      = bankerr.New(bankerr.Unauthenticated, "SESSION_DISPLACED")
 )
 
+// ErrReplays is the cause of RATE_LIMITED when an address has replayed frames of the
+// channel above the rate. The frame itself may have had its effect before, so the bank
+// must not tell the holder of the channel that it had none.
+var ErrReplays = errors.New("replayed frames above the rate")
+
 // Config is read from the environment once.
 type Config struct {
 	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h" min:"1m" max:"24h"`
@@ -167,6 +172,8 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 		return Admitted{}, ErrChannelExpired
 	case "replayed":
 		return Admitted{}, ErrReplayed
+	case "replays":
+		return Admitted{}, ErrRateLimited.Because(ErrReplays).WithRetryAfter(rate.Per)
 	case "limited":
 		return Admitted{}, ErrRateLimited.WithRetryAfter(rate.Per)
 	case "displaced":

@@ -24,7 +24,7 @@ const (
 )
 
 // ErrExhausted refuses a text because the bank's budget of texts is used up.
-var ErrExhausted = bankerr.New(bankerr.Unavailable, "SMS_EXHAUSTED")
+var ErrExhausted = bankerr.New(bankerr.TooMany, "SMS_EXHAUSTED")
 
 // ErrDay is a cause of ErrExhausted: the budget of the day is used up.
 var ErrDay = errors.New("the day's budget of texts is used up")
