@@ -74,8 +74,8 @@ func (r *Relay) Run(ctx context.Context) {
 	go r.listen(ctx, wake)
 	go pass(ctx, wake, wakes)
 	var lanes sync.WaitGroup
-	for i, lane := range events.Lanes() {
-		lanes.Go(func() { r.run(ctx, lane, wakes[i]) })
+	for i, name := range events.Lanes() {
+		lanes.Go(func() { r.run(ctx, name, wakes[i]) })
 	}
 	lanes.Wait()
 }
@@ -97,39 +97,36 @@ func pass(ctx context.Context, wake <-chan struct{}, wakes []chan struct{}) {
 	}
 }
 
+// lane is the loop of one lane.
+type lane struct {
+	name    events.Lane
+	slots   chan struct{} // batches under way
+	silent  atomic.Int64  // batches in a row for which the sink gave no answer
+	answers chan struct{} // the sink answers again
+	batches sync.WaitGroup
+}
+
 // run publishes one lane. After a batch of which the sink answered for no event, run
 // leases single events until the sink answers again. So an outage does not count as an
 // attempt of every event that waits.
-func (r *Relay) run(ctx context.Context, lane events.Lane, wake <-chan struct{}) {
-	slots := make(chan struct{}, batchesAtOnce)
-	var batches sync.WaitGroup
-	defer batches.Wait()
-	var silent atomic.Int64 // batches in a row without an answer
+func (r *Relay) run(ctx context.Context, name events.Lane, wake <-chan struct{}) {
+	l := &lane{name: name, slots: make(chan struct{}, batchesAtOnce), answers: make(chan struct{}, 1)}
+	defer l.batches.Wait()
 	for ctx.Err() == nil {
 		most, wait := r.batch(), time.Duration(0)
-		if n := silent.Load(); n > 0 {
+		if n := l.silent.Load(); n > 0 {
 			most, wait = 1, min(retryBase<<min(n, 8), retryMax)
 		}
-		slots <- struct{}{}
-		stored, err := events.Lease(ctx, r.DB, lane, r.lease(), most)
-		switch {
-		case err != nil && ctx.Err() == nil:
+		l.slots <- struct{}{}
+		stored, err := events.Lease(ctx, r.DB, name, r.lease(), most)
+		if err != nil && ctx.Err() == nil {
 			r.Log.WarnContext(ctx, "relay", slog.Any("cause", err))
-			wait = max(wait, pollEvery)
-		case len(stored) == 0:
-			wait = pollEvery
 		}
 		if len(stored) == 0 {
-			<-slots
+			<-l.slots
+			wait = pollEvery
 		} else {
-			batches.Go(func() {
-				defer func() { <-slots }()
-				if _, err := r.publish(ctx, stored); errors.Is(err, errSilent) {
-					silent.Add(1)
-				} else {
-					silent.Store(0)
-				}
-			})
+			l.batches.Go(func() { r.publishIn(ctx, l, stored) })
 		}
 		if wait == 0 {
 			continue
@@ -137,7 +134,23 @@ func (r *Relay) run(ctx context.Context, lane events.Lane, wake <-chan struct{})
 		select {
 		case <-ctx.Done():
 		case <-wake:
+		case <-l.answers:
 		case <-time.After(wait):
+		}
+	}
+}
+
+// publishIn publishes a batch of a lane, and gives its slot back.
+func (r *Relay) publishIn(ctx context.Context, l *lane, stored []events.Stored) {
+	defer func() { <-l.slots }()
+	if _, err := r.publish(ctx, stored); errors.Is(err, errSilent) {
+		l.silent.Add(1)
+		return
+	}
+	if l.silent.Swap(0) > 0 {
+		select {
+		case l.answers <- struct{}{}:
+		default: // the loop knows already
 		}
 	}
 }

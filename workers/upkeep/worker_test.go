@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -154,6 +156,22 @@ func TestTheWorkerWorks(t *testing.T) {
 	bank.Background(t, work)
 	check.UntilCount(t, 0, b.Host.DB.Pool(), "SELECT (SELECT count(*) FROM event_consumed) + (SELECT count(*) FROM ledger_fold)")
 	b.CheckLedger(t)
+}
+
+// The worker records the calls that were refused before they were admitted.
+func TestTheWorkerRecordsRefusedCalls(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	for range 7 {
+		check.Must(t, b.Host.Sessions.CountRefused(t.Context(), session.Refused{
+			Channel: channel.ID{1}, Code: "FRAME_REPLAYED", Function: "otp-send", Category: "auth", Trace: "t",
+		}))
+	}
+	b.Advance(2 * time.Minute)
+	work, err := upkeep.Worker.Start(t.Context(), b.Host, host.Values(upkeep.Config{FoldEvery: time.Hour, PruneEvery: time.Hour}))
+	check.Must(t, err)
+	bank.Background(t, work)
+	check.UntilCount(t, 1, b.Host.DB.Pool(), "SELECT count(*) FROM outbox WHERE data->>'count' = '7'")
 }
 
 // The worker logs a table that it can't prune, and prunes the other tables.
