@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/workers"
 	"github.com/tidebank/tidebank/workers/relay"
@@ -166,7 +167,7 @@ func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error)
 	}
 	config := host.Config{
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
-		Redis: host.RedisConfig{URL: p.redisURL},
+		Redis: redisdb.Config{URL: p.redisURL},
 	}
 	for _, part := range []any{&config.Session, &config.Limits} {
 		if err := host.Environment(part); err != nil {

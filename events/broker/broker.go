@@ -52,9 +52,10 @@ type Faults struct {
 }
 
 const (
-	lease   = 15 * time.Second
-	workers = 8
-	poll    = 250 * time.Millisecond
+	lease        = 15 * time.Second
+	claimTimeout = 5 * time.Second // a claim that takes longer has lost its connection
+	workers      = 8
+	poll         = 250 * time.Millisecond
 
 	sqlEnqueue = `-- delivery.enqueue
 INSERT INTO delivery (consumer, event_id, event, state, due_at)
@@ -155,7 +156,7 @@ type delivery struct {
 }
 
 func (b *Broker) claim(ctx context.Context, most int) ([]delivery, error) {
-	ctx, cancel := context.WithTimeout(ctx, lease)
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
 	rows, err := b.DB.Pool().Query(ctx, sqlClaim, lease, most)
 	if err != nil {

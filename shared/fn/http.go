@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
@@ -87,7 +88,9 @@ func (c *call) undoAttempt(ctx context.Context, refused error) {
 	if refused == nil || c.verification == nil || !c.verification.UndoAttempt(&unit) {
 		return
 	}
-	if err := c.host.DB.Commit(context.WithoutCancel(ctx), &unit); err != nil {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	if err := c.host.DB.Commit(ctx, &unit); err != nil {
 		c.host.Log.LogAttrs(ctx, slog.LevelWarn, "attempt not undone", slog.String("function", c.spec.Name),
 			slog.Any("cause", err), slog.String("trace", traceID(ctx)))
 	}
@@ -102,6 +105,14 @@ func late(err error) error {
 	}
 	return err
 }
+
+// afterwards returns the context of work that also a call that timed out needs. The
+// client waits for it, so it has a short end of its own.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), afterwardsTimeout)
+}
+
+const afterwardsTimeout = 3 * time.Second
 
 // record writes the access record that the Spec asks for, before the runtime answers.
 // If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007).
@@ -126,7 +137,8 @@ func (c *call) record(ctx context.Context, refused error) error {
 	if err := events.Emit(ctx, &unit, c.spec.Name, who, event); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx) // a call that timed out must be recorded too
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
 	if err := c.host.DB.Commit(ctx, &unit); err != nil && refused == nil {
 		return err
 	}

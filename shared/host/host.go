@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -62,14 +63,9 @@ type Limits struct {
 type Config struct {
 	DB      pg.Config
 	Keys    keys.Config
-	Redis   RedisConfig
+	Redis   redisdb.Config
 	Session session.Config
 	Limits  Limits
-}
-
-// RedisConfig is the address of Redis.
-type RedisConfig struct {
-	URL string `envconfig:"REDIS_URL" required:"true"`
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -137,12 +133,10 @@ func (h *Host) openStores(ctx context.Context, config Config, needs Needs) error
 		h.DB.Observe(h.Metrics.Registry)
 	}
 	if needs.Redis {
-		options, err := redis.ParseURL(config.Redis.URL)
-		if err != nil {
-			return fmt.Errorf("REDIS_URL is not a Redis URL") //nolint:err113 // the cause would show the password
+		var err error
+		if h.Redis, err = redisdb.Open(config.Redis); err != nil {
+			return fmt.Errorf("redis: %w", err)
 		}
-		options.MinIdleConns = max(1, options.MinIdleConns)
-		h.Redis = redis.NewClient(options)
 	}
 	return nil
 }
