@@ -98,9 +98,9 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	}
 	delivered := background(workersCtx, local.Run)
 	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
-	gw.SetReady()
+	gw.SetReady(true)
 	announce(listener.Addr().String(), p, people)
-	err = host.Run(ctx, listener, gw, 20*time.Second)
+	err = host.Run(ctx, listener, gw, host.Ending{Drain: 20 * time.Second, Leave: func() { gw.SetReady(false) }})
 	fmt.Println("\n潮汐银行正在停止…")
 	stopWorkers()
 	for _, done := range append(working, delivered) {

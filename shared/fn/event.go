@@ -89,7 +89,8 @@ func reactTyped[Data any](ctx context.Context, e arrived, react Reaction[Data]) 
 
 // Handle takes one delivery. It answers an empty 202 when the event has had its
 // effect, now or earlier. It answers 400 when the event can never have its effect:
-// brokers do not retry 400. It answers 503 when a later try may succeed.
+// brokers do not retry 400. It answers 413 to an event that is too large, and 503 when a
+// later try may succeed.
 func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx := req.Context()
 	if ctx == nil {
@@ -110,11 +111,18 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	h.host.Log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("function", h.spec.Name),
 		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("source", event.Source()),
 		slog.String("id", event.ID()), slog.Time("sent", event.Time()), slog.String("trace", traceID(ctx)))
-	status := http.StatusServiceUnavailable
-	if e.Kind() == bankerr.Invalid || e.Kind() == bankerr.Refused {
-		status = http.StatusBadRequest
+	switch e.Kind() {
+	case bankerr.Invalid, bankerr.Refused:
+		return handler.Response{StatusCode: http.StatusBadRequest}, nil
+	case bankerr.Method, bankerr.TooLarge:
+		header := http.Header{"Content-Type": {"application/problem+json"}}
+		if e.Kind() == bankerr.Method {
+			header.Set("Allow", http.MethodPost)
+		}
+		return handler.Response{StatusCode: e.Kind().Status(), Body: problemJSON(e, traceID(ctx)), Header: header}, nil
+	default:
+		return handler.Response{StatusCode: http.StatusServiceUnavailable}, nil
 	}
-	return handler.Response{StatusCode: status}, nil
 }
 
 // take takes the delivery, and stores the event in of.
@@ -125,6 +133,9 @@ func (h *eventHandler) take(ctx context.Context, req handler.Request, of *cloude
 		}
 		err = late(err)
 	}()
+	if req.Method != http.MethodPost {
+		return ErrMethod
+	}
 	if int64(len(req.Body)) > h.host.Limits.BodyBytes {
 		return ErrTooLarge
 	}

@@ -169,8 +169,11 @@ func (c *call) refuse(ctx context.Context, err error) {
 func (c *call) seal(refused error) handler.Response {
 	header := http.Header{}
 	if refused != nil {
-		if wait := bankerr.From(refused).RetryAfter(); wait > 0 {
-			header.Set("Retry-After", strconv.Itoa(int(wait.Seconds()+0.5)))
+		if wait := retryAfter(bankerr.From(refused)); wait > 0 {
+			header.Set("Retry-After", strconv.Itoa(wait))
+		}
+		if errors.Is(refused, ErrMethod) {
+			header.Set("Allow", http.MethodPost)
 		}
 	}
 	header.Set("Cache-Control", "no-store") // INPUT-006

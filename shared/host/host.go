@@ -56,6 +56,9 @@ type Limits struct {
 	// TrustedProxies is how many proxies of the bank's own stand between a client
 	// and this process. Each of them appends the address it saw to X-Forwarded-For.
 	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0" min:"0" max:"16"`
+	// Origins are the web origins whose pages may call the functions, with commas
+	// between them.
+	Origins string `envconfig:"FN_CORS_ORIGINS" form:"origins"`
 }
 
 // Config is the configuration of every process. LoadConfig does not read parts that
@@ -90,7 +93,8 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 }
 
 // Open opens the stores and keys that the process needs. A store that is down is no
-// error for Open. A failed crypto self-test is an error (CRYPTO-005).
+// error for Open. A database that can never be used is an error, and a failed crypto
+// self-test is one (CRYPTO-005).
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
@@ -107,6 +111,13 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	if err := h.openKeys(ctx, config, needs); err != nil {
 		h.Close()
 		return nil, err
+	}
+	if h.DB == nil {
+		return h, nil
+	}
+	if err := h.DB.Refused(); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("database: %w", err)
 	}
 	return h, nil
 }

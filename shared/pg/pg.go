@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -96,6 +97,27 @@ func (config Config) parse() (*pgxpool.Config, error) {
 		return refuseServer(ctx, conn)
 	}
 	return c, nil
+}
+
+// Single returns the configuration of a connection without a pool, for long statements
+// such as migrations. It bounds connecting, and neither statements nor locks. It refuses
+// what Open refuses; afterConnect refuses the server.
+func (config Config) Single(application string) (
+	c *pgx.ConnConfig, afterConnect func(context.Context, *pgx.Conn) error, err error,
+) {
+	pooled, err := config.parse()
+	if err != nil {
+		return nil, nil, err
+	}
+	c = pooled.ConnConfig
+	c.ConnectTimeout = connectTimeout
+	for name := range c.RuntimeParams {
+		if strings.HasSuffix(name, "_timeout") {
+			delete(c.RuntimeParams, name)
+		}
+	}
+	c.RuntimeParams["application_name"] = application
+	return c, refuseServer, nil
 }
 
 // statementGrace is the time by which the server's time-out is longer than the client's.

@@ -42,7 +42,10 @@ func TestEachWayEndsOnASilentConnection(t *testing.T) {
 			return pg.Classify(err)
 		},
 		"Pool.Begin": func(ctx context.Context, d fixture) error {
-			_, err := d.Pool().Begin(ctx)
+			tx, err := d.Pool().Begin(ctx)
+			if err == nil {
+				err = tx.Rollback(ctx)
+			}
 			return pg.Classify(err)
 		},
 		"Prune": func(ctx context.Context, d fixture) error {

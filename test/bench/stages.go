@@ -60,7 +60,7 @@ func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UU
 	if err != nil {
 		return err
 	}
-	server := httptest.NewServer(h.Mux(entry))
+	server := httptest.NewServer(h.Mux(transferconfirm.Function.Spec.Name, entry))
 	defer server.Close()
 	l := &load{callers: callers, payees: payees, address: server.Listener.Addr().String()}
 	defer l.hangUp()
