@@ -25,6 +25,7 @@ type Proxy struct {
 	mute  bool   // also new connections are silent
 	match string // a request with this text loses its answer
 	times int    // how many more answers get lost
+	alter func(answer []byte)
 }
 
 // link is one connection through the proxy.
@@ -118,6 +119,13 @@ func (p *Proxy) Lost() bool {
 	return p.times == 0
 }
 
+// Alter changes all later answers in place.
+func (p *Proxy) Alter(change func(answer []byte)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.alter = change
+}
+
 // Cut closes all connections.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -146,7 +154,7 @@ func (p *Proxy) serve(client net.Conn) {
 	p.mu.Unlock()
 	var both sync.WaitGroup
 	both.Go(func() { pass(server, client, l, func(b []byte) bool { return p.asked(l, b) }) })
-	both.Go(func() { pass(client, server, l, func([]byte) bool { return p.answered(l) }) })
+	both.Go(func() { pass(client, server, l, func(b []byte) bool { return p.answered(l, b) }) })
 	both.Wait()
 	p.mu.Lock()
 	delete(p.open, l)
@@ -183,8 +191,14 @@ func (p *Proxy) asked(l *link, request []byte) bool {
 }
 
 // answered reports whether an answer passes.
-func (p *Proxy) answered(l *link) bool {
+func (p *Proxy) answered(l *link, answer []byte) bool {
 	l.listened.Store(true)
+	p.mu.Lock()
+	alter := p.alter
+	p.mu.Unlock()
+	if alter != nil {
+		alter(answer)
+	}
 	if l.loses.Load() {
 		l.close()
 		return false
