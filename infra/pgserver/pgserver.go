@@ -19,6 +19,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -78,13 +79,28 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 			return s, nil
 		}
 		if !errors.Is(err, errStopped) || tries == startTries {
-			return nil, errors.Join(err, s.Stop())
+			return nil, errors.Join(withOutput(err, config.Log), s.Stop())
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(startPause):
 		}
 	}
+}
+
+// withOutput adds to an error what the server has written last, if that is in a file.
+func withOutput(err error, log io.Writer) error {
+	file, ok := log.(*os.File)
+	if !ok {
+		return err
+	}
+	text, failed := os.ReadFile(file.Name())
+	if failed != nil {
+		return err
+	}
+	const most = 1500
+	last := strings.TrimSpace(string(text[max(0, len(text)-most):]))
+	return fmt.Errorf("%w; its last lines in %s:\n%s", err, file.Name(), last)
 }
 
 // URL is the address of one of the server's databases.

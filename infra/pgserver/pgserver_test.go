@@ -152,6 +152,15 @@ func TestAServerThatCannotStartIsTold(t *testing.T) {
 	if !strings.Contains(log.String(), "no_such_setting") {
 		t.Errorf("the log does not name the setting: %q", log.String())
 	}
+	output, err := os.Create(filepath.Join(dir, "postgres.log"))
+	check.Must(t, err)
+	t.Cleanup(func() { _ = output.Close() })
+	_, err = pgserver.Start(t.Context(), pgserver.Config{
+		Dir: dir, Log: output, Settings: map[string]string{"no_such_setting": "1"},
+	})
+	if err == nil || !strings.Contains(err.Error(), "no_such_setting") || !strings.Contains(err.Error(), output.Name()) {
+		t.Errorf("the error does not say what the server wrote: %v", err)
+	}
 	file := filepath.Join(dir, "file")
 	check.Must(t, os.WriteFile(file, nil, 0o600))
 	if _, err := pgserver.Start(t.Context(), pgserver.Config{Dir: file}); !errors.Is(err, syscall.ENOTDIR) {

@@ -6,7 +6,7 @@ import "syscall"
 
 // attributes of the server's process. It has its own process group: Ctrl-C reaches this
 // process first, and this process stops the server last. If this process is killed, the
-// server stays, and the next start ends it.
+// server stays; `pg_ctl stop -D DIR/pgdata` ends it.
 func attributes(who *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: who, Setpgid: true}
 }
