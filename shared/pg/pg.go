@@ -5,11 +5,13 @@
 //   - Commit: you write, and know all statements before you send the first.
 //   - InTx: you write, and need one statement's answer before you send the next
 //     statement.
-//   - Pool: no other way fits, e.g. for LISTEN. You classify the errors yourself.
+//   - Listen: you wait for NOTIFYs.
+//   - Pool: no other way fits. You classify the errors yourself.
 //
 // The first three take one round trip each. QueryBatch and Commit send the work of
 // concurrent callers as one transaction (group commit). QueryBatch, Commit and InTx
-// try again after a deadlock or a serialisation failure.
+// try again after a deadlock or a serialisation failure. Each query has a deadline:
+// its caller's, or one of the configuration (silence.go).
 //
 // Refusals: SERVICE_UNAVAILABLE when the database can't be reached,
 // REQUEST_IN_PROGRESS when a lock is held too long. A DB is safe for concurrent
