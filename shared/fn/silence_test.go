@@ -28,11 +28,12 @@ func TestACallOnASilentConnection(t *testing.T) {
 		func(context.Context, given, struct{}) (note, error) { return note{"read"}, nil })
 	d := b.Device(t, "phone-silent")
 	d.Call(t, f, "", struct{}{}).Want(t, "")
-	proxy.Silence()
+	proxy.SilenceAll()
 	begun := time.Now()
 	if got := d.Call(t, f, "", struct{}{}); got.Code != "SERVICE_UNAVAILABLE" || time.Since(begun) > 15*time.Second {
 		t.Errorf("%d %s after %v", got.Status, got.Code, time.Since(begun))
 	}
+	proxy.Heal()
 	deadline := time.Now().Add(10 * time.Second)
 	check.Until(t, "a good answer", func() bool { return d.Call(t, f, "", struct{}{}).Status == http.StatusOK })
 	if time.Now().After(deadline) {
