@@ -55,7 +55,7 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	c.Call = Call{IP: clientIP(req.Header, h.host.Limits.TrustedProxies), of: c}
 
 	refused := c.pass(ctx)
-	c.undoAttempt(ctx, refused)
+	refused = c.settleAttempts(ctx, refused)
 	refused = c.record(ctx, refused)
 	if refused != nil {
 		c.refuse(ctx, refused)
@@ -81,19 +81,35 @@ func (c *call) pass(ctx context.Context) (err error) {
 	return nil
 }
 
-// undoAttempt removes a counted attempt at the trade password, if the password was
-// right and the call is refused.
-func (c *call) undoAttempt(ctx context.Context, refused error) {
+// settleAttempts settles the attempts that a step-up has counted, unless the call has had
+// its effect. It returns the refusal with the tries left. If it fails, the attempts stay
+// in flight, and PostgreSQL later counts them as wrong.
+func (c *call) settleAttempts(ctx context.Context, refused error) error {
+	if c.verification == nil {
+		return refused
+	}
+	if !c.consumed {
+		if err := c.settle(ctx); err != nil {
+			c.host.Log.LogAttrs(ctx, slog.LevelWarn, "attempts not settled", slog.String("function", c.spec.Name),
+				slog.Any("cause", err), slog.String("trace", traceID(ctx)))
+		} else {
+			refused = c.verification.Explain(refused)
+		}
+	}
+	if reason := c.verification.Reason(); reason != "" {
+		c.reason = reason
+	}
+	return refused
+}
+
+func (c *call) settle(ctx context.Context) error {
 	var unit pg.Unit
-	if refused == nil || c.verification == nil || !c.verification.UndoAttempt(&unit) {
-		return
+	if c.verification.Settle(&unit); unit.Empty() {
+		return nil
 	}
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
-	if err := c.host.DB.Commit(ctx, &unit); err != nil {
-		c.host.Log.LogAttrs(ctx, slog.LevelWarn, "attempt not undone", slog.String("function", c.spec.Name),
-			slog.Any("cause", err), slog.String("trace", traceID(ctx)))
-	}
+	return c.host.DB.Commit(ctx, &unit)
 }
 
 // late turns a timeout into SERVICE_UNAVAILABLE, because a later try may succeed. A
@@ -112,7 +128,7 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), afterwardsTimeout)
 }
 
-const afterwardsTimeout = 3 * time.Second
+const afterwardsTimeout = 2 * time.Second
 
 // record writes the access record that the Spec asks for, before the runtime answers.
 // If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007).

@@ -89,7 +89,9 @@ func (config Config) parse() (*pgxpool.Config, error) {
 	params := c.ConnConfig.RuntimeParams
 	params["application_name"] = "tidebank"
 	params["timezone"] = "UTC"
-	params["lock_timeout"] = "3s"
+	// Below the deadline of a call (3 s), so that a call that waits for a lock can still
+	// answer REQUEST_IN_PROGRESS.
+	params["lock_timeout"] = "2s"
 	params["idle_in_transaction_session_timeout"] = "10s"
 	// The server ends a query that its client has given up, also if the network is silent.
 	last := cmp.Or(config.QueryTimeout, defaultTimeout) + statementGrace
