@@ -148,7 +148,7 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	delivered, err := h.read(ctx, req)
 	if err != nil {
 		h.observe(ctx, cloudevents.Event{}, err, started)
-		return handler.Response{StatusCode: eventStatus(err)}, nil
+		return unread(ctx, err), nil
 	}
 	errs := make([]error, len(delivered))
 	for i, d := range delivered {
@@ -170,6 +170,19 @@ func (h *eventHandler) observe(ctx context.Context, event cloudevents.Event, err
 	h.host.Log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("function", h.spec.Name),
 		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("source", event.Source()),
 		slog.String("id", event.ID()), slog.Time("sent", event.Time()), slog.String("trace", traceID(ctx)))
+}
+
+// unread answers a delivery that could not be read.
+func unread(ctx context.Context, err error) handler.Response {
+	e := bankerr.From(err)
+	if e.Kind() != bankerr.Method && e.Kind() != bankerr.TooLarge {
+		return handler.Response{StatusCode: eventStatus(err)}
+	}
+	header := http.Header{"Content-Type": {"application/problem+json"}}
+	if e.Kind() == bankerr.Method {
+		header.Set("Allow", http.MethodPost)
+	}
+	return handler.Response{StatusCode: e.Kind().Status(), Body: problemJSON(e, traceID(ctx)), Header: header}
 }
 
 // eventStatus tells the sender what to do with the delivery.

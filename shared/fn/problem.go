@@ -3,6 +3,7 @@ package fn
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -28,14 +29,21 @@ type Problem struct {
 	LockedUntil *time.Time     `json:"locked_until,omitempty" doc:"The time when the lock or freeze of the trade password ends"`
 	// ResultID is the id of what the intent has made.
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
-	Trace    string `json:"trace" doc:"Give this to the service desk"`
+	// RetryAfter is the header Retry-After inside the sealed reply, where nobody can change it.
+	RetryAfter int    `json:"retry_after,omitempty" doc:"Seconds after which the request may succeed"`
+	Trace      string `json:"trace" doc:"Give this to the service desk"`
 }
+
+// retryAfter is the refusal's wait in whole seconds; 0 if it has none. Rounded down, a
+// client would come too early.
+func retryAfter(e *bankerr.Error) int { return int(math.Ceil(e.RetryAfter().Seconds())) }
 
 func problemJSON(e *bankerr.Error, trace string) []byte {
 	text, _ := bankerr.Lookup(e.Code())
 	p := Problem{
 		Type: "about:blank", Status: e.Kind().Status(), Code: e.Code(), Title: text.Title, Detail: text.Advice, Trace: trace,
 	}
+	p.RetryAfter = retryAfter(e)
 	var field *bankerr.FieldError
 	if errors.As(e, &field) {
 		p.Field = field.Field

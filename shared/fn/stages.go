@@ -26,8 +26,8 @@ import (
 
 // Refusals of the stages. Every function that has the stage may answer them.
 var (
-	ErrMethod     = bankerr.New(bankerr.Invalid, "METHOD_NOT_ALLOWED")
-	ErrTooLarge   = bankerr.New(bankerr.Invalid, "INPUT_TOO_LARGE")
+	ErrMethod     = bankerr.New(bankerr.Method, "METHOD_NOT_ALLOWED")
+	ErrTooLarge   = bankerr.New(bankerr.TooLarge, "INPUT_TOO_LARGE")
 	ErrFrame      = bankerr.New(bankerr.Invalid, "FRAME_REJECTED")
 	ErrKeyMissing = bankerr.New(bankerr.Invalid, "IDEMPOTENCY_KEY_MISSING")
 )
