@@ -87,6 +87,13 @@ func (a *AttemptsError) Error() string {
 	return "locked until " + a.LockedUntil.Format(time.RFC3339)
 }
 
+// UsedError is the cause of INTENT_USED: the intent has been carried out, and what it
+// made has the intent's id. So an app shows the result instead of a second try.
+type UsedError struct{ ResultID uuid.UUID }
+
+// Error names the result.
+func (u *UsedError) Error() string { return "the result is " + u.ResultID.String() }
+
 // Refusals lists what the step-up stage may answer, for a function's Spec.
 func Refusals() []*bankerr.Error {
 	return []*bankerr.Error{
