@@ -11,7 +11,6 @@ func English(code string) (Text, bool) {
 var english = map[string]Text{
 	"ACCOUNT_CLOSED":          {"The account's state does not allow this", "Check both accounts, or call the bank"},
 	"ACCOUNT_SAME":            {"Payer and payee are the same account", "Choose different accounts"},
-	"AMOUNT_INVALID":          {"The amount is not valid", "Enter an amount above zero and within the limit"},
 	"CAPTCHA_REJECTED":        {"The graphic code is wrong or no longer valid", "Get a new graphic code and try again"},
 	"CAPTCHA_REQUIRED":        {"A graphic code is needed first", "Get the graphic code and fill it in"},
 	"CHANNEL_EXPIRED":         {"The secure channel has ended", "Open the app again"},
@@ -44,6 +43,7 @@ var english = map[string]Text{
 	"SESSION_DISPLACED":       {"You have logged in on another device", "If it was not you, change your password at once and call the bank"},
 	"SESSION_REQUIRED":        {"You are not logged in", "Log in again"},
 	"SMS_EXHAUSTED":           {"The bank sends no more text messages for now", "Ask for a code later; if it is urgent, go to a branch"},
-	"STEPUP_STRONGER":         {"A stronger step-up is needed", "Use a USB key or a token, or lower the amount"},
-	"TRADE_PASSWORD_LOCKED":   {"The trade password is locked", "Try later or call the bank"},
+	"STEPUP_STRONGER":         {"A stronger step-up is needed", "Add the missing factor, use a USB key or a token, or lower the amount"},
+	"TRADE_PASSWORD_FROZEN":   {"Too many wrong trade passwords today: it is frozen", "Try after midnight; if you forgot it, call the bank"},
+	"TRADE_PASSWORD_LOCKED":   {"The trade password is locked for a while", "Try when the lock has ended; if you forgot it, call the bank"},
 }
