@@ -166,11 +166,12 @@ type AccountOverviewReply struct {
 
 // AccountStatementEntry is part of account-statement.
 type AccountStatementEntry struct {
+	Number       int64     `json:"number"` // Counts the account's entries from 1 without gaps, and orders them
 	PostingID    uuid.UUID `json:"posting_id"`
 	Amount       money.Fen `json:"amount_fen"`
 	BalanceAfter money.Fen `json:"balance_after_fen"`
 	Counterparty string    `json:"counterparty"` // Masked
-	Summary      string    `json:"summary"`
+	Summary      string    `json:"summary"`      // With the memo, masked
 	PostedAt     time.Time `json:"posted_at"`
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/mask"
@@ -146,18 +147,30 @@ type Order struct {
 	PostedAt   time.Time       `json:"posted_at"`
 }
 
-// Posting is the order's movement of money.
-func (o Order) Posting() ledger.Posting {
-	summary := "转账"
-	if o.Plan.Memo != "" {
-		summary += " " + mask.Text(o.Plan.Memo)
+// Posting is the order's movement of money. Each side's entry holds the masked memo,
+// sealed with the ring's purpose Storage.
+func (o Order) Posting(ring *keys.Ring) (ledger.Posting, error) {
+	memo := mask.Text(o.Plan.Memo)
+	debit, err := ledger.SealMemo(ring, o.ID, o.Plan.DebitID, memo)
+	if err != nil {
+		return ledger.Posting{}, err
 	}
-	return ledger.Posting{
+	credit, err := ledger.SealMemo(ring, o.ID, o.Plan.CreditID, memo)
+	if err != nil {
+		return ledger.Posting{}, err
+	}
+	const summary = "转账"
+	p := ledger.Posting{
 		ID: o.ID, Kind: "transfer", Debit: o.Plan.DebitID, Credit: o.Plan.CreditID, Amount: o.Plan.Amount,
 		BusinessDay: clock.BusinessDay(o.PostedAt), PostedAt: o.PostedAt,
-		DebitSide:  ledger.Side{Counterparty: o.Plan.PayeeMasked + " " + o.Plan.PayeeAccountMasked, Summary: summary},
-		CreditSide: ledger.Side{Counterparty: o.Plan.PayerMasked + " " + o.Plan.PayerAccountMasked, Summary: summary},
+		DebitSide: ledger.Side{
+			Counterparty: o.Plan.PayeeMasked + " " + o.Plan.PayeeAccountMasked, Summary: summary, MemoSealed: debit,
+		},
+		CreditSide: ledger.Side{
+			Counterparty: o.Plan.PayerMasked + " " + o.Plan.PayerAccountMasked, Summary: summary, MemoSealed: credit,
+		},
 	}
+	return p, nil
 }
 
 // Event is the order's event for other functions, without personal data.

@@ -1,7 +1,8 @@
-// Package upkeep keeps the bank's tables small. It folds the entries of internal
-// accounts into their balances, and deletes old rows that the bank no longer needs.
+// Package upkeep keeps the bank's tables small. It writes the waiting entries of
+// internal accounts and folds them into their balances, and deletes old rows that the
+// bank no longer needs.
 //
-//	ledger_fold → account        every UPKEEP_FOLD_EVERY (1 s)
+//	ledger_fold → entry, account every UPKEEP_FOLD_EVERY (1 s)
 //	Retentions() → deleted rows  every UPKEEP_PRUNE_EVERY (10 min)
 //
 // docs/retention.md lists the windows. Any number of upkeep workers may run.
