@@ -5,6 +5,7 @@
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify
+//	go run ./infra/tide roles apply
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.
 package main
@@ -24,7 +25,7 @@ func main() {
 func newCommand() *cobra.Command {
 	root := group("tide", "Operate the bank")
 	root.SilenceUsage = true
-	root.AddCommand(keysCommand(), loginCommand(), ledgerCommand(), auditCommand())
+	root.AddCommand(keysCommand(), loginCommand(), ledgerCommand(), auditCommand(), rolesCommand())
 	return root
 }
 

@@ -1,6 +1,7 @@
 // Command describe writes the files that it generates from the compiled functions:
 // the function index, the OpenAPI description, the error list, the client's methods,
-// the event schemas, the list of retentions and the table of subscriptions.
+// the event schemas, the list of retentions, the table of subscriptions and the
+// database roles.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/grants"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/workers"
@@ -41,7 +43,12 @@ func describe(all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	rights, err := grants.SQL(".", roles(all, workers.All()))
+	if err != nil {
+		return nil, err
+	}
 	files := output.Files{
+		"infra/roles/roles.sql":     rights,
 		"client/api.go":             methods,
 		"functions/README.md":       index(all, workers.All()),
 		"docs/errors.md":            errorList(all),
