@@ -134,7 +134,7 @@ func TestStoredTextsByAnotherImplementation(t *testing.T) {
 	check.Must(t, err)
 	number, err := ring.Seal(keys.Storage, []byte("account.no_ct.7"), []byte("6228480000000010001"))
 	check.Must(t, err)
-	const suite = 3 // the bytes ahead of a sealed text, which name suite and key
+	const suite = 3                    // the bytes ahead of a sealed text, which name suite and key
 	place := func(aad string) []byte { // the key of a place
 		h := hmac.New(sm3.New, storage[:16])
 		h.Write(append([]byte{0, 0, 0, byte(len(aad))}, aad...))

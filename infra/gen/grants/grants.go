@@ -68,10 +68,11 @@ func write(b *bytes.Buffer, s schema, role Role, need rights) {
 	for _, object := range slices.Sorted(maps.Keys(need)) {
 		privileges := strings.Join(slices.Sorted(maps.Keys(need[object])), ", ")
 		kind := "TABLE"
-		if privileges == "EXECUTE" {
+		function, isFunction := strings.CutSuffix(object, "()")
+		if isFunction {
 			kind = "FUNCTION"
 		}
-		fmt.Fprintf(b, "GRANT %s ON %s %s TO %s;\n", privileges, kind, object, name)
+		fmt.Fprintf(b, "GRANT %s ON %s %s TO %s;\n", privileges, kind, function, name)
 	}
 }
 

@@ -25,9 +25,9 @@ type declaration struct {
 
 // program is the bank's own source, without tests.
 type program struct {
-	declared map[string]*declaration   // by "folder.name"; a method is "folder.Type.name"
-	folders  map[string][]string       // the keys of a folder's declarations
-	methods  map[string][]string       // keys by the method's name
+	declared map[string]*declaration    // by "folder.name"; a method is "folder.Type.name"
+	folders  map[string][]string        // the keys of a folder's declarations
+	methods  map[string][]string        // keys by the method's name
 	imports  map[string]map[string]bool // the module's folders that a folder imports
 	closures map[string]map[string]bool // those that it imports directly or through others
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// rights are privileges by object: a table, or an SQL function.
+// rights are privileges by object: a table, or an SQL function with brackets after its
+// name.
 type rights map[string]map[string]bool
 
 func (r rights) add(object string, privileges ...string) {
@@ -49,7 +50,9 @@ var (
 )
 
 // bare is SQL without comments and texts.
-func bare(sql string) string { return literal.ReplaceAllString(comment.ReplaceAllString(sql, " "), "''") }
+func bare(sql string) string {
+	return literal.ReplaceAllString(comment.ReplaceAllString(sql, " "), "''")
+}
 
 // isStatement reports whether a text of the source begins as a statement.
 func isStatement(text string) bool { return begins.MatchString(bare(text)) }
@@ -100,7 +103,7 @@ func (s schema) table(need rights, table string, privileges ...string) {
 // call returns the rights that a call of an SQL function needs.
 func (s schema) call(function string) rights {
 	need := rights{}
-	need.add(function, "EXECUTE")
+	need.add(function+"()", "EXECUTE")
 	need.merge(s.statement(s.functions[function]))
 	return need
 }
