@@ -199,6 +199,7 @@ type AccountView struct {
 	Kind         string    `json:"kind"`  // one of debit, class2, class3
 	State        string    `json:"state"` // one of open, lost, frozen, closed
 	NumberMasked string    `json:"number_masked"`
+	PayeeCode    string    `json:"payee_code"` // Eight digits that the holder tells a payer, who compares them with the text to sign
 	Balance      money.Fen `json:"balance_fen"`
 	Held         money.Fen `json:"held_fen"`
 	Available    money.Fen `json:"available_fen"` // Balance less holds
@@ -349,6 +350,7 @@ type TransferPrepareReply struct {
 	Combinations       []string  `json:"combinations"` // Each combination is enough, e.g. sms_otp+device_key
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
+	PayeeCode          string    `json:"payee_code"` // Stands in text too; the payee finds it at the own account
 	ExpiresAt          time.Time `json:"expires_at"`
 }
 
@@ -370,6 +372,7 @@ type TransferView struct {
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayerAccountMasked string    `json:"payer_account_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
+	PayeeCode          string    `json:"payee_code"` // Eight digits that differ between accounts which look alike when masked
 	Memo               string    `json:"memo"`
 	PostedAt           time.Time `json:"posted_at"`
 }

@@ -68,6 +68,8 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"CREATE TABLE public.mine (a int)", "SET session_replication_role = replica", "ALTER TABLE entry DISABLE TRIGGER ALL",
 		},
 		"transfer-confirm": {
+			"UPDATE account SET balance = balance + 1", "INSERT INTO posting SELECT * FROM posting",
+			"INSERT INTO entry SELECT * FROM entry", "INSERT INTO ledger_fold SELECT * FROM ledger_fold",
 			"DELETE FROM entry", "UPDATE posting SET amount = 1", "TRUNCATE entry", "UPDATE policy SET value = 0",
 			"UPDATE customer SET risk_grade = 0", "SELECT * FROM message", "INSERT INTO account SELECT * FROM account",
 		},

@@ -306,7 +306,7 @@ SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, kind, '', ('x' || n):
 	check.Exec(t, db, `
 INSERT INTO entry (account_id, posting_id, amount, balance_after, counterparty, summary, posted_at)
 SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, ('00000000-0000-0000-0000-0000000000' || posting)::uuid,
-       amount, after, '', '', '2026-11-23 10:00:00+08'::timestamptz + ms * interval '1 ms'
+       amount, after, '', '转账 房租', '2026-11-23 10:00:00+08'::timestamptz + ms * interval '1 ms'
   FROM (VALUES (1, 11, 100, 100, 0), (1, 12, -30, 65, 5), (1, 13, -5, 95, 6), (1, 14, 10, 75, 6),
                (9, 11, -100, 0, 0), (9, 12, 30, 0, 5)) e (n, posting, amount, after, ms)`)
 	check.Exec(t, db, `
@@ -324,6 +324,9 @@ SELECT right(account_id::text, 1) || ': ' || number || ' ' || amount || ' ' || b
 SELECT right(id::text, 1) || ': ' || balance || ' ' || last_entry FROM account ORDER BY id`)
 	if diff := cmp.Diff([]string{"1: 75 4", "2: 0 0", "9: -70 2"}, got); diff != "" {
 		t.Errorf("accounts (-want +got):\n%s", diff)
+	}
+	if n := check.Count(t, db, "SELECT count(*) FROM entry WHERE summary <> '转账' OR memo_ct <> ''"); n != 0 {
+		t.Errorf("%d entries hold a memo in clear", n)
 	}
 	if n := check.Count(t, db, "SELECT count(*) FROM ledger_fold"); n != 0 {
 		t.Errorf("%d entries wait", n)

@@ -3,6 +3,7 @@
 -- file after each migration, as the owner of the tables.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- account-alias-set
 CREATE ROLE tidebank_account_alias_set LOGIN;
@@ -146,15 +147,13 @@ GRANT EXECUTE ON FUNCTION policy_value TO tidebank_otp_send;
 CREATE ROLE tidebank_transfer_confirm LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_confirm;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_confirm;
-GRANT SELECT, UPDATE ON TABLE account TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE account TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE ON TABLE credential TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE device TO tidebank_transfer_confirm;
-GRANT INSERT, SELECT ON TABLE entry TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE ON TABLE intent TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_transfer_confirm;
-GRANT INSERT ON TABLE ledger_fold TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post_internal TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post_rows TO tidebank_transfer_confirm;
@@ -166,7 +165,6 @@ GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_confirm;
-GRANT INSERT, SELECT ON TABLE posting TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE transfer TO tidebank_transfer_confirm;

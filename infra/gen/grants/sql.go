@@ -27,13 +27,13 @@ func (r rights) merge(other rights) {
 	}
 }
 
-// schema names the tables, and the SQL functions with their bodies.
+// schema names the tables, and the SQL functions with their source.
 type schema struct {
 	tables    []string
 	functions map[string]string
 }
 
-const name = `"?(\w+)"?`
+const name = `(?:public\.)?"?(\w+)"?`
 
 var (
 	comment  = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/`)
@@ -57,8 +57,7 @@ func bare(sql string) string {
 // isStatement reports whether a text of the source begins as a statement.
 func isStatement(text string) bool { return begins.MatchString(bare(text)) }
 
-// statement returns the rights that one statement, or one function's body, needs. A
-// function runs with the rights of its caller.
+// statement returns the rights that one statement, or one function's body, needs.
 func (s schema) statement(sql string) rights {
 	sql = bare(sql)
 	need := rights{}
@@ -100,10 +99,14 @@ func (s schema) table(need rights, table string, privileges ...string) {
 	}
 }
 
-// call returns the rights that a call of an SQL function needs.
+// call returns the rights that a call of an SQL function needs. A function runs with the
+// rights of its caller, unless it says SECURITY DEFINER.
 func (s schema) call(function string) rights {
 	need := rights{}
 	need.add(function+"()", "EXECUTE")
-	need.merge(s.statement(s.functions[function]))
+	head, body, _ := strings.Cut(s.functions[function], "$$")
+	if !strings.Contains(head, "SECURITY DEFINER") {
+		need.merge(s.statement(body))
+	}
 	return need
 }
