@@ -50,9 +50,6 @@ const (
 	sqlLookup = `-- idempotency.lookup
 SELECT body_hash, reply FROM idempotency WHERE caller = $1 AND operation = $2 AND key = $3`
 
-	sqlRecord = `-- idempotency.record
-INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, $5)`
-
 	sqlPrune = `-- idempotency.prune
 DELETE FROM idempotency WHERE (caller, operation, key) IN (
     SELECT caller, operation, key FROM idempotency WHERE created_at < now() - $2::interval LIMIT $1)`
@@ -111,15 +108,16 @@ func (t Ticket) place() []byte {
 }
 
 // Record adds the ticket's record to the unit of work of its effect. Call it first: a
-// concurrent duplicate then blocks at this record, before it takes any other lock. The
-// ring holds the purpose Storage.
+// concurrent duplicate then blocks at this record, before it takes any other lock. If the
+// first request still works after half a second, the commit of the duplicate fails with
+// REQUEST_IN_PROGRESS. The ring holds the purpose Storage.
 func Record(unit *pg.Unit, ring *keys.Ring, t Ticket, reply []byte) error {
 	sealed, err := ring.Seal(keys.Storage, t.place(), reply)
 	if err != nil {
 		return fmt.Errorf("seal reply: %w", err)
 	}
 	unit.Add(pg.Statement{
-		SQL:    sqlRecord,
+		Call:   "idempotency_record",
 		Rows:   sqlRecordRows,
 		Args:   []any{t.Caller, t.Operation, t.Key, t.BodyHash, sealed},
 		Refuse: map[string]error{"idempotency_key_unique": ErrRepeated},

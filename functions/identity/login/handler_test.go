@@ -135,12 +135,12 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		captcha  bool
 		want     string
 	}{
-		{"password alone", sealed, "", false, "LOGIN_FAILED"},
-		{"code alone", nil, code, false, "LOGIN_FAILED"},
-		{"neither", nil, "", false, "LOGIN_FAILED"},
-		{"graphic code alone", nil, "", true, "LOGIN_FAILED"},
-		{"graphic code and password", sealed, "", true, "LOGIN_FAILED"},
-		{"graphic code and code", nil, code, true, "LOGIN_FAILED"},
+		{"password alone", sealed, "", false, "INPUT_INVALID"},
+		{"code alone", nil, code, false, "INPUT_INVALID"},
+		{"neither", nil, "", false, "INPUT_INVALID"},
+		{"graphic code alone", nil, "", true, "INPUT_INVALID"},
+		{"graphic code and password", sealed, "", true, "INPUT_INVALID"},
+		{"graphic code and code", nil, code, true, "INPUT_INVALID"},
 		{"graphic code for code", sealed, captchatest.Answer, true, "LOGIN_FAILED"},
 		{"wrong password", w.phone.Password(t, "tide-2026y"), code, false, "LOGIN_FAILED"},
 		{"password in capitals", w.phone.Password(t, "TIDE-2026X"), code, false, "LOGIN_FAILED"},
@@ -152,8 +152,8 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "LOGIN_FAILED"},
 		{"password sealed to another key", toChannelKey, code, false, "LOGIN_FAILED"},
 		{"wrong code", sealed, otptest.Wrong(code), false, "LOGIN_FAILED"},
-		{"code with more after it", sealed, code + "0", false, "LOGIN_FAILED"},
-		{"code but for its last digit", sealed, code[:5], false, "LOGIN_FAILED"},
+		{"code with more after it", sealed, code + "0", false, "INPUT_INVALID"},
+		{"code but for its last digit", sealed, code[:5], false, "INPUT_INVALID"},
 		{"both", sealed, code, false, ""},
 	} {
 		w.Exec(t, "DELETE FROM login_attempt")
@@ -208,7 +208,9 @@ func TestDependenciesDown(t *testing.T) {
 	r := w.right(t, w.phone)
 	broken := bank.On(t, pgtest.Broken(t))
 	d := broken.Device(t, "phone-of-wang")
-	d.Call(t, identitylogin.Function, "", identitylogin.Request{Phone: w.wang.Phone, OTP: "123456"}).Want(t, "SERVICE_UNAVAILABLE")
+	d.Call(t, identitylogin.Function, "", identitylogin.Request{
+		Phone: w.wang.Phone, Password: d.Password(t, bank.LoginPassword), OTP: "123456",
+	}).Want(t, "SERVICE_UNAVAILABLE")
 
 	// The graphic code can't be checked: nothing is taken on trust.
 	r = w.solved(t, w.phone, r)

@@ -75,7 +75,7 @@ func (op operation) do(
 	if err != nil {
 		return Response{}, err
 	}
-	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, posting.BusinessDay)
+	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, order.PostedAt)
 	ledger.Post(unit, posting, op.mac)
 	if err := op.store.Insert(unit, order); err != nil {
 		return Response{}, err

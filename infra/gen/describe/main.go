@@ -19,7 +19,7 @@ import (
 func main() {
 	check := flag.Bool("check", false, "fail if a file is stale instead of writing it")
 	flag.Parse()
-	files, err := describe(functions.All())
+	files, err := describe(".", functions.All())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -33,8 +33,8 @@ func main() {
 	}
 }
 
-// describe makes every file that this command writes.
-func describe(all []fn.Function) (output.Files, error) {
+// describe makes every file that this command writes, for the source tree at root.
+func describe(root string, all []fn.Function) (output.Files, error) {
 	api, err := openAPI(all)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func describe(all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	rights, err := grants.SQL(".", roles(all, workers.All()))
+	rights, err := grants.SQL(root, roles(all, workers.All()))
 	if err != nil {
 		return nil, err
 	}

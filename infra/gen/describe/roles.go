@@ -44,7 +44,7 @@ func roots(f fn.Function) []string {
 	}
 	if f.Spec.StepUp {
 		list = append(list, "shared/stepup.Verification.Queue", "shared/stepup.Verification.Verify",
-			"shared/stepup.Verification.UndoAttempt", "shared/stepup.Verified.Consume")
+			"shared/stepup.Verification.Settle", "shared/stepup.Verified.Consume")
 	}
 	return list
 }
