@@ -68,6 +68,7 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_login;
 GRANT SELECT ON TABLE policy TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_login;
 
 -- identity-logout
 CREATE ROLE tidebank_identity_logout LOGIN;
@@ -94,6 +95,7 @@ GRANT INSERT, SELECT ON TABLE credential TO tidebank_identity_register;
 GRANT SELECT ON TABLE customer TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE ON TABLE device TO tidebank_identity_register;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_register;
 GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_register;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_register;
@@ -152,6 +154,7 @@ GRANT SELECT, UPDATE ON TABLE credential TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE device TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE ON TABLE intent TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post TO tidebank_transfer_confirm;
@@ -162,10 +165,13 @@ GRANT EXECUTE ON FUNCTION limit_use TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE ON TABLE login_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE transfer TO tidebank_transfer_confirm;
 
