@@ -6,6 +6,8 @@
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide roles apply
+//	go run ./infra/tide events list
+//	go run ./infra/tide events replay {--id ID | --all} --reason TEXT --operator NAME
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.
 package main
@@ -25,7 +27,9 @@ func main() {
 func newCommand() *cobra.Command {
 	root := group("tide", "Operate the bank")
 	root.SilenceUsage = true
-	root.AddCommand(keysCommand(), loginCommand(), ledgerCommand(), auditCommand(), rolesCommand())
+	root.AddCommand(
+		keysCommand(), loginCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
+	)
 	return root
 }
 

@@ -40,6 +40,11 @@ var (
 	ErrDisplaced      = bankerr.New(bankerr.Unauthenticated, "SESSION_DISPLACED")
 )
 
+// ErrReplays is the cause of RATE_LIMITED when an address has replayed frames of the
+// channel above the rate. The frame itself may have had its effect before, so the bank
+// must not tell the holder of the channel that it had none.
+var ErrReplays = errors.New("replayed frames above the rate")
+
 // Config is read from the environment once.
 type Config struct {
 	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h" min:"1m" max:"24h"`
@@ -139,14 +144,24 @@ type Admitted struct {
 	Displaced bool   // a later login on another channel has ended the login
 }
 
+// Frame identifies an authenticated frame and the address that sent it.
+type Frame struct {
+	Channel  channel.ID
+	Sequence uint64
+	Address  string
+}
+
 // Admit checks an authenticated frame: its sequence must be new, and its channel
 // below the rate. It returns the login on the channel and restarts the login's idle
 // time. It takes one round trip.
-func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate Rate) (Admitted, error) {
+func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, error) {
+	id := frame.Channel
 	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
-	names := []string{channelKey(id), loginKey(id), rateKey(id, rate.Class, window)}
+	names := []string{
+		channelKey(id), loginKey(id), rateKey(id, rate.Class, window), rateKey(id, "replay:"+s.address(frame.Address), window),
+	}
 	answer, err := admitScript.Run(ctx, s.redis, names,
-		strconv.FormatUint(sequence, 10), int64(s.config.ChannelLife/time.Second), int64(s.config.Idle/time.Second),
+		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife/time.Second), int64(s.config.Idle/time.Second),
 		rate.Limit, int64(rate.Per/time.Second)).StringSlice()
 	if err != nil {
 		return Admitted{}, unavailable(err)
@@ -157,6 +172,8 @@ func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate 
 		return Admitted{}, ErrChannelExpired
 	case "replayed":
 		return Admitted{}, ErrReplayed
+	case "replays":
+		return Admitted{}, ErrRateLimited.Because(ErrReplays).WithRetryAfter(rate.Per)
 	case "limited":
 		return Admitted{}, ErrRateLimited.WithRetryAfter(rate.Per)
 	case "displaced":
@@ -179,11 +196,14 @@ func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate 
 	return Admitted{}, nil
 }
 
+// address is a network address as keys of Redis name it.
+func (s *Store) address(ip string) string { return hex.EncodeToString(s.ring.BlindIndex("ip", ip)[:8]) }
+
 // AllowAddress counts a call without a channel by its network address, and refuses it
 // above the rate.
 func (s *Store) AllowAddress(ctx context.Context, address string, rate Rate) error {
 	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
-	key := fmt.Sprintf("rate:%s:%s:%d", rate.Class, hex.EncodeToString(s.ring.BlindIndex("ip", address)[:8]), window)
+	key := fmt.Sprintf("rate:%s:%s:%d", rate.Class, s.address(address), window)
 	pipe := s.redis.TxPipeline()
 	count := pipe.Incr(ctx, key)
 	pipe.Expire(ctx, key, 2*rate.Per)

@@ -6,7 +6,7 @@
 // logging in, the answer and the work are the same for known and unknown numbers. No
 // table holds the code: the sender computes it. A new code voids the earlier code of
 // its purpose. Refusals: OTP_TOO_OFTEN (one code in 60 s for each purpose, ten a day
-// for each number), OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED (for
+// for each number), SMS_EXHAUSTED (the bank's budget of texts), OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED (for
 // an intent), SESSION_REQUIRED.
 package send
 
@@ -26,6 +26,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -33,7 +34,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits:        []string{events.TypeOTPIssued},
-	Refusals:     []*bankerr.Error{otp.ErrTooOften, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired, session.ErrRequired},
+	Refusals:     []*bankerr.Error{otp.ErrTooOften, sms.ErrExhausted, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired, session.ErrRequired},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
 }, wire)
@@ -88,6 +89,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	now := op.clock.Now()
 	terms, err := otp.ReadTerms(ctx, op.db, now)
 	if err != nil {
+		return Response{}, err
+	}
+	if err := sms.CheckBudget(ctx, op.db, sms.Codes, now); err != nil { // tell the customer now: the code would not come
 		return Response{}, err
 	}
 	challenge, intent, err := op.challenge(ctx, call, req, now)
