@@ -121,6 +121,10 @@ GRANT SELECT ON TABLE device TO tidebank_notify_on_otp;
 GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE intent TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE otp_challenge TO tidebank_notify_on_otp;
+GRANT INSERT ON TABLE outbox TO tidebank_notify_on_otp;
+GRANT SELECT ON TABLE policy TO tidebank_notify_on_otp;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_otp;
+GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_otp;
 
 -- notify-on-transfer
 CREATE ROLE tidebank_notify_on_transfer LOGIN;
@@ -129,6 +133,10 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_notify_on_transfer;
 GRANT SELECT ON TABLE customer TO tidebank_notify_on_transfer;
 GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_transfer;
 GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_transfer;
+GRANT INSERT ON TABLE outbox TO tidebank_notify_on_transfer;
+GRANT SELECT ON TABLE policy TO tidebank_notify_on_transfer;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_transfer;
+GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_transfer;
 
 -- otp-send
 CREATE ROLE tidebank_otp_send LOGIN;
@@ -144,6 +152,7 @@ GRANT INSERT, SELECT, UPDATE ON TABLE otp_quota TO tidebank_otp_send;
 GRANT INSERT ON TABLE outbox TO tidebank_otp_send;
 GRANT SELECT ON TABLE policy TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_otp_send;
+GRANT SELECT ON TABLE sms_use TO tidebank_otp_send;
 
 -- transfer-confirm
 CREATE ROLE tidebank_transfer_confirm LOGIN;
@@ -220,6 +229,9 @@ GRANT DELETE, SELECT ON TABLE login_attempt TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_quota TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
+GRANT SELECT ON TABLE policy TO tidebank_bank_upkeep;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE sms_use TO tidebank_bank_upkeep;
 
 -- events-relay
 CREATE ROLE tidebank_events_relay LOGIN;
