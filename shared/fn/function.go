@@ -166,6 +166,9 @@ func (f Function) Needs() host.Needs {
 	if f.Spec.StepUp {
 		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage)
 	}
+	if f.Spec.Idempotent {
+		needs.Purposes = append(needs.Purposes, keys.Storage) // stored replies
+	}
 	return needs
 }
 
@@ -195,11 +198,11 @@ func (f Function) serve(ctx context.Context, settings host.Settings) error {
 	if err != nil {
 		return err
 	}
-	listener, err := serving.Listen(ctx)
+	ports, err := serving.Listen(ctx)
 	if err != nil {
 		return err
 	}
-	return host.Run(ctx, listener, h.Mux(entry), serving.Drain)
+	return h.Serve(ctx, ports, f.Spec.Name, entry)
 }
 
 func wired[C, Op any](

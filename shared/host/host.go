@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -55,6 +56,9 @@ type Limits struct {
 	// TrustedProxies is how many proxies of the bank's own stand between a client
 	// and this process. Each of them appends the address it saw to X-Forwarded-For.
 	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0" min:"0" max:"16"`
+	// Origins are the web origins whose pages may call the functions, with commas
+	// between them.
+	Origins string `envconfig:"FN_CORS_ORIGINS" form:"origins"`
 }
 
 // Config is the configuration of every process. LoadConfig does not read parts that
@@ -62,14 +66,9 @@ type Limits struct {
 type Config struct {
 	DB      pg.Config
 	Keys    keys.Config
-	Redis   RedisConfig
+	Redis   redisdb.Config
 	Session session.Config
 	Limits  Limits
-}
-
-// RedisConfig is the address of Redis.
-type RedisConfig struct {
-	URL string `envconfig:"REDIS_URL" required:"true"`
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -94,7 +93,8 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 }
 
 // Open opens the stores and keys that the process needs. A store that is down is no
-// error for Open. A failed crypto self-test is an error (CRYPTO-005).
+// error for Open. A database that can never be used is an error, and a failed crypto
+// self-test is one (CRYPTO-005).
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
@@ -111,6 +111,13 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	if err := h.openKeys(ctx, config, needs); err != nil {
 		h.Close()
 		return nil, err
+	}
+	if h.DB == nil {
+		return h, nil
+	}
+	if err := h.DB.Refused(); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("database: %w", err)
 	}
 	return h, nil
 }
@@ -137,12 +144,10 @@ func (h *Host) openStores(ctx context.Context, config Config, needs Needs) error
 		h.DB.Observe(h.Metrics.Registry)
 	}
 	if needs.Redis {
-		options, err := redis.ParseURL(config.Redis.URL)
-		if err != nil {
-			return fmt.Errorf("REDIS_URL is not a Redis URL") //nolint:err113 // the cause would show the password
+		var err error
+		if h.Redis, err = redisdb.Open(config.Redis); err != nil {
+			return fmt.Errorf("redis: %w", err)
 		}
-		options.MinIdleConns = max(1, options.MinIdleConns)
-		h.Redis = redis.NewClient(options)
 	}
 	return nil
 }
