@@ -71,11 +71,11 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	// RetryAfter is how many seconds the bank asks the client to wait; 0 if it asks nothing.
 	RetryAfter int `json:"retry_after"`
 
-	Combinations []string       `json:"combinations"` // STEPUP_STRONGER: each is enough
-	Missing      []string       `json:"missing"`      // STEPUP_STRONGER: with the factors of one of these, the proofs are enough
-	TriesLeft    map[string]int `json:"tries_left"`   // PROOF_REJECTED: by factor
-	LockedUntil  *time.Time     `json:"locked_until"` // the end of the trade password's lock or freeze
-	ResultID     string         `json:"result_id"`    // INTENT_USED: what the intent made
+	Combinations []string   `json:"combinations"` // STEPUP_STRONGER: each is enough
+	Missing      []string   `json:"missing"`      // STEPUP_STRONGER: with the factors of one of these, the proofs are enough
+	TriesLeft    *int       `json:"tries_left"`   // PROOF_REJECTED: at least so many tries are left
+	LockedUntil  *time.Time `json:"locked_until"` // the end of the trade password's lock or freeze
+	ResultID     string     `json:"result_id"`    // INTENT_USED: what the intent made
 
 	sealed bool // the bank itself has said so, and no one on the way
 }

@@ -166,6 +166,9 @@ func (f Function) Needs() host.Needs {
 	if f.Spec.StepUp {
 		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage)
 	}
+	if f.Spec.Idempotent {
+		needs.Purposes = append(needs.Purposes, keys.Storage) // stored replies
+	}
 	return needs
 }
 

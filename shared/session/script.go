@@ -21,7 +21,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, key string, args 
 // admitScript decides about one frame atomically. The window has 64 slots. A sequence
 // is new if it is greater than the sequence in its slot, and less than 64 behind the
 // greatest sequence. So the script never accepts a sequence twice. Sequences stay
-// below 2^53, up to which Lua's numbers are exact. It must not be repeated.
+// below 2^53, up to which Lua's numbers are exact. The script must not be repeated.
 //
 // A frame with a new sequence counts against the channel's rate: only the holder of the
 // channel's keys can make such a frame. Anybody who has seen a frame on the network can

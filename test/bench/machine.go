@@ -47,7 +47,11 @@ func openMachine(ctx context.Context, o options) (*machine, error) {
 	m := &machine{dir: dir}
 	m.closers = append(m.closers, func() error { return os.RemoveAll(dir) })
 	// PostgreSQL runs as another user.
-	if err := errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o), m.build(ctx)); err != nil {
+	err = errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o))
+	if err == nil && (o.wants("confirm") || o.wants("coldstart")) {
+		err = m.build(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	return m, nil
