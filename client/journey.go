@@ -9,9 +9,16 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// SendOTP asks for a code: purpose register or login, for a phone.
-func (c *Client) SendOTP(ctx context.Context, purpose, phone string) error {
-	_, err := c.OTPSend(ctx, OTPSendRequest{Purpose: purpose, Phone: phone})
+// Captcha is the customer's answer to a graphic code of CaptchaIssue. The zero value is
+// no answer.
+type Captcha struct{ ID, Answer string }
+
+// SendOTP asks for a code: purpose register or login, for a phone. The bank refuses a
+// device that it does not know with CAPTCHA_REQUIRED unless the captcha is solved.
+func (c *Client) SendOTP(ctx context.Context, purpose, phone string, solved Captcha) error {
+	_, err := c.OTPSend(ctx, OTPSendRequest{
+		Purpose: purpose, Phone: phone, CaptchaID: solved.ID, CaptchaAnswer: solved.Answer,
+	})
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/test/functest"
+	"github.com/tidebank/tidebank/test/otptest"
 
 	"github.com/google/uuid"
 
@@ -138,13 +139,13 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 
 func (j *journey) signUp(t *testing.T) {
 	t.Helper()
-	code := j.code(t, map[string]any{"purpose": "register", "phone": j.Payer.Phone})
+	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "register", j.Payer.Phone))
 	j.call(t, "identity-register", j.Phone.SignUp(t, j.Payer, code), &map[string]any{})
 }
 
 func (j *journey) logIn(t *testing.T) {
 	t.Helper()
-	code := j.code(t, map[string]any{"purpose": "login", "phone": j.Payer.Phone})
+	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "login", j.Payer.Phone))
 	request := bank.With(t, j.Phone.LogIn(t, j.Payer, code), "device_public_key", j.Phone.PublicKey(t))
 	j.call(t, "identity-login", request, &map[string]any{})
 }

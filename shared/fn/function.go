@@ -112,6 +112,7 @@ func declareHTTP[C, Req, Resp, Op any](
 		panic(err)
 	}
 	names, fields := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
+	clear := clearFieldsOf(reflect.TypeFor[Resp]())
 	return Function{
 		Spec: spec, Form: form, Trigger: TriggerHTTP,
 		Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
@@ -124,6 +125,7 @@ func declareHTTP[C, Req, Resp, Op any](
 			return newHTTPHandler(spec, h, bound{
 				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, names) },
 				fingerprint: fields,
+				clear:       clear,
 				run: func(ctx context.Context, c *call) (any, error) {
 					request, ok := c.request.(Req)
 					if !ok {

@@ -71,7 +71,7 @@ func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
 		"another channel": seal(append(other[:], login...)), "no channel": seal([]byte("x")), "not sealed": []byte(login),
 		"nothing": nil,
 	} {
-		if clear, err := password.Open(ring, id, sealed); !errors.Is(err, password.ErrSealed) || clear != nil {
+		if clear, err := password.Open(ring, id, sealed); !errors.Is(err, password.ErrUnsealed) || clear != nil {
 			t.Errorf("%s: %q, %v", name, clear, err)
 		}
 	}

@@ -7,13 +7,17 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
 )
 
 // raised is the SQLSTATE that the bank's SQL functions raise for a refusal. The
-// error's message is the refusal's code.
+// error's message is the refusal's code. Its detail, if there is one, is the number of
+// seconds after which a repetition may succeed.
 const raised = "TB001"
 
 // Statement is one step of a unit of work. A unit takes part in group commit only if
@@ -32,7 +36,9 @@ type Statement struct {
 	// Rows is the same step for many units at once: SQL that takes an array for each of
 	// Args. It must take its locks in the order of their keys.
 	Rows string
-	// Refuse maps a constraint or a raised code to the error that Commit returns.
+	// Refuse maps a constraint or a raised code to the error that Commit returns. If the
+	// SQL function raises the code with a number of seconds as detail, the bankerr.Error
+	// gets this time as its RetryAfter.
 	Refuse map[string]error
 	// Notify names a channel whose listeners are notified soon after the commit.
 	Notify string
@@ -200,9 +206,19 @@ func (s step) refusal(err error) error {
 		}
 		for _, statement := range s {
 			if refused, ok := statement.Refuse[name]; ok {
-				return refused
+				return inTime(refused, server)
 			}
 		}
 	}
 	return fmt.Errorf("%s: %w", s[0].name(), err)
+}
+
+// inTime adds the time that the SQL function raised as detail to the refusal.
+func inTime(refused error, server *pgconn.PgError) error {
+	var refusal *bankerr.Error
+	seconds, err := strconv.ParseFloat(server.Detail, 64)
+	if server.Code != raised || err != nil || !errors.As(refused, &refusal) {
+		return refused
+	}
+	return refusal.WithRetryAfter(time.Duration(seconds * float64(time.Second)))
 }

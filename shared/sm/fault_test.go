@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/test/functest"
+	"github.com/tidebank/tidebank/test/otptest"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
@@ -61,7 +62,7 @@ func shutTheBank(t *testing.T) {
 	wang := b.Customer(t, "王小明", 1_000_00, 0)
 	phone := b.Device(t, "phone-of-wang")
 	phone.LoginAs(t, wang)
-	phone.Call(t, functest.Named(t, "otp-send"), "", map[string]any{"purpose": "login", "phone": wang.Phone}).Want(t, "")
+	otptest.Ask(t, b, phone, "login", wang.Phone)
 	calls := callsOf(t, b, phone, wang.Phone, wang.AccountIDs)
 	if len(calls) < 17 {
 		t.Fatalf("only %d calls were prepared", len(calls))

@@ -122,7 +122,7 @@ func TestOneFactorOpensNoFunction(t *testing.T) {
 	digits := p.numberCode(t, tablet, otp.Login, p.wang.Phone)
 	both := login(t, tablet, p.wang.Customer, digits)
 	for name, one := range map[string]fields{
-		"password": with(both, "otp", ""), "code": with(both, "password", ""),
+		"password": with(both, "otp", ""), "code": with(both, "password", tablet.Password(t, "")),
 		"password twice": with(both, "otp", bank.TradePassword),
 	} {
 		p.calm(t)

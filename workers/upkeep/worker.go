@@ -45,8 +45,8 @@ type Config struct {
 // declares it.
 func Retentions() []pg.Retention {
 	return slices.Concat(
-		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), password.Retention(), broker.Retention()},
-		otp.Retentions(), events.Retentions(),
+		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention()},
+		password.Retentions(), otp.Retentions(), events.Retentions(),
 	)
 }
 

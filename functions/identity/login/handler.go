@@ -4,8 +4,10 @@
 //	POST /function/identity-login   public   emits identity.loggedin.v1
 //
 // Every failure is LOGIN_FAILED after the same work, also for unknown and locked
-// numbers. A login ends the customer's earlier session at once. Refusals:
-// LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
+// numbers. A failure counts against the number on this device and against the network
+// address; with the right code it also counts against the number (functions/identity).
+// A login ends the customer's earlier session at once. Refusals: LOGIN_FAILED,
+// CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 package login
 
 import (
@@ -18,6 +20,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity"
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -36,7 +39,7 @@ var Function = fn.Command(fn.Spec{
 	Name: "identity-login", Summary: "Log in with password and one-time code", Audience: fn.Public, Rate: fn.RateAuth,
 	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
 	Refusals: []*bankerr.Error{
-		identity.ErrLoginFailed, identity.ErrCaptchaRequired, identity.ErrCaptchaRejected,
+		identity.ErrLoginFailed, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session},
 	Requirements: []string{
@@ -72,8 +75,8 @@ func (r Request) Validate() error {
 
 // Response tells the customer about the previous login (SESSION-005).
 type Response struct {
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	LastLoginAt     *time.Time `json:"last_login_at" doc:"The login before this one"`
+	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before this one"`
 }
 
 type operation struct {
@@ -87,29 +90,38 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	solved, err := op.solved(ctx, req)
+	guess, err := password.OpenField(op.ring, call.Channel, "password", req.Password)
+	if err != nil {
+		return Response{}, err
+	}
+	solved, err := op.captcha.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
+	if err != nil {
+		return Response{}, err
+	}
+	from := address.Group(call.IP)
+	failed, err := op.captcha.Failures(ctx, from)
 	if err != nil {
 		return Response{}, err
 	}
 	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
-	attempt := password.LoginAttempt{Phone: index, Captcha: solved, DeviceID: call.DeviceID, Now: now}
 	code := otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Login, index), DeviceID: call.DeviceID, Code: req.OTP,
+		Subject: otp.PhoneSubject(otp.Login, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Login, index, call.DeviceID),
 	}
-	var batch pgx.Batch
-	attempt.Count(&batch)
-	code.CountAttempt(&batch, now)
-	if err := call.CountAttempts(ctx, &batch); err != nil {
+	attempt := password.LoginAttempt{Phone: index, DeviceID: call.DeviceID, Captcha: solved, Failed: failed, Now: now}
+	if err := count(ctx, call, op.ring, &code, &attempt); err != nil {
 		return Response{}, err
 	}
 	if attempt.Verdict == password.Captcha {
-		return Response{}, identity.ErrCaptchaRequired
+		return Response{}, captcha.ErrRequired
 	}
 	both := login{&attempt, &code}
-	wrong := op.wrong(call, req, both)
+	wrong := both.wrong(guess)
 	call.AuditReason(reason(wrong, &attempt), attempt.CustomerID)
 	if wrong != "" {
+		if err := op.captcha.CountFailure(ctx, from); err != nil {
+			return Response{}, err
+		}
 		return Response{}, identity.ErrLoginFailed
 	}
 	last := Response{LastLoginAt: clock.Local(attempt.LastLogin.At), LastLoginDevice: attempt.LastLogin.Device}
@@ -122,25 +134,25 @@ type login struct {
 	code    *otp.Attempt
 }
 
-// solved reports whether the request holds the right answer to a graphic code. It
-// refuses a wrong answer; a request without an answer is not refused.
-func (op operation) solved(ctx context.Context, req Request) (bool, error) {
-	if req.CaptchaID == "" {
-		return false, nil
+// count counts the attempt at the code, and then the attempt at the password: whether
+// the code was right decides against whom the second counts.
+func count(
+	ctx context.Context, call *fn.Call, ring *keys.Ring, code *otp.Attempt, attempt *password.LoginAttempt,
+) error {
+	var first, second pgx.Batch
+	code.CountAttempt(&first, attempt.Now)
+	if err := call.CountAttempts(ctx, &first); err != nil {
+		return err
 	}
-	solved, err := op.captcha.Check(ctx, req.CaptchaID, req.CaptchaAnswer)
-	if err == nil && !solved {
-		err = identity.ErrCaptchaRejected
-	}
-	return solved, err
+	attempt.RightCode = code.Right(ring)
+	attempt.Count(&second)
+	return call.CountAttempts(ctx, &second)
 }
 
 // wrong always checks both factors and the lock. It returns the name of a failed
 // check, for the access record only, or "" if all checks pass.
-func (op operation) wrong(call *fn.Call, req Request, l login) string {
-	guess, err := password.Open(op.ring, call.Channel, req.Password)
-	known := l.attempt.Matches(guess) && err == nil
-	right := l.code.Right(op.ring)
+func (l login) wrong(guess []byte) string {
+	known := l.attempt.Matches(guess)
 	switch {
 	case l.attempt.CustomerID == uuid.Nil:
 		return "unknown"
@@ -150,7 +162,7 @@ func (op operation) wrong(call *fn.Call, req Request, l login) string {
 	switch {
 	case !known:
 		return "password"
-	case !right:
+	case !l.attempt.RightCode:
 		return "otp"
 	}
 	return ""

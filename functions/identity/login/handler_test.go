@@ -45,9 +45,10 @@ func (w fixture) customer(t *testing.T, name string) seed.Customer {
 	return c
 }
 
-// ask asks for a login code for the customer; the phone may have one a minute.
+// ask asks for a login code for the customer, whenever the last one was sent.
 func (w fixture) ask(t *testing.T, d *bank.Device) string {
 	t.Helper()
+	w.Exec(t, "DELETE FROM otp_quota")
 	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
 }
 
@@ -136,11 +137,11 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		want     string
 	}{
 		{"password alone", sealed, "", false, "LOGIN_FAILED"},
-		{"code alone", nil, code, false, "LOGIN_FAILED"},
-		{"neither", nil, "", false, "LOGIN_FAILED"},
-		{"graphic code alone", nil, "", true, "LOGIN_FAILED"},
+		{"code alone", nil, code, false, "PASSWORD_UNSEALED"},
+		{"neither", nil, "", false, "PASSWORD_UNSEALED"},
+		{"graphic code alone", nil, "", true, "PASSWORD_UNSEALED"},
 		{"graphic code and password", sealed, "", true, "LOGIN_FAILED"},
-		{"graphic code and code", nil, code, true, "LOGIN_FAILED"},
+		{"graphic code and code", nil, code, true, "PASSWORD_UNSEALED"},
 		{"graphic code for code", sealed, captchatest.Answer, true, "LOGIN_FAILED"},
 		{"wrong password", w.phone.Password(t, "tide-2026y"), code, false, "LOGIN_FAILED"},
 		{"password in capitals", w.phone.Password(t, "TIDE-2026X"), code, false, "LOGIN_FAILED"},
@@ -148,15 +149,15 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		{"two passwords", sealed, bank.TradePassword, false, "LOGIN_FAILED"},
 		{"two codes", w.phone.Password(t, code), code, false, "LOGIN_FAILED"},
 		{"trade password", w.phone.Password(t, bank.TradePassword), code, false, "LOGIN_FAILED"},
-		{"password in clear", []byte(bank.LoginPassword), code, false, "LOGIN_FAILED"},
-		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "LOGIN_FAILED"},
-		{"password sealed to another key", toChannelKey, code, false, "LOGIN_FAILED"},
+		{"password in clear", []byte(bank.LoginPassword), code, false, "PASSWORD_UNSEALED"},
+		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "PASSWORD_UNSEALED"},
+		{"password sealed to another key", toChannelKey, code, false, "PASSWORD_UNSEALED"},
 		{"wrong code", sealed, otptest.Wrong(code), false, "LOGIN_FAILED"},
 		{"code with more after it", sealed, code + "0", false, "LOGIN_FAILED"},
 		{"code but for its last digit", sealed, code[:5], false, "LOGIN_FAILED"},
 		{"both", sealed, code, false, ""},
 	} {
-		w.Exec(t, "DELETE FROM login_attempt")
+		w.ForgetAttempts(t)
 		w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 		r := identitylogin.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
 		if tt.captcha {
@@ -208,7 +209,9 @@ func TestDependenciesDown(t *testing.T) {
 	r := w.right(t, w.phone)
 	broken := bank.On(t, pgtest.Broken(t))
 	d := broken.Device(t, "phone-of-wang")
-	d.Call(t, identitylogin.Function, "", identitylogin.Request{Phone: w.wang.Phone, OTP: "123456"}).Want(t, "SERVICE_UNAVAILABLE")
+	d.Call(t, identitylogin.Function, "", identitylogin.Request{
+		Phone: w.wang.Phone, Password: d.Password(t, "x"), OTP: "123456",
+	}).Want(t, "SERVICE_UNAVAILABLE")
 
 	// The graphic code can't be checked: nothing is taken on trust.
 	r = w.solved(t, w.phone, r)

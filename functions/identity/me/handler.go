@@ -38,9 +38,9 @@ type Response struct {
 	NameMasked      string     `json:"name_masked"`
 	PhoneMasked     string     `json:"phone_masked"`
 	IDNoMasked      string     `json:"id_no_masked"`
-	DeviceID        string     `json:"device_id"`
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	DeviceID        string     `json:"device_id" clear:"device_id"`
+	LastLoginAt     *time.Time `json:"last_login_at" doc:"The login before the current one"`
+	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before the current one"`
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {

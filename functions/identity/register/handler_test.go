@@ -117,8 +117,7 @@ func TestEveryElementMustMatch(t *testing.T) {
 		{"another's lost card", func(r *identityregister.Request) { r.CardNo = li.Accounts[0].No }},
 		{"an account without a card password", func(r *identityregister.Request) { r.CardNo = w.wang.Accounts[1].No }},
 		{"card password", func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "851938") }},
-		{"no card password", func(r *identityregister.Request) { r.CardPassword = nil }},
-		{"card password in clear", func(r *identityregister.Request) { r.CardPassword = []byte(bank.CardPassword) }},
+		{"an empty card password", func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "") }},
 		{"phone", func(r *identityregister.Request) { r.Phone = "13900000000" }},
 		{"another's phone, with its code", func(r *identityregister.Request) { r.Phone, r.OTP = li.Phone, other }},
 		{"another's code", func(r *identityregister.Request) { r.OTP = other }},
@@ -207,6 +206,31 @@ func TestConcurrentDuplicatesSignUpOnce(t *testing.T) {
 	}
 	w.phone.Call(t, identityregister.Function, "key", r).Want(t, "")
 	w.wantSignedUp(t, 1)
+}
+
+// A password that is not sealed for the channel is refused as such, whatever else is
+// right. No attempt at the code is counted.
+func TestUnsealedPasswords(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	right, tablet := w.right(t, w.ask(t)), w.Device(t, "tablet-of-wang")
+	for field, of := range map[string]func(r *identityregister.Request) *[]byte{
+		"login_password": func(r *identityregister.Request) *[]byte { return &r.LoginPassword },
+		"trade_password": func(r *identityregister.Request) *[]byte { return &r.TradePassword },
+		"card_password":  func(r *identityregister.Request) *[]byte { return &r.CardPassword },
+	} {
+		for name, sealed := range map[string][]byte{
+			"in clear": []byte(bank.CardPassword), "for another channel": tablet.Password(t, bank.CardPassword),
+		} {
+			r := right
+			*of(&r) = sealed
+			got := w.apply(t, r)
+			if got.Code != "PASSWORD_UNSEALED" || got.Problem.Field != field {
+				t.Errorf("%s %s: %q of %q", field, name, got.Code, got.Problem.Field)
+			}
+		}
+	}
+	w.apply(t, right).Want(t, "")
 }
 
 // The lists are those of the requirements; functions/identity has the whole table.
