@@ -48,7 +48,7 @@ func (c *Client) CaptchaIssue(ctx context.Context) (CaptchaIssueReply, error) {
 }
 
 // IdentityLogin calls identity-login: Log in with password and one-time code. Refusals of its own:
-// LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
+// LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityLogin(ctx context.Context, request IdentityLoginRequest) (IdentityLoginReply, error) {
 	var reply IdentityLoginReply
 	err := c.Call(ctx, "identity-login", request, &reply)
@@ -71,7 +71,7 @@ func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 
 // IdentityRegister calls identity-register: Sign up for mobile banking. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// REGISTRATION_REFUSED, PASSWORD_WEAK.
+// REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED.
 func (c *Client) IdentityRegister(ctx context.Context, key string, request IdentityRegisterRequest) (IdentityRegisterReply, error) {
 	var reply IdentityRegisterReply
 	err := c.CallOnce(ctx, "identity-register", key, request, &reply)
@@ -93,7 +93,8 @@ func (c *Client) MessageRead(ctx context.Context, request MessageReadRequest) (M
 }
 
 // OTPSend calls otp-send: Send a one-time code by SMS. Refusals of its own: OTP_TOO_OFTEN,
-// OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED, SESSION_REQUIRED.
+// CAPTCHA_REQUIRED, CAPTCHA_REJECTED, OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED,
+// SESSION_REQUIRED.
 func (c *Client) OTPSend(ctx context.Context, request OTPSendRequest) (OTPSendReply, error) {
 	var reply OTPSendReply
 	err := c.Call(ctx, "otp-send", request, &reply)
@@ -214,8 +215,8 @@ type CaptchaIssueReply struct {
 
 // IdentityLoginReply is the reply of identity-login.
 type IdentityLoginReply struct {
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	LastLoginAt     *time.Time `json:"last_login_at"`     // The login before this one
+	LastLoginDevice *string    `json:"last_login_device"` // The device of the login before this one
 }
 
 // IdentityLoginRequest is the request of identity-login.
@@ -239,8 +240,8 @@ type IdentityMeReply struct {
 	PhoneMasked     string     `json:"phone_masked"`
 	IDNoMasked      string     `json:"id_no_masked"`
 	DeviceID        string     `json:"device_id"`
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	LastLoginAt     *time.Time `json:"last_login_at"`     // The login before the current one
+	LastLoginDevice *string    `json:"last_login_device"` // The device of the login before the current one
 }
 
 // IdentityRegisterReply is the reply of identity-register.
@@ -304,9 +305,11 @@ type OTPSendReply struct {
 
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
-	Purpose  string     `json:"purpose"`             // one of register, login, intent
-	Phone    string     `json:"phone,omitempty"`     // For register and login
-	IntentID *uuid.UUID `json:"intent_id,omitempty"` // For intent
+	Purpose       string     `json:"purpose"`              // one of register, login, intent
+	Phone         string     `json:"phone,omitempty"`      // For register and login
+	IntentID      *uuid.UUID `json:"intent_id,omitempty"`  // For intent
+	CaptchaID     string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
+	CaptchaAnswer string     `json:"captcha_answer,omitempty"`
 }
 
 // StepupProof is part of transfer-confirm.

@@ -48,7 +48,7 @@ func newJourney(t *testing.T) *journey {
 	b := bank.On(t, db)
 	j := &journey{
 		queries: kept, good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
-		sms: smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer")),
+		sms: smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"), functest.Named(t, "notify-on-device")),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),
 			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
@@ -146,7 +146,7 @@ func (j *journey) signUp(t *testing.T) {
 func (j *journey) logIn(t *testing.T) {
 	t.Helper()
 	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "login", j.Payer.Phone))
-	request := bank.With(t, j.Phone.LogIn(t, j.Payer, code), "device_public_key", j.Phone.PublicKey(t))
+	request := j.Phone.LogInBinding(t, j.Payer, code)
 	j.call(t, "identity-login", request, &map[string]any{})
 }
 

@@ -29,8 +29,17 @@ INSERT INTO policy (name, valid_from, value) VALUES
     ('otp.address_day_max', '2026-01-01', 5),
     ('login.address_captcha_after', '2026-01-01', 30);
 
+-- A device's key that was bound less than so many seconds ago confirms at most this sum of a day (fen).
+INSERT INTO policy (name, valid_from, value) VALUES
+    ('device.young_seconds', '2026-01-01', 86400),
+    ('device.young_day_cap', '2026-01-01', 500000);
+
 -- The login before the last one, which the last one shows.
-ALTER TABLE credential ADD COLUMN previous_login_at timestamptz, ADD COLUMN previous_login_device text;
+ALTER TABLE credential
+    ADD COLUMN previous_login_at timestamptz, ADD COLUMN previous_login_device text,
+    -- whether the device of a login proved its bound key
+    ADD COLUMN last_login_verified boolean NOT NULL DEFAULT false,
+    ADD COLUMN previous_login_verified boolean NOT NULL DEFAULT false;
 
 DROP FUNCTION IF EXISTS login_count_attempt(bytea, timestamptz, date, boolean);
 DROP FUNCTION IF EXISTS otp_issue(text, text, bytea, uuid, text, bytea, bytea, timestamptz, date);

@@ -34,16 +34,18 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
      WHERE day < (now() - $2::interval)::date AND NOT frozen AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
-SELECT c.id, k.login_password, k.last_login_at, k.last_login_device
+SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified,
+       CASE WHEN k.trade_locked_until IS NULL OR k.trade_locked_until <= $2 THEN k.trade_password END
   FROM customer c JOIN credential k ON k.customer_id = c.id WHERE c.phone_bidx = $1`
 
 	sqlLoggedIn = `-- credential.logged_in
 UPDATE credential SET previous_login_at = last_login_at, previous_login_device = last_login_device,
-       last_login_at = $2, last_login_device = $3
+       previous_login_verified = last_login_verified,
+       last_login_at = $2, last_login_device = $3, last_login_verified = $4
  WHERE customer_id = $1`
 
 	sqlPreviousLogin = `-- credential.previous_login
-SELECT previous_login_at, previous_login_device FROM credential WHERE customer_id = $1`
+SELECT previous_login_at, previous_login_device, previous_login_verified FROM credential WHERE customer_id = $1`
 )
 
 // Verdict is the decision whether the bank compares the guess of an attempt.
@@ -60,8 +62,9 @@ const (
 // LastLogin is the login before the current one. Both fields are nil in the first
 // session.
 type LastLogin struct {
-	At     *time.Time
-	Device *string
+	At       *time.Time
+	Device   *string
+	Verified bool // the device proved its bound key; otherwise it only claimed its id
 }
 
 // LoginAttempt is one guess at a login password. Count counts the attempt, Matches
@@ -84,7 +87,7 @@ type LoginAttempt struct {
 	CustomerID uuid.UUID // zero if no customer with this number has signed up
 	LastLogin  LastLogin
 
-	stored string
+	stored, trade string
 }
 
 // Count adds the statement that counts the attempt and reads the password to the
@@ -101,9 +104,14 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 			a.Verdict, a.LockEnded = Verdict(verdict), ended
 			return nil
 		})
-	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
-		a.CustomerID, a.stored, a.LastLogin = uuid.Nil, "", LastLogin{}
-		return optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device))
+	batch.Queue(sqlByPhone, a.Phone, a.Now).QueryRow(func(row pgx.Row) error {
+		a.CustomerID, a.stored, a.trade, a.LastLogin = uuid.Nil, "", "", LastLogin{}
+		var trade *string // NULL while the trade password is locked
+		err := optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified, &trade))
+		if trade != nil {
+			a.trade = *trade
+		}
+		return err
 	})
 }
 
@@ -111,9 +119,14 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 // work if no customer has the number.
 func (a *LoginAttempt) Matches(guess []byte) bool { return Matches(a.stored, guess) }
 
+// MatchesTrade reports whether the guess is the customer's trade password, beside the
+// login password. A locked trade password matches no guess. The login's own count
+// bounds the guesses.
+func (a *LoginAttempt) MatchesTrade(guess []byte) bool { return Matches(a.trade, guess) }
+
 // Succeeded resets the counts of failures and stores the login as the customer's last
-// login.
-func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer) error {
+// login. verified tells whether the device proved its bound key.
+func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer, verified bool) error {
 	for _, reset := range []pg.Statement{
 		{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}}, {SQL: sqlOriginForget, Args: []any{a.Phone, a.DeviceID}},
 	} {
@@ -121,7 +134,7 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer) error {
 			return err
 		}
 	}
-	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.DeviceID}})
+	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.DeviceID, verified}})
 }
 
 // Queue adds the query that reads, in a session, the login before the session's own to
@@ -129,7 +142,7 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer) error {
 func (l *LastLogin) Queue(batch *pgx.Batch, customer uuid.UUID) {
 	*l = LastLogin{}
 	batch.Queue(sqlPreviousLogin, customer).QueryRow(func(row pgx.Row) error {
-		return optional(row.Scan(&l.At, &l.Device))
+		return optional(row.Scan(&l.At, &l.Device, &l.Verified))
 	})
 }
 

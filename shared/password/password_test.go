@@ -188,7 +188,7 @@ func TestSucceeded(t *testing.T) {
 	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{}) {
 		t.Fatalf("%+v", a)
 	}
-	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), u) })
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), u, true) })
 	next := s.attempt(now.Add(time.Minute))
 	next.Captcha = false
 	next = s.count(t, next)

@@ -30,8 +30,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	}
 	call(t, wang.phone, "transfer-confirm", proved(t, wang, made)).Into(t, &paid)
 	next := p.prepare(t, wang, p.li, 2_00)
-	entry := with(login(t, wang.phone, wang.Customer, p.numberCode(t, wang.phone, otp.Login, wang.Phone)),
-		"device_public_key", wang.phone.PublicKey(t))
+	entry := bank.Fields(t, wang.phone.LogInBinding(t, wang.Customer, p.numberCode(t, wang.phone, otp.Login, wang.Phone)))
 	applicant := p.Customer(t, "赵六", 1_00)
 	signUp := application(t, wang.phone, applicant, p.numberCode(t, wang.phone, otp.Register, applicant.Phone))
 	digits := p.codeFor(t, wang, next)

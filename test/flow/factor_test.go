@@ -240,8 +240,7 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 	p := newFixture(t)
 	thief := p.Device(t, "phone-of-thief")
 	who := p.applicant(t, "赵六")
-	entry := with(login(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)),
-		"device_public_key", thief.PublicKey(t))
+	entry := bank.Fields(t, thief.LogInBinding(t, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)))
 	signUp := application(t, thief, who.Customer, p.numberCode(t, thief, otp.Register, who.Phone))
 	again := application(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Register, p.wang.Phone))
 	before := p.rows(t, "login_attempt", "login_origin")

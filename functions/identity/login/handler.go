@@ -6,7 +6,8 @@
 // Every failure is LOGIN_FAILED after the same work, also for unknown and locked
 // numbers. A failure counts against the number on this device and against the network
 // address; with the right code it also counts against the number (functions/identity).
-// A login ends the customer's earlier session at once. Refusals: LOGIN_FAILED,
+// A login ends the customer's earlier session at once. A device proves itself by its
+// bound key; a new key is bound only after a step-up (device.go). Refusals: LOGIN_FAILED,
 // CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 package login
 
@@ -37,7 +38,8 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-login", Summary: "Log in with password and one-time code", Audience: fn.Public, Rate: fn.RateAuth,
-	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
+	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth,
+	Emits: []string{events.TypeIdentityLoggedIn, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
 		identity.ErrLoginFailed, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
 	},
@@ -57,7 +59,11 @@ type Request struct {
 	OTP             string `json:"otp" maxLength:"8" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: binds the device's key"`
+	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: the device's key"`
+	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
+	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace the device's key: the same text signed by the old key"`
+	TradePassword   []byte `json:"trade_password,omitempty" maxLength:"1024" doc:"To bind a key without an old one: sealed to the password key"`
+	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: the number of an open card of the customer" example:"622848000000010001"`
 }
 
 // Validate checks the form only. It refuses only values that no customer can have.
@@ -70,6 +76,15 @@ func (r Request) Validate() error {
 			return fn.InvalidField("device_public_key", "not an SM2 key")
 		}
 	}
+	stepUp := len(r.TradePassword) > 0
+	switch {
+	case stepUp != (r.CardNo != ""):
+		return fn.InvalidField("card_no", "comes together with trade_password")
+	case stepUp && len(r.OldKeySignature) > 0:
+		return fn.InvalidField("old_key_signature", "not together with trade_password")
+	case len(r.DevicePublicKey) == 0 && (stepUp || len(r.OldKeySignature) > 0 || len(r.DeviceSignature) > 0):
+		return fn.InvalidField("device_public_key", "missing")
+	}
 	return nil
 }
 
@@ -77,6 +92,8 @@ func (r Request) Validate() error {
 type Response struct {
 	LastLoginAt     *time.Time `json:"last_login_at" doc:"The login before this one"`
 	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before this one"`
+	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
+	DeviceBound     bool       `json:"device_bound" doc:"The device's key that this login brought is bound"`
 }
 
 type operation struct {
@@ -94,6 +111,10 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	key, err := newDeviceKey(op.ring, call, req)
+	if err != nil {
+		return Response{}, err
+	}
 	solved, err := op.captcha.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
 	if err != nil {
 		return Response{}, err
@@ -108,62 +129,69 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		Subject: otp.PhoneSubject(otp.Login, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Login, index, call.DeviceID),
 	}
-	attempt := password.LoginAttempt{Phone: index, DeviceID: call.DeviceID, Captcha: solved, Failed: failed, Now: now}
-	if err := count(ctx, call, op.ring, &code, &attempt); err != nil {
+	both := login{attempt: &password.LoginAttempt{
+		Phone: index, DeviceID: call.DeviceID, Captcha: solved, Failed: failed, Now: now,
+	}, code: &code, key: key}
+	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err
 	}
-	if attempt.Verdict == password.Captcha {
+	if both.attempt.Verdict == password.Captcha {
 		return Response{}, captcha.ErrRequired
 	}
-	both := login{&attempt, &code}
 	wrong := both.wrong(guess)
-	call.AuditReason(reason(wrong, &attempt), attempt.CustomerID)
+	call.AuditReason(reason(wrong, both.attempt), both.attempt.CustomerID)
 	if wrong != "" {
 		if err := op.captcha.CountFailure(ctx, from); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrLoginFailed
 	}
-	last := Response{LastLoginAt: clock.Local(attempt.LastLogin.At), LastLoginDevice: attempt.LastLogin.Device}
-	return last, op.succeed(ctx, call, req, both, unit)
+	last := both.attempt.LastLogin
+	return Response{
+		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastVerified: last.Verified,
+		DeviceBound: both.binds || key.verified(),
+	}, op.succeed(ctx, call, both, unit)
 }
 
-// login holds both factors after their attempts have been counted.
+// login holds both factors and the device's key.
 type login struct {
 	attempt *password.LoginAttempt
 	code    *otp.Attempt
+	key     *deviceKey
+	binds   bool // a step-up lets the device's key be bound
 }
 
 // count counts the attempt at the code, and then the attempt at the password: whether
 // the code was right decides against whom the second counts.
-func count(
-	ctx context.Context, call *fn.Call, ring *keys.Ring, code *otp.Attempt, attempt *password.LoginAttempt,
-) error {
+func (l *login) count(ctx context.Context, call *fn.Call, ring *keys.Ring) error {
 	var first, second pgx.Batch
-	code.CountAttempt(&first, attempt.Now)
+	l.code.CountAttempt(&first, l.attempt.Now)
 	if err := call.CountAttempts(ctx, &first); err != nil {
 		return err
 	}
-	attempt.RightCode = code.Right(ring)
-	attempt.Count(&second)
+	l.attempt.RightCode = l.code.Right(ring)
+	l.attempt.Count(&second)
+	l.key.queue(&second, ring, l.attempt.Phone, call.DeviceID)
 	return call.CountAttempts(ctx, &second)
 }
 
-// wrong always checks both factors and the lock. It returns the name of a failed
-// check, for the access record only, or "" if all checks pass.
-func (l login) wrong(guess []byte) string {
+// wrong always checks all that the request brings, and the lock. It returns the name of
+// a failed check, for the access record only, or "" if all checks pass.
+func (l *login) wrong(guess []byte) string {
 	known := l.attempt.Matches(guess)
+	given, right := l.key.steppedUp(l.attempt)
+	l.binds = right && !l.key.verified()
 	switch {
 	case l.attempt.CustomerID == uuid.Nil:
 		return "unknown"
 	case l.attempt.Verdict == password.Locked:
 		return "locked"
-	}
-	switch {
 	case !known:
 		return "password"
 	case !l.attempt.RightCode:
 		return "otp"
+	case given && !right:
+		return "step-up for the device key"
 	}
 	return ""
 }
@@ -186,20 +214,21 @@ func reason(wrong string, attempt *password.LoginAttempt) string {
 
 // succeed adds the login's changes to the unit, and asks the runtime to start the
 // session.
-func (op operation) succeed(ctx context.Context, call *fn.Call, req Request, l login, unit *pg.Unit) error {
-	id := l.attempt.CustomerID
-	l.code.Use(unit, l.attempt.Now, identity.ErrLoginFailed)
-	if err := l.attempt.Succeeded(ctx, unit); err != nil {
+func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *pg.Unit) error {
+	id, now := l.attempt.CustomerID, l.attempt.Now
+	l.code.Use(unit, now, identity.ErrLoginFailed)
+	verified := l.binds || l.key.verified()
+	if err := l.attempt.Succeeded(ctx, unit, verified); err != nil {
 		return err
 	}
-	if len(req.DevicePublicKey) > 0 {
-		key := device.Key{CustomerID: id, DeviceID: call.DeviceID, Public: req.DevicePublicKey, BoundAt: l.attempt.Now}
-		if err := device.Bind(ctx, unit, key); err != nil {
+	if l.binds {
+		key := device.Key{CustomerID: id, DeviceID: call.DeviceID, Public: l.key.req.DevicePublicKey, BoundAt: now}
+		if err := identity.BindDevice(ctx, unit, key, l.key.bound != nil); err != nil {
 			return err
 		}
 	}
 	call.StartSession(id)
 	return events.Emit(ctx, unit, id.String(), id, events.IdentityLoggedIn{
-		CustomerID: id.String(), DeviceID: call.DeviceID, IP: call.IP,
+		CustomerID: id.String(), DeviceID: call.DeviceID, DeviceVerified: verified, IP: call.IP,
 	})
 }

@@ -94,11 +94,11 @@ func TestTwoFactorsLogIn(t *testing.T) {
 
 	w.Advance(time.Minute)
 	tablet := w.Device(t, "tablet-of-wang")
-	again := w.right(t, tablet)
-	again.DevicePublicKey = tablet.PublicKey(t)
+	again := tablet.LogInBinding(t, w.wang, w.ask(t, tablet))
 	reply := tablet.Call(t, identitylogin.Function, "", again)
 	reply.Want(t, "")
-	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang"}`
+	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang",` +
+		`"last_login_verified":false,"device_bound":true}`
 	if string(reply.Body) != earlier {
 		t.Errorf("got %s, want %s", reply.Body, earlier)
 	}
@@ -110,7 +110,7 @@ func TestTwoFactorsLogIn(t *testing.T) {
 	told := bank.Told[events.IdentityLoggedIn](t, w.Bank, events.TypeIdentityLoggedIn)
 	id := w.wang.ID.String()
 	want := []events.IdentityLoggedIn{
-		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP},
+		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP, DeviceVerified: true},
 	}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

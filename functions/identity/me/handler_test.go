@@ -20,7 +20,7 @@ func TestTheCallerIsShownMasked(t *testing.T) {
 	t.Parallel()
 	p := bank.NewPair(t, 0)
 	const never = `{"name_masked":"**明","phone_masked":"138****7919","id_no_masked":"1****************1",` +
-		`"device_id":"phone-of-wang","last_login_at":null,"last_login_device":null}`
+		`"device_id":"phone-of-wang","last_login_at":null,"last_login_device":null,"last_login_verified":false}`
 	reply := p.Phone.Call(t, identityme.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != never {
 		t.Errorf("got  %s\nwant %s", reply.Body, never)
@@ -110,7 +110,9 @@ func TestLastLoginMeansOneThing(t *testing.T) {
 		var shown identityme.Response
 		d.Call(t, identitylogin.Function, "", d.LogIn(t, wang, otptest.Ask(t, b, d, otp.Login, wang.Phone))).Into(t, &told)
 		d.Call(t, identityme.Function, "", struct{}{}).Into(t, &shown)
-		if diff := cmp.Diff(told, identitylogin.Response{LastLoginAt: shown.LastLoginAt, LastLoginDevice: shown.LastLoginDevice}); diff != "" {
+		if diff := cmp.Diff(told, identitylogin.Response{
+			LastLoginAt: shown.LastLoginAt, LastLoginDevice: shown.LastLoginDevice, LastVerified: shown.LastVerified,
+		}); diff != "" {
 			t.Errorf("login %d (-login +identity-me):\n%s", n, diff)
 		}
 		if n > 0 && !told.LastLoginAt.Equal(b.Clock.Now().Add(-time.Minute)) {

@@ -32,7 +32,8 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
-	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
+	Emits:    []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, password.ErrWeak, password.ErrUnsealed},
 	Keys:     []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Storage},
 	Requirements: []string{
@@ -55,6 +56,7 @@ type Request struct {
 	LoginPassword   []byte `json:"login_password" idem:"-"`
 	TradePassword   []byte `json:"trade_password" idem:"-"`
 	DevicePublicKey []byte `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER"`
+	DeviceSignature []byte `json:"device_signature" idem:"-" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 }
 
 // Validate checks the form only.
@@ -95,6 +97,10 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+	text := device.Text(call.Channel, call.DeviceID, req.DevicePublicKey)
+	if !device.Signed(req.DevicePublicKey, text, req.DeviceSignature) {
+		return Response{}, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
+	}
 	chosen, cardPassword, err := op.passwords(call, req)
 	if err != nil {
 		return Response{}, err
@@ -156,7 +162,7 @@ func (op operation) register(ctx context.Context, unit *pg.Unit, chosen password
 	if err != nil {
 		return err
 	}
-	if err := device.Bind(ctx, unit, key); err != nil {
+	if err := identity.BindDevice(ctx, unit, key, false); err != nil {
 		return err
 	}
 	return events.Emit(ctx, unit, id.String(), id,
