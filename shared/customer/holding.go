@@ -75,13 +75,16 @@ type Applicant struct {
 	HoldsCard    bool   // the customer holds the card's account
 	CardPassword string // the stored hash; empty if the card has no password
 
+	// IDNoIndex and CardIndex are the blind indexes of the numbers that were asked for.
+	IDNoIndex, CardIndex []byte
+
 	dataKey, name []byte
 }
 
 // Queue adds the queries that read the applicant to the batch.
 func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
-	*a = Applicant{}
-	batch.Queue(sqlApplicant, idNoIndex(ring, idNo), ledger.NumberIndex(ring, cardNo), ledger.StateOpen).QueryRow(
+	*a = Applicant{IDNoIndex: idNoIndex(ring, idNo), CardIndex: ledger.NumberIndex(ring, cardNo)}
+	batch.Queue(sqlApplicant, a.IDNoIndex, a.CardIndex, ledger.StateOpen).QueryRow(
 		func(row pgx.Row) error {
 			var owner *uuid.UUID
 			var password *string

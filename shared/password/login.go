@@ -154,8 +154,8 @@ func optional(err error) error {
 	return err
 }
 
-// Retentions keep a number's log-in failures for 30 days after the last attempt, and a
-// device's for two days. They keep a frozen number for ever.
+// Retentions keep a number's log-in failures and failed sign-ups for 30 days after the
+// last attempt, and a device's for two days. They keep a frozen number for ever.
 func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{
@@ -165,6 +165,10 @@ func Retentions() []pg.Retention {
 		{
 			Table: "login_origin", Keep: 2 * 24 * time.Hour, SQL: sqlOriginPrune,
 			Why: "The device had no failure with the number for two days; the number's own count stays.",
+		},
+		{
+			Table: "card_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlCardPrune,
+			Why: "Failed sign-ups count for a week.",
 		},
 	}
 }

@@ -1,5 +1,5 @@
-// Package password owns the tables credential, login_attempt and login_origin: the
-// customers' passwords, and the counts of failed attempts.
+// Package password owns the tables credential, login_attempt, login_origin and
+// card_attempt: the customers' passwords, and the counts of failed attempts.
 //
 // An app seals a password to the password key and for its channel (Open). New.Check
 // holds the rules for new passwords. The database stores a PBKDF2-HMAC-SM3 text. The

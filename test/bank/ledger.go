@@ -20,11 +20,12 @@ func (b *Bank) Exec(t testing.TB, sql string, args ...any) {
 	check.Exec(t, b.Host.DB.Pool(), sql, args...)
 }
 
-// ForgetAttempts forgets all failed log-ins, for tests that do not mean their bounds.
+// ForgetAttempts forgets all failed log-ins and sign-ups, for tests that do not mean their bounds.
 func (b *Bank) ForgetAttempts(t testing.TB) {
 	t.Helper()
 	b.Exec(t, "DELETE FROM login_attempt")
 	b.Exec(t, "DELETE FROM login_origin")
+	b.Exec(t, "DELETE FROM card_attempt")
 	for _, key := range b.Redis.Keys() {
 		if strings.HasPrefix(key, "failures:") {
 			b.Redis.Del(key)

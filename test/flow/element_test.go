@@ -106,12 +106,12 @@ func spoiled(element *openapi3.Schema) map[string]any {
 func (p fixture) refused(t *testing.T, name, what string, request fields) {
 	t.Helper()
 	p.calm(t)
-	before, cached := p.rows(t, "login_attempt", "login_origin"), kept(p.Bank)
+	before, cached := p.rows(t, "login_attempt", "login_origin", "card_attempt"), kept(p.Bank)
 	reply := call(t, p.wang.phone, name, request)
 	if reply.Code == "" || reply.Status >= 500 {
 		t.Errorf("%s, %s: %d %s", name, what, reply.Status, reply.Body)
 	}
-	same(t, name+", "+what, before, p.rows(t, "login_attempt", "login_origin"))
+	same(t, name+", "+what, before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
 	if diff := cmp.Diff(cached, kept(p.Bank)); diff != "" {
 		t.Errorf("%s, %s: Redis (-before +after):\n%s", name, what, diff)
 	}

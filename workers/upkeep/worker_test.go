@@ -37,6 +37,10 @@ VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
 		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '1 hour'", "false")},
 		stays: []string{attemptOf("NULL", "true"), attemptOf("now() + interval '1 hour'", "false")},
 	},
+	"card_attempt": {goes: []string{
+		`INSERT INTO card_attempt (subject, failed, last_at)
+VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
+	}},
 	"login_origin": {
 		goes:  []string{originOf("NULL"), originOf("now() - interval '1 hour'")},
 		stays: []string{originOf("now() + interval '1 hour'")},

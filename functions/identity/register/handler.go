@@ -4,7 +4,8 @@
 //
 // Name, identity number, card, card password and reserved phone must all match the
 // bank's record of one person. A one-time code proves the phone. One refusal covers
-// every mismatch, and also an identity that has already signed up. The bank binds the
+// every mismatch, too many failures of a card or identity number within days, and also
+// an identity that has already signed up. The bank binds the
 // device's key. Refusals: REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED.
 package register
 
@@ -121,12 +122,24 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	// Every check always runs, so that the time does not show which check failed (ACCT-016).
-	card := password.Matches(applicant.CardPassword, cardPassword)
 	right := code.Right(op.ring)
 	name := applicant.Named(op.ring, req.Name)
 	phone := bytes.Equal(applicant.PhoneIndex, index)
-	if !card || !right || !name || !phone || !applicant.HoldsCard {
+	attempt := password.CardAttempt{
+		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, DeviceID: call.DeviceID,
+		Entitled: right && phone, Now: now,
+	}
+	var second pgx.Batch
+	attempt.Count(&second)
+	if err := call.CountAttempts(ctx, &second); err != nil {
+		return Response{}, err
+	}
+	card := password.Matches(applicant.CardPassword, cardPassword)
+	if !attempt.Allowed || !card || !right || !name || !phone || !applicant.HoldsCard {
 		return Response{}, identity.ErrRegistrationRefused
+	}
+	if err := attempt.Succeeded(ctx, unit); err != nil {
+		return Response{}, err
 	}
 	code.Use(unit, now, identity.ErrRegistrationRefused)
 	return Response{Registered: true}, op.register(ctx, unit, chosen, device.Key{

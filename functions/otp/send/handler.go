@@ -37,7 +37,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
-	Emits:        []string{events.TypeOTPIssued},
+	Emits: []string{events.TypeOTPIssued},
 	Refusals: []*bankerr.Error{
 		otp.ErrTooOften, captcha.ErrRequired, captcha.ErrRejected, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired,
 		session.ErrRequired,
