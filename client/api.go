@@ -215,8 +215,10 @@ type CaptchaIssueReply struct {
 
 // IdentityLoginReply is the reply of identity-login.
 type IdentityLoginReply struct {
-	LastLoginAt     *time.Time `json:"last_login_at"`     // The login before this one
-	LastLoginDevice *string    `json:"last_login_device"` // The device of the login before this one
+	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before this one
+	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before this one
+	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+	DeviceBound     bool       `json:"device_bound"`        // The device's key that this login brought is bound
 }
 
 // IdentityLoginRequest is the request of identity-login.
@@ -226,7 +228,11 @@ type IdentityLoginRequest struct {
 	OTP             string `json:"otp"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte `json:"device_public_key,omitempty"` // PKIX DER: binds the device's key
+	DevicePublicKey []byte `json:"device_public_key,omitempty"` // PKIX DER: the device's key
+	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
+	OldKeySignature []byte `json:"old_key_signature,omitempty"` // To replace the device's key: the same text signed by the old key
+	TradePassword   []byte `json:"trade_password,omitempty"`    // To bind a key without an old one: sealed to the password key
+	CardNo          string `json:"card_no,omitempty"`           // With trade_password: the number of an open card of the customer
 }
 
 // IdentityLogoutReply is the reply of identity-logout.
@@ -240,8 +246,9 @@ type IdentityMeReply struct {
 	PhoneMasked     string     `json:"phone_masked"`
 	IDNoMasked      string     `json:"id_no_masked"`
 	DeviceID        string     `json:"device_id"`
-	LastLoginAt     *time.Time `json:"last_login_at"`     // The login before the current one
-	LastLoginDevice *string    `json:"last_login_device"` // The device of the login before the current one
+	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before the current one
+	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before the current one
+	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
 }
 
 // IdentityRegisterReply is the reply of identity-register.
@@ -260,6 +267,7 @@ type IdentityRegisterRequest struct {
 	LoginPassword   []byte `json:"login_password"`
 	TradePassword   []byte `json:"trade_password"`
 	DevicePublicKey []byte `json:"device_public_key"` // PKIX DER
+	DeviceSignature []byte `json:"device_signature"`  // By the device's key (docs/protocol.md, section 7)
 }
 
 // MessageListMessage is part of message-list.
