@@ -173,7 +173,7 @@ func TestReplay(t *testing.T) {
 	w.phone.Send(t, identitylogin.Function, frame).Want(t, "FRAME_REPLAYED")
 	w.want(t, w.phone, right, "LOGIN_FAILED") // in a new frame the code is used
 	stranger := w.Device(t, "phone-of-thief")
-	stranger.Send(t, identitylogin.Function, stranger.Frame(t, identitylogin.Function, "", right)).Want(t, "LOGIN_FAILED")
+	stranger.Send(t, identitylogin.Function, stranger.Frame(t, identitylogin.Function, "", right)).Want(t, "PASSWORD_UNSEALED")
 	wantSession(t, stranger, "SESSION_REQUIRED")
 }
 
