@@ -28,9 +28,9 @@ e2e: ## only the journeys through the whole bank
 	go test -timeout 10m -count=1 ./test/e2e/... ./test/chaos/...
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
-	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
-	  for name in $$(grep -oE '^func (Fuzz[A-Za-z0-9]+)' $$target | cut -d' ' -f2); do \
-	    echo "== $$target $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $${FUZZTIME:-10s} ./$$(dirname $$target); done; done
+	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' --exclude-dir=testdata . \
+	  | sed -E 's,^(.*)/[^/]*:func (.*)$$,\1 \2,' \
+	  | xargs -P 2 -n 2 bash -c 'echo "== $$0 $$1"; go test -run "^$$" -fuzz "^$$1\$$" -fuzztime $${FUZZTIME:-10s} -parallel 1 "$$0"'
 
 bench: ## measure the ratios of docs/performance.md (ARGS="--quick")
 	go run ./test/bench $(ARGS)

@@ -125,8 +125,8 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 }
 
 // TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
-// Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, AMOUNT_INVALID, ACCOUNT_SAME,
-// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
+// Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, ACCOUNT_SAME, ACCOUNT_CLOSED,
+// FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)
@@ -259,7 +259,7 @@ type IdentityRegisterReply struct {
 // IdentityRegisterRequest is the request of identity-register.
 type IdentityRegisterRequest struct {
 	Name            string `json:"name"`
-	IDNo            string `json:"id_no"`
+	IDNo            string `json:"id_no"` // Blanks and dashes between the characters are allowed
 	CardNo          string `json:"card_no"`
 	CardPassword    []byte `json:"card_password"`
 	Phone           string `json:"phone"`

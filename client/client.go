@@ -69,6 +69,12 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	Field  string `json:"field"`
 	Trace  string `json:"trace"`
 
+	Combinations []string       `json:"combinations"` // STEPUP_STRONGER: each is enough
+	Missing      []string       `json:"missing"`      // STEPUP_STRONGER: with the factors of one of these, the proofs are enough
+	TriesLeft    map[string]int `json:"tries_left"`   // PROOF_REJECTED: by factor
+	LockedUntil  *time.Time     `json:"locked_until"` // the end of the trade password's lock or freeze
+	ResultID     string         `json:"result_id"`    // INTENT_USED: what the intent made
+
 	retryAfter time.Duration
 }
 

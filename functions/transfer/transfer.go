@@ -5,8 +5,8 @@
 // that are bound to the intent confirm it. Confirming reads only the stored plan.
 // Amounts are whole fen. Names and account numbers leave this package masked.
 //
-// Refusals: ACCOUNT_CLOSED, ACCOUNT_SAME, AMOUNT_INVALID, FUNDS_INSUFFICIENT,
-// PAYEE_MISMATCH, OBJECT_NOT_FOUND. Source: XFER-001, XFER-003,
+// Refusals: ACCOUNT_CLOSED, ACCOUNT_SAME, FUNDS_INSUFFICIENT, PAYEE_MISMATCH,
+// OBJECT_NOT_FOUND. Source: XFER-001, XFER-003,
 // LOGIC-004, LOGIC-006, LOGIC-010.
 package transfer
 
@@ -31,7 +31,6 @@ import (
 
 // Refusals.
 var (
-	ErrAmount        = bankerr.New(bankerr.Invalid, "AMOUNT_INVALID")
 	ErrPayeeMismatch = bankerr.New(bankerr.Refused, "PAYEE_MISMATCH")
 )
 
@@ -102,11 +101,11 @@ func (p Plan) FitsDay(c stepup.Combination) bool {
 	return fits
 }
 
-// UseLimit adds the use of the day's limit to the unit; factors are the proven
+// UseLimit adds the use of the day's limit at a time to the unit; factors are the proven
 // factors. If the plan does not hold their limit, the commit refuses every amount.
-func (p Plan) UseLimit(unit *pg.Unit, customer uuid.UUID, factors []stepup.Factor, day time.Time) {
+func (p Plan) UseLimit(unit *pg.Unit, customer uuid.UUID, factors []stepup.Factor, at time.Time) {
 	kind, _ := stepup.Combination(factors).Limit()
-	limit.Use(unit, customer, kind, day, p.Amount, p.Limits[kind].Cap)
+	limit.Use(unit, customer, kind, at, p.Amount, p.Limits[kind].Cap)
 }
 
 // Scene is the plan's row of the step-up matrix.

@@ -78,7 +78,8 @@ func (e *Error) Kind() Kind { return e.kind }
 // Code returns the refusal's code, as clients see it.
 func (e *Error) Code() string { return e.code }
 
-// RetryAfter returns how long a client should wait; 0 means that the time is unknown.
+// RetryAfter returns the time after which a repetition may succeed. 0 means that time
+// alone does not cure the refusal, or that the bank does not tell the time.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
 // Because returns the same refusal carrying its cause.
@@ -88,7 +89,9 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
-// WithRetryAfter returns the same refusal with the time that the client should wait.
+// WithRetryAfter returns the same refusal with the time that is left until a repetition
+// may succeed: until a lock ends, or until a count of the day starts anew. Give each
+// refusal its own time. A constant would make clients wait too long or too short.
 func (e *Error) WithRetryAfter(wait time.Duration) *Error {
 	c := *e
 	c.retryAfter = wait

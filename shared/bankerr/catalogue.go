@@ -20,7 +20,6 @@ func Lookup(code string) (Text, bool) {
 var catalogue = map[string]Text{
 	"ACCOUNT_CLOSED":          {"账户状态不允许该交易", "请核对收付款账户，或联系客服"},
 	"ACCOUNT_SAME":            {"付款账户与收款账户相同", "请选择不同的账户"},
-	"AMOUNT_INVALID":          {"金额不正确", "请输入大于零、不超过限额的金额"},
 	"CAPTCHA_REJECTED":        {"图形验证码错误或已失效", "请刷新图形验证码后重试"},
 	"CAPTCHA_REQUIRED":        {"请先完成图形验证码", "请获取并填写图形验证码"},
 	"CHANNEL_EXPIRED":         {"安全通道已失效", "请重新打开应用"},
@@ -53,6 +52,7 @@ var catalogue = map[string]Text{
 	"SERVICE_UNAVAILABLE":     {"服务暂时不可用", "请稍后再试"},
 	"SESSION_DISPLACED":       {"您的账号已在其他设备登录", "如非本人操作请立即修改密码并联系客服"},
 	"SESSION_REQUIRED":        {"登录已失效", "请重新登录"},
-	"STEPUP_STRONGER":         {"需要更高安全等级的认证方式", "请使用U盾、令牌等方式，或降低金额"},
-	"TRADE_PASSWORD_LOCKED":   {"交易密码已锁定", "请稍后再试或联系客服"},
+	"STEPUP_STRONGER":         {"需要更高安全等级的认证方式", "请补充缺少的验证方式，或使用U盾、令牌，也可降低金额"},
+	"TRADE_PASSWORD_FROZEN":   {"交易密码今日输错次数过多，已冻结", "请于次日零时后再试；忘记交易密码请联系客服"},
+	"TRADE_PASSWORD_LOCKED":   {"交易密码连续输错，已临时锁定", "请在锁定时间结束后再试；忘记交易密码请联系客服"},
 }

@@ -29,6 +29,12 @@ func BusinessDay(t time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
+// UntilNextDay returns the time from t to the next business day.
+func UntilNextDay(t time.Time) time.Duration {
+	y, m, d := t.In(Shanghai).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, Shanghai).Sub(t)
+}
+
 // Manual is a clock that tests set by hand.
 type Manual struct {
 	mu  sync.Mutex

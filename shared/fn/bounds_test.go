@@ -162,15 +162,15 @@ func TestTheContextOfARequest(t *testing.T) {
 	}
 }
 
-// A refused call takes back the count of a trade password that was right. When it
-// can't, the refusal stays, and the log says so.
-func TestRefusedCallsUndoTheAttempt(t *testing.T) {
+// A refused call settles the count of a trade password. When it can't, the refusal
+// stays, the guess stays in flight, and the log says so.
+func TestRefusedCallsSettleTheAttempt(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	u := newUser(t, b, everything("test-everything"))
 	u.LoginAs(t, u.customer)
-	const warning = "attempt not undone"
-	const stuck = "ALTER TABLE credential ADD CONSTRAINT stuck CHECK (trade_failures > 0) NOT VALID"
+	const warning = "attempts not settled"
+	const stuck = "ALTER TABLE credential ADD CONSTRAINT stuck CHECK (trade_in_flight > 0) NOT VALID"
 	for _, tt := range []struct {
 		name, password, note, before string
 		want                         string
@@ -179,7 +179,7 @@ func TestRefusedCallsUndoTheAttempt(t *testing.T) {
 	}{
 		{"a wrong password", "000000", "x", "", "PROOF_REJECTED", 1, false},
 		{"a refusal with a right one", bank.TradePassword, refusedNote, "", "FUNDS_INSUFFICIENT", 0, false},
-		{"a refusal that can't undo", bank.TradePassword, refusedNote, stuck, "FUNDS_INSUFFICIENT", 1, true},
+		{"a refusal that can't settle", bank.TradePassword, refusedNote, stuck, "FUNDS_INSUFFICIENT", 1, true},
 	} {
 		if tt.before != "" {
 			b.Exec(t, tt.before)
@@ -188,7 +188,7 @@ func TestRefusedCallsUndoTheAttempt(t *testing.T) {
 		request.Note = tt.note
 		request.Proofs = append(request.Proofs, stepup.Proof{Factor: stepup.TradePassword, Password: u.Password(t, tt.password)})
 		u.Call(t, u.f, tt.name, request).Want(t, tt.want)
-		n := b.Count(t, "SELECT trade_failures FROM credential WHERE customer_id = $1", u.customer.ID)
+		n := b.Count(t, "SELECT trade_failures + trade_in_flight FROM credential WHERE customer_id = $1", u.customer.ID)
 		if warned := strings.Contains(b.Log.String(), warning); n != tt.failures || warned != tt.warned {
 			t.Errorf("%s: %d failures stand, warned: %t; want %d, %t", tt.name, n, warned, tt.failures, tt.warned)
 		}
@@ -202,7 +202,7 @@ func TestRefusalsOfTheStages(t *testing.T) {
 	sealed := all + " FRAME_REJECTED CHANNEL_EXPIRED FRAME_REPLAYED"
 	customers := sealed + " SESSION_REQUIRED SESSION_DISPLACED"
 	keyed := " IDEMPOTENCY_KEY_MISSING IDEMPOTENCY_KEY_REUSED REQUEST_IN_PROGRESS"
-	proofs := " INTENT_USED INTENT_EXPIRED PROOF_REJECTED STEPUP_STRONGER TRADE_PASSWORD_LOCKED OBJECT_NOT_FOUND"
+	proofs := " INTENT_USED INTENT_EXPIRED PROOF_REJECTED STEPUP_STRONGER TRADE_PASSWORD_LOCKED TRADE_PASSWORD_FROZEN OBJECT_NOT_FOUND"
 	for name, tt := range map[string]struct {
 		spec fn.Spec
 		want string

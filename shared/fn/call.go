@@ -79,6 +79,7 @@ type call struct {
 	stored       []byte // the first answer to a repeated request
 	verification *stepup.Verification
 	verified     *stepup.Verified
+	consumed     bool      // the intent and its proofs are used up by this call
 	unit         pg.Unit   // the operation's statements
 	starts       uuid.UUID // the customer whose session starts after the commit
 	reason       string    // for the access record only

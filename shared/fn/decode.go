@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
@@ -18,27 +20,25 @@ type Validator interface{ Validate() error }
 // InvalidField refuses a request because of one field, named as on the wire.
 func InvalidField(field, why string) error { return bankerr.InvalidField(field, why) }
 
-// decode reads one JSON value strictly: it refuses unknown fields, wrong types, and
-// any text after the value (INPUT-001, LOGIC-003). It also refuses four things that
-// encoding/json accepts: null for an object, names in another case, a name that comes
-// twice, and text that is not UTF-8. Of two values under one name, another program might use the other
-// value.
-func decode[T any](raw []byte, names fieldNames) (T, error) {
+// decode reads one JSON value strictly: it refuses each value that does not fit its
+// schema, and any text after the value (INPUT-001, LOGIC-003). Then it runs Validate. A
+// refusal names the field as on the wire.
+func decode[T any](raw []byte, of *schema) (T, error) {
 	var value T
 	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&value); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		if errors.As(err, &wrongType) && wrongType.Field != "" {
-			return value, InvalidField(wrongType.Field, "wrong type")
+	d.UseNumber()
+	if err := of.check(d); err != nil {
+		var wrong *mismatch
+		if errors.As(err, &wrong) && wrong.path != "" {
+			return value, InvalidField(wrong.path, wrong.why)
 		}
 		return value, bankerr.ErrInput.Because(fmt.Errorf("decode: %w", err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return value, bankerr.ErrInput.Because(errors.New("decode: more than one value"))
 	}
-	if err := names.exact(raw); err != nil {
-		return value, bankerr.ErrInput.Because(err)
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return value, bankerr.ErrInput.Because(fmt.Errorf("decode: %w", err))
 	}
 	if v, ok := any(value).(Validator); ok {
 		return value, v.Validate()
@@ -46,89 +46,138 @@ func decode[T any](raw []byte, names fieldNames) (T, error) {
 	return value, nil
 }
 
-// fieldNames are the names of a type's fields on the wire, at any depth.
-type fieldNames map[string]bool
+// mismatch is a value that does not fit its schema. path is its place on the wire, for
+// example proofs[1].code, and "" for the request itself.
+type mismatch struct{ path, why string }
 
-func namesOf(t reflect.Type) fieldNames {
-	names := fieldNames{}
-	names.add(t)
-	return names
+func (m *mismatch) Error() string { return m.path + ": " + m.why }
+
+func unfit(path, why string) error { return &mismatch{path: path, why: why} }
+
+// within adds the place of the value that holds the unfit value to the path.
+func within(place string, err error) error {
+	var wrong *mismatch
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	inner := wrong.path
+	if inner != "" && inner[0] != '[' {
+		inner = "." + inner
+	}
+	return unfit(place+inner, wrong.why)
 }
 
-func (n fieldNames) add(t reflect.Type) {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
-		return
-	}
-	for f := range t.Fields() {
-		if !f.IsExported() {
-			continue
-		}
-		switch name, _, _ := strings.Cut(f.Tag.Get("json"), ","); {
-		case name != "":
-			n[name] = true
-		case !f.Anonymous:
-			n[f.Name] = true
-		}
-		n.add(f.Type)
-	}
-}
-
-var (
-	errNull  = errors.New("decode: null for an object")
-	errName  = errors.New("decode: a name in other case")
-	errTwice = errors.New("decode: a name that comes twice")
-	errText  = errors.New("decode: a text that is not UTF-8, or holds a NUL")
-)
-
-// exact checks the names of a text that has decoded without error.
-func (n fieldNames) exact(raw []byte) error {
-	if raw = bytes.TrimSpace(raw); bytes.Equal(raw, []byte("null")) {
-		return errNull
-	}
-	return n.walk(json.NewDecoder(bytes.NewReader(raw)))
-}
-
-func (n fieldNames) walk(d *json.Decoder) error {
+// check reads the next value and compares it with the schema. Two names in an object
+// that differ only in case are not the same name, and no name may come twice: another
+// program might use the other value.
+func (s *schema) check(d *json.Decoder) error {
 	token, err := d.Token()
 	if err != nil {
-		return fmt.Errorf("decode: %w", err)
+		return err //nolint:wrapcheck // decode wraps it
 	}
-	open, ok := token.(json.Delim)
-	if !ok {
-		return goodText(token)
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		if open == '{' {
-			key, err := d.Token()
-			name, _ := key.(string)
-			switch {
-			case err != nil:
-				return fmt.Errorf("decode: %w", err)
-			case seen[name]:
-				return errTwice
-			case !n[name]:
-				return errName
-			}
-			seen[name] = true
+	switch value := token.(type) {
+	case json.Delim:
+		switch {
+		case value == '{' && s.kind == anObject:
+			return s.checkObject(d)
+		case value == '[' && s.kind == aList:
+			return s.checkList(d)
 		}
-		if err := n.walk(d); err != nil {
-			return err
+	case string:
+		if s.kind == aText {
+			return s.checkText(value)
 		}
+	case json.Number:
+		if s.kind == aNumber {
+			return s.checkNumber(value)
+		}
+	case bool:
+		if s.kind == aBool {
+			return nil
+		}
+	case nil:
+		return unfit("", "null")
 	}
-	_, err = d.Token() // the closing bracket
-	return err         //nolint:wrapcheck // never an error: the text has been decoded before
+	return unfit("", "wrong type")
 }
 
-// goodText refuses what encoding/json has put in the place of bytes that are not UTF-8
-// and of half a surrogate pair, so that no two keys or names become one; and a NUL,
+func (s *schema) checkObject(d *json.Decoder) error {
+	seen := make(map[string]bool, len(s.fields))
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err //nolint:wrapcheck // decode wraps it
+		}
+		name, _ := key.(string)
+		field, known := s.fields[name]
+		switch {
+		case !known:
+			return unfit("", "a field that is not known")
+		case seen[name]:
+			return unfit(name, "a name that comes twice")
+		}
+		seen[name] = true
+		if err := field.check(d); err != nil {
+			return within(name, err)
+		}
+	}
+	if _, err := d.Token(); err != nil { // the closing bracket
+		return err //nolint:wrapcheck // decode wraps it
+	}
+	for _, name := range s.required {
+		if !seen[name] {
+			return unfit(name, "missing")
+		}
+	}
+	return nil
+}
+
+func (s *schema) checkList(d *json.Decoder) error {
+	n := int64(0)
+	for ; d.More(); n++ {
+		if s.most != nil && n == *s.most {
+			return unfit("", "too many items")
+		}
+		if err := s.item.check(d); err != nil {
+			return within("["+strconv.FormatInt(n, 10)+"]", err)
+		}
+	}
+	if s.least != nil && n < *s.least {
+		return unfit("", "too few items")
+	}
+	_, err := d.Token() // the closing bracket
+	return err          //nolint:wrapcheck // decode wraps it
+}
+
+// checkText also refuses what encoding/json has put in the place of bytes that are not
+// UTF-8 and of half a surrogate pair, so that no two texts become one. It refuses a NUL,
 // which PostgreSQL can't store.
-func goodText(token json.Token) error {
-	if text, ok := token.(string); ok && strings.ContainsAny(text, "\x00\ufffd") {
-		return errText
+func (s *schema) checkText(text string) error {
+	length := int64(utf8.RuneCountInString(text))
+	switch {
+	case strings.ContainsAny(text, "\x00\ufffd"):
+		return unfit("", "not UTF-8, or holds a NUL")
+	case s.least != nil && length < *s.least:
+		return unfit("", "too short")
+	case s.most != nil && length > *s.most:
+		return unfit("", "too long")
+	case s.enum != nil && !slices.Contains(s.enum, text):
+		return unfit("", "not one of the allowed values")
+	case s.fits != nil && !s.fits(text):
+		return unfit("", "wrong format")
+	}
+	return nil
+}
+
+func (s *schema) checkNumber(number json.Number) error {
+	n, err := strconv.ParseInt(number.String(), 10, s.bits)
+	switch {
+	case err != nil:
+		return unfit("", "no whole number, or too large")
+	case s.least != nil && n < *s.least:
+		return unfit("", "too small")
+	case s.most != nil && n > *s.most:
+		return unfit("", "too large")
 	}
 	return nil
 }
@@ -168,12 +217,16 @@ func openEnvelope(clear []byte) (e envelope, err error) {
 		}
 		name, _ := key.(string)
 		if seen[name] {
-			return refuse(errTwice)
+			return refuse(errors.New("a name that comes twice"))
 		}
 		seen[name] = true
 		switch name {
 		case "idempotency_key":
-			err = d.Decode(&e.Key)
+			var text *string
+			if d.Decode(&text) != nil || text == nil {
+				return envelope{}, InvalidField("idempotency_key", "no text")
+			}
+			e.Key = *text
 		case "request":
 			err = d.Decode(&e.Request)
 		default:

@@ -35,4 +35,16 @@ func Without(f Function, name string) Function {
 }
 
 // Decode is the strict decoder.
-func Decode[T any](raw []byte) (T, error) { return decode[T](raw, namesOf(reflect.TypeFor[T]())) }
+func Decode[T any](raw []byte) (T, error) {
+	schema, err := schemaOf(reflect.TypeFor[T]())
+	if err != nil {
+		panic(err)
+	}
+	return decode[T](raw, schema)
+}
+
+// CheckSchema reports why the decoder can't check a request's type.
+func CheckSchema[T any]() error {
+	_, err := schemaOf(reflect.TypeFor[T]())
+	return err
+}

@@ -111,7 +111,11 @@ func declareHTTP[C, Req, Resp, Op any](
 	if err := spec.check(form, request, reflect.TypeFor[C]()); err != nil {
 		panic(err)
 	}
-	names, fields := namesOf(reflect.TypeFor[Req]()), fingerprintOf(reflect.TypeFor[Req]())
+	schema, err := schemaOf(reflect.TypeFor[Req]())
+	if err != nil {
+		panic(fmt.Errorf("%s: %w", spec.Name, err))
+	}
+	fields := fingerprintOf(reflect.TypeFor[Req]())
 	clear := clearFieldsOf(reflect.TypeFor[Resp]())
 	return Function{
 		Spec: spec, Form: form, Trigger: TriggerHTTP,
@@ -123,7 +127,7 @@ func declareHTTP[C, Req, Resp, Op any](
 			}
 			operate := typed(op)
 			return newHTTPHandler(spec, h, bound{
-				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, names) },
+				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, schema) },
 				fingerprint: fields,
 				clear:       clear,
 				run: func(ctx context.Context, c *call) (any, error) {

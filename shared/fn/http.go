@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
@@ -55,7 +57,7 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	c.Call = Call{IP: clientIP(req.Header, h.host.Proxies.Trusted), of: c}
 
 	refused := c.pass(ctx)
-	c.undoAttempt(ctx, refused)
+	refused = c.settleAttempts(ctx, refused)
 	refused = c.record(ctx, refused)
 	if refused != nil {
 		c.refuse(ctx, refused)
@@ -81,18 +83,39 @@ func (c *call) pass(ctx context.Context) (err error) {
 	return nil
 }
 
-// undoAttempt removes a counted attempt at the trade password, if the password was
-// right and the call is refused.
-func (c *call) undoAttempt(ctx context.Context, refused error) {
-	var unit pg.Unit
-	if refused == nil || c.verification == nil || !c.verification.UndoAttempt(&unit) {
-		return
+// settleAttempts settles the attempts that a step-up has counted, unless the call has had
+// its effect. It returns the refusal with the tries left. If it fails, the attempts stay
+// in flight, and PostgreSQL later counts them as wrong.
+func (c *call) settleAttempts(ctx context.Context, refused error) error {
+	if c.verification == nil {
+		return refused
 	}
-	if err := c.host.DB.Commit(context.WithoutCancel(ctx), &unit); err != nil {
-		c.host.Log.LogAttrs(ctx, slog.LevelWarn, "attempt not undone", slog.String("function", c.spec.Name),
-			slog.Any("cause", err), slog.String("trace", traceID(ctx)))
+	if !c.consumed {
+		if err := c.settle(ctx); err != nil {
+			c.host.Log.LogAttrs(ctx, slog.LevelWarn, "attempts not settled", slog.String("function", c.spec.Name),
+				slog.Any("cause", err), slog.String("trace", traceID(ctx)))
+		} else {
+			refused = c.verification.Explain(refused)
+		}
 	}
+	if reason := c.verification.Reason(); reason != "" {
+		c.reason = reason
+	}
+	return refused
 }
+
+func (c *call) settle(ctx context.Context) error {
+	var unit pg.Unit
+	if c.verification.Settle(&unit); unit.Empty() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout) // the call may have timed out
+	defer cancel()
+	return c.host.DB.Commit(ctx, &unit)
+}
+
+// settleTimeout bounds the settlement of a call's attempts.
+const settleTimeout = 2 * time.Second
 
 // late turns a timeout into SERVICE_UNAVAILABLE, because a later try may succeed. A
 // refusal that was decided in time stays.
@@ -159,7 +182,7 @@ func (c *call) seal(refused error) handler.Response {
 	header := http.Header{}
 	if refused != nil {
 		if wait := bankerr.From(refused).RetryAfter(); wait > 0 {
-			header.Set("Retry-After", strconv.Itoa(int(wait.Seconds()+0.5)))
+			header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds())))) // rounded down, a client would come too early
 		}
 	}
 	header.Set("Cache-Control", "no-store") // INPUT-006

@@ -45,7 +45,7 @@ func TestCallsAreCountedByFunctionAndCode(t *testing.T) {
 		}
 		return request, nil
 	})
-	for _, body := range []string{`{}`, `{}`, `{"note":"refuse"}`, `{"note":"panic"}`, `[]`} {
+	for _, body := range []string{`{"note":""}`, `{"note":"a"}`, `{"note":"refuse"}`, `{"note":"panic"}`, `[]`} {
 		handle(t, b, f, body, nil)
 	}
 	on := consumer(counting)

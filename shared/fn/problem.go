@@ -3,8 +3,10 @@ package fn
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -19,6 +21,11 @@ type Problem struct {
 	Field  string `json:"field,omitempty" doc:"The wrong field of the request, if a single field is wrong"`
 	// Combinations are the combinations of the intent that the client wanted to confirm.
 	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: each of these combinations is enough"`
+	// Missing compares the proofs of the request with the combinations.
+	Missing []string `json:"missing,omitempty" doc:"STEPUP_STRONGER at a confirmation: with the factors of one of these, the proofs are enough"`
+	// TriesLeft and LockedUntil are told only to a customer who is logged in.
+	TriesLeft   map[string]int `json:"tries_left,omitempty" doc:"PROOF_REJECTED: for each wrong code or password, the tries that are left. 0: ask for a new code, or wait for the end of the lock"`
+	LockedUntil *time.Time     `json:"locked_until,omitempty" doc:"The time when the lock or freeze of the trade password ends"`
 	// ResultID is the id of what the intent has made.
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
 	Trace    string `json:"trace" doc:"Give this to the service desk"`
@@ -35,9 +42,11 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	}
 	var missing *stepup.MissingError
 	if errors.As(e, &missing) {
-		for _, c := range missing.Combinations {
-			p.Combinations = append(p.Combinations, c.String())
-		}
+		p.Combinations, p.Missing = texts(missing.Combinations), texts(missing.Missing)
+	}
+	var attempts *stepup.AttemptsError
+	if errors.As(e, &attempts) {
+		p.tellAttempts(attempts)
 	}
 	var used *stepup.UsedError
 	if errors.As(e, &used) {
@@ -48,4 +57,25 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 		return []byte(`{"type":"about:blank","status":500,"code":"INTERNAL_ERROR"}`)
 	}
 	return body
+}
+
+func texts(combinations []stepup.Combination) []string {
+	list := make([]string, len(combinations))
+	for i, c := range combinations {
+		list[i] = c.String()
+	}
+	return list
+}
+
+func (p *Problem) tellAttempts(a *stepup.AttemptsError) {
+	for factor, n := range a.TriesLeft {
+		if p.TriesLeft == nil {
+			p.TriesLeft = make(map[string]int)
+		}
+		p.TriesLeft[string(factor)] = n
+	}
+	if !a.LockedUntil.IsZero() {
+		until := a.LockedUntil.In(clock.Shanghai)
+		p.LockedUntil = &until
+	}
 }

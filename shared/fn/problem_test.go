@@ -53,7 +53,7 @@ func TestProblemsByKind(t *testing.T) {
 		{bankerr.ErrNotFound, 404, "没有找到相关信息", ""},
 		{pg.ErrBusy, 409, "该请求正在处理", "1"},
 		{risk.ErrRefused, 422, "该交易存在风险，已被拦截", ""},
-		{session.ErrRateLimited.WithRetryAfter(1500 * time.Millisecond), 429, "操作过于频繁", "2"},
+		{session.ErrRateLimited.WithRetryAfter(1001 * time.Millisecond), 429, "操作过于频繁", "2"},
 		{bankerr.ErrInternal, 500, "系统繁忙", ""},
 		{bankerr.ErrUnavailable, 503, "服务暂时不可用", ""},
 		{bankerr.New(bankerr.Refused, "NOT_IN_THE_CATALOGUE"), 422, "系统繁忙", ""},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -160,6 +161,11 @@ func (c *call) decodeRequest(context.Context) error {
 	if c.request, err = c.bound.decode(c.raw); err != nil {
 		return err
 	}
+	if confirmer, yes := c.request.(stepup.Confirmer); yes {
+		if err := confirmer.Confirms().Check(); err != nil {
+			return err
+		}
+	}
 	if !c.spec.Idempotent {
 		return nil
 	}
@@ -200,22 +206,49 @@ func (c *call) preflight(ctx context.Context) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
-		return fmt.Errorf("preflight: %w", err)
-	}
-	var err error
-	if repeated != nil {
-		c.stored, err = repeated.Answer(*c.ticket)
-		return err
-	}
-	if c.verification != nil {
-		c.verified, err = c.verification.Verify(c.host.Keys)
-		c.reason = c.verification.Reason()
-		if err != nil {
+	for try := 1; ; try++ {
+		if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
+			return fmt.Errorf("preflight: %w", err)
+		}
+		var err error
+		if repeated != nil {
+			c.stored, err = repeated.Answer(*c.ticket)
+			return err
+		}
+		if c.verification == nil {
+			return c.askRisk(ctx, grade)
+		}
+		if c.verified, err = c.verification.Verify(c.host.Keys); err == nil {
+			return c.askRisk(ctx, grade)
+		}
+		if !errors.Is(err, pg.ErrBusy) || try == waitTries {
+			return err
+		}
+		if err := c.await(ctx, try); err != nil {
 			return err
 		}
 	}
-	return c.askRisk(ctx, grade)
+}
+
+// A call waits for the attempts in flight of other calls, about a second in all. They are
+// settled within milliseconds, unless their calls wait for a lock.
+const (
+	waitTries = 8
+	waitStep  = 30 * time.Millisecond
+)
+
+// await gives the counts of this call back, so that no other call waits for them, and
+// pauses a little longer at each try.
+func (c *call) await(ctx context.Context, try int) error {
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return pg.ErrBusy
+	case <-time.After(rand.N(waitStep) + time.Duration(try)*waitStep):
+		return nil
+	}
 }
 
 func (c *call) queueVerification(batch *pgx.Batch) {
@@ -308,6 +341,7 @@ func (c *call) commit(ctx context.Context) error {
 	if errors.Is(err, idem.ErrRepeated) {
 		return c.answerDuplicate(ctx)
 	}
+	c.consumed = err == nil && c.verified != nil
 	return err
 }
 

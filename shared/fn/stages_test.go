@@ -119,7 +119,7 @@ var attacks = []attack{
 	}, nil},
 	{"preflight", "no proof", "STEPUP_STRONGER", func(t *testing.T, u user) bank.Reply {
 		bare := u.order(t)
-		bare.Proofs = nil
+		bare.Proofs = []stepup.Proof{}
 		return u.call(t, bare)
 	}, nil},
 	{"preflight", "a proof for another text", "PROOF_REJECTED", func(t *testing.T, u user) bank.Reply {

@@ -58,7 +58,7 @@ func TestACallContinuesItsCallersTrace(t *testing.T) {
 			return struct{}{}, effect(ctx, unit, "traced")
 		})
 	trace, parent, header := freshTrace()
-	handle(t, b, f, `{}`, http.Header{"Traceparent": {header}})
+	handle(t, b, f, `{"note":"yes"}`, http.Header{"Traceparent": {header}})
 	spans := spansOf(trace)
 	if len(spans) != 1 {
 		t.Fatalf("%d spans, want 1", len(spans))

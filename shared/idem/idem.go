@@ -43,9 +43,6 @@ const (
 	sqlLookup = `-- idempotency.lookup
 SELECT body_hash, reply FROM idempotency WHERE caller = $1 AND operation = $2 AND key = $3`
 
-	sqlRecord = `-- idempotency.record
-INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, $5)`
-
 	sqlPrune = `-- idempotency.prune
 DELETE FROM idempotency WHERE (caller, operation, key) IN (
     SELECT caller, operation, key FROM idempotency WHERE created_at < now() - $2::interval LIMIT $1)`
@@ -91,10 +88,12 @@ func (s Stored) Answer(t Ticket) ([]byte, error) {
 }
 
 // Record adds the ticket's record to the unit of work of its effect. Call it first: a
-// concurrent duplicate then blocks at this record, before it takes any other lock.
+// concurrent duplicate then blocks at this record, before it takes any other lock. If the
+// first request still works after half a second, the commit of the duplicate fails with
+// REQUEST_IN_PROGRESS.
 func Record(unit *pg.Unit, t Ticket, reply []byte) {
 	unit.Add(pg.Statement{
-		SQL:    sqlRecord,
+		Call:   "idempotency_record",
 		Rows:   sqlRecordRows,
 		Args:   []any{t.Caller, t.Operation, t.Key, t.BodyHash, reply},
 		Refuse: map[string]error{"idempotency_key_unique": ErrRepeated},

@@ -15,12 +15,22 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // ErrExceeded refuses a use that would go above the cap.
 var ErrExceeded = bankerr.New(bankerr.Refused, "LIMIT_EXCEEDED")
+
+// Exceeded refuses an amount at a time. If the amount alone is within the cap, the
+// refusal tells the time until the next business day, on which it fits.
+func Exceeded(at time.Time, amount, most money.Fen) error {
+	if amount > most {
+		return ErrExceeded
+	}
+	return ErrExceeded.WithRetryAfter(clock.UntilNextDay(at))
+}
 
 // Kind is a kind of limit: a set of operations whose amounts a day's sum counts. Its
 // cap is the policy's figure of that name with ".day_cap".
@@ -72,11 +82,11 @@ func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind Kind, day t
 	return s, nil
 }
 
-// Use adds the use of amount to the unit of work. The commit refuses it if the day's
-// sum would exceed most.
-func Use(u *pg.Unit, customer uuid.UUID, kind Kind, day time.Time, amount, most money.Fen) {
+// Use adds the use of amount at a time to the unit of work. The commit refuses it if
+// the sum of the business day would exceed most.
+func Use(u *pg.Unit, customer uuid.UUID, kind Kind, at time.Time, amount, most money.Fen) {
 	u.Add(pg.Statement{
-		Call: "limit_use", Rows: sqlUseRows, Args: []any{customer, string(kind), day, amount, most},
-		Refuse: map[string]error{ErrExceeded.Code(): ErrExceeded},
+		Call: "limit_use", Rows: sqlUseRows, Args: []any{customer, string(kind), clock.BusinessDay(at), amount, most},
+		Refuse: map[string]error{ErrExceeded.Code(): Exceeded(at, amount, most)},
 	})
 }

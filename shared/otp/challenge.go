@@ -125,6 +125,7 @@ type Attempt struct {
 
 	nonce, binding []byte
 	issuedAt       time.Time
+	verdict        string // of CountInFlight
 }
 
 // CountAttempt adds the statement that counts the attempt to a batch. The batch may

@@ -4,8 +4,8 @@
 // A place is an instant in whole microseconds and an id. Newer items come before the
 // place, so they do not move the later pages. A place as text has 32 characters of
 // base64. A client may change the text: a list shows only items that the caller may
-// see. A page holds Default items unless the request asks for another number, and Max
-// at most. All functions are pure.
+// see. A page holds Default items unless the request asks for another number. All
+// functions are pure.
 package page
 
 import (
@@ -17,11 +17,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// The sizes of a page.
-const (
-	Default = 20
-	Max     = 100
-)
+// Default is the size of a page if the request names no other. The requests' schemas
+// bound the size.
+const Default = 20
 
 // ErrPlace refuses a text that String did not make.
 var ErrPlace = errors.New("page: not a place where a page ended")
@@ -62,9 +60,6 @@ func (p Place) Before() (at time.Time, id uuid.UUID) {
 	}
 	return p.At, p.ID
 }
-
-// Valid reports whether a client may ask for pages of the size; 0 is Default.
-func Valid(limit int) bool { return limit >= 0 && limit <= Max }
 
 // Size returns the number of items of a page for the request's limit.
 func Size(limit int) int {

@@ -72,11 +72,6 @@ func FuzzParse(f *testing.F) {
 
 func TestSizes(t *testing.T) {
 	t.Parallel()
-	for limit, valid := range map[int]bool{-1: false, 0: true, 1: true, 100: true, 101: false} {
-		if page.Valid(limit) != valid {
-			t.Errorf("a page of %d is valid: %v", limit, !valid)
-		}
-	}
 	if page.Size(0) != 20 || page.Size(7) != 7 {
 		t.Errorf("sizes %d and %d", page.Size(0), page.Size(7))
 	}

@@ -78,7 +78,9 @@ func (config Config) parse() (*pgxpool.Config, error) {
 	c.ConnConfig.ConnectTimeout = 3 * time.Second
 	c.ConnConfig.RuntimeParams["application_name"] = "tidebank"
 	c.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	c.ConnConfig.RuntimeParams["lock_timeout"] = "3s"
+	// Below the deadline of a call (3 s), so that a call that waits for a lock can still
+	// answer REQUEST_IN_PROGRESS.
+	c.ConnConfig.RuntimeParams["lock_timeout"] = "2s"
 	c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
 	c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap()) // without it, pgx encodes every id twice

@@ -209,7 +209,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	for setting, want := range map[string]string{
-		"lock_timeout": "3s", "idle_in_transaction_session_timeout": "10s", "TimeZone": "UTC", "application_name": "tidebank",
+		"lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s", "TimeZone": "UTC", "application_name": "tidebank",
 	} {
 		var got string
 		err := d.Pool().QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&got)

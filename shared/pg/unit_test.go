@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -76,6 +77,30 @@ func TestCommitRefusesByName(t *testing.T) {
 		}
 		if n := d.notes(t); n != 0 {
 			t.Errorf("%s: %d notes were left", tt.name, n)
+		}
+	}
+}
+
+// A raised refusal's detail is the time after which a repetition may succeed. No other
+// detail is.
+func TestARaisedRefusalTellsTheTimeLeft(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state, detail string
+		want          time.Duration
+	}{
+		"seconds":         {"TB001", "1800", 30 * time.Minute},
+		"part of seconds": {"TB001", "0.25", 250 * time.Millisecond},
+		"no detail":       {"TB001", "", 0},
+		"another detail":  {"TB001", "Key (id)=(1)", 0},
+	} {
+		d := newFixture(t)
+		check.Exec(t, d.Pool(), "CREATE FUNCTION refusing() RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING "+
+			"ERRCODE = ''"+tt.state+"'', MESSAGE = ''NO_WAY'', DETAIL = ''"+tt.detail+"''; END'")
+		refused := bankerr.New(bankerr.Refused, "NO_WAY")
+		err := d.Commit(t.Context(), unit(pg.Statement{SQL: "SELECT refusing()", Refuse: map[string]error{"NO_WAY": refused}}))
+		if !errors.Is(err, refused) || bankerr.From(err).RetryAfter() != tt.want {
+			t.Errorf("%s: %v after %v, want %v", name, err, bankerr.From(err).RetryAfter(), tt.want)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package stepup
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +26,13 @@ func (deviceKey) cap() money.Fen        { return CapSMS }
 func (deviceKey) day() limit.Kind       { return limit.TransferSMS }
 func (deviceKey) begin(p Proof) attempt { return deviceKeyAttempt{signature: p.Signature} }
 
+func (deviceKey) lacks(p Proof) string {
+	if len(p.Signature) == 0 {
+		return "signature"
+	}
+	return ""
+}
+
 type deviceKeyAttempt struct{ signature []byte }
 
 // load adds nothing: the intent's statement also reads the device's public key.
@@ -40,7 +49,9 @@ func (a deviceKeyAttempt) verify(v *Verification, _ *keys.Ring) error {
 	return nil
 }
 
-func (deviceKeyAttempt) undo(*pg.Unit, uuid.UUID) bool { return false }
+func (deviceKeyAttempt) waits() bool                   { return false }
+func (deviceKeyAttempt) settle(*pg.Unit)               {}
+func (deviceKeyAttempt) left() (int, *time.Time, bool) { return 0, nil, false }
 
 // consume adds nothing: the signed text names the intent, which is used once.
 func (deviceKeyAttempt) consume(*pg.Unit, uuid.UUID) {}

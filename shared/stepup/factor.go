@@ -3,6 +3,7 @@ package stepup
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,8 @@ type factor interface {
 	cap() money.Fen
 	// day is the kind of limit for a day's transfers whose strongest factor this is.
 	day() limit.Kind
+	// lacks returns the name of the proof's field that is missing, or "".
+	lacks(proof Proof) string
 	// begin starts the verification of one proof.
 	begin(proof Proof) attempt
 }
@@ -28,18 +31,32 @@ type factor interface {
 // attempt is one proof under verification. Its methods are called in this order.
 type attempt interface {
 	// load adds the statements that verify needs to the batch. If an attacker could
-	// guess the proof, the same statement counts the attempt. So the attempt is counted
-	// before verify compares the guess.
+	// guess the proof, the same statement counts the attempt as in flight. So the attempt
+	// is counted before verify compares the guess.
 	load(v *Verification, batch *pgx.Batch)
+	// waits reports whether the attempt is not counted, because attempts in flight may
+	// reach the bound. Then verify is not called.
+	waits() bool
 	// verify decides whether the proof holds for the loaded intent.
 	verify(v *Verification, ring *keys.Ring) error
-	// undo adds to the unit of a refused call the statement that removes the count of a
-	// right proof. It returns false if there is no count to remove.
-	undo(unit *pg.Unit, customer uuid.UUID) bool
-	// consume adds the statement that uses the proof up to the unit of the effect. It
-	// adds nothing if the use of the intent is enough.
+	// settle adds to the unit of a call without effect the statement that settles the
+	// counted attempt: a wrong guess stays counted, any other gives its count back.
+	settle(unit *pg.Unit)
+	// left returns, after settle, how many guesses are left and until when a lock holds.
+	// It returns false if the guess was not wrong, or can't be guessed at all.
+	left() (tries int, lockedUntil *time.Time, wrong bool)
+	// consume adds the statements that use the proof up, and settle its attempt, to the
+	// unit of the effect. It adds nothing if the use of the intent is enough.
 	consume(unit *pg.Unit, customer uuid.UUID)
 }
+
+// guess is the result of comparing a guess.
+type guess struct {
+	compared, right bool
+	left            int
+}
+
+func (g guess) wrong() bool { return g.compared && !g.right }
 
 // factors holds the factors that the rows of the matrix name.
 var factors = factorsOf(matrix)
@@ -58,8 +75,10 @@ func factorsOf(rows []row) map[Factor]factor {
 type unknown struct{}
 
 func (unknown) load(*Verification, *pgx.Batch)         {}
+func (unknown) waits() bool                            { return false }
 func (unknown) verify(*Verification, *keys.Ring) error { return ErrProofRejected }
-func (unknown) undo(*pg.Unit, uuid.UUID) bool          { return false }
+func (unknown) settle(*pg.Unit)                        {}
+func (unknown) left() (int, *time.Time, bool)          { return 0, nil, false }
 func (unknown) consume(*pg.Unit, uuid.UUID)            {}
 
 // Factors names all factors that the matrix knows, sorted.

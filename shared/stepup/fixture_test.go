@@ -174,11 +174,23 @@ func (d fixture) count(ctx context.Context, c *stepup.Verification) error {
 	return d.db.QueryBatch(ctx, &batch)
 }
 
+// verify verifies the proofs. It settles the attempts of a refused call, as the runtime
+// does.
 func (d fixture) verify(ctx context.Context, c *stepup.Verification) (*stepup.Verified, error) {
 	if err := d.count(ctx, c); err != nil {
 		return nil, err
 	}
-	return c.Verify(d.ring)
+	evidence, err := c.Verify(d.ring)
+	if err == nil {
+		return evidence, nil
+	}
+	var unit pg.Unit
+	if c.Settle(&unit); !unit.Empty() {
+		if err := d.db.Commit(context.WithoutCancel(ctx), &unit); err != nil {
+			return nil, err
+		}
+	}
+	return nil, c.Explain(err)
 }
 
 // confirm verifies the proofs. A refusal comes without evidence.
@@ -210,19 +222,22 @@ func want(t *testing.T, what string, got, wanted error) {
 // tries is how many guesses at the intent's code were counted.
 func (d fixture) tries(t *testing.T, in stepup.Intent) int {
 	t.Helper()
-	return check.Count(t, d.db.Pool(), "SELECT tries FROM otp_challenge WHERE subject = $1", stepup.Subject(in.ID))
+	return check.Count(t, d.db.Pool(), "SELECT tries + in_flight FROM otp_challenge WHERE subject = $1", stepup.Subject(in.ID))
 }
 
-// failures is how many wrong trade passwords of the customer are counted.
+// failures is how many guesses at the customer's trade password are counted, wrong or in
+// flight.
 func (p phone) failures(t *testing.T) int {
 	t.Helper()
-	return check.Count(t, p.db.Pool(), "SELECT trade_failures FROM credential WHERE customer_id = $1", p.customer)
+	return check.Count(t, p.db.Pool(), "SELECT trade_failures + trade_in_flight FROM credential WHERE customer_id = $1", p.customer)
 }
 
 // resetAttempts sets the counted failures to 0.
 func (p phone) resetAttempts(t *testing.T) {
 	t.Helper()
-	p.change(t, "UPDATE credential SET trade_failures = 0, trade_locked_until = NULL WHERE customer_id = $1", p.customer)
+	p.change(t, `
+UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL
+ WHERE customer_id = $1`, p.customer)
 }
 
 func (d fixture) state(t *testing.T, in stepup.Intent) string {

@@ -178,7 +178,7 @@ func TestTheLastBatchDecides(t *testing.T) {
 	t.Parallel()
 	for factor, use := range map[stepup.Factor]string{
 		stepup.SMSOTP:        "UPDATE otp_challenge SET tries = 5",
-		stepup.TradePassword: "UPDATE credential SET trade_locked_until = 'infinity'",
+		stepup.TradePassword: "UPDATE credential SET trade_locked_until = '9999-01-01'",
 	} {
 		p := newFixture(t).phone(t)
 		in := p.intent(t, only(factor))
@@ -203,7 +203,7 @@ func TestParallelGuessesAtACode(t *testing.T) {
 	held := parallel(t, 50, func(int) error {
 		_, err := p.verify(t.Context(), p.check(in, right))
 		return err
-	}, stepup.ErrProofRejected)
+	}, pg.ErrBusy)
 	if n := p.tries(t, in); held != tries || n != tries {
 		t.Errorf("%d guesses were looked at and %d counted, want %d", held, n, tries)
 	}
@@ -229,7 +229,7 @@ func TestACodeIsUsedOnce(t *testing.T) {
 		var unit pg.Unit
 		evidence.Consume(&unit)
 		return p.db.Commit(t.Context(), &unit)
-	}, stepup.ErrProofRejected, stepup.ErrUsed)
+	}, pg.ErrBusy, stepup.ErrUsed)
 	if accepted != 1 {
 		t.Errorf("%d of 50 requests with one code were accepted, want 1", accepted)
 	}

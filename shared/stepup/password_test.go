@@ -9,7 +9,9 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/check"
@@ -124,6 +126,7 @@ func TestALockTellsNothing(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
 	p.fail(t, 5)
+	ends := p.clock.Now().Add(lock)
 	elsewhere := p
 	elsewhere.channel[0] ^= 1
 	in := p.intent(t, passwordOnly)
@@ -136,8 +139,13 @@ func TestALockTellsNothing(t *testing.T) {
 			"of noise":                   {Factor: stepup.TradePassword, Password: randomBytes(100)},
 		} {
 			_, err := p.confirm(t, in, proof)
-			if err == nil || err.Error() != "TRADE_PASSWORD_LOCKED" {
-				t.Errorf("a password %s, locked: %v", name, err)
+			var told *stepup.AttemptsError
+			if bankerr.From(err) == nil || bankerr.From(err).Code() != "TRADE_PASSWORD_LOCKED" || !errors.As(err, &told) {
+				t.Fatalf("a password %s, locked: %v", name, err)
+			}
+			left := ends.Sub(p.clock.Now())
+			if len(told.TriesLeft) > 0 || !told.LockedUntil.Equal(ends) || bankerr.From(err).RetryAfter() != left {
+				t.Errorf("a password %s, locked: %v, after %v", name, err, bankerr.From(err).RetryAfter())
 			}
 		}
 	}
@@ -146,15 +154,15 @@ func TestALockTellsNothing(t *testing.T) {
 	want(t, "the right password when the lock ends", err, nil)
 }
 
-// After a lock the count begins anew: four more may be wrong, and the fifth locks
-// again.
+// After a lock the count begins anew: four more may be wrong. The fifth, which is the
+// tenth of the day, freezes the password until the next day.
 func TestALockStartsTheCountAnew(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	for _, tt := range []struct {
 		wrong int
 		want  error
-	}{{4, nil}, {5, stepup.ErrPasswordLocked}} {
+	}{{4, nil}, {5, stepup.ErrPasswordFrozen}} {
 		p := d.phone(t)
 		p.fail(t, 5)
 		p.clock.Advance(lock)
@@ -190,8 +198,9 @@ func TestAttemptsAreReset(t *testing.T) {
 	want(t, "the right password after four wrong ones more", err, nil)
 }
 
-// Concurrent guesses use several intents. Five are compared; the others are told only
-// that the password is locked.
+// Concurrent guesses use several intents. Five are compared. While these are in flight,
+// the others must wait; once they were wrong, the others are told that the password is
+// locked.
 func TestParallelGuessesAtThePassword(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
@@ -206,14 +215,12 @@ func TestParallelGuessesAtThePassword(t *testing.T) {
 			return err
 		}, refusals...)
 	}
-	if held := guess(p.password(t, tradePassword), stepup.ErrPasswordLocked); held != 5 {
+	if held := guess(p.password(t, tradePassword), pg.ErrBusy); held != 5 {
 		t.Errorf("%d guesses were looked at, want 5", held)
 	}
-	p.clock.Advance(lock)
-	for i := range intents {
-		intents[i] = p.intent(t, passwordOnly)
-	}
-	if held := guess(p.password(t, "000000"), stepup.ErrProofRejected, stepup.ErrPasswordLocked); held != 0 {
+	p.resetAttempts(t)
+	wrong := []error{stepup.ErrProofRejected, stepup.ErrPasswordLocked, pg.ErrBusy}
+	if held := guess(p.password(t, "000000"), wrong...); held != 0 {
 		t.Errorf("%d wrong guesses held", held)
 	}
 	if got := p.failures(t); got != 5 {
@@ -263,5 +270,87 @@ func TestNoFigureNoPassword(t *testing.T) {
 	d.change(t, "DELETE FROM policy WHERE name = 'trade_password.lock_after'")
 	if evidence, err := p.verify(t.Context(), p.check(p.intent(t, passwordOnly), p.password(t, tradePassword))); err == nil {
 		t.Errorf("%+v holds without a bound of failures", evidence)
+	}
+}
+
+// Ten wrong guesses on one day freeze the password until the next day begins in Shanghai,
+// whatever succeeded between them.
+func TestTenWrongPasswordsFreezeTheDay(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	for _, tt := range []struct {
+		wrong int
+		want  error
+	}{{9, nil}, {10, stepup.ErrPasswordFrozen}} {
+		p := d.phone(t)
+		for i := range tt.wrong {
+			if p.fail(t, 1); i%4 == 3 && i < 9 {
+				evidence, err := p.pass(t)
+				want(t, "a right password between", err, nil)
+				want(t, "its use", p.consume(t, evidence), nil)
+			}
+		}
+		_, err := p.pass(t)
+		want(t, fmt.Sprintf("the right password after %d wrong ones of a day", tt.wrong), err, tt.want)
+		if tt.want == nil {
+			continue
+		}
+		midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, clock.Shanghai)
+		left := midnight.Sub(p.clock.Now())
+		var told *stepup.AttemptsError
+		if !errors.As(err, &told) || !told.LockedUntil.Equal(midnight) || bankerr.From(err).RetryAfter() != left {
+			t.Errorf("the freeze is told as %v, after %v; want until %v", err, bankerr.From(err).RetryAfter(), midnight)
+		}
+		p.clock.Advance(left - time.Microsecond)
+		_, err = p.pass(t)
+		want(t, "just before midnight", err, stepup.ErrPasswordFrozen)
+		p.clock.Advance(time.Microsecond)
+		p.fail(t, 4)
+		_, err = p.pass(t)
+		want(t, "the next day, after four wrong ones", err, nil)
+	}
+}
+
+// A guess whose call ended without a result counts as wrong after 30 seconds, and not
+// before.
+func TestAGuessThatWasNeverSettled(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t).phone(t)
+	in := p.intent(t, passwordOnly)
+	for range 5 {
+		check.Must(t, p.count(t.Context(), p.check(in, p.password(t, tradePassword))))
+	}
+	_, err := p.pass(t)
+	want(t, "while five are in flight", err, pg.ErrBusy)
+	p.clock.Advance(30 * time.Second)
+	_, err = p.pass(t)
+	want(t, "after 30 seconds", err, pg.ErrBusy)
+	p.clock.Advance(time.Microsecond)
+	_, err = p.pass(t)
+	want(t, "later", err, stepup.ErrPasswordLocked)
+	p.clock.Advance(lock)
+	_, err = p.pass(t)
+	want(t, "after the lock", err, nil)
+}
+
+// A wrong guess tells the guesses that are left; the one that locks tells until when.
+func TestTriesLeftAreTold(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t).phone(t)
+	for left := 4; left >= 0; left-- {
+		in := p.intent(t)
+		_, err := p.confirm(t, in, p.password(t, "000000"), off(p.code(t, in)))
+		want(t, "wrong", err, stepup.ErrProofRejected)
+		var told *stepup.AttemptsError
+		if !errors.As(err, &told) || told.TriesLeft[stepup.TradePassword] != left || told.TriesLeft[stepup.SMSOTP] != tries-1 {
+			t.Fatalf("told %v, want %d guesses left at the password and %d at the code", err, left, tries-1)
+		}
+		var until time.Time
+		if left == 0 {
+			until = p.clock.Now().Add(lock)
+		}
+		if !told.LockedUntil.Equal(until) || (bankerr.From(err).RetryAfter() == lock) != (left == 0) {
+			t.Errorf("with %d left: locked until %v, after %v", left, told.LockedUntil, bankerr.From(err).RetryAfter())
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
-	"github.com/tidebank/tidebank/test/check"
 )
 
 // Audit learns which proof did not hold, and when a lock of the trade password ends
@@ -44,38 +43,59 @@ func TestReasonForAudit(t *testing.T) {
 	}
 }
 
-// A refused call takes back the count of a trade password that was right, and of no
-// other one.
-func TestUndoAttempt(t *testing.T) {
+// A refused call takes back the count of a trade password or code that was right, and of
+// no other one. A right password also ends the row of failures.
+func TestSettle(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	for _, tt := range []struct {
-		name   string
-		proofs func(p phone) []stepup.Proof
-		undone bool
-		left   int // failures
+		name     string
+		proofs   func(p phone, in stepup.Intent) []stepup.Proof
+		tries    int // of the code
+		failures int // of the password
 	}{
-		{"a right password beside a wrong signature", func(p phone) []stepup.Proof {
+		{"a right password beside a wrong signature", func(p phone, _ stepup.Intent) []stepup.Proof {
 			return []stepup.Proof{p.password(t, tradePassword), p.sign(t, "x")}
-		}, true, 0},
-		{"a wrong password", func(p phone) []stepup.Proof {
+		}, 0, 0},
+		{"a right password beside a wrong code", func(p phone, in stepup.Intent) []stepup.Proof {
+			return []stepup.Proof{p.password(t, tradePassword), off(p.code(t, in))}
+		}, 1, 0},
+		{"a wrong password beside a right code", func(p phone, in stepup.Intent) []stepup.Proof {
+			return []stepup.Proof{p.password(t, "000000"), p.code(t, in)}
+		}, 0, 3},
+		{"a wrong password", func(p phone, _ stepup.Intent) []stepup.Proof {
 			return []stepup.Proof{p.password(t, "000000"), p.sign(t, text)}
-		}, false, 3},
-		{"a right signature", func(p phone) []stepup.Proof { return []stepup.Proof{p.sign(t, text)} }, false, 2},
-		{"no proof", func(phone) []stepup.Proof { return nil }, false, 2},
+		}, 0, 3},
+		{"a right signature", func(p phone, _ stepup.Intent) []stepup.Proof { return []stepup.Proof{p.sign(t, text)} }, 0, 2},
+		{"no proof", func(phone, stepup.Intent) []stepup.Proof { return nil }, 0, 2},
 	} {
 		p := d.phone(t)
 		p.fail(t, 2)
-		c := p.check(p.intent(t), tt.proofs(p)...)
-		_, err := p.verify(t.Context(), c)
-		if err == nil {
+		in := p.intent(t)
+		p.code(t, in)
+		if _, err := p.confirm(t, in, tt.proofs(p, in)...); err == nil {
 			t.Fatalf("%s: the proofs are enough", tt.name)
 		}
-		var unit pg.Unit
-		undone := c.UndoAttempt(&unit)
-		check.Must(t, d.db.Commit(t.Context(), &unit))
-		if left := p.failures(t); undone != tt.undone || left != tt.left {
-			t.Errorf("%s: undone %t with %d failures, want %t with %d", tt.name, undone, left, tt.undone, tt.left)
+		if tries, failures := p.tries(t, in), p.failures(t); tries != tt.tries || failures != tt.failures {
+			t.Errorf("%s: %d tries and %d failures, want %d and %d", tt.name, tries, failures, tt.tries, tt.failures)
 		}
+	}
+}
+
+// A call settles its attempts once, also if it is asked again.
+func TestSettledOnce(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t).phone(t)
+	in := p.intent(t, only(stepup.SMSOTP, stepup.TradePassword))
+	code := p.code(t, in)
+	c := p.check(in, off(code), p.password(t, "000000"))
+	_, err := p.verify(t.Context(), c)
+	want(t, "wrong proofs", err, stepup.ErrProofRejected)
+	var unit pg.Unit
+	if c.Settle(&unit); !unit.Empty() {
+		t.Error("a second settlement adds statements")
+	}
+	if tries, failures := p.tries(t, in), p.failures(t); tries != 1 || failures != 1 {
+		t.Errorf("%d tries and %d failures, want 1 and 1", tries, failures)
 	}
 }

@@ -1,6 +1,8 @@
 package stepup
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -26,25 +28,52 @@ func (smsOTP) cap() money.Fen        { return CapSMS }
 func (smsOTP) day() limit.Kind       { return limit.TransferSMS }
 func (smsOTP) begin(p Proof) attempt { return &smsOTPAttempt{code: otp.Attempt{Code: p.Code}} }
 
-type smsOTPAttempt struct{ code otp.Attempt }
+func (smsOTP) lacks(p Proof) string {
+	if p.Code == "" {
+		return "code"
+	}
+	return ""
+}
+
+type smsOTPAttempt struct {
+	code  otp.Attempt
+	guess guess
+}
 
 func (a *smsOTPAttempt) load(v *Verification, batch *pgx.Batch) {
+	a.guess = guess{}
 	a.code.Subject, a.code.DeviceID, a.code.CustomerID = Subject(v.Confirmation.IntentID), v.DeviceID, &v.CustomerID
-	a.code.CountAttempt(batch, v.Now)
+	a.code.CountInFlight(batch, v.Now)
 }
+
+func (a *smsOTPAttempt) waits() bool { return a.code.Waits() }
 
 // The code was computed over the digest of the intent's text, so it confirms only
 // this text (AUTH-015).
 func (a *smsOTPAttempt) verify(v *Verification, ring *keys.Ring) error {
 	a.code.Binding = v.found.Digest
-	if !a.code.Right(ring) {
+	a.guess.compared, a.guess.right = true, a.code.Right(ring)
+	if !a.guess.right {
 		return ErrProofRejected
 	}
 	return nil
 }
 
-// undo leaves the count of tries: the customer can ask for a new code.
-func (a *smsOTPAttempt) undo(*pg.Unit, uuid.UUID) bool { return false }
+// settle gives back the count of a right code: the call was refused for another reason.
+func (a *smsOTPAttempt) settle(unit *pg.Unit) {
+	switch {
+	case !a.code.Counted():
+	case a.guess.wrong():
+		a.code.Fail(unit, &a.guess.left)
+	default:
+		a.code.Release(unit)
+	}
+	a.code.Settled()
+}
+
+// left is 0 also for a code that is void, used up or expired: the customer needs a new
+// code.
+func (a *smsOTPAttempt) left() (int, *time.Time, bool) { return a.guess.left, nil, a.guess.wrong() }
 
 // consume adds nothing: the code is bound to the intent, and the intent is used once.
 func (a *smsOTPAttempt) consume(*pg.Unit, uuid.UUID) {}

@@ -7,10 +7,12 @@
 // confirms only this intent (AUTH-015, OTP-004). The operation's transaction also
 // uses up the intent, so every proof works once (LOGIC-007, LOGIC-013).
 //
-// The bank counts an attempt before it compares the guess, so parallel guesses can't
-// exceed the bound. A request brings at most one proof of each factor. Amounts are
-// fen; the policy table holds bounds and lifetimes. Refusals: INTENT_USED,
-// INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED,
+// The bank counts an attempt as in flight before it compares the guess, so parallel
+// guesses can't exceed the bound. Only a wrong guess stays counted. While guesses in
+// flight may reach the bound, another guess waits. So right guesses lock nothing, however
+// many come at once. A request brings at most one proof of each factor. Amounts are fen;
+// the policy table holds bounds and lifetimes. Refusals: INTENT_USED, INTENT_EXPIRED,
+// PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, TRADE_PASSWORD_FROZEN,
 // OBJECT_NOT_FOUND. Values are not for concurrent use.
 //
 // To add a factor, write
@@ -24,6 +26,7 @@ package stepup
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,14 +42,48 @@ var (
 	ErrProofRejected  = bankerr.New(bankerr.Refused, "PROOF_REJECTED")
 	ErrStronger       = bankerr.New(bankerr.Refused, "STEPUP_STRONGER")
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
+	ErrPasswordFrozen = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_FROZEN")
 )
 
 // MissingError is the cause of STEPUP_STRONGER at a confirmation. The proven factors
 // make none of the intent's combinations, and each of these is enough (AUTH-007).
-type MissingError struct{ Combinations []Combination }
+// Missing holds the factors that are missing: with each of its sets, the proofs are
+// enough.
+type MissingError struct{ Combinations, Missing []Combination }
 
 // Error lists the combinations.
 func (m *MissingError) Error() string { return fmt.Sprintf("any one of %v is enough", m.Combinations) }
+
+// missing compares the proven factors with the combinations. It leaves out a set that
+// contains another set.
+func missing(combinations []Combination, proven []Factor) *MissingError {
+	m := &MissingError{Combinations: combinations}
+	for _, c := range combinations {
+		lacking := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool { return slices.Contains(proven, f) })
+		within := func(other Combination) bool { return other.satisfiedBy(lacking) }
+		if slices.ContainsFunc(m.Missing, within) {
+			continue
+		}
+		m.Missing = slices.DeleteFunc(m.Missing, func(other Combination) bool { return lacking.satisfiedBy(other) })
+		m.Missing = append(m.Missing, lacking)
+	}
+	return m
+}
+
+// AttemptsError is in the cause of a refusal because of wrong or locked proofs. The bank
+// tells it only to a customer who is logged in (AUTH-009).
+type AttemptsError struct {
+	TriesLeft   map[Factor]int // for each wrong code or password; 0: a new code is needed, or a lock has begun
+	LockedUntil time.Time      // end of the lock or freeze of the trade password; zero: not locked
+}
+
+// Error is for logs.
+func (a *AttemptsError) Error() string {
+	if a.LockedUntil.IsZero() {
+		return fmt.Sprintf("tries left: %v", a.TriesLeft)
+	}
+	return fmt.Sprintf("tries left: %v, locked until %s", a.TriesLeft, a.LockedUntil.Format(time.RFC3339))
+}
 
 // UsedError is the cause of INTENT_USED: the intent has been carried out, and what it
 // made has the intent's id. So an app shows the result instead of a second try.
@@ -57,7 +94,9 @@ func (u *UsedError) Error() string { return "the result is " + u.ResultID.String
 
 // Refusals lists what the step-up stage may answer, for a function's Spec.
 func Refusals() []*bankerr.Error {
-	return []*bankerr.Error{ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, bankerr.ErrNotFound}
+	return []*bankerr.Error{
+		ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, ErrPasswordFrozen, bankerr.ErrNotFound,
+	}
 }
 
 // Factor is one independent way to prove the customer's will.
@@ -65,21 +104,36 @@ type Factor string
 
 // Proof is the client's proof of one factor.
 type Proof struct {
-	Factor    Factor `json:"factor" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)" example:"sms_otp"`
-	Code      string `json:"code,omitempty" maxLength:"8" doc:"sms_otp: the six digits" example:"123456"`
-	Password  []byte `json:"password,omitempty" doc:"trade_password: sealed to the password key (docs/protocol.md)"`
-	Signature []byte `json:"signature,omitempty" doc:"device_key: SM2 signature over the intent's text"`
+	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)" example:"sms_otp"`
+	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" doc:"sms_otp: the six digits" example:"123456"`
+	Password  []byte `json:"password,omitempty" minLength:"1" maxLength:"1024" doc:"trade_password: sealed to the password key (docs/protocol.md)"`
+	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key: SM2 signature over the intent's text"`
 }
 
 // Confirmation holds an intent's id and the proofs. Every request that confirms an
 // intent embeds it, and the runtime reads it.
 type Confirmation struct {
 	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"The intent to confirm"`
-	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"8" doc:"The proofs of one of the intent's combinations, one proof for each factor"`
+	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"8" nullable:"false" doc:"The proofs of one of the intent's combinations, one proof for each factor"`
 }
 
 // Confirms returns the confirmation itself.
 func (c Confirmation) Confirms() Confirmation { return c }
+
+// Check refuses a proof of a known factor without the value that proves it, so that it is
+// not counted as a wrong guess.
+func (c Confirmation) Check() error {
+	for i, p := range c.Proofs {
+		f, known := factors[p.Factor]
+		if !known {
+			continue
+		}
+		if field := f.lacks(p); field != "" {
+			return bankerr.InvalidField(fmt.Sprintf("proofs[%d].%s", i, field), "missing")
+		}
+	}
+	return nil
+}
 
 // Confirmer is a request that holds proofs.
 type Confirmer interface{ Confirms() Confirmation }

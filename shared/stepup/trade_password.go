@@ -2,8 +2,7 @@ package stepup
 
 import (
 	"errors"
-	"fmt"
-	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -31,47 +30,50 @@ func (tradePassword) cap() money.Fen        { return CapSMS }
 func (tradePassword) day() limit.Kind       { return limit.TransferSMS }
 func (tradePassword) begin(p Proof) attempt { return &tradePasswordAttempt{sealed: p.Password} }
 
+func (tradePassword) lacks(p Proof) string {
+	if len(p.Password) == 0 {
+		return "password"
+	}
+	return ""
+}
+
 type tradePasswordAttempt struct {
-	sealed   []byte
-	stored   string // "" if the password is locked or the attempt is not counted
-	reopened bool   // this is the first attempt after a lock
-	last     bool   // a wrong guess locks the password
-	right    bool
+	sealed []byte
+	tried  password.TradeAttempt
+	guess  guess
 }
 
 func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
-	guess := password.TradeAttempt{
+	a.guess = guess{}
+	a.tried = password.TradeAttempt{
 		CustomerID: v.CustomerID, IntentID: v.Confirmation.IntentID, DeviceID: v.DeviceID, Operation: v.Operation, Now: v.Now,
 	}
-	guess.Count(batch, func(row pgx.Row) error {
-		var answer *string
-		if err := row.Scan(&answer); err != nil {
-			return pg.Classify(fmt.Errorf("count trade password attempt: %w", err))
-		}
-		a.read(answer)
-		return nil
-	})
+	a.tried.Count(batch)
 }
 
-// read parses the answer of trade_password_count_attempt.
-func (a *tradePasswordAttempt) read(answer *string) {
-	a.stored, a.reopened, a.last = "", false, false
-	if answer == nil {
-		return
-	}
-	rest, reopened := strings.CutPrefix(*answer, "reopened ")
-	verdict, stored, _ := strings.Cut(rest, " ")
-	a.stored, a.reopened, a.last = stored, reopened, verdict == "last"
-}
+func (a *tradePasswordAttempt) waits() bool { return a.tried.Verdict == password.TradeWait }
 
 func (a *tradePasswordAttempt) verify(v *Verification, ring *keys.Ring) error {
-	if a.stored == "" {
-		return ErrPasswordLocked
+	if !a.tried.Counted() {
+		return a.locked()
 	}
+	v.lockEnded = a.tried.Verdict == password.TradeReopened
 	err := a.compare(v, ring)
-	a.right = err == nil
-	v.lockEnded, v.nowLocked = a.reopened, a.last && !a.right
+	a.guess = guess{compared: err == nil || errors.Is(err, ErrProofRejected), right: err == nil}
 	return err
+}
+
+// locked refuses a guess that is not counted. A customer without a trade password gets
+// the answer of a locked one.
+func (a *tradePasswordAttempt) locked() error {
+	refusal := ErrPasswordLocked
+	if a.tried.Verdict == password.TradeFrozen {
+		refusal = ErrPasswordFrozen
+	}
+	if a.tried.Until == nil {
+		return refusal
+	}
+	return refusal.WithRetryAfter(a.tried.Until.Sub(a.tried.Now)).Because(&AttemptsError{LockedUntil: *a.tried.Until})
 }
 
 func (a *tradePasswordAttempt) compare(v *Verification, ring *keys.Ring) error {
@@ -79,21 +81,31 @@ func (a *tradePasswordAttempt) compare(v *Verification, ring *keys.Ring) error {
 	if err != nil {
 		return err
 	}
-	if err := sm.CheckPassword(a.stored, password); err != nil {
+	if err := sm.CheckPassword(a.tried.Stored, password); err != nil {
 		return rejected(err)
 	}
 	return nil
 }
 
-func (a *tradePasswordAttempt) undo(unit *pg.Unit, customer uuid.UUID) bool {
-	if a.right {
-		a.consume(unit, customer)
+func (a *tradePasswordAttempt) settle(unit *pg.Unit) {
+	switch {
+	case !a.tried.Counted():
+	case a.guess.wrong():
+		a.tried.Fail(unit)
+	case a.guess.right:
+		a.consume(unit, a.tried.CustomerID)
+	default:
+		a.tried.Release(unit)
 	}
-	return a.right
+	a.tried.Verdict = "" // settled once
 }
 
-// consume resets the count of failures. The password itself stays valid; the intent
-// is used once.
+func (a *tradePasswordAttempt) left() (int, *time.Time, bool) {
+	return a.tried.Left, a.tried.Until, a.guess.wrong()
+}
+
+// consume settles the right guess. The password itself stays valid; the intent is used
+// once.
 func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 	password.ResetTradeAttempts(unit, customer)
 }

@@ -34,7 +34,7 @@ type Verification struct {
 
 	Failed Factor // set by Verify: the factor of a wrong proof, for audit only
 
-	lockEnded, nowLocked bool // whether this attempt ended or began a lock of the trade password
+	lockEnded bool // this attempt is the first after a lock of the trade password
 
 	found    record
 	loadErr  error
@@ -95,6 +95,9 @@ func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 	if err := in.unseal(ring); err != nil {
 		return nil, err
 	}
+	if v.Waits() {
+		return nil, pg.ErrBusy
+	}
 	proven, err := v.prove(ring)
 	if err != nil {
 		return nil, err
@@ -104,7 +107,14 @@ func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 			return &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}, nil
 		}
 	}
-	return nil, ErrStronger.Because(&MissingError{Combinations: in.Combinations})
+	return nil, ErrStronger.Because(missing(in.Combinations, proven))
+}
+
+// Waits reports whether a proof is not counted, because attempts in flight may reach its
+// bound. Verify then refuses an open intent with REQUEST_IN_PROGRESS. The caller settles
+// this verification, and may queue it again a little later.
+func (v *Verification) Waits() bool {
+	return v.loadErr == nil && slices.ContainsFunc(v.attempts, func(a attempt) bool { return a.waits() })
 }
 
 // prove verifies all proofs, so that it recognises a right password beside a wrong
@@ -125,9 +135,9 @@ func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
 	return proven, failed
 }
 
-// Reason returns the reason for the access record, after Verify. It names the wrong
-// proof, and an end or begin of a lock of the trade password. It returns "" if there
-// is no reason.
+// Reason returns the reason for the access record, after Verify and the settlement. It
+// names the wrong proof, and an end or begin of a lock of the trade password. It returns
+// "" if there is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {
@@ -136,24 +146,54 @@ func (v *Verification) Reason() string {
 	if v.Failed != "" {
 		parts = append(parts, string(v.Failed))
 	}
-	if v.nowLocked && v.Failed != TradePassword { // another proof is wrong too
-		parts = append(parts, string(TradePassword))
-	}
-	if v.nowLocked {
+	_, lockedUntil := v.left()
+	if !lockedUntil.IsZero() {
+		if v.Failed != TradePassword { // another proof is wrong too
+			parts = append(parts, string(TradePassword))
+		}
 		parts = append(parts, "now locked")
 	}
 	return strings.Join(parts, ", ")
 }
 
-// UndoAttempt adds to the unit of a refused call the statement that removes the count
-// of a right trade password: insufficient funds are no wrong guess. It returns false
-// if there is no count to remove.
-func (v *Verification) UndoAttempt(unit *pg.Unit) bool {
-	undone := false
+// Settle adds to the unit the statements that settle the counted attempts of a call
+// without effect: wrong guesses stay counted, all others give their counts back.
+// Insufficient funds are no wrong guess. The unit stays empty if nothing was counted.
+func (v *Verification) Settle(unit *pg.Unit) {
 	for _, a := range v.attempts {
-		undone = a.undo(unit, v.CustomerID) || undone
+		a.settle(unit)
 	}
-	return undone
+}
+
+// Explain adds the tries left, and the lock that the call has begun, to a refusal. Call
+// it after the settlement has committed.
+func (v *Verification) Explain(refused error) error {
+	tries, lockedUntil := v.left()
+	e := bankerr.From(refused)
+	if len(tries) == 0 || !errors.Is(e, ErrProofRejected) {
+		return refused
+	}
+	if !lockedUntil.IsZero() {
+		e = e.WithRetryAfter(lockedUntil.Sub(v.Now))
+	}
+	return e.Because(errors.Join(e.Unwrap(), &AttemptsError{TriesLeft: tries, LockedUntil: lockedUntil}))
+}
+
+// left returns the tries left for each wrong guess, and the end of a lock that one of
+// them has begun.
+func (v *Verification) left() (tries map[Factor]int, lockedUntil time.Time) {
+	tries = make(map[Factor]int)
+	for i, a := range v.attempts {
+		n, until, wrong := a.left()
+		if !wrong {
+			continue
+		}
+		tries[v.Confirmation.Proofs[i].Factor] = n
+		if until != nil {
+			lockedUntil = *until
+		}
+	}
+	return tries, lockedUntil
 }
 
 // rejected returns the refusal of a wrong proof. It returns the original error if the

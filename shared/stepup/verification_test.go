@@ -1,6 +1,7 @@
 package stepup_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -109,8 +110,46 @@ func TestOneProofOfEachFactor(t *testing.T) {
 			t.Errorf("%s: %d tries, %d failures, failed %q", name, n, failures, c.Failed)
 		}
 	}
-	_, err := p.confirm(t, in, code, key, password)
+	many := slices.Repeat([]stepup.Proof{p.password(t, "000000")}, 270)
+	_, err := p.confirm(t, in, append(many, password)...)
+	want(t, "270 passwords, the last right", err, stepup.ErrProofRejected)
+	if failures := p.failures(t); failures != 0 {
+		t.Errorf("%d failures", failures)
+	}
+	_, err = p.confirm(t, in, code, key, password)
 	want(t, "one of each", err, nil)
+}
+
+// The refusal names the factors that are missing.
+func TestMissingFactorsAreNamed(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t).phone(t)
+	for _, tt := range []struct {
+		brought []stepup.Factor
+		want    []string
+	}{
+		{nil, []string{"sms_otp+device_key", "sms_otp+trade_password", "device_key+trade_password"}},
+		{[]stepup.Factor{stepup.DeviceKey}, []string{"sms_otp", "trade_password"}},
+		{[]stepup.Factor{stepup.TradePassword}, []string{"sms_otp", "device_key"}},
+	} {
+		in := p.intent(t)
+		var proofs []stepup.Proof
+		for _, f := range tt.brought {
+			proofs = append(proofs, p.right(t, in, f))
+		}
+		_, err := p.confirm(t, in, proofs...)
+		var m *stepup.MissingError
+		if !errors.As(err, &m) {
+			t.Fatalf("with %v: %v", tt.brought, err)
+		}
+		var got []string
+		for _, c := range m.Missing {
+			got = append(got, c.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("with %v (-want +got):\n%s", tt.brought, diff)
+		}
+	}
 }
 
 // An intent is confirmed by its customer, on its device, in its function, in

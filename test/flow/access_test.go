@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -122,7 +123,7 @@ func TestOneFactorOpensNoFunction(t *testing.T) {
 	digits := p.numberCode(t, tablet, otp.Login, p.wang.Phone)
 	both := login(t, tablet, p.wang.Customer, digits)
 	for name, one := range map[string]fields{
-		"password": with(both, "otp", ""), "code": with(both, "password", tablet.Password(t, "")),
+		"password": with(both, "otp", otptest.Wrong(digits)), "code": with(both, "password", tablet.Password(t, "not-it-2026")),
 		"password twice": with(both, "otp", bank.TradePassword),
 	} {
 		p.calm(t)

@@ -105,7 +105,7 @@ func (p fixture) refusals(t *testing.T, f fn.Function, nobody *bank.Device, good
 		"account-detail": {"account_id": p.li.AccountIDs[0]}, "transfer-get": {"transfer_id": p.li.AccountIDs[0]},
 		"transfer-prepare": with(good, "amount_fen", 50_000_01),
 		"transfer-confirm": with(good, "proofs", []fields{}),
-		"identity-login":   with(good, "otp", ""), "identity-register": with(good, "otp", ""),
+		"identity-login":   with(good, "otp", "000000"), "identity-register": with(good, "otp", "000000"),
 	}
 	if request, ok := rules[name]; ok {
 		answers["a rule"] = call(t, p.wang.phone, name, request)

@@ -70,7 +70,7 @@ func schema(t testing.TB, function string) *openapi3.Schema {
 
 // spoiled are the values of an element that its published schema forbids.
 func spoiled(element *openapi3.Schema) map[string]any {
-	values := map[string]any{"null in a list": []any{nil}, "an object": fields{"x": 1}}
+	values := map[string]any{"null": nil, "null in a list": []any{nil}, "an object": fields{"x": 1}}
 	switch {
 	case element.Type.Includes("string"):
 		values["a number"] = 7
@@ -90,10 +90,16 @@ func spoiled(element *openapi3.Schema) map[string]any {
 		values["too short"] = strings.Repeat("6", int(element.MinLength)-1)
 	}
 	if element.Min != nil {
-		values["too small"] = -1
+		values["too small"] = int(*element.Min) - 1
 	}
 	if element.Max != nil {
 		values["too large"] = int(*element.Max) + 1
+	}
+	if element.MaxItems != nil {
+		values["too many"] = slices.Repeat([]any{fields{"factor": "x"}}, int(*element.MaxItems)+1)
+	}
+	if element.MinItems > 0 {
+		values["too few"] = []any{}
 	}
 	if element.Format == "int64" && element.Max == nil {
 		values["no whole number"], values["beyond counting"] = 1.5, 1e30

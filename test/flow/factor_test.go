@@ -248,12 +248,12 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 		function string
 		request  fields
 	}{
-		"login password":         {"identity-login", with(entry, "otp", "")},
-		"code":                   {"identity-login", with(entry, "password", thief.Password(t, ""))},
-		"trade password":         {"identity-login", with(with(entry, "otp", ""), "password", thief.Password(t, bank.TradePassword))},
-		"code of a sign-up":      {"identity-register", with(signUp, "card_password", thief.Password(t, ""))},
-		"card password":          {"identity-register", with(signUp, "otp", "")},
-		"code, though signed up": {"identity-register", with(again, "card_password", thief.Password(t, ""))},
+		"login password":         {"identity-login", with(entry, "otp", "000000")},
+		"code":                   {"identity-login", with(entry, "password", thief.Password(t, "not-it-2026"))},
+		"trade password":         {"identity-login", with(with(entry, "otp", "000000"), "password", thief.Password(t, bank.TradePassword))},
+		"code of a sign-up":      {"identity-register", with(signUp, "card_password", thief.Password(t, "000000"))},
+		"card password":          {"identity-register", with(signUp, "otp", "000000")},
+		"code, though signed up": {"identity-register", with(again, "card_password", thief.Password(t, "000000"))},
 	} {
 		p.calm(t)
 		reply := call(t, thief, try.function, try.request)

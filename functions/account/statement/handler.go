@@ -48,25 +48,14 @@ type Request struct {
 	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both directions if left out"`
 	Min       money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
 	Max       money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; no bound if left out"`
-	Cursor    string    `json:"cursor,omitempty" doc:"next_cursor of the page before"`
+	Cursor    string    `json:"cursor,omitempty" maxLength:"64" doc:"next_cursor of the page before"`
 	Limit     int       `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
 }
 
 // Validate checks form and ranges.
 func (r Request) Validate() error {
-	switch {
-	case r.Direction != "" && r.Direction != "in" && r.Direction != "out":
-		return fn.InvalidField("direction", "in or out")
-	case r.Min < 0:
-		return fn.InvalidField("min_fen", "negative")
-	case r.Max < 0 || r.Max != 0 && r.Max < r.Min:
-		return fn.InvalidField("max_fen", "negative, or below min_fen")
-	case !page.Valid(r.Limit):
-		return fn.InvalidField("limit", "between 1 and 100")
-	case !isDate(r.From):
-		return fn.InvalidField("from", "not a date")
-	case !isDate(r.To):
-		return fn.InvalidField("to", "not a date")
+	if r.Max != 0 && r.Max < r.Min {
+		return fn.InvalidField("max_fen", "below min_fen")
 	}
 	if _, err := page.Parse(r.Cursor); err != nil {
 		return fn.InvalidField("cursor", "not from an earlier page")
@@ -74,14 +63,8 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// isDate reports whether the text is a date or empty.
-func isDate(text string) bool {
-	_, err := time.Parse(time.DateOnly, text)
-	return text == "" || err == nil
-}
-
-// days returns the range as instants; to is excluded. Validate has checked the form
-// of the dates.
+// days returns the range as instants; to is excluded. The decoder has checked the
+// form of the dates.
 func (r Request) days(now time.Time) (from, to time.Time, err error) {
 	last := clock.BusinessDay(now)
 	if r.To != "" {

@@ -32,11 +32,8 @@ type Config struct{}
 // Request is the app's hello.
 type Request struct{ channel.Hello }
 
-// Validate bounds the device id, which is stored and logged.
+// Validate checks the characters of the device id, which is stored and logged.
 func (r Request) Validate() error {
-	if len(r.DeviceID) < 8 || len(r.DeviceID) > 64 {
-		return fn.InvalidField("device_id", "between 8 and 64 characters")
-	}
 	for _, c := range r.DeviceID {
 		if c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
 			return fn.InvalidField("device_id", "letters, digits, dot, dash and underscore only")

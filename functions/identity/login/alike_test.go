@@ -91,7 +91,7 @@ func TestFailuresAreAlike(t *testing.T) {
 	req.Covers(t, "AUTH-009.1", "AUTH-009.2")
 	w := newFixture(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
-	stranger := identitylogin.Request{Phone: "13999999999", Password: w.phone.Password(t, "x")}
+	stranger := identitylogin.Request{Phone: "13999999999", Password: w.phone.Password(t, "x"), OTP: "000000"}
 	w.want(t, w.phone, stranger, "LOGIN_FAILED") // the first call of a minute leaves a counter of rate
 	otptest.Ask(t, w.Bank, w.phone, otp.Login, stranger.Phone)
 	var sent, failed *trace

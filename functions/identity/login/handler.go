@@ -32,7 +32,6 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -55,10 +54,10 @@ type Config struct{}
 // Request holds both factors.
 type Request struct {
 	Phone           string `json:"phone" example:"13900001111"`
-	Password        []byte `json:"password" doc:"Sealed to the password key (docs/protocol.md)"`
-	OTP             string `json:"otp" maxLength:"8" example:"123456"`
-	CaptchaID       string `json:"captcha_id,omitempty"`
-	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
+	Password        []byte `json:"password" minLength:"1" maxLength:"1024" doc:"Sealed to the password key (docs/protocol.md)"`
+	OTP             string `json:"otp" minLength:"6" maxLength:"6" example:"123456"`
+	CaptchaID       string `json:"captcha_id,omitempty" maxLength:"64"`
+	CaptchaAnswer   string `json:"captcha_answer,omitempty" maxLength:"16"`
 	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: the device's key"`
 	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace the device's key: the same text signed by the old key"`
@@ -70,11 +69,6 @@ type Request struct {
 func (r Request) Validate() error {
 	if !customer.ValidPhone(r.Phone) {
 		return fn.InvalidField("phone", "not a mobile number")
-	}
-	if len(r.DevicePublicKey) > 0 {
-		if _, err := sm.ParsePublicKey(r.DevicePublicKey); err != nil {
-			return fn.InvalidField("device_public_key", "not an SM2 key")
-		}
 	}
 	stepUp := len(r.TradePassword) > 0
 	switch {

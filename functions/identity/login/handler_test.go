@@ -136,12 +136,12 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		captcha  bool
 		want     string
 	}{
-		{"password alone", sealed, "", false, "LOGIN_FAILED"},
-		{"code alone", nil, code, false, "PASSWORD_UNSEALED"},
-		{"neither", nil, "", false, "PASSWORD_UNSEALED"},
-		{"graphic code alone", nil, "", true, "PASSWORD_UNSEALED"},
-		{"graphic code and password", sealed, "", true, "LOGIN_FAILED"},
-		{"graphic code and code", nil, code, true, "PASSWORD_UNSEALED"},
+		{"password alone", sealed, "", false, "INPUT_INVALID"},
+		{"code alone", nil, code, false, "INPUT_INVALID"},
+		{"neither", nil, "", false, "INPUT_INVALID"},
+		{"graphic code alone", nil, "", true, "INPUT_INVALID"},
+		{"graphic code and password", sealed, "", true, "INPUT_INVALID"},
+		{"graphic code and code", nil, code, true, "INPUT_INVALID"},
 		{"graphic code for code", sealed, captchatest.Answer, true, "LOGIN_FAILED"},
 		{"wrong password", w.phone.Password(t, "tide-2026y"), code, false, "LOGIN_FAILED"},
 		{"password in capitals", w.phone.Password(t, "TIDE-2026X"), code, false, "LOGIN_FAILED"},
@@ -153,8 +153,8 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "PASSWORD_UNSEALED"},
 		{"password sealed to another key", toChannelKey, code, false, "PASSWORD_UNSEALED"},
 		{"wrong code", sealed, otptest.Wrong(code), false, "LOGIN_FAILED"},
-		{"code with more after it", sealed, code + "0", false, "LOGIN_FAILED"},
-		{"code but for its last digit", sealed, code[:5], false, "LOGIN_FAILED"},
+		{"code with more after it", sealed, code + "0", false, "INPUT_INVALID"},
+		{"code but for its last digit", sealed, code[:5], false, "INPUT_INVALID"},
 		{"both", sealed, code, false, ""},
 	} {
 		w.ForgetAttempts(t)
@@ -210,7 +210,7 @@ func TestDependenciesDown(t *testing.T) {
 	broken := bank.On(t, pgtest.Broken(t))
 	d := broken.Device(t, "phone-of-wang")
 	d.Call(t, identitylogin.Function, "", identitylogin.Request{
-		Phone: w.wang.Phone, Password: d.Password(t, "x"), OTP: "123456",
+		Phone: w.wang.Phone, Password: d.Password(t, bank.LoginPassword), OTP: "123456",
 	}).Want(t, "SERVICE_UNAVAILABLE")
 
 	// The graphic code can't be checked: nothing is taken on trust.

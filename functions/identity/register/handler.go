@@ -12,7 +12,6 @@ package register
 import (
 	"bytes"
 	"context"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,7 +26,6 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -48,14 +46,14 @@ type Config struct{}
 // Request is the application. Passwords are sealed to the password key and for the
 // channel. An app that lost its channel before the answer seals them again.
 type Request struct {
-	Name            string `json:"name" maxLength:"60" example:"王小明"`
-	IDNo            string `json:"id_no" maxLength:"18" example:"110101199003070011"`
-	CardNo          string `json:"card_no" maxLength:"32" example:"622848000000010001"`
-	CardPassword    []byte `json:"card_password" idem:"-"`
+	Name            string `json:"name" minLength:"1" maxLength:"60" example:"王小明"`
+	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"Blanks and dashes between the characters are allowed" example:"110101199003070011"`
+	CardNo          string `json:"card_no" minLength:"1" maxLength:"32" example:"622848000000010001"`
+	CardPassword    []byte `json:"card_password" idem:"-" minLength:"1" maxLength:"1024"`
 	Phone           string `json:"phone" example:"13900001111"`
-	OTP             string `json:"otp" maxLength:"8" example:"123456"`
-	LoginPassword   []byte `json:"login_password" idem:"-"`
-	TradePassword   []byte `json:"trade_password" idem:"-"`
+	OTP             string `json:"otp" minLength:"6" maxLength:"6" example:"123456"`
+	LoginPassword   []byte `json:"login_password" idem:"-" minLength:"1" maxLength:"1024"`
+	TradePassword   []byte `json:"trade_password" idem:"-" minLength:"1" maxLength:"1024"`
 	DevicePublicKey []byte `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER"`
 	DeviceSignature []byte `json:"device_signature" idem:"-" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 }
@@ -63,17 +61,10 @@ type Request struct {
 // Validate checks the form only.
 func (r Request) Validate() error {
 	switch {
-	case r.Name == "" || utf8.RuneCountInString(r.Name) > 60:
-		return fn.InvalidField("name", "missing or too long")
 	case !validIDNo(r.IDNo):
 		return fn.InvalidField("id_no", "no identity number: wrong length or check digit")
-	case r.CardNo == "" || len(r.CardNo) > 32:
-		return fn.InvalidField("card_no", "missing or too long")
 	case !customer.ValidPhone(r.Phone):
 		return fn.InvalidField("phone", "not a mobile number")
-	}
-	if _, err := sm.ParsePublicKey(r.DevicePublicKey); err != nil {
-		return fn.InvalidField("device_public_key", "not an SM2 key")
 	}
 	return nil
 }

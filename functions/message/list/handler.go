@@ -29,15 +29,12 @@ type Config struct{}
 // Request asks for a page.
 type Request struct {
 	UnreadOnly bool   `json:"unread_only,omitempty"`
-	Cursor     string `json:"cursor,omitempty" doc:"next_cursor of the page before"`
+	Cursor     string `json:"cursor,omitempty" maxLength:"64" doc:"next_cursor of the page before"`
 	Limit      int    `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
 }
 
 // Validate checks form and ranges.
 func (r Request) Validate() error {
-	if !page.Valid(r.Limit) {
-		return fn.InvalidField("limit", "between 1 and 100")
-	}
 	if _, err := page.Parse(r.Cursor); err != nil {
 		return fn.InvalidField("cursor", "not from an earlier page")
 	}

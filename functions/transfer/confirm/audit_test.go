@@ -34,18 +34,17 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 			try(key, "000000", "PROOF_REJECTED")
 		}
 	}
-	wait := func() {
-		t.Helper()
-		w.Advance(30 * time.Minute)
-		check.Must(t, w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID))
-	}
 	fail("a1", "a2", "a3", "a4", "a5")
 	try("a6", bank.TradePassword, "TRADE_PASSWORD_LOCKED")
-	wait()
+	w.Advance(30 * time.Minute)
+	check.Must(t, w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID))
 	try("b1", bank.TradePassword, "")
 	try("b2", bank.TradePassword, "")
 	fail("c1", "c2", "c3", "c4", "c5")
-	wait()
+	try("c6", bank.TradePassword, "TRADE_PASSWORD_FROZEN") // the tenth wrong one of the day
+	w.Advance(14 * time.Hour)                              // past midnight in Shanghai
+	w.Phone.Reopen(t)
+	w.Phone.LoginAs(t, w.Payer)
 	fail("d1")
 
 	failed := func(outcome, reason string) events.AccessRecorded {
@@ -60,7 +59,9 @@ func TestAuditKnowsOfEachLockAndItsEnd(t *testing.T) {
 	}
 	want := slices.Concat(
 		five, []events.AccessRecorded{failed("TRADE_PASSWORD_LOCKED", "trade_password"), failed("OK", "lock ended")},
-		five, []events.AccessRecorded{failed("PROOF_REJECTED", "lock ended, trade_password")},
+		five, []events.AccessRecorded{
+			failed("TRADE_PASSWORD_FROZEN", "trade_password"), failed("PROOF_REJECTED", "lock ended, trade_password"),
+		},
 	)
 	var got []events.AccessRecorded
 	records := bank.Told[events.AccessRecorded](t, w.Bank, events.TypeAccessRecorded)

@@ -71,9 +71,8 @@ func (op operation) do(
 		Plan: confirmed.Plan, Text: confirmed.Text, Factors: confirmed.Factors,
 		PostedAt: op.clock.Now().Truncate(time.Microsecond), // PostgreSQL stores microseconds
 	}
-	posting := order.Posting()
-	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, posting.BusinessDay)
-	ledger.Post(unit, posting, op.mac)
+	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, order.PostedAt)
+	ledger.Post(unit, order.Posting(), op.mac)
 	if err := op.store.Insert(unit, order); err != nil {
 		return Response{}, err
 	}

@@ -118,7 +118,7 @@ func TestProofsThatDoNotHold(t *testing.T) {
 		proofs func(t *testing.T, in transferprepare.Response) []stepup.Proof
 		want   string
 	}{
-		{"no proof", func(*testing.T, transferprepare.Response) []stepup.Proof { return nil }, "STEPUP_STRONGER"},
+		{"no proof", func(*testing.T, transferprepare.Response) []stepup.Proof { return []stepup.Proof{} }, "STEPUP_STRONGER"},
 		{"one factor of two", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{w.Signed(t, in)}
 		}, "STEPUP_STRONGER"},

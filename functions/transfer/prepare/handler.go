@@ -7,8 +7,7 @@
 // factors, the day's limit and risk. No money moves yet. A request names the payee by
 // account number and name, or by the id of an own account. Amounts are whole fen.
 // Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH, ACCOUNT_SAME,
-// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, AMOUNT_INVALID, STEPUP_STRONGER,
-// LIMIT_EXCEEDED, RISK_REFUSED.
+// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
 
 import (
@@ -17,7 +16,6 @@ import (
 	"slices"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -42,7 +40,7 @@ var Function = fn.Command(fn.Spec{
 	Audience: fn.Customer, Risk: risk.SceneTransfer, Audit: fn.AuditMoney,
 	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
 	Refusals: []*bankerr.Error{
-		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, transfer.ErrAmount, ledger.ErrSameAccount, ledger.ErrAccountClosed,
+		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, limit.ErrExceeded,
 	},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
@@ -58,39 +56,30 @@ type Request struct {
 	PayeeAccountID *uuid.UUID `json:"payee_account_id,omitempty" format:"uuid" doc:"Another account of the caller"`
 	PayeeAccountNo string     `json:"payee_account_no,omitempty" maxLength:"32" doc:"Or any account number" example:"622848000000010002"`
 	PayeeName      string     `json:"payee_name,omitempty" maxLength:"60" doc:"The holder of that number" example:"李小红"`
-	Amount         money.Fen  `json:"amount_fen" minimum:"1" doc:"Whole fen"`
+	Amount         money.Fen  `json:"amount_fen" minimum:"1" maximum:"100000000000000" doc:"Whole fen"`
 	Memo           string     `json:"memo,omitempty" maxLength:"60" doc:"附言"`
 }
-
-const maxRunes = 60
 
 // Validate checks the form; it reads no account.
 func (r Request) Validate() error {
 	switch {
-	case r.Amount <= 0 || r.Amount > money.Max:
-		return transfer.ErrAmount.Because(fn.InvalidField("amount_fen", "out of range"))
 	case (r.PayeeAccountID == nil) == (r.PayeeAccountNo == ""):
 		return fn.InvalidField("payee_account_no", "name either an account number or an own account")
 	case r.PayeeAccountID != nil && r.PayeeName != "":
 		return fn.InvalidField("payee_name", "not for an own account")
 	case r.PayeeAccountNo != "" && r.PayeeName == "":
 		return fn.InvalidField("payee_name", "missing")
-	case len(r.PayeeAccountNo) > 32:
-		return fn.InvalidField("payee_account_no", "too long")
 	case !plain(r.PayeeName):
-		return fn.InvalidField("payee_name", "too long, or not plain text")
+		return fn.InvalidField("payee_name", "not plain text")
 	case !plain(r.Memo):
-		return fn.InvalidField("memo", "too long, or not plain text")
+		return fn.InvalidField("memo", "not plain text")
 	}
 	return nil
 }
 
-// plain reports whether the text is short and printable: a signed text must look the
-// same everywhere.
+// plain reports whether the text is printable: a signed text must look the same
+// everywhere.
 func plain(text string) bool {
-	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxRunes {
-		return false
-	}
 	for _, r := range text {
 		// Planes 2 and 3 hold rare ideographs only, also ones that are younger than Go's tables.
 		if !unicode.IsPrint(r) && (r < 0x20000 || r > 0x3FFFD) {
@@ -161,19 +150,19 @@ func (op operation) withinDay(
 	ctx context.Context, call *fn.Call, plan *transfer.Plan, combinations []stepup.Combination,
 ) ([]stepup.Combination, error) {
 	now := op.clock.Now()
-	day := clock.BusinessDay(now)
 	young, youngCap, err := device.Young(ctx, op.db, call.CustomerID, call.DeviceID, now)
 	if err != nil {
 		return nil, err
 	}
 	read := make(map[limit.Kind]bool)
+	var most money.Fen // what a day without transfers allows
 	for _, c := range combinations {
 		kind, ceiling := c.Limit()
 		if read[kind] {
 			continue
 		}
 		read[kind] = true
-		usage, err := limit.Get(ctx, op.db, call.CustomerID, kind, day)
+		usage, err := limit.Get(ctx, op.db, call.CustomerID, kind, clock.BusinessDay(now))
 		if err != nil {
 			return nil, err
 		}
@@ -181,6 +170,7 @@ func (op operation) withinDay(
 			ceiling, young = min(ceiling, youngCap), false
 		}
 		plan.CheckLimit(kind, ceiling, usage)
+		most = max(most, min(usage.Cap, ceiling))
 	}
 	if young {
 		combinations = slices.DeleteFunc(combinations, func(c stepup.Combination) bool { return slices.Contains(c, stepup.DeviceKey) })
@@ -190,7 +180,7 @@ func (op operation) withinDay(
 	}
 	open := slices.DeleteFunc(combinations, func(c stepup.Combination) bool { return !plan.FitsDay(c) })
 	if len(open) == 0 {
-		return nil, limit.ErrExceeded
+		return nil, limit.Exceeded(now, plan.Amount, most)
 	}
 	return open, nil
 }

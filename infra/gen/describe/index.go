@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
@@ -72,37 +70,3 @@ func eventsOf(s fn.Spec) string {
 }
 
 func short(eventType string) string { return strings.TrimPrefix(eventType, "com.tidebank.") }
-
-func errorList(all []fn.Function) []byte {
-	users := map[string][]string{}
-	refusals := map[string]*bankerr.Error{}
-	for _, f := range all {
-		if f.Trigger != fn.TriggerHTTP {
-			continue
-		}
-		for _, e := range f.Spec.Refusals {
-			refusals[e.Code()] = e
-			users[e.Code()] = append(users[e.Code()], "`"+f.Spec.Name+"`")
-		}
-		for _, e := range fn.StageRefusals(f.Spec) {
-			refusals[e.Code()] = e
-		}
-	}
-	codes := make([]string, 0, len(refusals))
-	for code := range refusals {
-		codes = append(codes, code)
-	}
-	slices.Sort(codes)
-	var b bytes.Buffer
-	b.WriteString(notice)
-	b.WriteString("# Errors\n\nEvery refusal is RFC 9457 problem JSON, sealed in the channel if the call has one. Programs must use " +
-		"`code`; `title` and `detail` are for customers; `trace` is for the service desk; `field` names the field that was " +
-		"wrong.\n\n| code | status | title | advice | functions of its own |\n|---|---|---|---|---|\n")
-	for _, code := range codes {
-		text, _ := bankerr.Lookup(code)
-		slices.Sort(users[code])
-		fmt.Fprintf(&b, "| `%s` | %d | %s | %s | %s |\n", code, refusals[code].Kind().Status(), text.Title, text.Advice,
-			strings.Join(slices.Compact(users[code]), " "))
-	}
-	return b.Bytes()
-}

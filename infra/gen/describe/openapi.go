@@ -48,6 +48,8 @@ func openAPI(all []fn.Function) ([]byte, error) {
 		"servers":    []any{map[string]any{"url": "/"}},
 		"paths":      paths,
 		"components": map[string]any{"schemas": registry.Map()},
+
+		"x-tidebank-errors": errorTexts(all),
 	}
 	return indent(doc)
 }

@@ -19,5 +19,5 @@ BEGIN
     ON CONFLICT (subject) DO UPDATE
        SET purpose = p_purpose, phone_bidx = p_phone, customer_id = p_customer, device_id = p_device,
            nonce = p_nonce, binding = p_binding, issued_at = p_now, expires_at = v_expires,
-           tries = 0, max_tries = v_tries, used_at = NULL;
+           tries = 0, in_flight = 0, max_tries = v_tries, used_at = NULL;
 END $$;

@@ -1,0 +1,48 @@
+package bankerr
+
+// English returns a refusal's text in English, for engineers and for an app in
+// English. A test finds codes without such a text.
+func English(code string) (Text, bool) {
+	t, ok := english[code]
+	return t, ok
+}
+
+// The customer texts in English, by code. Each says the same as its Chinese text.
+var english = map[string]Text{
+	"ACCOUNT_CLOSED":          {"The account's state does not allow this", "Check both accounts, or call the bank"},
+	"ACCOUNT_SAME":            {"Payer and payee are the same account", "Choose different accounts"},
+	"CAPTCHA_REJECTED":        {"The graphic code is wrong or no longer valid", "Get a new graphic code and try again"},
+	"CAPTCHA_REQUIRED":        {"A graphic code is needed first", "Get the graphic code and fill it in"},
+	"CHANNEL_EXPIRED":         {"The secure channel has ended", "Open the app again"},
+	"CHANNEL_REFUSED":         {"The secure channel can't be opened", "Update the app and try again"},
+	"DEVICE_MISMATCH":         {"The device has changed", "Log in again"},
+	"FRAME_REJECTED":          {"The request did not pass the security check", "Check the phone's clock and network, then try again"},
+	"FRAME_REPLAYED":          {"The request was repeated", "Go back and start again"},
+	"FUNCTION_UNKNOWN":        {"This function does not exist", "Update the app and try again"},
+	"FUNDS_INSUFFICIENT":      {"The available balance is not enough", "Choose another account or another amount"},
+	"IDEMPOTENCY_KEY_MISSING": {"The request has no idempotency key", "Update the app and try again"},
+	"IDEMPOTENCY_KEY_REUSED":  {"The idempotency key belongs to another request", "Go back and start again"},
+	"INPUT_INVALID":           {"The request is not valid", "Check the input and send it again"},
+	"INPUT_TOO_LARGE":         {"The request is too large", "Shorten the input and try again"},
+	"INTENT_EXPIRED":          {"This operation has expired", "Start again"},
+	"INTENT_USED":             {"This operation is already done", "Look at its result, and do not repeat it"},
+	"INTERNAL_ERROR":          {"The bank's system is busy", "Try later; for help, give the trace number to the service desk"},
+	"LIMIT_EXCEEDED":          {"The amount is above the limit", "Lower the amount, or confirm with stronger factors"},
+	"LOGIN_FAILED":            {"The user name, password or code is wrong", "Check them and try again"},
+	"METHOD_NOT_ALLOWED":      {"The HTTP method is not supported", "Update the app and try again"},
+	"OBJECT_NOT_FOUND":        {"Nothing was found", "Go back, refresh and try again"},
+	"OTP_TOO_OFTEN":           {"Codes were asked for too often", "Ask for a code later"},
+	"PASSWORD_WEAK":           {"The password does not meet the rules", "Use no runs or repetitions of digits and no digits of your identity or phone number; the two passwords must differ"},
+	"PAYEE_MISMATCH":          {"The payee's name does not belong to the account", "Check the payee"},
+	"PROOF_REJECTED":          {"The step-up has failed", "Check the code or the password, or sign again"},
+	"RATE_LIMITED":            {"Too many requests", "Try later"},
+	"REGISTRATION_REFUSED":    {"The data could not be verified", "Check name, identity number, card number, password and the phone number on file"},
+	"REQUEST_IN_PROGRESS":     {"This request is being worked on", "Look at the result later, and do not send it again"},
+	"RISK_REFUSED":            {"The bank has stopped this operation because of a risk", "Call the bank to verify it"},
+	"SERVICE_UNAVAILABLE":     {"The service is not available", "Try later"},
+	"SESSION_DISPLACED":       {"You have logged in on another device", "If it was not you, change your password at once and call the bank"},
+	"SESSION_REQUIRED":        {"You are not logged in", "Log in again"},
+	"STEPUP_STRONGER":         {"A stronger step-up is needed", "Add the missing factor, use a USB key or a token, or lower the amount"},
+	"TRADE_PASSWORD_FROZEN":   {"Too many wrong trade passwords today: it is frozen", "Try after midnight; if you forgot it, call the bank"},
+	"TRADE_PASSWORD_LOCKED":   {"The trade password is locked for a while", "Try when the lock has ended; if you forgot it, call the bank"},
+}

@@ -1,0 +1,7 @@
+package bankerr
+
+// Chinese and English texts by code, for the test that compares them.
+var (
+	Catalogue    = catalogue
+	EnglishTexts = english
+)
