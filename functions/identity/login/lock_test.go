@@ -75,7 +75,7 @@ func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 	}
 	right := w.right(t, w.phone)
 	w.want(t, w.phone, right, "CAPTCHA_REQUIRED")
-	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "CAPTCHA_REQUIRED")
+	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", "000000"), "CAPTCHA_REQUIRED")
 	unknown := right
 	unknown.CaptchaID, unknown.CaptchaAnswer = "no such code", "123456"
 	w.want(t, w.phone, unknown, "CAPTCHA_REJECTED")
@@ -156,7 +156,7 @@ func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 	w.wantAttempts(t, attempts{Failures: 4, Day: 9})
 	w.Advance(13*time.Hour + 30*time.Minute) // midnight in Shanghai
 	w.phone.Reopen(t)
-	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "CAPTCHA_REQUIRED") // failures in a row know no day
+	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", "000000"), "CAPTCHA_REQUIRED") // failures in a row know no day
 	w.fail(t, 1)
 	w.wantAttempts(t, attempts{Failures: 5, Day: 1, Locked: true})
 	w.Advance(30 * time.Minute)
