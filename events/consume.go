@@ -7,13 +7,14 @@ import (
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
 const (
 	sqlSeen = `-- event.seen
-SELECT EXISTS (SELECT 1 FROM event_consumed WHERE consumer = $1 AND source = $2 AND id = $3)`
+SELECT consumer FROM event_consumed WHERE consumer = ANY ($1) AND source = $2 AND id = $3`
 
 	sqlClaim = `-- event.claim
 INSERT INTO event_consumed (consumer, source, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
@@ -38,12 +39,14 @@ func CheckAge(e cloudevents.Event, now time.Time) error {
 	return nil
 }
 
-// Seen reports whether the consumer has already recorded the event. It is a cheap
-// check before the work; only Claim decides.
-func Seen(ctx context.Context, db *pg.DB, consumer, source, id string) (bool, error) {
-	var seen bool
-	err := db.Reader().QueryRow(ctx, sqlSeen, consumer, source, id).Scan(&seen)
-	return seen, err //nolint:wrapcheck // the Reader's row wraps it
+// Seen returns those of the consumers that have already recorded the event. It is a
+// cheap check before the work; only Claim decides.
+func Seen(ctx context.Context, db *pg.DB, source, id string, consumers ...string) ([]string, error) {
+	rows, err := db.Reader().Query(ctx, sqlSeen, consumers, source, id)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string]) //nolint:wrapcheck // the Reader's rows wrap it
 }
 
 // Claim records the event for the consumer, inside the transaction of its effect.

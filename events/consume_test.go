@@ -18,9 +18,12 @@ const consumer = "audit-on-event"
 
 func seen(t *testing.T, db *pg.DB, consumer, source, id string) bool {
 	t.Helper()
-	had, err := events.Seen(t.Context(), db, consumer, source, id)
+	had, err := events.Seen(t.Context(), db, source, id, "another", consumer)
 	check.Must(t, err)
-	return had
+	if len(had) > 1 || len(had) == 1 && had[0] != consumer {
+		t.Errorf("seen by %v", had)
+	}
+	return len(had) == 1
 }
 
 // take claims in a transaction of its own, which outcome then ends.
@@ -107,7 +110,7 @@ func TestAClaimIsOfItsTransaction(t *testing.T) {
 // Without a database, the error says that a later try may succeed.
 func TestSeenWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	_, err := events.Seen(t.Context(), pgtest.Broken(t), consumer, events.Source, "1")
+	_, err := events.Seen(t.Context(), pgtest.Broken(t), events.Source, "1", consumer)
 	if !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("%v, want %v", err, bankerr.ErrUnavailable)
 	}

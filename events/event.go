@@ -24,6 +24,7 @@ type Stored struct {
 	Data         []byte // JSON, byte for byte as PostgreSQL prints it
 	Traceparent  string
 	CreatedAt    time.Time
+	Attempts     int // failed attempts to publish it
 }
 
 // extensionMAC carries the bank's MAC, extensionKey names its key.

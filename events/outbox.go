@@ -4,13 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -22,35 +18,20 @@ const OutboxChannel = "outbox"
 
 const (
 	sqlOutboxInsert = `-- outbox.insert
-INSERT INTO outbox (id, type, subject, customerhash, data, traceparent) VALUES ($1, $2, $3, $4, $5, $6)`
+INSERT INTO outbox (id, type, subject, customerhash, data, traceparent, lane) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 
 	sqlOutboxInsertRows = `-- outbox.insert.rows
-INSERT INTO outbox (id, type, subject, customerhash, data, traceparent)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[]) ORDER BY 1`
+INSERT INTO outbox (id, type, subject, customerhash, data, traceparent, lane)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[]) ORDER BY 1`
 
-	sqlOutboxLease = `-- outbox.lease
-UPDATE outbox SET leased_until = now() + $1
- WHERE id IN (SELECT id FROM outbox
-               WHERE published_at IS NULL AND (leased_until IS NULL OR leased_until < now())
-               ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
-RETURNING id::text, type, subject, customerhash, data, traceparent, created_at`
-
-	sqlOutboxPublished = `-- outbox.published
-UPDATE outbox SET published_at = now() WHERE id = ANY($1::uuid[])`
-
-	sqlOutboxRelease = `-- outbox.release
-UPDATE outbox SET leased_until = NULL WHERE id = ANY($1::uuid[]) AND published_at IS NULL`
+	sqlOutboxInsertOnce = `-- outbox.insert.once
+INSERT INTO outbox (id, type, subject, customerhash, data, traceparent, lane) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO NOTHING`
 
 	sqlOutboxPrune = `-- outbox.prune
 DELETE FROM outbox WHERE id IN (
     SELECT id FROM outbox o WHERE published_at < now() - $2::interval
        AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state <> 'done') LIMIT $1)`
-
-	sqlOutboxUnpublished = `-- outbox.unpublished
-SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL`
-
-	sqlOutboxLag = `-- outbox.lag
-SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox WHERE published_at IS NULL`
 )
 
 // Emit puts an event into the outbox in the transaction of `to`. The event leaves if
@@ -62,15 +43,39 @@ func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID,
 	if err != nil {
 		return bankerr.ErrInternal.Because(fmt.Errorf("event id: %w", err))
 	}
+	s, err := insertion(ctx, id, subject, customer, data)
+	if err != nil {
+		return err
+	}
+	s.SQL, s.Rows = sqlOutboxInsert, sqlOutboxInsertRows
+	return written(ctx, to, s, data)
+}
+
+// EmitOnce is Emit under an id that the caller has made. It does nothing if the outbox
+// holds an event with this id: the caller has committed it before.
+func EmitOnce(ctx context.Context, to pg.Writer, id uuid.UUID, subject string, data Data) error {
+	s, err := insertion(ctx, id, subject, uuid.Nil, data)
+	if err != nil {
+		return err
+	}
+	s.SQL = sqlOutboxInsertOnce
+	return written(ctx, to, s, data)
+}
+
+func insertion(ctx context.Context, id uuid.UUID, subject string, customer uuid.UUID, data Data) (pg.Statement, error) {
 	body, err := json.Marshal(data)
 	if err != nil {
-		return fmt.Errorf("event %s: %w", data.EventType(), err)
+		return pg.Statement{}, fmt.Errorf("event %s: %w", data.EventType(), err)
 	}
-	err = to.Write(ctx, pg.Statement{
-		SQL: sqlOutboxInsert, Rows: sqlOutboxInsertRows, Notify: OutboxChannel,
-		Args: []any{id, data.EventType(), subject, CustomerHash(customer), body, traceparent(ctx)},
-	})
-	if err != nil {
+	kind := data.EventType()
+	return pg.Statement{
+		Notify: OutboxChannel,
+		Args:   []any{id, kind, subject, CustomerHash(customer), body, traceparent(ctx), string(LaneOf(kind))},
+	}, nil
+}
+
+func written(ctx context.Context, to pg.Writer, s pg.Statement, data Data) error {
+	if err := to.Write(ctx, s); err != nil {
 		return fmt.Errorf("event %s: %w", data.EventType(), err)
 	}
 	return nil
@@ -79,7 +84,7 @@ func Emit(ctx context.Context, to pg.Writer, subject string, customer uuid.UUID,
 // EmittedBy is the type of the event that the statement puts into the outbox; false if
 // it puts none there.
 func EmittedBy(s pg.Statement) (string, bool) {
-	if s.SQL != sqlOutboxInsert && s.Rows != sqlOutboxInsertRows {
+	if s.SQL != sqlOutboxInsert && s.SQL != sqlOutboxInsertOnce && s.Rows != sqlOutboxInsertRows {
 		return "", false
 	}
 	kind, _ := s.Args[1].(string)
@@ -109,42 +114,4 @@ func Retentions() []pg.Retention {
 			Why: "An event older than 30 days is refused, so it can't have its effect again.",
 		},
 	}
-}
-
-// Lease takes at most `most` unpublished events, the oldest first. No other Lease
-// gets them until the time `of` is over, or Release gives them back.
-func Lease(ctx context.Context, db *pg.DB, of time.Duration, most int) ([]Stored, error) {
-	rows, err := db.Pool().Query(ctx, sqlOutboxLease, of, most)
-	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("lease events: %w", err))
-	}
-	stored, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Stored])
-	if err != nil {
-		return nil, pg.Classify(fmt.Errorf("lease events: %w", err))
-	}
-	slices.SortFunc(stored, func(a, b Stored) int { return strings.Compare(a.ID, b.ID) })
-	return stored, nil
-}
-
-// MarkPublished records that a sink has the events.
-func MarkPublished(ctx context.Context, db *pg.DB, ids []string) error {
-	if _, err := db.Pool().Exec(ctx, sqlOutboxPublished, ids); err != nil {
-		return pg.Classify(fmt.Errorf("mark published: %w", err))
-	}
-	return nil
-}
-
-// Release gives leased events back at once.
-func Release(ctx context.Context, db *pg.DB, ids []string) error {
-	if _, err := db.Pool().Exec(ctx, sqlOutboxRelease, ids); err != nil {
-		return pg.Classify(fmt.Errorf("release events: %w", err))
-	}
-	return nil
-}
-
-// ObserveOutbox registers how many events wait for a sink, and how long the oldest
-// has waited.
-func ObserveOutbox(db *pg.DB, registry prometheus.Registerer) {
-	db.Gauge(registry, "tidebank_outbox_unpublished", "Events that no sink has taken yet.", sqlOutboxUnpublished)
-	db.Gauge(registry, "tidebank_outbox_lag_seconds", "Age of the oldest event that no sink has taken yet.", sqlOutboxLag)
 }

@@ -56,7 +56,7 @@ func TestEmitWritesWhatLeaseReads(t *testing.T) {
 		if err := emit(t.Context(), db, "order-2", uuid.Nil, events.FraudScored{}); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		got, err := events.Lease(t.Context(), db, time.Hour, 10)
+		got, err := leaseAll(t, db)
 		if err != nil || len(got) != 2 {
 			t.Fatalf("%s: %v, %v", name, got, err)
 		}
@@ -98,6 +98,57 @@ func TestEventsLeaveOnlyWithTheirTransaction(t *testing.T) {
 	})
 	if !errors.Is(err, failure) || outbox(t, db) != 0 {
 		t.Errorf("%d events were left, %v", outbox(t, db), err)
+	}
+}
+
+// leaseAll leases the waiting events of every lane.
+func leaseAll(t *testing.T, db *pg.DB) ([]events.Stored, error) {
+	t.Helper()
+	var all []events.Stored
+	for _, lane := range events.Lanes() {
+		stored, err := events.Lease(t.Context(), db, lane, time.Hour, 10)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, stored...)
+	}
+	return all, nil
+}
+
+// Codes have a lane of their own, whichever way the event was emitted.
+func TestEachEventIsInTheLaneOfItsType(t *testing.T) {
+	t.Parallel()
+	for name, emit := range emitters {
+		db := pgtest.New(t)
+		for _, kind := range events.Catalogue() {
+			check.Must(t, emit(t.Context(), db, "subject", uuid.Nil, kind.Data))
+		}
+		var codes []string
+		stored, err := events.Lease(t.Context(), db, events.LaneCodes, time.Hour, 100)
+		check.Must(t, err)
+		for _, s := range stored {
+			codes = append(codes, s.Type)
+		}
+		if diff := cmp.Diff([]string{events.TypeOTPIssued}, codes); diff != "" {
+			t.Errorf("%s: lane of codes (-want +got):\n%s", name, diff)
+		}
+		if rest, err := events.Lease(t.Context(), db, events.LaneEvents, time.Hour, 100); err != nil || len(rest) != len(events.Catalogue())-1 {
+			t.Errorf("%s: %d other events, %v", name, len(rest), err)
+		}
+	}
+}
+
+// EmitOnce writes one event for each id.
+func TestEmitOnce(t *testing.T) {
+	t.Parallel()
+	db, id := pgtest.New(t), uuid.New()
+	for _, device := range []string{"first", "second"} {
+		var unit pg.Unit
+		check.Must(t, events.EmitOnce(t.Context(), &unit, id, "subject", events.IdentityRegistered{DeviceID: device}))
+		check.Must(t, db.Commit(t.Context(), &unit))
+	}
+	if got := check.Column[string](t, db.Pool(), "SELECT data->>'device_id' FROM outbox WHERE id = $1", id); len(got) != 1 || got[0] != "first" {
+		t.Errorf("events %v, want the first", got)
 	}
 }
 
@@ -182,10 +233,10 @@ SELECT count(*), count(DISTINCT xmin::text) FROM outbox WHERE subject = data ->>
 func TestWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	db := pgtest.Broken(t)
-	_, leased := events.Lease(t.Context(), db, time.Second, 1)
+	_, leased := events.Lease(t.Context(), db, events.LaneEvents, time.Second, 1)
 	for name, err := range map[string]error{
 		"Lease": leased, "MarkPublished": events.MarkPublished(t.Context(), db, nil),
-		"Release": events.Release(t.Context(), db, nil),
+		"Release": events.Release(t.Context(), db, nil), "Failed": events.Failed(t.Context(), db, nil),
 	} {
 		if !errors.Is(err, bankerr.ErrUnavailable) {
 			t.Errorf("%s: %v, want %v", name, err, bankerr.ErrUnavailable)

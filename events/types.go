@@ -32,6 +32,7 @@ const (
 	TypeIdentityDeviceBound = "com.tidebank.identity.devicebound.v1"
 	TypeAccessRecorded      = "com.tidebank.access.recorded.v1"
 	TypeFraudScored         = "com.tidebank.fraud.scored.v1"
+	TypeMessageRefused      = "com.tidebank.message.refused.v1"
 )
 
 // TransferPosted reports that a transfer's money has moved. Subject: the transfer.
@@ -88,7 +89,7 @@ type IdentityDeviceBound struct {
 	BoundAt    time.Time `json:"bound_at"`
 }
 
-// AccessRecorded is the record of one call that audit must keep: a sensitive read, a
+// AccessRecorded is the record of a call that audit must keep: a sensitive read, a
 // proof of identity, or a refusal. Subject: the function.
 type AccessRecorded struct {
 	Function   string `json:"function"`
@@ -99,6 +100,11 @@ type AccessRecorded struct {
 	IP         string `json:"ip"`
 	Trace      string `json:"trace"`
 	Category   string `json:"category" enum:"read,auth,money"`
+	// A record with a count stands for calls that were refused before they were admitted.
+	// The other fields describe the first of them.
+	Count   int64  `json:"count,omitempty" doc:"Calls of one channel with this outcome in one minute"`
+	Since   string `json:"since,omitempty" doc:"The start of that minute, RFC 3339"`
+	Channel string `json:"channel,omitempty" doc:"That channel; empty if the minute had too many channels to name each"`
 }
 
 // FraudScored reports the score that fraud analysis gave a transfer. Subject: the
@@ -109,6 +115,14 @@ type FraudScored struct {
 	Score      int      `json:"score" minimum:"0" maximum:"100"`
 	Grade      int      `json:"grade" minimum:"0" maximum:"2"`
 	Reasons    []string `json:"reasons"`
+}
+
+// MessageRefused reports a text message that will never be sent. Subject: the message.
+type MessageRefused struct {
+	MessageID  string `json:"message_id"`
+	CustomerID string `json:"customer_id" format:"uuid"`
+	Kind       string `json:"kind" enum:"otp,transfer.out,transfer.in"`
+	Reason     string `json:"reason" doc:"The gateway's answer, or the budget that is used up"`
 }
 
 // Data is an event's data: one struct for each type.
@@ -137,6 +151,9 @@ func (AccessRecorded) EventType() string { return TypeAccessRecorded }
 // EventType is TypeFraudScored.
 func (FraudScored) EventType() string { return TypeFraudScored }
 
+// EventType is TypeMessageRefused.
+func (MessageRefused) EventType() string { return TypeMessageRefused }
+
 // Kind describes one type for schemas, documents and tests.
 type Kind struct {
 	Type    string
@@ -157,6 +174,7 @@ func Catalogue() []Kind {
 		kind(IdentityDeviceBound{}, "A customer bound a device's key"),
 		kind(AccessRecorded{}, "A call that audit records"),
 		kind(FraudScored{}, "Fraud analysis scored a transfer"),
+		kind(MessageRefused{}, "A text message will never be sent"),
 	}
 }
 

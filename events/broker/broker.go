@@ -5,8 +5,9 @@
 // event. Workers lease due rows and deliver them. After a failure they try again,
 // with growing, jittered pauses. A delivery that fails for good becomes a dead
 // letter, which can be listed and replayed. The broker behaves like Knative's: 2xx is
-// success, 400 and 422 are permanent, and it tries again after every other status.
-// Tests can make it duplicate and delay deliveries (Faults).
+// success, 400, 413 and 422 are permanent, and it tries again after every other
+// status. Each lane (events.Lane) has its own workers, so deliveries that wait or hang
+// do not delay codes. Tests can make it duplicate and delay deliveries (Faults).
 package broker
 
 import (
@@ -17,11 +18,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
@@ -41,7 +44,7 @@ type Broker struct {
 	Backoff       time.Duration // half of the longest first pause; 200 ms if zero
 	Faults        Faults
 
-	wake chan struct{}
+	wake map[events.Lane]chan struct{}
 	once sync.Once
 }
 
@@ -53,19 +56,21 @@ type Faults struct {
 
 const (
 	lease   = 15 * time.Second
-	workers = 8
+	answer  = 10 * time.Second // a consumer must answer; the rest of the lease is for settling
+	settle  = 5 * time.Second  // bounds each statement
+	workers = 8                // of each lane
 	poll    = 250 * time.Millisecond
 
 	sqlEnqueue = `-- delivery.enqueue
-INSERT INTO delivery (consumer, event_id, event, state, due_at)
-SELECT consumer, event_id, event, 'due', now()
-  FROM unnest($1::text[], $2::uuid[], $3::bytea[]) AS t (consumer, event_id, event)
+INSERT INTO delivery (consumer, event_id, event, lane, state, due_at)
+SELECT consumer, event_id, event, lane, 'due', now()
+  FROM unnest($1::text[], $2::uuid[], $3::bytea[], $4::text[]) AS t (consumer, event_id, event, lane)
 ON CONFLICT DO NOTHING`
 
 	sqlClaim = `-- delivery.claim
 UPDATE delivery SET due_at = now() + $1, attempts = attempts + 1
  WHERE (consumer, event_id) IN (
-     SELECT consumer, event_id FROM delivery WHERE state = 'due' AND due_at <= now()
+     SELECT consumer, event_id FROM delivery WHERE state = 'due' AND lane = $3 AND due_at <= now()
       ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING consumer, event_id::text, event, attempts`
 
@@ -81,37 +86,70 @@ UPDATE delivery SET state = 'due', attempts = 0, due_at = now()
  WHERE state = 'dead' AND ($1 = '' OR consumer = $1) AND ($2 = '' OR event_id::text = $2)`
 )
 
-func (b *Broker) signal() chan struct{} {
-	b.once.Do(func() { b.wake = make(chan struct{}, 1) })
-	return b.wake
+// signal returns the channel that wakes the workers of a lane.
+func (b *Broker) signal(lane events.Lane) chan struct{} {
+	b.once.Do(func() {
+		b.wake = map[events.Lane]chan struct{}{}
+		for _, lane := range events.Lanes() {
+			b.wake[lane] = make(chan struct{}, 1)
+		}
+	})
+	return b.wake[lane]
 }
 
-// Publish stores a delivery of each event for each subscriber. When it returns nil,
-// every subscriber will get the events.
-func (b *Broker) Publish(ctx context.Context, batch []cloudevents.Event) error {
-	var consumers, ids []string
+func (b *Broker) wakeAll() {
+	for _, lane := range events.Lanes() {
+		select {
+		case b.signal(lane) <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Publish stores a delivery of each event for each subscriber. An event whose result
+// is nil will come to every subscriber.
+func (b *Broker) Publish(ctx context.Context, batch []cloudevents.Event) []error {
+	results := make([]error, len(batch))
+	var consumers, ids, lanes []string
 	var bodies [][]byte
-	for _, e := range batch {
+	for i, e := range batch {
 		body, err := json.Marshal(e)
+		if err == nil {
+			_, err = uuid.Parse(e.ID())
+		}
 		if err != nil {
-			return fmt.Errorf("broker: %w", err)
+			results[i] = fmt.Errorf("%w: %w", events.ErrRefused, err)
+			continue
 		}
 		for _, consumer := range b.Subscriptions.Consumers(e.Type()) {
 			consumers, ids, bodies = append(consumers, consumer), append(ids, e.ID()), append(bodies, body)
+			lanes = append(lanes, string(b.Subscriptions.Lane(consumer)))
 		}
 	}
-	if _, err := b.DB.Pool().Exec(ctx, sqlEnqueue, consumers, ids, bodies); err != nil {
-		return fmt.Errorf("broker: %w", err)
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	if _, err := b.DB.Pool().Exec(ctx, sqlEnqueue, consumers, ids, bodies, lanes); err != nil {
+		for i := range results {
+			if results[i] == nil {
+				results[i] = fmt.Errorf("broker: %w", err)
+			}
+		}
+		return results
 	}
-	select {
-	case b.signal() <- struct{}{}:
-	default:
-	}
-	return nil
+	b.wakeAll()
+	return results
 }
 
 // Run delivers until ctx ends, and then waits for the deliveries that have begun.
 func (b *Broker) Run(ctx context.Context) {
+	var lanes sync.WaitGroup
+	for _, lane := range events.Lanes() {
+		lanes.Go(func() { b.run(ctx, lane) })
+	}
+	lanes.Wait()
+}
+
+func (b *Broker) run(ctx context.Context, lane events.Lane) {
 	slots := make(chan struct{}, workers)
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -123,7 +161,7 @@ func (b *Broker) Run(ctx context.Context) {
 			slots <- struct{}{}
 			free++
 		}
-		claimed, err := b.claim(context.WithoutCancel(ctx), free) // a leased delivery is carried out even if ctx ends
+		claimed, err := b.claim(context.WithoutCancel(ctx), lane, free) // a leased delivery is carried out even if ctx ends
 		if err != nil && ctx.Err() == nil {
 			b.Log.WarnContext(ctx, "broker", slog.Any("cause", err))
 		}
@@ -141,7 +179,7 @@ func (b *Broker) Run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-b.signal():
+		case <-b.signal(lane):
 		case <-time.After(poll):
 		}
 	}
@@ -154,10 +192,10 @@ type delivery struct {
 	Attempts int
 }
 
-func (b *Broker) claim(ctx context.Context, most int) ([]delivery, error) {
-	ctx, cancel := context.WithTimeout(ctx, lease)
+func (b *Broker) claim(ctx context.Context, lane events.Lane, most int) ([]delivery, error) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
-	rows, err := b.DB.Pool().Query(ctx, sqlClaim, lease, most)
+	rows, err := b.DB.Pool().Query(ctx, sqlClaim, lease, most, string(lane))
 	if err != nil {
 		return nil, fmt.Errorf("claim deliveries: %w", err)
 	}
@@ -171,8 +209,6 @@ func (b *Broker) claim(ctx context.Context, most int) ([]delivery, error) {
 var errStatus = errors.New("answered")
 
 func (b *Broker) try(ctx context.Context, d delivery) {
-	ctx, cancel := context.WithTimeout(ctx, lease)
-	defer cancel()
 	if ms := b.Faults.DelayMS.Load(); ms > 0 {
 		time.Sleep(time.Duration(ms) * time.Millisecond)
 	}
@@ -183,6 +219,8 @@ func (b *Broker) try(ctx context.Context, d delivery) {
 	if err == nil && status/100 != 2 {
 		err = fmt.Errorf("%w %d", errStatus, status)
 	}
+	ctx, cancel := context.WithTimeout(ctx, settle) // its own: the consumer may have used up its time
+	defer cancel()
 	if err == nil {
 		_, err = b.DB.Pool().Exec(ctx, sqlDone, d.Consumer, d.EventID)
 	} else {
@@ -198,15 +236,20 @@ func (b *Broker) send(ctx context.Context, d delivery) (int, error) {
 	if err := json.Unmarshal(d.Event, &e); err != nil {
 		return http.StatusBadRequest, nil //nolint:nilerr // the event can never be delivered: the row becomes a dead letter
 	}
+	ctx, cancel := context.WithTimeout(ctx, answer)
+	defer cancel()
 	return b.Deliver(ctx, d.Consumer, e)
 }
+
+// permanent lists the statuses after which no later try can succeed.
+var permanent = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
 
 func (b *Broker) verdict(d delivery, status int) string {
 	most := b.MaxAttempts
 	if most == 0 {
 		most = 8
 	}
-	if status == http.StatusBadRequest || status == http.StatusUnprocessableEntity || d.Attempts >= most {
+	if slices.Contains(permanent, status) || d.Attempts >= most {
 		return "dead"
 	}
 	return "due"
@@ -226,13 +269,12 @@ func (b *Broker) pause(attempts int) time.Duration {
 // Replay makes dead letters due again and returns their number. An empty consumer
 // means every consumer, an empty eventID every event.
 func (b *Broker) Replay(ctx context.Context, consumer, eventID string) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
 	tag, err := b.DB.Pool().Exec(ctx, sqlReplay, consumer, eventID)
 	if err != nil {
 		return 0, fmt.Errorf("replay: %w", err)
 	}
-	select {
-	case b.signal() <- struct{}{}:
-	default:
-	}
+	b.wakeAll()
 	return tag.RowsAffected(), nil
 }

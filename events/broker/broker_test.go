@@ -77,7 +77,7 @@ func TestAnswers(t *testing.T) {
 		for _, status := range []int{200, 202, 204, 299} {
 			want[strconv.Itoa(status)] = outcome{"done", 1, ""}
 		}
-		for _, status := range []int{400, 422} {
+		for _, status := range []int{400, 413, 422} {
 			want[strconv.Itoa(status)] = outcome{"dead", 1, fmt.Sprintf("answered %d", status)}
 		}
 		for _, status := range []int{0, 101, 199, 302, 401, 404, 408, 409, 429, 500, 503} {
@@ -195,7 +195,7 @@ func TestManyBrokersDeliverEachOnce(t *testing.T) {
 				}
 			}
 			publishers.Go(func() {
-				if err := b.Publish(t.Context(), batch); err != nil {
+				if err := errors.Join(b.Publish(t.Context(), batch)...); err != nil {
 					t.Error(err)
 				}
 			})
@@ -208,24 +208,55 @@ func TestManyBrokersDeliverEachOnce(t *testing.T) {
 	}
 }
 
-func TestPublishIsAllOrNothing(t *testing.T) {
+// An event that the broker can't keep is refused alone.
+func TestEachPublishedEventHasItsResult(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t, taken)
 	b := d.broker(t)
-	bad := d.event(t, oneHears, "no UUID")
+	bad, good := d.event(t, oneHears, "no UUID"), d.event(t, oneHears, "login-1")
 	bad.SetID("1")
-	if err := b.Publish(t.Context(), []cloudevents.Event{d.event(t, oneHears, "login-1"), bad}); err == nil {
-		t.Error("accepted")
+	results := b.Publish(t.Context(), []cloudevents.Event{bad, good})
+	if len(results) != 2 || !errors.Is(results[0], events.ErrRefused) || results[1] != nil {
+		t.Errorf("results %v", results)
 	}
-	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery`); n != 0 {
-		t.Errorf("%d deliveries were left of a batch that was not accepted", n)
+	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery`); n != 1 {
+		t.Errorf("%d deliveries, want the good event's", n)
 	}
-	if err := b.Publish(t.Context(), nil); err != nil {
-		t.Errorf("nothing: %v", err)
+	if results := b.Publish(t.Context(), nil); len(results) != 0 {
+		t.Errorf("nothing: %v", results)
 	}
 	b.DB = pgtest.Broken(t)
-	if err := b.Publish(t.Context(), []cloudevents.Event{d.event(t, oneHears, "login-1")}); err == nil {
-		t.Error("accepted without a database")
+	results = b.Publish(t.Context(), []cloudevents.Event{bad, good})
+	if !errors.Is(results[0], events.ErrRefused) || results[1] == nil || errors.Is(results[1], events.ErrRefused) {
+		t.Errorf("without a database: %v", results)
+	}
+}
+
+// Codes are delivered while every worker of the other lane hangs, and a backlog waits.
+func TestCodesAreDeliveredWhileOthersHang(t *testing.T) {
+	t.Parallel()
+	free := make(chan struct{})
+	d := newFixture(t, func(consumer, _ string) (int, error) {
+		if consumer != "notify-on-otp" {
+			<-free
+		}
+		return 202, nil
+	})
+	b := d.broker(t)
+	var backlog []cloudevents.Event
+	for n := range 100 {
+		backlog = append(backlog, d.event(t, threeHear, fmt.Sprint("transfer-", n)))
+	}
+	publish(t, b, backlog...)
+	bank.Background(t, b.Run)
+	defer close(free)
+	check.UntilCount(t, 8, d.Pool(), `SELECT count(*) FROM delivery WHERE attempts > 0`)
+	for n := range 20 {
+		publish(t, b, d.event(t, events.TypeOTPIssued, fmt.Sprint("code-", n)))
+	}
+	check.UntilCount(t, 20, d.Pool(), `SELECT count(*) FROM delivery WHERE consumer = 'notify-on-otp' AND state = 'done'`)
+	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery WHERE consumer = 'audit-on-event' AND lane = 'codes'`); n != 0 {
+		t.Errorf("%d deliveries to audit are in the lane of codes", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
@@ -89,7 +90,7 @@ func (d *fixture) event(t *testing.T, kind, subject string) cloudevents.Event {
 
 func publish(t *testing.T, b *broker.Broker, batch ...cloudevents.Event) {
 	t.Helper()
-	check.Must(t, b.Publish(t.Context(), batch))
+	check.Must(t, errors.Join(b.Publish(t.Context(), batch)...))
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 )
@@ -26,7 +27,7 @@ func (d fixture) crash(lease time.Duration) *sink {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = r.Once(context.Background())
+		_, _ = r.Once(context.Background(), events.LaneEvents)
 	}()
 	<-ended
 	return s
@@ -43,7 +44,7 @@ func TestALeaseHoldsAfterACrash(t *testing.T) {
 	}
 	second := &sink{}
 	once(t, d.relay(second), 0)
-	check.Exec(t, d.Pool(), `UPDATE outbox SET leased_until = now() WHERE id = $1`, ids[2]) // an hour on, for one of them
+	check.Exec(t, d.Pool(), `UPDATE outbox SET next_at = now() WHERE id = $1`, ids[2]) // an hour on, for one of them
 	once(t, d.relay(second), 1)
 	if diff := cmp.Diff([][]string{{ids[2]}}, second.ids()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -71,11 +72,11 @@ func TestTheLeaseIsTenSecondsUnlessTold(t *testing.T) {
 	d.fill(t, 1)
 	d.crash(0)
 	var left time.Duration
-	err := d.Pool().QueryRow(t.Context(), `SELECT leased_until - created_at FROM outbox`).Scan(&left)
+	err := d.Pool().QueryRow(t.Context(), `SELECT next_at - created_at FROM outbox`).Scan(&left)
 	if err != nil || left < 10*time.Second {
 		t.Errorf("leased for %v (%v), want 10 s", left, err)
 	}
-	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM outbox WHERE leased_until < now() + interval '10.001 s'`); n != 1 {
+	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM outbox WHERE next_at < now() + interval '10.001 s'`); n != 1 {
 		t.Errorf("leased for more than 10 s")
 	}
 }

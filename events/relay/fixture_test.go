@@ -38,27 +38,42 @@ func newFixture(t *testing.T) fixture {
 
 type event = cloudevents.Event
 
-// sink keeps the batches that it takes; before decides whether it takes a batch.
+// sink keeps the events that it takes; before decides whether it takes a batch, and
+// each whether it takes an event.
 type sink struct {
 	mu      sync.Mutex
 	batches [][]event
 	before  func(batch []event) error
+	each    func(ctx context.Context, e event) error
 	after   func() // runs before the relay knows that the batch was taken
 }
 
-func (s *sink) Publish(_ context.Context, batch []event) error {
+func (s *sink) Publish(ctx context.Context, batch []event) []error {
+	results := make([]error, len(batch))
 	if s.before != nil {
 		if err := s.before(batch); err != nil {
-			return err
+			for i := range results {
+				results[i] = err
+			}
+			return results
+		}
+	}
+	var taken []event
+	for i, e := range batch {
+		if s.each != nil {
+			results[i] = s.each(ctx, e)
+		}
+		if results[i] == nil {
+			taken = append(taken, e)
 		}
 	}
 	s.mu.Lock()
-	s.batches = append(s.batches, batch)
+	s.batches = append(s.batches, taken)
 	s.mu.Unlock()
 	if s.after != nil {
 		s.after()
 	}
-	return nil
+	return results
 }
 
 // ids are those of the events taken, batch by batch, each sorted.
@@ -88,28 +103,32 @@ func (s *sink) times() map[string]int {
 }
 
 func (d fixture) relay(s relay.Sink) *relay.Relay {
-	return &relay.Relay{DB: d.DB, Ring: d.ring, Sink: s, Log: slog.New(slog.NewTextHandler(d.log, nil)), Lease: time.Hour}
+	return &relay.Relay{
+		DB: d.DB, Ring: d.ring, Sink: s, Log: slog.New(slog.NewTextHandler(d.log, nil)), Lease: time.Hour, Backoff: time.Nanosecond,
+	}
 }
 
 func once(t *testing.T, r *relay.Relay, want int) {
 	t.Helper()
-	n, err := r.Once(t.Context())
+	n, err := r.Once(t.Context(), events.LaneEvents)
 	if err != nil || n != want {
 		t.Errorf("published %d, %v; want %d", n, err, want)
 	}
 }
 
-// fill writes rows without waking a relay, in random order, and returns their ids in
-// order.
+// fill writes rows of a moment without waking a relay, in random order, and returns
+// their ids in order.
 func (d fixture) fill(t *testing.T, count int) []string {
 	t.Helper()
 	var ids []string
 	for n := range count {
 		ids = append(ids, fmt.Sprintf("019ab0f2-4c00-7d2e-9a61-%012d", n+1))
 	}
+	at := time.Now().Add(-time.Second)
 	for _, n := range rand.Perm(count) {
-		check.Exec(t, d.Pool(), `INSERT INTO outbox (id, type, subject, customerhash, data) VALUES ($1, $2, '', '', '{}')`,
-			ids[n], events.TypeTransferPosted)
+		check.Exec(t, d.Pool(), `
+INSERT INTO outbox (id, type, subject, customerhash, data, next_at) VALUES ($1, $2, '', '', '{}', $3)`,
+			ids[n], events.TypeTransferPosted, at)
 	}
 	return ids
 }
@@ -133,6 +152,6 @@ func (d fixture) emit(t *testing.T) string {
 
 const (
 	countWaiting   = `SELECT count(*) FROM outbox WHERE published_at IS NULL`
-	countLeased    = `SELECT count(*) FROM outbox WHERE published_at IS NULL AND leased_until > now()`
+	countLeased    = `SELECT count(*) FROM outbox WHERE published_at IS NULL AND next_at > now()`
 	countListeners = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN outbox'`
 )

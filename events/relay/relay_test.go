@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,8 +46,16 @@ func TestEventsArriveAsTheyWereEmitted(t *testing.T) {
 	}
 	check.Must(t, d.Commit(ctx, &unit))
 	s := &sink{}
-	once(t, d.relay(s), len(sent))
-	for _, e := range s.batches[0] {
+	for _, lane := range events.Lanes() {
+		if _, err := d.relay(s).Once(t.Context(), lane); err != nil {
+			t.Error(err)
+		}
+	}
+	arrived := slices.Concat(s.batches...)
+	if len(arrived) != len(sent) {
+		t.Errorf("%d events arrived, want %d", len(arrived), len(sent))
+	}
+	for _, e := range arrived {
 		want := sent[e.Subject()]
 		if e.Type() != want.data.EventType() || e.Extensions()["customerhash"] != events.CustomerHash(want.customer) {
 			t.Errorf("type or customer of %v, want %+v", e, want)
@@ -101,8 +111,8 @@ func TestABatchHasTwoHundredUnlessTold(t *testing.T) {
 	once(t, r, 1)
 }
 
-// A batch that its sink refuses is not marked, and any relay can lease it at once.
-func TestARefusedBatchIsReleased(t *testing.T) {
+// A batch that its sink does not take is not marked, and any relay can lease it soon.
+func TestABatchThatIsNotTakenWaits(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	ids := d.fill(t, 3)
@@ -113,7 +123,7 @@ func TestARefusedBatchIsReleased(t *testing.T) {
 		}
 		return down
 	}}
-	if n, err := d.relay(failing).Once(t.Context()); n != 0 || !errors.Is(err, down) {
+	if n, err := d.relay(failing).Once(t.Context(), events.LaneEvents); n != 0 || !errors.Is(err, down) {
 		t.Errorf("published %d, %v; want %v", n, err, down)
 	}
 	if waiting, leased := check.Count(t, d.Pool(), countWaiting), check.Count(t, d.Pool(), countLeased); waiting != 3 || leased != 0 {
@@ -134,14 +144,14 @@ func TestAStoppedRelayReleases(t *testing.T) {
 	d.fill(t, 3)
 	ctx, cancel := context.WithCancel(t.Context())
 	failing := &sink{before: func([]event) error { cancel(); return ctx.Err() }}
-	if _, err := d.relay(failing).Once(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := d.relay(failing).Once(ctx, events.LaneEvents); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	once(t, d.relay(&sink{}), 3)
 	// A relay that is stopped after the sink took the batch still marks it.
 	d.one(t)
 	ctx, cancel = context.WithCancel(t.Context())
-	if n, err := d.relay(&sink{after: cancel}).Once(ctx); n != 1 || err != nil {
+	if n, err := d.relay(&sink{after: cancel}).Once(ctx, events.LaneEvents); n != 1 || err != nil {
 		t.Errorf("published %d, %v", n, err)
 	}
 	if n := check.Count(t, d.Pool(), countWaiting); n != 0 {
@@ -153,20 +163,24 @@ func TestRunTriesAgain(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	ids := d.fill(t, 5)
-	var tries int
+	var tries atomic.Int64
 	s := &sink{before: func([]event) error {
-		if tries++; tries <= 3 {
+		if tries.Add(1) <= 3 {
 			return errors.New("sink is down")
 		}
 		return nil
 	}}
 	bank.Background(t, d.relay(s).Run)
 	check.UntilCount(t, 0, d.Pool(), countWaiting)
-	if diff := cmp.Diff([][]string{ids}, s.ids()); diff != "" {
+	want := map[string]int{}
+	for _, id := range ids {
+		want[id] = 1
+	}
+	if diff := cmp.Diff(want, s.times()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := strings.Count(d.log.String(), "sink is down"); got != 3 {
-		t.Errorf("the log tells %d failures, want 3:\n%s", got, d.log)
+	if got := strings.Count(d.log.String(), "sink is down"); got < 3 {
+		t.Errorf("the log tells %d failures, want 3 at least:\n%s", got, d.log)
 	}
 }
 

@@ -25,7 +25,8 @@ func TestObserve(t *testing.T) {
 		return values
 	}
 	const waiting, lag = "tidebank_outbox_unpublished", "tidebank_outbox_lag_seconds"
-	if got := read(); len(got) != 2 || got[waiting] != 0 || got[lag] != 0 {
+	const codes, aside = "tidebank_outbox_codes_lag_seconds", "tidebank_outbox_set_aside"
+	if got := read(); len(got) != 4 || got[waiting] != 0 || got[lag] != 0 || got[codes] != 0 || got[aside] != 0 {
 		t.Errorf("nothing waits: %v", got)
 	}
 	ids := d.fill(t, 3)
@@ -33,7 +34,15 @@ func TestObserve(t *testing.T) {
 	if got := read(); got[waiting] != 3 || got[lag] < 3600 || got[lag] > 3900 {
 		t.Errorf("three wait, the oldest for an hour: %v", got)
 	}
-	once(t, r, 3)
+	check.Exec(t, d.Pool(), `UPDATE outbox SET lane = 'codes', created_at = now() - interval '1 minute' WHERE id = $1`, ids[2])
+	if got := read(); got[codes] < 60 || got[codes] > 360 {
+		t.Errorf("a code waits for a minute: %v", got)
+	}
+	check.Exec(t, d.Pool(), `UPDATE outbox SET set_aside_at = now() WHERE id = $1`, ids[2])
+	if got := read(); got[waiting] != 2 || got[codes] != 0 || got[aside] != 1 {
+		t.Errorf("one is set aside: %v", got)
+	}
+	once(t, r, 2)
 	if got := read(); got[waiting] != 0 || got[lag] != 0 {
 		t.Errorf("all are published: %v", got)
 	}

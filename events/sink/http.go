@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+
+	"github.com/tidebank/tidebank/events"
 )
 
 // HTTP posts each event in binary mode to one address, such as a Knative Broker
@@ -20,31 +23,45 @@ type HTTP struct {
 	Client *http.Client
 }
 
-// ErrRefused reports that the address did not accept an event.
-var ErrRefused = errors.New("sink: not accepted")
+// ErrNotTaken reports that the address did not take an event; a later try may succeed.
+var ErrNotTaken = errors.New("sink: not taken")
 
 const (
 	inFlight = 16
 	timeout  = 5 * time.Second // below the relay's lease
 )
 
-// Publish posts the batch, several events at a time. It returns the first failure,
-// and the relay then publishes the whole batch again.
-func (h HTTP) Publish(ctx context.Context, batch []cloudevents.Event) error {
+// permanent lists the statuses by which a receiver refuses the event itself, whatever
+// the time.
+var permanent = []int{
+	http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+}
+
+// Publish posts the batch, several events at a time. It returns the result of each
+// event: events.ErrRefused if the receiver refuses it for good, events.ErrNotTried if
+// receivers that did not answer used up the time.
+func (h HTTP) Publish(ctx context.Context, batch []cloudevents.Event) []error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	slots := make(chan struct{}, inFlight)
-	failed := make([]error, len(batch))
+	results := make([]error, len(batch))
 	var wait sync.WaitGroup
 	for i, e := range batch {
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			results[i] = events.ErrNotTried
+			continue
+		}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			failed[i] = h.post(ctx, e)
+			results[i] = h.post(ctx, e)
 		})
 	}
 	wait.Wait()
-	return errors.Join(failed...)
+	return results
 }
 
 func (h HTTP) post(ctx context.Context, e cloudevents.Event) error {
@@ -56,11 +73,12 @@ func (h HTTP) post(ctx context.Context, e cloudevents.Event) error {
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
-	if err := resp.Body.Close(); err != nil {
-		return fmt.Errorf("sink: %w", err)
+	_ = resp.Body.Close() // the status has been read
+	switch {
+	case resp.StatusCode/100 == 2:
+		return nil
+	case slices.Contains(permanent, resp.StatusCode):
+		return fmt.Errorf("%w: answered %d", events.ErrRefused, resp.StatusCode)
 	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%w: %s answered %d", ErrRefused, e.ID(), resp.StatusCode)
-	}
-	return nil
+	return fmt.Errorf("%w: answered %d", ErrNotTaken, resp.StatusCode)
 }

@@ -84,7 +84,7 @@ func TestEventsArePostedInBinaryMode(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	h := sink.HTTP{URL: server.URL + "/broker?tenant=bank", Client: server.Client()}
-	check.Must(t, h.Publish(t.Context(), []cloudevents.Event{sent}))
+	check.Must(t, errors.Join(h.Publish(t.Context(), []cloudevents.Event{sent})...))
 	r, body := <-requests, <-bodies
 	got := map[string]string{"line": r.Method + " " + r.URL.String(), "body": string(body)}
 	for name := range r.Header {
@@ -110,32 +110,35 @@ func TestEventsArePostedInBinaryMode(t *testing.T) {
 	}
 }
 
-// One event that is not taken fails its batch, but does not keep the others from
-// being posted.
-func TestOnlyTwoHundredsAreAcceptance(t *testing.T) {
+// Each event has its own result. By some statuses the receiver refuses the event for
+// good.
+func TestEachStatusHasItsResult(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		status int
-		taken  bool
+		want   error
 	}{
-		{200, true},
-		{202, true},
-		{204, true},
-		{299, true},
-		{304, false},
-		{399, false},
-		{400, false},
-		{404, false},
-		{422, false},
-		{429, false},
-		{500, false},
-		{503, false},
-		{599, false},
+		{200, nil},
+		{202, nil},
+		{204, nil},
+		{299, nil},
+		{304, sink.ErrNotTaken},
+		{399, sink.ErrNotTaken},
+		{400, events.ErrRefused},
+		{401, sink.ErrNotTaken},
+		{404, sink.ErrNotTaken},
+		{413, events.ErrRefused},
+		{415, events.ErrRefused},
+		{422, events.ErrRefused},
+		{429, sink.ErrNotTaken},
+		{500, sink.ErrNotTaken},
+		{503, sink.ErrNotTaken},
+		{599, sink.ErrNotTaken},
 	} {
 		h, posts := serve(t, map[string]int{"2": tt.status})
-		err := h.Publish(t.Context(), batch(t, keytest.New(t), 3))
-		if (err == nil) != tt.taken || !tt.taken && !errors.Is(err, sink.ErrRefused) {
-			t.Errorf("%d: %v", tt.status, err)
+		results := h.Publish(t.Context(), batch(t, keytest.New(t), 3))
+		if len(results) != 3 || results[0] != nil || !errors.Is(results[1], tt.want) || results[2] != nil {
+			t.Errorf("%d: %v, want %v for the second", tt.status, results, tt.want)
 		}
 		if diff := cmp.Diff(map[string]int{"1": 1, "2": 1, "3": 1}, posts()); diff != "" {
 			t.Errorf("%d: not each was posted once (-want +got):\n%s", tt.status, diff)
@@ -146,10 +149,10 @@ func TestOnlyTwoHundredsAreAcceptance(t *testing.T) {
 func TestEveryFailureIsTold(t *testing.T) {
 	t.Parallel()
 	h, _ := serve(t, map[string]int{"1": 500, "3": 400})
-	err := h.Publish(t.Context(), batch(t, keytest.New(t), 4))
-	for _, want := range []string{"1 answered 500", "3 answered 400"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not tell %q", err, want)
+	results := h.Publish(t.Context(), batch(t, keytest.New(t), 4))
+	for i, want := range map[int]string{0: "answered 500", 2: "answered 400"} {
+		if results[i] == nil || !strings.Contains(results[i].Error(), want) {
+			t.Errorf("%v does not tell %q", results[i], want)
 		}
 	}
 }
@@ -158,11 +161,13 @@ func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"http://127.0.0.1:1", "://", ""} {
 		h := sink.HTTP{URL: url, Client: &http.Client{}}
-		if err := h.Publish(t.Context(), batch(t, keytest.New(t), 2)); err == nil || errors.Is(err, sink.ErrRefused) {
-			t.Errorf("%q: %v", url, err)
+		for _, err := range h.Publish(t.Context(), batch(t, keytest.New(t), 2)) {
+			if err == nil || errors.Is(err, events.ErrRefused) || errors.Is(err, events.ErrNotTried) {
+				t.Errorf("%q: %v", url, err)
+			}
 		}
-		if err := h.Publish(t.Context(), nil); err != nil {
-			t.Errorf("nothing to %q: %v", url, err)
+		if results := h.Publish(t.Context(), nil); len(results) != 0 {
+			t.Errorf("nothing to %q: %v", url, results)
 		}
 	}
 }
@@ -172,7 +177,7 @@ func TestConnectionCutInTheAnswer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	t.Cleanup(server.Close)
 	h := sink.HTTP{URL: server.URL, Client: server.Client()}
-	if err := h.Publish(t.Context(), batch(t, keytest.New(t), 1)); err == nil {
+	if results := h.Publish(t.Context(), batch(t, keytest.New(t), 1)); results[0] == nil {
 		t.Error("taken for accepted")
 	}
 }
@@ -193,15 +198,20 @@ func TestABatchThatHangsFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := sink.HTTP{URL: "http://sink", Client: &http.Client{Transport: transport(hang)}}
 		start := time.Now()
-		err := h.Publish(t.Context(), batch(t, keytest.New(t), 50))
-		if took := time.Since(start); took != 5*time.Second || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("after %v: %v", took, err)
+		results := h.Publish(t.Context(), batch(t, keytest.New(t), 50))
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("after %v", took)
+		}
+		for i, err := range results { // sixteen were tried
+			if i < 16 && !errors.Is(err, context.DeadlineExceeded) || i >= 16 && !errors.Is(err, events.ErrNotTried) {
+				t.Errorf("%d: %v", i, err)
+			}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start = time.Now()
-		if err := h.Publish(ctx, batch(t, keytest.New(t), 50)); err == nil || time.Since(start) != time.Second {
-			t.Errorf("after %v of the caller's second: %v", time.Since(start), err)
+		if results := h.Publish(ctx, batch(t, keytest.New(t), 50)); results[0] == nil || time.Since(start) != time.Second {
+			t.Errorf("after %v of the caller's second: %v", time.Since(start), results)
 		}
 	})
 }
@@ -219,7 +229,7 @@ func TestPostsAtOnceAreBounded(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusAccepted, Body: http.NoBody, Request: r}, nil
 		})}}
 		done := make(chan error, 1)
-		go func() { done <- h.Publish(t.Context(), batch(t, keytest.New(t), 40)) }()
+		go func() { done <- errors.Join(h.Publish(t.Context(), batch(t, keytest.New(t), 40))...) }()
 		for taken := range 40 {
 			synctest.Wait()
 			if want := min(16, 40-taken); now.Load() != int64(want) {

@@ -1,8 +1,11 @@
 // Package notify sends text messages to customers, in Chinese and masked.
 //
 // A text goes to the customer's phone on record, through the SMS gateway. It is sent
-// before the effect commits, under an id made from the event's id. So an event that
-// is delivered twice sends one text.
+// before its effect commits, under an id made from the event's id. So an event that
+// is delivered twice sends one text. A text that the gateway refuses for good is
+// recorded by an event (message.refused) and not tried again. One budget bounds all
+// texts (shared/sms). When the part of a minute is used up, the text is tried again
+// later. When the part of the day is used up, the text is recorded as refused.
 package notify
 
 import (
@@ -11,7 +14,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -23,20 +28,54 @@ type Texts struct {
 	DB      pg.Reader
 	Keys    *keys.Ring
 	Gateway sms.Gateway
+	Clock   clock.Clock
 }
 
-// Send sends a text to the customer's phone. The gateway takes each id once. Send
-// does nothing if the customer no longer exists.
-func (t Texts) Send(ctx context.Context, id string, to uuid.UUID, text string) error {
-	phone, err := customer.Phone(ctx, t.DB, t.Keys, to)
+// Text is one text to one customer.
+type Text struct {
+	ID    string // the gateway takes each id once
+	To    uuid.UUID
+	Kind  string // of the message, for the record of a refusal
+	Class sms.Class
+	Body  string
+}
+
+// Sent is the effect of a text: it counts the text, or records its refusal.
+type Sent func(ctx context.Context, tx pg.Tx) error
+
+// Send sends a text to the customer's phone. It does nothing if the customer no longer
+// exists. An error means that a later try may succeed.
+func (t Texts) Send(ctx context.Context, text Text) (Sent, error) {
+	phone, err := customer.Phone(ctx, t.DB, t.Keys, text.To)
 	if errors.Is(err, bankerr.ErrNotFound) {
-		return nil
+		return nil, nil //nolint:nilnil // no effect
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := t.Gateway.Send(ctx, sms.Message{ID: id, Phone: phone, Text: text}); err != nil {
-		return bankerr.ErrUnavailable.Because(err)
+	now := t.Clock.Now()
+	err = sms.CheckBudget(ctx, t.DB, text.Class, now)
+	if errors.Is(err, sms.ErrDay) {
+		return refused(text, sms.ErrDay), nil
 	}
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	err = t.Gateway.Send(ctx, sms.Message{ID: text.ID, Phone: phone, Text: text.Body})
+	if errors.Is(err, sms.ErrRefused) {
+		return refused(text, err), nil
+	}
+	if err != nil {
+		return nil, bankerr.ErrUnavailable.Because(err)
+	}
+	return func(ctx context.Context, tx pg.Tx) error { return sms.Count(ctx, tx, text.Class, now) }, nil
+}
+
+// refused records that the text will never be sent.
+func refused(text Text, why error) Sent {
+	return func(ctx context.Context, tx pg.Tx) error {
+		return events.Emit(ctx, tx, text.ID, text.To, events.MessageRefused{
+			MessageID: text.ID, CustomerID: text.To.String(), Kind: text.Kind, Reason: why.Error(),
+		})
+	}
 }

@@ -3,6 +3,8 @@
 //
 //	go run ./infra/tide keys create --file PATH
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
+//	go run ./infra/tide events list
+//	go run ./infra/tide events replay {--id ID | --all} --reason TEXT --operator NAME
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.
 package main
@@ -22,7 +24,7 @@ func main() {
 func newCommand() *cobra.Command {
 	root := group("tide", "Operate the bank")
 	root.SilenceUsage = true
-	root.AddCommand(keysCommand(), loginCommand())
+	root.AddCommand(keysCommand(), loginCommand(), eventsCommand())
 	return root
 }
 

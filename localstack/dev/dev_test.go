@@ -3,6 +3,7 @@ package dev_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -205,7 +206,7 @@ func (d *fixture) event(t *testing.T, subject string) string {
 	stored := d.Outbox(t, events.TypeTransferPosted)
 	e, err := stored[len(stored)-1].CloudEvent(d.Host.Keys)
 	check.Must(t, err)
-	check.Must(t, d.page.Broker.Publish(t.Context(), []cloudevents.Event{e}))
+	check.Must(t, errors.Join(d.page.Broker.Publish(t.Context(), []cloudevents.Event{e})...))
 	return e.ID()
 }
 

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -36,6 +37,8 @@ type Faults struct {
 	LoseNext      int           `json:"lose_next"`      // accept so many messages and never deliver them
 	Duplicate     bool          `json:"duplicate"`      // deliver twice
 	Delay         time.Duration `json:"delay"`          // before each answer, nanoseconds
+	Refuse        []string      `json:"refuse"`         // answer 400 to messages to these numbers
+	Fail          []string      `json:"fail"`           // answer 503 to messages to these numbers
 }
 
 // Gateway is the simulator.
@@ -61,6 +64,13 @@ func (g *Gateway) SetFaults(f Faults) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.faults = f
+}
+
+// Forget makes the gateway forget the ids of the messages that it has taken.
+func (g *Gateway) Forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seen, g.order = nil, nil
 }
 
 // Inbox lists the messages that a phone received, newest first. An empty number means
@@ -137,6 +147,12 @@ func (g *Gateway) take(m sms.Message) int {
 	defer g.mu.Unlock()
 	if g.faults.FailNext > 0 {
 		g.faults.FailNext--
+		return http.StatusServiceUnavailable
+	}
+	switch {
+	case slices.Contains(g.faults.Refuse, m.Phone):
+		return http.StatusBadRequest
+	case slices.Contains(g.faults.Fail, m.Phone):
 		return http.StatusServiceUnavailable
 	}
 	before, seen := g.seen[m.ID]

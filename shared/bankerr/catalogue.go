@@ -52,6 +52,7 @@ var catalogue = map[string]Text{
 	"SERVICE_UNAVAILABLE":     {"服务暂时不可用", "请稍后再试"},
 	"SESSION_DISPLACED":       {"您的账号已在其他设备登录", "如非本人操作请立即修改密码并联系客服"},
 	"SESSION_REQUIRED":        {"登录已失效", "请重新登录"},
+	"SMS_EXHAUSTED":           {"短信发送量已达上限", "请稍后再获取验证码；急需办理请前往柜台"},
 	"STEPUP_STRONGER":         {"需要更高安全等级的认证方式", "请补充缺少的验证方式，或使用U盾、令牌，也可降低金额"},
 	"TRADE_PASSWORD_FROZEN":   {"交易密码今日输错次数过多，已冻结", "请于次日零时后再试；忘记交易密码请联系客服"},
 	"TRADE_PASSWORD_LOCKED":   {"交易密码连续输错，已临时锁定", "请在锁定时间结束后再试；忘记交易密码请联系客服"},

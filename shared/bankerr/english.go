@@ -42,6 +42,7 @@ var english = map[string]Text{
 	"SERVICE_UNAVAILABLE":     {"The service is not available", "Try later"},
 	"SESSION_DISPLACED":       {"You have logged in on another device", "If it was not you, change your password at once and call the bank"},
 	"SESSION_REQUIRED":        {"You are not logged in", "Log in again"},
+	"SMS_EXHAUSTED":           {"The bank sends no more text messages for now", "Ask for a code later; if it is urgent, go to a branch"},
 	"STEPUP_STRONGER":         {"A stronger step-up is needed", "Add the missing factor, use a USB key or a token, or lower the amount"},
 	"TRADE_PASSWORD_FROZEN":   {"Too many wrong trade passwords today: it is frozen", "Try after midnight; if you forgot it, call the bank"},
 	"TRADE_PASSWORD_LOCKED":   {"The trade password is locked for a while", "Try when the lock has ended; if you forgot it, call the bank"},

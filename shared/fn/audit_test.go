@@ -2,8 +2,10 @@ package fn_test
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,13 +111,19 @@ func TestRecordsWithoutALogin(t *testing.T) {
 	forged[len(forged)-1] ^= 1
 	phone.Send(t, public, forged).Want(t, "FRAME_REJECTED")
 	want := []events.AccessRecorded{
-		{Function: "test-audit", Outcome: "SESSION_REQUIRED", DeviceID: "phone", IP: phone.IP, Category: "auth"},
 		{
 			Function: "test-public", Outcome: "PROOF_REJECTED", Reason: "password", CustomerID: about.String(),
 			DeviceID: "phone", IP: phone.IP, Category: "auth",
 		},
+		{
+			Function: "test-audit", Outcome: "SESSION_REQUIRED", DeviceID: "phone", IP: phone.IP, Category: "auth", Count: 1,
+			Since: bank.Start.UTC().Format(time.RFC3339), Channel: hex.EncodeToString(phone.Channel[:]),
+		},
 	}
-	if diff := cmp.Diff(want, records(t, b)); diff != "" {
+	recordRefused(t, b)
+	got := records(t, b)
+	slices.SortFunc(got, func(a, b events.AccessRecorded) int { return strings.Compare(a.Outcome, b.Outcome) })
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -110,7 +110,7 @@ func TestTheLongestEvent(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	f := consumer(counting)
-	for _, tt := range []struct{ over, want int }{{0, http.StatusAccepted}, {1, http.StatusBadRequest}} {
+	for _, tt := range []struct{ over, want int }{{0, http.StatusAccepted}, {1, http.StatusRequestEntityTooLarge}} {
 		e := b.Event(t, uuid.NewString(), typeHeard, "x", heard{})
 		body, header := structured(t, e)
 		body += strings.Repeat(" ", int(b.Host.Limits.BodyBytes)-len(body)+tt.over)

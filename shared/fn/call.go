@@ -72,6 +72,9 @@ type call struct {
 	http         handler.Request
 	header       channel.Header
 	keys         *channel.Keys // nil until the channel is known; then replies are sealed
+	inClear      bool          // the reply is for a stranger who replays frames: it is not sealed
+	clear        []byte        // the opened frame
+	admitted     bool          // the call has passed the stages before its request is read
 	raw          json.RawMessage
 	request      any
 	key          string

@@ -1,7 +1,6 @@
 package fn
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,10 +10,10 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/events"
@@ -32,10 +31,58 @@ type Reaction[Data any] func(ctx context.Context, event Delivery[Data]) (Effect,
 // Effect changes the database in the transaction of that record; nil changes nothing.
 type Effect func(ctx context.Context, tx pg.Tx) error
 
+// Split is an event function's own code whose parts succeed or fail independently.
+type Split[Data any] func(ctx context.Context, event Delivery[Data]) ([]Part, error)
+
+// Part is one part of a reaction. The runtime runs the parts of an event at once. It
+// commits each part's effect together with a record of the part. If a part fails for
+// now, the event comes again, and only the parts without a record run again.
+type Part struct {
+	Name  string // identifies the part among the event's parts
+	React func(ctx context.Context) (Effect, error)
+}
+
 // Event declares a function that reacts to CloudEvents of the types in
 // spec.Consumes, each of which carries Data. Its audience is Internal.
 func Event[C, Data any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Reaction[Data], error),
+) Function {
+	return declareEvent[C, Data](spec, wire, func(react Reaction[Data]) reaction {
+		return func(ctx context.Context, h *eventHandler, e cloudevents.Event) error {
+			data, err := typed[Data](e)
+			if err != nil {
+				return err
+			}
+			effect, err := react(ctx, data)
+			if err != nil {
+				return err
+			}
+			return h.commit(ctx, h.spec.Name, e, effect)
+		}
+	})
+}
+
+// EventParts declares a function like Event, whose reaction has parts.
+func EventParts[C, Data any](
+	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Split[Data], error),
+) Function {
+	return declareEvent[C, Data](spec, wire, func(split Split[Data]) reaction {
+		return func(ctx context.Context, h *eventHandler, e cloudevents.Event) error {
+			data, err := typed[Data](e)
+			if err != nil {
+				return err
+			}
+			parts, err := split(ctx, data)
+			if err != nil {
+				return err
+			}
+			return h.runParts(ctx, e, parts)
+		}
+	})
+}
+
+func declareEvent[C, Data, Op any](
+	spec Spec, wire func(context.Context, *Lent, C) (Op, error), typed func(Op) reaction,
 ) Function {
 	spec.Audience = Internal
 	if err := spec.check(FormEvent, nil, reflect.TypeFor[C]()); err != nil {
@@ -44,13 +91,11 @@ func Event[C, Data any](
 	return Function{
 		Spec: spec, Form: FormEvent, Trigger: TriggerEvent, Request: reflect.TypeFor[Data](), Config: reflect.TypeFor[C](),
 		open: func(ctx context.Context, h *host.Host, settings host.Settings) (handler.FunctionHandler, error) {
-			react, err := wired(ctx, h, spec, settings, wire)
+			op, err := wired(ctx, h, spec, settings, wire)
 			if err != nil {
 				return nil, err
 			}
-			return &eventHandler{spec: spec, host: h, react: func(ctx context.Context, e arrived) (Effect, error) {
-				return reactTyped(ctx, e, react)
-			}}, nil
+			return &eventHandler{spec: spec, host: h, react: typed(op)}, nil
 		},
 	}
 }
@@ -65,31 +110,31 @@ type Delivery[Data any] struct {
 	Raw     []byte // the data as sent
 }
 
-// arrived is a CloudEvent that passed the stages.
-type arrived struct{ event cloudevents.Event }
+// reaction is an event function's code whose data type is hidden. It commits its
+// effects.
+type reaction func(ctx context.Context, h *eventHandler, e cloudevents.Event) error
 
 // eventHandler is an opened event function.
 type eventHandler struct {
 	spec  Spec
 	host  *host.Host
-	react func(ctx context.Context, e arrived) (Effect, error)
+	react reaction
 }
 
-func reactTyped[Data any](ctx context.Context, e arrived, react Reaction[Data]) (Effect, error) {
-	var data Data
+func typed[Data any](e cloudevents.Event) (Delivery[Data], error) {
+	d := Delivery[Data]{ID: e.ID(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(), Raw: e.Data()}
 	// A later release may add fields within a version, so unknown fields pass.
-	if err := json.Unmarshal(e.event.Data(), &data); err != nil {
-		return nil, bankerr.ErrInput.Because(fmt.Errorf("event data: %w", err))
+	if err := json.Unmarshal(e.Data(), &d.Data); err != nil {
+		return d, bankerr.ErrInput.Because(fmt.Errorf("event data: %w", err))
 	}
-	return react(ctx, Delivery[Data]{
-		ID: e.event.ID(), Type: e.event.Type(), Subject: e.event.Subject(), Time: e.event.Time(), Data: data,
-		Raw: e.event.Data(),
-	})
+	return d, nil
 }
 
-// Handle takes one delivery. It answers an empty 202 when the event has had its
-// effect, now or earlier. It answers 400 when the event can never have its effect:
-// brokers do not retry 400. It answers 503 when a later try may succeed.
+// Handle takes one delivery, of one event or of a batch. Each event has its own
+// effect. It answers an empty 202 when every event has had its effect, now or earlier.
+// It answers 503 when a later try may succeed for an event; then the events that have
+// had their effect do not have it again. It answers 400 when an event can never have
+// its effect, and 413 when the delivery is too large: brokers do not retry these.
 func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx := req.Context()
 	if ctx == nil {
@@ -100,60 +145,136 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
 	defer span.End()
 	started := h.host.Clock.Now()
-	var event cloudevents.Event
-	err := h.take(ctx, req, &event)
+	delivered, err := h.read(ctx, req)
+	if err != nil {
+		h.observe(ctx, cloudevents.Event{}, err, started)
+		return handler.Response{StatusCode: eventStatus(err)}, nil
+	}
+	errs := make([]error, len(delivered))
+	for i, d := range delivered {
+		if errs[i] = d.err; d.err == nil {
+			errs[i] = h.take(ctx, d.event)
+		}
+		h.observe(ctx, d.event, errs[i], started)
+	}
+	return handler.Response{StatusCode: eventStatus(decisive(errs))}, nil
+}
+
+// observe counts an event and logs its refusal.
+func (h *eventHandler) observe(ctx context.Context, event cloudevents.Event, err error, started time.Time) {
 	h.host.Metrics.Observe(h.spec.Name, outcome(err), h.host.Clock.Now().Sub(started))
 	if err == nil {
-		return handler.Response{StatusCode: http.StatusAccepted}, nil
+		return
 	}
 	e := bankerr.From(err)
 	h.host.Log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("function", h.spec.Name),
 		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("source", event.Source()),
 		slog.String("id", event.ID()), slog.Time("sent", event.Time()), slog.String("trace", traceID(ctx)))
-	status := http.StatusServiceUnavailable
-	if e.Kind() == bankerr.Invalid || e.Kind() == bankerr.Refused {
-		status = http.StatusBadRequest
-	}
-	return handler.Response{StatusCode: status}, nil
 }
 
-// take takes the delivery, and stores the event in of.
-func (h *eventHandler) take(ctx context.Context, req handler.Request, of *cloudevents.Event) (err error) {
+// eventStatus tells the sender what to do with the delivery.
+func eventStatus(err error) int {
+	switch {
+	case err == nil:
+		return http.StatusAccepted
+	case errors.Is(err, ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case forGood(err):
+		return http.StatusBadRequest
+	}
+	return http.StatusServiceUnavailable
+}
+
+// forGood reports whether no later try can succeed.
+func forGood(err error) bool {
+	kind := bankerr.From(err).Kind()
+	return kind == bankerr.Invalid || kind == bankerr.Refused
+}
+
+// decisive returns the error that decides about a delivery: an error that a later try
+// may cure, or another error if there is no such error.
+func decisive(errs []error) (found error) {
+	for _, err := range errs {
+		if err != nil && (found == nil || forGood(found)) {
+			found = err
+		}
+	}
+	return found
+}
+
+// take takes one event.
+func (h *eventHandler) take(ctx context.Context, event cloudevents.Event) error {
+	return protected(func() error {
+		if err := events.Verify(h.host.Keys, event); errors.Is(err, events.ErrForged) {
+			return bankerr.ErrInput.Because(err)
+		} else if err != nil {
+			return bankerr.ErrInternal.Because(err)
+		}
+		if err := events.CheckAge(event, h.host.Clock.Now()); err != nil {
+			return bankerr.ErrInput.Because(err)
+		}
+		if !slices.Contains(h.spec.Consumes, event.Type()) {
+			return bankerr.ErrInput.Because(fmt.Errorf("event type %q is not for %s", event.Type(), h.spec.Name))
+		}
+		seen, err := events.Seen(ctx, h.host.DB, event.Source(), event.ID(), h.spec.Name)
+		if err != nil || len(seen) > 0 {
+			return err
+		}
+		return h.react(ctx, h, event)
+	})
+}
+
+// protected turns a panic, and a time-out, into the refusal that an event function
+// answers with.
+func protected(work func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
 		err = late(err)
 	}()
-	if int64(len(req.Body)) > h.host.Limits.BodyBytes {
-		return ErrTooLarge
+	return work()
+}
+
+// runParts runs the parts that have no record yet. The event itself gets its record
+// when every part has one.
+func (h *eventHandler) runParts(ctx context.Context, e cloudevents.Event, parts []Part) error {
+	consumers := make([]string, len(parts))
+	for i, p := range parts {
+		consumers[i] = h.spec.Name + "/" + p.Name
 	}
-	event, err := readEvent(ctx, req)
-	if err != nil {
-		return bankerr.ErrInput.Because(err)
-	}
-	*of = event
-	if err := events.Verify(h.host.Keys, event); errors.Is(err, events.ErrForged) {
-		return bankerr.ErrInput.Because(err)
-	} else if err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	if err := events.CheckAge(event, h.host.Clock.Now()); err != nil {
-		return bankerr.ErrInput.Because(err)
-	}
-	if !slices.Contains(h.spec.Consumes, event.Type()) {
-		return bankerr.ErrInput.Because(fmt.Errorf("event type %q is not for %s", event.Type(), h.spec.Name))
-	}
-	seen, err := events.Seen(ctx, h.host.DB, h.spec.Name, event.Source(), event.ID())
-	if err != nil || seen {
-		return err
-	}
-	effect, err := h.react(ctx, arrived{event})
+	seen, err := events.Seen(ctx, h.host.DB, e.Source(), e.ID(), consumers...)
 	if err != nil {
 		return err
 	}
+	errs := make([]error, len(parts))
+	var wait sync.WaitGroup
+	for i, p := range parts {
+		if slices.Contains(seen, consumers[i]) {
+			continue
+		}
+		wait.Go(func() {
+			errs[i] = protected(func() error {
+				effect, err := p.React(ctx)
+				if err != nil {
+					return fmt.Errorf("%s: %w", p.Name, err)
+				}
+				return h.commit(ctx, consumers[i], e, effect)
+			})
+		})
+	}
+	wait.Wait()
+	if err := decisive(errs); err != nil {
+		return err
+	}
+	return h.commit(ctx, h.spec.Name, e, nil)
+}
+
+// commit commits an effect with the record that the consumer has had the event. If the
+// record is there already, commit changes nothing.
+func (h *eventHandler) commit(ctx context.Context, consumer string, e cloudevents.Event, effect Effect) error {
 	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
-		first, err := events.Claim(ctx, tx, h.spec.Name, event.Source(), event.ID())
+		first, err := events.Claim(ctx, tx, consumer, e.Source(), e.ID())
 		if err != nil || !first || effect == nil {
 			return err
 		}
@@ -173,31 +294,4 @@ func (d declared) Write(ctx context.Context, s pg.Statement) error {
 		return err
 	}
 	return d.Tx.Write(ctx, s)
-}
-
-var errNoEvent = errors.New("neither a CloudEvent nor a connector's delivery of one")
-
-// readEvent reads a CloudEvent in binary or structured mode. OpenFaaS connectors
-// send the structured event raw under X-Topic.
-func readEvent(ctx context.Context, req handler.Request) (cloudevents.Event, error) {
-	header := req.Header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
-	if header.Get("X-Topic") != "" && header.Get("Ce-Id") == "" {
-		header.Set("Content-Type", cloudevents.ApplicationCloudEventsJSON)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(req.Body))
-	if err != nil {
-		return cloudevents.Event{}, fmt.Errorf("event request: %w", err)
-	}
-	r.Header = header
-	event, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil || event == nil {
-		return cloudevents.Event{}, errors.Join(errNoEvent, err)
-	}
-	if err := event.Validate(); err != nil {
-		return cloudevents.Event{}, fmt.Errorf("event: %w", err)
-	}
-	return *event, nil
 }

@@ -160,6 +160,10 @@ func (f Function) Needs() host.Needs {
 	case TriggerEvent:
 		needs.Purposes = append(needs.Purposes, keys.Event)
 	case TriggerWorker:
+		if f.Spec.RecordsRefused {
+			needs.Redis = true // it holds their counts
+			needs.Purposes = append(needs.Purposes, keys.Session)
+		}
 	}
 	if f.Spec.StepUp {
 		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage)

@@ -128,11 +128,16 @@ func late(err error) error {
 }
 
 // record writes the access record that the Spec asks for, before the runtime answers.
-// If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007).
+// If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007). For a
+// call that was not admitted, it writes nothing but a count (recordRefused).
 func (c *call) record(ctx context.Context, refused error) error {
 	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth ||
 		c.spec.Audit == AuditMoney && (refused != nil || c.reason != "") // the end of a lock is recorded too
 	if !wanted || c.keys == nil {
+		return refused
+	}
+	if !c.admitted {
+		c.countRefused(ctx, refused)
 		return refused
 	}
 	event := events.AccessRecorded{
@@ -177,7 +182,9 @@ func (c *call) refuse(ctx context.Context, err error) {
 	c.host.Log.LogAttrs(ctx, level, "refused", attrs...)
 }
 
-// seal seals the reply, also a refusal, once the channel is known.
+// seal seals the reply, also a refusal, once the channel is known. It does not seal
+// RATE_LIMITED for a replayed frame: a stranger could pass the sealed reply to the app,
+// which would take it for the answer to its own call.
 func (c *call) seal(refused error) handler.Response {
 	header := http.Header{}
 	if refused != nil {
@@ -187,7 +194,7 @@ func (c *call) seal(refused error) handler.Response {
 	}
 	header.Set("Cache-Control", "no-store") // INPUT-006
 	header.Set("X-Content-Type-Options", "nosniff")
-	if c.keys == nil {
+	if c.keys == nil || c.inClear {
 		header.Set("Content-Type", contentType(refused))
 		return handler.Response{StatusCode: c.status, Body: c.body, Header: header}
 	}

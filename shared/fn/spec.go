@@ -108,6 +108,7 @@ type Spec struct {
 	Idempotent     bool             // the request carries an idempotency key; Confirm sets it
 	StepUp         bool             // proofs must hold first; Confirm sets it
 	CountsAttempts bool             // the operation counts attempts at a secret (Call.CountAttempts)
+	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
 	Session        SessionEffect    // change to the caller's session
 	Rate           RateClass        // RateDefault if empty
 	Risk           risk.Scene       // risk scene, evaluated before the operation
@@ -184,6 +185,7 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			s.NoDatabase && (s.Idempotent || s.StepUp || s.CountsAttempts || s.Risk != risk.None || s.Audit != AuditNone),
 			"its policy needs the database",
 		},
+		{s.RecordsRefused && f != FormWorker, "only a worker records calls that were not admitted"},
 		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},
 		{s.Timeout < 0, "negative timeout"},
 		{

@@ -124,14 +124,7 @@ func (c *call) openChannel(ctx context.Context) error {
 	if skew := c.host.Clock.Now().Sub(header.Time); skew > channelMaxSkew || skew < -channelMaxSkew {
 		return ErrFrame.Because(fmt.Errorf("clock skew of %v", skew))
 	}
-	sent, err := openEnvelope(clear)
-	if err != nil {
-		return err
-	}
-	if !validKey(sent.Key) {
-		return InvalidField("idempotency_key", "longer than 64 characters, or not printable ASCII")
-	}
-	c.raw, c.key = sent.Request, sent.Key
+	c.clear = clear
 	return nil
 }
 
@@ -140,7 +133,9 @@ func (c *call) admit(ctx context.Context) error {
 	if c.spec.NoChannel {
 		return c.host.Sessions.AllowAddress(ctx, c.IP, rate)
 	}
-	admitted, err := c.host.Sessions.Admit(ctx, c.Channel, c.header.Sequence, rate)
+	frame := session.Frame{Channel: c.Channel, Sequence: c.header.Sequence, Address: c.IP}
+	admitted, err := c.host.Sessions.Admit(ctx, frame, rate)
+	c.inClear = errors.Is(err, session.ErrReplays)
 	if err != nil {
 		return err
 	}
@@ -156,8 +151,29 @@ func (c *call) admit(ctx context.Context) error {
 	return session.ErrRequired
 }
 
+// openEnvelope comes after admit, so that a frame that holds no envelope counts against
+// its channel's rate.
+func (c *call) openEnvelope() error {
+	if c.spec.NoChannel {
+		return nil
+	}
+	sent, err := openEnvelope(c.clear)
+	if err != nil {
+		return err
+	}
+	if !validKey(sent.Key) {
+		return InvalidField("idempotency_key", "longer than 64 characters, or not printable ASCII")
+	}
+	c.raw, c.key = sent.Request, sent.Key
+	return nil
+}
+
 func (c *call) decodeRequest(context.Context) error {
-	var err error
+	err := c.openEnvelope()
+	if err != nil {
+		return err
+	}
+	c.admitted = true
 	if c.request, err = c.bound.decode(c.raw); err != nil {
 		return err
 	}

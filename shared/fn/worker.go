@@ -25,6 +25,9 @@ type WorkerLent struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// RecordRefused writes the records of the calls that were refused before they were
+	// admitted. It is nil unless the Spec declares RecordsRefused.
+	RecordRefused func(context.Context) error
 }
 
 // Worker declares a process that works by itself and has no caller.
@@ -40,9 +43,11 @@ func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, c
 			if err := settings(&config); err != nil {
 				return nil, err
 			}
-			return wire(ctx, &WorkerLent{
-				DB: h.DB, Keys: ring(h, spec), Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry,
-			}, config)
+			lent := &WorkerLent{DB: h.DB, Keys: ring(h, spec), Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry}
+			if spec.RecordsRefused {
+				lent.RecordRefused = func(ctx context.Context) error { return RecordRefused(ctx, h) }
+			}
+			return wire(ctx, lent, config)
 		},
 	}
 }

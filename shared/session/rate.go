@@ -3,12 +3,12 @@ package session
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/shared/address"
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 )
 
@@ -62,7 +62,7 @@ return countCall(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]
 // AllowAddress counts a call without a channel by its network address, and refuses it
 // above the rate. The addresses that one client can have count together.
 func (s *Store) AllowAddress(ctx context.Context, from string, rate Rate) error {
-	key := fmt.Sprintf("rate:%s:%s", rate.Class, hex.EncodeToString(s.ring.BlindIndex("ip", address.Group(from))[:8]))
+	key := "rate:" + rate.Class + ":" + s.address(from)
 	wait, err := addressScript.Run(ctx, s.redis, []string{key}, rate.args(s.clock.Now())...).Int64()
 	if err != nil {
 		return unavailable(err)
@@ -73,8 +73,14 @@ func (s *Store) AllowAddress(ctx context.Context, from string, rate Rate) error 
 	return nil
 }
 
+// address is a network address as keys of Redis name it: one name for all addresses that
+// one client can have.
+func (s *Store) address(ip string) string {
+	return hex.EncodeToString(s.ring.BlindIndex("ip", address.Group(ip))[:8])
+}
+
 // limited is the refusal of a call above the rate.
-func limited(wait int64) error {
+func limited(wait int64) *bankerr.Error {
 	return ErrRateLimited.WithRetryAfter(time.Duration(wait) * time.Millisecond)
 }
 

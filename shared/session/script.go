@@ -6,13 +6,24 @@ import "github.com/redis/go-redis/v9"
 // is new if it is greater than the sequence in its slot, and less than 64 behind the
 // greatest sequence. So the script never accepts a sequence twice. Sequences stay
 // below 2^53, up to which Lua's numbers are exact.
+//
+// A frame with a new sequence counts against the channel's rate: only the holder of the
+// channel's keys can make such a frame. Anybody who has seen a frame on the network can
+// send it again. So a replayed frame counts against the address that sends it, in a
+// counter of its own, before it is refused. If replays counted against the channel, a
+// stranger could use up the customer's rate. If they counted against all calls of the
+// address, a stranger behind the same address could.
 var admitScript = redis.NewScript(countCall + `
 local sequence = tonumber(ARGV[1])
 local slot = 's' .. (sequence % 64)
 local seen = redis.call('HMGET', KEYS[1], 'device', 'max', slot)
 if not seen[1] then return {'expired'} end
 local max = tonumber(seen[2] or '0')
-if sequence <= tonumber(seen[3] or '0') or sequence <= max - 64 then return {'replayed'} end
+if sequence <= tonumber(seen[3] or '0') or sequence <= max - 64 then
+  local wait = countCall(KEYS[4], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
+  if wait > 0 then return {'replays', string.format('%d', wait)} end
+  return {'replayed'}
+end
 if sequence > max then
   redis.call('HSET', KEYS[1], slot, ARGV[1], 'max', ARGV[1])
 else

@@ -40,6 +40,11 @@ var (
 	ErrDisplaced      = bankerr.New(bankerr.Unauthenticated, "SESSION_DISPLACED")
 )
 
+// ErrReplays is the cause of RATE_LIMITED when an address has replayed frames of the
+// channel above the rate. The frame itself may have had its effect before, so the bank
+// must not tell the holder of the channel that it had none.
+var ErrReplays = errors.New("replayed frames above the rate")
+
 // Config is read from the environment once. Anybody may open channels, so a channel
 // lives longer only when its app proves that it has the keys, and when a customer logs
 // in. Unproved and Anonymous are ChannelLife if they are zero.
@@ -146,13 +151,23 @@ type Admitted struct {
 	Displaced bool   // a later login on another channel has ended the login
 }
 
+// Frame identifies an authenticated frame and the address that sent it.
+type Frame struct {
+	Channel  channel.ID
+	Sequence uint64
+	Address  string
+}
+
 // Admit checks an authenticated frame: its sequence must be new, and its channel
 // below the rate. It returns the login on the channel and restarts the login's idle
 // time. It takes one round trip.
-func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate Rate) (Admitted, error) {
-	names := []string{channelKey(id), loginKey(id), rateKey(id, rate.Class)}
+func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, error) {
+	id := frame.Channel
+	names := []string{
+		channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+s.address(frame.Address)),
+	}
 	args := append([]any{
-		strconv.FormatUint(sequence, 10), int64(s.config.ChannelLife / time.Second), int64(s.config.Idle / time.Second),
+		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), int64(s.config.Idle / time.Second),
 	}, rate.args(s.clock.Now())...)
 	args = append(args, int64(s.config.Anonymous/time.Second))
 	answer, err := admitScript.Run(ctx, s.redis, names, args...).StringSlice()
@@ -165,10 +180,13 @@ func (s *Store) Admit(ctx context.Context, id channel.ID, sequence uint64, rate 
 		return Admitted{}, ErrChannelExpired
 	case "replayed":
 		return Admitted{}, ErrReplayed
-	case "limited":
+	case "replays", "limited":
 		wait, err := strconv.ParseInt(answer[1], 10, 64)
 		if err != nil {
 			return Admitted{}, fmt.Errorf("wait above the rate: %w", err)
+		}
+		if answer[0] == "replays" {
+			return Admitted{}, limited(wait).Because(ErrReplays)
 		}
 		return Admitted{}, limited(wait)
 	case "displaced":

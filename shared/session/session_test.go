@@ -125,7 +125,7 @@ func newKeys() channel.Keys {
 func (l *line) call(t *testing.T, on *session.Store) (session.Admitted, error) {
 	t.Helper()
 	l.next++
-	return on.Admit(t.Context(), l.id, l.next, plenty)
+	return on.Admit(t.Context(), session.Frame{Channel: l.id, Sequence: l.next}, plenty)
 }
 
 // who is logged in on the line: a customer, "nobody" or "displaced".
@@ -347,7 +347,10 @@ func TestRedisAwayRefuses(t *testing.T) {
 	h := newFixture(t)
 	l := h.open(t, "phone")
 	calls := map[string]func(*session.Store) error{
-		"Admit":        func(s *session.Store) error { _, err := s.Admit(t.Context(), l.id, 1, plenty); return err },
+		"Admit": func(s *session.Store) error {
+			_, err := s.Admit(t.Context(), session.Frame{Channel: l.id, Sequence: 1}, plenty)
+			return err
+		},
 		"AllowAddress": func(s *session.Store) error { return s.AllowAddress(t.Context(), "192.0.2.1", plenty) },
 		"Channel":      func(s *session.Store) error { _, err := s.Channel(t.Context(), l.id); return err },
 		"OpenChannel":  func(s *session.Store) error { return s.OpenChannel(t.Context(), l.id, session.Channel{}) },

@@ -3,7 +3,8 @@
 // The gateway's protocol (docs/sms-gateway.md) is one signed JSON request for each
 // message. The gateway takes each message id once, so a repetition after a lost
 // answer sends no second text. Numbers have 11 digits; texts are Chinese. A Gateway
-// is safe for concurrent use. Source: OTP-006, KEY-009.
+// is safe for concurrent use. One budget bounds all texts (budget.go). Refusal:
+// SMS_EXHAUSTED. Source: OTP-006, KEY-009.
 package sms
 
 import (
@@ -15,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,7 +31,8 @@ type Message struct {
 	Text  string `json:"text"`
 }
 
-// Gateway sends messages; nil means that the gateway took responsibility.
+// Gateway sends messages; nil means that the gateway took responsibility. After
+// ErrRefused, no repetition can succeed.
 type Gateway interface {
 	Send(ctx context.Context, m Message) error
 }
@@ -45,8 +48,18 @@ const (
 	maxAnswer = 4 << 10
 )
 
-// ErrNotAccepted reports that the gateway did not take a message.
-var ErrNotAccepted = errors.New("sms: not accepted")
+// Errors of Send.
+var (
+	ErrNotAccepted = errors.New("sms: not accepted")     // a later try may succeed
+	ErrRefused     = errors.New("sms: refused for good") // the gateway will never take this message
+)
+
+// permanent lists the statuses by which the gateway refuses the message itself: its
+// number or text, or another message under its id. By other statuses it refuses the
+// request, for example its signature. An operator can cure that.
+var permanent = []int{
+	http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity,
+}
 
 // HTTP is the client of the real protocol.
 type HTTP struct {
@@ -85,10 +98,13 @@ func (g *HTTP) Send(ctx context.Context, m Message) error {
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // so that the connection can be reused
 	_ = resp.Body.Close()                             // the status has been read
-	if resp.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("%w: %d", ErrNotAccepted, resp.StatusCode)
+	switch {
+	case resp.StatusCode == http.StatusAccepted:
+		return nil
+	case slices.Contains(permanent, resp.StatusCode):
+		return fmt.Errorf("%w: %d", ErrRefused, resp.StatusCode)
 	}
-	return nil
+	return fmt.Errorf("%w: %d", ErrNotAccepted, resp.StatusCode)
 }
 
 // The headers of a request.

@@ -74,8 +74,8 @@ func TestSendArrivesOnce(t *testing.T) {
 	}
 	other := message
 	other.Text = "别的内容"
-	if err := client.Send(t.Context(), other); !errors.Is(err, sms.ErrNotAccepted) {
-		t.Errorf("another text under a known id: %v, want ErrNotAccepted", err)
+	if err := client.Send(t.Context(), other); !errors.Is(err, sms.ErrRefused) {
+		t.Errorf("another text under a known id: %v, want ErrRefused", err)
 	}
 }
 

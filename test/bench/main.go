@@ -11,8 +11,8 @@
 //
 // Names that end in _vs_tpcb are ratios to pgbench's TPC-B-like transactions with
 // prepared statements on the same server: higher is better. coldstart_vs_bare is
-// the ratio to the start of test/bench/bare: lower is better. Ratios mean the same
-// on another machine. docs/performance.md explains each. Rounds of reference and
+// the ratio to the start of test/bench/bare: lower is better. Names that end in _ms
+// are milliseconds: lower is better. Ratios mean the same on another machine. docs/performance.md explains each. Rounds of reference and
 // measurement alternate; medians are taken.
 package main
 
@@ -41,10 +41,10 @@ type options struct {
 func main() {
 	o := options{rounds: 3, round: 12 * time.Second, scale: 50, pool: 100_000, callers: 64}
 	flag.BoolVar(&o.quick, "quick", false, "one short round on small tables: a smoke test, not a measurement")
-	flag.StringVar(&o.only, "only", "", "ledger, confirm or coldstart")
+	flag.StringVar(&o.only, "only", "", "ledger, confirm, coldstart or flood")
 	flag.IntVar(&o.clients, "clients", 16, "concurrent postings, and pgbench clients")
 	flag.Parse()
-	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "coldstart"}, o.only) {
+	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "coldstart", "flood"}, o.only) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -79,7 +79,12 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	if o.wants("coldstart") {
-		return coldStart(ctx, m, o)
+		if err := coldStart(ctx, m, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("flood") {
+		return floodDelivery(ctx, m, o)
 	}
 	return nil
 }

@@ -1,7 +1,10 @@
 // Package upkeep keeps the bank's tables small. It folds the entries of internal
-// accounts into their balances, and deletes old rows that the bank no longer needs.
+// accounts into their balances, and deletes old rows that the bank no longer needs. It
+// also writes the access records of calls that were refused before they were admitted,
+// one for each channel, code and minute.
 //
 //	ledger_fold → account        every UPKEEP_FOLD_EVERY (1 s)
+//	refused calls → outbox       every 10 s, when their minute is over
 //	Retentions() → deleted rows  every UPKEEP_PRUNE_EVERY (10 min)
 //
 // docs/retention.md lists the windows. Any number of upkeep workers may run.
@@ -27,13 +30,19 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Worker declares the worker. The registry and its main are generated from it.
 var Worker = fn.Worker(fn.Spec{
-	Name: "bank-upkeep", Summary: "Fold internal accounts and prune old rows",
+	Name: "bank-upkeep", Summary: "Fold internal accounts, prune old rows and record refused calls", RecordsRefused: true,
 }, wire)
+
+const (
+	recordEvery = 10 * time.Second
+	recordWait  = 30 * time.Second // bounds one round
+)
 
 // Config holds the pauses between two rounds.
 type Config struct {
@@ -45,7 +54,7 @@ type Config struct {
 // declares it.
 func Retentions() []pg.Retention {
 	return slices.Concat(
-		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention()},
+		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), sms.Retention()},
 		password.Retentions(), otp.Retentions(), events.Retentions(),
 	)
 }
@@ -77,6 +86,8 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 		pruned, _ = there.ExistingCollector.(*prometheus.CounterVec)
 	} else if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
+	} else {
+		sms.Observe(lent.DB, lent.Metrics) //nolint:contextcheck // a scrape has its own time-out
 	}
 	prune := func(ctx context.Context) error {
 		for _, r := range Retentions() {
@@ -89,8 +100,14 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 		return nil
 	}
 	fold := func(ctx context.Context) error { return ledger.FoldAll(ctx, lent.DB) }
+	record := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, recordWait)
+		defer cancel()
+		return lent.RecordRefused(ctx)
+	}
 	return func(ctx context.Context) {
 		var wait sync.WaitGroup
+		wait.Go(func() { pg.RunEvery(ctx, lent.Log, "record refused calls", recordEvery, record) })
 		wait.Go(func() { pg.RunEvery(ctx, lent.Log, "fold", config.FoldEvery, fold) })
 		wait.Go(func() { pg.RunEvery(ctx, lent.Log, "prune", config.PruneEvery, prune) })
 		wait.Wait()

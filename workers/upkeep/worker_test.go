@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -52,6 +54,9 @@ VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interva
 	"otp_quota": {goes: []string{
 		`INSERT INTO otp_quota (quota, sent, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
+	}},
+	"sms_use": {goes: []string{
+		`INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ('day', now() - $1::interval, 1, 1)`,
 	}},
 	"delivery": {
 		goes:  []string{deliveryOf("done")},
@@ -164,6 +169,22 @@ func TestTheWorkerWorks(t *testing.T) {
 	bank.Background(t, work)
 	check.UntilCount(t, 0, b.Host.DB.Pool(), "SELECT (SELECT count(*) FROM event_consumed) + (SELECT count(*) FROM ledger_fold)")
 	b.CheckLedger(t)
+}
+
+// The worker records the calls that were refused before they were admitted.
+func TestTheWorkerRecordsRefusedCalls(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	for range 7 {
+		check.Must(t, b.Host.Sessions.CountRefused(t.Context(), session.Refused{
+			Channel: channel.ID{1}, Code: "FRAME_REPLAYED", Function: "otp-send", Category: "auth", Trace: "t",
+		}))
+	}
+	b.Advance(2 * time.Minute)
+	work, err := upkeep.Worker.Start(t.Context(), b.Host, host.Values(upkeep.Config{FoldEvery: time.Hour, PruneEvery: time.Hour}))
+	check.Must(t, err)
+	bank.Background(t, work)
+	check.UntilCount(t, 1, b.Host.DB.Pool(), "SELECT count(*) FROM outbox WHERE data->>'count' = '7'")
 }
 
 // The worker logs a table that it can't prune, and prunes the other tables.

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
 	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
@@ -114,8 +116,13 @@ func TestRefusals(t *testing.T) {
 	b, phone, _ := newPhone(t, 5_00)
 	b.Device(t, "stranger").Call(t, accountoverview.Function, "", struct{}{}).Want(t, "SESSION_REQUIRED")
 	phone.Call(t, accountoverview.Function, "", map[string]any{"customer_id": "x"}).Want(t, "INPUT_INVALID")
+	if got := b.Outbox(t, events.TypeAccessRecorded); len(got) != 1 {
+		t.Fatalf("%d access records, want one of the call that was admitted", len(got))
+	}
+	b.Advance(2 * time.Minute)
+	check.Must(t, fn.RecordRefused(t.Context(), b.Host))
 	if got := b.Outbox(t, events.TypeAccessRecorded); len(got) != 2 {
-		t.Fatalf("%d access records, want one for each refusal", len(got))
+		t.Fatalf("%d access records, want another of the call that was not admitted", len(got))
 	}
 }
 

@@ -42,7 +42,7 @@ func TestLogoutEndsTheSessionEverywhere(t *testing.T) {
 	elsewhere, err := session.New(p.Host.Redis, p.Host.Keys, p.Clock, session.Config{ChannelLife: time.Hour, Idle: time.Minute})
 	check.Must(t, err)
 	admit := func() (session.Admitted, error) {
-		return elsewhere.Admit(t.Context(), p.Phone.Channel, p.Phone.Sequence.Add(1), rate)
+		return elsewhere.Admit(t.Context(), session.Frame{Channel: p.Phone.Channel, Sequence: p.Phone.Sequence.Add(1)}, rate)
 	}
 	if got, err := admit(); err != nil || got.Login == nil {
 		t.Fatalf("before: %+v, %v", got, err)

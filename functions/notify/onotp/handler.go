@@ -1,6 +1,6 @@
 // Package onotp computes a one-time code and sends it.
 //
-//	com.tidebank.otp.issued.v1 → SMS
+//	com.tidebank.otp.issued.v1 → SMS   emits message.refused.v1 if the gateway refuses it
 //
 // No event, table or log holds the code: this function computes it from the
 // challenge. The text names the code's purpose; for an intent it names the masked
@@ -35,14 +35,15 @@ import (
 var Function = fn.Event(fn.Spec{
 	Name: "notify-on-otp", Summary: "Send a one-time code by SMS",
 	Keys:     []keys.Purpose{keys.OTP, keys.Storage},
-	Consumes: []string{events.TypeOTPIssued}, Requirements: []string{"OTP-004", "OTP-005", "OTP-006"},
+	Consumes: []string{events.TypeOTPIssued}, Emits: []string{events.TypeMessageRefused},
+	Requirements: []string{"OTP-004", "OTP-005", "OTP-006"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
 type Config struct{ SMS sms.Config }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.OTPIssued], error) {
-	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock)}
+	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock), Clock: lent.Clock}
 	return func(ctx context.Context, e fn.Delivery[events.OTPIssued]) (fn.Effect, error) {
 		issued, found, err := otp.Load(ctx, lent.DB, e.Data.Challenge)
 		if err != nil || !found || issued.CustomerID == nil || !lent.Clock.Now().Before(issued.ExpiresAt) {
@@ -54,7 +55,10 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 		}
 		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
 			issued.Code(lent.Keys), purpose, int(issued.Life().Seconds()))
-		return nil, texts.Send(ctx, messageID(e.Data.Challenge, issued), *issued.CustomerID, text)
+		sent, err := texts.Send(ctx, notify.Text{
+			ID: messageID(e.Data.Challenge, issued), To: *issued.CustomerID, Kind: "otp", Class: sms.Codes, Body: text,
+		})
+		return fn.Effect(sent), err
 	}, nil
 }
 

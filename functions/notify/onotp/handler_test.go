@@ -3,6 +3,7 @@ package onotp_test
 import (
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -233,6 +234,56 @@ func TestGatewayDownIsTriedAgain(t *testing.T) {
 		w.deliver(t, e, http.StatusServiceUnavailable)
 		w.deliver(t, e, http.StatusAccepted)
 		w.wantTexts(t, 1)
+	}
+}
+
+// A code that the gateway refuses for good is recorded, and the event is done.
+func TestARefusedCodeIsRecorded(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.sms.SetFaults(smssim.Faults{Refuse: []string{w.Payer.Phone}})
+	e := w.askLogin(t, w.Payer.Phone)
+	w.deliver(t, e, http.StatusAccepted)
+	w.deliver(t, e, http.StatusAccepted)
+	w.wantTexts(t, 0)
+	refused := w.Outbox(t, events.TypeMessageRefused)
+	if len(refused) != 1 || !strings.Contains(string(refused[0].Data), `"kind": "otp"`) ||
+		!strings.Contains(string(refused[0].Data), w.Payer.ID.String()) {
+		t.Errorf("refusals recorded: %v", refused)
+	}
+}
+
+// Codes may use the whole budget of texts. When it is used up, the customer is told at
+// once when the next code may be asked for.
+func TestTheBudgetOfCodes(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	use := func(span string, at time.Time, codes, notices int) {
+		w.Exec(t, `INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ($1, $2, $3, $4)
+ON CONFLICT (span, starts_at) DO UPDATE SET codes = $3, notices = $4`, span, at, codes, notices)
+	}
+	ask := func() bank.Reply {
+		return w.Phone.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Login, "phone": w.Payer.Phone})
+	}
+	use("minute", bank.Start, 0, 1999) // notices have used more than their part, for example before it was lowered
+	e := w.askLogin(t, w.Payer.Phone)
+	w.deliver(t, e, http.StatusAccepted)
+	w.wantTexts(t, 1)
+	if n := w.Count(t, "SELECT codes FROM sms_use WHERE span = 'minute'"); n != 1 {
+		t.Errorf("%d codes are counted, want 1", n)
+	}
+	w.Advance(20 * time.Second)
+	reply := ask()
+	if reply.Want(t, "SMS_EXHAUSTED"); reply.Header.Get("Retry-After") != "40" {
+		t.Errorf("wait %q seconds, want 40", reply.Header.Get("Retry-After"))
+	}
+	w.Advance(40 * time.Second)
+	ask().Want(t, "")
+	use("day", bank.Start.Add(-10*time.Hour), 400_000, 100_000)
+	w.Advance(time.Minute)
+	reply = ask()
+	if reply.Want(t, "SMS_EXHAUSTED"); reply.Header.Get("Retry-After") != strconv.Itoa(14*60*60-120) {
+		t.Errorf("wait %q seconds, want until midnight", reply.Header.Get("Retry-After"))
 	}
 }
 

@@ -3,10 +3,11 @@
 //	com.tidebank.transfer.posted.v1 → inbox and SMS of both
 //
 // A payee who is not a customer gets nothing. A customer who transfers between own
-// accounts gets one message. The function sends the texts first, each under an id
-// made from event and role, which the gateway takes once. If a text fails, the event
-// comes again. The inbox messages commit once, with the record that the event was
-// consumed.
+// accounts gets one message. Each party's inbox message and each party's text are parts
+// of their own: if one fails, the others have their effect. If a text fails for now,
+// the event comes again, and only this text is tried again. Each text has an id made
+// from event and role, which the gateway takes once. The function emits
+// message.refused.v1 for a text that the gateway refuses for good.
 package ontransfer
 
 import (
@@ -27,36 +28,45 @@ import (
 )
 
 // Function declares the function. The registry and its main are generated from it.
-var Function = fn.Event(fn.Spec{
+var Function = fn.EventParts(fn.Spec{
 	Name: "notify-on-transfer", Summary: "Notify payer and payee of a transfer",
 	Keys:     []keys.Purpose{keys.Storage},
-	Consumes: []string{events.TypeTransferPosted}, Requirements: []string{"MASK-005", "MASK-006", "QA-010"},
+	Consumes: []string{events.TypeTransferPosted}, Emits: []string{events.TypeMessageRefused},
+	Requirements: []string{"MASK-005", "MASK-006", "QA-010"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
 type Config struct{ SMS sms.Config }
 
-func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.TransferPosted], error) {
-	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock)}
-	return func(ctx context.Context, e fn.Delivery[events.TransferPosted]) (fn.Effect, error) {
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.TransferPosted], error) {
+	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock), Clock: lent.Clock}
+	return func(_ context.Context, e fn.Delivery[events.TransferPosted]) ([]fn.Part, error) {
 		messages, err := compose(e)
 		if err != nil {
 			return nil, bankerr.ErrInput.Because(err)
 		}
+		var parts []fn.Part
 		for _, m := range messages {
-			if err := texts.Send(ctx, e.ID+":"+m.Kind, m.CustomerID, "【潮汐银行】"+m.Body); err != nil {
-				return nil, err
-			}
+			parts = append(parts, inboxPart(m), textPart(texts, m))
 		}
-		return func(ctx context.Context, tx pg.Tx) error {
-			for _, m := range messages {
-				if err := inbox.Put(ctx, tx, m); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return parts, nil
 	}, nil
+}
+
+func inboxPart(m inbox.Message) fn.Part {
+	return fn.Part{Name: "inbox." + m.Kind, React: func(context.Context) (fn.Effect, error) {
+		return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
+	}}
+}
+
+func textPart(texts notify.Texts, m inbox.Message) fn.Part {
+	text := notify.Text{
+		ID: m.EventID + ":" + m.Kind, To: m.CustomerID, Kind: m.Kind, Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
+	}
+	return fn.Part{Name: "sms." + m.Kind, React: func(ctx context.Context) (fn.Effect, error) {
+		sent, err := texts.Send(ctx, text)
+		return fn.Effect(sent), err
+	}}
 }
 
 func compose(e fn.Delivery[events.TransferPosted]) ([]inbox.Message, error) {

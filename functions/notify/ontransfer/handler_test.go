@@ -176,21 +176,18 @@ func TestGatewayDownIsTriedAgain(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		faults smssim.Faults
-		tries  int
 	}{
-		{"not taken", smssim.Faults{FailNext: 2}, 2},
-		{"taken, answer lost", smssim.Faults{SwallowAnswer: 2}, 2},
+		{"not taken", smssim.Faults{FailNext: 2}},
+		{"taken, answer lost", smssim.Faults{SwallowAnswer: 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newFixture(t)
 			w.sms.SetFaults(tt.faults)
 			e := w.event(t, w.posted())
-			for range tt.tries {
-				w.deliver(t, e, http.StatusServiceUnavailable)
-				if got := len(w.inbox(t, w.Payer)) + len(w.inbox(t, w.Payee)); got != 0 {
-					t.Fatalf("%d messages before the texts were taken", got)
-				}
+			w.deliver(t, e, http.StatusServiceUnavailable) // both texts failed
+			if got := []int{len(w.inbox(t, w.Payer)), len(w.inbox(t, w.Payee))}; got[0] != 1 || got[1] != 1 {
+				t.Fatalf("%v messages while the gateway is down, want one for each", got)
 			}
 			w.deliver(t, e, http.StatusAccepted)
 			w.deliver(t, e, http.StatusAccepted)
@@ -306,8 +303,93 @@ func TestStatementReceiptAndTextsAreMasked(t *testing.T) {
 	}
 }
 
-// If a phone number does not open, the bank sends to no other number.
-func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
+// refusals are the texts that the bank has recorded as refused, without their ids.
+func (w fixture) refusals(t *testing.T) []events.MessageRefused {
+	t.Helper()
+	var list []events.MessageRefused
+	for _, e := range w.Outbox(t, events.TypeMessageRefused) {
+		var r events.MessageRefused
+		check.Must(t, json.Unmarshal(e.Data, &r))
+		if e.Subject != r.MessageID || r.MessageID == "" {
+			t.Errorf("subject %q of message %q", e.Subject, r.MessageID)
+		}
+		r.MessageID = ""
+		list = append(list, r)
+	}
+	return list
+}
+
+// The gateway refuses one party's number for good. The other party gets everything; the
+// refusal is recorded, and the event is done.
+func TestABadNumberSilencesNobodyElse(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.sms.SetFaults(smssim.Faults{Refuse: []string{w.Payer.Phone}})
+	e := w.event(t, w.posted())
+	w.deliver(t, e, http.StatusAccepted)
+	w.deliver(t, e, http.StatusAccepted)
+	got := []int{len(w.inbox(t, w.Payer)), len(w.texts(w.Payer)), len(w.inbox(t, w.Payee)), len(w.texts(w.Payee))}
+	if diff := cmp.Diff([]int{1, 0, 1, 1}, got); diff != "" {
+		t.Errorf("payer's messages and texts, payee's messages and texts (-want +got):\n%s", diff)
+	}
+	want := []events.MessageRefused{
+		{CustomerID: w.Payer.ID.String(), Kind: "transfer.out", Reason: "sms: refused for good: 400"},
+	}
+	if diff := cmp.Diff(want, w.refusals(t)); diff != "" {
+		t.Errorf("refusals recorded (-want +got):\n%s", diff)
+	}
+}
+
+// The gateway fails for one party for a while. Only this text is tried again: nobody
+// gets a text twice, also from a gateway that takes an id more than once.
+func TestOnlyTheFailedTextIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	e := w.event(t, w.posted())
+	w.sms.SetFaults(smssim.Faults{Fail: []string{w.Payer.Phone}})
+	for range 3 {
+		w.deliver(t, e, http.StatusServiceUnavailable)
+		w.sms.Forget() // so that a repetition would arrive
+	}
+	w.sms.SetFaults(smssim.Faults{})
+	w.deliver(t, e, http.StatusAccepted)
+	w.wantCounts(t, 1, 1)
+	if n := w.Count(t, "SELECT sum(notices) FROM sms_use WHERE span = 'day'"); n != 2 || len(w.refusals(t)) != 0 {
+		t.Errorf("%d texts are counted, want 2", n)
+	}
+}
+
+// Notices have their own part of the budget of texts. When the part of a minute is used
+// up they wait; when the part of the day is used up they are recorded as refused.
+func TestTheBudgetOfNotices(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	use := func(span string, at time.Time, notices int) {
+		w.Exec(t, `INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ($1, $2, 0, $3)
+ON CONFLICT (span, starts_at) DO UPDATE SET notices = $3`, span, at, notices)
+	}
+	day := bank.Start.Add(-10 * time.Hour)
+	use("minute", bank.Start, 998)
+	w.deliver(t, w.event(t, w.posted()), http.StatusAccepted)
+	late := w.event(t, w.posted())
+	w.deliver(t, late, http.StatusServiceUnavailable)
+	w.Advance(time.Minute)
+	w.deliver(t, late, http.StatusAccepted)
+	w.wantCounts(t, 2, 2)
+
+	use("day", day, 300_000)
+	w.deliver(t, w.event(t, w.posted()), http.StatusAccepted)
+	if got := len(w.texts(w.Payer)) + len(w.texts(w.Payee)); got != 4 || len(w.inbox(t, w.Payer)) != 3 || len(w.inbox(t, w.Payee)) != 3 {
+		t.Errorf("%d texts, want 4; and three messages for each", got)
+	}
+	if got := w.refusals(t); len(got) != 2 || got[0].Reason != "the day's budget of texts is used up" {
+		t.Errorf("refusals recorded: %+v", got)
+	}
+}
+
+// If a phone number does not open, the bank sends to no other number, and the other
+// party is told.
+func TestAPhoneThatDoesNotOpenGetsNoText(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	key, wrapped, err := w.Host.Keys.NewDataKey()
@@ -316,5 +398,8 @@ func TestAPhoneThatDoesNotOpenSendsNothing(t *testing.T) {
 	check.Must(t, err)
 	w.Exec(t, "UPDATE customer SET data_key = $2, phone_ct = $3 WHERE id = $1", w.Payer.ID, wrapped, other)
 	w.deliver(t, w.event(t, w.posted()), http.StatusServiceUnavailable)
-	w.wantCounts(t, 0, 0)
+	got := []int{len(w.inbox(t, w.Payer)), len(w.texts(w.Payer)), len(w.inbox(t, w.Payee)), len(w.texts(w.Payee))}
+	if diff := cmp.Diff([]int{1, 0, 1, 1}, got); diff != "" || len(w.sms.Inbox("")) != 1 {
+		t.Errorf("payer's messages and texts, payee's messages and texts (-want +got):\n%s", diff)
+	}
 }

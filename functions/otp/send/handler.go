@@ -8,8 +8,9 @@
 // its purpose and device. A device that the number's customer has not used before must
 // solve a graphic code. Codes for intents, known devices and unknown devices have
 // quotas of their own (shared/otp), so that a stranger can't use up a customer's codes.
-// Refusals: OTP_TOO_OFTEN, CAPTCHA_REQUIRED, CAPTCHA_REJECTED; for an intent
-// OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED, SESSION_REQUIRED.
+// Refusals: OTP_TOO_OFTEN, SMS_EXHAUSTED (the bank's budget of texts),
+// CAPTCHA_REQUIRED, CAPTCHA_REJECTED; for an intent OBJECT_NOT_FOUND, INTENT_USED,
+// INTENT_EXPIRED, SESSION_REQUIRED.
 package send
 
 import (
@@ -31,6 +32,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -39,8 +41,8 @@ var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
 	Emits: []string{events.TypeOTPIssued},
 	Refusals: []*bankerr.Error{
-		otp.ErrTooOften, captcha.ErrRequired, captcha.ErrRejected, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired,
-		session.ErrRequired,
+		otp.ErrTooOften, sms.ErrExhausted, captcha.ErrRequired, captcha.ErrRejected, bankerr.ErrNotFound, stepup.ErrUsed,
+		stepup.ErrExpired, session.ErrRequired,
 	},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Session, keys.Storage},
 	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009", "CAPTCHA-003"},
@@ -100,6 +102,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	now := op.clock.Now()
 	terms, err := otp.ReadTerms(ctx, op.db, now)
 	if err != nil {
+		return Response{}, err
+	}
+	if err := sms.CheckBudget(ctx, op.db, sms.Codes, now); err != nil { // tell the customer now: the code would not come
 		return Response{}, err
 	}
 	challenge, intent, err := op.challenge(ctx, call, req, now)

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const (
+	replayFunction = "tide-events-replay" // the function's name in the access record
+	eventsWait     = 30 * time.Second     // bounds a command
+	eventsListed   = 200
+)
+
+// Refusals of a command line.
+var (
+	errWhich   = errors.New("name one event with --id, or all with --all")
+	errID      = errors.New("--id is not the id of an event")
+	errNoAside = errors.New("no such event is set aside")
+)
+
+// eventsCommand holds the commands about events that the relay has set aside.
+func eventsCommand() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "List the events that the relay has set aside, the oldest first", Args: cobra.NoArgs,
+		Long: `List the events that the relay has set aside, the oldest first, at most 200.
+
+Each line has the id, the type, the times of the event and of its setting aside, the
+number of attempts and the reason of the last failure. It reads DATABASE_URL.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return withEvents(cmd, listAside) },
+	}
+	var o replayOrder
+	replay := &cobra.Command{
+		Use: "replay {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
+		Short: "Let the relay publish events again that it has set aside",
+		Long: `Let the relay publish events again that it has set aside. Each event has all its
+attempts again. Mend the cause first: the list names it.
+
+The command leaves an access record in the same transaction: operator, reason, time
+and this computer's name. It reads DATABASE_URL.`,
+		Example: `  go run ./infra/tide events replay --all --reason "the broker takes large events now" --operator wang`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return withEvents(cmd, func(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
+				n, err := replayAside(ctx, h, o)
+				if err == nil {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events will be published.\n", n)
+				}
+				return err
+			})
+		},
+	}
+	replay.Flags().StringVar(&o.id, "id", "", "id of one event")
+	replay.Flags().BoolVar(&o.all, "all", false, "all events that are set aside")
+	replay.Flags().StringVar(&o.reason, "reason", "", "reason for publishing again, for audit")
+	replay.Flags().StringVar(&o.operator, "operator", "", "name of the operator who decides, for audit")
+	for _, name := range []string{"reason", "operator"} {
+		_ = replay.MarkFlagRequired(name) // fails only for an unknown flag
+	}
+	parent := group("events", "Handle events that could not be published")
+	parent.AddCommand(list, replay)
+	return parent
+}
+
+// withEvents opens the database for a command.
+func withEvents(cmd *cobra.Command, work func(context.Context, *cobra.Command, *host.Host) error) error {
+	needs := host.Needs{DB: true}
+	config, err := host.LoadConfig(host.Environment, needs)
+	if err != nil {
+		return err
+	}
+	h, err := host.Open(cmd.Context(), config, needs)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), eventsWait)
+	defer cancel()
+	return work(ctx, cmd, h)
+}
+
+func listAside(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
+	list, err := events.ListAside(ctx, h.DB, eventsListed)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tTYPE\tCREATED\tSET ASIDE\tATTEMPTS\tREASON") // Flush returns the error
+	for _, e := range list {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", e.ID, e.Type, e.CreatedAt.UTC().Format(time.RFC3339),
+			e.SetAsideAt.UTC().Format(time.RFC3339), e.Attempts, e.Reason)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+// replayOrder holds the operator's arguments.
+type replayOrder struct {
+	id               string
+	all              bool
+	reason, operator string
+}
+
+func (o replayOrder) check() error {
+	switch {
+	case (o.id == "") != o.all:
+		return errWhich
+	case o.id != "" && uuid.Validate(o.id) != nil:
+		return errID
+	case !plain(o.reason, 200):
+		return errReason
+	case !plain(o.operator, 64):
+		return errOperator
+	}
+	return nil
+}
+
+// replayAside gives the events back to the relay, and emits the access record in the
+// same transaction. It returns the number of events.
+func replayAside(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
+	var id trace.TraceID
+	var span trace.SpanID
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	_, _ = rand.Read(span[:])
+	ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span}))
+	record := events.AccessRecorded{
+		Function: replayFunction, Outcome: "OK", Category: "money", Trace: id.String(),
+		Reason: fmt.Sprintf("replayed by %s: %s", o.operator, o.reason),
+	}
+	if record.DeviceID, err = os.Hostname(); err != nil {
+		return 0, fmt.Errorf("replay: this computer's name: %w", err)
+	}
+	err = h.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
+		if n, err = events.ReplayAside(ctx, tx, o.id); err != nil {
+			return err
+		}
+		if n == 0 {
+			return errNoAside
+		}
+		return events.Emit(ctx, tx, replayFunction, uuid.Nil, record)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("replay: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
+)
+
+// aside writes an event that is set aside.
+func aside(t *testing.T, b *bank.Bank) string {
+	t.Helper()
+	id := uuid.NewString()
+	b.Exec(t, `
+INSERT INTO outbox (id, type, subject, customerhash, data, attempts, next_at, reason, set_aside_at)
+VALUES ($1, 'com.tidebank.transfer.posted.v1', '', '', '{}', 3, now() + interval '1 hour', 'answered 413', now())`, id)
+	return id
+}
+
+// The operator sees what is set aside, and lets one event, then all, be published. Each
+// command leaves an access record.
+func TestEventsThatAreSetAside(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	ids := []string{aside(t, b), aside(t, b), aside(t, b)}
+	var out bytes.Buffer
+	command := newCommand()
+	command.SetOut(&out)
+	check.Must(t, listAside(t.Context(), command, b.Host))
+	for _, want := range append(ids, "answered 413", events.TypeTransferPosted) {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the list does not show %s:\n%s", want, out.String())
+		}
+	}
+	const waits = "SELECT count(*) FROM outbox WHERE set_aside_at IS NULL AND attempts = 0 AND next_at <= now() AND type LIKE '%posted%'"
+	o := replayOrder{id: ids[1], reason: "the broker takes it now", operator: "wang"}
+	if n, err := replayAside(t.Context(), b.Host, o); err != nil || n != 1 || b.Count(t, waits) != 1 {
+		t.Errorf("%d replayed, %v, and %d wait; want one", n, err, b.Count(t, waits))
+	}
+	if _, err := replayAside(t.Context(), b.Host, o); !errors.Is(err, errNoAside) {
+		t.Errorf("again: %v, want %v", err, errNoAside)
+	}
+	o.id, o.all = "", true
+	if n, err := replayAside(t.Context(), b.Host, o); err != nil || n != 2 || b.Count(t, waits) != 3 {
+		t.Errorf("%d replayed, %v, and %d wait; want two more", n, err, b.Count(t, waits))
+	}
+	records := bank.Told[events.AccessRecorded](t, b, events.TypeAccessRecorded)
+	if len(records) != 2 || records[0].Function != replayFunction || records[0].Reason != "replayed by wang: the broker takes it now" {
+		t.Errorf("records %+v", records)
+	}
+	b.Host.DB = pgtest.Broken(t)
+	if _, err := replayAside(t.Context(), b.Host, o); err == nil {
+		t.Error("replayed without a database")
+	}
+	if err := listAside(t.Context(), command, b.Host); err == nil {
+		t.Error("listed without a database")
+	}
+}
+
+func TestReplayOrdersThatAreRefused(t *testing.T) {
+	t.Parallel()
+	good := replayOrder{id: uuid.NewString(), reason: "x", operator: "wang"}
+	check.Must(t, good.check())
+	for _, tt := range []struct {
+		change func(*replayOrder)
+		want   error
+	}{
+		{func(o *replayOrder) { o.id = "" }, errWhich},
+		{func(o *replayOrder) { o.all = true }, errWhich},
+		{func(o *replayOrder) { o.id = "1" }, errID},
+		{func(o *replayOrder) { o.reason = "he rang from 13800010001" }, errReason},
+		{func(o *replayOrder) { o.operator = "" }, errOperator},
+	} {
+		o := good
+		tt.change(&o)
+		if err := o.check(); !errors.Is(err, tt.want) {
+			t.Errorf("%+v: %v, want %v", o, err, tt.want)
+		}
+	}
+}
