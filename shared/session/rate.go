@@ -38,7 +38,7 @@ local function countCall(key, limit, per, now)
     if at < slot - 12 then
       redis.call('HDEL', key, kept[i])
     else
-      counts[at], total = calls, total + calls
+      counts[slot - at], total = calls, total + calls
     end
   end
   if total < limit then
@@ -46,9 +46,9 @@ local function countCall(key, limit, per, now)
     redis.call('PEXPIRE', key, string.format('%d', math.ceil(per + width)))
     return 0
   end
-  for at = slot - 12, slot do
-    total = total - (counts[at] or 0)
-    if total < limit then return math.ceil((at + 13) * width - now) end
+  for age = 12, 0, -1 do
+    total = total - (counts[age] or 0)
+    if total < limit then return math.ceil((slot - age + 13) * width - now) end
   end
   return per
 end
