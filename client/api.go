@@ -166,11 +166,12 @@ type AccountOverviewReply struct {
 
 // AccountStatementEntry is part of account-statement.
 type AccountStatementEntry struct {
+	Number       int64     `json:"number"` // Counts the account's entries from 1 without gaps, and orders them
 	PostingID    uuid.UUID `json:"posting_id"`
 	Amount       money.Fen `json:"amount_fen"`
 	BalanceAfter money.Fen `json:"balance_after_fen"`
 	Counterparty string    `json:"counterparty"` // Masked
-	Summary      string    `json:"summary"`
+	Summary      string    `json:"summary"`      // With the memo, masked
 	PostedAt     time.Time `json:"posted_at"`
 }
 
@@ -198,6 +199,7 @@ type AccountView struct {
 	Kind         string    `json:"kind"`  // one of debit, class2, class3
 	State        string    `json:"state"` // one of open, lost, frozen, closed
 	NumberMasked string    `json:"number_masked"`
+	PayeeCode    string    `json:"payee_code"` // Eight digits that the holder tells a payer, who compares them with the text to sign
 	Balance      money.Fen `json:"balance_fen"`
 	Held         money.Fen `json:"held_fen"`
 	Available    money.Fen `json:"available_fen"` // Balance less holds
@@ -358,6 +360,7 @@ type TransferPrepareReply struct {
 	Combinations       []string  `json:"combinations"` // Each combination is enough, e.g. sms_otp+device_key
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
+	PayeeCode          string    `json:"payee_code"` // Stands in text too; the payee finds it at the own account
 	ExpiresAt          time.Time `json:"expires_at"`
 }
 
@@ -379,6 +382,7 @@ type TransferView struct {
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayerAccountMasked string    `json:"payer_account_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
+	PayeeCode          string    `json:"payee_code"` // Eight digits that differ between accounts which look alike when masked
 	Memo               string    `json:"memo"`
 	PostedAt           time.Time `json:"posted_at"`
 }

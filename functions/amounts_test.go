@@ -37,8 +37,10 @@ func (p fixture) book(t *testing.T, amount money.Fen) uuid.UUID {
 	order := transfer.Order{
 		ID: id, CustomerID: p.Payer.ID, IntentID: uuid.New(), DeviceID: p.Phone.ID, Plan: plan, PostedAt: p.Clock.Now(),
 	}
+	posting, err := order.Posting(p.Host.Keys)
+	check.Must(t, err)
 	var unit pg.Unit
-	ledger.Post(&unit, order.Posting(), func(parts ...[]byte) ([]byte, string) { return p.Host.Keys.MAC(keys.Ledger, parts...) })
+	ledger.Post(&unit, posting, func(parts ...[]byte) ([]byte, string) { return p.Host.Keys.MAC(keys.Ledger, parts...) })
 	check.Must(t, transfer.NewStore(p.Host.DB.Reader(), p.Host.Keys).Insert(&unit, order))
 	check.Must(t, p.Host.DB.Commit(context.Background(), &unit))
 	e := p.Event(t, uuid.NewString(), events.TypeTransferPosted, id.String(), order.Event())

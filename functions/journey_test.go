@@ -45,9 +45,15 @@ const ownNote = "房租，电话13977770007，卡6222020000000000999"
 func newJourney(t *testing.T) *journey {
 	t.Helper()
 	db, kept := tapped(t)
-	b := bank.On(t, db)
+	j := journeyOn(t, bank.On(t, db))
+	j.queries = kept
+	return j
+}
+
+func journeyOn(t *testing.T, b *bank.Bank) *journey {
+	t.Helper()
 	j := &journey{
-		queries: kept, good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
+		good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
 		sms: smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"), functest.Named(t, "notify-on-device")),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),

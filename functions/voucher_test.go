@@ -133,7 +133,7 @@ func TestAChangedRecordIsReported(t *testing.T) {
 	made := p.pay(t, 1_234_56)
 	p.deliverAll(t)
 	chain := func() error {
-		_, err := audit.Verify(t.Context(), p.Host.DB)
+		_, err := audit.Verify(t.Context(), p.Host.DB, p.Host.Keys)
 		return err
 	}
 	balanced := func() error {

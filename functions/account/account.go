@@ -27,6 +27,7 @@ type View struct {
 	Kind         ledger.Kind  `json:"kind" enum:"debit,class2,class3"`
 	State        ledger.State `json:"state" enum:"open,lost,frozen,closed"`
 	NumberMasked string       `json:"number_masked"`
+	PayeeCode    string       `json:"payee_code" doc:"Eight digits that the holder tells a payer, who compares them with the text to sign"`
 	Balance      money.Fen    `json:"balance_fen"`
 	Held         money.Fen    `json:"held_fen"`
 	Available    money.Fen    `json:"available_fen" doc:"Balance less holds"`
@@ -36,11 +37,11 @@ type View struct {
 
 const (
 	sqlAll = `-- account.all
-SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at, alias FROM account
+SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias FROM account
  WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
 
 	sqlOne = `-- account.one
-SELECT id, kind, state, no_masked, balance, held, balance - held, opened_at, alias FROM account
+SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias FROM account
  WHERE id = $1 AND customer_id = $2`
 )
 
@@ -80,7 +81,10 @@ func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
 }
 
 func scan(row pgx.CollectableRow) (View, error) {
-	v, err := pgx.RowToStructByPos[View](row)
-	v.OpenedAt, v.Alias = v.OpenedAt.In(clock.Shanghai), mask.Text(v.Alias)
-	return v, err
+	var v View
+	var index []byte
+	err := row.Scan(&v.AccountID, &v.Kind, &v.State, &v.NumberMasked, &index, &v.Balance, &v.Held, &v.Available,
+		&v.OpenedAt, &v.Alias)
+	v.PayeeCode, v.OpenedAt, v.Alias = ledger.PayeeCode(index), v.OpenedAt.In(clock.Shanghai), mask.Text(v.Alias)
+	return v, err //nolint:wrapcheck // the callers wrap it
 }

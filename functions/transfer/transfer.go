@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/mask"
@@ -53,6 +54,7 @@ type Plan struct {
 	PayeeMasked        string    `json:"payee"`
 	PayerAccountMasked string    `json:"payer_account"`
 	PayeeAccountMasked string    `json:"payee_account"`
+	PayeeCode          string    `json:"payee_code"`
 	// Limits are the day's limits that the plan fits in, for each strongest factor that
 	// may confirm it. They hold the policy of the time of preparing.
 	Limits map[limit.Kind]DayLimit `json:"limits"`
@@ -78,7 +80,7 @@ func NewPlan(debit, credit Party, amount money.Fen, memo string) (Plan, error) {
 		DebitID: debit.AccountID, CreditID: credit.AccountID, Amount: amount, Memo: memo,
 		Own: debit.CustomerID == credit.CustomerID, PayeeCustomerID: credit.CustomerID,
 		PayerMasked: mask.Name(debit.Name), PayeeMasked: mask.Name(credit.Name),
-		PayerAccountMasked: debit.NumberMasked, PayeeAccountMasked: credit.NumberMasked,
+		PayerAccountMasked: debit.NumberMasked, PayeeAccountMasked: credit.NumberMasked, PayeeCode: credit.PayeeCode,
 		Limits: make(map[limit.Kind]DayLimit),
 	}
 	return p, nil
@@ -118,12 +120,19 @@ func (p Plan) Scene() stepup.Scene {
 
 // Text is the canonical Chinese text that the customer reads, signs and confirms
 // (AUTH-015). at is the time of preparing.
+//
+// Name and number of the payee are masked, also for the payer who typed them: every
+// answer masks them by one rule (MASK-004, MASK-005), and a text in an answer is no
+// exception. Two accounts can read the same then. So the text shows the payee's code,
+// which differs between them (ledger.PayeeCode). The SMS with the one-time code shows
+// it too, and the payee finds it at the own account.
 func (p Plan) Text(id uuid.UUID, at time.Time) string {
 	lines := []string{
 		"潮汐银行转账确认",
 		"付款账户：" + p.PayerAccountMasked,
 		"收款户名：" + p.PayeeMasked,
 		"收款账户：" + p.PayeeAccountMasked,
+		"收款识别码：" + p.PayeeCode,
 		fmt.Sprintf("金额：人民币%s元（%s）", p.Amount.Yuan(), p.Amount.Capitals()),
 	}
 	if p.Memo != "" {
@@ -145,18 +154,30 @@ type Order struct {
 	PostedAt   time.Time       `json:"posted_at"`
 }
 
-// Posting is the order's movement of money.
-func (o Order) Posting() ledger.Posting {
-	summary := "转账"
-	if o.Plan.Memo != "" {
-		summary += " " + mask.Text(o.Plan.Memo)
+// Posting is the order's movement of money. Each side's entry holds the masked memo,
+// sealed with the ring's purpose Storage.
+func (o Order) Posting(ring *keys.Ring) (ledger.Posting, error) {
+	memo := mask.Text(o.Plan.Memo)
+	debit, err := ledger.SealMemo(ring, o.ID, o.Plan.DebitID, memo)
+	if err != nil {
+		return ledger.Posting{}, err
 	}
-	return ledger.Posting{
+	credit, err := ledger.SealMemo(ring, o.ID, o.Plan.CreditID, memo)
+	if err != nil {
+		return ledger.Posting{}, err
+	}
+	const summary = "转账"
+	p := ledger.Posting{
 		ID: o.ID, Kind: "transfer", Debit: o.Plan.DebitID, Credit: o.Plan.CreditID, Amount: o.Plan.Amount,
 		BusinessDay: clock.BusinessDay(o.PostedAt), PostedAt: o.PostedAt,
-		DebitSide:  ledger.Side{Counterparty: o.Plan.PayeeMasked + " " + o.Plan.PayeeAccountMasked, Summary: summary},
-		CreditSide: ledger.Side{Counterparty: o.Plan.PayerMasked + " " + o.Plan.PayerAccountMasked, Summary: summary},
+		DebitSide: ledger.Side{
+			Counterparty: o.Plan.PayeeMasked + " " + o.Plan.PayeeAccountMasked, Summary: summary, MemoSealed: debit,
+		},
+		CreditSide: ledger.Side{
+			Counterparty: o.Plan.PayerMasked + " " + o.Plan.PayerAccountMasked, Summary: summary, MemoSealed: credit,
+		},
 	}
+	return p, nil
 }
 
 // Event is the order's event for other functions, without personal data.
@@ -187,6 +208,7 @@ type View struct {
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayerAccountMasked string    `json:"payer_account_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
+	PayeeCode          string    `json:"payee_code" doc:"Eight digits that differ between accounts which look alike when masked"`
 	Memo               string    `json:"memo"`
 	PostedAt           time.Time `json:"posted_at"`
 }
@@ -196,6 +218,6 @@ func (o Order) View() View {
 	return View{
 		TransferID: o.ID, Status: "posted", Amount: o.Plan.Amount, PayeeNameMasked: o.Plan.PayeeMasked,
 		PayerAccountMasked: o.Plan.PayerAccountMasked, PayeeAccountMasked: o.Plan.PayeeAccountMasked,
-		Memo: mask.Text(o.Plan.Memo), PostedAt: o.PostedAt.In(clock.Shanghai),
+		PayeeCode: o.Plan.PayeeCode, Memo: mask.Text(o.Plan.Memo), PostedAt: o.PostedAt.In(clock.Shanghai),
 	}
 }

@@ -36,11 +36,13 @@ func names(t *testing.T) []string {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql$`)
-	for i, name := range names(t) {
+	seen := map[string]bool{}
+	for _, name := range names(t) {
 		match := form.FindStringSubmatch(name)
-		if match == nil || match[1] != fmt.Sprintf("%04d", i+1) {
-			t.Errorf("%s is not %04d_what_it_is_about.sql", name, i+1)
+		if match == nil || seen[match[1]] {
+			t.Fatalf("%s is not NNNN_what_it_is_about.sql with a number of its own", name)
 		}
+		seen[match[1]] = true
 		raw, err := os.ReadFile(name)
 		check.Must(t, err)
 		first, rest, _ := strings.Cut(string(raw), "\n")
@@ -96,8 +98,20 @@ func versions(t *testing.T, db *pgx.Conn) []string {
 func wantVersions(t *testing.T) []string {
 	t.Helper()
 	var list []string
-	for i := range names(t) {
-		list = append(list, fmt.Sprint(i+1))
+	for _, version := range numbers(t) {
+		list = append(list, fmt.Sprint(version))
+	}
+	return list
+}
+
+// numbers are the versions of the migrations in their order.
+func numbers(t *testing.T) []int64 {
+	t.Helper()
+	var list []int64
+	for _, name := range names(t) {
+		version, err := goose.NumericComponent(name)
+		check.Must(t, err)
+		list = append(list, version)
 	}
 	return list
 }
@@ -148,10 +162,11 @@ func TestUpWithRowsInIt(t *testing.T) {
 	fresh := empty(t)
 	check.Must(t, migrations.Up(t.Context(), fresh))
 	want := check.Column[string](t, connect(t, fresh), schema)
-	for version := 1; version < len(names(t)); version++ {
+	all := numbers(t)
+	for _, version := range all[:len(all)-1] {
 		url := empty(t)
 		db := connect(t, url)
-		upTo(t, url, int64(version))
+		upTo(t, url, version)
 		check.Exec(t, db, `
 WITH c AS (
     INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno_bidx)
@@ -272,5 +287,49 @@ SELECT right(customer_id::text, 1) || ' ' || kind || ' ' || business_day || ' ' 
 	got = check.Column[string](t, db, "SELECT state FROM intent ORDER BY 1")
 	if diff := cmp.Diff([]string{"cancelled", "cancelled", "consumed"}, got); diff != "" {
 		t.Errorf("intents (-want +got):\n%s", diff)
+	}
+}
+
+// Entries of before 0020 are numbered by time and id. Each running balance then is the
+// one before plus the amount, and waiting entries of internal accounts are folded.
+func TestEntriesOfBeforeAreNumbered(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	db := connect(t, url)
+	upTo(t, url, 11)
+	check.Exec(t, db, `
+INSERT INTO account (id, kind, no_ct, no_bidx, no_masked, balance)
+SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, kind, '', ('x' || n)::bytea, '', balance
+  FROM (VALUES (1, 'debit', 75), (2, 'debit', 0), (9, 'internal', -70)) a (n, kind, balance)`)
+	check.Exec(t, db, `
+INSERT INTO entry (account_id, posting_id, amount, balance_after, counterparty, summary, posted_at)
+SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, ('00000000-0000-0000-0000-0000000000' || posting)::uuid,
+       amount, after, '', '转账 房租', '2026-11-23 10:00:00+08'::timestamptz + ms * interval '1 ms'
+  FROM (VALUES (1, 11, 100, 100, 0), (1, 12, -30, 65, 5), (1, 13, -5, 95, 6), (1, 14, 10, 75, 6),
+               (9, 11, -100, 0, 0), (9, 12, 30, 0, 5)) e (n, posting, amount, after, ms)`)
+	check.Exec(t, db, `
+INSERT INTO ledger_fold (account_id, posting_id, amount)
+VALUES ('00000000-0000-0000-0000-000000000009', '00000000-0000-0000-0000-000000000012', 30)`)
+	check.Exec(t, db, "UPDATE account SET balance = balance - 30 WHERE kind = 'internal'")
+	check.Must(t, migrations.Up(t.Context(), url))
+	got := check.Column[string](t, db, `
+SELECT right(account_id::text, 1) || ': ' || number || ' ' || amount || ' ' || balance_after FROM entry ORDER BY account_id, number`)
+	want := []string{"1: 1 100 100", "1: 2 -30 70", "1: 3 -5 65", "1: 4 10 75", "9: 1 -100 -100", "9: 2 30 -70"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	got = check.Column[string](t, db, `
+SELECT right(id::text, 1) || ': ' || balance || ' ' || last_entry FROM account ORDER BY id`)
+	if diff := cmp.Diff([]string{"1: 75 4", "2: 0 0", "9: -70 2"}, got); diff != "" {
+		t.Errorf("accounts (-want +got):\n%s", diff)
+	}
+	if n := check.Count(t, db, "SELECT count(*) FROM entry WHERE summary <> '转账' OR memo_ct <> ''"); n != 0 {
+		t.Errorf("%d entries hold a memo in clear", n)
+	}
+	if n := check.Count(t, db, "SELECT count(*) FROM ledger_fold"); n != 0 {
+		t.Errorf("%d entries wait", n)
+	}
+	if _, err := db.Exec(t.Context(), "UPDATE entry SET amount = 1"); err == nil {
+		t.Error("entries may be changed after the migration")
 	}
 }

@@ -54,7 +54,7 @@ It changes nothing when nothing is locked. It reads DATABASE_URL and KEYS_FILE.`
 			if err := o.check(); err != nil {
 				return err
 			}
-			h, err := openHost(cmd.Context())
+			h, err := openHost(cmd.Context(), keys.BlindIndex)
 			if err != nil {
 				return err
 			}
@@ -105,8 +105,8 @@ func plain(text string, most int) bool {
 		!strings.ContainsFunc(text, unicode.IsControl)
 }
 
-func openHost(ctx context.Context) (*host.Host, error) {
-	needs := host.Needs{DB: true, Purposes: []keys.Purpose{keys.BlindIndex}}
+func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error) {
+	needs := host.Needs{DB: true, Purposes: purposes}
 	config, err := host.LoadConfig(host.Environment, needs)
 	if err != nil {
 		return nil, err

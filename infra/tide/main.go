@@ -3,6 +3,9 @@
 //
 //	go run ./infra/tide keys create --file PATH
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
+//	go run ./infra/tide ledger verify
+//	go run ./infra/tide audit verify
+//	go run ./infra/tide roles apply
 //	go run ./infra/tide events list
 //	go run ./infra/tide events replay {--id ID | --all} --reason TEXT --operator NAME
 //
@@ -24,7 +27,9 @@ func main() {
 func newCommand() *cobra.Command {
 	root := group("tide", "Operate the bank")
 	root.SilenceUsage = true
-	root.AddCommand(keysCommand(), loginCommand(), eventsCommand())
+	root.AddCommand(
+		keysCommand(), loginCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
+	)
 	return root
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
@@ -54,8 +55,8 @@ func TestBalancesSumToZero(t *testing.T) {
 	check.Must(t, err)
 	b.Customer(t, "李芳", 88_888_88, 1)
 	b.CheckLedger(t)
+	check.Must(t, ledger.FoldAll(t.Context(), b.Host.DB)) // writes the internal account's entries
 	balance := func(id uuid.UUID) money.Fen {
-		// An internal account's entries are folded into its balance later.
 		return money.Fen(b.Count(t, "SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE account_id = $1", id))
 	}
 	got := []money.Fen{balance(c.AccountIDs[0]), balance(c.AccountIDs[1]), balance(seed.Opening)}

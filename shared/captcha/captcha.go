@@ -23,6 +23,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/redisdb"
 )
 
 // Refusals.
@@ -65,15 +66,40 @@ func (s *Store) Issue(ctx context.Context) (id string, image []byte, err error) 
 	if _, err := draw.NewImage(id, random, width, height).WriteTo(&png); err != nil {
 		return "", nil, fmt.Errorf("draw captcha: %w", err)
 	}
-	if err := s.redis.Set(ctx, key(id), mac(s.ring, id, string(text)), Life).Err(); err != nil {
+	value := mac(s.ring, id, string(text))
+	err = redisdb.Repeat(ctx, func() error { return s.redis.Set(ctx, key(id), value, Life).Err() })
+	if err != nil {
 		return "", nil, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
 	return id, png.Bytes(), nil
 }
 
+// useScript uses a code up and returns its MAC. It leaves a mark of the check that has
+// used it up: the same check gets the same answer again if the first answer was lost.
+// A MAC has 32 bytes, and a mark is longer.
+var useScript = redis.NewScript(`
+local stored = redis.call('GET', KEYS[1])
+if not stored then return false end
+if #stored == 32 then
+  redis.call('SET', KEYS[1], ARGV[1] .. stored, 'PX', ARGV[2])
+  return stored
+end
+if string.sub(stored, 1, #ARGV[1]) ~= ARGV[1] then return false end
+return string.sub(stored, #ARGV[1] + 1)
+`)
+
+// markLife is longer than the tries of one check.
+const markLife = 10 * time.Second
+
 // Check uses the code up and reports whether the answer was right.
 func (s *Store) Check(ctx context.Context, id, answer string) (bool, error) {
-	stored, err := s.redis.GetDel(ctx, key(id)).Bytes()
+	check := uuid.New()
+	var stored []byte
+	err := redisdb.Repeat(ctx, func() error {
+		text, err := useScript.Run(ctx, s.redis, []string{key(id)}, check[:], markLife.Milliseconds()).Text()
+		stored = []byte(text)
+		return err //nolint:wrapcheck // the refusal wraps it
+	})
 	if errors.Is(err, redis.Nil) {
 		return false, nil
 	}

@@ -191,7 +191,7 @@ func TestProtocolQuotesTheVectors(t *testing.T) {
 // intentText is the text of a transfer as the bank writes it.
 func intentText() string {
 	plan := transfer.Plan{
-		PayerAccountMasked: "622848*********1234", PayeeMasked: "**明", PayeeAccountMasked: "622848*********5678",
+		PayerAccountMasked: "622848*********1234", PayeeMasked: "**明", PayeeAccountMasked: "622848*********5678", PayeeCode: "48151623",
 		Amount: money.Fen(1_234_56), Memo: "房租",
 	}
 	return plan.Text(uuid.MustParse("01936000-0000-7000-8000-000000000001"), time.UnixMilli(1795399200000))

@@ -164,7 +164,7 @@ func TestHoldings(t *testing.T) {
 	r := newRecords(t)
 	want := customer.Holding{
 		AccountID: r.open, CustomerID: r.wang.ID, State: ledger.StateOpen, Name: r.wang.Name, NumberMasked: "6228 **** 0001",
-		Available: 480,
+		PayeeCode: ledger.PayeeCode(ledger.NumberIndex(r.ring, r.openNo)), Available: 480,
 	}
 	own, err := customer.OwnAccount(t.Context(), r.db.Reader(), r.ring, r.open, r.wang.ID)
 	if err != nil || own != want {

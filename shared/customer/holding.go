@@ -14,11 +14,11 @@ import (
 
 const (
 	sqlHoldingOwn = `-- holding.own
-SELECT a.id, a.customer_id, a.state, a.no_masked, a.balance - a.held, c.data_key, c.name_ct
+SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held, c.data_key, c.name_ct
   FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.id = $1 AND a.customer_id = $2`
 
 	sqlHoldingByNumber = `-- holding.by_number
-SELECT a.id, a.customer_id, a.state, a.no_masked, a.balance - a.held, c.data_key, c.name_ct
+SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held, c.data_key, c.name_ct
   FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.no_bidx = $1`
 
 	sqlCardHolder = `-- holding.card
@@ -36,6 +36,7 @@ type Holding struct {
 	State        ledger.State
 	Name         string
 	NumberMasked string
+	PayeeCode    string // of the account, see ledger.PayeeCode
 	Available    money.Fen
 }
 
@@ -51,11 +52,12 @@ func ByAccountNumber(ctx context.Context, db pg.Reader, ring *keys.Ring, number 
 
 func holding(ring *keys.Ring, row pgx.Row) (Holding, error) {
 	var h Holding
-	var dataKey, name []byte
-	err := row.Scan(&h.AccountID, &h.CustomerID, &h.State, &h.NumberMasked, &h.Available, &dataKey, &name)
+	var index, dataKey, name []byte
+	err := row.Scan(&h.AccountID, &h.CustomerID, &h.State, &h.NumberMasked, &index, &h.Available, &dataKey, &name)
 	if err != nil {
 		return Holding{}, readError("account's holder", err)
 	}
+	h.PayeeCode = ledger.PayeeCode(index)
 	f, err := openFields(ring, h.CustomerID, dataKey)
 	if err != nil {
 		return Holding{}, err

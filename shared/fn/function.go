@@ -155,7 +155,7 @@ func (f Function) Needs() host.Needs {
 	needs := host.Needs{DB: !f.Spec.NoDatabase, Purposes: append([]keys.Purpose(nil), f.Spec.Keys...)}
 	switch f.Trigger {
 	case TriggerHTTP:
-		needs.Redis = true // channel, rate and sessions
+		needs.Redis, needs.Clients = true, true // channel, rate and sessions
 		needs.Purposes = append(needs.Purposes, keys.Session, keys.BlindIndex)
 	case TriggerEvent:
 		needs.Purposes = append(needs.Purposes, keys.Event)
@@ -167,6 +167,9 @@ func (f Function) Needs() host.Needs {
 	}
 	if f.Spec.StepUp {
 		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage)
+	}
+	if f.Spec.Idempotent {
+		needs.Purposes = append(needs.Purposes, keys.Storage) // stored replies
 	}
 	return needs
 }
@@ -197,11 +200,11 @@ func (f Function) serve(ctx context.Context, settings host.Settings) error {
 	if err != nil {
 		return err
 	}
-	listener, err := serving.Listen(ctx)
+	ports, err := serving.Listen(ctx)
 	if err != nil {
 		return err
 	}
-	return host.Run(ctx, listener, h.Mux(entry), serving.Drain)
+	return h.Serve(ctx, ports, f.Spec.Name, entry)
 }
 
 func wired[C, Op any](

@@ -26,8 +26,8 @@ import (
 
 // Refusals of the stages. Every function that has the stage may answer them.
 var (
-	ErrMethod     = bankerr.New(bankerr.Invalid, "METHOD_NOT_ALLOWED")
-	ErrTooLarge   = bankerr.New(bankerr.Invalid, "INPUT_TOO_LARGE")
+	ErrMethod     = bankerr.New(bankerr.Method, "METHOD_NOT_ALLOWED")
+	ErrTooLarge   = bankerr.New(bankerr.TooLarge, "INPUT_TOO_LARGE")
 	ErrFrame      = bankerr.New(bankerr.Invalid, "FRAME_REJECTED")
 	ErrKeyMissing = bankerr.New(bankerr.Invalid, "IDEMPOTENCY_KEY_MISSING")
 )
@@ -228,7 +228,7 @@ func (c *call) preflight(ctx context.Context) error {
 		}
 		var err error
 		if repeated != nil {
-			c.stored, err = repeated.Answer(*c.ticket)
+			c.stored, err = repeated.Answer(c.host.Keys, *c.ticket)
 			return err
 		}
 		if c.verification == nil {
@@ -344,7 +344,9 @@ func (c *call) commit(ctx context.Context) error {
 	}
 	var unit pg.Unit
 	if c.ticket != nil {
-		idem.Record(&unit, *c.ticket, c.body)
+		if err := idem.Record(&unit, c.host.Keys, *c.ticket, c.body); err != nil {
+			return bankerr.ErrInternal.Because(err)
+		}
 	}
 	if c.verified != nil {
 		c.verified.Consume(&unit)
@@ -374,7 +376,7 @@ func (c *call) answerDuplicate(ctx context.Context) error {
 		return pg.ErrBusy
 	}
 	var err error
-	c.stored, err = first.Answer(*c.ticket)
+	c.stored, err = first.Answer(c.host.Keys, *c.ticket)
 	c.body = c.stored
 	return err
 }

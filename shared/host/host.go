@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -46,6 +47,7 @@ type Host struct {
 type Needs struct {
 	DB       bool
 	Redis    bool // Redis, and with it the sessions
+	Clients  bool // it answers clients, whose addresses count
 	Purposes []keys.Purpose
 }
 
@@ -53,6 +55,9 @@ type Needs struct {
 type Limits struct {
 	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536" min:"1024" max:"16777216"`
 	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1" max:"1000000"`
+	// Origins are the web origins whose pages may call the functions, with commas
+	// between them.
+	Origins string `envconfig:"FN_CORS_ORIGINS" form:"origins"`
 }
 
 // Proxies is how many proxies of the bank's own stand between a client and a process.
@@ -68,15 +73,10 @@ type Proxies struct {
 type Config struct {
 	DB      pg.Config
 	Keys    keys.Config
-	Redis   RedisConfig
+	Redis   redisdb.Config
 	Session session.Config
 	Limits  Limits
 	Proxies Proxies
-}
-
-// RedisConfig is the address of Redis.
-type RedisConfig struct {
-	URL string `envconfig:"REDIS_URL" required:"true"`
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -87,7 +87,10 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 		parts = append(parts, &c.DB)
 	}
 	if needs.Redis {
-		parts = append(parts, &c.Redis, &c.Session, &c.Proxies)
+		parts = append(parts, &c.Redis, &c.Session)
+	}
+	if needs.Clients {
+		parts = append(parts, &c.Proxies)
 	}
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
@@ -101,7 +104,8 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 }
 
 // Open opens the stores and keys that the process needs. A store that is down is no
-// error for Open. A failed crypto self-test is an error (CRYPTO-005).
+// error for Open. A database that can never be used is an error, and a failed crypto
+// self-test is one (CRYPTO-005).
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
@@ -118,6 +122,13 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	if err := h.openKeys(ctx, config, needs); err != nil {
 		h.Close()
 		return nil, err
+	}
+	if h.DB == nil {
+		return h, nil
+	}
+	if err := h.DB.Refused(); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("database: %w", err)
 	}
 	return h, nil
 }
@@ -144,12 +155,10 @@ func (h *Host) openStores(ctx context.Context, config Config, needs Needs) error
 		h.DB.Observe(h.Metrics.Registry)
 	}
 	if needs.Redis {
-		options, err := redis.ParseURL(config.Redis.URL)
-		if err != nil {
-			return fmt.Errorf("REDIS_URL is not a Redis URL") //nolint:err113 // the cause would show the password
+		var err error
+		if h.Redis, err = redisdb.Open(config.Redis); err != nil {
+			return fmt.Errorf("redis: %w", err)
 		}
-		options.MinIdleConns = max(1, options.MinIdleConns)
-		h.Redis = redis.NewClient(options)
 	}
 	return nil
 }

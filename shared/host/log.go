@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/shared/mask"
 )
 
 // NewLogger writes JSON lines, each with its time and a trace id (AUDIT-002). The
@@ -80,8 +82,14 @@ var (
 	longDigits   = regexp.MustCompile(`\b(?:1\d{10}|\d{15,19}|\d{17}[\dXx])\b`)
 )
 
+// strike strikes out personal numbers, in every spelling, and also inside a word such
+// as phone-13800010001.
+func strike(text string) string {
+	return longDigits.ReplaceAllString(mask.Redact(text, redacted), redacted)
+}
+
 func redact(groups []string, a slog.Attr) slog.Attr {
-	a.Key = longDigits.ReplaceAllString(a.Key, redacted)
+	a.Key = strike(a.Key)
 	if slices.ContainsFunc(append(groups[:len(groups):len(groups)], a.Key), secretName.MatchString) {
 		return slog.String(a.Key, redacted)
 	}
@@ -98,7 +106,7 @@ func redact(groups []string, a slog.Attr) slog.Attr {
 	if level, ok := a.Value.Any().(slog.Level); ok {
 		return slog.String(a.Key, level.String())
 	}
-	return slog.String(a.Key, longDigits.ReplaceAllString(plainText(a.Value.Any()), redacted))
+	return slog.String(a.Key, strike(plainText(a.Value.Any())))
 }
 
 // plainText returns the value as readable text, with secrets struck out by their

@@ -4,17 +4,24 @@
 // A record is (caller, operation, key) with the SM3 of the request and the reply. It
 // commits together with the effect. A repeated request gets the stored reply. Another
 // request under the same key is refused: IDEMPOTENCY_KEY_REUSED.
+//
+// A reply may hold personal data, such as a memo. So it is sealed under a key of its
+// own record. Earlier releases stored replies in clear, as JSON; a record of theirs is
+// still answered, until its retention ends.
 package idem
 
 import (
 	"crypto/hmac"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -79,23 +86,41 @@ func QueueLookup(batch *pgx.Batch, t Ticket, found func(Stored)) {
 	})
 }
 
-// Answer returns the stored reply if the ticket is for the same request.
-func (s Stored) Answer(t Ticket) ([]byte, error) {
+// Answer returns the stored reply if the ticket is for the same request. The ring holds
+// the purpose Storage.
+func (s Stored) Answer(ring *keys.Ring, t Ticket) ([]byte, error) {
 	if !hmac.Equal(s.bodyHash, t.BodyHash) {
 		return nil, ErrKeyReused
 	}
-	return s.reply, nil
+	if json.Valid(s.reply) { // of an earlier release; a sealed reply begins with a control character
+		return s.reply, nil
+	}
+	reply, err := ring.Open(keys.Storage, t.place(), s.reply)
+	if err != nil {
+		return nil, fmt.Errorf("stored reply: %w", err)
+	}
+	return reply, nil
+}
+
+// place names the record as the place of its sealed reply.
+func (t Ticket) place() []byte {
+	return keys.AAD("idempotency", "reply", strings.Join([]string{t.Caller, t.Operation, t.Key}, "\x00"))
 }
 
 // Record adds the ticket's record to the unit of work of its effect. Call it first: a
 // concurrent duplicate then blocks at this record, before it takes any other lock. If the
 // first request still works after half a second, the commit of the duplicate fails with
-// REQUEST_IN_PROGRESS.
-func Record(unit *pg.Unit, t Ticket, reply []byte) {
+// REQUEST_IN_PROGRESS. The ring holds the purpose Storage.
+func Record(unit *pg.Unit, ring *keys.Ring, t Ticket, reply []byte) error {
+	sealed, err := ring.Seal(keys.Storage, t.place(), reply)
+	if err != nil {
+		return fmt.Errorf("seal reply: %w", err)
+	}
 	unit.Add(pg.Statement{
 		Call:   "idempotency_record",
 		Rows:   sqlRecordRows,
-		Args:   []any{t.Caller, t.Operation, t.Key, t.BodyHash, reply},
+		Args:   []any{t.Caller, t.Operation, t.Key, t.BodyHash, sealed},
 		Refuse: map[string]error{"idempotency_key_unique": ErrRepeated},
 	})
+	return nil
 }

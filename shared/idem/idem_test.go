@@ -11,18 +11,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/idem"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // fixture is a database whose units leave an effect beside their record.
-type fixture struct{ *pg.DB }
+type fixture struct {
+	*pg.DB
+	ring *keys.Ring
+}
 
 func newFixture(t *testing.T) fixture {
 	t.Helper()
-	d := fixture{pgtest.New(t)}
+	d := fixture{pgtest.New(t), keytest.New(t)}
 	check.Exec(t, d.Pool(), "CREATE TABLE effect (name text)")
 	return d
 }
@@ -32,9 +37,10 @@ func ticket(body string) idem.Ticket {
 }
 
 // unit is the request's record, and its effect.
-func unit(ticket idem.Ticket, reply []byte, effect string) *pg.Unit {
+func (d fixture) unit(t *testing.T, ticket idem.Ticket, reply []byte, effect string) *pg.Unit {
+	t.Helper()
 	u := new(pg.Unit)
-	idem.Record(u, ticket, reply)
+	check.Must(t, idem.Record(u, d.ring, ticket, reply))
 	u.Add(pg.Statement{SQL: "INSERT INTO effect VALUES ($1)", Args: []any{effect}})
 	return u
 }
@@ -48,7 +54,7 @@ func (d fixture) effects(t *testing.T) int {
 func (d fixture) answer(t *testing.T, ticket idem.Ticket) (reply []byte, err error) {
 	t.Helper()
 	var batch pgx.Batch
-	idem.QueueLookup(&batch, ticket, func(s idem.Stored) { reply, err = s.Answer(ticket) })
+	idem.QueueLookup(&batch, ticket, func(s idem.Stored) { reply, err = s.Answer(d.ring, ticket) })
 	check.Must(t, d.Pool().SendBatch(t.Context(), &batch).Close())
 	return reply, err
 }
@@ -74,9 +80,9 @@ func TestARepeatedRequestGetsTheStoredReply(t *testing.T) {
 		asked := ticket("body")
 		asked.Key = fmt.Sprint("key", i)
 		d.wantNone(t, "before", asked)
-		check.Must(t, d.Commit(t.Context(), unit(asked, reply, "first")))
+		check.Must(t, d.Commit(t.Context(), d.unit(t, asked, reply, "first")))
 		d.wantReply(t, "after", asked, reply)
-		if err := d.Commit(t.Context(), unit(asked, []byte("other"), "second")); !errors.Is(err, idem.ErrRepeated) {
+		if err := d.Commit(t.Context(), d.unit(t, asked, []byte("other"), "second")); !errors.Is(err, idem.ErrRepeated) {
 			t.Errorf("the second: %v", err)
 		}
 		d.wantReply(t, "after the second", asked, reply)
@@ -90,7 +96,7 @@ func TestTheSameKeyForAnotherRequest(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	first := ticket("body")
-	check.Must(t, d.Commit(t.Context(), unit(first, []byte("reply"), "first")))
+	check.Must(t, d.Commit(t.Context(), d.unit(t, first, []byte("reply"), "first")))
 	longer := append(bytes.Clone(first.BodyHash), 0)
 	for name, hash := range map[string][]byte{
 		"another body": sm.Digest([]byte("Body")), "no body": sm.Digest(nil), "no hash": nil, "a shorter hash": first.BodyHash[:31],
@@ -102,7 +108,7 @@ func TestTheSameKeyForAnotherRequest(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, reply, err)
 		}
 	}
-	if err := d.Commit(t.Context(), unit(ticket("other"), []byte("x"), "other")); !errors.Is(err, idem.ErrRepeated) {
+	if err := d.Commit(t.Context(), d.unit(t, ticket("other"), []byte("x"), "other")); !errors.Is(err, idem.ErrRepeated) {
 		t.Errorf("recorded under the key: %v", err)
 	}
 	if n := d.effects(t); n != 1 {
@@ -111,12 +117,34 @@ func TestTheSameKeyForAnotherRequest(t *testing.T) {
 	d.wantReply(t, "the first", first, []byte("reply"))
 }
 
+// A reply rests sealed, and opens in its own record only. A reply of an earlier release,
+// which stands in clear, is still answered.
+func TestRepliesRestSealed(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	asked, other := ticket("body"), ticket("body")
+	other.Key = "another"
+	reply := []byte(`{"memo":"房租"}`)
+	check.Must(t, d.Commit(t.Context(), d.unit(t, asked, reply, "x")))
+	check.Must(t, d.Commit(t.Context(), d.unit(t, other, reply, "x")))
+	stored := check.Value[[]byte](t, d.Pool(), "SELECT reply FROM idempotency WHERE key = 'key'")
+	if bytes.Contains(stored, []byte("房租")) {
+		t.Errorf("the reply stands in clear: %q", stored)
+	}
+	check.Exec(t, d.Pool(), "UPDATE idempotency SET reply = $1 WHERE key = 'another'", stored)
+	if got, err := d.answer(t, other); !errors.Is(err, keys.ErrOpen) {
+		t.Errorf("the reply of another record: %q, %v", got, err)
+	}
+	check.Exec(t, d.Pool(), "UPDATE idempotency SET reply = $1", reply)
+	d.wantReply(t, "in clear", asked, reply)
+}
+
 // A key belongs to its caller and its operation. A similar caller, operation or key is
 // another one.
 func TestKeysOfOthers(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	check.Must(t, d.Commit(t.Context(), unit(ticket("body"), []byte("first"), "first")))
+	check.Must(t, d.Commit(t.Context(), d.unit(t, ticket("body"), []byte("first"), "first")))
 	for i, change := range []func(*idem.Ticket){
 		func(t *idem.Ticket) { t.Caller = "customer:2" },
 		func(t *idem.Ticket) { t.Caller = "device:1" },
@@ -131,7 +159,7 @@ func TestKeysOfOthers(t *testing.T) {
 		change(&other)
 		what := fmt.Sprintf("%+v", other)
 		d.wantNone(t, what, other)
-		if err := d.Commit(t.Context(), unit(other, []byte(what), what)); err != nil {
+		if err := d.Commit(t.Context(), d.unit(t, other, []byte(what), what)); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 		d.wantReply(t, what, other, []byte(what))
@@ -157,7 +185,7 @@ func TestConcurrentDuplicates(t *testing.T) {
 		for i := range duplicates {
 			done.Go(func() {
 				<-open
-				results[i] = d.Commit(t.Context(), unit(asked, []byte{byte(i)}, "duplicate"))
+				results[i] = d.Commit(t.Context(), d.unit(t, asked, []byte{byte(i)}, "duplicate"))
 			})
 		}
 		close(open)
@@ -190,7 +218,7 @@ func TestADuplicateWaitsForTheFirst(t *testing.T) {
 		want  error
 		reply string
 	}{
-		{"committed", pgx.Tx.Commit, idem.ErrRepeated, "first"},
+		{"committed", pgx.Tx.Commit, idem.ErrRepeated, `{"first":1}`},
 		{"rolled back", pgx.Tx.Rollback, nil, "duplicate"},
 	} {
 		d := newFixture(t)
@@ -198,10 +226,10 @@ func TestADuplicateWaitsForTheFirst(t *testing.T) {
 		first, err := d.Pool().Begin(t.Context())
 		check.Must(t, err)
 		check.Exec(t, first, `
-INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, 'first')`,
+INSERT INTO idempotency (caller, operation, key, body_hash, reply) VALUES ($1, $2, $3, $4, '{"first":1}')`,
 			asked.Caller, asked.Operation, asked.Key, asked.BodyHash)
 		duplicate := make(chan error, 1)
-		go func() { duplicate <- d.Commit(t.Context(), unit(asked, []byte("duplicate"), "duplicate")) }()
+		go func() { duplicate <- d.Commit(t.Context(), d.unit(t, asked, []byte("duplicate"), "duplicate")) }()
 		pgtest.AwaitLocks(t, d.DB, 1)
 		d.wantNone(t, tt.name+", still at work", asked)
 		check.Must(t, tt.end(first, t.Context()))
@@ -220,7 +248,7 @@ func TestARolledBackUnitLeavesNoRecord(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	refused := errors.New("refused")
-	failing := unit(ticket("body"), []byte("reply"), "first")
+	failing := d.unit(t, ticket("body"), []byte("reply"), "first")
 	failing.Add(pg.Statement{
 		SQL: "INSERT INTO policy SELECT * FROM policy", Refuse: map[string]error{"policy_pkey": refused},
 	})
@@ -228,7 +256,7 @@ func TestARolledBackUnitLeavesNoRecord(t *testing.T) {
 		t.Fatalf("the unit: %v", err)
 	}
 	d.wantNone(t, "after it", ticket("body"))
-	if err := d.Commit(t.Context(), unit(ticket("other body"), []byte("again"), "again")); err != nil {
+	if err := d.Commit(t.Context(), d.unit(t, ticket("other body"), []byte("again"), "again")); err != nil {
 		t.Errorf("asked again: %v", err)
 	}
 	d.wantReply(t, "asked again", ticket("other body"), []byte("again"))
@@ -247,10 +275,10 @@ func TestLookupsInOneBatch(t *testing.T) {
 		asked := ticket("body")
 		asked.Key = fmt.Sprint("key", i)
 		if i%2 == 0 {
-			check.Must(t, d.Commit(t.Context(), unit(asked, []byte(asked.Key), "x")))
+			check.Must(t, d.Commit(t.Context(), d.unit(t, asked, []byte(asked.Key), "x")))
 		}
 		idem.QueueLookup(&batch, asked, func(s idem.Stored) {
-			reply, err := s.Answer(asked)
+			reply, err := s.Answer(d.ring, asked)
 			if err != nil {
 				t.Error(err)
 			}
@@ -270,7 +298,7 @@ func TestLookupsInOneBatch(t *testing.T) {
 func TestALookupThatFails(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	check.Must(t, d.Commit(t.Context(), unit(ticket("body"), []byte("reply"), "first")))
+	check.Must(t, d.Commit(t.Context(), d.unit(t, ticket("body"), []byte("reply"), "first")))
 	for name, db := range map[string]*pg.DB{"no database": pgtest.Broken(t), "no table": d.DB} {
 		if name == "no table" {
 			check.Exec(t, d.Pool(), "ALTER TABLE idempotency RENAME TO gone")

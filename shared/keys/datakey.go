@@ -31,12 +31,12 @@ func dataKeyAAD() []byte { return []byte("data-key") }
 
 // Seal encrypts a field of the customer.
 func (k DataKey) Seal(aad, plaintext []byte) ([]byte, error) {
-	return sealWith(k.key, 0, aad, plaintext)
+	return sealWith(k.key, suiteKey, 0, aad, plaintext)
 }
 
 // Open opens a field of the customer.
 func (k DataKey) Open(aad, sealed []byte) ([]byte, error) {
-	if len(sealed) < 3 || sealed[0] != suite {
+	if len(sealed) < 3 || sealed[0] != suiteKey {
 		return nil, ErrOpen
 	}
 	return openWith(k.key, aad, sealed)

@@ -35,8 +35,13 @@ var (
 	ErrPurpose = errors.New("keys: purpose not declared for this use")
 )
 
-// suite identifies the algorithm of a ciphertext: 1 is SM4-GCM.
-const suite = 1
+// A suite identifies the algorithm of a ciphertext. Both are SM4-GCM with a random
+// nonce. A place has a key of its own, which is derived from the key of the purpose,
+// so that no key meets more nonces than one place writes.
+const (
+	suiteKey   = 1 // under the key itself: data keys, and ciphertexts of before suitePlace
+	suitePlace = 2 // under the key of the place that the AAD names
+)
 
 // secret is one symmetric key of a purpose: halves for sealing and for MACs.
 type secret struct {
@@ -180,14 +185,19 @@ func (r *Ring) BlindIndex(field, value string) []byte {
 	return sm.MAC(list[0].mac, []byte(field), []byte(value))
 }
 
-// Seal encrypts under the purpose's current key.
+// Seal encrypts for a place, under a key that is derived for this place from the
+// purpose's current key. The AAD names the place (AAD).
 func (r *Ring) Seal(p Purpose, aad, plaintext []byte) ([]byte, error) {
 	s, err := r.current(p)
 	if err != nil {
 		return nil, err
 	}
-	return sealWith(s.seal, s.id, aad, plaintext)
+	return sealWith(s.place(aad), suitePlace, s.id, aad, plaintext)
 }
+
+// place returns the key of a place: the first 16 bytes of the HMAC-SM3 of its name
+// under the sealing key.
+func (s secret) place(aad []byte) sm.Key { return sm.Key(sm.MAC(s.seal[:], aad)[:len(sm.Key{})]) }
 
 // Open decrypts a ciphertext that Seal made for the same purpose and place. It
 // returns ErrOpen for any other bytes.
@@ -196,19 +206,22 @@ func (r *Ring) Open(p Purpose, aad, sealed []byte) ([]byte, error) {
 	if !ok {
 		return nil, notDeclared(p)
 	}
-	if len(sealed) < 3 || sealed[0] != suite {
+	if len(sealed) < 3 {
 		return nil, ErrOpen
 	}
 	id := binary.BigEndian.Uint16(sealed[1:3])
 	for _, s := range held.secrets {
-		if s.id == id {
+		switch {
+		case s.id == id && sealed[0] == suitePlace:
+			return openWith(s.place(aad), aad, sealed)
+		case s.id == id && sealed[0] == suiteKey:
 			return openWith(s.seal, aad, sealed)
 		}
 	}
 	return nil, ErrOpen
 }
 
-func sealWith(k sm.Key, id uint16, aad, plaintext []byte) ([]byte, error) {
+func sealWith(k sm.Key, suite byte, id uint16, aad, plaintext []byte) ([]byte, error) {
 	sealed, err := sm.Seal(k, plaintext, aad)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)

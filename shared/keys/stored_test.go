@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/tjfoc/gmsm/sm3"
@@ -133,13 +134,22 @@ func TestStoredTextsByAnotherImplementation(t *testing.T) {
 	check.Must(t, err)
 	number, err := ring.Seal(keys.Storage, []byte("account.no_ct.7"), []byte("6228480000000010001"))
 	check.Must(t, err)
-	const suite = 3 // the bytes ahead of a sealed text, which name suite and key
-	dataKey := theirs(storage[:16], wrapped[suite:], []byte("data-key"))
+	const suite = 3                    // the bytes ahead of a sealed text, which name suite and key
+	place := func(aad string) []byte { // the key of a place
+		h := hmac.New(sm3.New, storage[:16])
+		h.Write(append([]byte{0, 0, 0, byte(len(aad))}, aad...))
+		return h.Sum(nil)[:16]
+	}
+	dataKey := theirs(place("data-key"), wrapped[suite:], []byte("data-key"))
 	if got := theirs(dataKey, name[suite:], []byte("customer.name_ct.7")); string(got) != "王小明" {
 		t.Errorf("the name opens as %q", got)
 	}
-	if got := theirs(storage[:16], number[suite:], []byte("account.no_ct.7")); string(got) != "6228480000000010001" {
+	if got := theirs(place("account.no_ct.7"), number[suite:], []byte("account.no_ct.7")); string(got) != "6228480000000010001" {
 		t.Errorf("the number opens as %q", got)
+	}
+	old := sealedBefore(t, number[1:suite], storage[:16], []byte("account.no_ct.7"), []byte("6228480000000010002"))
+	if got, err := ring.Open(keys.Storage, []byte("account.no_ct.7"), old); err != nil || string(got) != "6228480000000010002" {
+		t.Errorf("a text of before the keys of places opens as %q, %v", got, err)
 	}
 	ledger := theirs(content.Root, content.Secrets["ledger"][0], []byte("ledger"))
 	sum, _ := ring.MAC(keys.Ledger, []byte("posting"), []byte("100"))
@@ -148,4 +158,15 @@ func TestStoredTextsByAnotherImplementation(t *testing.T) {
 	if !bytes.Equal(sum, h.Sum(nil)) {
 		t.Errorf("the MAC is %x, theirs %x", sum, h.Sum(nil))
 	}
+}
+
+// sealedBefore seals as earlier releases did: under the key of the purpose itself.
+func sealedBefore(t *testing.T, id, key, aad, text []byte) []byte {
+	t.Helper()
+	block, err := sm4.NewCipher(key)
+	check.Must(t, err)
+	gcm, err := cipher.NewGCM(block)
+	check.Must(t, err)
+	nonce := []byte("twelve bytes")
+	return slices.Concat([]byte{1}, id, nonce, gcm.Seal(nil, nonce, text, aad))
 }

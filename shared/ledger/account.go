@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"encoding/binary"
+	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
 )
 
 const sqlAccountInsert = `-- account.insert
@@ -60,6 +63,16 @@ func CanonicalNumber(number string) string {
 // NumberIndex is the blind index of an account number in any spelling, for look-ups.
 func NumberIndex(ring *keys.Ring, number string) []byte {
 	return ring.BlindIndex("account.no", CanonicalNumber(number))
+}
+
+// PayeeCode is the account's code of eight digits, which a payee tells a payer and a
+// payer compares with the signed text. It is the same in every transfer to the account.
+// Masked names and numbers of two accounts can be alike; their codes differ, but for one
+// pair of accounts in a hundred million. It shows nothing of the number, because the
+// number's index is keyed.
+func PayeeCode(numberIndex []byte) string {
+	digest := sm.Digest([]byte("tidebank payee code"), numberIndex)
+	return fmt.Sprintf("%08d", binary.BigEndian.Uint64(digest)%1e8)
 }
 
 // Account is a new account. The caller of OpenAccount seals its number. The balance

@@ -16,9 +16,14 @@ func TestFoldAllLeavesNothing(t *testing.T) {
 	b := newFixture(t)
 	const entries = 5_001
 	check.Exec(t, b.db.Pool(), `
-INSERT INTO ledger_fold (account_id, posting_id, amount)
-SELECT $1, gen_random_uuid(), 2 FROM generate_series(1, $2)`, b.bank, entries)
+INSERT INTO ledger_fold (account_id, posting_id, amount, counterparty, summary, posted_at)
+SELECT $1, gen_random_uuid(), 2, '', '', now() FROM generate_series(1, $2)`, b.bank, entries)
 	check.Must(t, ledger.FoldAll(t.Context(), b.db))
+	numbered := check.Count(t, b.db.Pool(), `
+SELECT count(*) FROM entry WHERE account_id = $1 AND balance_after = 2 * number AND number <= $2`, b.bank, entries)
+	if numbered != entries {
+		t.Errorf("%d entries have their number and running balance, want %d", numbered, entries)
+	}
 	left := check.Count(t, b.db.Pool(), "SELECT count(*) FROM ledger_fold")
 	if balance := b.balance(t, b.bank); left != 0 || balance != 2*entries {
 		t.Errorf("%d entries are left, and the balance is %d; want 0 and %d", left, balance, 2*entries)

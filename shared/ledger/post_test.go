@@ -30,8 +30,8 @@ func TestPostWritesTwoOppositeEntries(t *testing.T) {
 		account uuid.UUID
 		want    ledger.Entry
 	}{
-		{"payer", payer, ledger.Entry{Amount: -300, BalanceAfter: 700, Counterparty: "*四", Summary: "转出"}},
-		{"payee", payee, ledger.Entry{Amount: 300, BalanceAfter: 350, Counterparty: "*小明", Summary: "转入"}},
+		{"payer", payer, ledger.Entry{Number: 2, Amount: -300, BalanceAfter: 700, Counterparty: "*四", Summary: "转出"}},
+		{"payee", payee, ledger.Entry{Number: 2, Amount: 300, BalanceAfter: 350, Counterparty: "*小明", Summary: "转入"}},
 	} {
 		got := b.entries(t, ledger.EntryQuery{AccountID: side.account})
 		i := 0

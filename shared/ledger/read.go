@@ -2,11 +2,13 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -14,11 +16,13 @@ import (
 
 // Entry is one line of an account's statement.
 type Entry struct {
+	Number       int64 // counts the account's entries from 1
 	PostingID    uuid.UUID
 	Amount       money.Fen // negative: money went out
 	BalanceAfter money.Fen
 	Counterparty string
 	Summary      string
+	Memo         string // masked; empty if the customer wrote none
 	PostedAt     time.Time
 }
 
@@ -29,26 +33,58 @@ type EntryQuery struct {
 	Direction int       // 0 both, -1 out, +1 in
 	Min       money.Fen // bounds of the amount without its sign; Max 0 means no bound
 	Max       money.Fen
-	Before    page.Place
+	Before    page.Number
 	Limit     int
 }
 
 // Place is the entry's place in a list, from which the next page begins.
-func (e Entry) Place() page.Place { return page.Place{At: e.PostedAt, ID: e.PostingID} }
+func (e Entry) Place() page.Number { return page.Number(e.Number) }
 
 const sqlEntries = `-- entry.page
-SELECT posting_id, amount, balance_after, counterparty, summary, posted_at FROM entry
- WHERE account_id = $1 AND posted_at >= $2 AND posted_at < $3 AND (posted_at, posting_id) < ($4, $5)
-   AND ($6 = 0 OR sign(amount) = $6) AND abs(amount) >= $7 AND ($8 = 0 OR abs(amount) <= $8)
- ORDER BY posted_at DESC, posting_id DESC LIMIT $9`
+SELECT number, posting_id, amount, balance_after, counterparty, summary, posted_at, memo_ct FROM entry
+ WHERE account_id = $1 AND number < $4 AND posted_at >= $2 AND posted_at < $3
+   AND ($5 = 0 OR sign(amount) = $5) AND abs(amount) >= $6 AND ($7 = 0 OR abs(amount) <= $7)
+ ORDER BY number DESC LIMIT $8`
 
-// Entries reads a page.
-func Entries(ctx context.Context, db pg.Reader, q EntryQuery) ([]Entry, error) {
-	at, id := q.Before.Before()
-	rows, err := db.Query(ctx, sqlEntries, q.AccountID, q.From, q.To, at, id,
+// Entries reads a page. The ring holds the purpose Storage, which opens memos.
+func Entries(ctx context.Context, db pg.Reader, ring *keys.Ring, q EntryQuery) ([]Entry, error) {
+	rows, err := db.Query(ctx, sqlEntries, q.AccountID, q.From, q.To, q.Before.Before(),
 		q.Direction, q.Min, q.Max, q.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Entry]) //nolint:wrapcheck // the Reader's rows wrap it
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) { //nolint:wrapcheck // the Reader's rows wrap it
+		var e Entry
+		var memo []byte
+		err := row.Scan(&e.Number, &e.PostingID, &e.Amount, &e.BalanceAfter, &e.Counterparty, &e.Summary, &e.PostedAt, &memo)
+		if err == nil && len(memo) > 0 {
+			e.Memo, err = openMemo(ring, e.PostingID, q.AccountID, memo)
+		}
+		return e, err
+	})
+}
+
+// SealMemo seals the masked memo of a posting for the entry of one account. An empty
+// memo stays empty.
+func SealMemo(ring *keys.Ring, posting, account uuid.UUID, memo string) ([]byte, error) {
+	if memo == "" {
+		return nil, nil
+	}
+	sealed, err := ring.Seal(keys.Storage, memoPlace(posting, account), []byte(memo))
+	if err != nil {
+		return nil, fmt.Errorf("seal memo: %w", err)
+	}
+	return sealed, nil
+}
+
+func openMemo(ring *keys.Ring, posting, account uuid.UUID, sealed []byte) (string, error) {
+	memo, err := ring.Open(keys.Storage, memoPlace(posting, account), sealed)
+	if err != nil {
+		return "", fmt.Errorf("memo: %w", err)
+	}
+	return string(memo), nil
+}
+
+func memoPlace(posting, account uuid.UUID) []byte {
+	return keys.AAD("entry", "memo_ct", posting.String()+" "+account.String())
 }

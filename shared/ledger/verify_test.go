@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -58,8 +59,9 @@ func (s scene) spoil(t *testing.T, statements ...string) {
 func TestVerifyFinds(t *testing.T) {
 	t.Parallel()
 	insertEntry := func(account, posting, amount string) string {
-		return `INSERT INTO entry (account_id, posting_id, amount, balance_after, counterparty, summary, posted_at)
-SELECT ` + account + `, ` + posting + `, ` + amount + `, 0, '', '', posted_at FROM posting WHERE id = $posting`
+		return `INSERT INTO entry (account_id, number, posting_id, amount, balance_after, counterparty, summary, posted_at, memo_ct)
+SELECT ` + account + `, (SELECT count(*) + 1 FROM entry WHERE account_id = ` + account + `), ` + posting + `, ` + amount + `,
+       0, '', '', posted_at, '' FROM posting WHERE id = $posting`
 	}
 	move := func(account, amount string) string {
 		return "UPDATE account SET balance = balance + " + amount + " WHERE id = " + account
@@ -94,7 +96,7 @@ SELECT ` + account + `, ` + posting + `, ` + amount + `, 0, '', '', posted_at FR
 		{
 			"an entry moved to another account, with the balances",
 			[]string{
-				"UPDATE entry SET account_id = $third WHERE account_id = $payee AND posting_id = $posting",
+				"UPDATE entry SET account_id = $third, number = 9 WHERE account_id = $payee AND posting_id = $posting",
 				move("$payee", "-300"), move("$third", "300"),
 			},
 			func(r ledger.Report) bool { return r.Unbalanced == 1 && r.Stray == 1 },
@@ -165,7 +167,28 @@ SELECT ` + account + `, ` + posting + `, ` + amount + `, 0, '', '', posted_at FR
 				`DELETE FROM ledger_fold WHERE (account_id, posting_id) IN
 (SELECT account_id, posting_id FROM ledger_fold WHERE account_id = $bank LIMIT 1)`,
 			},
-			func(r ledger.Report) bool { return r.WrongBalance == 1 && r.Sum == 1_000 },
+			func(r ledger.Report) bool { return r.Unbalanced == 1 && r.Sum == 1_000 },
+		},
+		{
+			"two entries exchanged",
+			[]string{"UPDATE entry SET number = CASE number WHEN 1 THEN 12 ELSE 11 END WHERE account_id = $payer",
+				"UPDATE entry SET number = number - 10 WHERE account_id = $payer"},
+			func(r ledger.Report) bool { return r.WrongRunning == 2 && r.Misnumbered == 0 },
+		},
+		{
+			"a number left out",
+			[]string{"UPDATE entry SET number = 3 WHERE account_id = $payer AND number = 2", "UPDATE account SET last_entry = 3 WHERE id = $payer"},
+			func(r ledger.Report) bool { return r.Misnumbered == 1 && r.WrongRunning == 0 },
+		},
+		{
+			"a wrong running balance",
+			[]string{"UPDATE entry SET balance_after = balance_after - 1 WHERE account_id = $payee AND number = 2"},
+			func(r ledger.Report) bool { return r.WrongRunning == 1 && r.Misnumbered == 0 },
+		},
+		{
+			"an account that counts one entry too few",
+			[]string{"UPDATE account SET last_entry = last_entry - 1 WHERE id = $payee"},
+			func(r ledger.Report) bool { return r.Misnumbered == 1 && r.WrongRunning == 0 },
 		},
 		{
 			"an overdrawn account",
@@ -222,6 +245,28 @@ func TestFoldMovesEveryEntryOnce(t *testing.T) {
 	}
 	if got := b.balance(t, b.bank); got != -750 {
 		t.Errorf("the internal account has %d, want -750", got)
+	}
+	b.sound(t)
+}
+
+// An internal account's entry gets its number and its running balance at folding, also
+// if several workers fold at once.
+func TestFoldNumbersEntries(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t)
+	customer := b.funded(t, 1_000)
+	for amount := range money.Fen(40) {
+		check.Must(t, b.post(customer, b.bank, 1+amount))
+	}
+	if n := len(b.entries(t, ledger.EntryQuery{AccountID: b.bank})); n != 0 {
+		t.Errorf("%d entries of the internal account stand before folding", n)
+	}
+	b.foldAll(t)
+	check.Must(t, b.post(customer, b.bank, 1))
+	b.foldAll(t)
+	list := b.entries(t, ledger.EntryQuery{AccountID: b.bank})
+	if len(list) != 42 || list[0].Number != 42 || list[0].BalanceAfter != b.balance(t, b.bank) || list[0].Counterparty != "*小明" {
+		t.Errorf("%d entries, the last %+v", len(list), list[0])
 	}
 	b.sound(t)
 }

@@ -2,10 +2,17 @@
 // not show. It has one rule for each kind of field (MASK-004, MASK-006).
 //
 // All functions take the clear text and return the masked text. They hide a text that
-// is too short completely. They never fail.
+// is too short completely. They count characters as a person does: an ideograph with
+// its variation selector, or a letter with its accents, is one. They never fail.
 package mask
 
-import "strings"
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"unicode"
+)
 
 // Name keeps the last character: 王小明 → **明, 李四 → *四.
 func Name(name string) string { return keep(name, 0, 1) }
@@ -20,69 +27,93 @@ func Account(number string) string { return keep(number, 6, 4) }
 // IDNo keeps the first and the last digit of an identity number.
 func IDNo(number string) string { return keep(number, 1, 1) }
 
-// Text masks each number in free text that Leaks would report.
-func Text(text string) string {
-	raw := []byte(text)
-	for i := 0; i < len(raw); {
-		if !isWord(raw[i]) {
-			i++
-			continue
-		}
-		start := i
-		for i < len(raw) && isWord(raw[i]) {
-			i++
-		}
-		if personal(raw[start:i]) {
-			copy(raw[start:i], keep(string(raw[start:i]), 3, 4))
-		}
-	}
-	return string(raw)
-}
-
 func keep(text string, head, tail int) string {
-	runes := []rune(text)
-	hidden := len(runes) - head - tail
+	list := characters(text)
+	hidden := len(list) - head - tail
 	if hidden < 1 {
-		return strings.Repeat("*", len(runes))
+		return strings.Repeat("*", len(list))
 	}
-	return string(runes[:head]) + strings.Repeat("*", hidden) + string(runes[len(runes)-tail:])
+	return strings.Join(list[:head], "") + strings.Repeat("*", hidden) + strings.Join(list[len(list)-tail:], "")
 }
 
-// Leaks reports whether a string in a JSON text shows a mobile, card, account or
-// identity number in clear. Such a number is a whole word: 11 digits that start with
-// 1, 15 to 19 digits, or 17 digits and an X. Leaks ignores longer words (UUIDs,
-// tokens) and JSON numbers.
+// characters splits a text into the characters that a person sees: a code point with
+// the marks, selectors and joined code points that follow it.
+func characters(text string) []string {
+	var list []string
+	joined := false
+	for _, r := range text {
+		mark := unicode.In(r, unicode.M, unicode.Join_Control) || '\U0001F3FB' <= r && r <= '\U0001F3FF'
+		if len(list) > 0 && (mark || joined) {
+			list[len(list)-1] += string(r)
+		} else {
+			list = append(list, string(r))
+		}
+		joined = r == zeroWidthJoiner
+	}
+	return list
+}
+
+const zeroWidthJoiner = '\u200D'
+
+// personalKey matches the name of a JSON field whose number is no amount.
+var personalKey = regexp.MustCompile(`(?i)phone|mobile|tel$|card|id_?no|account_?no|payee_?no`)
+
+// Leaks reports whether a JSON text shows a mobile, card, account or identity number
+// in clear: in a string or a name, in every spelling that people use, or as a number
+// whose field has a personal name. Leaks ignores longer words (UUIDs, tokens) and all
+// other JSON numbers.
 func Leaks(text []byte) bool {
+	name := "" // of the field
 	for i := 0; i < len(text); {
-		if !isWord(text[i]) {
-			i += apart(text[i:])
-			continue
+		end := i + 1
+		switch c := text[i]; {
+		case c == '"':
+			end = stringEnd(text, i)
+			content := unquoted(text[i:end])
+			if len(numbers(content)) > 0 {
+				return true
+			}
+			if bytes.HasPrefix(bytes.TrimLeft(text[end:], " \t\r\n"), []byte(":")) {
+				name = content
+			}
+		case '0' <= c && c <= '9':
+			for end < len(text) && '0' <= text[end] && text[end] <= '9' {
+				end++
+			}
+			if isPersonalName(name) && len(numbers(string(text[i:end]))) > 0 {
+				return true
+			}
 		}
-		start := i
-		for i < len(text) && isWord(text[i]) {
-			i++
-		}
-		if personal(text[start:i]) && !bareNumber(text, start) {
-			return true
-		}
+		i = end
 	}
 	return false
 }
 
-// apart returns the length of the separator at the start of a JSON text: one byte, or
-// a whole escape sequence, whose letters and digits belong to no word.
-func apart(text []byte) int {
-	switch {
-	case text[0] != '\\' || len(text) < 2:
-		return 1
-	case text[1] == 'u':
-		return 6 // may be beyond the end of the text
-	}
-	return 2
+func isPersonalName(name string) bool {
+	return personalKey.MatchString(name) && !strings.HasSuffix(name, "_fen")
 }
 
-func isWord(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '_' || c == '+'
+// stringEnd returns the place after the JSON string that begins at start.
+func stringEnd(text []byte, start int) int {
+	for i := start + 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// unquoted is the content of a JSON string; the bytes as they are if the string is
+// broken off.
+func unquoted(quoted []byte) string {
+	var text string
+	if bytes.IndexByte(quoted, '\\') < 0 || json.Unmarshal(quoted, &text) != nil {
+		return strings.Trim(string(quoted), `"`)
+	}
+	return text
 }
 
 func personal(word []byte) bool {
@@ -100,33 +131,4 @@ func digits(word []byte) bool {
 		}
 	}
 	return true
-}
-
-// bareNumber reports whether the word at start is a JSON number: it follows a
-// colon, bracket or comma without a quote.
-func bareNumber(text []byte, start int) bool {
-	for i := start - 1; i >= 0; i-- {
-		switch text[i] {
-		case ' ', '\n', '\t':
-			continue
-		case ':', '[', ',':
-			return !insideString(text[:i])
-		}
-		return false
-	}
-	return start == 0
-}
-
-// insideString reports whether the text ends inside a JSON string.
-func insideString(text []byte) bool {
-	inside := false
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '\\' && inside:
-			i++
-		case text[i] == '"':
-			inside = !inside
-		}
-	}
-	return inside
 }

@@ -126,6 +126,8 @@ type Attempt struct {
 	nonce, binding []byte
 	issuedAt       time.Time
 	verdict        string // of CountInFlight
+
+	Left int // tries that are left if this guess is wrong, after CountInFlight; 0 if the code is void
 }
 
 // CountAttempt adds the statement that counts the attempt to a batch. The batch may

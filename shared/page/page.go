@@ -1,17 +1,20 @@
 // Package page divides every list into pages, newest first. Each page begins after
 // the place where the previous page ended.
 //
-// A place is an instant in whole microseconds and an id. Newer items come before the
-// place, so they do not move the later pages. A place as text has 32 characters of
-// base64. A client may change the text: a list shows only items that the caller may
-// see. A page holds Default items unless the request asks for another number. All
-// functions are pure.
+// A place is an instant in whole microseconds and an id, or the number of an item in a
+// list whose items have numbers. Newer items come before the place, so they do not
+// move the later pages. A place as text has 32 characters of base64, a number has 11.
+// A client may change the text: a list shows only items that the caller may see. A page
+// holds Default items unless the request asks for another number. All functions are
+// pure.
 package page
 
 import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +24,7 @@ import (
 // bound the size.
 const Default = 20
 
-// ErrPlace refuses a text that String did not make.
+// ErrPlace refuses a text that the String of its type did not make.
 var ErrPlace = errors.New("page: not a place where a page ended")
 
 // Place is where a page ended; the zero Place is before the newest item.
@@ -61,6 +64,40 @@ func (p Place) Before() (at time.Time, id uuid.UUID) {
 	return p.At, p.ID
 }
 
+// Number is the number of the item where a page ended, in a list that counts its items
+// from 1. The zero Number is before the newest item.
+type Number int64
+
+// String returns the number as text, for the client's cursor.
+func (n Number) String() string {
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(n)))
+}
+
+// ParseNumber reads the text of String. The empty text is the zero Number.
+func ParseNumber(text string) (Number, error) {
+	if text == "" {
+		return 0, nil
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) != 8 {
+		return 0, ErrPlace
+	}
+	n := binary.BigEndian.Uint64(raw)
+	if n == 0 || n > math.MaxInt64 {
+		return 0, ErrPlace
+	}
+	return Number(n), nil
+}
+
+// Before returns the number as a bound for SQL. For the zero Number the bound is the
+// highest number.
+func (n Number) Before() int64 {
+	if n == 0 {
+		return math.MaxInt64
+	}
+	return int64(n)
+}
+
 // Size returns the number of items of a page for the request's limit.
 func Size(limit int) int {
 	if limit == 0 {
@@ -71,7 +108,7 @@ func Size(limit int) int {
 
 // Cut returns the page: the first size items of found, which may hold one item more.
 // next is the place where the page ends, or "" if no page follows.
-func Cut[T any](found []T, size int, place func(T) Place) (items []T, next string) {
+func Cut[T any, P fmt.Stringer](found []T, size int, place func(T) P) (items []T, next string) {
 	if len(found) <= size {
 		return found, ""
 	}

@@ -3,6 +3,7 @@ package page_test
 import (
 	"encoding/base64"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -68,6 +69,28 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is read as %v, and written as %q", text, p, p.String())
 		}
 	})
+}
+
+// A number comes back as it was written. Any other text is refused.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	for _, n := range []page.Number{1, 7, math.MaxInt64} {
+		if got, err := page.ParseNumber(n.String()); err != nil || got != n || got.Before() != int64(n) {
+			t.Errorf("%d came back as %d, %v", n, got, err)
+		}
+	}
+	if got, err := page.ParseNumber(""); err != nil || got != 0 || got.Before() != math.MaxInt64 {
+		t.Errorf("nothing is %d, %v", got, err)
+	}
+	good := page.Number(7).String()
+	for name, text := range map[string]string{
+		"nothing": page.Number(0).String(), "negative": page.Number(-1).String(), "too short": good[:10],
+		"too long": good + "A", "padded": good + "=", "a place": page.Place{At: at, ID: uuid.New()}.String(), "a number": "7",
+	} {
+		if _, err := page.ParseNumber(text); !errors.Is(err, page.ErrPlace) {
+			t.Errorf("%s: %v, want ErrPlace", name, err)
+		}
+	}
 }
 
 func TestSizes(t *testing.T) {

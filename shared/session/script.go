@@ -1,11 +1,27 @@
 package session
 
-import "github.com/redis/go-redis/v9"
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/redisdb"
+)
+
+// run runs a script that may be repeated after a lost answer.
+func (s *Store) run(ctx context.Context, script *redis.Script, key string, args ...any) *redis.Cmd {
+	var answer *redis.Cmd
+	_ = redisdb.Repeat(ctx, func() error { // answer holds the error
+		answer = script.Run(ctx, s.redis, []string{key}, args...)
+		return answer.Err()
+	})
+	return answer
+}
 
 // admitScript decides about one frame atomically. The window has 64 slots. A sequence
 // is new if it is greater than the sequence in its slot, and less than 64 behind the
 // greatest sequence. So the script never accepts a sequence twice. Sequences stay
-// below 2^53, up to which Lua's numbers are exact.
+// below 2^53, up to which Lua's numbers are exact. The script must not be repeated.
 //
 // A frame with a new sequence counts against the channel's rate: only the holder of the
 // channel's keys can make such a frame. Anybody who has seen a frame on the network can
@@ -48,6 +64,10 @@ return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login
 // pointer. displaceScript ends a login, but never a later login on the same channel.
 // unpointScript removes a logged-out login from the pointer, but never a later login.
 // It keeps the last number, so that numbers never repeat.
+//
+// Each of these scripts may be repeated after a lost answer: it has the same effect and
+// the same answer. (A repeated turnScript skips a number, which does no harm.) So the
+// pointer also keeps the login that its live login has ended.
 var (
 	turnScript = redis.NewScript(`
 local turn = math.max(tonumber(redis.call('HGET', KEYS[1], 'turn') or '0') + 1, tonumber(ARGV[1]))
@@ -64,11 +84,13 @@ redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1
 `)
 	pointScript = redis.NewScript(`
-local live = redis.call('HMGET', KEYS[1], 'channel', 'live')
+local live = redis.call('HMGET', KEYS[1], 'channel', 'live', 'ended', 'endedturn')
 if live[2] and tonumber(live[2]) > tonumber(ARGV[2]) then return {ARGV[1], ARGV[2]} end
-redis.call('HSET', KEYS[1], 'channel', ARGV[1], 'live', ARGV[2])
+if live[1] == ARGV[1] and live[2] == ARGV[2] then return {live[3], live[4]} end
+local ended, turn = live[1] or '', live[2] or '0'
+redis.call('HSET', KEYS[1], 'channel', ARGV[1], 'live', ARGV[2], 'ended', ended, 'endedturn', turn)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-return {live[1] or '', live[2] or '0'}
+return {ended, turn}
 `)
 	unpointScript = redis.NewScript(`
 local live = redis.call('HMGET', KEYS[1], 'channel', 'live')

@@ -4,7 +4,8 @@
 // A login belongs to its channel, so a session can't move to another device. An app
 // that loses its channel loses its login (SESSION-001, DEVICE-001). A customer has
 // one live login; a later login ends the earlier login at once (SESSION-003). All
-// keys of a channel have one hash tag in Redis, so a request costs one script call.
+// keys of a channel have one hash tag in Redis, and each script uses the keys of one
+// tag. So a request costs one script call, also on a Redis Cluster.
 // If Redis loses its data, customers must log in again. Channel keys are sealed in
 // Redis. Times are milliseconds since 1970, lifetimes seconds. A Store is safe for
 // concurrent use.
@@ -28,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -107,10 +109,14 @@ func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) 
 	if err != nil {
 		return fmt.Errorf("seal channel keys: %w", err)
 	}
-	pipe := s.redis.TxPipeline()
-	pipe.HSet(ctx, channelKey(id), "keys", sealed, "device", opened.DeviceID)
-	pipe.Expire(ctx, channelKey(id), s.config.Unproved)
-	if _, err := pipe.Exec(ctx); err != nil {
+	err = redisdb.Repeat(ctx, func() error {
+		pipe := s.redis.TxPipeline()
+		pipe.HSet(ctx, channelKey(id), "keys", sealed, "device", opened.DeviceID)
+		pipe.Expire(ctx, channelKey(id), s.config.Unproved)
+		_, err := pipe.Exec(ctx)
+		return err //nolint:wrapcheck // unavailable wraps it
+	})
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -122,7 +128,7 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	if found, ok := s.cache.get(id); ok {
 		return found, nil
 	}
-	fields, err := s.redis.HMGet(ctx, channelKey(id), "keys", "device").Result()
+	fields, err := s.fields(ctx, channelKey(id), "keys", "device")
 	if err != nil {
 		return Channel{}, unavailable(err)
 	}
@@ -210,17 +216,17 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
 	now, pointer := s.clock.Now().UnixMilli(), "logins:"+customer.String()
 	kept := int64((s.config.ChannelLife + s.config.Idle) / time.Second)
-	turn, err := turnScript.Run(ctx, s.redis, []string{pointer}, now, kept).Int64()
+	turn, err := s.run(ctx, turnScript, pointer, now, kept).Int64()
 	if err != nil {
 		return unavailable(err)
 	}
 	l := s.bind(id, customer, turn, now)
-	err = startScript.Run(ctx, s.redis, []string{loginKey(id)},
+	err = s.run(ctx, startScript, loginKey(id),
 		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID).Err()
 	if err != nil {
 		return unavailable(err)
 	}
-	ended, err := pointScript.Run(ctx, s.redis, []string{pointer}, hex.EncodeToString(id[:]), turn, kept).StringSlice()
+	ended, err := s.run(ctx, pointScript, pointer, hex.EncodeToString(id[:]), turn, kept).StringSlice()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -228,7 +234,7 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 	if n, err := hex.Decode(earlier[:], []byte(ended[0])); err != nil || n != len(earlier) {
 		return nil
 	}
-	err = displaceScript.Run(ctx, s.redis, []string{loginKey(earlier)}, customer.String(), ended[1]).Err()
+	err = s.run(ctx, displaceScript, loginKey(earlier), customer.String(), ended[1]).Err()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -238,11 +244,12 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 // End removes the login from the channel. It also removes the customer's pointer,
 // unless a later login has taken the pointer. The channel stays open.
 func (s *Store) End(ctx context.Context, id channel.ID) error {
-	ended, err := s.redis.HMGet(ctx, loginKey(id), "customer", "turn").Result()
+	ended, err := s.fields(ctx, loginKey(id), "customer", "turn")
 	if err != nil {
 		return unavailable(err)
 	}
-	if err := s.redis.Del(ctx, loginKey(id)).Err(); err != nil {
+	err = redisdb.Repeat(ctx, func() error { return s.redis.Del(ctx, loginKey(id)).Err() })
+	if err != nil {
 		return unavailable(err)
 	}
 	customer, isLogin := ended[0].(string)
@@ -250,11 +257,20 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 		return nil
 	}
 	// The turn identifies the login: a newer login on this channel keeps its pointer.
-	err = unpointScript.Run(ctx, s.redis, []string{"logins:" + customer}, hex.EncodeToString(id[:]), ended[1]).Err()
+	err = s.run(ctx, unpointScript, "logins:"+customer, hex.EncodeToString(id[:]), ended[1]).Err()
 	if err != nil {
 		return unavailable(err)
 	}
 	return nil
+}
+
+// fields reads fields of a hash.
+func (s *Store) fields(ctx context.Context, key string, names ...string) (values []any, err error) {
+	err = redisdb.Repeat(ctx, func() (err error) {
+		values, err = s.redis.HMGet(ctx, key, names...).Result()
+		return err //nolint:wrapcheck // the caller wraps it
+	})
+	return values, err //nolint:wrapcheck // the caller wraps it
 }
 
 func unavailable(err error) error {

@@ -101,7 +101,7 @@ func (a *tradePasswordAttempt) settle(unit *pg.Unit) {
 }
 
 func (a *tradePasswordAttempt) left() (int, *time.Time, bool) {
-	return a.tried.Left, a.tried.Until, a.guess.wrong()
+	return a.tried.Left, a.tried.Until, true
 }
 
 // consume settles the right guess. The password itself stays valid; the intent is used

@@ -45,6 +45,10 @@ type Bank struct {
 	Redis *miniredis.Miniredis
 	Log   *Log
 
+	// DatabaseOf gives each function a database of its own, if it is set before the
+	// function is opened.
+	DatabaseOf func(testing.TB, fn.Function) *pg.DB
+
 	mu     sync.Mutex
 	opened map[string]handler.FunctionHandler
 	people atomic.Int64
@@ -128,11 +132,22 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	entry, ok := b.opened[f.Spec.Name]
 	if !ok {
 		var err error
-		entry, err = f.Open(t.Context(), b.Host, host.Values(configuration...))
+		entry, err = f.Open(t.Context(), b.hostOf(t, f), host.Values(configuration...))
 		check.Must(t, err)
 		b.opened[f.Spec.Name] = entry
 	}
 	return entry
+}
+
+// hostOf returns the host of a function: the bank's, or one with a database of its own.
+func (b *Bank) hostOf(t testing.TB, f fn.Function) *host.Host {
+	t.Helper()
+	if b.DatabaseOf == nil {
+		return b.Host
+	}
+	own := *b.Host
+	own.DB = b.DatabaseOf(t, f)
+	return &own
 }
 
 // Instance opens a second instance of a function, as another process would. It has a store

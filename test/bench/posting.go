@@ -110,7 +110,10 @@ func post(ctx context.Context, m *machine, accounts []uuid.UUID, hot bool) error
 	}
 	var unit pg.Unit
 	ticket := idem.Ticket{Caller: "customer:" + debit.String(), Operation: "bench", Key: p.ID.String(), BodyHash: p.ID[:]}
-	idem.Record(&unit, ticket, []byte(`{"transfer_id":"00000000-0000-0000-0000-000000000000","status":"posted"}`))
+	reply := []byte(`{"transfer_id":"00000000-0000-0000-0000-000000000000","status":"posted"}`)
+	if err := idem.Record(&unit, m.ring, ticket, reply); err != nil {
+		return err
+	}
 	ledger.Post(&unit, p, func(parts ...[]byte) ([]byte, string) { return m.ring.MAC(keys.Ledger, parts...) })
 	err := events.Emit(ctx, &unit, p.ID.String(), debit, events.TransferPosted{
 		TransferID: p.ID.String(), AmountFen: p.Amount, PostedAt: now,

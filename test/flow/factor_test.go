@@ -210,6 +210,7 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 		Amount       money.Fen `json:"amount_fen"`
 		Payee        string    `json:"payee_name_masked"`
 		PayeeAccount string    `json:"payee_account_masked"`
+		PayeeCode    string    `json:"payee_code"`
 		Account      string    `json:"payer_account_masked"`
 	}
 	confirm(t, p.wang.phone, in, code(digits), proofs[1]).Into(t, &view)
@@ -220,7 +221,7 @@ func TestWhatIsShownIsWhatHappens(t *testing.T) {
 		}
 	}
 	executed := map[string]string{
-		"付款账户": view.Account, "收款户名": view.Payee, "收款账户": view.PayeeAccount,
+		"付款账户": view.Account, "收款户名": view.Payee, "收款账户": view.PayeeAccount, "收款识别码": view.PayeeCode,
 		"金额": "人民币" + view.Amount.Yuan() + "元（" + view.Amount.Capitals() + "）",
 		"时间": shown["时间"], "编号": in.IntentID.String(),
 	}

@@ -109,7 +109,7 @@ func password(t testing.TB, d *bank.Device, clear string) fields {
 func code(digits string) fields { return fields{"factor": "sms_otp", "code": digits} }
 
 func confirmation(in transferprepare.Response, proofs ...fields) fields {
-	return fields{"intent_id": in.IntentID, "proofs": proofs}
+	return fields{"intent_id": in.IntentID, "proofs": append([]fields{}, proofs...)} // never null
 }
 
 // confirm sends a confirmation from a device.

@@ -86,7 +86,7 @@ func (b *Bank) StartOn(t *testing.T, ip string) *Instance {
 	program, err := built()
 	check.Must(t, err)
 	address := check.FreeAddress(t, ip)
-	cmd := exec.Command(program, "--listen", address, "--data", b.dir)
+	cmd := exec.Command(program, "--listen", address, "--data", b.dir, "--unsafe")
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "REDIS_URL=redis://"+b.Redis.Addr(), "FN_RATE_SCALE=1000")
 	log, err := os.OpenFile(filepath.Join(b.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check.Must(t, err)

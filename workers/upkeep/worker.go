@@ -1,9 +1,9 @@
-// Package upkeep keeps the bank's tables small. It folds the entries of internal
-// accounts into their balances, and deletes old rows that the bank no longer needs. It
-// also writes the access records of calls that were refused before they were admitted,
-// one for each channel, code and minute.
+// Package upkeep keeps the bank's tables small. It writes the waiting entries of
+// internal accounts and folds them into their balances, and deletes old rows that the
+// bank no longer needs. It also writes the access records of calls that were refused
+// before they were admitted, one for each channel, code and minute.
 //
-//	ledger_fold → account        every UPKEEP_FOLD_EVERY (1 s)
+//	ledger_fold → entry, account every UPKEEP_FOLD_EVERY (1 s)
 //	refused calls → outbox       every 10 s, when their minute is over
 //	Retentions() → deleted rows  every UPKEEP_PRUNE_EVERY (10 min)
 //

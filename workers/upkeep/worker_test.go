@@ -1,6 +1,7 @@
 package upkeep_test
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/host"
@@ -199,5 +201,26 @@ func TestOneTableFails(t *testing.T) {
 	check.UntilCount(t, 0, b.Host.DB.Pool(), "SELECT count(*) FROM event_consumed")
 	if log := b.Log.String(); !strings.Contains(log, `"table":"idempotency"`) {
 		t.Errorf("the log says %s", log)
+	}
+}
+
+// No statement empties a table whose rows stay, not even by the way of another table.
+// Records are never changed either.
+func TestKeptTablesRefuseToBeEmptied(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	appendOnly := []string{"audit_record", "entry", "fraud_score", "posting", "transfer"}
+	for _, table := range slices.Sorted(maps.Keys(upkeep.Kept())) {
+		var refused *pgconn.PgError
+		if _, err := db.Pool().Exec(t.Context(), "TRUNCATE "+table+" CASCADE"); !errors.As(err, &refused) || refused.Code != "TB000" {
+			t.Errorf("TRUNCATE %s: %v, want a refusal", table, err)
+		}
+		// The bits 8 and 16 stand for DELETE and UPDATE, 1 for each row, 2 for before it.
+		guarded := check.Count(t, db.Pool(), `
+SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::regclass AND tgfoid = 'refuse_change'::regproc AND tgtype = 27
+   AND tgenabled = 'O'`, table)
+		if want := slices.Contains(appendOnly, table); (guarded == 1) != want {
+			t.Errorf("%s is append-only: %v, want %v", table, guarded == 1, want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/functions/account"
 	accountdetail "github.com/tidebank/tidebank/functions/account/detail"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -39,7 +40,8 @@ func TestOwnAccount(t *testing.T) {
 	w.ask(t, w.Payer.AccountIDs[0]).Into(t, &got)
 	want := account.View{
 		AccountID: w.Payer.AccountIDs[0], Kind: "debit", State: "open", NumberMasked: mask.Account(w.Payer.Accounts[0].No),
-		Balance: 1_234_56, Available: 1_234_56, OpenedAt: bank.Start,
+		PayeeCode: ledger.PayeeCode(ledger.NumberIndex(w.Host.Keys, w.Payer.Accounts[0].No)),
+		Balance:   1_234_56, Available: 1_234_56, OpenedAt: bank.Start,
 	}
 	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
 	if diff := cmp.Diff(want, got, same); diff != "" {
@@ -112,7 +114,7 @@ func TestRefusals(t *testing.T) {
 	id := w.Payer.AccountIDs[0].String()
 	for _, tt := range []struct{ name, body, want string }{
 		{"own", `{"account_id":"` + id + `"}`, ""},
-		{"nothing", `{}`, "OBJECT_NOT_FOUND"},
+		{"nothing", `{}`, "INPUT_INVALID"},
 		{"no uuid", `{"account_id":"1 OR 1=1"}`, "INPUT_INVALID"},
 		{"number", `{"account_id":7}`, "INPUT_INVALID"},
 		{"unknown field", `{"account_id":"` + id + `","customer_id":"` + w.Payee.ID.String() + `"}`, "INPUT_INVALID"},

@@ -4,13 +4,17 @@
 //
 // Dates are business days in Shanghai, both included, at most 366 of them. Without
 // dates, the range is the last 90 days. A page holds 20 entries unless the request
-// asks for another number (at most 100). A range without entries gives an empty list.
+// asks for another number (at most 100). The entries of an account have numbers
+// without gaps, which order them: each balance is the balance of the entry before
+// plus the amount. The time is the booking time; it orders nothing, because the
+// clocks of two instances differ by some milliseconds. A range without entries gives an empty list.
 // Amounts are fen, negative where money went out. A malformed cursor is
 // INPUT_INVALID. Refusals: OBJECT_NOT_FOUND, also for another customer's account.
 package statement
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
@@ -29,6 +34,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "List an account's entries page by page", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 
@@ -57,7 +63,7 @@ func (r Request) Validate() error {
 	if r.Max != 0 && r.Max < r.Min {
 		return fn.InvalidField("max_fen", "below min_fen")
 	}
-	if _, err := page.Parse(r.Cursor); err != nil {
+	if _, err := page.ParseNumber(r.Cursor); err != nil {
 		return fn.InvalidField("cursor", "not from an earlier page")
 	}
 	return nil
@@ -89,11 +95,12 @@ func midnight(day time.Time) time.Time {
 
 // Entry is one line.
 type Entry struct {
+	Number       int64     `json:"number" doc:"Counts the account's entries from 1 without gaps, and orders them"`
 	PostingID    uuid.UUID `json:"posting_id" format:"uuid"`
 	Amount       money.Fen `json:"amount_fen"`
 	BalanceAfter money.Fen `json:"balance_after_fen"`
 	Counterparty string    `json:"counterparty" doc:"Masked"`
-	Summary      string    `json:"summary"`
+	Summary      string    `json:"summary" doc:"With the memo, masked"`
 	PostedAt     time.Time `json:"posted_at"`
 }
 
@@ -106,11 +113,12 @@ type Response struct {
 type operation struct {
 	store *account.Store
 	db    pg.Reader
+	ring  *keys.Ring
 	clock clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	return operation{account.NewStore(lent.DB), lent.DB, lent.Clock}.do, nil
+	return operation{account.NewStore(lent.DB), lent.DB, lent.Keys, lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Response, error) {
@@ -123,7 +131,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Respons
 	}
 	size := query.Limit
 	query.Limit++ // one more entry shows whether another page follows
-	found, err := ledger.Entries(ctx, op.db, query)
+	found, err := ledger.Entries(ctx, op.db, op.ring, query)
 	if err != nil {
 		return Response{}, err
 	}
@@ -131,8 +139,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Respons
 	reply := Response{Entries: []Entry{}, NextCursor: next}
 	for _, e := range entries {
 		reply.Entries = append(reply.Entries, Entry{
-			PostingID: e.PostingID, Amount: e.Amount, BalanceAfter: e.BalanceAfter, Counterparty: e.Counterparty,
-			Summary: e.Summary, PostedAt: e.PostedAt.In(clock.Shanghai),
+			Number: e.Number, PostingID: e.PostingID, Amount: e.Amount, BalanceAfter: e.BalanceAfter, Counterparty: e.Counterparty,
+			Summary: strings.TrimSpace(e.Summary + " " + e.Memo), PostedAt: e.PostedAt.In(clock.Shanghai),
 		})
 	}
 	return reply, nil
@@ -143,7 +151,7 @@ func (op operation) query(req Request) (ledger.EntryQuery, error) {
 	if err != nil {
 		return ledger.EntryQuery{}, err
 	}
-	before, _ := page.Parse(req.Cursor) // Validate has checked it
+	before, _ := page.ParseNumber(req.Cursor) // Validate has checked it
 	q := ledger.EntryQuery{
 		AccountID: req.AccountID, From: from, To: to, Min: req.Min, Max: req.Max, Before: before, Limit: page.Size(req.Limit),
 		Direction: map[string]int{"in": 1, "out": -1}[req.Direction],

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,9 +86,9 @@ func TestEntriesShowWhatMoved(t *testing.T) {
 	var page accountstatement.Response
 	w.ask(t, query{}).Into(t, &page)
 	want := []accountstatement.Entry{
-		{Amount: -1, BalanceAfter: 999_999_88, Summary: "last", PostedAt: at},
-		{Amount: -10, BalanceAfter: 999_999_89, Summary: "out", PostedAt: at.Add(-time.Minute)},
-		{Amount: 999_999_99, BalanceAfter: 999_999_99, Summary: "in", PostedAt: at.Add(-2 * time.Minute)},
+		{Number: 3, Amount: -1, BalanceAfter: 999_999_88, Summary: "last", PostedAt: at},
+		{Number: 2, Amount: -10, BalanceAfter: 999_999_89, Summary: "out", PostedAt: at.Add(-time.Minute)},
+		{Number: 1, Amount: 999_999_99, BalanceAfter: 999_999_99, Summary: "in", PostedAt: at.Add(-2 * time.Minute)},
 	}
 	for i := range page.Entries {
 		if page.Entries[i].PostingID == uuid.Nil || !strings.HasSuffix(page.Entries[i].PostedAt.Format(time.RFC3339), "+08:00") {
@@ -150,17 +151,83 @@ func TestPagesJoinWithoutGapOrRepeat(t *testing.T) {
 	}
 }
 
+// While transfers of several instances, whose clocks differ, run in both directions, a
+// walk through the pages finds every line once, and every line adds up.
+func TestStatementAddsUpWhileMoneyMoves(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "ACCT-002.2")
+	w := newFixture(t)
+	w.move(t, 1_000_00, bank.Start.Add(-time.Hour), "first")
+	const movers, each = 8, 25
+	mover := func(i int) struct{} {
+		for n := range each {
+			amount := money.Fen(1 + i)
+			if n%2 == 1 {
+				amount = -amount
+			}
+			// Each instance took its time before it waited for the lock, by a clock of its own.
+			w.move(t, amount, bank.Start.Add(time.Duration(i*7+n)*time.Millisecond-time.Minute), "x")
+		}
+		return struct{}{}
+	}
+	var moving sync.WaitGroup
+	moving.Go(func() { check.AtOnce(movers, mover) })
+	for range 3 {
+		wantAddsUp(t, w.walk(t, 7))
+	}
+	moving.Wait()
+	if list := w.walk(t, 7); wantAddsUp(t, list) != 1+movers*each {
+		t.Errorf("the statement has %d lines, want %d", len(list), 1+movers*each)
+	}
+	w.CheckLedger(t)
+}
+
+// walk reads all pages of a size.
+func (w fixture) walk(t *testing.T, size int) (list []accountstatement.Entry) {
+	t.Helper()
+	q := query{"limit": size}
+	for {
+		var page accountstatement.Response
+		w.ask(t, q).Into(t, &page)
+		list = append(list, page.Entries...)
+		if page.NextCursor == "" {
+			return list
+		}
+		q["cursor"] = page.NextCursor
+	}
+}
+
+// wantAddsUp checks that no line is missing or doubled and that each balance is the one
+// before plus the amount. It returns the number of lines.
+func wantAddsUp(t *testing.T, list []accountstatement.Entry) int {
+	t.Helper()
+	for i, e := range list {
+		before := accountstatement.Entry{}
+		if i+1 < len(list) {
+			before = list[i+1]
+		}
+		if e.Number != int64(len(list)-i) || e.BalanceAfter != before.BalanceAfter+e.Amount {
+			t.Fatalf("line %d of %d: %+v after %+v", len(list)-i, len(list), e, before)
+		}
+	}
+	return len(list)
+}
+
 func TestPageSizes(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	for i := range 101 {
 		w.move(t, 1_00, bank.Start.Add(time.Duration(i)*time.Second-time.Hour), "x")
 	}
-	for limit, want := range map[int]int{0: 20, 1: 1, 99: 99, 100: 100} {
+	for limit, want := range map[int]int{1: 1, 99: 99, 100: 100} {
 		if got := len(w.summaries(t, query{"limit": limit})); got != want {
 			t.Errorf("limit %d gave %d entries, want %d", limit, got, want)
 		}
 	}
+	if got := len(w.summaries(t, query{})); got != 20 {
+		t.Errorf("without a limit, %d entries", got)
+	}
+	w.ask(t, query{"limit": 0}).Want(t, "INPUT_INVALID")
 	w.ask(t, query{"limit": 101}).Want(t, "INPUT_INVALID")
 	w.ask(t, query{"limit": -1}).Want(t, "INPUT_INVALID")
 }
@@ -170,12 +237,10 @@ func TestDaysAreShanghaisAndIncluded(t *testing.T) {
 	req.Covers(t, "ACCT-002.1")
 	w := newFixture(t)
 	midnight := time.Date(2026, 11, 10, 0, 0, 0, 0, clock.Shanghai)
-	for summary, at := range map[string]time.Time{
-		"last of 9": midnight.Add(-time.Microsecond), "first of 10": midnight,
-		"last of 10": midnight.AddDate(0, 0, 1).Add(-time.Microsecond), "first of 11": midnight.AddDate(0, 0, 1),
-	} {
-		w.move(t, 1_00, at, summary)
-	}
+	w.move(t, 1_00, midnight.Add(-time.Microsecond), "last of 9")
+	w.move(t, 1_00, midnight, "first of 10")
+	w.move(t, 1_00, midnight.AddDate(0, 0, 1).Add(-time.Microsecond), "last of 10")
+	w.move(t, 1_00, midnight.AddDate(0, 0, 1), "first of 11")
 	for _, tt := range []struct {
 		from, to string
 		want     []string

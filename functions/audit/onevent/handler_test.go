@@ -2,6 +2,7 @@ package onevent_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,8 +20,10 @@ import (
 	"github.com/tidebank/tidebank/functions/audit"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -47,8 +50,8 @@ func fill(t *testing.T, b *bank.Bank, records int) {
 
 func wantChain(t *testing.T, b *bank.Bank, want int64) {
 	t.Helper()
-	if got, err := audit.Verify(context.Background(), b.Host.DB); err != nil || got != want {
-		t.Fatalf("Verify = %d, %v; want %d", got, err, want)
+	if got, err := audit.Verify(context.Background(), b.Host.DB, b.Host.Keys); err != nil || got.Length != want {
+		t.Fatalf("Verify = %+v, %v; want %d", got, err, want)
 	}
 }
 
@@ -105,7 +108,7 @@ func TestATransfersRecordLasts(t *testing.T) {
 	}
 	wantChain(t, b, 4)
 	tamper(t, b, bodyEdit("99999999999", "99999999998")+" WHERE seq = 1")
-	if _, err := audit.Verify(t.Context(), b.Host.DB); !errors.Is(err, audit.ErrBroken) {
+	if _, err := audit.Verify(t.Context(), b.Host.DB, b.Host.Keys); !errors.Is(err, audit.ErrBroken) {
 		t.Errorf("Verify after the amount was edited: %v", err)
 	}
 }
@@ -143,7 +146,7 @@ func bodyEdit(from, to string) string {
 }
 
 const madeUp = `INSERT INTO audit_record
-SELECT %d, 'made up', type, subject, occurred_at, body, hash, hash FROM audit_record WHERE seq = 5`
+SELECT %d, 'made up', type, subject, occurred_at, body, hash, hash, mac_key FROM audit_record WHERE seq = 5`
 
 func TestTamperingShows(t *testing.T) {
 	t.Parallel()
@@ -166,6 +169,8 @@ func TestTamperingShows(t *testing.T) {
 		"numbered anew":   "UPDATE audit_record SET seq = -seq; UPDATE audit_record SET seq = 1 - seq",
 		"one made up":     fmt.Sprintf(madeUp, 6),
 		"one put outside": fmt.Sprintf(madeUp, 0),
+		"key's name":      "UPDATE audit_record SET mac_key = 'ledger/0' WHERE seq = 3",
+		"no key":          "UPDATE audit_record SET mac_key = '' WHERE seq = 3",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,10 +178,75 @@ func TestTamperingShows(t *testing.T) {
 			fill(t, b, 5)
 			wantChain(t, b, 5)
 			tamper(t, b, sql)
-			if got, err := audit.Verify(t.Context(), b.Host.DB); !errors.Is(err, audit.ErrBroken) {
-				t.Fatalf("Verify = %d, %v; want ErrBroken", got, err)
+			if got, err := audit.Verify(t.Context(), b.Host.DB, b.Host.Keys); !errors.Is(err, audit.ErrBroken) {
+				t.Fatalf("Verify = %+v, %v; want ErrBroken", got, err)
 			}
 		})
+	}
+}
+
+// rewrite makes the chain anew without the key, as far as a database's owner can: each
+// record gets the plain SM3 of the records of before the key.
+func rewrite(t *testing.T, b *bank.Bank, from, to int64) {
+	t.Helper()
+	previous := make([]byte, 32)
+	for seq := int64(1); seq <= to; seq++ {
+		if seq >= from {
+			body := check.Value[[]byte](t, b.Host.DB.Pool(), "SELECT body FROM audit_record WHERE seq = $1", seq)
+			hash := sm.Digest(previous, binary.BigEndian.AppendUint64(nil, uint64(seq)), body)
+			tamper(t, b, fmt.Sprintf(`UPDATE audit_record SET prev_hash = '\x%x', hash = '\x%x', mac_key = '' WHERE seq = %d`,
+				previous, hash, seq))
+		}
+		previous = check.Value[[]byte](t, b.Host.DB.Pool(), "SELECT hash FROM audit_record WHERE seq = $1", seq)
+	}
+}
+
+// A person who can write every table, but lacks the key, can't make a chain that holds.
+func TestAChainWithoutTheKeyShows(t *testing.T) {
+	t.Parallel()
+	for name, forge := range map[string]func(*testing.T, *bank.Bank){
+		"whole chain":   func(t *testing.T, b *bank.Bank) { t.Helper(); rewrite(t, b, 1, 5) },
+		"the beginning": func(t *testing.T, b *bank.Bank) { t.Helper(); rewrite(t, b, 1, 3) },
+		"the end":       func(t *testing.T, b *bank.Bank) { t.Helper(); rewrite(t, b, 3, 5) },
+		"one in it":     func(t *testing.T, b *bank.Bank) { t.Helper(); rewrite(t, b, 3, 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := bank.New(t)
+			fill(t, b, 5)
+			tamper(t, b, bodyEdit("OK", "KO")+" WHERE seq = 3")
+			forge(t, b)
+			if got, err := audit.Verify(t.Context(), b.Host.DB, b.Host.Keys); !errors.Is(err, audit.ErrBroken) {
+				t.Fatalf("Verify = %+v, %v; want ErrBroken", got, err)
+			}
+		})
+	}
+	b := bank.New(t)
+	fill(t, b, 5)
+	if _, err := audit.Verify(t.Context(), b.Host.DB, keytest.New(t)); !errors.Is(err, audit.ErrBroken) {
+		t.Errorf("under another key: %v", err)
+	}
+}
+
+// Records of before the key hold once a record with a MAC covers them.
+func TestRecordsOfBeforeTheKeyHold(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	fill(t, b, 3)
+	rewrite(t, b, 1, 3)
+	if _, err := audit.Verify(t.Context(), b.Host.DB, b.Host.Keys); !errors.Is(err, audit.ErrBroken) {
+		t.Errorf("without any MAC: %v, want ErrBroken", err)
+	}
+	fill(t, b, 2)
+	got, err := audit.Verify(t.Context(), b.Host.DB, b.Host.Keys)
+	if err != nil || got.Length != 5 || got.Plain != 3 {
+		t.Errorf("Verify = %+v, %v; want 5 records, 3 of them plain", got, err)
+	}
+	rewrite(t, b, 1, 2)
+	tamper(t, b, bodyEdit("OK", "KO")+" WHERE seq = 2")
+	rewrite(t, b, 1, 3)
+	if _, err := audit.Verify(t.Context(), b.Host.DB, b.Host.Keys); !errors.Is(err, audit.ErrBroken) {
+		t.Errorf("plain records made anew before a MAC: %v, want ErrBroken", err)
 	}
 }
 
@@ -202,7 +272,7 @@ func TestDatabaseDown(t *testing.T) {
 	if got := b.Deliver(t, auditonevent.Function, event(t, b, struct{}{})); got != http.StatusServiceUnavailable {
 		t.Errorf("delivery answered %d, want 503", got)
 	}
-	if _, err := audit.Verify(t.Context(), b.Host.DB); !errors.Is(err, bankerr.ErrUnavailable) {
+	if _, err := audit.Verify(t.Context(), b.Host.DB, b.Host.Keys); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("Verify without a database: %v", err)
 	}
 }

@@ -52,8 +52,12 @@ func (w fixture) ask(t *testing.T, d *bank.Device) string {
 	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
 }
 
+// request is a login with a password and a code; no code means a wrong one.
 func (w fixture) request(t *testing.T, d *bank.Device, password, code string) identitylogin.Request {
 	t.Helper()
+	if code == "" {
+		code = "000000"
+	}
 	return identitylogin.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
 }
 
@@ -180,16 +184,16 @@ func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	for _, tt := range []struct{ name, body, field string }{
-		{"no phone", `{"password":"","otp":"123456"}`, "phone"},
-		{"short phone", `{"phone":"1381000791","password":"","otp":"123456"}`, "phone"},
-		{"long phone", `{"phone":"138100079190","password":"","otp":"123456"}`, "phone"},
-		{"landline", `{"phone":"12810007919","password":"","otp":"123456"}`, "phone"},
-		{"full-width digits", `{"phone":"１３８１０００７９１９","password":"","otp":"123456"}`, "phone"},
-		{"number for phone", `{"phone":13810007919,"password":"","otp":"123456"}`, "phone"},
-		{"number for code", `{"phone":"13810007919","password":"","otp":123456}`, "otp"},
-		{"no device key", `{"phone":"13810007919","password":"","otp":"","device_public_key":"AAAA"}`, "device_public_key"},
-		{"password not base64", `{"phone":"13810007919","password":"?","otp":""}`, ""},
-		{"customer named", `{"phone":"13810007919","password":"","otp":"","customer_id":"x"}`, ""},
+		{"no phone", `{"password":"AAAA","otp":"123456"}`, "phone"},
+		{"short phone", `{"phone":"1381000791","password":"AAAA","otp":"123456"}`, "phone"},
+		{"long phone", `{"phone":"138100079190","password":"AAAA","otp":"123456"}`, "phone"},
+		{"landline", `{"phone":"12810007919","password":"AAAA","otp":"123456"}`, "phone"},
+		{"full-width digits", `{"phone":"１３８１０００７９１９","password":"AAAA","otp":"123456"}`, "phone"},
+		{"number for phone", `{"phone":13810007919,"password":"AAAA","otp":"123456"}`, "phone"},
+		{"number for code", `{"phone":"13810007919","password":"AAAA","otp":123456}`, "otp"},
+		{"no device key", `{"phone":"13810007919","password":"AAAA","otp":"123456","device_public_key":"AAAA"}`, "device_public_key"},
+		{"password not base64", `{"phone":"13810007919","password":"?","otp":"123456"}`, "password"},
+		{"customer named", `{"phone":"13810007919","password":"AAAA","otp":"123456","customer_id":"x"}`, ""},
 		{"nothing", `null`, ""},
 		{"list", `[]`, ""},
 	} {

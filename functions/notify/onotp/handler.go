@@ -99,7 +99,7 @@ func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID
 func summary(text string) string {
 	var kept []string
 	for line := range strings.SplitSeq(text, "\n") {
-		for _, name := range []string{"收款户名", "收款账户", "金额"} {
+		for _, name := range []string{"收款户名", "收款账户", "收款识别码", "金额"} {
 			if strings.HasPrefix(line, name) {
 				kept = append(kept, line)
 			}

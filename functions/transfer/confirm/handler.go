@@ -71,8 +71,12 @@ func (op operation) do(
 		Plan: confirmed.Plan, Text: confirmed.Text, Factors: confirmed.Factors,
 		PostedAt: op.clock.Now().Truncate(time.Microsecond), // PostgreSQL stores microseconds
 	}
+	posting, err := order.Posting(op.ring)
+	if err != nil {
+		return Response{}, err
+	}
 	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, order.PostedAt)
-	ledger.Post(unit, order.Posting(), op.mac)
+	ledger.Post(unit, posting, op.mac)
 	if err := op.store.Insert(unit, order); err != nil {
 		return Response{}, err
 	}

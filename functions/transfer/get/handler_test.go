@@ -10,6 +10,7 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	transferget "github.com/tidebank/tidebank/functions/transfer/get"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -46,7 +47,8 @@ func TestTheReceiptIsWhatWasConfirmed(t *testing.T) {
 	want := transfer.View{
 		TransferID: got.TransferID, Status: "posted", Amount: 12_34, PayeeNameMasked: "*四",
 		PayerAccountMasked: "622848*********0001", PayeeAccountMasked: "622848*********0002",
-		Memo: "电话138****5838", PostedAt: bank.Start.In(clock.Shanghai),
+		PayeeCode: ledger.PayeeCode(ledger.NumberIndex(w.Host.Keys, w.Payee.Accounts[1].No)),
+		Memo:      "电话138****5838", PostedAt: bank.Start.In(clock.Shanghai),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("receipt (-want +got):\n%s", diff)

@@ -97,6 +97,7 @@ type Response struct {
 	Combinations       []string  `json:"combinations" doc:"Each combination is enough, e.g. sms_otp+device_key"`
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
+	PayeeCode          string    `json:"payee_code" doc:"Stands in text too; the payee finds it at the own account"`
 	ExpiresAt          time.Time `json:"expires_at"`
 }
 
@@ -214,7 +215,7 @@ func (op operation) save(
 	}
 	reply := Response{
 		IntentID: id, Text: intent.Text, Digest: sm.Digest([]byte(intent.Text)), PayeeNameMasked: plan.PayeeMasked,
-		PayeeAccountMasked: plan.PayeeAccountMasked, ExpiresAt: intent.ExpiresAt.In(clock.Shanghai),
+		PayeeAccountMasked: plan.PayeeAccountMasked, PayeeCode: plan.PayeeCode, ExpiresAt: intent.ExpiresAt.In(clock.Shanghai),
 	}
 	for _, c := range combinations {
 		reply.Combinations = append(reply.Combinations, c.String())

@@ -16,6 +16,7 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -54,6 +55,31 @@ func (w fixture) wantIntents(t *testing.T, want int) {
 	}
 }
 
+// Two accounts whose masked names and numbers are alike have texts that differ, and the
+// code in a text is the one that the payee's own account shows.
+func TestLookAlikeAccountsHaveTextsThatDiffer(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, 10_00)
+	alike := w.Customer(t, "王四", 0, 0)
+	request := w.toOther(1_00)
+	var meant, other, again transferprepare.Response
+	w.call(t, request).Into(t, &meant)
+	w.call(t, request).Into(t, &again)
+	request["payee_name"], request["payee_account_no"] = alike.Name, alike.Accounts[1].No
+	w.call(t, request).Into(t, &other)
+	if meant.PayeeNameMasked != other.PayeeNameMasked || meant.PayeeAccountMasked != other.PayeeAccountMasked {
+		t.Fatalf("the accounts are not alike: %+v and %+v", meant, other)
+	}
+	if meant.PayeeCode == other.PayeeCode || meant.PayeeCode != again.PayeeCode || len(meant.PayeeCode) != 8 {
+		t.Errorf("the codes are %s, again %s, and of the other account %s", meant.PayeeCode, again.PayeeCode, other.PayeeCode)
+	}
+	for _, in := range []transferprepare.Response{meant, other} {
+		if !strings.Contains(in.Text, "\n收款识别码："+in.PayeeCode+"\n") {
+			t.Errorf("the text does not show the code %s: %s", in.PayeeCode, in.Text)
+		}
+	}
+}
+
 func TestATransferIsFixedAndNothingMoves(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_234_56)
@@ -62,14 +88,15 @@ func TestATransferIsFixedAndNothingMoves(t *testing.T) {
 	reply := w.call(t, request)
 	var got transferprepare.Response
 	reply.Into(t, &got)
+	payeeCode := ledger.PayeeCode(ledger.NumberIndex(w.Host.Keys, fmt.Sprint(request["payee_account_no"])))
 	text := strings.Join([]string{
-		"潮汐银行转账确认", "付款账户：622848*********0001", "收款户名：*四", "收款账户：622848*********0002",
+		"潮汐银行转账确认", "付款账户：622848*********0001", "收款户名：*四", "收款账户：622848*********0002", "收款识别码：" + payeeCode,
 		"金额：人民币1,234.56元（壹仟贰佰叁拾肆元伍角陆分）", "附言：房租，电话138****1111", "时间：2026-11-23 10:00:00",
 		"编号：" + got.IntentID.String(),
 	}, "\n")
 	want := transferprepare.Response{
 		IntentID: got.IntentID, Text: text, Digest: sm.Digest([]byte(text)), PayeeNameMasked: "*四",
-		PayeeAccountMasked: "622848*********0002", ExpiresAt: bank.Start.Add(10 * time.Minute).In(clock.Shanghai),
+		PayeeAccountMasked: "622848*********0002", PayeeCode: payeeCode, ExpiresAt: bank.Start.Add(10 * time.Minute).In(clock.Shanghai),
 		Combinations: []string{"sms_otp+device_key", "sms_otp+trade_password", "device_key+trade_password"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -32,7 +32,7 @@ func everyFunction(t *testing.T) []fn.Function {
 
 func described(t *testing.T) output.Files {
 	t.Helper()
-	files, err := describe(everyFunction(t))
+	files, err := describe(root, everyFunction(t))
 	check.Must(t, err)
 	return files
 }

@@ -1,6 +1,7 @@
 // Command describe writes the files that it generates from the compiled functions:
 // the function index, the OpenAPI description, the error list, the client's methods,
-// the event schemas, the list of retentions and the table of subscriptions.
+// the event schemas, the list of retentions, the table of subscriptions and the
+// database roles.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/grants"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/workers"
@@ -17,7 +19,7 @@ import (
 func main() {
 	check := flag.Bool("check", false, "fail if a file is stale instead of writing it")
 	flag.Parse()
-	files, err := describe(functions.All())
+	files, err := describe(".", functions.All())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,8 +33,8 @@ func main() {
 	}
 }
 
-// describe makes every file that this command writes.
-func describe(all []fn.Function) (output.Files, error) {
+// describe makes every file that this command writes, for the source tree at root.
+func describe(root string, all []fn.Function) (output.Files, error) {
 	api, err := openAPI(all)
 	if err != nil {
 		return nil, err
@@ -41,7 +43,12 @@ func describe(all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	rights, err := grants.SQL(root, roles(all, workers.All()))
+	if err != nil {
+		return nil, err
+	}
 	files := output.Files{
+		"infra/roles/roles.sql":     rights,
 		"client/api.go":             methods,
 		"functions/README.md":       index(all, workers.All()),
 		"docs/errors.md":            errorList(all),

@@ -1,5 +1,5 @@
--- The trigger of append-only tables refuses every change.
+-- The trigger refuses the operation: every change of an append-only table, and TRUNCATE of each table whose rows stay.
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'TB000';
+    RAISE EXCEPTION '% refuses %', TG_TABLE_NAME, TG_OP USING ERRCODE = 'TB000';
 END $$;

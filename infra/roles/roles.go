@@ -1,0 +1,78 @@
+// Package roles gives each function and worker a database role of its own, with the
+// privileges that its statements need and no others. roles.sql is generated from the
+// source (infra/gen).
+//
+// A function that is connected by its role can't read or write another table. Money
+// moves only by the SQL functions of the ledger, which run with the rights of their
+// owner: no HTTP function may write accounts' balances, postings or entries itself.
+package roles
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+//go:embed roles.sql
+var generated string
+
+// sqlLock keeps two runs from changing the same privileges at once.
+const sqlLock = `-- roles.lock
+SELECT pg_advisory_xact_lock(7124003)`
+
+// Apply creates the roles that the server lacks, and gives all roles their privileges
+// on the database at url. It needs the rights of the tables' owner, and CREATEROLE.
+// Run it after each migration. A role can't log in until the operator gives it a
+// password or a certificate.
+func Apply(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) // a failed close loses no data
+	create, grant := statements()
+	for _, sql := range create {
+		// Roles belong to the server, not to one database: another run may have created them.
+		var known *pgconn.PgError
+		if _, err := conn.Exec(ctx, sql); errors.As(err, &known) && (known.Code == "42710" || known.Code == "23505") {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("roles: %w", err)
+		}
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // after the commit there is nothing to roll back
+	for _, sql := range append([]string{sqlLock}, grant...) {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("roles: %w", err)
+		}
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
+	return nil
+}
+
+// statements splits the generated file: roles to create, and privileges to give.
+func statements() (create, grant []string) {
+	for line := range strings.SplitSeq(generated, "\n") {
+		switch {
+		case strings.HasPrefix(line, "CREATE ROLE "):
+			create = append(create, line)
+		case line != "" && !strings.HasPrefix(line, "--"):
+			grant = append(grant, line)
+		}
+	}
+	return create, grant
+}
+
+// Name is the database role of a function or worker.
+func Name(function string) string { return "tidebank_" + strings.ReplaceAll(function, "-", "_") }

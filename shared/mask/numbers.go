@@ -1,0 +1,220 @@
+package mask
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// span is the place of a personal number in a text, in bytes.
+type span struct{ start, end int }
+
+// The kinds of separators between two groups of digits.
+const (
+	sepNone  = ""   // brackets or nothing to see
+	sepBlank = " "  // one or two blanks
+	sepDash  = "-"  // a dash of any length
+	sepDot   = "."  // a dot, a middle dot or a slash
+	sepOther = "\n" // the groups belong to different numbers
+)
+
+// group is a sequence of digits without anything between them.
+type group struct {
+	span
+	digits string // in ASCII; the last one may be X
+	word   int    // the number of its word; - _ and + join the groups of a word
+	mixed  bool   // its word holds letters too: a UUID or a token
+	after  string // the kind of separator after it
+}
+
+// Text masks each personal number in free text, in every spelling that people use: it
+// keeps three and four digits, the country code and the separators.
+func Text(text string) string { return replace(text, maskDigits) }
+
+// Redact replaces each personal number in free text, in every spelling that people
+// use. The replacement must hold no digit.
+func Redact(text, by string) string { return replace(text, func(string) string { return by }) }
+
+// replace replaces numbers until no number is left: the rest of one number can stand
+// beside other digits.
+func replace(text string, by func(number string) string) string {
+	for {
+		found := numbers(text)
+		if len(found) == 0 {
+			return text
+		}
+		var b strings.Builder
+		last := 0
+		for _, s := range found {
+			b.WriteString(text[last:s.start])
+			b.WriteString(by(text[s.start:s.end]))
+			last = s.end
+		}
+		text = b.String() + text[last:]
+	}
+}
+
+// maskDigits hides the digits of one number but the first three and the last four.
+func maskDigits(number string) string {
+	var b strings.Builder
+	code := 0 // the length of the country code
+	all := joined(groups(number))
+	if mobile.MatchString(all) {
+		code = len(all) - phoneDigits
+	}
+	place := 0
+	for _, r := range number {
+		_, kind := digit(r)
+		if kind != noDigit || isX(r) {
+			if place >= code+3 && place < len(all)-4 {
+				r = '*'
+			}
+			place++
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// numbers finds the personal numbers in a text. A number may be written with blanks,
+// dashes, dots, brackets or a country code, in full-width or Chinese digits. A number
+// without separators is a whole word: 11 digits that start with 1, 15 to 19 digits, or
+// 17 digits and an X. A number with separators must also have the form of its kind, so
+// that amounts, times, addresses and ids are no numbers of a person.
+func numbers(text string) []span {
+	if !mayHold(text) {
+		return nil
+	}
+	var found []span
+	list := groups(text)
+	for i := 0; i < len(list); i++ {
+		if i > 0 && list[i-1].word == list[i].word {
+			continue // a number begins with its word
+		}
+		if n := longest(list[i:]); n > 0 {
+			found = append(found, span{start: list[i].start, end: list[i+n-1].end})
+			i += n - 1
+		}
+	}
+	return found
+}
+
+// maxDigits is the number of digits of a personal number at most; the country code is
+// shorter than the difference between a card and a phone number.
+const maxDigits = 19
+
+// longest returns how many groups from the first on make the longest personal number;
+// 0 if no number begins here.
+func longest(list []group) int {
+	found, size := 0, 0
+	for n := 1; n <= len(list); n++ {
+		last := list[n-1]
+		size += len(last.digits)
+		if size > maxDigits || last.mixed {
+			break
+		}
+		ends := n == len(list) || list[n].word != last.word
+		if ends && isPersonal(list[:n]) {
+			found = n
+		}
+		if last.after == sepOther {
+			break
+		}
+	}
+	return found
+}
+
+func isPersonal(list []group) bool {
+	if len(list) == 1 && personal([]byte(list[0].digits)) {
+		return true
+	}
+	return isPhone(list) || len(list) > 1 && (isIdentity(list) || isCard(list))
+}
+
+const phoneDigits = 11
+
+var (
+	mobile = regexp.MustCompile(`^(?:(?:00)?86|0)?1[3-9]\d{9}$`)
+	// phoneSizes are the sizes of the groups in which people write a mobile number.
+	phoneSizes = regexp.MustCompile(`^(?:11,|3,4,4,|3,8,|7,4,|3,3,5,|3,5,3,|3,3,3,2,|3,2,2,2,2,|3,4,2,2,|4,3,4,|4,4,3,|5,6,|6,5,|(?:1,){11})$`)
+	cardSizes  = regexp.MustCompile(`^(?:4,4,4,4,(?:[1-4],)?|4,4,4,[3-7],|4,4,(?:[7-9]|1[01]),|5,5,5,(?:[1-4],)?|6,6,[3-7],|` +
+		`8,8,(?:[1-3],)?|4,6,[5-9],|6,(?:9|1[0-3]),|4,1[1-5],|(?:1,){15,19})$`)
+)
+
+// isPhone reports whether the groups are a mobile number, with or without the country
+// code. Addresses and versions have dots too, so a number with dots is 3.4.4.
+func isPhone(list []group) bool {
+	number := joined(list)
+	if !mobile.MatchString(number) {
+		return false
+	}
+	list = slices.Clone(list)
+	for code := len(number) - phoneDigits; code > 0; {
+		cut := min(code, len(list[0].digits))
+		list[0].digits = list[0].digits[cut:]
+		if code -= cut; list[0].digits == "" {
+			list = list[1:]
+		}
+	}
+	sizes := sizesOf(list)
+	return sizes == "3,4,4," || phoneSizes.MatchString(sizes) && uniform(list) && (len(list) == 1 || list[0].after != sepDot)
+}
+
+// isIdentity reports whether the groups are an identity number of 18 places with its
+// check digit.
+func isIdentity(list []group) bool {
+	number := joined(list)
+	if len(number) != 18 || strings.Contains(number[:17], "X") {
+		return false
+	}
+	if _, err := time.Parse("20060102", number[6:14]); err != nil {
+		return false
+	}
+	sum := 0
+	for i, weight := range []int{7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2} {
+		sum += weight * int(number[i]-'0')
+	}
+	return "10X98765432"[sum%11] == number[17]
+}
+
+// isCard reports whether the groups are a card number as it is printed or typed.
+func isCard(list []group) bool {
+	number := joined(list)
+	return len(number) >= 15 && strings.IndexByte("34569", number[0]) >= 0 && digits([]byte(number)) &&
+		cardSizes.MatchString(sizesOf(list)) && uniform(list)
+}
+
+// uniform reports whether the same kind of separator stands between all groups.
+// Brackets may stand beside any other separator.
+func uniform(list []group) bool {
+	kind := sepNone
+	for _, g := range list[:len(list)-1] {
+		switch {
+		case g.after == sepNone || g.after == kind:
+		case kind == sepNone:
+			kind = g.after
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func joined(list []group) string {
+	var b strings.Builder
+	for _, g := range list {
+		b.WriteString(g.digits)
+	}
+	return b.String()
+}
+
+func sizesOf(list []group) string {
+	var b strings.Builder
+	for _, g := range list {
+		b.WriteString(strconv.Itoa(len(g.digits)))
+		b.WriteByte(',')
+	}
+	return b.String()
+}
