@@ -3,8 +3,8 @@
 //	com.tidebank.identity.devicebound.v1 → inbox and SMS
 //
 // The text goes to the customer's phone, and the message shows on all of the customer's
-// devices. So a customer learns of a key that somebody else has bound. The text's id is
-// made from the event, and the gateway takes each id once.
+// devices. So a customer learns of a key that somebody else has bound. Inbox and text are
+// parts of their own: each has its effect once, and neither waits for the other.
 package ondevice
 
 import (
@@ -25,27 +25,36 @@ import (
 )
 
 // Function declares the function. The registry and its main are generated from it.
-var Function = fn.Event(fn.Spec{
+var Function = fn.EventParts(fn.Spec{
 	Name: "notify-on-device", Summary: "Tell a customer that a device's key was bound",
 	Keys:     []keys.Purpose{keys.Storage},
-	Consumes: []string{events.TypeIdentityDeviceBound}, Requirements: []string{"DEVICE-001"},
+	Consumes: []string{events.TypeIdentityDeviceBound}, Emits: []string{events.TypeMessageRefused},
+	Requirements: []string{"DEVICE-001"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
 type Config struct{ SMS sms.Config }
 
-func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.IdentityDeviceBound], error) {
-	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock)}
-	return func(ctx context.Context, e fn.Delivery[events.IdentityDeviceBound]) (fn.Effect, error) {
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.IdentityDeviceBound], error) {
+	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock), Clock: lent.Clock}
+	return func(_ context.Context, e fn.Delivery[events.IdentityDeviceBound]) ([]fn.Part, error) {
 		customer, err := uuid.Parse(e.Data.CustomerID)
 		if err != nil {
 			return nil, bankerr.ErrInput.Because(fmt.Errorf("customer: %w", err))
 		}
 		m := message(e, customer)
-		if err := texts.Send(ctx, e.ID+":"+m.Kind, customer, "【潮汐银行】"+m.Body); err != nil {
-			return nil, err
+		text := notify.Text{
+			ID: e.ID + ":" + m.Kind, To: customer, Kind: m.Kind, Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
 		}
-		return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
+		return []fn.Part{
+			{Name: "inbox." + m.Kind, React: func(context.Context) (fn.Effect, error) {
+				return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
+			}},
+			{Name: "sms." + m.Kind, React: func(ctx context.Context) (fn.Effect, error) {
+				sent, err := texts.Send(ctx, text)
+				return fn.Effect(sent), err
+			}},
+		}, nil
 	}, nil
 }
 
