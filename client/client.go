@@ -68,14 +68,16 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	Detail string `json:"detail"`
 	Field  string `json:"field"`
 	Trace  string `json:"trace"`
+	// RetryAfter is how many seconds the bank asks the client to wait; 0 if it asks nothing.
+	RetryAfter int `json:"retry_after"`
 
-	Combinations []string       `json:"combinations"` // STEPUP_STRONGER: each is enough
-	Missing      []string       `json:"missing"`      // STEPUP_STRONGER: with the factors of one of these, the proofs are enough
-	TriesLeft    map[string]int `json:"tries_left"`   // PROOF_REJECTED: by factor
-	LockedUntil  *time.Time     `json:"locked_until"` // the end of the trade password's lock or freeze
-	ResultID     string         `json:"result_id"`    // INTENT_USED: what the intent made
+	Combinations []string   `json:"combinations"` // STEPUP_STRONGER: each is enough
+	Missing      []string   `json:"missing"`      // STEPUP_STRONGER: with the factors of one of these, the proofs are enough
+	TriesLeft    *int       `json:"tries_left"`   // PROOF_REJECTED: at least so many tries are left
+	LockedUntil  *time.Time `json:"locked_until"` // the end of the trade password's lock or freeze
+	ResultID     string     `json:"result_id"`    // INTENT_USED: what the intent made
 
-	retryAfter time.Duration
+	sealed bool // the bank itself has said so, and no one on the way
 }
 
 // Error is for logs; Title and Detail are for customers.
@@ -158,10 +160,14 @@ func (c *Client) callOnce(ctx context.Context, function, key string, request *re
 		if err == nil || try == c.config.Tries || !repeatable(err) {
 			return err
 		}
+		pause := c.pause(err, try)
+		if pause > maxPause {
+			return err // the customer decides whether to wait so long
+		}
 		select {
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())
-		case <-time.After(c.pause(err, try)):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -179,10 +185,24 @@ func repeatable(err error) bool {
 		p.Code == "REQUEST_IN_PROGRESS" || p.Code == "FRAME_REPLAYED"
 }
 
+const (
+	// maxPause is the longest wait between two tries.
+	maxPause = time.Minute
+	// maxHint is the longest wait that the client takes from an answer in clear, which
+	// anyone on the way may have written.
+	maxHint = 5 * time.Second
+)
+
+// pause is the wait that the bank asks for in a sealed reply. Without one, it is a
+// growing pause, or a hint in clear of at most maxHint.
 func (c *Client) pause(err error, try int) time.Duration {
 	var p *Problem
-	if errors.As(err, &p) && p.retryAfter > 0 {
-		return p.retryAfter
+	if errors.As(err, &p) && p.RetryAfter > 0 {
+		wait := time.Duration(min(p.RetryAfter, 1<<20)) * time.Second
+		if p.sealed {
+			return wait
+		}
+		return min(wait, maxHint)
 	}
 	full := c.config.Pause << min(try-1, 6)
 	return full/2 + time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
@@ -270,6 +290,7 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 		if got.body, err = channel.OpenReply(o.keys, got.body, h, function, got.status); err != nil {
 			return ErrBank
 		}
+		got.sealed = true
 	} else if !got.mayBeClear() {
 		return ErrBank
 	}
@@ -289,6 +310,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	sealed bool // the body was sealed; nothing authenticates the header
 }
 
 func (c *Client) post(ctx context.Context, function, contentType string, body []byte) (*answer, error) {
@@ -306,7 +328,7 @@ func (c *Client) post(ctx context.Context, function, contentType string, body []
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	return &answer{resp.StatusCode, resp.Header, raw}, nil
+	return &answer{status: resp.StatusCode, header: resp.Header, body: raw}, nil
 }
 
 // inClear lists the refusals that the bank sends before it has opened the frame. It
@@ -325,13 +347,15 @@ func (a *answer) mayBeClear() bool {
 }
 
 func (a *answer) problem() error {
-	p := &Problem{Status: a.status}
+	p := &Problem{}
 	if json.Unmarshal(a.body, p) != nil {
 		p.Title = "服务暂时不可用"
 	}
-	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil {
-		p.retryAfter = time.Duration(s) * time.Second
+	p.Status, p.sealed = a.status, a.sealed
+	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && !a.sealed {
+		p.RetryAfter = s
 	}
+	p.RetryAfter = max(0, p.RetryAfter)
 	return p
 }
 

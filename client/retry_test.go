@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -202,36 +201,65 @@ func TestPausesGrow(t *testing.T) {
 	})
 }
 
-// The client waits exactly as many seconds as the bank says.
+// waiting is a sealed refusal that asks for a wait. Someone on the way adds a header.
+func waiting(seconds, header string) func(*call) (*http.Response, error) {
+	return func(c *call) (*http.Response, error) {
+		r := c.reply(http.StatusTooManyRequests, `{"code":"RATE_LIMITED","retry_after":`+seconds+`}`)
+		r.Header.Set("Retry-After", header)
+		return r, nil
+	}
+}
+
+// The client waits exactly as long as the bank says in a sealed reply. It takes a short
+// wait from an answer in clear, which anyone may have written, and bounds a long one.
 func TestRetryAfterIsRespected(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		header string
+		name   string
+		script func(*call) (*http.Response, error)
 		want   time.Duration // 0: the client's own pause
-	}{{"60", time.Minute}, {"1", time.Second}, {"0", 0}, {"-5", 0}, {"soon", 0}, {"", 0}} {
-		for name, script := range map[string]func(*call) (*http.Response, error){
-			"in clear": clear(http.StatusServiceUnavailable, tt.header),
-			"sealed": func(c *call) (*http.Response, error) {
-				r := c.refuse(http.StatusTooManyRequests, "RATE_LIMITED")
-				r.Header.Set("Retry-After", tt.header)
-				return r, nil
-			},
-		} {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(t, script)
-				config := f.config()
-				config.Tries, config.Pause = 2, 10*time.Second
-				_ = client.New(config).CallOnce(t.Context(), "x-y", "k", struct{}{}, &reply{})
-				got := pauses(f)
-				if len(got) != 1 {
-					t.Fatalf("%q %s: paused %v, want once", tt.header, name, got)
-				}
-				if tt.want > 0 && got[0] != tt.want || tt.want == 0 && (got[0] < 5*time.Second || got[0] > 10*time.Second) {
-					t.Errorf("%s %s: paused %v", strconv.Quote(tt.header), name, got[0])
-				}
-			})
-		}
+	}{
+		{"in clear", clear(http.StatusServiceUnavailable, "1"), time.Second},
+		{"in clear, long", clear(http.StatusServiceUnavailable, "60"), 5 * time.Second},
+		{"in clear, endless", clear(http.StatusServiceUnavailable, "9223372036854775807"), 5 * time.Second},
+		{"in clear, none", clear(http.StatusServiceUnavailable, "0"), 0},
+		{"in clear, less than none", clear(http.StatusServiceUnavailable, "-5"), 0},
+		{"in clear, a word", clear(http.StatusServiceUnavailable, "soon"), 0},
+		{"in clear, empty", clear(http.StatusServiceUnavailable, ""), 0},
+		{"sealed", waiting("60", "1"), time.Minute},
+		{"sealed, short", waiting("1", "3600"), time.Second},
+		{"sealed, none", waiting("0", "3600"), 0},
+		{"sealed, less than none", waiting("-5", "3600"), 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t, tt.script)
+			config := f.config()
+			config.Tries, config.Pause = 2, 10*time.Second
+			_ = client.New(config).CallOnce(t.Context(), "x-y", "k", struct{}{}, &reply{})
+			got := pauses(f)
+			if len(got) != 1 {
+				t.Fatalf("%s: paused %v, want once", tt.name, got)
+			}
+			if tt.want > 0 && got[0] != tt.want || tt.want == 0 && (got[0] < 5*time.Second || got[0] > 10*time.Second) {
+				t.Errorf("%s: paused %v", tt.name, got[0])
+			}
+		})
 	}
+}
+
+// The client does not wait longer than a minute. The caller gets the refusal with the
+// bank's wait.
+func TestALongWaitIsTheCallersDecision(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, waiting("61", "1"))
+		began := time.Now()
+		err := f.app().CallOnce(t.Context(), "x-y", "k", struct{}{}, &reply{})
+		var p *client.Problem
+		if !errors.As(err, &p) || p.RetryAfter != 61 || time.Since(began) != 0 || len(f.seen()) != 1 {
+			t.Errorf("%d calls in %v: %v", len(f.seen()), time.Since(began), err)
+		}
+	})
 }
 
 // A caller that leaves ends the call at once, and hears both what had happened
@@ -240,12 +268,12 @@ func TestCancelEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // in a pause
 		ctx, cancel := context.WithCancel(t.Context())
-		f := newFake(t, clear(http.StatusServiceUnavailable, "3600"))
-		time.AfterFunc(time.Minute, cancel)
+		f := newFake(t, waiting("60", ""))
+		time.AfterFunc(30*time.Second, cancel)
 		began := time.Now()
 		err := f.app().CallOnce(ctx, "x-y", "k", struct{}{}, &reply{})
 		var p *client.Problem
-		if !errors.Is(err, context.Canceled) || !errors.As(err, &p) || time.Since(began) != time.Minute || len(f.seen()) != 1 {
+		if !errors.Is(err, context.Canceled) || !errors.As(err, &p) || time.Since(began) != 30*time.Second || len(f.seen()) != 1 {
 			t.Errorf("%d calls in %v: %v", len(f.seen()), time.Since(began), err)
 		}
 	})

@@ -89,7 +89,9 @@ func (c caller) clear(t *testing.T) string {
 
 // kept are the names of all that Redis keeps, but for the counters of rate.
 func (c caller) kept() []string {
-	return slices.DeleteFunc(c.Redis.Keys(), func(key string) bool { return strings.Contains(key, "rate:") })
+	return slices.DeleteFunc(c.Redis.Keys(), func(key string) bool {
+		return strings.Contains(key, "rate:") || strings.HasPrefix(key, "refused:") // counts of calls
+	})
 }
 
 // hostile is one thing that a stage must stop.
@@ -333,13 +335,13 @@ func TestCallsAMinute(t *testing.T) {
 				c.Send(t, f, c.frame(t, spoiled)).Want(t, "INPUT_INVALID")
 			}
 			over := c.Send(t, f, c.frame(t, spoiled))
-			if over.Want(t, "RATE_LIMITED"); over.Header.Get("Retry-After") != "60" {
+			if over.Want(t, "RATE_LIMITED"); over.Header.Get("Retry-After") != "65" {
 				t.Errorf("Retry-After is %q", over.Header.Get("Retry-After"))
 			}
 			other := caller{c.Bank, c.Bank.Device(t, "phone-of-li"), f, c.request}
 			other.login(t)
 			other.Send(t, f, other.frame(t, spoiled)).Want(t, "INPUT_INVALID")
-			c.Advance(time.Minute)
+			c.Advance(65 * time.Second)
 			c.Send(t, f, c.frame(t, spoiled)).Want(t, "INPUT_INVALID")
 		})
 	}
@@ -380,12 +382,15 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 				}
 			}
 			for name, body := range map[string][]byte{
-				"oversize": make([]byte, b.Host.Limits.BodyBytes+1), "nothing": nil, "no event": []byte("{}"), "no JSON": []byte("x"),
-				"a list": []byte(`["x"]`),
+				"nothing": nil, "no event": []byte("{}"), "no JSON": []byte("x"), "a list": []byte(`["x"]`),
 			} {
 				if got := b.DeliverRaw(t, f, body, structured); got != http.StatusBadRequest {
 					t.Errorf("%s: %d, want 400", name, got)
 				}
+			}
+			oversize := make([]byte, b.Host.Limits.BodyBytes+1)
+			if got := b.DeliverRaw(t, f, oversize, structured); got != http.StatusRequestEntityTooLarge {
+				t.Errorf("oversize: %d, want 413", got)
 			}
 		})
 	}

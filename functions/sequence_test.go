@@ -67,7 +67,7 @@ func TestOnlyTheCustomersOwnKeySigns(t *testing.T) {
 		{"a key that nobody bound", unknown, same, "PROOF_REJECTED"},
 		{"the own key over another text", p.Phone.Key, func(text string) string { return text + " " }, "PROOF_REJECTED"},
 		{"the own key over a changed amount", p.Phone.Key, func(text string) string { return "9" + text[1:] }, "PROOF_REJECTED"},
-		{"no signature", nil, same, "PROOF_REJECTED"},
+		{"no signature", nil, same, "INPUT_INVALID"},
 		{"the own key", p.Phone.Key, same, ""},
 	} {
 		in := p.Prepare(t, p.ToOwn(1_00))

@@ -58,14 +58,25 @@ func TestArgumentsThatMakeNoSense(t *testing.T) {
 		args   []string
 		want   string // "": it passes
 	}{
-		"as they are":               {change: func(*options) {}},
-		"a port alone":              {change: func(o *options) { o.listen = ":9000" }},
-		"fresh":                     {change: func(o *options) { o.fresh = true }},
-		"no address":                {change: func(o *options) { o.listen = "" }, want: "--listen"},
-		"no port":                   {change: func(o *options) { o.listen = "127.0.0.1:" }, want: "--listen"},
-		"a blank directory":         {change: func(o *options) { o.data = "  " }, want: "--data"},
-		"an argument":               {change: func(*options) {}, args: []string{"extra"}, want: "extra"},
-		"fresh on a given database": {change: func(o *options) { o.fresh, o.database = true, "postgres://x" }, want: "DATABASE_URL"},
+		"as they are":       {change: func(*options) {}},
+		"a port alone":      {change: func(o *options) { o.listen = ":9000" }},
+		"fresh":             {change: func(o *options) { o.fresh = true }},
+		"no address":        {change: func(o *options) { o.listen = "" }, want: "--listen"},
+		"no port":           {change: func(o *options) { o.listen = "127.0.0.1:" }, want: "--listen"},
+		"a blank directory": {change: func(o *options) { o.data = "  " }, want: "--data"},
+		"an argument":       {change: func(*options) {}, args: []string{"extra"}, want: "extra"},
+		"fresh on a given database": {
+			change: func(o *options) { o.fresh, o.unsafe, o.database = true, true, "postgres://x" }, want: "--fresh",
+		},
+		"a given database":          {change: func(o *options) { o.database = "postgres://x" }, want: "DATABASE_URL"},
+		"a given database, unsafe":  {change: func(o *options) { o.database, o.unsafe = "postgres://x", true }},
+		"every address":             {change: func(o *options) { o.listen = "0.0.0.0:8080" }, want: "--unsafe"},
+		"every address of IPv6":     {change: func(o *options) { o.listen = "[::]:8080" }, want: "--unsafe"},
+		"a name":                    {change: func(o *options) { o.listen = "bank.example:8080" }, want: "--unsafe"},
+		"another machine's network": {change: func(o *options) { o.listen = "192.168.1.7:8080" }, want: "--unsafe"},
+		"every address, unsafe":     {change: func(o *options) { o.listen, o.unsafe = "0.0.0.0:8080", true }},
+		"this machine by IPv6":      {change: func(o *options) { o.listen = "[::1]:8080" }},
+		"this machine by name":      {change: func(o *options) { o.listen = "localhost:8080" }},
 	} {
 		o := good
 		tt.change(&o)

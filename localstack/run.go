@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/workers"
 	"github.com/tidebank/tidebank/workers/relay"
@@ -97,9 +98,9 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	}
 	delivered := background(workersCtx, local.Run)
 	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
-	gw.SetReady()
+	gw.SetReady(true)
 	announce(listener.Addr().String(), p, people)
-	err = host.Run(ctx, listener, gw, 20*time.Second)
+	err = host.Run(ctx, listener, gw, host.Ending{Drain: 20 * time.Second, Leave: func() { gw.SetReady(false) }})
 	fmt.Println("\n潮汐银行正在停止…")
 	stopWorkers()
 	for _, done := range append(working, delivered) {
@@ -166,9 +167,13 @@ func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error)
 	}
 	config := host.Config{
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
-		Redis: host.RedisConfig{URL: p.redisURL},
+		Redis: redisdb.Config{URL: p.redisURL},
 	}
-	for _, part := range []any{&config.Session, &config.Limits} {
+	parts := []any{&config.Session, &config.Limits}
+	if _, set := os.LookupEnv("FN_TRUSTED_PROXIES"); set { // without it, the local bank has no proxy before it
+		parts = append(parts, &config.Proxies)
+	}
+	for _, part := range parts {
 		if err := host.Environment(part); err != nil {
 			return nil, err
 		}

@@ -32,6 +32,8 @@ SELECT o.id::text, o.type, o.subject, o.data, o.created_at, o.published_at,
 // List returns the newest events with their deliveries. A subject that is not empty
 // selects the events about it. deadOnly selects the events that have a dead letter.
 func (b *Broker) List(ctx context.Context, subject string, deadOnly bool, limit int) ([]Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
 	rows, err := b.DB.Reader().Query(ctx, sqlList, subject, deadOnly, limit)
 	if err != nil {
 		return nil, err

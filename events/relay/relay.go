@@ -71,7 +71,12 @@ func (r *Relay) Run(ctx context.Context) {
 		wakes[i] = make(chan struct{}, 1)
 	}
 	wake := make(chan struct{}, 1)
-	go r.listen(ctx, wake)
+	go r.DB.Listen(ctx, events.OutboxChannel, func() {
+		select {
+		case wake <- struct{}{}:
+		default: // the relay has a signal already
+		}
+	})
 	go pass(ctx, wake, wakes)
 	var lanes sync.WaitGroup
 	for i, name := range events.Lanes() {
@@ -301,35 +306,3 @@ func (r *Relay) settle(ctx context.Context, s settled) error {
 // Observe registers the metrics of the outbox: how many events wait, how long the
 // oldest event has waited, and how many are set aside.
 func (r *Relay) Observe(registry prometheus.Registerer) { events.ObserveOutbox(r.DB, registry) }
-
-// listen turns NOTIFYs into wake-ups. After a broken connection it listens again.
-func (r *Relay) listen(ctx context.Context, wake chan<- struct{}) {
-	for ctx.Err() == nil {
-		_ = r.listenOnce(ctx, wake) // meanwhile the relay polls
-		select {
-		case <-ctx.Done():
-		case <-time.After(pollEvery):
-		}
-	}
-}
-
-func (r *Relay) listenOnce(ctx context.Context, wake chan<- struct{}) error {
-	pooled, err := r.DB.Pool().Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	conn := pooled.Hijack() // the connection listens from now on, so it must not return to the pool
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "LISTEN "+events.OutboxChannel); err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	for {
-		if _, err := conn.WaitForNotification(ctx); err != nil {
-			return fmt.Errorf("listen: %w", err)
-		}
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
-}

@@ -2,15 +2,22 @@
 package migrations
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
+	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // goose uses database/sql
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 //go:embed *.sql functions/*.sql
@@ -19,33 +26,85 @@ var files embed.FS
 // Up applies the migrations that the database at url lacks, then all files of
 // functions/. If several processes start at once, one process migrates and the other
 // processes wait.
-func Up(ctx context.Context, url string) error {
-	db, err := sql.Open("pgx", url)
+func Up(ctx context.Context, url string) error { return Run{URL: url}.Up(ctx) }
+
+// Run is one run of the migrations.
+type Run struct {
+	URL string
+	// LockWait is how long the run waits for a lock that another process holds; a
+	// minute if zero. Then the run gives up, and names that process.
+	LockWait time.Duration
+	// Silence is how long the server may have no work of this run, or give no answer,
+	// while the run waits for it; 20 s if zero. Then the connection is lost.
+	Silence time.Duration
+	// Report gets a line when the run begins to wait for another process; it may be
+	// nil.
+	Report func(line string)
+}
+
+const (
+	defaultLockWait = time.Minute
+	defaultSilence  = 20 * time.Second
+	unlockTimeout   = 5 * time.Second
+)
+
+// Up is the function Up with the settings of the run.
+func (r Run) Up(ctx context.Context) error {
+	r.LockWait, r.Silence = cmp.Or(r.LockWait, defaultLockWait), cmp.Or(r.Silence, defaultSilence)
+	name := "tidebank-migrate " + uuid.NewString()
+	config, check, err := pg.Config{URL: r.URL}.Single(name)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer db.Close()       // a failed close loses no data
+	w := &watcher{config: config.Copy(), name: name, silence: r.Silence, report: r.Report}
+	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(r.LockWait.Milliseconds(), 10)
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(check))
+	defer db.Close() // a failed close loses no data
+
+	ctx, give := context.WithCancelCause(ctx)
+	defer give(nil)
+	watched := make(chan struct{})
+	watching, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(watched)
+		w.run(watching, give)
+	}()
+	err = migrate(ctx, db)
+	stop()
+	<-watched
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, ErrSilent) {
+		return fmt.Errorf("migrate: %w", cause)
+	}
+	return fmt.Errorf("migrate: %w", w.explain(err, r.LockWait))
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
 	const lock = 7_124_001 // a number that only migrations use
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return err //nolint:wrapcheck // Up wraps it
 	}
 	defer conn.Close() // returns the connection to the pool, which does not release the lock
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return fmt.Errorf("wait for other migrations: %w", err)
 	}
 	defer func() { // unlock at once: the server ends a closed connection a little later
-		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", lock)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", lock)
 	}()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return err //nolint:wrapcheck // as above
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return err //nolint:wrapcheck // as above
 	}
 	if err := replaceFunctions(ctx, conn); err != nil {
-		return fmt.Errorf("migrate functions: %w", err)
+		return fmt.Errorf("functions: %w", err)
 	}
 	return nil
 }

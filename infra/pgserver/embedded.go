@@ -5,31 +5,57 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 	"github.com/jackc/pgx/v5"
 )
 
-// startEmbedded downloads a server once and runs it.
-func startEmbedded(config Config) (*Server, error) {
-	if os.Geteuid() == 0 {
-		return nil, fmt.Errorf("%w; as root it can't be downloaded and run: install PostgreSQL 15 or later", ErrNotFound)
+// downloaded is the version that download fetches.
+const downloaded = embeddedpostgres.V18
+
+func downloadedMajor() int {
+	text, _, _ := strings.Cut(string(downloaded), ".")
+	return major(text)
+}
+
+// download fetches the server's programs once into the folder pgbin of config.Dir. The
+// library can only fetch and start, so download lets it start on data of its own, which
+// it removes. As root that start fails, but the programs are there.
+func download(config Config) (bin string, err error) {
+	home := filepath.Join(config.Dir, "pgbin")
+	bin = filepath.Join(home, "bin")
+	if exists(bin) {
+		return bin, nil
 	}
 	port, err := freePort(context.Background())
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s := &Server{dir: config.Dir, port: port, keep: config.Persistent}
-	settings := embeddedpostgres.DefaultConfig().Port(uint32(port)).Username("postgres").Password("postgres").
-		DataPath(s.data()).RuntimePath(filepath.Join(config.Dir, "pgruntime")).
-		StartParameters(config.Settings).Logger(config.Log)
-	server := embeddedpostgres.NewDatabase(settings)
-	if err := server.Start(); err != nil {
-		return nil, fmt.Errorf("pgserver: embedded: %w", err)
+	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
+		return "", fmt.Errorf("pgserver: %w", err)
 	}
-	s.stop = server.Stop
-	s.url = "postgres://postgres:postgres@127.0.0.1"
-	return s, nil
+	scratch, err := os.MkdirTemp(config.Dir, "pgruntime-")
+	if err != nil {
+		return "", fmt.Errorf("pgserver: %w", err)
+	}
+	defer os.RemoveAll(scratch) // what is left does no harm
+	server := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().Version(downloaded).Port(uint32(port)).
+		DataPath(filepath.Join(scratch, "data")).RuntimePath(filepath.Join(scratch, "runtime")).
+		BinariesPath(home).Logger(config.Log))
+	err = server.Start()
+	if err == nil {
+		err = server.Stop()
+	}
+	if exists(bin) {
+		return bin, nil
+	}
+	return "", fmt.Errorf("pgserver: download: %w", err)
+}
+
+func exists(bin string) bool {
+	_, err := os.Stat(filepath.Join(bin, "postgres"))
+	return err == nil
 }
 
 func ping(ctx context.Context, url string) error {

@@ -1,10 +1,11 @@
 // Package pgserver finds PostgreSQL programs on the machine and runs a separate
 // server with them, for the local bank, tests and benchmarks.
 //
-// It looks in PATH and in Debian's /usr/lib/postgresql, newest version first. If it
-// finds no server, embedded-postgres downloads a server. If the process is root, the
-// server runs as the user postgres or nobody, because PostgreSQL refuses root. After
-// a killed process, the next start recovers the data directory.
+// It looks in PATH and in Debian's /usr/lib/postgresql, newest version first, for
+// version 15 or newer. If it finds none, it downloads the programs. It never touches
+// data that another major version has made. If the process is root, the server runs as
+// the user postgres or nobody, because PostgreSQL refuses root. After a killed process,
+// the next start recovers the data directory.
 package pgserver
 
 import (
@@ -17,7 +18,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,12 +40,7 @@ type Server struct {
 	proc *exec.Cmd
 	done chan struct{} // closed when the process has ended
 	keep bool
-	stop func() error // embedded server
-	url  string       // the embedded server's user, password and host
 }
-
-// ErrNotFound reports that the machine has no installed server.
-var ErrNotFound = errors.New("pgserver: no PostgreSQL server program on this machine")
 
 var errStopped = errors.New("pgserver: PostgreSQL stopped while starting")
 
@@ -57,10 +52,7 @@ const (
 
 // Start runs a server and returns once it answers.
 func Start(ctx context.Context, config Config) (*Server, error) {
-	bin, err := FindBin()
-	if errors.Is(err, ErrNotFound) {
-		return startEmbedded(config) //nolint:contextcheck // the library takes no context; its own time-out bounds the start
-	}
+	bin, err := programs(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +79,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 			return s, nil
 		}
 		if !errors.Is(err, errStopped) || tries == startTries {
-			return nil, errors.Join(err, s.Stop())
+			return nil, errors.Join(withOutput(err, config.Log), s.Stop())
 		}
 		select {
 		case <-ctx.Done():
@@ -96,25 +88,32 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	}
 }
 
+// withOutput adds to an error what the server has written last, if that is in a file.
+func withOutput(err error, log io.Writer) error {
+	file, ok := log.(*os.File)
+	if !ok {
+		return err
+	}
+	text, failed := os.ReadFile(file.Name())
+	if failed != nil {
+		return err
+	}
+	const most = 1500
+	last := strings.TrimSpace(string(text[max(0, len(text)-most):]))
+	return fmt.Errorf("%w; its last lines in %s:\n%s", err, file.Name(), last)
+}
+
 // URL is the address of one of the server's databases.
 func (s *Server) URL(database string) string {
-	base := s.url
-	if base == "" {
-		base = "postgres://postgres@127.0.0.1"
-	}
-	return fmt.Sprintf("%s:%d/%s?sslmode=disable", base, s.port, database)
+	// Data of the first releases asks for this password; later data asks for none.
+	return fmt.Sprintf("postgres://postgres:postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }
 
 // Port is the server's port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 
-// PID is the id of the server's main process; 0 for an embedded server.
-func (s *Server) PID() int {
-	if s.proc == nil {
-		return 0
-	}
-	return s.proc.Process.Pid
-}
+// PID is the id of the server's main process.
+func (s *Server) PID() int { return s.proc.Process.Pid }
 
 // Stop ends the server. It removes the data unless the configuration says Persistent.
 func (s *Server) Stop() error {
@@ -126,9 +125,6 @@ func (s *Server) Stop() error {
 }
 
 func (s *Server) end() error {
-	if s.stop != nil {
-		return s.stop()
-	}
 	if err := s.proc.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) { // fast shutdown
 		return fmt.Errorf("stop PostgreSQL: %w", err)
 	}
@@ -140,31 +136,9 @@ func (s *Server) end() error {
 	}
 }
 
-// FindBin returns the folder that holds the server's programs.
-func FindBin() (string, error) {
-	if path, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real
-		}
-		return filepath.Dir(path), nil
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	if err != nil || len(found) == 0 {
-		return "", ErrNotFound
-	}
-	slices.SortFunc(found, func(a, b string) int { return version(b) - version(a) })
-	return filepath.Dir(found[0]), nil
-}
+func (s *Server) data() string { return dataOf(s.dir) }
 
-func version(path string) int {
-	n, err := strconv.Atoi(strings.Split(path, "/")[4])
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func (s *Server) data() string { return filepath.Join(s.dir, "pgdata") }
+func dataOf(dir string) string { return filepath.Join(dir, "pgdata") }
 
 // unprivileged returns the user that runs the server; nil means the user of this
 // process.
@@ -240,9 +214,7 @@ func (s *Server) launch(config Config, who *syscall.Credential) error {
 	}
 	s.proc = exec.Command(filepath.Join(s.bin, "postgres"), args...) //nolint:gosec,noctx // the server outlives ctx; Stop ends it
 	s.proc.Dir = "/"
-	// The server has its own process group: Ctrl-C reaches this process first, and this
-	// process stops the server last. If this process is killed, the server gets SIGINT.
-	s.proc.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true, Pdeathsig: syscall.SIGINT}
+	s.proc.SysProcAttr = attributes(who)
 	s.proc.Stdout, s.proc.Stderr = config.Log, config.Log
 	if err := s.proc.Start(); err != nil {
 		return fmt.Errorf("pgserver: %w", err)

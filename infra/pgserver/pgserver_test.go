@@ -152,6 +152,15 @@ func TestAServerThatCannotStartIsTold(t *testing.T) {
 	if !strings.Contains(log.String(), "no_such_setting") {
 		t.Errorf("the log does not name the setting: %q", log.String())
 	}
+	output, err := os.Create(filepath.Join(dir, "postgres.log"))
+	check.Must(t, err)
+	t.Cleanup(func() { _ = output.Close() })
+	_, err = pgserver.Start(t.Context(), pgserver.Config{
+		Dir: dir, Log: output, Settings: map[string]string{"no_such_setting": "1"},
+	})
+	if err == nil || !strings.Contains(err.Error(), "no_such_setting") || !strings.Contains(err.Error(), output.Name()) {
+		t.Errorf("the error does not say what the server wrote: %v", err)
+	}
 	file := filepath.Join(dir, "file")
 	check.Must(t, os.WriteFile(file, nil, 0o600))
 	if _, err := pgserver.Start(t.Context(), pgserver.Config{Dir: file}); !errors.Is(err, syscall.ENOTDIR) {
@@ -168,7 +177,8 @@ func TestAServerThatCannotStartIsTold(t *testing.T) {
 // which holds initdb too.
 func TestFindBinFollowsPath(t *testing.T) {
 	real, link := t.TempDir(), t.TempDir()
-	check.Must(t, os.WriteFile(filepath.Join(real, "postgres"), []byte("#!/bin/sh\n"), 0o700))
+	const program = "#!/bin/sh\necho 'postgres (PostgreSQL) 16.3 (Debian 16.3-1)'\n"
+	check.Must(t, os.WriteFile(filepath.Join(real, "postgres"), []byte(program), 0o700))
 	check.Must(t, os.Symlink(filepath.Join(real, "postgres"), filepath.Join(link, "postgres")))
 	want, err := filepath.EvalSymlinks(real)
 	check.Must(t, err)
@@ -186,6 +196,31 @@ func TestFindBinFollowsPath(t *testing.T) {
 	if err == nil {
 		if _, err := os.Stat(filepath.Join(found, "postgres")); errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("found %s, where no postgres is", found)
+		}
+	}
+}
+
+// Data of another major version are refused and stay as they are.
+func TestDataOfAnotherVersionStay(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs PostgreSQL; left out with -short")
+	}
+	for _, made := range []string{"14", "99", "9.6"} {
+		dir := t.TempDir()
+		data := filepath.Join(dir, "pgdata")
+		check.Must(t, os.Mkdir(data, 0o700))
+		for name, text := range map[string]string{"PG_VERSION": made + "\n", "rows": "precious"} {
+			check.Must(t, os.WriteFile(filepath.Join(data, name), []byte(text), 0o600))
+		}
+		_, err := pgserver.Start(t.Context(), pgserver.Config{Dir: dir})
+		major, _, _ := strings.Cut(made, ".")
+		if !errors.Is(err, pgserver.ErrOtherVersion) || !strings.Contains(err.Error(), "need PostgreSQL "+major) ||
+			!strings.Contains(err.Error(), data) {
+			t.Errorf("data of %s: %v", made, err)
+		}
+		if kept, err := os.ReadFile(filepath.Join(data, "rows")); err != nil || string(kept) != "precious" {
+			t.Errorf("data of %s: %q, %v", made, kept, err)
 		}
 	}
 }

@@ -10,10 +10,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"path"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -24,6 +22,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/session"
 )
 
 // Gateway routes to every function of the bank.
@@ -51,7 +50,9 @@ func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Set
 		}
 		g.entries[f.Spec.Name], g.calls[f.Spec.Name] = entry, &atomic.Int64{}
 	}
-	g.Mux.HandleFunc("/function/{name}", g.call)
+	g.Mux.Handle("/function/{name}", h.Limits.AllowOrigins(http.HandlerFunc(g.call)))
+	g.Mux.HandleFunc("/function", host.Unknown) // not a redirect
+	g.Mux.HandleFunc("/function/", host.Unknown)
 	g.Mux.HandleFunc("POST /async-function/{name}", g.callLater)
 	g.Mux.HandleFunc("GET /system/functions", g.list)
 	g.Mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
@@ -63,15 +64,11 @@ func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Set
 // ServeHTTP routes a request. For a path that is not clean, such as a path with "..",
 // it answers 404 and does not redirect (CLOUD-016).
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if path.Clean(r.URL.Path) != r.URL.Path {
-		http.NotFound(w, r)
-		return
-	}
-	g.Mux.ServeHTTP(w, r)
+	host.Clean(g.Mux).ServeHTTP(w, r)
 }
 
-// SetReady makes /_/ready answer that the bank is ready.
-func (g *Gateway) SetReady() { g.ready.Store(true) }
+// SetReady makes /_/ready answer that the bank is ready, or that it is not.
+func (g *Gateway) SetReady(ready bool) { g.ready.Store(ready) }
 
 func (g *Gateway) isReady(w http.ResponseWriter, _ *http.Request) {
 	if !g.ready.Load() {
@@ -83,7 +80,7 @@ func (g *Gateway) call(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	entry, ok := g.entries[name]
 	if !ok {
-		unknown(w)
+		host.Unknown(w, r)
 		return
 	}
 	g.calls[name].Add(1)
@@ -94,7 +91,7 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	entry, ok := g.entries[name]
 	if !ok {
-		unknown(w)
+		host.Unknown(w, r)
 		return
 	}
 	req, err := host.Request(r, g.host.Limits.BodyBytes)
@@ -103,14 +100,14 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if int64(len(req.Body)) > g.host.Limits.BodyBytes {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		host.Refuse(w, fn.ErrTooLarge)
 		return
 	}
 	select {
 	case g.slots <- struct{}{}:
 	default:
 		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusTooManyRequests)
+		host.Refuse(w, session.ErrRateLimited)
 		return
 	}
 	g.calls[name].Add(1)
@@ -122,13 +119,6 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 	}()
 	w.Header().Set("X-Call-Id", uuid.NewString())
 	w.WriteHeader(http.StatusAccepted)
-}
-
-func unknown(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusNotFound)
-	_, _ = io.WriteString(w, `{"type":"about:blank","status":404,"code":"FUNCTION_UNKNOWN",`+
-		`"title":"没有该功能","detail":"请升级应用后重试","trace":""}`)
 }
 
 func (g *Gateway) list(w http.ResponseWriter, _ *http.Request) {

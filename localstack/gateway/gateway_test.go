@@ -47,7 +47,7 @@ func newGateway(t *testing.T, all ...fn.Function) (*gateway.Gateway, *bank.Bank)
 
 func ask(g *gateway.Gateway, method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	g.Mux.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	g.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
 	return w
 }
 
@@ -62,15 +62,20 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"POST", "/function/x-echo", `{"word":"潮"}`, 200, "application/json", `{"word":"潮"}`},
 		{"POST", "/function/x-echo?a=b", `{"word":"汐"}`, 200, "application/json", `{"word":"汐"}`},
-		{"GET", "/function/x-echo", "", 400, "application/problem+json", "METHOD_NOT_ALLOWED"},
-		{"POST", "/function/x-echo", big, 400, "application/problem+json", "INPUT_TOO_LARGE"},
+		{"GET", "/function/x-echo", "", 405, "application/problem+json", "METHOD_NOT_ALLOWED"},
+		{"POST", "/function/x-echo", big, 413, "application/problem+json", "INPUT_TOO_LARGE"},
 		{"POST", "/function/x-other", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
 		{"GET", "/function/x-other", "", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
-		{"POST", "/function/", "{}", 404, "", ""},
-		{"POST", "/function/x-echo/deeper", "{}", 404, "", ""},
+		{"POST", "/function/", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"POST", "/function", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"POST", "/function/x-echo/", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"POST", "/function/x-echo/deeper", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"POST", "/function/../function/x-echo", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"POST", "//function/x-echo", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
+		{"OPTIONS", "/function/x-echo", "", 405, "application/problem+json", "METHOD_NOT_ALLOWED"},
 		{"POST", "/async-function/x-other", "{}", 404, "application/problem+json", "FUNCTION_UNKNOWN"},
 		{"GET", "/async-function/x-echo", "", 405, "", ""},
-		{"POST", "/async-function/x-echo", big, 413, "", ""},
+		{"POST", "/async-function/x-echo", big, 413, "application/problem+json", "INPUT_TOO_LARGE"},
 		{"GET", "/_/health", "", 200, "", ""},
 		{"GET", "/metrics", "", 200, "text/plain", "x-echo"},
 		{"POST", "/system/functions", "{}", 405, "", ""},
@@ -95,9 +100,13 @@ func TestReadyOnlyWhenTold(t *testing.T) {
 	if w := ask(g, "GET", "/_/ready", ""); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("before: %d", w.Code)
 	}
-	g.SetReady()
+	g.SetReady(true)
 	if w := ask(g, "GET", "/_/ready", ""); w.Code != http.StatusOK {
 		t.Errorf("after: %d", w.Code)
+	}
+	g.SetReady(false)
+	if w := ask(g, "GET", "/_/ready", ""); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("at the end: %d", w.Code)
 	}
 }
 

@@ -18,6 +18,8 @@ type Kind int
 // The kinds, from the most harmless to the most serious.
 const (
 	Invalid         Kind = iota + 1 // the request is malformed
+	Method                          // the request has a method that the function does not take
+	TooLarge                        // the request is larger than the function takes
 	Unauthenticated                 // the caller is not logged in, or not proven
 	Forbidden                       // the caller is known and not allowed
 	NotFound                        // the object does not exist, or not for this caller
@@ -33,6 +35,10 @@ func (k Kind) Status() int {
 	switch k {
 	case Invalid:
 		return http.StatusBadRequest
+	case Method:
+		return http.StatusMethodNotAllowed
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
 	case Unauthenticated:
 		return http.StatusUnauthorized
 	case Forbidden:

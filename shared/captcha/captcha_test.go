@@ -17,8 +17,10 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
+	"github.com/tidebank/tidebank/test/proxytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -186,5 +188,27 @@ func TestRedisIsDown(t *testing.T) {
 	}
 	if right, err := s.Check(t.Context(), id, answer); right || !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("Check: %v, %v; want ErrUnavailable", right, err)
+	}
+}
+
+// A right answer stays right if Redis has used the code up and its answer was lost.
+func TestALostAnswerUsesTheCodeOnce(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	proxy := proxytest.New(t, server.Addr())
+	client, err := redisdb.Open(redisdb.Config{URL: "redis://" + proxy.Address})
+	check.Must(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	s := captcha.New(client, keytest.New(t))
+	answered(t, s, issue(t, s), answer) // Redis knows the script now
+	for _, given := range []string{answer, "000000"} {
+		id := issue(t, s)
+		proxy.Lose("evalsha", 2)
+		if right := answered(t, s, id, given); right != (given == answer) || !proxy.Lost() {
+			t.Errorf("%s is right: %v", given, right)
+		}
+		if answered(t, s, id, answer) {
+			t.Errorf("the code is taken again after %s", given)
+		}
 	}
 }

@@ -20,7 +20,7 @@ const RandomSize = 32
 type Hello struct {
 	Version      int    `json:"version" doc:"1" example:"1"`
 	ClientKey    []byte `json:"client_key" format:"sm2-public-key" doc:"Fresh SM2 public key, PKIX DER"`
-	ClientRandom []byte `json:"client_random" minLength:"44" maxLength:"44" doc:"32 bytes"`
+	ClientRandom []byte `json:"client_random" minLength:"44" maxLength:"44" doc:"32 bytes" example:"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="`
 	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation" example:"phone-of-wang"`
 }
 
@@ -31,7 +31,7 @@ type Welcome struct {
 	ServerRandom []byte `json:"server_random" doc:"32 bytes"`
 	Certificate  []byte `json:"certificate" doc:"X.509 DER of the bank's channel key; pin it"`
 	PasswordKey  []byte `json:"password_key" doc:"SM2 public key that passwords are sealed to, PKIX DER"`
-	ExpiresInS   int    `json:"expires_in_s" doc:"Seconds that an unused channel is kept"`
+	ExpiresInS   int    `json:"expires_in_s" doc:"Seconds within which the channel's first call must come"`
 	Signature    []byte `json:"signature" doc:"SM2 by the certificate's key over the transcript"`
 }
 

@@ -148,7 +148,7 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	delivered, err := h.read(ctx, req)
 	if err != nil {
 		h.observe(ctx, cloudevents.Event{}, err, started)
-		return handler.Response{StatusCode: eventStatus(err)}, nil
+		return h.unread(ctx, err), nil
 	}
 	errs := make([]error, len(delivered))
 	for i, d := range delivered {
@@ -172,13 +172,25 @@ func (h *eventHandler) observe(ctx context.Context, event cloudevents.Event, err
 		slog.String("id", event.ID()), slog.Time("sent", event.Time()), slog.String("trace", traceID(ctx)))
 }
 
+// unread answers a delivery that could not be read. A problem says that the delivery is
+// too large, or has the wrong method.
+func (h *eventHandler) unread(ctx context.Context, err error) handler.Response {
+	e := bankerr.From(err)
+	if e.Kind() != bankerr.Method && e.Kind() != bankerr.TooLarge {
+		return handler.Response{StatusCode: eventStatus(err)}
+	}
+	header := http.Header{"Content-Type": {"application/problem+json"}}
+	if e.Kind() == bankerr.Method {
+		header.Set("Allow", http.MethodPost)
+	}
+	return handler.Response{StatusCode: e.Kind().Status(), Body: problemJSON(e, traceID(ctx)), Header: header}
+}
+
 // eventStatus tells the sender what to do with the delivery.
 func eventStatus(err error) int {
 	switch {
 	case err == nil:
 		return http.StatusAccepted
-	case errors.Is(err, ErrTooLarge):
-		return http.StatusRequestEntityTooLarge
 	case forGood(err):
 		return http.StatusBadRequest
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -27,6 +26,7 @@ import (
 type bound struct {
 	decode      func(raw json.RawMessage) (any, error)
 	fingerprint fingerprint
+	clear       clearFields // of the reply
 	run         func(ctx context.Context, c *call) (any, error)
 }
 
@@ -53,7 +53,7 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
 	defer span.End()
 	c := &call{httpHandler: h, http: req, started: h.host.Clock.Now(), status: http.StatusOK}
-	c.Call = Call{IP: clientIP(req.Header, h.host.Limits.TrustedProxies), of: c}
+	c.Call = Call{IP: clientIP(req.Header, h.host.Proxies.Trusted), of: c}
 
 	refused := c.pass(ctx)
 	refused = c.settleAttempts(ctx, refused)
@@ -108,13 +108,10 @@ func (c *call) settle(ctx context.Context) error {
 	if c.verification.Settle(&unit); unit.Empty() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout) // the call may have timed out
+	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	return c.host.DB.Commit(ctx, &unit)
 }
-
-// settleTimeout bounds the settlement of a call's attempts.
-const settleTimeout = 2 * time.Second
 
 // late turns a timeout into SERVICE_UNAVAILABLE, because a later try may succeed. A
 // refusal that was decided in time stays.
@@ -125,6 +122,14 @@ func late(err error) error {
 	}
 	return err
 }
+
+// afterwards returns the context of work that also a call that timed out needs. The
+// client waits for it, so it has a short end of its own.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), afterwardsTimeout)
+}
+
+const afterwardsTimeout = 2 * time.Second
 
 // record writes the access record that the Spec asks for, before the runtime answers.
 // If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007). For a
@@ -154,7 +159,8 @@ func (c *call) record(ctx context.Context, refused error) error {
 	if err := events.Emit(ctx, &unit, c.spec.Name, who, event); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx) // a call that timed out must be recorded too
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
 	if err := c.host.DB.Commit(ctx, &unit); err != nil && refused == nil {
 		return err
 	}
@@ -187,8 +193,11 @@ func (c *call) refuse(ctx context.Context, err error) {
 func (c *call) seal(refused error) handler.Response {
 	header := http.Header{}
 	if refused != nil {
-		if wait := bankerr.From(refused).RetryAfter(); wait > 0 {
-			header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds())))) // rounded down, a client would come too early
+		if wait := retryAfter(bankerr.From(refused)); wait > 0 {
+			header.Set("Retry-After", strconv.Itoa(wait))
+		}
+		if errors.Is(refused, ErrMethod) {
+			header.Set("Allow", http.MethodPost)
 		}
 	}
 	header.Set("Cache-Control", "no-store") // INPUT-006

@@ -21,7 +21,8 @@ import (
 func scrape(t *testing.T, b *bank.Bank, f fn.Function) []string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	b.Host.Mux(b.Open(t, f)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	b.Open(t, f)
+	b.Host.Metrics.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	var series []string
 	for line := range strings.Lines(w.Body.String()) {
 		if strings.HasPrefix(line, "tidebank_call") && !strings.Contains(line, "_bucket") {

@@ -3,6 +3,7 @@ package fn
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -24,18 +25,25 @@ type Problem struct {
 	// Missing compares the proofs of the request with the combinations.
 	Missing []string `json:"missing,omitempty" doc:"STEPUP_STRONGER at a confirmation: with the factors of one of these, the proofs are enough"`
 	// TriesLeft and LockedUntil are told only to a customer who is logged in.
-	TriesLeft   map[string]int `json:"tries_left,omitempty" doc:"PROOF_REJECTED: for each wrong code or password, the tries that are left. 0: ask for a new code, or wait for the end of the lock"`
-	LockedUntil *time.Time     `json:"locked_until,omitempty" doc:"The time when the lock or freeze of the trade password ends"`
+	TriesLeft   *int       `json:"tries_left,omitempty" doc:"PROOF_REJECTED: at least so many tries are left, whichever code or password was wrong. 0: ask for a new code, or wait for locked_until"`
+	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"The time when the lock or freeze of the trade password ends"`
 	// ResultID is the id of what the intent has made.
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
-	Trace    string `json:"trace" doc:"Give this to the service desk"`
+	// RetryAfter is the header Retry-After inside the sealed reply, where nobody can change it.
+	RetryAfter int    `json:"retry_after,omitempty" doc:"Seconds after which the request may succeed"`
+	Trace      string `json:"trace" doc:"Give this to the service desk"`
 }
+
+// retryAfter is the refusal's wait in whole seconds; 0 if it has none. Rounded down, a
+// client would come too early.
+func retryAfter(e *bankerr.Error) int { return int(math.Ceil(e.RetryAfter().Seconds())) }
 
 func problemJSON(e *bankerr.Error, trace string) []byte {
 	text, _ := bankerr.Lookup(e.Code())
 	p := Problem{
 		Type: "about:blank", Status: e.Kind().Status(), Code: e.Code(), Title: text.Title, Detail: text.Advice, Trace: trace,
 	}
+	p.RetryAfter = retryAfter(e)
 	var field *bankerr.FieldError
 	if errors.As(e, &field) {
 		p.Field = field.Field
@@ -68,11 +76,8 @@ func texts(combinations []stepup.Combination) []string {
 }
 
 func (p *Problem) tellAttempts(a *stepup.AttemptsError) {
-	for factor, n := range a.TriesLeft {
-		if p.TriesLeft == nil {
-			p.TriesLeft = make(map[string]int)
-		}
-		p.TriesLeft[string(factor)] = n
+	if p.Code == stepup.ErrProofRejected.Code() {
+		p.TriesLeft = &a.TriesLeft
 	}
 	if !a.LockedUntil.IsZero() {
 		until := a.LockedUntil.In(clock.Shanghai)

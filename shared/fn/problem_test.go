@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,11 @@ func TestProblemsByKind(t *testing.T) {
 		want := map[string]any{
 			"type": "about:blank", "status": float64(tt.status), "code": tt.err.Code(), "title": tt.title, "detail": detail,
 			"trace": traceOfCaller,
+		}
+		if tt.retry != "" {
+			seconds, err := strconv.ParseFloat(tt.retry, 64)
+			check.Must(t, err)
+			want["retry_after"] = seconds
 		}
 		if diff := cmp.Diff(want, p); diff != "" || reply.StatusCode != tt.status {
 			t.Errorf("%s: %d (-want +got):\n%s", tt.err.Code(), reply.StatusCode, diff)

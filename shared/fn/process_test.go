@@ -45,7 +45,9 @@ func TestMain(m *testing.M) {
 func process(t *testing.T, env ...string) (cmd *exec.Cmd, log *bytes.Buffer) {
 	t.Helper()
 	cmd, log = exec.CommandContext(t.Context(), os.Args[0]), &bytes.Buffer{}
-	cmd.Env = append([]string{childMark + "=1", "GOCOVERDIR=" + t.TempDir()}, env...)
+	cmd.Env = append([]string{
+		childMark + "=1", "GOCOVERDIR=" + t.TempDir(), "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=0s",
+	}, env...)
 	cmd.Stderr = log
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
 	check.Must(t, cmd.Start())
@@ -91,7 +93,7 @@ func TestProcess(t *testing.T) {
 	otlp := httptest.NewServer(spans)
 	t.Cleanup(otlp.Close)
 	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
-		"KEYS_FILE="+keyFile, "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
+		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=0", "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/function/test-address", strings.NewReader("{}"))
@@ -128,7 +130,10 @@ func TestProcessesThatMayStart(t *testing.T) {
 	t.Parallel()
 	keyFile := filepath.Join(t.TempDir(), "keys")
 	check.Must(t, keys.Create(keyFile))
-	good := []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile}
+	good := []string{
+		"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile,
+		"FN_TRUSTED_PROXIES=1",
+	}
 	for _, tt := range []struct{ name, env, want string }{
 		{"no database given", "DATABASE_URL", "DATABASE_URL"},
 		{"no Redis given", "REDIS_URL", "REDIS_URL"},
@@ -143,6 +148,8 @@ func TestProcessesThatMayStart(t *testing.T) {
 		{"no bytes", "FN_BODY_MAX_BYTES=0", "FN_BODY_MAX_BYTES"},
 		{"all bytes", "FN_BODY_MAX_BYTES=1099511627776", "FN_BODY_MAX_BYTES"},
 		{"no calls", "FN_RATE_SCALE=0", "FN_RATE_SCALE"},
+		{"no number of proxies given", "FN_TRUSTED_PROXIES", "FN_TRUSTED_PROXIES"},
+		{"an empty number of proxies", "FN_TRUSTED_PROXIES=", "FN_TRUSTED_PROXIES"},
 		{"fewer proxies than none", "FN_TRUSTED_PROXIES=-1", "FN_TRUSTED_PROXIES"},
 		{"no time to drain", "FN_DRAIN=0s", "FN_DRAIN"},
 		{"a time before now", "FN_DRAIN=-20s", "FN_DRAIN"},
@@ -159,6 +166,18 @@ func TestProcessesThatMayStart(t *testing.T) {
 		{"a port before the first", "PORT=-1", "PORT"},
 		{"a port after the last", "PORT=70000", "PORT"},
 		{"a blank database", "DATABASE_URL= ", "DATABASE_URL"},
+		{"a database somewhere", "DATABASE_URL=postgres://", "names no host"},
+		{"a database on some port", "DATABASE_URL=postgres://u:hunter2@:5432/x", "names no host"},
+		{"text without types", "DATABASE_URL=postgres://u:hunter2@h/x?default_query_exec_mode=exec", "default_query_exec_mode"},
+		{"a Redis somewhere", "REDIS_URL=redis://", "REDIS_URL"},
+		{"a database in clear", "FN_ALLOW_PLAINTEXT=false", "sslmode=verify-full"},
+		{"neither clear nor not", "FN_ALLOW_PLAINTEXT=perhaps", "FN_ALLOW_PLAINTEXT must be true or false"},
+		{"any page", "FN_CORS_ORIGINS=*", "FN_CORS_ORIGINS"},
+		{"no page", "FN_CORS_ORIGINS=https://m.bank.example/app", "FN_CORS_ORIGINS"},
+		{"a collector somewhere", "OTEL_EXPORTER_OTLP_ENDPOINT=collector", "OTEL_EXPORTER_OTLP_ENDPOINT"},
+		{"traces somewhere", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
+		{"no admin port", "FN_ADMIN_PORT=-1", "FN_ADMIN_PORT"},
+		{"no time to linger", "FN_LINGER=-1s", "FN_LINGER"},
 		{"no such key file", "KEYS_FILE=/nowhere/keys", "KEYS_FILE"},
 	} {
 		name, _, given := strings.Cut(tt.env, "=")
@@ -229,7 +248,8 @@ func TestAWorkersProcess(t *testing.T) {
 	t.Parallel()
 	db, url := pgtest.NewURL(t)
 	port := check.FreePort(t)
-	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, childMark+"=worker")
+	admin := check.FreePort(t)
+	cmd, log := process(t, "PORT="+port, "FN_ADMIN_PORT="+admin, "DATABASE_URL="+url, childMark+"=worker")
 	count := func(id string) int {
 		return check.Count(t, db.Pool(), "SELECT count(*) FROM event_consumed WHERE id = $1", id)
 	}
@@ -237,7 +257,10 @@ func TestAWorkersProcess(t *testing.T) {
 	check.Until(t, "ready and at work", func() bool {
 		return status(t.Context(), base+"/_/ready") == http.StatusOK && count("begun") == 1
 	})
-	if got := status(t.Context(), base+"/metrics"); got != http.StatusOK {
+	if got := status(t.Context(), base+"/metrics"); got != http.StatusNotFound {
+		t.Errorf("the public port answers metrics with %d", got)
+	}
+	if got := status(t.Context(), "http://127.0.0.1:"+admin+"/metrics"); got != http.StatusOK {
 		t.Errorf("metrics: %d", got)
 	}
 	if got := status(t.Context(), base+"/"); got != http.StatusNotFound {
@@ -246,5 +269,87 @@ func TestAWorkersProcess(t *testing.T) {
 	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	if err := cmd.Wait(); err != nil || count("ended") != 1 {
 		t.Errorf("%v, ended %d times: %s", err, count("ended"), log)
+	}
+}
+
+// With OpenTelemetry's own variables, a process names itself, or sends nothing.
+func TestTracesObeyOpenTelemetry(t *testing.T) {
+	t.Parallel()
+	keyFile := filepath.Join(t.TempDir(), "keys")
+	check.Must(t, keys.Create(keyFile))
+	for _, tt := range []struct {
+		name string
+		env  []string // COLLECTOR stands for the collector's address
+		sent string   // "": nothing is sent
+	}{
+		{"the function's name", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR"}, "test-address"},
+		{"only the address of traces", []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=COLLECTOR/v1/traces"}, "test-address"},
+		{"a name of its own", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_SERVICE_NAME=bank-blue"}, "bank-blue"},
+		{
+			"a name among the attributes",
+			[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_RESOURCE_ATTRIBUTES=service.name=bank-green"},
+			"bank-green",
+		},
+		{"disabled", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_SDK_DISABLED=TRUE"}, ""},
+		{"no exporter", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_TRACES_EXPORTER=none"}, ""},
+	} {
+		spans, port := &collector{}, check.FreePort(t)
+		otlp := httptest.NewServer(spans)
+		t.Cleanup(otlp.Close)
+		env := []string{
+			"PORT=" + port, "DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile,
+		}
+		for _, e := range tt.env {
+			env = append(env, strings.Replace(e, "COLLECTOR", otlp.URL, 1))
+		}
+		cmd, log := process(t, env...)
+		check.Until(t, "an answer", func() bool { return status(t.Context(), "http://127.0.0.1:"+port+"/") != 0 })
+		check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s: %v: %s", tt.name, err, log)
+		}
+		spans.mu.Lock()
+		if tt.sent == "" && len(spans.spans) > 0 || !bytes.Contains(spans.spans, []byte(tt.sent)) {
+			t.Errorf("%s: %d bytes of spans without %q", tt.name, len(spans.spans), tt.sent)
+		}
+		spans.mu.Unlock()
+	}
+}
+
+// A process that gets SIGTERM is unready at once, and answers every call until it has
+// lingered. A client that heeds readiness and the hint to reconnect loses no call.
+func TestNoCallIsRefusedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	keyFile := filepath.Join(t.TempDir(), "keys")
+	check.Must(t, keys.Create(keyFile))
+	redis, port, admin := miniredis.RunT(t), check.FreePort(t), check.FreePort(t)
+	_, url := pgtest.NewURL(t)
+	cmd, log := process(t, "PORT="+port, "FN_ADMIN_PORT="+admin, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
+		"KEYS_FILE="+keyFile, "FN_RATE_SCALE=1000000", "FN_LINGER=2s")
+	base := "http://127.0.0.1:" + port
+	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
+	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
+	check.Until(t, "unready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusServiceUnavailable })
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, client := range []*http.Client{http.DefaultClient, fresh} {
+		for n := range 100 {
+			reply, err := client.Post(base+"/", "application/json", strings.NewReader("{}"))
+			check.Must(t, err)
+			_ = reply.Body.Close()
+			if reply.StatusCode != http.StatusOK || !reply.Close {
+				t.Fatalf("call %d after SIGTERM: %d, reconnect %v", n, reply.StatusCode, reply.Close)
+			}
+		}
+	}
+	state, err := http.Get("http://127.0.0.1:" + admin + "/_/ready")
+	check.Must(t, err)
+	body, err := io.ReadAll(state.Body)
+	check.Must(t, err)
+	check.Must(t, state.Body.Close())
+	if want := `{"ready":false,"ending":true,"database":"up","redis":"up"}`; strings.TrimSpace(string(body)) != want {
+		t.Errorf("the admin port says %s, want %s", body, want)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, log)
 	}
 }

@@ -27,6 +27,9 @@ type delivered struct {
 // read reads the events of a delivery. A delivery that can't be read at all is an
 // error. In a batch, an element that is no event has an error of its own.
 func (h *eventHandler) read(ctx context.Context, req handler.Request) ([]delivered, error) {
+	if req.Method != http.MethodPost {
+		return nil, ErrMethod
+	}
 	if int64(len(req.Body)) > h.host.Limits.BodyBytes {
 		return nil, ErrTooLarge
 	}

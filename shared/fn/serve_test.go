@@ -48,9 +48,16 @@ func TestTheAddressOfACaller(t *testing.T) {
 		{"no spaces", 1, []string{"198.51.100.1,203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
 		{"two proxies", 2, []string{"198.51.100.1, 203.0.113.7, 10.0.0.2"}, "10.0.0.1:80", "203.0.113.7"},
 		{"past the proxy", 1, nil, "203.0.113.7:4711", "203.0.113.7"},
+		{"with a port", 1, []string{"203.0.113.7:4711"}, "10.0.0.1:80", "203.0.113.7"},
+		{"in brackets and quotes", 1, []string{`"[2001:DB8::7]:4711"`}, "10.0.0.1:80", "2001:db8::7"},
+		{"version four in six", 1, []string{"::ffff:203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"unknown", 1, []string{"203.0.113.7, unknown"}, "10.0.0.1:80", "unknown"},
+		{"no address", 1, []string{"<script>"}, "10.0.0.1:80", "unknown"},
+		{"5,000 bytes", 1, []string{strings.Repeat("1", 5000)}, "10.0.0.1:80", "unknown"},
+		{"many claims", 1, []string{strings.Repeat("198.51.100.1,", 5000) + "203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
 	} {
 		b := bank.On(t, pgtest.Broken(t))
-		b.Host.Limits.TrustedProxies = tt.proxies
+		b.Host.Proxies.Trusted = tt.proxies
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
 		r.RemoteAddr = tt.peer
 		for _, line := range tt.sent {
@@ -93,13 +100,13 @@ func TestRateByAddress(t *testing.T) {
 			t.Fatalf("call %d: %d", i, w.Code)
 		}
 	}
-	if w := from("203.0.113.7:2", "198.51.100.99"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "60" {
+	if w := from("203.0.113.7:2", "198.51.100.99"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "65" {
 		t.Errorf("the eleventh: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
 	if w := from("203.0.113.8:1", "198.51.100.1"); w.Code != http.StatusOK {
 		t.Errorf("another address: %d", w.Code)
 	}
-	b.Advance(time.Minute)
+	b.Advance(65 * time.Second)
 	if w := from("203.0.113.7:1", ""); w.Code != http.StatusOK {
 		t.Errorf("a minute later: %d", w.Code)
 	}
@@ -128,11 +135,12 @@ func TestBodiesAreBounded(t *testing.T) {
 	if w := post(strings.NewReader("{}" + strings.Repeat(" ", most-2))); w.Code != http.StatusOK {
 		t.Errorf("as much as may be: %d %s", w.Code, w.Body)
 	}
-	if w := post(strings.NewReader("{}" + strings.Repeat(" ", most-1))); !strings.Contains(w.Body.String(), `"INPUT_TOO_LARGE"`) {
+	if w := post(strings.NewReader("{}" + strings.Repeat(" ", most-1))); w.Code != http.StatusRequestEntityTooLarge ||
+		!strings.Contains(w.Body.String(), `"INPUT_TOO_LARGE"`) {
 		t.Errorf("a byte more: %d %s", w.Code, w.Body)
 	}
 	body := &endless{}
-	if w := post(body); w.Code != http.StatusBadRequest || body.read > most+1 {
+	if w := post(body); w.Code != http.StatusRequestEntityTooLarge || body.read > most+1 {
 		t.Errorf("without end: %d, %d bytes were read", w.Code, body.read)
 	}
 	broken := io.MultiReader(strings.NewReader("{"), iotestErr{})
@@ -149,7 +157,8 @@ func TestHealthAndReadiness(t *testing.T) {
 	t.Parallel()
 	get := func(b *bank.Bank, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		b.Host.Mux(b.Open(t, address)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		b.Host.Mux(address.Spec.Name, b.Open(t, address)).ServeHTTP(w, r)
 		return w
 	}
 	well, noDB, noRedis := bank.New(t), bank.On(t, pgtest.Broken(t)), bank.New(t)
@@ -174,8 +183,19 @@ func TestHealthAndReadiness(t *testing.T) {
 	if again := get(noRedis, "/_/ready"); again.Code != http.StatusOK {
 		t.Errorf("not ready again: %d", again.Code)
 	}
-	if any := get(well, "/anything/else"); !strings.Contains(any.Body.String(), "METHOD_NOT_ALLOWED") {
-		t.Errorf("any other path isn't the function's: %d %s", any.Code, any.Body)
+	for _, path := range []string{"/", "/function/test-address"} {
+		if w := get(well, path); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" ||
+			!strings.Contains(w.Body.String(), "METHOD_NOT_ALLOWED") {
+			t.Errorf("GET %s: %d, Allow %q: %s", path, w.Code, w.Header().Get("Allow"), w.Body)
+		}
+	}
+	for _, path := range []string{
+		"/anything/else", "/function/test-address/", "/function/test-other", "/function", "//", "/a/../function/test-address", "/metrics",
+	} {
+		if w := get(well, path); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `"FUNCTION_UNKNOWN"`) ||
+			w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("GET %s: %d %s", path, w.Code, w.Body)
+		}
 	}
 }
 
@@ -237,7 +257,9 @@ func TestDrain(t *testing.T) {
 	url := "http://" + l.Addr().String() + "/"
 	ctx, stop := context.WithCancel(t.Context())
 	ended, answered := make(chan error, 1), make(chan answer, 1)
-	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), time.Minute) }()
+	go func() {
+		ended <- host.Run(ctx, l, b.Host.Mux(f.Spec.Name, b.Open(t, f)), host.Ending{Drain: time.Minute})
+	}()
 	go func() { answered <- post(t.Context(), url) }()
 	await(t, begun, answered)
 	stop()
@@ -271,7 +293,9 @@ func TestDrainHasAnEnd(t *testing.T) {
 	defer close(release)
 	ctx, stop := context.WithCancel(t.Context())
 	ended, answered := make(chan error, 1), make(chan answer, 1)
-	go func() { ended <- host.Run(ctx, l, b.Host.Mux(b.Open(t, f)), 10*time.Millisecond) }()
+	go func() {
+		ended <- host.Run(ctx, l, b.Host.Mux(f.Spec.Name, b.Open(t, f)), host.Ending{Drain: 10 * time.Millisecond})
+	}()
 	go func() { answered <- post(t.Context(), "http://"+l.Addr().String()+"/") }()
 	await(t, begun, answered)
 	stop()
@@ -284,7 +308,51 @@ func TestRunTellsThatItCannotServe(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
 	check.Must(t, l.Close())
-	if err := host.Run(t.Context(), l, http.NotFoundHandler(), time.Minute); err == nil {
+	if err := host.Run(t.Context(), l, http.NotFoundHandler(), host.Ending{Drain: time.Minute}); err == nil {
 		t.Error("no error of a closed listener")
+	}
+}
+
+// Pages of the configured origins may call; others get no permission.
+func TestOrigins(t *testing.T) {
+	t.Parallel()
+	b := bank.On(t, pgtest.Broken(t))
+	b.Host.Limits.Origins = "https://m.bank.example, https://h5.bank.example:8443"
+	mux := b.Host.Mux(address.Spec.Name, b.Open(t, address))
+	ask := func(method, origin string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), method, "/function/test-address", strings.NewReader("{}"))
+		r.Header.Set("Origin", origin)
+		if method == http.MethodOptions {
+			r.Header.Set("Access-Control-Request-Method", http.MethodPost)
+		}
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		return w
+	}
+	for _, origin := range []string{"https://m.bank.example", "https://h5.bank.example:8443"} {
+		before, call := ask(http.MethodOptions, origin), ask(http.MethodPost, origin)
+		if before.Code != http.StatusNoContent || before.Header().Get("Access-Control-Allow-Methods") != "POST" ||
+			!strings.Contains(before.Header().Get("Access-Control-Allow-Headers"), "Content-Type") {
+			t.Errorf("%s: before the call: %d %v", origin, before.Code, before.Header())
+		}
+		if call.Code != http.StatusOK {
+			t.Errorf("%s: the call: %d", origin, call.Code)
+		}
+		for _, w := range []*httptest.ResponseRecorder{before, call} {
+			if w.Header().Get("Access-Control-Allow-Origin") != origin || w.Header().Get("Vary") != "Origin" {
+				t.Errorf("%s: %v", origin, w.Header())
+			}
+		}
+	}
+	for _, origin := range []string{"https://evil.example", "http://m.bank.example", "null", ""} {
+		w := ask(http.MethodOptions, origin)
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%q: %d %v", origin, w.Code, w.Header())
+		}
+	}
+	b.Host.Limits.Origins = ""
+	mux = b.Host.Mux(address.Spec.Name, b.Open(t, address))
+	if w := ask(http.MethodPost, "https://m.bank.example"); w.Code != http.StatusOK || w.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("without configuration: %d %v", w.Code, w.Header())
 	}
 }

@@ -26,8 +26,8 @@ import (
 
 // Refusals of the stages. Every function that has the stage may answer them.
 var (
-	ErrMethod     = bankerr.New(bankerr.Invalid, "METHOD_NOT_ALLOWED")
-	ErrTooLarge   = bankerr.New(bankerr.Invalid, "INPUT_TOO_LARGE")
+	ErrMethod     = bankerr.New(bankerr.Method, "METHOD_NOT_ALLOWED")
+	ErrTooLarge   = bankerr.New(bankerr.TooLarge, "INPUT_TOO_LARGE")
 	ErrFrame      = bankerr.New(bankerr.Invalid, "FRAME_REJECTED")
 	ErrKeyMissing = bankerr.New(bankerr.Invalid, "IDEMPOTENCY_KEY_MISSING")
 )
@@ -323,10 +323,14 @@ func (c *call) operate(ctx context.Context) error {
 
 // guardReply checks the reply before the commit. If the reply shows a phone, card or
 // identity number in clear, the runtime does not send it and commits nothing
-// (MASK-004).
+// (MASK-004). Fields that the reply's type declares as clear may look like one.
 func (c *call) guardReply(context.Context) error {
-	if mask.Leaks(c.body) {
-		return bankerr.ErrInternal.Because(errLeaks)
+	if !mask.Leaks(c.body) {
+		return nil
+	}
+	rest, err := c.bound.clear.without(c.body)
+	if err != nil || len(c.bound.clear) == 0 || mask.Leaks(rest) {
+		return bankerr.ErrInternal.Because(errors.Join(errLeaks, err))
 	}
 	return nil
 }

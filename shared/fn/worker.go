@@ -62,7 +62,7 @@ func (f Function) Start(ctx context.Context, h *host.Host, settings host.Setting
 	return f.work(ctx, h, settings)
 }
 
-// serveWorker runs the work, and meanwhile serves health, readiness and metrics.
+// serveWorker runs the work, and meanwhile serves health and readiness.
 func (f Function) serveWorker(
 	ctx context.Context, h *host.Host, settings host.Settings, serving host.ServeConfig,
 ) error {
@@ -70,7 +70,8 @@ func (f Function) serveWorker(
 	if err != nil {
 		return err
 	}
-	listener, err := serving.Listen(ctx)
+	serving.Linger = 0 // nobody calls a worker
+	ports, err := serving.Listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func (f Function) serveWorker(
 		defer close(done)
 		work(ctx)
 	}()
-	err = host.Run(ctx, listener, h.Mux(nil), serving.Drain)
+	err = h.Serve(ctx, ports, f.Spec.Name, nil)
 	<-done
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -39,12 +40,14 @@ type Host struct {
 	Log      *slog.Logger
 	Metrics  *Metrics
 	Limits   Limits
+	Proxies  Proxies
 }
 
 // Needs lists the stores and keys that a process opens.
 type Needs struct {
 	DB       bool
 	Redis    bool // Redis, and with it the sessions
+	Clients  bool // it answers clients, whose addresses count
 	Purposes []keys.Purpose
 }
 
@@ -52,9 +55,17 @@ type Needs struct {
 type Limits struct {
 	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536" min:"1024" max:"16777216"`
 	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1" max:"1000000"`
-	// TrustedProxies is how many proxies of the bank's own stand between a client
-	// and this process. Each of them appends the address it saw to X-Forwarded-For.
-	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0" min:"0" max:"16"`
+	// Origins are the web origins whose pages may call the functions, with commas
+	// between them.
+	Origins string `envconfig:"FN_CORS_ORIGINS" form:"origins"`
+}
+
+// Proxies is how many proxies of the bank's own stand between a client and a process.
+// Each of them appends the address it saw to X-Forwarded-For. The number has no
+// default: with a wrong one, all clients behind a gateway would count as one client, or
+// each client could invent its address.
+type Proxies struct {
+	Trusted int `envconfig:"FN_TRUSTED_PROXIES" required:"true" min:"0" max:"16"`
 }
 
 // Config is the configuration of every process. LoadConfig does not read parts that
@@ -62,14 +73,10 @@ type Limits struct {
 type Config struct {
 	DB      pg.Config
 	Keys    keys.Config
-	Redis   RedisConfig
+	Redis   redisdb.Config
 	Session session.Config
 	Limits  Limits
-}
-
-// RedisConfig is the address of Redis.
-type RedisConfig struct {
-	URL string `envconfig:"REDIS_URL" required:"true"`
+	Proxies Proxies
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -81,6 +88,9 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	}
 	if needs.Redis {
 		parts = append(parts, &c.Redis, &c.Session)
+	}
+	if needs.Clients {
+		parts = append(parts, &c.Proxies)
 	}
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
@@ -94,11 +104,12 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 }
 
 // Open opens the stores and keys that the process needs. A store that is down is no
-// error for Open. A failed crypto self-test is an error (CRYPTO-005).
+// error for Open. A database that can never be used is an error, and a failed crypto
+// self-test is one (CRYPTO-005).
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
-		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits, Proxies: config.Proxies,
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
 		h.Close()
@@ -111,6 +122,13 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	if err := h.openKeys(ctx, config, needs); err != nil {
 		h.Close()
 		return nil, err
+	}
+	if h.DB == nil {
+		return h, nil
+	}
+	if err := h.DB.Refused(); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("database: %w", err)
 	}
 	return h, nil
 }
@@ -137,12 +155,10 @@ func (h *Host) openStores(ctx context.Context, config Config, needs Needs) error
 		h.DB.Observe(h.Metrics.Registry)
 	}
 	if needs.Redis {
-		options, err := redis.ParseURL(config.Redis.URL)
-		if err != nil {
-			return fmt.Errorf("REDIS_URL is not a Redis URL") //nolint:err113 // the cause would show the password
+		var err error
+		if h.Redis, err = redisdb.Open(config.Redis); err != nil {
+			return fmt.Errorf("redis: %w", err)
 		}
-		options.MinIdleConns = max(1, options.MinIdleConns)
-		h.Redis = redis.NewClient(options)
 	}
 	return nil
 }

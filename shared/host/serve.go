@@ -2,9 +2,9 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,17 +12,22 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 )
 
-// ServeConfig is the port of a process, and the time it has to finish its work after
-// SIGTERM.
+// ServeConfig is the ports of a process, and its end after SIGTERM: it is unready at
+// once, serves new calls for Linger, and then has Drain to finish its calls.
 type ServeConfig struct {
-	Port  int           `envconfig:"PORT" default:"8080" max:"65535"`
-	Drain time.Duration `envconfig:"FN_DRAIN" default:"20s" max:"10m"`
+	Port int `envconfig:"PORT" default:"8080" max:"65535"`
+	// AdminPort serves metrics and the details of readiness; 0 serves them nowhere.
+	AdminPort int           `envconfig:"FN_ADMIN_PORT" default:"0" min:"0" max:"65535"`
+	Linger    time.Duration `envconfig:"FN_LINGER" default:"5s" min:"0s" max:"5m"`
+	Drain     time.Duration `envconfig:"FN_DRAIN" default:"20s" max:"10m"`
 }
 
 // Main is the whole body of a generated main. It gives work the process's settings
@@ -30,6 +35,7 @@ type ServeConfig struct {
 func Main(name string, work func(ctx context.Context, settings Settings) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(heapGrowth)
 	}
@@ -50,20 +56,80 @@ func Main(name string, work func(ctx context.Context, settings Settings) error) 
 // little memory. GOGC overrides it.
 const heapGrowth = 400
 
-// Listen opens the process's port.
-func (c ServeConfig) Listen(ctx context.Context) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(c.Port))
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	return listener, nil
+// Ports are the open ports of a process.
+type Ports struct {
+	public net.Listener
+	admin  net.Listener // nil: there is none
+	config ServeConfig
 }
 
-// Run serves until ctx ends. Then calls that have begun may finish, within drain.
-func Run(ctx context.Context, listener net.Listener, mux http.Handler, drain time.Duration) error {
-	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: time.Minute, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+// Listen opens the process's ports.
+func (c ServeConfig) Listen(ctx context.Context) (*Ports, error) {
+	ports := &Ports{config: c}
+	var err error
+	if ports.public, err = listen(ctx, c.Port); err != nil {
+		return nil, fmt.Errorf("PORT: %w", err)
 	}
+	if c.AdminPort == 0 {
+		return ports, nil
+	}
+	if ports.admin, err = listen(ctx, c.AdminPort); err != nil {
+		_ = ports.public.Close() // the first error counts
+		return nil, fmt.Errorf("FN_ADMIN_PORT: %w", err)
+	}
+	return ports, nil
+}
+
+func listen(ctx context.Context, port int) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(port)) //nolint:wrapcheck // Listen wraps it
+}
+
+// Serve serves a function on the ports until ctx ends, and then ends as ServeConfig
+// says. entry is nil in a worker's process.
+func (h *Host) Serve(ctx context.Context, on *Ports, name string, entry handler.FunctionHandler) error {
+	var left atomic.Bool
+	if on.admin != nil {
+		admin := newServer(h.adminMux(&left))
+		defer admin.Close()      // nothing waits for its answers
+		go admin.Serve(on.admin) //nolint:errcheck // Serve returns after Close
+	}
+	return Run(ctx, on.public, h.mux(name, entry, &left), Ending{
+		Linger: on.config.Linger, Drain: on.config.Drain, Leave: func() { left.Store(true) },
+	})
+}
+
+// Ending is how a server ends.
+type Ending struct {
+	Linger time.Duration // how long it still takes new calls
+	Drain  time.Duration // how long calls that have begun may take after that
+	Leave  func()        // tells that it ends, before it lingers; may be nil
+}
+
+// The time-outs of a server. Bodies are small, and a reply comes within seconds.
+const (
+	readTimeout  = 30 * time.Second
+	writeTimeout = time.Minute // from the end of the request's header
+	idleTimeout  = 2 * time.Minute
+)
+
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout,
+	}
+}
+
+// Run serves until ctx ends. Then it lingers: it takes new calls, and asks each client
+// to open its next connection elsewhere. At last it takes no more calls, and lets
+// calls that have begun finish.
+func Run(ctx context.Context, listener net.Listener, mux http.Handler, end Ending) error {
+	var leaving atomic.Bool
+	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	select {
@@ -71,7 +137,16 @@ func Run(ctx context.Context, listener net.Listener, mux http.Handler, drain tim
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	leaving.Store(true)
+	if end.Leave != nil {
+		end.Leave()
+	}
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve: %w", err)
+	case <-time.After(end.Linger):
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), end.Drain)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
@@ -82,75 +157,82 @@ func Run(ctx context.Context, listener net.Listener, mux http.Handler, drain tim
 	return nil
 }
 
-// Mux routes the requests to a process: health, readiness, metrics, and every other
-// path to the function. entry is nil in a worker's process.
-func (h *Host) Mux(entry handler.FunctionHandler) http.Handler {
+// Mux routes the requests to a function's public port: health, readiness, and the
+// function at / and at /function/<name>. Every other path is FUNCTION_UNKNOWN.
+func (h *Host) Mux(name string, entry handler.FunctionHandler) http.Handler {
+	return h.mux(name, entry, new(atomic.Bool))
+}
+
+func (h *Host) mux(name string, entry handler.FunctionHandler, left *atomic.Bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /_/ready", h.ready)
-	mux.Handle("GET /metrics", h.Metrics.Handler())
+	mux.HandleFunc("GET /_/ready", func(w http.ResponseWriter, r *http.Request) {
+		if !h.state(r.Context(), left).Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("/", Unknown)
 	if entry != nil {
-		mux.Handle("/", Adapt(entry, h.Limits.BodyBytes))
+		function := h.Limits.AllowOrigins(Adapt(entry, h.Limits.BodyBytes))
+		mux.Handle("/{$}", function)
+		mux.Handle("/function/"+name, function)
 	}
+	return Clean(mux)
+}
+
+// adminMux routes the requests to the admin port.
+func (h *Host) adminMux(left *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h.Metrics.Handler())
+	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /_/ready", func(w http.ResponseWriter, r *http.Request) {
+		state := h.state(r.Context(), left)
+		w.Header().Set("Content-Type", "application/json")
+		if !state.Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(state) // an error means that the client has left
+	})
 	return mux
 }
 
-func (h *Host) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-	defer cancel()
-	if err := h.ping(ctx); err != nil {
-		h.Log.WarnContext(ctx, "not ready", slog.Any("cause", err))
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	w.WriteHeader(http.StatusOK)
+// State is the readiness of a process, as the admin port tells it. A store that the
+// process does not use is empty.
+type State struct {
+	Ready    bool   `json:"ready"`
+	Ending   bool   `json:"ending"` // the process has got SIGTERM
+	Database string `json:"database,omitempty"`
+	Redis    string `json:"redis,omitempty"`
 }
 
-// ping asks the stores that the process has opened.
-func (h *Host) ping(ctx context.Context) error {
+// state asks the stores that the process has opened, at the same time.
+func (h *Host) state(ctx context.Context, left *atomic.Bool) State {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	s := State{Ready: true, Ending: left.Load()}
 	var database, cache error
+	var both sync.WaitGroup
 	if h.DB != nil {
-		database = h.DB.Pool().Ping(ctx)
+		both.Go(func() { database = h.DB.Pool().Ping(ctx) })
 	}
 	if h.Redis != nil {
-		cache = h.Redis.Ping(ctx).Err()
+		both.Go(func() { cache = h.Redis.Ping(ctx).Err() })
 	}
-	return errors.Join(database, cache)
-}
-
-// Adapt makes a net/http handler of a function's entry.
-func Adapt(entry handler.FunctionHandler, bodyBytes int64) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		req, err := Request(r, bodyBytes)
-		if err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
+	both.Wait()
+	word := func(used bool, err error) string {
+		switch {
+		case !used:
+			return ""
+		case err != nil:
+			return "down"
 		}
-		resp, err := entry.Handle(req)
-		if err != nil {
-			w.WriteHeader(http.StatusInternalServerError)
-			return
-		}
-		for name, values := range resp.Header {
-			w.Header()[name] = values
-		}
-		w.WriteHeader(resp.StatusCode)
-		_, _ = w.Write(resp.Body) // an error means that the client has left
-	})
-}
-
-// Request turns an HTTP request into a function's request. Of a body that is too
-// large, it reads one byte more than the limit. It adds the peer to X-Forwarded-For
-// as the last hop.
-func Request(r *http.Request, bodyBytes int64) (handler.Request, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytes+1))
-	if err != nil {
-		return handler.Request{}, fmt.Errorf("read request: %w", err)
+		return "up"
 	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		r.Header.Add("X-Forwarded-For", host)
+	s.Database, s.Redis = word(h.DB != nil, database), word(h.Redis != nil, cache)
+	if err := errors.Join(database, cache); err != nil {
+		h.Log.WarnContext(ctx, "not ready", slog.Any("cause", err))
+		s.Ready = false
 	}
-	req := handler.Request{Body: body, Header: r.Header, QueryString: r.URL.RawQuery, Method: r.Method, Host: r.Host}
-	req.WithContext(r.Context())
-	return req, nil
+	s.Ready = s.Ready && !s.Ending
+	return s
 }

@@ -22,7 +22,8 @@ type Settings func(into any) error
 //
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
-// max set other bounds (`min:"0"`, `max:"15m"`).
+// max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, the
+// connections to PostgreSQL, Redis and the SMS gateway must be encrypted.
 func Environment(into any) error {
 	err := envconfig.Process("", into)
 	var unread *envconfig.ParseError
@@ -32,7 +33,38 @@ func Environment(into any) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSetting, err)
 	}
-	return Check(into)
+	if err := Check(into); err != nil {
+		return err
+	}
+	var transport struct {
+		Plaintext bool `envconfig:"FN_ALLOW_PLAINTEXT" default:"false"`
+	}
+	if err := envconfig.Process("", &transport); err != nil {
+		return fmt.Errorf("%w: FN_ALLOW_PLAINTEXT must be true or false", ErrSetting)
+	}
+	if transport.Plaintext {
+		return nil
+	}
+	return encrypted(reflect.ValueOf(into).Elem())
+}
+
+// encrypted refuses a configuration that sends data in clear over a network. Each part
+// that has a way to send data judges itself.
+func encrypted(v reflect.Value) error {
+	if part, ok := v.Interface().(interface{ Encrypted() error }); ok {
+		if err := part.Encrypted(); err != nil {
+			return fmt.Errorf("%w: %w (FN_ALLOW_PLAINTEXT=true allows it, for tests on one machine)", ErrSetting, err)
+		}
+		return nil
+	}
+	for i := range v.NumField() {
+		if field := v.Field(i); field.Kind() == reflect.Struct && v.Type().Field(i).IsExported() {
+			if err := encrypted(field); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func checkText(key string, tag reflect.StructTag, text string) error {
@@ -42,6 +74,8 @@ func checkText(key string, tag reflect.StructTag, text string) error {
 		return fmt.Errorf("%w: %s is empty", ErrSetting, key)
 	case tag.Get("form") == "http" && text != "" && !isHTTP(text): // the error does not show it: it may hold a password
 		return fmt.Errorf("%w: %s is not an http or https address", ErrSetting, key)
+	case tag.Get("form") == "origins" && text != "" && !areOrigins(text):
+		return fmt.Errorf("%w: %s is not a list of origins such as https://m.bank.example", ErrSetting, key)
 	}
 	return nil
 }
@@ -59,6 +93,9 @@ func isHTTP(text string) bool {
 
 // form describes how to write a value of a type that is not text.
 func form(typeName string) string {
+	if typeName == reflect.TypeFor[bool]().String() {
+		return "true or false"
+	}
 	if typeName == reflect.TypeFor[time.Duration]().String() {
 		return "a duration such as 10s or 5m"
 	}

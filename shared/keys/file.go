@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
@@ -45,8 +46,8 @@ func readFile(config Config) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("keys: %s may be read by others (mode %v); make it 0600 or 0400", path, info.Mode().Perm())
+	if err := refuseMode(path, info, uint32(os.Geteuid())); err != nil {
+		return nil, err
 	}
 	raw, err := io.ReadAll(source)
 	if err != nil {
@@ -57,6 +58,25 @@ func readFile(config Config) (*file, error) {
 		return nil, fmt.Errorf("keys: %s is not a key file", path)
 	}
 	return &f, nil
+}
+
+// refuseMode refuses a key file that users other than this process's may read or change.
+// Its own file must be 0600 or 0400. A file of root may be 0640 or 0440: root has then
+// chosen the group, as with a secret that is mounted into a container. PostgreSQL
+// judges its key files in the same way.
+func refuseMode(path string, info fs.FileInfo, me uint32) error {
+	mode, owner := info.Mode().Perm(), me
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = stat.Uid
+	}
+	switch {
+	case mode&0o077 == 0:
+		return nil
+	case owner == 0 && me != 0 && mode&0o037 == 0:
+		return nil
+	}
+	return fmt.Errorf("keys: %s may be read by others (mode %v); make it 0600 or 0400, "+
+		"or let it belong to root and the group of this process with mode 0640 or 0440", path, mode)
 }
 
 func (f *file) unwrap(_ context.Context, p Purpose) ([][]byte, error) {

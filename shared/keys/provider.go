@@ -48,7 +48,7 @@ const secretSize = 16 + 32
 
 // Config picks the provider.
 type Config struct {
-	// File is the local provider's key file, of mode 0600 or 0400.
+	// File is the local provider's key file, of mode 0600 or 0400, see refuseMode.
 	File string `envconfig:"KEYS_FILE" required:"true"`
 }
 

@@ -11,7 +11,7 @@ import (
 
 const (
 	sqlCountInFlight = `-- otp.count_in_flight
-SELECT o_verdict, o_nonce, o_binding, coalesce(o_issued_at, to_timestamp(0))
+SELECT o_verdict, o_nonce, o_binding, coalesce(o_issued_at, to_timestamp(0)), coalesce(o_left, 0)
   FROM otp_count_in_flight($1, $2, $3, $4)`
 
 	// The nonce makes sure that a settlement never changes the count of a newer code.
@@ -30,8 +30,8 @@ UPDATE otp_challenge SET in_flight = greatest(in_flight - 1, 0) WHERE subject = 
 // may be sent again: the last answer decides.
 func (a *Attempt) CountInFlight(batch *pgx.Batch, now time.Time) {
 	batch.Queue(sqlCountInFlight, a.Subject, a.DeviceID, a.CustomerID, now).QueryRow(func(row pgx.Row) error {
-		a.verdict, a.nonce, a.binding, a.issuedAt = "", nil, nil, time.Time{}
-		return row.Scan(&a.verdict, &a.nonce, &a.binding, &a.issuedAt) //nolint:wrapcheck // the batch's owner wraps it
+		a.verdict, a.nonce, a.binding, a.issuedAt, a.Left = "", nil, nil, time.Time{}, 0
+		return row.Scan(&a.verdict, &a.nonce, &a.binding, &a.issuedAt, &a.Left) //nolint:wrapcheck // the batch's owner wraps it
 	})
 }
 
@@ -45,13 +45,12 @@ func (a *Attempt) Waits() bool { return a.verdict == "wait" }
 // Settled forgets the count, so that it is settled once.
 func (a *Attempt) Settled() { a.verdict = "" }
 
-// Fail adds to the unit the statement that makes the guess a used try. left gets the
-// number of tries that are left.
-func (a *Attempt) Fail(unit *pg.Unit, left *int) {
+// Fail adds to the unit the statement that makes the guess a used try.
+func (a *Attempt) Fail(unit *pg.Unit) {
 	unit.Add(pg.Statement{SQL: sqlFail, Args: []any{a.Subject, a.nonce}, Scan: func(row pgx.Row) error {
-		err := row.Scan(left)
+		err := row.Scan(&a.Left)
 		if errors.Is(err, pgx.ErrNoRows) { // a newer code has replaced this code
-			*left, err = 0, nil
+			a.Left, err = 0, nil
 		}
 		return pg.Classify(err)
 	}})

@@ -15,7 +15,7 @@ const (
 	// The policy's figures trade_password.lock_after and .lock_seconds bound the
 	// failures in a row, .freeze_after the failures of a day.
 	sqlTradeCountAttempt = `-- trade_password.count_attempt
-SELECT o_verdict, coalesce(o_stored, ''), o_until FROM trade_password_count_attempt($1, $2, $3, $4, $5, $6)`
+SELECT o_verdict, coalesce(o_stored, ''), coalesce(o_left, 0), o_until FROM trade_password_count_attempt($1, $2, $3, $4, $5, $6)`
 
 	sqlTradeFail = `-- trade_password.fail
 SELECT coalesce(o_left, 0), o_until FROM trade_password_fail($1, $2, $3)`
@@ -56,7 +56,7 @@ type TradeAttempt struct {
 	Verdict TradeVerdict
 	Stored  string // the stored password of a counted guess
 
-	Left  int        // guesses that are left, after Fail
+	Left  int        // guesses that are left if this guess is wrong
 	Until *time.Time // the end of the lock or freeze, after Count or Fail; nil: not locked
 }
 
@@ -65,8 +65,8 @@ type TradeAttempt struct {
 func (a *TradeAttempt) Count(batch *pgx.Batch) {
 	batch.Queue(sqlTradeCountAttempt, a.CustomerID, a.Now, clock.BusinessDay(a.Now), a.IntentID, a.DeviceID,
 		a.Operation).QueryRow(func(row pgx.Row) error {
-		a.Verdict, a.Stored, a.Until = "", "", nil
-		if err := row.Scan(&a.Verdict, &a.Stored, &a.Until); err != nil {
+		a.Verdict, a.Stored, a.Left, a.Until = "", "", 0, nil
+		if err := row.Scan(&a.Verdict, &a.Stored, &a.Left, &a.Until); err != nil {
 			return pg.Classify(fmt.Errorf("count trade password attempt: %w", err))
 		}
 		return nil

@@ -205,9 +205,9 @@ func TestExecTakesOneRoundTrip(t *testing.T) {
 		least := int64(1 << 30)
 		for range 5 { // the first prepares; a slow machine may add a ping
 			check.Must(t, undone(t.Context(), near, func(ctx context.Context, tx pg.Tx) error {
-				before := proxy.turns.Load()
+				before := proxy.Turns()
 				tag, err := tx.Exec(ctx, sql, args...)
-				least = min(least, proxy.turns.Load()-before)
+				least = min(least, proxy.Turns()-before)
 				if args == nil && tag.RowsAffected() != 1 {
 					t.Errorf("%d rows, want 1", tag.RowsAffected())
 				}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/shared/clock"
 )
 
 // Under load, a round trip and a commit cost more than the rows of one caller. So two
@@ -20,8 +22,10 @@ const (
 	// A caller that has waited for addWorkerAfter gets one more worker, because a lock
 	// may block the busy workers.
 	addWorkerAfter = 50 * time.Millisecond
-	// groupTimeout ends a group's work: a group has no caller's deadline.
+	// groupTimeout ends a group's work if a caller has no deadline. Otherwise the work
+	// ends groupGrace after the last deadline of its callers, who must wait for it.
 	groupTimeout = 10 * time.Second
+	groupGrace   = time.Second
 )
 
 // groupCommit sends the work of many callers as one transaction.
@@ -39,8 +43,9 @@ type groupCommit[T any] struct {
 
 // waiter is a caller who waits until a worker sends the work and PostgreSQL answers.
 type waiter[T any] struct {
-	work T
-	done chan error // has room for the one result
+	work     T
+	done     chan error // has room for the one result
+	deadline time.Time  // the caller's, or one that is groupTimeout away
 }
 
 func newGroupCommit[T any](
@@ -60,7 +65,10 @@ func (g *groupCommit[T]) do(ctx context.Context, work T) error {
 		defer g.next()
 		return g.runOne(ctx, work)
 	}
-	w := &waiter[T]{work: work, done: make(chan error, 1)}
+	w := &waiter[T]{work: work, done: make(chan error, 1), deadline: clock.System{}.Now().Add(groupTimeout)}
+	if deadline, given := ctx.Deadline(); given && deadline.Before(w.deadline) {
+		w.deadline = deadline
+	}
 	g.waiting = append(g.waiting, w)
 	g.mu.Unlock()
 
@@ -141,7 +149,8 @@ func (g *groupCommit[T]) take() []*waiter[T] {
 // runGroup splits the group: each caller's work is sent alone, and fails alone.
 func (g *groupCommit[T]) runGroup(group []*waiter[T]) {
 	defer g.next()
-	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+	last := slices.MaxFunc(group, func(a, b *waiter[T]) int { return a.deadline.Compare(b.deadline) }).deadline
+	ctx, cancel := context.WithDeadline(context.Background(), last.Add(groupGrace))
 	defer cancel()
 	if len(group) > 1 {
 		work := make([]T, len(group))

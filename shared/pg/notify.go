@@ -21,7 +21,10 @@ type notifier struct {
 	channels map[string]bool // channels that wait for their NOTIFY
 }
 
-const notifyEvery = 10 * time.Millisecond
+const (
+	notifyEvery   = 10 * time.Millisecond
+	notifyTimeout = 2 * time.Second
+)
 
 const sqlNotify = `-- pg.notify
 SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel`
@@ -36,8 +39,7 @@ func newNotifier(pool *pgxpool.Pool) *notifier {
 				return
 			case <-n.signal:
 			}
-			// Listeners poll as well, so a lost NOTIFY costs time only.
-			_, _ = pool.Exec(ctx, sqlNotify, n.take())
+			n.send(ctx, pool)
 			select {
 			case <-ctx.Done():
 				return
@@ -46,6 +48,14 @@ func newNotifier(pool *pgxpool.Pool) *notifier {
 		}
 	}
 	return n
+}
+
+// send notifies the channels that wait. Listeners poll as well, so a lost NOTIFY costs
+// time only.
+func (n *notifier) send(ctx context.Context, pool *pgxpool.Pool) {
+	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
+	defer cancel()
+	_, _ = pool.Exec(ctx, sqlNotify, n.take())
 }
 
 // committed notifies the channels that the statements of a committed transaction

@@ -5,11 +5,13 @@
 //   - Commit: you write, and know all statements before you send the first.
 //   - InTx: you write, and need one statement's answer before you send the next
 //     statement.
-//   - Pool: no other way fits, e.g. for LISTEN. You classify the errors yourself.
+//   - Listen: you wait for NOTIFYs.
+//   - Pool: no other way fits. You classify the errors yourself.
 //
 // The first three take one round trip each. QueryBatch and Commit send the work of
 // concurrent callers as one transaction (group commit). QueryBatch, Commit and InTx
-// try again after a deadlock or a serialisation failure.
+// try again after a deadlock or a serialisation failure. Each query has a deadline:
+// its caller's, or one of the configuration (silence.go).
 //
 // Refusals: SERVICE_UNAVAILABLE when the database can't be reached,
 // REQUEST_IN_PROGRESS when a lock is held too long. A DB is safe for concurrent
@@ -17,9 +19,12 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +37,8 @@ import (
 type Config struct {
 	URL      string `envconfig:"DATABASE_URL" required:"true"`
 	MaxConns int32  `envconfig:"DATABASE_MAX_CONNS" default:"8" max:"1000"`
+	// QueryTimeout ends a query whose caller has set no deadline; 10 s if zero.
+	QueryTimeout time.Duration `envconfig:"DATABASE_QUERY_TIMEOUT" default:"10s" min:"1s" max:"10m"`
 }
 
 // DB is a pool of connections.
@@ -44,6 +51,8 @@ type DB struct {
 	// warm is closed when the first connection is open or has failed. A call waits for
 	// warm, so that it does not open a second connection.
 	warm chan struct{}
+	// refused is the reason why the database can never be used; read it after warm.
+	refused error
 }
 
 // Open prepares a pool, and opens its first connection in the background, so that the
@@ -53,11 +62,13 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db := &DB{warm: make(chan struct{}), ungrouped: unitsUngrouped()}
+	bound(c, cmp.Or(config.QueryTimeout, defaultTimeout), func() { db.pool.Reset() })
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	db := &DB{pool: pool, warm: make(chan struct{}), ungrouped: unitsUngrouped()}
+	db.pool = pool
 	db.wake = newNotifier(pool) //nolint:contextcheck // the notifier outlives this call
 	db.units = newGroupCommit("unit", db.commitUnits, (*Unit).sameShape)
 	db.batches = newGroupCommit("batch", db.sendBatches, func(_, _ *queryBatch) bool { return true })
@@ -70,30 +81,67 @@ func (config Config) parse() (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL") // the cause would show the password
 	}
-	if c.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
-		return nil, errors.New("DATABASE_URL must not choose the simple protocol") // see refuse
+	if err := config.refuse(c); err != nil {
+		return nil, err
 	}
 	c.MaxConns = max(1, config.MaxConns)
 	c.MinConns = 0
-	c.ConnConfig.ConnectTimeout = 3 * time.Second
-	c.ConnConfig.RuntimeParams["application_name"] = "tidebank"
-	c.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	params := c.ConnConfig.RuntimeParams
+	params["application_name"] = "tidebank"
+	params["timezone"] = "UTC"
 	// Below the deadline of a call (3 s), so that a call that waits for a lock can still
 	// answer REQUEST_IN_PROGRESS.
-	c.ConnConfig.RuntimeParams["lock_timeout"] = "2s"
-	c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
-	c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+	params["lock_timeout"] = "2s"
+	params["idle_in_transaction_session_timeout"] = "10s"
+	// The server ends a query that its client has given up, also if the network is silent.
+	last := cmp.Or(config.QueryTimeout, defaultTimeout) + statementGrace
+	params["statement_timeout"] = strconv.FormatInt(last.Milliseconds(), 10)
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap()) // without it, pgx encodes every id twice
-		return nil
+		return refuseServer(ctx, conn)
 	}
 	return c, nil
 }
 
+// Single returns the configuration of a connection without a pool, for long statements
+// such as migrations. It bounds connecting, and neither statements nor locks. It refuses
+// what Open refuses; afterConnect refuses the server.
+func (config Config) Single(application string) (
+	c *pgx.ConnConfig, afterConnect func(context.Context, *pgx.Conn) error, err error,
+) {
+	pooled, err := config.parse()
+	if err != nil {
+		return nil, nil, err
+	}
+	c = pooled.ConnConfig
+	c.ConnectTimeout = connectTimeout
+	for name := range c.RuntimeParams {
+		if strings.HasSuffix(name, "_timeout") {
+			delete(c.RuntimeParams, name)
+		}
+	}
+	c.RuntimeParams["application_name"] = application
+	return c, refuseServer, nil
+}
+
+// statementGrace is the time by which the server's time-out is longer than the client's.
+const statementGrace = 5 * time.Second
+
 func (db *DB) connect(ctx context.Context) {
 	defer close(db.warm)
-	if conn, err := db.pool.Acquire(ctx); err == nil { // on failure, the first call reports the error
-		conn.Release()
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil { // the first call reports the error
+		db.refused = refusedForGood(err)
+		return
 	}
+	conn.Release()
+}
+
+// Refused waits for the first connection and returns the reason why the database can
+// never be used. It returns nil for a database that is only down.
+func (db *DB) Refused() error {
+	<-db.warm
+	return db.refused
 }
 
 // Pool returns the pool itself, for needs that no other function of this package

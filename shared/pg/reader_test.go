@@ -55,12 +55,12 @@ func TestReaderTakesOneRoundTrip(t *testing.T) {
 			near, proxy := d.near(t)
 			least := int64(1 << 30)
 			for range 5 { // the first prepares; a slow machine may add a ping
-				before := proxy.turns.Load()
+				before := proxy.Turns()
 				got, err := read(t.Context(), near.Reader(), "SELECT text FROM note WHERE id = $1", 1)
 				if err != nil || !slices.Equal(got, []string{"a"}) {
 					t.Fatalf("read %q, %v", got, err)
 				}
-				least = min(least, proxy.turns.Load()-before)
+				least = min(least, proxy.Turns()-before)
 			}
 			if least != 1 {
 				t.Errorf("%d round trips, want 1", least)

@@ -35,7 +35,7 @@ func TestRollbackIsBounded(t *testing.T) {
 	started := time.Now()
 	err := near.InTx(t.Context(), func(ctx context.Context, tx pg.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO note VALUES (1, 'a')")
-		proxy.quiet()
+		proxy.SilenceAll()
 		return errors.Join(err, failure)
 	})
 	if took := time.Since(started); !errors.Is(err, failure) || took < 4*time.Second || took > 20*time.Second {

@@ -4,7 +4,8 @@
 // A login belongs to its channel, so a session can't move to another device. An app
 // that loses its channel loses its login (SESSION-001, DEVICE-001). A customer has
 // one live login; a later login ends the earlier login at once (SESSION-003). All
-// keys of a channel have one hash tag in Redis, so a request costs one script call.
+// keys of a channel have one hash tag in Redis, and each script uses the keys of one
+// tag. So a request costs one script call, also on a Redis Cluster.
 // If Redis loses its data, customers must log in again. Channel keys are sealed in
 // Redis. Times are milliseconds since 1970, lifetimes seconds. A Store is safe for
 // concurrent use.
@@ -28,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -45,9 +47,13 @@ var (
 // must not tell the holder of the channel that it had none.
 var ErrReplays = errors.New("replayed frames above the rate")
 
-// Config is read from the environment once.
+// Config is read from the environment once. Anybody may open channels, so a channel
+// lives longer only when its app proves that it has the keys, and when a customer logs
+// in. Unproved and Anonymous are ChannelLife if they are zero.
 type Config struct {
 	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h" min:"1m" max:"24h"`
+	Unproved    time.Duration `envconfig:"CHANNEL_UNPROVED" default:"60s" min:"10s" max:"10m"`
+	Anonymous   time.Duration `envconfig:"CHANNEL_ANONYMOUS" default:"10m" min:"1m" max:"24h"`
 	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m" min:"1s" max:"15m"`
 }
 
@@ -66,13 +72,6 @@ type Login struct {
 	At         time.Time
 }
 
-// Rate bounds how often one channel may call a class of functions.
-type Rate struct {
-	Class string
-	Limit int
-	Per   time.Duration
-}
-
 // Store stores channels, logins and call counts in Redis.
 type Store struct {
 	redis  redis.UniversalClient
@@ -87,23 +86,37 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 	if config.Idle < time.Second || config.Idle > 15*time.Minute {
 		return nil, ErrIdleTooLong
 	}
+	if config.Unproved == 0 {
+		config.Unproved = config.ChannelLife
+	}
+	if config.Anonymous == 0 {
+		config.Anonymous = config.ChannelLife
+	}
 	return &Store{redis: client, ring: ring, clock: now, config: config, cache: newChannelCache(20_000)}, nil
 }
 
-// ChannelLife is how long an unused channel is kept.
+// ChannelLife is how long a channel with a login is kept after its last call.
 func (s *Store) ChannelLife() time.Duration { return s.config.ChannelLife }
 
-// OpenChannel stores a freshly negotiated channel.
+// Unproved is how long a channel without any call is kept.
+func (s *Store) Unproved() time.Duration { return s.config.Unproved }
+
+// OpenChannel stores a freshly negotiated channel. It lives for a short time, until its
+// first frame proves that the client has the keys.
 func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) error {
 	clear := append(opened.Keys.ClientToServer[:], opened.Keys.ServerToClient[:]...)
-	sealed, err := s.ring.Seal(keys.Session, id[:], clear)
+	sealed, err := s.ring.Seal(keys.Session, channelAAD(id, opened.DeviceID), clear)
 	if err != nil {
 		return fmt.Errorf("seal channel keys: %w", err)
 	}
-	pipe := s.redis.TxPipeline()
-	pipe.HSet(ctx, channelKey(id), "keys", sealed, "device", opened.DeviceID)
-	pipe.Expire(ctx, channelKey(id), s.config.ChannelLife)
-	if _, err := pipe.Exec(ctx); err != nil {
+	err = redisdb.Repeat(ctx, func() error {
+		pipe := s.redis.TxPipeline()
+		pipe.HSet(ctx, channelKey(id), "keys", sealed, "device", opened.DeviceID)
+		pipe.Expire(ctx, channelKey(id), s.config.Unproved)
+		_, err := pipe.Exec(ctx)
+		return err //nolint:wrapcheck // unavailable wraps it
+	})
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -115,7 +128,7 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	if found, ok := s.cache.get(id); ok {
 		return found, nil
 	}
-	fields, err := s.redis.HMGet(ctx, channelKey(id), "keys", "device").Result()
+	fields, err := s.fields(ctx, channelKey(id), "keys", "device")
 	if err != nil {
 		return Channel{}, unavailable(err)
 	}
@@ -124,7 +137,7 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	if sealed == "" {
 		return Channel{}, ErrChannelExpired
 	}
-	clear, err := s.ring.Open(keys.Session, id[:], []byte(sealed))
+	clear, err := s.ring.Open(keys.Session, channelAAD(id, device), []byte(sealed))
 	if errors.Is(err, keys.ErrPurpose) {
 		return Channel{}, fmt.Errorf("channel keys: %w", err)
 	}
@@ -156,13 +169,14 @@ type Frame struct {
 // time. It takes one round trip.
 func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, error) {
 	id := frame.Channel
-	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
 	names := []string{
-		channelKey(id), loginKey(id), rateKey(id, rate.Class, window), rateKey(id, "replay:"+s.address(frame.Address), window),
+		channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+s.address(frame.Address)),
 	}
-	answer, err := admitScript.Run(ctx, s.redis, names,
-		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife/time.Second), int64(s.config.Idle/time.Second),
-		rate.Limit, int64(rate.Per/time.Second)).StringSlice()
+	args := append([]any{
+		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), int64(s.config.Idle / time.Second),
+	}, rate.args(s.clock.Now())...)
+	args = append(args, int64(s.config.Anonymous/time.Second))
+	answer, err := admitScript.Run(ctx, s.redis, names, args...).StringSlice()
 	if err != nil {
 		return Admitted{}, unavailable(err)
 	}
@@ -172,22 +186,22 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 		return Admitted{}, ErrChannelExpired
 	case "replayed":
 		return Admitted{}, ErrReplayed
-	case "replays":
-		return Admitted{}, ErrRateLimited.Because(ErrReplays).WithRetryAfter(rate.Per)
-	case "limited":
-		return Admitted{}, ErrRateLimited.WithRetryAfter(rate.Per)
+	case "replays", "limited":
+		wait, err := strconv.ParseInt(answer[1], 10, 64)
+		if err != nil {
+			return Admitted{}, fmt.Errorf("wait above the rate: %w", err)
+		}
+		if answer[0] == "replays" {
+			return Admitted{}, limited(wait).Because(ErrReplays)
+		}
+		return Admitted{}, limited(wait)
 	case "displaced":
 		return Admitted{Displaced: true}, nil
 	case "login":
-		customer, err := uuid.Parse(answer[1])
+		login, err := s.verify(id, stored{answer[1], answer[2], answer[3], answer[4], answer[5]})
 		if err != nil {
 			return Admitted{}, fmt.Errorf("stored login: %w", err)
 		}
-		millis, err := strconv.ParseInt(answer[2], 10, 64)
-		if err != nil {
-			return Admitted{}, fmt.Errorf("stored login time: %w", err)
-		}
-		login := Login{CustomerID: customer, At: time.UnixMilli(millis)}
 		if s.clock.Now().Sub(login.At) > s.config.ChannelLife {
 			return Admitted{}, nil // the customer's pointer has expired, so a later login could not end this login
 		}
@@ -196,42 +210,23 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 	return Admitted{}, nil
 }
 
-// address is a network address as keys of Redis name it.
-func (s *Store) address(ip string) string { return hex.EncodeToString(s.ring.BlindIndex("ip", ip)[:8]) }
-
-// AllowAddress counts a call without a channel by its network address, and refuses it
-// above the rate.
-func (s *Store) AllowAddress(ctx context.Context, address string, rate Rate) error {
-	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
-	key := fmt.Sprintf("rate:%s:%s:%d", rate.Class, s.address(address), window)
-	pipe := s.redis.TxPipeline()
-	count := pipe.Incr(ctx, key)
-	pipe.Expire(ctx, key, 2*rate.Per)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return unavailable(err)
-	}
-	if count.Val() > int64(rate.Limit) {
-		return ErrRateLimited.WithRetryAfter(rate.Per)
-	}
-	return nil
-}
-
 // Start starts the customer's login on the channel and ends the previous login. Each
 // login writes its session before it takes the pointer. So of concurrent logins, only
 // the login with the greatest number stays live.
 func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
 	now, pointer := s.clock.Now().UnixMilli(), "logins:"+customer.String()
 	kept := int64((s.config.ChannelLife + s.config.Idle) / time.Second)
-	turn, err := turnScript.Run(ctx, s.redis, []string{pointer}, now, kept).Int64()
+	turn, err := s.run(ctx, turnScript, pointer, now, kept).Int64()
 	if err != nil {
 		return unavailable(err)
 	}
-	err = startScript.Run(ctx, s.redis, []string{loginKey(id)},
-		customer.String(), turn, now, int64(s.config.Idle/time.Second)).Err()
+	l := s.bind(id, customer, turn, now)
+	err = s.run(ctx, startScript, loginKey(id),
+		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID).Err()
 	if err != nil {
 		return unavailable(err)
 	}
-	ended, err := pointScript.Run(ctx, s.redis, []string{pointer}, hex.EncodeToString(id[:]), turn, kept).StringSlice()
+	ended, err := s.run(ctx, pointScript, pointer, hex.EncodeToString(id[:]), turn, kept).StringSlice()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -239,7 +234,7 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 	if n, err := hex.Decode(earlier[:], []byte(ended[0])); err != nil || n != len(earlier) {
 		return nil
 	}
-	err = displaceScript.Run(ctx, s.redis, []string{loginKey(earlier)}, customer.String(), ended[1]).Err()
+	err = s.run(ctx, displaceScript, loginKey(earlier), customer.String(), ended[1]).Err()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -249,11 +244,12 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 // End removes the login from the channel. It also removes the customer's pointer,
 // unless a later login has taken the pointer. The channel stays open.
 func (s *Store) End(ctx context.Context, id channel.ID) error {
-	ended, err := s.redis.HMGet(ctx, loginKey(id), "customer", "turn").Result()
+	ended, err := s.fields(ctx, loginKey(id), "customer", "turn")
 	if err != nil {
 		return unavailable(err)
 	}
-	if err := s.redis.Del(ctx, loginKey(id)).Err(); err != nil {
+	err = redisdb.Repeat(ctx, func() error { return s.redis.Del(ctx, loginKey(id)).Err() })
+	if err != nil {
 		return unavailable(err)
 	}
 	customer, isLogin := ended[0].(string)
@@ -261,11 +257,20 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 		return nil
 	}
 	// The turn identifies the login: a newer login on this channel keeps its pointer.
-	err = unpointScript.Run(ctx, s.redis, []string{"logins:" + customer}, hex.EncodeToString(id[:]), ended[1]).Err()
+	err = s.run(ctx, unpointScript, "logins:"+customer, hex.EncodeToString(id[:]), ended[1]).Err()
 	if err != nil {
 		return unavailable(err)
 	}
 	return nil
+}
+
+// fields reads fields of a hash.
+func (s *Store) fields(ctx context.Context, key string, names ...string) (values []any, err error) {
+	err = redisdb.Repeat(ctx, func() (err error) {
+		values, err = s.redis.HMGet(ctx, key, names...).Result()
+		return err //nolint:wrapcheck // the caller wraps it
+	})
+	return values, err
 }
 
 func unavailable(err error) error {
@@ -274,6 +279,3 @@ func unavailable(err error) error {
 
 func channelKey(id channel.ID) string { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
 func loginKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:login" }
-func rateKey(id channel.ID, class string, window int64) string {
-	return "{" + hex.EncodeToString(id[:]) + "}:rate:" + class + ":" + strconv.FormatInt(window, 10)
-}

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
@@ -41,6 +42,17 @@ type Gateway interface {
 type Config struct {
 	URL    string `envconfig:"SMS_URL" required:"true" form:"http"`
 	Secret string `envconfig:"SMS_SECRET" required:"true"`
+}
+
+// ErrPlain is the reason why a process does not start with an SMS_URL.
+var ErrPlain = errors.New("SMS_URL must begin with https://: the messages hold codes and numbers")
+
+// Encrypted returns ErrPlain unless messages leave encrypted.
+func (c Config) Encrypted() error {
+	if !strings.HasPrefix(c.URL, "https://") {
+		return ErrPlain
+	}
+	return nil
 }
 
 const (

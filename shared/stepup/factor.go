@@ -42,19 +42,16 @@ type attempt interface {
 	// settle adds to the unit of a call without effect the statement that settles the
 	// counted attempt: a wrong guess stays counted, any other gives its count back.
 	settle(unit *pg.Unit)
-	// left returns, after settle, how many guesses are left and until when a lock holds.
-	// It returns false if the guess was not wrong, or can't be guessed at all.
-	left() (tries int, lockedUntil *time.Time, wrong bool)
+	// left returns, after settle, how many guesses are left if this guess is wrong, and
+	// until when a lock holds. It returns false for a proof that can't be guessed.
+	left() (tries int, lockedUntil *time.Time, guessable bool)
 	// consume adds the statements that use the proof up, and settle its attempt, to the
 	// unit of the effect. It adds nothing if the use of the intent is enough.
 	consume(unit *pg.Unit, customer uuid.UUID)
 }
 
 // guess is the result of comparing a guess.
-type guess struct {
-	compared, right bool
-	left            int
-}
+type guess struct{ compared, right bool }
 
 func (g guess) wrong() bool { return g.compared && !g.right }
 

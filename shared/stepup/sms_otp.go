@@ -64,7 +64,7 @@ func (a *smsOTPAttempt) settle(unit *pg.Unit) {
 	switch {
 	case !a.code.Counted():
 	case a.guess.wrong():
-		a.code.Fail(unit, &a.guess.left)
+		a.code.Fail(unit)
 	default:
 		a.code.Release(unit)
 	}
@@ -73,7 +73,7 @@ func (a *smsOTPAttempt) settle(unit *pg.Unit) {
 
 // left is 0 also for a code that is void, used up or expired: the customer needs a new
 // code.
-func (a *smsOTPAttempt) left() (int, *time.Time, bool) { return a.guess.left, nil, a.guess.wrong() }
+func (a *smsOTPAttempt) left() (int, *time.Time, bool) { return a.code.Left, nil, a.guess.compared }
 
 // consume adds nothing: the code is bound to the intent, and the intent is used once.
 func (a *smsOTPAttempt) consume(*pg.Unit, uuid.UUID) {}

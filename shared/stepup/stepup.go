@@ -71,18 +71,20 @@ func missing(combinations []Combination, proven []Factor) *MissingError {
 }
 
 // AttemptsError is in the cause of a refusal because of wrong or locked proofs. The bank
-// tells it only to a customer who is logged in (AUTH-009).
+// tells it only to a customer who is logged in (AUTH-009). It does not tell which proof
+// was wrong (LOGIC-004): TriesLeft is the lowest number of guesses that are left for one
+// of the proofs, if that proof was wrong.
 type AttemptsError struct {
-	TriesLeft   map[Factor]int // for each wrong code or password; 0: a new code is needed, or a lock has begun
-	LockedUntil time.Time      // end of the lock or freeze of the trade password; zero: not locked
+	TriesLeft   int       // 0: a new code is needed, or a lock has begun
+	LockedUntil time.Time // end of the lock or freeze of the trade password; zero: not locked
 }
 
 // Error is for logs.
 func (a *AttemptsError) Error() string {
 	if a.LockedUntil.IsZero() {
-		return fmt.Sprintf("tries left: %v", a.TriesLeft)
+		return fmt.Sprintf("%d tries left", a.TriesLeft)
 	}
-	return fmt.Sprintf("tries left: %v, locked until %s", a.TriesLeft, a.LockedUntil.Format(time.RFC3339))
+	return "locked until " + a.LockedUntil.Format(time.RFC3339)
 }
 
 // UsedError is the cause of INTENT_USED: the intent has been carried out, and what it

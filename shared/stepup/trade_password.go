@@ -101,7 +101,7 @@ func (a *tradePasswordAttempt) settle(unit *pg.Unit) {
 }
 
 func (a *tradePasswordAttempt) left() (int, *time.Time, bool) {
-	return a.tried.Left, a.tried.Until, a.guess.wrong()
+	return a.tried.Left, a.tried.Until, true
 }
 
 // consume settles the right guess. The password itself stays valid; the intent is used
@@ -114,7 +114,7 @@ func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 // this channel. It refuses a password that was sealed for another channel.
 func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	clear, err := password.Open(ring, id, sealed)
-	if errors.Is(err, password.ErrSealed) {
+	if errors.Is(err, password.ErrUnsealed) {
 		return nil, ErrProofRejected.Because(err)
 	}
 	if err != nil {

@@ -146,14 +146,21 @@ func (v *Verification) Reason() string {
 	if v.Failed != "" {
 		parts = append(parts, string(v.Failed))
 	}
-	_, lockedUntil := v.left()
-	if !lockedUntil.IsZero() {
+	if v.nowLocked() {
 		if v.Failed != TradePassword { // another proof is wrong too
 			parts = append(parts, string(TradePassword))
 		}
 		parts = append(parts, "now locked")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// nowLocked reports whether this call has begun a lock of the trade password.
+func (v *Verification) nowLocked() bool {
+	return slices.ContainsFunc(v.attempts, func(a attempt) bool {
+		password, is := a.(*tradePasswordAttempt)
+		return is && password.guess.wrong() && password.tried.Until != nil
+	})
 }
 
 // Settle adds to the unit the statements that settle the counted attempts of a call
@@ -165,35 +172,36 @@ func (v *Verification) Settle(unit *pg.Unit) {
 	}
 }
 
-// Explain adds the tries left, and the lock that the call has begun, to a refusal. Call
-// it after the settlement has committed.
+// Explain adds the tries left, and a lock, to a refusal. Call it after the settlement has
+// committed.
 func (v *Verification) Explain(refused error) error {
-	tries, lockedUntil := v.left()
+	told, guessable := v.left()
 	e := bankerr.From(refused)
-	if len(tries) == 0 || !errors.Is(e, ErrProofRejected) {
+	if !guessable || !errors.Is(e, ErrProofRejected) {
 		return refused
 	}
-	if !lockedUntil.IsZero() {
-		e = e.WithRetryAfter(lockedUntil.Sub(v.Now))
+	if !told.LockedUntil.IsZero() {
+		e = e.WithRetryAfter(told.LockedUntil.Sub(v.Now))
 	}
-	return e.Because(errors.Join(e.Unwrap(), &AttemptsError{TriesLeft: tries, LockedUntil: lockedUntil}))
+	return e.Because(errors.Join(e.Unwrap(), &told))
 }
 
-// left returns the tries left for each wrong guess, and the end of a lock that one of
-// them has begun.
-func (v *Verification) left() (tries map[Factor]int, lockedUntil time.Time) {
-	tries = make(map[Factor]int)
-	for i, a := range v.attempts {
-		n, until, wrong := a.left()
-		if !wrong {
+// left returns the lowest number of guesses that are left for one of the proofs, and the
+// end of a lock. It returns false if no proof can be guessed.
+func (v *Verification) left() (told AttemptsError, guessable bool) {
+	for _, a := range v.attempts {
+		n, until, can := a.left()
+		if !can {
 			continue
 		}
-		tries[v.Confirmation.Proofs[i].Factor] = n
-		if until != nil {
-			lockedUntil = *until
+		if !guessable || n < told.TriesLeft {
+			told.TriesLeft = n
+		}
+		if guessable = true; until != nil {
+			told.LockedUntil = *until
 		}
 	}
-	return tries, lockedUntil
+	return told, guessable
 }
 
 // rejected returns the refusal of a wrong proof. It returns the original error if the

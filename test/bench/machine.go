@@ -47,7 +47,11 @@ func openMachine(ctx context.Context, o options) (*machine, error) {
 	m := &machine{dir: dir}
 	m.closers = append(m.closers, func() error { return os.RemoveAll(dir) })
 	// PostgreSQL runs as another user.
-	if err := errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o), m.build(ctx)); err != nil {
+	err = errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o))
+	if err == nil && (o.wants("confirm") || o.wants("coldstart")) {
+		err = m.build(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	return m, nil
@@ -140,7 +144,7 @@ func (m *machine) build(ctx context.Context) error {
 func (m *machine) function(ctx context.Context, port string) *exec.Cmd {
 	cmd := m.command(ctx, m.binary, port)
 	cmd.Env = append(cmd.Env, "DATABASE_MAX_CONNS=16", "REDIS_URL="+m.redisURL, "KEYS_FILE="+m.keysFile(),
-		"FN_RATE_SCALE=1000000")
+		"FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=0", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=0s")
 	return cmd
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/session"
 )
 
@@ -47,7 +48,7 @@ var stageOf = []struct{ function, stage string }{
 func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UUID) error {
 	h, err := host.Open(ctx, host.Config{
 		DB: pg.Config{URL: m.postgres.URL("bank"), MaxConns: 16}, Keys: keys.Config{File: m.keysFile()},
-		Redis:   host.RedisConfig{URL: m.redisURL},
+		Redis:   redisdb.Config{URL: m.redisURL},
 		Session: session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute},
 		Limits:  host.Limits{BodyBytes: 64 << 10, RateScale: 1_000_000},
 	}, transferconfirm.Function.Needs())
@@ -59,7 +60,7 @@ func stages(ctx context.Context, m *machine, callers []*caller, payees []uuid.UU
 	if err != nil {
 		return err
 	}
-	server := httptest.NewServer(h.Mux(entry))
+	server := httptest.NewServer(h.Mux(transferconfirm.Function.Spec.Name, entry))
 	defer server.Close()
 	l := &load{callers: callers, payees: payees, address: server.Listener.Addr().String()}
 	defer l.hangUp()

@@ -54,7 +54,8 @@ func kept(b *bank.Bank) []string {
 	return slices.DeleteFunc(b.Redis.Keys(), func(key string) bool { return rateKey.MatchString(key) })
 }
 
-var rateKey = regexp.MustCompile(`(^|:)rate:`)
+// rateKey matches the counts of calls, and of refused calls.
+var rateKey = regexp.MustCompile(`(^|:)rate:|^refused:`)
 
 // The database always fails here, so that a function which looked at anything would
 // answer SERVICE_UNAVAILABLE.

@@ -109,7 +109,7 @@ func password(t testing.TB, d *bank.Device, clear string) fields {
 func code(digits string) fields { return fields{"factor": "sms_otp", "code": digits} }
 
 func confirmation(in transferprepare.Response, proofs ...fields) fields {
-	return fields{"intent_id": in.IntentID, "proofs": proofs}
+	return fields{"intent_id": in.IntentID, "proofs": append([]fields{}, proofs...)} // never null
 }
 
 // confirm sends a confirmation from a device.
@@ -204,7 +204,7 @@ SELECT count(*) || ' ' || coalesce(md5(string_agg(row::text, ',' ORDER BY row::t
 // calm resets the counts of earlier attempts.
 func (p fixture) calm(t testing.TB) {
 	t.Helper()
-	p.Exec(t, "DELETE FROM login_attempt")
+	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }

@@ -114,7 +114,7 @@ func TestRefusals(t *testing.T) {
 	id := w.Payer.AccountIDs[0].String()
 	for _, tt := range []struct{ name, body, want string }{
 		{"own", `{"account_id":"` + id + `"}`, ""},
-		{"nothing", `{}`, "OBJECT_NOT_FOUND"},
+		{"nothing", `{}`, "INPUT_INVALID"},
 		{"no uuid", `{"account_id":"1 OR 1=1"}`, "INPUT_INVALID"},
 		{"number", `{"account_id":7}`, "INPUT_INVALID"},
 		{"unknown field", `{"account_id":"` + id + `","customer_id":"` + w.Payee.ID.String() + `"}`, "INPUT_INVALID"},

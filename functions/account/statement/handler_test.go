@@ -219,11 +219,15 @@ func TestPageSizes(t *testing.T) {
 	for i := range 101 {
 		w.move(t, 1_00, bank.Start.Add(time.Duration(i)*time.Second-time.Hour), "x")
 	}
-	for limit, want := range map[int]int{0: 20, 1: 1, 99: 99, 100: 100} {
+	for limit, want := range map[int]int{1: 1, 99: 99, 100: 100} {
 		if got := len(w.summaries(t, query{"limit": limit})); got != want {
 			t.Errorf("limit %d gave %d entries, want %d", limit, got, want)
 		}
 	}
+	if got := len(w.summaries(t, query{})); got != 20 {
+		t.Errorf("without a limit, %d entries", got)
+	}
+	w.ask(t, query{"limit": 0}).Want(t, "INPUT_INVALID")
 	w.ask(t, query{"limit": 101}).Want(t, "INPUT_INVALID")
 	w.ask(t, query{"limit": -1}).Want(t, "INPUT_INVALID")
 }

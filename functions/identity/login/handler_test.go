@@ -45,14 +45,19 @@ func (w fixture) customer(t *testing.T, name string) seed.Customer {
 	return c
 }
 
-// ask asks for a login code for the customer; the phone may have one a minute.
+// ask asks for a login code for the customer, whenever the last one was sent.
 func (w fixture) ask(t *testing.T, d *bank.Device) string {
 	t.Helper()
+	w.Exec(t, "DELETE FROM otp_quota")
 	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
 }
 
+// request is a login with a password and a code; no code means a wrong one.
 func (w fixture) request(t *testing.T, d *bank.Device, password, code string) identitylogin.Request {
 	t.Helper()
+	if code == "" {
+		code = "000000"
+	}
 	return identitylogin.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
 }
 
@@ -93,11 +98,11 @@ func TestTwoFactorsLogIn(t *testing.T) {
 
 	w.Advance(time.Minute)
 	tablet := w.Device(t, "tablet-of-wang")
-	again := w.right(t, tablet)
-	again.DevicePublicKey = tablet.PublicKey(t)
+	again := tablet.LogInBinding(t, w.wang, w.ask(t, tablet))
 	reply := tablet.Call(t, identitylogin.Function, "", again)
 	reply.Want(t, "")
-	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang"}`
+	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang",` +
+		`"last_login_verified":false,"device_bound":true}`
 	if string(reply.Body) != earlier {
 		t.Errorf("got %s, want %s", reply.Body, earlier)
 	}
@@ -109,7 +114,7 @@ func TestTwoFactorsLogIn(t *testing.T) {
 	told := bank.Told[events.IdentityLoggedIn](t, w.Bank, events.TypeIdentityLoggedIn)
 	id := w.wang.ID.String()
 	want := []events.IdentityLoggedIn{
-		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP},
+		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP, DeviceVerified: true},
 	}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -148,15 +153,15 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		{"two passwords", sealed, bank.TradePassword, false, "LOGIN_FAILED"},
 		{"two codes", w.phone.Password(t, code), code, false, "LOGIN_FAILED"},
 		{"trade password", w.phone.Password(t, bank.TradePassword), code, false, "LOGIN_FAILED"},
-		{"password in clear", []byte(bank.LoginPassword), code, false, "LOGIN_FAILED"},
-		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "LOGIN_FAILED"},
-		{"password sealed to another key", toChannelKey, code, false, "LOGIN_FAILED"},
+		{"password in clear", []byte(bank.LoginPassword), code, false, "PASSWORD_UNSEALED"},
+		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "PASSWORD_UNSEALED"},
+		{"password sealed to another key", toChannelKey, code, false, "PASSWORD_UNSEALED"},
 		{"wrong code", sealed, otptest.Wrong(code), false, "LOGIN_FAILED"},
 		{"code with more after it", sealed, code + "0", false, "INPUT_INVALID"},
 		{"code but for its last digit", sealed, code[:5], false, "INPUT_INVALID"},
 		{"both", sealed, code, false, ""},
 	} {
-		w.Exec(t, "DELETE FROM login_attempt")
+		w.ForgetAttempts(t)
 		w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 		r := identitylogin.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
 		if tt.captcha {
@@ -179,16 +184,16 @@ func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	for _, tt := range []struct{ name, body, field string }{
-		{"no phone", `{"password":"","otp":"123456"}`, "phone"},
-		{"short phone", `{"phone":"1381000791","password":"","otp":"123456"}`, "phone"},
-		{"long phone", `{"phone":"138100079190","password":"","otp":"123456"}`, "phone"},
-		{"landline", `{"phone":"12810007919","password":"","otp":"123456"}`, "phone"},
-		{"full-width digits", `{"phone":"１３８１０００７９１９","password":"","otp":"123456"}`, "phone"},
-		{"number for phone", `{"phone":13810007919,"password":"","otp":"123456"}`, "phone"},
-		{"number for code", `{"phone":"13810007919","password":"","otp":123456}`, "otp"},
-		{"no device key", `{"phone":"13810007919","password":"","otp":"","device_public_key":"AAAA"}`, "device_public_key"},
-		{"password not base64", `{"phone":"13810007919","password":"?","otp":""}`, ""},
-		{"customer named", `{"phone":"13810007919","password":"","otp":"","customer_id":"x"}`, ""},
+		{"no phone", `{"password":"AAAA","otp":"123456"}`, "phone"},
+		{"short phone", `{"phone":"1381000791","password":"AAAA","otp":"123456"}`, "phone"},
+		{"long phone", `{"phone":"138100079190","password":"AAAA","otp":"123456"}`, "phone"},
+		{"landline", `{"phone":"12810007919","password":"AAAA","otp":"123456"}`, "phone"},
+		{"full-width digits", `{"phone":"１３８１０００７９１９","password":"AAAA","otp":"123456"}`, "phone"},
+		{"number for phone", `{"phone":13810007919,"password":"AAAA","otp":"123456"}`, "phone"},
+		{"number for code", `{"phone":"13810007919","password":"AAAA","otp":123456}`, "otp"},
+		{"no device key", `{"phone":"13810007919","password":"AAAA","otp":"123456","device_public_key":"AAAA"}`, "device_public_key"},
+		{"password not base64", `{"phone":"13810007919","password":"?","otp":"123456"}`, "password"},
+		{"customer named", `{"phone":"13810007919","password":"AAAA","otp":"123456","customer_id":"x"}`, ""},
 		{"nothing", `null`, ""},
 		{"list", `[]`, ""},
 	} {

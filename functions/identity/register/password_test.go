@@ -144,7 +144,7 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 	none.LoginPassword = w.phone.Password(t, "")
 	w.apply(t, none).Want(t, "PASSWORD_WEAK")
 	none.LoginPassword = nil
-	w.apply(t, none).Want(t, "PASSWORD_WEAK")
+	w.apply(t, none).Want(t, "INPUT_INVALID")
 	w.wantSignedUp(t, 0)
 
 	const chosen = "my-own-7plum"

@@ -180,8 +180,8 @@ func TestALoggedInCustomerIsToldTheTriesLeft(t *testing.T) {
 	for i := range 5 {
 		got := guess(i)
 		got.Want(t, "PROOF_REJECTED")
-		left, told := got.Problem.TriesLeft["trade_password"]
-		if !told || left != 4-i || (got.Problem.LockedUntil != nil) != (i == 4) {
+		left := got.Problem.TriesLeft
+		if left == nil || *left != 4-i || (got.Problem.LockedUntil != nil) != (i == 4) {
 			t.Errorf("after %d wrong ones: %s", i+1, got.Body)
 		}
 	}

@@ -2,16 +2,18 @@
 --   counted  the guess may be compared; after the comparison, the caller settles the count
 --   wait     not counted: if all guesses in flight are wrong, they use the tries up
 --   refused  not counted: the code is void, used up or expired, or of another device or customer
+-- o_left is the number of tries that are left if this guess is wrong.
 -- A guess that stays in flight for 30 seconds counts as wrong: no call takes so long.
 CREATE OR REPLACE FUNCTION otp_count_in_flight(
     p_subject text, p_device text, p_customer uuid, p_now timestamptz,
-    OUT o_verdict text, OUT o_nonce bytea, OUT o_binding bytea, OUT o_issued_at timestamptz
+    OUT o_verdict text, OUT o_nonce bytea, OUT o_binding bytea, OUT o_issued_at timestamptz, OUT o_left int
 ) LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE otp_challenge SET in_flight = in_flight + 1, in_flight_at = p_now
      WHERE subject = p_subject AND device_id = p_device AND customer_id = p_customer
        AND tries + in_flight < max_tries AND used_at IS NULL AND expires_at > p_now
-    RETURNING 'counted', nonce, binding, issued_at INTO o_verdict, o_nonce, o_binding, o_issued_at;
+    RETURNING 'counted', nonce, binding, issued_at, max_tries - tries - 1
+         INTO o_verdict, o_nonce, o_binding, o_issued_at, o_left;
     IF NOT FOUND THEN
         SELECT CASE WHEN tries < max_tries AND in_flight_at >= p_now - interval '30 seconds' THEN 'wait' END
           INTO o_verdict FROM otp_challenge

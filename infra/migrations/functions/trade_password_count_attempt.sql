@@ -4,10 +4,11 @@
 --   wait      not counted: if all guesses in flight are wrong, they reach the bound
 --   locked, frozen   not counted: the password is locked, or frozen for the day, until o_until
 --   none      not counted: the customer has no password, or no such open intent on this device
+-- o_left is the number of guesses that are left if this guess is wrong.
 -- A guess that stays in flight for 30 seconds counts as wrong: no call takes so long.
 CREATE OR REPLACE FUNCTION trade_password_count_attempt(
     p_customer uuid, p_now timestamptz, p_day date, p_intent uuid, p_device text, p_operation text,
-    OUT o_verdict text, OUT o_stored text, OUT o_until timestamptz
+    OUT o_verdict text, OUT o_stored text, OUT o_left int, OUT o_until timestamptz
 ) LANGUAGE plpgsql AS $$
 DECLARE
     v_max bigint := policy_value('trade_password.lock_after', p_day);
@@ -50,6 +51,7 @@ BEGIN
         c.trade_in_flight := c.trade_in_flight + 1;
         c.trade_in_flight_at := p_now;
         o_stored := c.trade_password;
+        o_left := least(v_max - c.trade_failures, v_freeze - c.trade_day_failures) - 1;
     END IF;
     UPDATE credential
        SET trade_failures = c.trade_failures, trade_locked_until = c.trade_locked_until,

@@ -1,22 +1,37 @@
-// Command migrate brings the database at DATABASE_URL up to the current schema.
+// Command migrate brings the database at DATABASE_URL up to the current schema. It
+// says so when it waits for another process, and gives up after MIGRATE_LOCK_WAIT.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/tidebank/tidebank/infra/migrations"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
+type config struct {
+	DB       pg.Config
+	LockWait time.Duration `envconfig:"MIGRATE_LOCK_WAIT" default:"1m" min:"1s" max:"1h"`
+}
+
 func main() {
-	url := os.Getenv("DATABASE_URL")
-	if url == "" {
-		fmt.Fprintln(os.Stderr, "migrate: set DATABASE_URL")
+	var c config
+	if err := host.Environment(&c); err != nil {
+		fmt.Fprintln(os.Stderr, "migrate:", err)
 		os.Exit(2)
 	}
-	if err := migrations.Up(context.Background(), url); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	report := func(line string) { fmt.Fprintln(os.Stderr, "migrate:", line) }
+	if err := (migrations.Run{URL: c.DB.URL, LockWait: c.LockWait, Report: report}).Up(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		stop()
 		os.Exit(1)
 	}
 	fmt.Println("migrated")

@@ -1,0 +1,175 @@
+// Package redisdb opens the client of Redis: one server, or a Redis Cluster.
+//
+// The client repeats no command by itself. When an answer is lost, Redis may have done
+// the work, and a repetition would get another answer: a frame would look replayed, a
+// captcha used up. A caller whose command may be repeated says so with Repeat.
+//
+// Every wait for Redis has an end: one second for a connection, two for an answer. A
+// client is safe for concurrent use.
+package redisdb
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Config is read from the environment once.
+//
+// URL is redis://user:password@host:port/db, or rediss:// with TLS. With the parameter
+// cluster=true the host is a node of a Redis Cluster; each parameter addr=host:port
+// names one more node. The other parameters are those of go-redis.
+type Config struct {
+	URL string `envconfig:"REDIS_URL" required:"true"`
+}
+
+// Reasons why a process does not start with a REDIS_URL.
+var (
+	ErrURL   = errors.New("REDIS_URL is not a Redis URL; write rediss://user:password@host:6379")
+	ErrPlain = errors.New("REDIS_URL must begin with rediss:// and must not set skip_verify: " +
+		"the connection must be encrypted, and the server must prove its name")
+)
+
+const (
+	dialTimeout   = time.Second
+	answerTimeout = 2 * time.Second
+)
+
+// Open returns a client that connects when it is first used.
+func Open(config Config) (redis.UniversalClient, error) {
+	u, cluster, err := config.parse()
+	if err != nil {
+		return nil, err
+	}
+	if cluster {
+		options, err := redis.ParseClusterURL(u.String())
+		if err != nil {
+			return nil, ErrURL // the cause would show the password
+		}
+		options.MaxRetries = -1
+		options.ContextTimeoutEnabled = true
+		times(&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout)
+		options.MinIdleConns = max(1, options.MinIdleConns)
+		client := redis.NewClusterClient(options)
+		client.OnNewNode(func(node *redis.Client) { node.AddHook(final{}) })
+		return client, nil
+	}
+	options, err := redis.ParseURL(u.String())
+	if err != nil {
+		return nil, ErrURL // as above
+	}
+	options.MaxRetries = -1
+	options.ContextTimeoutEnabled = true
+	times(&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout)
+	options.MinIdleConns = max(1, options.MinIdleConns)
+	return redis.NewClient(options), nil
+}
+
+// times sets the time-outs that the URL does not set.
+func times(dial, read, write, pool *time.Duration) {
+	if *dial == 0 {
+		*dial = dialTimeout
+	}
+	for _, wait := range []*time.Duration{read, write, pool} {
+		if *wait == 0 {
+			*wait = answerTimeout
+		}
+	}
+}
+
+// parse returns the URL without the parameter cluster, and whether it names a cluster.
+func (c Config) parse() (u *url.URL, cluster bool, err error) {
+	u, err = url.Parse(c.URL)
+	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" && u.Scheme != "unix" {
+		return nil, false, ErrURL
+	}
+	if u.Scheme != "unix" && u.Hostname() == "" { // go-redis would take localhost
+		return nil, false, ErrURL
+	}
+	query := u.Query()
+	switch query.Get("cluster") {
+	case "", "false":
+	case "true":
+		cluster = true
+	default:
+		return nil, false, ErrURL
+	}
+	query.Del("cluster")
+	u.RawQuery = query.Encode()
+	return u, cluster || query.Has("addr"), nil
+}
+
+// Encrypted returns ErrPlain unless the connections use TLS and verify the server's
+// name. A Unix socket needs no TLS.
+func (c Config) Encrypted() error {
+	u, _, err := c.parse()
+	if err != nil {
+		return err
+	}
+	if u.Scheme == "unix" || u.Scheme == "rediss" && !u.Query().Has("skip_verify") {
+		return nil
+	}
+	return ErrPlain
+}
+
+// final keeps a cluster's client from repeating a command whose answer was lost.
+type final struct{}
+
+// DialHook changes nothing.
+func (final) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook makes the loss of an answer final.
+func (final) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := conclude(next(ctx, cmd))
+		cmd.SetErr(err)
+		return err
+	}
+}
+
+// ProcessPipelineHook makes the loss of an answer final.
+func (final) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { return conclude(next(ctx, cmds)) }
+}
+
+// lostError hides the cause from the client, which repeats after the causes it knows.
+type lostError struct{ cause string }
+
+func (e lostError) Error() string { return "redis: no answer: " + e.cause }
+
+// conclude turns the loss of an answer into an error that the client passes on. An
+// answer of Redis and a connection that was never made stay as they are.
+func conclude(err error) error {
+	var answer redis.Error
+	var network *net.OpError
+	if err == nil || errors.As(err, &answer) || errors.As(err, &network) && network.Op == "dial" {
+		return err
+	}
+	return lostError{err.Error()}
+}
+
+const (
+	tries = 3
+	pause = 20 * time.Millisecond
+)
+
+// Repeat does the work, and again if its answer was lost, at most three times. The work
+// must have the same effect and the same answer when it is repeated.
+func Repeat(ctx context.Context, work func() error) error {
+	for n := 1; ; n++ {
+		err := work()
+		var answer redis.Error
+		if err == nil || errors.As(err, &answer) || n == tries || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause << n):
+		}
+	}
+}
