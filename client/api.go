@@ -93,7 +93,8 @@ func (c *Client) MessageRead(ctx context.Context, request MessageReadRequest) (M
 }
 
 // OTPSend calls otp-send: Send a one-time code by SMS. Refusals of its own: OTP_TOO_OFTEN,
-// SMS_EXHAUSTED, OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED, SESSION_REQUIRED.
+// SMS_EXHAUSTED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED,
+// SESSION_REQUIRED.
 func (c *Client) OTPSend(ctx context.Context, request OTPSendRequest) (OTPSendReply, error) {
 	var reply OTPSendReply
 	err := c.Call(ctx, "otp-send", request, &reply)
