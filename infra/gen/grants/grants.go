@@ -48,7 +48,7 @@ func SQL(root string, list []Role) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		write(&b, s, role, need)
+		write(&b, role, need)
 	}
 	return b.Bytes(), nil
 }
@@ -61,7 +61,7 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 `
 
-func write(b *bytes.Buffer, s schema, role Role, need rights) {
+func write(b *bytes.Buffer, role Role, need rights) {
 	name := roles.Name(role.Name)
 	fmt.Fprintf(b, "\n-- %s\nCREATE ROLE %s LOGIN;\n", role.Name, name)
 	fmt.Fprintf(b, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %s;\n", name)
@@ -89,7 +89,7 @@ func readSchema(root string) (schema, error) {
 			return s, fmt.Errorf("grants: no files %s: %w", pattern, err)
 		}
 		for _, file := range list {
-			raw, err := os.ReadFile(file) //nolint:gosec // the bank's own source
+			raw, err := os.ReadFile(file)
 			if err != nil {
 				return s, fmt.Errorf("grants: %w", err)
 			}
@@ -146,22 +146,30 @@ func (p *program) reach(start []string) []string {
 		}
 	}
 	for i := 0; i < len(list); i++ {
-		d := p.declared[list[i]]
-		if d == nil {
-			continue
+		if d := p.declared[list[i]]; d != nil {
+			for _, key := range p.named(d) {
+				add(key)
+			}
 		}
-		for _, n := range d.names {
-			add(d.folder + "." + n)
-		}
-		for selected, folder := range d.foreign {
-			_, n, _ := strings.Cut(selected, ".")
-			add(folder + "." + n)
-		}
-		for _, method := range d.methods {
-			for _, key := range p.methods[method] {
-				if m := p.declared[key]; m.folder == d.folder || p.closure(d.folder)[m.folder] {
-					add(key)
-				}
+	}
+	return list
+}
+
+// named returns what a declaration names: in its package, in another one, or as a
+// method.
+func (p *program) named(d *declaration) []string {
+	var list []string
+	for _, n := range d.names {
+		list = append(list, d.folder+"."+n)
+	}
+	for selected, folder := range d.foreign {
+		_, n, _ := strings.Cut(selected, ".")
+		list = append(list, folder+"."+n)
+	}
+	for _, method := range d.methods {
+		for _, key := range p.methods[method] {
+			if m := p.declared[key]; m.folder == d.folder || p.closure(d.folder)[m.folder] {
+				list = append(list, key)
 			}
 		}
 	}

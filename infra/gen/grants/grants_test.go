@@ -58,7 +58,8 @@ func TestRightsFollowTheNames(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	for file, content := range map[string]string{
-		"infra/migrations/0001_a.sql":         "CREATE TABLE account (\na int);\nCREATE TABLE entry (\na int);\nCREATE TABLE outbox (a int);\nCREATE TABLE note (a int);",
+		"infra/migrations/0001_a.sql": "CREATE TABLE account (a int);\nCREATE TABLE entry (a int);\nCREATE TABLE outbox (a int);\n" +
+			"CREATE TABLE note (a int);",
 		"infra/migrations/functions/post.sql": "CREATE OR REPLACE FUNCTION post() AS $$ UPDATE account SET a = 1 $$;",
 		"functions/a/one/handler.go": `package one
 import "github.com/tidebank/tidebank/shared/store"

@@ -79,6 +79,10 @@ func (p *program) file(folder string, file *ast.File) {
 		}
 		p.imports[folder][own] = true
 	}
+	p.declarations(folder, file, aliases)
+}
+
+func (p *program) declarations(folder string, file *ast.File, aliases map[string]string) {
 	for _, d := range file.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
