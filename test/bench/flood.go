@@ -24,6 +24,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/workers"
@@ -122,7 +123,7 @@ func (p *phones) await(phone string) (time.Time, error) {
 func openBank(ctx context.Context, m *machine, smsURL string) (address string, stop func(), err error) {
 	h, err := host.Open(ctx, host.Config{
 		DB: pg.Config{URL: m.postgres.URL("bank"), MaxConns: 32}, Keys: keys.Config{File: m.keysFile()},
-		Redis:   host.RedisConfig{URL: m.redisURL},
+		Redis:   redisdb.Config{URL: m.redisURL},
 		Session: session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute},
 		Limits:  host.Limits{BodyBytes: 64 << 10, RateScale: 1},
 	}, host.Needs{DB: true, Redis: true, Purposes: keys.All()})
