@@ -48,7 +48,7 @@ func (c *Client) CaptchaIssue(ctx context.Context) (CaptchaIssueReply, error) {
 }
 
 // IdentityLogin calls identity-login: Log in with password and one-time code. Refusals of its own:
-// LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
+// LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityLogin(ctx context.Context, request IdentityLoginRequest) (IdentityLoginReply, error) {
 	var reply IdentityLoginReply
 	err := c.Call(ctx, "identity-login", request, &reply)
@@ -71,7 +71,7 @@ func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 
 // IdentityRegister calls identity-register: Sign up for mobile banking. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// REGISTRATION_REFUSED, PASSWORD_WEAK.
+// REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED.
 func (c *Client) IdentityRegister(ctx context.Context, key string, request IdentityRegisterRequest) (IdentityRegisterReply, error) {
 	var reply IdentityRegisterReply
 	err := c.CallOnce(ctx, "identity-register", key, request, &reply)
@@ -93,7 +93,8 @@ func (c *Client) MessageRead(ctx context.Context, request MessageReadRequest) (M
 }
 
 // OTPSend calls otp-send: Send a one-time code by SMS. Refusals of its own: OTP_TOO_OFTEN,
-// SMS_EXHAUSTED, OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED, SESSION_REQUIRED.
+// SMS_EXHAUSTED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED,
+// SESSION_REQUIRED.
 func (c *Client) OTPSend(ctx context.Context, request OTPSendRequest) (OTPSendReply, error) {
 	var reply OTPSendReply
 	err := c.Call(ctx, "otp-send", request, &reply)
@@ -216,8 +217,10 @@ type CaptchaIssueReply struct {
 
 // IdentityLoginReply is the reply of identity-login.
 type IdentityLoginReply struct {
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before this one
+	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before this one
+	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+	DeviceBound     bool       `json:"device_bound"`        // The device's key that this login brought is bound
 }
 
 // IdentityLoginRequest is the request of identity-login.
@@ -227,7 +230,11 @@ type IdentityLoginRequest struct {
 	OTP             string `json:"otp"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte `json:"device_public_key,omitempty"` // PKIX DER: binds the device's key
+	DevicePublicKey []byte `json:"device_public_key,omitempty"` // PKIX DER: the device's key
+	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
+	OldKeySignature []byte `json:"old_key_signature,omitempty"` // To replace the device's key: the same text signed by the old key
+	TradePassword   []byte `json:"trade_password,omitempty"`    // To bind a key without an old one: sealed to the password key
+	CardNo          string `json:"card_no,omitempty"`           // With trade_password: the number of an open card of the customer
 }
 
 // IdentityLogoutReply is the reply of identity-logout.
@@ -241,8 +248,9 @@ type IdentityMeReply struct {
 	PhoneMasked     string     `json:"phone_masked"`
 	IDNoMasked      string     `json:"id_no_masked"`
 	DeviceID        string     `json:"device_id"`
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before the current one
+	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before the current one
+	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
 }
 
 // IdentityRegisterReply is the reply of identity-register.
@@ -261,6 +269,7 @@ type IdentityRegisterRequest struct {
 	LoginPassword   []byte `json:"login_password"`
 	TradePassword   []byte `json:"trade_password"`
 	DevicePublicKey []byte `json:"device_public_key"` // PKIX DER
+	DeviceSignature []byte `json:"device_signature"`  // By the device's key (docs/protocol.md, section 7)
 }
 
 // MessageListMessage is part of message-list.
@@ -306,9 +315,11 @@ type OTPSendReply struct {
 
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
-	Purpose  string     `json:"purpose"`             // one of register, login, intent
-	Phone    string     `json:"phone,omitempty"`     // For register and login
-	IntentID *uuid.UUID `json:"intent_id,omitempty"` // For intent
+	Purpose       string     `json:"purpose"`              // one of register, login, intent
+	Phone         string     `json:"phone,omitempty"`      // For register and login
+	IntentID      *uuid.UUID `json:"intent_id,omitempty"`  // For intent
+	CaptchaID     string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
+	CaptchaAnswer string     `json:"captcha_answer,omitempty"`
 }
 
 // StepupProof is part of transfer-confirm.

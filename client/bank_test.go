@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/client"
+	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
@@ -22,6 +23,8 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -44,7 +47,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	b := bank.New(t)
 	g, err := gateway.New(t.Context(), []fn.Function{
-		channelopen.Function, otpsend.Function, identityregister.Function, identitylogin.Function, identityme.Function,
+		channelopen.Function, captchaissue.Function, otpsend.Function, identityregister.Function, identitylogin.Function, identityme.Function,
 		transferprepare.Function, transferconfirm.Function,
 	}, b.Host, host.Values())
 	check.Must(t, err)
@@ -67,8 +70,12 @@ func (w *fixture) customer(t *testing.T) seed.Customer {
 
 func (w *fixture) code(t *testing.T, purpose, phone string) string {
 	t.Helper()
-	check.Must(t, w.app.SendOTP(t.Context(), purpose, phone))
-	return otptest.Code(t, w.Bank, otptest.Subject(w.Bank, purpose, phone))
+	issued, err := w.app.CaptchaIssue(t.Context())
+	check.Must(t, err)
+	key, value := captcha.Kept(w.Host.Keys, issued.CaptchaID, "123456")
+	check.Must(t, w.Redis.Set(key, string(value)))
+	check.Must(t, w.app.SendOTP(t.Context(), purpose, phone, client.Captcha{ID: issued.CaptchaID, Answer: "123456"}))
+	return otptest.Code(t, w.Bank, otp.PhoneSubject(purpose, customer.PhoneIndex(w.Host.Keys, phone), w.config.DeviceID))
 }
 
 func (w *fixture) login(t *testing.T, c seed.Customer) {
@@ -87,7 +94,7 @@ func TestPasswordsAreSealedAgain(t *testing.T) {
 	w.Redis.FlushAll()
 	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, code)
 	check.Must(t, err)
-	if n := w.Count(t, "SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt"); n != 0 {
+	if n := w.Count(t, "SELECT (SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt) + (SELECT count(*) FROM login_origin)"); n != 0 {
 		t.Errorf("%d failed attempts were counted", n)
 	}
 	got, err := w.app.IdentityMe(t.Context())

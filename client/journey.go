@@ -6,12 +6,20 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// SendOTP asks for a code: purpose register or login, for a phone.
-func (c *Client) SendOTP(ctx context.Context, purpose, phone string) error {
-	_, err := c.OTPSend(ctx, OTPSendRequest{Purpose: purpose, Phone: phone})
+// Captcha is the customer's answer to a graphic code of CaptchaIssue. The zero value is
+// no answer.
+type Captcha struct{ ID, Answer string }
+
+// SendOTP asks for a code: purpose register or login, for a phone. The bank refuses a
+// device that it does not know with CAPTCHA_REQUIRED unless the captcha is solved.
+func (c *Client) SendOTP(ctx context.Context, purpose, phone string, solved Captcha) error {
+	_, err := c.OTPSend(ctx, OTPSendRequest{
+		Purpose: purpose, Phone: phone, CaptchaID: solved.ID, CaptchaAnswer: solved.Answer,
+	})
 	return err
 }
 
@@ -30,14 +38,15 @@ type Application struct {
 
 // Register signs up for mobile banking and binds the device's key.
 func (c *Client) Register(ctx context.Context, a Application) error {
-	key, err := c.config.Device.Public().Marshal()
-	if err != nil {
-		return fmt.Errorf("client: %w", err)
-	}
 	var reply IdentityRegisterReply
 	return c.callOnce(ctx, "identity-register", "", &request{make: func(o *opened) (any, error) {
+		key, signature, err := c.possession(o)
+		if err != nil {
+			return nil, err
+		}
 		made := IdentityRegisterRequest{
-			Name: a.Name, IDNo: a.IDNo, CardNo: a.CardNo, Phone: a.Phone, OTP: a.OTP, DevicePublicKey: key,
+			Name: a.Name, IDNo: a.IDNo, CardNo: a.CardNo, Phone: a.Phone, OTP: a.OTP,
+			DevicePublicKey: key, DeviceSignature: signature,
 		}
 		for _, p := range []struct {
 			clear  string
@@ -54,18 +63,46 @@ func (c *Client) Register(ctx context.Context, a Application) error {
 	}}, &reply)
 }
 
-// Login logs in with password and code, and binds the device's key.
+// Login logs in with password and code. The device proves its key; the reply tells
+// whether this key is bound.
 func (c *Client) Login(ctx context.Context, phone, password, otp string) (IdentityLoginReply, error) {
+	return c.LoginBinding(ctx, Credentials{Phone: phone, Password: password, OTP: otp})
+}
+
+// Credentials log a customer in. With TradePassword and CardNo, the login also binds the
+// device's key. The passwords are in clear; the client seals them.
+type Credentials struct{ Phone, Password, OTP, TradePassword, CardNo string }
+
+// LoginBinding logs in, and binds the device's key if the credentials hold the step-up.
+func (c *Client) LoginBinding(ctx context.Context, with Credentials) (IdentityLoginReply, error) {
 	var reply IdentityLoginReply
-	key, err := c.config.Device.Public().Marshal()
-	if err != nil {
-		return reply, fmt.Errorf("client: %w", err)
-	}
-	err = c.call(ctx, "identity-login", &request{make: func(o *opened) (any, error) {
-		sealed, err := o.seal(password)
-		return IdentityLoginRequest{Phone: phone, Password: sealed, OTP: otp, DevicePublicKey: key}, err
+	err := c.call(ctx, "identity-login", &request{make: func(o *opened) (any, error) {
+		key, signature, err := c.possession(o)
+		if err != nil {
+			return nil, err
+		}
+		made := IdentityLoginRequest{
+			Phone: with.Phone, OTP: with.OTP, CardNo: with.CardNo, DevicePublicKey: key, DeviceSignature: signature,
+		}
+		if made.Password, err = o.seal(with.Password); err != nil || with.TradePassword == "" {
+			return made, err
+		}
+		made.TradePassword, err = o.seal(with.TradePassword)
+		return made, err
 	}}, &reply)
 	return reply, err
+}
+
+// possession returns the device's public key, and the signature by which the device
+// proves it on the channel.
+func (c *Client) possession(o *opened) (key, signature []byte, err error) {
+	if key, err = c.config.Device.Public().Marshal(); err != nil {
+		return nil, nil, fmt.Errorf("client: %w", err)
+	}
+	if signature, err = sm.Sign(c.config.Device, device.Text(o.id, c.config.DeviceID, key)); err != nil {
+		return nil, nil, fmt.Errorf("client: %w", err)
+	}
+	return key, signature, nil
 }
 
 // OTPProof returns the proof by a one-time code.

@@ -25,13 +25,14 @@ const Source = "//tidebank"
 
 // The event types.
 const (
-	TypeTransferPosted     = "com.tidebank.transfer.posted.v1"
-	TypeOTPIssued          = "com.tidebank.otp.issued.v1"
-	TypeIdentityRegistered = "com.tidebank.identity.registered.v1"
-	TypeIdentityLoggedIn   = "com.tidebank.identity.loggedin.v1"
-	TypeAccessRecorded     = "com.tidebank.access.recorded.v1"
-	TypeFraudScored        = "com.tidebank.fraud.scored.v1"
-	TypeMessageRefused     = "com.tidebank.message.refused.v1"
+	TypeTransferPosted      = "com.tidebank.transfer.posted.v1"
+	TypeOTPIssued           = "com.tidebank.otp.issued.v1"
+	TypeIdentityRegistered  = "com.tidebank.identity.registered.v1"
+	TypeIdentityLoggedIn    = "com.tidebank.identity.loggedin.v1"
+	TypeIdentityDeviceBound = "com.tidebank.identity.devicebound.v1"
+	TypeAccessRecorded      = "com.tidebank.access.recorded.v1"
+	TypeFraudScored         = "com.tidebank.fraud.scored.v1"
+	TypeMessageRefused      = "com.tidebank.message.refused.v1"
 )
 
 // TransferPosted reports that a transfer's money has moved. Subject: the transfer.
@@ -75,6 +76,17 @@ type IdentityLoggedIn struct {
 	CustomerID string `json:"customer_id" format:"uuid"`
 	DeviceID   string `json:"device_id"`
 	IP         string `json:"ip"`
+	// DeviceVerified tells whether the device proved its bound key.
+	DeviceVerified bool `json:"device_verified" doc:"The device proved its bound key; otherwise it only claimed its id"`
+}
+
+// IdentityDeviceBound reports that a customer bound a device's key. Subject: the
+// customer.
+type IdentityDeviceBound struct {
+	CustomerID string    `json:"customer_id" format:"uuid"`
+	DeviceID   string    `json:"device_id"`
+	Replaced   bool      `json:"replaced" doc:"The key replaced an earlier key of the device"`
+	BoundAt    time.Time `json:"bound_at"`
 }
 
 // AccessRecorded is the record of a call that audit must keep: a sensitive read, a
@@ -130,6 +142,9 @@ func (IdentityRegistered) EventType() string { return TypeIdentityRegistered }
 // EventType is TypeIdentityLoggedIn.
 func (IdentityLoggedIn) EventType() string { return TypeIdentityLoggedIn }
 
+// EventType is TypeIdentityDeviceBound.
+func (IdentityDeviceBound) EventType() string { return TypeIdentityDeviceBound }
+
 // EventType is TypeAccessRecorded.
 func (AccessRecorded) EventType() string { return TypeAccessRecorded }
 
@@ -156,6 +171,7 @@ func Catalogue() []Kind {
 		kind(OTPIssued{}, "A one-time code is to be sent"),
 		kind(IdentityRegistered{}, "A customer signed up"),
 		kind(IdentityLoggedIn{}, "A customer logged in"),
+		kind(IdentityDeviceBound{}, "A customer bound a device's key"),
 		kind(AccessRecorded{}, "A call that audit records"),
 		kind(FraudScored{}, "Fraud analysis scored a transfer"),
 		kind(MessageRefused{}, "A text message will never be sent"),

@@ -35,7 +35,7 @@ func TestAuditHoldsTheWholeIPv6Address(t *testing.T) {
 }
 
 // Before there is a channel, calls are counted by address. One IPv6 address that
-// calls too often is refused, and its neighbour is not.
+// calls too often is refused, and the address of another network is not.
 func TestRateIsOfOneIPv6Address(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CLOUD-018.3")
@@ -45,14 +45,14 @@ func TestRateIsOfOneIPv6Address(t *testing.T) {
 	from := func(address string) handler.Response {
 		return bank.Handle(t, open, []byte("{}"), http.Header{"X-Forwarded-For": {address}})
 	}
-	const loud, quiet, limit = "2001:db8::1", "2001:db8::2", 600
+	const loud, quiet, limit = "2001:db8:0:1::1", "2001:db8:0:2::1", 600
 	for n := range limit {
 		if got := from(loud).StatusCode; got == http.StatusTooManyRequests {
 			t.Fatalf("call %d of %d is one too many", n+1, limit)
 		}
 	}
 	over := from(loud)
-	if over.StatusCode != http.StatusTooManyRequests || over.Header.Get("Retry-After") != "60" {
+	if over.StatusCode != http.StatusTooManyRequests || over.Header.Get("Retry-After") != "65" {
 		t.Errorf("call %d got %d, again in %q s", limit+1, over.StatusCode, over.Header.Get("Retry-After"))
 	}
 	if got := from(quiet).StatusCode; got == http.StatusTooManyRequests {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/test/functest"
+	"github.com/tidebank/tidebank/test/otptest"
 
 	"github.com/google/uuid"
 
@@ -53,7 +54,7 @@ func journeyOn(t *testing.T, b *bank.Bank) *journey {
 	t.Helper()
 	j := &journey{
 		good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
-		sms: smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer")),
+		sms: smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"), functest.Named(t, "notify-on-device")),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),
 			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
@@ -144,14 +145,14 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 
 func (j *journey) signUp(t *testing.T) {
 	t.Helper()
-	code := j.code(t, map[string]any{"purpose": "register", "phone": j.Payer.Phone})
+	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "register", j.Payer.Phone))
 	j.call(t, "identity-register", j.Phone.SignUp(t, j.Payer, code), &map[string]any{})
 }
 
 func (j *journey) logIn(t *testing.T) {
 	t.Helper()
-	code := j.code(t, map[string]any{"purpose": "login", "phone": j.Payer.Phone})
-	request := bank.With(t, j.Phone.LogIn(t, j.Payer, code), "device_public_key", j.Phone.PublicKey(t))
+	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "login", j.Payer.Phone))
+	request := j.Phone.LogInBinding(t, j.Payer, code)
 	j.call(t, "identity-login", request, &map[string]any{})
 }
 

@@ -17,6 +17,7 @@ import (
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
+	notifyondevice "github.com/tidebank/tidebank/functions/notify/ondevice"
 	notifyonotp "github.com/tidebank/tidebank/functions/notify/onotp"
 	notifyontransfer "github.com/tidebank/tidebank/functions/notify/ontransfer"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
@@ -44,6 +45,7 @@ func All() []fn.Function {
 		identityregister.Function,
 		messagelist.Function,
 		messageread.Function,
+		notifyondevice.Function,
 		notifyonotp.Function,
 		notifyontransfer.Function,
 		otpsend.Function,

@@ -33,7 +33,8 @@ func main() {
 		fmt.Fprintf(flag.CommandLine.Output(), "The whole bank on one machine.\n\nUsage: go run ./localstack [flags]\n\n")
 		flag.PrintDefaults()
 		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL and REDIS_URL (without them the bank starts its own stores),\n"+
-			"FN_BODY_MAX_BYTES, FN_RATE_SCALE, FN_TRUSTED_PROXIES, CHANNEL_LIFE, SESSION_IDLE; see docs/configuration.md.\n")
+			"FN_BODY_MAX_BYTES, FN_RATE_SCALE, FN_TRUSTED_PROXIES, CHANNEL_LIFE, CHANNEL_UNPROVED, CHANNEL_ANONYMOUS,\n"+
+			"SESSION_IDLE; see docs/configuration.md.\n")
 	}
 	flag.Parse()
 	o.database = strings.TrimSpace(os.Getenv("DATABASE_URL"))

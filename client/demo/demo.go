@@ -103,7 +103,21 @@ func (d *demo) meet(ctx context.Context) error {
 }
 
 func (d *demo) register(ctx context.Context) error {
-	if err := d.app.SendOTP(ctx, "register", d.me.Phone); err != nil {
+	err := d.app.SendOTP(ctx, "register", d.me.Phone, client.Captcha{})
+	if !errors.Is(err, &client.Problem{Code: "CAPTCHA_REQUIRED"}) {
+		return unexpected("新设备不填图形验证码得到 %v", err)
+	}
+	issued, err := d.app.CaptchaIssue(ctx)
+	if err != nil {
+		return fmt.Errorf("图形验证码: %w", err)
+	}
+	answer, err := d.dev.Captcha(ctx, issued.CaptchaID)
+	if err != nil {
+		return err
+	}
+	say("新设备先填图形验证码：%s", answer)
+	err = d.app.SendOTP(ctx, "register", d.me.Phone, client.Captcha{ID: issued.CaptchaID, Answer: answer})
+	if err != nil {
 		return fmt.Errorf("发送验证码: %w", err)
 	}
 	code, text, err := d.dev.Code(ctx, d.me.Phone, "开通")
@@ -118,10 +132,10 @@ func (d *demo) register(ctx context.Context) error {
 }
 
 func (d *demo) login(ctx context.Context) error {
-	if err := d.app.SendOTP(ctx, "login", d.me.Phone); err != nil {
+	if err := d.app.SendOTP(ctx, "login", d.me.Phone, client.Captcha{}); err != nil {
 		return fmt.Errorf("发送验证码: %w", err)
 	}
-	again := d.app.SendOTP(ctx, "login", d.me.Phone)
+	again := d.app.SendOTP(ctx, "login", d.me.Phone, client.Captcha{})
 	if !errors.Is(again, &client.Problem{Code: "OTP_TOO_OFTEN"}) {
 		return unexpected("一分钟内再次获取验证码得到 %v", again)
 	}

@@ -2,10 +2,11 @@
 //
 // Before login, no answer shows whether a number or a person is known: every failure
 // of one kind has one refusal and costs the same work (AUTH-009). The bank counts an
-// attempt before it compares the guess. After three wrong attempts it asks for a
-// graphic code. After five in a row it locks the number for 30 minutes. After ten in
-// a day it freezes the number (AUTH-010, AUTH-011). Refusals: LOGIN_FAILED,
-// REGISTRATION_REFUSED, PASSWORD_WEAK, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
+// attempt before it compares the guess, by number and device. After three wrong
+// attempts in a row it asks for a graphic code. After five it locks the number on this
+// device for 30 minutes. Attempts with the right code count for the number on all
+// devices: five lock it for 30 minutes, ten in a day freeze it (AUTH-010, AUTH-011).
+// Refusals: LOGIN_FAILED, REGISTRATION_REFUSED.
 package identity
 
 import "github.com/tidebank/tidebank/shared/bankerr"
@@ -14,6 +15,4 @@ import "github.com/tidebank/tidebank/shared/bankerr"
 var (
 	ErrLoginFailed         = bankerr.New(bankerr.Unauthenticated, "LOGIN_FAILED")
 	ErrRegistrationRefused = bankerr.New(bankerr.Refused, "REGISTRATION_REFUSED")
-	ErrCaptchaRequired     = bankerr.New(bankerr.Unauthenticated, "CAPTCHA_REQUIRED")
-	ErrCaptchaRejected     = bankerr.New(bankerr.Unauthenticated, "CAPTCHA_REJECTED")
 )

@@ -175,10 +175,8 @@ INSERT INTO credential (customer_id, login_password, trade_password) SELECT id, 
 		check.Exec(t, db, `
 INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, state, created_at, expires_at)
 SELECT gen_random_uuid(), id, 'd', 'transfer-confirm', '\x01', '\x02', '\x03', '{sms_otp}', 'open', now(), now() FROM customer`)
-		check.Exec(t, db, `
-INSERT INTO otp_quota (phone_bidx, day, sent, last_at) VALUES ('\x01', '2026-11-23', 3, '{}')`)
 		const rows = `
-SELECT customer.id || ' ' || (SELECT sent FROM otp_quota) || ' ' || name_ct || ' ' || login_password || ' ' || digest
+SELECT customer.id || ' ' || name_ct || ' ' || login_password || ' ' || digest
   FROM customer JOIN credential ON customer_id = customer.id JOIN intent ON intent.customer_id = customer.id`
 		before := check.Column[string](t, db, rows)
 		if err := migrations.Up(t.Context(), url); err != nil {

@@ -56,12 +56,16 @@ GRANT SELECT ON TABLE transfer TO tidebank_fraud_on_transfer;
 CREATE ROLE tidebank_identity_login LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_login;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_login;
+GRANT SELECT ON TABLE account TO tidebank_identity_login;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE card_attempt TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_login;
 GRANT SELECT, UPDATE ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE ON TABLE device TO tidebank_identity_login;
 GRANT SELECT, UPDATE ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE ON TABLE login_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_login;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE login_origin TO tidebank_identity_login;
 GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_login;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_login;
@@ -91,14 +95,25 @@ CREATE ROLE tidebank_identity_register LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_register;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_register;
 GRANT SELECT ON TABLE account TO tidebank_identity_register;
-GRANT INSERT, SELECT ON TABLE credential TO tidebank_identity_register;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE card_attempt TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE ON TABLE credential TO tidebank_identity_register;
 GRANT SELECT ON TABLE customer TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE ON TABLE device TO tidebank_identity_register;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_register;
+GRANT SELECT, UPDATE ON TABLE intent TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE ON TABLE login_attempt TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_register;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE login_origin TO tidebank_identity_register;
 GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_register;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_register;
+GRANT SELECT ON TABLE policy TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_register;
 
 -- message-list
 CREATE ROLE tidebank_message_list LOGIN;
@@ -112,6 +127,18 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_message_read;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_message_read;
 GRANT SELECT, UPDATE ON TABLE message TO tidebank_message_read;
 
+-- notify-on-device
+CREATE ROLE tidebank_notify_on_device LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_notify_on_device;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_notify_on_device;
+GRANT SELECT ON TABLE customer TO tidebank_notify_on_device;
+GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_device;
+GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_device;
+GRANT INSERT ON TABLE outbox TO tidebank_notify_on_device;
+GRANT SELECT ON TABLE policy TO tidebank_notify_on_device;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_device;
+GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_device;
+
 -- notify-on-otp
 CREATE ROLE tidebank_notify_on_otp LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_notify_on_otp;
@@ -121,6 +148,10 @@ GRANT SELECT ON TABLE device TO tidebank_notify_on_otp;
 GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE intent TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE otp_challenge TO tidebank_notify_on_otp;
+GRANT INSERT ON TABLE outbox TO tidebank_notify_on_otp;
+GRANT SELECT ON TABLE policy TO tidebank_notify_on_otp;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_otp;
+GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_otp;
 
 -- notify-on-transfer
 CREATE ROLE tidebank_notify_on_transfer LOGIN;
@@ -129,6 +160,10 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_notify_on_transfer;
 GRANT SELECT ON TABLE customer TO tidebank_notify_on_transfer;
 GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_transfer;
 GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_transfer;
+GRANT INSERT ON TABLE outbox TO tidebank_notify_on_transfer;
+GRANT SELECT ON TABLE policy TO tidebank_notify_on_transfer;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_transfer;
+GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_transfer;
 
 -- otp-send
 CREATE ROLE tidebank_otp_send LOGIN;
@@ -139,17 +174,21 @@ GRANT SELECT ON TABLE customer TO tidebank_otp_send;
 GRANT SELECT ON TABLE device TO tidebank_otp_send;
 GRANT SELECT ON TABLE intent TO tidebank_otp_send;
 GRANT INSERT, SELECT, UPDATE ON TABLE otp_challenge TO tidebank_otp_send;
+GRANT EXECUTE ON FUNCTION otp_count TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION otp_issue TO tidebank_otp_send;
 GRANT INSERT, SELECT, UPDATE ON TABLE otp_quota TO tidebank_otp_send;
 GRANT INSERT ON TABLE outbox TO tidebank_otp_send;
 GRANT SELECT ON TABLE policy TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_otp_send;
+GRANT SELECT ON TABLE sms_use TO tidebank_otp_send;
 
 -- transfer-confirm
 CREATE ROLE tidebank_transfer_confirm LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_confirm;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_confirm;
 GRANT SELECT ON TABLE account TO tidebank_transfer_confirm;
+GRANT INSERT, SELECT, UPDATE ON TABLE card_attempt TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE ON TABLE credential TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE device TO tidebank_transfer_confirm;
@@ -164,6 +203,7 @@ GRANT INSERT, SELECT, UPDATE ON TABLE limit_use TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION limit_use TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE ON TABLE login_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_transfer_confirm;
+GRANT INSERT, SELECT, UPDATE ON TABLE login_origin TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;
@@ -197,10 +237,12 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_prepare;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_prepare;
 GRANT SELECT ON TABLE account TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE device TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE intent TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE limit_use TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE transfer TO tidebank_transfer_prepare;
 
 -- bank-upkeep
@@ -208,6 +250,7 @@ CREATE ROLE tidebank_bank_upkeep LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_bank_upkeep;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_bank_upkeep;
 GRANT SELECT, UPDATE ON TABLE account TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE delivery TO tidebank_bank_upkeep;
 GRANT INSERT, SELECT ON TABLE entry TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE event_consumed TO tidebank_bank_upkeep;
@@ -217,9 +260,13 @@ GRANT DELETE, SELECT, UPDATE ON TABLE ledger_fold TO tidebank_bank_upkeep;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE limit_use TO tidebank_bank_upkeep;
 GRANT EXECUTE ON FUNCTION limit_use TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_attempt TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_quota TO tidebank_bank_upkeep;
-GRANT DELETE, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
+GRANT DELETE, INSERT, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
+GRANT SELECT ON TABLE policy TO tidebank_bank_upkeep;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE sms_use TO tidebank_bank_upkeep;
 
 -- events-relay
 CREATE ROLE tidebank_events_relay LOGIN;

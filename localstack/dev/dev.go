@@ -6,6 +6,7 @@
 //	GET  /dev/bank.json           {"channel_certificate": base64 DER} for clients to pin
 //	GET  /dev/sms?phone=          [{phone, text, at}], newest first
 //	GET  /dev/events?subject=&dead=true   [{id, type, subject, data, deliveries}]
+//	POST /dev/captcha?id=         {"answer"}: gives a graphic code an answer that a program can know
 //	POST /dev/replay?consumer=&id=        make dead letters due again
 //	POST /dev/customers           a new random customer with a funded account
 //	POST /dev/faults              {"duplicate", "delay_ms", "sms": {…}}
@@ -17,14 +18,19 @@ import (
 	"crypto/rand"
 	_ "embed" // the page
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
@@ -67,6 +73,7 @@ func (p Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /dev/sms", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, p.SMS.Inbox(r.FormValue("phone")), nil)
 	})
+	mux.HandleFunc("POST /dev/captcha", p.captcha)
 	mux.HandleFunc("GET /dev/events", p.events)
 	mux.HandleFunc("POST /dev/replay", func(w http.ResponseWriter, r *http.Request) {
 		n, err := p.Broker.Replay(r.Context(), r.FormValue("consumer"), r.FormValue("id"))
@@ -76,6 +83,17 @@ func (p Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /dev/customers", p.customers)
 	mux.HandleFunc("POST /dev/customers", p.newCustomer)
 	mux.HandleFunc("POST /dev/faults", p.faults)
+}
+
+// captcha gives a graphic code that waits for its answer the answer 604713.
+func (p Page) captcha(w http.ResponseWriter, r *http.Request) {
+	const answer = "604713"
+	key, value := captcha.Kept(p.Host.Keys, r.FormValue("id"), answer)
+	err := p.Host.Redis.SetArgs(r.Context(), key, value, redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
+	if errors.Is(err, redis.Nil) {
+		err = bankerr.ErrNotFound
+	}
+	reply(w, map[string]string{"answer": answer}, err)
 }
 
 func (p Page) events(w http.ResponseWriter, r *http.Request) {

@@ -166,7 +166,7 @@ func TestNewCustomersCanSignUp(t *testing.T) {
 		phone.Call(t, identityregister.Function, uuid.NewString(), identityregister.Request{
 			Name: p.Name, IDNo: p.IDNo, CardNo: p.CardNo, CardPassword: phone.Password(t, p.CardPassword), Phone: p.Phone,
 			OTP: otptest.Ask(t, d.Bank, phone, otp.Register, p.Phone), LoginPassword: phone.Password(t, bank.LoginPassword),
-			TradePassword: phone.Password(t, bank.TradePassword), DevicePublicKey: phone.PublicKey(t),
+			TradePassword: phone.Password(t, bank.TradePassword), DevicePublicKey: phone.PublicKey(t), DeviceSignature: phone.Possession(t),
 		}).Want(t, "")
 	}
 	d.CheckLedger(t)

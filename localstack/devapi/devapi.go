@@ -84,6 +84,15 @@ func (d API) NewCustomer(ctx context.Context) (Person, error) {
 	return p, err
 }
 
+// Captcha gives a graphic code an answer and returns it.
+func (d API) Captcha(ctx context.Context, id string) (string, error) {
+	var code struct {
+		Answer string `json:"answer"`
+	}
+	err := d.do(ctx, http.MethodPost, "/dev/captcha?id="+url.QueryEscape(id), &code)
+	return code.Answer, err
+}
+
 // Texts lists a phone's messages, newest first.
 func (d API) Texts(ctx context.Context, phone string) ([]string, error) {
 	var list []struct {

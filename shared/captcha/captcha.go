@@ -2,7 +2,9 @@
 //
 // The server draws the code. Redis keeps only a MAC of its digits, for two minutes.
 // Any answer, right or wrong, uses the code up. A graphic code is never a factor of
-// authentication. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003.
+// authentication. Redis also counts the failed log-ins of each network address in an
+// hour; the policy decides when they ask for a code. Refusals: CAPTCHA_REQUIRED,
+// CAPTCHA_REJECTED. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003, RISK-002.
 package captcha
 
 import (
@@ -10,6 +12,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -23,8 +26,17 @@ import (
 	"github.com/tidebank/tidebank/shared/redisdb"
 )
 
+// Refusals.
+var (
+	ErrRequired = bankerr.New(bankerr.Unauthenticated, "CAPTCHA_REQUIRED")
+	ErrRejected = bankerr.New(bankerr.Unauthenticated, "CAPTCHA_REJECTED")
+)
+
 // Life is how long a code waits for its answer.
 const Life = 2 * time.Minute
+
+// suspicion is how long a failure counts against its network address.
+const suspicion = time.Hour
 
 const (
 	digits        = 6
@@ -54,7 +66,8 @@ func (s *Store) Issue(ctx context.Context) (id string, image []byte, err error) 
 	if _, err := draw.NewImage(id, random, width, height).WriteTo(&png); err != nil {
 		return "", nil, fmt.Errorf("draw captcha: %w", err)
 	}
-	err = redisdb.Repeat(ctx, func() error { return s.redis.Set(ctx, key(id), s.mac(id, string(text)), Life).Err() })
+	value := mac(s.ring, id, string(text))
+	err = redisdb.Repeat(ctx, func() error { return s.redis.Set(ctx, key(id), value, Life).Err() })
 	if err != nil {
 		return "", nil, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
@@ -93,11 +106,55 @@ func (s *Store) Check(ctx context.Context, id, answer string) (bool, error) {
 	if err != nil {
 		return false, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	return hmac.Equal(stored, s.mac(id, answer)), nil
+	return hmac.Equal(stored, mac(s.ring, id, answer)), nil
 }
 
-func (s *Store) mac(id, answer string) []byte {
-	sum, _ := s.ring.MAC(keys.Session, []byte("captcha"), []byte(id), []byte(answer))
+// Solved reports whether a request holds the right answer to a code. It refuses a wrong
+// answer with ErrRejected; a request that names no code is not refused.
+func (s *Store) Solved(ctx context.Context, id, answer string) (bool, error) {
+	if id == "" {
+		return false, nil
+	}
+	solved, err := s.Check(ctx, id, answer)
+	if err == nil && !solved {
+		err = ErrRejected
+	}
+	return solved, err
+}
+
+// Failures returns how often callers at the network address have failed to log in.
+func (s *Store) Failures(ctx context.Context, addressGroup string) (int, error) {
+	n, err := s.redis.Get(ctx, s.failureKey(addressGroup)).Int()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
+	}
+	return n, nil
+}
+
+// CountFailure counts a failed log-in against the network address. The first failure
+// begins an hour, after which the count starts anew.
+func (s *Store) CountFailure(ctx context.Context, addressGroup string) error {
+	pipe := s.redis.TxPipeline()
+	pipe.Incr(ctx, s.failureKey(addressGroup))
+	pipe.ExpireNX(ctx, s.failureKey(addressGroup), suspicion)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
+	}
+	return nil
+}
+
+func (s *Store) failureKey(addressGroup string) string {
+	return "failures:" + hex.EncodeToString(s.ring.BlindIndex("ip", addressGroup)[:8])
+}
+
+// Kept returns what Redis holds of a code with a known answer: its key and its value.
+// The local bank and tests write it, because no program can read the picture.
+func Kept(ring *keys.Ring, id, answer string) (name string, value []byte) {
+	return key(id), mac(ring, id, answer)
+}
+
+func mac(ring *keys.Ring, id, answer string) []byte {
+	sum, _ := ring.MAC(keys.Session, []byte("captcha"), []byte(id), []byte(answer))
 	return sum
 }
 

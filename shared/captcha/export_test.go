@@ -9,14 +9,14 @@ import (
 
 // SetAnswer sets the answer of an issued code, and keeps its life.
 func (s *Store) SetAnswer(ctx context.Context, id, answer string) error {
-	return s.redis.SetArgs(ctx, key(id), s.mac(id, answer), redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
+	return s.redis.SetArgs(ctx, key(id), mac(s.ring, id, answer), redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
 }
 
 // Answer finds the answer of an issued code, by trying all; "" if there is none.
 func (s *Store) Answer(ctx context.Context, id string) string {
 	stored := s.redis.Get(ctx, key(id)).Val()
 	for n := range 1_000_000 {
-		if text := fmt.Sprintf("%06d", n); stored == string(s.mac(id, text)) {
+		if text := fmt.Sprintf("%06d", n); stored == string(mac(s.ring, id, text)) {
 			return text
 		}
 	}

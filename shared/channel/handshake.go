@@ -31,7 +31,7 @@ type Welcome struct {
 	ServerRandom []byte `json:"server_random" doc:"32 bytes"`
 	Certificate  []byte `json:"certificate" doc:"X.509 DER of the bank's channel key; pin it"`
 	PasswordKey  []byte `json:"password_key" doc:"SM2 public key that passwords are sealed to, PKIX DER"`
-	ExpiresInS   int    `json:"expires_in_s" doc:"Seconds that an unused channel is kept"`
+	ExpiresInS   int    `json:"expires_in_s" doc:"Seconds within which the channel's first call must come"`
 	Signature    []byte `json:"signature" doc:"SM2 by the certificate's key over the transcript"`
 }
 

@@ -21,6 +21,9 @@ SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held,
 SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held, c.data_key, c.name_ct
   FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.no_bidx = $1`
 
+	sqlCardHolder = `-- holding.card
+SELECT customer_id FROM account WHERE no_bidx = $1 AND state = $2`
+
 	sqlApplicant = `-- customer.applicant
 SELECT c.id, c.data_key, c.name_ct, c.phone_bidx, a.customer_id, a.card_password
   FROM customer c LEFT JOIN account a ON a.no_bidx = $2 AND a.state = $3 WHERE c.idno_bidx = $1`
@@ -74,13 +77,16 @@ type Applicant struct {
 	HoldsCard    bool   // the customer holds the card's account
 	CardPassword string // the stored hash; empty if the card has no password
 
+	// IDNoIndex and CardIndex are the blind indexes of the numbers that were asked for.
+	IDNoIndex, CardIndex []byte
+
 	dataKey, name []byte
 }
 
 // Queue adds the queries that read the applicant to the batch.
 func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
-	*a = Applicant{}
-	batch.Queue(sqlApplicant, idNoIndex(ring, idNo), ledger.NumberIndex(ring, cardNo), ledger.StateOpen).QueryRow(
+	*a = Applicant{IDNoIndex: idNoIndex(ring, idNo), CardIndex: ledger.NumberIndex(ring, cardNo)}
+	batch.Queue(sqlApplicant, a.IDNoIndex, a.CardIndex, ledger.StateOpen).QueryRow(
 		func(row pgx.Row) error {
 			var owner *uuid.UUID
 			var password *string
@@ -93,6 +99,22 @@ func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string
 			}
 			return nil
 		})
+}
+
+// QueueCard adds to the batch the query for the customer who holds the open account with
+// a card number, in any spelling. read gets the nil id if there is none.
+func QueueCard(batch *pgx.Batch, ring *keys.Ring, cardNo string, read func(holder uuid.UUID)) {
+	batch.Queue(sqlCardHolder, ledger.NumberIndex(ring, cardNo), ledger.StateOpen).QueryRow(func(row pgx.Row) error {
+		var holder *uuid.UUID
+		if err := optional(row.Scan(&holder)); err != nil {
+			return err
+		}
+		if holder == nil {
+			holder = &uuid.Nil
+		}
+		read(*holder)
+		return nil
+	})
 }
 
 // Named reports, after the batch, whether the customer has the name; false if there

@@ -1,21 +1,49 @@
 // Package device owns the table device: the public keys of customers' phones.
 //
-// A customer has one key for each device; binding a device again replaces its key.
-// Keys are SM2, PKIX DER; the caller of Bind has parsed them. Source: AUTH-005.
+// A customer has one key for each device. A key proves that its device has it by a
+// signature over Text, which names a channel, so no signature can be used again on
+// another channel. Binding a key again replaces the device's key; the caller has
+// demanded a step-up before. A key that was bound in the last 24 hours is young: it
+// confirms less (Young). Keys are SM2, PKIX DER. Source: AUTH-005, DEVICE-001.
 package device
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
 )
 
-const sqlBind = `-- device.bind
+const (
+	sqlBind = `-- device.bind
 INSERT INTO device (customer_id, device_id, public_key, bound_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (customer_id, device_id) DO UPDATE SET public_key = $3, bound_at = $4`
+
+	sqlKnown = `-- device.known
+SELECT EXISTS (
+    SELECT 1 FROM customer c JOIN credential k ON k.customer_id = c.id
+     WHERE c.phone_bidx = $1
+       AND (k.last_login_device = $2
+            OR EXISTS (SELECT 1 FROM device d WHERE d.customer_id = c.id AND d.device_id = $2)))`
+
+	sqlByPhone = `-- device.by_phone
+SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
+ WHERE c.phone_bidx = $1 AND d.device_id = $2`
+
+	sqlYoung = `-- device.young
+SELECT policy_value('device.young_day_cap', $4),
+       NOT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
+                      AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4)))`
+)
 
 // Key is the key of a customer's device.
 type Key struct {
@@ -28,4 +56,58 @@ type Key struct {
 // Bind stores the key. It replaces an earlier key of the same customer and device.
 func Bind(ctx context.Context, to pg.Writer, k Key) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlBind, Args: []any{k.CustomerID, k.DeviceID, k.Public, k.BoundAt}})
+}
+
+// Text is what a device's key signs on a channel to prove itself, or to name the key
+// that may replace it: the ASCII text "tidebank device key v1", the channel's id, the
+// device id and the public key, each preceded by its length in four bytes.
+func Text(id channel.ID, deviceID string, public []byte) []byte {
+	var out []byte
+	for _, part := range [][]byte{[]byte("tidebank device key v1"), id[:], []byte(deviceID), public} {
+		n := len(part)
+		out = append(out, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		out = append(out, part...)
+	}
+	return out
+}
+
+// Signed reports whether the signature over the text is by the public key.
+func Signed(public, text, signature []byte) bool {
+	key, err := sm.ParsePublicKey(public)
+	return err == nil && sm.Verify(key, text, signature) == nil
+}
+
+// Known reports whether the customer with the number (a blind index) has bound the
+// device, or has logged in on it last. It costs the same work for unknown numbers.
+func Known(ctx context.Context, db pg.Reader, phone []byte, deviceID string) (bool, error) {
+	var known bool
+	if err := db.QueryRow(ctx, sqlKnown, phone, deviceID).Scan(&known); err != nil {
+		return false, fmt.Errorf("known device: %w", err)
+	}
+	return known, nil
+}
+
+// QueueByPhone adds to the batch the query for the key that the customer with the
+// number has bound on the device. read gets nil if there is none.
+func QueueByPhone(batch *pgx.Batch, phone []byte, deviceID string, read func(public []byte)) {
+	batch.Queue(sqlByPhone, phone, deviceID).QueryRow(func(row pgx.Row) error {
+		var public []byte
+		if err := row.Scan(&public); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err //nolint:wrapcheck // the batch's owner wraps it
+		}
+		read(public)
+		return nil
+	})
+}
+
+// Young reports whether the customer's key on the device is younger than the policy
+// demands, or missing. It also returns the sum of a day that such a key may confirm.
+func Young(
+	ctx context.Context, db pg.Reader, customer uuid.UUID, deviceID string, now time.Time,
+) (young bool, dayCap money.Fen, err error) {
+	row := db.QueryRow(ctx, sqlYoung, customer, deviceID, now, clock.BusinessDay(now))
+	if err := row.Scan(&dayCap, &young); err != nil {
+		return false, 0, fmt.Errorf("age of the device's key: %w", err)
+	}
+	return young, dayCap, nil
 }

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/idem"
@@ -108,10 +109,15 @@ func startTrace(ctx context.Context, name string, header http.Header) (context.C
 
 func traceID(ctx context.Context) string { return trace.SpanContextFromContext(ctx).TraceID().String() }
 
-// clientIP returns the address that the outermost proxy of the bank saw. The last
-// entry of the list is the peer of this process (host.Adapt). A client may have
-// invented all entries before those of the bank's proxies.
+// clientIP returns the address that the outermost proxy of the bank saw, in its
+// canonical form. The last entry of the list is the peer of this process (host.Adapt).
+// A client may have invented all entries before those of the bank's proxies.
 func clientIP(header http.Header, proxies int) string {
-	seen := strings.Split(strings.Join(header.Values("X-Forwarded-For"), ","), ",")
-	return strings.TrimSpace(seen[max(0, len(seen)-1-proxies)])
+	list := strings.Join(header.Values("X-Forwarded-For"), ",")
+	seen := strings.Split(list[max(0, len(list)-longestList):], ",")
+	return address.Parse(seen[max(0, len(seen)-1-proxies)])
 }
+
+// longestList has room for the entries of all proxies that a bank can have. Of a longer
+// list, clientIP reads only the end.
+const longestList = 4096

@@ -81,7 +81,7 @@ func TestUndeclaredDoings(t *testing.T) {
 	quiet := func(*fn.Spec) {}
 	attempt := func(ctx context.Context, call *fn.Call) error {
 		batch := &pgx.Batch{}
-		batch.Queue("INSERT INTO otp_quota (phone_bidx, day, sent, last_at) VALUES ('x', '2026-01-01', 1, '{}')")
+		batch.Queue("INSERT INTO otp_quota (quota, sent, last_at) VALUES ('x', '{}', now())")
 		return call.CountAttempts(ctx, batch)
 	}
 	for name, tt := range map[string]struct {

@@ -116,6 +116,7 @@ func declareHTTP[C, Req, Resp, Op any](
 		panic(fmt.Errorf("%s: %w", spec.Name, err))
 	}
 	fields := fingerprintOf(reflect.TypeFor[Req]())
+	clear := clearFieldsOf(reflect.TypeFor[Resp]())
 	return Function{
 		Spec: spec, Form: form, Trigger: TriggerHTTP,
 		Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), Config: reflect.TypeFor[C](),
@@ -128,6 +129,7 @@ func declareHTTP[C, Req, Resp, Op any](
 			return newHTTPHandler(spec, h, bound{
 				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, schema) },
 				fingerprint: fields,
+				clear:       clear,
 				run: func(ctx context.Context, c *call) (any, error) {
 					request, ok := c.request.(Req)
 					if !ok {
@@ -153,7 +155,7 @@ func (f Function) Needs() host.Needs {
 	needs := host.Needs{DB: !f.Spec.NoDatabase, Purposes: append([]keys.Purpose(nil), f.Spec.Keys...)}
 	switch f.Trigger {
 	case TriggerHTTP:
-		needs.Redis = true // channel, rate and sessions
+		needs.Redis, needs.Clients = true, true // channel, rate and sessions
 		needs.Purposes = append(needs.Purposes, keys.Session, keys.BlindIndex)
 	case TriggerEvent:
 		needs.Purposes = append(needs.Purposes, keys.Event)

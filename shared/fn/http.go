@@ -26,6 +26,7 @@ import (
 type bound struct {
 	decode      func(raw json.RawMessage) (any, error)
 	fingerprint fingerprint
+	clear       clearFields // of the reply
 	run         func(ctx context.Context, c *call) (any, error)
 }
 
@@ -52,7 +53,7 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
 	defer span.End()
 	c := &call{httpHandler: h, http: req, started: h.host.Clock.Now(), status: http.StatusOK}
-	c.Call = Call{IP: clientIP(req.Header, h.host.Limits.TrustedProxies), of: c}
+	c.Call = Call{IP: clientIP(req.Header, h.host.Proxies.Trusted), of: c}
 
 	refused := c.pass(ctx)
 	refused = c.settleAttempts(ctx, refused)

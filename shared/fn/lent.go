@@ -30,7 +30,7 @@ type Lent struct {
 // Channels stores new secure channels (shared/session).
 type Channels interface {
 	OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error
-	ChannelLife() time.Duration
+	Unproved() time.Duration
 }
 
 // channels hides the rest of the session store: a type assertion does not reach it.
@@ -40,7 +40,7 @@ func (c channels) OpenChannel(ctx context.Context, id channel.ID, opened session
 	return c.store.OpenChannel(ctx, id, opened)
 }
 
-func (c channels) ChannelLife() time.Duration { return c.store.ChannelLife() }
+func (c channels) Unproved() time.Duration { return c.store.Unproved() }
 
 // namesStore reports whether a configuration reads the key of a store or of the keys, as
 // pg.Config does. With the value, an operation could open its own.

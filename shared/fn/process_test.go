@@ -93,7 +93,7 @@ func TestProcess(t *testing.T) {
 	otlp := httptest.NewServer(spans)
 	t.Cleanup(otlp.Close)
 	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
-		"KEYS_FILE="+keyFile, "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
+		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=0", "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/function/test-address", strings.NewReader("{}"))
@@ -130,7 +130,10 @@ func TestProcessesThatMayStart(t *testing.T) {
 	t.Parallel()
 	keyFile := filepath.Join(t.TempDir(), "keys")
 	check.Must(t, keys.Create(keyFile))
-	good := []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile}
+	good := []string{
+		"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile,
+		"FN_TRUSTED_PROXIES=1",
+	}
 	for _, tt := range []struct{ name, env, want string }{
 		{"no database given", "DATABASE_URL", "DATABASE_URL"},
 		{"no Redis given", "REDIS_URL", "REDIS_URL"},
@@ -145,6 +148,8 @@ func TestProcessesThatMayStart(t *testing.T) {
 		{"no bytes", "FN_BODY_MAX_BYTES=0", "FN_BODY_MAX_BYTES"},
 		{"all bytes", "FN_BODY_MAX_BYTES=1099511627776", "FN_BODY_MAX_BYTES"},
 		{"no calls", "FN_RATE_SCALE=0", "FN_RATE_SCALE"},
+		{"no number of proxies given", "FN_TRUSTED_PROXIES", "FN_TRUSTED_PROXIES"},
+		{"an empty number of proxies", "FN_TRUSTED_PROXIES=", "FN_TRUSTED_PROXIES"},
 		{"fewer proxies than none", "FN_TRUSTED_PROXIES=-1", "FN_TRUSTED_PROXIES"},
 		{"no time to drain", "FN_DRAIN=0s", "FN_DRAIN"},
 		{"a time before now", "FN_DRAIN=-20s", "FN_DRAIN"},

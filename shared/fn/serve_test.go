@@ -48,9 +48,16 @@ func TestTheAddressOfACaller(t *testing.T) {
 		{"no spaces", 1, []string{"198.51.100.1,203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
 		{"two proxies", 2, []string{"198.51.100.1, 203.0.113.7, 10.0.0.2"}, "10.0.0.1:80", "203.0.113.7"},
 		{"past the proxy", 1, nil, "203.0.113.7:4711", "203.0.113.7"},
+		{"with a port", 1, []string{"203.0.113.7:4711"}, "10.0.0.1:80", "203.0.113.7"},
+		{"in brackets and quotes", 1, []string{`"[2001:DB8::7]:4711"`}, "10.0.0.1:80", "2001:db8::7"},
+		{"version four in six", 1, []string{"::ffff:203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"unknown", 1, []string{"203.0.113.7, unknown"}, "10.0.0.1:80", "unknown"},
+		{"no address", 1, []string{"<script>"}, "10.0.0.1:80", "unknown"},
+		{"5,000 bytes", 1, []string{strings.Repeat("1", 5000)}, "10.0.0.1:80", "unknown"},
+		{"many claims", 1, []string{strings.Repeat("198.51.100.1,", 5000) + "203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
 	} {
 		b := bank.On(t, pgtest.Broken(t))
-		b.Host.Limits.TrustedProxies = tt.proxies
+		b.Host.Proxies.Trusted = tt.proxies
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
 		r.RemoteAddr = tt.peer
 		for _, line := range tt.sent {
@@ -93,13 +100,13 @@ func TestRateByAddress(t *testing.T) {
 			t.Fatalf("call %d: %d", i, w.Code)
 		}
 	}
-	if w := from("203.0.113.7:2", "198.51.100.99"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "60" {
+	if w := from("203.0.113.7:2", "198.51.100.99"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "65" {
 		t.Errorf("the eleventh: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
 	if w := from("203.0.113.8:1", "198.51.100.1"); w.Code != http.StatusOK {
 		t.Errorf("another address: %d", w.Code)
 	}
-	b.Advance(time.Minute)
+	b.Advance(65 * time.Second)
 	if w := from("203.0.113.7:1", ""); w.Code != http.StatusOK {
 		t.Errorf("a minute later: %d", w.Code)
 	}

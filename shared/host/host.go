@@ -40,12 +40,14 @@ type Host struct {
 	Log      *slog.Logger
 	Metrics  *Metrics
 	Limits   Limits
+	Proxies  Proxies
 }
 
 // Needs lists the stores and keys that a process opens.
 type Needs struct {
 	DB       bool
 	Redis    bool // Redis, and with it the sessions
+	Clients  bool // it answers clients, whose addresses count
 	Purposes []keys.Purpose
 }
 
@@ -53,12 +55,17 @@ type Needs struct {
 type Limits struct {
 	BodyBytes int64 `envconfig:"FN_BODY_MAX_BYTES" default:"65536" min:"1024" max:"16777216"`
 	RateScale int   `envconfig:"FN_RATE_SCALE" default:"1" max:"1000000"`
-	// TrustedProxies is how many proxies of the bank's own stand between a client
-	// and this process. Each of them appends the address it saw to X-Forwarded-For.
-	TrustedProxies int `envconfig:"FN_TRUSTED_PROXIES" default:"0" min:"0" max:"16"`
 	// Origins are the web origins whose pages may call the functions, with commas
 	// between them.
 	Origins string `envconfig:"FN_CORS_ORIGINS" form:"origins"`
+}
+
+// Proxies is how many proxies of the bank's own stand between a client and a process.
+// Each of them appends the address it saw to X-Forwarded-For. The number has no
+// default: with a wrong one, all clients behind a gateway would count as one client, or
+// each client could invent its address.
+type Proxies struct {
+	Trusted int `envconfig:"FN_TRUSTED_PROXIES" required:"true" min:"0" max:"16"`
 }
 
 // Config is the configuration of every process. LoadConfig does not read parts that
@@ -69,6 +76,7 @@ type Config struct {
 	Redis   redisdb.Config
 	Session session.Config
 	Limits  Limits
+	Proxies Proxies
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -80,6 +88,9 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	}
 	if needs.Redis {
 		parts = append(parts, &c.Redis, &c.Session)
+	}
+	if needs.Clients {
+		parts = append(parts, &c.Proxies)
 	}
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
@@ -98,7 +109,7 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
-		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits, Proxies: config.Proxies,
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
 		h.Close()

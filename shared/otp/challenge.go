@@ -15,10 +15,11 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// ErrTooOften refuses a code that comes too soon after the last code of its purpose.
-// It also refuses a code above the number's maximum of the day.
+// ErrTooOften refuses a code that comes too soon after the last code of its quota, or
+// above the quota's maximum of 24 hours. It carries the time to wait.
 var ErrTooOften = bankerr.New(bankerr.TooMany, "OTP_TOO_OFTEN").WithRetryAfter(time.Minute)
 
 // The purposes of codes.
@@ -42,8 +43,7 @@ DELETE FROM otp_challenge WHERE subject IN (
     SELECT subject FROM otp_challenge WHERE expires_at < now() - $2::interval LIMIT $1)`
 
 	sqlQuotaPrune = `-- otp_quota.prune
-DELETE FROM otp_quota WHERE (phone_bidx, day) IN (
-    SELECT phone_bidx, day FROM otp_quota WHERE day < (now() - $2::interval)::date LIMIT $1)`
+DELETE FROM otp_quota WHERE quota IN (SELECT quota FROM otp_quota WHERE last_at < now() - $2::interval LIMIT $1)`
 
 	sqlTerms = `-- otp.terms
 SELECT policy_value('otp.life_seconds', $1), policy_value('otp.resend_seconds', $1)`
@@ -57,20 +57,27 @@ type Challenge struct {
 	CustomerID *uuid.UUID // the customer who gets the code; nil: no customer gets it
 	DeviceID   string     // the device that asked for the code; only this device may try it
 	Binding    []byte     // SM3 of the text that the code confirms
+	Quotas     []Quota    // the quotas that the code counts in
 }
 
-// PhoneSubject returns the subject of a challenge for a purpose and a phone number.
-func PhoneSubject(purpose string, phone []byte) string {
-	return purpose + ":" + hex.EncodeToString(phone)
+// PhoneSubject returns the subject of a challenge before login: one for each purpose,
+// number and device. So a code that another device asks for voids no code.
+func PhoneSubject(purpose string, phone []byte, deviceID string) string {
+	return purpose + ":" + hex.EncodeToString(sm.Digest(phone, []byte{0}, []byte(deviceID)))
 }
 
 // Issue adds a new code to the unit of work. The new code voids the subject's earlier
 // code.
 func Issue(unit *pg.Unit, c Challenge, now time.Time) {
+	quotas, maxima := make([][]byte, 0, 2), make([]string, 0, 2)
+	for _, q := range c.Quotas {
+		quotas, maxima = append(quotas, q.digest(c)), append(maxima, q.maximum)
+	}
 	unit.Add(pg.Statement{
 		Call: "otp_issue",
 		Args: []any{
-			c.Subject, c.Purpose, c.Phone, c.CustomerID, c.DeviceID, NewNonce(), c.Binding, now, clock.BusinessDay(now),
+			c.Subject, c.Purpose, c.Phone, c.CustomerID, c.DeviceID, NewNonce(), c.Binding, quotas, maxima, now,
+			clock.BusinessDay(now),
 		},
 		Refuse: map[string]error{ErrTooOften.Code(): ErrTooOften},
 	})
@@ -82,8 +89,8 @@ type Terms struct {
 	Resend time.Duration // pause between two codes of a purpose
 }
 
-// Retentions keep a challenge for a day after it has expired. They keep a number's
-// count of codes for two days after its business day.
+// Retentions keep a challenge for a day after it has expired. They keep a quota for two
+// days after its last code.
 func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{
@@ -92,7 +99,7 @@ func Retentions() []pg.Retention {
 		},
 		{
 			Table: "otp_quota", Keep: 2 * 24 * time.Hour, SQL: sqlQuotaPrune,
-			Why: "The count belongs to one business day, and the pause between two codes is 60 seconds.",
+			Why: "A quota counts the codes of 24 hours.",
 		},
 	}
 }

@@ -53,8 +53,8 @@ func (d fixture) challenge(purpose, number string) otp.Challenge {
 	index := customer.PhoneIndex(d.ring, number)
 	someone := uuid.New()
 	return otp.Challenge{
-		Subject: otp.PhoneSubject(purpose, index), Purpose: purpose, Phone: index, CustomerID: &someone,
-		DeviceID: device, Binding: customer.PhoneBinding(purpose, index, device),
+		Subject: otp.PhoneSubject(purpose, index, device), Purpose: purpose, Phone: index, CustomerID: &someone,
+		DeviceID: device, Binding: customer.PhoneBinding(purpose, index, device), Quotas: []otp.Quota{otp.KnownQuota(device)},
 	}
 }
 
@@ -290,16 +290,79 @@ func TestCodesAreIssuedSparingly(t *testing.T) {
 	}
 	at = issued.Add(60 * time.Second)
 	issue("after 60 s", login, nil)
-	for n := 4; n <= 10; n++ {
+	for n := 3; n <= 10; n++ {
 		at = at.Add(time.Minute)
 		issue(fmt.Sprintf("number %d", n), login, nil)
 	}
 	at = at.Add(time.Hour)
 	issue("the eleventh of a day", login, otp.ErrTooOften)
-	issue("the eleventh, for another purpose", register, otp.ErrTooOften)
+	issue("another purpose, whose code was used up by no other", register, nil)
 	issue("another number", d.challenge(otp.Login, "13800010002"), nil)
-	at = issued.AddDate(0, 0, 1)
-	issue("the next day", login, nil)
+	at = issued.Add(24*time.Hour - time.Millisecond)
+	issue("a moment before the first is a day old", login, otp.ErrTooOften)
+	at = issued.Add(24 * time.Hour)
+	issue("a day after the first", login, nil)
+	issue("at once", login, otp.ErrTooOften)
+	at = at.Add(time.Minute - time.Millisecond)
+	issue("a moment before the second is a day old", login, otp.ErrTooOften)
+	at = at.Add(time.Millisecond)
+	issue("a day after the second", login, nil)
+}
+
+// The pause knows no midnight, and the refusal tells the time that is left.
+func TestTheRefusalTellsTheTimeLeft(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, clock.Shanghai)
+	c := d.challenge(otp.Login, "13800010001")
+	check.Must(t, d.issue(c, midnight.Add(-time.Second)))
+	for after, want := range map[time.Duration]time.Duration{0: 59 * time.Second, 58500 * time.Millisecond: 500 * time.Millisecond} {
+		var refused *bankerr.Error
+		if err := d.issue(c, midnight.Add(after)); !errors.As(err, &refused) || refused.RetryAfter() != want {
+			t.Errorf("%v after midnight: %v, want %v to wait", after, err, want)
+		}
+	}
+	for n := range 9 {
+		check.Must(t, d.issue(c, midnight.Add(time.Duration(n+1)*time.Minute)))
+	}
+	var refused *bankerr.Error
+	at := midnight.Add(10 * time.Hour)
+	if err := d.issue(c, at); !errors.As(err, &refused) || refused.RetryAfter() != 14*time.Hour-time.Second {
+		t.Errorf("the eleventh: %v must wait %v", err, refused.RetryAfter())
+	}
+}
+
+// A stranger's codes use up no quota of the customer's, and one address can't use up
+// the number's quota of unknown devices.
+func TestQuotasOfStrangers(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	at := issued
+	send := func(want error, quotas ...otp.Quota) {
+		t.Helper()
+		c := d.challenge(otp.Login, "13800010001")
+		c.Quotas = quotas
+		if err := d.issue(c, at); !errors.Is(err, want) {
+			t.Errorf("%v: %v, want %v", quotas, err, want)
+		}
+		at = at.Add(time.Minute)
+	}
+	for _, address := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3", "2001:db8::/64"} {
+		for range 5 {
+			send(nil, otp.UnknownQuotas(address)...)
+		}
+		send(otp.ErrTooOften, otp.UnknownQuotas(address)...)
+	}
+	send(otp.ErrTooOften, otp.UnknownQuotas("203.0.113.4")...) // the number's twenty are sent
+	for range 10 {
+		send(nil, otp.KnownQuota(device))
+	}
+	send(otp.ErrTooOften, otp.KnownQuota(device))
+	send(nil, otp.KnownQuota("device-2"))
+	for range 10 {
+		send(nil, otp.OwnQuota())
+	}
+	send(otp.ErrTooOften, otp.OwnQuota())
 }
 
 // Guesses from another device, or of another customer, are not counted. They can't use
@@ -405,7 +468,7 @@ func (d fixture) wantQuota(t *testing.T, name string, at time.Time, apart time.D
 	t.Helper()
 	day := time.Date(at.Year(), at.Month(), at.Day(), 10, 0, 0, 0, clock.Shanghai)
 	c := d.challenge(otp.Login, "13900000000")
-	check.Exec(d.t, d.db.Pool(), "DELETE FROM otp_quota WHERE phone_bidx = $1", c.Phone)
+	check.Exec(d.t, d.db.Pool(), "DELETE FROM otp_quota")
 	check.Must(t, d.issue(c, day))
 	if err := d.issue(c, day.Add(apart-time.Millisecond)); !errors.Is(err, otp.ErrTooOften) {
 		t.Errorf("%s: a second code before %v: %v", name, apart, err)

@@ -6,9 +6,11 @@
 // own text (OTP-004, OTP-005). Codes are six digits with leading zeros.
 //
 // The package owns the tables otp_challenge and otp_quota. The policy table holds the
-// figures by day: the lifetime of a code, its tries, the pause between codes and the
-// maximum of a day (otp.life_seconds, otp.tries, otp.resend_seconds, otp.day_max).
-// Refusal: OTP_TOO_OFTEN.
+// figures by day: the lifetime of a code, its tries and the pause between codes
+// (otp.life_seconds, otp.tries, otp.resend_seconds), and the maxima of 24 hours for a
+// customer's intents and known devices, for all unknown devices, and for each of their
+// addresses (otp.day_max, otp.unknown_day_max, otp.address_day_max). Refusal:
+// OTP_TOO_OFTEN.
 package otp
 
 import (

@@ -15,10 +15,18 @@ import (
 
 const (
 	sqlLoginCountAttempt = `-- login.count_attempt
-SELECT login_count_attempt($1, $2, $3, $4)`
+SELECT login_count_attempt($1, $2, $3, $4, $5, $6, $7)`
 
 	sqlLoginResetAttempts = `-- login.reset_attempts
 UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
+
+	sqlOriginForget = `-- login_origin.forget
+DELETE FROM login_origin WHERE phone_bidx = $1 AND device_id = $2`
+
+	sqlOriginPrune = `-- login_origin.prune
+DELETE FROM login_origin WHERE (phone_bidx, device_id) IN (
+    SELECT phone_bidx, device_id FROM login_origin
+     WHERE failed_at < now() - $2::interval AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
 
 	sqlLoginPrune = `-- login_attempt.prune
 DELETE FROM login_attempt WHERE phone_bidx IN (
@@ -26,14 +34,18 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
      WHERE day < (now() - $2::interval)::date AND NOT frozen AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
-SELECT c.id, k.login_password, k.last_login_at, k.last_login_device
+SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified,
+       CASE WHEN k.trade_locked_until IS NULL OR k.trade_locked_until <= $2 THEN k.trade_password END
   FROM customer c JOIN credential k ON k.customer_id = c.id WHERE c.phone_bidx = $1`
 
 	sqlLoggedIn = `-- credential.logged_in
-UPDATE credential SET last_login_at = $2, last_login_device = $3 WHERE customer_id = $1`
+UPDATE credential SET previous_login_at = last_login_at, previous_login_device = last_login_device,
+       previous_login_verified = last_login_verified,
+       last_login_at = $2, last_login_device = $3, last_login_verified = $4
+ WHERE customer_id = $1`
 
-	sqlLastLogin = `-- credential.last_login
-SELECT last_login_at, last_login_device FROM credential WHERE customer_id = $1`
+	sqlPreviousLogin = `-- credential.previous_login
+SELECT previous_login_at, previous_login_device, previous_login_verified FROM credential WHERE customer_id = $1`
 )
 
 // Verdict is the decision whether the bank compares the guess of an attempt.
@@ -42,24 +54,32 @@ type Verdict string
 // The verdicts.
 const (
 	Counted Verdict = "open"    // the attempt is counted; the guess decides
-	Last    Verdict = "last"    // the attempt is counted, and a wrong guess locks the number
+	Last    Verdict = "last"    // the attempt is counted, and a wrong guess locks the number or the device
 	Captcha Verdict = "captcha" // the attempt is not counted: the customer must solve a graphic code first
 	Locked  Verdict = "locked"  // the attempt is not counted
 )
 
-// LastLogin is the previous login. Both fields are nil before the first login.
+// LastLogin is the login before the current one. Both fields are nil in the first
+// session.
 type LastLogin struct {
-	At     *time.Time
-	Device *string
+	At       *time.Time
+	Device   *string
+	Verified bool // the device proved its bound key; otherwise it only claimed its id
 }
 
 // LoginAttempt is one guess at a login password. Count counts the attempt, Matches
 // compares the guess, and Succeeded resets the count in the transaction of the login.
+//
+// An attempt counts against the number and the device together. With the number's
+// right code it also counts against the number. So a stranger, who does not get the
+// code, can't lock the number.
 type LoginAttempt struct {
-	Phone    []byte // blind index
-	Captcha  bool   // the customer has solved a graphic code
-	DeviceID string
-	Now      time.Time
+	Phone     []byte // blind index
+	DeviceID  string
+	RightCode bool // the attempt came with the number's one-time code
+	Captcha   bool // the customer has solved a graphic code
+	Failed    int  // recent failures of the network address
+	Now       time.Time
 
 	// These fields are set after the batch.
 	Verdict    Verdict
@@ -67,13 +87,14 @@ type LoginAttempt struct {
 	CustomerID uuid.UUID // zero if no customer with this number has signed up
 	LastLogin  LastLogin
 
-	stored string
+	stored, trade string
 }
 
 // Count adds the statement that counts the attempt and reads the password to the
 // batch. It costs the same work for known and unknown numbers.
 func (a *LoginAttempt) Count(batch *pgx.Batch) {
-	batch.Queue(sqlLoginCountAttempt, a.Phone, a.Now, clock.BusinessDay(a.Now), a.Captcha).QueryRow(
+	args := []any{a.Phone, a.DeviceID, a.RightCode, a.Captcha, a.Failed, a.Now, clock.BusinessDay(a.Now)}
+	batch.Queue(sqlLoginCountAttempt, args...).QueryRow(
 		func(row pgx.Row) error {
 			var answer string
 			if err := row.Scan(&answer); err != nil {
@@ -83,9 +104,14 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 			a.Verdict, a.LockEnded = Verdict(verdict), ended
 			return nil
 		})
-	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
-		a.CustomerID, a.stored, a.LastLogin = uuid.Nil, "", LastLogin{}
-		return optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device))
+	batch.Queue(sqlByPhone, a.Phone, a.Now).QueryRow(func(row pgx.Row) error {
+		a.CustomerID, a.stored, a.trade, a.LastLogin = uuid.Nil, "", "", LastLogin{}
+		var trade *string // NULL while the trade password is locked
+		err := optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified, &trade))
+		if trade != nil {
+			a.trade = *trade
+		}
+		return err
 	})
 }
 
@@ -93,22 +119,30 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 // work if no customer has the number.
 func (a *LoginAttempt) Matches(guess []byte) bool { return Matches(a.stored, guess) }
 
-// Succeeded resets the count of failures and stores the login as the customer's last
-// login.
-func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer) error {
-	err := to.Write(ctx, pg.Statement{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}})
-	if err != nil {
-		return err
+// MatchesTrade reports whether the guess is the customer's trade password, beside the
+// login password. A locked trade password matches no guess. The login's own count
+// bounds the guesses.
+func (a *LoginAttempt) MatchesTrade(guess []byte) bool { return Matches(a.trade, guess) }
+
+// Succeeded resets the counts of failures and stores the login as the customer's last
+// login. verified tells whether the device proved its bound key.
+func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer, verified bool) error {
+	for _, reset := range []pg.Statement{
+		{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}}, {SQL: sqlOriginForget, Args: []any{a.Phone, a.DeviceID}},
+	} {
+		if err := to.Write(ctx, reset); err != nil {
+			return err
+		}
 	}
-	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.DeviceID}})
+	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.DeviceID, verified}})
 }
 
-// Queue adds the query that reads the customer's last login to the batch. Both fields
-// are nil if the customer has not signed up.
+// Queue adds the query that reads, in a session, the login before the session's own to
+// the batch. Both fields are nil if the customer has not signed up.
 func (l *LastLogin) Queue(batch *pgx.Batch, customer uuid.UUID) {
 	*l = LastLogin{}
-	batch.Queue(sqlLastLogin, customer).QueryRow(func(row pgx.Row) error {
-		return optional(row.Scan(&l.At, &l.Device))
+	batch.Queue(sqlPreviousLogin, customer).QueryRow(func(row pgx.Row) error {
+		return optional(row.Scan(&l.At, &l.Device, &l.Verified))
 	})
 }
 
@@ -120,11 +154,21 @@ func optional(err error) error {
 	return err
 }
 
-// Retention keeps a number's log-in failures for 30 days after the last attempt. It
-// keeps a frozen number for ever.
-func Retention() pg.Retention {
-	return pg.Retention{
-		Table: "login_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlLoginPrune,
-		Why: "The number had no attempt for 30 days; a frozen number stays.",
+// Retentions keep a number's log-in failures and failed sign-ups for 30 days after the
+// last attempt, and a device's for two days. They keep a frozen number for ever.
+func Retentions() []pg.Retention {
+	return []pg.Retention{
+		{
+			Table: "login_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlLoginPrune,
+			Why: "The number had no attempt for 30 days; a frozen number stays.",
+		},
+		{
+			Table: "login_origin", Keep: 2 * 24 * time.Hour, SQL: sqlOriginPrune,
+			Why: "The device had no failure with the number for two days; the number's own count stays.",
+		},
+		{
+			Table: "card_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlCardPrune,
+			Why: "Failed sign-ups count for a week.",
+		},
 	}
 }

@@ -1,10 +1,12 @@
-// Package password owns the tables credential and login_attempt: the customers'
-// passwords, and the counts of failed attempts.
+// Package password owns the tables credential, login_attempt, login_origin and
+// card_attempt: the customers' passwords, and the counts of failed attempts.
 //
 // An app seals a password to the password key and for its channel (Open). New.Check
 // holds the rules for new passwords. The database stores a PBKDF2-HMAC-SM3 text. The
-// bank counts attempts to log in by phone number, also for unknown numbers. It counts
-// an attempt before it compares the guess. Refusal: PASSWORD_WEAK.
+// bank counts attempts to log in by phone number and device, also for unknown numbers.
+// Attempts with the right code also count by number alone. It counts an attempt before
+// it compares the guess. Refusals: PASSWORD_WEAK,
+// PASSWORD_UNSEALED.
 //
 // Source: PWD-001 to PWD-003, PWD-012, PWD-018, AUTH-009 to AUTH-011.
 package password
@@ -14,16 +16,19 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// ErrSealed refuses a password that is not sealed to the bank and to this channel.
-var ErrSealed = errors.New("password: not sealed for this channel")
+// ErrUnsealed refuses a password that is not sealed to the bank's password key and for
+// this channel: the app has a fault. The refusal depends on nothing that the bank
+// stores, so it may come before login.
+var ErrUnsealed = bankerr.New(bankerr.Invalid, "PASSWORD_UNSEALED")
 
 // Open opens a password that the app sealed to the bank's password key for this
-// channel. It returns ErrSealed for any other text. Any other error means that the
+// channel. It returns ErrUnsealed for any other text. Any other error means that the
 // bank can't use the key now.
 func Open(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	clear, err := ring.Decrypt(keys.Password, sealed)
@@ -31,9 +36,18 @@ func Open(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("password: %w", err)
 	}
 	if err != nil || len(clear) < len(id) || !hmac.Equal(clear[:len(id)], id[:]) {
-		return nil, ErrSealed
+		return nil, ErrUnsealed
 	}
 	return clear[len(id):], nil
+}
+
+// OpenField is Open for a field of a request: ErrUnsealed names the field.
+func OpenField(ring *keys.Ring, id channel.ID, field string, sealed []byte) ([]byte, error) {
+	clear, err := Open(ring, id, sealed)
+	if errors.Is(err, ErrUnsealed) {
+		return nil, ErrUnsealed.Because(&bankerr.FieldError{Field: field, Why: "not sealed for this channel"})
+	}
+	return clear, err
 }
 
 // absent is a stored password that no guess matches.

@@ -71,7 +71,7 @@ func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
 		"another channel": seal(append(other[:], login...)), "no channel": seal([]byte("x")), "not sealed": []byte(login),
 		"nothing": nil,
 	} {
-		if clear, err := password.Open(ring, id, sealed); !errors.Is(err, password.ErrSealed) || clear != nil {
+		if clear, err := password.Open(ring, id, sealed); !errors.Is(err, password.ErrUnsealed) || clear != nil {
 			t.Errorf("%s: %q, %v", name, clear, err)
 		}
 	}
@@ -126,7 +126,7 @@ func (s fixture) count(t *testing.T, a password.LoginAttempt) password.LoginAtte
 }
 
 func (s fixture) attempt(at time.Time) password.LoginAttempt {
-	return password.LoginAttempt{Phone: s.phone, Captcha: true, DeviceID: "phone", Now: at}
+	return password.LoginAttempt{Phone: s.phone, Captcha: true, DeviceID: "phone", RightCode: true, Now: at}
 }
 
 // Three wrong guesses ask for a graphic code, the fifth locks for 30 minutes, and the
@@ -177,7 +177,8 @@ func TestAttemptsAreCounted(t *testing.T) {
 	}
 }
 
-// A login resets the count, and is the last login that the next one finds.
+// A login resets the count. The next login finds it as the last login, and a session the
+// login before its own.
 func TestSucceeded(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -188,11 +189,15 @@ func TestSucceeded(t *testing.T) {
 	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{}) {
 		t.Fatalf("%+v", a)
 	}
-	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), u) })
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), u, true) })
+	second := s.attempt(now.Add(time.Second))
+	second.CustomerID, second.DeviceID = s.wang, "tablet"
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return second.Succeeded(t.Context(), u, false) })
 	next := s.attempt(now.Add(time.Minute))
 	next.Captcha = false
 	next = s.count(t, next)
-	if next.Verdict != password.Counted || next.LastLogin.At == nil || !next.LastLogin.At.Equal(now) || *next.LastLogin.Device != "phone" {
+	if next.Verdict != password.Counted || next.LastLogin.At == nil || !next.LastLogin.At.Equal(second.Now) ||
+		*next.LastLogin.Device != "tablet" || next.LastLogin.Verified {
 		t.Errorf("%+v", next)
 	}
 	var batch pgx.Batch
@@ -200,7 +205,7 @@ func TestSucceeded(t *testing.T) {
 	last.Queue(&batch, s.wang)
 	unknown.Queue(&batch, uuid.New())
 	check.Must(t, s.db.QueryBatch(t.Context(), &batch))
-	if last.At == nil || !last.At.Equal(now) || *last.Device != "phone" || unknown != (password.LastLogin{}) {
+	if last.At == nil || !last.At.Equal(now) || *last.Device != "phone" || !last.Verified || unknown != (password.LastLogin{}) {
 		t.Errorf("%+v, %+v", last, unknown)
 	}
 }

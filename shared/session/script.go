@@ -29,16 +29,15 @@ func (s *Store) run(ctx context.Context, script *redis.Script, key string, args 
 // counter of its own, before it is refused. If replays counted against the channel, a
 // stranger could use up the customer's rate. If they counted against all calls of the
 // address, a stranger behind the same address could.
-var admitScript = redis.NewScript(`
+var admitScript = redis.NewScript(countCall + `
 local sequence = tonumber(ARGV[1])
 local slot = 's' .. (sequence % 64)
 local seen = redis.call('HMGET', KEYS[1], 'device', 'max', slot)
 if not seen[1] then return {'expired'} end
 local max = tonumber(seen[2] or '0')
 if sequence <= tonumber(seen[3] or '0') or sequence <= max - 64 then
-  local replays = redis.call('INCR', KEYS[4])
-  if replays == 1 then redis.call('EXPIRE', KEYS[4], ARGV[5]) end
-  if replays > tonumber(ARGV[4]) then return {'replays'} end
+  local wait = countCall(KEYS[4], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
+  if wait > 0 then return {'replays', string.format('%d', wait)} end
   return {'replayed'}
 end
 if sequence > max then
@@ -46,15 +45,15 @@ if sequence > max then
 else
   redis.call('HSET', KEYS[1], slot, ARGV[1])
 end
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-local calls = redis.call('INCR', KEYS[3])
-if calls == 1 then redis.call('EXPIRE', KEYS[3], ARGV[5]) end
-if calls > tonumber(ARGV[4]) then return {'limited'} end
-local login = redis.call('HMGET', KEYS[2], 'customer', 'at', 'displaced')
-if login[3] then return {'displaced'} end
+redis.call('EXPIRE', KEYS[1], ARGV[7])
+local wait = countCall(KEYS[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
+if wait > 0 then return {'limited', string.format('%d', wait)} end
+local login = redis.call('HMGET', KEYS[2], 'customer', 'turn', 'at', 'mac', 'key', 'displaced')
+if login[6] then return {'displaced'} end
 if not login[1] then return {'no login'} end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
-return {'login', login[1], login[2]}
+return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login[5] or ''}
 `)
 
 // Redis numbers the logins of a customer, so that their order does not depend on an
@@ -80,7 +79,7 @@ return turn
 local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
 if seen[1] == ARGV[1] and tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'customer', ARGV[1], 'turn', ARGV[2], 'at', ARGV[3])
+redis.call('HSET', KEYS[1], 'customer', ARGV[1], 'turn', ARGV[2], 'at', ARGV[3], 'mac', ARGV[5], 'key', ARGV[6])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1
 `)

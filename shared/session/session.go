@@ -47,9 +47,13 @@ var (
 // must not tell the holder of the channel that it had none.
 var ErrReplays = errors.New("replayed frames above the rate")
 
-// Config is read from the environment once.
+// Config is read from the environment once. Anybody may open channels, so a channel
+// lives longer only when its app proves that it has the keys, and when a customer logs
+// in. Unproved and Anonymous are ChannelLife if they are zero.
 type Config struct {
 	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h" min:"1m" max:"24h"`
+	Unproved    time.Duration `envconfig:"CHANNEL_UNPROVED" default:"60s" min:"10s" max:"10m"`
+	Anonymous   time.Duration `envconfig:"CHANNEL_ANONYMOUS" default:"10m" min:"1m" max:"24h"`
 	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m" min:"1s" max:"15m"`
 }
 
@@ -68,13 +72,6 @@ type Login struct {
 	At         time.Time
 }
 
-// Rate bounds how often one channel may call a class of functions.
-type Rate struct {
-	Class string
-	Limit int
-	Per   time.Duration
-}
-
 // Store stores channels, logins and call counts in Redis.
 type Store struct {
 	redis  redis.UniversalClient
@@ -89,23 +86,33 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 	if config.Idle < time.Second || config.Idle > 15*time.Minute {
 		return nil, ErrIdleTooLong
 	}
+	if config.Unproved == 0 {
+		config.Unproved = config.ChannelLife
+	}
+	if config.Anonymous == 0 {
+		config.Anonymous = config.ChannelLife
+	}
 	return &Store{redis: client, ring: ring, clock: now, config: config, cache: newChannelCache(20_000)}, nil
 }
 
-// ChannelLife is how long an unused channel is kept.
+// ChannelLife is how long a channel with a login is kept after its last call.
 func (s *Store) ChannelLife() time.Duration { return s.config.ChannelLife }
 
-// OpenChannel stores a freshly negotiated channel.
+// Unproved is how long a channel without any call is kept.
+func (s *Store) Unproved() time.Duration { return s.config.Unproved }
+
+// OpenChannel stores a freshly negotiated channel. It lives for a short time, until its
+// first frame proves that the client has the keys.
 func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) error {
 	clear := append(opened.Keys.ClientToServer[:], opened.Keys.ServerToClient[:]...)
-	sealed, err := s.ring.Seal(keys.Session, id[:], clear)
+	sealed, err := s.ring.Seal(keys.Session, channelAAD(id, opened.DeviceID), clear)
 	if err != nil {
 		return fmt.Errorf("seal channel keys: %w", err)
 	}
 	err = redisdb.Repeat(ctx, func() error {
 		pipe := s.redis.TxPipeline()
 		pipe.HSet(ctx, channelKey(id), "keys", sealed, "device", opened.DeviceID)
-		pipe.Expire(ctx, channelKey(id), s.config.ChannelLife)
+		pipe.Expire(ctx, channelKey(id), s.config.Unproved)
 		_, err := pipe.Exec(ctx)
 		return err //nolint:wrapcheck // unavailable wraps it
 	})
@@ -130,7 +137,7 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 	if sealed == "" {
 		return Channel{}, ErrChannelExpired
 	}
-	clear, err := s.ring.Open(keys.Session, id[:], []byte(sealed))
+	clear, err := s.ring.Open(keys.Session, channelAAD(id, device), []byte(sealed))
 	if errors.Is(err, keys.ErrPurpose) {
 		return Channel{}, fmt.Errorf("channel keys: %w", err)
 	}
@@ -162,13 +169,14 @@ type Frame struct {
 // time. It takes one round trip.
 func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, error) {
 	id := frame.Channel
-	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
 	names := []string{
-		channelKey(id), loginKey(id), rateKey(id, rate.Class, window), rateKey(id, "replay:"+s.address(frame.Address), window),
+		channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+s.address(frame.Address)),
 	}
-	answer, err := admitScript.Run(ctx, s.redis, names,
-		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife/time.Second), int64(s.config.Idle/time.Second),
-		rate.Limit, int64(rate.Per/time.Second)).StringSlice()
+	args := append([]any{
+		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), int64(s.config.Idle / time.Second),
+	}, rate.args(s.clock.Now())...)
+	args = append(args, int64(s.config.Anonymous/time.Second))
+	answer, err := admitScript.Run(ctx, s.redis, names, args...).StringSlice()
 	if err != nil {
 		return Admitted{}, unavailable(err)
 	}
@@ -178,48 +186,28 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 		return Admitted{}, ErrChannelExpired
 	case "replayed":
 		return Admitted{}, ErrReplayed
-	case "replays":
-		return Admitted{}, ErrRateLimited.Because(ErrReplays).WithRetryAfter(rate.Per)
-	case "limited":
-		return Admitted{}, ErrRateLimited.WithRetryAfter(rate.Per)
+	case "replays", "limited":
+		wait, err := strconv.ParseInt(answer[1], 10, 64)
+		if err != nil {
+			return Admitted{}, fmt.Errorf("wait above the rate: %w", err)
+		}
+		if answer[0] == "replays" {
+			return Admitted{}, limited(wait).Because(ErrReplays)
+		}
+		return Admitted{}, limited(wait)
 	case "displaced":
 		return Admitted{Displaced: true}, nil
 	case "login":
-		customer, err := uuid.Parse(answer[1])
+		login, err := s.verify(id, stored{answer[1], answer[2], answer[3], answer[4], answer[5]})
 		if err != nil {
 			return Admitted{}, fmt.Errorf("stored login: %w", err)
 		}
-		millis, err := strconv.ParseInt(answer[2], 10, 64)
-		if err != nil {
-			return Admitted{}, fmt.Errorf("stored login time: %w", err)
-		}
-		login := Login{CustomerID: customer, At: time.UnixMilli(millis)}
 		if s.clock.Now().Sub(login.At) > s.config.ChannelLife {
 			return Admitted{}, nil // the customer's pointer has expired, so a later login could not end this login
 		}
 		return Admitted{Login: &login}, nil
 	}
 	return Admitted{}, nil
-}
-
-// address is a network address as keys of Redis name it.
-func (s *Store) address(ip string) string { return hex.EncodeToString(s.ring.BlindIndex("ip", ip)[:8]) }
-
-// AllowAddress counts a call without a channel by its network address, and refuses it
-// above the rate.
-func (s *Store) AllowAddress(ctx context.Context, address string, rate Rate) error {
-	window := s.clock.Now().Unix() / int64(rate.Per/time.Second)
-	key := fmt.Sprintf("rate:%s:%s:%d", rate.Class, s.address(address), window)
-	pipe := s.redis.TxPipeline()
-	count := pipe.Incr(ctx, key)
-	pipe.Expire(ctx, key, 2*rate.Per)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return unavailable(err)
-	}
-	if count.Val() > int64(rate.Limit) {
-		return ErrRateLimited.WithRetryAfter(rate.Per)
-	}
-	return nil
 }
 
 // Start starts the customer's login on the channel and ends the previous login. Each
@@ -232,8 +220,9 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 	if err != nil {
 		return unavailable(err)
 	}
+	l := s.bind(id, customer, turn, now)
 	err = s.run(ctx, startScript, loginKey(id),
-		customer.String(), turn, now, int64(s.config.Idle/time.Second)).Err()
+		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID).Err()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -290,6 +279,3 @@ func unavailable(err error) error {
 
 func channelKey(id channel.ID) string { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
 func loginKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:login" }
-func rateKey(id channel.ID, class string, window int64) string {
-	return "{" + hex.EncodeToString(id[:]) + "}:rate:" + class + ":" + strconv.FormatInt(window, 10)
-}

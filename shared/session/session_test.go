@@ -29,6 +29,8 @@ const (
 	life = 12 * time.Hour
 )
 
+var kept = session.Config{ChannelLife: life, Idle: idle}
+
 // plenty is a rate that no test reaches.
 var plenty = session.Rate{Class: "default", Limit: 1_000_000, Per: time.Minute}
 
@@ -38,13 +40,15 @@ type fixture struct {
 	dial  redis.Options
 	ring  *keys.Ring
 	clock *clock.Manual
+	// config is how long instances keep channels and logins.
+	config session.Config
 	*session.Store
 }
 
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	start := time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
-	h := fixture{redis: miniredis.RunT(t), ring: keytest.New(t), clock: clock.NewManual(start)}
+	h := fixture{redis: miniredis.RunT(t), ring: keytest.New(t), clock: clock.NewManual(start), config: kept}
 	h.redis.SetTime(start)
 	h.dial.Addr = h.redis.Addr()
 	h.Store = h.instance(t)
@@ -65,7 +69,10 @@ func newRealFixture(t *testing.T) fixture {
 		_ = server.Process.Kill()
 		_ = server.Wait()
 	})
-	h := fixture{ring: keytest.New(t), clock: clock.NewManual(time.Now()), dial: redis.Options{Network: "unix", Addr: socket}}
+	h := fixture{
+		ring: keytest.New(t), clock: clock.NewManual(time.Now()), config: kept,
+		dial: redis.Options{Network: "unix", Addr: socket},
+	}
 	h.Store = h.instance(t)
 	check.Until(t, "redis-server answers", func() bool { return h.AllowAddress(t.Context(), "192.0.2.1", plenty) == nil })
 	return h
@@ -85,7 +92,7 @@ func (h fixture) instance(t *testing.T) *session.Store {
 	options.MaxRetries = -1
 	client := redis.NewClient(&options)
 	t.Cleanup(func() { _ = client.Close() })
-	s, err := session.New(client, h.ring, h.clock, session.Config{ChannelLife: life, Idle: idle})
+	s, err := session.New(client, h.ring, h.clock, h.config)
 	check.Must(t, err)
 	return s
 }

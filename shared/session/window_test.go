@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,7 +78,8 @@ func windowIsWhatItSays(t *testing.T, h fixture) {
 				sequence = max(70, top) - 70 + rapid.Uint64Range(0, 80).Draw(r, "offset")
 			}
 			good := sequence > 0 && !taken[sequence] && sequence+64 > top
-			_, err := rapid.SampledFrom(stores).Draw(r, "instance").Admit(t.Context(), session.Frame{Channel: id, Sequence: sequence}, plenty)
+			frame := session.Frame{Channel: id, Sequence: sequence}
+			_, err := rapid.SampledFrom(stores).Draw(r, "instance").Admit(t.Context(), frame, plenty)
 			if good != (err == nil) || err != nil && !errors.Is(err, session.ErrReplayed) {
 				r.Fatalf("%d with %d the greatest: %v, want taken: %v", sequence, top, err, good)
 			}
@@ -143,46 +145,89 @@ func TestRateOfAChannel(t *testing.T) {
 	for range rate.Limit {
 		check.Must(t, call(l, rate))
 	}
-	err := call(l, rate)
-	var refused interface{ RetryAfter() time.Duration }
-	if !errors.Is(err, session.ErrRateLimited) || !errors.As(err, &refused) || refused.RetryAfter() != time.Minute {
-		t.Errorf("one too many: %v", err)
-	}
+	wantWait(t, call(l, rate), 65*time.Second)
 	check.Must(t, call(l, plenty))   // another class
 	check.Must(t, call(other, rate)) // another channel
 	h.advance(59 * time.Second)
-	if err := call(l, rate); !errors.Is(err, session.ErrRateLimited) {
-		t.Errorf("a second before the minute is over: %v", err)
-	}
-	h.advance(time.Second)
+	wantWait(t, call(l, rate), 6*time.Second)
+	h.advance(6 * time.Second)
 	check.Must(t, call(l, rate))
 }
 
-// A rate counts from the start of each minute, not from the first call, and its
-// counter does not stay in Redis.
-func TestRateIsByTheMinute(t *testing.T) {
+// wantWait checks that a call was above the rate, and how long it must wait.
+func wantWait(t *testing.T, err error, want time.Duration) {
+	t.Helper()
+	var refused interface{ RetryAfter() time.Duration }
+	if !errors.Is(err, session.ErrRateLimited) || !errors.As(err, &refused) || refused.RetryAfter() != want {
+		t.Errorf("%v, want RATE_LIMITED for %v", err, want)
+	}
+}
+
+// No minute holds more calls than the limit, wherever the minute begins. A refused
+// call does not count. The counter does not stay in Redis.
+func TestRateSlides(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t)
-	l, rate := h.open(t, "phone"), session.Rate{Class: "auth", Limit: 1, Per: time.Minute}
-	call := func() error {
-		l.next++
-		_, err := h.Admit(t.Context(), session.Frame{Channel: l.id, Sequence: l.next}, rate)
-		return err
+	l, rate := h.open(t, "phone"), session.Rate{Class: "auth", Limit: 20, Per: time.Minute}
+	calls := map[string]func() error{
+		"channel": func() error {
+			l.next++
+			_, err := h.Admit(t.Context(), session.Frame{Channel: l.id, Sequence: l.next}, rate)
+			return err
+		},
+		"address": func() error { return h.AllowAddress(t.Context(), "203.0.113.77", rate) },
 	}
-	h.advance(30 * time.Second)
-	check.Must(t, call())
-	h.advance(29 * time.Second)
-	if err := call(); !errors.Is(err, session.ErrRateLimited) {
-		t.Errorf("in the same minute: %v", err)
+	h.advance(59*time.Second + 900*time.Millisecond)
+	for name, call := range calls {
+		for range rate.Limit {
+			check.Must(t, call())
+		}
+		wantWait(t, call(), 60*time.Second+100*time.Millisecond)
+		if t.Failed() {
+			t.Fatal(name)
+		}
 	}
-	h.advance(time.Second)
-	check.Must(t, call())
-	h.advance(time.Minute)
+	h.advance(200 * time.Millisecond) // the next minute of the clock
+	for range 20 {
+		wantWait(t, calls["channel"](), 59*time.Second+900*time.Millisecond)
+		wantWait(t, calls["address"](), 59*time.Second+900*time.Millisecond)
+	}
+	h.advance(59*time.Second + 900*time.Millisecond)
+	check.Must(t, calls["channel"]())
+	check.Must(t, calls["address"]())
+	h.advance(2 * time.Minute)
 	for _, key := range h.redis.Keys() {
-		if strings.Contains(key, ":rate:") {
+		if strings.Contains(key, "rate:") {
 			t.Errorf("%s is left", key)
 		}
 	}
+}
+
+// At any pace of calls, each time of a rate's length holds at most its limit.
+func TestNoMinuteHoldsMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
+	h := newFixture(t)
+	var last atomic.Uint64
+	rapid.Check(t, func(r *rapid.T) {
+		address := fmt.Sprintf("2001:db8:%x::1", last.Add(1))
+		rate := session.Rate{Class: "auth", Limit: rapid.IntRange(1, 5).Draw(r, "limit"), Per: time.Minute}
+		var allowed []time.Time
+		for range rapid.IntRange(1, 40).Draw(r, "calls") {
+			h.clock.Advance(time.Duration(rapid.IntRange(0, 40_000).Draw(r, "pause")) * time.Millisecond)
+			now := h.clock.Now()
+			if err := h.AllowAddress(t.Context(), address, rate); err != nil {
+				if n := len(allowed); n < rate.Limit || now.Sub(allowed[n-rate.Limit]) > 65*time.Second {
+					r.Fatalf("refused after %v of %v", allowed, now)
+				}
+				continue
+			}
+			if allowed = append(allowed, now); len(allowed) > rate.Limit {
+				if apart := now.Sub(allowed[len(allowed)-1-rate.Limit]); apart < rate.Per {
+					r.Fatalf("%d calls in %v, want %d in %v", rate.Limit+1, apart, rate.Limit, rate.Per)
+				}
+			}
+		}
+	})
 }
 
 // A replayed frame does not count for the channel's rate. A frame above the rate can't be
@@ -206,7 +251,7 @@ func TestReplaysDoNotUseUpTheRate(t *testing.T) {
 	if err := accept(3); !errors.Is(err, session.ErrRateLimited) {
 		t.Errorf("above the rate: %v", err)
 	}
-	h.advance(time.Minute)
+	h.advance(65 * time.Second)
 	if err := accept(3); !errors.Is(err, session.ErrReplayed) {
 		t.Errorf("the frame above the rate, again: %v", err)
 	}
@@ -240,7 +285,7 @@ func TestRateOfAnAddress(t *testing.T) {
 	if err := h.AllowAddress(t.Context(), address, rate); !errors.Is(err, session.ErrRateLimited) {
 		t.Errorf("a second before the minute is over: %v", err)
 	}
-	h.advance(time.Second)
+	h.advance(6 * time.Second)
 	check.Must(t, h.AllowAddress(t.Context(), address, rate))
 	h.advance(3 * time.Minute)
 	if left := h.redis.Keys(); len(left) != 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/test/functest"
+	"github.com/tidebank/tidebank/test/otptest"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
@@ -57,11 +58,11 @@ type prepared struct {
 
 func shutTheBank(t *testing.T) {
 	b := bank.New(t)
-	gateway := smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"))
+	gateway := smstest.Start(t, b, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"), functest.Named(t, "notify-on-device"))
 	wang := b.Customer(t, "王小明", 1_000_00, 0)
 	phone := b.Device(t, "phone-of-wang")
 	phone.LoginAs(t, wang)
-	phone.Call(t, functest.Named(t, "otp-send"), "", map[string]any{"purpose": "login", "phone": wang.Phone}).Want(t, "")
+	otptest.Ask(t, b, phone, "login", wang.Phone)
 	calls := callsOf(t, b, phone, wang.Phone, wang.AccountIDs)
 	if len(calls) < 17 {
 		t.Fatalf("only %d calls were prepared", len(calls))
@@ -116,6 +117,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"identity-register": map[string]any{
 			"name": "王小明", "id_no": "110101199003070011", "card_no": "6228480000000010001", "phone": number, "otp": "123456",
 			"card_password": password, "login_password": password, "trade_password": password, "device_public_key": public,
+			"device_signature": phone.Possession(t),
 		},
 		"message-read": map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},
 		"transfer-confirm": map[string]any{"intent_id": uuid.New(), "proofs": []any{}},

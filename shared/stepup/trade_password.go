@@ -114,7 +114,7 @@ func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 // this channel. It refuses a password that was sealed for another channel.
 func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
 	clear, err := password.Open(ring, id, sealed)
-	if errors.Is(err, password.ErrSealed) {
+	if errors.Is(err, password.ErrUnsealed) {
 		return nil, ErrProofRejected.Because(err)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package bank
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -17,6 +18,19 @@ import (
 func (b *Bank) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	check.Exec(t, b.Host.DB.Pool(), sql, args...)
+}
+
+// ForgetAttempts forgets all failed log-ins and sign-ups, for tests that do not mean their bounds.
+func (b *Bank) ForgetAttempts(t testing.TB) {
+	t.Helper()
+	b.Exec(t, "DELETE FROM login_attempt")
+	b.Exec(t, "DELETE FROM login_origin")
+	b.Exec(t, "DELETE FROM card_attempt")
+	for _, key := range b.Redis.Keys() {
+		if strings.HasPrefix(key, "failures:") {
+			b.Redis.Del(key)
+		}
+	}
 }
 
 // Count returns the number that a query of the bank's database selects.

@@ -7,6 +7,7 @@ import (
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
 )
@@ -17,7 +18,7 @@ func (d *Device) SignUp(t testing.TB, c seed.Customer, code string) identityregi
 	return identityregister.Request{
 		Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, Phone: c.Phone, OTP: code,
 		CardPassword: d.Password(t, CardPassword), LoginPassword: d.Password(t, LoginPassword),
-		TradePassword: d.Password(t, TradePassword), DevicePublicKey: d.PublicKey(t),
+		TradePassword: d.Password(t, TradePassword), DevicePublicKey: d.PublicKey(t), DeviceSignature: d.Possession(t),
 	}
 }
 
@@ -25,6 +26,23 @@ func (d *Device) SignUp(t testing.TB, c seed.Customer, code string) identityregi
 func (d *Device) LogIn(t testing.TB, c seed.Customer, code string) identitylogin.Request {
 	t.Helper()
 	return identitylogin.Request{Phone: c.Phone, Password: d.Password(t, LoginPassword), OTP: code}
+}
+
+// LogInBinding is a good request to log a customer in, which binds the device's key by
+// trade password and card.
+func (d *Device) LogInBinding(t testing.TB, c seed.Customer, code string) identitylogin.Request {
+	t.Helper()
+	r := d.LogIn(t, c, code)
+	r.DevicePublicKey, r.DeviceSignature = d.PublicKey(t), d.Possession(t)
+	r.TradePassword, r.CardNo = d.Password(t, TradePassword), c.Accounts[0].No
+	return r
+}
+
+// Possession is the signature by which the device shows on its channel that it has its
+// key.
+func (d *Device) Possession(t testing.TB) []byte {
+	t.Helper()
+	return d.Sign(t, string(device.Text(d.Channel, d.ID, d.PublicKey(t))))
 }
 
 // PublicKey is the public part of the device's key.

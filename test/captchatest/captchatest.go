@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
-	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
@@ -18,13 +18,12 @@ func Solved(t testing.TB, b *bank.Bank, d *bank.Device) (id string) {
 	t.Helper()
 	var issued captchaissue.Response
 	d.Call(t, captchaissue.Function, "", struct{}{}).Into(t, &issued)
-	key := "captcha:" + issued.CaptchaID
+	key, value := captcha.Kept(b.Host.Keys, issued.CaptchaID, Answer)
 	if !b.Redis.Exists(key) {
 		t.Fatalf("no code was kept under %q", key)
 	}
 	life := b.Redis.TTL(key)
-	sum, _ := b.Host.Keys.MAC(keys.Session, []byte("captcha"), []byte(issued.CaptchaID), []byte(Answer))
-	if err := b.Redis.Set(key, string(sum)); err != nil {
+	if err := b.Redis.Set(key, string(value)); err != nil {
 		t.Fatal(err)
 	}
 	b.Redis.SetTTL(key, life)

@@ -30,8 +30,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	}
 	call(t, wang.phone, "transfer-confirm", proved(t, wang, made)).Into(t, &paid)
 	next := p.prepare(t, wang, p.li, 2_00)
-	entry := with(login(t, wang.phone, wang.Customer, p.numberCode(t, wang.phone, otp.Login, wang.Phone)),
-		"device_public_key", wang.phone.PublicKey(t))
+	entry := bank.Fields(t, wang.phone.LogInBinding(t, wang.Customer, p.numberCode(t, wang.phone, otp.Login, wang.Phone)))
 	applicant := p.Customer(t, "赵六", 1_00)
 	signUp := application(t, wang.phone, applicant, p.numberCode(t, wang.phone, otp.Register, applicant.Phone))
 	digits := p.codeFor(t, wang, next)
@@ -113,12 +112,12 @@ func spoiled(element *openapi3.Schema) map[string]any {
 func (p fixture) refused(t *testing.T, name, what string, request fields) {
 	t.Helper()
 	p.calm(t)
-	before, cached := p.rows(t, "login_attempt"), kept(p.Bank)
+	before, cached := p.rows(t, "login_attempt", "login_origin", "card_attempt"), kept(p.Bank)
 	reply := call(t, p.wang.phone, name, request)
 	if reply.Code == "" || reply.Status >= 500 {
 		t.Errorf("%s, %s: %d %s", name, what, reply.Status, reply.Body)
 	}
-	same(t, name+", "+what, before, p.rows(t, "login_attempt"))
+	same(t, name+", "+what, before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
 	if diff := cmp.Diff(cached, kept(p.Bank)); diff != "" {
 		t.Errorf("%s, %s: Redis (-before +after):\n%s", name, what, diff)
 	}

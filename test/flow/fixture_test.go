@@ -204,7 +204,7 @@ SELECT count(*) || ' ' || coalesce(md5(string_agg(row::text, ',' ORDER BY row::t
 // calm resets the counts of earlier attempts.
 func (p fixture) calm(t testing.TB) {
 	t.Helper()
-	p.Exec(t, "DELETE FROM login_attempt")
+	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }

@@ -240,7 +240,7 @@ func (b *Bank) device(t *testing.T, i *Instance) (*client.Client, client.Config)
 
 // Register signs the customer up for mobile banking.
 func (a *App) Register(ctx context.Context) error {
-	if err := a.SendOTP(ctx, "register", a.Person.Phone); err != nil {
+	if err := a.sendOTP(ctx, "register"); err != nil {
 		return err
 	}
 	code, _, err := a.dev.Code(ctx, a.Person.Phone, "开通")
@@ -253,13 +253,26 @@ func (a *App) Register(ctx context.Context) error {
 	})
 }
 
+// sendOTP asks for a code with a solved graphic code.
+func (a *App) sendOTP(ctx context.Context, purpose string) error {
+	issued, err := a.CaptchaIssue(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := a.dev.Captcha(ctx, issued.CaptchaID)
+	if err != nil {
+		return err
+	}
+	return a.SendOTP(ctx, purpose, a.Person.Phone, client.Captcha{ID: issued.CaptchaID, Answer: answer})
+}
+
 // Login logs the customer in by password and a fresh code.
 func (a *App) Login(ctx context.Context) error {
 	before, err := a.dev.Texts(ctx, a.Person.Phone)
 	if err != nil {
 		return err
 	}
-	if err := a.SendOTP(ctx, "login", a.Person.Phone); err != nil {
+	if err := a.sendOTP(ctx, "login"); err != nil {
 		return err
 	}
 	err = devapi.Until(ctx, "another text", func() (bool, error) {

@@ -8,19 +8,29 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/captchatest"
 )
 
-// Ask issues a code for signing up or logging in, and returns it. It returns a code
-// even if no customer would get it.
+// Ask issues a code for signing up or logging in, and returns it. It solves a graphic
+// code first. It returns a code even if no customer would get it.
 func Ask(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) string {
 	t.Helper()
-	d.Call(t, otpsend.Function, "", map[string]any{"purpose": purpose, "phone": number}).Want(t, "")
-	return Code(t, b, Subject(b, purpose, number))
+	d.Call(t, otpsend.Function, "", Request(t, b, d, purpose, number)).Want(t, "")
+	return Code(t, b, Subject(b, d, purpose, number))
 }
 
-// Subject names the challenge of a number.
-func Subject(b *bank.Bank, purpose, number string) string {
-	return otp.PhoneSubject(purpose, customer.PhoneIndex(b.Host.Keys, number))
+// Request asks for a code for signing up or logging in, with a solved graphic code.
+func Request(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) map[string]any {
+	t.Helper()
+	return map[string]any{
+		"purpose": purpose, "phone": number,
+		"captcha_id": captchatest.Solved(t, b, d), "captcha_answer": captchatest.Answer,
+	}
+}
+
+// Subject names the challenge of a number for a device.
+func Subject(b *bank.Bank, d *bank.Device, purpose, number string) string {
+	return otp.PhoneSubject(purpose, customer.PhoneIndex(b.Host.Keys, number), d.ID)
 }
 
 // Code computes the code of a challenge.

@@ -41,13 +41,21 @@ VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
 		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '1 hour'", "false")},
 		stays: []string{attemptOf("NULL", "true"), attemptOf("now() + interval '1 hour'", "false")},
 	},
+	"card_attempt": {goes: []string{
+		`INSERT INTO card_attempt (subject, failed, last_at)
+VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
+	}},
+	"login_origin": {
+		goes:  []string{originOf("NULL"), originOf("now() - interval '1 hour'")},
+		stays: []string{originOf("now() + interval '1 hour'")},
+	},
 	"otp_challenge": {goes: []string{
 		`INSERT INTO otp_challenge (subject, purpose, phone_bidx, nonce, binding, issued_at, expires_at, device_id, max_tries)
 VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interval, 'd', 5)`,
 	}},
 	"otp_quota": {goes: []string{
-		`INSERT INTO otp_quota (phone_bidx, day, sent, last_at)
-VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, '{}')`,
+		`INSERT INTO otp_quota (quota, sent, last_at)
+VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
 	}},
 	"sms_use": {goes: []string{
 		`INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ('day', now() - $1::interval, 1, 1)`,
@@ -84,6 +92,11 @@ VALUES (gen_random_uuid(), gen_random_uuid(), 'd', 'o', '', '', '', '{}', '` + s
 func attemptOf(locked, frozen string) string {
 	return `INSERT INTO login_attempt (phone_bidx, day, failures, locked_until, frozen)
 VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, ` + locked + `, ` + frozen + `)`
+}
+
+func originOf(locked string) string {
+	return `INSERT INTO login_origin (phone_bidx, device_id, failures, locked_until, failed_at)
+VALUES (gen_random_uuid()::text::bytea, 'd', 1, ` + locked + `, now() - $1::interval)`
 }
 
 func deliveryOf(state string) string {

@@ -49,7 +49,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 	}
 	server := channel.Server{
 		Sign:        func(message []byte) ([]byte, error) { return lent.Keys.Sign(keys.Channel, message) },
-		Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey, Life: lent.Channels.ChannelLife(),
+		Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey, Life: lent.Channels.Unproved(),
 	}
 	return func(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
 		welcome, id, opened, err := server.Respond(req.Hello)

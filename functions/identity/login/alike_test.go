@@ -131,10 +131,9 @@ func TestFailuresAreAlike(t *testing.T) {
 		w.lock(t, number, tt.locked, tt.frozen)
 		code := "000000"
 		if !tt.noCode {
-			got := w.observe(t, func() bank.Reply {
-				return w.phone.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Login, "phone": number})
-			})
-			code = otptest.Code(t, w.Bank, otptest.Subject(w.Bank, otp.Login, number))
+			request := otptest.Request(t, w.Bank, w.phone, otp.Login, number)
+			got := w.observe(t, func() bank.Reply { return w.phone.Call(t, otpsend.Function, "", request) })
+			code = otptest.Code(t, w.Bank, otptest.Subject(w.Bank, w.phone, otp.Login, number))
 			if sent == nil {
 				sent = &got
 			}

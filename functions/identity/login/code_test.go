@@ -46,7 +46,7 @@ func TestSixthTryAtACodeIsRefused(t *testing.T) {
 	wrong.OTP = otptest.Wrong(right.OTP)
 	for range 5 {
 		w.want(t, w.phone, wrong, "LOGIN_FAILED")
-		w.Exec(t, "DELETE FROM login_attempt") // the password's own bound is not meant here
+		w.ForgetAttempts(t) // the password's own bound is not meant here
 	}
 	w.want(t, w.phone, right, "LOGIN_FAILED")
 	w.Advance(time.Minute)
@@ -61,7 +61,7 @@ func TestFifthTryAtACodeMayBeRight(t *testing.T) {
 	wrong.OTP = otptest.Wrong(right.OTP)
 	for range 4 {
 		w.want(t, w.phone, wrong, "LOGIN_FAILED")
-		w.Exec(t, "DELETE FROM login_attempt")
+		w.ForgetAttempts(t)
 	}
 	w.want(t, w.phone, right, "")
 }
@@ -83,7 +83,7 @@ func TestCodesForSomethingElse(t *testing.T) {
 		if tt.name != "another device" {
 			w.ask(t, w.phone) // there is a code that would be right, but it is not known
 		}
-		w.Exec(t, "DELETE FROM login_attempt")
+		w.ForgetAttempts(t)
 		r := w.request(t, w.phone, bank.LoginPassword, tt.code())
 		if got := w.phone.Call(t, identitylogin.Function, "", r); got.Code != "LOGIN_FAILED" {
 			t.Errorf("%s: %q, want LOGIN_FAILED", tt.name, got.Code)
@@ -103,7 +103,7 @@ func TestOneCodeLogsInOnce(t *testing.T) {
 		t.Fatal("the second code is the first one, which happens by chance one time in a million")
 	}
 	w.want(t, w.phone, earlier, "LOGIN_FAILED")
-	w.Exec(t, "DELETE FROM login_attempt")
+	w.ForgetAttempts(t)
 
 	requests := make([]identitylogin.Request, 12)
 	for i := range requests {
@@ -115,12 +115,12 @@ func TestOneCodeLogsInOnce(t *testing.T) {
 	if told := w.Outbox(t, events.TypeIdentityLoggedIn); won != 1 || len(told) != 1 {
 		t.Fatalf("%d logins won and %d were told of, want one", won, len(told))
 	}
-	w.Exec(t, "DELETE FROM login_attempt")
+	w.ForgetAttempts(t)
 	w.want(t, w.phone, right, "LOGIN_FAILED") // nor later
 
 	// Wrong tries are limited.
 	w.Advance(time.Minute)
-	w.Exec(t, "DELETE FROM login_attempt")
+	w.ForgetAttempts(t)
 	next := w.right(t, w.phone)
 	w.Exec(t, "UPDATE otp_challenge SET tries = 5")
 	w.want(t, w.phone, next, "LOGIN_FAILED")
@@ -173,7 +173,7 @@ func TestReplay(t *testing.T) {
 	w.phone.Send(t, identitylogin.Function, frame).Want(t, "FRAME_REPLAYED")
 	w.want(t, w.phone, right, "LOGIN_FAILED") // in a new frame the code is used
 	stranger := w.Device(t, "phone-of-thief")
-	stranger.Send(t, identitylogin.Function, stranger.Frame(t, identitylogin.Function, "", right)).Want(t, "LOGIN_FAILED")
+	stranger.Send(t, identitylogin.Function, stranger.Frame(t, identitylogin.Function, "", right)).Want(t, "PASSWORD_UNSEALED")
 	wantSession(t, stranger, "SESSION_REQUIRED")
 }
 

@@ -4,8 +4,11 @@
 //	POST /function/identity-login   public   emits identity.loggedin.v1
 //
 // Every failure is LOGIN_FAILED after the same work, also for unknown and locked
-// numbers. A login ends the customer's earlier session at once. Refusals:
-// LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
+// numbers. A failure counts against the number on this device and against the network
+// address; with the right code it also counts against the number (functions/identity).
+// A login ends the customer's earlier session at once. A device proves itself by its
+// bound key; a new key is bound only after a step-up (device.go). Refusals: LOGIN_FAILED,
+// CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 package login
 
 import (
@@ -18,6 +21,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity"
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -33,9 +37,10 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-login", Summary: "Log in with password and one-time code", Audience: fn.Public, Rate: fn.RateAuth,
-	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityLoggedIn},
+	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth,
+	Emits: []string{events.TypeIdentityLoggedIn, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
-		identity.ErrLoginFailed, identity.ErrCaptchaRequired, identity.ErrCaptchaRejected,
+		identity.ErrLoginFailed, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session},
 	Requirements: []string{
@@ -53,7 +58,11 @@ type Request struct {
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty" maxLength:"64"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty" maxLength:"16"`
-	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: binds the device's key"`
+	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: the device's key"`
+	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
+	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace the device's key: the same text signed by the old key"`
+	TradePassword   []byte `json:"trade_password,omitempty" maxLength:"1024" doc:"To bind a key without an old one: sealed to the password key"`
+	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: the number of an open card of the customer" example:"622848000000010001"`
 }
 
 // Validate checks the form only. It refuses only values that no customer can have.
@@ -61,13 +70,24 @@ func (r Request) Validate() error {
 	if !customer.ValidPhone(r.Phone) {
 		return fn.InvalidField("phone", "not a mobile number")
 	}
+	stepUp := len(r.TradePassword) > 0
+	switch {
+	case stepUp != (r.CardNo != ""):
+		return fn.InvalidField("card_no", "comes together with trade_password")
+	case stepUp && len(r.OldKeySignature) > 0:
+		return fn.InvalidField("old_key_signature", "not together with trade_password")
+	case len(r.DevicePublicKey) == 0 && (stepUp || len(r.OldKeySignature) > 0 || len(r.DeviceSignature) > 0):
+		return fn.InvalidField("device_public_key", "missing")
+	}
 	return nil
 }
 
 // Response tells the customer about the previous login (SESSION-005).
 type Response struct {
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	LastLoginAt     *time.Time `json:"last_login_at" doc:"The login before this one"`
+	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before this one"`
+	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
+	DeviceBound     bool       `json:"device_bound" doc:"The device's key that this login brought is bound"`
 }
 
 type operation struct {
@@ -81,71 +101,91 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	solved, err := op.solved(ctx, req)
+	guess, err := password.OpenField(op.ring, call.Channel, "password", req.Password)
+	if err != nil {
+		return Response{}, err
+	}
+	key, err := newDeviceKey(op.ring, call, req)
+	if err != nil {
+		return Response{}, err
+	}
+	solved, err := op.captcha.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
+	if err != nil {
+		return Response{}, err
+	}
+	from := address.Group(call.IP)
+	failed, err := op.captcha.Failures(ctx, from)
 	if err != nil {
 		return Response{}, err
 	}
 	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
-	attempt := password.LoginAttempt{Phone: index, Captcha: solved, DeviceID: call.DeviceID, Now: now}
 	code := otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Login, index), DeviceID: call.DeviceID, Code: req.OTP,
+		Subject: otp.PhoneSubject(otp.Login, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Login, index, call.DeviceID),
 	}
-	var batch pgx.Batch
-	attempt.Count(&batch)
-	code.CountAttempt(&batch, now)
-	if err := call.CountAttempts(ctx, &batch); err != nil {
+	both := login{attempt: &password.LoginAttempt{
+		Phone: index, DeviceID: call.DeviceID, Captcha: solved, Failed: failed, Now: now,
+	}, code: &code, key: key}
+	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err
 	}
-	if attempt.Verdict == password.Captcha {
-		return Response{}, identity.ErrCaptchaRequired
+	if both.attempt.Verdict == password.Captcha {
+		return Response{}, captcha.ErrRequired
 	}
-	both := login{&attempt, &code}
-	wrong := op.wrong(call, req, both)
-	call.AuditReason(reason(wrong, &attempt), attempt.CustomerID)
+	wrong := both.wrong(guess)
+	call.AuditReason(reason(wrong, both.attempt), both.attempt.CustomerID)
 	if wrong != "" {
+		if err := op.captcha.CountFailure(ctx, from); err != nil {
+			return Response{}, err
+		}
 		return Response{}, identity.ErrLoginFailed
 	}
-	last := Response{LastLoginAt: clock.Local(attempt.LastLogin.At), LastLoginDevice: attempt.LastLogin.Device}
-	return last, op.succeed(ctx, call, req, both, unit)
+	last := both.attempt.LastLogin
+	return Response{
+		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastVerified: last.Verified,
+		DeviceBound: both.binds || key.verified(),
+	}, op.succeed(ctx, call, both, unit)
 }
 
-// login holds both factors after their attempts have been counted.
+// login holds both factors and the device's key.
 type login struct {
 	attempt *password.LoginAttempt
 	code    *otp.Attempt
+	key     *deviceKey
+	binds   bool // a step-up lets the device's key be bound
 }
 
-// solved reports whether the request holds the right answer to a graphic code. It
-// refuses a wrong answer; a request without an answer is not refused.
-func (op operation) solved(ctx context.Context, req Request) (bool, error) {
-	if req.CaptchaID == "" {
-		return false, nil
+// count counts the attempt at the code, and then the attempt at the password: whether
+// the code was right decides against whom the second counts.
+func (l *login) count(ctx context.Context, call *fn.Call, ring *keys.Ring) error {
+	var first, second pgx.Batch
+	l.code.CountAttempt(&first, l.attempt.Now)
+	if err := call.CountAttempts(ctx, &first); err != nil {
+		return err
 	}
-	solved, err := op.captcha.Check(ctx, req.CaptchaID, req.CaptchaAnswer)
-	if err == nil && !solved {
-		err = identity.ErrCaptchaRejected
-	}
-	return solved, err
+	l.attempt.RightCode = l.code.Right(ring)
+	l.attempt.Count(&second)
+	l.key.queue(&second, ring, l.attempt.Phone, call.DeviceID)
+	return call.CountAttempts(ctx, &second)
 }
 
-// wrong always checks both factors and the lock. It returns the name of a failed
-// check, for the access record only, or "" if all checks pass.
-func (op operation) wrong(call *fn.Call, req Request, l login) string {
-	guess, err := password.Open(op.ring, call.Channel, req.Password)
-	known := l.attempt.Matches(guess) && err == nil
-	right := l.code.Right(op.ring)
+// wrong always checks all that the request brings, and the lock. It returns the name of
+// a failed check, for the access record only, or "" if all checks pass.
+func (l *login) wrong(guess []byte) string {
+	known := l.attempt.Matches(guess)
+	given, right := l.key.steppedUp(l.attempt)
+	l.binds = right && !l.key.verified()
 	switch {
 	case l.attempt.CustomerID == uuid.Nil:
 		return "unknown"
 	case l.attempt.Verdict == password.Locked:
 		return "locked"
-	}
-	switch {
 	case !known:
 		return "password"
-	case !right:
+	case !l.attempt.RightCode:
 		return "otp"
+	case given && !right:
+		return "step-up for the device key"
 	}
 	return ""
 }
@@ -168,20 +208,21 @@ func reason(wrong string, attempt *password.LoginAttempt) string {
 
 // succeed adds the login's changes to the unit, and asks the runtime to start the
 // session.
-func (op operation) succeed(ctx context.Context, call *fn.Call, req Request, l login, unit *pg.Unit) error {
-	id := l.attempt.CustomerID
-	l.code.Use(unit, l.attempt.Now, identity.ErrLoginFailed)
-	if err := l.attempt.Succeeded(ctx, unit); err != nil {
+func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *pg.Unit) error {
+	id, now := l.attempt.CustomerID, l.attempt.Now
+	l.code.Use(unit, now, identity.ErrLoginFailed)
+	verified := l.binds || l.key.verified()
+	if err := l.attempt.Succeeded(ctx, unit, verified); err != nil {
 		return err
 	}
-	if len(req.DevicePublicKey) > 0 {
-		key := device.Key{CustomerID: id, DeviceID: call.DeviceID, Public: req.DevicePublicKey, BoundAt: l.attempt.Now}
-		if err := device.Bind(ctx, unit, key); err != nil {
+	if l.binds {
+		key := device.Key{CustomerID: id, DeviceID: call.DeviceID, Public: l.key.req.DevicePublicKey, BoundAt: now}
+		if err := identity.BindDevice(ctx, unit, key, l.key.bound != nil); err != nil {
 			return err
 		}
 	}
 	call.StartSession(id)
 	return events.Emit(ctx, unit, id.String(), id, events.IdentityLoggedIn{
-		CustomerID: id.String(), DeviceID: call.DeviceID, IP: call.IP,
+		CustomerID: id.String(), DeviceID: call.DeviceID, DeviceVerified: verified, IP: call.IP,
 	})
 }

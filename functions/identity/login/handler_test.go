@@ -45,9 +45,10 @@ func (w fixture) customer(t *testing.T, name string) seed.Customer {
 	return c
 }
 
-// ask asks for a login code for the customer; the phone may have one a minute.
+// ask asks for a login code for the customer, whenever the last one was sent.
 func (w fixture) ask(t *testing.T, d *bank.Device) string {
 	t.Helper()
+	w.Exec(t, "DELETE FROM otp_quota")
 	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
 }
 
@@ -97,11 +98,11 @@ func TestTwoFactorsLogIn(t *testing.T) {
 
 	w.Advance(time.Minute)
 	tablet := w.Device(t, "tablet-of-wang")
-	again := w.right(t, tablet)
-	again.DevicePublicKey = tablet.PublicKey(t)
+	again := tablet.LogInBinding(t, w.wang, w.ask(t, tablet))
 	reply := tablet.Call(t, identitylogin.Function, "", again)
 	reply.Want(t, "")
-	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang"}`
+	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang",` +
+		`"last_login_verified":false,"device_bound":true}`
 	if string(reply.Body) != earlier {
 		t.Errorf("got %s, want %s", reply.Body, earlier)
 	}
@@ -113,7 +114,7 @@ func TestTwoFactorsLogIn(t *testing.T) {
 	told := bank.Told[events.IdentityLoggedIn](t, w.Bank, events.TypeIdentityLoggedIn)
 	id := w.wang.ID.String()
 	want := []events.IdentityLoggedIn{
-		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP},
+		{CustomerID: id, DeviceID: w.phone.ID, IP: w.phone.IP}, {CustomerID: id, DeviceID: tablet.ID, IP: tablet.IP, DeviceVerified: true},
 	}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -152,15 +153,15 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 		{"two passwords", sealed, bank.TradePassword, false, "LOGIN_FAILED"},
 		{"two codes", w.phone.Password(t, code), code, false, "LOGIN_FAILED"},
 		{"trade password", w.phone.Password(t, bank.TradePassword), code, false, "LOGIN_FAILED"},
-		{"password in clear", []byte(bank.LoginPassword), code, false, "LOGIN_FAILED"},
-		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "LOGIN_FAILED"},
-		{"password sealed to another key", toChannelKey, code, false, "LOGIN_FAILED"},
+		{"password in clear", []byte(bank.LoginPassword), code, false, "PASSWORD_UNSEALED"},
+		{"password sealed for another channel", tablet.Password(t, bank.LoginPassword), code, false, "PASSWORD_UNSEALED"},
+		{"password sealed to another key", toChannelKey, code, false, "PASSWORD_UNSEALED"},
 		{"wrong code", sealed, otptest.Wrong(code), false, "LOGIN_FAILED"},
 		{"code with more after it", sealed, code + "0", false, "INPUT_INVALID"},
 		{"code but for its last digit", sealed, code[:5], false, "INPUT_INVALID"},
 		{"both", sealed, code, false, ""},
 	} {
-		w.Exec(t, "DELETE FROM login_attempt")
+		w.ForgetAttempts(t)
 		w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 		r := identitylogin.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
 		if tt.captcha {

@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ type attempts struct {
 	Locked, Frozen bool
 }
 
-// attempts are the number's counters; nil if there are none.
+// attempts are the number's own counters; nil if there are none.
 func (w fixture) attempts(t *testing.T) *attempts {
 	t.Helper()
 	var a attempts
@@ -48,11 +49,12 @@ func (o *orFalse) Scan(value any) error {
 	return nil
 }
 
-// fail fails to log in as often as asked, with a solved graphic code each time.
+// fail fails to log in as often as asked, with the right code and a solved graphic code
+// each time.
 func (w fixture) fail(t *testing.T, times int) {
 	t.Helper()
 	for range times {
-		w.want(t, w.phone, w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", "")), "LOGIN_FAILED")
+		w.want(t, w.phone, w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", w.ask(t, w.phone))), "LOGIN_FAILED")
 	}
 }
 
@@ -67,12 +69,13 @@ func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-004.2", "AUTH-011.1", "AUTH-011.2")
 	w := newFixture(t)
+	code := w.ask(t, w.phone)
 	for range 3 {
-		w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "LOGIN_FAILED")
+		w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", code), "LOGIN_FAILED")
 	}
 	right := w.right(t, w.phone)
 	w.want(t, w.phone, right, "CAPTCHA_REQUIRED")
-	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "CAPTCHA_REQUIRED")
+	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", "000000"), "CAPTCHA_REQUIRED")
 	unknown := right
 	unknown.CaptchaID, unknown.CaptchaAnswer = "no such code", "123456"
 	w.want(t, w.phone, unknown, "CAPTCHA_REJECTED")
@@ -97,7 +100,7 @@ func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 func TestGraphicCodeIsGoodOnce(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	wrong := w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
+	wrong := w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", w.ask(t, w.phone)))
 	w.want(t, w.phone, wrong, "LOGIN_FAILED")
 	w.want(t, w.phone, wrong, "CAPTCHA_REJECTED")
 	late := w.solved(t, w.phone, wrong)
@@ -153,7 +156,7 @@ func TestNineFailuresInADayDoNotFreeze(t *testing.T) {
 	w.wantAttempts(t, attempts{Failures: 4, Day: 9})
 	w.Advance(13*time.Hour + 30*time.Minute) // midnight in Shanghai
 	w.phone.Reopen(t)
-	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", ""), "CAPTCHA_REQUIRED") // failures in a row know no day
+	w.want(t, w.phone, w.request(t, w.phone, "not-it-2026", "000000"), "CAPTCHA_REQUIRED") // failures in a row know no day
 	w.fail(t, 1)
 	w.wantAttempts(t, attempts{Failures: 5, Day: 1, Locked: true})
 	w.Advance(30 * time.Minute)
@@ -188,20 +191,28 @@ func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-010.4")
 	w, instances, begin := newInstances(t)
-	guesses := make([]identitylogin.Request, 12)
+	devices := []*bank.Device{w.phone, w.Device(t, "tablet-of-wang"), w.Device(t, "third-of-wang")}
+	guesses := make([]identitylogin.Request, 12) // four on each device, each with the device's right code
 	for i := range guesses {
-		guesses[i] = w.solved(t, w.phone, w.request(t, w.phone, "not-it-2026", ""))
+		d := devices[i%len(devices)]
+		guesses[i] = w.solved(t, d, w.request(t, d, "not-it-2026", ""))
+		if i >= len(devices) {
+			guesses[i].OTP = guesses[i%len(devices)].OTP
+			continue
+		}
+		guesses[i].OTP = w.ask(t, d)
 	}
 	replies := check.AtOnce(len(guesses), func(i int) bank.Reply {
-		frame := w.phone.Frame(t, identitylogin.Function, "", guesses[i])
-		return w.phone.SendTo(t, instances[i%2], identitylogin.Function, frame)
+		d := devices[i%len(devices)]
+		frame := d.Frame(t, identitylogin.Function, "", guesses[i])
+		return d.SendTo(t, instances[i%2], identitylogin.Function, frame)
 	})
 	if won := bank.Won(t, replies, "LOGIN_FAILED"); won != 0 {
 		t.Errorf("%d guesses were right", won)
 	}
 	tried := 0
 	for _, r := range w.records(t, begin) {
-		if strings.Contains(r.Reason, "password") { // the others met the lock
+		if strings.Contains(r.Reason, "password") { // the others met the number's lock
 			tried++
 		}
 	}
@@ -211,7 +222,7 @@ func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 	w.wantAttempts(t, attempts{Failures: 5, Day: 5, Locked: true})
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
 	w.Advance(30 * time.Minute)
-	w.want(t, w.phone, w.right(t, w.phone), "")
+	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "")
 
 	// A locked number stays so however often it is tried.
 	w.fail(t, 5)
@@ -225,6 +236,55 @@ func TestParallelGuessesCannotExceedTheBound(t *testing.T) {
 		w.phone.Reopen(t)
 	}
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
+}
+
+// Strangers fail as often as they like, on as many devices as they like, without the
+// number's code. They lock their own devices out. The customer's code stays good, the
+// number is not locked, and nobody learns more than of an unknown number.
+func TestStrangersCannotLockANumber(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	right := w.right(t, w.phone)
+	for n := range 6 {
+		d := w.Device(t, fmt.Sprint("phone-of-stranger-", n))
+		d.IP = fmt.Sprint("198.51.100.", n)
+		w.ask(t, d) // voids no code of another device
+		var known, unknown []string
+		for range 7 {
+			guess := w.request(t, d, bank.LoginPassword, "000000")
+			known = append(known, d.Call(t, identitylogin.Function, "", w.solved(t, d, guess)).Code)
+			guess.Phone = "13999999999"
+			unknown = append(unknown, d.Call(t, identitylogin.Function, "", w.solved(t, d, guess)).Code)
+		}
+		if diff := cmp.Diff(unknown, known); diff != "" {
+			t.Errorf("the number is not like an unknown one (-unknown +known):\n%s", diff)
+		}
+		w.want(t, d, w.solved(t, d, w.right(t, d)), "LOGIN_FAILED") // this device is locked
+	}
+	w.wantAttempts(t, attempts{})
+	w.want(t, w.phone, right, "")
+}
+
+// Many failures from one network address make each of its log-ins solve a graphic code.
+func TestAnAddressThatFailsOftenMustSolveGraphicCodes(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	for n := range 15 {
+		d := w.Device(t, fmt.Sprint("phone-of-script-", n))
+		d.IP = fmt.Sprintf("2001:db8:0:7::%x", n) // one client has them all
+		for range 2 {
+			guess := w.request(t, d, "not-it-2026", "000000")
+			guess.Phone = fmt.Sprint(13900000000 + n)
+			w.want(t, d, guess, "LOGIN_FAILED")
+		}
+	}
+	fresh := w.Device(t, "phone-of-fresh")
+	fresh.IP = "2001:db8:0:7:ffff::1"
+	w.want(t, fresh, w.right(t, fresh), "CAPTCHA_REQUIRED")
+	w.want(t, fresh, w.solved(t, fresh, w.right(t, fresh)), "")
+	w.want(t, w.phone, w.right(t, w.phone), "") // of another address
+	w.Advance(time.Hour)
+	w.want(t, fresh, w.right(t, fresh), "")
 }
 
 // One number's failures are no other's.

@@ -38,9 +38,10 @@ type Response struct {
 	NameMasked      string     `json:"name_masked"`
 	PhoneMasked     string     `json:"phone_masked"`
 	IDNoMasked      string     `json:"id_no_masked"`
-	DeviceID        string     `json:"device_id"`
-	LastLoginAt     *time.Time `json:"last_login_at"`
-	LastLoginDevice *string    `json:"last_login_device"`
+	DeviceID        string     `json:"device_id" clear:"device_id"`
+	LastLoginAt     *time.Time `json:"last_login_at" doc:"The login before the current one"`
+	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before the current one"`
+	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
@@ -60,6 +61,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		return Response{
 			NameMasked: mask.Name(c.Name), PhoneMasked: mask.Phone(c.Phone), IDNoMasked: mask.IDNo(c.IDNo),
 			DeviceID: call.DeviceID, LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device,
+			LastVerified: last.Verified,
 		}, nil
 	}, nil
 }

@@ -5,8 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
+	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -14,12 +20,12 @@ func TestTheCallerIsShownMasked(t *testing.T) {
 	t.Parallel()
 	p := bank.NewPair(t, 0)
 	const never = `{"name_masked":"**明","phone_masked":"138****7919","id_no_masked":"1****************1",` +
-		`"device_id":"phone-of-wang","last_login_at":null,"last_login_device":null}`
+		`"device_id":"phone-of-wang","last_login_at":null,"last_login_device":null,"last_login_verified":false}`
 	reply := p.Phone.Call(t, identityme.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != never {
 		t.Errorf("got  %s\nwant %s", reply.Body, never)
 	}
-	p.Exec(t, "UPDATE credential SET last_login_at = $1, last_login_device = 'tablet'", bank.Start.Add(-12*time.Hour))
+	p.Exec(t, "UPDATE credential SET previous_login_at = $1, previous_login_device = 'tablet'", bank.Start.Add(-12*time.Hour))
 	last := strings.Replace(never, `:null,"last_login_device":null`,
 		`:"2026-11-22T22:00:00+08:00","last_login_device":"tablet"`, 1)
 	reply = p.Phone.Call(t, identityme.Function, "", struct{}{})
@@ -69,4 +75,48 @@ func TestDatabaseDown(t *testing.T) {
 	p := bank.NewPair(t, 0)
 	p.Host.DB = pgtest.Broken(t)
 	p.Phone.Call(t, identityme.Function, "", struct{}{}).Want(t, "SERVICE_UNAVAILABLE")
+}
+
+// An installation's id may be an IMEI, which looks like a card number, or have eleven
+// digits, like a phone number. It is shown all the same, and hides nothing else.
+func TestDeviceIDsOfDigits(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"13812345678", "356938035643809", "6228480000000100011"} {
+		b := bank.New(t)
+		wang, phone := b.Customer(t, "王小明", 0), b.Device(t, id)
+		phone.LoginAs(t, wang)
+		for range 2 { // the second login shows the first one's device
+			b.Advance(time.Minute)
+			request := phone.LogIn(t, wang, otptest.Ask(t, b, phone, otp.Login, wang.Phone))
+			phone.Call(t, identitylogin.Function, "", request).Want(t, "")
+		}
+		var got identityme.Response
+		phone.Call(t, identityme.Function, "", struct{}{}).Into(t, &got)
+		if got.DeviceID != id || got.LastLoginDevice == nil || *got.LastLoginDevice != id {
+			t.Errorf("%s: %+v", id, got)
+		}
+	}
+}
+
+// The login's reply and identity-me tell of the same login: the one before.
+func TestLastLoginMeansOneThing(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	wang, phone, tablet := b.Customer(t, "王小明", 0), b.Device(t, "phone-of-wang"), b.Device(t, "tablet-of-wang")
+	check.Must(t, b.Seeder().SignUp(t.Context(), wang, bank.LoginPassword, bank.TradePassword, "", nil))
+	for n, d := range []*bank.Device{phone, tablet, phone} {
+		b.Advance(time.Minute)
+		var told identitylogin.Response
+		var shown identityme.Response
+		d.Call(t, identitylogin.Function, "", d.LogIn(t, wang, otptest.Ask(t, b, d, otp.Login, wang.Phone))).Into(t, &told)
+		d.Call(t, identityme.Function, "", struct{}{}).Into(t, &shown)
+		if diff := cmp.Diff(told, identitylogin.Response{
+			LastLoginAt: shown.LastLoginAt, LastLoginDevice: shown.LastLoginDevice, LastVerified: shown.LastVerified,
+		}); diff != "" {
+			t.Errorf("login %d (-login +identity-me):\n%s", n, diff)
+		}
+		if n > 0 && !told.LastLoginAt.Equal(b.Clock.Now().Add(-time.Minute)) {
+			t.Errorf("login %d: the last one was at %v", n, told.LastLoginAt)
+		}
+	}
 }

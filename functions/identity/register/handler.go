@@ -4,8 +4,9 @@
 //
 // Name, identity number, card, card password and reserved phone must all match the
 // bank's record of one person. A one-time code proves the phone. One refusal covers
-// every mismatch, and also an identity that has already signed up. The bank binds the
-// device's key. Refusals: REGISTRATION_REFUSED, PASSWORD_WEAK.
+// every mismatch, too many failures of a card or identity number within days, and also
+// an identity that has already signed up. The bank binds the
+// device's key. Refusals: REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED.
 package register
 
 import (
@@ -30,8 +31,9 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
-	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Emits: []string{events.TypeIdentityRegistered},
-	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, password.ErrWeak},
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
+	Emits:    []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
+	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, password.ErrWeak, password.ErrUnsealed},
 	Keys:     []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Storage},
 	Requirements: []string{
 		"ACCT-013", "ACCT-015", "ACCT-016", "PWD-001", "PWD-002", "PWD-003", "PWD-012", "PWD-017", "PWD-018", "AUTH-005",
@@ -53,6 +55,7 @@ type Request struct {
 	LoginPassword   []byte `json:"login_password" idem:"-" minLength:"1" maxLength:"1024"`
 	TradePassword   []byte `json:"trade_password" idem:"-" minLength:"1" maxLength:"1024"`
 	DevicePublicKey []byte `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER"`
+	DeviceSignature []byte `json:"device_signature" idem:"-" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 }
 
 // Validate checks the form only.
@@ -86,15 +89,20 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	chosen := password.New{
-		Login: op.open(call, req.LoginPassword), Trade: op.open(call, req.TradePassword), Phone: req.Phone, IDNo: req.IDNo,
+	text := device.Text(call.Channel, call.DeviceID, req.DevicePublicKey)
+	if !device.Signed(req.DevicePublicKey, text, req.DeviceSignature) {
+		return Response{}, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
+	}
+	chosen, cardPassword, err := op.passwords(call, req)
+	if err != nil {
+		return Response{}, err
 	}
 	if err := chosen.Check(); err != nil {
 		return Response{}, err
 	}
 	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
 	code := otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Register, index), DeviceID: call.DeviceID, Code: req.OTP,
+		Subject: otp.PhoneSubject(otp.Register, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Register, index, call.DeviceID),
 	}
 	var applicant customer.Applicant
@@ -105,12 +113,24 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	// Every check always runs, so that the time does not show which check failed (ACCT-016).
-	card := password.Matches(applicant.CardPassword, []byte(op.open(call, req.CardPassword)))
 	right := code.Right(op.ring)
 	name := applicant.Named(op.ring, req.Name)
 	phone := bytes.Equal(applicant.PhoneIndex, index)
-	if !card || !right || !name || !phone || !applicant.HoldsCard {
+	attempt := password.CardAttempt{
+		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, DeviceID: call.DeviceID,
+		Entitled: right && phone, Now: now,
+	}
+	var second pgx.Batch
+	attempt.Count(&second)
+	if err := call.CountAttempts(ctx, &second); err != nil {
+		return Response{}, err
+	}
+	card := password.Matches(applicant.CardPassword, cardPassword)
+	if !attempt.Allowed || !card || !right || !name || !phone || !applicant.HoldsCard {
 		return Response{}, identity.ErrRegistrationRefused
+	}
+	if err := attempt.Succeeded(ctx, unit); err != nil {
+		return Response{}, err
 	}
 	code.Use(unit, now, identity.ErrRegistrationRefused)
 	return Response{Registered: true}, op.register(ctx, unit, chosen, device.Key{
@@ -118,14 +138,22 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	})
 }
 
-// open returns a password in clear. It returns "" for a text that does not open: ""
-// is too short for any rule, and no card has this password.
-func (op operation) open(call *fn.Call, sealed []byte) string {
-	clear, err := password.Open(op.ring, call.Channel, sealed)
-	if err != nil {
-		return ""
+// passwords opens the three sealed passwords.
+func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, card []byte, err error) {
+	clear := make([][]byte, 3)
+	for i, p := range []struct {
+		field  string
+		sealed []byte
+	}{
+		{"login_password", req.LoginPassword}, {"trade_password", req.TradePassword}, {"card_password", req.CardPassword},
+	} {
+		if clear[i], err = password.OpenField(op.ring, call.Channel, p.field, p.sealed); err != nil {
+			return password.New{}, nil, err
+		}
 	}
-	return string(clear)
+	return password.New{
+		Login: string(clear[0]), Trade: string(clear[1]), Phone: req.Phone, IDNo: req.IDNo,
+	}, clear[2], nil
 }
 
 // register adds the credential and the device's key. It refuses a customer who has
@@ -138,7 +166,7 @@ func (op operation) register(ctx context.Context, unit *pg.Unit, chosen password
 	if err != nil {
 		return err
 	}
-	if err := device.Bind(ctx, unit, key); err != nil {
+	if err := identity.BindDevice(ctx, unit, key, false); err != nil {
 		return err
 	}
 	return events.Emit(ctx, unit, id.String(), id,

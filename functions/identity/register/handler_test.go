@@ -126,6 +126,7 @@ func TestEveryElementMustMatch(t *testing.T) {
 			r.Name, r.IDNo, r.CardNo, r.Phone, r.OTP = li.Name, li.IDNo, li.Accounts[0].No, li.Phone, other
 		}},
 	} {
+		w.ForgetAttempts(t)
 		w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 		r := w.right(t, code)
 		tt.change(&r)
@@ -142,6 +143,7 @@ func TestEveryElementMustMatch(t *testing.T) {
 		}
 	}
 	w.wantSignedUp(t, 0)
+	w.ForgetAttempts(t)
 	w.Exec(t, "UPDATE otp_challenge SET tries = 0")
 	w.apply(t, w.right(t, code)).Want(t, "")
 	w.wantSignedUp(t, 1)
@@ -205,6 +207,68 @@ func TestConcurrentDuplicatesSignUpOnce(t *testing.T) {
 	}
 	w.phone.Call(t, identityregister.Function, "key", r).Want(t, "")
 	w.wantSignedUp(t, 1)
+}
+
+// A card's password can't be guessed over days: five failures with the right code bar
+// card and identity number for a week, also for the right password, on every device. A
+// stranger without the code bars nobody.
+func TestCardPasswordsAreNotGuessedOverDays(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	stranger := w.Device(t, "phone-of-stranger")
+	for range 12 {
+		r := stranger.SignUp(t, w.wang, "000000")
+		stranger.Call(t, identityregister.Function, uuid.NewString(), r).Want(t, "REGISTRATION_REFUSED")
+	}
+	guess := func(d *bank.Device, guess string) bank.Reply {
+		t.Helper()
+		w.Exec(t, "DELETE FROM otp_quota")
+		r := d.SignUp(t, w.wang, otptest.Ask(t, w.Bank, d, otp.Register, w.wang.Phone))
+		r.CardPassword = d.Password(t, guess)
+		return d.Call(t, identityregister.Function, uuid.NewString(), r)
+	}
+	tablet := w.Device(t, "tablet-of-thief")
+	for n := range 5 {
+		guess(tablet, fmt.Sprint(100000+n)).Want(t, "REGISTRATION_REFUSED")
+		w.Advance(24 * time.Hour)
+		tablet.Reopen(t)
+	}
+	w.phone.Reopen(t)
+	guess(w.phone, bank.CardPassword).Want(t, "REGISTRATION_REFUSED")
+	w.Advance(2*24*time.Hour - time.Second) // a week after the first failure, but for a second
+	w.phone.Reopen(t)
+	guess(w.phone, bank.CardPassword).Want(t, "REGISTRATION_REFUSED")
+	w.Advance(time.Second)
+	guess(w.phone, bank.CardPassword).Want(t, "")
+	w.wantSignedUp(t, 1)
+	if n := w.Count(t, "SELECT count(*) FROM card_attempt"); n != 2 {
+		t.Errorf("%d subjects have failures, want the two of the stranger's device", n)
+	}
+}
+
+// A password that is not sealed for the channel is refused as such, whatever else is
+// right. No attempt at the code is counted.
+func TestUnsealedPasswords(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	right, tablet := w.right(t, w.ask(t)), w.Device(t, "tablet-of-wang")
+	for field, of := range map[string]func(r *identityregister.Request) *[]byte{
+		"login_password": func(r *identityregister.Request) *[]byte { return &r.LoginPassword },
+		"trade_password": func(r *identityregister.Request) *[]byte { return &r.TradePassword },
+		"card_password":  func(r *identityregister.Request) *[]byte { return &r.CardPassword },
+	} {
+		for name, sealed := range map[string][]byte{
+			"in clear": []byte(bank.CardPassword), "for another channel": tablet.Password(t, bank.CardPassword),
+		} {
+			r := right
+			*of(&r) = sealed
+			got := w.apply(t, r)
+			if got.Code != "PASSWORD_UNSEALED" || got.Problem.Field != field {
+				t.Errorf("%s %s: %q of %q", field, name, got.Code, got.Problem.Field)
+			}
+		}
+	}
+	w.apply(t, right).Want(t, "")
 }
 
 // The lists are those of the requirements; functions/identity has the whole table.

@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/test/smstest"
@@ -55,7 +56,7 @@ func (w fixture) ask(t *testing.T, request map[string]any) cloudevents.Event {
 
 func (w fixture) askLogin(t *testing.T, phone string) cloudevents.Event {
 	t.Helper()
-	return w.ask(t, map[string]any{"purpose": otp.Login, "phone": phone})
+	return w.ask(t, otptest.Request(t, w.Bank, w.Phone, otp.Login, phone))
 }
 
 func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
@@ -106,7 +107,7 @@ func TestTextNamesThePurpose(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	// The payee has not signed up.
-	w.deliver(t, w.ask(t, map[string]any{"purpose": otp.Register, "phone": w.Payee.Phone}), http.StatusAccepted)
+	w.deliver(t, w.ask(t, otptest.Request(t, w.Bank, w.Phone, otp.Register, w.Payee.Phone)), http.StatusAccepted)
 	texts := w.sms.Inbox(w.Payee.Phone)
 	if len(texts) != 1 || !strings.Contains(texts[0].Text, "，用于开通手机银行，") {
 		t.Errorf("texts to the payee: %v", texts)

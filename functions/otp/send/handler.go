@@ -5,9 +5,12 @@
 // The code goes only to the number that the bank has on record. For signing up and
 // logging in, the answer and the work are the same for known and unknown numbers. No
 // table holds the code: the sender computes it. A new code voids the earlier code of
-// its purpose. Refusals: OTP_TOO_OFTEN (one code in 60 s for each purpose, ten a day
-// for each number), SMS_EXHAUSTED (the bank's budget of texts), OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED (for
-// an intent), SESSION_REQUIRED.
+// its purpose and device. A device that the number's customer has not used before must
+// solve a graphic code. Codes for intents, known devices and unknown devices have
+// quotas of their own (shared/otp), so that a stranger can't use up a customer's codes.
+// Refusals: OTP_TOO_OFTEN, SMS_EXHAUSTED (the bank's budget of texts),
+// CAPTCHA_REQUIRED, CAPTCHA_REJECTED; for an intent OBJECT_NOT_FOUND, INTENT_USED,
+// INTENT_EXPIRED, SESSION_REQUIRED.
 package send
 
 import (
@@ -18,9 +21,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -33,10 +39,13 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "otp-send", Summary: "Send a one-time code by SMS", Audience: fn.Public, Rate: fn.RateSend, Audit: fn.AuditAuth,
-	Emits:        []string{events.TypeOTPIssued},
-	Refusals:     []*bankerr.Error{otp.ErrTooOften, sms.ErrExhausted, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired, session.ErrRequired},
-	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
-	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009"},
+	Emits: []string{events.TypeOTPIssued},
+	Refusals: []*bankerr.Error{
+		otp.ErrTooOften, sms.ErrExhausted, captcha.ErrRequired, captcha.ErrRejected, bankerr.ErrNotFound, stepup.ErrUsed,
+		stepup.ErrExpired, session.ErrRequired,
+	},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Session, keys.Storage},
+	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009", "CAPTCHA-003"},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -47,6 +56,9 @@ type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,intent"`
 	Phone    string     `json:"phone,omitempty" doc:"For register and login" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
+
+	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register and login, after CAPTCHA_REQUIRED"`
+	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
 }
 
 // Validate checks that the request holds exactly the fields of its purpose.
@@ -76,13 +88,14 @@ type Response struct {
 }
 
 type operation struct {
-	db    pg.Reader
-	ring  *keys.Ring
-	clock clock.Clock
+	db       pg.Reader
+	captchas *captcha.Store
+	ring     *keys.Ring
+	clock    clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{lent.DB, lent.Keys, lent.Clock}.do, nil
+	return operation{db: lent.DB, captchas: lent.Captchas, ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -109,16 +122,13 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	return reply, events.Emit(ctx, unit, challenge.Subject, about, event)
 }
 
+// challenge makes the challenge. It also returns the intent's id, if there is one.
 func (op operation) challenge(
 	ctx context.Context, call *fn.Call, req Request, now time.Time,
 ) (otp.Challenge, string, error) {
 	if req.Purpose != otp.Intent {
-		index := customer.PhoneIndex(op.ring, req.Phone)
-		recipient, err := op.recipient(ctx, index, req.Purpose)
-		return otp.Challenge{
-			Subject: otp.PhoneSubject(req.Purpose, index), Purpose: req.Purpose, Phone: index, CustomerID: recipient,
-			DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, call.DeviceID),
-		}, "", err
+		challenge, err := op.beforeLogin(ctx, call, req)
+		return challenge, "", err
 	}
 	if call.CustomerID == uuid.Nil {
 		return otp.Challenge{}, "", session.ErrRequired
@@ -133,8 +143,34 @@ func (op operation) challenge(
 	}
 	return otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
-		DeviceID: intent.DeviceID, Binding: intent.Digest,
+		DeviceID: intent.DeviceID, Binding: intent.Digest, Quotas: []otp.Quota{otp.OwnQuota()},
 	}, intent.ID.String(), nil
+}
+
+// beforeLogin makes a challenge for signing up or logging in.
+func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request) (otp.Challenge, error) {
+	solved, err := op.captchas.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
+	if err != nil {
+		return otp.Challenge{}, err
+	}
+	index := customer.PhoneIndex(op.ring, req.Phone)
+	known, err := device.Known(ctx, op.db, index, call.DeviceID)
+	if err != nil {
+		return otp.Challenge{}, err
+	}
+	if !known && !solved {
+		return otp.Challenge{}, captcha.ErrRequired
+	}
+	quotas := []otp.Quota{otp.KnownQuota(call.DeviceID)}
+	if !known {
+		quotas = otp.UnknownQuotas(address.Group(call.IP))
+	}
+	recipient, err := op.recipient(ctx, index, req.Purpose)
+	return otp.Challenge{
+		Subject: otp.PhoneSubject(req.Purpose, index, call.DeviceID), Purpose: req.Purpose, Phone: index,
+		CustomerID: recipient, DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, call.DeviceID),
+		Quotas: quotas,
+	}, err
 }
 
 // recipient finds the customer who has the number, if the purpose fits. A code to

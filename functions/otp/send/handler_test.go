@@ -3,6 +3,7 @@ package send_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,14 @@ func newFixture(t *testing.T) fixture {
 	return fixture{bank.NewPair(t, 100_00)}
 }
 
+// ask asks for a code with a solved graphic code.
 func (w fixture) ask(t *testing.T, d *bank.Device, purpose, number string) bank.Reply {
+	t.Helper()
+	return d.Call(t, otpsend.Function, "", otptest.Request(t, w.Bank, d, purpose, number))
+}
+
+// plain asks for a code without a graphic code.
+func (w fixture) plain(t *testing.T, d *bank.Device, purpose, number string) bank.Reply {
 	t.Helper()
 	return d.Call(t, otpsend.Function, "", map[string]any{"purpose": purpose, "phone": number})
 }
@@ -54,30 +62,31 @@ func (w fixture) issued(t *testing.T) []events.OTPIssued {
 func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	reply := w.ask(t, w.Phone, otp.Login, w.Payer.Phone)
+	reply := w.plain(t, w.Phone, otp.Login, w.Payer.Phone)
 	if reply.Want(t, ""); string(reply.Body) != `{"expires_in_s":60,"resend_in_s":60}` {
 		t.Errorf("got %s", reply.Body)
 	}
-	w.ask(t, w.Phone, otp.Register, w.Payer.Phone).Want(t, "")
+	w.plain(t, w.Phone, otp.Register, w.Payer.Phone).Want(t, "")
 	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "")
 	w.ask(t, w.Phone, otp.Login, w.Payee.Phone).Want(t, "")
-	other := w.Device(t, "phone-of-li")
+	left := 60
 	for _, tt := range []struct {
 		wait time.Duration
 		want string
-	}{{0, "OTP_TOO_OFTEN"}, {time.Minute - time.Millisecond, "OTP_TOO_OFTEN"}, {time.Millisecond, ""}} {
+	}{{0, "OTP_TOO_OFTEN"}, {59*time.Second + 500*time.Millisecond, "OTP_TOO_OFTEN"}, {500 * time.Millisecond, ""}} {
 		w.Advance(tt.wait)
+		left -= int(tt.wait / time.Second)
+		asked := map[string]bank.Reply{"intent": w.askFor(t, w.Phone, w.prepare(t).IntentID)}
 		for _, purpose := range []string{otp.Login, otp.Register} {
-			got := w.ask(t, other, purpose, w.Payer.Phone) // another device is no way around it
+			asked[purpose] = w.plain(t, w.Phone, purpose, w.Payer.Phone)
+		}
+		for purpose, got := range asked {
 			if got.Code != tt.want {
 				t.Errorf("%s, %v later: %q, want %q", purpose, tt.wait, got.Code, tt.want)
 			}
-			if after := got.Header.Get("Retry-After"); tt.want != "" && after != "60" {
-				t.Errorf("%s: Retry-After %q, want 60", purpose, after)
+			if after := got.Header.Get("Retry-After"); tt.want != "" && after != strconv.Itoa(left) {
+				t.Errorf("%s: Retry-After %q, want %d", purpose, after, left)
 			}
-		}
-		if got := w.askFor(t, w.Phone, w.prepare(t).IntentID); got.Code != tt.want {
-			t.Errorf("another intent, %v later: %q, want %q", tt.wait, got.Code, tt.want)
 		}
 	}
 	if got := len(w.issued(t)); got != 7 {
@@ -85,33 +94,100 @@ func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 	}
 }
 
+// The pause between two codes knows no midnight.
+func TestThePauseKnowsNoMidnight(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.Advance(14*time.Hour - time.Second) // a second before midnight in Shanghai
+	w.Phone.Reopen(t)
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
+	w.Advance(time.Second)
+	refused := w.plain(t, w.Phone, otp.Login, w.Payer.Phone)
+	if refused.Want(t, "OTP_TOO_OFTEN"); refused.Header.Get("Retry-After") != "59" {
+		t.Errorf("Retry-After %q, want 59", refused.Header.Get("Retry-After"))
+	}
+	w.Advance(59 * time.Second)
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
+}
+
+// A number's own device gets ten codes in 24 hours, and its intents ten more.
 func TestTenCodesADayForEachNumber(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "OTP-006.2")
 	w := newFixture(t)
-	purposes := []string{otp.Login, otp.Register}
-	for i := range 9 {
-		w.ask(t, w.Phone, purposes[i%2], w.Payer.Phone).Want(t, "")
+	for range 10 {
+		w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
+		w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "")
 		w.Advance(time.Minute)
 	}
-	w.Phone.LoginAs(t, w.Payer)
-	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "")
-	w.Advance(time.Minute)
-	in := w.prepare(t)
-	w.askFor(t, w.Phone, in.IntentID).Want(t, "OTP_TOO_OFTEN")
-	w.ask(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "OTP_TOO_OFTEN")
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "OTP_TOO_OFTEN")
+	refused := w.askFor(t, w.Phone, w.prepare(t).IntentID)
+	if refused.Want(t, "OTP_TOO_OFTEN"); refused.Header.Get("Retry-After") != "85800" { // 23 h 50 min
+		t.Errorf("Retry-After %q", refused.Header.Get("Retry-After"))
+	}
 	w.ask(t, w.Phone, otp.Login, w.Payee.Phone).Want(t, "")
-	w.Advance(13*time.Hour + 49*time.Minute) // to a minute before midnight in Shanghai
+	w.Advance(24*time.Hour - 10*time.Minute - time.Second)
 	w.Phone.Reopen(t)
-	w.ask(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "OTP_TOO_OFTEN")
-	w.Advance(time.Minute)
-	w.ask(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "OTP_TOO_OFTEN")
+	w.Advance(time.Second)
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
+}
+
+// A stranger must solve a graphic code for each code, and can use up neither the
+// number's other devices nor its intents.
+func TestStrangersUseUpNobodysCodes(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "OTP-006.2")
+	w := newFixture(t)
+	before := w.prepare(t)
+	sent := 0
+	for n := range 6 {
+		d := w.Device(t, fmt.Sprint("phone-of-stranger-", n))
+		d.IP = fmt.Sprint("198.51.100.", n)
+		for _, number := range []string{w.Payer.Phone, "13900000000"} {
+			w.plain(t, d, otp.Login, number).Want(t, "CAPTCHA_REQUIRED")
+		}
+		rejected := otptest.Request(t, w.Bank, d, otp.Login, w.Payer.Phone)
+		rejected["captcha_answer"] = "000000"
+		d.Call(t, otpsend.Function, "", rejected).Want(t, "CAPTCHA_REJECTED")
+		for i := range 6 {
+			known, nobody := w.ask(t, d, otp.Login, w.Payer.Phone), w.ask(t, d, otp.Login, "13900000000")
+			bank.WantSame(t, "an unknown number", nobody, known)
+			if known.Code == "" {
+				sent++
+			}
+			if i == 5 || n >= 4 {
+				known.Want(t, "OTP_TOO_OFTEN")
+			}
+			w.Advance(time.Minute)
+		}
+	}
+	if sent != 20 {
+		t.Errorf("strangers had %d codes sent, want 20", sent)
+	}
+	w.Phone.LoginAs(t, w.Payer)
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
+	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "")
+	w.askFor(t, w.Phone, before.IntentID).Want(t, "INTENT_EXPIRED")
+}
+
+// A device that the customer last logged in on, or has bound, is known.
+func TestKnownDevicesNeedNoGraphicCode(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	tablet := w.Device(t, "tablet-of-wang")
+	w.plain(t, tablet, otp.Login, w.Payer.Phone).Want(t, "CAPTCHA_REQUIRED")
+	w.Exec(t, "UPDATE credential SET last_login_device = 'tablet-of-wang'")
+	w.plain(t, tablet, otp.Login, w.Payer.Phone).Want(t, "")
+	w.plain(t, tablet, otp.Login, w.Payee.Phone).Want(t, "CAPTCHA_REQUIRED")
+	w.Exec(t, "DELETE FROM device")
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "CAPTCHA_REQUIRED")
 }
 
 func TestManyAtOnceSendOne(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	replies := check.AtOnce(20, func(int) bank.Reply { return w.ask(t, w.Phone, otp.Login, w.Payer.Phone) })
+	replies := check.AtOnce(20, func(int) bank.Reply { return w.plain(t, w.Phone, otp.Login, w.Payer.Phone) })
 	sent := bank.Won(t, replies, "OTP_TOO_OFTEN")
 	if told := len(w.issued(t)); sent != 1 || told != 1 {
 		t.Errorf("%d sent, %d told of, want one", sent, told)
@@ -142,7 +218,7 @@ func TestOnlyWhomThePurposeFitsIsSentTo(t *testing.T) {
 			t.Errorf("%s for %s: %d %s, others got %s", tt.purpose, tt.phone, got.Status, got.Body, first)
 		}
 		want := append(before, events.OTPIssued{
-			Challenge: otptest.Subject(w.Bank, tt.purpose, tt.phone), Purpose: tt.purpose, CustomerID: tt.to,
+			Challenge: otptest.Subject(w.Bank, w.Phone, tt.purpose, tt.phone), Purpose: tt.purpose, CustomerID: tt.to,
 		})
 		if diff := cmp.Diff(want, w.issued(t)); diff != "" {
 			t.Errorf("%s for %s (-want +got):\n%s", tt.purpose, tt.phone, diff)
@@ -209,7 +285,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"intent for login", fmt.Sprintf(`{"purpose":"login","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
 		{"no intent", `{"purpose":"intent"}`, "intent_id"},
 		{"number for an intent", fmt.Sprintf(`{"purpose":"intent","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
-		{"intent that is no id", `{"purpose":"intent","intent_id":"x"}`, ""},
+		{"intent that is no id", `{"purpose":"intent","intent_id":"x"}`, "intent_id"},
 		{"unknown field", `{"purpose":"login","phone":"13900000000","customer_id":"x"}`, ""},
 		{"phone of another type", `{"purpose":"login","phone":13900000000}`, "phone"},
 		{"nothing", `null`, ""},

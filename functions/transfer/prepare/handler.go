@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -136,18 +137,24 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	combinations, err = op.withinDay(ctx, call.CustomerID, &plan, combinations)
+	combinations, err = op.withinDay(ctx, call, &plan, combinations)
 	if err != nil {
 		return Response{}, err
 	}
 	return op.save(unit, call, plan, combinations)
 }
 
-// withinDay returns the combinations whose day's limit has room for the plan.
+// withinDay returns the combinations whose day's limit has room for the plan. A young
+// key of the device has a lower limit: a plan that fits in it gets this limit, and no
+// young key confirms any other plan.
 func (op operation) withinDay(
-	ctx context.Context, customer uuid.UUID, plan *transfer.Plan, combinations []stepup.Combination,
+	ctx context.Context, call *fn.Call, plan *transfer.Plan, combinations []stepup.Combination,
 ) ([]stepup.Combination, error) {
 	now := op.clock.Now()
+	young, youngCap, err := device.Young(ctx, op.db, call.CustomerID, call.DeviceID, now)
+	if err != nil {
+		return nil, err
+	}
 	read := make(map[limit.Kind]bool)
 	var most money.Fen // what a day without transfers allows
 	for _, c := range combinations {
@@ -156,12 +163,21 @@ func (op operation) withinDay(
 			continue
 		}
 		read[kind] = true
-		usage, err := limit.Get(ctx, op.db, customer, kind, clock.BusinessDay(now))
+		usage, err := limit.Get(ctx, op.db, call.CustomerID, kind, clock.BusinessDay(now))
 		if err != nil {
 			return nil, err
 		}
+		if young && plan.Amount <= youngCap-usage.Used {
+			ceiling, young = min(ceiling, youngCap), false
+		}
 		plan.CheckLimit(kind, ceiling, usage)
 		most = max(most, min(usage.Cap, ceiling))
+	}
+	if young {
+		combinations = slices.DeleteFunc(combinations, func(c stepup.Combination) bool { return slices.Contains(c, stepup.DeviceKey) })
+		if len(combinations) == 0 {
+			return nil, stepup.ErrStronger
+		}
 	}
 	open := slices.DeleteFunc(combinations, func(c stepup.Combination) bool { return !plan.FitsDay(c) })
 	if len(open) == 0 {

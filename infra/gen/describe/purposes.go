@@ -39,9 +39,11 @@ var purposes = map[string]map[string]purpose{
 		"trade_password": {"sign-up", "is set for confirming transfers"},
 	},
 	"identity.login.Request": {
-		"phone":    {"login", "finds the customer who logs in"},
-		"password": {"login", "proves that it is the customer"},
-		"otp":      {"login", "proves that the customer holds the reserved phone"},
+		"phone":          {"login", "finds the customer who logs in"},
+		"password":       {"login", "proves that it is the customer"},
+		"otp":            {"login", "proves that the customer holds the reserved phone"},
+		"trade_password": {"login", "with the card, binds the key of a new device"},
+		"card_no":        {"login", "with the trade password, binds the key of a new device"},
 	},
 	"otp.send.Request": {
 		"phone": {"one-time code", "receives the code, if it is a reserved phone"},

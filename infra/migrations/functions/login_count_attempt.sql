@@ -1,39 +1,67 @@
--- Counts the attempt as failed and returns 'open', or 'last' if a failure of this attempt locks or freezes the
--- number. Returns 'captcha' or 'locked' and does not count. The first counted attempt after a lock returns 'reopened
--- open' or 'reopened last'. A success resets the count.
-CREATE OR REPLACE FUNCTION login_count_attempt(p_phone bytea, p_now timestamptz, p_day date, p_captcha boolean)
-RETURNS text LANGUAGE plpgsql AS $$
+-- Counts the attempt as failed and returns 'open', or 'last' if a failure of this attempt locks or freezes. Returns
+-- 'captcha' or 'locked' and does not count. The first counted attempt after a lock returns 'reopened open' or 'reopened
+-- last'. A success resets the count.
+--
+-- Every attempt counts against the number and device together. Only an attempt with the right code also counts against
+-- the number, so that a stranger can't lock a number. An attempt with a wrong code never learns whether the number is
+-- locked.
+CREATE OR REPLACE FUNCTION login_count_attempt(
+    p_phone bytea, p_device text, p_right_code boolean, p_captcha boolean, p_address_failures bigint,
+    p_now timestamptz, p_day date
+) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
+    v_lock timestamptz := p_now + make_interval(secs => policy_value('login.lock_seconds', p_day));
+    v_lock_after bigint := policy_value('login.lock_after', p_day);
     a login_attempt;
-    v_freezes boolean;
+    o login_origin;
     v_reopened text := '';
+    v_freezes boolean;
 BEGIN
     INSERT INTO login_attempt (phone_bidx, day) VALUES (p_phone, p_day) ON CONFLICT DO NOTHING;
     SELECT * INTO a FROM login_attempt WHERE phone_bidx = p_phone FOR UPDATE;
-    IF a.frozen OR a.locked_until > p_now THEN
+    INSERT INTO login_origin (phone_bidx, device_id, failed_at) VALUES (p_phone, p_device, p_now) ON CONFLICT DO NOTHING;
+    SELECT * INTO o FROM login_origin WHERE phone_bidx = p_phone AND device_id = p_device FOR UPDATE;
+    IF o.locked_until > p_now OR p_right_code AND (a.frozen OR a.locked_until > p_now) THEN
         RETURN 'locked';
     END IF;
-    IF a.locked_until IS NOT NULL THEN
-        a.failures := 0;
-        a.locked_until := NULL;
+    IF o.locked_until IS NOT NULL THEN
+        o.failures := 0;
+        o.locked_until := NULL;
         v_reopened := 'reopened ';
     END IF;
-    IF a.day <> p_day THEN
-        a.day := p_day;
-        a.day_failures := 0;
-    END IF;
-    IF a.failures >= policy_value('login.captcha_after', p_day) AND NOT p_captcha THEN
+    IF NOT p_captcha AND (o.failures >= policy_value('login.captcha_after', p_day)
+                          OR p_address_failures >= policy_value('login.address_captcha_after', p_day)) THEN
         RETURN 'captcha';
     END IF;
-    a.failures := a.failures + 1;
-    a.day_failures := a.day_failures + 1;
-    IF a.failures >= policy_value('login.lock_after', p_day) THEN
-        a.locked_until := p_now + make_interval(secs => policy_value('login.lock_seconds', p_day));
+    o.failures := o.failures + 1;
+    IF o.failures >= v_lock_after THEN
+        o.locked_until := v_lock;
     END IF;
-    v_freezes := a.day_failures >= policy_value('login.freeze_after', p_day);
+    v_freezes := a.frozen;
+    IF p_right_code THEN
+        IF a.locked_until IS NOT NULL THEN
+            a.failures := 0;
+            a.locked_until := NULL;
+            v_reopened := 'reopened ';
+        END IF;
+        IF a.day <> p_day THEN
+            a.day := p_day;
+            a.day_failures := 0;
+        END IF;
+        a.failures := a.failures + 1;
+        a.day_failures := a.day_failures + 1;
+        IF a.failures >= v_lock_after THEN
+            a.locked_until := v_lock;
+        END IF;
+        v_freezes := a.day_failures >= policy_value('login.freeze_after', p_day);
+    END IF;
+    UPDATE login_origin SET failures = o.failures, locked_until = o.locked_until, failed_at = p_now
+     WHERE phone_bidx = p_phone AND device_id = p_device;
     UPDATE login_attempt
        SET failures = a.failures, day = a.day, day_failures = a.day_failures, locked_until = a.locked_until,
            frozen = v_freezes
      WHERE phone_bidx = p_phone;
-    RETURN v_reopened || CASE WHEN a.locked_until IS NOT NULL OR v_freezes THEN 'last' ELSE 'open' END;
+    RETURN v_reopened || CASE
+        WHEN o.locked_until IS NOT NULL OR p_right_code AND (a.locked_until IS NOT NULL OR v_freezes) THEN 'last'
+        ELSE 'open' END;
 END $$;
