@@ -13,9 +13,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 //go:embed roles.sql
@@ -25,16 +28,28 @@ var generated string
 const sqlLock = `-- roles.lock
 SELECT pg_advisory_xact_lock(7124003)`
 
+// timeout ends a run that waits for a lock, or whose connection is lost.
+const timeout = time.Minute
+
 // Apply creates the roles that the server lacks, and gives all roles their privileges
 // on the database at url. It needs the rights of the tables' owner, and CREATEROLE.
 // Run it after each migration. A role can't log in until the operator gives it a
 // password or a certificate.
 func Apply(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	config, check, err := pg.Config{URL: url}.Single("tidebank-roles")
 	if err != nil {
 		return fmt.Errorf("roles: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) // a failed close loses no data
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
+	defer conn.Close(ctx) // a failed close loses no data
+	if err := check(ctx, conn); err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
 	create, grant := statements()
 	for _, sql := range create {
 		// Roles belong to the server, not to one database: another run may have created them.

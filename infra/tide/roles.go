@@ -1,16 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tidebank/tidebank/infra/roles"
+	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
 )
-
-var errNoDatabase = errors.New("set DATABASE_URL to the database, as the owner of its tables")
 
 // rolesCommand holds the commands about the database's roles.
 func rolesCommand() *cobra.Command {
@@ -23,11 +21,11 @@ and sets the privileges of all roles. Run it after each migration, as the owner 
 tables. Then give each role a password or a certificate, and put the role into the
 DATABASE_URL of its process. It reads DATABASE_URL.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			url := os.Getenv("DATABASE_URL")
-			if url == "" {
-				return errNoDatabase
+			var config pg.Config
+			if err := host.Environment(&config); err != nil {
+				return err
 			}
-			if err := roles.Apply(cmd.Context(), url); err != nil {
+			if err := roles.Apply(cmd.Context(), config.URL); err != nil {
 				return err
 			}
 			if _, err := fmt.Fprintln(cmd.OutOrStdout(), "The roles have their privileges."); err != nil {

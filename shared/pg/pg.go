@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -115,6 +116,9 @@ func (config Config) Single(application string) (
 	}
 	c = pooled.ConnConfig
 	c.ConnectTimeout = connectTimeout
+	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dial(context.WithValue(ctx, connecting{}, true), network, address)
+	}
 	for name := range c.RuntimeParams {
 		if strings.HasSuffix(name, "_timeout") {
 			delete(c.RuntimeParams, name)
