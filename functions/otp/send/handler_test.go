@@ -285,7 +285,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"intent for login", fmt.Sprintf(`{"purpose":"login","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
 		{"no intent", `{"purpose":"intent"}`, "intent_id"},
 		{"number for an intent", fmt.Sprintf(`{"purpose":"intent","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
-		{"intent that is no id", `{"purpose":"intent","intent_id":"x"}`, ""},
+		{"intent that is no id", `{"purpose":"intent","intent_id":"x"}`, "intent_id"},
 		{"unknown field", `{"purpose":"login","phone":"13900000000","customer_id":"x"}`, ""},
 		{"phone of another type", `{"purpose":"login","phone":13900000000}`, "phone"},
 		{"nothing", `null`, ""},
