@@ -324,16 +324,16 @@ type OTPSendRequest struct {
 
 // StepupProof is part of transfer-confirm.
 type StepupProof struct {
-	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md names them)
+	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp: the six digits
-	Password  []byte `json:"password,omitempty"`  // trade_password: sealed to the password key (docs/protocol.md)
+	Password  []byte `json:"password,omitempty"`  // trade_password: sealed to the password key (protocol.md)
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.
 type TransferConfirmRequest struct {
 	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one of the intent's combinations, one proof for each factor
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // TransferGetRequest is the request of transfer-get.

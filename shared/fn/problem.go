@@ -23,9 +23,9 @@ type Problem struct {
 	// Combinations are the combinations of the intent that the client wanted to confirm.
 	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: each of these combinations is enough"`
 	// Missing compares the proofs of the request with the combinations.
-	Missing []string `json:"missing,omitempty" doc:"STEPUP_STRONGER at a confirmation: with the factors of one of these, the proofs are enough"`
+	Missing []string `json:"missing,omitempty" doc:"STEPUP_STRONGER: with the factors of one of these, the proofs are enough"`
 	// TriesLeft and LockedUntil are told only to a customer who is logged in.
-	TriesLeft   *int       `json:"tries_left,omitempty" doc:"PROOF_REJECTED: at least so many tries are left, whichever code or password was wrong. 0: ask for a new code, or wait for locked_until"`
+	TriesLeft   *int       `json:"tries_left,omitempty" doc:"PROOF_REJECTED: tries left. 0: ask for a new code, or wait for locked_until"`
 	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"The time when the lock or freeze of the trade password ends"`
 	// ResultID is the id of what the intent has made.
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`

@@ -262,7 +262,7 @@ func (c *call) await(ctx context.Context, try int) error {
 	select {
 	case <-ctx.Done():
 		return pg.ErrBusy
-	case <-time.After(rand.N(waitStep) + time.Duration(try)*waitStep):
+	case <-time.After(rand.N(waitStep) + time.Duration(try)*waitStep): //nolint:gosec // jitter, not a secret
 		return nil
 	}
 }

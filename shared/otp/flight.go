@@ -31,7 +31,7 @@ UPDATE otp_challenge SET in_flight = greatest(in_flight - 1, 0) WHERE subject = 
 func (a *Attempt) CountInFlight(batch *pgx.Batch, now time.Time) {
 	batch.Queue(sqlCountInFlight, a.Subject, a.DeviceID, a.CustomerID, now).QueryRow(func(row pgx.Row) error {
 		a.verdict, a.nonce, a.binding, a.issuedAt, a.Left = "", nil, nil, time.Time{}, 0
-		return row.Scan(&a.verdict, &a.nonce, &a.binding, &a.issuedAt, &a.Left) //nolint:wrapcheck // the batch's owner wraps it
+		return row.Scan(&a.verdict, &a.nonce, &a.binding, &a.issuedAt, &a.Left)
 	})
 }
 

@@ -106,9 +106,9 @@ type Factor string
 
 // Proof is the client's proof of one factor.
 type Proof struct {
-	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md names them)" example:"sms_otp"`
+	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md)" example:"sms_otp"`
 	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" doc:"sms_otp: the six digits" example:"123456"`
-	Password  []byte `json:"password,omitempty" minLength:"1" maxLength:"1024" doc:"trade_password: sealed to the password key (docs/protocol.md)"`
+	Password  []byte `json:"password,omitempty" minLength:"1" maxLength:"1024" doc:"trade_password: sealed to the password key (protocol.md)"`
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key: SM2 signature over the intent's text"`
 }
 
@@ -116,7 +116,7 @@ type Proof struct {
 // intent embeds it, and the runtime reads it.
 type Confirmation struct {
 	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"The intent to confirm"`
-	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"8" nullable:"false" doc:"The proofs of one of the intent's combinations, one proof for each factor"`
+	Proofs   []Proof   `json:"proofs" idem:"-" maxItems:"8" nullable:"false" doc:"The proofs of one combination, one for each factor"`
 }
 
 // Confirms returns the confirmation itself.
