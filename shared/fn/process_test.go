@@ -297,6 +297,7 @@ func TestTracesObeyOpenTelemetry(t *testing.T) {
 		t.Cleanup(otlp.Close)
 		env := []string{
 			"PORT=" + port, "DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile,
+			"FN_TRUSTED_PROXIES=0",
 		}
 		for _, e := range tt.env {
 			env = append(env, strings.Replace(e, "COLLECTOR", otlp.URL, 1))
@@ -324,7 +325,7 @@ func TestNoCallIsRefusedAtTheEnd(t *testing.T) {
 	redis, port, admin := miniredis.RunT(t), check.FreePort(t), check.FreePort(t)
 	_, url := pgtest.NewURL(t)
 	cmd, log := process(t, "PORT="+port, "FN_ADMIN_PORT="+admin, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
-		"KEYS_FILE="+keyFile, "FN_RATE_SCALE=1000000", "FN_LINGER=2s")
+		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=0", "FN_RATE_SCALE=1000000", "FN_LINGER=2s")
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
