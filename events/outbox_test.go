@@ -132,7 +132,8 @@ func TestEachEventIsInTheLaneOfItsType(t *testing.T) {
 		if diff := cmp.Diff([]string{events.TypeOTPIssued}, codes); diff != "" {
 			t.Errorf("%s: lane of codes (-want +got):\n%s", name, diff)
 		}
-		if rest, err := events.Lease(t.Context(), db, events.LaneEvents, time.Hour, 100); err != nil || len(rest) != len(events.Catalogue())-1 {
+		rest, err := events.Lease(t.Context(), db, events.LaneEvents, time.Hour, 100)
+		if err != nil || len(rest) != len(events.Catalogue())-1 {
 			t.Errorf("%s: %d other events, %v", name, len(rest), err)
 		}
 	}
@@ -147,7 +148,8 @@ func TestEmitOnce(t *testing.T) {
 		check.Must(t, events.EmitOnce(t.Context(), &unit, id, "subject", events.IdentityRegistered{DeviceID: device}))
 		check.Must(t, db.Commit(t.Context(), &unit))
 	}
-	if got := check.Column[string](t, db.Pool(), "SELECT data->>'device_id' FROM outbox WHERE id = $1", id); len(got) != 1 || got[0] != "first" {
+	got := check.Column[string](t, db.Pool(), "SELECT data->>'device_id' FROM outbox WHERE id = $1", id)
+	if len(got) != 1 || got[0] != "first" {
 		t.Errorf("events %v, want the first", got)
 	}
 }

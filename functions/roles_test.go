@@ -4,8 +4,10 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/roles"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -51,6 +53,10 @@ func TestEachFunctionRunsAsItsRole(t *testing.T) {
 			t.Errorf("prune %s: %v", r.Table, err)
 		}
 	}
+	var unit pg.Unit
+	refused := events.AccessRecorded{Function: "transfer-list", Outcome: "SESSION_REQUIRED", Count: 2}
+	check.Must(t, events.EmitOnce(t.Context(), &unit, uuid.New(), "transfer-list", refused))
+	check.Must(t, work.Commit(t.Context(), &unit))
 	b.CheckLedger(t)
 }
 

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestABrokerRecoversFromSilence(t *testing.T) {
 	proxy.Silence()
 	begun := time.Now()
 	check.Until(t, "an event is taken", func() bool {
-		return b.Publish(t.Context(), []event{d.event(t, oneHears, "after")}) == nil
+		return errors.Join(b.Publish(t.Context(), []event{d.event(t, oneHears, "after")})...) == nil
 	})
 	check.UntilCount(t, 0, direct.Pool(), countIn, "due")
 	if took := time.Since(begun); took > 40*time.Second {

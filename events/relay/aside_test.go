@@ -140,7 +140,8 @@ func TestAnEventThatWasNotTriedIsReleased(t *testing.T) {
 		return nil
 	}}
 	once(t, d.relay(s), 1)
-	if n := check.Count(t, d.Pool(), `SELECT count(*) FROM outbox WHERE attempts = 0 AND published_at IS NULL AND next_at <= now()`); n != 1 {
+	const free = `SELECT count(*) FROM outbox WHERE attempts = 0 AND published_at IS NULL AND next_at <= now()`
+	if n := check.Count(t, d.Pool(), free); n != 1 {
 		t.Error("the event was not released, or an attempt was counted")
 	}
 }

@@ -73,7 +73,9 @@ func TestARunRefusesAddresses(t *testing.T) {
 	t.Parallel()
 	url := empty(t)
 	for text, want := range map[string]error{
-		"postgres://": pg.ErrHost, url + "&default_query_exec_mode=simple_protocol": pg.ErrMode, url + "&default_query_exec_mode=exec": pg.ErrMode,
+		"postgres://": pg.ErrHost,
+		url + "&default_query_exec_mode=simple_protocol": pg.ErrMode,
+		url + "&default_query_exec_mode=exec":            pg.ErrMode,
 	} {
 		if err := migrations.Up(t.Context(), text); !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)

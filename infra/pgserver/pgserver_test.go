@@ -177,7 +177,8 @@ func TestAServerThatCannotStartIsTold(t *testing.T) {
 // which holds initdb too.
 func TestFindBinFollowsPath(t *testing.T) {
 	real, link := t.TempDir(), t.TempDir()
-	check.Must(t, os.WriteFile(filepath.Join(real, "postgres"), []byte("#!/bin/sh\necho 'postgres (PostgreSQL) 16.3 (Debian 16.3-1)'\n"), 0o700))
+	const program = "#!/bin/sh\necho 'postgres (PostgreSQL) 16.3 (Debian 16.3-1)'\n"
+	check.Must(t, os.WriteFile(filepath.Join(real, "postgres"), []byte(program), 0o700))
 	check.Must(t, os.Symlink(filepath.Join(real, "postgres"), filepath.Join(link, "postgres")))
 	want, err := filepath.EvalSymlinks(real)
 	check.Must(t, err)

@@ -115,7 +115,7 @@ var versionForm = regexp.MustCompile(`\b(\d+)(?:\.\d+)*(?:devel|beta\d+|rc\d+)?\
 func ask(ctx context.Context, path string) int {
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
-	text, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // found above
+	text, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
 		return 0
 	}

@@ -263,7 +263,7 @@ GRANT DELETE, SELECT ON TABLE login_attempt TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_quota TO tidebank_bank_upkeep;
-GRANT DELETE, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
+GRANT DELETE, INSERT, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
 GRANT SELECT ON TABLE policy TO tidebank_bank_upkeep;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE sms_use TO tidebank_bank_upkeep;

@@ -57,10 +57,13 @@ and this computer's name. It reads DATABASE_URL.`,
 			}
 			return withEvents(cmd, func(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 				n, err := replayAside(ctx, h, o)
-				if err == nil {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events will be published.\n", n)
+				if err != nil {
+					return err
 				}
-				return err
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d events will be published.\n", n); err != nil {
+					return fmt.Errorf("print: %w", err)
+				}
+				return nil
 			})
 		},
 	}

@@ -32,6 +32,7 @@ var english = map[string]Text{
 	"METHOD_NOT_ALLOWED":      {"The HTTP method is not supported", "Update the app and try again"},
 	"OBJECT_NOT_FOUND":        {"Nothing was found", "Go back, refresh and try again"},
 	"OTP_TOO_OFTEN":           {"Codes were asked for too often", "Ask for a code later"},
+	"PASSWORD_UNSEALED":       {"The password is not sealed as it must be", "Update the app and try again"},
 	"PASSWORD_WEAK":           {"The password does not meet the rules", "Use no runs or repetitions of digits and no digits of your identity or phone number; the two passwords must differ"},
 	"PAYEE_MISMATCH":          {"The payee's name does not belong to the account", "Check the payee"},
 	"PROOF_REJECTED":          {"The step-up has failed", "Check the code or the password, or sign again"},

@@ -107,7 +107,8 @@ func TestDeliveriesThatAreNoBatch(t *testing.T) {
 		}
 	}
 	large := bytes.Repeat([]byte("x"), 64<<10+1)
-	if got := b.DeliverRaw(t, f, large, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}); got != http.StatusRequestEntityTooLarge {
+	single := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
+	if got := b.DeliverRaw(t, f, large, single); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large event: %d, want 413", got)
 	}
 }

@@ -287,7 +287,8 @@ func TestTracesObeyOpenTelemetry(t *testing.T) {
 		{"a name of its own", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_SERVICE_NAME=bank-blue"}, "bank-blue"},
 		{
 			"a name among the attributes",
-			[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_RESOURCE_ATTRIBUTES=service.name=bank-green"}, "bank-green",
+			[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_RESOURCE_ATTRIBUTES=service.name=bank-green"},
+			"bank-green",
 		},
 		{"disabled", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_SDK_DISABLED=TRUE"}, ""},
 		{"no exporter", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=COLLECTOR", "OTEL_TRACES_EXPORTER=none"}, ""},

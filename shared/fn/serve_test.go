@@ -157,7 +157,8 @@ func TestHealthAndReadiness(t *testing.T) {
 	t.Parallel()
 	get := func(b *bank.Bank, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		b.Host.Mux(address.Spec.Name, b.Open(t, address)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		b.Host.Mux(address.Spec.Name, b.Open(t, address)).ServeHTTP(w, r)
 		return w
 	}
 	well, noDB, noRedis := bank.New(t), bank.On(t, pgtest.Broken(t)), bank.New(t)
@@ -344,7 +345,8 @@ func TestOrigins(t *testing.T) {
 		}
 	}
 	for _, origin := range []string{"https://evil.example", "http://m.bank.example", "null", ""} {
-		if w := ask(http.MethodOptions, origin); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Access-Control-Allow-Origin") != "" {
+		w := ask(http.MethodOptions, origin)
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%q: %d %v", origin, w.Code, w.Header())
 		}
 	}

@@ -60,7 +60,8 @@ func TestRefusedCallsAreCounted(t *testing.T) {
 	check.Must(t, h.CountRefused(t.Context(), first)) // of the next minute
 	h.advance(time.Second)
 	want := []session.RefusedCount{
-		{Minute: minute.UTC(), First: first, Count: 4}, {Minute: minute.UTC(), First: limited, Count: 2},
+		{Minute: minute.UTC(), First: first, Count: 4},
+		{Minute: minute.UTC(), First: limited, Count: 2},
 		{Minute: minute.UTC(), First: elsewhere, Count: 2},
 	}
 	if diff := cmp.Diff(want, h.recorded(t)); diff != "" {

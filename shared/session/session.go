@@ -270,7 +270,7 @@ func (s *Store) fields(ctx context.Context, key string, names ...string) (values
 		values, err = s.redis.HMGet(ctx, key, names...).Result()
 		return err //nolint:wrapcheck // the caller wraps it
 	})
-	return values, err //nolint:wrapcheck // the caller wraps it
+	return values, err
 }
 
 func unavailable(err error) error {

@@ -78,7 +78,8 @@ func windowIsWhatItSays(t *testing.T, h fixture) {
 				sequence = max(70, top) - 70 + rapid.Uint64Range(0, 80).Draw(r, "offset")
 			}
 			good := sequence > 0 && !taken[sequence] && sequence+64 > top
-			_, err := rapid.SampledFrom(stores).Draw(r, "instance").Admit(t.Context(), session.Frame{Channel: id, Sequence: sequence}, plenty)
+			frame := session.Frame{Channel: id, Sequence: sequence}
+			_, err := rapid.SampledFrom(stores).Draw(r, "instance").Admit(t.Context(), frame, plenty)
 			if good != (err == nil) || err != nil && !errors.Is(err, session.ErrReplayed) {
 				r.Fatalf("%d with %d the greatest: %v, want taken: %v", sequence, top, err, good)
 			}

@@ -176,10 +176,10 @@ func (v *Verification) Settle(unit *pg.Unit) {
 // committed.
 func (v *Verification) Explain(refused error) error {
 	told, guessable := v.left()
-	e := bankerr.From(refused)
-	if !guessable || !errors.Is(e, ErrProofRejected) {
+	if !guessable || !errors.Is(refused, ErrProofRejected) {
 		return refused
 	}
+	e := bankerr.From(refused)
 	if !told.LockedUntil.IsZero() {
 		e = e.WithRetryAfter(told.LockedUntil.Sub(v.Now))
 	}

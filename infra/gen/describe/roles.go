@@ -22,7 +22,7 @@ func roles(all, workers []fn.Function) []grants.Role {
 	}
 	for _, w := range workers {
 		_, folder, _ := strings.Cut(w.Spec.Name, "-")
-		list = append(list, grants.Role{Name: w.Spec.Name, Folder: "workers/" + strings.ReplaceAll(folder, "-", "")})
+		list = append(list, grants.Role{Name: w.Spec.Name, Folder: "workers/" + strings.ReplaceAll(folder, "-", ""), Roots: roots(w)})
 	}
 	return list
 }
@@ -35,6 +35,9 @@ func roots(f fn.Function) []string {
 	}
 	if f.Spec.Audit != fn.AuditNone {
 		list = append(list, "events.Emit")
+	}
+	if f.Spec.RecordsRefused {
+		list = append(list, "events.EmitOnce")
 	}
 	if f.Spec.Idempotent {
 		list = append(list, "shared/idem.QueueLookup", "shared/idem.Record")

@@ -5,8 +5,7 @@
 // to all that they name, and from a selected method to each method of this name in the
 // packages that are imported. So it may find a statement that the function never runs,
 // but it misses none. The runtime (shared/fn) runs statements only for parts that the
-// Spec asks for; Roots names these. Of the runtime's packages, only functions that the
-// source calls by name are followed.
+// Spec asks for; Roots names these.
 package grants
 
 import (
@@ -31,15 +30,6 @@ type Role struct {
 
 // runtime are the packages whose statements the Roots name.
 var runtime = []string{"shared/fn", "shared/host"}
-
-// constructors make a function or worker out of its parts. They name the whole runtime.
-var constructors = []string{"Query", "Command", "Confirm", "Event", "Worker", "Serve"}
-
-// isRuntime reports whether the declaration is a part of the runtime that the Roots name.
-// Other functions of the runtime's packages count as any other function.
-func (d *declaration) isRuntime() bool {
-	return slices.Contains(runtime, d.folder) && (!d.function || slices.Contains(constructors, d.name))
-}
 
 // SQL writes the roles of a source tree.
 func SQL(root string, list []Role) ([]byte, error) {
@@ -144,7 +134,7 @@ func (p *program) reach(start []string) []string {
 	seen := map[string]bool{}
 	var list []string
 	add := func(key string) {
-		if d := p.declared[key]; d != nil && !seen[key] && !d.isRuntime() {
+		if d := p.declared[key]; d != nil && !seen[key] && !slices.Contains(runtime, d.folder) {
 			seen[key] = true
 			list = append(list, key)
 		}

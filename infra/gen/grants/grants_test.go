@@ -44,7 +44,7 @@ func TestAStatementNeeds(t *testing.T) {
 		"WITH x AS (DELETE FROM outbox RETURNING a) SELECT a FROM x":        {"outbox: DELETE SELECT"},
 		"SELECT post($1)":  {"account: SELECT UPDATE", "pay(): EXECUTE", "post(): EXECUTE"},
 		"SELECT pay($1)":   {"pay(): EXECUTE"},
-		"SELECT entry($1)": {"entry(): EXECUTE", "entry: INSERT"},
+		"SELECT entry($1)": {"entry: INSERT", "entry(): EXECUTE"},
 	} {
 		if diff := cmp.Diff(want, text(s.statement(sql))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", sql, diff)

@@ -16,13 +16,11 @@ const module = "github.com/tidebank/tidebank/"
 
 // declaration is a function, method, constant, variable or type of a package.
 type declaration struct {
-	folder   string
-	name     string
-	function bool              // it is a function, and no method
-	names    []string          // identifiers in it
-	foreign  map[string]string // "alias.Name" to the folder of the alias
-	methods  []string          // names that are selected from a value
-	texts    []string
+	folder  string
+	names   []string          // identifiers in it
+	foreign map[string]string // "alias.Name" to the folder of the alias
+	methods []string          // names that are selected from a value
+	texts   []string
 }
 
 // program is the bank's own source, without tests.
@@ -124,10 +122,7 @@ func methodName(d *ast.FuncDecl) string {
 }
 
 func (p *program) declare(folder, called, method string, node ast.Node, aliases map[string]string) {
-	_, function := node.(*ast.FuncDecl)
-	d := &declaration{
-		folder: folder, name: called, function: function && method == called, foreign: map[string]string{},
-	}
+	d := &declaration{folder: folder, foreign: map[string]string{}}
 	key := folder + "." + called
 	if called == "_" || called == "init" || p.declared[key] != nil {
 		key = fmt.Sprintf("%s#%d", key, len(p.folders[folder]))
