@@ -80,8 +80,14 @@ func (w *fixture) code(t *testing.T, purpose, phone string) string {
 
 func (w *fixture) login(t *testing.T, c seed.Customer) {
 	t.Helper()
-	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, w.code(t, otp.Login, c.Phone))
+	reply, err := w.app.LoginBinding(t.Context(), client.Credentials{
+		Phone: c.Phone, Password: bank.LoginPassword, OTP: w.code(t, otp.Login, c.Phone), TradePassword: bank.TradePassword,
+		CardNo: c.Accounts[0].No,
+	})
 	check.Must(t, err)
+	if !reply.DeviceBound {
+		t.Error("the device's key is not bound")
+	}
 }
 
 // The app seals a password for its channel. When the channel is gone in the middle of

@@ -30,8 +30,11 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 			case isEvent(f):
 				kind := f.Spec.Consumes[0]
 				data := dataOf(t, kind)
-				if kind == events.TypeTransferPosted {
+				switch kind {
+				case events.TypeTransferPosted:
 					data = posted
+				case events.TypeIdentityDeviceBound:
+					data = events.IdentityDeviceBound{CustomerID: p.Payer.ID.String(), DeviceID: p.Phone.ID, BoundAt: p.Clock.Now()}
 				}
 				status, want = p.Deliver(t, f, p.Event(t, uuid.NewString(), kind, "x", data)), http.StatusMultipleChoices
 			case f.Spec.NoChannel:

@@ -273,8 +273,9 @@ func (h hostile) refused(t *testing.T, c caller) {
 // no field of it can be read on its way.
 func (c caller) passes(t *testing.T) {
 	t.Helper()
-	frame := c.frame(t, c.request)
-	for _, text := range append(partsOf(c.request), "idempotency_key", "request") {
+	request := c.sealedRequest(t)
+	frame := c.frame(t, request)
+	for _, text := range append(partsOf(request), "idempotency_key", "request") {
 		if bytes.Contains(frame, []byte(text)) {
 			t.Errorf("%q can be read in the frame", text)
 		}
@@ -287,6 +288,25 @@ func (c caller) passes(t *testing.T) {
 	if reply.Want(t, want); inner.Match(reply.Body) {
 		t.Errorf("the answer holds %s", inner.Find(reply.Body))
 	}
+}
+
+// sealedRequest is the good request, with passwords that are sealed for the channel and
+// the device's own key: no example can hold these.
+func (c caller) sealedRequest(t *testing.T) map[string]any {
+	t.Helper()
+	request := maps.Clone(c.request)
+	for field, clear := range map[string]string{
+		"password": bank.LoginPassword, "login_password": bank.LoginPassword, "trade_password": bank.TradePassword,
+		"card_password": bank.CardPassword,
+	} {
+		if request[field] != nil {
+			request[field] = c.Password(t, clear)
+		}
+	}
+	if request["device_public_key"] != nil {
+		request["device_public_key"], request["device_signature"] = c.PublicKey(t), c.Possession(t)
+	}
+	return request
 }
 
 // partsOf are the names of a request's fields, and the values that are text of six

@@ -42,7 +42,7 @@ func TestInstancesCountOneRate(t *testing.T) {
 	}
 	for i, instance := range instances {
 		over := call(loud, instance)
-		if over.StatusCode != http.StatusTooManyRequests || over.Header.Get("Retry-After") != "60" {
+		if over.StatusCode != http.StatusTooManyRequests || over.Header.Get("Retry-After") != "65" {
 			t.Errorf("instance %d: one more got %d, again in %q s", i, over.StatusCode, over.Header.Get("Retry-After"))
 		}
 		if got := call(quiet, instance).StatusCode; got != http.StatusOK {

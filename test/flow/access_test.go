@@ -54,8 +54,8 @@ func kept(b *bank.Bank) []string {
 	return slices.DeleteFunc(b.Redis.Keys(), func(key string) bool { return rateKey.MatchString(key) })
 }
 
-// rateKey matches the counts of calls, and of refused calls.
-var rateKey = regexp.MustCompile(`(^|:)rate:|^refused:`)
+// rateKey matches the counts of calls, of refused calls and of failed log-ins.
+var rateKey = regexp.MustCompile(`(^|:)rate:|^refused:|^failures:`)
 
 // The database always fails here, so that a function which looked at anything would
 // answer SERVICE_UNAVAILABLE.

@@ -286,6 +286,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"transfer-confirm":  {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-get":      {"transfer_id": p.paidBy(t, p.li)},
 		"transfer-prepare":  {"debit_account_id": p.li.AccountIDs[0], "payee_account_id": p.li.AccountIDs[0]},
+		"identity-login":    {"card_no": p.li.Accounts[0].No},
 	}
 	// A payee's number is another's by nature. A graphic code and a device's name
 	// belong to no customer.

@@ -102,6 +102,7 @@ func TestASimpleLoginDuringAScript(t *testing.T) {
 	p := newFixture(t)
 	p.Host.Limits.RateScale = 1
 	tablet := p.Device(t, "tablet-of-wang")
+	tablet.IP = "198.51.100.9" // behind the script's address, the customer would have to solve a graphic code
 	entry := login(t, tablet, p.wang.Customer, p.numberCode(t, tablet, otp.Login, p.wang.Phone))
 	stopped := map[string]int{}
 	for i := range 4 {

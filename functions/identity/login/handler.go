@@ -62,7 +62,7 @@ type Request struct {
 	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace the device's key: the same text signed by the old key"`
 	TradePassword   []byte `json:"trade_password,omitempty" maxLength:"1024" doc:"To bind a key without an old one: sealed to the password key"`
-	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: the number of an open card of the customer" example:"622848000000010001"`
+	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: the number of an open card of the customer"`
 }
 
 // Validate checks the form only. It refuses only values that no customer can have.

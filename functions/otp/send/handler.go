@@ -68,6 +68,9 @@ func (r Request) Validate() error {
 		if r.IntentID != nil {
 			return fn.InvalidField("intent_id", "not for this purpose")
 		}
+		if (r.CaptchaID == "") != (r.CaptchaAnswer == "") {
+			return fn.InvalidField("captcha_answer", "comes together with captcha_id")
+		}
 		if !customer.ValidPhone(r.Phone) {
 			return fn.InvalidField("phone", "not a mobile number")
 		}
