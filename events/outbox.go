@@ -16,6 +16,9 @@ import (
 // OutboxChannel is the PostgreSQL channel that is notified when the outbox grows.
 const OutboxChannel = "outbox"
 
+const sqlOutboxListen = `-- outbox.listen
+LISTEN outbox`
+
 const (
 	sqlOutboxInsert = `-- outbox.insert
 INSERT INTO outbox (id, type, subject, customerhash, data, traceparent, lane) VALUES ($1, $2, $3, $4, $5, $6, $7)`
@@ -80,6 +83,9 @@ func written(ctx context.Context, to pg.Writer, s pg.Statement, data Data) error
 	}
 	return nil
 }
+
+// Listen calls wake when the outbox grows, until ctx ends; see pg.DB.Listen.
+func Listen(ctx context.Context, db *pg.DB, wake func()) { db.Listen(ctx, sqlOutboxListen, wake) }
 
 // EmittedBy is the type of the event that the statement puts into the outbox; false if
 // it puts none there.

@@ -129,13 +129,14 @@ func folded(file *ast.File, all map[string]ast.Expr) []string {
 	return list
 }
 
-// ownTexts are the texts of each file of the bank itself.
+// ownTexts are the texts of each file of the bank itself. The generator of roles runs no
+// SQL; it holds the names of privileges.
 func ownTexts(t *testing.T) map[string][]string {
 	t.Helper()
 	byFolder := constantsByFolder(t)
 	list := map[string][]string{}
 	for file, parsed := range sources(t) {
-		if !strings.HasPrefix(file, "../test/") {
+		if !strings.HasPrefix(file, "../test/") && !strings.HasPrefix(file, "../infra/gen/grants/") {
 			list[file] = folded(parsed, byFolder[path.Dir(file)])
 		}
 	}

@@ -16,14 +16,14 @@ const (
 	listenPause        = time.Second // before it connects again
 )
 
-// Listen calls wake after each NOTIFY of the channel until ctx ends. A silent or broken
+// Listen runs a LISTEN and calls wake after each NOTIFY of its channel until ctx ends. A silent or broken
 // connection is noticed within seconds and replaced. Listen also calls wake after each
 // new connection, because NOTIFYs may have been lost. wake must not block.
 //
 // The connection is one more than DATABASE_MAX_CONNS.
-func (db *DB) Listen(ctx context.Context, channel string, wake func()) {
+func (db *DB) Listen(ctx context.Context, sql string, wake func()) {
 	for ctx.Err() == nil {
-		_ = db.listen(ctx, channel, wake) // listeners poll meanwhile
+		_ = db.listen(ctx, sql, wake) // listeners poll meanwhile
 		select {
 		case <-ctx.Done():
 		case <-time.After(listenPause):
@@ -31,7 +31,7 @@ func (db *DB) Listen(ctx context.Context, channel string, wake func()) {
 	}
 }
 
-func (db *DB) listen(ctx context.Context, channel string, wake func()) error {
+func (db *DB) listen(ctx context.Context, sql string, wake func()) error {
 	pooled, err := db.Pool().Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -42,7 +42,7 @@ func (db *DB) listen(ctx context.Context, channel string, wake func()) error {
 		defer cancel()
 		_ = conn.Close(ctx) // it is not used any more
 	}()
-	if err := subscribe(ctx, conn, channel); err != nil {
+	if err := subscribe(ctx, conn, sql); err != nil {
 		return err
 	}
 	wake()
@@ -55,7 +55,7 @@ func (db *DB) listen(ctx context.Context, channel string, wake func()) error {
 		case err == nil:
 			wake()
 		case silent: // the channel may be quiet, or the connection dead
-			if err := subscribe(ctx, conn, channel); err != nil {
+			if err := subscribe(ctx, conn, sql); err != nil {
 				return err
 			}
 		default:
@@ -65,10 +65,10 @@ func (db *DB) listen(ctx context.Context, channel string, wake func()) error {
 }
 
 // subscribe listens. A repetition changes nothing, so it is also the probe.
-func subscribe(ctx context.Context, conn *pgx.Conn, channel string) error {
+func subscribe(ctx context.Context, conn *pgx.Conn, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, listenProbeTimeout)
 	defer cancel()
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+	if _, err := conn.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	return nil

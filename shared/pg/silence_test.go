@@ -174,7 +174,7 @@ func TestAListenerHearsAgain(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		near.Listen(ctx, channel, func() {
+		near.Listen(ctx, "LISTEN "+channel, func() {
 			select {
 			case heard <- struct{}{}:
 			default:
