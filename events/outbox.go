@@ -16,8 +16,7 @@ import (
 // OutboxChannel is the PostgreSQL channel that is notified when the outbox grows.
 const OutboxChannel = "outbox"
 
-const sqlOutboxListen = `-- outbox.listen
-LISTEN outbox`
+const sqlOutboxListen = "LISTEN " + OutboxChannel
 
 const (
 	sqlOutboxInsert = `-- outbox.insert
