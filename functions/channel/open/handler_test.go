@@ -200,7 +200,7 @@ func TestMethodAndRedisDown(t *testing.T) {
 	_, raw := hello(t, phone.ID, nil)
 	get := handler.Request{Body: raw, Method: http.MethodGet, Header: http.Header{}}
 	get.WithContext(t.Context())
-	if reply, err := b.Open(t, channelopen.Function).Handle(get); err != nil || reply.StatusCode != http.StatusBadRequest {
+	if reply, err := b.Open(t, channelopen.Function).Handle(get); err != nil || reply.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("GET answered %d, %v", reply.StatusCode, err)
 	}
 	b.Redis.SetError("down")
