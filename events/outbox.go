@@ -83,8 +83,8 @@ func written(ctx context.Context, to pg.Writer, s pg.Statement, data Data) error
 	return nil
 }
 
-// Listen calls wake when the outbox grows, until ctx ends; see pg.DB.Listen.
-func Listen(ctx context.Context, db *pg.DB, wake func()) { db.Listen(ctx, sqlOutboxListen, wake) }
+// Watch calls wake when the outbox grows, until ctx ends; see pg.DB.Listen.
+func Watch(ctx context.Context, db *pg.DB, wake func()) { db.Listen(ctx, sqlOutboxListen, wake) }
 
 // EmittedBy is the type of the event that the statement puts into the outbox; false if
 // it puts none there.

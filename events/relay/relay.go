@@ -71,7 +71,7 @@ func (r *Relay) Run(ctx context.Context) {
 		wakes[i] = make(chan struct{}, 1)
 	}
 	wake := make(chan struct{}, 1)
-	go events.Listen(ctx, r.DB, func() {
+	go events.Watch(ctx, r.DB, func() {
 		select {
 		case wake <- struct{}{}:
 		default: // the relay has a signal already
