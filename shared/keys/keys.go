@@ -192,12 +192,12 @@ func (r *Ring) Seal(p Purpose, aad, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sealWith(s.place(aad), suitePlace, s.id, aad, plaintext)
+	key, err := sm.Subkey(s.seal, aad)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return sealWith(key, suitePlace, s.id, aad, plaintext)
 }
-
-// place returns the key of a place: the first 16 bytes of the HMAC-SM3 of its name
-// under the sealing key.
-func (s secret) place(aad []byte) sm.Key { return sm.Key(sm.MAC(s.seal[:], aad)[:len(sm.Key{})]) }
 
 // Open decrypts a ciphertext that Seal made for the same purpose and place. It
 // returns ErrOpen for any other bytes.
@@ -213,7 +213,11 @@ func (r *Ring) Open(p Purpose, aad, sealed []byte) ([]byte, error) {
 	for _, s := range held.secrets {
 		switch {
 		case s.id == id && sealed[0] == suitePlace:
-			return openWith(s.place(aad), aad, sealed)
+			key, err := sm.Subkey(s.seal, aad)
+			if err != nil {
+				return nil, fmt.Errorf("keys: %w", err)
+			}
+			return openWith(key, aad, sealed)
 		case s.id == id && sealed[0] == suiteKey:
 			return openWith(s.seal, aad, sealed)
 		}

@@ -164,6 +164,7 @@ func moduleAttempts(t *testing.T) map[string]attempt {
 		"Encrypt":         func() ([]byte, error) { return sm.Encrypt(key.Public(), text) },
 		"Decrypt":         func() ([]byte, error) { return sm.Decrypt(key, ciphertext) },
 		"Agree":           func() ([]byte, error) { s, err := sm.Agree(key, key.Public()); return s.Bytes(), err },
+		"Subkey":          func() ([]byte, error) { k, err := sm.Subkey(symmetric, text); return keyBytes(k), err },
 		"Seal":            func() ([]byte, error) { return sm.Seal(symmetric, text, nil) },
 		"Open":            func() ([]byte, error) { return sm.Open(symmetric, sealed, nil) },
 		"HashPassword":    func() ([]byte, error) { s, err := sm.HashPassword(text); return bytesOf(s), err },
@@ -212,6 +213,13 @@ func present[T any](value *T, err error) ([]byte, error) {
 		return nil, err
 	}
 	return []byte("a value"), err
+}
+
+func keyBytes(k sm.Key) []byte {
+	if k == (sm.Key{}) {
+		return nil
+	}
+	return k[:]
 }
 
 func bytesOf(text string) []byte {

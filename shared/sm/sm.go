@@ -249,6 +249,14 @@ func MAC(key []byte, parts ...[]byte) []byte {
 // Key is an SM4 key.
 type Key [16]byte
 
+// Subkey derives a key for one use from a key: the first half of the MAC of the use.
+func Subkey(k Key, use []byte) (Key, error) {
+	if shut.Load() {
+		return Key{}, ErrModule
+	}
+	return Key(MAC(k[:], use)[:len(k)]), nil
+}
+
 // NewKey makes a random key. It panics when the system's random source fails.
 func NewKey() Key {
 	mustBeOpen()
