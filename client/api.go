@@ -226,14 +226,14 @@ type IdentityLoginReply struct {
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
 	Phone           string `json:"phone"`
-	Password        []byte `json:"password"` // Sealed to the password key (docs/protocol.md)
+	Password        []byte `json:"password"`
 	OTP             string `json:"otp"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
 	DevicePublicKey []byte `json:"device_public_key,omitempty"` // PKIX DER: the device's key
 	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
-	OldKeySignature []byte `json:"old_key_signature,omitempty"` // To replace the device's key: the same text signed by the old key
-	TradePassword   []byte `json:"trade_password,omitempty"`    // To bind a key without an old one: sealed to the password key
+	OldKeySignature []byte `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
+	TradePassword   []byte `json:"trade_password,omitempty"`    // To bind a first or lost key
 	CardNo          string `json:"card_no,omitempty"`           // With trade_password: the number of an open card of the customer
 }
 
@@ -261,7 +261,7 @@ type IdentityRegisterReply struct {
 // IdentityRegisterRequest is the request of identity-register.
 type IdentityRegisterRequest struct {
 	Name            string `json:"name"`
-	IDNo            string `json:"id_no"` // Blanks and dashes between the characters are allowed
+	IDNo            string `json:"id_no"` // With or without blanks and dashes
 	CardNo          string `json:"card_no"`
 	CardPassword    []byte `json:"card_password"`
 	Phone           string `json:"phone"`
@@ -326,7 +326,7 @@ type OTPSendRequest struct {
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp: the six digits
-	Password  []byte `json:"password,omitempty"`  // trade_password: sealed to the password key (protocol.md)
+	Password  []byte `json:"password,omitempty"`  // trade_password
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }
 

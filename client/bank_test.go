@@ -47,8 +47,8 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	b := bank.New(t)
 	g, err := gateway.New(t.Context(), []fn.Function{
-		channelopen.Function, captchaissue.Function, otpsend.Function, identityregister.Function, identitylogin.Function, identityme.Function,
-		transferprepare.Function, transferconfirm.Function,
+		channelopen.Function, captchaissue.Function, otpsend.Function, identityregister.Function, identitylogin.Function,
+		identityme.Function, transferprepare.Function, transferconfirm.Function,
 	}, b.Host, host.Values())
 	check.Must(t, err)
 	server := httptest.NewServer(g.Mux)
@@ -100,7 +100,8 @@ func TestPasswordsAreSealedAgain(t *testing.T) {
 	w.Redis.FlushAll()
 	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, code)
 	check.Must(t, err)
-	if n := w.Count(t, "SELECT (SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt) + (SELECT count(*) FROM login_origin)"); n != 0 {
+	if n := w.Count(t, `
+SELECT (SELECT coalesce(sum(failures + day_failures), 0) FROM login_attempt) + (SELECT count(*) FROM login_origin)`); n != 0 {
 		t.Errorf("%d failed attempts were counted", n)
 	}
 	got, err := w.app.IdentityMe(t.Context())

@@ -28,7 +28,8 @@ func state(t *testing.T, p bank.Pair) string {
 SELECT concat_ws(E'\n',
   (SELECT string_agg(concat_ws(' ', id, state, balance, held), E'\n' ORDER BY id) FROM account),
   (SELECT string_agg(l::text, E'\n' ORDER BY l) FROM limit_use l), (SELECT string_agg(q::text, E'\n' ORDER BY q) FROM otp_quota q),
-  (SELECT string_agg(concat_ws(' ', customer_id, trade_failures, trade_in_flight, trade_locked_until), E'\n' ORDER BY customer_id) FROM credential),
+  (SELECT string_agg(concat_ws(' ', customer_id, trade_failures, trade_in_flight, trade_locked_until), E'\n' ORDER BY customer_id)
+     FROM credential),
   (SELECT count(*) FROM posting), (SELECT count(*) FROM entry), (SELECT count(*) FROM transfer))`)
 	if strings.Count(text, "\n") < 6 {
 		t.Fatalf("state %q", text)

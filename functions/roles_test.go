@@ -114,7 +114,8 @@ SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = '
    AND a.grantee = $1::text::regrole AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')`, role); n != 0 {
 			t.Errorf("%s has %d rights of other kinds", role, n)
 		}
-		if check.Value[bool](t, owner.Pool(), "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolbypassrls FROM pg_roles WHERE rolname = $1", role) {
+		if check.Value[bool](t, owner.Pool(), `
+SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolbypassrls FROM pg_roles WHERE rolname = $1`, role) {
 			t.Errorf("%s has rights over the server", role)
 		}
 	}

@@ -20,7 +20,7 @@ const RandomSize = 32
 type Hello struct {
 	Version      int    `json:"version" doc:"1" example:"1"`
 	ClientKey    []byte `json:"client_key" format:"sm2-public-key" doc:"Fresh SM2 public key, PKIX DER"`
-	ClientRandom []byte `json:"client_random" minLength:"44" maxLength:"44" doc:"32 bytes" example:"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="`
+	ClientRandom []byte `json:"client_random" minLength:"44" maxLength:"44" doc:"32 bytes" example:"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="` //nolint:revive // a tag is one line
 	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation" example:"phone-of-wang"`
 }
 

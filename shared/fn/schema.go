@@ -25,7 +25,7 @@ import (
 //   - minimum, maximum: bounds of a number;
 //   - minItems, maxItems: number of items of a list;
 //   - enum: the allowed texts;
-//   - format: uuid, date, sm2-public-key.
+//   - format: uuid, date, sm2-public-key, sealed-password.
 //
 // No value may be null: a client leaves an optional field out.
 type schema struct {
@@ -74,6 +74,8 @@ var formats = map[string]func(text string) bool{
 		_, err := time.Parse(time.DateOnly, text)
 		return err == nil
 	},
+	// Only the function that verifies the password opens it (docs/protocol.md, section 6).
+	"sealed-password": func(string) bool { return true },
 	"sm2-public-key": func(text string) bool {
 		der, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {

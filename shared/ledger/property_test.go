@@ -110,7 +110,8 @@ func (b fixture) agree(t *rapid.T, accounts []*model) {
 			t.Fatalf("balance %d, entries %d, want %d with %d held", got, entries, m.balance, m.held)
 		}
 	}
-	if sum := check.Count(t, b.db.Pool(), "SELECT (SELECT sum(amount) FROM entry)::bigint + (SELECT coalesce(sum(amount), 0) FROM ledger_fold)::bigint"); sum != 0 {
+	if sum := check.Count(t, b.db.Pool(), `
+SELECT (SELECT sum(amount) FROM entry)::bigint + (SELECT coalesce(sum(amount), 0) FROM ledger_fold)::bigint`); sum != 0 {
 		t.Fatalf("all entries sum to %d", sum)
 	}
 }

@@ -171,13 +171,18 @@ SELECT ` + account + `, (SELECT count(*) + 1 FROM entry WHERE account_id = ` + a
 		},
 		{
 			"two entries exchanged",
-			[]string{"UPDATE entry SET number = CASE number WHEN 1 THEN 12 ELSE 11 END WHERE account_id = $payer",
-				"UPDATE entry SET number = number - 10 WHERE account_id = $payer"},
+			[]string{
+				"UPDATE entry SET number = CASE number WHEN 1 THEN 12 ELSE 11 END WHERE account_id = $payer",
+				"UPDATE entry SET number = number - 10 WHERE account_id = $payer",
+			},
 			func(r ledger.Report) bool { return r.WrongRunning == 2 && r.Misnumbered == 0 },
 		},
 		{
 			"a number left out",
-			[]string{"UPDATE entry SET number = 3 WHERE account_id = $payer AND number = 2", "UPDATE account SET last_entry = 3 WHERE id = $payer"},
+			[]string{
+				"UPDATE entry SET number = 3 WHERE account_id = $payer AND number = 2",
+				"UPDATE account SET last_entry = 3 WHERE id = $payer",
+			},
 			func(r ledger.Report) bool { return r.Misnumbered == 1 && r.WrongRunning == 0 },
 		},
 		{

@@ -53,7 +53,7 @@ func (a *CardAttempt) subjects() [][]byte {
 func (a *CardAttempt) Count(batch *pgx.Batch) {
 	args := []any{a.subjects(), a.Now, clock.BusinessDay(a.Now)}
 	batch.Queue(sqlCardCountAttempt, args...).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&a.Allowed) //nolint:wrapcheck // the batch names the statement
+		return row.Scan(&a.Allowed)
 	})
 }
 

@@ -35,7 +35,7 @@ func (s *Store) verify(id channel.ID, l stored) (Login, error) {
 		return Login{}, keys.ErrMAC
 	}
 	if err := s.ring.VerifyMAC(keys.Session, l.keyID, sum, l.parts(id)...); err != nil {
-		return Login{}, err //nolint:wrapcheck // the caller wraps it
+		return Login{}, err
 	}
 	customer, err := uuid.Parse(l.customer)
 	if err != nil {

@@ -21,3 +21,13 @@ func Named(t testing.TB, name string) fn.Function {
 	t.Fatalf("there is no function %s", name)
 	return fn.Function{}
 }
+
+// All returns functions of the registry by their names.
+func All(t testing.TB, names ...string) []fn.Function {
+	t.Helper()
+	list := make([]fn.Function, len(names))
+	for i, name := range names {
+		list[i] = Named(t, name)
+	}
+	return list
+}

@@ -54,14 +54,14 @@ type Config struct{}
 // Request holds both factors.
 type Request struct {
 	Phone           string `json:"phone" example:"13900001111"`
-	Password        []byte `json:"password" minLength:"1" maxLength:"1024" doc:"Sealed to the password key (docs/protocol.md)"`
+	Password        []byte `json:"password" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty" maxLength:"64"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty" maxLength:"16"`
 	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: the device's key"`
 	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
-	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace the device's key: the same text signed by the old key"`
-	TradePassword   []byte `json:"trade_password,omitempty" maxLength:"1024" doc:"To bind a key without an old one: sealed to the password key"`
+	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace a key: the same text signed by the old key"`
+	TradePassword   []byte `json:"trade_password,omitempty" format:"sealed-password" maxLength:"1024" doc:"To bind a first or lost key"`
 	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: the number of an open card of the customer"`
 }
 

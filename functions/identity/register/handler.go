@@ -47,13 +47,13 @@ type Config struct{}
 // channel. An app that lost its channel before the answer seals them again.
 type Request struct {
 	Name            string `json:"name" minLength:"1" maxLength:"60" example:"王小明"`
-	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"Blanks and dashes between the characters are allowed" example:"110101199003070011"`
+	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"With or without blanks and dashes" example:"110101199003070011"`
 	CardNo          string `json:"card_no" minLength:"1" maxLength:"32" example:"622848000000010001"`
-	CardPassword    []byte `json:"card_password" idem:"-" minLength:"1" maxLength:"1024"`
+	CardPassword    []byte `json:"card_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	Phone           string `json:"phone" example:"13900001111"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" example:"123456"`
-	LoginPassword   []byte `json:"login_password" idem:"-" minLength:"1" maxLength:"1024"`
-	TradePassword   []byte `json:"trade_password" idem:"-" minLength:"1" maxLength:"1024"`
+	LoginPassword   []byte `json:"login_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
+	TradePassword   []byte `json:"trade_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	DevicePublicKey []byte `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER"`
 	DeviceSignature []byte `json:"device_signature" idem:"-" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 }
