@@ -348,10 +348,12 @@ func (d *demo) messages(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("消息: %w", err)
 	}
-	if len(inbox.Messages) != 1 || inbox.Unread != 1 {
+	if len(inbox.Messages) != 2 || inbox.Unread != 2 { // of the device's key, and of the transfer
 		return unexpected("%d 条消息，%d 条未读", len(inbox.Messages), inbox.Unread)
 	}
-	say("消息：%s %s", inbox.Messages[0].Title, inbox.Messages[0].Body)
+	for _, m := range inbox.Messages {
+		say("消息：%s %s", m.Title, m.Body)
+	}
 	for _, phone := range []string{d.me.Phone, d.payee.Phone} {
 		texts, err := d.dev.Texts(ctx, phone)
 		if err != nil {
