@@ -43,12 +43,25 @@ UPDATE message SET read_at = coalesce(read_at, $3) WHERE customer_id = $1 AND id
 UPDATE message SET read_at = $2 WHERE customer_id = $1 AND read_at IS NULL`
 )
 
+// Kind is what a message is about, for the app.
+type Kind string
+
+// The kinds.
+const (
+	TransferOut Kind = "transfer.out"
+	TransferIn  Kind = "transfer.in"
+	DeviceBound Kind = "device.bound"
+)
+
+// Kinds lists the kinds.
+func Kinds() []Kind { return []Kind{TransferOut, TransferIn, DeviceBound} }
+
 // Message is one message to one customer.
 type Message struct {
 	ID         uuid.UUID
 	CustomerID uuid.UUID
 	EventID    string // the event that caused the message
-	Kind       string // for the app, e.g. transfer.out
+	Kind       Kind
 	Title      string
 	Body       string
 	CreatedAt  time.Time

@@ -2,6 +2,8 @@ package list_test
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
+	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -60,6 +63,19 @@ func TestInbox(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"new"}, titles(w.page(t, map[string]any{"unread_only": true}))); diff != "" {
 		t.Errorf("unread (-want +got):\n%s", diff)
+	}
+}
+
+// The reply's schema names every kind of message.
+func TestKindsAreThoseOfTheInbox(t *testing.T) {
+	t.Parallel()
+	field, _ := reflect.TypeFor[messagelist.Message]().FieldByName("Kind")
+	var kinds []inbox.Kind
+	for kind := range strings.SplitSeq(field.Tag.Get("enum"), ",") {
+		kinds = append(kinds, inbox.Kind(kind))
+	}
+	if diff := cmp.Diff(inbox.Kinds(), kinds); diff != "" {
+		t.Errorf("kinds (-inbox +schema):\n%s", diff)
 	}
 }
 

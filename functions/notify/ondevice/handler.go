@@ -44,13 +44,13 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Iden
 		}
 		m := message(e, customer)
 		text := notify.Text{
-			ID: e.ID + ":" + m.Kind, To: customer, Kind: m.Kind, Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
+			ID: e.ID + ":" + string(m.Kind), To: customer, Kind: string(m.Kind), Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
 		}
 		return []fn.Part{
-			{Name: "inbox." + m.Kind, React: func(context.Context) (fn.Effect, error) {
+			{Name: "inbox." + string(m.Kind), React: func(context.Context) (fn.Effect, error) {
 				return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
 			}},
-			{Name: "sms." + m.Kind, React: func(ctx context.Context) (fn.Effect, error) {
+			{Name: "sms." + string(m.Kind), React: func(ctx context.Context) (fn.Effect, error) {
 				sent, err := texts.Send(ctx, text)
 				return fn.Effect(sent), err
 			}},
@@ -65,7 +65,7 @@ func message(e fn.Delivery[events.IdentityDeviceBound], customer uuid.UUID) inbo
 	}
 	at := e.Data.BoundAt.In(clock.Shanghai).Format("1月2日15:04")
 	return inbox.Message{
-		CustomerID: customer, EventID: e.ID, Kind: "device.bound", Title: "设备绑定提醒", CreatedAt: e.Data.BoundAt,
+		CustomerID: customer, EventID: e.ID, Kind: inbox.DeviceBound, Title: "设备绑定提醒", CreatedAt: e.Data.BoundAt,
 		Body: fmt.Sprintf("您的手机银行于%s在一台设备上%s，24小时内用该设备密钥转账的限额较低。如非本人操作请立即联系客服。", at, what),
 	}
 }

@@ -54,16 +54,16 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Tran
 }
 
 func inboxPart(m inbox.Message) fn.Part {
-	return fn.Part{Name: "inbox." + m.Kind, React: func(context.Context) (fn.Effect, error) {
+	return fn.Part{Name: "inbox." + string(m.Kind), React: func(context.Context) (fn.Effect, error) {
 		return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
 	}}
 }
 
 func textPart(texts notify.Texts, m inbox.Message) fn.Part {
 	text := notify.Text{
-		ID: m.EventID + ":" + m.Kind, To: m.CustomerID, Kind: m.Kind, Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
+		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
 	}
-	return fn.Part{Name: "sms." + m.Kind, React: func(ctx context.Context) (fn.Effect, error) {
+	return fn.Part{Name: "sms." + string(m.Kind), React: func(ctx context.Context) (fn.Effect, error) {
 		sent, err := texts.Send(ctx, text)
 		return fn.Effect(sent), err
 	}}
@@ -77,7 +77,7 @@ func compose(e fn.Delivery[events.TransferPosted]) ([]inbox.Message, error) {
 	}
 	at := d.PostedAt.In(clock.Shanghai).Format("1月2日15:04")
 	messages := []inbox.Message{{
-		CustomerID: payer, EventID: e.ID, Kind: "transfer.out", Title: "转账支出提醒", CreatedAt: d.PostedAt,
+		CustomerID: payer, EventID: e.ID, Kind: inbox.TransferOut, Title: "转账支出提醒", CreatedAt: d.PostedAt,
 		Body: fmt.Sprintf("您账户%s于%s向%s（%s）转账支出%s元。如非本人操作请立即联系客服。",
 			d.PayerAccountMasked, at, d.PayeeMasked, d.PayeeAccountMasked, d.AmountFen.Yuan()),
 	}}
@@ -89,7 +89,7 @@ func compose(e fn.Delivery[events.TransferPosted]) ([]inbox.Message, error) {
 		return nil, fmt.Errorf("payee: %w", err)
 	}
 	return append(messages, inbox.Message{
-		CustomerID: payee, EventID: e.ID, Kind: "transfer.in", Title: "转账收入提醒", CreatedAt: d.PostedAt,
+		CustomerID: payee, EventID: e.ID, Kind: inbox.TransferIn, Title: "转账收入提醒", CreatedAt: d.PostedAt,
 		Body: fmt.Sprintf("您账户%s于%s收到%s转入%s元。", d.PayeeAccountMasked, at, d.PayerMasked, d.AmountFen.Yuan()),
 	}), nil
 }
