@@ -82,8 +82,11 @@ const (
 
 var rates = map[RateClass]int{RateDefault: 240, RateAuth: 20, RateSend: 10, RateOpen: 600}
 
+// PerMinute is the class's calls in any minute; docs/limits.md lists them.
+func (c RateClass) PerMinute() int { return rates[c] }
+
 func (c RateClass) rate(scale int) session.Rate {
-	return session.Rate{Class: string(c), Limit: rates[c] * scale, Per: time.Minute}
+	return session.Rate{Class: string(c), Limit: c.PerMinute() * scale, Per: time.Minute}
 }
 
 // SessionEffect is the runtime's change to the caller's session.

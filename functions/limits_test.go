@@ -1,0 +1,36 @@
+package functions_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
+)
+
+// docs/limits.md lists each figure of the policy in force, and each class of rates.
+func TestTheDocumentListsTheLimits(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/limits.md")
+	check.Must(t, err)
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z._]+)` \\| (\\d+) \\|").FindAllSubmatch(text, -1) {
+		documented = append(documented, fmt.Sprintf("%s %s", row[1], row[2]))
+	}
+	want := check.Column[string](t, pgtest.New(t).Pool(), `
+SELECT DISTINCT ON (name) name || ' ' || value FROM policy WHERE valid_from <= now() ORDER BY name, valid_from DESC`)
+	for _, class := range []fn.RateClass{fn.RateDefault, fn.RateAuth, fn.RateSend, fn.RateOpen} {
+		want = append(want, fmt.Sprintf("%s %d", class, class.PerMinute()))
+	}
+	slices.Sort(want)
+	slices.Sort(documented)
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("limits (-in force +documented):\n%s", diff)
+	}
+}
