@@ -275,7 +275,7 @@ type IdentityRegisterRequest struct {
 // MessageListMessage is part of message-list.
 type MessageListMessage struct {
 	MessageID uuid.UUID  `json:"message_id"`
-	Kind      string     `json:"kind"` // What the message is about; later releases may add kinds; one of transfer.out, transfer.in, device.bound
+	Kind      string     `json:"kind"` // Later releases may add kinds; one of transfer.out, transfer.in, device.bound
 	Title     string     `json:"title"`
 	Body      string     `json:"body"`
 	CreatedAt time.Time  `json:"created_at"`

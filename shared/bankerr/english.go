@@ -32,7 +32,7 @@ var english = map[string]Text{
 	"OBJECT_NOT_FOUND":        {"Nothing was found", "Go back, refresh and try again"},
 	"OTP_TOO_OFTEN":           {"Codes were asked for too often", "Ask for a code later"},
 	"PASSWORD_UNSEALED":       {"The password is not sealed as it must be", "Install the newest version of the app"},
-	"PASSWORD_WEAK":           {"The password is too weak", "Use no runs, repetitions or digits of your numbers, and two different passwords"},
+	"PASSWORD_WEAK":           {"The password is too weak", "Use no runs, repetitions or digits of your numbers; use two passwords"},
 	"PAYEE_MISMATCH":          {"The payee's name does not belong to the account", "Check the payee"},
 	"PROOF_REJECTED":          {"The step-up has failed", "Check the code or the password, or sign again"},
 	"RATE_LIMITED":            {"Too many requests", "Try later"},
