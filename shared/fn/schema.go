@@ -75,10 +75,10 @@ var formats = map[string]func(text string) bool{
 		return err == nil
 	},
 	// Only the function that verifies the password opens it (docs/protocol.md, section 6).
-	"sealed-password": func(string) bool { return true },
+	"sealed-password": isBase64,
 	"sm2-public-key": func(text string) bool {
 		der, err := base64.StdEncoding.DecodeString(text)
-		if err != nil {
+		if err != nil || !isBase64(text) {
 			return false
 		}
 		_, err = sm.ParsePublicKey(der)
@@ -87,6 +87,9 @@ var formats = map[string]func(text string) bool{
 }
 
 func isBase64(text string) bool {
+	if strings.ContainsAny(text, "\r\n") { // the decoder would skip them
+		return false
+	}
 	_, err := base64.StdEncoding.DecodeString(text)
 	return err == nil
 }

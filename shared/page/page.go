@@ -44,15 +44,25 @@ func Parse(text string) (Place, error) {
 	if text == "" {
 		return Place{}, nil
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) != 8+len(uuid.UUID{}) {
-		return Place{}, ErrPlace
+	raw, err := decode(text, 8+len(uuid.UUID{}))
+	if err != nil {
+		return Place{}, err
 	}
 	micros := binary.BigEndian.Uint64(raw)
 	if micros > 1<<55 { // the year 3111
 		return Place{}, ErrPlace
 	}
 	return Place{time.UnixMicro(int64(micros)), uuid.UUID(raw[8:])}, nil
+}
+
+// decode reads the text of so many bytes. The decoder of base64 skips line breaks, so the
+// length of the text counts too: each place has one text.
+func decode(text string, size int) ([]byte, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) != size || len(text) != base64.RawURLEncoding.EncodedLen(size) {
+		return nil, ErrPlace
+	}
+	return raw, nil
 }
 
 // Before returns the place as a bound for SQL. For the zero Place the bound is the
@@ -78,9 +88,9 @@ func ParseNumber(text string) (Number, error) {
 	if text == "" {
 		return 0, nil
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) != 8 {
-		return 0, ErrPlace
+	raw, err := decode(text, 8)
+	if err != nil {
+		return 0, err
 	}
 	n := binary.BigEndian.Uint64(raw)
 	if n == 0 || n > math.MaxInt64 {

@@ -13,7 +13,7 @@ import (
 func TestRepliesHoldWhatIsPublishedAndNoMore(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LOGIC-011.2")
-	const good = `{"messages":[{"message_id":"0190c3a0-0000-7000-8000-000000000001","kind":"k","title":"t","body":"b",` +
+	const good = `{"messages":[{"message_id":"0190c3a0-0000-7000-8000-000000000001","kind":"transfer.in","title":"t","body":"b",` +
 		`"created_at":"2026-11-23T10:00:00+08:00","read_at":null}],"unread":1,"next_cursor":""}`
 	if err := bank.CheckReply("message-list", []byte(good)); err != nil {
 		t.Fatal(err)

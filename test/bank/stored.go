@@ -31,7 +31,7 @@ func (b *Bank) Message(t testing.TB, customer uuid.UUID, title string, at time.T
 	t.Helper()
 	id := uuid.New()
 	b.Exec(t, `
-INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'test', $4, '正文', $5)`,
+INSERT INTO message (id, customer_id, event_id, kind, title, body, created_at) VALUES ($1, $2, $3, 'transfer.in', $4, '正文', $5)`,
 		id, customer, id.String(), title, at)
 	return id
 }

@@ -55,7 +55,7 @@ func TestInbox(t *testing.T) {
 	}
 	start := bank.Start
 	want := messagelist.Message{
-		MessageID: old, Kind: "test", Title: "old", Body: "正文", CreatedAt: bank.Start.Add(-time.Hour), ReadAt: &start,
+		MessageID: old, Kind: inbox.TransferIn, Title: "old", Body: "正文", CreatedAt: bank.Start.Add(-time.Hour), ReadAt: &start,
 	}
 	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
 	if diff := cmp.Diff(want, page.Messages[1], same); diff != "" {
