@@ -85,7 +85,8 @@ func TestNumbers(t *testing.T) {
 	good := page.Number(7).String()
 	for name, text := range map[string]string{
 		"nothing": page.Number(0).String(), "negative": page.Number(-1).String(), "too short": good[:10],
-		"too long": good + "A", "padded": good + "=", "a line break": good[:4] + "\n" + good[4:], "a place": page.Place{At: at, ID: uuid.New()}.String(), "a number": "7",
+		"too long": good + "A", "padded": good + "=", "a line break": good[:4] + "\n" + good[4:],
+		"a place": page.Place{At: at, ID: uuid.New()}.String(), "a number": "7",
 	} {
 		if _, err := page.ParseNumber(text); !errors.Is(err, page.ErrPlace) {
 			t.Errorf("%s: %v, want ErrPlace", name, err)
