@@ -20,7 +20,7 @@ func TestTheCallersAddressIsThePeers(t *testing.T) {
 	}))
 	for _, path := range []string{"/function/x-who", "/async-function/x-who"} {
 		for _, claim := range []string{"", "203.0.113.7", "203.0.113.7, 203.0.113.8"} {
-			r := httptest.NewRequest("POST", path, strings.NewReader("{}"))
+			r := httptest.NewRequest("POST", path, strings.NewReader(`{"word":"x"}`))
 			r.RemoteAddr = "192.0.2.1:1234"
 			if claim != "" {
 				r.Header.Set("X-Forwarded-For", claim)

@@ -190,17 +190,17 @@ func TestLaterCallsAreBounded(t *testing.T) {
 		return w, nil
 	}))
 	for n := range 256 {
-		if w := ask(g, "POST", "/async-function/x-slow", "{}"); w.Code != http.StatusAccepted {
+		if w := ask(g, "POST", "/async-function/x-slow", `{"word":"x"}`); w.Code != http.StatusAccepted {
 			t.Fatalf("call %d: %d", n+1, w.Code)
 		}
 	}
-	w := ask(g, "POST", "/async-function/x-slow", "{}")
+	w := ask(g, "POST", "/async-function/x-slow", `{"word":"x"}`)
 	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" || w.Header().Get("X-Call-Id") != "" {
 		t.Errorf("one too many: %d %v", w.Code, w.Header())
 	}
 	close(release)
 	check.Until(t, "a free place", func() bool {
-		return ask(g, "POST", "/async-function/x-slow", "{}").Code == http.StatusAccepted
+		return ask(g, "POST", "/async-function/x-slow", `{"word":"x"}`).Code == http.StatusAccepted
 	})
 }
 
