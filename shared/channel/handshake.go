@@ -2,6 +2,7 @@ package channel
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -126,17 +127,20 @@ func (c *Client) Finish(w Welcome, pinned *sm.PublicKey) (ID, Keys, error) {
 	return ID(w.ChannelID), deriveKeys(secret, transcript), nil
 }
 
-// transcript joins all parts of both messages, each preceded by its length in four
-// bytes.
+// transcript joins all parts of both messages.
 func transcript(h Hello, w Welcome) []byte {
-	parts := [][]byte{
+	return Join(
 		[]byte("tidebank channel v1"), h.ClientKey, h.ClientRandom, []byte(h.DeviceID),
 		w.ChannelID, w.ServerKey, w.ServerRandom, w.Certificate, w.PasswordKey,
-	}
+	)
+}
+
+// Join joins the parts of a text to sign, each preceded by its length in four bytes. So
+// no two lists of parts give the same text.
+func Join(parts ...[]byte) []byte {
 	var out []byte
 	for _, p := range parts {
-		n := len(p)
-		out = append(out, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		out = binary.BigEndian.AppendUint32(out, uint32(len(p)))
 		out = append(out, p...)
 	}
 	return out

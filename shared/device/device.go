@@ -62,13 +62,7 @@ func Bind(ctx context.Context, to pg.Writer, k Key) error {
 // that may replace it: the ASCII text "tidebank device key v1", the channel's id, the
 // device id and the public key, each preceded by its length in four bytes.
 func Text(id channel.ID, deviceID string, public []byte) []byte {
-	var out []byte
-	for _, part := range [][]byte{[]byte("tidebank device key v1"), id[:], []byte(deviceID), public} {
-		n := len(part)
-		out = append(out, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-		out = append(out, part...)
-	}
-	return out
+	return channel.Join([]byte("tidebank device key v1"), id[:], []byte(deviceID), public)
 }
 
 // Signed reports whether the signature over the text is by the public key.
