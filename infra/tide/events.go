@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/host"
@@ -81,12 +78,7 @@ and this computer's name. It reads DATABASE_URL.`,
 
 // withEvents opens the database for a command.
 func withEvents(cmd *cobra.Command, work func(context.Context, *cobra.Command, *host.Host) error) error {
-	needs := host.Needs{DB: true}
-	config, err := host.LoadConfig(host.Environment, needs)
-	if err != nil {
-		return err
-	}
-	h, err := host.Open(cmd.Context(), config, needs)
+	h, err := openHost(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -137,17 +129,9 @@ func (o replayOrder) check() error {
 // replayAside gives the events back to the relay, and emits the access record in the
 // same transaction. It returns the number of events.
 func replayAside(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
-	var id trace.TraceID
-	var span trace.SpanID
-	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-	_, _ = rand.Read(span[:])
-	ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span}))
-	record := events.AccessRecorded{
-		Function: replayFunction, Outcome: "OK", Category: "money", Trace: id.String(),
-		Reason: fmt.Sprintf("replayed by %s: %s", o.operator, o.reason),
-	}
-	if record.DeviceID, err = os.Hostname(); err != nil {
-		return 0, fmt.Errorf("replay: this computer's name: %w", err)
+	ctx, record, err := newRecord(ctx, replayFunction, "money", fmt.Sprintf("replayed by %s: %s", o.operator, o.reason))
+	if err != nil {
+		return 0, fmt.Errorf("replay: %w", err)
 	}
 	err = h.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		if n, err = events.ReplayAside(ctx, tx, o.id); err != nil {

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -119,37 +116,29 @@ func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error)
 // number that is not locked, known or unknown.
 //
 // Source: AUTH-010, AUDIT-006.
-func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (trace.TraceID, error) {
-	var id trace.TraceID
-	var span trace.SpanID
-	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-	_, _ = rand.Read(span[:])
-	ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span}))
+func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (string, error) {
+	ctx, record, err := newRecord(ctx, unlockFunction, "auth", fmt.Sprintf("unlocked by %s: %s", o.operator, o.reason))
+	if err != nil {
+		return "", fmt.Errorf("unlock: %w", err)
+	}
 	index := customer.PhoneIndex(h.Keys, o.phone)
 	who, err := customer.ByPhone(ctx, h.DB.Reader(), index)
 	if err != nil && !errors.Is(err, bankerr.ErrNotFound) {
-		return id, fmt.Errorf("unlock: %w", err)
-	}
-	record := events.AccessRecorded{
-		Function: unlockFunction, Outcome: "OK", Category: "auth", Trace: id.String(),
-		Reason: fmt.Sprintf("unlocked by %s: %s", o.operator, o.reason),
+		return "", fmt.Errorf("unlock: %w", err)
 	}
 	if who.ID != uuid.Nil {
 		record.CustomerID = who.ID.String()
 	}
-	if record.DeviceID, err = os.Hostname(); err != nil {
-		return id, fmt.Errorf("unlock: this computer's name: %w", err)
-	}
 	if err := h.DB.Reader().QueryRow(ctx, sqlOperatorAddress).Scan(&record.IP); err != nil {
-		return id, fmt.Errorf("unlock: %w", err)
+		return "", fmt.Errorf("unlock: %w", err)
 	}
 	var unit pg.Unit
 	password.Unlock(&unit, index, h.Clock.Now())
 	if err := events.Emit(ctx, &unit, unlockFunction, who.ID, record); err != nil {
-		return id, fmt.Errorf("unlock: %w", err)
+		return "", fmt.Errorf("unlock: %w", err)
 	}
 	if err := h.DB.Commit(ctx, &unit); err != nil {
-		return id, fmt.Errorf("unlock: %w", err)
+		return "", fmt.Errorf("unlock: %w", err)
 	}
-	return id, nil
+	return record.Trace, nil
 }

@@ -108,7 +108,7 @@ UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interva
 	check.Must(t, err)
 	want := []events.AccessRecorded{{
 		Function: "tide-login-unlock", Outcome: "OK", Reason: "unlocked by zhao: came to the branch",
-		CustomerID: w.wang.ID.String(), DeviceID: computer, Trace: id.String(), Category: "auth",
+		CustomerID: w.wang.ID.String(), DeviceID: computer, Trace: id, Category: "auth",
 	}}
 	got := w.unlocks(t)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(events.AccessRecorded{}, "IP")); diff != "" {
