@@ -70,36 +70,19 @@ func (r *Relay) Run(ctx context.Context) {
 	for i := range wakes {
 		wakes[i] = make(chan struct{}, 1)
 	}
-	wake := make(chan struct{}, 1)
 	go events.Watch(ctx, r.DB, func() {
-		select {
-		case wake <- struct{}{}:
-		default: // the relay has a signal already
-		}
-	})
-	go pass(ctx, wake, wakes)
-	var lanes sync.WaitGroup
-	for i, name := range events.Lanes() {
-		lanes.Go(func() { r.run(ctx, name, wakes[i]) })
-	}
-	lanes.Wait()
-}
-
-// pass passes each wake-up to every lane.
-func pass(ctx context.Context, wake <-chan struct{}, wakes []chan struct{}) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-wake:
-		}
 		for _, lane := range wakes {
 			select {
 			case lane <- struct{}{}:
 			default: // the lane has a wake-up already
 			}
 		}
+	})
+	var lanes sync.WaitGroup
+	for i, name := range events.Lanes() {
+		lanes.Go(func() { r.run(ctx, name, wakes[i]) })
 	}
+	lanes.Wait()
 }
 
 // lane is the loop of one lane.

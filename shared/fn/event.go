@@ -29,7 +29,7 @@ import (
 type Reaction[Data any] func(ctx context.Context, event Delivery[Data]) (Effect, error)
 
 // Effect changes the database in the transaction of that record; nil changes nothing.
-type Effect func(ctx context.Context, tx pg.Tx) error
+type Effect = func(ctx context.Context, tx pg.Tx) error
 
 // Split is an event function's own code whose parts succeed or fail independently.
 type Split[Data any] func(ctx context.Context, event Delivery[Data]) ([]Part, error)
@@ -47,42 +47,33 @@ type Part struct {
 func Event[C, Data any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Reaction[Data], error),
 ) Function {
-	return declareEvent[C, Data](spec, wire, func(react Reaction[Data]) reaction {
-		return func(ctx context.Context, h *eventHandler, e cloudevents.Event) error {
-			data, err := typed[Data](e)
-			if err != nil {
-				return err
-			}
-			effect, err := react(ctx, data)
+	return declareEvent(spec, wire,
+		func(ctx context.Context, h *eventHandler, e cloudevents.Event, d Delivery[Data], react Reaction[Data]) error {
+			effect, err := react(ctx, d)
 			if err != nil {
 				return err
 			}
 			return h.commit(ctx, h.spec.Name, e, effect)
-		}
-	})
+		})
 }
 
 // EventParts declares a function like Event, whose reaction has parts.
 func EventParts[C, Data any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Split[Data], error),
 ) Function {
-	return declareEvent[C, Data](spec, wire, func(split Split[Data]) reaction {
-		return func(ctx context.Context, h *eventHandler, e cloudevents.Event) error {
-			data, err := typed[Data](e)
-			if err != nil {
-				return err
-			}
-			parts, err := split(ctx, data)
+	return declareEvent(spec, wire,
+		func(ctx context.Context, h *eventHandler, e cloudevents.Event, d Delivery[Data], split Split[Data]) error {
+			parts, err := split(ctx, d)
 			if err != nil {
 				return err
 			}
 			return h.runParts(ctx, e, parts)
-		}
-	})
+		})
 }
 
 func declareEvent[C, Data, Op any](
-	spec Spec, wire func(context.Context, *Lent, C) (Op, error), typed func(Op) reaction,
+	spec Spec, wire func(context.Context, *Lent, C) (Op, error),
+	run func(context.Context, *eventHandler, cloudevents.Event, Delivery[Data], Op) error,
 ) Function {
 	spec.Audience = Internal
 	if err := spec.check(FormEvent, nil, reflect.TypeFor[C]()); err != nil {
@@ -95,7 +86,13 @@ func declareEvent[C, Data, Op any](
 			if err != nil {
 				return nil, err
 			}
-			return &eventHandler{spec: spec, host: h, react: typed(op)}, nil
+			return &eventHandler{spec: spec, host: h, react: func(ctx context.Context, h *eventHandler, e cloudevents.Event) error {
+				data, err := typed[Data](e)
+				if err != nil {
+					return err
+				}
+				return run(ctx, h, e, data, op)
+			}}, nil
 		},
 	}
 }
