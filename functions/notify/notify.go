@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
@@ -41,7 +42,23 @@ type Text struct {
 }
 
 // Sent is the effect of a text: it counts the text, or records its refusal.
-type Sent func(ctx context.Context, tx pg.Tx) error
+type Sent = func(ctx context.Context, tx pg.Tx) error
+
+// Inbox returns the work that puts a message into the customer's inbox.
+func Inbox(m inbox.Message) func(context.Context) (Sent, error) {
+	return func(context.Context) (Sent, error) {
+		return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
+	}
+}
+
+// Notice returns the work that sends a message of the inbox to the customer's phone too.
+func (t Texts) Notice(m inbox.Message) func(context.Context) (Sent, error) {
+	text := Text{
+		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Class: sms.Notices,
+		Body: "【潮汐银行】" + m.Body,
+	}
+	return func(ctx context.Context) (Sent, error) { return t.Send(ctx, text) }
+}
 
 // Send sends a text to the customer's phone. It does nothing if the customer no longer
 // exists. An error means that a later try may succeed.

@@ -20,7 +20,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -43,17 +42,8 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Iden
 			return nil, bankerr.ErrInput.Because(fmt.Errorf("customer: %w", err))
 		}
 		m := message(e, customer)
-		text := notify.Text{
-			ID: e.ID + ":" + string(m.Kind), To: customer, Kind: string(m.Kind), Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
-		}
 		return []fn.Part{
-			{Name: "inbox." + string(m.Kind), React: func(context.Context) (fn.Effect, error) {
-				return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
-			}},
-			{Name: "sms." + string(m.Kind), React: func(ctx context.Context) (fn.Effect, error) {
-				sent, err := texts.Send(ctx, text)
-				return fn.Effect(sent), err
-			}},
+			{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)}, {Name: "sms." + string(m.Kind), React: texts.Notice(m)},
 		}, nil
 	}, nil
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -47,26 +46,11 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Tran
 		}
 		var parts []fn.Part
 		for _, m := range messages {
-			parts = append(parts, inboxPart(m), textPart(texts, m))
+			parts = append(parts, fn.Part{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)},
+				fn.Part{Name: "sms." + string(m.Kind), React: texts.Notice(m)})
 		}
 		return parts, nil
 	}, nil
-}
-
-func inboxPart(m inbox.Message) fn.Part {
-	return fn.Part{Name: "inbox." + string(m.Kind), React: func(context.Context) (fn.Effect, error) {
-		return func(ctx context.Context, tx pg.Tx) error { return inbox.Put(ctx, tx, m) }, nil
-	}}
-}
-
-func textPart(texts notify.Texts, m inbox.Message) fn.Part {
-	text := notify.Text{
-		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Class: sms.Notices, Body: "【潮汐银行】" + m.Body,
-	}
-	return fn.Part{Name: "sms." + string(m.Kind), React: func(ctx context.Context) (fn.Effect, error) {
-		sent, err := texts.Send(ctx, text)
-		return fn.Effect(sent), err
-	}}
 }
 
 func compose(e fn.Delivery[events.TransferPosted]) ([]inbox.Message, error) {
