@@ -77,7 +77,7 @@ func Append(ctx context.Context, tx pg.Tx, ring *keys.Ring, r Record) error {
 	var seq int64
 	previous := make([]byte, 32)
 	err = tx.QueryRow(ctx, sqlLast).Scan(&seq, &previous)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	if pg.Optional(err) != nil {
 		return fmt.Errorf("audit last: %w", err)
 	}
 	seq++

@@ -86,7 +86,7 @@ func (s *Sealed) Queue(batch *pgx.Batch, id uuid.UUID) {
 	batch.Queue(sqlGet, id).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&s.dataKey, &s.name, &s.phone, &s.idNo, &s.createdAt)
 		s.found = err == nil
-		return optional(err)
+		return pg.Optional(err)
 	})
 }
 
@@ -150,14 +150,6 @@ func ByPhone(ctx context.Context, db pg.Reader, index []byte) (Holder, error) {
 		return Holder{}, readError("customer by phone", err)
 	}
 	return h, nil
-}
-
-// optional accepts a missing row.
-func optional(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	return err
 }
 
 func readError(what string, err error) error {

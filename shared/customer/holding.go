@@ -91,7 +91,7 @@ func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string
 			var owner *uuid.UUID
 			var password *string
 			if err := row.Scan(&a.ID, &a.dataKey, &a.name, &a.PhoneIndex, &owner, &password); err != nil {
-				return optional(err)
+				return pg.Optional(err)
 			}
 			a.HoldsCard = owner != nil && *owner == a.ID
 			if password != nil {
@@ -106,7 +106,7 @@ func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string
 func QueueCard(batch *pgx.Batch, ring *keys.Ring, cardNo string, read func(holder uuid.UUID)) {
 	batch.Queue(sqlCardHolder, ledger.NumberIndex(ring, cardNo), ledger.StateOpen).QueryRow(func(row pgx.Row) error {
 		var holder *uuid.UUID
-		if err := optional(row.Scan(&holder)); err != nil {
+		if err := pg.Optional(row.Scan(&holder)); err != nil {
 			return err
 		}
 		if holder == nil {

@@ -9,7 +9,6 @@ package device
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -86,8 +85,8 @@ func Known(ctx context.Context, db pg.Reader, phone []byte, deviceID string) (bo
 func QueueByPhone(batch *pgx.Batch, phone []byte, deviceID string, read func(public []byte)) {
 	batch.Queue(sqlByPhone, phone, deviceID).QueryRow(func(row pgx.Row) error {
 		var public []byte
-		if err := row.Scan(&public); err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err //nolint:wrapcheck // the batch's owner wraps it
+		if err := pg.Optional(row.Scan(&public)); err != nil {
+			return err
 		}
 		read(public)
 		return nil

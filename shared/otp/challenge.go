@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -135,11 +134,8 @@ type Attempt struct {
 func (a *Attempt) CountAttempt(batch *pgx.Batch, now time.Time) {
 	batch.Queue(sqlCountAttempt, a.Subject, a.DeviceID, a.CustomerID, now).QueryRow(func(row pgx.Row) error {
 		a.nonce, a.binding, a.issuedAt = nil, nil, time.Time{}
-		err := row.Scan(&a.nonce, &a.binding, &a.issuedAt)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // the code is void, used up, expired, or of another device or customer
-		}
-		return err //nolint:wrapcheck // the batch's owner wraps it
+		// There is no row if the code is void, used up, expired, or of another device or customer.
+		return pg.Optional(row.Scan(&a.nonce, &a.binding, &a.issuedAt))
 	})
 }
 

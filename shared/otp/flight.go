@@ -1,7 +1,6 @@
 package otp
 
 import (
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,11 +47,8 @@ func (a *Attempt) Settled() { a.verdict = "" }
 // Fail adds to the unit the statement that makes the guess a used try.
 func (a *Attempt) Fail(unit *pg.Unit) {
 	unit.Add(pg.Statement{SQL: sqlFail, Args: []any{a.Subject, a.nonce}, Scan: func(row pgx.Row) error {
-		err := row.Scan(&a.Left)
-		if errors.Is(err, pgx.ErrNoRows) { // a newer code has replaced this code
-			a.Left, err = 0, nil
-		}
-		return pg.Classify(err)
+		a.Left = 0 // also without a row: a newer code has replaced this code
+		return pg.Classify(pg.Optional(row.Scan(&a.Left)))
 	}})
 }
 

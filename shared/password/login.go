@@ -2,7 +2,6 @@ package password
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -107,7 +106,7 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 	batch.Queue(sqlByPhone, a.Phone, a.Now).QueryRow(func(row pgx.Row) error {
 		a.CustomerID, a.stored, a.trade, a.LastLogin = uuid.Nil, "", "", LastLogin{}
 		var trade *string // NULL while the trade password is locked
-		err := optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified, &trade))
+		err := pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified, &trade))
 		if trade != nil {
 			a.trade = *trade
 		}
@@ -142,16 +141,8 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer, verified boo
 func (l *LastLogin) Queue(batch *pgx.Batch, customer uuid.UUID) {
 	*l = LastLogin{}
 	batch.Queue(sqlPreviousLogin, customer).QueryRow(func(row pgx.Row) error {
-		return optional(row.Scan(&l.At, &l.Device, &l.Verified))
+		return pg.Optional(row.Scan(&l.At, &l.Device, &l.Verified))
 	})
-}
-
-// optional accepts a missing row.
-func optional(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	return err
 }
 
 // Retentions keep a number's log-in failures and failed sign-ups for 30 days after the

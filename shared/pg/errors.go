@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -15,6 +16,14 @@ import (
 
 // ErrBusy asks the client to try again a little later.
 var ErrBusy = bankerr.New(bankerr.Conflict, "REQUEST_IN_PROGRESS").WithRetryAfter(time.Second)
+
+// Optional accepts a missing row.
+func Optional(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
+}
 
 // Classify turns a driver's error into the bank's answer: SERVICE_UNAVAILABLE for a
 // database that can't be reached, REQUEST_IN_PROGRESS for a lock held too long. It
