@@ -7,8 +7,11 @@
 package address
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"strings"
+
+	"github.com/tidebank/tidebank/shared/keys"
 )
 
 // Unknown is the canonical text of an address that nobody can read. All such callers
@@ -36,6 +39,12 @@ func Parse(text string) string {
 }
 
 func canonical(a netip.Addr) string { return a.Unmap().WithZone("").String() }
+
+// Key names an address in keys of Redis, so that no address stands there in clear: one
+// name for all addresses that one client can have.
+func Key(ring *keys.Ring, ip string) string {
+	return hex.EncodeToString(ring.BlindIndex("ip", Group(ip))[:8])
+}
 
 // Group returns the text that counts for an address of Parse: the block of 64 bits of
 // an IPv6 address, because one client commands the whole block.

@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/redisdb"
@@ -123,8 +123,8 @@ func (s *Store) Solved(ctx context.Context, id, answer string) (bool, error) {
 }
 
 // Failures returns how often callers at the network address have failed to log in.
-func (s *Store) Failures(ctx context.Context, addressGroup string) (int, error) {
-	n, err := s.redis.Get(ctx, s.failureKey(addressGroup)).Int()
+func (s *Store) Failures(ctx context.Context, ip string) (int, error) {
+	n, err := s.redis.Get(ctx, s.failureKey(ip)).Int()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return 0, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
@@ -133,18 +133,18 @@ func (s *Store) Failures(ctx context.Context, addressGroup string) (int, error) 
 
 // CountFailure counts a failed log-in against the network address. The first failure
 // begins an hour, after which the count starts anew.
-func (s *Store) CountFailure(ctx context.Context, addressGroup string) error {
+func (s *Store) CountFailure(ctx context.Context, ip string) error {
 	pipe := s.redis.TxPipeline()
-	pipe.Incr(ctx, s.failureKey(addressGroup))
-	pipe.ExpireNX(ctx, s.failureKey(addressGroup), suspicion)
+	pipe.Incr(ctx, s.failureKey(ip))
+	pipe.ExpireNX(ctx, s.failureKey(ip), suspicion)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
 	return nil
 }
 
-func (s *Store) failureKey(addressGroup string) string {
-	return "failures:" + hex.EncodeToString(s.ring.BlindIndex("ip", addressGroup)[:8])
+func (s *Store) failureKey(ip string) string {
+	return "failures:" + address.Key(s.ring, ip)
 }
 
 // Kept returns what Redis holds of a code with a known answer: its key and its value.

@@ -62,7 +62,7 @@ return countCall(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]
 // AllowAddress counts a call without a channel by its network address, and refuses it
 // above the rate. The addresses that one client can have count together.
 func (s *Store) AllowAddress(ctx context.Context, from string, rate Rate) error {
-	key := "rate:" + rate.Class + ":" + s.address(from)
+	key := "rate:" + rate.Class + ":" + address.Key(s.ring, from)
 	wait, err := addressScript.Run(ctx, s.redis, []string{key}, rate.args(s.clock.Now())...).Int64()
 	if err != nil {
 		return unavailable(err)
@@ -71,12 +71,6 @@ func (s *Store) AllowAddress(ctx context.Context, from string, rate Rate) error 
 		return limited(wait)
 	}
 	return nil
-}
-
-// address is a network address as keys of Redis name it: one name for all addresses that
-// one client can have.
-func (s *Store) address(ip string) string {
-	return hex.EncodeToString(s.ring.BlindIndex("ip", address.Group(ip))[:8])
 }
 
 // limited is the refusal of a call above the rate.

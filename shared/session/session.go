@@ -25,6 +25,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -170,7 +171,7 @@ type Frame struct {
 func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, error) {
 	id := frame.Channel
 	names := []string{
-		channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+s.address(frame.Address)),
+		channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+address.Key(s.ring, frame.Address)),
 	}
 	args := append([]any{
 		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), int64(s.config.Idle / time.Second),

@@ -21,7 +21,6 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity"
-	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -113,8 +112,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	from := address.Group(call.IP)
-	failed, err := op.captcha.Failures(ctx, from)
+	failed, err := op.captcha.Failures(ctx, call.IP)
 	if err != nil {
 		return Response{}, err
 	}
@@ -135,7 +133,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	wrong := both.wrong(guess)
 	call.AuditReason(reason(wrong, both.attempt), both.attempt.CustomerID)
 	if wrong != "" {
-		if err := op.captcha.CountFailure(ctx, from); err != nil {
+		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrLoginFailed
