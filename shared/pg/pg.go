@@ -64,7 +64,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{warm: make(chan struct{}), ungrouped: unitsUngrouped()}
-	bound(c, cmp.Or(config.QueryTimeout, defaultTimeout), func() { db.pool.Reset() })
+	bound(c, config.queryTimeout(), func() { db.pool.Reset() })
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
@@ -76,6 +76,8 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	go db.connect(ctx)
 	return db, nil
 }
+
+func (config Config) queryTimeout() time.Duration { return cmp.Or(config.QueryTimeout, defaultTimeout) }
 
 func (config Config) parse() (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(config.URL)
@@ -95,7 +97,7 @@ func (config Config) parse() (*pgxpool.Config, error) {
 	params["lock_timeout"] = "2s"
 	params["idle_in_transaction_session_timeout"] = "10s"
 	// The server ends a query that its client has given up, also if the network is silent.
-	last := cmp.Or(config.QueryTimeout, defaultTimeout) + statementGrace
+	last := config.queryTimeout() + statementGrace
 	params["statement_timeout"] = strconv.FormatInt(last.Milliseconds(), 10)
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap()) // without it, pgx encodes every id twice

@@ -29,7 +29,7 @@ var (
 // refuse refuses a configuration with which the bank's statements would not work.
 func (config Config) refuse(c *pgxpool.Config) error {
 	switch c.ConnConfig.DefaultQueryExecMode {
-	case pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec: // see refuse
+	case pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec: // see control.go
 		return ErrMode
 	case pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec:
 	}

@@ -137,7 +137,8 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 3 * time.Second, Count: 3},
 		Control:         limitUnacknowledged,
 	}
-	if ctx.Value(connecting{}) == nil {
+	cancels := ctx.Value(connecting{}) == nil
+	if cancels {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, discardTimeout)
 		defer cancel()
@@ -146,7 +147,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // pgx wraps it
 	}
-	if ctx.Value(connecting{}) == nil {
+	if cancels {
 		if err := conn.SetDeadline((clock.System{}).Now().Add(discardTimeout)); err != nil {
 			_ = conn.Close() // the first error counts
 			return nil, err  //nolint:wrapcheck // pgx wraps it
