@@ -77,21 +77,26 @@ var formats = map[string]func(text string) bool{
 	// Only the function that verifies the password opens it (docs/protocol.md, section 6).
 	"sealed-password": isBase64,
 	"sm2-public-key": func(text string) bool {
-		der, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || !isBase64(text) {
+		der, ok := decodeBase64(text)
+		if !ok {
 			return false
 		}
-		_, err = sm.ParsePublicKey(der)
+		_, err := sm.ParsePublicKey(der)
 		return err == nil
 	},
 }
 
 func isBase64(text string) bool {
+	_, ok := decodeBase64(text)
+	return ok
+}
+
+func decodeBase64(text string) (raw []byte, ok bool) {
 	if strings.ContainsAny(text, "\r\n") { // the decoder would skip them
-		return false
+		return nil, false
 	}
-	_, err := base64.StdEncoding.DecodeString(text)
-	return err == nil
+	raw, err := base64.StdEncoding.DecodeString(text)
+	return raw, err == nil
 }
 
 // schemaOf compiles the schema of a request's type.
