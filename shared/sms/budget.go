@@ -78,7 +78,7 @@ func CheckBudget(ctx context.Context, db pg.Reader, class Class, at time.Time) e
 		switch {
 		case left:
 		case span == "day":
-			refused = ErrExhausted.Because(ErrDay).WithRetryAfter(day.AddDate(0, 0, 1).Sub(at))
+			refused = ErrExhausted.Because(ErrDay).WithRetryAfter(clock.UntilNextDay(at))
 		case refused == nil:
 			refused = ErrExhausted.Because(errMinute).WithRetryAfter(minute.Add(time.Minute).Sub(at))
 		}
