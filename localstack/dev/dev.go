@@ -23,6 +23,8 @@ import (
 	"math/big"
 	"net/http"
 
+	"github.com/tidebank/tidebank/shared/idno"
+
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/docs"
@@ -31,7 +33,6 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
@@ -220,7 +221,7 @@ func randomPerson() seed.Person {
 	n := number(1_000_000_000)
 	return seed.Person{
 		Name:  string([]rune{families[number(10)], given[number(10)], given[number(10)]}),
-		IDNo:  customer.CompleteIDNo(fmt.Sprintf("1101011990%02d%02d%03d", 1+number(12), 1+number(28), number(1000))),
+		IDNo:  idno.Complete(fmt.Sprintf("1101011990%02d%02d%03d", 1+number(12), 1+number(28), number(1000))),
 		Phone: fmt.Sprintf("139%08d", n%100_000_000), CardPassword: cardPassword,
 		Accounts: []seed.Account{
 			{No: fmt.Sprintf("622848%013d", 2_000_000_000_000+n), Balance: 100_000_00},

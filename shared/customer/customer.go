@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/idno"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -53,7 +55,7 @@ type Record struct {
 // in their canonical forms. It changes nothing if another customer already has the id,
 // the phone or the identity number.
 func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error {
-	idNo, ok := CanonicalIDNo(r.IDNo)
+	idNo, ok := idno.Canonical(r.IDNo)
 	if r.Name, r.IDNo = CanonicalName(r.Name), idNo; !ok || r.Name == "" {
 		return errors.New("insert customer: no name, or no identity number")
 	}

@@ -3,6 +3,8 @@ package customer
 import (
 	"fmt"
 
+	"github.com/tidebank/tidebank/shared/idno"
+
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/keys"
@@ -39,6 +41,6 @@ func (f fields) open(column string, sealed []byte) (string, error) {
 
 // idNoIndex is the blind index of an identity number in any spelling.
 func idNoIndex(ring *keys.Ring, number string) []byte {
-	canonical, _ := CanonicalIDNo(number) // "" is the index of no customer
+	canonical, _ := idno.Canonical(number) // "" is the index of no customer
 	return ring.BlindIndex("idno", canonical)
 }

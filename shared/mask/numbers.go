@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tidebank/tidebank/shared/idno"
 )
 
 // span is the place of a personal number in a text, in bytes.
@@ -166,18 +168,12 @@ func isPhone(list []group) bool {
 // isIdentity reports whether the groups are an identity number of 18 places with its
 // check digit.
 func isIdentity(list []group) bool {
-	number := joined(list)
-	if len(number) != 18 || strings.Contains(number[:17], "X") {
+	number, ok := idno.Canonical(joined(list))
+	if !ok {
 		return false
 	}
-	if _, err := time.Parse("20060102", number[6:14]); err != nil {
-		return false
-	}
-	sum := 0
-	for i, weight := range []int{7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2} {
-		sum += weight * int(number[i]-'0')
-	}
-	return "10X98765432"[sum%11] == number[17]
+	_, err := time.Parse("20060102", number[6:14])
+	return err == nil
 }
 
 // isCard reports whether the groups are a card number as it is printed or typed.

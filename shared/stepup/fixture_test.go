@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/idno"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -64,7 +65,7 @@ func (d fixture) phone(t *testing.T) phone {
 	t.Helper()
 	n := d.people.Add(1)
 	c, err := d.seeder().Add(t.Context(), seed.Person{
-		Name: "王小明", IDNo: customer.CompleteIDNo(fmt.Sprintf("11010119900307%03d", n)), Phone: fmt.Sprintf("138%08d", n),
+		Name: "王小明", IDNo: idno.Complete(fmt.Sprintf("11010119900307%03d", n)), Phone: fmt.Sprintf("138%08d", n),
 	})
 	check.Must(t, err)
 	return d.bind(t, c, "phone")

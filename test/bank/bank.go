@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/idno"
+
 	"github.com/alicebob/miniredis/v2"
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	handler "github.com/openfaas/templates-sdk/go-http"
@@ -25,7 +27,6 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -188,7 +189,7 @@ func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.C
 	t.Helper()
 	n := b.people.Add(1)
 	p := seed.Person{
-		Name: name, IDNo: customer.CompleteIDNo(fmt.Sprintf("11010119900307%03d", n%1000)),
+		Name: name, IDNo: idno.Complete(fmt.Sprintf("11010119900307%03d", n%1000)),
 		Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919), CardPassword: CardPassword,
 	}
 	for i, balance := range balances {

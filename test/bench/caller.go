@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/idno"
+
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
@@ -16,7 +18,6 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/limit"
@@ -75,7 +76,7 @@ func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) 
 	seeder := seed.Seeder{DB: c.fast, Ring: c.m.ring, Clock: clock.System{}}
 	c.customer, err = seeder.Add(ctx, seed.Person{
 		Name:     fmt.Sprintf("测试%04d", c.index),
-		IDNo:     customer.CompleteIDNo(fmt.Sprintf("110101%04d0307%03d", 1950+c.index/1000, c.index%1000)),
+		IDNo:     idno.Complete(fmt.Sprintf("110101%04d0307%03d", 1950+c.index/1000, c.index%1000)),
 		Phone:    fmt.Sprintf("138%08d", c.index),
 		Accounts: []seed.Account{{No: fmt.Sprintf("622848000000%07d", c.index), Balance: 1_000_000_000_00}},
 	})

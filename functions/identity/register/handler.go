@@ -13,6 +13,8 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/tidebank/tidebank/shared/idno"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
@@ -70,7 +72,7 @@ func (r Request) Validate() error {
 }
 
 func validIDNo(number string) bool {
-	_, ok := customer.CanonicalIDNo(number)
+	_, ok := idno.Canonical(number)
 	return ok
 }
 

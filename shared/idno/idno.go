@@ -1,0 +1,32 @@
+// Package idno knows the form of identity numbers (GB 11643): 17 digits and a check
+// character. All functions are pure.
+package idno
+
+import "strings"
+
+// Canonical is the one form of an identity number (GB 11643): 18 characters, with
+// a capital X. ok is false if the number is malformed or its check digit is wrong.
+func Canonical(number string) (canonical string, ok bool) {
+	number = strings.ToUpper(strings.TrimSpace(number))
+	if len(number) != length {
+		return "", false
+	}
+	for _, digit := range []byte(number[:length-1]) {
+		if digit < '0' || digit > '9' {
+			return "", false
+		}
+	}
+	return number, Complete(number[:length-1]) == number
+}
+
+const length = 18
+
+// Complete adds the check character to the first 17 digits of an identity number
+// (ISO 7064, MOD 11-2).
+func Complete(digits string) string {
+	sum := 0
+	for _, digit := range []byte(digits) {
+		sum = (sum + int(digit-'0')) * 2 % 11
+	}
+	return digits + "10X98765432"[sum:sum+1]
+}
