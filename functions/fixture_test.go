@@ -33,8 +33,7 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	p := bank.NewPair(t, 1_000_000_00)
-	sms := smstest.Start(t, p.Bank, functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"),
-		functest.Named(t, "notify-on-device"))
+	sms := smstest.Start(t, p.Bank, functest.Notifiers(t)...)
 	return fixture{Pair: p, sms: sms}
 }
 

@@ -54,7 +54,7 @@ func journeyOn(t *testing.T, b *bank.Bank) *journey {
 	t.Helper()
 	j := &journey{
 		good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
-		sms: smstest.Start(t, b, functest.All(t, "notify-on-otp", "notify-on-transfer", "notify-on-device")...),
+		sms: smstest.Start(t, b, functest.Notifiers(t)...),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),
 			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),

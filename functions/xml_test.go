@@ -60,8 +60,7 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 func newXMLBank(t *testing.T) *bank.Bank {
 	t.Helper()
 	b := bank.On(t, pgtest.Broken(t))
-	smstest.OpenAt(t, b, "http://127.0.0.1:1", functest.Named(t, "notify-on-otp"), functest.Named(t, "notify-on-transfer"),
-		functest.Named(t, "notify-on-device"))
+	smstest.OpenAt(t, b, "http://127.0.0.1:1", functest.Notifiers(t)...)
 	return b
 }
 

@@ -50,7 +50,7 @@ func TestEverySpellingIsFound(t *testing.T) {
 // A masked number keeps its form, its country code, three digits and four digits.
 func TestTextKeepsTheFormOfANumber(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
+	wantMasked(t, mask.Text, map[string]string{
 		"138 0001 0001":                      "138 **** 0001",
 		"+86 138-0001-0001":                  "+86 138-****-0001",
 		"008613800010001":                    "0086138****0001",
@@ -61,11 +61,7 @@ func TestTextKeepsTheFormOfANumber(t *testing.T) {
 		"幺三八零零零一零零零一":                        "幺三八****零零零一",
 		"11010119900307109X":                 "110***********109X",
 		"房租 100 元，138 0001 0001 或 12345 都可以": "房租 100 元，138 **** 0001 或 12345 都可以",
-	} {
-		if got := mask.Text(text); got != want {
-			t.Errorf("Text(%q) = %q, want %q", text, got, want)
-		}
-	}
+	})
 }
 
 // innocent are texts with many digits that hold no number of a person.
@@ -119,7 +115,7 @@ func TestRepliesRaiseNoFalseAlarm(t *testing.T) {
 // alone, and a hidden character is one asterisk.
 func TestMasksCountCharacters(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{
+	wantMasked(t, mask.Name, map[string]string{
 		"王\U0002EBF0":            "*\U0002EBF0",
 		"王小\U00020BB7\U000E0100": "**\U00020BB7\U000E0100",
 		"葛\U000E0101明":           "*明",
@@ -128,11 +124,7 @@ func TestMasksCountCharacters(t *testing.T) {
 		"王👨\u200d👩\u200d👧":       "*👨\u200d👩\u200d👧",
 		"é":                      "*",
 		"e\u0301":                "*",
-	} {
-		if got := mask.Name(name); got != want {
-			t.Errorf("Name(%q) = %q, want %q", name, got, want)
-		}
-	}
+	})
 }
 
 // A number is found in each spelling whatever text stands around it.

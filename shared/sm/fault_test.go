@@ -58,7 +58,7 @@ type prepared struct {
 
 func shutTheBank(t *testing.T) {
 	b := bank.New(t)
-	gateway := smstest.Start(t, b, functest.All(t, "notify-on-otp", "notify-on-transfer", "notify-on-device")...)
+	gateway := smstest.Start(t, b, functest.Notifiers(t)...)
 	wang := b.Customer(t, "王小明", 1_000_00, 0)
 	phone := b.Device(t, "phone-of-wang")
 	phone.LoginAs(t, wang)

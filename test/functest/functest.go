@@ -22,12 +22,8 @@ func Named(t testing.TB, name string) fn.Function {
 	return fn.Function{}
 }
 
-// All returns functions of the registry by their names.
-func All(t testing.TB, names ...string) []fn.Function {
+// Notifiers returns the functions that send text messages.
+func Notifiers(t testing.TB) []fn.Function {
 	t.Helper()
-	list := make([]fn.Function, len(names))
-	for i, name := range names {
-		list[i] = Named(t, name)
-	}
-	return list
+	return []fn.Function{Named(t, "notify-on-device"), Named(t, "notify-on-otp"), Named(t, "notify-on-transfer")}
 }
