@@ -261,7 +261,7 @@ type IdentityRegisterReply struct {
 // IdentityRegisterRequest is the request of identity-register.
 type IdentityRegisterRequest struct {
 	Name            string `json:"name"`
-	IDNo            string `json:"id_no"` // 18 characters, the last may be an x
+	IDNo            string `json:"id_no"` // The last character may be an x
 	CardNo          string `json:"card_no"`
 	CardPassword    []byte `json:"card_password"`
 	Phone           string `json:"phone"`

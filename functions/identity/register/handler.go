@@ -49,7 +49,7 @@ type Config struct{}
 // channel. An app that lost its channel before the answer seals them again.
 type Request struct {
 	Name            string `json:"name" minLength:"1" maxLength:"60" example:"王小明"`
-	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"18 characters, the last may be an x" example:"110101199003070011"`
+	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"The last character may be an x" example:"110101199003070011"`
 	CardNo          string `json:"card_no" minLength:"1" maxLength:"32" example:"622848000000010001"`
 	CardPassword    []byte `json:"card_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	Phone           string `json:"phone" example:"13900001111"`
