@@ -9,6 +9,7 @@ import (
 	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
+	channelcaptcha "github.com/tidebank/tidebank/functions/channel/captcha"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
@@ -37,6 +38,7 @@ func All() []fn.Function {
 		accountstatement.Function,
 		auditonevent.Function,
 		captchaissue.Function,
+		channelcaptcha.Function,
 		channelopen.Function,
 		fraudontransfer.Function,
 		identitylogin.Function,

@@ -2,13 +2,18 @@
 //
 //	POST /function/channel-open   public, without a channel
 //
-// docs/protocol.md describes the handshake. Refusal: CHANNEL_REFUSED.
+// docs/protocol.md describes the handshake. While the apps of all addresses together send
+// more hellos than the bank takes, a hello must bring a solved graphic code of
+// channel-captcha. A hello that brings a code must bring the right answer.
+// Refusals: CHANNEL_REFUSED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package open
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -21,8 +26,8 @@ var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
-	Refusals:     []*bankerr.Error{ErrRefused},
-	Keys:         []keys.Purpose{keys.Channel, keys.Password},
+	Refusals:     []*bankerr.Error{ErrRefused, captcha.ErrRequired, captcha.ErrRejected},
+	Keys:         []keys.Purpose{keys.Channel, keys.Password, keys.Session},
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 
@@ -30,10 +35,17 @@ var Function = fn.Query(fn.Spec{
 type Config struct{}
 
 // Request is the app's hello.
-type Request struct{ channel.Hello }
+type Request struct {
+	channel.Hello
+	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"Of channel-captcha, after CAPTCHA_REQUIRED"`
+	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
+}
 
 // Validate checks the characters of the device id, which is stored and logged.
 func (r Request) Validate() error {
+	if r.CaptchaAnswer != "" && r.CaptchaID == "" {
+		return fn.InvalidField("captcha_id", "comes together with captcha_answer")
+	}
 	for _, c := range r.DeviceID {
 		if c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
 			return fn.InvalidField("device_id", "letters, digits, dot, dash and underscore only")
@@ -51,12 +63,33 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		Sign:        func(message []byte) ([]byte, error) { return lent.Keys.Sign(keys.Channel, message) },
 		Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey, Life: lent.Channels.Unproved(),
 	}
-	return func(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
-		welcome, id, opened, err := server.Respond(req.Hello)
-		if err != nil {
-			return channel.Welcome{}, ErrRefused.Because(err)
-		}
-		err = lent.Channels.OpenChannel(ctx, id, session.Channel{DeviceID: req.DeviceID, Keys: opened})
-		return welcome, err
-	}, nil
+	return operation{server: server, lent: lent}.do, nil
+}
+
+type operation struct {
+	server channel.Server
+	lent   *fn.Lent
+}
+
+func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
+	solved, err := op.lent.Captchas.SolvedForHello(ctx, op.lent.Clock.Now(), req.CaptchaID, req.CaptchaAnswer)
+	if err != nil {
+		return channel.Welcome{}, err
+	}
+	if !solved && op.lent.Channels.Crowded() {
+		return channel.Welcome{}, captcha.ErrRequired.Because(session.ErrCrowded)
+	}
+	welcome, id, opened, err := op.server.Respond(req.Hello)
+	if err != nil {
+		return channel.Welcome{}, ErrRefused.Because(err)
+	}
+	store := op.lent.Channels.OpenChannel
+	if solved {
+		store = op.lent.Channels.OpenSolved
+	}
+	err = store(ctx, id, session.Channel{DeviceID: req.DeviceID, Keys: opened})
+	if errors.Is(err, session.ErrCrowded) {
+		return channel.Welcome{}, captcha.ErrRequired.Because(err)
+	}
+	return welcome, err
 }
