@@ -38,7 +38,10 @@ type Config struct {
 	DeviceID string         // stays the same for the app's installation
 	Device   *sm.PrivateKey // the device's key, which never leaves the device
 	Pinned   *sm.PublicKey  // the bank's channel key
-	HTTP     *http.Client   // http.DefaultClient if nil
+	// NextPins are further channel keys of the bank that the app contains, or has learnt by
+	// LearnPins. The bank may prove itself by any of them.
+	NextPins []*sm.PublicKey
+	HTTP     *http.Client // http.DefaultClient if nil
 	Now      func() time.Time
 	// Captcha shows the customer a graphic code (PNG) and returns the answer. The bank asks
 	// for one before it opens a channel while too many apps open channels. Without Captcha,
@@ -290,7 +293,8 @@ type hello struct {
 
 // openChannel does one handshake.
 func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, error) {
-	handshake, err := channel.NewClient(c.config.DeviceID)
+	pinned := append([]*sm.PublicKey{c.config.Pinned}, c.config.NextPins...)
+	handshake, err := channel.NewClient(c.config.DeviceID, pinned...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
@@ -309,7 +313,7 @@ func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, erro
 	if err := json.Unmarshal(got.body, &welcome); err != nil {
 		return nil, ErrBank
 	}
-	id, keys, err := handshake.Finish(welcome, c.config.Pinned)
+	id, keys, err := handshake.Finish(welcome, pinned...)
 	if err != nil {
 		return nil, ErrBank
 	}

@@ -84,6 +84,7 @@ func (j *journey) travel(t *testing.T) {
 	var none struct{}
 	j.call(t, "channel-captcha", none, &map[string]any{})
 	j.openChannel(t)
+	j.call(t, "channel-certificates", none, &map[string]any{})
 	j.call(t, "captcha-issue", none, &map[string]any{})
 	j.signUp(t)
 	j.logIn(t)

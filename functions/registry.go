@@ -10,6 +10,7 @@ import (
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	channelcaptcha "github.com/tidebank/tidebank/functions/channel/captcha"
+	channelcertificates "github.com/tidebank/tidebank/functions/channel/certificates"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
@@ -39,6 +40,7 @@ func All() []fn.Function {
 		auditonevent.Function,
 		captchaissue.Function,
 		channelcaptcha.Function,
+		channelcertificates.Function,
 		channelopen.Function,
 		fraudontransfer.Function,
 		identitylogin.Function,

@@ -43,8 +43,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"account-statement": {
 			"account_id": wang.AccountIDs[0], "from": day, "to": day, "direction": "out", "min_fen": 1, "max_fen": 9_99, "limit": 1,
 		},
-		"captcha-issue":     {},
-		"channel-captcha":   {},
+		"captcha-issue":   {},
+		"channel-captcha": {}, "channel-certificates": {},
 		"channel-open":      hello(t, "phone-of-sun"),
 		"identity-login":    entry,
 		"identity-logout":   {},
@@ -97,7 +97,11 @@ func spoiled(element *openapi3.Schema) map[string]any {
 		values["too large"] = int(*element.Max) + 1
 	}
 	if element.MaxItems != nil {
-		values["too many"] = slices.Repeat([]any{fields{"factor": "x"}}, int(*element.MaxItems)+1)
+		item := any(fields{"factor": "x"})
+		if element.Items.Value.Type.Includes("string") {
+			item = "eHh4"
+		}
+		values["too many"] = slices.Repeat([]any{item}, int(*element.MaxItems)+1)
 	}
 	if element.MinItems > 0 {
 		values["too few"] = []any{}

@@ -5,12 +5,15 @@
 // docs/protocol.md describes the handshake. While the apps of all addresses together send
 // more hellos than the bank takes, a hello must bring a solved graphic code of
 // channel-captcha. A hello that brings a code must bring the right answer.
+// The bank signs with a channel key that the app pins; CHANNEL_REFUSED tells an app that
+// pins only retired keys to update.
 // Refusals: CHANNEL_REFUSED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package open
 
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
@@ -22,6 +25,8 @@ import (
 
 // ErrRefused refuses a handshake without a reason.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
+
+var errPins = errors.New("the app pins no key of the bank")
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
@@ -46,6 +51,11 @@ func (r Request) Validate() error {
 	if r.CaptchaAnswer != "" && r.CaptchaID == "" {
 		return fn.InvalidField("captcha_id", "comes together with captcha_answer")
 	}
+	for i, pin := range r.Pins {
+		if len(pin) != channel.PinSize {
+			return fn.InvalidField(fmt.Sprintf("pins[%d]", i), "not 32 bytes")
+		}
+	}
 	for _, c := range r.DeviceID {
 		if c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
 			return fn.InvalidField("device_id", "letters, digits, dot, dash and underscore only")
@@ -59,16 +69,12 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 	if err != nil {
 		return nil, err
 	}
-	server := channel.Server{
-		Sign:        func(message []byte) ([]byte, error) { return lent.Keys.Sign(keys.Channel, message) },
-		Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey, Life: lent.Channels.Unproved(),
-	}
-	return operation{server: server, lent: lent}.do, nil
+	return operation{passwordKey: passwordKey, lent: lent}.do, nil
 }
 
 type operation struct {
-	server channel.Server
-	lent   *fn.Lent
+	passwordKey []byte
+	lent        *fn.Lent
 }
 
 func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
@@ -79,7 +85,14 @@ func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.We
 	if !solved && op.lent.Channels.Crowded() {
 		return channel.Welcome{}, captcha.ErrRequired.Because(session.ErrCrowded)
 	}
-	welcome, id, opened, err := op.server.Respond(req.Hello)
+	key, found := op.lent.Keys.ChannelKeyFor(req.Pins)
+	if !found {
+		return channel.Welcome{}, ErrRefused.Because(errPins)
+	}
+	server := channel.Server{
+		Sign: key.Sign, Certificate: key.Certificate, PasswordKey: op.passwordKey, Life: op.lent.Channels.Unproved(),
+	}
+	welcome, id, opened, err := server.Respond(req.Hello)
 	if err != nil {
 		return channel.Welcome{}, ErrRefused.Because(err)
 	}
