@@ -41,8 +41,11 @@ type Config struct {
 	// NextPins are further channel keys of the bank that the app contains, or has learnt by
 	// LearnPins. The bank may prove itself by any of them.
 	NextPins []*sm.PublicKey
-	HTTP     *http.Client // http.DefaultClient if nil
-	Now      func() time.Time
+	// App names the app and its version to the bank, which may ask for an update by the
+	// *Problem APP_OUTDATED. The zero value names nothing.
+	App  channel.App
+	HTTP *http.Client // http.DefaultClient if nil
+	Now  func() time.Time
 	// Captcha shows the customer a graphic code (PNG) and returns the answer. The bank asks
 	// for one before it opens a channel while too many apps open channels. Without Captcha,
 	// the call then returns the *Problem CAPTCHA_REQUIRED. It must not call this client.
@@ -297,6 +300,9 @@ func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, erro
 	handshake, err := channel.NewClient(c.config.DeviceID, pinned...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
+	}
+	if c.config.App != (channel.App{}) {
+		handshake.SetApp(c.config.App)
 	}
 	body, err := json.Marshal(hello{Hello: handshake.Hello(), CaptchaID: solved.ID, CaptchaAnswer: solved.Answer})
 	if err != nil {

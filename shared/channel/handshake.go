@@ -29,6 +29,7 @@ type Hello struct {
 	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation" example:"phone-of-wang"`
 	// Pins name the bank's keys that the app trusts, so that the bank signs with one of them.
 	Pins [][]byte `json:"pins,omitempty" minItems:"1" maxItems:"8" nullable:"false" doc:"SM3 of each public key (PKIX DER) that the app pins: 32 bytes"`
+	App  *App     `json:"app,omitempty" doc:"The app and its version"`
 }
 
 // Welcome is the bank's answer. The signature is over the transcript.
@@ -39,6 +40,7 @@ type Welcome struct {
 	Certificate  []byte `json:"certificate" doc:"X.509 DER of the bank's channel key; pin it"`
 	PasswordKey  []byte `json:"password_key" doc:"SM2 public key that passwords are sealed to, PKIX DER"`
 	ExpiresInS   int    `json:"expires_in_s" doc:"Seconds within which the channel's first call must come"`
+	APIVersion   string `json:"api_version,omitempty" doc:"Version of the bank's API, docs/versions.md; not signed"`
 	Signature    []byte `json:"signature" doc:"SM2 by the certificate's key over the transcript"`
 }
 
@@ -49,6 +51,7 @@ type Server struct {
 	Certificate []byte
 	PasswordKey []byte // PKIX DER
 	Life        time.Duration
+	APIVersion  string
 }
 
 // Respond answers a client's hello and returns the new channel.
@@ -75,7 +78,7 @@ func (s Server) Respond(hello Hello) (Welcome, ID, Keys, error) {
 	_, _ = rand.Read(random)
 	welcome := Welcome{
 		ChannelID: id[:], ServerKey: serverKey, ServerRandom: random, Certificate: s.Certificate,
-		PasswordKey: s.PasswordKey, ExpiresInS: int(s.Life / time.Second),
+		PasswordKey: s.PasswordKey, ExpiresInS: int(s.Life / time.Second), APIVersion: s.APIVersion,
 	}
 	secret, err := sm.Agree(fresh, peer)
 	if err != nil {
@@ -128,6 +131,9 @@ func NewClient(deviceID string, pinned ...*sm.PublicKey) (*Client, error) {
 	}, nil
 }
 
+// SetApp names the app in the hello.
+func (c *Client) SetApp(app App) { c.hello.App = &app }
+
 // Hello returns the message for channel-open.
 func (c *Client) Hello() Hello { return c.hello }
 
@@ -152,16 +158,20 @@ func (c *Client) Finish(w Welcome, pinned ...*sm.PublicKey) (ID, Keys, error) {
 	return ID(w.ChannelID), deriveKeys(secret, transcript), nil
 }
 
-// transcript joins all parts of both messages. The optional parts of a hello follow at the
-// end if the app has sent one of them. So nobody on the way can take the pins away and
+// transcript joins all parts of both messages. The optional fields of a hello follow at the
+// end, both of them if the app has sent one. So nobody on the way can take the pins away and
 // make the bank sign with an older key.
 func transcript(h Hello, w Welcome) []byte {
 	parts := [][]byte{
 		[]byte("tidebank channel v1"), h.ClientKey, h.ClientRandom, []byte(h.DeviceID),
 		w.ChannelID, w.ServerKey, w.ServerRandom, w.Certificate, w.PasswordKey,
 	}
-	if len(h.Pins) > 0 {
-		parts = append(parts, slices.Concat(h.Pins...))
+	if len(h.Pins) > 0 || h.App != nil {
+		app := ""
+		if h.App != nil {
+			app = h.App.Platform + " " + h.App.Version
+		}
+		parts = append(parts, slices.Concat(h.Pins...), []byte(app))
 	}
 	return Join(parts...)
 }

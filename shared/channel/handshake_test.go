@@ -127,6 +127,7 @@ func TestHelloChangedOnItsWay(t *testing.T) {
 		"key":       func(h *channel.Hello) { h.ClientKey = marshal(t, keytest.PrivateKey(t).Public()) },
 		"random":    func(h *channel.Hello) { h.ClientRandom = check.Flip(h.ClientRandom, 31) },
 		"device id": func(h *channel.Hello) { h.DeviceID = "device-2" },
+		"app":       func(h *channel.Hello) { h.App = &channel.App{Platform: "ios", Version: "3.2.0"} },
 		"pins":      func(h *channel.Hello) { h.Pins = [][]byte{make([]byte, channel.PinSize)} },
 	} {
 		hello := client.Hello()

@@ -32,6 +32,7 @@ type Channels interface {
 	OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error
 	OpenSolved(ctx context.Context, id channel.ID, opened session.Channel) error
 	Crowded() bool
+	Outdated(app *channel.App) bool
 	Unproved() time.Duration
 }
 
@@ -45,6 +46,8 @@ func (c channels) OpenChannel(ctx context.Context, id channel.ID, opened session
 func (c channels) OpenSolved(ctx context.Context, id channel.ID, opened session.Channel) error {
 	return c.store.OpenSolved(ctx, id, opened)
 }
+
+func (c channels) Outdated(app *channel.App) bool { return c.store.Outdated(app) }
 
 func (c channels) Crowded() bool { return c.store.Crowded() }
 

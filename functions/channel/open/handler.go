@@ -7,7 +7,8 @@
 // channel-captcha. A hello that brings a code must bring the right answer.
 // The bank signs with a channel key that the app pins; CHANNEL_REFUSED tells an app that
 // pins only retired keys to update.
-// Refusals: CHANNEL_REFUSED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
+// An app that is too old is told to update, before anything else.
+// Refusals: CHANNEL_REFUSED, APP_OUTDATED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package open
 
 import (
@@ -26,12 +27,15 @@ import (
 // ErrRefused refuses a handshake without a reason.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
+// ErrOutdated refuses an app that is older than the bank's minimum for its platform.
+var ErrOutdated = bankerr.New(bankerr.Forbidden, "APP_OUTDATED")
+
 var errPins = errors.New("the app pins no key of the bank")
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
-	Refusals:     []*bankerr.Error{ErrRefused, captcha.ErrRequired, captcha.ErrRejected},
+	Refusals:     []*bankerr.Error{ErrRefused, ErrOutdated, captcha.ErrRequired, captcha.ErrRejected},
 	Keys:         []keys.Purpose{keys.Channel, keys.Password, keys.Session},
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
@@ -50,6 +54,9 @@ type Request struct {
 func (r Request) Validate() error {
 	if r.CaptchaAnswer != "" && r.CaptchaID == "" {
 		return fn.InvalidField("captcha_id", "comes together with captcha_answer")
+	}
+	if r.App != nil && !r.App.Valid() {
+		return fn.InvalidField("app.version", "not major.minor.patch")
 	}
 	for i, pin := range r.Pins {
 		if len(pin) != channel.PinSize {
@@ -78,6 +85,9 @@ type operation struct {
 }
 
 func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
+	if op.lent.Channels.Outdated(req.App) {
+		return channel.Welcome{}, ErrOutdated
+	}
 	solved, err := op.lent.Captchas.SolvedForHello(ctx, op.lent.Clock.Now(), req.CaptchaID, req.CaptchaAnswer)
 	if err != nil {
 		return channel.Welcome{}, err
@@ -91,6 +101,7 @@ func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.We
 	}
 	server := channel.Server{
 		Sign: key.Sign, Certificate: key.Certificate, PasswordKey: op.passwordKey, Life: op.lent.Channels.Unproved(),
+		APIVersion: fn.APIVersion,
 	}
 	welcome, id, opened, err := server.Respond(req.Hello)
 	if err != nil {
