@@ -99,3 +99,23 @@ func TestOptionalFieldsInTheTranscript(t *testing.T) {
 		}
 	}
 }
+
+// A minimum that is taken refuses the versions below it, and no others.
+func FuzzParseMinimum(f *testing.F) {
+	for _, text := range []string{"", "ios=3.2.0", "ios=3.2.0,android=10.0.0", "h5=0.0.0", "harmonyos=1.2.3, ios=99999.0.0", "ios=,"} {
+		f.Add(text, "3.2.0")
+	}
+	f.Fuzz(func(t *testing.T, text, version string) {
+		lowest, err := channel.ParseMinimum(text)
+		app := channel.App{Platform: "ios", Version: version}
+		if err != nil && lowest.Refuses(&app) {
+			t.Errorf("%q was refused, and refuses %q", text, version)
+		}
+		if !app.Valid() {
+			return
+		}
+		if own, err := channel.ParseMinimum("ios=" + version); err != nil || own.Refuses(&app) {
+			t.Errorf("the minimum %q refuses itself, %v", version, err)
+		}
+	})
+}

@@ -105,7 +105,7 @@ type Spec struct {
 	Name           string           // <domain>-<operation>: route, image, metric label
 	Summary        string           // one line for the index and the API reference
 	Audience       Audience         // who may call; Event, Confirm and Worker set it
-	NoChannel      bool             // no secure channel: only for the function that opens channels
+	NoChannel      bool             // no secure channel: only for the functions that come before one
 	NoDatabase     bool             // the function does without PostgreSQL
 	Consumes       []string         // CloudEvent types that an event function takes
 	Idempotent     bool             // the request carries an idempotency key; Confirm sets it
