@@ -23,7 +23,6 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // Person is a customer as the core systems store them.
@@ -49,9 +48,10 @@ type Customer struct {
 
 // Seeder writes people into one bank.
 type Seeder struct {
-	DB    *pg.DB
-	Ring  *keys.Ring
-	Clock clock.Clock
+	DB        *pg.DB
+	Ring      *keys.Ring
+	Passwords *password.Store
+	Clock     clock.Clock
 }
 
 // space is the namespace of the ids: the same person and account always get the same
@@ -71,7 +71,7 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	if err != nil {
 		return c, fmt.Errorf("seed: %w", err)
 	}
-	if err := s.addAccount(&unit, Opening, nil, ledger.KindInternal, "opening", ""); err != nil {
+	if err := s.addAccount(ctx, &unit, Opening, nil, ledger.KindInternal, "opening", ""); err != nil {
 		return c, err
 	}
 	for i, a := range p.Accounts {
@@ -84,7 +84,7 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 		if i == 0 {
 			card = p.CardPassword
 		}
-		if err := s.addAccount(&unit, id, &c.ID, kind, a.No, card); err != nil {
+		if err := s.addAccount(ctx, &unit, id, &c.ID, kind, a.No, card); err != nil {
 			return c, err
 		}
 	}
@@ -99,13 +99,20 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	return c, nil
 }
 
-func (s Seeder) addAccount(unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind ledger.Kind, no, card string) error {
+func (s Seeder) addAccount(
+	ctx context.Context, unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind ledger.Kind, no, card string,
+) error {
 	sealed, err := s.Ring.Seal(keys.Storage, keys.AAD("account", "no_ct", id.String()), []byte(no))
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
 	if card != "" {
-		if card, err = sm.HashPassword([]byte(card)); err != nil {
+		turn, err := s.Passwords.Begin(ctx)
+		if err != nil {
+			return fmt.Errorf("seed: %w", err)
+		}
+		defer turn.End()
+		if card, err = turn.Hash(password.OfCard(id), []byte(card)); err != nil {
 			return fmt.Errorf("seed: %w", err)
 		}
 	}
@@ -142,9 +149,14 @@ func (s Seeder) open(ctx context.Context, account uuid.UUID, balance money.Fen) 
 // key (PKIX DER) if one is given, as of a week ago: the key is not young (shared/device).
 func (s Seeder) SignUp(ctx context.Context, c Customer, loginPassword, tradePassword, deviceID string, key []byte) error {
 	now := s.Clock.Now()
+	turn, err := s.Passwords.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	defer turn.End()
 	var unit pg.Unit
-	err := password.Replace(ctx, &unit, password.Credential{
-		CustomerID: c.ID, Login: loginPassword, Trade: tradePassword, At: now,
+	err = password.Replace(ctx, &unit, password.Credential{
+		Turn: turn, CustomerID: c.ID, Login: loginPassword, Trade: tradePassword, At: now,
 	})
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)

@@ -10,6 +10,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -34,6 +36,7 @@ type Host struct {
 	DB       *pg.DB
 	Redis    redis.UniversalClient
 	Keys     *keys.Ring
+	Hashing  *password.Hashing // the bound of the whole process
 	Sessions *session.Store
 	Risk     risk.Evaluator
 	Clock    clock.Clock
@@ -77,6 +80,9 @@ type Config struct {
 	Session session.Config
 	Limits  Limits
 	Proxies Proxies
+	// PasswordRounds is password.Rounds, or fewer in tests. No environment key sets it;
+	// 0 means password.Rounds.
+	PasswordRounds int
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -110,6 +116,7 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
 		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits, Proxies: config.Proxies,
+		Hashing: password.NewHashing(cmp.Or(config.PasswordRounds, password.Rounds)),
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
 		h.Close()
