@@ -39,6 +39,9 @@ func NewHashing(rounds int) *Hashing {
 	return &Hashing{rounds: rounds, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
+// Turns is how many callers hash at once.
+func (h *Hashing) Turns() int { return cap(h.turns) }
+
 // Store hashes the passwords that the bank stores, and compares guesses with them. A
 // stored password is sealed for its place, so that it opens in no other row. In it is
 // PBKDF2-HMAC-SM3 over the pepper: a MAC of the password under a key that never leaves
