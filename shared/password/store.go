@@ -177,8 +177,8 @@ func (t *Turn) Check(at Place, stored string, guess []byte) (Checked, error) {
 		return Checked{}, fmt.Errorf("password: %w", err)
 	}
 	result.Right = err == nil
-	current := s.current && s.pepper == newest && sm.PasswordRounds(s.text) == rounds
-	result.Stale = result.Right && !current
+	have := sm.PasswordRounds(s.text)
+	result.Stale = result.Right && !(s.current && s.pepper == newest && have == rounds)
 	return result, nil
 }
 

@@ -208,7 +208,9 @@ func TestStepUpsAtOnce(t *testing.T) {
 		t.Errorf("%d guesses were compared, want 5: %q", compared, w.reasons(t, begin))
 	}
 	w.Advance(30 * time.Minute)
-	w.several(t, 8, bank.TradePassword)
+	if won := bank.Won(t, w.several(t, 8, bank.TradePassword), "LOGIN_FAILED"); won != 8 {
+		t.Errorf("%d right log-ins won, want 8", won)
+	}
 	w.wantTrade(t, "eight right at once", tradeCounts{Day: 5})
 }
 
