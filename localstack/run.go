@@ -170,7 +170,7 @@ func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error)
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
 		Redis: redisdb.Config{URL: p.redisURL},
 	}
-	parts := []any{&config.Session, &config.Limits}
+	parts := []any{&config.Session, &config.Limits, &config.Password}
 	if _, set := os.LookupEnv("FN_TRUSTED_PROXIES"); set { // without it, the local bank has no proxy before it
 		parts = append(parts, &config.Proxies)
 	}

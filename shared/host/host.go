@@ -10,11 +10,11 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -74,15 +74,13 @@ type Proxies struct {
 // Config is the configuration of every process. LoadConfig does not read parts that
 // the process does not need.
 type Config struct {
-	DB      pg.Config
-	Keys    keys.Config
-	Redis   redisdb.Config
-	Session session.Config
-	Limits  Limits
-	Proxies Proxies
-	// PasswordRounds is password.Rounds, or fewer in tests. No environment key sets it;
-	// 0 means password.Rounds.
-	PasswordRounds int
+	DB       pg.Config
+	Keys     keys.Config
+	Redis    redisdb.Config
+	Session  session.Config
+	Limits   Limits
+	Proxies  Proxies
+	Password password.Config
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -101,6 +99,9 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
 	}
+	if slices.Contains(needs.Purposes, keys.Pepper) {
+		parts = append(parts, &c.Password)
+	}
 	for _, part := range parts {
 		if err := settings(part); err != nil {
 			return c, err
@@ -116,7 +117,7 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
 		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits, Proxies: config.Proxies,
-		Hashing: password.NewHashing(cmp.Or(config.PasswordRounds, password.Rounds)),
+		Hashing: password.NewHashing(config.Password),
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
 		h.Close()

@@ -1,6 +1,7 @@
 package password
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -26,17 +27,30 @@ const turnWait = time.Second
 // errTurn tells the log why a call is refused.
 var errTurn = errors.New("password: this process computes as many hashes as it may")
 
+// Config tells how a process hashes.
+type Config struct {
+	// SealedOnly refuses passwords that releases before the pepper have stored in clear
+	// hashes. Set it when few customers have such passwords left: until then, a person
+	// who writes the database can put a hash of their own into a row.
+	SealedOnly bool `envconfig:"PASSWORD_SEALED_ONLY" default:"false"`
+	// Rounds is for tests, and no environment key sets it; 0 means the constant Rounds.
+	Rounds int `ignored:"true"`
+}
+
 // Hashing is a process's bound on hashing. It lets all cores but one hash at once (at
 // least one), so that a flood of log-ins does not stop the process's other work.
 type Hashing struct {
-	rounds int
-	turns  chan struct{}
+	rounds     int
+	sealedOnly bool
+	turns      chan struct{}
 }
 
-// NewHashing returns the bound of a process that computes so many rounds: Rounds, or
-// fewer in tests.
-func NewHashing(rounds int) *Hashing {
-	return &Hashing{rounds: rounds, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+// NewHashing returns the bound of a process.
+func NewHashing(config Config) *Hashing {
+	return &Hashing{
+		rounds: cmp.Or(config.Rounds, Rounds), sealedOnly: config.SealedOnly,
+		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+	}
 }
 
 // Turns is how many callers hash at once.
@@ -191,7 +205,7 @@ type read struct {
 }
 
 func (s *Store) read(at Place, stored string) read {
-	if strings.HasPrefix(stored, earlierScheme) && sm.PasswordRounds(stored) > 0 {
+	if !s.hashing.sealedOnly && strings.HasPrefix(stored, earlierScheme) && sm.PasswordRounds(stored) > 0 {
 		return read{text: stored, earlier: true}
 	}
 	encoded, ok := strings.CutPrefix(stored, scheme)

@@ -23,7 +23,7 @@ import (
 
 // newStore is a store that computes so many rounds.
 func newStore(ring *keys.Ring, rounds int) *password.Store {
-	return password.NewStore(ring, password.NewHashing(rounds))
+	return password.NewStore(ring, password.NewHashing(password.Config{Rounds: rounds}))
 }
 
 // hash is the text that the store stores for a password.
@@ -224,12 +224,25 @@ func hashWith(t *testing.T, turn *password.Turn, at password.Place, clear string
 	return text
 }
 
+// A process that takes only sealed passwords refuses the earlier form, for the same work.
+func TestSealedOnly(t *testing.T) {
+	t.Parallel()
+	ring, at := keytest.New(t), password.OfLogin(uuid.New())
+	strict := password.NewStore(ring, password.NewHashing(password.Config{Rounds: rounds, SealedOnly: true}))
+	if got := compare(t, strict, at, earlier(t, login), login); got != (password.Checked{Damaged: true, Rounds: rounds}) {
+		t.Errorf("the earlier form: %+v", got)
+	}
+	if got := compare(t, strict, at, hash(t, strict, at, login), login); got != (password.Checked{Right: true, Rounds: rounds}) {
+		t.Errorf("sealed: %+v", got)
+	}
+}
+
 // A process hashes on a bounded number of cores. Who gets no turn in time is refused and
 // may try again.
 func TestTurnsAreBounded(t *testing.T) {
 	t.Parallel()
 	ring := keytest.New(t)
-	hashing := password.NewHashing(rounds)
+	hashing := password.NewHashing(password.Config{Rounds: rounds})
 	one, two := password.NewStore(ring, hashing), password.NewStore(ring, hashing) // of two functions
 	var held []*password.Turn
 	for range hashing.Turns() {

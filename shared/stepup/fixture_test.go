@@ -57,7 +57,7 @@ type phone struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	ring := keytest.New(t)
-	passwords := password.NewStore(ring, password.NewHashing(rounds))
+	passwords := password.NewStore(ring, password.NewHashing(password.Config{Rounds: rounds}))
 	return fixture{pgtest.New(t), ring, passwords, newClock(), new(atomic.Int64)}
 }
 

@@ -80,7 +80,7 @@ func TestACopiedPasswordIsWrong(t *testing.T) {
 func TestAGuessWithoutATurn(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	hashing := password.NewHashing(rounds)
+	hashing := password.NewHashing(password.Config{Rounds: rounds})
 	d.passwords = password.NewStore(d.ring, hashing)
 	p := d.phone(t)
 	in := p.intent(t, passwordOnly)

@@ -105,7 +105,7 @@ func On(t testing.TB, db *pg.DB) *Bank {
 	b.Host = &host.Host{
 		DB: db, Redis: client, Keys: ring, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
-		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000}, Hashing: password.NewHashing(Rounds),
+		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000}, Hashing: password.NewHashing(password.Config{Rounds: Rounds}),
 	}
 	t.Cleanup(func() {
 		for _, secret := range b.Leaks(b.Log.String()) {

@@ -76,7 +76,7 @@ func newCallers(ctx context.Context, m *machine, count int) ([]*caller, error) {
 func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) {
 	seeder := seed.Seeder{
 		DB: c.fast, Ring: c.m.ring, Clock: clock.System{},
-		Passwords: password.NewStore(c.m.ring, password.NewHashing(1)), // no call of the bench uses a password
+		Passwords: password.NewStore(c.m.ring, password.NewHashing(password.Config{Rounds: 1})), // no call of the bench uses a password
 	}
 	c.customer, err = seeder.Add(ctx, seed.Person{
 		Name:     fmt.Sprintf("测试%04d", c.index),

@@ -175,7 +175,7 @@ func (w fixture) several(t *testing.T, n int, trade string) []bank.Reply {
 		devices[i] = w.Device(t, fmt.Sprint("device-", i))
 		requests[i] = w.binding(t, devices[i], trade)
 		own := *w.Host
-		own.Hashing = password.NewHashing(bank.Rounds)
+		own.Hashing = password.NewHashing(password.Config{Rounds: bank.Rounds})
 		var err error
 		entries[i], err = identitylogin.Function.Open(t.Context(), &own, host.Values())
 		check.Must(t, err)

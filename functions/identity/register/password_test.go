@@ -143,7 +143,7 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PWD-004.1", "PWD-018.1", "PWD-018.2")
 	w := newFixture(t)
-	w.Host.Hashing = password.NewHashing(password.Rounds) // as in production
+	w.Host.Hashing = password.NewHashing(password.Config{Rounds: password.Rounds}) // as in production
 	none := w.right(t, w.ask(t))
 	none.LoginPassword = w.phone.Password(t, "")
 	w.apply(t, none).Want(t, "PASSWORD_WEAK")
