@@ -21,8 +21,8 @@ import (
 // raise it: a password of fewer rounds is stored anew at its next right guess.
 const Rounds = 100_000
 
-// turnWait is how long a caller waits for its turn to hash.
-const turnWait = time.Second
+// turnWait is how long a caller waits for its turn to hash. A call has 3 s in all.
+const turnWait = 2 * time.Second
 
 // errTurn tells the log why a call is refused.
 var errTurn = errors.New("password: this process computes as many hashes as it may")
@@ -37,8 +37,9 @@ type Config struct {
 	Rounds int `ignored:"true"`
 }
 
-// Hashing is a process's bound on hashing. It lets all cores but one hash at once (at
-// least one), so that a flood of log-ins does not stop the process's other work.
+// Hashing is a process's bound on hashing: as many callers hash at once as the process
+// has cores. So in a flood of log-ins, the process's other work waits for a few
+// milliseconds, not for all hashes.
 type Hashing struct {
 	rounds     int
 	sealedOnly bool
@@ -49,7 +50,7 @@ type Hashing struct {
 func NewHashing(config Config) *Hashing {
 	return &Hashing{
 		rounds: cmp.Or(config.Rounds, Rounds), sealedOnly: config.SealedOnly,
-		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		turns: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
 
@@ -94,7 +95,7 @@ type Turn struct {
 	ended bool
 }
 
-// Begin waits for a turn, at most a second. A caller begins its turn before it counts
+// Begin waits for a turn, at most two seconds. A caller begins its turn before it counts
 // the attempt: without a turn, nothing was compared and nothing must be counted. It
 // returns SERVICE_UNAVAILABLE if no turn comes in time. The caller must End the turn.
 func (s *Store) Begin(ctx context.Context) (*Turn, error) {
