@@ -240,10 +240,7 @@ func (b *Bank) device(t *testing.T, i *Instance) (*client.Client, client.Config)
 
 // Register signs the customer up for mobile banking.
 func (a *App) Register(ctx context.Context) error {
-	if err := a.sendOTP(ctx, "register"); err != nil {
-		return err
-	}
-	code, _, err := a.dev.Code(ctx, a.Person.Phone, "开通")
+	code, _, err := a.dev.Code(ctx, a.Person.Phone, "开通", func() error { return a.sendOTP(ctx, "register") })
 	if err != nil {
 		return err
 	}
@@ -268,21 +265,7 @@ func (a *App) sendOTP(ctx context.Context, purpose string) error {
 
 // Login logs the customer in by password and a fresh code.
 func (a *App) Login(ctx context.Context) error {
-	before, err := a.dev.Texts(ctx, a.Person.Phone)
-	if err != nil {
-		return err
-	}
-	if err := a.sendOTP(ctx, "login"); err != nil {
-		return err
-	}
-	err = devapi.Until(ctx, "another text", func() (bool, error) {
-		now, err := a.dev.Texts(ctx, a.Person.Phone)
-		return len(now) > len(before), err
-	})
-	if err != nil {
-		return err
-	}
-	code, _, err := a.dev.Code(ctx, a.Person.Phone, "登录")
+	code, _, err := a.dev.Code(ctx, a.Person.Phone, "登录", func() error { return a.sendOTP(ctx, "login") })
 	if err != nil {
 		return err
 	}
@@ -292,10 +275,7 @@ func (a *App) Login(ctx context.Context) error {
 
 // IntentCode asks for an intent's code and reads it.
 func (a *App) IntentCode(ctx context.Context, in client.TransferPrepareReply) (string, error) {
-	if err := a.SendIntentOTP(ctx, in.IntentID); err != nil {
-		return "", err
-	}
-	code, _, err := a.dev.Code(ctx, a.Person.Phone, "转账")
+	code, _, err := a.dev.Code(ctx, a.Person.Phone, "转账", func() error { return a.SendIntentOTP(ctx, in.IntentID) })
 	return code, err
 }
 
