@@ -182,7 +182,7 @@ func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error)
 	// The bank makes its own keys at the first start, and adds those that are new since then.
 	err := keys.Create(keyFile)
 	if errors.Is(err, fs.ErrExist) {
-		_, err = keys.AddMissing(keyFile)
+		_, err = keys.AddMissing(ctx, keyFile)
 	}
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ The command changes no other key. It leaves a file alone that lacks nothing, or 
 before and afterwards, give all processes the same new file, and start them again.`,
 		Example: "  go run ./infra/tide keys add --file /var/lib/tidebank/keys.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			added, err := keys.AddMissing(file)
+			added, err := keys.AddMissing(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

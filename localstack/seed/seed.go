@@ -71,7 +71,7 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	if err != nil {
 		return c, fmt.Errorf("seed: %w", err)
 	}
-	if err := s.addAccount(ctx, &unit, Opening, nil, ledger.KindInternal, "opening", ""); err != nil {
+	if err := s.addAccount(&unit, Opening, nil, ledger.KindInternal, "opening", ""); err != nil {
 		return c, err
 	}
 	for i, a := range p.Accounts {
@@ -81,10 +81,12 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 		if kind == "" {
 			kind = ledger.KindDebit
 		}
-		if i == 0 {
-			card = p.CardPassword
+		if i == 0 && p.CardPassword != "" {
+			if card, err = s.hashCard(ctx, id, p.CardPassword); err != nil {
+				return c, err
+			}
 		}
-		if err := s.addAccount(ctx, &unit, id, &c.ID, kind, a.No, card); err != nil {
+		if err := s.addAccount(&unit, id, &c.ID, kind, a.No, card); err != nil {
 			return c, err
 		}
 	}
@@ -99,22 +101,24 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	return c, nil
 }
 
-func (s Seeder) addAccount(
-	ctx context.Context, unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind ledger.Kind, no, card string,
-) error {
+// hashCard returns the text to store for the card password of an account.
+func (s Seeder) hashCard(ctx context.Context, account uuid.UUID, clear string) (string, error) {
+	turn, err := s.Passwords.Begin(ctx)
+	if err != nil {
+		return "", fmt.Errorf("seed: %w", err)
+	}
+	defer turn.End()
+	text, err := turn.Hash(password.OfCard(account), []byte(clear))
+	if err != nil {
+		return "", fmt.Errorf("seed: %w", err)
+	}
+	return text, nil
+}
+
+func (s Seeder) addAccount(unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind ledger.Kind, no, card string) error {
 	sealed, err := s.Ring.Seal(keys.Storage, keys.AAD("account", "no_ct", id.String()), []byte(no))
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
-	}
-	if card != "" {
-		turn, err := s.Passwords.Begin(ctx)
-		if err != nil {
-			return fmt.Errorf("seed: %w", err)
-		}
-		defer turn.End()
-		if card, err = turn.Hash(password.OfCard(id), []byte(card)); err != nil {
-			return fmt.Errorf("seed: %w", err)
-		}
 	}
 	ledger.OpenAccount(unit, ledger.Account{
 		ID: id, CustomerID: owner, Kind: kind, NumberSealed: sealed, NumberIndex: ledger.NumberIndex(s.Ring, no),

@@ -17,7 +17,7 @@ import (
 //
 // The new content replaces the old content completely or not at all, with the same mode
 // and owner. Two calls at once add one set of keys: the folder is locked meanwhile.
-func AddMissing(path string) (added []Purpose, err error) {
+func AddMissing(ctx context.Context, path string) (added []Purpose, err error) {
 	if path, err = filepath.EvalSymlinks(path); err != nil { // a rename must not replace the link
 		return nil, fmt.Errorf("keys: %w", err)
 	}
@@ -33,7 +33,7 @@ func AddMissing(path string) (added []Purpose, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if added, err = f.addMissing(); err != nil || len(added) == 0 {
+	if added, err = f.addMissing(ctx); err != nil || len(added) == 0 {
 		return nil, err
 	}
 	info, err := os.Stat(path)
@@ -48,12 +48,12 @@ func AddMissing(path string) (added []Purpose, err error) {
 
 // addMissing adds the keys in memory. All other keys must open, because a file that is
 // damaged must not look whole afterwards.
-func (f *file) addMissing() (added []Purpose, err error) {
+func (f *file) addMissing(ctx context.Context) (added []Purpose, err error) {
 	missing := func(p Purpose) bool {
 		return slices.Contains(later(), p) && len(f.Secrets[p]) == 0 && len(f.MACs[p]) == 0
 	}
 	rest := slices.DeleteFunc(All(), missing)
-	if _, err := openRing(context.Background(), f, rest); err != nil {
+	if _, err := openRing(ctx, f, rest); err != nil {
 		return nil, err
 	}
 	if f.MACs == nil {

@@ -41,7 +41,7 @@ func TestMissingKeysAreAdded(t *testing.T) {
 	check.Must(t, os.Chmod(file, 0o400))
 	link := filepath.Join(t.TempDir(), "link.json")
 	check.Must(t, os.Symlink(file, link))
-	added, err := keys.AddMissing(link)
+	added, err := keys.AddMissing(t.Context(), link)
 	check.Must(t, err)
 	if diff := cmp.Diff([]keys.Purpose{keys.Pepper, keys.Credential}, added); diff != "" {
 		t.Errorf("added (-want +got):\n%s", diff)
@@ -86,7 +86,7 @@ func TestNothingIsAddedToOtherFiles(t *testing.T) {
 	} {
 		before, err := os.ReadFile(tt.file)
 		check.Must(t, err)
-		added, err := keys.AddMissing(tt.file)
+		added, err := keys.AddMissing(t.Context(), tt.file)
 		if len(added) != 0 || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: added %v, %v", name, added, err)
 		}
@@ -96,12 +96,12 @@ func TestNothingIsAddedToOtherFiles(t *testing.T) {
 			t.Errorf("%s: the file changed", name)
 		}
 	}
-	if _, err := keys.AddMissing(filepath.Join(t.TempDir(), "keys.json")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := keys.AddMissing(t.Context(), filepath.Join(t.TempDir(), "keys.json")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	open640 := whole.write(t)
 	check.Must(t, os.Chmod(open640, 0o644))
-	if _, err := keys.AddMissing(open640); err == nil {
+	if _, err := keys.AddMissing(t.Context(), open640); err == nil {
 		t.Error("a file that others may read was taken")
 	}
 }
@@ -113,7 +113,7 @@ func TestAddingAtOnce(t *testing.T) {
 	added, errs := make([][]keys.Purpose, 8), make([]error, 8)
 	var all sync.WaitGroup
 	for i := range added {
-		all.Go(func() { added[i], errs[i] = keys.AddMissing(file) })
+		all.Go(func() { added[i], errs[i] = keys.AddMissing(t.Context(), file) })
 	}
 	all.Wait()
 	check.Must(t, errors.Join(errs...))

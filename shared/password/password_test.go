@@ -46,7 +46,7 @@ func newFixture(t *testing.T) fixture {
 	t.Helper()
 	ring := keytest.New(t)
 	s := fixture{
-		db: pgtest.New(t), ring: ring, passwords: password.NewStore(ring, password.NewHashing(password.Config{Rounds: rounds})), wang: uuid.New(),
+		db: pgtest.New(t), ring: ring, passwords: newStore(ring, rounds), wang: uuid.New(),
 		phone: customer.PhoneIndex(ring, "13800010001"),
 	}
 	turn, err := s.passwords.Begin(t.Context())

@@ -193,7 +193,7 @@ func (t *Turn) Check(at Place, stored string, guess []byte) (Checked, error) {
 	}
 	result.Right = err == nil
 	have := sm.PasswordRounds(s.text)
-	result.Stale = result.Right && !(s.current && s.pepper == newest && have == rounds)
+	result.Stale = result.Right && (!s.current || s.pepper != newest || have != rounds)
 	return result, nil
 }
 
