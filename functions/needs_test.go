@@ -4,12 +4,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/check"
@@ -41,5 +45,31 @@ func TestEventFunctionsDoWithoutRedis(t *testing.T) {
 		if w.Code != http.StatusOK || h.Redis != nil || h.Sessions != nil {
 			t.Errorf("%s: ready says %d; it has opened Redis: %v", f.Spec.Name, w.Code, h.Redis != nil)
 		}
+	}
+}
+
+// Only a function that checks passwords has the keys and settings for them.
+func TestFunctionsThatCheckPasswords(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, f := range req.AtLeast(t, 20, functions.All()) {
+		reads := false
+		_, err := host.LoadConfig(func(part any) error {
+			config, is := part.(*password.Config)
+			if is {
+				reads, config.SealedOnly = true, true
+			}
+			return nil
+		}, f.Needs())
+		check.Must(t, err)
+		if reads != slices.Contains(f.Needs().Purposes, keys.Pepper) || reads != slices.Contains(f.Needs().Purposes, keys.Credential) {
+			t.Errorf("%s reads settings for passwords: %v; its purposes are %v", f.Spec.Name, reads, f.Needs().Purposes)
+		}
+		if reads {
+			got = append(got, f.Spec.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"identity-login", "identity-register", "transfer-confirm"}, got); diff != "" {
+		t.Errorf("functions that check passwords (-want +got):\n%s", diff)
 	}
 }

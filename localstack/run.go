@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sms"
@@ -81,7 +82,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 		return err
 	}
 	local := &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions(), Deliver: gw.Deliver}
-	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Clock: h.Clock}
+	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Passwords: password.NewStore(h.Keys, h.Hashing), Clock: h.Clock}
 	people, err := dev.Seed(ctx, seeder)
 	if err != nil {
 		return err
@@ -169,7 +170,7 @@ func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error)
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
 		Redis: redisdb.Config{URL: p.redisURL},
 	}
-	parts := []any{&config.Session, &config.Limits}
+	parts := []any{&config.Session, &config.Limits, &config.Password}
 	if _, set := os.LookupEnv("FN_TRUSTED_PROXIES"); set { // without it, the local bank has no proxy before it
 		parts = append(parts, &config.Proxies)
 	}
@@ -178,8 +179,12 @@ func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error)
 			return nil, err
 		}
 	}
-	// The bank makes its own keys at the first start.
-	if err := keys.Create(keyFile); err != nil && !errors.Is(err, fs.ErrExist) {
+	// The bank makes its own keys at the first start, and adds those that are new since then.
+	err := keys.Create(keyFile)
+	if errors.Is(err, fs.ErrExist) {
+		_, err = keys.AddMissing(ctx, keyFile)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return host.Open(ctx, config, host.Needs{DB: true, Redis: true, Purposes: keys.All()})

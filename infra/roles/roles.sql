@@ -72,7 +72,9 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_login;
 GRANT SELECT ON TABLE policy TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_login;
 
 -- identity-logout
 CREATE ROLE tidebank_identity_logout LOGIN;

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -74,6 +75,29 @@ func TestKeysChannel(t *testing.T) {
 	}
 }
 
+func TestKeysAdd(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	check.Must(t, keys.Create(file))
+	stdout, _, err := tide("keys", "add", "--file", file)
+	if err != nil || !strings.Contains(stdout, "lacks no key") {
+		t.Errorf("of a new file it says %q, %v", stdout, err)
+	}
+	var content map[string]any
+	raw, err := os.ReadFile(file)
+	check.Must(t, err)
+	check.Must(t, json.Unmarshal(raw, &content))
+	delete(content, "macs")
+	check.Must(t, os.WriteFile(file, check.JSON(t, content), 0o600))
+	stdout, _, err = tide("keys", "add", "--file", file)
+	if err != nil || !strings.Contains(stdout, "[pepper]") {
+		t.Errorf("of an old file it says %q, %v", stdout, err)
+	}
+	if _, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...); err != nil {
+		t.Errorf("the keys: %v", err)
+	}
+}
+
 func TestCommandsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -86,6 +110,8 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		{"keys channel add", `"file" not set`},
 		{"keys channel retire --file=x", `"pin" not set`},
 		{"keys channel list --file=/no/such/file", "no key file"},
+		{"keys add", `"file" not set`},
+		{"keys add --file=nowhere", "no such file"},
 		{"keys make", `unknown command "make"`},
 		{"lottery", `unknown command "lottery"`},
 	} {

@@ -23,7 +23,6 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // Person is a customer as the core systems store them.
@@ -49,9 +48,10 @@ type Customer struct {
 
 // Seeder writes people into one bank.
 type Seeder struct {
-	DB    *pg.DB
-	Ring  *keys.Ring
-	Clock clock.Clock
+	DB        *pg.DB
+	Ring      *keys.Ring
+	Passwords *password.Store
+	Clock     clock.Clock
 }
 
 // space is the namespace of the ids: the same person and account always get the same
@@ -81,8 +81,10 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 		if kind == "" {
 			kind = ledger.KindDebit
 		}
-		if i == 0 {
-			card = p.CardPassword
+		if i == 0 && p.CardPassword != "" {
+			if card, err = s.hashCard(ctx, id, p.CardPassword); err != nil {
+				return c, err
+			}
 		}
 		if err := s.addAccount(&unit, id, &c.ID, kind, a.No, card); err != nil {
 			return c, err
@@ -99,15 +101,24 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	return c, nil
 }
 
+// hashCard returns the text to store for the card password of an account.
+func (s Seeder) hashCard(ctx context.Context, account uuid.UUID, clear string) (string, error) {
+	turn, err := s.Passwords.Begin(ctx)
+	if err != nil {
+		return "", fmt.Errorf("seed: %w", err)
+	}
+	defer turn.End()
+	text, err := turn.Hash(password.OfCard(account), []byte(clear))
+	if err != nil {
+		return "", fmt.Errorf("seed: %w", err)
+	}
+	return text, nil
+}
+
 func (s Seeder) addAccount(unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind ledger.Kind, no, card string) error {
 	sealed, err := s.Ring.Seal(keys.Storage, keys.AAD("account", "no_ct", id.String()), []byte(no))
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
-	}
-	if card != "" {
-		if card, err = sm.HashPassword([]byte(card)); err != nil {
-			return fmt.Errorf("seed: %w", err)
-		}
 	}
 	ledger.OpenAccount(unit, ledger.Account{
 		ID: id, CustomerID: owner, Kind: kind, NumberSealed: sealed, NumberIndex: ledger.NumberIndex(s.Ring, no),
@@ -142,9 +153,14 @@ func (s Seeder) open(ctx context.Context, account uuid.UUID, balance money.Fen) 
 // key (PKIX DER) if one is given, as of a week ago: the key is not young (shared/device).
 func (s Seeder) SignUp(ctx context.Context, c Customer, loginPassword, tradePassword, deviceID string, key []byte) error {
 	now := s.Clock.Now()
+	turn, err := s.Passwords.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	defer turn.End()
 	var unit pg.Unit
-	err := password.Replace(ctx, &unit, password.Credential{
-		CustomerID: c.ID, Login: loginPassword, Trade: tradePassword, At: now,
+	err = password.Replace(ctx, &unit, password.Credential{
+		Turn: turn, CustomerID: c.ID, Login: loginPassword, Trade: tradePassword, At: now,
 	})
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)

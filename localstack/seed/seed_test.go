@@ -11,7 +11,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -79,12 +79,12 @@ func TestPersonalDataRestsSealed(t *testing.T) {
 		}
 	}
 	var wrapped, name, number []byte
-	var password, kind string
+	var card, kind string
 	err = b.Host.DB.Pool().QueryRow(t.Context(), `
 SELECT c.data_key, c.name_ct, a.no_ct, a.card_password, b.kind
   FROM customer c JOIN account a ON a.id = $2 JOIN account b ON b.id = $3 WHERE c.phone_bidx = $1`,
 		b.Host.Keys.BlindIndex("phone", wang.Phone), c.AccountIDs[0], c.AccountIDs[1],
-	).Scan(&wrapped, &name, &number, &password, &kind)
+	).Scan(&wrapped, &name, &number, &card, &kind)
 	check.Must(t, err)
 	key, err := b.Host.Keys.OpenDataKey(wrapped)
 	check.Must(t, err)
@@ -95,9 +95,20 @@ SELECT c.data_key, c.name_ct, a.no_ct, a.card_password, b.kind
 	if got, err := b.Host.Keys.Open(keys.Storage, at, number); err != nil || string(got) != wang.Accounts[0].No {
 		t.Errorf("number %q, %v", got, err)
 	}
-	if err := sm.CheckPassword(password, []byte(wang.CardPassword)); err != nil || kind != "class2" {
-		t.Errorf("card password: %v; kind %s", err, kind)
+	if !matches(t, b, password.OfCard(c.AccountIDs[0]), card, wang.CardPassword) || kind != "class2" {
+		t.Errorf("card password: %s; kind %s", card, kind)
 	}
+}
+
+// matches compares a password with a stored one.
+func matches(t *testing.T, b *bank.Bank, at password.Place, stored, clear string) bool {
+	t.Helper()
+	turn, err := b.Passwords().Begin(t.Context())
+	check.Must(t, err)
+	defer turn.End()
+	got, err := turn.Check(at, stored, []byte(clear))
+	check.Must(t, err)
+	return got.Right
 }
 
 // Signing up again replaces the passwords and the device's key.
@@ -105,16 +116,16 @@ func TestSignUpAgain(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	c := b.Customer(t, "王小明")
-	for _, password := range []string{"before-2026", bank.LoginPassword} {
-		check.Must(t, b.Seeder().SignUp(t.Context(), c, password, bank.TradePassword, "phone-of-wang", []byte(password)))
+	for _, chosen := range []string{"before-2026", bank.LoginPassword} {
+		check.Must(t, b.Seeder().SignUp(t.Context(), c, chosen, bank.TradePassword, "phone-of-wang", []byte(chosen)))
 	}
 	var login, trade string
 	var key []byte
 	check.Must(t, b.Host.DB.Pool().QueryRow(t.Context(), `
 SELECT login_password, trade_password, public_key FROM credential k JOIN device d USING (customer_id) WHERE customer_id = $1`,
 		c.ID).Scan(&login, &trade, &key))
-	if sm.CheckPassword(login, []byte(bank.LoginPassword)) != nil || sm.CheckPassword(trade, []byte(bank.TradePassword)) != nil ||
-		string(key) != bank.LoginPassword {
+	if !matches(t, b, password.OfLogin(c.ID), login, bank.LoginPassword) ||
+		!matches(t, b, password.OfTrade(c.ID), trade, bank.TradePassword) || string(key) != bank.LoginPassword {
 		t.Error("the second sign-up is not what holds")
 	}
 }

@@ -25,7 +25,7 @@ SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held,
 SELECT customer_id FROM account WHERE no_bidx = $1 AND state = $2`
 
 	sqlApplicant = `-- customer.applicant
-SELECT c.id, c.data_key, c.name_ct, c.phone_bidx, a.customer_id, a.card_password
+SELECT c.id, c.data_key, c.name_ct, c.phone_bidx, a.customer_id, a.id, a.card_password
   FROM customer c LEFT JOIN account a ON a.no_bidx = $2 AND a.state = $3 WHERE c.idno_bidx = $1`
 )
 
@@ -74,8 +74,9 @@ func holding(ring *keys.Ring, row pgx.Row) (Holding, error) {
 type Applicant struct {
 	ID           uuid.UUID
 	PhoneIndex   []byte
-	HoldsCard    bool   // the customer holds the card's account
-	CardPassword string // the stored hash; empty if the card has no password
+	HoldsCard    bool      // the customer holds the card's account
+	CardAccount  uuid.UUID // the card's account, whoever holds it
+	CardPassword string    // as stored; empty if the card has no password
 
 	// IDNoIndex and CardIndex are the blind indexes of the numbers that were asked for.
 	IDNoIndex, CardIndex []byte
@@ -88,12 +89,15 @@ func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string
 	*a = Applicant{IDNoIndex: idNoIndex(ring, idNo), CardIndex: ledger.NumberIndex(ring, cardNo)}
 	batch.Queue(sqlApplicant, a.IDNoIndex, a.CardIndex, ledger.StateOpen).QueryRow(
 		func(row pgx.Row) error {
-			var owner *uuid.UUID
+			var owner, account *uuid.UUID
 			var password *string
-			if err := row.Scan(&a.ID, &a.dataKey, &a.name, &a.PhoneIndex, &owner, &password); err != nil {
+			if err := row.Scan(&a.ID, &a.dataKey, &a.name, &a.PhoneIndex, &owner, &account, &password); err != nil {
 				return pg.Optional(err)
 			}
 			a.HoldsCard = owner != nil && *owner == a.ID
+			if account != nil {
+				a.CardAccount = *account
+			}
 			if password != nil {
 				a.CardPassword = *password
 			}

@@ -166,7 +166,7 @@ func (f Function) Needs() host.Needs {
 		}
 	}
 	if f.Spec.StepUp {
-		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage)
+		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential)
 	}
 	if f.Spec.Idempotent {
 		needs.Purposes = append(needs.Purposes, keys.Storage) // stored replies

@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
 )
@@ -21,10 +22,12 @@ import (
 type Lent struct {
 	DB       pg.Reader
 	Captchas *captcha.Store
-	Keys     *keys.Ring // of the purposes that the Spec declares
-	Channels Channels
-	Clock    clock.Clock
-	Log      *slog.Logger
+	// Passwords works in a function that declares the purposes Pepper and Credential.
+	Passwords *password.Store
+	Keys      *keys.Ring // of the purposes that the Spec declares
+	Channels  Channels
+	Clock     clock.Clock
+	Log       *slog.Logger
 }
 
 // Channels stores new secure channels (shared/session).
@@ -77,7 +80,8 @@ func namesStore(t reflect.Type) bool {
 func lend(h *host.Host, s Spec) *Lent {
 	own := ring(h, s)
 	return &Lent{
-		DB: h.DB.Reader(), Captchas: captcha.New(h.Redis, own), Keys: own, Channels: channels{h.Sessions}, Clock: h.Clock, Log: h.Log,
+		DB: h.DB.Reader(), Captchas: captcha.New(h.Redis, own), Passwords: password.NewStore(own, h.Hashing), Keys: own,
+		Channels: channels{h.Sessions}, Clock: h.Clock, Log: h.Log,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
@@ -234,7 +235,7 @@ func (c *call) preflight(ctx context.Context) error {
 		if c.verification == nil {
 			return c.askRisk(ctx, grade)
 		}
-		if c.verified, err = c.verification.Verify(c.host.Keys); err == nil {
+		if c.verified, err = c.verification.Verify(ctx, c.host.Keys); err == nil {
 			return c.askRisk(ctx, grade)
 		}
 		if !errors.Is(err, pg.ErrBusy) || try == waitTries {
@@ -275,6 +276,7 @@ func (c *call) queueVerification(batch *pgx.Batch) {
 	c.verification = &stepup.Verification{
 		Operation: c.spec.Name, CustomerID: c.CustomerID, DeviceID: c.DeviceID, Channel: c.Channel,
 		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
+		Passwords: password.NewStore(c.host.Keys, c.host.Hashing),
 	}
 	c.verification.Queue(batch)
 }

@@ -14,12 +14,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -34,6 +36,7 @@ type Host struct {
 	DB       *pg.DB
 	Redis    redis.UniversalClient
 	Keys     *keys.Ring
+	Hashing  *password.Hashing // the bound of the whole process
 	Sessions *session.Store
 	Risk     risk.Evaluator
 	Clock    clock.Clock
@@ -71,12 +74,13 @@ type Proxies struct {
 // Config is the configuration of every process. LoadConfig does not read parts that
 // the process does not need.
 type Config struct {
-	DB      pg.Config
-	Keys    keys.Config
-	Redis   redisdb.Config
-	Session session.Config
-	Limits  Limits
-	Proxies Proxies
+	DB       pg.Config
+	Keys     keys.Config
+	Redis    redisdb.Config
+	Session  session.Config
+	Limits   Limits
+	Proxies  Proxies
+	Password password.Config
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -95,6 +99,9 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
 	}
+	if slices.Contains(needs.Purposes, keys.Pepper) {
+		parts = append(parts, &c.Password)
+	}
 	for _, part := range parts {
 		if err := settings(part); err != nil {
 			return c, err
@@ -110,6 +117,7 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
 		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
 		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits, Proxies: config.Proxies,
+		Hashing: password.NewHashing(config.Password),
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
 		h.Close()

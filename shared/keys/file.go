@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,13 +22,16 @@ import (
 // in clear, and every other key wrapped by the root key.
 type file struct {
 	Root        []byte               `json:"root"`
-	Secrets     map[Purpose][][]byte `json:"secrets"` // sealed: secretSize bytes each
-	Pairs       map[Purpose][]byte   `json:"pairs"`   // sealed PKCS#8
+	Secrets     map[Purpose][][]byte `json:"secrets"`        // sealed: secretSize bytes each
+	MACs        map[Purpose][][]byte `json:"macs,omitempty"` // sealed: macSize bytes each
+	Pairs       map[Purpose][]byte   `json:"pairs"`          // sealed PKCS#8
 	Certificate []byte               `json:"certificate"`
 
 	// Channel keys besides the current one, which is in Pairs: the next one first, then
 	// the old ones, the newest first.
 	OtherChannels []channelFile `json:"other_channels,omitempty"`
+
+	path string // for errors; empty if the keys are in memory only
 }
 
 // certificateLife is the lifetime of the local channel certificate.
@@ -60,6 +64,7 @@ func readFile(config Config) (*file, error) {
 	if err := json.Unmarshal(raw, &f); err != nil || len(f.Root) != len(sm.Key{}) {
 		return nil, fmt.Errorf("keys: %s is not a key file", path)
 	}
+	f.path = path
 	return &f, nil
 }
 
@@ -83,8 +88,30 @@ func refuseMode(path string, info fs.FileInfo, me uint32) error {
 }
 
 func (f *file) unwrap(_ context.Context, p Purpose) ([][]byte, error) {
-	list := make([][]byte, len(f.Secrets[p]))
-	for i, sealed := range f.Secrets[p] {
+	return f.open(p, f.Secrets[p])
+}
+
+func (f *file) mac(_ context.Context, p Purpose) (mac, error) {
+	list, err := f.open(p, f.MACs[p])
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range list {
+		if len(key) != macSize {
+			return nil, ErrOpen
+		}
+	}
+	return fileMAC(list), nil
+}
+
+// open unwraps the keys of a purpose; there must be one.
+func (f *file) open(p Purpose, wrapped [][]byte) ([][]byte, error) {
+	if len(wrapped) == 0 && slices.Contains(later(), p) {
+		return nil, fmt.Errorf("there is no key: %s is of an earlier release; add the keys that it lacks with "+
+			"`go run ./infra/tide keys add --file %s`", f.path, f.path)
+	}
+	list := make([][]byte, len(wrapped))
+	for i, sealed := range wrapped {
 		raw, err := sm.Open(sm.Key(f.Root), sealed, []byte(p))
 		if err != nil {
 			return nil, openError(err)
@@ -126,6 +153,19 @@ func (k filePair) decrypt(sealed []byte) ([]byte, error) {
 	return clear, nil
 }
 
+// fileMAC is a list of MAC keys in the memory of the process, the oldest first. The
+// place in the list is the key's id, from 1 on.
+type fileMAC [][]byte
+
+func (k fileMAC) current() uint16 { return uint16(len(k)) }
+
+func (k fileMAC) sum(id uint16, message []byte) ([]byte, error) {
+	if id == 0 || int(id) > len(k) {
+		return nil, ErrMAC
+	}
+	return sm.MAC(k[id-1], message), nil
+}
+
 // Create makes a key file of mode 0600 with fresh keys for every purpose. The file
 // appears complete or not at all. Create never changes an existing file; its error
 // then wraps fs.ErrExist.
@@ -137,21 +177,13 @@ func Create(path string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := json.Marshal(f)
+	temporary, err := f.writeBeside(path)
 	if err != nil {
-		return fmt.Errorf("keys: %w", err)
+		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	defer os.Remove(temporary.Name()) // Link has given the file its final name
-	_, err = temporary.Write(raw)
-	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
+	defer os.Remove(temporary) // Link has given the file its final name
 	// Unlike a rename, a link never replaces a file.
-	err = os.Link(temporary.Name(), path)
+	err = os.Link(temporary, path)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("keys: %s exists and is never overwritten: %w", path, fs.ErrExist)
 	}
@@ -159,6 +191,25 @@ func Create(path string) error {
 		return fmt.Errorf("keys: %w", err)
 	}
 	return syncFolder(path)
+}
+
+// writeBeside writes the keys to a new file of mode 0600 in the folder of path, and
+// returns its name. The caller gives the file its final name.
+func (f *file) writeBeside(path string) (temporary string, err error) {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return "", fmt.Errorf("keys: %w", err)
+	}
+	made, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+	if err != nil {
+		return "", fmt.Errorf("keys: %w", err)
+	}
+	_, err = made.Write(raw)
+	if err := errors.Join(err, made.Sync(), made.Close()); err != nil {
+		_ = os.Remove(made.Name()) // it may be half written
+		return "", fmt.Errorf("keys: %w", err)
+	}
+	return made.Name(), nil
 }
 
 // syncFolder makes the new file's name survive a crash. Without the keys, sealed data
@@ -185,23 +236,35 @@ func NewTestRing() (*Ring, error) {
 
 func generate() (*file, error) {
 	root := sm.NewKey()
-	f := &file{Root: root[:], Secrets: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
+	f := &file{
+		Root: root[:], Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{},
+	}
 	for _, p := range All() {
-		if p.kind() != symmetric {
-			if err := f.addPair(p); err != nil {
-				return nil, fmt.Errorf("keys: %s: %w", p, err)
-			}
-			continue
-		}
-		raw := make([]byte, secretSize)
-		_, _ = rand.Read(raw) // never fails (crypto/rand)
-		sealed, err := sm.Seal(root, raw, []byte(p))
-		if err != nil {
+		if err := f.add(p); err != nil {
 			return nil, fmt.Errorf("keys: %s: %w", p, err)
 		}
-		f.Secrets[p] = [][]byte{sealed}
 	}
 	return f, nil
+}
+
+// add makes a first key for the purpose.
+func (f *file) add(p Purpose) error {
+	list, size := f.Secrets, secretSize
+	switch p.kind() {
+	case signing, decrypting:
+		return f.addPair(p)
+	case summing:
+		list, size = f.MACs, macSize
+	default:
+	}
+	raw := make([]byte, size)
+	_, _ = rand.Read(raw) // never fails (crypto/rand)
+	sealed, err := sm.Seal(sm.Key(f.Root), raw, []byte(p))
+	if err != nil {
+		return err
+	}
+	list[p] = [][]byte{sealed}
+	return nil
 }
 
 // addPair makes a key pair and, for the purpose Channel, its certificate.

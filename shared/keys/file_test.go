@@ -186,6 +186,7 @@ func TestNoPlaceForTheFile(t *testing.T) {
 type content struct {
 	Root        []byte                    `json:"root"`
 	Secrets     map[keys.Purpose][][]byte `json:"secrets"`
+	MACs        map[keys.Purpose][][]byte `json:"macs,omitempty"`
 	Pairs       map[keys.Purpose][]byte   `json:"pairs"`
 	Certificate []byte                    `json:"certificate"`
 }
@@ -228,6 +229,14 @@ func TestTamperedFileIsRefused(t *testing.T) {
 		"a key of another bank": {"event: keys: does not open", func(c *content) { c.Secrets["event"] = another.Secrets["event"] }},
 		"a purpose missing":     {"storage: there is no key", func(c *content) { delete(c.Secrets, "storage") }},
 		"a purpose empty":       {"storage: there is no key", func(c *content) { c.Secrets["storage"] = nil }},
+		"a bit of a MAC key": {"pepper: keys: does not open", func(c *content) {
+			c.MACs = map[keys.Purpose][][]byte{"pepper": {check.Flip(c.MACs["pepper"][0], 9)}}
+		}},
+		"a MAC key of another size": {"pepper: keys: does not open", func(c *content) {
+			c.MACs = map[keys.Purpose][][]byte{"pepper": {seal(t, c.Root, "pepper", make([]byte, 48))}}
+		}},
+		"no pepper":         {"pepper: there is no key", func(c *content) { c.MACs = nil }},
+		"no credential key": {"tide keys add --file", func(c *content) { delete(c.Secrets, "credential") }},
 		"a bit of a pair": {"channel: keys: does not open", func(c *content) {
 			c.Pairs["channel"] = check.Flip(c.Pairs["channel"], 9)
 		}},
@@ -296,6 +305,7 @@ func TestRotation(t *testing.T) {
 		raw := bytes.Repeat([]byte(p), 48)[:48]
 		c.Secrets[p] = append(list, seal(t, c.Root, string(p), raw))
 	}
+	c.MACs["pepper"] = append(c.MACs["pepper"], seal(t, c.Root, "pepper", bytes.Repeat([]byte{7}, 32)))
 	after := open(t, c.write(t))
 
 	old, err := before.Seal(keys.Storage, place, plain)
@@ -320,6 +330,24 @@ func TestRotation(t *testing.T) {
 	}
 	if err := after.VerifyMAC(keys.Ledger, newID, sum, plain); !errors.Is(err, keys.ErrMAC) {
 		t.Errorf("the old MAC under the new key's id: %v, want ErrMAC", err)
+	}
+	if !after.SealedByCurrent(keys.Storage, fresh) || after.SealedByCurrent(keys.Storage, old) ||
+		!before.SealedByCurrent(keys.Storage, old) || after.SealedByCurrent(keys.Storage, nil) {
+		t.Error("the newest key is not told from the older one")
+	}
+	first, err := before.Sum(keys.Pepper, "pepper/1", plain)
+	check.Must(t, err)
+	again, err := after.Sum(keys.Pepper, "pepper/1", plain)
+	check.Must(t, err)
+	second, err := after.Sum(keys.Pepper, "pepper/2", plain)
+	check.Must(t, err)
+	if id, err := after.SumKey(keys.Pepper); err != nil || id != "pepper/2" || !bytes.Equal(first, again) || bytes.Equal(first, second) {
+		t.Errorf("MACs of pepper: %x, %x and by %s %x, %v", first, again, id, second, err)
+	}
+	for _, id := range []string{"pepper/2", "pepper/0", "pepper/01", "pepper/65537", "pepper/", "1", "ledger/1", ""} {
+		if sum, err := before.Sum(keys.Pepper, id, plain); !errors.Is(err, keys.ErrMAC) || sum != nil {
+			t.Errorf("a MAC by the key %q: %x, %v; want ErrMAC", id, sum, err)
+		}
 	}
 	if !bytes.Equal(before.BlindIndex("phone", "13800010001"), after.BlindIndex("phone", "13800010001")) {
 		t.Error("the old indexes find no customer")

@@ -8,8 +8,8 @@
 // online: the newest key of a purpose writes, and older keys still read. AAD binds a
 // ciphertext to its place (table, column, row).
 //
-// The root and the private keys belong to a provider: today a local file of mode
-// 0600, which the command `tide keys create` makes. A KMS or an HSM replaces it in
+// The root, the private keys and the keys of the purpose Pepper belong to a provider:
+// today a local file of mode 0600, which the command `tide keys create` makes. A KMS or an HSM replaces it in
 // production. A Ring is safe for concurrent use. An error may name the purpose, but
 // never a key, a text or its place.
 //
@@ -24,6 +24,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -50,10 +52,11 @@ type secret struct {
 	mac  []byte // 32 bytes
 }
 
-// opened holds the keys of one purpose: secrets or a pair, by its kind.
+// opened holds the keys of one purpose: secrets, a pair or MAC keys, by its kind.
 type opened struct {
 	secrets []secret // the first key makes blind indexes, the last key writes
 	pair    pair
+	mac     mac
 }
 
 // Ring holds the opened keys of a process, or of one function in it.
@@ -157,6 +160,35 @@ func (r *Ring) VerifyMAC(p Purpose, keyID string, sum []byte, parts ...[]byte) e
 	return ErrMAC
 }
 
+// SumKey returns the id of the newest key of the purpose, for Sum. Only the purpose
+// Pepper has such keys.
+func (r *Ring) SumKey(p Purpose) (keyID string, err error) {
+	held := r.opened[p]
+	if held.mac == nil {
+		return "", notDeclared(p)
+	}
+	return keyName(p, held.mac.current()), nil
+}
+
+// Sum returns the HMAC-SM3 of the message under the named key of the purpose. The key
+// stays with the provider. It returns ErrMAC if there is no such key. Any other error
+// means that the key can't be used.
+func (r *Ring) Sum(p Purpose, keyID string, message []byte) ([]byte, error) {
+	held := r.opened[p]
+	if held.mac == nil {
+		return nil, notDeclared(p)
+	}
+	id, err := strconv.ParseUint(strings.TrimPrefix(keyID, string(p)+"/"), 10, 16)
+	if err != nil || keyName(p, uint16(id)) != keyID {
+		return nil, ErrMAC
+	}
+	sum, err := held.mac.sum(uint16(id), message)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %s: %w", p, err)
+	}
+	return sum, nil
+}
+
 func keyName(p Purpose, id uint16) string { return fmt.Sprintf("%s/%d", p, id) }
 
 // Derive returns 16 bytes that depend on the parts and on the purpose's current key.
@@ -218,6 +250,13 @@ func (r *Ring) Open(p Purpose, aad, sealed []byte) ([]byte, error) {
 		}
 	}
 	return nil, ErrOpen
+}
+
+// SealedByCurrent reports whether Seal would use the same key of the purpose today. It
+// is false for a text that an older key has sealed.
+func (r *Ring) SealedByCurrent(p Purpose, sealed []byte) bool {
+	s, err := r.current(p)
+	return err == nil && len(sealed) >= 3 && sealed[0] == suitePlace && binary.BigEndian.Uint16(sealed[1:3]) == s.id
 }
 
 func sealWith(k sm.Key, suite byte, id uint16, aad, plaintext []byte) ([]byte, error) {

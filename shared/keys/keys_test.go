@@ -13,7 +13,7 @@ import (
 
 // symmetric are the purposes that seal and authenticate.
 var symmetric = []keys.Purpose{
-	keys.Storage, keys.BlindIndex, keys.OTP, keys.Session, keys.Audit, keys.Ledger, keys.Event, keys.Partner,
+	keys.Storage, keys.BlindIndex, keys.OTP, keys.Session, keys.Audit, keys.Ledger, keys.Event, keys.Partner, keys.Credential,
 }
 
 var (

@@ -8,11 +8,12 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// provider keeps the root and the private keys. A Ring names a purpose. Only the
-// provider knows wrapping algorithms, key ids of a KMS, or slots of an HSM.
+// provider keeps the root, the private keys and the keys of the purpose Pepper. A Ring
+// names a purpose. Only the provider knows wrapping algorithms, key ids of a KMS, or
+// slots of an HSM.
 //
 // Every provider promises:
-//   - The root and the private keys never leave it.
+//   - The root, the private keys and the keys of Pepper never leave it.
 //   - It unwraps only the keys of the purpose that the Ring names.
 //   - A wrapped key with one bit changed, or of another purpose, is ErrOpen.
 //   - Its errors hold no key.
@@ -25,6 +26,8 @@ type provider interface {
 	unwrap(ctx context.Context, p Purpose) ([][]byte, error)
 	// pair finds the key pair of a purpose, and fails if it is not usable.
 	pair(ctx context.Context, p Purpose) (pair, error)
+	// mac finds the MAC keys of a purpose, and fails if none is usable.
+	mac(ctx context.Context, p Purpose) (mac, error)
 	// certificate returns the X.509 certificate (DER) of the purpose Channel.
 	certificate(ctx context.Context) ([]byte, error)
 	// otherChannelKeys returns the channel keys besides the current one: the next one if
@@ -44,9 +47,23 @@ type pair interface {
 	decrypt(sealed []byte) ([]byte, error)
 }
 
+// mac is the list of MAC keys of a purpose. The keys stay with their provider. It is
+// safe for concurrent use, and its deadline is a pair's.
+type mac interface {
+	// current returns the id of the newest key, without asking the provider. Ids never
+	// change.
+	current() uint16
+	// sum returns the HMAC-SM3 of the message under the key with the id, as sm.MAC
+	// computes it. It returns ErrMAC if there is no such key.
+	sum(id uint16, message []byte) ([]byte, error)
+}
+
 // secretSize is the size of an unwrapped symmetric key: 16 bytes for sealing, 32 for
-// MACs.
-const secretSize = 16 + 32
+// MACs. A key that only makes MACs has macSize bytes.
+const (
+	secretSize = 16 + macSize
+	macSize    = 32
+)
 
 // Config picks the provider.
 type Config struct {
@@ -99,6 +116,9 @@ func openPurpose(ctx context.Context, from provider, p Purpose) (opened, error) 
 	case signing, decrypting:
 		found, err := from.pair(ctx, p)
 		return opened{pair: found}, err
+	case summing:
+		found, err := from.mac(ctx, p)
+		return opened{mac: found}, err
 	case symmetric:
 		list, err := from.unwrap(ctx, p)
 		if err != nil {

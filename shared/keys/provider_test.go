@@ -24,6 +24,7 @@ type kms struct {
 	calls   map[string]int
 	stopped bool
 	secrets map[Purpose][][]byte
+	macs    map[Purpose][]byte
 	private map[Purpose]*sm.PrivateKey
 	der     []byte
 }
@@ -32,10 +33,16 @@ var errStopped = errors.New("kms: stopped")
 
 func newKMS(t *testing.T) *kms {
 	t.Helper()
-	k := &kms{calls: map[string]int{}, secrets: map[Purpose][][]byte{}, private: map[Purpose]*sm.PrivateKey{}}
+	k := &kms{
+		calls: map[string]int{}, secrets: map[Purpose][][]byte{}, macs: map[Purpose][]byte{}, private: map[Purpose]*sm.PrivateKey{},
+	}
 	for i, p := range All() {
 		if p.kind() == symmetric {
 			k.secrets[p] = [][]byte{bytes.Repeat([]byte{byte(i + 1)}, secretSize)}
+			continue
+		}
+		if p.kind() == summing {
+			k.macs[p] = bytes.Repeat([]byte{byte(i + 1)}, macSize)
 			continue
 		}
 		key, err := sm.GenerateKey()
@@ -87,6 +94,26 @@ func (k *kms) pair(_ context.Context, p Purpose) (pair, error) {
 	return kmsPair{k, p}, k.asked("pair", p)
 }
 
+func (k *kms) mac(_ context.Context, p Purpose) (mac, error) { return kmsMAC{k, p}, k.asked("mac", p) }
+
+// kmsMAC is a reference, as kmsPair is. Its only key has the id 7.
+type kmsMAC struct {
+	kms     *kms
+	purpose Purpose
+}
+
+func (m kmsMAC) current() uint16 { return 7 }
+
+func (m kmsMAC) sum(id uint16, message []byte) ([]byte, error) {
+	if id != 7 {
+		return nil, ErrMAC
+	}
+	if err := m.kms.asked("sum", m.purpose); err != nil {
+		return nil, err
+	}
+	return sm.MAC(m.kms.macs[m.purpose], message), nil
+}
+
 func (k *kms) certificate(context.Context) ([]byte, error) {
 	return k.der, k.asked("certificate", Channel)
 }
@@ -122,10 +149,10 @@ func (p kmsPair) decrypt(sealed []byte) ([]byte, error) {
 func TestAnotherProviderFits(t *testing.T) {
 	t.Parallel()
 	k, message := newKMS(t), []byte("message")
-	ring, err := openRing(t.Context(), k, []Purpose{Channel, Password, Ledger, Storage})
+	ring, err := openRing(t.Context(), k, []Purpose{Channel, Password, Ledger, Storage, Pepper})
 	check.Must(t, err)
 	k.wantCalls(t, map[string]int{
-		"pair channel": 1, "pair password": 1, "unwrap ledger": 1, "unwrap storage": 1, "certificate channel": 1,
+		"pair channel": 1, "pair password": 1, "unwrap ledger": 1, "unwrap storage": 1, "certificate channel": 1, "mac pepper": 1,
 	})
 
 	signature, err := ring.Sign(Channel, message)
@@ -140,7 +167,14 @@ func TestAnotherProviderFits(t *testing.T) {
 	if got, err := ring.Only(Password).Decrypt(Password, sealed); err != nil || !bytes.Equal(got, message) {
 		t.Errorf("opened %q, %v", got, err)
 	}
-	k.wantCalls(t, map[string]int{"sign channel": 1, "decrypt password": 1})
+	pepper, err := ring.SumKey(Pepper)
+	if err != nil || pepper != "pepper/7" {
+		t.Errorf("the pepper's key is %q, %v", pepper, err)
+	}
+	if sum, err := ring.Only(Pepper).Sum(Pepper, pepper, message); err != nil || !bytes.Equal(sum, sm.MAC(k.macs[Pepper], message)) {
+		t.Errorf("the provider's MAC is %x, %v", sum, err)
+	}
+	k.wantCalls(t, map[string]int{"sign channel": 1, "decrypt password": 1, "sum pepper": 1})
 
 	sum, id := ring.MAC(Ledger, message)
 	if err := ring.VerifyMAC(Ledger, id, sum, message); err != nil {
@@ -172,6 +206,9 @@ func TestProviderThatIsStopped(t *testing.T) {
 	got, err := ring.Decrypt(Password, sealed)
 	if !errors.Is(err, errStopped) || errors.Is(err, ErrOpen) || got != nil {
 		t.Errorf("decrypt: %x, %v", got, err)
+	}
+	if got, err := ring.Sum(Pepper, "pepper/7", []byte("secret")); !errors.Is(err, errStopped) || got != nil {
+		t.Errorf("sum: %x, %v", got, err)
 	}
 	for _, p := range All() {
 		if ring, err := openRing(t.Context(), k, []Purpose{p}); !errors.Is(err, errStopped) || ring != nil {

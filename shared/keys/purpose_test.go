@@ -20,8 +20,10 @@ func uses(t testing.TB, r *keys.Ring, p keys.Purpose) map[string]error {
 	_, decryptErr := r.Decrypt(p, plain)
 	_, sealErr := r.Seal(p, place, plain)
 	_, openErr := r.Open(p, place, plain)
+	_, sumKeyErr := r.SumKey(p)
+	_, sumErr := r.Sum(p, string(p)+"/1", plain)
 	return map[string]error{
-		"Sign": signErr, "Decrypt": decryptErr, "Seal": sealErr, "Open": openErr,
+		"Sign": signErr, "Decrypt": decryptErr, "Seal": sealErr, "Open": openErr, "SumKey": sumKeyErr, "Sum": sumErr,
 		"VerifyMAC": r.VerifyMAC(p, string(p)+"/1", plain, plain),
 		"MAC":       panicOf(func() { r.MAC(p, plain) }),
 		"Derive":    panicOf(func() { r.Derive(p, plain) }),
@@ -77,13 +79,15 @@ func TestPurposesThatWereNotDeclared(t *testing.T) {
 func TestPurposesForAnotherUse(t *testing.T) {
 	t.Parallel()
 	ring := keytest.New(t)
-	may := map[keys.Purpose][]string{keys.Channel: {"Sign", "Public"}, keys.Password: {"Decrypt", "Public"}}
+	may := map[keys.Purpose][]string{
+		keys.Channel: {"Sign", "Public"}, keys.Password: {"Decrypt", "Public"}, keys.Pepper: {"SumKey", "Sum"},
+	}
 	for _, p := range keys.All() {
 		for use, err := range uses(t, ring, p) {
 			switch allowed := may[p]; {
 			case use == "Only" || use == "Open" || use == "VerifyMAC": // Open and VerifyMAC have tests of their own
 			case allowed != nil && !slices.Contains(allowed, use),
-				allowed == nil && slices.Contains([]string{"Sign", "Decrypt", "Public"}, use):
+				allowed == nil && slices.Contains([]string{"Sign", "Decrypt", "Public", "SumKey", "Sum"}, use):
 				wantPurpose(t, use, p, err)
 			case errors.Is(err, keys.ErrPurpose):
 				t.Errorf("%s for %s: %v", use, p, err)
@@ -125,7 +129,7 @@ func TestOpenUnwrapsDeclaredPurposesOnly(t *testing.T) {
 			c.Secrets[p] = [][]byte{check.Flip(list[0], len(list[0])/2)}
 		}
 	}
-	c.Pairs, c.Certificate = nil, nil
+	c.Pairs, c.MACs, c.Certificate = nil, nil, nil
 	file := c.write(t)
 	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.Ledger)
 	check.Must(t, err)

@@ -3,13 +3,9 @@ package keys
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
@@ -21,7 +17,6 @@ var (
 	ErrNextExists = errors.New("keys: the key file holds a next channel key already; make it current first")
 	ErrNoNext     = errors.New("keys: the key file holds no next channel key; make one, and let the apps learn its pin")
 	ErrNotOld     = errors.New("keys: no old channel key has this pin")
-	ErrLocked     = errors.New("keys: another command changes the key file")
 )
 
 // channelFile is a channel key in the key file besides the current one.
@@ -46,49 +41,49 @@ func FileChannelKeys(path string) ([]ChannelKey, error) {
 
 // AddChannelKey makes the next channel key in the key file.
 func AddChannelKey(path string) error {
-	return changeFile(path, func(f *file) error {
+	return changeFile(path, func(f *file) (bool, error) {
 		if f.next() >= 0 {
-			return ErrNextExists
+			return false, ErrNextExists
 		}
 		sealed, certificate, err := newChannelKey(sm.Key(f.Root))
 		if err != nil {
-			return err
+			return false, err
 		}
 		f.OtherChannels = slices.Insert(f.OtherChannels, 0, channelFile{ChannelNext, sealed, certificate})
-		return nil
+		return true, nil
 	})
 }
 
 // PromoteChannelKey makes the next channel key the current one, and the current key an
 // old one.
 func PromoteChannelKey(path string) error {
-	return changeFile(path, func(f *file) error {
+	return changeFile(path, func(f *file) (bool, error) {
 		i := f.next()
 		if i < 0 {
-			return ErrNoNext
+			return false, ErrNoNext
 		}
 		next := f.OtherChannels[i]
 		f.OtherChannels[i] = channelFile{ChannelOld, f.Pairs[Channel], f.Certificate}
 		f.Pairs[Channel], f.Certificate = next.Pair, next.Certificate
-		return nil
+		return true, nil
 	})
 }
 
 // RetireChannelKey removes the old channel key with this pin (KeyDigest). Apps that pin no newer key can't open
 // channels any more.
 func RetireChannelKey(path string, digest []byte) error {
-	return changeFile(path, func(f *file) error {
+	return changeFile(path, func(f *file) (bool, error) {
 		all, err := openRing(context.Background(), f, []Purpose{Channel})
 		if err != nil {
-			return err
+			return false, err
 		}
 		for i, k := range all.channel[1:] { // the current key is the first
 			if k.State == ChannelOld && bytes.Equal(k.KeyDigest, digest) {
 				f.OtherChannels = slices.Delete(f.OtherChannels, i, i+1)
-				return nil
+				return true, nil
 			}
 		}
-		return ErrNotOld
+		return false, ErrNotOld
 	})
 }
 
@@ -130,58 +125,4 @@ func newChannelKey(root sm.Key) (sealed, certificate []byte, err error) {
 		return nil, nil, fmt.Errorf("keys: %w", err)
 	}
 	return sealed, certificate, nil
-}
-
-// changeFile changes a key file. The file is replaced as a whole, with the same mode and
-// owner: a reader finds the old keys or the new ones, also after a crash. Two changes
-// never run at once.
-func changeFile(path string, change func(*file) error) error {
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	defer folder.Close() // it is only locked and synced; closing ends the lock
-	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return ErrLocked
-	}
-	f, err := readFile(Config{File: path})
-	if err != nil {
-		return err
-	}
-	if err := change(f); err != nil {
-		return err
-	}
-	raw, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	if err := replace(path, raw); err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	if err := folder.Sync(); err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	return nil
-}
-
-// replace writes a file anew with the mode and owner that it has.
-func replace(path string, raw []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err //nolint:wrapcheck // changeFile wraps it
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
-	if err != nil {
-		return err //nolint:wrapcheck // as above
-	}
-	defer os.Remove(temporary.Name()) // Rename has given the file its final name
-	_, err = temporary.Write(raw)
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		err = errors.Join(err, temporary.Chown(int(stat.Uid), int(stat.Gid)))
-	}
-	err = errors.Join(err, temporary.Chmod(info.Mode().Perm()), temporary.Sync(), temporary.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path) //nolint:wrapcheck // as above
 }

@@ -26,14 +26,11 @@ func TestAKeyServesItsPurposeOnly(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-008.1")
 	ring, text, where := keytest.New(t), []byte("text"), []byte("table.column.7")
-	purposes := []keys.Purpose{
-		keys.Storage, keys.BlindIndex, keys.OTP, keys.Session, keys.Audit, keys.Ledger, keys.Event, keys.Partner,
-	}
-	for _, made := range purposes {
+	for _, made := range symmetric {
 		sealed, err := ring.Seal(made, where, text)
 		check.Must(t, err)
 		sum, id := ring.MAC(made, text)
-		for _, used := range purposes {
+		for _, used := range symmetric {
 			got, err := ring.Open(used, where, sealed)
 			if used == made && (err != nil || !bytes.Equal(got, text)) || used != made && (!errors.Is(err, keys.ErrOpen) || got != nil) {
 				t.Errorf("sealed for %s, opened for %s: %q, %v", made, used, got, err)
@@ -42,7 +39,7 @@ func TestAKeyServesItsPurposeOnly(t *testing.T) {
 				t.Errorf("authenticated for %s, checked for %s: %v", made, used, err)
 			}
 		}
-		for _, pair := range []keys.Purpose{keys.Channel, keys.Password} { // which sign and decrypt, and do not seal
+		for _, pair := range []keys.Purpose{keys.Channel, keys.Password, keys.Pepper} { // which do not seal
 			if _, err := ring.Open(pair, where, sealed); !errors.Is(err, keys.ErrOpen) {
 				t.Errorf("sealed for %s, opened for %s: %v", made, pair, err)
 			}
@@ -72,16 +69,19 @@ func TestAWrappedKeyIsBoundToEveryBit(t *testing.T) {
 	check.Must(t, err)
 	var content struct {
 		Secrets map[string][][]byte `json:"secrets"`
+		MACs    map[string][][]byte `json:"macs"`
 		Pairs   map[string][]byte   `json:"pairs"`
 		Root    []byte              `json:"root"`
 		Cert    []byte              `json:"certificate"`
 	}
 	check.Must(t, json.Unmarshal(raw, &content))
 	stored := [][]byte{content.Pairs["channel"], content.Pairs["password"]}
-	for _, list := range content.Secrets {
-		stored = append(stored, list...)
+	for _, lists := range []map[string][][]byte{content.Secrets, content.MACs} {
+		for _, list := range lists {
+			stored = append(stored, list...)
+		}
 	}
-	if len(stored) < 10 {
+	if len(stored) < 12 {
 		t.Fatalf("only %d keys are in the file", len(stored))
 	}
 	path := filepath.Join(t.TempDir(), "keys.json")

@@ -33,8 +33,7 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
      WHERE day < (now() - $2::interval)::date AND NOT frozen AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
-SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified,
-       CASE WHEN k.trade_locked_until IS NULL OR k.trade_locked_until <= $2 THEN k.trade_password END
+SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified
   FROM customer c JOIN credential k ON k.customer_id = c.id WHERE c.phone_bidx = $1`
 
 	sqlLoggedIn = `-- credential.logged_in
@@ -66,7 +65,7 @@ type LastLogin struct {
 	Verified bool // the device proved its bound key; otherwise it only claimed its id
 }
 
-// LoginAttempt is one guess at a login password. Count counts the attempt, Matches
+// LoginAttempt is one guess at a login password. Count counts the attempt, Check
 // compares the guess, and Succeeded resets the count in the transaction of the login.
 //
 // An attempt counts against the number and the device together. With the number's
@@ -86,7 +85,11 @@ type LoginAttempt struct {
 	CustomerID uuid.UUID // zero if no customer with this number has signed up
 	LastLogin  LastLogin
 
-	stored, trade string
+	// Damaged is set by Check: the bank can't read the stored password.
+	Damaged bool
+
+	stored   string
+	compared compared
 }
 
 // Count adds the statement that counts the attempt and reads the password to the
@@ -103,29 +106,27 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 			a.Verdict, a.LockEnded = Verdict(verdict), ended
 			return nil
 		})
-	batch.Queue(sqlByPhone, a.Phone, a.Now).QueryRow(func(row pgx.Row) error {
-		a.CustomerID, a.stored, a.trade, a.LastLogin = uuid.Nil, "", "", LastLogin{}
-		var trade *string // NULL while the trade password is locked
-		err := pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified, &trade))
-		if trade != nil {
-			a.trade = *trade
-		}
-		return err
+	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
+		a.CustomerID, a.stored, a.LastLogin = uuid.Nil, "", LastLogin{}
+		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified))
 	})
 }
 
-// Matches reports whether the guess is the customer's password. It costs the same
-// work if no customer has the number.
-func (a *LoginAttempt) Matches(guess []byte) bool { return Matches(a.stored, guess) }
-
-// MatchesTrade reports whether the guess is the customer's trade password, beside the
-// login password. A locked trade password matches no guess. The login's own count
-// bounds the guesses.
-func (a *LoginAttempt) MatchesTrade(guess []byte) bool { return Matches(a.trade, guess) }
+// Check reports whether the guess is the customer's password. It costs the same work if
+// no customer has the number. An error means that the bank can't compare now.
+func (a *LoginAttempt) Check(turn *Turn, guess []byte) (right bool, err error) {
+	checked, err := turn.Check(OfLogin(a.CustomerID), a.stored, guess)
+	a.compared, a.Damaged = compared{a.stored, guess, checked}, checked.Damaged
+	return checked.Right, err
+}
 
 // Succeeded resets the counts of failures and stores the login as the customer's last
-// login. verified tells whether the device proved its bound key.
-func (a *LoginAttempt) Succeeded(ctx context.Context, to pg.Writer, verified bool) error {
+// login. verified tells whether the device proved its bound key. It stores a password
+// anew whose stored text is out of date.
+func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, verified bool) error {
+	if err := turn.rehash(ctx, to, sqlRehashLogin, OfLogin(a.CustomerID), a.compared); err != nil {
+		return err
+	}
 	for _, reset := range []pg.Statement{
 		{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}}, {SQL: sqlOriginForget, Args: []any{a.Phone, a.DeviceID}},
 	} {

@@ -2,8 +2,9 @@
 // card_attempt: the customers' passwords, and the counts of failed attempts.
 //
 // An app seals a password to the password key and for its channel (Open). New.Check
-// holds the rules for new passwords. The database stores a PBKDF2-HMAC-SM3 text. The
-// bank counts attempts to log in by phone number and device, also for unknown numbers.
+// holds the rules for new passwords. A Store hashes passwords, with a pepper, and seals
+// the hashes for their places. A right guess at a password that is stored in an older way
+// stores it anew. The bank counts attempts to log in by phone number and device, also for unknown numbers.
 // Attempts with the right code also count by number alone. It counts an attempt before
 // it compares the guess. Refusals: PASSWORD_WEAK,
 // PASSWORD_UNSEALED.
@@ -19,7 +20,6 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // ErrUnsealed refuses a password that is not sealed to the bank's password key and for
@@ -48,17 +48,4 @@ func OpenField(ring *keys.Ring, id channel.ID, field string, sealed []byte) ([]b
 		return nil, ErrUnsealed.Because(&bankerr.FieldError{Field: field, Why: "not sealed for this channel"})
 	}
 	return clear, err
-}
-
-// absent is a stored password that no guess matches.
-const absent = "pbkdf2-sm3$10000$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-
-// Matches reports whether the guess is the stored password. If stored is empty, no
-// guess matches; the work is the same, so the time does not show whether a password
-// exists.
-func Matches(stored string, guess []byte) bool {
-	if stored == "" {
-		stored = absent
-	}
-	return sm.CheckPassword(stored, guess) == nil
 }

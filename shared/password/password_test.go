@@ -27,31 +27,49 @@ var now = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 const (
 	login = "tide-2026x"
 	trade = "739164"
+
+	rounds = 10
 )
 
 var errSignedUp = bankerr.New(bankerr.Refused, "REGISTRATION_REFUSED")
 
 // fixture is a database with a customer who has signed up.
 type fixture struct {
-	db    *pg.DB
-	ring  *keys.Ring
-	wang  uuid.UUID
-	phone []byte
+	db        *pg.DB
+	ring      *keys.Ring
+	passwords *password.Store
+	wang      uuid.UUID
+	phone     []byte
 }
 
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	ring := keytest.New(t)
-	s := fixture{db: pgtest.New(t), ring: ring, wang: uuid.New(), phone: customer.PhoneIndex(ring, "13800010001")}
+	s := fixture{
+		db: pgtest.New(t), ring: ring, passwords: newStore(ring, rounds), wang: uuid.New(),
+		phone: customer.PhoneIndex(ring, "13800010001"),
+	}
+	turn, err := s.passwords.Begin(t.Context())
+	check.Must(t, err)
+	defer turn.End()
 	wang := customer.Record{ID: s.wang, Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: now}
 	pgtest.Commit(t, s.db, func(u *pg.Unit) error {
-		return errors.Join(customer.Insert(t.Context(), u, ring, wang), password.Insert(t.Context(), u, s.credential(), errSignedUp))
+		return errors.Join(customer.Insert(t.Context(), u, ring, wang), password.Insert(t.Context(), u, s.credential(turn), errSignedUp))
 	})
 	return s
 }
 
-func (s fixture) credential() password.Credential {
-	return password.Credential{CustomerID: s.wang, Login: login, Trade: trade, At: now}
+// begin begins a turn that ends with the test.
+func begin(t *testing.T, passwords *password.Store) *password.Turn {
+	t.Helper()
+	turn, err := passwords.Begin(t.Context())
+	check.Must(t, err)
+	t.Cleanup(turn.End)
+	return turn
+}
+
+func (s fixture) credential(turn *password.Turn) password.Credential {
+	return password.Credential{Turn: turn, CustomerID: s.wang, Login: login, Trade: trade, At: now}
 }
 
 func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
@@ -77,44 +95,48 @@ func TestOpenTakesOnlyWhatIsSealedForTheChannel(t *testing.T) {
 	}
 }
 
-func TestMatches(t *testing.T) {
-	t.Parallel()
-	stored, err := sm.HashPassword([]byte(login))
-	check.Must(t, err)
-	for _, tt := range []struct {
-		stored, guess string
-		want          bool
-	}{{stored, login, true}, {stored, "tide-2026y", false}, {"", "", false}, {"", login, false}} {
-		if password.Matches(tt.stored, []byte(tt.guess)) != tt.want {
-			t.Errorf("Matches(%q, %q) is not %v", tt.stored, tt.guess, tt.want)
-		}
-	}
-}
-
 // The passwords rest hashed, and a customer signs up once; Replace does it again.
 func TestSigningUp(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	stored := func() (login, trade string) {
-		check.Must(t, s.db.Pool().QueryRow(t.Context(), "SELECT login_password, trade_password FROM credential WHERE customer_id = $1",
-			s.wang).Scan(&login, &trade))
-		return login, trade
+	turn := begin(t, s.passwords)
+	want := func(login, trade string) {
+		t.Helper()
+		l, tr := s.stored(t)
+		first, err := turn.Check(password.OfLogin(s.wang), l, []byte(login))
+		check.Must(t, err)
+		second, err := turn.Check(password.OfTrade(s.wang), tr, []byte(trade))
+		check.Must(t, err)
+		if !first.Right || !second.Right || strings.Contains(l+tr, trade) {
+			t.Errorf("stored %q and %q", l, tr)
+		}
 	}
-	l, tr := stored()
-	if !password.Matches(l, []byte(login)) || !password.Matches(tr, []byte(trade)) || strings.Contains(l+tr, trade) {
-		t.Errorf("stored %q and %q", l, tr)
-	}
+	want(login, trade)
 	var again pg.Unit
-	check.Must(t, password.Insert(t.Context(), &again, s.credential(), errSignedUp))
+	check.Must(t, password.Insert(t.Context(), &again, s.credential(turn), errSignedUp))
 	if err := s.db.Commit(t.Context(), &again); !errors.Is(err, errSignedUp) {
 		t.Errorf("signed up twice: %v", err)
 	}
-	c := s.credential()
+	c := s.credential(turn)
 	c.Login, c.Trade = "wave-2027y", "940157"
 	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return password.Replace(t.Context(), u, c) })
-	if l, tr := stored(); !password.Matches(l, []byte(c.Login)) || !password.Matches(tr, []byte(c.Trade)) {
-		t.Errorf("replaced by %q and %q", l, tr)
-	}
+	want(c.Login, c.Trade)
+}
+
+// stored are the stored texts of the customer's passwords.
+func (s fixture) stored(t *testing.T) (login, trade string) {
+	t.Helper()
+	check.Must(t, s.db.Pool().QueryRow(t.Context(), "SELECT login_password, trade_password FROM credential WHERE customer_id = $1",
+		s.wang).Scan(&login, &trade))
+	return login, trade
+}
+
+// matches compares a guess with the attempt's password.
+func matches(t *testing.T, turn *password.Turn, a password.LoginAttempt, guess string) bool {
+	t.Helper()
+	right, err := a.Check(turn, []byte(guess))
+	check.Must(t, err)
+	return right
 }
 
 func (s fixture) count(t *testing.T, a password.LoginAttempt) password.LoginAttempt {
@@ -134,6 +156,7 @@ func (s fixture) attempt(at time.Time) password.LoginAttempt {
 func TestAttemptsAreCounted(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
+	turn := begin(t, s.passwords)
 	for name, phone := range map[string][]byte{"known": s.phone, "unknown": []byte("unknown")} {
 		var got []password.Verdict
 		for _, tt := range []struct {
@@ -159,10 +182,10 @@ func TestAttemptsAreCounted(t *testing.T) {
 			a.Phone, a.Captcha = phone, tt.captcha
 			a = s.count(t, a)
 			got = append(got, a.Verdict)
-			if known := name == "known"; (a.CustomerID == s.wang) != known || a.Matches([]byte(login)) != known {
+			if known := name == "known"; (a.CustomerID == s.wang) != known || matches(t, turn, a, login) != known {
 				t.Errorf("%s: %+v", name, a)
 			}
-			if a.Matches([]byte("tide-2026y")) || a.Matches(nil) {
+			if matches(t, turn, a, "tide-2026y") || matches(t, turn, a, "") {
 				t.Errorf("%s: a wrong password is right", name)
 			}
 		}
@@ -182,6 +205,7 @@ func TestAttemptsAreCounted(t *testing.T) {
 func TestSucceeded(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
+	turn := begin(t, s.passwords)
 	var a password.LoginAttempt
 	for range 5 {
 		a = s.count(t, s.attempt(now))
@@ -189,10 +213,10 @@ func TestSucceeded(t *testing.T) {
 	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{}) {
 		t.Fatalf("%+v", a)
 	}
-	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), u, true) })
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), turn, u, true) })
 	second := s.attempt(now.Add(time.Second))
 	second.CustomerID, second.DeviceID = s.wang, "tablet"
-	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return second.Succeeded(t.Context(), u, false) })
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return second.Succeeded(t.Context(), turn, u, false) })
 	next := s.attempt(now.Add(time.Minute))
 	next.Captcha = false
 	next = s.count(t, next)

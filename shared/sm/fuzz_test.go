@@ -116,12 +116,12 @@ func FuzzDecrypt(f *testing.F) {
 }
 
 func FuzzCheckPassword(f *testing.F) {
-	stored, err := sm.HashPassword([]byte("739164"))
+	stored, err := sm.HashPassword([]byte("739164"), rounds)
 	check.Must(f, err)
 	f.Add(stored, []byte("739164"))
 	f.Add("pbkdf2-sm3$1$$", []byte(nil))
 	f.Fuzz(func(t *testing.T, text string, password []byte) {
-		err := sm.CheckPassword(text, password)
+		_, err := sm.CheckPassword(text, password, 1)
 		if err == nil && !bytes.Equal(password, []byte("739164")) {
 			t.Errorf("%q passes for %q", password, text)
 		}

@@ -146,7 +146,7 @@ func moduleAttempts(t *testing.T) map[string]attempt {
 	check.Must(t, err)
 	sealed, err := sm.Seal(symmetric, text, nil)
 	check.Must(t, err)
-	stored, err := sm.HashPassword(text)
+	stored, err := sm.HashPassword(text, rounds)
 	check.Must(t, err)
 	der, err := key.Marshal()
 	check.Must(t, err)
@@ -167,8 +167,8 @@ func moduleAttempts(t *testing.T) map[string]attempt {
 		"Subkey":          func() ([]byte, error) { k, err := sm.Subkey(symmetric, text); return keyBytes(k), err },
 		"Seal":            func() ([]byte, error) { return sm.Seal(symmetric, text, nil) },
 		"Open":            func() ([]byte, error) { return sm.Open(symmetric, sealed, nil) },
-		"HashPassword":    func() ([]byte, error) { s, err := sm.HashPassword(text); return bytesOf(s), err },
-		"CheckPassword":   func() ([]byte, error) { return done(sm.CheckPassword(stored, text)) },
+		"HashPassword":    func() ([]byte, error) { s, err := sm.HashPassword(text, rounds); return bytesOf(s), err },
+		"CheckPassword":   func() ([]byte, error) { _, err := sm.CheckPassword(stored, text, rounds); return done(err) },
 		"SelfSigned":      func() ([]byte, error) { return sm.SelfSigned(key, "bank", noon, time.Hour) },
 		"CertificateKey":  func() ([]byte, error) { k, err := sm.CertificateKey(certificate, noon); return present(k, err) },
 		"NewAEAD": func() ([]byte, error) {

@@ -150,7 +150,7 @@ func TestWithoutTheDatabase(t *testing.T) {
 	if _, err := p.verify(t.Context(), p.check(in, p.sign(t, text))); err == nil {
 		t.Error("Verify passed without the database")
 	}
-	_, err = p.check(in, p.sign(t, text)).Verify(d.ring)
+	_, err = p.check(in, p.sign(t, text)).Verify(t.Context(), d.ring)
 	if err == nil {
 		t.Error("Verify passed without having asked the database")
 	}

@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,7 +39,7 @@ type deviceKeyAttempt struct{ signature []byte }
 // load adds nothing: the intent's statement also reads the device's public key.
 func (deviceKeyAttempt) load(*Verification, *pgx.Batch) {}
 
-func (a deviceKeyAttempt) verify(v *Verification, _ *keys.Ring) error {
+func (a deviceKeyAttempt) verify(_ context.Context, v *Verification, _ *keys.Ring) error {
 	key, err := sm.ParsePublicKey(v.found.deviceKey)
 	if err != nil {
 		return ErrProofRejected.Because(err)

@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -38,7 +39,7 @@ type attempt interface {
 	// reach the bound. Then verify is not called.
 	waits() bool
 	// verify decides whether the proof holds for the loaded intent.
-	verify(v *Verification, ring *keys.Ring) error
+	verify(ctx context.Context, v *Verification, ring *keys.Ring) error
 	// settle adds to the unit of a call without effect the statement that settles the
 	// counted attempt: a wrong guess stays counted, any other gives its count back.
 	settle(unit *pg.Unit)
@@ -71,12 +72,13 @@ func factorsOf(rows []row) map[Factor]factor {
 // unknown is a proof of a factor that the bank can't verify.
 type unknown struct{}
 
-func (unknown) load(*Verification, *pgx.Batch)         {}
-func (unknown) waits() bool                            { return false }
-func (unknown) verify(*Verification, *keys.Ring) error { return ErrProofRejected }
-func (unknown) settle(*pg.Unit)                        {}
-func (unknown) left() (int, *time.Time, bool)          { return 0, nil, false }
-func (unknown) consume(*pg.Unit, uuid.UUID)            {}
+func (unknown) load(*Verification, *pgx.Batch) {}
+func (unknown) waits() bool                    { return false }
+func (unknown) settle(*pg.Unit)                {}
+func (unknown) left() (int, *time.Time, bool)  { return 0, nil, false }
+func (unknown) consume(*pg.Unit, uuid.UUID)    {}
+
+func (unknown) verify(context.Context, *Verification, *keys.Ring) error { return ErrProofRejected }
 
 // Factors names all factors that the matrix knows, sorted.
 func Factors() []Factor { return slices.Sorted(maps.Keys(factorsOf(matrix))) }

@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -33,14 +34,16 @@ const (
 	life          = 10 * time.Minute
 	tradePassword = "739164"
 	tries         = 5 // of a code, as the policy says
+	rounds        = 10
 )
 
 // fixture is a bank's step-up, and phone a customer's app on a bound device.
 type fixture struct {
-	db     *pg.DB
-	ring   *keys.Ring
-	clock  *clock.Manual
-	people *atomic.Int64
+	db        *pg.DB
+	ring      *keys.Ring
+	passwords *password.Store
+	clock     *clock.Manual
+	people    *atomic.Int64
 }
 
 type phone struct {
@@ -53,7 +56,9 @@ type phone struct {
 
 func newFixture(t *testing.T) fixture {
 	t.Helper()
-	return fixture{pgtest.New(t), keytest.New(t), newClock(), new(atomic.Int64)}
+	ring := keytest.New(t)
+	passwords := password.NewStore(ring, password.NewHashing(password.Config{Rounds: rounds}))
+	return fixture{pgtest.New(t), ring, passwords, newClock(), new(atomic.Int64)}
 }
 
 func newClock() *clock.Manual {
@@ -82,7 +87,9 @@ func (d fixture) bind(t *testing.T, c seed.Customer, device string) phone {
 	return phone{d, c.ID, device, key, channel.ID(randomBytes(16))}
 }
 
-func (d fixture) seeder() seed.Seeder { return seed.Seeder{DB: d.db, Ring: d.ring, Clock: d.clock} }
+func (d fixture) seeder() seed.Seeder {
+	return seed.Seeder{DB: d.db, Ring: d.ring, Passwords: d.passwords, Clock: d.clock}
+}
 
 // intent stores an intent that any two factors confirm, unless it is changed.
 func (p phone) intent(t *testing.T, change ...func(*stepup.Intent)) stepup.Intent {
@@ -164,7 +171,7 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Verification {
 	return &stepup.Verification{
 		Operation: operation, CustomerID: p.customer, DeviceID: p.device, Channel: p.channel,
-		Confirmation: stepup.Confirmation{IntentID: in.ID, Proofs: proofs}, Now: p.clock.Now(),
+		Confirmation: stepup.Confirmation{IntentID: in.ID, Proofs: proofs}, Now: p.clock.Now(), Passwords: p.passwords,
 	}
 }
 
@@ -181,7 +188,7 @@ func (d fixture) verify(ctx context.Context, c *stepup.Verification) (*stepup.Ve
 	if err := d.count(ctx, c); err != nil {
 		return nil, err
 	}
-	evidence, err := c.Verify(d.ring)
+	evidence, err := c.Verify(ctx, d.ring)
 	if err == nil {
 		return evidence, nil
 	}

@@ -188,7 +188,7 @@ func TestTheLastBatchDecides(t *testing.T) {
 		check.Must(t, p.db.QueryBatch(t.Context(), &batch))
 		p.change(t, use)
 		check.Must(t, p.db.QueryBatch(t.Context(), &batch))
-		if evidence, err := c.Verify(p.ring); err == nil {
+		if evidence, err := c.Verify(t.Context(), p.ring); err == nil {
 			t.Errorf("%s: %+v held", factor, evidence)
 		}
 	}

@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +51,7 @@ func (a *smsOTPAttempt) waits() bool { return a.code.Waits() }
 
 // The code was computed over the digest of the intent's text, so it confirms only
 // this text (AUTH-015).
-func (a *smsOTPAttempt) verify(v *Verification, ring *keys.Ring) error {
+func (a *smsOTPAttempt) verify(_ context.Context, v *Verification, ring *keys.Ring) error {
 	a.code.Binding = v.found.Digest
 	a.guess.compared, a.guess.right = true, a.code.Right(ring)
 	if !a.guess.right {

@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // TradePassword is the six digits that the customer chose for moving money.
@@ -53,12 +53,12 @@ func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
 
 func (a *tradePasswordAttempt) waits() bool { return a.tried.Verdict == password.TradeWait }
 
-func (a *tradePasswordAttempt) verify(v *Verification, ring *keys.Ring) error {
+func (a *tradePasswordAttempt) verify(ctx context.Context, v *Verification, ring *keys.Ring) error {
 	if !a.tried.Counted() {
 		return a.locked()
 	}
 	v.lockEnded = a.tried.Verdict == password.TradeReopened
-	err := a.compare(v, ring)
+	err := a.compare(ctx, v, ring)
 	a.guess = guess{compared: err == nil || errors.Is(err, ErrProofRejected), right: err == nil}
 	return err
 }
@@ -76,13 +76,22 @@ func (a *tradePasswordAttempt) locked() error {
 	return refusal.WithRetryAfter(a.tried.Until.Sub(a.tried.Now)).Because(&AttemptsError{LockedUntil: *a.tried.Until})
 }
 
-func (a *tradePasswordAttempt) compare(v *Verification, ring *keys.Ring) error {
+func (a *tradePasswordAttempt) compare(ctx context.Context, v *Verification, ring *keys.Ring) error {
 	password, err := OpenPassword(ring, v.Channel, a.sealed)
 	if err != nil {
 		return err
 	}
-	if err := sm.CheckPassword(a.tried.Stored, password); err != nil {
-		return rejected(err)
+	turn, err := v.Passwords.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	right, err := a.tried.Check(turn, password)
+	if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	if !right {
+		return ErrProofRejected
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -30,6 +32,7 @@ type Verification struct {
 	DeviceID     string
 	Channel      channel.ID
 	Confirmation Confirmation
+	Passwords    *password.Store
 	Now          time.Time
 
 	Failed Factor // set by Verify: the factor of a wrong proof, for audit only
@@ -81,7 +84,7 @@ func (v *Verification) surplus() (Factor, bool) {
 
 // Verify decides after the round trip. Every proof must hold, and the proven factors
 // must include one of the intent's combinations.
-func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
+func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, error) {
 	if v.loadErr != nil {
 		return nil, v.loadErr
 	}
@@ -98,16 +101,39 @@ func (v *Verification) Verify(ring *keys.Ring) (*Verified, error) {
 	if v.Waits() {
 		return nil, pg.ErrBusy
 	}
-	proven, err := v.prove(ring)
+	proven, err := v.prove(ctx, ring)
 	if err != nil {
 		return nil, err
 	}
 	for _, combination := range in.Combinations {
 		if combination.satisfiedBy(proven) {
-			return &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}, nil
+			verified := &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}
+			if err := v.rehash(ctx, &verified.rehashed); err != nil {
+				return nil, err
+			}
+			return verified, nil
 		}
 	}
 	return nil, ErrStronger.Because(missing(in.Combinations, proven))
+}
+
+// rehash adds the statement that stores a right trade password anew, if its stored text
+// is out of date. Only a call whose proofs all hold does so: the time of a refusal must
+// not tell that the password was right. Without a turn to hash, a later call does it.
+func (v *Verification) rehash(ctx context.Context, unit *pg.Unit) error {
+	for _, a := range v.attempts {
+		trade, is := a.(*tradePasswordAttempt)
+		if !is || !trade.tried.Stale() {
+			continue
+		}
+		turn, err := v.Passwords.Begin(ctx)
+		if err != nil {
+			return nil //nolint:nilerr // see above
+		}
+		defer turn.End()
+		return trade.tried.Rehash(ctx, turn, unit)
+	}
+	return nil
 }
 
 // Waits reports whether a proof is not counted, because attempts in flight may reach its
@@ -119,7 +145,7 @@ func (v *Verification) Waits() bool {
 
 // prove verifies all proofs, so that it recognises a right password beside a wrong
 // code.
-func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
+func (v *Verification) prove(ctx context.Context, ring *keys.Ring) ([]Factor, error) {
 	if f, more := v.surplus(); more {
 		v.Failed = f
 		return nil, ErrProofRejected
@@ -128,7 +154,7 @@ func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
 	var failed error
 	for i, a := range v.attempts {
 		proven[i] = v.Confirmation.Proofs[i].Factor
-		if err := a.verify(v, ring); err != nil && failed == nil {
+		if err := a.verify(ctx, v, ring); err != nil && failed == nil {
 			failed, v.Failed = err, proven[i]
 		}
 	}
@@ -136,8 +162,8 @@ func (v *Verification) prove(ring *keys.Ring) ([]Factor, error) {
 }
 
 // Reason returns the reason for the access record, after Verify and the settlement. It
-// names the wrong proof, and an end or begin of a lock of the trade password. It returns
-// "" if there is no reason.
+// names the wrong proof, and an end or begin of a lock of the trade password, or that its
+// stored text can't be read. It returns "" if there is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {
@@ -152,6 +178,9 @@ func (v *Verification) Reason() string {
 		}
 		parts = append(parts, "now locked")
 	}
+	if v.damaged() {
+		parts = append(parts, string(TradePassword)+" damaged")
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -160,6 +189,14 @@ func (v *Verification) nowLocked() bool {
 	return slices.ContainsFunc(v.attempts, func(a attempt) bool {
 		password, is := a.(*tradePasswordAttempt)
 		return is && password.guess.wrong() && password.tried.Until != nil
+	})
+}
+
+// damaged reports whether the bank can't read the stored trade password.
+func (v *Verification) damaged() bool {
+	return slices.ContainsFunc(v.attempts, func(a attempt) bool {
+		password, is := a.(*tradePasswordAttempt)
+		return is && password.tried.Damaged
 	})
 }
 
@@ -219,6 +256,7 @@ type Verified struct {
 	Factors []Factor // the factors of all proofs in the request
 
 	attempts []attempt
+	rehashed pg.Unit
 	now      time.Time
 }
 
@@ -233,4 +271,5 @@ func (e *Verified) Consume(unit *pg.Unit) {
 	for _, a := range e.attempts {
 		a.consume(unit, e.Intent.CustomerID)
 	}
+	unit.Append(e.rehashed)
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
@@ -104,7 +105,7 @@ func On(t testing.TB, db *pg.DB) *Bank {
 	b.Host = &host.Host{
 		DB: db, Redis: client, Keys: ring, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
-		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000},
+		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000}, Hashing: password.NewHashing(password.Config{Rounds: Rounds}),
 	}
 	t.Cleanup(func() {
 		for _, secret := range b.Leaks(b.Log.String()) {
@@ -174,8 +175,15 @@ func (b *Bank) Forget(f fn.Function) {
 
 // Seeder writes customers into the bank.
 func (b *Bank) Seeder() seed.Seeder {
-	return seed.Seeder{DB: b.Host.DB, Ring: b.Host.Keys, Clock: b.Clock}
+	return seed.Seeder{DB: b.Host.DB, Ring: b.Host.Keys, Passwords: b.Passwords(), Clock: b.Clock}
 }
+
+// Rounds is the number of PBKDF2 rounds in the bank of a test: few, so that tests are
+// fast. A test of the real number sets Host.Hashing before it opens a function.
+const Rounds = 10
+
+// Passwords hashes and checks stored passwords, as the bank's functions do.
+func (b *Bank) Passwords() *password.Store { return password.NewStore(b.Host.Keys, b.Host.Hashing) }
 
 // Passwords of the customers that Customer makes.
 const (

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
@@ -73,7 +74,10 @@ func newCallers(ctx context.Context, m *machine, count int) ([]*caller, error) {
 // open seeds the customer, binds the device and logs in, as earlier calls would have
 // done.
 func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) {
-	seeder := seed.Seeder{DB: c.fast, Ring: c.m.ring, Clock: clock.System{}}
+	seeder := seed.Seeder{
+		DB: c.fast, Ring: c.m.ring, Clock: clock.System{},
+		Passwords: password.NewStore(c.m.ring, password.NewHashing(password.Config{Rounds: 1})), // no call of the bench uses a password
+	}
 	c.customer, err = seeder.Add(ctx, seed.Person{
 		Name:     fmt.Sprintf("测试%04d", c.index),
 		IDNo:     idno.Complete(fmt.Sprintf("110101%04d0307%03d", 1950+c.index/1000, c.index%1000)),

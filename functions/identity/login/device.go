@@ -2,6 +2,9 @@ package login
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -40,6 +43,13 @@ func newDeviceKey(ring *keys.Ring, call *fn.Call, req Request) (*deviceKey, erro
 	return k, err
 }
 
+// stepUp is the result of a step-up. The client sees no reason.
+type stepUp struct {
+	given, right bool
+	reasons      []string // for the access record, beside the failure
+	tried        password.TradeAttempt
+}
+
 // queue adds the queries for what the bank knows. They cost the same for unknown
 // numbers.
 func (k *deviceKey) queue(batch *pgx.Batch, ring *keys.Ring, phone []byte, deviceID string) {
@@ -54,19 +64,86 @@ func (k *deviceKey) verified() bool {
 	return len(k.req.DevicePublicKey) > 0 && bytes.Equal(k.bound, k.req.DevicePublicKey)
 }
 
-// steppedUp reports whether the request holds a step-up, and whether it is right. The
-// work does not depend on what the bank knows.
-func (k *deviceKey) steppedUp(attempt *password.LoginAttempt) (given, right bool) {
+// steppedUp verifies the step-up that the request holds, if it holds one. entitled tells
+// whether the login's own factors are right. The work does not depend on what the bank
+// knows.
+func (l *login) steppedUp(ctx context.Context, call *fn.Call, entitled bool) (stepUp, error) {
+	k := l.key
 	switch {
 	case len(k.req.OldKeySignature) > 0:
 		old := k.bound
 		if old == nil {
 			old = k.req.DevicePublicKey
 		}
-		return true, device.Signed(old, k.text, k.req.OldKeySignature) && k.bound != nil
+		return stepUp{given: true, right: device.Signed(old, k.text, k.req.OldKeySignature) && k.bound != nil}, nil
 	case k.trade != nil:
-		known := attempt.MatchesTrade(k.trade)
-		return true, known && k.holder != uuid.Nil && k.holder == attempt.CustomerID
+		tried := password.TradeAttempt{AtLogin: true, DeviceID: call.DeviceID, Now: l.attempt.Now}
+		if entitled && k.holder == l.attempt.CustomerID {
+			tried.CustomerID = l.attempt.CustomerID
+		}
+		return l.guess(ctx, call, tried)
 	}
-	return false, false
+	return stepUp{}, nil
+}
+
+// Guesses in flight may reach the bound of the trade password. Then a guess waits for
+// them a little, and tries at most so often.
+const (
+	waitTries = 4
+	waitStep  = 50 * time.Millisecond
+)
+
+// settleTimeout ends the settlement of a guess, which also a call that is late needs.
+const settleTimeout = 2 * time.Second
+
+// guess makes one guess at the trade password. It counts like a proof of a confirmation,
+// against the trade password's own bound, and no login without a step-up resets that
+// count. A guess counts, and can be right, only if the login's factors and the card are
+// right. So a stranger can't lock the trade password; the work is the same.
+func (l *login) guess(ctx context.Context, call *fn.Call, tried password.TradeAttempt) (stepUp, error) {
+	for try := 1; ; try++ {
+		var count pgx.Batch
+		tried.Count(&count)
+		if err := call.CountAttempts(ctx, &count); err != nil {
+			return stepUp{}, err
+		}
+		if tried.Verdict != password.TradeWait || try == waitTries {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return stepUp{}, fmt.Errorf("wait for guesses in flight: %w", ctx.Err())
+		case <-time.After(time.Duration(try) * waitStep):
+		}
+	}
+	right, failed := tried.Check(l.turn, l.key.trade)
+	var settle pgx.Batch
+	tried.Settle(&settle, failed == nil, right)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := call.CountAttempts(ctx, &settle); err != nil {
+		return stepUp{}, err
+	}
+	if failed != nil {
+		return stepUp{}, failed
+	}
+	right = right && tried.Counted()
+	return stepUp{given: true, right: right, tried: tried, reasons: tradeReasons(tried, right)}, nil
+}
+
+// tradeReasons tells audit about the trade password: locks that this guess found, ended or
+// began, and a stored text that can't be read.
+func tradeReasons(tried password.TradeAttempt, right bool) (reasons []string) {
+	add := func(found bool, reason string) {
+		if found {
+			reasons = append(reasons, "trade_password "+reason)
+		}
+	}
+	add(tried.Verdict == password.TradeReopened, "lock ended")
+	add(tried.Verdict == password.TradeLocked, "locked")
+	add(tried.Verdict == password.TradeFrozen, "frozen")
+	add(tried.Verdict == password.TradeWait, "in use")
+	add(tried.Damaged, "damaged")
+	add(tried.Counted() && !right && tried.Until != nil, "now locked")
+	return reasons
 }

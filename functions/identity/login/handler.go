@@ -41,7 +41,7 @@ var Function = fn.Command(fn.Spec{
 	Refusals: []*bankerr.Error{
 		identity.ErrLoginFailed, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
 	},
-	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session},
+	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
 		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "SESSION-003", "CAPTCHA-003", "PWD-017",
 	},
@@ -90,13 +90,14 @@ type Response struct {
 }
 
 type operation struct {
-	captcha *captcha.Store
-	ring    *keys.Ring
-	clock   clock.Clock
+	captcha   *captcha.Store
+	passwords *password.Store
+	ring      *keys.Ring
+	clock     clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{captcha: lent.Captchas, ring: lent.Keys, clock: lent.Clock}.do, nil
+	return operation{captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -108,6 +109,11 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	turn, err := op.passwords.Begin(ctx)
+	if err != nil {
+		return Response{}, err
+	}
+	defer turn.End()
 	solved, err := op.captcha.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
 	if err != nil {
 		return Response{}, err
@@ -123,15 +129,18 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	both := login{attempt: &password.LoginAttempt{
 		Phone: index, DeviceID: call.DeviceID, Captcha: solved, Failed: failed, Now: now,
-	}, code: &code, key: key}
+	}, code: &code, key: key, turn: turn}
 	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err
 	}
 	if both.attempt.Verdict == password.Captcha {
 		return Response{}, captcha.ErrRequired
 	}
-	wrong := both.wrong(guess)
-	call.AuditReason(reason(wrong, both.attempt), both.attempt.CustomerID)
+	wrong, err := both.wrong(ctx, call, guess)
+	if err != nil {
+		return Response{}, err
+	}
+	call.AuditReason(both.reason(wrong), both.attempt.CustomerID)
 	if wrong != "" {
 		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
 			return Response{}, err
@@ -150,6 +159,8 @@ type login struct {
 	attempt *password.LoginAttempt
 	code    *otp.Attempt
 	key     *deviceKey
+	turn    *password.Turn
+	stepUp  stepUp
 	binds   bool // a step-up lets the device's key be bound
 }
 
@@ -169,38 +180,46 @@ func (l *login) count(ctx context.Context, call *fn.Call, ring *keys.Ring) error
 
 // wrong always checks all that the request brings, and the lock. It returns the name of
 // a failed check, for the access record only, or "" if all checks pass.
-func (l *login) wrong(guess []byte) string {
-	known := l.attempt.Matches(guess)
-	given, right := l.key.steppedUp(l.attempt)
-	l.binds = right && !l.key.verified()
+func (l *login) wrong(ctx context.Context, call *fn.Call, guess []byte) (string, error) {
+	known, err := l.attempt.Check(l.turn, guess)
+	if err != nil {
+		return "", err
+	}
+	wrong := ""
 	switch {
 	case l.attempt.CustomerID == uuid.Nil:
-		return "unknown"
+		wrong = "unknown"
 	case l.attempt.Verdict == password.Locked:
-		return "locked"
+		wrong = "locked"
 	case !known:
-		return "password"
+		wrong = "password"
 	case !l.attempt.RightCode:
-		return "otp"
-	case given && !right:
-		return "step-up for the device key"
+		wrong = "otp"
 	}
-	return ""
+	if l.stepUp, err = l.steppedUp(ctx, call, wrong == ""); err != nil {
+		return "", err
+	}
+	l.binds = l.stepUp.right && !l.key.verified()
+	if wrong == "" && l.stepUp.given && !l.stepUp.right {
+		wrong = "step-up for the device key"
+	}
+	return wrong, nil
 }
 
 // reason adds to wrong, for the access record, whether a lock ended or began with
-// this attempt (AUDIT-006).
-func reason(wrong string, attempt *password.LoginAttempt) string {
+// this attempt (AUDIT-006), and what the bank found about the stored passwords.
+func (l *login) reason(wrong string) string {
 	var parts []string
-	if attempt.LockEnded {
-		parts = append(parts, "lock ended")
+	add := func(found bool, reason ...string) {
+		if found {
+			parts = append(parts, reason...)
+		}
 	}
-	if wrong != "" {
-		parts = append(parts, wrong)
-	}
-	if wrong != "" && attempt.Verdict == password.Last {
-		parts = append(parts, "now locked")
-	}
+	add(l.attempt.LockEnded, "lock ended")
+	add(wrong != "", wrong)
+	add(l.attempt.Damaged, "login_password damaged")
+	add(true, l.stepUp.reasons...)
+	add(wrong != "" && l.attempt.Verdict == password.Last, "now locked")
 	return strings.Join(parts, ", ")
 }
 
@@ -210,7 +229,10 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 	id, now := l.attempt.CustomerID, l.attempt.Now
 	l.code.Use(unit, now, identity.ErrLoginFailed)
 	verified := l.binds || l.key.verified()
-	if err := l.attempt.Succeeded(ctx, unit, verified); err != nil {
+	if err := l.attempt.Succeeded(ctx, l.turn, unit, verified); err != nil {
+		return err
+	}
+	if err := l.stepUp.tried.Rehash(ctx, l.turn, unit); err != nil {
 		return err
 	}
 	if l.binds {

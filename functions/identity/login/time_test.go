@@ -8,6 +8,7 @@ import (
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
@@ -24,6 +25,7 @@ const apart = 25
 func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests would be measured too
 	req.Covers(t, "AUTH-009.3")
 	w := newFixture(t)
+	w.Host.Hashing = password.NewHashing(password.Config{Rounds: 10_000}) // more than the stored passwords have
 	half := w.Clock.Now().Add(30 * time.Minute)
 	locked := w.customer(t, "李四")
 	password, code := w.phone.Password(t, bank.LoginPassword), w.ask(t, w.phone)

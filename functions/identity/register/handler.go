@@ -36,7 +36,9 @@ var Function = fn.Command(fn.Spec{
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Emits:    []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, password.ErrWeak, password.ErrUnsealed},
-	Keys:     []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Storage},
+	Keys: []keys.Purpose{
+		keys.BlindIndex, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential,
+	},
 	Requirements: []string{
 		"ACCT-013", "ACCT-015", "ACCT-016", "PWD-001", "PWD-002", "PWD-003", "PWD-012", "PWD-017", "PWD-018", "AUTH-005",
 	},
@@ -82,12 +84,13 @@ type Response struct {
 }
 
 type operation struct {
+	store *password.Store
 	ring  *keys.Ring
 	clock clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{lent.Keys, lent.Clock}.do, nil
+	return operation{store: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -102,6 +105,11 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := chosen.Check(); err != nil {
 		return Response{}, err
 	}
+	turn, err := op.store.Begin(ctx)
+	if err != nil {
+		return Response{}, err
+	}
+	defer turn.End()
 	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
 	code := otp.Attempt{
 		Subject: otp.PhoneSubject(otp.Register, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
@@ -127,15 +135,21 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := call.CountAttempts(ctx, &second); err != nil {
 		return Response{}, err
 	}
-	card := password.Matches(applicant.CardPassword, cardPassword)
-	if !attempt.Allowed || !card || !right || !name || !phone || !applicant.HoldsCard {
+	card, err := turn.Check(password.OfCard(applicant.CardAccount), applicant.CardPassword, cardPassword)
+	if err != nil {
+		return Response{}, err
+	}
+	if card.Damaged {
+		call.AuditReason("card_password damaged", applicant.ID)
+	}
+	if !attempt.Allowed || !card.Right || !right || !name || !phone || !applicant.HoldsCard {
 		return Response{}, identity.ErrRegistrationRefused
 	}
 	if err := attempt.Succeeded(ctx, unit); err != nil {
 		return Response{}, err
 	}
 	code.Use(unit, now, identity.ErrRegistrationRefused)
-	return Response{Registered: true}, op.register(ctx, unit, chosen, device.Key{
+	return Response{Registered: true}, op.register(ctx, turn, unit, chosen, device.Key{
 		CustomerID: applicant.ID, DeviceID: call.DeviceID, Public: req.DevicePublicKey, BoundAt: now,
 	})
 }
@@ -160,10 +174,12 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 
 // register adds the credential and the device's key. It refuses a customer who has
 // signed up already, like any mismatch. So each customer has one credential.
-func (op operation) register(ctx context.Context, unit *pg.Unit, chosen password.New, key device.Key) error {
+func (op operation) register(
+	ctx context.Context, turn *password.Turn, unit *pg.Unit, chosen password.New, key device.Key,
+) error {
 	id := key.CustomerID
 	err := password.Insert(ctx, unit, password.Credential{
-		CustomerID: id, Login: chosen.Login, Trade: chosen.Trade, At: key.BoundAt,
+		Turn: turn, CustomerID: id, Login: chosen.Login, Trade: chosen.Trade, At: key.BoundAt,
 	}, identity.ErrRegistrationRefused)
 	if err != nil {
 		return err

@@ -7,9 +7,12 @@ import (
 	"time"
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -140,6 +143,7 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "PWD-004.1", "PWD-018.1", "PWD-018.2")
 	w := newFixture(t)
+	w.Host.Hashing = password.NewHashing(password.Config{Rounds: password.Rounds}) // as in production
 	none := w.right(t, w.ask(t))
 	none.LoginPassword = w.phone.Password(t, "")
 	w.apply(t, none).Want(t, "PASSWORD_WEAK")
@@ -161,19 +165,22 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 		one.phone.Call(t, identitylogin.Function, "", other).Want(t, "")
 	}
 	seen := map[string]bool{}
-	for _, stored := range check.Column[string](t, w.Host.DB.Pool(),
-		"SELECT unnest(ARRAY[login_password, trade_password]) FROM credential") {
-		parts := strings.Split(stored, "$") // scheme, rounds, salt, sum
-		if len(parts) != 4 || len(parts[2]) < 22 {
-			t.Fatalf("stored as %q", stored)
+	for _, one := range both {
+		for _, column := range []string{"login_password", "trade_password"} {
+			stored := check.Value[string](t, w.Host.DB.Pool(), "SELECT "+column+" FROM credential WHERE customer_id = $1", one.wang.ID)
+			text := keytest.StoredPassword(t, w.Host.Keys, keys.AAD("credential", column, one.wang.ID.String()), stored)
+			parts := strings.Split(text, "$") // scheme, rounds, salt, sum
+			if len(parts) != 4 || len(parts[2]) < 22 {
+				t.Fatalf("stored as %q", text)
+			}
+			const stated = 100_000
+			if rounds, err := strconv.Atoi(parts[1]); err != nil || rounds < stated {
+				t.Errorf("%s iterations, want at least %d", parts[1], stated)
+			}
+			seen["stored "+stored], seen["salt "+parts[2]], seen["sum "+parts[3]] = true, true, true
 		}
-		const stated = 10_000
-		if rounds, err := strconv.Atoi(parts[1]); err != nil || rounds < stated {
-			t.Errorf("%s iterations, want at least %d", parts[1], stated)
-		}
-		seen["salt "+parts[2]], seen["sum "+parts[3]] = true, true
 	}
-	if len(seen) != 8 {
-		t.Errorf("of four stored passwords %d salts and sums are different, want 8", len(seen))
+	if len(seen) != 12 {
+		t.Errorf("of four stored passwords %d texts, salts and sums are different, want 12", len(seen))
 	}
 }

@@ -4,6 +4,7 @@
 --   wait      not counted: if all guesses in flight are wrong, they reach the bound
 --   locked, frozen   not counted: the password is locked, or frozen for the day, until o_until
 --   none      not counted: the customer has no password, or no such open intent on this device
+-- At a login there is no intent (p_intent NULL): the caller has found the other factors right.
 -- o_left is the number of guesses that are left if this guess is wrong.
 -- A guess that stays in flight for 30 seconds counts as wrong: no call takes so long.
 CREATE OR REPLACE FUNCTION trade_password_count_attempt(
@@ -17,8 +18,9 @@ DECLARE
 BEGIN
     SELECT * INTO c FROM credential
      WHERE customer_id = p_customer
-       AND EXISTS (SELECT 1 FROM intent WHERE id = p_intent AND customer_id = p_customer AND device_id = p_device
-                      AND operation = p_operation AND state = 'open' AND expires_at > p_now)
+       AND (p_intent IS NULL
+            OR EXISTS (SELECT 1 FROM intent WHERE id = p_intent AND customer_id = p_customer AND device_id = p_device
+                          AND operation = p_operation AND state = 'open' AND expires_at > p_now))
        FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         o_verdict := 'none';
