@@ -77,6 +77,8 @@ type Config struct {
 	Session session.Config
 	Limits  Limits
 	Proxies Proxies
+
+	Clock clock.Clock // the machine's if nil; no process reads it from the environment
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -108,8 +110,11 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 // self-test is one (CRYPTO-005).
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
-		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
+		Risk: risk.Baseline{}, Clock: config.Clock, Log: NewLogger(os.Stderr),
 		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits, Proxies: config.Proxies,
+	}
+	if h.Clock == nil {
+		h.Clock = clock.System{}
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
 		h.Close()

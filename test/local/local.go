@@ -33,8 +33,12 @@ import (
 type Bank struct {
 	DB    *pg.DB
 	Redis *miniredis.Miniredis
-	dir   string
-	url   string
+	// OwnRedis makes each instance keep its own Redis in memory, as the bank of `make run`
+	// does. Set it before Start.
+	OwnRedis bool
+
+	dir string
+	url string
 
 	mu   sync.Mutex
 	live []*Instance
@@ -87,7 +91,11 @@ func (b *Bank) StartOn(t *testing.T, ip string) *Instance {
 	check.Must(t, err)
 	address := check.FreeAddress(t, ip)
 	cmd := exec.Command(program, "--listen", address, "--data", b.dir, "--unsafe")
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "REDIS_URL=redis://"+b.Redis.Addr(), "FN_RATE_SCALE=1000")
+	redis := "redis://" + b.Redis.Addr()
+	if b.OwnRedis {
+		redis = ""
+	}
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "REDIS_URL="+redis, "FN_RATE_SCALE=1000")
 	log, err := os.OpenFile(filepath.Join(b.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check.Must(t, err)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -240,10 +248,7 @@ func (b *Bank) device(t *testing.T, i *Instance) (*client.Client, client.Config)
 
 // Register signs the customer up for mobile banking.
 func (a *App) Register(ctx context.Context) error {
-	if err := a.sendOTP(ctx, "register"); err != nil {
-		return err
-	}
-	code, _, err := a.dev.Code(ctx, a.Person.Phone, "开通")
+	code, err := a.newCode(ctx, "开通", func() error { return a.sendOTP(ctx, "register") })
 	if err != nil {
 		return err
 	}
@@ -266,23 +271,30 @@ func (a *App) sendOTP(ctx context.Context, purpose string) error {
 	return a.SendOTP(ctx, purpose, a.Person.Phone, client.Captcha{ID: issued.CaptchaID, Answer: answer})
 }
 
+// newCode sends an order for a code and reads the code from the text that comes.
+func (a *App) newCode(ctx context.Context, purpose string, send func() error) (string, error) {
+	before, err := a.dev.Codes(ctx, a.Person.Phone, purpose)
+	if err != nil {
+		return "", err
+	}
+	if err := send(); err != nil {
+		return "", err
+	}
+	var code string
+	err = devapi.Until(ctx, "a code for "+purpose, func() (bool, error) {
+		now, err := a.dev.Codes(ctx, a.Person.Phone, purpose)
+		if err != nil || len(now) == len(before) {
+			return false, err
+		}
+		code = now[0]
+		return true, nil
+	})
+	return code, err
+}
+
 // Login logs the customer in by password and a fresh code.
 func (a *App) Login(ctx context.Context) error {
-	before, err := a.dev.Texts(ctx, a.Person.Phone)
-	if err != nil {
-		return err
-	}
-	if err := a.sendOTP(ctx, "login"); err != nil {
-		return err
-	}
-	err = devapi.Until(ctx, "another text", func() (bool, error) {
-		now, err := a.dev.Texts(ctx, a.Person.Phone)
-		return len(now) > len(before), err
-	})
-	if err != nil {
-		return err
-	}
-	code, _, err := a.dev.Code(ctx, a.Person.Phone, "登录")
+	code, err := a.newCode(ctx, "登录", func() error { return a.sendOTP(ctx, "login") })
 	if err != nil {
 		return err
 	}
@@ -292,11 +304,7 @@ func (a *App) Login(ctx context.Context) error {
 
 // IntentCode asks for an intent's code and reads it.
 func (a *App) IntentCode(ctx context.Context, in client.TransferPrepareReply) (string, error) {
-	if err := a.SendIntentOTP(ctx, in.IntentID); err != nil {
-		return "", err
-	}
-	code, _, err := a.dev.Code(ctx, a.Person.Phone, "转账")
-	return code, err
+	return a.newCode(ctx, "转账", func() error { return a.SendIntentOTP(ctx, in.IntentID) })
 }
 
 // Customer makes a customer who is logged in.
