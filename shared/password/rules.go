@@ -60,9 +60,9 @@ func loginRules() []Rule {
 			func(p New) bool { return !strings.ContainsFunc(p.Login, isLetter) }),
 		rule("no_digit", 0, "须包含数字", "Use a digit",
 			func(p New) bool { return !strings.ContainsFunc(p.Login, isDigit) }),
-		rule("common", 0, "不能使用常见密码", "Do not use a common password",
+		rule("common", 0, "不能使用常见密码", "Avoid common passwords",
 			func(p New) bool { return isCommon(p.Login) }),
-		rule("sequence", keyboardRun, "不能包含%d个及以上连续的数字或键盘按键", "Do not use %d neighbouring keys or digits in a row",
+		rule("sequence", keyboardRun, "不能包含%d个及以上连续的数字或键盘按键", "Avoid %d neighbouring keys or digits in a row",
 			func(p New) bool { return hasKeyboardRun(p.Login) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Login) }),
@@ -71,7 +71,7 @@ func loginRules() []Rule {
 
 const (
 	personalChinese = "不能包含证件号或手机号中连续的%d位数字"
-	personalEnglish = "Do not use %d digits in a row of your identity or phone number"
+	personalEnglish = "Avoid %d digits in a row of your identity or phone number"
 )
 
 func tradeRules() []Rule {
@@ -85,11 +85,11 @@ func tradeRules() []Rule {
 			func(p New) bool { return utf8.RuneCountInString(p.Trade) > tradeLength }),
 		rule("not_digits", 0, "只能使用数字", "Use digits only",
 			func(p New) bool { return !allDigits(p.Trade) }),
-		rule("sequence", 0, "不能为连续数字", "Do not use ascending or descending digits",
+		rule("sequence", 0, "不能为连续数字", "Avoid ascending or descending digits",
 			func(p New) bool { return isSequence(p.Trade) }),
-		rule("repetition", 0, "不能为重复数字", "Do not repeat one, two or three digits, or use three pairs",
+		rule("repetition", 0, "不能为重复数字", "Avoid repeated digits, groups and pairs",
 			func(p New) bool { return isRepetition(p.Trade) }),
-		rule("in_login_password", 0, "不能与登录密码相同或被其包含", "Do not use a part of the login password",
+		rule("in_login_password", 0, "不能与登录密码相同或被其包含", "Avoid a part of the login password",
 			func(p New) bool { return p.Trade != "" && strings.Contains(p.Login, p.Trade) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Trade) }),
@@ -176,7 +176,7 @@ func isSequence(d string) bool {
 // isRepetition reports whether the digits are repeated or patterned: 111111, 121212,
 // 112233, 739739 (PWD-002).
 func isRepetition(d string) bool {
-	if len(d) > 1 && strings.Trim(d, d[:1]) == "" {
+	if len(d) > 1 && strings.Count(d, d[:1]) == len(d) {
 		return true
 	}
 	if len(d) != tradeLength {
