@@ -9,7 +9,7 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 CREATE ROLE tidebank_account_alias_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_alias_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_alias_set;
-GRANT SELECT, UPDATE ON TABLE account TO tidebank_account_alias_set;
+GRANT SELECT, UPDATE (alias_ct) ON TABLE account TO tidebank_account_alias_set;
 GRANT INSERT ON TABLE outbox TO tidebank_account_alias_set;
 
 -- account-detail
@@ -61,12 +61,12 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE card_attempt TO tidebank_identity_
 GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_login;
 GRANT SELECT, UPDATE ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
-GRANT INSERT, SELECT, UPDATE ON TABLE device TO tidebank_identity_login;
+GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_login;
 GRANT SELECT, UPDATE ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE ON TABLE login_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_login;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE login_origin TO tidebank_identity_login;
-GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_identity_login;
+GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_login;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_login;
 GRANT SELECT ON TABLE policy TO tidebank_identity_login;
@@ -78,7 +78,7 @@ GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_login;
 CREATE ROLE tidebank_identity_logout LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_logout;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_logout;
-GRANT SELECT, UPDATE ON TABLE intent TO tidebank_identity_logout;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_logout;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_logout;
 
 -- identity-me
@@ -99,14 +99,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE card_attempt TO tidebank_identity_
 GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE ON TABLE credential TO tidebank_identity_register;
 GRANT SELECT ON TABLE customer TO tidebank_identity_register;
-GRANT INSERT, SELECT, UPDATE ON TABLE device TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_register;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_register;
 GRANT SELECT, UPDATE ON TABLE intent TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE ON TABLE login_attempt TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_register;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE login_origin TO tidebank_identity_register;
-GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_identity_register;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries, used_at) ON TABLE otp_challenge TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_register;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_register;
@@ -125,7 +125,7 @@ GRANT SELECT ON TABLE message TO tidebank_message_list;
 CREATE ROLE tidebank_message_read LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_message_read;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_message_read;
-GRANT SELECT, UPDATE ON TABLE message TO tidebank_message_read;
+GRANT SELECT, UPDATE (read_at) ON TABLE message TO tidebank_message_read;
 
 -- notify-on-device
 CREATE ROLE tidebank_notify_on_device LOGIN;
@@ -137,7 +137,7 @@ GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_device;
 GRANT INSERT ON TABLE outbox TO tidebank_notify_on_device;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_device;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_device;
-GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_device;
+GRANT INSERT, SELECT, UPDATE (codes, notices) ON TABLE sms_use TO tidebank_notify_on_device;
 
 -- notify-on-otp
 CREATE ROLE tidebank_notify_on_otp LOGIN;
@@ -151,7 +151,7 @@ GRANT SELECT ON TABLE otp_challenge TO tidebank_notify_on_otp;
 GRANT INSERT ON TABLE outbox TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_otp;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_otp;
-GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_otp;
+GRANT INSERT, SELECT, UPDATE (codes, notices) ON TABLE sms_use TO tidebank_notify_on_otp;
 
 -- notify-on-transfer
 CREATE ROLE tidebank_notify_on_transfer LOGIN;
@@ -163,7 +163,7 @@ GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_transfer;
 GRANT INSERT ON TABLE outbox TO tidebank_notify_on_transfer;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_transfer;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_transfer;
-GRANT INSERT, SELECT, UPDATE ON TABLE sms_use TO tidebank_notify_on_transfer;
+GRANT INSERT, SELECT, UPDATE (codes, notices) ON TABLE sms_use TO tidebank_notify_on_transfer;
 
 -- otp-send
 CREATE ROLE tidebank_otp_send LOGIN;
@@ -173,7 +173,7 @@ GRANT SELECT ON TABLE credential TO tidebank_otp_send;
 GRANT SELECT ON TABLE customer TO tidebank_otp_send;
 GRANT SELECT ON TABLE device TO tidebank_otp_send;
 GRANT SELECT ON TABLE intent TO tidebank_otp_send;
-GRANT INSERT, SELECT, UPDATE ON TABLE otp_challenge TO tidebank_otp_send;
+GRANT INSERT, SELECT, UPDATE (binding, customer_id, device_id, expires_at, in_flight, issued_at, max_tries, nonce, phone_bidx, purpose, tries, used_at) ON TABLE otp_challenge TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION otp_count TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION otp_issue TO tidebank_otp_send;
 GRANT INSERT, SELECT, UPDATE ON TABLE otp_quota TO tidebank_otp_send;
@@ -199,12 +199,12 @@ GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post_internal TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post_rows TO tidebank_transfer_confirm;
-GRANT INSERT, SELECT, UPDATE ON TABLE limit_use TO tidebank_transfer_confirm;
+GRANT INSERT, SELECT, UPDATE (used) ON TABLE limit_use TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION limit_use TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE ON TABLE login_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE ON TABLE login_origin TO tidebank_transfer_confirm;
-GRANT SELECT, UPDATE ON TABLE otp_challenge TO tidebank_transfer_confirm;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_confirm;
@@ -249,16 +249,13 @@ GRANT SELECT ON TABLE transfer TO tidebank_transfer_prepare;
 CREATE ROLE tidebank_bank_upkeep LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_bank_upkeep;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_bank_upkeep;
-GRANT SELECT, UPDATE ON TABLE account TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE delivery TO tidebank_bank_upkeep;
-GRANT INSERT, SELECT ON TABLE entry TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE event_consumed TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE idempotency TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE intent TO tidebank_bank_upkeep;
-GRANT DELETE, SELECT, UPDATE ON TABLE ledger_fold TO tidebank_bank_upkeep;
-GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE limit_use TO tidebank_bank_upkeep;
-GRANT EXECUTE ON FUNCTION limit_use TO tidebank_bank_upkeep;
+GRANT EXECUTE ON FUNCTION ledger_fold_waiting TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE limit_use TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_attempt TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_challenge TO tidebank_bank_upkeep;
