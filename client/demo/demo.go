@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,13 +117,11 @@ func (d *demo) register(ctx context.Context) error {
 		return err
 	}
 	say("新设备先填图形验证码：%s", answer)
-	err = d.app.SendOTP(ctx, "register", d.me.Phone, client.Captcha{ID: issued.CaptchaID, Answer: answer})
+	code, text, err := d.dev.Code(ctx, d.me.Phone, "开通", func() error {
+		return d.app.SendOTP(ctx, "register", d.me.Phone, client.Captcha{ID: issued.CaptchaID, Answer: answer})
+	})
 	if err != nil {
 		return fmt.Errorf("发送验证码: %w", err)
-	}
-	code, text, err := d.dev.Code(ctx, d.me.Phone, "开通")
-	if err != nil {
-		return err
 	}
 	say("短信：%s", text)
 	return d.app.Register(ctx, client.Application{
@@ -132,18 +131,15 @@ func (d *demo) register(ctx context.Context) error {
 }
 
 func (d *demo) login(ctx context.Context) error {
-	if err := d.app.SendOTP(ctx, "login", d.me.Phone, client.Captcha{}); err != nil {
+	ask := func() error { return d.app.SendOTP(ctx, "login", d.me.Phone, client.Captcha{}) }
+	code, text, err := d.dev.Code(ctx, d.me.Phone, "登录", ask)
+	if err != nil {
 		return fmt.Errorf("发送验证码: %w", err)
 	}
-	again := d.app.SendOTP(ctx, "login", d.me.Phone, client.Captcha{})
-	if !errors.Is(again, &client.Problem{Code: "OTP_TOO_OFTEN"}) {
+	say("短信：%s", text)
+	if again := ask(); !errors.Is(again, &client.Problem{Code: "OTP_TOO_OFTEN"}) {
 		return unexpected("一分钟内再次获取验证码得到 %v", again)
 	}
-	code, text, err := d.dev.Code(ctx, d.me.Phone, "登录")
-	if err != nil {
-		return err
-	}
-	say("短信：%s", text)
 	if _, err := d.app.Login(ctx, d.me.Phone, "wrong-pass1", code); !errors.Is(err, &client.Problem{Code: "LOGIN_FAILED"}) {
 		return unexpected("错误密码得到 %v", err)
 	}
@@ -203,12 +199,11 @@ func (d *demo) prepare(ctx context.Context) error {
 }
 
 func (d *demo) tamper(ctx context.Context) error {
-	if err := d.app.SendIntentOTP(ctx, d.intent.IntentID); err != nil {
-		return fmt.Errorf("发送验证码: %w", err)
-	}
-	code, text, err := d.dev.Code(ctx, d.me.Phone, "转账")
+	code, text, err := d.dev.Code(ctx, d.me.Phone, "转账", func() error {
+		return d.app.SendIntentOTP(ctx, d.intent.IntentID)
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("发送验证码: %w", err)
 	}
 	say("短信：%s", text)
 	if !strings.Contains(text, amount.Yuan()) {
@@ -359,10 +354,13 @@ func (d *demo) messages(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(texts) == 0 || !strings.Contains(texts[0], amount.Yuan()) {
+		notice := slices.IndexFunc(texts, func(t string) bool {
+			return strings.Contains(t, amount.Yuan()) && !strings.Contains(t, "验证码")
+		})
+		if notice < 0 {
 			return unexpected("没有动账短信")
 		}
-		say("短信：%s", texts[0])
+		say("短信：%s", texts[notice])
 	}
 	if _, err := d.app.MessageRead(ctx, client.MessageReadRequest{All: true}); err != nil {
 		return fmt.Errorf("消息已读: %w", err)

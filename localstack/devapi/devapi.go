@@ -132,34 +132,31 @@ func (d API) Texts(ctx context.Context, phone string) ([]string, error) {
 
 var sixDigits = regexp.MustCompile(`验证码(\d{6})`)
 
-// Code waits for a text for a purpose and reads its code.
-func (d API) Code(ctx context.Context, phone, purpose string) (code, text string, err error) {
+// Code makes the call that asks for a code, waits for a text for the purpose, and reads
+// the code in it. Only texts that come after the call count: a notice may overtake the
+// code, and an earlier code may be for the same purpose.
+func (d API) Code(ctx context.Context, phone, purpose string, ask func() error) (code, text string, err error) {
+	before, err := d.Texts(ctx, phone)
+	if err != nil {
+		return "", "", err
+	}
+	if err := ask(); err != nil {
+		return "", "", err
+	}
 	err = Until(ctx, "等待短信验证码", func() (bool, error) {
 		texts, err := d.Texts(ctx, phone)
-		if err != nil || len(texts) == 0 {
+		if err != nil {
 			return false, err
 		}
-		match := sixDigits.FindStringSubmatch(texts[0])
-		if match == nil || !strings.Contains(texts[0], purpose) {
-			return false, nil
+		for _, t := range texts[:max(len(texts)-len(before), 0)] {
+			if match := sixDigits.FindStringSubmatch(t); match != nil && strings.Contains(t, purpose) {
+				code, text = match[1], t
+				return true, nil
+			}
 		}
-		code, text = match[1], texts[0]
-		return true, nil
+		return false, nil
 	})
 	return code, text, err
-}
-
-// Codes lists the codes of a phone's texts for a purpose, the newest first. A caller that
-// counts them before it asks for a code knows the new one, also if a notice comes after it.
-func (d API) Codes(ctx context.Context, phone, purpose string) ([]string, error) {
-	texts, err := d.Texts(ctx, phone)
-	var codes []string
-	for _, text := range texts {
-		if match := sixDigits.FindStringSubmatch(text); match != nil && strings.Contains(text, purpose) {
-			codes = append(codes, match[1])
-		}
-	}
-	return codes, err
 }
 
 // Events lists the events about a subject, with their deliveries.

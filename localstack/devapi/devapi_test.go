@@ -2,11 +2,11 @@ package devapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,33 +67,39 @@ func TestAPageThatIsNotThereIsAnError(t *testing.T) {
 	if _, err := (devapi.API{Base: "http://127.0.0.1:1"}).Events(t.Context(), ""); err == nil {
 		t.Error("nobody there, and no error")
 	}
-	if _, _, err := d.Code(t.Context(), "1", "登录"); !errors.Is(err, devapi.ErrDev) {
+	if _, _, err := d.Code(t.Context(), "1", "登录", func() error { return nil }); !errors.Is(err, devapi.ErrDev) {
 		t.Errorf("Code waits on at an error: %v", err)
 	}
 }
 
-// The newest text counts, if it is for the purpose: one that comes late is waited
-// for.
+// Code waits for its text. It takes neither an earlier code, nor a notice that comes
+// after the code.
 func TestCodeWaitsForItsText(t *testing.T) {
 	t.Parallel()
-	const old, other, right = "【潮汐银行】您正在登录，验证码111111", "转账，验证码222222", "登录，验证码333333。"
-	var asked atomic.Int64
+	const old, other, right, notice = "【潮汐银行】您正在登录，验证码111111", "转账，验证码222222", "登录，验证码333333。", "登录提醒"
+	lists := [][]string{{old}, {old}, {notice, old}, {other, notice, old}, {notice, right, other, notice, old}}
+	var read int
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		switch asked.Add(1) {
-		case 1:
-			_, _ = fmt.Fprint(w, `[]`)
-		case 2:
-			_, _ = fmt.Fprintf(w, `[{"text":"登录提醒"},{"text":%q}]`, old)
-		case 3:
-			_, _ = fmt.Fprintf(w, `[{"text":%q},{"text":%q}]`, other, old)
-		default:
-			_, _ = fmt.Fprintf(w, `[{"text":%q},{"text":%q}]`, right, old)
+		var list []map[string]string
+		for _, text := range lists[min(read, len(lists)-1)] {
+			list = append(list, map[string]string{"text": text})
 		}
+		read++
+		_ = json.NewEncoder(w).Encode(list)
 	}))
 	defer server.Close()
-	code, text, err := devapi.API{Base: server.URL}.Code(t.Context(), "1", "登录")
-	if code != "333333" || text != right || err != nil {
-		t.Errorf("%q of %q, %v", code, text, err)
+	asked := 0
+	code, text, err := devapi.API{Base: server.URL}.Code(t.Context(), "1", "登录", func() error {
+		asked++
+		return nil
+	})
+	if code != "333333" || text != right || asked != 1 || err != nil {
+		t.Errorf("%q of %q, asked %d times, %v", code, text, asked, err)
+	}
+	refused := errors.New("refused")
+	_, _, err = devapi.API{Base: server.URL}.Code(t.Context(), "1", "登录", func() error { return refused })
+	if !errors.Is(err, refused) {
+		t.Errorf("%v, want the call's own error", err)
 	}
 }
 

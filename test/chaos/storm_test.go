@@ -92,6 +92,9 @@ func prepareStorm(t *testing.T, bank *local.Bank) []*order {
 	t.Helper()
 	first := bank.Start(t)
 	apps := check.AtOnce(customers, func(int) *local.App { return bank.Customer(t, first) })
+	if t.Failed() {
+		t.FailNow() // an app is missing
+	}
 	return slices.Concat(check.AtOnce(customers, func(i int) (orders []*order) {
 		accounts := overview(t, apps[i])
 		for range ownEach {

@@ -248,7 +248,7 @@ func (b *Bank) device(t *testing.T, i *Instance) (*client.Client, client.Config)
 
 // Register signs the customer up for mobile banking.
 func (a *App) Register(ctx context.Context) error {
-	code, err := a.newCode(ctx, "开通", func() error { return a.sendOTP(ctx, "register") })
+	code, _, err := a.dev.Code(ctx, a.Person.Phone, "开通", func() error { return a.sendOTP(ctx, "register") })
 	if err != nil {
 		return err
 	}
@@ -271,30 +271,9 @@ func (a *App) sendOTP(ctx context.Context, purpose string) error {
 	return a.SendOTP(ctx, purpose, a.Person.Phone, client.Captcha{ID: issued.CaptchaID, Answer: answer})
 }
 
-// newCode sends an order for a code and reads the code from the text that comes.
-func (a *App) newCode(ctx context.Context, purpose string, send func() error) (string, error) {
-	before, err := a.dev.Codes(ctx, a.Person.Phone, purpose)
-	if err != nil {
-		return "", err
-	}
-	if err := send(); err != nil {
-		return "", err
-	}
-	var code string
-	err = devapi.Until(ctx, "a code for "+purpose, func() (bool, error) {
-		now, err := a.dev.Codes(ctx, a.Person.Phone, purpose)
-		if err != nil || len(now) == len(before) {
-			return false, err
-		}
-		code = now[0]
-		return true, nil
-	})
-	return code, err
-}
-
 // Login logs the customer in by password and a fresh code.
 func (a *App) Login(ctx context.Context) error {
-	code, err := a.newCode(ctx, "登录", func() error { return a.sendOTP(ctx, "login") })
+	code, _, err := a.dev.Code(ctx, a.Person.Phone, "登录", func() error { return a.sendOTP(ctx, "login") })
 	if err != nil {
 		return err
 	}
@@ -304,7 +283,8 @@ func (a *App) Login(ctx context.Context) error {
 
 // IntentCode asks for an intent's code and reads it.
 func (a *App) IntentCode(ctx context.Context, in client.TransferPrepareReply) (string, error) {
-	return a.newCode(ctx, "转账", func() error { return a.SendIntentOTP(ctx, in.IntentID) })
+	code, _, err := a.dev.Code(ctx, a.Person.Phone, "转账", func() error { return a.SendIntentOTP(ctx, in.IntentID) })
+	return code, err
 }
 
 // Customer makes a customer who is logged in.
