@@ -80,8 +80,9 @@ func TestOnlyASealedRefusalCorrectsTheClock(t *testing.T) {
 		want int
 		err  error
 	}{
-		"in clear": {inClear, 1, &client.Problem{Code: "FRAME_REJECTED"}}, "sealed twice": {sealed, 2, &client.Problem{Code: "FRAME_REJECTED"}},
-		"by another": {foreign, 1, client.ErrBank},
+		"in clear":     {inClear, 1, &client.Problem{Code: "FRAME_REJECTED"}},
+		"sealed twice": {sealed, 2, &client.Problem{Code: "FRAME_REJECTED"}},
+		"by another":   {foreign, 1, client.ErrBank},
 	} {
 		err := tt.bank.app().Call(t.Context(), "x-y", struct{}{}, &reply{})
 		if !errors.Is(err, tt.err) || len(tt.bank.seen()) != tt.want {

@@ -94,5 +94,5 @@ func (s *Store) scan(row pgx.CollectableRow) (View, error) {
 	}
 	alias, err := ledger.OpenAlias(s.ring, v.AccountID, sealed)
 	v.PayeeCode, v.OpenedAt, v.Alias = ledger.PayeeCode(index), v.OpenedAt.In(clock.Shanghai), mask.Text(alias)
-	return v, err //nolint:wrapcheck // as above
+	return v, err
 }

@@ -21,7 +21,7 @@ type Problem struct {
 	Detail string `json:"detail" doc:"What the customer can do, in Chinese"`
 	Field  string `json:"field,omitempty" doc:"The wrong field of the request, if a single field is wrong"`
 	// Rules are told for a field whose refusal has named rules.
-	Rules []string `json:"rules,omitempty" doc:"PASSWORD_WEAK: the rules that the field breaks (docs/errors.md); detail has a text for each"`
+	Rules []string `json:"rules,omitempty" doc:"PASSWORD_WEAK: the rules that the field breaks (docs/errors.md); detail has their texts"`
 	// Combinations are the combinations of the intent that the client wanted to confirm.
 	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: each of these combinations is enough"`
 	// Missing compares the proofs of the request with the combinations.

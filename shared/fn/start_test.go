@@ -61,7 +61,9 @@ func pooler(t *testing.T) (address string) {
 			}
 			backend := pgproto3.NewBackend(conn, conn)
 			if _, err := backend.ReceiveStartupMessage(); err == nil {
-				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: lock_timeout"})
+				backend.Send(&pgproto3.ErrorResponse{
+					Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: lock_timeout",
+				})
 				_ = backend.Flush()
 			}
 			_ = conn.Close()

@@ -90,7 +90,8 @@ func TestPgBouncerIsRefused(t *testing.T) {
 				}
 			}
 			for _, mode := range []string{"exec", "simple_protocol"} {
-				if _, err := pg.Open(t.Context(), pg.Config{URL: through + "&default_query_exec_mode=" + mode}); !errors.Is(err, pg.ErrMode) {
+				_, err := pg.Open(t.Context(), pg.Config{URL: through + "&default_query_exec_mode=" + mode})
+				if !errors.Is(err, pg.ErrMode) {
 					t.Errorf("%s, %s, %s: %v, want %v", pool, name, mode, err, pg.ErrMode)
 				}
 			}

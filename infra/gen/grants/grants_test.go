@@ -48,7 +48,7 @@ func TestAStatementNeeds(t *testing.T) {
 		},
 		"UPDATE account SET (a, b) = (SELECT 1, 2)":                             {"account: SELECT UPDATE"},
 		"WITH x AS (UPDATE account SET a = 1) UPDATE entry SET b = 1; SELECT 1": {"account: SELECT UPDATE (a)", "entry: SELECT UPDATE (b)"},
-		"WITH x AS (INSERT INTO entry VALUES (1) ON CONFLICT DO NOTHING) INSERT INTO outbox VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1": {
+		"INSERT INTO entry VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO outbox VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1": {
 			"entry: INSERT SELECT", "outbox: INSERT SELECT UPDATE (b)",
 		},
 		"WITH x AS (SELECT a FROM account FOR UPDATE) UPDATE account SET b = 1": {"account: SELECT UPDATE"},
