@@ -78,18 +78,22 @@ func write(b *bytes.Buffer, role Role, need rights) {
 }
 
 // together joins the rights for single columns: "UPDATE (a, b)". The right for the whole
-// table includes them.
+// table includes them. A row lock needs one of them, and the whole table's if there is none.
 func together(privileges map[string]bool) []string {
 	var list, columns []string
 	for _, p := range slices.Sorted(maps.Keys(privileges)) {
 		if column, ok := strings.CutPrefix(p, "UPDATE ("); ok {
 			columns = append(columns, strings.TrimSuffix(column, ")"))
-		} else {
+		} else if p != locking {
 			list = append(list, p)
 		}
 	}
-	if len(columns) > 0 && !privileges["UPDATE"] {
+	switch {
+	case privileges["UPDATE"]:
+	case len(columns) > 0:
 		list = append(list, "UPDATE ("+strings.Join(columns, ", ")+")")
+	case privileges[locking]:
+		list = append(list, "UPDATE")
 	}
 	return list
 }

@@ -51,7 +51,7 @@ func TestAStatementNeeds(t *testing.T) {
 		"INSERT INTO entry VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO outbox VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1": {
 			"entry: INSERT SELECT", "outbox: INSERT SELECT UPDATE (b)",
 		},
-		"WITH x AS (SELECT a FROM account FOR UPDATE) UPDATE account SET b = 1": {"account: SELECT UPDATE"},
+		"WITH x AS (SELECT a FROM account FOR UPDATE) UPDATE account SET b = 1": {"account: SELECT UPDATE (b)"},
 		"DELETE FROM ONLY public.outbox WHERE a = 1":                            {"outbox: DELETE SELECT"},
 		"WITH x AS (DELETE FROM outbox RETURNING a) SELECT a FROM x":            {"outbox: DELETE SELECT"},
 		"SELECT post($1)":  {"account: SELECT UPDATE (a)", "pay(): EXECUTE", "post(): EXECUTE"},

@@ -10,6 +10,9 @@ import (
 // name.
 type rights map[string]map[string]bool
 
+// locking is the need of a row lock: PostgreSQL asks for UPDATE of at least one column.
+const locking = "a row lock"
+
 func (r rights) add(object string, privileges ...string) {
 	if r[object] == nil {
 		r[object] = map[string]bool{}
@@ -69,7 +72,7 @@ func (s schema) statement(sql string) rights {
 	for _, found := range reads.FindAllStringSubmatch(sql, -1) {
 		s.table(need, found[1], "SELECT")
 		if locked {
-			s.table(need, found[1], "UPDATE")
+			s.table(need, found[1], locking)
 		}
 	}
 	s.inserts(need, sql)
