@@ -44,8 +44,8 @@ type Config struct {
 	// App names the app and its version to the bank, which may ask for an update by the
 	// *Problem APP_OUTDATED. The zero value names nothing.
 	App  channel.App
-	HTTP *http.Client // http.DefaultClient if nil
-	Now  func() time.Time
+	HTTP *http.Client     // http.DefaultClient if nil
+	Now  func() time.Time // the device's clock, which may be wrong
 	// Captcha shows the customer a graphic code (PNG) and returns the answer. The bank asks
 	// for one before it opens a channel while too many apps open channels. Without Captcha,
 	// the call then returns the *Problem CAPTCHA_REQUIRED. It must not call this client.
@@ -60,6 +60,7 @@ type Client struct {
 
 	mu   sync.Mutex
 	open *opened
+	skew atomic.Int64 // how far the bank's clock is ahead of the device's, in nanoseconds
 }
 
 // opened is a channel in use.
@@ -81,13 +82,15 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	// RetryAfter is how many seconds the bank asks the client to wait; 0 if it asks nothing.
 	RetryAfter int `json:"retry_after"`
 
+	Rules        []string   `json:"rules"`        // PASSWORD_WEAK: the rules that the field breaks
 	Combinations []string   `json:"combinations"` // STEPUP_STRONGER: each is enough
 	Missing      []string   `json:"missing"`      // STEPUP_STRONGER: with the factors of one of these, the proofs are enough
 	TriesLeft    *int       `json:"tries_left"`   // PROOF_REJECTED: at least so many tries are left
 	LockedUntil  *time.Time `json:"locked_until"` // the end of the trade password's lock or freeze
 	ResultID     string     `json:"result_id"`    // INTENT_USED: what the intent made
 
-	sealed bool // the bank itself has said so, and no one on the way
+	sealed bool      // the bank itself has said so, and no one on the way
+	at     time.Time // the bank's time, if sealed
 }
 
 // Error is for logs; Title and Detail are for customers.
@@ -220,21 +223,38 @@ func (c *Client) pause(err error, try int) time.Duration {
 
 // withChannel runs a call on the open channel. If the bank has forgotten the channel,
 // withChannel runs the call once more on a fresh channel: the bank has refused the
-// first call unread.
+// first call unread. On each channel it runs the call once more if the device's clock was
+// wrong.
 func (c *Client) withChannel(ctx context.Context, call func(*opened) error) error {
 	o, err := c.current(ctx, nil)
 	if err != nil {
 		return err
 	}
-	err = call(o)
+	err = c.inTime(o, call)
 	if !errors.Is(err, &Problem{Code: "CHANNEL_EXPIRED"}) {
 		return err
 	}
 	if o, err = c.current(ctx, o); err != nil {
 		return err
 	}
+	return c.inTime(o, call)
+}
+
+// inTime runs a call. If the bank refuses the frame's time, inTime takes the bank's time
+// from the sealed refusal and runs the call once more: the bank has refused the first
+// call unread.
+func (c *Client) inTime(o *opened, call func(*opened) error) error {
+	err := call(o)
+	var p *Problem
+	if !errors.As(err, &p) || !p.sealed || p.Code != "FRAME_REJECTED" {
+		return err
+	}
+	c.skew.Store(int64(p.at.Sub(c.config.Now())))
 	return call(o)
 }
+
+// now is the bank's time, as far as the client knows it.
+func (c *Client) now() time.Time { return c.config.Now().Add(time.Duration(c.skew.Load())) }
 
 // current returns the open channel. It opens a new channel if no channel is open, or
 // the open channel is stale.
@@ -342,7 +362,7 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	h := channel.Header{ID: o.id, Sequence: o.sequence.Add(1), Time: c.config.Now()}
+	h := channel.Header{ID: o.id, Sequence: o.sequence.Add(1), Time: c.now()}
 	frame, err := channel.SealRequest(o.keys, h, http.MethodPost, function, clear)
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
@@ -352,10 +372,11 @@ func (c *Client) send(ctx context.Context, o *opened, function, key string, requ
 		return err
 	}
 	if got.header.Get("Content-Type") == channel.MediaType {
+		of, _ := channel.ParseHeader(got.body) // OpenReply reports a header that is malformed
 		if got.body, err = channel.OpenReply(o.keys, got.body, h, function, got.status); err != nil {
 			return ErrBank
 		}
-		got.sealed = true
+		got.sealed, got.at = true, of.Time
 	} else if !got.mayBeClear() {
 		return ErrBank
 	}
@@ -375,7 +396,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	sealed bool // the body was sealed; nothing authenticates the header
+	sealed bool      // the body was sealed; nothing authenticates the header
+	at     time.Time // the bank's time, if sealed
 }
 
 func (c *Client) post(ctx context.Context, function, contentType string, body []byte) (*answer, error) {
@@ -416,7 +438,7 @@ func (a *answer) problem() error {
 	if json.Unmarshal(a.body, p) != nil {
 		p.Title = "服务暂时不可用"
 	}
-	p.Status, p.sealed = a.status, a.sealed
+	p.Status, p.sealed, p.at = a.status, a.sealed, a.at
 	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && !a.sealed {
 		p.RetryAfter = s
 	}

@@ -147,7 +147,7 @@ func (j *journey) unchanging(t *testing.T) string {
 	for _, sql := range []string{
 		"SELECT t::text FROM customer t ORDER BY id", "SELECT t::text FROM device t ORDER BY customer_id, device_id",
 		"SELECT login_password || trade_password FROM credential ORDER BY customer_id",
-		"SELECT (to_jsonb(t) - 'alias')::text FROM account t ORDER BY id", "SELECT t::text FROM posting t ORDER BY id",
+		"SELECT (to_jsonb(t) - 'alias_ct')::text FROM account t ORDER BY id", "SELECT t::text FROM posting t ORDER BY id",
 		"SELECT t::text FROM entry t ORDER BY account_id, posting_id", "SELECT t::text FROM transfer t ORDER BY id",
 		"SELECT t::text FROM limit_use t ORDER BY 1", "SELECT t::text FROM message t ORDER BY id",
 		"SELECT t::text FROM policy t ORDER BY name, valid_from", "SELECT t::text FROM audit_record t ORDER BY seq",

@@ -5,13 +5,16 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // docs/limits.md lists each figure of the policy in force, and each class of rates.
@@ -32,5 +35,26 @@ SELECT DISTINCT ON (name) name || ' ' || value FROM policy WHERE valid_from <= n
 	slices.Sort(documented)
 	if diff := cmp.Diff(want, documented); diff != "" {
 		t.Errorf("limits (-in force +documented):\n%s", diff)
+	}
+}
+
+// docs/limits.md lists each rule for new passwords with its figure.
+func TestTheDocumentListsThePasswordRules(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/limits.md")
+	check.Must(t, err)
+	var documented, want []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| `([a-z_]+)` \\| (\\d*) ?\\|").FindAllSubmatch(text, -1) {
+		documented = append(documented, fmt.Sprintf("%s %s %s", row[1], row[2], row[3]))
+	}
+	for _, r := range req.AtLeast(t, 10, password.Rules()) {
+		figure := ""
+		if r.Figure > 0 {
+			figure = strconv.Itoa(r.Figure)
+		}
+		want = append(want, fmt.Sprintf("%s %s %s", r.Field, r.Name, figure))
+	}
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("rules (-in force +documented):\n%s", diff)
 	}
 }

@@ -41,7 +41,7 @@ func openFolder(path string, shared bool) (*folder, error) {
 
 // clear deletes the data of earlier runs: only the local bank's own files.
 func (f *folder) clear() error {
-	for _, name := range []string{"pgdata", "keys.json"} {
+	for _, name := range []string{"pgdata", "keys.json", "clock"} {
 		if err := os.RemoveAll(f.file(name)); err != nil {
 			return fmt.Errorf("--fresh: %w", err)
 		}

@@ -38,12 +38,14 @@ func TestFreshDeletesItsOwnFiles(t *testing.T) {
 	dir, err := openFolder(t.TempDir(), false)
 	check.Must(t, err)
 	t.Cleanup(dir.close)
-	for _, name := range []string{"keys.json", "notes.txt"} {
+	for _, name := range []string{"keys.json", "clock", "notes.txt"} {
 		check.Must(t, os.WriteFile(dir.file(name), nil, 0o600))
 	}
 	check.Must(t, dir.clear())
-	if _, err := os.Stat(dir.file("keys.json")); !os.IsNotExist(err) {
-		t.Errorf("the keys are still there: %v", err)
+	for _, name := range []string{"keys.json", "clock"} {
+		if _, err := os.Stat(dir.file(name)); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
 	}
 	if _, err := os.Stat(dir.file("notes.txt")); err != nil {
 		t.Errorf("a file of somebody else: %v", err)

@@ -16,6 +16,7 @@ import (
 type parts struct {
 	databaseURL, databaseIs string
 	redisURL, redisIs       string
+	forward                 func(time.Duration) // moves the clock of the Redis in memory; nil for a given Redis
 	closers                 []func()
 }
 
@@ -90,6 +91,7 @@ func (p *parts) startRedis() error {
 		close(done)
 		server.Close()
 	})
+	p.forward = server.FastForward
 	p.redisURL = "redis://" + server.Addr()
 	p.redisIs = "in memory (sessions end with the process)"
 	return nil

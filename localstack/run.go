@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
@@ -61,23 +62,37 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer parts.close()
-	texts, err := startSMS(ctx)
+	now, err := dev.OpenClock(clock.System{}, dir.file("clock"))
+	if err != nil {
+		return err
+	}
+	if parts.forward != nil {
+		now.OnAdvance(parts.forward)
+	}
+	texts, err := startSMS(ctx, now)
 	if err != nil {
 		return err
 	}
 	defer texts.stop()
-	h, err := openHost(ctx, parts, dir.file("keys.json"))
+	h, err := openHost(ctx, parts, now, dir.file("keys.json"))
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	h.Log = log
-	return serve(ctx, listener, h, texts, parts)
+	return serve(ctx, listener, h, &edge{texts: texts, clock: now, parts: parts})
 }
 
-func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsGateway, p *parts) error {
+// edge holds what stands around the bank's functions and workers.
+type edge struct {
+	texts *smsGateway
+	clock *dev.Clock
+	parts *parts
+}
+
+func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edge) error {
 	all := functions.All()
-	gw, err := gateway.New(ctx, all, h, host.Values(texts.config))
+	gw, err := gateway.New(ctx, all, h, host.Values(around.texts.config))
 	if err != nil {
 		return err
 	}
@@ -87,7 +102,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	if err != nil {
 		return err
 	}
-	page := dev.Page{Host: h, Functions: all, Broker: local, SMS: texts.simulator, Seeder: seeder}
+	page := dev.Page{Host: h, Functions: all, Broker: local, SMS: around.texts.simulator, Seeder: seeder, Clock: around.clock}
 	page.Register(gw.Mux)
 
 	// The workers run until the last request has been answered, and a little longer.
@@ -100,7 +115,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, texts *smsG
 	delivered := background(workersCtx, local.Run)
 	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
 	gw.SetReady(true)
-	announce(listener.Addr().String(), p, people)
+	announce(listener.Addr().String(), around.parts, people)
 	err = host.Run(ctx, listener, gw, host.Ending{Drain: 20 * time.Second, Leave: func() { gw.SetReady(false) }})
 	fmt.Println("\n潮汐银行正在停止…")
 	stopWorkers()
@@ -146,13 +161,13 @@ type smsGateway struct {
 	stop      func()
 }
 
-func startSMS(ctx context.Context) (*smsGateway, error) {
+func startSMS(ctx context.Context, now clock.Clock) (*smsGateway, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("sms simulator: %w", err)
 	}
 	g := &smsGateway{
-		simulator: &smssim.Gateway{Secret: smsSecret, Now: time.Now},
+		simulator: &smssim.Gateway{Secret: smsSecret, Now: now.Now},
 		config:    sms.Config{URL: "http://" + listener.Addr().String(), Secret: smsSecret},
 	}
 	server := &http.Server{Handler: g.simulator, ReadHeaderTimeout: time.Minute}
@@ -162,13 +177,13 @@ func startSMS(ctx context.Context) (*smsGateway, error) {
 }
 
 // openHost opens the one host that all functions and workers share.
-func openHost(ctx context.Context, p *parts, keyFile string) (*host.Host, error) {
+func openHost(ctx context.Context, p *parts, now clock.Clock, keyFile string) (*host.Host, error) {
 	if err := migrations.Up(ctx, p.databaseURL); err != nil {
 		return nil, err
 	}
 	config := host.Config{
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
-		Redis: redisdb.Config{URL: p.redisURL},
+		Redis: redisdb.Config{URL: p.redisURL}, Clock: now,
 	}
 	parts := []any{&config.Session, &config.Limits, &config.Password}
 	if _, set := os.LookupEnv("FN_TRUSTED_PROXIES"); set { // without it, the local bank has no proxy before it

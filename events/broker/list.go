@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Row is an event with its deliveries, as the developer page lists it.
@@ -39,4 +41,28 @@ func (b *Broker) List(ctx context.Context, subject string, deadOnly bool, limit 
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Row]) //nolint:wrapcheck // the Reader's rows wrap it
+}
+
+// DeadLetter is a delivery that the local broker has given up.
+type DeadLetter struct {
+	EventID   string
+	Type      string
+	Consumer  string
+	Attempts  int
+	LastError string
+}
+
+const sqlDeadLetters = `-- delivery.dead_letters
+SELECT d.event_id::text, coalesce(o.type, ''), d.consumer, d.attempts, d.last_error
+  FROM delivery d LEFT JOIN outbox o ON o.id = d.event_id
+ WHERE d.state = 'dead' ORDER BY d.event_id, d.consumer LIMIT $1`
+
+// ListDead lists at most `most` dead letters of a local broker's database, the oldest
+// event first. The type is empty if the event is no longer in the outbox.
+func ListDead(ctx context.Context, db pg.Reader, most int) ([]DeadLetter, error) {
+	rows, err := db.Query(ctx, sqlDeadLetters, most)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[DeadLetter]) //nolint:wrapcheck // the Reader's rows wrap it
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/money"
@@ -37,19 +38,22 @@ type View struct {
 
 const (
 	sqlAll = `-- account.all
-SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias FROM account
+SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias_ct FROM account
  WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
 
 	sqlOne = `-- account.one
-SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias FROM account
+SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias_ct FROM account
  WHERE id = $1 AND customer_id = $2`
 )
 
 // Store is the domain's database.
-type Store struct{ db pg.Reader }
+type Store struct {
+	db   pg.Reader
+	ring *keys.Ring
+}
 
-// NewStore returns a Store.
-func NewStore(db pg.Reader) *Store { return &Store{db} }
+// NewStore returns a Store. The ring holds the purpose Storage, which opens aliases.
+func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db, ring} }
 
 // All returns the customer's accounts, the oldest first.
 func (s *Store) All(ctx context.Context, customer uuid.UUID) ([]View, error) {
@@ -57,7 +61,7 @@ func (s *Store) All(ctx context.Context, customer uuid.UUID) ([]View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
-	views, err := pgx.CollectRows(rows, scan)
+	views, err := pgx.CollectRows(rows, s.scan)
 	if err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
@@ -70,7 +74,7 @@ func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
 	if err != nil {
 		return View{}, fmt.Errorf("account: %w", err)
 	}
-	v, err := pgx.CollectExactlyOneRow(rows, scan)
+	v, err := pgx.CollectExactlyOneRow(rows, s.scan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return View{}, bankerr.ErrNotFound
 	}
@@ -80,11 +84,15 @@ func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
 	return v, nil
 }
 
-func scan(row pgx.CollectableRow) (View, error) {
+func (s *Store) scan(row pgx.CollectableRow) (View, error) {
 	var v View
-	var index []byte
+	var index, sealed []byte
 	err := row.Scan(&v.AccountID, &v.Kind, &v.State, &v.NumberMasked, &index, &v.Balance, &v.Held, &v.Available,
-		&v.OpenedAt, &v.Alias)
-	v.PayeeCode, v.OpenedAt, v.Alias = ledger.PayeeCode(index), v.OpenedAt.In(clock.Shanghai), mask.Text(v.Alias)
-	return v, err //nolint:wrapcheck // the callers wrap it
+		&v.OpenedAt, &sealed)
+	if err != nil {
+		return v, err //nolint:wrapcheck // the callers wrap it
+	}
+	alias, err := ledger.OpenAlias(s.ring, v.AccountID, sealed)
+	v.PayeeCode, v.OpenedAt, v.Alias = ledger.PayeeCode(index), v.OpenedAt.In(clock.Shanghai), mask.Text(alias)
+	return v, err
 }

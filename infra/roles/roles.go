@@ -2,9 +2,10 @@
 // privileges that its statements need and no others. roles.sql is generated from the
 // source (infra/gen).
 //
-// A function that is connected by its role can't read or write another table. Money
-// moves only by the SQL functions of the ledger, which run with the rights of their
-// owner: no HTTP function may write accounts' balances, postings or entries itself.
+// A function that is connected by its role can't read or write another table, and it
+// changes only the columns that its statements change. Money moves only by the SQL
+// functions of the ledger, which run with the rights of their owner: no function and no
+// worker may write balances, postings or entries itself.
 package roles
 
 import (

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -30,14 +31,26 @@ var (
 
 // eventsCommand holds the commands about events that the relay has set aside.
 func eventsCommand() *cobra.Command {
+	var dead bool
 	list := &cobra.Command{
-		Use: "list", Short: "List the events that the relay has set aside, the oldest first", Args: cobra.NoArgs,
+		Use: "list [--dead]", Short: "List the events that the relay has set aside, the oldest first", Args: cobra.NoArgs,
 		Long: `List the events that the relay has set aside, the oldest first, at most 200.
 
 Each line has the id, the type, the times of the event and of its setting aside, the
-number of attempts and the reason of the last failure. It reads DATABASE_URL.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return withEvents(cmd, listAside) },
+number of attempts and the reason of the last failure. It reads DATABASE_URL.
+
+An event that the relay has published and a consumer refuses is a dead letter of the
+broker. The platform's broker keeps its own dead letters. The local broker keeps them in
+the same database: --dead lists them. POST /dev/replay, or the button at /dev, delivers
+them again; "events replay" does not.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dead {
+				return withEvents(cmd, listDead)
+			}
+			return withEvents(cmd, listAside)
+		},
 	}
+	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters of the local broker")
 	var o replayOrder
 	replay := &cobra.Command{
 		Use: "replay {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
@@ -98,6 +111,23 @@ func listAside(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 	for _, e := range list {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", e.ID, e.Type, e.CreatedAt.UTC().Format(time.RFC3339),
 			e.SetAsideAt.UTC().Format(time.RFC3339), e.Attempts, e.Reason)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+// listDead lists the dead letters of the local broker.
+func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
+	list, err := broker.ListDead(ctx, h.DB.Reader(), eventsListed)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tTYPE\tCONSUMER\tATTEMPTS\tREASON") // Flush returns the error
+	for _, d := range list {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", d.EventID, d.Type, d.Consumer, d.Attempts, d.LastError)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)

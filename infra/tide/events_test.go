@@ -64,6 +64,36 @@ func TestEventsThatAreSetAside(t *testing.T) {
 	}
 }
 
+// Dead letters of the local broker are listed with consumer and reason; other deliveries
+// are not.
+func TestDeadLettersOfTheLocalBroker(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	known, pruned, due := aside(t, b), uuid.NewString(), uuid.NewString()
+	for id, state := range map[string]string{known: "dead", pruned: "dead", due: "due"} {
+		b.Exec(t, `
+INSERT INTO delivery (consumer, event_id, event, lane, state, attempts, due_at, last_error)
+VALUES ('notify-on-transfer', $1, '', 'events', $2, 8, now(), 'answered 503')`, id, state)
+	}
+	var out bytes.Buffer
+	command := newCommand()
+	command.SetOut(&out)
+	check.Must(t, listDead(t.Context(), command, b.Host))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || strings.Contains(out.String(), due) {
+		t.Fatalf("the list:\n%s", out.String())
+	}
+	for _, want := range []string{known, pruned, events.TypeTransferPosted, "notify-on-transfer", "8", "answered 503"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the list does not show %s:\n%s", want, out.String())
+		}
+	}
+	b.Host.DB = pgtest.Broken(t)
+	if err := listDead(t.Context(), command, b.Host); err == nil {
+		t.Error("listed without a database")
+	}
+}
+
 func TestReplayOrdersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	good := replayOrder{id: uuid.NewString(), reason: "x", operator: "wang"}

@@ -108,7 +108,15 @@ func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error)
 	if err != nil {
 		return nil, err
 	}
-	return host.Open(ctx, config, needs)
+	h, err := host.Open(ctx, config, needs)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Refused(); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
 }
 
 // unlockLogin lifts the lock and the freeze, and emits the access record in the same

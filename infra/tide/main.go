@@ -8,7 +8,7 @@
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide roles apply
-//	go run ./infra/tide events list
+//	go run ./infra/tide events list [--dead]
 //	go run ./infra/tide events replay {--id ID | --all} --reason TEXT --operator NAME
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.

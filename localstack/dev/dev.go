@@ -1,6 +1,6 @@
 // Package dev is the local bank's developer page. It shows the SMS inbox, events with
 // their deliveries and dead letters, the functions with their declared policy, and
-// the API reference. It also sets faults.
+// the API reference. It also sets faults, and moves the bank's clock.
 //
 //	GET  /dev                     the page
 //	GET  /dev/bank.json           {"channel_certificate", "channel_keys"}: certificates in base64 DER, for clients to pin
@@ -10,6 +10,7 @@
 //	POST /dev/replay?consumer=&id=        make dead letters due again
 //	POST /dev/customers           a new random customer with a funded account
 //	POST /dev/faults              {"duplicate", "delay_ms", "sms": {…}}
+//	GET, POST /dev/clock          {"now", "ahead"}; {"advance": "24h"} moves the bank's clock forward
 //	GET  /dev/functions, /dev/api, /openapi.json
 package dev
 
@@ -46,6 +47,7 @@ type Page struct {
 	Broker    *broker.Broker
 	SMS       *smssim.Gateway
 	Seeder    seed.Seeder
+	Clock     *Clock
 }
 
 //go:embed page.html
@@ -85,6 +87,8 @@ func (p Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /dev/customers", p.customers)
 	mux.HandleFunc("POST /dev/customers", p.newCustomer)
 	mux.HandleFunc("POST /dev/faults", p.faults)
+	mux.HandleFunc("GET /dev/clock", p.Clock.show)
+	mux.HandleFunc("POST /dev/clock", p.Clock.move)
 }
 
 // bank holds the bank's channel keys: the current one by itself, and all that the bank has.

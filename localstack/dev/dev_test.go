@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,6 +43,7 @@ type fixture struct {
 	*bank.Bank
 	mux    *http.ServeMux
 	page   dev.Page
+	clock  *dev.Clock
 	status atomic.Int64 // what the consumer answers
 }
 
@@ -49,8 +51,12 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	d := &fixture{Bank: bank.New(t), mux: http.NewServeMux()}
 	kinds := events.Subscriptions{{Consumer: consumer, Types: []string{events.TypeTransferPosted}}}
+	var err error
+	d.clock, err = dev.OpenClock(d.Clock, filepath.Join(t.TempDir(), "clock"))
+	check.Must(t, err)
 	d.page = dev.Page{
-		Host: d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
+		Clock: d.clock,
+		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
 		Broker: &broker.Broker{
 			DB: d.Host.DB, Log: d.Host.Log, Subscriptions: kinds, Backoff: time.Millisecond,
 			Deliver: func(context.Context, string, cloudevents.Event) (int, error) { return int(d.status.Load()), nil },

@@ -46,7 +46,11 @@ type Delivery struct {
 var ErrDev = errors.New("developer page")
 
 func (d API) do(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, d.Base+path, nil)
+	return d.send(ctx, method, path, nil, into)
+}
+
+func (d API) send(ctx context.Context, method, path string, body io.Reader, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, d.Base+path, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -55,14 +59,14 @@ func (d API) do(ctx context.Context, method, path string, into any) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer resp.Body.Close() // the body has been read, or the caller gets the error
-	body, err := io.ReadAll(resp.Body)
+	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w: %s answered %d: %s", ErrDev, path, resp.StatusCode, body)
+		return fmt.Errorf("%w: %s answered %d: %s", ErrDev, path, resp.StatusCode, answer)
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := json.Unmarshal(answer, into); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -91,6 +95,26 @@ func (d API) Captcha(ctx context.Context, id string) (string, error) {
 	}
 	err := d.do(ctx, http.MethodPost, "/dev/captcha?id="+url.QueryEscape(id), &code)
 	return code.Answer, err
+}
+
+// Clock is the bank's clock: its time, and how far it is ahead of the machine's.
+type Clock struct {
+	Now   time.Time `json:"now"`
+	Ahead string    `json:"ahead"`
+}
+
+// Clock reads the bank's clock.
+func (d API) Clock(ctx context.Context) (Clock, error) {
+	var c Clock
+	err := d.do(ctx, http.MethodGet, "/dev/clock", &c)
+	return c, err
+}
+
+// Advance moves the bank's clock forward.
+func (d API) Advance(ctx context.Context, by time.Duration) (Clock, error) {
+	var c Clock
+	err := d.send(ctx, http.MethodPost, "/dev/clock", strings.NewReader(`{"advance":"`+by.String()+`"}`), &c)
+	return c, err
 }
 
 // Texts lists a phone's messages, newest first.

@@ -20,6 +20,8 @@ type Problem struct {
 	Title  string `json:"title" doc:"What happened, in Chinese"`
 	Detail string `json:"detail" doc:"What the customer can do, in Chinese"`
 	Field  string `json:"field,omitempty" doc:"The wrong field of the request, if a single field is wrong"`
+	// Rules are told for a field whose refusal has named rules.
+	Rules []string `json:"rules,omitempty" doc:"PASSWORD_WEAK: the rules that the field breaks (docs/errors.md); detail has their texts"`
 	// Combinations are the combinations of the intent that the client wanted to confirm.
 	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: each of these combinations is enough"`
 	// Missing compares the proofs of the request with the combinations.
@@ -46,7 +48,7 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	p.RetryAfter = retryAfter(e)
 	var field *bankerr.FieldError
 	if errors.As(e, &field) {
-		p.Field = field.Field
+		p.tellField(field)
 	}
 	var missing *stepup.MissingError
 	if errors.As(e, &missing) {
@@ -65,6 +67,13 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 		return []byte(`{"type":"about:blank","status":500,"code":"INTERNAL_ERROR"}`)
 	}
 	return body
+}
+
+func (p *Problem) tellField(f *bankerr.FieldError) {
+	p.Field, p.Rules = f.Field, f.Rules
+	if f.Advice != "" {
+		p.Detail = f.Advice
+	}
 }
 
 func texts(combinations []stepup.Combination) []string {

@@ -75,12 +75,15 @@ func (f Function) serveWorker(
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		work(ctx)
 	}()
 	err = h.Serve(ctx, ports, f.Spec.Name, nil)
+	stop() // Serve may have ended by itself
 	<-done
 	return err
 }

@@ -4,7 +4,8 @@
 // Configuration is a value (Config). Environment reads the environment once; tests
 // and the local bank pass values. Open opens only the stores that the process needs,
 // and connects in the background. So a process starts even if a store is down, and
-// /_/ready reports it. A Host is safe for concurrent use.
+// /_/ready reports it. A database that can never be used, such as a pooler, ends the
+// process as soon as the first connection shows it. A Host is safe for concurrent use.
 //
 // Source: CRYPTO-005 (self-test), AVAIL-012 (readiness), AUDIT-005 (logs).
 package host
@@ -81,6 +82,8 @@ type Config struct {
 	Limits   Limits
 	Proxies  Proxies
 	Password password.Config
+
+	Clock clock.Clock // the machine's if nil; no process reads it from the environment
 }
 
 // LoadConfig reads the parts of the configuration that the process needs.
@@ -110,14 +113,16 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	return c, nil
 }
 
-// Open opens the stores and keys that the process needs. A store that is down is no
-// error for Open. A database that can never be used is an error, and a failed crypto
-// self-test is one (CRYPTO-005).
+// Open opens the stores and keys that the process needs, and waits for no store: a store
+// that is down is no error for Open. A failed crypto self-test is one (CRYPTO-005).
 func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 	h := &Host{
-		Risk: risk.Baseline{}, Clock: clock.System{}, Log: NewLogger(os.Stderr),
+		Risk: risk.Baseline{}, Clock: config.Clock, Log: NewLogger(os.Stderr),
 		Metrics: NewMetrics(prometheus.NewRegistry()), Limits: config.Limits, Proxies: config.Proxies,
 		Hashing: password.NewHashing(config.Password),
+	}
+	if h.Clock == nil {
+		h.Clock = clock.System{}
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
 		h.Close()
@@ -131,15 +136,28 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 		h.Close()
 		return nil, err
 	}
-	if h.DB == nil {
-		return h, nil
-	}
-	if err := h.DB.Refused(); err != nil {
-		h.Close()
-		return nil, fmt.Errorf("database: %w", err)
-	}
 	return h, nil
 }
+
+// Refused waits for the first connection of the database and returns the reason why the
+// process can never use it; nil if the database is only down. Serve calls it; a process
+// that does not Serve calls it itself.
+func (h *Host) Refused() error {
+	if h.DB == nil {
+		return nil
+	}
+	if err := h.DB.Refused(); err != nil {
+		return &unusableError{err}
+	}
+	return nil
+}
+
+// unusableError is the reason why the process can't do its work, now or later.
+type unusableError struct{ cause error }
+
+func (e *unusableError) Error() string { return "database: " + e.cause.Error() }
+
+func (e *unusableError) Unwrap() error { return e.cause }
 
 // selfTest tests the cryptographic module and writes each test's result to the log.
 func selfTest(log *slog.Logger) error {

@@ -85,17 +85,39 @@ func listen(ctx context.Context, port int) (net.Listener, error) {
 }
 
 // Serve serves a function on the ports until ctx ends, and then ends as ServeConfig
-// says. entry is nil in a worker's process.
+// says. entry is nil in a worker's process. It serves while the stores connect. If the
+// database can never be used, Serve ends with the reason, without lingering.
 func (h *Host) Serve(ctx context.Context, on *Ports, name string, entry handler.FunctionHandler) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		if err := h.Refused(); err != nil {
+			stop(err)
+		}
+	}()
 	var left atomic.Bool
 	if on.admin != nil {
 		admin := newServer(h.adminMux(&left))
 		defer admin.Close()      // nothing waits for its answers
 		go admin.Serve(on.admin) //nolint:errcheck // Serve returns after Close
 	}
-	return Run(ctx, on.public, h.mux(name, entry, &left), Ending{
+	err := Run(ctx, on.public, h.mux(name, entry, &left), Ending{
 		Linger: on.config.Linger, Drain: on.config.Drain, Leave: func() { left.Store(true) },
 	})
+	if reason := unusable(ctx); reason != nil {
+		return reason
+	}
+	return err
+}
+
+// unusable returns the reason for which Serve has ended ctx; nil if ctx has not ended, or
+// for another reason.
+func unusable(ctx context.Context) error {
+	var reason *unusableError
+	if errors.As(context.Cause(ctx), &reason) {
+		return reason
+	}
+	return nil
 }
 
 // Ending is how a server ends.
@@ -140,6 +162,9 @@ func Run(ctx context.Context, listener net.Listener, mux http.Handler, end Endin
 	leaving.Store(true)
 	if end.Leave != nil {
 		end.Leave()
+	}
+	if unusable(ctx) != nil {
+		end.Linger = 0 // no call can succeed
 	}
 	select {
 	case err := <-done:
@@ -213,7 +238,7 @@ func (h *Host) state(ctx context.Context, left *atomic.Bool) State {
 	var database, cache error
 	var both sync.WaitGroup
 	if h.DB != nil {
-		both.Go(func() { database = h.DB.Pool().Ping(ctx) })
+		both.Go(func() { database = h.DB.Ping(ctx) })
 	}
 	if h.Redis != nil {
 		both.Go(func() { cache = h.Redis.Ping(ctx).Err() })

@@ -19,7 +19,7 @@ INSERT INTO account (id, customer_id, kind, no_ct, no_bidx, no_masked, card_pass
 VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8) ON CONFLICT DO NOTHING`
 
 const sqlAccountName = `-- account.name
-UPDATE account SET alias = $3 WHERE id = $1 AND customer_id = $2`
+UPDATE account SET alias_ct = $3 WHERE id = $1 AND customer_id = $2`
 
 // Kind is the kind of an account.
 type Kind string
@@ -96,8 +96,28 @@ func OpenAccount(u *pg.Unit, a Account) {
 	}})
 }
 
-// NameAccount adds the account's new alias to a unit of work. An account of another
-// customer stays as it is.
-func NameAccount(u *pg.Unit, account, customer uuid.UUID, alias string) {
-	u.Add(pg.Statement{SQL: sqlAccountName, Args: []any{account, customer, alias}})
+// NameAccount adds the account's new alias, sealed, to a unit of work. An account of
+// another customer stays as it is. The ring holds the purpose Storage.
+func NameAccount(u *pg.Unit, ring *keys.Ring, account, customer uuid.UUID, alias string) error {
+	sealed, err := ring.Seal(keys.Storage, aliasPlace(account), []byte(alias))
+	if err != nil {
+		return fmt.Errorf("seal alias: %w", err)
+	}
+	u.Add(pg.Statement{SQL: sqlAccountName, Args: []any{account, customer, sealed}})
+	return nil
 }
+
+// OpenAlias opens the alias of an account (account.alias_ct). An account without an alias
+// has the empty text.
+func OpenAlias(ring *keys.Ring, account uuid.UUID, sealed []byte) (string, error) {
+	if len(sealed) == 0 {
+		return "", nil
+	}
+	alias, err := ring.Open(keys.Storage, aliasPlace(account), sealed)
+	if err != nil {
+		return "", fmt.Errorf("alias: %w", err)
+	}
+	return string(alias), nil
+}
+
+func aliasPlace(account uuid.UUID) []byte { return keys.AAD("account", "alias_ct", account.String()) }

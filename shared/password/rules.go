@@ -1,26 +1,133 @@
 package password
 
 import (
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
 
-// ErrWeak refuses a new password; its cause names the field.
+// ErrWeak refuses a new password. Its cause names the field, and the rules that the
+// field's password breaks.
 var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 
 // New holds a customer's new passwords, in clear, and the personal numbers that they
-// must not resemble.
+// must not resemble. The numbers come from the same request, so a refusal tells the
+// caller nothing that the caller did not send.
 type New struct {
 	Login, Trade string
 	Phone, IDNo  string
 }
 
+// The fields of a request that hold new passwords.
+const (
+	LoginField = "login_password"
+	TradeField = "trade_password"
+)
+
 const (
 	loginMin, loginMax = 6, 32
 	tradeLength        = 6
+	keyboardRun        = 5 // a login password must not contain so many neighbouring keys of a row
+	commonInside       = 7 // a common password of so many characters must not stand inside a password either
 	personalRun        = 6 // a password must not contain so many digits in a row of an identity number or phone
 )
+
+// Rule is one rule for the new passwords of one field. Its name tells programs what
+// is wrong; the texts are for customers.
+type Rule struct {
+	Field, Name      string
+	Figure           int // 0: the rule has no figure
+	Chinese, English string
+
+	broken func(New) bool
+}
+
+// Rules lists every rule, in the order of fields and of a refusal's texts.
+func Rules() []Rule { return append(loginRules(), tradeRules()...) }
+
+func loginRules() []Rule {
+	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
+		return Rule{LoginField, name, figure, figured(chinese, figure), figured(english, figure), broken}
+	}
+	return []Rule{
+		rule("too_short", loginMin, "至少%d位", "Use at least %d characters",
+			func(p New) bool { return utf8.RuneCountInString(p.Login) < loginMin }),
+		rule("too_long", loginMax, "最多%d位", "Use at most %d characters",
+			func(p New) bool { return utf8.RuneCountInString(p.Login) > loginMax }),
+		rule("no_letter", 0, "须包含英文字母", "Use a letter from a to z",
+			func(p New) bool { return !strings.ContainsFunc(p.Login, isLetter) }),
+		rule("no_digit", 0, "须包含数字", "Use a digit",
+			func(p New) bool { return !strings.ContainsFunc(p.Login, isDigit) }),
+		rule("common", 0, "不能使用常见密码", "Avoid common passwords",
+			func(p New) bool { return isCommon(p.Login) }),
+		rule("sequence", keyboardRun, "不能包含%d个及以上连续的数字或键盘按键", "Avoid %d neighbouring keys or digits in a row",
+			func(p New) bool { return hasKeyboardRun(p.Login) }),
+		rule("personal_data", personalRun, personalChinese, personalEnglish,
+			func(p New) bool { return p.personal(p.Login) }),
+	}
+}
+
+const (
+	personalChinese = "不能包含证件号或手机号中连续的%d位数字"
+	personalEnglish = "Avoid %d digits in a row of your identity or phone number"
+)
+
+func tradeRules() []Rule {
+	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
+		return Rule{TradeField, name, figure, figured(chinese, figure), figured(english, figure), broken}
+	}
+	return []Rule{
+		rule("too_short", tradeLength, "须为%d位", "Use exactly %d digits",
+			func(p New) bool { return utf8.RuneCountInString(p.Trade) < tradeLength }),
+		rule("too_long", tradeLength, "须为%d位", "Use exactly %d digits",
+			func(p New) bool { return utf8.RuneCountInString(p.Trade) > tradeLength }),
+		rule("not_digits", 0, "只能使用数字", "Use digits only",
+			func(p New) bool { return !allDigits(p.Trade) }),
+		rule("sequence", 0, "不能为连续数字", "Avoid ascending or descending digits",
+			func(p New) bool { return isSequence(p.Trade) }),
+		rule("repetition", 0, "不能为重复数字", "Avoid repeated digits, groups and pairs",
+			func(p New) bool { return isRepetition(p.Trade) }),
+		rule("in_login_password", 0, "不能与登录密码相同或被其包含", "Avoid a part of the login password",
+			func(p New) bool { return p.Trade != "" && strings.Contains(p.Login, p.Trade) }),
+		rule("personal_data", personalRun, personalChinese, personalEnglish,
+			func(p New) bool { return p.personal(p.Trade) }),
+	}
+}
+
+// figured puts the figure into a text that has a place for it.
+func figured(text string, figure int) string {
+	if figure == 0 {
+		return text
+	}
+	return fmt.Sprintf(text, figure)
+}
+
+// Check refuses passwords that break PWD-001 to PWD-003 or PWD-012. ErrWeak names the
+// first wrong field and all rules that it breaks.
+func (p New) Check() error {
+	for _, field := range []struct{ name, chinese string }{{LoginField, "登录密码"}, {TradeField, "交易密码"}} {
+		weak := &bankerr.FieldError{Field: field.name, Why: "weak"}
+		var texts []string
+		for _, rule := range Rules() {
+			if rule.Field == field.name && rule.broken(p) {
+				weak.Rules, texts = append(weak.Rules, rule.Name), append(texts, rule.Chinese)
+			}
+		}
+		if len(weak.Rules) > 0 {
+			weak.Advice = field.chinese + strings.Join(texts, "；")
+			return ErrWeak.Because(weak)
+		}
+	}
+	return nil
+}
+
+func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
+
+func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+
+func allDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
 // common holds the passwords that attackers guess first. A long entry also matches
 // inside a password's letters and digits.
@@ -31,51 +138,24 @@ var common = []string{
 
 var keyboardRows = []string{"qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "1qaz2wsx3edc"}
 
-// Check refuses passwords that break PWD-001 to PWD-003 or PWD-012; ErrWeak names
-// the field, login_password or trade_password.
-func (p New) Check() error {
-	switch {
-	case len(p.Login) < loginMin || len(p.Login) > loginMax || !hasBoth(p.Login) || guessable(p.Login):
-		return weak("login_password")
-	case len(p.Trade) != tradeLength || !allDigits(p.Trade) || regular(p.Trade):
-		return weak("trade_password")
-	case p.Login == p.Trade || strings.Contains(p.Login, p.Trade):
-		return weak("trade_password")
-	}
-	for _, n := range []struct{ field, password string }{{"login_password", p.Login}, {"trade_password", p.Trade}} {
-		if sharesRun(n.password, p.Phone) || sharesRun(n.password, p.IDNo) {
-			return weak(n.field)
-		}
-	}
-	return nil
-}
-
-func weak(field string) error { return ErrWeak.Because(bankerr.InvalidField(field, "weak")) }
-
-// hasBoth reports whether the text has letters and digits (PWD-012).
-func hasBoth(text string) bool {
-	letter, digit := false, false
-	for _, r := range text {
-		letter = letter || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		digit = digit || r >= '0' && r <= '9'
-	}
-	return letter && digit
-}
-
-func allDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
-
-// guessable reports whether the text is a common password, or has a run of five or
-// more keys of a keyboard row.
-func guessable(text string) bool {
+// isCommon reports whether the text is a common password, or contains a long one.
+func isCommon(text string) bool {
 	lower := strings.ToLower(text)
 	for _, c := range common {
-		if lower == c || len(c) >= 7 && strings.Contains(lower, c) {
+		if lower == c || len(c) >= commonInside && strings.Contains(lower, c) {
 			return true
 		}
 	}
+	return false
+}
+
+// hasKeyboardRun reports whether the text has a run of five or more keys of a keyboard
+// row.
+func hasKeyboardRun(text string) bool {
+	lower := strings.ToLower(text)
 	for _, row := range keyboardRows {
-		for i := 0; i+5 <= len(row); i++ {
-			if strings.Contains(lower, row[i:i+5]) {
+		for i := 0; i+keyboardRun <= len(row); i++ {
+			if strings.Contains(lower, row[i:i+keyboardRun]) {
 				return true
 			}
 		}
@@ -83,19 +163,35 @@ func guessable(text string) bool {
 	return false
 }
 
-// regular reports whether the digits are repeated, ascending, descending or
-// patterned: 111111, 123456, 654321, 121212, 112233 (PWD-002).
-func regular(d string) bool {
-	up, down, same := true, true, true
+// isSequence reports whether the digits ascend or descend: 123456, 654321 (PWD-002).
+func isSequence(d string) bool {
+	up, down := len(d) > 1, len(d) > 1
 	for i := 1; i < len(d); i++ {
 		up = up && d[i] == d[i-1]+1
 		down = down && d[i]+1 == d[i-1]
-		same = same && d[i] == d[i-1]
+	}
+	return up || down
+}
+
+// isRepetition reports whether the digits are repeated or patterned: 111111, 121212,
+// 112233, 739739 (PWD-002).
+func isRepetition(d string) bool {
+	if len(d) > 1 && strings.Count(d, d[:1]) == len(d) {
+		return true
+	}
+	if len(d) != tradeLength {
+		return false
 	}
 	pairs := d[0] == d[1] && d[2] == d[3] && d[4] == d[5]
 	twos := d[:2] == d[2:4] && d[2:4] == d[4:]
 	threes := d[:3] == d[3:]
-	return up || down || same || pairs || twos || threes
+	return pairs || twos || threes
+}
+
+// personal reports whether the password contains six digits in a row of a personal
+// number (PWD-001).
+func (p New) personal(password string) bool {
+	return sharesRun(password, p.Phone) || sharesRun(password, p.IDNo)
 }
 
 // sharesRun reports whether the password contains six digits in a row of the personal

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // good passes; each row of the table changes one thing of it.
@@ -75,6 +77,54 @@ func TestPasswordRules(t *testing.T) {
 				t.Fatalf("%q and %q: %v, want PASSWORD_WEAK of %s", p.Login, p.Trade, err, tt.field)
 			}
 		})
+	}
+}
+
+// A refusal names all rules of the field, with a text for each, in the order of the list.
+func TestAllBrokenRulesAreNamed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		login, trade string
+		field        string
+		rules        string
+		advice       string
+	}{
+		{"", "", "login_password", "too_short no_letter no_digit", "登录密码至少6位；须包含英文字母；须包含数字"},
+		{"潮汐银行", "739164", "login_password", "too_short no_letter no_digit", "登录密码至少6位；须包含英文字母；须包含数字"},
+		{"qwert", "739164", "login_password", "too_short no_digit sequence", "登录密码至少6位；须包含数字；不能包含5个及以上连续的数字或键盘按键"},
+		{"password", "739164", "login_password", "no_digit common", "登录密码须包含数字；不能使用常见密码"},
+		{"1" + strings.Repeat("潮汐", 16), "739164", "login_password", "too_long no_letter", "登录密码最多32位；须包含英文字母"},
+		{"t138100x", "739164", "login_password", "personal_data", "登录密码不能包含证件号或手机号中连续的6位数字"},
+		{"tide-2026x", "", "trade_password", "too_short", "交易密码须为6位"},
+		{"tide-2026x", "1", "trade_password", "too_short", "交易密码须为6位"},
+		{"tide-2026x", "2026x", "trade_password", "too_short not_digits in_login_password", "交易密码须为6位；只能使用数字；不能与登录密码相同或被其包含"},
+		{"tide-2026x", "1111111", "trade_password", "too_long repetition", "交易密码须为6位；不能为重复数字"},
+		{"tide-2026x", "12345", "trade_password", "too_short sequence", "交易密码须为6位；不能为连续数字"},
+		{"x654321x", "654321", "trade_password", "sequence in_login_password", "交易密码不能为连续数字；不能与登录密码相同或被其包含"},
+		{"tide-2026x", "110101", "trade_password", "personal_data", "交易密码不能包含证件号或手机号中连续的6位数字"},
+	} {
+		p := good
+		p.Login, p.Trade = tt.login, tt.trade
+		err := p.Check()
+		var got *bankerr.FieldError
+		if !errors.Is(err, password.ErrWeak) || !errors.As(err, &got) {
+			t.Fatalf("%q and %q: %v", p.Login, p.Trade, err)
+		}
+		if rules := strings.Join(got.Rules, " "); got.Field != tt.field || rules != tt.rules || got.Advice != tt.advice {
+			t.Errorf("%q and %q: %s: %s: %q", p.Login, p.Trade, got.Field, rules, got.Advice)
+		}
+	}
+}
+
+// Names and texts are stated for each rule; no text has a place without its figure.
+func TestRulesHaveTexts(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, r := range req.AtLeast(t, 10, password.Rules()) {
+		if r.Name == "" || r.Chinese == "" || r.English == "" || strings.Contains(r.Chinese+r.English, "%") || seen[r.Field+r.Name] {
+			t.Errorf("%s %q: %q, %q", r.Field, r.Name, r.Chinese, r.English)
+		}
+		seen[r.Field+r.Name] = true
 	}
 }
 

@@ -150,6 +150,17 @@ func (db *DB) Refused() error {
 	return db.refused
 }
 
+// Ping reports whether the database answers. While the first connection is being opened,
+// it waits for it until ctx ends.
+func (db *DB) Ping(ctx context.Context) error {
+	select {
+	case <-db.warm:
+	case <-ctx.Done():
+		return fmt.Errorf("first connection: %w", ctx.Err())
+	}
+	return db.pool.Ping(ctx) //nolint:wrapcheck // the caller names the database
+}
+
 // Pool returns the pool itself, for needs that no other function of this package
 // covers. Its errors are not classified.
 func (db *DB) Pool() *pgxpool.Pool {

@@ -9,6 +9,7 @@
 package redisdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -50,10 +51,10 @@ func Open(config Config) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, ErrURL // the cause would show the password
 		}
-		options.MaxRetries = -1
-		options.ContextTimeoutEnabled = true
-		times(&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout)
-		options.MinIdleConns = max(1, options.MinIdleConns)
+		common{
+			retries: &options.MaxRetries, idle: &options.MinIdleConns, byContext: &options.ContextTimeoutEnabled,
+			dial: &options.DialTimeout, answers: []*time.Duration{&options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout},
+		}.set()
 		client := redis.NewClusterClient(options)
 		client.OnNewNode(func(node *redis.Client) { node.AddHook(final{}) })
 		return client, nil
@@ -62,22 +63,28 @@ func Open(config Config) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, ErrURL // as above
 	}
-	options.MaxRetries = -1
-	options.ContextTimeoutEnabled = true
-	times(&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout)
-	options.MinIdleConns = max(1, options.MinIdleConns)
+	common{
+		retries: &options.MaxRetries, idle: &options.MinIdleConns, byContext: &options.ContextTimeoutEnabled,
+		dial: &options.DialTimeout, answers: []*time.Duration{&options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout},
+	}.set()
 	return redis.NewClient(options), nil
 }
 
-// times sets the time-outs that the URL does not set.
-func times(dial, read, write, pool *time.Duration) {
-	if *dial == 0 {
-		*dial = dialTimeout
-	}
-	for _, wait := range []*time.Duration{read, write, pool} {
-		if *wait == 0 {
-			*wait = answerTimeout
-		}
+// common points to the options that the clients of a server and of a cluster share.
+type common struct {
+	retries, idle *int
+	byContext     *bool // the context's deadline ends a wait
+	dial          *time.Duration
+	answers       []*time.Duration
+}
+
+// set makes the client repeat nothing and keep a connection ready. It sets the time-outs
+// that the URL does not set.
+func (c common) set() {
+	*c.retries, *c.byContext, *c.idle = -1, true, max(1, *c.idle)
+	*c.dial = cmp.Or(*c.dial, dialTimeout)
+	for _, wait := range c.answers {
+		*wait = cmp.Or(*wait, answerTimeout)
 	}
 }
 

@@ -33,8 +33,12 @@ import (
 type Bank struct {
 	DB    *pg.DB
 	Redis *miniredis.Miniredis
-	dir   string
-	url   string
+	// OwnRedis makes each instance keep its own Redis in memory, as the bank of `make run`
+	// does. Set it before Start.
+	OwnRedis bool
+
+	dir string
+	url string
 
 	mu   sync.Mutex
 	live []*Instance
@@ -87,7 +91,11 @@ func (b *Bank) StartOn(t *testing.T, ip string) *Instance {
 	check.Must(t, err)
 	address := check.FreeAddress(t, ip)
 	cmd := exec.Command(program, "--listen", address, "--data", b.dir, "--unsafe")
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "REDIS_URL=redis://"+b.Redis.Addr(), "FN_RATE_SCALE=1000")
+	redis := "redis://" + b.Redis.Addr()
+	if b.OwnRedis {
+		redis = ""
+	}
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "REDIS_URL="+redis, "FN_RATE_SCALE=1000")
 	log, err := os.OpenFile(filepath.Join(b.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check.Must(t, err)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -3,7 +3,7 @@
 //	POST /function/account-alias-set   session
 //
 // An alias has 1 to 20 printable characters; a phone or card number in the alias is
-// shown masked. Setting the same alias again changes nothing. Refusals:
+// shown masked. The database holds the alias sealed. Setting the same alias again changes nothing. Refusals:
 // OBJECT_NOT_FOUND, also for another customer's account.
 package aliasset
 
@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/functions/account"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -26,6 +27,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "account-alias-set", Summary: "Name an account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-005", "LOGIC-004", "LOGIC-005", "MASK-004"},
 }, wire)
 
@@ -48,14 +50,13 @@ func (r Request) Validate() error {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, account.View], error) {
-	store := account.NewStore(lent.DB)
+	store := account.NewStore(lent.DB, lent.Keys)
 	return func(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (account.View, error) {
 		view, err := store.One(ctx, req.AccountID, call.CustomerID)
 		if err != nil {
 			return account.View{}, err
 		}
-		ledger.NameAccount(unit, req.AccountID, call.CustomerID, req.Alias)
 		view.Alias = mask.Text(req.Alias)
-		return view, nil
+		return view, ledger.NameAccount(unit, lent.Keys, req.AccountID, call.CustomerID, req.Alias)
 	}, nil
 }

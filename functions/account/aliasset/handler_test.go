@@ -1,6 +1,8 @@
 package aliasset_test
 
 import (
+	"bytes"
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -116,6 +119,31 @@ func TestNumbersInAnAliasAreMasked(t *testing.T) {
 		t.Errorf("the alias is shown as %q", reply.Alias)
 	}
 	w.want(t, reply.Alias)
+}
+
+// An alias stands in clear in no table, and the same alias of two accounts looks
+// different. A sealed alias that was moved to another account does not open.
+func TestAnAliasRestsSealed(t *testing.T) {
+	t.Parallel()
+	const alias = "老王房租 13977770007"
+	w := newFixture(t)
+	for _, id := range w.Payer.AccountIDs {
+		w.name(t, id, alias).Want(t, "")
+	}
+	for line := range strings.Lines(w.Stored(t)) {
+		for _, clear := range []string{"老王房租", "13977770007", hex.EncodeToString([]byte("老王房租"))} {
+			if strings.Contains(line, clear) {
+				t.Errorf("%q stands in clear: %s", clear, line)
+			}
+		}
+	}
+	sealed := check.Column[[]byte](t, w.Host.DB.Pool(), "SELECT alias_ct FROM account WHERE alias_ct <> ''")
+	if len(sealed) != 2 || bytes.Equal(sealed[0], sealed[1]) {
+		t.Fatalf("sealed as %x", sealed)
+	}
+	from, to := w.Payer.AccountIDs[0], w.Payer.AccountIDs[1]
+	check.Exec(t, w.Host.DB.Pool(), "UPDATE account SET alias_ct = (SELECT alias_ct FROM account WHERE id = $1) WHERE id = $2", from, to)
+	w.Phone.Call(t, accountdetail.Function, "", map[string]any{"account_id": to}).Want(t, "INTERNAL_ERROR")
 }
 
 func TestRefusals(t *testing.T) {

@@ -13,12 +13,14 @@ import (
 	"github.com/tidebank/tidebank/functions/account"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 )
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "account-detail", Summary: "Show one account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-001", "LOGIC-004", "LOGIC-005", "MASK-004"},
 }, wire)
 
@@ -31,7 +33,7 @@ type Request struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, account.View], error) {
-	store := account.NewStore(lent.DB)
+	store := account.NewStore(lent.DB, lent.Keys)
 	return func(ctx context.Context, call *fn.Call, req Request) (account.View, error) {
 		return store.One(ctx, req.AccountID, call.CustomerID)
 	}, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions/account"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
 )
 
@@ -18,6 +19,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-overview", Summary: "Show assets and liabilities", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"number_masked"},
+	Keys:         []keys.Purpose{keys.Storage},
 	Requirements: []string{"ACCT-001", "ACCT-007", "MASK-004"},
 }, wire)
 
@@ -49,7 +51,7 @@ type Response struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	store := account.NewStore(lent.DB)
+	store := account.NewStore(lent.DB, lent.Keys)
 	return func(ctx context.Context, call *fn.Call, _ Request) (Response, error) {
 		accounts, err := store.All(ctx, call.CustomerID)
 		if err != nil {

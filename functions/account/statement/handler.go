@@ -118,7 +118,7 @@ type operation struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	return operation{account.NewStore(lent.DB), lent.DB, lent.Keys, lent.Clock}.do, nil
+	return operation{account.NewStore(lent.DB, lent.Keys), lent.DB, lent.Keys, lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request) (Response, error) {

@@ -308,6 +308,33 @@ func TestWeakPasswords(t *testing.T) {
 	w.wantSignedUp(t, 1)
 }
 
+// The sealed problem tells an app which rules of which field are broken. It tells of
+// personal data only what the same request holds: another number changes nothing.
+func TestWeakPasswordsNameTheirRules(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	li := w.Customer(t, "李四", 0)
+	for _, tt := range []struct {
+		login, trade, field string
+		rules               []string
+		detail              string
+	}{
+		{"12", bank.TradePassword, "login_password", []string{"too_short", "no_letter"}, "登录密码至少6位；须包含英文字母"},
+		{"a" + w.wang.IDNo[6:14], bank.TradePassword, "login_password", []string{"personal_data"}, "登录密码不能包含证件号或手机号中连续的6位数字"},
+		{bank.LoginPassword, "23456", "trade_password", []string{"too_short", "sequence"}, "交易密码须为6位；不能为连续数字"},
+	} {
+		r := w.right(t, "123456")
+		r.LoginPassword, r.TradePassword = w.phone.Password(t, tt.login), w.phone.Password(t, tt.trade)
+		answer := w.apply(t, r)
+		answer.Want(t, "PASSWORD_WEAK")
+		got := answer.Problem
+		if diff := cmp.Diff(tt.rules, got.Rules); diff != "" || got.Field != tt.field || got.Detail != tt.detail {
+			t.Errorf("%q and %q: %s: %q (-want +got):\n%s", tt.login, tt.trade, got.Field, got.Detail, diff)
+		}
+	}
+	w.passes(t, "x"+li.Phone[5:], bank.TradePassword)
+}
+
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/password"
 )
 
 // refusalsOf lists the codes that an HTTP function may answer, in order: the
@@ -63,7 +64,39 @@ func errorList(all []fn.Function) []byte {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Spec.Name, codes(f.Spec.Refusals), codes(fn.StageRefusals(f.Spec)))
 		}
 	}
+	b.WriteString("\n## Rules for new passwords\n\n`PASSWORD_WEAK` names the `field` and, in `rules`, all rules that the field's " +
+		"password breaks; `detail` holds their Chinese texts. If both passwords break rules, it names the login password. " +
+		"`personal_data` compares only with numbers of the same request. [limits.md](limits.md) lists the figures.\n\n" +
+		"| field | rule | in Chinese | in English |\n|---|---|---|---|\n")
+	for _, r := range password.Rules() {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s. |\n", r.Field, r.Name, r.Chinese, r.English)
+	}
 	return b.Bytes()
+}
+
+// ruleNames lists the names of all rules for new passwords, each once.
+func ruleNames() []any {
+	names := map[string]bool{}
+	for _, r := range password.Rules() {
+		names[r.Name] = true
+	}
+	var list []any
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		list = append(list, name)
+	}
+	return list
+}
+
+// ruleTexts are the rules for new passwords by field and name, for programs.
+func ruleTexts() map[string]map[string]any {
+	texts := map[string]map[string]any{}
+	for _, r := range password.Rules() {
+		if texts[r.Field] == nil {
+			texts[r.Field] = map[string]any{}
+		}
+		texts[r.Field][r.Name] = map[string]string{"zh-CN": r.Chinese, "en": r.English}
+	}
+	return texts
 }
 
 func codes(refusals []*bankerr.Error) string {

@@ -23,6 +23,7 @@ const frame = "application/vnd.tidebank.frame"
 func openAPI(all []fn.Function) ([]byte, error) {
 	registry := huma.NewMapRegistry("#/components/schemas/", naming)
 	problem := registry.Schema(reflect.TypeFor[fn.Problem](), true, "Problem")
+	registry.Map()[naming(reflect.TypeFor[fn.Problem](), "")].Properties["rules"].Items.Enum = ruleNames()
 	paths := map[string]any{}
 	for _, f := range all {
 		if f.Trigger != fn.TriggerHTTP {
@@ -49,7 +50,8 @@ func openAPI(all []fn.Function) ([]byte, error) {
 		"paths":      paths,
 		"components": map[string]any{"schemas": registry.Map()},
 
-		"x-tidebank-errors": errorTexts(all),
+		"x-tidebank-errors":         errorTexts(all),
+		"x-tidebank-password-rules": ruleTexts(),
 	}
 	return indent(doc)
 }

@@ -67,7 +67,7 @@ func write(b *bytes.Buffer, role Role, need rights) {
 	fmt.Fprintf(b, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %s;\n", name)
 	fmt.Fprintf(b, "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM %s;\n", name)
 	for _, object := range slices.Sorted(maps.Keys(need)) {
-		privileges := strings.Join(slices.Sorted(maps.Keys(need[object])), ", ")
+		privileges := strings.Join(together(need[object]), ", ")
 		kind := "TABLE"
 		function, isFunction := strings.CutSuffix(object, "()")
 		if isFunction {
@@ -75,6 +75,27 @@ func write(b *bytes.Buffer, role Role, need rights) {
 		}
 		fmt.Fprintf(b, "GRANT %s ON %s %s TO %s;\n", privileges, kind, function, name)
 	}
+}
+
+// together joins the rights for single columns: "UPDATE (a, b)". The right for the whole
+// table includes them. A row lock needs one of them, and the whole table's if there is none.
+func together(privileges map[string]bool) []string {
+	var list, columns []string
+	for _, p := range slices.Sorted(maps.Keys(privileges)) {
+		if column, ok := strings.CutPrefix(p, "UPDATE ("); ok {
+			columns = append(columns, strings.TrimSuffix(column, ")"))
+		} else if p != locking {
+			list = append(list, p)
+		}
+	}
+	switch {
+	case privileges["UPDATE"]:
+	case len(columns) > 0:
+		list = append(list, "UPDATE ("+strings.Join(columns, ", ")+")")
+	case privileges[locking]:
+		list = append(list, "UPDATE")
+	}
+	return list
 }
 
 var created = regexp.MustCompile(`(?m)^CREATE TABLE (\w+)`)

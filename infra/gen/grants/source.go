@@ -138,6 +138,10 @@ func (p *program) declare(folder, called, method string, node ast.Node, aliases 
 	}
 	ast.Inspect(node, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.KeyValueExpr: // a table's name may also be an SQL function's
+			if field, ok := n.Key.(*ast.Ident); ok && field.Name == "Table" {
+				return false
+			}
 		case *ast.SelectorExpr:
 			if x, ok := n.X.(*ast.Ident); ok && aliases[x.Name] != "" {
 				d.foreign[x.Name+"."+n.Sel.Name] = aliases[x.Name]

@@ -10,6 +10,9 @@ import (
 // name.
 type rights map[string]map[string]bool
 
+// locking is the need of a row lock: PostgreSQL asks for UPDATE of at least one column.
+const locking = "a row lock"
+
 func (r rights) add(object string, privileges ...string) {
 	if r[object] == nil {
 		r[object] = map[string]bool{}
@@ -46,6 +49,10 @@ var (
 	locks    = regexp.MustCompile(`(?i)\bFOR\s+(?:NO\s+KEY\s+UPDATE|UPDATE|KEY\s+SHARE|SHARE)\b`)
 	conflict = regexp.MustCompile(`(?i)\bON\s+CONFLICT\b`)
 	replaces = regexp.MustCompile(`(?i)\bDO\s+UPDATE\b`)
+	sets     = regexp.MustCompile(`(?i)^(?:\s+(?:AS\s+)?\w+)??\s+SET\s+`)
+	setsEnd  = regexp.MustCompile(`(?i)^(?:FROM|WHERE|RETURNING)\b`)
+	notFrom  = regexp.MustCompile(`(?i)\bDISTINCT\s+$`)
+	assigns  = regexp.MustCompile(`^\s*"?(\w+)"?\s*=`)
 	returns  = regexp.MustCompile(`(?i)\bRETURNING\b`)
 )
 
@@ -65,21 +72,17 @@ func (s schema) statement(sql string) rights {
 	for _, found := range reads.FindAllStringSubmatch(sql, -1) {
 		s.table(need, found[1], "SELECT")
 		if locked {
-			s.table(need, found[1], "UPDATE")
+			s.table(need, found[1], locking)
 		}
 	}
-	for _, found := range inserts.FindAllStringSubmatch(sql, -1) {
-		s.table(need, found[1], "INSERT")
-		if conflict.MatchString(sql) || returns.MatchString(sql) {
-			s.table(need, found[1], "SELECT")
+	s.inserts(need, sql)
+	for _, at := range updates.FindAllStringSubmatchIndex(sql, -1) {
+		before := ""
+		if at[2] >= 0 {
+			before = strings.ToUpper(strings.TrimSpace(sql[at[2]:at[3]]))
 		}
-		if replaces.MatchString(sql) {
-			s.table(need, found[1], "UPDATE")
-		}
-	}
-	for _, found := range updates.FindAllStringSubmatch(sql, -1) {
-		if before := strings.ToUpper(strings.TrimSpace(found[1])); before != "FOR" && before != "KEY" && before != "DO" {
-			s.table(need, found[2], "SELECT", "UPDATE")
+		if before != "FOR" && before != "KEY" && before != "DO" {
+			s.table(need, sql[at[4]:at[5]], append(changes(sql[at[1]:]), "SELECT")...)
 		}
 	}
 	for _, found := range deletes.FindAllStringSubmatch(sql, -1) {
@@ -91,6 +94,68 @@ func (s schema) statement(sql string) rights {
 		}
 	}
 	return need
+}
+
+// inserts adds the rights of each INSERT. Its ON CONFLICT stands before the next INSERT.
+func (s schema) inserts(need rights, sql string) {
+	all := inserts.FindAllStringSubmatchIndex(sql, -1)
+	for i, at := range all {
+		table, rest := sql[at[2]:at[3]], sql[at[1]:]
+		if i+1 < len(all) {
+			rest = sql[at[1]:all[i+1][0]]
+		}
+		s.table(need, table, "INSERT")
+		if conflict.MatchString(sql) || returns.MatchString(sql) {
+			s.table(need, table, "SELECT")
+		}
+		if found := replaces.FindStringIndex(rest); found != nil {
+			s.table(need, table, changes(rest[found[1]:])...)
+		}
+	}
+}
+
+// changes returns the right UPDATE for each column that an UPDATE assigns; the text begins
+// after the table's name. If it can't read the list, it returns the right for the table.
+func changes(text string) []string {
+	head := sets.FindString(text)
+	if head == "" {
+		return []string{"UPDATE"}
+	}
+	var list []string
+	for _, assignment := range assignments(text[len(head):]) {
+		column := assigns.FindStringSubmatch(assignment)
+		if column == nil {
+			return []string{"UPDATE"}
+		}
+		list = append(list, "UPDATE ("+strings.ToLower(column[1])+")")
+	}
+	return list
+}
+
+// assignments splits the list after SET at its commas. Commas in brackets are part of a
+// value.
+func assignments(text string) []string {
+	var list []string
+	depth, from := 0, 0
+	for i := range len(text) {
+		word := i == 0 || !isWord(text[i-1])
+		switch c := text[i]; {
+		case c == '(':
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+		case depth > 0:
+		case c == ')' || c == ';' || word && setsEnd.MatchString(text[i:]) && !notFrom.MatchString(text[:i]):
+			return append(list, text[from:i])
+		case c == ',':
+			list, from = append(list, text[from:i]), i+1
+		}
+	}
+	return append(list, text[from:])
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 func (s schema) table(need rights, table string, privileges ...string) {
