@@ -32,9 +32,17 @@ func TestMinimum(t *testing.T) {
 		platform, version string
 		want              bool
 	}{
-		{"ios", "3.2.10", false}, {"ios", "3.2.9", true}, {"ios", "3.2.11", false}, {"ios", "3.1.99", true}, {"ios", "3.3.0", false},
-		{"ios", "2.99.99", true}, {"ios", "4.0.0", false}, {"android", "9.99.99", true}, {"android", "10.0.0", false},
-		{"harmonyos", "0.0.1", false}, {"h5", "0.0.0", false},
+		{"ios", "3.2.10", false},
+		{"ios", "3.2.9", true},
+		{"ios", "3.2.11", false},
+		{"ios", "3.1.99", true},
+		{"ios", "3.3.0", false},
+		{"ios", "2.99.99", true},
+		{"ios", "4.0.0", false},
+		{"android", "9.99.99", true},
+		{"android", "10.0.0", false},
+		{"harmonyos", "0.0.1", false},
+		{"h5", "0.0.0", false},
 	} {
 		if got := lowest.Refuses(&channel.App{Platform: tt.platform, Version: tt.version}); got != tt.want {
 			t.Errorf("%s %s is refused: %v", tt.platform, tt.version, got)

@@ -28,7 +28,7 @@ type Hello struct {
 	ClientRandom []byte `json:"client_random" minLength:"44" maxLength:"44" doc:"32 bytes" example:"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="` //nolint:revive // a tag is one line
 	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation" example:"phone-of-wang"`
 	// Pins name the bank's keys that the app trusts, so that the bank signs with one of them.
-	Pins [][]byte `json:"pins,omitempty" minItems:"1" maxItems:"8" nullable:"false" doc:"SM3 of each public key (PKIX DER) that the app pins: 32 bytes"`
+	Pins [][]byte `json:"pins,omitempty" minItems:"1" maxItems:"8" nullable:"false" doc:"SM3 of each pinned key (PKIX DER): 32 bytes"`
 	App  *App     `json:"app,omitempty" doc:"The app and its version"`
 }
 

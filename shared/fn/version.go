@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -26,11 +27,13 @@ type Deprecation struct {
 
 // dates returns both days. Sunset is zero if it is not decided.
 func (d Deprecation) dates() (since, sunset time.Time, err error) {
-	if since, err = time.ParseInLocation(time.DateOnly, d.Since, clock.Shanghai); err != nil || d.Sunset == "" {
-		return since, sunset, err
+	if since, err = time.ParseInLocation(time.DateOnly, d.Since, clock.Shanghai); err == nil && d.Sunset != "" {
+		sunset, err = time.ParseInLocation(time.DateOnly, d.Sunset, clock.Shanghai)
 	}
-	sunset, err = time.ParseInLocation(time.DateOnly, d.Sunset, clock.Shanghai)
-	return since, sunset, err
+	if err != nil {
+		return since, sunset, fmt.Errorf("deprecation: %w", err)
+	}
+	return since, sunset, nil
 }
 
 // wrong reports a deprecation that contradicts itself or is too short.

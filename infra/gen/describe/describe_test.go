@@ -206,8 +206,12 @@ func TestDescriptionsMarkDeprecatedFunctions(t *testing.T) {
 	})
 	operations := func(raw []byte) (version string, deprecated map[string]any) {
 		var doc struct {
-			Info  struct{ Version string }
-			Paths map[string]struct{ Post map[string]any }
+			Info struct {
+				Version string `json:"version"`
+			} `json:"info"`
+			Paths map[string]struct {
+				Post map[string]any `json:"post"`
+			} `json:"paths"`
 		}
 		check.Must(t, json.Unmarshal(raw, &doc))
 		deprecated = map[string]any{}
