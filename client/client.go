@@ -17,15 +17,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -35,13 +32,23 @@ import (
 // Config is the configuration of a client.
 type Config struct {
 	BaseURL  string
-	DeviceID string           // stays the same for the app's installation
-	Device   *sm.PrivateKey   // the device's key, which never leaves the device
-	Pinned   *sm.PublicKey    // the bank's channel key
-	HTTP     *http.Client     // http.DefaultClient if nil
-	Now      func() time.Time // the device's clock, which may be wrong
-	Tries    int              // most tries of a repeatable call; 5 if zero
-	Pause    time.Duration    // before the second try; 200 ms if zero
+	DeviceID string         // stays the same for the app's installation
+	Device   *sm.PrivateKey // the device's key, which never leaves the device
+	Pinned   *sm.PublicKey  // the bank's channel key
+	// NextPins are further channel keys of the bank that the app contains, or has learnt by
+	// LearnPins. The bank may prove itself by any of them.
+	NextPins []*sm.PublicKey
+	// App names the app and its version to the bank, which may ask for an update by the
+	// *Problem APP_OUTDATED. The zero value names nothing.
+	App  channel.App
+	HTTP *http.Client     // http.DefaultClient if nil
+	Now  func() time.Time // the device's clock, which may be wrong
+	// Captcha shows the customer a graphic code (PNG) and returns the answer. The bank asks
+	// for one before it opens a channel while too many apps open channels. Without Captcha,
+	// the call then returns the *Problem CAPTCHA_REQUIRED. It must not call this client.
+	Captcha func(ctx context.Context, image []byte) (answer string, err error)
+	Tries   int           // most tries of a repeatable call; 5 if zero
+	Pause   time.Duration // before the second try; 200 ms if zero
 }
 
 // Client is one app on one device.
@@ -147,105 +154,6 @@ func (r *request) body(o *opened) (any, error) {
 	return made, nil
 }
 
-// CallOnce calls a function so that it has its effect at most once. The key
-// identifies the request, and the bank answers a repetition with the first answer.
-// CallOnce makes a fresh key if key is empty.
-func (c *Client) CallOnce(ctx context.Context, function, key string, request, reply any) error {
-	return c.callOnce(ctx, function, key, fixed(request), reply)
-}
-
-func (c *Client) callOnce(ctx context.Context, function, key string, request *request, reply any) error {
-	if key == "" {
-		key = uuid.NewString()
-	}
-	for try := 1; ; try++ {
-		err := c.withChannel(ctx, func(o *opened) error { return c.send(ctx, o, function, key, request, reply) })
-		if err == nil || try == c.config.Tries || !repeatable(err) {
-			return err
-		}
-		pause := c.pause(err, try)
-		if pause > maxPause {
-			return err // the customer decides whether to wait so long
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
-		case <-time.After(pause):
-		}
-	}
-}
-
-// repeatable reports whether the outcome is unknown or temporary. FRAME_REPLAYED is
-// unknown: the network may have sent the frame twice, or many concurrent calls have
-// overtaken this call.
-func repeatable(err error) bool {
-	var p *Problem
-	if !errors.As(err, &p) {
-		return !errors.Is(err, ErrBank) // the network failed
-	}
-	return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests ||
-		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout ||
-		p.Code == "REQUEST_IN_PROGRESS" || p.Code == "FRAME_REPLAYED"
-}
-
-const (
-	// maxPause is the longest wait between two tries.
-	maxPause = time.Minute
-	// maxHint is the longest wait that the client takes from an answer in clear, which
-	// anyone on the way may have written.
-	maxHint = 5 * time.Second
-)
-
-// pause is the wait that the bank asks for in a sealed reply. Without one, it is a
-// growing pause, or a hint in clear of at most maxHint.
-func (c *Client) pause(err error, try int) time.Duration {
-	var p *Problem
-	if errors.As(err, &p) && p.RetryAfter > 0 {
-		wait := time.Duration(min(p.RetryAfter, 1<<20)) * time.Second
-		if p.sealed {
-			return wait
-		}
-		return min(wait, maxHint)
-	}
-	full := c.config.Pause << min(try-1, 6)
-	return full/2 + time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
-}
-
-// withChannel runs a call on the open channel. If the bank has forgotten the channel,
-// withChannel runs the call once more on a fresh channel: the bank has refused the
-// first call unread. On each channel it runs the call once more if the device's clock was
-// wrong.
-func (c *Client) withChannel(ctx context.Context, call func(*opened) error) error {
-	o, err := c.current(ctx, nil)
-	if err != nil {
-		return err
-	}
-	err = c.inTime(o, call)
-	if !errors.Is(err, &Problem{Code: "CHANNEL_EXPIRED"}) {
-		return err
-	}
-	if o, err = c.current(ctx, o); err != nil {
-		return err
-	}
-	return c.inTime(o, call)
-}
-
-// inTime runs a call. If the bank refuses the frame's time, inTime takes the bank's time
-// from the sealed refusal and runs the call once more: the bank has refused the first
-// call unread.
-func (c *Client) inTime(o *opened, call func(*opened) error) error {
-	err := call(o)
-	var p *Problem
-	if !errors.As(err, &p) || !p.sealed || p.Code != "FRAME_REJECTED" {
-		return err
-	}
-	c.skew.Store(int64(p.at.Sub(c.config.Now())))
-	return call(o)
-}
-
-// now is the bank's time, as far as the client knows it.
-func (c *Client) now() time.Time { return c.config.Now().Add(time.Duration(c.skew.Load())) }
-
 // current returns the open channel. It opens a new channel if no channel is open, or
 // the open channel is stale.
 func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
@@ -254,15 +162,71 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if c.open != nil && c.open != stale {
 		return c.open, nil
 	}
-	handshake, err := channel.NewClient(c.config.DeviceID)
+	var solved Captcha
+	for try := 1; ; try++ {
+		o, err := c.openChannel(ctx, solved)
+		if err == nil {
+			c.open = o
+			return o, nil
+		}
+		asked := errors.Is(err, &Problem{Code: "CAPTCHA_REQUIRED"}) || errors.Is(err, &Problem{Code: "CAPTCHA_REJECTED"})
+		if !asked || c.config.Captcha == nil || try > captchaTries {
+			return nil, err
+		}
+		if solved, err = c.solve(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// captchaTries is how many graphic codes a customer may try in one call.
+const captchaTries = 3
+
+// solve fetches a graphic code without a channel and lets the customer answer it.
+func (c *Client) solve(ctx context.Context) (Captcha, error) {
+	got, err := c.post(ctx, "channel-captcha", "application/json", []byte("{}"))
+	if err != nil {
+		return Captcha{}, err
+	}
+	if got.status != http.StatusOK {
+		return Captcha{}, got.problem()
+	}
+	var code struct {
+		ID    string `json:"captcha_id"`
+		Image []byte `json:"image_png"`
+	}
+	if err := json.Unmarshal(got.body, &code); err != nil {
+		return Captcha{}, ErrBank
+	}
+	answer, err := c.config.Captcha(ctx, code.Image)
+	if err != nil {
+		return Captcha{}, fmt.Errorf("client: graphic code: %w", err)
+	}
+	return Captcha{ID: code.ID, Answer: answer}, nil
+}
+
+// hello is the request of channel-open.
+type hello struct {
+	channel.Hello
+	CaptchaID     string `json:"captcha_id,omitempty"`
+	CaptchaAnswer string `json:"captcha_answer,omitempty"`
+}
+
+// openChannel does one handshake.
+func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, error) {
+	pinned := append([]*sm.PublicKey{c.config.Pinned}, c.config.NextPins...)
+	handshake, err := channel.NewClient(c.config.DeviceID, pinned...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	hello, err := json.Marshal(handshake.Hello()) //nolint:gosec // the key is the handshake's public half
+	if c.config.App != (channel.App{}) {
+		handshake.SetApp(c.config.App)
+	}
+	body, err := json.Marshal(hello{Hello: handshake.Hello(), CaptchaID: solved.ID, CaptchaAnswer: solved.Answer})
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	got, err := c.post(ctx, "channel-open", "application/json", hello)
+	got, err := c.post(ctx, "channel-open", "application/json", body)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +237,7 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if err := json.Unmarshal(got.body, &welcome); err != nil {
 		return nil, ErrBank
 	}
-	id, keys, err := handshake.Finish(welcome, c.config.Pinned)
+	id, keys, err := handshake.Finish(welcome, pinned...)
 	if err != nil {
 		return nil, ErrBank
 	}
@@ -281,8 +245,7 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if err != nil {
 		return nil, ErrBank
 	}
-	c.open = &opened{id: id, keys: keys, passwordKey: passwordKey}
-	return c.open, nil
+	return &opened{id: id, keys: keys, passwordKey: passwordKey}, nil
 }
 
 func (c *Client) send(ctx context.Context, o *opened, function, key string, request *request, reply any) error {

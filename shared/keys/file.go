@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -25,6 +24,10 @@ type file struct {
 	Secrets     map[Purpose][][]byte `json:"secrets"` // sealed: secretSize bytes each
 	Pairs       map[Purpose][]byte   `json:"pairs"`   // sealed PKCS#8
 	Certificate []byte               `json:"certificate"`
+
+	// Channel keys besides the current one, which is in Pairs: the next one first, then
+	// the old ones, the newest first.
+	OtherChannels []channelFile `json:"other_channels,omitempty"`
 }
 
 // certificateLife is the lifetime of the local channel certificate.
@@ -91,8 +94,10 @@ func (f *file) unwrap(_ context.Context, p Purpose) ([][]byte, error) {
 	return list, nil
 }
 
-func (f *file) pair(_ context.Context, p Purpose) (pair, error) {
-	der, err := sm.Open(sm.Key(f.Root), f.Pairs[p], []byte(p))
+func (f *file) pair(_ context.Context, p Purpose) (pair, error) { return f.openPair(p, f.Pairs[p]) }
+
+func (f *file) openPair(p Purpose, wrapped []byte) (pair, error) {
+	der, err := sm.Open(sm.Key(f.Root), wrapped, []byte(p))
 	if err != nil {
 		return nil, openError(err)
 	}
@@ -200,16 +205,14 @@ func generate() (*file, error) {
 }
 
 // addPair makes a key pair and, for the purpose Channel, its certificate.
-func (f *file) addPair(p Purpose) error {
+func (f *file) addPair(p Purpose) (err error) {
+	if p == Channel {
+		f.Pairs[p], f.Certificate, err = newChannelKey(sm.Key(f.Root))
+		return err
+	}
 	key, err := sm.GenerateKey()
 	if err != nil {
 		return err
-	}
-	if p == Channel {
-		from := clock.System{}.Now().Add(-time.Hour) // a client's clock may be a little behind
-		if f.Certificate, err = sm.SelfSigned(key, "Tidebank channel", from, certificateLife); err != nil {
-			return err
-		}
 	}
 	der, err := key.Marshal()
 	if err != nil {
