@@ -47,6 +47,13 @@ func (c *Client) CaptchaIssue(ctx context.Context) (CaptchaIssueReply, error) {
 	return reply, err
 }
 
+// ChannelCertificates calls channel-certificates: Tell the current and the next channel key.
+func (c *Client) ChannelCertificates(ctx context.Context) (ChannelCertificatesReply, error) {
+	var reply ChannelCertificatesReply
+	err := c.Call(ctx, "channel-certificates", struct{}{}, &reply)
+	return reply, err
+}
+
 // IdentityLogin calls identity-login: Log in with password and one-time code. Refusals of its own:
 // LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityLogin(ctx context.Context, request IdentityLoginRequest) (IdentityLoginReply, error) {
@@ -213,6 +220,18 @@ type CaptchaIssueReply struct {
 	CaptchaID  string `json:"captcha_id"`
 	ImagePNG   []byte `json:"image_png"`
 	ExpiresInS int    `json:"expires_in_s"`
+}
+
+// ChannelCertificatesCertificate is part of channel-certificates.
+type ChannelCertificatesCertificate struct {
+	State       string `json:"state"`       // The next key becomes current when the bank changes its key; one of current, next
+	PublicKey   []byte `json:"public_key"`  // SM2 public key, PKIX DER: the app pins it
+	Certificate []byte `json:"certificate"` // X.509 DER of this key
+}
+
+// ChannelCertificatesReply is the reply of channel-certificates.
+type ChannelCertificatesReply struct {
+	Certificates []ChannelCertificatesCertificate `json:"certificates"`
 }
 
 // IdentityLoginReply is the reply of identity-login.

@@ -38,10 +38,20 @@ type Config struct {
 	DeviceID string         // stays the same for the app's installation
 	Device   *sm.PrivateKey // the device's key, which never leaves the device
 	Pinned   *sm.PublicKey  // the bank's channel key
-	HTTP     *http.Client   // http.DefaultClient if nil
-	Now      func() time.Time
-	Tries    int           // most tries of a repeatable call; 5 if zero
-	Pause    time.Duration // before the second try; 200 ms if zero
+	// NextPins are further channel keys of the bank that the app contains, or has learnt by
+	// LearnPins. The bank may prove itself by any of them.
+	NextPins []*sm.PublicKey
+	// App names the app and its version to the bank, which may ask for an update by the
+	// *Problem APP_OUTDATED. The zero value names nothing.
+	App  channel.App
+	HTTP *http.Client // http.DefaultClient if nil
+	Now  func() time.Time
+	// Captcha shows the customer a graphic code (PNG) and returns the answer. The bank asks
+	// for one before it opens a channel while too many apps open channels. Without Captcha,
+	// the call then returns the *Problem CAPTCHA_REQUIRED. It must not call this client.
+	Captcha func(ctx context.Context, image []byte) (answer string, err error)
+	Tries   int           // most tries of a repeatable call; 5 if zero
+	Pause   time.Duration // before the second try; 200 ms if zero
 }
 
 // Client is one app on one device.
@@ -234,15 +244,71 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if c.open != nil && c.open != stale {
 		return c.open, nil
 	}
-	handshake, err := channel.NewClient(c.config.DeviceID)
+	var solved Captcha
+	for try := 1; ; try++ {
+		o, err := c.openChannel(ctx, solved)
+		if err == nil {
+			c.open = o
+			return o, nil
+		}
+		asked := errors.Is(err, &Problem{Code: "CAPTCHA_REQUIRED"}) || errors.Is(err, &Problem{Code: "CAPTCHA_REJECTED"})
+		if !asked || c.config.Captcha == nil || try > captchaTries {
+			return nil, err
+		}
+		if solved, err = c.solve(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// captchaTries is how many graphic codes a customer may try in one call.
+const captchaTries = 3
+
+// solve fetches a graphic code without a channel and lets the customer answer it.
+func (c *Client) solve(ctx context.Context) (Captcha, error) {
+	got, err := c.post(ctx, "channel-captcha", "application/json", []byte("{}"))
+	if err != nil {
+		return Captcha{}, err
+	}
+	if got.status != http.StatusOK {
+		return Captcha{}, got.problem()
+	}
+	var code struct {
+		ID    string `json:"captcha_id"`
+		Image []byte `json:"image_png"`
+	}
+	if err := json.Unmarshal(got.body, &code); err != nil {
+		return Captcha{}, ErrBank
+	}
+	answer, err := c.config.Captcha(ctx, code.Image)
+	if err != nil {
+		return Captcha{}, fmt.Errorf("client: graphic code: %w", err)
+	}
+	return Captcha{ID: code.ID, Answer: answer}, nil
+}
+
+// hello is the request of channel-open.
+type hello struct {
+	channel.Hello
+	CaptchaID     string `json:"captcha_id,omitempty"`
+	CaptchaAnswer string `json:"captcha_answer,omitempty"`
+}
+
+// openChannel does one handshake.
+func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, error) {
+	pinned := append([]*sm.PublicKey{c.config.Pinned}, c.config.NextPins...)
+	handshake, err := channel.NewClient(c.config.DeviceID, pinned...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	hello, err := json.Marshal(handshake.Hello()) //nolint:gosec // the key is the handshake's public half
+	if c.config.App != (channel.App{}) {
+		handshake.SetApp(c.config.App)
+	}
+	body, err := json.Marshal(hello{Hello: handshake.Hello(), CaptchaID: solved.ID, CaptchaAnswer: solved.Answer})
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	got, err := c.post(ctx, "channel-open", "application/json", hello)
+	got, err := c.post(ctx, "channel-open", "application/json", body)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +319,7 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if err := json.Unmarshal(got.body, &welcome); err != nil {
 		return nil, ErrBank
 	}
-	id, keys, err := handshake.Finish(welcome, c.config.Pinned)
+	id, keys, err := handshake.Finish(welcome, pinned...)
 	if err != nil {
 		return nil, ErrBank
 	}
@@ -261,8 +327,7 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if err != nil {
 		return nil, ErrBank
 	}
-	c.open = &opened{id: id, keys: keys, passwordKey: passwordKey}
-	return c.open, nil
+	return &opened{id: id, keys: keys, passwordKey: passwordKey}, nil
 }
 
 func (c *Client) send(ctx context.Context, o *opened, function, key string, request *request, reply any) error {

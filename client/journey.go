@@ -10,6 +10,25 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
+// LearnPins returns the bank's current and next channel keys. The app stores them and
+// passes them to later clients as NextPins, so that it still knows the bank after the
+// bank has changed its key. An app calls it, for example, once a day.
+func (c *Client) LearnPins(ctx context.Context) ([]*sm.PublicKey, error) {
+	told, err := c.ChannelCertificates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var pins []*sm.PublicKey
+	for _, t := range told.Certificates {
+		public, err := sm.ParsePublicKey(t.PublicKey)
+		if err != nil {
+			return nil, fmt.Errorf("client: %w", err)
+		}
+		pins = append(pins, public)
+	}
+	return pins, nil
+}
+
 // Captcha is the customer's answer to a graphic code of CaptchaIssue. The zero value is
 // no answer.
 type Captcha struct{ ID, Answer string }

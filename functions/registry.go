@@ -9,6 +9,8 @@ import (
 	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
+	channelcaptcha "github.com/tidebank/tidebank/functions/channel/captcha"
+	channelcertificates "github.com/tidebank/tidebank/functions/channel/certificates"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
@@ -37,6 +39,8 @@ func All() []fn.Function {
 		accountstatement.Function,
 		auditonevent.Function,
 		captchaissue.Function,
+		channelcaptcha.Function,
+		channelcertificates.Function,
 		channelopen.Function,
 		fraudontransfer.Function,
 		identitylogin.Function,

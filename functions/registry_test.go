@@ -272,3 +272,19 @@ func TestOpenAPIDescribesEveryFunction(t *testing.T) {
 		t.Errorf("paths (-registry +docs/openapi.json):\n%s", diff)
 	}
 }
+
+// The successor of a deprecated function is a function of the bank, and is not
+// deprecated itself.
+func TestSuccessorsExist(t *testing.T) {
+	t.Parallel()
+	byName := map[string]fn.Function{}
+	for _, f := range everyFunction(t) {
+		byName[f.Spec.Name] = f
+	}
+	for name, f := range byName {
+		successor := f.Spec.Deprecated.Successor
+		if next, found := byName[successor]; successor != "" && (!found || next.Spec.Deprecated.Since != "") {
+			t.Errorf("%s sends apps to %q", name, successor)
+		}
+	}
+}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -31,9 +33,72 @@ Back the file up: without it nobody can read the data that its keys have sealed.
 	}
 	create.Flags().StringVar(&file, "file", "", "path of the new key file")
 	_ = create.MarkFlagRequired("file") // fails only for an unknown flag
-	parent := group("keys", "Make the bank's keys")
-	parent.AddCommand(create, addCommand())
+	parent := group("keys", "Make the bank's keys, and renew its channel key")
+	parent.AddCommand(create, addCommand(), channelCommand())
 	return parent
+}
+
+// channelCommand holds the steps that renew the channel key, which apps pin.
+func channelCommand() *cobra.Command {
+	parent := group("channel", "Renew the channel key, whose pin the apps contain")
+	parent.AddCommand(
+		channelStep("list", "List the channel keys with their pins", func(string) error { return nil }),
+		channelStep("add", "Make the next channel key", keys.AddChannelKey),
+		channelStep("promote", "Make the next channel key the current one", keys.PromoteChannelKey),
+		retireCommand(),
+	)
+	return parent
+}
+
+// channelStep is a command that does one step and then lists the keys.
+func channelStep(use, short string, step func(file string) error) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: use + " --file PATH", Short: short, Args: cobra.NoArgs,
+		Long: short + `.
+
+A process reads the key file when it starts: restart channel-open and
+channel-certificates after each change. docs/operator.md tells the steps.`,
+		Example: "  go run ./infra/tide keys channel " + use + " --file /var/lib/tidebank/keys.json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := step(file); err != nil {
+				return err
+			}
+			return listChannelKeys(cmd.OutOrStdout(), file)
+		},
+	}
+	c.Flags().StringVar(&file, "file", "", "path of the key file")
+	_ = c.MarkFlagRequired("file") // fails only for an unknown flag
+	return c
+}
+
+func retireCommand() *cobra.Command {
+	var text string
+	c := channelStep("retire", "Remove an old channel key", func(file string) error {
+		pin, err := hex.DecodeString(text)
+		if err != nil {
+			return keys.ErrNotOld
+		}
+		return keys.RetireChannelKey(file, pin)
+	})
+	c.Use = "retire --file PATH --pin PIN"
+	c.Example += " --pin PIN"
+	c.Flags().StringVar(&text, "pin", "", "pin of the old key, as the list shows it")
+	_ = c.MarkFlagRequired("pin") // fails only for an unknown flag
+	return c
+}
+
+func listChannelKeys(out io.Writer, file string) error {
+	all, err := keys.FileChannelKeys(file)
+	if err != nil {
+		return err
+	}
+	for _, k := range all {
+		if _, err := fmt.Fprintf(out, "%-8s %x\n", k.State, k.KeyDigest); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+	}
+	return nil
 }
 
 // addCommand completes a key file of an earlier release.

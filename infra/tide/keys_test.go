@@ -69,6 +69,35 @@ func TestKeysAdd(t *testing.T) {
 	}
 }
 
+// The operator renews the channel key step by step. Each step shows the keys.
+func TestKeysChannel(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	check.Must(t, keys.Create(file))
+	step := func(name string, more ...string) string {
+		t.Helper()
+		stdout, _, err := tide(append([]string{"keys", "channel", name, "--file", file}, more...)...)
+		check.Must(t, err)
+		return stdout
+	}
+	first, _ := strings.CutPrefix(step("list"), "current  ")
+	if got := step("add"); !strings.HasPrefix(got, "current  "+first+"next     ") {
+		t.Errorf("after add: %q", got)
+	}
+	promoted := step("promote")
+	if !strings.HasPrefix(promoted, "current  ") || !strings.HasSuffix(promoted, "old      "+first) {
+		t.Errorf("after promote: %q", promoted)
+	}
+	if got := step("retire", "--pin", strings.TrimSpace(first)); got+"old      "+first != promoted {
+		t.Errorf("after retire: %q", got)
+	}
+	for _, pin := range []string{strings.TrimSpace(first), "x", ""} {
+		if _, _, err := tide("keys", "channel", "retire", "--file", file, "--pin", pin); !errors.Is(err, keys.ErrNotOld) {
+			t.Errorf("retire %q: %v", pin, err)
+		}
+	}
+}
+
 func TestCommandsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -79,7 +108,10 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		{"keys create --file=", "empty"},
 		{"keys create --file=x y", "unknown command"},
 		{"keys add", `"file" not set`},
-		{"keys add --file=nowhere", "no such file"},
+		{"keys add --file=/no/such/file", "no key file"},
+		{"keys channel add", `"file" not set`},
+		{"keys channel retire --file=x", `"pin" not set`},
+		{"keys channel list --file=/no/such/file", "no key file"},
 		{"keys make", `unknown command "make"`},
 		{"lottery", `unknown command "lottery"`},
 	} {

@@ -2,6 +2,8 @@
 // subcommand has its own file.
 //
 //	go run ./infra/tide keys create --file PATH
+//	go run ./infra/tide keys channel {list | add | promote} --file PATH
+//	go run ./infra/tide keys channel retire --file PATH --pin PIN
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify

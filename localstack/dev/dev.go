@@ -3,7 +3,7 @@
 // the API reference. It also sets faults.
 //
 //	GET  /dev                     the page
-//	GET  /dev/bank.json           {"channel_certificate": base64 DER} for clients to pin
+//	GET  /dev/bank.json           {"channel_certificate", "channel_keys"}: certificates in base64 DER, for clients to pin
 //	GET  /dev/sms?phone=          [{phone, text, at}], newest first
 //	GET  /dev/events?subject=&dead=true   [{id, type, subject, data, deliveries}]
 //	POST /dev/captcha?id=         {"answer"}: gives a graphic code an answer that a program can know
@@ -35,6 +35,7 @@ import (
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
 )
 
@@ -69,7 +70,7 @@ func (p Page) Register(mux *http.ServeMux) {
 		_, _ = w.Write(docs.OpenAPI)
 	})
 	mux.HandleFunc("GET /dev/bank.json", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, map[string]any{"channel_certificate": p.Host.Keys.Certificate()}, nil)
+		reply(w, p.bank(), nil)
 	})
 	mux.HandleFunc("GET /dev/sms", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, p.SMS.Inbox(r.FormValue("phone")), nil)
@@ -86,8 +87,27 @@ func (p Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /dev/faults", p.faults)
 }
 
-// captcha gives a graphic code that waits for its answer the answer 604713.
+// bank holds the bank's channel keys: the current one by itself, and all that the bank has.
+func (p Page) bank() any {
+	type key struct {
+		State       keys.ChannelState `json:"state"`
+		Certificate []byte            `json:"certificate"`
+		Pin         []byte            `json:"pin"`
+	}
+	var all []key
+	for _, k := range p.Host.Keys.ChannelKeys() {
+		all = append(all, key{k.State, k.Certificate, k.KeyDigest})
+	}
+	return map[string]any{"channel_certificate": p.Host.Keys.Certificate(), "channel_keys": all}
+}
+
+// captcha gives a graphic code that waits for its answer the answer 604713. The id of a
+// code of channel-captcha holds its answer, so this answer is told.
 func (p Page) captcha(w http.ResponseWriter, r *http.Request) {
+	if answer, _, err := captcha.OpenForHello(p.Host.Keys, r.FormValue("id")); err == nil {
+		reply(w, map[string]string{"answer": answer}, nil)
+		return
+	}
 	const answer = "604713"
 	key, value := captcha.Kept(p.Host.Keys, r.FormValue("id"), answer)
 	err := p.Host.Redis.SetArgs(r.Context(), key, value, redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()

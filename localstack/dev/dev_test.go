@@ -1,6 +1,7 @@
 package dev_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,8 +104,16 @@ func TestBank(t *testing.T) {
 	d := newFixture(t)
 	var got struct {
 		Certificate []byte `json:"channel_certificate"`
+		Keys        []struct {
+			State            string
+			Certificate, Pin []byte
+		} `json:"channel_keys"`
 	}
 	d.read(t, "GET", "/dev/bank.json", &got)
+	if len(got.Keys) != 1 || got.Keys[0].State != "current" || len(got.Keys[0].Pin) != 32 ||
+		!bytes.Equal(got.Keys[0].Certificate, got.Certificate) {
+		t.Errorf("the channel keys are %+v", got.Keys)
+	}
 	key, err := sm.CertificateKey(got.Certificate, time.Now())
 	check.Must(t, err)
 	if !key.Equal(d.Host.Keys.Public(keys.Channel)) {

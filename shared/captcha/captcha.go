@@ -1,7 +1,8 @@
 // Package captcha makes and checks graphic codes against robots.
 //
 // The server draws the code. Redis keeps only a MAC of its digits, for two minutes.
-// Any answer, right or wrong, uses the code up. A graphic code is never a factor of
+// Any answer, right or wrong, uses the code up. A code for a hello costs Redis nothing
+// until it is answered (hello.go), because strangers may ask for any number of them. A graphic code is never a factor of
 // authentication. Redis also counts the failed log-ins of each network address in an
 // hour; the policy decides when they ask for a code. Refusals: CAPTCHA_REQUIRED,
 // CAPTCHA_REJECTED. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003, RISK-002.
@@ -54,24 +55,44 @@ func New(client redis.UniversalClient, ring *keys.Ring) *Store { return &Store{c
 
 // Issue draws a new code and returns its id and PNG image.
 func (s *Store) Issue(ctx context.Context) (id string, image []byte, err error) {
-	random := make([]byte, digits)
-	_, _ = rand.Read(random) // never fails (crypto/rand)
-	text := make([]byte, digits)
-	for i, b := range random {
-		random[i] = b % 10 // slightly uneven (256 is no multiple of 10), which does no harm here
-		text[i] = '0' + random[i]
+	id, drawn := uuid.NewString(), newDigits()
+	if image, err = picture(id, drawn); err != nil {
+		return "", nil, err
 	}
-	id = uuid.NewString()
-	var png bytes.Buffer
-	if _, err := draw.NewImage(id, random, width, height).WriteTo(&png); err != nil {
-		return "", nil, fmt.Errorf("draw captcha: %w", err)
-	}
-	value := mac(s.ring, id, string(text))
+	value := mac(s.ring, id, textOf(drawn))
 	err = redisdb.Repeat(ctx, func() error { return s.redis.Set(ctx, key(id), value, Life).Err() })
 	if err != nil {
 		return "", nil, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	return id, png.Bytes(), nil
+	return id, image, nil
+}
+
+// newDigits draws the digits of a code, each from 0 to 9.
+func newDigits() []byte {
+	drawn := make([]byte, digits)
+	_, _ = rand.Read(drawn) // never fails (crypto/rand)
+	for i, b := range drawn {
+		drawn[i] = b % 10 // slightly uneven (256 is no multiple of 10), which does no harm here
+	}
+	return drawn
+}
+
+// textOf is the answer to a code.
+func textOf(drawn []byte) string {
+	text := make([]byte, len(drawn))
+	for i, d := range drawn {
+		text[i] = '0' + d
+	}
+	return string(text)
+}
+
+// picture draws the digits as PNG.
+func picture(id string, drawn []byte) ([]byte, error) {
+	var png bytes.Buffer
+	if _, err := draw.NewImage(id, drawn, width, height).WriteTo(&png); err != nil {
+		return nil, fmt.Errorf("draw captcha: %w", err)
+	}
+	return png.Bytes(), nil
 }
 
 // useScript uses a code up and returns its MAC. It leaves a mark of the check that has

@@ -3,6 +3,7 @@ package captcha
 import (
 	"context"
 	"fmt"
+	"testing"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -21,4 +22,14 @@ func (s *Store) Answer(ctx context.Context, id string) string {
 		}
 	}
 	return ""
+}
+
+// AnswerForHello reads the answer of a code for a hello.
+func (s *Store) AnswerForHello(t testing.TB, id string) string {
+	t.Helper()
+	answer, _, err := OpenForHello(s.ring, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/sm"
@@ -17,12 +18,18 @@ var ErrHandshake = errors.New("channel: handshake refused")
 // RandomSize is the size of each side's random number, in bytes.
 const RandomSize = 32
 
+// PinSize is the size of a pin, in bytes.
+const PinSize = 32
+
 // Hello is the client's message to channel-open.
 type Hello struct {
 	Version      int    `json:"version" doc:"1" example:"1"`
 	ClientKey    []byte `json:"client_key" format:"sm2-public-key" doc:"Fresh SM2 public key, PKIX DER"`
 	ClientRandom []byte `json:"client_random" minLength:"44" maxLength:"44" doc:"32 bytes" example:"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="` //nolint:revive // a tag is one line
 	DeviceID     string `json:"device_id" minLength:"8" maxLength:"64" doc:"Stable id of the app's installation" example:"phone-of-wang"`
+	// Pins name the bank's keys that the app trusts, so that the bank signs with one of them.
+	Pins [][]byte `json:"pins,omitempty" minItems:"1" maxItems:"8" nullable:"false" doc:"SM3 of each public key (PKIX DER) that the app pins: 32 bytes"`
+	App  *App     `json:"app,omitempty" doc:"The app and its version"`
 }
 
 // Welcome is the bank's answer. The signature is over the transcript.
@@ -33,21 +40,24 @@ type Welcome struct {
 	Certificate  []byte `json:"certificate" doc:"X.509 DER of the bank's channel key; pin it"`
 	PasswordKey  []byte `json:"password_key" doc:"SM2 public key that passwords are sealed to, PKIX DER"`
 	ExpiresInS   int    `json:"expires_in_s" doc:"Seconds within which the channel's first call must come"`
+	APIVersion   string `json:"api_version,omitempty" doc:"Version of the bank's API, docs/versions.md; not signed"`
 	Signature    []byte `json:"signature" doc:"SM2 by the certificate's key over the transcript"`
 }
 
-// Server is the bank's side of the handshake.
+// Server is the bank's side of the handshake, with the channel key that it uses.
 type Server struct {
 	// Sign signs with the private key of Certificate: SM2 with SM3, DER.
 	Sign        func(message []byte) ([]byte, error)
 	Certificate []byte
 	PasswordKey []byte // PKIX DER
 	Life        time.Duration
+	APIVersion  string
 }
 
 // Respond answers a client's hello and returns the new channel.
 func (s Server) Respond(hello Hello) (Welcome, ID, Keys, error) {
-	if hello.Version != Version || len(hello.ClientRandom) != RandomSize {
+	badPin := func(pin []byte) bool { return len(pin) != PinSize }
+	if hello.Version != Version || len(hello.ClientRandom) != RandomSize || slices.ContainsFunc(hello.Pins, badPin) {
 		return Welcome{}, ID{}, Keys{}, ErrHandshake
 	}
 	peer, err := sm.ParsePublicKey(hello.ClientKey)
@@ -68,7 +78,7 @@ func (s Server) Respond(hello Hello) (Welcome, ID, Keys, error) {
 	_, _ = rand.Read(random)
 	welcome := Welcome{
 		ChannelID: id[:], ServerKey: serverKey, ServerRandom: random, Certificate: s.Certificate,
-		PasswordKey: s.PasswordKey, ExpiresInS: int(s.Life / time.Second),
+		PasswordKey: s.PasswordKey, ExpiresInS: int(s.Life / time.Second), APIVersion: s.APIVersion,
 	}
 	secret, err := sm.Agree(fresh, peer)
 	if err != nil {
@@ -87,8 +97,25 @@ type Client struct {
 	own   *sm.PrivateKey
 }
 
-// NewClient starts a handshake with a fresh key.
-func NewClient(deviceID string) (*Client, error) {
+// Pin names a public key in a hello.
+func Pin(public *sm.PublicKey) ([]byte, error) {
+	der, err := public.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("channel: %w", err)
+	}
+	return sm.Digest(der), nil
+}
+
+// NewClient starts a handshake with a fresh key. Its hello names the pinned keys.
+func NewClient(deviceID string, pinned ...*sm.PublicKey) (*Client, error) {
+	var pins [][]byte
+	for _, public := range pinned {
+		pin, err := Pin(public)
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, pin)
+	}
 	own, err := sm.GenerateKey()
 	if err != nil {
 		return nil, fmt.Errorf("channel: %w", err)
@@ -100,20 +127,24 @@ func NewClient(deviceID string) (*Client, error) {
 	random := make([]byte, RandomSize)
 	_, _ = rand.Read(random) // never fails (crypto/rand)
 	return &Client{
-		own: own, hello: Hello{Version: Version, ClientKey: public, ClientRandom: random, DeviceID: deviceID},
+		own: own, hello: Hello{Version: Version, ClientKey: public, ClientRandom: random, DeviceID: deviceID, Pins: pins},
 	}, nil
 }
+
+// SetApp names the app in the hello.
+func (c *Client) SetApp(app App) { c.hello.App = &app }
 
 // Hello returns the message for channel-open.
 func (c *Client) Hello() Hello { return c.hello }
 
-// Finish checks the bank's answer against the pinned key and returns the channel.
-func (c *Client) Finish(w Welcome, pinned *sm.PublicKey) (ID, Keys, error) {
+// Finish checks the bank's answer against the pinned keys, of which one must have signed
+// it, and returns the channel.
+func (c *Client) Finish(w Welcome, pinned ...*sm.PublicKey) (ID, Keys, error) {
 	if len(w.ChannelID) != len(ID{}) || len(w.ServerRandom) != RandomSize {
 		return ID{}, Keys{}, ErrHandshake
 	}
 	transcript := transcript(c.hello, w)
-	if err := sm.Verify(pinned, transcript, w.Signature); err != nil {
+	if !slices.ContainsFunc(pinned, func(k *sm.PublicKey) bool { return sm.Verify(k, transcript, w.Signature) == nil }) {
 		return ID{}, Keys{}, ErrHandshake
 	}
 	peer, err := sm.ParsePublicKey(w.ServerKey)
@@ -127,12 +158,22 @@ func (c *Client) Finish(w Welcome, pinned *sm.PublicKey) (ID, Keys, error) {
 	return ID(w.ChannelID), deriveKeys(secret, transcript), nil
 }
 
-// transcript joins all parts of both messages.
+// transcript joins all parts of both messages. The optional fields of a hello follow at the
+// end, both of them if the app has sent one. So nobody on the way can take the pins away and
+// make the bank sign with an older key.
 func transcript(h Hello, w Welcome) []byte {
-	return Join(
+	parts := [][]byte{
 		[]byte("tidebank channel v1"), h.ClientKey, h.ClientRandom, []byte(h.DeviceID),
 		w.ChannelID, w.ServerKey, w.ServerRandom, w.Certificate, w.PasswordKey,
-	)
+	}
+	if len(h.Pins) > 0 || h.App != nil {
+		app := ""
+		if h.App != nil {
+			app = h.App.Platform + " " + h.App.Version
+		}
+		parts = append(parts, slices.Concat(h.Pins...), []byte(app))
+	}
+	return Join(parts...)
 }
 
 // Join joins the parts of a text to sign, each preceded by its length in four bytes. So

@@ -100,6 +100,7 @@ func TestHelloIsRefused(t *testing.T) {
 		"key cut":         func(h *channel.Hello) { h.ClientKey = h.ClientKey[:90] },
 		"key off curve":   func(h *channel.Hello) { h.ClientKey = check.Flip(h.ClientKey, 90) },
 		"key elsewhere":   func(h *channel.Hello) { h.ClientKey = check.Flip(h.ClientKey, 20) },
+		"pin short":       func(h *channel.Hello) { h.Pins = [][]byte{make([]byte, channel.PinSize-1)} },
 		"key with a tail": func(h *channel.Hello) { h.ClientKey = append(bytes.Clone(h.ClientKey), 0) },
 	} {
 		hello := good
@@ -126,6 +127,8 @@ func TestHelloChangedOnItsWay(t *testing.T) {
 		"key":       func(h *channel.Hello) { h.ClientKey = marshal(t, keytest.PrivateKey(t).Public()) },
 		"random":    func(h *channel.Hello) { h.ClientRandom = check.Flip(h.ClientRandom, 31) },
 		"device id": func(h *channel.Hello) { h.DeviceID = "device-2" },
+		"app":       func(h *channel.Hello) { h.App = &channel.App{Platform: "ios", Version: "3.2.0"} },
+		"pins":      func(h *channel.Hello) { h.Pins = [][]byte{make([]byte, channel.PinSize)} },
 	} {
 		hello := client.Hello()
 		change(&hello)

@@ -200,6 +200,7 @@ func (c *call) seal(refused error) handler.Response {
 			header.Set("Allow", http.MethodPost)
 		}
 	}
+	c.spec.Deprecated.tell(header)
 	header.Set("Cache-Control", "no-store") // INPUT-006
 	header.Set("X-Content-Type-Options", "nosniff")
 	if c.keys == nil || c.inClear {

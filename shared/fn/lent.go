@@ -33,6 +33,9 @@ type Lent struct {
 // Channels stores new secure channels (shared/session).
 type Channels interface {
 	OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error
+	OpenSolved(ctx context.Context, id channel.ID, opened session.Channel) error
+	Crowded() bool
+	Outdated(app *channel.App) bool
 	Unproved() time.Duration
 }
 
@@ -42,6 +45,14 @@ type channels struct{ store *session.Store }
 func (c channels) OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error {
 	return c.store.OpenChannel(ctx, id, opened)
 }
+
+func (c channels) OpenSolved(ctx context.Context, id channel.ID, opened session.Channel) error {
+	return c.store.OpenSolved(ctx, id, opened)
+}
+
+func (c channels) Outdated(app *channel.App) bool { return c.store.Outdated(app) }
+
+func (c channels) Crowded() bool { return c.store.Crowded() }
 
 func (c channels) Unproved() time.Duration { return c.store.Unproved() }
 

@@ -339,6 +339,9 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("%s: the call: %d", origin, call.Code)
 		}
 		for _, w := range []*httptest.ResponseRecorder{before, call} {
+			if !strings.Contains(w.Header().Get("Access-Control-Expose-Headers"), "Deprecation, Sunset, Link") {
+				t.Errorf("a page can't read that a function is deprecated: %v", w.Header())
+			}
 			if w.Header().Get("Access-Control-Allow-Origin") != origin || w.Header().Get("Vary") != "Origin" {
 				t.Errorf("%s: %v", origin, w.Header())
 			}

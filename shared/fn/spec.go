@@ -105,7 +105,7 @@ type Spec struct {
 	Name           string           // <domain>-<operation>: route, image, metric label
 	Summary        string           // one line for the index and the API reference
 	Audience       Audience         // who may call; Event, Confirm and Worker set it
-	NoChannel      bool             // no secure channel: only for the function that opens channels
+	NoChannel      bool             // no secure channel: only for the functions that come before one
 	NoDatabase     bool             // the function does without PostgreSQL
 	Consumes       []string         // CloudEvent types that an event function takes
 	Idempotent     bool             // the request carries an idempotency key; Confirm sets it
@@ -122,6 +122,7 @@ type Spec struct {
 	Refusals       []*bankerr.Error // refusals of the operation itself
 	Timeout        time.Duration    // for the whole call; 3 s if zero
 	Requirements   []string         // clauses of the standard that its tests prove
+	Deprecated     Deprecation      // of an HTTP function that will end
 }
 
 // Form is the kind of declaration that made the function.
@@ -191,6 +192,10 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		{s.RecordsRefused && f != FormWorker, "only a worker records calls that were not admitted"},
 		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},
 		{s.Timeout < 0, "negative timeout"},
+		{
+			s.Deprecated.wrong() || internal && s.Deprecated != Deprecation{},
+			"its deprecation has a wrong date or successor, is too short, or is not of an HTTP function",
+		},
 		{
 			f != FormWorker && namesStore(config),
 			"its configuration says where a store or the keys are, but it works with what the host lends",

@@ -110,6 +110,22 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		}, "starts a session"},
 		{"a stranger who ends a session", change, func(s *fn.Spec) { s.Session = fn.SessionEnds }, "ends a session"},
 		{"risk of the public", query, func(s *fn.Spec) { s.Risk = risk.SceneTransfer }, "risk is asked"},
+		{"a good deprecation", query, func(s *fn.Spec) {
+			s.Deprecated = fn.Deprecation{Since: "2026-12-01", Sunset: "2027-05-30", Successor: "test-newer"}
+		}, ""},
+		{"a deprecation without an end", query, func(s *fn.Spec) { s.Deprecated.Since = "2026-12-01" }, ""},
+		{"an end too soon", query, func(s *fn.Spec) {
+			s.Deprecated = fn.Deprecation{Since: "2026-12-01", Sunset: "2027-05-29"}
+		}, "deprecation"},
+		{"an end without a deprecation", query, func(s *fn.Spec) { s.Deprecated.Sunset = "2027-06-01" }, "deprecation"},
+		{"no date", query, func(s *fn.Spec) { s.Deprecated.Since = "next year" }, "deprecation"},
+		{"an end that is no date", query, func(s *fn.Spec) {
+			s.Deprecated = fn.Deprecation{Since: "2026-12-01", Sunset: "later"}
+		}, "deprecation"},
+		{"a successor that is no function", query, func(s *fn.Spec) {
+			s.Deprecated = fn.Deprecation{Since: "2026-12-01", Successor: "x>; rel=y"}
+		}, "deprecation"},
+		{"a deprecated event function", event, func(s *fn.Spec) { hears(s); s.Deprecated.Since = "2026-12-01" }, "deprecation"},
 		{"an unknown rate", query, func(s *fn.Spec) { s.Rate = "fast" }, "unknown rate class"},
 	} {
 		s := fn.Spec{Name: "test-it", Summary: "Of a test", Audience: fn.Public, Requirements: []string{"LOGIC-001"}}

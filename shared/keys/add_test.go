@@ -116,10 +116,11 @@ func TestAddingAtOnce(t *testing.T) {
 		all.Go(func() { added[i], errs[i] = keys.AddMissing(t.Context(), file) })
 	}
 	all.Wait()
-	check.Must(t, errors.Join(errs...))
 	made := 0
-	for _, list := range added {
-		made += len(list)
+	for i, list := range added {
+		if made += len(list); errs[i] != nil && !errors.Is(errs[i], keys.ErrLocked) {
+			t.Error(errs[i])
+		}
 	}
 	if made != 2 {
 		t.Errorf("%d keys were added, want 2", made)

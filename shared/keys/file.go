@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -27,6 +26,10 @@ type file struct {
 	MACs        map[Purpose][][]byte `json:"macs,omitempty"` // sealed: macSize bytes each
 	Pairs       map[Purpose][]byte   `json:"pairs"`          // sealed PKCS#8
 	Certificate []byte               `json:"certificate"`
+
+	// Channel keys besides the current one, which is in Pairs: the next one first, then
+	// the old ones, the newest first.
+	OtherChannels []channelFile `json:"other_channels,omitempty"`
 
 	path string // for errors; empty if the keys are in memory only
 }
@@ -118,8 +121,10 @@ func (f *file) open(p Purpose, wrapped [][]byte) ([][]byte, error) {
 	return list, nil
 }
 
-func (f *file) pair(_ context.Context, p Purpose) (pair, error) {
-	der, err := sm.Open(sm.Key(f.Root), f.Pairs[p], []byte(p))
+func (f *file) pair(_ context.Context, p Purpose) (pair, error) { return f.openPair(p, f.Pairs[p]) }
+
+func (f *file) openPair(p Purpose, wrapped []byte) (pair, error) {
+	der, err := sm.Open(sm.Key(f.Root), wrapped, []byte(p))
 	if err != nil {
 		return nil, openError(err)
 	}
@@ -172,13 +177,21 @@ func Create(path string) error {
 	if err != nil {
 		return err
 	}
-	temporary, err := f.writeBeside(path)
+	raw, err := json.Marshal(f)
 	if err != nil {
-		return err
+		return fmt.Errorf("keys: %w", err)
 	}
-	defer os.Remove(temporary) // Link has given the file its final name
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	defer os.Remove(temporary.Name()) // Link has given the file its final name
+	_, err = temporary.Write(raw)
+	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
 	// Unlike a rename, a link never replaces a file.
-	err = os.Link(temporary, path)
+	err = os.Link(temporary.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("keys: %s exists and is never overwritten: %w", path, fs.ErrExist)
 	}
@@ -186,25 +199,6 @@ func Create(path string) error {
 		return fmt.Errorf("keys: %w", err)
 	}
 	return syncFolder(path)
-}
-
-// writeBeside writes the keys to a new file of mode 0600 in the folder of path, and
-// returns its name. The caller gives the file its final name.
-func (f *file) writeBeside(path string) (temporary string, err error) {
-	raw, err := json.Marshal(f)
-	if err != nil {
-		return "", fmt.Errorf("keys: %w", err)
-	}
-	made, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
-	if err != nil {
-		return "", fmt.Errorf("keys: %w", err)
-	}
-	_, err = made.Write(raw)
-	if err := errors.Join(err, made.Sync(), made.Close()); err != nil {
-		_ = os.Remove(made.Name()) // it may be half written
-		return "", fmt.Errorf("keys: %w", err)
-	}
-	return made.Name(), nil
 }
 
 // syncFolder makes the new file's name survive a crash. Without the keys, sealed data
@@ -263,16 +257,14 @@ func (f *file) add(p Purpose) error {
 }
 
 // addPair makes a key pair and, for the purpose Channel, its certificate.
-func (f *file) addPair(p Purpose) error {
+func (f *file) addPair(p Purpose) (err error) {
+	if p == Channel {
+		f.Pairs[p], f.Certificate, err = newChannelKey(sm.Key(f.Root))
+		return err
+	}
 	key, err := sm.GenerateKey()
 	if err != nil {
 		return err
-	}
-	if p == Channel {
-		from := clock.System{}.Now().Add(-time.Hour) // a client's clock may be a little behind
-		if f.Certificate, err = sm.SelfSigned(key, "Tidebank channel", from, certificateLife); err != nil {
-			return err
-		}
 	}
 	der, err := key.Marshal()
 	if err != nil {

@@ -61,8 +61,8 @@ type opened struct {
 
 // Ring holds the opened keys of a process, or of one function in it.
 type Ring struct {
-	opened      map[Purpose]opened
-	certificate []byte
+	opened  map[Purpose]opened
+	channel []ChannelKey // the current one first
 }
 
 // Only returns a view with these purposes only, for one function of a process
@@ -76,7 +76,7 @@ func (r *Ring) Only(purposes ...Purpose) *Ring {
 		}
 		view.opened[p] = held
 		if p == Channel {
-			view.certificate = r.certificate
+			view.channel = r.channel
 		}
 	}
 	return view
@@ -94,17 +94,12 @@ func (r *Ring) Public(p Purpose) *sm.PublicKey {
 	return held.pair.public()
 }
 
-// Certificate is the X.509 certificate (DER) of the channel key, which apps pin.
+// Certificate is the X.509 certificate (DER) of the current channel key, which apps pin.
 // It panics with ErrPurpose without the purpose Channel.
-func (r *Ring) Certificate() []byte {
-	if _, ok := r.opened[Channel]; !ok {
-		panic(notDeclared(Channel))
-	}
-	return r.certificate
-}
+func (r *Ring) Certificate() []byte { return r.ChannelKeys()[0].Certificate }
 
 // Sign signs a message of at least one byte (SM2 with SM3, DER) with the private key
-// of the purpose. Only the purpose Channel signs.
+// of the purpose. Only the purpose Channel signs, with its current key (ChannelKeys).
 func (r *Ring) Sign(p Purpose, message []byte) ([]byte, error) {
 	held, ok := r.opened[p]
 	if !ok || p.kind() != signing {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -31,6 +30,9 @@ type provider interface {
 	mac(ctx context.Context, p Purpose) (mac, error)
 	// certificate returns the X.509 certificate (DER) of the purpose Channel.
 	certificate(ctx context.Context) ([]byte, error)
+	// otherChannelKeys returns the channel keys besides the current one: the next one if
+	// there is one, then the old ones, the newest first.
+	otherChannelKeys(ctx context.Context) ([]certified, error)
 }
 
 // pair is an SM2 key pair whose private key stays with its provider. It is safe for
@@ -102,12 +104,9 @@ func openRing(ctx context.Context, from provider, purposes []Purpose) (*Ring, er
 		return r, nil
 	}
 	var err error
-	if r.certificate, err = from.certificate(ctx); err != nil {
-		return nil, fmt.Errorf("keys: certificate: %w", err)
-	}
-	certified, err := sm.CertificateKey(r.certificate, clock.System{}.Now())
-	if err != nil || !certified.Equal(held.pair.public()) {
-		return nil, errors.New("keys: the certificate is not the channel key's, or not valid now")
+	r.channel, err = openChannelKeys(ctx, from, held.pair)
+	if err != nil {
+		return nil, err
 	}
 	return r, nil
 }

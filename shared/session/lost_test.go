@@ -86,12 +86,7 @@ func (k *keysOf) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (k *keysOf) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if name := cmd.Name(); name == "evalsha" || name == "eval" {
-			args := cmd.Args()
-			var names []string
-			for _, key := range args[3 : 3+args[2].(int)] {
-				names = append(names, key.(string))
-			}
+		if names, script := keysIn(cmd); script {
 			k.mu.Lock()
 			k.seen = append(k.seen, names)
 			k.mu.Unlock()
@@ -100,16 +95,35 @@ func (k *keysOf) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
+// keysIn are the keys of a command, and whether it runs a script.
+func keysIn(cmd redis.Cmder) (names []string, script bool) {
+	args := cmd.Args()
+	if name := cmd.Name(); name != "evalsha" && name != "eval" {
+		if len(args) > 1 {
+			names = append(names, args[1].(string))
+		}
+		return names, false
+	}
+	for _, key := range args[3 : 3+args[2].(int)] {
+		names = append(names, key.(string))
+	}
+	return names, true
+}
+
+// ProcessPipelineHook keeps the keys of a transaction together. The commands of a plain
+// pipeline may go to several nodes.
 func (k *keysOf) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		var names []string
-		for _, cmd := range cmds {
-			if args := cmd.Args(); len(args) > 1 {
-				names = append(names, args[1].(string))
+		var seen [][]string
+		for i, cmd := range cmds {
+			names, _ := keysIn(cmd)
+			if i == 0 || cmds[0].Name() != "multi" {
+				seen = append(seen, nil)
 			}
+			seen[len(seen)-1] = append(seen[len(seen)-1], names...)
 		}
 		k.mu.Lock()
-		k.seen = append(k.seen, names)
+		k.seen = append(k.seen, seen...)
 		k.mu.Unlock()
 		return next(ctx, cmds)
 	}

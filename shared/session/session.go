@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,11 +51,16 @@ var ErrReplays = errors.New("replayed frames above the rate")
 
 // Config is read from the environment once. Anybody may open channels, so a channel
 // lives longer only when its app proves that it has the keys, and when a customer logs
-// in. Unproved and Anonymous are ChannelLife if they are zero.
+// in. Unproved and Anonymous are ChannelLife if they are zero. Hellos bounds the hellos
+// of all addresses in a minute that bring no solved graphic code, and with them the
+// unproved channels; it is 60,000 if it is zero. AppMinimum holds the lowest versions of the
+// app (channel.ParseMinimum).
 type Config struct {
 	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h" min:"1m" max:"24h"`
 	Unproved    time.Duration `envconfig:"CHANNEL_UNPROVED" default:"60s" min:"10s" max:"10m"`
 	Anonymous   time.Duration `envconfig:"CHANNEL_ANONYMOUS" default:"10m" min:"1m" max:"24h"`
+	AppMinimum  string        `envconfig:"APP_MINIMUM"`
+	Hellos      int           `envconfig:"CHANNEL_HELLOS_MAX" default:"60000"`
 	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m" min:"1s" max:"15m"`
 }
 
@@ -80,6 +86,9 @@ type Store struct {
 	clock  clock.Clock
 	config Config
 	cache  *channelCache
+	lowest channel.Minimum
+
+	crowded atomic.Int64 // until this time the bank takes no more hellos: milliseconds since 1970
 }
 
 // New returns a Store on an open Redis client.
@@ -93,35 +102,24 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 	if config.Anonymous == 0 {
 		config.Anonymous = config.ChannelLife
 	}
-	return &Store{redis: client, ring: ring, clock: now, config: config, cache: newChannelCache(20_000)}, nil
+	if config.Hellos == 0 {
+		config.Hellos = 60_000
+	}
+	lowest, err := channel.ParseMinimum(config.AppMinimum)
+	if err != nil {
+		return nil, fmt.Errorf("APP_MINIMUM: %w", err)
+	}
+	return &Store{redis: client, ring: ring, clock: now, config: config, cache: newChannelCache(20_000), lowest: lowest}, nil
 }
 
 // ChannelLife is how long a channel with a login is kept after its last call.
 func (s *Store) ChannelLife() time.Duration { return s.config.ChannelLife }
 
+// Outdated reports whether the app must be updated before it may open a channel.
+func (s *Store) Outdated(app *channel.App) bool { return s.lowest.Refuses(app) }
+
 // Unproved is how long a channel without any call is kept.
 func (s *Store) Unproved() time.Duration { return s.config.Unproved }
-
-// OpenChannel stores a freshly negotiated channel. It lives for a short time, until its
-// first frame proves that the client has the keys.
-func (s *Store) OpenChannel(ctx context.Context, id channel.ID, opened Channel) error {
-	clear := append(opened.Keys.ClientToServer[:], opened.Keys.ServerToClient[:]...)
-	sealed, err := s.ring.Seal(keys.Session, channelAAD(id, opened.DeviceID), clear)
-	if err != nil {
-		return fmt.Errorf("seal channel keys: %w", err)
-	}
-	err = redisdb.Repeat(ctx, func() error {
-		pipe := s.redis.TxPipeline()
-		pipe.HSet(ctx, channelKey(id), "keys", sealed, "device", opened.DeviceID)
-		pipe.Expire(ctx, channelKey(id), s.config.Unproved)
-		_, err := pipe.Exec(ctx)
-		return err //nolint:wrapcheck // unavailable wraps it
-	})
-	if err != nil {
-		return unavailable(err)
-	}
-	return nil
-}
 
 // Channel returns an open channel's keys. The keys of a channel never change, so each
 // instance caches them. Only Admit decides whether the channel is still open.

@@ -132,7 +132,11 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			body := check.JSON(t, e)
 			list = append(list, prepared{f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}})
 		case f.Spec.NoChannel:
-			list = append(list, prepared{f, []byte(`{"version":1}`), http.Header{}})
+			hello := check.JSON(t, map[string]any{
+				"version": 1, "client_key": public, "client_random": make([]byte, 32), "device_id": "phone-of-wang",
+			})
+			body := map[string][]byte{"channel-open": hello, "channel-captcha": []byte("{}")}[f.Spec.Name]
+			list = append(list, prepared{f, body, http.Header{}})
 		default:
 			request := requests[f.Spec.Name]
 			if request == nil {

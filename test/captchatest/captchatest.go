@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
+	channelcaptcha "github.com/tidebank/tidebank/functions/channel/captcha"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // Answer is the right answer to every code of Solved.
@@ -28,4 +30,14 @@ func Solved(t testing.TB, b *bank.Bank, d *bank.Device) (id string) {
 	}
 	b.Redis.SetTTL(key, life)
 	return issued.CaptchaID
+}
+
+// ForHello issues a code without a channel and reads its answer.
+func ForHello(t testing.TB, b *bank.Bank, d *bank.Device) (id, answer string) {
+	t.Helper()
+	var issued channelcaptcha.Response
+	d.Send(t, channelcaptcha.Function, []byte("{}")).Into(t, &issued)
+	answer, _, err := captcha.OpenForHello(b.Host.Keys, issued.CaptchaID)
+	check.Must(t, err)
+	return issued.CaptchaID, answer
 }

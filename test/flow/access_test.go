@@ -20,7 +20,9 @@ import (
 )
 
 // public are the functions that anybody may call. Each other one needs a session.
-var public = []string{"captcha-issue", "channel-open", "identity-login", "identity-register", "otp-send"}
+var public = []string{
+	"captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-register", "otp-send",
+}
 
 // protected are all functions but the public ones. There are at least ten.
 func protected(t testing.TB) []fn.Function {

@@ -43,7 +43,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"account-statement": {
 			"account_id": wang.AccountIDs[0], "from": day, "to": day, "direction": "out", "min_fen": 1, "max_fen": 9_99, "limit": 1,
 		},
-		"captcha-issue":     {},
+		"captcha-issue":   {},
+		"channel-captcha": {}, "channel-certificates": {},
 		"channel-open":      hello(t, "phone-of-sun"),
 		"identity-login":    entry,
 		"identity-logout":   {},
@@ -96,7 +97,11 @@ func spoiled(element *openapi3.Schema) map[string]any {
 		values["too large"] = int(*element.Max) + 1
 	}
 	if element.MaxItems != nil {
-		values["too many"] = slices.Repeat([]any{fields{"factor": "x"}}, int(*element.MaxItems)+1)
+		item := any(fields{"factor": "x"})
+		if element.Items.Value.Type.Includes("string") {
+			item = "eHh4"
+		}
+		values["too many"] = slices.Repeat([]any{item}, int(*element.MaxItems)+1)
 	}
 	if element.MinItems > 0 {
 		values["too few"] = []any{}
@@ -201,7 +206,10 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 		"account-alias-set": {"another's account": {"account_id": p.li.AccountIDs[0], "alias": "工资卡"}},
 		"account-detail":    {"another's account": {"account_id": p.li.AccountIDs[0]}},
 		"account-statement": {"more than a year": with(good["account-statement"], "from", "2020-01-01")},
-		"channel-open":      {"a version that is not spoken": with(good["channel-open"], "version", 2)},
+		"channel-open": {
+			"a version that is not spoken": with(good["channel-open"], "version", 2),
+			"graphic code":                 with(good["channel-open"], "captcha_id", uuid.NewString()),
+		},
 		"identity-login": {
 			"wrong password": with(login, "password", p.wang.phone.Password(t, "not-it-2026")),
 			"wrong code":     with(login, "otp", wrongCode(login["otp"])),

@@ -2,13 +2,22 @@
 //
 //	POST /function/channel-open   public, without a channel
 //
-// docs/protocol.md describes the handshake. Refusal: CHANNEL_REFUSED.
+// docs/protocol.md describes the handshake. While the apps of all addresses together send
+// more hellos than the bank takes, a hello must bring a solved graphic code of
+// channel-captcha. A hello that brings a code must bring the right answer.
+// The bank signs with a channel key that the app pins; CHANNEL_REFUSED tells an app that
+// pins only retired keys to update.
+// An app that is too old is told to update, before anything else.
+// Refusals: CHANNEL_REFUSED, APP_OUTDATED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package open
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -18,11 +27,16 @@ import (
 // ErrRefused refuses a handshake without a reason.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
+// ErrOutdated refuses an app that is older than the bank's minimum for its platform.
+var ErrOutdated = bankerr.New(bankerr.Forbidden, "APP_OUTDATED")
+
+var errPins = errors.New("the app pins no key of the bank")
+
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
-	Refusals:     []*bankerr.Error{ErrRefused},
-	Keys:         []keys.Purpose{keys.Channel, keys.Password},
+	Refusals:     []*bankerr.Error{ErrRefused, ErrOutdated, captcha.ErrRequired, captcha.ErrRejected},
+	Keys:         []keys.Purpose{keys.Channel, keys.Password, keys.Session},
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 
@@ -30,10 +44,25 @@ var Function = fn.Query(fn.Spec{
 type Config struct{}
 
 // Request is the app's hello.
-type Request struct{ channel.Hello }
+type Request struct {
+	channel.Hello
+	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"Of channel-captcha, after CAPTCHA_REQUIRED"`
+	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
+}
 
 // Validate checks the characters of the device id, which is stored and logged.
 func (r Request) Validate() error {
+	if r.CaptchaAnswer != "" && r.CaptchaID == "" {
+		return fn.InvalidField("captcha_id", "comes together with captcha_answer")
+	}
+	if r.App != nil && !r.App.Valid() {
+		return fn.InvalidField("app.version", "not major.minor.patch")
+	}
+	for i, pin := range r.Pins {
+		if len(pin) != channel.PinSize {
+			return fn.InvalidField(fmt.Sprintf("pins[%d]", i), "not 32 bytes")
+		}
+	}
 	for _, c := range r.DeviceID {
 		if c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
 			return fn.InvalidField("device_id", "letters, digits, dot, dash and underscore only")
@@ -47,16 +76,44 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 	if err != nil {
 		return nil, err
 	}
-	server := channel.Server{
-		Sign:        func(message []byte) ([]byte, error) { return lent.Keys.Sign(keys.Channel, message) },
-		Certificate: lent.Keys.Certificate(), PasswordKey: passwordKey, Life: lent.Channels.Unproved(),
+	return operation{passwordKey: passwordKey, lent: lent}.do, nil
+}
+
+type operation struct {
+	passwordKey []byte
+	lent        *fn.Lent
+}
+
+func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
+	if op.lent.Channels.Outdated(req.App) {
+		return channel.Welcome{}, ErrOutdated
 	}
-	return func(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
-		welcome, id, opened, err := server.Respond(req.Hello)
-		if err != nil {
-			return channel.Welcome{}, ErrRefused.Because(err)
-		}
-		err = lent.Channels.OpenChannel(ctx, id, session.Channel{DeviceID: req.DeviceID, Keys: opened})
-		return welcome, err
-	}, nil
+	solved, err := op.lent.Captchas.SolvedForHello(ctx, op.lent.Clock.Now(), req.CaptchaID, req.CaptchaAnswer)
+	if err != nil {
+		return channel.Welcome{}, err
+	}
+	if !solved && op.lent.Channels.Crowded() {
+		return channel.Welcome{}, captcha.ErrRequired.Because(session.ErrCrowded)
+	}
+	key, found := op.lent.Keys.ChannelKeyFor(req.Pins)
+	if !found {
+		return channel.Welcome{}, ErrRefused.Because(errPins)
+	}
+	server := channel.Server{
+		Sign: key.Sign, Certificate: key.Certificate, PasswordKey: op.passwordKey, Life: op.lent.Channels.Unproved(),
+		APIVersion: fn.APIVersion,
+	}
+	welcome, id, opened, err := server.Respond(req.Hello)
+	if err != nil {
+		return channel.Welcome{}, ErrRefused.Because(err)
+	}
+	store := op.lent.Channels.OpenChannel
+	if solved {
+		store = op.lent.Channels.OpenSolved
+	}
+	err = store(ctx, id, session.Channel{DeviceID: req.DeviceID, Keys: opened})
+	if errors.Is(err, session.ErrCrowded) {
+		return channel.Welcome{}, captcha.ErrRequired.Because(err)
+	}
+	return welcome, err
 }

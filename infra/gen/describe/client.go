@@ -104,7 +104,23 @@ func writeMethod(b *bytes.Buffer, f fn.Function, request, reply string) {
 		call = fmt.Sprintf("c.CallOnce(ctx, %q, key, %s, &reply)", s.Name, argument)
 	}
 	fmt.Fprintf(b, "\n%sfunc (c *Client) %s(ctx context.Context%s) (%s, error) {\n\tvar reply %s\n\terr := %s\n\treturn reply, err\n}\n",
-		comment(about), goName(s.Name), parameter, reply, reply, call)
+		comment(about)+deprecatedComment(s), goName(s.Name), parameter, reply, reply, call)
+}
+
+// deprecatedComment is the paragraph by which Go tools know a deprecated function.
+func deprecatedComment(s fn.Spec) string {
+	d := s.Deprecated
+	if d.Since == "" {
+		return ""
+	}
+	about := "Deprecated: since " + d.Since + "."
+	if d.Sunset != "" {
+		about += " It may be gone from " + d.Sunset + "."
+	}
+	if d.Successor != "" {
+		about += " Use " + goName(d.Successor) + "."
+	}
+	return "//\n" + comment(about)
 }
 
 func codesOf(s fn.Spec) []string {

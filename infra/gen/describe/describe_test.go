@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -191,6 +192,51 @@ func TestClientKnowsEveryFunction(t *testing.T) {
 		if !strings.Contains(text, wanted) {
 			t.Errorf("there is no %s", wanted)
 		}
+	}
+}
+
+// A deprecated function is marked in the API reference, in the client and in the index.
+func TestDescriptionsMarkDeprecatedFunctions(t *testing.T) {
+	t.Parallel()
+	old := fn.Query(fn.Spec{
+		Name: "test-older", Summary: "Of a test", Audience: fn.Public, Requirements: []string{"LOGIC-001"},
+		Deprecated: fn.Deprecation{Since: "2026-12-01", Sunset: "2027-06-30", Successor: "test-newer"},
+	}, func(context.Context, *fn.Lent, struct{}) (fn.QueryOperation[struct{}, struct{}], error) {
+		return nil, nil
+	})
+	operations := func(raw []byte) (version string, deprecated map[string]any) {
+		var doc struct {
+			Info  struct{ Version string }
+			Paths map[string]struct{ Post map[string]any }
+		}
+		check.Must(t, json.Unmarshal(raw, &doc))
+		deprecated = map[string]any{}
+		for path, operation := range doc.Paths {
+			if operation.Post["deprecated"] != nil {
+				deprecated[path] = operation.Post["x-deprecation"]
+			}
+		}
+		return doc.Info.Version, deprecated
+	}
+	raw, err := openAPI(append(everyFunction(t), old))
+	check.Must(t, err)
+	version, deprecated := operations(raw)
+	want := map[string]any{
+		"/function/test-older": map[string]any{"since": "2026-12-01", "sunset": "2027-06-30", "successor": "test-newer"},
+	}
+	for _, f := range everyFunction(t) { // those of the bank that are deprecated
+		if d := f.Spec.Deprecated; d.Since != "" {
+			want["/function/"+f.Spec.Name] = map[string]any{"since": d.Since, "sunset": d.Sunset, "successor": d.Successor}
+		}
+	}
+	if diff := cmp.Diff(want, deprecated); diff != "" || version != fn.APIVersion {
+		t.Errorf("version %q; deprecated (-want +got):\n%s", version, diff)
+	}
+	if got := deprecatedComment(old.Spec); got != "//\n// Deprecated: since 2026-12-01. It may be gone from 2027-06-30. Use TestNewer.\n" {
+		t.Errorf("the client says %q", got)
+	}
+	if got := string(index([]fn.Function{old}, nil)); !strings.Contains(got, "| deprecated since 2026-12-01 |") {
+		t.Errorf("the index says %s", got)
 	}
 }
 

@@ -50,6 +50,7 @@ func policy(s fn.Spec) string {
 		{s.Rate != "", "rate " + string(s.Rate)},
 		{s.Risk != "", "risk " + string(s.Risk)},
 		{s.Audit != "", "audit " + string(s.Audit)},
+		{s.Deprecated.Since != "", "deprecated since " + s.Deprecated.Since},
 	} {
 		if part.declared {
 			parts = append(parts, part.text)

@@ -40,7 +40,7 @@ func openAPI(all []fn.Function) ([]byte, error) {
 	doc := map[string]any{
 		"openapi": "3.1.0",
 		"info": map[string]any{
-			"title": "Tidebank", "version": "1",
+			"title": "Tidebank", "version": fn.APIVersion,
 			"description": "Bodies are described in clear. On the wire each is sealed in a frame of the secure channel (" + frame +
 				"; docs/protocol.md), and the request stands in {\"idempotency_key\":\"…\",\"request\":{…}}. Amounts are whole fen.",
 			"license": map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -87,7 +87,7 @@ func operation(f fn.Function, registry huma.Registry, problem *huma.Schema) (map
 		}
 		entry["description"] = appendCode(fmt.Sprint(entry["description"]), e.Code())
 	}
-	return map[string]any{
+	described := map[string]any{
 		"operationId": s.Name, "summary": s.Summary, "tags": []string{s.Audience.String()},
 		"description": policy(s),
 		"requestBody": map[string]any{"required": true, "content": map[string]any{
@@ -97,7 +97,12 @@ func operation(f fn.Function, registry huma.Registry, problem *huma.Schema) (map
 		"x-tidebank": map[string]any{
 			"audience": s.Audience.String(), "idempotent": s.Idempotent, "requirements": s.Requirements, "emits": s.Emits,
 		},
-	}, nil
+	}
+	if d := s.Deprecated; d.Since != "" {
+		described["deprecated"] = true
+		described["x-deprecation"] = map[string]any{"since": d.Since, "sunset": d.Sunset, "successor": d.Successor}
+	}
+	return described, nil
 }
 
 func appendCode(list, code string) string {
