@@ -111,7 +111,7 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		{"keys channel retire --file=x", `"pin" not set`},
 		{"keys channel list --file=/no/such/file", "no key file"},
 		{"keys add", `"file" not set`},
-		{"keys add --file=nowhere", "no such file"},
+		{"keys add --file=/no/such/file", "no key file"},
 		{"keys make", `unknown command "make"`},
 		{"lottery", `unknown command "lottery"`},
 	} {

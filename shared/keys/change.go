@@ -14,6 +14,9 @@ import (
 // old keys or the new ones, also after a crash. Two changes never run at once, because the
 // folder is locked meanwhile.
 func changeFile(path string, change func(*file) (changed bool, err error)) error {
+	if _, err := readFile(Config{File: path}); err != nil {
+		return err // it tells what to do
+	}
 	path, err := filepath.EvalSymlinks(path) // a rename must not replace the link
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)
