@@ -96,7 +96,8 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	for _, p := range slices.Concat(b.Functions, b.Workers) {
 		b.Connections += p.Conns * p.Scale
 	}
-	parsed, err := template.New("").Funcs(template.FuncMap{"join": strings.Join, "q": quote, "of": of}).ParseFS(templates, "templates/*.yaml")
+	helpers := template.FuncMap{"join": strings.Join, "q": quote, "of": of}
+	parsed, err := template.New("").Funcs(helpers).ParseFS(templates, "templates/*.yaml")
 	if err != nil {
 		return nil, fmt.Errorf("knative: %w", err)
 	}
