@@ -7,7 +7,8 @@ GOVULNCHECK := $(BIN)/govulncheck
 GREMLINS := $(BIN)/gremlins
 TESTFLAGS ?=
 
-.PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate
+.PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
+	test-manifests
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -68,6 +69,15 @@ vuln: $(GOVULNCHECK) ## known vulnerabilities in what the code calls
 build: ## every function's binary, into build/functions
 	@mkdir -p build/functions
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o build/functions/ ./infra/mains/...
+
+images: ## an OCI image of each function and worker, without Docker (ARGS="--push REGISTRY --tag v1 transfer-confirm")
+	cd infra/images && go run . --out $(CURDIR)/build/images $(ARGS)
+
+test-images: ## what an image holds, and that the same source makes the same image
+	cd infra/images && go test -timeout 10m ./...
+
+test-manifests: ## decode and validate infra/knative by Knative's own types
+	cd test/platform/manifests && go test -timeout 20m ./...
 
 migrate: ## bring the database at DATABASE_URL up to date
 	go run ./infra/migrations/migrate

@@ -7,10 +7,12 @@ package main
 import (
 	"flag"
 	"log"
+	"maps"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/grants"
+	"github.com/tidebank/tidebank/infra/gen/knative"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/workers"
@@ -56,5 +58,10 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 		"docs/openapi.json":         api,
 		"events/subscriptions.yaml": subscriptionList(functions.Subscriptions(), events.Catalogue()),
 	}
+	manifests, err := knative.Files(all, workers.All(), functions.Subscriptions())
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, manifests)
 	return files, schemas(files)
 }

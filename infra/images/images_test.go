@@ -1,0 +1,162 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+)
+
+const root = "../.."
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// built builds the image of one name from the source at root, and returns it.
+func built(t *testing.T, root, name string) v1.Image {
+	t.Helper()
+	out := t.TempDir()
+	var report bytes.Buffer
+	must(t, options{root: root, out: out, platforms: []string{"amd64"}, names: []string{name}, report: &report}.run())
+	if !strings.Contains(report.String(), name+" ") || strings.Count(report.String(), "\n") != 1 {
+		t.Errorf("report: %s", &report)
+	}
+	path, err := layout.FromPath(out)
+	must(t, err)
+	index, err := path.ImageIndex()
+	must(t, err)
+	manifest, err := index.IndexManifest()
+	must(t, err)
+	if len(manifest.Manifests) != 1 {
+		t.Fatalf("%d images, want 1", len(manifest.Manifests))
+	}
+	image, err := path.Image(manifest.Manifests[0].Digest)
+	must(t, err)
+	return image
+}
+
+// contents returns every file of an image by path.
+func contents(t *testing.T, image v1.Image) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	layers, err := image.Layers()
+	must(t, err)
+	for _, l := range layers {
+		packed, err := l.Uncompressed()
+		must(t, err)
+		for r := tar.NewReader(packed); ; {
+			header, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			must(t, err)
+			if header.Uid != 0 || header.ModTime.Unix() != 0 || header.Mode&0o222 != 0 {
+				t.Errorf("%s: owner %d, time %v, mode %o", header.Name, header.Uid, header.ModTime, header.Mode)
+			}
+			files[header.Name], err = io.ReadAll(r)
+			must(t, err)
+		}
+	}
+	return files
+}
+
+// An image holds one static program, the root certificates and the list of modules;
+// the program runs as nobody.
+func TestWhatAnImageHolds(t *testing.T) {
+	t.Parallel()
+	image := built(t, root, "transfer-confirm")
+	files := contents(t, image)
+	for _, name := range []string{"app", "etc/ssl/certs/ca-certificates.crt", "sbom.cdx.json"} {
+		if len(files[name]) == 0 {
+			t.Errorf("no %s", name)
+		}
+	}
+	if len(files) != 3 {
+		t.Errorf("%d files, want 3", len(files))
+	}
+	config, err := image.ConfigFile()
+	must(t, err)
+	if config.Config.User != user || !slices.Equal(config.Config.Entrypoint, []string{"/app"}) || config.OS != "linux" {
+		t.Errorf("config: %+v", config.Config)
+	}
+	program, err := elf.NewFile(bytes.NewReader(files["app"]))
+	must(t, err)
+	for _, p := range program.Progs {
+		if p.Type == elf.PT_INTERP {
+			t.Error("the program needs a linker, which the image does not have")
+		}
+	}
+	if n := bytes.Count(files["etc/ssl/certs/ca-certificates.crt"], []byte("BEGIN CERTIFICATE")); n < 100 {
+		t.Errorf("%d root certificates", n)
+	}
+	var list bom
+	must(t, json.Unmarshal(files["sbom.cdx.json"], &list))
+	if !slices.ContainsFunc(list.Components, func(c component) bool {
+		return strings.HasPrefix(c.PURL, "pkg:golang/github.com/jackc/pgx/v5@v5.")
+	}) || list.Metadata.Component.Name != "transfer-confirm" {
+		t.Errorf("bill of materials: %+v", list)
+	}
+}
+
+// Another folder makes the same image. A change to one function changes its image, and
+// not another's.
+func TestImagesAreReproducible(t *testing.T) {
+	t.Parallel()
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	must(t, os.MkdirAll(elsewhere, 0o755))
+	copied := exec.Command("bash", "-c", "git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C "+elsewhere)
+	copied.Dir = root
+	must(t, copied.Run())
+	digest := func(root, name string) string {
+		d, err := built(t, root, name).Digest()
+		must(t, err)
+		return d.String()
+	}
+	confirm, list := digest(root, "transfer-confirm"), digest(root, "transfer-list")
+	if again := digest(elsewhere, "transfer-confirm"); again != confirm {
+		t.Errorf("%s, and from another folder %s", confirm, again)
+	}
+	handler := filepath.Join(elsewhere, "functions/transfer/confirm/handler.go")
+	text, err := os.ReadFile(handler)
+	must(t, err)
+	must(t, os.WriteFile(handler, append(text, "\n// Changed changes the program.\nvar Changed = Function.Spec.Name + Function.Spec.Summary\n"...), 0o600))
+	if changed := digest(elsewhere, "transfer-confirm"); changed == confirm {
+		t.Error("the change did not reach its image")
+	}
+	if other := digest(elsewhere, "transfer-list"); other != list {
+		t.Errorf("the change of another function made %s of %s", other, list)
+	}
+}
+
+// The command leaves a folder that holds anything else alone, and refuses an unknown
+// name before it builds anything.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "letter.txt")
+	must(t, os.WriteFile(kept, []byte("x"), 0o600))
+	if err := (options{root: root, out: dir, names: []string{"migrate"}, report: io.Discard}).run(); err == nil {
+		t.Error("no error for a folder in use")
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
+	}
+	if err := (options{root: root, out: t.TempDir(), names: []string{"transfer-confrim"}, report: io.Discard}).run(); err == nil {
+		t.Error("no error for an unknown name")
+	}
+}

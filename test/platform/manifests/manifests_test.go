@@ -1,0 +1,266 @@
+package manifests
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+	eventingv1alpha1 "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
+	"knative.dev/eventing/pkg/apis/feature"
+	sourcesv1 "knative.dev/eventing/pkg/apis/sources/v1"
+	"knative.dev/pkg/apis"
+	servingcfg "knative.dev/serving/pkg/apis/config"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	autoscalercfg "knative.dev/serving/pkg/autoscaler/config"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+const root = "../../.."
+
+var overlays = []string{"overlays/dev", "overlays/prod"}
+
+// features are those of Knative Eventing as docs/knative.md asks for them.
+var features = feature.Flags{feature.DeliveryTimeout: feature.Enabled, feature.OIDCAuthentication: feature.Enabled}
+
+// decoder decodes strictly: a field that the type lacks is an error.
+func decoder(t *testing.T) runtime.Decoder {
+	t.Helper()
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, servingv1.AddToScheme, eventingv1.AddToScheme, eventingv1alpha1.AddToScheme, sourcesv1.AddToScheme,
+	} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return json.NewSerializerWithOptions(json.DefaultMetaFactory, s, s, json.SerializerOptions{Yaml: true, Strict: true})
+}
+
+// asKnative is a context with the defaults and features of a fresh installation.
+func asKnative(t *testing.T) context.Context {
+	t.Helper()
+	defaults, err := servingcfg.NewDefaultsConfigFromMap(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, err := servingcfg.NewFeaturesConfigFromMap(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scaler, err := autoscalercfg.NewConfigFromMap(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &servingcfg.Config{Defaults: defaults, Features: serving, Autoscaler: scaler}
+	return apis.WithinCreate(feature.ToContext(servingcfg.ToContext(t.Context(), config), features))
+}
+
+// judge decodes a document and returns the object, or the first error of the platform.
+func judge(ctx context.Context, d runtime.Decoder, document []byte) (runtime.Object, error) {
+	object, _, err := d.Decode(document, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if o, ok := object.(apis.Defaultable); ok {
+		o.SetDefaults(ctx)
+	}
+	if o, ok := object.(apis.Validatable); ok {
+		if err := o.Validate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
+}
+
+// rendered renders an overlay and returns its objects.
+func rendered(t *testing.T, overlay string) []runtime.Object {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "infra/knative", overlay))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []runtime.Object
+	for _, r := range resources.Resources() {
+		document, err := r.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := judge(asKnative(t), decoder(t), document)
+		if err != nil {
+			t.Errorf("%s %s: %v", r.GetKind(), r.GetName(), err)
+			continue
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+// mains lists the processes that have a binary.
+func mains(t *testing.T) map[string]bool {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root, "infra/mains"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	if len(names) < 20 {
+		t.Fatalf("only %d mains", len(names))
+	}
+	return names
+}
+
+// podSpecs returns the pod of each process in an overlay, by name.
+func podSpecs(objects []runtime.Object) map[string]corev1.PodSpec {
+	pods := map[string]corev1.PodSpec{}
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *servingv1.Service:
+			pods[o.Name] = o.Spec.Template.Spec.PodSpec
+		case *appsv1.Deployment:
+			pods[o.Name] = o.Spec.Template.Spec
+		case *batchv1.Job:
+			pods[o.Name] = o.Spec.Template.Spec
+		}
+	}
+	return pods
+}
+
+// Knative takes every document of every overlay, and each binary runs in one of them.
+func TestThePlatformTakesTheManifests(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range overlays {
+		pods := podSpecs(rendered(t, overlay))
+		for name := range mains(t) {
+			if _, ok := pods[name]; !ok {
+				t.Errorf("%s: %s is not deployed", overlay, name)
+			}
+		}
+		for name := range pods {
+			if !mains(t)[name] && name != "migrate" {
+				t.Errorf("%s: %s has no binary", overlay, name)
+			}
+		}
+	}
+}
+
+// No process may do in its container what it does not need: the restricted standard
+// of Kubernetes, a read-only file system, no token, and limits.
+func TestEachPodIsConfined(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range overlays {
+		for name, pod := range podSpecs(rendered(t, overlay)) {
+			for _, c := range pod.Containers {
+				s := c.SecurityContext
+				if s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.ReadOnlyRootFilesystem == nil ||
+					!*s.ReadOnlyRootFilesystem || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.SeccompProfile == nil ||
+					len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" {
+					t.Errorf("%s: %s: security context %+v", overlay, name, s)
+				}
+				if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() {
+					t.Errorf("%s: %s: no limits or no requests", overlay, name)
+				}
+			}
+			if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.ServiceAccountName != name {
+				t.Errorf("%s: %s: the pod has a token, or no account of its own", overlay, name)
+			}
+		}
+	}
+}
+
+// A process gets the secrets of its own name only, besides those that several share.
+func TestSecretsOfOneProcess(t *testing.T) {
+	t.Parallel()
+	shared := map[string]bool{"tidebank-redis": true, "tidebank-sms": true}
+	for name, pod := range podSpecs(rendered(t, "overlays/prod")) {
+		for _, v := range pod.Volumes {
+			if v.Secret != nil && v.Secret.SecretName != "tidebank-keys-"+name {
+				t.Errorf("%s mounts the secret %s", name, v.Secret.SecretName)
+			}
+		}
+		for _, e := range pod.Containers[0].Env {
+			if strings.HasSuffix(e.Name, "_SECRET") && e.ValueFrom == nil || e.Name == "DATABASE_URL" && e.Value != "" {
+				t.Errorf("%s: %s stands in the manifest", name, e.Name)
+			}
+			if e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil {
+				continue
+			}
+			ref := e.ValueFrom.SecretKeyRef
+			if !shared[ref.Name] && !(ref.Name == "tidebank-database" && ref.Key == name) {
+				t.Errorf("%s reads %s of the secret %s", name, ref.Key, ref.Name)
+			}
+		}
+	}
+}
+
+// Each event function has one Trigger, and nobody outside the cluster reaches it.
+func TestEventFunctionsAreInside(t *testing.T) {
+	t.Parallel()
+	triggers, consumers := map[string]bool{}, map[string]bool{}
+	for _, o := range rendered(t, "overlays/prod") {
+		switch o := o.(type) {
+		case *eventingv1.Trigger:
+			triggers[o.Name] = true
+			if o.Spec.Subscriber.Ref.Name != o.Name || len(o.Spec.Filters) == 0 {
+				t.Errorf("trigger %s: %+v", o.Name, o.Spec)
+			}
+		case *servingv1.Service:
+			inside := o.Labels["networking.knative.dev/visibility"] == "cluster-local"
+			consumer := o.Labels["app.kubernetes.io/component"] == "consumer"
+			if inside != consumer {
+				t.Errorf("%s: inside %v, a consumer %v", o.Name, inside, consumer)
+			}
+			consumers[o.Name] = consumer
+		}
+	}
+	for name, consumer := range consumers {
+		if consumer != triggers[name] {
+			t.Errorf("%s: a consumer %v, has a trigger %v", name, consumer, triggers[name])
+		}
+	}
+	if len(triggers) < 5 {
+		t.Errorf("only %d triggers", len(triggers))
+	}
+}
+
+// The judge finds what a cluster would refuse.
+func TestFaultsAreFound(t *testing.T) {
+	t.Parallel()
+	good, err := os.ReadFile(filepath.Join(root, "infra/knative/base/functions.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := strings.Split(string(good), "\n---\n")[1]
+	if _, err := judge(asKnative(t), decoder(t), []byte(first)); err != nil {
+		t.Fatal(err)
+	}
+	for name, replace := range map[string][2]string{
+		"a field with a typing error": {"containerConcurrency", "containerConcurency"},
+		"a scale that is no number":   {`max-scale: "10"`, `max-scale: "ten"`},
+		"a host's network":            {"enableServiceLinks: false", "hostNetwork: true"},
+		"an endless call":             {"timeoutSeconds: 30", "timeoutSeconds: 86400"},
+		"a probe of nothing":          {"httpGet: {path: /_/ready}", "httpGet: {paths: /_/ready}"},
+		"a secret without a name":     {"secretName: ", "secretNam: "},
+		"a wrong version":             {"serving.knative.dev/v1", "serving.knative.dev/v9"},
+	} {
+		text := strings.Replace(first, replace[0], replace[1], 1)
+		if text == first {
+			t.Errorf("%s: nothing was changed", name)
+		}
+		if _, err := judge(asKnative(t), decoder(t), []byte(text)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
