@@ -88,7 +88,7 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"UPDATE account SET balance = balance + 1", "INSERT INTO posting SELECT * FROM posting",
 			"INSERT INTO entry SELECT * FROM entry", "INSERT INTO ledger_fold SELECT * FROM ledger_fold",
 			"DELETE FROM entry", "UPDATE posting SET amount = 1", "TRUNCATE entry", "UPDATE policy SET value = 0",
-			"UPDATE customer SET risk_grade = 0", "SELECT * FROM message", "UPDATE credential SET trade_password = ''",
+			"UPDATE customer SET risk_grade = 0", "SELECT * FROM message", "UPDATE credential SET login_password = ''",
 			"UPDATE intent SET payload_ct = ''", "INSERT INTO account SELECT * FROM account",
 		},
 		"audit-on-event": {"UPDATE audit_record SET body = body", "TRUNCATE audit_record", "SELECT * FROM customer"},

@@ -37,7 +37,7 @@ var parsed = sync.OnceValues(func() (map[string]*ast.File, error) {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && path != ".." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
+		if entry.IsDir() && path != ".." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || isModule(path)) {
 			return filepath.SkipDir
 		}
 		if entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
@@ -48,6 +48,13 @@ var parsed = sync.OnceValues(func() (map[string]*ast.File, error) {
 	})
 	return files, err
 })
+
+// isModule reports whether a folder is a module of its own: a tool, no part of the bank's
+// programs.
+func isModule(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
+}
 
 // inspect calls visit with each node of each file.
 func inspect(files map[string]*ast.File, visit func(path string, n ast.Node)) {
