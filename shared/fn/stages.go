@@ -278,7 +278,7 @@ func (c *call) queueVerification(batch *pgx.Batch) {
 		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
 		Passwords: password.NewStore(c.host.Keys, c.host.Hashing),
 	}
-	c.verification.Queue(batch)
+	c.verification.Queue(batch, c.host.Keys)
 }
 
 func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {

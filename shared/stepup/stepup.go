@@ -13,7 +13,7 @@
 // many come at once. A request brings at most one proof of each factor. Amounts are fen;
 // the policy table holds bounds and lifetimes. Refusals: INTENT_USED, INTENT_EXPIRED,
 // PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, TRADE_PASSWORD_FROZEN,
-// OBJECT_NOT_FOUND. Values are not for concurrent use.
+// OBJECT_NOT_FOUND, PASSWORD_UNSEALED. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
@@ -32,6 +32,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
@@ -98,6 +99,7 @@ func (u *UsedError) Error() string { return "the result is " + u.ResultID.String
 func Refusals() []*bankerr.Error {
 	return []*bankerr.Error{
 		ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, ErrPasswordFrozen, bankerr.ErrNotFound,
+		password.ErrUnsealed,
 	}
 }
 

@@ -41,13 +41,16 @@ type Verification struct {
 
 	found    record
 	loadErr  error
+	password []byte    // the trade password among the proofs, opened
+	openErr  error     // why it does not open
 	attempts []attempt // one for each proof
 }
 
 // Queue adds the verification's statements to the batch. These statements count
-// attempts at a code or password, before Verify compares the guess. A batch that was
-// rolled back may be sent again: the last answers decide.
-func (v *Verification) Queue(batch *pgx.Batch) {
+// attempts at a code or password, before Verify compares the guess. They count none
+// beside a trade password that does not open. A batch that was rolled back may be sent
+// again: the last answers decide.
+func (v *Verification) Queue(batch *pgx.Batch, ring *keys.Ring) {
 	v.loadErr = errNoIntent
 	batch.Queue(sqlIntentLoad, v.Confirmation.IntentID, v.CustomerID).QueryRow(func(row pgx.Row) error {
 		if v.loadErr = v.found.scan(row); errors.Is(v.loadErr, errNoIntent) {
@@ -58,6 +61,9 @@ func (v *Verification) Queue(batch *pgx.Batch) {
 	v.attempts = nil
 	if _, more := v.surplus(); more {
 		return // Verify refuses the proofs, and no attempt is counted
+	}
+	if v.openErr = v.openPassword(ring); v.openErr != nil {
+		return // likewise
 	}
 	for _, p := range v.Confirmation.Proofs {
 		var a attempt = unknown{}
@@ -94,6 +100,9 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	}
 	if err := in.open(v.Now); err != nil {
 		return nil, err
+	}
+	if v.openErr != nil {
+		return nil, v.openErr
 	}
 	if err := in.unseal(ring); err != nil {
 		return nil, err
