@@ -118,7 +118,7 @@ func TestAnUnsealedPasswordIsNotCounted(t *testing.T) {
 	want(t, "the right proofs", err, nil)
 	want(t, "their use", p.consume(t, evidence), nil)
 	p.fail(t, 5)
-	_, err = p.confirm(t, in, elsewhere.password(t, tradePassword))
+	_, err = p.confirm(t, p.intent(t), elsewhere.password(t, tradePassword))
 	want(t, "after a lock", err, password.ErrUnsealed)
 }
 
