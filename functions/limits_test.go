@@ -26,7 +26,7 @@ func TestTheDocumentListsTheLimits(t *testing.T) {
 	check.Must(t, err)
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z._]+)` \\| (\\d+) \\|(?: (\\d*) ?\\|)?").FindAllSubmatch(text, -1) {
-		if len(row[3]) > 0 {
+		if row[3] != nil {
 			continue // a rule of the grade
 		}
 		documented = append(documented, fmt.Sprintf("%s %s", row[1], row[2]))
