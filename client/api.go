@@ -133,7 +133,7 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 
 // TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
 // Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, ACCOUNT_SAME, ACCOUNT_CLOSED,
-// FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
+// FUNDS_INSUFFICIENT, STEPUP_STRONGER, DEVICE_UNBOUND, LIMIT_EXCEEDED.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)
