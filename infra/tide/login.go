@@ -31,7 +31,7 @@ SELECT coalesce(host(inet_client_addr()), 'local')`
 
 // Refusals of a command line.
 var (
-	errPhone    = errors.New("--phone is not a mobile number of 11 digits")
+	errPhone    = errors.New("--phone is not a mobile number")
 	errReason   = errors.New("--reason must be one line of 1 to 200 characters without phone, card or identity numbers")
 	errOperator = errors.New("--operator must be one line of 1 to 64 characters without phone, card or identity numbers")
 )

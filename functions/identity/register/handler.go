@@ -187,9 +187,10 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 			return password.New{}, nil, err
 		}
 	}
-	return password.New{
-		Login: string(clear[0]), Trade: string(clear[1]), Phone: req.Phone, IDNo: req.IDNo,
-	}, clear[2], nil
+	application := password.New{Login: string(clear[0]), Trade: string(clear[1])}
+	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
+	application.IDNo, _ = idno.Canonical(req.IDNo)
+	return application, clear[2], nil
 }
 
 // register adds the credential and the device's key. It refuses a customer who has

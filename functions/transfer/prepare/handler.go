@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -29,6 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/plaintext"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -67,26 +70,15 @@ func (r Request) Validate() error {
 		return fn.InvalidField("payee_account_no", "name either an account number or an own account")
 	case r.PayeeAccountID != nil && r.PayeeName != "":
 		return fn.InvalidField("payee_name", "not for an own account")
-	case r.PayeeAccountNo != "" && r.PayeeName == "":
+	case r.PayeeAccountNo != "" && customer.CanonicalName(r.PayeeName) == "":
 		return fn.InvalidField("payee_name", "missing")
-	case !plain(r.PayeeName):
+	case strings.ContainsFunc(plaintext.Line(r.PayeeName), unicode.IsControl), // a line break
+		!plaintext.Printable(customer.CanonicalName(r.PayeeName)):
 		return fn.InvalidField("payee_name", "not plain text")
-	case !plain(r.Memo):
+	case !plaintext.Printable(plaintext.Line(r.Memo)):
 		return fn.InvalidField("memo", "not plain text")
 	}
 	return nil
-}
-
-// plain reports whether the text is printable: a signed text must look the same
-// everywhere.
-func plain(text string) bool {
-	for _, r := range text {
-		// Planes 2 and 3 hold rare ideographs only, also ones that are younger than Go's tables.
-		if !unicode.IsPrint(r) && (r < 0x20000 || r > 0x3FFFD) {
-			return false
-		}
-	}
-	return true
 }
 
 // Response is the intent to confirm.
@@ -124,7 +116,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	plan, err := transfer.NewPlan(payer, payee, req.Amount, req.Memo)
+	plan, err := transfer.NewPlan(payer, payee, req.Amount, plaintext.Line(req.Memo))
 	if err != nil {
 		return Response{}, err
 	}
@@ -190,9 +182,9 @@ func (op operation) withinDay(ctx context.Context, call *fn.Call, plan *transfer
 	return err
 }
 
-func (op operation) payee(ctx context.Context, req Request, customer uuid.UUID) (transfer.Party, error) {
+func (op operation) payee(ctx context.Context, req Request, holder uuid.UUID) (transfer.Party, error) {
 	if req.PayeeAccountID != nil {
-		return op.store.Own(ctx, *req.PayeeAccountID, customer)
+		return op.store.Own(ctx, *req.PayeeAccountID, holder)
 	}
 	return op.store.Payee(ctx, req.PayeeAccountNo, req.PayeeName)
 }
