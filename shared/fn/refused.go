@@ -61,8 +61,9 @@ func (c *call) countRefused(ctx context.Context, refused error) {
 	}
 }
 
-// RecordRefused writes the access records of the calls that countRefused has counted: one record for each channel, code and minute, with the number of
-// calls. It writes the records of complete minutes, each once.
+// RecordRefused writes the access records of the calls that countRefused has counted: one
+// record for each channel, code and minute, with the number of calls. It writes the
+// records of complete minutes, each once.
 func RecordRefused(ctx context.Context, h *host.Host) error {
 	return h.Sessions.RecordRefused(ctx, func(ctx context.Context, counts []session.RefusedCount) error {
 		for batch := range slices.Chunk(counts, refusedBatch) {
