@@ -24,8 +24,14 @@ func TestOneNameInItsSpellings(t *testing.T) {
 		}
 	}
 	for _, pair := range [][2]string{
-		{"王小明", "王晓明"}, {"O'Brien", "OBrien"}, {"Ann Lee", "AnnLee"}, {"\u200b", "\u200b"}, {"\ufe00", "\ufe00"},
-		{"买买提·吐尔逊", "买买提吐尔逊"}, {"", ""}, {" ", "　"},
+		{"王小明", "王晓明"},
+		{"O'Brien", "OBrien"},
+		{"Ann Lee", "AnnLee"},
+		{"\u200b", "\u200b"},
+		{"\ufe00", "\ufe00"},
+		{"买买提·吐尔逊", "买买提吐尔逊"},
+		{"", ""},
+		{" ", "　"},
 	} {
 		if customer.SameName(pair[0], pair[1]) {
 			t.Errorf("%q and %q are one name", pair[0], pair[1])

@@ -14,6 +14,7 @@ package register
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,7 +37,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
-	Emits:    []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
+	Emits: []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
 		identity.ErrRegistrationRefused, password.ErrWeak, password.ErrUnsealed, captcha.ErrRequired, captcha.ErrRejected,
 	},
@@ -116,22 +117,13 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	now := op.clock.Now()
-	_, _, err = op.captcha.Admit(ctx, op.db, captcha.Caller{
-		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
-	})
-	if err != nil {
-		return Response{}, err
-	}
-	turn, err := op.store.Begin(ctx)
+	turn, err := op.admit(ctx, call, req, now)
 	if err != nil {
 		return Response{}, err
 	}
 	defer turn.End()
 	index := customer.PhoneIndex(op.ring, req.Phone)
-	code := otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Register, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
-		Binding: customer.PhoneBinding(otp.Register, index, call.DeviceID),
-	}
+	code := attempt(call, index, req.OTP)
 	var applicant customer.Applicant
 	var batch pgx.Batch
 	code.CountAttempt(&batch, now)
@@ -143,12 +135,12 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	right := code.Right(op.ring)
 	name := applicant.Named(op.ring, req.Name)
 	phone := bytes.Equal(applicant.PhoneIndex, index)
-	attempt := password.CardAttempt{
+	tried := password.CardAttempt{
 		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, DeviceID: call.DeviceID,
 		Entitled: right && phone, Now: now,
 	}
 	var second pgx.Batch
-	attempt.Count(&second)
+	tried.Count(&second)
 	if err := call.CountAttempts(ctx, &second); err != nil {
 		return Response{}, err
 	}
@@ -159,19 +151,39 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if card.Damaged {
 		call.AuditReason("card_password damaged", applicant.ID)
 	}
-	if !attempt.Allowed || !card.Right || !right || !name || !phone || !applicant.HoldsCard {
+	if !tried.Allowed || !card.Right || !right || !name || !phone || !applicant.HoldsCard {
 		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrRegistrationRefused
 	}
-	if err := attempt.Succeeded(ctx, unit); err != nil {
+	if err := tried.Succeeded(ctx, unit); err != nil {
 		return Response{}, err
 	}
 	code.Use(unit, now, identity.ErrRegistrationRefused)
 	return Response{Registered: true}, op.register(ctx, turn, unit, chosen, device.Key{
 		CustomerID: applicant.ID, DeviceID: call.DeviceID, Public: req.DevicePublicKey, BoundAt: now,
 	})
+}
+
+// admit asks callers of a suspicious address for a graphic code, and waits for the turn
+// to hash.
+func (op operation) admit(ctx context.Context, call *fn.Call, req Request, now time.Time) (*password.Turn, error) {
+	_, _, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return op.store.Begin(ctx)
+}
+
+// attempt is the attempt at the code that this device has asked for.
+func attempt(call *fn.Call, phone []byte, code string) otp.Attempt {
+	return otp.Attempt{
+		Subject: otp.PhoneSubject(otp.Register, phone, call.DeviceID), DeviceID: call.DeviceID, Code: code,
+		Binding: customer.PhoneBinding(otp.Register, phone, call.DeviceID),
+	}
 }
 
 // passwords opens the three sealed passwords.
