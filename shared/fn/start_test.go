@@ -2,7 +2,6 @@ package fn_test
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
@@ -47,38 +45,13 @@ func TestAProcessListensBeforeItsDatabaseAnswers(t *testing.T) {
 	}
 }
 
-// pooler refuses a parameter as PgBouncer does.
-func pooler(t *testing.T) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check.Must(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			backend := pgproto3.NewBackend(conn, conn)
-			if _, err := backend.ReceiveStartupMessage(); err == nil {
-				backend.Send(&pgproto3.ErrorResponse{
-					Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: lock_timeout",
-				})
-				_ = backend.Flush()
-			}
-			_ = conn.Close()
-		}
-	}()
-	return listener.Addr().String()
-}
-
 // A function and a worker whose database can never be used end at once, without
 // lingering, and say why.
 func TestAProcessEndsIfItsDatabaseCanNeverBeUsed(t *testing.T) {
 	t.Parallel()
 	keyFile := filepath.Join(t.TempDir(), "keys")
 	check.Must(t, keys.Create(keyFile))
-	url := "DATABASE_URL=postgres://u:hunter2@" + pooler(t) + "/x?sslmode=disable"
+	url := "DATABASE_URL=postgres://u:hunter2@" + proxytest.Pooler(t) + "/x?sslmode=disable"
 	for name, env := range map[string][]string{
 		"a function": {"REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile, "FN_TRUSTED_PROXIES=0", "FN_LINGER=5m"},
 		"a worker":   {childMark + "=worker"},

@@ -14,15 +14,16 @@ import (
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 // earlier returns a key file of a release before the purposes Pepper and Credential.
 func earlier(t *testing.T) (file string, before content) {
 	t.Helper()
-	before = readContent(t, newFile(t))
+	before = keytest.ReadFile(t, newFile(t))
 	before.MACs = nil
 	delete(before.Secrets, keys.Credential)
-	return before.write(t), before
+	return before.Write(t), before
 }
 
 // A file of an earlier release opens for its own purposes. For a new one the error names
@@ -57,7 +58,7 @@ func TestMissingKeysAreAdded(t *testing.T) {
 		t.Errorf("more than the key file was left: %v", list)
 	}
 	open(t, file)
-	after := readContent(t, file)
+	after := keytest.ReadFile(t, file)
 	if len(after.MACs[keys.Pepper]) != 1 || len(after.Secrets[keys.Credential]) != 1 {
 		t.Errorf("added %d and %d keys", len(after.MACs[keys.Pepper]), len(after.Secrets[keys.Credential]))
 	}
@@ -72,7 +73,7 @@ func TestMissingKeysAreAdded(t *testing.T) {
 func TestNothingIsAddedToOtherFiles(t *testing.T) {
 	t.Parallel()
 	_, old := earlier(t)
-	whole := readContent(t, newFile(t))
+	whole := keytest.ReadFile(t, newFile(t))
 	noStorage, damaged := old, old
 	noStorage.Secrets = map[keys.Purpose][][]byte{keys.Ledger: old.Secrets[keys.Ledger]}
 	damaged.Pairs = map[keys.Purpose][]byte{}
@@ -80,9 +81,9 @@ func TestNothingIsAddedToOtherFiles(t *testing.T) {
 		file string
 		says string
 	}{
-		"whole":          {whole.write(t), ""},
-		"without others": {noStorage.write(t), "there is no key"},
-		"damaged":        {damaged.write(t), "does not open"},
+		"whole":          {whole.Write(t), ""},
+		"without others": {noStorage.Write(t), "there is no key"},
+		"damaged":        {damaged.Write(t), "does not open"},
 	} {
 		before, err := os.ReadFile(tt.file)
 		check.Must(t, err)
@@ -99,7 +100,7 @@ func TestNothingIsAddedToOtherFiles(t *testing.T) {
 	if _, err := keys.AddMissing(t.Context(), filepath.Join(t.TempDir(), "keys.json")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	open640 := whole.write(t)
+	open640 := whole.Write(t)
 	check.Must(t, os.Chmod(open640, 0o644))
 	if _, err := keys.AddMissing(t.Context(), open640); err == nil {
 		t.Error("a file that others may read was taken")

@@ -2,7 +2,6 @@ package keys_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -182,35 +182,11 @@ func TestNoPlaceForTheFile(t *testing.T) {
 	}
 }
 
-// content is a key file, taken apart.
-type content struct {
-	Root        []byte                    `json:"root"`
-	Secrets     map[keys.Purpose][][]byte `json:"secrets"`
-	MACs        map[keys.Purpose][][]byte `json:"macs,omitempty"`
-	Pairs       map[keys.Purpose][]byte   `json:"pairs"`
-	Certificate []byte                    `json:"certificate"`
-}
-
-func readContent(t testing.TB, file string) content {
-	t.Helper()
-	raw, err := os.ReadFile(file)
-	check.Must(t, err)
-	var c content
-	check.Must(t, json.Unmarshal(raw, &c))
-	return c
-}
-
-func (c content) write(t testing.TB) (file string) {
-	t.Helper()
-	raw := check.JSON(t, c)
-	file = filepath.Join(t.TempDir(), "keys.json")
-	check.Must(t, os.WriteFile(file, raw, 0o600))
-	return file
-}
+type content = keytest.File
 
 func TestTamperedFileIsRefused(t *testing.T) {
 	t.Parallel()
-	good, another := readContent(t, newFile(t)), readContent(t, newFile(t))
+	good, another := keytest.ReadFile(t, newFile(t)), keytest.ReadFile(t, newFile(t))
 	swap := func(m map[keys.Purpose][]byte, p, q keys.Purpose) { m[p], m[q] = m[q], m[p] }
 	put := func(c *content, p keys.Purpose, sealed []byte) { c.Secrets[p] = [][]byte{sealed} }
 	for name, tt := range map[string]struct {
@@ -249,12 +225,12 @@ func TestTamperedFileIsRefused(t *testing.T) {
 		c := good
 		c.Secrets, c.Pairs = maps.Clone(good.Secrets), maps.Clone(good.Pairs)
 		tt.spoil(&c)
-		ring, err := keys.Open(t.Context(), keys.Config{File: c.write(t)}, keys.All()...)
+		ring, err := keys.Open(t.Context(), keys.Config{File: c.Write(t)}, keys.All()...)
 		if err == nil || !strings.Contains(err.Error(), tt.says) || ring != nil {
 			t.Errorf("%s: %v, want %q", name, err, tt.says)
 		}
 	}
-	open(t, good.write(t))
+	open(t, good.Write(t))
 }
 
 func seal(t testing.TB, root []byte, purpose string, text []byte) []byte {
@@ -281,7 +257,7 @@ func TestTruncatedFileIsRefused(t *testing.T) {
 func TestKeysRestWrapped(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
-	c, ring := readContent(t, file), open(t, file)
+	c, ring := keytest.ReadFile(t, file), open(t, file)
 	der, err := sm.Open(sm.Key(c.Root), c.Pairs[keys.Channel], []byte("channel"))
 	check.Must(t, err)
 	key, err := sm.ParsePrivateKey(der)
@@ -299,14 +275,14 @@ func TestKeysRestWrapped(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-007.1")
-	c := readContent(t, newFile(t))
-	before := open(t, c.write(t))
+	c := keytest.ReadFile(t, newFile(t))
+	before := open(t, c.Write(t))
 	for p, list := range c.Secrets {
 		raw := bytes.Repeat([]byte(p), 48)[:48]
 		c.Secrets[p] = append(list, seal(t, c.Root, string(p), raw))
 	}
 	c.MACs["pepper"] = append(c.MACs["pepper"], seal(t, c.Root, "pepper", bytes.Repeat([]byte{7}, 32)))
-	after := open(t, c.write(t))
+	after := open(t, c.Write(t))
 
 	old, err := before.Seal(keys.Storage, place, plain)
 	check.Must(t, err)

@@ -123,14 +123,14 @@ func TestNoSuchPurpose(t *testing.T) {
 // declare are damaged.
 func TestOpenUnwrapsDeclaredPurposesOnly(t *testing.T) {
 	t.Parallel()
-	c := readContent(t, newFile(t))
+	c := keytest.ReadFile(t, newFile(t))
 	for p, list := range c.Secrets {
 		if p != keys.Ledger {
 			c.Secrets[p] = [][]byte{check.Flip(list[0], len(list[0])/2)}
 		}
 	}
 	c.Pairs, c.MACs, c.Certificate = nil, nil, nil
-	file := c.write(t)
+	file := c.Write(t)
 	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.Ledger)
 	check.Must(t, err)
 	ring.MAC(keys.Ledger, plain)

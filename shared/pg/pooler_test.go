@@ -4,44 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/proxytest"
 )
-
-// bouncer answers as PgBouncer does to a startup parameter that it does not know.
-func bouncer(t *testing.T) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check.Must(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			backend := pgproto3.NewBackend(conn, conn)
-			if started, err := backend.ReceiveStartupMessage(); err == nil {
-				answer := &pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: lock_timeout"}
-				if m, ok := started.(*pgproto3.StartupMessage); !ok || m.Parameters["lock_timeout"] == "" {
-					answer.Message = "no parameter to refuse"
-				}
-				backend.Send(answer)
-				_ = backend.Flush()
-			}
-			_ = conn.Close()
-		}
-	}()
-	return listener.Addr().String()
-}
 
 // A process learns at its start that a pooler stands before PostgreSQL, and why that is
 // wrong: from a refused parameter, or from a session that is not its own.
@@ -55,7 +25,7 @@ func TestAPoolerIsRefused(t *testing.T) {
 		}
 	})
 	for name, url := range map[string]string{
-		"a refused parameter": "postgres://u:tide-secret@" + bouncer(t) + "/x?sslmode=disable", "another session": hidden,
+		"a refused parameter": "postgres://u:tide-secret@" + proxytest.Pooler(t) + "/x?sslmode=disable", "another session": hidden,
 	} {
 		db := open(t, pg.Config{URL: url, MaxConns: 1})
 		err := db.Refused()

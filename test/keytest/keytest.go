@@ -30,36 +30,48 @@ func PrivateKey(t check.Failer) *sm.PrivateKey {
 	return key
 }
 
-// keyFile is a key file, taken apart.
-type keyFile struct {
+// File is a key file, taken apart.
+type File struct {
 	Root        []byte                    `json:"root"`
 	Secrets     map[keys.Purpose][][]byte `json:"secrets"`
-	MACs        map[keys.Purpose][][]byte `json:"macs"`
+	MACs        map[keys.Purpose][][]byte `json:"macs,omitempty"`
 	Pairs       map[keys.Purpose][]byte   `json:"pairs"`
 	Certificate []byte                    `json:"certificate"`
 }
 
-func newFile(t testing.TB) (f keyFile) {
+// ReadFile takes a key file apart.
+func ReadFile(t testing.TB, path string) (f File) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "keys.json")
-	check.Must(t, keys.Create(path))
 	raw, err := os.ReadFile(path)
 	check.Must(t, err)
 	check.Must(t, json.Unmarshal(raw, &f))
 	return f
 }
 
-func (f keyFile) ring(t testing.TB) *keys.Ring {
+// Write makes a key file in a folder of its own.
+func (f File) Write(t testing.TB) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "keys.json")
+	check.Must(t, os.WriteFile(path, check.JSON(t, f), 0o600))
+	return path
+}
+
+func newFile(t testing.TB) File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys.json")
-	check.Must(t, os.WriteFile(path, check.JSON(t, f), 0o600))
-	ring, err := keys.Open(t.Context(), keys.Config{File: path}, keys.All()...)
+	check.Must(t, keys.Create(path))
+	return ReadFile(t, path)
+}
+
+func (f File) ring(t testing.TB) *keys.Ring {
+	t.Helper()
+	ring, err := keys.Open(t.Context(), keys.Config{File: f.Write(t)}, keys.All()...)
 	check.Must(t, err)
 	return ring
 }
 
 // newKey wraps a new key of the purpose, which must be Pepper or Credential.
-func (f keyFile) newKey(t testing.TB, p keys.Purpose) (list map[keys.Purpose][][]byte, wrapped []byte) {
+func (f File) newKey(t testing.TB, p keys.Purpose) (list map[keys.Purpose][][]byte, wrapped []byte) {
 	t.Helper()
 	list, size := f.Secrets, 48
 	if p == keys.Pepper {
