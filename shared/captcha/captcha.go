@@ -187,8 +187,8 @@ type Caller struct {
 	Now        time.Time
 }
 
-// CountFailure counts a failed log-in or sign-up against the network address. The first failure
-// begins an hour, after which the count starts anew.
+// CountFailure counts a failed log-in or sign-up against the network address. The first
+// failure begins an hour, after which the count starts anew.
 func (s *Store) CountFailure(ctx context.Context, ip string) error {
 	pipe := s.redis.TxPipeline()
 	pipe.Incr(ctx, s.failureKey(ip))

@@ -19,13 +19,8 @@ func CanonicalPhone(number string) (canonical string, ok bool) {
 			break
 		}
 	}
-	if len(number) != 11 || number[0] != '1' || number[1] < '3' {
+	if len(number) != 11 || number[0] != '1' || number[1] < '3' || !digits.Only(number) {
 		return "", false
-	}
-	for i := range len(number) {
-		if number[i] < '0' || number[i] > '9' {
-			return "", false
-		}
 	}
 	return number, true
 }

@@ -20,3 +20,8 @@ func Canonical(number string) string {
 		return r
 	}, width.Fold.String(number))
 }
+
+// Only reports whether the text consists of ASCII digits only.
+func Only(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+}

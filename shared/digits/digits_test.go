@@ -26,6 +26,15 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+func TestOnly(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"": true, "0123456789": true, "1a": false, "１": false, "-1": false, "1\xff": false} {
+		if got := digits.Only(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
 func TestCanonicalIsStable(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

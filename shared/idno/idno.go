@@ -9,16 +9,12 @@ import (
 )
 
 // Canonical is the one form of an identity number (GB 11643): 18 characters, with
-// a capital X. People also write it in groups or in full-width digits. ok is false if the number is malformed or its check digit is wrong.
+// a capital X. People also write it in groups or in full-width digits. ok is false if the
+// number is malformed or its check digit is wrong.
 func Canonical(number string) (canonical string, ok bool) {
 	number = strings.ToUpper(digits.Canonical(number))
-	if len(number) != length {
+	if len(number) != length || !digits.Only(number[:length-1]) {
 		return "", false
-	}
-	for _, digit := range []byte(number[:length-1]) {
-		if digit < '0' || digit > '9' {
-			return "", false
-		}
 	}
 	return number, Complete(number[:length-1]) == number
 }
