@@ -158,19 +158,16 @@ func (v *Verification) enough(ctx context.Context) ([]Combination, error) {
 // is out of date. Only a call whose proofs all hold does so: the time of a refusal must
 // not tell that the password was right. Without a turn to hash, a later call does it.
 func (v *Verification) rehash(ctx context.Context, unit *pg.Unit) error {
-	for _, a := range v.attempts {
-		trade, is := a.(*tradePasswordAttempt)
-		if !is || !trade.tried.Stale() {
-			continue
-		}
-		turn, err := v.Passwords.Begin(ctx)
-		if err != nil {
-			return nil //nolint:nilerr // see above
-		}
-		defer turn.End()
-		return trade.tried.Rehash(ctx, turn, unit)
+	trade := v.tradePassword()
+	if trade == nil || !trade.tried.Stale() {
+		return nil
 	}
-	return nil
+	turn, err := v.Passwords.Begin(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	defer turn.End()
+	return trade.tried.Rehash(ctx, turn, unit)
 }
 
 // Waits reports whether a proof is not counted, because attempts in flight may reach its
@@ -223,18 +220,25 @@ func (v *Verification) Reason() string {
 
 // nowLocked reports whether this call has begun a lock of the trade password.
 func (v *Verification) nowLocked() bool {
-	return slices.ContainsFunc(v.attempts, func(a attempt) bool {
-		password, is := a.(*tradePasswordAttempt)
-		return is && password.guess.wrong() && password.tried.Until != nil
-	})
+	trade := v.tradePassword()
+	return trade != nil && trade.guess.wrong() && trade.tried.Until != nil
 }
 
 // damaged reports whether the bank can't read the stored trade password.
 func (v *Verification) damaged() bool {
-	return slices.ContainsFunc(v.attempts, func(a attempt) bool {
-		password, is := a.(*tradePasswordAttempt)
-		return is && password.tried.Damaged
-	})
+	trade := v.tradePassword()
+	return trade != nil && trade.tried.Damaged
+}
+
+// tradePassword returns the attempt at the trade password; nil if the request has none. A
+// request has at most one proof of each factor (surplus).
+func (v *Verification) tradePassword() *tradePasswordAttempt {
+	for _, a := range v.attempts {
+		if trade, is := a.(*tradePasswordAttempt); is {
+			return trade
+		}
+	}
+	return nil
 }
 
 // Settle adds to the unit the statements that settle the counted attempts of a call
