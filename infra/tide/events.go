@@ -79,11 +79,8 @@ and this computer's name. It reads DATABASE_URL.`,
 	}
 	replay.Flags().StringVar(&o.id, "id", "", "id of one event")
 	replay.Flags().BoolVar(&o.all, "all", false, "all events that are set aside")
-	replay.Flags().StringVar(&o.reason, "reason", "", "reason for publishing again, for audit")
-	replay.Flags().StringVar(&o.operator, "operator", "", "name of the operator who decides, for audit")
-	for _, name := range []string{"reason", "operator"} {
-		_ = replay.MarkFlagRequired(name) // fails only for an unknown flag
-	}
+	requireFlag(replay, &o.reason, "reason", "reason for publishing again, for audit")
+	requireFlag(replay, &o.operator, "operator", "name of the operator who decides, for audit")
 	parent := group("events", "Handle events that could not be published")
 	parent.AddCommand(list, replay)
 	return parent

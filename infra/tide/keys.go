@@ -31,8 +31,7 @@ Back the file up: without it nobody can read the data that its keys have sealed.
 			return nil
 		},
 	}
-	create.Flags().StringVar(&file, "file", "", "path of the new key file")
-	_ = create.MarkFlagRequired("file") // fails only for an unknown flag
+	requireFlag(create, &file, "file", "path of the new key file")
 	parent := group("keys", "Make the bank's keys, and renew its channel key")
 	parent.AddCommand(create, addCommand(), channelCommand())
 	return parent
@@ -67,8 +66,7 @@ channel-certificates after each change. docs/operator.md tells the steps.`,
 			return listChannelKeys(cmd.OutOrStdout(), file)
 		},
 	}
-	c.Flags().StringVar(&file, "file", "", "path of the key file")
-	_ = c.MarkFlagRequired("file") // fails only for an unknown flag
+	requireFlag(c, &file, "file", "path of the key file")
 	return c
 }
 
@@ -83,8 +81,7 @@ func retireCommand() *cobra.Command {
 	})
 	c.Use = "retire --file PATH --pin PIN"
 	c.Example += " --pin PIN"
-	c.Flags().StringVar(&text, "pin", "", "pin of the old key, as the list shows it")
-	_ = c.MarkFlagRequired("pin") // fails only for an unknown flag
+	requireFlag(c, &text, "pin", "pin of the old key, as the list shows it")
 	return c
 }
 
@@ -126,7 +123,6 @@ before and afterwards, give all processes the same new file, and start them agai
 			return nil
 		},
 	}
-	add.Flags().StringVar(&file, "file", "", "path of the key file")
-	_ = add.MarkFlagRequired("file") // fails only for an unknown flag
+	requireFlag(add, &file, "file", "path of the key file")
 	return add
 }

@@ -70,12 +70,9 @@ It changes nothing when nothing is locked and no code of the last 24 hours count
 			return nil
 		},
 	}
-	unlock.Flags().StringVar(&o.phone, "phone", "", "mobile number that is locked or has no codes left")
-	unlock.Flags().StringVar(&o.reason, "reason", "", "reason for unlocking, for audit")
-	unlock.Flags().StringVar(&o.operator, "operator", "", "name of the operator who decides, for audit")
-	for _, name := range []string{"phone", "reason", "operator"} {
-		_ = unlock.MarkFlagRequired(name) // fails only for an unknown flag
-	}
+	requireFlag(unlock, &o.phone, "phone", "mobile number that is locked or has no codes left")
+	requireFlag(unlock, &o.reason, "reason", "reason for unlocking, for audit")
+	requireFlag(unlock, &o.operator, "operator", "name of the operator who decides, for audit")
 	parent := group("login", "Help customers to log in")
 	parent.AddCommand(unlock)
 	return parent

@@ -42,3 +42,9 @@ func group(use, short string) *cobra.Command {
 		Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 }
+
+// requireFlag adds a text flag that the command can't do without.
+func requireFlag(c *cobra.Command, into *string, name, usage string) {
+	c.Flags().StringVar(into, name, "", usage)
+	_ = c.MarkFlagRequired(name) // fails only for an unknown flag
+}
