@@ -38,6 +38,18 @@ var (
 // Life is how long a code waits for its answer.
 const Life = 2 * time.Minute
 
+// Code is a code as a picture, for a reply.
+type Code struct {
+	CaptchaID  string `json:"captcha_id"`
+	ImagePNG   []byte `json:"image_png"`
+	ExpiresInS int    `json:"expires_in_s"`
+}
+
+// NewCode returns the reply that shows a code.
+func NewCode(id string, image []byte) Code {
+	return Code{CaptchaID: id, ImagePNG: image, ExpiresInS: int(Life.Seconds())}
+}
+
 // suspicion is how long a failure counts against its network address.
 const suspicion = time.Hour
 

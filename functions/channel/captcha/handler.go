@@ -30,15 +30,11 @@ type Config struct{}
 type Request struct{}
 
 // Response is the code as a picture.
-type Response struct {
-	CaptchaID  string `json:"captcha_id"`
-	ImagePNG   []byte `json:"image_png"`
-	ExpiresInS int    `json:"expires_in_s"`
-}
+type Response struct{ captcha.Code }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
 	return func(context.Context, *fn.Call, Request) (Response, error) {
 		id, image, err := lent.Captchas.IssueForHello(lent.Clock.Now())
-		return Response{CaptchaID: id, ImagePNG: image, ExpiresInS: int(captcha.Life.Seconds())}, err
+		return Response{Code: captcha.NewCode(id, image)}, err
 	}, nil
 }
