@@ -133,7 +133,7 @@ func TestFailuresAreAlike(t *testing.T) {
 		if !tt.noCode {
 			request := otptest.Request(t, w.Bank, w.phone, otp.Login, number)
 			got := w.observe(t, func() bank.Reply { return w.phone.Call(t, otpsend.Function, "", request) })
-			code = otptest.Code(t, w.Bank, otptest.Subject(w.Bank, w.phone, otp.Login, number))
+			code = otptest.Code(t, w.Bank, otptest.Subject(t, w.Bank, w.phone, otp.Login, number))
 			if sent == nil {
 				sent = &got
 			}

@@ -94,8 +94,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	text := device.Text(call.Channel, call.DeviceID, req.DevicePublicKey)
-	if !device.Signed(req.DevicePublicKey, text, req.DeviceSignature) {
+	from, proved := device.Prove(call.Channel, call.DeviceID, req.DevicePublicKey, req.DeviceSignature)
+	if !proved || from.Public == nil {
 		return Response{}, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
 	}
 	chosen, cardPassword, err := op.passwords(call, req)
@@ -112,8 +112,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	defer turn.End()
 	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
 	code := otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Register, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
-		Binding: customer.PhoneBinding(otp.Register, index, call.DeviceID),
+		Subject: otp.PhoneSubject(otp.Register, index, from.Digest()), DeviceID: call.DeviceID, Code: req.OTP,
+		Binding: customer.PhoneBinding(otp.Register, index, from.Digest()),
 	}
 	var applicant customer.Applicant
 	var batch pgx.Batch
@@ -127,7 +127,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	name := applicant.Named(op.ring, req.Name)
 	phone := bytes.Equal(applicant.PhoneIndex, index)
 	attempt := password.CardAttempt{
-		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, DeviceID: call.DeviceID,
+		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, From: from,
 		Entitled: right && phone, Now: now,
 	}
 	var second pgx.Batch

@@ -218,7 +218,7 @@ func TestOnlyWhomThePurposeFitsIsSentTo(t *testing.T) {
 			t.Errorf("%s for %s: %d %s, others got %s", tt.purpose, tt.phone, got.Status, got.Body, first)
 		}
 		want := append(before, events.OTPIssued{
-			Challenge: otptest.Subject(w.Bank, w.Phone, tt.purpose, tt.phone), Purpose: tt.purpose, CustomerID: tt.to,
+			Challenge: otptest.Subject(t, w.Bank, w.Phone, tt.purpose, tt.phone), Purpose: tt.purpose, CustomerID: tt.to,
 		})
 		if diff := cmp.Diff(want, w.issued(t)); diff != "" {
 			t.Errorf("%s for %s (-want +got):\n%s", tt.purpose, tt.phone, diff)
