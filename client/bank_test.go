@@ -76,9 +76,9 @@ func (w *fixture) code(t *testing.T, purpose, phone string) string {
 	key, value := captcha.Kept(w.Host.Keys, issued.CaptchaID, "123456")
 	check.Must(t, w.Redis.Set(key, string(value)))
 	check.Must(t, w.app.SendOTP(t.Context(), purpose, phone, client.Captcha{ID: issued.CaptchaID, Answer: "123456"}))
-	key, err := w.config.Device.Public().Marshal()
+	public, err := w.config.Device.Public().Marshal()
 	check.Must(t, err)
-	origin := device.Origin{DeviceID: w.config.DeviceID, Public: key}.Digest()
+	origin := device.Origin{DeviceID: w.config.DeviceID, Public: public}.Digest()
 	return otptest.Code(t, w.Bank, otp.PhoneSubject(purpose, customer.PhoneIndex(w.Host.Keys, phone), origin))
 }
 
