@@ -3,8 +3,8 @@
 // The server draws the code. Redis keeps only a MAC of its digits, for two minutes.
 // Any answer, right or wrong, uses the code up. A code for a hello costs Redis nothing
 // until it is answered (hello.go), because strangers may ask for any number of them. A graphic code is never a factor of
-// authentication. Redis also counts the failed log-ins of each network address in an
-// hour; the policy decides when they ask for a code. Refusals: CAPTCHA_REQUIRED,
+// authentication. Redis also counts the failed log-ins and sign-ups of each network
+// address in an hour; the policy decides when they ask for a code. Refusals: CAPTCHA_REQUIRED,
 // CAPTCHA_REJECTED. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003, RISK-002.
 package captcha
 
@@ -23,7 +23,9 @@ import (
 
 	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 )
 
@@ -143,7 +145,8 @@ func (s *Store) Solved(ctx context.Context, id, answer string) (bool, error) {
 	return solved, err
 }
 
-// Failures returns how often callers at the network address have failed to log in.
+// Failures returns how often callers at the network address have failed to log in or to
+// sign up.
 func (s *Store) Failures(ctx context.Context, ip string) (int, error) {
 	n, err := s.redis.Get(ctx, s.failureKey(ip)).Int()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -152,7 +155,39 @@ func (s *Store) Failures(ctx context.Context, ip string) (int, error) {
 	return n, nil
 }
 
-// CountFailure counts a failed log-in against the network address. The first failure
+const sqlAddressBound = `-- captcha.address_bound
+SELECT policy_value('login.address_captcha_after', $1)`
+
+// Admit checks the graphic code that a request brings, if it brings one, and returns the
+// failures of its address. It refuses a request without a code from an address that has
+// failed too often. Call it before any other work: such a request then costs the bank
+// little.
+func (s *Store) Admit(ctx context.Context, db pg.Reader, from Caller) (solved bool, failed int, err error) {
+	if solved, err = s.Solved(ctx, from.ID, from.Answer); err != nil {
+		return false, 0, err
+	}
+	failed, err = s.Failures(ctx, from.IP)
+	if err != nil || solved || failed == 0 {
+		return solved, failed, err
+	}
+	var bound int
+	if err := db.QueryRow(ctx, sqlAddressBound, clock.BusinessDay(from.Now)).Scan(&bound); err != nil {
+		return false, 0, pg.Classify(fmt.Errorf("bound of an address: %w", err))
+	}
+	if failed >= bound {
+		return false, failed, ErrRequired
+	}
+	return solved, failed, nil
+}
+
+// Caller is the sender of a request before login, with the graphic code that it brings.
+type Caller struct {
+	IP         string
+	ID, Answer string // of the graphic code; empty if the request brings none
+	Now        time.Time
+}
+
+// CountFailure counts a failed log-in or sign-up against the network address. The first failure
 // begins an hour, after which the count starts anew.
 func (s *Store) CountFailure(ctx context.Context, ip string) error {
 	pipe := s.redis.TxPipeline()

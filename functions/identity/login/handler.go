@@ -90,6 +90,7 @@ type Response struct {
 }
 
 type operation struct {
+	db        pg.Reader
 	captcha   *captcha.Store
 	passwords *password.Store
 	ring      *keys.Ring
@@ -97,7 +98,7 @@ type operation struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
+	return operation{db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -109,20 +110,19 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	now := op.clock.Now()
+	solved, failed, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
+	})
+	if err != nil {
+		return Response{}, err
+	}
 	turn, err := op.passwords.Begin(ctx)
 	if err != nil {
 		return Response{}, err
 	}
 	defer turn.End()
-	solved, err := op.captcha.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
-	if err != nil {
-		return Response{}, err
-	}
-	failed, err := op.captcha.Failures(ctx, call.IP)
-	if err != nil {
-		return Response{}, err
-	}
-	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
+	index := customer.PhoneIndex(op.ring, req.Phone)
 	code := otp.Attempt{
 		Subject: otp.PhoneSubject(otp.Login, index, key.from.Digest()), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Login, index, key.from.Digest()),

@@ -22,7 +22,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -180,7 +179,7 @@ func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request)
 	}
 	quotas := []otp.Quota{otp.KnownQuota(from.Digest())}
 	if !known {
-		quotas = otp.UnknownQuotas(address.Group(call.IP))
+		quotas = otp.UnknownQuotas(call.IP)
 	}
 	recipient, err := op.recipient(ctx, index, req.Purpose)
 	return otp.Challenge{
