@@ -336,11 +336,13 @@ type OTPSendReply struct {
 
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
-	Purpose       string     `json:"purpose"`              // one of register, login, intent
-	Phone         string     `json:"phone,omitempty"`      // For register and login
-	IntentID      *uuid.UUID `json:"intent_id,omitempty"`  // For intent
-	CaptchaID     string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
-	CaptchaAnswer string     `json:"captcha_answer,omitempty"`
+	Purpose         string     `json:"purpose"`              // one of register, login, intent
+	Phone           string     `json:"phone,omitempty"`      // For register and login
+	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
+	CaptchaID       string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
+	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`
+	DevicePublicKey []byte     `json:"device_public_key,omitempty"` // The same key as with the code
+	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
 // StepupProof is part of transfer-confirm.

@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -75,7 +76,10 @@ func (w *fixture) code(t *testing.T, purpose, phone string) string {
 	key, value := captcha.Kept(w.Host.Keys, issued.CaptchaID, "123456")
 	check.Must(t, w.Redis.Set(key, string(value)))
 	check.Must(t, w.app.SendOTP(t.Context(), purpose, phone, client.Captcha{ID: issued.CaptchaID, Answer: "123456"}))
-	return otptest.Code(t, w.Bank, otp.PhoneSubject(purpose, customer.PhoneIndex(w.Host.Keys, phone), w.config.DeviceID))
+	public, err := w.config.Device.Public().Marshal()
+	check.Must(t, err)
+	origin := device.Origin{DeviceID: w.config.DeviceID, Public: public}.Digest()
+	return otptest.Code(t, w.Bank, otp.PhoneSubject(purpose, customer.PhoneIndex(w.Host.Keys, phone), origin))
 }
 
 func (w *fixture) login(t *testing.T, c seed.Customer) {

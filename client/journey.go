@@ -33,13 +33,19 @@ func (c *Client) LearnPins(ctx context.Context) ([]*sm.PublicKey, error) {
 // no answer.
 type Captcha struct{ ID, Answer string }
 
-// SendOTP asks for a code: purpose register or login, for a phone. The bank refuses a
-// device that it does not know with CAPTCHA_REQUIRED unless the captcha is solved.
+// SendOTP asks for a code: purpose register or login, for a phone. It proves the device's
+// key, as Register and Login do: the code is for the caller who proved the same key. The
+// bank refuses a device that it does not know with CAPTCHA_REQUIRED unless the captcha is
+// solved.
 func (c *Client) SendOTP(ctx context.Context, purpose, phone string, solved Captcha) error {
-	_, err := c.OTPSend(ctx, OTPSendRequest{
-		Purpose: purpose, Phone: phone, CaptchaID: solved.ID, CaptchaAnswer: solved.Answer,
-	})
-	return err
+	var reply OTPSendReply
+	return c.call(ctx, "otp-send", &request{make: func(o *opened) (any, error) {
+		key, signature, err := c.possession(o)
+		return OTPSendRequest{
+			Purpose: purpose, Phone: phone, CaptchaID: solved.ID, CaptchaAnswer: solved.Answer,
+			DevicePublicKey: key, DeviceSignature: signature,
+		}, err
+	}}, &reply)
 }
 
 // SendIntentOTP asks for a code that confirms an intent.

@@ -2,7 +2,8 @@
 //
 // Before login, no answer shows whether a number or a person is known: every failure
 // of one kind has one refusal and costs the same work (AUTH-009). The bank counts an
-// attempt before it compares the guess, by number and device. After three wrong
+// attempt before it compares the guess, by number and origin (the device id with the key
+// that the caller proved, shared/device). After three wrong
 // attempts in a row it asks for a graphic code. After five it locks the number on this
 // device for 30 minutes. Attempts with the right code count for the number on all
 // devices: five lock it for 30 minutes, ten in a day freeze it (AUTH-010, AUTH-011).

@@ -44,10 +44,9 @@ func newFixture(t *testing.T) fixture {
 func (w fixture) login(t *testing.T, guess, want string) {
 	t.Helper()
 	w.Exec(t, "DELETE FROM otp_quota")
-	r := identitylogin.Request{
-		Phone: w.wang.Phone, Password: w.phone.Password(t, guess), CaptchaID: captchatest.Solved(t, w.Bank, w.phone),
-		CaptchaAnswer: captchatest.Answer, OTP: otptest.Ask(t, w.Bank, w.phone, otp.Login, w.wang.Phone),
-	}
+	r := w.phone.LogIn(t, w.wang, otptest.Ask(t, w.Bank, w.phone, otp.Login, w.wang.Phone))
+	r.Password = w.phone.Password(t, guess)
+	r.CaptchaID, r.CaptchaAnswer = captchatest.Solved(t, w.Bank, w.phone), captchatest.Answer
 	w.phone.Call(t, identitylogin.Function, "", r).Want(t, want)
 }
 

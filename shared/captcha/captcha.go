@@ -170,26 +170,26 @@ func (s *Store) Failures(ctx context.Context, ip string) (int, error) {
 const sqlAddressBound = `-- captcha.address_bound
 SELECT policy_value('login.address_captcha_after', $1)`
 
-// Admit checks the graphic code that a request brings, if it brings one, and returns the
-// failures of its address. It refuses a request without a code from an address that has
+// Admit checks the graphic code that a request brings, if it brings one, and reports
+// whether it was solved. It refuses a request without a code from an address that has
 // failed too often. Call it before any other work: such a request then costs the bank
 // little.
-func (s *Store) Admit(ctx context.Context, db pg.Reader, from Caller) (solved bool, failed int, err error) {
+func (s *Store) Admit(ctx context.Context, db pg.Reader, from Caller) (solved bool, err error) {
 	if solved, err = s.Solved(ctx, from.ID, from.Answer); err != nil {
-		return false, 0, err
+		return false, err
 	}
-	failed, err = s.Failures(ctx, from.IP)
+	failed, err := s.Failures(ctx, from.IP)
 	if err != nil || solved || failed == 0 {
-		return solved, failed, err
+		return solved, err
 	}
 	var bound int
 	if err := db.QueryRow(ctx, sqlAddressBound, clock.BusinessDay(from.Now)).Scan(&bound); err != nil {
-		return false, 0, pg.Classify(fmt.Errorf("bound of an address: %w", err))
+		return false, pg.Classify(fmt.Errorf("bound of an address: %w", err))
 	}
 	if failed >= bound {
-		return false, failed, ErrRequired
+		return false, ErrRequired
 	}
-	return solved, failed, nil
+	return solved, nil
 }
 
 // Caller is the sender of a request before login, with the graphic code that it brings.

@@ -40,7 +40,7 @@ func PhoneIndex(ring *keys.Ring, number string) []byte {
 }
 
 // PhoneBinding is the digest that a code for signing up or logging in confirms. It
-// covers the purpose, the number and the device.
-func PhoneBinding(purpose string, index []byte, deviceID string) []byte {
-	return sm.Digest([]byte(purpose), []byte{0}, index, []byte(deviceID))
+// covers the purpose, the number and the digest of the caller's origin (shared/device).
+func PhoneBinding(purpose string, index, origin []byte) []byte {
+	return sm.Digest([]byte(purpose), []byte{0}, index, origin)
 }

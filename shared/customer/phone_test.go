@@ -75,14 +75,16 @@ func TestBindingSeparates(t *testing.T) {
 	t.Parallel()
 	ring := keytest.New(t)
 	one, two := customer.PhoneIndex(ring, "13800010001"), customer.PhoneIndex(ring, "13800010002")
-	binding := customer.PhoneBinding("login", one, "device-1")
-	if !bytes.Equal(binding, customer.PhoneBinding("login", one, "device-1")) {
+	binding := customer.PhoneBinding("login", one, []byte("device-1"))
+	if !bytes.Equal(binding, customer.PhoneBinding("login", one, []byte("device-1"))) {
 		t.Error("the same differs")
 	}
 	for name, other := range map[string][]byte{
-		"purpose": customer.PhoneBinding("register", one, "device-1"), "number": customer.PhoneBinding("login", two, "device-1"),
-		"device": customer.PhoneBinding("login", one, "device-2"), "no device": customer.PhoneBinding("login", one, ""),
-		"shorter purpose": customer.PhoneBinding("logi", append([]byte("n"), one...), "device-1"),
+		"purpose":         customer.PhoneBinding("register", one, []byte("device-1")),
+		"number":          customer.PhoneBinding("login", two, []byte("device-1")),
+		"device":          customer.PhoneBinding("login", one, []byte("device-2")),
+		"no device":       customer.PhoneBinding("login", one, []byte("")),
+		"shorter purpose": customer.PhoneBinding("logi", append([]byte("n"), one...), []byte("device-1")),
 	} {
 		if bytes.Equal(binding, other) {
 			t.Errorf("another %s has the same binding", name)

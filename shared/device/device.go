@@ -29,10 +29,8 @@ ON CONFLICT (customer_id, device_id) DO UPDATE SET public_key = $3, bound_at = $
 
 	sqlKnown = `-- device.known
 SELECT EXISTS (
-    SELECT 1 FROM customer c JOIN credential k ON k.customer_id = c.id
-     WHERE c.phone_bidx = $1
-       AND (k.last_login_device = $2
-            OR EXISTS (SELECT 1 FROM device d WHERE d.customer_id = c.id AND d.device_id = $2)))`
+    SELECT 1 FROM customer c JOIN device d ON d.customer_id = c.id
+     WHERE c.phone_bidx = $1 AND d.device_id = $2 AND d.public_key = $3)`
 
 	sqlByPhone = `-- device.by_phone
 SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
@@ -71,11 +69,36 @@ func Signed(public, text, signature []byte) bool {
 	return err == nil && sm.Verify(key, text, signature) == nil
 }
 
+// Origin is what the bank counts a caller by before login. A hello only claims a device
+// id, and whoever knows the id can claim it. So the id counts together with the key that
+// the caller proved on the channel. Whoever lacks a device's key has another origin.
+type Origin struct {
+	DeviceID string
+	Public   []byte // the proved key; nil: the caller proved none
+}
+
+// Prove makes the origin of a caller who may bring a key and its signature over Text. It
+// reports false if the signature is wrong, or if only one of the two is there.
+func Prove(id channel.ID, deviceID string, public, signature []byte) (Origin, bool) {
+	if len(public) == 0 {
+		return Origin{DeviceID: deviceID}, len(signature) == 0
+	}
+	if !Signed(public, Text(id, deviceID, public), signature) {
+		return Origin{}, false
+	}
+	return Origin{DeviceID: deviceID, Public: public}, true
+}
+
+// Digest names the origin in tables.
+func (o Origin) Digest() []byte {
+	return sm.Digest(channel.Join([]byte("tidebank origin v1"), []byte(o.DeviceID), o.Public))
+}
+
 // Known reports whether the customer with the number (a blind index) has bound the
-// device, or has logged in on it last. It costs the same work for unknown numbers.
-func Known(ctx context.Context, db pg.Reader, phone []byte, deviceID string) (bool, error) {
+// origin's key on its device. It costs the same work for unknown numbers and without a key.
+func Known(ctx context.Context, db pg.Reader, phone []byte, from Origin) (bool, error) {
 	var known bool
-	if err := db.QueryRow(ctx, sqlKnown, phone, deviceID).Scan(&known); err != nil {
+	if err := db.QueryRow(ctx, sqlKnown, phone, from.DeviceID, from.Public).Scan(&known); err != nil {
 		return false, fmt.Errorf("known device: %w", err)
 	}
 	return known, nil

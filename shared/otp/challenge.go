@@ -60,9 +60,10 @@ type Challenge struct {
 }
 
 // PhoneSubject returns the subject of a challenge before login: one for each purpose,
-// number and device. So a code that another device asks for voids no code.
-func PhoneSubject(purpose string, phone []byte, deviceID string) string {
-	return purpose + ":" + hex.EncodeToString(sm.Digest(phone, []byte{0}, []byte(deviceID)))
+// number and origin (its digest, shared/device). So a code that another device asks for
+// voids no code, even if it claims the same device id.
+func PhoneSubject(purpose string, phone, origin []byte) string {
+	return purpose + ":" + hex.EncodeToString(sm.Digest(phone, []byte{0}, origin))
 }
 
 // Issue adds a new code to the unit of work. The new code voids the subject's earlier

@@ -36,6 +36,9 @@ const (
 
 const device = "device-1"
 
+// origin stands for the digest of the caller's origin.
+var origin = []byte("origin-1")
+
 // fixture issues codes and takes guesses at them.
 type fixture struct {
 	t    *testing.T
@@ -53,8 +56,8 @@ func (d fixture) challenge(purpose, number string) otp.Challenge {
 	index := customer.PhoneIndex(d.ring, number)
 	someone := uuid.New()
 	return otp.Challenge{
-		Subject: otp.PhoneSubject(purpose, index, device), Purpose: purpose, Phone: index, CustomerID: &someone,
-		DeviceID: device, Binding: customer.PhoneBinding(purpose, index, device), Quotas: []otp.Quota{otp.KnownQuota(device)},
+		Subject: otp.PhoneSubject(purpose, index, origin), Purpose: purpose, Phone: index, CustomerID: &someone,
+		DeviceID: device, Binding: customer.PhoneBinding(purpose, index, origin), Quotas: []otp.Quota{otp.KnownQuota(origin)},
 	}
 }
 
@@ -158,7 +161,7 @@ func TestCodeIsForItsSubjectAndBindingOnly(t *testing.T) {
 		check.Must(t, d.issue(c, issued))
 	}
 	code := d.sent(login)
-	elsewhere := customer.PhoneBinding(otp.Login, login.Phone, "device-2")
+	elsewhere := customer.PhoneBinding(otp.Login, login.Phone, []byte("origin-2"))
 	for name, try := range map[string]struct {
 		subject string
 		binding []byte
@@ -212,7 +215,7 @@ func TestCodeOfABindingThatWasNotIssued(t *testing.T) {
 	c := d.challenge(otp.Login, "13800010001")
 	check.Must(t, d.issue(c, issued))
 	nonce := check.Value[[]byte](t, d.db.Pool(), "SELECT nonce FROM otp_challenge WHERE subject = $1", c.Subject)
-	foreign := customer.PhoneBinding(otp.Login, c.Phone, "device-2")
+	foreign := customer.PhoneBinding(otp.Login, c.Phone, []byte("origin-2"))
 	if _, right := d.guess(c.Subject, foreign, otp.Compute(d.ring, nonce, foreign, issued), issued); right {
 		t.Error("right")
 	}

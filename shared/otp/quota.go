@@ -21,10 +21,10 @@ type Quota struct {
 // OwnQuota bounds the codes for the intents of the number's own customer.
 func OwnQuota() Quota { return Quota{scope: "own", maximum: "otp.day_max"} }
 
-// KnownQuota bounds the codes before login of a device that the number's customer has
-// used before.
-func KnownQuota(deviceID string) Quota {
-	return Quota{scope: "device", who: deviceID, maximum: "otp.day_max"}
+// KnownQuota bounds the codes before login of a device that proved the key that the
+// number's customer has bound on it; origin is its digest (shared/device).
+func KnownQuota(origin []byte) Quota {
+	return Quota{scope: "device", who: string(origin), maximum: "otp.day_max"}
 }
 
 // UnknownQuotas bound the codes before login of all unknown devices together, and of

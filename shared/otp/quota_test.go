@@ -125,10 +125,10 @@ func TestQuotasOfStrangers(t *testing.T) {
 	}
 	send(otp.ErrTooOften, otp.UnknownQuotas("203.0.113.4")...) // the number's twenty are sent
 	for range 10 {
-		send(nil, otp.KnownQuota(device))
+		send(nil, otp.KnownQuota(origin))
 	}
-	send(otp.ErrTooOften, otp.KnownQuota(device))
-	send(nil, otp.KnownQuota("device-2"))
+	send(otp.ErrTooOften, otp.KnownQuota(origin))
+	send(nil, otp.KnownQuota([]byte("origin-2")))
 	for range 10 {
 		send(nil, otp.OwnQuota())
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -29,11 +30,11 @@ DELETE FROM card_attempt WHERE subject IN (
 // An attempt that came with the right code of the card holder's number counts against
 // card and identity number. The policy bounds these over days (register.attempts_max in
 // register.attempts_seconds). Every other attempt can't succeed and counts against
-// number and device only, so that a stranger can't bar a customer from signing up.
+// number and origin only (shared/device), so that a stranger can't bar a customer from signing up.
 type CardAttempt struct {
-	Phone, IDNo, Card []byte // blind indexes
-	DeviceID          string
-	Entitled          bool // the right code, of the number on record
+	Phone, IDNo, Card []byte        // blind indexes
+	From              device.Origin // who applies
+	Entitled          bool          // the right code, of the number on record
 	Now               time.Time
 
 	Allowed bool // set after the batch: too many attempts failed if it is false
@@ -47,7 +48,8 @@ func (a *CardAttempt) subjects() [][]byte {
 		return [][]byte{name("card", a.Card), name("idno", a.IDNo)}
 	}
 	// These are two subjects too, so that the work does not tell the cases apart.
-	return [][]byte{name("device", a.Phone, []byte(a.DeviceID)), name("number", a.Phone, []byte(a.DeviceID))}
+	origin := a.From.Digest()
+	return [][]byte{name("device", a.Phone, origin), name("number", a.Phone, origin)}
 }
 
 // Count adds the statement that counts the attempt to the batch.

@@ -9,22 +9,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
 const (
 	sqlLoginCountAttempt = `-- login.count_attempt
-SELECT login_count_attempt($1, $2, $3, $4, $5, $6, $7)`
+SELECT login_count_attempt($1, $2, $3, $4, $5, $6)`
 
 	sqlLoginResetAttempts = `-- login.reset_attempts
 UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
 
 	sqlOriginForget = `-- login_origin.forget
-DELETE FROM login_origin WHERE phone_bidx = $1 AND device_id = $2`
+DELETE FROM login_origin WHERE phone_bidx = $1 AND origin = $2`
 
 	sqlOriginPrune = `-- login_origin.prune
-DELETE FROM login_origin WHERE (phone_bidx, device_id) IN (
-    SELECT phone_bidx, device_id FROM login_origin
+DELETE FROM login_origin WHERE (phone_bidx, origin) IN (
+    SELECT phone_bidx, origin FROM login_origin
      WHERE failed_at < now() - $2::interval AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
 
 	sqlLoginPrune = `-- login_attempt.prune
@@ -68,15 +69,15 @@ type LastLogin struct {
 // LoginAttempt is one guess at a login password. Count counts the attempt, Check
 // compares the guess, and Succeeded resets the count in the transaction of the login.
 //
-// An attempt counts against the number and the device together. With the number's
+// An attempt counts against the number and the origin together: whoever only claims the id
+// of a customer's device has another origin than the device. With the number's
 // right code it also counts against the number. So a stranger, who does not get the
 // code, can't lock the number.
 type LoginAttempt struct {
-	Phone     []byte // blind index
-	DeviceID  string
-	RightCode bool // the attempt came with the number's one-time code
-	Captcha   bool // the customer has solved a graphic code
-	Failed    int  // recent failures of the network address
+	Phone     []byte        // blind index
+	From      device.Origin // who guesses
+	RightCode bool          // the attempt came with the number's one-time code
+	Captcha   bool          // the customer has solved a graphic code
 	Now       time.Time
 
 	// These fields are set after the batch.
@@ -95,7 +96,7 @@ type LoginAttempt struct {
 // Count adds the statement that counts the attempt and reads the password to the
 // batch. It costs the same work for known and unknown numbers.
 func (a *LoginAttempt) Count(batch *pgx.Batch) {
-	args := []any{a.Phone, a.DeviceID, a.RightCode, a.Captcha, a.Failed, a.Now, clock.BusinessDay(a.Now)}
+	args := []any{a.Phone, a.From.Digest(), a.RightCode, a.Captcha, a.Now, clock.BusinessDay(a.Now)}
 	batch.Queue(sqlLoginCountAttempt, args...).QueryRow(
 		func(row pgx.Row) error {
 			var answer string
@@ -128,13 +129,13 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, 
 		return err
 	}
 	for _, reset := range []pg.Statement{
-		{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}}, {SQL: sqlOriginForget, Args: []any{a.Phone, a.DeviceID}},
+		{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}}, {SQL: sqlOriginForget, Args: []any{a.Phone, a.From.Digest()}},
 	} {
 		if err := to.Write(ctx, reset); err != nil {
 			return err
 		}
 	}
-	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.DeviceID, verified}})
+	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.From.DeviceID, verified}})
 }
 
 // Queue adds the query that reads, in a session, the login before the session's own to

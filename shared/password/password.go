@@ -4,7 +4,7 @@
 // An app seals a password to the password key and for its channel (Open). New.Check
 // holds the rules for new passwords. A Store hashes passwords, with a pepper, and seals
 // the hashes for their places. A right guess at a password that is stored in an older way
-// stores it anew. The bank counts attempts to log in by phone number and device, also for unknown numbers.
+// stores it anew. The bank counts attempts to log in by phone number and origin (shared/device), also for unknown numbers.
 // Attempts with the right code also count by number alone. It counts an attempt before
 // it compares the guess. Refusals: PASSWORD_WEAK,
 // PASSWORD_UNSEALED.

@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -148,7 +149,7 @@ func (s fixture) count(t *testing.T, a password.LoginAttempt) password.LoginAtte
 }
 
 func (s fixture) attempt(at time.Time) password.LoginAttempt {
-	return password.LoginAttempt{Phone: s.phone, Captcha: true, DeviceID: "phone", RightCode: true, Now: at}
+	return password.LoginAttempt{Phone: s.phone, Captcha: true, From: device.Origin{DeviceID: "phone"}, RightCode: true, Now: at}
 }
 
 // Three wrong guesses ask for a graphic code, the fifth locks for 30 minutes, and the
@@ -215,7 +216,7 @@ func TestSucceeded(t *testing.T) {
 	}
 	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), turn, u, true) })
 	second := s.attempt(now.Add(time.Second))
-	second.CustomerID, second.DeviceID = s.wang, "tablet"
+	second.CustomerID, second.From.DeviceID = s.wang, "tablet"
 	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return second.Succeeded(t.Context(), turn, u, false) })
 	next := s.attempt(now.Add(time.Minute))
 	next.Captcha = false

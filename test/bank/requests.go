@@ -22,10 +22,13 @@ func (d *Device) SignUp(t testing.TB, c seed.Customer, code string) identityregi
 	}
 }
 
-// LogIn is a good request to log a customer in, which binds no key.
+// LogIn is a good request to log a customer in, which proves the device's key and binds none.
 func (d *Device) LogIn(t testing.TB, c seed.Customer, code string) identitylogin.Request {
 	t.Helper()
-	return identitylogin.Request{Phone: c.Phone, Password: d.Password(t, LoginPassword), OTP: code}
+	return identitylogin.Request{
+		Phone: c.Phone, Password: d.Password(t, LoginPassword), OTP: code,
+		DevicePublicKey: d.PublicKey(t), DeviceSignature: d.Possession(t),
+	}
 }
 
 // LogInBinding is a good request to log a customer in, which binds the device's key by
@@ -33,9 +36,14 @@ func (d *Device) LogIn(t testing.TB, c seed.Customer, code string) identitylogin
 func (d *Device) LogInBinding(t testing.TB, c seed.Customer, code string) identitylogin.Request {
 	t.Helper()
 	r := d.LogIn(t, c, code)
-	r.DevicePublicKey, r.DeviceSignature = d.PublicKey(t), d.Possession(t)
 	r.TradePassword, r.CardNo = d.Password(t, TradePassword), c.Accounts[0].No
 	return r
+}
+
+// Origin is what the bank counts the device by before login, if it proves its key.
+func (d *Device) Origin(t testing.TB) device.Origin {
+	t.Helper()
+	return device.Origin{DeviceID: d.ID, Public: d.PublicKey(t)}
 }
 
 // Possession is the signature by which the device shows on its channel that it has its

@@ -107,8 +107,10 @@ func TestASimpleLoginDuringAScript(t *testing.T) {
 	stopped := map[string]int{}
 	for i := range 4 {
 		script := p.Device(t, "script-"+strings.Repeat("x", i+2))
+		possession := script.Possession(t)
 		for n := range 25 {
 			guess := with(entry, "phone", p.li.Phone)
+			guess["device_public_key"], guess["device_signature"] = script.PublicKey(t), possession
 			if n%2 == 0 {
 				guess["phone"] = "139" + strings.Repeat(string(rune('0'+i)), 4) + "0" + "1" + "2" + string(rune('0'+n%10))
 			}

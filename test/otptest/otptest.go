@@ -16,21 +16,24 @@ import (
 func Ask(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) string {
 	t.Helper()
 	d.Call(t, otpsend.Function, "", Request(t, b, d, purpose, number)).Want(t, "")
-	return Code(t, b, Subject(b, d, purpose, number))
+	return Code(t, b, Subject(t, b, d, purpose, number))
 }
 
-// Request asks for a code for signing up or logging in, with a solved graphic code.
+// Request asks for a code for signing up or logging in, with a solved graphic code. It
+// proves the device's key.
 func Request(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) map[string]any {
 	t.Helper()
 	return map[string]any{
 		"purpose": purpose, "phone": number,
 		"captcha_id": captchatest.Solved(t, b, d), "captcha_answer": captchatest.Answer,
+		"device_public_key": d.PublicKey(t), "device_signature": d.Possession(t),
 	}
 }
 
-// Subject names the challenge of a number for a device.
-func Subject(b *bank.Bank, d *bank.Device, purpose, number string) string {
-	return otp.PhoneSubject(purpose, customer.PhoneIndex(b.Host.Keys, number), d.ID)
+// Subject names the challenge of a number for a device that proved its key.
+func Subject(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string) string {
+	t.Helper()
+	return otp.PhoneSubject(purpose, customer.PhoneIndex(b.Host.Keys, number), d.Origin(t).Digest())
 }
 
 // Code computes the code of a challenge.

@@ -99,7 +99,7 @@ VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, ` + loc
 }
 
 func originOf(locked string) string {
-	return `INSERT INTO login_origin (phone_bidx, device_id, failures, locked_until, failed_at)
+	return `INSERT INTO login_origin (phone_bidx, origin, failures, locked_until, failed_at)
 VALUES (gen_random_uuid()::text::bytea, 'd', 1, ` + locked + `, now() - $1::interval)`
 }
 

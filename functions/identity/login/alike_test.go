@@ -91,7 +91,8 @@ func TestFailuresAreAlike(t *testing.T) {
 	req.Covers(t, "AUTH-009.1", "AUTH-009.2")
 	w := newFixture(t)
 	half := w.Clock.Now().Add(30 * time.Minute)
-	stranger := identitylogin.Request{Phone: "13999999999", Password: w.phone.Password(t, "x"), OTP: "000000"}
+	stranger := w.request(t, w.phone, "x", "")
+	stranger.Phone = "13999999999"
 	w.want(t, w.phone, stranger, "LOGIN_FAILED") // the first call of a minute leaves a counter of rate
 	otptest.Ask(t, w.Bank, w.phone, otp.Login, stranger.Phone)
 	var sent, failed *trace
@@ -133,7 +134,7 @@ func TestFailuresAreAlike(t *testing.T) {
 		if !tt.noCode {
 			request := otptest.Request(t, w.Bank, w.phone, otp.Login, number)
 			got := w.observe(t, func() bank.Reply { return w.phone.Call(t, otpsend.Function, "", request) })
-			code = otptest.Code(t, w.Bank, otptest.Subject(w.Bank, w.phone, otp.Login, number))
+			code = otptest.Code(t, w.Bank, otptest.Subject(t, w.Bank, w.phone, otp.Login, number))
 			if sent == nil {
 				sent = &got
 			}
@@ -144,11 +145,9 @@ func TestFailuresAreAlike(t *testing.T) {
 		if !tt.right {
 			code = otptest.Wrong(code)
 		}
-		got := w.observe(t, func() bank.Reply {
-			return w.phone.Call(t, identitylogin.Function, "", identitylogin.Request{
-				Phone: number, Password: w.phone.Password(t, tt.password), OTP: code,
-			})
-		})
+		guess := w.request(t, w.phone, tt.password, code)
+		guess.Phone = number
+		got := w.observe(t, func() bank.Reply { return w.phone.Call(t, identitylogin.Function, "", guess) })
 		if failed == nil {
 			failed = &got
 		}

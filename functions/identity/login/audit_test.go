@@ -48,7 +48,9 @@ func TestAuditKnowsWhy(t *testing.T) {
 	req.Covers(t, "AUDIT-006.1")
 	w, begin := newFixture(t), time.Now()
 	wrong := w.request(t, w.phone, "not the password", w.ask(t, w.phone))
-	w.want(t, w.phone, identitylogin.Request{Phone: "13999999999", Password: wrong.Password, OTP: wrong.OTP}, "LOGIN_FAILED")
+	unknown := wrong
+	unknown.Phone = "13999999999"
+	w.want(t, w.phone, unknown, "LOGIN_FAILED")
 	code := w.request(t, w.phone, bank.LoginPassword, "not it")
 	w.want(t, w.phone, wrong, "LOGIN_FAILED")
 	w.want(t, w.phone, code, "LOGIN_FAILED")

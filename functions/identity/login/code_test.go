@@ -147,6 +147,7 @@ func TestSecondLoginEndsTheFirst(t *testing.T) {
 	// At once, from the two channels of an app that was opened twice.
 	w.Advance(time.Minute)
 	second := w.Device(t, w.phone.ID)
+	second.Key = w.phone.Key
 	code := w.ask(t, w.phone)
 	devices := []*bank.Device{w.phone, second}
 	w.phone.Reopen(t)

@@ -22,6 +22,7 @@ import (
 // Without a step-up the login is good, and no key is bound.
 type deviceKey struct {
 	req   Request
+	from  device.Origin
 	text  []byte // what the signatures are over
 	trade []byte // the trade password; nil if the request holds none
 
@@ -31,8 +32,9 @@ type deviceKey struct {
 
 // newDeviceKey checks that the device has the private key that it brings.
 func newDeviceKey(ring *keys.Ring, call *fn.Call, req Request) (*deviceKey, error) {
-	k := &deviceKey{req: req, text: device.Text(call.Channel, call.DeviceID, req.DevicePublicKey)}
-	if len(req.DevicePublicKey) > 0 && !device.Signed(req.DevicePublicKey, k.text, req.DeviceSignature) {
+	from, proved := device.Prove(call.Channel, call.DeviceID, req.DevicePublicKey, req.DeviceSignature)
+	k := &deviceKey{req: req, from: from, text: device.Text(call.Channel, call.DeviceID, req.DevicePublicKey)}
+	if !proved {
 		return nil, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
 	}
 	if len(req.TradePassword) == 0 {

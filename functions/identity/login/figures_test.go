@@ -39,7 +39,7 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 		{"b", tomorrow.Add(time.Minute), true, "reopened last"}, // the third of the day freezes
 		{"b", tomorrow.AddDate(0, 0, 7), true, "locked"},
 	} {
-		got := check.Value[string](t, db.Pool(), "SELECT login_count_attempt($1, 'd', true, $2, 0, $3, $4)",
+		got := check.Value[string](t, db.Pool(), "SELECT login_count_attempt($1, 'd', true, $2, $3, $4)",
 			[]byte(tt.phone), tt.captcha, tt.at, clock.BusinessDay(tt.at))
 		if got != tt.want {
 			t.Errorf("%s at %v: %q, want %q", tt.phone, tt.at, got, tt.want)
@@ -50,13 +50,11 @@ func TestFiguresChangeWithTheDay(t *testing.T) {
 // Without a figure there is no bound, so no attempt is let in.
 func TestNoFigureNoAttempt(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{
-		"login.captcha_after", "login.lock_after", "login.lock_seconds", "login.freeze_after", "login.address_captcha_after",
-	} {
+	for _, name := range []string{"login.captcha_after", "login.lock_after", "login.lock_seconds", "login.freeze_after"} {
 		db := pgtest.New(t)
 		check.Exec(t, db.Pool(), "DELETE FROM policy WHERE name = $1", name)
 		var verdict string
-		err := db.Pool().QueryRow(t.Context(), "SELECT login_count_attempt('a', 'd', true, false, 0, now(), '2026-11-23')").Scan(&verdict)
+		err := db.Pool().QueryRow(t.Context(), "SELECT login_count_attempt('a', 'd', true, false, now(), '2026-11-23')").Scan(&verdict)
 		if err == nil {
 			t.Errorf("without %s: %q", name, verdict)
 		}

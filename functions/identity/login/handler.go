@@ -4,9 +4,9 @@
 //	POST /function/identity-login   public   emits identity.loggedin.v1
 //
 // Every failure is LOGIN_FAILED after the same work, also for unknown and locked
-// numbers. A failure counts against the number on this device and against the network
-// address; with the right code it also counts against the number (functions/identity).
-// A login ends the customer's earlier session at once. A device proves itself by its
+// numbers. A failure counts against the number and origin (device id and proved key,
+// shared/device) and against the network address; with the right code it also counts
+// against the number (functions/identity). A login ends the customer's earlier session at once. A device proves itself by its
 // bound key; a new key is bound only after a step-up (device.go). Refusals: LOGIN_FAILED,
 // CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 package login
@@ -111,7 +111,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	now := op.clock.Now()
-	solved, failed, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+	solved, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
 		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
 	})
 	if err != nil {
@@ -124,11 +124,11 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	defer turn.End()
 	index := customer.PhoneIndex(op.ring, req.Phone)
 	code := otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Login, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
-		Binding: customer.PhoneBinding(otp.Login, index, call.DeviceID),
+		Subject: otp.PhoneSubject(otp.Login, index, key.from.Digest()), DeviceID: call.DeviceID, Code: req.OTP,
+		Binding: customer.PhoneBinding(otp.Login, index, key.from.Digest()),
 	}
 	both := login{attempt: &password.LoginAttempt{
-		Phone: index, DeviceID: call.DeviceID, Captcha: solved, Failed: failed, Now: now,
+		Phone: index, From: key.from, Captcha: solved, Now: now,
 	}, code: &code, key: key, turn: turn}
 	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err

@@ -52,13 +52,17 @@ func (w fixture) ask(t *testing.T, d *bank.Device) string {
 	return otptest.Ask(t, w.Bank, d, otp.Login, w.wang.Phone)
 }
 
-// request is a login with a password and a code; no code means a wrong one.
+// request is a login with a password and a code, in which the device proves its key; no code
+// means a wrong one.
 func (w fixture) request(t *testing.T, d *bank.Device, password, code string) identitylogin.Request {
 	t.Helper()
 	if code == "" {
 		code = "000000"
 	}
-	return identitylogin.Request{Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code}
+	return identitylogin.Request{
+		Phone: w.wang.Phone, Password: d.Password(t, password), OTP: code,
+		DevicePublicKey: d.PublicKey(t), DeviceSignature: d.Possession(t),
+	}
 }
 
 // right is a request with both factors right.
@@ -164,7 +168,8 @@ func TestOneFactorIsNotEnough(t *testing.T) {
 	} {
 		w.ForgetAttempts(t)
 		w.Exec(t, "UPDATE otp_challenge SET tries = 0")
-		r := identitylogin.Request{Phone: w.wang.Phone, Password: tt.password, OTP: tt.code}
+		r := w.request(t, w.phone, "", "")
+		r.Password, r.OTP = tt.password, tt.code
 		if tt.captcha {
 			r = w.solved(t, w.phone, r)
 		}

@@ -30,6 +30,7 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 	locked := w.customer(t, "李四")
 	password, code := w.phone.Password(t, bank.LoginPassword), w.ask(t, w.phone)
 	own := otptest.Ask(t, w.Bank, w.phone, otp.Login, locked.Phone)
+	key, possession := w.phone.PublicKey(t), w.phone.Possession(t)
 	kinds := map[string]identitylogin.Request{
 		"unknown user":   {Phone: "13999999999", Password: password, OTP: code},
 		"wrong password": {Phone: w.wang.Phone, Password: w.phone.Password(t, "not-it-2026"), OTP: code},
@@ -42,6 +43,7 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 			w.ForgetAttempts(t)
 			w.lock(t, locked.Phone, &half, false)
 			w.Exec(t, "UPDATE otp_challenge SET tries = 0")
+			request.DevicePublicKey, request.DeviceSignature = key, possession
 			frame := w.phone.Frame(t, identitylogin.Function, "", request)
 			began := time.Now()
 			reply := w.phone.Send(t, identitylogin.Function, frame)

@@ -105,8 +105,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	text := device.Text(call.Channel, call.DeviceID, req.DevicePublicKey)
-	if !device.Signed(req.DevicePublicKey, text, req.DeviceSignature) {
+	from, proved := device.Prove(call.Channel, call.DeviceID, req.DevicePublicKey, req.DeviceSignature)
+	if !proved || from.Public == nil {
 		return Response{}, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
 	}
 	chosen, cardPassword, err := op.passwords(call, req)
@@ -123,7 +123,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	defer turn.End()
 	index := customer.PhoneIndex(op.ring, req.Phone)
-	code := attempt(call, index, req.OTP)
+	code := attempt(call, from, index, req.OTP)
 	var applicant customer.Applicant
 	var batch pgx.Batch
 	code.CountAttempt(&batch, now)
@@ -136,7 +136,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	name := applicant.Named(op.ring, req.Name)
 	phone := bytes.Equal(applicant.PhoneIndex, index)
 	tried := password.CardAttempt{
-		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, DeviceID: call.DeviceID,
+		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, From: from,
 		Entitled: right && phone, Now: now,
 	}
 	var second pgx.Batch
@@ -169,7 +169,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 // admit asks callers of a suspicious address for a graphic code, and waits for the turn
 // to hash.
 func (op operation) admit(ctx context.Context, call *fn.Call, req Request, now time.Time) (*password.Turn, error) {
-	_, _, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+	_, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
 		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
 	})
 	if err != nil {
@@ -178,11 +178,11 @@ func (op operation) admit(ctx context.Context, call *fn.Call, req Request, now t
 	return op.store.Begin(ctx)
 }
 
-// attempt is the attempt at the code that this device has asked for.
-func attempt(call *fn.Call, phone []byte, code string) otp.Attempt {
+// attempt is the attempt at the code that this origin has asked for.
+func attempt(call *fn.Call, from device.Origin, phone []byte, code string) otp.Attempt {
 	return otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Register, phone, call.DeviceID), DeviceID: call.DeviceID, Code: code,
-		Binding: customer.PhoneBinding(otp.Register, phone, call.DeviceID),
+		Subject: otp.PhoneSubject(otp.Register, phone, from.Digest()), DeviceID: call.DeviceID, Code: code,
+		Binding: customer.PhoneBinding(otp.Register, phone, from.Digest()),
 	}
 }
 

@@ -159,7 +159,7 @@ func TestChosenPasswordsAreStoredWithSaltsOfTheirOwn(t *testing.T) {
 		r.LoginPassword = one.phone.Password(t, chosen)
 		one.apply(t, r).Want(t, "")
 		digits := otptest.Ask(t, w.Bank, one.phone, otp.Login, one.wang.Phone)
-		other := identitylogin.Request{Phone: one.wang.Phone, Password: one.phone.Password(t, bank.LoginPassword), OTP: digits}
+		other := one.phone.LogIn(t, one.wang, digits)
 		one.phone.Call(t, identitylogin.Function, "", other).Want(t, "LOGIN_FAILED")
 		other.Password = one.phone.Password(t, chosen)
 		one.phone.Call(t, identitylogin.Function, "", other).Want(t, "")

@@ -263,7 +263,10 @@ func TestTheBudgetOfCodes(t *testing.T) {
 ON CONFLICT (span, starts_at) DO UPDATE SET codes = $3, notices = $4`, span, at, codes, notices)
 	}
 	ask := func() bank.Reply {
-		return w.Phone.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Login, "phone": w.Payer.Phone})
+		return w.Phone.Call(t, otpsend.Function, "", map[string]any{
+			"purpose": otp.Login, "phone": w.Payer.Phone,
+			"device_public_key": w.Phone.PublicKey(t), "device_signature": w.Phone.Possession(t),
+		})
 	}
 	use("minute", bank.Start, 0, 1999) // notices have used more than their part, for example before it was lowered
 	e := w.askLogin(t, w.Payer.Phone)

@@ -5,7 +5,8 @@
 // The code goes only to the number that the bank has on record. For signing up and
 // logging in, the answer and the work are the same for known and unknown numbers. No
 // table holds the code: the sender computes it. A new code voids the earlier code of
-// its purpose and device. A device that the number's customer has not used before must
+// its purpose and origin (device id and proved key, shared/device). A device is known if
+// it proves the key that the number's customer has bound on it. An unknown device must
 // solve a graphic code. Codes for intents, known devices and unknown devices have
 // quotas of their own (shared/otp), so that a stranger can't use up a customer's codes.
 // Refusals: OTP_TOO_OFTEN, SMS_EXHAUSTED (the bank's budget of texts),
@@ -58,6 +59,9 @@ type Request struct {
 
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register and login, after CAPTCHA_REQUIRED"`
 	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
+
+	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"The same key as with the code"`
+	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 }
 
 // Validate checks that the request holds exactly the fields of its purpose.
@@ -73,9 +77,15 @@ func (r Request) Validate() error {
 		if !customer.ValidPhone(r.Phone) {
 			return fn.InvalidField("phone", "not a mobile number")
 		}
+		if len(r.DevicePublicKey) == 0 && len(r.DeviceSignature) > 0 {
+			return fn.InvalidField("device_public_key", "missing")
+		}
 	case otp.Intent:
 		if r.IntentID == nil || r.Phone != "" {
 			return fn.InvalidField("intent_id", "name the intent, and no number")
+		}
+		if len(r.DevicePublicKey) > 0 || len(r.DeviceSignature) > 0 {
+			return fn.InvalidField("device_public_key", "not for this purpose")
 		}
 	default:
 		return fn.InvalidField("purpose", "unknown")
@@ -151,26 +161,30 @@ func (op operation) challenge(
 
 // beforeLogin makes a challenge for signing up or logging in.
 func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request) (otp.Challenge, error) {
+	from, proved := device.Prove(call.Channel, call.DeviceID, req.DevicePublicKey, req.DeviceSignature)
+	if !proved {
+		return otp.Challenge{}, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
+	}
 	solved, err := op.captchas.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
 	if err != nil {
 		return otp.Challenge{}, err
 	}
 	index := customer.PhoneIndex(op.ring, req.Phone)
-	known, err := device.Known(ctx, op.db, index, call.DeviceID)
+	known, err := device.Known(ctx, op.db, index, from)
 	if err != nil {
 		return otp.Challenge{}, err
 	}
 	if !known && !solved {
 		return otp.Challenge{}, captcha.ErrRequired
 	}
-	quotas := []otp.Quota{otp.KnownQuota(call.DeviceID)}
+	quotas := []otp.Quota{otp.KnownQuota(from.Digest())}
 	if !known {
 		quotas = otp.UnknownQuotas(call.IP)
 	}
 	recipient, err := op.recipient(ctx, index, req.Purpose)
 	return otp.Challenge{
-		Subject: otp.PhoneSubject(req.Purpose, index, call.DeviceID), Purpose: req.Purpose, Phone: index,
-		CustomerID: recipient, DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, call.DeviceID),
+		Subject: otp.PhoneSubject(req.Purpose, index, from.Digest()), Purpose: req.Purpose, Phone: index,
+		CustomerID: recipient, DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, from.Digest()),
 		Quotas: quotas,
 	}, err
 }

@@ -37,10 +37,12 @@ func (w fixture) ask(t *testing.T, d *bank.Device, purpose, number string) bank.
 	return d.Call(t, otpsend.Function, "", otptest.Request(t, w.Bank, d, purpose, number))
 }
 
-// plain asks for a code without a graphic code.
+// plain asks for a code without a graphic code. It proves the device's key.
 func (w fixture) plain(t *testing.T, d *bank.Device, purpose, number string) bank.Reply {
 	t.Helper()
-	return d.Call(t, otpsend.Function, "", map[string]any{"purpose": purpose, "phone": number})
+	return d.Call(t, otpsend.Function, "", map[string]any{
+		"purpose": purpose, "phone": number, "device_public_key": d.PublicKey(t), "device_signature": d.Possession(t),
+	})
 }
 
 func (w fixture) askFor(t *testing.T, d *bank.Device, intent uuid.UUID) bank.Reply {
@@ -184,17 +186,58 @@ func TestStrangersUseUpNobodysCodes(t *testing.T) {
 	w.askFor(t, w.Phone, before.IntentID).Want(t, "INTENT_EXPIRED")
 }
 
-// A device that the customer last logged in on, or has bound, is known.
+// A device is known only if it proves the key that the customer has bound on it. Neither
+// a claimed id nor the last login makes a device known.
 func TestKnownDevicesNeedNoGraphicCode(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	tablet := w.Device(t, "tablet-of-wang")
 	w.plain(t, tablet, otp.Login, w.Payer.Phone).Want(t, "CAPTCHA_REQUIRED")
 	w.Exec(t, "UPDATE credential SET last_login_device = 'tablet-of-wang'")
-	w.plain(t, tablet, otp.Login, w.Payer.Phone).Want(t, "")
-	w.plain(t, tablet, otp.Login, w.Payee.Phone).Want(t, "CAPTCHA_REQUIRED")
+	w.plain(t, tablet, otp.Login, w.Payer.Phone).Want(t, "CAPTCHA_REQUIRED")
+	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "")
+	w.plain(t, w.Phone, otp.Login, w.Payee.Phone).Want(t, "CAPTCHA_REQUIRED")
+	w.plain(t, w.Device(t, w.Phone.ID), otp.Login, w.Payer.Phone).Want(t, "CAPTCHA_REQUIRED") // another key
+	keyless := map[string]any{"purpose": otp.Login, "phone": w.Payer.Phone}
+	w.Phone.Call(t, otpsend.Function, "", keyless).Want(t, "CAPTCHA_REQUIRED")
+	elsewhere := w.Device(t, "another-phone")
+	elsewhere.Key = w.Phone.Key
+	w.plain(t, elsewhere, otp.Login, w.Payer.Phone).Want(t, "CAPTCHA_REQUIRED") // the key is bound on another device
 	w.Exec(t, "DELETE FROM device")
 	w.plain(t, w.Phone, otp.Login, w.Payer.Phone).Want(t, "CAPTCHA_REQUIRED")
+}
+
+// A key that a caller brings must be proved, on this channel.
+func TestAKeyMustBeProved(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	tablet := w.Device(t, "tablet-of-wang")
+	intent := w.prepare(t).IntentID
+	for _, tt := range []struct {
+		name, field string
+		request     map[string]any
+	}{
+		{"no signature", "device_signature", map[string]any{"device_public_key": w.Phone.PublicKey(t)}},
+		{"no key", "device_public_key", map[string]any{"device_signature": w.Phone.Possession(t)}},
+		{"another's key", "device_signature", map[string]any{
+			"device_public_key": w.Phone.PublicKey(t), "device_signature": tablet.Possession(t),
+		}},
+		{"for an intent", "device_public_key", map[string]any{
+			"purpose": otp.Intent, "intent_id": intent, "device_public_key": w.Phone.PublicKey(t),
+			"device_signature": w.Phone.Possession(t),
+		}},
+	} {
+		if tt.request["purpose"] == nil {
+			tt.request["purpose"], tt.request["phone"] = otp.Login, w.Payer.Phone
+		}
+		got := w.Phone.Call(t, otpsend.Function, "", tt.request)
+		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {
+			t.Errorf("%s: %q of %q, want INPUT_INVALID of %q", tt.name, got.Code, got.Problem.Field, tt.field)
+		}
+	}
+	if got := w.issued(t); len(got) != 0 {
+		t.Errorf("codes were asked for: %+v", got)
+	}
 }
 
 func TestManyAtOnceSendOne(t *testing.T) {
@@ -231,7 +274,7 @@ func TestOnlyWhomThePurposeFitsIsSentTo(t *testing.T) {
 			t.Errorf("%s for %s: %d %s, others got %s", tt.purpose, tt.phone, got.Status, got.Body, first)
 		}
 		want := append(before, events.OTPIssued{
-			Challenge: otptest.Subject(w.Bank, w.Phone, tt.purpose, tt.phone), Purpose: tt.purpose, CustomerID: tt.to,
+			Challenge: otptest.Subject(t, w.Bank, w.Phone, tt.purpose, tt.phone), Purpose: tt.purpose, CustomerID: tt.to,
 		})
 		if diff := cmp.Diff(want, w.issued(t)); diff != "" {
 			t.Errorf("%s for %s (-want +got):\n%s", tt.purpose, tt.phone, diff)

@@ -2,12 +2,11 @@
 -- 'captcha' or 'locked' and does not count. The first counted attempt after a lock returns 'reopened open' or 'reopened
 -- last'. A success resets the count.
 --
--- Every attempt counts against the number and device together. Only an attempt with the right code also counts against
--- the number, so that a stranger can't lock a number. An attempt with a wrong code never learns whether the number is
--- locked.
+-- Every attempt counts against the number and its origin together (device id and proved key). Only an attempt with the
+-- right code also counts against the number, so that a stranger can't lock a number. An attempt with a wrong code never
+-- learns whether the number is locked.
 CREATE OR REPLACE FUNCTION login_count_attempt(
-    p_phone bytea, p_device text, p_right_code boolean, p_captcha boolean, p_address_failures bigint,
-    p_now timestamptz, p_day date
+    p_phone bytea, p_origin bytea, p_right_code boolean, p_captcha boolean, p_now timestamptz, p_day date
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_lock timestamptz := p_now + make_interval(secs => policy_value('login.lock_seconds', p_day));
@@ -19,8 +18,8 @@ DECLARE
 BEGIN
     INSERT INTO login_attempt (phone_bidx, day) VALUES (p_phone, p_day) ON CONFLICT DO NOTHING;
     SELECT * INTO a FROM login_attempt WHERE phone_bidx = p_phone FOR UPDATE;
-    INSERT INTO login_origin (phone_bidx, device_id, failed_at) VALUES (p_phone, p_device, p_now) ON CONFLICT DO NOTHING;
-    SELECT * INTO o FROM login_origin WHERE phone_bidx = p_phone AND device_id = p_device FOR UPDATE;
+    INSERT INTO login_origin (phone_bidx, origin, failed_at) VALUES (p_phone, p_origin, p_now) ON CONFLICT DO NOTHING;
+    SELECT * INTO o FROM login_origin WHERE phone_bidx = p_phone AND origin = p_origin FOR UPDATE;
     IF o.locked_until > p_now OR p_right_code AND (a.frozen OR a.locked_until > p_now) THEN
         RETURN 'locked';
     END IF;
@@ -29,8 +28,7 @@ BEGIN
         o.locked_until := NULL;
         v_reopened := 'reopened ';
     END IF;
-    IF NOT p_captcha AND (o.failures >= policy_value('login.captcha_after', p_day)
-                          OR p_address_failures >= policy_value('login.address_captcha_after', p_day)) THEN
+    IF NOT p_captcha AND o.failures >= policy_value('login.captcha_after', p_day) THEN
         RETURN 'captcha';
     END IF;
     o.failures := o.failures + 1;
@@ -56,7 +54,7 @@ BEGIN
         v_freezes := a.day_failures >= policy_value('login.freeze_after', p_day);
     END IF;
     UPDATE login_origin SET failures = o.failures, locked_until = o.locked_until, failed_at = p_now
-     WHERE phone_bidx = p_phone AND device_id = p_device;
+     WHERE phone_bidx = p_phone AND origin = p_origin;
     UPDATE login_attempt
        SET failures = a.failures, day = a.day, day_failures = a.day_failures, locked_until = a.locked_until,
            frozen = v_freezes
