@@ -192,8 +192,8 @@ type AccountStatementReply struct {
 // AccountStatementRequest is the request of account-statement.
 type AccountStatementRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
-	From      string    `json:"from,omitempty"`      // First business day, e.g. 2026-11-01
-	To        string    `json:"to,omitempty"`        // Last business day
+	From      string    `json:"from,omitempty"`      // First business day, e.g. 2026-11-01; if left out, the 90th day back from to, which counts. At most 366 days up to to
+	To        string    `json:"to,omitempty"`        // Last business day; today if left out. With a day far in the future, name from too
 	Direction string    `json:"direction,omitempty"` // Both directions if left out; one of in, out
 	Min       money.Fen `json:"min_fen,omitempty"`   // Smallest amount, without its sign
 	Max       money.Fen `json:"max_fen,omitempty"`   // Largest amount; no bound if left out
@@ -244,16 +244,16 @@ type IdentityLoginReply struct {
 
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
-	Phone           string `json:"phone"`
+	Phone           string `json:"phone"` // A mobile number of the mainland: 11 digits, the first two from 13 to 19
 	Password        []byte `json:"password"`
-	OTP             string `json:"otp"`
+	OTP             string `json:"otp"` // Six ASCII digits
 	CaptchaID       string `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
 	DevicePublicKey []byte `json:"device_public_key,omitempty"` // PKIX DER: the device's key
 	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 	OldKeySignature []byte `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
 	TradePassword   []byte `json:"trade_password,omitempty"`    // To bind a first or lost key
-	CardNo          string `json:"card_no,omitempty"`           // With trade_password: the number of an open card of the customer
+	CardNo          string `json:"card_no,omitempty"`           // With trade_password: the number of an open card of the customer; form as at sign-up
 }
 
 // IdentityLogoutReply is the reply of identity-logout.
@@ -280,11 +280,11 @@ type IdentityRegisterReply struct {
 // IdentityRegisterRequest is the request of identity-register.
 type IdentityRegisterRequest struct {
 	Name            string `json:"name"`
-	IDNo            string `json:"id_no"` // The last character may be an x
-	CardNo          string `json:"card_no"`
+	IDNo            string `json:"id_no"`   // The last character may be an x
+	CardNo          string `json:"card_no"` // 12 to 19 digits, also in groups with blanks or dashes
 	CardPassword    []byte `json:"card_password"`
-	Phone           string `json:"phone"`
-	OTP             string `json:"otp"`
+	Phone           string `json:"phone"` // A mobile number of the mainland: 11 digits, the first two from 13 to 19
+	OTP             string `json:"otp"`   // Six ASCII digits
 	LoginPassword   []byte `json:"login_password"`
 	TradePassword   []byte `json:"trade_password"`
 	DevicePublicKey []byte `json:"device_public_key"` // PKIX DER
@@ -335,7 +335,7 @@ type OTPSendReply struct {
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
 	Purpose       string     `json:"purpose"`              // one of register, login, intent
-	Phone         string     `json:"phone,omitempty"`      // For register and login
+	Phone         string     `json:"phone,omitempty"`      // For register and login: a mobile number of the mainland
 	IntentID      *uuid.UUID `json:"intent_id,omitempty"`  // For intent
 	CaptchaID     string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
 	CaptchaAnswer string     `json:"captcha_answer,omitempty"`
@@ -344,7 +344,7 @@ type OTPSendRequest struct {
 // StepupProof is part of transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code      string `json:"code,omitempty"`      // sms_otp: the six digits
+	Code      string `json:"code,omitempty"`      // sms_otp: the six ASCII digits
 	Password  []byte `json:"password,omitempty"`  // trade_password
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }

@@ -15,7 +15,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	draw "github.com/dchest/captcha"
 	"github.com/google/uuid"
@@ -127,7 +129,33 @@ func (s *Store) Check(ctx context.Context, id, answer string) (bool, error) {
 	if err != nil {
 		return false, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	return hmac.Equal(stored, mac(s.ring, id, answer)), nil
+	return hmac.Equal(stored, mac(s.ring, id, typed(answer))), nil
+}
+
+// typed is an answer without blanks and with ASCII digits: keyboards for Chinese write
+// full-width digits.
+func typed(answer string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return -1
+		case r >= '０' && r <= '９':
+			return r - '０' + '0'
+		}
+		return r
+	}, answer)
+}
+
+// CheckForm refuses half an answer, which names the missing half: a code's id and its
+// answer come together.
+func CheckForm(id, answer string) error {
+	switch {
+	case id == "" && answer != "":
+		return bankerr.InvalidField("captcha_id", "missing: captcha_answer is given")
+	case id != "" && answer == "":
+		return bankerr.InvalidField("captcha_answer", "missing: captcha_id is given")
+	}
+	return nil
 }
 
 // Solved reports whether a request holds the right answer to a code. It refuses a wrong

@@ -49,7 +49,7 @@ func (s *Store) SolvedForHello(ctx context.Context, now time.Time, id, answer st
 	if _, err := pipe.Exec(ctx); err != nil {
 		return false, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	if used.Val() != 0 || !hmac.Equal([]byte(answer), []byte(right)) {
+	if used.Val() != 0 || !hmac.Equal([]byte(typed(answer)), []byte(right)) {
 		return false, ErrRejected
 	}
 	return true, nil

@@ -270,6 +270,19 @@ func TestRequestsThatCannotBeChecked(t *testing.T) {
 	}
 }
 
+// A text that can't be a code is no wrong guess.
+func TestAProofsCodeIsSixDigits(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{"123456": "", "abcdef": "proofs[0].code", "１２３４５６": "proofs[0].code"} {
+		_, err := fn.Decode[stepup.Confirmation]([]byte(
+			`{"intent_id":"0190a0b0-0000-7000-8000-00000000000a","proofs":[{"factor":"sms_otp","code":"` + code + `"}]}`))
+		var named *bankerr.FieldError
+		if got := errors.As(err, &named); got != (want != "") || got && named.Field != want {
+			t.Errorf("%s: %v, want field %q", code, err, want)
+		}
+	}
+}
+
 // FuzzProofs: a confirmation of any bytes is refused with INPUT_INVALID, or holds proofs
 // within their bounds, each with the value of its factor.
 func FuzzProofs(f *testing.F) {

@@ -49,8 +49,8 @@ const (
 // Request selects entries.
 type Request struct {
 	AccountID uuid.UUID `json:"account_id" format:"uuid"`
-	From      string    `json:"from,omitempty" format:"date" doc:"First business day, e.g. 2026-11-01"`
-	To        string    `json:"to,omitempty" format:"date" doc:"Last business day"`
+	From      string    `json:"from,omitempty" format:"date" doc:"First business day, e.g. 2026-11-01; if left out, the 90th day back from to, which counts. At most 366 days up to to"`
+	To        string    `json:"to,omitempty" format:"date" doc:"Last business day; today if left out. With a day far in the future, name from too"`
 	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both directions if left out"`
 	Min       money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
 	Max       money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; no bound if left out"`

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -67,8 +68,8 @@ func (r Request) Validate() error {
 		return fn.InvalidField("payee_account_no", "name either an account number or an own account")
 	case r.PayeeAccountID != nil && r.PayeeName != "":
 		return fn.InvalidField("payee_name", "not for an own account")
-	case r.PayeeAccountNo != "" && r.PayeeName == "":
-		return fn.InvalidField("payee_name", "missing")
+	case r.PayeeAccountNo != "" && customer.CanonicalName(r.PayeeName) == "":
+		return fn.InvalidField("payee_name", "missing or blank")
 	case !plain(r.PayeeName):
 		return fn.InvalidField("payee_name", "not plain text")
 	case !plain(r.Memo):

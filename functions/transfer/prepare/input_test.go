@@ -101,6 +101,7 @@ func TestEveryOtherElementWrong(t *testing.T) {
 		{"payee of 33", "payee_account_no", quoted(strings.Repeat("6", 33)), "INPUT_INVALID", "payee_account_no"},
 		{"two payees", "payee_account_id", own, "INPUT_INVALID", "payee_account_no"},
 		{"no payee's name", "payee_name", "", "INPUT_INVALID", "payee_name"},
+		{"a blank payee's name", "payee_name", quoted("  "), "INPUT_INVALID", "payee_name"},
 		{"name of 61", "payee_name", quoted(strings.Repeat("四", 61)), "INPUT_INVALID", "payee_name"},
 		{"name of 60", "payee_name", quoted(strings.Repeat("四", 60)), "PAYEE_MISMATCH", ""},
 		{"line break in the name", "payee_name", `"李\n四"`, "INPUT_INVALID", "payee_name"},
