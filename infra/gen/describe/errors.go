@@ -49,8 +49,8 @@ func errorList(all []fn.Function) []byte {
 	b.WriteString(notice)
 	b.WriteString("# Errors\n\nEvery refusal is RFC 9457 problem JSON, sealed in the channel if the call has one. Programs must use " +
 		"`code`; `title` and `detail` are for customers; `trace` is for the service desk; `field` names the field that was " +
-		"wrong. The bank sends the Chinese texts. An app in English shows the English texts by `code`; " +
-		"`FUNCTION_UNKNOWN` answers every path that no function has. " +
+		"wrong. `FUNCTION_UNKNOWN` answers every path that no function has. The bank sends the Chinese texts. An app in English " +
+		"shows the English texts by `code`; " +
 		"`x-tidebank-errors` in [openapi.json](openapi.json) holds all texts for programs.\n\n" +
 		"| code | status | title | advice | in English |\n|---|---|---|---|---|\n")
 	refusals := allRefusals(all)
