@@ -78,7 +78,7 @@ func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 
 // IdentityRegister calls identity-register: Sign up for mobile banking. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED.
+// REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 func (c *Client) IdentityRegister(ctx context.Context, key string, request IdentityRegisterRequest) (IdentityRegisterReply, error) {
 	var reply IdentityRegisterReply
 	err := c.CallOnce(ctx, "identity-register", key, request, &reply)
@@ -133,7 +133,7 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 
 // TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
 // Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, ACCOUNT_SAME, ACCOUNT_CLOSED,
-// FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED.
+// FUNDS_INSUFFICIENT, STEPUP_STRONGER, DEVICE_UNBOUND, LIMIT_EXCEEDED.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)
@@ -287,8 +287,10 @@ type IdentityRegisterRequest struct {
 	OTP             string `json:"otp"`   // Six ASCII digits
 	LoginPassword   []byte `json:"login_password"`
 	TradePassword   []byte `json:"trade_password"`
-	DevicePublicKey []byte `json:"device_public_key"` // PKIX DER
-	DeviceSignature []byte `json:"device_signature"`  // By the device's key (docs/protocol.md, section 7)
+	DevicePublicKey []byte `json:"device_public_key"`    // PKIX DER
+	DeviceSignature []byte `json:"device_signature"`     // By the device's key (docs/protocol.md, section 7)
+	CaptchaID       string `json:"captcha_id,omitempty"` // After CAPTCHA_REQUIRED
+	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
 }
 
 // MessageListMessage is part of message-list.

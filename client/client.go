@@ -82,6 +82,7 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	Rules        []string   `json:"rules"`        // PASSWORD_WEAK: the rules that the field breaks
 	Combinations []string   `json:"combinations"` // STEPUP_STRONGER: each is enough
 	Missing      []string   `json:"missing"`      // STEPUP_STRONGER: with the factors of one of these, the proofs are enough
+	Most         *int64     `json:"most_fen"`     // STEPUP_STRONGER at a preparation: the largest amount
 	TriesLeft    *int       `json:"tries_left"`   // PROOF_REJECTED: at least so many tries are left
 	LockedUntil  *time.Time `json:"locked_until"` // the end of the trade password's lock or freeze
 	ResultID     string     `json:"result_id"`    // INTENT_USED: what the intent made

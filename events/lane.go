@@ -10,33 +10,37 @@ type Lane string
 const (
 	LaneCodes  Lane = "codes"  // one-time codes: a customer waits for each of them
 	LaneEvents Lane = "events" // all other events
+	LaneAudit  Lane = "audit"  // access records: there are many, and nobody waits for them
 )
 
 // Lanes lists the lanes, the most urgent first.
-func Lanes() []Lane { return []Lane{LaneCodes, LaneEvents} }
-
-// urgent lists the types of LaneCodes.
-func urgent() []string { return []string{TypeOTPIssued} }
+func Lanes() []Lane { return []Lane{LaneCodes, LaneEvents, LaneAudit} }
 
 // LaneOf returns the lane of a type.
 func LaneOf(eventType string) Lane {
-	if slices.Contains(urgent(), eventType) {
+	switch eventType {
+	case TypeOTPIssued:
 		return LaneCodes
+	case TypeAccessRecorded:
+		return LaneAudit
 	}
 	return LaneEvents
 }
 
-// Lane returns the lane of the deliveries to a consumer. It is LaneCodes only for a
-// consumer that hears nothing else: audit hears codes too, and nobody waits for audit.
+// Lane returns the lane of the deliveries to a consumer: the least urgent of the lanes
+// of the types that it hears. So audit, which hears codes too, delays nobody.
 func (s Subscriptions) Lane(consumer string) Lane {
+	least := -1
 	for _, sub := range s {
 		if sub.Consumer != consumer {
 			continue
 		}
-		if slices.ContainsFunc(sub.Types, func(t string) bool { return LaneOf(t) != LaneCodes }) {
-			return LaneEvents
+		for _, heard := range sub.Types {
+			least = max(least, slices.Index(Lanes(), LaneOf(heard)))
 		}
-		return LaneCodes
 	}
-	return LaneEvents
+	if least < 0 {
+		return LaneEvents
+	}
+	return Lanes()[least]
 }

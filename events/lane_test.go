@@ -6,7 +6,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 )
 
-// Deliveries have the lane of codes only if their consumer hears nothing else.
+// Deliveries have the least urgent lane of what their consumer hears.
 func TestLaneOfAConsumer(t *testing.T) {
 	t.Parallel()
 	table := events.Subscriptions{
@@ -15,7 +15,7 @@ func TestLaneOfAConsumer(t *testing.T) {
 		{Consumer: "fraud", Types: []string{events.TypeTransferPosted}},
 	}
 	for consumer, want := range map[string]events.Lane{
-		"sender": events.LaneCodes, "audit": events.LaneEvents, "fraud": events.LaneEvents, "unknown": events.LaneEvents,
+		"sender": events.LaneCodes, "audit": events.LaneAudit, "fraud": events.LaneEvents, "unknown": events.LaneEvents,
 	} {
 		if got := table.Lane(consumer); got != want {
 			t.Errorf("%s: %s, want %s", consumer, got, want)

@@ -132,8 +132,12 @@ func TestEachEventIsInTheLaneOfItsType(t *testing.T) {
 		if diff := cmp.Diff([]string{events.TypeOTPIssued}, codes); diff != "" {
 			t.Errorf("%s: lane of codes (-want +got):\n%s", name, diff)
 		}
+		records, err := events.Lease(t.Context(), db, events.LaneAudit, time.Hour, 100)
+		if err != nil || len(records) != 1 || records[0].Type != events.TypeAccessRecorded {
+			t.Errorf("%s: lane of audit: %v, %v", name, records, err)
+		}
 		rest, err := events.Lease(t.Context(), db, events.LaneEvents, time.Hour, 100)
-		if err != nil || len(rest) != len(events.Catalogue())-1 {
+		if err != nil || len(rest) != len(events.Catalogue())-2 {
 			t.Errorf("%s: %d other events, %v", name, len(rest), err)
 		}
 	}

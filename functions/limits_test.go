@@ -6,10 +6,12 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidebank/tidebank/functions/fraud"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/test/check"
@@ -23,7 +25,10 @@ func TestTheDocumentListsTheLimits(t *testing.T) {
 	text, err := os.ReadFile("../docs/limits.md")
 	check.Must(t, err)
 	var documented []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z._]+)` \\| (\\d+) \\|").FindAllSubmatch(text, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z._]+)` \\| (\\d+) \\|(?: (\\d*) ?\\|)?").FindAllSubmatch(text, -1) {
+		if row[3] != nil {
+			continue // a rule of the grade
+		}
 		documented = append(documented, fmt.Sprintf("%s %s", row[1], row[2]))
 	}
 	want := check.Column[string](t, pgtest.New(t).Pool(), `
@@ -56,5 +61,31 @@ func TestTheDocumentListsThePasswordRules(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, documented); diff != "" {
 		t.Errorf("rules (-in force +documented):\n%s", diff)
+	}
+}
+
+// docs/limits.md lists each rule of the grade with its points and its figure, and the
+// points from which a grade holds.
+func TestTheDocumentListsTheGradesRules(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/limits.md")
+	check.Must(t, err)
+	var documented, want []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z]+\\.[a-z_]+)` \\| (\\d+) \\| (\\d*) ?\\|").FindAllSubmatch(text, -1) {
+		documented = append(documented, fmt.Sprintf("%s %s %s", row[1], row[2], row[3]))
+	}
+	for _, r := range req.AtLeast(t, 9, fraud.Rules()) {
+		figure := ""
+		if r.Figure > 0 {
+			figure = strconv.FormatInt(r.Figure, 10)
+		}
+		want = append(want, fmt.Sprintf("%s %d %s", r.Reason, r.Points, figure))
+	}
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("rules (-in force +documented):\n%s", diff)
+	}
+	grades := fmt.Sprintf("from %d points the grade is raised, from %d it is high", fraud.RaisedFrom, fraud.HighFrom)
+	if !strings.Contains(string(text), grades) {
+		t.Errorf("the document does not say %q", grades)
 	}
 }

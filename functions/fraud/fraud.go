@@ -64,25 +64,28 @@ type Verdict struct {
 	Reasons []string
 }
 
-// rule gives points for one reason.
-type rule struct {
-	reason string
-	points int
+// Rule gives points for one reason.
+type Rule struct {
+	Reason string
+	Points int
+	Figure int64 // the threshold; 0 if the rule has none
 	holds  func(events.TransferPosted, Habits) bool
 }
 
-// rules lists every reason with its points.
-func rules() []rule {
-	return []rule{
-		{ReasonHourCount, 30, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > ManyInAnHour }},
-		{ReasonHourBurst, 30, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > BurstInAnHour }},
-		{ReasonHourAmount, 20, func(_ events.TransferPosted, h Habits) bool { return h.HourAmount > MuchInAnHour }},
-		{ReasonDayCount, 15, func(_ events.TransferPosted, h Habits) bool { return h.DayCount > ManyInADay }},
-		{ReasonDayAmount, 10, func(_ events.TransferPosted, h Habits) bool { return h.DayAmount > MuchInADay }},
-		{ReasonNewPayee, 15, func(t events.TransferPosted, _ Habits) bool { return t.NewPayee }},
-		{ReasonLarge, 15, func(t events.TransferPosted, _ Habits) bool { return t.AmountFen >= LargeAmount }},
-		{ReasonVeryLarge, 10, func(t events.TransferPosted, _ Habits) bool { return t.AmountFen >= VeryLargeAmount }},
-		{ReasonNight, 15, func(t events.TransferPosted, _ Habits) bool {
+// Rules lists every reason with its points.
+func Rules() []Rule {
+	return []Rule{
+		{ReasonHourCount, 30, ManyInAnHour, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > ManyInAnHour }},
+		{ReasonHourBurst, 30, BurstInAnHour, func(_ events.TransferPosted, h Habits) bool { return h.HourCount > BurstInAnHour }},
+		{ReasonHourAmount, 20, int64(MuchInAnHour), func(_ events.TransferPosted, h Habits) bool { return h.HourAmount > MuchInAnHour }},
+		{ReasonDayCount, 15, ManyInADay, func(_ events.TransferPosted, h Habits) bool { return h.DayCount > ManyInADay }},
+		{ReasonDayAmount, 10, int64(MuchInADay), func(_ events.TransferPosted, h Habits) bool { return h.DayAmount > MuchInADay }},
+		{ReasonNewPayee, 15, 0, func(t events.TransferPosted, _ Habits) bool { return t.NewPayee }},
+		{ReasonLarge, 15, int64(LargeAmount), func(t events.TransferPosted, _ Habits) bool { return t.AmountFen >= LargeAmount }},
+		{ReasonVeryLarge, 10, int64(VeryLargeAmount), func(t events.TransferPosted, _ Habits) bool {
+			return t.AmountFen >= VeryLargeAmount
+		}},
+		{ReasonNight, 15, NightUntil, func(t events.TransferPosted, _ Habits) bool {
 			return t.PostedAt.In(clock.Shanghai).Hour() < NightUntil
 		}},
 	}
@@ -94,10 +97,10 @@ func Score(t events.TransferPosted, h Habits) Verdict {
 		return Verdict{Reasons: []string{ReasonOwnAccounts}}
 	}
 	v := Verdict{Reasons: []string{}}
-	for _, r := range rules() {
+	for _, r := range Rules() {
 		if r.holds(t, h) {
-			v.Score = min(MaxScore, v.Score+r.points)
-			v.Reasons = append(v.Reasons, r.reason)
+			v.Score = min(MaxScore, v.Score+r.Points)
+			v.Reasons = append(v.Reasons, r.Reason)
 		}
 	}
 	v.Grade = gradeOf(v.Score)

@@ -3,14 +3,18 @@
 // A text goes to the customer's phone on record, through the SMS gateway. It is sent
 // before its effect commits, under an id made from the event's id. So an event that
 // is delivered twice sends one text. A text that the gateway refuses for good is
-// recorded by an event (message.refused) and not tried again. One budget bounds all
-// texts (shared/sms). When the part of a minute is used up, the text is tried again
-// later. When the part of the day is used up, the text is recorded as refused.
+// recorded by an event (message.refused) and not tried again. Budgets bound all texts,
+// and a quota bounds the notices of each kind to one phone (shared/sms). A notice above
+// its quota is counted and not sent: the customer has the message in the app. When a
+// budget of the minute is used up, the text is tried again for a few seconds. After
+// that, or when a budget of the day is used up, the text is recorded as refused. So no
+// budget makes an event a dead letter.
 package notify
 
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,6 +28,10 @@ import (
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
+// patience is the age of a text up to which a used-up budget of the minute makes it come
+// again. It is shorter than the time that the brokers take for their last attempt.
+const patience = 10 * time.Second
+
 // Texts sends text messages to customers.
 type Texts struct {
 	DB      pg.Reader
@@ -36,8 +44,9 @@ type Texts struct {
 type Text struct {
 	ID    string // the gateway takes each id once
 	To    uuid.UUID
-	Kind  string // of the message, for the record of a refusal
+	Kind  string // of the message, for its quota and for the record of a refusal
 	Class sms.Class
+	At    time.Time // when the text was ordered
 	Body  string
 }
 
@@ -51,13 +60,45 @@ func Inbox(m inbox.Message) func(context.Context) (Sent, error) {
 	}
 }
 
-// Notice returns the work that sends a message of the inbox to the customer's phone too.
-func (t Texts) Notice(m inbox.Message) func(context.Context) (Sent, error) {
+// Notice returns the work that sends a message of the inbox to the customer's phone too,
+// if the phone's quota has room for it.
+func (t Texts) Notice(m inbox.Message, class sms.Class) func(context.Context) (Sent, error) {
 	text := Text{
-		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Class: sms.Notices,
+		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Class: class, At: m.CreatedAt,
 		Body: "【潮汐银行】" + m.Body,
 	}
-	return func(ctx context.Context) (Sent, error) { return t.Send(ctx, text) }
+	return func(ctx context.Context) (Sent, error) { return t.notify(ctx, text) }
+}
+
+// notify sends a text within its phone's quota, and counts it there.
+func (t Texts) notify(ctx context.Context, text Text) (Sent, error) {
+	phone, err := customer.PhoneIndexOf(ctx, t.DB, text.To)
+	if errors.Is(err, bankerr.ErrNotFound) {
+		return nil, nil //nolint:nilnil // no effect
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := t.Clock.Now()
+	quota := sms.NewQuota(text.Class, text.Kind, phone)
+	left, err := quota.Left(ctx, t.DB, now)
+	if err != nil {
+		return nil, err
+	}
+	if !left {
+		return func(ctx context.Context, tx pg.Tx) error { return sms.CountOver(ctx, tx, now) }, nil
+	}
+	sent, err := t.Send(ctx, text)
+	if err != nil || sent == nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx pg.Tx) error {
+		// The budget's rows are locked first, so that two transactions can't wait for each other.
+		if err := sent(ctx, tx); err != nil {
+			return err
+		}
+		return quota.Count(ctx, tx, now)
+	}, nil
 }
 
 // Send sends a text to the customer's phone. It does nothing if the customer no longer
@@ -74,6 +115,9 @@ func (t Texts) Send(ctx context.Context, text Text) (Sent, error) {
 	err = sms.CheckBudget(ctx, t.DB, text.Class, now)
 	if errors.Is(err, sms.ErrDay) {
 		return refused(text, sms.ErrDay), nil
+	}
+	if errors.Is(err, sms.ErrMinute) && now.Sub(text.At) >= patience {
+		return refused(text, sms.ErrMinute), nil
 	}
 	if err != nil {
 		return nil, err

@@ -139,7 +139,8 @@ GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_device;
 GRANT INSERT ON TABLE outbox TO tidebank_notify_on_device;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_device;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_device;
-GRANT INSERT, SELECT, UPDATE (codes, notices) ON TABLE sms_use TO tidebank_notify_on_device;
+GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE sms_quota TO tidebank_notify_on_device;
+GRANT INSERT, SELECT, UPDATE (codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_device;
 
 -- notify-on-otp
 CREATE ROLE tidebank_notify_on_otp LOGIN;
@@ -153,7 +154,7 @@ GRANT SELECT ON TABLE otp_challenge TO tidebank_notify_on_otp;
 GRANT INSERT ON TABLE outbox TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_otp;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_otp;
-GRANT INSERT, SELECT, UPDATE (codes, notices) ON TABLE sms_use TO tidebank_notify_on_otp;
+GRANT INSERT, SELECT, UPDATE (codes, notices, security) ON TABLE sms_use TO tidebank_notify_on_otp;
 
 -- notify-on-transfer
 CREATE ROLE tidebank_notify_on_transfer LOGIN;
@@ -165,7 +166,8 @@ GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_transfer;
 GRANT INSERT ON TABLE outbox TO tidebank_notify_on_transfer;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_transfer;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_transfer;
-GRANT INSERT, SELECT, UPDATE (codes, notices) ON TABLE sms_use TO tidebank_notify_on_transfer;
+GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE sms_quota TO tidebank_notify_on_transfer;
+GRANT INSERT, SELECT, UPDATE (codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_transfer;
 
 -- otp-send
 CREATE ROLE tidebank_otp_send LOGIN;
@@ -178,7 +180,7 @@ GRANT SELECT ON TABLE intent TO tidebank_otp_send;
 GRANT INSERT, SELECT, UPDATE (binding, customer_id, device_id, expires_at, in_flight, issued_at, max_tries, nonce, phone_bidx, purpose, tries, used_at) ON TABLE otp_challenge TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION otp_count TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION otp_issue TO tidebank_otp_send;
-GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE otp_quota TO tidebank_otp_send;
+GRANT INSERT, SELECT, UPDATE (last_at, phone_bidx, sent) ON TABLE otp_quota TO tidebank_otp_send;
 GRANT INSERT ON TABLE outbox TO tidebank_otp_send;
 GRANT SELECT ON TABLE policy TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_otp_send;
@@ -265,6 +267,7 @@ GRANT DELETE, SELECT ON TABLE otp_quota TO tidebank_bank_upkeep;
 GRANT DELETE, INSERT, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
 GRANT SELECT ON TABLE policy TO tidebank_bank_upkeep;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE sms_quota TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE sms_use TO tidebank_bank_upkeep;
 
 -- events-relay

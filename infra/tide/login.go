@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -30,7 +31,7 @@ SELECT coalesce(host(inet_client_addr()), 'local')`
 
 // Refusals of a command line.
 var (
-	errPhone    = errors.New("--phone is not a mobile number of 11 digits")
+	errPhone    = errors.New("--phone is not a mobile number")
 	errReason   = errors.New("--reason must be one line of 1 to 200 characters without phone, card or identity numbers")
 	errOperator = errors.New("--operator must be one line of 1 to 64 characters without phone, card or identity numbers")
 )
@@ -40,12 +41,15 @@ func loginCommand() *cobra.Command {
 	var o unlockOrder
 	unlock := &cobra.Command{
 		Use:   "unlock --phone NUMBER --reason TEXT --operator NAME",
-		Short: "Lift the lock and the freeze of a number's log-ins", Args: cobra.NoArgs,
-		Long: `Lift the lock and the freeze of a number's log-ins.
+		Short: "Lift the lock and the freeze of a number's log-ins, and reset its quotas of codes", Args: cobra.NoArgs,
+		Long: `Lift the lock and the freeze of a number's log-ins, and reset its quotas of codes.
+
+Strangers can use up the codes that a number has for unknown devices in 24 hours. Then
+the customer can't sign up or log in on a new phone. The reset lets the customer ask again.
 
 The command leaves an access record in the same transaction: operator, reason, time,
 customer, this computer's name, and the address that the database sees.
-It changes nothing when nothing is locked. It reads DATABASE_URL and KEYS_FILE.`,
+It changes nothing when nothing is locked and no code of the last 24 hours counts. It reads DATABASE_URL and KEYS_FILE.`,
 		Example: `  go run ./infra/tide login unlock --phone 13800010001 --reason "came to the branch" --operator wang`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
@@ -66,7 +70,7 @@ It changes nothing when nothing is locked. It reads DATABASE_URL and KEYS_FILE.`
 			return nil
 		},
 	}
-	unlock.Flags().StringVar(&o.phone, "phone", "", "mobile number that is locked")
+	unlock.Flags().StringVar(&o.phone, "phone", "", "mobile number that is locked or has no codes left")
 	unlock.Flags().StringVar(&o.reason, "reason", "", "reason for unlocking, for audit")
 	unlock.Flags().StringVar(&o.operator, "operator", "", "name of the operator who decides, for audit")
 	for _, name := range []string{"phone", "reason", "operator"} {
@@ -119,9 +123,10 @@ func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error)
 	return h, nil
 }
 
-// unlockLogin lifts the lock and the freeze, and emits the access record in the same
-// transaction. It returns the record's trace. It returns password.ErrNotLocked for a
-// number that is not locked, known or unknown.
+// unlockLogin lifts the lock and the freeze, resets the quotas of codes, and emits the
+// access record in the same transaction. It returns the record's trace. It returns
+// password.ErrNotLocked for a number, known or unknown, that is not locked and has no
+// code that counts.
 //
 // Source: AUTH-010, AUDIT-006.
 func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (string, error) {
@@ -140,12 +145,27 @@ func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (string, erro
 	if err := h.DB.Reader().QueryRow(ctx, sqlOperatorAddress).Scan(&record.IP); err != nil {
 		return "", fmt.Errorf("unlock: %w", err)
 	}
-	var unit pg.Unit
-	password.Unlock(&unit, index, h.Clock.Now())
-	if err := events.Emit(ctx, &unit, unlockFunction, who.ID, record); err != nil {
+	now := h.Clock.Now()
+	counted, err := otp.QuotasInUse(ctx, h.DB.Reader(), index, now)
+	if err != nil {
 		return "", fmt.Errorf("unlock: %w", err)
 	}
-	if err := h.DB.Commit(ctx, &unit); err != nil {
+	lift := func(locked bool) error {
+		var unit pg.Unit
+		if locked {
+			password.Unlock(&unit, index, now)
+		}
+		otp.Reset(&unit, index)
+		if err := events.Emit(ctx, &unit, unlockFunction, who.ID, record); err != nil {
+			return err
+		}
+		return h.DB.Commit(ctx, &unit)
+	}
+	err = lift(true)
+	if errors.Is(err, password.ErrNotLocked) && counted {
+		err = lift(false)
+	}
+	if err != nil {
 		return "", fmt.Errorf("unlock: %w", err)
 	}
 	return record.Trace, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -125,6 +127,7 @@ func TestUnlockOfWhatIsNotLocked(t *testing.T) {
 	w := newFixture(t)
 	refused := func(name string, o unlockOrder) {
 		t.Helper()
+		w.Exec(t, "DELETE FROM otp_quota") // a code that counts is something to lift
 		if _, err := unlockLogin(t.Context(), w.Host, o); !errors.Is(err, password.ErrNotLocked) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -149,6 +152,56 @@ func TestUnlockOfWhatIsNotLocked(t *testing.T) {
 	refused("a lock that has ended", w.order())
 	if got := w.unlocks(t); len(got) != 1 {
 		t.Errorf("recorded: %+v", got)
+	}
+}
+
+// Strangers use up the number's codes for unknown devices; the operator's command lets the
+// customer's new phone ask again, though nothing is locked. Other numbers stay as they are.
+func TestUnlockResetsTheQuotasOfCodes(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	const other = "13999999999"
+	ask := func(d *bank.Device, number, want string) {
+		t.Helper()
+		d.Call(t, otpsend.Function, "", otptest.Request(t, w.Bank, d, otp.Login, number)).Want(t, want)
+	}
+	for n := range 4 {
+		d := w.Device(t, fmt.Sprint("phone-of-stranger-", n))
+		d.IP = fmt.Sprintf("2001:db8:%d::1", n)
+		for range 5 {
+			ask(d, w.wang.Phone, "")
+			ask(d, other, "")
+			w.Advance(time.Minute)
+		}
+	}
+	phone := w.Device(t, "new-phone-of-wang")
+	phone.IP = "203.0.113.99"
+	ask(phone, w.wang.Phone, "OTP_TOO_OFTEN")
+	id, err := unlockLogin(t.Context(), w.Host, w.order())
+	check.Must(t, err)
+	ask(phone, w.wang.Phone, "")
+	ask(phone, other, "OTP_TOO_OFTEN")
+	got := w.unlocks(t)
+	if len(got) != 1 || got[0].Trace != id || got[0].CustomerID != w.wang.ID.String() {
+		t.Errorf("recorded: %+v", got)
+	}
+	w.Advance(24 * time.Hour)
+	if _, err := unlockLogin(t.Context(), w.Host, w.order()); !errors.Is(err, password.ErrNotLocked) {
+		t.Errorf("no code counts any more: %v", err)
+	}
+}
+
+// A lock and used-up codes are lifted together.
+func TestUnlockOfALockResetsTheCodesToo(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	for range 5 {
+		w.login(t, "not-it-2026", "LOGIN_FAILED")
+	}
+	_, err := unlockLogin(t.Context(), w.Host, w.order())
+	check.Must(t, err)
+	if n := w.Count(t, "SELECT count(*) FROM otp_quota"); n != 0 {
+		t.Errorf("%d quotas are left", n)
 	}
 }
 
@@ -202,7 +255,8 @@ func TestUnlockOrdersThatAreRefused(t *testing.T) {
 			t.Errorf("tide %s: it says %q, %v; want %q", args, stderr, err, says)
 		}
 	}
-	if stdout, _, err := tide("login", "unlock", "--help"); err != nil || !strings.Contains(stdout, "access record") {
+	if stdout, _, err := tide("login", "unlock", "--help"); err != nil || !strings.Contains(stdout, "access record") ||
+		!strings.Contains(stdout, "quotas of codes") {
 		t.Errorf("help: %q, %v", stdout, err)
 	}
 }

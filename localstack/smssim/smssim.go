@@ -107,7 +107,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var m sms.Message
-	if err := json.Unmarshal(body, &m); err != nil || m.ID == "" || !customer.ValidPhone(m.Phone) || m.Text == "" {
+	err = json.Unmarshal(body, &m)
+	phone, _ := customer.CanonicalPhone(m.Phone)
+	if err != nil || m.ID == "" || phone == "" || phone != m.Phone || m.Text == "" {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

@@ -3,7 +3,8 @@
 // A proxy may add a port, brackets or quotes, or write `unknown`. Parse takes all of
 // these forms and returns one canonical text, at most 45 bytes long. Group returns the
 // block that one client can choose addresses from, so counters can't be evaded: an
-// IPv4 address itself, or the first 64 bits of an IPv6 address.
+// IPv4 address itself, or the first 64 bits of an IPv6 address. Wider returns the larger
+// blocks that one home or site can have.
 package address
 
 import (
@@ -49,9 +50,21 @@ func Key(ring *keys.Ring, ip string) string {
 // Group returns the text that counts for an address of Parse: the block of 64 bits of
 // an IPv6 address, because one client commands the whole block.
 func Group(canonical string) string {
+	if group := block(canonical, 64); group != "" {
+		return group
+	}
+	return canonical
+}
+
+// Wider returns the blocks of 56 and of 48 bits of an IPv6 address of Parse, because
+// networks give blocks of these sizes to one home or one site. It returns nothing for
+// other addresses.
+func Wider(canonical string) (home, site string) { return block(canonical, 56), block(canonical, 48) }
+
+func block(canonical string, bits int) string {
 	parsed, err := netip.ParseAddr(canonical)
 	if err != nil || !parsed.Is6() {
-		return canonical
+		return ""
 	}
-	return netip.PrefixFrom(parsed, 64).Masked().String()
+	return netip.PrefixFrom(parsed, bits).Masked().String()
 }

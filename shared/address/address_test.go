@@ -37,6 +37,19 @@ func TestParseAndGroup(t *testing.T) {
 	}
 }
 
+func TestWider(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ ip, home, site string }{
+		{"2001:db8:1:2ff::7", "2001:db8:1:200::/56", "2001:db8:1::/48"},
+		{"203.0.113.7", "", ""},
+		{address.Unknown, "", ""},
+	} {
+		if home, site := address.Wider(tt.ip); home != tt.home || site != tt.site {
+			t.Errorf("%s: %q and %q, want %q and %q", tt.ip, home, site, tt.home, tt.site)
+		}
+	}
+}
+
 // Every text has a short canonical form, which is its own canonical form.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{`"[2001:db8::7%x]:80"`, "203.0.113.7", "unknown", "::ffff:1.2.3.4", "[", `"`} {

@@ -3,8 +3,8 @@
 // The server draws the code. Redis keeps only a MAC of its digits, for two minutes.
 // Any answer, right or wrong, uses the code up. A code for a hello costs Redis nothing
 // until it is answered (hello.go), because strangers may ask for any number of them. A graphic code is never a factor of
-// authentication. Redis also counts the failed log-ins of each network address in an
-// hour; the policy decides when they ask for a code. Refusals: CAPTCHA_REQUIRED,
+// authentication. Redis also counts the failed log-ins and sign-ups of each network
+// address in an hour; the policy decides when they ask for a code. Refusals: CAPTCHA_REQUIRED,
 // CAPTCHA_REJECTED. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003, RISK-002.
 package captcha
 
@@ -15,9 +15,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	draw "github.com/dchest/captcha"
 	"github.com/google/uuid"
@@ -25,7 +23,10 @@ import (
 
 	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/digits"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 )
 
@@ -42,7 +43,7 @@ const Life = 2 * time.Minute
 const suspicion = time.Hour
 
 const (
-	digits        = 6
+	length        = 6
 	width, height = 240, 80
 )
 
@@ -71,7 +72,7 @@ func (s *Store) Issue(ctx context.Context) (id string, image []byte, err error) 
 
 // newDigits draws the digits of a code, each from 0 to 9.
 func newDigits() []byte {
-	drawn := make([]byte, digits)
+	drawn := make([]byte, length)
 	_, _ = rand.Read(drawn) // never fails (crypto/rand)
 	for i, b := range drawn {
 		drawn[i] = b % 10 // slightly uneven (256 is no multiple of 10), which does no harm here
@@ -129,21 +130,7 @@ func (s *Store) Check(ctx context.Context, id, answer string) (bool, error) {
 	if err != nil {
 		return false, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	return hmac.Equal(stored, mac(s.ring, id, typed(answer))), nil
-}
-
-// typed is an answer without blanks and with ASCII digits: keyboards for Chinese write
-// full-width digits.
-func typed(answer string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return -1
-		case r >= '０' && r <= '９':
-			return r - '０' + '0'
-		}
-		return r
-	}, answer)
+	return hmac.Equal(stored, mac(s.ring, id, digits.Canonical(answer))), nil
 }
 
 // CheckForm refuses half an answer, which names the missing half: a code's id and its
@@ -171,7 +158,8 @@ func (s *Store) Solved(ctx context.Context, id, answer string) (bool, error) {
 	return solved, err
 }
 
-// Failures returns how often callers at the network address have failed to log in.
+// Failures returns how often callers at the network address have failed to log in or to
+// sign up.
 func (s *Store) Failures(ctx context.Context, ip string) (int, error) {
 	n, err := s.redis.Get(ctx, s.failureKey(ip)).Int()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -180,7 +168,39 @@ func (s *Store) Failures(ctx context.Context, ip string) (int, error) {
 	return n, nil
 }
 
-// CountFailure counts a failed log-in against the network address. The first failure
+const sqlAddressBound = `-- captcha.address_bound
+SELECT policy_value('login.address_captcha_after', $1)`
+
+// Admit checks the graphic code that a request brings, if it brings one, and returns the
+// failures of its address. It refuses a request without a code from an address that has
+// failed too often. Call it before any other work: such a request then costs the bank
+// little.
+func (s *Store) Admit(ctx context.Context, db pg.Reader, from Caller) (solved bool, failed int, err error) {
+	if solved, err = s.Solved(ctx, from.ID, from.Answer); err != nil {
+		return false, 0, err
+	}
+	failed, err = s.Failures(ctx, from.IP)
+	if err != nil || solved || failed == 0 {
+		return solved, failed, err
+	}
+	var bound int
+	if err := db.QueryRow(ctx, sqlAddressBound, clock.BusinessDay(from.Now)).Scan(&bound); err != nil {
+		return false, 0, pg.Classify(fmt.Errorf("bound of an address: %w", err))
+	}
+	if failed >= bound {
+		return false, failed, ErrRequired
+	}
+	return solved, failed, nil
+}
+
+// Caller is the sender of a request before login, with the graphic code that it brings.
+type Caller struct {
+	IP         string
+	ID, Answer string // of the graphic code; empty if the request brings none
+	Now        time.Time
+}
+
+// CountFailure counts a failed log-in or sign-up against the network address. The first failure
 // begins an hour, after which the count starts anew.
 func (s *Store) CountFailure(ctx context.Context, ip string) error {
 	pipe := s.redis.TxPipeline()

@@ -51,11 +51,14 @@ type Record struct {
 	CreatedAt time.Time
 }
 
-// Insert adds the customer, sealed under a new data key, with name and identity number
-// in their canonical forms. It changes nothing if another customer already has the id,
+// Insert adds the customer, sealed under a new data key, with name, phone and identity
+// number in their canonical forms. It changes nothing if another customer already has the id,
 // the phone or the identity number.
 func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error {
 	idNo, ok := idno.Canonical(r.IDNo)
+	if phone, ok := CanonicalPhone(r.Phone); ok {
+		r.Phone = phone
+	}
 	if r.Name, r.IDNo = CanonicalName(r.Name), idNo; !ok || r.Name == "" {
 		return errors.New("insert customer: no name, or no identity number")
 	}

@@ -7,13 +7,24 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// CanonicalName is the one form in which names are stored and compared: Unicode NFKC,
-// each interpunct as · (U+00B7), and single spaces between words only. People type
-// 买买提•吐尔逊 for 买买提·吐尔逊, and keyboards differ in how they write é.
+const interpunct = '·'
+
+// CanonicalName is the one form in which names are stored: Unicode NFKC, each middle dot
+// as · (U+00B7), single spaces between words only, and no character without width.
+// People type 买买提•吐尔逊 for 买买提·吐尔逊, and keyboards differ in how they write é.
 func CanonicalName(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune("•‧∙⋅・･●", r) {
-			return '·'
+		switch {
+		case strings.ContainsRune("\u00AD\u061C\u200B\u200E\u200F\u2060\uFEFF", r):
+			return -1
+		case r == '´': // NFKC makes a blank and an accent of it
+			return '\''
+		}
+		return r
+	}, name)
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune("•‧∙⋅・･●\uA78F\u2E31\u2E33", r) {
+			return interpunct
 		}
 		return r
 	}, norm.NFKC.String(name))
@@ -21,7 +32,43 @@ func CanonicalName(name string) string {
 }
 
 // SameName reports whether two spellings are of one name. No name is the empty one.
+// Letter case, the kind of an apostrophe, a dot or a dash, blanks beside a middle dot or
+// between Han characters, and variation selectors make no other name.
 func SameName(a, b string) bool {
-	a, b = CanonicalName(a), CanonicalName(b)
+	a, b = compared(a), compared(b)
 	return a != "" && a == b
+}
+
+// compared is the form in which names are compared. It is shown to nobody.
+func compared(name string) string {
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.In(r, unicode.Cf, unicode.Variation_Selector):
+			return -1
+		case r == '.':
+			return interpunct
+		case strings.ContainsRune("‘’‛ʹʻʼʽˈ′`", r):
+			return '\''
+		case unicode.Is(unicode.Pd, r):
+			return '-'
+		}
+		return unicode.ToLower(unicode.ToUpper(r))
+	}, CanonicalName(name))
+	return withoutBlanks(strings.Join(strings.Fields(name), " "))
+}
+
+// withoutBlanks drops each blank that stands beside a middle dot or between Han characters.
+func withoutBlanks(name string) string {
+	list := []rune(name)
+	var b strings.Builder
+	for i, r := range list {
+		if r == ' ' && 0 < i && i < len(list)-1 {
+			before, after := list[i-1], list[i+1]
+			if before == interpunct || after == interpunct || unicode.Is(unicode.Han, before) && unicode.Is(unicode.Han, after) {
+				continue
+			}
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }

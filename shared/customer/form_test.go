@@ -12,6 +12,8 @@ func TestOneNameInItsSpellings(t *testing.T) {
 	t.Parallel()
 	for _, spellings := range [][]string{
 		{"买买提·吐尔逊", "买买提•吐尔逊", "买买提・吐尔逊", "买买提･吐尔逊", "买买提‧吐尔逊", " 买买提·吐尔逊　"},
+		{"王小明", "王小明\u200b", "\ufeff王小明\u200e", "王\u2060小明"},
+		{"买买提·吐尔逊", "买买提\ua78f吐尔逊", "买买提⸱吐尔逊", "买买提·吐尔逊"},
 		{"José Li", "Jose\u0301 Li", "José  Li", "Ｊosé Li"},
 		{"六", "\uf9d1"},
 	} {
@@ -21,9 +23,34 @@ func TestOneNameInItsSpellings(t *testing.T) {
 			}
 		}
 	}
-	for _, pair := range [][2]string{{"王小明", "王晓明"}, {"买买提·吐尔逊", "买买提吐尔逊"}, {"", ""}, {" ", "　"}, {"王明", "王 明"}} {
+	for _, pair := range [][2]string{
+		{"王小明", "王晓明"}, {"O'Brien", "OBrien"}, {"Ann Lee", "AnnLee"}, {"\u200b", "\u200b"}, {"\ufe00", "\ufe00"},
+		{"买买提·吐尔逊", "买买提吐尔逊"}, {"", ""}, {" ", "　"},
+	} {
 		if customer.SameName(pair[0], pair[1]) {
 			t.Errorf("%q and %q are one name", pair[0], pair[1])
+		}
+	}
+}
+
+// The stored form of a name keeps what its holder may see. The comparison ignores it.
+func TestNamesThatDifferInFormOnly(t *testing.T) {
+	t.Parallel()
+	for stored, spellings := range map[string][]string{
+		"买买提·吐尔逊": {"买买提.吐尔逊", "买买提．吐尔逊", "买买提﹒吐尔逊", "买买提 · 吐尔逊", "买买提 . 吐尔逊", "买买提· 吐尔逊", "买买提·吐尔逊\u200c"},
+		"王小明":     {"王 小明", "王　小　明", "王\u00a0小明"},
+		"WANG Xi": {"Wang Xi", "wang xi", "Ｗang　XI"},
+		"O'Brien": {"O’Brien", "O‘Brien", "Oʼbrien", "O′Brien", "O＇BRIEN", "O`Brien", "O´Brien"},
+		"葛明":      {"葛\U000E0101明", "葛\ufe00明", "葛 \U000E0100明"},
+		"J. Li":   {"J. Li", "j.Li", "J · Li"},
+	} {
+		for _, spelling := range spellings {
+			if !customer.SameName(stored, spelling) || !customer.SameName(customer.CanonicalName(spelling), stored) {
+				t.Errorf("%+q is not %+q", spelling, stored)
+			}
+		}
+		if got := customer.CanonicalName(stored); got != stored {
+			t.Errorf("%q is stored as %q", stored, got)
 		}
 	}
 }

@@ -17,8 +17,9 @@ func TestValidPhone(t *testing.T) {
 		"13800010001": true, "13000000000": true, "19999999999": true, "17012345678": true,
 		"": false, "1": false, "1380001000": false, "138000100010": false,
 		"12800010001": false, "10800010001": false, "23800010001": false, "03800010001": false,
-		"1380001000a": false, "138 0001000": false, "+8613800010001": false, "138-0001000": false, "1380001000\n": false,
-		"１３８０００１０００１": false, "1:800010001": false, "1/800010001": false, "1380001000/": false, "1380001000:": false,
+		"1380001000a": false, "138 0001000": false, "+8612800010001": false, "138-0001000": false, "1380001000\n": false,
+		"0013800010001": false, "8513800010001": false, "+13800010001": false, "0086": false, "868613800010001": false,
+		"1:800010001": false, "1/800010001": false, "1380001000/": false, "1380001000:": false,
 	} {
 		if got := customer.ValidPhone(number); got != want {
 			t.Errorf("Valid(%q) = %v", number, got)
@@ -26,13 +27,33 @@ func TestValidPhone(t *testing.T) {
 	}
 }
 
+func TestOnePhoneInItsSpellings(t *testing.T) {
+	t.Parallel()
+	ring := keytest.New(t)
+	for _, spelling := range []string{
+		"13962055595", "139 6205 5595", "139-6205-5595", "139–6205–5595", "+8613962055595", "+86 139 6205 5595", "+86-139-6205-5595",
+		"＋86 139 6205 5595", "008613962055595", "0086 139 6205 5595", "8613962055595", "１３９６２０５５５９５", " 13962055595\u200b",
+	} {
+		got, ok := customer.CanonicalPhone(spelling)
+		if !ok || got != "13962055595" || !customer.ValidPhone(spelling) {
+			t.Errorf("%+q is %q, %v", spelling, got, ok)
+		}
+		if !bytes.Equal(customer.PhoneIndex(ring, spelling), customer.PhoneIndex(ring, "13962055595")) {
+			t.Errorf("%+q has an index of its own", spelling)
+		}
+	}
+}
+
 func TestAPhoneIsElevenDigits(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9:/ ]{10,12}`), rapid.StringMatching(`1[3-9][0-9]{9}`)).Draw(t, "text")
-		want := len(text) == 11 && text[0] == '1' && text[1] >= '3' && strings.Trim(text, "0123456789") == ""
-		if got := customer.ValidPhone(text); got != want {
-			t.Fatalf("Valid(%q) = %v", text, got)
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`(0086|\+86|86|\+)?[0-9:/ ]{10,12}`)).Draw(t, "text")
+		got, ok := customer.CanonicalPhone(text)
+		if ok != (got != "") || ok && (len(got) != 11 || got[0] != '1' || got[1] < '3' || strings.Trim(got, "0123456789") != "") {
+			t.Fatalf("%q is the number %q, %v", text, got, ok)
+		}
+		if again, _ := customer.CanonicalPhone(got); again != got {
+			t.Fatalf("%q becomes %q", got, again)
 		}
 	})
 }

@@ -4,7 +4,7 @@
 // signature over Text, which names a channel, so no signature can be used again on
 // another channel. Binding a key again replaces the device's key; the caller has
 // demanded a step-up before. A key that was bound in the last 24 hours is young: it
-// confirms less (Young). Keys are SM2, PKIX DER. Source: AUTH-005, DEVICE-001.
+// confirms less (Look). Keys are SM2, PKIX DER. Source: AUTH-005, DEVICE-001.
 package device
 
 import (
@@ -40,6 +40,7 @@ SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
 
 	sqlYoung = `-- device.young
 SELECT policy_value('device.young_day_cap', $4),
+       EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2),
        NOT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
                       AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4)))`
 )
@@ -93,14 +94,20 @@ func QueueByPhone(batch *pgx.Batch, phone []byte, deviceID string, read func(pub
 	})
 }
 
-// Young reports whether the customer's key on the device is younger than the policy
-// demands, or missing. It also returns the sum of a day that such a key may confirm.
-func Young(
-	ctx context.Context, db pg.Reader, customer uuid.UUID, deviceID string, now time.Time,
-) (young bool, dayCap money.Fen, err error) {
+// State is the state of a customer's key on a device.
+type State struct {
+	Bound  bool
+	Young  bool      // bound, and younger than the policy demands
+	DayCap money.Fen // the sum of a day that a young key may confirm
+}
+
+// Look reads the state of the customer's key on the device.
+func Look(ctx context.Context, db pg.Reader, customer uuid.UUID, deviceID string, now time.Time) (State, error) {
+	var s State
 	row := db.QueryRow(ctx, sqlYoung, customer, deviceID, now, clock.BusinessDay(now))
-	if err := row.Scan(&dayCap, &young); err != nil {
-		return false, 0, fmt.Errorf("age of the device's key: %w", err)
+	if err := row.Scan(&s.DayCap, &s.Bound, &s.Young); err != nil {
+		return s, fmt.Errorf("state of the device's key: %w", err)
 	}
-	return young, dayCap, nil
+	s.Young = s.Young && s.Bound
+	return s, nil
 }

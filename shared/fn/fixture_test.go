@@ -183,6 +183,7 @@ func (u user) prepareUnder(t *testing.T, grade risk.Grade) stepup.Intent {
 	in := stepup.Intent{
 		ID: uuid.New(), CustomerID: u.customer.ID, DeviceID: u.ID, Operation: u.f.Spec.Name, Payload: []byte("{}"),
 		Text: "确认" + uuid.NewString(), Combinations: []stepup.Combination{{stepup.DeviceKey}},
+		Raised:    []stepup.Combination{{stepup.DeviceKey, stepup.SMSOTP}},
 		CreatedAt: u.Clock.Now(), ExpiresAt: u.Clock.Now().Add(5 * time.Minute), Grade: grade,
 	}
 	pgtest.Commit(t, u.Host.DB, func(unit *pg.Unit) error { return stepup.Save(unit, u.Host.Keys, in) })

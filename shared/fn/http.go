@@ -133,14 +133,15 @@ const afterwardsTimeout = 2 * time.Second
 
 // record writes the access record that the Spec asks for, before the runtime answers.
 // If the record can't be written, the client gets no data (AUDIT-006, AUDIT-007). For a
-// call that was not admitted, it writes nothing but a count (countRefused).
+// call that was not admitted, or refused before anything was compared, it writes nothing
+// but a count (countRefused).
 func (c *call) record(ctx context.Context, refused error) error {
 	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth ||
 		c.spec.Audit == AuditMoney && (refused != nil || c.reason != "") // the end of a lock is recorded too
 	if !wanted || c.keys == nil {
 		return refused
 	}
-	if !c.admitted {
+	if !c.admitted || c.uncompared(refused) {
 		c.countRefused(ctx, refused)
 		return refused
 	}

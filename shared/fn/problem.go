@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -22,10 +23,12 @@ type Problem struct {
 	Field  string `json:"field,omitempty" doc:"The wrong field of the request, if a single field is wrong"`
 	// Rules are told for a field whose refusal has named rules.
 	Rules []string `json:"rules,omitempty" doc:"PASSWORD_WEAK: the rules that the field breaks (docs/errors.md); detail has their texts"`
-	// Combinations are the combinations of the intent that the client wanted to confirm.
+	// Combinations are those that are enough now for the intent that the client wanted to confirm.
 	Combinations []string `json:"combinations,omitempty" doc:"STEPUP_STRONGER at a confirmation: each of these combinations is enough"`
 	// Missing compares the proofs of the request with the combinations.
 	Missing []string `json:"missing,omitempty" doc:"STEPUP_STRONGER: with the factors of one of these, the proofs are enough"`
+	// Most is told if no combination of the bank confirms the amount.
+	Most *money.Fen `json:"most_fen,omitempty" doc:"STEPUP_STRONGER at a preparation: the largest amount of one operation"`
 	// TriesLeft and LockedUntil are told only to a customer who is logged in.
 	TriesLeft   *int       `json:"tries_left,omitempty" doc:"PROOF_REJECTED: tries left. 0: ask for a new code, or wait for locked_until"`
 	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"The time when the lock or freeze of the trade password ends"`
@@ -53,6 +56,10 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	var missing *stepup.MissingError
 	if errors.As(e, &missing) {
 		p.Combinations, p.Missing = texts(missing.Combinations), texts(missing.Missing)
+	}
+	var bound *stepup.CapError
+	if errors.As(e, &bound) {
+		p.Most, p.Detail = &bound.Most, "单笔最高"+bound.Most.Yuan()+"元，请降低金额"
 	}
 	var attempts *stepup.AttemptsError
 	if errors.As(e, &attempts) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -23,9 +26,26 @@ const (
 	refusedBatch = 200                    // records of one transaction
 )
 
+// uncompared reports whether a caller without a login was refused before the operation
+// compared anything with what the bank knows: a malformed request, a missing or wrong
+// graphic code, or a used-up quota.
+func (c *call) uncompared(refused error) bool {
+	if refused == nil || c.CustomerID != uuid.Nil || c.about != uuid.Nil || c.reason != "" {
+		return false
+	}
+	e := bankerr.From(refused)
+	switch e.Kind() {
+	case bankerr.Invalid, bankerr.TooMany:
+		return true
+	default:
+		return errors.Is(e, captcha.ErrRequired) || errors.Is(e, captcha.ErrRejected)
+	}
+}
+
 // countRefused counts a call that was refused before it was admitted: a frame that is
 // replayed, stale, above the rate or without an envelope, or a call without the login
-// that it needs. Strangers can send as many of these as they like, so a row for each
+// that it needs. It also counts a call that was refused before anything was compared
+// (uncompared). Strangers can send as many of these as they like, so a row for each
 // would delay all events of the bank. If Redis can't count the call, only the log shows
 // it.
 func (c *call) countRefused(ctx context.Context, refused error) {
@@ -41,9 +61,9 @@ func (c *call) countRefused(ctx context.Context, refused error) {
 	}
 }
 
-// RecordRefused writes the access records of the calls that were refused before they
-// were admitted: one record for each channel, code and minute, with the number of
-// calls. It writes the records of complete minutes, each once.
+// RecordRefused writes the access records of the calls that countRefused has counted: one
+// record for each channel, code and minute, with the number of calls. It writes the
+// records of complete minutes, each once.
 func RecordRefused(ctx context.Context, h *host.Host) error {
 	return h.Sessions.RecordRefused(ctx, func(ctx context.Context, counts []session.RefusedCount) error {
 		for batch := range slices.Chunk(counts, refusedBatch) {

@@ -203,7 +203,8 @@ func (c *call) decodeRequest(context.Context) error {
 
 // preflight reads, in one round trip to PostgreSQL, all that the runtime must know
 // before the operation. Then it decides in this order: a repeated request gets its
-// first answer, the step-up must hold, risk must allow the call.
+// first answer, the proofs must hold, risk must allow the call, and the proven factors must
+// be enough for the grade now.
 func (c *call) preflight(ctx context.Context) error {
 	var batch pgx.Batch
 	grade := risk.GradeNormal
@@ -235,8 +236,12 @@ func (c *call) preflight(ctx context.Context) error {
 		if c.verification == nil {
 			return c.askRisk(ctx, grade)
 		}
+		c.verification.Grade = func(ctx context.Context) (risk.Grade, error) {
+			err := c.askRisk(ctx, grade)
+			return c.Risk.Grade, err
+		}
 		if c.verified, err = c.verification.Verify(ctx, c.host.Keys); err == nil {
-			return c.askRisk(ctx, grade)
+			return nil
 		}
 		if !errors.Is(err, pg.ErrBusy) || try == waitTries {
 			return err
@@ -278,7 +283,7 @@ func (c *call) queueVerification(batch *pgx.Batch) {
 		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
 		Passwords: password.NewStore(c.host.Keys, c.host.Hashing),
 	}
-	c.verification.Queue(batch)
+	c.verification.Queue(batch, c.host.Keys)
 }
 
 func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
@@ -290,11 +295,8 @@ func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
 	if c.Risk, err = c.host.Risk.Evaluate(ctx, c.spec.Risk, who); err != nil {
 		return bankerr.ErrUnavailable.Because(fmt.Errorf("risk: %w", err))
 	}
-	switch {
-	case c.Risk.Outcome == risk.Refuse:
+	if c.Risk.Outcome == risk.Refuse {
 		return risk.ErrRefused
-	case c.verified != nil && c.Risk.Grade > c.verified.Intent.Grade:
-		return stepup.ErrStronger // fraud analysis has graded the customer higher since the intent was prepared
 	}
 	return nil
 }

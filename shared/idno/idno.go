@@ -2,12 +2,16 @@
 // character. All functions are pure.
 package idno
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tidebank/tidebank/shared/digits"
+)
 
 // Canonical is the one form of an identity number (GB 11643): 18 characters, with
-// a capital X. ok is false if the number is malformed or its check digit is wrong.
+// a capital X. People also write it in groups or in full-width digits. ok is false if the number is malformed or its check digit is wrong.
 func Canonical(number string) (canonical string, ok bool) {
-	number = strings.ToUpper(strings.TrimSpace(number))
+	number = strings.ToUpper(digits.Canonical(number))
 	if len(number) != length {
 		return "", false
 	}

@@ -3,12 +3,11 @@ package ledger
 import (
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/digits"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -49,16 +48,9 @@ const (
 // States lists every state.
 func States() []State { return []State{StateOpen, StateLost, StateFrozen, StateClosed} }
 
-// CanonicalNumber is an account or card number without the blanks and dashes with
-// which people write it: 6228 4800 9000 0000 021.
-func CanonicalNumber(number string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '-' || unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, number)
-}
+// CanonicalNumber is an account or card number in ASCII digits, without the blanks, dashes
+// and dots with which people write it: 6228 4800 9000 0000 021.
+func CanonicalNumber(number string) string { return digits.Canonical(number) }
 
 // NumberIndex is the blind index of an account number in any spelling, for look-ups.
 func NumberIndex(ring *keys.Ring, number string) []byte {

@@ -16,9 +16,10 @@ type span struct{ start, end int }
 // The kinds of separators between two groups of digits.
 const (
 	sepNone  = ""   // brackets or nothing to see
-	sepBlank = " "  // one or two blanks
-	sepDash  = "-"  // a dash of any length
+	sepBlank = " "  // blanks
+	sepDash  = "-"  // dashes or signs of equality, with or without blanks
 	sepDot   = "."  // a dot, a middle dot or a slash
+	sepComma = ","  // a comma of any kind
 	sepOther = "\n" // the groups belong to different numbers
 )
 
@@ -27,7 +28,7 @@ type group struct {
 	span
 	digits string // in ASCII; the last one may be X
 	word   int    // the number of its word; - _ and + join the groups of a word
-	mixed  bool   // its word holds letters too: a UUID or a token
+	glued  bool   // a Latin letter stands right before or after it
 	after  string // the kind of separator after it
 }
 
@@ -81,10 +82,11 @@ func maskDigits(number string) string {
 }
 
 // numbers finds the personal numbers in a text. A number may be written with blanks,
-// dashes, dots, brackets or a country code, in full-width or Chinese digits. A number
-// without separators is a whole word: 11 digits that start with 1, 15 to 19 digits, or
-// 17 digits and an X. A number with separators must also have the form of its kind, so
-// that amounts, times, addresses and ids are no numbers of a person.
+// dashes, dots, commas, brackets or a country code, in full-width or Chinese digits. A
+// number that stands alone has 11 digits that start with 1, 15 to 19 digits, or 17
+// digits and an X. A number with separators, or with a Latin letter beside it, must
+// also have the form of its kind. So amounts, times, addresses and ids are no numbers
+// of a person. UUIDs and hexadecimal ids hold no number.
 func numbers(text string) []span {
 	if !mayHold(text) {
 		return nil
@@ -95,7 +97,11 @@ func numbers(text string) []span {
 		if i > 0 && list[i-1].word == list[i].word {
 			continue // a number begins with its word
 		}
-		if n := longest(list[i:]); n > 0 {
+		before := sepOther
+		if i > 0 {
+			before = list[i-1].after
+		}
+		if n := longest(list[i:], before); n > 0 {
 			found = append(found, span{start: list[i].start, end: list[i+n-1].end})
 			i += n - 1
 		}
@@ -108,17 +114,17 @@ func numbers(text string) []span {
 const maxDigits = 19
 
 // longest returns how many groups from the first on make the longest personal number;
-// 0 if no number begins here.
-func longest(list []group) int {
+// 0 if no number begins here. The separator before the first group is of the kind before.
+func longest(list []group, before string) int {
 	found, size := 0, 0
 	for n := 1; n <= len(list); n++ {
 		last := list[n-1]
 		size += len(last.digits)
-		if size > maxDigits || last.mixed {
+		if size > maxDigits+1 { // the last place may be a foreign X
 			break
 		}
 		ends := n == len(list) || list[n].word != last.word
-		if ends && isPersonal(list[:n]) {
+		if ends && (isPersonal(list[:n]) || isLoose(list[:n], before)) {
 			found = n
 		}
 		if last.after == sepOther {
@@ -129,10 +135,21 @@ func longest(list []group) int {
 }
 
 func isPersonal(list []group) bool {
-	if len(list) == 1 && personal([]byte(list[0].digits)) {
+	if len(list) == 1 && !list[0].glued && personal([]byte(list[0].digits)) || isIdentity(list) && (len(list) > 1 || list[0].glued) {
 		return true
 	}
-	return isPhone(list) || len(list) > 1 && (isIdentity(list) || isCard(list))
+	list = withoutX(list)
+	return isPhone(list) || isCard(list)
+}
+
+// withoutX drops an X after a number that is no identity number.
+func withoutX(list []group) []group {
+	list = slices.Clone(list)
+	last := &list[len(list)-1]
+	if before, found := strings.CutSuffix(last.digits, "X"); found {
+		last.digits, last.glued = before, true
+	}
+	return list
 }
 
 const phoneDigits = 11
@@ -147,11 +164,31 @@ var (
 )
 
 // isPhone reports whether the groups are a mobile number, with or without the country
-// code. Addresses and versions have dots too, so a number with dots is 3.4.4.
+// code. Addresses and versions have dots too, so a number with dots is 3.4.4. Lists of
+// amounts have commas.
 func isPhone(list []group) bool {
+	list, ok := national(list)
+	if !ok {
+		return false
+	}
+	sizes := sizesOf(list)
+	kind, uniform := kindOf(list)
+	switch {
+	case sizes == "3,4,4,":
+		return true
+	case !uniform || len(list) > 1 && list[0].after == sepDot:
+		return false
+	case kind == sepComma:
+		return sizes == "3,8," || len(list) == phoneDigits
+	}
+	return phoneSizes.MatchString(sizes)
+}
+
+// national returns the groups of a mobile number without the country code.
+func national(list []group) (rest []group, ok bool) {
 	number := joined(list)
 	if !mobile.MatchString(number) {
-		return false
+		return nil, false
 	}
 	list = slices.Clone(list)
 	for code := len(number) - phoneDigits; code > 0; {
@@ -161,8 +198,37 @@ func isPhone(list []group) bool {
 			list = list[1:]
 		}
 	}
-	sizes := sizesOf(list)
-	return sizes == "3,4,4," || phoneSizes.MatchString(sizes) && uniform(list) && (len(list) == 1 || list[0].after != sepDot)
+	return list, true
+}
+
+// The most groups of a number in sizes of its writer's own. A list of amounts or of
+// places has more groups as a rule.
+const (
+	loosePhoneGroups = 5
+	looseCardGroups  = 6
+)
+
+// isLoose reports whether the groups are a mobile number or a card number of UnionPay in
+// sizes of its writer's own: 13 8000 10001. Such a number is no part of a longer list.
+func isLoose(list []group, before string) bool {
+	list = withoutX(list)
+	after := list[len(list)-1].after
+	if rest, ok := national(list); ok {
+		kind, uniform := kindOf(rest)
+		return uniform && len(rest) <= loosePhoneGroups && (kind == sepBlank || kind == sepDash) && apart(kind, before, after)
+	}
+	kind, uniform := kindOf(list)
+	return uniform && len(list) <= looseCardGroups && kind != sepComma && kind != sepNone && unionPay(joined(list)) &&
+		apart(kind, before, after)
+}
+
+// apart reports whether a number with separators of a kind ends where its neighbours begin.
+func apart(kind, before, after string) bool {
+	return before != kind && after != kind && before != sepDot && after != sepDot
+}
+
+func unionPay(number string) bool {
+	return len(number) >= 16 && len(number) <= maxDigits && strings.HasPrefix(number, "62") && digits([]byte(number))
 }
 
 // isIdentity reports whether the groups are an identity number of 18 places with its
@@ -179,24 +245,29 @@ func isIdentity(list []group) bool {
 // isCard reports whether the groups are a card number as it is printed or typed.
 func isCard(list []group) bool {
 	number := joined(list)
-	return len(number) >= 15 && strings.IndexByte("34569", number[0]) >= 0 && digits([]byte(number)) &&
-		cardSizes.MatchString(sizesOf(list)) && uniform(list)
+	if len(number) < 15 || len(number) > maxDigits || strings.IndexByte("34569", number[0]) < 0 || !digits([]byte(number)) {
+		return false
+	}
+	if len(list) == 1 {
+		return list[0].glued
+	}
+	kind, uniform := kindOf(list)
+	return uniform && cardSizes.MatchString(sizesOf(list)) && (kind != sepComma || unionPay(number))
 }
 
-// uniform reports whether the same kind of separator stands between all groups.
-// Brackets may stand beside any other separator.
-func uniform(list []group) bool {
-	kind := sepNone
+// kindOf returns the kind of the separators between the groups. They are uniform if the
+// same kind stands between all groups. Brackets may stand beside any other separator.
+func kindOf(list []group) (kind string, uniform bool) {
 	for _, g := range list[:len(list)-1] {
 		switch {
 		case g.after == sepNone || g.after == kind:
 		case kind == sepNone:
 			kind = g.after
 		default:
-			return false
+			return "", false
 		}
 	}
-	return true
+	return kind, true
 }
 
 func joined(list []group) string {

@@ -1,7 +1,7 @@
 package mask
 
 import (
-	"slices"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,7 +13,7 @@ type script int
 const (
 	noDigit script = iota
 	decimal        // 0 to 9 of any script: ASCII, full-width, Arabic
-	chinese        // 〇 to 九, and 幺 for one
+	chinese        // 〇 to 九, 壹 to 玖, and 幺 for one
 )
 
 // digit returns the value of a digit and its kind.
@@ -25,13 +25,13 @@ func digit(r rune) (value byte, kind script) {
 		return 0, noDigit
 	case '０' <= r && r <= '９':
 		return byte(r-'０') + '0', decimal
-	case r == '零':
-		return '0', chinese
 	case r == '幺':
 		return '1', chinese
 	}
-	if i := strings.IndexRune("〇一二三四五六七八九", r); i >= 0 {
-		return byte(i/len("〇")) + '0', chinese
+	for _, numerals := range [...]string{"〇一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖", "零壹貳參肆伍陸柒捌玖"} {
+		if i := strings.IndexRune(numerals, r); i >= 0 {
+			return byte(i/len("〇")) + '0', chinese
+		}
 	}
 	if unicode.IsDigit(r) { // the ten digits of a script follow each other, and the first has a value of zero
 		first := r
@@ -60,31 +60,64 @@ func mayHold(text string) bool {
 	return places >= phoneDigits
 }
 
-// scanner splits a text into groups of digits.
-type scanner struct {
-	text  string
-	at    int
-	list  []group
-	word  int
-	mixed []int // words with letters
+// uuid matches a UUID at the start of a text.
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
+
+// token returns the length of the UUID or hexadecimal id with which a text begins; 0 if
+// it begins with none. Hexadecimal ids have letters and whole groups of four bytes:
+// traces, digests.
+func token(text string) int {
+	n := asciiWord(text)
+	if n == 8 {
+		if m := len(uuid.FindString(text)); m > 0 && asciiWord(text[m:]) == 0 {
+			return m
+		}
+	}
+	word := text[:n]
+	if n < 16 || n%8 != 0 || strings.Trim(word, "0123456789abcdefABCDEF") != "" || digits([]byte(word)) {
+		return 0
+	}
+	return n
 }
 
-// groups finds the groups of digits of a text.
+// asciiWord returns the length of the letters and digits with which a text begins.
+func asciiWord(text string) int {
+	n := 0
+	for n < len(text) && (isLetter(rune(text[n])) || '0' <= text[n] && text[n] <= '9') {
+		n++
+	}
+	return n
+}
+
+// scanner splits a text into groups of digits.
+type scanner struct {
+	text string
+	at   int
+	list []group
+	word int
+}
+
+// groups finds the groups of digits of a text. It passes over UUIDs and hexadecimal ids.
 func groups(text string) []group {
 	s := scanner{text: text}
+	within := false // a word of ASCII letters and digits
 	for s.at < len(text) {
 		r, size := utf8.DecodeRuneInString(text[s.at:])
+		if !within {
+			if n := token(text[s.at:]); n > 0 {
+				s.at += n
+				s.word++
+				continue
+			}
+		}
 		_, kind := digit(r)
-		switch {
-		case kind != noDigit:
+		within = kind != noDigit || isLetter(r)
+		if kind != noDigit {
 			s.closeGap()
 			s.group(kind)
 			continue
-		case isLetter(r):
-			if len(s.mixed) == 0 || s.mixed[len(s.mixed)-1] != s.word {
-				s.mixed = append(s.mixed, s.word)
-			}
-		case !isJoiner(r):
+		}
+		if !isJoiner(r) {
 			s.word++
 		}
 		s.at += size
@@ -92,14 +125,12 @@ func groups(text string) []group {
 	if n := len(s.list); n > 0 {
 		s.list[n-1].after = sepOther
 	}
-	for i, g := range s.list {
-		_, s.list[i].mixed = slices.BinarySearch(s.mixed, g.word)
-	}
 	return s.list
 }
 
 // group reads the digits of one kind, and an X that ends an identity number.
 func (s *scanner) group(kind script) {
+	before, _ := utf8.DecodeLastRuneInString(s.text[:s.at])
 	g := group{span: span{start: s.at}}
 	var value []byte
 	for s.at < len(s.text) {
@@ -121,7 +152,8 @@ func (s *scanner) group(kind script) {
 		value = append(value, v)
 		s.at += size
 	}
-	g.digits, g.end, g.word = string(value), s.at, s.word
+	after, _ := utf8.DecodeRuneInString(s.text[s.at:])
+	g.digits, g.end, g.word, g.glued = string(value), s.at, s.word, isLetter(before) || isLetter(after)
 	s.list = append(s.list, g)
 }
 
@@ -151,25 +183,48 @@ func masked(gap string) bool {
 	return strings.Contains(gap, "*") && separator(strings.ReplaceAll(gap, "*", "")) != sepOther
 }
 
+// gapMost is how many characters stand between two groups of a number at most.
+const gapMost = 8
+
 // separator returns the kind of the characters between two groups of digits.
 func separator(between string) string {
-	kind, count := sepNone, 0
+	kind, count, blanks := sepNone, 0, 0
 	for _, r := range between {
-		this := sepOther
-		switch {
-		case strings.ContainsRune("()（）[]【】+", r) || unicode.Is(unicode.Cf, r):
+		if strings.ContainsRune("()（）[]【】+", r) || unicode.Is(unicode.Cf, r) {
 			continue
-		case r == '\t' || unicode.Is(unicode.Zs, r):
-			this = sepBlank
-		case r == '_' || r == '~' || r == '−' || unicode.Is(unicode.Pd, r):
-			this = sepDash
-		case strings.ContainsRune("./·．・•", r):
-			this = sepDot
 		}
-		if count++; count > 2 || this == sepOther || kind != sepNone && kind != this {
+		this := kindOfRune(r)
+		if count++; count > gapMost || this == sepOther {
+			return sepOther
+		}
+		if this == sepBlank {
+			blanks++
+			continue
+		}
+		if kind != sepNone && kind != this {
 			return sepOther
 		}
 		kind = this
 	}
+	switch {
+	case blanks > 0 && kind == sepNone:
+		return sepBlank
+	case blanks > 0 && kind != sepDash || kind == sepComma && count > 1:
+		return sepOther // the end of a sentence, or the next of a list
+	}
 	return kind
+}
+
+func kindOfRune(r rune) string {
+	switch {
+	case r == '\t' || unicode.Is(unicode.Zs, r):
+		return sepBlank
+	case strings.ContainsRune("_~−=＝|｜#", r) || unicode.Is(unicode.Pd, r):
+		return sepDash
+	case strings.ContainsRune("./·．・•", r):
+		return sepDot
+	case strings.ContainsRune(",，、;；", r):
+		return sepComma
+	}
+	return sepOther
 }

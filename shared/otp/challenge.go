@@ -68,7 +68,7 @@ func PhoneSubject(purpose string, phone []byte, deviceID string) string {
 // Issue adds a new code to the unit of work. The new code voids the subject's earlier
 // code.
 func Issue(unit *pg.Unit, c Challenge, now time.Time) {
-	quotas, maxima := make([][]byte, 0, 2), make([]string, 0, 2)
+	quotas, maxima := make([][]byte, 0, len(c.Quotas)), make([]string, 0, len(c.Quotas))
 	for _, q := range c.Quotas {
 		quotas, maxima = append(quotas, q.digest(c)), append(maxima, q.maximum)
 	}

@@ -75,6 +75,33 @@ func TestTheRefusalTellsTheTimeLeft(t *testing.T) {
 	}
 }
 
+// Many networks of one IPv6 block can't use up the number's quota: a block of 56 bits has
+// 8 codes, and one of 48 bits has 12.
+func TestQuotasOfIPv6Blocks(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	at, sent := issued, 0
+	for n := range 8 {
+		for range 5 {
+			c := d.challenge(otp.Login, "13800010001")
+			c.Quotas = otp.UnknownQuotas(fmt.Sprintf("2001:db8:1:%x::1", n<<6)) // four networks in each block of 56 bits
+			err := d.issue(c, at)
+			if err == nil {
+				sent++
+			} else if !errors.Is(err, otp.ErrTooOften) {
+				t.Fatal(err)
+			}
+			at = at.Add(time.Minute)
+		}
+		if want := []int{5, 8, 8, 8, 12, 12, 12, 12}[n]; sent != want {
+			t.Errorf("%d codes after %d networks, want %d", sent, n+1, want)
+		}
+	}
+	c := d.challenge(otp.Login, "13800010001")
+	c.Quotas = otp.UnknownQuotas("2001:db8:2::1")
+	check.Must(t, d.issue(c, at))
+}
+
 // A stranger's codes use up no quota of the customer's, and one address can't use up
 // the number's quota of unknown devices.
 func TestQuotasOfStrangers(t *testing.T) {
@@ -90,7 +117,7 @@ func TestQuotasOfStrangers(t *testing.T) {
 		}
 		at = at.Add(time.Minute)
 	}
-	for _, address := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3", "2001:db8::/64"} {
+	for _, address := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3", "2001:db8::1"} {
 		for range 5 {
 			send(nil, otp.UnknownQuotas(address)...)
 		}

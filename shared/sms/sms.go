@@ -3,7 +3,8 @@
 // The gateway's protocol (docs/sms-gateway.md) is one signed JSON request for each
 // message. The gateway takes each message id once, so a repetition after a lost
 // answer sends no second text. Numbers have 11 digits; texts are Chinese. A Gateway
-// is safe for concurrent use. One budget bounds all texts (budget.go). Refusal:
+// is safe for concurrent use. Budgets bound all texts (budget.go), and a
+// quota bounds the notices to one phone (quota.go). Refusal:
 // SMS_EXHAUSTED. Source: OTP-006, KEY-009.
 package sms
 

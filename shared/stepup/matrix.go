@@ -89,18 +89,50 @@ var matrix = []row{
 }
 
 // Decide returns the combinations of the first row that fits; each combination is
-// enough. It returns ErrStronger if no factor's cap is high enough, or if the amount
-// is not positive. The caller may change the returned slice.
+// enough. It returns ErrStronger with a CapError if no factor's cap is high enough, or if
+// the amount is not positive. The caller may change the returned slice.
 func Decide(scene Scene, grade risk.Grade, amount money.Fen) ([]Combination, error) {
+	var most money.Fen
 	for _, r := range matrix {
-		if r.scene != scene || r.grade != grade || amount <= 0 || amount > r.most {
+		if r.scene != scene || r.grade != grade {
+			continue
+		}
+		most = max(most, r.reach())
+		if amount <= 0 || amount > r.most {
 			continue
 		}
 		if enough := r.reaching(amount); len(enough) > 0 {
 			return enough, nil
 		}
 	}
-	return nil, ErrStronger
+	return nil, ErrStronger.Because(&CapError{Most: most})
+}
+
+// Usable returns the combinations that a customer can prove on the device. Without a bound
+// key these are the combinations without it; it returns ErrUnbound if there is none.
+func Usable(list []Combination, keyBound bool) ([]Combination, error) {
+	if keyBound {
+		return list, nil
+	}
+	usable := slices.DeleteFunc(slices.Clone(list), Combination.NeedsKey)
+	if len(usable) == 0 && len(list) > 0 {
+		return nil, ErrUnbound
+	}
+	return usable, nil
+}
+
+// NeedsKey reports whether the device's key is one of the factors.
+func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) }
+
+// reach is the largest amount that the row confirms.
+func (r row) reach() money.Fen {
+	var most money.Fen
+	for _, list := range r.combinations {
+		for _, f := range list {
+			most = max(most, f.cap())
+		}
+	}
+	return min(most, r.most)
 }
 
 // reaching returns the row's combinations whose strongest factor allows the amount.

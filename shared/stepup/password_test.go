@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
-	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -49,6 +49,10 @@ func TestPasswordsThatAreNone(t *testing.T) {
 	elsewhere := p
 	elsewhere.channel[15] ^= 1
 	good := p.password(t, tradePassword).Password
+	unsealed := map[string]bool{
+		"sealed for another channel": true, "sealed without a channel": true, "sealed with half a channel": true,
+		"sealed to another key": true, "not sealed": true, "missing": true, "of noise": true, "without its last byte": true,
+	}
 	for name, sealed := range map[string][]byte{
 		"wrong":                      p.password(t, "739165").Password,
 		"without its last digit":     p.password(t, tradePassword[:5]).Password,
@@ -66,43 +70,56 @@ func TestPasswordsThatAreNone(t *testing.T) {
 	} {
 		p.resetAttempts(t)
 		_, err := p.confirm(t, p.intent(t, passwordOnly), stepup.Proof{Factor: stepup.TradePassword, Password: sealed})
-		want(t, "a password "+name, err, stepup.ErrProofRejected)
-		if got := p.failures(t); got != 1 {
-			t.Errorf("a password %s: %d failures stand, want 1", name, got)
+		refusal, counted := stepup.ErrProofRejected, 1
+		if unsealed[name] {
+			refusal, counted = password.ErrUnsealed, 0
+		}
+		want(t, "a password "+name, err, refusal)
+		if got := p.failures(t); got != counted {
+			t.Errorf("a password %s: %d failures stand, want %d", name, got, counted)
 		}
 	}
 	_, err := p.pass(t)
 	want(t, "the right password", err, nil)
 }
 
-func TestOpenPassword(t *testing.T) {
+// A process that did not declare the purpose is at fault, not the customer.
+func TestAPasswordWithoutItsKey(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
-	sealed := p.password(t, "任何 password").Password
-	got, err := stepup.OpenPassword(p.ring, p.channel, sealed)
-	if err != nil || string(got) != "任何 password" {
-		t.Errorf("opened %q, %v", got, err)
+	in, proof := p.intent(t, passwordOnly), p.password(t, tradePassword)
+	p.ring = p.ring.Only()
+	_, err := p.confirm(t, in, proof)
+	if !errors.Is(err, keys.ErrPurpose) || bankerr.From(err).Kind() != bankerr.Internal {
+		t.Errorf("%v, want an internal error", err)
 	}
-	for i := range p.channel {
-		other := p.channel
-		other[i] ^= 0x80
-		if got, err = stepup.OpenPassword(p.ring, other, sealed); got != nil {
-			t.Errorf("another channel (byte %d) opened %q", i, got)
-		}
-		want(t, "another channel", err, stepup.ErrProofRejected)
-	}
-	_, err = stepup.OpenPassword(p.ring, channel.ID{}, nil)
-	want(t, "nothing", err, stepup.ErrProofRejected)
 }
 
-// A process that did not declare the purpose is at fault, not the customer.
-func TestOpenPasswordWithoutItsKey(t *testing.T) {
+// A password that does not open is the app's fault: neither it nor the code beside it is
+// counted, and a locked password gives the same answer.
+func TestAnUnsealedPasswordIsNotCounted(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
-	got, err := stepup.OpenPassword(p.ring.Only(), p.channel, p.password(t, tradePassword).Password)
-	if got != nil || !errors.Is(err, keys.ErrPurpose) || bankerr.From(err).Kind() != bankerr.Internal {
-		t.Errorf("opened %q, %v; want an internal error", got, err)
+	elsewhere := p
+	elsewhere.channel[15] ^= 1
+	in := p.intent(t)
+	for range 6 {
+		_, err := p.confirm(t, in, off(p.code(t, in)), elsewhere.password(t, tradePassword))
+		want(t, "a password for another channel", err, password.ErrUnsealed)
+		var field *bankerr.FieldError
+		if !errors.As(err, &field) || field.Field != "proofs[1].password" {
+			t.Errorf("the field is %+v", field)
+		}
+		if got, tries := p.failures(t), p.tries(t, in); got != 0 || tries != 0 {
+			t.Errorf("%d guesses at the password and %d at the code are counted", got, tries)
+		}
 	}
+	evidence, err := p.confirm(t, in, p.code(t, in), p.password(t, tradePassword))
+	want(t, "the right proofs", err, nil)
+	want(t, "their use", p.consume(t, evidence), nil)
+	p.fail(t, 5)
+	_, err = p.confirm(t, p.intent(t), elsewhere.password(t, tradePassword))
+	want(t, "after a lock", err, password.ErrUnsealed)
 }
 
 // Five wrong passwords in a row lock for half an hour; four do not lock.
@@ -134,9 +151,7 @@ func TestALockTellsNothing(t *testing.T) {
 		p.clock.Advance(after)
 		in = p.intent(t, passwordOnly)
 		for name, proof := range map[string]stepup.Proof{
-			"right": p.password(t, tradePassword), "wrong": p.password(t, "000000"), "missing": {Factor: stepup.TradePassword},
-			"sealed for another channel": elsewhere.password(t, tradePassword),
-			"of noise":                   {Factor: stepup.TradePassword, Password: randomBytes(100)},
+			"right": p.password(t, tradePassword), "wrong": p.password(t, "000000"), "empty": p.password(t, ""),
 		} {
 			_, err := p.confirm(t, in, proof)
 			var told *stepup.AttemptsError

@@ -13,7 +13,7 @@
 // many come at once. A request brings at most one proof of each factor. Amounts are fen;
 // the policy table holds bounds and lifetimes. Refusals: INTENT_USED, INTENT_EXPIRED,
 // PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, TRADE_PASSWORD_FROZEN,
-// OBJECT_NOT_FOUND. Values are not for concurrent use.
+// OBJECT_NOT_FOUND, PASSWORD_UNSEALED, DEVICE_UNBOUND. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
@@ -32,6 +32,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
@@ -41,6 +43,7 @@ var (
 	ErrExpired        = bankerr.New(bankerr.Refused, "INTENT_EXPIRED")
 	ErrProofRejected  = bankerr.New(bankerr.Refused, "PROOF_REJECTED")
 	ErrStronger       = bankerr.New(bankerr.Refused, "STEPUP_STRONGER")
+	ErrUnbound        = bankerr.New(bankerr.Refused, "DEVICE_UNBOUND")
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
 	ErrPasswordFrozen = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_FROZEN")
 )
@@ -70,6 +73,12 @@ func missing(combinations []Combination, proven []Factor) *MissingError {
 	return m
 }
 
+// CapError is the cause of STEPUP_STRONGER for an amount that no combination confirms.
+type CapError struct{ Most money.Fen } // the largest amount of one operation; 0 if there is none
+
+// Error is for logs.
+func (c *CapError) Error() string { return "at most " + c.Most.Yuan() }
+
 // AttemptsError is in the cause of a refusal because of wrong or locked proofs. The bank
 // tells it only to a customer who is logged in (AUTH-009). It does not tell which proof
 // was wrong (LOGIC-004): TriesLeft is the lowest number of guesses that are left for one
@@ -98,6 +107,7 @@ func (u *UsedError) Error() string { return "the result is " + u.ResultID.String
 func Refusals() []*bankerr.Error {
 	return []*bankerr.Error{
 		ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, ErrPasswordFrozen, bankerr.ErrNotFound,
+		password.ErrUnsealed, ErrUnbound,
 	}
 }
 
@@ -150,7 +160,8 @@ type Intent struct {
 	Text         string // canonical Chinese text that the customer reads, signs and confirms
 	Digest       []byte // SM3 of Text
 	Combinations []Combination
-	Grade        risk.Grade // the customer's grade when Decide chose the combinations
+	Grade        risk.Grade    // the customer's grade when Decide chose the combinations
+	Raised       []Combination // the combinations if the grade is raised before the confirmation
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 }

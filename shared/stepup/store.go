@@ -17,13 +17,13 @@ import (
 const (
 	sqlIntentInsert = `-- intent.insert
 INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, digest, combinations, grade, state, created_at,
-                    expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', $10, $11)`
+                    expires_at, raised_combinations)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', $10, $11, $12)`
 
 	// The query also reads the device's key, so that a signature needs no second round trip.
 	sqlIntentLoad = `-- intent.load
 SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i.digest, i.combinations, i.grade,
-       i.state, i.created_at, i.expires_at, d.public_key
+       i.state, i.created_at, i.expires_at, d.public_key, i.raised_combinations
   FROM intent i
   LEFT JOIN device d ON d.customer_id = i.customer_id AND d.device_id = i.device_id
  WHERE i.id = $1 AND i.customer_id = $2`
@@ -60,13 +60,9 @@ func Save(unit *pg.Unit, ring *keys.Ring, in Intent) error {
 	if err != nil {
 		return fmt.Errorf("seal intent text: %w", err)
 	}
-	combinations := make([]string, len(in.Combinations))
-	for i, c := range in.Combinations {
-		combinations[i] = c.String()
-	}
 	unit.Add(pg.Statement{SQL: sqlIntentInsert, Args: []any{
-		in.ID, in.CustomerID, in.DeviceID, in.Operation, payload, text, sm.Digest([]byte(in.Text)), combinations,
-		in.Grade, in.CreatedAt, in.ExpiresAt,
+		in.ID, in.CustomerID, in.DeviceID, in.Operation, payload, text, sm.Digest([]byte(in.Text)), texts(in.Combinations),
+		in.Grade, in.CreatedAt, in.ExpiresAt, texts(in.Raised),
 	}})
 	return nil
 }
@@ -112,20 +108,32 @@ type record struct {
 }
 
 func (r *record) scan(row pgx.Row) error {
-	var combinations []string
+	var combinations, raised []string
 	err := row.Scan(&r.ID, &r.CustomerID, &r.DeviceID, &r.Operation, &r.payload, &r.text, &r.Digest, &combinations,
-		&r.Grade, &r.state, &r.CreatedAt, &r.ExpiresAt, &r.deviceKey)
+		&r.Grade, &r.state, &r.CreatedAt, &r.ExpiresAt, &r.deviceKey, &raised)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errNoIntent
 	}
 	if err != nil {
 		return fmt.Errorf("load intent: %w", err)
 	}
-	r.Combinations = nil
-	for _, c := range combinations {
-		r.Combinations = append(r.Combinations, ParseCombination(c))
-	}
+	r.Combinations, r.Raised = parse(combinations), parse(raised)
 	return nil
+}
+
+func texts(list []Combination) []string {
+	words := make([]string, len(list))
+	for i, c := range list {
+		words[i] = c.String()
+	}
+	return words
+}
+
+func parse(words []string) (list []Combination) {
+	for _, c := range words {
+		list = append(list, ParseCombination(c))
+	}
+	return list
 }
 
 // open refuses an intent that can no longer be confirmed.

@@ -3,13 +3,13 @@ package stepup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
-	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
@@ -26,9 +26,9 @@ func (tradePassword) name() Factor { return TradePassword }
 
 // The standard gives a password no cap, so a password has the lowest cap of all: the
 // SMS code's.
-func (tradePassword) cap() money.Fen        { return CapSMS }
-func (tradePassword) day() limit.Kind       { return limit.TransferSMS }
-func (tradePassword) begin(p Proof) attempt { return &tradePasswordAttempt{sealed: p.Password} }
+func (tradePassword) cap() money.Fen      { return CapSMS }
+func (tradePassword) day() limit.Kind     { return limit.TransferSMS }
+func (tradePassword) begin(Proof) attempt { return new(tradePasswordAttempt) }
 
 func (tradePassword) lacks(p Proof) string {
 	if len(p.Password) == 0 {
@@ -38,9 +38,8 @@ func (tradePassword) lacks(p Proof) string {
 }
 
 type tradePasswordAttempt struct {
-	sealed []byte
-	tried  password.TradeAttempt
-	guess  guess
+	tried password.TradeAttempt
+	guess guess
 }
 
 func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
@@ -53,12 +52,12 @@ func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
 
 func (a *tradePasswordAttempt) waits() bool { return a.tried.Verdict == password.TradeWait }
 
-func (a *tradePasswordAttempt) verify(ctx context.Context, v *Verification, ring *keys.Ring) error {
+func (a *tradePasswordAttempt) verify(ctx context.Context, v *Verification, _ *keys.Ring) error {
 	if !a.tried.Counted() {
 		return a.locked()
 	}
 	v.lockEnded = a.tried.Verdict == password.TradeReopened
-	err := a.compare(ctx, v, ring)
+	err := a.compare(ctx, v)
 	a.guess = guess{compared: err == nil || errors.Is(err, ErrProofRejected), right: err == nil}
 	return err
 }
@@ -76,17 +75,13 @@ func (a *tradePasswordAttempt) locked() error {
 	return refusal.WithRetryAfter(a.tried.Until.Sub(a.tried.Now)).Because(&AttemptsError{LockedUntil: *a.tried.Until})
 }
 
-func (a *tradePasswordAttempt) compare(ctx context.Context, v *Verification, ring *keys.Ring) error {
-	password, err := OpenPassword(ring, v.Channel, a.sealed)
-	if err != nil {
-		return err
-	}
+func (a *tradePasswordAttempt) compare(ctx context.Context, v *Verification) error {
 	turn, err := v.Passwords.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer turn.End()
-	right, err := a.tried.Check(turn, password)
+	right, err := a.tried.Check(turn, v.password)
 	if err != nil {
 		return bankerr.ErrInternal.Because(err)
 	}
@@ -119,15 +114,20 @@ func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 	password.ResetTradeAttempts(unit, customer)
 }
 
-// OpenPassword opens a password that the app sealed to the bank's password key for
-// this channel. It refuses a password that was sealed for another channel.
-func OpenPassword(ring *keys.Ring, id channel.ID, sealed []byte) ([]byte, error) {
-	clear, err := password.Open(ring, id, sealed)
-	if errors.Is(err, password.ErrUnsealed) {
-		return nil, ErrProofRejected.Because(err)
+// openPassword opens the trade password among the proofs. A password that is not sealed
+// for this channel is the app's fault and no guess: ErrUnsealed names its field.
+func (v *Verification) openPassword(ring *keys.Ring) error {
+	for i, p := range v.Confirmation.Proofs {
+		if p.Factor != TradePassword {
+			continue
+		}
+		var err error
+		field := fmt.Sprintf("proofs[%d].password", i)
+		v.password, err = password.OpenField(ring, v.Channel, field, p.Password)
+		if err != nil && !errors.Is(err, password.ErrUnsealed) {
+			return bankerr.ErrInternal.Because(err)
+		}
+		return err
 	}
-	if err != nil {
-		return nil, bankerr.ErrInternal.Because(err)
-	}
-	return clear, nil
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -34,6 +35,8 @@ type Verification struct {
 	Confirmation Confirmation
 	Passwords    *password.Store
 	Now          time.Time
+	// Grade returns the customer's grade now; nil means that it has not changed.
+	Grade func(context.Context) (risk.Grade, error)
 
 	Failed Factor // set by Verify: the factor of a wrong proof, for audit only
 
@@ -41,13 +44,16 @@ type Verification struct {
 
 	found    record
 	loadErr  error
+	password []byte    // the trade password among the proofs, opened
+	openErr  error     // why it does not open
 	attempts []attempt // one for each proof
 }
 
 // Queue adds the verification's statements to the batch. These statements count
-// attempts at a code or password, before Verify compares the guess. A batch that was
-// rolled back may be sent again: the last answers decide.
-func (v *Verification) Queue(batch *pgx.Batch) {
+// attempts at a code or password, before Verify compares the guess. They count none
+// beside a trade password that does not open. A batch that was rolled back may be sent
+// again: the last answers decide.
+func (v *Verification) Queue(batch *pgx.Batch, ring *keys.Ring) {
 	v.loadErr = errNoIntent
 	batch.Queue(sqlIntentLoad, v.Confirmation.IntentID, v.CustomerID).QueryRow(func(row pgx.Row) error {
 		if v.loadErr = v.found.scan(row); errors.Is(v.loadErr, errNoIntent) {
@@ -58,6 +64,9 @@ func (v *Verification) Queue(batch *pgx.Batch) {
 	v.attempts = nil
 	if _, more := v.surplus(); more {
 		return // Verify refuses the proofs, and no attempt is counted
+	}
+	if v.openErr = v.openPassword(ring); v.openErr != nil {
+		return // likewise
 	}
 	for _, p := range v.Confirmation.Proofs {
 		var a attempt = unknown{}
@@ -83,7 +92,7 @@ func (v *Verification) surplus() (Factor, bool) {
 }
 
 // Verify decides after the round trip. Every proof must hold, and the proven factors
-// must include one of the intent's combinations.
+// must include one of the combinations that are enough now.
 func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, error) {
 	if v.loadErr != nil {
 		return nil, v.loadErr
@@ -95,6 +104,9 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	if err := in.open(v.Now); err != nil {
 		return nil, err
 	}
+	if v.openErr != nil {
+		return nil, v.openErr
+	}
 	if err := in.unseal(ring); err != nil {
 		return nil, err
 	}
@@ -105,7 +117,11 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	if err != nil {
 		return nil, err
 	}
-	for _, combination := range in.Combinations {
+	combinations, err := v.enough(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, combination := range combinations {
 		if combination.satisfiedBy(proven) {
 			verified := &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}
 			if err := v.rehash(ctx, &verified.rehashed); err != nil {
@@ -114,7 +130,28 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 			return verified, nil
 		}
 	}
-	return nil, ErrStronger.Because(missing(in.Combinations, proven))
+	return nil, ErrStronger.Because(missing(combinations, proven))
+}
+
+// enough returns the intent's combinations for the customer's grade now, and for the
+// device: without a bound key it offers none with the key. A grade that has fallen since
+// the preparation changes nothing. It returns ErrExpired if the customer must prepare
+// again, and the error of Grade.
+func (v *Verification) enough(ctx context.Context) ([]Combination, error) {
+	list, bound := v.found.Combinations, v.found.deviceKey != nil
+	if v.Grade == nil {
+		return Usable(list, bound)
+	}
+	grade, err := v.Grade(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if grade > v.found.Grade {
+		if list = v.found.Raised; grade != risk.GradeRaised || len(list) == 0 {
+			return nil, ErrExpired
+		}
+	}
+	return Usable(list, bound)
 }
 
 // rehash adds the statement that stores a right trade password anew, if its stored text

@@ -54,8 +54,8 @@ type Config struct {
 // declares it.
 func Retentions() []pg.Retention {
 	return slices.Concat(
-		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), sms.Retention()},
-		password.Retentions(), otp.Retentions(), events.Retentions(),
+		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention()},
+		password.Retentions(), otp.Retentions(), sms.Retentions(), events.Retentions(),
 	)
 }
 

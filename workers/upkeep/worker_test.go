@@ -57,6 +57,10 @@ VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interva
 		`INSERT INTO otp_quota (quota, sent, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
 	}},
+	"sms_quota": {goes: []string{
+		`INSERT INTO sms_quota (quota, sent, last_at)
+VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
+	}},
 	"sms_use": {goes: []string{
 		`INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ('day', now() - $1::interval, 1, 1)`,
 	}},

@@ -9,8 +9,6 @@ package aliasset
 
 import (
 	"context"
-	"strings"
-	"unicode"
 
 	"github.com/google/uuid"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/plaintext"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -42,8 +41,7 @@ type Request struct {
 
 // Validate checks that the alias is printable text that looks the same everywhere.
 func (r Request) Validate() error {
-	unprintable := func(c rune) bool { return !unicode.IsPrint(c) }
-	if strings.ContainsFunc(r.Alias, unprintable) || strings.TrimSpace(r.Alias) == "" {
+	if alias := plaintext.Line(r.Alias); alias == "" || !plaintext.Printable(alias) {
 		return fn.InvalidField("alias", "not printable")
 	}
 	return nil
@@ -56,7 +54,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 		if err != nil {
 			return account.View{}, err
 		}
-		view.Alias = mask.Text(req.Alias)
-		return view, ledger.NameAccount(unit, lent.Keys, req.AccountID, call.CustomerID, req.Alias)
+		alias := plaintext.Line(req.Alias)
+		view.Alias = mask.Text(alias)
+		return view, ledger.NameAccount(unit, lent.Keys, req.AccountID, call.CustomerID, alias)
 	}, nil
 }

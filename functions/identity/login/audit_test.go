@@ -66,7 +66,6 @@ func TestAuditKnowsWhy(t *testing.T) {
 		w.record("LOGIN_FAILED", "password", wang),
 		w.record("LOGIN_FAILED", "otp", wang),
 		w.record("LOGIN_FAILED", "password", wang),
-		w.record("CAPTCHA_REQUIRED", "", ""),
 		w.record("LOGIN_FAILED", "password", wang),
 		w.record("LOGIN_FAILED", "password, now locked", wang),
 		w.record("LOGIN_FAILED", "locked", wang),

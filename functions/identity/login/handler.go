@@ -53,7 +53,7 @@ type Config struct{}
 
 // Request holds both factors.
 type Request struct {
-	Phone           string `json:"phone" doc:"A mobile number of the mainland: 11 digits, the first two from 13 to 19" example:"13900001111"`
+	Phone           string `json:"phone" maxLength:"32" doc:"A mobile number of the mainland: 11 digits, the first two from 13 to 19" example:"13900001111"`
 	Password        []byte `json:"password" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"Six ASCII digits" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty" maxLength:"64"`
@@ -98,6 +98,7 @@ type Response struct {
 }
 
 type operation struct {
+	db        pg.Reader
 	captcha   *captcha.Store
 	passwords *password.Store
 	ring      *keys.Ring
@@ -105,7 +106,7 @@ type operation struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
+	return operation{db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -117,20 +118,19 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	now := op.clock.Now()
+	solved, failed, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
+	})
+	if err != nil {
+		return Response{}, err
+	}
 	turn, err := op.passwords.Begin(ctx)
 	if err != nil {
 		return Response{}, err
 	}
 	defer turn.End()
-	solved, err := op.captcha.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
-	if err != nil {
-		return Response{}, err
-	}
-	failed, err := op.captcha.Failures(ctx, call.IP)
-	if err != nil {
-		return Response{}, err
-	}
-	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
+	index := customer.PhoneIndex(op.ring, req.Phone)
 	code := otp.Attempt{
 		Subject: otp.PhoneSubject(otp.Login, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Login, index, call.DeviceID),

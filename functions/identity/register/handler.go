@@ -6,24 +6,26 @@
 // bank's record of one person. A one-time code proves the phone. One refusal covers
 // every mismatch, too many failures of a card or identity number within days, and also
 // an identity that has already signed up. The bank binds the
-// device's key. Refusals: REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED.
+// device's key. A caller whose address has failed too often solves a graphic code first.
+// Refusals: REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED, CAPTCHA_REQUIRED,
+// CAPTCHA_REJECTED.
 package register
 
 import (
 	"bytes"
 	"context"
 
-	"github.com/tidebank/tidebank/shared/idno"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/idno"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -36,9 +38,11 @@ var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Emits:    []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
-	Refusals: []*bankerr.Error{identity.ErrRegistrationRefused, password.ErrWeak, password.ErrUnsealed},
+	Refusals: []*bankerr.Error{
+		identity.ErrRegistrationRefused, password.ErrWeak, password.ErrUnsealed, captcha.ErrRequired, captcha.ErrRejected,
+	},
 	Keys: []keys.Purpose{
-		keys.BlindIndex, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential,
+		keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Storage, keys.Pepper, keys.Credential,
 	},
 	Requirements: []string{
 		"ACCT-013", "ACCT-015", "ACCT-016", "PWD-001", "PWD-002", "PWD-003", "PWD-012", "PWD-017", "PWD-018", "AUTH-005",
@@ -55,12 +59,14 @@ type Request struct {
 	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"The last character may be an x" example:"110101199003070011"`
 	CardNo          string `json:"card_no" minLength:"12" maxLength:"32" doc:"12 to 19 digits, also in groups with blanks or dashes" example:"622848000000010001"`
 	CardPassword    []byte `json:"card_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
-	Phone           string `json:"phone" doc:"A mobile number of the mainland: 11 digits, the first two from 13 to 19" example:"13900001111"`
+	Phone           string `json:"phone" maxLength:"32" doc:"A mobile number of the mainland: 11 digits, the first two from 13 to 19" example:"13900001111"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"Six ASCII digits" example:"123456"`
 	LoginPassword   []byte `json:"login_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	TradePassword   []byte `json:"trade_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	DevicePublicKey []byte `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER"`
 	DeviceSignature []byte `json:"device_signature" idem:"-" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
+	CaptchaID       string `json:"captcha_id,omitempty" idem:"-" maxLength:"64" doc:"After CAPTCHA_REQUIRED"`
+	CaptchaAnswer   string `json:"captcha_answer,omitempty" idem:"-" maxLength:"16"`
 }
 
 // Validate checks the form only.
@@ -89,13 +95,17 @@ type Response struct {
 }
 
 type operation struct {
-	store *password.Store
-	ring  *keys.Ring
-	clock clock.Clock
+	db      pg.Reader
+	captcha *captcha.Store
+	store   *password.Store
+	ring    *keys.Ring
+	clock   clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{store: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
+	return operation{
+		db: lent.DB, captcha: lent.Captchas, store: lent.Passwords, ring: lent.Keys, clock: lent.Clock,
+	}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -110,12 +120,19 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := chosen.Check(); err != nil {
 		return Response{}, err
 	}
+	now := op.clock.Now()
+	_, _, err = op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
+	})
+	if err != nil {
+		return Response{}, err
+	}
 	turn, err := op.store.Begin(ctx)
 	if err != nil {
 		return Response{}, err
 	}
 	defer turn.End()
-	index, now := customer.PhoneIndex(op.ring, req.Phone), op.clock.Now()
+	index := customer.PhoneIndex(op.ring, req.Phone)
 	code := otp.Attempt{
 		Subject: otp.PhoneSubject(otp.Register, index, call.DeviceID), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Register, index, call.DeviceID),
@@ -148,6 +165,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		call.AuditReason("card_password damaged", applicant.ID)
 	}
 	if !attempt.Allowed || !card.Right || !right || !name || !phone || !applicant.HoldsCard {
+		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
+			return Response{}, err
+		}
 		return Response{}, identity.ErrRegistrationRefused
 	}
 	if err := attempt.Succeeded(ctx, unit); err != nil {
@@ -172,9 +192,10 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 			return password.New{}, nil, err
 		}
 	}
-	return password.New{
-		Login: string(clear[0]), Trade: string(clear[1]), Phone: req.Phone, IDNo: req.IDNo,
-	}, clear[2], nil
+	application := password.New{Login: string(clear[0]), Trade: string(clear[1])}
+	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
+	application.IDNo, _ = idno.Canonical(req.IDNo)
+	return application, clear[2], nil
 }
 
 // register adds the credential and the device's key. It refuses a customer who has

@@ -20,7 +20,7 @@ func TestApplicantsWriteTheirNumbersAsTheyDo(t *testing.T) {
 	})
 	check.Must(t, err)
 	r := w.right(t, w.ask(t))
-	r.Name, r.CardNo = "买买提•吐尔逊 ", "6228 4800 0987 6543 210"
+	r.Name, r.CardNo, r.Phone = "买买提.吐尔逊\u200b", "６２２８–4800 0987.6543 210", "+86 139 1111 2222"
 	for range 10 {
 		r.IDNo = "110101199003070021"
 		refused := w.apply(t, r)
@@ -28,7 +28,7 @@ func TestApplicantsWriteTheirNumbersAsTheyDo(t *testing.T) {
 			t.Errorf("%s is named", refused.Problem.Field)
 		}
 	}
-	r.IDNo = "11010119900307002x"
+	r.IDNo = "110101 19900307 002x"
 	w.apply(t, r).Want(t, "")
 	w.wantSignedUp(t, 1)
 }

@@ -4,7 +4,8 @@
 //
 // The text goes to the customer's phone, and the message shows on all of the customer's
 // devices. So a customer learns of a key that somebody else has bound. Inbox and text are
-// parts of their own: each has its effect once, and neither waits for the other.
+// parts of their own: each has its effect once, and neither waits for the other. The texts
+// are of the class security: notices about money can't use up its budget.
 package ondevice
 
 import (
@@ -43,7 +44,8 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Iden
 		}
 		m := message(e, customer)
 		return []fn.Part{
-			{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)}, {Name: "sms." + string(m.Kind), React: texts.Notice(m)},
+			{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)},
+			{Name: "sms." + string(m.Kind), React: texts.Notice(m, sms.Security)},
 		}, nil
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -41,6 +42,41 @@ func TestACustomerIsToldOfABoundKey(t *testing.T) {
 		if len(shown.Messages) != n+1 || !strings.Contains(shown.Messages[0].Body, tt.want) {
 			t.Errorf("messages: %+v", shown.Messages)
 		}
+	}
+}
+
+// Neither codes nor notices about money use up the budget of notices about security. When
+// that is used up itself, the event is done, and the inbox has the message.
+func TestNoOtherTextsSilenceABoundKey(t *testing.T) {
+	t.Parallel()
+	p := bank.NewPair(t, 0)
+	gateway := smstest.Start(t, p.Bank, notifyondevice.Function)
+	bind := func() {
+		t.Helper()
+		id := p.Payer.ID.String()
+		e := p.Event(t, uuid.NewString(), events.TypeIdentityDeviceBound, id,
+			events.IdentityDeviceBound{CustomerID: id, DeviceID: "phone-of-thief", BoundAt: bank.Start})
+		if got := p.Deliver(t, notifyondevice.Function, e); got != http.StatusAccepted {
+			t.Fatalf("the delivery got %d", got)
+		}
+	}
+	p.Exec(t, `INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ('day', $1, 500000, 300000), ('minute', $2, 2000, 1000)`,
+		bank.Start.Add(-10*time.Hour), bank.Start)
+	for n := range 6 { // a phone gets five in a minute
+		bind()
+		if got := len(gateway.Inbox(p.Payer.Phone)); got != min(n+1, 5) {
+			t.Fatalf("%d texts after %d keys", got, n+1)
+		}
+	}
+	p.Exec(t, "UPDATE sms_use SET security = 50000 WHERE span = 'day'")
+	p.Advance(time.Minute)
+	bind()
+	if n := p.Count(t, "SELECT count(*) FROM message"); n != 7 || len(gateway.Inbox("")) != 5 {
+		t.Errorf("%d messages, %d texts; want 7 and 5", n, len(gateway.Inbox("")))
+	}
+	refused := p.Outbox(t, events.TypeMessageRefused)
+	if len(refused) != 1 || !strings.Contains(string(refused[0].Data), "the day's budget") {
+		t.Errorf("refusals recorded: %v", refused)
 	}
 }
 

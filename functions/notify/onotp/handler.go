@@ -56,7 +56,8 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
 			issued.Code(lent.Keys), purpose, int(issued.Life().Seconds()))
 		return texts.Send(ctx, notify.Text{
-			ID: messageID(e.Data.Challenge, issued), To: *issued.CustomerID, Kind: "otp", Class: sms.Codes, Body: text,
+			ID: messageID(e.Data.Challenge, issued), To: *issued.CustomerID, Kind: "otp", Class: sms.Codes, At: e.Time,
+			Body: text,
 		})
 	}, nil
 }

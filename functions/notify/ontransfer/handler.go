@@ -47,7 +47,7 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Tran
 		var parts []fn.Part
 		for _, m := range messages {
 			parts = append(parts, fn.Part{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)},
-				fn.Part{Name: "sms." + string(m.Kind), React: texts.Notice(m)})
+				fn.Part{Name: "sms." + string(m.Kind), React: texts.Notice(m, sms.Notices)})
 		}
 		return parts, nil
 	}, nil

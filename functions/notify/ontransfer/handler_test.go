@@ -359,34 +359,6 @@ func TestOnlyTheFailedTextIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Notices have their own part of the budget of texts. When the part of a minute is used
-// up they wait; when the part of the day is used up they are recorded as refused.
-func TestTheBudgetOfNotices(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	use := func(span string, at time.Time, notices int) {
-		w.Exec(t, `INSERT INTO sms_use (span, starts_at, codes, notices) VALUES ($1, $2, 0, $3)
-ON CONFLICT (span, starts_at) DO UPDATE SET notices = $3`, span, at, notices)
-	}
-	day := bank.Start.Add(-10 * time.Hour)
-	use("minute", bank.Start, 998)
-	w.deliver(t, w.event(t, w.posted()), http.StatusAccepted)
-	late := w.event(t, w.posted())
-	w.deliver(t, late, http.StatusServiceUnavailable)
-	w.Advance(time.Minute)
-	w.deliver(t, late, http.StatusAccepted)
-	w.wantCounts(t, 2, 2)
-
-	use("day", day, 300_000)
-	w.deliver(t, w.event(t, w.posted()), http.StatusAccepted)
-	if got := len(w.texts(w.Payer)) + len(w.texts(w.Payee)); got != 4 || len(w.inbox(t, w.Payer)) != 3 || len(w.inbox(t, w.Payee)) != 3 {
-		t.Errorf("%d texts, want 4; and three messages for each", got)
-	}
-	if got := w.refusals(t); len(got) != 2 || got[0].Reason != "the day's budget of texts is used up" {
-		t.Errorf("refusals recorded: %+v", got)
-	}
-}
-
 // If a phone number does not open, the bank sends to no other number, and the other
 // party is told.
 func TestAPhoneThatDoesNotOpenGetsNoText(t *testing.T) {

@@ -21,7 +21,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -54,7 +53,7 @@ type Config struct{}
 // Request names the purpose of the code.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,intent"`
-	Phone    string     `json:"phone,omitempty" doc:"For register and login: a mobile number of the mainland" example:"13900001111"`
+	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"For register and login: a mobile number of the mainland" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register and login, after CAPTCHA_REQUIRED"`
@@ -166,7 +165,7 @@ func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request)
 	}
 	quotas := []otp.Quota{otp.KnownQuota(call.DeviceID)}
 	if !known {
-		quotas = otp.UnknownQuotas(address.Group(call.IP))
+		quotas = otp.UnknownQuotas(call.IP)
 	}
 	recipient, err := op.recipient(ctx, index, req.Purpose)
 	return otp.Challenge{

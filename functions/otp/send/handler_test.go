@@ -95,6 +95,19 @@ func TestOneCodeAMinuteForEachPurpose(t *testing.T) {
 }
 
 // The pause between two codes knows no midnight.
+// A number in any spelling is one number: it has one pause, and its customer gets the code.
+func TestPhonesInTheirSpellings(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	phone := w.Payer.Phone
+	w.plain(t, w.Phone, otp.Login, "+86 "+phone[:3]+" "+phone[3:7]+" "+phone[7:]).Want(t, "")
+	w.plain(t, w.Phone, otp.Login, "0086"+phone).Want(t, "OTP_TOO_OFTEN")
+	w.plain(t, w.Phone, otp.Login, phone[:3]+"-"+phone[3:]).Want(t, "OTP_TOO_OFTEN")
+	if issued := w.issued(t); len(issued) != 1 || issued[0].CustomerID != w.Payer.ID.String() {
+		t.Errorf("issued: %+v", issued)
+	}
+}
+
 func TestThePauseKnowsNoMidnight(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -280,8 +293,8 @@ func TestMalformedRequests(t *testing.T) {
 		{"unknown purpose", `{"purpose":"transfer","phone":"13900000000"}`, "purpose"},
 		{"purpose in capitals", `{"purpose":"LOGIN","phone":"13900000000"}`, "purpose"},
 		{"no phone", `{"purpose":"login"}`, "phone"},
-		{"phone with a prefix", `{"purpose":"login","phone":"+8613900000000"}`, "phone"},
-		{"phone with a blank", `{"purpose":"login","phone":"139 0000 0000"}`, "phone"},
+		{"phone with a foreign prefix", `{"purpose":"login","phone":"+8513900000000"}`, "phone"},
+		{"phone with a letter", `{"purpose":"login","phone":"139 0000 000a"}`, "phone"},
 		{"intent for login", fmt.Sprintf(`{"purpose":"login","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
 		{"no intent", `{"purpose":"intent"}`, "intent_id"},
 		{"number for an intent", fmt.Sprintf(`{"purpose":"intent","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},

@@ -9,6 +9,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -49,4 +50,22 @@ func TestOtherRefusalsNameNoFactors(t *testing.T) {
 	if got.Want(t, "PROOF_REJECTED"); len(got.Problem.Combinations) > 0 {
 		t.Errorf("named %v", got.Problem.Combinations)
 	}
+}
+
+// A trade password that is not sealed for this channel costs no try, and neither does a
+// wrong code beside it. The refusal names its field, and the same call may be repaired.
+func TestAnUnsealedPasswordCostsNoTry(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, 1_000_00)
+	in := w.prepare(t, 1_00)
+	unsealed := stepup.Proof{Factor: stepup.TradePassword, Password: []byte(bank.TradePassword)}
+	code := stepup.Proof{Factor: stepup.SMSOTP, Code: otptest.Wrong(w.otp(t, in))}
+	for range 6 {
+		got := w.Phone.Call(t, transferconfirm.Function, "key", confirmation(in.IntentID, code, unsealed))
+		if got.Want(t, "PASSWORD_UNSEALED"); got.Problem.Field != "proofs[1].password" || got.Problem.TriesLeft != nil {
+			t.Errorf("told %s", got.Body)
+		}
+	}
+	code.Code = otptest.Code(t, w.Bank, stepup.Subject(in.IntentID))
+	w.Phone.Call(t, transferconfirm.Function, "key", confirmation(in.IntentID, code, w.Known(t))).Want(t, "")
 }

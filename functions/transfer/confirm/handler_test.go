@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
@@ -94,18 +95,36 @@ func TestSameKeyWithOtherProofsGetsTheFirstAnswer(t *testing.T) {
 }
 
 // Fraud analysis grades the payer higher after the transfer was prepared. Its proofs
-// are then not enough, and a new preparation asks for more.
+// are then not enough: the refusal names the missing one, which confirms the same intent.
 func TestAGradeRaisedSincePrepareAsksForMore(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	proofs := w.proofs(t, in)
 	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
-	w.Phone.Call(t, transferconfirm.Function, "key", proofs).Want(t, "STEPUP_STRONGER")
-	raised := w.prepare(t, 1_00)
-	all := w.proofs(t, raised)
-	all.Proofs = append(all.Proofs, w.Known(t))
-	w.Phone.Call(t, transferconfirm.Function, "key", all).Want(t, "")
+	refused := w.Phone.Call(t, transferconfirm.Function, "key", proofs)
+	refused.Want(t, "STEPUP_STRONGER")
+	if diff := cmp.Diff([]string{"sms_otp+device_key+trade_password"}, refused.Problem.Combinations); diff != "" {
+		t.Errorf("combinations (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"trade_password"}, refused.Problem.Missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	proofs.Proofs = append(proofs.Proofs, w.Known(t))
+	w.Phone.Call(t, transferconfirm.Function, "key", proofs).Want(t, "")
+	w.CheckLedger(t)
+}
+
+// An intent without combinations for the raised grade is prepared again.
+func TestAnIntentThatARaisedGradeClosesIsPreparedAgain(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, 1_000_00)
+	in := w.prepare(t, 1_00)
+	proofs := w.proofs(t, in)
+	proofs.Proofs = append(proofs.Proofs, w.Known(t))
+	w.Exec(t, "UPDATE intent SET raised_combinations = '{}' WHERE id = $1", in.IntentID)
+	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
+	w.Phone.Call(t, transferconfirm.Function, "key", proofs).Want(t, "INTENT_EXPIRED")
 	w.CheckLedger(t)
 }
 

@@ -7,13 +7,14 @@
 // factors, the day's limit and risk. No money moves yet. A request names the payee by
 // account number and name, or by the id of an own account. Amounts are whole fen.
 // Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH, ACCOUNT_SAME,
-// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, LIMIT_EXCEEDED, RISK_REFUSED.
+// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
 
 import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/plaintext"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -42,7 +44,7 @@ var Function = fn.Command(fn.Spec{
 	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
 	Refusals: []*bankerr.Error{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
-		ledger.ErrFundsInsufficient, stepup.ErrStronger, limit.ErrExceeded,
+		ledger.ErrFundsInsufficient, stepup.ErrStronger, stepup.ErrUnbound, limit.ErrExceeded,
 	},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
@@ -70,24 +72,13 @@ func (r Request) Validate() error {
 		return fn.InvalidField("payee_name", "not for an own account")
 	case r.PayeeAccountNo != "" && customer.CanonicalName(r.PayeeName) == "":
 		return fn.InvalidField("payee_name", "missing or blank")
-	case !plain(r.PayeeName):
+	case strings.ContainsFunc(plaintext.Line(r.PayeeName), unicode.IsControl), // a line break
+		!plaintext.Printable(customer.CanonicalName(r.PayeeName)):
 		return fn.InvalidField("payee_name", "not plain text")
-	case !plain(r.Memo):
+	case !plaintext.Printable(plaintext.Line(r.Memo)):
 		return fn.InvalidField("memo", "not plain text")
 	}
 	return nil
-}
-
-// plain reports whether the text is printable: a signed text must look the same
-// everywhere.
-func plain(text string) bool {
-	for _, r := range text {
-		// Planes 2 and 3 hold rare ideographs only, also ones that are younger than Go's tables.
-		if !unicode.IsPrint(r) && (r < 0x20000 || r > 0x3FFFD) {
-			return false
-		}
-	}
-	return true
 }
 
 // Response is the intent to confirm.
@@ -125,7 +116,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	plan, err := transfer.NewPlan(payer, payee, req.Amount, req.Memo)
+	plan, err := transfer.NewPlan(payer, payee, req.Amount, plaintext.Line(req.Memo))
 	if err != nil {
 		return Response{}, err
 	}
@@ -138,27 +129,31 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	combinations, err = op.withinDay(ctx, call, &plan, combinations)
+	raised, err := stepup.Decide(plan.Scene(), risk.GradeRaised, plan.Amount)
 	if err != nil {
 		return Response{}, err
 	}
-	return op.save(unit, call, plan, combinations)
+	in := stepup.Intent{Combinations: combinations, Raised: raised}
+	if err := op.withinDay(ctx, call, &plan, &in); err != nil {
+		return Response{}, err
+	}
+	return op.save(unit, call, plan, in)
 }
 
-// withinDay returns the combinations whose day's limit has room for the plan. A young
-// key of the device has a lower limit: a plan that fits in it gets this limit, and no
-// young key confirms any other plan.
-func (op operation) withinDay(
-	ctx context.Context, call *fn.Call, plan *transfer.Plan, combinations []stepup.Combination,
-) ([]stepup.Combination, error) {
+// withinDay leaves in the intent the combinations whose day's limit has room for the plan
+// and that the device can prove. A young key of the device has a lower limit: a plan that
+// fits in it gets this limit, and no young key confirms any other plan. If the device has
+// no key, the combinations for a raised grade keep the key: the confirmation then asks for
+// it.
+func (op operation) withinDay(ctx context.Context, call *fn.Call, plan *transfer.Plan, in *stepup.Intent) error {
 	now := op.clock.Now()
-	young, youngCap, err := device.Young(ctx, op.db, call.CustomerID, call.DeviceID, now)
+	key, err := device.Look(ctx, op.db, call.CustomerID, call.DeviceID, now)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	read := make(map[limit.Kind]bool)
+	young, read := key.Young, make(map[limit.Kind]bool)
 	var most money.Fen // what a day without transfers allows
-	for _, c := range combinations {
+	for _, c := range slices.Concat(in.Combinations, in.Raised) {
 		kind, ceiling := c.Limit()
 		if read[kind] {
 			continue
@@ -166,36 +161,36 @@ func (op operation) withinDay(
 		read[kind] = true
 		usage, err := limit.Get(ctx, op.db, call.CustomerID, kind, clock.BusinessDay(now))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if young && plan.Amount <= youngCap-usage.Used {
-			ceiling, young = min(ceiling, youngCap), false
+		if young && plan.Amount <= key.DayCap-usage.Used {
+			ceiling, young = min(ceiling, key.DayCap), false
 		}
 		plan.CheckLimit(kind, ceiling, usage)
 		most = max(most, min(usage.Cap, ceiling))
 	}
-	if young {
-		combinations = slices.DeleteFunc(combinations, func(c stepup.Combination) bool { return slices.Contains(c, stepup.DeviceKey) })
-		if len(combinations) == 0 {
-			return nil, stepup.ErrStronger
-		}
-	}
-	open := slices.DeleteFunc(combinations, func(c stepup.Combination) bool { return !plan.FitsDay(c) })
+	closed := func(c stepup.Combination) bool { return young && c.NeedsKey() || !plan.FitsDay(c) }
+	open := slices.DeleteFunc(slices.Clone(in.Combinations), closed)
 	if len(open) == 0 {
-		return nil, limit.Exceeded(now, plan.Amount, most)
+		if young && !slices.ContainsFunc(in.Combinations, func(c stepup.Combination) bool { return !c.NeedsKey() }) {
+			most = min(most, key.DayCap)
+		}
+		return limit.Exceeded(now, plan.Amount, most)
 	}
-	return open, nil
+	in.Raised = slices.DeleteFunc(in.Raised, closed)
+	in.Combinations, err = stepup.Usable(open, key.Bound)
+	return err
 }
 
-func (op operation) payee(ctx context.Context, req Request, customer uuid.UUID) (transfer.Party, error) {
+func (op operation) payee(ctx context.Context, req Request, holder uuid.UUID) (transfer.Party, error) {
 	if req.PayeeAccountID != nil {
-		return op.store.Own(ctx, *req.PayeeAccountID, customer)
+		return op.store.Own(ctx, *req.PayeeAccountID, holder)
 	}
 	return op.store.Payee(ctx, req.PayeeAccountNo, req.PayeeName)
 }
 
 func (op operation) save(
-	unit *pg.Unit, call *fn.Call, plan transfer.Plan, combinations []stepup.Combination,
+	unit *pg.Unit, call *fn.Call, plan transfer.Plan, offered stepup.Intent,
 ) (Response, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -208,7 +203,7 @@ func (op operation) save(
 	now := op.clock.Now()
 	intent := stepup.Intent{
 		ID: id, CustomerID: call.CustomerID, DeviceID: call.DeviceID, Operation: transfer.ConfirmFunction,
-		Payload: payload, Text: plan.Text(id, now), Combinations: combinations, Grade: call.Risk.Grade,
+		Payload: payload, Text: plan.Text(id, now), Combinations: offered.Combinations, Raised: offered.Raised, Grade: call.Risk.Grade,
 		CreatedAt: now, ExpiresAt: now.Add(transfer.IntentLife),
 	}
 	if err := stepup.Save(unit, op.ring, intent); err != nil {
@@ -218,7 +213,7 @@ func (op operation) save(
 		IntentID: id, Text: intent.Text, Digest: sm.Digest([]byte(intent.Text)), PayeeNameMasked: plan.PayeeMasked,
 		PayeeAccountMasked: plan.PayeeAccountMasked, PayeeCode: plan.PayeeCode, ExpiresAt: intent.ExpiresAt.In(clock.Shanghai),
 	}
-	for _, c := range combinations {
+	for _, c := range intent.Combinations {
 		reply.Combinations = append(reply.Combinations, c.String())
 	}
 	return reply, nil

@@ -158,7 +158,7 @@ func TestAccountsOfOthersAndNoAccounts(t *testing.T) {
 			"another name":       {"payee_name": "李四四"},
 			"a masked name":      {"payee_name": "*四"},
 			"the payer's name":   {"payee_name": w.Payer.Name},
-			"a blank within":     {"payee_name": "李 四"},
+			"a dot within":       {"payee_name": "李·四"},
 			"another's number":   {"payee_account_no": rich.Accounts[0].No},
 			"a number with more": {"payee_account_no": w.Payee.Accounts[0].No + "0"},
 		}},

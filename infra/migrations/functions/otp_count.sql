@@ -1,7 +1,8 @@
--- Counts a code in a quota of 24 hours that end now. Raises OTP_TOO_OFTEN, with the seconds to wait as the detail, if the
+-- Counts a number's code in a quota of 24 hours that end now. Raises OTP_TOO_OFTEN, with the seconds to wait as the detail, if the
 -- quota is used up or its last code is too recent.
-CREATE OR REPLACE FUNCTION otp_count(p_quota bytea, p_max bigint, p_pause interval, p_now timestamptz)
-RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION otp_count(
+    p_quota bytea, p_phone bytea, p_max bigint, p_pause interval, p_now timestamptz
+) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_sent timestamptz[];
     v_count bigint;
@@ -19,5 +20,5 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'OTP_TOO_OFTEN',
             DETAIL = extract(epoch FROM v_free - p_now)::text;
     END IF;
-    UPDATE otp_quota SET sent = v_sent || p_now, last_at = p_now WHERE quota = p_quota;
+    UPDATE otp_quota SET sent = v_sent || p_now, last_at = p_now, phone_bidx = p_phone WHERE quota = p_quota;
 END $$;

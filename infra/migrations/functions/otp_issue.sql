@@ -11,7 +11,7 @@ DECLARE
     v_pause interval := make_interval(secs => policy_value('otp.resend_seconds', p_day));
 BEGIN
     FOR i IN 1 .. cardinality(p_quotas) LOOP
-        PERFORM otp_count(p_quotas[i], policy_value(p_maxima[i], p_day), v_pause, p_now);
+        PERFORM otp_count(p_quotas[i], p_phone, policy_value(p_maxima[i], p_day), v_pause, p_now);
     END LOOP;
     INSERT INTO otp_challenge AS c (subject, purpose, phone_bidx, customer_id, device_id, nonce, binding,
                                     issued_at, expires_at, max_tries)
