@@ -192,8 +192,8 @@ type AccountStatementReply struct {
 // AccountStatementRequest is the request of account-statement.
 type AccountStatementRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
-	From      string    `json:"from,omitempty"`      // First business day, e.g. 2026-11-01
-	To        string    `json:"to,omitempty"`        // Last business day
+	From      string    `json:"from,omitempty"`      // First of at most 366 business days, e.g. 2026-11-01; 90 days if left out
+	To        string    `json:"to,omitempty"`        // Last business day; today if left out
 	Direction string    `json:"direction,omitempty"` // Both directions if left out; one of in, out
 	Min       money.Fen `json:"min_fen,omitempty"`   // Smallest amount, without its sign
 	Max       money.Fen `json:"max_fen,omitempty"`   // Largest amount; no bound if left out
@@ -244,7 +244,7 @@ type IdentityLoginReply struct {
 
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
-	Phone           string `json:"phone"`
+	Phone           string `json:"phone"` // 11 digits, from 13 to 19
 	Password        []byte `json:"password"`
 	OTP             string `json:"otp"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
@@ -253,7 +253,7 @@ type IdentityLoginRequest struct {
 	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 	OldKeySignature []byte `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
 	TradePassword   []byte `json:"trade_password,omitempty"`    // To bind a first or lost key
-	CardNo          string `json:"card_no,omitempty"`           // With trade_password: the number of an open card of the customer
+	CardNo          string `json:"card_no,omitempty"`           // With trade_password: of an open card of the customer
 }
 
 // IdentityLogoutReply is the reply of identity-logout.
@@ -280,10 +280,10 @@ type IdentityRegisterReply struct {
 // IdentityRegisterRequest is the request of identity-register.
 type IdentityRegisterRequest struct {
 	Name            string `json:"name"`
-	IDNo            string `json:"id_no"` // The last character may be an x
-	CardNo          string `json:"card_no"`
+	IDNo            string `json:"id_no"`   // The last character may be an x
+	CardNo          string `json:"card_no"` // 12 to 19 digits, also in groups
 	CardPassword    []byte `json:"card_password"`
-	Phone           string `json:"phone"`
+	Phone           string `json:"phone"` // 11 digits, from 13 to 19
 	OTP             string `json:"otp"`
 	LoginPassword   []byte `json:"login_password"`
 	TradePassword   []byte `json:"trade_password"`
@@ -337,7 +337,7 @@ type OTPSendReply struct {
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
 	Purpose         string     `json:"purpose"`              // one of register, login, intent
-	Phone           string     `json:"phone,omitempty"`      // For register and login
+	Phone           string     `json:"phone,omitempty"`      // For register and login; 11 digits
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
 	CaptchaID       string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
 	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`
@@ -348,7 +348,7 @@ type OTPSendRequest struct {
 // StepupProof is part of transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code      string `json:"code,omitempty"`      // sms_otp: the six digits
+	Code      string `json:"code,omitempty"`      // sms_otp: the digits
 	Password  []byte `json:"password,omitempty"`  // trade_password
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }

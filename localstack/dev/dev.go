@@ -32,7 +32,6 @@ import (
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
@@ -108,6 +107,10 @@ func (p Page) bank() any {
 // captcha gives a graphic code that waits for its answer the answer 604713. The id of a
 // code of channel-captcha holds its answer, so this answer is told.
 func (p Page) captcha(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("id") == "" {
+		http.Error(w, "send the id of a graphic code: /dev/captcha?id=…", http.StatusBadRequest)
+		return
+	}
 	if answer, _, err := captcha.OpenForHello(p.Host.Keys, r.FormValue("id")); err == nil {
 		reply(w, map[string]string{"answer": answer}, nil)
 		return
@@ -116,7 +119,8 @@ func (p Page) captcha(w http.ResponseWriter, r *http.Request) {
 	key, value := captcha.Kept(p.Host.Keys, r.FormValue("id"), answer)
 	err := p.Host.Redis.SetArgs(r.Context(), key, value, redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
 	if errors.Is(err, redis.Nil) {
-		err = bankerr.ErrNotFound
+		http.Error(w, "no graphic code with this id waits for its answer", http.StatusNotFound)
+		return
 	}
 	reply(w, map[string]string{"answer": answer}, err)
 }
@@ -187,8 +191,14 @@ func (p Page) faults(w http.ResponseWriter, r *http.Request) {
 		DelayMS   int64         `json:"delay_ms"`
 		SMS       smssim.Faults `json:"sms"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&order); err != nil {
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
+	body.DisallowUnknownFields()
+	if err := body.Decode(&order); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if sms := order.SMS; min(order.DelayMS, int64(sms.Delay), int64(sms.FailNext), int64(sms.SwallowAnswer), int64(sms.LoseNext)) < 0 {
+		http.Error(w, "a time or a number of faults is negative", http.StatusBadRequest)
 		return
 	}
 	p.Broker.Faults.Duplicate.Store(order.Duplicate)

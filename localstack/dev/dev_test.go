@@ -314,6 +314,18 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+func TestGraphicCodesThatDoNotWait(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	for path, want := range map[string]int{
+		"/dev/captcha": http.StatusBadRequest, "/dev/captcha?id=": http.StatusBadRequest, "/dev/captcha?id=nope": http.StatusNotFound,
+	} {
+		if w := d.ask("POST", path, ""); w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -326,7 +338,11 @@ func TestFaults(t *testing.T) {
 	if d.send(t, "1", "13800010001", "x") == nil || d.send(t, "1", "13800010001", "x") != nil {
 		t.Error("the SMS gateway did not fail once")
 	}
-	for _, body := range []string{"", "faults", "[]", `{"delay_ms":"long"}`, `{"sms":1}`, `{"x":"` + strings.Repeat("x", 1<<16) + `"}`} {
+	for _, body := range []string{
+		"", "faults", "[]", `{"delay_ms":"long"}`, `{"sms":1}`, `{"x":1}`, `{"sms":{"x":1}}`, `{"delay_ms":-1}`,
+		`{"sms":{"fail_next":-1}}`, `{"sms":{"delay":-1}}`, `{"sms":{"lose_next":-1}}`, `{"sms":{"swallow_answer":-1}}`,
+		`{"x":"` + strings.Repeat("x", 1<<16) + `"}`,
+	} {
 		if w := d.ask("POST", "/dev/faults", body); w.Code != http.StatusBadRequest {
 			t.Errorf("%.30q: %d, want 400", body, w.Code)
 		}

@@ -100,14 +100,14 @@ func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if int64(len(req.Body)) > g.host.Limits.BodyBytes {
-		host.Refuse(w, fn.ErrTooLarge)
+		host.Refuse(w, r, fn.ErrTooLarge)
 		return
 	}
 	select {
 	case g.slots <- struct{}{}:
 	default:
 		w.Header().Set("Retry-After", "1")
-		host.Refuse(w, session.ErrRateLimited)
+		host.Refuse(w, r, session.ErrRateLimited)
 		return
 	}
 	g.calls[name].Add(1)

@@ -89,7 +89,7 @@ func TestRoutes(t *testing.T) {
 	}
 	var problem fn.Problem
 	if err := json.Unmarshal(ask(g, "POST", "/function/x-other", "{}").Body.Bytes(), &problem); err != nil ||
-		problem.Status != 404 || problem.Title == "" {
+		problem.Status != 404 || problem.Title == "" || len(problem.Trace) != 32 {
 		t.Errorf("an unknown function: %+v, %v", problem, err)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/digits"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
@@ -54,7 +55,7 @@ func NewCode(id string, image []byte) Code {
 const suspicion = time.Hour
 
 const (
-	digits        = 6
+	length        = 6
 	width, height = 240, 80
 )
 
@@ -83,7 +84,7 @@ func (s *Store) Issue(ctx context.Context) (id string, image []byte, err error) 
 
 // newDigits draws the digits of a code, each from 0 to 9.
 func newDigits() []byte {
-	drawn := make([]byte, digits)
+	drawn := make([]byte, length)
 	_, _ = rand.Read(drawn) // never fails (crypto/rand)
 	for i, b := range drawn {
 		drawn[i] = b % 10 // slightly uneven (256 is no multiple of 10), which does no harm here
@@ -141,7 +142,19 @@ func (s *Store) Check(ctx context.Context, id, answer string) (bool, error) {
 	if err != nil {
 		return false, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	return hmac.Equal(stored, mac(s.ring, id, answer)), nil
+	return hmac.Equal(stored, mac(s.ring, id, digits.Canonical(answer))), nil
+}
+
+// CheckForm refuses half an answer, which names the missing half: a code's id and its
+// answer come together.
+func CheckForm(id, answer string) error {
+	switch {
+	case id == "" && answer != "":
+		return bankerr.InvalidField("captcha_id", "missing: captcha_answer is given")
+	case id != "" && answer == "":
+		return bankerr.InvalidField("captcha_answer", "missing: captcha_id is given")
+	}
+	return nil
 }
 
 // Solved reports whether a request holds the right answer to a code. It refuses a wrong

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/digits"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -49,7 +50,7 @@ func (s *Store) SolvedForHello(ctx context.Context, now time.Time, id, answer st
 	if _, err := pipe.Exec(ctx); err != nil {
 		return false, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	if used.Val() != 0 || !hmac.Equal([]byte(answer), []byte(right)) {
+	if used.Val() != 0 || !hmac.Equal([]byte(digits.Canonical(answer)), []byte(right)) {
 		return false, ErrRejected
 	}
 	return true, nil
@@ -76,7 +77,7 @@ func OpenForHello(ring *keys.Ring, id string) (answer string, ends time.Time, er
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("captcha id: %w", err)
 	}
-	if len(clear) != 8+digits {
+	if len(clear) != 8+length {
 		return "", time.Time{}, keys.ErrOpen
 	}
 	return string(clear[8:]), time.UnixMilli(int64(binary.BigEndian.Uint64(clear))), nil

@@ -97,6 +97,15 @@ func TestEnvelopesThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %d %q %s", text, got.Status, got.Code, got.Body)
 		}
 	}
+	for text, field := range map[string]string{
+		`{}`: "request", `{"idempotency_key":"k"}`: "request", `{"request":null}`: "request",
+		`{"request":{},"request":{}}`: "request", `{"request":{},"Request":{}}`: "Request", `{"request":{},"admin":true}`: "admin",
+		`{"request":{},"13800010001":true}`: "", `{"request":{"foo":1}}`: "foo",
+	} {
+		if got := send(text); got.Code != "INPUT_INVALID" || got.Problem.Field != field {
+			t.Errorf("%s: %q, field %q, want %q", text, got.Code, got.Problem.Field, field)
+		}
+	}
 	for _, text := range []string{
 		`{"request":{"note":"x"}}`, `{"request":{"note":"x"},"idempotency_key":""}`, ` {"idempotency_key":"k","request":{"note":"x"}} `,
 	} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +113,7 @@ func (s *schema) checkObject(d *json.Decoder) error {
 		field, known := s.fields[name]
 		switch {
 		case !known:
-			return unfit("", "a field that is not known")
+			return unfit(tellable(name), "a field that is not known")
 		case seen[name]:
 			return unfit(name, "a name that comes twice")
 		}
@@ -130,6 +131,18 @@ func (s *schema) checkObject(d *json.Decoder) error {
 		}
 	}
 	return nil
+}
+
+// fieldName is the form of names that the bank tells back.
+var fieldName = regexp.MustCompile(`^[A-Za-z_]{1,60}[0-9]{0,4}$`)
+
+// tellable is the name of an unknown field, if it looks like a name: another text may be
+// personal data, or of any length. "" stands for such a text.
+func tellable(name string) string {
+	if fieldName.MatchString(name) {
+		return name
+	}
+	return ""
 }
 
 func (s *schema) checkList(d *json.Decoder) error {
@@ -163,7 +176,7 @@ func (s *schema) checkText(text string) error {
 		return unfit("", "too long")
 	case s.enum != nil && !slices.Contains(s.enum, text):
 		return unfit("", "not one of the allowed values")
-	case s.fits != nil && !s.fits(text):
+	case s.pattern != nil && !s.pattern.MatchString(text), s.fits != nil && !s.fits(text):
 		return unfit("", "wrong format")
 	}
 	return nil
@@ -217,7 +230,7 @@ func openEnvelope(clear []byte) (e envelope, err error) {
 		}
 		name, _ := key.(string)
 		if seen[name] {
-			return refuse(errors.New("a name that comes twice"))
+			return envelope{}, InvalidField(name, "a name that comes twice")
 		}
 		seen[name] = true
 		switch name {
@@ -230,7 +243,7 @@ func openEnvelope(clear []byte) (e envelope, err error) {
 		case "request":
 			err = d.Decode(&e.Request)
 		default:
-			err = errors.New("unknown field")
+			err = unknownMember(name)
 		}
 		if err != nil {
 			return refuse(err)
@@ -239,8 +252,19 @@ func openEnvelope(clear []byte) (e envelope, err error) {
 	if _, err := d.Token(); err != nil {
 		return refuse(err)
 	}
+	if e.Request == nil || string(e.Request) == "null" {
+		return envelope{}, InvalidField("request", "missing or null")
+	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return refuse(errors.New("more than one value"))
 	}
 	return e, nil
+}
+
+// unknownMember refuses a member of the envelope, by its name if the bank tells it.
+func unknownMember(name string) error {
+	if told := tellable(name); told != "" {
+		return &bankerr.FieldError{Field: told, Why: "a field that is not known"}
+	}
+	return errors.New("a field that is not known")
 }

@@ -53,8 +53,11 @@ func TestStrictDecode(t *testing.T) {
 		{"white space", " \n", ""},
 		{"no JSON", `name=x`, ""},
 		{"half a value", `{"name":"x"`, ""},
-		{"an unknown field", `{"name":"x","admin":true}`, ""},
-		{"an unknown field within", `{"items":[{"count":1,"price":0}]}`, "items[0]"},
+		{"an unknown field", `{"name":"x","admin":true}`, "admin"},
+		{"a name in other letters", `{"Name":"x"}`, "Name"},
+		{"an unknown field that is no name", `{"name":"x","13800010001":true}`, ""},
+		{"an unknown field of any length", `{"` + strings.Repeat("a", 61) + `":true}`, ""},
+		{"an unknown field within", `{"items":[{"count":1,"price":0}]}`, "items[0].price"},
 		{"a second value", `{"name":"x"}{"name":"y"}`, ""},
 		{"a word behind", `{"name":"x"} true`, ""},
 		{"a bracket behind", `{"name":"x"}]`, ""},
@@ -167,6 +170,7 @@ type bounded struct {
 	ID     uuid.UUID `json:"id,omitempty" format:"uuid"`
 	Day    string    `json:"day,omitempty" format:"date"`
 	Sealed []byte    `json:"sealed,omitempty" minLength:"4" maxLength:"8"`
+	Code   string    `json:"code,omitempty" pattern:"^[0-9]{2}$"`
 	embedded
 }
 
@@ -192,6 +196,8 @@ func TestBoundsAreEnforced(t *testing.T) {
 		`{"text":"ab","day":"2026-02-28"}`: "-", `{"text":"ab","day":"2026-02-29"}`: "day", `{"text":"ab","day":""}`: "day",
 		`{"text":"ab","sealed":"AAA="}`: "-", `{"text":"ab","sealed":"AAAA"}`: "-", `{"text":"ab","sealed":""}`: "sealed",
 		`{"text":"ab","sealed":"AAAAAAAAAAAA"}`: "sealed", `{"text":"ab","sealed":"AAA*"}`: "sealed",
+		`{"text":"ab","code":"07"}`: "-", `{"text":"ab","code":"０７"}`: "code", `{"text":"ab","code":"a7"}`: "code",
+		`{"text":"ab","code":""}`: "code", `{"text":"ab","code":"077"}`: "code", `{"text":"ab","code":"07\n"}`: "code",
 		`{"text":"ab","inner":{"count":1}}`: "-", `{"text":"ab","inner":{"count":"1"}}`: "inner.count",
 		`{"text":"ab","inner":null}`: "inner",
 	} {
@@ -212,8 +218,17 @@ func TestBoundsAreEnforced(t *testing.T) {
 func TestRequestsThatCannotBeChecked(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
-		"a pattern": fn.CheckSchema[struct {
+		"a pattern without anchors": fn.CheckSchema[struct {
 			A string `json:"a" pattern:"x"`
+		}](),
+		"a pattern that is none": fn.CheckSchema[struct {
+			A string `json:"a" pattern:"^(x$"`
+		}](),
+		"a pattern of no text": fn.CheckSchema[struct {
+			A int `json:"a" pattern:"^x$"`
+		}](),
+		"a step": fn.CheckSchema[struct {
+			A int `json:"a" multipleOf:"2"`
 		}](),
 		"a bound of no text": fn.CheckSchema[struct {
 			A int `json:"a" minLength:"1"`
@@ -252,6 +267,19 @@ func TestRequestsThatCannotBeChecked(t *testing.T) {
 	}
 	if err := fn.CheckSchema[bounded](); err != nil {
 		t.Error(err)
+	}
+}
+
+// A text that can't be a code is no wrong guess.
+func TestAProofsCodeIsSixDigits(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{"123456": "", "abcdef": "proofs[0].code", "１２３４５６": "proofs[0].code"} {
+		_, err := fn.Decode[stepup.Confirmation]([]byte(
+			`{"intent_id":"0190a0b0-0000-7000-8000-00000000000a","proofs":[{"factor":"sms_otp","code":"` + code + `"}]}`))
+		var named *bankerr.FieldError
+		if got := errors.As(err, &named); got != (want != "") || got && named.Field != want {
+			t.Errorf("%s: %v, want field %q", code, err, want)
+		}
 	}
 }
 

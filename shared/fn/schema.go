@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ import (
 //   - minimum, maximum: bounds of a number;
 //   - minItems, maxItems: number of items of a list;
 //   - enum: the allowed texts;
+//   - pattern: a regular expression, anchored with ^ and $, that the whole text must match;
 //   - format: uuid, date, sm2-public-key, sealed-password.
 //
 // No value may be null: a client leaves an optional field out.
@@ -36,6 +38,7 @@ type schema struct {
 	item        *schema
 	least, most *int64 // of a number's value, a text's characters or a list's items
 	enum        []string
+	pattern     *regexp.Regexp         // nil: any text
 	fits        func(text string) bool // the format; nil: any text
 }
 
@@ -57,7 +60,7 @@ var (
 		aText: {"minLength", "maxLength"}, aNumber: {"minimum", "maximum"}, aList: {"minItems", "maxItems"},
 	}
 	notEnforced = []string{
-		"pattern", "multipleOf", "exclusiveMinimum", "exclusiveMaximum", "uniqueItems", "minProperties", "maxProperties",
+		"multipleOf", "exclusiveMinimum", "exclusiveMaximum", "uniqueItems", "minProperties", "maxProperties",
 		"dependentRequired", "required", "additionalProperties",
 	}
 )
@@ -184,6 +187,11 @@ func (s *schema) readTags(tag reflect.StructTag) error {
 			*bound = &n
 		}
 	}
+	return s.readText(tag)
+}
+
+// readText reads the tags that only a text may have.
+func (s *schema) readText(tag reflect.StructTag) error {
 	if text, found := tag.Lookup("enum"); found {
 		s.enum = strings.Split(text, ",")
 	}
@@ -193,8 +201,25 @@ func (s *schema) readTags(tag reflect.StructTag) error {
 			return fmt.Errorf("%w: format %s", errSchema, name)
 		}
 	}
-	if (s.enum != nil || s.fits != nil) && s.kind != aText {
-		return fmt.Errorf("%w: enum or format of a value that is no text", errSchema)
+	if text, found := tag.Lookup("pattern"); found {
+		if err := s.readPattern(text); err != nil {
+			return err
+		}
+	}
+	if (s.enum != nil || s.fits != nil || s.pattern != nil) && s.kind != aText {
+		return fmt.Errorf("%w: enum, pattern or format of a value that is no text", errSchema)
+	}
+	return nil
+}
+
+// readPattern refuses a pattern without both anchors: it would take any text around what
+// it describes.
+func (s *schema) readPattern(text string) (err error) {
+	if !strings.HasPrefix(text, "^") || !strings.HasSuffix(text, "$") {
+		return fmt.Errorf("%w: pattern %s is not anchored", errSchema, text)
+	}
+	if s.pattern, err = regexp.Compile(text); err != nil {
+		return fmt.Errorf("%w: pattern: %w", errSchema, err)
 	}
 	return nil
 }

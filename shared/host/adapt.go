@@ -1,6 +1,7 @@
 package host
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,9 @@ import (
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -20,10 +24,10 @@ import (
 var ErrUnknown = bankerr.New(bankerr.NotFound, "FUNCTION_UNKNOWN")
 
 // Unknown answers that there is no such function.
-func Unknown(w http.ResponseWriter, _ *http.Request) { Refuse(w, ErrUnknown) }
+func Unknown(w http.ResponseWriter, r *http.Request) { Refuse(w, r, ErrUnknown) }
 
 // Refuse answers with the problem of a refusal that comes before any function runs.
-func Refuse(w http.ResponseWriter, e *bankerr.Error) {
+func Refuse(w http.ResponseWriter, r *http.Request, e *bankerr.Error) {
 	text, _ := bankerr.Lookup(e.Code())
 	problem := struct { // fn.Problem describes the fields
 		Type   string `json:"type"`
@@ -32,12 +36,23 @@ func Refuse(w http.ResponseWriter, e *bankerr.Error) {
 		Title  string `json:"title"`
 		Detail string `json:"detail"`
 		Trace  string `json:"trace"`
-	}{"about:blank", e.Kind().Status(), e.Code(), text.Title, text.Advice, ""}
+	}{"about:blank", e.Kind().Status(), e.Code(), text.Title, text.Advice, traceOf(r)}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store") // INPUT-006
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(problem.Status)
 	_ = json.NewEncoder(w).Encode(problem) // an error means that the client has left
+}
+
+// traceOf is the trace id that the caller sent, or a new one. The service desk then finds
+// the request in the records of a proxy or of the app.
+func traceOf(r *http.Request) string {
+	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	of := trace.SpanContextFromContext(ctx).TraceID()
+	if !of.IsValid() {
+		_, _ = rand.Read(of[:]) // never fails (crypto/rand)
+	}
+	return of.String()
 }
 
 // Clean answers FUNCTION_UNKNOWN for a path that is not clean, such as a path with

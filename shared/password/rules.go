@@ -2,6 +2,7 @@ package password
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -136,7 +137,7 @@ var common = []string{
 	"1q2w3e", "qwe123", "123qwe", "aa123456", "111111a", "welcome",
 }
 
-var keyboardRows = []string{"qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "1qaz2wsx3edc"}
+var keyboardRows = []string{"qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "0123456789", "1qaz2wsx3edc"}
 
 // isCommon reports whether the text is a common password, or contains a long one.
 func isCommon(text string) bool {
@@ -150,12 +151,15 @@ func isCommon(text string) bool {
 }
 
 // hasKeyboardRun reports whether the text has a run of five or more keys of a keyboard
-// row.
+// row, from the left or from the right.
 func hasKeyboardRun(text string) bool {
 	lower := strings.ToLower(text)
 	for _, row := range keyboardRows {
 		for i := 0; i+keyboardRun <= len(row); i++ {
-			if strings.Contains(lower, row[i:i+keyboardRun]) {
+			run := []byte(row[i : i+keyboardRun])
+			right := string(run)
+			slices.Reverse(run)
+			if strings.Contains(lower, right) || strings.Contains(lower, string(run)) {
 				return true
 			}
 		}

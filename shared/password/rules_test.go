@@ -37,6 +37,14 @@ func TestPasswordRules(t *testing.T) {
 		{name: "a keyboard row of five", login: "x8qwert", field: "login_password"},
 		{name: "a keyboard row of four", login: "x8qwer"},
 		{name: "a digit row of five", login: "tide12345", field: "login_password"},
+		{name: "digits downwards", login: "0987654a", field: "login_password"},
+		{name: "five digits downwards", login: "98765qz", field: "login_password"},
+		{name: "digits up from zero", login: "tide01234", field: "login_password"},
+		{name: "the upper row from the right", login: "poiuyt7", field: "login_password"},
+		{name: "the middle row from the right", login: "LKJHGF8x", field: "login_password"},
+		{name: "the lower row from the right", login: "mnbvcx3", field: "login_password"},
+		{name: "columns from the right", login: "tide-cde3x", field: "login_password"},
+		{name: "four keys from the right", login: "x8poiu"},
 		{name: "six of the phone's digits", login: "t138100x", field: "login_password"},
 		{name: "five of the phone's digits", login: "t81000x"},
 		{name: "the phone's last six", login: "t007919x", field: "login_password"},
@@ -100,7 +108,7 @@ func TestAllBrokenRulesAreNamed(t *testing.T) {
 		{"tide-2026x", "2026x", "trade_password", "too_short not_digits in_login_password", "交易密码须为6位；只能使用数字；不能与登录密码相同或被其包含"},
 		{"tide-2026x", "1111111", "trade_password", "too_long repetition", "交易密码须为6位；不能为重复数字"},
 		{"tide-2026x", "12345", "trade_password", "too_short sequence", "交易密码须为6位；不能为连续数字"},
-		{"x654321x", "654321", "trade_password", "sequence in_login_password", "交易密码不能为连续数字；不能与登录密码相同或被其包含"},
+		{"x654321x", "654321", "login_password", "sequence", "登录密码不能包含5个及以上连续的数字或键盘按键"},
 		{"tide-2026x", "110101", "trade_password", "personal_data", "交易密码不能包含证件号或手机号中连续的6位数字"},
 	} {
 		p := good

@@ -49,8 +49,8 @@ const (
 // Request selects entries.
 type Request struct {
 	AccountID uuid.UUID `json:"account_id" format:"uuid"`
-	From      string    `json:"from,omitempty" format:"date" doc:"First business day, e.g. 2026-11-01"`
-	To        string    `json:"to,omitempty" format:"date" doc:"Last business day"`
+	From      string    `json:"from,omitempty" format:"date" doc:"First of at most 366 business days, e.g. 2026-11-01; 90 days if left out"`
+	To        string    `json:"to,omitempty" format:"date" doc:"Last business day; today if left out"`
 	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both directions if left out"`
 	Min       money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
 	Max       money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; no bound if left out"`
@@ -72,9 +72,13 @@ func (r Request) Validate() error {
 // days returns the range as instants; to is excluded. The decoder has checked the
 // form of the dates.
 func (r Request) days(now time.Time) (from, to time.Time, err error) {
-	last := clock.BusinessDay(now)
+	today := clock.BusinessDay(now)
+	last := today
 	if r.To != "" {
 		last, _ = time.Parse(time.DateOnly, r.To)
+	}
+	if r.From == "" && last.After(today) {
+		last = today // the days to come have no entries
 	}
 	first := last.AddDate(0, 0, 1-defaultDays)
 	if r.From != "" {

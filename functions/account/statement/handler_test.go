@@ -270,8 +270,10 @@ func TestWithoutDatesTheLast90Days(t *testing.T) {
 	first := time.Date(2026, 11, 23, 0, 0, 0, 0, clock.Shanghai).AddDate(0, 0, -89)
 	w.move(t, 1_00, first.Add(-time.Microsecond), "day 91")
 	w.move(t, 1_00, first, "day 90")
-	if diff := cmp.Diff([]string{"day 90"}, w.summaries(t, query{})); diff != "" {
-		t.Errorf("the default range (-want +got):\n%s", diff)
+	for _, q := range []query{{}, {"to": "2026-11-23"}, {"to": "2026-12-31"}, {"to": "9999-12-31"}} {
+		if diff := cmp.Diff([]string{"day 90"}, w.summaries(t, q)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", q, diff)
+		}
 	}
 }
 

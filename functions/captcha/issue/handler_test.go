@@ -162,7 +162,7 @@ func TestLateAndWrongAnswers(t *testing.T) {
 		}
 	}
 	other := captchatest.Solved(t, b, phone)
-	for _, wrong := range []string{"", "604714", captchatest.Answer + "0", " " + captchatest.Answer} {
+	for _, wrong := range []string{"", "604714", captchatest.Answer + "0", "x" + captchatest.Answer} {
 		id := captchatest.Solved(t, b, phone)
 		if solves(t, b, id, wrong) {
 			t.Errorf("%q was taken", wrong)

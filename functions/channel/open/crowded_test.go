@@ -141,7 +141,14 @@ func TestAGraphicCodeOpensAChannel(t *testing.T) {
 	helloWith(t, phone, id, answer).Want(t, "CAPTCHA_REJECTED") // the wrong answer has used it up
 	helloWith(t, phone, overChannel, captchatest.Answer).Want(t, "CAPTCHA_REJECTED")
 	helloWith(t, phone, "unknown", answer).Want(t, "CAPTCHA_REJECTED")
-	helloWith(t, phone, "", answer).Want(t, "INPUT_INVALID")
+	half := helloWith(t, phone, "", answer)
+	if half.Want(t, "INPUT_INVALID"); half.Problem.Field != "captcha_id" {
+		t.Errorf("an answer alone: field %q", half.Problem.Field)
+	}
+	half = helloWith(t, phone, "some id", "")
+	if half.Want(t, "INPUT_INVALID"); half.Problem.Field != "captcha_answer" {
+		t.Errorf("an id alone: field %q", half.Problem.Field)
+	}
 
 	forged, err := captcha.SealForHello(keytest.New(t), "123456", b.Clock.Now().Add(captcha.Life))
 	check.Must(t, err)

@@ -52,8 +52,8 @@ type Request struct {
 
 // Validate checks the characters of the device id, which is stored and logged.
 func (r Request) Validate() error {
-	if r.CaptchaAnswer != "" && r.CaptchaID == "" {
-		return fn.InvalidField("captcha_id", "comes together with captcha_answer")
+	if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
+		return err
 	}
 	if r.App != nil && !r.App.Valid() {
 		return fn.InvalidField("app.version", "not major.minor.patch")

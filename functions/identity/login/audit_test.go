@@ -12,6 +12,7 @@ import (
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -51,7 +52,7 @@ func TestAuditKnowsWhy(t *testing.T) {
 	unknown := wrong
 	unknown.Phone = "13999999999"
 	w.want(t, w.phone, unknown, "LOGIN_FAILED")
-	code := w.request(t, w.phone, bank.LoginPassword, "not it")
+	code := w.request(t, w.phone, bank.LoginPassword, otptest.Wrong(wrong.OTP))
 	w.want(t, w.phone, wrong, "LOGIN_FAILED")
 	w.want(t, w.phone, code, "LOGIN_FAILED")
 	w.want(t, w.phone, wrong, "LOGIN_FAILED")

@@ -28,6 +28,7 @@ import (
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -52,16 +53,16 @@ type Config struct{}
 
 // Request holds both factors.
 type Request struct {
-	Phone           string `json:"phone" example:"13900001111"`
+	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, from 13 to 19" example:"13900001111"`
 	Password        []byte `json:"password" format:"sealed-password" minLength:"1" maxLength:"1024"`
-	OTP             string `json:"otp" minLength:"6" maxLength:"6" example:"123456"`
+	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty" maxLength:"64"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty" maxLength:"16"`
 	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"PKIX DER: the device's key"`
 	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace a key: the same text signed by the old key"`
 	TradePassword   []byte `json:"trade_password,omitempty" format:"sealed-password" maxLength:"1024" doc:"To bind a first or lost key"`
-	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: the number of an open card of the customer"`
+	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: of an open card of the customer"`
 }
 
 // Validate checks the form only. It refuses only values that no customer can have.
@@ -69,10 +70,17 @@ func (r Request) Validate() error {
 	if !customer.ValidPhone(r.Phone) {
 		return fn.InvalidField("phone", "not a mobile number")
 	}
+	if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
+		return err
+	}
 	stepUp := len(r.TradePassword) > 0
 	switch {
-	case stepUp != (r.CardNo != ""):
-		return fn.InvalidField("card_no", "comes together with trade_password")
+	case stepUp && r.CardNo == "":
+		return fn.InvalidField("card_no", "missing: trade_password is given")
+	case !stepUp && r.CardNo != "":
+		return fn.InvalidField("trade_password", "missing: card_no is given")
+	case stepUp && !ledger.CardNumber(r.CardNo):
+		return fn.InvalidField("card_no", "not 12 to 19 digits")
 	case stepUp && len(r.OldKeySignature) > 0:
 		return fn.InvalidField("old_key_signature", "not together with trade_password")
 	case len(r.DevicePublicKey) == 0 && (stepUp || len(r.OldKeySignature) > 0 || len(r.DeviceSignature) > 0):

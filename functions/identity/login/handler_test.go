@@ -199,8 +199,18 @@ func TestMalformedRequests(t *testing.T) {
 		{"number for code", `{"phone":"13810007919","password":"AAAA","otp":123456}`, "otp"},
 		{"no device key", `{"phone":"13810007919","password":"AAAA","otp":"123456","device_public_key":"AAAA"}`, "device_public_key"},
 		{"password not base64", `{"phone":"13810007919","password":"?","otp":"123456"}`, "password"},
-		{"customer named", `{"phone":"13810007919","password":"AAAA","otp":"123456","customer_id":"x"}`, ""},
-		{"nothing", `null`, ""},
+		{"customer named", `{"phone":"13810007919","password":"AAAA","otp":"123456","customer_id":"x"}`, "customer_id"},
+		{"letters for a code", `{"phone":"13810007919","password":"AAAA","otp":"abcdef"}`, "otp"},
+		{"full-width digits for a code", `{"phone":"13810007919","password":"AAAA","otp":"１２３４５６"}`, "otp"},
+		{"a graphic code without answer", `{"phone":"13810007919","password":"AAAA","otp":"123456","captcha_id":"x"}`, "captcha_answer"},
+		{"an answer to no graphic code", `{"phone":"13810007919","password":"AAAA","otp":"123456","captcha_answer":"1"}`, "captcha_id"},
+		{"a card alone", `{"phone":"13810007919","password":"AAAA","otp":"123456","card_no":"622848000000010001"}`, "trade_password"},
+		{"a trade password alone", `{"phone":"13810007919","password":"AAAA","otp":"123456","trade_password":"AAAA"}`, "card_no"},
+		{
+			"a word for a card",
+			`{"phone":"13810007919","password":"AAAA","otp":"123456","trade_password":"AAAA","card_no":"hello"}`, "card_no",
+		},
+		{"nothing", `null`, "request"},
 		{"list", `[]`, ""},
 	} {
 		got := w.phone.Call(t, identitylogin.Function, "", json.RawMessage(tt.body))

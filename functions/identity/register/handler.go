@@ -28,6 +28,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/idno"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -57,10 +58,10 @@ type Config struct{}
 type Request struct {
 	Name            string `json:"name" minLength:"1" maxLength:"60" example:"王小明"`
 	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"The last character may be an x" example:"110101199003070011"`
-	CardNo          string `json:"card_no" minLength:"1" maxLength:"32" example:"622848000000010001"`
+	CardNo          string `json:"card_no" minLength:"12" maxLength:"32" doc:"12 to 19 digits, also in groups" example:"622848000000010001"`
 	CardPassword    []byte `json:"card_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
-	Phone           string `json:"phone" example:"13900001111"`
-	OTP             string `json:"otp" minLength:"6" maxLength:"6" example:"123456"`
+	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, from 13 to 19" example:"13900001111"`
+	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" example:"123456"`
 	LoginPassword   []byte `json:"login_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	TradePassword   []byte `json:"trade_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	DevicePublicKey []byte `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER"`
@@ -72,6 +73,10 @@ type Request struct {
 // Validate checks the form only.
 func (r Request) Validate() error {
 	switch {
+	case customer.CanonicalName(r.Name) == "":
+		return fn.InvalidField("name", "blank")
+	case !ledger.CardNumber(r.CardNo):
+		return fn.InvalidField("card_no", "not 12 to 19 digits")
 	case !validIDNo(r.IDNo):
 		return fn.InvalidField("id_no", "no identity number: wrong length or check digit")
 	case !customer.ValidPhone(r.Phone):

@@ -54,7 +54,7 @@ type Config struct{}
 // Request names the purpose of the code.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,intent"`
-	Phone    string     `json:"phone,omitempty" doc:"For register and login" example:"13900001111"`
+	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"For register and login; 11 digits" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register and login, after CAPTCHA_REQUIRED"`
@@ -71,8 +71,8 @@ func (r Request) Validate() error {
 		if r.IntentID != nil {
 			return fn.InvalidField("intent_id", "not for this purpose")
 		}
-		if (r.CaptchaID == "") != (r.CaptchaAnswer == "") {
-			return fn.InvalidField("captcha_answer", "comes together with captcha_id")
+		if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
+			return err
 		}
 		if !customer.ValidPhone(r.Phone) {
 			return fn.InvalidField("phone", "not a mobile number")

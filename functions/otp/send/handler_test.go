@@ -342,9 +342,11 @@ func TestMalformedRequests(t *testing.T) {
 		{"no intent", `{"purpose":"intent"}`, "intent_id"},
 		{"number for an intent", fmt.Sprintf(`{"purpose":"intent","phone":"13900000000","intent_id":%q}`, intent), "intent_id"},
 		{"intent that is no id", `{"purpose":"intent","intent_id":"x"}`, "intent_id"},
-		{"unknown field", `{"purpose":"login","phone":"13900000000","customer_id":"x"}`, ""},
+		{"unknown field", `{"purpose":"login","phone":"13900000000","customer_id":"x"}`, "customer_id"},
+		{"a graphic code without answer", `{"purpose":"login","phone":"13900000000","captcha_id":"x"}`, "captcha_answer"},
+		{"an answer to no graphic code", `{"purpose":"login","phone":"13900000000","captcha_answer":"1"}`, "captcha_id"},
 		{"phone of another type", `{"purpose":"login","phone":13900000000}`, "phone"},
-		{"nothing", `null`, ""},
+		{"nothing", `null`, "request"},
 	} {
 		got := w.Phone.Call(t, otpsend.Function, "", json.RawMessage(tt.body))
 		if got.Code != "INPUT_INVALID" || got.Problem.Field != tt.field {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -195,7 +197,7 @@ func TestCodeExpiresAndRunsOutOfTries(t *testing.T) {
 	in = w.prepare(t, 1_00)
 	wrong := w.proofs(t, in)
 	right := w.proofs(t, in)
-	wrong.Proofs[0].Code = "not it"
+	wrong.Proofs[0].Code = otptest.Wrong(right.Proofs[0].Code)
 	for i := range 5 {
 		w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("try", i), wrong).Want(t, "PROOF_REJECTED")
 	}
@@ -207,8 +209,11 @@ func TestParallelGuessesCannotExceedFiveTries(t *testing.T) {
 	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
 	right := w.proofs(t, in)
+	code, err := strconv.Atoi(right.Proofs[0].Code)
+	check.Must(t, err)
 	replies := check.AtOnce(20, func(i int) bank.Reply {
-		guess := confirmation(in.IntentID, stepup.Proof{Factor: stepup.SMSOTP, Code: fmt.Sprintf("g%05d", i)}, right.Proofs[1])
+		wrong := fmt.Sprintf("%06d", (code+1+i)%1_000_000)
+		guess := confirmation(in.IntentID, stepup.Proof{Factor: stepup.SMSOTP, Code: wrong}, right.Proofs[1])
 		return w.Phone.Call(t, transferconfirm.Function, fmt.Sprint("guess", i), guess)
 	})
 	if won := bank.Won(t, replies, "PROOF_REJECTED"); won != 0 {

@@ -156,8 +156,8 @@ func TestMalformedRequests(t *testing.T) {
 		{"a cursor out of time", `{"cursor":"` + encode(late) + `"}`, "cursor", "INPUT_INVALID"},
 		{"a cursor before all time", `{"cursor":"` + encode(make([]byte, 24)) + `"}`, "", ""},
 		{"SQL", `{"cursor":"' OR 1=1 --"}`, "cursor", "INPUT_INVALID"},
-		{"another customer", `{"customer_id":"x"}`, "", "INPUT_INVALID"},
-		{"nothing", `null`, "", "INPUT_INVALID"},
+		{"another customer", `{"customer_id":"x"}`, "customer_id", "INPUT_INVALID"},
+		{"nothing", `null`, "request", "INPUT_INVALID"},
 	} {
 		got := w.Phone.Call(t, transferlist.Function, "", json.RawMessage(tt.body))
 		if got.Code != tt.want || got.Problem.Field != tt.field {

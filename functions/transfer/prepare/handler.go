@@ -71,7 +71,7 @@ func (r Request) Validate() error {
 	case r.PayeeAccountID != nil && r.PayeeName != "":
 		return fn.InvalidField("payee_name", "not for an own account")
 	case r.PayeeAccountNo != "" && customer.CanonicalName(r.PayeeName) == "":
-		return fn.InvalidField("payee_name", "missing")
+		return fn.InvalidField("payee_name", "missing or blank")
 	case strings.ContainsFunc(plaintext.Line(r.PayeeName), unicode.IsControl), // a line break
 		!plaintext.Printable(customer.CanonicalName(r.PayeeName)):
 		return fn.InvalidField("payee_name", "not plain text")
