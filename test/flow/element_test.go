@@ -78,8 +78,14 @@ func spoiled(element *openapi3.Schema) map[string]any {
 	case element.Type.Includes("array"):
 		delete(values, "null in a list")
 		values["a text"] = "x"
+	case element.Type.Includes("object"):
+		delete(values, "an object")
+		values["a text"] = "x"
 	default:
 		values["a text"] = "x"
+	}
+	if element.Pattern != "" {
+		values["a text against its pattern"] = strings.Repeat("x", int(element.MinLength))
 	}
 	if element.Format == "uuid" || element.Format == "date" || element.Extensions["contentEncoding"] != nil || len(element.Enum) > 0 {
 		values["another form"] = "?"
