@@ -96,7 +96,7 @@ UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interva
 		w.Advance(wait)
 		w.phone.Reopen(t)
 		for _, r := range password.Retentions() {
-			_, err := w.Host.DB.Prune(t.Context(), r)
+			_, err := w.Host.DB.Prune(t.Context(), r, time.Now())
 			check.Must(t, err)
 		}
 		w.login(t, bank.LoginPassword, "LOGIN_FAILED")
