@@ -26,11 +26,17 @@ const (
 var (
 	errWhich   = errors.New("name one event with --id, or all with --all")
 	errID      = errors.New("--id is not the id of an event")
-	errNoAside = errors.New("no such event is set aside")
+	errNoAside = errors.New("no such event is set aside, or is a dead letter of at most 30 days")
 )
 
 // eventsCommand holds the commands about events that the relay has set aside.
 func eventsCommand() *cobra.Command {
+	parent := group("events", "Handle events that could not be published or delivered")
+	parent.AddCommand(listCommand(), replayCommand())
+	return parent
+}
+
+func listCommand() *cobra.Command {
 	var dead bool
 	list := &cobra.Command{
 		Use: "list [--dead]", Short: "List the events that the relay has set aside, the oldest first", Args: cobra.NoArgs,
@@ -39,10 +45,9 @@ func eventsCommand() *cobra.Command {
 Each line has the id, the type, the times of the event and of its setting aside, the
 number of attempts and the reason of the last failure. It reads DATABASE_URL.
 
-An event that the relay has published and a consumer refuses is a dead letter of the
-broker. The platform's broker keeps its own dead letters. The local broker keeps them in
-the same database: --dead lists them. POST /dev/replay, or the button at /dev, delivers
-them again; "events replay" does not.`,
+An event that the relay has published and a consumer fails to take is a dead letter.
+--dead lists the dead letters of the platform's broker, which "events replay --dead" sends
+again, and those of the local broker, which POST /dev/replay delivers again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dead {
 				return withEvents(cmd, listDead)
@@ -50,13 +55,19 @@ them again; "events replay" does not.`,
 			return withEvents(cmd, listAside)
 		},
 	}
-	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters of the local broker")
+	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters")
+	return list
+}
+
+func replayCommand() *cobra.Command {
 	var o replayOrder
 	replay := &cobra.Command{
-		Use: "replay {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
-		Short: "Let the relay publish events again that it has set aside",
-		Long: `Let the relay publish events again that it has set aside. Each event has all its
-attempts again. Mend the cause first: the list names it.
+		Use: "replay [--dead] {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
+		Short: "Let the relay publish events again that it has set aside, or dead letters",
+		Long: `Let the relay publish events again that it has set aside, or with --dead those that a
+consumer failed to take. Each event has all its attempts again. Mend the cause first: the
+list names it. All consumers get the event; one that has had its effect has no second one.
+Consumers take no event that is older than 30 days, so it stays a dead letter.
 
 The command leaves an access record in the same transaction: operator, reason, time
 and this computer's name. It reads DATABASE_URL.`,
@@ -66,11 +77,11 @@ and this computer's name. It reads DATABASE_URL.`,
 				return err
 			}
 			return withEvents(cmd, func(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
-				n, err := replayAside(ctx, h, o)
+				n, err := replayEvents(ctx, h, o)
 				if err != nil {
 					return err
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d events will be published.\n", n); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d will be published again.\n", n); err != nil {
 					return fmt.Errorf("print: %w", err)
 				}
 				return nil
@@ -78,12 +89,11 @@ and this computer's name. It reads DATABASE_URL.`,
 		},
 	}
 	replay.Flags().StringVar(&o.id, "id", "", "id of one event")
-	replay.Flags().BoolVar(&o.all, "all", false, "all events that are set aside")
+	replay.Flags().BoolVar(&o.all, "all", false, "all events of the list")
+	replay.Flags().BoolVar(&o.dead, "dead", false, "replay dead letters of the platform's broker")
 	requireFlag(replay, &o.reason, "reason", "reason for publishing again, for audit")
 	requireFlag(replay, &o.operator, "operator", "name of the operator who decides, for audit")
-	parent := group("events", "Handle events that could not be published")
-	parent.AddCommand(list, replay)
-	return parent
+	return replay
 }
 
 // withEvents opens the database for a command.
@@ -115,16 +125,24 @@ func listAside(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 	return nil
 }
 
-// listDead lists the dead letters of the local broker.
+// listDead lists the dead letters of the platform's broker and of the local broker.
 func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
+	letters, err := events.Letters(ctx, h.DB, eventsListed)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
 	list, err := broker.ListDead(ctx, h.DB.Reader(), eventsListed)
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ID\tTYPE\tCONSUMER\tATTEMPTS\tREASON") // Flush returns the error
+	for _, l := range letters {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\tanswered %d at %s\n", l.EventID, l.Type, l.Consumer, l.Deaths, l.Status,
+			l.FailedAt.UTC().Format(time.RFC3339))
+	}
 	for _, d := range list {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", d.EventID, d.Type, d.Consumer, d.Attempts, d.LastError)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\tlocal broker: %s\n", d.EventID, d.Type, d.Consumer, d.Attempts, d.LastError)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -135,7 +153,7 @@ func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 // replayOrder holds the operator's arguments.
 type replayOrder struct {
 	id               string
-	all              bool
+	all, dead        bool
 	reason, operator string
 }
 
@@ -153,15 +171,19 @@ func (o replayOrder) check() error {
 	return nil
 }
 
-// replayAside gives the events back to the relay, and emits the access record in the
+// replayEvents gives the events back to the relay, and emits the access record in the
 // same transaction. It returns the number of events.
-func replayAside(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
+func replayEvents(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
 	ctx, record, err := newRecord(ctx, replayFunction, "money", fmt.Sprintf("replayed by %s: %s", o.operator, o.reason))
 	if err != nil {
 		return 0, fmt.Errorf("replay: %w", err)
 	}
+	again := events.ReplayAside
+	if o.dead {
+		again = events.ReplayLetters
+	}
 	err = h.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
-		if n, err = events.ReplayAside(ctx, tx, o.id); err != nil {
+		if n, err = again(ctx, tx, o.id); err != nil {
 			return err
 		}
 		if n == 0 {

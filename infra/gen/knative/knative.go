@@ -53,6 +53,7 @@ type source struct{ Secret, Key string }
 type process struct {
 	Name, Summary string
 	Event         bool // only the broker calls it
+	DeadLetters   bool // the broker sends it what the others failed to take
 	DB, Redis     bool
 	Clients       bool // it answers clients, whose addresses count
 	Keys          []string
@@ -119,7 +120,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 func describe(f fn.Function) process {
 	needs := f.Needs()
 	p := process{
-		Name: f.Spec.Name, Summary: f.Spec.Summary, Event: f.Trigger == fn.TriggerEvent,
+		Name: f.Spec.Name, Summary: f.Spec.Summary, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
 		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients, Scale: scaleLimit,
 	}
 	if needs.DB {
