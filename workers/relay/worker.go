@@ -27,7 +27,7 @@ var Worker = fn.Worker(fn.Spec{
 // Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
 	KSink   string        `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
-	SinkURL string        `envconfig:"SINK_URL" form:"http"`
+	SinkURL string        `envconfig:"SINK_URL" form:"http" secret:"true"`
 	Lease   time.Duration `envconfig:"RELAY_LEASE" default:"10s" min:"6s" max:"10m"`
 	Batch   int           `envconfig:"RELAY_BATCH" default:"200" max:"5000"`
 
