@@ -49,6 +49,10 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	subscribed, err := declared(functions.Subscriptions())
+	if err != nil {
+		return nil, err
+	}
 	files := output.Files{
 		"infra/roles/roles.sql":     rights,
 		"client/api.go":             methods,
@@ -56,6 +60,7 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 		"docs/errors.md":            errorList(all),
 		"docs/retention.md":         retention(),
 		"docs/openapi.json":         api,
+		"events/declared.go":        subscribed,
 		"events/subscriptions.yaml": subscriptionList(functions.Subscriptions(), events.Catalogue()),
 	}
 	manifests, err := knative.Files(all, workers.All(), functions.Subscriptions())
