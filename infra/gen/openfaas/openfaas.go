@@ -102,9 +102,13 @@ func community(b process.Bank) stack {
 	rank := func(p process.Process) int { return slices.Index(urgency, b.Subscriptions.Lane(p.Name)) }
 	slices.SortStableFunc(consumers, func(a, b process.Process) int { return rank(a) - rank(b) })
 	room := max(0, communityFunctions-len(s.Processes))
-	for _, c := range consumers[:min(room, len(consumers))] {
-		s.Processes, s.Consumers = append(s.Processes, c), append(s.Consumers, c.Name)
+	if room < len(consumers) {
+		consumers = consumers[:room]
+		for _, c := range consumers {
+			s.Consumers = append(s.Consumers, c.Name)
+		}
 	}
+	s.Processes = append(s.Processes, consumers...)
 	slices.SortStableFunc(s.Processes, func(a, b process.Process) int { return strings.Compare(a.Name, b.Name) })
 	for i := range s.Processes {
 		s.Processes[i].Scale = min(s.Processes[i].Scale, communityReplicas)
