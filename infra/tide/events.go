@@ -27,6 +27,8 @@ var (
 	errWhich   = errors.New("name one event with --id, or all with --all")
 	errID      = errors.New("--id is not the id of an event")
 	errNoAside = errors.New("no such event is set aside")
+	errNoDead  = errors.New("there is no such dead letter")
+	errOneOf   = errors.New("--consumer names the consumer of dead letters: add --dead")
 )
 
 // eventsCommand holds the commands about events that the relay has set aside.
@@ -40,9 +42,9 @@ Each line has the id, the type, the times of the event and of its setting aside,
 number of attempts and the reason of the last failure. It reads DATABASE_URL.
 
 An event that the relay has published and a consumer refuses is a dead letter of the
-broker. The platform's broker keeps its own dead letters. The local broker keeps them in
-the same database: --dead lists them. POST /dev/replay, or the button at /dev, delivers
-them again; "events replay" does not.`,
+broker. The platform's broker keeps its own dead letters. The bank's own broker (the local
+bank, and OpenFaaS) keeps them in the same database: --dead lists them, and
+"events replay --dead" delivers them again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dead {
 				return withEvents(cmd, listDead)
@@ -50,13 +52,14 @@ them again; "events replay" does not.`,
 			return withEvents(cmd, listAside)
 		},
 	}
-	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters of the local broker")
+	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters of the bank's own broker")
 	var o replayOrder
-	replay := &cobra.Command{
-		Use: "replay {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
+	again := &cobra.Command{
+		Use: "replay {--id ID | --all} [--dead [--consumer NAME]] --reason TEXT --operator NAME", Args: cobra.NoArgs,
 		Short: "Let the relay publish events again that it has set aside",
 		Long: `Let the relay publish events again that it has set aside. Each event has all its
-attempts again. Mend the cause first: the list names it.
+attempts again. Mend the cause first: the list names it. With --dead, the bank's own broker
+delivers its dead letters again.
 
 The command leaves an access record in the same transaction: operator, reason, time
 and this computer's name. It reads DATABASE_URL.`,
@@ -66,23 +69,25 @@ and this computer's name. It reads DATABASE_URL.`,
 				return err
 			}
 			return withEvents(cmd, func(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
-				n, err := replayAside(ctx, h, o)
+				n, err := replay(ctx, h, o)
 				if err != nil {
 					return err
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d events will be published.\n", n); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d events will be sent.\n", n); err != nil {
 					return fmt.Errorf("print: %w", err)
 				}
 				return nil
 			})
 		},
 	}
-	replay.Flags().StringVar(&o.id, "id", "", "id of one event")
-	replay.Flags().BoolVar(&o.all, "all", false, "all events that are set aside")
-	requireFlag(replay, &o.reason, "reason", "reason for publishing again, for audit")
-	requireFlag(replay, &o.operator, "operator", "name of the operator who decides, for audit")
+	again.Flags().StringVar(&o.id, "id", "", "id of one event")
+	again.Flags().BoolVar(&o.all, "all", false, "all events that are set aside, or all dead letters")
+	again.Flags().BoolVar(&o.dead, "dead", false, "dead letters of the bank's own broker, not events that are set aside")
+	again.Flags().StringVar(&o.consumer, "consumer", "", "only the dead letters of this event function")
+	requireFlag(again, &o.reason, "reason", "reason for publishing again, for audit")
+	requireFlag(again, &o.operator, "operator", "name of the operator who decides, for audit")
 	parent := group("events", "Handle events that could not be published")
-	parent.AddCommand(list, replay)
+	parent.AddCommand(list, again)
 	return parent
 }
 
@@ -115,7 +120,7 @@ func listAside(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 	return nil
 }
 
-// listDead lists the dead letters of the local broker.
+// listDead lists the dead letters of the bank's own broker.
 func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 	list, err := broker.ListDead(ctx, h.DB.Reader(), eventsListed)
 	if err != nil {
@@ -136,6 +141,8 @@ func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 type replayOrder struct {
 	id               string
 	all              bool
+	dead             bool
+	consumer         string // of dead letters; all if empty
 	reason, operator string
 }
 
@@ -145,6 +152,8 @@ func (o replayOrder) check() error {
 		return errWhich
 	case o.id != "" && uuid.Validate(o.id) != nil:
 		return errID
+	case o.consumer != "" && !o.dead:
+		return errOneOf
 	case !plain(o.reason, 200):
 		return errReason
 	case !plain(o.operator, 64):
@@ -153,19 +162,26 @@ func (o replayOrder) check() error {
 	return nil
 }
 
-// replayAside gives the events back to the relay, and emits the access record in the
-// same transaction. It returns the number of events.
-func replayAside(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
+// replay gives the events back to the relay or to the bank's own broker, and emits the
+// access record in the same transaction. It returns the number of events.
+func replay(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
 	ctx, record, err := newRecord(ctx, replayFunction, "money", fmt.Sprintf("replayed by %s: %s", o.operator, o.reason))
 	if err != nil {
 		return 0, fmt.Errorf("replay: %w", err)
 	}
 	err = h.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
-		if n, err = events.ReplayAside(ctx, tx, o.id); err != nil {
+		none := errNoAside
+		if o.dead {
+			none = errNoDead
+			n, err = broker.ReplayDead(ctx, tx, o.consumer, o.id)
+		} else {
+			n, err = events.ReplayAside(ctx, tx, o.id)
+		}
+		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return errNoAside
+			return none
 		}
 		return events.Emit(ctx, tx, replayFunction, uuid.Nil, record)
 	})

@@ -41,14 +41,14 @@ func TestEventsThatAreSetAside(t *testing.T) {
 	}
 	const waits = "SELECT count(*) FROM outbox WHERE set_aside_at IS NULL AND attempts = 0 AND next_at <= now() AND type LIKE '%posted%'"
 	o := replayOrder{id: ids[1], reason: "the broker takes it now", operator: "wang"}
-	if n, err := replayAside(t.Context(), b.Host, o); err != nil || n != 1 || b.Count(t, waits) != 1 {
+	if n, err := replay(t.Context(), b.Host, o); err != nil || n != 1 || b.Count(t, waits) != 1 {
 		t.Errorf("%d replayed, %v, and %d wait; want one", n, err, b.Count(t, waits))
 	}
-	if _, err := replayAside(t.Context(), b.Host, o); !errors.Is(err, errNoAside) {
+	if _, err := replay(t.Context(), b.Host, o); !errors.Is(err, errNoAside) {
 		t.Errorf("again: %v, want %v", err, errNoAside)
 	}
 	o.id, o.all = "", true
-	if n, err := replayAside(t.Context(), b.Host, o); err != nil || n != 2 || b.Count(t, waits) != 3 {
+	if n, err := replay(t.Context(), b.Host, o); err != nil || n != 2 || b.Count(t, waits) != 3 {
 		t.Errorf("%d replayed, %v, and %d wait; want two more", n, err, b.Count(t, waits))
 	}
 	records := bank.Told[events.AccessRecorded](t, b, events.TypeAccessRecorded)
@@ -56,7 +56,7 @@ func TestEventsThatAreSetAside(t *testing.T) {
 		t.Errorf("records %+v", records)
 	}
 	b.Host.DB = pgtest.Broken(t)
-	if _, err := replayAside(t.Context(), b.Host, o); err == nil {
+	if _, err := replay(t.Context(), b.Host, o); err == nil {
 		t.Error("replayed without a database")
 	}
 	if err := listAside(t.Context(), command, b.Host); err == nil {
@@ -64,9 +64,9 @@ func TestEventsThatAreSetAside(t *testing.T) {
 	}
 }
 
-// Dead letters of the local broker are listed with consumer and reason; other deliveries
-// are not.
-func TestDeadLettersOfTheLocalBroker(t *testing.T) {
+// Dead letters of the bank's own broker are listed with consumer and reason, and can be
+// delivered again; other deliveries are left alone. Each command leaves an access record.
+func TestDeadLettersOfTheBanksBroker(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	known, pruned, due := aside(t, b), uuid.NewString(), uuid.NewString()
@@ -88,6 +88,25 @@ VALUES ('notify-on-transfer', $1, '', 'events', $2, 8, now(), 'answered 503')`, 
 			t.Errorf("the list does not show %s:\n%s", want, out.String())
 		}
 	}
+	const waits = "SELECT count(*) FROM delivery WHERE state = 'due' AND attempts = 0"
+	o := replayOrder{id: known, dead: true, consumer: "audit-on-event", reason: "it is deployed now", operator: "wang"}
+	if _, err := replay(t.Context(), b.Host, o); !errors.Is(err, errNoDead) {
+		t.Errorf("another consumer's: %v, want %v", err, errNoDead)
+	}
+	o.consumer = "notify-on-transfer"
+	if n, err := replay(t.Context(), b.Host, o); err != nil || n != 1 || b.Count(t, waits) != 1 {
+		t.Errorf("%d replayed, %v, and %d wait; want one", n, err, b.Count(t, waits))
+	}
+	o.id, o.all, o.consumer = "", true, ""
+	if n, err := replay(t.Context(), b.Host, o); err != nil || n != 1 || b.Count(t, waits) != 2 {
+		t.Errorf("%d replayed, %v, and %d wait; want one more", n, err, b.Count(t, waits))
+	}
+	if records := bank.Told[events.AccessRecorded](t, b, events.TypeAccessRecorded); len(records) != 2 {
+		t.Errorf("records %+v", records)
+	}
+	if n := b.Count(t, "SELECT count(*) FROM outbox WHERE set_aside_at IS NOT NULL"); n != 1 {
+		t.Errorf("%d events are set aside, want the one before", n)
+	}
 	b.Host.DB = pgtest.Broken(t)
 	if err := listDead(t.Context(), command, b.Host); err == nil {
 		t.Error("listed without a database")
@@ -105,6 +124,7 @@ func TestReplayOrdersThatAreRefused(t *testing.T) {
 		{func(o *replayOrder) { o.id = "" }, errWhich},
 		{func(o *replayOrder) { o.all = true }, errWhich},
 		{func(o *replayOrder) { o.id = "1" }, errID},
+		{func(o *replayOrder) { o.consumer = "audit-on-event" }, errOneOf},
 		{func(o *replayOrder) { o.reason = "he rang from 13800010001" }, errReason},
 		{func(o *replayOrder) { o.operator = "" }, errOperator},
 	} {
