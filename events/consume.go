@@ -22,7 +22,7 @@ INSERT INTO event_consumed (consumer, source, id) VALUES ($1, $2, $3) ON CONFLIC
 
 const sqlConsumedPrune = `-- event_consumed.prune
 DELETE FROM event_consumed WHERE (consumer, source, id) IN (
-    SELECT consumer, source, id FROM event_consumed WHERE consumed_at < now() - $2::interval LIMIT $1)`
+    SELECT consumer, source, id FROM event_consumed WHERE consumed_at < $2::timestamptz LIMIT $1)`
 
 // Freshness bounds the age of an event that a consumer still takes. The record that a
 // consumer has had an event is kept for longer, so an old event can't be replayed.

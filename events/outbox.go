@@ -32,7 +32,7 @@ ON CONFLICT (id) DO NOTHING`
 
 	sqlOutboxPrune = `-- outbox.prune
 DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox o WHERE published_at < now() - $2::interval
+    SELECT id FROM outbox o WHERE published_at < $2::timestamptz
        AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state <> 'done') LIMIT $1)`
 )
 

@@ -50,7 +50,7 @@ func TestEachFunctionRunsAsItsRole(t *testing.T) {
 	work := as(t, url, "bank-upkeep")
 	check.Must(t, ledger.FoldAll(t.Context(), work))
 	for _, r := range upkeep.Retentions() {
-		if _, err := work.Prune(t.Context(), r); err != nil {
+		if _, err := work.Prune(t.Context(), r, time.Now()); err != nil {
 			t.Errorf("prune %s: %v", r.Table, err)
 		}
 	}

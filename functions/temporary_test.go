@@ -90,7 +90,7 @@ func TestNothingTemporaryStaysOfAnOrder(t *testing.T) {
 	p.older(t)
 	p.Advance(10 * 366 * 24 * time.Hour)
 	for _, r := range upkeep.Retentions() {
-		_, err := p.Host.DB.Prune(t.Context(), r)
+		_, err := p.Host.DB.Prune(t.Context(), r, time.Now())
 		check.Must(t, err)
 	}
 	records := []string{"audit_record", "entry", "posting", "transfer"}

@@ -11,7 +11,7 @@ import (
 const (
 	sqlPrune = `-- delivery.prune
 DELETE FROM delivery WHERE (consumer, event_id) IN (
-    SELECT consumer, event_id FROM delivery WHERE state = 'done' AND due_at < now() - $2::interval LIMIT $1)`
+    SELECT consumer, event_id FROM delivery WHERE state = 'done' AND due_at < $2::timestamptz LIMIT $1)`
 
 	sqlWaiting = `-- delivery.waiting
 SELECT count(*)::float8 FROM delivery WHERE state = 'due'`

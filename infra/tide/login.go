@@ -2,43 +2,25 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
-const (
-	unlockFunction = "tide-login-unlock" // the function's name in the access record
-
-	sqlOperatorAddress = `-- operator.address
-SELECT coalesce(host(inet_client_addr()), 'local')`
-)
-
-// Refusals of a command line.
-var (
-	errPhone    = errors.New("--phone is not a mobile number")
-	errReason   = errors.New("--reason must be one line of 1 to 200 characters without phone, card or identity numbers")
-	errOperator = errors.New("--operator must be one line of 1 to 64 characters without phone, card or identity numbers")
-)
+const unlockFunction = "tide-login-unlock" // the function's name in the access record
 
 // loginCommand holds the commands about log-ins.
 func loginCommand() *cobra.Command {
-	var o unlockOrder
+	var o order
 	unlock := &cobra.Command{
 		Use:   "unlock --phone NUMBER --reason TEXT --operator NAME",
 		Short: "Lift the lock and the freeze of a number's log-ins, and reset its quotas of codes", Args: cobra.NoArgs,
@@ -70,54 +52,10 @@ It changes nothing when nothing is locked and no code of the last 24 hours count
 			return nil
 		},
 	}
-	requireFlag(unlock, &o.phone, "phone", "mobile number that is locked or has no codes left")
-	requireFlag(unlock, &o.reason, "reason", "reason for unlocking, for audit")
-	requireFlag(unlock, &o.operator, "operator", "name of the operator who decides, for audit")
+	o.flags(unlock, "mobile number that is locked or has no codes left")
 	parent := group("login", "Help customers to log in")
 	parent.AddCommand(unlock)
 	return parent
-}
-
-// unlockOrder holds the operator's arguments.
-type unlockOrder struct{ phone, reason, operator string }
-
-// check checks the order before the command opens the database. The record must not
-// hold personal data in clear, so it refuses such data in both texts.
-func (o unlockOrder) check() error {
-	switch {
-	case !customer.ValidPhone(o.phone):
-		return errPhone
-	case !plain(o.reason, 200):
-		return errReason
-	case !plain(o.operator, 64):
-		return errOperator
-	}
-	return nil
-}
-
-// plain reports whether the text is one line of 1 to `most` characters without
-// personal data.
-func plain(text string, most int) bool {
-	quoted, err := json.Marshal(text)
-	return err == nil && !mask.Leaks(quoted) && strings.TrimSpace(text) != "" && len([]rune(text)) <= most &&
-		!strings.ContainsFunc(text, unicode.IsControl)
-}
-
-func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error) {
-	needs := host.Needs{DB: true, Purposes: purposes}
-	config, err := host.LoadConfig(host.Environment, needs)
-	if err != nil {
-		return nil, err
-	}
-	h, err := host.Open(ctx, config, needs)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.Refused(); err != nil {
-		h.Close()
-		return nil, err
-	}
-	return h, nil
 }
 
 // unlockLogin lifts the lock and the freeze, resets the quotas of codes, and emits the
@@ -126,22 +64,12 @@ func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error)
 // code that counts.
 //
 // Source: AUTH-010, AUDIT-006.
-func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (string, error) {
-	ctx, record, err := newRecord(ctx, unlockFunction, "auth", fmt.Sprintf("unlocked by %s: %s", o.operator, o.reason))
+func unlockLogin(ctx context.Context, h *host.Host, o order) (string, error) {
+	ctx, who, record, err := o.record(ctx, h, unlockFunction, "auth", "unlocked")
 	if err != nil {
 		return "", fmt.Errorf("unlock: %w", err)
 	}
 	index := customer.PhoneIndex(h.Keys, o.phone)
-	who, err := customer.ByPhone(ctx, h.DB.Reader(), index)
-	if err != nil && !errors.Is(err, bankerr.ErrNotFound) {
-		return "", fmt.Errorf("unlock: %w", err)
-	}
-	if who.ID != uuid.Nil {
-		record.CustomerID = who.ID.String()
-	}
-	if err := h.DB.Reader().QueryRow(ctx, sqlOperatorAddress).Scan(&record.IP); err != nil {
-		return "", fmt.Errorf("unlock: %w", err)
-	}
 	now := h.Clock.Now()
 	counted, err := otp.QuotasInUse(ctx, h.DB.Reader(), index, now)
 	if err != nil {
@@ -153,7 +81,7 @@ func unlockLogin(ctx context.Context, h *host.Host, o unlockOrder) (string, erro
 			password.Unlock(&unit, index, now)
 		}
 		otp.Reset(&unit, index)
-		if err := events.Emit(ctx, &unit, unlockFunction, who.ID, record); err != nil {
+		if err := events.Emit(ctx, &unit, unlockFunction, who, record); err != nil {
 			return err
 		}
 		return h.DB.Commit(ctx, &unit)

@@ -78,8 +78,8 @@ func (w fixture) unlocks(t *testing.T) []events.AccessRecorded {
 	return list
 }
 
-func (w fixture) order() unlockOrder {
-	return unlockOrder{phone: w.wang.Phone, reason: "came to the branch", operator: "zhao"}
+func (w fixture) order() order {
+	return order{phone: w.wang.Phone, reason: "came to the branch", operator: "zhao"}
 }
 
 // A frozen number stays frozen however long, though old rows are pruned; the
@@ -96,7 +96,7 @@ UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interva
 		w.Advance(wait)
 		w.phone.Reopen(t)
 		for _, r := range password.Retentions() {
-			_, err := w.Host.DB.Prune(t.Context(), r)
+			_, err := w.Host.DB.Prune(t.Context(), r, time.Now())
 			check.Must(t, err)
 		}
 		w.login(t, bank.LoginPassword, "LOGIN_FAILED")
@@ -124,7 +124,7 @@ UPDATE login_attempt SET day = day - 3653, locked_until = locked_until - interva
 func TestUnlockOfWhatIsNotLocked(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	refused := func(name string, o unlockOrder) {
+	refused := func(name string, o order) {
 		t.Helper()
 		w.Exec(t, "DELETE FROM otp_quota") // a code that counts is something to lift
 		if _, err := unlockLogin(t.Context(), w.Host, o); !errors.Is(err, password.ErrNotLocked) {
@@ -222,21 +222,21 @@ func TestUnlockOfNobodysNumber(t *testing.T) {
 
 func TestUnlockOrdersThatAreRefused(t *testing.T) {
 	t.Parallel()
-	good := unlockOrder{phone: "13800010001", reason: "came to the branch", operator: "zhao"}
+	good := order{phone: "13800010001", reason: "came to the branch", operator: "zhao"}
 	check.Must(t, good.check())
 	for name, tt := range map[string]struct {
-		change func(*unlockOrder)
+		change func(*order)
 		want   error
 	}{
-		"no phone":              {func(o *unlockOrder) { o.phone = "" }, errPhone},
-		"a short phone":         {func(o *unlockOrder) { o.phone = "1380001000" }, errPhone},
-		"no reason":             {func(o *unlockOrder) { o.reason = "" }, errReason},
-		"a blank reason":        {func(o *unlockOrder) { o.reason = " \u3000" }, errReason},
-		"a long reason":         {func(o *unlockOrder) { o.reason = strings.Repeat("为", 201) }, errReason},
-		"a reason of two lines": {func(o *unlockOrder) { o.reason = "a\nb" }, errReason},
-		"a phone in the reason": {func(o *unlockOrder) { o.reason = "called from 13800010001" }, errReason},
-		"no operator":           {func(o *unlockOrder) { o.operator = "" }, errOperator},
-		"a phone as operator":   {func(o *unlockOrder) { o.operator = "13800010001" }, errOperator},
+		"no phone":              {func(o *order) { o.phone = "" }, errPhone},
+		"a short phone":         {func(o *order) { o.phone = "1380001000" }, errPhone},
+		"no reason":             {func(o *order) { o.reason = "" }, errReason},
+		"a blank reason":        {func(o *order) { o.reason = " \u3000" }, errReason},
+		"a long reason":         {func(o *order) { o.reason = strings.Repeat("为", 201) }, errReason},
+		"a reason of two lines": {func(o *order) { o.reason = "a\nb" }, errReason},
+		"a phone in the reason": {func(o *order) { o.reason = "called from 13800010001" }, errReason},
+		"no operator":           {func(o *order) { o.operator = "" }, errOperator},
+		"a phone as operator":   {func(o *order) { o.operator = "13800010001" }, errOperator},
 	} {
 		o := good
 		tt.change(&o)

@@ -5,6 +5,7 @@
 //	go run ./infra/tide keys channel {list | add | promote} --file PATH
 //	go run ./infra/tide keys channel retire --file PATH --pin PIN
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
+//	go run ./infra/tide risk lift --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide roles apply
@@ -30,7 +31,7 @@ func newCommand() *cobra.Command {
 	root := group("tide", "Operate the bank")
 	root.SilenceUsage = true
 	root.AddCommand(
-		keysCommand(), loginCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
+		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
 	)
 	return root
 }

@@ -14,6 +14,10 @@ const (
 	sqlGrade = `-- customer.grade
 SELECT risk_grade FROM customer WHERE id = $1`
 
+	sqlLiftGrade = `-- customer.lift_grade
+WITH held AS (SELECT id, risk_grade FROM customer WHERE id = $1 FOR NO KEY UPDATE)
+UPDATE customer c SET risk_grade = $2 FROM held WHERE c.id = held.id RETURNING held.risk_grade`
+
 	sqlLock = `-- customer.lock
 SELECT 1 FROM customer WHERE id = $1 FOR NO KEY UPDATE`
 
@@ -33,6 +37,15 @@ func QueueGrade(batch *pgx.Batch, id uuid.UUID, read func(risk.Grade)) {
 		}
 		return err //nolint:wrapcheck // the batch's owner wraps it
 	})
+}
+
+// LiftGrade makes the customer's risk grade normal and returns the grade before. Only an
+// authorised operator may lift a grade.
+func LiftGrade(ctx context.Context, tx pg.Tx, id uuid.UUID) (before risk.Grade, err error) {
+	if err := tx.QueryRow(ctx, sqlLiftGrade, id, risk.GradeNormal).Scan(&before); err != nil {
+		return 0, readError("lift the grade", err)
+	}
+	return before, nil
 }
 
 // Lock makes other transactions that lock the customer wait for this one.

@@ -52,7 +52,7 @@ SELECT body_hash, reply FROM idempotency WHERE caller = $1 AND operation = $2 AN
 
 	sqlPrune = `-- idempotency.prune
 DELETE FROM idempotency WHERE (caller, operation, key) IN (
-    SELECT caller, operation, key FROM idempotency WHERE created_at < now() - $2::interval LIMIT $1)`
+    SELECT caller, operation, key FROM idempotency WHERE created_at < $2::timestamptz LIMIT $1)`
 
 	sqlRecordRows = `-- idempotency.record.rows
 INSERT INTO idempotency (caller, operation, key, body_hash, reply)

@@ -39,10 +39,10 @@ RETURNING nonce, binding, issued_at`
 
 	sqlChallengePrune = `-- otp_challenge.prune
 DELETE FROM otp_challenge WHERE subject IN (
-    SELECT subject FROM otp_challenge WHERE expires_at < now() - $2::interval LIMIT $1)`
+    SELECT subject FROM otp_challenge WHERE expires_at < $2::timestamptz LIMIT $1)`
 
 	sqlQuotaPrune = `-- otp_quota.prune
-DELETE FROM otp_quota WHERE quota IN (SELECT quota FROM otp_quota WHERE last_at < now() - $2::interval LIMIT $1)`
+DELETE FROM otp_quota WHERE quota IN (SELECT quota FROM otp_quota WHERE last_at < $2::timestamptz LIMIT $1)`
 
 	sqlTerms = `-- otp.terms
 SELECT policy_value('otp.life_seconds', $1), policy_value('otp.resend_seconds', $1)`

@@ -21,7 +21,7 @@ DELETE FROM card_attempt WHERE subject = ANY ($1)`
 
 	sqlCardPrune = `-- card_attempt.prune
 DELETE FROM card_attempt WHERE subject IN (
-    SELECT subject FROM card_attempt WHERE last_at < now() - $2::interval LIMIT $1)`
+    SELECT subject FROM card_attempt WHERE last_at < $2::timestamptz LIMIT $1)`
 )
 
 // CardAttempt is one attempt to sign up with a card's password. Count counts it as

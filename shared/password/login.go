@@ -26,12 +26,12 @@ DELETE FROM login_origin WHERE phone_bidx = $1 AND origin = $2`
 	sqlOriginPrune = `-- login_origin.prune
 DELETE FROM login_origin WHERE (phone_bidx, origin) IN (
     SELECT phone_bidx, origin FROM login_origin
-     WHERE failed_at < now() - $2::interval AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
+     WHERE failed_at < $2::timestamptz AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
 
 	sqlLoginPrune = `-- login_attempt.prune
 DELETE FROM login_attempt WHERE phone_bidx IN (
     SELECT phone_bidx FROM login_attempt
-     WHERE day < (now() - $2::interval)::date AND NOT frozen AND (locked_until IS NULL OR locked_until < now()) LIMIT $1)`
+     WHERE day < ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AND NOT frozen AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
 SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified
@@ -157,7 +157,7 @@ func Retentions() []pg.Retention {
 		},
 		{
 			Table: "login_origin", Keep: 2 * 24 * time.Hour, SQL: sqlOriginPrune,
-			Why: "The device had no failure with the number for two days; the number's own count stays.",
+			Why: "The origin had no failure with the number for two days; the number's own count stays.",
 		},
 		{
 			Table: "card_attempt", Keep: 30 * 24 * time.Hour, SQL: sqlCardPrune,

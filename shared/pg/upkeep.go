@@ -21,15 +21,24 @@ const (
 type Retention struct {
 	Table string
 	Keep  time.Duration
-	SQL   string // deletes at most $1 rows that are older than the interval $2
+	SQL   string // deletes at most $1 rows that are older than the instant $2
 	Why   string // the reason why the window is long enough
 }
 
+const sqlPruneBefore = `-- prune.before
+SELECT least(now(), $1::timestamptz) - $2::interval`
+
 // Prune deletes all rows of the table that are older than its window, and returns
-// their number. It commits each batch, so that it holds no lock for long.
-func (db *DB) Prune(ctx context.Context, r Retention) (int64, error) {
+// their number. The window ends at now, or at PostgreSQL's time if that is earlier: a
+// clock that is ahead deletes nothing too early. Each batch commits by itself, so that
+// Prune holds no lock for long.
+func (db *DB) Prune(ctx context.Context, r Retention, now time.Time) (int64, error) {
+	var before time.Time
+	if err := db.Reader().QueryRow(ctx, sqlPruneBefore, now, r.Keep).Scan(&before); err != nil {
+		return 0, Classify(fmt.Errorf("prune %s: %w", r.Table, err))
+	}
 	for total := int64(0); ; {
-		tag, err := db.Pool().Exec(ctx, r.SQL, pruneBatch, r.Keep)
+		tag, err := db.Pool().Exec(ctx, r.SQL, pruneBatch, before)
 		if err != nil {
 			return total, Classify(fmt.Errorf("prune %s: %w", r.Table, err))
 		}

@@ -50,7 +50,7 @@ ON CONFLICT (span, starts_at) DO UPDATE
 
 	sqlUsePrune = `-- sms_use.prune
 DELETE FROM sms_use WHERE (span, starts_at) IN (
-    SELECT span, starts_at FROM sms_use WHERE starts_at < now() - $2::interval LIMIT $1)`
+    SELECT span, starts_at FROM sms_use WHERE starts_at < $2::timestamptz LIMIT $1)`
 
 	sqlUsedShare = `-- sms_use.used_share
 SELECT coalesce(max(greatest(

@@ -39,7 +39,7 @@ ON CONFLICT (quota) DO UPDATE
        last_at = greatest(q.last_at, $2::timestamptz)`
 
 	sqlQuotaPrune = `-- sms_quota.prune
-DELETE FROM sms_quota WHERE quota IN (SELECT quota FROM sms_quota WHERE last_at < now() - $2::interval LIMIT $1)`
+DELETE FROM sms_quota WHERE quota IN (SELECT quota FROM sms_quota WHERE last_at < $2::timestamptz LIMIT $1)`
 
 	sqlCountOver = `-- sms_use.count_over
 INSERT INTO sms_use AS u (span, starts_at, codes, notices, over_quota) VALUES ('day', $1, 0, 0, 1)

@@ -32,7 +32,7 @@ func TestIntentsAreKeptForThirtyDays(t *testing.T) {
 	for _, age := range gone {
 		save(age)
 	}
-	n, err := d.db.Prune(t.Context(), stepup.Retention())
+	n, err := d.db.Prune(t.Context(), stepup.Retention(), time.Now())
 	check.Must(t, err)
 	if n != int64(len(gone)) {
 		t.Errorf("%d intents were deleted, want %d", n, len(gone))

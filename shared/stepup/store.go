@@ -34,7 +34,7 @@ SELECT intent_consume(id, customer, at)
 
 	sqlIntentPrune = `-- intent.prune
 DELETE FROM intent WHERE id IN (
-    SELECT id FROM intent WHERE created_at < now() - $2::interval AND expires_at < now() - $2::interval LIMIT $1)`
+    SELECT id FROM intent WHERE created_at < $2::timestamptz AND expires_at < $2::timestamptz LIMIT $1)`
 
 	sqlIntentCancelAll = `-- intent.cancel_all
 UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`

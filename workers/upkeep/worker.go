@@ -91,7 +91,7 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 	}
 	prune := func(ctx context.Context) error {
 		for _, r := range Retentions() {
-			n, err := lent.DB.Prune(ctx, r)
+			n, err := lent.DB.Prune(ctx, r, lent.Clock.Now())
 			pruned.WithLabelValues(r.Table).Add(float64(n))
 			if err != nil {
 				lent.Log.WarnContext(ctx, "prune", slog.String("table", r.Table), slog.Any("cause", err))

@@ -38,7 +38,7 @@ VALUES ('c', 'o', gen_random_uuid()::text, '', '', now() - $1::interval)`,
 VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
 	}},
 	"login_attempt": {
-		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '1 hour'", "false")},
+		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '40 days'", "false")},
 		stays: []string{attemptOf("NULL", "true"), attemptOf("now() + interval '1 hour'", "false")},
 	},
 	"card_attempt": {goes: []string{
@@ -46,7 +46,7 @@ VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
 	}},
 	"login_origin": {
-		goes:  []string{originOf("NULL"), originOf("now() - interval '1 hour'")},
+		goes:  []string{originOf("NULL"), originOf("now() - interval '40 days'")},
 		stays: []string{originOf("now() + interval '1 hour'")},
 	},
 	"otp_challenge": {goes: []string{
@@ -131,7 +131,12 @@ func TestWhatIsPruned(t *testing.T) {
 			for _, sql := range table.stays {
 				write(sql, 10*r.Keep)
 			}
-			n, err := db.Prune(t.Context(), r)
+			for _, wrong := range []time.Duration{-day - 2*time.Hour, -10 * r.Keep} { // a clock that is behind
+				if n, err := db.Prune(t.Context(), r, time.Now().Add(wrong)); n != 0 || err != nil {
+					t.Errorf("%d rows were pruned by a clock that is %v behind: %v", n, -wrong, err)
+				}
+			}
+			n, err := db.Prune(t.Context(), r, time.Now().Add(10*r.Keep)) // a clock that is ahead deletes nothing more
 			if err != nil || n != int64(len(table.goes)) {
 				t.Errorf("%d rows were pruned, want %d: %v", n, len(table.goes), err)
 			}
@@ -139,7 +144,7 @@ func TestWhatIsPruned(t *testing.T) {
 			if want := len(table.goes) + len(table.stays); left != want {
 				t.Errorf("%d rows are left, want %d", left, want)
 			}
-			if _, err := pgtest.Broken(t).Prune(t.Context(), r); err == nil {
+			if _, err := pgtest.Broken(t).Prune(t.Context(), r, time.Now()); err == nil {
 				t.Error("pruned without a database")
 			}
 		})
