@@ -25,7 +25,7 @@ const bearer = "https://user:hunter2@store.example/x"
 
 // A secret key takes the secret, or a file that holds it. A wrong reference is refused by
 // the name of its key, and no secret is shown.
-func TestSecretsComeFromFiles(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestSecretsComeFromFiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)

@@ -74,10 +74,12 @@ func (c Config) sink() (relay.Sink, error) {
 	return sink.HTTP{URL: given[0], Client: client()}, nil
 }
 
-// client refuses redirects, so that events go only to the configured address.
+// client refuses redirects, so that events go only to the configured address. It keeps
+// a connection for each event that is under way, because all events go to one host.
 func client() *http.Client {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &http.Client{CheckRedirect: stay}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second}
+	return &http.Client{CheckRedirect: stay, Transport: transport}
 }
 
 // subscriptions are those of the consumers that are deployed.

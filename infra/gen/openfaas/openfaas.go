@@ -118,4 +118,6 @@ func community(b process.Bank) stack {
 
 // secret is the name of the secret that several processes share for a key: SMS_URL is in
 // tidebank-sms-url.
-func secret(key string) string { return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-")) }
+func secret(key string) string {
+	return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
+}

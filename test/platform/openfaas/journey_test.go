@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/roles"
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
@@ -53,6 +54,7 @@ func deployed(t *testing.T, path string) bank {
 	t.Helper()
 	p := newProvider(t)
 	db, databaseURL := pgtest.NewURL(t)
+	must(t, roles.Apply(t.Context(), databaseURL))
 	redis := miniredis.RunT(t)
 	keyFile := filepath.Join(t.TempDir(), "keys.json")
 	must(t, keys.Create(keyFile))
@@ -70,7 +72,8 @@ func deployed(t *testing.T, path string) bank {
 		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret, "tidebank-ca": "unused",
 	}
 	for name, f := range s.Functions {
-		shared[name+"-keys"], shared[name+"-database-url"] = string(keyText), databaseURL+"\n" // editors end files with it
+		shared[name+"-keys"] = string(keyText)
+		shared[name+"-database-url"] = databaseURL + "&role=" + roles.Name(name) + "\n" // editors end files with it
 		for _, secret := range f.Secrets {
 			_, err := cli.CreateSecret(t.Context(), types.Secret{Name: secret, Namespace: "openfaas-fn", Value: shared[secret]})
 			must(t, err)
@@ -161,8 +164,8 @@ func (b bank) demo(t *testing.T) (string, error) {
 	return string(text), err
 }
 
-// All processes of stack.yml start with the secrets that they name, as a user who is not
-// root, and a customer goes through all steps of the demo. The relay delivers the events
+// All processes of stack.yml start with the secrets that they name, with their own database
+// roles, as a user who is not root, and a customer goes through all steps of the demo. The relay delivers the events
 // to the event functions by the proxy.
 func TestTheDemoOnTheWholeStack(t *testing.T) {
 	t.Parallel()
