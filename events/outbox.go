@@ -33,7 +33,8 @@ ON CONFLICT (id) DO NOTHING`
 	sqlOutboxPrune = `-- outbox.prune
 DELETE FROM outbox WHERE id IN (
     SELECT id FROM outbox o WHERE published_at < $2::timestamptz
-       AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state <> 'done') LIMIT $1)`
+       AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.event_id = o.id AND d.state <> 'done')
+       AND NOT EXISTS (SELECT 1 FROM dead_letter d WHERE d.event_id = o.id AND d.replayed_at IS NULL) LIMIT $1)`
 )
 
 // Emit puts an event into the outbox in the transaction of `to`. The event leaves if
@@ -106,13 +107,17 @@ func traceparent(ctx context.Context) string {
 }
 
 // Retentions keep a published event for 7 days, or longer while the local broker
-// still delivers it. They keep the record that a consumer has had an event for 60
-// days, twice Freshness.
+// still delivers it, or until a dead letter of it is replayed. They keep the record that a
+// consumer has had an event for 60 days, twice Freshness.
 func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{
 			Table: "outbox", Keep: 7 * 24 * time.Hour, SQL: sqlOutboxPrune,
-			Why: "A sink has taken the event; an event with an unfinished delivery stays.",
+			Why: "A sink has taken the event; an event with an unfinished delivery or a dead letter stays.",
+		},
+		{
+			Table: "dead_letter", Keep: 30 * 24 * time.Hour, SQL: sqlLettersPrune,
+			Why: "An operator has replayed the letter; a letter that nobody has replayed stays.",
 		},
 		{
 			Table: "event_consumed", Keep: 2 * Freshness, SQL: sqlConsumedPrune,

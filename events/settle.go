@@ -158,7 +158,7 @@ func ReplayAside(ctx context.Context, tx pg.Tx, id string) (int64, error) {
 }
 
 // ObserveOutbox registers how many events wait for a sink, how long the oldest has
-// waited, and how many are set aside.
+// waited, how many are set aside, and how many are dead letters.
 func ObserveOutbox(db *pg.DB, registry prometheus.Registerer) {
 	db.Gauge(registry, "tidebank_outbox_unpublished", "Events that no sink has taken yet.", sqlOutboxUnpublished)
 	db.Gauge(registry, "tidebank_outbox_lag_seconds", "Age of the oldest event that no sink has taken yet.", sqlOutboxLag)
@@ -166,4 +166,6 @@ func ObserveOutbox(db *pg.DB, registry prometheus.Registerer) {
 		sqlOutboxCodesLag)
 	db.Gauge(registry, "tidebank_outbox_set_aside", "Events that the relay has set aside; an operator must handle them.",
 		sqlOutboxAsideCount)
+	db.Gauge(registry, "tidebank_outbox_dead_letters",
+		"Events that a consumer failed to take and nobody has replayed; an operator must handle them.", sqlLettersCount)
 }

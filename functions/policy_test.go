@@ -367,6 +367,12 @@ func TestCallsAMinute(t *testing.T) {
 	}
 }
 
+// failedAt is the event as a dead letter, which event functions take like any other event.
+func failedAt(e cloudevents.Event) cloudevents.Event {
+	e.SetExtension("knativeerrordest", "http://notify-on-otp.tidebank.svc.cluster.local")
+	return e
+}
+
 // An event function takes only events that the bank has sealed, of its own types. It
 // refuses others for good with 400, and no broker delivers those again.
 func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
@@ -379,7 +385,7 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 			smstest.OpenAt(t, b, "http://127.0.0.1:1", f)
 			structured := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
 			good := func() cloudevents.Event {
-				return b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", dataOf(t, f.Spec.Consumes[0]))
+				return failedAt(b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", dataOf(t, f.Spec.Consumes[0])))
 			}
 			if got := b.Deliver(t, f, good()); got != http.StatusServiceUnavailable {
 				t.Fatalf("a good event got %d, want 503 of the database", got)

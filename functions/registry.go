@@ -12,6 +12,7 @@ import (
 	channelcaptcha "github.com/tidebank/tidebank/functions/channel/captcha"
 	channelcertificates "github.com/tidebank/tidebank/functions/channel/certificates"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
+	deadletteronevent "github.com/tidebank/tidebank/functions/deadletter/onevent"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
@@ -42,6 +43,7 @@ func All() []fn.Function {
 		channelcaptcha.Function,
 		channelcertificates.Function,
 		channelopen.Function,
+		deadletteronevent.Function,
 		fraudontransfer.Function,
 		identitylogin.Function,
 		identitylogout.Function,

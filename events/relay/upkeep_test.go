@@ -26,7 +26,8 @@ func TestObserve(t *testing.T) {
 	}
 	const waiting, lag = "tidebank_outbox_unpublished", "tidebank_outbox_lag_seconds"
 	const codes, aside = "tidebank_outbox_codes_lag_seconds", "tidebank_outbox_set_aside"
-	if got := read(); len(got) != 4 || got[waiting] != 0 || got[lag] != 0 || got[codes] != 0 || got[aside] != 0 {
+	const dead = "tidebank_outbox_dead_letters"
+	if got := read(); len(got) != 5 || got[dead] != 0 || got[waiting] != 0 || got[lag] != 0 || got[codes] != 0 || got[aside] != 0 {
 		t.Errorf("nothing waits: %v", got)
 	}
 	ids := d.fill(t, 3)
@@ -35,6 +36,11 @@ func TestObserve(t *testing.T) {
 		t.Errorf("three wait, the oldest for an hour: %v", got)
 	}
 	check.Exec(t, d.Pool(), `UPDATE outbox SET lane = 'codes', created_at = now() - interval '1 minute' WHERE id = $1`, ids[2])
+	check.Exec(t, d.Pool(), `
+INSERT INTO dead_letter (consumer, event_id, type, status, failed_at) VALUES ('c', $1, 't', 503, now())`, ids[0])
+	if got := read(); got[dead] != 1 {
+		t.Errorf("one is a dead letter: %v", got)
+	}
 	if got := read(); got[codes] < 60 || got[codes] > 360 {
 		t.Errorf("a code waits for a minute: %v", got)
 	}

@@ -41,6 +41,12 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_audit_on_event;
 GRANT INSERT, SELECT ON TABLE audit_record TO tidebank_audit_on_event;
 GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_audit_on_event;
 
+-- deadletter-on-event
+CREATE ROLE tidebank_deadletter_on_event LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_deadletter_on_event;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_deadletter_on_event;
+GRANT INSERT, SELECT, UPDATE (deaths, failed_at, replayed_at, status) ON TABLE dead_letter TO tidebank_deadletter_on_event;
+
 -- fraud-on-transfer
 CREATE ROLE tidebank_fraud_on_transfer LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_fraud_on_transfer;
@@ -254,6 +260,7 @@ CREATE ROLE tidebank_bank_upkeep LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_bank_upkeep;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE dead_letter TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE delivery TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE event_consumed TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE idempotency TO tidebank_bank_upkeep;
@@ -274,5 +281,6 @@ GRANT DELETE, SELECT ON TABLE sms_use TO tidebank_bank_upkeep;
 CREATE ROLE tidebank_events_relay LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_events_relay;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_events_relay;
+GRANT SELECT ON TABLE dead_letter TO tidebank_events_relay;
 GRANT INSERT, SELECT, UPDATE (attempts, due_at, last_error, state) ON TABLE delivery TO tidebank_events_relay;
 GRANT SELECT, UPDATE (attempts, next_at, published_at, reason, set_aside_at) ON TABLE outbox TO tidebank_events_relay;

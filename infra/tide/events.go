@@ -26,13 +26,17 @@ const (
 var (
 	errWhich   = errors.New("name one event with --id, or all with --all")
 	errID      = errors.New("--id is not the id of an event")
-	errNoAside = errors.New("no such event is set aside")
-	errNoDead  = errors.New("there is no such dead letter")
-	errOneOf   = errors.New("--consumer names the consumer of dead letters: add --dead")
+	errNoAside = errors.New("no such event is set aside, or is a dead letter of at most 30 days")
 )
 
 // eventsCommand holds the commands about events that the relay has set aside.
 func eventsCommand() *cobra.Command {
+	parent := group("events", "Handle events that could not be published or delivered")
+	parent.AddCommand(listCommand(), replayCommand())
+	return parent
+}
+
+func listCommand() *cobra.Command {
 	var dead bool
 	list := &cobra.Command{
 		Use: "list [--dead]", Short: "List the events that the relay has set aside, the oldest first", Args: cobra.NoArgs,
@@ -41,10 +45,9 @@ func eventsCommand() *cobra.Command {
 Each line has the id, the type, the times of the event and of its setting aside, the
 number of attempts and the reason of the last failure. It reads DATABASE_URL.
 
-An event that the relay has published and a consumer refuses is a dead letter of the
-broker. The platform's broker keeps its own dead letters. The bank's own broker (the local
-bank, and OpenFaaS) keeps them in the same database: --dead lists them, and
-"events replay --dead" delivers them again.`,
+An event that the relay has published and a consumer fails to take is a dead letter.
+--dead lists the dead letters of the platform's broker and those of the bank's own broker,
+which runs in the local bank and on OpenFaaS. "events replay --dead" sends both again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dead {
 				return withEvents(cmd, listDead)
@@ -52,14 +55,19 @@ bank, and OpenFaaS) keeps them in the same database: --dead lists them, and
 			return withEvents(cmd, listAside)
 		},
 	}
-	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters of the bank's own broker")
+	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters")
+	return list
+}
+
+func replayCommand() *cobra.Command {
 	var o replayOrder
-	again := &cobra.Command{
-		Use: "replay {--id ID | --all} [--dead [--consumer NAME]] --reason TEXT --operator NAME", Args: cobra.NoArgs,
-		Short: "Let the relay publish events again that it has set aside",
-		Long: `Let the relay publish events again that it has set aside. Each event has all its
-attempts again. Mend the cause first: the list names it. With --dead, the bank's own broker
-delivers its dead letters again.
+	replay := &cobra.Command{
+		Use: "replay [--dead] {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
+		Short: "Let the relay publish events again that it has set aside, or dead letters",
+		Long: `Let the relay publish events again that it has set aside, or with --dead those that a
+consumer failed to take. Each event has all its attempts again. Mend the cause first: the
+list names it. All consumers get the event; one that has had its effect has no second one.
+Consumers take no event that is older than 30 days, so it stays a dead letter.
 
 The command leaves an access record in the same transaction: operator, reason, time
 and this computer's name. It reads DATABASE_URL.`,
@@ -69,26 +77,23 @@ and this computer's name. It reads DATABASE_URL.`,
 				return err
 			}
 			return withEvents(cmd, func(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
-				n, err := replay(ctx, h, o)
+				n, err := replayEvents(ctx, h, o)
 				if err != nil {
 					return err
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d events will be sent.\n", n); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d will be published again.\n", n); err != nil {
 					return fmt.Errorf("print: %w", err)
 				}
 				return nil
 			})
 		},
 	}
-	again.Flags().StringVar(&o.id, "id", "", "id of one event")
-	again.Flags().BoolVar(&o.all, "all", false, "all events that are set aside, or all dead letters")
-	again.Flags().BoolVar(&o.dead, "dead", false, "dead letters of the bank's own broker, not events that are set aside")
-	again.Flags().StringVar(&o.consumer, "consumer", "", "only the dead letters of this event function")
-	requireFlag(again, &o.reason, "reason", "reason for publishing again, for audit")
-	requireFlag(again, &o.operator, "operator", "name of the operator who decides, for audit")
-	parent := group("events", "Handle events that could not be published")
-	parent.AddCommand(list, again)
-	return parent
+	replay.Flags().StringVar(&o.id, "id", "", "id of one event")
+	replay.Flags().BoolVar(&o.all, "all", false, "all events of the list")
+	replay.Flags().BoolVar(&o.dead, "dead", false, "replay dead letters, of the platform's broker and of the bank's own")
+	requireFlag(replay, &o.reason, "reason", "reason for publishing again, for audit")
+	requireFlag(replay, &o.operator, "operator", "name of the operator who decides, for audit")
+	return replay
 }
 
 // withEvents opens the database for a command.
@@ -120,16 +125,24 @@ func listAside(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 	return nil
 }
 
-// listDead lists the dead letters of the bank's own broker.
+// listDead lists the dead letters of the platform's broker and of the bank's own broker.
 func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
+	letters, err := events.Letters(ctx, h.DB, eventsListed)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
 	list, err := broker.ListDead(ctx, h.DB.Reader(), eventsListed)
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ID\tTYPE\tCONSUMER\tATTEMPTS\tREASON") // Flush returns the error
+	for _, l := range letters {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\tanswered %d at %s\n", l.EventID, l.Type, l.Consumer, l.Deaths, l.Status,
+			l.FailedAt.UTC().Format(time.RFC3339))
+	}
 	for _, d := range list {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", d.EventID, d.Type, d.Consumer, d.Attempts, d.LastError)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\town broker: %s\n", d.EventID, d.Type, d.Consumer, d.Attempts, d.LastError)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -140,9 +153,7 @@ func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 // replayOrder holds the operator's arguments.
 type replayOrder struct {
 	id               string
-	all              bool
-	dead             bool
-	consumer         string // of dead letters; all if empty
+	all, dead        bool
 	reason, operator string
 }
 
@@ -152,8 +163,6 @@ func (o replayOrder) check() error {
 		return errWhich
 	case o.id != "" && uuid.Validate(o.id) != nil:
 		return errID
-	case o.consumer != "" && !o.dead:
-		return errOneOf
 	case !plain(o.reason, 200):
 		return errReason
 	case !plain(o.operator, 64):
@@ -162,26 +171,23 @@ func (o replayOrder) check() error {
 	return nil
 }
 
-// replay gives the events back to the relay or to the bank's own broker, and emits the
-// access record in the same transaction. It returns the number of events.
-func replay(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
+// replayEvents gives the events back to the relay, and emits the access record in the
+// same transaction. It returns the number of events.
+func replayEvents(ctx context.Context, h *host.Host, o replayOrder) (n int64, err error) {
 	ctx, record, err := newRecord(ctx, replayFunction, "money", fmt.Sprintf("replayed by %s: %s", o.operator, o.reason))
 	if err != nil {
 		return 0, fmt.Errorf("replay: %w", err)
 	}
+	again := events.ReplayAside
+	if o.dead {
+		again = replayDead
+	}
 	err = h.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
-		none := errNoAside
-		if o.dead {
-			none = errNoDead
-			n, err = broker.ReplayDead(ctx, tx, o.consumer, o.id)
-		} else {
-			n, err = events.ReplayAside(ctx, tx, o.id)
-		}
-		if err != nil {
+		if n, err = again(ctx, tx, o.id); err != nil {
 			return err
 		}
 		if n == 0 {
-			return none
+			return errNoAside
 		}
 		return events.Emit(ctx, tx, replayFunction, uuid.Nil, record)
 	})
@@ -189,4 +195,15 @@ func replay(ctx context.Context, h *host.Host, o replayOrder) (n int64, err erro
 		return 0, fmt.Errorf("replay: %w", err)
 	}
 	return n, nil
+}
+
+// replayDead replays dead letters of both brokers. The bank's own broker delivers to the
+// one consumer that failed.
+func replayDead(ctx context.Context, tx pg.Tx, id string) (int64, error) {
+	published, err := events.ReplayLetters(ctx, tx, id)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // the caller wraps it
+	}
+	delivered, err := broker.ReplayDead(ctx, tx, "", id)
+	return published + delivered, err //nolint:wrapcheck // the caller wraps it
 }

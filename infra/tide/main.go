@@ -10,7 +10,7 @@
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide roles apply
 //	go run ./infra/tide events list [--dead]
-//	go run ./infra/tide events replay {--id ID | --all} --reason TEXT --operator NAME
+//	go run ./infra/tide events replay [--dead] {--id ID | --all} --reason TEXT --operator NAME
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.
 package main

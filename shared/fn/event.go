@@ -219,11 +219,14 @@ func (h *eventHandler) take(ctx context.Context, event cloudevents.Event) error 
 		} else if err != nil {
 			return bankerr.ErrInternal.Because(err)
 		}
-		if err := events.CheckAge(event, h.host.Clock.Now()); err != nil {
-			return bankerr.ErrInput.Because(err)
-		}
 		if !slices.Contains(h.spec.Consumes, event.Type()) {
 			return bankerr.ErrInput.Because(fmt.Errorf("event type %q is not for %s", event.Type(), h.spec.Name))
+		}
+		if h.spec.DeadLetters {
+			return h.react(ctx, h, event)
+		}
+		if err := events.CheckAge(event, h.host.Clock.Now()); err != nil {
+			return bankerr.ErrInput.Because(err)
 		}
 		seen, err := events.Seen(ctx, h.host.DB, event.Source(), event.ID(), h.spec.Name)
 		if err != nil || len(seen) > 0 {

@@ -111,6 +111,7 @@ type Spec struct {
 	Idempotent     bool             // the request carries an idempotency key; Confirm sets it
 	StepUp         bool             // proofs must hold first; Confirm sets it
 	CountsAttempts bool             // the operation counts attempts at a secret (Call.CountAttempts)
+	DeadLetters    bool             // an event function that takes what others failed to take; DeadLetters sets it
 	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
 	Session        SessionEffect    // change to the caller's session
 	Rate           RateClass        // RateDefault if empty
@@ -138,6 +139,9 @@ const (
 )
 
 var nameForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+
+// properName reports whether the text has the form of a function's name.
+func properName(text string) bool { return nameForm.MatchString(text) && len(text) <= 40 }
 
 // allows refuses a statement that puts an event into the outbox which the Spec does
 // not declare.
@@ -168,7 +172,7 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 	_, confirms := request.(stepup.Confirmer)
 	internal := f == FormEvent || f == FormWorker
 	return []fault{
-		{!nameForm.MatchString(s.Name) || len(s.Name) > 40, "the name is not <domain>-<operation> of at most 40 characters"},
+		{!properName(s.Name), "the name is not <domain>-<operation> of at most 40 characters"},
 		{s.Summary == "" || len(s.Requirements) == 0 && f != FormWorker, "no summary, or no requirement cited"},
 		{s.Audience.String() == "undeclared", "no audience"},
 		{internal != (s.Audience == Internal), "event functions and workers, and only they, are internal"},
@@ -189,6 +193,7 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			s.NoDatabase && (s.Idempotent || s.StepUp || s.CountsAttempts || s.Risk != risk.None || s.Audit != AuditNone),
 			"its policy needs the database",
 		},
+		{s.DeadLetters && f != FormEvent, "only an event function takes dead letters"},
 		{s.RecordsRefused && f != FormWorker, "only a worker records calls that were not admitted"},
 		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},
 		{s.Timeout < 0, "negative timeout"},

@@ -62,7 +62,8 @@ func (s Usage) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
 
 const sqlPrune = `-- limit_use.prune
 DELETE FROM limit_use WHERE (customer_id, kind, business_day) IN (
-    SELECT customer_id, kind, business_day FROM limit_use WHERE business_day < ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date LIMIT $1)`
+    SELECT customer_id, kind, business_day FROM limit_use
+     WHERE business_day < ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date LIMIT $1)`
 
 // Retention keeps the use of limits for 400 days.
 func Retention() pg.Retention {

@@ -31,7 +31,8 @@ DELETE FROM login_origin WHERE (phone_bidx, origin) IN (
 	sqlLoginPrune = `-- login_attempt.prune
 DELETE FROM login_attempt WHERE phone_bidx IN (
     SELECT phone_bidx FROM login_attempt
-     WHERE day < ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AND NOT frozen AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
+     WHERE day < ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date
+       AND NOT frozen AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
 SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified

@@ -49,7 +49,8 @@ func TestEachWayEndsOnASilentConnection(t *testing.T) {
 			return pg.Classify(err)
 		},
 		"Prune": func(ctx context.Context, d fixture) error {
-			_, err := d.Prune(ctx, pg.Retention{Table: "note", SQL: "DELETE FROM note WHERE $1::int > 0 AND $2::timestamptz IS NOT NULL"}, time.Now())
+			prune := "DELETE FROM note WHERE $1::int > 0 AND $2::timestamptz IS NOT NULL"
+			_, err := d.Prune(ctx, pg.Retention{Table: "note", SQL: prune}, time.Now())
 			return err
 		},
 	}

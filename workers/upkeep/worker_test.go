@@ -79,6 +79,19 @@ VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval)`,
 			`WITH o AS (INSERT INTO outbox (id, type, subject, customerhash, data, published_at)
   VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval) RETURNING id)
 INSERT INTO delivery (consumer, event_id, event, state, due_at) SELECT 'c', id, '', 'dead', now() FROM o`,
+			`WITH o AS (INSERT INTO outbox (id, type, subject, customerhash, data, published_at)
+  VALUES (gen_random_uuid(), 't', 's', '', '{}', now() - $1::interval) RETURNING id)
+INSERT INTO dead_letter (consumer, event_id, type, status, failed_at) SELECT 'c', id, 't', 0, now() FROM o`,
+		},
+	},
+	"dead_letter": {
+		goes: []string{
+			`INSERT INTO dead_letter (consumer, event_id, type, status, failed_at, replayed_at)
+VALUES ('c', gen_random_uuid(), 't', 503, now(), now() - $1::interval)`,
+		},
+		stays: []string{
+			`INSERT INTO dead_letter (consumer, event_id, type, status, failed_at)
+VALUES ('c', gen_random_uuid(), 't', 503, now() - $1::interval)`,
 		},
 	},
 	"event_consumed": {goes: []string{

@@ -39,7 +39,7 @@ var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Timeout: 8 * time.Second, // it compares one password and stores two, of which each costs much work by design
-	Emits: []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
+	Emits:   []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
 		identity.ErrRegistrationRefused, password.ErrWeak, password.ErrUnsealed, captcha.ErrRequired, captcha.ErrRejected,
 	},

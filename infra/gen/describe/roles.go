@@ -30,7 +30,7 @@ func roles(all, workers []fn.Function) []grants.Role {
 // roots names what the runtime runs on the database for a function (shared/fn).
 func roots(f fn.Function) []string {
 	var list []string
-	if f.Trigger == fn.TriggerEvent {
+	if f.Trigger == fn.TriggerEvent && !f.Spec.DeadLetters {
 		list = append(list, "events.Seen", "events.Claim")
 	}
 	if f.Spec.Audit != fn.AuditNone {

@@ -1,6 +1,6 @@
 // Package openfaas writes the stack files of the bank for OpenFaaS from the declared
 // functions, workers and subscriptions: stack.yml for OpenFaaS Standard with every
-// process, and a smaller stack for the Community Edition. docs/openfaas.md describes
+// process but that of the platform's dead letters, and a smaller stack for the Community Edition. docs/openfaas.md describes
 // both.
 //
 // OpenFaaS gives secrets as files in one folder, whose names are those of the secrets. So
@@ -62,6 +62,8 @@ var text string
 // Files makes both stack files.
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
 	b := process.Describe(all, workers, table)
+	// The bank's own broker keeps dead letters itself: nobody would call this function.
+	b.Functions = slices.DeleteFunc(b.Functions, func(p process.Process) bool { return p.DeadLetters })
 	parsed, err := template.New("").Funcs(template.FuncMap{
 		"join": strings.Join, "topic": func(p process.Process) string { return strings.Join(p.Consumes, ",") },
 		"secret": secret,

@@ -15,12 +15,18 @@ import (
 	"github.com/tidebank/tidebank/workers"
 )
 
+// deployable are the functions that OpenFaaS runs: all but that of the dead letters of a
+// platform's broker.
+func deployable() []fn.Function {
+	return slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Spec.DeadLetters })
+}
+
 // stacks makes both files of a bank with these functions.
 func stacks(t *testing.T, all []fn.Function) (standard, community string) {
 	t.Helper()
 	var table events.Subscriptions
 	for _, f := range all {
-		if f.Trigger == fn.TriggerEvent {
+		if f.Trigger == fn.TriggerEvent && !f.Spec.DeadLetters {
 			table = append(table, events.Subscription{Consumer: f.Spec.Name, Types: f.Spec.Consumes})
 		}
 	}
@@ -43,7 +49,7 @@ func processes(text string) (names []string) {
 // those that the Community Edition's stack chooses.
 func TestAFunctionThatIsGone(t *testing.T) {
 	t.Parallel()
-	all := functions.All()
+	all := deployable()
 	for i, f := range all {
 		standard, community := stacks(t, slices.Delete(slices.Clone(all), i, i+1))
 		if n := len(processes(standard)); n != len(all)-1+len(workers.All()) {
@@ -62,7 +68,7 @@ func TestAFunctionThatIsGone(t *testing.T) {
 // are never left out.
 func TestTheCommunityStackStaysSmall(t *testing.T) {
 	t.Parallel()
-	all := functions.All()
+	all := deployable()
 	_, community := stacks(t, all)
 	absent := func(f fn.Function) bool {
 		return f.Trigger == fn.TriggerEvent && !slices.Contains(processes(community), f.Spec.Name)
@@ -70,7 +76,7 @@ func TestTheCommunityStackStaysSmall(t *testing.T) {
 	if strings.Contains(community, "FUNCTIONS_CONSUMERS") != slices.ContainsFunc(all, absent) {
 		t.Errorf("the relay is told of wrong functions: %v", processes(community))
 	}
-	for _, f := range functions.All() {
+	for _, f := range deployable() {
 		if f.Trigger != fn.TriggerEvent {
 			continue
 		}
@@ -98,6 +104,17 @@ func TestTheCommunityStackStaysSmall(t *testing.T) {
 	for _, name := range []string{"notify-on-otp", "audit-on-event"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s is left out", name)
+		}
+	}
+}
+
+// The function of the dead letters is in no stack: the bank's own broker has none to send.
+func TestDeadLettersHaveNoFunction(t *testing.T) {
+	t.Parallel()
+	standard, community := stacks(t, functions.All())
+	for _, text := range []string{standard, community} {
+		if n := len(processes(text)); n < 15 || strings.Contains(text, "deadletter") {
+			t.Errorf("%d processes: %v", n, processes(text))
 		}
 	}
 }

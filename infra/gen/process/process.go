@@ -32,6 +32,7 @@ type Process struct {
 	Name, Summary string
 	Worker        bool
 	Event         bool // only a broker calls it
+	DeadLetters   bool // a broker sends it what the others failed to take
 	DB, Redis     bool
 	Clients       bool // it answers clients, whose addresses count
 	Keys          []string
@@ -79,7 +80,7 @@ func describe(f fn.Function) Process {
 	needs := f.Needs()
 	p := Process{
 		Name: f.Spec.Name, Summary: f.Spec.Summary,
-		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent,
+		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
 		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients,
 		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit,
 	}

@@ -205,12 +205,18 @@ func TestSecretsOfOneProcess(t *testing.T) {
 	}
 }
 
-// Each event function has one Trigger, and nobody outside the cluster reaches it.
+// Each event function has one Trigger, but the one that takes the broker's dead letters.
+// Nobody outside the cluster reaches any of them.
 func TestEventFunctionsAreInside(t *testing.T) {
 	t.Parallel()
 	triggers, consumers := map[string]bool{}, map[string]bool{}
+	sink := ""
 	for _, o := range rendered(t, "overlays/prod") {
 		switch o := o.(type) {
+		case *eventingv1.Broker:
+			if d := o.Spec.Delivery; d != nil && d.DeadLetterSink != nil && d.DeadLetterSink.Ref != nil {
+				sink = d.DeadLetterSink.Ref.Name
+			}
 		case *eventingv1.Trigger:
 			triggers[o.Name] = true
 			if o.Spec.Subscriber.Ref.Name != o.Name || len(o.Spec.Filters) == 0 {
@@ -226,9 +232,12 @@ func TestEventFunctionsAreInside(t *testing.T) {
 		}
 	}
 	for name, consumer := range consumers {
-		if consumer != triggers[name] {
+		if consumer != (triggers[name] != (name == sink)) {
 			t.Errorf("%s: a consumer %v, has a trigger %v", name, consumer, triggers[name])
 		}
+	}
+	if !consumers[sink] {
+		t.Errorf("dead letters go to %q, which is no event function", sink)
 	}
 	if len(triggers) < 5 {
 		t.Errorf("only %d triggers", len(triggers))
