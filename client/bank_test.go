@@ -23,9 +23,6 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/captcha"
-	"github.com/tidebank/tidebank/shared/customer"
-	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -71,15 +68,8 @@ func (w *fixture) customer(t *testing.T) seed.Customer {
 
 func (w *fixture) code(t *testing.T, purpose, phone string) string {
 	t.Helper()
-	issued, err := w.app.CaptchaIssue(t.Context())
-	check.Must(t, err)
-	key, value := captcha.Kept(w.Host.Keys, issued.CaptchaID, "123456")
-	check.Must(t, w.Redis.Set(key, string(value)))
-	check.Must(t, w.app.SendOTP(t.Context(), purpose, phone, client.Captcha{ID: issued.CaptchaID, Answer: "123456"}))
-	public, err := w.config.Device.Public().Marshal()
-	check.Must(t, err)
-	origin := device.Origin{DeviceID: w.config.DeviceID, Public: public}.Digest()
-	return otptest.Code(t, w.Bank, otp.PhoneSubject(purpose, customer.PhoneIndex(w.Host.Keys, phone), origin))
+	check.Must(t, w.app.SendOTP(t.Context(), purpose, phone, w.solved(t)))
+	return w.sentCode(t, purpose, phone)
 }
 
 func (w *fixture) login(t *testing.T, c seed.Customer) {
@@ -121,10 +111,7 @@ func TestRegisteringSealsPasswordsAgain(t *testing.T) {
 	c := w.Customer(t, "王小明", 1000_00)
 	code := w.code(t, otp.Register, c.Phone)
 	w.Redis.FlushAll()
-	check.Must(t, w.app.Register(t.Context(), client.Application{
-		Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, CardPassword: c.CardPassword, Phone: c.Phone, OTP: code,
-		LoginPassword: bank.LoginPassword, TradePassword: bank.TradePassword,
-	}))
+	check.Must(t, w.app.Register(t.Context(), w.application(c, code)))
 	w.login(t, c) // and it is that password which was set
 }
 

@@ -5,7 +5,8 @@
 // forgotten the old one (CHANNEL_EXPIRED). A login belongs to its channel, so on the
 // new channel the bank asks for a login (SESSION_REQUIRED). A Client repeats a call
 // with an idempotency key while its outcome is unknown: with the same key, after
-// growing pauses. It does not repeat other calls with an unknown outcome. The pinned
+// growing pauses. It does not repeat other calls with an unknown outcome. When the bank
+// asks for a graphic code, the Client shows it to the customer (Config.Captcha). The pinned
 // channel key proves that the bank is the bank. A Client is safe for concurrent use.
 // Amounts are fen.
 package client
@@ -32,9 +33,11 @@ import (
 // Config is the configuration of a client.
 type Config struct {
 	BaseURL  string
-	DeviceID string         // stays the same for the app's installation
-	Device   *sm.PrivateKey // the device's key, which never leaves the device
-	Pinned   *sm.PublicKey  // the bank's channel key
+	DeviceID string // stays the same for the app's installation
+	// Device is the device's key, which never leaves the device. An app without a key (nil,
+	// for example in a browser) can log in. It can't sign up, bind a key or use SignProof.
+	Device *sm.PrivateKey
+	Pinned *sm.PublicKey // the bank's channel key
 	// NextPins are further channel keys of the bank that the app contains, or has learnt by
 	// LearnPins. The bank may prove itself by any of them.
 	NextPins []*sm.PublicKey
@@ -44,8 +47,10 @@ type Config struct {
 	HTTP *http.Client     // http.DefaultClient if nil
 	Now  func() time.Time // the device's clock, which may be wrong
 	// Captcha shows the customer a graphic code (PNG) and returns the answer. The bank asks
-	// for one before it opens a channel while too many apps open channels. Without Captcha,
-	// the call then returns the *Problem CAPTCHA_REQUIRED. It must not call this client.
+	// for one at SendOTP, Register, Login and LoginBinding, and while too many apps open
+	// channels. The client then makes the call again with the answer. Without Captcha, the
+	// call returns the *Problem CAPTCHA_REQUIRED, and the app passes the answer to a code of
+	// CaptchaIssue with the next call. Captcha must not call this client.
 	Captcha func(ctx context.Context, image []byte) (answer string, err error)
 	Tries   int           // most tries of a repeatable call; 5 if zero
 	Pause   time.Duration // before the second try; 200 ms if zero
@@ -102,7 +107,8 @@ func (p *Problem) Is(target error) bool {
 
 // Errors of the client itself.
 var (
-	ErrBank = errors.New("client: the answer is not from the pinned bank")
+	ErrBank     = errors.New("client: the answer is not from the pinned bank")
+	ErrNoDevice = errors.New("client: this needs a device key, and Config.Device is nil")
 )
 
 // New returns a client. It sends nothing yet.
@@ -163,47 +169,17 @@ func (c *Client) current(ctx context.Context, stale *opened) (*opened, error) {
 	if c.open != nil && c.open != stale {
 		return c.open, nil
 	}
-	var solved Captcha
-	for try := 1; ; try++ {
+	err := c.ask(ctx, Captcha{}, codes{issue: c.helloCode}, func(solved Captcha) error {
 		o, err := c.openChannel(ctx, solved)
 		if err == nil {
 			c.open = o
-			return o, nil
 		}
-		asked := errors.Is(err, &Problem{Code: "CAPTCHA_REQUIRED"}) || errors.Is(err, &Problem{Code: "CAPTCHA_REJECTED"})
-		if !asked || c.config.Captcha == nil || try > captchaTries {
-			return nil, err
-		}
-		if solved, err = c.solve(ctx); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// captchaTries is how many graphic codes a customer may try in one call.
-const captchaTries = 3
-
-// solve fetches a graphic code without a channel and lets the customer answer it.
-func (c *Client) solve(ctx context.Context) (Captcha, error) {
-	got, err := c.post(ctx, "channel-captcha", "application/json", []byte("{}"))
+		return err
+	})
 	if err != nil {
-		return Captcha{}, err
+		return nil, err
 	}
-	if got.status != http.StatusOK {
-		return Captcha{}, got.problem()
-	}
-	var code struct {
-		ID    string `json:"captcha_id"`
-		Image []byte `json:"image_png"`
-	}
-	if err := json.Unmarshal(got.body, &code); err != nil {
-		return Captcha{}, ErrBank
-	}
-	answer, err := c.config.Captcha(ctx, code.Image)
-	if err != nil {
-		return Captcha{}, fmt.Errorf("client: graphic code: %w", err)
-	}
-	return Captcha{ID: code.ID, Answer: answer}, nil
+	return c.open, nil
 }
 
 // hello is the request of channel-open.

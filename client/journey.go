@@ -29,23 +29,20 @@ func (c *Client) LearnPins(ctx context.Context) ([]*sm.PublicKey, error) {
 	return pins, nil
 }
 
-// Captcha is the customer's answer to a graphic code of CaptchaIssue. The zero value is
-// no answer.
-type Captcha struct{ ID, Answer string }
-
 // SendOTP asks for a code: purpose register or login, for a phone. It proves the device's
 // key, as Register and Login do: the code is for the caller who proved the same key. The
-// bank refuses a device that it does not know with CAPTCHA_REQUIRED unless the captcha is
-// solved.
+// bank asks a device that it does not know for a graphic code (Config.Captcha).
 func (c *Client) SendOTP(ctx context.Context, purpose, phone string, solved Captcha) error {
-	var reply OTPSendReply
-	return c.call(ctx, "otp-send", &request{make: func(o *opened) (any, error) {
-		key, signature, err := c.possession(o)
-		return OTPSendRequest{
-			Purpose: purpose, Phone: phone, CaptchaID: solved.ID, CaptchaAnswer: solved.Answer,
-			DevicePublicKey: key, DeviceSignature: signature,
-		}, err
-	}}, &reply)
+	return c.solving(ctx, solved, func(solved Captcha) error {
+		var reply OTPSendReply
+		return c.call(ctx, "otp-send", &request{make: func(o *opened) (any, error) {
+			key, signature, err := c.possession(o)
+			return OTPSendRequest{
+				Purpose: purpose, Phone: phone, CaptchaID: solved.ID, CaptchaAnswer: solved.Answer,
+				DevicePublicKey: key, DeviceSignature: signature,
+			}, err
+		}}, &reply)
+	})
 }
 
 // SendIntentOTP asks for a code that confirms an intent.
@@ -59,33 +56,45 @@ func (c *Client) SendIntentOTP(ctx context.Context, intent uuid.UUID) error {
 type Application struct {
 	Name, IDNo, CardNo, CardPassword, Phone, OTP string
 	LoginPassword, TradePassword                 string
+	Captcha                                      Captcha // after CAPTCHA_REQUIRED; see Config.Captcha
 }
 
 // Register signs up for mobile banking and binds the device's key.
 func (c *Client) Register(ctx context.Context, a Application) error {
-	var reply IdentityRegisterReply
-	return c.callOnce(ctx, "identity-register", "", &request{make: func(o *opened) (any, error) {
-		key, signature, err := c.possession(o)
-		if err != nil {
-			return nil, err
+	if c.config.Device == nil {
+		return ErrNoDevice
+	}
+	once := uuid.NewString()
+	return c.solving(ctx, a.Captcha, func(solved Captcha) error {
+		a.Captcha = solved
+		var reply IdentityRegisterReply
+		return c.callOnce(ctx, "identity-register", once, &request{make: func(o *opened) (any, error) {
+			return c.application(o, a)
+		}}, &reply)
+	})
+}
+
+// application makes the request of a sign-up for a channel.
+func (c *Client) application(o *opened, a Application) (IdentityRegisterRequest, error) {
+	made := IdentityRegisterRequest{
+		Name: a.Name, IDNo: a.IDNo, CardNo: a.CardNo, Phone: a.Phone, OTP: a.OTP,
+		CaptchaID: a.Captcha.ID, CaptchaAnswer: a.Captcha.Answer,
+	}
+	var err error
+	if made.DevicePublicKey, made.DeviceSignature, err = c.possession(o); err != nil {
+		return made, err
+	}
+	for _, p := range []struct {
+		clear  string
+		sealed *[]byte
+	}{
+		{a.CardPassword, &made.CardPassword}, {a.LoginPassword, &made.LoginPassword}, {a.TradePassword, &made.TradePassword},
+	} {
+		if *p.sealed, err = o.seal(p.clear); err != nil {
+			return made, err
 		}
-		made := IdentityRegisterRequest{
-			Name: a.Name, IDNo: a.IDNo, CardNo: a.CardNo, Phone: a.Phone, OTP: a.OTP,
-			DevicePublicKey: key, DeviceSignature: signature,
-		}
-		for _, p := range []struct {
-			clear  string
-			sealed *[]byte
-		}{
-			{a.CardPassword, &made.CardPassword}, {a.LoginPassword, &made.LoginPassword}, {a.TradePassword, &made.TradePassword},
-		} {
-			var err error
-			if *p.sealed, err = o.seal(p.clear); err != nil {
-				return nil, err
-			}
-		}
-		return made, nil
-	}}, &reply)
+	}
+	return made, nil
 }
 
 // Login logs in with password and code. The device proves its key; the reply tells
@@ -96,31 +105,57 @@ func (c *Client) Login(ctx context.Context, phone, password, otp string) (Identi
 
 // Credentials log a customer in. With TradePassword and CardNo, the login also binds the
 // device's key. The passwords are in clear; the client seals them.
-type Credentials struct{ Phone, Password, OTP, TradePassword, CardNo string }
+type Credentials struct {
+	Phone, Password, OTP, TradePassword, CardNo string
+	OldDevice                                   *sm.PrivateKey // the device's earlier key, which Config.Device replaces
+	Captcha                                     Captcha        // after CAPTCHA_REQUIRED; see Config.Captcha
+}
 
-// LoginBinding logs in, and binds the device's key if the credentials hold the step-up.
+// LoginBinding logs in, and binds the device's key if the credentials hold the step-up or
+// the device's earlier key.
 func (c *Client) LoginBinding(ctx context.Context, with Credentials) (IdentityLoginReply, error) {
 	var reply IdentityLoginReply
-	err := c.call(ctx, "identity-login", &request{make: func(o *opened) (any, error) {
-		key, signature, err := c.possession(o)
-		if err != nil {
-			return nil, err
-		}
-		made := IdentityLoginRequest{
-			Phone: with.Phone, OTP: with.OTP, CardNo: with.CardNo, DevicePublicKey: key, DeviceSignature: signature,
-		}
-		if made.Password, err = o.seal(with.Password); err != nil || with.TradePassword == "" {
-			return made, err
-		}
-		made.TradePassword, err = o.seal(with.TradePassword)
-		return made, err
-	}}, &reply)
+	if c.config.Device == nil && (with.TradePassword != "" || with.OldDevice != nil) {
+		return reply, ErrNoDevice
+	}
+	err := c.solving(ctx, with.Captcha, func(solved Captcha) error {
+		with.Captcha = solved
+		return c.call(ctx, "identity-login", &request{make: func(o *opened) (any, error) {
+			return c.credentials(o, with)
+		}}, &reply)
+	})
 	return reply, err
 }
 
+// credentials makes the request of a login for a channel.
+func (c *Client) credentials(o *opened, with Credentials) (IdentityLoginRequest, error) {
+	made := IdentityLoginRequest{
+		Phone: with.Phone, OTP: with.OTP, CardNo: with.CardNo,
+		CaptchaID: with.Captcha.ID, CaptchaAnswer: with.Captcha.Answer,
+	}
+	var err error
+	if made.DevicePublicKey, made.DeviceSignature, err = c.possession(o); err != nil {
+		return made, err
+	}
+	if with.OldDevice != nil {
+		text := device.Text(o.id, c.config.DeviceID, made.DevicePublicKey)
+		if made.OldKeySignature, err = sm.Sign(with.OldDevice, text); err != nil {
+			return made, fmt.Errorf("client: %w", err)
+		}
+	}
+	if made.Password, err = o.seal(with.Password); err != nil || with.TradePassword == "" {
+		return made, err
+	}
+	made.TradePassword, err = o.seal(with.TradePassword)
+	return made, err
+}
+
 // possession returns the device's public key, and the signature by which the device
-// proves it on the channel.
+// proves it on the channel. An app without a device key proves none.
 func (c *Client) possession(o *opened) (key, signature []byte, err error) {
+	if c.config.Device == nil {
+		return nil, nil, nil
+	}
 	if key, err = c.config.Device.Public().Marshal(); err != nil {
 		return nil, nil, fmt.Errorf("client: %w", err)
 	}
@@ -136,6 +171,9 @@ func OTPProof(code string) StepupProof { return StepupProof{Factor: "sms_otp", C
 // SignProof returns the proof by the device's key: a signature over the intent's
 // text.
 func (c *Client) SignProof(text string) (StepupProof, error) {
+	if c.config.Device == nil {
+		return StepupProof{}, ErrNoDevice
+	}
 	signature, err := sm.Sign(c.config.Device, []byte(text))
 	if err != nil {
 		return StepupProof{}, fmt.Errorf("client: %w", err)

@@ -44,7 +44,8 @@ type Texts struct {
 type Text struct {
 	ID    string // the gateway takes each id once
 	To    uuid.UUID
-	Kind  string // of the message, for its quota and for the record of a refusal
+	Kind  string // of the message, for the record of a refusal
+	Quota string // the texts that count together against the phone's quota
 	Class sms.Class
 	At    time.Time // when the text was ordered
 	Body  string
@@ -62,10 +63,10 @@ func Inbox(m inbox.Message) func(context.Context) (Sent, error) {
 
 // Notice returns the work that sends a message of the inbox to the customer's phone too,
 // if the phone's quota has room for it.
-func (t Texts) Notice(m inbox.Message, class sms.Class) func(context.Context) (Sent, error) {
+func (t Texts) Notice(m inbox.Message, class sms.Class, quota string) func(context.Context) (Sent, error) {
 	text := Text{
-		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Class: class, At: m.CreatedAt,
-		Body: "【潮汐银行】" + m.Body,
+		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Quota: quota, Class: class,
+		At: m.CreatedAt, Body: "【潮汐银行】" + m.Body,
 	}
 	return func(ctx context.Context) (Sent, error) { return t.notify(ctx, text) }
 }
@@ -80,7 +81,7 @@ func (t Texts) notify(ctx context.Context, text Text) (Sent, error) {
 		return nil, err
 	}
 	now := t.Clock.Now()
-	quota := sms.NewQuota(text.Class, text.Kind, phone)
+	quota := sms.NewQuota(text.Class, text.Quota, phone)
 	left, err := quota.Left(ctx, t.DB, now)
 	if err != nil {
 		return nil, err

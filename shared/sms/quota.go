@@ -11,8 +11,9 @@ import (
 )
 
 // Quota bounds the notices of one kind to one phone, in any minute and in any 24 hours.
-// So one customer can't use up the bank's budget. Each kind counts alone: who pays a
-// customer many small sums can't silence the notices of what leaves the account.
+// So one customer can't use up the bank's budget. Each kind counts alone: whoever pays a
+// customer many small sums can't silence the notices of what leaves the account. Whoever
+// sends the notices divides them into kinds.
 type Quota struct {
 	class  Class
 	digest []byte

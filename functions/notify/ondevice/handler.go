@@ -45,7 +45,7 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Iden
 		m := message(e, customer)
 		return []fn.Part{
 			{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)},
-			{Name: "sms." + string(m.Kind), React: texts.Notice(m, sms.Security)},
+			{Name: "sms." + string(m.Kind), React: texts.Notice(m, sms.Security, string(m.Kind))},
 		}, nil
 	}, nil
 }

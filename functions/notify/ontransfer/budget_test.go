@@ -2,18 +2,20 @@ package ontransfer_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
 )
 
 // One phone gets ten notices of a kind in a minute and a hundred in 24 hours. The others
 // are in the inbox only, and are counted. The event is done. Payments to a customer do not
-// use up the notices of what leaves the account.
+// use up the notices of transfers between the customer's own accounts.
 func TestOnePhoneHasAMaximumOfNotices(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
@@ -53,6 +55,75 @@ func TestOnePhoneHasAMaximumOfNotices(t *testing.T) {
 	}
 	if got := w.refusals(t); len(got) != 0 {
 		t.Errorf("refusals recorded: %+v", got)
+	}
+}
+
+// A thief in a customer's login makes many cheap transfers first. However many they are,
+// the customer gets the text about each larger payment to another customer.
+func TestCheapTransfersDoNotSilenceALargePayment(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		cheap  money.Fen
+		change func(*events.TransferPosted)
+	}{
+		{"between own accounts", 1, func(d *events.TransferPosted) { d.Own, d.PayeeCustomerID = true, d.PayerCustomerID }},
+		{"much between own accounts", 4_000_00, func(d *events.TransferPosted) { d.Own, d.PayeeCustomerID = true, d.PayerCustomerID }},
+		{"to an accomplice", 1, func(*events.TransferPosted) {}},
+		{"to an account of no customer", 1, func(d *events.TransferPosted) { d.PayeeCustomerID = "" }},
+		{"just below a large amount", 999_99, func(*events.TransferPosted) {}},
+		{"from an accomplice", 4_000_00, func(d *events.TransferPosted) {
+			d.PayerCustomerID, d.PayeeCustomerID = d.PayeeCustomerID, d.PayerCustomerID
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newFixture(t)
+			for n := range 100 { // the quotas of a minute and of a day
+				if n%10 == 0 {
+					w.Advance(time.Minute)
+				}
+				cheap := w.posted()
+				cheap.AmountFen, cheap.PostedAt = tt.cheap, w.Clock.Now()
+				tt.change(&cheap)
+				w.deliver(t, w.event(t, cheap), http.StatusAccepted)
+				if n == 9 || n == 99 {
+					w.wantTextAbout(t, 4_000_00+money.Fen(n))
+				}
+			}
+		})
+	}
+}
+
+// wantTextAbout posts a payment to another customer, and fails the test unless the payer
+// gets a text about it.
+func (w fixture) wantTextAbout(t *testing.T, amount money.Fen) {
+	t.Helper()
+	large := w.posted()
+	large.AmountFen, large.PostedAt = amount, w.Clock.Now()
+	w.deliver(t, w.event(t, large), http.StatusAccepted)
+	if got := w.texts(w.Payer); len(got) == 0 || !strings.Contains(got[0], "转账支出"+amount.Yuan()+"元") {
+		t.Errorf("the payer has no text about %s: %q", amount.Yuan(), got[:min(1, len(got))])
+	}
+}
+
+// Each size of a payment to another customer counts alone, within the same bounds. So one
+// customer's payments can't use up the bank's texts.
+func TestEachSizeOfPaymentsHasAMaximumOfNotices(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	want := 0
+	for _, amounts := range [][2]money.Fen{
+		{1, 99_99}, {100_00, 999_99}, {1_000_00, 9_999_99}, {10_000_00, 99_999_999_99},
+	} {
+		for n := range 12 {
+			out := w.posted()
+			out.AmountFen = amounts[n%2]
+			w.deliver(t, w.event(t, out), http.StatusAccepted)
+		}
+		if want += 10; len(w.texts(w.Payer)) != want {
+			t.Fatalf("%d texts about payments up to %s, want %d", len(w.texts(w.Payer)), amounts[1].Yuan(), want)
+		}
 	}
 }
 

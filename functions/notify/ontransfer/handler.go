@@ -8,6 +8,9 @@
 // the event comes again, and only this text is tried again. Each text has an id made
 // from event and role, which the gateway takes once. The function emits
 // message.refused.v1 for a text that the gateway refuses for good.
+//
+// Texts about payments to others count by the size of the amount. So whoever uses a
+// customer's login can't silence the text about a large payment by many cheap transfers.
 package ontransfer
 
 import (
@@ -23,6 +26,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -47,10 +51,32 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Tran
 		var parts []fn.Part
 		for _, m := range messages {
 			parts = append(parts, fn.Part{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)},
-				fn.Part{Name: "sms." + string(m.Kind), React: texts.Notice(m, sms.Notices)})
+				fn.Part{Name: "sms." + string(m.Kind), React: texts.Notice(m, sms.Notices, quota(m.Kind, e.Data))})
 		}
 		return parts, nil
 	}, nil
+}
+
+// sizes are where the sizes of payments begin. A text about a payment of 1,000.00 can lack
+// room only because the phone has had its maximum of texts about 1,000.00 or more.
+var sizes = [...]money.Fen{100_00, 1_000_00, 10_000_00}
+
+// quota names the texts that count together: about transfers between own accounts, about
+// incoming ones, and about payments of one size to others.
+func quota(kind inbox.Kind, d events.TransferPosted) string {
+	switch {
+	case kind != inbox.TransferOut:
+		return string(kind)
+	case d.Own:
+		return string(kind) + ".own"
+	}
+	size := 0
+	for _, from := range sizes {
+		if d.AmountFen >= from {
+			size++
+		}
+	}
+	return fmt.Sprintf("%s.%d", kind, size)
 }
 
 func compose(e fn.Delivery[events.TransferPosted]) ([]inbox.Message, error) {
