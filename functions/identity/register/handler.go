@@ -74,8 +74,8 @@ type Request struct {
 // Validate checks the form only.
 func (r Request) Validate() error {
 	switch {
-	case customer.CanonicalName(r.Name) == "":
-		return fn.InvalidField("name", "blank")
+	case !customer.ValidName(r.Name):
+		return fn.InvalidField("name", "no letter")
 	case !ledger.CardNumber(r.CardNo):
 		return fn.InvalidField("card_no", "not 12 to 19 digits")
 	case !validIDNo(r.IDNo):
