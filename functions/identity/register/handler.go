@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
@@ -198,14 +199,16 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 	for i, p := range []struct {
 		field  string
 		sealed []byte
+		open   func(*keys.Ring, channel.ID, string, []byte) ([]byte, error)
 	}{
-		{"login_password", req.LoginPassword}, {"trade_password", req.TradePassword}, {"card_password", req.CardPassword},
+		{"login_password", req.LoginPassword, password.OpenField}, {"trade_password", req.TradePassword, password.OpenField},
+		{"card_password", req.CardPassword, password.OpenDigits},
 	} {
-		if clear[i], err = password.OpenField(op.ring, call.Channel, p.field, p.sealed); err != nil {
+		if clear[i], err = p.open(op.ring, call.Channel, p.field, p.sealed); err != nil {
 			return password.New{}, nil, err
 		}
 	}
-	application := password.New{Login: string(clear[0]), Trade: string(clear[1])}
+	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1])}
 	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
 	application.IDNo, _ = idno.Canonical(req.IDNo)
 	return application, clear[2], nil

@@ -37,6 +37,15 @@ func TestApplicantsWriteTheirNumbersAsTheyDo(t *testing.T) {
 			t.Errorf("%+q: %s is named", r.Name, refused.Problem.Field)
 		}
 	}
+	card := r.CardPassword
+	for _, none := range []string{"", "abc", "8519377"} {
+		r.Name, r.CardPassword = name, w.phone.Password(t, none)
+		refused := w.apply(t, r)
+		if refused.Want(t, "INPUT_INVALID"); refused.Problem.Field != "card_password" {
+			t.Errorf("%q: %s is named", none, refused.Problem.Field)
+		}
+	}
+	r.CardPassword, r.TradePassword = card, w.phone.Password(t, "７３９１６４")
 	r.Name = "\u202a" + name + "\u202c"
 	w.apply(t, r).Want(t, "")
 	w.wantSignedUp(t, 1)
