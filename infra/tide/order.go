@@ -80,7 +80,7 @@ func (o *order) record(
 func plain(text string, most int) bool {
 	quoted, err := json.Marshal(text)
 	return err == nil && !mask.Leaks(quoted) && strings.TrimSpace(text) != "" && len([]rune(text)) <= most &&
-		!strings.ContainsFunc(text, unicode.IsControl)
+		!strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) })
 }
 
 func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error) {
