@@ -76,7 +76,7 @@ func (o *order) record(
 }
 
 // plain reports whether the text is one line of 1 to `most` characters without
-// personal data.
+// personal data, control characters and format characters, which turn a line around.
 func plain(text string, most int) bool {
 	quoted, err := json.Marshal(text)
 	return err == nil && !mask.Leaks(quoted) && strings.TrimSpace(text) != "" && len([]rune(text)) <= most &&

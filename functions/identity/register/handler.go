@@ -62,7 +62,7 @@ type Request struct {
 	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"The last character may be an x" example:"110101199003070011"`
 	CardNo          string `json:"card_no" minLength:"12" maxLength:"32" doc:"12 to 19 digits, also in groups" example:"622848000000010001"`
 	CardPassword    []byte `json:"card_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
-	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, from 13 to 19" example:"13900001111"`
+	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, 13 to 19 first, also with +86 or 0086" example:"13900001111"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" example:"123456"`
 	LoginPassword   []byte `json:"login_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	TradePassword   []byte `json:"trade_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
