@@ -337,7 +337,7 @@ type OTPSendReply struct {
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
 	Purpose         string     `json:"purpose"`              // one of register, login, intent
-	Phone           string     `json:"phone,omitempty"`      // For register and login; 11 digits, also with +86 or 0086
+	Phone           string     `json:"phone,omitempty"`      // For register and login; +86 may come first
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
 	CaptchaID       string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
 	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`

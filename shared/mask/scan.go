@@ -219,9 +219,9 @@ func kindOfRune(r rune) string {
 	switch {
 	case r == '\t' || unicode.Is(unicode.Zs, r):
 		return sepBlank
-	case strings.ContainsRune("_~−=＝|｜#", r) || unicode.Is(unicode.Pd, r):
+	case strings.ContainsRune("_~−=＝|｜#\\'’", r) || unicode.Is(unicode.Pd, r):
 		return sepDash
-	case strings.ContainsRune("./·．・•", r):
+	case strings.ContainsRune("./·．・•:：", r):
 		return sepDot
 	case strings.ContainsRune(",，、;；", r):
 		return sepComma
