@@ -1,5 +1,6 @@
-// Package broker is the local bank's event broker: it keeps each delivery in
-// PostgreSQL until its consumer has taken it.
+// Package broker is the bank's own event broker: it keeps each delivery in PostgreSQL
+// until its consumer has taken it. The local bank runs it, and the worker events-relay
+// where the platform has no broker (OpenFaaS).
 //
 // Publish writes one row for each subscriber; then the broker is responsible for the
 // event. Workers lease due rows and deliver them. After a failure they try again,
@@ -268,13 +269,25 @@ func (b *Broker) pause(attempts int) time.Duration {
 
 // Replay makes dead letters due again and returns their number. An empty consumer
 // means every consumer, an empty eventID every event.
-func (b *Broker) Replay(ctx context.Context, consumer, eventID string) (int64, error) {
+func (b *Broker) Replay(ctx context.Context, consumer, eventID string) (n int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
-	tag, err := b.DB.Pool().Exec(ctx, sqlReplay, consumer, eventID)
+	err = b.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
+		n, err = ReplayDead(ctx, tx, consumer, eventID)
+		return err
+	})
+	if err == nil {
+		b.wakeAll()
+	}
+	return n, err
+}
+
+// ReplayDead is Replay inside the caller's transaction. The workers find the deliveries
+// after its commit.
+func ReplayDead(ctx context.Context, tx pg.Tx, consumer, eventID string) (int64, error) {
+	tag, err := tx.Exec(ctx, sqlReplay, consumer, eventID)
 	if err != nil {
 		return 0, fmt.Errorf("replay: %w", err)
 	}
-	b.wakeAll()
 	return tag.RowsAffected(), nil
 }

@@ -282,4 +282,5 @@ CREATE ROLE tidebank_events_relay LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_events_relay;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_events_relay;
 GRANT SELECT ON TABLE dead_letter TO tidebank_events_relay;
+GRANT INSERT, SELECT, UPDATE (attempts, due_at, last_error, state) ON TABLE delivery TO tidebank_events_relay;
 GRANT SELECT, UPDATE (attempts, next_at, published_at, reason, set_aside_at) ON TABLE outbox TO tidebank_events_relay;

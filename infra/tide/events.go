@@ -46,8 +46,8 @@ Each line has the id, the type, the times of the event and of its setting aside,
 number of attempts and the reason of the last failure. It reads DATABASE_URL.
 
 An event that the relay has published and a consumer fails to take is a dead letter.
---dead lists the dead letters of the platform's broker, which "events replay --dead" sends
-again, and those of the local broker, which POST /dev/replay delivers again.`,
+--dead lists the dead letters of the platform's broker and those of the bank's own broker,
+which runs in the local bank and on OpenFaaS. "events replay --dead" sends both again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dead {
 				return withEvents(cmd, listDead)
@@ -90,7 +90,7 @@ and this computer's name. It reads DATABASE_URL.`,
 	}
 	replay.Flags().StringVar(&o.id, "id", "", "id of one event")
 	replay.Flags().BoolVar(&o.all, "all", false, "all events of the list")
-	replay.Flags().BoolVar(&o.dead, "dead", false, "replay dead letters of the platform's broker")
+	replay.Flags().BoolVar(&o.dead, "dead", false, "replay dead letters, of the platform's broker and of the bank's own")
 	requireFlag(replay, &o.reason, "reason", "reason for publishing again, for audit")
 	requireFlag(replay, &o.operator, "operator", "name of the operator who decides, for audit")
 	return replay
@@ -125,7 +125,7 @@ func listAside(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 	return nil
 }
 
-// listDead lists the dead letters of the platform's broker and of the local broker.
+// listDead lists the dead letters of the platform's broker and of the bank's own broker.
 func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 	letters, err := events.Letters(ctx, h.DB, eventsListed)
 	if err != nil {
@@ -142,7 +142,7 @@ func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 			l.FailedAt.UTC().Format(time.RFC3339))
 	}
 	for _, d := range list {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\tlocal broker: %s\n", d.EventID, d.Type, d.Consumer, d.Attempts, d.LastError)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\town broker: %s\n", d.EventID, d.Type, d.Consumer, d.Attempts, d.LastError)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -180,7 +180,7 @@ func replayEvents(ctx context.Context, h *host.Host, o replayOrder) (n int64, er
 	}
 	again := events.ReplayAside
 	if o.dead {
-		again = events.ReplayLetters
+		again = replayDead
 	}
 	err = h.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		if n, err = again(ctx, tx, o.id); err != nil {
@@ -195,4 +195,15 @@ func replayEvents(ctx context.Context, h *host.Host, o replayOrder) (n int64, er
 		return 0, fmt.Errorf("replay: %w", err)
 	}
 	return n, nil
+}
+
+// replayDead replays dead letters of both brokers. The bank's own broker delivers to the
+// one consumer that failed.
+func replayDead(ctx context.Context, tx pg.Tx, id string) (int64, error) {
+	published, err := events.ReplayLetters(ctx, tx, id)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // the caller wraps it
+	}
+	delivered, err := broker.ReplayDead(ctx, tx, "", id)
+	return published + delivered, err //nolint:wrapcheck // the caller wraps it
 }

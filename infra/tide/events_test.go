@@ -64,9 +64,9 @@ func TestEventsThatAreSetAside(t *testing.T) {
 	}
 }
 
-// Dead letters of the local broker are listed with consumer and reason; other deliveries
-// are not.
-func TestDeadLettersOfTheLocalBroker(t *testing.T) {
+// Dead letters of the bank's own broker are listed with consumer and reason, and can be
+// delivered again; other deliveries are left alone. Each command leaves an access record.
+func TestDeadLettersOfTheBanksBroker(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	known, pruned, due := aside(t, b), uuid.NewString(), uuid.NewString()
@@ -87,6 +87,21 @@ VALUES ('notify-on-transfer', $1, '', 'events', $2, 8, now(), 'answered 503')`, 
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the list does not show %s:\n%s", want, out.String())
 		}
+	}
+	const waits = "SELECT count(*) FROM delivery WHERE state = 'due' AND attempts = 0"
+	o := replayOrder{id: known, dead: true, reason: "it is deployed now", operator: "wang"}
+	if n, err := replayEvents(t.Context(), b.Host, o); err != nil || n != 1 || b.Count(t, waits) != 1 {
+		t.Errorf("%d replayed, %v, and %d wait; want one", n, err, b.Count(t, waits))
+	}
+	o.id, o.all = "", true
+	if n, err := replayEvents(t.Context(), b.Host, o); err != nil || n != 1 || b.Count(t, waits) != 2 {
+		t.Errorf("%d replayed, %v, and %d wait; want one more", n, err, b.Count(t, waits))
+	}
+	if records := bank.Told[events.AccessRecorded](t, b, events.TypeAccessRecorded); len(records) != 2 {
+		t.Errorf("records %+v", records)
+	}
+	if n := b.Count(t, "SELECT count(*) FROM outbox WHERE set_aside_at IS NOT NULL"); n != 1 {
+		t.Errorf("%d events are set aside, want the one before", n)
 	}
 	b.Host.DB = pgtest.Broken(t)
 	if err := listDead(t.Context(), command, b.Host); err == nil {

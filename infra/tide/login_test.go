@@ -10,9 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/customer"
@@ -201,6 +203,33 @@ func TestUnlockOfALockResetsTheCodesToo(t *testing.T) {
 	check.Must(t, err)
 	if n := w.Count(t, "SELECT count(*) FROM otp_quota"); n != 0 {
 		t.Errorf("%d quotas are left", n)
+	}
+}
+
+// A person who has failed too often to sign up is barred until an operator lifts the bar.
+func TestUnlockLiftsTheBarOfASignUp(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	w := fixture{Bank: b, phone: b.Device(t, "phone-of-wang"), wang: b.Customer(t, "王小明", 0)}
+	signUp := func(change func(*identityregister.Request), want string) {
+		t.Helper()
+		w.Exec(t, "DELETE FROM otp_quota")
+		r := w.phone.SignUp(t, w.wang, otptest.Ask(t, b, w.phone, otp.Register, w.wang.Phone))
+		change(&r)
+		w.phone.Call(t, identityregister.Function, uuid.NewString(), r).Want(t, want)
+	}
+	right := func(*identityregister.Request) {}
+	for range 5 {
+		signUp(func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "000000") }, "REGISTRATION_REFUSED")
+	}
+	signUp(right, "REGISTRATION_REFUSED")
+	w.Exec(t, "DELETE FROM otp_quota")
+	_, err := unlockLogin(t.Context(), w.Host, w.order())
+	check.Must(t, err)
+	signUp(right, "")
+	w.Exec(t, "DELETE FROM otp_quota")
+	if _, err := unlockLogin(t.Context(), w.Host, w.order()); !errors.Is(err, password.ErrNotLocked) {
+		t.Errorf("nothing bars: %v", err)
 	}
 }
 

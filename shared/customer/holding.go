@@ -24,6 +24,9 @@ SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held,
 	sqlCardHolder = `-- holding.card
 SELECT customer_id FROM account WHERE no_bidx = $1 AND state = $2`
 
+	sqlSignUpNumbers = `-- customer.sign_up_numbers
+SELECT c.idno_bidx, ARRAY(SELECT a.no_bidx FROM account a WHERE a.customer_id = c.id) FROM customer c WHERE c.id = $1`
+
 	sqlApplicant = `-- customer.applicant
 SELECT c.id, c.data_key, c.name_ct, c.phone_bidx, a.customer_id, a.id, a.card_password
   FROM customer c LEFT JOIN account a ON a.no_bidx = $2 AND a.state = $3 WHERE c.idno_bidx = $1`
@@ -103,6 +106,14 @@ func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string
 			}
 			return nil
 		})
+}
+
+// SignUpNumbers returns the blind indexes of the customer's identity number and cards.
+func SignUpNumbers(ctx context.Context, db pg.Reader, id uuid.UUID) (idNo []byte, cards [][]byte, err error) {
+	if err := db.QueryRow(ctx, sqlSignUpNumbers, id).Scan(&idNo, &cards); err != nil {
+		return nil, nil, readError("numbers of a customer", err)
+	}
+	return idNo, cards, nil
 }
 
 // QueueCard adds to the batch the query for the customer who holds the open account with

@@ -221,9 +221,12 @@ func (s Spec) rateClass() RateClass {
 	return s.Rate
 }
 
+// DefaultTimeout is the time-out of a call whose Spec declares none.
+const DefaultTimeout = 3 * time.Second
+
 func (s Spec) timeout() time.Duration {
 	if s.Timeout == 0 {
-		return 3 * time.Second
+		return DefaultTimeout
 	}
 	return s.Timeout
 }

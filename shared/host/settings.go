@@ -27,7 +27,8 @@ type Settings func(into any) error
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
 // max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, the
-// connections to PostgreSQL, Redis and the SMS gateway must be encrypted.
+// connections to PostgreSQL, Redis and the SMS gateway must be encrypted. A key with the
+// tag `secret:"true"` may name a file that holds its value (readSecrets).
 func Environment(into any) error {
 	err := envconfig.Process("", into)
 	var unread *envconfig.ParseError
@@ -36,6 +37,9 @@ func Environment(into any) error {
 		return fmt.Errorf("%w: %s is %q, and must be %s", ErrSetting, unread.KeyName, unread.Value, form(unread.TypeName))
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSetting, err)
+	}
+	if err := readSecrets(reflect.ValueOf(into).Elem()); err != nil {
+		return err
 	}
 	if err := Check(into); err != nil {
 		return err

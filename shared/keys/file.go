@@ -53,7 +53,7 @@ func readFile(config Config) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	if err := refuseMode(path, info, uint32(os.Geteuid())); err != nil {
+	if err := refuseMode(path, info, uint32(os.Geteuid()), config.Mounted); err != nil {
 		return nil, err
 	}
 	raw, err := io.ReadAll(source)
@@ -71,8 +71,10 @@ func readFile(config Config) (*file, error) {
 // refuseMode refuses a key file that users other than this process's may read or change.
 // Its own file must be 0600 or 0400. A file of root may be 0640 or 0440: root has then
 // chosen the group, as with a secret that is mounted into a container. PostgreSQL
-// judges its key files in the same way.
-func refuseMode(path string, info fs.FileInfo, me uint32) error {
+// judges its key files in the same way. A mounted file of root may be readable for all, but
+// only root may change it: OpenFaaS mounts secrets with mode 0644, and no process besides
+// this one is in the container.
+func refuseMode(path string, info fs.FileInfo, me uint32, mounted bool) error {
 	mode, owner := info.Mode().Perm(), me
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		owner = stat.Uid
@@ -81,6 +83,8 @@ func refuseMode(path string, info fs.FileInfo, me uint32) error {
 	case mode&0o077 == 0:
 		return nil
 	case owner == 0 && me != 0 && mode&0o037 == 0:
+		return nil
+	case mounted && owner == 0 && me != 0 && mode&^0o644 == 0:
 		return nil
 	}
 	return fmt.Errorf("keys: %s may be read by others (mode %v); make it 0600 or 0400, "+

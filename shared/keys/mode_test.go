@@ -28,24 +28,33 @@ func TestWhoMayReadTheFile(t *testing.T) {
 		file    owned
 		me      uint32
 		allowed bool
+		mounted bool // allowed if the platform has mounted the file
 	}{
-		{owned{0o600, me}, me, true},
-		{owned{0o400, me}, me, true},
-		{owned{0o440, root}, me, true},
-		{owned{0o640, root}, me, true},
-		{owned{0o600, root}, root, true},
-		{owned{0o440, me}, me, false},
-		{owned{0o640, me}, me, false},
-		{owned{0o440, other}, me, false},
-		{owned{0o660, root}, me, false},
-		{owned{0o450, root}, me, false},
-		{owned{0o444, root}, me, false},
-		{owned{0o641, root}, me, false},
-		{owned{0o642, root}, me, false},
-		{owned{0o440, root}, root, false},
+		{owned{0o600, me}, me, true, true},
+		{owned{0o400, me}, me, true, true},
+		{owned{0o440, root}, me, true, true},
+		{owned{0o640, root}, me, true, true},
+		{owned{0o600, root}, root, true, true},
+		{owned{0o440, me}, me, false, false},
+		{owned{0o640, me}, me, false, false},
+		{owned{0o440, other}, me, false, false},
+		{owned{0o660, root}, me, false, false},
+		{owned{0o450, root}, me, false, false},
+		{owned{0o444, root}, me, false, true},
+		{owned{0o644, root}, me, false, true},
+		{owned{0o644, root}, root, false, false},
+		{owned{0o644, me}, me, false, false},
+		{owned{0o644, other}, me, false, false},
+		{owned{0o646, root}, me, false, false},
+		{owned{0o664, root}, me, false, false},
+		{owned{0o641, root}, me, false, false},
+		{owned{0o642, root}, me, false, false},
+		{owned{0o440, root}, root, false, false},
 	} {
-		if err := refuseMode("keys.json", tt.file, tt.me); (err == nil) != tt.allowed {
-			t.Errorf("mode %v of user %d, read by user %d: %v", tt.file.mode, tt.file.owner, tt.me, err)
+		for mounted, allowed := range map[bool]bool{false: tt.allowed, true: tt.mounted} {
+			if err := refuseMode("keys.json", tt.file, tt.me, mounted); (err == nil) != allowed {
+				t.Errorf("mode %v of user %d, read by user %d, mounted %v: %v", tt.file.mode, tt.file.owner, tt.me, mounted, err)
+			}
 		}
 	}
 }

@@ -69,6 +69,9 @@ const (
 type Config struct {
 	// File is the local provider's key file, of mode 0600 or 0400, see refuseMode.
 	File string `envconfig:"KEYS_FILE" required:"true"`
+	// Mounted says that the platform has mounted the file into a container in which only
+	// this process runs, so that everybody in it may read the file (OpenFaaS).
+	Mounted bool `envconfig:"KEYS_MOUNTED" default:"false"`
 }
 
 func (c Config) provider() (provider, error) {

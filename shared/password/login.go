@@ -2,6 +2,7 @@ package password
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -19,6 +20,10 @@ SELECT login_count_attempt($1, $2, $3, $4, $5, $6)`
 
 	sqlLoginResetAttempts = `-- login.reset_attempts
 UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
+
+	sqlOriginSuspect = `-- login_origin.suspect
+SELECT EXISTS (SELECT FROM login_origin WHERE phone_bidx = $1 AND origin = $2 AND (locked_until > $3 OR locked_until IS NULL)
+   AND failures >= policy_value('login.captcha_after', $4))`
 
 	sqlOriginForget = `-- login_origin.forget
 DELETE FROM login_origin WHERE phone_bidx = $1 AND origin = $2`
@@ -92,6 +97,19 @@ type LoginAttempt struct {
 
 	stored   string
 	compared compared
+}
+
+// Suspect reports whether the origin has failed so often with the number that the
+// attempt needs a graphic code. It counts nothing: ask it before anything is counted.
+func (a *LoginAttempt) Suspect(ctx context.Context, db pg.Reader) (suspect bool, err error) {
+	if a.Captcha {
+		return false, nil
+	}
+	err = db.QueryRow(ctx, sqlOriginSuspect, a.Phone, a.From.Digest(), a.Now, clock.BusinessDay(a.Now)).Scan(&suspect)
+	if err != nil {
+		return false, pg.Classify(fmt.Errorf("failures of an origin: %w", err))
+	}
+	return suspect, nil
 }
 
 // Count adds the statement that counts the attempt and reads the password to the

@@ -36,7 +36,7 @@ import (
 
 // Config is read from the environment once.
 type Config struct {
-	URL      string `envconfig:"DATABASE_URL" required:"true"`
+	URL      string `envconfig:"DATABASE_URL" required:"true" secret:"true"`
 	MaxConns int32  `envconfig:"DATABASE_MAX_CONNS" default:"8" max:"1000"`
 	// QueryTimeout ends a query whose caller has set no deadline; 10 s if zero.
 	QueryTimeout time.Duration `envconfig:"DATABASE_QUERY_TIMEOUT" default:"10s" min:"1s" max:"10m"`

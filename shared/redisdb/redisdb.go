@@ -25,7 +25,7 @@ import (
 // cluster=true the host is a node of a Redis Cluster; each parameter addr=host:port
 // names one more node. The other parameters are those of go-redis.
 type Config struct {
-	URL string `envconfig:"REDIS_URL" required:"true"`
+	URL string `envconfig:"REDIS_URL" required:"true" secret:"true"`
 }
 
 // Reasons why a process does not start with a REDIS_URL.

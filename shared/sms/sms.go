@@ -41,8 +41,8 @@ type Gateway interface {
 
 // Config holds the gateway's address and the secret that signs requests.
 type Config struct {
-	URL    string `envconfig:"SMS_URL" required:"true" form:"http"`
-	Secret string `envconfig:"SMS_SECRET" required:"true"`
+	URL    string `envconfig:"SMS_URL" required:"true" form:"http" secret:"true"`
+	Secret string `envconfig:"SMS_SECRET" required:"true" secret:"true"`
 }
 
 // ErrPlain is the reason why a process does not start with an SMS_URL.

@@ -1,18 +1,30 @@
 // Package relay publishes the bank's events from the outbox to the platform's sink.
 //
 //	outbox → K_SINK or SINK_URL (a Knative Broker, or any CloudEvents receiver)
+//	outbox → table delivery → FUNCTIONS_URL/<consumer>, where the platform has no broker
 //
 // It publishes each event at least once, in batches; events/relay describes the
-// details. Any number of relays may run. RELAY_LEASE must be longer than the sink's
-// time-out of 5 s. In the local bank the sink is the local broker.
+// details. With FUNCTIONS_URL, the relay brings the bank's own broker (events/broker): it
+// keeps one row for each consumer of an event, and posts the event to each until it has
+// taken it. So a consumer that fails delays no other. Any number of relays may run.
+// RELAY_LEASE must be longer than the sink's time-out of 5 s. In the local bank the sink
+// is the local broker.
 package relay
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/events/sink"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -26,31 +38,74 @@ var Worker = fn.Worker(fn.Spec{
 
 // Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
-	KSink   string        `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
-	SinkURL string        `envconfig:"SINK_URL" form:"http"`
-	Lease   time.Duration `envconfig:"RELAY_LEASE" default:"10s" min:"6s" max:"10m"`
-	Batch   int           `envconfig:"RELAY_BATCH" default:"200" max:"5000"`
+	KSink   string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	SinkURL string `envconfig:"SINK_URL" form:"http" secret:"true"`
+	// FunctionsURL is the address below which event functions are, such as
+	// http://gateway.openfaas:8080/function.
+	FunctionsURL string `envconfig:"FUNCTIONS_URL" form:"http" secret:"true"`
+	// Consumers are the event functions that are deployed, with commas between them. If
+	// it is empty, all of them are.
+	Consumers string        `envconfig:"FUNCTIONS_CONSUMERS"`
+	Lease     time.Duration `envconfig:"RELAY_LEASE" default:"10s" min:"6s" max:"10m"`
+	Batch     int           `envconfig:"RELAY_BATCH" default:"200" max:"5000"`
 
 	Sink relay.Sink `ignored:"true"` // the local bank sets it instead of an address
 }
 
 // Errors of the configuration.
 var (
-	ErrSinks = errors.New("set either K_SINK or SINK_URL, and not both: the relay needs one sink")
+	ErrSinks = errors.New("set one of K_SINK, SINK_URL and FUNCTIONS_URL, and no other: the relay needs one sink")
+	// ErrConsumer reports a consumer that is no event function of this release.
+	ErrConsumer = errors.New("FUNCTIONS_CONSUMERS names an event function that does not exist")
 )
 
+// sink returns the address's sink; nil if the events go to functions.
 func (c Config) sink() (relay.Sink, error) {
 	if c.Sink != nil {
 		return c.Sink, nil
 	}
-	if (c.KSink == "") == (c.SinkURL == "") {
+	given := slices.DeleteFunc([]string{c.KSink, c.SinkURL, c.FunctionsURL}, func(s string) bool { return s == "" })
+	if len(given) != 1 {
 		return nil, ErrSinks
 	}
-	return sink.HTTP{URL: c.KSink + c.SinkURL, Client: &http.Client{CheckRedirect: stay}}, nil
+	if c.FunctionsURL != "" {
+		return nil, nil //nolint:nilnil // the caller makes the broker
+	}
+	return sink.HTTP{URL: given[0], Client: client()}, nil
 }
 
-// stay refuses redirects, so that events go only to the configured address.
-func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// client refuses redirects, so that events go only to the configured address. It keeps
+// a connection for each event that is under way, because all events go to one host.
+func client() *http.Client {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second}
+	return &http.Client{CheckRedirect: stay, Transport: transport}
+}
+
+// subscriptions are those of the consumers that are deployed.
+func (c Config) subscriptions() (events.Subscriptions, error) {
+	all := events.Declared()
+	if c.Consumers == "" {
+		return all, nil
+	}
+	var deployed events.Subscriptions
+	for name := range strings.SplitSeq(c.Consumers, ",") {
+		i := slices.IndexFunc(all, func(s events.Subscription) bool { return s.Consumer == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: %s", ErrConsumer, name)
+		}
+		deployed = append(deployed, all[i])
+	}
+	return deployed, nil
+}
+
+// own is the bank's own broker as a sink. It names Publish, so that the generator of the
+// database roles finds its statement.
+type own struct{ broker *broker.Broker }
+
+func (o own) Publish(ctx context.Context, batch []cloudevents.Event) []error {
+	return o.broker.Publish(ctx, batch)
+}
 
 func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
 	to, err := config.sink()
@@ -61,5 +116,23 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 		DB: lent.DB, Ring: lent.Keys, Sink: to, Log: lent.Log, Lease: config.Lease, Batch: config.Batch,
 	}
 	r.Observe(lent.Metrics) //nolint:contextcheck // a scrape has its own time-out
-	return r.Run, nil
+	if to != nil {
+		return r.Run, nil
+	}
+	table, err := config.subscriptions()
+	if err != nil {
+		return nil, err
+	}
+	b := &broker.Broker{
+		DB: lent.DB, Log: lent.Log, Subscriptions: table,
+		Deliver: sink.Functions{URL: config.FunctionsURL, Client: client()}.Deliver,
+	}
+	b.Observe(lent.Metrics) //nolint:contextcheck // a scrape has its own time-out
+	r.Sink = own{b}
+	return func(ctx context.Context) {
+		var both sync.WaitGroup
+		both.Go(func() { r.Run(ctx) })
+		both.Go(func() { b.Run(ctx) })
+		both.Wait()
+	}, nil
 }

@@ -3,17 +3,22 @@ package relay_test
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/workers/relay"
 )
 
@@ -61,6 +66,86 @@ func TestEventsReachTheSink(t *testing.T) {
 	}
 }
 
+// gateway answers as OpenFaaS' gateway does for event functions, and counts the events
+// that each function got.
+type gateway struct {
+	mu     sync.Mutex
+	got    map[string]int
+	answer func(consumer string, times int) int
+}
+
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	consumer := strings.TrimPrefix(r.URL.Path, "/function/")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r.Header.Get("Ce-Tidebankmac") != "" {
+		g.got[consumer]++
+	}
+	w.WriteHeader(g.answer(consumer, g.got[consumer]))
+}
+
+func (g *gateway) counts() map[string]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.got)
+}
+
+// Where the platform has no broker, the relay posts an event to each function that hears
+// it and is deployed. A function that fails gets it again, and the others do not.
+func TestEventsReachFunctions(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	front := &gateway{got: map[string]int{}, answer: func(consumer string, times int) int {
+		if consumer == "notify-on-transfer" && times < 3 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusAccepted
+	}}
+	server := httptest.NewServer(front)
+	t.Cleanup(server.Close)
+	work, err := relay.Worker.Start(t.Context(), b.Host, host.Values(relay.Config{
+		FunctionsURL: server.URL + "/function", Consumers: "audit-on-event, notify-on-transfer", Lease: 10 * time.Second, Batch: 10,
+	}))
+	check.Must(t, err)
+	bank.Background(t, work)
+	var unit pg.Unit
+	check.Must(t, events.Emit(t.Context(), &unit, "x", uuid.New(), events.TransferPosted{}))
+	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
+	check.UntilCount(t, 2, b.Host.DB.Pool(), `SELECT count(*) FROM delivery WHERE state = 'done'`)
+	if diff := cmp.Diff(map[string]int{"audit-on-event": 1, "notify-on-transfer": 3}, front.counts()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A receiver that refuses an event for good makes a dead letter, and no redirect leads an
+// event to another address.
+func TestEventsThatFunctionsRefuse(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the relay followed a redirect") }))
+	t.Cleanup(elsewhere.Close)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/audit-on-event") {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	}))
+	t.Cleanup(server.Close)
+	work, err := relay.Worker.Start(t.Context(), b.Host, host.Values(relay.Config{
+		FunctionsURL: server.URL, Lease: 10 * time.Second, Batch: 10,
+	}))
+	check.Must(t, err)
+	bank.Background(t, work)
+	var unit pg.Unit
+	check.Must(t, events.Emit(t.Context(), &unit, "x", uuid.New(), events.TransferPosted{}))
+	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
+	check.UntilCount(t, 2, b.Host.DB.Pool(), `SELECT count(*) FROM delivery WHERE state = 'dead' AND consumer <> 'audit-on-event'`)
+	check.UntilCount(t, 1, b.Host.DB.Pool(),
+		`SELECT count(*) FROM delivery WHERE state = 'due' AND consumer = 'audit-on-event' AND last_error = 'answered 307'`)
+}
+
 func TestSinksThatAreRefused(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
@@ -68,13 +153,16 @@ func TestSinksThatAreRefused(t *testing.T) {
 		config relay.Config
 		want   error
 	}{
-		"none":         {relay.Config{}, relay.ErrSinks},
-		"two":          {relay.Config{KSink: "http://a", SinkURL: "http://b"}, relay.ErrSinks},
-		"no address":   {relay.Config{KSink: "broker"}, host.ErrSetting},
-		"not HTTP":     {relay.Config{SinkURL: "ftp://broker"}, host.ErrSetting},
-		"short lease":  {relay.Config{SinkURL: "http://b", Lease: time.Second}, host.ErrSetting},
-		"empty batch":  {relay.Config{SinkURL: "http://b", Lease: time.Minute, Batch: -1}, host.ErrSetting},
-		"endless wait": {relay.Config{SinkURL: "http://b", Lease: time.Hour, Batch: 1}, host.ErrSetting},
+		"none":                 {relay.Config{}, relay.ErrSinks},
+		"functions and a sink": {relay.Config{SinkURL: "http://b", FunctionsURL: "http://f"}, relay.ErrSinks},
+		"no such consumer":     {relay.Config{FunctionsURL: "http://f", Consumers: "audit-on-event,audit-on-evnt"}, relay.ErrConsumer},
+		"functions not HTTP":   {relay.Config{FunctionsURL: "gateway"}, host.ErrSetting},
+		"two":                  {relay.Config{KSink: "http://a", SinkURL: "http://b"}, relay.ErrSinks},
+		"no address":           {relay.Config{KSink: "broker"}, host.ErrSetting},
+		"not HTTP":             {relay.Config{SinkURL: "ftp://broker"}, host.ErrSetting},
+		"short lease":          {relay.Config{SinkURL: "http://b", Lease: time.Second}, host.ErrSetting},
+		"empty batch":          {relay.Config{SinkURL: "http://b", Lease: time.Minute, Batch: -1}, host.ErrSetting},
+		"endless wait":         {relay.Config{SinkURL: "http://b", Lease: time.Hour, Batch: 1}, host.ErrSetting},
 	} {
 		if !errors.Is(tt.want, host.ErrSetting) {
 			tt.config.Lease, tt.config.Batch = 10*time.Second, 10

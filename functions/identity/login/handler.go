@@ -125,19 +125,25 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	index := customer.PhoneIndex(op.ring, req.Phone)
+	attempt := password.LoginAttempt{Phone: index, From: key.from, Captcha: solved, Now: now}
+	suspect, err := attempt.Suspect(ctx, op.db)
+	if err != nil {
+		return Response{}, err
+	}
+	if suspect {
+		return Response{}, captcha.ErrRequired
+	}
 	turn, err := op.passwords.Begin(ctx)
 	if err != nil {
 		return Response{}, err
 	}
 	defer turn.End()
-	index := customer.PhoneIndex(op.ring, req.Phone)
 	code := otp.Attempt{
 		Subject: otp.PhoneSubject(otp.Login, index, key.from.Digest()), DeviceID: call.DeviceID, Code: req.OTP,
 		Binding: customer.PhoneBinding(otp.Login, index, key.from.Digest()),
 	}
-	both := login{attempt: &password.LoginAttempt{
-		Phone: index, From: key.from, Captcha: solved, Now: now,
-	}, code: &code, key: key, turn: turn}
+	both := login{attempt: &attempt, code: &code, key: key, turn: turn}
 	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err
 	}

@@ -97,6 +97,35 @@ func TestThirdFailureAsksForAGraphicCode(t *testing.T) {
 	w.want(t, w.phone, w.solved(t, w.phone, w.right(t, w.phone)), "LOGIN_FAILED")
 }
 
+// A login that needs a graphic code and has none is refused before anything is counted: it
+// uses up no try of the code.
+func TestALoginWithoutItsGraphicCodeUsesUpNoTry(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.fail(t, 3)
+	right := w.right(t, w.phone)
+	for range 6 { // more than the tries of a code
+		w.want(t, w.phone, right, "CAPTCHA_REQUIRED")
+	}
+	w.want(t, w.phone, w.solved(t, w.phone, right), "")
+}
+
+// Without a graphic code a locked number answers like one that is not locked, whether the
+// code is right or wrong.
+func TestCaptchaRequiredTellsNoLock(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	code := w.ask(t, w.phone)
+	w.fail(t, 5) // locks the number and the phone
+	w.want(t, w.phone, w.request(t, w.phone, bank.LoginPassword, code), "CAPTCHA_REQUIRED")
+	fresh := w.Device(t, "phone-of-fresh")
+	for range 3 {
+		w.want(t, fresh, w.request(t, fresh, "not-it-2026", "000000"), "LOGIN_FAILED")
+	}
+	w.want(t, fresh, w.request(t, fresh, bank.LoginPassword, "000000"), "CAPTCHA_REQUIRED")
+	w.want(t, fresh, w.right(t, fresh), "CAPTCHA_REQUIRED")
+}
+
 func TestGraphicCodeIsGoodOnce(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)

@@ -74,6 +74,9 @@ type Request struct {
 
 // Validate checks the form only.
 func (r Request) Validate() error {
+	if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
+		return err
+	}
 	switch {
 	case !customer.ValidName(r.Name):
 		return fn.InvalidField("name", "no letter")
@@ -144,7 +147,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	phone := bytes.Equal(applicant.PhoneIndex, index)
 	tried := password.CardAttempt{
 		Phone: index, IDNo: applicant.IDNoIndex, Card: applicant.CardIndex, From: from,
-		Entitled: right && phone, Now: now,
+		Entitled: right && phone, HoldsCard: applicant.HoldsCard, Now: now,
 	}
 	var second pgx.Batch
 	tried.Count(&second)

@@ -245,6 +245,23 @@ func TestCardPasswordsAreNotGuessedOverDays(t *testing.T) {
 	}
 }
 
+// Somebody signs up with the own name, numbers and code, but with another customer's card.
+// That bars the own identity number, and never the other's card.
+func TestAnothersCardIsNotBarred(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	li := fixture{Bank: w.Bank, phone: w.Device(t, "phone-of-li"), wang: w.Customer(t, "李四", 0)}
+	for range 6 {
+		w.Exec(t, "DELETE FROM otp_quota")
+		r := li.right(t, li.ask(t))
+		r.CardNo = w.wang.Accounts[0].No
+		li.apply(t, r).Want(t, "REGISTRATION_REFUSED")
+	}
+	w.apply(t, w.right(t, w.ask(t))).Want(t, "")
+	w.Exec(t, "DELETE FROM otp_quota")
+	li.apply(t, li.right(t, li.ask(t))).Want(t, "REGISTRATION_REFUSED") // the own number is barred for a week
+}
+
 // A password that is not sealed for the channel is refused as such, whatever else is
 // right. No attempt at the code is counted.
 func TestUnsealedPasswords(t *testing.T) {

@@ -87,6 +87,9 @@ func (r Request) Validate() error {
 		if len(r.DevicePublicKey) > 0 || len(r.DeviceSignature) > 0 {
 			return fn.InvalidField("device_public_key", "not for this purpose")
 		}
+		if r.CaptchaID != "" || r.CaptchaAnswer != "" {
+			return fn.InvalidField("captcha_id", "not for this purpose")
+		}
 	default:
 		return fn.InvalidField("purpose", "unknown")
 	}

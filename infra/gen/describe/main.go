@@ -1,7 +1,7 @@
 // Command describe writes the files that it generates from the compiled functions:
 // the function index, the OpenAPI description, the error list, the client's methods,
-// the event schemas, the list of retentions, the table of subscriptions and the
-// database roles.
+// the event schemas, the list of retentions, the table of subscriptions, the database
+// roles, and the manifests for Knative and OpenFaaS.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/grants"
 	"github.com/tidebank/tidebank/infra/gen/knative"
+	"github.com/tidebank/tidebank/infra/gen/openfaas"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/workers"
@@ -49,6 +50,10 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	subscribed, err := declared(functions.Subscriptions())
+	if err != nil {
+		return nil, err
+	}
 	files := output.Files{
 		"infra/roles/roles.sql":     rights,
 		"client/api.go":             methods,
@@ -56,12 +61,18 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 		"docs/errors.md":            errorList(all),
 		"docs/retention.md":         retention(),
 		"docs/openapi.json":         api,
+		"events/declared.go":        subscribed,
 		"events/subscriptions.yaml": subscriptionList(functions.Subscriptions(), events.Catalogue()),
 	}
 	manifests, err := knative.Files(all, workers.All(), functions.Subscriptions())
 	if err != nil {
 		return nil, err
 	}
+	stacks, err := openfaas.Files(all, workers.All(), functions.Subscriptions())
+	if err != nil {
+		return nil, err
+	}
 	maps.Copy(files, manifests)
+	maps.Copy(files, stacks)
 	return files, schemas(files)
 }

@@ -20,16 +20,16 @@ BEGIN
     SELECT * INTO a FROM login_attempt WHERE phone_bidx = p_phone FOR UPDATE;
     INSERT INTO login_origin (phone_bidx, origin, failed_at) VALUES (p_phone, p_origin, p_now) ON CONFLICT DO NOTHING;
     SELECT * INTO o FROM login_origin WHERE phone_bidx = p_phone AND origin = p_origin FOR UPDATE;
-    IF o.locked_until > p_now OR p_right_code AND (a.frozen OR a.locked_until > p_now) THEN
-        RETURN 'locked';
-    END IF;
-    IF o.locked_until IS NOT NULL THEN
+    IF o.locked_until <= p_now THEN
         o.failures := 0;
         o.locked_until := NULL;
         v_reopened := 'reopened ';
     END IF;
     IF NOT p_captcha AND o.failures >= policy_value('login.captcha_after', p_day) THEN
-        RETURN 'captcha';
+        RETURN 'captcha'; -- before a lock, so that this answer does not tell of one
+    END IF;
+    IF o.locked_until > p_now OR p_right_code AND (a.frozen OR a.locked_until > p_now) THEN
+        RETURN 'locked';
     END IF;
     o.failures := o.failures + 1;
     IF o.failures >= v_lock_after THEN

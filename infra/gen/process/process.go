@@ -1,0 +1,123 @@
+// Package process describes the bank's processes to the generators of manifests: what
+// each function and worker needs, and the figures that hold for all of them, whatever the
+// platform.
+package process
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Figures of every process. The grace period of a process is longer than the sum of
+// linger and drain, so that a call in flight always ends.
+const (
+	Linger = 5 * time.Second
+	Drain  = 15 * time.Second
+	Grace  = 30 * time.Second
+	UserID = 65532
+	Calls  = 80 // at once in one instance of a function
+
+	ConnLimit       = 2  // connections of one instance of a function at most
+	WorkerConnLimit = 4  // of one instance of a worker, and one that listens
+	ScaleLimit      = 10 // instances of one function at most
+	WorkerScale     = 2  // one works, the other takes over
+)
+
+// Process is a function or a worker.
+type Process struct {
+	Name, Summary string
+	Worker        bool
+	Event         bool // only a broker calls it
+	DeadLetters   bool // a broker sends it what the others failed to take
+	DB, Redis     bool
+	Clients       bool // it answers clients, whose addresses count
+	Keys          []string
+	Required      []Setting // settings without a default, besides those of the stores, keys and proxies
+	Optional      []string  // keys of its other settings
+	Consumes      []string  // event types, of an event function
+	Timeout       time.Duration
+	Conns         int
+	Scale         int // instances at most
+}
+
+// Setting is one environment variable. A secret one may name a file instead.
+type Setting struct {
+	Name   string
+	Secret bool
+}
+
+// Bank is every process.
+type Bank struct {
+	Functions, Workers []Process
+	Subscriptions      events.Subscriptions
+}
+
+// Describe reads the declarations.
+func Describe(all, workers []fn.Function, table events.Subscriptions) Bank {
+	b := Bank{Subscriptions: table}
+	for _, f := range all {
+		b.Functions = append(b.Functions, describe(f))
+	}
+	for _, w := range workers {
+		b.Workers = append(b.Workers, describe(w))
+	}
+	return b
+}
+
+// Connections is how many connections the processes open at their greatest scale.
+func Connections(list []Process) (sum int) {
+	for _, p := range list {
+		sum += p.Conns * p.Scale
+	}
+	return sum
+}
+
+func describe(f fn.Function) Process {
+	needs := f.Needs()
+	p := Process{
+		Name: f.Spec.Name, Summary: f.Spec.Summary,
+		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
+		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients,
+		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit,
+	}
+	p.settings(f.Config)
+	if p.Timeout == 0 {
+		p.Timeout = fn.DefaultTimeout
+	}
+	conns := ConnLimit
+	if p.Worker {
+		p.Scale, conns = WorkerScale, WorkerConnLimit
+	}
+	if needs.DB {
+		p.Conns = conns
+	}
+	for _, k := range needs.Purposes {
+		p.Keys = append(p.Keys, string(k))
+	}
+	slices.Sort(p.Keys)
+	p.Keys = slices.Compact(p.Keys)
+	return p
+}
+
+// settings lists the keys of a configuration, in the order of the fields.
+func (p *Process) settings(t reflect.Type) {
+	for f := range t.Fields() {
+		name := f.Tag.Get("envconfig")
+		switch {
+		case name == "" && f.Type.Kind() == reflect.Struct:
+			p.settings(f.Type)
+		case name == "":
+		case f.Tag.Get("required") == "true":
+			p.Required = append(p.Required, Setting{Name: name, Secret: f.Tag.Get("secret") == "true"})
+		default:
+			p.Optional = append(p.Optional, name)
+		}
+	}
+}
+
+// Takes reports whether the process reads a setting that has a default.
+func (p Process) Takes(key string) bool { return slices.Contains(p.Optional, key) }
