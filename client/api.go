@@ -192,8 +192,8 @@ type AccountStatementReply struct {
 // AccountStatementRequest is the request of account-statement.
 type AccountStatementRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
-	From      string    `json:"from,omitempty"`      // First of at most 366 business days, e.g. 2026-11-01; 90 days if left out
-	To        string    `json:"to,omitempty"`        // Last business day; today if left out
+	From      string    `json:"from,omitempty"`      // First of at most 366 days in Shanghai, e.g. 2026-11-01; 90 days if left out
+	To        string    `json:"to,omitempty"`        // Last calendar day; today if left out
 	Direction string    `json:"direction,omitempty"` // Both directions if left out; one of in, out
 	Min       money.Fen `json:"min_fen,omitempty"`   // Smallest amount, without its sign
 	Max       money.Fen `json:"max_fen,omitempty"`   // Largest amount; no bound if left out
@@ -244,7 +244,7 @@ type IdentityLoginReply struct {
 
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
-	Phone           string `json:"phone"` // 11 digits, from 13 to 19
+	Phone           string `json:"phone"` // 11 digits, 13 to 19 first, also with +86 or 0086
 	Password        []byte `json:"password"`
 	OTP             string `json:"otp"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
@@ -283,7 +283,7 @@ type IdentityRegisterRequest struct {
 	IDNo            string `json:"id_no"`   // The last character may be an x
 	CardNo          string `json:"card_no"` // 12 to 19 digits, also in groups
 	CardPassword    []byte `json:"card_password"`
-	Phone           string `json:"phone"` // 11 digits, from 13 to 19
+	Phone           string `json:"phone"` // 11 digits, 13 to 19 first, also with +86 or 0086
 	OTP             string `json:"otp"`
 	LoginPassword   []byte `json:"login_password"`
 	TradePassword   []byte `json:"trade_password"`
@@ -337,11 +337,11 @@ type OTPSendReply struct {
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
 	Purpose         string     `json:"purpose"`              // one of register, login, intent
-	Phone           string     `json:"phone,omitempty"`      // For register and login; 11 digits
+	Phone           string     `json:"phone,omitempty"`      // For register and login; +86 may come first
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
 	CaptchaID       string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
 	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte     `json:"device_public_key,omitempty"` // The same key as with the code
+	DevicePublicKey []byte     `json:"device_public_key,omitempty"` // As with the registration or login
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 

@@ -82,7 +82,7 @@ func (w *told) live(t *testing.T) {
 	order := w.ToPayee(1_00)
 	order["memo"] = w.Payee.Accounts[0].No + " " + track2
 	w.call(t, "transfer-prepare", spoiled(order, "payee_name", w.Payee.Phone)).Want(t, "PAYEE_MISMATCH")
-	w.call(t, "transfer-prepare", spoiled(order, "payee_account_no", bank.TradePassword)).Want(t, "PAYEE_MISMATCH")
+	w.call(t, "transfer-prepare", spoiled(order, "payee_account_no", bank.TradePassword)).Want(t, "INPUT_INVALID")
 	in := w.Prepare(t, order)
 	proven := w.Proved(t, in)
 	wrong := proven

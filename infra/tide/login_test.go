@@ -257,15 +257,17 @@ func TestUnlockOrdersThatAreRefused(t *testing.T) {
 		change func(*order)
 		want   error
 	}{
-		"no phone":              {func(o *order) { o.phone = "" }, errPhone},
-		"a short phone":         {func(o *order) { o.phone = "1380001000" }, errPhone},
-		"no reason":             {func(o *order) { o.reason = "" }, errReason},
-		"a blank reason":        {func(o *order) { o.reason = " \u3000" }, errReason},
-		"a long reason":         {func(o *order) { o.reason = strings.Repeat("为", 201) }, errReason},
-		"a reason of two lines": {func(o *order) { o.reason = "a\nb" }, errReason},
-		"a phone in the reason": {func(o *order) { o.reason = "called from 13800010001" }, errReason},
-		"no operator":           {func(o *order) { o.operator = "" }, errOperator},
-		"a phone as operator":   {func(o *order) { o.operator = "13800010001" }, errOperator},
+		"no phone":               {func(o *order) { o.phone = "" }, errPhone},
+		"a short phone":          {func(o *order) { o.phone = "1380001000" }, errPhone},
+		"no reason":              {func(o *order) { o.reason = "" }, errReason},
+		"a blank reason":         {func(o *order) { o.reason = " \u3000" }, errReason},
+		"a long reason":          {func(o *order) { o.reason = strings.Repeat("为", 201) }, errReason},
+		"a reason of two lines":  {func(o *order) { o.reason = "a\nb" }, errReason},
+		"a reason turned around": {func(o *order) { o.reason = "came\u202e to" }, errReason},
+		"an operator turned":     {func(o *order) { o.operator = "zh\u202eao" }, errOperator},
+		"a phone in the reason":  {func(o *order) { o.reason = "called from 13800010001" }, errReason},
+		"no operator":            {func(o *order) { o.operator = "" }, errOperator},
+		"a phone as operator":    {func(o *order) { o.operator = "13800010001" }, errOperator},
 	} {
 		o := good
 		tt.change(&o)

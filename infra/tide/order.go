@@ -76,11 +76,11 @@ func (o *order) record(
 }
 
 // plain reports whether the text is one line of 1 to `most` characters without
-// personal data.
+// personal data, control characters and format characters, which turn a line around.
 func plain(text string, most int) bool {
 	quoted, err := json.Marshal(text)
 	return err == nil && !mask.Leaks(quoted) && strings.TrimSpace(text) != "" && len([]rune(text)) <= most &&
-		!strings.ContainsFunc(text, unicode.IsControl)
+		!strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) })
 }
 
 func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error) {

@@ -181,6 +181,10 @@ func (p Page) customers(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (p Page) newCustomer(w http.ResponseWriter, r *http.Request) {
+	if n, _ := r.Body.Read(make([]byte, 1)); n > 0 {
+		http.Error(w, "send no body: the bank makes the customer up", http.StatusBadRequest)
+		return
+	}
 	c, err := p.Seeder.Add(r.Context(), randomPerson())
 	reply(w, view(c.Person), err)
 }

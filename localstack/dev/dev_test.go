@@ -168,6 +168,9 @@ func TestNewCustomersCanSignUp(t *testing.T) {
 	for n := range 4 {
 		var p devapi.Person
 		d.read(t, "POST", "/dev/customers", &p)
+		if w := d.ask("POST", "/dev/customers", `{"name":"王小明"}`); w.Code != http.StatusBadRequest {
+			t.Errorf("a body: %d, want 400", w.Code)
+		}
 		for _, what := range []string{p.IDNo, p.CardNo, p.Phone} {
 			if what == "" || seen[what] {
 				t.Errorf("%q is nobody's own", what)

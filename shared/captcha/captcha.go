@@ -146,16 +146,21 @@ func (s *Store) Check(ctx context.Context, id, answer string) (bool, error) {
 }
 
 // CheckForm refuses half an answer, which names the missing half: a code's id and its
-// answer come together.
+// answer come together. It also refuses an answer that is not six digits, in any spelling
+// of digits.Canonical: it can't be right, and must not use the picture up.
 func CheckForm(id, answer string) error {
 	switch {
 	case id == "" && answer != "":
 		return bankerr.InvalidField("captcha_id", "missing: captcha_answer is given")
 	case id != "" && answer == "":
 		return bankerr.InvalidField("captcha_answer", "missing: captcha_id is given")
+	case id != "" && !sixDigits(digits.Canonical(answer)):
+		return bankerr.InvalidField("captcha_answer", "not six digits")
 	}
 	return nil
 }
+
+func sixDigits(text string) bool { return len(text) == length && digits.Only(text) }
 
 // Solved reports whether a request holds the right answer to a code. It refuses a wrong
 // answer with ErrRejected; a request that names no code is not refused.

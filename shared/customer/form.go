@@ -10,12 +10,13 @@ import (
 const interpunct = '·'
 
 // CanonicalName is the one form in which names are stored: Unicode NFKC, each middle dot
-// as · (U+00B7), single spaces between words only, and no character without width.
+// as · (U+00B7), single spaces between words only, and no format character (Cf): contacts
+// and web pages wrap names in marks of direction.
 // People type 买买提•吐尔逊 for 买买提·吐尔逊, and keyboards differ in how they write é.
 func CanonicalName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
-		case strings.ContainsRune("\u00AD\u061C\u200B\u200E\u200F\u2060\uFEFF", r):
+		case unicode.Is(unicode.Cf, r):
 			return -1
 		case r == '´': // NFKC makes a blank and an accent of it
 			return '\''
@@ -31,6 +32,16 @@ func CanonicalName(name string) string {
 	return strings.Join(strings.FieldsFunc(name, unicode.IsSpace), " ")
 }
 
+// ValidName reports whether the text can be a person's name: its compared form has a
+// letter of any script. Hangul fillers are letters to Unicode, but nobody sees them.
+// A text without a letter is no attempt to guess a name, so check it before you count.
+func ValidName(name string) bool { return strings.ContainsFunc(compared(name), isLetter) }
+
+func isLetter(r rune) bool {
+	rare := 0x20000 <= r && r <= 0x3FFFD // ideographs, also ones that are younger than Go's tables
+	return (rare || unicode.IsLetter(r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
 // SameName reports whether two spellings are of one name. No name is the empty one.
 // Letter case, the kind of an apostrophe, a dot or a dash, blanks beside a middle dot or
 // between Han characters, and variation selectors make no other name.
@@ -43,7 +54,7 @@ func SameName(a, b string) bool {
 func compared(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
-		case unicode.In(r, unicode.Cf, unicode.Variation_Selector):
+		case unicode.Is(unicode.Variation_Selector, r):
 			return -1
 		case r == '.':
 			return interpunct

@@ -12,7 +12,7 @@ func TestOneNameInItsSpellings(t *testing.T) {
 	t.Parallel()
 	for _, spellings := range [][]string{
 		{"买买提·吐尔逊", "买买提•吐尔逊", "买买提・吐尔逊", "买买提･吐尔逊", "买买提‧吐尔逊", " 买买提·吐尔逊　"},
-		{"王小明", "王小明\u200b", "\ufeff王小明\u200e", "王\u2060小明"},
+		{"王小明", "王小明\u200b", "\ufeff王小明\u200e", "王\u2060小明", "\u202a王小明\u202c", "\u202e王小明", "\u2068王小明\u2069"},
 		{"买买提·吐尔逊", "买买提\ua78f吐尔逊", "买买提⸱吐尔逊", "买买提·吐尔逊"},
 		{"José Li", "Jose\u0301 Li", "José  Li", "Ｊosé Li"},
 		{"六", "\uf9d1"},
@@ -57,6 +57,25 @@ func TestNamesThatDifferInFormOnly(t *testing.T) {
 		}
 		if got := customer.CanonicalName(stored); got != stored {
 			t.Errorf("%q is stored as %q", stored, got)
+		}
+	}
+}
+
+// noName are texts in which nobody reads a name.
+var noName = []string{
+	"", " ", "　", "\u202e", "\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f", "\u180e", "\u0301", "\U000E0001", "\u034f", "12345", "-", "·", "'",
+}
+
+func TestANameHasALetter(t *testing.T) {
+	t.Parallel()
+	for _, text := range noName {
+		if customer.ValidName(text) {
+			t.Errorf("%+q is a name", text)
+		}
+	}
+	for _, name := range []string{"王", "王小明", "\u202e王", "O'Brien", "é", "김", "J2", "\U00020000", "\U0002EBF0", "买买提·吐尔逊"} {
+		if !customer.ValidName(name) {
+			t.Errorf("%+q is no name", name)
 		}
 	}
 }

@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/redisdb"
+	"github.com/tidebank/tidebank/shared/sms"
 )
 
 // Settings fills a configuration, a pointer to a struct. It refuses values that make
@@ -56,8 +60,11 @@ func Environment(into any) error {
 // that has a way to send data judges itself.
 func encrypted(v reflect.Value) error {
 	if part, ok := v.Interface().(interface{ Encrypted() error }); ok {
-		if err := part.Encrypted(); err != nil {
+		switch err := part.Encrypted(); {
+		case errors.Is(err, pg.ErrPlain), errors.Is(err, redisdb.ErrPlain), errors.Is(err, sms.ErrPlain):
 			return fmt.Errorf("%w: %w (FN_ALLOW_PLAINTEXT=true allows it, for tests on one machine)", ErrSetting, err)
+		case err != nil: // no address at all
+			return fmt.Errorf("%w: %w", ErrSetting, err)
 		}
 		return nil
 	}

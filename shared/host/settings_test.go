@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // settings has a field of each kind that is checked.
@@ -90,5 +91,17 @@ func TestValuesByType(t *testing.T) {
 	}
 	if err := host.Values()(&struct{}{}); err != nil {
 		t.Errorf("nothing to fill: %v", err)
+	}
+}
+
+// The error names FN_ALLOW_PLAINTEXT only where it helps.
+func TestOnlyAPlainConnectionNamesItsRemedy(t *testing.T) {
+	for url, helps := range map[string]bool{"x": false, "postgres://u:p@db.bank.example/bank": true} {
+		t.Setenv("DATABASE_URL", url)
+		var into struct{ DB pg.Config }
+		err := host.Environment(&into)
+		if !errors.Is(err, host.ErrSetting) || strings.Contains(err.Error(), "FN_ALLOW_PLAINTEXT") != helps {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }

@@ -86,7 +86,9 @@ func maskDigits(number string) string {
 // number that stands alone has 11 digits that start with 1, 15 to 19 digits, or 17
 // digits and an X. A number with separators, or with a Latin letter beside it, must
 // also have the form of its kind. So amounts, times, addresses and ids are no numbers
-// of a person. UUIDs and hexadecimal ids hold no number.
+// of a person. UUIDs and hexadecimal ids hold no number. Words between the digits
+// (138and0001and0001) and two numbers in one row of digits hide a number: to find these
+// would strike out ordinary text.
 func numbers(text string) []span {
 	if !mayHold(text) {
 		return nil

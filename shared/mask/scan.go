@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // script is the kind of a digit: digits of two kinds never make one number.
@@ -13,6 +15,7 @@ type script int
 const (
 	noDigit script = iota
 	decimal        // 0 to 9 of any script: ASCII, full-width, Arabic
+	marked         // ① to ⑨ and raised or lowered digits, which also number the items beside a number
 	chinese        // 〇 to 九, 壹 to 玖, and 幺 for one
 )
 
@@ -21,6 +24,10 @@ func digit(r rune) (value byte, kind script) {
 	switch {
 	case '0' <= r && r <= '9':
 		return byte(r), decimal
+	case r < '²':
+		return 0, noDigit
+	case strings.ContainsRune("⓪①②③④⑤⑥⑦⑧⑨⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", r):
+		return markedDigit(r), marked
 	case r < 0x660:
 		return 0, noDigit
 	case '０' <= r && r <= '９':
@@ -42,6 +49,9 @@ func digit(r rune) (value byte, kind script) {
 	}
 	return 0, noDigit
 }
+
+// markedDigit is the digit that Unicode's compatible form of the character holds.
+func markedDigit(r rune) byte { return norm.NFKC.String(string(r))[0] }
 
 func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 
@@ -131,7 +141,7 @@ func groups(text string) []group {
 // group reads the digits of one kind, and an X that ends an identity number.
 func (s *scanner) group(kind script) {
 	before, _ := utf8.DecodeLastRuneInString(s.text[:s.at])
-	g := group{span: span{start: s.at}}
+	g := group{span: span{start: s.at}, word: s.word}
 	var value []byte
 	for s.at < len(s.text) {
 		r, size := utf8.DecodeRuneInString(s.text[s.at:])
@@ -153,7 +163,7 @@ func (s *scanner) group(kind script) {
 		s.at += size
 	}
 	after, _ := utf8.DecodeRuneInString(s.text[s.at:])
-	g.digits, g.end, g.word, g.glued = string(value), s.at, s.word, isLetter(before) || isLetter(after)
+	g.digits, g.end, g.glued = string(value), s.at, isLetter(before) || isLetter(after)
 	s.list = append(s.list, g)
 }
 
@@ -219,9 +229,9 @@ func kindOfRune(r rune) string {
 	switch {
 	case r == '\t' || unicode.Is(unicode.Zs, r):
 		return sepBlank
-	case strings.ContainsRune("_~−=＝|｜#", r) || unicode.Is(unicode.Pd, r):
+	case strings.ContainsRune("_~−=＝|｜#\\'’", r) || unicode.Is(unicode.Pd, r):
 		return sepDash
-	case strings.ContainsRune("./·．・•", r):
+	case strings.ContainsRune("./·．・•:：", r):
 		return sepDot
 	case strings.ContainsRune(",，、;；", r):
 		return sepComma

@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/text/width"
+
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -48,4 +50,18 @@ func OpenField(ring *keys.Ring, id channel.ID, field string, sealed []byte) ([]b
 		return nil, ErrUnsealed.Because(&bankerr.FieldError{Field: field, Why: "not sealed for this channel"})
 	}
 	return clear, err
+}
+
+// OpenDigits is OpenField for a trade or card password: six digits. Full-width digits,
+// which keyboards for Chinese write, become ASCII. Any other text can't be right and is no
+// guess: INPUT_INVALID names the field, so refuse it before you count.
+func OpenDigits(ring *keys.Ring, id channel.ID, field string, sealed []byte) ([]byte, error) {
+	clear, err := OpenField(ring, id, field, sealed)
+	if err != nil {
+		return nil, err
+	}
+	if clear = width.Fold.Bytes(clear); len(clear) != tradeLength || !allDigits(string(clear)) {
+		return nil, bankerr.InvalidField(field, "not six digits")
+	}
+	return clear, nil
 }

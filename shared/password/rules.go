@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
@@ -13,13 +16,17 @@ import (
 // field's password breaks.
 var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 
-// New holds a customer's new passwords, in clear, and the personal numbers that they
+// New holds a customer's new passwords, in clear (Trade as FoldedTrade returns it), and the personal numbers that they
 // must not resemble. The numbers come from the same request, so a refusal tells the
 // caller nothing that the caller did not send.
 type New struct {
 	Login, Trade string
 	Phone, IDNo  string
 }
+
+// FoldedTrade is a new trade password with ASCII digits in place of full-width ones, as
+// OpenDigits opens it later.
+func FoldedTrade(clear []byte) string { return width.Fold.String(string(clear)) }
 
 // The fields of a request that hold new passwords.
 const (
@@ -57,6 +64,8 @@ func loginRules() []Rule {
 			func(p New) bool { return utf8.RuneCountInString(p.Login) < loginMin }),
 		rule("too_long", loginMax, "最多%d位", "Use at most %d characters",
 			func(p New) bool { return utf8.RuneCountInString(p.Login) > loginMax }),
+		rule("unprintable", 0, "不能包含控制字符或看不见的字符", "Avoid control and invisible characters",
+			func(p New) bool { return !utf8.ValidString(p.Login) || strings.ContainsFunc(p.Login, isUnprintable) }),
 		rule("no_letter", 0, "须包含英文字母", "Use a letter from a to z",
 			func(p New) bool { return !strings.ContainsFunc(p.Login, isLetter) }),
 		rule("no_digit", 0, "须包含数字", "Use a digit",
@@ -122,6 +131,11 @@ func (p New) Check() error {
 		}
 	}
 	return nil
+}
+
+// isUnprintable reports whether r is a control, format or other character that shows nothing.
+func isUnprintable(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }

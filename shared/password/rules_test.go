@@ -30,6 +30,11 @@ func TestPasswordRules(t *testing.T) {
 		{name: "letters only", login: "abcdef", field: "login_password"},
 		{name: "digits only", login: "738291", field: "login_password"},
 		{name: "full-width digits are no digits", login: "tidebank１２", field: "login_password"},
+		{name: "NUL", login: "tide\x002026x", field: "login_password"},
+		{name: "a mark of direction", login: "tide\u202e2026x", field: "login_password"},
+		{name: "a filler", login: "tide\u31642026x", field: "login_password"},
+		{name: "no UTF-8", login: "tide\xff2026x", field: "login_password"},
+		{name: "ideographs and a blank", login: "潮汐 tide 2026x"},
 		{name: "abc123x", login: "abc123x"},
 		{name: "a common one", login: "abc123", field: "login_password"},
 		{name: "a common one in capitals", login: "ABC123", field: "login_password"},
@@ -98,6 +103,7 @@ func TestAllBrokenRulesAreNamed(t *testing.T) {
 		advice       string
 	}{
 		{"", "", "login_password", "too_short no_letter no_digit", "登录密码至少6位；须包含英文字母；须包含数字"},
+		{"t\x00i7", "739164", "login_password", "too_short unprintable", "登录密码至少6位；不能包含控制字符或看不见的字符"},
 		{"潮汐银行", "739164", "login_password", "too_short no_letter no_digit", "登录密码至少6位；须包含英文字母；须包含数字"},
 		{"qwert", "739164", "login_password", "too_short no_digit sequence", "登录密码至少6位；须包含数字；不能包含5个及以上连续的数字或键盘按键"},
 		{"password", "739164", "login_password", "no_digit common", "登录密码须包含数字；不能使用常见密码"},

@@ -33,3 +33,14 @@ func Printable(text string) bool {
 	}
 	return true
 }
+
+const brailleBlank = '\u2800' // a symbol to Unicode, without a dot
+
+// Visible reports whether the text has a character that a person sees: a blank, a mark
+// without its letter, and a filler are none.
+func Visible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return r != brailleBlank && !unicode.IsSpace(r) &&
+			!unicode.In(r, unicode.Cc, unicode.Cf, unicode.M, unicode.Other_Default_Ignorable_Code_Point)
+	})
+}

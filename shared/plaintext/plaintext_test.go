@@ -33,6 +33,19 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"": false, " 　": false, "\u3164": false, "\u115f\u1160\uffa0": false, "\u2800": false, "\ufe0f": false, "\u180e": false,
+		"\u0301": false, "\U000E0001": false, "\u034f": false, "房": true, "7": true, "-": true, "❤\ufe0f": true, "e\u0301": true,
+		"\U0002EBF0": true, "\u3164x": true,
+	} {
+		if got := plaintext.Visible(text); got != want {
+			t.Errorf("Visible(%+q) = %v", text, got)
+		}
+	}
+}
+
 func TestLineIsStable(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,10 +54,19 @@ func TestPasswordsThatAreNone(t *testing.T) {
 		"sealed for another channel": true, "sealed without a channel": true, "sealed with half a channel": true,
 		"sealed to another key": true, "not sealed": true, "missing": true, "of noise": true, "without its last byte": true,
 	}
+	malformed := map[string]bool{
+		"without its last digit": true, "with a digit more": true, "of 500 digits": true, "of letters": true, "in groups": true,
+		"in Arabic digits": true, "empty": true, "for login": true,
+	}
 	for name, sealed := range map[string][]byte{
 		"wrong":                      p.password(t, "739165").Password,
+		"in other digits, wrong":     p.password(t, "７３９１６５").Password,
 		"without its last digit":     p.password(t, tradePassword[:5]).Password,
 		"with a digit more":          p.password(t, tradePassword+"0").Password,
+		"of 500 digits":              p.password(t, strings.Repeat("7", 500)).Password,
+		"of letters":                 p.password(t, "abc").Password,
+		"in groups":                  p.password(t, "739 164").Password,
+		"in Arabic digits":           p.password(t, "٧٣٩١٦٤").Password,
 		"empty":                      p.password(t, "").Password,
 		"for login":                  p.password(t, "tide-2026x").Password,
 		"sealed for another channel": elsewhere.password(t, tradePassword).Password,
@@ -74,6 +84,9 @@ func TestPasswordsThatAreNone(t *testing.T) {
 		if unsealed[name] {
 			refusal, counted = password.ErrUnsealed, 0
 		}
+		if malformed[name] {
+			refusal, counted = bankerr.ErrInput, 0
+		}
 		want(t, "a password "+name, err, refusal)
 		if got := p.failures(t); got != counted {
 			t.Errorf("a password %s: %d failures stand, want %d", name, got, counted)
@@ -81,6 +94,12 @@ func TestPasswordsThatAreNone(t *testing.T) {
 	}
 	_, err := p.pass(t)
 	want(t, "the right password", err, nil)
+	_, err = p.confirm(t, p.intent(t, passwordOnly), p.password(t, fullWidth(tradePassword)))
+	want(t, "the right password in full-width digits", err, nil)
+}
+
+func fullWidth(number string) string {
+	return strings.Map(func(r rune) rune { return r - '0' + '０' }, number)
 }
 
 // A process that did not declare the purpose is at fault, not the customer.
@@ -151,7 +170,7 @@ func TestALockTellsNothing(t *testing.T) {
 		p.clock.Advance(after)
 		in = p.intent(t, passwordOnly)
 		for name, proof := range map[string]stepup.Proof{
-			"right": p.password(t, tradePassword), "wrong": p.password(t, "000000"), "empty": p.password(t, ""),
+			"right": p.password(t, tradePassword), "wrong": p.password(t, "000000"), "another": p.password(t, "999999"),
 		} {
 			_, err := p.confirm(t, in, proof)
 			var told *stepup.AttemptsError

@@ -115,7 +115,8 @@ func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 }
 
 // openPassword opens the trade password among the proofs. A password that is not sealed
-// for this channel is the app's fault and no guess: ErrUnsealed names its field.
+// for this channel is the app's fault and no guess: ErrUnsealed names its field. A text
+// that is not six digits is no guess either: INPUT_INVALID.
 func (v *Verification) openPassword(ring *keys.Ring) error {
 	for i, p := range v.Confirmation.Proofs {
 		if p.Factor != TradePassword {
@@ -123,8 +124,8 @@ func (v *Verification) openPassword(ring *keys.Ring) error {
 		}
 		var err error
 		field := fmt.Sprintf("proofs[%d].password", i)
-		v.password, err = password.OpenField(ring, v.Channel, field, p.Password)
-		if err != nil && !errors.Is(err, password.ErrUnsealed) {
+		v.password, err = password.OpenDigits(ring, v.Channel, field, p.Password)
+		if err != nil && !errors.Is(err, password.ErrUnsealed) && !errors.Is(err, bankerr.ErrInput) {
 			return bankerr.ErrInternal.Because(err)
 		}
 		return err

@@ -2,7 +2,7 @@
 //
 //	POST /function/account-alias-set   session
 //
-// An alias has 1 to 20 printable characters; a phone or card number in the alias is
+// An alias has 1 to 20 printable characters, at least one of them visible; a phone or card number in the alias is
 // shown masked. The database holds the alias sealed. Setting the same alias again changes nothing. Refusals:
 // OBJECT_NOT_FOUND, also for another customer's account.
 package aliasset
@@ -41,7 +41,7 @@ type Request struct {
 
 // Validate checks that the alias is printable text that looks the same everywhere.
 func (r Request) Validate() error {
-	if alias := plaintext.Line(r.Alias); alias == "" || !plaintext.Printable(alias) {
+	if alias := plaintext.Line(r.Alias); !plaintext.Visible(alias) || !plaintext.Printable(alias) {
 		return fn.InvalidField("alias", "not printable")
 	}
 	return nil

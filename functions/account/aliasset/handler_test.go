@@ -91,6 +91,7 @@ func TestAnAliasThatIsRefusedLeavesTheOldName(t *testing.T) {
 	for name, alias := range map[string]string{
 		"21 characters": strings.Repeat("房", 21), "nothing": "", "blank": "   ", "line feed": "a\nb", "NUL": "a\x00b",
 		"escape": "a\x1bb", "delete": "a\x7fb", "C1": "a\u0085b", "right to left": "a\u202eb", "zero width": "a\u200bb",
+		"a filler": "\u3164", "fillers": "\u3164 \uffa0", "no dot of Braille": "\u2800", "an accent alone": "\u0301",
 	} {
 		got := w.name(t, w.Payer.AccountIDs[0], alias)
 		if got.Code != "INPUT_INVALID" {

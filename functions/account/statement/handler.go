@@ -2,7 +2,7 @@
 //
 //	POST /function/account-statement   session
 //
-// Dates are business days in Shanghai, both included, at most 366 of them. Without
+// Dates are calendar days in Shanghai, both included, at most 366 of them. Without
 // dates, the range is the last 90 days. A page holds 20 entries unless the request
 // asks for another number (at most 100). The entries of an account have numbers
 // without gaps, which order them: each balance is the balance of the entry before
@@ -49,11 +49,11 @@ const (
 // Request selects entries.
 type Request struct {
 	AccountID uuid.UUID `json:"account_id" format:"uuid"`
-	From      string    `json:"from,omitempty" format:"date" doc:"First of at most 366 business days, e.g. 2026-11-01; 90 days if left out"`
-	To        string    `json:"to,omitempty" format:"date" doc:"Last business day; today if left out"`
+	From      string    `json:"from,omitempty" format:"date" doc:"First of at most 366 days in Shanghai, e.g. 2026-11-01; 90 days if left out"`
+	To        string    `json:"to,omitempty" format:"date" doc:"Last calendar day; today if left out"`
 	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both directions if left out"`
 	Min       money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`
-	Max       money.Fen `json:"max_fen,omitempty" minimum:"0" doc:"Largest amount; no bound if left out"`
+	Max       money.Fen `json:"max_fen,omitempty" minimum:"1" doc:"Largest amount; no bound if left out"`
 	Cursor    string    `json:"cursor,omitempty" maxLength:"64" doc:"next_cursor of the page before"`
 	Limit     int       `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"20 if left out"`
 }

@@ -321,6 +321,7 @@ func TestRefusals(t *testing.T) {
 		{"direction", query{"direction": "IN"}, "INPUT_INVALID"},
 		{"least below 0", query{"min_fen": -1}, "INPUT_INVALID"},
 		{"most below 0", query{"max_fen": -1}, "INPUT_INVALID"},
+		{"most of nothing", query{"min_fen": 5, "max_fen": 0}, "INPUT_INVALID"},
 		{"most below least", query{"min_fen": 2, "max_fen": 1}, "INPUT_INVALID"},
 		{"half a fen", query{"min_fen": 0.5}, "INPUT_INVALID"},
 		{"unknown field", query{"customer_id": w.far.ID}, "INPUT_INVALID"},

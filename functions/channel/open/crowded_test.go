@@ -137,6 +137,12 @@ func TestAGraphicCodeOpensAChannel(t *testing.T) {
 
 	id, answer = captchatest.ForHello(t, b, phone)
 	wrong := map[bool]string{true: "000001", false: "000000"}[answer == "000000"]
+	for _, none := range []string{"   ", "\u3000", "\u202e", "-", "0", "12345x", "1111111111111111"} {
+		refused := helloWith(t, phone, id, none)
+		if refused.Want(t, "INPUT_INVALID"); refused.Problem.Field != "captcha_answer" {
+			t.Errorf("%q: field %q", none, refused.Problem.Field)
+		}
+	}
 	helloWith(t, phone, id, wrong).Want(t, "CAPTCHA_REJECTED")
 	helloWith(t, phone, id, answer).Want(t, "CAPTCHA_REJECTED") // the wrong answer has used it up
 	helloWith(t, phone, overChannel, captchatest.Answer).Want(t, "CAPTCHA_REJECTED")
@@ -166,8 +172,9 @@ func TestGraphicCodesDoNotFillRedis(t *testing.T) {
 	strangers(t, phone, most+1)
 	before := len(kept(b))
 	for range 200 {
-		id, _ := captchatest.ForHello(t, b, phone)
-		helloWith(t, phone, id, "x").Want(t, "CAPTCHA_REJECTED")
+		id, answer := captchatest.ForHello(t, b, phone)
+		wrong := map[bool]string{true: "000001", false: "000000"}[answer == "000000"]
+		helloWith(t, phone, id, wrong).Want(t, "CAPTCHA_REJECTED")
 	}
 	if n := len(kept(b)) - before; n != 1 {
 		t.Errorf("200 answers left %d keys, want one field of bits", n)

@@ -41,7 +41,7 @@ func newDeviceKey(ring *keys.Ring, call *fn.Call, req Request) (*deviceKey, erro
 		return k, nil
 	}
 	var err error
-	k.trade, err = password.OpenField(ring, call.Channel, "trade_password", req.TradePassword)
+	k.trade, err = password.OpenDigits(ring, call.Channel, "trade_password", req.TradePassword)
 	return k, err
 }
 

@@ -203,6 +203,10 @@ func TestMalformedRequests(t *testing.T) {
 		{"letters for a code", `{"phone":"13810007919","password":"AAAA","otp":"abcdef"}`, "otp"},
 		{"full-width digits for a code", `{"phone":"13810007919","password":"AAAA","otp":"１２３４５６"}`, "otp"},
 		{"a graphic code without answer", `{"phone":"13810007919","password":"AAAA","otp":"123456","captcha_id":"x"}`, "captcha_answer"},
+		{
+			"an answer without six digits",
+			`{"phone":"13810007919","password":"AAAA","otp":"123456","captcha_id":"x","captcha_answer":"12345x"}`, "captcha_answer",
+		},
 		{"an answer to no graphic code", `{"phone":"13810007919","password":"AAAA","otp":"123456","captcha_answer":"1"}`, "captcha_id"},
 		{"a card alone", `{"phone":"13810007919","password":"AAAA","otp":"123456","card_no":"622848000000010001"}`, "trade_password"},
 		{"a trade password alone", `{"phone":"13810007919","password":"AAAA","otp":"123456","trade_password":"AAAA"}`, "card_no"},

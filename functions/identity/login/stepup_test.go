@@ -60,6 +60,20 @@ func (w fixture) reasons(t *testing.T, begin time.Time) (list []string) {
 	return list
 }
 
+// A text that is not six digits is no guess: neither password nor code is counted.
+func TestAStepUpTakesSixDigits(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	for _, none := range []string{"", "abc", "7391644", "７３９１６"} {
+		got := w.phone.Call(t, identitylogin.Function, "", w.binding(t, w.phone, none))
+		if got.Code != "INPUT_INVALID" || got.Problem.Field != "trade_password" {
+			t.Errorf("%q: %q of %q", none, got.Code, got.Problem.Field)
+		}
+		w.Advance(time.Minute)
+	}
+	w.wantTrade(t, "no guess", tradeCounts{})
+}
+
 // Wrong trade passwords at a login count like those of a confirmation: a login between
 // does not reset them, the fifth locks, and the lock is not told.
 func TestWrongStepUpsLockTheTradePassword(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
@@ -61,7 +62,7 @@ type Request struct {
 	IDNo            string `json:"id_no" minLength:"18" maxLength:"32" doc:"The last character may be an x" example:"110101199003070011"`
 	CardNo          string `json:"card_no" minLength:"12" maxLength:"32" doc:"12 to 19 digits, also in groups" example:"622848000000010001"`
 	CardPassword    []byte `json:"card_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
-	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, from 13 to 19" example:"13900001111"`
+	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, 13 to 19 first, also with +86 or 0086" example:"13900001111"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" example:"123456"`
 	LoginPassword   []byte `json:"login_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	TradePassword   []byte `json:"trade_password" idem:"-" format:"sealed-password" minLength:"1" maxLength:"1024"`
@@ -77,8 +78,8 @@ func (r Request) Validate() error {
 		return err
 	}
 	switch {
-	case customer.CanonicalName(r.Name) == "":
-		return fn.InvalidField("name", "blank")
+	case !customer.ValidName(r.Name):
+		return fn.InvalidField("name", "no letter")
 	case !ledger.CardNumber(r.CardNo):
 		return fn.InvalidField("card_no", "not 12 to 19 digits")
 	case !validIDNo(r.IDNo):
@@ -201,14 +202,16 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 	for i, p := range []struct {
 		field  string
 		sealed []byte
+		open   func(*keys.Ring, channel.ID, string, []byte) ([]byte, error)
 	}{
-		{"login_password", req.LoginPassword}, {"trade_password", req.TradePassword}, {"card_password", req.CardPassword},
+		{"login_password", req.LoginPassword, password.OpenField}, {"trade_password", req.TradePassword, password.OpenField},
+		{"card_password", req.CardPassword, password.OpenDigits},
 	} {
-		if clear[i], err = password.OpenField(op.ring, call.Channel, p.field, p.sealed); err != nil {
+		if clear[i], err = p.open(op.ring, call.Channel, p.field, p.sealed); err != nil {
 			return password.New{}, nil, err
 		}
 	}
-	application := password.New{Login: string(clear[0]), Trade: string(clear[1])}
+	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1])}
 	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
 	application.IDNo, _ = idno.Canonical(req.IDNo)
 	return application, clear[2], nil

@@ -117,7 +117,6 @@ func TestEveryElementMustMatch(t *testing.T) {
 		{"another's lost card", func(r *identityregister.Request) { r.CardNo = li.Accounts[0].No }},
 		{"an account without a card password", func(r *identityregister.Request) { r.CardNo = w.wang.Accounts[1].No }},
 		{"card password", func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "851938") }},
-		{"an empty card password", func(r *identityregister.Request) { r.CardPassword = w.phone.Password(t, "") }},
 		{"phone", func(r *identityregister.Request) { r.Phone = "13900000000" }},
 		{"another's phone, with its code", func(r *identityregister.Request) { r.Phone, r.OTP = li.Phone, other }},
 		{"another's code", func(r *identityregister.Request) { r.OTP = other }},

@@ -54,13 +54,13 @@ type Config struct{}
 // Request names the purpose of the code.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,intent"`
-	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"For register and login; 11 digits" example:"13900001111"`
+	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"For register and login; +86 may come first" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register and login, after CAPTCHA_REQUIRED"`
 	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
 
-	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"The same key as with the code"`
+	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"As with the registration or login"`
 	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 }
 

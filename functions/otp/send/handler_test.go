@@ -344,6 +344,10 @@ func TestMalformedRequests(t *testing.T) {
 		{"intent that is no id", `{"purpose":"intent","intent_id":"x"}`, "intent_id"},
 		{"unknown field", `{"purpose":"login","phone":"13900000000","customer_id":"x"}`, "customer_id"},
 		{"a graphic code without answer", `{"purpose":"login","phone":"13900000000","captcha_id":"x"}`, "captcha_answer"},
+		{
+			"an answer without six digits",
+			`{"purpose":"login","phone":"13900000000","captcha_id":"x","captcha_answer":"０"}`, "captcha_answer",
+		},
 		{"an answer to no graphic code", `{"purpose":"login","phone":"13900000000","captcha_answer":"1"}`, "captcha_id"},
 		{"phone of another type", `{"purpose":"login","phone":13900000000}`, "phone"},
 		{"nothing", `null`, "request"},

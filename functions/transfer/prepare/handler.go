@@ -68,10 +68,12 @@ func (r Request) Validate() error {
 	switch {
 	case (r.PayeeAccountID == nil) == (r.PayeeAccountNo == ""):
 		return fn.InvalidField("payee_account_no", "name either an account number or an own account")
+	case r.PayeeAccountNo != "" && !ledger.CardNumber(r.PayeeAccountNo):
+		return fn.InvalidField("payee_account_no", "not 12 to 19 digits")
 	case r.PayeeAccountID != nil && r.PayeeName != "":
 		return fn.InvalidField("payee_name", "not for an own account")
-	case r.PayeeAccountNo != "" && customer.CanonicalName(r.PayeeName) == "":
-		return fn.InvalidField("payee_name", "missing or blank")
+	case r.PayeeAccountNo != "" && !customer.ValidName(r.PayeeName):
+		return fn.InvalidField("payee_name", "missing or without a letter")
 	case strings.ContainsFunc(plaintext.Line(r.PayeeName), unicode.IsControl), // a line break
 		!plaintext.Printable(customer.CanonicalName(r.PayeeName)):
 		return fn.InvalidField("payee_name", "not plain text")

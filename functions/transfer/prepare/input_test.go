@@ -99,13 +99,23 @@ func TestEveryOtherElementWrong(t *testing.T) {
 		{"empty payee", "payee_account_no", `""`, "INPUT_INVALID", "payee_account_no"},
 		{"payee of another type", "payee_account_no", "6228480000000010001", "INPUT_INVALID", "payee_account_no"},
 		{"payee of 33", "payee_account_no", quoted(strings.Repeat("6", 33)), "INPUT_INVALID", "payee_account_no"},
+		{"blanks as a payee", "payee_account_no", quoted("   "), "INPUT_INVALID", "payee_account_no"},
+		{"a word as a payee", "payee_account_no", quoted("hello"), "INPUT_INVALID", "payee_account_no"},
+		{"dashes as a payee", "payee_account_no", quoted("------------"), "INPUT_INVALID", "payee_account_no"},
+		{"payee of 11", "payee_account_no", quoted(strings.Repeat("6", 11)), "INPUT_INVALID", "payee_account_no"},
+		{"payee of 12", "payee_account_no", quoted(strings.Repeat("6", 12)), "PAYEE_MISMATCH", ""},
+		{"payee of 19", "payee_account_no", quoted(strings.Repeat("6", 19)), "PAYEE_MISMATCH", ""},
+		{"payee of 20", "payee_account_no", quoted(strings.Repeat("6", 20)), "INPUT_INVALID", "payee_account_no"},
 		{"two payees", "payee_account_id", own, "INPUT_INVALID", "payee_account_no"},
 		{"no payee's name", "payee_name", "", "INPUT_INVALID", "payee_name"},
 		{"a blank payee's name", "payee_name", quoted("  "), "INPUT_INVALID", "payee_name"},
 		{"name of 61", "payee_name", quoted(strings.Repeat("四", 61)), "INPUT_INVALID", "payee_name"},
 		{"name of 60", "payee_name", quoted(strings.Repeat("四", 60)), "PAYEE_MISMATCH", ""},
 		{"blanks as a name", "payee_name", `" \u3000"`, "INPUT_INVALID", "payee_name"},
-		{"name turned around", "payee_name", `"\u202e李四"`, "INPUT_INVALID", "payee_name"},
+		{"a name in marks of direction", "payee_name", `"\u202e李四\u202c"`, "", ""},
+		{"a filler as a name", "payee_name", `"\u3164"`, "INPUT_INVALID", "payee_name"},
+		{"a mark as a name", "payee_name", `"\u202e"`, "INPUT_INVALID", "payee_name"},
+		{"digits as a name", "payee_name", `"12345"`, "INPUT_INVALID", "payee_name"},
 		{"joined letters in the memo", "memo", `"a\u200db"`, "INPUT_INVALID", "memo"},
 		{"joined to nothing", "memo", `"👨\u200d"`, "INPUT_INVALID", "memo"},
 		{"line break in the name", "payee_name", `"李\n四"`, "INPUT_INVALID", "payee_name"},
@@ -138,6 +148,6 @@ func TestEveryOtherElementWrong(t *testing.T) {
 	if got := w.call(t, named); got.Code != "INPUT_INVALID" || got.Problem.Field != "payee_name" {
 		t.Errorf("a name for an own account: %q of %q", got.Code, got.Problem.Field)
 	}
-	w.wantIntents(t, 2)
+	w.wantIntents(t, 3)
 	w.Device(t, "stranger").Call(t, transferprepare.Function, "", w.toOther(1)).Want(t, "SESSION_REQUIRED")
 }
