@@ -192,7 +192,7 @@ type AccountStatementReply struct {
 // AccountStatementRequest is the request of account-statement.
 type AccountStatementRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
-	From      string    `json:"from,omitempty"`      // First of at most 366 days in Shanghai, e.g. 2026-11-01; 90 days if left out
+	From      string    `json:"from,omitempty"`      // First of at most 366 days (Shanghai), e.g. 2026-11-01; 90 if left out
 	To        string    `json:"to,omitempty"`        // Last calendar day; today if left out
 	Direction string    `json:"direction,omitempty"` // Both directions if left out; one of in, out
 	Min       money.Fen `json:"min_fen,omitempty"`   // Smallest amount, without its sign

@@ -202,8 +202,8 @@ func replayEvents(ctx context.Context, h *host.Host, o replayOrder) (n int64, er
 func replayDead(ctx context.Context, tx pg.Tx, id string) (int64, error) {
 	published, err := events.ReplayLetters(ctx, tx, id)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // the caller wraps it
+		return 0, err
 	}
 	delivered, err := broker.ReplayDead(ctx, tx, "", id)
-	return published + delivered, err //nolint:wrapcheck // the caller wraps it
+	return published + delivered, err
 }

@@ -70,11 +70,22 @@ func TestSpellingsOfARightAnswer(t *testing.T) {
 func TestTheFormOfAnAnswer(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ id, answer, field string }{
-		{"", "", ""}, {"x", answer, ""}, {"x", " ０４１ 527\u3000", ""}, {"x", "041-527", ""},
-		{"x", "", "captcha_answer"}, {"", answer, "captcha_id"}, {"", "x", "captcha_id"},
-		{"x", "   ", "captcha_answer"}, {"x", "\u3000", "captcha_answer"}, {"x", "\u202e", "captcha_answer"},
-		{"x", "-", "captcha_answer"}, {"x", "0", "captcha_answer"}, {"x", "12345x", "captcha_answer"},
-		{"x", "1111111111111111", "captcha_answer"}, {"x", "٠٤١٥٢٧", "captcha_answer"}, {"x", "零四一", "captcha_answer"},
+		{"", "", ""},
+		{"x", answer, ""},
+		{"x", " ０４１ 527\u3000", ""},
+		{"x", "041-527", ""},
+		{"x", "", "captcha_answer"},
+		{"", answer, "captcha_id"},
+		{"", "x", "captcha_id"},
+		{"x", "   ", "captcha_answer"},
+		{"x", "\u3000", "captcha_answer"},
+		{"x", "\u202e", "captcha_answer"},
+		{"x", "-", "captcha_answer"},
+		{"x", "0", "captcha_answer"},
+		{"x", "12345x", "captcha_answer"},
+		{"x", "1111111111111111", "captcha_answer"},
+		{"x", "٠٤١٥٢٧", "captcha_answer"},
+		{"x", "零四一", "captcha_answer"},
 	} {
 		var got *bankerr.FieldError
 		if err := captcha.CheckForm(tt.id, tt.answer); errors.As(err, &got) != (tt.field != "") || got != nil && got.Field != tt.field {

@@ -63,7 +63,8 @@ func TestNamesThatDifferInFormOnly(t *testing.T) {
 
 // noName are texts in which nobody reads a name.
 var noName = []string{
-	"", " ", "　", "\u202e", "\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f", "\u180e", "\u0301", "\U000E0001", "\u034f", "12345", "-", "·", "'",
+	"", " ", "　", "\u202e", "\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f", "\u180e", "\u0301", "\U000E0001", "\u034f",
+	"12345", "-", "·", "'",
 }
 
 func TestANameHasALetter(t *testing.T) {

@@ -96,6 +96,7 @@ func TestValuesByType(t *testing.T) {
 
 // The error names FN_ALLOW_PLAINTEXT only where it helps.
 func TestOnlyAPlainConnectionNamesItsRemedy(t *testing.T) {
+	t.Setenv("FN_ALLOW_PLAINTEXT", "false")
 	for url, helps := range map[string]bool{"x": false, "postgres://u:p@db.bank.example/bank": true} {
 		t.Setenv("DATABASE_URL", url)
 		var into struct{ DB pg.Config }

@@ -49,7 +49,7 @@ const (
 // Request selects entries.
 type Request struct {
 	AccountID uuid.UUID `json:"account_id" format:"uuid"`
-	From      string    `json:"from,omitempty" format:"date" doc:"First of at most 366 days in Shanghai, e.g. 2026-11-01; 90 days if left out"`
+	From      string    `json:"from,omitempty" format:"date" doc:"First of at most 366 days (Shanghai), e.g. 2026-11-01; 90 if left out"`
 	To        string    `json:"to,omitempty" format:"date" doc:"Last calendar day; today if left out"`
 	Direction string    `json:"direction,omitempty" enum:"in,out" doc:"Both directions if left out"`
 	Min       money.Fen `json:"min_fen,omitempty" minimum:"0" doc:"Smallest amount, without its sign"`

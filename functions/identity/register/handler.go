@@ -204,7 +204,8 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 		sealed []byte
 		open   func(*keys.Ring, channel.ID, string, []byte) ([]byte, error)
 	}{
-		{"login_password", req.LoginPassword, password.OpenField}, {"trade_password", req.TradePassword, password.OpenField},
+		{"login_password", req.LoginPassword, password.OpenField},
+		{"trade_password", req.TradePassword, password.OpenField},
 		{"card_password", req.CardPassword, password.OpenDigits},
 	} {
 		if clear[i], err = p.open(op.ring, call.Channel, p.field, p.sealed); err != nil {
