@@ -47,11 +47,15 @@ func (c *Client) solving(ctx context.Context, solved Captcha, call func(Captcha)
 	return c.ask(ctx, solved, codes{issue: c.CaptchaIssue, sealed: true}, call)
 }
 
-// wanted reports whether the bank asks for an answered code. A call on a channel may also
+// wanted reports whether the bank asks for an answered code, or refuses the answer. A call on a channel may also
 // fail because the hello before it was refused, which has asked the customer already.
 func (s codes) wanted(err error) bool {
 	var p *Problem
-	return errors.As(err, &p) && p.sealed == s.sealed && (p.Code == "CAPTCHA_REQUIRED" || p.Code == "CAPTCHA_REJECTED")
+	if !errors.As(err, &p) || p.sealed != s.sealed {
+		return false
+	}
+	malformed := p.Code == "INPUT_INVALID" && p.Field == "captcha_answer" // not six digits
+	return malformed || p.Code == "CAPTCHA_REQUIRED" || p.Code == "CAPTCHA_REJECTED"
 }
 
 // helloCode fetches a graphic code without a channel.

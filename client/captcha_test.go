@@ -110,7 +110,7 @@ func TestTheCustomerGivesUp(t *testing.T) {
 	t.Parallel()
 	config, _ := newCrowdedBank(t)
 	asked := 0
-	config.Captcha = func(context.Context, []byte) (string, error) { asked++; return "no idea", nil }
+	config.Captcha = func(context.Context, []byte) (string, error) { asked++; return "000000", nil }
 	_, err := client.New(config).CaptchaIssue(t.Context())
 	if !errors.Is(err, &client.Problem{Code: "CAPTCHA_REJECTED"}) {
 		t.Errorf("%v, want CAPTCHA_REJECTED", err)

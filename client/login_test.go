@@ -142,7 +142,7 @@ func TestTheCustomerGivesUpALogin(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	c := w.customer(t)
-	shown := w.asks(t, "no idea", "no idea", "no idea")
+	shown := w.asks(t, "no idea", "12345", "000000")
 	code := w.code(t, otp.Login, c.Phone)
 	w.failedLogins(t, c, code)
 	_, err := w.app.Login(t.Context(), c.Phone, bank.LoginPassword, code)
@@ -163,7 +163,7 @@ func TestAHelloIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	config, _ := newCrowdedBank(t)
 	asked := 0
-	config.Captcha = func(context.Context, []byte) (string, error) { asked++; return "no idea", nil }
+	config.Captcha = func(context.Context, []byte) (string, error) { asked++; return "000000", nil }
 	want(t, client.New(config).SendOTP(t.Context(), otp.Login, "13900001111", client.Captcha{}), "CAPTCHA_REJECTED")
 	if asked != 3 {
 		t.Errorf("the customer was shown %d codes, want 3", asked)

@@ -81,13 +81,15 @@ func (w *told) live(t *testing.T) {
 	w.call(t, "identity-me", struct{}{}).Want(t, "")
 	order := w.ToPayee(1_00)
 	order["memo"] = w.Payee.Accounts[0].No + " " + track2
-	w.call(t, "transfer-prepare", spoiled(order, "payee_name", w.Payee.Phone)).Want(t, "PAYEE_MISMATCH")
+	w.call(t, "transfer-prepare", spoiled(order, "payee_name", "王"+w.Payee.Phone)).Want(t, "PAYEE_MISMATCH")
 	w.call(t, "transfer-prepare", spoiled(order, "payee_account_no", bank.TradePassword)).Want(t, "INPUT_INVALID")
 	in := w.Prepare(t, order)
 	proven := w.Proved(t, in)
 	wrong := proven
 	wrong.Proofs = slices.Clone(proven.Proofs)
 	wrong.Proofs[1].Password = w.Phone.Password(t, bank.LoginPassword)
+	w.call(t, "transfer-confirm", wrong).Want(t, "INPUT_INVALID")
+	wrong.Proofs[1].Password = w.Phone.Password(t, "480275")
 	w.call(t, "transfer-confirm", wrong).Want(t, "PROOF_REJECTED")
 	w.call(t, "otp-send", map[string]any{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
 	w.codes = append(w.codes, otptest.Code(t, w.Bank, "intent:"+in.IntentID.String()))

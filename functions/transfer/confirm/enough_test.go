@@ -45,7 +45,7 @@ func TestOtherRefusalsNameNoFactors(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
 	in := w.prepare(t, 1_00)
-	wrong := stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, bank.LoginPassword)}
+	wrong := stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, "000000")}
 	got := w.Phone.Call(t, transferconfirm.Function, "key", confirmation(in.IntentID, wrong))
 	if got.Want(t, "PROOF_REJECTED"); len(got.Problem.Combinations) > 0 {
 		t.Errorf("named %v", got.Problem.Combinations)
