@@ -1,7 +1,7 @@
 // Package openfaas writes the stack files of the bank for OpenFaaS from the declared
-// functions, workers and subscriptions: stack.yml for OpenFaaS Standard with every
-// process but that of the platform's dead letters, and a smaller stack for the Community Edition. docs/openfaas.md describes
-// both.
+// functions, workers and subscriptions: stack.yml for OpenFaaS Standard, with every
+// process but that of the platform's dead letters, and a smaller stack for the Community
+// Edition. docs/openfaas.md describes both.
 //
 // OpenFaaS gives secrets as files in one folder, whose names are those of the secrets. So
 // each secret key names its file, and each process has secrets of its own for its
