@@ -21,11 +21,13 @@ import (
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/workers"
 	"github.com/tidebank/tidebank/workers/relay"
@@ -210,6 +212,25 @@ func (f *flood) send(ctx context.Context, c *caller) error {
 	return nil
 }
 
+// askForCode is the request of a customer whose phone proves its bound key.
+func (c *caller) askForCode() ([]byte, error) {
+	public, err := c.device.Public().Marshal()
+	if err != nil {
+		return nil, err
+	}
+	signature, err := sm.Sign(c.device, device.Text(c.channel, c.deviceID, public))
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(map[string]any{"request": otpsend.Request{
+		Purpose: "login", Phone: c.customer.Phone, DevicePublicKey: public, DeviceSignature: signature,
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	return body, nil
+}
+
 func (c *caller) frame(at time.Time, clear []byte) ([]byte, error) {
 	c.sequence++
 	h := channel.Header{ID: c.channel, Sequence: c.sequence, Time: at}
@@ -239,17 +260,21 @@ func askAll(ctx context.Context, callers []*caller, url string, phones *phones) 
 	for i, c := range callers {
 		time.Sleep(codeEvery)
 		group.Go(func() error {
-			body, err := json.Marshal(map[string]any{"request": otpsend.Request{Purpose: "login", Phone: c.customer.Phone}})
+			body, err := c.askForCode()
 			if err != nil {
-				return fmt.Errorf("request: %w", err)
+				return err
 			}
 			frame, err := c.frame(time.Now(), body)
 			if err != nil {
 				return err
 			}
 			start := time.Now()
-			if status, err := postFrame(ctx, url, frame); err != nil || status != http.StatusOK {
-				return fmt.Errorf("%w: %d %w", errRefused, status, err)
+			status, err := postFrame(ctx, url, frame)
+			if err != nil {
+				return err
+			}
+			if status != http.StatusOK {
+				return fmt.Errorf("%w: %d", errRefused, status)
 			}
 			at, err := phones.await(c.customer.Phone)
 			took[i] = at.Sub(start)
