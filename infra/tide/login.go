@@ -12,7 +12,6 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/host"
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -37,24 +36,7 @@ customer, this computer's name, and the address that the database sees.
 It changes nothing when nothing is locked or barred and no code of the last 24 hours counts.
 It reads DATABASE_URL and KEYS_FILE.`,
 		Example: `  go run ./infra/tide login unlock --phone 13800010001 --reason "came to the branch" --operator wang`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			h, err := openHost(cmd.Context(), keys.BlindIndex)
-			if err != nil {
-				return err
-			}
-			defer h.Close()
-			id, err := unlockLogin(cmd.Context(), h, o)
-			if err != nil {
-				return err
-			}
-			if _, err = fmt.Fprintf(cmd.OutOrStdout(), "Unlocked. The access record has the trace %s.\n", id); err != nil {
-				return fmt.Errorf("print: %w", err)
-			}
-			return nil
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd, "Unlocked", unlockLogin) },
 	}
 	o.flags(unlock, "mobile number that is locked or barred, or has no codes left")
 	parent := group("login", "Help customers to log in")

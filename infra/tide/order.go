@@ -53,6 +53,27 @@ func (o *order) check() error {
 	return nil
 }
 
+// run checks the order, opens the database, does the work, and prints done with the trace
+// of the order's access record.
+func (o *order) run(cmd *cobra.Command, done string, work func(context.Context, *host.Host, order) (trace string, err error)) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	h, err := openHost(cmd.Context(), keys.BlindIndex)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	id, err := work(cmd.Context(), h, *o)
+	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintf(cmd.OutOrStdout(), "%s. The access record has the trace %s.\n", done, id); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
 // record begins the order's access record, and finds the customer who has the number:
 // uuid.Nil if nobody has it. done is what happened, such as "unlocked".
 func (o *order) record(

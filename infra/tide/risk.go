@@ -11,7 +11,6 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/host"
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -36,24 +35,7 @@ The command leaves an access record in the same transaction: operator, reason, t
 customer, the lifted grade, this computer's name, and the address that the database sees.
 It changes nothing when the grade is normal. It reads DATABASE_URL and KEYS_FILE.`,
 		Example: `  go run ./infra/tide risk lift --phone 13800010001 --reason "confirmed at the branch" --operator wang`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			h, err := openHost(cmd.Context(), keys.BlindIndex)
-			if err != nil {
-				return err
-			}
-			defer h.Close()
-			id, err := liftGrade(cmd.Context(), h, o)
-			if err != nil {
-				return err
-			}
-			if _, err = fmt.Fprintf(cmd.OutOrStdout(), "Lifted. The access record has the trace %s.\n", id); err != nil {
-				return fmt.Errorf("print: %w", err)
-			}
-			return nil
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd, "Lifted", liftGrade) },
 	}
 	o.flags(lift, "mobile number of the customer")
 	parent := group("risk", "Decide about customers' risk grades")
