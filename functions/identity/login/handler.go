@@ -6,9 +6,10 @@
 // Every failure is LOGIN_FAILED after the same work, also for unknown and locked
 // numbers. A failure counts against the number and origin (device id and proved key,
 // shared/device) and against the network address; with the right code it also counts
-// against the number (functions/identity). A login ends the customer's earlier session at once. A device proves itself by its
-// bound key; a new key is bound only after a step-up (device.go). Refusals: LOGIN_FAILED,
-// CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
+// against the number (functions/identity). A login ends the customer's earlier session at
+// once. A device proves itself by its bound key; a new key is bound only after a step-up
+// (device.go). Refusals: LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED,
+// PASSWORD_UNSEALED.
 package login
 
 import (
@@ -139,10 +140,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	defer turn.End()
-	code := otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Login, index, key.from.Digest()), DeviceID: call.DeviceID, Code: req.OTP,
-		Binding: customer.PhoneBinding(otp.Login, index, key.from.Digest()),
-	}
+	code := identity.CodeAttempt(otp.Login, index, key.from, req.OTP)
 	both := login{attempt: &attempt, code: &code, key: key, turn: turn}
 	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err

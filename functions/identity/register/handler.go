@@ -133,7 +133,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	defer turn.End()
 	index := customer.PhoneIndex(op.ring, req.Phone)
-	code := attempt(call, from, index, req.OTP)
+	code := identity.CodeAttempt(otp.Register, index, from, req.OTP)
 	var applicant customer.Applicant
 	var batch pgx.Batch
 	code.CountAttempt(&batch, now)
@@ -186,14 +186,6 @@ func (op operation) admit(ctx context.Context, call *fn.Call, req Request, now t
 		return nil, err
 	}
 	return op.store.Begin(ctx)
-}
-
-// attempt is the attempt at the code that this origin has asked for.
-func attempt(call *fn.Call, from device.Origin, phone []byte, code string) otp.Attempt {
-	return otp.Attempt{
-		Subject: otp.PhoneSubject(otp.Register, phone, from.Digest()), DeviceID: call.DeviceID, Code: code,
-		Binding: customer.PhoneBinding(otp.Register, phone, from.Digest()),
-	}
 }
 
 // passwords opens the three sealed passwords.
