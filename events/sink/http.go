@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -65,20 +66,33 @@ func (h HTTP) Publish(ctx context.Context, batch []cloudevents.Event) []error {
 }
 
 func (h HTTP) post(ctx context.Context, e cloudevents.Event) error {
-	req, err := cehttp.NewHTTPRequestFromEvent(ctx, h.URL, e)
-	if err != nil {
-		return fmt.Errorf("sink: %w", err)
-	}
-	resp, err := h.Client.Do(req)
-	if err != nil {
-		return fmt.Errorf("sink: %w", err)
-	}
-	_ = resp.Body.Close() // the status has been read
+	status, err := post(ctx, h.Client, h.URL, e)
 	switch {
-	case resp.StatusCode/100 == 2:
+	case err != nil:
+		return err
+	case status/100 == 2:
 		return nil
-	case slices.Contains(permanent, resp.StatusCode):
-		return fmt.Errorf("%w: answered %d", events.ErrRefused, resp.StatusCode)
+	case slices.Contains(permanent, status):
+		return fmt.Errorf("%w: answered %d", events.ErrRefused, status)
 	}
-	return fmt.Errorf("%w: answered %d", ErrNotTaken, resp.StatusCode)
+	return fmt.Errorf("%w: answered %d", ErrNotTaken, status)
+}
+
+// drained is how much of an answer post reads; receivers of events answer nothing or a
+// short problem.
+const drained = 4 << 10
+
+// post posts the event in binary mode to an address, and returns the status.
+func post(ctx context.Context, client *http.Client, url string, e cloudevents.Event) (status int, err error) {
+	req, err := cehttp.NewHTTPRequestFromEvent(ctx, url, e)
+	if err != nil {
+		return 0, fmt.Errorf("sink: %w", err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("sink: %w", err)
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, drained)) // so that the connection can be used again
+	_ = resp.Body.Close()                                          // the status has been read
+	return resp.StatusCode, nil
 }
