@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/tidebank/tidebank/shared/plaintext"
 )
 
 const interpunct = '·'
@@ -38,8 +40,7 @@ func CanonicalName(name string) string {
 func ValidName(name string) bool { return strings.ContainsFunc(compared(name), isLetter) }
 
 func isLetter(r rune) bool {
-	rare := 0x20000 <= r && r <= 0x3FFFD // ideographs, also ones that are younger than Go's tables
-	return (rare || unicode.IsLetter(r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	return (plaintext.RareIdeograph(r) || unicode.IsLetter(r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
 // SameName reports whether two spellings are of one name. No name is the empty one.

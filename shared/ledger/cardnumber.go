@@ -1,6 +1,6 @@
 package ledger
 
-import "strings"
+import "github.com/tidebank/tidebank/shared/digits"
 
 // The fewest and the most digits of a card number.
 const fewestDigits, mostDigits = 12, 19
@@ -9,5 +9,5 @@ const fewestDigits, mostDigits = 12, 19
 // CanonicalNumber. Another text can't be a card, and is no attempt to guess one.
 func CardNumber(text string) bool {
 	number := CanonicalNumber(text)
-	return len(number) >= fewestDigits && len(number) <= mostDigits && strings.Trim(number, "0123456789") == ""
+	return len(number) >= fewestDigits && len(number) <= mostDigits && digits.Only(number)
 }

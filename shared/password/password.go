@@ -21,6 +21,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/digits"
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
@@ -60,7 +61,7 @@ func OpenDigits(ring *keys.Ring, id channel.ID, field string, sealed []byte) ([]
 	if err != nil {
 		return nil, err
 	}
-	if clear = width.Fold.Bytes(clear); len(clear) != tradeLength || !allDigits(string(clear)) {
+	if clear = width.Fold.Bytes(clear); len(clear) != tradeLength || !digits.Only(string(clear)) {
 		return nil, bankerr.InvalidField(field, "not six digits")
 	}
 	return clear, nil

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/width"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/digits"
 )
 
 // ErrWeak refuses a new password. Its cause names the field, and the rules that the
@@ -94,7 +95,7 @@ func tradeRules() []Rule {
 		rule("too_long", tradeLength, "须为%d位", "Use exactly %d digits",
 			func(p New) bool { return utf8.RuneCountInString(p.Trade) > tradeLength }),
 		rule("not_digits", 0, "只能使用数字", "Use digits only",
-			func(p New) bool { return !allDigits(p.Trade) }),
+			func(p New) bool { return !digits.Only(p.Trade) }),
 		rule("sequence", 0, "不能为连续数字", "Avoid ascending or descending digits",
 			func(p New) bool { return isSequence(p.Trade) }),
 		rule("repetition", 0, "不能为重复数字", "Avoid repeated digits, groups and pairs",
@@ -141,8 +142,6 @@ func isUnprintable(r rune) bool {
 func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
 
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }
-
-func allDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
 // common holds the passwords that attackers guess first. A long entry also matches
 // inside a password's letters and digits.

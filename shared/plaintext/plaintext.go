@@ -26,13 +26,17 @@ func Printable(text string) bool {
 				!unicode.Is(unicode.So, list[i+1]) {
 				return false
 			}
-		case 0x20000 <= r && r <= 0x3FFFD: // rare ideographs, also ones that are younger than Go's tables
+		case RareIdeograph(r):
 		case !unicode.IsPrint(r):
 			return false
 		}
 	}
 	return true
 }
+
+// RareIdeograph reports whether r is in the planes of rare ideographs, also if it is younger
+// than Go's tables.
+func RareIdeograph(r rune) bool { return 0x20000 <= r && r <= 0x3FFFD }
 
 const brailleBlank = '\u2800' // a symbol to Unicode, without a dot
 
