@@ -10,6 +10,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -21,17 +22,9 @@ const (
 	deadStatus      = "knativeerrorcode" // the HTTP status of its last answer
 )
 
-// DeadLetter is an event that a broker could not deliver to one of its consumers. Each
-// consumer that failed makes a dead letter of its own, under the event's id.
-type DeadLetter struct {
-	EventID  string
-	Type     string
-	Consumer string // the function that did not take the event
-	Status   int    // of its last answer; 0 if it gave none
-}
-
-// Burial keeps a dead letter. It returns the effect, which the runtime commits.
-type Burial func(ctx context.Context, letter DeadLetter) (Effect, error)
+// Burial keeps a dead letter: an event that a broker could not deliver to one of its
+// consumers. It returns the effect, which the runtime commits.
+type Burial func(ctx context.Context, letter events.Letter) (Effect, error)
 
 // DeadLetters declares the function to which the broker sends its dead letters. It takes
 // the types in spec.Consumes, but subscribes to none. Unlike Event it takes an event of
@@ -56,7 +49,7 @@ func DeadLetters[C any](spec Spec, wire func(ctx context.Context, lent *Lent, co
 
 // readDeadLetter reads why the event is a dead letter. The event's seal does not cover
 // these attributes, so only a name in the form of a function's passes.
-func readDeadLetter(e cloudevents.Event) (DeadLetter, error) {
+func readDeadLetter(e cloudevents.Event) (events.Letter, error) {
 	text := func(name string) string {
 		value := e.Extensions()[name]
 		if value == nil {
@@ -64,7 +57,7 @@ func readDeadLetter(e cloudevents.Event) (DeadLetter, error) {
 		}
 		return fmt.Sprint(value)
 	}
-	letter := DeadLetter{EventID: e.ID(), Type: e.Type()}
+	letter := events.Letter{EventID: e.ID(), Type: e.Type()}
 	at, err := url.Parse(text(deadDestination))
 	if err != nil {
 		return letter, fmt.Errorf("%s is no address", deadDestination)

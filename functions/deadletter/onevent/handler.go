@@ -26,8 +26,7 @@ var Function = fn.DeadLetters(fn.Spec{
 type Config struct{}
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.Burial, error) {
-	return func(_ context.Context, d fn.DeadLetter) (fn.Effect, error) {
-		letter := events.Letter{EventID: d.EventID, Type: d.Type, Consumer: d.Consumer, Status: d.Status}
+	return func(_ context.Context, letter events.Letter) (fn.Effect, error) {
 		return func(ctx context.Context, tx pg.Tx) error {
 			return events.Bury(ctx, tx, letter, lent.Clock.Now())
 		}, nil
