@@ -47,8 +47,9 @@ func (c *Client) solving(ctx context.Context, solved Captcha, call func(Captcha)
 	return c.ask(ctx, solved, codes{issue: c.CaptchaIssue, sealed: true}, call)
 }
 
-// wanted reports whether the bank asks for an answered code, or refuses the answer. A call on a channel may also
-// fail because the hello before it was refused, which has asked the customer already.
+// wanted reports whether the bank asks for an answered code, or refuses the answer. A call
+// on a channel may also fail because the hello before it was refused, which has asked the
+// customer already.
 func (s codes) wanted(err error) bool {
 	var p *Problem
 	if !errors.As(err, &p) || p.sealed != s.sealed {

@@ -2,9 +2,10 @@
 //
 //	POST /function/account-alias-set   session
 //
-// An alias has 1 to 20 printable characters, at least one of them visible; a phone or card number in the alias is
-// shown masked. The database holds the alias sealed. Setting the same alias again changes nothing. Refusals:
-// OBJECT_NOT_FOUND, also for another customer's account.
+// An alias has 1 to 20 printable characters, at least one of them visible; a phone or card
+// number in the alias is shown masked. The database holds the alias sealed. Setting the
+// same alias again changes nothing. Refusals: OBJECT_NOT_FOUND, also for another
+// customer's account.
 package aliasset
 
 import (
