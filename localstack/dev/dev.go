@@ -231,11 +231,11 @@ func demoPeople() []seed.Person {
 			Accounts: []seed.Account{account("6228480010000000011", 200_000_00), account("6228480010000000012", 5_000_00)},
 		},
 		{
-			Name: "李芳", IDNo: "310101198511230029", Phone: "13800010002", CardPassword: cardPassword,
+			Name: "李芳", IDNo: idno.Complete("11010119901123002"), Phone: "13800010002", CardPassword: cardPassword,
 			Accounts: []seed.Account{account("6228480010000000021", 88_888_88)},
 		},
 		{
-			Name: "张伟", IDNo: "440103197201150311", Phone: "13800010003", CardPassword: cardPassword,
+			Name: "张伟", IDNo: idno.Complete("11010119900115031"), Phone: "13800010003", CardPassword: cardPassword,
 			Accounts: []seed.Account{account("6228480010000000031", 1_000_00)},
 		},
 	}
@@ -260,7 +260,7 @@ func randomPerson() seed.Person {
 	return seed.Person{
 		Name:  string([]rune{families[number(10)], given[number(10)], given[number(10)]}),
 		IDNo:  idno.Complete(fmt.Sprintf("1101011990%02d%02d%03d", 1+number(12), 1+number(28), number(1000))),
-		Phone: fmt.Sprintf("139%08d", n%100_000_000), CardPassword: cardPassword,
+		Phone: fmt.Sprintf("1390%07d", n%10_000_000), CardPassword: cardPassword,
 		Accounts: []seed.Account{
 			{No: fmt.Sprintf("622848%013d", 2_000_000_000_000+n), Balance: 100_000_00},
 			{No: fmt.Sprintf("622848%013d", 3_000_000_000_000+n+1), Balance: 1_000_00},

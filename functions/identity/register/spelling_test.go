@@ -16,7 +16,7 @@ func TestApplicantsWriteTheirNumbersAsTheyDo(t *testing.T) {
 	w := newFixture(t)
 	var err error
 	w.wang, err = w.Seeder().Add(t.Context(), seed.Person{
-		Name: "买买提·吐尔逊", IDNo: "11010119900307002X", Phone: "13911112222", CardPassword: bank.CardPassword,
+		Name: "买买提·吐尔逊", IDNo: "11010119900307002X", Phone: "13901112222", CardPassword: bank.CardPassword,
 		Accounts: []seed.Account{{No: "6228480009876543210"}},
 	})
 	check.Must(t, err)
