@@ -130,4 +130,3 @@ func readKey(path string) (*sm.PrivateKey, error) {
 	}
 	return sm.ParsePrivateKey(der)
 }
-

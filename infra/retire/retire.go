@@ -38,12 +38,12 @@ type Order struct {
 	Trust    record.Trust
 	Approval record.Record
 
-	Database string // DATABASE_URL of the tables' owner, who may also create databases and remove roles
-	Redis    string // REDIS_URL
-	KeyFile  string // KEYS_FILE
-	KeyCopy  string // a copy of the key file that is kept with the bank's archives
+	Database string   // DATABASE_URL of the tables' owner, who may also create databases and remove roles
+	Redis    string   // REDIS_URL
+	KeyFile  string   // KEYS_FILE
+	KeyCopy  string   // a copy of the key file that is kept with the bank's archives
 	Secrets  []string // other files with secrets
-	Backup   string // the folder of the backup
+	Backup   string   // the folder of the backup
 
 	Programs string // the folder of pg_dump and pg_restore
 	// VerifyLedger checks the ledger of the restored database with the bank's keys.

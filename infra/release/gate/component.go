@@ -85,4 +85,3 @@ func (a Allowed) Unlisted(paths []string) []Problem {
 	}
 	return a.judge(&b)
 }
-

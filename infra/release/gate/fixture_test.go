@@ -50,33 +50,63 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// images builds one real image of the bank, once for all tests.
-var images = sync.OnceValues(func() (string, error) {
+// built holds the images of all tests: those of the bank, and the image of a small
+// program, by the same command, that the tests read many times.
+type built struct{ folder string }
+
+var build = sync.OnceValues(func() (built, error) {
 	folder, err := os.MkdirTemp("", "tidebank-gate-")
+	b := built{folder}
 	if err != nil {
-		return "", err
+		return b, err
 	}
-	cmd := exec.Command("go", "run", ".", "--out", folder, "migrate", "captcha-issue")
-	cmd.Dir = root + "/infra/images"
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("images: %w: %s", err, text)
+	small := filepath.Join(folder, "source")
+	sums, err := os.ReadFile(root + "/go.sum")
+	if err != nil {
+		return b, err
 	}
-	return folder, nil
+	for name, text := range map[string]string{
+		"go.mod":                            "module github.com/tidebank/tidebank\n\ngo 1.26.0\n\nrequire github.com/dchest/captcha v1.1.0\n",
+		"go.sum":                            string(sums),
+		"infra/mains/captcha-issue/main.go": "package main\n\nimport \"github.com/dchest/captcha\"\n\nfunc main() { println(captcha.New()) }\n",
+	} {
+		path := filepath.Join(small, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return b, err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return b, err
+		}
+	}
+	tool := filepath.Join(folder, "images")
+	for _, args := range [][]string{
+		{"go", "build", "-o", tool, "."},
+		{tool, "--root", small, "--out", filepath.Join(folder, "small"), "captcha-issue"},
+		{tool, "--out", filepath.Join(folder, "bank"), "migrate", "captcha-issue"},
+	} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = root + "/infra/images"
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return b, fmt.Errorf("%v: %w: %s", args, err, text)
+		}
+	}
+	return b, nil
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if folder, err := images(); err == nil {
-		_ = os.RemoveAll(folder)
+	if b, _ := build(); b.folder != "" {
+		_ = os.RemoveAll(b.folder)
 	}
 	os.Exit(code)
 }
 
+// layout is the image of the small program.
 func layout(t *testing.T) string {
 	t.Helper()
-	folder, err := images()
+	b, err := build()
 	check.Must(t, err)
-	return folder
+	return filepath.Join(b.folder, "small")
 }
 
 // workshop is a source with its release machine: a small tree whose stages do nothing
@@ -138,7 +168,7 @@ func (w *workshop) git(t *testing.T, args ...string) string {
 func (w *workshop) commit(t *testing.T, message string) string {
 	t.Helper()
 	w.git(t, "add", "-A")
-	w.git(t, "commit", "-q", "-m", message)
+	w.git(t, "commit", "-q", "--allow-empty", "-m", message)
 	return w.git(t, "rev-parse", "HEAD")
 }
 

@@ -51,8 +51,8 @@ type Manifest struct {
 	Records    []record.Record `json:"records"` // tests by people
 	Exceptions []record.Record `json:"exceptions"`
 
-	Sites deployment.Description `json:"sites"` // where it will run; empty for a candidate
-	Problems   []Problem       `json:"problems,omitempty"`
+	Sites    deployment.Description `json:"sites"` // where it will run; empty for a candidate
+	Problems []Problem              `json:"problems,omitempty"`
 }
 
 // Make runs all stages and checks, and writes the release's folder. Each problem stops

@@ -18,7 +18,7 @@ package main
 
 import "github.com/google/uuid"
 
-func main() { println(uuid.NewString()) }
+func main() { _ = uuid.NewString() }
 `
 	// riskyProgram runs what its user writes: gosec reports it.
 	riskyProgram = `// Package main is small.
