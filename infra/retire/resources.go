@@ -9,6 +9,7 @@ import (
 	"regexp"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/infra/roles"
@@ -20,8 +21,12 @@ const (
 SELECT format('DROP ROLE IF EXISTS %I', $1::text)`
 	sqlLeftDatabases = `-- retire.left_databases
 SELECT 'database ' || datname FROM pg_database WHERE datname IN ($1, $2) ORDER BY 1`
+	// sqlLeftRoles leaves out a role that another database of the server uses too.
 	sqlLeftRoles = `-- retire.left_roles
-SELECT 'role ' || rolname FROM pg_roles WHERE rolname = ANY ($1::text[]) ORDER BY 1`
+SELECT 'role ' || r.rolname FROM pg_roles r WHERE r.rolname = ANY ($1::text[]) AND NOT EXISTS (
+  SELECT 1 FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
+  AND d.dbid NOT IN (0, coalesce((SELECT oid FROM pg_database WHERE datname = $2), 0)))
+ORDER BY 1`
 )
 
 // redisKey is the form of every key that the bank writes.
@@ -40,10 +45,8 @@ func (o Order) remove(ctx context.Context, name string) error {
 		return err
 	}
 	o.say("The database %s is removed.", name)
-	for _, role := range roles.Names() {
-		if err := run(ctx, admin, sqlDropRole, role); err != nil {
-			return fmt.Errorf("role %s: %w", role, err)
-		}
+	if err := o.removeRoles(ctx, admin); err != nil {
+		return err
 	}
 	if err := o.eachRedis(ctx, func(ctx context.Context, node *redis.Client) error { return node.FlushDB(ctx).Err() }); err != nil {
 		return err
@@ -54,6 +57,22 @@ func (o Order) remove(ctx context.Context, name string) error {
 		}
 	}
 	o.say("The roles, the keys of Redis and the files with secrets are removed.")
+	return nil
+}
+
+// removeRoles removes the roles. A role that another bank on the same server uses stays.
+func (o Order) removeRoles(ctx context.Context, admin *pgx.Conn) error {
+	for _, role := range roles.Names() {
+		err := run(ctx, admin, sqlDropRole, role)
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && refused.Code == "2BP01" { // dependent objects exist
+			o.say("The role %s stays: another database uses it.", role)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("role %s: %w", role, err)
+		}
+	}
 	return nil
 }
 
@@ -72,7 +91,7 @@ func Left(ctx context.Context, o Order) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	more, err := texts(ctx, admin, sqlLeftRoles, roles.Names())
+	more, err := texts(ctx, admin, sqlLeftRoles, roles.Names(), config.Database)
 	if err != nil {
 		return nil, err
 	}
