@@ -174,7 +174,7 @@ func view(c seed.Person) person {
 
 func (p Page) customers(w http.ResponseWriter, _ *http.Request) {
 	list := []person{}
-	for _, c := range demoPeople() {
+	for _, c := range People() {
 		list = append(list, view(c))
 	}
 	reply(w, list, nil)
@@ -223,7 +223,8 @@ func reply(w http.ResponseWriter, value any, err error) {
 
 const cardPassword = "851937" // the card password of every demo customer
 
-func demoPeople() []seed.Person {
+// People are the demo customers. A production bank knows none of them.
+func People() []seed.Person {
 	account := func(no string, balance money.Fen) seed.Account { return seed.Account{No: no, Balance: balance} }
 	return []seed.Person{
 		{
@@ -244,7 +245,7 @@ func demoPeople() []seed.Person {
 // Seed writes the demo customers.
 func Seed(ctx context.Context, s seed.Seeder) ([]seed.Customer, error) {
 	var list []seed.Customer
-	for _, p := range demoPeople() {
+	for _, p := range People() {
 		c, err := s.Add(ctx, p)
 		if err != nil {
 			return nil, fmt.Errorf("demo customers: %w", err)

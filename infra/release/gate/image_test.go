@@ -61,6 +61,24 @@ func (b blobs) read(digest string) []byte {
 	return []byte(read(b.t, filepath.Join(b.folder, "blobs/sha256", strings.TrimPrefix(digest, "sha256:"))))
 }
 
+// digest is the digest of an image's manifest.
+func (b blobs) digest(image string) string {
+	var index struct {
+		Manifests []struct {
+			Digest      string
+			Annotations map[string]string
+		}
+	}
+	check.Must(b.t, json.Unmarshal([]byte(read(b.t, b.folder+"/index.json")), &index))
+	for _, m := range index.Manifests {
+		if m.Annotations["org.opencontainers.image.ref.name"] == image {
+			return m.Digest
+		}
+	}
+	b.t.Fatalf("no image %s", image)
+	return ""
+}
+
 func (b blobs) write(text []byte) string {
 	sum := sha256.Sum256(text)
 	name := hex.EncodeToString(sum[:])
@@ -139,8 +157,9 @@ func pack(t *testing.T, files map[string][]byte) (packed []byte, diff string) {
 		}
 	}
 	check.Must(t, w.Close())
-	z := gzip.NewWriter(&out)
-	_, err := z.Write(plain.Bytes())
+	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	check.Must(t, err)
+	_, err = z.Write(plain.Bytes())
 	check.Must(t, err)
 	check.Must(t, z.Close())
 	sum := sha256.Sum256(plain.Bytes())
@@ -166,9 +185,6 @@ func TestWrongImages(t *testing.T) {
 	}
 	add := func(name, text string) func(int, map[string][]byte) {
 		return top(func(f map[string][]byte) { f[name] = []byte(text) })
-	}
-	appended := func(text string) func(int, map[string][]byte) {
-		return top(func(f map[string][]byte) { f["app"] = append(bytes.Clone(f["app"]), text...) })
 	}
 	for name, c := range map[string]struct {
 		layer func(int, map[string][]byte)
@@ -204,8 +220,8 @@ func TestWrongImages(t *testing.T) {
 		})
 	}
 	// The change itself is no fault.
-	if _, _, list := judged(t, changedImage{layer: func(int, map[string][]byte) {}}.make(t)); len(list) != 1 || !strings.Contains(list[0].What, "the base") {
-		t.Error(list) // the test packs the base in another order
+	if _, _, list := judged(t, changedImage{layer: func(int, map[string][]byte) {}}.make(t)); len(list) > 0 {
+		t.Error(list)
 	}
 }
 

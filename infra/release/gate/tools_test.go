@@ -37,7 +37,7 @@ func main() {
 }
 `
 	vulnerability = `{"schema_version":"1.3.1","id":"GO-2026-9002","modified":"2026-11-25T00:00:00Z","published":"2026-11-20T00:00:00Z",
-"summary":"planted","affected":[{"package":{"name":"github.com/google/uuid","ecosystem":"Go"},"ranges":[{"type":"SEMVER","events":
+"summary":"planted","database_specific":{"url":"https://pkg.go.dev/vuln/GO-2026-9002"},"affected":[{"package":{"name":"github.com/google/uuid","ecosystem":"Go"},"ranges":[{"type":"SEMVER","events":
 [{"introduced":"0"}]}],"ecosystem_specific":{"imports":[{"path":"github.com/google/uuid","symbols":["NewString"]}]}}]}`
 )
 
