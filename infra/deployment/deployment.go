@@ -32,35 +32,35 @@ func Classes() []Class { return []Class{Network, Line, System} }
 
 // Description is the whole deployment.
 type Description struct {
-	Sites      []Site      `yaml:"sites"`
-	Components []Component `yaml:"components"`
+	Sites      []Site      `yaml:"sites" json:"sites"`
+	Components []Component `yaml:"components" json:"components"`
 }
 
 // Site is a place with power of its own.
 type Site struct {
-	Name  string `yaml:"name"`
-	Power Power  `yaml:"backup_power"`
+	Name  string `yaml:"name" json:"name"`
+	Power Power  `yaml:"backup_power" json:"backup_power"`
 }
 
 // Power is the backup power of a site, and the last test of it.
 type Power struct {
-	Minutes int    `yaml:"tested_minutes"` // how long it carried the full load
-	Tested  string `yaml:"tested"`         // the day: 2026-10-12
-	Record  string `yaml:"record"`         // where the record of the test is
+	Minutes int    `yaml:"tested_minutes" json:"tested_minutes"` // how long it carried the full load
+	Tested  string `yaml:"tested" json:"tested"`                 // the day: 2026-10-12
+	Record  string `yaml:"record" json:"record"`                 // where the record of the test is
 }
 
 // Component is something that the bank can't do without.
 type Component struct {
-	Name      string     `yaml:"name"`
-	Class     Class      `yaml:"class"`
-	Instances []Instance `yaml:"instances"`
+	Name      string     `yaml:"name" json:"name"`
+	Class     Class      `yaml:"class" json:"class"`
+	Instances []Instance `yaml:"instances" json:"instances"`
 }
 
 // Instance is one of several that do the same.
 type Instance struct {
-	Name   string `yaml:"name"`
-	Site   string `yaml:"site"`
-	Domain string `yaml:"domain"` // what fails together: a rack, a power feed, a carrier
+	Name   string `yaml:"name" json:"name"`
+	Site   string `yaml:"site" json:"site"`
+	Domain string `yaml:"domain" json:"domain"` // what fails together: a rack, a power feed, a carrier
 }
 
 const (

@@ -69,7 +69,7 @@ func newServer(t *testing.T) server {
 	hook, err := os.ReadFile("post-receive")
 	check.Must(t, err)
 	check.Must(t, os.MkdirAll(dir+"/server.git/hooks", 0o755))
-	check.Must(t, os.WriteFile(dir+"/server.git/hooks/post-receive", hook, 0o700)) //nolint:gosec // Git runs it
+	check.Must(t, os.WriteFile(dir+"/server.git/hooks/post-receive", hook, 0o700))
 	s.must(t, dir, "git", "clone", "-q", "server.git", "clone")
 	for _, pair := range [][2]string{{"user.name", "wang"}, {"user.email", "wang@bank.example"}, {"commit.gpgsign", "false"}} {
 		s.must(t, s.clone, "git", "config", pair[0], pair[1])
@@ -91,7 +91,9 @@ func (s server) plan(t *testing.T, failing gate.Kind) {
 	t.Helper()
 	p, _, err := gate.LoadPlan(root)
 	check.Must(t, err)
-	p.Stages = []gate.Stage{{Name: "images", Kinds: []gate.Kind{gate.Build}, Run: "mkdir -p build && cp -r " + s.dir + "/images build/images"}}
+	p.Stages = []gate.Stage{{
+		Name: "images", Kinds: []gate.Kind{gate.Build}, Run: "mkdir -p build && cp -r " + s.dir + "/images build/images",
+	}}
 	p.Recorded = []gate.Kind{gate.Acceptance, gate.Internal}
 	for _, kind := range gate.Kinds() {
 		if slices.Contains(p.Recorded, kind) {
@@ -200,7 +202,8 @@ func TestAPushedCommitIsCheckedAndReleased(t *testing.T) {
 	if _, made := s.of(t, commit, "manifest.json"); made || !stopped || !strings.Contains(printed, "integration failed") {
 		t.Errorf("a failed check made a release: %+v, %s", refused, printed)
 	}
-	if i := slices.IndexFunc(refused.Stages, func(r gate.Result) bool { return r.Stage == string(gate.Static) }); i < 0 || !refused.Stages[i].Passed {
+	i := slices.IndexFunc(refused.Stages, func(r gate.Result) bool { return r.Stage == string(gate.Static) })
+	if i < 0 || !refused.Stages[i].Passed {
 		t.Errorf("a check after the failed one reports nothing: %+v", refused.Stages)
 	}
 	// Another branch makes none.

@@ -91,7 +91,7 @@ func checkCommand() *cobra.Command {
 			if report(cmd.ErrOrStderr(), list); len(list) > 0 {
 				return errProblems
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "The plan is whole, each component is assessed, and test data are of the reserved ranges.")
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "The plan is whole, each component is assessed, and test data are of reserved ranges.")
 			return wrap(err)
 		},
 	}

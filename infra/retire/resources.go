@@ -155,7 +155,7 @@ func (o Order) foreignKeys(ctx context.Context) error {
 	return o.eachRedis(ctx, func(ctx context.Context, node *redis.Client) error {
 		for keys := node.Scan(ctx, 0, "*", 1000).Iterator(); ; {
 			if !keys.Next(ctx) {
-				return keys.Err() //nolint:wrapcheck // eachRedis does it
+				return keys.Err()
 			}
 			if !redisKey.MatchString(keys.Val()) {
 				return ErrForeign

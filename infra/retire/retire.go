@@ -30,7 +30,7 @@ var (
 	ErrKeyCopy  = errors.New("the copy of the key file is not the key file's copy; without the keys, nobody can read the backup")
 	ErrBackup   = errors.New("the backup is not what the database holds")
 	ErrBusy     = errors.New("other processes are connected; stop all functions and workers first")
-	ErrForeign  = errors.New("Redis holds keys that the bank does not write; give the bank a Redis of its own, or move them")
+	ErrForeign  = errors.New("there are keys in Redis that the bank does not write; give the bank a Redis of its own, or move them")
 )
 
 // Order is the order to retire a bank.

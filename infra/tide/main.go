@@ -11,7 +11,7 @@
 //	go run ./infra/tide roles apply
 //	go run ./infra/tide events list [--dead]
 //	go run ./infra/tide events replay [--dead] {--id ID | --all} --reason TEXT --operator NAME
-//	go run ./infra/tide retire run --trust DIR --approval FILE --backup DIR --key-copy FILE
+//	go run ./infra/tide retire run --trust DIR --approval FILE --backup DIR --archived-keys FILE
 //	go run ./infra/tide retire check
 //	go run ./infra/tide deployment check FILE
 //

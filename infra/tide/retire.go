@@ -64,7 +64,7 @@ REDIS_URL and KEYS_FILE. pg_dump and pg_restore must be installed.`,
 	requireFlag(c, &trust, "trust", "folder with the trust file")
 	requireFlag(c, &approval, "approval", "file with the signed approval")
 	requireFlag(c, &o.Backup, "backup", "folder for the backup")
-	requireFlag(c, &o.KeyCopy, "key-copy", "copy of the key file that is kept with the archives")
+	requireFlag(c, &o.KeyCopy, "archived-keys", "the key file as the archives keep it")
 	return c
 }
 

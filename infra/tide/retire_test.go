@@ -49,7 +49,10 @@ func TestRetireCommand(t *testing.T) {
 		text, err := cmd.CombinedOutput()
 		return string(text), err
 	}
-	retire := []string{"retire", "run", "--trust", dir, "--approval", dir + "/approval.yaml", "--backup", dir + "/backup", "--key-copy", dir + "/copy.json"}
+	retire := []string{
+		"retire", "run", "--trust", dir, "--approval", dir + "/approval.yaml", "--backup", dir + "/backup",
+		"--archived-keys", dir + "/copy.json",
+	}
 	execute(t, address, "ALTER TABLE entry DISABLE TRIGGER ALL; UPDATE entry SET amount = amount + 1; ALTER TABLE entry ENABLE TRIGGER ALL")
 	if out, err := run(retire...); err == nil || !strings.Contains(out, errLedger.Error()) {
 		t.Fatalf("a changed ledger: %v, %s", err, out)

@@ -21,7 +21,7 @@ func TestApplicantsWriteTheirNumbersAsTheyDo(t *testing.T) {
 	})
 	check.Must(t, err)
 	r := w.right(t, w.ask(t))
-	r.Name, r.CardNo, r.Phone = "买买提.吐尔逊\u200b", "６２２８–4800 0987.6543 210", "+86 139 1111 2222"
+	r.Name, r.CardNo, r.Phone = "买买提.吐尔逊\u200b", "６２２８–4800 0987.6543 210", "+86 139 0111 2222"
 	for range 10 {
 		r.IDNo = "110101199003070021"
 		refused := w.apply(t, r)

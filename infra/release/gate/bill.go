@@ -146,8 +146,10 @@ func lockBill(path string) (Bill, error) {
 	}
 	var lock struct {
 		Packages map[string]struct {
-			Version, License string
-			Dev, Link        bool
+			Version string `json:"version"`
+			License string `json:"license"`
+			Dev     bool   `json:"dev"`
+			Link    bool   `json:"link"`
 		} `json:"packages"`
 	}
 	if err := json.Unmarshal(text, &lock); err != nil {

@@ -77,9 +77,9 @@ func captchaHole(id, published, severity, fixed string) string {
 	if fixed != "" {
 		fixed = `,{"fixed":"` + fixed + `"}`
 	}
-	return `{"id":"` + id + `","published":"` + published + `","modified":"2026-11-25T00:00:00Z","database_specific":{"severity":"` + severity +
-		`"},"affected":[{"package":{"ecosystem":"Go","name":"github.com/dchest/captcha"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}` +
-		fixed + `]}]}]}`
+	return `{"id":"` + id + `","published":"` + published + `","modified":"2026-11-25T00:00:00Z",
+		"database_specific":{"severity":"` + severity + `"},"affected":[{"package":{"ecosystem":"Go","name":"github.com/dchest/captcha"},
+		"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}` + fixed + `]}]}]}`
 }
 
 // A component with a published vulnerability is reported and stops the release; a low

@@ -23,6 +23,11 @@ import (
 
 const root = "../../.."
 
+const (
+	smallModule  = "module github.com/tidebank/tidebank\n\ngo 1.26.0\n\nrequire github.com/dchest/captcha v1.1.0\n"
+	smallProgram = "package main\n\nimport \"github.com/dchest/captcha\"\n\nfunc main() { println(captcha.New()) }\n"
+)
+
 var today = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
 // command runs a program in a folder, and returns what it prints.
@@ -66,9 +71,9 @@ var build = sync.OnceValues(func() (built, error) {
 		return b, err
 	}
 	for name, text := range map[string]string{
-		"go.mod":                            "module github.com/tidebank/tidebank\n\ngo 1.26.0\n\nrequire github.com/dchest/captcha v1.1.0\n",
+		"go.mod":                            smallModule,
 		"go.sum":                            string(sums),
-		"infra/mains/captcha-issue/main.go": "package main\n\nimport \"github.com/dchest/captcha\"\n\nfunc main() { println(captcha.New()) }\n",
+		"infra/mains/captcha-issue/main.go": smallProgram,
 	} {
 		path := filepath.Join(small, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -130,7 +135,9 @@ func newWorkshop(t *testing.T) *workshop {
 		t.Fatal(err, wrong)
 	}
 	w.plan = real
-	w.plan.Stages = []gate.Stage{{Name: "images", Kinds: []gate.Kind{gate.Build}, Run: "mkdir -p build && cp -r " + layout(t) + " build/images"}}
+	w.plan.Stages = []gate.Stage{{
+		Name: "images", Kinds: []gate.Kind{gate.Build}, Run: "mkdir -p build && cp -r " + layout(t) + " build/images",
+	}}
 	for _, kind := range gate.Kinds() {
 		w.plan.Stages = append(w.plan.Stages, gate.Stage{Name: string(kind), Kinds: []gate.Kind{kind}, Run: "echo it is well"})
 	}

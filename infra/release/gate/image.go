@@ -154,7 +154,7 @@ func (o *opened) bill(plan ImagePlan) (Bill, []Problem) {
 	var list []Problem
 	lists := func(name, version string) {
 		if !slices.ContainsFunc(b.Components, func(c Component) bool { return c.Name == name && c.Version == version }) {
-			list = append(list, problem("image", cure, "the bill of %s does not list %s %s, which the program holds", o.Name, name, version))
+			list = append(list, problem("image", cure, "the bill of %s does not list %s %s, which is in it", o.Name, name, version))
 		}
 	}
 	lists("stdlib", info.GoVersion)

@@ -50,7 +50,7 @@ func exceptions(trust record.Trust, now time.Time) (map[string]record.Record, []
 				list = append(list, problem("exception", "Fill in component, reason and until, and sign it again",
 					"the exception for %s is incomplete", id))
 			case now.After(until.AddDate(0, 0, 1)):
-				list = append(list, problem("exception", "Update the component, or decide anew",
+				list = append(list, problem("exception", "Take a fixed version, or decide anew",
 					"the exception for %s ended on %s", id, r.Says["until"]))
 			default:
 				inForce[id] = r

@@ -35,7 +35,7 @@ func TestARelease(t *testing.T) {
 	}
 	for _, kind := range []gate.Kind{gate.Secrets, gate.Dependencies, gate.Static} {
 		i := slices.IndexFunc(m.Stages, func(r gate.Result) bool { return slices.Contains(r.Kinds, kind) })
-		if i < 0 || !m.Stages[i].Passed || len(m.Stages[i].SHA256) != 64 ||
+		if i < 0 || !m.Stages[i].Passed || len(m.Stages[i].SM3) != 64 ||
 			read(t, filepath.Join(w.out, "v1.0.0", m.Stages[i].Report)) != "it is well\n" {
 			t.Errorf("%s: no report is kept: %+v", kind, m.Stages)
 		}
@@ -102,7 +102,8 @@ func TestAFailedStageStopsTheRelease(t *testing.T) {
 		check.Must(t, os.Remove(w.trust+"/records/"+file))
 		w.stops(t, "test-run", "no "+kind+" test")
 		w.record(t, file, record.Record{
-			Kind: record.TestRun, Subject: w.git(t, "rev-parse", "HEAD"), Says: map[string]string{"kind": kind, "result": "failed", "report": "x"},
+			Kind: record.TestRun, Subject: w.git(t, "rev-parse", "HEAD"),
+			Says: map[string]string{"kind": kind, "result": "failed", "report": "x"},
 		})
 		w.stops(t, "test-run", "the "+kind+" test")
 	}

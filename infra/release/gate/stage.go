@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // Result is what a stage did. It stays with the release.
@@ -21,7 +22,7 @@ type Result struct {
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"`
 	Report  string    `json:"report"` // the file with all that the stage printed
-	SHA256  string    `json:"sha256"` // of the report
+	SM3     string    `json:"sm3"`    // the digest of the report
 }
 
 // runner runs stages in a source.
@@ -60,12 +61,10 @@ func (r runner) one(ctx context.Context, s Stage) (Result, error) {
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
 	}
-	defer file.Close() // closed below, unless an error came first
-	digest := sha256.New()
+	defer file.Close()                                                       // closed below, unless an error came first
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", s.Run) //nolint:gosec // the plan's own command
 	cmd.Dir, cmd.Env = r.root, append(os.Environ(), r.env...)
-	cmd.Stdout = io.MultiWriter(file, digest)
-	cmd.Stderr = cmd.Stdout
+	cmd.Stdout, cmd.Stderr = file, file
 	cmd.WaitDelay = 10 * time.Second
 	err = cmd.Run()
 	var exit *exec.ExitError
@@ -74,10 +73,14 @@ func (r runner) one(ctx context.Context, s Stage) (Result, error) {
 	}
 	result.Passed = err == nil
 	result.Seconds = time.Since(result.Started).Seconds()
-	result.SHA256 = hex.EncodeToString(digest.Sum(nil))
 	if err := file.Close(); err != nil {
 		return result, fmt.Errorf("report: %w", err)
 	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return result, fmt.Errorf("report: %w", err)
+	}
+	result.SM3 = hex.EncodeToString(sm.Digest(text))
 	return result, nil
 }
 
