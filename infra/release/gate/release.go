@@ -62,6 +62,13 @@ func Make(ctx context.Context, o Order) (Manifest, error) {
 	if !semver.IsValid(o.Version) || semver.Canonical(o.Version) != o.Version {
 		return m, ErrVersion
 	}
+	for _, path := range []*string{&o.Out, &o.Trust, &o.Advisories} { // the stages run in another folder
+		full, err := filepath.Abs(*path)
+		if err != nil {
+			return m, fmt.Errorf("release: %w", err)
+		}
+		*path = full
+	}
 	folder := filepath.Join(o.Out, o.Version)
 	if _, err := os.Stat(filepath.Join(folder, "manifest.json")); err == nil {
 		return m, fmt.Errorf("%w: %s", ErrExists, o.Version)

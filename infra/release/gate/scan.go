@@ -46,6 +46,11 @@ func (s Scan) Run(ctx context.Context, ifDue bool) (Scanned, error) {
 			return Scanned{}, err
 		}
 	}
+	if s.Advisories != "" { // the stages run in another folder
+		if s.Advisories, err = filepath.Abs(s.Advisories); err != nil {
+			return Scanned{}, fmt.Errorf("scan: %w", err)
+		}
+	}
 	done := Scanned{At: s.Now.UTC(), Problems: wrong}
 	if done.Commit, err = git(ctx, s.Root, "rev-parse", "HEAD"); err != nil {
 		return done, err
