@@ -184,7 +184,8 @@ func TestAPushedCommitIsCheckedAndReleased(t *testing.T) {
 	}
 	// People test the candidate; then the tag makes the release.
 	for _, kind := range []gate.Kind{gate.Acceptance, gate.Internal} {
-		s.record(t, string(kind)+".yaml", record.TestRun, commit, map[string]string{"kind": string(kind), "result": "passed", "report": "x"})
+		says := map[string]string{"kind": string(kind), "result": "passed", "report": "x"}
+		s.record(t, string(kind)+".yaml", record.TestRun, commit, says)
 	}
 	s.record(t, "security.yaml", record.SecurityTest, "v1", map[string]string{"high": "0", "medium": "0", "report": "x"})
 	s.must(t, s.clone, "git", "tag", "v1.0.0")

@@ -65,9 +65,9 @@ func (b blobs) read(digest string) []byte {
 func (b blobs) digest(image string) string {
 	var index struct {
 		Manifests []struct {
-			Digest      string
-			Annotations map[string]string
-		}
+			Digest      string            `json:"digest"`
+			Annotations map[string]string `json:"annotations"`
+		} `json:"manifests"`
 	}
 	check.Must(b.t, json.Unmarshal([]byte(read(b.t, b.folder+"/index.json")), &index))
 	for _, m := range index.Manifests {
@@ -206,7 +206,7 @@ func TestWrongImages(t *testing.T) {
 		"no certificates":   {bill(`"location": "etc/ssl`, `"location": "x`), "no component for the file etc/ssl/certs"},
 		"no bill":           {add("sbom.cdx.json", "x"), "captcha-issue has no bill of materials"},
 		"no program at all": {add("app", "#!/bin/sh"), "the program of captcha-issue does not name its modules"},
-		"a test helper":     {appended("github.com/tidebank/tidebank/test/bank.New"), "test data: app holds github.com/tidebank/tidebank/test/"},
+		"a test helper":     {appended("github.com/tidebank/tidebank/test/bank.New"), "app holds github.com/tidebank/tidebank/test/"},
 		"seed data":         {appended("github.com/tidebank/tidebank/localstack/seed.Add"), "/tidebank/localstack"},
 		"a test account":    {appended("13800010001"), "app holds the test number 13800010001"},
 	} {

@@ -45,7 +45,8 @@ func TestKnownTestAccounts(t *testing.T) {
 		t.Error(list)
 	}
 	empty := bank.New(t)
-	if n := empty.Count(t, "SELECT (SELECT count(*) FROM customer) + (SELECT count(*) FROM account WHERE customer_id IS NOT NULL)"); n != 0 {
+	const people = "SELECT (SELECT count(*) FROM customer) + (SELECT count(*) FROM account WHERE customer_id IS NOT NULL)"
+	if n := empty.Count(t, people); n != 0 {
 		t.Errorf("a new bank has %d customers and accounts", n)
 	}
 	var numbers []string
@@ -76,7 +77,7 @@ func TestKnownTestAccounts(t *testing.T) {
 func TestDebugEndpoints(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CLOUD-012.2")
-	address := running(t)
+	address := running(t).address
 	paths := []string{
 		"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile", "/debug/pprof/cmdline", "/debug/vars", "/debug/requests",
 		"/metrics", "/dev/", "/_/debug", "/_/config", "/swagger", "/graphql", "/actuator/env", "/.env",
@@ -99,9 +100,11 @@ func TestDebugEndpoints(t *testing.T) {
 	}
 }
 
-// running starts the program of the image captcha-issue as production does, and returns
-// its address.
-func running(t *testing.T) string {
+// process is a program that runs, with the folders in which it may write.
+type process struct{ address, folder, temporary string }
+
+// running starts the program of the image captcha-issue as production does.
+func running(t *testing.T) process {
 	t.Helper()
 	built, err := build()
 	check.Must(t, err)
@@ -115,10 +118,12 @@ func running(t *testing.T) string {
 	check.Must(t, keys.Create(dir+"/keys.json"))
 	_, database := pgtest.NewURL(t)
 	port := check.FreePort(t)
+	p := process{"http://127.0.0.1:" + port, t.TempDir(), t.TempDir()}
 	cmd := exec.Command(app)
+	cmd.Dir = p.folder
 	cmd.Env = []string{
 		"PORT=" + port, "KEYS_FILE=" + dir + "/keys.json", "REDIS_URL=redis://" + miniredis.RunT(t).Addr(), "DATABASE_URL=" + database,
-		"FN_TRUSTED_PROXIES=0", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=1ms",
+		"FN_TRUSTED_PROXIES=0", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=1ms", "TMPDIR=" + p.temporary,
 	}
 	cmd.Stderr = t.Output()
 	check.Must(t, cmd.Start())
@@ -126,12 +131,11 @@ func running(t *testing.T) string {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	})
-	address := "http://127.0.0.1:" + port
 	check.Until(t, "the program is ready", func() bool {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/_/ready", nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.address+"/_/ready", nil)
 		check.Must(t, err)
 		reply, err := http.DefaultClient.Do(request)
 		return err == nil && reply.Body.Close() == nil && reply.StatusCode == http.StatusOK
 	})
-	return address
+	return p
 }
