@@ -236,7 +236,8 @@ func (w *workshop) records(t *testing.T) {
 	commit := w.git(t, "rev-parse", "HEAD")
 	for _, kind := range []gate.Kind{gate.Acceptance, gate.Internal} {
 		w.record(t, string(kind)+".yaml", record.Record{
-			Kind: record.TestRun, Subject: commit, Says: map[string]string{"kind": string(kind), "result": "passed", "report": "runs/1.pdf"},
+			Kind: record.TestRun, Subject: commit,
+			Says: map[string]string{"kind": string(kind), "result": "passed", "report": "runs/1.pdf"},
 		})
 	}
 	w.record(t, "security.yaml", record.Record{
