@@ -79,10 +79,7 @@ func fill(t *testing.T, address, keyFile string) {
 	check.Must(t, err)
 	b := bank.On(t, db)
 	s := seed.Seeder{DB: db, Ring: ring, Passwords: password.NewStore(ring, b.Host.Hashing), Clock: b.Clock}
-	_, err = s.Add(t.Context(), seed.Person{
-		Name: "王小明", IDNo: "110101199003070011", Phone: "13800010001", CardPassword: bank.CardPassword,
-		Accounts: []seed.Account{{No: "6228480000000010001", Balance: 100}},
-	})
+	_, err = s.Add(t.Context(), seed.Made("王小明", 1, 100))
 	check.Must(t, err)
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
-	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -50,7 +49,7 @@ func TestKnownTestAccounts(t *testing.T) {
 		t.Errorf("a new bank has %d customers and accounts", n)
 	}
 	var numbers []string
-	for _, p := range req.AtLeast(t, 3, dev.People()) {
+	for _, p := range req.AtLeast(t, 3, seed.Demo()) {
 		numbers = append(numbers, p.Phone, p.IDNo)
 		for _, a := range p.Accounts {
 			numbers = append(numbers, a.No)
