@@ -39,7 +39,8 @@ func stored(t *testing.T, people []seed.Person) []string {
 		list = append(list, string(check.JSON(t, c)))
 	}
 	return append(list, check.Column[string](t, b.Host.DB.Pool(), `
-SELECT concat_ws(' ', c.id, a.id, a.kind, a.no_masked, a.balance) FROM account a LEFT JOIN customer c ON c.id = a.customer_id ORDER BY 1`)...)
+SELECT concat_ws(' ', c.id, a.id, a.kind, a.no_masked, a.balance)
+FROM account a LEFT JOIN customer c ON c.id = a.customer_id ORDER BY 1`)...)
 }
 
 // Running the generator again makes the same customers, accounts and balances, in the
