@@ -8,7 +8,9 @@ import (
 
 func TestPeak(t *testing.T) {
 	t.Parallel()
-	c := Customers{MonthlyActives: 360_000, PaydayShare: 0.5, PeakHour: 0.1, PeakMinute: 2, CallsPerVisit: 10, Transfers: 0.5, Pause: time.Second}
+	c := Customers{
+		MonthlyActives: 360_000, PaydayShare: 0.5, PeakHour: 0.1, PeakMinute: 2, CallsPerVisit: 10, Transfers: 0.5, Pause: time.Second,
+	}
 	if got := c.Peak(); got != (Load{Logins: 10, Queries: 85, Transfers: 5, Visits: 180_000}) {
 		t.Errorf("the visits give %+v", got)
 	}
@@ -22,7 +24,9 @@ func TestNeeds(t *testing.T) {
 	t.Parallel()
 	c := Customers{Concurrent: 1000, Pause: time.Second, CallsPerVisit: 10, MonthlyActives: 1}
 	p := Plant{Utilisation: 0.5, PodCPU: 2, ConnsPerPod: 8, ConnsPerCore: 25, CommitsAtMost: 300, CoreHour: 1, SessionBytes: 1e6}
-	n := p.Needs(c, Costs{Login: Cost{Function: 10 * time.Millisecond}, Query: Cost{Function: time.Millisecond, PostgreSQL: time.Millisecond}})
+	n := p.Needs(c, Costs{
+		Login: Cost{Function: 10 * time.Millisecond}, Query: Cost{Function: time.Millisecond, PostgreSQL: time.Millisecond},
+	})
 	// 100 log-ins and 900 queries: 1 and 0.9 cores of functions, 0.9 of PostgreSQL, at half use.
 	if int(n.FunctionCores*10+0.5) != 38 || int(n.PostgreSQLCores*10+0.5) != 18 || n.Pods != 2 || n.Connections != 16 {
 		t.Errorf("needs %+v", n)
