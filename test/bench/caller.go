@@ -11,8 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tidebank/tidebank/shared/idno"
-
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
@@ -79,12 +77,7 @@ func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) 
 		DB: c.fast, Ring: c.m.ring, Clock: clock.System{},
 		Passwords: password.NewStore(c.m.ring, password.NewHashing(password.Config{Rounds: 1})), // no call of the bench uses a password
 	}
-	c.customer, err = seeder.Add(ctx, seed.Person{
-		Name:     fmt.Sprintf("测试%04d", c.index),
-		IDNo:     idno.Complete(fmt.Sprintf("110101%04d0307%03d", 1950+c.index/1000, c.index%1000)),
-		Phone:    fmt.Sprintf("138%08d", c.index),
-		Accounts: []seed.Account{{No: fmt.Sprintf("622848000000%07d", c.index), Balance: 1_000_000_000_00}},
-	})
+	c.customer, err = seeder.Add(ctx, seed.Caller(c.index, 1_000_000_000_00))
 	if err != nil {
 		return err
 	}
