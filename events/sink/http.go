@@ -15,6 +15,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/downstream"
 )
 
 // HTTP posts each event in binary mode to one address, such as a Knative Broker
@@ -22,6 +23,7 @@ import (
 type HTTP struct {
 	URL    string
 	Client *http.Client
+	Timer  *downstream.Timer // times the posts; nil times nothing
 }
 
 // ErrNotTaken reports that the address did not take an event; a later try may succeed.
@@ -66,7 +68,9 @@ func (h HTTP) Publish(ctx context.Context, batch []cloudevents.Event) []error {
 }
 
 func (h HTTP) post(ctx context.Context, e cloudevents.Event) error {
+	ctx, call := h.Timer.Begin(ctx, "post event")
 	status, err := post(ctx, h.Client, h.URL, e)
+	call.End(err != nil || status >= http.StatusInternalServerError)
 	switch {
 	case err != nil:
 		return err

@@ -153,9 +153,6 @@ func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevents.Ev
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	header := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
-	if parent, ok := e.Extensions()["traceparent"].(string); ok {
-		header.Set("Traceparent", parent)
-	}
 	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
 	req.WithContext(ctx)
 	resp, err := entry.Handle(req)
