@@ -65,6 +65,7 @@ func TestCallsAreCountedByFunctionAndCode(t *testing.T) {
 		`tidebank_calls_total{class="ok",code="OK",function="test-on-heard"} 1`,
 		`tidebank_calls_total{class="refused",code="RISK_REFUSED",function="test-counted"} 1`,
 	}
+	slices.Sort(want)
 	if diff := cmp.Diff(want, scrape(t, b, f)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -33,6 +33,15 @@ const (
 	byEvent                       // a delivery of events
 )
 
+// Functions names every function that the probe tries.
+func Functions() []string {
+	var names []string
+	for _, t := range declared() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
 // deployed are the functions without those that are left out.
 func deployed(leftOut []string) []target {
 	return slices.DeleteFunc(declared(), func(t target) bool {

@@ -39,10 +39,10 @@ var Worker = fn.Worker(fn.Spec{
 // Config holds the addresses of the bank, the probe's customer, and the pauses.
 type Config struct {
 	// URL is the address that customers use.
-	URL string `envconfig:"PROBE_URL" required:"true" form:"http"`
+	URL string `envconfig:"PROBE_URL" required:"true" form:"http" secret:"true"`
 	// EventsURL is the address of the event functions inside the platform: the word
 	// FUNCTION in it stands for the name. Without this word the name comes after it.
-	EventsURL string `envconfig:"PROBE_EVENTS_URL" required:"true" form:"http"`
+	EventsURL string `envconfig:"PROBE_EVENTS_URL" required:"true" form:"http" secret:"true"`
 	// InboxURL lists the texts that the customer's phone has got, as JSON: [{"text": "…"}],
 	// the newest first. The probe adds ?phone=<number>.
 	InboxURL string `envconfig:"PROBE_INBOX_URL" required:"true" form:"http" secret:"true"`

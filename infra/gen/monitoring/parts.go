@@ -3,6 +3,7 @@ package monitoring
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -111,7 +112,8 @@ func portAlert(p Part, either string) Rule {
 }
 
 // Uncovered lists the deployed parts without a probe or without an alert. probed tells
-// whether a part's probe asks about it; the alerts are the rules as they are written.
+// whether somebody asks the part. The alerts are the rules as they are written: the alert
+// of a part carries its name, and follows its probe.
 func Uncovered(deployed []Part, probed func(Part) bool, alerts []Rule) []string {
 	var missing []string
 	for _, p := range deployed {
@@ -119,7 +121,7 @@ func Uncovered(deployed []Part, probed func(Part) bool, alerts []Rule) []string 
 			missing = append(missing, p.Kind+" "+p.Name+" has no probe")
 		}
 		named := func(r Rule) bool {
-			return r.Alert != "" && r.Labels["component"] == p.Name && r.Labels["kind"] == p.Kind
+			return r.Alert != "" && r.Labels["component"] == p.Name && r.Labels["kind"] == p.Kind && strings.Contains(r.Expr, p.Probe)
 		}
 		if !slices.ContainsFunc(alerts, named) {
 			missing = append(missing, p.Kind+" "+p.Name+" has no alert")
