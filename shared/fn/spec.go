@@ -182,7 +182,7 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone),
 			"an event function or a worker has no caller: no key, session, attempts or access record",
 		},
-		{internal && s.NoDatabase && !s.Probes, "an event function or a worker does its work in the database"},
+		{internal && s.NoDatabase && !s.Probes, "an event function or a worker has no caller: its work is in the database"},
 		{
 			s.Probes && (f != FormWorker || !s.NoDatabase || len(s.Keys) > 0 || s.RecordsRefused),
 			"only a worker tries the functions, and it uses no store and no key of the bank",

@@ -155,4 +155,6 @@ func (p *prober) do(req *http.Request) (status int, answer []byte, err error) {
 }
 
 // due reports whether a time of the given length is over since the last time.
-func due(last, now time.Time, every time.Duration) bool { return last.IsZero() || now.Sub(last) >= every }
+func due(last, now time.Time, every time.Duration) bool {
+	return last.IsZero() || now.Sub(last) >= every
+}

@@ -83,7 +83,7 @@ func describe(f fn.Function) Process {
 		Name: f.Spec.Name, Summary: f.Spec.Summary,
 		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
 		Probes: f.Spec.Probes,
-		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients,
+		DB:     needs.DB, Redis: needs.Redis, Clients: needs.Clients,
 		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit,
 	}
 	p.settings(f.Config)
