@@ -8,7 +8,7 @@ GREMLINS := $(BIN)/gremlins
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-openfaas test-alerts
+	test-manifests test-events test-openfaas test-alerts
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -68,7 +68,7 @@ vuln: $(GOVULNCHECK) ## known vulnerabilities in what the code calls
 
 build: ## every function's binary, into build/functions
 	@mkdir -p build/functions
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o build/functions/ ./infra/mains/...
+	CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags='-s -w' -o build/functions/ ./infra/mains/...
 
 images: ## an OCI image of each function and worker, without Docker (ARGS="--push REGISTRY --tag v1 transfer-confirm")
 	cd infra/images && go run . --out $(CURDIR)/build/images $(ARGS)
@@ -78,6 +78,9 @@ test-images: ## what an image holds, and that the same source makes the same ima
 
 test-manifests: ## decode and validate infra/knative by Knative's own types
 	cd test/platform/manifests && go test -timeout 20m ./...
+
+test-events: ## read events as the official feature files of CloudEvents say
+	cd test/platform/cloudevents && go test -timeout 5m ./...
 
 test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the demo behind OpenFaaS' proxy
 	cd test/platform/openfaas && go test -timeout 20m ./...

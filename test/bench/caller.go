@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tidebank/tidebank/shared/idno"
 
 	"github.com/google/uuid"
@@ -61,14 +63,13 @@ func newCallers(ctx context.Context, m *machine, count int) ([]*caller, error) {
 		return nil, err
 	}
 	all := make([]*caller, count)
+	group, openCtx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
 	for i := range all {
-		c := &caller{m: m, fast: fast, index: i, deviceID: fmt.Sprintf("bench-device-%04d", i)}
-		if err := c.open(ctx, sessions); err != nil {
-			return nil, err
-		}
-		all[i] = c
+		all[i] = &caller{m: m, fast: fast, index: i, deviceID: fmt.Sprintf("bench-device-%04d", i)}
+		group.Go(func() error { return all[i].open(openCtx, sessions) })
 	}
-	return all, nil
+	return all, group.Wait()
 }
 
 // open seeds the customer, binds the device and logs in, as earlier calls would have

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -20,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/functions"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/functest"
@@ -57,7 +57,7 @@ func deliver(t *testing.T, b *bank.Bank) {
 	t.Helper()
 	local := &broker.Broker{
 		DB: b.Host.DB, Log: b.Host.Log, Subscriptions: functions.Subscriptions(),
-		Deliver: func(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
+		Deliver: func(_ context.Context, consumer string, e cloudevent.Event) (int, error) {
 			return b.Deliver(t, functest.Named(t, consumer), e), nil
 		},
 	}

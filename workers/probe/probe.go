@@ -13,9 +13,8 @@ import (
 	"sync"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 )
 
 // target is a function as its Spec declares it.
@@ -123,7 +122,7 @@ func (p *prober) emptyBatch(ctx context.Context, name string) error {
 	if address == p.config.EventsURL {
 		address = strings.TrimSuffix(address, "/") + "/" + name
 	}
-	status, _, err := p.post(ctx, address, cloudevents.ApplicationCloudEventsBatchJSON, []byte("[]"))
+	status, _, err := p.post(ctx, address, cloudevent.BatchJSON, []byte("[]"))
 	if err == nil && status != http.StatusAccepted {
 		err = fmt.Errorf("%w: %d", errAnswer, status)
 	}
