@@ -9,7 +9,7 @@ GITLEAKS := $(BIN)/gitleaks
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-events test-openfaas secrets release release-check
+	test-manifests test-events test-openfaas test-alerts secrets release release-check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ test-events: ## read events as the official feature files of CloudEvents say
 
 test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the demo behind OpenFaaS' proxy
 	cd test/platform/openfaas && go test -timeout 20m ./...
+
+test-alerts: ## judge infra/monitoring by promtool and Alertmanager, and keep what the tests prove for the report
+	go run ./test/conformance -module test/platform/monitoring
 
 migrate: ## bring the database at DATABASE_URL up to date
 	go run ./infra/migrations/migrate

@@ -9,6 +9,7 @@
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide roles apply
+//	go run ./infra/tide probe enrol --url URL --pin FILE --device ID --file PATH
 //	go run ./infra/tide events list [--dead]
 //	go run ./infra/tide events replay [--dead] {--id ID | --all} --reason TEXT --operator NAME
 //	go run ./infra/tide retire run --trust DIR --approval FILE --backup DIR --archived-keys FILE
@@ -36,6 +37,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
 		retirementCommand(), deploymentCommand(),
+		probeCommand(),
 	)
 	return root
 }

@@ -113,6 +113,7 @@ type Spec struct {
 	CountsAttempts bool             // the operation counts attempts at a secret (Call.CountAttempts)
 	DeadLetters    bool             // an event function that takes what others failed to take; DeadLetters sets it
 	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
+	Probes         bool             // a worker that tries the functions as a client; one instance of it runs
 	Session        SessionEffect    // change to the caller's session
 	Rate           RateClass        // RateDefault if empty
 	Risk           risk.Scene       // risk scene, evaluated before the operation
@@ -178,8 +179,13 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		{internal != (s.Audience == Internal), "event functions and workers, and only they, are internal"},
 		{(f == FormEvent) != (len(s.Consumes) > 0), "event functions, and only they, consume"},
 		{
-			internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone || s.NoDatabase),
+			internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone),
 			"an event function or a worker has no caller: no key, session, attempts or access record",
+		},
+		{internal && s.NoDatabase && !s.Probes, "an event function or a worker has no caller: its work is in the database"},
+		{
+			s.Probes && (f != FormWorker || !s.NoDatabase || len(s.Keys) > 0 || s.RecordsRefused),
+			"only a worker tries the functions, and it uses no store and no key of the bank",
 		},
 		{
 			f == FormQuery && (s.Idempotent || s.CountsAttempts || s.Session != SessionKept || len(s.Emits) > 0),

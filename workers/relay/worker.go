@@ -27,6 +27,7 @@ import (
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/events/sink"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 )
@@ -60,7 +61,7 @@ var (
 )
 
 // sink returns the address's sink; nil if the events go to functions.
-func (c Config) sink() (relay.Sink, error) {
+func (c Config) sink(timer func(downstream.Name) *downstream.Timer) (relay.Sink, error) {
 	if c.Sink != nil {
 		return c.Sink, nil
 	}
@@ -71,7 +72,7 @@ func (c Config) sink() (relay.Sink, error) {
 	if c.FunctionsURL != "" {
 		return nil, nil //nolint:nilnil // the caller makes the broker
 	}
-	return sink.HTTP{URL: given[0], Client: client()}, nil
+	return sink.HTTP{URL: given[0], Client: client(), Timer: timer(downstream.Broker)}, nil
 }
 
 // client refuses redirects, so that events go only to the configured address. It keeps
@@ -108,7 +109,7 @@ func (o own) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 }
 
 func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
-	to, err := config.sink()
+	to, err := config.sink(lent.Downstream)
 	if err != nil {
 		return nil, err
 	}

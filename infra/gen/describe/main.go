@@ -1,10 +1,11 @@
 // Command describe writes the files that it generates from the compiled functions:
 // the function index, the OpenAPI description, the error list, the client's methods,
-// the event schemas, the list of retentions, the table of subscriptions, the database
-// roles, and the manifests for Knative and OpenFaaS.
+// the event schemas, the lists of retentions and metrics, the functions that the probe tries, the table of subscriptions, the database
+// roles, the manifests for Knative and OpenFaaS, and the rules and dashboards of the monitoring.
 package main
 
 import (
+	"context"
 	"flag"
 	"log"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/infra/gen/capacity"
 	"github.com/tidebank/tidebank/infra/gen/grants"
 	"github.com/tidebank/tidebank/infra/gen/knative"
+	"github.com/tidebank/tidebank/infra/gen/monitoring"
 	"github.com/tidebank/tidebank/infra/gen/openfaas"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -55,7 +57,17 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	tried, err := probed(all)
+	if err != nil {
+		return nil, err
+	}
+	measured, err := metrics(context.Background(), all)
+	if err != nil {
+		return nil, err
+	}
 	files := output.Files{
+		"docs/metrics.md":           metricList(measured),
+		"workers/probe/declared.go": tried,
 		"infra/roles/roles.sql":     rights,
 		"client/api.go":             methods,
 		"functions/README.md":       index(all, workers.All()),
@@ -73,6 +85,11 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	watched, err := monitoring.Files(all, workers.All())
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, watched)
 	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
 		return nil, err //nolint:wrapcheck // it names itself
 	}

@@ -27,6 +27,9 @@ const Folder = "infra/knative/base"
 var secretKeys = map[string]source{
 	"SMS_SECRET": {Secret: "tidebank-sms", Key: "secret"},
 	"SMS_URL":    {Secret: "tidebank-sms", Key: "url"},
+
+	"PROBE_CUSTOMER":  {Secret: "tidebank-probe", Key: "customer"},
+	"PROBE_INBOX_URL": {Secret: "tidebank-probe", Key: "inbox-url"},
 }
 
 type source struct{ Secret, Key string }

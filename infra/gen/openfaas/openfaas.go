@@ -51,6 +51,7 @@ type stack struct {
 	Community            bool
 	Processes            []process.Process
 	Consumers            []string // event functions in the stack, if some are left out
+	Absent               []string // functions of no stack
 	Linger, Drain, Grace string
 	Calls, Connections   int
 	Folder               string
@@ -63,7 +64,13 @@ var text string
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
 	b := process.Describe(all, workers, table)
 	// The bank's own broker keeps dead letters itself: nobody would call this function.
-	b.Functions = slices.DeleteFunc(b.Functions, func(p process.Process) bool { return p.DeadLetters })
+	var absent []string
+	b.Functions = slices.DeleteFunc(b.Functions, func(p process.Process) bool {
+		if p.DeadLetters {
+			absent = append(absent, p.Name)
+		}
+		return p.DeadLetters
+	})
 	parsed, err := template.New("").Funcs(template.FuncMap{
 		"join": strings.Join, "topic": func(p process.Process) string { return strings.Join(p.Consumes, ",") },
 		"secret": secret,
@@ -73,7 +80,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	}
 	files := output.Files{}
 	for path, s := range map[string]stack{
-		Standard: {Processes: slices.Concat(b.Functions, b.Workers)}, Community: community(b),
+		Standard: {Processes: slices.Concat(b.Functions, b.Workers), Absent: absent}, Community: community(b),
 	} {
 		s.Linger, s.Drain, s.Grace = process.Linger.String(), process.Drain.String(), process.Grace.String()
 		s.Calls, s.Folder, s.Connections = process.Calls, secretsFolder, process.Connections(s.Processes)
@@ -87,7 +94,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 }
 
 // community chooses the processes for the Community Edition: the calls above, the
-// workers, and of the event functions as many as there is room for. The relay then
+// workers but the probe, and of the event functions as many as there is room for. The relay then
 // delivers to these only. First come those that make customers wait, then the audit.
 func community(b process.Bank) stack {
 	s := stack{Community: true}
@@ -99,7 +106,11 @@ func community(b process.Bank) stack {
 			s.Processes = append(s.Processes, f)
 		}
 	}
-	s.Processes = append(s.Processes, b.Workers...)
+	for _, w := range b.Workers {
+		if !w.Probes { // it would try functions that are not there
+			s.Processes = append(s.Processes, w)
+		}
+	}
 	urgency := []events.Lane{events.LaneCodes, events.LaneAudit, events.LaneEvents}
 	rank := func(p process.Process) int { return slices.Index(urgency, b.Subscriptions.Lane(p.Name)) }
 	slices.SortStableFunc(consumers, func(a, b process.Process) int { return rank(a) - rank(b) })

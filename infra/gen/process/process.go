@@ -33,6 +33,7 @@ type Process struct {
 	Worker        bool
 	Event         bool // only a broker calls it
 	DeadLetters   bool // a broker sends it what the others failed to take
+	Probes        bool // it tries the functions as a client; one instance of it runs
 	DB, Redis     bool
 	Clients       bool // it answers clients, whose addresses count
 	Keys          []string
@@ -81,7 +82,8 @@ func describe(f fn.Function) Process {
 	p := Process{
 		Name: f.Spec.Name, Summary: f.Spec.Summary,
 		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
-		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients,
+		Probes: f.Spec.Probes,
+		DB:     needs.DB, Redis: needs.Redis, Clients: needs.Clients,
 		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit,
 	}
 	p.settings(f.Config)
@@ -91,6 +93,9 @@ func describe(f fn.Function) Process {
 	conns := ConnLimit
 	if p.Worker {
 		p.Scale, conns = WorkerScale, WorkerConnLimit
+		if f.Spec.Probes {
+			p.Scale = 1
+		}
 	}
 	if needs.DB {
 		p.Conns = conns
