@@ -6,6 +6,7 @@ package workers
 
 import (
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/workers/queues"
 	"github.com/tidebank/tidebank/workers/relay"
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
@@ -14,6 +15,7 @@ import (
 func All() []fn.Function {
 	return []fn.Function{
 		upkeep.Worker,
+		queues.Worker,
 		relay.Worker,
 	}
 }

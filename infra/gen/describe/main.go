@@ -1,7 +1,7 @@
 // Command describe writes the files that it generates from the compiled functions:
 // the function index, the OpenAPI description, the error list, the client's methods,
 // the event schemas, the list of retentions, the table of subscriptions, the database
-// roles, and the manifests for Knative and OpenFaaS.
+// roles, the manifests for Knative and OpenFaaS, and the list for AWS.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/grants"
+	"github.com/tidebank/tidebank/infra/gen/inventory"
 	"github.com/tidebank/tidebank/infra/gen/knative"
 	"github.com/tidebank/tidebank/infra/gen/openfaas"
 	"github.com/tidebank/tidebank/infra/gen/output"
@@ -72,6 +73,11 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	needed, err := inventory.Files(all, workers.All(), functions.Subscriptions())
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, needed)
 	maps.Copy(files, manifests)
 	maps.Copy(files, stacks)
 	return files, schemas(files)

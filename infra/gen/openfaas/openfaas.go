@@ -64,9 +64,10 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	b := process.Describe(all, workers, table)
 	// The bank's own broker keeps dead letters itself: nobody would call this function.
 	b.Functions = slices.DeleteFunc(b.Functions, func(p process.Process) bool { return p.DeadLetters })
+	b.Workers = process.WithoutQueues(b.Workers)
 	parsed, err := template.New("").Funcs(template.FuncMap{
 		"join": strings.Join, "topic": func(p process.Process) string { return strings.Join(p.Consumes, ",") },
-		"secret": secret,
+		"secret": process.SecretName,
 	}).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("openfaas: %w", err)
@@ -116,10 +117,4 @@ func community(b process.Bank) stack {
 		s.Processes[i].Scale = min(s.Processes[i].Scale, communityReplicas)
 	}
 	return s
-}
-
-// secret is the name of the secret that several processes share for a key: SMS_URL is in
-// tidebank-sms-url.
-func secret(key string) string {
-	return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 }
