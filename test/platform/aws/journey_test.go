@@ -55,6 +55,13 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+// TestMain removes the programs: they are large.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(filepath.Join(root, "build", "aws"))
+	os.Exit(code)
+}
+
 // bank is a bank whose processes read everything from the emulated AWS.
 type bank struct {
 	cloudOf
