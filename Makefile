@@ -68,7 +68,7 @@ vuln: $(GOVULNCHECK) ## known vulnerabilities in what the code calls
 
 build: ## every function's binary, into build/functions
 	@mkdir -p build/functions
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o build/functions/ ./infra/mains/...
+	CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags='-s -w' -o build/functions/ ./infra/mains/...
 
 images: ## an OCI image of each function and worker, without Docker (ARGS="--push REGISTRY --tag v1 transfer-confirm")
 	cd infra/images && go run . --out $(CURDIR)/build/images $(ARGS)

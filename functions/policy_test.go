@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/shared/channel"
@@ -368,7 +369,7 @@ func TestCallsAMinute(t *testing.T) {
 }
 
 // failedAt is the event as a dead letter, which event functions take like any other event.
-func failedAt(e cloudevents.Event) cloudevents.Event {
+func failedAt(e cloudevent.Event) cloudevent.Event {
 	e.SetExtension("knativeerrordest", "http://notify-on-otp.tidebank.svc.cluster.local")
 	return e
 }
@@ -383,19 +384,19 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 			t.Parallel()
 			b := bank.On(t, pgtest.Broken(t))
 			smstest.OpenAt(t, b, "http://127.0.0.1:1", f)
-			structured := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
-			good := func() cloudevents.Event {
+			structured := http.Header{"Content-Type": {cloudevent.JSON}}
+			good := func() cloudevent.Event {
 				return failedAt(b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", dataOf(t, f.Spec.Consumes[0])))
 			}
 			if got := b.Deliver(t, f, good()); got != http.StatusServiceUnavailable {
 				t.Fatalf("a good event got %d, want 503 of the database", got)
 			}
 			unsealed, forged, typed := good(), good(), good()
-			unsealed.SetExtension("tidebankmac", nil)
-			forged.SetID(uuid.NewString())
-			typed.SetType("com.tidebank.other.v1")
+			delete(unsealed.Extensions, "tidebankmac")
+			forged.ID = uuid.NewString()
+			typed.Type = "com.tidebank.other.v1"
 			elsewhere := bank.On(t, pgtest.Broken(t)).Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", struct{}{})
-			for name, e := range map[string]cloudevents.Event{
+			for name, e := range map[string]cloudevent.Event{
 				"unsealed": unsealed, "another id": forged, "another type": typed, "another bank's": elsewhere,
 				"a type for others": b.Event(t, uuid.NewString(), "com.tidebank.other.v1", "x", struct{}{}),
 			} {

@@ -29,10 +29,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 )
 
 // Topic is the name of the topic of all events.
@@ -67,7 +67,7 @@ type Worker struct {
 	Log           *slog.Logger
 	Subscriptions events.Subscriptions
 	// Deliver hands an event to a consumer and returns its HTTP status.
-	Deliver func(ctx context.Context, consumer string, e cloudevents.Event) (status int, err error)
+	Deliver func(ctx context.Context, consumer string, e cloudevent.Event) (status int, err error)
 
 	messages *prometheus.CounterVec
 }
@@ -197,7 +197,7 @@ var permanent = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, h
 func (q *source) handle(ctx context.Context, m types.Message) {
 	own, done := outlive(ctx)
 	defer done()
-	var e cloudevents.Event
+	var e cloudevent.Event
 	err := json.Unmarshal([]byte(aws.ToString(m.Body)), &e)
 	if err == nil {
 		err = e.Validate()
@@ -223,13 +223,13 @@ func (q *source) handle(ctx context.Context, m types.Message) {
 		wait = 0 // this worker ends: another one takes the message at once
 	}
 	q.count("again")
-	q.Log.WarnContext(own, "event not taken", slog.String("id", e.ID()), slog.String("type", e.Type()),
+	q.Log.WarnContext(own, "event not taken", slog.String("id", e.ID), slog.String("type", e.Type),
 		slog.String("consumer", q.consumer), slog.Int("receives", receives(m)), slog.Any("cause", err))
 	q.hide(own, m, wait)
 }
 
 // deliver posts the event, and keeps the message invisible meanwhile.
-func (q *source) deliver(ctx context.Context, m types.Message, e cloudevents.Event) (int, error) {
+func (q *source) deliver(ctx context.Context, m types.Message, e cloudevent.Event) (int, error) {
 	working, stop := context.WithCancel(ctx)
 	var hidden sync.WaitGroup
 	hidden.Go(func() {

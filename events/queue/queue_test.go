@@ -15,13 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/queue"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/test/check"
 )
 
@@ -156,10 +156,7 @@ func (m *memory) left() []string {
 
 func event(t *testing.T, id string) string {
 	t.Helper()
-	e := cloudevents.NewEvent()
-	e.SetID(id)
-	e.SetType(events.TypeTransferPosted)
-	e.SetSource(events.Source)
+	e := cloudevent.Event{ID: id, Type: events.TypeTransferPosted, Source: events.Source}
 	return string(check.JSON(t, e))
 }
 
@@ -179,15 +176,15 @@ type receiver struct {
 	answer func(ctx context.Context, id string, times int) (int, error)
 }
 
-func (r *receiver) deliver(ctx context.Context, to string, e cloudevents.Event) (int, error) {
+func (r *receiver) deliver(ctx context.Context, to string, e cloudevent.Event) (int, error) {
 	r.mu.Lock()
-	r.calls[e.ID()]++
-	n := r.calls[e.ID()]
+	r.calls[e.ID]++
+	n := r.calls[e.ID]
 	r.mu.Unlock()
 	if to != consumer {
 		return 0, fmt.Errorf("delivered to %s", to)
 	}
-	return r.answer(ctx, e.ID(), n)
+	return r.answer(ctx, e.ID, n)
 }
 
 func (r *receiver) counts() map[string]int {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 )
 
 // Functions are event functions behind one address, such as OpenFaaS' gateway: the
@@ -18,7 +18,7 @@ type Functions struct {
 }
 
 // Deliver posts the event in binary mode to one function, and returns its status.
-func (f Functions) Deliver(ctx context.Context, consumer string, e cloudevents.Event) (int, error) {
+func (f Functions) Deliver(ctx context.Context, consumer string, e cloudevent.Event) (int, error) {
 	return post(ctx, f.Client, strings.TrimSuffix(f.URL, "/")+"/"+consumer, e)
 }
 

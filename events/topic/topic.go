@@ -17,9 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 )
 
 // API is the part of SNS that a Sink uses.
@@ -60,7 +60,7 @@ type message struct {
 // Publish publishes the events in batches of SNS' size, several at a time. It returns the
 // result of each event: events.ErrRefused if SNS refuses it for good or it is too large,
 // events.ErrNotTried if the time was over before.
-func (s Sink) Publish(ctx context.Context, batch []cloudevents.Event) []error {
+func (s Sink) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	results := make([]error, len(batch))
@@ -87,7 +87,7 @@ func (s Sink) Publish(ctx context.Context, batch []cloudevents.Event) []error {
 }
 
 // groups makes batches for SNS. An event that can be in none gets its result.
-func groups(batch []cloudevents.Event, results []error) (list [][]message) {
+func groups(batch []cloudevent.Event, results []error) (list [][]message) {
 	var group []message
 	bytes := 0
 	for i, e := range batch {
@@ -107,20 +107,20 @@ func groups(batch []cloudevents.Event, results []error) (list [][]message) {
 	return list
 }
 
-func encode(place int, e cloudevents.Event) (message, error) {
+func encode(place int, e cloudevent.Event) (message, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
 		return message{}, fmt.Errorf("%w: %w", events.ErrRefused, err)
 	}
 	const kind = "String"
-	m := message{place: place, size: len(body) + len(attribute) + len(kind) + len(e.Type())}
+	m := message{place: place, size: len(body) + len(attribute) + len(kind) + len(e.Type)}
 	if m.size > batchBytes {
 		return message{}, fmt.Errorf("%w: %d bytes are more than SNS takes", events.ErrRefused, m.size)
 	}
 	m.entry = types.PublishBatchRequestEntry{
 		Id: aws.String(strconv.Itoa(place)), Message: aws.String(string(body)),
 		MessageAttributes: map[string]types.MessageAttributeValue{
-			attribute: {DataType: aws.String(kind), StringValue: aws.String(e.Type())},
+			attribute: {DataType: aws.String(kind), StringValue: aws.String(e.Type)},
 		},
 	}
 	return m, nil

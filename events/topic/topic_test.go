@@ -15,11 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/topic"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
@@ -31,7 +31,7 @@ const arn = "arn:aws:sns:eu-central-1:123456789012:tidebank-events"
 type memory struct {
 	mu     sync.Mutex
 	calls  []*sns.PublishBatchInput
-	answer func(ctx context.Context, e cloudevents.Event) *types.BatchResultErrorEntry
+	answer func(ctx context.Context, e cloudevent.Event) *types.BatchResultErrorEntry
 	fails  error
 	silent bool // the answer names no event
 }
@@ -42,7 +42,7 @@ func (m *memory) PublishBatch(ctx context.Context, in *sns.PublishBatchInput, _ 
 	m.mu.Unlock()
 	out := &sns.PublishBatchOutput{}
 	for _, entry := range in.PublishBatchRequestEntries {
-		var e cloudevents.Event
+		var e cloudevent.Event
 		if err := json.Unmarshal([]byte(*entry.Message), &e); err != nil {
 			return nil, err
 		}
@@ -64,7 +64,7 @@ func (m *memory) PublishBatch(ctx context.Context, in *sns.PublishBatchInput, _ 
 }
 
 // batch makes authenticated events whose ids count from 1, with so many bytes of data.
-func batch(t *testing.T, ring *keys.Ring, count, bytes int) (list []cloudevents.Event) {
+func batch(t *testing.T, ring *keys.Ring, count, bytes int) (list []cloudevent.Event) {
 	t.Helper()
 	for n := range count {
 		e, err := events.Stored{
@@ -95,12 +95,12 @@ func TestEventsArePublishedInBatches(t *testing.T) {
 			sizes = append(sizes, len(call.PublishBatchRequestEntries))
 			bytes := 0
 			for _, entry := range call.PublishBatchRequestEntries {
-				var e cloudevents.Event
+				var e cloudevent.Event
 				check.Must(t, json.Unmarshal([]byte(*entry.Message), &e))
 				check.Must(t, events.Verify(ring, e))
-				arrived[e.ID()]++
+				arrived[e.ID]++
 				bytes += len(*entry.Message)
-				if kind := entry.MessageAttributes["type"]; aws.ToString(kind.StringValue) != e.Type() || aws.ToString(kind.DataType) != "String" {
+				if kind := entry.MessageAttributes["type"]; aws.ToString(kind.StringValue) != e.Type || aws.ToString(kind.DataType) != "String" {
 					t.Errorf("the attribute is %v", kind)
 				}
 			}
@@ -130,8 +130,8 @@ func TestEachEventHasItsResult(t *testing.T) {
 		{"Throttled", true, topic.ErrNotTaken},
 		{"InternalError", false, topic.ErrNotTaken},
 	} {
-		m := &memory{answer: func(_ context.Context, e cloudevents.Event) *types.BatchResultErrorEntry {
-			if e.ID() != "12" {
+		m := &memory{answer: func(_ context.Context, e cloudevent.Event) *types.BatchResultErrorEntry {
+			if e.ID != "12" {
 				return nil
 			}
 			return &types.BatchResultErrorEntry{Code: &tt.code, SenderFault: tt.sender}
@@ -161,7 +161,7 @@ func TestEachEventHasItsResult(t *testing.T) {
 func TestABatchThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := &memory{answer: func(ctx context.Context, _ cloudevents.Event) *types.BatchResultErrorEntry {
+		m := &memory{answer: func(ctx context.Context, _ cloudevent.Event) *types.BatchResultErrorEntry {
 			<-ctx.Done()
 			return nil
 		}}

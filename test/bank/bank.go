@@ -18,10 +18,11 @@ import (
 	"github.com/tidebank/tidebank/shared/idno"
 
 	"github.com/alicebob/miniredis/v2"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	handler "github.com/openfaas/templates-sdk/go-http"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/localstack/seed"
@@ -347,7 +348,7 @@ func (d *Device) SendTo(t testing.TB, entry handler.FunctionHandler, f fn.Functi
 }
 
 // Event makes an event with the bank's MAC.
-func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevents.Event {
+func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevent.Event {
 	t.Helper()
 	body := check.JSON(t, data)
 	e, err := events.Stored{ID: id, Type: eventType, Subject: subject, Data: body, CreatedAt: b.Clock.Now()}.CloudEvent(b.Host.Keys)
@@ -357,16 +358,16 @@ func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) clou
 
 // Deliver sends an event to an event function in structured mode and returns the
 // status.
-func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
+func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevent.Event) int {
 	t.Helper()
 	return DeliverTo(t, b.Open(t, f), e)
 }
 
 // DeliverTo is Deliver to the entry of an instance.
-func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevents.Event) int {
+func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevent.Event) int {
 	t.Helper()
 	body := check.JSON(t, e)
-	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}).StatusCode
+	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevent.JSON}}).StatusCode
 }
 
 // DeliverRaw sends any body to an event function.

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
@@ -28,6 +27,7 @@ import (
 	"github.com/tidebank/tidebank/events/sink"
 	"github.com/tidebank/tidebank/events/topic"
 	"github.com/tidebank/tidebank/shared/cloud"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 )
@@ -91,7 +91,7 @@ func (c Config) topic() (relay.Sink, error) {
 // database roles finds its statement.
 type own struct{ broker *broker.Broker }
 
-func (o own) Publish(ctx context.Context, batch []cloudevents.Event) []error {
+func (o own) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 	return o.broker.Publish(ctx, batch)
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/events"
@@ -23,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/events/topic"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/aws"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
@@ -34,16 +34,16 @@ type receivers struct {
 	ring   *keys.Ring
 	mu     sync.Mutex
 	got    map[string]int
-	answer func(consumer string, e cloudevents.Event, times int) int
+	answer func(consumer string, e cloudevent.Event, times int) int
 }
 
-func (r *receivers) deliver(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
+func (r *receivers) deliver(_ context.Context, consumer string, e cloudevent.Event) (int, error) {
 	if err := events.Verify(r.ring, e); err != nil {
-		r.t.Errorf("%s to %s: %v", e.ID(), consumer, err)
+		r.t.Errorf("%s to %s: %v", e.ID, consumer, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := consumer + " " + e.ID()
+	key := consumer + " " + e.ID
 	r.got[key]++
 	return r.answer(consumer, e, r.got[key]), nil
 }
@@ -73,7 +73,7 @@ func consuming(t *testing.T, c cloudOf, r *receivers) {
 }
 
 // made makes an event of each type, several times.
-func made(t *testing.T, ring *keys.Ring, times int) (list []cloudevents.Event) {
+func made(t *testing.T, ring *keys.Ring, times int) (list []cloudevent.Event) {
 	t.Helper()
 	for n := range times {
 		for i, kind := range events.Types() {
@@ -108,11 +108,11 @@ func TestEventsReachTheirConsumers(t *testing.T) {
 	t.Parallel()
 	c := provisioned(t, nil, nil)
 	ring := keytest.New(t)
-	r := &receivers{t: t, ring: ring, got: map[string]int{}, answer: func(consumer string, e cloudevents.Event, times int) int {
+	r := &receivers{t: t, ring: ring, got: map[string]int{}, answer: func(consumer string, e cloudevent.Event, times int) int {
 		switch {
 		case consumer == "fraud-on-transfer" && times == 1:
 			return http.StatusServiceUnavailable
-		case consumer == "notify-on-transfer" && e.ID()[0] == '0':
+		case consumer == "notify-on-transfer" && e.ID[0] == '0':
 			return http.StatusBadRequest
 		}
 		return http.StatusAccepted
@@ -123,10 +123,10 @@ func TestEventsReachTheirConsumers(t *testing.T) {
 	check.Must(t, errors.Join(topic.Sink{ARN: c.made.Topic, SNS: sns.NewFromConfig(c.sdk)}.Publish(t.Context(), sent)...))
 	want := map[string]int{}
 	for _, e := range sent {
-		for _, consumer := range functions.Subscriptions().Consumers(e.Type()) {
-			want[consumer+" "+e.ID()] = 1
+		for _, consumer := range functions.Subscriptions().Consumers(e.Type) {
+			want[consumer+" "+e.ID] = 1
 			if consumer == "fraud-on-transfer" {
-				want[consumer+" "+e.ID()] = 2
+				want[consumer+" "+e.ID] = 2
 			}
 		}
 	}
