@@ -9,6 +9,9 @@ import (
 	"fmt"
 )
 
+// AuditArchive is the bucket of the archived audit record.
+const AuditArchive = "tidebank-audit-archive"
+
 //go:embed inventory.json
 var inventory []byte
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,15 +14,12 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// archiveBucket is the bucket of infra/aws/inventory.json for audit records.
-const archiveBucket = "tidebank-audit-archive"
-
 // archiveCommand copies the audit chain to a bucket with object lock.
 func archiveCommand() *cobra.Command {
 	var bucket string
 	c := &cobra.Command{
-		Use: "archive [--bucket NAME]", Short: "Copy new audit records to an S3 bucket with object lock", Args: cobra.NoArgs,
-		Long: `Copy the audit records that the archive lacks to an S3 bucket with object lock. It deletes nothing.
+		Use: "archive [--bucket NAME]", Short: "Archive new audit records in an S3 bucket with object lock", Args: cobra.NoArgs,
+		Long: `Archive the audit records that the archive lacks, in an S3 bucket with object lock. It deletes nothing.
 
 The command checks the whole chain first, and that it continues the archive. Each object holds at most 10,000 records as
 JSON lines. Nobody can change or delete an object for ten years. Run it each day. It reads DATABASE_URL, KEYS_FILE and
@@ -41,13 +37,12 @@ AWS' settings (docs/configuration.md).`,
 			if err != nil {
 				return err
 			}
-			i := slices.IndexFunc(list.Buckets, func(b aws.Bucket) bool { return b.Name == archiveBucket })
 			h, err := openHost(cmd.Context(), keys.Audit)
 			if err != nil {
 				return err
 			}
 			defer h.Close()
-			to := archive.New(sdk, bucket, list.Buckets[i].ObjectLockDays, clock.System{}.Now)
+			to := archive.New(sdk, bucket, lockDays(list), clock.System{}.Now)
 			segments, err := audit.Archive(cmd.Context(), h.DB, h.Keys, to)
 			for _, s := range segments { // also those before an error
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: records %d to %d\n", s.Name, s.First, s.Last); err != nil {
@@ -57,6 +52,16 @@ AWS' settings (docs/configuration.md).`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&bucket, "bucket", archiveBucket, "name of the bucket, if the installation gives it another name")
+	c.Flags().StringVar(&bucket, "bucket", aws.AuditArchive, "name of the bucket, if the installation gives it another name")
 	return c
+}
+
+// lockDays is how long the list keeps an object of the archive.
+func lockDays(list aws.Inventory) (days int) {
+	for _, b := range list.Buckets {
+		if b.Name == aws.AuditArchive {
+			days = b.ObjectLockDays
+		}
+	}
+	return days
 }

@@ -3,7 +3,6 @@ package host_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -80,7 +79,7 @@ func TestSecretsComeFromSecretsManager(t *testing.T) {
 			_, _ = w.Write([]byte(`{"__type":"ResourceNotFoundException"}`))
 			return
 		}
-		_, _ = fmt.Fprintf(w, `{"SecretString":"{\"url\":%q}"}`, bearer)
+		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": `{"url":"` + bearer + `"}`})
 	}))
 	t.Cleanup(server.Close)
 	key := filepath.Join(t.TempDir(), "key")

@@ -19,12 +19,9 @@ import (
 // File is where the list goes, below the repository's root.
 const File = "infra/aws/inventory.json"
 
-// archive is the bucket of closed days of the audit record. Nobody can delete an object
-// for ten years: the law against money laundering asks for records of ten years.
-const (
-	archive     = "tidebank-audit-archive"
-	archiveDays = 3653
-)
+// archiveDays is ten years, in which nobody can delete an object of the audit archive: the
+// law against money laundering asks for records of ten years.
+const archiveDays = 3653
 
 // Files makes the list.
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
@@ -38,7 +35,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 // List is the inventory of these functions, workers and subscriptions.
 func List(all, workers []fn.Function, table events.Subscriptions) aws.Inventory {
 	described := process.Describe(all, workers, table)
-	list := aws.Inventory{Topic: queue.Topic, Buckets: []aws.Bucket{{Name: archive, ObjectLockDays: archiveDays}}}
+	list := aws.Inventory{Topic: queue.Topic, Buckets: []aws.Bucket{{Name: aws.AuditArchive, ObjectLockDays: archiveDays}}}
 	for _, p := range slices.Concat(described.Functions, described.Workers) {
 		// The dead letters stay in their queues (docs/aws.md): nobody would call this function.
 		if p.DeadLetters {
