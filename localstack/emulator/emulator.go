@@ -51,7 +51,7 @@ func Install(ctx context.Context, folder string, output io.Writer) (program stri
 		{"python3", "-m", "venv", folder},
 		{filepath.Join(folder, "bin", "pip"), "install", "--quiet", version},
 	} {
-		cmd := exec.CommandContext(ctx, step[0], step[1:]...)
+		cmd := exec.CommandContext(ctx, step[0], step[1:]...) //nolint:gosec // the two steps above
 		cmd.Stdout, cmd.Stderr = output, output
 		if err := cmd.Run(); err != nil {
 			return "", fmt.Errorf("install the emulator (%v; on Debian: apt-get install python3-venv): %w", step, err)
@@ -75,7 +75,7 @@ func Start(ctx context.Context, program string, output io.Writer) (*Emulator, er
 	e := &Emulator{ended: make(chan struct{}), Config: cloud.Config{
 		Region: Region, Endpoint: "http://" + address, KeyID: "emulator", SecretKey: "emulator",
 	}}
-	e.cmd = exec.Command(program, "--host", "127.0.0.1", "--port", port) //nolint:noctx // Stop ends it, not the context
+	e.cmd = exec.Command(program, "--host", "127.0.0.1", "--port", port) //nolint:gosec,noctx // our own program; Stop ends it
 	e.cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 	e.cmd.Stdout, e.cmd.Stderr = output, output
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the bank, which stops the emulator last

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -18,7 +19,7 @@ const (
 type KeyARN string
 
 // ErrKeyARN refuses a text that is no name of a key.
-var ErrKeyARN = fmt.Errorf("the name of a KMS key is arn:<partition>:kms:<region>:<account>:key/<id>")
+var ErrKeyARN = errors.New("the name of a KMS key is arn:<partition>:kms:<region>:<account>:key/<id>")
 
 // Region returns the region of the key.
 func (k KeyARN) Region() (string, error) {
