@@ -13,6 +13,9 @@
 //	go run ./infra/tide roles apply
 //	go run ./infra/tide events list [--dead]
 //	go run ./infra/tide events replay [--dead] {--id ID | --all} --reason TEXT --operator NAME
+//	go run ./infra/tide retire run --trust DIR --approval FILE --backup DIR --archived-keys FILE
+//	go run ./infra/tide retire check
+//	go run ./infra/tide deployment check FILE
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.
 package main
@@ -34,6 +37,7 @@ func newCommand() *cobra.Command {
 	root.SilenceUsage = true
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
+		retirementCommand(), deploymentCommand(),
 	)
 	return root
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/capacity"
 	"github.com/tidebank/tidebank/infra/gen/grants"
 	"github.com/tidebank/tidebank/infra/gen/inventory"
 	"github.com/tidebank/tidebank/infra/gen/knative"
@@ -78,6 +79,9 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 		return nil, err
 	}
 	maps.Copy(files, needed)
+	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
+		return nil, err //nolint:wrapcheck // it names itself
+	}
 	maps.Copy(files, manifests)
 	maps.Copy(files, stacks)
 	return files, schemas(files)
