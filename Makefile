@@ -9,7 +9,7 @@ GITLEAKS := $(BIN)/gitleaks
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-events test-openfaas test-alerts secrets release release-check
+	test-manifests test-events test-openfaas test-alerts test-aws secrets release release-check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the
 
 test-alerts: ## judge infra/monitoring by promtool and Alertmanager, and keep what the tests prove for the report
 	go run ./test/conformance -module test/platform/monitoring
+
+test-aws: ## the adapters of AWS, and the demo on them, against an emulator (installed into build/moto)
+	cd test/platform/aws && go test -timeout 20m -count=1 ./...
 
 migrate: ## bring the database at DATABASE_URL up to date
 	go run ./infra/migrations/migrate

@@ -7,6 +7,7 @@ package workers
 import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/workers/probe"
+	"github.com/tidebank/tidebank/workers/queues"
 	"github.com/tidebank/tidebank/workers/relay"
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
@@ -16,6 +17,7 @@ func All() []fn.Function {
 	return []fn.Function{
 		upkeep.Worker,
 		probe.Worker,
+		queues.Worker,
 		relay.Worker,
 	}
 }

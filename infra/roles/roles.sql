@@ -277,11 +277,6 @@ GRANT EXECUTE ON FUNCTION policy_value TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE sms_quota TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE sms_use TO tidebank_bank_upkeep;
 
--- business-probe
-CREATE ROLE tidebank_business_probe LOGIN;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_business_probe;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_business_probe;
-
 -- events-relay
 CREATE ROLE tidebank_events_relay LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_events_relay;

@@ -77,7 +77,7 @@ func TestEnrolTheProbe(t *testing.T) {
 	if err := e.run(t.Context()); !errors.Is(err, os.ErrExist) {
 		t.Errorf("the file is overwritten: %v", err)
 	}
-	e.file, answers["card"] = filepath.Join(dir, "other.json"), "6222020000000000000"
+	e.file, answers["card"] = filepath.Join(dir, "other.json"), "6228480020000000000"
 	b.Advance(2 * time.Minute)
 	if err := e.run(t.Context()); err == nil {
 		t.Error("a wrong card binds the device")

@@ -44,6 +44,9 @@ type Page struct {
 	SMS       *smssim.Gateway
 	Seeder    seed.Seeder
 	Clock     *Clock
+	// Elsewhere says that another broker delivers: a delivery is then what its consumer has
+	// recorded.
+	Elsewhere bool
 }
 
 //go:embed page.html
@@ -120,14 +123,6 @@ func (p Page) captcha(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, map[string]string{"answer": answer}, err)
-}
-
-func (p Page) events(w http.ResponseWriter, r *http.Request) {
-	list, err := p.Broker.List(r.Context(), r.FormValue("subject"), r.FormValue("dead") == "true", 100)
-	if list == nil {
-		list = []broker.Row{}
-	}
-	reply(w, list, err)
 }
 
 func (p Page) functions(w http.ResponseWriter, _ *http.Request) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
@@ -154,8 +155,10 @@ func TestSinksThatAreRefused(t *testing.T) {
 		want   error
 	}{
 		"none":                 {relay.Config{}, relay.ErrSinks},
+		"a topic and a sink":   {relay.Config{SinkURL: "http://b", Topic: "arn:aws:sns:eu-west-1:1:t"}, relay.ErrSinks},
 		"functions and a sink": {relay.Config{SinkURL: "http://b", FunctionsURL: "http://f"}, relay.ErrSinks},
-		"no such consumer":     {relay.Config{FunctionsURL: "http://f", Consumers: "audit-on-event,audit-on-evnt"}, relay.ErrConsumer},
+		"a topic, no region":   {relay.Config{Topic: "arn:aws:sns:eu-west-1:1:t"}, cloud.ErrNoRegion},
+		"no such consumer":     {relay.Config{FunctionsURL: "http://f", Consumers: "audit-on-event,audit-on-evnt"}, events.ErrConsumer},
 		"functions not HTTP":   {relay.Config{FunctionsURL: "gateway"}, host.ErrSetting},
 		"two":                  {relay.Config{KSink: "http://a", SinkURL: "http://b"}, relay.ErrSinks},
 		"no address":           {relay.Config{KSink: "broker"}, host.ErrSetting},

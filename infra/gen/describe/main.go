@@ -1,7 +1,7 @@
 // Command describe writes the files that it generates from the compiled functions:
 // the function index, the OpenAPI description, the error list, the client's methods,
 // the event schemas, the lists of retentions and metrics, the functions that the probe tries, the table of subscriptions, the database
-// roles, the manifests for Knative and OpenFaaS, and the rules and dashboards of the monitoring.
+// roles, the manifests for Knative and OpenFaaS, the list for AWS, and the rules and dashboards of the monitoring.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/capacity"
 	"github.com/tidebank/tidebank/infra/gen/grants"
+	"github.com/tidebank/tidebank/infra/gen/inventory"
 	"github.com/tidebank/tidebank/infra/gen/knative"
 	"github.com/tidebank/tidebank/infra/gen/monitoring"
 	"github.com/tidebank/tidebank/infra/gen/openfaas"
@@ -90,6 +91,11 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 		return nil, err
 	}
 	maps.Copy(files, watched)
+	needed, err := inventory.Files(all, workers.All(), functions.Subscriptions())
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, needed)
 	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
 		return nil, err //nolint:wrapcheck // it names itself
 	}

@@ -62,6 +62,7 @@ var templates embed.FS
 // Files makes every file of the base.
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
 	described := process.Describe(all, workers, table)
+	described.Workers = process.WithoutQueues(described.Workers)
 	b := bank{
 		Subscriptions: table, Linger: process.Linger.String(), Drain: process.Drain.String(),
 		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls,

@@ -71,9 +71,10 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 		}
 		return p.DeadLetters
 	})
+	b.Workers = process.WithoutQueues(b.Workers)
 	parsed, err := template.New("").Funcs(template.FuncMap{
 		"join": strings.Join, "topic": func(p process.Process) string { return strings.Join(p.Consumes, ",") },
-		"secret": secret,
+		"secret": process.SecretName,
 	}).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("openfaas: %w", err)
@@ -127,10 +128,4 @@ func community(b process.Bank) stack {
 		s.Processes[i].Scale = min(s.Processes[i].Scale, communityReplicas)
 	}
 	return s
-}
-
-// secret is the name of the secret that several processes share for a key: SMS_URL is in
-// tidebank-sms-url.
-func secret(key string) string {
-	return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 }

@@ -116,6 +116,7 @@ func mains(t *testing.T) map[string]bool {
 	for _, e := range entries {
 		names[e.Name()] = true
 	}
+	delete(names, "events-queues") // only AWS runs it, where SQS stands in the place of Knative's broker
 	if len(names) < 20 {
 		t.Fatalf("only %d mains", len(names))
 	}
