@@ -8,7 +8,7 @@ GREMLINS := $(BIN)/gremlins
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-openfaas
+	test-manifests test-knative test-openfaas
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,11 @@ test-images: ## what an image holds, and that the same source makes the same ima
 
 test-manifests: ## decode and validate infra/knative by Knative's own types
 	cd test/platform/manifests && go test -timeout 20m ./...
+
+test-knative: ## run the bank on a real Kubernetes with Knative, as root on Linux (ARGS="--only demo,forged --keep")
+	@mkdir -p build/cluster/bin
+	@go build -o build/cluster/bin/cluster ./test/platform/cluster
+	@build/cluster/bin/cluster $(ARGS)
 
 test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the demo behind OpenFaaS' proxy
 	cd test/platform/openfaas && go test -timeout 20m ./...

@@ -1,5 +1,7 @@
 // Command migrate brings the database at DATABASE_URL up to the current schema. It
-// says so when it waits for another process, and gives up after MIGRATE_LOCK_WAIT.
+// says so when it waits for another process, and gives up after MIGRATE_LOCK_WAIT. With
+// MIGRATE_ROLES, it then makes the roles of the functions and workers and gives them
+// their privileges, as "tide roles apply" does.
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/infra/migrations"
+	"github.com/tidebank/tidebank/infra/roles"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -18,6 +21,7 @@ import (
 type config struct {
 	DB       pg.Config
 	LockWait time.Duration `envconfig:"MIGRATE_LOCK_WAIT" default:"1m" min:"1s" max:"1h"`
+	Roles    bool          `envconfig:"MIGRATE_ROLES" default:"false"`
 }
 
 func main() {
@@ -33,6 +37,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		stop()
 		os.Exit(1)
+	}
+	if c.Roles {
+		if err := roles.Apply(ctx, c.DB.URL); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			stop()
+			os.Exit(1)
+		}
 	}
 	fmt.Println("migrated")
 }
