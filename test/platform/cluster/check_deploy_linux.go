@@ -21,6 +21,7 @@ func (l *lab) ready(ctx context.Context) error {
 	if err := l.deploy(ctx, "v1"); err != nil {
 		return err
 	}
+	l.fresh = true
 	return order(ctx, "page")
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 // outside is the outer process: it builds, starts the namespaces, runs the checks in
@@ -36,7 +38,14 @@ func outside(ctx context.Context, o options) error {
 		return nil
 	}
 	if !kept {
+		source, err := record.Source(ctx, p.repository())
+		if err != nil {
+			return err
+		}
 		if err := build(ctx, p); err != nil {
+			return err
+		}
+		if err := os.WriteFile(p.built(), []byte(source), 0o644); err != nil {
 			return err
 		}
 		if first, err = launch(ctx, p, o.keep); err != nil {
@@ -152,6 +161,7 @@ func (p paths) logs() string       { return filepath.Join(p.run(), "log") }
 func (p paths) pid() string        { return filepath.Join(p.run(), "pid") }
 func (p paths) up() string         { return filepath.Join(p.run(), "up") }
 func (p paths) kubeconfig() string { return filepath.Join(p.run(), "kubeconfig") }
+func (p paths) built() string      { return filepath.Join(p.run(), "source") }
 func (p paths) keys() string       { return filepath.Join(p.run(), "keys.json") }
 func (p paths) digests() string    { return filepath.Join(p.logs(), "registry.log") }
 func (p paths) repository() string { return filepath.Dir(filepath.Dir(p.folder)) }
