@@ -32,18 +32,21 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	report := func(line string) { fmt.Fprintln(os.Stderr, "migrate:", line) }
-	if err := (migrations.Run{URL: c.DB.URL, LockWait: c.LockWait, Report: report}).Up(ctx); err != nil {
+	if err := c.migrate(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		stop()
 		os.Exit(1)
 	}
-	if c.Roles {
-		if err := roles.Apply(ctx, c.DB.URL); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			stop()
-			os.Exit(1)
-		}
-	}
 	fmt.Println("migrated")
+}
+
+func (c config) migrate(ctx context.Context) error {
+	report := func(line string) { fmt.Fprintln(os.Stderr, "migrate:", line) }
+	if err := (migrations.Run{URL: c.DB.URL, LockWait: c.LockWait, Report: report}).Up(ctx); err != nil {
+		return err
+	}
+	if !c.Roles {
+		return nil
+	}
+	return roles.Apply(ctx, c.DB.URL)
 }
