@@ -225,7 +225,7 @@ func (n *node) start(name, program string, args ...string) error {
 
 // serveImages starts the registry, and waits until it has all images.
 func (n *node) serveImages(ctx context.Context) error {
-	args := []string{registry, n.images(), "pause=" + n.program("bank/pause")}
+	args := []string{registry, filepath.Join(n.run(), "registry"), n.images(), "pause=" + n.program("bank/pause")}
 	for _, g := range groups() {
 		if g.name != "eventing" && g.name != "serving" {
 			continue
@@ -236,6 +236,9 @@ func (n *node) serveImages(ctx context.Context) error {
 		}
 	}
 	if err := n.configure(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(args[1], 0o755); err != nil {
 		return err
 	}
 	if err := n.start("registry", "registry/registry", args...); err != nil {

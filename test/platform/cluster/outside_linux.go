@@ -24,9 +24,6 @@ func outside(ctx context.Context, o options) error {
 		return err
 	}
 	p := paths{folder}
-	if err := os.MkdirAll(p.logs(), 0o755); err != nil {
-		return err
-	}
 	first, kept := p.kept()
 	if o.down || !kept {
 		if err := sweep(p); err != nil {
@@ -40,6 +37,9 @@ func outside(ctx context.Context, o options) error {
 	if !kept {
 		source, err := record.Source(ctx, p.repository())
 		if err != nil {
+			return err
+		}
+		if err := errors.Join(os.RemoveAll(p.run()), os.MkdirAll(p.logs(), 0o755)); err != nil {
 			return err
 		}
 		if err := build(ctx, p); err != nil {
@@ -63,9 +63,6 @@ func outside(ctx context.Context, o options) error {
 
 // launch starts the node in namespaces of its own and waits until it is up.
 func launch(ctx context.Context, p paths, keep bool) (pid int, err error) {
-	if err := os.RemoveAll(p.up()); err != nil {
-		return 0, err
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return 0, err
@@ -156,6 +153,7 @@ type paths struct{ folder string }
 func (p paths) bin() string        { return filepath.Join(p.folder, "bin") }
 func (p paths) debian() string     { return filepath.Join(p.folder, "debian") }
 func (p paths) images() string     { return filepath.Join(p.folder, "images") }
+func (p paths) postgres() string   { return filepath.Join(p.folder, "postgres") }
 func (p paths) run() string        { return filepath.Join(p.folder, "run") }
 func (p paths) logs() string       { return filepath.Join(p.run(), "log") }
 func (p paths) pid() string        { return filepath.Join(p.run(), "pid") }

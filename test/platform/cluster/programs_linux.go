@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tidebank/tidebank/infra/pgserver"
 )
 
 // group is a set of programs that one go command builds.
@@ -65,7 +67,22 @@ func build(ctx context.Context, p paths) error {
 	if err := modules(ctx, p); err != nil {
 		return err
 	}
+	if err := postgres(ctx, p); err != nil {
+		return err
+	}
 	return bank(ctx, p)
+}
+
+// postgres tries PostgreSQL once: a machine without it downloads it, which the node can't.
+func postgres(ctx context.Context, p paths) error {
+	if _, err := os.Stat(p.postgres()); err == nil {
+		return nil
+	}
+	server, err := pgserver.Start(ctx, pgserver.Config{Dir: p.postgres()})
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(p.postgres()))
+	}
+	return server.Stop()
 }
 
 // modules notes where the files of Knative's modules are, to install them.

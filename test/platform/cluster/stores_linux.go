@@ -107,7 +107,7 @@ func (d *database) start(ctx context.Context) error {
 	}
 	defer log.Close() // the server has its own
 	server, err := pgserver.Start(ctx, pgserver.Config{
-		Dir: "/run/postgres", Persistent: true, Log: log, Settings: map[string]string{"max_connections": "300"},
+		Dir: d.n.postgres(), Persistent: true, Log: log, Settings: map[string]string{"max_connections": "300"},
 	})
 	if err != nil {
 		return err

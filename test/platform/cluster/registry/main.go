@@ -1,11 +1,11 @@
 // Command registry is the container registry of the cluster of `make test-knative`.
 //
-//	registry ADDRESS LAYOUT name=program ...
+//	registry ADDRESS STORE LAYOUT name=program ...
 //
 // It serves each image of the OCI layout LAYOUT (`make images`) as tidebank/<name>:v1,
 // and the same image with another label as :v2, a release to upgrade to. Each program
 // becomes an image tools/<name>:v1 with nothing else in it. It writes a line for each
-// image, with its name, tag and digest, and then "ready".
+// image, with its name, tag and digest, and then "ready". STORE is the folder of its blobs.
 package main
 
 import (
@@ -35,8 +35,8 @@ import (
 const reference = "org.opencontainers.image.ref.name"
 
 func main() {
-	if len(os.Args) < 3 {
-		log.Fatal("usage: registry ADDRESS LAYOUT name=program ...")
+	if len(os.Args) < 4 {
+		log.Fatal("usage: registry ADDRESS STORE LAYOUT name=program ...")
 	}
 	listener, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
@@ -44,12 +44,12 @@ func main() {
 	}
 	quiet := registry.Logger(log.New(io.Discard, "", 0))
 	go func() {
-		if err := load(os.Args[1], os.Args[2], os.Args[3:]); err != nil {
+		if err := load(os.Args[1], os.Args[3], os.Args[4:]); err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println("ready")
 	}()
-	log.Fatal(http.Serve(listener, registry.New(quiet)))
+	log.Fatal(http.Serve(listener, registry.New(quiet, registry.WithBlobHandler(registry.NewDiskBlobHandler(os.Args[2])))))
 }
 
 func load(address, images string, programs []string) error {
