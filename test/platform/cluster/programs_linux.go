@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/tidebank/tidebank/infra/pgserver"
+	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 // group is a set of programs that one go command builds.
@@ -54,8 +55,8 @@ func groups() []group {
 	}
 }
 
-// build makes all programs and images that are not there yet.
-func build(ctx context.Context, p paths) error {
+// build makes all programs and images that are not there yet for a source.
+func build(ctx context.Context, p paths, source string) error {
 	if err := debian(ctx, p); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func build(ctx context.Context, p paths) error {
 	if err := postgres(ctx, p); err != nil {
 		return err
 	}
-	return bank(ctx, p)
+	return bank(ctx, p, source)
 }
 
 // postgres tries PostgreSQL once: a machine without it downloads it, which the node can't.
@@ -152,8 +153,13 @@ func digest(module string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
-// bank builds the bank's images, and the programs of this repository that run beside them.
-func bank(ctx context.Context, p paths) error {
+// bank builds the bank's images, and the programs of this repository that run beside
+// them, unless the last build was of the same source.
+func bank(ctx context.Context, p paths, source string) error {
+	stamp := p.program("bank.stamp")
+	if old, err := os.ReadFile(stamp); err == nil && source != record.Unknown && string(old) == source {
+		return nil
+	}
 	say("build the bank's images")
 	if err := quietly(ctx, filepath.Join(p.repository(), "infra/images"), "go", "run", ".", "--out", p.images()); err != nil {
 		return err
@@ -162,8 +168,12 @@ func bank(ctx context.Context, p paths) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	return quietly(ctx, p.repository(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out+"/",
+	err := quietly(ctx, p.repository(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out+"/",
 		"./client/demo", "./infra/tide", "./test/platform/cluster/pause")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(stamp, []byte(source), 0o644)
 }
 
 // debianPrograms are what the cluster needs of the machine, and the packages that have it.
