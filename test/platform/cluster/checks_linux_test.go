@@ -9,17 +9,23 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
 )
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // docs/knative.md tells of each check, and each point that a check proves exists.
 func TestChecksAreDocumented(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("../../../docs/knative.md")
-	check.Must(t, err)
+	must(t, err)
 	requirements, err := catalogue.Load("../../..")
-	check.Must(t, err)
+	must(t, err)
 	known := map[string]bool{}
 	for _, r := range requirements {
 		for i := range r.Points {
@@ -43,20 +49,20 @@ func TestOnlyItsKeys(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "keys.json")
-	check.Must(t, keys.Create(whole))
+	must(t, keys.Create(whole))
 	text, err := os.ReadFile(whole)
-	check.Must(t, err)
+	must(t, err)
 	own, err := only(text, []string{string(keys.Event)})
-	check.Must(t, err)
+	must(t, err)
 	var parts struct {
 		Secrets, MACs, Pairs map[string]json.RawMessage
 	}
-	check.Must(t, json.Unmarshal(own, &parts))
+	must(t, json.Unmarshal(own, &parts))
 	if n := len(parts.Secrets) + len(parts.MACs) + len(parts.Pairs); n != 1 {
 		t.Errorf("%d purposes are left, want one", n)
 	}
 	small := filepath.Join(dir, "own.json")
-	check.Must(t, os.WriteFile(small, own, 0o600))
+	must(t, os.WriteFile(small, own, 0o600))
 	if _, err := keys.Open(t.Context(), keys.Config{File: small}, keys.Event); err != nil {
 		t.Error(err)
 	}
@@ -84,9 +90,9 @@ func TestImagesOfKnative(t *testing.T) {
 	dir := t.TempDir()
 	const text = "a: ko://knative.dev/eventing/cmd/broker/filter\nb: ko://knative.dev/eventing/cmd/mtping\n" +
 		"c: ko://knative.dev/serving/cmd/queue\nd: ko://knative.dev/eventing/cmd/in_memory/channel_controller\n"
-	check.Must(t, os.WriteFile(filepath.Join(dir, "x.yaml"), []byte(text), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "x.yaml"), []byte(text), 0o600))
 	got, err := read([]string{dir})
-	check.Must(t, err)
+	must(t, err)
 	const at = "10.88.0.1:5000/tools/"
 	want := "a: " + at + "eventing-filter:v1\nb: " + at + "eventing-mtping:v1\nc: " + at + "serving-queue:v1\nd: " + at +
 		"eventing-channel_controller:v1\n\n---\n"

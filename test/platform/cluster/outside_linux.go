@@ -42,7 +42,7 @@ func outside(ctx context.Context, o options) error {
 		if err := errors.Join(os.RemoveAll(p.run()), os.MkdirAll(p.logs(), 0o755)); err != nil {
 			return err
 		}
-		if err := build(ctx, p, source); err != nil {
+		if err := build(ctx, p); err != nil {
 			return err
 		}
 		if err := os.WriteFile(p.built(), []byte(source), 0o644); err != nil {

@@ -44,9 +44,13 @@ type Check struct {
 // other source.
 const Unknown = ""
 
-// Source identifies the source at root, or returns Unknown.
-func Source(ctx context.Context, root string) (string, error) {
+// Source identifies the source at root, or returns Unknown. It leaves out documents and
+// the folders that are named.
+func Source(ctx context.Context, root string, without ...string) (string, error) {
 	documents := []string{"--", ".", ":!*.md", ":!docs"}
+	for _, folder := range without {
+		documents = append(documents, ":!"+folder)
+	}
 	changed, err := git(ctx, root, append([]string{"status", "--porcelain", "--untracked-files=all"}, documents...)...)
 	if err != nil || len(bytes.TrimSpace(changed)) > 0 {
 		return Unknown, err

@@ -64,6 +64,9 @@ func TestTheSourceOfARun(t *testing.T) {
 	if second == record.Unknown || second == first {
 		t.Errorf("after a commit: %q, before it: %q", second, first)
 	}
+	if s, err := record.Source(t.Context(), dir, "new.go"); err != nil || s != first {
+		t.Errorf("without the new file: %q, %v, want %q", s, err, first)
+	}
 	write(t, dir, "main.go", "package other")
 	if source(t, dir) != record.Unknown {
 		t.Error("a changed source is known")
