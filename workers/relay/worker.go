@@ -12,6 +12,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,10 @@ var Worker = fn.Worker(fn.Spec{
 
 // Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
-	KSink   string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	KSink string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	// Token is the file in which the SinkBinding mounts the token by which the broker knows the
+	// relay: bindingToken if it is empty. There is none if the broker asks for no identity.
+	Token   string `envconfig:"K_SINK_TOKEN_FILE"`
 	SinkURL string `envconfig:"SINK_URL" form:"http" secret:"true"`
 	// FunctionsURL is the address below which event functions are, such as
 	// http://gateway.openfaas:8080/function.
@@ -51,6 +55,9 @@ type Config struct {
 
 	Sink relay.Sink `ignored:"true"` // the local bank sets it instead of an address
 }
+
+// bindingToken is where a SinkBinding mounts the token.
+const bindingToken = "/oidc/token"
 
 // Errors of the configuration.
 var (
@@ -71,7 +78,11 @@ func (c Config) sink() (relay.Sink, error) {
 	if c.FunctionsURL != "" {
 		return nil, nil //nolint:nilnil // the caller makes the broker
 	}
-	return sink.HTTP{URL: given[0], Client: client()}, nil
+	to := client()
+	if c.KSink != "" {
+		to.Transport = sink.Bearer{File: cmp.Or(c.Token, bindingToken), Base: to.Transport}
+	}
+	return sink.HTTP{URL: given[0], Client: to}, nil
 }
 
 // client refuses redirects, so that events go only to the configured address. It keeps
