@@ -146,7 +146,7 @@ func digest(module string) (string, error) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		fmt.Fprintf(sum, "%s %d\n", path, len(text)) // a hash takes all
+		fmt.Fprintf(sum, "%s %d\n", strings.TrimPrefix(path, module), len(text)) // a hash takes all
 		sum.Write(text)
 		return err
 	})
