@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -32,8 +33,8 @@ const Freshness = 30 * 24 * time.Hour
 var ErrStale = errors.New("events: older than a consumer takes")
 
 // CheckAge refuses an event that is older than Freshness.
-func CheckAge(e cloudevents.Event, now time.Time) error {
-	if now.Sub(e.Time()) > Freshness {
+func CheckAge(e cloudevent.Event, now time.Time) error {
+	if now.Sub(e.Time) > Freshness {
 		return ErrStale
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -39,20 +39,15 @@ const (
 var ErrForged = errors.New("events: the bank's MAC does not hold")
 
 // CloudEvent returns the row as a CloudEvent with the bank's MAC.
-func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
-	e := cloudevents.NewEvent()
-	e.SetID(s.ID)
-	e.SetType(s.Type)
-	e.SetSource(Source)
-	e.SetSubject(s.Subject)
-	e.SetTime(s.CreatedAt)
+func (s Stored) CloudEvent(ring *keys.Ring) (cloudevent.Event, error) {
+	e := cloudevent.Event{ID: s.ID, Type: s.Type, Source: Source, Subject: s.Subject, Time: s.CreatedAt}
 	if s.CustomerHash != "" {
 		e.SetExtension(extensionCustomer, s.CustomerHash)
 	}
 	if s.Traceparent != "" {
 		e.SetExtension(extensionTrace, s.Traceparent)
 	}
-	if err := e.SetData(cloudevents.ApplicationJSON, json.RawMessage(s.Data)); err != nil {
+	if err := e.SetJSON(json.RawMessage(s.Data)); err != nil {
 		return e, fmt.Errorf("event %s: %w", s.ID, err)
 	}
 	Authenticate(ring, &e)
@@ -60,16 +55,16 @@ func (s Stored) CloudEvent(ring *keys.Ring) (cloudevents.Event, error) {
 }
 
 // Authenticate adds the bank's MAC to the event.
-func Authenticate(ring *keys.Ring, e *cloudevents.Event) {
+func Authenticate(ring *keys.Ring, e *cloudevent.Event) {
 	sum, key := ring.MAC(keys.Event, authenticated(*e)...)
 	e.SetExtension(extensionMAC, hex.EncodeToString(sum))
 	e.SetExtension(extensionKey, strings.ReplaceAll(key, "/", "-"))
 }
 
 // Verify refuses an event whose MAC Authenticate did not make.
-func Verify(ring *keys.Ring, e cloudevents.Event) error {
-	text, _ := e.Extensions()[extensionMAC].(string)
-	key, _ := e.Extensions()[extensionKey].(string)
+func Verify(ring *keys.Ring, e cloudevent.Event) error {
+	text := e.Extensions[extensionMAC]
+	key := e.Extensions[extensionKey]
 	sum, err := hex.DecodeString(text)
 	if err != nil {
 		return ErrForged
@@ -83,11 +78,11 @@ func Verify(ring *keys.Ring, e cloudevents.Event) error {
 
 // authenticated returns the parts that the MAC covers: every attribute that a
 // consumer uses, and the data's digest.
-func authenticated(e cloudevents.Event) [][]byte {
-	customer, _ := e.Extensions()[extensionCustomer].(string)
+func authenticated(e cloudevent.Event) [][]byte {
+	customer := e.Extensions[extensionCustomer]
 	return [][]byte{
-		[]byte(e.ID()), []byte(e.Type()), []byte(e.Source()), []byte(e.Subject()),
-		[]byte(e.Time().UTC().Format(time.RFC3339Nano)), []byte(customer), sm.Digest(compact(e.Data())),
+		[]byte(e.ID), []byte(e.Type), []byte(e.Source), []byte(e.Subject),
+		[]byte(e.Time.UTC().Format(time.RFC3339Nano)), []byte(customer), sm.Digest(compact(e.Data)),
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/tidebank/tidebank/test/functest"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
@@ -57,7 +57,7 @@ func (p fixture) runWorkers(t *testing.T) (stop func()) {
 	t.Helper()
 	local := &broker.Broker{
 		DB: p.Host.DB, Log: p.Host.Log, Subscriptions: functions.Subscriptions(),
-		Deliver: func(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
+		Deliver: func(_ context.Context, consumer string, e cloudevent.Event) (int, error) {
 			return p.Deliver(t, functest.Named(t, consumer), e), nil
 		},
 	}

@@ -9,8 +9,9 @@ import (
 
 	"github.com/tidebank/tidebank/test/functest"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/functions/transfer"
@@ -68,10 +69,10 @@ func TestWrongFieldsAreRefusedWhoeverSendsThem(t *testing.T) {
 			good := j.Event(t, uuid.NewString(), kind, "x", dataOf(t, kind))
 			more := good.Clone()
 			var data map[string]any
-			check.Must(t, json.Unmarshal(good.Data(), &data))
+			check.Must(t, json.Unmarshal(good.Data, &data))
 			data["no_such_field"] = 1
-			check.Must(t, more.SetData(cloudevents.ApplicationJSON, data))
-			for name, e := range map[string]cloudevents.Event{
+			check.Must(t, more.SetJSON(data))
+			for name, e := range map[string]cloudevent.Event{
 				"another type": j.Event(t, uuid.NewString(), kind, "x", wrong), "an unknown field": more,
 				"far too long": j.Event(t, uuid.NewString(), kind, "x", map[string]any{"x": strings.Repeat("x", 64<<10)}),
 			} {

@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/shared/channel"
@@ -368,9 +369,29 @@ func TestCallsAMinute(t *testing.T) {
 }
 
 // failedAt is the event as a dead letter, which event functions take like any other event.
-func failedAt(e cloudevents.Event) cloudevents.Event {
+func failedAt(e cloudevent.Event) cloudevent.Event {
 	e.SetExtension("knativeerrordest", "http://notify-on-otp.tidebank.svc.cluster.local")
 	return e
+}
+
+// modes are the ways in which platforms deliver an event over HTTP.
+func modes(t *testing.T) map[string]func(*bank.Bank, fn.Function, cloudevent.Event) int {
+	t.Helper()
+	typed := func(media string) http.Header { return http.Header{"Content-Type": {media}} }
+	return map[string]func(*bank.Bank, fn.Function, cloudevent.Event) int{
+		"structured": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int { return b.Deliver(t, f, e) },
+		"binary": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int {
+			r, err := cloudevent.NewRequest(t.Context(), "http://127.0.0.1/", e)
+			check.Must(t, err)
+			return b.DeliverRaw(t, f, e.Data, r.Header)
+		},
+		"batch": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int {
+			return b.DeliverRaw(t, f, check.JSON(t, []cloudevent.Event{e, e}), typed(cloudevent.BatchJSON))
+		},
+		"connector": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int {
+			return b.DeliverRaw(t, f, check.JSON(t, e), http.Header{"X-Topic": {"bank"}})
+		},
+	}
 }
 
 // An event function takes only events that the bank has sealed, of its own types. It
@@ -383,19 +404,21 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 			t.Parallel()
 			b := bank.On(t, pgtest.Broken(t))
 			smstest.OpenAt(t, b, "http://127.0.0.1:1", f)
-			structured := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
-			good := func() cloudevents.Event {
+			structured := http.Header{"Content-Type": {cloudevent.JSON}}
+			good := func() cloudevent.Event {
 				return failedAt(b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", dataOf(t, f.Spec.Consumes[0])))
 			}
-			if got := b.Deliver(t, f, good()); got != http.StatusServiceUnavailable {
-				t.Fatalf("a good event got %d, want 503 of the database", got)
+			for mode, send := range modes(t) {
+				if got := send(b, f, good()); got != http.StatusServiceUnavailable {
+					t.Fatalf("a good event in %s mode got %d, want 503 of the database", mode, got)
+				}
 			}
 			unsealed, forged, typed := good(), good(), good()
-			unsealed.SetExtension("tidebankmac", nil)
-			forged.SetID(uuid.NewString())
-			typed.SetType("com.tidebank.other.v1")
+			delete(unsealed.Extensions, "tidebankmac")
+			forged.ID = uuid.NewString()
+			typed.Type = "com.tidebank.other.v1"
 			elsewhere := bank.On(t, pgtest.Broken(t)).Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", struct{}{})
-			for name, e := range map[string]cloudevents.Event{
+			for name, e := range map[string]cloudevent.Event{
 				"unsealed": unsealed, "another id": forged, "another type": typed, "another bank's": elsewhere,
 				"a type for others": b.Event(t, uuid.NewString(), "com.tidebank.other.v1", "x", struct{}{}),
 			} {

@@ -24,16 +24,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // Deliver hands an event to a consumer and returns its HTTP status.
-type Deliver func(ctx context.Context, consumer string, event cloudevents.Event) (status int, err error)
+type Deliver func(ctx context.Context, consumer string, event cloudevent.Event) (status int, err error)
 
 // Broker is a Sink for a relay. It stores the deliveries and carries them out.
 type Broker struct {
@@ -109,21 +110,21 @@ func (b *Broker) wakeAll() {
 
 // Publish stores a delivery of each event for each subscriber. An event whose result
 // is nil will come to every subscriber.
-func (b *Broker) Publish(ctx context.Context, batch []cloudevents.Event) []error {
+func (b *Broker) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 	results := make([]error, len(batch))
 	var consumers, ids, lanes []string
 	var bodies [][]byte
 	for i, e := range batch {
 		body, err := json.Marshal(e)
 		if err == nil {
-			_, err = uuid.Parse(e.ID())
+			_, err = uuid.Parse(e.ID)
 		}
 		if err != nil {
 			results[i] = fmt.Errorf("%w: %w", events.ErrRefused, err)
 			continue
 		}
-		for _, consumer := range b.Subscriptions.Consumers(e.Type()) {
-			consumers, ids, bodies = append(consumers, consumer), append(ids, e.ID()), append(bodies, body)
+		for _, consumer := range b.Subscriptions.Consumers(e.Type) {
+			consumers, ids, bodies = append(consumers, consumer), append(ids, e.ID), append(bodies, body)
 			lanes = append(lanes, string(b.Subscriptions.Lane(consumer)))
 		}
 	}
@@ -233,7 +234,7 @@ func (b *Broker) try(ctx context.Context, d delivery) {
 }
 
 func (b *Broker) send(ctx context.Context, d delivery) (int, error) {
-	var e cloudevents.Event
+	var e cloudevent.Event
 	if err := json.Unmarshal(d.Event, &e); err != nil {
 		return http.StatusBadRequest, nil //nolint:nilerr // the event can never be delivered: the row becomes a dead letter
 	}

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/test/bank"
@@ -38,7 +39,7 @@ func TestEverySubscriberGetsTheEventAsItWasPublished(t *testing.T) {
 	publish(t, b, transfer, transfer) // late, and twice
 	done := outcome{State: "done", Attempts: 1}
 	want := map[string]outcome{"notify-on-transfer": done, "fraud-on-transfer": done, "audit-on-event": done}
-	if diff := cmp.Diff(want, d.outcomes(t, transfer.ID())); diff != "" {
+	if diff := cmp.Diff(want, d.outcomes(t, transfer.ID)); diff != "" {
 		t.Errorf("the transfer's deliveries (-want +got):\n%s", diff)
 	}
 	publish(t, b, d.event(t, oneHears, "login-2"))
@@ -50,8 +51,8 @@ func TestEverySubscriberGetsTheEventAsItWasPublished(t *testing.T) {
 	if diff := cmp.Diff(wantGiven, d.deliveries()); diff != "" {
 		t.Errorf("given (-want +got):\n%s", diff)
 	}
-	arrived := d.events[transfer.ID()]
-	if diff := cmp.Diff(transfer.String(), arrived.String()); diff != "" {
+	arrived := d.events[transfer.ID]
+	if diff := cmp.Diff(transfer, arrived); diff != "" {
 		t.Errorf("the event changed on its way (-published +delivered):\n%s", diff)
 	}
 	if err := events.Verify(d.ring, arrived); err != nil {
@@ -83,7 +84,7 @@ func TestAnswers(t *testing.T) {
 		for _, status := range []int{0, 101, 199, 302, 401, 404, 408, 409, 429, 500, 503} {
 			want[strconv.Itoa(status)] = outcome{"dead", tries, fmt.Sprintf("answered %d", status)}
 		}
-		var batch []cloudevents.Event
+		var batch []cloudevent.Event
 		for subject := range want {
 			batch = append(batch, d.event(t, oneHears, subject))
 		}
@@ -92,8 +93,8 @@ func TestAnswers(t *testing.T) {
 		check.UntilCount(t, 0, d.Pool(), countIn, "due")
 		got, given := map[string]outcome{}, map[string]int{}
 		for _, e := range batch {
-			got[e.Subject()] = d.outcomes(t, e.ID())["audit-on-event"]
-			given["audit-on-event "+e.Subject()] = got[e.Subject()].Attempts
+			got[e.Subject] = d.outcomes(t, e.ID)["audit-on-event"]
+			given["audit-on-event "+e.Subject] = got[e.Subject].Attempts
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("at most %d (-want +got):\n%s", most, diff)
@@ -121,7 +122,7 @@ func TestAConsumersFailureIsItsOwn(t *testing.T) {
 	want := map[string]outcome{
 		"notify-on-transfer": {"done", 1, ""}, "audit-on-event": {"done", 1, ""}, "fraud-on-transfer": {"dead", 1, "answered 400"},
 	}
-	if diff := cmp.Diff(want, d.outcomes(t, e.ID())); diff != "" {
+	if diff := cmp.Diff(want, d.outcomes(t, e.ID)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -141,7 +142,7 @@ func TestATriedDeliverySucceeds(t *testing.T) {
 	publish(t, b, e)
 	bank.Background(t, b.Run)
 	check.UntilCount(t, 1, d.Pool(), countIn, "done")
-	if diff := cmp.Diff(outcome{"done", 4, ""}, d.outcomes(t, e.ID())["audit-on-event"]); diff != "" {
+	if diff := cmp.Diff(outcome{"done", 4, ""}, d.outcomes(t, e.ID)["audit-on-event"]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -166,7 +167,7 @@ func TestPausesGrow(t *testing.T) {
 	publish(t, b, e)
 	bank.Background(t, b.Run)
 	for attempt, shortest := 1, time.Second; attempt <= 5; attempt, shortest = attempt+1, 2*shortest {
-		check.UntilCount(t, 1, d.Pool(), countTried, e.ID(), attempt)
+		check.UntilCount(t, 1, d.Pool(), countTried, e.ID, attempt)
 		due := check.Value[time.Time](t, d.Pool(), `SELECT due_at FROM delivery`)
 		if pause := due.Sub(*tried.Load()); pause < shortest {
 			t.Errorf("attempt %d is followed by a pause of %v, want %v at least", attempt, pause, shortest)
@@ -186,7 +187,7 @@ func TestManyBrokersDeliverEachOnce(t *testing.T) {
 		b := d.broker(t)
 		bank.Background(t, b.Run)
 		for i := range batches {
-			var batch []cloudevents.Event
+			var batch []cloudevent.Event
 			for j := range size {
 				subject := fmt.Sprintf("%d/%d/%d", n, i, j)
 				batch = append(batch, d.event(t, threeHear, subject))
@@ -214,8 +215,8 @@ func TestEachPublishedEventHasItsResult(t *testing.T) {
 	d := newFixture(t, taken)
 	b := d.broker(t)
 	bad, good := d.event(t, oneHears, "no UUID"), d.event(t, oneHears, "login-1")
-	bad.SetID("1")
-	results := b.Publish(t.Context(), []cloudevents.Event{bad, good})
+	bad.ID = "1"
+	results := b.Publish(t.Context(), []cloudevent.Event{bad, good})
 	if len(results) != 2 || !errors.Is(results[0], events.ErrRefused) || results[1] != nil {
 		t.Errorf("results %v", results)
 	}
@@ -226,7 +227,7 @@ func TestEachPublishedEventHasItsResult(t *testing.T) {
 		t.Errorf("nothing: %v", results)
 	}
 	b.DB = pgtest.Broken(t)
-	results = b.Publish(t.Context(), []cloudevents.Event{bad, good})
+	results = b.Publish(t.Context(), []cloudevent.Event{bad, good})
 	if !errors.Is(results[0], events.ErrRefused) || results[1] == nil || errors.Is(results[1], events.ErrRefused) {
 		t.Errorf("without a database: %v", results)
 	}
@@ -243,7 +244,7 @@ func TestCodesAreDeliveredWhileOthersHang(t *testing.T) {
 		return 202, nil
 	})
 	b := d.broker(t)
-	var backlog []cloudevents.Event
+	var backlog []cloudevent.Event
 	for n := range 100 {
 		backlog = append(backlog, d.event(t, threeHear, fmt.Sprint("transfer-", n)))
 	}

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
@@ -39,7 +40,7 @@ type fixture struct {
 
 	mu     sync.Mutex
 	given  map[string]int // "consumer subject" to deliveries
-	events map[string]cloudevents.Event
+	events map[string]cloudevent.Event
 	answer func(consumer, subject string) (status int, err error)
 }
 
@@ -50,7 +51,7 @@ func newFixture(t *testing.T, answer func(consumer, subject string) (int, error)
 	}
 }
 
-type event = cloudevents.Event
+type event = cloudevent.Event
 
 func taken(string, string) (int, error) { return 202, nil }
 
@@ -59,12 +60,12 @@ func (d *fixture) broker(t *testing.T) *broker.Broker {
 	t.Helper()
 	return &broker.Broker{
 		DB: d.DB, Log: slog.New(slog.NewTextHandler(d.log, nil)), Subscriptions: subscriptions, Backoff: time.Nanosecond,
-		Deliver: func(_ context.Context, consumer string, e cloudevents.Event) (int, error) {
+		Deliver: func(_ context.Context, consumer string, e cloudevent.Event) (int, error) {
 			d.mu.Lock()
-			d.given[consumer+" "+e.Subject()]++
-			d.events[e.ID()] = e
+			d.given[consumer+" "+e.Subject]++
+			d.events[e.ID] = e
 			d.mu.Unlock()
-			return d.answer(consumer, e.Subject())
+			return d.answer(consumer, e.Subject)
 		},
 	}
 }
@@ -76,7 +77,7 @@ func (d *fixture) deliveries() map[string]int {
 }
 
 // event is an authenticated event of a type. Its subject says what the consumers answer.
-func (d *fixture) event(t *testing.T, kind, subject string) cloudevents.Event {
+func (d *fixture) event(t *testing.T, kind, subject string) cloudevent.Event {
 	t.Helper()
 	id, err := uuid.NewV7()
 	check.Must(t, err)
@@ -88,7 +89,7 @@ func (d *fixture) event(t *testing.T, kind, subject string) cloudevents.Event {
 	return e
 }
 
-func publish(t *testing.T, b *broker.Broker, batch ...cloudevents.Event) {
+func publish(t *testing.T, b *broker.Broker, batch ...cloudevent.Event) {
 	t.Helper()
 	check.Must(t, errors.Join(b.Publish(t.Context(), batch)...))
 }

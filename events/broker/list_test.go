@@ -17,7 +17,7 @@ func (d *fixture) keep(t *testing.T, e event, data string, published bool) {
 	t.Helper()
 	check.Exec(t, d.Pool(), `
 INSERT INTO outbox (id, type, subject, customerhash, data, created_at, published_at)
-VALUES ($1, $2, $3, '', $4, $5, CASE WHEN $6 THEN now() END)`, e.ID(), e.Type(), e.Subject(), data, e.Time(), published)
+VALUES ($1, $2, $3, '', $4, $5, CASE WHEN $6 THEN now() END)`, e.ID, e.Type, e.Subject, data, e.Time, published)
 }
 
 func list(t *testing.T, d *fixture, subject string, dead bool, limit int) []broker.Row {
@@ -46,7 +46,7 @@ func TestList(t *testing.T) {
 	} {
 		e := d.event(t, tt.kind, tt.subject)
 		d.keep(t, e, tt.data, true)
-		names[e.ID()] = tt.subject
+		names[e.ID] = tt.subject
 		batch = append(batch, e)
 	}
 	publish(t, b, batch...)
@@ -54,7 +54,7 @@ func TestList(t *testing.T) {
 	check.UntilCount(t, 0, d.Pool(), countIn, "due")
 	waiting := d.event(t, oneHears, "not published yet")
 	d.keep(t, waiting, `{}`, false)
-	names[waiting.ID()] = waiting.Subject()
+	names[waiting.ID] = waiting.Subject
 
 	for name, tt := range map[string]struct {
 		subject string
@@ -101,13 +101,13 @@ func TestListShowsTheEventAndItsDeliveries(t *testing.T) {
 	bank.Background(t, b.Run)
 	check.UntilCount(t, 0, d.Pool(), countIn, "due")
 	row := list(t, d, "transfer-1", false, 10)[0]
-	if row.PublishedAt == nil || !row.CreatedAt.Equal(e.Time()) {
-		t.Errorf("created at %v, want %v, and published at %v", row.CreatedAt, e.Time(), row.PublishedAt)
+	if row.PublishedAt == nil || !row.CreatedAt.Equal(e.Time) {
+		t.Errorf("created at %v, want %v, and published at %v", row.CreatedAt, e.Time, row.PublishedAt)
 	}
 	row.CreatedAt, row.PublishedAt = row.CreatedAt.UTC(), nil
 	deliveries := string(row.Deliveries)
 	row.Deliveries = nil
-	want := broker.Row{ID: e.ID(), Type: threeHear, Subject: "transfer-1", Data: []byte(`{"amount_fen": 12}`), CreatedAt: e.Time()}
+	want := broker.Row{ID: e.ID, Type: threeHear, Subject: "transfer-1", Data: []byte(`{"amount_fen": 12}`), CreatedAt: e.Time}
 	if diff := cmp.Diff(want, row); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

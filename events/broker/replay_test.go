@@ -42,11 +42,11 @@ func TestReplay(t *testing.T) {
 		name, consumer, id string
 		want               int64
 	}{
-		{"one", "audit-on-event", bad.ID(), 1},
-		{"one that is due already", "audit-on-event", bad.ID(), 0},
-		{"one that is done", "audit-on-event", good.ID(), 0},
-		{"all of an event that are left", "", bad.ID(), 2},
-		{"a done event", "", good.ID(), 0},
+		{"one", "audit-on-event", bad.ID, 1},
+		{"one that is due already", "audit-on-event", bad.ID, 0},
+		{"one that is done", "audit-on-event", good.ID, 0},
+		{"all of an event that are left", "", bad.ID, 2},
+		{"a done event", "", good.ID, 0},
 		{"a consumer's", "fraud-on-transfer", "", 1},
 		{"an unknown event", "", uuid.NewString(), 0},
 		{"no id", "", "x' OR true --", 0},
@@ -91,11 +91,11 @@ func TestReplayedLettersAreDelivered(t *testing.T) {
 		t.Errorf("delivered %d times, want twice for each life", got)
 	}
 	down.Store(false)
-	if n, err := b.Replay(t.Context(), "audit-on-event", e.ID()); err != nil || n != 1 {
+	if n, err := b.Replay(t.Context(), "audit-on-event", e.ID); err != nil || n != 1 {
 		t.Fatalf("%d replayed, %v", n, err)
 	}
 	check.UntilCount(t, 1, d.Pool(), countIn, "done")
-	if diff := cmp.Diff(outcome{"done", 1, ""}, d.outcomes(t, e.ID())["audit-on-event"]); diff != "" {
+	if diff := cmp.Diff(outcome{"done", 1, ""}, d.outcomes(t, e.ID)["audit-on-event"]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -142,10 +142,10 @@ func TestDeliveryOfABrokerThatDies(t *testing.T) {
 			if n := check.Count(t, d.Pool(), `SELECT count(*) FROM delivery WHERE due_at > now() + interval '15 s'`); n != 0 {
 				t.Error("the lease is longer than 15 s")
 			}
-			check.Exec(t, d.Pool(), `UPDATE delivery SET due_at = now() WHERE event_id = $1`, stuck.ID()) // fifteen seconds on
+			check.Exec(t, d.Pool(), `UPDATE delivery SET due_at = now() WHERE event_id = $1`, stuck.ID) // fifteen seconds on
 			check.UntilCount(t, 2, d.Pool(), countIn, "done")
 			tries[0]()
-			if diff := cmp.Diff(outcome{"done", 2, ""}, d.outcomes(t, stuck.ID())["audit-on-event"]); diff != "" {
+			if diff := cmp.Diff(outcome{"done", 2, ""}, d.outcomes(t, stuck.ID)["audit-on-event"]); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if got := d.deliveries()["audit-on-event stuck"]; got != 1 {
@@ -241,7 +241,7 @@ func TestFaults(t *testing.T) {
 	if diff := cmp.Diff(want, d.deliveries()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := d.outcomes(t, twice.ID())["audit-on-event"]; got.Attempts != 1 {
+	if got := d.outcomes(t, twice.ID)["audit-on-event"]; got.Attempts != 1 {
 		t.Errorf("a duplicate counts as an attempt: %+v", got)
 	}
 }

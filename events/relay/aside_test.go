@@ -20,7 +20,7 @@ import (
 // refusing is a sink whose receiver refuses some events for good.
 func refusing(ids ...string) *sink {
 	return &sink{each: func(_ context.Context, e event) error {
-		if slices.Contains(ids, e.ID()) {
+		if slices.Contains(ids, e.ID) {
 			return fmt.Errorf("%w: answered 413", events.ErrRefused)
 		}
 		return nil
@@ -87,7 +87,7 @@ func TestAnEventWithoutAnAnswerDelaysNoOther(t *testing.T) {
 	d := newFixture(t)
 	ids := d.fill(t, 30)
 	s := &sink{each: func(ctx context.Context, e event) error {
-		if e.ID() == ids[0] {
+		if e.ID == ids[0] {
 			<-ctx.Done()
 			return ctx.Err()
 		}
@@ -144,7 +144,7 @@ func TestAnEventThatWasNotTriedIsReleased(t *testing.T) {
 	d := newFixture(t)
 	ids := d.fill(t, 2)
 	s := &sink{each: func(_ context.Context, e event) error {
-		if e.ID() == ids[1] {
+		if e.ID == ids[1] {
 			return events.ErrNotTried
 		}
 		return nil
@@ -163,7 +163,7 @@ func TestCodesHaveALaneOfTheirOwn(t *testing.T) {
 	d := newFixture(t)
 	d.fill(t, 2000)
 	s := &sink{each: func(ctx context.Context, e event) error {
-		if e.Type() == events.TypeOTPIssued {
+		if e.Type == events.TypeOTPIssued {
 			return nil
 		}
 		<-ctx.Done()

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/relay"
@@ -36,7 +37,7 @@ func newFixture(t *testing.T) fixture {
 	return fixture{db, url, keytest.New(t), &bank.Log{}}
 }
 
-type event = cloudevents.Event
+type event = cloudevent.Event
 
 // sink keeps the events that it takes; before decides whether it takes a batch, and
 // each whether it takes an event.
@@ -84,7 +85,7 @@ func (s *sink) ids() [][]string {
 	for _, batch := range s.batches {
 		var ids []string
 		for _, e := range batch {
-			ids = append(ids, e.ID())
+			ids = append(ids, e.ID)
 		}
 		all = append(all, ids)
 	}

@@ -25,8 +25,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -38,7 +39,7 @@ import (
 // events.ErrRefused says that no later try can succeed, events.ErrNotTried that the
 // sink has not tried, and any other error that a later try may succeed.
 type Sink interface {
-	Publish(ctx context.Context, batch []cloudevents.Event) []error
+	Publish(ctx context.Context, batch []cloudevent.Event) []error
 }
 
 // Relay is one publisher.
@@ -209,8 +210,8 @@ func (r *Relay) publish(ctx context.Context, stored []events.Stored) (int, error
 }
 
 // build makes CloudEvents of the rows. It sets aside a row of which it can't make one.
-func (r *Relay) build(ctx context.Context, stored []events.Stored, s *settled) ([]cloudevents.Event, []events.Stored) {
-	var batch []cloudevents.Event
+func (r *Relay) build(ctx context.Context, stored []events.Stored, s *settled) ([]cloudevent.Event, []events.Stored) {
+	var batch []cloudevent.Event
 	var sent []events.Stored
 	for _, row := range stored {
 		e, err := row.CloudEvent(r.Ring)

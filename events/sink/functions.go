@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 )
 
 // Functions are event functions behind one address, such as OpenFaaS' gateway: the
@@ -17,6 +17,6 @@ type Functions struct {
 }
 
 // Deliver posts the event in binary mode to one function, and returns its status.
-func (f Functions) Deliver(ctx context.Context, consumer string, e cloudevents.Event) (int, error) {
+func (f Functions) Deliver(ctx context.Context, consumer string, e cloudevent.Event) (int, error) {
 	return post(ctx, f.Client, strings.TrimSuffix(f.URL, "/")+"/"+consumer, e)
 }

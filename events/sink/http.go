@@ -11,8 +11,7 @@ import (
 	"sync"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 )
@@ -41,7 +40,7 @@ var permanent = []int{
 // Publish posts the batch, several events at a time. It returns the result of each
 // event: events.ErrRefused if the receiver refuses it for good, events.ErrNotTried if
 // receivers that did not answer used up the time.
-func (h HTTP) Publish(ctx context.Context, batch []cloudevents.Event) []error {
+func (h HTTP) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	slots := make(chan struct{}, inFlight)
@@ -65,7 +64,7 @@ func (h HTTP) Publish(ctx context.Context, batch []cloudevents.Event) []error {
 	return results
 }
 
-func (h HTTP) post(ctx context.Context, e cloudevents.Event) error {
+func (h HTTP) post(ctx context.Context, e cloudevent.Event) error {
 	status, err := post(ctx, h.Client, h.URL, e)
 	switch {
 	case err != nil:
@@ -83,8 +82,8 @@ func (h HTTP) post(ctx context.Context, e cloudevents.Event) error {
 const drained = 4 << 10
 
 // post posts the event in binary mode to an address, and returns the status.
-func post(ctx context.Context, client *http.Client, url string, e cloudevents.Event) (status int, err error) {
-	req, err := cehttp.NewHTTPRequestFromEvent(ctx, url, e)
+func post(ctx context.Context, client *http.Client, url string, e cloudevent.Event) (status int, err error) {
+	req, err := cloudevent.NewRequest(ctx, url, e)
 	if err != nil {
 		return 0, fmt.Errorf("sink: %w", err)
 	}

@@ -94,6 +94,10 @@ func TestWhatAnImageHolds(t *testing.T) {
 	if config.Config.User != user || !slices.Equal(config.Config.Entrypoint, []string{"/app"}) || config.OS != "linux" {
 		t.Errorf("config: %+v", config.Config)
 	}
+	// A library that looks methods up by name makes the linker keep every method: then a program has 30 MB.
+	if size := len(files["app"]); size > 20<<20 {
+		t.Errorf("the program has %d bytes, want at most 20 MiB", size)
+	}
 	program, err := elf.NewFile(bytes.NewReader(files["app"]))
 	must(t, err)
 	for _, p := range program.Progs {

@@ -11,6 +11,9 @@
 //	go run ./infra/tide roles apply
 //	go run ./infra/tide events list [--dead]
 //	go run ./infra/tide events replay [--dead] {--id ID | --all} --reason TEXT --operator NAME
+//	go run ./infra/tide retire run --trust DIR --approval FILE --backup DIR --archived-keys FILE
+//	go run ./infra/tide retire check
+//	go run ./infra/tide deployment check FILE
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.
 package main
@@ -32,6 +35,7 @@ func newCommand() *cobra.Command {
 	root.SilenceUsage = true
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
+		retirementCommand(), deploymentCommand(),
 	)
 	return root
 }

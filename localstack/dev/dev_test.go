@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/events"
@@ -59,7 +60,7 @@ func newFixture(t *testing.T) *fixture {
 		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
 		Broker: &broker.Broker{
 			DB: d.Host.DB, Log: d.Host.Log, Subscriptions: kinds, Backoff: time.Millisecond,
-			Deliver: func(context.Context, string, cloudevents.Event) (int, error) { return int(d.status.Load()), nil },
+			Deliver: func(context.Context, string, cloudevent.Event) (int, error) { return int(d.status.Load()), nil },
 		},
 	}
 	d.page.Register(d.mux)
@@ -224,8 +225,8 @@ func (d *fixture) event(t *testing.T, subject string) string {
 	stored := d.Outbox(t, events.TypeTransferPosted)
 	e, err := stored[len(stored)-1].CloudEvent(d.Host.Keys)
 	check.Must(t, err)
-	check.Must(t, errors.Join(d.page.Broker.Publish(t.Context(), []cloudevents.Event{e})...))
-	return e.ID()
+	check.Must(t, errors.Join(d.page.Broker.Publish(t.Context(), []cloudevent.Event{e})...))
+	return e.ID
 }
 
 // state lists events as "id state", as the page's query finds them.

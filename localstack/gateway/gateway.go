@@ -16,9 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
@@ -140,7 +141,7 @@ func (g *Gateway) list(w http.ResponseWriter, _ *http.Request) {
 
 // Deliver sends an event to a function, in structured mode as a broker does over
 // HTTP.
-func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevents.Event) (int, error) {
+func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevent.Event) (int, error) {
 	entry, ok := g.entries[consumer]
 	if !ok {
 		return http.StatusNotFound, nil
@@ -152,8 +153,8 @@ func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevents.Ev
 	g.calls[consumer].Add(1)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	header := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
-	if parent, ok := e.Extensions()["traceparent"].(string); ok {
+	header := http.Header{"Content-Type": {cloudevent.JSON}}
+	if parent, ok := e.Extensions["traceparent"]; ok {
 		header.Set("Traceparent", parent)
 	}
 	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -225,13 +226,13 @@ func TestDeliver(t *testing.T) {
 	check.Must(t, err)
 	traced, other := b.Event(t, uuid.NewString(), kind, "s", word{"潮"}), b.Event(t, uuid.NewString(), kind, "s", word{"汐"})
 	traced.SetExtension("traceparent", parent)
-	unsealed := cloudevents.NewEvent()
-	unsealed.SetID("x")
-	unsealed.SetType(kind)
-	unsealed.SetSource("x")
+	unsealed := cloudevent.Event{}
+	unsealed.ID = "x"
+	unsealed.Type = kind
+	unsealed.Source = "x"
 	for _, tt := range []struct {
 		consumer string
-		event    cloudevents.Event
+		event    cloudevent.Event
 		want     int
 	}{{"x-hears", traced, 202}, {"x-hears", other, 202}, {"x-hears", unsealed, 400}, {"x-nobody", other, 404}} {
 		status, err := g.Deliver(t.Context(), tt.consumer, tt.event)

@@ -9,9 +9,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -26,7 +27,7 @@ func TestABatchOfEvents(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	f := consumer(counting)
-	var batch []cloudevents.Event
+	var batch []cloudevent.Event
 	for range 5 {
 		batch = append(batch, b.Event(t, uuid.NewString(), typeHeard, "x", heard{}))
 	}
@@ -37,8 +38,8 @@ func TestABatchOfEvents(t *testing.T) {
 		}
 	}
 	for _, e := range batch {
-		if n := effects(t, b, e.ID()); n != 1 {
-			t.Errorf("%s: %d effects, want 1", e.ID(), n)
+		if n := effects(t, b, e.ID); n != 1 {
+			t.Errorf("%s: %d effects, want 1", e.ID, n)
 		}
 	}
 	if got := b.DeliverRaw(t, f, []byte("[]"), batched); got != http.StatusAccepted {
@@ -63,11 +64,11 @@ func TestTheAnswerToABatch(t *testing.T) {
 		}
 		return leave(d.ID), nil
 	})
-	event := func(word string) cloudevents.Event {
+	event := func(word string) cloudevent.Event {
 		return b.Event(t, uuid.NewString(), typeHeard, "x", heard{Word: word})
 	}
 	good, later, never, forged := event("good"), event("later"), event("never"), event("good")
-	forged.SetSubject("another")
+	forged.Subject = "another"
 	broken := []byte(`{"specversion":"1.0"}`)
 	deliver := func(want int, list ...any) {
 		t.Helper()
@@ -86,8 +87,8 @@ func TestTheAnswerToABatch(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"good": 3, "later": 3, "never": 2}, ran); diff != "" {
 		t.Errorf("reactions (-want +got):\n%s", diff)
 	}
-	for word, e := range map[string]cloudevents.Event{"good": good, "later": later} {
-		if n := effects(t, b, e.ID()); n != 1 {
+	for word, e := range map[string]cloudevent.Event{"good": good, "later": later} {
+		if n := effects(t, b, e.ID); n != 1 {
 			t.Errorf("%s: %d effects, want 1", word, n)
 		}
 	}
@@ -107,7 +108,7 @@ func TestDeliveriesThatAreNoBatch(t *testing.T) {
 		}
 	}
 	large := bytes.Repeat([]byte("x"), 64<<10+1)
-	single := http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
+	single := http.Header{"Content-Type": {cloudevent.JSON}}
 	if got := b.DeliverRaw(t, f, large, single); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large event: %d, want 413", got)
 	}
@@ -155,7 +156,7 @@ func TestPartsSucceedAndFailAlone(t *testing.T) {
 			t.Errorf("%v: answered %d after %d parts, want %d after %d", tt.answers, got, runs.Load(), tt.want, tt.ran)
 		}
 		for i, name := range []string{"one", "two", "panics"} {
-			if n := effects(t, b, e.ID()+name); n != tt.effects[i] {
+			if n := effects(t, b, e.ID+name); n != tt.effects[i] {
 				t.Errorf("%v: %s has %d effects, want %d", tt.answers, name, n, tt.effects[i])
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -32,7 +32,7 @@ type Burial func(ctx context.Context, letter events.Letter) (Effect, error)
 func DeadLetters[C any](spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Burial, error)) Function {
 	spec.DeadLetters = true
 	return declareEvent(spec, wire,
-		func(ctx context.Context, h *eventHandler, e cloudevents.Event, _ Delivery[json.RawMessage], bury Burial) error {
+		func(ctx context.Context, h *eventHandler, e cloudevent.Event, _ Delivery[json.RawMessage], bury Burial) error {
 			letter, err := readDeadLetter(e)
 			if err != nil {
 				return bankerr.ErrInput.Because(err)
@@ -49,16 +49,9 @@ func DeadLetters[C any](spec Spec, wire func(ctx context.Context, lent *Lent, co
 
 // readDeadLetter reads why the event is a dead letter. The event's seal does not cover
 // these attributes, so only a name in the form of a function's passes.
-func readDeadLetter(e cloudevents.Event) (events.Letter, error) {
-	text := func(name string) string {
-		value := e.Extensions()[name]
-		if value == nil {
-			return ""
-		}
-		return fmt.Sprint(value)
-	}
-	letter := events.Letter{EventID: e.ID(), Type: e.Type()}
-	at, err := url.Parse(text(deadDestination))
+func readDeadLetter(e cloudevent.Event) (events.Letter, error) {
+	letter := events.Letter{EventID: e.ID, Type: e.Type}
+	at, err := url.Parse(e.Extensions[deadDestination])
 	if err != nil {
 		return letter, fmt.Errorf("%s is no address", deadDestination)
 	}
@@ -66,7 +59,7 @@ func readDeadLetter(e cloudevents.Event) (events.Letter, error) {
 	if !properName(letter.Consumer) {
 		return letter, fmt.Errorf("%s names no function", deadDestination)
 	}
-	if status, err := strconv.ParseUint(text(deadStatus), 10, 16); err == nil && status < 1000 {
+	if status, err := strconv.ParseUint(e.Extensions[deadStatus], 10, 16); err == nil && status < 1000 {
 		letter.Status = int(status)
 	}
 	return letter, nil

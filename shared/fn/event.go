@@ -13,8 +13,9 @@ import (
 	"sync"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -48,7 +49,7 @@ func Event[C, Data any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Reaction[Data], error),
 ) Function {
 	return declareEvent(spec, wire,
-		func(ctx context.Context, h *eventHandler, e cloudevents.Event, d Delivery[Data], react Reaction[Data]) error {
+		func(ctx context.Context, h *eventHandler, e cloudevent.Event, d Delivery[Data], react Reaction[Data]) error {
 			effect, err := react(ctx, d)
 			if err != nil {
 				return err
@@ -62,7 +63,7 @@ func EventParts[C, Data any](
 	spec Spec, wire func(ctx context.Context, lent *Lent, config C) (Split[Data], error),
 ) Function {
 	return declareEvent(spec, wire,
-		func(ctx context.Context, h *eventHandler, e cloudevents.Event, d Delivery[Data], split Split[Data]) error {
+		func(ctx context.Context, h *eventHandler, e cloudevent.Event, d Delivery[Data], split Split[Data]) error {
 			parts, err := split(ctx, d)
 			if err != nil {
 				return err
@@ -73,7 +74,7 @@ func EventParts[C, Data any](
 
 func declareEvent[C, Data, Op any](
 	spec Spec, wire func(context.Context, *Lent, C) (Op, error),
-	run func(context.Context, *eventHandler, cloudevents.Event, Delivery[Data], Op) error,
+	run func(context.Context, *eventHandler, cloudevent.Event, Delivery[Data], Op) error,
 ) Function {
 	spec.Audience = Internal
 	if err := spec.check(FormEvent, nil, reflect.TypeFor[C]()); err != nil {
@@ -86,7 +87,7 @@ func declareEvent[C, Data, Op any](
 			if err != nil {
 				return nil, err
 			}
-			return &eventHandler{spec: spec, host: h, react: func(ctx context.Context, h *eventHandler, e cloudevents.Event) error {
+			return &eventHandler{spec: spec, host: h, react: func(ctx context.Context, h *eventHandler, e cloudevent.Event) error {
 				data, err := typed[Data](e)
 				if err != nil {
 					return err
@@ -109,7 +110,7 @@ type Delivery[Data any] struct {
 
 // reaction is an event function's code whose data type is hidden. It commits its
 // effects.
-type reaction func(ctx context.Context, h *eventHandler, e cloudevents.Event) error
+type reaction func(ctx context.Context, h *eventHandler, e cloudevent.Event) error
 
 // eventHandler is an opened event function.
 type eventHandler struct {
@@ -118,10 +119,10 @@ type eventHandler struct {
 	react reaction
 }
 
-func typed[Data any](e cloudevents.Event) (Delivery[Data], error) {
-	d := Delivery[Data]{ID: e.ID(), Type: e.Type(), Subject: e.Subject(), Time: e.Time(), Raw: e.Data()}
+func typed[Data any](e cloudevent.Event) (Delivery[Data], error) {
+	d := Delivery[Data]{ID: e.ID, Type: e.Type, Subject: e.Subject, Time: e.Time, Raw: e.Data}
 	// A later release may add fields within a version, so unknown fields pass.
-	if err := json.Unmarshal(e.Data(), &d.Data); err != nil {
+	if err := json.Unmarshal(e.Data, &d.Data); err != nil {
 		return d, bankerr.ErrInput.Because(fmt.Errorf("event data: %w", err))
 	}
 	return d, nil
@@ -142,9 +143,9 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
 	defer span.End()
 	started := h.host.Clock.Now()
-	delivered, err := h.read(ctx, req)
+	delivered, err := h.read(req)
 	if err != nil {
-		h.observe(ctx, cloudevents.Event{}, err, started)
+		h.observe(ctx, cloudevent.Event{}, err, started)
 		return h.unread(ctx, err), nil
 	}
 	errs := make([]error, len(delivered))
@@ -158,15 +159,15 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 }
 
 // observe counts an event and logs its refusal.
-func (h *eventHandler) observe(ctx context.Context, event cloudevents.Event, err error, started time.Time) {
+func (h *eventHandler) observe(ctx context.Context, event cloudevent.Event, err error, started time.Time) {
 	h.host.Metrics.Observe(h.spec.Name, outcome(err), h.host.Clock.Now().Sub(started))
 	if err == nil {
 		return
 	}
 	e := bankerr.From(err)
 	h.host.Log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("function", h.spec.Name),
-		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("source", event.Source()),
-		slog.String("id", event.ID()), slog.Time("sent", event.Time()), slog.String("trace", traceID(ctx)))
+		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("source", event.Source),
+		slog.String("id", event.ID), slog.Time("sent", event.Time), slog.String("trace", traceID(ctx)))
 }
 
 // unread answers a delivery that could not be read. A problem says that the delivery is
@@ -212,15 +213,15 @@ func decisive(errs []error) (found error) {
 }
 
 // take takes one event.
-func (h *eventHandler) take(ctx context.Context, event cloudevents.Event) error {
+func (h *eventHandler) take(ctx context.Context, event cloudevent.Event) error {
 	return protected(func() error {
 		if err := events.Verify(h.host.Keys, event); errors.Is(err, events.ErrForged) {
 			return bankerr.ErrInput.Because(err)
 		} else if err != nil {
 			return bankerr.ErrInternal.Because(err)
 		}
-		if !slices.Contains(h.spec.Consumes, event.Type()) {
-			return bankerr.ErrInput.Because(fmt.Errorf("event type %q is not for %s", event.Type(), h.spec.Name))
+		if !slices.Contains(h.spec.Consumes, event.Type) {
+			return bankerr.ErrInput.Because(fmt.Errorf("event type %q is not for %s", event.Type, h.spec.Name))
 		}
 		if h.spec.DeadLetters {
 			return h.react(ctx, h, event)
@@ -228,7 +229,7 @@ func (h *eventHandler) take(ctx context.Context, event cloudevents.Event) error 
 		if err := events.CheckAge(event, h.host.Clock.Now()); err != nil {
 			return bankerr.ErrInput.Because(err)
 		}
-		seen, err := events.Seen(ctx, h.host.DB, event.Source(), event.ID(), h.spec.Name)
+		seen, err := events.Seen(ctx, h.host.DB, event.Source, event.ID, h.spec.Name)
 		if err != nil || len(seen) > 0 {
 			return err
 		}
@@ -250,12 +251,12 @@ func protected(work func() error) (err error) {
 
 // runParts runs the parts that have no record yet. The event itself gets its record
 // when every part has one.
-func (h *eventHandler) runParts(ctx context.Context, e cloudevents.Event, parts []Part) error {
+func (h *eventHandler) runParts(ctx context.Context, e cloudevent.Event, parts []Part) error {
 	consumers := make([]string, len(parts))
 	for i, p := range parts {
 		consumers[i] = h.spec.Name + "/" + p.Name
 	}
-	seen, err := events.Seen(ctx, h.host.DB, e.Source(), e.ID(), consumers...)
+	seen, err := events.Seen(ctx, h.host.DB, e.Source, e.ID, consumers...)
 	if err != nil {
 		return err
 	}
@@ -284,9 +285,9 @@ func (h *eventHandler) runParts(ctx context.Context, e cloudevents.Event, parts 
 
 // commit commits an effect with the record that the consumer has had the event. If the
 // record is there already, commit changes nothing.
-func (h *eventHandler) commit(ctx context.Context, consumer string, e cloudevents.Event, effect Effect) error {
+func (h *eventHandler) commit(ctx context.Context, consumer string, e cloudevent.Event, effect Effect) error {
 	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
-		first, err := events.Claim(ctx, tx, consumer, e.Source(), e.ID())
+		first, err := events.Claim(ctx, tx, consumer, e.Source, e.ID)
 		if err != nil || !first || effect == nil {
 			return err
 		}

@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-	"github.com/cloudevents/sdk-go/v2/binding"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -51,17 +50,16 @@ func leave(subject string) fn.Effect {
 
 func counting(_ context.Context, d fn.Delivery[heard]) (fn.Effect, error) { return leave(d.ID), nil }
 
-func structured(t *testing.T, e cloudevents.Event) (string, http.Header) {
+func structured(t *testing.T, e cloudevent.Event) (string, http.Header) {
 	t.Helper()
 	body := check.JSON(t, e)
-	return string(body), http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}
+	return string(body), http.Header{"Content-Type": {cloudevent.JSON}}
 }
 
-func binary(t *testing.T, e cloudevents.Event) (string, http.Header) {
+func binary(t *testing.T, e cloudevent.Event) (string, http.Header) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/", nil)
+	r, err := cloudevent.NewRequest(t.Context(), "http://localhost/", e)
 	check.Must(t, err)
-	check.Must(t, cehttp.WriteRequest(binding.WithForceBinary(t.Context()), binding.ToMessage(&e), r))
 	var body bytes.Buffer
 	_, err = body.ReadFrom(r.Body)
 	check.Must(t, err)
@@ -69,7 +67,7 @@ func binary(t *testing.T, e cloudevents.Event) (string, http.Header) {
 }
 
 // connector sends the event as OpenFaaS connectors do: raw, under its topic.
-func connector(t *testing.T, e cloudevents.Event) (string, http.Header) {
+func connector(t *testing.T, e cloudevent.Event) (string, http.Header) {
 	t.Helper()
 	body, _ := structured(t, e)
 	return body, http.Header{"X-Topic": {"bank"}, "Content-Type": {"text/plain"}}
@@ -83,7 +81,7 @@ func TestEventsArriveInEveryMode(t *testing.T) {
 		got = d
 		return leave(d.ID), nil
 	})
-	for name, mode := range map[string]func(*testing.T, cloudevents.Event) (string, http.Header){
+	for name, mode := range map[string]func(*testing.T, cloudevent.Event) (string, http.Header){
 		"structured": structured, "binary": binary, "connector": connector,
 	} {
 		got = fn.Delivery[heard]{}
@@ -133,7 +131,7 @@ func TestConcurrentDeliveriesHaveOneEffect(t *testing.T) {
 	if got := handle(t, b, f, body, header).StatusCode; got != http.StatusAccepted {
 		t.Errorf("a late delivery got %d", got)
 	}
-	if n := effects(t, b, e.ID()); n != 1 || ran.Load() != many {
+	if n := effects(t, b, e.ID); n != 1 || ran.Load() != many {
 		t.Errorf("%d effects of %d reactions, want 1 of %d", n, ran.Load(), many)
 	}
 }
@@ -204,7 +202,7 @@ func TestTheReactionsErrorDecidesTheStatus(t *testing.T) {
 		if tt.want == http.StatusAccepted {
 			want = 0 // it was seen before
 		}
-		if n := effects(t, b, e.ID()); again != http.StatusAccepted || n != want {
+		if n := effects(t, b, e.ID); again != http.StatusAccepted || n != want {
 			t.Errorf("%s: delivered again: %d with %d effects, want 202 with %d", tt.name, again, n, want)
 		}
 	}
@@ -217,12 +215,12 @@ func TestEventsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	b, broken := bank.New(t), bank.On(t, pgtest.Broken(t))
 	f := consumer(counting)
-	event := func() cloudevents.Event { return b.Event(t, uuid.NewString(), typeHeard, "x", heard{N: 1}) }
+	event := func() cloudevent.Event { return b.Event(t, uuid.NewString(), typeHeard, "x", heard{N: 1}) }
 	changed := event()
-	check.Must(t, changed.SetData(cloudevents.ApplicationJSON, heard{N: 2}))
+	check.Must(t, changed.SetJSON(heard{N: 2}))
 	renamed := event()
-	renamed.SetSource("//elsewhere")
-	for name, e := range map[string]cloudevents.Event{
+	renamed.Source = "//elsewhere"
+	for name, e := range map[string]cloudevent.Event{
 		"an unknown type": b.Event(t, uuid.NewString(), "com.tidebank.test.other.v1", "x", heard{}),
 		"changed data":    changed, "another source": renamed,
 		"data of another form": b.Event(t, uuid.NewString(), typeHeard, "x", map[string]any{"n": "seven"}),
@@ -230,7 +228,7 @@ func TestEventsThatAreRefused(t *testing.T) {
 		if got := b.Deliver(t, f, e); got != http.StatusBadRequest {
 			t.Errorf("%s: %d, want 400", name, got)
 		}
-		if n := effects(t, b, e.ID()); n != 0 {
+		if n := effects(t, b, e.ID); n != 0 {
 			t.Errorf("%s: had an effect", name)
 		}
 	}

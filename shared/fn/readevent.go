@@ -1,17 +1,15 @@
 package fn
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 )
@@ -20,13 +18,13 @@ var errNoEvent = errors.New("neither a CloudEvent nor a connector's delivery of 
 
 // delivered is one event of a delivery, or the reason why it is none.
 type delivered struct {
-	event cloudevents.Event
+	event cloudevent.Event
 	err   error
 }
 
 // read reads the events of a delivery. A delivery that can't be read at all is an
 // error. In a batch, an element that is no event has an error of its own.
-func (h *eventHandler) read(ctx context.Context, req handler.Request) ([]delivered, error) {
+func (h *eventHandler) read(req handler.Request) ([]delivered, error) {
 	if req.Method != http.MethodPost {
 		return nil, ErrMethod
 	}
@@ -36,7 +34,7 @@ func (h *eventHandler) read(ctx context.Context, req handler.Request) ([]deliver
 	if isBatch(req.Header) {
 		return readBatch(req.Body)
 	}
-	event, err := readEvent(ctx, req)
+	event, err := readEvent(req)
 	if err != nil {
 		return nil, bankerr.ErrInput.Because(err)
 	}
@@ -45,7 +43,7 @@ func (h *eventHandler) read(ctx context.Context, req handler.Request) ([]deliver
 
 func isBatch(header http.Header) bool {
 	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	return err == nil && media == cloudevents.ApplicationCloudEventsBatchJSON
+	return err == nil && media == cloudevent.BatchJSON
 }
 
 // readBatch reads a JSON array of events; the empty array holds no event.
@@ -69,25 +67,15 @@ func readBatch(body []byte) ([]delivered, error) {
 
 // readEvent reads a CloudEvent in binary or structured mode. OpenFaaS connectors
 // send the structured event raw under X-Topic.
-func readEvent(ctx context.Context, req handler.Request) (cloudevents.Event, error) {
-	header := req.Header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
+func readEvent(req handler.Request) (cloudevent.Event, error) {
+	header := req.Header
 	if header.Get("X-Topic") != "" && header.Get("Ce-Id") == "" {
-		header.Set("Content-Type", cloudevents.ApplicationCloudEventsJSON)
+		header = header.Clone()
+		header.Set("Content-Type", cloudevent.JSON)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(req.Body))
+	event, err := cloudevent.FromHTTP(header, req.Body)
 	if err != nil {
-		return cloudevents.Event{}, fmt.Errorf("event request: %w", err)
+		return event, errors.Join(errNoEvent, err)
 	}
-	r.Header = header
-	event, err := cehttp.NewEventFromHTTPRequest(r)
-	if err != nil || event == nil {
-		return cloudevents.Event{}, errors.Join(errNoEvent, err)
-	}
-	if err := event.Validate(); err != nil {
-		return cloudevents.Event{}, fmt.Errorf("event: %w", err)
-	}
-	return *event, nil
+	return event, nil
 }

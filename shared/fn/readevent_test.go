@@ -29,7 +29,7 @@ func FuzzReadEvents(f *testing.F) {
 		if topic != "" {
 			header["X-Topic"] = []string{topic}
 		}
-		list, err := h.read(t.Context(), handler.Request{Body: body, Header: header})
+		list, err := h.read(handler.Request{Body: body, Header: header})
 		if err != nil && list != nil {
 			t.Error("events and an error")
 		}

@@ -13,13 +13,14 @@ import (
 // number is malformed or its check digit is wrong.
 func Canonical(number string) (canonical string, ok bool) {
 	number = strings.ToUpper(digits.Canonical(number))
-	if len(number) != length || !digits.Only(number[:length-1]) {
+	if len(number) != Length || !digits.Only(number[:Length-1]) {
 		return "", false
 	}
-	return number, Complete(number[:length-1]) == number
+	return number, Complete(number[:Length-1]) == number
 }
 
-const length = 18
+// Length is the number of characters of an identity number.
+const Length = 18
 
 // Complete adds the check character to the first 17 digits of an identity number
 // (ISO 7064, MOD 11-2).

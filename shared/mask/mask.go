@@ -63,24 +63,23 @@ var personalKey = regexp.MustCompile(`(?i)phone|mobile|tel$|card|id_?no|account_
 // whose field has a personal name. Leaks ignores longer words (UUIDs, tokens) and all
 // other JSON numbers.
 func Leaks(text []byte) bool {
-	name := "" // of the field
+	var name []byte // of the field, in its quotes
 	for i := 0; i < len(text); {
 		end := i + 1
 		switch c := text[i]; {
 		case c == '"':
 			end = stringEnd(text, i)
-			content := unquoted(text[i:end])
-			if len(numbers(content)) > 0 {
+			if mayHold(text[i:end]) && len(numbers(unquoted(text[i:end]))) > 0 {
 				return true
 			}
 			if bytes.HasPrefix(bytes.TrimLeft(text[end:], " \t\r\n"), []byte(":")) {
-				name = content
+				name = text[i:end]
 			}
 		case '0' <= c && c <= '9':
 			for end < len(text) && '0' <= text[end] && text[end] <= '9' {
 				end++
 			}
-			if isPersonalName(name) && len(numbers(string(text[i:end]))) > 0 {
+			if end-i >= phoneDigits && isPersonalName(unquoted(name)) && len(numbers(string(text[i:end]))) > 0 {
 				return true
 			}
 		}

@@ -64,8 +64,8 @@ func maskDigits(number string) string {
 	var b strings.Builder
 	code := 0 // the length of the country code
 	all := joined(groups(number))
-	if mobile.MatchString(all) {
-		code = len(all) - phoneDigits
+	if n, ok := countryCode(all); ok {
+		code = n
 	}
 	place := 0
 	for _, r := range number {
@@ -125,7 +125,7 @@ func longest(list []group, before string) int {
 		if size > maxDigits+1 { // the last place may be a foreign X
 			break
 		}
-		ends := n == len(list) || list[n].word != last.word
+		ends := size >= phoneDigits && (n == len(list) || list[n].word != last.word)
 		if ends && (isPersonal(list[:n]) || isLoose(list[:n], before)) {
 			found = n
 		}
@@ -146,18 +146,33 @@ func isPersonal(list []group) bool {
 
 // withoutX drops an X after a number that is no identity number.
 func withoutX(list []group) []group {
+	before, found := strings.CutSuffix(list[len(list)-1].digits, "X")
+	if !found {
+		return list
+	}
 	list = slices.Clone(list)
 	last := &list[len(list)-1]
-	if before, found := strings.CutSuffix(last.digits, "X"); found {
-		last.digits, last.glued = before, true
-	}
+	last.digits, last.glued = before, true
 	return list
 }
 
 const phoneDigits = 11
 
+// countryCode returns the length of the country code before a mobile number: 0086, 86, 0
+// or nothing. ok is false if the digits are no mobile number.
+func countryCode(number string) (length int, ok bool) {
+	length = len(number) - phoneDigits
+	if length < 0 || !digits([]byte(number)) {
+		return 0, false
+	}
+	switch number[:length] {
+	case "", "0", "86", "0086":
+		return length, number[length] == '1' && number[length+1] >= '3'
+	}
+	return 0, false
+}
+
 var (
-	mobile = regexp.MustCompile(`^(?:(?:00)?86|0)?1[3-9]\d{9}$`)
 	// phoneSizes are the sizes of the groups in which people write a mobile number.
 	phoneSizes = regexp.MustCompile(`^(?:11,|3,4,4,|3,8,|7,4,|3,3,5,|3,5,3,|3,3,3,2,|3,2,2,2,2,|3,4,2,2,|` +
 		`4,3,4,|4,4,3,|5,6,|6,5,|(?:1,){11})$`)
@@ -188,12 +203,12 @@ func isPhone(list []group) bool {
 
 // national returns the groups of a mobile number without the country code.
 func national(list []group) (rest []group, ok bool) {
-	number := joined(list)
-	if !mobile.MatchString(number) {
+	code, ok := countryCode(joined(list))
+	if !ok {
 		return nil, false
 	}
 	list = slices.Clone(list)
-	for code := len(number) - phoneDigits; code > 0; {
+	for code > 0 {
 		cut := min(code, len(list[0].digits))
 		list[0].digits = list[0].digits[cut:]
 		if code -= cut; list[0].digits == "" {
@@ -236,7 +251,11 @@ func unionPay(number string) bool {
 // isIdentity reports whether the groups are an identity number of 18 places with its
 // check digit.
 func isIdentity(list []group) bool {
-	number, ok := idno.Canonical(joined(list))
+	number := joined(list)
+	if len(number) != idno.Length {
+		return false
+	}
+	number, ok := idno.Canonical(number)
 	if !ok {
 		return false
 	}

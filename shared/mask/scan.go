@@ -1,7 +1,6 @@
 package mask
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,13 +31,9 @@ func digit(r rune) (value byte, kind script) {
 		return 0, noDigit
 	case '０' <= r && r <= '９':
 		return byte(r-'０') + '0', decimal
-	case r == '幺':
-		return '1', chinese
 	}
-	for _, numerals := range [...]string{"〇一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖", "零壹貳參肆伍陸柒捌玖"} {
-		if i := strings.IndexRune(numerals, r); i >= 0 {
-			return byte(i/len("〇")) + '0', chinese
-		}
+	if v := numeral(r); v != 0 {
+		return v, chinese
 	}
 	if unicode.IsDigit(r) { // the ten digits of a script follow each other, and the first has a value of zero
 		first := r
@@ -48,6 +43,33 @@ func digit(r rune) (value byte, kind script) {
 		return byte((r-first)%10) + '0', decimal
 	}
 	return 0, noDigit
+}
+
+// numeral returns the value of a Chinese digit; 0 if the character is none.
+func numeral(r rune) byte {
+	switch r {
+	case '〇', '零':
+		return '0'
+	case '一', '壹', '幺':
+		return '1'
+	case '二', '贰', '貳':
+		return '2'
+	case '三', '叁', '參':
+		return '3'
+	case '四', '肆':
+		return '4'
+	case '五', '伍':
+		return '5'
+	case '六', '陆', '陸':
+		return '6'
+	case '七', '柒':
+		return '7'
+	case '八', '捌':
+		return '8'
+	case '九', '玖':
+		return '9'
+	}
+	return 0
 }
 
 // markedDigit is the digit that Unicode's compatible form of the character holds.
@@ -60,34 +82,51 @@ func isJoiner(r rune) bool { return r == '-' || r == '_' || r == '+' }
 func isX(r rune) bool { return r == 'X' || r == 'x' || r == 'Ｘ' || r == 'ｘ' }
 
 // mayHold reports, at little cost, whether a text is long enough for a number.
-func mayHold(text string) bool {
+func mayHold[T string | []byte](text T) bool {
 	places := 0
 	for i := range len(text) {
-		if c := text[i]; '0' <= c && c <= '9' || c >= utf8.RuneSelf {
+		if c := text[i]; '0' <= c && c <= '9' || utf8.RuneStart(c) && c >= utf8.RuneSelf {
 			places++
 		}
 	}
 	return places >= phoneDigits
 }
 
-// uuid matches a UUID at the start of a text.
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
-
 // token returns the length of the UUID or hexadecimal id with which a text begins; 0 if
 // it begins with none. Hexadecimal ids have letters and whole groups of four bytes:
 // traces, digests.
 func token(text string) int {
 	n := asciiWord(text)
-	if n == 8 {
-		if m := len(uuid.FindString(text)); m > 0 && asciiWord(text[m:]) == 0 {
-			return m
-		}
+	if n == uuidGroup && isUUID(text) && asciiWord(text[uuidLength:]) == 0 {
+		return uuidLength
 	}
-	word := text[:n]
-	if n < 16 || n%8 != 0 || strings.Trim(word, "0123456789abcdefABCDEF") != "" || digits([]byte(word)) {
+	if n < 16 || n%8 != 0 || !hexadecimal(text[:n]) || digits([]byte(text[:n])) {
 		return 0
 	}
 	return n
+}
+
+const (
+	uuidGroup  = 8 // the digits before the first dash
+	uuidLength = 36
+)
+
+// isUUID reports whether a text begins with a UUID: 8-4-4-4-12 hexadecimal digits.
+func isUUID(text string) bool {
+	if len(text) < uuidLength {
+		return false
+	}
+	return text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' && hexadecimal(text[:8]) && hexadecimal(text[9:13]) &&
+		hexadecimal(text[14:18]) && hexadecimal(text[19:23]) && hexadecimal(text[24:uuidLength])
+}
+
+func hexadecimal(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
 }
 
 // asciiWord returns the length of the letters and digits with which a text begins.
@@ -142,7 +181,7 @@ func groups(text string) []group {
 func (s *scanner) group(kind script) {
 	before, _ := utf8.DecodeLastRuneInString(s.text[:s.at])
 	g := group{span: span{start: s.at}, word: s.word}
-	var value []byte
+	value := make([]byte, 0, maxDigits+1)
 	for s.at < len(s.text) {
 		r, size := utf8.DecodeRuneInString(s.text[s.at:])
 		v, k := digit(r)

@@ -13,9 +13,10 @@ import (
 	"github.com/tidebank/tidebank/test/functest"
 	"github.com/tidebank/tidebank/test/otptest"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
@@ -130,7 +131,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		case len(f.Spec.Consumes) > 0:
 			e := b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", map[string]any{"customer_id": uuid.NewString()})
 			body := check.JSON(t, e)
-			list = append(list, prepared{f, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}})
+			list = append(list, prepared{f, body, http.Header{"Content-Type": {cloudevent.JSON}}})
 		case f.Spec.NoChannel:
 			hello := check.JSON(t, map[string]any{
 				"version": 1, "client_key": public, "client_random": make([]byte, 32), "device_id": "phone-of-wang",

@@ -15,13 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/shared/idno"
-
 	"github.com/alicebob/miniredis/v2"
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	handler "github.com/openfaas/templates-sdk/go-http"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/localstack/seed"
@@ -189,21 +188,13 @@ func (b *Bank) Passwords() *password.Store { return password.NewStore(b.Host.Key
 const (
 	LoginPassword = "tide-2026x"
 	TradePassword = "739164"
-	CardPassword  = "851937"
+	CardPassword  = seed.CardPassword
 )
 
 // Customer seeds a customer with an account for each balance.
 func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.Customer {
 	t.Helper()
-	n := b.people.Add(1)
-	p := seed.Person{
-		Name: name, IDNo: idno.Complete(fmt.Sprintf("11010119900307%03d", n%1000)),
-		Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919), CardPassword: CardPassword,
-	}
-	for i, balance := range balances {
-		p.Accounts = append(p.Accounts, seed.Account{No: fmt.Sprintf("62284800%07d%04d", n, i+1), Balance: balance})
-	}
-	c, err := b.Seeder().Add(t.Context(), p)
+	c, err := b.Seeder().Add(t.Context(), seed.Made(name, b.people.Add(1), balances...))
 	check.Must(t, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -347,7 +338,7 @@ func (d *Device) SendTo(t testing.TB, entry handler.FunctionHandler, f fn.Functi
 }
 
 // Event makes an event with the bank's MAC.
-func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevents.Event {
+func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) cloudevent.Event {
 	t.Helper()
 	body := check.JSON(t, data)
 	e, err := events.Stored{ID: id, Type: eventType, Subject: subject, Data: body, CreatedAt: b.Clock.Now()}.CloudEvent(b.Host.Keys)
@@ -357,16 +348,16 @@ func (b *Bank) Event(t testing.TB, id, eventType, subject string, data any) clou
 
 // Deliver sends an event to an event function in structured mode and returns the
 // status.
-func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevents.Event) int {
+func (b *Bank) Deliver(t testing.TB, f fn.Function, e cloudevent.Event) int {
 	t.Helper()
 	return DeliverTo(t, b.Open(t, f), e)
 }
 
 // DeliverTo is Deliver to the entry of an instance.
-func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevents.Event) int {
+func DeliverTo(t testing.TB, entry handler.FunctionHandler, e cloudevent.Event) int {
 	t.Helper()
 	body := check.JSON(t, e)
-	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevents.ApplicationCloudEventsJSON}}).StatusCode
+	return Handle(t, entry, body, http.Header{"Content-Type": {cloudevent.JSON}}).StatusCode
 }
 
 // DeliverRaw sends any body to an event function.

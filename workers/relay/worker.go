@@ -22,7 +22,7 @@ import (
 	"sync"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
@@ -114,7 +114,7 @@ func (c Config) subscriptions() (events.Subscriptions, error) {
 // database roles finds its statement.
 type own struct{ broker *broker.Broker }
 
-func (o own) Publish(ctx context.Context, batch []cloudevents.Event) []error {
+func (o own) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 	return o.broker.Publish(ctx, batch)
 }
 

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/audit"
@@ -28,14 +29,14 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-func deliver(t *testing.T, b *bank.Bank, e cloudevents.Event) {
+func deliver(t *testing.T, b *bank.Bank, e cloudevent.Event) {
 	t.Helper()
 	if got := b.Deliver(t, auditonevent.Function, e); got != http.StatusAccepted {
 		t.Fatalf("delivery answered %d: %s", got, b.Log)
 	}
 }
 
-func event(t *testing.T, b *bank.Bank, data any) cloudevents.Event {
+func event(t *testing.T, b *bank.Bank, data any) cloudevent.Event {
 	t.Helper()
 	return b.Event(t, uuid.NewString(), events.TypeAccessRecorded, "account-detail", data)
 }
@@ -92,7 +93,7 @@ func TestATransfersRecordLasts(t *testing.T) {
 		t.Errorf("transfer (-want +got):\n%s", diff)
 	}
 	record.Data = nil
-	about := audit.Record{EventID: e.ID(), Type: events.TypeTransferPosted, Subject: id, Occurred: bank.Start.UTC()}
+	about := audit.Record{EventID: e.ID, Type: events.TypeTransferPosted, Subject: id, Occurred: bank.Start.UTC()}
 	if diff := cmp.Diff(about, record); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
@@ -117,7 +118,7 @@ func TestTwiceAtOnceAndOutOfOrderRecordOnce(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	const records = 12
-	list := make([]cloudevents.Event, records)
+	list := make([]cloudevent.Event, records)
 	for i := range list {
 		list[i] = event(t, b, events.AccessRecorded{Function: fmt.Sprint("f", i)})
 	}
@@ -254,8 +255,8 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
 	forged := event(t, b, events.AccessRecorded{Outcome: "LOGIN_FAILED"})
-	check.Must(t, forged.SetData(cloudevents.ApplicationJSON, events.AccessRecorded{Outcome: "OK"}))
-	for name, e := range map[string]cloudevents.Event{
+	check.Must(t, forged.SetJSON(events.AccessRecorded{Outcome: "OK"}))
+	for name, e := range map[string]cloudevent.Event{
 		"seal": forged,
 		"type": b.Event(t, uuid.NewString(), "com.tidebank.unknown.v1", "x", struct{}{}),
 	} {

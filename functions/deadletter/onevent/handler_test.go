@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
@@ -28,7 +29,7 @@ const (
 type fixture struct{ *bank.Bank }
 
 // published writes an event as the relay leaves it and returns it.
-func (w fixture) published(t *testing.T, age time.Duration) cloudevents.Event {
+func (w fixture) published(t *testing.T, age time.Duration) cloudevent.Event {
 	t.Helper()
 	data := events.TransferPosted{TransferID: uuid.NewString(), PayerCustomerID: uuid.NewString()}
 	var unit pg.Unit
@@ -43,7 +44,7 @@ func (w fixture) published(t *testing.T, age time.Duration) cloudevents.Event {
 }
 
 // dies delivers the event as the broker's dead letter of the consumer at an address.
-func (w fixture) dies(t *testing.T, e cloudevents.Event, address, status string, want int) {
+func (w fixture) dies(t *testing.T, e cloudevent.Event, address, status string, want int) {
 	t.Helper()
 	e = e.Clone()
 	if address != "" {
@@ -94,27 +95,27 @@ func TestLettersAreKeptAndReplayed(t *testing.T) {
 	w.Advance(time.Minute)
 	w.dies(t, two, notify, "400", http.StatusAccepted)
 	kind := events.TypeTransferPosted
-	second := events.Letter{EventID: two.ID(), Type: kind, Consumer: "notify-on-transfer", Status: 400, Deaths: 1}
+	second := events.Letter{EventID: two.ID, Type: kind, Consumer: "notify-on-transfer", Status: 400, Deaths: 1}
 	want := []events.Letter{
-		{EventID: one.ID(), Type: kind, Consumer: "audit-on-event", Deaths: 1},
-		{EventID: one.ID(), Type: kind, Consumer: "notify-on-transfer", Status: 503, Deaths: 2},
+		{EventID: one.ID, Type: kind, Consumer: "audit-on-event", Deaths: 1},
+		{EventID: one.ID, Type: kind, Consumer: "notify-on-transfer", Status: 503, Deaths: 2},
 		second,
 	}
 	if diff := cmp.Diff(want, w.letters(t)); diff != "" {
 		t.Errorf("letters (-want +got):\n%s", diff)
 	}
-	if n := w.replay(t, one.ID()); n != 2 || w.waiting(t) != 1 {
+	if n := w.replay(t, one.ID); n != 2 || w.waiting(t) != 1 {
 		t.Errorf("%d letters were replayed, %d events wait; want 2 and 1", n, w.waiting(t))
 	}
 	if diff := cmp.Diff([]events.Letter{second}, w.letters(t)); diff != "" {
 		t.Errorf("letters after a replay (-want +got):\n%s", diff)
 	}
-	if n := w.replay(t, one.ID()); n != 0 {
+	if n := w.replay(t, one.ID); n != 0 {
 		t.Errorf("%d letters were replayed again", n)
 	}
 	w.Advance(time.Minute)
 	w.dies(t, one, notify, "503", http.StatusAccepted)
-	again := events.Letter{EventID: one.ID(), Type: kind, Consumer: "notify-on-transfer", Status: 503, Deaths: 3}
+	again := events.Letter{EventID: one.ID, Type: kind, Consumer: "notify-on-transfer", Status: 503, Deaths: 3}
 	if diff := cmp.Diff([]events.Letter{second, again}, w.letters(t)); diff != "" {
 		t.Errorf("letters after it failed again (-want +got):\n%s", diff)
 	}
@@ -147,7 +148,7 @@ func TestWhatIsNoDeadLetter(t *testing.T) {
 		w.dies(t, e, address, "503", http.StatusBadRequest)
 	}
 	forged := e.Clone()
-	forged.SetID(uuid.NewString())
+	forged.ID = uuid.NewString()
 	w.dies(t, forged, notify, "503", http.StatusBadRequest)
 	if list := w.letters(t); len(list) != 0 {
 		t.Errorf("kept %v", list)
@@ -175,7 +176,7 @@ func TestAReplayHasNoSecondEffect(t *testing.T) {
 		}
 		w.replay(t, "")
 	}
-	if n := w.Count(t, "SELECT count(*) FROM audit_record WHERE event_id = $1", e.ID()); n != 1 {
+	if n := w.Count(t, "SELECT count(*) FROM audit_record WHERE event_id = $1", e.ID); n != 1 {
 		t.Errorf("%d records", n)
 	}
 }

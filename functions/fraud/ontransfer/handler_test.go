@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/fraud"
@@ -31,7 +32,7 @@ func newFixture(t *testing.T) fixture {
 }
 
 // paid writes a transfer as transfer-confirm leaves it and returns its event.
-func (w fixture) paid(t *testing.T, at time.Time, amount money.Fen, change ...func(*events.TransferPosted)) cloudevents.Event {
+func (w fixture) paid(t *testing.T, at time.Time, amount money.Fen, change ...func(*events.TransferPosted)) cloudevent.Event {
 	t.Helper()
 	id := uuid.NewString()
 	data := events.TransferPosted{
@@ -61,7 +62,7 @@ func (w fixture) burst(t *testing.T, transfers int, from time.Time) {
 	}
 }
 
-func (w fixture) deliver(t *testing.T, list ...cloudevents.Event) {
+func (w fixture) deliver(t *testing.T, list ...cloudevent.Event) {
 	t.Helper()
 	for _, e := range list {
 		if got := w.Deliver(t, fraudontransfer.Function, e); got != http.StatusAccepted {
@@ -103,16 +104,16 @@ func TestScoreGradeAndEventCommitTogether(t *testing.T) {
 	e := w.paid(t, night, fraud.VeryLargeAmount, newPayee)
 	w.deliver(t, e)
 	reasons := []string{fraud.ReasonHourAmount, fraud.ReasonNewPayee, fraud.ReasonLarge, fraud.ReasonVeryLarge, fraud.ReasonNight}
-	if diff := cmp.Diff(map[string]scored{e.ID(): {75, reasons}}, w.scores(t)); diff != "" {
+	if diff := cmp.Diff(map[string]scored{e.ID: {75, reasons}}, w.scores(t)); diff != "" {
 		t.Errorf("scores (-want +got):\n%s", diff)
 	}
 	w.wantGrade(t, risk.GradeRaised)
 	told := w.Outbox(t, events.TypeFraudScored)
-	if len(told) != 1 || told[0].Subject != e.Subject() || told[0].CustomerHash != events.CustomerHash(w.Payer.ID) {
+	if len(told) != 1 || told[0].Subject != e.Subject || told[0].CustomerHash != events.CustomerHash(w.Payer.ID) {
 		t.Fatalf("events %+v", told)
 	}
 	want := []events.FraudScored{{
-		TransferID: e.Subject(), CustomerID: w.Payer.ID.String(), Score: 75, Grade: int(risk.GradeRaised), Reasons: reasons,
+		TransferID: e.Subject, CustomerID: w.Payer.ID.String(), Score: 75, Grade: int(risk.GradeRaised), Reasons: reasons,
 	}}
 	if diff := cmp.Diff(want, bank.Told[events.FraudScored](t, w.Bank, events.TypeFraudScored)); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
@@ -142,7 +143,7 @@ func TestWindows(t *testing.T) {
 			w.paid(t, tt.from, tt.amount)
 			e := w.paid(t, at, 1)
 			w.deliver(t, e)
-			if diff := cmp.Diff(tt.want, w.scores(t)[e.ID()].Reasons); diff != "" {
+			if diff := cmp.Diff(tt.want, w.scores(t)[e.ID].Reasons); diff != "" {
 				t.Errorf("reasons (-want +got):\n%s", diff)
 			}
 		})
@@ -155,16 +156,16 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "FRAUD-018.2")
 	w := newFixture(t)
-	var list []cloudevents.Event
+	var list []cloudevent.Event
 	for i := range fraud.ManyInAnHour + 1 {
 		list = append(list, w.paid(t, bank.Start.Add(time.Duration(i)*time.Minute), 1_00))
 	}
 	deliverAtOnce(t, list, w.Instance(t, fraudontransfer.Function), w.Instance(t, fraudontransfer.Function))
 	want := map[string]scored{}
 	for i, e := range list {
-		want[e.ID()] = scored{0, []string{}}
+		want[e.ID] = scored{0, []string{}}
 		if i == fraud.ManyInAnHour {
-			want[e.ID()] = scored{30, []string{fraud.ReasonHourCount}}
+			want[e.ID] = scored{30, []string{fraud.ReasonHourCount}}
 		}
 	}
 	if diff := cmp.Diff(want, w.scores(t)); diff != "" {
@@ -176,13 +177,13 @@ func TestOneTooManyIsSeenWhicheverInstanceSeesIt(t *testing.T) {
 	// A new payee raises the score too.
 	e := w.paid(t, bank.Start.Add(10*time.Minute), 1_00, newPayee)
 	w.deliver(t, e)
-	if diff := cmp.Diff(scored{45, []string{fraud.ReasonHourCount, fraud.ReasonNewPayee}}, w.scores(t)[e.ID()]); diff != "" {
+	if diff := cmp.Diff(scored{45, []string{fraud.ReasonHourCount, fraud.ReasonNewPayee}}, w.scores(t)[e.ID]); diff != "" {
 		t.Errorf("score of a new payee (-want +got):\n%s", diff)
 	}
 }
 
 // deliverAtOnce delivers all events at the same time, to each instance.
-func deliverAtOnce(t *testing.T, list []cloudevents.Event, instances ...handler.FunctionHandler) {
+func deliverAtOnce(t *testing.T, list []cloudevent.Event, instances ...handler.FunctionHandler) {
 	t.Helper()
 	for _, got := range check.AtOnce(len(list)*len(instances), func(i int) int {
 		return bank.DeliverTo(t, instances[i/len(list)], list[i%len(list)])
@@ -204,7 +205,7 @@ func TestOrderOfArrivalChangesNothing(t *testing.T) {
 	for _, order := range orders {
 		w := newFixture(t)
 		w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
-		list := []cloudevents.Event{
+		list := []cloudevent.Event{
 			w.paid(t, bank.Start, 1_00), w.paid(t, bank.Start.Add(3*time.Hour), 1_00),
 			w.paid(t, bank.Start.Add(4*time.Hour), 1_00, w.own),
 		}
@@ -212,8 +213,8 @@ func TestOrderOfArrivalChangesNothing(t *testing.T) {
 			w.deliver(t, list[i], list[i])
 		}
 		want := map[string]scored{
-			list[0].ID(): {60, []string{fraud.ReasonHourCount, fraud.ReasonHourBurst}}, list[1].ID(): {0, []string{}},
-			list[2].ID(): {0, []string{fraud.ReasonOwnAccounts}},
+			list[0].ID: {60, []string{fraud.ReasonHourCount, fraud.ReasonHourBurst}}, list[1].ID: {0, []string{}},
+			list[2].ID: {0, []string{fraud.ReasonOwnAccounts}},
 		}
 		if diff := cmp.Diff(want, w.scores(t)); diff != "" {
 			t.Errorf("%v: scores (-want +got):\n%s", order, diff)
@@ -233,7 +234,7 @@ func TestGradesTakeTurns(t *testing.T) {
 	for day := range 15 {
 		night := time.Date(2026, 11, 1+day, 4, 0, 0, 0, clock.Shanghai)
 		raised, low := w.paid(t, night, fraud.VeryLargeAmount, newPayee), w.paid(t, night.Add(8*time.Hour), 1_00)
-		deliverAtOnce(t, []cloudevents.Event{low, raised}, instance)
+		deliverAtOnce(t, []cloudevent.Event{low, raised}, instance)
 		w.wantGrade(t, risk.GradeNormal)
 	}
 }
@@ -257,7 +258,7 @@ func TestHighStays(t *testing.T) {
 	for _, reverse := range []bool{false, true} {
 		w := newFixture(t)
 		w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
-		list := []cloudevents.Event{
+		list := []cloudevent.Event{
 			w.paid(t, bank.Start, fraud.VeryLargeAmount, newPayee), w.paid(t, bank.Start.Add(3*time.Hour), 1_00),
 		}
 		if reverse {
@@ -276,7 +277,7 @@ func TestOwnAccountsNeitherCountNorGrade(t *testing.T) {
 	}
 	e := w.paid(t, bank.Start.Add(time.Minute), 1_00)
 	w.deliver(t, e)
-	if diff := cmp.Diff(scored{0, []string{}}, w.scores(t)[e.ID()]); diff != "" {
+	if diff := cmp.Diff(scored{0, []string{}}, w.scores(t)[e.ID]); diff != "" {
 		t.Errorf("score (-want +got):\n%s", diff)
 	}
 	w.wantGrade(t, risk.GradeNormal)
@@ -305,7 +306,7 @@ func TestAPayerWhoIsGoneIsScored(t *testing.T) {
 	w := newFixture(t)
 	e := w.paid(t, bank.Start, 1_00, func(d *events.TransferPosted) { d.PayerCustomerID = uuid.NewString() })
 	w.deliver(t, e)
-	if diff := cmp.Diff(map[string]scored{e.ID(): {0, []string{}}}, w.scores(t)); diff != "" {
+	if diff := cmp.Diff(map[string]scored{e.ID: {0, []string{}}}, w.scores(t)); diff != "" {
 		t.Errorf("scores (-want +got):\n%s", diff)
 	}
 }
@@ -314,8 +315,8 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	forged := w.paid(t, bank.Start, 1_00)
-	forged.SetID(uuid.NewString())
-	for name, e := range map[string]cloudevents.Event{
+	forged.ID = uuid.NewString()
+	for name, e := range map[string]cloudevent.Event{
 		"payer": w.Event(t, uuid.NewString(), events.TypeTransferPosted, "x", events.TransferPosted{PayerCustomerID: "x"}),
 		"type":  w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", struct{}{}),
 		"seal":  forged,

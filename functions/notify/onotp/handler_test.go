@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	notifyonotp "github.com/tidebank/tidebank/functions/notify/onotp"
@@ -41,7 +42,7 @@ func newFixture(t *testing.T) fixture {
 }
 
 // ask asks for a code and returns the event that has it sent.
-func (w fixture) ask(t *testing.T, request map[string]any) cloudevents.Event {
+func (w fixture) ask(t *testing.T, request map[string]any) cloudevent.Event {
 	t.Helper()
 	before := len(w.Outbox(t, events.TypeOTPIssued))
 	w.Phone.Call(t, otpsend.Function, "", request).Want(t, "")
@@ -54,12 +55,12 @@ func (w fixture) ask(t *testing.T, request map[string]any) cloudevents.Event {
 	return e
 }
 
-func (w fixture) askLogin(t *testing.T, phone string) cloudevents.Event {
+func (w fixture) askLogin(t *testing.T, phone string) cloudevent.Event {
 	t.Helper()
 	return w.ask(t, otptest.Request(t, w.Bank, w.Phone, otp.Login, phone))
 }
 
-func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
+func (w fixture) deliver(t *testing.T, e cloudevent.Event, want int) {
 	t.Helper()
 	if got := w.Deliver(t, notifyonotp.Function, e); got != want {
 		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
@@ -214,7 +215,7 @@ func TestALateEventSendsNoSecondText(t *testing.T) {
 		w := newFixture(t)
 		late := w.askLogin(t, w.Payer.Phone)
 		w.Advance(codeLife + time.Second)
-		order := []cloudevents.Event{late, w.askLogin(t, w.Payer.Phone)}
+		order := []cloudevent.Event{late, w.askLogin(t, w.Payer.Phone)}
 		if reverse {
 			order[0], order[1] = order[1], order[0]
 		}
@@ -295,11 +296,11 @@ func TestRefusals(t *testing.T) {
 	w := newFixture(t)
 	e := w.askLogin(t, w.Payer.Phone)
 	forged := e.Clone()
-	forged.SetID(uuid.NewString())
+	forged.ID = uuid.NewString()
 	intent := w.Prepare(t, w.ToPayee(1_00))
 	w.ask(t, map[string]any{"purpose": otp.Intent, "intent_id": intent.IntentID})
 	unnamed := events.OTPIssued{Challenge: stepup.Subject(intent.IntentID), Purpose: otp.Intent, IntentID: "x"}
-	for name, e := range map[string]cloudevents.Event{
+	for name, e := range map[string]cloudevent.Event{
 		"seal":       forged,
 		"type":       w.Event(t, uuid.NewString(), events.TypeTransferPosted, "x", events.OTPIssued{}),
 		"no intent":  w.Event(t, uuid.NewString(), events.TypeOTPIssued, "x", unnamed),

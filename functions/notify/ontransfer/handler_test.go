@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
 	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
@@ -52,12 +53,12 @@ func (w fixture) posted() events.TransferPosted {
 	}
 }
 
-func (w fixture) event(t *testing.T, data events.TransferPosted) cloudevents.Event {
+func (w fixture) event(t *testing.T, data events.TransferPosted) cloudevent.Event {
 	t.Helper()
 	return w.Event(t, uuid.NewString(), events.TypeTransferPosted, data.TransferID, data)
 }
 
-func (w fixture) deliver(t *testing.T, e cloudevents.Event, want int) {
+func (w fixture) deliver(t *testing.T, e cloudevent.Event, want int) {
 	t.Helper()
 	if got := w.Deliver(t, notifyontransfer.Function, e); got != want {
 		t.Fatalf("delivery answered %d, want %d: %s", got, want, w.Log)
@@ -158,7 +159,7 @@ func TestTwiceAtOnceAndOutOfOrderTellOnce(t *testing.T) {
 	early, late := w.posted(), w.posted()
 	early.AmountFen, late.AmountFen, late.PostedAt = 1_00, 2_00, bank.Start.Add(time.Minute)
 	first, second := w.event(t, early), w.event(t, late)
-	both := []cloudevents.Event{second, first}
+	both := []cloudevent.Event{second, first}
 	for _, got := range check.AtOnce(8, func(i int) int { return w.Deliver(t, notifyontransfer.Function, both[i%2]) }) {
 		if got != http.StatusAccepted {
 			t.Errorf("delivery answered %d: %s", got, w.Log)
@@ -202,8 +203,8 @@ func TestRefusals(t *testing.T) {
 	noPayer, noPayee := w.posted(), w.posted()
 	noPayer.PayerCustomerID, noPayee.PayeeCustomerID = "x", "x"
 	forged := w.event(t, w.posted())
-	forged.SetSubject("another")
-	for name, e := range map[string]cloudevents.Event{
+	forged.Subject = "another"
+	for name, e := range map[string]cloudevent.Event{
 		"payer":      w.event(t, noPayer),
 		"payee":      w.event(t, noPayee),
 		"seal":       forged,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/capacity"
 	"github.com/tidebank/tidebank/infra/gen/grants"
 	"github.com/tidebank/tidebank/infra/gen/knative"
 	"github.com/tidebank/tidebank/infra/gen/openfaas"
@@ -71,6 +72,9 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	stacks, err := openfaas.Files(all, workers.All(), functions.Subscriptions())
 	if err != nil {
 		return nil, err
+	}
+	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
+		return nil, err //nolint:wrapcheck // it names itself
 	}
 	maps.Copy(files, manifests)
 	maps.Copy(files, stacks)

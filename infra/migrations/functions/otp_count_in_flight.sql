@@ -3,6 +3,8 @@
 --   wait     not counted: if all guesses in flight are wrong, they use the tries up
 --   refused  not counted: the code is void, used up or expired, or of another device or customer
 -- o_left is the number of tries that are left if this guess is wrong.
+-- The count's commit does not wait for the disk. What settles the count is written after it, and its commit does wait,
+-- before anybody learns whether the guess was right. So a crash loses only counts of guesses without an answer.
 -- A guess that stays in flight for 30 seconds counts as wrong: no call takes so long.
 CREATE OR REPLACE FUNCTION otp_count_in_flight(
     p_subject text, p_device text, p_customer uuid, p_now timestamptz,
@@ -14,7 +16,9 @@ BEGIN
        AND tries + in_flight < max_tries AND used_at IS NULL AND expires_at > p_now
     RETURNING 'counted', nonce, binding, issued_at, max_tries - tries - 1
          INTO o_verdict, o_nonce, o_binding, o_issued_at, o_left;
-    IF NOT FOUND THEN
+    IF FOUND THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    ELSE
         SELECT CASE WHEN tries < max_tries AND in_flight_at >= p_now - interval '30 seconds' THEN 'wait' END
           INTO o_verdict FROM otp_challenge
          WHERE subject = p_subject AND device_id = p_device AND customer_id = p_customer
