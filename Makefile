@@ -9,7 +9,7 @@ GITLEAKS := $(BIN)/gitleaks
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-events test-openfaas test-alerts test-aws secrets release release-check
+	test-manifests test-knative test-events test-openfaas test-alerts test-aws secrets release release-check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -88,6 +88,11 @@ test-images: ## what an image holds, and that the same source makes the same ima
 
 test-manifests: ## decode and validate infra/knative by Knative's own types
 	cd test/platform/manifests && go test -timeout 20m ./...
+
+test-knative: ## run the bank on a real Kubernetes with Knative, as root on Linux (ARGS="--only demo,forged --keep")
+	@mkdir -p build/cluster/bin
+	@go build -o build/cluster/bin/cluster ./test/platform/cluster
+	@build/cluster/bin/cluster $(ARGS)
 
 test-events: ## read events as the official feature files of CloudEvents say
 	cd test/platform/cloudevents && go test -timeout 5m ./...

@@ -6,7 +6,9 @@
 // It runs `go test -json -count=1` itself, for ./... if no package is named, from
 // the root of the module. It gives the run a fresh nonce, and counts only claims
 // that carry it (test/req) and whose tests passed. It shows one line for each
-// package, and all output of the tests that failed. It writes
+// package, and all output of the tests that failed. It also counts the checks on real
+// platforms, such as `make test-knative`, if their last run in build/ was of the same
+// source (test/platform/record). It writes
 // build/conformance.html and build/conformance.json; the last line is the summary.
 //
 // Tests in modules of their own, such as those of a platform, run separately:
@@ -37,6 +39,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
+	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 type options struct {
@@ -87,7 +90,11 @@ func run(ctx context.Context, o options, show io.Writer) error {
 	if err != nil {
 		return err
 	}
-	report := judge(requirements, result)
+	on, err := onPlatforms(ctx, o.out)
+	if err != nil {
+		return err
+	}
+	report := judge(requirements, result, on)
 	report.Command = "go " + strings.Join(o.args(), " ")
 	report.Started, report.Commit = started.Truncate(time.Second), commit(ctx)
 	report.cite(citations(functions.All()), len(o.packages) == 0)
@@ -107,6 +114,15 @@ func run(ctx context.Context, o options, show io.Writer) error {
 		return errRunFailed
 	}
 	return nil
+}
+
+// onPlatforms reads what runs on real platforms have left in the folder.
+func onPlatforms(ctx context.Context, folder string) (on platforms, err error) {
+	if on.runs, err = record.Read(folder); err != nil || len(on.runs) == 0 {
+		return on, err
+	}
+	on.source, err = record.Source(ctx, ".")
+	return on, err
 }
 
 // args are the arguments of the go command.

@@ -13,6 +13,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -40,7 +41,10 @@ var Worker = fn.Worker(fn.Spec{
 
 // Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
-	KSink   string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	KSink string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	// Token is the file in which the SinkBinding mounts the token by which the broker knows the
+	// relay: bindingToken if it is empty. There is none if the broker asks for no identity.
+	Token   string `envconfig:"K_SINK_TOKEN_FILE"`
 	SinkURL string `envconfig:"SINK_URL" form:"http" secret:"true"`
 	// Topic is the ARN of the SNS topic that takes every event (docs/aws.md).
 	Topic string `envconfig:"SNS_TOPIC_ARN"`
@@ -56,6 +60,9 @@ type Config struct {
 
 	Sink relay.Sink `ignored:"true"` // the local bank sets it instead of an address
 }
+
+// bindingToken is where a SinkBinding mounts the token.
+const bindingToken = "/oidc/token"
 
 // ErrSinks reports that the relay has no sink, or more than one.
 var ErrSinks = errors.New(
@@ -76,7 +83,11 @@ func (c Config) sink(timer func(downstream.Name) *downstream.Timer) (relay.Sink,
 	if c.FunctionsURL != "" {
 		return nil, nil //nolint:nilnil // the caller makes the broker
 	}
-	return sink.HTTP{URL: given[0], Client: sink.NewClient(), Timer: timer(downstream.Broker)}, nil
+	to := sink.NewClient()
+	if c.KSink != "" {
+		to.Transport = sink.Bearer{File: cmp.Or(c.Token, bindingToken), Base: to.Transport}
+	}
+	return sink.HTTP{URL: given[0], Client: to, Timer: timer(downstream.Broker)}, nil
 }
 
 // topic is the SNS topic as a sink.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -37,9 +39,12 @@ func TestEventsReachTheSink(t *testing.T) {
 				w.WriteHeader(http.StatusAccepted)
 			}))
 			t.Cleanup(sink.Close)
-			config := relay.Config{Lease: 10 * time.Second, Batch: 10}
+			token := filepath.Join(t.TempDir(), "token")
+			check.Must(t, os.WriteFile(token, []byte("of the relay"), 0o600))
+			config := relay.Config{Lease: 10 * time.Second, Batch: 10, Token: token}
+			want := ""
 			if key == "K_SINK" {
-				config.KSink = sink.URL
+				config.KSink, want = sink.URL, "Bearer of the relay"
 			} else {
 				config.SinkURL = sink.URL
 			}
@@ -59,6 +64,9 @@ func TestEventsReachTheSink(t *testing.T) {
 			case r := <-got:
 				if r.Header.Get("Ce-Type") != events.TypeIdentityRegistered || r.Header.Get("Ce-Tidebankmac") == "" {
 					t.Errorf("the event came as %v", r.Header)
+				}
+				if r.Header.Get("Authorization") != want { // only the platform's own broker may see the token
+					t.Errorf("the relay says %q, want %q", r.Header.Get("Authorization"), want)
 				}
 			case <-time.After(time.Minute):
 				t.Fatal("no event came")
