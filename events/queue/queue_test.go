@@ -221,7 +221,9 @@ func during(t *testing.T, m *memory, r *receiver, d time.Duration) *prometheus.R
 func TestEachAnswerHasItsOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		statuses := map[string]int{"200": 200, "202": 202, "204": 204, "400": 400, "413": 413, "422": 422, "404": 404, "429": 429, "503": 503}
+		statuses := map[string]int{
+			"200": 200, "202": 202, "204": 204, "400": 400, "413": 413, "422": 422, "404": 404, "429": 429, "503": 503,
+		}
 		m := filled(t, "200", "202", "204", "400", "413", "422", "404", "429", "503", "error")
 		poison := []string{"no json", `{"specversion":"1.0"}`, "[]"}
 		for i, body := range poison {

@@ -84,7 +84,12 @@ func TestEventsArePublishedInBatches(t *testing.T) {
 		count, bytes int
 		want         []int // events of each call
 	}{
-		{0, 0, nil}, {1, 0, []int{1}}, {10, 0, []int{10}}, {23, 0, []int{3, 10, 10}}, {3, 100 << 10, []int{1, 2}}, {2, 200 << 10, []int{1, 1}},
+		{0, 0, nil},
+		{1, 0, []int{1}},
+		{10, 0, []int{10}},
+		{23, 0, []int{3, 10, 10}},
+		{3, 100 << 10, []int{1, 2}},
+		{2, 200 << 10, []int{1, 1}},
 	} {
 		m := &memory{}
 		sent := batch(t, ring, tt.count, tt.bytes)
@@ -100,7 +105,8 @@ func TestEventsArePublishedInBatches(t *testing.T) {
 				check.Must(t, events.Verify(ring, e))
 				arrived[e.ID]++
 				bytes += len(*entry.Message)
-				if kind := entry.MessageAttributes["type"]; aws.ToString(kind.StringValue) != e.Type || aws.ToString(kind.DataType) != "String" {
+				kind := entry.MessageAttributes["type"]
+				if aws.ToString(kind.StringValue) != e.Type || aws.ToString(kind.DataType) != "String" {
 					t.Errorf("the attribute is %v", kind)
 				}
 			}

@@ -88,11 +88,11 @@ func Archive(ctx context.Context, db *pg.DB, ring *keys.Ring, store Store) (list
 func archived(ctx context.Context, db *pg.DB, store Store) (int64, error) {
 	name, err := store.Last(ctx, segmentPrefix)
 	if err != nil || name == "" {
-		return 0, err //nolint:wrapcheck // the store names the object
+		return 0, err
 	}
 	content, err := store.Get(ctx, name)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // the store names the object
+		return 0, err
 	}
 	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
 	var last Archived

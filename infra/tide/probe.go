@@ -42,7 +42,8 @@ func probeCommand() *cobra.Command {
 The command asks for the number, the card, the passwords, the graphic code and the code of
 the text message, one line each, and shows what is typed. It makes a device key, logs in and
 binds the key. It writes the value of PROBE_CUSTOMER into a new file of mode 0600.`,
-		Example: `  go run ./infra/tide probe enrol --url https://m.bank.example --pin channel.der --device business-probe-1 --file customer.json`,
+		Example: "  go run ./infra/tide probe enrol --url https://m.bank.example --pin channel.der " +
+			"--device business-probe-1 --file customer.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e.ask = questions(cmd.InOrStdin(), cmd.ErrOrStderr())
 			e.solve = func(issued client.CaptchaIssueReply) (string, error) { return e.show(issued.ImagePNG) }

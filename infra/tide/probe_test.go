@@ -49,7 +49,8 @@ func TestEnrolTheProbe(t *testing.T) {
 		ask: func(what string) (string, error) {
 			if what == "code of the text message" {
 				var subject string
-				err := b.Host.DB.Pool().QueryRow(t.Context(), `SELECT subject FROM otp_challenge ORDER BY expires_at DESC LIMIT 1`).Scan(&subject)
+				row := b.Host.DB.Pool().QueryRow(t.Context(), `SELECT subject FROM otp_challenge ORDER BY expires_at DESC LIMIT 1`)
+				err := row.Scan(&subject)
 				return otptest.Code(t, b, subject), err
 			}
 			return answers[what], nil

@@ -66,7 +66,7 @@ func (c *Client) call(ctx context.Context, op operation, in, out any) error {
 		if try > 0 {
 			select {
 			case <-ctx.Done():
-				return err
+				return err //nolint:wrapcheck // of the last try
 			case <-time.After(pauseBase<<try + time.Duration(rand.Int64N(int64(pauseBase)))): //nolint:gosec // jitter, not a secret
 			}
 		}

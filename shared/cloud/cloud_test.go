@@ -71,7 +71,8 @@ func TestRequestsAreSigned(t *testing.T) {
 	t.Parallel()
 	config := service(t, func(w http.ResponseWriter, r *http.Request) {
 		proof := r.Header.Get("Authorization")
-		if !strings.HasPrefix(proof, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") || !strings.Contains(proof, "/eu-central-1/secretsmanager/aws4_request") ||
+		if !strings.HasPrefix(proof, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") ||
+			!strings.Contains(proof, "/eu-central-1/secretsmanager/aws4_request") ||
 			!strings.Contains(proof, "x-amz-target") || r.Header.Get("X-Amz-Security-Token") != "token" ||
 			r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue" || r.Method != http.MethodPost {
 			t.Errorf("%s with %v", r.Method, r.Header)
@@ -109,7 +110,8 @@ func TestRefusals(t *testing.T) {
 			_, _ = w.Write([]byte(tt.body))
 		})
 		_, err := cloud.New(config).Secret(t.Context(), "secret://some-name")
-		if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "some-name") || calls.Load() != tt.calls {
+		if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "some-name") ||
+			calls.Load() != tt.calls {
 			t.Errorf("%d %s: %v after %d calls", tt.status, tt.body, err, calls.Load())
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
@@ -141,8 +143,10 @@ func TestCredentials(t *testing.T) {
 		switch {
 		case r.URL.Path == "/agent" && r.Header.Get("Authorization") == "a-token":
 			_, _ = fmt.Fprintf(w, `{"AccessKeyId":"AGENT","SecretAccessKey":"s","Token":"t","Expiration":%q}`, expires)
-		case r.FormValue("Action") == "AssumeRoleWithWebIdentity" && r.FormValue("WebIdentityToken") == "a-token" && r.FormValue("RoleArn") == "arn:role":
-			_, _ = fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>
+		case r.FormValue("Action") == "AssumeRoleWithWebIdentity" && r.FormValue("WebIdentityToken") == "a-token" &&
+			r.FormValue("RoleArn") == "arn:role":
+			_, _ = fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult>
 <Credentials><AccessKeyId>WEB</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration>
 </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, expires)
 		case r.FormValue("Action") != "":
@@ -165,9 +169,11 @@ func TestCredentials(t *testing.T) {
 		config cloud.Config
 		want   string // or part of the error
 	}{
-		"keys":               {with(func(c *cloud.Config) { c.KeyID, c.SecretKey = "KEY", "s" }), "KEY "},
-		"web identity":       {with(func(c *cloud.Config) { c.RoleARN, c.TokenFile = "arn:role", file }), "WEB t"},
-		"container":          {with(func(c *cloud.Config) { c.ContainerURI, c.ContainerTokenFile = base.Endpoint+"/agent", file }), "AGENT t"},
+		"keys":         {with(func(c *cloud.Config) { c.KeyID, c.SecretKey = "KEY", "s" }), "KEY "},
+		"web identity": {with(func(c *cloud.Config) { c.RoleARN, c.TokenFile = "arn:role", file }), "WEB t"},
+		"container": {with(func(c *cloud.Config) {
+			c.ContainerURI, c.ContainerTokenFile = base.Endpoint+"/agent", file
+		}), "AGENT t"},
 		"another role":       {with(func(c *cloud.Config) { c.RoleARN, c.TokenFile = "arn:other", file }), "arn:other: cloud: AccessDenied"},
 		"no token":           {with(func(c *cloud.Config) { c.RoleARN, c.TokenFile = "arn:role", file+"x" }), "no such file"},
 		"an agent elsewhere": {with(func(c *cloud.Config) { c.ContainerURI = "http://192.0.2.1/x" }), "address of this machine"},
@@ -187,10 +193,13 @@ func TestCredentials(t *testing.T) {
 // Without an endpoint, the address is that of the region, also in China.
 func TestNoRegion(t *testing.T) {
 	t.Parallel()
-	if _, err := cloud.New(cloud.Config{KeyID: "k", SecretKey: "s"}).Secret(t.Context(), "secret://x"); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
+	_, err := cloud.New(cloud.Config{KeyID: "k", SecretKey: "s"}).Secret(t.Context(), "secret://x")
+	if err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
 		t.Errorf("%v", err)
 	}
-	for region, host := range map[string]string{"eu-central-1": "kms.eu-central-1.amazonaws.com", "cn-north-1": "kms.cn-north-1.amazonaws.com.cn"} {
+	for region, host := range map[string]string{
+		"eu-central-1": "kms.eu-central-1.amazonaws.com", "cn-north-1": "kms.cn-north-1.amazonaws.com.cn",
+	} {
 		got, err := cloud.Address(cloud.Config{}, "kms", region)
 		if err != nil || got != "https://"+host+"/" {
 			t.Errorf("%s: %s, %v", region, got, err)

@@ -90,7 +90,7 @@ var errContainer = errors.New("AWS_CONTAINER_CREDENTIALS_FULL_URI must be https:
 // container asks the agent beside the process (EKS Pod Identity, ECS).
 func (c Config) container(ctx context.Context) (aws.Credentials, error) {
 	u, err := url.Parse(c.ContainerURI)
-	if err != nil || u.Scheme != "https" && !(u.Scheme == "http" && onThisMachine(u.Hostname())) {
+	if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !onThisMachine(u.Hostname())) {
 		return aws.Credentials{}, fmt.Errorf("%w: %w", errCredentials, errContainer)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -111,8 +111,10 @@ func (c Config) container(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, err
 	}
 	var answer struct {
-		AccessKeyID, SecretAccessKey, Token string
-		Expiration                          time.Time
+		AccessKeyID     string    `json:"AccessKeyId"`
+		SecretAccessKey string    `json:"SecretAccessKey"`
+		Token           string    `json:"Token"`
+		Expiration      time.Time `json:"Expiration"`
 	}
 	if err := json.Unmarshal(raw, &answer); status != http.StatusOK || err != nil || answer.AccessKeyID == "" {
 		return aws.Credentials{}, fmt.Errorf("credentials of the container: %w", &Error{Status: status})

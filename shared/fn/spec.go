@@ -164,6 +164,11 @@ func (s Spec) check(f Form, request any, config reflect.Type) error {
 	return nil
 }
 
+// outside reports whether the process works outside the bank's stores.
+func (s Spec) outside() bool { return s.Probes || s.Queues }
+
+func (s Spec) usesBank() bool { return !s.NoDatabase || len(s.Keys) > 0 || s.RecordsRefused }
+
 // fault is one contradiction.
 type fault struct {
 	found bool
@@ -183,11 +188,8 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone),
 			"an event function or a worker has no caller: no key, session, attempts or access record",
 		},
-		{internal && s.NoDatabase && !s.Probes && !s.Queues, "an event function or a worker has no caller: its work is in the database"},
-		{
-			s.Probes && (f != FormWorker || !s.NoDatabase || len(s.Keys) > 0 || s.RecordsRefused),
-			"only a worker tries the functions, and it uses no store and no key of the bank",
-		},
+		{internal && s.NoDatabase && !s.outside(), "an event function or a worker has no caller: its work is in the database"},
+		{s.Probes && (f != FormWorker || s.usesBank()), "only a worker tries the functions, and it uses no store and no key of the bank"},
 		{
 			f == FormQuery && (s.Idempotent || s.CountsAttempts || s.Session != SessionKept || len(s.Emits) > 0),
 			"a query changes nothing: no idempotency key, attempts, session effect or events",

@@ -44,7 +44,7 @@ func (k *kms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var asked request
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil { //nolint:musttag // the names of KMS
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -85,7 +85,10 @@ func TestASealedKeyFile(t *testing.T) {
 	bank := open(t, from)
 	for _, key := range []cloud.KeyARN{german, chinese} {
 		to := filepath.Join(t.TempDir(), "sealed.json")
-		order := keys.Sealing{From: from, To: to, Key: key, Process: "channel-open", Purposes: []keys.Purpose{keys.Channel, keys.Storage, keys.Pepper}}
+		order := keys.Sealing{
+			From: from, To: to, Key: key, Process: "channel-open",
+			Purposes: []keys.Purpose{keys.Channel, keys.Storage, keys.Pepper},
+		}
 		check.Must(t, keys.Seal(t.Context(), cloud.New(config), order))
 		k.opened = 0
 		ring, err := keys.Open(t.Context(), keys.Config{File: to, AWS: config}, order.Purposes...)

@@ -17,7 +17,8 @@ func TestClaimsOfOtherModulesAreMerged(t *testing.T) {
 	file := kept{Module: "test/platform/x", Commit: "abc", Passed: 1, Failed: []string{"x.Bad"}, Tests: []keptTest{
 		{Package: "x", Test: "Good", Action: "pass", Claims: []string{"A-001.1"}},
 		{Package: "x", Test: "Bad", Action: "fail", Claims: []string{"A-001.2"}},
-		{Package: "x", Test: "Skips", Action: "pass", Claims: []string{"A-001.3"}}, {Package: "x", Test: "Skips/a", Action: "skip"},
+		{Package: "x", Test: "Skips", Action: "pass", Claims: []string{"A-001.3"}},
+		{Package: "x", Test: "Skips/a", Action: "skip"},
 	}}
 	for commit, want := range map[string]map[string][]string{
 		"abc": {"T": {"B-001.1"}, "Good": {"A-001.1"}}, "def": {"T": {"B-001.1"}}, unknown: {"T": {"B-001.1"}},

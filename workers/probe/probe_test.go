@@ -80,7 +80,8 @@ func newFixture(t *testing.T) *fixture {
 		URL: front.URL, EventsURL: front.URL + "/function", InboxURL: inbox.URL,
 		Every: time.Second, TransferEvery: time.Hour, LoginEvery: 3 * time.Hour,
 		Customer: string(check.JSON(t, probe.Customer{
-			Phone: w.customer.Phone, LoginPassword: bank.LoginPassword, DeviceID: "business-probe-1", DeviceKey: private, Pins: [][]byte{pin},
+			Phone: w.customer.Phone, LoginPassword: bank.LoginPassword, DeviceID: "business-probe-1",
+			DeviceKey: private, Pins: [][]byte{pin},
 		})),
 	}
 	w.prober, err = probe.New(&fn.WorkerLent{Clock: b.Clock, Log: b.Host.Log, Metrics: w.registry}, config)
@@ -210,8 +211,10 @@ func TestConfiguration(t *testing.T) {
 	t.Parallel()
 	lent := &host.Host{Clock: clock.System{}, Metrics: host.NewMetrics(prometheus.NewRegistry())}
 	for _, who := range []string{"no JSON", "{}", `{"phone": "1", "device_id": "d", "device_key": "AA==", "pins": ["AA=="]}`} {
-		config := probe.Config{URL: "http://b", EventsURL: "http://b", InboxURL: "http://i", Customer: who,
-			Every: 5 * time.Second, TransferEvery: time.Minute, LoginEvery: time.Hour}
+		config := probe.Config{
+			URL: "http://b", EventsURL: "http://b", InboxURL: "http://i", Customer: who,
+			Every: 5 * time.Second, TransferEvery: time.Minute, LoginEvery: time.Hour,
+		}
 		if _, err := probe.Worker.Start(t.Context(), lent, host.Values(config)); err == nil {
 			t.Errorf("%q: no error", who)
 		}

@@ -97,7 +97,7 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	}
 	maps.Copy(files, needed)
 	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
-		return nil, err //nolint:wrapcheck // it names itself
+		return nil, err
 	}
 	maps.Copy(files, manifests)
 	maps.Copy(files, stacks)

@@ -51,7 +51,7 @@ func metrics(ctx context.Context, all []fn.Function) ([]metric, error) {
 		h.Metrics.Declare(f.Spec.Name)
 	}
 	local := &broker.Broker{DB: h.DB}
-	local.Observe(h.Metrics.Registry)
+	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
 	settings := host.Values(
 		relay.Config{Sink: local, Lease: time.Minute, Batch: 1}, upkeep.Config{FoldEvery: time.Hour, PruneEvery: time.Hour},
 	)
@@ -61,12 +61,13 @@ func metrics(ctx context.Context, all []fn.Function) ([]metric, error) {
 		}
 	}
 	if err := probe.Observe(h.Metrics.Registry); err != nil {
-		return nil, err //nolint:wrapcheck // the generator prints it
+		return nil, err
 	}
 	return registered(h.Metrics.Registry)
 }
 
-var descForm = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "([^"]*)", (?:unit: "[^"]*", )?constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}\}$`)
+var descForm = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "([^"]*)", (?:unit: "[^"]*", )?` +
+	`constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}\}$`)
 
 // registered lists what the registry's collectors describe, once for each name.
 func registered(registry *prometheus.Registry) ([]metric, error) {

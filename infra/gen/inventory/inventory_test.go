@@ -42,7 +42,10 @@ func TestSecretsOfOneProcess(t *testing.T) {
 	list := inventory.List(functions.All(), workers.All(), functions.Subscriptions())
 	redis := "tidebank-redis-url"
 	for _, want := range []aws.Function{
-		{Name: "channel-open", Kind: "http", Secrets: []string{redis}, KeyPurposes: []string{"blind-index", "channel", "password", "session"}, KeysKMS: true},
+		{
+			Name: "channel-open", Kind: "http", Secrets: []string{redis}, KeysKMS: true,
+			KeyPurposes: []string{"blind-index", "channel", "password", "session"},
+		},
 		{
 			Name: "audit-on-event", Kind: "event", Secrets: []string{"tidebank-audit-on-event-database-url"},
 			KeyPurposes: []string{"audit", "event"}, KeysKMS: true,
@@ -57,7 +60,8 @@ func TestSecretsOfOneProcess(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	if got := byName(t, list, "notify-on-otp").Secrets; !slices.Contains(got, "tidebank-sms-secret") || !slices.Contains(got, "tidebank-sms-url") {
+	got := byName(t, list, "notify-on-otp").Secrets
+	if !slices.Contains(got, "tidebank-sms-secret") || !slices.Contains(got, "tidebank-sms-url") {
 		t.Errorf("notify-on-otp may read %v", got)
 	}
 	for _, f := range list.Functions {

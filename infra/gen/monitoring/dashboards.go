@@ -96,10 +96,14 @@ func byFunction(all []fn.Function) dashboard {
 		{"调用 Calls", graph, "reqps", "tidebank:function_calls:rate5m", "{{function}}"},
 		{"失败率 Failed calls", graph, "percentunit", "tidebank:function_errors:ratio_5m", "{{function}}"},
 		{"p99", graph, "s", "tidebank:function_seconds:p99_5m", "{{function}}"},
-		{"身份验证失败 Refused proofs", graph, "reqps",
-			`sum by (function, code) (rate(tidebank_calls_total{class="proof"}[5m]))`, "{{function}} {{code}}"},
-		{"限额与限流 Limits", graph, "reqps",
-			`sum by (function, code) (rate(tidebank_calls_total{class="limited"}[5m]))`, "{{function}} {{code}}"},
+		{
+			"身份验证失败 Refused proofs", graph, "reqps",
+			`sum by (function, code) (rate(tidebank_calls_total{class="proof"}[5m]))`, "{{function}} {{code}}",
+		},
+		{
+			"限额与限流 Limits", graph, "reqps",
+			`sum by (function, code) (rate(tidebank_calls_total{class="limited"}[5m]))`, "{{function}} {{code}}",
+		},
 		{"版本 Builds", figure, "none", "count by (commit, go) (tidebank_build_info)", "{{commit}} {{go}}"},
 	}
 	for _, f := range all {
@@ -121,8 +125,10 @@ func flow() dashboard {
 		{"死信 Dead letters", figure, "none", "max(tidebank_outbox_dead_letters)", "platform"},
 		{"自有代理的死信 Own broker", figure, "none", "max(tidebank_dead_letters)", "own broker"},
 		{"自有代理的待投递 Own broker waiting", graph, "none", "max(tidebank_deliveries_waiting)", "waiting"},
-		{"事件函数 Event functions", graph, "reqps", `sum by (function, code) (rate(tidebank_calls_total{function=~".*-on-.*"}[5m]))`,
-			"{{function}} {{code}}"},
+		{
+			"事件函数 Event functions", graph, "reqps", `sum by (function, code) (rate(tidebank_calls_total{function=~".*-on-.*"}[5m]))`,
+			"{{function}} {{code}}",
+		},
 		{"短信预算 SMS budget", graph, "percentunit", "max(tidebank_sms_budget_used)", "used"},
 		{"超出号码限额的短信 SMS over quota", graph, "none", "max(tidebank_sms_over_quota)", "over quota"},
 	})
@@ -136,8 +142,10 @@ func stores() dashboard {
 		{"PostgreSQL 连接 in use", graph, "none", "sum by (process) (tidebank_db_connections_in_use)", "{{process}}"},
 		{"PostgreSQL 连接上限 max", graph, "none", "sum by (process) (tidebank_db_connections_max)", "{{process}}"},
 		{"PostgreSQL 等待连接 Waits", graph, "s", "sum by (process) (rate(tidebank_db_wait_seconds_total[5m]))", "{{process}}"},
-		{"共用事务的调用 Callers of a transaction", graph, "none",
-			`sum by (work) (rate(tidebank_db_callers_sum[5m])) / sum by (work) (rate(tidebank_db_callers_count[5m]))`, "{{work}}"},
+		{
+			"共用事务的调用 Callers of a transaction", graph, "none",
+			`sum by (work) (rate(tidebank_db_callers_sum[5m])) / sum by (work) (rate(tidebank_db_callers_count[5m]))`, "{{work}}",
+		},
 		{"Redis 连接 in use", graph, "none", "sum by (process) (tidebank_redis_connections_in_use)", "{{process}}"},
 		{"Redis 等不到连接 Timeouts", graph, "none", "sum by (process) (rate(tidebank_redis_wait_timeouts_total[5m]))", "{{process}}"},
 		{"表结构版本 Schema", figure, "none", "max(tidebank_schema_version)", "version"},

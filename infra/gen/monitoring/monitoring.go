@@ -77,6 +77,8 @@ func Files(all, workers []fn.Function) (output.Files, error) {
 
 // alert makes an alert. The component is the part that it is about, or the label by which
 // the expression names it.
+//
+//nolint:revive // six texts of one rule, as in the file that it makes
 func alert(name, severity, layer, wait, expr, summary string, labels ...string) Rule {
 	r := Rule{
 		Alert: name, Expr: expr, For: wait, Labels: map[string]string{"severity": severity, "layer": layer},

@@ -43,7 +43,8 @@ const Edge = "edge"
 func Parts(all, workers []fn.Function) []Part {
 	var parts []Part
 	for _, f := range all {
-		parts = append(parts, Part{KindFunction, f.Spec.Name, fmt.Sprintf(`tidebank_probe_success{function=%q,step="answers"}`, f.Spec.Name)})
+		probe := fmt.Sprintf(`tidebank_probe_success{function=%q,step="answers"}`, f.Spec.Name)
+		parts = append(parts, Part{KindFunction, f.Spec.Name, probe})
 	}
 	for _, w := range workers {
 		parts = append(parts, Part{KindWorker, w.Spec.Name, fmt.Sprintf(`up{job="tidebank",process=%q}`, w.Spec.Name)})
@@ -100,11 +101,11 @@ func partAlerts(parts []Part) []Rule {
 }
 
 func portAlert(p Part, either string) Rule {
-	switch {
-	case p.Name == "port 8080":
+	switch p.Name {
+	case "port 8080":
 		return alert("NotReady", warning, layerProcess, "3m", p.Probe+" == 0",
 			"进程 {{ $labels.process }} 的实例 {{ $labels.instance }} 不能处理请求", "component", p.Name, "kind", p.Kind)
-	case p.Name == "port 9464":
+	case "port 9464":
 		return alert("ScrapeFailing", warning, layerProcess, "3m", p.Probe+" == 0",
 			"进程 {{ $labels.process }} 的实例 {{ $labels.instance }} 没有提供指标", "component", p.Name, "kind", p.Kind)
 	}

@@ -66,7 +66,8 @@ func recording(all []fn.Function) []Group {
 	for _, w := range windows() {
 		burned.Rules = append(burned.Rules,
 			Rule{Record: "tidebank:errors:ratio_" + w, Expr: fmt.Sprintf(
-				`sum(rate(tidebank_calls_total{class="failed",%[1]s}[%[2]s])) / sum(rate(tidebank_calls_total{%[1]s}[%[2]s]))`, customers, w)},
+				`sum(rate(tidebank_calls_total{class="failed",%[1]s}[%[2]s])) / `+
+					`sum(rate(tidebank_calls_total{%[1]s}[%[2]s]))`, customers, w)},
 			Rule{Record: "tidebank:slow:ratio_" + w, Expr: fmt.Sprintf(
 				`1 - sum(rate(tidebank_call_seconds_bucket{le=%q,%[2]s}[%[3]s])) / sum(rate(tidebank_call_seconds_count{%[2]s}[%[3]s]))`,
 				slowAbove, customers, w)})

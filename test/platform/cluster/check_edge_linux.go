@@ -116,7 +116,7 @@ func databaseDown(ctx context.Context, l *lab) error {
 		var p *client.Problem
 		switch {
 		case !errors.As(err, &p) || p.Code != "SERVICE_UNAVAILABLE" || p.Trace == "":
-			return fmt.Errorf("without PostgreSQL: %v", err) // a nil error too
+			return fmt.Errorf("without PostgreSQL: %v", err) //nolint:errorlint // a nil error too
 		case took > quickly:
 			return fmt.Errorf("the refusal took %s", took)
 		}

@@ -152,7 +152,8 @@ func (l *lab) replayed(ctx context.Context, id, consumer string) error {
 	if err := texts(ctx); err != nil {
 		return err
 	}
-	if _, err := l.tide(ctx, "events", "replay", "--dead", "--id", id, "--reason", "the SMS gateway is back", "--operator", "test"); err != nil {
+	_, err = l.tide(ctx, "events", "replay", "--dead", "--id", id, "--reason", "the SMS gateway is back", "--operator", "test")
+	if err != nil {
 		return err
 	}
 	if err := l.taken(ctx, id, consumer, time.Minute); err != nil {

@@ -45,7 +45,10 @@ func allChecks() []check {
 		{"scale", "rising load adds instances, falling load removes them, and no call fails", scale, []string{"CLOUD-001.1", "CLOUD-001.2"}},
 		{"added", "functions that a deployment adds are found by callers that run already", added, []string{"CLOUD-001.3"}},
 		{"alone", "a new version of one service changes no other", alone, []string{"CLOUD-001.4"}},
-		{"upgrade", "upgrade, rollback and the loss of each pod, under load: no failed call, no wrong money", upgrade, []string{"AVAIL-001.1", "CLOUD-002.2", "CLOUD-002.3"}},
+		{
+			"upgrade", "upgrade, rollback and the loss of each pod, under load: no failed call, no wrong money", upgrade,
+			[]string{"AVAIL-001.1", "CLOUD-002.2", "CLOUD-002.3"},
+		},
 		{"hung", "an instance that hangs is replaced", hung, []string{"CLOUD-002.5"}},
 	}
 }

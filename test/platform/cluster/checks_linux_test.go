@@ -57,7 +57,7 @@ func TestOnlyItsKeys(t *testing.T) {
 	var parts struct {
 		Secrets, MACs, Pairs map[string]json.RawMessage
 	}
-	must(t, json.Unmarshal(own, &parts))
+	must(t, json.Unmarshal(own, &parts)) //nolint:musttag // names differ in case only
 	if n := len(parts.Secrets) + len(parts.MACs) + len(parts.Pairs); n != 1 {
 		t.Errorf("%d purposes are left, want one", n)
 	}

@@ -70,7 +70,9 @@ func sweep(p paths) error {
 	for _, h := range hierarchies() {
 		errs = append(errs, removeCgroups(filepath.Join(h, p.cgroup())))
 	}
-	for _, left := range []string{p.pid(), p.up(), filepath.Join(p.run(), "containerd"), filepath.Join(p.run(), "registry"), filepath.Join(p.postgres(), "pgdata")} {
+	for _, left := range []string{
+		p.pid(), p.up(), filepath.Join(p.run(), "containerd"), filepath.Join(p.run(), "registry"), filepath.Join(p.postgres(), "pgdata"),
+	} {
 		errs = append(errs, os.RemoveAll(left))
 	}
 	return errors.Join(errs...)

@@ -38,7 +38,8 @@ func (n *node) knative(ctx context.Context) error {
 		}
 	}
 	for _, namespace := range []string{"knative-eventing", "knative-serving"} {
-		if _, err := n.kubectl(ctx, "", "-n", namespace, "wait", "--for=condition=Available", "deploy", "--all", "--timeout=180s"); err != nil {
+		_, err := n.kubectl(ctx, "", "-n", namespace, "wait", "--for=condition=Available", "deploy", "--all", "--timeout=180s")
+		if err != nil {
 			return err
 		}
 	}

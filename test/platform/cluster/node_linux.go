@@ -4,9 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +39,7 @@ func beInit(args []string) error {
 	for {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, 0, nil)
-		if err == syscall.EINTR { //nolint:errorlint // a system call returns the number itself
+		if err == syscall.EINTR {
 			continue
 		}
 		if err != nil || pid == node.Pid {
@@ -268,23 +266,6 @@ func until(ctx context.Context, within time.Duration, what string, done func() (
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-// answers reports whether a URL of a part of the cluster answers 200.
-func answers(ctx context.Context, url string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false, err
-	}
-	_, _ = io.Copy(io.Discard, resp.Body) // only the status counts
-	_ = resp.Body.Close()                 // it is read
-	return resp.StatusCode == http.StatusOK, nil
 }
 
 // listens reports whether somebody listens at a TCP address.

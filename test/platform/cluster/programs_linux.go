@@ -94,7 +94,7 @@ func modules(ctx context.Context, p paths) error {
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	text, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("Knative's modules: %w", err)
+		return fmt.Errorf("modules of Knative: %w", err)
 	}
 	return os.WriteFile(filepath.Join(p.bin(), "modules"), text, 0o644)
 }

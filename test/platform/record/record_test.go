@@ -82,9 +82,18 @@ func TestRunsAddUp(t *testing.T) {
 	demo := record.Check{Name: "demo", OK: true, At: at, Points: []string{"A-001.1"}}
 	zero := record.Check{Name: "zero", Why: "it failed", At: at}
 	for _, step := range []struct{ run, want record.Run }{
-		{record.Run{Name: "k", Source: "s", Checks: []record.Check{demo}}, record.Run{Name: "k", Source: "s", Checks: []record.Check{demo}}},
-		{record.Run{Name: "k", Source: "s", Checks: []record.Check{zero}}, record.Run{Name: "k", Source: "s", Checks: []record.Check{zero, demo}}},
-		{record.Run{Name: "k", Source: "t", Checks: []record.Check{zero}}, record.Run{Name: "k", Source: "t", Checks: []record.Check{zero}}},
+		{
+			record.Run{Name: "k", Source: "s", Checks: []record.Check{demo}},
+			record.Run{Name: "k", Source: "s", Checks: []record.Check{demo}},
+		},
+		{
+			record.Run{Name: "k", Source: "s", Checks: []record.Check{zero}},
+			record.Run{Name: "k", Source: "s", Checks: []record.Check{zero, demo}},
+		},
+		{
+			record.Run{Name: "k", Source: "t", Checks: []record.Check{zero}},
+			record.Run{Name: "k", Source: "t", Checks: []record.Check{zero}},
+		},
 		{record.Run{Name: "k", Checks: []record.Check{demo}}, record.Run{Name: "k", Checks: []record.Check{demo}}},
 		{record.Run{Name: "k", Checks: []record.Check{zero}}, record.Run{Name: "k", Checks: []record.Check{zero}}},
 	} {
