@@ -6,7 +6,9 @@
 // It runs `go test -json -count=1` itself, for ./... if no package is named, from
 // the root of the module. It gives the run a fresh nonce, and counts only claims
 // that carry it (test/req) and whose tests passed. It shows one line for each
-// package, and all output of the tests that failed. It writes
+// package, and all output of the tests that failed. It also counts the checks on real
+// platforms, such as `make test-knative`, if their last run in build/ was of the same
+// source (test/platform/record). It writes
 // build/conformance.html and build/conformance.json; the last line is the summary.
 //
 // It exits with 1 when a test or package failed, a claim names no acceptance
@@ -30,6 +32,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
+	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 type options struct {
@@ -71,7 +74,11 @@ func run(ctx context.Context, o options, show io.Writer) error {
 	if err != nil {
 		return err
 	}
-	report := judge(requirements, result)
+	on, err := onPlatforms(ctx, o.out)
+	if err != nil {
+		return err
+	}
+	report := judge(requirements, result, on)
 	report.Command = "go " + strings.Join(o.args(), " ")
 	report.Started, report.Commit = started.Truncate(time.Second), commit(ctx)
 	report.cite(citations(functions.All()), len(o.packages) == 0)
@@ -90,6 +97,15 @@ func run(ctx context.Context, o options, show io.Writer) error {
 		return errRunFailed
 	}
 	return nil
+}
+
+// onPlatforms reads what runs on real platforms have left in the folder.
+func onPlatforms(ctx context.Context, folder string) (on platforms, err error) {
+	if on.runs, err = record.Read(folder); err != nil || len(on.runs) == 0 {
+		return on, err
+	}
+	on.source, err = record.Source(ctx, ".")
+	return on, err
 }
 
 // args are the arguments of the go command.

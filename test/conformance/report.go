@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
+	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 // status is the part of a requirement that this run proves.
@@ -66,7 +67,7 @@ type total struct {
 	Proved       int    `json:"proved"`
 }
 
-// Report is the result of one run.
+// Report is the result of one run of the tests, and of runs on platforms (test/platform).
 type Report struct {
 	Command  string     `json:"command"`
 	Commit   string     `json:"commit"`
@@ -79,11 +80,18 @@ type Report struct {
 	Void     []claim    `json:"void"`     // claims of tests that did not pass completely
 	Unknown  []claim    `json:"unknown"`  // claims of points that the catalogue does not have
 	Unproved []citation `json:"unproved"` // requirements that Specs name and this run proves no point of
+	Older    []string   `json:"older"`    // commands whose last run was of another source: its points do not count
 	Lines    []line     `json:"requirements"`
 }
 
-// judge joins the run's claims and the requirements.
-func judge(requirements []catalogue.Requirement, r *runResult) Report {
+// platforms are the runs on real platforms, and the source that this run tests.
+type platforms struct {
+	source string
+	runs   []record.Run
+}
+
+// judge joins the claims of the tests and of the platforms' checks, and the requirements.
+func judge(requirements []catalogue.Requirement, r *runResult, on platforms) Report {
 	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit}
 	known := points(requirements)
 	proof := map[string][]string{}
@@ -101,6 +109,7 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 			}
 		}
 	}
+	rep.join(on, known, proof)
 	for _, requirement := range requirements {
 		rep.Lines = append(rep.Lines, newLine(requirement, proof))
 	}
@@ -108,6 +117,29 @@ func judge(requirements []catalogue.Requirement, r *runResult) Report {
 		rep.Totals = append(rep.Totals, rep.total(scope))
 	}
 	return rep
+}
+
+// join adds what checks on platforms have proved of the same source.
+func (r *Report) join(on platforms, known map[string]bool, proof map[string][]string) {
+	for _, run := range on.runs {
+		if run.Source == record.Unknown || run.Source != on.source {
+			r.Older = append(r.Older, run.Command)
+			continue
+		}
+		for _, check := range run.Checks {
+			by := run.Command + ": " + check.Name
+			for _, id := range check.Points {
+				switch {
+				case !known[id]:
+					r.Unknown = append(r.Unknown, claim{Test: by, ID: id})
+				case !check.OK:
+					r.Void = append(r.Void, claim{Test: by, ID: id, Reason: check.Why})
+				default:
+					proof[id] = append(proof[id], by)
+				}
+			}
+		}
+	}
 }
 
 // points returns the ids of all acceptance points.
@@ -201,6 +233,9 @@ func (r *Report) problems(strict bool) (problems, notes []string) {
 	}
 	for _, c := range r.Void {
 		notes = append(notes, fmt.Sprintf("%s claims %s for nothing: %s", short(c.Test), c.ID, c.Reason))
+	}
+	for _, command := range r.Older {
+		notes = append(notes, fmt.Sprintf("the last run of %q was of another source; its points do not count", command))
 	}
 	var lax []string
 	for _, c := range r.Unproved {
