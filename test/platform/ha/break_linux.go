@@ -111,37 +111,39 @@ func killMessaging(ctx context.Context, l *lab, r *result) error {
 	return l.startMessaging(siteA)
 }
 
-// fewestAvailable is the success ratio that AVAIL-003 asks for.
-const fewestAvailable = 0.9997
+const (
+	fewestAvailable = 0.9997 // the success ratio that AVAIL-003 asks for
+	enoughProbes    = 3400   // so many that the ratio tells a single failure from two
+	probers         = 3
+)
 
-// killInstances kills an instance each second, in turn, and starts it again. Meanwhile a
-// probe reads and transfers. A call that got no answer is sent again, as the app does it.
+// killInstances kills an instance each second, in turn, and starts it again, for 20 s and
+// until there are enough probes. A probe reads the customer's accounts; one in twenty
+// transfers. It sends a call that got no answer again, as the app does it.
 func killInstances(ctx context.Context, l *lab, r *result) error {
 	probing, stop := context.WithCancel(ctx)
 	defer stop()
 	calls, broken := l.edge.calls.Load(), l.edge.broken.Load()
-	p := l.load.people[workers+l.load.probe]
-	l.load.probe++
-	if err := p.login(ctx); err != nil {
-		return err
-	}
-	var good, bad int
-	var last error
+	var count probeCount
 	var probe sync.WaitGroup
-	probe.Go(func() {
-		for probing.Err() == nil {
-			if err := p.ordinary(ctx); err != nil {
-				bad, last = bad+1, err
-			} else {
-				good++
-			}
+	for range probers {
+		p := l.load.people[workers+l.load.probe]
+		l.load.probe++
+		if err := p.login(ctx); err != nil {
+			return err
 		}
-	})
-	err := l.killEachSecond(ctx)
+		probe.Go(func() {
+			for n := 0; probing.Err() == nil; n++ {
+				count.add(p.ordinary(ctx, n%20 == 0))
+			}
+		})
+	}
+	killed, err := l.killEachSecond(ctx, &count)
 	stop()
 	probe.Wait()
-	ratio := float64(good) / float64(good+bad)
-	r.figure("probes", float64(good+bad))
+	ratio := float64(count.good) / float64(count.good+count.bad)
+	r.figure("instances killed", float64(killed))
+	r.figure("probes", float64(count.good+count.bad))
 	r.figure("success ratio", ratio)
 	r.figure("calls at the edge", float64(l.edge.calls.Load()-calls))
 	r.figure("calls at the edge without an answer", float64(l.edge.broken.Load()-broken))
@@ -149,12 +151,35 @@ func killInstances(ctx context.Context, l *lab, r *result) error {
 		return err
 	}
 	if ratio < fewestAvailable {
-		return fmt.Errorf("%w: %d of %d probes: %w", errFailed, bad, good+bad, last)
+		return fmt.Errorf("%w: %d of %d probes: %w", errFailed, count.bad, count.good+count.bad, count.last)
 	}
 	return errors.Join(l.bankServes(ctx, siteA), l.bankServes(ctx, siteB))
 }
 
-func (l *lab) killEachSecond(ctx context.Context) error {
+// probeCount counts good and bad probes.
+type probeCount struct {
+	mu        sync.Mutex
+	good, bad int
+	last      error
+}
+
+func (c *probeCount) add(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.bad, c.last = c.bad+1, err
+		return
+	}
+	c.good++
+}
+
+func (c *probeCount) enough() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.good+c.bad >= enoughProbes
+}
+
+func (l *lab) killEachSecond(ctx context.Context, count *probeCount) (killed int, err error) {
 	type one struct {
 		site string
 		n    int
@@ -165,37 +190,37 @@ func (l *lab) killEachSecond(ctx context.Context) error {
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for second := range 20 {
+	for ; killed < 20 || killed < 180 && !count.enough(); killed++ {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return killed, ctx.Err()
 		case <-tick.C:
 		}
-		victim := all[second%len(all)]
+		victim := all[killed%len(all)]
 		kill(l.at(victim.site, instance(victim.site, victim.n)))
 		if err := l.startInstance(victim.site, victim.n); err != nil {
-			return err
+			return killed, err
 		}
 	}
-	return nil
+	return killed, nil
 }
 
-// ordinary is one probe: a read and a transfer. It sends a call without an answer again,
-// at most as often as the app repeats a call.
-func (p *person) ordinary(ctx context.Context) error {
+// ordinary is one probe. It sends a call without an answer again, at most as often as the
+// app repeats a call.
+func (p *person) ordinary(ctx context.Context, transfers bool) error {
 	const tries = 5
 	var err error
 	for try := range tries {
 		if try > 0 {
 			time.Sleep(100 * time.Millisecond << try)
 		}
-		if _, err = p.AccountOverview(ctx); err == nil {
-			if err = p.transfer(ctx); err == nil {
-				return nil
-			}
+		if transfers {
+			err = p.transfer(ctx)
+		} else {
+			_, err = p.AccountOverview(ctx)
 		}
 		var refused *client.Problem
-		if errors.As(err, &refused) && refused.Status < 500 {
+		if err == nil || errors.As(err, &refused) && refused.Status < 500 {
 			return err
 		}
 	}

@@ -206,6 +206,9 @@ func (l *lab) serves(ctx context.Context, since time.Time, r *result) error {
 			r.recovery(time.Since(since))
 			return nil
 		}
+		if p.coded {
+			say("  the bank does not serve %.1f s after the failure: %v", time.Since(since).Seconds(), err)
+		}
 		if last = err; ctx.Err() != nil || time.Since(since) > 5*time.Minute {
 			return last
 		}
