@@ -69,7 +69,7 @@ func killCache(ctx context.Context, l *lab, r *result) error {
 	if err := l.startRedis(site, name, true); err != nil {
 		return err
 	}
-	if err := l.cacheWhole(ctx); err != nil {
+	if err := errors.Join(l.cacheWhole(ctx), l.cachesHome(ctx)); err != nil {
 		return err
 	}
 	since = time.Now()
@@ -84,7 +84,7 @@ func killCache(ctx context.Context, l *lab, r *result) error {
 		return fmt.Errorf("after all nodes: %w", err)
 	}
 	r.figure("recovery from the loss of all nodes, s", time.Since(since).Seconds())
-	return l.cacheWhole(ctx)
+	return errors.Join(l.cacheWhole(ctx), l.cachesHome(ctx))
 }
 
 // cachePrimary returns a node of the cache that is a primary now.
@@ -274,5 +274,5 @@ func cutSite(ctx context.Context, l *lab, r *result) error {
 		return fmt.Errorf("%w: the site that was cut off served %d calls", errFailed, silent)
 	}
 	return errors.Join(
-		l.pairedUp(ctx), l.cacheWhole(ctx), l.remoteFollows(ctx), l.bankServes(ctx, siteA), l.bankServes(ctx, siteB))
+		l.pairedUp(ctx), l.cacheWhole(ctx), l.cachesHome(ctx), l.remoteFollows(ctx), l.bankServes(ctx, siteA), l.bankServes(ctx, siteB))
 }
