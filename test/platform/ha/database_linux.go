@@ -20,6 +20,9 @@ const (
 	retryTimeout = 4
 )
 
+// startEtcd starts a voter. Patroni uses its second interface: there, a primary that was
+// frozen and wakes up can't take the key back from its successor. With the third
+// interface, Patroni 3.0 writes the key without a comparison.
 func (l *lab) startEtcd(site string) error {
 	var members []string
 	for _, s := range []string{siteA, siteB, witness} {
@@ -30,7 +33,7 @@ func (l *lab) startEtcd(site string) error {
 		l.etcd, "--name", site, "--data-dir", "data",
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-		"--initial-cluster", strings.Join(members, ","), "--heartbeat-interval", "200", "--election-timeout", "2000",
+		"--initial-cluster", strings.Join(members, ","), "--enable-v2", "--heartbeat-interval", "200", "--election-timeout", "2000",
 	}}.start()
 }
 
@@ -58,7 +61,7 @@ func (l *lab) patroniConfig(site string) string {
 scope: bank
 name: @site
 restapi: {listen: "@rest", connect_address: "@rest"}
-etcd3: {hosts: [@hosts]}
+etcd: {hosts: [@hosts]}
 bootstrap:
   dcs:
     ttl: @ttl
