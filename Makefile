@@ -8,7 +8,7 @@ GREMLINS := $(BIN)/gremlins
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-openfaas
+	test-manifests test-openfaas test-ha
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -81,6 +81,10 @@ test-manifests: ## decode and validate infra/knative by Knative's own types
 
 test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the demo behind OpenFaaS' proxy
 	cd test/platform/openfaas && go test -timeout 20m ./...
+
+test-ha: ## as root on Debian: kill database, cache, instances and sites under load, and count (ARGS="--only primary,site")
+	@mkdir -p build
+	go run ./test/platform/ha $(ARGS)
 
 migrate: ## bring the database at DATABASE_URL up to date
 	go run ./infra/migrations/migrate
