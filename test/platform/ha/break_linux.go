@@ -274,5 +274,6 @@ func cutSite(ctx context.Context, l *lab, r *result) error {
 		return fmt.Errorf("%w: the site that was cut off served %d calls", errFailed, silent)
 	}
 	return errors.Join(
-		l.pairedUp(ctx), l.cacheWhole(ctx), l.cachesHome(ctx), l.remoteFollows(ctx), l.bankServes(ctx, siteA), l.bankServes(ctx, siteB))
+		l.pairedUp(ctx), l.cacheWhole(ctx), l.cachesHome(ctx), l.remoteFollows(ctx),
+		l.bankServes(ctx, siteA), l.bankServes(ctx, siteB))
 }

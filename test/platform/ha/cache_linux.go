@@ -15,8 +15,12 @@ import (
 // all data.
 func caches() []struct{ site, name, of string } {
 	return []struct{ site, name, of string }{
-		{siteA, "redis-a", ""}, {siteB, "redis-b", ""}, {witness, "redis-w", ""},
-		{siteB, "redis-a2", "redis-a"}, {witness, "redis-b2", "redis-b"}, {siteA, "redis-w2", "redis-w"},
+		{siteA, "redis-a", ""},
+		{siteB, "redis-b", ""},
+		{witness, "redis-w", ""},
+		{siteB, "redis-a2", "redis-a"},
+		{witness, "redis-b2", "redis-b"},
+		{siteA, "redis-w2", "redis-w"},
 	}
 }
 

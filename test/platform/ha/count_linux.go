@@ -19,9 +19,8 @@ type tally struct {
 	Acknowledged int       `json:"acknowledged"`
 	Lost         int       `json:"lost"`
 	Doubled      int       `json:"doubled"`
-	lastLost     time.Time // acknowledgement of the newest transfer that is lost
-	firstLost    time.Time
-	Unsound      string `json:"unsound,omitempty"` // what else is wrong
+	firstLost    time.Time // acknowledgement of the oldest transfer that is lost
+	Unsound      string    `json:"unsound,omitempty"` // what else is wrong
 }
 
 // acknowledgedBefore lists the orders that the bank had acknowledged at a time.
@@ -40,7 +39,8 @@ func (ld *load) acknowledgedBefore(t time.Time) (list []*order) {
 func transfers(ctx context.Context, db *pg.DB) (map[uuid.UUID][]stored, error) {
 	rows, err := db.Pool().Query(ctx, `-- ha.transfers
 SELECT t.intent_id, t.id, t.amount, t.debit_id, t.credit_id,
-       (SELECT count(*) FROM posting p WHERE p.id = t.id AND p.amount = t.amount AND p.debit_id = t.debit_id AND p.credit_id = t.credit_id)
+       (SELECT count(*) FROM posting p
+         WHERE p.id = t.id AND p.amount = t.amount AND p.debit_id = t.debit_id AND p.credit_id = t.credit_id)
   FROM transfer t`)
 	if err != nil {
 		return nil, fmt.Errorf("transfers: %w", err)
@@ -112,7 +112,8 @@ func (l *lab) unsound(ctx context.Context, db *pg.DB) (string, error) {
 	var sum, loose int64
 	err = db.Pool().QueryRow(ctx, `-- ha.sums
 SELECT (SELECT sum(balance) FROM account WHERE kind <> 'internal'),
-       (SELECT count(*) FROM posting p WHERE p.kind <> 'opening' AND NOT EXISTS (SELECT FROM transfer t WHERE t.id = p.id))`).
+       (SELECT count(*) FROM posting p
+         WHERE p.kind <> 'opening' AND NOT EXISTS (SELECT FROM transfer t WHERE t.id = p.id))`).
 		Scan(&sum, &loose)
 	if err != nil {
 		return "", fmt.Errorf("sums: %w", err)

@@ -33,7 +33,8 @@ func (l *lab) startEtcd(site string) error {
 		l.etcd, "--name", site, "--data-dir", "data",
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-		"--initial-cluster", strings.Join(members, ","), "--enable-v2", "--heartbeat-interval", "200", "--election-timeout", "2000",
+		"--initial-cluster", strings.Join(members, ","), "--enable-v2",
+		"--heartbeat-interval", "200", "--election-timeout", "2000",
 	}}.start()
 }
 
@@ -44,7 +45,8 @@ func (l *lab) startPatroni(site string) error {
 	if err := errors.Join(p.folder(p.dir), p.folder(l.archive())); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(p.dir, "patroni.yaml"), []byte(l.patroniConfig(site)), 0o644); err != nil { //nolint:gosec // read by postgres
+	config := filepath.Join(p.dir, "patroni.yaml")
+	if err := os.WriteFile(config, []byte(l.patroniConfig(site)), 0o644); err != nil {
 		return fmt.Errorf("patroni: %w", err)
 	}
 	return p.start()

@@ -113,7 +113,7 @@ func (e *edge) order(site string) (list []*target) {
 	if len(list) == 0 {
 		return nil
 	}
-	n := int(e.next.Add(1) % uint64(len(list))) //nolint:gosec // less than the length
+	n := int(e.next.Add(1) % uint64(len(list)))
 	return append(list[n:], list[:n]...)
 }
 

@@ -50,14 +50,15 @@ func newLab(p programs) (*lab, error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, fmt.Errorf("folder: %w", err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the user postgres has folders in it
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("folder: %w", err)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("program: %w", err)
 	}
-	return &lab{programs: p, dir: dir, self: self, ports: map[string]int{}, sms: &smssim.Gateway{Secret: smsSecret, Now: time.Now}}, nil
+	texts := &smssim.Gateway{Secret: smsSecret, Now: time.Now}
+	return &lab{programs: p, dir: dir, self: self, ports: map[string]int{}, sms: texts}, nil
 }
 
 // end ends every process, and removes the folder.
@@ -80,7 +81,7 @@ func (l *lab) siteFolder(site string) string { return filepath.Join(l.dir, site)
 
 // site makes the folder of a site.
 func (l *lab) site(name string) error {
-	if err := os.MkdirAll(filepath.Join(l.dir, name), 0o755); err != nil { //nolint:gosec // as above
+	if err := os.MkdirAll(filepath.Join(l.dir, name), 0o755); err != nil {
 		return fmt.Errorf("folder: %w", err)
 	}
 	return nil
@@ -91,7 +92,7 @@ func (l *lab) port(name string) int {
 	if n, ok := l.ports[name]; ok {
 		return n
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes no time
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0 // the process that gets it tells
 	}

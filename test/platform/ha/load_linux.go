@@ -86,8 +86,8 @@ func (l *lab) newPerson(ctx context.Context, s seed.Seeder, pin *sm.PublicKey, n
 		return nil, err
 	}
 	return &person{lab: l, Customer: c, Client: client.New(client.Config{
-		BaseURL: "http://" + l.address("edge"), DeviceID: device, Device: key, Pinned: pin, Tries: 3, Pause: 100 * time.Millisecond,
-		HTTP: &http.Client{Timeout: 10 * time.Second},
+		BaseURL: "http://" + l.address("edge"), DeviceID: device, Device: key, Pinned: pin,
+		Tries: 3, Pause: 100 * time.Millisecond, HTTP: &http.Client{Timeout: 10 * time.Second},
 	})}, nil
 }
 
@@ -126,15 +126,15 @@ func (p *person) login(ctx context.Context) error {
 // trade password. There are few of the latter: fraud-on-transfer grades a customer up who
 // sends many in an hour.
 func (p *person) prepare(ctx context.Context) (*order, client.TransferConfirmRequest, error) {
-	from := rand.IntN(2) //nolint:gosec // no secret
+	from := rand.IntN(2)
 	o := &order{
 		key: uuid.NewString(), debit: p.AccountIDs[from], credit: p.AccountIDs[1-from],
-		amount: money.Fen(1 + rand.IntN(100)), //nolint:gosec // no secret
+		amount: money.Fen(1 + rand.IntN(100)),
 	}
 	request := client.TransferPrepareRequest{DebitAccountID: o.debit, PayeeAccountID: &o.credit, Amount: o.amount}
-	foreign := p.gifts < giftsEach && rand.IntN(5) == 0 //nolint:gosec // no secret
+	foreign := p.gifts < giftsEach && rand.IntN(5) == 0
 	if foreign {
-		payee := p.lab.load.people[rand.IntN(workers)] //nolint:gosec // no secret
+		payee := p.lab.load.people[rand.IntN(workers)]
 		if foreign = payee != p; foreign {
 			p.gifts++
 			o.credit = payee.AccountIDs[0]
@@ -183,7 +183,8 @@ func (p *person) transfer(ctx context.Context) error {
 			if err := p.again(ctx); err != nil {
 				return err
 			}
-		case errors.As(err, &refused) && refused.Status < 500 && refused.Code != "REQUEST_IN_PROGRESS" && refused.Code != "FRAME_REPLAYED":
+		case errors.As(err, &refused) && refused.Status < 500 && refused.Code != "REQUEST_IN_PROGRESS" &&
+			refused.Code != "FRAME_REPLAYED":
 			return fmt.Errorf("confirm: %w", err)
 		}
 	}

@@ -25,12 +25,12 @@ func (p process) start() error {
 	if err := p.folder(p.dir); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // a log
+	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
 	defer log.Close() // the process has its own copy
-	cmd := exec.Command(p.args[0], p.args[1:]...) //nolint:gosec,noctx // lab.end ends it
+	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	cmd.Env = append(os.Environ(), p.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.who, Setpgid: true, Pdeathsig: syscall.SIGKILL}

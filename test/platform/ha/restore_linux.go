@@ -16,7 +16,7 @@ import (
 
 // pg makes a command of PostgreSQL's programs, as its user.
 func (l *lab) pg(ctx context.Context, dir, program string, args ...string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(l.postgres, program), args...) //nolint:gosec // programs of PostgreSQL
+	cmd := exec.CommandContext(ctx, filepath.Join(l.postgres, program), args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PGPASSWORD="+databasePassword)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: l.who, Pdeathsig: syscall.SIGKILL}
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -41,8 +41,8 @@ func restore(ctx context.Context, l *lab, r *result) error {
 		return err
 	}
 	began := time.Now()
-	err = l.pg(ctx, p.dir, "pg_basebackup", "-h", "127.0.0.1", "-p", fmt.Sprint(l.port("pg "+site)), "-U", "replicator", "-D", data,
-		"-X", "none", "-c", "fast")
+	err = l.pg(ctx, p.dir, "pg_basebackup", "-h", "127.0.0.1", "-p", fmt.Sprint(l.port("pg "+site)), "-U", "replicator",
+		"-D", data, "-X", "none", "-c", "fast")
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,8 @@ func (l *lab) recoverTo(data string, moment time.Time) ([]string, error) {
 	}
 	args := []string{filepath.Join(l.postgres, "postgres"), "-D", data}
 	for _, setting := range []string{
-		"port=" + fmt.Sprint(l.port("pg restored")), "listen_addresses=127.0.0.1", "unix_socket_directories=" + filepath.Dir(data),
+		"port=" + fmt.Sprint(l.port("pg restored")), "listen_addresses=127.0.0.1",
+		"unix_socket_directories=" + filepath.Dir(data),
 		"archive_mode=off", "synchronous_standby_names=", "primary_conninfo=", "restore_command=cp " + l.archive() + "/%f %p",
 		"recovery_target_time=" + moment.UTC().Format("2006-01-02 15:04:05.000000+00"), "recovery_target_action=promote",
 		"recovery_target_timeline=latest", "hba_file=" + filepath.Join(data, "pg_hba.conf"),
@@ -125,7 +126,8 @@ func (l *lab) judgeRestored(ctx context.Context, url string, moment time.Time, r
 	r.figure("acknowledged before the moment", float64(t.Acknowledged))
 	r.figure("of them missing", float64(t.Lost))
 	var later int
-	if err := db.Pool().QueryRow(ctx, "SELECT count(*) FROM transfer WHERE posted_at > $1", moment).Scan(&later); err != nil {
+	err = db.Pool().QueryRow(ctx, "SELECT count(*) FROM transfer WHERE posted_at > $1", moment).Scan(&later)
+	if err != nil {
 		return fmt.Errorf("later transfers: %w", err)
 	}
 	r.figure("after the moment", float64(later))

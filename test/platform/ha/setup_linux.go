@@ -73,7 +73,8 @@ func (l *lab) startDatabase(ctx context.Context) error {
 // remoteFollows waits until the remote site's database follows the primary.
 func (l *lab) remoteFollows(ctx context.Context) error {
 	return await(ctx, 2*time.Minute, "remote standby", func(ctx context.Context) error {
-		follows, err := ask[bool](ctx, l.url("postgres", remote), "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')")
+		follows, err := ask[bool](ctx, l.url("postgres", remote),
+			"SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')")
 		if err == nil && !follows {
 			err = errors.New("it does not follow")
 		}
@@ -140,7 +141,8 @@ func (l *lab) bankServes(ctx context.Context, site string) error {
 func (l *lab) populate(ctx context.Context) error {
 	l.load = &load{people: make([]*person, workers+probes), troubles: map[string]int{}}
 	seeder := seed.Seeder{
-		DB: l.db, Ring: l.ring, Passwords: password.NewStore(l.ring, password.NewHashing(password.Config{})), Clock: clock.System{},
+		DB: l.db, Ring: l.ring, Clock: clock.System{},
+		Passwords: password.NewStore(l.ring, password.NewHashing(password.Config{})),
 	}
 	pin, err := sm.CertificateKey(l.ring.Certificate(), time.Now())
 	if err != nil {
