@@ -5,13 +5,14 @@ BIN := $(CURDIR)/build/bin
 GOLANGCI := $(BIN)/golangci-lint
 GOVULNCHECK := $(BIN)/govulncheck
 GREMLINS := $(BIN)/gremlins
+GITLEAKS := $(BIN)/gitleaks
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-openfaas test-ha
+	test-manifests test-knative test-events test-openfaas test-ha test-alerts test-aws secrets release release-check
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 run: ## start the whole bank on this machine (flags: ARGS="--fresh --listen :8081")
 	go run ./localstack $(ARGS)
@@ -63,8 +64,17 @@ lint: $(GOLANGCI) ## golangci-lint
 fmt: $(GOLANGCI) ## format the code
 	$(GOLANGCI) fmt ./...
 
-vuln: $(GOVULNCHECK) ## known vulnerabilities in what the code calls
-	$(GOVULNCHECK) ./...
+vuln: $(GOVULNCHECK) ## known vulnerabilities in what the code calls (VULNDB=/folder: an unpacked vulndb.zip, without network)
+	$(GOVULNCHECK) $(if $(VULNDB),-db file://$(VULNDB)) ./...
+
+secrets: $(GITLEAKS) ## secrets in the source
+	$(GITLEAKS) dir . --config infra/release/gitleaks.toml --no-banner --redact --verbose
+
+release: ## make a release, or say why not (VERSION=v1.2.0 TRUST=/folder VULNDB=/folder; docs/release.md)
+	go run ./infra/release make --version "$(VERSION)" --trust "$(TRUST)" --vulndb "$(VULNDB)"
+
+release-check: ## what each commit must hold: plan, assessed components, test data of the reserved ranges
+	go run ./infra/release check
 
 build: ## every function's binary, into build/functions
 	@mkdir -p build/functions
@@ -79,12 +89,26 @@ test-images: ## what an image holds, and that the same source makes the same ima
 test-manifests: ## decode and validate infra/knative by Knative's own types
 	cd test/platform/manifests && go test -timeout 20m ./...
 
+test-knative: ## run the bank on a real Kubernetes with Knative, as root on Linux (ARGS="--only demo,forged --keep")
+	@mkdir -p build/cluster/bin
+	@go build -o build/cluster/bin/cluster ./test/platform/cluster
+	@build/cluster/bin/cluster $(ARGS)
+
+test-events: ## read events as the official feature files of CloudEvents say
+	cd test/platform/cloudevents && go test -timeout 5m ./...
+
 test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the demo behind OpenFaaS' proxy
 	cd test/platform/openfaas && go test -timeout 20m ./...
 
 test-ha: ## as root on Debian: kill database, cache, instances and sites under load, and count (ARGS="--only primary,site")
 	@mkdir -p build
 	go run ./test/platform/ha $(ARGS)
+
+test-alerts: ## judge infra/monitoring by promtool and Alertmanager, and keep what the tests prove for the report
+	go run ./test/conformance -module test/platform/monitoring
+
+test-aws: ## the adapters of AWS, and the demo on them, against an emulator (installed into build/moto)
+	cd test/platform/aws && go test -timeout 20m -count=1 ./...
 
 migrate: ## bring the database at DATABASE_URL up to date
 	go run ./infra/migrations/migrate
@@ -97,3 +121,6 @@ $(GOVULNCHECK):
 
 $(GREMLINS):
 	GOBIN=$(BIN) go install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
+
+$(GITLEAKS):
+	GOBIN=$(BIN) go install github.com/zricethezav/gitleaks/v8@v8.30.1

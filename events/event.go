@@ -32,7 +32,9 @@ const (
 	extensionMAC      = "tidebankmac"
 	extensionKey      = "tidebankkey"
 	extensionCustomer = "customerhash"
-	extensionTrace    = "traceparent"
+
+	// ExtensionTrace carries the trace of the request that caused the event.
+	ExtensionTrace = "traceparent"
 )
 
 // ErrForged refuses an event that the bank did not make.
@@ -45,7 +47,7 @@ func (s Stored) CloudEvent(ring *keys.Ring) (cloudevent.Event, error) {
 		e.SetExtension(extensionCustomer, s.CustomerHash)
 	}
 	if s.Traceparent != "" {
-		e.SetExtension(extensionTrace, s.Traceparent)
+		e.SetExtension(ExtensionTrace, s.Traceparent)
 	}
 	if err := e.SetJSON(json.RawMessage(s.Data)); err != nil {
 		return e, fmt.Errorf("event %s: %w", s.ID, err)

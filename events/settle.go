@@ -35,15 +35,11 @@ UPDATE outbox o SET attempts = o.attempts + 1, next_at = now() + make_interval(s
 UPDATE outbox SET next_at = now() WHERE id = ANY($1::uuid[]) AND published_at IS NULL AND set_aside_at IS NULL`
 
 	sqlOutboxUnpublished = `-- outbox.unpublished
-SELECT count(*)::float8 FROM outbox WHERE published_at IS NULL AND set_aside_at IS NULL`
+SELECT lane, count(*)::float8 FROM outbox WHERE published_at IS NULL AND set_aside_at IS NULL GROUP BY lane`
 
 	sqlOutboxLag = `-- outbox.lag
-SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
-  FROM outbox WHERE published_at IS NULL AND set_aside_at IS NULL`
-
-	sqlOutboxCodesLag = `-- outbox.codes_lag
-SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
-  FROM outbox WHERE published_at IS NULL AND set_aside_at IS NULL AND lane = 'codes'`
+SELECT lane, extract(epoch FROM now() - min(created_at))::float8
+  FROM outbox WHERE published_at IS NULL AND set_aside_at IS NULL GROUP BY lane`
 
 	sqlOutboxAsideCount = `-- outbox.aside_count
 SELECT count(*)::float8 FROM outbox WHERE set_aside_at IS NOT NULL`
@@ -157,13 +153,21 @@ func ReplayAside(ctx context.Context, tx pg.Tx, id string) (int64, error) {
 	return tag.RowsAffected(), nil
 }
 
-// ObserveOutbox registers how many events wait for a sink, how long the oldest has
-// waited, how many are set aside, and how many are dead letters.
+// ObserveOutbox registers how many events of each lane wait for a sink, how long the
+// oldest has waited, how many are set aside, and how many are dead letters.
 func ObserveOutbox(db *pg.DB, registry prometheus.Registerer) {
-	db.Gauge(registry, "tidebank_outbox_unpublished", "Events that no sink has taken yet.", sqlOutboxUnpublished)
-	db.Gauge(registry, "tidebank_outbox_lag_seconds", "Age of the oldest event that no sink has taken yet.", sqlOutboxLag)
-	db.Gauge(registry, "tidebank_outbox_codes_lag_seconds", "Age of the oldest order of a one-time code that no sink has taken yet.",
-		sqlOutboxCodesLag)
+	var lanes []string
+	for _, lane := range Lanes() {
+		lanes = append(lanes, string(lane))
+	}
+	db.GaugeEach(registry, pg.Gauges{
+		Name: "tidebank_outbox_unpublished", Help: "Events of a lane that no sink has taken yet.",
+		Label: "lane", Values: lanes, SQL: sqlOutboxUnpublished,
+	})
+	db.GaugeEach(registry, pg.Gauges{
+		Name: "tidebank_outbox_lag_seconds", Help: "Age of the oldest event of a lane that no sink has taken yet.",
+		Label: "lane", Values: lanes, SQL: sqlOutboxLag,
+	})
 	db.Gauge(registry, "tidebank_outbox_set_aside", "Events that the relay has set aside; an operator must handle them.",
 		sqlOutboxAsideCount)
 	db.Gauge(registry, "tidebank_outbox_dead_letters",

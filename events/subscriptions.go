@@ -1,6 +1,11 @@
 package events
 
-import "slices"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Subscription is the list of types that one event function hears.
 type Subscription struct {
@@ -21,4 +26,24 @@ func (s Subscriptions) Consumers(eventType string) []string {
 		}
 	}
 	return names
+}
+
+// ErrConsumer reports a consumer that is no event function of this release.
+var ErrConsumer = errors.New("FUNCTIONS_CONSUMERS names an event function that does not exist")
+
+// Only returns the subscriptions of the named consumers, with commas between the names;
+// all subscriptions if it names none.
+func (s Subscriptions) Only(consumers string) (Subscriptions, error) {
+	if consumers == "" {
+		return s, nil
+	}
+	var named Subscriptions
+	for name := range strings.SplitSeq(consumers, ",") {
+		i := slices.IndexFunc(s, func(sub Subscription) bool { return sub.Consumer == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: %s", ErrConsumer, name)
+		}
+		named = append(named, s[i])
+	}
+	return named, nil
 }

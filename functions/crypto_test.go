@@ -43,6 +43,10 @@ func TestOnlySMUsesCryptography(t *testing.T) {
 				continue
 			}
 			found++
+			// The release tool reads images, whose digests are SHA-256 by OCI's specification.
+			if path == "../infra/release/gate/blob.go" && imported == "crypto/sha256" {
+				continue
+			}
 			if allowed := inSM(path) && slices.Contains(inside, imported) || slices.Contains(outside, imported); !allowed {
 				t.Errorf("%s imports %s", path, imported)
 			}

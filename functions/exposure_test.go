@@ -26,7 +26,7 @@ import (
 
 // personal are the data by which the test's customers are known, in clear.
 func (j *journey) personal() []string {
-	list := []string{"13977770007", "6222020000000000999"} // in the customer's own memo
+	list := []string{"13907770007", "6228480000000000999"} // in the customer's own memo
 	for _, c := range []seed.Customer{j.Payer, j.Payee} {
 		list = append(list, c.Name, c.Phone, c.IDNo)
 		for _, a := range c.Accounts {

@@ -40,7 +40,7 @@ type journey struct {
 }
 
 // ownNote is a memo in which the customer wrote a phone and a card number.
-const ownNote = "房租，电话13977770007，卡6222020000000000999"
+const ownNote = "房租，电话13907770007，卡6228480000000000999"
 
 func newJourney(t *testing.T) *journey {
 	t.Helper()

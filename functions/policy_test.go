@@ -374,6 +374,26 @@ func failedAt(e cloudevent.Event) cloudevent.Event {
 	return e
 }
 
+// modes are the ways in which platforms deliver an event over HTTP.
+func modes(t *testing.T) map[string]func(*bank.Bank, fn.Function, cloudevent.Event) int {
+	t.Helper()
+	typed := func(media string) http.Header { return http.Header{"Content-Type": {media}} }
+	return map[string]func(*bank.Bank, fn.Function, cloudevent.Event) int{
+		"structured": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int { return b.Deliver(t, f, e) },
+		"binary": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int {
+			r, err := cloudevent.NewRequest(t.Context(), "http://127.0.0.1/", e)
+			check.Must(t, err)
+			return b.DeliverRaw(t, f, e.Data, r.Header)
+		},
+		"batch": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int {
+			return b.DeliverRaw(t, f, check.JSON(t, []cloudevent.Event{e, e}), typed(cloudevent.BatchJSON))
+		},
+		"connector": func(b *bank.Bank, f fn.Function, e cloudevent.Event) int {
+			return b.DeliverRaw(t, f, check.JSON(t, e), http.Header{"X-Topic": {"bank"}})
+		},
+	}
+}
+
 // An event function takes only events that the bank has sealed, of its own types. It
 // refuses others for good with 400, and no broker delivers those again.
 func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
@@ -388,8 +408,10 @@ func TestEventFunctionsTakeOnlyTheBanksEvents(t *testing.T) {
 			good := func() cloudevent.Event {
 				return failedAt(b.Event(t, uuid.NewString(), f.Spec.Consumes[0], "x", dataOf(t, f.Spec.Consumes[0])))
 			}
-			if got := b.Deliver(t, f, good()); got != http.StatusServiceUnavailable {
-				t.Fatalf("a good event got %d, want 503 of the database", got)
+			for mode, send := range modes(t) {
+				if got := send(b, f, good()); got != http.StatusServiceUnavailable {
+					t.Fatalf("a good event in %s mode got %d, want 503 of the database", mode, got)
+				}
 			}
 			unsealed, forged, typed := good(), good(), good()
 			delete(unsealed.Extensions, "tidebankmac")

@@ -2,7 +2,7 @@
 // gateway, the relay and broker, PostgreSQL, Redis, the bank-edge simulators and
 // a developer page.
 //
-//	go run ./localstack [--listen 127.0.0.1:8080] [--data DIR] [--fresh] [--unsafe]
+//	go run ./localstack [--listen 127.0.0.1:8080] [--data DIR] [--fresh] [--aws] [--unsafe]
 //
 // It uses REDIS_URL if it is set, and with --unsafe also DATABASE_URL. Without them it runs a
 // PostgreSQL that it finds on the machine or downloads, with its data in the
@@ -27,6 +27,7 @@ func main() {
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the gateway; without a host, 127.0.0.1")
 	flag.StringVar(&o.data, "data", ".tidebank", "directory for the database, keys and logs")
 	flag.BoolVar(&o.fresh, "fresh", false, "delete all data of earlier runs first")
+	flag.BoolVar(&o.aws, "aws", false, "events go by SNS and SQS of an emulator of AWS, which this installs into build/moto")
 	flag.BoolVar(&o.unsafe, "unsafe", false,
 		"allow a given DATABASE_URL, where the bank writes its demo customers, and other addresses than this machine's")
 	flag.Usage = func() {
@@ -56,6 +57,7 @@ func main() {
 type options struct {
 	listen, data string
 	fresh        bool
+	aws          bool
 	unsafe       bool
 	database     string // DATABASE_URL
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/workers"
+	"github.com/tidebank/tidebank/workers/queues"
 	"github.com/tidebank/tidebank/workers/relay"
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
@@ -80,7 +81,14 @@ func run(ctx context.Context, o options) error {
 	}
 	defer h.Close()
 	h.Log = log
-	return serve(ctx, listener, h, &edge{texts: texts, clock: now, parts: parts})
+	around := &edge{texts: texts, clock: now, parts: parts}
+	if o.aws {
+		if around.aws, err = startAWS(ctx, parts, texts, logFile); err != nil {
+			return err
+		}
+		defer around.aws.Stop()
+	}
+	return serve(ctx, listener, h, around)
 }
 
 // edge holds what stands around the bank's functions and workers.
@@ -88,6 +96,7 @@ type edge struct {
 	texts *smsGateway
 	clock *dev.Clock
 	parts *parts
+	aws   *amazon // nil without --aws
 }
 
 func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edge) error {
@@ -102,38 +111,60 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edg
 	if err != nil {
 		return err
 	}
-	page := dev.Page{Host: h, Functions: all, Broker: local, SMS: around.texts.simulator, Seeder: seeder, Clock: around.clock}
+	page := dev.Page{
+		Host: h, Functions: all, Broker: local, SMS: around.texts.simulator, Seeder: seeder, Clock: around.clock,
+		Elsewhere: around.aws != nil,
+	}
 	page.Register(gw.Mux)
 
 	// The workers run until the last request has been answered, and a little longer.
 	workersCtx, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
-	working, err := startWorkers(workersCtx, h, local)
+	working, err := startWorkers(workersCtx, h, workerConfigs(listener.Addr().String(), local, around.aws))
 	if err != nil {
 		return err
 	}
-	delivered := background(workersCtx, local.Run)
-	local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
+	if around.aws == nil {
+		working = append(working, background(workersCtx, local.Run))
+		local.Observe(h.Metrics.Registry) //nolint:contextcheck // a scrape has its own time-out
+	}
 	gw.SetReady(true)
 	announce(listener.Addr().String(), around.parts, people)
+	around.aws.announce()
 	err = host.Run(ctx, listener, gw, host.Ending{Drain: 20 * time.Second, Leave: func() { gw.SetReady(false) }})
 	fmt.Println("\n潮汐银行正在停止…")
 	stopWorkers()
-	for _, done := range append(working, delivered) {
+	for _, done := range working {
 		<-done
 	}
 	return err
 }
 
-// startWorkers runs the bank's workers, with the local broker as the relay's sink.
-func startWorkers(ctx context.Context, h *host.Host, sink *broker.Broker) ([]<-chan struct{}, error) {
-	configs := map[string]any{
-		relay.Worker.Spec.Name:  relay.Config{Sink: sink, Lease: 10 * time.Second, Batch: 200},
-		upkeep.Worker.Spec.Name: upkeep.Config{FoldEvery: time.Second, PruneEvery: 10 * time.Minute},
+// workerConfigs are the configurations of the workers that run. The relay's sink is the
+// local broker, or the emulator's topic.
+func workerConfigs(address string, local *broker.Broker, on *amazon) map[string]any {
+	events := relay.Config{Sink: local, Lease: 10 * time.Second, Batch: 200}
+	configs := map[string]any{upkeep.Worker.Spec.Name: upkeep.Config{FoldEvery: time.Second, PruneEvery: 10 * time.Minute}}
+	if on != nil {
+		events.Sink, events.Topic, events.AWS = nil, on.made.Topic, on.Config
+		configs[queues.Worker.Spec.Name] = queues.Config{FunctionsURL: "http://" + address + "/function", AWS: on.Config}
 	}
+	configs[relay.Worker.Spec.Name] = events
+	return configs
+}
+
+// startWorkers runs the bank's workers that have a configuration.
+func startWorkers(ctx context.Context, h *host.Host, configs map[string]any) ([]<-chan struct{}, error) {
 	var ended []<-chan struct{}
 	for _, w := range workers.All() {
-		work, err := w.Start(ctx, h, host.Values(configs[w.Spec.Name]))
+		if w.Spec.Probes { // the engineer who uses the local bank is the probe
+			continue
+		}
+		config, ok := configs[w.Spec.Name]
+		if !ok && w.Spec.Queues {
+			continue
+		}
+		work, err := w.Start(ctx, h, host.Values(config))
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,8 @@ package workers
 
 import (
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/workers/probe"
+	"github.com/tidebank/tidebank/workers/queues"
 	"github.com/tidebank/tidebank/workers/relay"
 	"github.com/tidebank/tidebank/workers/upkeep"
 )
@@ -14,6 +16,8 @@ import (
 func All() []fn.Function {
 	return []fn.Function{
 		upkeep.Worker,
+		probe.Worker,
+		queues.Worker,
 		relay.Worker,
 	}
 }

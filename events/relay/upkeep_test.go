@@ -20,14 +20,20 @@ func TestObserve(t *testing.T) {
 		check.Must(t, err)
 		values := map[string]float64{}
 		for _, f := range families {
-			values[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+			for _, m := range f.GetMetric() {
+				name := f.GetName()
+				for _, l := range m.GetLabel() {
+					name += " " + l.GetValue()
+				}
+				values[name] = m.GetGauge().GetValue()
+			}
 		}
 		return values
 	}
-	const waiting, lag = "tidebank_outbox_unpublished", "tidebank_outbox_lag_seconds"
-	const codes, aside = "tidebank_outbox_codes_lag_seconds", "tidebank_outbox_set_aside"
+	const waiting, lag = "tidebank_outbox_unpublished events", "tidebank_outbox_lag_seconds events"
+	const codes, aside = "tidebank_outbox_lag_seconds codes", "tidebank_outbox_set_aside"
 	const dead = "tidebank_outbox_dead_letters"
-	if got := read(); len(got) != 5 || got[dead] != 0 || got[waiting] != 0 || got[lag] != 0 || got[codes] != 0 || got[aside] != 0 {
+	if got := read(); len(got) != 8 || got[dead] != 0 || got[waiting] != 0 || got[lag] != 0 || got[codes] != 0 || got[aside] != 0 {
 		t.Errorf("nothing waits: %v", got)
 	}
 	ids := d.fill(t, 3)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/tidebank/tidebank/shared/cloudevent"
 )
@@ -19,4 +20,13 @@ type Functions struct {
 // Deliver posts the event in binary mode to one function, and returns its status.
 func (f Functions) Deliver(ctx context.Context, consumer string, e cloudevent.Event) (int, error) {
 	return post(ctx, f.Client, strings.TrimSuffix(f.URL, "/")+"/"+consumer, e)
+}
+
+// NewClient returns a client for events. It refuses redirects, so that events go only to
+// the configured address. It keeps a connection for each event that is under way, because
+// all events go to one host.
+func NewClient() *http.Client {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second}
+	return &http.Client{CheckRedirect: stay, Transport: transport}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/cloudevent"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/downstream"
 )
 
 // HTTP posts each event in binary mode to one address, such as a Knative Broker
@@ -21,6 +22,7 @@ import (
 type HTTP struct {
 	URL    string
 	Client *http.Client
+	Timer  *downstream.Timer // times the posts; nil times nothing
 }
 
 // ErrNotTaken reports that the address did not take an event; a later try may succeed.
@@ -65,7 +67,9 @@ func (h HTTP) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 }
 
 func (h HTTP) post(ctx context.Context, e cloudevent.Event) error {
+	ctx, call := h.Timer.Begin(ctx, "post event")
 	status, err := post(ctx, h.Client, h.URL, e)
+	call.End(err != nil || status >= http.StatusInternalServerError)
 	switch {
 	case err != nil:
 		return err

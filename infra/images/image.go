@@ -19,6 +19,9 @@ import (
 // user runs the process: nobody of the node, and not root.
 const user = "65532:65532"
 
+// rootsFile is where Go programs look for root certificates.
+const rootsFile = "etc/ssl/certs/ca-certificates.crt"
+
 // file is one file of an image.
 type file struct {
 	Path    string
@@ -36,7 +39,7 @@ func assemble(name, arch string, binary []byte) (v1.Image, error) {
 	image := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	image = mutate.ConfigMediaType(image, types.OCIConfigJSON)
 	for _, files := range [][]file{
-		{{Path: "etc/ssl/certs/ca-certificates.crt", Mode: 0o444, Content: roots()}},
+		{{Path: rootsFile, Mode: 0o444, Content: roots()}},
 		{{Path: "app", Mode: 0o555, Content: binary}, {Path: "sbom.cdx.json", Mode: 0o444, Content: sbom}},
 	} {
 		layer, err := layerOf(files)

@@ -90,5 +90,15 @@ func statements() (create, grant []string) {
 	return create, grant
 }
 
+// Names lists the roles that Apply creates.
+func Names() []string {
+	create, _ := statements()
+	names := make([]string, 0, len(create))
+	for _, sql := range create {
+		names = append(names, strings.Fields(sql)[2])
+	}
+	return names
+}
+
 // Name is the database role of a function or worker.
 func Name(function string) string { return "tidebank_" + strings.ReplaceAll(function, "-", "_") }

@@ -2,15 +2,21 @@
 // subcommand has its own file.
 //
 //	go run ./infra/tide keys create --file PATH
+//	go run ./infra/tide keys seal --file PATH --kms-key ARN --process NAME --out PATH
 //	go run ./infra/tide keys channel {list | add | promote} --file PATH
 //	go run ./infra/tide keys channel retire --file PATH --pin PIN
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide risk lift --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify
+//	go run ./infra/tide audit archive [--bucket NAME]
 //	go run ./infra/tide roles apply
+//	go run ./infra/tide probe enrol --url URL --pin FILE --device ID --file PATH
 //	go run ./infra/tide events list [--dead]
 //	go run ./infra/tide events replay [--dead] {--id ID | --all} --reason TEXT --operator NAME
+//	go run ./infra/tide retire run --trust DIR --approval FILE --backup DIR --archived-keys FILE
+//	go run ./infra/tide retire check
+//	go run ./infra/tide deployment check FILE
 //
 // If a command fails, it prints a sentence to standard error and exits with 1.
 package main
@@ -32,6 +38,8 @@ func newCommand() *cobra.Command {
 	root.SilenceUsage = true
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
+		retirementCommand(), deploymentCommand(),
+		probeCommand(),
 	)
 	return root
 }

@@ -37,8 +37,8 @@ func auditCommand() *cobra.Command {
 The command prints the length of the chain and the hash of its last record. Note both
 in another system: a chain that is shorter later, or has another hash there, was
 changed. It exits with 1 if the chain is broken. It reads DATABASE_URL and KEYS_FILE.`
-	parent := group("audit", "Check the audit chain")
-	parent.AddCommand(verify)
+	parent := group("audit", "Check and archive the audit chain")
+	parent.AddCommand(verify, archiveCommand())
 	return parent
 }
 

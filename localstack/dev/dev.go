@@ -24,8 +24,6 @@ import (
 	"math/big"
 	"net/http"
 
-	"github.com/tidebank/tidebank/shared/idno"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/docs"
@@ -36,7 +34,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/money"
 )
 
 // Page serves the developer's views of one bank.
@@ -47,6 +44,9 @@ type Page struct {
 	SMS       *smssim.Gateway
 	Seeder    seed.Seeder
 	Clock     *Clock
+	// Elsewhere says that another broker delivers: a delivery is then what its consumer has
+	// recorded.
+	Elsewhere bool
 }
 
 //go:embed page.html
@@ -125,14 +125,6 @@ func (p Page) captcha(w http.ResponseWriter, r *http.Request) {
 	reply(w, map[string]string{"answer": answer}, err)
 }
 
-func (p Page) events(w http.ResponseWriter, r *http.Request) {
-	list, err := p.Broker.List(r.Context(), r.FormValue("subject"), r.FormValue("dead") == "true", 100)
-	if list == nil {
-		list = []broker.Row{}
-	}
-	reply(w, list, err)
-}
-
 func (p Page) functions(w http.ResponseWriter, _ *http.Request) {
 	type view struct {
 		Name         string   `json:"name"`
@@ -174,7 +166,7 @@ func view(c seed.Person) person {
 
 func (p Page) customers(w http.ResponseWriter, _ *http.Request) {
 	list := []person{}
-	for _, c := range demoPeople() {
+	for _, c := range seed.Demo() {
 		list = append(list, view(c))
 	}
 	reply(w, list, nil)
@@ -185,7 +177,7 @@ func (p Page) newCustomer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "send no body: the bank makes the customer up", http.StatusBadRequest)
 		return
 	}
-	c, err := p.Seeder.Add(r.Context(), randomPerson())
+	c, err := p.Seeder.Add(r.Context(), seed.Visitor(number(1_000_000_000)))
 	reply(w, view(c.Person), err)
 }
 
@@ -221,30 +213,10 @@ func reply(w http.ResponseWriter, value any, err error) {
 	_ = json.NewEncoder(w).Encode(value) // an error means that the browser has left
 }
 
-const cardPassword = "851937" // the card password of every demo customer
-
-func demoPeople() []seed.Person {
-	account := func(no string, balance money.Fen) seed.Account { return seed.Account{No: no, Balance: balance} }
-	return []seed.Person{
-		{
-			Name: "王小明", IDNo: "110101199003071233", Phone: "13800010001", CardPassword: cardPassword,
-			Accounts: []seed.Account{account("6228480010000000011", 200_000_00), account("6228480010000000012", 5_000_00)},
-		},
-		{
-			Name: "李芳", IDNo: "310101198511230029", Phone: "13800010002", CardPassword: cardPassword,
-			Accounts: []seed.Account{account("6228480010000000021", 88_888_88)},
-		},
-		{
-			Name: "张伟", IDNo: "440103197201150311", Phone: "13800010003", CardPassword: cardPassword,
-			Accounts: []seed.Account{account("6228480010000000031", 1_000_00)},
-		},
-	}
-}
-
 // Seed writes the demo customers.
 func Seed(ctx context.Context, s seed.Seeder) ([]seed.Customer, error) {
 	var list []seed.Customer
-	for _, p := range demoPeople() {
+	for _, p := range seed.Demo() {
 		c, err := s.Add(ctx, p)
 		if err != nil {
 			return nil, fmt.Errorf("demo customers: %w", err)
@@ -252,20 +224,6 @@ func Seed(ctx context.Context, s seed.Seeder) ([]seed.Customer, error) {
 		list = append(list, c)
 	}
 	return list, nil
-}
-
-func randomPerson() seed.Person {
-	families, given := []rune("赵钱孙李周吴郑王冯陈"), []rune("安宁清远思源明月嘉禾")
-	n := number(1_000_000_000)
-	return seed.Person{
-		Name:  string([]rune{families[number(10)], given[number(10)], given[number(10)]}),
-		IDNo:  idno.Complete(fmt.Sprintf("1101011990%02d%02d%03d", 1+number(12), 1+number(28), number(1000))),
-		Phone: fmt.Sprintf("139%08d", n%100_000_000), CardPassword: cardPassword,
-		Accounts: []seed.Account{
-			{No: fmt.Sprintf("622848%013d", 2_000_000_000_000+n), Balance: 100_000_00},
-			{No: fmt.Sprintf("622848%013d", 3_000_000_000_000+n+1), Balance: 1_000_00},
-		},
-	}
 }
 
 func number(below int64) int64 {

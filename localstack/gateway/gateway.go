@@ -154,9 +154,6 @@ func (g *Gateway) Deliver(ctx context.Context, consumer string, e cloudevent.Eve
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	header := http.Header{"Content-Type": {cloudevent.JSON}}
-	if parent, ok := e.Extensions["traceparent"]; ok {
-		header.Set("Traceparent", parent)
-	}
 	req := handler.Request{Body: body, Method: http.MethodPost, Header: header}
 	req.WithContext(ctx)
 	resp, err := entry.Handle(req)

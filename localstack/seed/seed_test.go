@@ -17,10 +17,12 @@ import (
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-var wang = seed.Person{
-	Name: "王小明", IDNo: "110101199003071233", Phone: "13800010001", CardPassword: bank.CardPassword,
-	Accounts: []seed.Account{{No: "6228480010000000011", Balance: 200_000_00}, {No: "6228480010000000012", Kind: "class2"}},
-}
+// wang is the first demo customer, with a second account of another kind.
+var wang = func() seed.Person {
+	p := seed.Demo()[0]
+	p.Accounts[1].Kind, p.Accounts[1].Balance = "class2", 0
+	return p
+}()
 
 // rows are all that seeding writes, as text.
 func rows(t *testing.T, b *bank.Bank) []string {

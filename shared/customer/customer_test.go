@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -38,11 +39,12 @@ type records struct {
 
 func newRecords(t *testing.T) records {
 	t.Helper()
+	wang, li := seed.Made("王小明", 1), seed.Made("李小红", 2)
 	r := records{
 		db: pgtest.New(t), ring: keytest.New(t), open: uuid.New(), closed: uuid.New(), openNo: "6228480000000010001",
 		gone: "6228480000000010002", cardPassword: "stored form",
-		wang: customer.Record{ID: uuid.New(), Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: born},
-		li:   customer.Record{ID: uuid.New(), Name: "李小红", Phone: "13800010002", IDNo: "11010119900307002X", CreatedAt: born},
+		wang: customer.Record{ID: uuid.New(), Name: wang.Name, Phone: seed.Demo()[0].Phone, IDNo: wang.IDNo, CreatedAt: born},
+		li:   customer.Record{ID: uuid.New(), Name: li.Name, Phone: seed.Demo()[1].Phone, IDNo: li.IDNo, CreatedAt: born},
 	}
 	var unit pg.Unit
 	check.Must(t, customer.Insert(t.Context(), &unit, r.ring, r.wang))

@@ -140,27 +140,40 @@ func (h *eventHandler) Handle(req handler.Request) (handler.Response, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.spec.timeout())
 	defer cancel()
-	ctx, span := startTrace(ctx, h.spec.Name, req.Header)
-	defer span.End()
 	started := h.host.Clock.Now()
 	delivered, err := h.read(req)
 	if err != nil {
+		ctx, span := startTrace(ctx, h.spec.Name, req.Header)
+		defer span.End()
 		h.observe(ctx, cloudevent.Event{}, err, started)
 		return h.unread(ctx, err), nil
 	}
 	errs := make([]error, len(delivered))
 	for i, d := range delivered {
-		if errs[i] = d.err; d.err == nil {
-			errs[i] = h.take(ctx, d.event)
-		}
-		h.observe(ctx, d.event, errs[i], started)
+		errs[i] = h.takeTraced(ctx, req.Header, d, started)
 	}
 	return handler.Response{StatusCode: eventStatus(decisive(errs))}, nil
 }
 
+// takeTraced takes one event of a delivery, in the trace of the request that caused the
+// event. A broker may pass on the trace in the event only.
+func (h *eventHandler) takeTraced(ctx context.Context, header http.Header, d delivered, started time.Time) error {
+	if parent := d.event.Extensions[events.ExtensionTrace]; parent != "" && header.Get("Traceparent") == "" {
+		header = http.Header{"Traceparent": {parent}}
+	}
+	ctx, span := startTrace(ctx, h.spec.Name, header)
+	defer span.End()
+	err := d.err
+	if err == nil {
+		err = h.take(ctx, d.event)
+	}
+	h.observe(ctx, d.event, err, started)
+	return err
+}
+
 // observe counts an event and logs its refusal.
 func (h *eventHandler) observe(ctx context.Context, event cloudevent.Event, err error, started time.Time) {
-	h.host.Metrics.Observe(h.spec.Name, outcome(err), h.host.Clock.Now().Sub(started))
+	h.host.Metrics.Observe(h.spec.Name, err, h.host.Clock.Now().Sub(started))
 	if err == nil {
 		return
 	}

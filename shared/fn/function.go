@@ -147,6 +147,7 @@ func (f Function) Open(ctx context.Context, h *host.Host, settings host.Settings
 	if f.open == nil {
 		return nil, fmt.Errorf("%s is a worker: start it", f.Spec.Name) //nolint:err113 // the program is wrong
 	}
+	h.Metrics.Declare(f.Spec.Name)
 	return f.open(ctx, h, settings)
 }
 

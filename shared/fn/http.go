@@ -61,7 +61,7 @@ func (h *httpHandler) Handle(req handler.Request) (handler.Response, error) {
 	if refused != nil {
 		c.refuse(ctx, refused)
 	}
-	h.host.Metrics.Observe(h.spec.Name, outcome(refused), h.host.Clock.Now().Sub(c.started))
+	h.host.Metrics.Observe(h.spec.Name, refused, h.host.Clock.Now().Sub(c.started))
 	return c.seal(refused), nil
 }
 
@@ -225,7 +225,7 @@ func contentType(refused error) string {
 
 func outcome(refused error) string {
 	if refused == nil {
-		return "OK"
+		return host.OK
 	}
 	return bankerr.From(refused).Code()
 }

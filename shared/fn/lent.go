@@ -9,6 +9,7 @@ import (
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
@@ -28,6 +29,8 @@ type Lent struct {
 	Channels  Channels
 	Clock     clock.Clock
 	Log       *slog.Logger
+	// Downstream returns the timer of a service that the operation calls.
+	Downstream func(downstream.Name) *downstream.Timer
 }
 
 // Channels stores new secure channels (shared/session).
@@ -82,6 +85,7 @@ func lend(h *host.Host, s Spec) *Lent {
 	return &Lent{
 		DB: h.DB.Reader(), Captchas: captcha.New(h.Redis, own), Passwords: password.NewStore(own, h.Hashing), Keys: own,
 		Channels: channels{h.Sessions}, Clock: h.Clock, Log: h.Log,
+		Downstream: h.Metrics.Downstream,
 	}
 }
 

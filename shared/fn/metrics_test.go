@@ -25,7 +25,8 @@ func scrape(t *testing.T, b *bank.Bank, f fn.Function) []string {
 	b.Host.Metrics.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	var series []string
 	for line := range strings.Lines(w.Body.String()) {
-		if strings.HasPrefix(line, "tidebank_call") && !strings.Contains(line, "_bucket") {
+		declared := strings.HasPrefix(line, "tidebank_calls_total") && strings.HasSuffix(line, " 0\n")
+		if strings.HasPrefix(line, "tidebank_call") && !strings.Contains(line, "_bucket") && !declared {
 			series = append(series, strings.TrimSpace(line))
 		}
 	}
@@ -57,15 +58,33 @@ func TestCallsAreCountedByFunctionAndCode(t *testing.T) {
 		`tidebank_call_seconds_count{function="test-on-heard"} 2`,
 		`tidebank_call_seconds_sum{function="test-counted"} 0.12`,
 		`tidebank_call_seconds_sum{function="test-on-heard"} 0`,
-		`tidebank_calls_total{code="INPUT_INVALID",function="test-counted"} 1`,
-		`tidebank_calls_total{code="INPUT_INVALID",function="test-on-heard"} 1`,
-		`tidebank_calls_total{code="INTERNAL_ERROR",function="test-counted"} 1`,
-		`tidebank_calls_total{code="OK",function="test-counted"} 2`,
-		`tidebank_calls_total{code="OK",function="test-on-heard"} 1`,
-		`tidebank_calls_total{code="RISK_REFUSED",function="test-counted"} 1`,
+		`tidebank_calls_total{class="refused",code="INPUT_INVALID",function="test-counted"} 1`,
+		`tidebank_calls_total{class="refused",code="INPUT_INVALID",function="test-on-heard"} 1`,
+		`tidebank_calls_total{class="failed",code="INTERNAL_ERROR",function="test-counted"} 1`,
+		`tidebank_calls_total{class="ok",code="OK",function="test-counted"} 2`,
+		`tidebank_calls_total{class="ok",code="OK",function="test-on-heard"} 1`,
+		`tidebank_calls_total{class="refused",code="RISK_REFUSED",function="test-counted"} 1`,
 	}
+	slices.Sort(want)
 	if diff := cmp.Diff(want, scrape(t, b, f)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The series of the failures exist before the first call, so that Prometheus sees the
+// first failure as an increase.
+func TestFailuresAreCountedFromZero(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	f := declare("test-declared", plain, func(context.Context, given, struct{}) (struct{}, error) { return struct{}{}, nil })
+	b.Open(t, f)
+	w := httptest.NewRecorder()
+	b.Host.Metrics.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	for _, code := range []string{"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"} {
+		series := `tidebank_calls_total{class="failed",code="` + code + `",function="test-declared"} 0`
+		if !strings.Contains(w.Body.String(), series) {
+			t.Errorf("there is no %s", series)
+		}
 	}
 }
 
@@ -78,7 +97,7 @@ func TestStrangersMakeNoSeries(t *testing.T) {
 	}
 	want := []string{
 		`tidebank_call_seconds_count{function="test-address"} 3`, `tidebank_call_seconds_sum{function="test-address"} 0`,
-		`tidebank_calls_total{code="INPUT_INVALID",function="test-address"} 3`,
+		`tidebank_calls_total{class="refused",code="INPUT_INVALID",function="test-address"} 3`,
 	}
 	if diff := cmp.Diff(want, scrape(t, b, address)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

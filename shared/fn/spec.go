@@ -106,13 +106,15 @@ type Spec struct {
 	Summary        string           // one line for the index and the API reference
 	Audience       Audience         // who may call; Event, Confirm and Worker set it
 	NoChannel      bool             // no secure channel: only for the functions that come before one
-	NoDatabase     bool             // the function does without PostgreSQL
+	NoDatabase     bool             // the function or worker does without PostgreSQL
 	Consumes       []string         // CloudEvent types that an event function takes
 	Idempotent     bool             // the request carries an idempotency key; Confirm sets it
 	StepUp         bool             // proofs must hold first; Confirm sets it
 	CountsAttempts bool             // the operation counts attempts at a secret (Call.CountAttempts)
 	DeadLetters    bool             // an event function that takes what others failed to take; DeadLetters sets it
+	Queues         bool             // a worker that takes events from the platform's queues, where it has queues
 	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
+	Probes         bool             // a worker that tries the functions as a client; one instance of it runs
 	Session        SessionEffect    // change to the caller's session
 	Rate           RateClass        // RateDefault if empty
 	Risk           risk.Scene       // risk scene, evaluated before the operation
@@ -178,8 +180,13 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		{internal != (s.Audience == Internal), "event functions and workers, and only they, are internal"},
 		{(f == FormEvent) != (len(s.Consumes) > 0), "event functions, and only they, consume"},
 		{
-			internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone || s.NoDatabase),
+			internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone),
 			"an event function or a worker has no caller: no key, session, attempts or access record",
+		},
+		{internal && s.NoDatabase && !s.Probes && !s.Queues, "an event function or a worker has no caller: its work is in the database"},
+		{
+			s.Probes && (f != FormWorker || !s.NoDatabase || len(s.Keys) > 0 || s.RecordsRefused),
+			"only a worker tries the functions, and it uses no store and no key of the bank",
 		},
 		{
 			f == FormQuery && (s.Idempotent || s.CountsAttempts || s.Session != SessionKept || len(s.Emits) > 0),
@@ -193,6 +200,8 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			s.NoDatabase && (s.Idempotent || s.StepUp || s.CountsAttempts || s.Risk != risk.None || s.Audit != AuditNone),
 			"its policy needs the database",
 		},
+		{f == FormEvent && s.NoDatabase, "an event function records each event that it has had: it needs the database"},
+		{s.Queues && f != FormWorker, "only a worker takes events from queues"},
 		{s.DeadLetters && f != FormEvent, "only an event function takes dead letters"},
 		{s.RecordsRefused && f != FormWorker, "only a worker records calls that were not admitted"},
 		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},

@@ -28,11 +28,12 @@ var recorder = sync.OnceValue(func() *tracetest.InMemoryExporter {
 	return spans
 })
 
-// spansOf are the spans of a trace.
+// spansOf are the functions' own spans of a trace, without those of the stores that they
+// call.
 func spansOf(trace string) []tracetest.SpanStub {
 	var found []tracetest.SpanStub
 	for _, s := range recorder().GetSpans() {
-		if s.SpanContext.TraceID().String() == trace {
+		if s.SpanContext.TraceID().String() == trace && s.SpanKind != oteltrace.SpanKindClient {
 			found = append(found, s)
 		}
 	}
@@ -91,6 +92,27 @@ func TestADeliveryContinuesItsEventsTrace(t *testing.T) {
 	spans := spansOf(trace)
 	if len(spans) != 1 || spans[0].Name != "test-on-heard" || spans[0].Parent.SpanID().String() != parent {
 		t.Errorf("spans: %+v", spans)
+	}
+}
+
+// Some brokers pass the trace on in the event only. A header counts more than the event.
+func TestADeliveryContinuesTheTraceInItsEvent(t *testing.T) {
+	t.Parallel()
+	recorder()
+	b := bank.New(t)
+	inEvent, parent, extension := freshTrace()
+	inHeader, _, header := freshTrace()
+	event := b.Event(t, uuid.NewString(), typeHeard, "x", heard{})
+	event.SetExtension("traceparent", extension)
+	body, h := structured(t, event)
+	handle(t, b, consumer(counting), body, h)
+	if spans := spansOf(inEvent); len(spans) != 1 || spans[0].Parent.SpanID().String() != parent {
+		t.Errorf("spans of the event's trace: %+v", spans)
+	}
+	h.Set("Traceparent", header)
+	handle(t, b, consumer(counting), body, h)
+	if len(spansOf(inHeader)) != 1 || len(spansOf(inEvent)) != 1 {
+		t.Errorf("%d spans of the header's trace, %d of the event's", len(spansOf(inHeader)), len(spansOf(inEvent)))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -18,13 +19,15 @@ import (
 type Work func(ctx context.Context)
 
 // WorkerLent holds the stores and keys that a worker may use. A worker has no caller
-// and commits by itself.
+// and commits by itself. DB is nil for a worker that probes.
 type WorkerLent struct {
 	DB      *pg.DB
 	Keys    *keys.Ring // of the purposes that the Spec declares
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Downstream returns the timer of a service that the worker calls.
+	Downstream func(downstream.Name) *downstream.Timer
 	// RecordRefused writes the records of the calls that were refused before they were
 	// admitted. It is nil unless the Spec declares RecordsRefused.
 	RecordRefused func(context.Context) error
@@ -43,7 +46,10 @@ func Worker[C any](spec Spec, wire func(ctx context.Context, lent *WorkerLent, c
 			if err := settings(&config); err != nil {
 				return nil, err
 			}
-			lent := &WorkerLent{DB: h.DB, Keys: ring(h, spec), Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry}
+			lent := &WorkerLent{
+				DB: h.DB, Keys: ring(h, spec), Clock: h.Clock, Log: h.Log, Metrics: h.Metrics.Registry,
+				Downstream: h.Metrics.Downstream,
+			}
 			if spec.RecordsRefused {
 				lent.RecordRefused = func(ctx context.Context) error { return RecordRefused(ctx, h) }
 			}

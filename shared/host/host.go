@@ -21,6 +21,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -182,9 +183,11 @@ func (h *Host) openStores(ctx context.Context, config Config, needs Needs) error
 	}
 	if needs.Redis {
 		var err error
+		config.Redis.Timer = h.Metrics.Downstream(downstream.Redis)
 		if h.Redis, err = redisdb.Open(config.Redis); err != nil {
 			return fmt.Errorf("redis: %w", err)
 		}
+		redisdb.Observe(h.Redis, h.Metrics.Registry)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,15 +10,20 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/tidebank/tidebank/shared/cloud"
 )
 
 // secretSize bounds a secret that is read from a file.
 const secretSize = 64 << 10
 
 // readSecrets replaces the references in a configuration by what they name. A key with
-// the tag `secret:"true"` takes the secret itself or file:///path, a file that holds it:
-// OpenFaaS gives secrets to a process only as files. The file's last line break does not
-// count. An error names the key and the path, and never shows a secret.
+// the tag `secret:"true"` takes the secret itself, a file that holds it (file:///path), or
+// a secret of AWS Secrets Manager (secret://name, secret://name#field). OpenFaaS gives
+// secrets to a process only as files. The file's last line break does not count. An error
+// names the key and the path or the secret's name, and never shows a secret.
 func readSecrets(v reflect.Value) error {
 	for i := range v.NumField() {
 		field, value := v.Type().Field(i), v.Field(i)
@@ -27,10 +33,10 @@ func readSecrets(v reflect.Value) error {
 			}
 			continue
 		}
-		if field.Tag.Get("secret") != "true" || !strings.HasPrefix(value.String(), "file:") {
+		if field.Tag.Get("secret") != "true" {
 			continue
 		}
-		text, err := readSecret(value.String())
+		text, err := resolve(value.String())
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrSetting, field.Tag.Get("envconfig"), err)
 		}
@@ -38,6 +44,42 @@ func readSecrets(v reflect.Value) error {
 	}
 	return nil
 }
+
+// resolve returns what a value names, or the value.
+func resolve(value string) (string, error) {
+	switch {
+	case strings.HasPrefix(value, "file:"):
+		return readSecret(value)
+	case strings.HasPrefix(value, "secret:"):
+		return managedSecret(value)
+	}
+	return value, nil
+}
+
+// managedSecret reads a secret of AWS Secrets Manager. It ends after ten seconds at most
+// (cloud.Client).
+func managedSecret(reference string) (string, error) {
+	var config cloud.Config
+	if err := envconfig.Process("", &config); err != nil {
+		return "", err //nolint:wrapcheck // it names the key
+	}
+	for _, own := range []*string{&config.Endpoint, &config.SecretKey, &config.Token} { // they may be files
+		if strings.HasPrefix(*own, "secret:") {
+			return "", errCircle
+		}
+		text, err := resolve(*own)
+		if err != nil {
+			return "", err
+		}
+		*own = text
+	}
+	if err := allowed(reflect.ValueOf(&config).Elem()); err != nil {
+		return "", err
+	}
+	return cloud.New(config).Secret(context.Background(), reference)
+}
+
+var errCircle = errors.New("credentials of AWS can't be a secret of AWS")
 
 var (
 	errReference  = errors.New("a reference to a file is file:///path")

@@ -1,7 +1,10 @@
 package host_test
 
 import (
+	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -61,6 +64,69 @@ func TestSecretsComeFromFiles(t *testing.T) {
 		if got.Clear != "file:///etc/hostname" {
 			t.Errorf("a key that is no secret was read from a file: %q", got.Clear)
 		}
+	}
+}
+
+// A secret key takes a secret of Secrets Manager. Errors name the key and the secret, and
+// show no secret.
+func TestSecretsComeFromSecretsManager(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var asked struct {
+			SecretID string `json:"SecretId"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.SecretID != "bank/url" {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"__type":"ResourceNotFoundException"}`))
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": `{"url":"` + bearer + `"}`})
+	}))
+	t.Cleanup(server.Close)
+	key := filepath.Join(t.TempDir(), "key")
+	check.Must(t, os.WriteFile(key, []byte("hunter2\n"), 0o600))
+	for name, value := range map[string]string{
+		"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "file://" + key,
+		"AWS_SESSION_TOKEN": "", "AWS_ROLE_ARN": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "",
+		"FN_ALLOW_PLAINTEXT": "true", "TEST_SECRET_CLEAR": "secret://bank/url",
+	} {
+		t.Setenv(name, value)
+	}
+	for _, tt := range []struct{ value, want, says string }{
+		{"secret://bank/url#url", bearer, ""},
+		{"secret://bank/url", "", "TEST_SECRET_URL is not an http or https address"},
+		{"secret://bank/other", "", "TEST_SECRET_URL: secret bank/other: cloud: ResourceNotFoundException"},
+		{"secret://bank/url#other", "", "TEST_SECRET_URL: secret bank/url, field other"},
+		{"secret:bank", "", "TEST_SECRET_URL: a reference to a secret is"},
+	} {
+		t.Setenv("TEST_SECRET_URL", tt.value)
+		var got secrets
+		err := host.Environment(&got)
+		switch {
+		case tt.says == "" && (err != nil || got.Part.URL != tt.want):
+			t.Errorf("%s: %q, %v", tt.value, got.Part.URL, err)
+		case tt.says != "" && (!errors.Is(err, host.ErrSetting) || !strings.Contains(err.Error(), tt.says)):
+			t.Errorf("%s: %v, want %q", tt.value, err, tt.says)
+		case err != nil && strings.Contains(err.Error(), "hunter2"):
+			t.Errorf("%s: the error shows the secret: %v", tt.value, err)
+		}
+		if got.Clear != "secret://bank/url" {
+			t.Errorf("a key that is no secret was read: %q", got.Clear)
+		}
+	}
+	t.Setenv("TEST_SECRET_URL", "secret://bank/url#url")
+	for name, value := range map[string]string{
+		"FN_ALLOW_PLAINTEXT": "false", "AWS_REGION": "", "AWS_SECRET_ACCESS_KEY": "secret://bank/url",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if name == "AWS_REGION" {
+				t.Setenv("AWS_ENDPOINT_URL", "")
+			}
+			var got secrets
+			if err := host.Environment(&got); !errors.Is(err, host.ErrSetting) || !strings.Contains(err.Error(), "TEST_SECRET_URL") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 

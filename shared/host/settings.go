@@ -13,6 +13,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sms"
@@ -27,8 +28,8 @@ type Settings func(into any) error
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
 // max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, the
-// connections to PostgreSQL, Redis and the SMS gateway must be encrypted. A key with the
-// tag `secret:"true"` may name a file that holds its value (readSecrets).
+// connections to PostgreSQL, Redis, the SMS gateway and AWS must be encrypted. A key with
+// the tag `secret:"true"` may name a file or a secret that holds its value (readSecrets).
 func Environment(into any) error {
 	err := envconfig.Process("", into)
 	var unread *envconfig.ParseError
@@ -44,6 +45,11 @@ func Environment(into any) error {
 	if err := Check(into); err != nil {
 		return err
 	}
+	return allowed(reflect.ValueOf(into).Elem())
+}
+
+// allowed refuses connections in clear, unless FN_ALLOW_PLAINTEXT allows them.
+func allowed(v reflect.Value) error {
 	var transport struct {
 		Plaintext bool `envconfig:"FN_ALLOW_PLAINTEXT" default:"false"`
 	}
@@ -53,7 +59,7 @@ func Environment(into any) error {
 	if transport.Plaintext {
 		return nil
 	}
-	return encrypted(reflect.ValueOf(into).Elem())
+	return encrypted(v)
 }
 
 // encrypted refuses a configuration that sends data in clear over a network. Each part
@@ -61,7 +67,7 @@ func Environment(into any) error {
 func encrypted(v reflect.Value) error {
 	if part, ok := v.Interface().(interface{ Encrypted() error }); ok {
 		switch err := part.Encrypted(); {
-		case errors.Is(err, pg.ErrPlain), errors.Is(err, redisdb.ErrPlain), errors.Is(err, sms.ErrPlain):
+		case errors.Is(err, pg.ErrPlain), errors.Is(err, redisdb.ErrPlain), errors.Is(err, sms.ErrPlain), errors.Is(err, cloud.ErrPlain):
 			return fmt.Errorf("%w: %w (FN_ALLOW_PLAINTEXT=true allows it, for tests on one machine)", ErrSetting, err)
 		case err != nil: // no address at all
 			return fmt.Errorf("%w: %w", ErrSetting, err)

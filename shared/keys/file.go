@@ -19,9 +19,10 @@ import (
 )
 
 // file is the local provider, which replaces an HSM. The key file holds the root key
-// in clear, and every other key wrapped by the root key.
+// in clear or sealed by a KMS (sealed.go), and every other key wrapped by the root key.
 type file struct {
-	Root        []byte               `json:"root"`
+	Root        []byte               `json:"root,omitempty"`
+	SealedRoot  *sealedRoot          `json:"sealed_root,omitempty"`
 	Secrets     map[Purpose][][]byte `json:"secrets"`        // sealed: secretSize bytes each
 	MACs        map[Purpose][][]byte `json:"macs,omitempty"` // sealed: macSize bytes each
 	Pairs       map[Purpose][]byte   `json:"pairs"`          // sealed PKCS#8
@@ -61,7 +62,8 @@ func readFile(config Config) (*file, error) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
 	var f file
-	if err := json.Unmarshal(raw, &f); err != nil || len(f.Root) != len(sm.Key{}) {
+	if err := json.Unmarshal(raw, &f); err != nil || f.SealedRoot == nil && len(f.Root) != len(sm.Key{}) ||
+		f.SealedRoot != nil && len(f.Root) != 0 {
 		return nil, fmt.Errorf("keys: %s is not a key file", path)
 	}
 	f.path = path
@@ -181,20 +183,7 @@ func Create(path string) error {
 	if err != nil {
 		return err
 	}
-	temporary, err := f.writeBeside(path)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary) // Link has given the file its final name
-	// Unlike a rename, a link never replaces a file.
-	err = os.Link(temporary, path)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("keys: %s exists and is never overwritten: %w", path, fs.ErrExist)
-	}
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	return syncFolder(path)
+	return f.publish(path)
 }
 
 // writeBeside writes the keys to a new file of mode 0600 in the folder of path, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -72,21 +73,30 @@ type Config struct {
 	// Mounted says that the platform has mounted the file into a container in which only
 	// this process runs, so that everybody in it may read the file (OpenFaaS).
 	Mounted bool `envconfig:"KEYS_MOUNTED" default:"false"`
+	// AWS is where KMS is, for a sealed key file.
+	AWS cloud.Config
 }
 
-func (c Config) provider() (provider, error) {
-	switch {
-	case c.File != "":
-		return readFile(c)
-	default:
+func (c Config) provider(ctx context.Context) (provider, error) {
+	if c.File == "" {
 		return nil, errors.New("keys: KEYS_FILE is empty: it must name the key file")
 	}
+	f, err := readFile(c)
+	if err != nil {
+		return nil, err
+	}
+	if f.SealedRoot != nil {
+		if err := f.openRoot(ctx, cloud.New(c.AWS)); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
 }
 
 // Open unwraps the keys of these purposes, and no other keys. A missing key file is
 // an error that wraps fs.ErrNotExist and names the command that makes one.
 func Open(ctx context.Context, config Config, purposes ...Purpose) (*Ring, error) {
-	from, err := config.provider()
+	from, err := config.provider(ctx)
 	if err != nil {
 		return nil, err
 	}

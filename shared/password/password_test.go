@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/customer"
@@ -48,12 +49,13 @@ func newFixture(t *testing.T) fixture {
 	ring := keytest.New(t)
 	s := fixture{
 		db: pgtest.New(t), ring: ring, passwords: newStore(ring, rounds), wang: uuid.New(),
-		phone: customer.PhoneIndex(ring, "13800010001"),
+		phone: customer.PhoneIndex(ring, seed.Made("", 1).Phone),
 	}
 	turn, err := s.passwords.Begin(t.Context())
 	check.Must(t, err)
 	defer turn.End()
-	wang := customer.Record{ID: s.wang, Name: "王小明", Phone: "13800010001", IDNo: "110101199003070011", CreatedAt: now}
+	made := seed.Made("王小明", 1)
+	wang := customer.Record{ID: s.wang, Name: made.Name, Phone: made.Phone, IDNo: made.IDNo, CreatedAt: now}
 	pgtest.Commit(t, s.db, func(u *pg.Unit) error {
 		return errors.Join(customer.Insert(t.Context(), u, ring, wang), password.Insert(t.Context(), u, s.credential(turn), errSignedUp))
 	})

@@ -32,6 +32,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
+
+	"github.com/tidebank/tidebank/shared/downstream"
 )
 
 // Config is read from the environment once.
@@ -49,6 +51,7 @@ type DB struct {
 	units     *groupCommit[*Unit]
 	batches   *groupCommit[*queryBatch]
 	ungrouped *prometheus.CounterVec
+	timer     *downstream.Timer
 	// warm is closed when the first connection is open or has failed. A call waits for
 	// warm, so that it does not open a second connection.
 	warm chan struct{}
@@ -63,8 +66,10 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{warm: make(chan struct{}), ungrouped: unitsUngrouped()}
-	bound(c, config.queryTimeout(), func() { db.pool.Reset() })
+	db := &DB{
+		warm: make(chan struct{}), ungrouped: unitsUngrouped(), timer: downstream.NewTimer(downstream.PostgreSQL),
+	}
+	bound(c, observed{deadlines{config.queryTimeout()}, db.timer}, func() { db.pool.Reset() })
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)

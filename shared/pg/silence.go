@@ -31,10 +31,10 @@ const (
 
 // bound gives the pool's connections their deadlines, and lets the pool drop all idle
 // connections when one of them has gone silent.
-func bound(c *pgxpool.Config, queryTimeout time.Duration, reset func()) {
+func bound(c *pgxpool.Config, tracer pgx.QueryTracer, reset func()) {
 	c.ConnConfig.ConnectTimeout = connectTimeout
 	c.ConnConfig.DialFunc = dial
-	c.ConnConfig.Tracer = deadlines{queryTimeout}
+	c.ConnConfig.Tracer = tracer
 	c.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool {
 		if p.IdleDuration > probeAfter {
 			p.Conn.PgConn().CustomData()[unproved] = true

@@ -4,16 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
-const (
-	pruneBatch = 5000
-	gaugeWait  = time.Second
-)
+const pruneBatch = 5000
 
 // Retention is the time that the rows of a table are kept, and the SQL that deletes
 // older rows. The package that owns the table declares it; the worker bank-upkeep
@@ -63,18 +57,4 @@ func RunEvery(ctx context.Context, log *slog.Logger, name string, each time.Dura
 		case <-tick.C:
 		}
 	}
-}
-
-// Gauge registers a metric. A query computes it at each collection. Its value is NaN
-// while the query fails.
-func (db *DB) Gauge(registry prometheus.Registerer, name, help, sql string) {
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), gaugeWait)
-		defer cancel()
-		var value float64
-		if err := db.Reader().QueryRow(ctx, sql).Scan(&value); err != nil {
-			return math.NaN()
-		}
-		return value
-	}))
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidebank/tidebank/shared/downstream"
 )
 
 // Config is read from the environment once.
@@ -26,6 +28,8 @@ import (
 // names one more node. The other parameters are those of go-redis.
 type Config struct {
 	URL string `envconfig:"REDIS_URL" required:"true" secret:"true"`
+
+	Timer *downstream.Timer `ignored:"true"` // times and traces the commands; nil times nothing
 }
 
 // Reasons why a process does not start with a REDIS_URL.
@@ -57,6 +61,7 @@ func Open(config Config) (redis.UniversalClient, error) {
 		}.set()
 		client := redis.NewClusterClient(options)
 		client.OnNewNode(func(node *redis.Client) { node.AddHook(final{client}) })
+		client.AddHook(observed{config.Timer})
 		return client, nil
 	}
 	options, err := redis.ParseURL(u.String())
@@ -67,7 +72,9 @@ func Open(config Config) (redis.UniversalClient, error) {
 		retries: &options.MaxRetries, idle: &options.MinIdleConns, byContext: &options.ContextTimeoutEnabled,
 		dial: &options.DialTimeout, answers: []*time.Duration{&options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout},
 	}.set()
-	return redis.NewClient(options), nil
+	client := redis.NewClient(options)
+	client.AddHook(observed{config.Timer})
+	return client, nil
 }
 
 // common points to the options that the clients of a server and of a cluster share.

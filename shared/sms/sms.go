@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -79,6 +80,7 @@ type HTTP struct {
 	config Config
 	client *http.Client
 	clock  clock.Clock
+	timer  *downstream.Timer
 }
 
 // New returns a client.
@@ -89,6 +91,13 @@ func New(config Config, now clock.Clock) *HTTP {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &HTTP{config: config, client: client, clock: now}
+}
+
+// Timed returns the same client, whose calls the timer times and traces.
+func (g *HTTP) Timed(timer *downstream.Timer) *HTTP {
+	timed := *g
+	timed.timer = timer
+	return &timed
 }
 
 // Send posts the message.
@@ -105,7 +114,9 @@ func (g *HTTP) Send(ctx context.Context, m Message) error {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set(HeaderTimestamp, at)
 	req.Header.Set(HeaderSignature, Sign(g.config.Secret, at, body))
+	_, call := g.timer.Begin(ctx, "sms send")
 	resp, err := g.client.Do(req)
+	call.End(err != nil || resp.StatusCode >= http.StatusInternalServerError)
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}

@@ -4,12 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/tidebank/tidebank/shared/idno"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -69,9 +66,7 @@ func newClock() *clock.Manual {
 func (d fixture) phone(t *testing.T) phone {
 	t.Helper()
 	n := d.people.Add(1)
-	c, err := d.seeder().Add(t.Context(), seed.Person{
-		Name: "王小明", IDNo: idno.Complete(fmt.Sprintf("11010119900307%03d", n)), Phone: fmt.Sprintf("138%08d", n),
-	})
+	c, err := d.seeder().Add(t.Context(), seed.Made("王小明", n))
 	check.Must(t, err)
 	return d.bind(t, c, "phone")
 }

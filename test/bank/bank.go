@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidebank/tidebank/shared/idno"
-
 	"github.com/alicebob/miniredis/v2"
 	handler "github.com/openfaas/templates-sdk/go-http"
 	"github.com/prometheus/client_golang/prometheus"
@@ -190,21 +188,13 @@ func (b *Bank) Passwords() *password.Store { return password.NewStore(b.Host.Key
 const (
 	LoginPassword = "tide-2026x"
 	TradePassword = "739164"
-	CardPassword  = "851937"
+	CardPassword  = seed.CardPassword
 )
 
 // Customer seeds a customer with an account for each balance.
 func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.Customer {
 	t.Helper()
-	n := b.people.Add(1)
-	p := seed.Person{
-		Name: name, IDNo: idno.Complete(fmt.Sprintf("11010119900307%03d", n%1000)),
-		Phone: fmt.Sprintf("138%08d", 10_000_000+n*7919), CardPassword: CardPassword,
-	}
-	for i, balance := range balances {
-		p.Accounts = append(p.Accounts, seed.Account{No: fmt.Sprintf("62284800%07d%04d", n, i+1), Balance: balance})
-	}
-	c, err := b.Seeder().Add(t.Context(), p)
+	c, err := b.Seeder().Add(t.Context(), seed.Made(name, b.people.Add(1), balances...))
 	check.Must(t, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()

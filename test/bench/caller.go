@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidebank/tidebank/shared/idno"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
@@ -61,14 +61,13 @@ func newCallers(ctx context.Context, m *machine, count int) ([]*caller, error) {
 		return nil, err
 	}
 	all := make([]*caller, count)
+	group, openCtx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
 	for i := range all {
-		c := &caller{m: m, fast: fast, index: i, deviceID: fmt.Sprintf("bench-device-%04d", i)}
-		if err := c.open(ctx, sessions); err != nil {
-			return nil, err
-		}
-		all[i] = c
+		all[i] = &caller{m: m, fast: fast, index: i, deviceID: fmt.Sprintf("bench-device-%04d", i)}
+		group.Go(func() error { return all[i].open(openCtx, sessions) })
 	}
-	return all, nil
+	return all, group.Wait()
 }
 
 // open seeds the customer, binds the device and logs in, as earlier calls would have
@@ -78,12 +77,7 @@ func (c *caller) open(ctx context.Context, sessions *session.Store) (err error) 
 		DB: c.fast, Ring: c.m.ring, Clock: clock.System{},
 		Passwords: password.NewStore(c.m.ring, password.NewHashing(password.Config{Rounds: 1})), // no call of the bench uses a password
 	}
-	c.customer, err = seeder.Add(ctx, seed.Person{
-		Name:     fmt.Sprintf("测试%04d", c.index),
-		IDNo:     idno.Complete(fmt.Sprintf("110101%04d0307%03d", 1950+c.index/1000, c.index%1000)),
-		Phone:    fmt.Sprintf("138%08d", c.index),
-		Accounts: []seed.Account{{No: fmt.Sprintf("622848000000%07d", c.index), Balance: 1_000_000_000_00}},
-	})
+	c.customer, err = seeder.Add(ctx, seed.Caller(c.index, 1_000_000_000_00))
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func startConfirm(ctx context.Context, m *machine, c *caller, payees []uuid.UUID
 	if err != nil {
 		return 0, err
 	}
-	return firstReply(ctx, m.function(ctx, port), port, frames[0])
+	return firstReply(ctx, m.function(ctx, m.binary, port), port, frames[0])
 }
 
 // firstReply starts a program, calls it with the body until it listens, and stops

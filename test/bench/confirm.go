@@ -41,7 +41,7 @@ func confirmRatio(ctx context.Context, m *machine, o options) error {
 		return err
 	}
 	var log bytes.Buffer
-	server := m.function(ctx, port)
+	server := m.function(ctx, m.binary, port)
 	if err := m.start(server, &log); err != nil {
 		return err
 	}

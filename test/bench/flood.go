@@ -146,6 +146,9 @@ func openBank(ctx context.Context, m *machine, smsURL string) (address string, s
 	var working sync.WaitGroup
 	working.Go(func() { local.Run(workCtx) })
 	for _, w := range workers.All() {
+		if w.Spec.Probes || w.Spec.Queues {
+			continue
+		}
 		work, err := w.Start(ctx, h, host.Values(configs[w.Spec.Name]))
 		if err != nil {
 			cancel()

@@ -48,7 +48,7 @@ func openMachine(ctx context.Context, o options) (*machine, error) {
 	m.closers = append(m.closers, func() error { return os.RemoveAll(dir) })
 	// PostgreSQL runs as another user.
 	err = errors.Join(os.Chmod(dir, 0o755), m.openStores(ctx, o))
-	if err == nil && (o.wants("confirm") || o.wants("coldstart")) {
+	if err == nil && (o.wants("confirm") || o.wants("coldstart") || o.only == "connections") {
 		err = m.build(ctx)
 	}
 	if err != nil {
@@ -131,8 +131,8 @@ func (m *machine) startRedis(ctx context.Context) error {
 
 func (m *machine) build(ctx context.Context) error {
 	m.binary, m.bare = filepath.Join(m.dir, "transfer-confirm"), filepath.Join(m.dir, "bare")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", m.dir+"/",
-		"./infra/mains/transfer-confirm", "./test/bench/bare")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", "-o", m.dir+"/",
+		"./infra/mains/transfer-confirm", "./infra/mains/account-overview", "./test/bench/bare")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w: %s", err, out)
@@ -140,9 +140,9 @@ func (m *machine) build(ctx context.Context) error {
 	return nil
 }
 
-// function is the built function's process, not yet started.
-func (m *machine) function(ctx context.Context, port string) *exec.Cmd {
-	cmd := m.command(ctx, m.binary, port)
+// function is a built function's process, not yet started.
+func (m *machine) function(ctx context.Context, binary, port string) *exec.Cmd {
+	cmd := m.command(ctx, binary, port)
 	cmd.Env = append(cmd.Env, "DATABASE_MAX_CONNS=16", "REDIS_URL="+m.redisURL, "KEYS_FILE="+m.keysFile(),
 		"FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=0", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=0s")
 	return cmd

@@ -41,10 +41,17 @@ type options struct {
 func main() {
 	o := options{rounds: 3, round: 12 * time.Second, scale: 50, pool: 100_000, callers: 64}
 	flag.BoolVar(&o.quick, "quick", false, "one short round on small tables: a smoke test, not a measurement")
-	flag.StringVar(&o.only, "only", "", "ledger, confirm, coldstart or flood")
+	flag.StringVar(&o.only, "only", "", "ledger, confirm, coldstart, flood or connections (only by name)")
 	flag.IntVar(&o.clients, "clients", 16, "concurrent postings, and pgbench clients")
 	flag.Parse()
-	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "coldstart", "flood"}, o.only) {
+	if flag.Arg(0) == holdArgument {
+		if err := holdConnections(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "coldstart", "flood", "connections"}, o.only) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -84,7 +91,12 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	if o.wants("flood") {
-		return floodDelivery(ctx, m, o)
+		if err := floodDelivery(ctx, m, o); err != nil {
+			return err
+		}
+	}
+	if o.only == "connections" {
+		return connections(ctx, m, o)
 	}
 	return nil
 }

@@ -11,6 +11,13 @@
 // source (test/platform/record). It writes
 // build/conformance.html and build/conformance.json; the last line is the summary.
 //
+// Tests in modules of their own, such as those of a platform, run separately:
+//
+//	go run ./test/conformance -module test/platform/monitoring
+//
+// runs the tests of that module and keeps their results in build/claims. A later report
+// of the same commit counts them too (claims.go).
+//
 // It exits with 1 when a test or package failed, a claim names no acceptance
 // point, or no test passed. With -strict it also exits with 1 when a function's Spec
 // names a requirement and this run proves no point of it. It checks Specs only in a
@@ -37,6 +44,7 @@ import (
 
 type options struct {
 	race, strict bool
+	module       string        // folder of another module: run its tests and keep their results
 	timeout      time.Duration // time-out of each package's tests
 	out          string        // folder for the report
 	packages     []string      // all if empty
@@ -46,6 +54,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.race, "race", false, "run the tests with the race detector")
 	flag.BoolVar(&o.strict, "strict", false, "fail for a requirement that a Spec names and this run proves no point of")
+	flag.StringVar(&o.module, "module", "", "run the tests of the module in this folder, and keep their claims for the report")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "limit for the tests of one package")
 	flag.StringVar(&o.out, "out", "build", "folder for the report")
 	flag.Parse()
@@ -69,8 +78,15 @@ func run(ctx context.Context, o options, show io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.module != "" {
+		return runModule(ctx, o, show)
+	}
 	started := time.Now()
-	result, err := goTest(ctx, o.args(), rand.Text(), show)
+	result, err := goTest(ctx, "", o.args(), rand.Text(), show)
+	if err != nil {
+		return err
+	}
+	merged, err := result.merge(o.out, commit(ctx))
 	if err != nil {
 		return err
 	}
@@ -86,6 +102,7 @@ func run(ctx context.Context, o options, show io.Writer) error {
 		return err
 	}
 	problems, notes := report.problems(o.strict)
+	notes = append(notes, merged...)
 	for _, n := range notes {
 		fmt.Fprintln(show, "conformance: note:", n)
 	}

@@ -286,11 +286,14 @@ func (r *Report) write(dir string) error {
 // short returns a test's id without the module's path.
 func short(id string) string { return strings.TrimPrefix(id, "github.com/tidebank/tidebank/") }
 
+// unknown is the commit of a source outside git.
+const unknown = "unknown"
+
 // commit returns the commit of the tested source, or a text that it is unknown.
 func commit(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
 	if err != nil {
-		return "unknown"
+		return unknown
 	}
 	return strings.TrimSpace(string(out))
 }

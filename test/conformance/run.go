@@ -53,10 +53,11 @@ func (e event) name() string {
 	return e.Package + "." + e.Test
 }
 
-// goTest runs the go command and follows its events. Claims must carry the nonce.
+// goTest runs the go command in a folder and follows its events. Claims must carry the nonce.
 // It returns an error only if the run could not be followed.
-func goTest(ctx context.Context, args []string, nonce string, show io.Writer) (*runResult, error) {
+func goTest(ctx context.Context, dir string, args []string, nonce string, show io.Writer) (*runResult, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), req.NonceKey+"="+nonce)
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -159,7 +159,7 @@ func TestTheGoCommandsOwnWordsAreShown(t *testing.T) {
 // realRun lets the go command run tests of testdata.
 func realRun(t *testing.T, nonce string, args ...string) *runResult {
 	t.Helper()
-	r, err := goTest(t.Context(), append([]string{"test", "-json"}, args...), nonce, io.Discard)
+	r, err := goTest(t.Context(), "", append([]string{"test", "-json"}, args...), nonce, io.Discard)
 	check.Must(t, err)
 	return r
 }

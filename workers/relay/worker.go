@@ -1,6 +1,7 @@
 // Package relay publishes the bank's events from the outbox to the platform's sink.
 //
 //	outbox → K_SINK or SINK_URL (a Knative Broker, or any CloudEvents receiver)
+//	outbox → SNS_TOPIC_ARN (AWS; docs/aws.md)
 //	outbox → table delivery → FUNCTIONS_URL/<consumer>, where the platform has no broker
 //
 // It publishes each event at least once, in batches; events/relay describes the
@@ -12,21 +13,23 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/events/sink"
+	"github.com/tidebank/tidebank/events/topic"
+	"github.com/tidebank/tidebank/shared/cloud"
+	"github.com/tidebank/tidebank/shared/cloudevent"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 )
@@ -38,8 +41,14 @@ var Worker = fn.Worker(fn.Spec{
 
 // Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
-	KSink   string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	KSink string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
+	// Token is the file in which the SinkBinding mounts the token by which the broker knows the
+	// relay: bindingToken if it is empty. There is none if the broker asks for no identity.
+	Token   string `envconfig:"K_SINK_TOKEN_FILE"`
 	SinkURL string `envconfig:"SINK_URL" form:"http" secret:"true"`
+	// Topic is the ARN of the SNS topic that takes every event (docs/aws.md).
+	Topic string `envconfig:"SNS_TOPIC_ARN"`
+	AWS   cloud.Config
 	// FunctionsURL is the address below which event functions are, such as
 	// http://gateway.openfaas:8080/function.
 	FunctionsURL string `envconfig:"FUNCTIONS_URL" form:"http" secret:"true"`
@@ -52,51 +61,42 @@ type Config struct {
 	Sink relay.Sink `ignored:"true"` // the local bank sets it instead of an address
 }
 
-// Errors of the configuration.
-var (
-	ErrSinks = errors.New("set one of K_SINK, SINK_URL and FUNCTIONS_URL, and no other: the relay needs one sink")
-	// ErrConsumer reports a consumer that is no event function of this release.
-	ErrConsumer = errors.New("FUNCTIONS_CONSUMERS names an event function that does not exist")
-)
+// bindingToken is where a SinkBinding mounts the token.
+const bindingToken = "/oidc/token"
+
+// ErrSinks reports that the relay has no sink, or more than one.
+var ErrSinks = errors.New(
+	"set one of K_SINK, SINK_URL, SNS_TOPIC_ARN and FUNCTIONS_URL, and no other: the relay needs one sink")
 
 // sink returns the address's sink; nil if the events go to functions.
-func (c Config) sink() (relay.Sink, error) {
+func (c Config) sink(timer func(downstream.Name) *downstream.Timer) (relay.Sink, error) {
 	if c.Sink != nil {
 		return c.Sink, nil
 	}
-	given := slices.DeleteFunc([]string{c.KSink, c.SinkURL, c.FunctionsURL}, func(s string) bool { return s == "" })
+	given := slices.DeleteFunc([]string{c.KSink, c.SinkURL, c.Topic, c.FunctionsURL}, func(s string) bool { return s == "" })
 	if len(given) != 1 {
 		return nil, ErrSinks
+	}
+	if c.Topic != "" {
+		return c.topic()
 	}
 	if c.FunctionsURL != "" {
 		return nil, nil //nolint:nilnil // the caller makes the broker
 	}
-	return sink.HTTP{URL: given[0], Client: client()}, nil
+	to := sink.NewClient()
+	if c.KSink != "" {
+		to.Transport = sink.Bearer{File: cmp.Or(c.Token, bindingToken), Base: to.Transport}
+	}
+	return sink.HTTP{URL: given[0], Client: to, Timer: timer(downstream.Broker)}, nil
 }
 
-// client refuses redirects, so that events go only to the configured address. It keeps
-// a connection for each event that is under way, because all events go to one host.
-func client() *http.Client {
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second}
-	return &http.Client{CheckRedirect: stay, Transport: transport}
-}
-
-// subscriptions are those of the consumers that are deployed.
-func (c Config) subscriptions() (events.Subscriptions, error) {
-	all := events.Declared()
-	if c.Consumers == "" {
-		return all, nil
+// topic is the SNS topic as a sink.
+func (c Config) topic() (relay.Sink, error) {
+	config, err := c.AWS.SDK()
+	if err != nil {
+		return nil, err
 	}
-	var deployed events.Subscriptions
-	for name := range strings.SplitSeq(c.Consumers, ",") {
-		i := slices.IndexFunc(all, func(s events.Subscription) bool { return s.Consumer == strings.TrimSpace(name) })
-		if i < 0 {
-			return nil, fmt.Errorf("%w: %s", ErrConsumer, name)
-		}
-		deployed = append(deployed, all[i])
-	}
-	return deployed, nil
+	return topic.Sink{ARN: c.Topic, SNS: sns.NewFromConfig(config)}, nil
 }
 
 // own is the bank's own broker as a sink. It names Publish, so that the generator of the
@@ -108,7 +108,7 @@ func (o own) Publish(ctx context.Context, batch []cloudevent.Event) []error {
 }
 
 func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
-	to, err := config.sink()
+	to, err := config.sink(lent.Downstream)
 	if err != nil {
 		return nil, err
 	}
@@ -119,13 +119,13 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 	if to != nil {
 		return r.Run, nil
 	}
-	table, err := config.subscriptions()
+	table, err := events.Declared().Only(config.Consumers)
 	if err != nil {
 		return nil, err
 	}
 	b := &broker.Broker{
 		DB: lent.DB, Log: lent.Log, Subscriptions: table,
-		Deliver: sink.Functions{URL: config.FunctionsURL, Client: client()}.Deliver,
+		Deliver: sink.Functions{URL: config.FunctionsURL, Client: sink.NewClient()}.Deliver,
 	}
 	b.Observe(lent.Metrics) //nolint:contextcheck // a scrape has its own time-out
 	r.Sink = own{b}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
@@ -36,9 +39,12 @@ func TestEventsReachTheSink(t *testing.T) {
 				w.WriteHeader(http.StatusAccepted)
 			}))
 			t.Cleanup(sink.Close)
-			config := relay.Config{Lease: 10 * time.Second, Batch: 10}
+			token := filepath.Join(t.TempDir(), "token")
+			check.Must(t, os.WriteFile(token, []byte("of the relay"), 0o600))
+			config := relay.Config{Lease: 10 * time.Second, Batch: 10, Token: token}
+			want := ""
 			if key == "K_SINK" {
-				config.KSink = sink.URL
+				config.KSink, want = sink.URL, "Bearer of the relay"
 			} else {
 				config.SinkURL = sink.URL
 			}
@@ -58,6 +64,9 @@ func TestEventsReachTheSink(t *testing.T) {
 			case r := <-got:
 				if r.Header.Get("Ce-Type") != events.TypeIdentityRegistered || r.Header.Get("Ce-Tidebankmac") == "" {
 					t.Errorf("the event came as %v", r.Header)
+				}
+				if r.Header.Get("Authorization") != want { // only the platform's own broker may see the token
+					t.Errorf("the relay says %q, want %q", r.Header.Get("Authorization"), want)
 				}
 			case <-time.After(time.Minute):
 				t.Fatal("no event came")
@@ -154,8 +163,10 @@ func TestSinksThatAreRefused(t *testing.T) {
 		want   error
 	}{
 		"none":                 {relay.Config{}, relay.ErrSinks},
+		"a topic and a sink":   {relay.Config{SinkURL: "http://b", Topic: "arn:aws:sns:eu-west-1:1:t"}, relay.ErrSinks},
 		"functions and a sink": {relay.Config{SinkURL: "http://b", FunctionsURL: "http://f"}, relay.ErrSinks},
-		"no such consumer":     {relay.Config{FunctionsURL: "http://f", Consumers: "audit-on-event,audit-on-evnt"}, relay.ErrConsumer},
+		"a topic, no region":   {relay.Config{Topic: "arn:aws:sns:eu-west-1:1:t"}, cloud.ErrNoRegion},
+		"no such consumer":     {relay.Config{FunctionsURL: "http://f", Consumers: "audit-on-event,audit-on-evnt"}, events.ErrConsumer},
 		"functions not HTTP":   {relay.Config{FunctionsURL: "gateway"}, host.ErrSetting},
 		"two":                  {relay.Config{KSink: "http://a", SinkURL: "http://b"}, relay.ErrSinks},
 		"no address":           {relay.Config{KSink: "broker"}, host.ErrSetting},

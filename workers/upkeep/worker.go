@@ -87,7 +87,8 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 	} else if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	} else {
-		sms.Observe(lent.DB, lent.Metrics) //nolint:contextcheck // a scrape has its own time-out
+		sms.Observe(lent.DB, lent.Metrics)   //nolint:contextcheck // a scrape has its own time-out
+		observeSchema(lent.DB, lent.Metrics) //nolint:contextcheck // a scrape has its own time-out
 	}
 	prune := func(ctx context.Context) error {
 		for _, r := range Retentions() {

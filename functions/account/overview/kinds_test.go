@@ -18,14 +18,9 @@ func TestEachKindOfAccountIsListed(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "ACCT-007.1")
 	b := bank.New(t)
-	customer, err := b.Seeder().Add(t.Context(), seed.Person{
-		Name: "赵六", IDNo: "110101199003079999", Phone: "13811112222", CardPassword: bank.CardPassword,
-		Accounts: []seed.Account{
-			{No: "6228480009999990001", Balance: 1_00},
-			{No: "6228480009999990002", Kind: "class2", Balance: 2_00},
-			{No: "6228480009999990003", Kind: "class3", Balance: 3_00},
-		},
-	})
+	zhao := seed.Made("赵六", 100, 1_00, 2_00, 3_00)
+	zhao.Accounts[1].Kind, zhao.Accounts[2].Kind = "class2", "class3"
+	customer, err := b.Seeder().Add(t.Context(), zhao)
 	check.Must(t, err)
 	phone := b.Device(t, "phone-of-zhao")
 	phone.LoginAs(t, customer)

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 )
 
@@ -15,13 +14,10 @@ func TestApplicantsWriteTheirNumbersAsTheyDo(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	var err error
-	w.wang, err = w.Seeder().Add(t.Context(), seed.Person{
-		Name: "买买提·吐尔逊", IDNo: "11010119900307002X", Phone: "13911112222", CardPassword: bank.CardPassword,
-		Accounts: []seed.Account{{No: "6228480009876543210"}},
-	})
+	w.wang, err = w.Seeder().Add(t.Context(), seed.Made("买买提·吐尔逊", 2, 0))
 	check.Must(t, err)
 	r := w.right(t, w.ask(t))
-	r.Name, r.CardNo, r.Phone = "买买提.吐尔逊\u200b", "６２２８–4800 0987.6543 210", "+86 139 1111 2222"
+	r.Name, r.CardNo, r.Phone = "买买提.吐尔逊\u200b", "６２２８–4800 0000.0020 001", "+86 138 1001 5838"
 	for range 10 {
 		r.IDNo = "110101199003070021"
 		refused := w.apply(t, r)

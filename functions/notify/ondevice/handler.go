@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/functions/notify"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -36,7 +37,8 @@ var Function = fn.EventParts(fn.Spec{
 type Config struct{ SMS sms.Config }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.IdentityDeviceBound], error) {
-	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock), Clock: lent.Clock}
+	gateway := sms.New(config.SMS, lent.Clock).Timed(lent.Downstream(downstream.SMS))
+	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: gateway, Clock: lent.Clock}
 	return func(_ context.Context, e fn.Delivery[events.IdentityDeviceBound]) ([]fn.Part, error) {
 		customer, err := uuid.Parse(e.Data.CustomerID)
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/notify"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -43,7 +44,8 @@ var Function = fn.Event(fn.Spec{
 type Config struct{ SMS sms.Config }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.OTPIssued], error) {
-	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: sms.New(config.SMS, lent.Clock), Clock: lent.Clock}
+	gateway := sms.New(config.SMS, lent.Clock).Timed(lent.Downstream(downstream.SMS))
+	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: gateway, Clock: lent.Clock}
 	return func(ctx context.Context, e fn.Delivery[events.OTPIssued]) (fn.Effect, error) {
 		issued, found, err := otp.Load(ctx, lent.DB, e.Data.Challenge)
 		if err != nil || !found || issued.CustomerID == nil || !lent.Clock.Now().Before(issued.ExpiresAt) {

@@ -1,18 +1,22 @@
 // Command describe writes the files that it generates from the compiled functions:
 // the function index, the OpenAPI description, the error list, the client's methods,
-// the event schemas, the list of retentions, the table of subscriptions, the database
-// roles, and the manifests for Knative and OpenFaaS.
+// the event schemas, the lists of retentions and metrics, the functions that the probe tries, the table of subscriptions, the database
+// roles, the manifests for Knative and OpenFaaS, the list for AWS, and the rules and dashboards of the monitoring.
 package main
 
 import (
+	"context"
 	"flag"
 	"log"
 	"maps"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/capacity"
 	"github.com/tidebank/tidebank/infra/gen/grants"
+	"github.com/tidebank/tidebank/infra/gen/inventory"
 	"github.com/tidebank/tidebank/infra/gen/knative"
+	"github.com/tidebank/tidebank/infra/gen/monitoring"
 	"github.com/tidebank/tidebank/infra/gen/openfaas"
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -54,7 +58,17 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	tried, err := probed(all)
+	if err != nil {
+		return nil, err
+	}
+	measured, err := metrics(context.Background(), all)
+	if err != nil {
+		return nil, err
+	}
 	files := output.Files{
+		"docs/metrics.md":           metricList(measured),
+		"workers/probe/declared.go": tried,
 		"infra/roles/roles.sql":     rights,
 		"client/api.go":             methods,
 		"functions/README.md":       index(all, workers.All()),
@@ -71,6 +85,19 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 	stacks, err := openfaas.Files(all, workers.All(), functions.Subscriptions())
 	if err != nil {
 		return nil, err
+	}
+	watched, err := monitoring.Files(all, workers.All())
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, watched)
+	needed, err := inventory.Files(all, workers.All(), functions.Subscriptions())
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, needed)
+	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
+		return nil, err //nolint:wrapcheck // it names itself
 	}
 	maps.Copy(files, manifests)
 	maps.Copy(files, stacks)

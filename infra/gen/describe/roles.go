@@ -8,7 +8,8 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
-// roles lists what gets a database role: each function with a database, and each worker.
+// roles lists what gets a database role: each function with a database, and each worker
+// with one.
 func roles(all, workers []fn.Function) []grants.Role {
 	var list []grants.Role
 	for _, f := range all {
@@ -21,6 +22,9 @@ func roles(all, workers []fn.Function) []grants.Role {
 		})
 	}
 	for _, w := range workers {
+		if w.Spec.NoDatabase {
+			continue
+		}
 		_, folder, _ := strings.Cut(w.Spec.Name, "-")
 		list = append(list, grants.Role{Name: w.Spec.Name, Folder: "workers/" + strings.ReplaceAll(folder, "-", ""), Roots: roots(w)})
 	}

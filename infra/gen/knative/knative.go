@@ -27,6 +27,9 @@ const Folder = "infra/knative/base"
 var secretKeys = map[string]source{
 	"SMS_SECRET": {Secret: "tidebank-sms", Key: "secret"},
 	"SMS_URL":    {Secret: "tidebank-sms", Key: "url"},
+
+	"PROBE_CUSTOMER":  {Secret: "tidebank-probe", Key: "customer"},
+	"PROBE_INBOX_URL": {Secret: "tidebank-probe", Key: "inbox-url"},
 }
 
 type source struct{ Secret, Key string }
@@ -59,6 +62,7 @@ var templates embed.FS
 // Files makes every file of the base.
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
 	described := process.Describe(all, workers, table)
+	described.Workers = process.WithoutQueues(described.Workers)
 	b := bank{
 		Subscriptions: table, Linger: process.Linger.String(), Drain: process.Drain.String(),
 		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls,

@@ -51,6 +51,7 @@ type stack struct {
 	Community            bool
 	Processes            []process.Process
 	Consumers            []string // event functions in the stack, if some are left out
+	Absent               []string // functions of no stack
 	Linger, Drain, Grace string
 	Calls, Connections   int
 	Folder               string
@@ -63,17 +64,24 @@ var text string
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
 	b := process.Describe(all, workers, table)
 	// The bank's own broker keeps dead letters itself: nobody would call this function.
-	b.Functions = slices.DeleteFunc(b.Functions, func(p process.Process) bool { return p.DeadLetters })
+	var absent []string
+	b.Functions = slices.DeleteFunc(b.Functions, func(p process.Process) bool {
+		if p.DeadLetters {
+			absent = append(absent, p.Name)
+		}
+		return p.DeadLetters
+	})
+	b.Workers = process.WithoutQueues(b.Workers)
 	parsed, err := template.New("").Funcs(template.FuncMap{
 		"join": strings.Join, "topic": func(p process.Process) string { return strings.Join(p.Consumes, ",") },
-		"secret": secret,
+		"secret": process.SecretName,
 	}).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("openfaas: %w", err)
 	}
 	files := output.Files{}
 	for path, s := range map[string]stack{
-		Standard: {Processes: slices.Concat(b.Functions, b.Workers)}, Community: community(b),
+		Standard: {Processes: slices.Concat(b.Functions, b.Workers), Absent: absent}, Community: community(b),
 	} {
 		s.Linger, s.Drain, s.Grace = process.Linger.String(), process.Drain.String(), process.Grace.String()
 		s.Calls, s.Folder, s.Connections = process.Calls, secretsFolder, process.Connections(s.Processes)
@@ -87,7 +95,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 }
 
 // community chooses the processes for the Community Edition: the calls above, the
-// workers, and of the event functions as many as there is room for. The relay then
+// workers but the probe, and of the event functions as many as there is room for. The relay then
 // delivers to these only. First come those that make customers wait, then the audit.
 func community(b process.Bank) stack {
 	s := stack{Community: true}
@@ -99,7 +107,11 @@ func community(b process.Bank) stack {
 			s.Processes = append(s.Processes, f)
 		}
 	}
-	s.Processes = append(s.Processes, b.Workers...)
+	for _, w := range b.Workers {
+		if !w.Probes { // it would try functions that are not there
+			s.Processes = append(s.Processes, w)
+		}
+	}
 	urgency := []events.Lane{events.LaneCodes, events.LaneAudit, events.LaneEvents}
 	rank := func(p process.Process) int { return slices.Index(urgency, b.Subscriptions.Lane(p.Name)) }
 	slices.SortStableFunc(consumers, func(a, b process.Process) int { return rank(a) - rank(b) })
@@ -116,10 +128,4 @@ func community(b process.Bank) stack {
 		s.Processes[i].Scale = min(s.Processes[i].Scale, communityReplicas)
 	}
 	return s
-}
-
-// secret is the name of the secret that several processes share for a key: SMS_URL is in
-// tidebank-sms-url.
-func secret(key string) string {
-	return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 }

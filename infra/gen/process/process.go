@@ -6,6 +6,7 @@ package process
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidebank/tidebank/events"
@@ -33,6 +34,8 @@ type Process struct {
 	Worker        bool
 	Event         bool // only a broker calls it
 	DeadLetters   bool // a broker sends it what the others failed to take
+	Probes        bool // it tries the functions as a client; one instance of it runs
+	Queues        bool // a worker that only a platform with queues runs (docs/aws.md)
 	DB, Redis     bool
 	Clients       bool // it answers clients, whose addresses count
 	Keys          []string
@@ -68,6 +71,11 @@ func Describe(all, workers []fn.Function, table events.Subscriptions) Bank {
 	return b
 }
 
+// WithoutQueues returns the workers that every platform runs.
+func WithoutQueues(workers []Process) []Process {
+	return slices.DeleteFunc(slices.Clone(workers), func(p Process) bool { return p.Queues })
+}
+
 // Connections is how many connections the processes open at their greatest scale.
 func Connections(list []Process) (sum int) {
 	for _, p := range list {
@@ -81,7 +89,9 @@ func describe(f fn.Function) Process {
 	p := Process{
 		Name: f.Spec.Name, Summary: f.Spec.Summary,
 		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
-		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients,
+		Probes: f.Spec.Probes,
+		Queues: f.Spec.Queues,
+		DB:     needs.DB, Redis: needs.Redis, Clients: needs.Clients,
 		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit,
 	}
 	p.settings(f.Config)
@@ -91,6 +101,9 @@ func describe(f fn.Function) Process {
 	conns := ConnLimit
 	if p.Worker {
 		p.Scale, conns = WorkerScale, WorkerConnLimit
+		if f.Spec.Probes {
+			p.Scale = 1
+		}
 	}
 	if needs.DB {
 		p.Conns = conns
@@ -117,6 +130,12 @@ func (p *Process) settings(t reflect.Type) {
 			p.Optional = append(p.Optional, name)
 		}
 	}
+}
+
+// SecretName is the name of the secret that several processes share for a key: SMS_URL is
+// in tidebank-sms-url.
+func SecretName(key string) string {
+	return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 }
 
 // Takes reports whether the process reads a setting that has a default.

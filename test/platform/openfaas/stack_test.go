@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/workers"
 )
 
 // The stack files, from the repository's root: the folder in which faas-cli runs, and in
@@ -60,15 +61,16 @@ func parsed(t *testing.T, path string) *stack.Services {
 	return s
 }
 
-// mains lists the processes that have a binary, without that of the dead letters of a
-// platform's broker.
+// mains lists the processes that have a binary, without those of platforms whose broker
+// keeps dead letters or has queues.
 func mains(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir("infra/mains")
 	must(t, err)
 	var names []string
 	for _, e := range entries {
-		if !slices.ContainsFunc(functions.All(), func(f fn.Function) bool { return f.Spec.Name == e.Name() && f.Spec.DeadLetters }) {
+		elsewhere := func(f fn.Function) bool { return f.Spec.Name == e.Name() && (f.Spec.DeadLetters || f.Spec.Queues) }
+		if !slices.ContainsFunc(slices.Concat(functions.All(), workers.All()), elsewhere) {
 			names = append(names, e.Name())
 		}
 	}

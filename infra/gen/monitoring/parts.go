@@ -1,0 +1,131 @@
+package monitoring
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidebank/tidebank/shared/downstream"
+	"github.com/tidebank/tidebank/shared/fn"
+)
+
+// Part is a part of the bank that must be monitored.
+type Part struct {
+	Kind string // function, worker, database, cache, broker, service, host or port
+	Name string // the label component of its alert
+	// Probe is the series that tells whether the part works: 1 or 0.
+	Probe string
+}
+
+// The kinds.
+const (
+	KindFunction = "function"
+	KindWorker   = "worker"
+	KindDatabase = "database"
+	KindCache    = "cache"
+	KindBroker   = "broker"
+	KindService  = "service"
+	KindHost     = "host"
+	KindPort     = "port"
+)
+
+// The ports of every process of the bank, by the names of the manifests' own.
+const (
+	portPublic = 8080
+	portAdmin  = 9464
+)
+
+// Edge is the port where the bank's customers come in.
+const Edge = "edge"
+
+// Parts lists the parts: the functions and workers of the registries, the services that they
+// call, the hosts, and every port.
+func Parts(all, workers []fn.Function) []Part {
+	var parts []Part
+	for _, f := range all {
+		parts = append(parts, Part{KindFunction, f.Spec.Name, fmt.Sprintf(`tidebank_probe_success{function=%q,step="answers"}`, f.Spec.Name)})
+	}
+	for _, w := range workers {
+		parts = append(parts, Part{KindWorker, w.Spec.Name, fmt.Sprintf(`up{job="tidebank",process=%q}`, w.Spec.Name)})
+	}
+	stores := []Part{
+		{KindDatabase, string(downstream.PostgreSQL), `pg_up{job="postgresql"}`},
+		{KindCache, string(downstream.Redis), `redis_up{job="redis"}`},
+		{KindBroker, string(downstream.Broker), `up{job="event-broker"}`},
+		{KindService, string(downstream.SMS), `probe_success{job="ports",target="sms-gateway"}`},
+		{KindHost, "host", `up{job="host"}`},
+	}
+	parts = append(parts, stores...)
+	for _, target := range []string{
+		Edge, string(downstream.PostgreSQL), string(downstream.Redis), string(downstream.Broker), string(downstream.SMS),
+	} {
+		parts = append(parts, Part{KindPort, "port " + target, fmt.Sprintf(`probe_success{job="ports",target=%q}`, target)})
+	}
+	return append(parts,
+		Part{KindPort, fmt.Sprint("port ", portPublic), `probe_success{job="ready"}`},
+		Part{KindPort, fmt.Sprint("port ", portAdmin), `up{job="tidebank"}`})
+}
+
+// partAlerts makes the alerts about the parts: one rule for each part. A part whose probe
+// tells nothing raises its alert too, so that no part is ever without a probe. Only the
+// two ports of the bank's processes may have no series: all functions may be scaled to
+// zero.
+func partAlerts(parts []Part) []Rule {
+	var rules []Rule
+	for _, p := range parts {
+		down := fmt.Sprintf("min(%s) == 0", p.Probe)
+		either := fmt.Sprintf("%s or absent(%s)", down, p.Probe)
+		switch p.Kind {
+		case KindFunction:
+			rules = append(rules, alert("FunctionDown", critical, layerSymptom, "1m", down,
+				"函数 "+p.Name+" 没有给出探测所期望的应答", "component", p.Name, "kind", p.Kind),
+				alert("FunctionNotProbed", critical, layerProcess, "5m", fmt.Sprintf("absent(%s)", p.Probe),
+					"函数 "+p.Name+" 没有业务探测的结果", "component", p.Name, "kind", p.Kind))
+		case KindWorker:
+			rules = append(rules, alert("WorkerDown", critical, layerProcess, "2m",
+				fmt.Sprintf("max(%s) == 0 or absent(%s)", p.Probe, p.Probe),
+				"后台进程 "+p.Name+" 没有一个实例在运行", "component", p.Name, "kind", p.Kind))
+		case KindHost:
+			rules = append(rules, alert("HostDown", critical, layerProcess, "2m",
+				fmt.Sprintf("%s == 0 or absent(%s)", p.Probe, p.Probe),
+				"主机 {{ $labels.instance }} 没有应答", "component", p.Name, "kind", p.Kind))
+		case KindPort:
+			rules = append(rules, portAlert(p, either))
+		default:
+			rules = append(rules, alert("DependencyDown", critical, layerDependency, "1m", either,
+				"依赖 "+p.Name+" 没有应答", "component", p.Name, "kind", p.Kind, "dependency", p.Name))
+		}
+	}
+	return rules
+}
+
+func portAlert(p Part, either string) Rule {
+	switch {
+	case p.Name == "port 8080":
+		return alert("NotReady", warning, layerProcess, "3m", p.Probe+" == 0",
+			"进程 {{ $labels.process }} 的实例 {{ $labels.instance }} 不能处理请求", "component", p.Name, "kind", p.Kind)
+	case p.Name == "port 9464":
+		return alert("ScrapeFailing", warning, layerProcess, "3m", p.Probe+" == 0",
+			"进程 {{ $labels.process }} 的实例 {{ $labels.instance }} 没有提供指标", "component", p.Name, "kind", p.Kind)
+	}
+	return alert("PortClosed", critical, layerDependency, "1m", either, p.Name+" 不能连接", "component", p.Name, "kind", p.Kind)
+}
+
+// Uncovered lists the deployed parts without a probe or without an alert. probed tells
+// whether somebody asks the part. The alerts are the rules as they are written: the alert
+// of a part carries its name, and follows its probe.
+func Uncovered(deployed []Part, probed func(Part) bool, alerts []Rule) []string {
+	var missing []string
+	for _, p := range deployed {
+		if !probed(p) {
+			missing = append(missing, p.Kind+" "+p.Name+" has no probe")
+		}
+		named := func(r Rule) bool {
+			return r.Alert != "" && r.Labels["component"] == p.Name && r.Labels["kind"] == p.Kind && strings.Contains(r.Expr, p.Probe)
+		}
+		if !slices.ContainsFunc(alerts, named) {
+			missing = append(missing, p.Kind+" "+p.Name+" has no alert")
+		}
+	}
+	return missing
+}

@@ -1,0 +1,4 @@
+package cloud
+
+// Address is Config.address, for tests.
+func Address(c Config, service, region string) (string, error) { return c.address(service, region) }

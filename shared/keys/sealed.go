@@ -1,0 +1,168 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/tidebank/tidebank/shared/cloud"
+	"github.com/tidebank/tidebank/shared/sm"
+)
+
+// sealedRoot is the root key of a key file, wrapped by a key in KMS (envelope
+// encryption): KMS makes the root as a data key, and opens it only for the same bank and
+// process. So a process asks KMS once, when it starts. A policy of the process's role on
+// the encryption context keeps it from the files of other processes.
+//
+// The keys themselves work in the memory of the process, because each request needs
+// several of them: a call of KMS for each would cost milliseconds, and KMS has quotas. It
+// has SM2 keys in China only.
+type sealedRoot struct {
+	Suite   string       `json:"suite"` // cloud.SuiteSM4 in China, cloud.SuiteAES elsewhere
+	Key     cloud.KeyARN `json:"kms_key"`
+	Bank    string       `json:"bank"`
+	Process string       `json:"process"`
+	Wrapped []byte       `json:"wrapped"`
+}
+
+// bankName is in every encryption context.
+const bankName = "tidebank"
+
+// Errors of sealed key files.
+var (
+	ErrSealed = errors.New("keys: the root of this key file is sealed by KMS; change the file that it was made from, " +
+		"and seal that file again (tide keys seal)")
+	ErrSuite = errors.New("keys: the key file names another suite than its KMS key has")
+)
+
+// context is the encryption context of KMS.
+func (s sealedRoot) context() map[string]string {
+	return map[string]string{"bank": s.Bank, "process": s.Process}
+}
+
+// openRoot asks KMS for the root. Afterwards the file is as one with its root in clear.
+func (f *file) openRoot(ctx context.Context, kms *cloud.Client) error {
+	suite, err := f.SealedRoot.Key.Suite()
+	if err != nil {
+		return fmt.Errorf("keys: %s: %w", f.path, err)
+	}
+	if suite != f.SealedRoot.Suite {
+		return fmt.Errorf("%w: %s", ErrSuite, f.path)
+	}
+	root, err := kms.OpenDataKey(ctx, f.SealedRoot.Key, f.SealedRoot.context(), f.SealedRoot.Wrapped)
+	if err != nil {
+		return fmt.Errorf("keys: %s: %w", f.path, err)
+	}
+	if len(root) != len(sm.Key{}) {
+		return fmt.Errorf("keys: %s: %w", f.path, ErrOpen)
+	}
+	f.Root = root
+	return nil
+}
+
+// readClear reads a key file with its root in clear.
+func readClear(path string) (*file, error) {
+	f, err := readFile(Config{File: path})
+	if err == nil && f.SealedRoot != nil {
+		return nil, fmt.Errorf("%w: %s", ErrSealed, path)
+	}
+	return f, err
+}
+
+// Sealing is an order to make a sealed key file for one process.
+type Sealing struct {
+	From     string // the bank's key file, with its root in clear
+	To       string // the new file; it must not exist
+	Key      cloud.KeyARN
+	Process  string
+	Purposes []Purpose // the new file holds the keys of these, and no others
+}
+
+// Seal makes a key file for one process: with the keys of its purposes only, under a root
+// of its own that KMS has sealed.
+func Seal(ctx context.Context, kms *cloud.Client, order Sealing) error {
+	from, err := readClear(order.From)
+	if err != nil {
+		return err
+	}
+	if _, err := openRing(ctx, from, order.Purposes); err != nil { // a damaged file must not look whole
+		return err
+	}
+	suite, err := order.Key.Suite()
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	sealed := &sealedRoot{Suite: suite, Key: order.Key, Bank: bankName, Process: order.Process}
+	root, wrapped, err := kms.NewDataKey(ctx, order.Key, sealed.context(), len(sm.Key{}))
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	sealed.Wrapped = wrapped
+	made := &file{SealedRoot: sealed, Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
+	for _, p := range order.Purposes {
+		if err := made.take(from, p, sm.Key(root)); err != nil {
+			return fmt.Errorf("keys: %s: %w", p, err)
+		}
+	}
+	return made.publish(order.To)
+}
+
+// take copies the keys of one purpose, wrapped anew by the root.
+func (f *file) take(from *file, p Purpose, root sm.Key) error {
+	again := func(sealed []byte) ([]byte, error) {
+		clear, err := sm.Open(sm.Key(from.Root), sealed, []byte(p))
+		if err != nil {
+			return nil, openError(err)
+		}
+		return sm.Seal(root, clear, []byte(p))
+	}
+	for _, list := range []struct{ from, to map[Purpose][][]byte }{{from.Secrets, f.Secrets}, {from.MACs, f.MACs}} {
+		for _, sealed := range list.from[p] {
+			key, err := again(sealed)
+			if err != nil {
+				return err
+			}
+			list.to[p] = append(list.to[p], key)
+		}
+	}
+	if pair, ok := from.Pairs[p]; ok {
+		key, err := again(pair)
+		if err != nil {
+			return err
+		}
+		f.Pairs[p] = key
+	}
+	if p != Channel {
+		return nil
+	}
+	f.Certificate = from.Certificate
+	for _, c := range from.OtherChannels {
+		key, err := again(c.Pair)
+		if err != nil {
+			return err
+		}
+		f.OtherChannels = append(f.OtherChannels, channelFile{State: c.State, Pair: key, Certificate: c.Certificate})
+	}
+	return nil
+}
+
+// publish gives the keys a file. The file appears complete or not at all, and replaces no
+// other file.
+func (f *file) publish(path string) error {
+	temporary, err := f.writeBeside(path)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary) // Link has given the file its final name
+	// Unlike a rename, a link never replaces a file.
+	err = os.Link(temporary, path)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keys: %s exists and is never overwritten: %w", path, fs.ErrExist)
+	}
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	return syncFolder(path)
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tidebank/tidebank/client"
+)
+
+const (
+	crowd      = 4 // customers who call all the time
+	enough     = 5 // calls of each function during each step, at least
+	settleTime = 10 * time.Second
+)
+
+// load is a crowd of customers who use all functions, again and again.
+type load struct {
+	notes *counts
+	mu    sync.Mutex
+	made  map[string]bool // transfers that the bank has confirmed
+	wrong []string        // what a customer saw
+	stop  context.CancelFunc
+	wait  sync.WaitGroup
+}
+
+func startLoad(ctx context.Context) *load {
+	w := &load{notes: newCounts(), made: map[string]bool{}}
+	running, stop := context.WithCancel(ctx)
+	w.stop = stop
+	for i := range crowd {
+		w.wait.Go(func() {
+			for n := 0; running.Err() == nil; n++ {
+				w.visit(ctx, running, i+crowd*n)
+			}
+		})
+	}
+	return w
+}
+
+const rounds = 4 // of a visit, between log-in and log-out
+
+// visit is one customer who signs up, logs in, uses the bank and leaves. The last call
+// of a visit ends before the load does.
+func (w *load) visit(ctx, running context.Context, i int) {
+	c, err := newCustomer(ctx, i, 1, w.notes)
+	if err != nil {
+		w.note(err)
+		return
+	}
+	for range rounds {
+		made, err := c.round(ctx)
+		if err != nil {
+			w.note(err)
+			return
+		}
+		w.mu.Lock()
+		w.made[made.TransferID.String()] = true
+		w.mu.Unlock()
+		if running.Err() != nil {
+			break
+		}
+	}
+	if _, err := c.IdentityLogout(ctx); err != nil {
+		w.note(err)
+	}
+}
+
+func (w *load) note(err error) {
+	var p *client.Problem
+	text := err.Error()
+	if errors.As(err, &p) {
+		text = fmt.Sprintf("%s (trace %s)", text, p.Trace)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wrong = append(w.wrong, text)
+}
+
+// end stops the load and says what went wrong.
+func (w *load) end() error {
+	w.stop()
+	w.wait.Wait()
+	if err := w.notes.problem(); err != nil {
+		return err
+	}
+	if len(w.wrong) > 0 {
+		return fmt.Errorf("%d customers saw an error: %s", len(w.wrong), w.wrong[0])
+	}
+	return nil
+}
+
+// upgrade replaces every function under load in three ways: an upgrade, the rollback,
+// and the deletion of its pods.
+func upgrade(ctx context.Context, l *lab) error {
+	w := startLoad(ctx)
+	if err := pause(ctx, settleTime); err != nil {
+		return errors.Join(err, w.end())
+	}
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"upgrade", func() error { return l.release(ctx, "v2") }},
+		{"rollback", func() error { return l.release(ctx, "v1") }},
+		{"pods deleted", func() error { return l.deletePods(ctx) }},
+	} {
+		err := step.do()
+		if err == nil {
+			err = pause(ctx, settleTime) // the last of the old instances end under load too
+		}
+		calls, failed := w.notes.sum()
+		say("%s: %d calls so far, %d failed", step.what, calls, failed)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", step.what, err), w.end())
+		}
+	}
+	if err := w.end(); err != nil {
+		return err
+	}
+	for _, one := range processes() {
+		if n := w.notes.calls[one.Name]; !one.Worker && !one.Event && one.Name != "channel-captcha" && n < enough {
+			return fmt.Errorf("the load called %s only %d times", one.Name, n)
+		}
+	}
+	return l.money(ctx, w)
+}
+
+// release deploys a release and sees that all processes run it.
+func (l *lab) release(ctx context.Context, tag string) error {
+	if err := l.deploy(ctx, tag); err != nil {
+		return err
+	}
+	return l.runs(ctx, tag)
+}
+
+// deletePods deletes the pods of the bank, one function or worker after the other.
+func (l *lab) deletePods(ctx context.Context) error {
+	for _, one := range processes() {
+		selector := "serving.knative.dev/service=" + one.Name
+		if one.Worker {
+			selector = "app.kubernetes.io/name=" + one.Name
+		}
+		if _, err := l.kubectl(ctx, "", "-n", namespace, "delete", "pods", "-l", selector, "--wait=false"); err != nil {
+			return err
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const sqlTransfers = `-- transfer.count_known
+SELECT count(*) FROM transfer WHERE id::text = ANY($1)`
+
+// money compares the confirmed transfers with the database, and verifies the ledger.
+func (l *lab) money(ctx context.Context, w *load) error {
+	var ids []string
+	for id := range w.made {
+		ids = append(ids, id)
+	}
+	var n int
+	if err := l.db.QueryRow(ctx, sqlTransfers, ids).Scan(&n); err != nil {
+		return err
+	}
+	if n != len(ids) || n == 0 {
+		return fmt.Errorf("%d of %d confirmed transfers are in the database", n, len(ids))
+	}
+	calls, _ := w.notes.sum()
+	say("%d calls and %d transfers while every process was replaced three times", calls, n)
+	_, err := l.tide(ctx, "ledger", "verify")
+	return err
+}
+
+const hangs = "bank-upkeep"
+
+// hung stops the process of one instance. The platform's probe finds it, and the
+// instance is replaced.
+func hung(ctx context.Context, l *lab) error {
+	c, err := newCustomer(ctx, 5, 1, newCounts())
+	if err != nil {
+		return err
+	}
+	for _, selector := range []string{"app.kubernetes.io/name=" + hangs, "serving.knative.dev/service=account-overview"} {
+		pods, err := l.pods(ctx, selector)
+		if err != nil {
+			return err
+		}
+		if len(pods) == 0 {
+			return fmt.Errorf("no pod has %s", selector)
+		}
+		if err := l.replaces(ctx, pods[0], func() { _, _ = c.AccountOverview(ctx) }); err != nil {
+			return fmt.Errorf("%s: %w", pods[0].Metadata.Name, err)
+		}
+	}
+	return until(ctx, time.Minute, "account-overview answers again", func() (bool, error) {
+		_, err := c.AccountOverview(ctx)
+		return err == nil, err
+	})
+}
+
+// replaces stops the program of a pod and waits until it has been started again, in
+// this pod or in another one. Meanwhile it calls, so that the function keeps instances.
+func (l *lab) replaces(ctx context.Context, p pod, call func()) error {
+	pid, err := program(p.Metadata.UID)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return until(ctx, 4*time.Minute, "the instance is replaced", func() (bool, error) {
+		go call()
+		if err := pause(ctx, time.Second); err != nil {
+			return false, err
+		}
+		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+		return os.IsNotExist(err), nil
+	})
+}
+
+// program is the process of the bank in a pod.
+func program(uid string) (int, error) {
+	list, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range list {
+		groups, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(groups), "pod"+uid) {
+			continue
+		}
+		// The bank's images keep the list of their modules beside the program.
+		if _, err := os.Stat(filepath.Join(filepath.Dir(file), "root/sbom.cdx.json")); err != nil {
+			continue
+		}
+		var pid int
+		if _, err := fmt.Sscanf(file, "/proc/%d/cgroup", &pid); err == nil {
+			return pid, nil
+		}
+	}
+	return 0, errors.New("the pod has no process of the bank")
+}

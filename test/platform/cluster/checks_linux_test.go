@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/test/conformance/catalogue"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// docs/knative.md tells of each check, and each point that a check proves exists.
+func TestChecksAreDocumented(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../../../docs/knative.md")
+	must(t, err)
+	requirements, err := catalogue.Load("../../..")
+	must(t, err)
+	known := map[string]bool{}
+	for _, r := range requirements {
+		for i := range r.Points {
+			known[r.PointID(i)] = true
+		}
+	}
+	for _, c := range allChecks() {
+		if !strings.Contains(string(document), "| `"+c.name+"` |") {
+			t.Errorf("docs/knative.md does not tell of %s", c.name)
+		}
+		for _, point := range c.points {
+			if !known[point] {
+				t.Errorf("%s proves %s, which the catalogue does not have", c.name, point)
+			}
+		}
+	}
+}
+
+// A process gets the keys of its own purposes, and the file still opens.
+func TestOnlyItsKeys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	whole := filepath.Join(dir, "keys.json")
+	must(t, keys.Create(whole))
+	text, err := os.ReadFile(whole)
+	must(t, err)
+	own, err := only(text, []string{string(keys.Event)})
+	must(t, err)
+	var parts struct {
+		Secrets, MACs, Pairs map[string]json.RawMessage
+	}
+	must(t, json.Unmarshal(own, &parts))
+	if n := len(parts.Secrets) + len(parts.MACs) + len(parts.Pairs); n != 1 {
+		t.Errorf("%d purposes are left, want one", n)
+	}
+	small := filepath.Join(dir, "own.json")
+	must(t, os.WriteFile(small, own, 0o600))
+	if _, err := keys.Open(t.Context(), keys.Config{File: small}, keys.Event); err != nil {
+		t.Error(err)
+	}
+	if _, err := keys.Open(t.Context(), keys.Config{File: small}, keys.Storage); err == nil {
+		t.Error("it opens keys of another purpose")
+	}
+}
+
+func TestSpread(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string][]string{
+		"a/{b,c}.yaml": {"a/b.yaml", "a/c.yaml"},
+		"a/b":          {"a/b/*.yaml"},
+		"a/b.yaml":     {"a/b.yaml"},
+	} {
+		if got := spread(pattern); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", pattern, got, want)
+		}
+	}
+}
+
+// Knative's files name no image outside the test's registry.
+func TestImagesOfKnative(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const text = "a: ko://knative.dev/eventing/cmd/broker/filter\nb: ko://knative.dev/eventing/cmd/mtping\n" +
+		"c: ko://knative.dev/serving/cmd/queue\nd: ko://knative.dev/eventing/cmd/in_memory/channel_controller\n"
+	must(t, os.WriteFile(filepath.Join(dir, "x.yaml"), []byte(text), 0o600))
+	got, err := read([]string{dir})
+	must(t, err)
+	const at = "10.88.0.1:5000/tools/"
+	want := "a: " + at + "eventing-filter:v1\nb: " + at + "eventing-mtping:v1\nc: " + at + "serving-queue:v1\nd: " + at +
+		"eventing-channel_controller:v1\n\n---\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if _, err := read([]string{filepath.Join(dir, "none")}); err == nil {
+		t.Error("a folder without files is no error")
+	}
+}

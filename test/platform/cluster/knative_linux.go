@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// knative installs Knative Eventing and Serving, as their own files say, with the images
+// of the registry.
+func (n *node) knative(ctx context.Context) error {
+	for _, install := range []func(context.Context) error{n.eventing, n.serving} {
+		if err := install(ctx); err != nil {
+			return err
+		}
+	}
+	settings := map[string]string{
+		// docs/knative.md asks for these two.
+		"knative-eventing config-features": `{"delivery-timeout":"enabled","authentication-oidc":"enabled"}`,
+		// A small node, and tests that do not wait a minute for each instance to go.
+		"knative-serving config-deployment": `{"queue-sidecar-cpu-request":"10m"}`,
+		"knative-serving config-autoscaler": `{"stable-window":"20s","scale-to-zero-grace-period":"10s"}`,
+		"knative-serving config-network":    `{"ingress-class":"test.ingress.networking.knative.dev"}`,
+		"knative-serving config-domain":     `{"bank.test":""}`,
+	}
+	for which, data := range settings {
+		namespace, name, _ := strings.Cut(which, " ")
+		err := until(ctx, time.Minute, which, func() (bool, error) {
+			_, err := n.kubectl(ctx, "", "-n", namespace, "patch", "cm", name, "--type", "merge", "-p", `{"data":`+data+`}`)
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, namespace := range []string{"knative-eventing", "knative-serving"} {
+		if _, err := n.kubectl(ctx, "", "-n", namespace, "wait", "--for=condition=Available", "deploy", "--all", "--timeout=180s"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *node) eventing(ctx context.Context) error {
+	dir, err := n.module("eventing")
+	if err != nil {
+		return err
+	}
+	core, memory, broker := dir+"/config/core", dir+"/config/channels/in-memory-channel", dir+"/config/brokers/mt-channel-broker"
+	return n.install(ctx,
+		[]string{core + "/100-namespace.yaml"},
+		[]string{
+			core + "/resources", core + "/roles", core + "/configmaps", core, memory + "/resources", memory + "/roles",
+			memory + "/configmaps", memory, broker + "/roles", dir + "/third_party/eventing-integrations-latest/*images.yaml",
+		},
+		[]string{
+			core + "/deployments/{webhook,controller,pingsource-mt-adapter}.yaml", memory + "/deployments",
+			broker + "/deployments/{broker-filter,broker-ingress,controller}.yaml", core + "/webhooks", memory + "/webhooks",
+		})
+}
+
+func (n *node) serving(ctx context.Context) error {
+	dir, err := n.module("serving")
+	if err != nil {
+		return err
+	}
+	networking, err := n.module("networking")
+	if err != nil {
+		return err
+	}
+	caching, err := n.module("caching")
+	if err != nil {
+		return err
+	}
+	core := dir + "/config/core"
+	return n.install(ctx,
+		[]string{core + "/100-namespace.yaml"},
+		[]string{
+			networking + "/config/{certificate,domain-claim,ingress,serverlessservice,config-network}.yaml",
+			caching + "/config/image.yaml", core + "/300-resources", core + "/200-roles",
+		},
+		[]string{core, core + "/configmaps", core + "/webhooks", core + "/deployments/{activator,autoscaler,controller,webhook}.yaml"})
+}
+
+// module is the folder of a module of Knative, as the module knative pins it.
+func (n *node) module(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(n.bin(), "modules"))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if of, dir, _ := strings.Cut(strings.TrimSpace(line), " "); of == "knative.dev/"+name {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("the folder of knative.dev/%s is not known", name)
+}
+
+// install applies stages of files one after the other.
+func (n *node) install(ctx context.Context, stages ...[]string) error {
+	for _, stage := range stages {
+		documents, err := read(stage)
+		if err != nil {
+			return err
+		}
+		// A kind that the stage itself defines may take a moment.
+		err = until(ctx, time.Minute, "Knative's files are applied", func() (bool, error) {
+			err := n.apply(ctx, documents)
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	inner  = regexp.MustCompile(`ko://knative\.dev/eventing/cmd/(?:broker|in_memory)/`)
+	images = regexp.MustCompile(`ko://knative\.dev/(eventing|serving)/cmd/([a-z_-]+)`)
+	choice = regexp.MustCompile(`\{(.*)\}`)
+)
+
+// read joins the YAML files of folders, names and patterns with a choice in braces.
+func read(stage []string) (string, error) {
+	var all strings.Builder
+	for _, pattern := range stage {
+		for _, one := range spread(pattern) {
+			files, err := filepath.Glob(one)
+			if err != nil || len(files) == 0 {
+				return "", fmt.Errorf("no file %s: %w", one, err)
+			}
+			for _, file := range files {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return "", err
+				}
+				all.Write(text)
+				all.WriteString("\n---\n")
+			}
+		}
+	}
+	text := inner.ReplaceAllString(all.String(), "ko://knative.dev/eventing/cmd/")
+	return images.ReplaceAllString(text, registry+"/tools/$1-$2:v1"), nil
+}
+
+func spread(pattern string) []string {
+	if found := choice.FindStringSubmatch(pattern); found != nil {
+		var list []string
+		for one := range strings.SplitSeq(found[1], ",") {
+			list = append(list, strings.Replace(pattern, found[0], one, 1))
+		}
+		return list
+	}
+	if !strings.HasSuffix(pattern, ".yaml") {
+		pattern += "/*.yaml"
+	}
+	return []string{pattern}
+}
+
+// ingress starts the edge.
+func (n *node) ingress(ctx context.Context) error {
+	text, err := configs.ReadFile("config/edge.yaml")
+	if err != nil {
+		return err
+	}
+	if err := n.apply(ctx, string(text)); err != nil {
+		return err
+	}
+	if err := n.start("edge", "edge/kingress", edge+":80", edge+":8089", "http://"+desk); err != nil {
+		return err
+	}
+	return until(ctx, time.Minute, "the ingress listens", func() (bool, error) { return listens(ctx, edge+":80") })
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/process"
+	"github.com/tidebank/tidebank/infra/roles"
+	"github.com/tidebank/tidebank/workers"
+)
+
+const namespace = "tidebank"
+
+// processes are all functions and workers.
+func processes() []process.Process {
+	b := process.Describe(functions.All(), workers.All(), events.Declared())
+	return slices.Concat(b.Functions, b.Workers)
+}
+
+// secrets makes what docs/knative.md asks for before the first start. Each process gets
+// its own database role, and no other keys than it declares.
+func (p paths) secrets(ctx context.Context) error {
+	all, err := os.ReadFile(p.keys())
+	if err != nil {
+		return err
+	}
+	database := map[string]string{"migrate": ownerURL}
+	list := []map[string]any{{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]string{"name": namespace}}}
+	for _, one := range processes() {
+		if one.DB {
+			database[one.Name] = ownerURL + "&role=" + roles.Name(one.Name)
+		}
+		own, err := only(all, one.Keys)
+		if err != nil {
+			return err
+		}
+		list = append(list, secret("tidebank-keys-"+one.Name, map[string]string{"keys.json": string(own)}))
+	}
+	list = append(list, secret("tidebank-database", database), secret("tidebank-redis", map[string]string{"url": redisURL}),
+		secret("tidebank-sms", map[string]string{"url": "http://" + smsAt, "secret": smsSecret}))
+	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": list})
+	if err != nil {
+		return err
+	}
+	return p.apply(ctx, string(text))
+}
+
+func secret(name string, data map[string]string) map[string]any {
+	return map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]string{"name": name, "namespace": namespace}, "stringData": data,
+	}
+}
+
+// only leaves the keys of some purposes in a key file.
+func only(file []byte, purposes []string) ([]byte, error) {
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(file, &parts); err != nil {
+		return nil, err
+	}
+	for _, part := range []string{"secrets", "macs", "pairs"} {
+		var of map[string]json.RawMessage
+		if err := json.Unmarshal(parts[part], &of); err != nil {
+			return nil, fmt.Errorf("%s: %w", part, err)
+		}
+		for purpose := range of {
+			if !slices.Contains(purposes, purpose) {
+				delete(of, purpose)
+			}
+		}
+		text, err := json.Marshal(of)
+		if err != nil {
+			return nil, err
+		}
+		parts[part] = text
+	}
+	return json.Marshal(parts)
+}
+
+// image is an image of the registry, by its digest.
+func (p paths) image(name, tag string) (string, error) {
+	text, err := os.ReadFile(p.digests())
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == name && f[1] == tag {
+			return registry + "/" + name + "@" + f[2], nil
+		}
+	}
+	return "", fmt.Errorf("the registry has no image %s:%s", name, tag)
+}
+
+// scaled is the function whose load a check raises. Its target makes a small load enough.
+const scaled = "account-overview"
+
+// overlay writes the overlay of a release: dev, with the images of the registry. Some
+// processes may be newer than the release.
+func (p paths) overlay(tag string, newer []string) (string, error) {
+	dir := filepath.Join(p.run(), "release-"+tag)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	base, err := filepath.Rel(dir, filepath.Join(p.repository(), "infra/knative/overlays/dev"))
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [%s]\nimages:\n", base)
+	names := []string{"migrate"}
+	for _, one := range processes() {
+		names = append(names, one.Name)
+	}
+	for _, name := range names {
+		version := tag
+		if slices.Contains(newer, name) {
+			version = "v2"
+		}
+		image, err := p.image("tidebank/"+name, version)
+		if err != nil {
+			return "", err
+		}
+		at, digest, _ := strings.Cut(image, "@")
+		fmt.Fprintf(&text, "  - {name: tidebank/%s, newName: %q, digest: %q}\n", name, at, digest)
+	}
+	fmt.Fprintf(&text, `patches:
+  - target: {group: serving.knative.dev, kind: Service, name: %s}
+    patch: |
+      - {op: add, path: /spec/template/metadata/annotations/autoscaling.knative.dev~1target, value: "4"}
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: FN_RATE_SCALE, value: "1000"}}
+`, scaled)
+	return dir, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644)
+}
+
+// deploy runs the one command that deploys, upgrades and rolls back.
+func (p paths) deploy(ctx context.Context, tag string, newer ...string) error {
+	dir, err := p.overlay(tag, newer)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(p.repository(), "infra/knative/deploy"), dir)
+	cmd.Env = p.environment()
+	text, err := cmd.CombinedOutput()
+	if at := os.WriteFile(filepath.Join(p.logs(), "deploy-"+tag+".log"), text, 0o644); at != nil {
+		return at
+	}
+	if err != nil {
+		return fmt.Errorf("infra/knative/deploy: %w: %s", err, last(string(text), 3))
+	}
+	return nil
+}
+
+// last are the last lines of a text, in one line.
+func last(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], " | ")
+}
