@@ -80,7 +80,7 @@ bootstrap:
         archive_mode: "on"
         archive_timeout: 60
         max_wal_size: 256MB
-        wal_keep_size: 128MB
+        wal_keep_size: 1GB
         synchronous_commit: "on"
         fsync: "on"
   initdb: [{encoding: UTF8}, {locale: C}, data-checksums]
@@ -96,6 +96,8 @@ postgresql:
   parameters:
     unix_socket_directories: @dir
     archive_command: "cmp -s %p @archive/%f || { test ! -f @archive/%f && cp %p @archive/.%f && mv @archive/.%f @archive/%f; }"
+  recovery_conf:
+    restore_command: cp @archive/%f %p
   pg_hba:
     - host all all 127.0.0.1/32 scram-sha-256
     - host replication replicator 127.0.0.1/32 scram-sha-256
