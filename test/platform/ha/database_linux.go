@@ -96,8 +96,6 @@ postgresql:
   parameters:
     unix_socket_directories: @dir
     archive_command: "cmp -s %p @archive/%f || { test ! -f @archive/%f && cp %p @archive/.%f && mv @archive/.%f @archive/%f; }"
-  recovery_conf:
-    restore_command: cp @archive/%f %p
   pg_hba:
     - host all all 127.0.0.1/32 scram-sha-256
     - host replication replicator 127.0.0.1/32 scram-sha-256
