@@ -9,7 +9,7 @@ GITLEAKS := $(BIN)/gitleaks
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-knative test-events test-openfaas test-alerts test-aws secrets release release-check
+	test-manifests test-knative test-events test-openfaas test-ha test-alerts test-aws secrets release release-check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -99,6 +99,10 @@ test-events: ## read events as the official feature files of CloudEvents say
 
 test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the demo behind OpenFaaS' proxy
 	cd test/platform/openfaas && go test -timeout 20m ./...
+
+test-ha: ## as root on Debian: kill database, cache, instances and sites under load, and count (ARGS="--only primary,site")
+	@mkdir -p build
+	go run ./test/platform/ha $(ARGS)
 
 test-alerts: ## judge infra/monitoring by promtool and Alertmanager, and keep what the tests prove for the report
 	go run ./test/conformance -module test/platform/monitoring

@@ -230,8 +230,7 @@ func (c *call) preflight(ctx context.Context) error {
 		}
 		var err error
 		if repeated != nil {
-			c.stored, err = repeated.Answer(c.host.Keys, *c.ticket)
-			return err
+			return c.answerAgain(ctx, repeated)
 		}
 		if c.verification == nil {
 			return c.askRisk(ctx, grade)
@@ -244,7 +243,7 @@ func (c *call) preflight(ctx context.Context) error {
 			return nil
 		}
 		if !errors.Is(err, pg.ErrBusy) || try == waitTries {
-			return err
+			return c.tellsUsed(ctx, err)
 		}
 		if err := c.await(ctx, try); err != nil {
 			return err
@@ -364,6 +363,17 @@ func (c *call) commit(ctx context.Context) error {
 		return c.answerDuplicate(ctx)
 	}
 	c.consumed = err == nil && c.verified != nil
+	return c.tellsUsed(ctx, err)
+}
+
+// tellsUsed waits before INTENT_USED, which names what the intent has made and so
+// acknowledges it, as answerAgain does.
+func (c *call) tellsUsed(ctx context.Context, err error) error {
+	if errors.Is(err, stepup.ErrUsed) {
+		if unsafe := c.host.DB.Settle(ctx); unsafe != nil {
+			return unsafe
+		}
+	}
 	return err
 }
 
@@ -379,10 +389,24 @@ func (c *call) answerDuplicate(ctx context.Context) error {
 	if first == nil {
 		return pg.ErrBusy
 	}
-	var err error
-	c.stored, err = first.Answer(c.host.Keys, *c.ticket)
+	err := c.answerAgain(ctx, first)
 	c.body = c.stored
 	return err
+}
+
+// answerAgain answers a request with the reply of an earlier one. The earlier request may
+// have got no answer, because its commit did not reach the standby. Then nobody has
+// acknowledged it yet, and this call must not do so before the standby has it.
+func (c *call) answerAgain(ctx context.Context, first *idem.Stored) error {
+	reply, err := first.Answer(c.host.Keys, *c.ticket)
+	if err != nil {
+		return err
+	}
+	if err := c.host.DB.Settle(ctx); err != nil {
+		return err
+	}
+	c.stored = reply
+	return nil
 }
 
 // endSession ends the caller's session if the Spec declares it.

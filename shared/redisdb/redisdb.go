@@ -60,7 +60,7 @@ func Open(config Config) (redis.UniversalClient, error) {
 			dial: &options.DialTimeout, answers: []*time.Duration{&options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout},
 		}.set()
 		client := redis.NewClusterClient(options)
-		client.OnNewNode(func(node *redis.Client) { node.AddHook(final{}) })
+		client.OnNewNode(func(node *redis.Client) { node.AddHook(final{client}) })
 		client.AddHook(observed{config.Timer})
 		return client, nil
 	}
@@ -130,24 +130,26 @@ func (c Config) Encrypted() error {
 	return ErrPlain
 }
 
-// final keeps a cluster's client from repeating a command whose answer was lost.
-type final struct{}
+// final keeps a cluster's client from repeating a command whose answer was lost. After
+// such a loss, and when a node takes no connection, a replica may have taken over. So the
+// client asks the cluster where the data is; by itself it asks only once a minute.
+type final struct{ cluster *redis.ClusterClient }
 
 // DialHook changes nothing.
 func (final) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook makes the loss of an answer final.
-func (final) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (f final) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := conclude(next(ctx, cmd))
+		err := f.conclude(ctx, next(ctx, cmd))
 		cmd.SetErr(err)
 		return err
 	}
 }
 
 // ProcessPipelineHook makes the loss of an answer final.
-func (final) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error { return conclude(next(ctx, cmds)) }
+func (f final) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { return f.conclude(ctx, next(ctx, cmds)) }
 }
 
 // lostError hides the cause from the client, which repeats after the causes it knows.
@@ -157,10 +159,14 @@ func (e lostError) Error() string { return "redis: no answer: " + e.cause }
 
 // conclude turns the loss of an answer into an error that the client passes on. An
 // answer of Redis and a connection that was never made stay as they are.
-func conclude(err error) error {
+func (f final) conclude(ctx context.Context, err error) error {
 	var answer redis.Error
+	if err == nil || errors.As(err, &answer) {
+		return err
+	}
+	f.cluster.ReloadState(ctx) // in the background, and at most five times a second
 	var network *net.OpError
-	if err == nil || errors.As(err, &answer) || errors.As(err, &network) && network.Op == "dial" {
+	if errors.As(err, &network) && network.Op == "dial" {
 		return err
 	}
 	return lostError{err.Error()}

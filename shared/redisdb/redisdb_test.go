@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,5 +129,47 @@ func TestASilentRedis(t *testing.T) {
 	begun := time.Now()
 	if err := client.Ping(context.WithoutCancel(t.Context())).Err(); err == nil || time.Since(begun) > 10*time.Second {
 		t.Errorf("%v after %v", err, time.Since(begun))
+	}
+}
+
+// A primary of the cluster is lost, and its replica takes over. The client asks the
+// cluster where the data is now, and works again at once, not at its next regular question
+// a minute later.
+func TestAReplicaTakesOver(t *testing.T) {
+	t.Parallel()
+	old, replica := miniredis.RunT(t), miniredis.RunT(t)
+	var primary atomic.Value
+	primary.Store(old.Addr())
+	client := open(t, "redis://"+old.Addr()+"?cluster=true")
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		t.Fatalf("%T is no client of a cluster", client)
+	}
+	cluster.Options().ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+		address, _ := primary.Load().(string)
+		return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: address}}}}, nil
+	}
+	work := map[string]func() error{
+		"command": func() error { return client.Set(t.Context(), "k", "v", 0).Err() },
+		"pipeline": func() error {
+			_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error { return p.Set(t.Context(), "k", "v", 0).Err() })
+			return err
+		},
+	}
+	for name, do := range work {
+		check.Must(t, do())
+		old.Close()
+		if err := do(); err == nil {
+			t.Fatalf("%s: the primary is lost, and there is no error", name)
+		}
+		primary.Store(replica.Addr())
+		deadline := time.Now().Add(5 * time.Second)
+		for err := do(); err != nil; err = do() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %v, long after the replica took over", name, err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		old, replica = replica, miniredis.RunT(t)
 	}
 }

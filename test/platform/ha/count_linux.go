@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+// tally is what a count has found.
+type tally struct {
+	Acknowledged int       `json:"acknowledged"`
+	Lost         int       `json:"lost"`
+	Doubled      int       `json:"doubled"`
+	firstLost    time.Time // acknowledgement of the oldest transfer that is lost
+	Unsound      string    `json:"unsound,omitempty"` // what else is wrong
+}
+
+// acknowledgedBefore lists the orders that the bank had acknowledged at a time.
+func (ld *load) acknowledgedBefore(t time.Time) (list []*order) {
+	ld.mu.Lock()
+	defer ld.mu.Unlock()
+	for _, o := range ld.orders {
+		if len(o.acknowledged) > 0 && o.at.Before(t) {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// transfers reads the transfers of a database, by the intent that they carry out.
+func transfers(ctx context.Context, db *pg.DB) (map[uuid.UUID][]stored, error) {
+	rows, err := db.Pool().Query(ctx, `-- ha.transfers
+SELECT t.intent_id, t.id, t.amount, t.debit_id, t.credit_id,
+       (SELECT count(*) FROM posting p
+         WHERE p.id = t.id AND p.amount = t.amount AND p.debit_id = t.debit_id AND p.credit_id = t.credit_id)
+  FROM transfer t`)
+	if err != nil {
+		return nil, fmt.Errorf("transfers: %w", err)
+	}
+	found := map[uuid.UUID][]stored{}
+	var intent uuid.UUID
+	var s stored
+	_, err = pgx.ForEachRow(rows, []any{&intent, &s.id, &s.amount, &s.debit, &s.credit, &s.postings}, func() error {
+		found[intent] = append(found[intent], s)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("transfers: %w", err)
+	}
+	return found, nil
+}
+
+type stored struct {
+	id, debit, credit uuid.UUID
+	amount            money.Fen
+	postings          int
+}
+
+func (s stored) carriesOut(o *order) bool {
+	return s.debit == o.debit && s.credit == o.credit && s.amount == o.amount && s.postings == 1
+}
+
+// count compares a database with what the bank acknowledged before a time.
+func (l *lab) count(ctx context.Context, db *pg.DB, before time.Time) (t tally, err error) {
+	promised := l.load.acknowledgedBefore(before)
+	found, err := transfers(ctx, db)
+	if err != nil {
+		return t, err
+	}
+	t.Acknowledged = len(promised)
+	for _, o := range promised {
+		have := found[o.intent]
+		if len(have) == 0 || have[0].id != o.acknowledged[0] || !have[0].carriesOut(o) {
+			t.Lost++
+			if t.firstLost.IsZero() || o.at.Before(t.firstLost) {
+				t.firstLost = o.at
+			}
+		}
+		if len(have) > 1 || len(o.acknowledged) > 1 {
+			t.Doubled++
+		}
+	}
+	l.load.mu.Lock()
+	for _, o := range l.load.orders {
+		delete(found, o.intent)
+	}
+	l.load.mu.Unlock()
+	t.Doubled += len(found) // transfers that nobody has ordered
+	t.Unsound, err = l.unsound(ctx, db)
+	return t, err
+}
+
+// unsound tells what is wrong in the books of a database, or nothing.
+func (l *lab) unsound(ctx context.Context, db *pg.DB) (string, error) {
+	report, err := ledger.Verify(ctx, db, func(id string, sum []byte, parts ...[]byte) error {
+		return l.ring.VerifyMAC(keys.Ledger, id, sum, parts...)
+	})
+	if err != nil {
+		return "", fmt.Errorf("ledger: %w", err)
+	}
+	if !report.Sound() {
+		return fmt.Sprintf("ledger: %+v", report), nil
+	}
+	var sum, loose int64
+	err = db.Pool().QueryRow(ctx, `-- ha.sums
+SELECT (SELECT sum(balance) FROM account WHERE kind <> 'internal'),
+       (SELECT count(*) FROM posting p
+         WHERE p.kind <> 'opening' AND NOT EXISTS (SELECT FROM transfer t WHERE t.id = p.id))`).
+		Scan(&sum, &loose)
+	if err != nil {
+		return "", fmt.Errorf("sums: %w", err)
+	}
+	if want := int64(2*opening) * int64(len(l.load.people)); sum != want || loose > 0 {
+		return fmt.Sprintf("customers have %d fen, not %d; %d postings are of no transfer", sum, want, loose), nil
+	}
+	return "", nil
+}
+
+// settled waits until every event has reached its consumers, and counts transfers that
+// have not exactly one effect at each consumer.
+func (l *lab) settled(ctx context.Context, db *pg.DB) (astray int, err error) {
+	err = await(ctx, 90*time.Second, "events", func(ctx context.Context) error {
+		var waiting, dead int
+		err := db.Pool().QueryRow(ctx, `-- ha.waiting
+SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(*) FROM delivery WHERE state = 'due'),
+       (SELECT count(*) FROM delivery WHERE state = 'dead')`).Scan(&waiting, &dead)
+		if err == nil && waiting+dead > 0 {
+			err = fmt.Errorf("%w: %d events wait, %d are dead letters", errFailed, waiting, dead)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	err = db.Pool().QueryRow(ctx, `-- ha.effects
+SELECT count(*) FROM transfer t
+  LEFT JOIN LATERAL (SELECT min(o.id::text) AS id, count(*) AS n FROM outbox o
+                      WHERE o.subject = t.id::text AND o.type = 'com.tidebank.transfer.posted.v1') AS e ON true
+ WHERE e.n <> 1
+    OR (SELECT count(*) FROM message m WHERE m.event_id = e.id AND m.kind = 'transfer.out') <> 1
+    OR (SELECT count(*) FROM message m WHERE m.event_id = e.id AND m.kind = 'transfer.in')
+       <> (SELECT count(*) FROM account a, account b
+            WHERE a.id = t.debit_id AND b.id = t.credit_id AND a.customer_id <> b.customer_id)
+    OR (SELECT count(*) FROM audit_record a WHERE a.event_id = e.id) <> 1
+    OR (SELECT count(*) FROM fraud_score f WHERE f.event_id = e.id) <> 1`).Scan(&astray)
+	if err != nil {
+		return 0, fmt.Errorf("effects: %w", err)
+	}
+	return astray, nil
+}
