@@ -43,8 +43,12 @@ func TestOnlySMUsesCryptography(t *testing.T) {
 				continue
 			}
 			found++
-			// The release tool reads images, whose digests are SHA-256 by OCI's specification.
-			if path == "../infra/release/gate/blob.go" && imported == "crypto/sha256" {
+			// Images have digests of SHA-256 by OCI's specification, and AWS takes requests that are signed with it.
+			others := []string{"../infra/release/gate/blob.go", "../shared/cloud/client.go"}
+			if slices.Contains(others, path) && imported == "crypto/sha256" {
+				continue
+			}
+			if strings.HasPrefix(path, "../test/platform/") { // Kubernetes has a certificate authority of its own
 				continue
 			}
 			if allowed := inSM(path) && slices.Contains(inside, imported) || slices.Contains(outside, imported); !allowed {

@@ -221,7 +221,7 @@ func openHost(ctx context.Context, p *parts, now clock.Clock, keyFile string) (*
 		parts = append(parts, &config.Proxies)
 	}
 	for _, part := range parts {
-		if err := host.Environment(part); err != nil {
+		if err := host.Environment(part); err != nil { //nolint:contextcheck // a wait for a secret has its own bound
 			return nil, err
 		}
 	}

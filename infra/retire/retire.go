@@ -142,6 +142,9 @@ func (o Order) sameKeys() error {
 const sqlOthers = `-- retire.connections
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`
 
+// leaving is how long a connection that its client has closed may still be listed.
+const leaving = 2 * time.Second
+
 // idle refuses while other processes are connected to the database.
 func (o Order) idle(ctx context.Context) error {
 	conn, err := connect(ctx, o.Database, "")
@@ -149,14 +152,23 @@ func (o Order) idle(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(ctx) // a failed close loses no data
-	var others int
-	if err := conn.QueryRow(ctx, sqlOthers).Scan(&others); err != nil {
-		return fmt.Errorf("retire: %w", err)
+	for end := time.Now().Add(leaving); ; {
+		var others int
+		if err := conn.QueryRow(ctx, sqlOthers).Scan(&others); err != nil {
+			return fmt.Errorf("retire: %w", err)
+		}
+		if others == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%w (%d connections)", ErrBusy, others)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err() //nolint:wrapcheck // the caller's own
+		case <-time.After(leaving / 20):
+		}
 	}
-	if others > 0 {
-		return fmt.Errorf("%w (%d connections)", ErrBusy, others)
-	}
-	return nil
 }
 
 // connect opens one connection, to another database of the same server if it is named.

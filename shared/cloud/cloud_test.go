@@ -174,7 +174,9 @@ func TestCredentials(t *testing.T) {
 		"container": {with(func(c *cloud.Config) {
 			c.ContainerURI, c.ContainerTokenFile = base.Endpoint+"/agent", file
 		}), "AGENT t"},
-		"another role":       {with(func(c *cloud.Config) { c.RoleARN, c.TokenFile = "arn:other", file }), "arn:other: cloud: AccessDenied"},
+		"another role": {with(func(c *cloud.Config) {
+			c.RoleARN, c.TokenFile = "arn:other", file
+		}), "arn:other: cloud: AccessDenied"},
 		"no token":           {with(func(c *cloud.Config) { c.RoleARN, c.TokenFile = "arn:role", file+"x" }), "no such file"},
 		"an agent elsewhere": {with(func(c *cloud.Config) { c.ContainerURI = "http://192.0.2.1/x" }), "address of this machine"},
 		"no agent's token":   {with(func(c *cloud.Config) { c.ContainerURI = base.Endpoint + "/agent" }), "credentials of the container"},

@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"net/http"
@@ -43,6 +42,18 @@ func readToken(path string) (string, error) {
 	return strings.TrimSpace(string(raw)), nil
 }
 
+// element returns the content of the first element of the name in an answer of STS, which
+// holds no references to entities. The bank has no reader of XML: it would also follow
+// those.
+func element(answer []byte, name string) string {
+	_, rest, _ := strings.Cut(string(answer), "<"+name+">")
+	content, _, found := strings.Cut(rest, "</"+name+">")
+	if !found || strings.ContainsAny(content, "<&") {
+		return ""
+	}
+	return content
+}
+
 // webIdentity exchanges the token of the process's service account for the credentials of
 // its role (IRSA).
 func (c Config) webIdentity(ctx context.Context) (aws.Credentials, error) {
@@ -67,21 +78,13 @@ func (c Config) webIdentity(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return aws.Credentials{}, err
 	}
-	var answer struct {
-		Error  string `xml:"Error>Code"`
-		Result struct {
-			KeyID     string    `xml:"AccessKeyId"`
-			SecretKey string    `xml:"SecretAccessKey"`
-			Token     string    `xml:"SessionToken"`
-			Expires   time.Time `xml:"Expiration"`
-		} `xml:"AssumeRoleWithWebIdentityResult>Credentials"`
-	}
-	if err := xml.Unmarshal(raw, &answer); status != http.StatusOK || err != nil || answer.Result.KeyID == "" {
-		return aws.Credentials{}, fmt.Errorf("%s: %w", c.RoleARN, &Error{Status: status, Code: answer.Error})
+	expires, err := time.Parse(time.RFC3339, element(raw, "Expiration"))
+	if id := element(raw, "AccessKeyId"); status != http.StatusOK || err != nil || id == "" {
+		return aws.Credentials{}, fmt.Errorf("%s: %w", c.RoleARN, &Error{Status: status, Code: element(raw, "Code")})
 	}
 	return aws.Credentials{
-		AccessKeyID: answer.Result.KeyID, SecretAccessKey: answer.Result.SecretKey, SessionToken: answer.Result.Token,
-		Source: "web identity", CanExpire: true, Expires: answer.Result.Expires,
+		AccessKeyID: element(raw, "AccessKeyId"), SecretAccessKey: element(raw, "SecretAccessKey"),
+		SessionToken: element(raw, "SessionToken"), Source: "web identity", CanExpire: true, Expires: expires,
 	}, nil
 }
 

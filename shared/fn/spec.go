@@ -175,6 +175,7 @@ type fault struct {
 	why   string
 }
 
+//nolint:gocognit // a list: each contradiction is one line
 func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 	_, confirms := request.(stepup.Confirmer)
 	internal := f == FormEvent || f == FormWorker
@@ -188,6 +189,7 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			internal && (s.Idempotent || s.Session != SessionKept || s.CountsAttempts || s.Audit != AuditNone),
 			"an event function or a worker has no caller: no key, session, attempts or access record",
 		},
+		{f == FormEvent && s.NoDatabase, "an event function records each event that it has had: it needs the database"},
 		{internal && s.NoDatabase && !s.outside(), "an event function or a worker has no caller: its work is in the database"},
 		{s.Probes && (f != FormWorker || s.usesBank()), "only a worker tries the functions, and it uses no store and no key of the bank"},
 		{
@@ -202,7 +204,6 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			s.NoDatabase && (s.Idempotent || s.StepUp || s.CountsAttempts || s.Risk != risk.None || s.Audit != AuditNone),
 			"its policy needs the database",
 		},
-		{f == FormEvent && s.NoDatabase, "an event function records each event that it has had: it needs the database"},
 		{s.Queues && f != FormWorker, "only a worker takes events from queues"},
 		{s.DeadLetters && f != FormEvent, "only an event function takes dead letters"},
 		{s.RecordsRefused && f != FormWorker, "only a worker records calls that were not admitted"},

@@ -22,7 +22,8 @@ func rates(ctx context.Context, l *lab) error {
 	}
 	const annotation = "autoscaling.knative.dev/target-burst-capacity"
 	set := func(value string) error {
-		patch := `{"spec":{"template":{"metadata":{"annotations":{"` + annotation + `":"` + value + `","autoscaling.knative.dev/min-scale":"` +
+		patch := `{"spec":{"template":{"metadata":{"annotations":{"` + annotation + `":"` + value + `",` +
+			`"autoscaling.knative.dev/min-scale":"` +
 			map[string]string{"0": "1", "-1": "0"}[value] + `"}}}}}`
 		if _, err := l.kubectl(ctx, "", "-n", namespace, "patch", "ksvc", "channel-open", "--type", "merge", "-p", patch); err != nil {
 			return err

@@ -36,13 +36,19 @@ func allChecks() []check {
 	return []check{
 		{"deploy", "one command deploys the bank to an empty cluster, and all of it becomes ready", deployed, []string{"CLOUD-002.1"}},
 		{"demo", "a customer goes through the 14 steps of the demo, by the gateway", demo, nil},
-		{"registry", "the platform lists every service with version and health; a removed one is gone", registered, []string{"CLOUD-001.5"}},
+		{
+			"registry", "the platform lists every service with version and health; a removed one is gone", registered,
+			[]string{"CLOUD-001.5"},
+		},
 		{"forged", "an invented event is refused: 404 from outside, 401 and 403 at the broker, 400 at a function", forged, nil},
 		{"failing", "a consumer fails: the others get the event, it becomes one dead letter, its replay succeeds", failing, nil},
 		{"rates", "calls are counted by the client's real address, with the activator and without it", rates, nil},
 		{"database", "PostgreSQL is away for 60 s: sealed refusals at once, and the bank recovers by itself", databaseDown, nil},
 		{"zero", "all functions go to zero, and wake by a request and by an event", zero, nil},
-		{"scale", "rising load adds instances, falling load removes them, and no call fails", scale, []string{"CLOUD-001.1", "CLOUD-001.2"}},
+		{
+			"scale", "rising load adds instances, falling load removes them, and no call fails", scale,
+			[]string{"CLOUD-001.1", "CLOUD-001.2"},
+		},
 		{"added", "functions that a deployment adds are found by callers that run already", added, []string{"CLOUD-001.3"}},
 		{"alone", "a new version of one service changes no other", alone, []string{"CLOUD-001.4"}},
 		{
