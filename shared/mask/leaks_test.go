@@ -3,6 +3,7 @@ package mask_test
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -103,6 +104,25 @@ func TestLeaksLetsNumbersPass(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What the bank's answers hold are no numbers of a person: times to the nanosecond, in any
+// zone, and digests.
+func TestLeaksLetsTimesAndDigestsPass(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		zone := time.FixedZone("", 60*rapid.IntRange(-12*60, 14*60).Draw(t, "minutes"))
+		at := time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).In(zone)
+		digest := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest")
+		if raw := check.JSON(t, map[string]any{"expires_at": at, "digest": digest}); mask.Leaks(raw) {
+			t.Fatalf("taken for personal: %s", raw)
+		}
+	})
+	for _, text := range []string{`"2026-07-28T09:34:06.14490213+08:00"`, `"2026-01-13T11:08:33.59991025+08:00"`} {
+		if mask.Leaks([]byte(text)) {
+			t.Errorf("%s is taken for personal", text)
+		}
+	}
 }
 
 func TestTextLeavesNothingToFind(t *testing.T) {

@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -92,15 +93,34 @@ func mayHold[T string | []byte](text T) bool {
 	return places >= phoneDigits
 }
 
-// token returns the length of the UUID or hexadecimal id with which a text begins; 0 if
-// it begins with none. Hexadecimal ids have letters and whole groups of four bytes:
+// token returns the length of the UUID, time or hexadecimal id with which a text begins; 0
+// if it begins with none. Hexadecimal ids have letters and whole groups of four bytes:
 // traces, digests.
 func token(text string) int {
+	if n := timeLength(text); n > 0 {
+		return n
+	}
 	n := asciiWord(text)
 	if n == uuidGroup && isUUID(text) && asciiWord(text[uuidLength:]) == 0 {
 		return uuidLength
 	}
 	if n < 16 || n%8 != 0 || !hexadecimal(text[:n]) || digits([]byte(text[:n])) {
+		return 0
+	}
+	return n
+}
+
+// timeForm is a time as the bank's answers write it (RFC 3339), to the nanosecond.
+var timeForm = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})`)
+
+// timeLength returns the length of the time with which a text begins; 0 if it begins with
+// none.
+func timeLength(text string) int {
+	if len(text) < len("2006-01-02T15:04:05Z") || text[4] != '-' || text[10] != 'T' {
+		return 0
+	}
+	n := len(timeForm.FindString(text))
+	if n < len(text) && asciiWord(text[n:]) > 0 {
 		return 0
 	}
 	return n
