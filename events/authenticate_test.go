@@ -14,9 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"

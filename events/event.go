@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
 )

@@ -7,14 +7,13 @@ import (
 
 	"github.com/tidebank/tidebank/test/functest"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/events/relay"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/functions/transfer"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/stepup"

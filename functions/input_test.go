@@ -11,10 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/functions/transfer"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"

@@ -27,9 +27,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 

@@ -17,10 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/sink"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"

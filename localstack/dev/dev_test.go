@@ -17,8 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
@@ -27,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"

@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 

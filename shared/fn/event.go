@@ -15,10 +15,9 @@ import (
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/pg"
 )

@@ -9,9 +9,8 @@ import (
 
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 )
 
 var errNoEvent = errors.New("neither a CloudEvent nor a connector's delivery of one")

@@ -16,10 +16,9 @@ import (
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"

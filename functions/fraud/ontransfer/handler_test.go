@@ -9,13 +9,12 @@ import (
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
-	"github.com/tidebank/tidebank/shared/cloudevent"
-
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions/fraud"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
