@@ -15,7 +15,6 @@ import (
 
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/idno"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -71,13 +70,7 @@ func (l *lab) newPerson(ctx context.Context, s seed.Seeder, pin *sm.PublicKey, n
 	if err != nil {
 		return nil, fmt.Errorf("device: %w", err)
 	}
-	account := func(side int) seed.Account {
-		return seed.Account{No: fmt.Sprintf("622848%012d%d", n, side), Balance: opening}
-	}
-	c, err := s.Add(ctx, seed.Person{
-		Name: "王小明", IDNo: idno.Complete(fmt.Sprintf("110101199003%02d%03d", 1+n/900, 100+n%900)),
-		Phone: fmt.Sprintf("139000%05d", n), Accounts: []seed.Account{account(1), account(2)},
-	})
+	c, err := s.Add(ctx, seed.Made("王小明", int64(n), opening, opening))
 	if err != nil {
 		return nil, err
 	}
