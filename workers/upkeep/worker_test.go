@@ -35,7 +35,7 @@ VALUES ('c', 'o', gen_random_uuid()::text, '', '', now() - $1::interval)`,
 	},
 	"limit_use": {goes: []string{
 		`INSERT INTO limit_use (customer_id, kind, business_day, used)
-VALUES (gen_random_uuid(), 'k', (now() - $1::interval)::date, 1)`,
+VALUES (gen_random_uuid(), 'k', ((now() - $1::interval) AT TIME ZONE 'Asia/Shanghai')::date, 1)`,
 	}},
 	"login_attempt": {
 		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '40 days'", "false")},
@@ -108,7 +108,7 @@ VALUES (gen_random_uuid(), gen_random_uuid(), 'd', 'o', '', '', '', '{}', '` + s
 
 func attemptOf(locked, frozen string) string {
 	return `INSERT INTO login_attempt (phone_bidx, day, failures, locked_until, frozen)
-VALUES (gen_random_uuid()::text::bytea, (now() - $1::interval)::date, 1, ` + locked + `, ` + frozen + `)`
+VALUES (gen_random_uuid()::text::bytea, ((now() - $1::interval) AT TIME ZONE 'Asia/Shanghai')::date, 1, ` + locked + `, ` + frozen + `)`
 }
 
 func originOf(locked string) string {
