@@ -17,9 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,29 +240,24 @@ func (b *Broker) send(ctx context.Context, d delivery) (int, error) {
 	return b.Deliver(ctx, d.Consumer, e)
 }
 
-// permanent lists the statuses after which no later try can succeed.
-var permanent = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
-
 func (b *Broker) verdict(d delivery, status int) string {
 	most := b.MaxAttempts
 	if most == 0 {
 		most = 8
 	}
-	if slices.Contains(permanent, status) || d.Attempts >= most {
+	if events.Permanent(status) || d.Attempts >= most {
 		return "dead"
 	}
 	return "due"
 }
 
-// pause doubles with each attempt, up to a minute. It is shortened by a random part
-// of up to a half.
+// pause is the time after so many attempts.
 func (b *Broker) pause(attempts int) time.Duration {
 	base := b.Backoff
 	if base == 0 {
 		base = 200 * time.Millisecond
 	}
-	full := min(base<<min(attempts, 12), time.Minute)
-	return full - time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
+	return events.Pause(base, time.Minute, attempts)
 }
 
 // Replay makes dead letters due again and returns their number. An empty consumer

@@ -19,9 +19,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -190,9 +187,6 @@ func (q *source) receive(ctx context.Context, most int) ([]types.Message, error)
 	return got.Messages, nil
 }
 
-// permanent lists the statuses after which no later try can succeed.
-var permanent = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
-
 // handle delivers the event of one message and settles the message.
 func (q *source) handle(ctx context.Context, m types.Message) {
 	own, done := outlive(ctx)
@@ -212,7 +206,7 @@ func (q *source) handle(ctx context.Context, m types.Message) {
 		q.count("taken")
 		q.handled <- aws.ToString(m.ReceiptHandle)
 		return
-	case err == nil && slices.Contains(permanent, status):
+	case err == nil && events.Permanent(status):
 		q.bury(own, m, fmt.Sprintf("answered %d", status))
 		return
 	case err == nil:
@@ -344,12 +338,8 @@ func receives(m types.Message) int {
 	return n
 }
 
-// pause doubles with each try, up to five minutes. It is shortened by a random part of up
-// to a half.
-func pause(try int) time.Duration {
-	full := min(pauseBase<<min(try-1, 12), pauseMax)
-	return full - time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
-}
+// pause is the time after so many failed tries.
+func pause(tries int) time.Duration { return events.Pause(pauseBase, pauseMax, tries-1) }
 
 // sleep reports whether the time has passed before ctx has ended.
 func sleep(ctx context.Context, d time.Duration) bool {

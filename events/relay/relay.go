@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -256,15 +255,13 @@ func (s *settled) fail(ctx context.Context, log *slog.Logger, row events.Stored,
 		slog.Int("attempts", row.Attempts+1), slog.String("reason", f.Reason))
 }
 
-// pause doubles with each failed attempt, up to 30 s. It is shortened by a random part
-// of up to a half.
+// pause is the time after so many failed attempts.
 func (r *Relay) pause(attempts int) time.Duration {
 	base := r.Backoff
 	if base == 0 {
 		base = 500 * time.Millisecond
 	}
-	full := min(base<<min(attempts, 12), pauseMax)
-	return full - time.Duration(rand.Int64N(int64(full)/2+1)) //nolint:gosec // jitter, not a secret
+	return events.Pause(base, pauseMax, attempts)
 }
 
 // settle writes the results. If a statement fails, the leases of its events run out.

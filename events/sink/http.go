@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -31,12 +30,6 @@ const (
 	inFlight = 16
 	timeout  = 5 * time.Second // below the relay's lease
 )
-
-// permanent lists the statuses by which a receiver refuses the event itself, whatever
-// the time.
-var permanent = []int{
-	http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
-}
 
 // Publish posts the batch, several events at a time. It returns the result of each
 // event: events.ErrRefused if the receiver refuses it for good, events.ErrNotTried if
@@ -74,7 +67,7 @@ func (h HTTP) post(ctx context.Context, e cloudevent.Event) error {
 		return err
 	case status/100 == 2:
 		return nil
-	case slices.Contains(permanent, status):
+	case events.Permanent(status) || status == http.StatusUnsupportedMediaType: // a receiver that is no function of ours
 		return fmt.Errorf("%w: answered %d", events.ErrRefused, status)
 	}
 	return fmt.Errorf("%w: answered %d", ErrNotTaken, status)

@@ -78,12 +78,13 @@ func (c Config) webIdentity(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return aws.Credentials{}, err
 	}
+	id := element(raw, "AccessKeyId")
 	expires, err := time.Parse(time.RFC3339, element(raw, "Expiration"))
-	if id := element(raw, "AccessKeyId"); status != http.StatusOK || err != nil || id == "" {
+	if status != http.StatusOK || err != nil || id == "" {
 		return aws.Credentials{}, fmt.Errorf("%s: %w", c.RoleARN, &Error{Status: status, Code: element(raw, "Code")})
 	}
 	return aws.Credentials{
-		AccessKeyID: element(raw, "AccessKeyId"), SecretAccessKey: element(raw, "SecretAccessKey"),
+		AccessKeyID: id, SecretAccessKey: element(raw, "SecretAccessKey"),
 		SessionToken: element(raw, "SessionToken"), Source: "web identity", CanExpire: true, Expires: expires,
 	}, nil
 }
