@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/tidebank/tidebank/shared/digits"
 )
 
 // Name keeps the last character: 王小明 → **明, 李四 → *四.
@@ -115,19 +117,10 @@ func unquoted(quoted []byte) string {
 	return text
 }
 
-func personal(word []byte) bool {
+func personal(word string) bool {
 	n := len(word)
 	if n == 18 && (word[17] == 'X' || word[17] == 'x') {
-		return digits(word[:17])
+		return digits.Only(word[:17])
 	}
-	return digits(word) && (n == 11 && word[0] == '1' || n >= 15 && n <= 19)
-}
-
-func digits(word []byte) bool {
-	for _, c := range word {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
+	return digits.Only(word) && (n == 11 && word[0] == '1' || n >= 15 && n <= 19)
 }

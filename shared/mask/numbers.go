@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/digits"
 	"github.com/tidebank/tidebank/shared/idno"
 )
 
@@ -137,7 +138,7 @@ func longest(list []group, before string) int {
 }
 
 func isPersonal(list []group) bool {
-	if len(list) == 1 && !list[0].glued && personal([]byte(list[0].digits)) || isIdentity(list) && (len(list) > 1 || list[0].glued) {
+	if len(list) == 1 && !list[0].glued && personal(list[0].digits) || isIdentity(list) && (len(list) > 1 || list[0].glued) {
 		return true
 	}
 	list = withoutX(list)
@@ -162,7 +163,7 @@ const phoneDigits = 11
 // or nothing. ok is false if the digits are no mobile number.
 func countryCode(number string) (length int, ok bool) {
 	length = len(number) - phoneDigits
-	if length < 0 || !digits([]byte(number)) {
+	if length < 0 || !digits.Only(number) {
 		return 0, false
 	}
 	switch number[:length] {
@@ -245,7 +246,7 @@ func apart(kind, before, after string) bool {
 }
 
 func unionPay(number string) bool {
-	return len(number) >= 16 && len(number) <= maxDigits && strings.HasPrefix(number, "62") && digits([]byte(number))
+	return len(number) >= 16 && len(number) <= maxDigits && strings.HasPrefix(number, "62") && digits.Only(number)
 }
 
 // isIdentity reports whether the groups are an identity number of 18 places with its
@@ -266,7 +267,7 @@ func isIdentity(list []group) bool {
 // isCard reports whether the groups are a card number as it is printed or typed.
 func isCard(list []group) bool {
 	number := joined(list)
-	if len(number) < 15 || len(number) > maxDigits || strings.IndexByte("34569", number[0]) < 0 || !digits([]byte(number)) {
+	if len(number) < 15 || len(number) > maxDigits || strings.IndexByte("34569", number[0]) < 0 || !digits.Only(number) {
 		return false
 	}
 	if len(list) == 1 {

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/tidebank/tidebank/shared/digits"
 )
 
 // script is the kind of a digit: digits of two kinds never make one number.
@@ -104,7 +106,7 @@ func token(text string) int {
 	if n == uuidGroup && isUUID(text) && asciiWord(text[uuidLength:]) == 0 {
 		return uuidLength
 	}
-	if n < 16 || n%8 != 0 || !hexadecimal(text[:n]) || digits([]byte(text[:n])) {
+	if n < 16 || n%8 != 0 || !hexadecimal(text[:n]) || digits.Only(text[:n]) {
 		return 0
 	}
 	return n
