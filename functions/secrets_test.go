@@ -8,15 +8,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/tidebank/tidebank/test/functest"
+	"github.com/tidebank/tidebank/test/spans"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -30,13 +27,6 @@ const (
 	cvn2   = "cvn2=527"
 	track2 = "6228480000001000=29122011234567890123"
 )
-
-// spans is the one provider of this test process: OpenTelemetry's is global.
-var spans = sync.OnceValue(func() *tracetest.InMemoryExporter {
-	exporter := tracetest.NewInMemoryExporter()
-	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(exporter)))
-	return exporter
-})
 
 // told is all that the bank answered, and the secrets that went in.
 type told struct {
@@ -149,7 +139,7 @@ func (w *told) shows(text string) []string {
 func TestLogsAndTracesShowNoSecrets(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUDIT-005.1")
-	collected := spans()
+	collected := spans.Recorder()
 	w := newTold(t)
 	log := w.Log.String()
 	for _, expected := range []string{"LOGIN_FAILED", "REGISTRATION_REFUSED", "INPUT_INVALID", "PROOF_REJECTED", "event refused"} {

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	oteltrace "go.opentelemetry.io/otel/trace"
 
@@ -19,21 +16,15 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/spans"
 )
-
-// recorder is the one provider of this test process: OpenTelemetry's is global.
-var recorder = sync.OnceValue(func() *tracetest.InMemoryExporter {
-	spans := tracetest.NewInMemoryExporter()
-	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
-	return spans
-})
 
 // spansOf are the functions' own spans of a trace, without those of the stores that they
 // call.
 func spansOf(trace string) []tracetest.SpanStub {
 	var found []tracetest.SpanStub
-	for _, s := range recorder().GetSpans() {
-		if s.SpanContext.TraceID().String() == trace && s.SpanKind != oteltrace.SpanKindClient {
+	for _, s := range spans.Of(trace) {
+		if s.SpanKind != oteltrace.SpanKindClient {
 			found = append(found, s)
 		}
 	}
@@ -49,7 +40,7 @@ func freshTrace() (trace, span, header string) {
 
 func TestACallContinuesItsCallersTrace(t *testing.T) {
 	t.Parallel()
-	recorder()
+	spans.Recorder()
 	b := bank.New(t)
 	f := command("test-traced", func(s *fn.Spec) { plain(s); s.Emits = []string{typeEffect} },
 		func(ctx context.Context, _ *fn.Call, request note, unit *pg.Unit) (struct{}, error) {
@@ -83,7 +74,7 @@ func TestACallContinuesItsCallersTrace(t *testing.T) {
 
 func TestADeliveryContinuesItsEventsTrace(t *testing.T) {
 	t.Parallel()
-	recorder()
+	spans.Recorder()
 	b := bank.New(t)
 	trace, parent, header := freshTrace()
 	body, h := structured(t, b.Event(t, uuid.NewString(), typeHeard, "x", heard{}))
@@ -98,7 +89,7 @@ func TestADeliveryContinuesItsEventsTrace(t *testing.T) {
 // Some brokers pass the trace on in the event only. A header counts more than the event.
 func TestADeliveryContinuesTheTraceInItsEvent(t *testing.T) {
 	t.Parallel()
-	recorder()
+	spans.Recorder()
 	b := bank.New(t)
 	inEvent, parent, extension := freshTrace()
 	inHeader, _, header := freshTrace()
@@ -136,7 +127,7 @@ func TestEveryCallHasATraceID(t *testing.T) {
 
 func TestACallThatBringsNoTraceIsTraced(t *testing.T) {
 	t.Parallel()
-	recorder()
+	spans.Recorder()
 	b := bank.New(t)
 	f := declare("test-untraced-span", plain, func(context.Context, given, struct{}) (struct{}, error) {
 		return struct{}{}, risk.ErrRefused

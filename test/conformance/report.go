@@ -93,7 +93,7 @@ type platforms struct {
 // judge joins the claims of the tests and of the platforms' checks, and the requirements.
 func judge(requirements []catalogue.Requirement, r *runResult, on platforms) Report {
 	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit}
-	known := points(requirements)
+	known := catalogue.PointIDs(requirements)
 	proof := map[string][]string{}
 	voids := r.voids()
 	for _, t := range r.inOrder() {
@@ -140,17 +140,6 @@ func (r *Report) join(on platforms, known map[string]bool, proof map[string][]st
 			}
 		}
 	}
-}
-
-// points returns the ids of all acceptance points.
-func points(requirements []catalogue.Requirement) map[string]bool {
-	known := map[string]bool{}
-	for _, r := range requirements {
-		for i := range r.Points {
-			known[r.PointID(i)] = true
-		}
-	}
-	return known
 }
 
 func newLine(r catalogue.Requirement, proof map[string][]string) line {

@@ -70,7 +70,7 @@ func TestClaimsInTheSource(t *testing.T) {
 	t.Parallel()
 	requirements, err := catalogue.Load("../..")
 	check.Must(t, err)
-	known := points(requirements)
+	known := catalogue.PointIDs(requirements)
 	var list []claiming
 	err = filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -7,12 +7,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/tidebank/tidebank/events/broker"
@@ -24,22 +21,14 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/functest"
 	"github.com/tidebank/tidebank/test/smstest"
+	"github.com/tidebank/tidebank/test/spans"
 )
-
-// recorder is the one provider of this test process: OpenTelemetry's is global.
-var recorder = sync.OnceValue(func() *tracetest.InMemoryExporter {
-	spans := tracetest.NewInMemoryExporter()
-	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
-	return spans
-})
 
 // spansOf are the spans of a trace, by name.
 func spansOf(trace string) map[string][]tracetest.SpanStub {
 	found := map[string][]tracetest.SpanStub{}
-	for _, s := range recorder().GetSpans() {
-		if s.SpanContext.TraceID().String() == trace {
-			found[s.Name] = append(found[s.Name], s)
-		}
+	for _, s := range spans.Of(trace) {
+		found[s.Name] = append(found[s.Name], s)
 	}
 	return found
 }
@@ -74,7 +63,7 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(
 // No span shows the customers' data.
 func TestOneTraceFromTheTransferToItsNotification(t *testing.T) {
 	t.Parallel()
-	recorder()
+	spans.Recorder()
 	p := bank.NewPair(t, 1_000_000_00)
 	smstest.Start(t, p.Bank, functest.Notifiers(t)...)
 	proved := p.Proved(t, p.Prepare(t, p.ToPayee(1234_56)))

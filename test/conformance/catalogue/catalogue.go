@@ -34,6 +34,17 @@ type Requirement struct {
 // OTP-002 is OTP-002.1.
 func (r Requirement) PointID(i int) string { return r.ID + "." + strconv.Itoa(i+1) }
 
+// PointIDs returns the ids of all acceptance points.
+func PointIDs(requirements []Requirement) map[string]bool {
+	known := map[string]bool{}
+	for _, r := range requirements {
+		for i := range r.Points {
+			known[r.PointID(i)] = true
+		}
+	}
+	return known
+}
+
 var (
 	errEmpty = errors.New("no requirements")
 	errTwice = errors.New("requirement stands there twice")

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -20,22 +19,14 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"github.com/tidebank/tidebank/events/broker"
-	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/aws"
 	"github.com/tidebank/tidebank/infra/roles"
-	"github.com/tidebank/tidebank/localstack/dev"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/redisdb"
-	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
+	"github.com/tidebank/tidebank/test/platform/page"
 	"github.com/tidebank/tidebank/workers/probe"
 )
 
@@ -104,7 +95,13 @@ func deployed(t *testing.T) *bank {
 	t.Cleanup(b.edge.Close)
 	keyFile := filepath.Join(b.folder, "keys.json")
 	check.Must(t, keys.Create(keyFile))
-	b.page = page(t, databaseURL, redis, keyFile, texts)
+	beside, err := page.Open(t.Context(), page.Config{
+		Database: databaseURL, Redis: "redis://" + redis.Addr(), KeyFile: keyFile, Clock: filepath.Join(b.folder, "clock"), Texts: texts,
+		Elsewhere: true,
+	})
+	check.Must(t, err)
+	t.Cleanup(beside.Host.Close)
+	b.page = beside
 	for _, f := range list.Functions {
 		if f.Name != probe.Worker.Spec.Name { // it needs a customer with a device of its own; workers/probe tests it
 			b.start(f, keyFile)
@@ -206,31 +203,6 @@ func (b *bank) run(name string, args ...string) string {
 func (b *bank) log(name string) []byte {
 	text, _ := os.ReadFile(filepath.Join(b.folder, name+".log"))
 	return text
-}
-
-// page is the developer page, by which the demo gets customers and reads texts and
-// deliveries. It is no part of a deployed bank.
-func page(t *testing.T, databaseURL string, redis *miniredis.Miniredis, keyFile string, texts *smssim.Gateway) http.Handler {
-	t.Helper()
-	now, err := dev.OpenClock(clock.System{}, filepath.Join(t.TempDir(), "clock"))
-	check.Must(t, err)
-	config := host.Config{
-		DB: pg.Config{URL: databaseURL, MaxConns: 4}, Keys: keys.Config{File: keyFile}, Redis: redisdb.Config{URL: "redis://" + redis.Addr()},
-		Session: session.Config{ChannelLife: time.Hour, Unproved: time.Minute, Anonymous: time.Hour, Hellos: 1, Idle: time.Minute}, Clock: now,
-	}
-	h, err := host.Open(t.Context(), config, host.Needs{DB: true, Redis: true, Purposes: keys.All()})
-	check.Must(t, err)
-	t.Cleanup(h.Close)
-	h.Log = slog.New(slog.DiscardHandler)
-	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Passwords: password.NewStore(h.Keys, h.Hashing), Clock: h.Clock}
-	_, err = dev.Seed(t.Context(), seeder)
-	check.Must(t, err)
-	router := http.NewServeMux()
-	dev.Page{
-		Host: h, Functions: functions.All(), SMS: texts, Seeder: seeder, Clock: now, Elsewhere: true,
-		Broker: &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions()},
-	}.Register(router)
-	return router
 }
 
 const sqlRepeat = `UPDATE outbox SET published_at = NULL, next_at = now()`

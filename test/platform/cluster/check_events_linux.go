@@ -69,6 +69,15 @@ func (l *lab) posted(ctx context.Context, transfer string) (id string, err error
 	return id, err
 }
 
+// paid pays as a customer, and returns the id of the transfer's event.
+func (l *lab) paid(ctx context.Context, c *customer) (id string, err error) {
+	made, err := c.pay(ctx)
+	if err != nil {
+		return "", err
+	}
+	return l.posted(ctx, made.TransferID.String())
+}
+
 // taken waits until a consumer has recorded an event.
 func (l *lab) taken(ctx context.Context, id, consumer string, wait time.Duration) error {
 	return until(ctx, wait, consumer+" has taken the event", func() (yes bool, err error) {
@@ -93,11 +102,7 @@ func failing(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer texts(context.WithoutCancel(ctx)) //nolint:errcheck // the next check would say so
-	made, err := c.pay(ctx)
-	if err != nil {
-		return err
-	}
-	id, err := l.posted(ctx, made.TransferID.String())
+	id, err := l.paid(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -126,11 +131,7 @@ func failing(ctx context.Context, l *lab) error {
 
 // othersPass pays as another customer while a consumer fails.
 func (l *lab) othersPass(ctx context.Context, c *customer) error {
-	made, err := c.pay(ctx)
-	if err != nil {
-		return err
-	}
-	id, err := l.posted(ctx, made.TransferID.String())
+	id, err := l.paid(ctx, c)
 	if err != nil {
 		return err
 	}

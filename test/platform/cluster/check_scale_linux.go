@@ -167,11 +167,7 @@ func added(ctx context.Context, l *lab) error {
 	if _, err := c.round(ctx); err != nil { // it calls message-read too
 		return fmt.Errorf("an app that runs already: %w", err)
 	}
-	made, err := c.pay(ctx)
-	if err != nil {
-		return err
-	}
-	id, err := l.posted(ctx, made.TransferID.String())
+	id, err := l.paid(ctx, c)
 	if err != nil {
 		return err
 	}

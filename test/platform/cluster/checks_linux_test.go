@@ -26,12 +26,7 @@ func TestChecksAreDocumented(t *testing.T) {
 	must(t, err)
 	requirements, err := catalogue.Load("../../..")
 	must(t, err)
-	known := map[string]bool{}
-	for _, r := range requirements {
-		for i := range r.Points {
-			known[r.PointID(i)] = true
-		}
-	}
+	known := catalogue.PointIDs(requirements)
 	for _, c := range allChecks() {
 		if !strings.Contains(string(document), "| `"+c.name+"` |") {
 			t.Errorf("docs/knative.md does not tell of %s", c.name)

@@ -13,19 +13,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidebank/tidebank/events/broker"
-	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/pgserver"
-	"github.com/tidebank/tidebank/localstack/dev"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/password"
-	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/redisdb"
-	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/test/platform/page"
 )
 
 // Addresses of the stores, as the pods see them.
@@ -55,10 +47,10 @@ func (n *node) stores(ctx context.Context) error {
 	if err := n.serve(ctx, smsAt, texts); err != nil {
 		return err
 	}
-	page := &page{n: n, texts: texts}
+	beside := &developer{n: n, texts: texts}
 	control := http.NewServeMux()
-	control.Handle("/", page)
-	control.HandleFunc("POST /control/page", done(page.open))
+	control.Handle("/", beside)
+	control.HandleFunc("POST /control/page", done(beside.open))
 	control.HandleFunc("POST /control/postgres/stop", done(func(context.Context) error { return database.stop() }))
 	control.HandleFunc("POST /control/postgres/start", done(database.start))
 	if err := n.serve(ctx, desk, control); err != nil {
@@ -165,18 +157,18 @@ func (d *database) accept(l net.Listener, to string) {
 	}
 }
 
-// page is the developer page: it makes customers and shows their texts. It needs the
+// developer is the developer page: it makes customers and shows their texts. It needs the
 // tables, so it opens after the migrations.
-type page struct {
+type developer struct {
 	n     *node
 	texts *smssim.Gateway
 	mu    sync.Mutex
-	mux   *http.ServeMux
+	mux   http.Handler // nil until it is open
 	// events answers instead of the page's own list, which shows the local broker's deliveries.
 	events http.HandlerFunc
 }
 
-func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *developer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	mux, list := p.mux, p.events
 	p.mu.Unlock()
@@ -191,35 +183,20 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.ServeHTTP(w, r)
 }
 
-func (p *page) open(ctx context.Context) error {
+func (p *developer) open(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mux != nil {
 		return nil
 	}
-	now, err := dev.OpenClock(clock.System{}, filepath.Join(p.n.run(), "clock"))
+	beside, err := page.Open(ctx, page.Config{
+		Database: ownerURL, Redis: redisURL, KeyFile: p.n.keys(), Clock: filepath.Join(p.n.run(), "clock"), Texts: p.texts,
+		Log: host.NewLogger(os.Stderr),
+	})
 	if err != nil {
 		return err
 	}
-	config := host.Config{
-		DB: pg.Config{URL: ownerURL, MaxConns: 4}, Keys: keys.Config{File: p.n.keys()}, Redis: redisdb.Config{URL: redisURL},
-		Session: session.Config{ChannelLife: time.Hour, Unproved: time.Minute, Anonymous: time.Hour, Hellos: 1, Idle: time.Minute},
-		Clock:   now,
-	}
-	h, err := host.Open(ctx, config, host.Needs{DB: true, Redis: true, Purposes: keys.All()})
-	if err != nil {
-		return err
-	}
-	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Passwords: password.NewStore(h.Keys, h.Hashing), Clock: h.Clock}
-	if _, err := dev.Seed(ctx, seeder); err != nil {
-		return err
-	}
-	p.mux = http.NewServeMux()
-	dev.Page{
-		Host: h, Functions: functions.All(), SMS: p.texts, Seeder: seeder, Clock: now,
-		Broker: &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions()},
-	}.Register(p.mux)
-	p.events = consumed(h)
+	p.mux, p.events = beside, consumed(beside.Host)
 	return nil
 }
 

@@ -16,12 +16,7 @@ func TestDrillsAreDocumented(t *testing.T) {
 	check.Must(t, err)
 	requirements, err := catalogue.Load("../../..")
 	check.Must(t, err)
-	known := map[string]bool{}
-	for _, r := range requirements {
-		for i := range r.Points {
-			known[r.PointID(i)] = true
-		}
-	}
+	known := catalogue.PointIDs(requirements)
 	for _, d := range allDrills() {
 		if !strings.Contains(string(document), "| `"+d.name+"` |") {
 			t.Errorf("docs/availability.md does not tell of %s", d.name)

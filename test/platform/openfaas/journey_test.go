@@ -3,7 +3,6 @@ package openfaas
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,21 +22,14 @@ import (
 	"github.com/openfaas/go-sdk/stack"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/roles"
-	"github.com/tidebank/tidebank/localstack/dev"
-	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/redisdb"
-	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
+	"github.com/tidebank/tidebank/test/platform/page"
 	"github.com/tidebank/tidebank/workers/probe"
 )
 
@@ -86,7 +78,12 @@ func deployed(t *testing.T, path string) bank {
 		}
 		deploy(t, cli, name, f)
 	}
-	return bank{provider: p, db: db, edge: edge(t, p, page(t, db, databaseURL, redis, keyFile, texts))}
+	beside, err := page.Open(t.Context(), page.Config{
+		Database: databaseURL, Redis: "redis://" + redis.Addr(), KeyFile: keyFile, Clock: filepath.Join(t.TempDir(), "clock"), Texts: texts,
+	})
+	must(t, err)
+	t.Cleanup(beside.Host.Close)
+	return bank{provider: p, db: db, edge: edge(t, p, beside)}
 }
 
 func deploy(t *testing.T, cli *sdk.Client, name string, f stack.Function) {
@@ -103,31 +100,6 @@ func deploy(t *testing.T, cli *sdk.Client, name string, f stack.Function) {
 
 func resources(r *stack.FunctionResources) types.FunctionResources {
 	return types.FunctionResources{Memory: r.Memory, CPU: r.CPU}
-}
-
-// page is the developer page, by which the demo gets customers and reads texts and
-// deliveries. It is no part of a deployed bank.
-func page(t *testing.T, db *pg.DB, databaseURL string, redis *miniredis.Miniredis, keyFile string, texts *smssim.Gateway) http.Handler {
-	t.Helper()
-	now, err := dev.OpenClock(clock.System{}, filepath.Join(t.TempDir(), "clock"))
-	must(t, err)
-	config := host.Config{
-		DB: pg.Config{URL: databaseURL, MaxConns: 4}, Keys: keys.Config{File: keyFile}, Redis: redisdb.Config{URL: "redis://" + redis.Addr()},
-		Session: session.Config{ChannelLife: time.Hour, Unproved: time.Minute, Anonymous: time.Hour, Hellos: 1, Idle: time.Minute}, Clock: now,
-	}
-	h, err := host.Open(t.Context(), config, host.Needs{DB: true, Redis: true, Purposes: keys.All()})
-	must(t, err)
-	t.Cleanup(h.Close)
-	h.Log = slog.New(slog.DiscardHandler)
-	seeder := seed.Seeder{DB: h.DB, Ring: h.Keys, Passwords: password.NewStore(h.Keys, h.Hashing), Clock: h.Clock}
-	_, err = dev.Seed(t.Context(), seeder)
-	must(t, err)
-	router := http.NewServeMux()
-	dev.Page{
-		Host: h, Functions: functions.All(), SMS: texts, Seeder: seeder, Clock: now,
-		Broker: &broker.Broker{DB: db, Log: h.Log, Subscriptions: functions.Subscriptions()},
-	}.Register(router)
-	return router
 }
 
 // edge stands before the gateway, as docs/openfaas.md asks for: it replaces
