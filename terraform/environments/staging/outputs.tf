@@ -1,0 +1,4 @@
+output "bank" {
+  description = "What an operator needs after the apply (docs/terraform.md)."
+  value       = module.bank
+}
