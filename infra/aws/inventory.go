@@ -26,11 +26,13 @@ func Read() (Inventory, error) {
 
 // Inventory is what the bank needs on AWS.
 type Inventory struct {
-	Topic     string     `json:"topic"`     // the SNS topic that takes every event
-	Functions []Function `json:"functions"` // functions and workers: each has a role of its own
-	Consumers []Consumer `json:"consumers"` // event functions: each has a queue of its own
-	Buckets   []Bucket   `json:"buckets"`
-	Secrets   []string   `json:"secrets"` // names in Secrets Manager
+	Bank        string     `json:"bank"`        // in the encryption context of every key file
+	Topic       string     `json:"topic"`       // the SNS topic that takes every event
+	Connections int        `json:"connections"` // to PostgreSQL, of all processes at their greatest scale
+	Functions   []Function `json:"functions"`   // functions and workers: each has a role of its own
+	Consumers   []Consumer `json:"consumers"`   // event functions: each has a queue of its own
+	Buckets     []Bucket   `json:"buckets"`
+	Secrets     []string   `json:"secrets"` // names in Secrets Manager
 }
 
 // Function is a process with what its role may read.
@@ -40,6 +42,8 @@ type Function struct {
 	Secrets     []string `json:"secrets"`      // those that it may read
 	KeyPurposes []string `json:"key_purposes"` // whose keys its key file holds
 	KeysKMS     bool     `json:"keys_kms"`     // it opens its key file by KMS
+	Publishes   bool     `json:"publishes"`    // it sends events to the topic
+	Polls       bool     `json:"polls"`        // it takes events from the queues
 }
 
 // Consumer is an event function with its queue.

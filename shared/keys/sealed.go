@@ -27,8 +27,8 @@ type sealedRoot struct {
 	Wrapped []byte       `json:"wrapped"`
 }
 
-// bankName is in every encryption context.
-const bankName = "tidebank"
+// BankName is in every encryption context.
+const BankName = "tidebank"
 
 // Errors of sealed key files.
 var (
@@ -94,7 +94,7 @@ func Seal(ctx context.Context, kms *cloud.Client, order Sealing) error {
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
-	sealed := &sealedRoot{Suite: suite, Key: order.Key, Bank: bankName, Process: order.Process}
+	sealed := &sealedRoot{Suite: suite, Key: order.Key, Bank: BankName, Process: order.Process}
 	root, wrapped, err := kms.NewDataKey(ctx, order.Key, sealed.context(), len(sm.Key{}))
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/infra/gen/output"
 	"github.com/tidebank/tidebank/infra/gen/process"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 )
 
 // File is where the list goes, below the repository's root.
@@ -22,6 +23,9 @@ const File = "infra/aws/inventory.json"
 // archiveDays is ten years, in which nobody can delete an object of the audit archive: the
 // law against money laundering asks for records of ten years.
 const archiveDays = 3653
+
+// topicSetting is the setting of the worker that publishes events to the topic.
+const topicSetting = "SNS_TOPIC_ARN"
 
 // Files makes the list.
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
@@ -35,14 +39,18 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 // List is the inventory of these functions, workers and subscriptions.
 func List(all, workers []fn.Function, table events.Subscriptions) aws.Inventory {
 	described := process.Describe(all, workers, table)
-	list := aws.Inventory{Topic: queue.Topic, Buckets: []aws.Bucket{{Name: aws.AuditArchive, ObjectLockDays: archiveDays}}}
-	for _, p := range slices.Concat(described.Functions, described.Workers) {
-		// The dead letters stay in their queues (docs/aws.md): nobody would call this function.
-		if p.DeadLetters {
-			continue
-		}
+	// The dead letters stay in their queues (docs/aws.md): nobody would call that function.
+	processes := slices.DeleteFunc(slices.Concat(described.Functions, described.Workers), func(p process.Process) bool {
+		return p.DeadLetters
+	})
+	list := aws.Inventory{
+		Bank: keys.BankName, Topic: queue.Topic, Connections: process.Connections(processes),
+		Buckets: []aws.Bucket{{Name: aws.AuditArchive, ObjectLockDays: archiveDays}},
+	}
+	for _, p := range processes {
 		f := aws.Function{
 			Name: p.Name, Kind: kind(p), Secrets: secrets(p), KeyPurposes: append([]string{}, p.Keys...), KeysKMS: len(p.Keys) > 0,
+			Publishes: p.Takes(topicSetting), Polls: p.Queues,
 		}
 		list.Functions = append(list.Functions, f)
 		list.Secrets = append(list.Secrets, f.Secrets...)

@@ -52,9 +52,9 @@ func TestSecretsOfOneProcess(t *testing.T) {
 		},
 		{
 			Name: "events-relay", Kind: "worker", Secrets: []string{"tidebank-events-relay-database-url"},
-			KeyPurposes: []string{"event"}, KeysKMS: true,
+			KeyPurposes: []string{"event"}, KeysKMS: true, Publishes: true,
 		},
-		{Name: "events-queues", Kind: "worker", Secrets: []string{}, KeyPurposes: []string{}},
+		{Name: "events-queues", Kind: "worker", Secrets: []string{}, KeyPurposes: []string{}, Polls: true},
 	} {
 		if diff := cmp.Diff(want, byName(t, list, want.Name)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -65,6 +65,9 @@ func TestSecretsOfOneProcess(t *testing.T) {
 		t.Errorf("notify-on-otp may read %v", got)
 	}
 	for _, f := range list.Functions {
+		if f.Publishes != (f.Name == "events-relay") || f.Polls != (f.Name == "events-queues") {
+			t.Errorf("%s: publishes %t, polls %t", f.Name, f.Publishes, f.Polls)
+		}
 		for _, s := range f.Secrets {
 			if !slices.Contains(list.Secrets, s) {
 				t.Errorf("%s of %s is in no list of secrets", s, f.Name)

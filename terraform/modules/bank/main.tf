@@ -1,5 +1,7 @@
 # The whole bank in one region. An environment uses it once, and production a second time for the remote region, which
 # follows the first (docs/terraform.md).
+data "aws_region" "current" {}
+
 module "inventory" {
   source = "../inventory"
 }

@@ -1,3 +1,13 @@
+output "region" {
+  description = "Region of this bank."
+  value       = data.aws_region.current.region
+}
+
+output "connections" {
+  description = "What the database serves: connections that all processes open at their greatest scale."
+  value       = module.inventory.connections
+}
+
 output "edge" {
   description = "The bank's door: name for its domain, and target group for the cluster's controller."
   value       = { dns_name = module.edge.dns_name, target_group_arn = module.edge.target_group_arn }

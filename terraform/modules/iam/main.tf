@@ -1,12 +1,15 @@
 # One role for each function and worker, and one for each task of an operator. A role may do what its process needs, and
 # nothing else: its secrets, its own encryption context, and for two workers the topic or the queues (docs/aws.md).
 data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
   functions = { for f in var.functions : f.name => f }
-  via       = data.aws_region.current.region
+
+  # By which service a key is used; China has a suffix of its own.
+  via = { for service in ["secretsmanager", "sns", "sqs", "s3"] : service => [
+    for suffix in ["amazonaws.com", "amazonaws.com.cn"] : "${service}.${data.aws_region.current.region}.${suffix}"
+  ] }
 
   secrets = { for name, f in local.functions : name => [for s in f.secrets : var.secret_arns[s]] }
 
@@ -22,7 +25,7 @@ locals {
     Action   = ["kms:Decrypt"]
     Resource = [var.key_arns["secrets"]]
     Condition = { StringEquals = {
-      "kms:ViaService"                  = ["secretsmanager.${local.via}.amazonaws.com"]
+      "kms:ViaService"                  = local.via["secretsmanager"]
       "kms:EncryptionContext:SecretARN" = arns
     } }
   }] : s if length(arns) > 0] }
@@ -49,7 +52,7 @@ locals {
     Effect    = "Allow"
     Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
     Resource  = [var.key_arns["events"]]
-    Condition = { StringEquals = { "kms:ViaService" = ["sns.${local.via}.amazonaws.com"] } }
+    Condition = { StringEquals = { "kms:ViaService" = local.via["sns"] } }
   }] : s if f.publishes] }
 
   polls = { for name, f in local.functions : name => [for s in [{
@@ -69,7 +72,7 @@ locals {
     Effect    = "Allow"
     Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
     Resource  = [var.key_arns["events"]]
-    Condition = { StringEquals = { "kms:ViaService" = ["sqs.${local.via}.amazonaws.com"] } }
+    Condition = { StringEquals = { "kms:ViaService" = local.via["sqs"] } }
   }] : s if f.polls] }
 
   statements = { for name, f in local.functions : name => concat(
@@ -101,7 +104,7 @@ locals {
       Effect    = "Allow"
       Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
       Resource  = [var.key_arns["storage"]]
-      Condition = { StringEquals = { "kms:ViaService" = ["s3.${local.via}.amazonaws.com"] } }
+      Condition = { StringEquals = { "kms:ViaService" = local.via["s3"] } }
     }]
   }
 

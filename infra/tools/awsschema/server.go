@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
+)
+
+// server answers with the schema. It refuses to be configured, so nothing can be planned or applied with it; the methods
+// that come after that are therefore never called.
+type server struct {
+	tfprotov5.ProviderServer
+	schema *Schema
+}
+
+func (s *server) GetMetadata(context.Context, *tfprotov5.GetMetadataRequest) (*tfprotov5.GetMetadataResponse, error) {
+	reply := &tfprotov5.GetMetadataResponse{ServerCapabilities: capabilities()}
+	for name := range s.schema.Resources {
+		reply.Resources = append(reply.Resources, tfprotov5.ResourceMetadata{TypeName: name})
+	}
+	for name := range s.schema.Data {
+		reply.DataSources = append(reply.DataSources, tfprotov5.DataSourceMetadata{TypeName: name})
+	}
+	return reply, nil
+}
+
+func (s *server) GetProviderSchema(
+	context.Context, *tfprotov5.GetProviderSchemaRequest,
+) (*tfprotov5.GetProviderSchemaResponse, error) {
+	return &tfprotov5.GetProviderSchemaResponse{
+		ServerCapabilities: capabilities(), Provider: &tfprotov5.Schema{Block: s.schema.Provider.proto()},
+		ResourceSchemas: all(s.schema.Resources), DataSourceSchemas: all(s.schema.Data),
+	}, nil
+}
+
+func (s *server) GetResourceIdentitySchemas(
+	context.Context, *tfprotov5.GetResourceIdentitySchemasRequest,
+) (*tfprotov5.GetResourceIdentitySchemasResponse, error) {
+	return &tfprotov5.GetResourceIdentitySchemasResponse{}, nil
+}
+
+func (s *server) GetFunctions(context.Context, *tfprotov5.GetFunctionsRequest) (*tfprotov5.GetFunctionsResponse, error) {
+	return &tfprotov5.GetFunctionsResponse{}, nil
+}
+
+func (s *server) PrepareProviderConfig(
+	_ context.Context, r *tfprotov5.PrepareProviderConfigRequest,
+) (*tfprotov5.PrepareProviderConfigResponse, error) {
+	return &tfprotov5.PrepareProviderConfigResponse{PreparedConfig: r.Config}, nil
+}
+
+func (s *server) ValidateResourceTypeConfig(
+	context.Context, *tfprotov5.ValidateResourceTypeConfigRequest,
+) (*tfprotov5.ValidateResourceTypeConfigResponse, error) {
+	return &tfprotov5.ValidateResourceTypeConfigResponse{}, nil
+}
+
+func (s *server) ValidateDataSourceConfig(
+	context.Context, *tfprotov5.ValidateDataSourceConfigRequest,
+) (*tfprotov5.ValidateDataSourceConfigResponse, error) {
+	return &tfprotov5.ValidateDataSourceConfigResponse{}, nil
+}
+
+func (s *server) ConfigureProvider(
+	context.Context, *tfprotov5.ConfigureProviderRequest,
+) (*tfprotov5.ConfigureProviderResponse, error) {
+	return &tfprotov5.ConfigureProviderResponse{Diagnostics: []*tfprotov5.Diagnostic{{
+		Severity: tfprotov5.DiagnosticSeverityError, Summary: "This provider has only the schema of AWS' provider",
+		Detail: "It serves `make tf-check`. Install hashicorp/aws to plan and apply (docs/terraform.md).",
+	}}}, nil
+}
+
+func (s *server) StopProvider(context.Context, *tfprotov5.StopProviderRequest) (*tfprotov5.StopProviderResponse, error) {
+	return &tfprotov5.StopProviderResponse{}, nil
+}
+
+func capabilities() *tfprotov5.ServerCapabilities {
+	return &tfprotov5.ServerCapabilities{GetProviderSchemaOptional: true}
+}

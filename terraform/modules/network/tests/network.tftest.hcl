@@ -1,0 +1,151 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+  mock_data "aws_region" {
+    defaults = { region = "cn-north-1" }
+  }
+  mock_resource "aws_networkfirewall_firewall" {
+    defaults = {
+      firewall_status = [{
+        transit_gateway_attachment_sync_states = []
+        sync_states = [
+          { availability_zone = "cn-north-1a", attachment = [{ endpoint_id = "vpce-a", subnet_id = "a" }] },
+          { availability_zone = "cn-north-1b", attachment = [{ endpoint_id = "vpce-b", subnet_id = "b" }] },
+          { availability_zone = "cn-north-1d", attachment = [{ endpoint_id = "vpce-d", subnet_id = "d" }] },
+        ]
+      }]
+    }
+  }
+}
+
+variables {
+  name            = "tidebank"
+  cidr            = "10.20.0.0/16"
+  zones           = ["cn-north-1a", "cn-north-1b", "cn-north-1d"]
+  edge_cidrs      = ["0.0.0.0/0"]
+  allowed_domains = ["sms.example.com"]
+  log_key_arn     = "arn:aws:kms:cn-north-1:111122223333:key/logs"
+}
+
+run "the_only_way_in_is_443_at_the_edge" {
+  assert {
+    condition = alltrue([for r in aws_vpc_security_group_ingress_rule.public :
+      r.from_port == 443 && r.to_port == 443 && r.ip_protocol == "tcp" && r.security_group_id == aws_security_group.this["edge"].id
+    ]) && length(aws_vpc_security_group_ingress_rule.public) == length(var.edge_cidrs)
+    error_message = "Another port or another part than the edge is open to the outside."
+  }
+
+  assert {
+    condition = alltrue([for r in concat(values(aws_vpc_security_group_ingress_rule.call), [aws_vpc_security_group_ingress_rule.nodes]) :
+      r.cidr_ipv4 == null && r.cidr_ipv6 == null && r.prefix_list_id == null && r.referenced_security_group_id != null
+    ])
+    error_message = "A part takes calls from addresses and not from a part of the bank."
+  }
+
+  assert {
+    condition     = alltrue([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.firewall)) : s.map_public_ip_on_launch != true])
+    error_message = "A subnet gives public addresses."
+  }
+}
+
+run "only_nodes_reach_the_stores" {
+  assert {
+    condition = alltrue([for part in ["database", "cache"] : [
+      for r in aws_vpc_security_group_ingress_rule.call : r.referenced_security_group_id if r.security_group_id == aws_security_group.this[part].id
+    ] == [aws_security_group.this["nodes"].id]])
+    error_message = "Others than the nodes reach a store."
+  }
+
+  assert {
+    condition = !anytrue([for r in concat(values(aws_vpc_security_group_egress_rule.call), [aws_vpc_security_group_egress_rule.nodes, aws_vpc_security_group_egress_rule.out]) :
+      contains([aws_security_group.this["database"].id, aws_security_group.this["cache"].id], r.security_group_id)
+    ])
+    error_message = "A store calls others."
+  }
+
+  assert {
+    condition     = alltrue([for r in aws_route_table_association.data : r.route_table_id == aws_route_table.data.id])
+    error_message = "A data subnet has a route out."
+  }
+}
+
+run "what_leaves_passes_the_firewall_of_its_zone" {
+  assert {
+    condition = alltrue([for z in var.zones :
+      aws_route.cluster_out[z].vpc_endpoint_id == "vpce-${substr(z, -1, 1)}" &&
+      aws_route.edge_back[z].vpc_endpoint_id == "vpce-${substr(z, -1, 1)}" &&
+      aws_route.edge_back[z].destination_cidr_block == aws_subnet.cluster[z].cidr_block &&
+      aws_route.firewall_out[z].nat_gateway_id == aws_nat_gateway.this[z].id &&
+      aws_nat_gateway.this[z].subnet_id == aws_subnet.edge[z].id
+    ])
+    error_message = "Traffic of a zone leaves by another zone, or beside the firewall."
+  }
+
+  assert {
+    condition = (
+      aws_networkfirewall_rule_group.allowed.rule_group[0].rules_source[0].rules_source_list[0].generated_rules_type == "ALLOWLIST" &&
+      toset(aws_networkfirewall_rule_group.allowed.rule_group[0].rules_source[0].rules_source_list[0].targets) == toset(["sms.example.com"]) &&
+      contains(aws_networkfirewall_firewall_policy.this.firewall_policy[0].stateful_default_actions, "aws:drop_established") &&
+      contains(aws_networkfirewall_firewall_policy.this.firewall_policy[0].stateful_default_actions, "aws:alert_established")
+    )
+    error_message = "The firewall lets more through than the allow list, or says nothing about what it refuses."
+  }
+}
+
+run "subnets_do_not_overlap" {
+  assert {
+    condition = length(distinct([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.firewall)) : s.cidr_block])) == 12 && toset([for s in aws_subnet.cluster : s.cidr_block]) == toset(["10.20.0.0/20", "10.20.16.0/20", "10.20.32.0/20"]) && toset([for s in aws_subnet.data : s.cidr_block]) == toset(["10.20.64.0/24", "10.20.65.0/24", "10.20.66.0/24"]) && toset([for s in aws_subnet.edge : s.cidr_block]) == toset(["10.20.80.0/24", "10.20.81.0/24", "10.20.82.0/24"]) && toset([for s in aws_subnet.firewall : s.cidr_block]) == toset(["10.20.96.0/28", "10.20.96.16/28", "10.20.96.32/28"])
+    error_message = "The subnets are not those of docs/terraform.md."
+  }
+}
+
+run "two_zones" {
+  command = plan
+
+  variables {
+    zones = ["cn-north-1a", "cn-north-1b"]
+  }
+
+  expect_failures = [var.zones]
+}
+
+run "a_small_network" {
+  command = plan
+
+  variables {
+    cidr = "10.20.0.0/20"
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "a_public_network" {
+  command = plan
+
+  variables {
+    cidr = "52.20.0.0/16"
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "every_name_outside" {
+  command = plan
+
+  variables {
+    allowed_domains = ["*"]
+  }
+
+  expect_failures = [var.allowed_domains]
+}
+
+run "logs_for_a_month" {
+  command = plan
+
+  variables {
+    log_days = 30
+  }
+
+  expect_failures = [var.log_days]
+}
