@@ -6,10 +6,16 @@ GOLANGCI := $(BIN)/golangci-lint
 GOVULNCHECK := $(BIN)/govulncheck
 GREMLINS := $(BIN)/gremlins
 GITLEAKS := $(BIN)/gitleaks
+TOFU := $(BIN)/tofu
+TFLINT := $(BIN)/tflint
+TFBUILD := $(CURDIR)/build/terraform
+CHECKOV := $(TFBUILD)/checkov/bin/checkov
+# The schema of this version of the AWS provider is in version 21.22.1 of the npm package @cdktf/provider-aws.
+AWSPROVIDER := $(TFBUILD)/mirror/registry.opentofu.org/hashicorp/aws/6.25.0/$(shell go env GOOS)_$(shell go env GOARCH)
 TESTFLAGS ?=
 
 .PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
-	test-manifests test-knative test-events test-openfaas test-ha test-alerts test-aws secrets release release-check
+	test-manifests test-knative test-events test-openfaas test-ha test-alerts test-aws tf-check secrets release release-check
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -110,6 +116,9 @@ test-alerts: ## judge infra/monitoring by promtool and Alertmanager, and keep wh
 test-aws: ## the adapters of AWS, and the demo on them, against an emulator (installed into build/moto)
 	cd test/platform/aws && go test -timeout 20m -count=1 ./...
 
+tf-check: $(TOFU) $(TFLINT) $(CHECKOV) $(AWSPROVIDER)/schema.json.gz ## check terraform/ without an account (STEPS="fmt lint validate test checkov")
+	terraform/check $(STEPS)
+
 migrate: ## bring the database at DATABASE_URL up to date
 	go run ./infra/migrations/migrate
 
@@ -124,3 +133,20 @@ $(GREMLINS):
 
 $(GITLEAKS):
 	GOBIN=$(BIN) go install github.com/zricethezav/gitleaks/v8@v8.30.1
+
+$(TOFU): infra/tools/tofu/go.mod
+	cd infra/tools/tofu && go build -trimpath -ldflags='-s -w' -o $(TOFU) github.com/opentofu/opentofu/cmd/tofu
+
+$(TFLINT):
+	GOBIN=$(BIN) go install github.com/terraform-linters/tflint@v0.64.0
+
+$(CHECKOV):
+	python3 -m venv $(TFBUILD)/checkov
+	$(TFBUILD)/checkov/bin/pip install --quiet checkov==3.3.30
+
+# A provider that knows the schema of AWS' provider and nothing else, where OpenTofu looks for providers.
+$(AWSPROVIDER)/schema.json.gz: $(wildcard infra/tools/awsschema/*.go) infra/tools/awsschema/go.mod
+	mkdir -p $(AWSPROVIDER)
+	cd $(TFBUILD) && npm pack --silent @cdktf/provider-aws@21.22.1
+	cd infra/tools/awsschema && go build -trimpath -o $(AWSPROVIDER)/terraform-provider-aws .
+	$(AWSPROVIDER)/terraform-provider-aws extract $(TFBUILD)/cdktf-provider-aws-21.22.1.tgz $@
