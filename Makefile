@@ -117,6 +117,7 @@ test-aws: ## the adapters of AWS, and the demo on them, against an emulator (ins
 	cd test/platform/aws && go test -timeout 20m -count=1 ./...
 
 tf-check: $(TOFU) $(TFLINT) $(CHECKOV) $(AWSPROVIDER)/schema.json.gz ## check terraform/ without an account (STEPS="fmt lint validate test checkov")
+	@cd infra/tools/awsschema && go test ./...
 	terraform/check $(STEPS)
 
 migrate: ## bring the database at DATABASE_URL up to date
