@@ -70,5 +70,6 @@ module "remote" {
   database_class     = var.database_class
   redis_type         = var.redis_type
 
+  is_remote         = true
   global_cluster_id = module.bank.global_cluster_id
 }

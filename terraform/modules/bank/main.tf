@@ -6,10 +6,6 @@ module "inventory" {
   source = "../inventory"
 }
 
-locals {
-  remote = var.global_cluster_id != null
-}
-
 module "kms" {
   source = "../kms"
 
@@ -62,7 +58,8 @@ module "postgres" {
   security_group_id       = module.network.security_groups["database"]
   instance_class          = var.database_class
   connections             = module.inventory.connections
-  follows                 = var.has_remote
+  followed                = var.has_remote
+  follower                = var.is_remote
   global_cluster_id       = var.global_cluster_id
   master_password         = var.database_password
   master_password_version = var.database_password_version
@@ -114,7 +111,7 @@ module "backup" {
   source = "../backup"
 
   name           = var.name
-  resource_arns  = local.remote ? [] : [module.postgres.arn]
+  resource_arns  = var.is_remote ? [] : [module.postgres.arn]
   copies         = var.has_remote
   copy_vault_arn = var.copy_vault_arn
   key_arn        = module.kms.arns["database"]
@@ -156,6 +153,6 @@ module "monitoring" {
   database = {
     id          = module.postgres.id
     connections = module.inventory.connections
-    remote      = local.remote
+    remote      = var.is_remote
   }
 }

@@ -79,6 +79,12 @@ variable "has_remote" {
   default     = false
 }
 
+variable "is_remote" {
+  description = "Whether this is the remote region, which follows another."
+  type        = bool
+  default     = false
+}
+
 variable "global_cluster_id" {
   description = "In the remote region: the global database that it follows."
   type        = string

@@ -6,7 +6,7 @@ data "aws_partition" "current" {}
 locals {
   engine  = "aurora-postgresql"
   family  = "aurora-postgresql${split(".", var.engine_version)[0]}"
-  primary = var.global_cluster_id == null
+  primary = !var.follower
 }
 
 resource "aws_db_subnet_group" "this" {
@@ -57,7 +57,7 @@ locals {
 }
 
 resource "aws_rds_global_cluster" "this" {
-  count = local.primary && var.follows ? 1 : 0
+  count = local.primary && var.followed ? 1 : 0
 
   global_cluster_identifier = var.name
   engine                    = local.engine

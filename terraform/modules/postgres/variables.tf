@@ -60,14 +60,25 @@ variable "backup_days" {
   }
 }
 
-variable "follows" {
-  description = "Whether a remote region will follow this database."
+variable "followed" {
+  description = "Whether a remote region follows this database."
   type        = bool
   default     = false
 }
 
+variable "follower" {
+  description = "Whether this database is that of the remote region, and follows another."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !(var.follower && var.followed)
+    error_message = "A database that follows another one is followed by none."
+  }
+}
+
 variable "global_cluster_id" {
-  description = "Global database that this one follows, in the remote region; null where the bank writes."
+  description = "Global database that a follower belongs to."
   type        = string
   default     = null
 }

@@ -73,7 +73,7 @@ run "the_processes_fit" {
 
 run "a_remote_region_follows" {
   variables {
-    follows = true
+    followed = true
   }
 
   assert {
@@ -84,6 +84,7 @@ run "a_remote_region_follows" {
 
 run "the_remote_region" {
   variables {
+    follower          = true
     global_cluster_id = "tidebank"
     master_password   = null
   }
@@ -92,6 +93,18 @@ run "the_remote_region" {
     condition     = length(aws_rds_global_cluster.this) == 0 && aws_rds_cluster.this.global_cluster_identifier == "tidebank" && aws_rds_cluster.this.database_name == null
     error_message = "The remote database does not follow."
   }
+}
+
+run "follower_and_followed" {
+  command = plan
+
+  variables {
+    follower          = true
+    followed          = true
+    global_cluster_id = "tidebank"
+  }
+
+  expect_failures = [var.follower]
 }
 
 run "an_old_postgresql" {
