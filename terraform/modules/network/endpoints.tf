@@ -6,18 +6,23 @@ locals {
     "secretsmanager", "sns", "sqs", "sts",
   ], var.managed_prometheus ? ["aps-workspaces"] : []))
 
-  # Nodes pull images from a bucket of ECR, which is in an account of AWS. So the gateway of S3 restricts the caller and
-  # not the bucket.
-  own_identities = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = "*"
-      Action    = "*"
-      Resource  = "*"
-      Condition = { StringEquals = { "aws:PrincipalAccount" = data.aws_caller_identity.current.account_id } }
-    }]
-  })
+  own_identities = {
+    Sid       = "IdentitiesOfThisAccount"
+    Effect    = "Allow"
+    Principal = "*"
+    Action    = "*"
+    Resource  = "*"
+    Condition = { StringEquals = { "aws:PrincipalAccount" = data.aws_caller_identity.current.account_id } }
+  }
+
+  # Nodes pull the layers of images from a bucket of ECR, by addresses that ECR signs.
+  image_layers = {
+    Sid       = "LayersOfImages"
+    Effect    = "Allow"
+    Principal = "*"
+    Action    = "s3:GetObject"
+    Resource  = "arn:${data.aws_partition.current.partition}:s3:::prod-${local.region}-starport-layer-bucket/*"
+  }
 }
 
 resource "aws_vpc_endpoint" "service" {
@@ -29,7 +34,7 @@ resource "aws_vpc_endpoint" "service" {
   private_dns_enabled = true
   subnet_ids          = [for s in aws_subnet.cluster : s.id]
   security_group_ids  = [aws_security_group.this["endpoints"].id]
-  policy              = local.own_identities
+  policy              = jsonencode({ Version = "2012-10-17", Statement = [local.own_identities] })
 
   tags = { Name = "${var.name}-${each.key}" }
 }
@@ -39,6 +44,7 @@ resource "aws_vpc_endpoint" "s3" {
   service_name      = "${var.endpoint_prefix}.${local.region}.s3"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = [for t in aws_route_table.cluster : t.id]
+  policy            = jsonencode({ Version = "2012-10-17", Statement = [local.own_identities, local.image_layers] })
 
   tags = { Name = "${var.name}-s3" }
 }

@@ -3,6 +3,7 @@
 # no way out at all. Every security rule of the bank stands in rules.tf.
 data "aws_region" "current" {}
 data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 
 locals {
   region = data.aws_region.current.region
