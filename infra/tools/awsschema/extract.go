@@ -158,7 +158,8 @@ func (r *reader) block(name, arguments string) (*Block, error) {
 	for _, m := range member.FindAllStringSubmatch(body, -1) {
 		field, made, returned := m[1], m[5], m[8]
 		required := m[4] == "true"
-		if r.blocks[arguments][field] {
+		// A block that can hold itself has no class: the check takes any value.
+		if r.blocks[arguments][field] && made != "" {
 			nested, err := r.nested(made, m[6])
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", field, err)

@@ -21,6 +21,7 @@ locals {
 }
 
 resource "aws_security_group" "this" {
+  #checkov:skip=CKV2_AWS_5:other modules attach the groups, which checkov does not follow
   for_each = local.groups
 
   name        = "${var.name}-${each.key}"
