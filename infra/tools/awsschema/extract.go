@@ -139,7 +139,10 @@ func (r *reader) into(schema *Schema, text string) (err error) {
 			if found == nil {
 				return fmt.Errorf("%s has no type", name)
 			}
-			into[found[1]], err = r.block(name, name+"Config")
+			var b *Block
+			if b, err = r.block(name, name+"Config"); err == nil && !b.unclear(false) {
+				into[found[1]] = b
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -257,6 +260,22 @@ func (r *reader) kind(made, set, returned string) (Type, error) {
 		return object, nil
 	}
 	return Type{Kind: nested.Nesting, Element: &object}, nil
+}
+
+// unclear tells that a set of blocks has an argument whose type is not known: OpenTofu refuses such a schema. Only
+// resources with blocks that hold themselves are so, such as the rules of a web firewall; the schema lacks them.
+func (b *Block) unclear(inSet bool) bool {
+	for _, a := range b.Attributes {
+		if inSet && a.Type.Kind == "dynamic" {
+			return true
+		}
+	}
+	for _, n := range b.Blocks {
+		if n.Block.unclear(inSet || n.Nesting == "set") {
+			return true
+		}
+	}
+	return false
 }
 
 // object is the type of a value with the fields of a block.

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
@@ -247,5 +248,44 @@ func TestExtractRefuses(t *testing.T) {
 		if _, err := extract(pack(t, folders)); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// A result takes no value, in a block either.
+func TestResultsTakeNoValue(t *testing.T) {
+	t.Parallel()
+	block := &Block{
+		Attributes: map[string]Attribute{
+			"name": {Type: Type{Kind: "string"}, Required: true}, "arn": {Type: Type{Kind: "string"}, Computed: true},
+			"id": {Type: Type{Kind: "string"}, Optional: true, Computed: true},
+		},
+		Blocks: map[string]Nested{"door": {Nesting: "list", Block: &Block{
+			Attributes: map[string]Attribute{"state": {Type: Type{Kind: "string"}, Computed: true}}, Blocks: map[string]Nested{},
+		}}},
+	}
+	door := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"state": tftypes.String}}
+	whole := (&tfprotov5.Schema{Block: block.proto()}).ValueType()
+	value := func(arn, state any) *tfprotov5.DynamicValue {
+		v, err := tfprotov5.NewDynamicValue(whole, tftypes.NewValue(whole, map[string]tftypes.Value{
+			"name": tftypes.NewValue(tftypes.String, "n"), "id": tftypes.NewValue(tftypes.String, "i"),
+			"arn": tftypes.NewValue(tftypes.String, arn),
+			"door": tftypes.NewValue(tftypes.List{ElementType: door}, []tftypes.Value{
+				tftypes.NewValue(door, map[string]tftypes.Value{"state": tftypes.NewValue(tftypes.String, state)}),
+			}),
+		}))
+		must(t, err)
+		return &v
+	}
+	blocks := map[string]*Block{"aws_vault": block}
+	for _, c := range []struct {
+		arn, state any
+		want       int
+	}{{nil, nil, 0}, {"a", nil, 1}, {nil, "open", 1}, {"a", "open", 2}} {
+		if got := check(blocks, "aws_vault", value(c.arn, c.state)); len(got) != c.want {
+			t.Errorf("%v, %v: %d problems, want %d", c.arn, c.state, len(got), c.want)
+		}
+	}
+	if got := check(blocks, "aws_other", value(nil, nil)); len(got) != 1 {
+		t.Errorf("an unknown resource: %v", got)
 	}
 }

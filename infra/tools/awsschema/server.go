@@ -50,15 +50,15 @@ func (s *server) PrepareProviderConfig(
 }
 
 func (s *server) ValidateResourceTypeConfig(
-	context.Context, *tfprotov5.ValidateResourceTypeConfigRequest,
+	_ context.Context, r *tfprotov5.ValidateResourceTypeConfigRequest,
 ) (*tfprotov5.ValidateResourceTypeConfigResponse, error) {
-	return &tfprotov5.ValidateResourceTypeConfigResponse{}, nil
+	return &tfprotov5.ValidateResourceTypeConfigResponse{Diagnostics: check(s.schema.Resources, r.TypeName, r.Config)}, nil
 }
 
 func (s *server) ValidateDataSourceConfig(
-	context.Context, *tfprotov5.ValidateDataSourceConfigRequest,
+	_ context.Context, r *tfprotov5.ValidateDataSourceConfigRequest,
 ) (*tfprotov5.ValidateDataSourceConfigResponse, error) {
-	return &tfprotov5.ValidateDataSourceConfigResponse{}, nil
+	return &tfprotov5.ValidateDataSourceConfigResponse{Diagnostics: check(s.schema.Data, r.TypeName, r.Config)}, nil
 }
 
 func (s *server) ConfigureProvider(

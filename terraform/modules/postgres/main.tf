@@ -37,15 +37,15 @@ resource "aws_rds_cluster_parameter_group" "this" {
 
 locals {
   parameters = {
-    "rds.force_ssl"             = "1"
-    "ssl_min_protocol_version"  = "TLSv1.2"
-    "max_connections"           = tostring(var.connections + local.reserve)
-    "password_encryption"       = "scram-sha-256"
-    "shared_preload_libraries"  = "pg_stat_statements,pgaudit"
-    "pgaudit.log"               = "ddl,role"
-    "log_connections"           = "1"
-    "log_disconnections"        = "1"
-    "log_lock_waits"            = "1"
+    "rds.force_ssl"              = "1"
+    "ssl_min_protocol_version"   = "TLSv1.2"
+    "max_connections"            = tostring(var.connections + local.reserve)
+    "password_encryption"        = "scram-sha-256"
+    "shared_preload_libraries"   = "pg_stat_statements,pgaudit"
+    "pgaudit.log"                = "ddl,role"
+    "log_connections"            = "1"
+    "log_disconnections"         = "1"
+    "log_lock_waits"             = "1"
     "log_min_duration_statement" = "1000"
     # Values of customers never enter the log with a slow statement.
     "log_parameter_max_length"          = "0"

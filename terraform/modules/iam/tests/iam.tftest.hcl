@@ -166,7 +166,7 @@ run "the_database_of_another_process" {
   variables {
     bank = "tidebank"
     functions = [{
-      name = "transfer-get", kind = "http", secrets = ["tidebank-transfer-confirm-database-url"], key_purposes = [], keys_kms = false
+      name      = "transfer-get", kind = "http", secrets = ["tidebank-transfer-confirm-database-url"], key_purposes = [], keys_kms = false
       publishes = false, polls = false
     }]
     secret_arns      = { "tidebank-transfer-confirm-database-url" = "secret/x" }

@@ -98,7 +98,7 @@ run "what_leaves_passes_the_firewall_of_its_zone" {
 
 run "subnets_do_not_overlap" {
   assert {
-    condition = length(distinct([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.firewall)) : s.cidr_block])) == 12 && toset([for s in aws_subnet.cluster : s.cidr_block]) == toset(["10.20.0.0/20", "10.20.16.0/20", "10.20.32.0/20"]) && toset([for s in aws_subnet.data : s.cidr_block]) == toset(["10.20.64.0/24", "10.20.65.0/24", "10.20.66.0/24"]) && toset([for s in aws_subnet.edge : s.cidr_block]) == toset(["10.20.80.0/24", "10.20.81.0/24", "10.20.82.0/24"]) && toset([for s in aws_subnet.firewall : s.cidr_block]) == toset(["10.20.96.0/28", "10.20.96.16/28", "10.20.96.32/28"])
+    condition     = length(distinct([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.firewall)) : s.cidr_block])) == 12 && toset([for s in aws_subnet.cluster : s.cidr_block]) == toset(["10.20.0.0/20", "10.20.16.0/20", "10.20.32.0/20"]) && toset([for s in aws_subnet.data : s.cidr_block]) == toset(["10.20.64.0/24", "10.20.65.0/24", "10.20.66.0/24"]) && toset([for s in aws_subnet.edge : s.cidr_block]) == toset(["10.20.80.0/24", "10.20.81.0/24", "10.20.82.0/24"]) && toset([for s in aws_subnet.firewall : s.cidr_block]) == toset(["10.20.96.0/28", "10.20.96.16/28", "10.20.96.32/28"])
     error_message = "The subnets are not those of docs/terraform.md."
   }
 }
@@ -107,7 +107,7 @@ run "endpoints_serve_this_account_only" {
   assert {
     condition = alltrue([for e in values(aws_vpc_endpoint.service) : alltrue([for s in jsondecode(e.policy).Statement :
       s.Condition.StringEquals["aws:PrincipalAccount"] == "111122223333"
-    ]) && e.private_dns_enabled]) && alltrue([for s in jsondecode(aws_vpc_endpoint.s3.policy).Statement :
+      ]) && e.private_dns_enabled]) && alltrue([for s in jsondecode(aws_vpc_endpoint.s3.policy).Statement :
       try(s.Condition.StringEquals["aws:PrincipalAccount"], "") == "111122223333" ||
       s.Action == "s3:GetObject" && s.Resource == "arn:aws-cn:s3:::prod-cn-north-1-starport-layer-bucket/*"
     ])

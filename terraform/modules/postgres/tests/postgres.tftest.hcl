@@ -31,7 +31,7 @@ run "only_tls" {
 
 run "not_public_and_encrypted" {
   assert {
-    condition = alltrue([for i in aws_rds_cluster_instance.zone : !i.publicly_accessible]) && toset(aws_db_subnet_group.this.subnet_ids) == toset(values(var.subnets)) && toset(aws_rds_cluster.this.vpc_security_group_ids) == toset(["sg-database"])
+    condition     = alltrue([for i in aws_rds_cluster_instance.zone : !i.publicly_accessible]) && toset(aws_db_subnet_group.this.subnet_ids) == toset(values(var.subnets)) && toset(aws_rds_cluster.this.vpc_security_group_ids) == toset(["sg-database"])
     error_message = "The database is reached from outside."
   }
 
