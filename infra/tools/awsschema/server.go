@@ -6,8 +6,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 )
 
-// server answers with the schema. It refuses to be configured, so nothing can be planned or applied with it; the methods
-// that come after that are therefore never called.
+// server answers with the schema. It refuses to be configured, so nothing can be planned or applied with it. A mocked
+// provider of OpenTofu's tests asks it to check arguments, and to read the state of the test.
 type server struct {
 	tfprotov5.ProviderServer
 	schema *Schema
@@ -59,6 +59,22 @@ func (s *server) ValidateDataSourceConfig(
 	_ context.Context, r *tfprotov5.ValidateDataSourceConfigRequest,
 ) (*tfprotov5.ValidateDataSourceConfigResponse, error) {
 	return &tfprotov5.ValidateDataSourceConfigResponse{Diagnostics: check(s.schema.Data, r.TypeName, r.Config)}, nil
+}
+
+func (s *server) UpgradeResourceState(
+	_ context.Context, r *tfprotov5.UpgradeResourceStateRequest,
+) (*tfprotov5.UpgradeResourceStateResponse, error) {
+	b, ok := s.schema.Resources[r.TypeName]
+	if !ok {
+		return &tfprotov5.UpgradeResourceStateResponse{Diagnostics: []*tfprotov5.Diagnostic{problem(r.TypeName + " is unknown")}}, nil
+	}
+	kind := (&tfprotov5.Schema{Block: b.proto()}).ValueType()
+	value, err := r.RawState.Unmarshal(kind)
+	if err != nil {
+		return nil, err
+	}
+	state, err := tfprotov5.NewDynamicValue(kind, value)
+	return &tfprotov5.UpgradeResourceStateResponse{UpgradedState: &state}, err
 }
 
 func (s *server) ConfigureProvider(

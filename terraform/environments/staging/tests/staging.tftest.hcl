@@ -37,15 +37,9 @@ variables {
   managed_prometheus = false
 }
 
-run "inventory" {
-  module {
-    source = "../../modules/inventory"
-  }
-}
-
 run "the_whole_bank" {
   assert {
-    condition     = toset(keys(output.bank.role_arns)) == toset([for f in run.inventory.functions : f.name]) && output.bank.region == "cn-north-1"
+    condition     = toset(keys(output.bank.role_arns)) == toset([for f in jsondecode(file("../../../infra/aws/inventory.json")).functions : f.name]) && output.bank.region == "cn-north-1"
     error_message = "The processes are not those of the inventory."
   }
 

@@ -21,17 +21,17 @@ run "each_consumer_has_a_queue_and_dead_letters" {
   }
 
   assert {
-    condition     = toset([for q in aws_sqs_queue.events : q.name]) == toset([for c in run.inventory.consumers : c.queue])
+    condition     = toset([for q in aws_sqs_queue.events : q.name]) == toset([for c in var.consumers : c.queue])
     error_message = "The queues are not those of the inventory."
   }
 
   assert {
-    condition     = toset([for q in aws_sqs_queue.dead : q.name]) == toset([for c in run.inventory.consumers : c.dead_letter_queue])
+    condition     = toset([for q in aws_sqs_queue.dead : q.name]) == toset([for c in var.consumers : c.dead_letter_queue])
     error_message = "The queues of dead letters are not those of the inventory."
   }
 
   assert {
-    condition = alltrue([for c in run.inventory.consumers :
+    condition = alltrue([for c in var.consumers :
       jsondecode(aws_sqs_queue.events[c.name].redrive_policy).deadLetterTargetArn == aws_sqs_queue.dead[c.name].arn &&
       jsondecode(aws_sqs_queue.events[c.name].redrive_policy).maxReceiveCount == c.max_receives &&
       aws_sqs_queue.events[c.name].visibility_timeout_seconds == c.visibility_timeout_s
@@ -59,7 +59,7 @@ run "each_consumer_hears_its_types_and_no_others" {
   }
 
   assert {
-    condition = alltrue([for c in run.inventory.consumers :
+    condition = alltrue([for c in var.consumers :
       jsondecode(aws_sns_topic_subscription.events[c.name].filter_policy) == { type = c.types }
     ])
     error_message = "A filter policy is not the subscription of its function."

@@ -34,7 +34,7 @@ run "each_consumer_is_watched" {
   }
 
   assert {
-    condition = alltrue([for c in run.inventory.consumers :
+    condition = alltrue([for c in jsondecode(file("../../../infra/aws/inventory.json")).consumers :
       aws_cloudwatch_metric_alarm.this["${c.name}-dead-letters"].dimensions.QueueName == c.dead_letter_queue &&
       aws_cloudwatch_metric_alarm.this["${c.name}-dead-letters"].threshold == 0 &&
       aws_cloudwatch_metric_alarm.this["${c.name}-late"].dimensions.QueueName == c.queue

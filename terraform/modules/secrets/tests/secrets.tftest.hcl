@@ -16,7 +16,7 @@ run "each_secret_of_the_inventory" {
   }
 
   assert {
-    condition     = toset([for s in aws_secretsmanager_secret.this : s.name]) == toset(run.inventory.secrets)
+    condition     = toset([for s in aws_secretsmanager_secret.this : s.name]) == toset(var.names)
     error_message = "The secrets are not those of the inventory."
   }
 

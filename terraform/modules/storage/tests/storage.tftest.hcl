@@ -22,7 +22,7 @@ run "nobody_deletes_an_archived_object" {
   }
 
   assert {
-    condition = alltrue([for b in run.inventory.buckets :
+    condition = alltrue([for b in var.buckets :
       aws_s3_bucket.archive[b.name].object_lock_enabled &&
       aws_s3_bucket.archive[b.name].bucket == "${b.name}-111122223333" &&
       aws_s3_bucket_object_lock_configuration.archive[b.name].rule[0].default_retention[0].mode == "COMPLIANCE" &&
@@ -46,7 +46,7 @@ run "no_bucket_is_public_or_in_clear" {
   assert {
     condition = alltrue([for b in concat(values(aws_s3_bucket_public_access_block.archive), [aws_s3_bucket_public_access_block.logs]) :
       b.block_public_acls && b.block_public_policy && b.ignore_public_acls && b.restrict_public_buckets
-    ]) && length(aws_s3_bucket_public_access_block.archive) == length(run.inventory.buckets)
+    ]) && length(aws_s3_bucket_public_access_block.archive) == length(var.buckets)
     error_message = "A bucket can be made public."
   }
 
@@ -75,7 +75,7 @@ run "a_copy_in_the_remote_region" {
   }
 
   assert {
-    condition = alltrue([for b in run.inventory.buckets : alltrue([
+    condition = alltrue([for b in var.buckets : alltrue([
       for r in aws_s3_bucket_replication_configuration.archive[b.name].rule :
       r.status == "Enabled" && r.destination[0].bucket == "arn:aws:s3:::${b.name}-remote" &&
       r.destination[0].encryption_configuration[0].replica_kms_key_id == var.replica.key_arn
