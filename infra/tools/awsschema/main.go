@@ -1,6 +1,6 @@
-// Command awsschema is a provider of Terraform that knows the schema of the AWS provider and can do nothing else. `make
+// Command awsschema is a provider of Terraform that knows the schema of the AWS provider and never calls AWS. `make
 // tf-check` uses it where the registry of providers is out of reach: OpenTofu then checks every name, type and required
-// argument of terraform/ against the schema of the real provider, and its tests run with mocked providers.
+// argument of terraform/ against the schema of the real provider. For the tests it invents what AWS would answer.
 //
 // The schema comes from the npm package @cdktf/provider-aws, which is generated from it:
 //
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5/tf5server"
@@ -53,5 +54,6 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return tf5server.Serve(address, func() tfprotov5.ProviderServer { return &server{schema: schema} })
+	made := &atomic.Int64{}
+	return tf5server.Serve(address, func() tfprotov5.ProviderServer { return &server{schema: schema, made: made} })
 }

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 )
 
-// server answers with the schema. It refuses to be configured, so nothing can be planned or applied with it. A mocked
-// provider of OpenTofu's tests asks it to check arguments, and to read the state of the test.
+// server answers with the schema. Outside the tests it refuses to be configured, so nothing can be planned or applied
+// with it; in the tests it invents results (invent.go).
 type server struct {
-	tfprotov5.ProviderServer
-	schema *Schema
+	tfprotov5.ProviderServer // its other methods are never called
+	schema                   *Schema
+	region                   string
+	made                     *atomic.Int64
 }
 
 func (s *server) GetMetadata(context.Context, *tfprotov5.GetMetadataRequest) (*tfprotov5.GetMetadataResponse, error) {
@@ -75,15 +78,6 @@ func (s *server) UpgradeResourceState(
 	}
 	state, err := tfprotov5.NewDynamicValue(kind, value)
 	return &tfprotov5.UpgradeResourceStateResponse{UpgradedState: &state}, err
-}
-
-func (s *server) ConfigureProvider(
-	context.Context, *tfprotov5.ConfigureProviderRequest,
-) (*tfprotov5.ConfigureProviderResponse, error) {
-	return &tfprotov5.ConfigureProviderResponse{Diagnostics: []*tfprotov5.Diagnostic{{
-		Severity: tfprotov5.DiagnosticSeverityError, Summary: "This provider has only the schema of AWS' provider",
-		Detail: "It serves `make tf-check`. Install hashicorp/aws to plan and apply (docs/terraform.md).",
-	}}}, nil
 }
 
 func (s *server) StopProvider(context.Context, *tfprotov5.StopProviderRequest) (*tfprotov5.StopProviderResponse, error) {

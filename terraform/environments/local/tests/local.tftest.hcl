@@ -1,5 +1,3 @@
-mock_provider "aws" {}
-
 run "everything_of_the_inventory" {
   assert {
     condition     = toset(keys(output.role_arns)) == toset([for f in jsondecode(file("../../../infra/aws/inventory.json")).functions : f.name])

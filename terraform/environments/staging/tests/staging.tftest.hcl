@@ -1,24 +1,14 @@
-mock_provider "aws" {
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111122223333" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws-cn", dns_suffix = "amazonaws.com.cn" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "cn-north-1" }
-  }
-  mock_resource "aws_networkfirewall_firewall" {
-    defaults = {
-      firewall_status = [{
-        transit_gateway_attachment_sync_states = []
-        sync_states = [
-          { availability_zone = "cn-north-1a", attachment = [{ endpoint_id = "vpce-a", subnet_id = "a" }] },
-          { availability_zone = "cn-north-1b", attachment = [{ endpoint_id = "vpce-b", subnet_id = "b" }] },
-          { availability_zone = "cn-north-1d", attachment = [{ endpoint_id = "vpce-d", subnet_id = "d" }] },
-        ]
-      }]
-    }
+override_resource {
+  target = module.bank.module.network.aws_networkfirewall_firewall.this
+  values = {
+    firewall_status = [{
+      transit_gateway_attachment_sync_states = []
+      sync_states = [
+        { availability_zone = "cn-north-1a", attachment = [{ endpoint_id = "vpce-a", subnet_id = "a" }] },
+        { availability_zone = "cn-north-1b", attachment = [{ endpoint_id = "vpce-b", subnet_id = "b" }] },
+        { availability_zone = "cn-north-1d", attachment = [{ endpoint_id = "vpce-d", subnet_id = "d" }] },
+      ]
+    }]
   }
 }
 

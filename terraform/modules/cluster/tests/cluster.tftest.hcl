@@ -1,7 +1,5 @@
-mock_provider "aws" {
-  mock_data "aws_partition" {
-    defaults = { partition = "aws-cn", dns_suffix = "amazonaws.com.cn" }
-  }
+provider "aws" {
+  region = "cn-north-1"
 }
 
 variables {

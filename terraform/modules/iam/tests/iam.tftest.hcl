@@ -1,10 +1,5 @@
-mock_provider "aws" {
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111122223333" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "us-east-1" }
-  }
+provider "aws" {
+  region = "cn-north-1"
 }
 
 run "inventory" {

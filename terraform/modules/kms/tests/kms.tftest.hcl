@@ -1,13 +1,5 @@
-mock_provider "aws" {
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111122223333" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws-cn" }
-  }
-  mock_data "aws_region" {
-    defaults = { region = "cn-north-1" }
-  }
+provider "aws" {
+  region = "cn-north-1"
 }
 
 variables {

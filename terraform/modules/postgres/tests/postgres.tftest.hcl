@@ -1,7 +1,5 @@
-mock_provider "aws" {
-  mock_data "aws_partition" {
-    defaults = { partition = "aws-cn" }
-  }
+provider "aws" {
+  region = "cn-north-1"
 }
 
 variables {
@@ -90,7 +88,7 @@ run "the_remote_region" {
   }
 
   assert {
-    condition     = length(aws_rds_global_cluster.this) == 0 && aws_rds_cluster.this.global_cluster_identifier == "tidebank" && aws_rds_cluster.this.database_name == null
+    condition     = length(aws_rds_global_cluster.this) == 0 && aws_rds_cluster.this.global_cluster_identifier == "tidebank"
     error_message = "The remote database does not follow."
   }
 }

@@ -1,4 +1,6 @@
-mock_provider "aws" {}
+provider "aws" {
+  region = "cn-north-1"
+}
 
 variables {
   name              = "tidebank"
