@@ -82,3 +82,12 @@ output "outgoing_addresses" {
   description = "Addresses from which the bank calls others."
   value       = module.network.outgoing_addresses
 }
+
+output "copies" {
+  description = "Where the copies go: archives by name, vaults of snapshots, and the global database."
+  value = {
+    archives  = module.storage.copies
+    snapshots = module.backup.copies
+    database  = module.postgres.member_of
+  }
+}

@@ -17,3 +17,8 @@ output "global_cluster_id" {
   description = "Global database that a remote region follows; null without one."
   value       = one(aws_rds_global_cluster.this[*].id)
 }
+
+output "member_of" {
+  description = "Global database that this one is a member of; null without one."
+  value       = aws_rds_cluster.this.global_cluster_identifier
+}

@@ -72,6 +72,23 @@ run "the_remote_database_follows" {
   }
 }
 
+run "everything_is_copied_to_the_remote_region" {
+  assert {
+    condition     = output.bank.copies.database == output.remote.copies.database && output.bank.copies.database == output.bank.global_cluster_id
+    error_message = "The databases are not members of one global database."
+  }
+
+  assert {
+    condition     = length(output.bank.copies.archives) > 0 && output.bank.copies.archives == output.remote.archive.bucket_arns
+    error_message = "An archive is not copied to its bucket in the remote region."
+  }
+
+  assert {
+    condition     = output.bank.copies.snapshots == [output.remote.vault_arn] && output.remote.copies.snapshots == []
+    error_message = "Snapshots are not copied to the vault of the remote region."
+  }
+}
+
 run "the_remote_region_is_the_same_region" {
   command = plan
 
