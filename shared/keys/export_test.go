@@ -41,7 +41,7 @@ func TestTheKeyFileOfOneProcess(t *testing.T) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
-	whole, part := content(t, from), content(t, to)
+	whole, part := membersOf(t, from), membersOf(t, to)
 	if bytes.Equal(whole["root"], part["root"]) {
 		t.Error("the file holds the bank's root")
 	}
@@ -61,8 +61,8 @@ func TestTheKeyFileOfOneProcess(t *testing.T) {
 	}
 }
 
-// content are the parts of a key file.
-func content(t *testing.T, path string) (parts map[string]json.RawMessage) {
+// membersOf are the parts of a key file.
+func membersOf(t *testing.T, path string) (parts map[string]json.RawMessage) {
 	t.Helper()
 	raw, err := os.ReadFile(path)
 	check.Must(t, err)
@@ -97,7 +97,7 @@ func TestAnExportedFileIsNotChanged(t *testing.T) {
 func TestADamagedFileIsNotExported(t *testing.T) {
 	t.Parallel()
 	from := newFile(t)
-	parts := content(t, from)
+	parts := membersOf(t, from)
 	parts["macs"] = json.RawMessage("{}")
 	check.Must(t, os.WriteFile(from, check.JSON(t, parts), 0o600))
 	to := filepath.Join(t.TempDir(), "own.json")

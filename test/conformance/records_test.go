@@ -136,7 +136,7 @@ func TestTheRecordOfAModule(t *testing.T) {
 		{Name: "p.None", Result: record.Passed},
 		{Name: "p.Part", Result: record.Failed, Why: "Part did not pass"},
 		{Name: "p.Part/a", Result: record.Void, Why: "Part did not pass", Points: []string{"A-002.1"}},
-		{Name: "p.Part/b", Result: record.Failed, Why: "Part/b did not pass"},
+		{Name: "p.Part/b", Result: record.Failed, Why: "Part did not pass"},
 		{Name: "p.Skips", Result: record.Void, Why: "Skips/a was skipped", Points: []string{"A-001.3"}},
 	}
 	if diff := cmp.Diff(want, run.Checks); diff != "" {
