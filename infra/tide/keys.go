@@ -33,7 +33,7 @@ Back the file up: without it nobody can read the data that its keys have sealed.
 	}
 	requireFlag(create, &file, "file", "path of the new key file")
 	parent := group("keys", "Make the bank's keys, and renew its channel key")
-	parent.AddCommand(create, addCommand(), sealCommand(), channelCommand())
+	parent.AddCommand(create, addCommand(), exportCommand(), sealCommand(), channelCommand())
 	return parent
 }
 

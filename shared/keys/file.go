@@ -23,9 +23,10 @@ import (
 type file struct {
 	Root        []byte               `json:"root,omitempty"`
 	SealedRoot  *sealedRoot          `json:"sealed_root,omitempty"`
-	Secrets     map[Purpose][][]byte `json:"secrets"`        // sealed: secretSize bytes each
-	MACs        map[Purpose][][]byte `json:"macs,omitempty"` // sealed: macSize bytes each
-	Pairs       map[Purpose][]byte   `json:"pairs"`          // sealed PKCS#8
+	Process     string               `json:"process,omitempty"` // the file holds only the keys of this process
+	Secrets     map[Purpose][][]byte `json:"secrets"`           // sealed: secretSize bytes each
+	MACs        map[Purpose][][]byte `json:"macs,omitempty"`    // sealed: macSize bytes each
+	Pairs       map[Purpose][]byte   `json:"pairs"`             // sealed PKCS#8
 	Certificate []byte               `json:"certificate"`
 
 	// Channel keys besides the current one, which is in Pairs: the next one first, then

@@ -87,6 +87,25 @@ locals {
       Resource  = [var.key_arns["keys"]]
       Condition = { StringEquals = { "kms:EncryptionContext:bank" = [var.bank] } }
     }]
+    dead-letters = [{
+      Sid       = "ReadDeadLetters"
+      Effect    = "Allow"
+      Action    = ["sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"]
+      Resource  = values(var.dead_letter_arns)
+      Condition = {}
+      }, {
+      Sid       = "SendThemAgain"
+      Effect    = "Allow"
+      Action    = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+      Resource  = values(var.queue_arns)
+      Condition = {}
+      }, {
+      Sid       = "TheKeyOfTheQueues"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = [var.key_arns["events"]]
+      Condition = { StringEquals = { "kms:ViaService" = local.via["sqs"] } }
+    }]
     audit-archive = [{
       Sid       = "ArchiveTheAuditRecord"
       Effect    = "Allow"
@@ -164,7 +183,7 @@ resource "aws_iam_role" "operator" {
 
   name                 = "${var.name}-operator-${each.key}"
   path                 = "/${var.name}/operator/"
-  description          = "Operator of tide ${replace(each.key, "-", " ")}"
+  description          = "An operator's task, ${each.key} (docs/aws.md)"
   max_session_duration = 3600
 
   assume_role_policy = jsonencode({

@@ -86,7 +86,7 @@ variable "namespace" {
 }
 
 variable "operator_arns" {
-  description = "ARNs of the IAM principals who may seal key files and archive the audit record; none makes no role."
+  description = "ARNs of the IAM principals who may seal key files, archive the audit record and replay dead letters; none makes no role."
   type        = list(string)
   default     = []
 

@@ -213,7 +213,7 @@ run "operators_need_a_second_factor" {
   }
 
   assert {
-    condition = length(aws_iam_role.operator) == 2 && alltrue([for r in aws_iam_role.operator : alltrue([
+    condition = toset(keys(aws_iam_role.operator)) == toset(["keys-seal", "audit-archive", "dead-letters"]) && alltrue([for r in aws_iam_role.operator : alltrue([
       for s in jsondecode(r.assume_role_policy).Statement : s.Condition.Bool["aws:MultiFactorAuthPresent"] == "true"
     ])])
     error_message = "An operator takes a role without a second factor."
