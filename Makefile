@@ -152,5 +152,5 @@ $(CHECKOV):
 $(AWSPROVIDER)/schema.json.gz: $(wildcard infra/tools/awsschema/*.go) infra/tools/awsschema/go.mod
 	mkdir -p $(AWSPROVIDER)
 	cd $(TFBUILD) && npm pack --silent @cdktf/provider-aws@21.22.1
-	cd infra/tools/awsschema && go build -trimpath -o $(AWSPROVIDER)/terraform-provider-aws .
+	cd infra/tools/awsschema && go build -trimpath -ldflags='-s -w' -o $(AWSPROVIDER)/terraform-provider-aws .
 	$(AWSPROVIDER)/terraform-provider-aws extract $(TFBUILD)/cdktf-provider-aws-21.22.1.tgz $@

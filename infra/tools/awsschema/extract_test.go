@@ -197,7 +197,12 @@ func TestExtract(t *testing.T) {
 	must(t, err)
 	path := filepath.Join(t.TempDir(), "schema")
 	must(t, schema.write(path))
-	schema, err = read(path)
+	schema, err = read(path, []string{"aws_other"})
+	must(t, err)
+	if len(schema.Resources) != 0 || len(schema.Data) != 0 || schema.Provider == nil {
+		t.Errorf("of types that are not there: %+v", schema)
+	}
+	schema, err = read(path, nil)
 	must(t, err)
 
 	text, number := Type{Kind: "string"}, Type{Kind: "number"}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
@@ -26,6 +27,9 @@ const address = "registry.opentofu.org/hashicorp/aws"
 
 // beside is the name of the schema in the folder of the program.
 const beside = "schema.json.gz"
+
+// only is the variable that names the types to serve, if not all.
+const only = "AWSSCHEMA_ONLY"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -50,7 +54,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	schema, err := read(filepath.Join(filepath.Dir(program), beside))
+	schema, err := read(filepath.Join(filepath.Dir(program), beside), strings.Fields(os.Getenv(only)))
 	if err != nil {
 		return err
 	}
