@@ -226,6 +226,7 @@ func TestExtract(t *testing.T) {
 			}},
 		},
 	}
+	want.kind = want.valueType()
 	if got := schema.Resources["aws_vault"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

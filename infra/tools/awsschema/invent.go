@@ -26,7 +26,7 @@ func (s *server) ConfigureProvider(
 			Detail: "It serves `make tf-check`. Install hashicorp/aws to plan and apply (docs/terraform.md).",
 		}}}, nil
 	}
-	config, err := r.Config.Unmarshal((&tfprotov5.Schema{Block: s.schema.Provider.proto()}).ValueType())
+	config, err := r.Config.Unmarshal(s.schema.Provider.valueType())
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func empty(v *tfprotov5.DynamicValue) bool {
 func (b *Block) change(
 	state *tfprotov5.DynamicValue, become func(name string, a Attribute, v tftypes.Value) any,
 ) (*tfprotov5.DynamicValue, error) {
-	kind := (&tfprotov5.Schema{Block: b.proto()}).ValueType()
+	kind := b.valueType()
 	value, err := state.Unmarshal(kind)
 	if err != nil || value.IsNull() {
 		return state, err

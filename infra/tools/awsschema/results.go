@@ -14,8 +14,7 @@ func check(blocks map[string]*Block, name string, config *tfprotov5.DynamicValue
 	if !ok {
 		return []*tfprotov5.Diagnostic{problem(name + " is unknown")}
 	}
-	schema := &tfprotov5.Schema{Block: b.proto()}
-	value, err := config.Unmarshal(schema.ValueType())
+	value, err := config.Unmarshal(b.valueType())
 	if err != nil {
 		return []*tfprotov5.Diagnostic{problem(err.Error())}
 	}

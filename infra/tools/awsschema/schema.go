@@ -23,6 +23,15 @@ type Schema struct {
 type Block struct {
 	Attributes map[string]Attribute
 	Blocks     map[string]Nested
+	kind       tftypes.Type // of a value of it, once it is read
+}
+
+// valueType is the type of a value of the block.
+func (b *Block) valueType() tftypes.Type {
+	if b.kind != nil {
+		return b.kind
+	}
+	return (&tfprotov5.Schema{Block: b.proto()}).ValueType()
 }
 
 // Attribute is an argument or a result.
@@ -103,6 +112,7 @@ func these(raw map[string]json.RawMessage, types []string) (map[string]*Block, e
 		if err := json.Unmarshal(text, b); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		b.kind = b.valueType()
 		blocks[name] = b
 	}
 	return blocks, nil

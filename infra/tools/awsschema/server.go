@@ -71,7 +71,7 @@ func (s *server) UpgradeResourceState(
 	if !ok {
 		return &tfprotov5.UpgradeResourceStateResponse{Diagnostics: []*tfprotov5.Diagnostic{problem(r.TypeName + " is unknown")}}, nil
 	}
-	kind := (&tfprotov5.Schema{Block: b.proto()}).ValueType()
+	kind := b.valueType()
 	value, err := r.RawState.Unmarshal(kind)
 	if err != nil {
 		return nil, err
