@@ -68,6 +68,9 @@ func readClear(path string) (*file, error) {
 	if err == nil && f.SealedRoot != nil {
 		return nil, fmt.Errorf("%w: %s", ErrSealed, path)
 	}
+	if err == nil && f.SplitRoot != nil {
+		return nil, fmt.Errorf("%w: %s", ErrSplit, path)
+	}
 	return f, err
 }
 
@@ -100,13 +103,26 @@ func Seal(ctx context.Context, kms *cloud.Client, order Sealing) error {
 		return fmt.Errorf("keys: %w", err)
 	}
 	sealed.Wrapped = wrapped
-	made := &file{SealedRoot: sealed, Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
-	for _, p := range order.Purposes {
-		if err := made.take(from, p, sm.Key(root)); err != nil {
+	made := emptyFile()
+	made.SealedRoot = sealed
+	if err := made.takeAll(from, order.Purposes, sm.Key(root)); err != nil {
+		return err
+	}
+	return made.publish(order.To)
+}
+
+func emptyFile() *file {
+	return &file{Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
+}
+
+// takeAll copies the keys of these purposes, wrapped anew by the root.
+func (f *file) takeAll(from *file, purposes []Purpose, root sm.Key) error {
+	for _, p := range purposes {
+		if err := f.take(from, p, root); err != nil {
 			return fmt.Errorf("keys: %s: %w", p, err)
 		}
 	}
-	return made.publish(order.To)
+	return nil
 }
 
 // take copies the keys of one purpose, wrapped anew by the root.
@@ -118,21 +134,17 @@ func (f *file) take(from *file, p Purpose, root sm.Key) error {
 		}
 		return sm.Seal(root, clear, []byte(p))
 	}
-	for _, list := range []struct{ from, to map[Purpose][][]byte }{{from.Secrets, f.Secrets}, {from.MACs, f.MACs}} {
-		for _, sealed := range list.from[p] {
-			key, err := again(sealed)
-			if err != nil {
+	for i, sealed := range from.wrapped(p) {
+		id := uint16(i + 1)
+		var key []byte // empty: it was retired
+		if len(sealed) > 0 {
+			var err error
+			if key, err = again(sealed); err != nil {
 				return err
 			}
-			list.to[p] = append(list.to[p], key)
 		}
-	}
-	if pair, ok := from.Pairs[p]; ok {
-		key, err := again(pair)
-		if err != nil {
-			return err
-		}
-		f.Pairs[p] = key
+		f.put(p, id, key)
+		f.note(p, id, from.of(p, id))
 	}
 	if p != Channel {
 		return nil
