@@ -1,11 +1,9 @@
 package fn
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,23 +21,22 @@ func InvalidField(field, why string) error { return bankerr.InvalidField(field, 
 
 // decode reads one JSON value strictly: it refuses each value that does not fit its
 // schema, and any text after the value (INPUT-001, LOGIC-003). Then it runs Validate. A
-// refusal names the field as on the wire.
+// refusal names the field as on the wire. A text that is no JSON value names none.
 func decode[T any](raw []byte, of *schema) (T, error) {
 	var value T
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if err := of.check(d); err != nil {
-		var wrong *mismatch
-		if errors.As(err, &wrong) && wrong.path != "" {
-			return value, InvalidField(wrong.path, wrong.why)
-		}
-		return value, bankerr.ErrInput.Because(fmt.Errorf("decode: %w", err))
+	failed := json.Unmarshal(raw, &value)
+	if syntax := (*json.SyntaxError)(nil); errors.As(failed, &syntax) {
+		return value, bankerr.ErrInput.Because(fmt.Errorf("decode: %w", failed))
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return value, bankerr.ErrInput.Because(errors.New("decode: more than one value"))
-	}
-	if err := json.Unmarshal(raw, &value); err != nil {
+	err := of.check(&walk{text: raw})
+	var wrong *mismatch
+	switch {
+	case errors.As(err, &wrong) && wrong.path != "":
+		return value, InvalidField(wrong.path, wrong.why)
+	case err != nil:
 		return value, bankerr.ErrInput.Because(fmt.Errorf("decode: %w", err))
+	case failed != nil:
+		return value, bankerr.ErrInput.Because(fmt.Errorf("decode: %w", failed))
 	}
 	if v, ok := any(value).(Validator); ok {
 		return value, v.Validate()
@@ -68,65 +65,49 @@ func within(place string, err error) error {
 	return unfit(place+inner, wrong.why)
 }
 
-// check reads the next value and compares it with the schema. Two names in an object
+// check passes the next value and compares it with the schema. Two names in an object
 // that differ only in case are not the same name, and no name may come twice: another
 // program might use the other value.
-func (s *schema) check(d *json.Decoder) error {
-	token, err := d.Token()
-	if err != nil {
-		return err //nolint:wrapcheck // decode wraps it
-	}
-	switch value := token.(type) {
-	case json.Delim:
-		switch {
-		case value == '{' && s.kind == anObject:
-			return s.checkObject(d)
-		case value == '[' && s.kind == aList:
-			return s.checkList(d)
-		}
-	case string:
-		if s.kind == aText {
-			return s.checkText(value)
-		}
-	case json.Number:
-		if s.kind == aNumber {
-			return s.checkNumber(value)
-		}
-	case bool:
-		if s.kind == aBool {
-			return nil
-		}
-	case nil:
+func (s *schema) check(w *walk) error {
+	switch c := w.peek(); {
+	case c == '{' && s.kind == anObject:
+		return s.checkObject(w)
+	case c == '[' && s.kind == aList:
+		return s.checkList(w)
+	case c == '"' && s.kind == aText:
+		return s.checkText(w.readText())
+	case (c == '-' || '0' <= c && c <= '9') && s.kind == aNumber:
+		return s.checkNumber(string(w.pass()))
+	case (c == 't' || c == 'f') && s.kind == aBool:
+		w.pass()
+		return nil
+	case c == 'n':
 		return unfit("", "null")
 	}
 	return unfit("", "wrong type")
 }
 
-func (s *schema) checkObject(d *json.Decoder) error {
-	seen := make(map[string]bool, len(s.fields))
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return err //nolint:wrapcheck // decode wraps it
-		}
-		name, _ := key.(string)
+func (s *schema) checkObject(w *walk) error {
+	seen := make([]string, 0, len(s.fields))
+	err := w.members(func(name string) error {
 		field, known := s.fields[name]
 		switch {
 		case !known:
 			return unfit(tellable(name), "a field that is not known")
-		case seen[name]:
+		case slices.Contains(seen, name):
 			return unfit(name, "a name that comes twice")
 		}
-		seen[name] = true
-		if err := field.check(d); err != nil {
+		seen = append(seen, name)
+		if err := field.check(w); err != nil {
 			return within(name, err)
 		}
-	}
-	if _, err := d.Token(); err != nil { // the closing bracket
-		return err //nolint:wrapcheck // decode wraps it
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, name := range s.required {
-		if !seen[name] {
+		if !slices.Contains(seen, name) {
 			return unfit(name, "missing")
 		}
 	}
@@ -145,21 +126,22 @@ func tellable(name string) string {
 	return ""
 }
 
-func (s *schema) checkList(d *json.Decoder) error {
+func (s *schema) checkList(w *walk) error {
 	n := int64(0)
-	for ; d.More(); n++ {
-		if s.most != nil && n == *s.most {
+	err := w.items(func(i int64) error {
+		if s.most != nil && i == *s.most {
 			return unfit("", "too many items")
 		}
-		if err := s.item.check(d); err != nil {
-			return within("["+strconv.FormatInt(n, 10)+"]", err)
+		n = i + 1
+		if err := s.item.check(w); err != nil {
+			return within("["+strconv.FormatInt(i, 10)+"]", err)
 		}
-	}
-	if s.least != nil && n < *s.least {
+		return nil
+	})
+	if err == nil && s.least != nil && n < *s.least {
 		return unfit("", "too few items")
 	}
-	_, err := d.Token() // the closing bracket
-	return err          //nolint:wrapcheck // decode wraps it
+	return err
 }
 
 // checkText also refuses what encoding/json has put in the place of bytes that are not
@@ -182,8 +164,8 @@ func (s *schema) checkText(text string) error {
 	return nil
 }
 
-func (s *schema) checkNumber(number json.Number) error {
-	n, err := strconv.ParseInt(number.String(), 10, s.bits)
+func (s *schema) checkNumber(number string) error {
+	n, err := strconv.ParseInt(number, 10, s.bits)
 	switch {
 	case err != nil:
 		return unfit("", "no whole number, or too large")
@@ -209,62 +191,60 @@ func validKey(key string) bool {
 // envelope is the clear text of a sealed request.
 type envelope struct {
 	Key     string
+	keyed   bool // the key was there
 	Request json.RawMessage
 }
 
 // openEnvelope reads {"idempotency_key": text, "request": value} as strictly as
 // decode.
 func openEnvelope(clear []byte) (e envelope, err error) {
-	refuse := func(err error) (envelope, error) {
+	w := &walk{text: clear}
+	switch {
+	case !json.Valid(clear):
+		err = errors.New("not one JSON value")
+	case w.peek() != '{':
+		err = errors.New("no object")
+	default:
+		err = w.members(func(name string) error { return e.take(name, w) })
+	}
+	var field *bankerr.FieldError
+	switch {
+	case errors.As(err, &field):
+		return envelope{}, err
+	case err != nil:
 		return envelope{}, bankerr.ErrInput.Because(fmt.Errorf("envelope: %w", err))
-	}
-	d := json.NewDecoder(bytes.NewReader(clear))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return refuse(errors.New("no object"))
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return refuse(err)
-		}
-		name, _ := key.(string)
-		if seen[name] {
-			return envelope{}, InvalidField(name, "a name that comes twice")
-		}
-		seen[name] = true
-		switch name {
-		case "idempotency_key":
-			var text *string
-			if d.Decode(&text) != nil || text == nil {
-				return envelope{}, InvalidField("idempotency_key", "no text")
-			}
-			e.Key = *text
-		case "request":
-			err = d.Decode(&e.Request)
-		default:
-			err = unknownMember(name)
-		}
-		if err != nil {
-			return refuse(err)
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return refuse(err)
-	}
-	if e.Request == nil || string(e.Request) == "null" {
+	case e.Request == nil || string(e.Request) == "null":
 		return envelope{}, InvalidField("request", "missing or null")
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return refuse(errors.New("more than one value"))
-	}
 	return e, nil
+}
+
+// take takes the next member of the envelope.
+func (e *envelope) take(name string, w *walk) error {
+	switch name {
+	case "idempotency_key":
+		if e.keyed {
+			return InvalidField(name, "a name that comes twice")
+		}
+		if w.peek() != '"' {
+			return InvalidField(name, "no text")
+		}
+		e.Key, e.keyed = w.readText(), true
+	case "request":
+		if e.Request != nil {
+			return InvalidField(name, "a name that comes twice")
+		}
+		e.Request = w.pass()
+	default:
+		return unknownMember(name)
+	}
+	return nil
 }
 
 // unknownMember refuses a member of the envelope, by its name if the bank tells it.
 func unknownMember(name string) error {
 	if told := tellable(name); told != "" {
-		return &bankerr.FieldError{Field: told, Why: "a field that is not known"}
+		return InvalidField(told, "a field that is not known")
 	}
 	return errors.New("a field that is not known")
 }

@@ -86,8 +86,9 @@ func TestStrictDecode(t *testing.T) {
 		{"against its form", `{"name":"nobody"}`, "name"},
 		{"a comment", `{"name":"x"/**/}`, ""},
 		{"deep lists", strings.Repeat("[", 60_000), ""},
-		{"deep objects", strings.Repeat(`{"items":`, 7_000), "items"},
-		{"deep and closed", `{"items":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, "items[0]"},
+		{"deep objects", strings.Repeat(`{"items":`, 7_000), ""},
+		{"deep and closed", `{"items":` + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000) + `}`, "items[0]"},
+		{"deeper than any decoder goes", `{"items":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, ""},
 	} {
 		reply := handle(t, b, f, tt.body, nil)
 		var p fn.Problem

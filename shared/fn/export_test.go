@@ -35,12 +35,15 @@ func Without(f Function, name string) Function {
 }
 
 // Decode is the strict decoder.
-func Decode[T any](raw []byte) (T, error) {
+func Decode[T any](raw []byte) (T, error) { return Decoder[T]()(raw) }
+
+// Decoder compiles the schema once, as a function does.
+func Decoder[T any]() func(raw []byte) (T, error) {
 	schema, err := schemaOf(reflect.TypeFor[T]())
 	if err != nil {
 		panic(err)
 	}
-	return decode[T](raw, schema)
+	return func(raw []byte) (T, error) { return decode[T](raw, schema) }
 }
 
 // CheckSchema reports why the decoder can't check a request's type.
@@ -48,3 +51,12 @@ func CheckSchema[T any]() error {
 	_, err := schemaOf(reflect.TypeFor[T]())
 	return err
 }
+
+// OpenEnvelope reads the key and the request of an opened frame.
+func OpenEnvelope(clear []byte) (key string, request []byte, err error) {
+	e, err := openEnvelope(clear)
+	return e.Key, e.Request, err
+}
+
+// Fingerprint is the fingerprint without the members that are named.
+func Fingerprint(raw []byte, left ...string) ([]byte, error) { return fingerprint{left: left}.of(raw) }

@@ -1,8 +1,11 @@
 package fn
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -31,21 +34,40 @@ func fingerprintOf(request reflect.Type) (s fingerprint) {
 	return s
 }
 
-// of returns the fingerprint of a text that has decoded without error.
+// of returns the fingerprint of a text that has decoded without error: its other members
+// by name, without white space.
 func (s fingerprint) of(raw json.RawMessage) ([]byte, error) {
 	if len(s.left) == 0 {
 		return raw, nil
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return nil, bankerr.ErrInput.Because(err)
+	type member struct {
+		name  string
+		value json.RawMessage
 	}
-	for _, name := range s.left {
-		delete(fields, name)
+	var members []member
+	w := &walk{text: raw}
+	err := w.members(func(name string) error {
+		if value := w.pass(); !slices.Contains(s.left, name) {
+			members = append(members, member{name, value})
+		}
+		return nil
+	})
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	text := bytes.NewBufferString("{")
+	for i, m := range members {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteString(`"` + m.name + `":`)
+		err = errors.Join(err, json.Compact(text, m.value))
 	}
-	text, err := json.Marshal(fields)
+	text.WriteByte('}')
 	if err != nil {
 		return nil, bankerr.ErrInternal.Because(err)
 	}
-	return text, nil
+	// The same text as json.Marshal makes of a map: earlier releases took that one, and a
+	// request may be repeated after an upgrade.
+	var escaped bytes.Buffer
+	json.HTMLEscape(&escaped, text.Bytes())
+	return escaped.Bytes(), nil
 }

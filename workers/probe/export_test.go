@@ -21,6 +21,11 @@ func New(lent *fn.WorkerLent, config Config) (Prober, error) {
 	return Prober{p}, err
 }
 
+// Wire makes the worker's work.
+func Wire(ctx context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
+	return wire(ctx, lent, config)
+}
+
 // Round tries everything once.
 func (p Prober) Round(ctx context.Context) error { return p.round(ctx) }
 

@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -222,4 +223,37 @@ func TestConfiguration(t *testing.T) {
 	if err := (probe.Config{InboxURL: "http://i"}).Encrypted(); err == nil {
 		t.Error("the inbox may be in clear")
 	}
+}
+
+// A new bank has no customer for the probe. The worker is ready all the same, tells the
+// operator, and makes no result that would count as up.
+func TestTheProbeWaitsForItsCustomer(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	log := make(lines, 100)
+	lent := &fn.WorkerLent{Clock: clock.System{}, Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: registry}
+	work, err := probe.Wire(t.Context(), lent, probe.Config{URL: "http://127.0.0.1:1", Every: time.Second})
+	check.Must(t, err)
+	bank.Background(t, work)
+	if line := <-log; !strings.Contains(line, "set PROBE_CUSTOMER") {
+		t.Errorf("the operator reads %q", line)
+	}
+	families, err := registry.Gather()
+	check.Must(t, err)
+	if len(families) != 0 {
+		t.Errorf("results without a customer: %v", families)
+	}
+
+	_, err = probe.Wire(t.Context(), lent, probe.Config{Customer: "{}", Every: time.Second})
+	if err == nil {
+		t.Error("a customer without an inbox is taken")
+	}
+}
+
+// lines is a log that a test reads.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
 }

@@ -45,9 +45,10 @@ type Config struct {
 	EventsURL string `envconfig:"PROBE_EVENTS_URL" required:"true" form:"http" secret:"true"`
 	// InboxURL lists the texts that the customer's phone has got, as JSON: [{"text": "…"}],
 	// the newest first. The probe adds ?phone=<number>.
-	InboxURL string `envconfig:"PROBE_INBOX_URL" required:"true" form:"http" secret:"true"`
-	// Customer is a customer with two accounts, as JSON (Customer).
-	Customer string `envconfig:"PROBE_CUSTOMER" required:"true" secret:"true"`
+	InboxURL string `envconfig:"PROBE_INBOX_URL" later:"true" form:"http" secret:"true"`
+	// Customer is a customer with two accounts, as JSON (Customer). A new bank has none yet:
+	// without this setting the worker waits, and the availability counts as down.
+	Customer string `envconfig:"PROBE_CUSTOMER" later:"true" secret:"true"`
 	// LeftOut are functions that are not deployed, with commas between them.
 	LeftOut       string        `envconfig:"PROBE_LEFT_OUT"`
 	Every         time.Duration `envconfig:"PROBE_EVERY" default:"30s" min:"5s" max:"1m"`
@@ -61,7 +62,7 @@ var ErrInbox = errors.New("PROBE_INBOX_URL must begin with https://: the texts h
 // Encrypted returns ErrInbox unless the texts come encrypted. All else that the probe
 // sends is sealed in its channel.
 func (c Config) Encrypted() error {
-	if !strings.HasPrefix(c.InboxURL, "https://") {
+	if c.InboxURL != "" && !strings.HasPrefix(c.InboxURL, "https://") {
 		return ErrInbox
 	}
 	return nil
@@ -79,6 +80,9 @@ type Customer struct {
 
 // ErrCustomer reports that PROBE_CUSTOMER can't be used. It does not show the value.
 var ErrCustomer = errors.New("PROBE_CUSTOMER is not a customer: phone, login_password, device_id, device_key and pins, as JSON")
+
+// errNoInbox is the reason why a process does not start with a customer and no inbox.
+var errNoInbox = errors.New("PROBE_CUSTOMER needs PROBE_INBOX_URL")
 
 // answerWithin bounds each request of the probe. The bank answers within 3 s.
 const answerWithin = 4 * time.Second
@@ -104,6 +108,12 @@ func (c Customer) app(url string) (*client.Client, error) {
 }
 
 func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
+	switch {
+	case config.Customer == "":
+		return func(ctx context.Context) { wait(ctx, lent, config.Every) }, nil
+	case config.InboxURL == "":
+		return nil, errNoInbox
+	}
 	var who Customer
 	if json.Unmarshal([]byte(config.Customer), &who) != nil {
 		return nil, ErrCustomer
@@ -113,6 +123,15 @@ func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error
 		return nil, err
 	}
 	return func(ctx context.Context) { pg.RunEvery(ctx, lent.Log, "probe", config.Every, p.round) }, nil
+}
+
+// wait tells the operator, each round, that the probe has no customer. It makes no result:
+// without results the bank counts as down (docs/observability.md).
+func wait(ctx context.Context, lent *fn.WorkerLent, every time.Duration) {
+	pg.RunEvery(ctx, lent.Log, "probe", every, func(ctx context.Context) error {
+		lent.Log.ErrorContext(ctx, "the probe has no customer: set PROBE_CUSTOMER, and start the worker anew")
+		return nil
+	})
 }
 
 func newProber(lent *fn.WorkerLent, config Config, who Customer) (*prober, error) {

@@ -45,6 +45,7 @@ type deployed struct {
 type setting struct {
 	Name, Value string
 	From        source
+	Later       bool // the Secret may be missing
 }
 
 // bank is what the templates know of the whole bank.
@@ -98,7 +99,7 @@ func deploy(p process.Process) deployed {
 	d := deployed{Process: p}
 	for _, s := range p.Required {
 		if from, secret := secretKeys[s.Name]; secret {
-			d.Secrets = append(d.Secrets, setting{Name: s.Name, From: from})
+			d.Secrets = append(d.Secrets, setting{Name: s.Name, From: from, Later: s.Later})
 			continue
 		}
 		d.Settings = append(d.Settings, setting{Name: s.Name})

@@ -51,6 +51,7 @@ type Process struct {
 type Setting struct {
 	Name   string
 	Secret bool
+	Later  bool // the process starts without it: nobody can make it before the bank serves
 }
 
 // Bank is every process.
@@ -124,8 +125,10 @@ func (p *Process) settings(t reflect.Type) {
 		case name == "" && f.Type.Kind() == reflect.Struct:
 			p.settings(f.Type)
 		case name == "":
-		case f.Tag.Get("required") == "true":
-			p.Required = append(p.Required, Setting{Name: name, Secret: f.Tag.Get("secret") == "true"})
+		case f.Tag.Get("required") == "true" || f.Tag.Get("later") == "true":
+			p.Required = append(p.Required, Setting{
+				Name: name, Secret: f.Tag.Get("secret") == "true", Later: f.Tag.Get("later") == "true",
+			})
 		default:
 			p.Optional = append(p.Optional, name)
 		}

@@ -22,7 +22,7 @@ const namespace = "tidebank"
 // processes are all functions and workers.
 func processes() []process.Process {
 	b := process.Describe(functions.All(), workers.All(), events.Declared())
-	return slices.Concat(b.Functions, b.Workers)
+	return slices.Concat(b.Functions, process.WithoutQueues(b.Workers))
 }
 
 // secrets makes what docs/knative.md asks for before the first start. Each process gets
