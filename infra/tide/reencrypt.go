@@ -34,7 +34,7 @@ It exits with 0 if each text was moved or other runs work on the rest, and with 
 			defer h.Close()
 			m, moved := newMeter(cmd), map[string]int64{}
 			job := reseal.Job{DB: h.DB, Ring: h.Keys, Columns: sealed.Columns(), Report: func(p reseal.Progress) {
-				m.say("%s: read %d rows, moved %d", p.Column, p.Rows, p.Resealed)
+				m.say("%s: read %d rows, moved %d", p.Column, p.Read, p.Resealed)
 				moved[p.Column] = p.Resealed
 			}}
 			if err := job.Run(cmd.Context()); err != nil {
@@ -67,7 +67,7 @@ KEYS_FILE.` + exitHelp,
 			}
 			defer h.Close()
 			m := newMeter(cmd)
-			all, err := sealed.Uses(cmd.Context(), h.DB, h.Keys, func(p reseal.Progress) { m.say("%s: read %d rows", p.Column, p.Rows) })
+			all, err := sealed.Uses(cmd.Context(), h.DB, h.Keys, func(p reseal.Progress) { m.say("%s: read %d rows", p.Column, p.Read) })
 			if err != nil {
 				return err
 			}

@@ -161,7 +161,7 @@ func usesOf(cmd *cobra.Command, file, name string) (rows int64, err error) {
 	}
 	defer h.Close()
 	m := newMeter(cmd)
-	all, err := sealed.Uses(cmd.Context(), h.DB, h.Keys, func(p reseal.Progress) { m.say("%s: read %d rows", p.Column, p.Rows) })
+	all, err := sealed.Uses(cmd.Context(), h.DB, h.Keys, func(p reseal.Progress) { m.say("%s: read %d rows", p.Column, p.Read) })
 	if err != nil {
 		return 0, err
 	}

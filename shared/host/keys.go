@@ -13,10 +13,7 @@ import (
 // watchKeys lets the process take up a changed key file while it serves, until the host is
 // closed. A file that can't be used is logged, and the process goes on with its keys.
 func (h *Host) watchKeys(config keys.Config) {
-	due := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "tidebank_key_due_timestamp_seconds", Help: "When the newest key of a purpose must have a successor (KEY-007).",
-	}, []string{"purpose"})
-	h.Metrics.Registry.MustRegister(due)
+	due := h.Metrics.KeyDue()
 	h.showDue(due, config)
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop = stop
@@ -32,6 +29,16 @@ func (h *Host) watchKeys(config keys.Config) {
 			}
 		}
 	}()
+}
+
+// KeyDue registers the metric of the keys' renewals. A process calls it once.
+func (m *Metrics) KeyDue() *prometheus.GaugeVec {
+	due := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tidebank_key_due_timestamp_seconds",
+		Help: "Time at which a purpose must have a newer key, in seconds since 1970.",
+	}, []string{"purpose"})
+	m.Registry.MustRegister(due)
+	return due
 }
 
 func (h *Host) reloadKeys(ctx context.Context, due *prometheus.GaugeVec, config keys.Config) {

@@ -71,7 +71,7 @@ func SealedColumns() []reseal.Column {
 			Name: "account.card_password", Purpose: keys.Credential, Start: start,
 			Next: reseal.Query{SQL: sqlCardResealNext}, Write: reseal.Query{SQL: sqlCardReseal},
 			AAD:    func(about []string) []byte { return keys.AAD("account", "card_password", about[0]) },
-			Stored: reseal.Password,
+			Stored: reseal.Base64,
 		},
 		{
 			Name: "entry.memo_ct", Purpose: keys.Storage, Start: []string{uuid.Nil.String(), "0"},

@@ -38,13 +38,13 @@ func SealedColumns() []reseal.Column {
 			Name: "credential.login_password", Purpose: keys.Credential, Start: start,
 			Next: reseal.Query{SQL: sqlLoginResealNext}, Write: reseal.Query{SQL: sqlLoginReseal},
 			AAD:    func(about []string) []byte { return keys.AAD("credential", "login_password", about[0]) },
-			Stored: reseal.Password,
+			Stored: reseal.Base64,
 		},
 		{
 			Name: "credential.trade_password", Purpose: keys.Credential, Start: start,
 			Next: reseal.Query{SQL: sqlTradeResealNext}, Write: reseal.Query{SQL: sqlTradeReseal},
 			AAD:    func(about []string) []byte { return keys.AAD("credential", "trade_password", about[0]) },
-			Stored: reseal.Password,
+			Stored: reseal.Base64,
 		},
 	}
 }

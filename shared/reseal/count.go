@@ -52,7 +52,7 @@ func Count(ctx context.Context, db *pg.DB, ring *keys.Ring, columns []Column, re
 			}
 			place, read = rows[len(rows)-1].Place, read+int64(len(rows))
 			if report != nil {
-				report(Progress{Column: c.Name, Rows: read})
+				report(Progress{Column: c.Name, Read: read})
 			}
 		}
 		for _, key := range order {
@@ -79,7 +79,7 @@ func countRow(ring *keys.Ring, c Column, r row, use func(key string) *Use) error
 	if err != nil {
 		return err //nolint:wrapcheck // the caller wraps it
 	}
-	if c.Stored == Password {
+	if c.Stored == Base64 {
 		pepper, _, _ := strings.Cut(string(clear), "$")
 		use(pepper).Rows++
 	}

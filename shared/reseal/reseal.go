@@ -63,11 +63,11 @@ type Form int
 
 // The forms.
 const (
-	Bytes    Form = iota // as it is
-	Password             // scheme, "$" and base64 (package password)
+	Bytes  Form = iota // as it is
+	Base64             // scheme, "$" and base64 (package password)
 )
 
-const passwordScheme = "-sealed$"
+const schemeEnd = "-sealed$"
 
 // unwrap returns the sealed text of a stored value. It is false for a value that an earlier
 // release has stored without a key.
@@ -76,11 +76,11 @@ func (f Form) unwrap(value []byte) (sealed []byte, head string, ok bool) {
 		_, ok := keys.SealedBy(value)
 		return value, "", ok
 	}
-	at := strings.Index(string(value), passwordScheme)
+	at := strings.Index(string(value), schemeEnd)
 	if at < 0 {
 		return nil, "", false
 	}
-	head, body := string(value[:at])+passwordScheme, value[at+len(passwordScheme):]
+	head, body := string(value[:at])+schemeEnd, value[at+len(schemeEnd):]
 	sealed, err := base64.RawStdEncoding.DecodeString(string(body))
 	return sealed, head, err == nil
 }
@@ -95,7 +95,7 @@ func (f Form) wrap(head string, sealed []byte) []byte {
 // Progress is the state of one column.
 type Progress struct {
 	Column   string
-	Rows     int64 // that the walk has read
+	Read     int64 // rows that the walk has read
 	Resealed int64
 	Damaged  int64 // texts that no key opens; they stay as they are
 	Done     bool
@@ -190,7 +190,7 @@ func (j Job) step(ctx context.Context, tx pg.Tx, columns map[string]Column, name
 		return p, fmt.Errorf("reseal %s: %w", name, err)
 	}
 	if len(rows) == 0 {
-		err := tx.QueryRow(ctx, sqlEnd, name, c.Start).Scan(&p.Rows, &p.Resealed, &p.Damaged, &p.Done, &p.walks)
+		err := tx.QueryRow(ctx, sqlEnd, name, c.Start).Scan(&p.Read, &p.Resealed, &p.Damaged, &p.Done, &p.walks)
 		return p, err //nolint:wrapcheck // InTx wraps it
 	}
 	fresh, damaged, err := j.fresh(c, rows)
@@ -207,7 +207,7 @@ func (j Job) step(ctx context.Context, tx pg.Tx, columns map[string]Column, name
 	}
 	passed := int64(len(fresh)) - written
 	err = tx.QueryRow(ctx, sqlAdvance, name, rows[len(rows)-1].Place, len(rows), written, passed, damaged).
-		Scan(&p.Rows, &p.Resealed, &p.Damaged)
+		Scan(&p.Read, &p.Resealed, &p.Damaged)
 	return p, err //nolint:wrapcheck // InTx wraps it
 }
 

@@ -71,8 +71,8 @@ func Write(t *testing.T, ring *keys.Ring, p keys.Purpose) Written {
 		check.Must(t, err)
 		public, err := ring.Public(p).Marshal()
 		check.Must(t, err)
-		return Written{KeyID: string(public), Read: func(r *keys.Ring) error {
-			return same(r.Decrypt(p, sealed))
+		return Written{KeyID: string(public), Read: func(ring *keys.Ring) error {
+			return same(ring.Decrypt(p, sealed))
 		}}
 	case keys.Pepper:
 		id, err := ring.SumKey(p)
@@ -201,9 +201,11 @@ func rotation(t *testing.T, p Provider, purpose keys.Purpose, hand *clock.Manual
 		}
 	}
 	// A ciphertext for the bank's password key names no key. It is only late for minutes.
-	if purpose == keys.Password {
+	switch purpose {
+	case keys.Password:
 		_, err := late.Reload(t.Context())
 		check.Must(t, err)
+	default:
 	}
 	if err := fresh.Read(late); err != nil {
 		t.Errorf("the process that had not looked: %v", err)
