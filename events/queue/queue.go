@@ -41,6 +41,9 @@ const (
 	Visibility  = 30 * time.Second // after a receive; a worker that dies costs this time
 )
 
+// reasonAttribute tells in a dead letter why a worker has put it there.
+const reasonAttribute = "reason"
+
 // Name is the name of the consumer's queue.
 func Name(consumer string) string { return "tidebank-" + consumer }
 
@@ -244,7 +247,7 @@ func (q *source) bury(ctx context.Context, m types.Message, reason string) {
 	_, err := q.SQS.SendMessage(limited, &sqs.SendMessageInput{
 		QueueUrl: &q.dead, MessageBody: m.Body,
 		MessageAttributes: map[string]types.MessageAttributeValue{
-			"reason": {DataType: aws.String("String"), StringValue: &reason},
+			reasonAttribute: {DataType: aws.String("String"), StringValue: &reason},
 		},
 	})
 	if err != nil {

@@ -26,6 +26,7 @@ const (
 var (
 	errWhich   = errors.New("name one event with --id, or all with --all")
 	errID      = errors.New("--id is not the id of an event")
+	errQueued  = errors.New("--sqs is for dead letters: use it with --dead")
 	errNoAside = errors.New("no such event is set aside, or is a dead letter of at most 30 days")
 )
 
@@ -37,9 +38,9 @@ func eventsCommand() *cobra.Command {
 }
 
 func listCommand() *cobra.Command {
-	var dead bool
+	var dead, queued bool
 	list := &cobra.Command{
-		Use: "list [--dead]", Short: "List the events that the relay has set aside, the oldest first", Args: cobra.NoArgs,
+		Use: "list [--dead [--sqs]]", Short: "List the events that the relay has set aside, the oldest first", Args: cobra.NoArgs,
 		Long: `List the events that the relay has set aside, the oldest first, at most 200.
 
 Each line has the id, the type, the times of the event and of its setting aside, the
@@ -47,22 +48,35 @@ number of attempts and the reason of the last failure. It reads DATABASE_URL.
 
 An event that the relay has published and a consumer fails to take is a dead letter.
 --dead lists the dead letters of the platform's broker and those of the bank's own broker,
-which runs in the local bank and on OpenFaaS. "events replay --dead" sends both again.`,
+which runs in the local bank and on OpenFaaS. "events replay --dead" sends both again.
+
+Where SNS and SQS are the broker, --dead --sqs lists the dead letters of the consumers'
+queues instead. It reads AWS' settings (docs/configuration.md), and not the database.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if dead {
+			switch {
+			case queued && !dead:
+				return errQueued
+			case queued:
+				letters, err := queueLetters()
+				if err != nil {
+					return err
+				}
+				return listQueued(cmd.Context(), cmd, letters)
+			case dead:
 				return withEvents(cmd, listDead)
 			}
 			return withEvents(cmd, listAside)
 		},
 	}
 	list.Flags().BoolVar(&dead, "dead", false, "list the dead letters")
+	list.Flags().BoolVar(&queued, "sqs", false, "those of the queues of SQS")
 	return list
 }
 
 func replayCommand() *cobra.Command {
 	var o replayOrder
 	replay := &cobra.Command{
-		Use: "replay [--dead] {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
+		Use: "replay [--dead [--sqs]] {--id ID | --all} --reason TEXT --operator NAME", Args: cobra.NoArgs,
 		Short: "Let the relay publish events again that it has set aside, or dead letters",
 		Long: `Let the relay publish events again that it has set aside, or with --dead those that a
 consumer failed to take. Each event has all its attempts again. Mend the cause first: the
@@ -70,14 +84,17 @@ list names it. All consumers get the event; one that has had its effect has no s
 Consumers take no event that is older than 30 days, so it stays a dead letter.
 
 The command leaves an access record in the same transaction: operator, reason, time
-and this computer's name. It reads DATABASE_URL.`,
+and this computer's name. It reads DATABASE_URL.
+
+With --dead --sqs, dead letters of SQS go to the queues of their consumers again, at most
+200 at once. The access record is written first. The command also reads AWS' settings.`,
 		Example: `  go run ./infra/tide events replay --all --reason "the broker takes large events now" --operator wang`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err
 			}
 			return withEvents(cmd, func(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
-				n, err := replayEvents(ctx, h, o)
+				n, err := o.replay(ctx, h)
 				if err != nil {
 					return err
 				}
@@ -91,6 +108,7 @@ and this computer's name. It reads DATABASE_URL.`,
 	replay.Flags().StringVar(&o.id, "id", "", "id of one event")
 	replay.Flags().BoolVar(&o.all, "all", false, "all events of the list")
 	replay.Flags().BoolVar(&o.dead, "dead", false, "replay dead letters, of the platform's broker and of the bank's own")
+	replay.Flags().BoolVar(&o.queued, "sqs", false, "those of the queues of SQS")
 	requireFlag(replay, &o.reason, "reason", "reason for publishing again, for audit")
 	requireFlag(replay, &o.operator, "operator", "name of the operator who decides, for audit")
 	return replay
@@ -154,6 +172,7 @@ func listDead(ctx context.Context, cmd *cobra.Command, h *host.Host) error {
 type replayOrder struct {
 	id               string
 	all, dead        bool
+	queued           bool // dead letters of SQS
 	reason, operator string
 }
 
@@ -163,12 +182,26 @@ func (o replayOrder) check() error {
 		return errWhich
 	case o.id != "" && uuid.Validate(o.id) != nil:
 		return errID
+	case o.queued && !o.dead:
+		return errQueued
 	case !plain(o.reason, 200):
 		return errReason
 	case !plain(o.operator, 64):
 		return errOperator
 	}
 	return nil
+}
+
+// replay carries out the order.
+func (o replayOrder) replay(ctx context.Context, h *host.Host) (int64, error) {
+	if !o.queued {
+		return replayEvents(ctx, h, o)
+	}
+	letters, err := queueLetters()
+	if err != nil {
+		return 0, err
+	}
+	return replayQueued(ctx, h, letters, o)
 }
 
 // replayEvents gives the events back to the relay, and emits the access record in the

@@ -7,11 +7,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/process"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/req"
+	"github.com/tidebank/tidebank/workers"
 )
 
 // tide runs the command as a shell would.
@@ -98,6 +104,50 @@ func TestKeysAdd(t *testing.T) {
 	}
 }
 
+// Each process gets a file with its own keys: one function's file opens for its purposes,
+// and lacks the keys of the others.
+func TestKeysExport(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, folder := filepath.Join(dir, "keys.json"), filepath.Join(dir, "own")
+	check.Must(t, keys.Create(file))
+	stdout, _, err := tide("keys", "export", "--file", file, "--out", folder)
+	check.Must(t, err)
+	all := process.Describe(functions.All(), workers.All(), events.Declared())
+	want := 0
+	for _, one := range req.AtLeast(t, 25, append(all.Functions, all.Workers...)) {
+		path := filepath.Join(folder, one.Name+".json")
+		if len(one.Keys) == 0 {
+			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s uses no keys: %v", one.Name, err)
+			}
+			continue
+		}
+		want++
+		for _, p := range keys.All() {
+			_, err := keys.Open(t.Context(), keys.Config{File: path}, p)
+			if declared := slices.Contains(one.Keys, string(p)); declared != (err == nil) {
+				t.Errorf("%s opens %s: %v, declares it: %v", one.Name, p, err, declared)
+			}
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if n := strings.Count(stdout, "Made "); n != want {
+		t.Errorf("it tells of %d files, want %d", n, want)
+	}
+	if _, _, err := tide("keys", "export", "--file", file, "--out", folder); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a second time: %v", err)
+	}
+	one := filepath.Join(dir, "one")
+	_, _, err = tide("keys", "export", "--file", file, "--out", one, "--process", "transfer-confirm")
+	check.Must(t, err)
+	if made, err := os.ReadDir(one); err != nil || len(made) != 1 || made[0].Name() != "transfer-confirm.json" {
+		t.Errorf("for one process: %v, %v", made, err)
+	}
+}
+
 func TestCommandsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -112,7 +162,11 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		{"keys channel list --file=/no/such/file", "no key file"},
 		{"keys add", `"file" not set`},
 		{"keys add --file=/no/such/file", "no key file"},
+		{"keys export --file=x", `"out" not set`},
+		{"keys export --file=x --out=y --process=business-probe", "no function or worker of this name has keys"},
 		{"keys make", `unknown command "make"`},
+		{"events list --sqs", "use it with --dead"},
+		{"events replay --sqs --all --reason x --operator y", "use it with --dead"},
 		{"lottery", `unknown command "lottery"`},
 	} {
 		if _, stderr, err := tide(strings.Fields(tt.args)...); err == nil || !strings.Contains(stderr, tt.says) {

@@ -40,13 +40,12 @@ func TestKeysRotate(t *testing.T) {
 		}
 	}
 	for name, args := range map[string][]string{
-		"too soon":       {"rotate", "--file", file, "--purpose", "ledger", "--after", "1m"},
-		"a waiting key":  {"rotate", "--file", file, "--purpose", "storage"},
-		"channel":        {"rotate", "--file", file, "--purpose", "channel"},
-		"no purpose":     {"rotate", "--file", file, "--purpose", "x"},
-		"no file":        {"rotate", "--file", file + ".none", "--purpose", "ledger"},
-		"no flag":        {"rotate", "--file", file},
-		"a plain export": {"export", "--file", file},
+		"too soon":      {"rotate", "--file", file, "--purpose", "ledger", "--after", "1m"},
+		"a waiting key": {"rotate", "--file", file, "--purpose", "storage"},
+		"channel":       {"rotate", "--file", file, "--purpose", "channel"},
+		"no purpose":    {"rotate", "--file", file, "--purpose", "x"},
+		"no file":       {"rotate", "--file", file + ".none", "--purpose", "ledger"},
+		"no flag":       {"rotate", "--file", file},
 	} {
 		if stdout, _, err := tide(append([]string{"keys"}, args...)...); exitCode(err) != exitFailed || stdout != "" {
 			t.Errorf("%s: %q, %v", name, stdout, err)

@@ -3,15 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/workers"
 )
 
 var errNoKeys = errors.New("no function or worker of this name has keys")
@@ -55,15 +52,4 @@ from the environment (docs/configuration.md).`,
 	requireFlag(c, &order.Process, "process", "name of the function or worker")
 	requireFlag(c, &order.To, "out", "path of the new key file")
 	return c
-}
-
-// purposesOf lists the purposes that a process opens.
-func purposesOf(process string) (list []keys.Purpose) {
-	for _, f := range slices.Concat(functions.All(), workers.All()) {
-		if f.Spec.Name == process {
-			list = f.Needs().Purposes
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }

@@ -17,7 +17,8 @@ type Kind int
 
 // The kinds, from the most harmless to the most serious.
 const (
-	Invalid         Kind = iota + 1 // the request is malformed
+	Left            Kind = iota + 1 // the caller has left; nobody reads the answer
+	Invalid                         // the request is malformed
 	Method                          // the request has a method that the function does not take
 	TooLarge                        // the request is larger than the function takes
 	Unauthenticated                 // the caller is not logged in, or not proven
@@ -33,6 +34,8 @@ const (
 // Status is the kind's HTTP status.
 func (k Kind) Status() int {
 	switch k {
+	case Left:
+		return statusLeft
 	case Invalid:
 		return http.StatusBadRequest
 	case Method:
@@ -58,6 +61,10 @@ func (k Kind) Status() int {
 	}
 	return http.StatusInternalServerError
 }
+
+// statusLeft is what proxies log for a client that closed its connection. No client gets
+// it, and net/http has no name for it.
+const statusLeft = 499
 
 // Error is a refusal. Two Errors are the same refusal when their codes are.
 type Error struct {
@@ -119,6 +126,7 @@ var (
 	ErrUnavailable = New(Unavailable, "SERVICE_UNAVAILABLE")
 	ErrNotFound    = New(NotFound, "OBJECT_NOT_FOUND")
 	ErrInput       = New(Invalid, "INPUT_INVALID")
+	ErrLeft        = New(Left, "CALLER_LEFT") // for logs and metrics only
 )
 
 // From finds the refusal in err's chain. If the chain holds no refusal, From returns

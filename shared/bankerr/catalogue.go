@@ -21,6 +21,7 @@ var catalogue = map[string]Text{
 	"ACCOUNT_CLOSED":          {"账户状态不允许该交易", "请核对收付款账户，或联系客服"},
 	"ACCOUNT_SAME":            {"付款账户与收款账户相同", "请选择不同的账户"},
 	"APP_OUTDATED":            {"应用版本过低，无法继续使用", "请到应用商店升级到最新版本"},
+	"CALLER_LEFT":             {"连接已中断，操作未完成", "请重新发起"},
 	"CAPTCHA_REJECTED":        {"图形验证码错误或已失效", "请刷新图形验证码后重试"},
 	"CAPTCHA_REQUIRED":        {"请先完成图形验证码", "请获取并填写图形验证码"},
 	"CHANNEL_EXPIRED":         {"安全通道已失效", "请重新打开应用"},

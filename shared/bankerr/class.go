@@ -11,12 +11,13 @@ const (
 	ClassRefused Class = "refused" // by a rule; the client or the customer can cure it
 	ClassLimited Class = "limited" // by a rate, a quota, a budget or a limit of amounts
 	ClassProof   Class = "proof"   // a proof of identity did not hold, or is locked
+	ClassLeft    Class = "left"    // the caller left before its answer, and nothing was committed
 	ClassFailed  Class = "failed"  // the bank could not answer: only this class counts against availability
 )
 
 // Classes lists the classes.
 func Classes() []Class {
-	return []Class{ClassOK, ClassRefused, ClassLimited, ClassProof, ClassFailed}
+	return []Class{ClassOK, ClassRefused, ClassLimited, ClassProof, ClassLeft, ClassFailed}
 }
 
 // proofs are the codes by which the bank refuses a proof.
@@ -34,6 +35,8 @@ func ClassOf(err error) Class {
 	switch {
 	case e.kind == Internal || e.kind == Unavailable:
 		return ClassFailed
+	case e.kind == Left:
+		return ClassLeft
 	case e.kind == TooMany || e.code == "LIMIT_EXCEEDED":
 		return ClassLimited
 	case slices.Contains(proofs, e.code):

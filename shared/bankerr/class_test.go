@@ -17,6 +17,7 @@ func TestClassesOfOutcomes(t *testing.T) {
 		{bankerr.ErrInternal, bankerr.ClassFailed},
 		{bankerr.ErrUnavailable, bankerr.ClassFailed},
 		{errors.New("not a refusal"), bankerr.ClassFailed},
+		{bankerr.ErrLeft.Because(errors.New("context canceled")), bankerr.ClassLeft},
 		{bankerr.ErrInput, bankerr.ClassRefused},
 		{bankerr.ErrNotFound, bankerr.ClassRefused},
 		{bankerr.New(bankerr.TooMany, "RATE_LIMITED"), bankerr.ClassLimited},

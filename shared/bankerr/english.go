@@ -12,6 +12,7 @@ var english = map[string]Text{
 	"ACCOUNT_CLOSED":          {"The account's state does not allow this", "Check both accounts, or call the bank"},
 	"ACCOUNT_SAME":            {"Payer and payee are the same account", "Choose different accounts"},
 	"APP_OUTDATED":            {"This version of the app is too old", "Install the newest version from the app store"},
+	"CALLER_LEFT":             {"The connection ended before the operation was done", "Start again"},
 	"CAPTCHA_REJECTED":        {"The graphic code is wrong or no longer valid", "Get a new graphic code and try again"},
 	"CAPTCHA_REQUIRED":        {"A graphic code is needed first", "Get the graphic code and fill it in"},
 	"CHANNEL_EXPIRED":         {"The secure channel has ended", "Open the app again"},

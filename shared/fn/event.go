@@ -177,7 +177,11 @@ func (h *eventHandler) observe(ctx context.Context, event cloudevent.Event, err 
 		return
 	}
 	e := bankerr.From(err)
-	h.host.Log.LogAttrs(ctx, slog.LevelError, "event refused", slog.String("function", h.spec.Name),
+	level := slog.LevelError
+	if e.Kind() == bankerr.Left { // the broker delivers the event again
+		level = slog.LevelInfo
+	}
+	h.host.Log.LogAttrs(ctx, level, "event refused", slog.String("function", h.spec.Name),
 		slog.String("code", e.Code()), slog.Any("cause", e.Unwrap()), slog.String("source", event.Source),
 		slog.String("id", event.ID), slog.Time("sent", event.Time), slog.String("trace", traceID(ctx)))
 }
@@ -226,7 +230,7 @@ func decisive(errs []error) (found error) {
 
 // take takes one event.
 func (h *eventHandler) take(ctx context.Context, event cloudevent.Event) error {
-	return protected(func() error {
+	return protected(ctx, func() error {
 		if err := events.Verify(h.host.Keys, event); errors.Is(err, events.ErrForged) {
 			return bankerr.ErrInput.Because(err)
 		} else if err != nil {
@@ -249,14 +253,14 @@ func (h *eventHandler) take(ctx context.Context, event cloudevent.Event) error {
 	})
 }
 
-// protected turns a panic, and a time-out, into the refusal that an event function
-// answers with.
-func protected(work func() error) (err error) {
+// protected turns a panic, a time-out, and the leaving of the sender into the refusal that
+// an event function answers with.
+func protected(ctx context.Context, work func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
-		err = late(err)
+		err = late(ctx, err)
 	}()
 	return work()
 }
@@ -279,7 +283,7 @@ func (h *eventHandler) runParts(ctx context.Context, e cloudevent.Event, parts [
 			continue
 		}
 		wait.Go(func() {
-			errs[i] = protected(func() error {
+			errs[i] = protected(ctx, func() error {
 				effect, err := p.React(ctx)
 				if err != nil {
 					return fmt.Errorf("%s: %w", p.Name, err)
@@ -296,8 +300,14 @@ func (h *eventHandler) runParts(ctx context.Context, e cloudevent.Event, parts [
 }
 
 // commit commits an effect with the record that the consumer has had the event. If the
-// record is there already, commit changes nothing.
+// record is there already, commit changes nothing. It runs to its end, also if the sender
+// leaves.
 func (h *eventHandler) commit(ctx context.Context, consumer string, e cloudevent.Event, effect Effect) error {
+	if ctx.Err() != nil {
+		return ctx.Err() //nolint:wrapcheck // protected wraps it
+	}
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
 	return h.host.DB.InTx(ctx, func(ctx context.Context, tx pg.Tx) error {
 		first, err := events.Claim(ctx, tx, consumer, e.Source, e.ID)
 		if err != nil || !first || effect == nil {

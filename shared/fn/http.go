@@ -72,14 +72,32 @@ func (c *call) pass(ctx context.Context) (err error) {
 		if r := recover(); r != nil {
 			err = bankerr.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
-		err = late(err)
+		err = late(ctx, err)
 	}()
+	lasting := ctx
 	for _, s := range c.stages {
-		if err := s.run(c, ctx); err != nil {
+		if s.lasts && lasting == ctx {
+			if ctx.Err() != nil {
+				return ctx.Err() //nolint:wrapcheck // late wraps it
+			}
+			var cancel context.CancelFunc
+			lasting, cancel = toTheEnd(ctx)
+			defer cancel()
+		}
+		if err := s.run(c, lasting); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// toTheEnd returns a context with the deadline of ctx that does not end when the caller
+// leaves. A commit that has begun must not be broken off: nobody would know its result.
+func toTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, set := ctx.Deadline(); set {
+		return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	}
+	return context.WithoutCancel(ctx), func() {}
 }
 
 // settleAttempts settles the attempts that a step-up has counted, unless the call has had
@@ -113,12 +131,18 @@ func (c *call) settle(ctx context.Context) error {
 	return c.host.DB.Commit(ctx, &unit)
 }
 
-// late turns a timeout into SERVICE_UNAVAILABLE, because a later try may succeed. A
+// late turns a timeout into SERVICE_UNAVAILABLE, because a later try may succeed, and the
+// end of a call whose caller has left into CALLER_LEFT, which is no failure of the bank. A
 // refusal that was decided in time stays.
-func late(err error) error {
+func late(ctx context.Context, err error) error {
 	var decided *bankerr.Error
-	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &decided) {
+	known := errors.As(err, &decided)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && !known:
 		return bankerr.ErrUnavailable.Because(err)
+	case errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled) &&
+		(!known || decided.Kind() == bankerr.Unavailable): // a store that was not asked to the end
+		return bankerr.ErrLeft.Because(err)
 	}
 	return err
 }

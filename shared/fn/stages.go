@@ -73,23 +73,24 @@ func StageRefusals(s Spec) []*bankerr.Error {
 
 // stage is one step of enforcement; an error ends the call with its problem.
 type stage struct {
-	name string
-	run  func(*call, context.Context) error
+	name  string
+	run   func(*call, context.Context) error
+	lasts bool // it and the stages after it run to their end, also if the caller leaves
 }
 
 // stages is the order of enforcement, the same for every function. A stage passes
 // when the Spec does not ask for it.
 var stages = []stage{
-	{"size", (*call).limitSize},
-	{"channel", (*call).openChannel},
-	{"admit", (*call).admit}, // sequence, rate and login: one round trip to Redis
-	{"decode", (*call).decodeRequest},
-	{"preflight", (*call).preflight}, // replay, step-up and risk: one round trip to PostgreSQL
-	{"operation", (*call).operate},
-	{"mask", (*call).guardReply},
-	{"end session", (*call).endSession}, // before the commit, so that the session ends even if the database is down
-	{"commit", (*call).commit},          // one round trip to PostgreSQL
-	{"start session", (*call).startSession},
+	{name: "size", run: (*call).limitSize},
+	{name: "channel", run: (*call).openChannel},
+	{name: "admit", run: (*call).admit}, // sequence, rate and login: one round trip to Redis
+	{name: "decode", run: (*call).decodeRequest},
+	{name: "preflight", run: (*call).preflight}, // replay, step-up and risk: one round trip to PostgreSQL
+	{name: "operation", run: (*call).operate},
+	{name: "mask", run: (*call).guardReply},
+	{name: "end session", run: (*call).endSession, lasts: true}, // before the commit: it also ends if the database is down
+	{name: "commit", run: (*call).commit, lasts: true},          // one round trip to PostgreSQL
+	{name: "start session", run: (*call).startSession, lasts: true},
 }
 
 func (c *call) limitSize(context.Context) error {

@@ -28,7 +28,7 @@ func NewMetrics(registry *prometheus.Registry) *Metrics {
 		Registry: registry,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidebank_calls_total",
-			Help: "Calls by function, outcome code and class of the code (ok, refused, limited, proof or failed).",
+			Help: "Calls by function, outcome code and class of the code (ok, refused, limited, proof, left or failed).",
 		}, []string{"function", "code", "class"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tidebank_call_seconds", Help: "Duration of calls by function.",

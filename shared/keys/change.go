@@ -14,7 +14,7 @@ import (
 // old keys or the new ones, also after a crash. Two changes never run at once, because the
 // folder is locked meanwhile.
 func changeFile(path string, change func(*file) (changed bool, err error)) error {
-	if _, err := readClear(path); err != nil {
+	if _, err := readBank(path); err != nil {
 		return err // it tells what to do
 	}
 	path, err := filepath.EvalSymlinks(path) // a rename must not replace the link
@@ -29,7 +29,7 @@ func changeFile(path string, change func(*file) (changed bool, err error)) error
 	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("keys: lock the folder of %s: %w", path, err)
 	}
-	f, err := readClear(path)
+	f, err := readBank(path)
 	if err != nil {
 		return err
 	}

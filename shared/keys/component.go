@@ -131,7 +131,7 @@ func CheckValue(path string) (string, error) {
 // The copy holds every other key wrapped, so that it may lie in a backup. Split leaves the
 // key file as it is: after the ceremony, destroy it or keep it in the place that uses it.
 func Split(scheme Scheme, path, to string, shares, threshold int) ([]Component, error) {
-	f, err := readClear(path)
+	f, err := readBank(path)
 	if err != nil {
 		return nil, err
 	}

@@ -26,9 +26,10 @@ type file struct {
 	Root        []byte               `json:"root,omitempty"`
 	SealedRoot  *sealedRoot          `json:"sealed_root,omitempty"`
 	SplitRoot   *splitRoot           `json:"split_root,omitempty"`
-	Secrets     map[Purpose][][]byte `json:"secrets"`        // sealed: secretSize bytes each
-	MACs        map[Purpose][][]byte `json:"macs,omitempty"` // sealed: macSize bytes each
-	Pairs       map[Purpose][]byte   `json:"pairs"`          // sealed PKCS#8: the first pair of each purpose
+	Process     string               `json:"process,omitempty"` // the file holds only the keys of this process
+	Secrets     map[Purpose][][]byte `json:"secrets"`           // sealed: secretSize bytes each
+	MACs        map[Purpose][][]byte `json:"macs,omitempty"`    // sealed: macSize bytes each
+	Pairs       map[Purpose][]byte   `json:"pairs"`             // sealed PKCS#8: the first pair of each purpose
 	MorePairs   map[Purpose][][]byte `json:"more_pairs,omitempty"`
 	Times       map[Purpose][]times  `json:"times,omitempty"` // of each key, in the order of the ids
 	Certificate []byte               `json:"certificate"`

@@ -28,7 +28,7 @@ type channelFile struct {
 
 // FileChannelKeys lists the channel keys of a key file, as Ring.ChannelKeys does.
 func FileChannelKeys(path string) ([]ChannelKey, error) {
-	f, err := readClear(path)
+	f, err := readBank(path)
 	if err != nil {
 		return nil, err
 	}

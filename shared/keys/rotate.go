@@ -171,11 +171,9 @@ func Retire(path string, p Purpose, id uint16) error {
 // same, so that processes and stored texts notice nothing.
 func RotateRoot(path string) error {
 	return changeFile(path, func(f *file) (bool, error) {
-		if _, err := openRing(context.Background(), f, All()); err != nil {
-			return false, err
-		}
-		root, fresh := sm.NewKey(), emptyFile()
-		if err := fresh.takeAll(f, All(), root); err != nil {
+		root := sm.NewKey()
+		fresh, err := f.part(context.Background(), All(), root)
+		if err != nil {
 			return false, err
 		}
 		fresh.Root, fresh.path = root[:], f.path

@@ -62,16 +62,20 @@ func (f *file) openRoot(ctx context.Context, kms *cloud.Client) error {
 	return nil
 }
 
-// readClear reads a key file with its root in clear.
-func readClear(path string) (*file, error) {
+// readBank reads the bank's own key file: with all keys, and its root in clear.
+func readBank(path string) (*file, error) {
 	f, err := readFile(Config{File: path})
-	if err == nil && f.SealedRoot != nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case f.SealedRoot != nil:
 		return nil, fmt.Errorf("%w: %s", ErrSealed, path)
-	}
-	if err == nil && f.SplitRoot != nil {
+	case f.Process != "":
+		return nil, fmt.Errorf("%w: %s is of %s", ErrExported, path, f.Process)
+	case f.SplitRoot != nil:
 		return nil, fmt.Errorf("%w: %s", ErrSplit, path)
 	}
-	return f, err
+	return f, nil
 }
 
 // Sealing is an order to make a sealed key file for one process.
@@ -86,11 +90,8 @@ type Sealing struct {
 // Seal makes a key file for one process: with the keys of its purposes only, under a root
 // of its own that KMS has sealed.
 func Seal(ctx context.Context, kms *cloud.Client, order Sealing) error {
-	from, err := readClear(order.From)
+	from, err := readBank(order.From)
 	if err != nil {
-		return err
-	}
-	if _, err := openRing(ctx, from, order.Purposes); err != nil { // a damaged file must not look whole
 		return err
 	}
 	suite, err := order.Key.Suite()
@@ -103,26 +104,31 @@ func Seal(ctx context.Context, kms *cloud.Client, order Sealing) error {
 		return fmt.Errorf("keys: %w", err)
 	}
 	sealed.Wrapped = wrapped
-	made := emptyFile()
-	made.SealedRoot = sealed
-	if err := made.takeAll(from, order.Purposes, sm.Key(root)); err != nil {
+	made, err := from.part(ctx, order.Purposes, sm.Key(root))
+	if err != nil {
 		return err
 	}
+	made.SealedRoot = sealed
 	return made.publish(order.To)
+}
+
+// part makes a file with the keys of some purposes, wrapped by another root. The root
+// itself is not in it yet.
+func (f *file) part(ctx context.Context, purposes []Purpose, root sm.Key) (*file, error) {
+	if _, err := openRing(ctx, f, purposes); err != nil { // a damaged file must not look whole
+		return nil, err
+	}
+	made := emptyFile()
+	for _, p := range purposes {
+		if err := made.take(f, p, root); err != nil {
+			return nil, fmt.Errorf("keys: %s: %w", p, err)
+		}
+	}
+	return made, nil
 }
 
 func emptyFile() *file {
 	return &file{Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
-}
-
-// takeAll copies the keys of these purposes, wrapped anew by the root.
-func (f *file) takeAll(from *file, purposes []Purpose, root sm.Key) error {
-	for _, p := range purposes {
-		if err := f.take(from, p, root); err != nil {
-			return fmt.Errorf("keys: %s: %w", p, err)
-		}
-	}
-	return nil
 }
 
 // take copies the keys of one purpose, wrapped anew by the root.

@@ -138,7 +138,9 @@ func (k ChannelKey) among(list []ChannelKey) bool {
 	return slices.ContainsFunc(list, func(o ChannelKey) bool { return bytes.Equal(o.KeyDigest, k.KeyDigest) })
 }
 
-func (s secret) equal(other secret) bool { return s.seal == other.seal && bytes.Equal(s.mac, other.mac) }
+func (s secret) equal(other secret) bool {
+	return s.seal == other.seal && bytes.Equal(s.mac, other.mac)
+}
 
 func samePair(one, other pair) bool { return one.public().Equal(other.public()) }
 

@@ -39,7 +39,7 @@ func Classify(err error) error {
 		switch {
 		case server.Code == "55P03":
 			return ErrBusy.Because(err)
-		case server.Code[:2] == "08", server.Code[:2] == "57", server.Code[:2] == "53", retryable(err):
+		case server.Code[:2] == "08", server.Code[:2] == "57", server.Code[:2] == "53", retryable(err), readOnly(err):
 			return bankerr.ErrUnavailable.Because(err)
 		}
 		return err
@@ -64,6 +64,13 @@ func rolledBack(err error) bool {
 func retryable(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && (server.Code == "40001" || server.Code == "40P01")
+}
+
+// readOnly reports whether PostgreSQL refused a change because the transaction or the
+// server takes none. It has then changed nothing.
+func readOnly(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && server.Code == "25006"
 }
 
 // nameOf returns the name in an SQL constant's first line ("-- limit.usage"), for

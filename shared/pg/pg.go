@@ -69,7 +69,8 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	db := &DB{
 		warm: make(chan struct{}), ungrouped: unitsUngrouped(), timer: downstream.NewTimer(downstream.PostgreSQL),
 	}
-	bound(c, observed{deadlines{config.queryTimeout()}, db.timer}, func() { db.pool.Reset() })
+	reset := func() { db.pool.Reset() }
+	bound(c, observed{deadlines{config.queryTimeout()}, db.timer, &demotions{reset: reset}}, reset)
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)

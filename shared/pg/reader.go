@@ -124,8 +124,11 @@ func (r *rows) Close() {
 func (r *rows) Err() error { return readError(nameOf(r.sql), cmp.Or(r.Rows.Err(), r.closed)) }
 
 func readError(name string, err error) error {
-	if err == nil || errors.Is(err, pgx.ErrNoRows) {
+	switch {
+	case err == nil || errors.Is(err, pgx.ErrNoRows):
 		return err
+	case readOnly(err): // the operation wants to write: a fault of its code
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return Classify(fmt.Errorf("%s: %w", name, err))
 }

@@ -9,11 +9,13 @@ import (
 
 const maxTries = 6
 
-// retry repeats try while its error is retryable, with growing jittered pauses.
+// retry repeats try while its error is retryable, with growing jittered pauses. It repeats
+// once if the server takes no changes, because the pool then connects anew (demoted.go).
 func retry(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
-		if err == nil || n == maxTries || !retryable(err) {
+		again := retryable(err) || n == 1 && readOnly(err)
+		if err == nil || n == maxTries || !again {
 			return Classify(err)
 		}
 		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << n)) //nolint:gosec // jitter, not a secret

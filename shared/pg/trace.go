@@ -20,7 +20,8 @@ import (
 // The work of callers that share a transaction belongs to no caller's trace.
 type observed struct {
 	deadlines
-	timer *downstream.Timer
+	timer     *downstream.Timer
+	demotions *demotions
 }
 
 // begun is the key of the downstream.Call in the context of a query, batch or attempt.
@@ -37,9 +38,10 @@ func (observed) finish(ctx context.Context, err error) {
 	}
 }
 
-// unanswered reports whether PostgreSQL gave no answer, or answered that it can't work.
+// unanswered reports whether PostgreSQL gave no answer, or answered that it can't work. A
+// caller that has left is no failure.
 func unanswered(err error) bool {
-	return err != nil && !retryable(err) && errors.Is(Classify(err), bankerr.ErrUnavailable)
+	return err != nil && !retryable(err) && !errors.Is(err, context.Canceled) && errors.Is(Classify(err), bankerr.ErrUnavailable)
 }
 
 // TraceQueryStart begins a query.
@@ -54,6 +56,7 @@ func (o observed) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.
 // TraceQueryEnd ends a query.
 func (o observed) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
 	o.finish(ctx, data.Err)
+	o.demotions.notice(conn, data.Err)
 	o.deadlines.TraceQueryEnd(ctx, conn, data)
 }
 
@@ -78,6 +81,7 @@ func (o observed) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.
 // TraceBatchEnd ends a batch.
 func (o observed) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
 	o.finish(ctx, data.Err)
+	o.demotions.notice(conn, data.Err)
 	o.deadlines.TraceBatchEnd(ctx, conn, data)
 }
 

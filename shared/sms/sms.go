@@ -116,7 +116,7 @@ func (g *HTTP) Send(ctx context.Context, m Message) error {
 	req.Header.Set(HeaderSignature, Sign(g.config.Secret, at, body))
 	_, call := g.timer.Begin(ctx, "sms send")
 	resp, err := g.client.Do(req)
-	call.End(err != nil || resp.StatusCode >= http.StatusInternalServerError)
+	call.End(err != nil && !errors.Is(err, context.Canceled) || err == nil && resp.StatusCode >= http.StatusInternalServerError)
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ import (
 
 	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 // The standard's concurrency (PERF-002): so many customers hold a connection, and each
@@ -53,6 +55,10 @@ func connections(ctx context.Context, m *machine, o options) error {
 		count, rounds = count/20, 2
 	}
 	fmt.Printf("\nConnections: %d customers hold one each, and call once in %v\n", count, connectionPause)
+	run, err := record.Begin(ctx, ".", "connections", `make bench ARGS="--only connections"`)
+	if err != nil {
+		return err
+	}
 	callers, err := newCallers(ctx, m, count)
 	if err != nil {
 		return err
@@ -90,10 +96,19 @@ func connections(ctx context.Context, m *machine, o options) error {
 	if err := generators.Wait(); err != nil {
 		return err
 	}
-	return reportConnections(results, servers, cpu(servers...)-before)
+	figures, err := reportConnections(results, servers, cpu(servers...)-before)
+	if o.quick { // it proves nothing about the standard's number
+		return err
+	}
+	run.Add(record.Check{
+		Name: fmt.Sprintf("%d sessions, without a failed call", count), Points: []string{"PERF-002.1", "PERF-002.3"}, Figures: figures,
+	}, err)
+	return errors.Join(err, run.Keep(ctx, ".", record.Fresh))
 }
 
-func reportConnections(results []told, servers []int, spent time.Duration) error {
+// reportConnections prints what was measured, and returns it. It returns an error if a call
+// failed: that is the stated bound.
+func reportConnections(results []told, servers []int, spent time.Duration) (map[string]float64, error) {
 	var all told
 	for _, r := range results {
 		all.Took = append(all.Took, r.Took...)
@@ -106,13 +121,16 @@ func reportConnections(results []told, servers []int, spent time.Duration) error
 	for _, pid := range servers {
 		say("%-28s %8.0f MB resident", "an instance", resident(pid))
 	}
-	p99 := percentile(all.Took, 99)
-	say("%-28s %8.1f ms p50, %.1f ms p95, %.1f ms p99", "latency", percentile(all.Took, 50), percentile(all.Took, 95), p99)
+	p50, p95, p99 := percentile(all.Took, 50), percentile(all.Took, 95), percentile(all.Took, 99)
+	say("%-28s %8.1f ms p50, %.1f ms p95, %.1f ms p99", "latency", p50, p95, p99)
 	ratio("connections_p99_ms", p99, connectionTarget)
-	if all.Failed > 0 {
-		return fmt.Errorf("%w: %d calls", errRefused, all.Failed)
+	figures := map[string]float64{
+		"calls": float64(len(all.Took)), "failed": float64(all.Failed), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
 	}
-	return nil
+	if all.Failed > 0 {
+		return figures, fmt.Errorf("%w: %d calls", errRefused, all.Failed)
+	}
+	return figures, nil
 }
 
 // overviews returns sealed calls of account-overview.

@@ -6,19 +6,23 @@
 // It runs `go test -json -count=1` itself, for ./... if no package is named, from
 // the root of the module. It gives the run a fresh nonce, and counts only claims
 // that carry it (test/req) and whose tests passed. It shows one line for each
-// package, and all output of the tests that failed. It also counts the checks on real
-// platforms, such as `make test-knative`, if their last run in build/ was of the same
-// source (test/platform/record). It writes
-// build/conformance.html and build/conformance.json; the last line is the summary.
+// package, and all output of the tests that failed. It also counts the records of runs
+// on real platforms, such as `make test-knative`, and of the tests of other modules, if
+// they are of the same source (test/platform/record). It reads them in build and in
+// docs/evidence. It writes build/conformance.html and build/conformance.json; the last
+// line is the summary.
 //
 // Tests in modules of their own, such as those of a platform, run separately:
 //
 //	go run ./test/conformance -module test/platform/monitoring
 //
-// runs the tests of that module and keeps their results in build/claims. A later report
-// of the same commit counts them too (claims.go).
+// runs the tests of that module and keeps their record in build.
 //
-// It exits with 1 when a test or package failed, a claim names no acceptance
+//	go run ./test/conformance -evidence
+//
+// copies the records of the present source from build to docs/evidence, for auditors.
+//
+// It exits with 1 when a test, a package or a check of a record that counts failed, a claim names no acceptance
 // point, or no test passed. With -strict it also exits with 1 when a function's Spec
 // names a requirement and this run proves no point of it. It checks Specs only in a
 // run of all packages.
@@ -32,6 +36,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -45,18 +50,21 @@ import (
 type options struct {
 	race, strict bool
 	module       string        // folder of another module: run its tests and keep their results
+	keep         bool          // copy the records to the evidence
 	timeout      time.Duration // time-out of each package's tests
-	out          string        // folder for the report
+	out          string        // folder for the report and for new records
+	evidence     string        // folder of the records for auditors
 	packages     []string      // all if empty
 }
 
 func main() {
-	var o options
+	o := options{evidence: record.Evidence}
 	flag.BoolVar(&o.race, "race", false, "run the tests with the race detector")
 	flag.BoolVar(&o.strict, "strict", false, "fail for a requirement that a Spec names and this run proves no point of")
-	flag.StringVar(&o.module, "module", "", "run the tests of the module in this folder, and keep their claims for the report")
+	flag.StringVar(&o.module, "module", "", "run the tests of the module in this folder, and keep their record for the report")
+	flag.BoolVar(&o.keep, "evidence", false, "copy the records of the present source to docs/evidence")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "limit for the tests of one package")
-	flag.StringVar(&o.out, "out", "build", "folder for the report")
+	flag.StringVar(&o.out, "out", record.Fresh, "folder for the report and for records")
 	flag.Parse()
 	o.packages = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -78,19 +86,18 @@ func run(ctx context.Context, o options, show io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.module != "" {
+	switch {
+	case o.module != "":
 		return runModule(ctx, o, show)
+	case o.keep:
+		return keepEvidence(ctx, o, show)
 	}
 	started := time.Now()
 	result, err := goTest(ctx, "", o.args(), rand.Text(), show)
 	if err != nil {
 		return err
 	}
-	merged, err := result.merge(o.out, commit(ctx))
-	if err != nil {
-		return err
-	}
-	on, err := onPlatforms(ctx, o.out)
+	on, err := readRecords(ctx, o.out, o.evidence)
 	if err != nil {
 		return err
 	}
@@ -102,7 +109,6 @@ func run(ctx context.Context, o options, show io.Writer) error {
 		return err
 	}
 	problems, notes := report.problems(o.strict)
-	notes = append(notes, merged...)
 	for _, n := range notes {
 		fmt.Fprintln(show, "conformance: note:", n)
 	}
@@ -116,15 +122,6 @@ func run(ctx context.Context, o options, show io.Writer) error {
 	return nil
 }
 
-// onPlatforms reads what runs on real platforms have left in the folder.
-func onPlatforms(ctx context.Context, folder string) (on platforms, err error) {
-	if on.runs, err = record.Read(folder); err != nil || len(on.runs) == 0 {
-		return on, err
-	}
-	on.source, err = record.Source(ctx, ".")
-	return on, err
-}
-
 // args are the arguments of the go command.
 func (o options) args() []string {
 	// -count=1 keeps go test from answering out of its cache.
@@ -136,4 +133,13 @@ func (o options) args() []string {
 		return append(args, "./...")
 	}
 	return append(args, o.packages...)
+}
+
+// commit returns the commit of the tested source, or a text that it is unknown.
+func commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
 }

@@ -21,7 +21,7 @@ func TestRunReportsAndFails(t *testing.T) {
 	} {
 		out := filepath.Join(t.TempDir(), "build")
 		var shown strings.Builder
-		o := options{timeout: time.Minute, out: out, packages: []string{tt.pkg}}
+		o := options{timeout: time.Minute, out: out, evidence: filepath.Join(out, "none"), packages: []string{tt.pkg}}
 		if err := run(t.Context(), o, &shown); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 			t.Errorf("%s: %v, want %v", tt.pkg, err, tt.want)
 		}

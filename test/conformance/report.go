@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	_ "embed" // the page
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
-	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 // status is the part of a requirement that this run proves.
@@ -30,10 +27,14 @@ const (
 
 // point is an acceptance point and the tests that prove it.
 type point struct {
-	ID    string   `json:"id"`
-	Text  string   `json:"text"`
-	Tests []string `json:"tests"` // package and name of each test that proves the point
+	ID     string   `json:"id"`
+	Text   string   `json:"text"`
+	Tests  []string `json:"tests"`            // package and name of each test that proves the point
+	Failed []string `json:"failed,omitempty"` // tests that would prove the point, and failed
 }
+
+// Proved reports whether tests prove the point, and none of its tests failed.
+func (p point) Proved() bool { return len(p.Tests) > 0 && len(p.Failed) == 0 }
 
 // line is a requirement and how far this run proves it.
 type line struct {
@@ -67,10 +68,12 @@ type total struct {
 	Proved       int    `json:"proved"`
 }
 
-// Report is the result of one run of the tests, and of runs on platforms (test/platform).
+// Report is the result of one run of the tests, and of the records that count
+// (test/platform/record).
 type Report struct {
 	Command  string     `json:"command"`
 	Commit   string     `json:"commit"`
+	Source   string     `json:"source"` // digest of the tested source; empty with changes that are not committed
 	Started  time.Time  `json:"started"`
 	Passed   int        `json:"passed"`
 	Skipped  int        `json:"skipped"`
@@ -80,21 +83,19 @@ type Report struct {
 	Void     []claim    `json:"void"`     // claims of tests that did not pass completely
 	Unknown  []claim    `json:"unknown"`  // claims of points that the catalogue does not have
 	Unproved []citation `json:"unproved"` // requirements that Specs name and this run proves no point of
-	Older    []string   `json:"older"`    // commands whose last run was of another source: its points do not count
+	Broken   []claim    `json:"broken"`   // failed checks of records that count
+	Records  []kept     `json:"records"`  // runs of platforms and of other modules
 	Lines    []line     `json:"requirements"`
 }
 
-// platforms are the runs on real platforms, and the source that this run tests.
-type platforms struct {
-	source string
-	runs   []record.Run
-}
+// proofs are the tests by the point that they prove, or would prove if they had passed.
+type proofs struct{ by, failed map[string][]string }
 
-// judge joins the claims of the tests and of the platforms' checks, and the requirements.
-func judge(requirements []catalogue.Requirement, r *runResult, on platforms) Report {
-	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit}
+// judge joins the requirements, the claims of the tests, and the records.
+func judge(requirements []catalogue.Requirement, r *runResult, on records) Report {
+	rep := Report{Passed: r.passed, Skipped: r.skipped, Failed: r.failed, Exit: r.exit, Source: on.source}
 	known := catalogue.PointIDs(requirements)
-	proof := map[string][]string{}
+	proof := &proofs{by: map[string][]string{}, failed: map[string][]string{}}
 	voids := r.voids()
 	for _, t := range r.inOrder() {
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(t.claims))) {
@@ -105,8 +106,11 @@ func judge(requirements []catalogue.Requirement, r *runResult, on platforms) Rep
 			case c.Reason != "":
 				rep.Void = append(rep.Void, c)
 			default:
-				proof[id] = append(proof[id], t.id())
+				proof.by[id] = append(proof.by[id], t.id())
 			}
+		}
+		for _, id := range t.lacking() {
+			proof.failed[id] = append(proof.failed[id], t.id())
 		}
 	}
 	rep.join(on, known, proof)
@@ -119,34 +123,12 @@ func judge(requirements []catalogue.Requirement, r *runResult, on platforms) Rep
 	return rep
 }
 
-// join adds what checks on platforms have proved of the same source.
-func (r *Report) join(on platforms, known map[string]bool, proof map[string][]string) {
-	for _, run := range on.runs {
-		if run.Source == record.Unknown || run.Source != on.source {
-			r.Older = append(r.Older, run.Command)
-			continue
-		}
-		for _, check := range run.Checks {
-			by := run.Command + ": " + check.Name
-			for _, id := range check.Points {
-				switch {
-				case !known[id]:
-					r.Unknown = append(r.Unknown, claim{Test: by, ID: id})
-				case !check.OK:
-					r.Void = append(r.Void, claim{Test: by, ID: id, Reason: check.Why})
-				default:
-					proof[id] = append(proof[id], by)
-				}
-			}
-		}
-	}
-}
-
-func newLine(r catalogue.Requirement, proof map[string][]string) line {
+func newLine(r catalogue.Requirement, proof *proofs) line {
 	l := line{Requirement: r, Status: open}
 	for i, text := range r.Points {
-		p := point{ID: r.PointID(i), Text: text, Tests: proof[r.PointID(i)]}
-		if len(p.Tests) > 0 {
+		id := r.PointID(i)
+		p := point{ID: id, Text: text, Tests: proof.by[id], Failed: proof.failed[id]}
+		if p.Proved() {
 			l.Proved++
 		}
 		l.Points = append(l.Points, p)
@@ -211,6 +193,9 @@ func (r *Report) problems(strict bool) (problems, notes []string) {
 	for _, name := range r.Failed {
 		problems = append(problems, short(name)+" failed")
 	}
+	for _, c := range r.Broken {
+		problems = append(problems, fmt.Sprintf("%s failed: %s", c.Test, c.Reason))
+	}
 	if len(r.Failed) == 0 && r.Exit != "" {
 		problems = append(problems, "go test: "+r.Exit)
 	}
@@ -223,8 +208,10 @@ func (r *Report) problems(strict bool) (problems, notes []string) {
 	for _, c := range r.Void {
 		notes = append(notes, fmt.Sprintf("%s claims %s for nothing: %s", short(c.Test), c.ID, c.Reason))
 	}
-	for _, command := range r.Older {
-		notes = append(notes, fmt.Sprintf("the last run of %q was of another source; its points do not count", command))
+	for _, k := range r.Records {
+		if k.LeftOut != "" {
+			notes = append(notes, fmt.Sprintf("%s does not count (%s, commit %s): %s", k.File, k.Command, k.Commit, k.LeftOut))
+		}
 	}
 	var lax []string
 	for _, c := range r.Unproved {
@@ -274,15 +261,3 @@ func (r *Report) write(dir string) error {
 
 // short returns a test's id without the module's path.
 func short(id string) string { return strings.TrimPrefix(id, "github.com/tidebank/tidebank/") }
-
-// unknown is the commit of a source outside git.
-const unknown = "unknown"
-
-// commit returns the commit of the tested source, or a text that it is unknown.
-func commit(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
-		return unknown
-	}
-	return strings.TrimSpace(string(out))
-}

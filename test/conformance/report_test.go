@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
-	"github.com/tidebank/tidebank/test/platform/record"
 )
 
 // made is a catalogue of five requirements.
@@ -27,7 +26,7 @@ func made() []catalogue.Requirement {
 
 func judged(t *testing.T, lines ...string) Report {
 	t.Helper()
-	return judge(made(), follow(t, lines...), platforms{})
+	return judge(made(), follow(t, lines...), records{})
 }
 
 func TestWholeIsEveryPoint(t *testing.T) {
@@ -93,7 +92,7 @@ func TestProblems(t *testing.T) {
 	} {
 		r := follow(t, tt.lines...)
 		r.exit = tt.exit
-		rep := judge(made(), r, platforms{})
+		rep := judge(made(), r, records{})
 		problems, notes := rep.problems(false)
 		if diff := cmp.Diff(tt.problems, problems); diff != "" {
 			t.Errorf("%s: problems (-want +got):\n%s", name, diff)
@@ -169,56 +168,5 @@ func TestReportIsWritten(t *testing.T) {
 	}
 	if strings.Contains(string(html), "http") {
 		t.Error("conformance.html refers to something outside")
-	}
-}
-
-// A check on a real platform proves its points if it passed on the source that the
-// tests run on, and only then.
-func TestChecksOnAPlatform(t *testing.T) {
-	t.Parallel()
-	checks := []record.Check{
-		{Name: "demo", OK: true, Points: []string{"A-001.1"}},
-		{Name: "zero", Why: "it waits", Points: []string{"A-001.2"}},
-	}
-	run := func(source string, checks ...record.Check) []record.Run {
-		return []record.Run{{Command: "make test-k", Source: source, Checks: checks}}
-	}
-	for name, tt := range map[string]struct {
-		on       platforms
-		proof    []string
-		problems []string
-		notes    []string
-	}{
-		"the same source": {
-			on: platforms{"s", run("s", checks...)}, proof: []string{"make test-k: demo"},
-			notes: []string{"make test-k: zero claims A-001.2 for nothing: it waits"},
-		},
-		"another source": {
-			on:    platforms{"s", run("t", checks...)},
-			notes: []string{`the last run of "make test-k" was of another source; its points do not count`},
-		},
-		"a source with changes": {
-			on:    platforms{record.Unknown, run(record.Unknown, checks...)},
-			notes: []string{`the last run of "make test-k" was of another source; its points do not count`},
-		},
-		"no such point": {
-			on:       platforms{"s", run("s", record.Check{Name: "demo", OK: true, Points: []string{"A-001.9"}})},
-			problems: []string{"make test-k: demo claims A-001.9, which the catalogue does not have"},
-		},
-	} {
-		rep := judge(made(), follow(t, "pass T"), tt.on)
-		if diff := cmp.Diff(tt.proof, rep.Lines[0].Points[0].Tests); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if got := rep.Lines[0].Points[1].Tests; len(got) > 0 {
-			t.Errorf("%s: a failed check proves its point: %v", name, got)
-		}
-		problems, notes := rep.problems(true)
-		if diff := cmp.Diff(tt.problems, problems); diff != "" {
-			t.Errorf("%s: problems (-want +got):\n%s", name, diff)
-		}
-		if diff := cmp.Diff(tt.notes, notes); diff != "" {
-			t.Errorf("%s: notes (-want +got):\n%s", name, diff)
-		}
 	}
 }

@@ -23,9 +23,23 @@ type outcome struct {
 	Package, Test string
 	action        string // pass, fail or skip; empty if the test never finished
 	claims        []string
+	broken        []string // what it would claim if it had passed
 }
 
 func (o *outcome) id() string { return o.Package + "." + o.Test }
+
+// points are the points that the test proves, or would prove if it had passed.
+func (o *outcome) points() []string {
+	return slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(o.claims), o.broken...))))
+}
+
+// lacking are the points that a failed test would have proved.
+func (o *outcome) lacking() []string {
+	if o.action == "pass" || o.action == "skip" {
+		return nil
+	}
+	return o.points()
+}
 
 // runResult is a whole run.
 type runResult struct {
@@ -123,9 +137,14 @@ func (r *reader) take(e event) {
 		r.said[e.name()] = append(r.said[e.name()], e.Output)
 	case "attr":
 		nonce, id, _ := strings.Cut(e.Value, " ")
-		if e.Key == req.Attribute && e.Test != "" && nonce == r.nonce && nonce != "" {
-			t := r.test(e)
+		if e.Test == "" || nonce != r.nonce || nonce == "" {
+			return
+		}
+		switch t := r.test(e); e.Key {
+		case req.Attribute:
 			t.claims = append(t.claims, id)
+		case req.FailedAttribute:
+			t.broken = append(t.broken, id)
 		}
 	case "pass", "fail", "skip":
 		if e.Test == "" {

@@ -21,10 +21,13 @@ func stream(lines ...string) io.Reader {
 	for _, l := range lines {
 		action, rest, _ := strings.Cut(l, " ")
 		test, value, _ := strings.Cut(rest, " ")
-		fmt.Fprintf(&b, `{"Action":%q,"Package":"p","Test":%q`, action, test)
+		named := strings.Replace(action, "broken", "attr", 1)
+		fmt.Fprintf(&b, `{"Action":%q,"Package":"p","Test":%q`, named, test)
 		switch action {
 		case "attr":
 			fmt.Fprintf(&b, `,"Key":%q,"Value":%q`, req.Attribute, value)
+		case "broken":
+			fmt.Fprintf(&b, `,"Key":%q,"Value":%q`, req.FailedAttribute, value)
 		case "output":
 			fmt.Fprintf(&b, `,"Output":%q`, value+"\n")
 		}
@@ -195,9 +198,15 @@ func TestClaimsOfARealRun(t *testing.T) {
 	if diff := cmp.Diff([]string{"TEST-003.4"}, late.claims); diff != "" || late.action != "fail" {
 		t.Errorf("claims of a test that %ss later (-want +got):\n%s", late.action, diff)
 	}
-	for _, name := range []string{".TestFails", ".TestParallelPartFails", ".TestIsSkipped"} {
-		if got := r.tests[p+name].claims; len(got) > 0 {
-			t.Errorf("%s prints claims: %v", name, got)
+	for name, want := range map[string][]string{
+		".TestFails": {"TEST-003.1"}, ".TestParallelPartFails": {"TEST-003.2"}, ".TestIsSkipped": nil,
+	} {
+		got := r.tests[p+name]
+		if len(got.claims) > 0 {
+			t.Errorf("%s prints claims: %v", name, got.claims)
+		}
+		if diff := cmp.Diff(want, got.broken); diff != "" {
+			t.Errorf("%s: the points that it fails to prove (-want +got):\n%s", name, diff)
 		}
 	}
 	if r.exit == "" {

@@ -21,15 +21,18 @@ const (
 	// Attribute is the key of the test attribute that carries a claim. Its value is
 	// the run's nonce, a blank, and the point's id.
 	Attribute = "tidebank.claim"
+	// FailedAttribute does the same for a test that failed, so that the report can say
+	// which points lack their proof. It claims nothing.
+	FailedAttribute = "tidebank.claim.failed"
 )
 
 var form = regexp.MustCompile(`^[A-Z0-9]+-\d{3}\.[1-9]\d*$`)
 
 // Covers claims that the calling test proves the acceptance points named, by their
 // ids in the standard's catalogue: OTP-002.1 is the first point of OTP-002. Covers
-// prints the claim when the test ends, and only if the test neither failed nor was
-// skipped. A malformed id ends the test at once; the report refuses an id that the
-// catalogue does not have.
+// prints the claim when the test ends, and only if the test was not skipped. The claim of
+// a failed test has another key and proves nothing. A malformed id ends the test at once;
+// the report refuses an id that the catalogue does not have.
 func Covers(t testing.TB, points ...string) {
 	t.Helper()
 	if len(points) == 0 {
@@ -45,11 +48,14 @@ func Covers(t testing.TB, points ...string) {
 		return
 	}
 	t.Cleanup(func() {
-		if t.Failed() || t.Skipped() {
+		key := Attribute
+		if t.Failed() {
+			key = FailedAttribute
+		} else if t.Skipped() {
 			return
 		}
 		for _, id := range points {
-			t.Attr(Attribute, nonce+" "+id)
+			t.Attr(key, nonce+" "+id)
 		}
 	})
 }

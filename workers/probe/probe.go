@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/events/sink"
 	"github.com/tidebank/tidebank/shared/cloudevent"
 )
 
@@ -118,11 +119,7 @@ func (p *prober) unsealed(ctx context.Context, name string) error {
 
 // emptyBatch delivers no event to an event function, which answers 202.
 func (p *prober) emptyBatch(ctx context.Context, name string) error {
-	address := strings.ReplaceAll(p.config.EventsURL, "FUNCTION", name)
-	if address == p.config.EventsURL {
-		address = strings.TrimSuffix(address, "/") + "/" + name
-	}
-	status, _, err := p.post(ctx, address, cloudevent.BatchJSON, []byte("[]"))
+	status, _, err := p.post(ctx, sink.Address(p.config.EventsURL, name), cloudevent.BatchJSON, []byte("[]"))
 	if err == nil && status != http.StatusAccepted {
 		err = fmt.Errorf("%w: %d", errAnswer, status)
 	}

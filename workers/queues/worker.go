@@ -1,6 +1,6 @@
 // Package queues takes the bank's events from SQS and posts each to its event function.
 //
-//	queue tidebank-<consumer> → FUNCTIONS_URL/<consumer>
+//	queue tidebank-<consumer> → the consumer at FUNCTIONS_URL
 //
 // It runs only where SNS and SQS are the broker (docs/aws.md); events/queue describes the
 // details. It has no database and no keys: an event carries the bank's MAC, and the
@@ -28,7 +28,7 @@ var Worker = fn.Worker(fn.Spec{
 
 // Config holds the addresses of the functions and of AWS.
 type Config struct {
-	// FunctionsURL is the address below which event functions are.
+	// FunctionsURL is the address of the event functions (sink.Address).
 	FunctionsURL string `envconfig:"FUNCTIONS_URL" form:"http" secret:"true"`
 	// Consumers are the event functions that are deployed, with commas between them. If
 	// it is empty, all of them are.
@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // ErrFunctions reports that the worker does not know where the functions are.
-var ErrFunctions = errors.New("FUNCTIONS_URL is empty: it is the address below which event functions are")
+var ErrFunctions = errors.New("FUNCTIONS_URL is empty: it is the address of the event functions")
 
 func wire(_ context.Context, lent *fn.WorkerLent, config Config) (fn.Work, error) {
 	table, err := events.Declared().Only(config.Consumers)

@@ -20,8 +20,11 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 )
 
-// Folder is where the files go, below the repository's root.
-const Folder = "infra/knative/base"
+// Where the files go, below the repository's root.
+const (
+	Folder = "infra/knative/base"
+	Queues = "infra/knative/queues" // what the base lacks where SQS is the broker (docs/aws.md)
+)
 
 // secretKeys are the settings that come from a Secret: its name, and the key in it.
 var secretKeys = map[string]source{
@@ -63,17 +66,22 @@ var templates embed.FS
 // Files makes every file of the base.
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
 	described := process.Describe(all, workers, table)
-	described.Workers = process.WithoutQueues(described.Workers)
+	inBase := process.WithoutQueues(described.Workers)
 	b := bank{
 		Subscriptions: table, Linger: process.Linger.String(), Drain: process.Drain.String(),
 		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls,
-		Connections: process.Connections(slices.Concat(described.Functions, described.Workers)),
+		Connections: process.Connections(slices.Concat(described.Functions, inBase)),
 	}
 	for _, p := range described.Functions {
 		b.Functions = append(b.Functions, deploy(p))
 	}
+	onlyQueues := b
 	for _, p := range described.Workers {
-		b.Workers = append(b.Workers, deploy(p))
+		if p.Queues {
+			onlyQueues.Workers = append(onlyQueues.Workers, deploy(p))
+		} else {
+			b.Workers = append(b.Workers, deploy(p))
+		}
 	}
 	helpers := template.FuncMap{"join": strings.Join, "q": quote, "of": of}
 	parsed, err := template.New("").Funcs(helpers).ParseFS(templates, "templates/*.yaml")
@@ -85,13 +93,24 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 		if !strings.HasSuffix(t.Name(), ".yaml") || t.Name() == "parts.yaml" {
 			continue
 		}
-		var text bytes.Buffer
-		if err := t.Execute(&text, b); err != nil {
-			return nil, fmt.Errorf("knative: %w", err)
+		to, of := Folder+"/"+t.Name(), b
+		if name, ok := strings.CutPrefix(t.Name(), "queues-"); ok {
+			to, of = Queues+"/"+name, onlyQueues
 		}
-		files[Folder+"/"+t.Name()] = text.Bytes()
+		if files[to], err = executed(t, of); err != nil {
+			return nil, err
+		}
 	}
-	return files, nil
+	files[Queues+"/workers.yaml"], err = executed(parsed.Lookup("workers.yaml"), onlyQueues)
+	return files, err
+}
+
+func executed(t *template.Template, b bank) ([]byte, error) {
+	var text bytes.Buffer
+	if err := t.Execute(&text, b); err != nil {
+		return nil, fmt.Errorf("knative: %w", err)
+	}
+	return text.Bytes(), nil
 }
 
 // deploy sorts the settings of a process by where they come from.
@@ -103,6 +122,9 @@ func deploy(p process.Process) deployed {
 			continue
 		}
 		d.Settings = append(d.Settings, setting{Name: s.Name})
+	}
+	if p.Queues { // the worker refuses an empty one itself
+		d.Settings = append(d.Settings, setting{Name: "FUNCTIONS_URL"})
 	}
 	return d
 }

@@ -62,6 +62,8 @@ type bank struct {
 	edge   *httptest.Server
 	db     *pg.DB
 
+	databaseURL, keyFile string
+
 	mu      sync.Mutex
 	running map[string]*httputil.ReverseProxy
 	page    http.Handler
@@ -95,6 +97,7 @@ func deployed(t *testing.T) *bank {
 	t.Cleanup(b.edge.Close)
 	keyFile := filepath.Join(b.folder, "keys.json")
 	check.Must(t, keys.Create(keyFile))
+	b.databaseURL, b.keyFile = databaseURL, keyFile
 	beside, err := page.Open(t.Context(), page.Config{
 		Database: databaseURL, Redis: "redis://" + redis.Addr(), KeyFile: keyFile, Clock: filepath.Join(b.folder, "clock"), Texts: texts,
 		Elsewhere: true,
@@ -192,7 +195,7 @@ func (b *bank) run(name string, args ...string) string {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, name), args...)
-	cmd.Env = append(append(os.Environ(), b.environment()...), "BANK_URL="+b.edge.URL)
+	cmd.Env = append(append(os.Environ(), b.environment()...), "BANK_URL="+b.edge.URL, "DATABASE_URL="+b.databaseURL)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		b.t.Fatalf("%s %v: %v\n%s\n%s", name, args, err, text, b.log("events-queues"))
@@ -210,7 +213,7 @@ const sqlRepeat = `UPDATE outbox SET published_at = NULL, next_at = now()`
 // The whole bank on the emulated AWS: each process reads its secrets from Secrets Manager
 // and opens its keys by KMS; events go from the outbox by SNS and SQS to the event
 // functions. A customer goes through all steps of the demo. Then the relay publishes every
-// event again: no event has a second effect.
+// event again: no event has a second effect. At last the operator replays a dead letter.
 func TestTheDemoOnAWS(t *testing.T) {
 	t.Parallel()
 	b := deployed(t)
@@ -241,6 +244,7 @@ func TestTheDemoOnAWS(t *testing.T) {
 			t.Errorf("%s holds %s", c.DeadLetterQueue, got)
 		}
 	}
+	b.replaysLetters()
 }
 
 func (b *bank) consumers() (names []string) {

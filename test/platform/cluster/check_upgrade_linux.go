@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/functions"
 )
 
 const (
 	crowd      = 4 // customers who call all the time
-	enough     = 5 // calls of each function during each step, at least
+	enough     = 3 // calls of each function during each step, at least
 	settleTime = 10 * time.Second
+	stepTime   = 3 * time.Minute // longest wait for these calls, after the step
 )
 
 // load is a crowd of customers who use all functions, again and again.
@@ -111,9 +114,10 @@ func upgrade(ctx context.Context, l *lab) error {
 		{"rollback", func() error { return l.release(ctx, "v1") }},
 		{"pods deleted", func() error { return l.deletePods(ctx) }},
 	} {
+		before := w.notes.byFunction()
 		err := step.do()
 		if err == nil {
-			err = pause(ctx, settleTime) // the last of the old instances end under load too
+			err = w.goesOn(ctx, before) // the last of the old instances end under load too
 		}
 		calls, failed := w.notes.sum()
 		say("%s: %d calls so far, %d failed", step.what, calls, failed)
@@ -124,12 +128,27 @@ func upgrade(ctx context.Context, l *lab) error {
 	if err := w.end(); err != nil {
 		return err
 	}
-	for _, one := range processes() {
-		if n := w.notes.calls[one.Name]; !one.Worker && !one.Event && one.Name != "channel-captcha" && n < enough {
-			return fmt.Errorf("the load called %s only %d times", one.Name, n)
-		}
+	if err := l.delivered(ctx, w); err != nil {
+		return err
 	}
 	return l.money(ctx, w)
+}
+
+// goesOn lets the load go on until it has called every function often enough since a step
+// began.
+func (w *load) goesOn(ctx context.Context, before map[string]int) error {
+	if err := pause(ctx, settleTime); err != nil {
+		return err
+	}
+	return until(ctx, stepTime, "the load calls every function", func() (bool, error) {
+		now := w.notes.byFunction()
+		for _, one := range processes() {
+			if n := now[one.Name] - before[one.Name]; !one.Worker && !one.Event && n < enough {
+				return false, fmt.Errorf("it called %s %d times", one.Name, n)
+			}
+		}
+		return true, nil
+	})
 }
 
 // release deploys a release and sees that all processes run it.
@@ -155,6 +174,30 @@ func (l *lab) deletePods(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+const sqlUndelivered = `-- outbox.count_undelivered
+SELECT count(*) FROM unnest($1::text[], $2::text[]) AS due (transfer, consumer)
+ WHERE NOT EXISTS (SELECT FROM outbox o JOIN event_consumed c ON c.id::text = o.id::text AND c.consumer = due.consumer
+                    WHERE o.type = 'com.tidebank.transfer.posted.v1' AND o.data->>'transfer_id' = due.transfer)`
+
+// delivered waits until each consumer has the event of each confirmed transfer: an event
+// function that was replaced has lost none.
+func (l *lab) delivered(ctx context.Context, w *load) error {
+	var made, consumers []string
+	for id := range w.made {
+		for _, consumer := range functions.Subscriptions().Consumers(events.TypeTransferPosted) {
+			made, consumers = append(made, id), append(consumers, consumer)
+		}
+	}
+	return until(ctx, 2*time.Minute, "each consumer has the event of each transfer", func() (bool, error) {
+		var missing int
+		err := l.db.QueryRow(ctx, sqlUndelivered, made, consumers).Scan(&missing)
+		if err == nil && missing > 0 {
+			err = fmt.Errorf("%d of %d deliveries are missing", missing, len(made))
+		}
+		return err == nil, err
+	})
 }
 
 const sqlTransfers = `-- transfer.count_known

@@ -75,37 +75,15 @@ func beChecks(folder string, only []string) error {
 	}
 	defer db.Close()
 	l := &lab{paths: paths{folder}, db: db}
-	if err := l.ready(ctx); err != nil { // all other checks need a deployed bank
-		fmt.Printf("KNATIVE deploy FAILED %s\n", oneLine(err))
-		return errChecksFailed
-	}
-	run := record.Run{Name: "knative", Command: "make test-knative"}
-	if run.Source, err = l.source(ctx); err != nil {
+	run, err := l.begin(ctx)
+	if err != nil {
 		return err
 	}
-	failed := false
-	for _, c := range allChecks() {
-		if len(only) > 0 && !slices.Contains(only, c.name) {
-			continue
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		begun := time.Now()
-		result := record.Check{Name: c.name, OK: true, At: begun.Truncate(time.Second), Points: c.points}
-		err := within(ctx, checkWithin, func(ctx context.Context) error { return c.run(ctx, l) })
-		say("%s took %.0f s", c.name, time.Since(begun).Seconds())
-		if err != nil {
-			failed, result.OK, result.Why = true, false, oneLine(err)
-			fmt.Printf("KNATIVE %s FAILED %s\n", c.name, result.Why)
-		} else {
-			fmt.Printf("KNATIVE %s ok\n", c.name)
-		}
-		if c.name != "deploy" || l.fresh {
-			run.Checks = append(run.Checks, result)
-		}
+	failed, err := l.runChecks(ctx, &run, only)
+	if err != nil {
+		return err
 	}
-	if err := run.Add(filepath.Join(l.repository(), "build")); err != nil {
+	if err := run.Keep(ctx, l.repository(), filepath.Join(l.repository(), record.Fresh)); err != nil {
 		return err
 	}
 	if failed {
@@ -114,17 +92,51 @@ func beChecks(folder string, only []string) error {
 	return nil
 }
 
-// source is the source that the cluster runs, unless it has changed since the build.
-func (l *lab) source(ctx context.Context) (string, error) {
+// runChecks runs checks and adds their results to the record. All other checks need a
+// deployed bank, so they do not run if its deployment fails.
+func (l *lab) runChecks(ctx context.Context, run *record.Run, only []string) (failed bool, err error) {
+	if err := l.ready(ctx); err != nil {
+		fmt.Printf("KNATIVE deploy FAILED %s\n", oneLine(err))
+		first := allChecks()[0]
+		run.Add(record.Check{Name: first.name, Points: first.points}, err)
+		return true, ctx.Err()
+	}
+	for _, c := range allChecks() {
+		if len(only) > 0 && !slices.Contains(only, c.name) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return failed, ctx.Err()
+		}
+		begun := time.Now()
+		err := within(ctx, checkWithin, func(ctx context.Context) error { return c.run(ctx, l) })
+		say("%s took %.0f s", c.name, time.Since(begun).Seconds())
+		if err != nil {
+			failed = true
+			fmt.Printf("KNATIVE %s FAILED %s\n", c.name, oneLine(err))
+		} else {
+			fmt.Printf("KNATIVE %s ok\n", c.name)
+		}
+		if c.name != "deploy" || l.fresh {
+			took := map[string]float64{"seconds": time.Since(begun).Round(time.Second).Seconds()}
+			run.Add(record.Check{Name: c.name, At: begun.Truncate(time.Second), Points: c.points, Figures: took}, err)
+		}
+	}
+	return failed, nil
+}
+
+// begin starts the record of a run. Its source is what the cluster runs, unless it has
+// changed since the build.
+func (l *lab) begin(ctx context.Context) (record.Run, error) {
 	built, err := os.ReadFile(l.built())
 	if err != nil {
-		return record.Unknown, err
+		return record.Run{}, err
 	}
-	now, err := record.Source(ctx, l.repository())
-	if err != nil || now != string(built) {
-		return record.Unknown, err
+	run, err := record.Begin(ctx, l.repository(), "knative", "make test-knative")
+	if run.Source != string(built) {
+		run.Source = record.Unknown
 	}
-	return now, nil
+	return run, err
 }
 
 func within(ctx context.Context, d time.Duration, run func(context.Context) error) error {

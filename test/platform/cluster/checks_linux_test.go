@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
 )
 
@@ -36,33 +34,6 @@ func TestChecksAreDocumented(t *testing.T) {
 				t.Errorf("%s proves %s, which the catalogue does not have", c.name, point)
 			}
 		}
-	}
-}
-
-// A process gets the keys of its own purposes, and the file still opens.
-func TestOnlyItsKeys(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	whole := filepath.Join(dir, "keys.json")
-	must(t, keys.Create(whole))
-	text, err := os.ReadFile(whole)
-	must(t, err)
-	own, err := only(text, []string{string(keys.Event)})
-	must(t, err)
-	var parts struct {
-		Secrets, MACs, Pairs map[string]json.RawMessage
-	}
-	must(t, json.Unmarshal(own, &parts)) //nolint:musttag // names differ in case only
-	if n := len(parts.Secrets) + len(parts.MACs) + len(parts.Pairs); n != 1 {
-		t.Errorf("%d purposes are left, want one", n)
-	}
-	small := filepath.Join(dir, "own.json")
-	must(t, os.WriteFile(small, own, 0o600))
-	if _, err := keys.Open(t.Context(), keys.Config{File: small}, keys.Event); err != nil {
-		t.Error(err)
-	}
-	if _, err := keys.Open(t.Context(), keys.Config{File: small}, keys.Storage); err == nil {
-		t.Error("it opens keys of another purpose")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -50,6 +51,13 @@ func (c *counts) note(function string, resp *http.Response, err error) {
 		}
 		c.failed[fmt.Sprintf("%s: %d %s", function, resp.StatusCode, how)]++
 	}
+}
+
+// byFunction copies the number of calls of each function.
+func (c *counts) byFunction() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.calls)
 }
 
 func (c *counts) sum() (calls, failed int) {
@@ -260,6 +268,10 @@ func (c *customer) round(ctx context.Context) (made client.TransferView, err err
 		func() error { _, err := c.MessageRead(ctx, client.MessageReadRequest{All: true}); return err },
 		func() error { _, err := c.ChannelCertificates(ctx); return err },
 		func() error { _, err := c.CaptchaIssue(ctx); return err },
+		func() error {
+			return post(ctx, &http.Client{Transport: c.transport}, bankURL+"/function/channel-captcha", "{}",
+				http.Header{"Content-Type": {"application/json"}}, http.StatusOK)
+		},
 	} {
 		if err := call(); err != nil {
 			return made, err

@@ -27,9 +27,12 @@ func processes() []process.Process {
 
 // secrets makes what docs/knative.md asks for before the first start. Each process gets
 // its own database role, and no other keys than it declares.
-func (p paths) secrets(ctx context.Context) error {
-	all, err := os.ReadFile(p.keys())
-	if err != nil {
+func (l *lab) secrets(ctx context.Context) error {
+	files := filepath.Join(l.run(), "key-files")
+	if err := os.RemoveAll(files); err != nil {
+		return err
+	}
+	if _, err := l.tide(ctx, "keys", "export", "--file", l.keys(), "--out", files); err != nil {
 		return err
 	}
 	database := map[string]string{"migrate": ownerURL}
@@ -38,7 +41,10 @@ func (p paths) secrets(ctx context.Context) error {
 		if one.DB {
 			database[one.Name] = ownerURL + "&role=" + roles.Name(one.Name)
 		}
-		own, err := only(all, one.Keys)
+		if len(one.Keys) == 0 {
+			continue
+		}
+		own, err := os.ReadFile(filepath.Join(files, one.Name+".json"))
 		if err != nil {
 			return err
 		}
@@ -50,38 +56,13 @@ func (p paths) secrets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.apply(ctx, string(text))
+	return l.apply(ctx, string(text))
 }
 
 func secret(name string, data map[string]string) map[string]any {
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]string{"name": name, "namespace": namespace}, "stringData": data,
 	}
-}
-
-// only leaves the keys of some purposes in a key file.
-func only(file []byte, purposes []string) ([]byte, error) {
-	var parts map[string]json.RawMessage
-	if err := json.Unmarshal(file, &parts); err != nil {
-		return nil, err
-	}
-	for _, part := range []string{"secrets", "macs", "pairs"} {
-		var of map[string]json.RawMessage
-		if err := json.Unmarshal(parts[part], &of); err != nil {
-			return nil, fmt.Errorf("%s: %w", part, err)
-		}
-		for purpose := range of {
-			if !slices.Contains(purposes, purpose) {
-				delete(of, purpose)
-			}
-		}
-		text, err := json.Marshal(of)
-		if err != nil {
-			return nil, err
-		}
-		parts[part] = text
-	}
-	return json.Marshal(parts)
 }
 
 // image is an image of the registry, by its digest.

@@ -277,3 +277,40 @@ func cutSite(ctx context.Context, l *lab, r *result) error {
 		l.pairedUp(ctx), l.cacheWhole(ctx), l.cachesHome(ctx), l.remoteFollows(ctx),
 		l.bankServes(ctx, siteA), l.bankServes(ctx, siteB))
 }
+
+// killSite kills every process of the primary's site at one moment, as a fire does. Later
+// the site is started again with the data that it had.
+func killSite(ctx context.Context, l *lab, r *result) error {
+	site, err := l.primary(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.pairedUp(ctx); err != nil {
+		return err
+	}
+	dir := l.siteFolder(site)
+	since := time.Now()
+	strike(dir, syscall.SIGSTOP) // so that no process sees the end of another one
+	kill(dir)
+	if err := l.serves(ctx, since, r); err != nil {
+		return err
+	}
+	if now, err := l.primary(ctx); err != nil || now == site {
+		return fmt.Errorf("%w: the primary is %q now: %w", errFailed, now, err)
+	}
+	errs := []error{l.startEtcd(site), l.startPatroni(site), l.startMessaging(site)}
+	for _, c := range caches() {
+		if c.site == site {
+			errs = append(errs, l.startRedis(c.site, c.name, true))
+		}
+	}
+	for n := range instancesOfSite {
+		errs = append(errs, l.startInstance(site, n))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return errors.Join(
+		l.pairedUp(ctx), l.cacheWhole(ctx), l.cachesHome(ctx), l.remoteFollows(ctx),
+		l.bankServes(ctx, siteA), l.bankServes(ctx, siteB))
+}

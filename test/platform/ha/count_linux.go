@@ -16,11 +16,11 @@ import (
 
 // tally is what a count has found.
 type tally struct {
-	Acknowledged int       `json:"acknowledged"`
-	Lost         int       `json:"lost"`
-	Doubled      int       `json:"doubled"`
+	Acknowledged int
+	Lost         int
+	Doubled      int
 	firstLost    time.Time // acknowledgement of the oldest transfer that is lost
-	Unsound      string    `json:"unsound,omitempty"` // what else is wrong
+	Unsound      string    // what else is wrong
 }
 
 // acknowledgedBefore lists the orders that the bank had acknowledged at a time.

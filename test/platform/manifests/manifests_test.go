@@ -30,7 +30,9 @@ import (
 
 const root = "../../.."
 
-var overlays = []string{"overlays/dev", "overlays/prod"}
+const onAWS = "overlays/aws"
+
+var overlays = []string{"overlays/dev", "overlays/prod", onAWS}
 
 // features are those of Knative Eventing as docs/knative.md asks for them.
 var features = feature.Flags{feature.DeliveryTimeout: feature.Enabled, feature.OIDCAuthentication: feature.Enabled}
@@ -108,8 +110,9 @@ func rendered(t *testing.T, overlay string) []runtime.Object {
 	return objects
 }
 
-// mains lists the processes that have a binary.
-func mains(t *testing.T) map[string]bool {
+// mains lists the processes that have a binary and run in an overlay: on AWS, SQS stands
+// in the place of Knative's broker.
+func mains(t *testing.T, overlay string) map[string]bool {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(root, "infra/mains"))
 	if err != nil {
@@ -119,7 +122,7 @@ func mains(t *testing.T) map[string]bool {
 	for _, e := range entries {
 		names[e.Name()] = true
 	}
-	delete(names, "events-queues") // only AWS runs it, where SQS stands in the place of Knative's broker
+	delete(names, map[bool]string{false: "events-queues", true: "deadletter-on-event"}[overlay == onAWS])
 	if len(names) < 20 {
 		t.Fatalf("only %d mains", len(names))
 	}
@@ -147,13 +150,13 @@ func TestThePlatformTakesTheManifests(t *testing.T) {
 	t.Parallel()
 	for _, overlay := range overlays {
 		pods := podSpecs(rendered(t, overlay))
-		for name := range mains(t) {
+		for name := range mains(t, overlay) {
 			if _, ok := pods[name]; !ok {
 				t.Errorf("%s: %s is not deployed", overlay, name)
 			}
 		}
 		for name := range pods {
-			if !mains(t)[name] && name != "migrate" {
+			if !mains(t, overlay)[name] && name != "migrate" {
 				t.Errorf("%s: %s has no binary", overlay, name)
 			}
 		}
@@ -246,6 +249,38 @@ func TestEventFunctionsAreInside(t *testing.T) {
 	}
 	if len(triggers) < 5 {
 		t.Errorf("only %d triggers", len(triggers))
+	}
+}
+
+// On AWS the relay sends to SNS, a worker takes the events from SQS to the functions, and
+// nothing of Knative's broker is left.
+func TestEventsOnAWS(t *testing.T) {
+	t.Parallel()
+	objects := rendered(t, onAWS)
+	for _, o := range objects {
+		switch o.(type) {
+		case *eventingv1.Broker, *eventingv1.Trigger, *eventingv1alpha1.EventPolicy, *sourcesv1.SinkBinding:
+			t.Errorf("%T is left", o)
+		}
+	}
+	settings := map[string][]string{}
+	for name, pod := range podSpecs(objects) {
+		for _, e := range pod.Containers[0].Env {
+			if slices.Contains(settings[name], e.Name) {
+				t.Errorf("%s has %s twice", name, e.Name)
+			}
+			settings[name] = append(settings[name], e.Name)
+		}
+		if !slices.Contains(settings[name], "AWS_REGION") {
+			t.Errorf("%s does not know the region", name)
+		}
+	}
+	for name, wants := range map[string]string{
+		"events-relay": "SNS_TOPIC_ARN", "events-queues": "FUNCTIONS_URL", "business-probe": "PROBE_LEFT_OUT",
+	} {
+		if !slices.Contains(settings[name], wants) {
+			t.Errorf("%s has no %s: %v", name, wants, settings[name])
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -117,15 +118,81 @@ func firing(labels, at string, count float64) evaluation {
 // judge runs tests against the bank's rules.
 func judge(t *testing.T, tests ...test) {
 	t.Helper()
-	rules, err := filepath.Abs(folder + "/rules")
-	must(t, err)
-	text, err := yaml.Marshal(suite{
-		Files: []string{rules + "/recording.yml", rules + "/alerts.yml"}, Interval: "30s", Tests: tests,
-	})
-	must(t, err)
-	path := filepath.Join(t.TempDir(), "suite.yml")
-	must(t, os.WriteFile(path, text, 0o600))
+	path := written(t, t.TempDir(), tests)
 	if said, err := promtool(t, "test", "rules", path); err != nil || !strings.Contains(said, "SUCCESS") {
+		text, _ := os.ReadFile(path)
 		t.Errorf("%v: %s\n%s", err, said, text)
 	}
+}
+
+// written writes a suite into a folder, with the rules that its tests need.
+func written(t *testing.T, folder string, tests []test) (path string) {
+	t.Helper()
+	rules, path := filepath.Join(folder, "rules.yml"), filepath.Join(folder, "suite.yml")
+	for name, content := range map[string]any{
+		rules: needed(t, tests), path: suite{Files: []string{rules}, Interval: "30s", Tests: tests},
+	} {
+		text, err := yaml.Marshal(content)
+		must(t, err)
+		must(t, os.WriteFile(name, text, 0o600))
+	}
+	return path
+}
+
+// ruleFile is a file of rules, and rule one of them. Of a rule only the name and the
+// expression are read; the whole is passed on.
+type ruleFile struct {
+	Groups []ruleGroup `yaml:"groups"`
+}
+
+type ruleGroup struct {
+	Name     string `yaml:"name"`
+	Interval string `yaml:"interval,omitempty"`
+	Rules    []rule `yaml:"rules"`
+}
+
+type rule map[string]any
+
+func (r rule) text(key string) string {
+	text, _ := r[key].(string)
+	return text
+}
+
+// needed are the alerts that the tests name, and the recording rules of which these alerts
+// or the tests read something. promtool evaluates each rule at each step of each test; no
+// other rule changes what the tests look at. All rules together would take a minute.
+func needed(t *testing.T, tests []test) (some ruleFile) {
+	t.Helper()
+	var read strings.Builder
+	for _, one := range tests {
+		for _, e := range one.Wants {
+			read.WriteString(e.Expr + "\n")
+		}
+	}
+	all := append(rulesOf(t, "recording.yml").Groups, rulesOf(t, "alerts.yml").Groups...)
+	for i := len(all) - 1; i >= 0; i-- { // alerts read recording rules, and these read earlier ones
+		group := ruleGroup{Name: fmt.Sprint(i, " ", all[i].Name), Interval: all[i].Interval} // two files may use one name
+		for _, r := range slices.Backward(all[i].Rules) {
+			alert, record := r.text("alert"), r.text("record")
+			if alert != "" && strings.Contains(read.String(), `alertname="`+alert+`"`) || record != "" && strings.Contains(read.String(), record) {
+				group.Rules = append([]rule{r}, group.Rules...)
+				read.WriteString(r.text("expr") + "\n")
+			}
+		}
+		if len(group.Rules) > 0 {
+			some.Groups = append([]ruleGroup{group}, some.Groups...)
+		}
+	}
+	if len(some.Groups) == 0 {
+		t.Fatalf("no rule is tested by %s", read.String())
+	}
+	return some
+}
+
+func rulesOf(t *testing.T, name string) (file ruleFile) {
+	t.Helper()
+	raw, err := os.ReadFile(folder + "/rules/" + name)
+	must(t, err)
+	must(t, yaml.Unmarshal(raw, &file))
+	return file
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/platform/page"
+	"github.com/tidebank/tidebank/workers"
 	"github.com/tidebank/tidebank/workers/probe"
 )
 
@@ -59,13 +60,11 @@ func deployed(t *testing.T, path string) bank {
 	at, err := url.Parse(p.URL)
 	must(t, err)
 	cli := sdk.NewClient(at, &sdk.BasicAuth{}, http.DefaultClient)
-	keyText, err := os.ReadFile(keyFile)
-	must(t, err)
 	shared := map[string]string{
 		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret, "tidebank-ca": "unused",
 	}
 	for name, f := range s.Functions {
-		shared[name+"-keys"] = string(keyText)
+		shared[name+"-keys"] = ownKeys(t, keyFile, name)
 		shared[name+"-database-url"] = databaseURL + "&role=" + roles.Name(name) + "\n" // editors end files with it
 		for _, secret := range f.Secrets {
 			_, err := cli.CreateSecret(t.Context(), types.Secret{Name: secret, Namespace: "openfaas-fn", Value: shared[secret]})
@@ -84,6 +83,22 @@ func deployed(t *testing.T, path string) bank {
 	must(t, err)
 	t.Cleanup(beside.Host.Close)
 	return bank{provider: p, db: db, edge: edge(t, p, beside)}
+}
+
+// ownKeys is the key file of a process, with only its keys.
+func ownKeys(t *testing.T, bank, name string) string {
+	t.Helper()
+	var purposes []keys.Purpose
+	for _, f := range slices.Concat(functions.All(), workers.All()) {
+		if f.Spec.Name == name {
+			purposes = slices.Compact(slices.Sorted(slices.Values(f.Needs().Purposes)))
+		}
+	}
+	to := filepath.Join(t.TempDir(), "keys.json")
+	must(t, keys.Export(t.Context(), bank, to, name, purposes))
+	text, err := os.ReadFile(to)
+	must(t, err)
+	return string(text)
 }
 
 func deploy(t *testing.T, cli *sdk.Client, name string, f stack.Function) {
