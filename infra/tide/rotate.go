@@ -103,6 +103,9 @@ It exits with 0 if the key was made, and with 1 if not.`,
 				}
 				return printf(cmd, "%s has a new root. Back it up, and hold a new ceremony if custodians have components.\n", file)
 			}
+			if after < keys.MinLead {
+				return keys.ErrTooSoon
+			}
 			from := clock.System{}.Now().Add(after)
 			id, err := keys.Rotate(file, keys.Purpose(purpose), from)
 			if err != nil {

@@ -106,7 +106,7 @@ func Rotate(path string, p Purpose, from time.Time) (id uint16, err error) {
 	if err := rotates(p); err != nil {
 		return 0, err
 	}
-	if from.Before(clock.System{}.Now().Add(MinLead)) {
+	if from.Before(clock.System{}.Now().Add(MinLead - ReloadEvery)) { // the caller took some time
 		return 0, ErrTooSoon
 	}
 	return rotate(path, p, from)
