@@ -14,7 +14,7 @@ import (
 func keysCommand() *cobra.Command {
 	var file string
 	create := &cobra.Command{
-		Use: "create --file PATH", Short: "Make a key file with fresh keys for every purpose", Args: cobra.NoArgs,
+		Use: "create --file PATH", Aliases: []string{"init"}, Short: "Make a key file with fresh keys for every purpose", Args: cobra.NoArgs,
 		Long: `Make a key file of mode 0600 with fresh keys for every purpose.
 
 The command never overwrites a file. Processes read the file that KEYS_FILE names.
@@ -32,8 +32,9 @@ Back the file up: without it nobody can read the data that its keys have sealed.
 		},
 	}
 	requireFlag(create, &file, "file", "path of the new key file")
-	parent := group("keys", "Make the bank's keys, and renew its channel key")
-	parent.AddCommand(create, addCommand(), exportCommand(), sealCommand(), channelCommand())
+	parent := group("keys", "Make, rotate, verify and destroy the bank's keys")
+	parent.AddCommand(create, addCommand(), exportCommand(), sealCommand(), channelCommand(), listKeysCommand(), rotateCommand(),
+		retireKeyCommand(), reencryptCommand(), keysVerifyCommand(), splitCommand(), joinCommand())
 	return parent
 }
 
@@ -56,8 +57,8 @@ func channelStep(use, short string, step func(file string) error) *cobra.Command
 		Use: use + " --file PATH", Short: short, Args: cobra.NoArgs,
 		Long: short + `.
 
-A process reads the key file when it starts: restart channel-open and
-channel-certificates after each change. docs/operator.md tells the steps.`,
+A process reads a changed key file within a minute. docs/operator.md tells the
+steps.`,
 		Example: "  go run ./infra/tide keys channel " + use + " --file /var/lib/tidebank/keys.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := step(file); err != nil {
@@ -106,7 +107,7 @@ func addCommand() *cobra.Command {
 		Long: `Add fresh keys to a key file of an earlier release, for purposes that are new since then.
 
 The command changes no other key. It leaves a file alone that lacks nothing, or that is damaged. Back the file up
-before and afterwards, give all processes the same new file, and start them again.`,
+before and afterwards, give all processes the same new file, and start those again that did not start without the keys.`,
 		Example: "  go run ./infra/tide keys add --file /var/lib/tidebank/keys.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			added, err := keys.AddMissing(cmd.Context(), file)

@@ -2,11 +2,19 @@
 // subcommand has its own file.
 //
 //	go run ./infra/tide keys create --file PATH
+//	go run ./infra/tide keys list --file PATH
+//	go run ./infra/tide keys rotate --file PATH --purpose PURPOSE [--after DURATION]
+//	go run ./infra/tide keys reencrypt
+//	go run ./infra/tide keys verify
+//	go run ./infra/tide keys retire --file PATH --purpose PURPOSE --id ID
+//	go run ./infra/tide keys split --file PATH --wrapped PATH [--shares N] [--threshold T] [--out FOLDER]
+//	go run ./infra/tide keys join --file PATH --out PATH [--component FILE]...
 //	go run ./infra/tide keys seal --file PATH --kms-key ARN --process NAME --out PATH
 //	go run ./infra/tide keys channel {list | add | promote} --file PATH
 //	go run ./infra/tide keys channel retire --file PATH --pin PIN
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide risk lift --phone NUMBER --reason TEXT --operator NAME
+//	go run ./infra/tide customer erase --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide audit archive [--bucket NAME]
@@ -18,7 +26,8 @@
 //	go run ./infra/tide retire check
 //	go run ./infra/tide deployment check FILE
 //
-// If a command fails, it prints a sentence to standard error and exits with 1.
+// If a command fails, it prints a sentence to standard error and exits with 1. A check that
+// finds a fault exits with 2. Long work prints its progress to standard error.
 package main
 
 import (
@@ -28,9 +37,7 @@ import (
 )
 
 func main() {
-	if err := newCommand().Execute(); err != nil {
-		os.Exit(1) // cobra has printed the error
-	}
+	os.Exit(exitCode(newCommand().Execute())) // cobra has printed an error
 }
 
 func newCommand() *cobra.Command {
@@ -39,7 +46,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
 		retirementCommand(), deploymentCommand(),
-		probeCommand(),
+		probeCommand(), customerCommand(),
 	)
 	return root
 }

@@ -110,6 +110,10 @@ func openHost(ctx context.Context, purposes ...keys.Purpose) (*host.Host, error)
 	if err != nil {
 		return nil, err
 	}
+	return openConfig(ctx, config, needs)
+}
+
+func openConfig(ctx context.Context, config host.Config, needs host.Needs) (*host.Host, error) {
 	h, err := host.Open(ctx, config, needs)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func ledgerCommand() *cobra.Command {
 All balances sum to zero, and each balance is the sum of its entries. The entries of
 each account have numbers without gaps, and each running balance is the previous one
 plus the amount. Each posting has its two entries, and its MAC holds.
-It exits with 1 if something is wrong. It reads DATABASE_URL and KEYS_FILE.`
+It reads DATABASE_URL and KEYS_FILE.` + exitHelp
 	parent := group("ledger", "Check the ledger")
 	parent.AddCommand(verify)
 	return parent
@@ -36,7 +36,7 @@ func auditCommand() *cobra.Command {
 
 The command prints the length of the chain and the hash of its last record. Note both
 in another system: a chain that is shorter later, or has another hash there, was
-changed. It exits with 1 if the chain is broken. It reads DATABASE_URL and KEYS_FILE.`
+changed. It reads DATABASE_URL and KEYS_FILE.` + exitHelp
 	parent := group("audit", "Check and archive the audit chain")
 	parent.AddCommand(verify, archiveCommand())
 	return parent
@@ -45,7 +45,7 @@ changed. It exits with 1 if the chain is broken. It reads DATABASE_URL and KEYS_
 // verifyCommand is a command that reads with the keys of one purpose and prints its
 // result.
 func verifyCommand(
-	short string, purpose keys.Purpose, verify func(context.Context, *host.Host) (string, error),
+	short string, purpose keys.Purpose, verify func(context.Context, *host.Host, *meter) (string, error),
 ) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify", Short: short, Args: cobra.NoArgs,
@@ -55,7 +55,7 @@ func verifyCommand(
 				return err
 			}
 			defer h.Close()
-			result, err := verify(cmd.Context(), h)
+			result, err := verify(cmd.Context(), h, newMeter(cmd))
 			if err != nil {
 				return err
 			}
@@ -67,21 +67,27 @@ func verifyCommand(
 	}
 }
 
-func verifyLedger(ctx context.Context, h *host.Host) (string, error) {
+func verifyLedger(ctx context.Context, h *host.Host, m *meter) (string, error) {
+	checked := 0
 	report, err := ledger.Verify(ctx, h.DB, func(id string, sum []byte, parts ...[]byte) error {
+		checked++
+		m.say("the sums are compared; checked the MACs of %d postings", checked)
 		return h.Keys.VerifyMAC(keys.Ledger, id, sum, parts...)
 	})
 	if err != nil {
 		return "", err
 	}
 	if !report.Sound() {
-		return "", fmt.Errorf("%w: %+v", errLedger, report)
+		return "", fault(fmt.Errorf("%w: %+v", errLedger, report))
 	}
 	return fmt.Sprintf("The ledger is sound: %d postings.", report.Postings), nil
 }
 
-func verifyAudit(ctx context.Context, h *host.Host) (string, error) {
+func verifyAudit(ctx context.Context, h *host.Host, _ *meter) (string, error) {
 	chain, err := audit.Verify(ctx, h.DB, h.Keys)
+	if errors.Is(err, audit.ErrBroken) {
+		return "", fault(err)
+	}
 	if err != nil {
 		return "", err
 	}

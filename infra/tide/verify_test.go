@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestLedgerVerify(t *testing.T) {
 	b := bank.New(t)
 	b.Customer(t, "王小明", 100)
 	b.Customer(t, "李四", 200)
-	got, err := verifyLedger(t.Context(), b.Host)
+	got, err := verifyLedger(t.Context(), b.Host, &meter{out: io.Discard})
 	if err != nil || got != "The ledger is sound: 2 postings." {
 		t.Errorf("it says %q, %v", got, err)
 	}
@@ -29,7 +30,7 @@ func TestLedgerVerify(t *testing.T) {
 		"number": "UPDATE entry SET number = 2", "running balance": "UPDATE entry SET number = 1, balance_after = balance_after + 1",
 	} {
 		b.Exec(t, "ALTER TABLE entry DISABLE TRIGGER ALL; "+spoil+"; ALTER TABLE entry ENABLE TRIGGER ALL")
-		if got, err := verifyLedger(t.Context(), b.Host); !errors.Is(err, errLedger) {
+		if got, err := verifyLedger(t.Context(), b.Host, &meter{out: io.Discard}); !errors.Is(err, errLedger) || exitCode(err) != exitFault {
 			t.Errorf("wrong %s: it says %q, %v", name, got, err)
 		}
 	}
@@ -47,12 +48,12 @@ func TestAuditVerify(t *testing.T) {
 		}
 	}
 	last := check.Value[string](t, b.Host.DB.Pool(), "SELECT encode(hash, 'hex') FROM audit_record WHERE seq = 2")
-	got, err := verifyAudit(t.Context(), b.Host)
+	got, err := verifyAudit(t.Context(), b.Host, &meter{out: io.Discard})
 	if err != nil || got != "The audit chain holds: 2 records (0 of before the key), last hash "+last+"." {
 		t.Errorf("it says %q, %v", got, err)
 	}
 	b.Exec(t, "ALTER TABLE audit_record DISABLE TRIGGER ALL; UPDATE audit_record SET subject = 'y' WHERE seq = 1")
-	if got, err := verifyAudit(t.Context(), b.Host); !errors.Is(err, audit.ErrBroken) {
+	if got, err := verifyAudit(t.Context(), b.Host, &meter{out: io.Discard}); !errors.Is(err, audit.ErrBroken) || exitCode(err) != exitFault {
 		t.Errorf("a changed chain: it says %q, %v", got, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
@@ -24,6 +25,9 @@ type fields struct {
 }
 
 func openFields(ring *keys.Ring, id uuid.UUID, dataKey []byte) (fields, error) {
+	if len(dataKey) == 0 { // erased
+		return fields{}, bankerr.ErrNotFound
+	}
 	key, err := ring.OpenDataKey(dataKey)
 	if err != nil {
 		return fields{}, fmt.Errorf("customer data key: %w", err)

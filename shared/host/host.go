@@ -46,6 +46,8 @@ type Host struct {
 	Metrics  *Metrics
 	Limits   Limits
 	Proxies  Proxies
+
+	stop context.CancelFunc // ends the watch over the key file
 }
 
 // Needs lists the stores and keys that a process opens.
@@ -197,9 +199,11 @@ func (h *Host) openKeys(ctx context.Context, config Config, needs Needs) error {
 		return nil
 	}
 	var err error
+	config.Keys.Clock = h.Clock
 	if h.Keys, err = keys.Open(ctx, config.Keys, needs.Purposes...); err != nil {
 		return fmt.Errorf("KEYS_FILE: %w", err)
 	}
+	h.watchKeys(config.Keys)
 	if !needs.Redis {
 		return nil
 	}
@@ -211,6 +215,9 @@ func (h *Host) openKeys(ctx context.Context, config Config, needs Needs) error {
 
 // Close closes the connections.
 func (h *Host) Close() {
+	if h.stop != nil {
+		h.stop()
+	}
 	if h.DB != nil {
 		h.DB.Close()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // AddMissing adds fresh keys to an existing key file, for the purposes that files of
@@ -38,7 +39,7 @@ func (f *file) addMissing(ctx context.Context) (added []Purpose, err error) {
 		if !missing(p) {
 			continue
 		}
-		if err := f.add(p); err != nil {
+		if err := f.add(p, time.Time{}); err != nil {
 			return nil, fmt.Errorf("keys: %s: %w", p, err)
 		}
 		added = append(added, p)

@@ -45,10 +45,10 @@ func (k ChannelKey) Public() *sm.PublicKey { return k.pair.public() }
 // ChannelKeys returns the current channel key, then the next one if there is one, then
 // the old keys, the newest first. It panics with ErrPurpose without the purpose Channel.
 func (r *Ring) ChannelKeys() []ChannelKey {
-	if _, ok := r.opened[Channel]; !ok {
+	if _, ok := r.get(Channel); !ok {
 		panic(notDeclared(Channel))
 	}
-	return r.channel
+	return r.source.held.Load().channel
 }
 
 // ChannelKeyFor returns the first of ChannelKeys that an app with these pins trusts. An

@@ -9,7 +9,7 @@ type DataKey struct{ key sm.Key }
 // NewDataKey makes a data key, and wraps it by the key of Storage.
 func (r *Ring) NewDataKey() (key DataKey, wrapped []byte, err error) {
 	key = DataKey{sm.NewKey()}
-	if wrapped, err = r.Seal(Storage, dataKeyAAD(), key.key[:]); err != nil {
+	if wrapped, err = r.Seal(Storage, DataKeyAAD(), key.key[:]); err != nil {
 		return DataKey{}, nil, err
 	}
 	return key, wrapped, nil
@@ -17,7 +17,7 @@ func (r *Ring) NewDataKey() (key DataKey, wrapped []byte, err error) {
 
 // OpenDataKey unwraps a data key with the keys of Storage.
 func (r *Ring) OpenDataKey(wrapped []byte) (DataKey, error) {
-	raw, err := r.Open(Storage, dataKeyAAD(), wrapped)
+	raw, err := r.Open(Storage, DataKeyAAD(), wrapped)
 	if err != nil {
 		return DataKey{}, err
 	}
@@ -27,7 +27,8 @@ func (r *Ring) OpenDataKey(wrapped []byte) (DataKey, error) {
 	return DataKey{sm.Key(raw)}, nil
 }
 
-func dataKeyAAD() []byte { return []byte("data-key") }
+// DataKeyAAD is the place of every wrapped data key: its row is not part of it.
+func DataKeyAAD() []byte { return []byte("data-key") }
 
 // Seal encrypts a field of the customer.
 func (k DataKey) Seal(aad, plaintext []byte) ([]byte, error) {

@@ -15,18 +15,23 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // file is the local provider, which replaces an HSM. The key file holds the root key
-// in clear or sealed by a KMS (sealed.go), and every other key wrapped by the root key.
+// in clear or sealed by a KMS (sealed.go), and every other key wrapped by the root key. Or
+// it lacks the root, which custodians hold in components (component.go).
 type file struct {
 	Root        []byte               `json:"root,omitempty"`
 	SealedRoot  *sealedRoot          `json:"sealed_root,omitempty"`
+	SplitRoot   *splitRoot           `json:"split_root,omitempty"`
 	Process     string               `json:"process,omitempty"` // the file holds only the keys of this process
 	Secrets     map[Purpose][][]byte `json:"secrets"`           // sealed: secretSize bytes each
 	MACs        map[Purpose][][]byte `json:"macs,omitempty"`    // sealed: macSize bytes each
-	Pairs       map[Purpose][]byte   `json:"pairs"`             // sealed PKCS#8
+	Pairs       map[Purpose][]byte   `json:"pairs"`             // sealed PKCS#8: the first pair of each purpose
+	MorePairs   map[Purpose][][]byte `json:"more_pairs,omitempty"`
+	Times       map[Purpose][]times  `json:"times,omitempty"` // of each key, in the order of the ids
 	Certificate []byte               `json:"certificate"`
 
 	// Channel keys besides the current one, which is in Pairs: the next one first, then
@@ -63,12 +68,19 @@ func readFile(config Config) (*file, error) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
 	var f file
-	if err := json.Unmarshal(raw, &f); err != nil || f.SealedRoot == nil && len(f.Root) != len(sm.Key{}) ||
-		f.SealedRoot != nil && len(f.Root) != 0 {
+	if err := json.Unmarshal(raw, &f); err != nil || !f.hasOneRoot() {
 		return nil, fmt.Errorf("keys: %s is not a key file", path)
 	}
 	f.path = path
 	return &f, nil
+}
+
+// hasOneRoot reports whether the root is in clear, sealed or split.
+func (f *file) hasOneRoot() bool {
+	if f.SealedRoot != nil || f.SplitRoot != nil {
+		return len(f.Root) == 0 && (f.SealedRoot == nil || f.SplitRoot == nil)
+	}
+	return len(f.Root) == len(sm.Key{})
 }
 
 // refuseMode refuses a key file that users other than this process's may read or change.
@@ -94,41 +106,62 @@ func refuseMode(path string, info fs.FileInfo, me uint32, mounted bool) error {
 		"or let it belong to root and the group of this process with mode 0640 or 0440", path, mode)
 }
 
-func (f *file) unwrap(_ context.Context, p Purpose) ([][]byte, error) {
-	return f.open(p, f.Secrets[p])
-}
+func (f *file) unwrap(_ context.Context, p Purpose) ([]versioned[[]byte], error) { return f.open(p) }
 
 func (f *file) mac(_ context.Context, p Purpose) (mac, error) {
-	list, err := f.open(p, f.MACs[p])
+	list, err := f.open(p)
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range list {
-		if len(key) != macSize {
+	for _, v := range list {
+		if len(v.key) != macSize {
 			return nil, ErrOpen
 		}
+	}
+	if len(list) == 0 {
+		return nil, errNoKey
 	}
 	return fileMAC(list), nil
 }
 
-// open unwraps the keys of a purpose; there must be one.
-func (f *file) open(p Purpose, wrapped [][]byte) ([][]byte, error) {
+// open unwraps the keys of a purpose, without those that are retired.
+func (f *file) open(p Purpose) (list []versioned[[]byte], err error) {
+	wrapped := f.wrapped(p)
 	if len(wrapped) == 0 && slices.Contains(later(), p) {
 		return nil, fmt.Errorf("there is no key: %s is of an earlier release; add the keys that it lacks with "+
 			"`go run ./infra/tide keys add --file %s`", f.path, f.path)
 	}
-	list := make([][]byte, len(wrapped))
 	for i, sealed := range wrapped {
+		id := uint16(i + 1)
+		if len(sealed) == 0 {
+			if f.of(p, id).Retired.IsZero() {
+				return nil, ErrOpen // it was lost
+			}
+			continue
+		}
 		raw, err := sm.Open(sm.Key(f.Root), sealed, []byte(p))
 		if err != nil {
 			return nil, openError(err)
 		}
-		list[i] = raw
+		list = append(list, versioned[[]byte]{id, f.of(p, id).From, raw})
 	}
 	return list, nil
 }
 
-func (f *file) pair(_ context.Context, p Purpose) (pair, error) { return f.openPair(p, f.Pairs[p]) }
+func (f *file) pairs(_ context.Context, p Purpose) (list []versioned[pair], err error) {
+	opened, err := f.open(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range opened {
+		key, err := sm.ParsePrivateKey(v.key)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, versioned[pair]{v.id, v.from, filePair{key}})
+	}
+	return list, nil
+}
 
 func (f *file) openPair(p Purpose, wrapped []byte) (pair, error) {
 	der, err := sm.Open(sm.Key(f.Root), wrapped, []byte(p))
@@ -160,17 +193,17 @@ func (k filePair) decrypt(sealed []byte) ([]byte, error) {
 	return clear, nil
 }
 
-// fileMAC is a list of MAC keys in the memory of the process, the oldest first. The
-// place in the list is the key's id, from 1 on.
-type fileMAC [][]byte
+// fileMAC is a list of MAC keys in the memory of the process, the oldest first.
+type fileMAC []versioned[[]byte]
 
-func (k fileMAC) current() uint16 { return uint16(len(k)) }
+func (k fileMAC) current(at time.Time) uint16 { return writing(k, at).id }
 
 func (k fileMAC) sum(id uint16, message []byte) ([]byte, error) {
-	if id == 0 || int(id) > len(k) {
+	key, found := find(k, id)
+	if !found {
 		return nil, ErrMAC
 	}
-	return sm.MAC(k[id-1], message), nil
+	return sm.MAC(key, message), nil
 }
 
 // Create makes a key file of mode 0600 with fresh keys for every purpose. The file
@@ -230,51 +263,54 @@ func NewTestRing() (*Ring, error) {
 
 func generate() (*file, error) {
 	root := sm.NewKey()
-	f := &file{
-		Root: root[:], Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{},
-	}
+	f := emptyFile()
+	f.Root = root[:]
 	for _, p := range All() {
-		if err := f.add(p); err != nil {
+		if err := f.add(p, time.Time{}); err != nil {
 			return nil, fmt.Errorf("keys: %s: %w", p, err)
 		}
 	}
 	return f, nil
 }
 
-// add makes a first key for the purpose.
-func (f *file) add(p Purpose) error {
-	list, size := f.Secrets, secretSize
+// add makes a key for the purpose, which writes from a time on.
+func (f *file) add(p Purpose, from time.Time) error {
+	sealed, err := f.newKey(p)
+	if err != nil {
+		return err
+	}
+	id := uint16(len(f.wrapped(p)) + 1)
+	if p.kind() == signing || p.kind() == decrypting && len(f.Pairs[p]) == 0 && len(f.MorePairs[p]) == 0 {
+		id = 1
+	}
+	f.put(p, id, sealed)
+	f.note(p, id, times{Made: clock.System{}.Now().UTC(), From: from})
+	return nil
+}
+
+// newKey makes a key of the purpose's kind, wrapped by the root. A channel key gets its
+// certificate.
+func (f *file) newKey(p Purpose) (sealed []byte, err error) {
+	size := secretSize
 	switch p.kind() {
-	case signing, decrypting:
-		return f.addPair(p)
+	case signing:
+		sealed, f.Certificate, err = newChannelKey(sm.Key(f.Root))
+		return sealed, err
+	case decrypting:
+		key, err := sm.GenerateKey()
+		if err != nil {
+			return nil, err
+		}
+		der, err := key.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		return sm.Seal(sm.Key(f.Root), der, []byte(p))
 	case summing:
-		list, size = f.MACs, macSize
+		size = macSize
 	default:
 	}
 	raw := make([]byte, size)
 	_, _ = rand.Read(raw) // never fails (crypto/rand)
-	sealed, err := sm.Seal(sm.Key(f.Root), raw, []byte(p))
-	if err != nil {
-		return err
-	}
-	list[p] = [][]byte{sealed}
-	return nil
-}
-
-// addPair makes a key pair and, for the purpose Channel, its certificate.
-func (f *file) addPair(p Purpose) (err error) {
-	if p == Channel {
-		f.Pairs[p], f.Certificate, err = newChannelKey(sm.Key(f.Root))
-		return err
-	}
-	key, err := sm.GenerateKey()
-	if err != nil {
-		return err
-	}
-	der, err := key.Marshal()
-	if err != nil {
-		return err
-	}
-	f.Pairs[p], err = sm.Seal(sm.Key(f.Root), der, []byte(p))
-	return err
+	return sm.Seal(sm.Key(f.Root), raw, []byte(p))
 }

@@ -5,8 +5,9 @@
 // holds the keys of the purposes that its process declared. Callers name a purpose
 // and get a result; no method returns a private key or a key of a purpose.
 // Ciphertexts and MACs carry the suite and the id of their key. So keys rotate
-// online: the newest key of a purpose writes, and older keys still read. AAD binds a
-// ciphertext to its place (table, column, row).
+// online: a new key is in the key file before its time comes to write, and every process
+// reads the changed file while it serves. Older keys still read until they are retired. AAD
+// binds a ciphertext to its place (table, column, row).
 //
 // The root, the private keys and the keys of the purpose Pepper belong to a provider:
 // today a local file of mode 0600, which the command `tide keys create` makes. A KMS or an HSM replaces it in
@@ -24,8 +25,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -47,51 +50,58 @@ const (
 
 // secret is one symmetric key of a purpose: halves for sealing and for MACs.
 type secret struct {
-	id   uint16
 	seal sm.Key
 	mac  []byte // 32 bytes
 }
 
-// opened holds the keys of one purpose: secrets, a pair or MAC keys, by its kind.
+// opened holds the keys of one purpose: secrets, pairs or MAC keys, by its kind. The
+// oldest key comes first.
 type opened struct {
-	secrets []secret // the first key makes blind indexes, the last key writes
-	pair    pair
+	secrets []versioned[secret] // the first key makes blind indexes
+	pairs   []versioned[pair]   // the purpose Channel has one here, its current pair
 	mac     mac
 }
 
-// Ring holds the opened keys of a process, or of one function in it.
+// Ring holds the opened keys of a process, or of one function in it. It takes up keys that
+// are added to the key file or retired while the process runs (Reload).
 type Ring struct {
-	opened  map[Purpose]opened
-	channel []ChannelKey // the current one first
+	source  *source
+	allowed []Purpose
 }
 
 // Only returns a view with these purposes only, for one function of a process
 // that several share. It panics with ErrPurpose on a purpose that the ring lacks.
 func (r *Ring) Only(purposes ...Purpose) *Ring {
-	view := &Ring{opened: map[Purpose]opened{}}
 	for _, p := range purposes {
-		held, ok := r.opened[p]
-		if !ok {
+		if !slices.Contains(r.allowed, p) {
 			panic(notDeclared(p))
 		}
-		view.opened[p] = held
-		if p == Channel {
-			view.channel = r.channel
-		}
 	}
-	return view
+	return &Ring{source: r.source, allowed: slices.Clone(purposes)}
+}
+
+// get returns the keys of a purpose as they are now. They are empty if the purpose was not
+// declared.
+func (r *Ring) get(p Purpose) (found opened, ok bool) {
+	if !slices.Contains(r.allowed, p) {
+		return opened{}, false
+	}
+	found, ok = r.source.held.Load().opened[p]
+	return found, ok
 }
 
 func notDeclared(p Purpose) error { return fmt.Errorf("%w: %s", ErrPurpose, p) }
 
+func (r *Ring) now() time.Time { return r.source.clock.Now() }
+
 // Public returns the public key of a key pair: Channel or Password. It panics with
 // ErrPurpose on any other purpose.
 func (r *Ring) Public(p Purpose) *sm.PublicKey {
-	held := r.opened[p]
-	if held.pair == nil {
+	held, _ := r.get(p)
+	if len(held.pairs) == 0 {
 		panic(notDeclared(p))
 	}
-	return held.pair.public()
+	return writing(held.pairs, r.now()).key.public()
 }
 
 // Certificate is the X.509 certificate (DER) of the current channel key, which apps pin.
@@ -101,11 +111,11 @@ func (r *Ring) Certificate() []byte { return r.ChannelKeys()[0].Certificate }
 // Sign signs a message of at least one byte (SM2 with SM3, DER) with the private key
 // of the purpose. Only the purpose Channel signs, with its current key (ChannelKeys).
 func (r *Ring) Sign(p Purpose, message []byte) ([]byte, error) {
-	held, ok := r.opened[p]
+	held, ok := r.get(p)
 	if !ok || p.kind() != signing {
 		return nil, notDeclared(p)
 	}
-	signature, err := held.pair.sign(message)
+	signature, err := held.pairs[0].key.sign(message)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %s: %w", p, err)
 	}
@@ -113,14 +123,19 @@ func (r *Ring) Sign(p Purpose, message []byte) ([]byte, error) {
 }
 
 // Decrypt decrypts a ciphertext (SM2, ASN.1) with the private key of the purpose.
-// Only the purpose Password decrypts. It returns ErrOpen for a ciphertext that the
-// key does not open. Any other error means that the key can't be used.
-func (r *Ring) Decrypt(p Purpose, sealed []byte) ([]byte, error) {
-	held, ok := r.opened[p]
+// Only the purpose Password decrypts. A ciphertext does not name its key, so that Decrypt
+// tries the newest key first. It returns ErrOpen for a ciphertext that no key opens. Any
+// other error means that a key can't be used.
+func (r *Ring) Decrypt(p Purpose, sealed []byte) (clear []byte, err error) {
+	held, ok := r.get(p)
 	if !ok || p.kind() != decrypting {
 		return nil, notDeclared(p)
 	}
-	clear, err := held.pair.decrypt(sealed)
+	for _, v := range slices.Backward(held.pairs) {
+		if clear, err = v.key.decrypt(sealed); !errors.Is(err, ErrOpen) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("keys: %s: %w", p, err)
 	}
@@ -128,12 +143,22 @@ func (r *Ring) Decrypt(p Purpose, sealed []byte) ([]byte, error) {
 }
 
 // current returns the key that a symmetric purpose writes with.
-func (r *Ring) current(p Purpose) (secret, error) {
-	list := r.opened[p].secrets
-	if len(list) == 0 {
-		return secret{}, notDeclared(p)
+func (r *Ring) current(p Purpose) (versioned[secret], error) {
+	held, _ := r.get(p)
+	if len(held.secrets) == 0 {
+		return versioned[secret]{}, notDeclared(p)
 	}
-	return list[len(list)-1], nil
+	return writing(held.secrets, r.now()), nil
+}
+
+// secret returns the key of a symmetric purpose with the id. If there is none, it looks for
+// newer keys once.
+func (r *Ring) secret(p Purpose, id uint16) (key secret, found bool) {
+	these := r.source.held.Load()
+	if key, found = find(these.opened[p].secrets, id); found || !r.source.missed(these) {
+		return key, found
+	}
+	return find(r.source.held.Load().opened[p].secrets, id)
 }
 
 // MAC returns the HMAC-SM3 of the parts under the purpose's current key, and the id
@@ -143,46 +168,66 @@ func (r *Ring) MAC(p Purpose, parts ...[]byte) (sum []byte, keyID string) {
 	if err != nil {
 		panic(err)
 	}
-	return sm.MAC(s.mac, parts...), keyName(p, s.id)
+	return sm.MAC(s.key.mac, parts...), keyName(p, s.id)
 }
 
 // VerifyMAC returns ErrMAC unless sum is the MAC of the parts under the named key.
 func (r *Ring) VerifyMAC(p Purpose, keyID string, sum []byte, parts ...[]byte) error {
-	held, ok := r.opened[p]
-	if !ok {
+	if _, ok := r.get(p); !ok {
 		return notDeclared(p)
 	}
-	for _, s := range held.secrets {
-		if keyName(p, s.id) == keyID && hmac.Equal(sm.MAC(s.mac, parts...), sum) {
-			return nil
-		}
+	id, ok := keyNumber(p, keyID)
+	if !ok {
+		return ErrMAC
+	}
+	s, found := r.secret(p, id)
+	if !found || !hmac.Equal(sm.MAC(s.mac, parts...), sum) {
+		return ErrMAC
+	}
+	return nil
+}
+
+// VerifyAnyMAC returns ErrMAC unless sum is the MAC of the parts under any key of the
+// purpose, for a MAC that was kept for minutes and without the id of its key.
+func (r *Ring) VerifyAnyMAC(p Purpose, sum []byte, parts ...[]byte) error {
+	if _, ok := r.get(p); !ok {
+		return notDeclared(p)
+	}
+	made := func(v versioned[secret]) bool { return hmac.Equal(sm.MAC(v.key.mac, parts...), sum) }
+	these := r.source.held.Load()
+	if slices.ContainsFunc(these.opened[p].secrets, made) ||
+		r.source.missed(these) && slices.ContainsFunc(r.source.held.Load().opened[p].secrets, made) {
+		return nil
 	}
 	return ErrMAC
 }
 
-// SumKey returns the id of the newest key of the purpose, for Sum. Only the purpose
+// SumKey returns the id of the key that the purpose writes with, for Sum. Only the purpose
 // Pepper has such keys.
 func (r *Ring) SumKey(p Purpose) (keyID string, err error) {
-	held := r.opened[p]
+	held, _ := r.get(p)
 	if held.mac == nil {
 		return "", notDeclared(p)
 	}
-	return keyName(p, held.mac.current()), nil
+	return keyName(p, held.mac.current(r.now())), nil
 }
 
 // Sum returns the HMAC-SM3 of the message under the named key of the purpose. The key
 // stays with the provider. It returns ErrMAC if there is no such key. Any other error
 // means that the key can't be used.
 func (r *Ring) Sum(p Purpose, keyID string, message []byte) ([]byte, error) {
-	held := r.opened[p]
-	if held.mac == nil {
+	if held, _ := r.get(p); held.mac == nil {
 		return nil, notDeclared(p)
 	}
-	id, err := strconv.ParseUint(strings.TrimPrefix(keyID, string(p)+"/"), 10, 16)
-	if err != nil || keyName(p, uint16(id)) != keyID {
+	id, ok := keyNumber(p, keyID)
+	if !ok {
 		return nil, ErrMAC
 	}
-	sum, err := held.mac.sum(uint16(id), message)
+	these := r.source.held.Load()
+	sum, err := these.opened[p].mac.sum(id, message)
+	if errors.Is(err, ErrMAC) && r.source.missed(these) {
+		sum, err = r.source.held.Load().opened[p].mac.sum(id, message)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("keys: %s: %w", p, err)
 	}
@@ -191,25 +236,31 @@ func (r *Ring) Sum(p Purpose, keyID string, message []byte) ([]byte, error) {
 
 func keyName(p Purpose, id uint16) string { return fmt.Sprintf("%s/%d", p, id) }
 
-// Derive returns 16 bytes that depend on the parts and on the purpose's current key.
-// It returns no key id: a one-time code expires before the key rotates.
-func (r *Ring) Derive(p Purpose, parts ...[]byte) []byte {
-	s, err := r.current(p)
-	if err != nil {
-		panic(err)
+// keyNumber reads a name that keyName has made.
+func keyNumber(p Purpose, name string) (id uint16, ok bool) {
+	number, err := strconv.ParseUint(strings.TrimPrefix(name, string(p)+"/"), 10, 16)
+	return uint16(number), err == nil && keyName(p, uint16(number)) == name
+}
+
+// Derive returns 16 bytes that depend on the parts and on the key that the purpose wrote
+// with at a time. So a one-time code that was issued before a rotation is good after it.
+func (r *Ring) Derive(p Purpose, at time.Time, parts ...[]byte) []byte {
+	held, _ := r.get(p)
+	if len(held.secrets) == 0 {
+		panic(notDeclared(p))
 	}
-	return sm.MAC(s.mac, parts...)[:16]
+	return sm.MAC(writing(held.secrets, at).key.mac, parts...)[:16]
 }
 
 // BlindIndex returns the look-up value of a personal field. Equal values have equal
 // indexes, and an index reveals nothing without the key. It uses the first key of the
 // purpose BlindIndex, because stored indexes must not change when keys rotate.
 func (r *Ring) BlindIndex(field, value string) []byte {
-	list := r.opened[BlindIndex].secrets
-	if len(list) == 0 {
+	held, _ := r.get(BlindIndex)
+	if len(held.secrets) == 0 {
 		panic(notDeclared(BlindIndex))
 	}
-	return sm.MAC(list[0].mac, []byte(field), []byte(value))
+	return sm.MAC(held.secrets[0].key.mac, []byte(field), []byte(value))
 }
 
 // Seal encrypts for a place, under a key that is derived for this place from the
@@ -219,7 +270,7 @@ func (r *Ring) Seal(p Purpose, aad, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := sm.Subkey(s.seal, aad)
+	key, err := sm.Subkey(s.key.seal, aad)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
@@ -229,27 +280,39 @@ func (r *Ring) Seal(p Purpose, aad, plaintext []byte) ([]byte, error) {
 // Open decrypts a ciphertext that Seal made for the same purpose and place. It
 // returns ErrOpen for any other bytes.
 func (r *Ring) Open(p Purpose, aad, sealed []byte) ([]byte, error) {
-	held, ok := r.opened[p]
-	if !ok {
+	if _, ok := r.get(p); !ok {
 		return nil, notDeclared(p)
 	}
-	if len(sealed) < 3 {
+	id, ok := SealedBy(sealed)
+	if !ok {
 		return nil, ErrOpen
 	}
-	id := binary.BigEndian.Uint16(sealed[1:3])
-	for _, s := range held.secrets {
-		switch {
-		case s.id == id && sealed[0] == suitePlace:
-			key, err := sm.Subkey(s.seal, aad)
-			if err != nil {
-				return nil, fmt.Errorf("keys: %w", err)
-			}
-			return openWith(key, aad, sealed)
-		case s.id == id && sealed[0] == suiteKey:
-			return openWith(s.seal, aad, sealed)
+	s, found := r.secret(p, id)
+	if !found {
+		return nil, ErrOpen
+	}
+	key := s.seal
+	if sealed[0] == suitePlace {
+		var err error
+		if key, err = sm.Subkey(s.seal, aad); err != nil {
+			return nil, fmt.Errorf("keys: %w", err)
 		}
 	}
-	return nil, ErrOpen
+	return openWith(key, aad, sealed)
+}
+
+// SealedBy returns the id of the key that a ciphertext names.
+func SealedBy(sealed []byte) (id uint16, ok bool) {
+	if len(sealed) < 3 || sealed[0] != suitePlace && sealed[0] != suiteKey {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(sealed[1:3]), true
+}
+
+// WritesWith returns the id of the key that a symmetric purpose writes with.
+func (r *Ring) WritesWith(p Purpose) (keyID string, err error) {
+	s, err := r.current(p)
+	return keyName(p, s.id), err
 }
 
 // SealedByCurrent reports whether Seal would use the same key of the purpose today. It

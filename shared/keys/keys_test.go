@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
@@ -120,13 +121,13 @@ func TestBlindIndex(t *testing.T) {
 func TestDeriveIsOfItsPurposeAndParts(t *testing.T) {
 	t.Parallel()
 	ring := keytest.New(t)
-	key := ring.Derive(keys.OTP, []byte("nonce"), []byte("binding"))
-	if len(key) != 16 || !bytes.Equal(key, ring.Derive(keys.OTP, []byte("nonce"), []byte("binding"))) {
+	key := ring.Derive(keys.OTP, time.Time{}, []byte("nonce"), []byte("binding"))
+	if len(key) != 16 || !bytes.Equal(key, ring.Derive(keys.OTP, time.Time{}, []byte("nonce"), []byte("binding"))) {
 		t.Errorf("%x", key)
 	}
 	for _, other := range [][]byte{
-		ring.Derive(keys.Session, []byte("nonce"), []byte("binding")), ring.Derive(keys.OTP, []byte("noncebinding")),
-		ring.Derive(keys.OTP, []byte("binding"), []byte("nonce")), keytest.New(t).Derive(keys.OTP, []byte("nonce"), []byte("binding")),
+		ring.Derive(keys.Session, time.Time{}, []byte("nonce"), []byte("binding")), ring.Derive(keys.OTP, time.Time{}, []byte("noncebinding")),
+		ring.Derive(keys.OTP, time.Time{}, []byte("binding"), []byte("nonce")), keytest.New(t).Derive(keys.OTP, time.Time{}, []byte("nonce"), []byte("binding")),
 	} {
 		if bytes.Equal(key, other) {
 			t.Errorf("%x came from other parts, purpose or ring", key)

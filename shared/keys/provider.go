@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -17,16 +20,18 @@ import (
 //   - The root, the private keys and the keys of Pepper never leave it.
 //   - It unwraps only the keys of the purpose that the Ring names.
 //   - A wrapped key with one bit changed, or of another purpose, is ErrOpen.
+//   - A retired key never comes back, and its id never names another key.
 //   - Its errors hold no key.
 //
 // To add a provider, write one file beside file.go and one case in
 // Config.provider.
 type provider interface {
 	// unwrap returns all keys of a symmetric purpose in clear, the oldest first,
-	// secretSize bytes each. The order never changes: the place is the key's id.
-	unwrap(ctx context.Context, p Purpose) ([][]byte, error)
-	// pair finds the key pair of a purpose, and fails if it is not usable.
-	pair(ctx context.Context, p Purpose) (pair, error)
+	// secretSize bytes each. It leaves out the keys that are retired.
+	unwrap(ctx context.Context, p Purpose) ([]versioned[[]byte], error)
+	// pairs finds the key pairs of a purpose, the oldest first, and fails if one is not
+	// usable. The purpose Channel has one here, its current pair.
+	pairs(ctx context.Context, p Purpose) ([]versioned[pair], error)
 	// mac finds the MAC keys of a purpose, and fails if none is usable.
 	mac(ctx context.Context, p Purpose) (mac, error)
 	// certificate returns the X.509 certificate (DER) of the purpose Channel.
@@ -51,13 +56,18 @@ type pair interface {
 // mac is the list of MAC keys of a purpose. The keys stay with their provider. It is
 // safe for concurrent use, and its deadline is a pair's.
 type mac interface {
-	// current returns the id of the newest key, without asking the provider. Ids never
-	// change.
-	current() uint16
+	// current returns the id of the key that writes at a time, without asking the provider.
+	// Ids never change.
+	current(at time.Time) uint16
 	// sum returns the HMAC-SM3 of the message under the key with the id, as sm.MAC
 	// computes it. It returns ErrMAC if there is no such key.
 	sum(id uint16, message []byte) ([]byte, error)
 }
+
+// ErrNoPurpose refuses a word that is no purpose.
+var ErrNoPurpose = errors.New("no such purpose")
+
+var errNoKey = errors.New("there is no key")
 
 // secretSize is the size of an unwrapped symmetric key: 16 bytes for sealing, 32 for
 // MACs. A key that only makes MACs has macSize bytes.
@@ -75,6 +85,9 @@ type Config struct {
 	Mounted bool `envconfig:"KEYS_MOUNTED" default:"false"`
 	// AWS is where KMS is, for a sealed key file.
 	AWS cloud.Config
+	// Clock tells when a new key's time to write has come: the machine's if nil. No
+	// environment key sets it.
+	Clock clock.Clock `ignored:"true"`
 }
 
 func (c Config) provider(ctx context.Context) (provider, error) {
@@ -84,6 +97,9 @@ func (c Config) provider(ctx context.Context) (provider, error) {
 	f, err := readFile(c)
 	if err != nil {
 		return nil, err
+	}
+	if f.SplitRoot != nil {
+		return nil, fmt.Errorf("%w: %s", ErrSplit, c.File)
 	}
 	if f.SealedRoot != nil {
 		if err := f.openRoot(ctx, cloud.New(c.AWS)); err != nil {
@@ -96,39 +112,66 @@ func (c Config) provider(ctx context.Context) (provider, error) {
 // Open unwraps the keys of these purposes, and no other keys. A missing key file is
 // an error that wraps fs.ErrNotExist and names the command that makes one.
 func Open(ctx context.Context, config Config, purposes ...Purpose) (*Ring, error) {
-	from, err := config.provider(ctx)
+	open := func(ctx context.Context) (*held, error) {
+		from, err := config.provider(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return openHeld(ctx, from, purposes)
+	}
+	stamp, _ := fileStamp(config.File) // before the file is read; open reports a missing file
+	first, err := open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return openRing(ctx, from, purposes)
+	s := &source{open: open, stamp: func() (string, error) { return fileStamp(config.File) }, seen: stamp, clock: config.Clock}
+	if s.clock == nil {
+		s.clock = clock.System{}
+	}
+	s.held.Store(first)
+	return &Ring{source: s, allowed: slices.Clone(purposes)}, nil
 }
 
+// openRing returns a ring whose keys do not change.
 func openRing(ctx context.Context, from provider, purposes []Purpose) (*Ring, error) {
-	r := &Ring{opened: map[Purpose]opened{}}
+	first, err := openHeld(ctx, from, purposes)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{clock: clock.System{}}
+	s.held.Store(first)
+	return &Ring{source: s, allowed: slices.Clone(purposes)}, nil
+}
+
+func openHeld(ctx context.Context, from provider, purposes []Purpose) (*held, error) {
+	h := &held{opened: map[Purpose]opened{}}
 	for _, p := range purposes {
-		held, err := openPurpose(ctx, from, p)
+		found, err := openPurpose(ctx, from, p)
 		if err != nil {
 			return nil, fmt.Errorf("keys: %s: %w", p, err)
 		}
-		r.opened[p] = held
+		h.opened[p] = found
 	}
-	held, ok := r.opened[Channel]
+	current, ok := h.opened[Channel]
 	if !ok {
-		return r, nil
+		return h, nil
 	}
 	var err error
-	r.channel, err = openChannelKeys(ctx, from, held.pair)
+	h.channel, err = openChannelKeys(ctx, from, current.pairs[0].key)
 	if err != nil {
 		return nil, err
 	}
-	return r, nil
+	return h, nil
 }
 
 func openPurpose(ctx context.Context, from provider, p Purpose) (opened, error) {
 	switch p.kind() {
 	case signing, decrypting:
-		found, err := from.pair(ctx, p)
-		return opened{pair: found}, err
+		found, err := from.pairs(ctx, p)
+		if err == nil && len(found) == 0 {
+			err = errNoKey
+		}
+		return opened{pairs: found}, err
 	case summing:
 		found, err := from.mac(ctx, p)
 		return opened{mac: found}, err
@@ -139,20 +182,20 @@ func openPurpose(ctx context.Context, from provider, p Purpose) (opened, error) 
 		}
 		return openSecrets(list)
 	default:
-		return opened{}, errors.New("no such purpose")
+		return opened{}, ErrNoPurpose
 	}
 }
 
-func openSecrets(list [][]byte) (opened, error) {
+func openSecrets(list []versioned[[]byte]) (opened, error) {
 	if len(list) == 0 {
-		return opened{}, errors.New("there is no key")
+		return opened{}, errNoKey
 	}
 	var held opened
-	for i, raw := range list {
-		if len(raw) != secretSize {
+	for _, v := range list {
+		if len(v.key) != secretSize {
 			return opened{}, ErrOpen
 		}
-		held.secrets = append(held.secrets, secret{id: uint16(i + 1), seal: sm.Key(raw[:16]), mac: raw[16:]})
+		held.secrets = append(held.secrets, versioned[secret]{v.id, v.from, secret{seal: sm.Key(v.key[:16]), mac: v.key[16:]}})
 	}
 	return held, nil
 }

@@ -83,15 +83,18 @@ func (k *kms) stop(stopped bool) {
 	k.stopped = stopped
 }
 
-func (k *kms) unwrap(ctx context.Context, p Purpose) ([][]byte, error) {
+func (k *kms) unwrap(ctx context.Context, p Purpose) (list []versioned[[]byte], err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return k.secrets[p], k.asked("unwrap", p)
+	for i, key := range k.secrets[p] {
+		list = append(list, versioned[[]byte]{id: uint16(i + 1), key: key})
+	}
+	return list, k.asked("unwrap", p)
 }
 
-func (k *kms) pair(_ context.Context, p Purpose) (pair, error) {
-	return kmsPair{k, p}, k.asked("pair", p)
+func (k *kms) pairs(_ context.Context, p Purpose) ([]versioned[pair], error) {
+	return []versioned[pair]{{id: 1, key: kmsPair{k, p}}}, k.asked("pair", p)
 }
 
 func (k *kms) mac(_ context.Context, p Purpose) (mac, error) { return kmsMAC{k, p}, k.asked("mac", p) }
@@ -102,7 +105,7 @@ type kmsMAC struct {
 	purpose Purpose
 }
 
-func (m kmsMAC) current() uint16 { return 7 }
+func (m kmsMAC) current(time.Time) uint16 { return 7 }
 
 func (m kmsMAC) sum(id uint16, message []byte) ([]byte, error) {
 	if id != 7 {

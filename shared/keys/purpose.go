@@ -1,5 +1,7 @@
 package keys
 
+import "time"
+
 // Purpose is the use of a key.
 type Purpose string
 
@@ -55,5 +57,36 @@ func (p Purpose) kind() kind {
 		return symmetric
 	default:
 		return unknown
+	}
+}
+
+// Life is how long the newest key of a purpose may serve before it needs a successor
+// (KEY-007). Keys that meet the most texts, and keys from which passwords hang, live
+// shortest. The calendar stands in docs/keys.md.
+func (p Purpose) Life() time.Duration {
+	const day = 24 * time.Hour
+	switch p {
+	case Session, OTP, Event, Partner:
+		return 180 * day
+	case Channel:
+		return 2 * 365 * day
+	default:
+		return 365 * day
+	}
+}
+
+// lingers is how long texts of an older key are under way outside of the database: in a
+// channel, in Redis or in an event.
+func (p Purpose) lingers() time.Duration {
+	const day = 24 * time.Hour
+	switch p {
+	case Session, Password:
+		return day // a channel lives 12 hours
+	case OTP:
+		return time.Hour // a code lives minutes
+	case Event, Partner:
+		return 40 * day // an event that was set aside may be published again
+	default:
+		return time.Hour // a process that has read the key file late
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -26,7 +27,7 @@ func uses(t testing.TB, r *keys.Ring, p keys.Purpose) map[string]error {
 		"Sign": signErr, "Decrypt": decryptErr, "Seal": sealErr, "Open": openErr, "SumKey": sumKeyErr, "Sum": sumErr,
 		"VerifyMAC": r.VerifyMAC(p, string(p)+"/1", plain, plain),
 		"MAC":       panicOf(func() { r.MAC(p, plain) }),
-		"Derive":    panicOf(func() { r.Derive(p, plain) }),
+		"Derive":    panicOf(func() { r.Derive(p, time.Time{}, plain) }),
 		"Public":    panicOf(func() { r.Public(p) }),
 		"Only":      panicOf(func() { r.Only(p) }),
 	}

@@ -36,7 +36,7 @@ func FileChannelKeys(path string) ([]ChannelKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.channel, nil
+	return r.ChannelKeys(), nil
 }
 
 // AddChannelKey makes the next channel key in the key file.
@@ -77,7 +77,7 @@ func RetireChannelKey(path string, digest []byte) error {
 		if err != nil {
 			return false, err
 		}
-		for i, k := range all.channel[1:] { // the current key is the first
+		for i, k := range all.ChannelKeys()[1:] { // the current key is the first
 			if k.State == ChannelOld && bytes.Equal(k.KeyDigest, digest) {
 				f.OtherChannels = slices.Delete(f.OtherChannels, i, i+1)
 				return true, nil

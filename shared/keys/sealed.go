@@ -72,6 +72,8 @@ func readBank(path string) (*file, error) {
 		return nil, fmt.Errorf("%w: %s", ErrSealed, path)
 	case f.Process != "":
 		return nil, fmt.Errorf("%w: %s is of %s", ErrExported, path, f.Process)
+	case f.SplitRoot != nil:
+		return nil, fmt.Errorf("%w: %s", ErrSplit, path)
 	}
 	return f, nil
 }
@@ -116,13 +118,17 @@ func (f *file) part(ctx context.Context, purposes []Purpose, root sm.Key) (*file
 	if _, err := openRing(ctx, f, purposes); err != nil { // a damaged file must not look whole
 		return nil, err
 	}
-	made := &file{Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
+	made := emptyFile()
 	for _, p := range purposes {
 		if err := made.take(f, p, root); err != nil {
 			return nil, fmt.Errorf("keys: %s: %w", p, err)
 		}
 	}
 	return made, nil
+}
+
+func emptyFile() *file {
+	return &file{Secrets: map[Purpose][][]byte{}, MACs: map[Purpose][][]byte{}, Pairs: map[Purpose][]byte{}}
 }
 
 // take copies the keys of one purpose, wrapped anew by the root.
@@ -134,21 +140,17 @@ func (f *file) take(from *file, p Purpose, root sm.Key) error {
 		}
 		return sm.Seal(root, clear, []byte(p))
 	}
-	for _, list := range []struct{ from, to map[Purpose][][]byte }{{from.Secrets, f.Secrets}, {from.MACs, f.MACs}} {
-		for _, sealed := range list.from[p] {
-			key, err := again(sealed)
-			if err != nil {
+	for i, sealed := range from.wrapped(p) {
+		id := uint16(i + 1)
+		var key []byte // empty: it was retired
+		if len(sealed) > 0 {
+			var err error
+			if key, err = again(sealed); err != nil {
 				return err
 			}
-			list.to[p] = append(list.to[p], key)
 		}
-	}
-	if pair, ok := from.Pairs[p]; ok {
-		key, err := again(pair)
-		if err != nil {
-			return err
-		}
-		f.Pairs[p] = key
+		f.put(p, id, key)
+		f.note(p, id, from.of(p, id))
 	}
 	if p != Channel {
 		return nil

@@ -2,22 +2,20 @@ package keys_test
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"io/fs"
-	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/keys/shamir"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 const (
@@ -25,60 +23,11 @@ const (
 	chinese = cloud.KeyARN("arn:aws-cn:kms:cn-north-1:123456789012:key/0f1e")
 )
 
-// kms answers as KMS does: it opens what it has wrapped, with the same key and context.
-type kms struct {
-	mu      sync.Mutex
-	wrapped map[string]request
-	opened  int
-}
-
-type request struct {
-	KeyID             string `json:"KeyId"`
-	NumberOfBytes     int
-	EncryptionContext map[string]string
-	CiphertextBlob    []byte
-	key               []byte
-}
-
-func (k *kms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var asked request
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil { //nolint:musttag // the names of KMS
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GenerateDataKey") {
-		asked.key, asked.CiphertextBlob = make([]byte, asked.NumberOfBytes), make([]byte, 64)
-		_, _ = rand.Read(asked.key)
-		_, _ = rand.Read(asked.CiphertextBlob)
-		k.wrapped[string(asked.CiphertextBlob)] = asked
-		_ = json.NewEncoder(w).Encode(map[string][]byte{"Plaintext": asked.key, "CiphertextBlob": asked.CiphertextBlob})
-		return
-	}
-	kept, ok := k.wrapped[string(asked.CiphertextBlob)]
-	if !ok || kept.KeyID != asked.KeyID || !maps.Equal(kept.EncryptionContext, asked.EncryptionContext) {
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = w.Write([]byte(`{"__type":"InvalidCiphertextException"}`))
-		return
-	}
-	k.opened++
-	_ = json.NewEncoder(w).Encode(map[string][]byte{"Plaintext": kept.key})
-}
-
-func newKMS(t *testing.T) (*kms, cloud.Config) {
-	t.Helper()
-	k := &kms{wrapped: map[string]request{}}
-	server := httptest.NewServer(k)
-	t.Cleanup(server.Close)
-	return k, cloud.Config{Endpoint: server.URL, KeyID: "k", SecretKey: "s"}
-}
-
 // A sealed key file holds the keys of one process: it opens for its purposes, with the
 // same keys as the bank's file, and asks KMS once. It holds no key in clear.
 func TestASealedKeyFile(t *testing.T) {
 	t.Parallel()
-	k, config := newKMS(t)
+	k, config := keytest.NewFakeKMS(t)
 	from := newFile(t)
 	check.Must(t, keys.AddChannelKey(from))
 	check.Must(t, keys.PromoteChannelKey(from))
@@ -90,11 +39,11 @@ func TestASealedKeyFile(t *testing.T) {
 			Purposes: []keys.Purpose{keys.Channel, keys.Storage, keys.Pepper},
 		}
 		check.Must(t, keys.Seal(t.Context(), cloud.New(config), order))
-		k.opened = 0
+		before := k.Opened()
 		ring, err := keys.Open(t.Context(), keys.Config{File: to, AWS: config}, order.Purposes...)
 		check.Must(t, err)
-		if k.opened != 1 {
-			t.Errorf("KMS was asked %d times", k.opened)
+		if n := k.Opened() - before; n != 1 {
+			t.Errorf("KMS was asked %d times", n)
 		}
 		sealed, err := bank.Seal(keys.Storage, place, plain)
 		check.Must(t, err)
@@ -137,7 +86,7 @@ func TestASealedKeyFile(t *testing.T) {
 // another process or another key.
 func TestASealedFileThatWasChanged(t *testing.T) {
 	t.Parallel()
-	_, config := newKMS(t)
+	_, config := keytest.NewFakeKMS(t)
 	to := filepath.Join(t.TempDir(), "sealed.json")
 	check.Must(t, keys.Seal(t.Context(), cloud.New(config), keys.Sealing{
 		From: newFile(t), To: to, Key: german, Process: "audit-on-event", Purposes: []keys.Purpose{keys.Audit},
@@ -176,7 +125,7 @@ func TestASealedFileThatWasChanged(t *testing.T) {
 // source.
 func TestASealedFileIsNotChanged(t *testing.T) {
 	t.Parallel()
-	_, config := newKMS(t)
+	_, config := keytest.NewFakeKMS(t)
 	to := filepath.Join(t.TempDir(), "sealed.json")
 	order := keys.Sealing{From: newFile(t), To: to, Key: german, Process: "channel-open", Purposes: []keys.Purpose{keys.Channel}}
 	check.Must(t, keys.Seal(t.Context(), cloud.New(config), order))
@@ -184,10 +133,13 @@ func TestASealedFileIsNotChanged(t *testing.T) {
 	check.Must(t, err)
 	_, added := keys.AddMissing(t.Context(), to)
 	_, listed := keys.FileChannelKeys(to)
+	_, rotated := keys.Rotate(to, keys.Audit, soon().Add(time.Hour))
+	_, split := keys.Split(shamir.Scheme{}, to, to+"3", 5, 3)
 	order.From, order.To = to, to+"2"
 	for name, err := range map[string]error{
 		"add": added, "list": listed, "channel add": keys.AddChannelKey(to), "promote": keys.PromoteChannelKey(to),
 		"retire": keys.RetireChannelKey(to, plain), "seal": keys.Seal(t.Context(), cloud.New(config), order),
+		"rotate": rotated, "retire a key": keys.Retire(to, keys.Audit, 1), "new root": keys.RotateRoot(to), "split": split,
 	} {
 		if !errors.Is(err, keys.ErrSealed) {
 			t.Errorf("%s: %v", name, err)
@@ -198,4 +150,24 @@ func TestASealedFileIsNotChanged(t *testing.T) {
 	if !bytes.Equal(before, after) {
 		t.Error("the file changed")
 	}
+}
+
+// The key file that is distributed to a process holds its keys encrypted only, and without
+// the key in KMS nobody opens it.
+func TestADistributedFileYieldsNoKey(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "KEY-005.1")
+	_, config := keytest.NewFakeKMS(t)
+	_, another := keytest.NewFakeKMS(t)
+	from, to := newFile(t), filepath.Join(t.TempDir(), "sealed.json")
+	check.Must(t, keys.Seal(t.Context(), cloud.New(config), keys.Sealing{
+		From: from, To: to, Key: german, Process: "every-purpose", Purposes: keys.All(),
+	}))
+	wantWrapped(t, from, to)
+	if ring, err := keys.Open(t.Context(), keys.Config{File: to, AWS: another}, keys.Storage); err == nil || ring != nil {
+		t.Error("it opens without the key in KMS")
+	}
+	ring, err := keys.Open(t.Context(), keys.Config{File: to, AWS: config}, keys.All()...)
+	check.Must(t, err)
+	same(t, open(t, from), ring)
 }

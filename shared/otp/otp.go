@@ -52,6 +52,6 @@ func NewNonce() []byte {
 // Compute returns the code of a challenge. binding is the digest of the confirmed
 // text.
 func Compute(ring *keys.Ring, nonce, binding []byte, issuedAt time.Time) string {
-	key := ring.Derive(keys.OTP, nonce, binding)
+	key := ring.Derive(keys.OTP, issuedAt, nonce, binding)
 	return Code(key, uint64(issuedAt.Unix()), 0, "")
 }

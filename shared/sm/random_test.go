@@ -235,7 +235,7 @@ func TestDerivedKeysAreUnlike(t *testing.T) {
 	agreed, err := sm.Agree(keytest.PrivateKey(t), keytest.PrivateKey(t).Public())
 	check.Must(t, err)
 	for name, derive := range map[string]func(label string) []byte{
-		"of a purpose": func(label string) []byte { return ring.Derive(keys.OTP, []byte(label)) },
+		"of a purpose": func(label string) []byte { return ring.Derive(keys.OTP, time.Time{}, []byte(label)) },
 		"of a secret":  func(label string) []byte { return sm.Derive(agreed, []byte(label), 16) },
 		"of a MAC key": func(label string) []byte { return sm.MAC(agreed.Bytes(), []byte(label)) },
 	} {

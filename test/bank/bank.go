@@ -90,12 +90,21 @@ func New(t testing.TB) *Bank {
 // On opens a bank on a database.
 func On(t testing.TB, db *pg.DB) *Bank {
 	t.Helper()
+	return OnKeys(t, db, func(clock.Clock) *keys.Ring {
+		ring, err := keys.NewTestRing()
+		check.Must(t, err)
+		return ring
+	})
+}
+
+// OnKeys opens a bank on a database, with keys that follow the bank's clock.
+func OnKeys(t testing.TB, db *pg.DB, open func(clock.Clock) *keys.Ring) *Bank {
+	t.Helper()
 	b := &Bank{
 		Clock: clock.NewManual(Start), Redis: miniredis.RunT(t), Log: &Log{}, opened: map[string]handler.FunctionHandler{},
 	}
 	b.Redis.SetTime(Start)
-	ring, err := keys.NewTestRing()
-	check.Must(t, err)
+	ring := open(b.Clock)
 	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	store, err := session.New(client, ring, b.Clock, sessions)

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -51,7 +52,11 @@ type fields = map[string]any
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	db, url := pgtest.NewURL(t)
-	b := bank.On(t, db)
+	return fixtureOn(t, bank.On(t, db), url)
+}
+
+func fixtureOn(t *testing.T, b *bank.Bank, url string) fixture {
+	t.Helper()
 	p := fixture{Bank: b, url: url}
 	p.wang = person{b.Customer(t, "王小明", 100_000_00, 100_00), b.Device(t, "phone-of-wang")}
 	p.li = person{b.Customer(t, "李四", 100_000_00, 100_00), b.Device(t, "phone-of-li")}
@@ -154,16 +159,22 @@ func application(t testing.TB, d *bank.Device, who seed.Customer, digits string)
 // Redis and keys. Devices of the first are moved to it by moved.
 func (p fixture) second(t testing.TB) *bank.Bank {
 	t.Helper()
+	return p.secondWith(t, p.Host.Keys)
+}
+
+// secondWith is an instance that has read the keys itself.
+func (p fixture) secondWith(t testing.TB, ring *keys.Ring) *bank.Bank {
+	t.Helper()
 	db, err := pg.Open(t.Context(), pg.Config{URL: p.url, MaxConns: 4})
 	check.Must(t, err)
 	t.Cleanup(db.Close)
 	other := bank.On(t, db)
 	client := redis.NewClient(&redis.Options{Addr: p.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	sessions, err := session.New(client, p.Host.Keys, p.Clock, p.sessions())
+	sessions, err := session.New(client, ring, p.Clock, p.sessions())
 	check.Must(t, err)
 	other.Clock, other.Redis = p.Clock, p.Redis
-	other.Host.Redis, other.Host.Keys, other.Host.Clock, other.Host.Sessions = client, p.Host.Keys, p.Clock, sessions
+	other.Host.Redis, other.Host.Keys, other.Host.Clock, other.Host.Sessions = client, ring, p.Clock, sessions
 	return other
 }
 

@@ -2,12 +2,14 @@
 package keytest
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -37,6 +39,17 @@ type File struct {
 	MACs        map[keys.Purpose][][]byte `json:"macs,omitempty"`
 	Pairs       map[keys.Purpose][]byte   `json:"pairs"`
 	Certificate []byte                    `json:"certificate"`
+
+	MorePairs     map[keys.Purpose][][]byte `json:"more_pairs,omitempty"`
+	Times         map[keys.Purpose][]Times  `json:"times,omitempty"`
+	OtherChannels json.RawMessage           `json:"other_channels,omitempty"`
+}
+
+// Times are those of a key.
+type Times struct {
+	Made    time.Time `json:"made,omitzero"`
+	From    time.Time `json:"from,omitzero"`
+	Retired time.Time `json:"retired,omitzero"`
 }
 
 // ReadFile takes a key file apart.
@@ -56,6 +69,36 @@ func (f File) Write(t testing.TB) (path string) {
 	return path
 }
 
+// AddKey adds a key to a purpose of a key file, as keys.Rotate does, for a test whose clock
+// is not the machine's. The key writes from a time on.
+func AddKey(t testing.TB, path string, p keys.Purpose, from time.Time) {
+	t.Helper()
+	f := ReadFile(t, path)
+	n := 1 // keys before
+	switch p {
+	case keys.Password:
+		der, err := PrivateKey(t).Marshal()
+		check.Must(t, err)
+		sealed, err := sm.Seal(sm.Key(f.Root), der, []byte(p))
+		check.Must(t, err)
+		if n += len(f.MorePairs[p]); f.MorePairs == nil {
+			f.MorePairs = map[keys.Purpose][][]byte{}
+		}
+		f.MorePairs[p] = append(f.MorePairs[p], sealed)
+	default:
+		list, wrapped := f.newKey(t, p)
+		n = len(list[p])
+		list[p] = append(list[p], wrapped)
+	}
+	for len(f.Times[p]) < n {
+		f.Times[p] = append(f.Times[p], Times{})
+	}
+	f.Times[p] = append(f.Times[p][:n], Times{Made: from, From: from})
+	fresh := path + ".fresh"
+	check.Must(t, os.WriteFile(fresh, check.JSON(t, f), 0o600))
+	check.Must(t, os.Rename(fresh, path))
+}
+
 func newFile(t testing.TB) File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys.json")
@@ -70,14 +113,16 @@ func (f File) ring(t testing.TB) *keys.Ring {
 	return ring
 }
 
-// newKey wraps a new key of the purpose, which must be Pepper or Credential.
+// newKey wraps a new key of the purpose, which must not be a key pair's.
 func (f File) newKey(t testing.TB, p keys.Purpose) (list map[keys.Purpose][][]byte, wrapped []byte) {
 	t.Helper()
 	list, size := f.Secrets, 48
 	if p == keys.Pepper {
 		list, size = f.MACs, 32
 	}
-	wrapped, err := sm.Seal(sm.Key(f.Root), []byte(strings.Repeat("k", size)), []byte(p))
+	raw := make([]byte, size)
+	_, _ = rand.Read(raw)
+	wrapped, err := sm.Seal(sm.Key(f.Root), raw, []byte(p))
 	check.Must(t, err)
 	return list, wrapped
 }
@@ -115,4 +160,27 @@ func StoredPassword(t testing.TB, ring *keys.Ring, place []byte, stored string) 
 	check.Must(t, err)
 	_, text, _ := strings.Cut(string(opened), "$")
 	return text
+}
+
+// Clear returns every key of a key file in clear, and the root.
+func Clear(t testing.TB, path string) [][]byte {
+	t.Helper()
+	f := ReadFile(t, path)
+	list := [][]byte{f.Root}
+	open := func(p keys.Purpose, sealed []byte) {
+		raw, err := sm.Open(sm.Key(f.Root), sealed, []byte(p))
+		check.Must(t, err)
+		list = append(list, raw)
+	}
+	for _, keysOf := range []map[keys.Purpose][][]byte{f.Secrets, f.MACs} {
+		for p, all := range keysOf {
+			for _, sealed := range all {
+				open(p, sealed)
+			}
+		}
+	}
+	for p, sealed := range f.Pairs {
+		open(p, sealed)
+	}
+	return list
 }

@@ -40,18 +40,20 @@ type Certificate struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
-	var told Response
-	for _, k := range lent.Keys.ChannelKeys() {
-		if k.State == keys.ChannelOld {
-			continue
+	// The keys can change while the process serves.
+	return func(context.Context, *fn.Call, Request) (told Response, err error) {
+		for _, k := range lent.Keys.ChannelKeys() {
+			if k.State == keys.ChannelOld {
+				continue
+			}
+			public, err := k.Public().Marshal()
+			if err != nil {
+				return Response{}, err
+			}
+			told.Certificates = append(told.Certificates, Certificate{
+				State: string(k.State), PublicKey: public, Certificate: k.Certificate,
+			})
 		}
-		public, err := k.Public().Marshal()
-		if err != nil {
-			return nil, err
-		}
-		told.Certificates = append(told.Certificates, Certificate{
-			State: string(k.State), PublicKey: public, Certificate: k.Certificate,
-		})
-	}
-	return func(context.Context, *fn.Call, Request) (Response, error) { return told, nil }, nil
+		return told, nil
+	}, nil
 }

@@ -72,17 +72,10 @@ func (r Request) Validate() error {
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, channel.Welcome], error) {
-	passwordKey, err := lent.Keys.Public(keys.Password).Marshal()
-	if err != nil {
-		return nil, err
-	}
-	return operation{passwordKey: passwordKey, lent: lent}.do, nil
+	return operation{lent: lent}.do, nil
 }
 
-type operation struct {
-	passwordKey []byte
-	lent        *fn.Lent
-}
+type operation struct{ lent *fn.Lent }
 
 func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
 	if op.lent.Channels.Outdated(req.App) {
@@ -99,8 +92,12 @@ func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.We
 	if !found {
 		return channel.Welcome{}, ErrRefused.Because(errPins)
 	}
+	passwordKey, err := op.lent.Keys.Public(keys.Password).Marshal()
+	if err != nil {
+		return channel.Welcome{}, err
+	}
 	server := channel.Server{
-		Sign: key.Sign, Certificate: key.Certificate, PasswordKey: op.passwordKey, Life: op.lent.Channels.Unproved(),
+		Sign: key.Sign, Certificate: key.Certificate, PasswordKey: passwordKey, Life: op.lent.Channels.Unproved(),
 		APIVersion: fn.APIVersion,
 	}
 	welcome, id, opened, err := server.Respond(req.Hello)

@@ -47,6 +47,7 @@ func metrics(ctx context.Context, all []fn.Function) ([]metric, error) {
 	for _, name := range downstream.Names() {
 		h.Metrics.Downstream(name)
 	}
+	h.Metrics.KeyDue().WithLabelValues("") // a process sets it for each purpose of its keys
 	for _, f := range all {
 		h.Metrics.Declare(f.Spec.Name)
 	}

@@ -59,7 +59,9 @@ func eventAlerts() []Rule {
 		alert("DeadLetters", warning, layerEvents, "", `max({__name__=~"tidebank_outbox_dead_letters|tidebank_dead_letters"}) > 0`,
 			"有 {{ $value }} 个死信，需要人工处理", "component", "event-broker"),
 		alert("SMSBudget", warning, layerBudget, "", `max(tidebank_sms_budget_used) > 0.8`,
-			"短信预算已用去 {{ $value | humanizePercentage }}", "component", "sms-gateway"))
+			"短信预算已用去 {{ $value | humanizePercentage }}", "component", "sms-gateway"),
+		alert("KeyOverdue", warning, layerProcess, "", `time() - min by (purpose) (tidebank_key_due_timestamp_seconds) > 0`,
+			"用途 {{ $labels.purpose }} 的密钥已超过更新期限 {{ $value | humanizeDuration }}", "component", "bank"))
 }
 
 // slowAboveOf is the time in seconds at which the p95 of a service's answers is too long.

@@ -10,6 +10,7 @@ import (
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 )
 
 // The bank's small client reads secrets of Secrets Manager.
@@ -70,4 +71,11 @@ func TestKeyFilesThatKMSSeals(t *testing.T) {
 			t.Errorf("%s: it opened: %d bytes", name, len(got))
 		}
 	}
+}
+
+// KMS keeps the same contract as the local provider (shared/keys).
+func TestKMSKeepsTheContractOfKeyProviders(t *testing.T) {
+	t.Parallel()
+	c := provisioned(t, nil, nil)
+	keytest.Contract(t, keytest.KMS(t, cloud.New(c.config), c.config, c.made.Key))
 }
