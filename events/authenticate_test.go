@@ -232,8 +232,8 @@ func TestSealOutlivesItsKeysTurn(t *testing.T) {
 			t.Errorf("%s: %v, authenticated with %v", name, err, e.Extensions["tidebankkey"])
 		}
 	}
-	if err := events.Verify(before, late); !errors.Is(err, events.ErrForged) {
-		t.Errorf("a process without the new key: %v", err)
+	if err := events.Verify(before, late); err != nil {
+		t.Errorf("a process that has not read the new key yet: %v", err)
 	}
 }
 
