@@ -244,7 +244,7 @@ type IdentityLoginReply struct {
 
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
-	Phone           string `json:"phone"` // 11 digits, 13 to 19 first, also with +86 or 0086
+	Phone           string `json:"phone"` // 11 digits, 13 to 19 first, also with +86
 	Password        []byte `json:"password"`
 	OTP             string `json:"otp"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
@@ -296,7 +296,7 @@ type IdentityRegisterRequest struct {
 // MessageListMessage is part of message-list.
 type MessageListMessage struct {
 	MessageID uuid.UUID  `json:"message_id"`
-	Kind      string     `json:"kind"` // Later releases may add kinds; one of transfer.out, transfer.in, device.bound
+	Kind      string     `json:"kind"` // More may come; one of transfer.out, transfer.in, device.bound
 	Title     string     `json:"title"`
 	Body      string     `json:"body"`
 	CreatedAt time.Time  `json:"created_at"`

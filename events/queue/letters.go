@@ -57,28 +57,36 @@ func (l Letters) Take(ctx context.Context, id string, most int) (list []Letter, 
 		if err != nil {
 			return list, fmt.Errorf("%s: %w", DeadName(s.Consumer), err)
 		}
-		seen := map[string]bool{} // a message may come twice
-		for len(list) < most {
-			got, err := l.receive(ctx, s.Consumer, aws.ToString(found.QueueUrl))
-			if err != nil {
-				return list, err
-			}
-			if len(got) == 0 {
-				break
-			}
-			for _, letter := range got {
-				switch {
-				case seen[letter.MessageID]:
-				case len(list) < most && (id == "" || id == letter.EventID || id == letter.MessageID):
-					list = append(list, letter)
-				default:
-					others = append(others, letter)
-				}
-				seen[letter.MessageID] = true
-			}
+		taken, passed, err := l.takeOf(ctx, s.Consumer, aws.ToString(found.QueueUrl), id, most-len(list))
+		list, others = append(list, taken...), append(others, passed...)
+		if err != nil {
+			return list, err
 		}
 	}
 	return list, nil
+}
+
+// takeOf receives the dead letters of one consumer, until its queue is empty or it has as
+// many as it may take. It also returns those that it has received and does not take.
+func (l Letters) takeOf(ctx context.Context, consumer, dead, id string, most int) (taken, passed []Letter, err error) {
+	seen := map[string]bool{} // a message may come twice
+	for len(taken) < most {
+		got, err := l.receive(ctx, consumer, dead)
+		if err != nil || len(got) == 0 {
+			return taken, passed, err
+		}
+		for _, letter := range got {
+			switch {
+			case seen[letter.MessageID]:
+			case len(taken) < most && (id == "" || id == letter.EventID || id == letter.MessageID):
+				taken = append(taken, letter)
+			default:
+				passed = append(passed, letter)
+			}
+			seen[letter.MessageID] = true
+		}
+	}
+	return taken, passed, nil
 }
 
 func (l Letters) receive(ctx context.Context, consumer, dead string) (list []Letter, err error) {

@@ -57,7 +57,7 @@ queues instead. It reads AWS' settings (docs/configuration.md), and not the data
 			case queued && !dead:
 				return errQueued
 			case queued:
-				letters, err := queueLetters()
+				letters, err := queueLetters() //nolint:contextcheck // a wait for a secret has its own bound
 				if err != nil {
 					return err
 				}

@@ -179,7 +179,7 @@ func usesOf(cmd *cobra.Command, file, name string) (rows int64, err error) {
 // openWith opens the database of the environment with the keys of a file.
 func openWith(ctx context.Context, file string) (*host.Host, error) {
 	config, needs := host.Config{}, host.Needs{DB: true, Purposes: sealed.Purposes()}
-	if err := host.Environment(&config.DB); err != nil {
+	if err := host.Environment(&config.DB); err != nil { //nolint:contextcheck // a wait for a secret has its own bound
 		return nil, err
 	}
 	config.Keys.File = file

@@ -53,7 +53,8 @@ func TestAuditVerify(t *testing.T) {
 		t.Errorf("it says %q, %v", got, err)
 	}
 	b.Exec(t, "ALTER TABLE audit_record DISABLE TRIGGER ALL; UPDATE audit_record SET subject = 'y' WHERE seq = 1")
-	if got, err := verifyAudit(t.Context(), b.Host, &meter{out: io.Discard}); !errors.Is(err, audit.ErrBroken) || exitCode(err) != exitFault {
+	got, err = verifyAudit(t.Context(), b.Host, &meter{out: io.Discard})
+	if !errors.Is(err, audit.ErrBroken) || exitCode(err) != exitFault {
 		t.Errorf("a changed chain: it says %q, %v", got, err)
 	}
 }

@@ -48,5 +48,5 @@ var english = map[string]Text{
 	"SMS_EXHAUSTED":           {"The bank sends no more text messages for now", "Ask for a code later; if it is urgent, go to a branch"},
 	"STEPUP_STRONGER":         {"A stronger step-up is needed", "Add the missing factor, use a USB key or a token, or lower the amount"},
 	"TRADE_PASSWORD_FROZEN":   {"The trade password is frozen for today", "Try after midnight; if you forgot it, call the bank"},
-	"TRADE_PASSWORD_LOCKED":   {"The trade password is locked for a while", "Try when the lock has ended; if you forgot it, call the bank"},
+	"TRADE_PASSWORD_LOCKED":   {"The trade password is locked for a while", "Try after the lock; if you forgot it, call the bank"},
 }

@@ -145,7 +145,7 @@ func (s *Store) Check(ctx context.Context, id, answer string) (bool, error) {
 	if errors.Is(err, keys.ErrMAC) {
 		return false, nil
 	}
-	return err == nil, err //nolint:wrapcheck // the error names its package
+	return err == nil, err
 }
 
 // CheckForm refuses half an answer, which names the missing half: a code's id and its

@@ -203,7 +203,7 @@ func (h *Host) openKeys(ctx context.Context, config Config, needs Needs) error {
 	if h.Keys, err = keys.Open(ctx, config.Keys, needs.Purposes...); err != nil {
 		return fmt.Errorf("KEYS_FILE: %w", err)
 	}
-	h.watchKeys(config.Keys)
+	h.watchKeys(config.Keys) //nolint:contextcheck // it lasts until the host is closed
 	if !needs.Redis {
 		return nil
 	}

@@ -50,7 +50,8 @@ func TestAKeyPastItsRenewalRaisesAnAlert(t *testing.T) {
 	req.Covers(t, "KEY-007.4")
 	rules, err := os.ReadFile("../../infra/monitoring/rules/alerts.yml")
 	check.Must(t, err)
-	if !strings.Contains(string(rules), "alert: KeyOverdue\n        expr: time() - min by (purpose) (tidebank_key_due_timestamp_seconds) > 0\n") {
+	rule := "alert: KeyOverdue\n        expr: time() - min by (purpose) (tidebank_key_due_timestamp_seconds) > 0\n"
+	if !strings.Contains(string(rules), rule) {
 		t.Fatal("the rule KeyOverdue is another one")
 	}
 	path := filepath.Join(t.TempDir(), "keys.json")

@@ -126,8 +126,10 @@ func TestDeriveIsOfItsPurposeAndParts(t *testing.T) {
 		t.Errorf("%x", key)
 	}
 	for _, other := range [][]byte{
-		ring.Derive(keys.Session, time.Time{}, []byte("nonce"), []byte("binding")), ring.Derive(keys.OTP, time.Time{}, []byte("noncebinding")),
-		ring.Derive(keys.OTP, time.Time{}, []byte("binding"), []byte("nonce")), keytest.New(t).Derive(keys.OTP, time.Time{}, []byte("nonce"), []byte("binding")),
+		ring.Derive(keys.Session, time.Time{}, []byte("nonce"), []byte("binding")),
+		ring.Derive(keys.OTP, time.Time{}, []byte("noncebinding")),
+		ring.Derive(keys.OTP, time.Time{}, []byte("binding"), []byte("nonce")),
+		keytest.New(t).Derive(keys.OTP, time.Time{}, []byte("nonce"), []byte("binding")),
 	} {
 		if bytes.Equal(key, other) {
 			t.Errorf("%x came from other parts, purpose or ring", key)

@@ -124,7 +124,10 @@ func Open(ctx context.Context, config Config, purposes ...Purpose) (*Ring, error
 	if err != nil {
 		return nil, err
 	}
-	s := &source{open: open, stamp: func() (string, error) { return fileStamp(config.File) }, seen: stamp, clock: config.Clock}
+	s := &source{
+		open: open, stamp: func() (string, error) { return fileStamp(config.File) }, seen: stamp, clock: config.Clock,
+		lasting: context.Background,
+	}
 	if s.clock == nil {
 		s.clock = clock.System{}
 	}
@@ -138,7 +141,7 @@ func openRing(ctx context.Context, from provider, purposes []Purpose) (*Ring, er
 	if err != nil {
 		return nil, err
 	}
-	s := &source{clock: clock.System{}}
+	s := &source{clock: clock.System{}, lasting: context.Background}
 	s.held.Store(first)
 	return &Ring{source: s, allowed: slices.Clone(purposes)}, nil
 }

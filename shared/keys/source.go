@@ -41,6 +41,8 @@ type source struct {
 	clock clock.Clock
 	open  func(context.Context) (*held, error) // nil: the keys are in memory only
 	stamp func() (string, error)               // changes with the key file
+	// lasting is a context without end or deadline of its own.
+	lasting func() context.Context
 
 	mu     sync.Mutex // one reader of the file at a time
 	seen   string
@@ -94,7 +96,7 @@ func (s *source) missed(these *held) bool {
 	if s.clock.Now().Sub(s.looked) < time.Second {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), reloadLimit)
+	ctx, cancel := context.WithTimeout(s.lasting(), reloadLimit)
 	defer cancel()
 	changed, err := s.reload(ctx)
 	return changed && err == nil

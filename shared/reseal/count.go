@@ -24,6 +24,16 @@ type Use struct {
 func Count(ctx context.Context, db *pg.DB, ring *keys.Ring, columns []Column, report func(Progress)) ([]Use, error) {
 	var all []Use
 	for _, c := range columns {
+		found, err := countColumn(ctx, db, ring, c, report)
+		if err != nil {
+			return nil, fmt.Errorf("count %s: %w", c.Name, err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func countColumn(ctx context.Context, db *pg.DB, ring *keys.Ring, c Column, report func(Progress)) (all []Use, err error) {
 		uses := map[string]*Use{}
 		var order []string
 		use := func(key string) *Use {
@@ -36,18 +46,18 @@ func Count(ctx context.Context, db *pg.DB, ring *keys.Ring, columns []Column, re
 		for {
 			found, err := db.Reader().Query(ctx, c.Next.SQL, place, Batch)
 			if err != nil {
-				return nil, fmt.Errorf("count %s: %w", c.Name, err)
+				return nil, err
 			}
 			rows, err := collect(found)
 			if err != nil {
-				return nil, fmt.Errorf("count %s: %w", c.Name, err)
+				return nil, err
 			}
 			if len(rows) == 0 {
 				break
 			}
 			for _, r := range rows {
 				if err := countRow(ring, c, r, use); err != nil {
-					return nil, fmt.Errorf("count %s: %w", c.Name, err)
+					return nil, err
 				}
 			}
 			place, read = rows[len(rows)-1].Place, read+int64(len(rows))
@@ -58,7 +68,6 @@ func Count(ctx context.Context, db *pg.DB, ring *keys.Ring, columns []Column, re
 		for _, key := range order {
 			all = append(all, *uses[key])
 		}
-	}
 	return all, nil
 }
 
@@ -77,7 +86,7 @@ func countRow(ring *keys.Ring, c Column, r row, use func(key string) *Use) error
 		return nil
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // the caller wraps it
+		return err
 	}
 	if c.Stored == Base64 {
 		pepper, _, _ := strings.Cut(string(clear), "$")

@@ -148,7 +148,7 @@ func (j Job) Run(ctx context.Context) error {
 		}
 		begin := func(ctx context.Context, tx pg.Tx) error {
 			_, err := tx.Exec(ctx, sqlBegin, c.Name, id, c.Start, maxWalks)
-			return err //nolint:wrapcheck // InTx wraps it
+			return err
 		}
 		if err := j.DB.InTx(ctx, begin); err != nil {
 			return fmt.Errorf("reseal %s: %w", c.Name, err)
@@ -222,7 +222,7 @@ type row struct {
 func (j Job) read(ctx context.Context, tx pg.Tx, c Column, place []string) ([]row, error) {
 	found, err := tx.Query(ctx, c.Next.SQL, place, j.batch())
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller wraps it
+		return nil, err
 	}
 	return collect(found)
 }
@@ -230,7 +230,7 @@ func (j Job) read(ctx context.Context, tx pg.Tx, c Column, place []string) ([]ro
 func collect(found pgx.Rows) ([]row, error) {
 	return pgx.CollectRows(found, func(from pgx.CollectableRow) (r row, err error) { //nolint:wrapcheck // the caller wraps it
 		err = from.Scan(&r.Place, &r.About, &r.Value)
-		return r, err
+		return r, err //nolint:wrapcheck // the caller wraps it
 	})
 }
 

@@ -50,7 +50,8 @@ func TestRecordsCountForTheirOwnSource(t *testing.T) {
 		},
 		"a failed check that passed later": {
 			on: records{"s", []record.File{
-				one("s", demo, zero), one("s", record.Check{Name: "zero", Result: record.Passed, At: recorded.Add(1), Points: []string{"A-001.1"}}),
+				one("s", demo, zero),
+				one("s", record.Check{Name: "zero", Result: record.Passed, At: recorded.Add(1), Points: []string{"A-001.1"}}),
 			}},
 			proof: []string{"make test-k: demo" + at, "make test-k: zero" + at}, proved: true,
 		},

@@ -54,7 +54,7 @@ type Config struct{}
 
 // Request holds both factors.
 type Request struct {
-	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, 13 to 19 first, also with +86 or 0086" example:"13900001111"`
+	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, 13 to 19 first, also with +86" example:"13900001111"`
 	Password        []byte `json:"password" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty" maxLength:"64"`

@@ -42,9 +42,9 @@ func (Scheme) Split(key sm.Key, shares, threshold int) ([]keys.Share, error) {
 	if err := secret.UnmarshalBinary(append(make([]byte, keys.ShareSize-len(key)), key[:]...)); err != nil {
 		return nil, ErrShares
 	}
-	scheme := secretsharing.New(rand.Reader, uint(threshold-1), secret) //nolint:gosec // threshold is 2 to 16
+	scheme := secretsharing.New(rand.Reader, uint(threshold-1), secret)
 	var list []keys.Share
-	for i, s := range scheme.Share(uint(shares)) { //nolint:gosec // shares is 2 to 16
+	for i, s := range scheme.Share(uint(shares)) {
 		value, err := s.Value.MarshalBinary()
 		if err != nil {
 			return nil, ErrShares
@@ -69,7 +69,7 @@ func (Scheme) Join(shares []keys.Share, threshold int) (sm.Key, error) {
 		seen[s.Number] = true
 		list = append(list, secretsharing.Share{ID: group.P256.NewScalar().SetUint64(uint64(s.Number)), Value: value})
 	}
-	secret, err := secretsharing.Recover(uint(threshold-1), list) //nolint:gosec // threshold is 2 to 16
+	secret, err := secretsharing.Recover(uint(threshold-1), list)
 	if err != nil {
 		return sm.Key{}, ErrShares
 	}
