@@ -57,7 +57,7 @@ queues instead. It reads AWS' settings (docs/configuration.md), and not the data
 			case queued && !dead:
 				return errQueued
 			case queued:
-				letters, err := queueLetters() //nolint:contextcheck // a wait for a secret has its own bound
+				letters, err := queueLetters()
 				if err != nil {
 					return err
 				}
@@ -197,7 +197,7 @@ func (o replayOrder) replay(ctx context.Context, h *host.Host) (int64, error) {
 	if !o.queued {
 		return replayEvents(ctx, h, o)
 	}
-	letters, err := queueLetters()
+	letters, err := queueLetters() //nolint:contextcheck // a wait for a secret has its own bound
 	if err != nil {
 		return 0, err
 	}

@@ -14,7 +14,8 @@ import (
 func keysCommand() *cobra.Command {
 	var file string
 	create := &cobra.Command{
-		Use: "create --file PATH", Aliases: []string{"init"}, Short: "Make a key file with fresh keys for every purpose", Args: cobra.NoArgs,
+		Use: "create --file PATH", Aliases: []string{"init"}, Args: cobra.NoArgs,
+		Short: "Make a key file with fresh keys for every purpose",
 		Long: `Make a key file of mode 0600 with fresh keys for every purpose.
 
 The command never overwrites a file. Processes read the file that KEYS_FILE names.

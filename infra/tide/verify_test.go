@@ -30,7 +30,8 @@ func TestLedgerVerify(t *testing.T) {
 		"number": "UPDATE entry SET number = 2", "running balance": "UPDATE entry SET number = 1, balance_after = balance_after + 1",
 	} {
 		b.Exec(t, "ALTER TABLE entry DISABLE TRIGGER ALL; "+spoil+"; ALTER TABLE entry ENABLE TRIGGER ALL")
-		if got, err := verifyLedger(t.Context(), b.Host, &meter{out: io.Discard}); !errors.Is(err, errLedger) || exitCode(err) != exitFault {
+		got, err := verifyLedger(t.Context(), b.Host, &meter{out: io.Discard})
+		if !errors.Is(err, errLedger) || exitCode(err) != exitFault {
 			t.Errorf("wrong %s: it says %q, %v", name, got, err)
 		}
 	}

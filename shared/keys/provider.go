@@ -124,10 +124,8 @@ func Open(ctx context.Context, config Config, purposes ...Purpose) (*Ring, error
 	if err != nil {
 		return nil, err
 	}
-	s := &source{
-		open: open, stamp: func() (string, error) { return fileStamp(config.File) }, seen: stamp, clock: config.Clock,
-		lasting: context.Background,
-	}
+	s := newSource(config.Clock) //nolint:contextcheck // a look at the file has its own bound
+	s.open, s.stamp, s.seen = open, func() (string, error) { return fileStamp(config.File) }, stamp
 	if s.clock == nil {
 		s.clock = clock.System{}
 	}
@@ -141,7 +139,7 @@ func openRing(ctx context.Context, from provider, purposes []Purpose) (*Ring, er
 	if err != nil {
 		return nil, err
 	}
-	s := &source{clock: clock.System{}, lasting: context.Background}
+	s := newSource(clock.System{}) //nolint:contextcheck // a look at the file has its own bound
 	s.held.Store(first)
 	return &Ring{source: s, allowed: slices.Clone(purposes)}, nil
 }

@@ -41,8 +41,7 @@ type source struct {
 	clock clock.Clock
 	open  func(context.Context) (*held, error) // nil: the keys are in memory only
 	stamp func() (string, error)               // changes with the key file
-	// lasting is a context without end or deadline of its own.
-	lasting func() context.Context
+	again func() (changed bool, err error)     // reload, for a caller without a context
 
 	mu     sync.Mutex // one reader of the file at a time
 	seen   string
@@ -84,6 +83,17 @@ func (s *source) reload(ctx context.Context) (changed bool, err error) {
 	return true, nil
 }
 
+// newSource makes a source without keys yet.
+func newSource(c clock.Clock) *source {
+	s := &source{clock: c}
+	s.again = func() (bool, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), reloadLimit)
+		defer cancel()
+		return s.reload(ctx)
+	}
+	return s
+}
+
 // missed is called when an id names no key of these keys. It reads the file again, at most
 // once a second, because another process may use a newer key already. It reports whether
 // there are other keys now.
@@ -96,9 +106,7 @@ func (s *source) missed(these *held) bool {
 	if s.clock.Now().Sub(s.looked) < time.Second {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(s.lasting(), reloadLimit)
-	defer cancel()
-	changed, err := s.reload(ctx)
+	changed, err := s.again()
 	return changed && err == nil
 }
 

@@ -34,40 +34,40 @@ func Count(ctx context.Context, db *pg.DB, ring *keys.Ring, columns []Column, re
 }
 
 func countColumn(ctx context.Context, db *pg.DB, ring *keys.Ring, c Column, report func(Progress)) (all []Use, err error) {
-		uses := map[string]*Use{}
-		var order []string
-		use := func(key string) *Use {
-			if uses[key] == nil {
-				uses[key], order = &Use{Column: c.Name, Key: key}, append(order, key)
-			}
-			return uses[key]
+	uses := map[string]*Use{}
+	var order []string
+	use := func(key string) *Use {
+		if uses[key] == nil {
+			uses[key], order = &Use{Column: c.Name, Key: key}, append(order, key)
 		}
-		place, read := c.Start, int64(0)
-		for {
-			found, err := db.Reader().Query(ctx, c.Next.SQL, place, Batch)
-			if err != nil {
+		return uses[key]
+	}
+	place, read := c.Start, int64(0)
+	for {
+		found, err := db.Reader().Query(ctx, c.Next.SQL, place, Batch)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := collect(found)
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			break
+		}
+		for _, r := range rows {
+			if err := countRow(ring, c, r, use); err != nil {
 				return nil, err
 			}
-			rows, err := collect(found)
-			if err != nil {
-				return nil, err
-			}
-			if len(rows) == 0 {
-				break
-			}
-			for _, r := range rows {
-				if err := countRow(ring, c, r, use); err != nil {
-					return nil, err
-				}
-			}
-			place, read = rows[len(rows)-1].Place, read+int64(len(rows))
-			if report != nil {
-				report(Progress{Column: c.Name, Read: read})
-			}
 		}
-		for _, key := range order {
-			all = append(all, *uses[key])
+		place, read = rows[len(rows)-1].Place, read+int64(len(rows))
+		if report != nil {
+			report(Progress{Column: c.Name, Read: read})
 		}
+	}
+	for _, key := range order {
+		all = append(all, *uses[key])
+	}
 	return all, nil
 }
 

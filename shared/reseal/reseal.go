@@ -255,11 +255,11 @@ func (j Job) fresh(c Column, rows []row) (stale []row, damaged int64, err error)
 			continue
 		}
 		if err != nil {
-			return nil, 0, err //nolint:wrapcheck // the caller wraps it
+			return nil, 0, err
 		}
 		again, err := j.Ring.Seal(c.Purpose, aad, clear)
 		if err != nil {
-			return nil, 0, err //nolint:wrapcheck // the caller wraps it
+			return nil, 0, err
 		}
 		r.fresh = c.Stored.wrap(head, again)
 		stale = append(stale, r)

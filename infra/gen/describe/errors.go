@@ -50,8 +50,8 @@ func errorList(all []fn.Function) []byte {
 	b.WriteString("# Errors\n\nEvery refusal is RFC 9457 problem JSON, sealed in the channel if the call has one. Programs must use " +
 		"`code`; `title` and `detail` are for customers; `trace` is for the service desk; `field` names the field that was " +
 		"wrong. `FUNCTION_UNKNOWN` answers every path that no function has. `CALLER_LEFT` is in logs, metrics and access " +
-		"records only: the caller closed the connection before its answer, and nothing was committed. The bank sends the Chinese texts. An app in English " +
-		"shows the English texts by `code`; " +
+		"records only: the caller closed the connection before its answer, and nothing was committed. The bank sends the " +
+		"Chinese texts. An app in English shows the English texts by `code`; " +
 		"`x-tidebank-errors` in [openapi.json](openapi.json) holds all texts for programs.\n\n" +
 		"| code | status | title | advice | in English |\n|---|---|---|---|---|\n")
 	refusals := allRefusals(all)
