@@ -2,9 +2,7 @@ package keys
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -23,10 +21,7 @@ func Export(ctx context.Context, from, to, process string, purposes []Purpose) e
 	if err != nil {
 		return err
 	}
-	var root sm.Key
-	if _, err := rand.Read(root[:]); err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
+	root := sm.NewKey()
 	made, err := bank.part(ctx, purposes, root)
 	if err != nil {
 		return err

@@ -154,11 +154,11 @@ func (r *Ring) current(p Purpose) (versioned[secret], error) {
 // secret returns the key of a symmetric purpose with the id. If there is none, it looks for
 // newer keys once.
 func (r *Ring) secret(p Purpose, id uint16) (key secret, found bool) {
-	these := r.source.held.Load()
-	if key, found = find(these.opened[p].secrets, id); found || !r.source.missed(these) {
-		return key, found
-	}
-	return find(r.source.held.Load().opened[p].secrets, id)
+	found = r.source.finds(func(h *held) (found bool) {
+		key, found = find(h.opened[p].secrets, id)
+		return found
+	})
+	return key, found
 }
 
 // MAC returns the HMAC-SM3 of the parts under the purpose's current key, and the id
@@ -194,9 +194,7 @@ func (r *Ring) VerifyAnyMAC(p Purpose, sum []byte, parts ...[]byte) error {
 		return notDeclared(p)
 	}
 	made := func(v versioned[secret]) bool { return hmac.Equal(sm.MAC(v.key.mac, parts...), sum) }
-	these := r.source.held.Load()
-	if slices.ContainsFunc(these.opened[p].secrets, made) ||
-		r.source.missed(these) && slices.ContainsFunc(r.source.held.Load().opened[p].secrets, made) {
+	if r.source.finds(func(h *held) bool { return slices.ContainsFunc(h.opened[p].secrets, made) }) {
 		return nil
 	}
 	return ErrMAC
@@ -223,11 +221,12 @@ func (r *Ring) Sum(p Purpose, keyID string, message []byte) ([]byte, error) {
 	if !ok {
 		return nil, ErrMAC
 	}
-	these := r.source.held.Load()
-	sum, err := these.opened[p].mac.sum(id, message)
-	if errors.Is(err, ErrMAC) && r.source.missed(these) {
-		sum, err = r.source.held.Load().opened[p].mac.sum(id, message)
-	}
+	var sum []byte
+	var err error
+	r.source.finds(func(h *held) bool {
+		sum, err = h.opened[p].mac.sum(id, message)
+		return !errors.Is(err, ErrMAC)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("keys: %s: %w", p, err)
 	}

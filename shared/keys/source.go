@@ -94,6 +94,13 @@ func newSource(c clock.Clock) *source {
 	return s
 }
 
+// finds reports whether look has found a key among the keys. If it has not, it looks among
+// newer keys once, if there are any.
+func (s *source) finds(look func(*held) bool) bool {
+	these := s.held.Load()
+	return look(these) || s.missed(these) && look(s.held.Load())
+}
+
 // missed is called when an id names no key of these keys. It reads the file again, at most
 // once a second, because another process may use a newer key already. It reports whether
 // there are other keys now.
