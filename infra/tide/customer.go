@@ -60,7 +60,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 		if err := customer.Erase(ctx, tx, who, h.Clock.Now()); err != nil {
 			return err
 		}
-		for _, forget := range []func(context.Context, pg.Tx, uuid.UUID) error{
+		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
 			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases,
 		} {
 			if err := forget(ctx, tx, who); err != nil {

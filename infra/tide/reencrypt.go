@@ -66,8 +66,7 @@ KEYS_FILE.` + exitHelp,
 				return err
 			}
 			defer h.Close()
-			m := newMeter(cmd)
-			all, err := sealed.Uses(cmd.Context(), h.DB, h.Keys, func(p reseal.Progress) { m.say("%s: read %d rows", p.Column, p.Read) })
+			all, err := allUses(cmd, h)
 			if err != nil {
 				return err
 			}

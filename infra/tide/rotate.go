@@ -163,8 +163,7 @@ func usesOf(cmd *cobra.Command, file, name string) (rows int64, err error) {
 		return 0, err
 	}
 	defer h.Close()
-	m := newMeter(cmd)
-	all, err := sealed.Uses(cmd.Context(), h.DB, h.Keys, func(p reseal.Progress) { m.say("%s: read %d rows", p.Column, p.Read) })
+	all, err := allUses(cmd, h)
 	if err != nil {
 		return 0, err
 	}
@@ -174,6 +173,12 @@ func usesOf(cmd *cobra.Command, file, name string) (rows int64, err error) {
 		}
 	}
 	return rows, nil
+}
+
+// allUses counts what every key is needed for, and prints the progress.
+func allUses(cmd *cobra.Command, h *host.Host) ([]reseal.Use, error) {
+	m := newMeter(cmd)
+	return sealed.Uses(cmd.Context(), h.DB, h.Keys, func(p reseal.Progress) { m.say("%s: read %d rows", p.Column, p.Read) })
 }
 
 // openWith opens the database of the environment with the keys of a file.

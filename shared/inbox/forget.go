@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -13,9 +12,6 @@ const sqlForget = `-- message.forget
 DELETE FROM message WHERE customer_id = $1`
 
 // Forget deletes the inbox of a customer whose record is erased.
-func Forget(ctx context.Context, tx pg.Tx, customer uuid.UUID) error {
-	if _, err := tx.Exec(ctx, sqlForget, customer); err != nil {
-		return fmt.Errorf("forget inbox: %w", err)
-	}
-	return nil
+func Forget(ctx context.Context, to pg.Writer, customer uuid.UUID) error {
+	return to.Write(ctx, pg.Statement{SQL: sqlForget, Args: []any{customer}})
 }

@@ -75,7 +75,6 @@ func SealedColumns() []reseal.Column {
 		},
 		{
 			Name: "entry.memo_ct", Purpose: keys.Storage, Start: []string{uuid.Nil.String(), "0"},
-
 			Next: reseal.Query{SQL: sqlMemoResealNext}, Write: reseal.Query{SQL: sqlMemoReseal},
 			AAD: func(about []string) []byte { return keys.AAD("entry", "memo_ct", about[0]+" "+about[1]) },
 		},

@@ -44,11 +44,7 @@ func countColumn(ctx context.Context, db *pg.DB, ring *keys.Ring, c Column, repo
 	}
 	place, read := c.Start, int64(0)
 	for {
-		found, err := db.Reader().Query(ctx, c.Next.SQL, place, Batch)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := collect(found)
+		rows, err := c.read(ctx, db.Reader(), place, Batch)
 		if err != nil {
 			return nil, err
 		}

@@ -185,7 +185,7 @@ func (j Job) step(ctx context.Context, tx pg.Tx, columns map[string]Column, name
 		return Progress{}, err //nolint:wrapcheck // InTx wraps it
 	}
 	c, p := columns[name], Progress{Column: name}
-	rows, err := j.read(ctx, tx, c, place)
+	rows, err := c.read(ctx, tx, place, j.batch())
 	if err != nil {
 		return p, fmt.Errorf("reseal %s: %w", name, err)
 	}
@@ -219,15 +219,17 @@ type row struct {
 	fresh []byte
 }
 
-func (j Job) read(ctx context.Context, tx pg.Tx, c Column, place []string) ([]row, error) {
-	found, err := tx.Query(ctx, c.Next.SQL, place, j.batch())
+// querier is a transaction, or the database itself.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// read returns the next rows after a place.
+func (c Column) read(ctx context.Context, from querier, place []string, most int) ([]row, error) {
+	found, err := from.Query(ctx, c.Next.SQL, place, most)
 	if err != nil {
 		return nil, err
 	}
-	return collect(found)
-}
-
-func collect(found pgx.Rows) ([]row, error) {
 	return pgx.CollectRows(found, func(from pgx.CollectableRow) (r row, err error) { //nolint:wrapcheck // the caller wraps it
 		err = from.Scan(&r.Place, &r.About, &r.Value)
 		return r, err //nolint:wrapcheck // the caller wraps it
