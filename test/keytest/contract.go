@@ -203,9 +203,11 @@ func rotation(t *testing.T, p Provider, purpose keys.Purpose, hand *clock.Manual
 		}
 	}
 	// A ciphertext for the bank's password key names no key. It is only late for minutes.
-	if purpose == keys.Password {
+	switch purpose {
+	case keys.Password:
 		_, err := late.Reload(t.Context())
 		check.Must(t, err)
+	default:
 	}
 	if err := fresh.Read(late); err != nil {
 		t.Errorf("the process that had not looked: %v", err)
