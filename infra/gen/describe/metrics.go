@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/infra/release/gate"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -64,6 +65,9 @@ func metrics(ctx context.Context, all []fn.Function) ([]metric, error) {
 	if err := probe.Observe(h.Metrics.Registry); err != nil {
 		return nil, err
 	}
+	pipelines := gate.NewStatus(h.Metrics.Registry)
+	pipelines.Failed.WithLabelValues("", "")
+	pipelines.Unfinished.WithLabelValues("")
 	return registered(h.Metrics.Registry)
 }
 
@@ -128,7 +132,8 @@ func metricList(list []metric) []byte {
 	b.WriteString(notice)
 	b.WriteString("# Metrics\n\nEach process serves its metrics at `/metrics` of `FN_ADMIN_PORT`, for Prometheus. A process has the " +
 		"metrics of the parts that it opens, and those of Prometheus' client about the process itself (`process_…`). No label " +
-		"holds data of a customer, or a value that a caller chooses. [observability.md](observability.md) tells which alerts " +
+		"holds data of a customer, or a value that a caller chooses. The release machine writes those of its " +
+		"pipelines into files ([release.md](release.md)). [observability.md](observability.md) tells which alerts " +
 		"and dashboards use them.\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n")
 	for _, m := range list {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help)

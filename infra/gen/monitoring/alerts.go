@@ -61,7 +61,11 @@ func eventAlerts() []Rule {
 		alert("SMSBudget", warning, layerBudget, "", `max(tidebank_sms_budget_used) > 0.8`,
 			"短信预算已用去 {{ $value | humanizePercentage }}", "component", "sms-gateway"),
 		alert("KeyOverdue", warning, layerProcess, "", `time() - min by (purpose) (tidebank_key_due_timestamp_seconds) > 0`,
-			"用途 {{ $labels.purpose }} 的密钥已超过更新期限 {{ $value | humanizeDuration }}", "component", "bank"))
+			"用途 {{ $labels.purpose }} 的密钥已超过更新期限 {{ $value | humanizeDuration }}", "component", "bank"),
+		alert("PipelineFailed", warning, layerProcess, "", `max by (pipeline, check) (tidebank_pipeline_failed) > 0`,
+			"流水线 {{ $labels.pipeline }} 的检查 {{ $labels.check }} 没有通过", "component", "pipeline"),
+		alert("PipelineUnfinished", warning, layerProcess, "2h", `max by (pipeline) (tidebank_pipeline_unfinished) > 0`,
+			"流水线 {{ $labels.pipeline }} 已开始两小时，仍没有结束", "component", "pipeline"))
 }
 
 // slowAboveOf is the time in seconds at which the p95 of a service's answers is too long.

@@ -57,6 +57,8 @@ type Manifest struct {
 
 // Make runs all stages and checks, and writes the release's folder. Each problem stops
 // the release: then Make returns ErrStopped, and the manifest has the problems.
+//
+// Make tells monitoring in the folder of all releases, before and after its work.
 func Make(ctx context.Context, o Order) (Manifest, error) {
 	m := Manifest{Version: o.Version, Candidate: semver.Prerelease(o.Version) != "", Made: o.Now.UTC()}
 	if !semver.IsValid(o.Version) || semver.Canonical(o.Version) != o.Version {
@@ -86,23 +88,32 @@ func Make(ctx context.Context, o Order) (Manifest, error) {
 	if err := os.RemoveAll(folder); err != nil { // of an earlier, stopped attempt
 		return m, fmt.Errorf("release: %w", err)
 	}
-	if err := o.fill(ctx, folder, &m); err != nil {
+	if err := releasing.tell(o.Out, true, nil, nil, nil); err != nil {
 		return m, err
+	}
+	err = o.finish(ctx, folder, &m)
+	return m, errors.Join(err, releasing.tell(o.Out, false, m.Stages, m.Problems, err))
+}
+
+// finish does the work of Make, and writes the manifest.
+func (o Order) finish(ctx context.Context, folder string, m *Manifest) error {
+	if err := o.fill(ctx, folder, m); err != nil {
+		return err
 	}
 	name := "manifest.json"
 	if len(m.Problems) > 0 {
 		name = "refused.json"
 	}
 	if err := writeJSON(filepath.Join(folder, name), m); err != nil {
-		return m, err
+		return err
 	}
 	if len(m.Problems) > 0 {
-		return m, fmt.Errorf("%w: %d problems, in %s", ErrStopped, len(m.Problems), filepath.Join(folder, name))
+		return fmt.Errorf("%w: %d problems, in %s", ErrStopped, len(m.Problems), filepath.Join(folder, name))
 	}
-	return m, nil
+	return nil
 }
 
-// fill does the work of Make: what people have signed, then the stages, then what they
+// fill fills the manifest: what people have signed, then the stages, then what they
 // have built.
 func (o Order) fill(ctx context.Context, folder string, m *Manifest) error {
 	plan, wrong, err := LoadPlan(o.Root)

@@ -34,11 +34,12 @@ type Scanned struct {
 const lastScan = "last.json"
 
 // Run runs the secret, the dependency and the static scan, and keeps their reports.
-// With ifDue, it does nothing before the interval has passed.
+// With ifDue, it does nothing before the interval has passed. It tells monitoring in the
+// folder of the scans, before and after its work.
 func (s Scan) Run(ctx context.Context, ifDue bool) (Scanned, error) {
 	plan, wrong, err := LoadPlan(s.Root)
 	if err != nil {
-		return Scanned{}, err
+		return Scanned{}, errors.Join(err, scanning.tell(s.Out, false, nil, nil, err))
 	}
 	if ifDue {
 		overdue, err := Overdue(s.Out, plan.ScanEveryDays, s.Now)
@@ -51,7 +52,16 @@ func (s Scan) Run(ctx context.Context, ifDue bool) (Scanned, error) {
 			return Scanned{}, fmt.Errorf("scan: %w", err)
 		}
 	}
-	done := Scanned{At: s.Now.UTC(), Problems: wrong}
+	if err := scanning.tell(s.Out, true, nil, nil, nil); err != nil {
+		return Scanned{}, err
+	}
+	done, err := s.run(ctx, plan, wrong)
+	return done, errors.Join(err, scanning.tell(s.Out, false, done.Stages, done.Problems, err))
+}
+
+// run runs the scans of a plan, with what is wrong with it.
+func (s Scan) run(ctx context.Context, plan Plan, wrong []Problem) (done Scanned, err error) {
+	done = Scanned{At: s.Now.UTC(), Problems: wrong}
 	if done.Commit, err = git(ctx, s.Root, "rev-parse", "HEAD"); err != nil {
 		return done, err
 	}

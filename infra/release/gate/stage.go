@@ -84,12 +84,15 @@ func (r runner) one(ctx context.Context, s Stage) (Result, error) {
 	return result, nil
 }
 
+// ruleStage is the rule of the problems that stages report.
+const ruleStage = "stage"
+
 // failed lists the stages that did not pass.
 func failed(results []Result) []Problem {
 	var list []Problem
 	for _, r := range results {
 		if !r.Passed {
-			list = append(list, problem("stage", "Read "+r.Report+", mend the cause, and make the release again",
+			list = append(list, problem(ruleStage, "Read "+r.Report+", mend the cause, and make the release again",
 				"%s failed (%v)", r.Stage, r.Kinds))
 		}
 	}
