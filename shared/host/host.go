@@ -3,8 +3,8 @@
 //
 // Configuration is a value (Config). Environment reads the environment once; tests
 // and the local bank pass values. Open opens only the stores that the process needs,
-// and connects in the background. So a process starts even if a store is down, and
-// /_/ready reports it. A database that can never be used, such as a pooler, ends the
+// and connects in the background. So a process starts even if a store is down, and is
+// ready once its stores have answered. A database that can never be used, such as a pooler, ends the
 // process as soon as the first connection shows it. A Host is safe for concurrent use.
 //
 // Source: CRYPTO-005 (self-test), AVAIL-012 (readiness), AUDIT-005 (logs).
@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -47,7 +48,8 @@ type Host struct {
 	Limits   Limits
 	Proxies  Proxies
 
-	stop context.CancelFunc // ends the watch over the key file
+	stop    context.CancelFunc // ends the watch over the key file
+	reached atomic.Bool        // the stores have answered at least once
 }
 
 // Needs lists the stores and keys that a process opens.

@@ -224,6 +224,10 @@ func (h *Host) adminMux(left *atomic.Bool) http.Handler {
 // State is the readiness of a process, as the admin port tells it. A store that the
 // process does not use is empty.
 type State struct {
+	// Ready: the process has once reached its stores, and has not got SIGTERM. A store that
+	// fails later leaves it ready: another instance would not reach the store either, and
+	// this one refuses each call at once and sealed, where a platform without any ready
+	// instance lets the customer wait.
 	Ready    bool   `json:"ready"`
 	Ending   bool   `json:"ending"` // the process has got SIGTERM
 	Database string `json:"database,omitempty"`
@@ -234,7 +238,7 @@ type State struct {
 func (h *Host) state(ctx context.Context, left *atomic.Bool) State {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	s := State{Ready: true, Ending: left.Load()}
+	s := State{Ending: left.Load()}
 	var database, cache error
 	var both sync.WaitGroup
 	if h.DB != nil {
@@ -254,10 +258,16 @@ func (h *Host) state(ctx context.Context, left *atomic.Bool) State {
 		return "up"
 	}
 	s.Database, s.Redis = word(h.DB != nil, database), word(h.Redis != nil, cache)
-	if err := errors.Join(database, cache); err != nil {
-		h.Log.WarnContext(ctx, "not ready", slog.Any("cause", err))
-		s.Ready = false
+	err := errors.Join(database, cache)
+	if err == nil {
+		h.reached.Store(true)
 	}
-	s.Ready = s.Ready && !s.Ending
+	s.Ready = h.reached.Load() && !s.Ending
+	switch {
+	case err != nil && s.Ready:
+		h.Log.WarnContext(ctx, "a store does not answer", slog.Any("cause", err))
+	case err != nil:
+		h.Log.WarnContext(ctx, "not ready", slog.Any("cause", err))
+	}
 	return s
 }
