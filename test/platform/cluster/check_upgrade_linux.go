@@ -153,7 +153,7 @@ func (w *load) goesOn(ctx context.Context, before map[string]int) error {
 
 // release deploys a release and sees that all processes run it.
 func (l *lab) release(ctx context.Context, tag string) error {
-	if err := l.deploy(ctx, tag); err != nil {
+	if err := l.deployBy(ctx, carefulWave(), tag); err != nil {
 		return err
 	}
 	return l.runs(ctx, tag)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -120,14 +121,26 @@ func (p paths) overlay(tag string, newer []string) (string, error) {
 	return dir, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644)
 }
 
+// quickWave is how many Services change at a time while nobody is served.
+const quickWave = 4
+
+// carefulWave is how many change while customers are served: an instance that starts takes a
+// processor for seconds, and half of them must be left.
+func carefulWave() int { return max(1, runtime.NumCPU()/2) }
+
 // deploy runs the one command that deploys, upgrades and rolls back.
 func (p paths) deploy(ctx context.Context, tag string, newer ...string) error {
+	return p.deployBy(ctx, quickWave, tag, newer...)
+}
+
+// deployBy does it with so many Services at a time.
+func (p paths) deployBy(ctx context.Context, wave int, tag string, newer ...string) error {
 	dir, err := p.overlay(tag, newer)
 	if err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(p.repository(), "infra/knative/deploy"), dir)
-	cmd.Env = p.environment()
+	cmd.Env = append(p.environment(), fmt.Sprint("DEPLOY_WAVE=", wave))
 	text, err := cmd.CombinedOutput()
 	if at := os.WriteFile(filepath.Join(p.logs(), "deploy-"+tag+".log"), text, 0o644); at != nil {
 		return at
