@@ -143,11 +143,12 @@ func TestRefusedCallsOfAnOutageAreRecordedLater(t *testing.T) {
 		phone.Call(t, f, "", note{"yes"}).Want(t, "SESSION_REQUIRED")
 	}
 	b.Advance(2 * time.Minute)
-	down := *b.Host
-	down.DB = pgtest.Broken(t)
-	if err := fn.RecordRefused(t.Context(), &down); err == nil {
+	working := b.Host.DB
+	b.Host.DB = pgtest.Broken(t)
+	if err := fn.RecordRefused(t.Context(), b.Host); err == nil {
 		t.Error("recorded without a database")
 	}
+	b.Host.DB = working
 	check.Must(t, fn.RecordRefused(t.Context(), b.Host))
 	if got := records(t, b); len(got) != 1 || got[0].Count != 3 || got[0].Outcome != "SESSION_REQUIRED" {
 		t.Errorf("%+v", got)

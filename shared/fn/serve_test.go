@@ -184,7 +184,8 @@ func TestHealthAndReadiness(t *testing.T) {
 		t.Errorf("not ready again: %d", again.Code)
 	}
 	noRedis.Redis.Close()
-	if after := get(noRedis, "/_/ready"); after.Code != http.StatusOK || !strings.Contains(noRedis.Log.String(), "a store does not answer") {
+	after := get(noRedis, "/_/ready")
+	if after.Code != http.StatusOK || !strings.Contains(noRedis.Log.String(), "a store does not answer") {
 		t.Errorf("a store that fails later makes the instance unready: %d", after.Code)
 	}
 	for _, path := range []string{"/", "/function/test-address"} {

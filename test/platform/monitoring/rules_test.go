@@ -19,7 +19,8 @@ import (
 func TestPrometheusTakesTheFiles(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"check", "rules", "rules/recording.yml"}, {"check", "rules", "rules/alerts.yml"},
+		{"check", "rules", "rules/recording.yml"},
+		{"check", "rules", "rules/alerts.yml"},
 		{"check", "config", "--syntax-only", "prometheus.yml"},
 	} {
 		said, err := promtool(t, args...)
