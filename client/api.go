@@ -76,6 +76,14 @@ func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 	return reply, err
 }
 
+// IdentityPreferenceSet calls identity-preference-set: Choose the proofs of transfers. Refusals of
+// its own: STEPUP_STRONGER.
+func (c *Client) IdentityPreferenceSet(ctx context.Context, request IdentityPreferenceSetRequest) (IdentityPreferenceSetReply, error) {
+	var reply IdentityPreferenceSetReply
+	err := c.Call(ctx, "identity-preference-set", request, &reply)
+	return reply, err
+}
+
 // IdentityRegister calls identity-register: Sign up for mobile banking. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own:
 // REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
@@ -270,6 +278,18 @@ type IdentityMeReply struct {
 	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before the current one
 	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before the current one
 	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+}
+
+// IdentityPreferenceSetReply is the reply of identity-preference-set.
+type IdentityPreferenceSetReply struct {
+	Combination string    `json:"combination"`
+	Amount      money.Fen `json:"amount_fen"`
+}
+
+// IdentityPreferenceSetRequest is the request of identity-preference-set.
+type IdentityPreferenceSetRequest struct {
+	Combination string    `json:"combination"` // Factors, joined by +
+	Amount      money.Fen `json:"amount_fen"`  // Transfers of at most this amount
 }
 
 // IdentityRegisterReply is the reply of identity-register.

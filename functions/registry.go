@@ -17,6 +17,7 @@ import (
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
+	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
@@ -48,6 +49,7 @@ func All() []fn.Function {
 		identitylogin.Function,
 		identitylogout.Function,
 		identityme.Function,
+		identitypreferenceset.Function,
 		identityregister.Function,
 		messagelist.Function,
 		messageread.Function,

@@ -97,6 +97,10 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"UPDATE account SET balance = 0", "INSERT INTO entry SELECT * FROM entry", "DELETE FROM ledger_fold",
 			"INSERT INTO ledger_fold SELECT * FROM ledger_fold", "UPDATE limit_use SET used = 0", "SELECT limit_use(NULL, '', NULL, 1, 1)",
 		},
+		"identity-preference-set": {
+			"UPDATE stepup_rule SET combinations = '{}'", "INSERT INTO stepup_rule SELECT * FROM stepup_rule",
+			"INSERT INTO stepup_cap SELECT * FROM stepup_cap", "DELETE FROM stepup_preference", "SELECT * FROM customer",
+		},
 		"account-alias-set": {"UPDATE account SET balance = 1", "UPDATE account SET alias_ct = '', state = 'open'"},
 		"transfer-prepare":  {"UPDATE intent SET state = 'open'", "UPDATE credential SET trade_password = ''"},
 		"identity-logout":   {"UPDATE intent SET state = 'open', payload_ct = ''"},

@@ -98,6 +98,16 @@ GRANT SELECT ON TABLE credential TO tidebank_identity_me;
 GRANT SELECT ON TABLE customer TO tidebank_identity_me;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_me;
 
+-- identity-preference-set
+CREATE ROLE tidebank_identity_preference_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_preference_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_preference_set;
+GRANT SELECT ON TABLE credential TO tidebank_identity_preference_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_preference_set;
+GRANT SELECT ON TABLE stepup_cap TO tidebank_identity_preference_set;
+GRANT INSERT, SELECT, UPDATE (chosen_at, combination, up_to) ON TABLE stepup_preference TO tidebank_identity_preference_set;
+GRANT SELECT ON TABLE stepup_rule TO tidebank_identity_preference_set;
+
 -- identity-register
 CREATE ROLE tidebank_identity_register LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_register;
@@ -114,8 +124,7 @@ GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_register;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_register;
-GRANT SELECT, UPDATE (in_flight, in_flight_at, tries, used_at) ON TABLE otp_challenge TO tidebank_identity_register;
-GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_register;
+GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_register;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_register;
 GRANT SELECT ON TABLE policy TO tidebank_identity_register;
@@ -246,6 +255,7 @@ CREATE ROLE tidebank_transfer_prepare LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_prepare;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_prepare;
 GRANT SELECT ON TABLE account TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE credential TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE intent TO tidebank_transfer_prepare;
@@ -253,6 +263,9 @@ GRANT SELECT ON TABLE limit_use TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE stepup_cap TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE stepup_preference TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE stepup_rule TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE transfer TO tidebank_transfer_prepare;
 
 -- bank-upkeep

@@ -4,7 +4,7 @@
 // signature over Text, which names a channel, so no signature can be used again on
 // another channel. Binding a key again replaces the device's key; the caller has
 // demanded a step-up before. A key that was bound in the last 24 hours is young: it
-// confirms less (Look). Keys are SM2, PKIX DER. Source: AUTH-005, DEVICE-001.
+// confirms less (QueueState). Keys are SM2, PKIX DER. Source: AUTH-005, DEVICE-001.
 package device
 
 import (
@@ -124,13 +124,11 @@ type State struct {
 	DayCap money.Fen // the sum of a day that a young key may confirm
 }
 
-// Look reads the state of the customer's key on the device.
-func Look(ctx context.Context, db pg.Reader, customer uuid.UUID, deviceID string, now time.Time) (State, error) {
-	var s State
-	row := db.QueryRow(ctx, sqlYoung, customer, deviceID, now, clock.BusinessDay(now))
-	if err := row.Scan(&s.DayCap, &s.Bound, &s.Young); err != nil {
-		return s, fmt.Errorf("state of the device's key: %w", err)
-	}
-	s.Young = s.Young && s.Bound
-	return s, nil
+// QueueState adds to the batch the query for the state of the customer's key on the device.
+func QueueState(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.Time, s *State) {
+	batch.Queue(sqlYoung, customer, deviceID, now, clock.BusinessDay(now)).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&s.DayCap, &s.Bound, &s.Young)
+		s.Young = s.Young && s.Bound
+		return err //nolint:wrapcheck // the batch wraps it
+	})
 }

@@ -283,7 +283,7 @@ func (c *call) queueVerification(batch *pgx.Batch) {
 		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
 		Passwords: password.NewStore(c.host.Keys, c.host.Hashing),
 	}
-	c.verification.Queue(batch, c.host.Keys)
+	c.verification.QueueProofs(batch, c.host.Keys)
 }
 
 func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {

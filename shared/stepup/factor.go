@@ -56,17 +56,16 @@ type guess struct{ compared, right bool }
 
 func (g guess) wrong() bool { return g.compared && !g.right }
 
-// factors holds the factors that the rows of the matrix name.
-var factors = factorsOf(matrix)
+// factors holds the factors that the bank can verify. A rule that names another factor
+// confirms nothing with it.
+var factors = byName(smsOTP{}, deviceKey{}, tradePassword{})
 
-func factorsOf(rows []row) map[Factor]factor {
-	found := make(map[Factor]factor)
-	for _, r := range rows {
-		for _, f := range slices.Concat(r.combinations...) {
-			found[f.name()] = f
-		}
+func byName(list ...factor) map[Factor]factor {
+	named := make(map[Factor]factor, len(list))
+	for _, f := range list {
+		named[f.name()] = f
 	}
-	return found
+	return named
 }
 
 // unknown is a proof of a factor that the bank can't verify.
@@ -80,5 +79,5 @@ func (unknown) consume(*pg.Unit, uuid.UUID)    {}
 
 func (unknown) verify(context.Context, *Verification, *keys.Ring) error { return ErrProofRejected }
 
-// Factors names all factors that the matrix knows, sorted.
-func Factors() []Factor { return slices.Sorted(maps.Keys(factorsOf(matrix))) }
+// Factors names all factors that the bank can verify, sorted.
+func Factors() []Factor { return slices.Sorted(maps.Keys(factors)) }

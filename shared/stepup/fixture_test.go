@@ -173,7 +173,7 @@ func (p phone) check(in stepup.Intent, proofs ...stepup.Proof) *stepup.Verificat
 // count sends the verification's statements, as the runtime does.
 func (d fixture) count(ctx context.Context, c *stepup.Verification) error {
 	var batch pgx.Batch
-	c.Queue(&batch, d.ring)
+	c.QueueProofs(&batch, d.ring)
 	return d.db.QueryBatch(ctx, &batch)
 }
 

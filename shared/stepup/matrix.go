@@ -2,149 +2,133 @@ package stepup
 
 import (
 	"slices"
-	"strings"
 
-	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 )
 
-// Combination is a set of factors that is enough to confirm. Its text form joins the
-// factors with "+".
-type Combination []Factor
-
-// String is the combination's text form.
-func (c Combination) String() string {
-	parts := make([]string, len(c))
-	for i, f := range c {
-		parts[i] = string(f)
-	}
-	return strings.Join(parts, "+")
-}
-
-// ParseCombination reads the text form.
-func ParseCombination(text string) Combination {
-	var c Combination
-	for part := range strings.SplitSeq(text, "+") {
-		c = append(c, Factor(part))
-	}
-	return c
-}
-
-// satisfiedBy reports whether proven contains every factor of c.
-func (c Combination) satisfiedBy(proven []Factor) bool {
-	return len(c) > 0 && !slices.ContainsFunc(c, func(f Factor) bool { return !slices.Contains(proven, f) })
-}
-
-// Limit returns the limit of a transfer with these factors: the kind that counts the
-// sum of a day, and the largest amount of one transfer. The strongest factor sets
-// both (LIMIT-001). Unknown factors allow no amount.
-func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
-	for _, name := range c {
-		if f, ok := factors[name]; ok && f.cap() > atMost {
-			day, atMost = f.day(), f.cap()
-		}
-	}
-	return day, atMost
-}
-
-// Scene is the kind of money movement that the matrix distinguishes.
+// Scene is the kind of operation that the matrix distinguishes.
 type Scene int
 
 // The scenes.
 const (
 	ToOthers Scene = iota // to another holder within the bank
 	ToOwn                 // between the customer's own accounts (XFER-013)
+	NoMoney               // no money moves
 )
 
-// row is one row of the matrix. For an amount of at most most, each combination is
-// enough whose cap is not below the amount.
-type row struct {
-	scene        Scene
+// String is the scene's name in the table stepup_rule.
+func (s Scene) String() string {
+	if s < ToOthers || s > NoMoney {
+		return ""
+	}
+	return [...]string{"others", "own", "none"}[s]
+}
+
+// Case is what the proofs of an operation depend on.
+type Case struct {
+	Operation string // the function that confirms it
+	Scene     Scene
+	Grade     risk.Grade
+	Amount    money.Fen // 0 if no money moves
+	Bound     bool      // the customer has bound the device's key
+}
+
+// Cap holds the largest amounts of a method in fen: of one transfer, and of a day.
+type Cap struct{ PerTransfer, PerDay money.Fen }
+
+// rule is one row of the table stepup_rule. For an amount of at most upTo, each
+// combination is enough whose cap is not below the amount.
+type rule struct {
+	operation    string
+	scene        string
+	bound        bool
 	grade        risk.Grade
-	most         money.Fen
-	combinations [][]factor
+	upTo         money.Fen
+	combinations []Combination
 }
 
-var (
-	otpAndKey      = []factor{smsOTP{}, deviceKey{}}
-	otpAndPassword = []factor{smsOTP{}, tradePassword{}}
-	keyAndPassword = []factor{deviceKey{}, tradePassword{}}
-	allThree       = []factor{smsOTP{}, deviceKey{}, tradePassword{}}
-)
-
-// LargeAmount is the largest amount that a single factor confirms, and only between
-// own accounts: the login has already proven two factors (AUTH-006).
-const LargeAmount money.Fen = 10_000_00
-
-// matrix is the only table of the proofs that a customer needs. The factors' own caps
-// bound every row, also between own accounts. Customers with the grade high have no
-// row: the bank's staff must lift the grade first.
-var matrix = []row{
-	{ToOthers, risk.GradeNormal, money.Max, [][]factor{otpAndKey, otpAndPassword, keyAndPassword}},
-	{ToOthers, risk.GradeRaised, money.Max, [][]factor{allThree}},
-	{ToOwn, risk.GradeNormal, LargeAmount, [][]factor{{deviceKey{}}, {tradePassword{}}}},
-	{ToOwn, risk.GradeNormal, money.Max, [][]factor{otpAndKey, otpAndPassword, keyAndPassword}},
-	{ToOwn, risk.GradeRaised, money.Max, [][]factor{otpAndKey, otpAndPassword}},
+func (r rule) fits(c Case) bool {
+	return r.operation == c.Operation && r.scene == c.Scene.String() && r.bound == c.Bound && r.grade == c.Grade
 }
 
-// Decide returns the combinations of the first row that fits; each combination is
-// enough. It returns ErrStronger with a CapError if no factor's cap is high enough, or if
-// the amount is not positive. The caller may change the returned slice.
-func Decide(scene Scene, grade risk.Grade, amount money.Fen) ([]Combination, error) {
+// Matrix holds the rules and caps that are in force at one time. The rules of a cell
+// stand by their amount, the smallest first.
+type Matrix struct {
+	rules []rule
+	caps  map[Factor]Cap
+}
+
+// Decide returns the combinations of the first rule that fits; each combination is
+// enough. A combination below the floor of the case counts for nothing. Decide returns
+// ErrStronger with a CapError if no method's cap is high enough, or if the amount is not
+// positive. The caller may change the returned slice.
+func (m Matrix) Decide(c Case) ([]Combination, error) {
 	var most money.Fen
-	for _, r := range matrix {
-		if r.scene != scene || r.grade != grade {
+	for _, r := range m.rules {
+		if !r.fits(c) {
 			continue
 		}
-		most = max(most, r.reach())
-		if amount <= 0 || amount > r.most {
+		most = max(most, m.reach(r))
+		if c.Amount > r.upTo || !c.moves() {
 			continue
 		}
-		if enough := r.reaching(amount); len(enough) > 0 {
+		if enough := m.reaching(r, c); len(enough) > 0 {
 			return enough, nil
 		}
 	}
 	return nil, ErrStronger.Because(&CapError{Most: most})
 }
 
-// Usable returns the combinations that a customer can prove on the device. Without a bound
-// key these are the combinations without it; it returns ErrUnbound if there is none.
-func Usable(list []Combination, keyBound bool) ([]Combination, error) {
-	if keyBound {
+// Usable returns the combinations of a list that are enough in the case on its device. It
+// returns ErrUnbound if only the device's key is missing.
+func (m Matrix) Usable(list []Combination, c Case) ([]Combination, error) {
+	if c.Bound {
 		return list, nil
 	}
-	usable := slices.DeleteFunc(slices.Clone(list), Combination.NeedsKey)
+	enough, _ := m.Decide(c) // a refusal leaves none
+	usable := slices.DeleteFunc(slices.Clone(list), func(one Combination) bool {
+		return one.NeedsKey() || !slices.ContainsFunc(enough, one.contains)
+	})
 	if len(usable) == 0 && len(list) > 0 {
 		return nil, ErrUnbound
 	}
 	return usable, nil
 }
 
-// NeedsKey reports whether the device's key is one of the factors.
-func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) }
-
-// reach is the largest amount that the row confirms.
-func (r row) reach() money.Fen {
-	var most money.Fen
-	for _, list := range r.combinations {
-		for _, f := range list {
-			most = max(most, f.cap())
+// Cap returns the caps of the combination's strongest methods, the lowest of each. The
+// standard's cap bounds them (LIMIT-001). All methods of one kind of limit share the sum of
+// a day, so the lowest figure of the kind bounds it. A method without a row in force has
+// the cap 0.
+func (m Matrix) Cap(c Combination) Cap {
+	kind, ceiling := c.Limit()
+	least := Cap{PerTransfer: ceiling, PerDay: ceiling}
+	for name, f := range factors {
+		if f.cap() == ceiling && slices.Contains(c, name) {
+			least.PerTransfer = min(least.PerTransfer, m.caps[name].PerTransfer)
+		}
+		if f.day() == kind {
+			least.PerDay = min(least.PerDay, m.caps[name].PerDay)
 		}
 	}
-	return min(most, r.most)
+	return least
 }
 
-// reaching returns the row's combinations whose strongest factor allows the amount.
-func (r row) reaching(amount money.Fen) []Combination {
+// reach is the largest amount that the rule confirms.
+func (m Matrix) reach(r rule) money.Fen {
+	var most money.Fen
+	for _, c := range r.combinations {
+		most = max(most, m.Cap(c).PerTransfer)
+	}
+	return min(most, r.upTo)
+}
+
+// reaching returns the rule's combinations that the floor and their caps allow.
+func (m Matrix) reaching(r rule, c Case) []Combination {
 	var enough []Combination
-	for _, list := range r.combinations {
-		c := make(Combination, len(list))
-		for i, f := range list {
-			c[i] = f.name()
-		}
-		if _, most := c.Limit(); amount <= most {
-			enough = append(enough, c)
+	for _, one := range r.combinations {
+		if c.allows(one) && c.Amount <= m.Cap(one).PerTransfer {
+			enough = append(enough, slices.Clone(one))
 		}
 	}
 	return enough

@@ -10,9 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // The combinations of factors that the matrix may ask for, in words.
@@ -31,6 +35,7 @@ var amounts = [8]money.Fen{
 
 func TestMatrix(t *testing.T) {
 	t.Parallel()
+	m := inForce(t)
 	refused := [8]string{stronger, stronger, stronger, stronger, stronger, stronger, stronger, stronger}
 	for _, tt := range []struct {
 		name  string
@@ -63,7 +68,7 @@ func TestMatrix(t *testing.T) {
 	} {
 		var got [8]string
 		for i, amount := range amounts {
-			got[i] = words(t, tt.scene, tt.grade, amount)
+			got[i] = words(t, m, tt.scene, tt.grade, amount)
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s, by amount (-want +got):\n%s", tt.name, diff)
@@ -71,9 +76,27 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-func words(t *testing.T, scene stepup.Scene, grade risk.Grade, amount money.Fen) string {
+// inForce is the matrix of a new bank.
+func inForce(t *testing.T) stepup.Matrix {
 	t.Helper()
-	list, err := stepup.Decide(scene, grade, amount)
+	return matrixAt(t, pgtest.New(t), newClock())
+}
+
+func matrixAt(t *testing.T, db *pg.DB, at *clock.Manual) stepup.Matrix {
+	t.Helper()
+	m, err := stepup.NewTable(db.Reader(), at).Matrix(t.Context())
+	check.Must(t, err)
+	return m
+}
+
+// about is a transfer from a device with a bound key.
+func about(scene stepup.Scene, grade risk.Grade, amount money.Fen) stepup.Case {
+	return stepup.Case{Operation: operation, Scene: scene, Grade: grade, Amount: amount, Bound: true}
+}
+
+func words(t *testing.T, m stepup.Matrix, scene stepup.Scene, grade risk.Grade, amount money.Fen) string {
+	t.Helper()
+	list, err := m.Decide(about(scene, grade, amount))
 	if err != nil {
 		if !errors.Is(err, stepup.ErrStronger) || list != nil {
 			t.Errorf("scene %d, grade %d, %d fen: %v, %v", scene, grade, amount, list, err)
@@ -115,9 +138,10 @@ func enough(combinations []stepup.Combination, proven []stepup.Factor) bool {
 // bank can't verify, a face say, stands nowhere.
 func TestNoSingleFactorPaysOthers(t *testing.T) {
 	t.Parallel()
+	m := inForce(t)
 	for _, amount := range amounts {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			list, err := stepup.Decide(stepup.ToOthers, grade, amount)
+			list, err := m.Decide(about(stepup.ToOthers, grade, amount))
 			if err != nil {
 				continue
 			}
@@ -133,7 +157,7 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 	for scene := stepup.ToOthers; scene <= stepup.ToOwn; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
 			for _, amount := range amounts {
-				list, _ := stepup.Decide(scene, grade, amount)
+				list, _ := m.Decide(about(scene, grade, amount))
 				for _, f := range slices.Concat(list...) {
 					if !slices.Contains(factors, f) {
 						t.Errorf("scene %d, grade %d, %d fen asks for %q", scene, grade, amount, f)
@@ -148,6 +172,7 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 // grade, or own accounts.
 func TestMoreAtStakeNeverAsksForLess(t *testing.T) {
 	t.Parallel()
+	m := inForce(t)
 	anyAmount := rapid.Custom(func(t *rapid.T) money.Fen {
 		near := rapid.SampledFrom(amounts[:]).Draw(t, "near")
 		return max(1, min(near, math.MaxInt64-2)+money.Fen(rapid.IntRange(-2, 2).Draw(t, "off")))
@@ -157,8 +182,8 @@ func TestMoreAtStakeNeverAsksForLess(t *testing.T) {
 		a, b := rapid.OneOf(anyAmount, free).Draw(t, "amount"), rapid.OneOf(anyAmount, free).Draw(t, "other amount")
 		g, h := rapid.IntRange(0, 2).Draw(t, "grade"), rapid.IntRange(0, 2).Draw(t, "other grade")
 		s, r := rapid.IntRange(0, 1).Draw(t, "scene"), rapid.IntRange(0, 1).Draw(t, "other scene")
-		less, _ := stepup.Decide(stepup.Scene(max(s, r)), risk.Grade(min(g, h)), min(a, b))
-		more, _ := stepup.Decide(stepup.Scene(min(s, r)), risk.Grade(max(g, h)), max(a, b))
+		less, _ := m.Decide(about(stepup.Scene(max(s, r)), risk.Grade(min(g, h)), min(a, b)))
+		more, _ := m.Decide(about(stepup.Scene(min(s, r)), risk.Grade(max(g, h)), max(a, b)))
 		for _, proven := range subsets {
 			if enough(more, proven) && !enough(less, proven) {
 				t.Errorf("%v is enough for %v, and not for %v", proven, more, less)

@@ -184,7 +184,7 @@ func TestTheLastBatchDecides(t *testing.T) {
 		in := p.intent(t, only(factor))
 		c := p.check(in, p.right(t, in, factor))
 		var batch pgx.Batch
-		c.Queue(&batch, p.ring)
+		c.QueueProofs(&batch, p.ring)
 		check.Must(t, p.db.QueryBatch(t.Context(), &batch))
 		p.change(t, use)
 		check.Must(t, p.db.QueryBatch(t.Context(), &batch))

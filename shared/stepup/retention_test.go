@@ -47,9 +47,10 @@ func TestIntentsAreKeptForThirtyDays(t *testing.T) {
 // Nothing proves an operation that moves no amount.
 func TestNoAmountIsProven(t *testing.T) {
 	t.Parallel()
+	m := inForce(t)
 	for _, scene := range []stepup.Scene{stepup.ToOthers, stepup.ToOwn} {
 		for _, amount := range []money.Fen{0, -1} {
-			if list, err := stepup.Decide(scene, risk.GradeNormal, amount); !errors.Is(err, stepup.ErrStronger) {
+			if list, err := m.Decide(about(scene, risk.GradeNormal, amount)); !errors.Is(err, stepup.ErrStronger) {
 				t.Errorf("scene %d, %d fen: %v, %v", scene, amount, list, err)
 			}
 		}

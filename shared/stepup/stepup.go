@@ -17,7 +17,8 @@
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
-//   - the rows of the matrix (matrix.go) that name it;
+//   - its entry in factors (factor.go);
+//   - a migration with its row of stepup_cap, and the rows of stepup_rule that name it;
 //   - its entry in docs/protocol.md, section 7.
 //
 // A factor that is stronger than the SMS code also needs its own limit.Kind, and a
@@ -146,6 +147,10 @@ func (c Confirmation) Check() error {
 	}
 	return nil
 }
+
+// Transfer is the function that confirms transfers, the operation that customers choose
+// proofs for (Preference).
+const Transfer = "transfer-confirm"
 
 // Confirmer is a request that holds proofs.
 type Confirmer interface{ Confirms() Confirmation }

@@ -25,7 +25,7 @@ var errNoIntent = bankerr.ErrNotFound
 // Subject names the OTP challenge of an intent.
 func Subject(intent uuid.UUID) string { return "intent:" + intent.String() }
 
-// Verification verifies one request's proofs. Queue adds its statements to the
+// Verification verifies one request's proofs. QueueProofs adds its statements to the
 // runtime's batch; after that round trip, Verify decides.
 type Verification struct {
 	Operation    string // the confirming function
@@ -49,11 +49,11 @@ type Verification struct {
 	attempts []attempt // one for each proof
 }
 
-// Queue adds the verification's statements to the batch. These statements count
+// QueueProofs adds the verification's statements to the batch. These statements count
 // attempts at a code or password, before Verify compares the guess. They count none
 // beside a trade password that does not open. A batch that was rolled back may be sent
 // again: the last answers decide.
-func (v *Verification) Queue(batch *pgx.Batch, ring *keys.Ring) {
+func (v *Verification) QueueProofs(batch *pgx.Batch, ring *keys.Ring) {
 	v.loadErr = errNoIntent
 	batch.Queue(sqlIntentLoad, v.Confirmation.IntentID, v.CustomerID).QueryRow(func(row pgx.Row) error {
 		if v.loadErr = v.found.scan(row); errors.Is(v.loadErr, errNoIntent) {

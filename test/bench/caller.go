@@ -24,7 +24,6 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -165,10 +164,6 @@ func (c *caller) intent(payee uuid.UUID) (stepup.Intent, error) {
 		return stepup.Intent{}, err
 	}
 	plan.CheckLimit(limit.TransferSMS, stepup.CapSMS, limit.Usage{Cap: stepup.CapSMS})
-	combinations, err := stepup.Decide(plan.Scene(), risk.GradeNormal, plan.Amount)
-	if err != nil {
-		return stepup.Intent{}, err
-	}
 	payload, err := json.Marshal(plan)
 	if err != nil {
 		return stepup.Intent{}, fmt.Errorf("plan: %w", err)
@@ -176,7 +171,7 @@ func (c *caller) intent(payee uuid.UUID) (stepup.Intent, error) {
 	id, now := uuid.Must(uuid.NewV7()), time.Now()
 	return stepup.Intent{
 		ID: id, CustomerID: c.customer.ID, DeviceID: c.deviceID, Operation: transfer.ConfirmFunction,
-		Payload: payload, Text: plan.Text(id, now), Combinations: combinations,
+		Payload: payload, Text: plan.Text(id, now), Combinations: []stepup.Combination{{stepup.SMSOTP, stepup.DeviceKey}},
 		CreatedAt: now, ExpiresAt: now.Add(transfer.IntentLife),
 	}, nil
 }

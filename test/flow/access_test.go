@@ -41,7 +41,8 @@ func wellFormed(t testing.TB, name string) fields {
 	request, ok := map[string]fields{
 		"account-alias-set": {"account_id": id, "alias": "工资卡"},
 		"account-detail":    {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
-		"identity-logout": {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
+		"identity-preference-set": {"combination": "sms_otp+trade_password", "amount_fen": 1},
+		"identity-logout":         {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
 		"transfer-confirm": {"intent_id": id, "proofs": []any{}}, "transfer-get": {"transfer_id": id}, "transfer-list": {},
 		"transfer-prepare": {"debit_account_id": id, "payee_account_id": uuid.NewString(), "amount_fen": 1},
 	}[name]

@@ -19,6 +19,7 @@ func declared() []target {
 		{"identity-login", byChannel},
 		{"identity-logout", byChannel},
 		{"identity-me", byChannel},
+		{"identity-preference-set", byChannel},
 		{"identity-register", byChannel},
 		{"message-list", byChannel},
 		{"message-read", byChannel},

@@ -62,19 +62,22 @@ func Retentions() []pg.Retention {
 // Kept lists the tables without a retention, with the reason why their rows stay.
 func Kept() map[string]string {
 	return map[string]string{
-		"account":         "one row for each account",
-		"audit_record":    "the audit chain is permanent until it is archived",
-		"credential":      "one row for each customer",
-		"customer":        "one row for each customer",
-		"device":          "one row for each bound device",
-		"entry":           "vouchers are permanent",
-		"fraud_score":     "scores are evidence of decisions about a customer",
-		"ledger_fold":     "folding deletes its rows",
-		"message":         "the customer's inbox belongs to the customer",
-		"policy":          "dated figures are the record of past policies",
-		"posting":         "vouchers are permanent",
-		"reseal_progress": "one row for each sealed column",
-		"transfer":        "vouchers are permanent",
+		"account":           "one row for each account",
+		"audit_record":      "the audit chain is permanent until it is archived",
+		"credential":        "one row for each customer",
+		"customer":          "one row for each customer",
+		"device":            "one row for each bound device",
+		"entry":             "vouchers are permanent",
+		"fraud_score":       "scores are evidence of decisions about a customer",
+		"ledger_fold":       "folding deletes its rows",
+		"message":           "the customer's inbox belongs to the customer",
+		"policy":            "dated figures are the record of past policies",
+		"posting":           "vouchers are permanent",
+		"reseal_progress":   "one row for each sealed column",
+		"stepup_cap":        "dated caps are the record of past policies",
+		"stepup_preference": "one row for each customer who has chosen",
+		"stepup_rule":       "dated rules are the record of past policies",
+		"transfer":          "vouchers are permanent",
 	}
 }
 

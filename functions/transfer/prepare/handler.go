@@ -5,7 +5,8 @@
 //
 // The function checks both accounts, the payee's name, funds, the caps of the
 // factors, the day's limit and risk. No money moves yet. A request names the payee by
-// account number and name, or by the id of an own account. Amounts are whole fen.
+// account number and name, or by the id of an own account. A customer's choice of proofs
+// (identity-preference-set) stands alone where it is enough. Amounts are whole fen.
 // Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH, ACCOUNT_SAME,
 // ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
@@ -13,12 +14,14 @@ package prepare
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -47,7 +50,7 @@ var Function = fn.Command(fn.Spec{
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, stepup.ErrUnbound, limit.ErrExceeded,
 	},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
-	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-029", "LIMIT-001"},
+	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-017", "AUTH-029", "LIMIT-001"},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -97,6 +100,7 @@ type Response struct {
 
 type operation struct {
 	store *transfer.Store
+	rules *stepup.Table
 	db    pg.Reader
 	ring  *keys.Ring
 	clock clock.Clock
@@ -104,7 +108,8 @@ type operation struct {
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
 	op := operation{
-		store: transfer.NewStore(lent.DB, lent.Keys), db: lent.DB, ring: lent.Keys, clock: lent.Clock,
+		store: transfer.NewStore(lent.DB, lent.Keys), rules: stepup.NewTable(lent.DB, lent.Clock),
+		db: lent.DB, ring: lent.Keys, clock: lent.Clock,
 	}
 	return op.do, nil
 }
@@ -127,36 +132,64 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	plan.NewPayee = !known && !plan.Own
-	combinations, err := stepup.Decide(plan.Scene(), call.Risk.Grade, plan.Amount)
+	matrix, err := op.rules.Matrix(ctx)
 	if err != nil {
 		return Response{}, err
 	}
-	raised, err := stepup.Decide(plan.Scene(), risk.GradeRaised, plan.Amount)
+	key, preferred, err := op.customers(ctx, call)
 	if err != nil {
 		return Response{}, err
 	}
-	in := stepup.Intent{Combinations: combinations, Raised: raised}
-	if err := op.withinDay(ctx, call, &plan, &in); err != nil {
+	var in stepup.Intent
+	about := stepup.Case{
+		Operation: transfer.ConfirmFunction, Scene: plan.Scene(), Grade: call.Risk.Grade, Amount: plan.Amount, Bound: true,
+	}
+	if in.Combinations, err = matrix.Decide(about); err != nil {
+		return Response{}, err
+	}
+	raised := about
+	raised.Grade = risk.GradeRaised
+	if in.Raised, err = matrix.Decide(raised); err != nil {
+		return Response{}, err
+	}
+	in.Combinations, in.Raised = preferred.Choose(in.Combinations, plan.Amount), preferred.Choose(in.Raised, plan.Amount)
+	if err := op.withinDay(ctx, call, matrix, key, &plan, &in); err != nil {
+		return Response{}, err
+	}
+	about.Bound = key.Bound
+	if in.Combinations, err = matrix.Usable(in.Combinations, about); err != nil {
 		return Response{}, err
 	}
 	return op.save(unit, call, plan, in)
 }
 
-// withinDay leaves in the intent the combinations whose day's limit has room for the plan
-// and that the device can prove. A young key of the device has a lower limit: a plan that
-// fits in it gets this limit, and no young key confirms any other plan. If the device has
-// no key, the combinations for a raised grade keep the key: the confirmation then asks for
-// it.
-func (op operation) withinDay(ctx context.Context, call *fn.Call, plan *transfer.Plan, in *stepup.Intent) error {
-	now := op.clock.Now()
-	key, err := device.Look(ctx, op.db, call.CustomerID, call.DeviceID, now)
-	if err != nil {
-		return err
+// customers reads, in one round trip, the state of the key on the customer's device and the
+// proofs that the customer prefers.
+func (op operation) customers(ctx context.Context, call *fn.Call) (device.State, stepup.Preference, error) {
+	var key device.State
+	var preferred stepup.Preference
+	var batch pgx.Batch
+	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &key)
+	stepup.QueuePreference(&batch, call.CustomerID, &preferred)
+	if err := op.db.Batch(ctx, &batch); err != nil {
+		return key, preferred, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
+	return key, preferred, nil
+}
+
+// withinDay leaves in the intent the combinations whose day's limit has room for the plan.
+// A young key of the device has a lower limit: a plan that fits in it gets this limit, and
+// no young key confirms any other plan. If the device has no key, the combinations for a
+// raised grade keep the key: the confirmation then asks for it.
+func (op operation) withinDay(
+	ctx context.Context, call *fn.Call, matrix stepup.Matrix, key device.State, plan *transfer.Plan, in *stepup.Intent,
+) error {
+	now := op.clock.Now()
 	young, read := key.Young, make(map[limit.Kind]bool)
 	var most money.Fen // what a day without transfers allows
 	for _, c := range slices.Concat(in.Combinations, in.Raised) {
-		kind, ceiling := c.Limit()
+		kind, _ := c.Limit()
+		ceiling := matrix.Cap(c).PerDay
 		if read[kind] {
 			continue
 		}
@@ -179,9 +212,8 @@ func (op operation) withinDay(ctx context.Context, call *fn.Call, plan *transfer
 		}
 		return limit.Exceeded(now, plan.Amount, most)
 	}
-	in.Raised = slices.DeleteFunc(in.Raised, closed)
-	in.Combinations, err = stepup.Usable(open, key.Bound)
-	return err
+	in.Combinations, in.Raised = open, slices.DeleteFunc(in.Raised, closed)
+	return nil
 }
 
 func (op operation) payee(ctx context.Context, req Request, holder uuid.UUID) (transfer.Party, error) {

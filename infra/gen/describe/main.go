@@ -96,6 +96,9 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 		return nil, err
 	}
 	maps.Copy(files, needed)
+	if files["docs/step-up.md"], err = stepUp(); err != nil {
+		return nil, err
+	}
 	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
 		return nil, err
 	}

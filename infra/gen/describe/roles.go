@@ -50,7 +50,7 @@ func roots(f fn.Function) []string {
 		list = append(list, "shared/customer.QueueGrade")
 	}
 	if f.Spec.StepUp {
-		list = append(list, "shared/stepup.Verification.Queue", "shared/stepup.Verification.Verify",
+		list = append(list, "shared/stepup.Verification.QueueProofs", "shared/stepup.Verification.Verify",
 			"shared/stepup.Verification.Settle", "shared/stepup.Verified.Consume")
 	}
 	return list

@@ -1,0 +1,52 @@
+package stepup
+
+import (
+	"slices"
+
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/risk"
+)
+
+// LargeAmount is the largest amount that a single factor confirms, and only between
+// own accounts: the login has already proven two factors (AUTH-006).
+const LargeAmount money.Fen = 10_000_00
+
+// moves reports whether the case has the amount that its scene demands.
+func (c Case) moves() bool {
+	if c.Scene == NoMoney {
+		return c.Amount == 0
+	}
+	return c.Amount > 0
+}
+
+// allows reports whether the combination is at least what the case demands, whatever the
+// table says. This is the floor of the matrix:
+//   - the factors are known and differ, and the device's key is bound if it is one of them;
+//   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
+//   - at the grade raised, three factors for a payment to others, and a one-time code
+//     between own accounts (AUTH-029);
+//   - nothing at the grade high: the bank's staff must lift the grade first.
+func (c Case) allows(list Combination) bool {
+	if !list.Offered() || !c.Bound && list.NeedsKey() {
+		return false
+	}
+	least := 2
+	switch c.Grade {
+	case risk.GradeNormal:
+		if c.Scene == ToOwn && c.Amount <= LargeAmount {
+			least = 1
+		}
+	case risk.GradeRaised:
+		if c.Scene == ToOthers {
+			least = 3
+		} else if !slices.ContainsFunc(list, oneTime) {
+			return false
+		}
+	default:
+		return false
+	}
+	return len(list) >= least
+}
+
+// oneTime reports whether the factor's proof is a one-time code.
+func oneTime(name Factor) bool { return name == SMSOTP }
