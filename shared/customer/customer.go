@@ -85,8 +85,8 @@ type Sealed struct {
 	found                      bool
 }
 
-// Queue adds the query that reads the customer to the batch.
-func (s *Sealed) Queue(batch *pgx.Batch, id uuid.UUID) {
+// QueueSealed adds the query that reads the customer to the batch.
+func (s *Sealed) QueueSealed(batch *pgx.Batch, id uuid.UUID) {
 	*s = Sealed{id: id}
 	batch.Queue(sqlGet, id).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&s.dataKey, &s.name, &s.phone, &s.idNo, &s.createdAt)

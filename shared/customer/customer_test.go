@@ -69,7 +69,7 @@ func (r records) get(t *testing.T, id uuid.UUID) (customer.Record, error) {
 	t.Helper()
 	var batch pgx.Batch
 	var sealed customer.Sealed
-	sealed.Queue(&batch, id)
+	sealed.QueueSealed(&batch, id)
 	check.Must(t, r.db.QueryBatch(t.Context(), &batch))
 	return sealed.Open(r.ring)
 }

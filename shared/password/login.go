@@ -157,9 +157,9 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, 
 	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.From.DeviceID, verified}})
 }
 
-// Queue adds the query that reads, in a session, the login before the session's own to
+// QueueLast adds the query that reads, in a session, the login before the session's own to
 // the batch. Both fields are nil if the customer has not signed up.
-func (l *LastLogin) Queue(batch *pgx.Batch, customer uuid.UUID) {
+func (l *LastLogin) QueueLast(batch *pgx.Batch, customer uuid.UUID) {
 	*l = LastLogin{}
 	batch.Queue(sqlPreviousLogin, customer).QueryRow(func(row pgx.Row) error {
 		return pg.Optional(row.Scan(&l.At, &l.Device, &l.Verified))

@@ -229,8 +229,8 @@ func TestSucceeded(t *testing.T) {
 	}
 	var batch pgx.Batch
 	var last, unknown password.LastLogin
-	last.Queue(&batch, s.wang)
-	unknown.Queue(&batch, uuid.New())
+	last.QueueLast(&batch, s.wang)
+	unknown.QueueLast(&batch, uuid.New())
 	check.Must(t, s.db.QueryBatch(t.Context(), &batch))
 	if last.At == nil || !last.At.Equal(now) || *last.Device != "phone" || !last.Verified || unknown != (password.LastLogin{}) {
 		t.Errorf("%+v, %+v", last, unknown)

@@ -49,8 +49,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		var batch pgx.Batch
 		var sealed customer.Sealed
 		var last password.LastLogin
-		sealed.Queue(&batch, call.CustomerID)
-		last.Queue(&batch, call.CustomerID)
+		sealed.QueueSealed(&batch, call.CustomerID)
+		last.QueueLast(&batch, call.CustomerID)
 		if err := lent.DB.Batch(ctx, &batch); err != nil {
 			return Response{}, fmt.Errorf("particulars: %w", err)
 		}
