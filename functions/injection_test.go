@@ -134,7 +134,7 @@ func (j *journey) await(t *testing.T) {
 	j.openChannel(t)
 	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	var in transferprepare.Response
-	j.call(t, "transfer-prepare", j.ToOwn(1), &in)
+	j.call(t, "transfer-prepare", j.ToOwn(2), &in) // above the amount of the customer's choice of proofs
 	signed := j.Signed(t, in)
 	request := check.JSON(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{signed, signed}})
 	j.sent["transfer-confirm"] = request

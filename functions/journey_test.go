@@ -99,9 +99,9 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "account-detail", account, &map[string]any{})
 	name := map[string]any{"account_id": overview.Accounts[0].ID, "alias": "工资卡"}
 	j.call(t, "account-alias-set", name, &map[string]any{})
+	transfer := j.transfer(t, overview.Accounts[0].ID)
 	choice := map[string]any{"combination": "sms_otp+device_key", "amount_fen": 1}
 	j.call(t, "identity-preference-set", choice, &map[string]any{})
-	transfer := j.transfer(t, overview.Accounts[0].ID)
 	j.call(t, "account-statement", account, &map[string]any{})
 	j.call(t, "transfer-get", map[string]any{"transfer_id": transfer}, &map[string]any{})
 	j.call(t, "transfer-list", none, &map[string]any{})
