@@ -164,8 +164,12 @@ func TestRowsCountFromTheirTime(t *testing.T) {
 		at   time.Time
 		want string
 	}{
-		{hour.Add(-time.Nanosecond), anyTwo}, {hour, allThree}, {hour.Add(time.Hour - time.Nanosecond), allThree},
-		{hour.Add(time.Hour), stronger}, {hour.Add(2*time.Hour - time.Second), stronger}, {hour.Add(2 * time.Hour), stronger},
+		{hour.Add(-time.Nanosecond), anyTwo},
+		{hour, allThree},
+		{hour.Add(time.Hour - time.Nanosecond), allThree},
+		{hour.Add(time.Hour), stronger},
+		{hour.Add(2*time.Hour - time.Second), stronger},
+		{hour.Add(2 * time.Hour), stronger},
 	} {
 		at.Advance(tt.at.Sub(at.Now()))
 		m, err := table.Matrix(t.Context())

@@ -95,11 +95,20 @@ func TestAChoiceThatIsRefusedLeavesTheOldOne(t *testing.T) {
 		amount      money.Fen
 		want        string
 	}{
-		{"device_key", 1, "STEPUP_STRONGER"}, {"trade_password", 1, "STEPUP_STRONGER"}, {"sms_otp", 50_000_00, "STEPUP_STRONGER"},
-		{"sms_otp+trade_password", 50_000_01, "STEPUP_STRONGER"}, {all3, 50_000_01, "STEPUP_STRONGER"},
-		{"face", 1, "INPUT_INVALID"}, {"face+trade_password", 1, "INPUT_INVALID"}, {"sms_otp+sms_otp", 1, "INPUT_INVALID"},
-		{"sms_otp+", 1, "INPUT_INVALID"}, {"+", 1, "INPUT_INVALID"}, {"", 1, "INPUT_INVALID"}, {"SMS_OTP+device_key", 1, "INPUT_INVALID"},
-		{"sms_otp+trade_password", 0, "INPUT_INVALID"}, {"sms_otp+trade_password", -1, "INPUT_INVALID"},
+		{"device_key", 1, "STEPUP_STRONGER"},
+		{"trade_password", 1, "STEPUP_STRONGER"},
+		{"sms_otp", 50_000_00, "STEPUP_STRONGER"},
+		{"sms_otp+trade_password", 50_000_01, "STEPUP_STRONGER"},
+		{all3, 50_000_01, "STEPUP_STRONGER"},
+		{"face", 1, "INPUT_INVALID"},
+		{"face+trade_password", 1, "INPUT_INVALID"},
+		{"sms_otp+sms_otp", 1, "INPUT_INVALID"},
+		{"sms_otp+", 1, "INPUT_INVALID"},
+		{"+", 1, "INPUT_INVALID"},
+		{"", 1, "INPUT_INVALID"},
+		{"SMS_OTP+device_key", 1, "INPUT_INVALID"},
+		{"sms_otp+trade_password", 0, "INPUT_INVALID"},
+		{"sms_otp+trade_password", -1, "INPUT_INVALID"},
 	} {
 		w.choose(t, tt.combination, tt.amount).Want(t, tt.want)
 		w.want(t, tt.combination, w.ToPayee(50_000_00), "sms_otp+device_key")

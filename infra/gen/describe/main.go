@@ -78,31 +78,32 @@ func describe(root string, all []fn.Function) (output.Files, error) {
 		"events/declared.go":        subscribed,
 		"events/subscriptions.yaml": subscriptionList(functions.Subscriptions(), events.Catalogue()),
 	}
-	manifests, err := knative.Files(all, workers.All(), functions.Subscriptions())
-	if err != nil {
-		return nil, err
-	}
-	stacks, err := openfaas.Files(all, workers.All(), functions.Subscriptions())
-	if err != nil {
-		return nil, err
-	}
-	watched, err := monitoring.Files(all, workers.All())
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(files, watched)
-	needed, err := inventory.Files(all, workers.All(), functions.Subscriptions())
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(files, needed)
 	if files["docs/step-up.md"], err = stepUp(); err != nil {
 		return nil, err
 	}
 	if files["docs/capacity.md"], err = capacity.Page(); err != nil {
 		return nil, err
 	}
-	maps.Copy(files, manifests)
-	maps.Copy(files, stacks)
+	if err := addPlatforms(files, all); err != nil {
+		return nil, err
+	}
 	return files, schemas(files)
+}
+
+// addPlatforms adds what runs and watches the functions on each platform.
+func addPlatforms(files output.Files, all []fn.Function) error {
+	subscribed := functions.Subscriptions()
+	for _, platform := range []func() (output.Files, error){
+		func() (output.Files, error) { return knative.Files(all, workers.All(), subscribed) },
+		func() (output.Files, error) { return openfaas.Files(all, workers.All(), subscribed) },
+		func() (output.Files, error) { return monitoring.Files(all, workers.All()) },
+		func() (output.Files, error) { return inventory.Files(all, workers.All(), subscribed) },
+	} {
+		more, err := platform()
+		if err != nil {
+			return err
+		}
+		maps.Copy(files, more)
+	}
+	return nil
 }
