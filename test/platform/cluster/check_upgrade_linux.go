@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,9 @@ const (
 	enough     = 3 // calls of each function during each step, at least
 	settleTime = 10 * time.Second
 	stepTime   = 3 * time.Minute // longest wait for these calls, after the step
+	// A customer reads between two calls. Customers who never do would take both processors of
+	// a small machine by themselves, and the check would be about its capacity.
+	thinkTime = 150 * time.Millisecond
 )
 
 // load is a crowd of customers who use all functions, again and again.
@@ -28,6 +32,7 @@ type load struct {
 	notes *counts
 	mu    sync.Mutex
 	made  map[string]bool // transfers that the bank has confirmed
+	asked map[string]bool // functions that no customer of this load uses, which are called all the same
 	wrong []string        // what a customer saw
 	stop  context.CancelFunc
 	wait  sync.WaitGroup
@@ -35,6 +40,7 @@ type load struct {
 
 func startLoad(ctx context.Context) *load {
 	w := &load{notes: newCounts(), made: map[string]bool{}}
+	w.notes.think = thinkTime
 	running, stop := context.WithCancel(ctx)
 	w.stop = stop
 	for i := range crowd {
@@ -66,6 +72,10 @@ func (w *load) visit(ctx, running context.Context, i int) {
 		w.mu.Lock()
 		w.made[made.TransferID.String()] = true
 		w.mu.Unlock()
+		if err := w.ask(ctx, c); err != nil {
+			w.note(err)
+			return
+		}
 		if running.Err() != nil {
 			break
 		}
@@ -73,6 +83,34 @@ func (w *load) visit(ctx, running context.Context, i int) {
 	if _, err := c.IdentityLogout(ctx); err != nil {
 		w.note(err)
 	}
+}
+
+// ask calls each function that the customers do not use, with a request in clear that it must
+// refuse at once.
+func (w *load) ask(ctx context.Context, c *customer) error {
+	w.mu.Lock()
+	if w.asked == nil {
+		w.asked = map[string]bool{}
+		used := w.notes.byFunction()
+		for _, one := range processes() {
+			w.asked[one.Name] = !one.Worker && !one.Event && used[one.Name] == 0
+		}
+	}
+	w.mu.Unlock()
+	for name, asked := range w.asked {
+		if !asked {
+			continue
+		}
+		status, text, err := send(ctx, &http.Client{Transport: c.transport}, bankURL+"/function/"+name, "{}",
+			http.Header{"Content-Type": {"application/json"}})
+		if err == nil && (status < http.StatusBadRequest || status >= http.StatusInternalServerError) {
+			err = fmt.Errorf("%s answered %d in clear: %s", name, status, text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *load) note(err error) {

@@ -28,6 +28,7 @@ const (
 
 // counts notes the calls of all customers, as the network sees them.
 type counts struct {
+	think  time.Duration // how long a customer waits before each call
 	mu     sync.Mutex
 	calls  map[string]int // by function
 	failed map[string]int // by function and what was wrong
@@ -91,6 +92,9 @@ type counted struct {
 
 // RoundTrip implements http.RoundTripper.
 func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := pause(r.Context(), c.notes.think); err != nil {
+		return nil, err
+	}
 	resp, err := c.to.RoundTrip(r)
 	c.notes.note(strings.TrimPrefix(r.URL.Path, "/function/"), resp, err)
 	return resp, err
