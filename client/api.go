@@ -93,6 +93,22 @@ func (c *Client) IdentityRegister(ctx context.Context, key string, request Ident
 	return reply, err
 }
 
+// IdentitySessionBackground calls identity-session-background: Tell that the app has gone to the
+// background.
+func (c *Client) IdentitySessionBackground(ctx context.Context) (IdentitySessionBackgroundReply, error) {
+	var reply IdentitySessionBackgroundReply
+	err := c.Call(ctx, "identity-session-background", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentitySessionResume calls identity-session-resume: Tell that the app is in the foreground
+// again.
+func (c *Client) IdentitySessionResume(ctx context.Context) (IdentitySessionResumeReply, error) {
+	var reply IdentitySessionResumeReply
+	err := c.Call(ctx, "identity-session-resume", struct{}{}, &reply)
+	return reply, err
+}
+
 // MessageList calls message-list: List the caller's messages.
 func (c *Client) MessageList(ctx context.Context, request MessageListRequest) (MessageListReply, error) {
 	var reply MessageListReply
@@ -246,6 +262,7 @@ type ChannelCertificatesReply struct {
 type IdentityLoginReply struct {
 	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before this one
 	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before this one
+	LastLoginPlace  *string    `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
 	DeviceBound     bool       `json:"device_bound"`        // The device's key that this login brought is bound
 }
@@ -277,6 +294,7 @@ type IdentityMeReply struct {
 	DeviceID        string     `json:"device_id"`
 	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before the current one
 	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before the current one
+	LastLoginPlace  *string    `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
 }
 
@@ -311,6 +329,16 @@ type IdentityRegisterRequest struct {
 	DeviceSignature []byte `json:"device_signature"`     // By the device's key (docs/protocol.md, section 7)
 	CaptchaID       string `json:"captcha_id,omitempty"` // After CAPTCHA_REQUIRED
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
+}
+
+// IdentitySessionBackgroundReply is the reply of identity-session-background.
+type IdentitySessionBackgroundReply struct {
+	Seconds int `json:"seconds"` // After so many seconds in the background the customer must log in again
+}
+
+// IdentitySessionResumeReply is the reply of identity-session-resume.
+type IdentitySessionResumeReply struct {
+	Seconds int `json:"seconds"` // After so many seconds without a call the customer must log in again
 }
 
 // MessageListMessage is part of message-list.

@@ -92,8 +92,17 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	LockedUntil  *time.Time `json:"locked_until"` // the end of the trade password's lock or freeze
 	ResultID     string     `json:"result_id"`    // INTENT_USED: what the intent made
 
+	Later *LaterLogin `json:"later_login"` // SESSION_DISPLACED: the login that ended the session, if the bank knows it
+
 	sealed bool      // the bank itself has said so, and no one on the way
 	at     time.Time // the bank's time, if sealed
+}
+
+// LaterLogin is the login that has ended a session.
+type LaterLogin struct {
+	At       time.Time `json:"at"`
+	DeviceID string    `json:"device_id"`
+	Place    string    `json:"place"`
 }
 
 // Error is for logs; Title and Detail are for customers.

@@ -19,6 +19,9 @@ func Declared() Subscriptions {
 		{Consumer: "fraud-on-transfer", Types: []string{
 			"com.tidebank.transfer.posted.v1",
 		}},
+		{Consumer: "identity-on-fraud", Types: []string{
+			"com.tidebank.fraud.scored.v1",
+		}},
 		{Consumer: "notify-on-device", Types: []string{
 			"com.tidebank.identity.devicebound.v1",
 		}},

@@ -108,6 +108,8 @@ func (j *journey) travel(t *testing.T) {
 	j.deliver(t)
 	j.call(t, "message-list", none, &map[string]any{})
 	j.call(t, "message-read", map[string]any{"all": true}, &map[string]any{})
+	j.call(t, "identity-session-background", none, &map[string]any{})
+	j.call(t, "identity-session-resume", none, &map[string]any{})
 	j.call(t, "identity-logout", none, &map[string]any{})
 	j.deliver(t)
 	for _, f := range functions.All() {

@@ -21,7 +21,8 @@ import (
 	"github.com/tidebank/tidebank/test/req"
 )
 
-// An event function needs no Redis: its process opens none, and is ready without one.
+// An event function needs no Redis, unless it ends sessions: its process opens none, and is
+// ready without one.
 func TestEventFunctionsDoWithoutRedis(t *testing.T) {
 	t.Parallel()
 	_, url := pgtest.NewURL(t)
@@ -29,7 +30,7 @@ func TestEventFunctionsDoWithoutRedis(t *testing.T) {
 	check.Must(t, keys.Create(file))
 	var events []fn.Function
 	for _, f := range functions.All() {
-		if f.Trigger == fn.TriggerEvent {
+		if f.Trigger == fn.TriggerEvent && !f.Spec.EndsSessions {
 			events = append(events, f)
 		}
 	}

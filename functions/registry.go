@@ -17,8 +17,11 @@ import (
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
+	identityonfraud "github.com/tidebank/tidebank/functions/identity/onfraud"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
+	identitysessionbackground "github.com/tidebank/tidebank/functions/identity/sessionbackground"
+	identitysessionresume "github.com/tidebank/tidebank/functions/identity/sessionresume"
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
 	notifyondevice "github.com/tidebank/tidebank/functions/notify/ondevice"
@@ -49,8 +52,11 @@ func All() []fn.Function {
 		identitylogin.Function,
 		identitylogout.Function,
 		identityme.Function,
+		identityonfraud.Function,
 		identitypreferenceset.Function,
 		identityregister.Function,
+		identitysessionbackground.Function,
+		identitysessionresume.Function,
 		messagelist.Function,
 		messageread.Function,
 		notifyondevice.Function,

@@ -65,7 +65,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_login;
 GRANT SELECT ON TABLE account TO tidebank_identity_login;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed, last_at) ON TABLE card_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_login;
-GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_login;
+GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_login;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_login;
@@ -98,6 +98,12 @@ GRANT SELECT ON TABLE credential TO tidebank_identity_me;
 GRANT SELECT ON TABLE customer TO tidebank_identity_me;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_me;
 
+-- identity-on-fraud
+CREATE ROLE tidebank_identity_on_fraud LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_on_fraud;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_on_fraud;
+GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_identity_on_fraud;
+
 -- identity-preference-set
 CREATE ROLE tidebank_identity_preference_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_preference_set;
@@ -114,7 +120,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_register;
 GRANT SELECT ON TABLE account TO tidebank_identity_register;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed, last_at) ON TABLE card_attempt TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_register;
-GRANT INSERT, SELECT, UPDATE (last_login_at, last_login_device, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until) ON TABLE credential TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until) ON TABLE credential TO tidebank_identity_register;
 GRANT SELECT ON TABLE customer TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_register;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;

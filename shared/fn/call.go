@@ -44,8 +44,10 @@ func (c *Call) AuditReason(reason string, about uuid.UUID) { c.of.reason, c.of.a
 
 // StartSession asks for a session of the customer on the caller's channel. The
 // runtime starts it after it has committed the operation's unit. The Spec must
-// declare SessionStarts.
-func (c *Call) StartSession(customer uuid.UUID) { c.of.starts = customer }
+// declare SessionStarts. The device whose session ends is told the place (shared/place).
+func (c *Call) StartSession(customer uuid.UUID, place string) {
+	c.of.starts, c.of.place = customer, place
+}
 
 // CountAttempts commits, in one round trip, statements that count attempts at a
 // secret and read the stored secret. The operation compares the guess afterwards. The
@@ -85,6 +87,7 @@ type call struct {
 	consumed     bool      // the intent and its proofs are used up by this call
 	unit         pg.Unit   // the operation's statements
 	starts       uuid.UUID // the customer whose session starts after the commit
+	place        string    // from where that session comes
 	reason       string    // for the access record only
 	about        uuid.UUID // the customer whom a call before login is about
 	started      time.Time

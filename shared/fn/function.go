@@ -160,6 +160,10 @@ func (f Function) Needs() host.Needs {
 		needs.Purposes = append(needs.Purposes, keys.Session, keys.BlindIndex)
 	case TriggerEvent:
 		needs.Purposes = append(needs.Purposes, keys.Event)
+		if f.Spec.EndsSessions {
+			needs.Redis = true
+			needs.Purposes = append(needs.Purposes, keys.Session)
+		}
 	case TriggerWorker:
 		if f.Spec.RecordsRefused {
 			needs.Redis = true // it holds their counts

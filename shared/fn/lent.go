@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -28,18 +30,23 @@ type Lent struct {
 	Keys      *keys.Ring // of the purposes that the Spec declares
 	Channels  Channels
 	Clock     clock.Clock
-	Log       *slog.Logger
+	// EndSession ends the live session of a customer at once, and may be repeated. It is nil
+	// unless the Spec declares EndsSessions.
+	EndSession func(ctx context.Context, customer uuid.UUID) error
+	Log        *slog.Logger
 	// Downstream returns the timer of a service that the operation calls.
 	Downstream func(downstream.Name) *downstream.Timer
 }
 
-// Channels stores new secure channels (shared/session).
+// Channels stores new secure channels, and tells how long sessions last (shared/session).
 type Channels interface {
 	OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error
 	OpenSolved(ctx context.Context, id channel.ID, opened session.Channel) error
 	Crowded() bool
 	Outdated(app *channel.App) bool
 	Unproved() time.Duration
+	Idle() time.Duration
+	Background() time.Duration
 }
 
 // channels hides the rest of the session store: a type assertion does not reach it.
@@ -58,6 +65,10 @@ func (c channels) Outdated(app *channel.App) bool { return c.store.Outdated(app)
 func (c channels) Crowded() bool { return c.store.Crowded() }
 
 func (c channels) Unproved() time.Duration { return c.store.Unproved() }
+
+func (c channels) Idle() time.Duration { return c.store.Idle() }
+
+func (c channels) Background() time.Duration { return c.store.Background() }
 
 // namesStore reports whether a configuration reads the key of a store or of the keys, as
 // pg.Config does. With the value, an operation could open its own.
@@ -82,11 +93,15 @@ func namesStore(t reflect.Type) bool {
 
 func lend(h *host.Host, s Spec) *Lent {
 	own := ring(h, s)
-	return &Lent{
+	lent := &Lent{
 		DB: h.DB.Reader(), Captchas: captcha.New(h.Redis, own), Passwords: password.NewStore(own, h.Hashing), Keys: own,
 		Channels: channels{h.Sessions}, Clock: h.Clock, Log: h.Log,
 		Downstream: h.Metrics.Downstream,
 	}
+	if s.EndsSessions {
+		lent.EndSession = h.Sessions.EndOf
+	}
+	return lent
 }
 
 // ring returns a view of the keys: only the purposes that the Spec declares.

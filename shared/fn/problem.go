@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
@@ -9,6 +10,8 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/place"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -34,9 +37,18 @@ type Problem struct {
 	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"The time when the lock or freeze of the trade password ends"`
 	// ResultID is the id of what the intent has made.
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
+	// Later tells of the login that has ended the caller's session.
+	Later *LaterLogin `json:"later_login,omitempty" doc:"SESSION_DISPLACED: the login that ended the session, if it is known"`
 	// RetryAfter is the header Retry-After inside the sealed reply, where nobody can change it.
 	RetryAfter int    `json:"retry_after,omitempty" doc:"Seconds after which the request may succeed"`
 	Trace      string `json:"trace" doc:"Give this to the service desk"`
+}
+
+// LaterLogin is the login that has ended a session (SESSION-005).
+type LaterLogin struct {
+	At       time.Time `json:"at"`
+	DeviceID string    `json:"device_id"`
+	Place    string    `json:"place" doc:"Of the login's address; unknown if the bank does not know it"`
 }
 
 // retryAfter is the refusal's wait in whole seconds; 0 if it has none. Rounded down, a
@@ -69,6 +81,10 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	if errors.As(e, &used) {
 		p.ResultID = used.ResultID.String()
 	}
+	var displaced *session.DisplacedError
+	if errors.As(e, &displaced) && !displaced.At.IsZero() {
+		p.tellLater(displaced)
+	}
 	body, err := json.Marshal(p)
 	if err != nil {
 		return []byte(`{"type":"about:blank","status":500,"code":"INTERNAL_ERROR"}`)
@@ -81,6 +97,16 @@ func (p *Problem) tellField(f *bankerr.FieldError) {
 	if f.Advice != "" {
 		p.Detail = f.Advice
 	}
+}
+
+func (p *Problem) tellLater(d *session.DisplacedError) {
+	at := d.At.In(clock.Shanghai)
+	p.Later = &LaterLogin{At: at, DeviceID: d.DeviceID, Place: cmp.Or(d.Place, place.Unknown)}
+	from := ""
+	if p.Later.Place != place.Unknown {
+		from = "（" + d.Place + "）"
+	}
+	p.Detail = "该次登录时间为" + at.Format("1月2日15:04") + from + "。" + p.Detail
 }
 
 func texts(combinations []stepup.Combination) []string {

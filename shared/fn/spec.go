@@ -116,6 +116,8 @@ type Spec struct {
 	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
 	Probes         bool             // a worker that tries the functions as a client; one instance of it runs
 	Session        SessionEffect    // change to the caller's session
+	Activity       session.Activity // what a call says about its customer; a poll is no activity
+	EndsSessions   bool             // an event function that ends sessions of customers (Lent.EndSession)
 	Rate           RateClass        // RateDefault if empty
 	Risk           risk.Scene       // risk scene, evaluated before the operation
 	Audit          Audit            // which calls leave an access record
@@ -221,6 +223,8 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		{confirms != (f == FormConfirm), "Confirm and a request that embeds stepup.Confirmation go together"},
 		{s.Session == SessionStarts && s.Audience != Public, "only a public function starts a session"},
 		{s.Session == SessionEnds && s.Audience != Customer, "only a customer's function ends a session"},
+		{s.Activity != session.Acts && s.Audience != Customer, "only a customer's function polls or rests"},
+		{s.EndsSessions && f != FormEvent, "only an event function ends the sessions of other callers"},
 		{s.Risk != risk.None && s.Audience != Customer, "risk is asked about customers"},
 		{rates[s.rateClass()] == 0, fmt.Sprintf("unknown rate class %q", s.Rate)},
 	}

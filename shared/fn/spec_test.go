@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/session"
 )
 
 type none struct{}
@@ -102,6 +103,10 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		{"a confirmation without a database", confirm, func(s *fn.Spec) { s.NoDatabase = true }, "needs the database"},
 		{"a record without a database", query, func(s *fn.Spec) { s.NoDatabase, s.Audit = true, fn.AuditRead }, "needs the database"},
 		{"an unknown audit", query, func(s *fn.Spec) { s.Audit = "reed" }, "unknown audit"},
+		{"a poll of strangers", query, func(s *fn.Spec) { s.Activity = session.Polls }, "polls or rests"},
+		{"a good poll", query, func(s *fn.Spec) { s.Audience, s.Activity = fn.Customer, session.Polls }, ""},
+		{"a query that ends others' sessions", query, func(s *fn.Spec) { s.EndsSessions = true }, "only an event function ends"},
+		{"a good event function that ends sessions", event, func(s *fn.Spec) { hears(s); s.EndsSessions = true }, ""},
 		{"a negative timeout", query, func(s *fn.Spec) { s.Timeout = -1 }, "negative timeout"},
 		{"step-up of a command", change, func(s *fn.Spec) { s.Audience, s.Idempotent, s.StepUp = fn.Customer, true, true }, "step-up"},
 		{"proofs nobody looks at", changeWithProofs, func(s *fn.Spec) { s.Audience = fn.Customer }, "stepup.Confirmation"},

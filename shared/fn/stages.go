@@ -135,7 +135,7 @@ func (c *call) admit(ctx context.Context) error {
 	if c.spec.NoChannel {
 		return c.host.Sessions.AllowAddress(ctx, c.IP, rate)
 	}
-	frame := session.Frame{Channel: c.Channel, Sequence: c.header.Sequence, Address: c.IP}
+	frame := session.Frame{Channel: c.Channel, Sequence: c.header.Sequence, Address: c.IP, Activity: c.spec.Activity}
 	admitted, err := c.host.Sessions.Admit(ctx, frame, rate)
 	c.inClear = errors.Is(err, session.ErrReplays)
 	if err != nil {
@@ -147,8 +147,8 @@ func (c *call) admit(ctx context.Context) error {
 	switch {
 	case c.spec.Audience != Customer || admitted.Login != nil:
 		return nil
-	case admitted.Displaced:
-		return session.ErrDisplaced
+	case admitted.Displaced != nil:
+		return session.ErrDisplaced.Because(admitted.Displaced)
 	}
 	return session.ErrRequired
 }
@@ -423,5 +423,5 @@ func (c *call) startSession(ctx context.Context) error {
 	if c.spec.Session != SessionStarts || c.stored != nil {
 		return nil
 	}
-	return c.host.Sessions.Start(ctx, c.Channel, c.starts)
+	return c.host.Sessions.StartFrom(ctx, c.Channel, c.starts, session.Origin{DeviceID: c.DeviceID, Place: c.place})
 }

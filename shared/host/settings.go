@@ -123,7 +123,7 @@ func form(typeName string) string {
 var ErrNoValue = errors.New("configuration: no value was given")
 
 // Values fills a configuration from values: each part takes the value of its own
-// type. A configuration without fields needs no value.
+// type. A configuration needs no value if it has no fields, or only texts that may be empty.
 func Values(values ...any) Settings {
 	given := map[reflect.Type]reflect.Value{}
 	for _, v := range values {
@@ -139,6 +139,9 @@ func Values(values ...any) Settings {
 			return fmt.Errorf("%w: %v", ErrNoValue, into.Type())
 		}
 		for i := range into.NumField() {
+			if optional(into.Type().Field(i)) {
+				continue
+			}
 			if err := fill(into.Field(i)); err != nil {
 				return err
 			}
@@ -151,6 +154,11 @@ func Values(values ...any) Settings {
 		}
 		return Check(into)
 	}
+}
+
+// optional reports whether a field is a text that the environment may leave out.
+func optional(f reflect.StructField) bool {
+	return f.Type.Kind() == reflect.String && f.Tag.Get("envconfig") != "" && f.Tag.Get("required") == "" && f.Tag.Get("default") == ""
 }
 
 // ErrSetting reports that a configuration key has a value that makes no sense.

@@ -40,17 +40,17 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
        AND NOT frozen AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
-SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified
+SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
   FROM customer c JOIN credential k ON k.customer_id = c.id WHERE c.phone_bidx = $1`
 
 	sqlLoggedIn = `-- credential.logged_in
 UPDATE credential SET previous_login_at = last_login_at, previous_login_device = last_login_device,
-       previous_login_verified = last_login_verified,
-       last_login_at = $2, last_login_device = $3, last_login_verified = $4
+       previous_login_verified = last_login_verified, previous_login_place = last_login_place,
+       last_login_at = $2, last_login_device = $3, last_login_verified = $4, last_login_place = $5
  WHERE customer_id = $1`
 
 	sqlPreviousLogin = `-- credential.previous_login
-SELECT previous_login_at, previous_login_device, previous_login_verified FROM credential WHERE customer_id = $1`
+SELECT previous_login_at, previous_login_device, previous_login_verified, previous_login_place FROM credential WHERE customer_id = $1`
 )
 
 // Verdict is the decision whether the bank compares the guess of an attempt.
@@ -64,12 +64,21 @@ const (
 	Locked  Verdict = "locked"  // the attempt is not counted
 )
 
-// LastLogin is the login before the current one. Both fields are nil in the first
+// LastLogin is the login before the current one. At and Device are nil in the first
 // session.
 type LastLogin struct {
 	At       *time.Time
 	Device   *string
-	Verified bool // the device proved its bound key; otherwise it only claimed its id
+	Verified bool   // the device proved its bound key; otherwise it only claimed its id
+	Place    string // of its address (shared/place)
+}
+
+// PlaceName returns the place for a reply; nil in the first session.
+func (l LastLogin) PlaceName() *string {
+	if l.At == nil {
+		return nil
+	}
+	return &l.Place
 }
 
 // LoginAttempt is one guess at a login password. Count counts the attempt, Check
@@ -85,6 +94,7 @@ type LoginAttempt struct {
 	RightCode bool          // the attempt came with the number's one-time code
 	Captcha   bool          // the customer has solved a graphic code
 	Now       time.Time
+	Place     string // of the caller's address (shared/place)
 
 	// These fields are set after the batch.
 	Verdict    Verdict
@@ -128,7 +138,8 @@ func (a *LoginAttempt) Count(batch *pgx.Batch) {
 		})
 	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
 		a.CustomerID, a.stored, a.LastLogin = uuid.Nil, "", LastLogin{}
-		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified))
+		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified,
+			&a.LastLogin.Place))
 	})
 }
 
@@ -154,15 +165,15 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, 
 			return err
 		}
 	}
-	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.From.DeviceID, verified}})
+	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.From.DeviceID, verified, a.Place}})
 }
 
 // QueueLast adds the query that reads, in a session, the login before the session's own to
-// the batch. Both fields are nil if the customer has not signed up.
+// the batch. At and Device are nil if the customer has not signed up.
 func (l *LastLogin) QueueLast(batch *pgx.Batch, customer uuid.UUID) {
 	*l = LastLogin{}
 	batch.Queue(sqlPreviousLogin, customer).QueryRow(func(row pgx.Row) error {
-		return pg.Optional(row.Scan(&l.At, &l.Device, &l.Verified))
+		return pg.Optional(row.Scan(&l.At, &l.Device, &l.Verified, &l.Place))
 	})
 }
 

@@ -151,3 +151,104 @@ func repeatedLoginsLeaveOne(t *testing.T, h fixture) {
 		lines[1].want(t, h.Store, "displaced")
 	}
 }
+
+// The channel of a login that ended is told of the later login, and only of that one. A
+// notice that was changed, or moved from another channel, tells nothing.
+func TestNoticeOfTheLaterLogin(t *testing.T) {
+	t.Parallel()
+	h := newFixture(t)
+	customer, phone, pad, car := uuid.New(), h.open(t, "phone"), h.open(t, "pad"), h.open(t, "car")
+	from := func(device, place string) session.Origin { return session.Origin{DeviceID: device, Place: place} }
+	told := func(l *line) session.DisplacedError {
+		t.Helper()
+		got, err := l.call(t, h.instance(t))
+		check.Must(t, err)
+		if got.Displaced == nil {
+			t.Fatal("the login has not ended")
+		}
+		return *got.Displaced
+	}
+	same := func(got session.DisplacedError, at time.Time, o session.Origin) {
+		t.Helper()
+		if !got.At.Equal(at) || got.Origin != o {
+			t.Errorf("told of %+v, want %v of %+v", got, at, o)
+		}
+	}
+	check.Must(t, h.StartFrom(t.Context(), phone.id, customer, from("phone", "上海")))
+	h.advance(time.Minute)
+	second := h.clock.Now()
+	check.Must(t, h.StartFrom(t.Context(), pad.id, customer, from("pad", "杭州")))
+	same(told(phone), second, from("pad", "杭州"))
+	h.advance(time.Minute)
+	third := h.clock.Now()
+	check.Must(t, h.StartFrom(t.Context(), car.id, customer, from("car", "unknown")))
+	same(told(pad), third, from("car", "unknown"))
+	same(told(phone), second, from("pad", "杭州"))
+
+	notice := func(l *line) string { return "{" + l.hex() + "}:login" }
+	moved := h.redis.HGet(notice(pad), "displaced")
+	for _, forged := range []string{moved, "1", "", "a later login"} {
+		h.redis.HSet(notice(phone), "displaced", forged)
+		same(told(phone), time.Time{}, session.Origin{})
+	}
+}
+
+// Polls leave the idle time as it is; a call for a rest sets the time of the background.
+func TestActivities(t *testing.T) {
+	t.Parallel()
+	h := newFixture(t)
+	h.config.Background = 3 * time.Minute
+	h.Store = h.instance(t)
+	l, customer := h.open(t, "phone"), uuid.New()
+	alive := func(a session.Activity) bool {
+		t.Helper()
+		l.next++
+		got, err := h.Admit(t.Context(), session.Frame{Channel: l.id, Sequence: l.next, Activity: a}, plenty)
+		check.Must(t, err)
+		return got.Login != nil
+	}
+	check.Must(t, h.Start(t.Context(), l.id, customer))
+	for range 9 {
+		h.advance(time.Minute)
+		if !alive(session.Polls) {
+			t.Fatal("the login ended before its idle time")
+		}
+	}
+	h.advance(time.Minute)
+	if alive(session.Polls) || alive(session.Acts) {
+		t.Error("polls kept the login alive")
+	}
+	check.Must(t, h.Start(t.Context(), l.id, customer))
+	for _, away := range []time.Duration{3*time.Minute - time.Second, 3 * time.Minute} {
+		if !alive(session.Rests) {
+			t.Fatal("no login")
+		}
+		h.advance(away)
+		if alive(session.Acts) != (away < 3*time.Minute) {
+			t.Errorf("after %v in the background: alive is %v", away, away >= 3*time.Minute)
+		}
+	}
+}
+
+// EndOf ends the live login of one customer, on whatever channel it is, and may run again.
+func TestEndOf(t *testing.T) {
+	t.Parallel()
+	onBoth(t, endOf)
+}
+
+func endOf(t *testing.T, h fixture) {
+	customer, other := uuid.New(), uuid.New()
+	phone, pad, stranger := h.open(t, "phone"), h.open(t, "pad"), h.open(t, "another phone")
+	check.Must(t, h.EndOf(t.Context(), customer)) // nobody is logged in
+	check.Must(t, h.Start(t.Context(), stranger.id, other))
+	check.Must(t, h.Start(t.Context(), phone.id, customer))
+	check.Must(t, h.Start(t.Context(), pad.id, customer))
+	check.Must(t, h.instance(t).EndOf(t.Context(), customer))
+	check.Must(t, h.EndOf(t.Context(), customer))
+	pad.want(t, h.Store, "nobody")
+	phone.want(t, h.Store, "displaced") // by the pad's login, as before
+	stranger.want(t, h.Store, other.String())
+	check.Must(t, h.Start(t.Context(), phone.id, customer))
+	phone.want(t, h.Store, customer.String())
+	pad.want(t, h.Store, "nobody")
+}

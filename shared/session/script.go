@@ -49,10 +49,10 @@ redis.call('EXPIRE', KEYS[1], ARGV[7])
 local wait = countCall(KEYS[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
 if wait > 0 then return {'limited', string.format('%d', wait)} end
 local login = redis.call('HMGET', KEYS[2], 'customer', 'turn', 'at', 'mac', 'key', 'displaced')
-if login[6] then return {'displaced'} end
+if login[6] then return {'displaced', login[6]} end
 if not login[1] then return {'no login'} end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
+if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
 return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login[5] or ''}
 `)
 
@@ -61,7 +61,8 @@ return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login
 // the channel, unless the channel holds a later login of the customer. pointScript
 // stores the login in the customer's pointer and returns the login that must end.
 // That is the previous login, or this login if a later login has already taken the
-// pointer. displaceScript ends a login, but never a later login on the same channel.
+// pointer. displaceScript ends a login, but never a later login on the same channel. It
+// leaves a notice about the later login, unless the notice is empty.
 // unpointScript removes a logged-out login from the pointer, but never a later login.
 // It keeps the last number, so that numbers never repeat.
 //
@@ -102,7 +103,8 @@ return 1
 local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
 if seen[1] ~= ARGV[1] or tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'displaced', '1')
+if ARGV[3] == '' then return 1 end
+redis.call('HSET', KEYS[1], 'displaced', ARGV[3])
 redis.call('EXPIRE', KEYS[1], 900)
 return 1
 `)

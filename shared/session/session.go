@@ -62,10 +62,37 @@ type Config struct {
 	AppMinimum  string        `envconfig:"APP_MINIMUM"`
 	Hellos      int           `envconfig:"CHANNEL_HELLOS_MAX" default:"60000"`
 	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m" min:"1s" max:"15m"`
+	// Background is how long a login lasts after its app has gone to the background; Idle if zero.
+	Background time.Duration `envconfig:"SESSION_BACKGROUND" default:"5m" min:"1s" max:"15m"`
 }
 
-// ErrIdleTooLong refuses a configuration against SESSION-004 (at most 15 min).
-var ErrIdleTooLong = errors.New("SESSION_IDLE must be between 1s and 15m")
+// These errors refuse a configuration against SESSION-004 (at most 15 min).
+var (
+	ErrIdleTooLong       = errors.New("SESSION_IDLE must be between 1s and 15m")
+	ErrBackgroundTooLong = errors.New("SESSION_BACKGROUND must be between 1s and 15m")
+)
+
+// Activity is what a call says about its customer.
+type Activity string
+
+// The activities.
+const (
+	Acts  Activity = ""      // the customer uses the app: the idle time starts anew
+	Polls Activity = "polls" // the app calls by itself: the idle time goes on (SESSION-001)
+	Rests Activity = "rests" // the app has gone to the background: from now on Background counts (SESSION-004)
+)
+
+// seconds is for how long a call keeps its login; 0 leaves the login's time as it is.
+func (s *Store) seconds(a Activity) int64 {
+	switch a {
+	case Polls:
+		return 0
+	case Rests:
+		return int64(s.config.Background / time.Second)
+	case Acts:
+	}
+	return int64(s.config.Idle / time.Second)
+}
 
 // Channel is an open secure channel.
 type Channel struct {
@@ -96,6 +123,12 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 	if config.Idle < time.Second || config.Idle > 15*time.Minute {
 		return nil, ErrIdleTooLong
 	}
+	if config.Background == 0 {
+		config.Background = config.Idle
+	}
+	if config.Background < time.Second || config.Background > 15*time.Minute {
+		return nil, ErrBackgroundTooLong
+	}
 	if config.Unproved == 0 {
 		config.Unproved = config.ChannelLife
 	}
@@ -117,6 +150,12 @@ func (s *Store) ChannelLife() time.Duration { return s.config.ChannelLife }
 
 // Outdated reports whether the app must be updated before it may open a channel.
 func (s *Store) Outdated(app *channel.App) bool { return s.lowest.Refuses(app) }
+
+// Idle is how long a login lasts without a call.
+func (s *Store) Idle() time.Duration { return s.config.Idle }
+
+// Background is how long a login lasts after its app has gone to the background.
+func (s *Store) Background() time.Duration { return s.config.Background }
 
 // Unproved is how long a channel without any call is kept.
 func (s *Store) Unproved() time.Duration { return s.config.Unproved }
@@ -152,27 +191,29 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 
 // Admitted is the result of Admit.
 type Admitted struct {
-	Login     *Login // nil: the channel has no login
-	Displaced bool   // a later login on another channel has ended the login
+	Login     *Login          // nil: the channel has no login
+	Displaced *DisplacedError // a later login on another channel has ended the login
 }
 
-// Frame identifies an authenticated frame and the address that sent it.
+// Frame identifies an authenticated frame, the address that sent it, and what it says
+// about the customer.
 type Frame struct {
 	Channel  channel.ID
 	Sequence uint64
 	Address  string
+	Activity Activity
 }
 
 // Admit checks an authenticated frame: its sequence must be new, and its channel
-// below the rate. It returns the login on the channel and restarts the login's idle
-// time. It takes one round trip.
+// below the rate. It returns the login on the channel. A call that is no poll restarts the
+// login's idle time. It takes one round trip.
 func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, error) {
 	id := frame.Channel
 	names := []string{
 		channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+address.Key(s.ring, frame.Address)),
 	}
 	args := append([]any{
-		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), int64(s.config.Idle / time.Second),
+		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), s.seconds(frame.Activity),
 	}, rate.args(s.clock.Now())...)
 	args = append(args, int64(s.config.Anonymous/time.Second))
 	answer, err := admitScript.Run(ctx, s.redis, names, args...).StringSlice()
@@ -195,7 +236,8 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 		}
 		return Admitted{}, limited(wait)
 	case "displaced":
-		return Admitted{Displaced: true}, nil
+		by, err := s.readNotice(id, answer[1])
+		return Admitted{Displaced: by}, err
 	case "login":
 		login, err := s.verify(id, stored{answer[1], answer[2], answer[3], answer[4], answer[5]})
 		if err != nil {
@@ -209,11 +251,17 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 	return Admitted{}, nil
 }
 
-// Start starts the customer's login on the channel and ends the previous login. Each
-// login writes its session before it takes the pointer. So of concurrent logins, only
-// the login with the greatest number stays live.
+// Start is StartFrom for a login whose origin nobody is told.
 func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
-	now, pointer := s.clock.Now().UnixMilli(), "logins:"+customer.String()
+	return s.StartFrom(ctx, id, customer, Origin{})
+}
+
+// StartFrom starts the customer's login on the channel and ends the previous login, whose
+// channel is told of the origin. Each login writes its session before it takes the pointer.
+// So of concurrent logins, only the login with the greatest number stays live.
+func (s *Store) StartFrom(ctx context.Context, id channel.ID, customer uuid.UUID, from Origin) error {
+	at, pointer := s.clock.Now(), pointerKey(customer.String())
+	now := at.UnixMilli()
 	kept := int64((s.config.ChannelLife + s.config.Idle) / time.Second)
 	turn, err := s.run(ctx, turnScript, pointer, now, kept).Int64()
 	if err != nil {
@@ -229,15 +277,7 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 	if err != nil {
 		return unavailable(err)
 	}
-	var earlier channel.ID
-	if n, err := hex.Decode(earlier[:], []byte(ended[0])); err != nil || n != len(earlier) {
-		return nil
-	}
-	err = s.run(ctx, displaceScript, loginKey(earlier), customer.String(), ended[1]).Err()
-	if err != nil {
-		return unavailable(err)
-	}
-	return nil
+	return s.displace(ctx, customer, id, ended, DisplacedError{At: at, Origin: from})
 }
 
 // End removes the login from the channel. It also removes the customer's pointer,
@@ -256,7 +296,7 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 		return nil
 	}
 	// The turn identifies the login: a newer login on this channel keeps its pointer.
-	err = s.run(ctx, unpointScript, "logins:"+customer, hex.EncodeToString(id[:]), ended[1]).Err()
+	err = s.run(ctx, unpointScript, pointerKey(customer), hex.EncodeToString(id[:]), ended[1]).Err()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -276,5 +316,6 @@ func unavailable(err error) error {
 	return bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 }
 
-func channelKey(id channel.ID) string { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
-func loginKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:login" }
+func channelKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
+func pointerKey(customer string) string { return "logins:" + customer }
+func loginKey(id channel.ID) string     { return "{" + hex.EncodeToString(id[:]) + "}:login" }

@@ -136,7 +136,7 @@ func (l *line) who(t *testing.T, on *session.Store) string {
 	switch {
 	case accepted.Login != nil:
 		return accepted.Login.CustomerID.String()
-	case accepted.Displaced:
+	case accepted.Displaced != nil:
 		return "displaced"
 	}
 	return "nobody"

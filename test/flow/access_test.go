@@ -43,6 +43,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"account-detail":    {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
 		"identity-preference-set": {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"identity-logout":         {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
+		"identity-session-background": {}, "identity-session-resume": {},
 		"transfer-confirm": {"intent_id": id, "proofs": []any{}}, "transfer-get": {"transfer_id": id}, "transfer-list": {},
 		"transfer-prepare": {"debit_account_id": id, "payee_account_id": uuid.NewString(), "amount_fen": 1},
 	}[name]

@@ -33,6 +33,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/place"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -45,12 +46,12 @@ var Function = fn.Command(fn.Spec{
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
-		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "SESSION-003", "CAPTCHA-003", "PWD-017",
+		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "SESSION-003", "SESSION-005", "CAPTCHA-003", "PWD-017",
 	},
 }, wire)
 
-// Config is empty: the function has no settings.
-type Config struct{}
+// Config is read from the environment once, when the process starts.
+type Config struct{ Place place.Config }
 
 // Request holds both factors.
 type Request struct {
@@ -94,6 +95,7 @@ func (r Request) Validate() error {
 type Response struct {
 	LastLoginAt     *time.Time `json:"last_login_at" doc:"The login before this one"`
 	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before this one"`
+	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 	DeviceBound     bool       `json:"device_bound" doc:"The device's key that this login brought is bound"`
 }
@@ -104,10 +106,17 @@ type operation struct {
 	passwords *password.Store
 	ring      *keys.Ring
 	clock     clock.Clock
+	places    *place.Table
 }
 
-func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock}.do, nil
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
+	places, err := place.Open(config.Place)
+	if err != nil {
+		return nil, err
+	}
+	return operation{
+		db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock, places: places,
+	}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -127,7 +136,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	index := customer.PhoneIndex(op.ring, req.Phone)
-	attempt := password.LoginAttempt{Phone: index, From: key.from, Captcha: solved, Now: now}
+	attempt := password.LoginAttempt{Phone: index, From: key.from, Captcha: solved, Now: now, Place: op.places.Of(call.IP)}
 	suspect, err := attempt.Suspect(ctx, op.db)
 	if err != nil {
 		return Response{}, err
@@ -161,8 +170,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	last := both.attempt.LastLogin
 	return Response{
-		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastVerified: last.Verified,
-		DeviceBound: both.binds || key.verified(),
+		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastLoginPlace: last.PlaceName(),
+		LastVerified: last.Verified,
+		DeviceBound:  both.binds || key.verified(),
 	}, op.succeed(ctx, call, both, unit)
 }
 
@@ -253,7 +263,7 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 			return err
 		}
 	}
-	call.StartSession(id)
+	call.StartSession(id, l.attempt.Place)
 	return events.Emit(ctx, unit, id.String(), id, events.IdentityLoggedIn{
 		CustomerID: id.String(), DeviceID: call.DeviceID, DeviceVerified: verified, IP: call.IP,
 	})

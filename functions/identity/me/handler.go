@@ -41,6 +41,7 @@ type Response struct {
 	DeviceID        string     `json:"device_id" clear:"device_id"`
 	LastLoginAt     *time.Time `json:"last_login_at" doc:"The login before the current one"`
 	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before the current one"`
+	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 }
 
@@ -61,7 +62,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		return Response{
 			NameMasked: mask.Name(c.Name), PhoneMasked: mask.Phone(c.Phone), IDNoMasked: mask.IDNo(c.IDNo),
 			DeviceID: call.DeviceID, LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device,
-			LastVerified: last.Verified,
+			LastLoginPlace: last.PlaceName(), LastVerified: last.Verified,
 		}, nil
 	}, nil
 }

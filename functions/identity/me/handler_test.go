@@ -20,14 +20,14 @@ func TestTheCallerIsShownMasked(t *testing.T) {
 	t.Parallel()
 	p := bank.NewPair(t, 0)
 	const never = `{"name_masked":"**明","phone_masked":"138****7919","id_no_masked":"1****************1",` +
-		`"device_id":"phone-of-wang","last_login_at":null,"last_login_device":null,"last_login_verified":false}`
+		`"device_id":"phone-of-wang","last_login_at":null,"last_login_device":null,"last_login_place":null,"last_login_verified":false}`
 	reply := p.Phone.Call(t, identityme.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != never {
 		t.Errorf("got  %s\nwant %s", reply.Body, never)
 	}
 	p.Exec(t, "UPDATE credential SET previous_login_at = $1, previous_login_device = 'tablet'", bank.Start.Add(-12*time.Hour))
-	last := strings.Replace(never, `:null,"last_login_device":null`,
-		`:"2026-11-22T22:00:00+08:00","last_login_device":"tablet"`, 1)
+	last := strings.Replace(never, `:null,"last_login_device":null,"last_login_place":null`,
+		`:"2026-11-22T22:00:00+08:00","last_login_device":"tablet","last_login_place":"unknown"`, 1)
 	reply = p.Phone.Call(t, identityme.Function, "", struct{}{})
 	if reply.Want(t, ""); string(reply.Body) != last {
 		t.Errorf("got  %s\nwant %s", reply.Body, last)
@@ -112,6 +112,7 @@ func TestLastLoginMeansOneThing(t *testing.T) {
 		d.Call(t, identityme.Function, "", struct{}{}).Into(t, &shown)
 		if diff := cmp.Diff(told, identitylogin.Response{
 			LastLoginAt: shown.LastLoginAt, LastLoginDevice: shown.LastLoginDevice, LastVerified: shown.LastVerified,
+			LastLoginPlace: shown.LastLoginPlace,
 		}); diff != "" {
 			t.Errorf("login %d (-login +identity-me):\n%s", n, diff)
 		}

@@ -2,7 +2,8 @@
 //
 //	POST /function/message-list   session
 //
-// A page holds 20 messages unless the request asks for another number (at most 100).
+// An app asks for new messages by itself, so the call is a poll: it does not keep the session
+// alive. A page holds 20 messages unless the request asks for another number (at most 100).
 package list
 
 import (
@@ -15,12 +16,14 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/page"
+	"github.com/tidebank/tidebank/shared/session"
 )
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "message-list", Summary: "List the caller's messages", Audience: fn.Customer,
-	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005"},
+	Activity: session.Polls,
+	Personal: []string{"body"}, Requirements: []string{"MASK-006", "LOGIC-005", "SESSION-001"},
 }, wire)
 
 // Config is empty: the function has no settings.

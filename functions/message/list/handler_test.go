@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/pgtest"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 type fixture struct{ bank.Pair }
@@ -145,4 +146,24 @@ func TestDatabaseDown(t *testing.T) {
 	w := newFixture(t)
 	w.Host.DB = pgtest.Broken(t)
 	w.Phone.Call(t, messagelist.Function, "", map[string]any{}).Want(t, "SERVICE_UNAVAILABLE")
+}
+
+// An app that only asks for new messages does not keep its session: the idle time of ten
+// minutes goes on.
+func TestAPollIsNoActivity(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "SESSION-001.4")
+	w := newFixture(t)
+	for range 9 {
+		w.Advance(time.Minute)
+		w.page(t, map[string]any{})
+	}
+	w.Advance(time.Minute)
+	w.Phone.Call(t, messagelist.Function, "", map[string]any{}).Want(t, "SESSION_REQUIRED")
+	w.Phone.LoginAs(t, w.Payer)
+	for range 12 { // the customer uses the app between the polls
+		w.Advance(time.Minute)
+		w.page(t, map[string]any{})
+		w.Phone.Call(t, messageread.Function, "", map[string]any{"all": true}).Want(t, "")
+	}
 }
