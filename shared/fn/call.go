@@ -47,6 +47,11 @@ func (c *Call) AuditReason(reason string, about uuid.UUID) { c.of.reason, c.of.a
 // declare SessionStarts.
 func (c *Call) StartSession(customer uuid.UUID) { c.of.starts = customer }
 
+// EndSessions asks for the end of all sessions of the customer, on every device. The
+// runtime ends them before it commits the operation's unit, and again after the commit:
+// a login may have begun between. The Spec must declare SessionsEnd.
+func (c *Call) EndSessions(customer uuid.UUID) { c.of.ends = customer }
+
 // CountAttempts commits, in one round trip, statements that count attempts at a
 // secret and read the stored secret. The operation compares the guess afterwards. The
 // counts stay when the call is refused. The Spec must declare CountsAttempts.
@@ -85,6 +90,8 @@ type call struct {
 	consumed     bool      // the intent and its proofs are used up by this call
 	unit         pg.Unit   // the operation's statements
 	starts       uuid.UUID // the customer whose session starts after the commit
+	number       int64     // of this session
+	ends         uuid.UUID // the customer whose sessions end before the commit, and again after it
 	reason       string    // for the access record only
 	about        uuid.UUID // the customer whom a call before login is about
 	started      time.Time

@@ -62,6 +62,7 @@ return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login
 // stores the login in the customer's pointer and returns the login that must end.
 // That is the previous login, or this login if a later login has already taken the
 // pointer. displaceScript ends a login, but never a later login on the same channel.
+// endScript does the same, and the channel then has no login.
 // unpointScript removes a logged-out login from the pointer, but never a later login.
 // It keeps the last number, so that numbers never repeat.
 //
@@ -104,6 +105,12 @@ if seen[1] ~= ARGV[1] or tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'displaced', '1')
 redis.call('EXPIRE', KEYS[1], 900)
+return 1
+`)
+	endScript = redis.NewScript(`
+local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
+if seen[1] ~= ARGV[1] or tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
+redis.call('DEL', KEYS[1])
 return 1
 `)
 )

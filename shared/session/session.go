@@ -209,23 +209,38 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 	return Admitted{}, nil
 }
 
-// Start starts the customer's login on the channel and ends the previous login. Each
-// login writes its session before it takes the pointer. So of concurrent logins, only
-// the login with the greatest number stays live.
+// Start takes a number and starts the customer's login with it.
 func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
-	now, pointer := s.clock.Now().UnixMilli(), "logins:"+customer.String()
-	kept := int64((s.config.ChannelLife + s.config.Idle) / time.Second)
-	turn, err := s.run(ctx, turnScript, pointer, now, kept).Int64()
+	number, err := s.Number(ctx, customer)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	l := s.bind(id, customer, turn, now)
-	err = s.run(ctx, startScript, loginKey(id),
+	return s.StartNumbered(ctx, id, customer, number)
+}
+
+// Number takes the number of a login of the customer that will start. A login that checked
+// a password takes it before its commit: then EndCustomer ends the login also if the login
+// starts later.
+func (s *Store) Number(ctx context.Context, customer uuid.UUID) (int64, error) {
+	turn, err := s.run(ctx, turnScript, pointerKey(customer), s.clock.Now().UnixMilli(), s.pointerKept()).Int64()
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return turn, nil
+}
+
+// StartNumbered starts the customer's login on the channel and ends the previous login.
+// Each login writes its session before it takes the pointer. So of concurrent logins, only
+// the login with the greatest number stays live.
+func (s *Store) StartNumbered(ctx context.Context, id channel.ID, customer uuid.UUID, turn int64) error {
+	pointer := pointerKey(customer)
+	l := s.bind(id, customer, turn, s.clock.Now().UnixMilli())
+	err := s.run(ctx, startScript, loginKey(id),
 		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID).Err()
 	if err != nil {
 		return unavailable(err)
 	}
-	ended, err := s.run(ctx, pointScript, pointer, hex.EncodeToString(id[:]), turn, kept).StringSlice()
+	ended, err := s.run(ctx, pointScript, pointer, hex.EncodeToString(id[:]), turn, s.pointerKept()).StringSlice()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -256,8 +271,30 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 		return nil
 	}
 	// The turn identifies the login: a newer login on this channel keeps its pointer.
-	err = s.run(ctx, unpointScript, "logins:"+customer, hex.EncodeToString(id[:]), ended[1]).Err()
+	err = s.run(ctx, unpointScript, pointerPrefix+customer, hex.EncodeToString(id[:]), ended[1]).Err()
 	if err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// EndCustomer ends the customer's live login, on whatever channel it is. A login that has
+// its number already, and starts later, ends itself: its number is below the number that
+// this call takes. A login that takes its number later stays.
+func (s *Store) EndCustomer(ctx context.Context, customer uuid.UUID) error {
+	turn, err := s.Number(ctx, customer)
+	if err != nil {
+		return err
+	}
+	ended, err := s.run(ctx, pointScript, pointerKey(customer), "", turn, s.pointerKept()).StringSlice()
+	if err != nil {
+		return unavailable(err)
+	}
+	var live channel.ID
+	if n, err := hex.Decode(live[:], []byte(ended[0])); err != nil || n != len(live) {
+		return nil
+	}
+	if err := s.run(ctx, endScript, loginKey(live), customer.String(), ended[1]).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -275,6 +312,14 @@ func (s *Store) fields(ctx context.Context, key string, names ...string) (values
 func unavailable(err error) error {
 	return bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 }
+
+// pointerKey is the key of the customer's pointer, and pointerKept its lifetime in seconds.
+func pointerKey(customer uuid.UUID) string { return pointerPrefix + customer.String() }
+func (s *Store) pointerKept() int64 {
+	return int64((s.config.ChannelLife + s.config.Idle) / time.Second)
+}
+
+const pointerPrefix = "logins:"
 
 func channelKey(id channel.ID) string { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
 func loginKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:login" }
