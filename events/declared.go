@@ -12,6 +12,7 @@ func Declared() Subscriptions {
 			"com.tidebank.identity.registered.v1",
 			"com.tidebank.identity.loggedin.v1",
 			"com.tidebank.identity.devicebound.v1",
+			"com.tidebank.identity.passwordchanged.v1",
 			"com.tidebank.access.recorded.v1",
 			"com.tidebank.fraud.scored.v1",
 			"com.tidebank.message.refused.v1",
@@ -27,6 +28,9 @@ func Declared() Subscriptions {
 		}},
 		{Consumer: "notify-on-otp", Types: []string{
 			"com.tidebank.otp.issued.v1",
+		}},
+		{Consumer: "notify-on-password", Types: []string{
+			"com.tidebank.identity.passwordchanged.v1",
 		}},
 		{Consumer: "notify-on-transfer", Types: []string{
 			"com.tidebank.transfer.posted.v1",

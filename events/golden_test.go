@@ -170,7 +170,7 @@ func TestSchemasKnowTheRangeOfValues(t *testing.T) {
 		{events.TypeTransferPosted, "transfer_id", nil, []any{"", "transfer-1"}},
 		{events.TypeTransferPosted, "payee_customer_id", []any{""}, nil},
 		{events.TypeTransferPosted, "posted_at", []any{"2026-11-23T10:00:00+08:00"}, []any{"", "2026-11-23", "2026-11-23 10:00:00"}},
-		{events.TypeOTPIssued, "purpose", []any{"register", "login", "intent"}, []any{"", "Login", "transfer"}},
+		{events.TypeOTPIssued, "purpose", []any{"register", "login", "reset", "intent"}, []any{"", "Login", "transfer"}},
 		{events.TypeOTPIssued, "customer_id", []any{""}, nil},
 		{events.TypeAccessRecorded, "category", []any{"read", "auth", "money"}, []any{"", "write"}},
 		{events.TypeAccessRecorded, "customer_id", []any{""}, nil},

@@ -30,6 +30,7 @@ const (
 	TypeIdentityRegistered  = "com.tidebank.identity.registered.v1"
 	TypeIdentityLoggedIn    = "com.tidebank.identity.loggedin.v1"
 	TypeIdentityDeviceBound = "com.tidebank.identity.devicebound.v1"
+	TypePasswordChanged     = "com.tidebank.identity.passwordchanged.v1"
 	TypeAccessRecorded      = "com.tidebank.access.recorded.v1"
 	TypeFraudScored         = "com.tidebank.fraud.scored.v1"
 	TypeMessageRefused      = "com.tidebank.message.refused.v1"
@@ -60,7 +61,7 @@ type TransferPosted struct {
 // challenge.
 type OTPIssued struct {
 	Challenge  string `json:"challenge"`
-	Purpose    string `json:"purpose" enum:"register,login,intent"`
+	Purpose    string `json:"purpose" enum:"register,login,reset,intent"`
 	CustomerID string `json:"customer_id" doc:"Empty if no customer gets the code"`
 	IntentID   string `json:"intent_id,omitempty"`
 }
@@ -87,6 +88,15 @@ type IdentityDeviceBound struct {
 	DeviceID   string    `json:"device_id"`
 	Replaced   bool      `json:"replaced" doc:"The key replaced an earlier key of the device"`
 	BoundAt    time.Time `json:"bound_at"`
+}
+
+// PasswordChanged reports that a customer has a new password. Subject: the customer.
+type PasswordChanged struct {
+	CustomerID string    `json:"customer_id" format:"uuid"`
+	DeviceID   string    `json:"device_id" doc:"The device that asked for it"`
+	Which      string    `json:"which" enum:"login_password,trade_password"`
+	Reset      bool      `json:"reset" doc:"The customer had forgotten the earlier password"`
+	ChangedAt  time.Time `json:"changed_at"`
 }
 
 // AccessRecorded is the record of a call that audit must keep: a sensitive read, a
@@ -145,6 +155,9 @@ func (IdentityLoggedIn) EventType() string { return TypeIdentityLoggedIn }
 // EventType is TypeIdentityDeviceBound.
 func (IdentityDeviceBound) EventType() string { return TypeIdentityDeviceBound }
 
+// EventType is TypePasswordChanged.
+func (PasswordChanged) EventType() string { return TypePasswordChanged }
+
 // EventType is TypeAccessRecorded.
 func (AccessRecorded) EventType() string { return TypeAccessRecorded }
 
@@ -172,6 +185,7 @@ func Catalogue() []Kind {
 		kind(IdentityRegistered{}, "A customer signed up"),
 		kind(IdentityLoggedIn{}, "A customer logged in"),
 		kind(IdentityDeviceBound{}, "A customer bound a device's key"),
+		kind(PasswordChanged{}, "A customer has a new password"),
 		kind(AccessRecorded{}, "A call that audit records"),
 		kind(FraudScored{}, "Fraud analysis scored a transfer"),
 		kind(MessageRefused{}, "A text message will never be sent"),

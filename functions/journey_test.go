@@ -110,6 +110,7 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "message-read", map[string]any{"all": true}, &map[string]any{})
 	j.call(t, "identity-session-background", none, &map[string]any{})
 	j.call(t, "identity-session-resume", none, &map[string]any{})
+	j.changePasswords(t)
 	j.call(t, "identity-logout", none, &map[string]any{})
 	j.deliver(t)
 	for _, f := range functions.All() {
@@ -163,6 +164,33 @@ func (j *journey) logIn(t *testing.T) {
 	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "login", j.Payer.Phone))
 	request := j.Phone.LogInBinding(t, j.Payer, code)
 	j.call(t, "identity-login", request, &map[string]any{})
+}
+
+// changePasswords changes both passwords, and resets the login password before a new login. In
+// the end they are as they were.
+func (j *journey) changePasswords(t *testing.T) {
+	t.Helper()
+	const login, trade = "moon-2027y", "840275"
+	for _, change := range []struct{ what, function, factor, field, present, fresh string }{
+		{"trade_password", "identity-trade-password-set", "trade_password", "trade_password", bank.TradePassword, trade},
+		{"trade_password", "identity-trade-password-set", "trade_password", "trade_password", trade, bank.TradePassword},
+		{"login_password", "identity-password-change", "login_password", "login_password", bank.LoginPassword, login},
+	} {
+		var intent struct {
+			ID uuid.UUID `json:"intent_id"`
+		}
+		j.call(t, "identity-change-prepare", map[string]any{"change": change.what}, &intent)
+		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+		j.call(t, change.function, map[string]any{
+			"intent_id": intent.ID, change.field: j.Phone.Password(t, change.fresh), "proofs": []any{
+				map[string]any{"factor": "sms_otp", "code": code},
+				map[string]any{"factor": change.factor, "password": j.Phone.Password(t, change.present)},
+			},
+		}, &map[string]any{})
+	}
+	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "reset", j.Payer.Phone))
+	j.call(t, "identity-password-reset", j.Phone.ResetPassword(t, j.Payer, code, bank.LoginPassword), &map[string]any{})
+	j.logIn(t)
 }
 
 // transfer pays Li, proved by a code, the device's key and the trade password.

@@ -70,7 +70,10 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 			got = append(got, f.Spec.Name)
 		}
 	}
-	if diff := cmp.Diff([]string{"identity-login", "identity-register", "transfer-confirm"}, got); diff != "" {
+	if diff := cmp.Diff([]string{
+		"identity-login", "identity-password-change", "identity-password-reset", "identity-register", "identity-trade-password-set",
+		"transfer-confirm",
+	}, got); diff != "" {
 		t.Errorf("functions that check passwords (-want +got):\n%s", diff)
 	}
 }

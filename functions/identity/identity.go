@@ -7,7 +7,11 @@
 // attempts in a row it asks for a graphic code. After five it locks the number on this
 // device for 30 minutes. Attempts with the right code count for the number on all
 // devices: five lock it for 30 minutes, ten in a day freeze it (AUTH-010, AUTH-011).
-// Refusals: LOGIN_FAILED, REGISTRATION_REFUSED.
+//
+// A customer who is logged in prepares a change of a password as an intent, and confirms it
+// with two factors. A customer who forgot the login password resets it before login, with
+// registered data and a one-time code. Refusals: LOGIN_FAILED, REGISTRATION_REFUSED,
+// RESET_REFUSED, RESET_BRANCH_ONLY.
 package identity
 
 import "github.com/tidebank/tidebank/shared/bankerr"
@@ -16,4 +20,6 @@ import "github.com/tidebank/tidebank/shared/bankerr"
 var (
 	ErrLoginFailed         = bankerr.New(bankerr.Unauthenticated, "LOGIN_FAILED")
 	ErrRegistrationRefused = bankerr.New(bankerr.Refused, "REGISTRATION_REFUSED")
+	ErrResetRefused        = bankerr.New(bankerr.Refused, "RESET_REFUSED")
+	ErrBranchOnly          = bankerr.New(bankerr.Refused, "RESET_BRANCH_ONLY")
 )

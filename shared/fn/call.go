@@ -49,6 +49,11 @@ func (c *Call) StartSession(customer uuid.UUID, place string) {
 	c.of.starts, c.of.place = customer, place
 }
 
+// EndSessions asks for the end of all sessions of the customer, on every device. The
+// runtime ends them before it commits the operation's unit, and again after the commit:
+// a login may have begun between. The Spec must declare SessionsEnd.
+func (c *Call) EndSessions(customer uuid.UUID) { c.of.ends = customer }
+
 // CountAttempts commits, in one round trip, statements that count attempts at a
 // secret and read the stored secret. The operation compares the guess afterwards. The
 // counts stay when the call is refused. The Spec must declare CountsAttempts.
@@ -88,6 +93,8 @@ type call struct {
 	unit         pg.Unit   // the operation's statements
 	starts       uuid.UUID // the customer whose session starts after the commit
 	place        string    // from where that session comes
+	number       int64     // of this session
+	ends         uuid.UUID // the customer whose sessions end before the commit, and again after it
 	reason       string    // for the access record only
 	about        uuid.UUID // the customer whom a call before login is about
 	started      time.Time

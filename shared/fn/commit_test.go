@@ -101,6 +101,13 @@ func TestUndeclaredDoings(t *testing.T) {
 		"no session": {func(s *fn.Spec) { s.Session = fn.SessionStarts }, func(context.Context, *fn.Call, note, *pg.Unit) (note, error) {
 			return note{}, nil
 		}},
+		"an end of sessions": {quiet, func(_ context.Context, call *fn.Call, _ note, _ *pg.Unit) (note, error) {
+			call.EndSessions(uuid.New())
+			return note{}, nil
+		}},
+		"no end of sessions": {func(s *fn.Spec) { s.Session = fn.SessionsEnd }, func(context.Context, *fn.Call, note, *pg.Unit) (note, error) {
+			return note{}, nil
+		}},
 		"attempts": {quiet, func(ctx context.Context, call *fn.Call, _ note, _ *pg.Unit) (note, error) {
 			return note{}, attempt(ctx, call)
 		}},

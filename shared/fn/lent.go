@@ -99,7 +99,7 @@ func lend(h *host.Host, s Spec) *Lent {
 		Downstream: h.Metrics.Downstream,
 	}
 	if s.EndsSessions {
-		lent.EndSession = h.Sessions.EndOf
+		lent.EndSession = h.Sessions.EndCustomer
 	}
 	return lent
 }

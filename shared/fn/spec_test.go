@@ -115,6 +115,9 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 			s.Audience, s.Session = fn.Customer, fn.SessionStarts
 		}, "starts a session"},
 		{"a stranger who ends a session", change, func(s *fn.Spec) { s.Session = fn.SessionEnds }, "ends a session"},
+		{"a customer who ends the sessions of a customer", change, func(s *fn.Spec) {
+			s.Audience, s.Session = fn.Customer, fn.SessionsEnd
+		}, "ends the sessions"},
 		{"risk of the public", query, func(s *fn.Spec) { s.Risk = risk.SceneTransfer }, "risk is asked"},
 		{"a good deprecation", query, func(s *fn.Spec) {
 			s.Deprecated = fn.Deprecation{Since: "2026-12-01", Sunset: "2027-05-30", Successor: "test-newer"}

@@ -37,7 +37,7 @@ var (
 // nothing.
 var (
 	errAttempts = errors.New("the operation counts attempts, and its Spec does not declare it")
-	errSession  = errors.New("the operation and its Spec disagree about starting a session")
+	errSession  = errors.New("the operation and its Spec disagree about starting or ending sessions")
 	errEvent    = errors.New("the operation sends an event that its Spec does not declare")
 	errLeaks    = errors.New("the reply holds personal data in clear")
 )
@@ -311,7 +311,7 @@ func (c *call) operate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) {
+	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) || (c.ends != uuid.Nil) != (c.spec.Session == SessionsEnd) {
 		return bankerr.ErrInternal.Because(errSession)
 	}
 	for s := range c.unit.All() {
@@ -410,18 +410,32 @@ func (c *call) answerAgain(ctx context.Context, first *idem.Stored) error {
 	return nil
 }
 
-// endSession ends the caller's session if the Spec declares it.
-func (c *call) endSession(ctx context.Context) error {
-	if c.spec.Session != SessionEnds {
-		return nil
+// endSession ends the sessions that the Spec declares. It takes the number of a session that
+// will start: whatever ends the customer's sessions after the commit ends this one too.
+func (c *call) endSession(ctx context.Context) (err error) {
+	switch {
+	case c.starts != uuid.Nil:
+		c.number, err = c.host.Sessions.Number(ctx, c.starts)
+		return err
+	case c.spec.Session == SessionEnds:
+		return c.host.Sessions.End(ctx, c.Channel)
+	case c.ends != uuid.Nil:
+		return c.host.Sessions.EndCustomer(ctx, c.ends)
 	}
-	return c.host.Sessions.End(ctx, c.Channel)
+	return nil
 }
 
-// startSession starts the session that the operation asked for.
+// startSession starts the session that the operation asked for. It ends again all sessions
+// of a customer: a login may have begun between their end and the commit, by what the
+// commit has replaced.
 func (c *call) startSession(ctx context.Context) error {
-	if c.spec.Session != SessionStarts || c.stored != nil {
+	switch {
+	case c.stored != nil:
 		return nil
+	case c.starts != uuid.Nil:
+		return c.host.Sessions.StartNumbered(ctx, c.Channel, c.starts, c.number, session.Origin{DeviceID: c.DeviceID, Place: c.place})
+	case c.ends != uuid.Nil:
+		return c.host.Sessions.EndCustomer(ctx, c.ends)
 	}
-	return c.host.Sessions.StartFrom(ctx, c.Channel, c.starts, session.Origin{DeviceID: c.DeviceID, Place: c.place})
+	return nil
 }

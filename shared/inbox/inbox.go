@@ -51,10 +51,11 @@ const (
 	TransferOut Kind = "transfer.out"
 	TransferIn  Kind = "transfer.in"
 	DeviceBound Kind = "device.bound"
+	Password    Kind = "password.changed"
 )
 
 // Kinds lists the kinds.
-func Kinds() []Kind { return []Kind{TransferOut, TransferIn, DeviceBound} }
+func Kinds() []Kind { return []Kind{TransferOut, TransferIn, DeviceBound, Password} }
 
 // Message is one message to one customer.
 type Message struct {

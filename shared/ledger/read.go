@@ -88,3 +88,16 @@ func openMemo(ring *keys.Ring, posting, account uuid.UUID, sealed []byte) (strin
 func memoPlace(posting, account uuid.UUID) []byte {
 	return keys.AAD("entry", "memo_ct", posting.String()+" "+account.String())
 }
+
+const sqlFullAccount = `-- account.full
+SELECT EXISTS (SELECT 1 FROM account WHERE customer_id = $1 AND kind NOT IN ($2, $3) AND state <> $4)`
+
+// HoldsFull reports whether the customer holds an account that is not closed and of another
+// class than II and III.
+func HoldsFull(ctx context.Context, db pg.Reader, customer uuid.UUID) (bool, error) {
+	var holds bool
+	if err := db.QueryRow(ctx, sqlFullAccount, customer, KindClass2, KindClass3, StateClosed).Scan(&holds); err != nil {
+		return false, fmt.Errorf("classes of accounts: %w", err)
+	}
+	return holds, nil
+}

@@ -23,9 +23,10 @@ var ErrTooOften = bankerr.New(bankerr.TooMany, "OTP_TOO_OFTEN").WithRetryAfter(t
 
 // The purposes of codes.
 const (
-	Register = "register"
-	Login    = "login"
-	Intent   = "intent"
+	Register  = "register"
+	Login     = "login"
+	Forgotten = "reset" // of a forgotten login password
+	Intent    = "intent"
 )
 
 const (

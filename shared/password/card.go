@@ -67,8 +67,8 @@ func (a *CardAttempt) subjects() [][]byte {
 	}
 }
 
-// Count adds the statement that counts the attempt to the batch.
-func (a *CardAttempt) Count(batch *pgx.Batch) {
+// CountCard adds the statement that counts the attempt to the batch.
+func (a *CardAttempt) CountCard(batch *pgx.Batch) {
 	args := []any{a.subjects(), a.Now, clock.BusinessDay(a.Now)}
 	batch.Queue(sqlCardCountAttempt, args...).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&a.Allowed)

@@ -43,12 +43,6 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
 SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
   FROM customer c JOIN credential k ON k.customer_id = c.id WHERE c.phone_bidx = $1`
 
-	sqlLoggedIn = `-- credential.logged_in
-UPDATE credential SET previous_login_at = last_login_at, previous_login_device = last_login_device,
-       previous_login_verified = last_login_verified, previous_login_place = last_login_place,
-       last_login_at = $2, last_login_device = $3, last_login_verified = $4, last_login_place = $5
- WHERE customer_id = $1`
-
 	sqlPreviousLogin = `-- credential.previous_login
 SELECT previous_login_at, previous_login_device, previous_login_verified, previous_login_place FROM credential WHERE customer_id = $1`
 )
@@ -81,7 +75,7 @@ func (l LastLogin) PlaceName() *string {
 	return &l.Place
 }
 
-// LoginAttempt is one guess at a login password. Count counts the attempt, Check
+// LoginAttempt is one guess at a login password. CountLogin counts the attempt, Check
 // compares the guess, and Succeeded resets the count in the transaction of the login.
 //
 // An attempt counts against the number and the origin together: whoever only claims the id
@@ -122,9 +116,9 @@ func (a *LoginAttempt) Suspect(ctx context.Context, db pg.Reader) (suspect bool,
 	return suspect, nil
 }
 
-// Count adds the statement that counts the attempt and reads the password to the
+// CountLogin adds the statement that counts the attempt and reads the password to the
 // batch. It costs the same work for known and unknown numbers.
-func (a *LoginAttempt) Count(batch *pgx.Batch) {
+func (a *LoginAttempt) CountLogin(batch *pgx.Batch) {
 	args := []any{a.Phone, a.From.Digest(), a.RightCode, a.Captcha, a.Now, clock.BusinessDay(a.Now)}
 	batch.Queue(sqlLoginCountAttempt, args...).QueryRow(
 		func(row pgx.Row) error {
@@ -152,20 +146,29 @@ func (a *LoginAttempt) Check(turn *Turn, guess []byte) (right bool, err error) {
 }
 
 // Succeeded resets the counts of failures and stores the login as the customer's last
-// login. verified tells whether the device proved its bound key. It stores a password
-// anew whose stored text is out of date.
-func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, verified bool) error {
-	if err := turn.rehash(ctx, to, sqlRehashLogin, OfLogin(a.CustomerID), a.compared); err != nil {
+// login. verified tells whether the device proved its bound key. The error stale refuses a
+// login whose password was replaced since it was compared. It stores a password anew whose
+// stored text is out of date.
+func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, verified bool, stale error) error {
+	if err := a.ResetFailures(ctx, to); err != nil {
 		return err
 	}
-	for _, reset := range []pg.Statement{
-		{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}}, {SQL: sqlOriginForget, Args: []any{a.Phone, a.From.Digest()}},
-	} {
-		if err := to.Write(ctx, reset); err != nil {
-			return err
-		}
+	err := to.Write(ctx, pg.Statement{
+		Call: "login_succeed", Args: []any{a.CustomerID, a.stored, a.Now, a.From.DeviceID, verified, a.Place},
+		Refuse: map[string]error{"LOGIN_STALE": stale},
+	})
+	if err != nil {
+		return err
 	}
-	return to.Write(ctx, pg.Statement{SQL: sqlLoggedIn, Args: []any{a.CustomerID, a.Now, a.From.DeviceID, verified, a.Place}})
+	return turn.rehash(ctx, to, sqlRehashLogin, OfLogin(a.CustomerID), a.compared)
+}
+
+// ResetFailures resets the counts of the number's and the origin's failures.
+func (a *LoginAttempt) ResetFailures(ctx context.Context, to pg.Writer) error {
+	if err := to.Write(ctx, pg.Statement{SQL: sqlLoginResetAttempts, Args: []any{a.Phone}}); err != nil {
+		return err
+	}
+	return to.Write(ctx, pg.Statement{SQL: sqlOriginForget, Args: []any{a.Phone, a.From.Digest()}})
 }
 
 // QueueLast adds the query that reads, in a session, the login before the session's own to

@@ -145,7 +145,7 @@ func matches(t *testing.T, turn *password.Turn, a password.LoginAttempt, guess s
 func (s fixture) count(t *testing.T, a password.LoginAttempt) password.LoginAttempt {
 	t.Helper()
 	var batch pgx.Batch
-	a.Count(&batch)
+	a.CountLogin(&batch)
 	check.Must(t, s.db.QueryBatch(t.Context(), &batch))
 	return a
 }
@@ -203,6 +203,8 @@ func TestAttemptsAreCounted(t *testing.T) {
 	}
 }
 
+var errStale = errors.New("the password was replaced")
+
 // A login resets the count. The next login finds it as the last login, and a session the
 // login before its own.
 func TestSucceeded(t *testing.T) {
@@ -216,10 +218,10 @@ func TestSucceeded(t *testing.T) {
 	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{}) {
 		t.Fatalf("%+v", a)
 	}
-	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), turn, u, true) })
-	second := s.attempt(now.Add(time.Second))
-	second.CustomerID, second.From.DeviceID = s.wang, "tablet"
-	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return second.Succeeded(t.Context(), turn, u, false) })
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), turn, u, true, errStale) })
+	second := s.count(t, s.attempt(now.Add(time.Second)))
+	second.From.DeviceID = "tablet"
+	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return second.Succeeded(t.Context(), turn, u, false, errStale) })
 	next := s.attempt(now.Add(time.Minute))
 	next.Captcha = false
 	next = s.count(t, next)

@@ -20,9 +20,14 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 // New holds a customer's new passwords, in clear (Trade as FoldedTrade returns it), and the personal numbers that they
 // must not resemble. The numbers come from the same request, so a refusal tells the
 // caller nothing that the caller did not send.
+//
+// At a change or a reset, one of the passwords is empty and not checked. Names are the
+// texts by which the customer logs in or is called. Same reports that the new password is the present one.
 type New struct {
 	Login, Trade string
 	Phone, IDNo  string
+	Names        []string
+	Same         bool
 }
 
 // FoldedTrade is a new trade password with ASCII digits in place of full-width ones, as
@@ -77,12 +82,17 @@ func loginRules() []Rule {
 			func(p New) bool { return hasKeyboardRun(p.Login) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Login) }),
+		rule("user_name", 0, "不能与用户名或别名相同", "Avoid your user name and alias",
+			func(p New) bool { return p.named(p.Login) }),
+		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.Login != "" }),
 	}
 }
 
 const (
-	personalChinese = "不能包含证件号或手机号中连续的%d位数字"
-	personalEnglish = "Avoid %d digits in a row of your identity or phone number"
+	unchangedChinese = "不能与现用密码相同"
+	unchangedEnglish = "Choose another password than the present one"
+	personalChinese  = "不能包含证件号或手机号中连续的%d位数字"
+	personalEnglish  = "Avoid %d digits in a row of your identity or phone number"
 )
 
 func tradeRules() []Rule {
@@ -104,6 +114,7 @@ func tradeRules() []Rule {
 			func(p New) bool { return p.Trade != "" && strings.Contains(p.Login, p.Trade) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Trade) }),
+		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.Trade != "" }),
 	}
 }
 
@@ -118,20 +129,31 @@ func figured(text string, figure int) string {
 // Check refuses passwords that break PWD-001 to PWD-003 or PWD-012. ErrWeak names the
 // first wrong field and all rules that it breaks.
 func (p New) Check() error {
-	for _, field := range []struct{ name, chinese string }{{LoginField, "登录密码"}, {TradeField, "交易密码"}} {
-		weak := &bankerr.FieldError{Field: field.name, Why: "weak"}
-		var texts []string
-		for _, rule := range Rules() {
-			if rule.Field == field.name && rule.broken(p) {
-				weak.Rules, texts = append(weak.Rules, rule.Name), append(texts, rule.Chinese)
-			}
-		}
-		if len(weak.Rules) > 0 {
-			weak.Advice = field.chinese + strings.Join(texts, "；")
-			return ErrWeak.Because(weak)
+	if err := p.CheckLogin(); err != nil {
+		return err
+	}
+	return p.CheckTrade()
+}
+
+// CheckLogin is Check for the login password alone.
+func (p New) CheckLogin() error { return p.check(LoginField, "登录密码") }
+
+// CheckTrade is Check for the trade password alone.
+func (p New) CheckTrade() error { return p.check(TradeField, "交易密码") }
+
+func (p New) check(field, chinese string) error {
+	weak := &bankerr.FieldError{Field: field, Why: "weak"}
+	var texts []string
+	for _, rule := range Rules() {
+		if rule.Field == field && rule.broken(p) {
+			weak.Rules, texts = append(weak.Rules, rule.Name), append(texts, rule.Chinese)
 		}
 	}
-	return nil
+	if len(weak.Rules) == 0 {
+		return nil
+	}
+	weak.Advice = chinese + strings.Join(texts, "；")
+	return ErrWeak.Because(weak)
 }
 
 // isUnprintable reports whether r is a control, format or other character that shows nothing.
@@ -209,6 +231,12 @@ func isRepetition(d string) bool {
 // number (PWD-001).
 func (p New) personal(password string) bool {
 	return sharesRun(password, p.Phone) || sharesRun(password, p.IDNo)
+}
+
+// named reports whether the password is one of the customer's names, in any letter case
+// (PWD-013).
+func (p New) named(password string) bool {
+	return slices.ContainsFunc(p.Names, func(name string) bool { return name != "" && strings.EqualFold(name, password) })
 }
 
 // sharesRun reports whether the password contains six digits in a row of the personal

@@ -188,8 +188,8 @@ func TestStalePasswords(t *testing.T) {
 	}
 }
 
-// A login stores a password of the earlier form anew. A password that was changed in the
-// meantime stays.
+// A login stores a password of the earlier form anew. If the password was changed in the
+// meantime, the login is refused and the new password stays.
 func TestALoginStoresAnEarlierPasswordAnew(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -205,8 +205,10 @@ func TestALoginStoresAnEarlierPasswordAnew(t *testing.T) {
 		}
 		before, _ := s.stored(t)
 		var unit pg.Unit
-		check.Must(t, a.Succeeded(t.Context(), turn, &unit, true))
-		check.Must(t, s.db.Commit(t.Context(), &unit))
+		check.Must(t, a.Succeeded(t.Context(), turn, &unit, true, errStale))
+		if err := s.db.Commit(t.Context(), &unit); errors.Is(err, errStale) != changed || !changed && err != nil {
+			t.Errorf("changed meanwhile: %v; %v", changed, err)
+		}
 		after, _ := s.stored(t)
 		if !right || (before == after) != changed {
 			t.Errorf("changed meanwhile: %v; stored %q, then %q", changed, before, after)

@@ -71,9 +71,9 @@ type TradeAttempt struct {
 	compared compared
 }
 
-// Count adds the statement that counts the guess to the batch. The batch may be sent
+// CountTrade adds the statement that counts the guess to the batch. The batch may be sent
 // again: the last answer decides.
-func (a *TradeAttempt) Count(batch *pgx.Batch) {
+func (a *TradeAttempt) CountTrade(batch *pgx.Batch) {
 	intent := &a.IntentID
 	if a.AtLogin {
 		intent = nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/check"
 )
@@ -174,14 +175,14 @@ func TestNoticeOfTheLaterLogin(t *testing.T) {
 			t.Errorf("told of %+v, want %v of %+v", got, at, o)
 		}
 	}
-	check.Must(t, h.StartFrom(t.Context(), phone.id, customer, from("phone", "上海")))
+	h.startFrom(t, phone.id, customer, from("phone", "上海"))
 	h.advance(time.Minute)
 	second := h.clock.Now()
-	check.Must(t, h.StartFrom(t.Context(), pad.id, customer, from("pad", "杭州")))
+	h.startFrom(t, pad.id, customer, from("pad", "杭州"))
 	same(told(phone), second, from("pad", "杭州"))
 	h.advance(time.Minute)
 	third := h.clock.Now()
-	check.Must(t, h.StartFrom(t.Context(), car.id, customer, from("car", "unknown")))
+	h.startFrom(t, car.id, customer, from("car", "unknown"))
 	same(told(pad), third, from("car", "unknown"))
 	same(told(phone), second, from("pad", "杭州"))
 
@@ -230,21 +231,30 @@ func TestActivities(t *testing.T) {
 	}
 }
 
-// EndOf ends the live login of one customer, on whatever channel it is, and may run again.
-func TestEndOf(t *testing.T) {
-	t.Parallel()
-	onBoth(t, endOf)
+// startFrom starts a login of the customer that comes from an origin.
+func (h fixture) startFrom(t *testing.T, id channel.ID, customer uuid.UUID, from session.Origin) {
+	t.Helper()
+	number, err := h.Number(t.Context(), customer)
+	check.Must(t, err)
+	check.Must(t, h.StartNumbered(t.Context(), id, customer, number, from))
 }
 
-func endOf(t *testing.T, h fixture) {
+// The end of a customer's live login, also by another instance and again, leaves the notice on
+// a channel whose login ended before.
+func TestAnEndKeepsEarlierNotices(t *testing.T) {
+	t.Parallel()
+	onBoth(t, anEndKeepsEarlierNotices)
+}
+
+func anEndKeepsEarlierNotices(t *testing.T, h fixture) {
 	customer, other := uuid.New(), uuid.New()
 	phone, pad, stranger := h.open(t, "phone"), h.open(t, "pad"), h.open(t, "another phone")
-	check.Must(t, h.EndOf(t.Context(), customer)) // nobody is logged in
+	check.Must(t, h.EndCustomer(t.Context(), customer)) // nobody is logged in
 	check.Must(t, h.Start(t.Context(), stranger.id, other))
 	check.Must(t, h.Start(t.Context(), phone.id, customer))
 	check.Must(t, h.Start(t.Context(), pad.id, customer))
-	check.Must(t, h.instance(t).EndOf(t.Context(), customer))
-	check.Must(t, h.EndOf(t.Context(), customer))
+	check.Must(t, h.instance(t).EndCustomer(t.Context(), customer))
+	check.Must(t, h.EndCustomer(t.Context(), customer))
 	pad.want(t, h.Store, "nobody")
 	phone.want(t, h.Store, "displaced") // by the pad's login, as before
 	stranger.want(t, h.Store, other.String())

@@ -87,27 +87,6 @@ func (s *Store) displace(ctx context.Context, customer uuid.UUID, own channel.ID
 	return nil
 }
 
-// EndOf ends the customer's live login, on whatever channel it is, without a notice
-// (SESSION-001). It may be repeated.
-func (s *Store) EndOf(ctx context.Context, customer uuid.UUID) error {
-	live, err := s.fields(ctx, pointerKey(customer.String()), "channel", "live")
-	if err != nil {
-		return unavailable(err)
-	}
-	name, _ := live[0].(string)
-	id, known := channelOf(name)
-	if !known {
-		return nil
-	}
-	if err := s.run(ctx, displaceScript, loginKey(id), customer.String(), live[1], "").Err(); err != nil {
-		return unavailable(err)
-	}
-	if err := s.run(ctx, unpointScript, pointerKey(customer.String()), name, live[1]).Err(); err != nil {
-		return unavailable(err)
-	}
-	return nil
-}
-
 // channelOf reads the id of a channel as Redis holds it.
 func channelOf(name string) (id channel.ID, ok bool) {
 	raw, err := hex.DecodeString(name)

@@ -5,8 +5,39 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/check"
 )
+
+// The end of a customer's sessions ends the live login wherever it is, and no login of another
+// customer or of later.
+func TestEndCustomerEndsTheLiveLogin(t *testing.T) {
+	t.Parallel()
+	onBoth(t, endCustomerEndsTheLiveLogin)
+}
+
+func endCustomerEndsTheLiveLogin(t *testing.T, h fixture) {
+	customer, other := uuid.New(), uuid.New()
+	phone, pad := h.open(t, "phone"), h.open(t, "pad")
+	check.Must(t, h.EndCustomer(t.Context(), customer)) // nobody is logged in
+	check.Must(t, h.Start(t.Context(), phone.id, customer))
+	check.Must(t, h.Start(t.Context(), pad.id, other))
+	for range 2 {
+		check.Must(t, h.EndCustomer(t.Context(), customer))
+		phone.want(t, h.Store, "nobody")
+	}
+	pad.want(t, h.Store, other.String())
+	early, err := h.Number(t.Context(), customer)
+	check.Must(t, err)
+	check.Must(t, h.EndCustomer(t.Context(), customer))
+	check.Must(t, h.StartNumbered(t.Context(), phone.id, customer, early, session.Origin{})) // its number is of before the end
+	phone.want(t, h.Store, "displaced")
+	check.Must(t, h.Start(t.Context(), phone.id, customer))
+	phone.want(t, h.Store, customer.String())
+	check.Must(t, h.Start(t.Context(), phone.id, other)) // another customer on the same channel
+	check.Must(t, h.EndCustomer(t.Context(), customer))
+	phone.want(t, h.Store, other.String())
+}
 
 // A logout forgets its own login and no later one.
 func TestLogoutForgetsItsOwnLoginOnly(t *testing.T) {

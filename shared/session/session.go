@@ -251,29 +251,39 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 	return Admitted{}, nil
 }
 
-// Start is StartFrom for a login whose origin nobody is told.
+// Start takes a number and starts the customer's login with it. Nobody is told of its origin.
 func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) error {
-	return s.StartFrom(ctx, id, customer, Origin{})
+	number, err := s.Number(ctx, customer)
+	if err != nil {
+		return err
+	}
+	return s.StartNumbered(ctx, id, customer, number, Origin{})
 }
 
-// StartFrom starts the customer's login on the channel and ends the previous login, whose
+// Number takes the number of a login of the customer that will start. A login that checked
+// a password takes it before its commit: then EndCustomer ends the login also if the login
+// starts later.
+func (s *Store) Number(ctx context.Context, customer uuid.UUID) (int64, error) {
+	turn, err := s.run(ctx, turnScript, pointerKey(customer), s.clock.Now().UnixMilli(), s.pointerKept()).Int64()
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return turn, nil
+}
+
+// StartNumbered starts the customer's login on the channel and ends the previous login, whose
 // channel is told of the origin. Each login writes its session before it takes the pointer.
 // So of concurrent logins, only the login with the greatest number stays live.
-func (s *Store) StartFrom(ctx context.Context, id channel.ID, customer uuid.UUID, from Origin) error {
-	at, pointer := s.clock.Now(), pointerKey(customer.String())
-	now := at.UnixMilli()
-	kept := int64((s.config.ChannelLife + s.config.Idle) / time.Second)
-	turn, err := s.run(ctx, turnScript, pointer, now, kept).Int64()
-	if err != nil {
-		return unavailable(err)
-	}
-	l := s.bind(id, customer, turn, now)
-	err = s.run(ctx, startScript, loginKey(id),
+func (s *Store) StartNumbered(ctx context.Context, id channel.ID, customer uuid.UUID, turn int64, from Origin) error {
+	pointer := pointerKey(customer)
+	at := s.clock.Now()
+	l := s.bind(id, customer, turn, at.UnixMilli())
+	err := s.run(ctx, startScript, loginKey(id),
 		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID).Err()
 	if err != nil {
 		return unavailable(err)
 	}
-	ended, err := s.run(ctx, pointScript, pointer, hex.EncodeToString(id[:]), turn, kept).StringSlice()
+	ended, err := s.run(ctx, pointScript, pointer, hex.EncodeToString(id[:]), turn, s.pointerKept()).StringSlice()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -296,8 +306,31 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 		return nil
 	}
 	// The turn identifies the login: a newer login on this channel keeps its pointer.
-	err = s.run(ctx, unpointScript, pointerKey(customer), hex.EncodeToString(id[:]), ended[1]).Err()
+	err = s.run(ctx, unpointScript, pointerPrefix+customer, hex.EncodeToString(id[:]), ended[1]).Err()
 	if err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// EndCustomer ends the customer's live login, on whatever channel it is. A login that has
+// its number already, and starts later, ends itself: its number is below the number that
+// this call takes. A login that takes its number later stays. No device is told.
+func (s *Store) EndCustomer(ctx context.Context, customer uuid.UUID) error {
+	turn, err := s.Number(ctx, customer)
+	if err != nil {
+		return err
+	}
+	ended, err := s.run(ctx, pointScript, pointerKey(customer), "", turn, s.pointerKept()).StringSlice()
+	if err != nil {
+		return unavailable(err)
+	}
+	live, known := channelOf(ended[0])
+	if !known {
+		return nil
+	}
+	const noNotice = ""
+	if err := s.run(ctx, displaceScript, loginKey(live), customer.String(), ended[1], noNotice).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -316,6 +349,13 @@ func unavailable(err error) error {
 	return bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 }
 
-func channelKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
-func pointerKey(customer string) string { return "logins:" + customer }
-func loginKey(id channel.ID) string     { return "{" + hex.EncodeToString(id[:]) + "}:login" }
+// pointerKey is the key of the customer's pointer, and pointerKept its lifetime in seconds.
+func pointerKey(customer uuid.UUID) string { return pointerPrefix + customer.String() }
+func (s *Store) pointerKept() int64 {
+	return int64((s.config.ChannelLife + s.config.Idle) / time.Second)
+}
+
+const pointerPrefix = "logins:"
+
+func channelKey(id channel.ID) string { return "{" + hex.EncodeToString(id[:]) + "}:channel" }
+func loginKey(id channel.ID) string   { return "{" + hex.EncodeToString(id[:]) + "}:login" }

@@ -13,12 +13,12 @@
 // many come at once. A request brings at most one proof of each factor. Amounts are fen;
 // the policy table holds bounds and lifetimes. Refusals: INTENT_USED, INTENT_EXPIRED,
 // PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, TRADE_PASSWORD_FROZEN,
-// OBJECT_NOT_FOUND, PASSWORD_UNSEALED, DEVICE_UNBOUND. Values are not for concurrent use.
+// LOGIN_PASSWORD_LOCKED, OBJECT_NOT_FOUND, PASSWORD_UNSEALED, DEVICE_UNBOUND. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
 //   - its entry in factors (factor.go);
-//   - a migration with its row of stepup_cap, and the rows of stepup_rule that name it;
+//   - a migration with its row of stepup_cap, and the rows of stepup_rule or changes that name it;
 //   - its entry in docs/protocol.md, section 7.
 //
 // A factor that is stronger than the SMS code also needs its own limit.Kind, and a
@@ -47,6 +47,7 @@ var (
 	ErrUnbound        = bankerr.New(bankerr.Refused, "DEVICE_UNBOUND")
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
 	ErrPasswordFrozen = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_FROZEN")
+	ErrLoginLocked    = bankerr.New(bankerr.Refused, "LOGIN_PASSWORD_LOCKED")
 )
 
 // MissingError is the cause of STEPUP_STRONGER at a confirmation. The proven factors
@@ -86,7 +87,7 @@ func (c *CapError) Error() string { return "at most " + c.Most.Yuan() }
 // of the proofs, if that proof was wrong.
 type AttemptsError struct {
 	TriesLeft   int       // 0: a new code is needed, or a lock has begun
-	LockedUntil time.Time // end of the lock or freeze of the trade password; zero: not locked
+	LockedUntil time.Time // end of the lock or freeze of a password; zero: not locked
 }
 
 // Error is for logs.
@@ -107,8 +108,8 @@ func (u *UsedError) Error() string { return "the result is " + u.ResultID.String
 // Refusals lists what the step-up stage may answer, for a function's Spec.
 func Refusals() []*bankerr.Error {
 	return []*bankerr.Error{
-		ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, ErrPasswordFrozen, bankerr.ErrNotFound,
-		password.ErrUnsealed, ErrUnbound,
+		ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, ErrPasswordFrozen, ErrLoginLocked,
+		bankerr.ErrNotFound, password.ErrUnsealed, ErrUnbound,
 	}
 }
 
@@ -119,7 +120,7 @@ type Factor string
 type Proof struct {
 	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md)" example:"sms_otp"`
 	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp: the digits" example:"123456"`
-	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"trade_password"`
+	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"trade_password, login_password"`
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key: SM2 signature over the intent's text"`
 }
 

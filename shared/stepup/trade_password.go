@@ -3,13 +3,11 @@ package stepup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
@@ -47,7 +45,7 @@ func (a *tradePasswordAttempt) load(v *Verification, batch *pgx.Batch) {
 	a.tried = password.TradeAttempt{
 		CustomerID: v.CustomerID, IntentID: v.Confirmation.IntentID, DeviceID: v.DeviceID, Operation: v.Operation, Now: v.Now,
 	}
-	a.tried.Count(batch)
+	a.tried.CountTrade(batch)
 }
 
 func (a *tradePasswordAttempt) waits() bool { return a.tried.Verdict == password.TradeWait }
@@ -56,8 +54,8 @@ func (a *tradePasswordAttempt) verify(ctx context.Context, v *Verification, _ *k
 	if !a.tried.Counted() {
 		return a.locked()
 	}
-	v.lockEnded = a.tried.Verdict == password.TradeReopened
-	err := a.compare(ctx, v)
+	v.lockEnded = v.lockEnded || a.tried.Verdict == password.TradeReopened
+	err := v.compare(ctx, TradePassword, a.tried.Check)
 	a.guess = guess{compared: err == nil || errors.Is(err, ErrProofRejected), right: err == nil}
 	return err
 }
@@ -69,26 +67,7 @@ func (a *tradePasswordAttempt) locked() error {
 	if a.tried.Verdict == password.TradeFrozen {
 		refusal = ErrPasswordFrozen
 	}
-	if a.tried.Until == nil {
-		return refusal
-	}
-	return refusal.WithRetryAfter(a.tried.Until.Sub(a.tried.Now)).Because(&AttemptsError{LockedUntil: *a.tried.Until})
-}
-
-func (a *tradePasswordAttempt) compare(ctx context.Context, v *Verification) error {
-	turn, err := v.Passwords.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer turn.End()
-	right, err := a.tried.Check(turn, v.password)
-	if err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	if !right {
-		return ErrProofRejected
-	}
-	return nil
+	return lockedUntil(refusal, a.tried.Until, a.tried.Now)
 }
 
 func (a *tradePasswordAttempt) settle(unit *pg.Unit) {
@@ -114,21 +93,5 @@ func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 	password.ResetTradeAttempts(unit, customer)
 }
 
-// openPassword opens the trade password among the proofs. A password that is not sealed
-// for this channel is the app's fault and no guess: ErrUnsealed names its field. A text
-// that is not six digits is no guess either: INPUT_INVALID.
-func (v *Verification) openPassword(ring *keys.Ring) error {
-	for i, p := range v.Confirmation.Proofs {
-		if p.Factor != TradePassword {
-			continue
-		}
-		var err error
-		field := fmt.Sprintf("proofs[%d].password", i)
-		v.password, err = password.OpenDigits(ring, v.Channel, field, p.Password)
-		if err != nil && !errors.Is(err, password.ErrUnsealed) && !errors.Is(err, bankerr.ErrInput) {
-			return bankerr.ErrInternal.Because(err)
-		}
-		return err
-	}
-	return nil
-}
+func (a *tradePasswordAttempt) nowLocked() bool { return a.guess.wrong() && a.tried.Until != nil }
+func (a *tradePasswordAttempt) damaged() bool   { return a.tried.Damaged }

@@ -40,18 +40,18 @@ type Verification struct {
 
 	Failed Factor // set by Verify: the factor of a wrong proof, for audit only
 
-	lockEnded bool // this attempt is the first after a lock of the trade password
+	lockEnded bool // this attempt is the first after a lock of a password
 
-	found    record
-	loadErr  error
-	password []byte    // the trade password among the proofs, opened
-	openErr  error     // why it does not open
-	attempts []attempt // one for each proof
+	found     record
+	loadErr   error
+	passwords map[Factor][]byte // the passwords among the proofs, opened
+	openErr   error             // why one does not open
+	attempts  []attempt         // one for each proof
 }
 
 // QueueProofs adds the verification's statements to the batch. These statements count
 // attempts at a code or password, before Verify compares the guess. They count none
-// beside a trade password that does not open. A batch that was rolled back may be sent
+// beside a password that does not open. A batch that was rolled back may be sent
 // again: the last answers decide.
 func (v *Verification) QueueProofs(batch *pgx.Batch, ring *keys.Ring) {
 	v.loadErr = errNoIntent
@@ -65,7 +65,7 @@ func (v *Verification) QueueProofs(batch *pgx.Batch, ring *keys.Ring) {
 	if _, more := v.surplus(); more {
 		return // Verify refuses the proofs, and no attempt is counted
 	}
-	if v.openErr = v.openPassword(ring); v.openErr != nil {
+	if v.openErr = v.openPasswords(ring); v.openErr != nil {
 		return // likewise
 	}
 	for _, p := range v.Confirmation.Proofs {
@@ -196,8 +196,8 @@ func (v *Verification) prove(ctx context.Context, ring *keys.Ring) ([]Factor, er
 }
 
 // Reason returns the reason for the access record, after Verify and the settlement. It
-// names the wrong proof, and an end or begin of a lock of the trade password, or that its
-// stored text can't be read. It returns "" if there is no reason.
+// names the wrong proof, and an end or begin of a lock of a password, or that its stored
+// text can't be read. It returns "" if there is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {
@@ -206,28 +206,23 @@ func (v *Verification) Reason() string {
 	if v.Failed != "" {
 		parts = append(parts, string(v.Failed))
 	}
-	if v.nowLocked() {
-		if v.Failed != TradePassword { // another proof is wrong too
-			parts = append(parts, string(TradePassword))
+	for i, a := range v.attempts {
+		stored, is := a.(storedPassword)
+		if !is {
+			continue
 		}
-		parts = append(parts, "now locked")
-	}
-	if v.damaged() {
-		parts = append(parts, string(TradePassword)+" damaged")
+		name := v.Confirmation.Proofs[i].Factor
+		if stored.nowLocked() {
+			if v.Failed != name { // another proof is wrong too
+				parts = append(parts, string(name))
+			}
+			parts = append(parts, "now locked")
+		}
+		if stored.damaged() {
+			parts = append(parts, string(name)+" damaged")
+		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// nowLocked reports whether this call has begun a lock of the trade password.
-func (v *Verification) nowLocked() bool {
-	trade := v.tradePassword()
-	return trade != nil && trade.guess.wrong() && trade.tried.Until != nil
-}
-
-// damaged reports whether the bank can't read the stored trade password.
-func (v *Verification) damaged() bool {
-	trade := v.tradePassword()
-	return trade != nil && trade.tried.Damaged
 }
 
 // tradePassword returns the attempt at the trade password; nil if the request has none. A

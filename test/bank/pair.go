@@ -5,11 +5,15 @@ import (
 
 	"github.com/google/uuid"
 
+	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 // Pair is a bank with two customers of two accounts each. The payer, 王小明, is
@@ -74,6 +78,29 @@ func (p Pair) Known(t testing.TB) stepup.Proof {
 func (p Pair) Proved(t testing.TB, in transferprepare.Response) stepup.Confirmation {
 	t.Helper()
 	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{p.Signed(t, in), p.Known(t)}}
+}
+
+// PrepareChange prepares a change of the payer's own data. A refusal fails the test.
+func (p Pair) PrepareChange(t testing.TB, what stepup.Change) (in identitychangeprepare.Response) {
+	t.Helper()
+	p.Phone.Call(t, identitychangeprepare.Function, "", map[string]any{"change": what}).Into(t, &in)
+	return in
+}
+
+// CodeFor asks for an intent's code, whenever the last one was sent, and reads it as the payer would.
+func (p Pair) CodeFor(t testing.TB, intent uuid.UUID) stepup.Proof {
+	t.Helper()
+	p.Exec(t, "DELETE FROM otp_quota")
+	p.Phone.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Intent, "intent_id": intent}).Want(t, "")
+	var issued otp.Issued
+	check.Must(t, issued.Scan(p.Host.DB.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.Subject(intent))))
+	return stepup.Proof{Factor: stepup.SMSOTP, Code: issued.Code(p.Host.Keys)}
+}
+
+// KnownLogin is a proof by a login password.
+func (p Pair) KnownLogin(t testing.TB, clear string) stepup.Proof {
+	t.Helper()
+	return stepup.Proof{Factor: stepup.LoginPassword, Password: p.Phone.Password(t, clear)}
 }
 
 // Confirm carries out an intent under a fresh key.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/device"
@@ -27,6 +28,16 @@ func (d *Device) LogIn(t testing.TB, c seed.Customer, code string) identitylogin
 	t.Helper()
 	return identitylogin.Request{
 		Phone: c.Phone, Password: d.Password(t, LoginPassword), OTP: code,
+		DevicePublicKey: d.PublicKey(t), DeviceSignature: d.Possession(t),
+	}
+}
+
+// ResetPassword is a good request to reset a customer's login password from the device, which
+// proves its key.
+func (d *Device) ResetPassword(t testing.TB, c seed.Customer, code, password string) identitypasswordreset.Request {
+	t.Helper()
+	return identitypasswordreset.Request{
+		Name: c.Name, IDNo: c.IDNo, CardNo: c.Accounts[0].No, Phone: c.Phone, OTP: code, LoginPassword: d.Password(t, password),
 		DevicePublicKey: d.PublicKey(t), DeviceSignature: d.Possession(t),
 	}
 }

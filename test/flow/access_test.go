@@ -21,7 +21,8 @@ import (
 
 // public are the functions that anybody may call. Each other one needs a session.
 var public = []string{
-	"captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-register", "otp-send",
+	"captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-password-reset",
+	"identity-register", "otp-send",
 }
 
 // protected are all functions but the public ones. There are at least ten.
@@ -41,8 +42,11 @@ func wellFormed(t testing.TB, name string) fields {
 	request, ok := map[string]fields{
 		"account-alias-set": {"account_id": id, "alias": "工资卡"},
 		"account-detail":    {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
-		"identity-preference-set": {"combination": "sms_otp+trade_password", "amount_fen": 1},
-		"identity-logout":         {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
+		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
+		"identity-change-prepare":     {"change": "login_password"},
+		"identity-password-change":    {"intent_id": id, "proofs": []any{}, "login_password": "AAAA"},
+		"identity-trade-password-set": {"intent_id": id, "proofs": []any{}, "trade_password": "AAAA"},
+		"identity-logout":             {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
 		"identity-session-background": {}, "identity-session-resume": {},
 		"transfer-confirm": {"intent_id": id, "proofs": []any{}}, "transfer-get": {"transfer_id": id}, "transfer-list": {},
 		"transfer-prepare": {"debit_account_id": id, "payee_account_id": uuid.NewString(), "amount_fen": 1},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
@@ -34,6 +35,10 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	applicant := p.Customer(t, "赵六", 1_00)
 	signUp := application(t, wang.phone, applicant, p.numberCode(t, wang.phone, otp.Register, applicant.Phone))
 	digits := p.codeFor(t, wang, next)
+	forgetful := p.signedUp(t, "孙八")
+	reset := bank.Fields(t, wang.phone.ResetPassword(t, forgetful.Customer,
+		p.numberCode(t, wang.phone, otp.Forgotten, forgetful.Phone), newLogin))
+	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
 	p.Exec(t, "DELETE FROM otp_quota")
 	day := p.Clock.Now().Format("2006-01-02")
 	return map[string]fields{
@@ -45,16 +50,20 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		},
 		"captcha-issue":   {},
 		"channel-captcha": {}, "channel-certificates": {},
+		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"channel-open":                hello(t, "phone-of-sun"),
+		"identity-change-prepare":     {"change": stepup.ChangeLoginPassword},
 		"identity-login":              entry,
 		"identity-logout":             {},
 		"identity-me":                 {},
-		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
+		"identity-password-change":    loginChange,
+		"identity-password-reset":     reset,
+		"identity-register":           signUp,
+		"identity-trade-password-set": tradeChange,
+		"message-list":                {"unread_only": true, "limit": 1},
+		"message-read":                {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
+		"otp-send":                    {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"identity-session-background": {}, "identity-session-resume": {},
-		"identity-register": signUp,
-		"message-list":      {"unread_only": true, "limit": 1},
-		"message-read":      {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
-		"otp-send":          {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
 			password(t, wang.phone, bank.TradePassword)),
 		"transfer-get":     {"transfer_id": paid.ID},
@@ -176,10 +185,14 @@ func TestEveryElementOfEveryRequest(t *testing.T) {
 	}
 }
 
-// logoutLast are the functions by name, but for the one that ends the session.
+// last are the functions after which good requests of the others fail: they change the
+// customer's passwords, or end the session.
+var last = []string{"identity-password-change", "identity-trade-password-set", "identity-logout"}
+
+// logoutLast are the functions by name, and then the last ones.
 func logoutLast(good map[string]fields) []string {
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(good)), func(name string) bool { return name == "identity-logout" })
-	return append(names, "identity-logout")
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(good)), func(name string) bool { return slices.Contains(last, name) })
+	return append(names, last...)
 }
 
 // proofsWrong spoils the elements of the proofs.
@@ -210,6 +223,7 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 	good := p.good(t)
 	foreign := p.prepare(t, p.li, p.wang, 1_00)
 	login, signUp, order := good["identity-login"], good["identity-register"], good["transfer-prepare"]
+	reset := good["identity-password-reset"]
 	rules := map[string]map[string]fields{
 		"account-alias-set": {"another's account": {"account_id": p.li.AccountIDs[0], "alias": "工资卡"}},
 		"account-detail":    {"another's account": {"account_id": p.li.AccountIDs[0]}},
@@ -217,6 +231,25 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 		"channel-open": {
 			"a version that is not spoken": with(good["channel-open"], "version", 2),
 			"graphic code":                 with(good["channel-open"], "captcha_id", uuid.NewString()),
+		},
+		"identity-change-prepare": {"a forgotten password of a full account": {"change": stepup.ResetTradePassword}},
+		"identity-password-change": {
+			"another's change": with(good["identity-password-change"], "intent_id", foreign.IntentID),
+			"one proof":        with(good["identity-password-change"], "proofs", []fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
+			"wrong password":   with(good["identity-password-change"], "proofs", []fields{loginPassword(t, p.wang.phone, "not-it-2026")}),
+			"weak password":    with(good["identity-password-change"], "login_password", p.wang.phone.Password(t, "abcdef")),
+		},
+		"identity-trade-password-set": {
+			"another's change": with(good["identity-trade-password-set"], "intent_id", foreign.IntentID),
+			"wrong password":   with(good["identity-trade-password-set"], "proofs", []fields{password(t, p.wang.phone, "000000")}),
+			"weak password":    with(good["identity-trade-password-set"], "trade_password", p.wang.phone.Password(t, "111111")),
+		},
+		"identity-password-reset": {
+			"another's name": with(reset, "name", p.li.Name), "another's card": with(reset, "card_no", p.li.Accounts[0].No),
+			"another's identity": with(reset, "id_no", p.li.IDNo), "another's number": with(reset, "phone", p.li.Phone),
+			"wrong code": with(reset, "otp", wrongCode(reset["otp"])), "graphic code": with(reset, "captcha_id", uuid.NewString()),
+			"weak password":    with(reset, "login_password", p.wang.phone.Password(t, "abcdef")),
+			"present password": with(reset, "login_password", p.wang.phone.Password(t, bank.LoginPassword)),
 		},
 		"identity-login": {
 			"wrong password": with(login, "password", p.wang.phone.Password(t, "not-it-2026")),
@@ -297,16 +330,19 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 	p := newFixture(t)
 	good := p.good(t)
 	theirs := map[string]map[string]any{
-		"account-alias-set": {"account_id": p.li.AccountIDs[0]},
-		"account-detail":    {"account_id": p.li.AccountIDs[0]},
-		"account-statement": {"account_id": p.li.AccountIDs[0]},
-		"identity-register": {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
-		"message-read":      {"message_id": p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())},
-		"otp-send":          {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
-		"transfer-confirm":  {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
-		"transfer-get":      {"transfer_id": p.paidBy(t, p.li)},
-		"transfer-prepare":  {"debit_account_id": p.li.AccountIDs[0], "payee_account_id": p.li.AccountIDs[0]},
-		"identity-login":    {"card_no": p.li.Accounts[0].No},
+		"account-alias-set":           {"account_id": p.li.AccountIDs[0]},
+		"account-detail":              {"account_id": p.li.AccountIDs[0]},
+		"account-statement":           {"account_id": p.li.AccountIDs[0]},
+		"identity-register":           {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
+		"message-read":                {"message_id": p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())},
+		"identity-password-change":    {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
+		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
+		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
+		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
+		"transfer-confirm":            {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
+		"transfer-get":                {"transfer_id": p.paidBy(t, p.li)},
+		"transfer-prepare":            {"debit_account_id": p.li.AccountIDs[0], "payee_account_id": p.li.AccountIDs[0]},
+		"identity-login":              {"card_no": p.li.Accounts[0].No},
 	}
 	// A payee's number is another's by nature. A graphic code and a device's name
 	// belong to no customer.

@@ -111,6 +111,42 @@ func password(t testing.TB, d *bank.Device, clear string) fields {
 	return fields{"factor": "trade_password", "password": d.Password(t, clear)}
 }
 
+// loginPassword is the proof of a change by the login password.
+func loginPassword(t testing.TB, d *bank.Device, clear string) fields {
+	t.Helper()
+	return fields{"factor": "login_password", "password": d.Password(t, clear)}
+}
+
+// prepareChange prepares a change of the person's own data.
+func (p fixture) prepareChange(t testing.TB, who person, what stepup.Change) transferprepare.Response {
+	t.Helper()
+	var in transferprepare.Response
+	call(t, who.phone, "identity-change-prepare", fields{"change": what}).Into(t, &in)
+	return in
+}
+
+// change is a good request to change a password, proved by the present one and a code.
+func (p fixture) change(t testing.TB, who person, what stepup.Change) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, what)
+	proof, fresh := loginPassword(t, who.phone, bank.LoginPassword), newLogin
+	if what == stepup.ChangeTradePassword {
+		proof, fresh = password(t, who.phone, bank.TradePassword), newTrade
+	}
+	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), string(what), who.phone.Password(t, fresh))
+}
+
+// The passwords that the requests of change set.
+const newLogin, newTrade = "moon-2027y", "840275"
+
+// signedUp is another customer, who has signed up and is logged in on an own phone.
+func (p fixture) signedUp(t testing.TB, name string) person {
+	t.Helper()
+	who := person{p.Customer(t, name, 100_00), p.Device(t, "phone-of-"+uuid.NewString()[:8])}
+	who.phone.LoginAs(t, who.Customer)
+	return who
+}
+
 func code(digits string) fields { return fields{"factor": "sms_otp", "code": digits} }
 
 func confirmation(in transferprepare.Response, proofs ...fields) fields {

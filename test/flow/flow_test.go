@@ -63,6 +63,19 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "LOGIN_FAILED",
 			}
 		},
+		"identity-password-reset": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "周八")
+			return begun{
+				who, p.numberCode(t, who.phone, otp.Forgotten, who.Phone),
+				func(t *testing.T, as person, code string) bank.Reply {
+					t.Helper()
+					return call(t, as.phone, "identity-password-reset", as.phone.ResetPassword(t, who.Customer, code, newLogin))
+				}, "RESET_REFUSED",
+			}
+		},
+		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
+		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
 		"transfer-confirm": func(t *testing.T) begun {
 			t.Helper()
 			p.wang.phone.LoginAs(t, p.wang.Customer)
@@ -76,6 +89,27 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "INTENT_USED",
 			}
 		},
+	}
+}
+
+// changing is the flow of a change of a password.
+func (p fixture) changing(name, function string, what stepup.Change) func(t *testing.T) begun {
+	return func(t *testing.T) begun {
+		t.Helper()
+		who := p.signedUp(t, name)
+		in := p.prepareChange(t, who, what)
+		return begun{
+			who, p.codeFor(t, who, in),
+			func(t *testing.T, as person, digits string) bank.Reply {
+				t.Helper()
+				proof, fresh := loginPassword(t, as.phone, bank.LoginPassword), newLogin
+				if what == stepup.ChangeTradePassword {
+					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
+				}
+				return call(t, as.phone, function,
+					with(confirmation(in, code(digits), proof), string(what), as.phone.Password(t, fresh)))
+			}, "INTENT_USED",
+		}
 	}
 }
 
@@ -156,6 +190,18 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		check.Must(t, p.Seeder().SignUp(t.Context(), who.Customer, bank.LoginPassword, bank.TradePassword, "", nil))
 		got = call(t, who.phone, name, login(t, who.phone, who.Customer, "123456"))
 		p.Exec(t, "DELETE FROM credential WHERE customer_id = $1", who.ID)
+	case "identity-password-reset":
+		check.Must(t, p.Seeder().SignUp(t.Context(), who.Customer, bank.LoginPassword, bank.TradePassword, "", nil))
+		got = call(t, who.phone, name, who.phone.ResetPassword(t, who.Customer, "123456", newLogin))
+		p.Exec(t, "DELETE FROM credential WHERE customer_id = $1", who.ID)
+	case "identity-password-change":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
+			"login_password", p.li.phone.Password(t, newLogin)))
+	case "identity-trade-password-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
+			"trade_password", p.li.phone.Password(t, newTrade)))
 	case "transfer-confirm":
 		in := transferprepare.Response{IntentID: uuid.New(), Text: "潮汐银行转账确认"}
 		got = call(t, p.li.phone, name, proved(t, p.li, in))

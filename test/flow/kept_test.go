@@ -83,6 +83,16 @@ func TestSecretsAreNowhere(t *testing.T) {
 	w.call(t, who.phone, "transfer-confirm", wrong).Want(t, "PROOF_REJECTED")
 	w.call(t, who.phone, "transfer-confirm", confirmation(in, code(orderCode), password(t, who.phone, bank.TradePassword))).
 		Want(t, "")
+	const freshLogin = "star-2028z"
+	loginChange := p.change(t, who, stepup.ChangeLoginPassword)
+	w.call(t, who.phone, "identity-password-change",
+		with(loginChange, "proofs", []fields{loginPassword(t, who.phone, wrongLogin)})).Want(t, "PROOF_REJECTED")
+	w.call(t, who.phone, "identity-password-change", loginChange).Want(t, "")
+	w.call(t, who.phone, "identity-trade-password-set", p.change(t, who, stepup.ChangeTradePassword)).Want(t, "")
+	resetCode := p.numberCode(t, who.phone, otp.Forgotten, who.Phone)
+	reset := bank.Fields(t, who.phone.ResetPassword(t, who.Customer, resetCode, freshLogin))
+	w.call(t, who.phone, "identity-password-reset", with(reset, "name", p.li.Name)).Want(t, "RESET_REFUSED")
+	w.call(t, who.phone, "identity-password-reset", reset).Want(t, "")
 	takers := 0
 	for _, f := range served(t) {
 		for field := range schema(t, f.Spec.Name).Properties {
@@ -114,7 +124,8 @@ func TestSecretsAreNowhere(t *testing.T) {
 	wantNowhere(t, places, map[string]string{
 		"login password": bank.LoginPassword, "trade password": bank.TradePassword, "card password": bank.CardPassword,
 		"wrong login password": wrongLogin, "wrong trade password": wrongTrade, "wrong card password": wrongCard,
-		"code to sign up": signUpCode, "code to log in": loginCode, "code of the order": orderCode,
+		"changed login password": newLogin, "changed trade password": newTrade, "reset login password": freshLogin,
+		"code of the reset": resetCode, "code to sign up": signUpCode, "code to log in": loginCode, "code of the order": orderCode,
 	})
 }
 

@@ -80,14 +80,17 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 	others := map[string]fields{
 		"identity-register": application(t, p.wang.phone, applicant.Customer,
 			p.numberCode(t, p.wang.phone, otp.Register, applicant.Phone)),
-		"transfer-confirm": proved(t, p.wang, p.prepare(t, p.wang, p.li, 6_00)),
+		"transfer-confirm":            proved(t, p.wang, p.prepare(t, p.wang, p.li, 6_00)),
+		"identity-password-change":    with(good["identity-password-change"], "intent_id", uuid.NewString()),
+		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),
+		"identity-trade-password-set": with(good["identity-trade-password-set"], "intent_id", uuid.NewString()),
 	}
 	first := map[string]string{}
-	for _, f := range served(t) {
+	for _, name := range logoutLast(good) {
+		f := functest.Named(t, name)
 		if !f.Spec.Idempotent {
 			continue
 		}
-		name := f.Spec.Name
 		request := good[name]
 		if request == nil || others[name] == nil {
 			t.Fatalf("%s takes a key and is not in the table", name)

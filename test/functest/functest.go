@@ -25,5 +25,7 @@ func Named(t testing.TB, name string) fn.Function {
 // Notifiers returns the functions that send text messages.
 func Notifiers(t testing.TB) []fn.Function {
 	t.Helper()
-	return []fn.Function{Named(t, "notify-on-device"), Named(t, "notify-on-otp"), Named(t, "notify-on-transfer")}
+	return []fn.Function{
+		Named(t, "notify-on-device"), Named(t, "notify-on-otp"), Named(t, "notify-on-password"), Named(t, "notify-on-transfer"),
+	}
 }

@@ -105,7 +105,7 @@ const settleTimeout = 2 * time.Second
 func (l *login) guess(ctx context.Context, call *fn.Call, tried password.TradeAttempt) (stepUp, error) {
 	for try := 1; ; try++ {
 		var count pgx.Batch
-		tried.Count(&count)
+		tried.CountTrade(&count)
 		if err := call.CountAttempts(ctx, &count); err != nil {
 			return stepUp{}, err
 		}

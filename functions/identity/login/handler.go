@@ -195,7 +195,7 @@ func (l *login) count(ctx context.Context, call *fn.Call, ring *keys.Ring) error
 		return err
 	}
 	l.attempt.RightCode = l.code.Right(ring)
-	l.attempt.Count(&second)
+	l.attempt.CountLogin(&second)
 	l.key.queue(&second, ring, l.attempt.Phone, call.DeviceID)
 	return call.CountAttempts(ctx, &second)
 }
@@ -251,7 +251,7 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 	id, now := l.attempt.CustomerID, l.attempt.Now
 	l.code.Use(unit, now, identity.ErrLoginFailed)
 	verified := l.binds || l.key.verified()
-	if err := l.attempt.Succeeded(ctx, l.turn, unit, verified); err != nil {
+	if err := l.attempt.Succeeded(ctx, l.turn, unit, verified, identity.ErrLoginFailed); err != nil {
 		return err
 	}
 	if err := l.stepUp.tried.Rehash(ctx, l.turn, unit); err != nil {

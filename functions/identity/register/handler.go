@@ -29,7 +29,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/idno"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -77,22 +76,7 @@ func (r Request) Validate() error {
 	if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
 		return err
 	}
-	switch {
-	case !customer.ValidName(r.Name):
-		return fn.InvalidField("name", "no letter")
-	case !ledger.CardNumber(r.CardNo):
-		return fn.InvalidField("card_no", "not 12 to 19 digits")
-	case !validIDNo(r.IDNo):
-		return fn.InvalidField("id_no", "no identity number: wrong length or check digit")
-	case !customer.ValidPhone(r.Phone):
-		return fn.InvalidField("phone", "not a mobile number")
-	}
-	return nil
-}
-
-func validIDNo(number string) bool {
-	_, ok := idno.Canonical(number)
-	return ok
+	return identity.Registered{Name: r.Name, IDNo: r.IDNo, CardNo: r.CardNo, Phone: r.Phone}.Validate()
 }
 
 // Response confirms that the customer has signed up. The next step is to log in.
@@ -150,7 +134,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		Entitled: right && phone, HoldsCard: applicant.HoldsCard, Now: now,
 	}
 	var second pgx.Batch
-	tried.Count(&second)
+	tried.CountCard(&second)
 	if err := call.CountAttempts(ctx, &second); err != nil {
 		return Response{}, err
 	}

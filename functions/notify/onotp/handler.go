@@ -79,6 +79,8 @@ func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID
 		return "开通手机银行", nil
 	case otp.Login:
 		return "登录手机银行", nil
+	case otp.Forgotten:
+		return "找回登录密码", nil
 	case otp.Intent:
 	default:
 		return "", bankerr.ErrInput.Because(fmt.Errorf("purpose %q", issued.Purpose))
@@ -97,10 +99,14 @@ func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID
 	return summary(intent.Text), nil
 }
 
-// summary returns the lines of an intent's text that name payee and amount.
+// summary returns the lines of an intent's text that name payee and amount, or the change
+// of the customer's own data that the text names.
 func summary(text string) string {
 	var kept []string
 	for line := range strings.SplitSeq(text, "\n") {
+		if change, is := strings.CutPrefix(line, "办理事项："); is {
+			return change
+		}
 		for _, name := range []string{"收款户名", "收款账户", "收款识别码", "金额"} {
 			if strings.HasPrefix(line, name) {
 				kept = append(kept, line)

@@ -2,8 +2,8 @@
 //
 //	POST /function/otp-send   public; for an intent, session   emits otp.issued.v1
 //
-// The code goes only to the number that the bank has on record. For signing up and
-// logging in, the answer and the work are the same for known and unknown numbers. No
+// The code goes only to the number that the bank has on record. For signing up, logging
+// in and resetting the login password, the answer and the work are the same for known and unknown numbers. No
 // table holds the code: the sender computes it. A new code voids the earlier code of
 // its purpose and origin (device id and proved key, shared/device). A device is known if
 // it proves the key that the number's customer has bound on it. An unknown device must
@@ -53,21 +53,21 @@ type Config struct{}
 
 // Request names the purpose of the code.
 type Request struct {
-	Purpose  string     `json:"purpose" enum:"register,login,intent"`
-	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"For register and login; +86 may come first" example:"13900001111"`
+	Purpose  string     `json:"purpose" enum:"register,login,reset,intent"`
+	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"For register, login and reset; +86 may come first" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 
-	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register and login, after CAPTCHA_REQUIRED"`
+	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register, login and reset, after CAPTCHA_REQUIRED"`
 	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
 
-	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"As with the registration or login"`
+	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"As with the registration, login or reset"`
 	DeviceSignature []byte `json:"device_signature,omitempty" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
 }
 
 // Validate checks that the request holds exactly the fields of its purpose.
 func (r Request) Validate() error {
 	switch r.Purpose {
-	case otp.Register, otp.Login:
+	case otp.Register, otp.Login, otp.Forgotten:
 		if r.IntentID != nil {
 			return fn.InvalidField("intent_id", "not for this purpose")
 		}
@@ -162,7 +162,7 @@ func (op operation) challenge(
 	}, intent.ID.String(), nil
 }
 
-// beforeLogin makes a challenge for signing up or logging in.
+// beforeLogin makes a challenge for signing up, logging in or resetting the login password.
 func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request) (otp.Challenge, error) {
 	from, proved := device.Prove(call.Channel, call.DeviceID, req.DevicePublicKey, req.DeviceSignature)
 	if !proved {
@@ -193,8 +193,8 @@ func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request)
 }
 
 // recipient finds the customer who has the number, if the purpose fits. A code to
-// sign up is for a customer who has not signed up. A code to log in is for a customer
-// who has signed up. It returns nil if no customer may get the code.
+// sign up is for a customer who has not signed up. A code to log in or to reset the login
+// password is for a customer who has signed up. It returns nil if no customer may get the code.
 func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
 	holder, err := customer.ByPhone(ctx, op.db, index)
 	switch {
@@ -202,7 +202,7 @@ func (op operation) recipient(ctx context.Context, index []byte, purpose string)
 		return nil, nil //nolint:nilnil // it is no error that no customer has the number
 	case err != nil:
 		return nil, err
-	case holder.SignedUp != (purpose == otp.Login):
+	case holder.SignedUp == (purpose == otp.Register):
 		return nil, nil //nolint:nilnil // it is no error that the purpose does not fit
 	}
 	return &holder.ID, nil

@@ -16,7 +16,7 @@ var personalName = regexp.MustCompile(
 
 // businessFunctions are the business functions for which the bank may ask for
 // personal data.
-var businessFunctions = []string{"secure channel", "sign-up", "login", "one-time code", "transfer"}
+var businessFunctions = []string{"secure channel", "sign-up", "login", "password", "one-time code", "transfer"}
 
 // purpose is the business function that needs a field, and the use of the field
 // there.
@@ -45,6 +45,20 @@ var purposes = map[string]map[string]purpose{
 		"trade_password": {"login", "with the card, binds the key of a new device"},
 		"card_no":        {"login", "with the trade password, binds the key of a new device"},
 	},
+	"identity.passwordreset.Request": {
+		"name":           {"password", "is compared with the name that the bank holds"},
+		"id_no":          {"password", "finds the customer who resets the login password"},
+		"card_no":        {"password", "shows that the customer holds an account here"},
+		"phone":          {"password", "is compared with the reserved phone, to which the code went"},
+		"otp":            {"password", "proves that the customer holds the reserved phone"},
+		"login_password": {"password", "is set for logging in"},
+	},
+	"identity.passwordchange.Request": {
+		"login_password": {"password", "is set for logging in"},
+	},
+	"identity.tradepasswordset.Request": {
+		"trade_password": {"password", "is set for confirming transfers"},
+	},
 	"otp.send.Request": {
 		"phone": {"one-time code", "receives the code, if it is a reserved phone"},
 	},
@@ -55,7 +69,7 @@ var purposes = map[string]map[string]purpose{
 	},
 	"stepup.Proof": {
 		"code":     {"transfer", "proves the customer's will by the reserved phone"},
-		"password": {"transfer", "proves the customer's will by the trade password"},
+		"password": {"transfer", "proves the customer's will by the trade or the login password"},
 	},
 }
 

@@ -14,7 +14,7 @@ DECLARE
     a login_attempt;
     o login_origin;
     v_reopened text := '';
-    v_freezes boolean;
+    v_left int;
 BEGIN
     INSERT INTO login_attempt (phone_bidx, day) VALUES (p_phone, p_day) ON CONFLICT DO NOTHING;
     SELECT * INTO a FROM login_attempt WHERE phone_bidx = p_phone FOR UPDATE;
@@ -35,31 +35,11 @@ BEGIN
     IF o.failures >= v_lock_after THEN
         o.locked_until := v_lock;
     END IF;
-    v_freezes := a.frozen;
-    IF p_right_code THEN
-        IF a.locked_until IS NOT NULL THEN
-            a.failures := 0;
-            a.locked_until := NULL;
-            v_reopened := 'reopened ';
-        END IF;
-        IF a.day <> p_day THEN
-            a.day := p_day;
-            a.day_failures := 0;
-        END IF;
-        a.failures := a.failures + 1;
-        a.day_failures := a.day_failures + 1;
-        IF a.failures >= v_lock_after THEN
-            a.locked_until := v_lock;
-        END IF;
-        v_freezes := a.day_failures >= policy_value('login.freeze_after', p_day);
-    END IF;
     UPDATE login_origin SET failures = o.failures, locked_until = o.locked_until, failed_at = p_now
      WHERE phone_bidx = p_phone AND origin = p_origin;
-    UPDATE login_attempt
-       SET failures = a.failures, day = a.day, day_failures = a.day_failures, locked_until = a.locked_until,
-           frozen = v_freezes
-     WHERE phone_bidx = p_phone;
-    RETURN v_reopened || CASE
-        WHEN o.locked_until IS NOT NULL OR p_right_code AND (a.locked_until IS NOT NULL OR v_freezes) THEN 'last'
-        ELSE 'open' END;
+    IF p_right_code THEN
+        SELECT CASE WHEN n.o_verdict = 'reopened' THEN 'reopened ' ELSE v_reopened END, n.o_left INTO v_reopened, v_left
+          FROM login_count_number(p_phone, p_now, p_day) AS n;
+    END IF;
+    RETURN v_reopened || CASE WHEN o.locked_until IS NOT NULL OR v_left = 0 THEN 'last' ELSE 'open' END;
 END $$;

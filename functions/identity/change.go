@@ -1,0 +1,63 @@
+package identity
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// PasswordChange is the only function that may confirm a change of the login password.
+const PasswordChange = "identity-password-change"
+
+// TradePasswordSet is the only function that may confirm a change or a reset of the trade
+// password.
+const TradePasswordSet = "identity-trade-password-set"
+
+// ChangeLife is how long a prepared change waits for its proofs.
+const ChangeLife = 10 * time.Minute
+
+// Change is a prepared change of the customer's own data: the payload of its intent.
+type Change struct {
+	What stepup.Change `json:"what"`
+}
+
+// changes lists, for each change, the function that confirms it and its name in the texts.
+var changes = map[stepup.Change]struct{ function, chinese string }{
+	stepup.ChangeLoginPassword: {PasswordChange, "修改登录密码"},
+	stepup.ChangeTradePassword: {TradePasswordSet, "修改交易密码"},
+	stepup.ResetTradePassword:  {TradePasswordSet, "重置交易密码"},
+}
+
+// Function is the only function that may confirm the change.
+func (c Change) Function() string { return changes[c.What].function }
+
+// Text is the text that the customer reads, signs and confirms.
+func (c Change) Text(id uuid.UUID, at time.Time) string {
+	return strings.Join([]string{
+		"潮汐银行业务确认", "办理事项：" + changes[c.What].chinese,
+		"时间：" + at.In(clock.Shanghai).Format("2006-01-02 15:04:05"), "编号：" + id.String(),
+	}, "\n")
+}
+
+// Allowed refuses the reset of a forgotten trade password with RESET_BRANCH_ONLY if the
+// customer holds an account of another class than II and III: a branch resets it (PWD-021).
+func (c Change) Allowed(ctx context.Context, db pg.Reader, customer uuid.UUID) error {
+	if c.What != stepup.ResetTradePassword {
+		return nil
+	}
+	full, err := ledger.HoldsFull(ctx, db, customer)
+	if err != nil {
+		return err
+	}
+	if full {
+		return ErrBranchOnly
+	}
+	return nil
+}

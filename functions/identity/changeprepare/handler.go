@@ -1,0 +1,105 @@
+// Package changeprepare stores a change of the caller's own passwords as an intent, and
+// tells which proofs confirm it.
+//
+//	POST /function/identity-change-prepare   session
+//
+// Nothing changes yet. The function that confirms the intent gets the new password. A key of
+// the device that is younger than a day confirms no change. Refusals: RESET_BRANCH_ONLY,
+// DEVICE_UNBOUND.
+package changeprepare
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidebank/tidebank/functions/identity"
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Function declares the function. The registry and its main are generated from it.
+var Function = fn.Command(fn.Spec{
+	Name: "identity-change-prepare", Summary: "Prepare a change of a password and list the proofs that confirm it",
+	Audience: fn.Customer, Audit: fn.AuditAuth, Refusals: []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound},
+	Keys: []keys.Purpose{keys.Storage}, Requirements: []string{"PWD-005", "PWD-021"},
+}, wire)
+
+// Config is empty: the function has no settings.
+type Config struct{}
+
+// Request names the change.
+type Request struct {
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset" doc:"_reset: the customer forgot it"`
+}
+
+// Response is the intent to confirm.
+type Response struct {
+	IntentID     uuid.UUID `json:"intent_id" format:"uuid"`
+	Function     string    `json:"function" doc:"The function that confirms it"`
+	Text         string    `json:"text" doc:"Show it; a device key signs exactly these bytes"`
+	Digest       []byte    `json:"digest" doc:"SM3 of text"`
+	Combinations []string  `json:"combinations" doc:"Each combination is enough, e.g. login_password+sms_otp"`
+	ExpiresAt    time.Time `json:"expires_at"`
+}
+
+type operation struct {
+	db    pg.Reader
+	ring  *keys.Ring
+	clock clock.Clock
+}
+
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
+	return operation{db: lent.DB, ring: lent.Keys, clock: lent.Clock}.do, nil
+}
+
+func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+	change := identity.Change{What: req.Change}
+	if err := change.Allowed(ctx, op.db, call.CustomerID); err != nil {
+		return Response{}, err
+	}
+	now := op.clock.Now()
+	var key device.State
+	var batch pgx.Batch
+	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
+	if err := op.db.Batch(ctx, &batch); err != nil {
+		return Response{}, fmt.Errorf("state of the device's key: %w", err)
+	}
+	combinations, err := stepup.Usable(stepup.ForChange(change.What), key.Bound && !key.Young)
+	if err != nil {
+		return Response{}, err
+	}
+	payload, err := json.Marshal(change)
+	if err != nil {
+		return Response{}, bankerr.ErrInternal.Because(err)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Response{}, bankerr.ErrInternal.Because(err)
+	}
+	in := stepup.Intent{
+		ID: id, CustomerID: call.CustomerID, DeviceID: call.DeviceID, Operation: change.Function(), Payload: payload,
+		Text: change.Text(id, now), Combinations: combinations, CreatedAt: now, ExpiresAt: now.Add(identity.ChangeLife),
+	}
+	if err := stepup.Save(unit, op.ring, in); err != nil {
+		return Response{}, err
+	}
+	reply := Response{
+		IntentID: id, Function: in.Operation, Text: in.Text, Digest: sm.Digest([]byte(in.Text)),
+		ExpiresAt: in.ExpiresAt.In(clock.Shanghai),
+	}
+	for _, c := range combinations {
+		reply.Combinations = append(reply.Combinations, c.String())
+	}
+	return reply, nil
+}
