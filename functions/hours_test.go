@@ -35,6 +35,10 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 					data = posted
 				case events.TypeIdentityDeviceBound:
 					data = events.IdentityDeviceBound{CustomerID: p.Payer.ID.String(), DeviceID: p.Phone.ID, BoundAt: p.Clock.Now()}
+				case events.TypePasswordChanged:
+					data = events.PasswordChanged{
+						CustomerID: p.Payer.ID.String(), DeviceID: p.Phone.ID, Which: "login_password", ChangedAt: p.Clock.Now(),
+					}
 				}
 				status, want = p.Deliver(t, f, failedAt(p.Event(t, uuid.NewString(), kind, "x", data))), http.StatusMultipleChoices
 			case f.Spec.NoChannel:

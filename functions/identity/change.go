@@ -38,6 +38,16 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 // Function is the only function that may confirm the change.
 func (c Change) Function() string { return changes[c.What].function }
 
+// Resets reports whether the customer has forgotten what the change replaces.
+func (c Change) Resets() bool {
+	switch c.What {
+	case stepup.ResetTradePassword:
+		return true
+	default:
+		return false
+	}
+}
+
 // Text is the text that the customer reads, signs and confirms.
 func (c Change) Text(id uuid.UUID, at time.Time) string {
 	return strings.Join([]string{
@@ -49,7 +59,7 @@ func (c Change) Text(id uuid.UUID, at time.Time) string {
 // Allowed refuses the reset of a forgotten trade password with RESET_BRANCH_ONLY if the
 // customer holds an account of another class than II and III: a branch resets it (PWD-021).
 func (c Change) Allowed(ctx context.Context, db pg.Reader, customer uuid.UUID) error {
-	if c.What != stepup.ResetTradePassword {
+	if !c.Resets() {
 		return nil
 	}
 	full, err := ledger.HoldsFull(ctx, db, customer)

@@ -235,8 +235,8 @@ func (p New) personal(password string) bool {
 
 // named reports whether the password is one of the customer's names, in any letter case
 // (PWD-013).
-func (p New) named(password string) bool {
-	return slices.ContainsFunc(p.Names, func(name string) bool { return name != "" && strings.EqualFold(name, password) })
+func (p New) named(chosen string) bool {
+	return slices.ContainsFunc(p.Names, func(name string) bool { return name != "" && strings.EqualFold(name, chosen) })
 }
 
 // sharesRun reports whether the password contains six digits in a row of the personal

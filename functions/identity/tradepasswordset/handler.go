@@ -70,7 +70,7 @@ func (op operation) do(
 		return Response{}, err
 	}
 	return Response{Changed: true}, op.passwords.SetTrade(ctx, unit, identity.Setting{
-		CustomerID: call.CustomerID, DeviceID: call.DeviceID, Clear: clear, Reset: change.What == stepup.ResetTradePassword,
+		CustomerID: call.CustomerID, DeviceID: call.DeviceID, Clear: clear, Reset: change.Resets(),
 		At: op.clock.Now(),
 	})
 }
