@@ -54,6 +54,14 @@ func (c *Client) ChannelCertificates(ctx context.Context) (ChannelCertificatesRe
 	return reply, err
 }
 
+// IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password and list the
+// proofs that confirm it. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND.
+func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
+	var reply IdentityChangePrepareReply
+	err := c.Call(ctx, "identity-change-prepare", request, &reply)
+	return reply, err
+}
+
 // IdentityLogin calls identity-login: Log in with password and one-time code. Refusals of its own:
 // LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityLogin(ctx context.Context, request IdentityLoginRequest) (IdentityLoginReply, error) {
@@ -73,6 +81,24 @@ func (c *Client) IdentityLogout(ctx context.Context) (IdentityLogoutReply, error
 func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 	var reply IdentityMeReply
 	err := c.Call(ctx, "identity-me", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityPasswordChange calls identity-password-change: Change the login password. It has its
+// effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
+// PASSWORD_WEAK.
+func (c *Client) IdentityPasswordChange(ctx context.Context, key string, request IdentityPasswordChangeRequest) (IdentityPasswordChangeReply, error) {
+	var reply IdentityPasswordChangeReply
+	err := c.CallOnce(ctx, "identity-password-change", key, request, &reply)
+	return reply, err
+}
+
+// IdentityPasswordReset calls identity-password-reset: Reset a forgotten login password. It has its
+// effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
+// RESET_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
+func (c *Client) IdentityPasswordReset(ctx context.Context, key string, request IdentityPasswordResetRequest) (IdentityPasswordResetReply, error) {
+	var reply IdentityPasswordResetReply
+	err := c.CallOnce(ctx, "identity-password-reset", key, request, &reply)
 	return reply, err
 }
 
@@ -106,6 +132,15 @@ func (c *Client) IdentitySessionBackground(ctx context.Context) (IdentitySession
 func (c *Client) IdentitySessionResume(ctx context.Context) (IdentitySessionResumeReply, error) {
 	var reply IdentitySessionResumeReply
 	err := c.Call(ctx, "identity-session-resume", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityTradePasswordSet calls identity-trade-password-set: Change or reset the trade password.
+// It has its effect at most once for a key; an empty key is replaced by a fresh one. Refusals of
+// its own: PASSWORD_WEAK, RESET_BRANCH_ONLY.
+func (c *Client) IdentityTradePasswordSet(ctx context.Context, key string, request IdentityTradePasswordSetRequest) (IdentityTradePasswordSetReply, error) {
+	var reply IdentityTradePasswordSetReply
+	err := c.CallOnce(ctx, "identity-trade-password-set", key, request, &reply)
 	return reply, err
 }
 
@@ -258,6 +293,21 @@ type ChannelCertificatesReply struct {
 	Certificates []ChannelCertificatesCertificate `json:"certificates"`
 }
 
+// IdentityChangePrepareReply is the reply of identity-change-prepare.
+type IdentityChangePrepareReply struct {
+	IntentID     uuid.UUID `json:"intent_id"`
+	Function     string    `json:"function"`     // The function that confirms it
+	Text         string    `json:"text"`         // Show it; a device key signs exactly these bytes
+	Digest       []byte    `json:"digest"`       // SM3 of text
+	Combinations []string  `json:"combinations"` // Each combination is enough, e.g. login_password+sms_otp
+	ExpiresAt    time.Time `json:"expires_at"`
+}
+
+// IdentityChangePrepareRequest is the request of identity-change-prepare.
+type IdentityChangePrepareRequest struct {
+	Change string `json:"change"` // _reset: the customer forgot it; one of login_password, trade_password, trade_password_reset
+}
+
 // IdentityLoginReply is the reply of identity-login.
 type IdentityLoginReply struct {
 	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before this one
@@ -296,6 +346,37 @@ type IdentityMeReply struct {
 	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before the current one
 	LastLoginPlace  *string    `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+}
+
+// IdentityPasswordChangeReply is the reply of identity-password-change.
+type IdentityPasswordChangeReply struct {
+	Changed bool `json:"changed"`
+}
+
+// IdentityPasswordChangeRequest is the request of identity-password-change.
+type IdentityPasswordChangeRequest struct {
+	IntentID      uuid.UUID     `json:"intent_id"`      // The intent to confirm
+	Proofs        []StepupProof `json:"proofs"`         // The proofs of one combination, one for each factor
+	LoginPassword []byte        `json:"login_password"` // The new one
+}
+
+// IdentityPasswordResetReply is the reply of identity-password-reset.
+type IdentityPasswordResetReply struct {
+	Reset bool `json:"reset"`
+}
+
+// IdentityPasswordResetRequest is the request of identity-password-reset.
+type IdentityPasswordResetRequest struct {
+	Name            string `json:"name"`
+	IDNo            string `json:"id_no"`                // The last character may be an x
+	CardNo          string `json:"card_no"`              // 12 to 19 digits, also in groups
+	Phone           string `json:"phone"`                // 11 digits, 13 to 19 first, also with +86 or 0086
+	OTP             string `json:"otp"`                  // For the purpose reset
+	LoginPassword   []byte `json:"login_password"`       // The new one
+	CaptchaID       string `json:"captcha_id,omitempty"` // After CAPTCHA_REQUIRED
+	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
+	DevicePublicKey []byte `json:"device_public_key,omitempty"` // As in otp-send
+	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
 // IdentityPreferenceSetReply is the reply of identity-preference-set.
@@ -341,10 +422,22 @@ type IdentitySessionResumeReply struct {
 	Seconds int `json:"seconds"` // After so many seconds without a call the customer must log in again
 }
 
+// IdentityTradePasswordSetReply is the reply of identity-trade-password-set.
+type IdentityTradePasswordSetReply struct {
+	Changed bool `json:"changed"`
+}
+
+// IdentityTradePasswordSetRequest is the request of identity-trade-password-set.
+type IdentityTradePasswordSetRequest struct {
+	IntentID      uuid.UUID     `json:"intent_id"`      // The intent to confirm
+	Proofs        []StepupProof `json:"proofs"`         // The proofs of one combination, one for each factor
+	TradePassword []byte        `json:"trade_password"` // The new one
+}
+
 // MessageListMessage is part of message-list.
 type MessageListMessage struct {
 	MessageID uuid.UUID  `json:"message_id"`
-	Kind      string     `json:"kind"` // More may come; one of transfer.out, transfer.in, device.bound
+	Kind      string     `json:"kind"` // More may come; one of transfer.out, transfer.in, device.bound, password.changed
 	Title     string     `json:"title"`
 	Body      string     `json:"body"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -384,20 +477,20 @@ type OTPSendReply struct {
 
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
-	Purpose         string     `json:"purpose"`              // one of register, login, intent
-	Phone           string     `json:"phone,omitempty"`      // For register and login; +86 may come first
+	Purpose         string     `json:"purpose"`              // one of register, login, reset, intent
+	Phone           string     `json:"phone,omitempty"`      // For register, login and reset; +86 may come first
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
-	CaptchaID       string     `json:"captcha_id,omitempty"` // For register and login, after CAPTCHA_REQUIRED
+	CaptchaID       string     `json:"captcha_id,omitempty"` // For register, login and reset, after CAPTCHA_REQUIRED
 	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte     `json:"device_public_key,omitempty"` // As with the registration or login
+	DevicePublicKey []byte     `json:"device_public_key,omitempty"` // As with the registration, login or reset
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// StepupProof is part of transfer-confirm.
+// StepupProof is part of identity-password-change, identity-trade-password-set, transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp: the digits
-	Password  []byte `json:"password,omitempty"`  // trade_password
+	Password  []byte `json:"password,omitempty"`  // trade_password, login_password
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }
 

@@ -14,18 +14,23 @@ import (
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	deadletteronevent "github.com/tidebank/tidebank/functions/deadletter/onevent"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
+	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
 	identityonfraud "github.com/tidebank/tidebank/functions/identity/onfraud"
+	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
+	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	identitysessionbackground "github.com/tidebank/tidebank/functions/identity/sessionbackground"
 	identitysessionresume "github.com/tidebank/tidebank/functions/identity/sessionresume"
+	identitytradepasswordset "github.com/tidebank/tidebank/functions/identity/tradepasswordset"
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
 	notifyondevice "github.com/tidebank/tidebank/functions/notify/ondevice"
 	notifyonotp "github.com/tidebank/tidebank/functions/notify/onotp"
+	notifyonpassword "github.com/tidebank/tidebank/functions/notify/onpassword"
 	notifyontransfer "github.com/tidebank/tidebank/functions/notify/ontransfer"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
@@ -49,18 +54,23 @@ func All() []fn.Function {
 		channelopen.Function,
 		deadletteronevent.Function,
 		fraudontransfer.Function,
+		identitychangeprepare.Function,
 		identitylogin.Function,
 		identitylogout.Function,
 		identityme.Function,
 		identityonfraud.Function,
+		identitypasswordchange.Function,
+		identitypasswordreset.Function,
 		identitypreferenceset.Function,
 		identityregister.Function,
 		identitysessionbackground.Function,
 		identitysessionresume.Function,
+		identitytradepasswordset.Function,
 		messagelist.Function,
 		messageread.Function,
 		notifyondevice.Function,
 		notifyonotp.Function,
+		notifyonpassword.Function,
 		notifyontransfer.Function,
 		otpsend.Function,
 		transferconfirm.Function,

@@ -58,20 +58,32 @@ GRANT INSERT, SELECT ON TABLE fraud_score TO tidebank_fraud_on_transfer;
 GRANT INSERT ON TABLE outbox TO tidebank_fraud_on_transfer;
 GRANT SELECT ON TABLE transfer TO tidebank_fraud_on_transfer;
 
+-- identity-change-prepare
+CREATE ROLE tidebank_identity_change_prepare LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_change_prepare;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_change_prepare;
+GRANT SELECT ON TABLE account TO tidebank_identity_change_prepare;
+GRANT SELECT ON TABLE device TO tidebank_identity_change_prepare;
+GRANT INSERT ON TABLE intent TO tidebank_identity_change_prepare;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_change_prepare;
+GRANT SELECT ON TABLE policy TO tidebank_identity_change_prepare;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_change_prepare;
+
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_login;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_login;
 GRANT SELECT ON TABLE account TO tidebank_identity_login;
-GRANT DELETE, INSERT, SELECT, UPDATE (failed, last_at) ON TABLE card_attempt TO tidebank_identity_login;
-GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_login;
+GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_identity_login;
 GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_login;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_login;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_login;
 GRANT SELECT, UPDATE (in_flight, tries, used_at) ON TABLE otp_challenge TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_login;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_login;
@@ -104,6 +116,51 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_on_fraud;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_on_fraud;
 GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_identity_on_fraud;
 
+-- identity-password-change
+CREATE ROLE tidebank_identity_password_change LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_password_change;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_change;
+GRANT SELECT ON TABLE account TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (login_password, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_password_change;
+GRANT SELECT ON TABLE customer TO tidebank_identity_password_change;
+GRANT SELECT ON TABLE device TO tidebank_identity_password_change;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_password_change;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_password_change;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_password_change;
+GRANT SELECT ON TABLE policy TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_password_change;
+
+-- identity-password-reset
+CREATE ROLE tidebank_identity_password_reset LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_password_reset;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_reset;
+GRANT SELECT ON TABLE account TO tidebank_identity_password_reset;
+GRANT SELECT, UPDATE (login_password) ON TABLE credential TO tidebank_identity_password_reset;
+GRANT SELECT ON TABLE customer TO tidebank_identity_password_reset;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_password_reset;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_password_reset;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_password_reset;
+GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_password_reset;
+GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_password_reset;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_password_reset;
+GRANT SELECT ON TABLE policy TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_password_reset;
+
 -- identity-preference-set
 CREATE ROLE tidebank_identity_preference_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_preference_set;
@@ -120,22 +177,45 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_register;
 GRANT SELECT ON TABLE account TO tidebank_identity_register;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed, last_at) ON TABLE card_attempt TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_register;
-GRANT INSERT, SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until) ON TABLE credential TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified) ON TABLE credential TO tidebank_identity_register;
 GRANT SELECT ON TABLE customer TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_register;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_register;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_register;
-GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_register;
-GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_register;
-GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_register;
+GRANT SELECT, UPDATE (day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_register;
+GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_register;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_register;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_register;
 GRANT SELECT ON TABLE policy TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_register;
-GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_register;
-GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_register;
+
+-- identity-trade-password-set
+CREATE ROLE tidebank_identity_trade_password_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_trade_password_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_trade_password_set;
+GRANT SELECT ON TABLE account TO tidebank_identity_trade_password_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_trade_password_set;
+GRANT SELECT ON TABLE customer TO tidebank_identity_trade_password_set;
+GRANT SELECT ON TABLE device TO tidebank_identity_trade_password_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_trade_password_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_trade_password_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_trade_password_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_trade_password_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_trade_password_set;
+GRANT SELECT ON TABLE policy TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_trade_password_set;
 
 -- message-list
 CREATE ROLE tidebank_message_list LOGIN;
@@ -176,6 +256,19 @@ GRANT SELECT ON TABLE policy TO tidebank_notify_on_otp;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_otp;
 GRANT INSERT, SELECT, UPDATE (codes, notices, security) ON TABLE sms_use TO tidebank_notify_on_otp;
 
+-- notify-on-password
+CREATE ROLE tidebank_notify_on_password LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_notify_on_password;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_notify_on_password;
+GRANT SELECT ON TABLE customer TO tidebank_notify_on_password;
+GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_password;
+GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_password;
+GRANT INSERT ON TABLE outbox TO tidebank_notify_on_password;
+GRANT SELECT ON TABLE policy TO tidebank_notify_on_password;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_password;
+GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE sms_quota TO tidebank_notify_on_password;
+GRANT INSERT, SELECT, UPDATE (codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_password;
+
 -- notify-on-transfer
 CREATE ROLE tidebank_notify_on_transfer LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_notify_on_transfer;
@@ -211,8 +304,6 @@ CREATE ROLE tidebank_transfer_confirm LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_confirm;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_confirm;
 GRANT SELECT ON TABLE account TO tidebank_transfer_confirm;
-GRANT INSERT, SELECT, UPDATE (failed, last_at) ON TABLE card_attempt TO tidebank_transfer_confirm;
-GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE device TO tidebank_transfer_confirm;
@@ -226,8 +317,8 @@ GRANT EXECUTE ON FUNCTION ledger_post_rows TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE (used) ON TABLE limit_use TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION limit_use TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_transfer_confirm;
-GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_transfer_confirm;
-GRANT INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;

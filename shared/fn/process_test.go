@@ -326,14 +326,14 @@ func TestNoCallIsRefusedAtTheEnd(t *testing.T) {
 	redis, port, admin := miniredis.RunT(t), check.FreePort(t), check.FreePort(t)
 	_, url := pgtest.NewURL(t)
 	cmd, log := process(t, "PORT="+port, "FN_ADMIN_PORT="+admin, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
-		"KEYS_FILE="+keyFile, "FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=0", "FN_LINGER=2s")
+		"KEYS_FILE="+keyFile, "FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=0", "FN_LINGER=5s")
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	check.Until(t, "unready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusServiceUnavailable })
 	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for _, client := range []*http.Client{http.DefaultClient, fresh} {
-		for n := range 100 {
+		for n := range 50 {
 			reply, err := client.Post(base+"/", "application/json", strings.NewReader("{}"))
 			check.Must(t, err)
 			_ = reply.Body.Close()

@@ -155,10 +155,13 @@ func (iotestErr) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestHealthAndReadiness(t *testing.T) {
 	t.Parallel()
+	processes := map[*bank.Bank]http.Handler{}
 	get := func(b *bank.Bank, path string) *httptest.ResponseRecorder {
+		if processes[b] == nil {
+			processes[b] = b.Host.Mux(address.Spec.Name, b.Open(t, address))
+		}
 		w := httptest.NewRecorder()
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-		b.Host.Mux(address.Spec.Name, b.Open(t, address)).ServeHTTP(w, r)
+		processes[b].ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 		return w
 	}
 	well, noDB, noRedis := bank.New(t), bank.On(t, pgtest.Broken(t)), bank.New(t)

@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -48,8 +47,7 @@ type Host struct {
 	Limits   Limits
 	Proxies  Proxies
 
-	stop    context.CancelFunc // ends the watch over the key file
-	reached atomic.Bool        // the stores have answered at least once
+	stop context.CancelFunc // ends the watch over the key file
 }
 
 // Needs lists the stores and keys that a process opens.

@@ -95,14 +95,14 @@ func (h *Host) Serve(ctx context.Context, on *Ports, name string, entry handler.
 			stop(err)
 		}
 	}()
-	var left atomic.Bool
+	var met life
 	if on.admin != nil {
-		admin := newServer(h.adminMux(&left))
+		admin := newServer(h.adminMux(&met))
 		defer admin.Close()      // nothing waits for its answers
 		go admin.Serve(on.admin) //nolint:errcheck // Serve returns after Close
 	}
-	err := Run(ctx, on.public, h.mux(name, entry, &left), Ending{
-		Linger: on.config.Linger, Drain: on.config.Drain, Leave: func() { left.Store(true) },
+	err := Run(ctx, on.public, h.mux(name, entry, &met), Ending{
+		Linger: on.config.Linger, Drain: on.config.Drain, Leave: func() { met.ending.Store(true) },
 	})
 	if reason := unusable(ctx); reason != nil {
 		return reason
@@ -182,17 +182,23 @@ func Run(ctx context.Context, listener net.Listener, mux http.Handler, end Endin
 	return nil
 }
 
+// life is what a serving process has met.
+type life struct {
+	stores atomic.Bool // its stores have answered at least once
+	ending atomic.Bool // SIGTERM
+}
+
 // Mux routes the requests to a function's public port: health, readiness, and the
 // function at / and at /function/<name>. Every other path is FUNCTION_UNKNOWN.
 func (h *Host) Mux(name string, entry handler.FunctionHandler) http.Handler {
-	return h.mux(name, entry, new(atomic.Bool))
+	return h.mux(name, entry, &life{})
 }
 
-func (h *Host) mux(name string, entry handler.FunctionHandler, left *atomic.Bool) http.Handler {
+func (h *Host) mux(name string, entry handler.FunctionHandler, met *life) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /_/ready", func(w http.ResponseWriter, r *http.Request) {
-		if !h.state(r.Context(), left).Ready {
+		if !h.state(r.Context(), met).Ready {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
@@ -206,12 +212,12 @@ func (h *Host) mux(name string, entry handler.FunctionHandler, left *atomic.Bool
 }
 
 // adminMux routes the requests to the admin port.
-func (h *Host) adminMux(left *atomic.Bool) http.Handler {
+func (h *Host) adminMux(met *life) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h.Metrics.Handler())
 	mux.HandleFunc("GET /_/health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /_/ready", func(w http.ResponseWriter, r *http.Request) {
-		state := h.state(r.Context(), left)
+		state := h.state(r.Context(), met)
 		w.Header().Set("Content-Type", "application/json")
 		if !state.Ready {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -235,10 +241,10 @@ type State struct {
 }
 
 // state asks the stores that the process has opened, at the same time.
-func (h *Host) state(ctx context.Context, left *atomic.Bool) State {
+func (h *Host) state(ctx context.Context, met *life) State {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	s := State{Ending: left.Load()}
+	s := State{Ending: met.ending.Load()}
 	var database, cache error
 	var both sync.WaitGroup
 	if h.DB != nil {
@@ -260,9 +266,9 @@ func (h *Host) state(ctx context.Context, left *atomic.Bool) State {
 	s.Database, s.Redis = word(h.DB != nil, database), word(h.Redis != nil, cache)
 	err := errors.Join(database, cache)
 	if err == nil {
-		h.reached.Store(true)
+		met.stores.Store(true)
 	}
-	s.Ready = h.reached.Load() && !s.Ending
+	s.Ready = met.stores.Load() && !s.Ending
 	switch {
 	case err != nil && s.Ready:
 		h.Log.WarnContext(ctx, "a store does not answer", slog.Any("cause", err))

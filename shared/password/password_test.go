@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/place"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
@@ -215,7 +216,7 @@ func TestSucceeded(t *testing.T) {
 	for range 5 {
 		a = s.count(t, s.attempt(now))
 	}
-	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{}) {
+	if a.Verdict != password.Last || a.LastLogin != (password.LastLogin{Place: place.Unknown}) {
 		t.Fatalf("%+v", a)
 	}
 	pgtest.Commit(t, s.db, func(u *pg.Unit) error { return a.Succeeded(t.Context(), turn, u, true, errStale) })

@@ -54,7 +54,7 @@ func Open(config Config) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PLACE_RANGES_FILE: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // it is only read
+	defer file.Close()
 	return read(io.LimitReader(file, fileSize))
 }
 

@@ -13,6 +13,7 @@ import (
 	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	notifyonpassword "github.com/tidebank/tidebank/functions/notify/onpassword"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
@@ -121,7 +122,7 @@ func TestALoginInFlightDoesNotOutliveTheReset(t *testing.T) {
 	w.Exec(t, "ALTER FUNCTION otp_use_only RENAME TO otp_use")
 
 	w.reset(t, reset).Want(t, "")
-	check.Must(t, w.Host.Sessions.StartNumbered(t.Context(), w.Phone.Channel, w.Payer.ID, number))
+	check.Must(t, w.Host.Sessions.StartNumbered(t.Context(), w.Phone.Channel, w.Payer.ID, number, session.Origin{}))
 	w.Phone.Call(t, identityme.Function, "", struct{}{}).Want(t, "SESSION_DISPLACED")
 }
 
