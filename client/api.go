@@ -376,7 +376,7 @@ type IdentityPasswordResetRequest struct {
 	CaptchaID       string `json:"captcha_id,omitempty"` // After CAPTCHA_REQUIRED
 	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
 	DevicePublicKey []byte `json:"device_public_key,omitempty"` // As in otp-send
-	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
+	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (protocol.md, section 7)
 }
 
 // IdentityPreferenceSetReply is the reply of identity-preference-set.
@@ -478,7 +478,7 @@ type OTPSendReply struct {
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
 	Purpose         string     `json:"purpose"`              // one of register, login, reset, intent
-	Phone           string     `json:"phone,omitempty"`      // For register, login and reset; +86 may come first
+	Phone           string     `json:"phone,omitempty"`      // Not for intent; +86 may come first
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
 	CaptchaID       string     `json:"captcha_id,omitempty"` // For register, login and reset, after CAPTCHA_REQUIRED
 	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`
@@ -490,7 +490,7 @@ type OTPSendRequest struct {
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp: the digits
-	Password  []byte `json:"password,omitempty"`  // trade_password, login_password
+	Password  []byte `json:"password,omitempty"`  // of either kind
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }
 

@@ -210,8 +210,8 @@ func TestStrangersLearnNothing(t *testing.T) {
 	req.Covers(t, "MASK-001.1", "MASK-001.2")
 	public := map[string]bool{ // fields of public answers, none of which tells of a person's data or money
 		"version": true, "channel_id": true, "server_key": true, "server_random": true, "certificate": true, "password_key": true,
-		"expires_in_s": true, "signature": true, "captcha_id": true, "image_png": true, "resend_in_s": true, "registered": true, "reset": true,
-		"last_login_at": true, "last_login_device": true, "last_login_verified": true, "last_login_place": true,
+		"expires_in_s": true, "signature": true, "captcha_id": true, "image_png": true, "resend_in_s": true, "registered": true,
+		"reset": true, "last_login_at": true, "last_login_device": true, "last_login_verified": true, "last_login_place": true,
 		"device_bound": true,
 		"certificates": true, "state": true, "public_key": true, "api_version": true,
 	}

@@ -105,9 +105,10 @@ func TestUndeclaredDoings(t *testing.T) {
 			call.EndSessions(uuid.New())
 			return note{}, nil
 		}},
-		"no end of sessions": {func(s *fn.Spec) { s.Session = fn.SessionsEnd }, func(context.Context, *fn.Call, note, *pg.Unit) (note, error) {
-			return note{}, nil
-		}},
+		"no end of sessions": {
+			func(s *fn.Spec) { s.Session = fn.SessionsEnd },
+			func(context.Context, *fn.Call, note, *pg.Unit) (note, error) { return note{}, nil },
+		},
 		"attempts": {quiet, func(ctx context.Context, call *fn.Call, _ note, _ *pg.Unit) (note, error) {
 			return note{}, attempt(ctx, call)
 		}},

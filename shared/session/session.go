@@ -351,6 +351,7 @@ func unavailable(err error) error {
 
 // pointerKey is the key of the customer's pointer, and pointerKept its lifetime in seconds.
 func pointerKey(customer uuid.UUID) string { return pointerPrefix + customer.String() }
+
 func (s *Store) pointerKept() int64 {
 	return int64((s.config.ChannelLife + s.config.Idle) / time.Second)
 }

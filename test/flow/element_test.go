@@ -235,9 +235,10 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 		"identity-change-prepare": {"a forgotten password of a full account": {"change": stepup.ResetTradePassword}},
 		"identity-password-change": {
 			"another's change": with(good["identity-password-change"], "intent_id", foreign.IntentID),
-			"one proof":        with(good["identity-password-change"], "proofs", []fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
-			"wrong password":   with(good["identity-password-change"], "proofs", []fields{loginPassword(t, p.wang.phone, "not-it-2026")}),
-			"weak password":    with(good["identity-password-change"], "login_password", p.wang.phone.Password(t, "abcdef")),
+			"one proof": with(good["identity-password-change"], "proofs",
+				[]fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
+			"wrong password": with(good["identity-password-change"], "proofs", []fields{loginPassword(t, p.wang.phone, "not-it-2026")}),
+			"weak password":  with(good["identity-password-change"], "login_password", p.wang.phone.Password(t, "abcdef")),
 		},
 		"identity-trade-password-set": {
 			"another's change": with(good["identity-trade-password-set"], "intent_id", foreign.IntentID),

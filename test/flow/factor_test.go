@@ -20,8 +20,8 @@ import (
 // allFactors are the techniques that the bank offers, each with its name in the
 // standard.
 var allFactors = map[string]string{
-	"login password": "static password", "login_password": "static password", "trade_password": "static password", "sms_otp": "dynamic password",
-	"device_key": "physical medium",
+	"login password": "static password", "login_password": "static password", "trade_password": "static password",
+	"sms_otp": "dynamic password", "device_key": "physical medium",
 }
 
 // TestOnlyAllowedTechniques compares the published factors with the techniques of the

@@ -23,15 +23,18 @@ func TestWhatConfirmsAChange(t *testing.T) {
 	}{
 		stepup.ChangeLoginPassword: {
 			"identity-password-change", "办理事项：修改登录密码",
-			[]string{"login_password+sms_otp"}, []string{"login_password+sms_otp", "login_password+device_key"},
+			[]string{"login_password+sms_otp"},
+			[]string{"login_password+sms_otp", "login_password+device_key"},
 		},
 		stepup.ChangeTradePassword: {
 			"identity-trade-password-set", "办理事项：修改交易密码",
-			[]string{"sms_otp+trade_password"}, []string{"sms_otp+trade_password", "device_key+trade_password"},
+			[]string{"sms_otp+trade_password"},
+			[]string{"sms_otp+trade_password", "device_key+trade_password"},
 		},
 		stepup.ResetTradePassword: {
 			"identity-trade-password-set", "办理事项：重置交易密码",
-			[]string{"login_password+sms_otp"}, []string{"login_password+sms_otp"},
+			[]string{"login_password+sms_otp"},
+			[]string{"login_password+sms_otp"},
 		},
 	} {
 		w.Exec(t, "UPDATE device SET bound_at = $1", bank.Start)

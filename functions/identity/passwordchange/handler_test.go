@@ -89,6 +89,9 @@ func TestAChangeNeedsThePresentPasswordAndAFreshFactor(t *testing.T) {
 	in, other := w.prepare(t), w.prepare(t)
 	known, code := w.KnownLogin(t, bank.LoginPassword), w.CodeFor(t, in.IntentID)
 	foreign := w.CodeFor(t, other.IntentID)
+	signed := func(text string) stepup.Proof {
+		return stepup.Proof{Factor: stepup.DeviceKey, Signature: w.Phone.Sign(t, text)}
+	}
 	for name, tt := range map[string]struct {
 		want   string
 		proofs []stepup.Proof
@@ -99,8 +102,8 @@ func TestAChangeNeedsThePresentPasswordAndAFreshFactor(t *testing.T) {
 		"the trade password and a code": {"STEPUP_STRONGER", []stepup.Proof{w.Known(t), code}},
 		"a wrong password and a code":   {"PROOF_REJECTED", []stepup.Proof{w.KnownLogin(t, wrong), code}},
 		"the code of another change":    {"PROOF_REJECTED", []stepup.Proof{known, foreign}},
-		"a signature over another text": {"PROOF_REJECTED", []stepup.Proof{known, {Factor: stepup.DeviceKey, Signature: w.Phone.Sign(t, other.Text)}}},
-		"a signature by a key of today": {"STEPUP_STRONGER", []stepup.Proof{known, {Factor: stepup.DeviceKey, Signature: w.Phone.Sign(t, in.Text)}}},
+		"a signature over another text": {"PROOF_REJECTED", []stepup.Proof{known, signed(other.Text)}},
+		"a signature by a key of today": {"STEPUP_STRONGER", []stepup.Proof{known, signed(in.Text)}},
 	} {
 		if got := w.confirm(t, w.request(t, in.IntentID, fresh, tt.proofs...)); got.Code != tt.want {
 			t.Errorf("%s: %d %q, want %s", name, got.Status, got.Code, tt.want)
@@ -199,8 +202,9 @@ func TestTheRulesForANewPassword(t *testing.T) {
 		"x" + w.Payer.IDNo[6:12]: "personal_data", "password1": "common", "qwert-2026": "sequence",
 	} {
 		got := w.confirm(t, w.request(t, in.IntentID, text, known, code))
-		if got.Code != "PASSWORD_WEAK" || got.Problem.Field != "login_password" || len(got.Problem.Rules) == 0 || got.Problem.Rules[0] != rule {
-			t.Errorf("%s: %q %v of %q", rule, got.Code, got.Problem.Rules, got.Problem.Field)
+		told := got.Problem
+		if got.Code != "PASSWORD_WEAK" || told.Field != "login_password" || len(told.Rules) == 0 || told.Rules[0] != rule {
+			t.Errorf("%s: %q %v of %q", rule, got.Code, told.Rules, told.Field)
 		}
 	}
 	unsealed := w.request(t, in.IntentID, fresh, known, code)

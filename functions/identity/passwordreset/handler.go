@@ -62,7 +62,7 @@ type Request struct {
 	CaptchaID       string `json:"captcha_id,omitempty" idem:"-" maxLength:"64" doc:"After CAPTCHA_REQUIRED"`
 	CaptchaAnswer   string `json:"captcha_answer,omitempty" idem:"-" maxLength:"16"`
 	DevicePublicKey []byte `json:"device_public_key,omitempty" format:"sm2-public-key" doc:"As in otp-send"`
-	DeviceSignature []byte `json:"device_signature,omitempty" idem:"-" maxLength:"128" doc:"By the device's key (docs/protocol.md, section 7)"`
+	DeviceSignature []byte `json:"device_signature,omitempty" idem:"-" maxLength:"128" doc:"By the device's key (protocol.md, section 7)"`
 }
 
 // Validate checks the form only. It refuses only values that no customer can have.

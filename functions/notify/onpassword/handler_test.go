@@ -24,8 +24,10 @@ func TestACustomerIsToldOfANewPassword(t *testing.T) {
 		reset bool
 		want  string
 	}{
-		{"login_password", false, "登录密码已于11月23日10:00修改"}, {"login_password", true, "登录密码已于11月23日10:00重置"},
-		{"trade_password", false, "交易密码已于11月23日10:00修改"}, {"trade_password", true, "交易密码已于11月23日10:00重置"},
+		{"login_password", false, "登录密码已于11月23日10:00修改"},
+		{"login_password", true, "登录密码已于11月23日10:00重置"},
+		{"trade_password", false, "交易密码已于11月23日10:00修改"},
+		{"trade_password", true, "交易密码已于11月23日10:00重置"},
 	} {
 		id := p.Payer.ID.String()
 		e := p.Event(t, uuid.NewString(), events.TypePasswordChanged, id, events.PasswordChanged{

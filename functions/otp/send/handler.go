@@ -54,7 +54,7 @@ type Config struct{}
 // Request names the purpose of the code.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,reset,intent"`
-	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"For register, login and reset; +86 may come first" example:"13900001111"`
+	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"Not for intent; +86 may come first" example:"13900001111"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register, login and reset, after CAPTCHA_REQUIRED"`
