@@ -50,11 +50,16 @@ type document struct {
 	} `yaml:"spec"`
 }
 
-// deployed reads from the manifests what is deployed. It knows nothing of the registries.
-func deployed(t *testing.T) []monitoring.Part {
+// deployed reads from the manifests in some folders what is deployed. It knows nothing of the
+// registries.
+func deployed(t *testing.T, folders ...string) []monitoring.Part {
 	t.Helper()
-	paths, err := filepath.Glob(root + "infra/knative/base/*.yaml")
-	check.Must(t, err)
+	var paths []string
+	for _, folder := range folders {
+		found, err := filepath.Glob(root + folder + "/*.yaml")
+		check.Must(t, err)
+		paths = append(paths, req.AtLeast(t, 2, found)...)
+	}
 	parts := []monitoring.Part{
 		{Kind: "host", Name: "host", Probe: `up{job="host"}`}, port("edge", `probe_success{job="ports",target="edge"}`),
 	}
@@ -120,7 +125,8 @@ func partsOf(d document) (parts []monitoring.Part) {
 
 // probes are what asks about the parts: the jobs of prometheus.yml, and the business probe.
 type probes struct {
-	Jobs []struct {
+	Rules []string `yaml:"rule_files"` // on Knative
+	Jobs  []struct {
 		Name    string `yaml:"job_name"`
 		Relabel []struct {
 			Replacement string `yaml:"replacement"`
@@ -180,17 +186,23 @@ func (p probes) ask(part monitoring.Part) bool {
 	return false
 }
 
-// rules reads the alerts as they are written.
-func rules(t *testing.T, file string) (list []monitoring.Rule) {
+// rules reads the rules of some files, as they are written.
+func rules(t *testing.T, patterns ...string) (list []monitoring.Rule) {
 	t.Helper()
-	raw, err := os.ReadFile(root + monitoring.Folder + "/rules/" + file + ".yml")
-	check.Must(t, err)
-	var written struct {
-		Groups []monitoring.Group `yaml:"groups"`
-	}
-	check.Must(t, yaml.Unmarshal(raw, &written))
-	for _, g := range written.Groups {
-		list = append(list, g.Rules...)
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(root + monitoring.Folder + "/" + pattern)
+		check.Must(t, err)
+		for _, path := range req.AtLeast(t, 1, paths) {
+			raw, err := os.ReadFile(path)
+			check.Must(t, err)
+			var written struct {
+				Groups []monitoring.Group `yaml:"groups"`
+			}
+			check.Must(t, yaml.Unmarshal(raw, &written))
+			for _, g := range written.Groups {
+				list = append(list, g.Rules...)
+			}
+		}
 	}
 	return list
 }
@@ -200,7 +212,7 @@ func rules(t *testing.T, file string) (list []monitoring.Rule) {
 func TestEveryDeployedPartHasAProbeAndAnAlert(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AVAIL-006.1")
-	parts := req.AtLeast(t, 35, deployed(t))
+	parts := req.AtLeast(t, 35, deployed(t, "infra/knative/base"))
 	kinds := map[string]int{}
 	for _, p := range parts {
 		kinds[p.Kind]++
@@ -210,7 +222,7 @@ func TestEveryDeployedPartHasAProbeAndAnAlert(t *testing.T) {
 		kinds["cache"] != 1 || kinds["broker"] != 1 || kinds["host"] != 1 || kinds["port"] != 7 {
 		t.Errorf("the manifests deploy %v", kinds)
 	}
-	for _, missing := range monitoring.Uncovered(parts, readProbes(t).ask, rules(t, "alerts")) {
+	for _, missing := range monitoring.Uncovered(parts, readProbes(t).ask, rules(t, readProbes(t).Rules...)) {
 		t.Error(missing)
 	}
 }
@@ -220,7 +232,8 @@ func TestEveryDeployedPartHasAProbeAndAnAlert(t *testing.T) {
 func TestAPartWithoutAProbeFailsTheCheck(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AVAIL-006.3")
-	parts, alerts, asked := deployed(t), rules(t, "alerts"), readProbes(t)
+	parts, asked := deployed(t, "infra/knative/base"), readProbes(t)
+	alerts := rules(t, asked.Rules...)
 	for _, p := range req.AtLeast(t, 35, parts) {
 		unasked := func(other monitoring.Part) bool { return other != p && asked.ask(other) }
 		want := []string{p.Kind + " " + p.Name + " has no probe"}
@@ -246,7 +259,7 @@ func TestAPartWithoutAProbeFailsTheCheck(t *testing.T) {
 func TestEveryAlertHasARunbook(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, r := range req.AtLeast(t, 50, rules(t, "alerts")) {
+	for _, r := range req.AtLeast(t, 50, rules(t, "rules/alerts.yml", "rules/*/alerts.yml")) {
 		path := r.Annotations["runbook_url"]
 		if _, err := os.Stat(root + path); err != nil || r.Annotations["summary"] == "" || r.Labels["severity"] == "" {
 			t.Errorf("%s: runbook %q, summary %q, severity %q", r.Alert, path, r.Annotations["summary"], r.Labels["severity"])
@@ -276,7 +289,7 @@ func TestRulesAndDashboardsUseMetricsThatExist(t *testing.T) {
 	list, err := os.ReadFile(root + "docs/metrics.md")
 	check.Must(t, err)
 	recorded := map[string]bool{}
-	for _, r := range rules(t, "recording") {
+	for _, r := range rules(t, "rules/recording.yml") {
 		recorded[r.Record] = true
 	}
 	files, err := monitoring.Files(functions.All(), workers.All())
