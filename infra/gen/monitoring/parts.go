@@ -11,7 +11,7 @@ import (
 
 // Part is a part of the bank that must be monitored.
 type Part struct {
-	Kind string // function, worker, database, cache, broker, service, host or port
+	Kind string // function, worker, process, database, cache, broker, service, host or port
 	Name string // the label component of its alert
 	// Probe is the series that tells whether the part works: 1 or 0.
 	Probe string
@@ -33,6 +33,7 @@ const (
 const (
 	KindFunction = "function"
 	KindWorker   = "worker"
+	KindProcess  = "process" // every instance of a function or worker
 	KindDatabase = "database"
 	KindCache    = "cache"
 	KindBroker   = "broker"
@@ -86,14 +87,15 @@ func Parts(all, workers []fn.Function) []Part {
 		parts = append(parts, Part{KindPort, "port " + target, fmt.Sprintf(`probe_success{job="ports",target=%q}`, target), on})
 	}
 	return append(parts,
-		Part{KindPort, fmt.Sprint("port ", portPublic), `probe_success{job="ready"}`, Everywhere},
+		Part{KindProcess, "process", `probe_success{job="ready"}`, Everywhere},
+		Part{KindPort, fmt.Sprint("port ", portPublic), `tidebank_probe_success{step="answers"}`, Everywhere},
 		Part{KindPort, fmt.Sprint("port ", portAdmin), `up{job="tidebank"}`, Everywhere})
 }
 
 // partAlerts makes the alerts about the parts of a platform: one rule for each part. A part
 // whose probe tells nothing raises its alert too, so that no part is ever without a probe.
-// Only the two ports of the bank's processes may have no series: all functions may be
-// scaled to zero.
+// Only the processes and their two ports may have no series: all functions may be scaled to
+// zero, and the rules of the functions tell that the business probe has no results.
 func partAlerts(parts []Part, on Platform) []Rule {
 	var rules []Rule
 	for _, p := range parts {
@@ -116,6 +118,9 @@ func partAlerts(parts []Part, on Platform) []Rule {
 			rules = append(rules, alert("HostDown", critical, layerProcess, "2m",
 				fmt.Sprintf("%s == 0 or absent(%s)", p.Probe, p.Probe),
 				"主机 {{ $labels.instance }} 没有应答", "component", p.Name, "kind", p.Kind))
+		case KindProcess:
+			rules = append(rules, alert("NotReady", warning, layerProcess, "3m", p.Probe+" == 0",
+				"进程 {{ $labels.process }} 的实例 {{ $labels.instance }} 不能处理请求", "component", p.Name, "kind", p.Kind))
 		case KindPort:
 			rules = append(rules, portAlert(p, either))
 		default:
@@ -129,8 +134,8 @@ func partAlerts(parts []Part, on Platform) []Rule {
 func portAlert(p Part, either string) Rule {
 	switch p.Name {
 	case "port 8080":
-		return alert("NotReady", warning, layerProcess, "3m", p.Probe+" == 0",
-			"进程 {{ $labels.process }} 的实例 {{ $labels.instance }} 不能处理请求", "component", p.Name, "kind", p.Kind)
+		return alert("PortClosed", critical, layerSymptom, "1m", fmt.Sprintf("max(%s) == 0", p.Probe),
+			"没有一个函数在端口 8080 应答业务探测", "component", p.Name, "kind", p.Kind)
 	case "port 9464":
 		return alert("ScrapeFailing", warning, layerProcess, "3m", p.Probe+" == 0",
 			"进程 {{ $labels.process }} 的实例 {{ $labels.instance }} 没有提供指标", "component", p.Name, "kind", p.Kind)
