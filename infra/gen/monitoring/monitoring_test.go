@@ -159,20 +159,22 @@ func partsOf(d document) (parts []monitoring.Part) {
 
 // probes are what asks about the parts: the jobs of prometheus.yml, and the business probe.
 type probes struct {
-	Rules []string `yaml:"rule_files"` // on Knative
-	Jobs  []struct {
-		Name    string `yaml:"job_name"`
-		Relabel []struct {
-			Sources     []string `yaml:"source_labels"`
-			Regex       string   `yaml:"regex"`
-			Action      string   `yaml:"action"`
-			Replacement string   `yaml:"replacement"`
-		} `yaml:"relabel_configs"`
-		Static []struct {
-			Labels map[string]string `yaml:"labels"`
-		} `yaml:"static_configs"`
-	} `yaml:"scrape_configs"`
+	Rules     []string `yaml:"rule_files"` // on Knative
+	Jobs      []job    `yaml:"scrape_configs"`
 	functions []string
+}
+
+type job struct {
+	Name    string `yaml:"job_name"`
+	Relabel []struct {
+		Sources     []string `yaml:"source_labels"`
+		Regex       string   `yaml:"regex"`
+		Action      string   `yaml:"action"`
+		Replacement string   `yaml:"replacement"`
+	} `yaml:"relabel_configs"`
+	Static []struct {
+		Labels map[string]string `yaml:"labels"`
+	} `yaml:"static_configs"`
 }
 
 func readProbes(t *testing.T) probes {
