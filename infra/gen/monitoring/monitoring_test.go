@@ -170,6 +170,7 @@ type job struct {
 		Sources     []string `yaml:"source_labels"`
 		Regex       string   `yaml:"regex"`
 		Action      string   `yaml:"action"`
+		Target      string   `yaml:"target_label"`
 		Replacement string   `yaml:"replacement"`
 	} `yaml:"relabel_configs"`
 	Static []struct {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // podPort is the port of a pod at which a job of Prometheus asks.
@@ -51,52 +53,79 @@ func TestPrometheusReachesThePortsOfThePods(t *testing.T) {
 	}
 }
 
-// kept reports whether the rules of a job keep a pod with these labels.
-func (j job) kept(t *testing.T, labels map[string]string) bool {
+// process is the label process that the rules of a job give a pod with these labels, and
+// whether they keep the pod.
+func (j job) process(t *testing.T, labels map[string]string) (name string, kept bool) {
 	t.Helper()
 	about := map[string]string{"__meta_kubernetes_pod_phase": "Running"}
-	for name, value := range labels {
-		about["__meta_kubernetes_pod_label_"+regexp.MustCompile(`\W`).ReplaceAllString(name, "_")] = value
+	for label, value := range labels {
+		about["__meta_kubernetes_pod_label_"+regexp.MustCompile(`\W`).ReplaceAllString(label, "_")] = value
 	}
 	for _, r := range j.Relabel {
 		var values []string
-		for _, name := range r.Sources {
-			values = append(values, about[name])
+		for _, source := range r.Sources {
+			values = append(values, about[source])
 		}
-		matches := regexp.MustCompile("^(?:" + r.Regex + ")$").MatchString(strings.Join(values, ";"))
-		if r.Action == "keep" && !matches || r.Action == "drop" && matches {
-			return false
+		value := strings.Join(values, ";")
+		matches := regexp.MustCompile("^(?:" + r.Regex + ")$").MatchString(value)
+		switch {
+		case r.Action == "keep" && !matches, r.Action == "drop" && matches:
+			return "", false
+		case r.Target == "process" && matches:
+			name = value
 		}
 	}
-	return true
+	return name, true
 }
 
-// Prometheus asks the pods that serve metrics, and not the pod of the migrations, which
-// serves no port: it would be reported as failing during each deployment.
+// pods are the jobs that ask the pods.
+func (p probes) pods(t *testing.T) []job {
+	t.Helper()
+	list := slices.DeleteFunc(slices.Clone(p.Jobs), func(j job) bool { return j.Name != "tidebank" && j.Name != "ready" })
+	return req.AtLeast(t, 2, list)
+}
+
+// Prometheus asks the pods that serve metrics, and names their processes. It does not ask the
+// pod of the migrations, which serves no port: it would be reported as failing during each
+// deployment.
 func TestPrometheusAsksThePodsThatServeMetrics(t *testing.T) {
 	t.Parallel()
-	asked, others := 0, 0
+	var asked, others []string
 	for _, d := range documents(t, "infra/knative/base", "infra/knative/queues") {
-		pod := d.Spec.Template
+		pod, want := d.Spec.Template, d.Metadata.Name
 		if len(pod.Spec.Containers) == 0 {
 			continue
 		}
-		for _, j := range readProbes(t).Jobs {
-			if j.Name != "tidebank" && j.Name != "ready" {
-				continue
-			}
-			serves := d.adminPort() != 0
-			if kept := j.kept(t, pod.Metadata.Labels); kept != serves {
-				t.Errorf("%s %s: the job %s asks its pod: %v; it serves metrics: %v", d.Kind, d.Metadata.Name, j.Name, kept, serves)
-			}
-			if serves {
-				asked++
-			} else {
-				others++
+		if d.Kind == "Service" {
+			pod.Metadata.Labels["serving.knative.dev/service"] = want // Knative sets it
+		}
+		if d.adminPort() == 0 {
+			others, want = append(others, want), ""
+		} else {
+			asked = append(asked, want)
+		}
+		for _, j := range readProbes(t).pods(t) {
+			if got, kept := j.process(t, pod.Metadata.Labels); got != want || kept != (want != "") {
+				t.Errorf("%s %s: the job %s keeps its pod: %v, as %q; want %q", d.Kind, d.Metadata.Name, j.Name, kept, got, want)
 			}
 		}
 	}
-	if asked < 50 || others != 2 {
-		t.Errorf("%d pods with metrics and %d without were tried", asked, others)
+	if req.AtLeast(t, 30, asked); !slices.Equal(others, []string{"migrate"}) {
+		t.Errorf("pods without metrics: %q", others)
+	}
+}
+
+// OpenFaaS labels the pod of each process with its name, and with nothing of the bank.
+func TestPrometheusAsksThePodsOfOpenFaaS(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"transfer-confirm", "events-relay"} {
+		for _, j := range readProbes(t).pods(t) {
+			if got, kept := j.process(t, map[string]string{"faas_function": name}); !kept || got != name {
+				t.Errorf("the job %s keeps the pod of %s: %v, as %q", j.Name, name, kept, got)
+			}
+			if _, kept := j.process(t, map[string]string{"app": "gateway"}); kept {
+				t.Errorf("the job %s keeps a pod of OpenFaaS itself", j.Name)
+			}
+		}
 	}
 }
