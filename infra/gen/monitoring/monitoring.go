@@ -3,7 +3,8 @@
 // beside them are written by hand; docs/observability.md describes all of them.
 //
 // Each part of the bank (Part) has a probe and an alert that carries the part's name in
-// the label component. Uncovered finds the parts that have none.
+// the label component. Uncovered finds the parts that have none. The alerts about parts
+// that only one platform has are in a folder of that platform.
 //
 // Source: AVAIL-003 (availability of 99.97 %), AVAIL-006 (coverage), CLOUD-004 (alerts).
 package monitoring
@@ -46,15 +47,17 @@ type Rule struct {
 
 // Files makes every file.
 func Files(all, workers []fn.Function) (output.Files, error) {
-	files := output.Files{}
+	files, parts := output.Files{}, Parts(all, workers)
 	for name, groups := range map[string][]Group{
 		"recording": recording(all), "alerts": {
 			{Name: "slo", Rules: sloAlerts()},
-			{Name: "parts", Rules: partAlerts(Parts(all, workers))},
+			{Name: "parts", Rules: partAlerts(parts, Everywhere)},
 			{Name: "calls", Rules: callAlerts()},
 			{Name: "events", Rules: eventAlerts()},
 			{Name: "stores", Rules: storeAlerts()},
 		},
+		string(Knative) + "/alerts": {{Name: "parts", Rules: partAlerts(parts, Knative)}},
+		string(AWS) + "/alerts":     {{Name: "parts", Rules: partAlerts(parts, AWS)}},
 	} {
 		var text bytes.Buffer
 		text.WriteString(notice)

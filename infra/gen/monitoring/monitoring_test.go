@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,7 +35,20 @@ type document struct {
 		Labels map[string]string `yaml:"labels"`
 	} `yaml:"metadata"`
 	Spec struct {
+		Ingress []struct { // of a network policy
+			From []struct {
+				Namespace struct {
+					Labels map[string]string `yaml:"matchLabels"`
+				} `yaml:"namespaceSelector"`
+			} `yaml:"from"`
+			Ports []struct {
+				Port int `yaml:"port"`
+			} `yaml:"ports"`
+		} `yaml:"ingress"`
 		Template struct {
+			Metadata struct {
+				Labels map[string]string `yaml:"labels"`
+			} `yaml:"metadata"`
 			Spec struct {
 				Containers []struct {
 					Ports []struct {
@@ -50,29 +64,53 @@ type document struct {
 	} `yaml:"spec"`
 }
 
-// deployed reads from the manifests what is deployed. It knows nothing of the registries.
-func deployed(t *testing.T) []monitoring.Part {
+// documents reads the manifests in some folders.
+func documents(t *testing.T, folders ...string) (list []document) {
 	t.Helper()
-	paths, err := filepath.Glob(root + "infra/knative/base/*.yaml")
-	check.Must(t, err)
+	for _, folder := range folders {
+		paths, err := filepath.Glob(root + folder + "/*.yaml")
+		check.Must(t, err)
+		for _, path := range req.AtLeast(t, 2, paths) {
+			raw, err := os.ReadFile(path)
+			check.Must(t, err)
+			for decoder := yaml.NewDecoder(bytes.NewReader(raw)); ; {
+				var d document
+				err := decoder.Decode(&d)
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				check.Must(t, err)
+				list = append(list, d)
+			}
+		}
+	}
+	return list
+}
+
+// deployed lists what the manifests in some folders deploy. It knows nothing of the
+// registries.
+func deployed(t *testing.T, folders ...string) []monitoring.Part {
+	t.Helper()
 	parts := []monitoring.Part{
 		{Kind: "host", Name: "host", Probe: `up{job="host"}`}, port("edge", `probe_success{job="ports",target="edge"}`),
 	}
-	for _, path := range paths {
-		raw, err := os.ReadFile(path)
-		check.Must(t, err)
-		for decoder := yaml.NewDecoder(bytes.NewReader(raw)); ; {
-			var d document
-			err := decoder.Decode(&d)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			check.Must(t, err)
-			parts = append(parts, partsOf(d)...)
-		}
+	for _, d := range documents(t, folders...) {
+		parts = append(parts, partsOf(d)...)
 	}
 	slices.SortFunc(parts, func(a, b monitoring.Part) int { return strings.Compare(a.Kind+a.Name, b.Kind+b.Name) })
 	return slices.Compact(parts)
+}
+
+// adminPort is the port of metrics of a function or worker; 0 if the document is no such process.
+func (d document) adminPort() int {
+	for _, c := range d.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			if port, err := strconv.Atoi(e.Value); e.Name == "FN_ADMIN_PORT" && err == nil {
+				return port
+			}
+		}
+	}
+	return 0
 }
 
 func port(name, series string) monitoring.Part {
@@ -97,13 +135,14 @@ func partsOf(d document) (parts []monitoring.Part) {
 	}
 	for _, c := range d.Spec.Template.Spec.Containers {
 		for _, p := range c.Ports {
-			series := map[int]string{8080: `probe_success{job="ready"}`, 9464: `up{job="tidebank"}`}[p.ContainerPort]
+			series := map[int]string{8080: `tidebank_probe_success{step="answers"}`, 9464: `up{job="tidebank"}`}[p.ContainerPort]
 			parts = append(parts, port(fmt.Sprint(p.ContainerPort), series))
 		}
 		for _, e := range c.Env {
 			switch e.Name {
 			case "FN_ADMIN_PORT":
-				parts = append(parts, port(e.Value, `up{job="tidebank"}`))
+				parts = append(parts, port(e.Value, `up{job="tidebank"}`),
+					monitoring.Part{Kind: "process", Name: "process", Probe: `probe_success{job="ready"}`})
 			case "DATABASE_URL":
 				parts = append(parts, monitoring.Part{Kind: "database", Name: "postgresql", Probe: `pg_up{job="postgresql"}`},
 					port("postgresql", `probe_success{job="ports",target="postgresql"}`))
@@ -120,16 +159,23 @@ func partsOf(d document) (parts []monitoring.Part) {
 
 // probes are what asks about the parts: the jobs of prometheus.yml, and the business probe.
 type probes struct {
-	Jobs []struct {
-		Name    string `yaml:"job_name"`
-		Relabel []struct {
-			Replacement string `yaml:"replacement"`
-		} `yaml:"relabel_configs"`
-		Static []struct {
-			Labels map[string]string `yaml:"labels"`
-		} `yaml:"static_configs"`
-	} `yaml:"scrape_configs"`
+	Rules     []string `yaml:"rule_files"` // on Knative
+	Jobs      []job    `yaml:"scrape_configs"`
 	functions []string
+}
+
+type job struct {
+	Name    string `yaml:"job_name"`
+	Relabel []struct {
+		Sources     []string `yaml:"source_labels"`
+		Regex       string   `yaml:"regex"`
+		Action      string   `yaml:"action"`
+		Target      string   `yaml:"target_label"`
+		Replacement string   `yaml:"replacement"`
+	} `yaml:"relabel_configs"`
+	Static []struct {
+		Labels map[string]string `yaml:"labels"`
+	} `yaml:"static_configs"`
 }
 
 func readProbes(t *testing.T) probes {
@@ -148,8 +194,11 @@ var (
 
 // ask reports whether somebody asks the part.
 func (p probes) ask(part monitoring.Part) bool {
-	if part.Kind == "function" {
+	switch {
+	case part.Kind == "function":
 		return slices.Contains(p.functions, part.Name)
+	case part.Name == "port 8080": // where the functions answer the business probe
+		return len(p.functions) > 0
 	}
 	job := jobIn.FindStringSubmatch(part.Probe)
 	if job == nil {
@@ -180,17 +229,23 @@ func (p probes) ask(part monitoring.Part) bool {
 	return false
 }
 
-// rules reads the alerts as they are written.
-func rules(t *testing.T, file string) (list []monitoring.Rule) {
+// rules reads the rules of some files, as they are written.
+func rules(t *testing.T, patterns ...string) (list []monitoring.Rule) {
 	t.Helper()
-	raw, err := os.ReadFile(root + monitoring.Folder + "/rules/" + file + ".yml")
-	check.Must(t, err)
-	var written struct {
-		Groups []monitoring.Group `yaml:"groups"`
-	}
-	check.Must(t, yaml.Unmarshal(raw, &written))
-	for _, g := range written.Groups {
-		list = append(list, g.Rules...)
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(root + monitoring.Folder + "/" + pattern)
+		check.Must(t, err)
+		for _, path := range req.AtLeast(t, 1, paths) {
+			raw, err := os.ReadFile(path)
+			check.Must(t, err)
+			var written struct {
+				Groups []monitoring.Group `yaml:"groups"`
+			}
+			check.Must(t, yaml.Unmarshal(raw, &written))
+			for _, g := range written.Groups {
+				list = append(list, g.Rules...)
+			}
+		}
 	}
 	return list
 }
@@ -200,17 +255,17 @@ func rules(t *testing.T, file string) (list []monitoring.Rule) {
 func TestEveryDeployedPartHasAProbeAndAnAlert(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AVAIL-006.1")
-	parts := req.AtLeast(t, 35, deployed(t))
+	parts := req.AtLeast(t, 35, deployed(t, "infra/knative/base"))
 	kinds := map[string]int{}
 	for _, p := range parts {
 		kinds[p.Kind]++
 	}
 	onKnative := slices.DeleteFunc(workers.All(), func(w fn.Function) bool { return w.Spec.Queues }) // the others are of AWS
 	if kinds["function"] != len(functions.All()) || kinds["worker"] != len(onKnative) || kinds["database"] != 1 ||
-		kinds["cache"] != 1 || kinds["broker"] != 1 || kinds["host"] != 1 || kinds["port"] != 7 {
+		kinds["cache"] != 1 || kinds["broker"] != 1 || kinds["host"] != 1 || kinds["process"] != 1 || kinds["port"] != 7 {
 		t.Errorf("the manifests deploy %v", kinds)
 	}
-	for _, missing := range monitoring.Uncovered(parts, readProbes(t).ask, rules(t, "alerts")) {
+	for _, missing := range monitoring.Uncovered(parts, readProbes(t).ask, rules(t, readProbes(t).Rules...)) {
 		t.Error(missing)
 	}
 }
@@ -220,7 +275,8 @@ func TestEveryDeployedPartHasAProbeAndAnAlert(t *testing.T) {
 func TestAPartWithoutAProbeFailsTheCheck(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AVAIL-006.3")
-	parts, alerts, asked := deployed(t), rules(t, "alerts"), readProbes(t)
+	parts, asked := deployed(t, "infra/knative/base"), readProbes(t)
+	alerts := rules(t, asked.Rules...)
 	for _, p := range req.AtLeast(t, 35, parts) {
 		unasked := func(other monitoring.Part) bool { return other != p && asked.ask(other) }
 		want := []string{p.Kind + " " + p.Name + " has no probe"}
@@ -246,7 +302,7 @@ func TestAPartWithoutAProbeFailsTheCheck(t *testing.T) {
 func TestEveryAlertHasARunbook(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, r := range req.AtLeast(t, 50, rules(t, "alerts")) {
+	for _, r := range req.AtLeast(t, 50, rules(t, "rules/alerts.yml", "rules/*/alerts.yml")) {
 		path := r.Annotations["runbook_url"]
 		if _, err := os.Stat(root + path); err != nil || r.Annotations["summary"] == "" || r.Labels["severity"] == "" {
 			t.Errorf("%s: runbook %q, summary %q, severity %q", r.Alert, path, r.Annotations["summary"], r.Labels["severity"])
@@ -276,7 +332,7 @@ func TestRulesAndDashboardsUseMetricsThatExist(t *testing.T) {
 	list, err := os.ReadFile(root + "docs/metrics.md")
 	check.Must(t, err)
 	recorded := map[string]bool{}
-	for _, r := range rules(t, "recording") {
+	for _, r := range rules(t, "rules/recording.yml") {
 		recorded[r.Record] = true
 	}
 	files, err := monitoring.Files(functions.All(), workers.All())

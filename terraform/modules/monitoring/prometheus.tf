@@ -1,7 +1,8 @@
-# The rules, dashboards and routes are those of infra/monitoring, which promtool and Alertmanager have judged.
+# The rules, dashboards and routes are those of infra/monitoring, which promtool and Alertmanager have judged. Of the rules
+# about one platform's parts, those of AWS.
 locals {
   folder    = "${path.module}/../../../infra/monitoring"
-  rules     = var.managed_prometheus ? fileset("${local.folder}/rules", "*.yml") : toset([])
+  rules     = var.managed_prometheus ? fileset("${local.folder}/rules", "{*.yml,aws/*.yml}") : toset([])
   routes    = yamldecode(file("${local.folder}/alertmanager.yml"))
   workspace = one(aws_prometheus_workspace.this[*].id)
 }
@@ -29,7 +30,7 @@ resource "aws_prometheus_rule_group_namespace" "this" {
   for_each = local.rules
 
   workspace_id = local.workspace
-  name         = trimsuffix(each.key, ".yml")
+  name         = replace(trimsuffix(each.key, ".yml"), "/", "-")
   data         = file("${local.folder}/rules/${each.key}")
 }
 

@@ -19,8 +19,7 @@ import (
 func TestPrometheusTakesTheFiles(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"check", "rules", "rules/recording.yml"},
-		{"check", "rules", "rules/alerts.yml"},
+		append([]string{"check", "rules"}, ruleFiles(t)...),
 		{"check", "config", "--syntax-only", "prometheus.yml"},
 	} {
 		said, err := promtool(t, args...)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tidebank/tidebank/test/req"
 )
 
 const (
@@ -169,7 +171,10 @@ func needed(t *testing.T, tests []test) (some ruleFile) {
 			read.WriteString(e.Expr + "\n")
 		}
 	}
-	all := append(rulesOf(t, "recording.yml").Groups, rulesOf(t, "alerts.yml").Groups...)
+	var all []ruleGroup
+	for _, name := range ruleFiles(t) {
+		all = append(all, rulesOf(t, name).Groups...)
+	}
 	for i := len(all) - 1; i >= 0; i-- { // alerts read recording rules, and these read earlier ones
 		group := ruleGroup{Name: fmt.Sprint(i, " ", all[i].Name), Interval: all[i].Interval} // two files may use one name
 		for _, r := range slices.Backward(all[i].Rules) {
@@ -189,9 +194,23 @@ func needed(t *testing.T, tests []test) (some ruleFile) {
 	return some
 }
 
+// ruleFiles lists the files of rules below infra/monitoring, those of every platform: the
+// recording rules, and then the alerts.
+func ruleFiles(t *testing.T) (names []string) {
+	t.Helper()
+	for _, pattern := range []string{"rules/recording.yml", "rules/alerts.yml", "rules/*/alerts.yml"} {
+		found, err := filepath.Glob(folder + "/" + pattern)
+		must(t, err)
+		for _, path := range req.AtLeast(t, 1, found) {
+			names = append(names, strings.TrimPrefix(path, folder+"/"))
+		}
+	}
+	return names
+}
+
 func rulesOf(t *testing.T, name string) (file ruleFile) {
 	t.Helper()
-	raw, err := os.ReadFile(folder + "/rules/" + name)
+	raw, err := os.ReadFile(folder + "/" + name)
 	must(t, err)
 	must(t, yaml.Unmarshal(raw, &file))
 	return file

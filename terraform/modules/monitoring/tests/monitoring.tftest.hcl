@@ -60,8 +60,13 @@ run "each_part_is_watched" {
 
 run "the_rules_of_infra_monitoring" {
   assert {
-    condition     = toset(keys(aws_prometheus_rule_group_namespace.this)) == toset(["alerts.yml", "recording.yml"]) && length(yamldecode(aws_prometheus_rule_group_namespace.this["alerts.yml"].data).groups) > 0
-    error_message = "The managed Prometheus does not have the bank's rules."
+    condition     = toset(keys(aws_prometheus_rule_group_namespace.this)) == toset(["alerts.yml", "aws/alerts.yml", "recording.yml"]) && length(yamldecode(aws_prometheus_rule_group_namespace.this["alerts.yml"].data).groups) > 0
+    error_message = "The managed Prometheus does not have the bank's rules, or has those of another platform."
+  }
+
+  assert {
+    condition     = aws_prometheus_rule_group_namespace.this["aws/alerts.yml"].name == "aws-alerts"
+    error_message = "The namespace of a platform's rules has a name that AWS refuses."
   }
 
   assert {
