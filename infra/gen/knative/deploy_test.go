@@ -1,0 +1,110 @@
+package knative_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidebank/tidebank/test/check"
+)
+
+// A kubectl that renders two Services, notes what it is asked, and does nothing. LIST
+// takes the place of its list of names.
+const kubectl = `#!/usr/bin/env bash
+case "$*" in
+kustomize*) printf 'kind: Service\n' ;;
+create*) cat >/dev/null; eval "${LIST:-printf 'job.batch/migrate\nservice.serving.knative.dev/%s\n' one two three}" ;;
+apply*) cat >/dev/null; echo "$*" >>"$CALLS" ;;
+*) echo "$*" >>"$CALLS" ;;
+esac
+`
+
+// deploy runs infra/knative/deploy with that kubectl, and returns its exit code, its
+// output and the calls that would change the cluster or wait for it.
+func deploy(t *testing.T, environment string, args ...string) (code int, out, calls string) {
+	t.Helper()
+	bin := t.TempDir()
+	check.Must(t, os.WriteFile(filepath.Join(bin, "kubectl"), []byte(kubectl), 0o755)) //nolint:gosec // a program
+	noted := filepath.Join(bin, "calls")
+	cmd := exec.CommandContext(t.Context(), "../../knative/deploy", args...)
+	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "CALLS=" + noted}
+	if environment != "" {
+		cmd.Env = append(cmd.Env, environment)
+	}
+	text, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	asked, err := os.ReadFile(noted)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(text), string(asked)
+}
+
+// What is wrong with the arguments or the overlay ends the command before it changes
+// anything.
+func TestDeployChecksFirst(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		environment string
+		args        []string
+		code        int
+		says        string
+	}{
+		"help":               {args: []string{"--help"}, code: 0, says: "usage: infra/knative/deploy OVERLAY"},
+		"short help":         {args: []string{"overlay", "-h"}, code: 0, says: "usage:"},
+		"no overlay":         {code: 2, says: "usage:"},
+		"an empty overlay":   {args: []string{""}, code: 2, says: "usage:"},
+		"two overlays":       {args: []string{"a", "b"}, code: 2, says: "usage:"},
+		"an unknown flag":    {args: []string{"--wave"}, code: 2, says: "usage:"},
+		"no wave":            {environment: "DEPLOY_WAVE=0", args: []string{"o"}, code: 2, says: "DEPLOY_WAVE"},
+		"a negative wave":    {environment: "DEPLOY_WAVE=-1", args: []string{"o"}, code: 2, says: "DEPLOY_WAVE"},
+		"a wave of letters":  {environment: "DEPLOY_WAVE=x", args: []string{"o"}, code: 2, says: "DEPLOY_WAVE"},
+		"an octal wave":      {environment: "DEPLOY_WAVE=08", args: []string{"o"}, code: 2, says: "DEPLOY_WAVE"},
+		"the list fails":     {environment: "LIST=echo no match >&2; exit 1", args: []string{"o"}, code: 1, says: "no match"},
+		"half a list":        {environment: "LIST=echo service.serving.knative.dev/one; exit 1", args: []string{"o"}, code: 1},
+		"nothing to deploy":  {environment: "LIST=true", args: []string{"o"}, code: 1, says: "no Knative Service"},
+		"no Knative Service": {environment: "LIST=echo service/one", args: []string{"o"}, code: 1, says: "no Knative Service"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, out, calls := deploy(t, tt.environment, tt.args...)
+			if code != tt.code || !strings.Contains(out, tt.says) {
+				t.Errorf("exit code %d, want %d and %q: %s", code, tt.code, tt.says, out)
+			}
+			if calls != "" {
+				t.Errorf("the cluster was asked:\n%s", calls)
+			}
+		})
+	}
+}
+
+// The migrations run first, and the Services change in waves.
+func TestDeployChangesInWaves(t *testing.T) {
+	t.Parallel()
+	code, out, calls := deploy(t, "DEPLOY_WAVE=2", "o")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	applied := "apply --server-side --force-conflicts --filename - --selector "
+	wave := applied + "app.kubernetes.io/component in (function, consumer), app.kubernetes.io/name in "
+	want := []string{
+		"--namespace tidebank delete job migrate --ignore-not-found --wait",
+		applied + "app.kubernetes.io/name=migrate",
+		"--namespace tidebank wait --for=condition=Complete job/migrate --timeout=5m",
+		applied + "app.kubernetes.io/component notin (function, consumer)",
+		wave + "(one,two)",
+		"--namespace tidebank wait --for=condition=Ready ksvc one two --timeout=5m",
+		wave + "(three)",
+		"--namespace tidebank wait --for=condition=Ready ksvc three --timeout=5m",
+		"--namespace tidebank rollout status deployment --selector app.kubernetes.io/part-of=tidebank --timeout=5m",
+	}
+	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(calls), "\n")); diff != "" {
+		t.Error(diff)
+	}
+}
