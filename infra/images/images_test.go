@@ -164,3 +164,42 @@ func TestRefusals(t *testing.T) {
 		t.Error("no error for an unknown name")
 	}
 }
+
+// The Component names each image by its place in the registry and its digest.
+// test/platform/manifests renders the overlay of docs/knative.md with the same file.
+func TestTheComponentOfARelease(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir()
+	must(t, writeComponent(out, "registry.example/tidebank", []pinned{
+		{Name: "migrate", Digest: "sha256:" + strings.Repeat("0a", 32)}, {Name: "transfer-confirm", Digest: "sha256:" + strings.Repeat("1b", 32)},
+	}))
+	got, err := os.ReadFile(filepath.Join(out, "kustomization.yaml"))
+	must(t, err)
+	want, err := os.ReadFile("testdata/kustomization.yaml")
+	must(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("component:\n%s", got)
+	}
+}
+
+// A new build removes the Component of the earlier one: its digests are no longer in the
+// layout. A Component of some images, or of two architectures, is refused.
+func TestTheComponentIsOfThisBuild(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir()
+	o := options{root: root, out: out, platforms: []string{"amd64"}, names: []string{"migrate"}, report: io.Discard}
+	must(t, o.run())
+	must(t, writeComponent(out, "registry.example/tidebank", nil))
+	must(t, o.run())
+	if _, err := os.Stat(filepath.Join(out, "kustomization.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the earlier component: %v", err)
+	}
+	o.registry = "registry.example/tidebank"
+	if err := o.run(); err == nil {
+		t.Error("no error for a component of one image")
+	}
+	o.names, o.platforms = nil, []string{"amd64", "arm64"}
+	if err := o.run(); err == nil {
+		t.Error("no error for a component of two architectures")
+	}
+}

@@ -3,6 +3,9 @@
 //
 //	go run . --out ../../build/images [--push registry.example/tidebank --tag v1] [name ...]
 //
+// With a registry (--push, or --registry without pushing) it also writes
+// kustomization.yaml into the folder: a kustomize Component that names all images by digest.
+//
 // An image has one static binary, the root certificates and a list of its modules
 // (SBOM), and no shell. The same source gives the same digest; a change to one function
 // changes one image.
@@ -28,7 +31,8 @@ import (
 // options are the command's flags.
 type options struct {
 	root, out     string
-	registry, tag string
+	registry, tag string // registry: of the Component; empty: none is written
+	push          bool
 	insecure      bool
 	platforms     []string
 	names         []string // empty: all
@@ -37,16 +41,22 @@ type options struct {
 
 func main() {
 	o := options{report: os.Stdout}
+	var pushTo string
 	root := &cobra.Command{
 		Use: "images [name ...]", Short: "Build the bank's container images without Docker", SilenceUsage: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.names = args
+			if pushTo != "" {
+				o.registry, o.push = pushTo, true
+			}
 			return o.run()
 		},
 	}
 	root.Flags().StringVar(&o.root, "root", "../..", "the bank's source")
 	root.Flags().StringVar(&o.out, "out", "../../build/images", "the folder of the OCI layout")
-	root.Flags().StringVar(&o.registry, "push", "", "also push to this registry and folder, e.g. registry.example/tidebank")
+	root.Flags().StringVar(&pushTo, "push", "", "also push to this registry and folder, e.g. registry.example/tidebank")
+	root.Flags().StringVar(&o.registry, "registry", "", "push nothing; write kustomization.yaml for images that are pushed there later")
+	root.MarkFlagsMutuallyExclusive("push", "registry")
 	root.Flags().StringVar(&o.tag, "tag", "latest", "the tag of pushed images; deployments name digests")
 	root.Flags().BoolVar(&o.insecure, "insecure", false, "push over HTTP, for a registry on this machine")
 	root.Flags().StringSliceVar(&o.platforms, "arch", []string{runtime.GOARCH}, "architectures of linux: amd64, arm64")
@@ -65,21 +75,33 @@ func (o options) run() error {
 			return fmt.Errorf("there is no function, worker or job %q", wanted)
 		}
 	}
+	// A Component of some images would leave the others without a place, and it has one
+	// digest for each name.
+	whole := len(o.names) == 0 && len(o.platforms) == 1
+	if o.registry != "" && !o.push && !whole {
+		return fmt.Errorf("--registry names all images of one architecture; leave out the names, and give one --arch")
+	}
 	path, err := emptied(o.out)
 	if err != nil {
 		return err
 	}
+	var images []pinned
 	for _, t := range targets {
 		if len(o.names) > 0 && !slices.Contains(o.names, t.Name) {
 			continue
 		}
 		for _, arch := range o.platforms {
-			if err := o.one(path, t, arch); err != nil {
+			one, err := o.one(path, t, arch)
+			if err != nil {
 				return fmt.Errorf("%s: %w", t.Name, err)
 			}
+			images = append(images, pinned{Name: t.Name, Digest: one})
 		}
 	}
-	return nil
+	if o.registry == "" || !whole {
+		return nil
+	}
+	return writeComponent(o.out, o.registry, images)
 }
 
 // emptied makes an empty layout. It replaces an earlier layout, and nothing else.
@@ -92,6 +114,9 @@ func emptied(folder string) (layout.Path, error) {
 		if err := os.RemoveAll(filepath.Join(folder, "blobs")); err != nil {
 			return "", fmt.Errorf("layout: %w", err)
 		}
+		if err := os.RemoveAll(filepath.Join(folder, componentFile)); err != nil {
+			return "", fmt.Errorf("layout: %w", err)
+		}
 	}
 	path, err := layout.Write(folder, empty.Index)
 	if err != nil {
@@ -100,15 +125,16 @@ func emptied(folder string) (layout.Path, error) {
 	return path, nil
 }
 
-// one builds, stores and, if asked, pushes the image of one target.
-func (o options) one(path layout.Path, t target, arch string) error {
+// one builds, stores and, if asked, pushes the image of one target. It returns
+// the digest.
+func (o options) one(path layout.Path, t target, arch string) (string, error) {
 	binary, err := t.build(o.root, arch)
 	if err != nil {
-		return err
+		return "", err
 	}
 	image, err := assemble(t.Name, arch, binary)
 	if err != nil {
-		return err
+		return "", err
 	}
 	reference := t.Name
 	if len(o.platforms) > 1 {
@@ -118,23 +144,23 @@ func (o options) one(path layout.Path, t target, arch string) error {
 		"org.opencontainers.image.ref.name": reference,
 	}), layout.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}))
 	if err != nil {
-		return fmt.Errorf("store: %w", err)
+		return "", fmt.Errorf("store: %w", err)
 	}
 	digest, err := image.Digest()
 	if err != nil {
-		return fmt.Errorf("digest: %w", err)
+		return "", fmt.Errorf("digest: %w", err)
 	}
 	size, err := compressed(image)
 	if err != nil {
-		return err
+		return "", err
 	}
 	_, _ = fmt.Fprintf(o.report, "%-24s %-6s %5.1f MB, %5.1f MB compressed  %s\n",
 		t.Name, arch, megabytes(int64(len(binary))), megabytes(size), digest)
-	return o.push(image, reference)
+	return digest.String(), o.upload(image, reference)
 }
 
-func (o options) push(image v1.Image, reference string) error {
-	if o.registry == "" {
+func (o options) upload(image v1.Image, reference string) error {
+	if !o.push {
 		return nil
 	}
 	var how []name.Option

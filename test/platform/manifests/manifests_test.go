@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -300,6 +301,50 @@ func TestTheMigrationsComeFirst(t *testing.T) {
 		if want := []string{"*v1.Job", "*v1.ServiceAccount"}; !slices.Equal(first, want) {
 			t.Errorf("%s: %v, want %v", overlay, first, want)
 		}
+	}
+}
+
+// The lines of docs/knative.md make an overlay that names images by digest and keeps the
+// rest of its base. The file of `make images` is the golden one of infra/images.
+func TestTheOverlayOfARelease(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs/knative.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, _ := strings.Cut(string(page), "release=../bank/v1\n")
+	lines, _, found := strings.Cut(lines, "kubectl kustomize")
+	if !found {
+		t.Fatal("docs/knative.md does not make the overlay of a release")
+	}
+	release := filepath.Join(t.TempDir(), "v1")
+	lines = strings.Replace(lines, "build/images/", "infra/images/testdata/", 1)
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", lines)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "release="+release)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := resources.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range []string{
+		"registry.example/tidebank/migrate@sha256:" + strings.Repeat("0a", 32),
+		"registry.example/tidebank/transfer-confirm@sha256:" + strings.Repeat("1b", 32),
+	} {
+		if !strings.Contains(string(text), "image: "+image+"\n") {
+			t.Errorf("the overlay does not name %s", image)
+		}
+	}
+	if want := len(rendered(t, "overlays/prod")); resources.Size() != want {
+		t.Errorf("%d documents, want the %d of overlays/prod", resources.Size(), want)
+	}
+	if !strings.Contains(string(text), "trusted-proxies: \"3\"\n") {
+		t.Error("the settings of overlays/prod are lost")
 	}
 }
 
