@@ -45,7 +45,7 @@ variable "connections" {
 
   validation {
     condition     = var.connections > 0 && var.connections <= 4900
-    error_message = "The processes open from 1 to 4900 connections; above that, put a pooler or shards in front (docs/capacity.md)."
+    error_message = "The processes open from 1 to 4900 connections; above that, use shards (docs/capacity.md). The bank takes no pooler."
   }
 }
 
