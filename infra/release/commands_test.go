@@ -74,6 +74,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		"no trust":        {[]string{"make", "--version", "v1.0.0", "--vulndb", dir}, `"trust" not set`},
 		"a bad version":   {[]string{"make", "--version", "1", "--trust", dir, "--vulndb", dir, "--out", dir}, "v1.2.3"},
+		"no list":         {[]string{"make", "--version", "v1.0.0", "--trust", dir, "--vulndb", dir + "/none", "--out", dir}, "--vulndb"},
+		"no list to scan": {[]string{"scan", "--root", root, "--out", dir + "/scans", "--vulndb", dir + "/none"}, "--vulndb"},
 		"no release":      {[]string{"show", "--version", "v9.9.9", "--out", dir}, "there is no release"},
 		"never scanned":   {[]string{"overdue", "--root", root, "--out", dir}, "never been scanned"},
 		"no source":       {[]string{"check", "--root", dir}, "plan.yaml"},

@@ -71,6 +71,9 @@ func Make(ctx context.Context, o Order) (Manifest, error) {
 		}
 		*path = full
 	}
+	if err := listThere(o.Advisories); err != nil {
+		return m, err
+	}
 	folder := filepath.Join(o.Out, o.Version)
 	if _, err := os.Stat(filepath.Join(folder, "manifest.json")); err == nil {
 		return m, fmt.Errorf("%w: %s", ErrExists, o.Version)

@@ -51,6 +51,9 @@ func (s Scan) Run(ctx context.Context, ifDue bool) (Scanned, error) {
 		if s.Advisories, err = filepath.Abs(s.Advisories); err != nil {
 			return Scanned{}, fmt.Errorf("scan: %w", err)
 		}
+		if err := listThere(s.Advisories); err != nil {
+			return Scanned{}, errors.Join(err, scanning.tell(s.Out, false, nil, nil, err))
+		}
 	}
 	if err := scanning.tell(s.Out, true, nil, nil, nil); err != nil {
 		return Scanned{}, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/sm"
@@ -65,8 +66,14 @@ func (r runner) one(ctx context.Context, s Stage) (Result, error) {
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", s.Run) //nolint:gosec // the plan's own command
 	cmd.Dir, cmd.Env = r.root, append(os.Environ(), r.env...)
 	cmd.Stdout, cmd.Stderr = file, file
+	// A stage runs make, which runs compilers and scanners: the end of the run ends all of them.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
 	err = cmd.Run()
+	if ctx.Err() != nil { // the stage has not failed: somebody has ended the run
+		return result, fmt.Errorf("run: %w", ctx.Err())
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return result, fmt.Errorf("run: %w", err)
