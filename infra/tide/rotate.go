@@ -89,7 +89,8 @@ func rotateCommand() *cobra.Command {
 
 The new key writes after some time, so that every process reads it before any process writes with it. A process looks for
 a changed key file every minute; give it the new file within that time, and seal the files of single processes again (tide
-keys seal). Nothing needs a restart. The purpose "root" gives the file a new root at once, and wraps all keys anew.
+keys seal). Nothing needs a restart. Until the new key writes, its purpose takes no other one, so the time is at most 90
+days. The purpose "root" gives the file a new root at once, and wraps all keys anew.
 
 Afterwards run tide keys reencrypt (storage, credential), then tide keys verify and tide keys retire. Back the file up
 before and after.
@@ -117,7 +118,7 @@ It exits with 0 if the key was made, and with 1 if not.`,
 	}
 	requireFlag(c, &file, "file", "path of the key file")
 	requireFlag(c, &purpose, "purpose", "purpose of the key (tide keys list), or root")
-	c.Flags().DurationVar(&after, "after", defaultLead, "time until the new key writes; at least 5m")
+	c.Flags().DurationVar(&after, "after", defaultLead, "time until the new key writes; from 5m to 2160h (90 days)")
 	return c
 }
 

@@ -41,6 +41,7 @@ func TestKeysRotate(t *testing.T) {
 	}
 	for name, args := range map[string][]string{
 		"too soon":      {"rotate", "--file", file, "--purpose", "ledger", "--after", "1m"},
+		"too late":      {"rotate", "--file", file, "--purpose", "ledger", "--after", "100000h"},
 		"a waiting key": {"rotate", "--file", file, "--purpose", "storage"},
 		"channel":       {"rotate", "--file", file, "--purpose", "channel"},
 		"no purpose":    {"rotate", "--file", file, "--purpose", "x"},
@@ -168,11 +169,15 @@ func TestACeremonyWithFiles(t *testing.T) {
 	folder := t.TempDir()
 	file, wrapped, joined := filepath.Join(folder, "keys.json"), filepath.Join(folder, "wrapped.json"), filepath.Join(folder, "joined.json")
 	check.Must(t, keys.Create(file))
-	stdout, stderr, err := tide("keys", "split", "--file", file, "--wrapped", wrapped, "--out", folder)
+	custody := filepath.Join(folder, "new", "custody")
+	stdout, stderr, err := tide("keys", "split", "--file", file, "--wrapped", wrapped, "--out", custody)
 	check.Must(t, err)
+	if info, err := os.Stat(custody); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder: %v, %v", info, err)
+	}
 	var components []string
 	for _, n := range []string{"1", "2", "3", "4", "5"} {
-		name := filepath.Join(folder, "component-"+n+".txt")
+		name := filepath.Join(custody, "component-"+n+".txt")
 		info, err := os.Stat(name)
 		check.Must(t, err)
 		text, err := os.ReadFile(name)
@@ -195,7 +200,7 @@ func TestACeremonyWithFiles(t *testing.T) {
 	if !bytes.Equal(keytest.ReadFile(t, file).Root, keytest.ReadFile(t, joined).Root) {
 		t.Error("the root is another one")
 	}
-	if _, _, err := tide("keys", "split", "--file", file, "--wrapped", wrapped+"2", "--out", folder); !errors.Is(err, fs.ErrExist) {
+	if _, _, err := tide("keys", "split", "--file", file, "--wrapped", wrapped+"2", "--out", custody); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("components are replaced: %v", err)
 	}
 	if _, err := os.Stat(wrapped + "2"); !errors.Is(err, fs.ErrNotExist) {

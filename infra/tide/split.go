@@ -31,7 +31,7 @@ tell nothing about it.
 The command writes a copy of the key file without its root: every key in it is wrapped, so that it may lie in a backup.
 Each custodian gets one component, with a checksum. Without --out, the command shows the components one after the other:
 each custodian comes to the screen alone, writes the component down, and presses Enter, which clears the screen. With
---out, it writes one file of mode 0600 for each custodian, for a medium of their own. The components go nowhere else.
+--out, it makes FOLDER and writes one file of mode 0600 for each custodian, for a medium of their own. The components go nowhere else.
 
 Hold the ceremony with tide keys join at once, before the root is destroyed anywhere (docs/keys.md).
 
@@ -88,8 +88,12 @@ func showComponents(cmd *cobra.Command, components []keys.Component) error {
 	return nil
 }
 
-// writeComponents writes one file for each custodian. It replaces no file.
+// writeComponents writes one file for each custodian. It makes the folder, and replaces no
+// file.
 func writeComponents(folder string, components []keys.Component) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("component: %w", err)
+	}
 	for i, c := range components {
 		path := filepath.Join(folder, fmt.Sprintf("component-%d.txt", i+1))
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

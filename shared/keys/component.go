@@ -112,7 +112,7 @@ func checkValue(key sm.Key) string {
 	return strings.ToUpper(hex.EncodeToString(sm.MAC(key[:], []byte("tidebank key check value"))[:3]))
 }
 
-// CheckValue is the check value of a key file's root: six digits, which the ceremony
+// CheckValue is the check value of a key file's root: six hexadecimal digits, which the ceremony
 // compares. It is known also if the root is split.
 func CheckValue(path string) (string, error) {
 	f, err := readFile(Config{File: path})

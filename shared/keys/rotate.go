@@ -17,6 +17,7 @@ var (
 	ErrIndexStays   = errors.New("keys: stored indexes don't change; the key of the purpose blind-index is not rotated")
 	ErrWaiting      = errors.New("keys: the purpose has a new key already whose time has not come")
 	ErrTooSoon      = errors.New("keys: the new key must not write before every process has read it")
+	ErrTooLate      = errors.New("keys: the new key must write within 90 days, because its purpose takes no other key until then")
 	ErrNoKeyID      = errors.New("keys: the purpose has no such key")
 	ErrWrites       = errors.New("keys: the key writes, or will write; only an older key can be retired")
 	ErrLingers      = errors.New("keys: texts under the key are still under way")
@@ -101,13 +102,17 @@ func (p Purpose) due(newest times) time.Time {
 }
 
 // Rotate adds a key to a purpose of the key file, and returns its id. The key writes from
-// a time on: at least MinLead from now, so that every process has read it before.
+// a time on: at least MinLead from now, so that every process has read it before, and at
+// most MaxLead.
 func Rotate(path string, p Purpose, from time.Time) (id uint16, err error) {
 	if err := rotates(p); err != nil {
 		return 0, err
 	}
 	if from.Before(clock.System{}.Now().Add(MinLead - ReloadEvery)) { // the caller took some time
 		return 0, ErrTooSoon
+	}
+	if from.After(clock.System{}.Now().Add(MaxLead)) {
+		return 0, ErrTooLate
 	}
 	return rotate(path, p, from)
 }

@@ -112,6 +112,7 @@ func TestRotationsThatAreRefused(t *testing.T) {
 		"the blind index":      {keys.BlindIndex, later, keys.ErrIndexStays},
 		"no purpose":           {"nothing", later, keys.ErrNoPurpose},
 		"before all know it":   {keys.Storage, soon().Add(keys.MinLead - time.Minute), keys.ErrTooSoon},
+		"after 90 days":        {keys.Storage, soon().Add(keys.MaxLead + time.Minute), keys.ErrTooLate},
 		"while another waits":  {keys.Ledger, later, keys.ErrWaiting},
 		"no file of that name": {keys.Storage, later, os.ErrNotExist},
 	} {

@@ -22,6 +22,10 @@ const ReloadEvery = time.Minute
 // MinLead is the shortest time from a rotation to the first use of the new key.
 const MinLead = 5 * ReloadEvery
 
+// MaxLead is the longest such time. Until the new key writes, its purpose takes no other
+// one: after a typing error, a key that was stolen could not be replaced for years.
+const MaxLead = 90 * 24 * time.Hour
+
 // reloadLimit bounds one reading of the key file.
 const reloadLimit = 5 * time.Second
 
