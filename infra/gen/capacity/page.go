@@ -7,6 +7,8 @@ import (
 	"math"
 	"text/template"
 	"time"
+
+	"github.com/tidebank/tidebank/infra/gen/process"
 )
 
 // Bank is the bank of the standard: its customers, and the costs that `make bench` and
@@ -22,7 +24,7 @@ var (
 		Transfer: Cost{Function: 900 * time.Microsecond, PostgreSQL: 1200 * time.Microsecond, Redis: 150 * time.Microsecond},
 	}
 	plant = Plant{
-		Utilisation: 0.5, PodCPU: 1, ConnsPerPod: 8, ConnsPerCore: 25, CommitsAtMost: 8000,
+		Utilisation: 0.5, PodCPU: 1, ConnsPerPod: process.ConnLimit, ConnsPerCore: 25, CommitsAtMost: 8000,
 		CoreHour: 0.35, ColdStart: 1700 * time.Millisecond, SessionBytes: 1500, TransferBytes: 6000,
 	}
 )
