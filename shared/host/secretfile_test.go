@@ -130,9 +130,14 @@ func TestSecretsComeFromSecretsManager(t *testing.T) {
 	}
 }
 
-// Each key that holds a secret or an address with a password takes a file.
+// Each key that holds a secret or an address with a password takes a file, and
+// docs/configuration.md lists each key that does.
 func TestEverySecretKeyTakesAFile(t *testing.T) {
 	t.Parallel()
+	page, err := os.ReadFile("../../docs/configuration.md")
+	check.Must(t, err)
+	_, section, _ := strings.Cut(string(page), "## Secrets in files")
+	section, _, _ = strings.Cut(section, "\n## ")
 	keys := map[string]bool{}
 	var walk func(reflect.Type)
 	walk = func(part reflect.Type) {
@@ -141,6 +146,9 @@ func TestEverySecretKeyTakesAFile(t *testing.T) {
 			if name == "" && f.Type.Kind() == reflect.Struct {
 				walk(f.Type)
 				continue
+			}
+			if f.Tag.Get("secret") == "true" && !strings.Contains(section, "`"+name+"`") {
+				t.Errorf("docs/configuration.md does not list %s among the keys that take a file", name)
 			}
 			if strings.HasSuffix(name, "_URL") || strings.HasSuffix(name, "_SECRET") || strings.HasSuffix(name, "_TOKEN") {
 				keys[name] = f.Tag.Get("secret") == "true"
