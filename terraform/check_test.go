@@ -18,7 +18,7 @@ func TestAnUnknownStepIsRefused(t *testing.T) {
 	check.Must(t, err)
 	for _, steps := range [][]string{{"chekov"}, {"fmt", "chekov"}, {""}, {"fmt chekov"}} {
 		tree := t.TempDir()
-		check.Must(t, os.Mkdir(filepath.Join(tree, "terraform"), 0o755)) //nolint:gosec // no secret
+		check.Must(t, os.Mkdir(filepath.Join(tree, "terraform"), 0o755))
 		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"-c", string(script), tree + "/terraform/check"}, steps...)...)
 		text, err := cmd.CombinedOutput()
 		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(text), "there is no step") {

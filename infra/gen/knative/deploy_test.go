@@ -28,7 +28,7 @@ esac
 func deploy(t *testing.T, environment string, args ...string) (code int, out, calls string) {
 	t.Helper()
 	bin := t.TempDir()
-	check.Must(t, os.WriteFile(filepath.Join(bin, "kubectl"), []byte(kubectl), 0o755)) //nolint:gosec // a program
+	check.Must(t, os.WriteFile(filepath.Join(bin, "kubectl"), []byte(kubectl), 0o755))
 	noted := filepath.Join(bin, "calls")
 	cmd := exec.CommandContext(t.Context(), "../../knative/deploy", args...)
 	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "CALLS=" + noted}

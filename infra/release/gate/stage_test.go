@@ -19,7 +19,7 @@ import (
 func TestAnEndedRunLeavesNoProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorkshop(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // waits for nothing
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check.Must(t, err)
 	defer listener.Close() // only the test waits for it
 	_, port, err := net.SplitHostPort(listener.Addr().String())

@@ -95,7 +95,7 @@ func TestTheScansFindWhatIsPlanted(t *testing.T) {
 	if m, err := gate.Make(t.Context(), w.order("v1.0.0")); !errors.Is(err, gate.ErrNoList) || len(m.Stages) > 0 {
 		t.Errorf("without a list: %v after %d stages", err, len(m.Stages))
 	}
-	check.Must(t, os.Mkdir(w.advisories, 0o755)) //nolint:gosec // no secret
+	check.Must(t, os.Mkdir(w.advisories, 0o755))
 	w.stops(t, "vulnerability list", "were not compared")
 }
 
