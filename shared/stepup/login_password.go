@@ -2,7 +2,6 @@ package stepup
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,19 +18,12 @@ import (
 // customer's own passwords, and no money (changes).
 const LoginPassword Factor = "login_password"
 
-type loginPassword struct{}
+type loginPassword struct{ sealedProof }
 
 func (loginPassword) name() Factor        { return LoginPassword }
 func (loginPassword) cap() money.Fen      { return 0 }
 func (loginPassword) day() limit.Kind     { return "" }
 func (loginPassword) begin(Proof) attempt { return new(loginPasswordAttempt) }
-
-func (loginPassword) lacks(p Proof) string {
-	if len(p.Password) == 0 {
-		return "password"
-	}
-	return ""
-}
 
 type loginPasswordAttempt struct {
 	tried password.LoginProof
@@ -54,8 +46,8 @@ func (a *loginPasswordAttempt) verify(ctx context.Context, v *Verification, _ *k
 		return lockedUntil(ErrLoginLocked, a.tried.Until, a.tried.Now)
 	}
 	v.lockEnded = v.lockEnded || a.tried.LockEnded
-	err := v.compare(ctx, LoginPassword, a.tried.CompareProof)
-	a.guess = guess{compared: err == nil || errors.Is(err, ErrProofRejected), right: err == nil}
+	var err error
+	a.guess, err = v.compare(ctx, LoginPassword, a.tried.CompareProof)
 	return err
 }
 

@@ -47,23 +47,34 @@ func (v *Verification) openPasswords(ring *keys.Ring) error {
 	return nil
 }
 
-// compare compares the opened password of a proof with the stored one.
+// sealedProof is what the factors of stored passwords ask of a proof.
+type sealedProof struct{}
+
+func (sealedProof) lacks(p Proof) string {
+	if len(p.Password) == 0 {
+		return "password"
+	}
+	return ""
+}
+
+// compare compares the opened password of a proof with the stored one. The guess is the zero
+// value if the bank could not compare.
 func (v *Verification) compare(
 	ctx context.Context, name Factor, check func(turn *password.Turn, guess []byte) (right bool, err error),
-) error {
+) (guess, error) {
 	turn, err := v.Passwords.Begin(ctx)
 	if err != nil {
-		return err
+		return guess{}, err
 	}
 	defer turn.End()
 	right, err := check(turn, v.passwords[name])
 	if err != nil {
-		return bankerr.ErrInternal.Because(err)
+		return guess{}, bankerr.ErrInternal.Because(err)
 	}
 	if !right {
-		return ErrProofRejected
+		return guess{compared: true}, ErrProofRejected
 	}
-	return nil
+	return guess{compared: true, right: true}, nil
 }
 
 // lockedUntil adds the end of a lock to its refusal, if the lock has an end.

@@ -2,7 +2,6 @@ package stepup
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,7 +17,7 @@ import (
 // TradePassword is the six digits that the customer chose for moving money.
 const TradePassword Factor = "trade_password"
 
-type tradePassword struct{}
+type tradePassword struct{ sealedProof }
 
 func (tradePassword) name() Factor { return TradePassword }
 
@@ -27,13 +26,6 @@ func (tradePassword) name() Factor { return TradePassword }
 func (tradePassword) cap() money.Fen      { return CapSMS }
 func (tradePassword) day() limit.Kind     { return limit.TransferSMS }
 func (tradePassword) begin(Proof) attempt { return new(tradePasswordAttempt) }
-
-func (tradePassword) lacks(p Proof) string {
-	if len(p.Password) == 0 {
-		return "password"
-	}
-	return ""
-}
 
 type tradePasswordAttempt struct {
 	tried password.TradeAttempt
@@ -55,8 +47,8 @@ func (a *tradePasswordAttempt) verify(ctx context.Context, v *Verification, _ *k
 		return a.locked()
 	}
 	v.lockEnded = v.lockEnded || a.tried.Verdict == password.TradeReopened
-	err := v.compare(ctx, TradePassword, a.tried.Check)
-	a.guess = guess{compared: err == nil || errors.Is(err, ErrProofRejected), right: err == nil}
+	var err error
+	a.guess, err = v.compare(ctx, TradePassword, a.tried.Check)
 	return err
 }
 
