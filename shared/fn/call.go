@@ -51,7 +51,7 @@ func (c *Call) StartSession(customer uuid.UUID, place string) {
 
 // EndSessions asks for the end of all sessions of the customer, on every device. The
 // runtime ends them before it commits the operation's unit, and again after the commit:
-// a login may have begun between. The Spec must declare SessionsEnd.
+// a login may have begun between. The Spec must declare SessionEndsAll.
 func (c *Call) EndSessions(customer uuid.UUID) { c.of.ends = customer }
 
 // CountAttempts commits, in one round trip, statements that count attempts at a

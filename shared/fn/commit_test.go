@@ -106,7 +106,7 @@ func TestUndeclaredDoings(t *testing.T) {
 			return note{}, nil
 		}},
 		"no end of sessions": {
-			func(s *fn.Spec) { s.Session = fn.SessionsEnd },
+			func(s *fn.Spec) { s.Session = fn.SessionEndsAll },
 			func(context.Context, *fn.Call, note, *pg.Unit) (note, error) { return note{}, nil },
 		},
 		"attempts": {quiet, func(ctx context.Context, call *fn.Call, _ note, _ *pg.Unit) (note, error) {

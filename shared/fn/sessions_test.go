@@ -28,7 +28,7 @@ func TestSessionsAroundACommit(t *testing.T) {
 			during(unit, func() error { return sessions.EndCustomer(ctx, customer) })
 			return request, nil
 		})
-	reset := command("test-reset", func(s *fn.Spec) { s.Session = fn.SessionsEnd },
+	reset := command("test-reset", func(s *fn.Spec) { s.Session = fn.SessionEndsAll },
 		func(ctx context.Context, call *fn.Call, request note, unit *pg.Unit) (note, error) {
 			call.EndSessions(customer)
 			during(unit, func() error { return sessions.Start(ctx, phone.Channel, customer) })

@@ -94,10 +94,10 @@ type SessionEffect string
 
 // The effects.
 const (
-	SessionKept   SessionEffect = ""
-	SessionStarts SessionEffect = "starts" // after the commit, for the customer that Call.StartSession names
-	SessionEnds   SessionEffect = "ends"   // the caller's session, before the commit
-	SessionsEnd   SessionEffect = "end"    // of the customer that Call.EndSessions names, before the commit and again after it
+	SessionKept    SessionEffect = ""
+	SessionStarts  SessionEffect = "starts" // after the commit, for the customer that Call.StartSession names
+	SessionEnds    SessionEffect = "ends"   // the caller's session, before the commit
+	SessionEndsAll SessionEffect = "end"    // of the customer that Call.EndSessions names, before the commit and again after it
 )
 
 // Spec is a function's declared policy. Enforcement, the registry, the generators and
@@ -223,7 +223,7 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		{s.StepUp != (f == FormConfirm), "step-up is what Confirm declares"},
 		{confirms != (f == FormConfirm), "Confirm and a request that embeds stepup.Confirmation go together"},
 		{s.Session == SessionStarts && s.Audience != Public, "only a public function starts a session"},
-		{s.Session == SessionsEnd && s.Audience != Public, "only a public function ends the sessions of a customer"},
+		{s.Session == SessionEndsAll && s.Audience != Public, "only a public function ends the sessions of a customer"},
 		{s.Session == SessionEnds && s.Audience != Customer, "only a customer's function ends a session"},
 		{s.Activity != session.Acts && s.Audience != Customer, "only a customer's function polls or rests"},
 		{s.EndsSessions && f != FormEvent, "only an event function ends the sessions of other callers"},

@@ -116,7 +116,7 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		}, "starts a session"},
 		{"a stranger who ends a session", change, func(s *fn.Spec) { s.Session = fn.SessionEnds }, "ends a session"},
 		{"a customer who ends the sessions of a customer", change, func(s *fn.Spec) {
-			s.Audience, s.Session = fn.Customer, fn.SessionsEnd
+			s.Audience, s.Session = fn.Customer, fn.SessionEndsAll
 		}, "ends the sessions"},
 		{"risk of the public", query, func(s *fn.Spec) { s.Risk = risk.SceneTransfer }, "risk is asked"},
 		{"a good deprecation", query, func(s *fn.Spec) {

@@ -311,7 +311,7 @@ func (c *call) operate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) || (c.ends != uuid.Nil) != (c.spec.Session == SessionsEnd) {
+	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) || (c.ends != uuid.Nil) != (c.spec.Session == SessionEndsAll) {
 		return bankerr.ErrInternal.Because(errSession)
 	}
 	for s := range c.unit.All() {

@@ -37,7 +37,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-password-reset", Summary: "Reset a forgotten login password", Audience: fn.Public, Idempotent: true,
-	CountsAttempts: true, Session: fn.SessionsEnd, Rate: fn.RateAuth, Audit: fn.AuditAuth, Timeout: identity.SetTimeout,
+	CountsAttempts: true, Session: fn.SessionEndsAll, Rate: fn.RateAuth, Audit: fn.AuditAuth, Timeout: identity.SetTimeout,
 	Emits: []string{events.TypePasswordChanged},
 	Refusals: []*bankerr.Error{
 		identity.ErrResetRefused, password.ErrWeak, password.ErrUnsealed, captcha.ErrRequired, captcha.ErrRejected,
