@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidebank/tidebank/infra/gen/process"
 )
 
 func TestPeak(t *testing.T) {
@@ -28,11 +30,23 @@ func TestNeeds(t *testing.T) {
 		Login: Cost{Function: 10 * time.Millisecond}, Query: Cost{Function: time.Millisecond, PostgreSQL: time.Millisecond},
 	})
 	// 100 log-ins and 900 queries: 1 and 0.9 cores of functions, 0.9 of PostgreSQL, at half use.
-	if int(n.FunctionCores*10+0.5) != 38 || int(n.PostgreSQLCores*10+0.5) != 18 || n.Pods != 2 || n.Connections != 16 {
+	if int(n.FunctionCores*10+0.5) != 38 || int(n.PostgreSQLCores*10+0.5) != 18 || n.Pods != 2 || n.LoginPods != 1 || n.Connections != 16 {
 		t.Errorf("needs %+v", n)
 	}
 	if n.Shards != 4 || n.ConnectionBudget != 50 || n.RedisGB != 1 || int(n.YuanPerHour*10+0.5) != 74 {
 		t.Errorf("needs %+v", n)
+	}
+}
+
+// The manifests let log-ins grow to what a payday of the bank needs.
+func TestTheManifestsReachAPayday(t *testing.T) {
+	t.Parallel()
+	need := plant.Needs(customers, costs)
+	if need.LoginPods > process.LoginScale {
+		t.Errorf("a payday needs %d instances of identity-login, and the manifests allow %d", need.LoginPods, process.LoginScale)
+	}
+	if others := need.Pods - need.LoginPods; others > process.ScaleLimit {
+		t.Errorf("all other calls need %d instances, and the manifests allow %d for each function", others, process.ScaleLimit)
 	}
 }
 

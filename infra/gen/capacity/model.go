@@ -62,6 +62,7 @@ type Costs struct{ Login, Query, Transfer Cost }
 type Need struct {
 	FunctionCores, PostgreSQLCores, RedisCores float64
 	Pods, Connections                          int
+	LoginPods                                  int // instances that only log customers in
 	ConnectionBudget                           int // that PostgreSQL's cores work well with
 	Changes                                    float64
 	Shards                                     int
@@ -85,6 +86,7 @@ func (p Plant) Needs(c Customers, costs Costs) Need {
 		DayGB:           load.Visits * c.Transfers * p.TransferBytes / 1e9,
 	}
 	n.Pods = int(math.Ceil(n.FunctionCores / p.PodCPU))
+	n.LoginPods = int(math.Ceil(load.Logins * costs.Login.Function.Seconds() / p.Utilisation / p.PodCPU))
 	n.Connections = n.Pods * p.ConnsPerPod
 	n.ConnectionBudget = int(math.Ceil(n.PostgreSQLCores)) * p.ConnsPerCore
 	n.Shards = int(math.Ceil(n.Changes / p.CommitsAtMost))

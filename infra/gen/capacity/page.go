@@ -61,6 +61,7 @@ func Page() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
+		"LoginScale": process.LoginScale, "Scale": process.ScaleLimit, "HashCalls": process.HashCalls,
 		"Rows": rows, "Customers": customers, "Costs": costs, "Plant": plant, "BurstPods": pods, "BurstWaiting": waiting,
 	})
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 )
 
 // A kubectl that renders two Services, notes what it is asked, and does nothing. LIST
-// takes the place of its list of names.
+// takes the place of its list of names, ROUTE is a line of what it renders.
 const kubectl = `#!/usr/bin/env bash
 case "$*" in
-kustomize*) printf 'kind: Service\n' ;;
+kustomize*) printf 'kind: Service\n%s' "$ROUTE" ;;
 create*) cat >/dev/null; eval "${LIST:-printf 'job.batch/migrate\nservice.serving.knative.dev/%s\n' one two three}" ;;
 apply*) cat >/dev/null; echo "$*" >>"$CALLS" ;;
 *) echo "$*" >>"$CALLS" ;;
@@ -97,7 +97,7 @@ func TestDeployChangesInWaves(t *testing.T) {
 		"--namespace tidebank delete job migrate --ignore-not-found --wait",
 		applied + "app.kubernetes.io/name=migrate",
 		"--namespace tidebank wait --for=condition=Complete job/migrate --timeout=5m",
-		applied + "app.kubernetes.io/component notin (function, consumer)",
+		applied + "app.kubernetes.io/component notin (function, consumer, route)",
 		wave + "(one,two)",
 		"--namespace tidebank wait --for=condition=Ready ksvc one two --timeout=5m",
 		wave + "(three)",
@@ -106,5 +106,18 @@ func TestDeployChangesInWaves(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(calls), "\n")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The routes of the edge come after the Services that they lead to.
+func TestDeployEndsWithTheRoutes(t *testing.T) {
+	t.Parallel()
+	code, out, calls := deploy(t, "ROUTE=    app.kubernetes.io/component: route", "o")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	_, after, found := strings.Cut(calls, "wait --for=condition=Ready ksvc one two three")
+	if !found || !strings.Contains(after, "--selector app.kubernetes.io/component=route\n") {
+		t.Errorf("the calls are:\n%s", calls)
 	}
 }

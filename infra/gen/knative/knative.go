@@ -24,7 +24,11 @@ import (
 const (
 	Folder = "infra/knative/base"
 	Queues = "infra/knative/queues" // what the base lacks where SQS is the broker (docs/aws.md)
+	Edge   = "infra/knative/edge"   // the routes for apps, for each kind of gateway
 )
+
+// gateways are the kinds of gateway that the bank has routes for. An overlay takes one.
+func gateways() []string { return []string{"gateway-api", "istio", "kourier"} }
 
 // secretKeys are the settings that come from a Secret: its name, and the key in it.
 var secretKeys = map[string]source{
@@ -55,6 +59,7 @@ type setting struct {
 type bank struct {
 	Functions, Workers []deployed
 	Subscriptions      events.Subscriptions
+	Routes             []string // functions that apps call, a longer name before its beginning
 	Linger, Drain      string
 	Grace, User, Calls int
 	Connections        int // of all instances at their greatest scale
@@ -74,7 +79,12 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	}
 	for _, p := range described.Functions {
 		b.Functions = append(b.Functions, deploy(p))
+		if !p.Event {
+			b.Routes = append(b.Routes, p.Name)
+		}
 	}
+	slices.Sort(b.Routes)
+	slices.Reverse(b.Routes) // Kourier takes the first path that the request's begins with
 	onlyQueues := b
 	for _, p := range described.Workers {
 		if p.Queues {
@@ -90,7 +100,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	}
 	files := output.Files{}
 	for _, t := range parsed.Templates() {
-		if !strings.HasSuffix(t.Name(), ".yaml") || t.Name() == "parts.yaml" {
+		if !strings.HasSuffix(t.Name(), ".yaml") || t.Name() == "parts.yaml" || strings.HasPrefix(t.Name(), "edge-") {
 			continue
 		}
 		to, of := Folder+"/"+t.Name(), b
@@ -101,8 +111,28 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 			return nil, err
 		}
 	}
-	files[Queues+"/workers.yaml"], err = executed(parsed.Lookup("workers.yaml"), onlyQueues)
-	return files, err
+	if files[Queues+"/workers.yaml"], err = executed(parsed.Lookup("workers.yaml"), onlyQueues); err != nil {
+		return nil, err
+	}
+	return files, routes(files, parsed, b)
+}
+
+// routes adds the files of each kind of gateway.
+func routes(files output.Files, parsed *template.Template, b bank) error {
+	for _, gateway := range gateways() {
+		made := map[string]string{"routes.yaml": "edge-" + gateway + ".yaml", "kustomization.yaml": "edge-kustomization.yaml"}
+		if gateway == "gateway-api" {
+			made["grant.yaml"] = "edge-grant.yaml"
+		}
+		for name, from := range made {
+			text, err := executed(parsed.Lookup(from), b)
+			if err != nil {
+				return err
+			}
+			files[Edge+"/"+gateway+"/"+name] = text
+		}
+	}
+	return nil
 }
 
 func executed(t *template.Template, b bank) ([]byte, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 )
 
 // Figures of every process. The grace period of a process is longer than the sum of
@@ -22,9 +23,12 @@ const (
 	UserID = 65532
 	Calls  = 80 // at once in one instance of a function
 
+	HashCalls = 4 // at once in an instance that hashes passwords, before another one starts
+
 	ConnLimit       = 2  // connections of one instance of a function at most
 	WorkerConnLimit = 4  // of one instance of a worker, and one that listens
 	ScaleLimit      = 10 // instances of one function at most
+	LoginScale      = 30 // instances of a function that hashes passwords to start sessions (docs/capacity.md)
 	WorkerScale     = 2  // one works, the other takes over
 )
 
@@ -45,6 +49,7 @@ type Process struct {
 	Timeout       time.Duration
 	Conns         int
 	Scale         int // instances at most
+	Target        int // calls at once in an instance, before another one starts
 }
 
 // Setting is one environment variable. A secret one may name a file instead.
@@ -93,11 +98,17 @@ func describe(f fn.Function) Process {
 		Probes: f.Spec.Probes,
 		Queues: f.Spec.Queues,
 		DB:     needs.DB, Redis: needs.Redis, Clients: needs.Clients,
-		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit,
+		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit, Target: Calls,
 	}
 	p.settings(f.Config)
 	if p.Timeout == 0 {
 		p.Timeout = fn.DefaultTimeout
+	}
+	if slices.Contains(needs.Purposes, keys.Pepper) {
+		p.Target = HashCalls
+		if f.Spec.Session == fn.SessionStarts {
+			p.Scale = LoginScale
+		}
 	}
 	conns := ConnLimit
 	if p.Worker {

@@ -19,28 +19,28 @@ import (
 
 const (
 	crowd      = 4 // customers who call all the time
-	enough     = 3 // calls of each function during each step, at least
+	enough     = 3 // calls of each function that they use, during each step, at least
 	settleTime = 10 * time.Second
 	stepTime   = 3 * time.Minute // longest wait for these calls, after the step
 	// A customer reads between two calls. Customers who never do would take both processors of
 	// a small machine by themselves, and the check would be about its capacity.
-	thinkTime = 150 * time.Millisecond
+	thinkTime = 500 * time.Millisecond
 )
 
 // load is a crowd of customers who use all functions, again and again.
 type load struct {
 	notes *counts
+	asks  *counts // calls of the functions that no customer uses
 	mu    sync.Mutex
 	made  map[string]bool // transfers that the bank has confirmed
-	asked map[string]bool // functions that no customer of this load uses, which are called all the same
 	wrong []string        // what a customer saw
 	stop  context.CancelFunc
 	wait  sync.WaitGroup
 }
 
 func startLoad(ctx context.Context) *load {
-	w := &load{notes: newCounts(), made: map[string]bool{}}
-	w.notes.think = thinkTime
+	w := &load{notes: newCounts(), asks: newCounts(), made: map[string]bool{}}
+	w.notes.think, w.asks.think = thinkTime, thinkTime
 	running, stop := context.WithCancel(ctx)
 	w.stop = stop
 	for i := range crowd {
@@ -50,6 +50,7 @@ func startLoad(ctx context.Context) *load {
 			}
 		})
 	}
+	w.wait.Go(func() { w.askAll(ctx, running) })
 	return w
 }
 
@@ -72,10 +73,6 @@ func (w *load) visit(ctx, running context.Context, i int) {
 		w.mu.Lock()
 		w.made[made.TransferID.String()] = true
 		w.mu.Unlock()
-		if err := w.ask(ctx, c); err != nil {
-			w.note(err)
-			return
-		}
 		if running.Err() != nil {
 			break
 		}
@@ -85,32 +82,36 @@ func (w *load) visit(ctx, running context.Context, i int) {
 	}
 }
 
-// ask calls each function that the customers do not use, with a request in clear that it must
-// refuse at once.
-func (w *load) ask(ctx context.Context, c *customer) error {
-	w.mu.Lock()
-	if w.asked == nil {
-		w.asked = map[string]bool{}
-		used := w.notes.byFunction()
+// askAll calls the functions that no customer of the load uses, one after the other, again
+// and again. Most of them start for the call, which takes seconds: so a customer does not
+// wait for them.
+func (w *load) askAll(ctx, running context.Context) {
+	passer := &http.Client{Transport: &counted{to: from(clientAddress(crowd)), notes: w.asks}, Timeout: 40 * time.Second}
+	for {
 		for _, one := range processes() {
-			w.asked[one.Name] = !one.Worker && !one.Event && used[one.Name] == 0
+			if running.Err() != nil {
+				return
+			}
+			if one.Worker || one.Event || w.notes.byFunction()[one.Name] > 0 {
+				continue
+			}
+			if err := ask(ctx, passer, one.Name); err != nil {
+				w.note(err)
+			}
+		}
+		if pause(running, thinkTime) != nil {
+			return
 		}
 	}
-	w.mu.Unlock()
-	for name, asked := range w.asked {
-		if !asked {
-			continue
-		}
-		status, text, err := send(ctx, &http.Client{Transport: c.transport}, bankURL+"/function/"+name, "{}",
-			http.Header{"Content-Type": {"application/json"}})
-		if err == nil && (status < http.StatusBadRequest || status >= http.StatusInternalServerError) {
-			err = fmt.Errorf("%s answered %d in clear: %s", name, status, text)
-		}
-		if err != nil {
-			return err
-		}
+}
+
+// ask calls a function with a request in clear that it must refuse at once.
+func ask(ctx context.Context, passer *http.Client, name string) error {
+	status, text, err := send(ctx, passer, bankURL+"/function/"+name, "{}", http.Header{"Content-Type": {"application/json"}})
+	if err == nil && (status < http.StatusBadRequest || status >= http.StatusInternalServerError) {
+		err = fmt.Errorf("%s answered %d in clear: %s", name, status, text)
 	}
-	return nil
+	return err
 }
 
 func (w *load) note(err error) {
@@ -128,7 +129,7 @@ func (w *load) note(err error) {
 func (w *load) end() error {
 	w.stop()
 	w.wait.Wait()
-	if err := w.notes.problem(); err != nil {
+	if err := errors.Join(w.notes.problem(), w.asks.problem()); err != nil {
 		return err
 	}
 	if len(w.wrong) > 0 {
@@ -152,13 +153,14 @@ func upgrade(ctx context.Context, l *lab) error {
 		{"rollback", func() error { return l.release(ctx, "v1") }},
 		{"pods deleted", func() error { return l.deletePods(ctx) }},
 	} {
-		before := w.notes.byFunction()
+		before, asked := w.notes.byFunction(), w.asks.byFunction()
 		err := step.do()
 		if err == nil {
-			err = w.goesOn(ctx, before) // the last of the old instances end under load too
+			err = w.goesOn(ctx, before, asked) // the last of the old instances end under load too
 		}
 		calls, failed := w.notes.sum()
-		say("%s: %d calls so far, %d failed", step.what, calls, failed)
+		asks, refused := w.asks.sum()
+		say("%s: %d calls so far, %d failed", step.what, calls+asks, failed+refused)
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", step.what, err), w.end())
 		}
@@ -172,16 +174,19 @@ func upgrade(ctx context.Context, l *lab) error {
 	return l.money(ctx, w)
 }
 
-// goesOn lets the load go on until it has called every function often enough since a step
-// began.
-func (w *load) goesOn(ctx context.Context, before map[string]int) error {
+// goesOn lets the load go on until it has called every function since a step began: one that
+// customers use often enough, and any other once.
+func (w *load) goesOn(ctx context.Context, before, asked map[string]int) error {
 	if err := pause(ctx, settleTime); err != nil {
 		return err
 	}
 	return until(ctx, stepTime, "the load calls every function", func() (bool, error) {
-		now := w.notes.byFunction()
+		now, asks := w.notes.byFunction(), w.asks.byFunction()
 		for _, one := range processes() {
-			if n := now[one.Name] - before[one.Name]; !one.Worker && !one.Event && n < enough {
+			if one.Worker || one.Event || now[one.Name] == 0 && asks[one.Name] > asked[one.Name] {
+				continue
+			}
+			if n := now[one.Name] - before[one.Name]; n < enough {
 				return false, fmt.Errorf("it called %s %d times", one.Name, n)
 			}
 		}

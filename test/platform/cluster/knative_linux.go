@@ -24,7 +24,7 @@ func (n *node) knative(ctx context.Context) error {
 		// A small node, and tests that do not wait a minute for each instance to go.
 		"knative-serving config-deployment": `{"queue-sidecar-cpu-request":"10m"}`,
 		"knative-serving config-autoscaler": `{"stable-window":"20s","scale-to-zero-grace-period":"10s"}`,
-		"knative-serving config-network":    `{"ingress-class":"test.ingress.networking.knative.dev"}`,
+		"knative-serving config-network":    `{"ingress-class":"` + ingressClass + `"}`,
 		"knative-serving config-domain":     `{"bank.test":""}`,
 	}
 	for which, data := range settings {

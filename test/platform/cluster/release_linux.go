@@ -80,6 +80,9 @@ func (p paths) image(name, tag string) (string, error) {
 	return "", fmt.Errorf("the registry has no image %s:%s", name, tag)
 }
 
+// ingressClass is the class of the ingress of the test.
+const ingressClass = "test.ingress.networking.knative.dev"
+
 // scaled is the function whose load a check raises. Its target makes a small load enough.
 const scaled = "account-overview"
 
@@ -113,11 +116,15 @@ func (p paths) overlay(tag string, newer []string) (string, error) {
 		fmt.Fprintf(&text, "  - {name: tidebank/%s, newName: %q, digest: %q}\n", name, at, digest)
 	}
 	fmt.Fprintf(&text, `patches:
+  - target: {group: networking.internal.knative.dev, kind: Ingress}
+    patch: |
+      - {op: replace, path: /metadata/annotations/networking.knative.dev~1ingress.class, value: %s}
+      - {op: replace, path: /spec/rules/0/hosts/0, value: %s}
   - target: {group: serving.knative.dev, kind: Service, name: %s}
     patch: |
       - {op: add, path: /spec/template/metadata/annotations/autoscaling.knative.dev~1target, value: "4"}
       - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: FN_RATE_SCALE, value: "1000"}}
-`, scaled)
+`, ingressClass, edge, scaled)
 	return dir, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644)
 }
 

@@ -17,14 +17,18 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	istiov1 "istio.io/client-go/pkg/apis/networking/v1"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
 	eventingv1alpha1 "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
 	"knative.dev/eventing/pkg/apis/feature"
 	sourcesv1 "knative.dev/eventing/pkg/apis/sources/v1"
+	networkingv1alpha1 "knative.dev/networking/pkg/apis/networking/v1alpha1"
 	"knative.dev/pkg/apis"
 	servingcfg "knative.dev/serving/pkg/apis/config"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	autoscalercfg "knative.dev/serving/pkg/autoscaler/config"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
@@ -44,6 +48,7 @@ func decoder(t *testing.T) runtime.Decoder {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, servingv1.AddToScheme, eventingv1.AddToScheme, eventingv1alpha1.AddToScheme, sourcesv1.AddToScheme,
+		networkingv1alpha1.AddToScheme, gatewayv1.Install, gatewayv1beta1.Install, istiov1.AddToScheme,
 	} {
 		if err := add(s); err != nil {
 			t.Fatal(err)
@@ -343,7 +348,7 @@ func TestTheOverlayOfARelease(t *testing.T) {
 	if want := len(rendered(t, "overlays/prod")); resources.Size() != want {
 		t.Errorf("%d documents, want the %d of overlays/prod", resources.Size(), want)
 	}
-	if !strings.Contains(string(text), "trusted-proxies: \"3\"\n") {
+	if !strings.Contains(string(text), "trusted-proxies: \"4\"\n") {
 		t.Error("the settings of overlays/prod are lost")
 	}
 }

@@ -3,13 +3,15 @@
 //
 //	kingress PUBLIC LOCAL DESK
 //
-// At PUBLIC it serves /function/<name> of the functions that outsiders may call, by the
-// route that Knative gives them, and passes all other paths to DESK, the developer page
-// of the test. It overwrites X-Forwarded-For with the address of its client, as
-// docs/knative.md asks for. At LOCAL it serves the calls inside the cluster, by host.
+// At PUBLIC it serves outsiders: /function/<name> by the Ingress of the bank
+// (infra/knative/edge/kourier), with X-Forwarded-For overwritten by the address of its
+// client, as docs/knative.md asks for. Other paths go to DESK, the developer page of the
+// test. At LOCAL it serves the calls inside the cluster, by host, and appends to
+// X-Forwarded-For. A call of an outsider passes both, as with Kourier.
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log"
@@ -33,13 +35,12 @@ const (
 	class  = "test.ingress.networking.knative.dev"
 	local  = "test-gateway.knative-serving.svc.cluster.local"
 	public = "test-gateway-public.knative-serving.svc.cluster.local"
-	suffix = ".tidebank.bank.test" // the bank's namespace and Knative's domain
 	every  = 200 * time.Millisecond
 )
 
-// route is where the calls of one host go.
+// route is where the calls of one host go: by the first path that a call's begins with.
 type route struct {
-	path     v1alpha1.HTTPIngressPath
+	paths    []v1alpha1.HTTPIngressPath
 	external bool
 }
 
@@ -99,14 +100,28 @@ func (e *edge) follow(ctx context.Context) {
 
 func add(routes map[string]route, i v1alpha1.Ingress) {
 	for _, rule := range i.Spec.Rules {
-		for _, host := range rule.Hosts {
-			for _, p := range rule.HTTP.Paths {
-				if len(p.Headers) == 0 {
-					routes[host] = route{path: p, external: rule.Visibility != v1alpha1.IngressVisibilityClusterLocal}
-				}
+		to := route{external: rule.Visibility != v1alpha1.IngressVisibilityClusterLocal}
+		for _, p := range rule.HTTP.Paths {
+			if len(p.Headers) == 0 {
+				to.paths = append(to.paths, p)
 			}
 		}
+		for _, host := range rule.Hosts {
+			routes[host] = to
+		}
 	}
+}
+
+// find returns the way of a request, if there is one.
+func (e *edge) find(r *http.Request) (way v1alpha1.HTTPIngressPath, external, ok bool) {
+	host, _, _ := strings.Cut(r.Host, ":")
+	to := (*e.routes.Load())[host]
+	for _, p := range to.paths {
+		if strings.HasPrefix(r.URL.Path, p.Path) {
+			return p, to.external, true
+		}
+	}
+	return v1alpha1.HTTPIngressPath{}, false, false
 }
 
 func (e *edge) ready(ctx context.Context, i *v1alpha1.Ingress) {
@@ -123,36 +138,35 @@ func (e *edge) ready(ctx context.Context, i *v1alpha1.Ingress) {
 // public serves outsiders.
 func (e *edge) public(desk http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name, isFunction := strings.CutPrefix(r.URL.Path, "/function/")
-		if !isFunction {
-			desk.ServeHTTP(w, r)
-			return
-		}
-		to, ok := (*e.routes.Load())[name+suffix]
-		if !ok || !to.external {
+		way, external, ok := e.find(r)
+		_, served := (*e.routes.Load())[way.RewriteHost]
+		switch {
+		case ok && external && (served || way.RewriteHost == ""):
+			r.Header.Del("X-Forwarded-For")
+			e.pass(way).ServeHTTP(w, r)
+		case strings.HasPrefix(r.URL.Path, "/function/"):
 			http.Error(w, "no such function", http.StatusNotFound)
-			return
+		default:
+			desk.ServeHTTP(w, r)
 		}
-		e.pass(to, name+suffix, "/").ServeHTTP(w, r)
 	})
 }
 
 // local serves the pods of the cluster.
 func (e *edge) local(w http.ResponseWriter, r *http.Request) {
-	host, _, _ := strings.Cut(r.Host, ":")
-	to, ok := (*e.routes.Load())[host]
+	way, _, ok := e.find(r)
 	if !ok {
-		http.Error(w, "no route for "+host, http.StatusNotFound)
+		http.Error(w, "no route for "+r.Host, http.StatusNotFound)
 		return
 	}
-	e.pass(to, host, r.URL.Path).ServeHTTP(w, r)
+	e.pass(way).ServeHTTP(w, r)
 }
 
-// pass sends a call to one of the revisions of a route.
-func (e *edge) pass(to route, host, path string) http.Handler {
+// pass sends a call to one of the backends of a way.
+func (e *edge) pass(way v1alpha1.HTTPIngressPath) http.Handler {
 	var split v1alpha1.IngressBackendSplit
 	at := rand.IntN(100)
-	for _, split = range to.path.Splits {
+	for _, split = range way.Splits {
 		if at -= split.Percent; at < 0 {
 			break
 		}
@@ -160,9 +174,10 @@ func (e *edge) pass(to route, host, path string) http.Handler {
 	address := fmt.Sprintf("%s.%s.svc.cluster.local:%s", split.ServiceName, split.ServiceNamespace, split.ServicePort.String())
 	return &httputil.ReverseProxy{Transport: e.transport, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(&url.URL{Scheme: "http", Host: address})
-		r.Out.Host, r.Out.URL.Path = host, path
-		r.SetXForwarded() // Rewrite has removed what the client sent
-		for _, headers := range []map[string]string{to.path.AppendHeaders, split.AppendHeaders} {
+		r.Out.Host = cmp.Or(way.RewriteHost, r.In.Host)
+		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // Rewrite has removed it
+		r.SetXForwarded()
+		for _, headers := range []map[string]string{way.AppendHeaders, split.AppendHeaders} {
 			for k, v := range headers {
 				r.Out.Header.Set(k, v)
 			}
