@@ -141,16 +141,21 @@ SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) + (SELECT count(
 		return 0, err
 	}
 	err = db.Pool().QueryRow(ctx, `-- ha.effects
+WITH published AS (SELECT subject, min(id::text) AS id, count(*) AS n FROM outbox
+                    WHERE type = 'com.tidebank.transfer.posted.v1' GROUP BY subject),
+     told AS (SELECT event_id, count(*) FILTER (WHERE kind = 'transfer.out') AS payers,
+                     count(*) FILTER (WHERE kind = 'transfer.in') AS payees FROM message GROUP BY event_id),
+     audited AS (SELECT event_id, count(*) AS n FROM audit_record GROUP BY event_id),
+     scored AS (SELECT event_id, count(*) AS n FROM fraud_score GROUP BY event_id)
 SELECT count(*) FROM transfer t
-  LEFT JOIN LATERAL (SELECT min(o.id::text) AS id, count(*) AS n FROM outbox o
-                      WHERE o.subject = t.id::text AND o.type = 'com.tidebank.transfer.posted.v1') AS e ON true
- WHERE e.n <> 1
-    OR (SELECT count(*) FROM message m WHERE m.event_id = e.id AND m.kind = 'transfer.out') <> 1
-    OR (SELECT count(*) FROM message m WHERE m.event_id = e.id AND m.kind = 'transfer.in')
-       <> (SELECT count(*) FROM account a, account b
-            WHERE a.id = t.debit_id AND b.id = t.credit_id AND a.customer_id <> b.customer_id)
-    OR (SELECT count(*) FROM audit_record a WHERE a.event_id = e.id) <> 1
-    OR (SELECT count(*) FROM fraud_score f WHERE f.event_id = e.id) <> 1`).Scan(&astray)
+  LEFT JOIN account d ON d.id = t.debit_id
+  LEFT JOIN account c ON c.id = t.credit_id
+  LEFT JOIN published e ON e.subject = t.id::text
+  LEFT JOIN told m ON m.event_id = e.id
+  LEFT JOIN audited a ON a.event_id = e.id
+  LEFT JOIN scored f ON f.event_id = e.id
+ WHERE coalesce(e.n, 0) <> 1 OR coalesce(m.payers, 0) <> 1 OR coalesce(a.n, 0) <> 1 OR coalesce(f.n, 0) <> 1
+    OR coalesce(m.payees, 0) <> CASE WHEN d.customer_id <> c.customer_id THEN 1 ELSE 0 END`).Scan(&astray)
 	if err != nil {
 		return 0, fmt.Errorf("effects: %w", err)
 	}
