@@ -54,8 +54,16 @@ func (c *Client) ChannelCertificates(ctx context.Context) (ChannelCertificatesRe
 	return reply, err
 }
 
-// IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password and list the
-// proofs that confirm it. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND.
+// IdentityAliasSet calls identity-alias-set: Set the alias for log-ins. It has its effect at most
+// once for a key; an empty key is replaced by a fresh one. Refusals of its own: ALIAS_TAKEN.
+func (c *Client) IdentityAliasSet(ctx context.Context, key string, request IdentityAliasSetRequest) (IdentityAliasSetReply, error) {
+	var reply IdentityAliasSetReply
+	err := c.CallOnce(ctx, "identity-alias-set", key, request, &reply)
+	return reply, err
+}
+
+// IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password or alias and
+// list the proofs that confirm it. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND.
 func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
 	var reply IdentityChangePrepareReply
 	err := c.Call(ctx, "identity-change-prepare", request, &reply)
@@ -293,6 +301,18 @@ type ChannelCertificatesReply struct {
 	Certificates []ChannelCertificatesCertificate `json:"certificates"`
 }
 
+// IdentityAliasSetReply is the reply of identity-alias-set.
+type IdentityAliasSetReply struct {
+	AliasSet bool `json:"alias_set"`
+}
+
+// IdentityAliasSetRequest is the request of identity-alias-set.
+type IdentityAliasSetRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+	Alias    string        `json:"alias"`     // A letter first, then letters, digits, . _ -
+}
+
 // IdentityChangePrepareReply is the reply of identity-change-prepare.
 type IdentityChangePrepareReply struct {
 	IntentID     uuid.UUID `json:"intent_id"`
@@ -305,7 +325,7 @@ type IdentityChangePrepareReply struct {
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"` // _reset: the customer forgot it; one of login_password, trade_password, trade_password_reset
+	Change string `json:"change"` // _reset: the customer forgot it; one of login_password, trade_password, trade_password_reset, alias
 }
 
 // IdentityLoginReply is the reply of identity-login.
@@ -319,7 +339,8 @@ type IdentityLoginReply struct {
 
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
-	Phone           string `json:"phone"` // 11 digits, 13 to 19 first, also with +86
+	Phone           string `json:"phone,omitempty"` // 11 digits, 13 to 19 first, also with +86
+	Alias           string `json:"alias,omitempty"` // In place of phone
 	Password        []byte `json:"password"`
 	OTP             string `json:"otp"`
 	CaptchaID       string `json:"captcha_id,omitempty"`
@@ -479,6 +500,7 @@ type OTPSendReply struct {
 type OTPSendRequest struct {
 	Purpose         string     `json:"purpose"`              // one of register, login, reset, intent
 	Phone           string     `json:"phone,omitempty"`      // Not for intent; +86 may come first
+	Alias           string     `json:"alias,omitempty"`      // For login, in place of phone
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
 	CaptchaID       string     `json:"captcha_id,omitempty"` // For register, login and reset, after CAPTCHA_REQUIRED
 	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`
@@ -486,7 +508,8 @@ type OTPSendRequest struct {
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// StepupProof is part of identity-password-change, identity-trade-password-set, transfer-confirm.
+// StepupProof is part of identity-alias-set, identity-password-change, identity-trade-password-set,
+// transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp: the digits

@@ -13,6 +13,7 @@ func Declared() Subscriptions {
 			"com.tidebank.identity.loggedin.v1",
 			"com.tidebank.identity.devicebound.v1",
 			"com.tidebank.identity.passwordchanged.v1",
+			"com.tidebank.identity.aliasset.v1",
 			"com.tidebank.access.recorded.v1",
 			"com.tidebank.fraud.scored.v1",
 			"com.tidebank.message.refused.v1",

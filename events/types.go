@@ -31,6 +31,7 @@ const (
 	TypeIdentityLoggedIn    = "com.tidebank.identity.loggedin.v1"
 	TypeIdentityDeviceBound = "com.tidebank.identity.devicebound.v1"
 	TypePasswordChanged     = "com.tidebank.identity.passwordchanged.v1"
+	TypeAliasSet            = "com.tidebank.identity.aliasset.v1"
 	TypeAccessRecorded      = "com.tidebank.access.recorded.v1"
 	TypeFraudScored         = "com.tidebank.fraud.scored.v1"
 	TypeMessageRefused      = "com.tidebank.message.refused.v1"
@@ -99,6 +100,13 @@ type PasswordChanged struct {
 	ChangedAt  time.Time `json:"changed_at"`
 }
 
+// AliasSet reports that a customer has a new alias for log-ins. Subject: the customer.
+type AliasSet struct {
+	CustomerID string    `json:"customer_id" format:"uuid"`
+	DeviceID   string    `json:"device_id" doc:"The device that asked for it"`
+	SetAt      time.Time `json:"set_at"`
+}
+
 // AccessRecorded is the record of a call that audit must keep: a sensitive read, a
 // proof of identity, or a refusal. Subject: the function.
 type AccessRecorded struct {
@@ -158,6 +166,9 @@ func (IdentityDeviceBound) EventType() string { return TypeIdentityDeviceBound }
 // EventType is TypePasswordChanged.
 func (PasswordChanged) EventType() string { return TypePasswordChanged }
 
+// EventType is TypeAliasSet.
+func (AliasSet) EventType() string { return TypeAliasSet }
+
 // EventType is TypeAccessRecorded.
 func (AccessRecorded) EventType() string { return TypeAccessRecorded }
 
@@ -186,6 +197,7 @@ func Catalogue() []Kind {
 		kind(IdentityLoggedIn{}, "A customer logged in"),
 		kind(IdentityDeviceBound{}, "A customer bound a device's key"),
 		kind(PasswordChanged{}, "A customer has a new password"),
+		kind(AliasSet{}, "A customer has a new alias for log-ins"),
 		kind(AccessRecorded{}, "A call that audit records"),
 		kind(FraudScored{}, "Fraud analysis scored a transfer"),
 		kind(MessageRefused{}, "A text message will never be sent"),

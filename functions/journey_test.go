@@ -110,6 +110,7 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "message-read", map[string]any{"all": true}, &map[string]any{})
 	j.call(t, "identity-session-background", none, &map[string]any{})
 	j.call(t, "identity-session-resume", none, &map[string]any{})
+	j.setAlias(t)
 	j.changePasswords(t)
 	j.call(t, "identity-logout", none, &map[string]any{})
 	j.deliver(t)
@@ -164,6 +165,20 @@ func (j *journey) logIn(t *testing.T) {
 	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "login", j.Payer.Phone))
 	request := j.Phone.LogInBinding(t, j.Payer, code)
 	j.call(t, "identity-login", request, &map[string]any{})
+}
+
+// setAlias gives the payer an alias for log-ins.
+func (j *journey) setAlias(t *testing.T) {
+	t.Helper()
+	var intent struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "alias"}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+	j.call(t, "identity-alias-set", map[string]any{"intent_id": intent.ID, "alias": "tide.fan", "proofs": []any{
+		map[string]any{"factor": "sms_otp", "code": code},
+		map[string]any{"factor": "login_password", "password": j.Phone.Password(t, bank.LoginPassword)},
+	}}, &map[string]any{})
 }
 
 // changePasswords changes both passwords, and resets the login password before a new login. In

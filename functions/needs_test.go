@@ -71,8 +71,8 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"identity-login", "identity-password-change", "identity-password-reset", "identity-register", "identity-trade-password-set",
-		"transfer-confirm",
+		"identity-alias-set", "identity-login", "identity-password-change", "identity-password-reset", "identity-register",
+		"identity-trade-password-set", "transfer-confirm",
 	}, got); diff != "" {
 		t.Errorf("functions that check passwords (-want +got):\n%s", diff)
 	}

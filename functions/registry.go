@@ -14,6 +14,7 @@ import (
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	deadletteronevent "github.com/tidebank/tidebank/functions/deadletter/onevent"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
+	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
@@ -54,6 +55,7 @@ func All() []fn.Function {
 		channelopen.Function,
 		deadletteronevent.Function,
 		fraudontransfer.Function,
+		identityaliasset.Function,
 		identitychangeprepare.Function,
 		identitylogin.Function,
 		identitylogout.Function,

@@ -101,9 +101,10 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"UPDATE stepup_rule SET combinations = '{}'", "INSERT INTO stepup_rule SELECT * FROM stepup_rule",
 			"INSERT INTO stepup_cap SELECT * FROM stepup_cap", "DELETE FROM stepup_preference", "SELECT * FROM customer",
 		},
-		"account-alias-set": {"UPDATE account SET balance = 1", "UPDATE account SET alias_ct = '', state = 'open'"},
-		"transfer-prepare":  {"UPDATE intent SET state = 'open'", "UPDATE credential SET trade_password = ''"},
-		"identity-logout":   {"UPDATE intent SET state = 'open', payload_ct = ''"},
+		"identity-alias-set": {"UPDATE customer SET phone_bidx = ''", "UPDATE customer SET risk_grade = 0"},
+		"account-alias-set":  {"UPDATE account SET balance = 1", "UPDATE account SET alias_ct = '', state = 'open'"},
+		"transfer-prepare":   {"UPDATE intent SET state = 'open'", "UPDATE credential SET trade_password = ''"},
+		"identity-logout":    {"UPDATE intent SET state = 'open', payload_ct = ''"},
 	} {
 		db := as(t, url, function)
 		for _, sql := range list {

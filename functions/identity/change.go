@@ -20,6 +20,9 @@ const PasswordChange = "identity-password-change"
 // password.
 const TradePasswordSet = "identity-trade-password-set"
 
+// AliasSet is the only function that may confirm a new alias for log-ins.
+const AliasSet = "identity-alias-set"
+
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
 
@@ -33,6 +36,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.ChangeLoginPassword: {PasswordChange, "修改登录密码"},
 	stepup.ChangeTradePassword: {TradePasswordSet, "修改交易密码"},
 	stepup.ResetTradePassword:  {TradePasswordSet, "重置交易密码"},
+	stepup.SetAlias:            {AliasSet, "设置登录别名"},
 }
 
 // Function is the only function that may confirm the change.

@@ -94,7 +94,7 @@ func (p Passwords) begin(ctx context.Context, s Setting) (*password.Turn, passwo
 		return nil, present, password.New{}, bankerr.ErrInternal.Because(err)
 	}
 	turn, err := p.Store.Begin(ctx)
-	return turn, present, password.New{Phone: record.Phone, IDNo: record.IDNo, Names: []string{record.Name}}, err
+	return turn, present, password.New{Phone: record.Phone, IDNo: record.IDNo, Names: []string{record.Name, record.Alias}}, err
 }
 
 func (p Passwords) report(ctx context.Context, unit *pg.Unit, s Setting, which string) error {

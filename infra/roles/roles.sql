@@ -58,6 +58,31 @@ GRANT INSERT, SELECT ON TABLE fraud_score TO tidebank_fraud_on_transfer;
 GRANT INSERT ON TABLE outbox TO tidebank_fraud_on_transfer;
 GRANT SELECT ON TABLE transfer TO tidebank_fraud_on_transfer;
 
+-- identity-alias-set
+CREATE ROLE tidebank_identity_alias_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_alias_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_alias_set;
+GRANT SELECT ON TABLE account TO tidebank_identity_alias_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_alias_set;
+GRANT SELECT, UPDATE (alias_bidx, alias_ct) ON TABLE customer TO tidebank_identity_alias_set;
+GRANT SELECT ON TABLE device TO tidebank_identity_alias_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_alias_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_alias_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_alias_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_alias_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_alias_set;
+GRANT SELECT ON TABLE policy TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_alias_set;
+
 -- identity-change-prepare
 CREATE ROLE tidebank_identity_change_prepare LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_change_prepare;
@@ -82,6 +107,7 @@ GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_login;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_login;
 GRANT SELECT, UPDATE (in_flight, tries, used_at) ON TABLE otp_challenge TO tidebank_identity_login;
@@ -154,6 +180,7 @@ GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_password_reset
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_password_reset;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_password_reset;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_password_reset;
@@ -184,6 +211,7 @@ GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_register;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_register;
 GRANT SELECT, UPDATE (day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_register;
 GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_register;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_register;

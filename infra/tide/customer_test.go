@@ -33,6 +33,7 @@ func TestErase(t *testing.T) {
 	if name, err := customer.Phone(t.Context(), p.Host.DB.Reader(), p.Host.Keys, p.Payer.ID); err != nil || name != p.Payer.Phone {
 		t.Fatalf("a refused order erased: %q, %v", name, err)
 	}
+	p.Exec(t, "UPDATE customer SET alias_ct = 'sealed', alias_bidx = 'index' WHERE id = $1", p.Payer.ID)
 	p.Clock.Advance(3654 * 24 * 60 * 60 * 1e9)
 	check.Must(t, erase())
 
@@ -42,7 +43,7 @@ func TestErase(t *testing.T) {
 	if err := erase(); !errors.Is(err, errNoCustomer) {
 		t.Errorf("a second time: %v", err)
 	}
-	for _, column := range []string{"data_key", "name_ct", "phone_ct", "idno_ct"} {
+	for _, column := range []string{"data_key", "name_ct", "phone_ct", "idno_ct", "alias_ct", "alias_bidx"} {
 		if n := p.Count(t, "SELECT count(*) FROM customer WHERE id = $1 AND "+column+" <> ''", p.Payer.ID); n != 0 {
 			t.Errorf("%s is left", column)
 		}

@@ -20,6 +20,7 @@ func Lookup(code string) (Text, bool) {
 var catalogue = map[string]Text{
 	"ACCOUNT_CLOSED":          {"账户状态不允许该交易", "请核对收付款账户，或联系客服"},
 	"ACCOUNT_SAME":            {"付款账户与收款账户相同", "请选择不同的账户"},
+	"ALIAS_TAKEN":             {"该别名已被使用", "请换一个别名"},
 	"APP_OUTDATED":            {"应用版本过低，无法继续使用", "请到应用商店升级到最新版本"},
 	"CALLER_LEFT":             {"连接已中断，操作未完成", "请重新发起"},
 	"CAPTCHA_REJECTED":        {"图形验证码错误或已失效", "请刷新图形验证码后重试"},

@@ -11,6 +11,7 @@ func English(code string) (Text, bool) {
 var english = map[string]Text{
 	"ACCOUNT_CLOSED":          {"The account's state does not allow this", "Check both accounts, or call the bank"},
 	"ACCOUNT_SAME":            {"Payer and payee are the same account", "Choose different accounts"},
+	"ALIAS_TAKEN":             {"The alias is taken", "Choose another alias"},
 	"APP_OUTDATED":            {"This version of the app is too old", "Install the newest version from the app store"},
 	"CALLER_LEFT":             {"The connection ended before the operation was done", "Start again"},
 	"CAPTCHA_REJECTED":        {"The graphic code is wrong or no longer valid", "Get a new graphic code and try again"},

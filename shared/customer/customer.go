@@ -1,7 +1,7 @@
 // Package customer owns the table customer: the records of the bank's customers.
 //
-// Each customer has a data key, which encrypts the name, phone and identity number. A
-// blind index beside each of the two numbers serves to find them. Functions that
+// Each customer has a data key, which encrypts the name, phone, identity number and the alias
+// for log-ins. A blind index beside each of the numbers and the alias serves to find them. Functions that
 // return clear text say so; the caller must mask it. Fraud analysis sets the risk
 // grade. Other packages may join the table, but must not write it.
 //
@@ -30,7 +30,7 @@ INSERT INTO customer (id, data_key, name_ct, phone_ct, idno_ct, phone_bidx, idno
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`
 
 	sqlGet = `-- customer.get
-SELECT data_key, name_ct, phone_ct, idno_ct, created_at FROM customer WHERE id = $1`
+SELECT data_key, name_ct, phone_ct, idno_ct, alias_ct, created_at FROM customer WHERE id = $1`
 
 	sqlPhone = `-- customer.phone
 SELECT data_key, phone_ct FROM customer WHERE id = $1`
@@ -39,7 +39,8 @@ SELECT data_key, phone_ct FROM customer WHERE id = $1`
 SELECT phone_bidx FROM customer WHERE id = $1`
 
 	sqlByPhone = `-- customer.by_phone
-SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM customer c WHERE c.phone_bidx = $1`
+SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM customer c
+ WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 )
 
 // Record is a customer in clear.
@@ -48,6 +49,7 @@ type Record struct {
 	Name      string
 	Phone     string
 	IDNo      string
+	Alias     string // for log-ins; empty if the customer has none
 	CreatedAt time.Time
 }
 
@@ -79,17 +81,17 @@ func Insert(ctx context.Context, to pg.Writer, ring *keys.Ring, r Record) error 
 
 // Sealed is a customer's stored record, not yet decrypted.
 type Sealed struct {
-	id                         uuid.UUID
-	dataKey, name, phone, idNo []byte
-	createdAt                  time.Time
-	found                      bool
+	id                                uuid.UUID
+	dataKey, name, phone, idNo, alias []byte
+	createdAt                         time.Time
+	found                             bool
 }
 
 // QueueSealed adds the query that reads the customer to the batch.
 func (s *Sealed) QueueSealed(batch *pgx.Batch, id uuid.UUID) {
 	*s = Sealed{id: id}
 	batch.Queue(sqlGet, id).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&s.dataKey, &s.name, &s.phone, &s.idNo, &s.createdAt)
+		err := row.Scan(&s.dataKey, &s.name, &s.phone, &s.idNo, &s.alias, &s.createdAt)
 		s.found = err == nil
 		return pg.Optional(err)
 	})
@@ -110,6 +112,11 @@ func (s *Sealed) Open(ring *keys.Ring) (Record, error) {
 		clear  *string
 	}{columnName: {s.name, &r.Name}, columnPhone: {s.phone, &r.Phone}, columnIDNo: {s.idNo, &r.IDNo}} {
 		if *into.clear, err = f.open(column, into.sealed); err != nil {
+			return Record{}, err
+		}
+	}
+	if len(s.alias) > 0 {
+		if r.Alias, err = f.open(columnAlias, s.alias); err != nil {
 			return Record{}, err
 		}
 	}
@@ -147,8 +154,8 @@ type Holder struct {
 	SignedUp bool // the customer has signed up for mobile banking
 }
 
-// ByPhone finds the holder of a number by its blind index. It returns ErrNotFound if
-// no customer has the number.
+// ByPhone finds the holder of a number, or of an alias for log-ins, by its blind index. It
+// returns ErrNotFound if no customer has it.
 func ByPhone(ctx context.Context, db pg.Reader, index []byte) (Holder, error) {
 	var h Holder
 	if err := db.QueryRow(ctx, sqlByPhone, index).Scan(&h.ID, &h.SignedUp); err != nil {

@@ -24,7 +24,9 @@ SELECT NOT EXISTS (SELECT FROM account a WHERE a.customer_id = c.id AND a.state 
   FROM customer c WHERE c.id = $1 FOR UPDATE OF c`
 
 	sqlErase = `-- customer.erase
-UPDATE customer SET data_key = '', name_ct = '', phone_ct = '', idno_ct = '', phone_bidx = $2, idno_bidx = $3 WHERE id = $1`
+UPDATE customer SET data_key = '', name_ct = '', phone_ct = '', idno_ct = '', alias_ct = '', alias_bidx = NULL,
+       phone_bidx = $2, idno_bidx = $3
+ WHERE id = $1`
 )
 
 // Refusals of Erase.
@@ -35,7 +37,8 @@ var (
 
 // Erase destroys the customer's data key, so that nobody opens the name, the phone and the
 // identity number, not in a backup either whose storage key was destroyed. The indexes of
-// both numbers become random, so that a person may become a customer again. The row and the
+// both numbers become random, so that a person may become a customer again. The alias for
+// log-ins becomes free. The row and the
 // money records stay. It refuses while an account is not closed, and until the policy figure
 // customer.keep_days has passed since the last entry (反洗钱法 第三十四条: ten years).
 func Erase(ctx context.Context, tx pg.Tx, id uuid.UUID, now time.Time) error {

@@ -16,6 +16,7 @@ const (
 	columnName  = "name_ct"
 	columnPhone = "phone_ct"
 	columnIDNo  = "idno_ct"
+	columnAlias = "alias_ct"
 )
 
 // fields opens texts that one customer's data key has sealed.

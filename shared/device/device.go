@@ -30,11 +30,11 @@ ON CONFLICT (customer_id, device_id) DO UPDATE SET public_key = $3, bound_at = $
 	sqlKnown = `-- device.known
 SELECT EXISTS (
     SELECT 1 FROM customer c JOIN device d ON d.customer_id = c.id
-     WHERE c.phone_bidx = $1 AND d.device_id = $2 AND d.public_key = $3)`
+     WHERE (c.phone_bidx = $1 OR c.alias_bidx = $1) AND d.device_id = $2 AND d.public_key = $3)`
 
 	sqlByPhone = `-- device.by_phone
 SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
- WHERE c.phone_bidx = $1 AND d.device_id = $2`
+ WHERE (c.phone_bidx = $1 OR c.alias_bidx = $1) AND d.device_id = $2`
 
 	sqlYoung = `-- device.young
 SELECT policy_value('device.young_day_cap', $4),

@@ -53,7 +53,7 @@ SELECT policy_value('otp.life_seconds', $1), policy_value('otp.resend_seconds', 
 type Challenge struct {
 	Subject    string
 	Purpose    string
-	Phone      []byte     // blind index of the number
+	Phone      []byte     // blind index of the number, or of the alias that asked
 	CustomerID *uuid.UUID // the customer who gets the code; nil: no customer gets it
 	DeviceID   string     // the device that asked for the code; only this device may try it
 	Binding    []byte     // SM3 of the text that the code confirms

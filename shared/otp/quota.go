@@ -42,13 +42,15 @@ func UnknownQuotas(ip string) []Quota {
 
 const (
 	sqlQuotaCounted = `-- otp_quota.counted
-SELECT EXISTS (SELECT FROM otp_quota WHERE phone_bidx = $1 AND last_at > $2::timestamptz - interval '24 hours')`
+SELECT EXISTS (SELECT FROM otp_quota
+ WHERE phone_bidx IN ($1, (SELECT alias_bidx FROM customer WHERE phone_bidx = $1))
+   AND last_at > $2::timestamptz - interval '24 hours')`
 
 	sqlQuotaReset = `-- otp_quota.reset
-DELETE FROM otp_quota WHERE phone_bidx = $1`
+DELETE FROM otp_quota WHERE phone_bidx IN ($1, (SELECT alias_bidx FROM customer WHERE phone_bidx = $1))`
 )
 
-// QuotasInUse reports whether a quota of the number counts a code of the last 24 hours;
+// QuotasInUse reports whether a quota of the number, or of its holder's alias, counts a code of the last 24 hours;
 // phone is the number's blind index.
 func QuotasInUse(ctx context.Context, db pg.Reader, phone []byte, now time.Time) (bool, error) {
 	var counted bool
@@ -58,8 +60,8 @@ func QuotasInUse(ctx context.Context, db pg.Reader, phone []byte, now time.Time)
 	return counted, nil
 }
 
-// Reset adds to the unit the statement that empties all quotas of a number's codes.
-// Only an authorised operator may reset them.
+// Reset adds to the unit the statement that empties all quotas of the codes of a number and
+// of its holder's alias. Only an authorised operator may reset them.
 func Reset(unit *pg.Unit, phone []byte) {
 	unit.Add(pg.Statement{SQL: sqlQuotaReset, Args: []any{phone}})
 }

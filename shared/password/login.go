@@ -19,7 +19,8 @@ const (
 SELECT login_count_attempt($1, $2, $3, $4, $5, $6)`
 
 	sqlLoginResetAttempts = `-- login.reset_attempts
-UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false WHERE phone_bidx = $1`
+UPDATE login_attempt SET failures = 0, day_failures = 0, locked_until = NULL, frozen = false
+ WHERE phone_bidx = login_number($1)`
 
 	sqlOriginSuspect = `-- login_origin.suspect
 SELECT EXISTS (SELECT FROM login_origin WHERE phone_bidx = $1 AND origin = $2 AND (locked_until > $3 OR locked_until IS NULL)
@@ -41,7 +42,8 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
 
 	sqlByPhone = `-- credential.by_phone
 SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
-  FROM customer c JOIN credential k ON k.customer_id = c.id WHERE c.phone_bidx = $1`
+  FROM customer c JOIN credential k ON k.customer_id = c.id
+ WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 
 	sqlPreviousLogin = `-- credential.previous_login
 SELECT previous_login_at, previous_login_device, previous_login_verified, previous_login_place FROM credential WHERE customer_id = $1`
@@ -78,12 +80,12 @@ func (l LastLogin) PlaceName() *string {
 // LoginAttempt is one guess at a login password. CountLogin counts the attempt, Check
 // compares the guess, and Succeeded resets the count in the transaction of the login.
 //
-// An attempt counts against the number and the origin together: whoever only claims the id
+// An attempt counts against the name that it gives and the origin together: whoever only claims the id
 // of a customer's device has another origin than the device. With the number's
 // right code it also counts against the number. So a stranger, who does not get the
 // code, can't lock the number.
 type LoginAttempt struct {
-	Phone     []byte        // blind index
+	Phone     []byte        // blind index of the name: of the number, or of the alias
 	From      device.Origin // who guesses
 	RightCode bool          // the attempt came with the number's one-time code
 	Captcha   bool          // the customer has solved a graphic code

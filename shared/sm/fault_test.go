@@ -120,6 +120,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			"device_signature": phone.Possession(t),
 		},
 		"identity-preference-set":  map[string]any{"combination": "sms_otp+trade_password", "amount_fen": 1_00},
+		"identity-alias-set":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "alias": "tide.fan"},
 		"identity-change-prepare":  map[string]any{"change": "login_password"},
 		"identity-password-change": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "login_password": password},
 		"identity-password-reset": map[string]any{

@@ -10,6 +10,7 @@ const (
 	ChangeLoginPassword Change = "login_password"
 	ChangeTradePassword Change = "trade_password"
 	ResetTradePassword  Change = "trade_password_reset" // the customer has forgotten it
+	SetAlias            Change = "alias"                // for log-ins
 )
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
@@ -19,6 +20,7 @@ var changes = map[Change][]Combination{
 	ChangeLoginPassword: {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	ChangeTradePassword: {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 	ResetTradePassword:  {{LoginPassword, SMSOTP}},
+	SetAlias:            {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

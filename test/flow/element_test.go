@@ -39,6 +39,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	reset := bank.Fields(t, wang.phone.ResetPassword(t, forgetful.Customer,
 		p.numberCode(t, wang.phone, otp.Forgotten, forgetful.Phone), newLogin))
 	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
+	alias := p.alias(t, wang, "tide.fan")
 	p.Exec(t, "DELETE FROM otp_quota")
 	day := p.Clock.Now().Format("2006-01-02")
 	return map[string]fields{
@@ -52,6 +53,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"channel-captcha": {}, "channel-certificates": {},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"channel-open":                hello(t, "phone-of-sun"),
+		"identity-alias-set":          alias,
 		"identity-change-prepare":     {"change": stepup.ChangeLoginPassword},
 		"identity-login":              entry,
 		"identity-logout":             {},
@@ -232,6 +234,12 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"a version that is not spoken": with(good["channel-open"], "version", 2),
 			"graphic code":                 with(good["channel-open"], "captcha_id", uuid.NewString()),
 		},
+		"identity-alias-set": {
+			"another's change":   with(good["identity-alias-set"], "intent_id", foreign.IntentID),
+			"one proof":          with(good["identity-alias-set"], "proofs", []fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
+			"like a number":      with(good["identity-alias-set"], "alias", "a"+p.wang.Phone),
+			"the login password": with(good["identity-alias-set"], "alias", bank.LoginPassword),
+		},
 		"identity-change-prepare": {"a forgotten password of a full account": {"change": stepup.ResetTradePassword}},
 		"identity-password-change": {
 			"another's change": with(good["identity-password-change"], "intent_id", foreign.IntentID),
@@ -337,6 +345,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-register":           {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"message-read":                {"message_id": p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())},
 		"identity-password-change":    {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
+		"identity-alias-set":          {"intent_id": p.prepareChange(t, p.li, stepup.SetAlias).IntentID},
 		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},

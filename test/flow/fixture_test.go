@@ -136,6 +136,13 @@ func (p fixture) change(t testing.TB, who person, what stepup.Change) fields {
 	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), string(what), who.phone.Password(t, fresh))
 }
 
+// alias is a good request to set an alias, proved by the login password and a code.
+func (p fixture) alias(t testing.TB, who person, alias string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetAlias)
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, bank.LoginPassword)), "alias", alias)
+}
+
 // The passwords that the requests of change set.
 const newLogin, newTrade = "moon-2027y", "840275"
 

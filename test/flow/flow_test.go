@@ -74,6 +74,7 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "RESET_REFUSED",
 			}
 		},
+		"identity-alias-set":          p.changing("钱二", "identity-alias-set", stepup.SetAlias),
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
 		"transfer-confirm": func(t *testing.T) begun {
@@ -92,7 +93,7 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 	}
 }
 
-// changing is the flow of a change of a password.
+// changing is the flow of a change of a password or an alias.
 func (p fixture) changing(name, function string, what stepup.Change) func(t *testing.T) begun {
 	return func(t *testing.T) begun {
 		t.Helper()
@@ -106,8 +107,11 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 				if what == stepup.ChangeTradePassword {
 					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
 				}
-				return call(t, as.phone, function,
-					with(confirmation(in, code(digits), proof), string(what), as.phone.Password(t, fresh)))
+				confirmed := confirmation(in, code(digits), proof)
+				if what == stepup.SetAlias {
+					return call(t, as.phone, function, with(confirmed, "alias", "qian.1990"))
+				}
+				return call(t, as.phone, function, with(confirmed, string(what), as.phone.Password(t, fresh)))
 			}, "INTENT_USED",
 		}
 	}
@@ -194,6 +198,9 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		check.Must(t, p.Seeder().SignUp(t.Context(), who.Customer, bank.LoginPassword, bank.TradePassword, "", nil))
 		got = call(t, who.phone, name, who.phone.ResetPassword(t, who.Customer, "123456", newLogin))
 		p.Exec(t, "DELETE FROM credential WHERE customer_id = $1", who.ID)
+	case "identity-alias-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)), "alias", "li.1990"))
 	case "identity-password-change":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),

@@ -84,6 +84,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	w.call(t, who.phone, "transfer-confirm", confirmation(in, code(orderCode), password(t, who.phone, bank.TradePassword))).
 		Want(t, "")
 	const freshLogin = "star-2028z"
+	w.call(t, who.phone, "identity-alias-set", p.alias(t, who, "tide.fan")).Want(t, "")
 	loginChange := p.change(t, who, stepup.ChangeLoginPassword)
 	w.call(t, who.phone, "identity-password-change",
 		with(loginChange, "proofs", []fields{loginPassword(t, who.phone, wrongLogin)})).Want(t, "PROOF_REJECTED")

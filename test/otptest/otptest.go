@@ -36,6 +36,21 @@ func Subject(t testing.TB, b *bank.Bank, d *bank.Device, purpose, number string)
 	return otp.PhoneSubject(purpose, customer.PhoneIndex(b.Host.Keys, number), d.Origin(t).Digest())
 }
 
+// AliasRequest is Request for a login by an alias.
+func AliasRequest(t testing.TB, b *bank.Bank, d *bank.Device, alias string) map[string]any {
+	t.Helper()
+	r := Request(t, b, d, otp.Login, "")
+	delete(r, "phone")
+	r["alias"] = alias
+	return r
+}
+
+// AliasSubject is Subject for a login by an alias.
+func AliasSubject(t testing.TB, b *bank.Bank, d *bank.Device, alias string) string {
+	t.Helper()
+	return otp.PhoneSubject(otp.Login, customer.LoginIndex(b.Host.Keys, "", alias), d.Origin(t).Digest())
+}
+
 // Code computes the code of a challenge.
 func Code(t testing.TB, b *bank.Bank, subject string) string {
 	t.Helper()

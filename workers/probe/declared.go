@@ -16,6 +16,7 @@ func declared() []target {
 		{"channel-open", byHTTP},
 		{"deadletter-on-event", byEvent},
 		{"fraud-on-transfer", byEvent},
+		{"identity-alias-set", byChannel},
 		{"identity-change-prepare", byChannel},
 		{"identity-login", byChannel},
 		{"identity-logout", byChannel},

@@ -1,9 +1,9 @@
-// Package changeprepare stores a change of the caller's own passwords as an intent, and
+// Package changeprepare stores a change of the caller's own passwords or alias as an intent, and
 // tells which proofs confirm it.
 //
 //	POST /function/identity-change-prepare   session
 //
-// Nothing changes yet. The function that confirms the intent gets the new password. A key of
+// Nothing changes yet. The function that confirms the intent gets the new password or alias. A key of
 // the device that is younger than a day confirms no change. Refusals: RESET_BRANCH_ONLY,
 // DEVICE_UNBOUND.
 package changeprepare
@@ -30,7 +30,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "identity-change-prepare", Summary: "Prepare a change of a password and list the proofs that confirm it",
+	Name: "identity-change-prepare", Summary: "Prepare a change of a password or alias and list the proofs that confirm it",
 	Audience: fn.Customer, Audit: fn.AuditAuth, Refusals: []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound},
 	Keys: []keys.Purpose{keys.Storage}, Requirements: []string{"PWD-005", "PWD-021"},
 }, wire)
@@ -40,7 +40,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset" doc:"_reset: the customer forgot it"`
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias" doc:"_reset: the customer forgot it"`
 }
 
 // Response is the intent to confirm.

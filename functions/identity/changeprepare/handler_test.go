@@ -26,6 +26,11 @@ func TestWhatConfirmsAChange(t *testing.T) {
 			[]string{"login_password+sms_otp"},
 			[]string{"login_password+sms_otp", "login_password+device_key"},
 		},
+		stepup.SetAlias: {
+			"identity-alias-set", "办理事项：设置登录别名",
+			[]string{"login_password+sms_otp"},
+			[]string{"login_password+sms_otp", "login_password+device_key"},
+		},
 		stepup.ChangeTradePassword: {
 			"identity-trade-password-set", "办理事项：修改交易密码",
 			[]string{"sms_otp+trade_password"},

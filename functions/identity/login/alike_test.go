@@ -77,12 +77,23 @@ func (w fixture) observe(t *testing.T, call func() bank.Reply) trace {
 // lock is a number's counters as five or ten failures left them.
 func (w fixture) lock(t *testing.T, number string, until *time.Time, frozen bool) {
 	t.Helper()
-	now := w.Clock.Now()
-	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
-		customer.PhoneIndex(w.Host.Keys, number), clock.BusinessDay(now), until, frozen)
+	w.lockIndex(t, customer.PhoneIndex(w.Host.Keys, number), until, frozen)
 }
 
-// Neither the answer nor the bank's records tell whether a number has an account, or
+func (w fixture) lockIndex(t *testing.T, index []byte, until *time.Time, frozen bool) {
+	t.Helper()
+	now := w.Clock.Now()
+	w.Exec(t, `INSERT INTO login_attempt (phone_bidx, day, locked_until, frozen) VALUES ($1, $2, $3, $4)`,
+		index, clock.BusinessDay(now), until, frozen)
+}
+
+// alias gives a customer an alias, as the bank finds it.
+func (w fixture) alias(t *testing.T, c seed.Customer, alias string) {
+	t.Helper()
+	w.Exec(t, "UPDATE customer SET alias_bidx = $2 WHERE id = $1", c.ID, customer.LoginIndex(w.Host.Keys, "", alias))
+}
+
+// Neither the answer nor the bank's records tell whether a number or an alias has an account, or
 // which part of a login was wrong. The test asks for a code and fails to log in, for
 // every kind of number and failure.
 func TestFailuresAreAlike(t *testing.T) {
@@ -104,6 +115,7 @@ func TestFailuresAreAlike(t *testing.T) {
 		noCode           bool // asked for
 		password         string
 		right            bool // the code
+		alias            bool // in place of the number
 	}{
 		{name: "unknown number", password: bank.LoginPassword, right: true},
 		{name: "unknown number, wrong code", password: bank.LoginPassword},
@@ -117,6 +129,12 @@ func TestFailuresAreAlike(t *testing.T) {
 		{name: "locked", customer: true, signed: true, locked: &half, password: bank.LoginPassword, right: true},
 		{name: "locked, unknown number", locked: &half, password: bank.LoginPassword, right: true},
 		{name: "frozen", customer: true, signed: true, frozen: true, password: bank.LoginPassword, right: true},
+		{name: "unknown alias", password: bank.LoginPassword, right: true, alias: true},
+		{name: "alias, never signed up", customer: true, password: bank.LoginPassword, right: true, alias: true},
+		{name: "alias, wrong password", customer: true, signed: true, password: "not-it-2026", right: true, alias: true},
+		{name: "alias, wrong code", customer: true, signed: true, password: bank.LoginPassword, alias: true},
+		{name: "alias, no code asked for", customer: true, signed: true, noCode: true, password: bank.LoginPassword, alias: true},
+		{name: "alias, locked", customer: true, signed: true, locked: &half, password: bank.LoginPassword, right: true, alias: true},
 	} {
 		number := fmt.Sprintf("139000000%02d", i)
 		var c seed.Customer
@@ -129,12 +147,23 @@ func TestFailuresAreAlike(t *testing.T) {
 		if tt.customer {
 			number = c.Phone
 		}
-		w.lock(t, number, tt.locked, tt.frozen)
+		index, alias := customer.PhoneIndex(w.Host.Keys, number), ""
+		if tt.alias {
+			number, alias = "", fmt.Sprint("tide.fan-", i)
+			if w.alias(t, c, alias); !tt.customer {
+				index = customer.LoginIndex(w.Host.Keys, "", alias)
+			}
+		}
+		w.lockIndex(t, index, tt.locked, tt.frozen)
 		code := "000000"
 		if !tt.noCode {
 			request := otptest.Request(t, w.Bank, w.phone, otp.Login, number)
+			subject := otptest.Subject(t, w.Bank, w.phone, otp.Login, number)
+			if tt.alias {
+				request, subject = otptest.AliasRequest(t, w.Bank, w.phone, alias), otptest.AliasSubject(t, w.Bank, w.phone, alias)
+			}
 			got := w.observe(t, func() bank.Reply { return w.phone.Call(t, otpsend.Function, "", request) })
-			code = otptest.Code(t, w.Bank, otptest.Subject(t, w.Bank, w.phone, otp.Login, number))
+			code = otptest.Code(t, w.Bank, subject)
 			if sent == nil {
 				sent = &got
 			}
@@ -146,7 +175,7 @@ func TestFailuresAreAlike(t *testing.T) {
 			code = otptest.Wrong(code)
 		}
 		guess := w.request(t, w.phone, tt.password, code)
-		guess.Phone = number
+		guess.Phone, guess.Alias = number, alias
 		got := w.observe(t, func() bank.Reply { return w.phone.Call(t, identitylogin.Function, "", guess) })
 		if failed == nil {
 			failed = &got
@@ -161,7 +190,7 @@ func TestFailuresAreAlike(t *testing.T) {
 	if len(failed.Log) != 1 || len(failed.Access) != 1 {
 		t.Errorf("a failure left %d log lines and %d records, want one each", len(failed.Log), len(failed.Access))
 	}
-	for _, secret := range []string{"13900000000", w.wang.Phone, bank.LoginPassword} {
+	for _, secret := range []string{"13900000000", w.wang.Phone, bank.LoginPassword, "tide.fan"} {
 		if strings.Contains(w.Log.String(), secret) {
 			t.Errorf("the log shows %q", secret)
 		}

@@ -1,11 +1,11 @@
 // Package login starts a customer's session with two factors: the login password
-// and a one-time code sent to the reserved number.
+// and a one-time code sent to the reserved number. The customer names that number, or an alias.
 //
 //	POST /function/identity-login   public   emits identity.loggedin.v1
 //
-// Every failure is LOGIN_FAILED after the same work, also for unknown and locked
-// numbers. A failure counts against the number and origin (device id and proved key,
-// shared/device) and against the network address; with the right code it also counts
+// Every failure is LOGIN_FAILED after the same work, also for unknown and locked numbers and
+// aliases. A failure counts against the name (number or alias) with the origin (device id and
+// proved key, shared/device) and against the network address; with the right code it also counts
 // against the number (functions/identity). A login ends the customer's earlier session at
 // once. A device proves itself by its bound key; a new key is bound only after a step-up
 // (device.go). Refusals: LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED,
@@ -46,7 +46,8 @@ var Function = fn.Command(fn.Spec{
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
-		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "SESSION-003", "SESSION-005", "CAPTCHA-003", "PWD-017",
+		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "AUTH-027", "SESSION-003", "SESSION-005", "CAPTCHA-003",
+		"PWD-017",
 	},
 }, wire)
 
@@ -55,7 +56,8 @@ type Config struct{ Place place.Config }
 
 // Request holds both factors.
 type Request struct {
-	Phone           string `json:"phone" maxLength:"32" doc:"11 digits, 13 to 19 first, also with +86" example:"13900001111"`
+	Phone           string `json:"phone,omitempty" maxLength:"32" doc:"11 digits, 13 to 19 first, also with +86" example:"13900001111"`
+	Alias           string `json:"alias,omitempty" maxLength:"20" doc:"In place of phone"`
 	Password        []byte `json:"password" format:"sealed-password" minLength:"1" maxLength:"1024"`
 	OTP             string `json:"otp" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" example:"123456"`
 	CaptchaID       string `json:"captcha_id,omitempty" maxLength:"64"`
@@ -69,8 +71,8 @@ type Request struct {
 
 // Validate checks the form only. It refuses only values that no customer can have.
 func (r Request) Validate() error {
-	if !customer.ValidPhone(r.Phone) {
-		return fn.InvalidField("phone", "not a mobile number")
+	if err := customer.CheckLoginName(r.Phone, r.Alias); err != nil {
+		return err
 	}
 	if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
 		return err
@@ -135,7 +137,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	index := customer.PhoneIndex(op.ring, req.Phone)
+	index := customer.LoginIndex(op.ring, req.Phone, req.Alias)
 	attempt := password.LoginAttempt{Phone: index, From: key.from, Captcha: solved, Now: now, Place: op.places.Of(call.IP)}
 	suspect, err := attempt.Suspect(ctx, op.db)
 	if err != nil {

@@ -31,10 +31,13 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 	password, code := w.phone.Password(t, bank.LoginPassword), w.ask(t, w.phone)
 	own := otptest.Ask(t, w.Bank, w.phone, otp.Login, locked.Phone)
 	key, possession := w.phone.PublicKey(t), w.phone.Possession(t)
+	w.alias(t, w.wang, "tide.fan")
 	kinds := map[string]identitylogin.Request{
 		"unknown user":   {Phone: "13999999999", Password: password, OTP: code},
 		"wrong password": {Phone: w.wang.Phone, Password: w.phone.Password(t, "not-it-2026"), OTP: code},
 		"wrong code":     {Phone: w.wang.Phone, Password: password, OTP: otptest.Wrong(code)},
+		"unknown alias":  {Alias: "tide.nobody", Password: password, OTP: code},
+		"alias":          {Alias: "tide.fan", Password: w.phone.Password(t, "not-it-2026"), OTP: code},
 		"locked user":    {Phone: locked.Phone, Password: password, OTP: own},
 	}
 	fastest := map[string]time.Duration{}

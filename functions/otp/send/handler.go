@@ -3,7 +3,7 @@
 //	POST /function/otp-send   public; for an intent, session   emits otp.issued.v1
 //
 // The code goes only to the number that the bank has on record. For signing up, logging
-// in and resetting the login password, the answer and the work are the same for known and unknown numbers. No
+// in and resetting the login password, the answer and the work are the same for known and unknown numbers and aliases. No
 // table holds the code: the sender computes it. A new code voids the earlier code of
 // its purpose and origin (device id and proved key, shared/device). A device is known if
 // it proves the key that the number's customer has bound on it. An unknown device must
@@ -45,7 +45,7 @@ var Function = fn.Command(fn.Spec{
 		stepup.ErrExpired, session.ErrRequired,
 	},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Session, keys.Storage},
-	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009", "CAPTCHA-003"},
+	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009", "AUTH-027", "CAPTCHA-003"},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -55,6 +55,7 @@ type Config struct{}
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,reset,intent"`
 	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"Not for intent; +86 may come first" example:"13900001111"`
+	Alias    string     `json:"alias,omitempty" maxLength:"20" doc:"For login, in place of phone"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
 
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register, login and reset, after CAPTCHA_REQUIRED"`
@@ -74,14 +75,17 @@ func (r Request) Validate() error {
 		if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
 			return err
 		}
-		if !customer.ValidPhone(r.Phone) {
-			return fn.InvalidField("phone", "not a mobile number")
+		if r.Alias != "" && r.Purpose != otp.Login {
+			return fn.InvalidField("alias", "not for this purpose")
+		}
+		if err := customer.CheckLoginName(r.Phone, r.Alias); err != nil {
+			return err
 		}
 		if len(r.DevicePublicKey) == 0 && len(r.DeviceSignature) > 0 {
 			return fn.InvalidField("device_public_key", "missing")
 		}
 	case otp.Intent:
-		if r.IntentID == nil || r.Phone != "" {
+		if r.IntentID == nil || r.Phone != "" || r.Alias != "" {
 			return fn.InvalidField("intent_id", "name the intent, and no number")
 		}
 		if len(r.DevicePublicKey) > 0 || len(r.DeviceSignature) > 0 {
@@ -172,7 +176,7 @@ func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request)
 	if err != nil {
 		return otp.Challenge{}, err
 	}
-	index := customer.PhoneIndex(op.ring, req.Phone)
+	index := customer.LoginIndex(op.ring, req.Phone, req.Alias)
 	known, err := device.Known(ctx, op.db, index, from)
 	if err != nil {
 		return otp.Challenge{}, err
