@@ -54,6 +54,21 @@ func (c *Client) ChannelCertificates(ctx context.Context) (ChannelCertificatesRe
 	return reply, err
 }
 
+// DeviceList calls device-list: List the caller's bound devices.
+func (c *Client) DeviceList(ctx context.Context) (DeviceListReply, error) {
+	var reply DeviceListReply
+	err := c.Call(ctx, "device-list", struct{}{}, &reply)
+	return reply, err
+}
+
+// DeviceUnbind calls device-unbind: Unbind a device of the caller. Refusals of its own:
+// OBJECT_NOT_FOUND.
+func (c *Client) DeviceUnbind(ctx context.Context, request DeviceUnbindRequest) (DeviceUnbindReply, error) {
+	var reply DeviceUnbindReply
+	err := c.Call(ctx, "device-unbind", request, &reply)
+	return reply, err
+}
+
 // IdentityAliasSet calls identity-alias-set: Set the alias for log-ins. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own: ALIAS_TAKEN.
 func (c *Client) IdentityAliasSet(ctx context.Context, key string, request IdentityAliasSetRequest) (IdentityAliasSetReply, error) {
@@ -299,6 +314,28 @@ type ChannelCertificatesCertificate struct {
 // ChannelCertificatesReply is the reply of channel-certificates.
 type ChannelCertificatesReply struct {
 	Certificates []ChannelCertificatesCertificate `json:"certificates"`
+}
+
+// DeviceListDevice is part of device-list.
+type DeviceListDevice struct {
+	DeviceID string    `json:"device_id"`
+	BoundAt  time.Time `json:"bound_at"` // When its present key was bound
+	Current  bool      `json:"current"`  // The device that asks
+}
+
+// DeviceListReply is the reply of device-list.
+type DeviceListReply struct {
+	Devices []DeviceListDevice `json:"devices"`
+}
+
+// DeviceUnbindReply is the reply of device-unbind.
+type DeviceUnbindReply struct {
+	Unbound bool `json:"unbound"`
+}
+
+// DeviceUnbindRequest is the request of device-unbind.
+type DeviceUnbindRequest struct {
+	DeviceID string `json:"device_id"`
 }
 
 // IdentityAliasSetReply is the reply of identity-alias-set.

@@ -112,6 +112,10 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "identity-session-resume", none, &map[string]any{})
 	j.setAlias(t)
 	j.changePasswords(t)
+	j.call(t, "device-list", none, &map[string]any{})
+	j.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1",
+		j.Payer.ID)
+	j.call(t, "device-unbind", map[string]any{"device_id": "tablet-of-wang"}, &map[string]any{})
 	j.call(t, "identity-logout", none, &map[string]any{})
 	j.deliver(t)
 	for _, f := range functions.All() {

@@ -13,6 +13,8 @@ import (
 	channelcertificates "github.com/tidebank/tidebank/functions/channel/certificates"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	deadletteronevent "github.com/tidebank/tidebank/functions/deadletter/onevent"
+	devicelist "github.com/tidebank/tidebank/functions/device/list"
+	deviceunbind "github.com/tidebank/tidebank/functions/device/unbind"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
@@ -54,6 +56,8 @@ func All() []fn.Function {
 		channelcertificates.Function,
 		channelopen.Function,
 		deadletteronevent.Function,
+		devicelist.Function,
+		deviceunbind.Function,
 		fraudontransfer.Function,
 		identityaliasset.Function,
 		identitychangeprepare.Function,

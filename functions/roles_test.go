@@ -101,6 +101,11 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"UPDATE stepup_rule SET combinations = '{}'", "INSERT INTO stepup_rule SELECT * FROM stepup_rule",
 			"INSERT INTO stepup_cap SELECT * FROM stepup_cap", "DELETE FROM stepup_preference", "SELECT * FROM customer",
 		},
+		"device-list": {"DELETE FROM device", "SELECT * FROM intent"},
+		"device-unbind": {
+			"UPDATE device SET public_key = ''", "INSERT INTO device SELECT * FROM device", "UPDATE intent SET payload_ct = ''",
+			"SELECT * FROM customer",
+		},
 		"identity-alias-set": {"UPDATE customer SET phone_bidx = ''", "UPDATE customer SET risk_grade = 0"},
 		"account-alias-set":  {"UPDATE account SET balance = 1", "UPDATE account SET alias_ct = '', state = 'open'"},
 		"transfer-prepare":   {"UPDATE intent SET state = 'open'", "UPDATE credential SET trade_password = ''"},

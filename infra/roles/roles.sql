@@ -47,6 +47,20 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_deadletter_on_event;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_deadletter_on_event;
 GRANT INSERT, SELECT, UPDATE (deaths, failed_at, replayed_at, status) ON TABLE dead_letter TO tidebank_deadletter_on_event;
 
+-- device-list
+CREATE ROLE tidebank_device_list LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_list;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_list;
+GRANT SELECT ON TABLE device TO tidebank_device_list;
+
+-- device-unbind
+CREATE ROLE tidebank_device_unbind LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_unbind;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_unbind;
+GRANT DELETE, SELECT ON TABLE device TO tidebank_device_unbind;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_device_unbind;
+GRANT INSERT ON TABLE outbox TO tidebank_device_unbind;
+
 -- fraud-on-transfer
 CREATE ROLE tidebank_fraud_on_transfer LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_fraud_on_transfer;

@@ -41,6 +41,15 @@ SELECT policy_value('device.young_day_cap', $4),
        EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2),
        NOT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
                       AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4)))`
+
+	sqlList = `-- device.list
+SELECT device_id, bound_at FROM device WHERE customer_id = $1 ORDER BY bound_at DESC, device_id LIMIT 100`
+
+	sqlBound = `-- device.bound
+SELECT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2)`
+
+	sqlUnbind = `-- device.unbind
+DELETE FROM device WHERE customer_id = $1 AND device_id = $2`
 )
 
 // Key is the key of a customer's device.
@@ -54,6 +63,38 @@ type Key struct {
 // Bind stores the key. It replaces an earlier key of the same customer and device.
 func Bind(ctx context.Context, to pg.Writer, k Key) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlBind, Args: []any{k.CustomerID, k.DeviceID, k.Public, k.BoundAt}})
+}
+
+// ListBound returns the customer's bound devices, newest first, at most 100. It leaves out
+// their public keys.
+func ListBound(ctx context.Context, db pg.Reader, customer uuid.UUID) ([]Key, error) {
+	rows, err := db.Query(ctx, sqlList, customer)
+	if err != nil {
+		return nil, fmt.Errorf("bound devices: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
+		k := Key{CustomerID: customer}
+		err := row.Scan(&k.DeviceID, &k.BoundAt)
+		return k, err //nolint:wrapcheck // wrapped below
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bound devices: %w", err)
+	}
+	return list, nil
+}
+
+// IsBound reports whether the customer has bound a key on the device.
+func IsBound(ctx context.Context, db pg.Reader, customer uuid.UUID, deviceID string) (bool, error) {
+	var bound bool
+	if err := db.QueryRow(ctx, sqlBound, customer, deviceID).Scan(&bound); err != nil {
+		return false, fmt.Errorf("bound device: %w", err)
+	}
+	return bound, nil
+}
+
+// Unbind forgets the device's key. It changes nothing if the customer has bound none on it.
+func Unbind(ctx context.Context, to pg.Writer, customer uuid.UUID, deviceID string) error {
+	return to.Write(ctx, pg.Statement{SQL: sqlUnbind, Args: []any{customer, deviceID}})
 }
 
 // Text is what a device's key signs on a channel to prove itself, or to name the key

@@ -41,6 +41,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
 	alias := p.alias(t, wang, "tide.fan")
 	p.Exec(t, "DELETE FROM otp_quota")
+	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
 	day := p.Clock.Now().Format("2006-01-02")
 	return map[string]fields{
 		"account-alias-set": {"account_id": wang.AccountIDs[0], "alias": "工资卡"},
@@ -51,6 +52,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		},
 		"captcha-issue":   {},
 		"channel-captcha": {}, "channel-certificates": {},
+		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"channel-open":                hello(t, "phone-of-sun"),
 		"identity-alias-set":          alias,
@@ -188,8 +190,8 @@ func TestEveryElementOfEveryRequest(t *testing.T) {
 }
 
 // last are the functions after which good requests of the others fail: they change the
-// customer's passwords, or end the session.
-var last = []string{"identity-password-change", "identity-trade-password-set", "identity-logout"}
+// customer's passwords, cancel open intents, or end the session.
+var last = []string{"identity-password-change", "identity-trade-password-set", "device-unbind", "identity-logout"}
 
 // logoutLast are the functions by name, and then the last ones.
 func logoutLast(good map[string]fields) []string {
@@ -240,6 +242,7 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"like a number":      with(good["identity-alias-set"], "alias", "a"+p.wang.Phone),
 			"the login password": with(good["identity-alias-set"], "alias", bank.LoginPassword),
 		},
+		"device-unbind":           {"another's device": {"device_id": p.li.phone.ID}},
 		"identity-change-prepare": {"a forgotten password of a full account": {"change": stepup.ResetTradePassword}},
 		"identity-password-change": {
 			"another's change": with(good["identity-password-change"], "intent_id", foreign.IntentID),

@@ -15,6 +15,8 @@ func declared() []target {
 		{"channel-certificates", byChannel},
 		{"channel-open", byHTTP},
 		{"deadletter-on-event", byEvent},
+		{"device-list", byChannel},
+		{"device-unbind", byChannel},
 		{"fraud-on-transfer", byEvent},
 		{"identity-alias-set", byChannel},
 		{"identity-change-prepare", byChannel},

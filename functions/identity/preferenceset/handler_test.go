@@ -79,6 +79,10 @@ func TestTransfersAskForTheChoice(t *testing.T) {
 	// On a device without a key, a choice with the key is refused: the choice is not weakened.
 	w.Exec(t, "DELETE FROM device WHERE customer_id = $1", w.Payer.ID)
 	w.Phone.Call(t, transferprepare.Function, "", w.ToPayee(1_00)).Want(t, "DEVICE_UNBOUND")
+	w.Exec(t, `INSERT INTO stepup_rule VALUES ('transfer-confirm', 'others', 'unbound', 0, 100000000000000, $1, $2, 'a', 'b')`,
+		[]string{"sms_otp+trade_password"}, w.Clock.Now()) // a bank that lets such a device pay
+	w.Advance(30 * time.Second)
+	w.Phone.Call(t, transferprepare.Function, "", w.ToPayee(1_00)).Want(t, "DEVICE_UNBOUND")
 	w.choose(t, "sms_otp+trade_password", 20_000_00).Want(t, "")
 	w.want(t, "without a key", w.ToPayee(1_00), "sms_otp+trade_password")
 }

@@ -7,13 +7,25 @@ import (
 
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/test/bank"
 )
 
-// A device without a bound key is not offered the key. If nothing else is enough, the
-// customer is told to bind the device, at the preparation and at the confirmation.
+// openUnbound opens the cells of devices without a key, which a new bank has closed.
+func openUnbound(t *testing.T, b *bank.Bank) {
+	t.Helper()
+	b.Exec(t, `
+INSERT INTO stepup_rule
+SELECT operation, scene, device, grade, up_to, combinations, '2026-01-03', 'one person', 'another person'
+  FROM stepup_rule WHERE device = 'unbound' AND cardinality(combinations) > 0`)
+}
+
+// Where a bank lets a device without a bound key pay, it is not offered the key. If nothing
+// else is enough, the customer is told to bind the device, at the preparation and at the
+// confirmation.
 func TestADeviceWithoutAKeyIsNotOfferedIt(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 1_000_00)
+	openUnbound(t, w.Bank)
 	w.Exec(t, "DELETE FROM device WHERE customer_id = $1", w.Payer.ID)
 	only := []string{"sms_otp+trade_password"}
 	in := w.prepare(t, 1_00)

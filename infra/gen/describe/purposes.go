@@ -59,6 +59,9 @@ var purposes = map[string]map[string]purpose{
 	"identity.tradepasswordset.Request": {
 		"trade_password": {"password", "is set for confirming transfers"},
 	},
+	"device.unbind.Request": {
+		"device_id": {"login", "names the device that the customer unbinds"},
+	},
 	"otp.send.Request": {
 		"phone": {"one-time code", "receives the code, if it is a reserved phone"},
 	},

@@ -84,6 +84,9 @@ what the tables say.
 The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/change.go`" + `): the present password, and a code or
 a signature; for a forgotten trade password, the login password and a code.
 
+A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
+opens it again.
+
 ## Caps
 
 The strongest method of a combination sets its caps. Methods of one kind of limit share the sum of a day
@@ -129,8 +132,11 @@ func stepUpRules(ctx context.Context, conn *pgx.Conn, b *bytes.Buffer) error {
 		if upTo < money.Max {
 			most = upTo.Yuan()
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | `%s` | %s |\n", operation, scene, device, gradeName(grade), most,
-			strings.Join(combinations, "`, `"), date(from))
+		enough := "nothing"
+		if len(combinations) > 0 {
+			enough = "`" + strings.Join(combinations, "`, `") + "`"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", operation, scene, device, gradeName(grade), most, enough, date(from))
 		return nil
 	})
 	if err != nil {

@@ -1,0 +1,54 @@
+// Package unbind takes the bank's trust from a device of the caller.
+//
+//	POST /function/device-unbind   session
+//
+// The bank forgets the device's key. The customer's open intents are cancelled, because
+// they may have been prepared for that key. A later transfer on the device is refused
+// until it is bound again by a login with a step-up. A customer may unbind the device
+// that asks; its session goes on. Refusals: OBJECT_NOT_FOUND, for a device that the caller
+// has not bound.
+package unbind
+
+import (
+	"context"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/stepup"
+)
+
+// Function declares the function. The registry and its main are generated from it.
+var Function = fn.Command(fn.Spec{
+	Name: "device-unbind", Summary: "Unbind a device of the caller", Audience: fn.Customer, Audit: fn.AuditAuth,
+	Refusals:     []*bankerr.Error{bankerr.ErrNotFound},
+	Requirements: []string{"DEVICE-004"},
+}, wire)
+
+// Config is empty: the function has no settings.
+type Config struct{}
+
+// Request names the device.
+type Request struct {
+	DeviceID string `json:"device_id" minLength:"1" maxLength:"64" example:"phone-of-wang"`
+}
+
+// Response confirms that the device is no longer bound.
+type Response struct {
+	Unbound bool `json:"unbound"`
+}
+
+func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
+	return func(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+		bound, err := device.IsBound(ctx, lent.DB, call.CustomerID, req.DeviceID)
+		if err != nil {
+			return Response{}, err
+		}
+		if !bound {
+			return Response{}, bankerr.ErrNotFound
+		}
+		stepup.CancelAll(unit, call.CustomerID)
+		return Response{Unbound: true}, device.Unbind(ctx, unit, call.CustomerID, req.DeviceID)
+	}, nil
+}
