@@ -362,7 +362,7 @@ type IdentityChangePrepareReply struct {
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"` // _reset: the customer forgot it; one of login_password, trade_password, trade_password_reset, alias
+	Change string `json:"change"` // _reset: of a forgotten one; one of login_password, trade_password, trade_password_reset, alias
 }
 
 // IdentityLoginReply is the reply of identity-login.

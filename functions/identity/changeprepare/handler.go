@@ -40,7 +40,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias" doc:"_reset: the customer forgot it"`
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias" doc:"_reset: of a forgotten one"`
 }
 
 // Response is the intent to confirm.

@@ -75,15 +75,10 @@ func (r Request) Validate() error {
 		if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
 			return err
 		}
-		if r.Alias != "" && r.Purpose != otp.Login {
-			return fn.InvalidField("alias", "not for this purpose")
-		}
-		if err := customer.CheckLoginName(r.Phone, r.Alias); err != nil {
-			return err
-		}
 		if len(r.DevicePublicKey) == 0 && len(r.DeviceSignature) > 0 {
 			return fn.InvalidField("device_public_key", "missing")
 		}
+		return r.checkName()
 	case otp.Intent:
 		if r.IntentID == nil || r.Phone != "" || r.Alias != "" {
 			return fn.InvalidField("intent_id", "name the intent, and no number")
@@ -98,6 +93,15 @@ func (r Request) Validate() error {
 		return fn.InvalidField("purpose", "unknown")
 	}
 	return nil
+}
+
+// checkName refuses a name that no customer can have, and an alias for another purpose than
+// the login.
+func (r Request) checkName() error {
+	if r.Alias != "" && r.Purpose != otp.Login {
+		return fn.InvalidField("alias", "not for this purpose")
+	}
+	return customer.CheckLoginName(r.Phone, r.Alias)
 }
 
 // Response holds the lifetime of the code and the pause before the next code.
