@@ -77,8 +77,8 @@ func (c *Client) IdentityAliasSet(ctx context.Context, key string, request Ident
 	return reply, err
 }
 
-// IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password or alias and
-// list the proofs that confirm it. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND.
+// IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password or alias, or
+// the binding of a token. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND, OBJECT_NOT_FOUND.
 func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
 	var reply IdentityChangePrepareReply
 	err := c.Call(ctx, "identity-change-prepare", request, &reply)
@@ -155,6 +155,30 @@ func (c *Client) IdentitySessionBackground(ctx context.Context) (IdentitySession
 func (c *Client) IdentitySessionResume(ctx context.Context) (IdentitySessionResumeReply, error) {
 	var reply IdentitySessionResumeReply
 	err := c.Call(ctx, "identity-session-resume", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityTokenBind calls identity-token-bind: Put a dynamic token into use. It has its effect at
+// most once for a key; an empty key is replaced by a fresh one.
+func (c *Client) IdentityTokenBind(ctx context.Context, key string, request IdentityTokenBindRequest) (IdentityTokenBindReply, error) {
+	var reply IdentityTokenBindReply
+	err := c.CallOnce(ctx, "identity-token-bind", key, request, &reply)
+	return reply, err
+}
+
+// IdentityTokenReportLost calls identity-token-report-lost: Take a lost dynamic token out of use.
+// Refusals of its own: OBJECT_NOT_FOUND.
+func (c *Client) IdentityTokenReportLost(ctx context.Context) (IdentityTokenReportLostReply, error) {
+	var reply IdentityTokenReportLostReply
+	err := c.Call(ctx, "identity-token-report-lost", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityTokenSync calls identity-token-sync: Set the clock of a dynamic token by two successive
+// codes. Refusals of its own: OBJECT_NOT_FOUND, PROOF_REJECTED, TOKEN_LOCKED.
+func (c *Client) IdentityTokenSync(ctx context.Context, request IdentityTokenSyncRequest) (IdentityTokenSyncReply, error) {
+	var reply IdentityTokenSyncReply
+	err := c.Call(ctx, "identity-token-sync", request, &reply)
 	return reply, err
 }
 
@@ -353,16 +377,17 @@ type IdentityAliasSetRequest struct {
 // IdentityChangePrepareReply is the reply of identity-change-prepare.
 type IdentityChangePrepareReply struct {
 	IntentID     uuid.UUID `json:"intent_id"`
-	Function     string    `json:"function"`     // The function that confirms it
-	Text         string    `json:"text"`         // Show it; a device key signs exactly these bytes
-	Digest       []byte    `json:"digest"`       // SM3 of text
-	Combinations []string  `json:"combinations"` // Each combination is enough, e.g. login_password+sms_otp
+	Function     string    `json:"function"`                  // The function that confirms it
+	Text         string    `json:"text"`                      // Show it; a device key signs exactly these bytes
+	Digest       []byte    `json:"digest"`                    // SM3 of text
+	Combinations []string  `json:"combinations"`              // Each combination is enough, e.g. login_password+sms_otp
+	Challenge    string    `json:"token_challenge,omitempty"` // With token_bind; a token with a screen makes it from text
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"` // _reset: of a forgotten one; one of login_password, trade_password, trade_password_reset, alias
+	Change string `json:"change"` // _reset: it is forgotten; one of login_password, trade_password, trade_password_reset, alias, token_bind
 }
 
 // IdentityLoginReply is the reply of identity-login.
@@ -480,6 +505,33 @@ type IdentitySessionResumeReply struct {
 	Seconds int `json:"seconds"` // After so many seconds without a call the customer must log in again
 }
 
+// IdentityTokenBindReply is the reply of identity-token-bind.
+type IdentityTokenBindReply struct {
+	Bound bool `json:"bound"`
+}
+
+// IdentityTokenBindRequest is the request of identity-token-bind.
+type IdentityTokenBindRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+}
+
+// IdentityTokenReportLostReply is the reply of identity-token-report-lost.
+type IdentityTokenReportLostReply struct {
+	Lost bool `json:"lost"`
+}
+
+// IdentityTokenSyncReply is the reply of identity-token-sync.
+type IdentityTokenSyncReply struct {
+	Synchronised bool `json:"synchronised"`
+}
+
+// IdentityTokenSyncRequest is the request of identity-token-sync.
+type IdentityTokenSyncRequest struct {
+	Code string `json:"code"`      // That the token showed first
+	Next string `json:"next_code"` // A minute later
+}
+
 // IdentityTradePasswordSetReply is the reply of identity-trade-password-set.
 type IdentityTradePasswordSetReply struct {
 	Changed bool `json:"changed"`
@@ -545,11 +597,11 @@ type OTPSendRequest struct {
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// StepupProof is part of identity-alias-set, identity-password-change, identity-trade-password-set,
-// transfer-confirm.
+// StepupProof is part of identity-alias-set, identity-password-change, identity-token-bind,
+// identity-trade-password-set, transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code      string `json:"code,omitempty"`      // sms_otp: the digits
+	Code      string `json:"code,omitempty"`      // sms_otp, token: the digits
 	Password  []byte `json:"password,omitempty"`  // of either kind
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }
@@ -585,7 +637,8 @@ type TransferPrepareReply struct {
 	Combinations       []string  `json:"combinations"` // Each combination is enough, e.g. sms_otp+device_key
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
-	PayeeCode          string    `json:"payee_code"` // Stands in text too; the payee finds it at the own account
+	PayeeCode          string    `json:"payee_code"`                // Stands in text too; the payee finds it at the own account
+	Challenge          string    `json:"token_challenge,omitempty"` // For the customer's token; one with a screen makes it from text
 	ExpiresAt          time.Time `json:"expires_at"`
 }
 

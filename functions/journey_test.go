@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/smstest"
@@ -111,6 +112,7 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "identity-session-background", none, &map[string]any{})
 	j.call(t, "identity-session-resume", none, &map[string]any{})
 	j.setAlias(t)
+	j.useToken(t)
 	j.changePasswords(t)
 	j.call(t, "device-list", none, &map[string]any{})
 	j.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1",
@@ -183,6 +185,25 @@ func (j *journey) setAlias(t *testing.T) {
 		map[string]any{"factor": "sms_otp", "code": code},
 		map[string]any{"factor": "login_password", "password": j.Phone.Password(t, bank.LoginPassword)},
 	}}, &map[string]any{})
+}
+
+// useToken binds a token, sets its clock and reports it lost.
+func (j *journey) useToken(t *testing.T) {
+	t.Helper()
+	held := j.HandOut(t, j.Payer, token.SM3)
+	var intent struct {
+		ID   uuid.UUID `json:"intent_id"`
+		Text string    `json:"text"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "token_bind"}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+	j.call(t, "identity-token-bind", map[string]any{"intent_id": intent.ID, "proofs": []any{
+		map[string]any{"factor": "sms_otp", "code": code}, j.Known(t),
+		map[string]any{"factor": "token", "code": held.Response(intent.Text)},
+	}}, &map[string]any{})
+	codes := map[string]any{"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")}
+	j.call(t, "identity-token-sync", codes, &map[string]any{})
+	j.call(t, "identity-token-report-lost", struct{}{}, &map[string]any{})
 }
 
 // changePasswords changes both passwords, and resets the login password before a new login. In

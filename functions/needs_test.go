@@ -72,6 +72,7 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"identity-alias-set", "identity-login", "identity-password-change", "identity-password-reset", "identity-register",
+		"identity-token-bind",
 		"identity-trade-password-set", "transfer-confirm",
 	}, got); diff != "" {
 		t.Errorf("functions that check passwords (-want +got):\n%s", diff)

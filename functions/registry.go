@@ -28,6 +28,9 @@ import (
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	identitysessionbackground "github.com/tidebank/tidebank/functions/identity/sessionbackground"
 	identitysessionresume "github.com/tidebank/tidebank/functions/identity/sessionresume"
+	identitytokenbind "github.com/tidebank/tidebank/functions/identity/tokenbind"
+	identitytokenreportlost "github.com/tidebank/tidebank/functions/identity/tokenreportlost"
+	identitytokensync "github.com/tidebank/tidebank/functions/identity/tokensync"
 	identitytradepasswordset "github.com/tidebank/tidebank/functions/identity/tradepasswordset"
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
@@ -71,6 +74,9 @@ func All() []fn.Function {
 		identityregister.Function,
 		identitysessionbackground.Function,
 		identitysessionresume.Function,
+		identitytokenbind.Function,
+		identitytokenreportlost.Function,
+		identitytokensync.Function,
 		identitytradepasswordset.Function,
 		messagelist.Function,
 		messageread.Function,

@@ -23,6 +23,10 @@ const TradePasswordSet = "identity-trade-password-set"
 // AliasSet is the only function that may confirm a new alias for log-ins.
 const AliasSet = "identity-alias-set"
 
+// TokenBind is the only function that may confirm the binding of a dynamic token
+// (stepup.TokenBind).
+const TokenBind = "identity-token-bind"
+
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
 
@@ -37,6 +41,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.ChangeTradePassword: {TradePasswordSet, "修改交易密码"},
 	stepup.ResetTradePassword:  {TradePasswordSet, "重置交易密码"},
 	stepup.SetAlias:            {AliasSet, "设置登录别名"},
+	stepup.BindToken:           {TokenBind, "启用动态令牌"},
 }
 
 // Function is the only function that may confirm the change.
@@ -59,6 +64,9 @@ func (c Change) Text(id uuid.UUID, at time.Time) string {
 		"时间：" + at.In(clock.Shanghai).Format("2006-01-02 15:04:05"), "编号：" + id.String(),
 	}, "\n")
 }
+
+// Binds reports whether the change puts a dynamic token into use.
+func (c Change) Binds() bool { return c.What == stepup.BindToken }
 
 // Allowed refuses the reset of a forgotten trade password with RESET_BRANCH_ONLY if the
 // customer holds an account of another class than II and III: a branch resets it (PWD-021).

@@ -92,6 +92,9 @@ GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_alias_set;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_alias_set;
 GRANT SELECT ON TABLE policy TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_alias_set;
+GRANT SELECT, UPDATE (drift, failures, in_flight, in_flight_at, locked_until) ON TABLE token TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_alias_set;
@@ -107,6 +110,7 @@ GRANT INSERT ON TABLE intent TO tidebank_identity_change_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_identity_change_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_change_prepare;
+GRANT SELECT ON TABLE token TO tidebank_identity_change_prepare;
 
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
@@ -129,6 +133,8 @@ GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_login;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_login;
 GRANT SELECT ON TABLE policy TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_login;
+GRANT SELECT, UPDATE (drift, failures, in_flight, locked_until) ON TABLE token TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_login;
@@ -176,6 +182,9 @@ GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_password_chan
 GRANT INSERT ON TABLE outbox TO tidebank_identity_password_change;
 GRANT SELECT ON TABLE policy TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (drift, failures, in_flight, in_flight_at, locked_until) ON TABLE token TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_password_change;
@@ -210,6 +219,7 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE stepup_cap TO tidebank_identity_preference_set;
 GRANT INSERT, SELECT, UPDATE (chosen_at, combination, up_to) ON TABLE stepup_preference TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE stepup_rule TO tidebank_identity_preference_set;
+GRANT SELECT ON TABLE token TO tidebank_identity_preference_set;
 
 -- identity-register
 CREATE ROLE tidebank_identity_register LOGIN;
@@ -234,6 +244,51 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_register;
 GRANT SELECT ON TABLE policy TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_register;
 
+-- identity-token-bind
+CREATE ROLE tidebank_identity_token_bind LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_token_bind;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_token_bind;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_token_bind;
+GRANT SELECT ON TABLE customer TO tidebank_identity_token_bind;
+GRANT SELECT ON TABLE device TO tidebank_identity_token_bind;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_token_bind;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_token_bind;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_token_bind;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_token_bind;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_token_bind;
+GRANT SELECT ON TABLE policy TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_token_bind;
+GRANT SELECT, UPDATE (drift, failures, in_flight, in_flight_at, locked_until, state) ON TABLE token TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_token_bind;
+
+-- identity-token-report-lost
+CREATE ROLE tidebank_identity_token_report_lost LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_token_report_lost;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_token_report_lost;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_token_report_lost;
+GRANT SELECT, UPDATE (seed_ct, state) ON TABLE token TO tidebank_identity_token_report_lost;
+
+-- identity-token-sync
+CREATE ROLE tidebank_identity_token_sync LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_token_sync;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_token_sync;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_token_sync;
+GRANT SELECT ON TABLE policy TO tidebank_identity_token_sync;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_token_sync;
+GRANT SELECT, UPDATE (drift, failures, in_flight, in_flight_at, locked_until, synced_step) ON TABLE token TO tidebank_identity_token_sync;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_token_sync;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_token_sync;
+
 -- identity-trade-password-set
 CREATE ROLE tidebank_identity_trade_password_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_trade_password_set;
@@ -254,6 +309,9 @@ GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_trade_passwor
 GRANT INSERT ON TABLE outbox TO tidebank_identity_trade_password_set;
 GRANT SELECT ON TABLE policy TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_trade_password_set;
+GRANT SELECT, UPDATE (drift, failures, in_flight, in_flight_at, locked_until) ON TABLE token TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_trade_password_set;
@@ -366,6 +424,9 @@ GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_confirm;
+GRANT SELECT, UPDATE (drift, failures, in_flight, in_flight_at, locked_until) ON TABLE token TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_transfer_confirm;
@@ -403,6 +464,7 @@ GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_cap TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_preference TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_rule TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE token TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE transfer TO tidebank_transfer_prepare;
 
 -- bank-upkeep

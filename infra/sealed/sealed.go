@@ -17,12 +17,13 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/reseal"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 )
 
 // Columns lists them.
 func Columns() []reseal.Column {
 	return slices.Concat(customer.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(), stepup.SealedColumns(),
-		idem.SealedColumns(), transfer.SealedColumns())
+		idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns())
 }
 
 // Purposes lists the purposes of these columns' keys, and Pepper, which the passwords need.
@@ -36,7 +37,7 @@ func Purposes() []keys.Purpose {
 }
 
 // Moved lists the purposes whose texts tide keys reencrypt moves.
-func Moved() []keys.Purpose { return []keys.Purpose{keys.Storage, keys.Credential} }
+func Moved() []keys.Purpose { return []keys.Purpose{keys.Storage, keys.Credential, keys.Token} }
 
 // Moves reports whether texts move away from the key with this name.
 func Moves(keyID string) bool {

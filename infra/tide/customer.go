@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/token"
 )
 
 // eraseFunction is the name of the command in access records.
@@ -61,7 +62,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 			return err
 		}
 		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
-			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases,
+			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases, token.Forget,
 		} {
 			if err := forget(ctx, tx, who); err != nil {
 				return err

@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/token"
 )
 
 // Person is a customer as the core systems store them.
@@ -124,6 +125,18 @@ func (s Seeder) addAccount(unit *pg.Unit, id uuid.UUID, owner *uuid.UUID, kind l
 		ID: id, CustomerID: owner, Kind: kind, NumberSealed: sealed, NumberIndex: ledger.NumberIndex(s.Ring, no),
 		NumberMasked: mask.Account(no), CardPassword: card, OpenedAt: s.Clock.Now(),
 	})
+	return nil
+}
+
+// HandOut hands a dynamic token out to the customer, who has yet to bind it.
+func (s Seeder) HandOut(ctx context.Context, c Customer, t token.Token) error {
+	var unit pg.Unit
+	if err := token.Issue(&unit, s.Ring, c.ID, t); err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	if err := s.DB.Commit(ctx, &unit); err != nil {
+		return fmt.Errorf("seed token: %w", err)
+	}
 	return nil
 }
 

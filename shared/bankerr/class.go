@@ -23,7 +23,7 @@ func Classes() []Class {
 // proofs are the codes by which the bank refuses a proof.
 var proofs = []string{
 	"CAPTCHA_REJECTED", "LOGIN_FAILED", "LOGIN_PASSWORD_LOCKED", "PROOF_REJECTED", "REGISTRATION_REFUSED", "RESET_REFUSED",
-	"STEPUP_STRONGER",
+	"STEPUP_STRONGER", "TOKEN_LOCKED",
 	"TRADE_PASSWORD_FROZEN", "TRADE_PASSWORD_LOCKED",
 }
 

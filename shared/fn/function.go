@@ -171,7 +171,7 @@ func (f Function) Needs() host.Needs {
 		}
 	}
 	if f.Spec.StepUp {
-		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential)
+		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential, keys.Token)
 	}
 	if f.Spec.Idempotent {
 		needs.Purposes = append(needs.Purposes, keys.Storage) // stored replies

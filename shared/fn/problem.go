@@ -34,7 +34,7 @@ type Problem struct {
 	Most *money.Fen `json:"most_fen,omitempty" doc:"STEPUP_STRONGER at a preparation: the largest amount of one operation"`
 	// TriesLeft and LockedUntil are told only to a customer who is logged in.
 	TriesLeft   *int       `json:"tries_left,omitempty" doc:"PROOF_REJECTED: tries left. 0: ask for a new code, or wait for locked_until"`
-	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"The time when the lock or freeze of a password ends"`
+	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"The time when the lock or freeze of a password or token ends"`
 	// ResultID is the id of what the intent has made.
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
 	// Later tells of the login that has ended the caller's session.

@@ -36,9 +36,12 @@ func Exceeded(at time.Time, amount, most money.Fen) error {
 // cap is the policy's figure of that name with ".day_cap".
 type Kind string
 
-// TransferSMS counts transfers whose strongest factor is the SMS code, to other
-// customers and between own accounts (LIMIT-001).
-const TransferSMS Kind = "transfer.sms"
+// The kinds count transfers by their strongest factor, to other customers and between own
+// accounts.
+const (
+	TransferSMS   Kind = "transfer.sms"   // the SMS code (LIMIT-001)
+	TransferToken Kind = "transfer.token" // the dynamic token (LIMIT-003)
+)
 
 const sqlUsage = `-- limit.usage
 SELECT p.value, p.valid_from::text,

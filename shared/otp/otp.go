@@ -1,5 +1,5 @@
 // Package otp computes one-time codes by GM/T 0021-2012 (the algorithm of GB/T
-// 38556-2020) with SM3.
+// 38556-2020) with SM3 or SM4. The bank's own codes use SM3.
 //
 // A code is never stored. Compute makes it from the OTP key, the challenge's nonce,
 // the digest of the confirmed text and the time of issue. So a code confirms only its
@@ -17,6 +17,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/keys"
@@ -34,10 +35,35 @@ const _ = uint(Digits - 6)
 func Code(key []byte, timeFactor uint64, counter uint32, challenge string) string {
 	input := binary.BigEndian.AppendUint64(nil, timeFactor)
 	input = binary.BigEndian.AppendUint32(input, counter)
-	sum := sm.Digest(key, input, []byte(challenge))
+	return fold(sm.Digest(key, input, []byte(challenge)))
+}
+
+// CodeSM4 computes the standard's algorithm with SM4. The input's blocks of 16 bytes, the
+// last one filled up with zeros, are encrypted one after the other. The key of each next
+// block is the sum of the key and the result before it, modulo 2^128.
+func CodeSM4(key sm.Key, timeFactor uint64, counter uint32, challenge string) string {
+	input := binary.BigEndian.AppendUint64(nil, timeFactor)
+	input = binary.BigEndian.AppendUint32(input, counter)
+	var sum sm.Key
+	for part := range slices.Chunk(append(input, challenge...), len(sum)) {
+		var block [16]byte
+		copy(block[:], part)
+		sum = sm.EncryptBlock(key, block)
+		var carry uint16
+		for i := len(key) - 1; i >= 0; i-- {
+			carry += uint16(key[i]) + uint16(sum[i])
+			key[i] = byte(carry) //nolint:gosec // the rest is carried
+			carry >>= 8
+		}
+	}
+	return fold(sum[:])
+}
+
+// fold adds the words of a result, and takes the last digits of the sum.
+func fold(result []byte) string {
 	var folded uint32
-	for i := 0; i < len(sum); i += 4 {
-		folded += binary.BigEndian.Uint32(sum[i:])
+	for i := 0; i < len(result); i += 4 {
+		folded += binary.BigEndian.Uint32(result[i:])
 	}
 	return fmt.Sprintf("%0*d", Digits, folded%1_000_000)
 }

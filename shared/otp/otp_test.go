@@ -1,44 +1,97 @@
 package otp_test
 
 import (
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/hex"
+	"fmt"
+	"math/big"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tjfoc/gmsm/sm4"
 	"pgregory.net/rapid"
 
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
+// The known answers of the standard, by both of its algorithms.
 func TestCodesOfTheStandard(t *testing.T) {
 	t.Parallel()
-	file, err := os.Open("testdata/gmt0021-sm3.csv")
-	check.Must(t, err)
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	check.Must(t, err)
-	if len(rows) != 6 {
-		t.Fatalf("%d rows, want 5 and their names", len(rows))
-	}
-	for _, row := range rows[1:] {
-		key, err := hex.DecodeString(row[0])
+	req.Covers(t, "OTP-005.1")
+	for name, tt := range map[string]struct {
+		rows int
+		code func(key []byte, factor uint64, counter uint32, challenge string) string
+	}{
+		"sm3": {5, otp.Code},
+		"sm4": {6, func(key []byte, factor uint64, counter uint32, challenge string) string {
+			return otp.CodeSM4(sm.Key(key), factor, counter, challenge)
+		}},
+	} {
+		file, err := os.Open("testdata/gmt0021-" + name + ".csv")
 		check.Must(t, err)
-		factor, err := strconv.ParseUint(row[1], 10, 64)
+		rows, err := csv.NewReader(file).ReadAll()
 		check.Must(t, err)
-		counter, err := strconv.ParseUint(row[2], 10, 32)
-		check.Must(t, err)
-		if got := otp.Code(key, factor, uint32(counter), row[3]); got != row[4] {
-			t.Errorf("%v: %s", row, got)
+		check.Must(t, file.Close())
+		if len(rows) != 1+tt.rows {
+			t.Fatalf("%s: %d rows, want %d and their names", name, len(rows), tt.rows)
+		}
+		for _, row := range rows[1:] {
+			key, err := hex.DecodeString(row[0])
+			check.Must(t, err)
+			factor, err := strconv.ParseUint(row[1], 10, 64)
+			check.Must(t, err)
+			counter, err := strconv.ParseUint(row[2], 10, 32)
+			check.Must(t, err)
+			if got := tt.code(key, factor, uint32(counter), row[3]); got != row[4] {
+				t.Errorf("%s, %v: %s", name, row, got)
+			}
 		}
 	}
+}
+
+// theirCode is the code by SM4 of another implementation, block by block.
+func theirCode(t *testing.T, key []byte, factor uint64, counter uint32, challenge string) string {
+	t.Helper()
+	input := binary.BigEndian.AppendUint64(nil, factor)
+	input = append(binary.BigEndian.AppendUint32(input, counter), challenge...)
+	for len(input)%16 != 0 {
+		input = append(input, 0)
+	}
+	modulus, sum := new(big.Int).Lsh(big.NewInt(1), 128), make([]byte, 16)
+	now := new(big.Int).SetBytes(key)
+	for ; len(input) > 0; input = input[16:] {
+		block, err := sm4.NewCipher(now.FillBytes(make([]byte, 16)))
+		check.Must(t, err)
+		block.Encrypt(sum, input[:16])
+		now.Add(now, new(big.Int).SetBytes(sum)).Mod(now, modulus)
+	}
+	var folded uint32
+	for i := 0; i < 16; i += 4 {
+		folded += binary.BigEndian.Uint32(sum[i:])
+	}
+	return fmt.Sprintf("%06d", folded%1_000_000)
+}
+
+// Codes by SM4 are those of another implementation, for challenges of any length.
+func TestCodesBySM4(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		key := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "key")
+		factor, counter := rapid.Uint64().Draw(rt, "factor"), rapid.Uint32().Draw(rt, "counter")
+		challenge := rapid.StringMatching(`[0-9]{0,60}`).Draw(rt, "challenge")
+		if got, want := otp.CodeSM4(sm.Key(key), factor, counter, challenge), theirCode(t, key, factor, counter, challenge); got != want {
+			rt.Errorf("%s, want %s", got, want)
+		}
+	})
 }
 
 // TestCodesAreSixRandomDigits draws a sample and tests it by chi-square, at a

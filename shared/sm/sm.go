@@ -290,6 +290,18 @@ func NewAEAD(k Key) (cipher.AEAD, error) {
 	return aead, nil
 }
 
+// EncryptBlock is SM4 alone, of one block. It is for one-time codes only (shared/otp): it
+// hides no text.
+func EncryptBlock(k Key, block [16]byte) [16]byte {
+	mustBeOpen()
+	c, err := sm4.NewCipher(k[:])
+	if err != nil {
+		panic(fmt.Errorf("sm: cipher: %w", err)) // a key of 16 bytes always fits
+	}
+	c.Encrypt(block[:], block[:])
+	return block
+}
+
 // Seal encrypts and authenticates plaintext together with aad.
 func Seal(k Key, plaintext, aad []byte) ([]byte, error) {
 	aead, err := NewAEAD(k)

@@ -11,16 +11,19 @@ const (
 	ChangeTradePassword Change = "trade_password"
 	ResetTradePassword  Change = "trade_password_reset" // the customer has forgotten it
 	SetAlias            Change = "alias"                // for log-ins
+	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 )
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
-// the customer knows, and the other is bound to the intent's text (PWD-005, PWD-008). One
+// the customer knows, and the other is bound to the intent's text (PWD-005, PWD-008). A token
+// confirms more than any other factor, so two others and its own response bind it. One
 // function confirms a change and a reset, so these cells have no place in stepup_rule.
 var changes = map[Change][]Combination{
 	ChangeLoginPassword: {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	ChangeTradePassword: {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 	ResetTradePassword:  {{LoginPassword, SMSOTP}},
 	SetAlias:            {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
+	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

@@ -51,6 +51,9 @@ func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
 // NeedsKey reports whether the device's key is one of the factors.
 func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) }
 
+// NeedsToken reports whether the dynamic token is one of the factors.
+func (c Combination) NeedsToken() bool { return slices.Contains(c, Token) }
+
 // Usable returns the combinations that a customer can prove on the device. Without a bound
 // key these are the combinations without it; it returns ErrUnbound if there is none.
 func Usable(list []Combination, keyBound bool) ([]Combination, error) {

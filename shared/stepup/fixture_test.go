@@ -159,7 +159,7 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 		return p.sign(t, in.Text)
 	case stepup.TradePassword:
 		return p.password(t, tradePassword)
-	case stepup.LoginPassword: // each test of it makes its own
+	case stepup.LoginPassword, stepup.Token: // each test of it makes its own
 	}
 	return stepup.Proof{Factor: f}
 }

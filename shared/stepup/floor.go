@@ -21,14 +21,15 @@ func (c Case) moves() bool {
 
 // allows reports whether the combination is at least what the case demands, whatever the
 // table says. This is the floor of the matrix:
-//   - the factors are known and differ, and the device's key is bound if it is one of them;
+//   - the factors are known and differ, and the device's key and the token are bound if they
+//     are among them;
 //   - the login password confirms no money;
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
 //   - at the grade raised, three factors for a payment to others, and a one-time code
 //     between own accounts (AUTH-029);
 //   - nothing at the grade high: the bank's staff must lift the grade first.
 func (c Case) allows(list Combination) bool {
-	if !list.Offered() || !c.Bound && list.NeedsKey() {
+	if !list.Offered() || !c.Bound && list.NeedsKey() || !c.Token && list.NeedsToken() {
 		return false
 	}
 	if c.Scene != NoMoney && slices.Contains(list, LoginPassword) {
@@ -53,4 +54,4 @@ func (c Case) allows(list Combination) bool {
 }
 
 // oneTime reports whether the factor's proof is a one-time code.
-func oneTime(name Factor) bool { return name == SMSOTP }
+func oneTime(name Factor) bool { return name == SMSOTP || name == Token }

@@ -14,8 +14,9 @@ import (
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
-// No combination of the factors at hand reaches further than the SMS code, and all
-// of them share one sum of a day (LIMIT-001).
+// No combination of the factors without a cap of their own reaches further than the SMS
+// code, and all of them share one sum of a day (LIMIT-001). The token lifts each of them to
+// its cap, in a sum of its own (LIMIT-003).
 func TestLimitOfTheStrongestFactor(t *testing.T) {
 	t.Parallel()
 	for _, factors := range subsets {
@@ -28,6 +29,10 @@ func TestLimitOfTheStrongestFactor(t *testing.T) {
 			if kind, most := c.Limit(); kind != wantKind || most != wantMost {
 				t.Errorf("%v: %d in a day's %q, want %d in %q", c, most, kind, wantMost, wantKind)
 			}
+			c = append(c, stepup.Token)
+			if kind, most := c.Limit(); kind != limit.TransferToken || most != stepup.CapToken {
+				t.Errorf("%v: %d in a day's %q", c, most, kind)
+			}
 		}
 	}
 }
@@ -37,9 +42,11 @@ func TestLimitOfTheStrongestFactor(t *testing.T) {
 func TestPolicyHoldsTheStandardsCap(t *testing.T) {
 	t.Parallel()
 	today := clock.BusinessDay(newClock().Now())
-	usage, err := limit.Get(t.Context(), pgtest.New(t).Reader(), uuid.New(), limit.TransferSMS, today)
-	check.Must(t, err)
-	if usage.Cap != stepup.CapSMS {
-		t.Errorf("the policy's cap of a day is %d fen, the factor's %d", usage.Cap, stepup.CapSMS)
+	for kind, most := range map[limit.Kind]money.Fen{limit.TransferSMS: stepup.CapSMS, limit.TransferToken: stepup.CapToken} {
+		usage, err := limit.Get(t.Context(), pgtest.New(t).Reader(), uuid.New(), kind, today)
+		check.Must(t, err)
+		if usage.Cap != most {
+			t.Errorf("the policy's cap of a day is %d fen, the factor's %d", usage.Cap, most)
+		}
 	}
 }

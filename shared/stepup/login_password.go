@@ -43,7 +43,7 @@ func (*loginPasswordAttempt) waits() bool { return false }
 
 func (a *loginPasswordAttempt) verify(ctx context.Context, v *Verification, _ *keys.Ring) error {
 	if !a.tried.Counted {
-		return lockedUntil(ErrLoginLocked, a.tried.Until, a.tried.Now)
+		return LockedUntil(ErrLoginLocked, a.tried.Until, a.tried.Now)
 	}
 	v.lockEnded = v.lockEnded || a.tried.LockEnded
 	var err error

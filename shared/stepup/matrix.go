@@ -32,6 +32,7 @@ type Case struct {
 	Grade     risk.Grade
 	Amount    money.Fen // 0 if no money moves
 	Bound     bool      // the customer has bound the device's key
+	Token     bool      // the customer has bound a dynamic token
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.
@@ -69,7 +70,7 @@ func (m Matrix) Decide(c Case) ([]Combination, error) {
 		if !r.fits(c) {
 			continue
 		}
-		most = max(most, m.reach(r))
+		most = max(most, m.reach(r, c))
 		if c.Amount > r.upTo || !c.moves() {
 			continue
 		}
@@ -114,11 +115,13 @@ func (m Matrix) Cap(c Combination) Cap {
 	return least
 }
 
-// reach is the largest amount that the rule confirms.
-func (m Matrix) reach(r rule) money.Fen {
+// reach is the largest amount that the rule confirms for a customer with or without a token.
+func (m Matrix) reach(r rule, about Case) money.Fen {
 	var most money.Fen
 	for _, c := range r.combinations {
-		most = max(most, m.Cap(c).PerTransfer)
+		if about.Token || !c.NeedsToken() {
+			most = max(most, m.Cap(c).PerTransfer)
+		}
 	}
 	return min(most, r.upTo)
 }

@@ -13,7 +13,7 @@
 // many come at once. A request brings at most one proof of each factor. Amounts are fen;
 // the policy table holds bounds and lifetimes. Refusals: INTENT_USED, INTENT_EXPIRED,
 // PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, TRADE_PASSWORD_FROZEN,
-// LOGIN_PASSWORD_LOCKED, OBJECT_NOT_FOUND, PASSWORD_UNSEALED, DEVICE_UNBOUND. Values are not for concurrent use.
+// LOGIN_PASSWORD_LOCKED, TOKEN_LOCKED, OBJECT_NOT_FOUND, PASSWORD_UNSEALED, DEVICE_UNBOUND. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
@@ -48,6 +48,7 @@ var (
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
 	ErrPasswordFrozen = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_FROZEN")
 	ErrLoginLocked    = bankerr.New(bankerr.Refused, "LOGIN_PASSWORD_LOCKED")
+	ErrTokenLocked    = bankerr.New(bankerr.Refused, "TOKEN_LOCKED")
 )
 
 // MissingError is the cause of STEPUP_STRONGER at a confirmation. The proven factors
@@ -87,7 +88,7 @@ func (c *CapError) Error() string { return "at most " + c.Most.Yuan() }
 // of the proofs, if that proof was wrong.
 type AttemptsError struct {
 	TriesLeft   int       // 0: a new code is needed, or a lock has begun
-	LockedUntil time.Time // end of the lock or freeze of a password; zero: not locked
+	LockedUntil time.Time // end of the lock or freeze of a password or token; zero: not locked
 }
 
 // Error is for logs.
@@ -109,6 +110,7 @@ func (u *UsedError) Error() string { return "the result is " + u.ResultID.String
 func Refusals() []*bankerr.Error {
 	return []*bankerr.Error{
 		ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, ErrPasswordFrozen, ErrLoginLocked,
+		ErrTokenLocked,
 		bankerr.ErrNotFound, password.ErrUnsealed, ErrUnbound,
 	}
 }
@@ -119,7 +121,7 @@ type Factor string
 // Proof is the client's proof of one factor.
 type Proof struct {
 	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md)" example:"sms_otp"`
-	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp: the digits" example:"123456"`
+	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, token: the digits" example:"123456"`
 	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"of either kind"`
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key: SM2 signature over the intent's text"`
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 )
 
-// storedPassword is an attempt at a password that the bank stores.
-type storedPassword interface {
+// storedSecret is an attempt at a secret that the bank stores: a password or a token's seed.
+type storedSecret interface {
 	attempt
 	nowLocked() bool // this guess has begun a lock
 	damaged() bool   // the bank can't read the stored text
@@ -77,8 +77,8 @@ func (v *Verification) compare(
 	return guess{compared: true, right: true}, nil
 }
 
-// lockedUntil adds the end of a lock to its refusal, if the lock has an end.
-func lockedUntil(refusal *bankerr.Error, until *time.Time, now time.Time) error {
+// LockedUntil adds the end of a lock to its refusal, if the lock has an end.
+func LockedUntil(refusal *bankerr.Error, until *time.Time, now time.Time) error {
 	if until == nil {
 		return refusal
 	}

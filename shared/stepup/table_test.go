@@ -36,13 +36,15 @@ func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.F
 }
 
 // everyCase calls a function for each cell of the matrix: both ends of every cap, scene,
-// grade and device.
+// grade and device, with and without a token.
 func everyCase(each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for _, bound := range []bool{true, false} {
-				for _, amount := range append([]money.Fen{0}, amounts[:]...) {
-					each(stepup.Case{Operation: operation, Scene: scene, Grade: grade, Amount: amount, Bound: bound})
+			for i := range 4 {
+				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
+					each(stepup.Case{
+						Operation: operation, Scene: scene, Grade: grade, Amount: amount, Bound: i%2 == 0, Token: i > 1,
+					})
 				}
 			}
 		}
@@ -54,6 +56,7 @@ func everyCase(each func(c stepup.Case)) {
 func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
 		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
+		stepup.Token: 1_000_000_00,
 	}
 	distinct, strongest, code := map[stepup.Factor]bool{}, money.Fen(0), false
 	for _, f := range one {
@@ -61,17 +64,19 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 			return "AUTH-001: an unknown method"
 		}
 		distinct[f], strongest = true, max(strongest, ceiling[f])
-		code = code || f == stepup.SMSOTP
+		code = code || f == stepup.SMSOTP || f == stepup.Token
 	}
 	switch {
 	case c.Amount > strongest:
-		return "LIMIT-001: above the cap"
+		return "LIMIT-001, LIMIT-003: above the cap"
 	case (c.Scene == stepup.NoMoney) != (c.Amount == 0):
 		return "no such operation"
 	case c.Grade == risk.GradeHigh:
 		return "RISK: nothing at a high grade"
 	case !c.Bound && distinct[stepup.DeviceKey]:
 		return "a key that is not bound"
+	case !c.Token && distinct[stepup.Token]:
+		return "a token that is not bound"
 	case len(distinct) != len(one):
 		return "AUTH-005: one factor twice"
 	case len(distinct) == 0, len(distinct) == 1 && (c.Scene != stepup.ToOwn || c.Amount > 10_000_00):
@@ -111,7 +116,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	db, at := pgtest.New(t), newClock()
 	var all []string
 	for _, set := range append(subsets[1:], []stepup.Factor{"face"}, []stepup.Factor{stepup.SMSOTP, stepup.SMSOTP},
-		[]stepup.Factor{stepup.SMSOTP, "face"}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
+		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
+		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "face"}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
@@ -121,7 +127,7 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range factors {
+	for _, f := range append([]stepup.Factor{stepup.Token}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}
 	m, offered := matrixAt(t, db, at), 0
@@ -144,6 +150,9 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	}
 	if got := m.Cap(stepup.Combination{stepup.SMSOTP, stepup.DeviceKey}); got != (stepup.Cap{PerTransfer: 50_000_00, PerDay: 50_000_00}) {
 		t.Errorf("higher rows made the caps %+v", got)
+	}
+	if got := m.Cap(stepup.Combination{stepup.SMSOTP, stepup.Token}); got != (stepup.Cap{PerTransfer: 1_000_000_00, PerDay: 1_000_000_00}) {
+		t.Errorf("higher rows made the token's caps %+v", got)
 	}
 }
 

@@ -59,7 +59,7 @@ func (a *tradePasswordAttempt) locked() error {
 	if a.tried.Verdict == password.TradeFrozen {
 		refusal = ErrPasswordFrozen
 	}
-	return lockedUntil(refusal, a.tried.Until, a.tried.Now)
+	return LockedUntil(refusal, a.tried.Until, a.tried.Now)
 }
 
 func (a *tradePasswordAttempt) settle(unit *pg.Unit) {

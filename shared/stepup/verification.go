@@ -40,7 +40,7 @@ type Verification struct {
 
 	Failed Factor // set by Verify: the factor of a wrong proof, for audit only
 
-	lockEnded bool // this attempt is the first after a lock of a password
+	lockEnded bool // this attempt is the first after a lock of a password or token
 
 	found     record
 	loadErr   error
@@ -196,8 +196,8 @@ func (v *Verification) prove(ctx context.Context, ring *keys.Ring) ([]Factor, er
 }
 
 // Reason returns the reason for the access record, after Verify and the settlement. It
-// names the wrong proof, and an end or begin of a lock of a password, or that its stored
-// text can't be read. It returns "" if there is no reason.
+// names the wrong proof, and an end or begin of a lock of a password or token, or that its
+// stored text can't be read. It returns "" if there is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {
@@ -207,7 +207,7 @@ func (v *Verification) Reason() string {
 		parts = append(parts, string(v.Failed))
 	}
 	for i, a := range v.attempts {
-		stored, is := a.(storedPassword)
+		stored, is := a.(storedSecret)
 		if !is {
 			continue
 		}

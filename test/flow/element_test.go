@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
@@ -40,6 +41,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		p.numberCode(t, wang.phone, otp.Forgotten, forgetful.Phone), newLogin))
 	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
 	alias := p.alias(t, wang, "tide.fan")
+	held, binding := p.binding(t, wang)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
 	day := p.Clock.Now().Format("2006-01-02")
@@ -68,6 +70,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"message-read":                {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":                    {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"identity-session-background": {}, "identity-session-resume": {},
+		"identity-token-bind": binding, "identity-token-report-lost": {},
+		"identity-token-sync": {"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")},
 		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
 			password(t, wang.phone, bank.TradePassword)),
 		"transfer-get":     {"transfer_id": paid.ID},
@@ -190,8 +194,10 @@ func TestEveryElementOfEveryRequest(t *testing.T) {
 }
 
 // last are the functions after which good requests of the others fail: they change the
-// customer's passwords, cancel open intents, or end the session.
-var last = []string{"identity-password-change", "identity-trade-password-set", "device-unbind", "identity-logout"}
+// customer's passwords, cancel open intents, take the token out of use, or end the session.
+var last = []string{
+	"identity-password-change", "identity-trade-password-set", "identity-token-report-lost", "device-unbind", "identity-logout",
+}
 
 // logoutLast are the functions by name, and then the last ones.
 func logoutLast(good map[string]fields) []string {
@@ -276,6 +282,11 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"weak login password": with(signUp, "login_password", p.wang.phone.Password(t, "abcdef")),
 			"weak trade password": with(signUp, "trade_password", p.wang.phone.Password(t, "111111")),
 		},
+		"identity-token-bind": {
+			"another's change": with(good["identity-token-bind"], "intent_id", foreign.IntentID),
+			"one proof":        with(good["identity-token-bind"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
+		},
+		"identity-token-sync": {"wrong codes": {"code": "000000", "next_code": "000000"}},
 		"identity-preference-set": {
 			"a single factor":          {"combination": "trade_password", "amount_fen": 1_00},
 			"more than the cap allows": {"combination": "sms_otp+trade_password", "amount_fen": 50_000_01},
@@ -350,6 +361,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-password-change":    {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
 		"identity-alias-set":          {"intent_id": p.prepareChange(t, p.li, stepup.SetAlias).IntentID},
 		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
+		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-confirm":            {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},

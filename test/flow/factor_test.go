@@ -21,7 +21,7 @@ import (
 // standard.
 var allFactors = map[string]string{
 	"login password": "static password", "login_password": "static password", "trade_password": "static password",
-	"sms_otp": "dynamic password", "device_key": "physical medium",
+	"sms_otp": "dynamic password", "device_key": "physical medium", "token": "dynamic password",
 }
 
 // TestOnlyAllowedTechniques compares the published factors with the techniques of the

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/functions"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
@@ -28,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
@@ -141,6 +143,16 @@ func (p fixture) alias(t testing.TB, who person, alias string) fields {
 	t.Helper()
 	in := p.prepareChange(t, who, stepup.SetAlias)
 	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, bank.LoginPassword)), "alias", alias)
+}
+
+// binding hands a token out, and is a good request to bind it.
+func (p fixture) binding(t testing.TB, who person) (client.Token, fields) {
+	t.Helper()
+	p.Exec(t, "DELETE FROM token WHERE customer_id = $1", who.ID)
+	held := p.HandOut(t, who.Customer, token.SM3)
+	in := p.prepareChange(t, who, stepup.BindToken)
+	return held, confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword),
+		fields{"factor": "token", "code": held.Response(in.Text)})
 }
 
 // The passwords that the requests of change set.

@@ -83,6 +83,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"transfer-confirm":            proved(t, p.wang, p.prepare(t, p.wang, p.li, 6_00)),
 		"identity-alias-set":          with(good["identity-alias-set"], "alias", "other.1990"),
 		"identity-password-change":    with(good["identity-password-change"], "intent_id", uuid.NewString()),
+		"identity-token-bind":         with(good["identity-token-bind"], "intent_id", uuid.NewString()),
 		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),
 		"identity-trade-password-set": with(good["identity-trade-password-set"], "intent_id", uuid.NewString()),
 	}

@@ -77,6 +77,7 @@ func Kept() map[string]string {
 		"stepup_cap":        "dated caps are the record of past policies",
 		"stepup_preference": "one row for each customer who has chosen",
 		"stepup_rule":       "dated rules are the record of past policies",
+		"token":             "one row for each token that the bank has handed out",
 		"transfer":          "vouchers are permanent",
 	}
 }

@@ -1,11 +1,11 @@
-// Package changeprepare stores a change of the caller's own passwords or alias as an intent, and
-// tells which proofs confirm it.
+// Package changeprepare stores a change of the caller's own passwords or alias, or the binding
+// of a dynamic token, as an intent, and tells which proofs confirm it.
 //
 //	POST /function/identity-change-prepare   session
 //
 // Nothing changes yet. The function that confirms the intent gets the new password or alias. A key of
 // the device that is younger than a day confirms no change. Refusals: RESET_BRANCH_ONLY,
-// DEVICE_UNBOUND.
+// DEVICE_UNBOUND; OBJECT_NOT_FOUND, if the bank has handed out no token that is not in use.
 package changeprepare
 
 import (
@@ -26,13 +26,15 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 )
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "identity-change-prepare", Summary: "Prepare a change of a password or alias and list the proofs that confirm it",
-	Audience: fn.Customer, Audit: fn.AuditAuth, Refusals: []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound},
-	Keys: []keys.Purpose{keys.Storage}, Requirements: []string{"PWD-005", "PWD-021"},
+	Name: "identity-change-prepare", Summary: "Prepare a change of a password or alias, or the binding of a token",
+	Audience: fn.Customer, Audit: fn.AuditAuth,
+	Refusals: []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound},
+	Keys:     []keys.Purpose{keys.Storage}, Requirements: []string{"AUTH-016", "PWD-005", "PWD-021"},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -40,7 +42,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias" doc:"_reset: of a forgotten one"`
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,token_bind" doc:"_reset: it is forgotten"`
 }
 
 // Response is the intent to confirm.
@@ -50,6 +52,7 @@ type Response struct {
 	Text         string    `json:"text" doc:"Show it; a device key signs exactly these bytes"`
 	Digest       []byte    `json:"digest" doc:"SM3 of text"`
 	Combinations []string  `json:"combinations" doc:"Each combination is enough, e.g. login_password+sms_otp"`
+	Challenge    string    `json:"token_challenge,omitempty" doc:"With token_bind; a token with a screen makes it from text"`
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
@@ -70,10 +73,15 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	now := op.clock.Now()
 	var key device.State
+	var held token.State
 	var batch pgx.Batch
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
+	token.QueueToken(&batch, call.CustomerID, &held)
 	if err := op.db.Batch(ctx, &batch); err != nil {
-		return Response{}, fmt.Errorf("state of the device's key: %w", err)
+		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
+	}
+	if change.Binds() && held != token.Issued {
+		return Response{}, bankerr.ErrNotFound
 	}
 	combinations, err := stepup.Usable(stepup.ForChange(change.What), key.Bound && !key.Young)
 	if err != nil {
@@ -97,6 +105,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	reply := Response{
 		IntentID: id, Function: in.Operation, Text: in.Text, Digest: sm.Digest([]byte(in.Text)),
 		ExpiresAt: in.ExpiresAt.In(clock.Shanghai),
+	}
+	if change.Binds() {
+		reply.Challenge = token.Challenge(in.Text)
 	}
 	for _, c := range combinations {
 		reply.Combinations = append(reply.Combinations, c.String())

@@ -11,6 +11,9 @@ package preferenceset
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -19,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -53,11 +57,12 @@ type Response struct {
 
 type operation struct {
 	rules *stepup.Table
+	db    pg.Reader
 	clock clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{rules: stepup.NewTable(lent.DB, lent.Clock), clock: lent.Clock}.do, nil
+	return operation{rules: stepup.NewTable(lent.DB, lent.Clock), db: lent.DB, clock: lent.Clock}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -65,10 +70,17 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	var held token.State
+	var batch pgx.Batch
+	token.QueueToken(&batch, call.CustomerID, &held)
+	if err := op.db.Batch(ctx, &batch); err != nil {
+		return Response{}, fmt.Errorf("state of the customer's token: %w", err)
+	}
 	choice := stepup.ParseCombination(req.Combination)
 	// The device may have no key: the choice holds for all devices of the customer.
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
+		Token: held == token.Active,
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {
 		return Response{}, err

@@ -38,6 +38,7 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -50,7 +51,7 @@ var Function = fn.Command(fn.Spec{
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, stepup.ErrUnbound, limit.ErrExceeded,
 	},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
-	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-017", "AUTH-029", "LIMIT-001"},
+	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001"},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -95,6 +96,7 @@ type Response struct {
 	PayeeNameMasked    string    `json:"payee_name_masked"`
 	PayeeAccountMasked string    `json:"payee_account_masked"`
 	PayeeCode          string    `json:"payee_code" doc:"Stands in text too; the payee finds it at the own account"`
+	Challenge          string    `json:"token_challenge,omitempty" doc:"For the customer's token; one with a screen makes it from text"`
 	ExpiresAt          time.Time `json:"expires_at"`
 }
 
@@ -136,13 +138,14 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	key, preferred, err := op.customers(ctx, call)
+	mine, err := op.customers(ctx, call)
 	if err != nil {
 		return Response{}, err
 	}
 	var in stepup.Intent
 	about := stepup.Case{
 		Operation: transfer.ConfirmFunction, Scene: plan.Scene(), Grade: call.Risk.Grade, Amount: plan.Amount, Bound: true,
+		Token: mine.token == token.Active,
 	}
 	if in.Combinations, err = matrix.Decide(about); err != nil {
 		return Response{}, err
@@ -152,34 +155,48 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if in.Raised, err = matrix.Decide(raised); err != nil {
 		return Response{}, err
 	}
-	in.Combinations, in.Raised = preferred.Choose(in.Combinations, plan.Amount), preferred.Choose(in.Raised, plan.Amount)
-	if err := op.withinDay(ctx, call, matrix, key, &plan, &in); err != nil {
+	in.Combinations = mine.preferred.Choose(in.Combinations, plan.Amount)
+	in.Raised = mine.preferred.Choose(in.Raised, plan.Amount)
+	if err := op.withinDay(ctx, call, matrix, mine.key, &plan, &in); err != nil {
 		return Response{}, err
 	}
-	about.Bound = key.Bound
+	about.Bound = mine.key.Bound
 	if in.Combinations, err = matrix.Usable(in.Combinations, about); err != nil {
 		return Response{}, err
 	}
-	return op.save(unit, call, plan, in)
+	reply, err := op.save(unit, call, plan, in)
+	if err == nil && about.Token {
+		reply.Challenge = token.Challenge(reply.Text)
+	}
+	return reply, err
 }
 
-// customers reads, in one round trip, the state of the key on the customer's device and the
-// proofs that the customer prefers.
-func (op operation) customers(ctx context.Context, call *fn.Call) (device.State, stepup.Preference, error) {
-	var key device.State
-	var preferred stepup.Preference
+// means are what the customer can prove by.
+type means struct {
+	key       device.State // on the device that calls
+	token     token.State
+	preferred stepup.Preference
+}
+
+// customers reads the customer's means in one round trip. A choice with a token that the
+// customer no longer has is none: no proof could meet it.
+func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, err error) {
 	var batch pgx.Batch
-	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &key)
-	stepup.QueuePreference(&batch, call.CustomerID, &preferred)
+	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
+	token.QueueToken(&batch, call.CustomerID, &mine.token)
+	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
 	if err := op.db.Batch(ctx, &batch); err != nil {
-		return key, preferred, fmt.Errorf("state of the customer's proofs: %w", err)
+		return mine, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
-	return key, preferred, nil
+	if mine.token != token.Active && mine.preferred.Combination.NeedsToken() {
+		mine.preferred = stepup.Preference{}
+	}
+	return mine, nil
 }
 
 // withinDay leaves in the intent the combinations whose day's limit has room for the plan.
 // A young key of the device has a lower limit: a plan that fits in it gets this limit, and
-// no young key confirms any other plan. If the device has no key, the combinations for a
+// no young key confirms any other plan, or together with a token. If the device has no key, the combinations for a
 // raised grade keep the key: the confirmation then asks for it.
 func (op operation) withinDay(
 	ctx context.Context, call *fn.Call, matrix stepup.Matrix, key device.State, plan *transfer.Plan, in *stepup.Intent,
@@ -198,13 +215,15 @@ func (op operation) withinDay(
 		if err != nil {
 			return err
 		}
-		if young && plan.Amount <= key.DayCap-usage.Used {
+		if young && kind == limit.TransferSMS && plan.Amount <= key.DayCap-usage.Used {
 			ceiling, young = min(ceiling, key.DayCap), false
 		}
 		plan.CheckLimit(kind, ceiling, usage)
 		most = max(most, min(usage.Cap, ceiling))
 	}
-	closed := func(c stepup.Combination) bool { return young && c.NeedsKey() || !plan.FitsDay(c) }
+	closed := func(c stepup.Combination) bool {
+		return c.NeedsKey() && (young || key.Young && c.NeedsToken()) || !plan.FitsDay(c)
+	}
 	open := slices.DeleteFunc(slices.Clone(in.Combinations), closed)
 	if len(open) == 0 {
 		if young && !slices.ContainsFunc(in.Combinations, func(c stepup.Combination) bool { return !c.NeedsKey() }) {

@@ -70,8 +70,11 @@ var purposes = map[string]map[string]purpose{
 		"payee_name":       {"transfer", "is compared with the holder of that account"},
 		"memo":             {"transfer", "is shown to payer and payee"},
 	},
+	"identity.tokensync.Request": {
+		"code": {"transfer", "sets the clock of the token that proves the customer's will"},
+	},
 	"stepup.Proof": {
-		"code":     {"transfer", "proves the customer's will by the reserved phone"},
+		"code":     {"transfer", "proves the customer's will by the reserved phone or the token"},
 		"password": {"transfer", "proves the customer's will by the trade or the login password"},
 	},
 }

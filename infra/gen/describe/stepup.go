@@ -75,14 +75,17 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - Two different factors; one between own accounts up to 10,000.00 (AUTH-006, AUTH-008).
 - At the grade raised, three factors for a payment to others, and a one-time code in all other cases (AUTH-029).
 - Nothing at the grade high. No key of a device that is not bound. No money by the login password.
-- The caps of the standard: 50,000.00 for the SMS code, and for methods that the standard gives no cap (LIMIT-001).
+- The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003); 50,000.00 for the SMS code, and for methods that
+  the standard gives no cap (LIMIT-001).
+- A token confirms only for a customer who has bound it. Its response is a one-time code.
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
 what the tables say.
 
 The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/change.go`" + `): the present password, and a code or
-a signature; for a forgotten trade password, the login password and a code.
+a signature; for a forgotten trade password, the login password and a code; for the binding of a token, its own response, a
+code, and a signature or the trade password.
 
 A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
 opens it again.
