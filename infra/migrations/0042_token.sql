@@ -8,7 +8,7 @@ CREATE TABLE token (
     seed_ct      bytea NOT NULL,               -- sealed by the purpose token; empty once the token is lost
     drift        int NOT NULL DEFAULT 0,       -- minutes that the token's clock is ahead
     synced_step  bigint NOT NULL DEFAULT 0,    -- the token's minute at the last synchronisation
-    failures     int NOT NULL DEFAULT 0,       -- wrong responses in a row
+    wrong_responses int NOT NULL DEFAULT 0,    -- in a row
     in_flight    int NOT NULL DEFAULT 0,       -- responses that are counted and not yet compared
     in_flight_at timestamptz,
     locked_until timestamptz

@@ -54,6 +54,7 @@ func newRotated(t *testing.T) rotated {
 	}
 	r.Phone.Call(t, accountaliasset.Function, uuid.NewString(),
 		map[string]any{"account_id": r.Payer.AccountIDs[0], "alias": alias}).Want(t, "")
+	r.Token(t)
 	for _, p := range sealed.Moved() {
 		keytest.AddKey(t, r.file, p, r.Clock.Now())
 	}

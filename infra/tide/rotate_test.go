@@ -96,6 +96,7 @@ func TestAKeyOnTheCommandLine(t *testing.T) {
 	})
 	p := bank.PairOn(t, b, 1_000_00)
 	p.Confirm(t, p.Proved(t, p.Prepare(t, p.ToPayee(1_00)))).Want(t, "")
+	p.Token(t)
 	t.Setenv("DATABASE_URL", url)
 	t.Setenv("KEYS_FILE", file)
 	t.Setenv("FN_ALLOW_PLAINTEXT", "true")

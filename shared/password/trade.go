@@ -48,7 +48,7 @@ const (
 // TradeAttempt is one guess at a customer's trade password: for an open intent, or at a
 // login to bind a device's key. Count counts the guess as in flight, and Check compares
 // it. Then exactly one of these settles it: Fail, Release, or ResetTradeAttempts for a
-// right guess; or Settle, at a login. A guess in flight takes part in the bound, but it
+// right guess; or SettleAtLogin. A guess in flight takes part in the bound, but it
 // locks nothing before Fail: several right guesses at once never lock.
 type TradeAttempt struct {
 	CustomerID uuid.UUID // at a login: the nil id unless the other factors were right
@@ -108,10 +108,10 @@ func (a *TradeAttempt) Rehash(ctx context.Context, turn *Turn, unit *pg.Unit) er
 // Stale reports whether Rehash has something to do.
 func (a *TradeAttempt) Stale() bool { return a.compared.checked.Stale }
 
-// Settle adds to the batch the statement that settles a guess at a login: as a failure
+// SettleAtLogin adds to the batch the statement that settles a guess at a login: as a failure
 // unless it was right, or taken back if it was not compared. A guess that is not counted
 // costs a statement too, which changes nothing.
-func (a *TradeAttempt) Settle(batch *pgx.Batch, compared, right bool) {
+func (a *TradeAttempt) SettleAtLogin(batch *pgx.Batch, compared, right bool) {
 	switch {
 	case a.Counted() && right:
 		batch.Queue(sqlTradeReset, a.CustomerID)

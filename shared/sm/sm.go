@@ -294,11 +294,11 @@ func NewAEAD(k Key) (cipher.AEAD, error) {
 // hides no text.
 func EncryptBlock(k Key, block [16]byte) [16]byte {
 	mustBeOpen()
-	c, err := sm4.NewCipher(k[:])
+	oneBlock, err := sm4.NewCipher(k[:])
 	if err != nil {
 		panic(fmt.Errorf("sm: cipher: %w", err)) // a key of 16 bytes always fits
 	}
-	c.Encrypt(block[:], block[:])
+	oneBlock.Encrypt(block[:], block[:])
 	return block
 }
 

@@ -29,7 +29,7 @@ func TestLimitOfTheStrongestFactor(t *testing.T) {
 			if kind, most := c.Limit(); kind != wantKind || most != wantMost {
 				t.Errorf("%v: %d in a day's %q, want %d in %q", c, most, kind, wantMost, wantKind)
 			}
-			c = append(c, stepup.Token)
+			c = slices.Concat(c, stepup.Combination{stepup.Token})
 			if kind, most := c.Limit(); kind != limit.TransferToken || most != stepup.CapToken {
 				t.Errorf("%v: %d in a day's %q", c, most, kind)
 			}

@@ -81,9 +81,9 @@ func (a *tokenAttempt) settle(unit *pg.Unit) {
 	switch {
 	case !a.tried.Counted():
 	case a.guess.wrong():
-		a.tried.Fail(unit)
+		a.tried.FailResponse(unit)
 	default:
-		a.tried.Release(unit)
+		a.tried.ReleaseResponse(unit)
 	}
 	a.tried.Verdict = "" // settled once
 }
@@ -95,7 +95,7 @@ func (a *tokenAttempt) left() (int, *time.Time, bool) {
 
 // consume settles the right response. It is used up with the intent, whose challenge it
 // answers.
-func (a *tokenAttempt) consume(unit *pg.Unit, _ uuid.UUID) { a.tried.Accept(unit) }
+func (a *tokenAttempt) consume(unit *pg.Unit, _ uuid.UUID) { a.tried.AcceptResponse(unit) }
 
 func (a *tokenAttempt) nowLocked() bool { return a.guess.wrong() && a.tried.Until != nil }
 func (a *tokenAttempt) damaged() bool   { return a.tried.Damaged }

@@ -89,6 +89,7 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	in := p.intent(t)
 	code, key, password := p.code(t, in), p.sign(t, text), p.password(t, tradePassword)
 	face, login := stepup.Proof{Factor: "face"}, stepup.Proof{Factor: stepup.LoginPassword, Password: password.Password}
+	held := stepup.Proof{Factor: stepup.Token, Code: "123456"}
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -100,8 +101,8 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"a wrong and a right code":           {[]stepup.Proof{off(code), key, code}, stepup.SMSOTP},
 		"a wrong and a right password":       {[]stepup.Proof{p.password(t, "000000"), password, key}, stepup.TradePassword},
 		"an unknown one twice":               {[]stepup.Proof{code, face, face}, "face"},
-		"all of them and an unknown one":     {[]stepup.Proof{code, key, password, login, face}, "face"},
-		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, {}}, ""},
+		"all of them and an unknown one":     {[]stepup.Proof{code, key, password, login, held, face}, "face"},
+		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, {}}, ""},
 	} {
 		c := p.check(in, tt.proofs...)
 		_, err := p.verify(t.Context(), c)

@@ -27,7 +27,7 @@ SELECT coalesce(o_left, 0), o_until FROM token_fail($1, $2, $3)`
 UPDATE token SET in_flight = greatest(in_flight - 1, 0) WHERE serial = $1`
 
 	sqlAccept = `-- token.accept
-UPDATE token SET in_flight = greatest(in_flight - 1, 0), failures = 0, drift = $2 WHERE serial = $1`
+UPDATE token SET in_flight = greatest(in_flight - 1, 0), wrong_responses = 0, drift = $2 WHERE serial = $1`
 )
 
 // Verdict is the decision whether the bank compares a response.
@@ -44,7 +44,8 @@ const (
 
 // Attempt is one response to the challenge of an open intent, or one pair of codes that sets
 // the token's clock. CountToken counts it as in flight, and Answers or Successive compares
-// it. Then exactly one of Fail, Release, Accept and Synchronise settles it. A response in flight takes part in the bound, but it locks nothing before Fail.
+// it. Then exactly one of FailResponse, ReleaseResponse, AcceptResponse and Synchronise settles
+// it. A response in flight takes part in the bound, but it locks nothing before it has failed.
 type Attempt struct {
 	CustomerID uuid.UUID
 	Binds      bool // the operation binds the token
@@ -55,7 +56,7 @@ type Attempt struct {
 	// These fields are set after CountToken.
 	Verdict Verdict
 	Left    int        // responses that are left if this one is wrong
-	Until   *time.Time // the end of a lock, after CountToken or Fail; nil: not locked
+	Until   *time.Time // the end of a lock, after CountToken or FailResponse; nil: not locked
 
 	// Damaged is set by the comparison: the bank can't read the stored seed.
 	Damaged bool
@@ -123,8 +124,8 @@ func (a *Attempt) seed(ring *keys.Ring) (seed [seedBytes]byte, err error) {
 	return seed, nil
 }
 
-// Fail adds to the unit the statement that makes the response a failure.
-func (a *Attempt) Fail(unit *pg.Unit) {
+// FailResponse adds to the unit the statement that makes the response a failure.
+func (a *Attempt) FailResponse(unit *pg.Unit) {
 	unit.Add(pg.Statement{SQL: sqlFail, Args: a.failed(), Scan: a.scanFailed})
 }
 
@@ -137,14 +138,14 @@ func (a *Attempt) scanFailed(row pgx.Row) error {
 	return nil
 }
 
-// Release adds to the unit the statement that takes back a response that was right, or was
+// ReleaseResponse adds to the unit the statement that takes back a response that was right, or was
 // not compared.
-func (a *Attempt) Release(unit *pg.Unit) {
+func (a *Attempt) ReleaseResponse(unit *pg.Unit) {
 	unit.Add(pg.Statement{SQL: sqlRelease, Args: []any{a.serial}})
 }
 
-// Accept adds to the unit the statement that settles a right response: the failures in a row
+// AcceptResponse adds to the unit the statement that settles a right response: the failures in a row
 // start anew, and the bank follows the token's clock.
-func (a *Attempt) Accept(unit *pg.Unit) {
+func (a *Attempt) AcceptResponse(unit *pg.Unit) {
 	unit.Add(pg.Statement{SQL: sqlAccept, Args: []any{a.serial, a.drift}})
 }

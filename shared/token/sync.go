@@ -13,7 +13,7 @@ import (
 
 // A pair of codes is used once: the minute of its first code grows.
 const sqlSynchronise = `-- token.synchronise
-UPDATE token SET in_flight = greatest(in_flight - 1, 0), failures = 0, drift = $2, synced_step = $3
+UPDATE token SET in_flight = greatest(in_flight - 1, 0), wrong_responses = 0, drift = $2, synced_step = $3
  WHERE serial = $1 AND synced_step < $3 RETURNING state`
 
 // Successive reports whether a counted attempt that synchronises brings two successive codes
@@ -49,7 +49,7 @@ func (a *Attempt) Synchronise(unit *pg.Unit, refused error) {
 	}})
 }
 
-// QueueFail is Fail in a batch.
+// QueueFail is FailResponse in a batch.
 func (a *Attempt) QueueFail(batch *pgx.Batch) {
 	batch.Queue(sqlFail, a.failed()...).QueryRow(a.scanFailed)
 }

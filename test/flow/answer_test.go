@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
@@ -103,7 +104,7 @@ func (p fixture) refusals(t *testing.T, f fn.Function, nobody *bank.Device, good
 	}
 	rules := map[string]fields{
 		"account-detail": {"account_id": p.li.AccountIDs[0]}, "transfer-get": {"transfer_id": p.li.AccountIDs[0]},
-		"transfer-prepare": with(good, "amount_fen", 50_000_01),
+		"transfer-prepare": with(good, "amount_fen", stepup.CapToken+1),
 		"transfer-confirm": with(good, "proofs", []fields{}),
 		"identity-login":   with(good, "otp", "000000"), "identity-register": with(good, "otp", "000000"),
 	}

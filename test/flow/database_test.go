@@ -148,7 +148,9 @@ func (p fixture) insertWithout(t *testing.T, table, column, byDefault string) (g
 SELECT (SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns
          WHERE table_schema = 'public' AND table_name = $1 AND column_name <> $2),
        coalesce((SELECT string_agg(format('ALTER TABLE %I DROP CONSTRAINT %I CASCADE', $1, conname), '; ')
-                   FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype IN ('p', 'u')), '')`,
+                   FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype IN ('p', 'u')), '')
+       || coalesce((SELECT string_agg(format('; DROP INDEX %s', indexrelid::regclass), '')
+                      FROM pg_index WHERE indrelid = $1::text::regclass AND indisunique AND indpred IS NOT NULL), '')`,
 		table, column).Scan(&names, &drops))
 	check.Exec(t, tx, drops)
 	if byDefault == "" {

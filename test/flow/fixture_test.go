@@ -248,7 +248,7 @@ func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
 
 // counted are columns in which a refused request may count its attempt.
 const counted = "'{tries,in_flight,in_flight_at,trade_failures,trade_locked_until,trade_in_flight,trade_in_flight_at," +
-	"trade_day,trade_day_failures}'::text[]"
+	"trade_day,trade_day_failures,wrong_responses}'::text[]"
 
 // rows are a digest of every table's rows, but for events of access, counts of
 // tries, and the tables left out.
@@ -272,6 +272,7 @@ func (p fixture) calm(t testing.TB) {
 	t.Helper()
 	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
+	p.Exec(t, "UPDATE token SET wrong_responses = 0, in_flight = 0, locked_until = NULL")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }
 

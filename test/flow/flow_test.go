@@ -12,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
@@ -77,6 +78,20 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		"identity-alias-set":          p.changing("钱二", "identity-alias-set", stepup.SetAlias),
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
+		"identity-token-bind": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "冯十一")
+			held := p.HandOut(t, who.Customer, token.SM3)
+			in := p.prepareChange(t, who, stepup.BindToken)
+			return begun{
+				who, p.codeFor(t, who, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					return call(t, as.phone, "identity-token-bind", confirmation(in, code(digits),
+						password(t, as.phone, bank.TradePassword), fields{"factor": "token", "code": held.Response(in.Text)}))
+				}, "INTENT_USED",
+			}
+		},
 		"transfer-confirm": func(t *testing.T) begun {
 			t.Helper()
 			p.wang.phone.LoginAs(t, p.wang.Customer)
@@ -209,6 +224,9 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
+	case "identity-token-bind":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))
 	case "transfer-confirm":
 		in := transferprepare.Response{IntentID: uuid.New(), Text: "潮汐银行转账确认"}
 		got = call(t, p.li.phone, name, proved(t, p.li, in))

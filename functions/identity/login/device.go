@@ -120,7 +120,7 @@ func (l *login) guess(ctx context.Context, call *fn.Call, tried password.TradeAt
 	}
 	right, failed := tried.Check(l.turn, l.key.trade)
 	var settle pgx.Batch
-	tried.Settle(&settle, failed == nil, right)
+	tried.SettleAtLogin(&settle, failed == nil, right)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	if err := call.CountAttempts(ctx, &settle); err != nil {

@@ -188,7 +188,7 @@ func TestAResponseIsForItsTransferOnly(t *testing.T) {
 		"of three minutes ago":   bank.Ahead(held, -3*time.Minute).Response(in.Text),
 		"of three minutes ahead": bank.Ahead(held, 3*time.Minute).Response(in.Text),
 	} {
-		w.Exec(t, "UPDATE token SET failures = 0")
+		w.Exec(t, "UPDATE token SET wrong_responses = 0")
 		proof := stepup.Proof{Factor: stepup.Token, Code: response}
 		if got := w.proven(t, in, w.Signed(t, in), proof); got.Code != "PROOF_REJECTED" {
 			t.Errorf("%s: %d %q", name, got.Status, got.Code)
@@ -315,7 +315,7 @@ func TestWrongResponsesLockTheToken(t *testing.T) {
 			t.Errorf("%d %s", r.Status, r.Code)
 		}
 	}
-	if n := w.Count(t, "SELECT failures + in_flight FROM token"); n != 5 {
+	if n := w.Count(t, "SELECT wrong_responses + in_flight FROM token"); n != 5 {
 		t.Errorf("%d guesses were compared", n)
 	}
 	guess(held).Want(t, "TOKEN_LOCKED")

@@ -26,21 +26,21 @@ BEGIN
     END IF;
     o_verdict := 'open';
     IF t.locked_until <= p_now THEN
-        t.failures := 0;
+        t.wrong_responses := 0;
         t.locked_until := NULL;
         o_verdict := 'reopened';
     END IF;
     IF t.in_flight_at < p_now - interval '30 seconds' THEN
-        t.failures := t.failures + t.in_flight;
+        t.wrong_responses := t.wrong_responses + t.in_flight;
         t.in_flight := 0;
-        IF t.failures >= v_max THEN
+        IF t.wrong_responses >= v_max THEN
             t.locked_until := coalesce(t.locked_until, p_now + v_lock);
         END IF;
     END IF;
     IF t.locked_until IS NOT NULL THEN
         o_verdict := 'locked';
         o_until := t.locked_until;
-    ELSIF t.failures + t.in_flight >= v_max THEN
+    ELSIF t.wrong_responses + t.in_flight >= v_max THEN
         o_verdict := 'wait';
         RETURN;
     ELSE
@@ -51,9 +51,9 @@ BEGIN
         o_seed := t.seed_ct;
         o_drift := t.drift;
         o_synced := t.synced_step;
-        o_left := v_max - t.failures - 1;
+        o_left := v_max - t.wrong_responses - 1;
     END IF;
     UPDATE token
-       SET failures = t.failures, locked_until = t.locked_until, in_flight = t.in_flight, in_flight_at = t.in_flight_at
+       SET wrong_responses = t.wrong_responses, locked_until = t.locked_until, in_flight = t.in_flight, in_flight_at = t.in_flight_at
      WHERE serial = t.serial;
 END $$;

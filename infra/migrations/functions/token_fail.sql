@@ -7,10 +7,10 @@ DECLARE
     v_max bigint := policy_value('token.lock_after', p_day);
 BEGIN
     UPDATE token
-       SET failures = failures + 1, in_flight = greatest(in_flight - 1, 0),
-           locked_until = CASE WHEN failures + 1 >= v_max AND locked_until IS NULL
+       SET wrong_responses = wrong_responses + 1, in_flight = greatest(in_flight - 1, 0),
+           locked_until = CASE WHEN wrong_responses + 1 >= v_max AND locked_until IS NULL
                                THEN p_now + make_interval(secs => policy_value('token.lock_seconds', p_day))
                                ELSE locked_until END
      WHERE serial = p_serial
-    RETURNING greatest(0, v_max - failures), locked_until INTO o_left, o_until;
+    RETURNING greatest(0, v_max - wrong_responses), locked_until INTO o_left, o_until;
 END $$;
