@@ -111,7 +111,7 @@ func TestConnectionsAreBudgeted(t *testing.T) {
 		}
 	}
 	stated := string(files(t)[knative.Folder+"/kustomization.yaml"])
-	if !strings.Contains(stated, fmt.Sprintf(" open %d connections ", sum)) || sum < 100 || sum > 800 {
+	if !strings.Contains(stated, fmt.Sprintf(" open %d connections ", sum)) || sum < 100 || sum > 700 {
 		t.Errorf("%d connections; stated:\n%s", sum, stated)
 	}
 }

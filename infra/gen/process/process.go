@@ -27,9 +27,9 @@ const (
 
 	ConnLimit       = 2  // connections of one instance of a function at most
 	WorkerConnLimit = 4  // of one instance of a worker, and one that listens
-	ScaleLimit      = 10 // instances of one function at most
+	ScaleLimit      = 6  // instances of one function at most
 	LoginScale      = 30 // instances of a function that hashes passwords to start sessions (docs/capacity.md)
-	WorkerScale     = 2  // one works, the other takes over
+	WorkerScale     = 2  // they share the work, and one goes on without the other
 )
 
 // Process is a function or a worker.
@@ -50,6 +50,7 @@ type Process struct {
 	Conns         int
 	Scale         int // instances at most
 	Target        int // calls at once in an instance, before another one starts
+	CPU           string // of an instance, which the platform reserves
 }
 
 // Setting is one environment variable. A secret one may name a file instead.
@@ -98,7 +99,7 @@ func describe(f fn.Function) Process {
 		Probes: f.Spec.Probes,
 		Queues: f.Spec.Queues,
 		DB:     needs.DB, Redis: needs.Redis, Clients: needs.Clients,
-		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit, Target: Calls,
+		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit, Target: Calls, CPU: "25m",
 	}
 	p.settings(f.Config)
 	if p.Timeout == 0 {
@@ -107,7 +108,7 @@ func describe(f fn.Function) Process {
 	if slices.Contains(needs.Purposes, keys.Pepper) {
 		p.Target = HashCalls
 		if f.Spec.Session == fn.SessionStarts {
-			p.Scale = LoginScale
+			p.Scale, p.CPU = LoginScale, "500m"
 		}
 	}
 	conns := ConnLimit

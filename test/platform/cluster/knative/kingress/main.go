@@ -4,10 +4,10 @@
 //	kingress PUBLIC LOCAL DESK
 //
 // At PUBLIC it serves outsiders: /function/<name> by the Ingress of the bank
-// (infra/knative/edge/kourier), with X-Forwarded-For overwritten by the address of its
-// client, as docs/knative.md asks for. Other paths go to DESK, the developer page of the
-// test. At LOCAL it serves the calls inside the cluster, by host, and appends to
-// X-Forwarded-For. A call of an outsider passes both, as with Kourier.
+// (infra/knative/edge/kourier). Other paths go to DESK, the developer page of the test.
+// At LOCAL it serves the calls inside the cluster, by host. Both add the address of their
+// client to X-Forwarded-For, behind what the client has sent, as gateways do. A call of an
+// outsider passes both, as with Kourier.
 package main
 
 import (
@@ -142,7 +142,6 @@ func (e *edge) public(desk http.Handler) http.Handler {
 		_, served := (*e.routes.Load())[way.RewriteHost]
 		switch {
 		case ok && external && (served || way.RewriteHost == ""):
-			r.Header.Del("X-Forwarded-For")
 			e.pass(way).ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/function/"):
 			http.Error(w, "no such function", http.StatusNotFound)
@@ -175,7 +174,7 @@ func (e *edge) pass(way v1alpha1.HTTPIngressPath) http.Handler {
 	return &httputil.ReverseProxy{Transport: e.transport, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(&url.URL{Scheme: "http", Host: address})
 		r.Out.Host = cmp.Or(way.RewriteHost, r.In.Host)
-		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // Rewrite has removed it
+		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // Rewrite has removed it; the next line adds to it
 		r.SetXForwarded()
 		for _, headers := range []map[string]string{way.AppendHeaders, split.AppendHeaders} {
 			for k, v := range headers {
