@@ -387,7 +387,7 @@ type IdentityChangePrepareReply struct {
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"` // _reset: it is forgotten; one of login_password, trade_password, trade_password_reset, alias, token_bind
+	Change string `json:"change"` // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, token_bind
 }
 
 // IdentityLoginReply is the reply of identity-login.
@@ -601,7 +601,7 @@ type OTPSendRequest struct {
 // identity-trade-password-set, transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code      string `json:"code,omitempty"`      // sms_otp, token: the digits
+	Code      string `json:"code,omitempty"`      // sms_otp, token
 	Password  []byte `json:"password,omitempty"`  // of either kind
 	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
 }

@@ -198,7 +198,8 @@ func (j *journey) useToken(t *testing.T) {
 	j.call(t, "identity-change-prepare", map[string]any{"change": "token_bind"}, &intent)
 	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
 	j.call(t, "identity-token-bind", map[string]any{"intent_id": intent.ID, "proofs": []any{
-		map[string]any{"factor": "sms_otp", "code": code}, j.Known(t),
+		map[string]any{"factor": "sms_otp", "code": code},
+		j.Known(t),
 		map[string]any{"factor": "token", "code": held.Response(intent.Text)},
 	}}, &map[string]any{})
 	codes := map[string]any{"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")}

@@ -170,7 +170,7 @@ func TestACapThatWasLowered(t *testing.T) {
 func TestUseIsPartOfItsUnit(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
-	d.policy(t, string(token), "2026-01-01", most)
+	d.policy(t, string(token), "2026-01-02", most)
 	customer := uuid.New()
 	commit := func(fill func(u *pg.Unit)) error {
 		var unit pg.Unit

@@ -52,7 +52,7 @@ func CodeSM4(key sm.Key, timeFactor uint64, counter uint32, challenge string) st
 		var carry uint16
 		for i := len(key) - 1; i >= 0; i-- {
 			carry += uint16(key[i]) + uint16(sum[i])
-			key[i] = byte(carry) //nolint:gosec // the rest is carried
+			key[i] = byte(carry) // the rest is carried
 			carry >>= 8
 		}
 	}

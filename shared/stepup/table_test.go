@@ -117,7 +117,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	var all []string
 	for _, set := range append(subsets[1:], []stepup.Factor{"face"}, []stepup.Factor{stepup.SMSOTP, stepup.SMSOTP},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
-		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "face"}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
+		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "face"},
+		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {

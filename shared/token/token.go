@@ -86,4 +86,4 @@ func Response(by Algorithm, seed [seedBytes]byte, at time.Time, challenge string
 }
 
 // step is the number of the minute.
-func step(at time.Time) uint64 { return uint64(at.Unix()) / uint64(Step/time.Second) } //nolint:gosec // after 1970
+func step(at time.Time) uint64 { return uint64(at.Unix()) / uint64(Step/time.Second) } // after 1970

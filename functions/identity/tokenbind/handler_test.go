@@ -77,7 +77,8 @@ func TestABindingNeedsTheTokenAndTwoFactors(t *testing.T) {
 	code, response := w.CodeFor(t, in.IntentID), bank.Responded(held, in.Text)
 	for name, proofs := range map[string][]stepup.Proof{
 		"nothing": {}, "the response": {response}, "a code": {code, response}, "no code": {w.Known(t), w.signed(t, in.Text), response},
-		"no response": {code, w.Known(t), w.signed(t, in.Text)}, "the login password": {code, w.KnownLogin(t, bank.LoginPassword), response},
+		"no response":        {code, w.Known(t), w.signed(t, in.Text)},
+		"the login password": {code, w.KnownLogin(t, bank.LoginPassword), response},
 	} {
 		if got := w.bind(t, in.IntentID, proofs...); got.Code != "STEPUP_STRONGER" {
 			t.Errorf("%s: %d %q", name, got.Status, got.Code)

@@ -24,7 +24,8 @@ func TestALostTokenConfirmsNothing(t *testing.T) {
 	report().Want(t, "OBJECT_NOT_FOUND")
 	held := w.Token(t)
 	w.HandOut(t, w.Payee, token.SM3)
-	w.Phone.Call(t, identitypreferenceset.Function, "", map[string]any{"combination": "device_key+token", "amount_fen": 20_000_00}).Want(t, "")
+	wanted := map[string]any{"combination": "device_key+token", "amount_fen": 20_000_00}
+	w.Phone.Call(t, identitypreferenceset.Function, "", wanted).Want(t, "")
 	small, large := w.Prepare(t, w.ToPayee(1_00)), w.Prepare(t, w.ToPayee(50_000_01))
 	if len(small.Combinations) != 1 || small.Combinations[0] != "device_key+token" {
 		t.Errorf("the choice is %v", small.Combinations)

@@ -52,8 +52,13 @@ func TestTwoSuccessiveCodesSetTheClock(t *testing.T) {
 		off  time.Duration
 		want string
 	}{
-		{0, ""}, {5 * time.Minute, ""}, {-5 * time.Minute, ""}, {21 * time.Minute, ""}, {-19 * time.Minute, ""},
-		{22 * time.Minute, "PROOF_REJECTED"}, {-20 * time.Minute, "PROOF_REJECTED"},
+		{0, ""},
+		{5 * time.Minute, ""},
+		{-5 * time.Minute, ""},
+		{21 * time.Minute, ""},
+		{-19 * time.Minute, ""},
+		{22 * time.Minute, "PROOF_REJECTED"},
+		{-20 * time.Minute, "PROOF_REJECTED"},
 	} {
 		w := newFixture(t)
 		off := bank.Ahead(w.held, tt.off)

@@ -183,10 +183,11 @@ func TestAResponseIsForItsTransferOnly(t *testing.T) {
 	for name, response := range map[string]string{
 		"of another amount": held.Response(amount.Text), "of another payee": held.Response(payee.Text),
 		"without a challenge": held.Answer(""), "of a changed text": held.Response(in.Text + " "),
-		"of another's token": stranger.Response(in.Text), "of the digits that the screen shows alone": held.Answer(in.Challenge[:len(in.Challenge)-8]),
-		"by the other algorithm": token.Response(token.SM4, held.Seed, held.Now(), in.Challenge),
-		"of three minutes ago":   bank.Ahead(held, -3*time.Minute).Response(in.Text),
-		"of three minutes ahead": bank.Ahead(held, 3*time.Minute).Response(in.Text),
+		"of another's token":                        stranger.Response(in.Text),
+		"of the digits that the screen shows alone": held.Answer(in.Challenge[:len(in.Challenge)-8]),
+		"by the other algorithm":                    token.Response(token.SM4, held.Seed, held.Now(), in.Challenge),
+		"of three minutes ago":                      bank.Ahead(held, -3*time.Minute).Response(in.Text),
+		"of three minutes ahead":                    bank.Ahead(held, 3*time.Minute).Response(in.Text),
 	} {
 		w.Exec(t, "UPDATE token SET wrong_responses = 0")
 		proof := stepup.Proof{Factor: stepup.Token, Code: response}

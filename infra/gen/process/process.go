@@ -48,8 +48,8 @@ type Process struct {
 	Consumes      []string  // event types, of an event function
 	Timeout       time.Duration
 	Conns         int
-	Scale         int // instances at most
-	Target        int // calls at once in an instance, before another one starts
+	Scale         int    // instances at most
+	Target        int    // calls at once in an instance, before another one starts
 	CPU           string // of an instance, which the platform reserves
 }
 
