@@ -44,7 +44,8 @@ func TestABoundTokenConfirms(t *testing.T) {
 			if diff := cmp.Diff([]string{"sms_otp+device_key+token", "sms_otp+trade_password+token"}, in.Combinations); diff != "" {
 				t.Errorf("combinations (-want +got):\n%s", diff)
 			}
-			if in.Function != "identity-token-bind" || !strings.Contains(in.Text, "办理事项：启用动态令牌") || in.Challenge != token.Challenge(in.Text) {
+			told := strings.Contains(in.Text, "办理事项：启用动态令牌")
+			if in.Function != "identity-token-bind" || !told || in.Challenge != token.Challenge(in.Text) {
 				t.Errorf("%+v", in)
 			}
 			other := w.Known(t)
