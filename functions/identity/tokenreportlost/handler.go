@@ -20,7 +20,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-token-report-lost", Summary: "Take a lost dynamic token out of use", Audience: fn.Customer,
-	Audit: fn.AuditAuth, Refusals: []*bankerr.Error{bankerr.ErrNotFound}, Requirements: []string{"PWD-020"},
+	Audit: fn.AuditAuth, Refusals: []*bankerr.Error{bankerr.ErrNotFound}, Requirements: []string{"AUTH-016"},
 }, wire)
 
 // Config is empty: the function has no settings.

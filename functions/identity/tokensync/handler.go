@@ -29,7 +29,7 @@ var Function = fn.Command(fn.Spec{
 	Name: "identity-token-sync", Summary: "Set the clock of a dynamic token by two successive codes", Audience: fn.Customer,
 	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Refusals: []*bankerr.Error{bankerr.ErrNotFound, stepup.ErrProofRejected, stepup.ErrTokenLocked},
-	Keys:     []keys.Purpose{keys.Token}, Requirements: []string{"PWD-020"},
+	Keys:     []keys.Purpose{keys.Token}, Requirements: []string{"AUTH-016"},
 }, wire)
 
 // Config is empty: the function has no settings.
