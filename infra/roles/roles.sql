@@ -110,7 +110,8 @@ GRANT INSERT ON TABLE intent TO tidebank_identity_change_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_identity_change_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_change_prepare;
-GRANT SELECT ON TABLE token TO tidebank_identity_change_prepare;
+GRANT SELECT, UPDATE (state) ON TABLE token TO tidebank_identity_change_prepare;
+GRANT EXECUTE ON FUNCTION token_bind TO tidebank_identity_change_prepare;
 
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
@@ -262,6 +263,7 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_token_bind;
 GRANT SELECT ON TABLE policy TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_token_bind;
 GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, state, wrong_responses) ON TABLE token TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION token_bind TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_token_bind;
@@ -275,6 +277,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_token_report_lo
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_token_report_lost;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_token_report_lost;
 GRANT SELECT, UPDATE (seed_ct, state) ON TABLE token TO tidebank_identity_token_report_lost;
+GRANT EXECUTE ON FUNCTION token_report_lost TO tidebank_identity_token_report_lost;
 
 -- identity-token-sync
 CREATE ROLE tidebank_identity_token_sync LOGIN;
@@ -286,6 +289,7 @@ GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_token_sync;
 GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, synced_step, wrong_responses) ON TABLE token TO tidebank_identity_token_sync;
 GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_token_sync;
 GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_token_sync;
+GRANT EXECUTE ON FUNCTION token_synchronise TO tidebank_identity_token_sync;
 
 -- identity-trade-password-set
 CREATE ROLE tidebank_identity_trade_password_set LOGIN;

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -19,13 +18,6 @@ INSERT INTO token (serial, customer_id, state, algorithm, seed_ct) VALUES ($1, $
 
 	sqlState = `-- token.state
 SELECT state FROM token WHERE customer_id = $1 AND state <> 'lost'`
-
-	sqlBind = `-- token.bind
-UPDATE token SET state = 'active' WHERE customer_id = $1 AND state = 'issued' RETURNING state`
-
-	// The seed of a lost token goes: the token never answers again.
-	sqlLost = `-- token.lost
-UPDATE token SET state = 'lost', seed_ct = '' WHERE customer_id = $1 AND state <> 'lost' RETURNING state`
 
 	sqlForget = `-- token.forget
 DELETE FROM token WHERE customer_id = $1`
@@ -83,24 +75,13 @@ func QueueToken(batch *pgx.Batch, customer uuid.UUID, found *State) {
 // Bind adds to the unit the statement that puts the customer's issued token into use. The
 // commit returns refused if there is none.
 func Bind(unit *pg.Unit, customer uuid.UUID, refused error) {
-	unit.Add(change(sqlBind, customer, refused))
+	unit.Add(pg.Statement{Call: "token_bind", Args: []any{customer}, Refuse: map[string]error{"TOKEN_NONE": refused}})
 }
 
 // ReportLost adds to the unit the statement that takes the customer's token out of use for
 // good. The commit returns refused if there is none.
 func ReportLost(unit *pg.Unit, customer uuid.UUID, refused error) {
-	unit.Add(change(sqlLost, customer, refused))
-}
-
-func change(sql string, customer uuid.UUID, refused error) pg.Statement {
-	return pg.Statement{SQL: sql, Args: []any{customer}, Scan: func(row pgx.Row) error {
-		var now State
-		err := row.Scan(&now)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return refused
-		}
-		return pg.Classify(err)
-	}}
+	unit.Add(pg.Statement{Call: "token_report_lost", Args: []any{customer}, Refuse: map[string]error{"TOKEN_NONE": refused}})
 }
 
 // Forget deletes the tokens of a customer whose record is erased.

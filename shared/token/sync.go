@@ -2,7 +2,6 @@ package token
 
 import (
 	"crypto/hmac"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,11 +9,6 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 )
-
-// A pair of codes is used once: the minute of its first code grows.
-const sqlSynchronise = `-- token.synchronise
-UPDATE token SET in_flight = greatest(in_flight - 1, 0), wrong_responses = 0, drift = $2, synced_step = $3
- WHERE serial = $1 AND synced_step < $3 RETURNING state`
 
 // Successive reports whether a counted attempt that synchronises brings two successive codes
 // of the token, later than those of the last synchronisation.
@@ -36,17 +30,12 @@ func (a *Attempt) Successive(ring *keys.Ring, first, second string) (right bool,
 }
 
 // Synchronise adds to the unit the statement that settles a right pair: the bank follows the
-// token's clock from now on. The commit returns refused if another request has used the pair
+// token's clock from now on. The commit fails with refused if another request has used the pair
 // first.
 func (a *Attempt) Synchronise(unit *pg.Unit, refused error) {
-	unit.Add(pg.Statement{SQL: sqlSynchronise, Args: []any{a.serial, a.drift, a.synced}, Scan: func(row pgx.Row) error {
-		var now State
-		err := row.Scan(&now)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return refused
-		}
-		return pg.Classify(err)
-	}})
+	unit.Add(pg.Statement{
+		Call: "token_synchronise", Args: []any{a.serial, a.drift, a.synced}, Refuse: map[string]error{"TOKEN_SYNCED": refused},
+	})
 }
 
 // QueueFail is FailResponse in a batch.

@@ -55,3 +55,12 @@ func TestALostTokenConfirmsNothing(t *testing.T) {
 		t.Errorf("the payee has %d tokens", n)
 	}
 }
+
+// A refused report leaves nothing behind: the same request again is refused again.
+func TestARefusedReportIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	w := bank.NewPair(t, 100_00)
+	for range 2 {
+		w.Phone.Call(t, identitytokenreportlost.Function, "5f0c7a52-7c8e-4a53-9a11-0f6d1c0c2b11", struct{}{}).Want(t, "OBJECT_NOT_FOUND")
+	}
+}
