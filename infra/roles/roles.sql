@@ -110,8 +110,7 @@ GRANT INSERT ON TABLE intent TO tidebank_identity_change_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_identity_change_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_change_prepare;
-GRANT SELECT, UPDATE (state) ON TABLE token TO tidebank_identity_change_prepare;
-GRANT EXECUTE ON FUNCTION token_bind TO tidebank_identity_change_prepare;
+GRANT SELECT ON TABLE token TO tidebank_identity_change_prepare;
 
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
@@ -263,9 +262,9 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_token_bind;
 GRANT SELECT ON TABLE policy TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_token_bind;
 GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, state, wrong_responses) ON TABLE token TO tidebank_identity_token_bind;
-GRANT EXECUTE ON FUNCTION token_bind TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION token_put_into_use TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_token_bind;

@@ -75,7 +75,7 @@ func QueueToken(batch *pgx.Batch, customer uuid.UUID, found *State) {
 // Bind adds to the unit the statement that puts the customer's issued token into use. The
 // commit returns refused if there is none.
 func Bind(unit *pg.Unit, customer uuid.UUID, refused error) {
-	unit.Add(pg.Statement{Call: "token_bind", Args: []any{customer}, Refuse: map[string]error{"TOKEN_NONE": refused}})
+	unit.Add(pg.Statement{Call: "token_put_into_use", Args: []any{customer}, Refuse: map[string]error{"TOKEN_NONE": refused}})
 }
 
 // ReportLost adds to the unit the statement that takes the customer's token out of use for
