@@ -3,6 +3,8 @@ package tokenreportlost_test
 import (
 	"testing"
 
+	"github.com/google/uuid"
+
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identitytokenreportlost "github.com/tidebank/tidebank/functions/identity/tokenreportlost"
@@ -60,7 +62,8 @@ func TestALostTokenConfirmsNothing(t *testing.T) {
 func TestARefusedReportIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	w := bank.NewPair(t, 100_00)
+	again := uuid.NewString()
 	for range 2 {
-		w.Phone.Call(t, identitytokenreportlost.Function, "5f0c7a52-7c8e-4a53-9a11-0f6d1c0c2b11", struct{}{}).Want(t, "OBJECT_NOT_FOUND")
+		w.Phone.Call(t, identitytokenreportlost.Function, again, struct{}{}).Want(t, "OBJECT_NOT_FOUND")
 	}
 }

@@ -21,10 +21,13 @@ const (
 	crowd      = 4 // customers who call all the time
 	enough     = 3 // calls of each function that they use, during each step, at least
 	settleTime = 10 * time.Second
-	stepTime   = 3 * time.Minute // longest wait for these calls, after the step
+	stepTime   = 4 * time.Minute // longest wait for these calls, after the step
 	// A customer reads between two calls. Customers who never do would take both processors of
 	// a small machine by themselves, and the check would be about its capacity.
 	thinkTime = 500 * time.Millisecond
+	// A call of a function that no customer uses starts an instance, mostly. One each half
+	// second took both processors while every Service changed.
+	askTime = 4 * time.Second
 )
 
 // load is a crowd of customers who use all functions, again and again.
@@ -40,7 +43,7 @@ type load struct {
 
 func startLoad(ctx context.Context) *load {
 	w := &load{notes: newCounts(), asks: newCounts(), made: map[string]bool{}}
-	w.notes.think, w.asks.think = thinkTime, thinkTime
+	w.notes.think, w.asks.think = thinkTime, askTime
 	running, stop := context.WithCancel(ctx)
 	w.stop = stop
 	for i := range crowd {
@@ -99,7 +102,7 @@ func (w *load) askAll(ctx, running context.Context) {
 				w.note(err)
 			}
 		}
-		if pause(running, thinkTime) != nil {
+		if pause(running, askTime) != nil {
 			return
 		}
 	}

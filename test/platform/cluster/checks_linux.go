@@ -63,7 +63,7 @@ func known(name string) bool {
 	return slices.ContainsFunc(allChecks(), func(c check) bool { return c.name == name })
 }
 
-const checkWithin = 15 * time.Minute
+const checkWithin = 20 * time.Minute
 
 // beChecks runs checks beside the node and prints a line for each.
 func beChecks(folder string, only []string) error {
