@@ -86,7 +86,7 @@ func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChan
 }
 
 // IdentityLogin calls identity-login: Log in with password and one-time code. Refusals of its own:
-// LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
+// APP_OUTDATED, LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityLogin(ctx context.Context, request IdentityLoginRequest) (IdentityLoginReply, error) {
 	var reply IdentityLoginReply
 	err := c.Call(ctx, "identity-login", request, &reply)
@@ -328,6 +328,12 @@ type CaptchaIssueReply struct {
 	ExpiresInS int    `json:"expires_in_s"`
 }
 
+// ChannelApp is part of identity-login.
+type ChannelApp struct {
+	Platform string `json:"platform"` // one of ios, android, harmonyos, h5
+	Version  string `json:"version"`  // major.minor.patch, such as 3.2.0
+}
+
 // ChannelCertificatesCertificate is part of channel-certificates.
 type ChannelCertificatesCertificate struct {
 	State       string `json:"state"`       // The next key becomes current when the bank changes its key; one of current, next
@@ -401,17 +407,18 @@ type IdentityLoginReply struct {
 
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
-	Phone           string `json:"phone,omitempty"` // 11 digits, 13 to 19 first, also with +86
-	Alias           string `json:"alias,omitempty"` // In place of phone
-	Password        []byte `json:"password"`
-	OTP             string `json:"otp"`
-	CaptchaID       string `json:"captcha_id,omitempty"`
-	CaptchaAnswer   string `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte `json:"device_public_key,omitempty"` // PKIX DER: the device's key
-	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
-	OldKeySignature []byte `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
-	TradePassword   []byte `json:"trade_password,omitempty"`    // To bind a first or lost key
-	CardNo          string `json:"card_no,omitempty"`           // With trade_password: of an open card of the customer
+	Phone           string      `json:"phone,omitempty"` // 11 digits, 13 to 19 first, also with +86
+	Alias           string      `json:"alias,omitempty"` // In place of phone
+	Password        []byte      `json:"password"`
+	OTP             string      `json:"otp"`
+	CaptchaID       string      `json:"captcha_id,omitempty"`
+	CaptchaAnswer   string      `json:"captcha_answer,omitempty"`
+	DevicePublicKey []byte      `json:"device_public_key,omitempty"` // PKIX DER: the device's key
+	DeviceSignature []byte      `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
+	OldKeySignature []byte      `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
+	TradePassword   []byte      `json:"trade_password,omitempty"`    // To bind a first or lost key
+	CardNo          string      `json:"card_no,omitempty"`           // With trade_password: of an open card of the customer
+	App             *ChannelApp `json:"app,omitempty"`               // The app and its version
 }
 
 // IdentityLogoutReply is the reply of identity-logout.

@@ -94,6 +94,8 @@ type Problem struct { //nolint:errname // RFC 9457's word
 
 	Later *LaterLogin `json:"later_login"` // SESSION_DISPLACED: the login that ended the session, if the bank knows it
 
+	DownloadURL string `json:"download_url"` // APP_OUTDATED: where the new version is, if the bank knows it
+
 	sealed bool      // the bank itself has said so, and no one on the way
 	at     time.Time // the bank's time, if sealed
 }

@@ -84,6 +84,7 @@ func (j *journey) travel(t *testing.T) {
 	t.Helper()
 	var none struct{}
 	j.call(t, "channel-captcha", none, &map[string]any{})
+	j.call(t, "app-version", map[string]any{"platform": "ios", "nonce": make([]byte, 32)}, &map[string]any{})
 	j.openChannel(t)
 	j.call(t, "channel-certificates", none, &map[string]any{})
 	j.call(t, "captcha-issue", none, &map[string]any{})

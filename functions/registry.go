@@ -7,6 +7,7 @@ import (
 	accountdetail "github.com/tidebank/tidebank/functions/account/detail"
 	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
 	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
+	appversion "github.com/tidebank/tidebank/functions/app/version"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	channelcaptcha "github.com/tidebank/tidebank/functions/channel/captcha"
@@ -53,6 +54,7 @@ func All() []fn.Function {
 		accountdetail.Function,
 		accountoverview.Function,
 		accountstatement.Function,
+		appversion.Function,
 		auditonevent.Function,
 		captchaissue.Function,
 		channelcaptcha.Function,

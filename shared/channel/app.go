@@ -42,8 +42,8 @@ func parseVersion(text string) (v version, ok bool) {
 	return v, true
 }
 
-// Minimum holds the lowest version of the app that may open channels, by platform. The
-// zero value refuses no app.
+// Minimum holds a version of the app by platform: the lowest that may open channels and log
+// in. The zero value refuses no app.
 type Minimum struct{ by map[string]version }
 
 var errMinimum = errors.New("must be a list such as ios=3.2.0,android=3.1.0, with each of ios, android, harmonyos and h5 at most once")

@@ -43,7 +43,7 @@ type Channels interface {
 	OpenChannel(ctx context.Context, id channel.ID, opened session.Channel) error
 	OpenSolved(ctx context.Context, id channel.ID, opened session.Channel) error
 	Crowded() bool
-	Outdated(app *channel.App) bool
+	Versions() channel.Versions
 	Unproved() time.Duration
 	Idle() time.Duration
 	Background() time.Duration
@@ -60,7 +60,7 @@ func (c channels) OpenSolved(ctx context.Context, id channel.ID, opened session.
 	return c.store.OpenSolved(ctx, id, opened)
 }
 
-func (c channels) Outdated(app *channel.App) bool { return c.store.Outdated(app) }
+func (c channels) Versions() channel.Versions { return c.store.Versions() }
 
 func (c channels) Crowded() bool { return c.store.Crowded() }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/place"
@@ -39,6 +40,8 @@ type Problem struct {
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
 	// Later tells of the login that has ended the caller's session.
 	Later *LaterLogin `json:"later_login,omitempty" doc:"SESSION_DISPLACED: the login that ended the session, if it is known"`
+	// DownloadURL is told to an app that is too old, if the bank knows it for the platform.
+	DownloadURL string `json:"download_url,omitempty" doc:"APP_OUTDATED: where the new version is; trust it only in a sealed reply"`
 	// RetryAfter is the header Retry-After inside the sealed reply, where nobody can change it.
 	RetryAfter int    `json:"retry_after,omitempty" doc:"Seconds after which the request may succeed"`
 	Trace      string `json:"trace" doc:"Give this to the service desk"`
@@ -61,35 +64,26 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 		Type: "about:blank", Status: e.Kind().Status(), Code: e.Code(), Title: text.Title, Detail: text.Advice, Trace: trace,
 	}
 	p.RetryAfter = retryAfter(e)
-	var field *bankerr.FieldError
-	if errors.As(e, &field) {
-		p.tellField(field)
-	}
-	var missing *stepup.MissingError
-	if errors.As(e, &missing) {
-		p.Combinations, p.Missing = texts(missing.Combinations), texts(missing.Missing)
-	}
-	var bound *stepup.CapError
-	if errors.As(e, &bound) {
-		p.Most, p.Detail = &bound.Most, "单笔最高"+bound.Most.Yuan()+"元，请降低金额"
-	}
-	var attempts *stepup.AttemptsError
-	if errors.As(e, &attempts) {
-		p.tellAttempts(attempts)
-	}
-	var used *stepup.UsedError
-	if errors.As(e, &used) {
-		p.ResultID = used.ResultID.String()
-	}
-	var displaced *session.DisplacedError
-	if errors.As(e, &displaced) && !displaced.At.IsZero() {
-		p.tellLater(displaced)
-	}
+	told(e, p.tellField)
+	told(e, p.tellMissing)
+	told(e, p.tellCap)
+	told(e, p.tellAttempts)
+	told(e, p.tellUsed)
+	told(e, p.tellLater)
+	told(e, p.tellOutdated)
 	body, err := json.Marshal(p)
 	if err != nil {
 		return []byte(`{"type":"about:blank","status":500,"code":"INTERNAL_ERROR"}`)
 	}
 	return body
+}
+
+// told lets a cause of the refusal be told, if the refusal has one of its kind.
+func told[E error](e error, tell func(E)) {
+	var cause E
+	if errors.As(e, &cause) {
+		tell(cause)
+	}
 }
 
 func (p *Problem) tellField(f *bankerr.FieldError) {
@@ -99,7 +93,27 @@ func (p *Problem) tellField(f *bankerr.FieldError) {
 	}
 }
 
+func (p *Problem) tellMissing(m *stepup.MissingError) {
+	p.Combinations, p.Missing = texts(m.Combinations), texts(m.Missing)
+}
+
+func (p *Problem) tellCap(c *stepup.CapError) {
+	p.Most, p.Detail = &c.Most, "单笔最高"+c.Most.Yuan()+"元，请降低金额"
+}
+
+func (p *Problem) tellUsed(u *stepup.UsedError) { p.ResultID = u.ResultID.String() }
+
+func (p *Problem) tellOutdated(o *channel.OutdatedError) {
+	if o.DownloadURL != "" {
+		p.DownloadURL = o.DownloadURL
+		p.Detail += "，下载地址：" + p.DownloadURL
+	}
+}
+
 func (p *Problem) tellLater(d *session.DisplacedError) {
+	if d.At.IsZero() {
+		return
+	}
 	at := d.At.In(clock.Shanghai)
 	p.Later = &LaterLogin{At: at, DeviceID: d.DeviceID, Place: cmp.Or(d.Place, place.Unknown)}
 	from := ""

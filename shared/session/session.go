@@ -53,17 +53,16 @@ var ErrReplays = errors.New("replayed frames above the rate")
 // lives longer only when its app proves that it has the keys, and when a customer logs
 // in. Unproved and Anonymous are ChannelLife if they are zero. Hellos bounds the hellos
 // of all addresses in a minute that bring no solved graphic code, and with them the
-// unproved channels; it is 60,000 if it is zero. AppMinimum holds the lowest versions of the
-// app (channel.ParseMinimum).
+// unproved channels; it is 60,000 if it is zero. App holds the versions of the app.
 type Config struct {
 	ChannelLife time.Duration `envconfig:"CHANNEL_LIFE" default:"12h" min:"1m" max:"24h"`
 	Unproved    time.Duration `envconfig:"CHANNEL_UNPROVED" default:"60s" min:"10s" max:"10m"`
 	Anonymous   time.Duration `envconfig:"CHANNEL_ANONYMOUS" default:"10m" min:"1m" max:"24h"`
-	AppMinimum  string        `envconfig:"APP_MINIMUM"`
 	Hellos      int           `envconfig:"CHANNEL_HELLOS_MAX" default:"60000"`
 	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m" min:"1s" max:"15m"`
 	// Background is how long a login lasts after its app has gone to the background; Idle if zero.
 	Background time.Duration `envconfig:"SESSION_BACKGROUND" default:"5m" min:"1s" max:"15m"`
+	App        channel.VersionsConfig
 }
 
 // These errors refuse a configuration against SESSION-004 (at most 15 min).
@@ -108,12 +107,12 @@ type Login struct {
 
 // Store stores channels, logins and call counts in Redis.
 type Store struct {
-	redis  redis.UniversalClient
-	ring   *keys.Ring
-	clock  clock.Clock
-	config Config
-	cache  *channelCache
-	lowest channel.Minimum
+	redis    redis.UniversalClient
+	ring     *keys.Ring
+	clock    clock.Clock
+	config   Config
+	cache    *channelCache
+	versions channel.Versions
 
 	crowded atomic.Int64 // until this time the bank takes no more hellos: milliseconds since 1970
 }
@@ -138,18 +137,18 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 	if config.Hellos == 0 {
 		config.Hellos = 60_000
 	}
-	lowest, err := channel.ParseMinimum(config.AppMinimum)
+	versions, err := channel.ParseVersions(config.App)
 	if err != nil {
-		return nil, fmt.Errorf("APP_MINIMUM: %w", err)
+		return nil, err
 	}
-	return &Store{redis: client, ring: ring, clock: now, config: config, cache: newChannelCache(20_000), lowest: lowest}, nil
+	return &Store{redis: client, ring: ring, clock: now, config: config, cache: newChannelCache(20_000), versions: versions}, nil
 }
 
 // ChannelLife is how long a channel with a login is kept after its last call.
 func (s *Store) ChannelLife() time.Duration { return s.config.ChannelLife }
 
-// Outdated reports whether the app must be updated before it may open a channel.
-func (s *Store) Outdated(app *channel.App) bool { return s.lowest.Refuses(app) }
+// Versions are the versions of the app that the bank knows.
+func (s *Store) Versions() channel.Versions { return s.versions }
 
 // Idle is how long a login lasts without a call.
 func (s *Store) Idle() time.Duration { return s.config.Idle }

@@ -147,7 +147,10 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			hello := check.JSON(t, map[string]any{
 				"version": 1, "client_key": public, "client_random": make([]byte, 32), "device_id": "phone-of-wang",
 			})
-			body := map[string][]byte{"channel-open": hello, "channel-captcha": []byte("{}")}[f.Spec.Name]
+			body := map[string][]byte{
+				"channel-open": hello, "channel-captcha": []byte("{}"),
+				"app-version": check.JSON(t, map[string]any{"platform": "ios", "nonce": make([]byte, 32)}),
+			}[f.Spec.Name]
 			list = append(list, prepared{f, body, http.Header{}})
 		default:
 			request := requests[f.Spec.Name]

@@ -21,7 +21,7 @@ import (
 
 // public are the functions that anybody may call. Each other one needs a session.
 var public = []string{
-	"captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-password-reset",
+	"app-version", "captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-password-reset",
 	"identity-register", "otp-send",
 }
 

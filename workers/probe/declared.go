@@ -9,6 +9,7 @@ func declared() []target {
 		{"account-detail", byChannel},
 		{"account-overview", byChannel},
 		{"account-statement", byChannel},
+		{"app-version", byHTTP},
 		{"audit-on-event", byEvent},
 		{"captcha-issue", byChannel},
 		{"channel-captcha", byHTTP},

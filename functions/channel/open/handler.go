@@ -27,15 +27,12 @@ import (
 // ErrRefused refuses a handshake without a reason.
 var ErrRefused = bankerr.New(bankerr.Invalid, "CHANNEL_REFUSED")
 
-// ErrOutdated refuses an app that is older than the bank's minimum for its platform.
-var ErrOutdated = bankerr.New(bankerr.Forbidden, "APP_OUTDATED")
-
 var errPins = errors.New("the app pins no key of the bank")
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
-	Refusals:     []*bankerr.Error{ErrRefused, ErrOutdated, captcha.ErrRequired, captcha.ErrRejected},
+	Refusals:     []*bankerr.Error{ErrRefused, channel.ErrOutdated, captcha.ErrRequired, captcha.ErrRejected},
 	Keys:         []keys.Purpose{keys.Channel, keys.Password, keys.Session},
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
@@ -78,8 +75,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 type operation struct{ lent *fn.Lent }
 
 func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
-	if op.lent.Channels.Outdated(req.App) {
-		return channel.Welcome{}, ErrOutdated
+	if err := op.lent.Channels.Versions().Check(req.App); err != nil {
+		return channel.Welcome{}, err
 	}
 	solved, err := op.lent.Captchas.SolvedForHello(ctx, op.lent.Clock.Now(), req.CaptchaID, req.CaptchaAnswer)
 	if err != nil {

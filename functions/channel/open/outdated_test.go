@@ -23,7 +23,7 @@ func newStrictBank(t *testing.T, minimum string) (*bank.Bank, *bank.Device) {
 	b := bank.On(t, pgtest.Broken(t))
 	var err error
 	b.Host.Sessions, err = session.New(b.Host.Redis, b.Host.Keys, b.Clock, session.Config{
-		ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute, AppMinimum: minimum,
+		ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute, App: channel.VersionsConfig{Minimum: minimum},
 	})
 	check.Must(t, err)
 	return b, b.Device(t, "phone-of-wang")
@@ -91,7 +91,9 @@ func TestTheWelcomeKnowsTheApp(t *testing.T) {
 func TestAWrongMinimumDoesNotStart(t *testing.T) {
 	t.Parallel()
 	b := bank.On(t, pgtest.Broken(t))
-	_, err := session.New(b.Host.Redis, b.Host.Keys, b.Clock, session.Config{Idle: time.Minute, AppMinimum: "ios=3"})
+	_, err := session.New(b.Host.Redis, b.Host.Keys, b.Clock, session.Config{
+		Idle: time.Minute, App: channel.VersionsConfig{Minimum: "ios=3"},
+	})
 	if err == nil || !strings.Contains(err.Error(), "APP_MINIMUM") {
 		t.Errorf("%v", err)
 	}

@@ -8,7 +8,8 @@
 // proved key, shared/device) and against the network address; with the right code it also counts
 // against the number (functions/identity). A login ends the customer's earlier session at
 // once. A device proves itself by its bound key; a new key is bound only after a step-up
-// (device.go). Refusals: LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED,
+// (device.go). An app below the minimum version is told to update before anything else
+// (CLIENT-018). Refusals: APP_OUTDATED, LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED,
 // PASSWORD_UNSEALED.
 package login
 
@@ -24,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
@@ -42,12 +44,12 @@ var Function = fn.Command(fn.Spec{
 	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth,
 	Emits: []string{events.TypeIdentityLoggedIn, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
-		identity.ErrLoginFailed, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
+		channel.ErrOutdated, identity.ErrLoginFailed, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
 		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "AUTH-027", "SESSION-003", "SESSION-005", "CAPTCHA-003",
-		"PWD-017",
+		"PWD-017", "CLIENT-018",
 	},
 }, wire)
 
@@ -67,6 +69,8 @@ type Request struct {
 	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace a key: the same text signed by the old key"`
 	TradePassword   []byte `json:"trade_password,omitempty" format:"sealed-password" maxLength:"1024" doc:"To bind a first or lost key"`
 	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: of an open card of the customer"`
+	// App names the app as the hello does: an open channel may be older than the minimum.
+	App *channel.App `json:"app,omitempty" doc:"The app and its version"`
 }
 
 // Validate checks the form only. It refuses only values that no customer can have.
@@ -79,6 +83,8 @@ func (r Request) Validate() error {
 	}
 	stepUp := len(r.TradePassword) > 0
 	switch {
+	case r.App != nil && !r.App.Valid():
+		return fn.InvalidField("app.version", "not major.minor.patch")
 	case stepUp && r.CardNo == "":
 		return fn.InvalidField("card_no", "missing: trade_password is given")
 	case !stepUp && r.CardNo != "":
@@ -109,6 +115,7 @@ type operation struct {
 	ring      *keys.Ring
 	clock     clock.Clock
 	places    *place.Table
+	versions  channel.Versions
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
@@ -118,10 +125,14 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[
 	}
 	return operation{
 		db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock, places: places,
+		versions: lent.Channels.Versions(),
 	}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+	if err := op.versions.Check(req.App); err != nil {
+		return Response{}, err
+	}
 	guess, err := password.OpenField(op.ring, call.Channel, "password", req.Password)
 	if err != nil {
 		return Response{}, err
@@ -130,29 +141,17 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	now := op.clock.Now()
-	solved, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
-		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
-	})
+	attempt, err := op.admit(ctx, call, req, key)
 	if err != nil {
 		return Response{}, err
-	}
-	index := customer.LoginIndex(op.ring, req.Phone, req.Alias)
-	attempt := password.LoginAttempt{Phone: index, From: key.from, Captcha: solved, Now: now, Place: op.places.Of(call.IP)}
-	suspect, err := attempt.Suspect(ctx, op.db)
-	if err != nil {
-		return Response{}, err
-	}
-	if suspect {
-		return Response{}, captcha.ErrRequired
 	}
 	turn, err := op.passwords.Begin(ctx)
 	if err != nil {
 		return Response{}, err
 	}
 	defer turn.End()
-	code := identity.CodeAttempt(otp.Login, index, key.from, req.OTP)
-	both := login{attempt: &attempt, code: &code, key: key, turn: turn}
+	code := identity.CodeAttempt(otp.Login, attempt.Phone, key.from, req.OTP)
+	both := login{attempt: attempt, code: &code, key: key, turn: turn}
 	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err
 	}
@@ -176,6 +175,25 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		LastVerified: last.Verified,
 		DeviceBound:  both.binds || key.verified(),
 	}, op.succeed(ctx, call, both, unit)
+}
+
+// admit makes the attempt, unless a graphic code must be solved first.
+func (op operation) admit(ctx context.Context, call *fn.Call, req Request, key *deviceKey) (*password.LoginAttempt, error) {
+	now := op.clock.Now()
+	solved, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	attempt := &password.LoginAttempt{
+		Phone: customer.LoginIndex(op.ring, req.Phone, req.Alias), From: key.from, Captcha: solved, Now: now, Place: op.places.Of(call.IP),
+	}
+	suspect, err := attempt.Suspect(ctx, op.db)
+	if err == nil && suspect {
+		err = captcha.ErrRequired
+	}
+	return attempt, err
 }
 
 // login holds both factors and the device's key.
