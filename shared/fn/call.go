@@ -81,6 +81,7 @@ type call struct {
 	keys         *channel.Keys // nil until the channel is known; then replies are sealed
 	inClear      bool          // the reply is for a stranger who replays frames: it is not sealed
 	clear        []byte        // the opened frame
+	moved        bool          // the call comes from another address than the customer's login
 	admitted     bool          // the call has passed the stages before its request is read
 	raw          json.RawMessage
 	request      any

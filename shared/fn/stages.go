@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -140,6 +141,10 @@ func (c *call) admit(ctx context.Context) error {
 	c.inClear = errors.Is(err, session.ErrReplays)
 	if err != nil {
 		return err
+	}
+	if c.moved = admitted.Moved; c.moved {
+		c.host.Log.LogAttrs(ctx, slog.LevelInfo, "session used from another address", slog.String("function", c.spec.Name),
+			slog.Bool("ended", admitted.Login == nil), slog.String("trace", traceID(ctx)))
 	}
 	if admitted.Login != nil {
 		c.CustomerID = admitted.Login.CustomerID
@@ -290,7 +295,7 @@ func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
 	if c.spec.Risk == risk.None {
 		return nil
 	}
-	who := risk.Subject{CustomerID: c.CustomerID, DeviceID: c.DeviceID, IP: c.IP, Grade: grade}
+	who := risk.Subject{CustomerID: c.CustomerID, DeviceID: c.DeviceID, IP: c.IP, Moved: c.moved, Grade: grade}
 	var err error
 	if c.Risk, err = c.host.Risk.Evaluate(ctx, c.spec.Risk, who); err != nil {
 		return bankerr.ErrUnavailable.Because(fmt.Errorf("risk: %w", err))
@@ -433,7 +438,9 @@ func (c *call) startSession(ctx context.Context) error {
 	case c.stored != nil:
 		return nil
 	case c.starts != uuid.Nil:
-		return c.host.Sessions.StartNumbered(ctx, c.Channel, c.starts, c.number, session.Origin{DeviceID: c.DeviceID, Place: c.place})
+		return c.host.Sessions.StartNumbered(ctx, c.Channel, c.starts, c.number, session.Origin{
+			DeviceID: c.DeviceID, Place: c.place, Address: c.IP,
+		})
 	case c.ends != uuid.Nil:
 		return c.host.Sessions.EndCustomer(ctx, c.ends)
 	}

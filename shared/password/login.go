@@ -105,6 +105,11 @@ type LoginAttempt struct {
 	compared compared
 }
 
+// Elsewhere reports whether the customer's last login was on another device.
+func (a *LoginAttempt) Elsewhere() bool {
+	return a.LastLogin.Device != nil && *a.LastLogin.Device != a.From.DeviceID
+}
+
 // Suspect reports whether the origin has failed so often with the number that the
 // attempt needs a graphic code. It counts nothing: ask it before anything is counted.
 func (a *LoginAttempt) Suspect(ctx context.Context, db pg.Reader) (suspect bool, err error) {

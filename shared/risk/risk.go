@@ -53,6 +53,7 @@ type Subject struct {
 	CustomerID uuid.UUID
 	DeviceID   string
 	IP         string
+	Moved      bool // the call comes from another address than the customer's login
 	Grade      Grade
 }
 
@@ -67,16 +68,20 @@ type Evaluator interface {
 	Evaluate(ctx context.Context, scene Scene, who Subject) (Decision, error)
 }
 
-// Baseline decides only by the customer's grade.
+// Baseline decides by the customer's grade, and by whether the session has moved to
+// another address.
 type Baseline struct{}
 
 // Evaluate refuses the grade high. For the grade raised, the matrix asks for stronger
-// proofs.
+// proofs. A session that has moved has at least the grade raised (DEVICE-001).
 func (Baseline) Evaluate(_ context.Context, _ Scene, who Subject) (Decision, error) {
 	switch who.Grade {
 	case GradeHigh:
 		return Decision{Outcome: Refuse, Grade: who.Grade}, nil
 	case GradeNormal, GradeRaised:
+		if who.Moved {
+			return Decision{Outcome: Allow, Grade: GradeRaised}, nil
+		}
 		return Decision{Outcome: Allow, Grade: who.Grade}, nil
 	}
 	return Decision{Outcome: Refuse, Grade: GradeHigh}, nil // the stored grade is unknown, so refuse

@@ -14,11 +14,15 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 )
 
-// Origin says where a login comes from: the id of its device, and the place of its
-// address (shared/place).
+// Origin says where a login comes from: the id of its device, its network address, and the
+// place of that address (shared/place). The bank compares the addresses of later calls with
+// that of the login, if it has one. Redis holds a keyed name of it, and no address. The name
+// is not bound by the login's MAC, which functions of an earlier release verify too: who can
+// write to Redis can at most hide a change of address.
 type Origin struct {
 	DeviceID string `json:"device_id"`
 	Place    string `json:"place"`
+	Address  string `json:"-"`
 }
 
 // DisplacedError is the cause of SESSION_DISPLACED: the later login that has ended the

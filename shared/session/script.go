@@ -48,12 +48,12 @@ end
 redis.call('EXPIRE', KEYS[1], ARGV[7])
 local wait = countCall(KEYS[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
 if wait > 0 then return {'limited', string.format('%d', wait)} end
-local login = redis.call('HMGET', KEYS[2], 'customer', 'turn', 'at', 'mac', 'key', 'displaced')
+local login = redis.call('HMGET', KEYS[2], 'customer', 'turn', 'at', 'mac', 'key', 'displaced', 'address')
 if login[6] then return {'displaced', login[6]} end
 if not login[1] then return {'no login'} end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
-return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login[5] or ''}
+return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login[5] or '', login[7] or ''}
 `)
 
 // Redis numbers the logins of a customer, so that their order does not depend on an
@@ -80,7 +80,8 @@ return turn
 local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
 if seen[1] == ARGV[1] and tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'customer', ARGV[1], 'turn', ARGV[2], 'at', ARGV[3], 'mac', ARGV[5], 'key', ARGV[6])
+redis.call('HSET', KEYS[1], 'customer', ARGV[1], 'turn', ARGV[2], 'at', ARGV[3], 'mac', ARGV[5], 'key', ARGV[6],
+  'address', ARGV[7])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1
 `)

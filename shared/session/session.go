@@ -63,7 +63,18 @@ type Config struct {
 	// Background is how long a login lasts after its app has gone to the background; Idle if zero.
 	Background time.Duration `envconfig:"SESSION_BACKGROUND" default:"5m" min:"1s" max:"15m"`
 	App        channel.VersionsConfig
+	// Moved is what happens to a login that is used from another address; MovedRisk if empty.
+	Moved string `envconfig:"SESSION_MOVED" default:"risk"`
 }
+
+// The policies for a login that is used from another address than that of the login.
+const (
+	MovedRisk  = "risk"  // the call goes on, and the risk of its customer is raised
+	MovedLogin = "login" // the customer must log in again
+)
+
+// ErrMoved refuses another policy.
+var ErrMoved = errors.New("SESSION_MOVED must be risk or login")
 
 // These errors refuse a configuration against SESSION-004 (at most 15 min).
 var (
@@ -127,6 +138,9 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 	}
 	if config.Background < time.Second || config.Background > 15*time.Minute {
 		return nil, ErrBackgroundTooLong
+	}
+	if config.Moved != "" && config.Moved != MovedRisk && config.Moved != MovedLogin {
+		return nil, ErrMoved
 	}
 	if config.Unproved == 0 {
 		config.Unproved = config.ChannelLife
@@ -192,6 +206,7 @@ func (s *Store) Channel(ctx context.Context, id channel.ID) (Channel, error) {
 type Admitted struct {
 	Login     *Login          // nil: the channel has no login
 	Displaced *DisplacedError // a later login on another channel has ended the login
+	Moved     bool            // the frame comes from another address than the login; Login is nil if the policy is MovedLogin
 }
 
 // Frame identifies an authenticated frame, the address that sent it, and what it says
@@ -208,9 +223,8 @@ type Frame struct {
 // login's idle time. It takes one round trip.
 func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, error) {
 	id := frame.Channel
-	names := []string{
-		channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+address.Key(s.ring, frame.Address)),
-	}
+	from := address.Key(s.ring, frame.Address)
+	names := []string{channelKey(id), loginKey(id), rateKey(id, rate.Class), rateKey(id, "replay:"+from)}
 	args := append([]any{
 		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), s.seconds(frame.Activity),
 	}, rate.args(s.clock.Now())...)
@@ -245,7 +259,11 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 		if s.clock.Now().Sub(login.At) > s.config.ChannelLife {
 			return Admitted{}, nil // the customer's pointer has expired, so a later login could not end this login
 		}
-		return Admitted{Login: &login}, nil
+		moved := answer[6] != "" && answer[6] != from
+		if moved && s.config.Moved == MovedLogin {
+			return Admitted{Moved: true}, nil
+		}
+		return Admitted{Login: &login, Moved: moved}, nil
 	}
 	return Admitted{}, nil
 }
@@ -277,8 +295,12 @@ func (s *Store) StartNumbered(ctx context.Context, id channel.ID, customer uuid.
 	pointer := pointerKey(customer)
 	at := s.clock.Now()
 	l := s.bind(id, customer, turn, at.UnixMilli())
+	named := ""
+	if from.Address != "" {
+		named = address.Key(s.ring, from.Address)
+	}
 	err := s.run(ctx, startScript, loginKey(id),
-		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID).Err()
+		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID, named).Err()
 	if err != nil {
 		return unavailable(err)
 	}

@@ -50,8 +50,10 @@ var Function = fn.Command(fn.Spec{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, stepup.ErrUnbound, limit.ErrExceeded,
 	},
-	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
-	Requirements: []string{"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001"},
+	Keys: []keys.Purpose{keys.BlindIndex, keys.Storage},
+	Requirements: []string{
+		"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001", "DEVICE-001",
+	},
 }, wire)
 
 // Config is empty: the function has no settings.
