@@ -61,8 +61,16 @@ func (c *Client) DeviceList(ctx context.Context) (DeviceListReply, error) {
 	return reply, err
 }
 
+// DeviceLock calls device-lock: Lock the caller's log-in to this device. Refusals of its own:
+// DEVICE_UNBOUND.
+func (c *Client) DeviceLock(ctx context.Context) (DeviceLockReply, error) {
+	var reply DeviceLockReply
+	err := c.Call(ctx, "device-lock", struct{}{}, &reply)
+	return reply, err
+}
+
 // DeviceUnbind calls device-unbind: Unbind a device of the caller. Refusals of its own:
-// OBJECT_NOT_FOUND.
+// OBJECT_NOT_FOUND, DEVICE_LOCKED.
 func (c *Client) DeviceUnbind(ctx context.Context, request DeviceUnbindRequest) (DeviceUnbindReply, error) {
 	var reply DeviceUnbindReply
 	err := c.Call(ctx, "device-unbind", request, &reply)
@@ -85,8 +93,16 @@ func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChan
 	return reply, err
 }
 
+// IdentityDeviceUnlock calls identity-device-unlock: Release the lock of the log-in. It has its
+// effect at most once for a key; an empty key is replaced by a fresh one.
+func (c *Client) IdentityDeviceUnlock(ctx context.Context, key string, request IdentityDeviceUnlockRequest) (IdentityDeviceUnlockReply, error) {
+	var reply IdentityDeviceUnlockReply
+	err := c.CallOnce(ctx, "identity-device-unlock", key, request, &reply)
+	return reply, err
+}
+
 // IdentityLogin calls identity-login: Log in with password and one-time code. Refusals of its own:
-// APP_OUTDATED, LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
+// APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityLogin(ctx context.Context, request IdentityLoginRequest) (IdentityLoginReply, error) {
 	var reply IdentityLoginReply
 	err := c.Call(ctx, "identity-login", request, &reply)
@@ -351,11 +367,17 @@ type DeviceListDevice struct {
 	DeviceID string    `json:"device_id"`
 	BoundAt  time.Time `json:"bound_at"` // When its present key was bound
 	Current  bool      `json:"current"`  // The device that asks
+	Locked   bool      `json:"locked"`   // The customer logs in on this device only (device-lock)
 }
 
 // DeviceListReply is the reply of device-list.
 type DeviceListReply struct {
 	Devices []DeviceListDevice `json:"devices"`
+}
+
+// DeviceLockReply is the reply of device-lock.
+type DeviceLockReply struct {
+	Locked bool `json:"locked"`
 }
 
 // DeviceUnbindReply is the reply of device-unbind.
@@ -393,7 +415,18 @@ type IdentityChangePrepareReply struct {
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"` // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, token_bind
+	Change string `json:"change"` // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, token_bind, device_unlock
+}
+
+// IdentityDeviceUnlockReply is the reply of identity-device-unlock.
+type IdentityDeviceUnlockReply struct {
+	Unlocked bool `json:"unlocked"`
+}
+
+// IdentityDeviceUnlockRequest is the request of identity-device-unlock.
+type IdentityDeviceUnlockRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // IdentityLoginReply is the reply of identity-login.
@@ -418,6 +451,7 @@ type IdentityLoginRequest struct {
 	OldKeySignature []byte      `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
 	TradePassword   []byte      `json:"trade_password,omitempty"`    // To bind a first or lost key
 	CardNo          string      `json:"card_no,omitempty"`           // With trade_password: of an open card of the customer
+	UnlockDevice    bool        `json:"unlock_device,omitempty"`     // With trade_password: release the lock of the log-in to another device
 	App             *ChannelApp `json:"app,omitempty"`               // The app and its version
 }
 
@@ -604,8 +638,8 @@ type OTPSendRequest struct {
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// StepupProof is part of identity-alias-set, identity-password-change, identity-token-bind,
-// identity-trade-password-set, transfer-confirm.
+// StepupProof is part of identity-alias-set, identity-device-unlock, identity-password-change,
+// identity-token-bind, identity-trade-password-set, transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp, token

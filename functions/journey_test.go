@@ -118,6 +118,7 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "device-list", none, &map[string]any{})
 	j.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1",
 		j.Payer.ID)
+	j.lockDevice(t)
 	j.call(t, "device-unbind", map[string]any{"device_id": "tablet-of-wang"}, &map[string]any{})
 	j.call(t, "identity-logout", none, &map[string]any{})
 	j.deliver(t)
@@ -185,6 +186,20 @@ func (j *journey) setAlias(t *testing.T) {
 	j.call(t, "identity-alias-set", map[string]any{"intent_id": intent.ID, "alias": "tide.fan", "proofs": []any{
 		map[string]any{"factor": "sms_otp", "code": code},
 		map[string]any{"factor": "login_password", "password": j.Phone.Password(t, bank.LoginPassword)},
+	}}, &map[string]any{})
+}
+
+// lockDevice locks the log-in to the phone, and releases the lock.
+func (j *journey) lockDevice(t *testing.T) {
+	t.Helper()
+	j.call(t, "device-lock", struct{}{}, &map[string]any{})
+	var intent struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "device_unlock"}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+	j.call(t, "identity-device-unlock", map[string]any{"intent_id": intent.ID, "proofs": []any{
+		map[string]any{"factor": "sms_otp", "code": code}, j.Known(t),
 	}}, &map[string]any{})
 }
 

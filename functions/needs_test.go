@@ -71,7 +71,8 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"identity-alias-set", "identity-login", "identity-password-change", "identity-password-reset", "identity-register",
+		"identity-alias-set", "identity-device-unlock", "identity-login", "identity-password-change", "identity-password-reset",
+		"identity-register",
 		"identity-token-bind",
 		"identity-trade-password-set", "transfer-confirm",
 	}, got); diff != "" {

@@ -15,10 +15,12 @@ import (
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	deadletteronevent "github.com/tidebank/tidebank/functions/deadletter/onevent"
 	devicelist "github.com/tidebank/tidebank/functions/device/list"
+	devicelock "github.com/tidebank/tidebank/functions/device/lock"
 	deviceunbind "github.com/tidebank/tidebank/functions/device/unbind"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
@@ -62,10 +64,12 @@ func All() []fn.Function {
 		channelopen.Function,
 		deadletteronevent.Function,
 		devicelist.Function,
+		devicelock.Function,
 		deviceunbind.Function,
 		fraudontransfer.Function,
 		identityaliasset.Function,
 		identitychangeprepare.Function,
+		identitydeviceunlock.Function,
 		identitylogin.Function,
 		identitylogout.Function,
 		identityme.Function,

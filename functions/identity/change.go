@@ -23,9 +23,12 @@ const TradePasswordSet = "identity-trade-password-set"
 // AliasSet is the only function that may confirm a new alias for log-ins.
 const AliasSet = "identity-alias-set"
 
-// TokenBind is the only function that may confirm the binding of a dynamic token
+// TokenBind is the only function that may confirm the binding of a dynamic token.
 // (stepup.TokenBind).
 const TokenBind = "identity-token-bind"
+
+// DeviceUnlock is the only function that may confirm that the lock of the log-in is released.
+const DeviceUnlock = "identity-device-unlock"
 
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
@@ -42,6 +45,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.ResetTradePassword:  {TradePasswordSet, "重置交易密码"},
 	stepup.SetAlias:            {AliasSet, "设置登录别名"},
 	stepup.BindToken:           {TokenBind, "启用动态令牌"},
+	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
 }
 
 // Function is the only function that may confirm the change.

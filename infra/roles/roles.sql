@@ -53,11 +53,20 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_list;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_list;
 GRANT SELECT ON TABLE device TO tidebank_device_list;
 
+-- device-lock
+CREATE ROLE tidebank_device_lock LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_lock;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_lock;
+GRANT SELECT, UPDATE (locked) ON TABLE device TO tidebank_device_lock;
+GRANT EXECUTE ON FUNCTION device_set_lock TO tidebank_device_lock;
+GRANT INSERT ON TABLE outbox TO tidebank_device_lock;
+
 -- device-unbind
 CREATE ROLE tidebank_device_unbind LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_unbind;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_unbind;
 GRANT DELETE, SELECT ON TABLE device TO tidebank_device_unbind;
+GRANT EXECUTE ON FUNCTION device_drop_key TO tidebank_device_unbind;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_device_unbind;
 GRANT INSERT ON TABLE outbox TO tidebank_device_unbind;
 
@@ -112,6 +121,33 @@ GRANT SELECT ON TABLE policy TO tidebank_identity_change_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE token TO tidebank_identity_change_prepare;
 
+-- identity-device-unlock
+CREATE ROLE tidebank_identity_device_unlock LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_device_unlock;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_device_unlock;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_device_unlock;
+GRANT SELECT ON TABLE customer TO tidebank_identity_device_unlock;
+GRANT SELECT, UPDATE (locked) ON TABLE device TO tidebank_identity_device_unlock;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_device_unlock;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_device_unlock;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_device_unlock;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_device_unlock;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_device_unlock;
+GRANT SELECT ON TABLE policy TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_device_unlock;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_device_unlock;
+
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_login;
@@ -120,7 +156,7 @@ GRANT SELECT ON TABLE account TO tidebank_identity_login;
 GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_identity_login;
 GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
-GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_login;
+GRANT INSERT, SELECT, UPDATE (bound_at, locked, public_key) ON TABLE device TO tidebank_identity_login;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_login;

@@ -27,6 +27,7 @@ var catalogue = map[string]Text{
 	"CAPTCHA_REQUIRED":        {"请先完成图形验证码", "请获取并填写图形验证码"},
 	"CHANNEL_EXPIRED":         {"安全通道已失效", "请重新打开应用"},
 	"CHANNEL_REFUSED":         {"无法建立安全通道", "请升级应用后重试"},
+	"DEVICE_LOCKED":           {"登录已锁定在另一台设备", "请在已锁定的设备上登录；无法使用该设备时，请凭交易密码和卡号解除设备锁"},
 	"DEVICE_UNBOUND":          {"本机尚未绑定，无法完成本次验证", "请重新登录并绑定本机，再重新发起"},
 	"FRAME_REJECTED":          {"请求未通过安全校验", "请检查手机时间和网络后重试"},
 	"FRAME_REPLAYED":          {"请求重复", "请返回后重新操作"},

@@ -18,6 +18,7 @@ var english = map[string]Text{
 	"CAPTCHA_REQUIRED":        {"A graphic code is needed first", "Get the graphic code and fill it in"},
 	"CHANNEL_EXPIRED":         {"The secure channel has ended", "Open the app again"},
 	"CHANNEL_REFUSED":         {"The secure channel can't be opened", "Install the newest version of the app"},
+	"DEVICE_LOCKED":           {"The log-in is locked to another device", "Log in there, or release it by trade password and card number"},
 	"DEVICE_UNBOUND":          {"This device has no bound key, which this needs", "Log in again, bind the device, and start again"},
 	"FRAME_REJECTED":          {"The request did not pass the security check", "Check the phone's clock and network, then try again"},
 	"FRAME_REPLAYED":          {"The request was repeated", "Go back and start again"},

@@ -4,7 +4,8 @@
 // signature over Text, which names a channel, so no signature can be used again on
 // another channel. Binding a key again replaces the device's key; the caller has
 // demanded a step-up before. A key that was bound in the last 24 hours is young: it
-// confirms less (QueueState). Keys are SM2, PKIX DER. Source: AUTH-005, DEVICE-001.
+// confirms less (QueueState). A customer may lock the log-in to one device (LockLogin). Keys are
+// SM2, PKIX DER. Source: AUTH-005, DEVICE-001, DEVICE-010.
 package device
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
@@ -43,14 +45,15 @@ SELECT policy_value('device.young_day_cap', $4),
                       AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4)))`
 
 	sqlList = `-- device.list
-SELECT device_id, bound_at FROM device WHERE customer_id = $1 ORDER BY bound_at DESC, device_id LIMIT 100`
+SELECT device_id, bound_at, locked FROM device WHERE customer_id = $1 ORDER BY bound_at DESC, device_id LIMIT 100`
 
-	sqlBound = `-- device.bound
-SELECT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2)`
-
-	sqlUnbind = `-- device.unbind
-DELETE FROM device WHERE customer_id = $1 AND device_id = $2`
+	sqlUnlock = `-- device.unlock
+UPDATE device SET locked = false WHERE customer_id = $1 AND locked`
 )
+
+// ErrLocked refuses a log-in on another device than the one to which the customer has locked
+// it, and the unbinding of that one.
+var ErrLocked = bankerr.New(bankerr.Refused, "DEVICE_LOCKED")
 
 // Key is the key of a customer's device.
 type Key struct {
@@ -58,6 +61,7 @@ type Key struct {
 	DeviceID   string
 	Public     []byte // SM2, PKIX DER
 	BoundAt    time.Time
+	Locked     bool // the customer logs in on this device only; Bind does not read it
 }
 
 // Bind stores the key. It replaces an earlier key of the same customer and device.
@@ -74,7 +78,7 @@ func ListBound(ctx context.Context, db pg.Reader, customer uuid.UUID) ([]Key, er
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
 		k := Key{CustomerID: customer}
-		err := row.Scan(&k.DeviceID, &k.BoundAt)
+		err := row.Scan(&k.DeviceID, &k.BoundAt, &k.Locked)
 		return k, err //nolint:wrapcheck // wrapped below
 	})
 	if err != nil {
@@ -83,18 +87,27 @@ func ListBound(ctx context.Context, db pg.Reader, customer uuid.UUID) ([]Key, er
 	return list, nil
 }
 
-// IsBound reports whether the customer has bound a key on the device.
-func IsBound(ctx context.Context, db pg.Reader, customer uuid.UUID, deviceID string) (bool, error) {
-	var bound bool
-	if err := db.QueryRow(ctx, sqlBound, customer, deviceID).Scan(&bound); err != nil {
-		return false, fmt.Errorf("bound device: %w", err)
-	}
-	return bound, nil
+// Unbind adds to the unit the statement that forgets the device's key. The commit returns
+// OBJECT_NOT_FOUND if the customer has bound none on it, and ErrLocked if the log-in is
+// locked to it.
+func Unbind(unit *pg.Unit, customer uuid.UUID, deviceID string) {
+	unit.Add(pg.Statement{
+		Call: "device_drop_key", Args: []any{customer, deviceID},
+		Refuse: map[string]error{"DEVICE_NONE": bankerr.ErrNotFound, ErrLocked.Code(): ErrLocked},
+	})
 }
 
-// Unbind forgets the device's key. It changes nothing if the customer has bound none on it.
-func Unbind(ctx context.Context, to pg.Writer, customer uuid.UUID, deviceID string) error {
-	return to.Write(ctx, pg.Statement{SQL: sqlUnbind, Args: []any{customer, deviceID}})
+// LockLogin adds to the unit the statement that locks the customer's log-in to the device.
+// The commit returns unbound if the customer has bound no key on it.
+func LockLogin(unit *pg.Unit, customer uuid.UUID, deviceID string, unbound error) {
+	unit.Add(pg.Statement{
+		Call: "device_set_lock", Args: []any{customer, deviceID}, Refuse: map[string]error{"DEVICE_UNBOUND": unbound},
+	})
+}
+
+// UnlockLogin releases the lock of the customer's log-in. It changes nothing without a lock.
+func UnlockLogin(ctx context.Context, to pg.Writer, customer uuid.UUID) error {
+	return to.Write(ctx, pg.Statement{SQL: sqlUnlock, Args: []any{customer}})
 }
 
 // Text is what a device's key signs on a channel to prove itself, or to name the key

@@ -129,6 +129,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			"login_password": password,
 		},
 		"identity-trade-password-set": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "trade_password": password},
+		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-token-bind":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-token-sync":         map[string]any{"code": "123456", "next_code": "654321"},
 		"message-read":                map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},

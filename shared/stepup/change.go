@@ -12,6 +12,7 @@ const (
 	ResetTradePassword  Change = "trade_password_reset" // the customer has forgotten it
 	SetAlias            Change = "alias"                // for log-ins
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
+	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 )
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
@@ -24,6 +25,7 @@ var changes = map[Change][]Combination{
 	ResetTradePassword:  {{LoginPassword, SMSOTP}},
 	SetAlias:            {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
+	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

@@ -43,6 +43,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"account-alias-set": {"account_id": id, "alias": "工资卡"},
 		"account-detail":    {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
 		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"},
+		"device-lock": {}, "identity-device-unlock": {"intent_id": id, "proofs": []any{}},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"identity-alias-set":          {"intent_id": id, "proofs": []any{}, "alias": "tide.fan"},
 		"identity-change-prepare":     {"change": "login_password"},

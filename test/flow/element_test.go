@@ -42,6 +42,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
 	alias := p.alias(t, wang, "tide.fan")
 	held, binding := p.binding(t, wang)
+	unlocking := p.unlocking(t, wang)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
 	day := p.Clock.Now().Format("2006-01-02")
@@ -55,7 +56,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"captcha-issue":   {},
 		"app-version":     {"platform": "ios", "nonce": make([]byte, 32)},
 		"channel-captcha": {}, "channel-certificates": {},
-		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"},
+		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"}, "device-lock": {}, "identity-device-unlock": unlocking,
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"channel-open":                hello(t, "phone-of-sun"),
 		"identity-alias-set":          alias,
@@ -287,6 +288,10 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"another's change": with(good["identity-token-bind"], "intent_id", foreign.IntentID),
 			"one proof":        with(good["identity-token-bind"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
 		},
+		"identity-device-unlock": {
+			"another's change": with(good["identity-device-unlock"], "intent_id", foreign.IntentID),
+			"one proof":        with(good["identity-device-unlock"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
+		},
 		"identity-token-sync": {"wrong codes": {"code": "000000", "next_code": "000000"}},
 		"identity-preference-set": {
 			"a single factor":          {"combination": "trade_password", "amount_fen": 1_00},
@@ -362,6 +367,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-password-change":    {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
 		"identity-alias-set":          {"intent_id": p.prepareChange(t, p.li, stepup.SetAlias).IntentID},
 		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
+		"identity-device-unlock":      {"intent_id": p.prepareChange(t, p.li, stepup.UnlockDevice).IntentID},
 		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},

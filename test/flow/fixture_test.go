@@ -145,6 +145,14 @@ func (p fixture) alias(t testing.TB, who person, alias string) fields {
 	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, bank.LoginPassword)), "alias", alias)
 }
 
+// unlocking locks the log-in to the person's phone, and is a good request to release it.
+func (p fixture) unlocking(t testing.TB, who person) fields {
+	t.Helper()
+	call(t, who.phone, "device-lock", fields{}).Want(t, "")
+	in := p.prepareChange(t, who, stepup.UnlockDevice)
+	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword))
+}
+
 // binding hands a token out, and is a good request to bind it.
 func (p fixture) binding(t testing.TB, who person) (client.Token, fields) {
 	t.Helper()

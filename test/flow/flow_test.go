@@ -78,6 +78,7 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		"identity-alias-set":          p.changing("钱二", "identity-alias-set", stepup.SetAlias),
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
+		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
 		"identity-token-bind": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十一")
@@ -108,7 +109,7 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 	}
 }
 
-// changing is the flow of a change of a password or an alias.
+// changing is the flow of a change of a password, an alias or the lock of the log-in.
 func (p fixture) changing(name, function string, what stepup.Change) func(t *testing.T) begun {
 	return func(t *testing.T) begun {
 		t.Helper()
@@ -119,14 +120,18 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 			func(t *testing.T, as person, digits string) bank.Reply {
 				t.Helper()
 				proof, fresh := loginPassword(t, as.phone, bank.LoginPassword), newLogin
-				if what == stepup.ChangeTradePassword {
+				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice {
 					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
 				}
 				confirmed := confirmation(in, code(digits), proof)
-				if what == stepup.SetAlias {
-					return call(t, as.phone, function, with(confirmed, "alias", "qian.1990"))
+				switch what {
+				case stepup.SetAlias:
+					confirmed = with(confirmed, "alias", "qian.1990")
+				case stepup.UnlockDevice:
+				default:
+					confirmed = with(confirmed, string(what), as.phone.Password(t, fresh))
 				}
-				return call(t, as.phone, function, with(confirmed, string(what), as.phone.Password(t, fresh)))
+				return call(t, as.phone, function, confirmed)
 			}, "INTENT_USED",
 		}
 	}
@@ -224,7 +229,7 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
-	case "identity-token-bind":
+	case "identity-token-bind", "identity-device-unlock":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))
 	case "transfer-confirm":

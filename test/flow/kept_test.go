@@ -91,6 +91,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	w.call(t, who.phone, "identity-password-change", loginChange).Want(t, "")
 	_, binding := p.binding(t, who)
 	w.call(t, who.phone, "identity-token-bind", binding).Want(t, "")
+	w.call(t, who.phone, "identity-device-unlock", p.unlocking(t, who)).Want(t, "")
 	w.call(t, who.phone, "identity-trade-password-set", p.change(t, who, stepup.ChangeTradePassword)).Want(t, "")
 	resetCode := p.numberCode(t, who.phone, otp.Forgotten, who.Phone)
 	reset := bank.Fields(t, who.phone.ResetPassword(t, who.Customer, resetCode, freshLogin))

@@ -34,7 +34,7 @@ type Config struct{}
 type Request struct {
 	Platform string   `json:"platform" enum:"ios,android,harmonyos,h5"`
 	Nonce    []byte   `json:"nonce" minLength:"44" maxLength:"44" doc:"32 random bytes, new for each request" example:"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="` //nolint:revive // a tag is one line
-	Pins     [][]byte `json:"pins,omitempty" minItems:"1" maxItems:"8" nullable:"false" doc:"As in a hello: SM3 of each pinned key (PKIX DER): 32 bytes"`
+	Pins     [][]byte `json:"pins,omitempty" minItems:"1" maxItems:"8" nullable:"false" doc:"As in a hello: SM3 of each pinned key"`
 }
 
 // Validate checks the sizes.

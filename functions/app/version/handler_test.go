@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func TestTheManifestIsSigned(t *testing.T) {
 			t.Errorf("%s: issued at %v, or not signed", platform, got.IssuedAt)
 		}
 		got.IssuedAt, got.Signature = time.Time{}, nil
-		if got.Platform != want.Platform || got.Latest != want.Latest || got.Minimum != want.Minimum || got.DownloadURL != want.DownloadURL {
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v", platform, got)
 		}
 	}

@@ -37,6 +37,7 @@ type Device struct {
 	DeviceID string    `json:"device_id" clear:"device_id"`
 	BoundAt  time.Time `json:"bound_at" doc:"When its present key was bound"`
 	Current  bool      `json:"current" doc:"The device that asks"`
+	Locked   bool      `json:"locked" doc:"The customer logs in on this device only (device-lock)"`
 }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
@@ -48,7 +49,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 		reply := Response{Devices: make([]Device, len(found))}
 		for i, k := range found {
 			reply.Devices[i] = Device{
-				DeviceID: k.DeviceID, BoundAt: k.BoundAt.In(clock.Shanghai), Current: k.DeviceID == call.DeviceID,
+				DeviceID: k.DeviceID, BoundAt: k.BoundAt.In(clock.Shanghai), Current: k.DeviceID == call.DeviceID, Locked: k.Locked,
 			}
 		}
 		return reply, nil

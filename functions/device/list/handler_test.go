@@ -40,10 +40,11 @@ func TestACustomerListsTheBoundDevices(t *testing.T) {
 	p.Exec(t, "UPDATE device SET bound_at = $1", bank.Start.Add(-48*time.Hour))
 	bind(t, p, "tablet-of-wang", bank.Start)
 	bind(t, p, "862170034567890", bank.Start.Add(-72*time.Hour)) // an IMEI
+	p.Exec(t, "UPDATE device SET locked = true WHERE device_id = '862170034567890'")
 	want := []devicelist.Device{
 		{DeviceID: "tablet-of-wang", BoundAt: bank.Start},
 		{DeviceID: "phone-of-wang", BoundAt: bank.Start.Add(-48 * time.Hour), Current: true},
-		{DeviceID: "862170034567890", BoundAt: bank.Start.Add(-72 * time.Hour)},
+		{DeviceID: "862170034567890", BoundAt: bank.Start.Add(-72 * time.Hour), Locked: true},
 	}
 	same := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
 	if diff := cmp.Diff(want, list(t, p.Phone), same); diff != "" {

@@ -6,7 +6,7 @@
 // they may have been prepared for that key. A later transfer on the device is refused
 // until it is bound again by a login with a step-up. A customer may unbind the device
 // that asks; its session goes on. Refusals: OBJECT_NOT_FOUND, for a device that the caller
-// has not bound.
+// has not bound; DEVICE_LOCKED, for the device to which the log-in is locked.
 package unbind
 
 import (
@@ -22,7 +22,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "device-unbind", Summary: "Unbind a device of the caller", Audience: fn.Customer, Audit: fn.AuditAuth,
-	Refusals:     []*bankerr.Error{bankerr.ErrNotFound},
+	Refusals:     []*bankerr.Error{bankerr.ErrNotFound, device.ErrLocked},
 	Requirements: []string{"DEVICE-004"},
 }, wire)
 
@@ -39,16 +39,12 @@ type Response struct {
 	Unbound bool `json:"unbound"`
 }
 
-func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return func(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-		bound, err := device.IsBound(ctx, lent.DB, call.CustomerID, req.DeviceID)
-		if err != nil {
-			return Response{}, err
-		}
-		if !bound {
-			return Response{}, bankerr.ErrNotFound
-		}
-		stepup.CancelAll(unit, call.CustomerID)
-		return Response{Unbound: true}, device.Unbind(ctx, unit, call.CustomerID, req.DeviceID)
-	}, nil
+func wire(context.Context, *fn.Lent, Config) (fn.CommandOperation[Request, Response], error) {
+	return do, nil
+}
+
+func do(_ context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+	device.Unbind(unit, call.CustomerID, req.DeviceID)
+	stepup.CancelAll(unit, call.CustomerID)
+	return Response{Unbound: true}, nil
 }

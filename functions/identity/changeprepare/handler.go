@@ -42,7 +42,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,token_bind" doc:"_reset: forgotten"`
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,token_bind,device_unlock" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
 }
 
 // Response is the intent to confirm.

@@ -8,9 +8,11 @@
 // proved key, shared/device) and against the network address; with the right code it also counts
 // against the number (functions/identity). A login ends the customer's earlier session at
 // once. A device proves itself by its bound key; a new key is bound only after a step-up
-// (device.go). An app below the minimum version is told to update before anything else
-// (CLIENT-018). Refusals: APP_OUTDATED, LOGIN_FAILED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED,
-// PASSWORD_UNSEALED.
+// (device.go). A customer who has locked the log-in to one device logs in only there; a
+// login with trade password and card number may release the lock (DEVICE-010). An app below
+// the minimum version is told to update before anything else (CLIENT-018). Refusals:
+// APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED (both factors are right), CAPTCHA_REQUIRED,
+// CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 package login
 
 import (
@@ -44,12 +46,12 @@ var Function = fn.Command(fn.Spec{
 	CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth,
 	Emits: []string{events.TypeIdentityLoggedIn, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
-		channel.ErrOutdated, identity.ErrLoginFailed, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
+		channel.ErrOutdated, identity.ErrLoginFailed, device.ErrLocked, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
 		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "AUTH-027", "SESSION-003", "SESSION-005", "CAPTCHA-003",
-		"PWD-017", "CLIENT-018",
+		"PWD-017", "CLIENT-018", "DEVICE-010",
 	},
 }, wire)
 
@@ -69,6 +71,7 @@ type Request struct {
 	OldKeySignature []byte `json:"old_key_signature,omitempty" maxLength:"128" doc:"To replace a key: the same text signed by the old key"`
 	TradePassword   []byte `json:"trade_password,omitempty" format:"sealed-password" maxLength:"1024" doc:"To bind a first or lost key"`
 	CardNo          string `json:"card_no,omitempty" maxLength:"32" doc:"With trade_password: of an open card of the customer"`
+	UnlockDevice    bool   `json:"unlock_device,omitempty" doc:"With trade_password: release the lock of the log-in to another device"`
 	// App names the app as the hello does: an open channel may be older than the minimum.
 	App *channel.App `json:"app,omitempty" doc:"The app and its version"`
 }
@@ -85,6 +88,8 @@ func (r Request) Validate() error {
 	switch {
 	case r.App != nil && !r.App.Valid():
 		return fn.InvalidField("app.version", "not major.minor.patch")
+	case r.UnlockDevice && !stepUp:
+		return fn.InvalidField("trade_password", "missing: unlock_device is given")
 	case stepUp && r.CardNo == "":
 		return fn.InvalidField("card_no", "missing: trade_password is given")
 	case !stepUp && r.CardNo != "":
@@ -272,6 +277,11 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 	id, now := l.attempt.CustomerID, l.attempt.Now
 	l.code.Use(unit, now, identity.ErrLoginFailed)
 	verified := l.binds || l.key.verified()
+	if l.key.req.UnlockDevice {
+		if err := device.UnlockLogin(ctx, unit, id); err != nil { // the step-up was right: wrong says so
+			return err
+		}
+	}
 	if err := l.attempt.Succeeded(ctx, l.turn, unit, verified, identity.ErrLoginFailed); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 -- Stores a login as the customer's last login. Raises LOGIN_STALE if the stored password is no longer the text with which the
 -- login compared the guess: a change or a reset has replaced it. The row lock lasts until the login commits, so no login by an
--- earlier password commits after the change.
+-- earlier password commits after the change. Raises DEVICE_LOCKED if the customer has locked the log-in to another device, or
+-- if this device has not proved its bound key (DEVICE-010).
 CREATE OR REPLACE FUNCTION login_succeed(p_customer uuid, p_stored text, p_now timestamptz, p_device text, p_verified boolean,
     p_place text)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -11,5 +12,8 @@ BEGIN
      WHERE customer_id = p_customer AND login_password = p_stored;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'LOGIN_STALE';
+    END IF;
+    IF EXISTS (SELECT FROM device WHERE customer_id = p_customer AND locked AND NOT (p_verified AND device_id = p_device)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'DEVICE_LOCKED';
     END IF;
 END $$;
