@@ -23,7 +23,8 @@ const (
 	UserID = 65532
 	Calls  = 80 // at once in one instance of a function
 
-	HashCalls = 4 // at once in an instance that hashes passwords, before another one starts
+	HashCalls = 4      // at once in an instance that hashes passwords, before another one starts
+	HashCPU   = "100m" // of such an instance: where the processors are busy, its share of them is by this figure
 
 	ConnLimit       = 2  // connections of one instance of a function at most
 	WorkerConnLimit = 4  // of one instance of a worker, and one that listens
@@ -106,7 +107,7 @@ func describe(f fn.Function) Process {
 		p.Timeout = fn.DefaultTimeout
 	}
 	if slices.Contains(needs.Purposes, keys.Pepper) {
-		p.Target = HashCalls
+		p.Target, p.CPU = HashCalls, HashCPU
 		if f.Spec.Session == fn.SessionStarts {
 			p.Scale, p.CPU = LoginScale, "500m"
 		}
