@@ -85,8 +85,9 @@ func (c *Client) IdentityAliasSet(ctx context.Context, key string, request Ident
 	return reply, err
 }
 
-// IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password or alias, or
-// the binding of a token. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND, OBJECT_NOT_FOUND.
+// IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password, alias or
+// number, or the binding of a token. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND,
+// OBJECT_NOT_FOUND.
 func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
 	var reply IdentityChangePrepareReply
 	err := c.Call(ctx, "identity-change-prepare", request, &reply)
@@ -138,6 +139,14 @@ func (c *Client) IdentityPasswordChange(ctx context.Context, key string, request
 func (c *Client) IdentityPasswordReset(ctx context.Context, key string, request IdentityPasswordResetRequest) (IdentityPasswordResetReply, error) {
 	var reply IdentityPasswordResetReply
 	err := c.CallOnce(ctx, "identity-password-reset", key, request, &reply)
+	return reply, err
+}
+
+// IdentityPhoneChange calls identity-phone-change: Change the phone number. It has its effect at
+// most once for a key; an empty key is replaced by a fresh one. Refusals of its own: PHONE_TAKEN.
+func (c *Client) IdentityPhoneChange(ctx context.Context, key string, request IdentityPhoneChangeRequest) (IdentityPhoneChangeReply, error) {
+	var reply IdentityPhoneChangeReply
+	err := c.CallOnce(ctx, "identity-phone-change", key, request, &reply)
 	return reply, err
 }
 
@@ -415,7 +424,8 @@ type IdentityChangePrepareReply struct {
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"` // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, token_bind, device_unlock
+	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, device_unlock
+	Phone  string `json:"phone,omitempty"` // For phone: the new number
 }
 
 // IdentityDeviceUnlockReply is the reply of identity-device-unlock.
@@ -503,6 +513,18 @@ type IdentityPasswordResetRequest struct {
 	DeviceSignature []byte `json:"device_signature,omitempty"`  // By the device's key (protocol.md, section 7)
 }
 
+// IdentityPhoneChangeReply is the reply of identity-phone-change.
+type IdentityPhoneChangeReply struct {
+	Changed bool `json:"changed"`
+}
+
+// IdentityPhoneChangeRequest is the request of identity-phone-change.
+type IdentityPhoneChangeRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+	OTP      string        `json:"otp"`       // To the new number, for the purpose phone
+}
+
 // IdentityPreferenceSetReply is the reply of identity-preference-set.
 type IdentityPreferenceSetReply struct {
 	Combination string    `json:"combination"`
@@ -588,7 +610,7 @@ type IdentityTradePasswordSetRequest struct {
 // MessageListMessage is part of message-list.
 type MessageListMessage struct {
 	MessageID uuid.UUID  `json:"message_id"`
-	Kind      string     `json:"kind"` // More may come; one of transfer.out, transfer.in, device.bound, password.changed
+	Kind      string     `json:"kind"` // More may come; one of transfer.out, transfer.in, device.bound, password.changed, phone.changed
 	Title     string     `json:"title"`
 	Body      string     `json:"body"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -628,10 +650,10 @@ type OTPSendReply struct {
 
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
-	Purpose         string     `json:"purpose"`              // one of register, login, reset, intent
-	Phone           string     `json:"phone,omitempty"`      // Not for intent; +86 may come first
+	Purpose         string     `json:"purpose"`              // phone: to the new number of a prepared change; one of register, login, reset, intent, phone
+	Phone           string     `json:"phone,omitempty"`      // Not for intent and phone; +86 may come first
 	Alias           string     `json:"alias,omitempty"`      // For login, in place of phone
-	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent
+	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent and phone
 	CaptchaID       string     `json:"captcha_id,omitempty"` // For register, login and reset, after CAPTCHA_REQUIRED
 	CaptchaAnswer   string     `json:"captcha_answer,omitempty"`
 	DevicePublicKey []byte     `json:"device_public_key,omitempty"` // As with the registration, login or reset
@@ -639,7 +661,7 @@ type OTPSendRequest struct {
 }
 
 // StepupProof is part of identity-alias-set, identity-device-unlock, identity-password-change,
-// identity-token-bind, identity-trade-password-set, transfer-confirm.
+// identity-phone-change, identity-token-bind, identity-trade-password-set, transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp, token

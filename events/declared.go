@@ -14,6 +14,7 @@ func Declared() Subscriptions {
 			"com.tidebank.identity.devicebound.v1",
 			"com.tidebank.identity.passwordchanged.v1",
 			"com.tidebank.identity.aliasset.v1",
+			"com.tidebank.identity.phonechanged.v1",
 			"com.tidebank.access.recorded.v1",
 			"com.tidebank.fraud.scored.v1",
 			"com.tidebank.message.refused.v1",
@@ -32,6 +33,9 @@ func Declared() Subscriptions {
 		}},
 		{Consumer: "notify-on-password", Types: []string{
 			"com.tidebank.identity.passwordchanged.v1",
+		}},
+		{Consumer: "notify-on-phone", Types: []string{
+			"com.tidebank.identity.phonechanged.v1",
 		}},
 		{Consumer: "notify-on-transfer", Types: []string{
 			"com.tidebank.transfer.posted.v1",

@@ -31,6 +31,7 @@ const (
 	TypeIdentityLoggedIn    = "com.tidebank.identity.loggedin.v1"
 	TypeIdentityDeviceBound = "com.tidebank.identity.devicebound.v1"
 	TypePasswordChanged     = "com.tidebank.identity.passwordchanged.v1"
+	TypePhoneChanged        = "com.tidebank.identity.phonechanged.v1"
 	TypeAliasSet            = "com.tidebank.identity.aliasset.v1"
 	TypeAccessRecorded      = "com.tidebank.access.recorded.v1"
 	TypeFraudScored         = "com.tidebank.fraud.scored.v1"
@@ -62,7 +63,7 @@ type TransferPosted struct {
 // challenge.
 type OTPIssued struct {
 	Challenge  string `json:"challenge"`
-	Purpose    string `json:"purpose" enum:"register,login,reset,intent"`
+	Purpose    string `json:"purpose" enum:"register,login,reset,intent,phone"`
 	CustomerID string `json:"customer_id" doc:"Empty if no customer gets the code"`
 	IntentID   string `json:"intent_id,omitempty"`
 }
@@ -105,6 +106,14 @@ type AliasSet struct {
 	CustomerID string    `json:"customer_id" format:"uuid"`
 	DeviceID   string    `json:"device_id" doc:"The device that asked for it"`
 	SetAt      time.Time `json:"set_at"`
+}
+
+// PhoneChanged reports that a customer has another phone number. Subject: the customer.
+type PhoneChanged struct {
+	CustomerID string    `json:"customer_id" format:"uuid"`
+	ChangeID   string    `json:"change_id" format:"uuid" doc:"Names the earlier number, which the bank keeps for 30 days"`
+	DeviceID   string    `json:"device_id" doc:"The device that asked for it"`
+	ChangedAt  time.Time `json:"changed_at"`
 }
 
 // AccessRecorded is the record of a call that audit must keep: a sensitive read, a
@@ -169,6 +178,9 @@ func (PasswordChanged) EventType() string { return TypePasswordChanged }
 // EventType is TypeAliasSet.
 func (AliasSet) EventType() string { return TypeAliasSet }
 
+// EventType is TypePhoneChanged.
+func (PhoneChanged) EventType() string { return TypePhoneChanged }
+
 // EventType is TypeAccessRecorded.
 func (AccessRecorded) EventType() string { return TypeAccessRecorded }
 
@@ -198,6 +210,7 @@ func Catalogue() []Kind {
 		kind(IdentityDeviceBound{}, "A customer bound a device's key"),
 		kind(PasswordChanged{}, "A customer has a new password"),
 		kind(AliasSet{}, "A customer has a new alias for log-ins"),
+		kind(PhoneChanged{}, "A customer has another phone number"),
 		kind(AccessRecorded{}, "A call that audit records"),
 		kind(FraudScored{}, "Fraud analysis scored a transfer"),
 		kind(MessageRefused{}, "A text message will never be sent"),

@@ -35,6 +35,8 @@ func TestEveryFunctionAnswersAtEachHour(t *testing.T) {
 					data = posted
 				case events.TypeIdentityDeviceBound:
 					data = events.IdentityDeviceBound{CustomerID: p.Payer.ID.String(), DeviceID: p.Phone.ID, BoundAt: p.Clock.Now()}
+				case events.TypePhoneChanged:
+					data = events.PhoneChanged{CustomerID: p.Payer.ID.String(), ChangeID: uuid.NewString(), ChangedAt: p.Clock.Now()}
 				case events.TypePasswordChanged:
 					data = events.PasswordChanged{
 						CustomerID: p.Payer.ID.String(), DeviceID: p.Phone.ID, Which: "login_password", ChangedAt: p.Clock.Now(),

@@ -115,6 +115,7 @@ func (j *journey) travel(t *testing.T) {
 	j.setAlias(t)
 	j.useToken(t)
 	j.changePasswords(t)
+	j.changePhone(t)
 	j.call(t, "device-list", none, &map[string]any{})
 	j.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1",
 		j.Payer.ID)
@@ -248,6 +249,29 @@ func (j *journey) changePasswords(t *testing.T) {
 	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "reset", j.Payer.Phone))
 	j.call(t, "identity-password-reset", j.Phone.ResetPassword(t, j.Payer, code, bank.LoginPassword), &map[string]any{})
 	j.logIn(t)
+}
+
+// changePhone gives the payer a new number. One code comes to the present and one to the new one.
+func (j *journey) changePhone(t *testing.T) {
+	t.Helper()
+	const fresh = "13900002222"
+	var intent struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "phone", "phone": fresh}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+	j.call(t, "otp-send", map[string]any{"purpose": "phone", "intent_id": intent.ID}, &map[string]any{})
+	j.deliver(t)
+	texts := j.sms.Inbox(fresh)
+	if len(texts) != 1 {
+		t.Fatalf("the new number got %v", texts)
+	}
+	j.call(t, "identity-phone-change", map[string]any{
+		"intent_id": intent.ID, "otp": regexp.MustCompile(`\d{6}`).FindString(texts[0].Text), "proofs": []any{
+			map[string]any{"factor": "sms_otp", "code": code},
+			map[string]any{"factor": "login_password", "password": j.Phone.Password(t, bank.LoginPassword)},
+		},
+	}, &map[string]any{})
 }
 
 // transfer pays Li, proved by a code, the device's key and the trade password.

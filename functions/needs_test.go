@@ -72,6 +72,7 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"identity-alias-set", "identity-device-unlock", "identity-login", "identity-password-change", "identity-password-reset",
+		"identity-phone-change",
 		"identity-register",
 		"identity-token-bind",
 		"identity-trade-password-set", "transfer-confirm",

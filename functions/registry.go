@@ -27,6 +27,7 @@ import (
 	identityonfraud "github.com/tidebank/tidebank/functions/identity/onfraud"
 	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
 	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
+	identityphonechange "github.com/tidebank/tidebank/functions/identity/phonechange"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	identitysessionbackground "github.com/tidebank/tidebank/functions/identity/sessionbackground"
@@ -40,6 +41,7 @@ import (
 	notifyondevice "github.com/tidebank/tidebank/functions/notify/ondevice"
 	notifyonotp "github.com/tidebank/tidebank/functions/notify/onotp"
 	notifyonpassword "github.com/tidebank/tidebank/functions/notify/onpassword"
+	notifyonphone "github.com/tidebank/tidebank/functions/notify/onphone"
 	notifyontransfer "github.com/tidebank/tidebank/functions/notify/ontransfer"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
@@ -76,6 +78,7 @@ func All() []fn.Function {
 		identityonfraud.Function,
 		identitypasswordchange.Function,
 		identitypasswordreset.Function,
+		identityphonechange.Function,
 		identitypreferenceset.Function,
 		identityregister.Function,
 		identitysessionbackground.Function,
@@ -89,6 +92,7 @@ func All() []fn.Function {
 		notifyondevice.Function,
 		notifyonotp.Function,
 		notifyonpassword.Function,
+		notifyonphone.Function,
 		notifyontransfer.Function,
 		otpsend.Function,
 		transferconfirm.Function,

@@ -106,6 +106,11 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"UPDATE device SET public_key = ''", "INSERT INTO device SELECT * FROM device", "UPDATE intent SET payload_ct = ''",
 			"SELECT * FROM customer",
 		},
+		"identity-phone-change": {
+			"UPDATE customer SET alias_ct = ''", "UPDATE customer SET risk_grade = 0", "UPDATE credential SET login_password = ''",
+			"UPDATE intent SET payload_ct = ''", "DELETE FROM phone_change", "SELECT * FROM phone_change",
+		},
+		"notify-on-phone":    {"UPDATE customer SET phone_ct = ''", "DELETE FROM phone_change"},
 		"identity-alias-set": {"UPDATE customer SET phone_bidx = ''", "UPDATE customer SET risk_grade = 0"},
 		"account-alias-set":  {"UPDATE account SET balance = 1", "UPDATE account SET alias_ct = '', state = 'open'"},
 		"transfer-prepare":   {"UPDATE intent SET state = 'open'", "UPDATE credential SET trade_password = ''"},

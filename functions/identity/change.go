@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
@@ -30,12 +31,16 @@ const TokenBind = "identity-token-bind"
 // DeviceUnlock is the only function that may confirm that the lock of the log-in is released.
 const DeviceUnlock = "identity-device-unlock"
 
+// PhoneChange is the only function that may confirm a new phone number.
+const PhoneChange = "identity-phone-change"
+
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
 
 // Change is a prepared change of the customer's own data: the payload of its intent.
 type Change struct {
-	What stepup.Change `json:"what"`
+	What  stepup.Change `json:"what"`
+	Phone string        `json:"phone,omitempty"` // the new number, for ChangePhone; stepup.NewPhone reads it
 }
 
 // changes lists, for each change, the function that confirms it and its name in the texts.
@@ -44,6 +49,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.ChangeTradePassword: {TradePasswordSet, "修改交易密码"},
 	stepup.ResetTradePassword:  {TradePasswordSet, "重置交易密码"},
 	stepup.SetAlias:            {AliasSet, "设置登录别名"},
+	stepup.ChangePhone:         {PhoneChange, "修改手机号码"},
 	stepup.BindToken:           {TokenBind, "启用动态令牌"},
 	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
 }
@@ -61,12 +67,14 @@ func (c Change) Resets() bool {
 	}
 }
 
-// Text is the text that the customer reads, signs and confirms.
+// Text is the text that the customer reads, signs and confirms. It shows a new number masked.
 func (c Change) Text(id uuid.UUID, at time.Time) string {
-	return strings.Join([]string{
-		"潮汐银行业务确认", "办理事项：" + changes[c.What].chinese,
-		"时间：" + at.In(clock.Shanghai).Format("2006-01-02 15:04:05"), "编号：" + id.String(),
-	}, "\n")
+	lines := []string{"潮汐银行业务确认", "办理事项：" + changes[c.What].chinese}
+	if c.Phone != "" {
+		lines = append(lines, "新手机号码："+mask.Phone(c.Phone))
+	}
+	lines = append(lines, "时间："+at.In(clock.Shanghai).Format("2006-01-02 15:04:05"), "编号："+id.String())
+	return strings.Join(lines, "\n")
 }
 
 // Binds reports whether the change puts a dynamic token into use.

@@ -1,6 +1,7 @@
 // Package notify sends text messages to customers, in Chinese and masked.
 //
-// A text goes to the customer's phone on record, through the SMS gateway. It is sent
+// A text goes to the customer's phone on record, through the SMS gateway. Only the two texts
+// about a change of the number go to the new and to the earlier number. A text is sent
 // before its effect commits, under an id made from the event's id. So an event that
 // is delivered twice sends one text. A text that the gateway refuses for good is
 // recorded by an event (message.refused) and not tried again. Budgets bound all texts,
@@ -102,8 +103,8 @@ func (t Texts) notify(ctx context.Context, text Text) (Sent, error) {
 	}, nil
 }
 
-// Send sends a text to the customer's phone. It does nothing if the customer no longer
-// exists. An error means that a later try may succeed.
+// Send sends a text to the customer's phone, as SendTo does. It does nothing if the customer
+// no longer exists.
 func (t Texts) Send(ctx context.Context, text Text) (Sent, error) {
 	phone, err := customer.Phone(ctx, t.DB, t.Keys, text.To)
 	if errors.Is(err, bankerr.ErrNotFound) {
@@ -112,8 +113,13 @@ func (t Texts) Send(ctx context.Context, text Text) (Sent, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.SendTo(ctx, text, phone)
+}
+
+// SendTo sends a text to a number. An error means that a later try may succeed.
+func (t Texts) SendTo(ctx context.Context, text Text, phone string) (Sent, error) {
 	now := t.Clock.Now()
-	err = sms.CheckBudget(ctx, t.DB, text.Class, now)
+	err := sms.CheckBudget(ctx, t.DB, text.Class, now)
 	if errors.Is(err, sms.ErrDay) {
 		return refused(text, sms.ErrDay), nil
 	}

@@ -114,6 +114,7 @@ CREATE ROLE tidebank_identity_change_prepare LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_change_prepare;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE account TO tidebank_identity_change_prepare;
+GRANT SELECT ON TABLE customer TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE device TO tidebank_identity_change_prepare;
 GRANT INSERT ON TABLE intent TO tidebank_identity_change_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_change_prepare;
@@ -244,6 +245,37 @@ GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_password_reset;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_password_reset;
 GRANT SELECT ON TABLE policy TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_password_reset;
+
+-- identity-phone-change
+CREATE ROLE tidebank_identity_phone_change LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_phone_change;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_phone_change;
+GRANT SELECT ON TABLE account TO tidebank_identity_phone_change;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_phone_change;
+GRANT SELECT, UPDATE (phone_bidx, phone_ct) ON TABLE customer TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION customer_put_number TO tidebank_identity_phone_change;
+GRANT SELECT ON TABLE device TO tidebank_identity_phone_change;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_phone_change;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_phone_change;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_phone_change;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries, used_at) ON TABLE otp_challenge TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_phone_change;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_phone_change;
+GRANT INSERT ON TABLE phone_change TO tidebank_identity_phone_change;
+GRANT SELECT ON TABLE policy TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_phone_change;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_phone_change;
 
 -- identity-preference-set
 CREATE ROLE tidebank_identity_preference_set LOGIN;
@@ -406,6 +438,19 @@ GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_password;
 GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE sms_quota TO tidebank_notify_on_password;
 GRANT INSERT, SELECT, UPDATE (codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_password;
 
+-- notify-on-phone
+CREATE ROLE tidebank_notify_on_phone LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_notify_on_phone;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_notify_on_phone;
+GRANT SELECT ON TABLE customer TO tidebank_notify_on_phone;
+GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_phone;
+GRANT INSERT, SELECT ON TABLE message TO tidebank_notify_on_phone;
+GRANT INSERT ON TABLE outbox TO tidebank_notify_on_phone;
+GRANT SELECT ON TABLE phone_change TO tidebank_notify_on_phone;
+GRANT SELECT ON TABLE policy TO tidebank_notify_on_phone;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_phone;
+GRANT INSERT, SELECT, UPDATE (codes, notices, security) ON TABLE sms_use TO tidebank_notify_on_phone;
+
 -- notify-on-transfer
 CREATE ROLE tidebank_notify_on_transfer LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_notify_on_transfer;
@@ -521,6 +566,7 @@ GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_quota TO tidebank_bank_upkeep;
 GRANT DELETE, INSERT, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE phone_change TO tidebank_bank_upkeep;
 GRANT SELECT ON TABLE policy TO tidebank_bank_upkeep;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE sms_quota TO tidebank_bank_upkeep;

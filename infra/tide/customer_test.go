@@ -33,6 +33,7 @@ func TestErase(t *testing.T) {
 	if name, err := customer.Phone(t.Context(), p.Host.DB.Reader(), p.Host.Keys, p.Payer.ID); err != nil || name != p.Payer.Phone {
 		t.Fatalf("a refused order erased: %q, %v", name, err)
 	}
+	p.Exec(t, "INSERT INTO phone_change (id, customer_id, former_ct, changed_at) VALUES (gen_random_uuid(), $1, 'sealed', now())", p.Payer.ID)
 	p.Exec(t, "UPDATE customer SET alias_ct = 'sealed', alias_bidx = 'index' WHERE id = $1", p.Payer.ID)
 	p.Clock.Advance(3654 * 24 * 60 * 60 * 1e9)
 	check.Must(t, erase())
@@ -52,7 +53,7 @@ func TestErase(t *testing.T) {
 	if bytes.Equal(index, p.Host.Keys.BlindIndex("phone", p.Payer.Phone)) {
 		t.Error("the index still finds the row")
 	}
-	for _, table := range []string{"credential", "device", "message", "token"} {
+	for _, table := range []string{"phone_change", "credential", "device", "message", "token"} {
 		if n := p.Count(t, "SELECT count(*) FROM "+table+" WHERE customer_id = $1", p.Payer.ID); n != 0 {
 			t.Errorf("%s has %d rows", table, n)
 		}

@@ -49,6 +49,7 @@ var catalogue = map[string]Text{
 	"PASSWORD_UNSEALED":       {"密码未按要求加密", "请升级应用后重试"},
 	"PASSWORD_WEAK":           {"密码不符合安全要求", "请勿使用连续、重复数字或证件号、手机号中的数字，两个密码不能相同"},
 	"PAYEE_MISMATCH":          {"收款户名与账号不符", "请核对收款人信息"},
+	"PHONE_TAKEN":             {"该手机号码已被使用", "请换一个号码，或到网点办理"},
 	"PROOF_REJECTED":          {"身份验证未通过", "请核对验证码、密码或重新签名"},
 	"RATE_LIMITED":            {"操作过于频繁", "请稍后再试"},
 	"REGISTRATION_REFUSED":    {"信息核验未通过", "请核对姓名、证件、卡号、密码和预留手机号"},

@@ -40,6 +40,7 @@ var english = map[string]Text{
 	"PASSWORD_UNSEALED":       {"The password is not sealed as it must be", "Install the newest version of the app"},
 	"PASSWORD_WEAK":           {"The password is too weak", "Use no runs, repetitions or digits of your numbers; use two passwords"},
 	"PAYEE_MISMATCH":          {"The payee's name does not belong to the account", "Check the payee"},
+	"PHONE_TAKEN":             {"The phone number is taken", "Use another number, or visit a branch"},
 	"PROOF_REJECTED":          {"The step-up has failed", "Check the code or the password, or sign again"},
 	"RATE_LIMITED":            {"Too many requests", "Try later"},
 	"REGISTRATION_REFUSED":    {"The data could not be verified", "Check name, identity and card number, password and phone number"},

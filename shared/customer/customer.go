@@ -1,4 +1,5 @@
-// Package customer owns the table customer: the records of the bank's customers.
+// Package customer owns the tables customer, the records of the bank's customers, and
+// phone_change, the numbers that customers had before.
 //
 // Each customer has a data key, which encrypts the name, phone, identity number and the alias
 // for log-ins. A blind index beside each of the numbers and the alias serves to find them. Functions that

@@ -38,8 +38,8 @@ var (
 // Erase destroys the customer's data key, so that nobody opens the name, the phone and the
 // identity number, not in a backup either whose storage key was destroyed. The indexes of
 // both numbers become random, so that a person may become a customer again. The alias for
-// log-ins becomes free. The row and the
-// money records stay. It refuses while an account is not closed, and until the policy figure
+// log-ins becomes free. Earlier numbers are deleted. The row and the money records stay. It
+// refuses while an account is not closed, and until the policy figure
 // customer.keep_days has passed since the last entry (反洗钱法 第三十四条: ten years).
 func Erase(ctx context.Context, tx pg.Tx, id uuid.UUID, now time.Time) error {
 	var closed bool
@@ -59,6 +59,9 @@ func Erase(ctx context.Context, tx pg.Tx, id uuid.UUID, now time.Time) error {
 	_, _ = rand.Read(idNo[:])
 	if _, err := tx.Exec(ctx, sqlErase, id, phone[:], idNo[:]); err != nil {
 		return fmt.Errorf("erase customer: %w", err)
+	}
+	if _, err := tx.Exec(ctx, sqlPhoneChangeErase, id); err != nil {
+		return fmt.Errorf("erase earlier numbers: %w", err)
 	}
 	return nil
 }

@@ -300,7 +300,7 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 	u.intent = u.prepare(t)
 	u.Exec(t, `
 INSERT INTO otp_challenge (subject, purpose, phone_bidx, customer_id, device_id, nonce, binding, issued_at, expires_at, max_tries)
-VALUES ($1, 'intent', '', $2, $3, '', $4, $5, $6, 5)`,
+VALUES ($1, 'intent', (SELECT phone_bidx FROM customer WHERE id = $2), $2, $3, '', $4, $5, $6, 5)`,
 		stepup.Subject(u.intent.ID), u.intent.CustomerID, u.intent.DeviceID, []byte("digest"), u.Clock.Now(), u.intent.ExpiresAt)
 	guess := order{Confirmation: stepup.Confirmation{
 		IntentID: u.intent.ID, Proofs: []stepup.Proof{{Factor: stepup.SMSOTP, Code: "000000"}},

@@ -52,10 +52,11 @@ const (
 	TransferIn  Kind = "transfer.in"
 	DeviceBound Kind = "device.bound"
 	Password    Kind = "password.changed"
+	Phone       Kind = "phone.changed"
 )
 
 // Kinds lists the kinds.
-func Kinds() []Kind { return []Kind{TransferOut, TransferIn, DeviceBound, Password} }
+func Kinds() []Kind { return []Kind{TransferOut, TransferIn, DeviceBound, Password, Phone} }
 
 // Message is one message to one customer.
 type Message struct {

@@ -27,6 +27,7 @@ const (
 	Login     = "login"
 	Forgotten = "reset" // of a forgotten login password
 	Intent    = "intent"
+	NewPhone  = "phone" // to the number that a prepared change names
 )
 
 const (
@@ -53,7 +54,7 @@ SELECT policy_value('otp.life_seconds', $1), policy_value('otp.resend_seconds', 
 type Challenge struct {
 	Subject    string
 	Purpose    string
-	Phone      []byte     // blind index of the number, or of the alias that asked
+	Phone      []byte     // blind index of the customer's number, or of the alias that asked
 	CustomerID *uuid.UUID // the customer who gets the code; nil: no customer gets it
 	DeviceID   string     // the device that asked for the code; only this device may try it
 	Binding    []byte     // SM3 of the text that the code confirms

@@ -128,6 +128,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			"name": "王小明", "id_no": "110101199003070011", "card_no": "6228480000000010001", "phone": number, "otp": "123456",
 			"login_password": password,
 		},
+		"identity-phone-change":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "otp": "123456"},
 		"identity-trade-password-set": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "trade_password": password},
 		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-token-bind":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}},

@@ -1,6 +1,14 @@
 package stepup
 
-import "slices"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+)
 
 // Change is a change of the customer's own means of identification. It moves no money.
 type Change string
@@ -11,6 +19,7 @@ const (
 	ChangeTradePassword Change = "trade_password"
 	ResetTradePassword  Change = "trade_password_reset" // the customer has forgotten it
 	SetAlias            Change = "alias"                // for log-ins
+	ChangePhone         Change = "phone"                // the number that gets the codes
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 )
@@ -24,6 +33,7 @@ var changes = map[Change][]Combination{
 	ChangeTradePassword: {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 	ResetTradePassword:  {{LoginPassword, SMSOTP}},
 	SetAlias:            {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
+	ChangePhone:         {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 }
@@ -31,3 +41,22 @@ var changes = map[Change][]Combination{
 // ForChange returns the combinations of which each is enough for the change; none for an
 // unknown change. The caller may change the returned slice.
 func ForChange(c Change) []Combination { return slices.Clone(changes[c]) }
+
+// NewPhone returns the number to which an intent changes the customer's number. It returns
+// ErrNotFound for every other intent.
+func NewPhone(in Intent) (string, error) {
+	var plan struct {
+		What  Change `json:"what"`
+		Phone string `json:"phone"`
+	}
+	if err := json.Unmarshal(in.Payload, &plan); err != nil {
+		return "", bankerr.ErrInternal.Because(fmt.Errorf("stored intent: %w", err))
+	}
+	if plan.What != ChangePhone {
+		return "", bankerr.ErrNotFound
+	}
+	return plan.Phone, nil
+}
+
+// NewPhoneSubject is the subject of the code to the number that the intent names.
+func NewPhoneSubject(intent uuid.UUID) string { return "phone:" + intent.String() }

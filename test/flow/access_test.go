@@ -48,6 +48,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"identity-alias-set":          {"intent_id": id, "proofs": []any{}, "alias": "tide.fan"},
 		"identity-change-prepare":     {"change": "login_password"},
 		"identity-password-change":    {"intent_id": id, "proofs": []any{}, "login_password": "AAAA"},
+		"identity-phone-change":       {"intent_id": id, "proofs": []any{}, "otp": "123456"},
 		"identity-trade-password-set": {"intent_id": id, "proofs": []any{}, "trade_password": "AAAA"},
 		"identity-logout":             {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
 		"identity-session-background": {}, "identity-session-resume": {},

@@ -40,7 +40,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	reset := bank.Fields(t, wang.phone.ResetPassword(t, forgetful.Customer,
 		p.numberCode(t, wang.phone, otp.Forgotten, forgetful.Phone), newLogin))
 	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
-	alias := p.alias(t, wang, "tide.fan")
+	alias, phoneChange := p.alias(t, wang, "tide.fan"), p.phoneChange(t, wang, newLogin) // after the change of the password
 	held, binding := p.binding(t, wang)
 	unlocking := p.unlocking(t, wang)
 	p.Exec(t, "DELETE FROM otp_quota")
@@ -66,6 +66,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"identity-me":                 {},
 		"identity-password-change":    loginChange,
 		"identity-password-reset":     reset,
+		"identity-phone-change":       phoneChange,
 		"identity-register":           signUp,
 		"identity-trade-password-set": tradeChange,
 		"message-list":                {"unread_only": true, "limit": 1},
@@ -196,9 +197,11 @@ func TestEveryElementOfEveryRequest(t *testing.T) {
 }
 
 // last are the functions after which good requests of the others fail: they change the
-// customer's passwords, cancel open intents, take the token out of use, or end the session.
+// customer's passwords or number, cancel open intents, take the token out of use, or end the
+// session.
 var last = []string{
-	"identity-password-change", "identity-trade-password-set", "identity-token-report-lost", "device-unbind", "identity-logout",
+	"identity-password-change", "identity-trade-password-set", "identity-phone-change", "identity-token-report-lost",
+	"device-unbind", "identity-logout",
 }
 
 // logoutLast are the functions by name, and then the last ones.
@@ -235,7 +238,7 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 	good := p.good(t)
 	foreign := p.prepare(t, p.li, p.wang, 1_00)
 	login, signUp, order := good["identity-login"], good["identity-register"], good["transfer-prepare"]
-	reset := good["identity-password-reset"]
+	reset, phoneChange := good["identity-password-reset"], p.phoneChange(t, p.wang, bank.LoginPassword)
 	rules := map[string]map[string]fields{
 		"account-alias-set": {"another's account": {"account_id": p.li.AccountIDs[0], "alias": "工资卡"}},
 		"account-detail":    {"another's account": {"account_id": p.li.AccountIDs[0]}},
@@ -250,14 +253,22 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"like a number":      with(good["identity-alias-set"], "alias", "a"+p.wang.Phone),
 			"the login password": with(good["identity-alias-set"], "alias", bank.LoginPassword),
 		},
-		"device-unbind":           {"another's device": {"device_id": p.li.phone.ID}},
-		"identity-change-prepare": {"a forgotten password of a full account": {"change": stepup.ResetTradePassword}},
+		"device-unbind": {"another's device": {"device_id": p.li.phone.ID}},
+		"identity-change-prepare": {
+			"a forgotten password of a full account": {"change": stepup.ResetTradePassword},
+			"the present number":                     {"change": stepup.ChangePhone, "phone": p.wang.Phone},
+		},
 		"identity-password-change": {
 			"another's change": with(good["identity-password-change"], "intent_id", foreign.IntentID),
 			"one proof": with(good["identity-password-change"], "proofs",
 				[]fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
 			"wrong password": with(good["identity-password-change"], "proofs", []fields{loginPassword(t, p.wang.phone, "not-it-2026")}),
 			"weak password":  with(good["identity-password-change"], "login_password", p.wang.phone.Password(t, "abcdef")),
+		},
+		"identity-phone-change": {
+			"another's change": with(phoneChange, "intent_id", foreign.IntentID),
+			"one proof":        with(phoneChange, "proofs", []fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
+			"wrong code":       with(phoneChange, "otp", wrongCode(phoneChange["otp"])),
 		},
 		"identity-trade-password-set": {
 			"another's change": with(good["identity-trade-password-set"], "intent_id", foreign.IntentID),
@@ -366,6 +377,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"message-read":                {"message_id": p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())},
 		"identity-password-change":    {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
 		"identity-alias-set":          {"intent_id": p.prepareChange(t, p.li, stepup.SetAlias).IntentID},
+		"identity-phone-change":       {"intent_id": p.prepareChange(t, p.li, stepup.ChangePhone).IntentID},
 		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
 		"identity-device-unlock":      {"intent_id": p.prepareChange(t, p.li, stepup.UnlockDevice).IntentID},
 		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},

@@ -123,7 +123,11 @@ func loginPassword(t testing.TB, d *bank.Device, clear string) fields {
 func (p fixture) prepareChange(t testing.TB, who person, what stepup.Change) transferprepare.Response {
 	t.Helper()
 	var in transferprepare.Response
-	call(t, who.phone, "identity-change-prepare", fields{"change": what}).Into(t, &in)
+	request := fields{"change": what}
+	if what == stepup.ChangePhone {
+		request["phone"] = newPhone
+	}
+	call(t, who.phone, "identity-change-prepare", request).Into(t, &in)
 	return in
 }
 
@@ -161,6 +165,25 @@ func (p fixture) binding(t testing.TB, who person) (client.Token, fields) {
 	in := p.prepareChange(t, who, stepup.BindToken)
 	return held, confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword),
 		fields{"factor": "token", "code": held.Response(in.Text)})
+}
+
+// newPhone is the number that the requests of change set.
+const newPhone = "13900002222"
+
+// newPhoneCode asks for the code to the new number and reads it.
+func (p fixture) newPhoneCode(t testing.TB, who person, in transferprepare.Response) string {
+	t.Helper()
+	p.Exec(t, "DELETE FROM otp_quota")
+	call(t, who.phone, "otp-send", fields{"purpose": otp.NewPhone, "intent_id": in.IntentID}).Want(t, "")
+	return otptest.Code(t, p.Bank, stepup.NewPhoneSubject(in.IntentID))
+}
+
+// phoneChange is a good request to change the number, proved by a login password and codes.
+func (p fixture) phoneChange(t testing.TB, who person, password string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.ChangePhone)
+	digits := p.newPhoneCode(t, who, in)
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, password)), "otp", digits)
 }
 
 // The passwords that the requests of change set.

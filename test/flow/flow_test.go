@@ -75,7 +75,21 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "RESET_REFUSED",
 			}
 		},
-		"identity-alias-set":          p.changing("钱二", "identity-alias-set", stepup.SetAlias),
+		"identity-alias-set": p.changing("钱二", "identity-alias-set", stepup.SetAlias),
+		"identity-phone-change": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "冯三")
+			in := p.prepareChange(t, who, stepup.ChangePhone)
+			present := code(p.codeFor(t, who, in))
+			return begun{
+				who, p.newPhoneCode(t, who, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					proved := confirmation(in, present, loginPassword(t, as.phone, bank.LoginPassword))
+					return call(t, as.phone, "identity-phone-change", with(proved, "otp", digits))
+				}, "INTENT_USED",
+			}
+		},
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
 		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
@@ -221,6 +235,9 @@ func (p fixture) notFirst(t *testing.T, name string) {
 	case "identity-alias-set":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)), "alias", "li.1990"))
+	case "identity-phone-change":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)), "otp", "123456"))
 	case "identity-password-change":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),

@@ -85,6 +85,8 @@ func TestSecretsAreNowhere(t *testing.T) {
 		Want(t, "")
 	const freshLogin = "star-2028z"
 	w.call(t, who.phone, "identity-alias-set", p.alias(t, who, "tide.fan")).Want(t, "")
+	w.call(t, who.phone, "identity-phone-change", p.phoneChange(t, who, bank.LoginPassword)).Want(t, "")
+	who.Phone = newPhone
 	loginChange := p.change(t, who, stepup.ChangeLoginPassword)
 	w.call(t, who.phone, "identity-password-change",
 		with(loginChange, "proofs", []fields{loginPassword(t, who.phone, wrongLogin)})).Want(t, "PROOF_REJECTED")

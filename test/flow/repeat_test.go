@@ -87,6 +87,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"identity-device-unlock":      with(good["identity-device-unlock"], "intent_id", uuid.NewString()),
 		"identity-token-bind":         with(good["identity-token-bind"], "intent_id", uuid.NewString()),
 		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),
+		"identity-phone-change":       with(good["identity-phone-change"], "otp", "000000"),
 		"identity-trade-password-set": with(good["identity-trade-password-set"], "intent_id", uuid.NewString()),
 	}
 	first := map[string]string{}
@@ -126,6 +127,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		t.Fatalf("only %d functions take a key", len(first))
 	}
 	p.Advance(time.Minute)
+	p.calm(t)
 	after := p.rows(t)
 	for name, answer := range first {
 		f := functest.Named(t, name)

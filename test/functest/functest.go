@@ -26,6 +26,7 @@ func Named(t testing.TB, name string) fn.Function {
 func Notifiers(t testing.TB) []fn.Function {
 	t.Helper()
 	return []fn.Function{
-		Named(t, "notify-on-device"), Named(t, "notify-on-otp"), Named(t, "notify-on-password"), Named(t, "notify-on-transfer"),
+		Named(t, "notify-on-device"), Named(t, "notify-on-otp"), Named(t, "notify-on-password"), Named(t, "notify-on-phone"),
+		Named(t, "notify-on-transfer"),
 	}
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -54,7 +55,7 @@ type Config struct {
 // declares it.
 func Retentions() []pg.Retention {
 	return slices.Concat(
-		[]pg.Retention{idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention()},
+		[]pg.Retention{customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention()},
 		password.Retentions(), otp.Retentions(), sms.Retentions(), events.Retentions(),
 	)
 }

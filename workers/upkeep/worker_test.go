@@ -37,6 +37,10 @@ VALUES ('c', 'o', gen_random_uuid()::text, '', '', now() - $1::interval)`,
 		`INSERT INTO limit_use (customer_id, kind, business_day, used)
 VALUES (gen_random_uuid(), 'k', ((now() - $1::interval) AT TIME ZONE 'Asia/Shanghai')::date, 1)`,
 	}},
+	"phone_change": {goes: []string{
+		`INSERT INTO phone_change (id, customer_id, former_ct, changed_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), '', now() - $1::interval)`,
+	}},
 	"login_attempt": {
 		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '40 days'", "false")},
 		stays: []string{attemptOf("NULL", "true"), attemptOf("now() + interval '1 hour'", "false")},

@@ -1,14 +1,16 @@
-// Package changeprepare stores a change of the caller's own passwords or alias, or the binding
-// of a dynamic token, as an intent, and tells which proofs confirm it.
+// Package changeprepare stores a change of the caller's own passwords, alias or phone number,
+// or the binding of a dynamic token, as an intent, and tells which proofs confirm it.
 //
 //	POST /function/identity-change-prepare   session
 //
-// Nothing changes yet. The function that confirms the intent gets the new password or alias. A key of
-// the device that is younger than a day confirms no change. Refusals: RESET_BRANCH_ONLY,
+// Nothing changes yet. The function that confirms the intent gets the new password or alias; the
+// intent holds the new number. Nobody learns here whether another customer has this number. A key
+// of the device that is younger than a day confirms no change. Refusals: RESET_BRANCH_ONLY,
 // DEVICE_UNBOUND; OBJECT_NOT_FOUND, if the bank has handed out no token that is not in use.
 package changeprepare
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -31,10 +34,11 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "identity-change-prepare", Summary: "Prepare a change of a password or alias, or the binding of a token",
+	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, or the binding of a token",
 	Audience: fn.Customer, Audit: fn.AuditAuth,
 	Refusals: []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound},
-	Keys:     []keys.Purpose{keys.Storage}, Requirements: []string{"AUTH-016", "PWD-005", "PWD-021"},
+	Personal: []string{"text"},
+	Keys:     []keys.Purpose{keys.BlindIndex, keys.Storage}, Requirements: []string{"AUTH-016", "PWD-005", "PWD-021", "OTP-007"},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -42,7 +46,20 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,token_bind,device_unlock" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,device_unlock" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
+	Phone  string        `json:"phone,omitempty" maxLength:"32" doc:"For phone: the new number"`
+}
+
+// Validate checks that the request names a number exactly if the number changes.
+func (r Request) Validate() error {
+	changes := r.Change == stepup.ChangePhone
+	switch {
+	case changes && !customer.ValidPhone(r.Phone):
+		return fn.InvalidField("phone", "not a mobile number")
+	case !changes && r.Phone != "":
+		return fn.InvalidField("phone", "not for this change")
+	}
+	return nil
 }
 
 // Response is the intent to confirm.
@@ -68,6 +85,10 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	change := identity.Change{What: req.Change}
+	change.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked it
+	if err := op.another(ctx, call.CustomerID, change.Phone); err != nil {
+		return Response{}, err
+	}
 	if err := change.Allowed(ctx, op.db, call.CustomerID); err != nil {
 		return Response{}, err
 	}
@@ -113,4 +134,19 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		reply.Combinations = append(reply.Combinations, c.String())
 	}
 	return reply, nil
+}
+
+// another refuses a new number that is the customer's own already.
+func (op operation) another(ctx context.Context, id uuid.UUID, number string) error {
+	if number == "" {
+		return nil
+	}
+	own, err := customer.PhoneIndexOf(ctx, op.db, id)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(own, customer.PhoneIndex(op.ring, number)) {
+		return bankerr.ErrInput.Because(&bankerr.FieldError{Field: "phone", Why: "unchanged", Advice: "新手机号码不能与当前号码相同"})
+	}
+	return nil
 }

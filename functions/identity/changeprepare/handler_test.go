@@ -17,6 +17,14 @@ func TestWhatConfirmsAChange(t *testing.T) {
 	t.Parallel()
 	w := bank.NewPair(t, 0)
 	w.Exec(t, "UPDATE account SET kind = 'class2' WHERE customer_id = $1", w.Payer.ID)
+	prepare := func(what stepup.Change) (in identitychangeprepare.Response) {
+		request := map[string]any{"change": what}
+		if what == stepup.ChangePhone {
+			request["phone"] = "13900002222"
+		}
+		w.Phone.Call(t, identitychangeprepare.Function, "", request).Into(t, &in)
+		return in
+	}
 	for what, want := range map[stepup.Change]struct {
 		function, title string
 		young, old      []string
@@ -28,6 +36,11 @@ func TestWhatConfirmsAChange(t *testing.T) {
 		},
 		stepup.SetAlias: {
 			"identity-alias-set", "办理事项：设置登录别名",
+			[]string{"login_password+sms_otp"},
+			[]string{"login_password+sms_otp", "login_password+device_key"},
+		},
+		stepup.ChangePhone: {
+			"identity-phone-change", "办理事项：修改手机号码",
 			[]string{"login_password+sms_otp"},
 			[]string{"login_password+sms_otp", "login_password+device_key"},
 		},
@@ -43,7 +56,7 @@ func TestWhatConfirmsAChange(t *testing.T) {
 		},
 	} {
 		w.Exec(t, "UPDATE device SET bound_at = $1", bank.Start)
-		in := w.PrepareChange(t, what)
+		in := prepare(what)
 		if in.Function != want.function || !strings.Contains(in.Text, want.title) || !strings.Contains(in.Text, in.IntentID.String()) ||
 			string(in.Digest) != string(sm.Digest([]byte(in.Text))) {
 			t.Errorf("%s: %+v", what, in)
@@ -52,7 +65,7 @@ func TestWhatConfirmsAChange(t *testing.T) {
 			t.Errorf("%s with a key of today (-want +got):\n%s", what, diff)
 		}
 		w.Exec(t, "UPDATE device SET bound_at = bound_at - interval '1 day'")
-		if diff := cmp.Diff(want.old, w.PrepareChange(t, what).Combinations); diff != "" {
+		if diff := cmp.Diff(want.old, prepare(what).Combinations); diff != "" {
 			t.Errorf("%s with a key of yesterday (-want +got):\n%s", what, diff)
 		}
 	}

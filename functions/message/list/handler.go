@@ -54,7 +54,7 @@ type Response struct {
 // Message is a message as its reader sees it.
 type Message struct {
 	MessageID uuid.UUID  `json:"message_id" format:"uuid"`
-	Kind      inbox.Kind `json:"kind" enum:"transfer.out,transfer.in,device.bound,password.changed" doc:"More may come"`
+	Kind      inbox.Kind `json:"kind" enum:"transfer.out,transfer.in,device.bound,password.changed,phone.changed" doc:"More may come"`
 	Title     string     `json:"title"`
 	Body      string     `json:"body"`
 	CreatedAt time.Time  `json:"created_at"`

@@ -4,7 +4,7 @@
 //
 // No event, table or log holds the code: this function computes it from the
 // challenge. The text names the code's purpose; for an intent it names the masked
-// payee and the amount (OTP-004). The function sends nothing for a challenge that has
+// payee and the amount (OTP-004). A code that proves a new number goes to this number. The function sends nothing for a challenge that has
 // expired or has no customer. The id of the text names the issue of the code, not the
 // event. So a late event of an earlier code finds the newer code, and the gateway
 // does not send that code twice.
@@ -51,16 +51,19 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 		if err != nil || !found || issued.CustomerID == nil || !lent.Clock.Now().Before(issued.ExpiresAt) {
 			return nil, err
 		}
-		purpose, err := purposeText(ctx, lent, issued, e.Data.IntentID)
+		purpose, fresh, err := purposeText(ctx, lent, issued, e.Data.IntentID)
 		if err != nil || purpose == "" {
 			return nil, err
 		}
-		text := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
+		body := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
 			issued.Code(lent.Keys), purpose, int(issued.Life().Seconds()))
-		return texts.Send(ctx, notify.Text{
-			ID: messageID(e.Data.Challenge, issued), To: *issued.CustomerID, Kind: "otp", Class: sms.Codes, At: e.Time,
-			Body: text,
-		})
+		text := notify.Text{
+			ID: messageID(e.Data.Challenge, issued), To: *issued.CustomerID, Kind: "otp", Class: sms.Codes, At: e.Time, Body: body,
+		}
+		if fresh != "" {
+			return texts.SendTo(ctx, text, fresh)
+		}
+		return texts.Send(ctx, text)
 	}, nil
 }
 
@@ -71,32 +74,37 @@ func messageID(subject string, issued otp.Issued) string {
 	return "otp:" + hex.EncodeToString(sm.Digest([]byte(subject), []byte{0}, []byte(at))[:16])
 }
 
-// purposeText describes the purpose of the code. It is empty if the intent no longer
+// purposeText describes the purpose of the code. fresh is the number that gets a code for a
+// new number, and empty for every other code. The purpose is empty if the intent no longer
 // exists.
-func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID string) (string, error) {
+func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID string) (purpose, fresh string, err error) {
 	switch issued.Purpose {
 	case otp.Register:
-		return "开通手机银行", nil
+		return "开通手机银行", "", nil
 	case otp.Login:
-		return "登录手机银行", nil
+		return "登录手机银行", "", nil
 	case otp.Forgotten:
-		return "找回登录密码", nil
-	case otp.Intent:
+		return "找回登录密码", "", nil
+	case otp.Intent, otp.NewPhone:
 	default:
-		return "", bankerr.ErrInput.Because(fmt.Errorf("purpose %q", issued.Purpose))
+		return "", "", bankerr.ErrInput.Because(fmt.Errorf("purpose %q", issued.Purpose))
 	}
 	id, err := uuid.Parse(intentID)
 	if err != nil {
-		return "", bankerr.ErrInput.Because(err)
+		return "", "", bankerr.ErrInput.Because(err)
 	}
 	intent, err := stepup.Load(ctx, lent.DB, lent.Keys, id, *issued.CustomerID, lent.Clock.Now())
 	if errors.Is(err, stepup.ErrUsed) || errors.Is(err, stepup.ErrExpired) || errors.Is(err, bankerr.ErrNotFound) {
-		return "", nil
+		return "", "", nil
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return summary(intent.Text), nil
+	if issued.Purpose == otp.NewPhone {
+		fresh, err = stepup.NewPhone(intent)
+		return "将本号码设为手机银行的手机号码", fresh, err
+	}
+	return summary(intent.Text), "", nil
 }
 
 // summary returns the lines of an intent's text that name payee and amount, or the change

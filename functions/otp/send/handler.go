@@ -1,8 +1,9 @@
 // Package send issues a one-time code; notify-on-otp sends it by SMS.
 //
-//	POST /function/otp-send   public; for an intent, session   emits otp.issued.v1
+//	POST /function/otp-send   public; for an intent or a new number, session   emits otp.issued.v1
 //
-// The code goes only to the number that the bank has on record. For signing up, logging
+// The code goes only to the number that the bank has on record, or, for a prepared change of
+// the number, to the new one. For signing up, logging
 // in and resetting the login password, the answer and the work are the same for known and unknown numbers and aliases. No
 // table holds the code: the sender computes it. A new code voids the earlier code of
 // its purpose and origin (device id and proved key, shared/device). A device is known if
@@ -44,8 +45,10 @@ var Function = fn.Command(fn.Spec{
 		otp.ErrTooOften, sms.ErrExhausted, captcha.ErrRequired, captcha.ErrRejected, bankerr.ErrNotFound, stepup.ErrUsed,
 		stepup.ErrExpired, session.ErrRequired,
 	},
-	Keys:         []keys.Purpose{keys.BlindIndex, keys.Session, keys.Storage},
-	Requirements: []string{"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "AUTH-009", "AUTH-027", "CAPTCHA-003"},
+	Keys: []keys.Purpose{keys.BlindIndex, keys.Session, keys.Storage},
+	Requirements: []string{
+		"OTP-001", "OTP-002", "OTP-003", "OTP-004", "OTP-005", "OTP-006", "OTP-007", "AUTH-009", "AUTH-027", "CAPTCHA-003",
+	},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -53,10 +56,10 @@ type Config struct{}
 
 // Request names the purpose of the code.
 type Request struct {
-	Purpose  string     `json:"purpose" enum:"register,login,reset,intent"`
-	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"Not for intent; +86 may come first" example:"13900001111"`
+	Purpose  string     `json:"purpose" enum:"register,login,reset,intent,phone" doc:"phone: to the new number of a prepared change"`
+	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"Not for intent and phone; +86 may come first" example:"13900001111"`
 	Alias    string     `json:"alias,omitempty" maxLength:"20" doc:"For login, in place of phone"`
-	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent"`
+	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent and phone"`
 
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"For register, login and reset, after CAPTCHA_REQUIRED"`
 	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
@@ -79,7 +82,7 @@ func (r Request) Validate() error {
 			return fn.InvalidField("device_public_key", "missing")
 		}
 		return r.checkName()
-	case otp.Intent:
+	case otp.Intent, otp.NewPhone:
 		if r.IntentID == nil || r.Phone != "" || r.Alias != "" {
 			return fn.InvalidField("intent_id", "name the intent, and no number")
 		}
@@ -149,7 +152,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 func (op operation) challenge(
 	ctx context.Context, call *fn.Call, req Request, now time.Time,
 ) (otp.Challenge, string, error) {
-	if req.Purpose != otp.Intent {
+	if req.IntentID == nil { // Validate has checked that the purpose fits
 		challenge, err := op.beforeLogin(ctx, call, req)
 		return challenge, "", err
 	}
@@ -164,10 +167,15 @@ func (op operation) challenge(
 	if err != nil {
 		return otp.Challenge{}, "", err
 	}
-	return otp.Challenge{
-		Subject: stepup.Subject(intent.ID), Purpose: otp.Intent, Phone: index, CustomerID: &call.CustomerID,
+	challenge := otp.Challenge{
+		Subject: stepup.Subject(intent.ID), Purpose: req.Purpose, Phone: index, CustomerID: &call.CustomerID,
 		DeviceID: intent.DeviceID, Binding: intent.Digest, Quotas: []otp.Quota{otp.OwnQuota()},
-	}, intent.ID.String(), nil
+	}
+	if req.Purpose == otp.NewPhone { // the customer's own quota counts it, whichever number the intent names
+		challenge.Subject = stepup.NewPhoneSubject(intent.ID)
+		_, err = stepup.NewPhone(intent)
+	}
+	return challenge, intent.ID.String(), err
 }
 
 // beforeLogin makes a challenge for signing up, logging in or resetting the login password.

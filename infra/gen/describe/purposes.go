@@ -59,6 +59,12 @@ var purposes = map[string]map[string]purpose{
 	"identity.tradepasswordset.Request": {
 		"trade_password": {"password", "is set for confirming transfers"},
 	},
+	"identity.changeprepare.Request": {
+		"phone": {"one-time code", "receives the codes from the change on"},
+	},
+	"identity.phonechange.Request": {
+		"otp": {"one-time code", "proves that the customer holds the new phone"},
+	},
 	"device.unbind.Request": {
 		"device_id": {"login", "names the device that the customer unbinds"},
 	},
