@@ -26,14 +26,19 @@ DELETE FROM phone_change WHERE id IN (SELECT id FROM phone_change WHERE changed_
 DELETE FROM phone_change WHERE customer_id = $1`
 )
 
+// NewNumber is a change of a customer's number.
+type NewNumber struct {
+	Change uuid.UUID // the id of the change, under which the bank keeps the earlier number
+	Phone  string
+	At     time.Time
+}
+
 // SetPhone adds to the unit the statement that gives the customer a new number, after the
-// record was read, and keeps the earlier one under the change's id. The commit fails with
-// PHONE_TAKEN if another customer has the number, and with stale if another change has
-// replaced the number that was read.
-func (s *Sealed) SetPhone(
-	ctx context.Context, to pg.Writer, ring *keys.Ring, change uuid.UUID, number string, now time.Time, stale error,
-) error {
-	canonical, ok := CanonicalPhone(number)
+// record was read, and keeps the earlier one. The commit fails with PHONE_TAKEN if another
+// customer has the number, and with stale if another change has replaced the number that
+// was read.
+func (s *Sealed) SetPhone(ctx context.Context, to pg.Writer, ring *keys.Ring, fresh NewNumber, stale error) error {
+	canonical, ok := CanonicalPhone(fresh.Phone)
 	if !ok {
 		return bankerr.InvalidField("phone", "not a mobile number")
 	}
@@ -45,7 +50,7 @@ func (s *Sealed) SetPhone(
 	if err != nil {
 		return err
 	}
-	kept, err := f.key.Seal(formerAAD(change), []byte(former))
+	kept, err := f.key.Seal(formerAAD(fresh.Change), []byte(former))
 	if err != nil {
 		return fmt.Errorf("seal former phone: %w", err)
 	}
@@ -54,7 +59,8 @@ func (s *Sealed) SetPhone(
 		return fmt.Errorf("seal phone: %w", err)
 	}
 	return to.Write(ctx, pg.Statement{
-		Call: "customer_put_number", Args: []any{s.id, change, s.phone, kept, sealed, PhoneIndex(ring, canonical), now},
+		Call:   "customer_put_number",
+		Args:   []any{s.id, fresh.Change, s.phone, kept, sealed, PhoneIndex(ring, canonical), fresh.At},
 		Refuse: map[string]error{"customer_phone_unique": ErrPhoneTaken, "PHONE_STALE": stale},
 	})
 }

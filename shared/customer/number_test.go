@@ -37,7 +37,7 @@ func TestAChangeOfANumberThatIsNoLonger(t *testing.T) {
 	stale := errors.New("stale")
 	set := func(s customer.Sealed, change uuid.UUID, number string) error {
 		var unit pg.Unit
-		check.Must(t, s.SetPhone(ctx, &unit, ring, change, number, now, stale))
+		check.Must(t, s.SetPhone(ctx, &unit, ring, customer.NewNumber{Change: change, Phone: number, At: now}, stale))
 		return db.Commit(ctx, &unit)
 	}
 	one, two := read(), read()

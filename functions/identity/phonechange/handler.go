@@ -80,8 +80,8 @@ func (op operation) do(
 		return Response{}, stepup.ErrProofRejected
 	}
 	code.Use(unit, now, stepup.ErrProofRejected)
-	err := sealed.SetPhone(ctx, unit, op.ring, confirmed.IntentID, confirmed.Plan.Phone, now, stepup.ErrProofRejected)
-	if err != nil {
+	number := customer.NewNumber{Change: confirmed.IntentID, Phone: confirmed.Plan.Phone, At: now}
+	if err := sealed.SetPhone(ctx, unit, op.ring, number, stepup.ErrProofRejected); err != nil {
 		return Response{}, err
 	}
 	id := call.CustomerID.String()

@@ -160,6 +160,7 @@ func TestAChangeNeedsTwoFactorsAndTheNewNumber(t *testing.T) {
 	w := newFixture(t)
 	good, other := w.right(t, w.Pair, fresh), w.right(t, w.Pair, free)
 	known, code := good.Proofs[0], good.Proofs[1]
+	guess := stepup.Proof{Factor: stepup.SMSOTP, Code: otptest.Wrong(code.Code)}
 	for name, tt := range map[string]struct {
 		want   string
 		otp    string
@@ -170,7 +171,7 @@ func TestAChangeNeedsTwoFactorsAndTheNewNumber(t *testing.T) {
 		"a code alone":                     {"STEPUP_STRONGER", good.OTP, []stepup.Proof{code}},
 		"the trade password and a code":    {"STEPUP_STRONGER", good.OTP, []stepup.Proof{w.Known(t), code}},
 		"a wrong password":                 {"PROOF_REJECTED", good.OTP, []stepup.Proof{w.KnownLogin(t, wrong), code}},
-		"a wrong code":                     {"PROOF_REJECTED", good.OTP, []stepup.Proof{known, {Factor: stepup.SMSOTP, Code: otptest.Wrong(code.Code)}}},
+		"a wrong code":                     {"PROOF_REJECTED", good.OTP, []stepup.Proof{known, guess}},
 		"a wrong code of the new number":   {"PROOF_REJECTED", otptest.Wrong(good.OTP), good.Proofs},
 		"the new number's code of another": {"PROOF_REJECTED", other.OTP, good.Proofs},
 		"the code to the present number":   {"PROOF_REJECTED", code.Code, good.Proofs},
