@@ -2,7 +2,6 @@ package sealed_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	accountaliasset "github.com/tidebank/tidebank/functions/account/aliasset"
@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/keys/shamir"
 	"github.com/tidebank/tidebank/shared/reseal"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
@@ -251,19 +252,27 @@ func (r rotated) inUse(t *testing.T) [][]byte {
 	return append(all, r.Phone.Keys.ClientToServer[:], r.Phone.Keys.ServerToClient[:])
 }
 
-// Database, cache and the key file of a process hold each key wrapped only.
+// Database, cache and the key file of a process hold each key wrapped only. The core key is
+// in KMS: they hold no more of it than its name, and no form of an export gets it out.
 func TestKeysRestWrappedEverywhere(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "KEY-006.1")
+	req.Covers(t, "KEY-006.1", "KEY-006.3")
 	r := newRotated(t)
-	_, config := keytest.NewFakeKMS(t)
+	kms, config := keytest.NewFakeKMS(t)
 	file := filepath.Join(t.TempDir(), "sealed.json")
 	check.Must(t, keys.Seal(t.Context(), cloud.New(config), keys.Sealing{
 		From: r.file, To: file, Key: "arn:aws:kms:eu-central-1:123456789012:key/0f1e", Process: "every-purpose", Purposes: keys.All(),
 	}))
 	configured, err := os.ReadFile(file)
 	check.Must(t, err)
-	all := r.inUse(t)
+	if !strings.Contains(string(configured), "key/0f1e") {
+		t.Error("the key file does not name the core key")
+	}
+	wantNoExport(t, file, config)
+	if diff := cmp.Diff([]string{"Decrypt", "GenerateDataKey"}, kms.Asked()); diff != "" {
+		t.Errorf("KMS was asked for (-want +got):\n%s", diff)
+	}
+	all := append(r.inUse(t), kms.Core())
 	if len(all) < 40 {
 		t.Fatalf("only %d keys are known", len(all))
 	}
@@ -273,7 +282,7 @@ func TestKeysRestWrappedEverywhere(t *testing.T) {
 	}
 	for name, text := range places {
 		for _, key := range all {
-			for _, form := range forms(key) {
+			for _, form := range keytest.Forms(key) {
 				if strings.Contains(text, form) {
 					t.Errorf("the %s holds a key of %d bytes", name, len(key))
 				}
@@ -282,14 +291,42 @@ func TestKeysRestWrappedEverywhere(t *testing.T) {
 	}
 	own, err := os.ReadFile(r.file) // the source, which the bank keeps offline, holds the root
 	check.Must(t, err)
-	if !strings.Contains(string(own), forms(all[0])[2]) {
+	if !strings.Contains(string(own), keytest.Forms(all[0])[3]) {
 		t.Error("the search would find no key")
 	}
 }
 
-func forms(key []byte) []string {
-	return []string{
-		string(key), hex.EncodeToString(key), base64.StdEncoding.EncodeToString(key), base64.RawStdEncoding.EncodeToString(key),
-		base64.RawURLEncoding.EncodeToString(key), strings.ToUpper(hex.EncodeToString(key)),
+// wantNoExport fails the test if a command gets the core key of a sealed file out, in clear,
+// in components, encrypted to a receiver or sealed again.
+func wantNoExport(t *testing.T, file string, config cloud.Config) {
+	t.Helper()
+	dir := t.TempDir()
+	if _, err := keys.Open(t.Context(), keys.Config{File: file, AWS: config}, keys.All()...); err != nil { // the core key is used
+		t.Error(err)
+	}
+	receiver := filepath.Join(dir, "receiver.key")
+	pin, err := keys.NewReceiver(receiver)
+	check.Must(t, err)
+	_, split := keys.Split(shamir.Scheme{}, file, filepath.Join(dir, "split"), 3, 2)
+	_, value := keys.CheckValue(file)
+	for form, err := range map[string]error{
+		"components": split, "check value": value, "another root": keys.RotateRoot(file),
+		"to a receiver": keys.Export(t.Context(), keys.Exporting{
+			From: file, To: filepath.Join(dir, "export"), Receiver: receiver + ".pub", Pin: pin,
+			Process: "every-purpose", Purposes: keys.All(),
+		}),
+		"sealed": keys.Seal(t.Context(), cloud.New(config), keys.Sealing{
+			From: file, To: filepath.Join(dir, "sealed"), Key: "arn:aws:kms:eu-central-1:123456789012:key/0f1f",
+			Process: "every-purpose", Purposes: keys.All(),
+		}),
+	} {
+		if !errors.Is(err, keys.ErrSealed) {
+			t.Errorf("%s: %v, want ErrSealed", form, err)
+		}
+	}
+	made, err := os.ReadDir(dir)
+	check.Must(t, err)
+	if len(made) != 2 { // the receiver's own pair
+		t.Errorf("refused, and %v was made", made)
 	}
 }

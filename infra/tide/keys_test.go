@@ -15,7 +15,9 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/infra/gen/process"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
 	"github.com/tidebank/tidebank/workers"
 )
@@ -111,8 +113,7 @@ func TestKeysExport(t *testing.T) {
 	dir := t.TempDir()
 	file, folder := filepath.Join(dir, "keys.json"), filepath.Join(dir, "own")
 	check.Must(t, keys.Create(file))
-	stdout, _, err := tide("keys", "export", "--file", file, "--out", folder)
-	check.Must(t, err)
+	receiver, stdout := exportTo(t, file, folder)
 	all := process.Describe(functions.All(), workers.All(), events.Declared())
 	want := 0
 	for _, one := range req.AtLeast(t, 25, append(all.Functions, all.Workers...)) {
@@ -125,7 +126,7 @@ func TestKeysExport(t *testing.T) {
 		}
 		want++
 		for _, p := range keys.All() {
-			_, err := keys.Open(t.Context(), keys.Config{File: path}, p)
+			_, err := keys.Open(t.Context(), keys.Config{File: path, Receiver: receiver}, p)
 			if declared := slices.Contains(one.Keys, string(p)); declared != (err == nil) {
 				t.Errorf("%s opens %s: %v, declares it: %v", one.Name, p, err, declared)
 			}
@@ -137,15 +138,75 @@ func TestKeysExport(t *testing.T) {
 	if n := strings.Count(stdout, "Made "); n != want {
 		t.Errorf("it tells of %d files, want %d", n, want)
 	}
-	if _, _, err := tide("keys", "export", "--file", file, "--out", folder); !errors.Is(err, fs.ErrExist) {
+	again, pin := newReceiver(t)
+	_, _, err := tide("keys", "export", "--file", file, "--receiver", again+".pub", "--pin", pin, "--out", folder)
+	if !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second time: %v", err)
 	}
 	one := filepath.Join(dir, "one")
-	_, _, err = tide("keys", "export", "--file", file, "--out", one, "--process", "transfer-confirm")
-	check.Must(t, err)
+	exportTo(t, file, one, "--process", "transfer-confirm")
 	if made, err := os.ReadDir(one); err != nil || len(made) != 1 || made[0].Name() != "transfer-confirm.json" {
 		t.Errorf("for one process: %v, %v", made, err)
 	}
+}
+
+// stores are the purposes whose keys seal rows of the database.
+var stores = []keys.Purpose{keys.Storage, keys.Credential, keys.Token}
+
+// Functions that keep different things in the database have different keys for it. Each
+// opens what it has sealed. The file of another one refuses this, and none of its keys opens
+// it by hand.
+func TestFunctionsHaveTheirOwnDatabaseKeys(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "KEY-008.3")
+	dir := t.TempDir()
+	file, folder := filepath.Join(dir, "keys.json"), filepath.Join(dir, "own")
+	check.Must(t, keys.Create(file))
+	receiver, _ := exportTo(t, file, folder)
+	own := map[keys.Purpose]string{} // a function whose only key for the database is of this purpose
+	for _, f := range functions.All() {
+		has := slices.DeleteFunc(slices.Clone(stores), func(p keys.Purpose) bool { return !slices.Contains(f.Needs().Purposes, p) })
+		if len(has) == 1 && f.Needs().DB {
+			own[has[0]] = f.Spec.Name
+		}
+	}
+	if len(own) != len(stores) {
+		t.Fatalf("functions with a database key of their own: %v", own)
+	}
+	place, text := keys.AAD("table", "column", "row"), []byte("王小明")
+	path := func(p keys.Purpose) string { return filepath.Join(folder, own[p]+".json") }
+	ring := func(p keys.Purpose) *keys.Ring {
+		opened, err := keys.Open(t.Context(), keys.Config{File: path(p), Receiver: receiver}, p)
+		check.Must(t, err)
+		return opened
+	}
+	for _, mine := range stores {
+		sealed, err := ring(mine).Seal(mine, place, text)
+		check.Must(t, err)
+		for _, other := range stores {
+			got, err := ring(other).Open(other, place, sealed)
+			if opens := err == nil && bytes.Equal(got, text); opens != (mine == other) {
+				t.Errorf("%s has sealed, %s opens: %q, %v", own[mine], own[other], got, err)
+			}
+			if opens := opensByHand(t, file, own[other], place, sealed); opens != (mine == other) {
+				t.Errorf("%s has sealed, a key of %s opens it: %v", own[mine], own[other], opens)
+			}
+			if _, err := ring(other).Seal(mine, place, text); (err == nil) != (mine == other) {
+				t.Errorf("%s seals for %s: %v", own[other], mine, err)
+			}
+		}
+	}
+}
+
+// opensByHand tries all keys of a process on a sealed text, past the rules of package keys.
+func opensByHand(t *testing.T, file, process string, place, sealed []byte) bool {
+	t.Helper()
+	return slices.ContainsFunc(keytest.Clear(t, file, purposesOf(process)...), func(raw []byte) bool {
+		key, err := sm.Subkey(sm.Key(raw[:16]), place)
+		check.Must(t, err)
+		_, err = sm.Open(key, sealed[3:], place)
+		return err == nil
+	})
 }
 
 func TestCommandsThatAreRefused(t *testing.T) {
@@ -162,8 +223,9 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		{"keys channel list --file=/no/such/file", "no key file"},
 		{"keys add", `"file" not set`},
 		{"keys add --file=/no/such/file", "no key file"},
-		{"keys export --file=x", `"out" not set`},
-		{"keys export --file=x --out=y --process=business-probe", "no function or worker of this name has keys"},
+		{"keys receiver", `"out" not set`},
+		{"keys export --file=x --out=y", `"pin", "receiver" not set`},
+		{"keys export --file=x --receiver=x --pin=00 --out=y --process=business-probe", "no function or worker of this name has keys"},
 		{"keys make", `unknown command "make"`},
 		{"events list --sqs", "use it with --dead"},
 		{"events replay --sqs --all --reason x --operator y", "use it with --dead"},

@@ -10,6 +10,8 @@
 //	go run ./infra/tide keys split --file PATH --wrapped PATH [--shares N] [--threshold T] [--out FOLDER]
 //	go run ./infra/tide keys join --file PATH --out PATH [--component FILE]...
 //	go run ./infra/tide keys seal --file PATH --kms-key ARN --process NAME --out PATH
+//	go run ./infra/tide keys receiver --out PATH
+//	go run ./infra/tide keys export --file PATH --receiver FILE --pin PIN --out FOLDER [--process NAME]
 //	go run ./infra/tide keys channel {list | add | promote} --file PATH
 //	go run ./infra/tide keys channel retire --file PATH --pin PIN
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME

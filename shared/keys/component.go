@@ -123,6 +123,8 @@ func CheckValue(path string) (string, error) {
 		return f.SplitRoot.Check, nil
 	case f.SealedRoot != nil:
 		return "", fmt.Errorf("%w: %s", ErrSealed, path)
+	case f.Envelope != nil:
+		return "", fmt.Errorf("%w: %s", ErrEnveloped, path)
 	}
 	return checkValue(sm.Key(f.Root)), nil
 }

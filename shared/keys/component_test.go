@@ -1,8 +1,6 @@
 package keys_test
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -77,9 +75,7 @@ func wantWrapped(t *testing.T, file, wrapped string) {
 		t.Fatalf("only %d keys are known", len(clear))
 	}
 	for _, key := range clear {
-		for _, text := range []string{
-			string(key), hex.EncodeToString(key), base64.StdEncoding.EncodeToString(key), base64.RawStdEncoding.EncodeToString(key),
-		} {
+		for _, text := range keytest.Forms(key) {
 			if strings.Contains(string(raw), text) {
 				t.Error("the exported file holds a key in clear")
 			}

@@ -13,6 +13,17 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 )
 
+// export makes the key file of a process for a new receiver, and returns how to open it.
+func export(t *testing.T, from, process string, purposes ...keys.Purpose) (keys.Config, error) {
+	t.Helper()
+	config := keys.Config{File: filepath.Join(t.TempDir(), "own.json"), Receiver: filepath.Join(t.TempDir(), "receiver.key")}
+	pin, err := keys.NewReceiver(config.Receiver)
+	check.Must(t, err)
+	return config, keys.Export(t.Context(), keys.Exporting{
+		From: from, To: config.File, Receiver: config.Receiver + ".pub", Pin: pin, Process: process, Purposes: purposes,
+	})
+}
+
 // An exported file opens for the purposes of its process, with the bank's keys, and for no
 // other purpose. Its root opens nothing of the bank's file.
 func TestTheKeyFileOfOneProcess(t *testing.T) {
@@ -21,9 +32,9 @@ func TestTheKeyFileOfOneProcess(t *testing.T) {
 	check.Must(t, keys.AddChannelKey(from))
 	bank := open(t, from)
 	own := []keys.Purpose{keys.Channel, keys.Storage, keys.Event}
-	to := filepath.Join(t.TempDir(), "own.json")
-	check.Must(t, keys.Export(t.Context(), from, to, "channel-open", own))
-	ring, err := keys.Open(t.Context(), keys.Config{File: to}, own...)
+	config, err := export(t, from, "channel-open", own...)
+	check.Must(t, err)
+	ring, err := keys.Open(t.Context(), config, own...)
 	check.Must(t, err)
 	sealed, err := bank.Seal(keys.Storage, place, plain)
 	check.Must(t, err)
@@ -36,27 +47,32 @@ func TestTheKeyFileOfOneProcess(t *testing.T) {
 		t.Error("the channel keys are others")
 	}
 	for _, p := range keys.All() {
-		_, err := keys.Open(t.Context(), keys.Config{File: to}, p)
+		_, err := keys.Open(t.Context(), config, p)
 		if want := p == keys.Channel || p == keys.Storage || p == keys.Event; want != (err == nil) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
-	whole, part := membersOf(t, from), membersOf(t, to)
-	if bytes.Equal(whole["root"], part["root"]) {
-		t.Error("the file holds the bank's root")
+	whole, part := membersOf(t, from), membersOf(t, config.File)
+	if part["root"] != nil {
+		t.Error("the file holds a root in clear")
 	}
-	whole["root"] = part["root"]
+	delete(whole, "root")
+	whole["envelope"], whole["process"] = part["envelope"], part["process"]
 	mixed := filepath.Join(t.TempDir(), "mixed.json")
 	check.Must(t, os.WriteFile(mixed, check.JSON(t, whole), 0o600))
-	if _, err := keys.Open(t.Context(), keys.Config{File: mixed}, keys.Storage); err == nil {
-		t.Error("the root of one process opens the bank's file")
+	if _, err := keys.Open(t.Context(), keys.Config{File: mixed, Receiver: config.Receiver}, keys.Storage); !errors.Is(err, keys.ErrOpen) {
+		t.Errorf("the root of one process, and the bank's file: %v, want ErrOpen", err)
 	}
-	info, err := os.Stat(to)
+	info, err := os.Stat(config.File)
 	check.Must(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	if err := keys.Export(t.Context(), from, to, "channel-open", own); !errors.Is(err, fs.ErrExist) {
+	pin, err := keys.NewReceiver(config.Receiver + "2")
+	check.Must(t, err)
+	if err := keys.Export(t.Context(), keys.Exporting{
+		From: from, To: config.File, Receiver: config.Receiver + "2.pub", Pin: pin, Process: "channel-open", Purposes: own,
+	}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second file in its place: %v", err)
 	}
 }
@@ -73,16 +89,17 @@ func membersOf(t *testing.T, path string) (parts map[string]json.RawMessage) {
 // No command changes an exported file, and none exports it again.
 func TestAnExportedFileIsNotChanged(t *testing.T) {
 	t.Parallel()
-	to := filepath.Join(t.TempDir(), "own.json")
-	check.Must(t, keys.Export(t.Context(), newFile(t), to, "channel-open", []keys.Purpose{keys.Channel}))
+	config, err := export(t, newFile(t), "channel-open", keys.Channel)
+	check.Must(t, err)
+	to := config.File
 	before, err := os.ReadFile(to)
 	check.Must(t, err)
+	_, again := export(t, to, "channel-open", keys.Channel)
 	_, added := keys.AddMissing(t.Context(), to)
 	_, listed := keys.FileChannelKeys(to)
 	for name, err := range map[string]error{
 		"add": added, "list": listed, "channel add": keys.AddChannelKey(to), "promote": keys.PromoteChannelKey(to),
-		"retire": keys.RetireChannelKey(to, plain),
-		"export": keys.Export(t.Context(), to, to+"2", "channel-open", []keys.Purpose{keys.Channel}),
+		"retire": keys.RetireChannelKey(to, plain), "export": again,
 	} {
 		if !errors.Is(err, keys.ErrExported) {
 			t.Errorf("%s: %v", name, err)
@@ -100,11 +117,11 @@ func TestADamagedFileIsNotExported(t *testing.T) {
 	parts := membersOf(t, from)
 	parts["macs"] = json.RawMessage("{}")
 	check.Must(t, os.WriteFile(from, check.JSON(t, parts), 0o600))
-	to := filepath.Join(t.TempDir(), "own.json")
-	if err := keys.Export(t.Context(), from, to, "identity-login", []keys.Purpose{keys.Pepper}); err == nil {
+	config, err := export(t, from, "identity-login", keys.Pepper)
+	if err == nil {
 		t.Error("a file without the key was made")
 	}
-	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(config.File); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the new file: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,12 +19,14 @@ import (
 )
 
 // file is the local provider, which replaces an HSM. The key file holds the root key
-// in clear or sealed by a KMS (sealed.go), and every other key wrapped by the root key. Or
-// it lacks the root, which custodians hold in components (component.go).
+// in clear, sealed by a KMS (sealed.go) or encrypted to a receiver (export.go), and every
+// other key wrapped by the root key. Or it lacks the root, which custodians hold in
+// components (component.go).
 type file struct {
 	Root        []byte               `json:"root,omitempty"`
 	SealedRoot  *sealedRoot          `json:"sealed_root,omitempty"`
 	SplitRoot   *splitRoot           `json:"split_root,omitempty"`
+	Envelope    *envelope            `json:"envelope,omitempty"`
 	Process     string               `json:"process,omitempty"` // the file holds only the keys of this process
 	Secrets     map[Purpose][][]byte `json:"secrets"`           // sealed: secretSize bytes each
 	MACs        map[Purpose][][]byte `json:"macs,omitempty"`    // sealed: macSize bytes each
@@ -47,25 +48,13 @@ const certificateLife = 10 * 365 * 24 * time.Hour
 // readFile reads a key file. It refuses a file that other users may read.
 func readFile(config Config) (*file, error) {
 	path := config.File
-	source, err := os.Open(config.File)
+	raw, err := readPrivate(path, config.Mounted)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("keys: no key file at %s; make one with `go run ./infra/tide keys create --file %s`: %w",
 			path, path, fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	defer source.Close() // the file is only read, so a failed close loses no data
-	info, err := source.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	if err := refuseMode(path, info, uint32(os.Geteuid()), config.Mounted); err != nil {
 		return nil, err
-	}
-	raw, err := io.ReadAll(source)
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
 	}
 	var f file
 	if err := json.Unmarshal(raw, &f); err != nil || !f.hasOneRoot() {
@@ -75,12 +64,37 @@ func readFile(config Config) (*file, error) {
 	return &f, nil
 }
 
-// hasOneRoot reports whether the root is in clear, sealed or split.
-func (f *file) hasOneRoot() bool {
-	if f.SealedRoot != nil || f.SplitRoot != nil {
-		return len(f.Root) == 0 && (f.SealedRoot == nil || f.SplitRoot == nil)
+// readPrivate reads a file that no other user may read.
+func readPrivate(path string, mounted bool) ([]byte, error) {
+	source, err := os.Open(path) //nolint:gosec // the configuration names the file
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
 	}
-	return len(f.Root) == len(sm.Key{})
+	defer source.Close() // the file is only read, so a failed close loses no data
+	info, err := source.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	if err := refuseMode(path, info, uint32(os.Geteuid()), mounted); err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(source)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return raw, nil
+}
+
+// hasOneRoot reports whether the root is in clear, sealed, split or encrypted to a receiver,
+// and only one of these.
+func (f *file) hasOneRoot() bool {
+	forms := 0
+	for _, has := range []bool{len(f.Root) == len(sm.Key{}), f.SealedRoot != nil, f.SplitRoot != nil, f.Envelope != nil} {
+		if has {
+			forms++
+		}
+	}
+	return forms == 1 && (len(f.Root) == 0 || len(f.Root) == len(sm.Key{}))
 }
 
 // refuseMode refuses a key file that users other than this process's may read or change.
@@ -291,7 +305,7 @@ func (f *file) add(p Purpose, from time.Time) error {
 // newKey makes a key of the purpose's kind, wrapped by the root. A channel key gets its
 // certificate.
 func (f *file) newKey(p Purpose) (sealed []byte, err error) {
-	size := secretSize
+	var raw []byte
 	switch p.kind() {
 	case signing:
 		sealed, f.Certificate, err = newChannelKey(sm.Key(f.Root))
@@ -306,11 +320,15 @@ func (f *file) newKey(p Purpose) (sealed []byte, err error) {
 			return nil, err
 		}
 		return sm.Seal(sm.Key(f.Root), der, []byte(p))
-	case summing:
-		size = macSize
+	case symmetric:
+		if raw, err = sm.NewSecret(sm.SM4, sealSize); err != nil {
+			return nil, err
+		}
 	default:
 	}
-	raw := make([]byte, size)
-	_, _ = rand.Read(raw) // never fails (crypto/rand)
-	return sm.Seal(sm.Key(f.Root), raw, []byte(p))
+	mac, err := sm.NewSecret(sm.HMACSM3, macSize)
+	if err != nil {
+		return nil, err
+	}
+	return sm.Seal(sm.Key(f.Root), append(raw, mac...), []byte(p))
 }

@@ -69,10 +69,11 @@ var ErrNoPurpose = errors.New("no such purpose")
 
 var errNoKey = errors.New("there is no key")
 
-// secretSize is the size of an unwrapped symmetric key: 16 bytes for sealing, 32 for
+// secretSize is the size of an unwrapped symmetric key: a part for sealing and a part for
 // MACs. A key that only makes MACs has macSize bytes.
 const (
-	secretSize = 16 + macSize
+	secretSize = sealSize + macSize
+	sealSize   = 16
 	macSize    = 32
 )
 
@@ -83,6 +84,9 @@ type Config struct {
 	// Mounted says that the platform has mounted the file into a container in which only
 	// this process runs, so that everybody in it may read the file (OpenFaaS).
 	Mounted bool `envconfig:"KEYS_MOUNTED" default:"false"`
+	// Receiver is the file of the receiver's private key, of the same mode, for an exported
+	// key file (Export).
+	Receiver string `envconfig:"KEYS_RECEIVER"`
 	// AWS is where KMS is, for a sealed key file.
 	AWS cloud.Config
 	// Clock tells when a new key's time to write has come: the machine's if nil. No
@@ -101,10 +105,14 @@ func (c Config) provider(ctx context.Context) (provider, error) {
 	if f.SplitRoot != nil {
 		return nil, fmt.Errorf("%w: %s", ErrSplit, c.File)
 	}
-	if f.SealedRoot != nil {
-		if err := f.openRoot(ctx, cloud.New(c.AWS)); err != nil {
-			return nil, err
-		}
+	switch {
+	case f.SealedRoot != nil:
+		err = f.openRoot(ctx, cloud.New(c.AWS))
+	case f.Envelope != nil:
+		err = f.openEnvelope(c)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }
@@ -196,7 +204,7 @@ func openSecrets(list []versioned[[]byte]) (opened, error) {
 		if len(v.key) != secretSize {
 			return opened{}, ErrOpen
 		}
-		held.secrets = append(held.secrets, versioned[secret]{v.id, v.from, secret{seal: sm.Key(v.key[:16]), mac: v.key[16:]}})
+		held.secrets = append(held.secrets, versioned[secret]{v.id, v.from, secret{seal: sm.Key(v.key[:sealSize]), mac: v.key[sealSize:]}})
 	}
 	return held, nil
 }

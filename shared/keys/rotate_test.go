@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
@@ -20,24 +21,30 @@ import (
 
 func soon() time.Time { return clock.System{}.Now() }
 
-func TestTheLocalProviderKeepsTheContract(t *testing.T) {
+// The provider is a matter of configuration alone: the same suite passes with the keys of a
+// local file and with those of a file that KMS has sealed, whose hardware holds the key.
+// test/platform/aws runs it with an emulator of KMS.
+func TestEachProviderKeepsTheContract(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "CRYPTO-021.2")
 	file := newFile(t)
-	keytest.Contract(t, keytest.Provider{
-		Config: keys.Config{File: file},
-		Change: func(t *testing.T, change func(string) error) {
-			t.Helper()
-			check.Must(t, change(file))
+	k, config := keytest.NewFakeKMS(t)
+	for name, provider := range map[string]keytest.Provider{
+		"local": {
+			Config: keys.Config{File: file},
+			Change: func(t *testing.T, change func(string) error) {
+				t.Helper()
+				check.Must(t, change(file))
+			},
 		},
-	})
-}
-
-// The same contract holds for key files that KMS has sealed. test/platform/aws runs it with
-// an emulator of KMS.
-func TestTheKMSProviderKeepsTheContract(t *testing.T) {
-	t.Parallel()
-	_, config := keytest.NewFakeKMS(t)
-	keytest.Contract(t, keytest.KMS(t, cloud.New(config), config, german))
+		"KMS": keytest.KMS(t, cloud.New(config), config, german),
+	} {
+		before := k.Opened()
+		t.Run(name, func(t *testing.T) { keytest.Contract(t, provider) })
+		if asked := k.Opened() > before; asked != (name == "KMS") {
+			t.Errorf("%s: KMS was asked: %v", name, asked)
+		}
+	}
 }
 
 // old are the purposes that tide keys rotate takes.
@@ -247,6 +254,40 @@ func TestAKeyOfAnotherLengthIsRefused(t *testing.T) {
 		c.Root = make([]byte, n)
 		if _, err := keys.Open(t.Context(), keys.Config{File: c.Write(t)}, keys.Storage); err == nil {
 			t.Errorf("a root of %d bytes opened", n)
+		}
+	}
+}
+
+// A key is not made with a length that its algorithm does not have: neither by the bank's
+// own generator, nor by a KMS that makes the root of a process.
+func TestAKeyOfAnotherLengthIsNotMade(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "KEY-001.3")
+	for algorithm, allowed := range map[sm.Algorithm]func(int) bool{
+		sm.SM4:     func(n int) bool { return n == 16 },
+		sm.HMACSM3: func(n int) bool { return n >= 32 && n <= 64 },
+		"DES":      func(int) bool { return false },
+	} {
+		for n := range 130 {
+			switch key, err := sm.NewSecret(algorithm, n); {
+			case allowed(n) && (err != nil || len(key) != n):
+				t.Errorf("%s, %d bytes: %d bytes, %v", algorithm, n, len(key), err)
+			case !allowed(n) && (!errors.Is(err, sm.ErrLength) || key != nil):
+				t.Errorf("%s, %d bytes: %d bytes, %v; want ErrLength", algorithm, n, len(key), err)
+			}
+		}
+	}
+	k, config := keytest.NewFakeKMS(t)
+	from := newFile(t)
+	for _, n := range []int{0, 8, 15, 16, 17, 24, 32} {
+		k.Makes(n)
+		to := filepath.Join(t.TempDir(), "sealed.json")
+		err := keys.Seal(t.Context(), cloud.New(config), keys.Sealing{
+			From: from, To: to, Key: german, Process: "audit-on-event", Purposes: []keys.Purpose{keys.Audit},
+		})
+		_, missing := os.Stat(to)
+		if made := missing == nil; made != (n == 16) || made != (err == nil) {
+			t.Errorf("a root of %d bytes: %v, file made: %v", n, err, made)
 		}
 	}
 }

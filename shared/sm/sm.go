@@ -35,6 +35,7 @@ var (
 	ErrOpen      = errors.New("sm: ciphertext does not open")
 	ErrEmpty     = errors.New("sm: nothing to sign or encrypt")
 	ErrPassword  = errors.New("sm: password does not match")
+	ErrLength    = errors.New("sm: the algorithm has no keys of this length")
 )
 
 // PrivateKey is an SM2 private key.
@@ -265,6 +266,40 @@ func NewKey() Key {
 		panic(fmt.Errorf("sm: new key: %w", err))
 	}
 	return k
+}
+
+// Algorithm is a symmetric algorithm, for NewSecret.
+type Algorithm string
+
+// The algorithms.
+const (
+	SM4     Algorithm = "SM4"      // keys of 16 bytes (GB/T 32907-2016)
+	HMACSM3 Algorithm = "HMAC-SM3" // keys of 32 to 64 bytes: a digest to a block (GB/T 15852.2-2012)
+)
+
+// allows reports whether the algorithm has keys of the length.
+func (a Algorithm) allows(length int) bool {
+	switch a {
+	case SM4:
+		return length == len(Key{})
+	case HMACSM3:
+		return length >= sm3.Size && length <= sm3.BlockSize
+	}
+	return false
+}
+
+// NewSecret makes a random key of a length in bytes. It returns ErrLength for a length
+// that the algorithm does not allow (KEY-001).
+func NewSecret(a Algorithm, length int) ([]byte, error) {
+	if shut.Load() {
+		return nil, ErrModule
+	}
+	if !a.allows(length) {
+		return nil, fmt.Errorf("%w: %s, %d bytes", ErrLength, a, length)
+	}
+	key := make([]byte, length)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	return key, nil
 }
 
 // NonceSize and Overhead are SM4-GCM's, in bytes.

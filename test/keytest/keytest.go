@@ -4,9 +4,11 @@ package keytest
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,12 +164,18 @@ func StoredPassword(t testing.TB, ring *keys.Ring, place []byte, stored string) 
 	return text
 }
 
-// Clear returns every key of a key file in clear, and the root.
-func Clear(t testing.TB, path string) [][]byte {
+// Clear returns every key of a key file in clear, and the root. With purposes, it returns
+// the keys of these only.
+func Clear(t testing.TB, path string, purposes ...keys.Purpose) (list [][]byte) {
 	t.Helper()
 	f := ReadFile(t, path)
-	list := [][]byte{f.Root}
+	if len(purposes) == 0 {
+		list = append(list, f.Root)
+	}
 	open := func(p keys.Purpose, sealed []byte) {
+		if len(purposes) > 0 && !slices.Contains(purposes, p) {
+			return
+		}
 		raw, err := sm.Open(sm.Key(f.Root), sealed, []byte(p))
 		check.Must(t, err)
 		list = append(list, raw)
@@ -183,4 +191,12 @@ func Clear(t testing.TB, path string) [][]byte {
 		open(p, sealed)
 	}
 	return list
+}
+
+// Forms are the ways in which a text may show a key: raw, in hexadecimal and in Base64.
+func Forms(key []byte) []string {
+	return []string{
+		string(key), hex.EncodeToString(key), strings.ToUpper(hex.EncodeToString(key)), base64.StdEncoding.EncodeToString(key),
+		base64.RawStdEncoding.EncodeToString(key), base64.RawURLEncoding.EncodeToString(key),
+	}
 }

@@ -41,7 +41,7 @@ var environment = regexp.MustCompile(`name: ([A-Z][A-Z_]+)`)
 // A process gets the settings that it reads, and no others.
 func TestSettingsOfOneProcess(t *testing.T) {
 	t.Parallel()
-	always := []string{"KEYS_FILE", "FN_LINGER", "FN_DRAIN", "FN_ADMIN_PORT"}
+	always := []string{"KEYS_FILE", "KEYS_RECEIVER", "FN_LINGER", "FN_DRAIN", "FN_ADMIN_PORT"}
 	database := []string{"DATABASE_MAX_CONNS", "DATABASE_URL"}
 	for _, tt := range []struct {
 		file, name string

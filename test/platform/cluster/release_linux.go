@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,10 +31,22 @@ func processes() []process.Process {
 // its own database role, and no other keys than it declares.
 func (l *lab) secrets(ctx context.Context) error {
 	files := filepath.Join(l.run(), "key-files")
-	if err := os.RemoveAll(files); err != nil {
+	receiver := filepath.Join(files, "receiver.key")
+	if err := errors.Join(os.RemoveAll(files), os.MkdirAll(files, 0o700)); err != nil {
 		return err
 	}
-	if _, err := l.tide(ctx, "keys", "export", "--file", l.keys(), "--out", files); err != nil {
+	told, err := l.tide(ctx, "keys", "receiver", "--out", receiver)
+	if err != nil {
+		return err
+	}
+	words := strings.Fields(told) // the pin comes last
+	pin := words[len(words)-1]
+	_, err = l.tide(ctx, "keys", "export", "--file", l.keys(), "--receiver", receiver+".pub", "--pin", pin, "--out", files)
+	if err != nil {
+		return err
+	}
+	private, err := os.ReadFile(receiver)
+	if err != nil {
 		return err
 	}
 	database := map[string]string{"migrate": ownerURL}
@@ -49,7 +62,7 @@ func (l *lab) secrets(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		list = append(list, secret("tidebank-keys-"+one.Name, map[string]string{"keys.json": string(own)}))
+		list = append(list, secret("tidebank-keys-"+one.Name, map[string]string{"keys.json": string(own), "receiver.key": string(private)}))
 	}
 	list = append(list, secret("tidebank-database", database), secret("tidebank-redis", map[string]string{"url": redisURL}),
 		secret("tidebank-sms", map[string]string{"url": "http://" + smsAt, "secret": smsSecret}))

@@ -52,6 +52,11 @@ func deployed(t *testing.T, path string) bank {
 	redis := miniredis.RunT(t)
 	keyFile := filepath.Join(t.TempDir(), "keys.json")
 	must(t, keys.Create(keyFile))
+	receiver := filepath.Join(t.TempDir(), "receiver.key")
+	pin, err := keys.NewReceiver(receiver)
+	must(t, err)
+	private, err := os.ReadFile(receiver)
+	must(t, err)
 	texts := &smssim.Gateway{Secret: smsSecret, Now: time.Now}
 	sms := httptest.NewServer(texts)
 	t.Cleanup(sms.Close)
@@ -62,9 +67,10 @@ func deployed(t *testing.T, path string) bank {
 	cli := sdk.NewClient(at, &sdk.BasicAuth{}, http.DefaultClient)
 	shared := map[string]string{
 		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret, "tidebank-ca": "unused",
+		"tidebank-keys-receiver": string(private),
 	}
 	for name, f := range s.Functions {
-		shared[name+"-keys"] = ownKeys(t, keyFile, name)
+		shared[name+"-keys"] = ownKeys(t, keys.Exporting{From: keyFile, Receiver: receiver + ".pub", Pin: pin, Process: name})
 		shared[name+"-database-url"] = databaseURL + "&role=" + roles.Name(name) + "\n" // editors end files with it
 		for _, secret := range f.Secrets {
 			_, err := cli.CreateSecret(t.Context(), types.Secret{Name: secret, Namespace: "openfaas-fn", Value: shared[secret]})
@@ -86,17 +92,16 @@ func deployed(t *testing.T, path string) bank {
 }
 
 // ownKeys is the key file of a process, with only its keys.
-func ownKeys(t *testing.T, bank, name string) string {
+func ownKeys(t *testing.T, order keys.Exporting) string {
 	t.Helper()
-	var purposes []keys.Purpose
 	for _, f := range slices.Concat(functions.All(), workers.All()) {
-		if f.Spec.Name == name {
-			purposes = slices.Compact(slices.Sorted(slices.Values(f.Needs().Purposes)))
+		if f.Spec.Name == order.Process {
+			order.Purposes = slices.Compact(slices.Sorted(slices.Values(f.Needs().Purposes)))
 		}
 	}
-	to := filepath.Join(t.TempDir(), "keys.json")
-	must(t, keys.Export(t.Context(), bank, to, name, purposes))
-	text, err := os.ReadFile(to)
+	order.To = filepath.Join(t.TempDir(), "keys.json")
+	must(t, keys.Export(t.Context(), order))
+	text, err := os.ReadFile(order.To)
 	must(t, err)
 	return string(text)
 }
