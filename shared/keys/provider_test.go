@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/req"
 )
 
 // kms is a second provider, as one behind a network would be. It counts what it is
@@ -194,9 +195,11 @@ func TestAnotherProviderFits(t *testing.T) {
 	k.wantCalls(t, map[string]int{}) // symmetric keys cost no trip, misuse never gets there
 }
 
-// Without the provider no private key works, and its fault is not the ciphertext's.
+// Without the provider no core key works: no private key and no pepper, and no key of a
+// purpose opens, which the root has wrapped. The fault is not the ciphertext's.
 func TestProviderThatIsStopped(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "KEY-004.3")
 	k := newKMS(t)
 	ring, err := openRing(t.Context(), k, All())
 	check.Must(t, err)
@@ -205,6 +208,9 @@ func TestProviderThatIsStopped(t *testing.T) {
 	k.stop(true)
 	if got, err := ring.Sign(Channel, []byte("message")); !errors.Is(err, errStopped) || got != nil {
 		t.Errorf("sign: %x, %v", got, err)
+	}
+	if got, err := ring.ChannelKeys()[0].Sign([]byte("message")); !errors.Is(err, errStopped) || got != nil {
+		t.Errorf("sign with the channel key: %x, %v", got, err)
 	}
 	got, err := ring.Decrypt(Password, sealed)
 	if !errors.Is(err, errStopped) || errors.Is(err, ErrOpen) || got != nil {

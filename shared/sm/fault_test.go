@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,8 @@ import (
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/keys/shamir"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -46,7 +50,7 @@ func TestAShutModuleStopsTheBank(t *testing.T) {
 	if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "tried all") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	req.Covers(t, "CRYPTO-006.3")
+	req.Covers(t, "CRYPTO-006.3", "CRYPTO-021.1")
 }
 
 // prepared is a call, sealed before the fault.
@@ -71,6 +75,12 @@ func shutTheBank(t *testing.T) {
 		b.Open(t, c.f)
 	}
 	before := stored(t, b)
+	uses := keyUses(t)
+	for name, use := range uses {
+		if err := errorOf(use); err != nil {
+			t.Fatalf("before the fault, %s: %v", name, err)
+		}
+	}
 	if err := sm.Faults()["plaintext passes"].Shut(); err == nil {
 		t.Fatal("the fault was not found")
 	}
@@ -85,6 +95,14 @@ func shutTheBank(t *testing.T) {
 			if strings.Contains(string(reply.Body), clear) {
 				t.Errorf("%s answered in clear: %s", c.f.Spec.Name, reply.Body)
 			}
+		}
+	}
+	if len(uses) < 60 {
+		t.Fatalf("only %d uses of keys", len(uses))
+	}
+	for name, use := range uses {
+		if err := errorOf(use); !errors.Is(err, sm.ErrModule) {
+			t.Errorf("%s without the module: %v, want ErrModule", name, err)
 		}
 	}
 	outbox := b.Outbox(t, events.TypeOTPIssued)
@@ -102,6 +120,101 @@ func shutTheBank(t *testing.T) {
 	}
 	t.Log("tried all")
 }
+
+// errorOf returns the error of a use, or its panic.
+func errorOf(use func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err, _ = r.(error)
+		}
+	}()
+	return use()
+}
+
+// keyUses are all operations of the bank's keys, for each purpose, and all commands that make
+// or change keys. Each may be called several times.
+func keyUses(t *testing.T) map[string]func() error {
+	t.Helper()
+	file, place, text := filepath.Join(t.TempDir(), "keys.json"), []byte("table.column.row"), []byte("text")
+	check.Must(t, keys.Create(file))
+	ring, err := keys.Open(t.Context(), keys.Config{File: file}, keys.All()...)
+	check.Must(t, err)
+	uses := map[string]func() error{}
+	for _, p := range keys.All() {
+		add := func(name string, use func() error) { uses[name+" "+string(p)] = use }
+		add("open", func() error {
+			_, err := keys.Open(t.Context(), keys.Config{File: file}, p)
+			return err
+		})
+		switch p {
+		case keys.Channel:
+			add("sign", func() error { return errOf(ring.Sign(p, text)) })
+			add("sign of the channel key", func() error { return errOf(ring.ChannelKeys()[0].Sign(text)) })
+		case keys.Password:
+			sealed, err := sm.Encrypt(ring.Public(p), text)
+			check.Must(t, err)
+			add("decrypt", func() error { return errOf(ring.Decrypt(p, sealed)) })
+		case keys.Pepper:
+			id, err := ring.SumKey(p)
+			check.Must(t, err)
+			add("sum", func() error { return errOf(ring.Sum(p, id, text)) })
+		default:
+			sealed, err := ring.Seal(p, place, text)
+			check.Must(t, err)
+			sum, id := ring.MAC(p, text)
+			add("seal", func() error { return errOf(ring.Seal(p, place, text)) })
+			add("unseal", func() error { return errOf(ring.Open(p, place, sealed)) })
+			add("MAC", func() error { ring.MAC(p, text); return nil })
+			add("verify", func() error { return ring.VerifyMAC(p, id, sum, text) })
+			add("verify any", func() error { return ring.VerifyAnyMAC(p, sum, text) })
+			add("derive", func() error { ring.Derive(p, time.Time{}, text); return nil })
+		}
+	}
+	uses["blind index"] = func() error { ring.BlindIndex("phone", "x"); return nil }
+	own, wrapped, err := ring.NewDataKey()
+	check.Must(t, err)
+	name, err := own.Seal(place, text)
+	check.Must(t, err)
+	uses["new data key"] = func() error { _, _, err := ring.NewDataKey(); return err }
+	uses["data key"] = func() error { _, err := ring.OpenDataKey(wrapped); return err }
+	uses["seal with a data key"] = func() error { return errOf(own.Seal(place, text)) }
+	uses["unseal with a data key"] = func() error { return errOf(own.Open(place, name)) }
+	changes(t, file, uses)
+	return uses
+}
+
+// changes adds the commands that make, change, wrap and hand out keys.
+func changes(t *testing.T, file string, uses map[string]func() error) {
+	t.Helper()
+	receiver := filepath.Join(t.TempDir(), "receiver")
+	pin, err := keys.NewReceiver(receiver)
+	check.Must(t, err)
+	count := 0
+	fresh := func() string {
+		count++
+		return filepath.Join(t.TempDir(), strconv.Itoa(count))
+	}
+	uses["create"] = func() error { return keys.Create(fresh()) }
+	uses["new root"] = func() error { return keys.RotateRoot(file) }
+	uses["new channel key"] = func() error {
+		other := fresh()
+		raw, err := os.ReadFile(file)
+		return errors.Join(err, os.WriteFile(other, raw, 0o600), keys.AddChannelKey(other))
+	}
+	uses["split"] = func() error {
+		_, err := keys.Split(shamir.Scheme{}, file, fresh(), 3, 2)
+		return err
+	}
+	uses["new receiver"] = func() error { return errOf(keys.NewReceiver(fresh())) }
+	uses["export"] = func() error {
+		return keys.Export(t.Context(), keys.Exporting{
+			From: file, To: fresh(), Receiver: receiver + ".pub", Pin: pin, Process: "audit-on-event", Purposes: []keys.Purpose{keys.Audit},
+		})
+	}
+}
+
+// errOf is the error of a call with a result.
+func errOf(_ []byte, err error) error { return err }
 
 // callsOf prepares a call of each function that needs cryptography: of those with a
 // channel a sealed frame, of event functions a sealed event.
