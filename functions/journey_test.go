@@ -115,12 +115,12 @@ func (j *journey) travel(t *testing.T) {
 	j.setAlias(t)
 	j.useToken(t)
 	j.changePasswords(t)
-	j.changePhone(t)
 	j.call(t, "device-list", none, &map[string]any{})
 	j.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1",
 		j.Payer.ID)
 	j.lockDevice(t)
 	j.call(t, "device-unbind", map[string]any{"device_id": "tablet-of-wang"}, &map[string]any{})
+	j.changePhone(t)
 	j.call(t, "identity-logout", none, &map[string]any{})
 	j.deliver(t)
 	for _, f := range functions.All() {

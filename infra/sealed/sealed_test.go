@@ -312,7 +312,7 @@ func wantNoExport(t *testing.T, file string, config cloud.Config) {
 	for form, err := range map[string]error{
 		"components": split, "check value": value, "another root": keys.RotateRoot(file),
 		"to a receiver": keys.Export(t.Context(), keys.Exporting{
-			From: file, To: filepath.Join(dir, "export"), Receiver: receiver + ".pub", Pin: pin,
+			From: file, To: filepath.Join(dir, "export"), Receiver: receiver + ".pub", Digest: pin,
 			Process: "every-purpose", Purposes: keys.All(),
 		}),
 		"sealed": keys.Seal(t.Context(), cloud.New(config), keys.Sealing{

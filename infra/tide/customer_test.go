@@ -33,7 +33,8 @@ func TestErase(t *testing.T) {
 	if name, err := customer.Phone(t.Context(), p.Host.DB.Reader(), p.Host.Keys, p.Payer.ID); err != nil || name != p.Payer.Phone {
 		t.Fatalf("a refused order erased: %q, %v", name, err)
 	}
-	p.Exec(t, "INSERT INTO phone_change (id, customer_id, former_ct, changed_at) VALUES (gen_random_uuid(), $1, 'sealed', now())", p.Payer.ID)
+	p.Exec(t, "INSERT INTO phone_change (id, customer_id, former_ct, changed_at) VALUES (gen_random_uuid(), $1, 'sealed', now())",
+		p.Payer.ID)
 	p.Exec(t, "UPDATE customer SET alias_ct = 'sealed', alias_bidx = 'index' WHERE id = $1", p.Payer.ID)
 	p.Clock.Advance(3654 * 24 * 60 * 60 * 1e9)
 	check.Must(t, erase())

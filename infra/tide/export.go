@@ -60,7 +60,7 @@ of the bank's key file, and keep that file where no process runs.`,
 				return fmt.Errorf("%w: %s", errNoKeys, only)
 			}
 			var err error
-			if order.Pin, err = hex.DecodeString(pin); err != nil {
+			if order.Digest, err = hex.DecodeString(pin); err != nil {
 				return keys.ErrUnverified
 			}
 			if err := os.MkdirAll(folder, 0o700); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -20,12 +21,13 @@ import (
 // earlier number is left out. Each change knows the number before it.
 func TestAChangeOfANumberThatIsNoLonger(t *testing.T) {
 	t.Parallel()
-	const first, second, third = "13800010001", "13900002222", "13900003333"
+	made := seed.Made("王小明", 1)
+	first, second, third := made.Phone, seed.Made("", 2).Phone, seed.Made("", 3).Phone
 	db, ring, ctx := pgtest.New(t), keytest.New(t), t.Context()
 	id, now := uuid.New(), time.Now()
 	pgtest.Commit(t, db, func(u *pg.Unit) error {
 		return customer.Insert(ctx, u, ring, customer.Record{
-			ID: id, Name: "王小明", Phone: first, IDNo: "110101199003070011", CreatedAt: now,
+			ID: id, Name: made.Name, Phone: made.Phone, IDNo: made.IDNo, CreatedAt: now,
 		})
 	})
 	read := func() (s customer.Sealed) {

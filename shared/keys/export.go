@@ -82,7 +82,7 @@ type Exporting struct {
 	From     string // the bank's key file, with its root in clear
 	To       string // the new file; it must not exist
 	Receiver string // file of the receiver's public key
-	Pin      []byte // of this key, as the receiver has told it on another way
+	Digest   []byte // its pin, as the receiver has told it on another way
 	Process  string
 	Purposes []Purpose // the new file holds the keys of these, and no others
 }
@@ -98,11 +98,11 @@ func Export(ctx context.Context, order Exporting) error {
 	if err != nil {
 		return err
 	}
-	receiver, pin, err := readReceiver(order.Receiver)
+	receiver, digest, err := readReceiver(order.Receiver)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(pin, order.Pin) {
+	if !bytes.Equal(digest, order.Digest) {
 		return ErrUnverified
 	}
 	secret := sm.NewKey()
@@ -118,12 +118,12 @@ func Export(ctx context.Context, order Exporting) error {
 	if err != nil {
 		return err
 	}
-	made.Envelope, made.Process = &envelope{Pin: pin, Sealed: sealed}, order.Process
+	made.Envelope, made.Process = &envelope{Pin: digest, Sealed: sealed}, order.Process
 	return made.publish(order.To)
 }
 
 // readReceiver reads the public key of a receiver, and its pin.
-func readReceiver(path string) (key *sm.PublicKey, pin []byte, err error) {
+func readReceiver(path string) (key *sm.PublicKey, digest []byte, err error) {
 	raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, nil, fmt.Errorf("keys: %w", err)

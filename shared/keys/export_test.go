@@ -20,7 +20,7 @@ func export(t *testing.T, from, process string, purposes ...keys.Purpose) (keys.
 	pin, err := keys.NewReceiver(config.Receiver)
 	check.Must(t, err)
 	return config, keys.Export(t.Context(), keys.Exporting{
-		From: from, To: config.File, Receiver: config.Receiver + ".pub", Pin: pin, Process: process, Purposes: purposes,
+		From: from, To: config.File, Receiver: config.Receiver + ".pub", Digest: pin, Process: process, Purposes: purposes,
 	})
 }
 
@@ -71,7 +71,7 @@ func TestTheKeyFileOfOneProcess(t *testing.T) {
 	pin, err := keys.NewReceiver(config.Receiver + "2")
 	check.Must(t, err)
 	if err := keys.Export(t.Context(), keys.Exporting{
-		From: from, To: config.File, Receiver: config.Receiver + "2.pub", Pin: pin, Process: "channel-open", Purposes: own,
+		From: from, To: config.File, Receiver: config.Receiver + "2.pub", Digest: pin, Process: "channel-open", Purposes: own,
 	}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second file in its place: %v", err)
 	}

@@ -58,7 +58,7 @@ func wrapping(t *testing.T, file string) map[string]func() (changed string, err 
 		},
 		"export": func() (string, error) {
 			return to, keys.Export(t.Context(), keys.Exporting{
-				From: file, To: to, Receiver: receiver + ".pub", Pin: pin, Process: "audit-on-event", Purposes: purposes,
+				From: file, To: to, Receiver: receiver + ".pub", Digest: pin, Process: "audit-on-event", Purposes: purposes,
 			})
 		},
 	}
@@ -101,7 +101,8 @@ func TestAKeyIsNotWrappedByAWeakerOne(t *testing.T) {
 		check.Must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600))
 		to := filepath.Join(t.TempDir(), "new.json")
 		err = keys.Export(t.Context(), keys.Exporting{
-			From: newFile(t), To: to, Receiver: file, Pin: sm.Digest(der), Process: "audit-on-event", Purposes: []keys.Purpose{keys.Audit},
+			From: newFile(t), To: to, Receiver: file, Digest: sm.Digest(der),
+			Process: "audit-on-event", Purposes: []keys.Purpose{keys.Audit},
 		})
 		if _, missing := os.Stat(to); !errors.Is(err, keys.ErrReceiver) || !errors.Is(missing, fs.ErrNotExist) {
 			t.Errorf("%s: %v, want ErrReceiver", name, err)

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -34,14 +35,14 @@ func (w fixture) request(amount money.Fen) map[string]any {
 	return request
 }
 
-// otp issues a code for an intent as otp-send does, and returns it.
+// otp issues a code for an intent as otp-send does, and returns it. It counts in no quota.
 func (w fixture) otp(t *testing.T, intent transferprepare.Response) string {
 	t.Helper()
-	subject, phone := stepup.Subject(intent.IntentID), uuid.New() // another number each time, so that no quota counts
+	subject := stepup.Subject(intent.IntentID)
 	var unit pg.Unit
 	otp.Issue(&unit, otp.Challenge{
-		Subject: subject, Purpose: otp.Intent, Phone: phone[:], CustomerID: &w.Payer.ID, DeviceID: w.Phone.ID,
-		Binding: intent.Digest,
+		Subject: subject, Purpose: otp.Intent, Phone: customer.PhoneIndex(w.Host.Keys, w.Payer.Phone),
+		CustomerID: &w.Payer.ID, DeviceID: w.Phone.ID, Binding: intent.Digest,
 	}, w.Clock.Now())
 	check.Must(t, w.Host.DB.Commit(t.Context(), &unit))
 	return otptest.Code(t, w.Bank, subject)
