@@ -208,7 +208,8 @@ func changes(t *testing.T, file string, uses map[string]func() error) {
 	uses["new receiver"] = func() error { return errOf(keys.NewReceiver(fresh())) }
 	uses["export"] = func() error {
 		return keys.Export(t.Context(), keys.Exporting{
-			From: file, To: fresh(), Receiver: receiver + ".pub", Digest: pin, Process: "audit-on-event", Purposes: []keys.Purpose{keys.Audit},
+			From: file, To: fresh(), Receiver: receiver + ".pub", Digest: pin,
+			Process: "audit-on-event", Purposes: []keys.Purpose{keys.Audit},
 		})
 	}
 }

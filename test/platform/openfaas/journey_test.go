@@ -70,7 +70,7 @@ func deployed(t *testing.T, path string) bank {
 		"tidebank-keys-receiver": string(private),
 	}
 	for name, f := range s.Functions {
-		shared[name+"-keys"] = ownKeys(t, keys.Exporting{From: keyFile, Receiver: receiver + ".pub", Pin: pin, Process: name})
+		shared[name+"-keys"] = ownKeys(t, keys.Exporting{From: keyFile, Receiver: receiver + ".pub", Digest: pin, Process: name})
 		shared[name+"-database-url"] = databaseURL + "&role=" + roles.Name(name) + "\n" // editors end files with it
 		for _, secret := range f.Secrets {
 			_, err := cli.CreateSecret(t.Context(), types.Secret{Name: secret, Namespace: "openfaas-fn", Value: shared[secret]})
