@@ -24,7 +24,7 @@ const TradePasswordSet = "identity-trade-password-set"
 // AliasSet is the only function that may confirm a new alias for log-ins.
 const AliasSet = "identity-alias-set"
 
-// TokenBind is the only function that may confirm the binding of a dynamic token.
+// TokenBind is the only function that may confirm the binding of a dynamic token
 // (stepup.TokenBind).
 const TokenBind = "identity-token-bind"
 

@@ -62,13 +62,19 @@ func Inbox(m inbox.Message) func(context.Context) (Sent, error) {
 	}
 }
 
+// OfMessage is a message of the inbox as a text, which counts against no quota.
+func OfMessage(m inbox.Message, class sms.Class) Text {
+	return Text{
+		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Class: class, At: m.CreatedAt,
+		Body: "【潮汐银行】" + m.Body,
+	}
+}
+
 // Notice returns the work that sends a message of the inbox to the customer's phone too,
 // if the phone's quota has room for it.
 func (t Texts) Notice(m inbox.Message, class sms.Class, quota string) func(context.Context) (Sent, error) {
-	text := Text{
-		ID: m.EventID + ":" + string(m.Kind), To: m.CustomerID, Kind: string(m.Kind), Quota: quota, Class: class,
-		At: m.CreatedAt, Body: "【潮汐银行】" + m.Body,
-	}
+	text := OfMessage(m, class)
+	text.Quota = quota
 	return func(ctx context.Context) (Sent, error) { return t.notify(ctx, text) }
 }
 

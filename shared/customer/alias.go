@@ -2,7 +2,6 @@ package customer
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -74,9 +73,9 @@ func (s *Sealed) SetAlias(ctx context.Context, to pg.Writer, ring *keys.Ring, al
 	if err != nil {
 		return err
 	}
-	sealed, err := f.key.Seal(keys.AAD("customer", columnAlias, s.id.String()), []byte(alias))
+	sealed, err := f.seal(columnAlias, alias)
 	if err != nil {
-		return fmt.Errorf("seal alias: %w", err)
+		return err
 	}
 	return to.Write(ctx, pg.Statement{
 		SQL: sqlAliasSet, Args: []any{s.id, sealed, LoginIndex(ring, "", alias)},

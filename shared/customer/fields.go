@@ -44,6 +44,14 @@ func (f fields) open(column string, sealed []byte) (string, error) {
 	return string(clear), nil
 }
 
+func (f fields) seal(column, clear string) ([]byte, error) {
+	sealed, err := f.key.Seal(keys.AAD("customer", column, f.id.String()), []byte(clear))
+	if err != nil {
+		return nil, fmt.Errorf("seal customer %s: %w", column, err)
+	}
+	return sealed, nil
+}
+
 // idNoIndex is the blind index of an identity number in any spelling.
 func idNoIndex(ring *keys.Ring, number string) []byte {
 	canonical, _ := idno.Canonical(number) // "" is the index of no customer

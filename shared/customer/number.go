@@ -54,9 +54,9 @@ func (s *Sealed) SetPhone(ctx context.Context, to pg.Writer, ring *keys.Ring, fr
 	if err != nil {
 		return fmt.Errorf("seal former phone: %w", err)
 	}
-	sealed, err := f.key.Seal(keys.AAD("customer", columnPhone, s.id.String()), []byte(canonical))
+	sealed, err := f.seal(columnPhone, canonical)
 	if err != nil {
-		return fmt.Errorf("seal phone: %w", err)
+		return err
 	}
 	return to.Write(ctx, pg.Statement{
 		Call:   "customer_put_number",

@@ -155,8 +155,8 @@ func (a *LoginAttempt) Check(turn *Turn, guess []byte) (right bool, err error) {
 // Succeeded resets the counts of failures and stores the login as the customer's last
 // login. verified tells whether the device proved its bound key. The error stale refuses a
 // login whose password was replaced since it was compared. The commit refuses a login with
-// device.ErrLocked if the customer has locked the log-in to another device. It stores a password anew whose
-// stored text is out of date.
+// device.ErrLocked if the customer has locked the log-in to another device. It stores a
+// password anew whose stored text is out of date.
 func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, verified bool, stale error) error {
 	if err := a.ResetFailures(ctx, to); err != nil {
 		return err

@@ -254,7 +254,8 @@ func (l *login) wrong(ctx context.Context, call *fn.Call, guess []byte) (string,
 }
 
 // reason adds to wrong, for the access record, whether a lock ended or began with
-// this attempt (AUDIT-006), whether the device has changed (DEVICE-001), and what the bank found about the stored passwords.
+// this attempt (AUDIT-006), whether the device has changed (DEVICE-001), and what the bank
+// found about the stored passwords.
 func (l *login) reason(wrong string) string {
 	var parts []string
 	add := func(found bool, reason ...string) {

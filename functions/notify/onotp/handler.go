@@ -4,8 +4,8 @@
 //
 // No event, table or log holds the code: this function computes it from the
 // challenge. The text names the code's purpose; for an intent it names the masked
-// payee and the amount (OTP-004). A code that proves a new number goes to this number. The function sends nothing for a challenge that has
-// expired or has no customer. The id of the text names the issue of the code, not the
+// payee and the amount (OTP-004). A code that proves a new number goes to this number. The
+// function sends nothing for a challenge that has expired or has no customer. The id of the text names the issue of the code, not the
 // event. So a late event of an earlier code finds the newer code, and the gateway
 // does not send that code twice.
 package onotp

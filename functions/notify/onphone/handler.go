@@ -58,10 +58,7 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Split[events.Phon
 			if err != nil {
 				return nil, err
 			}
-			return texts.SendTo(ctx, notify.Text{
-				ID: m.EventID + ":" + string(m.Kind), To: id, Kind: string(m.Kind), Class: sms.Security, At: m.CreatedAt,
-				Body: "【潮汐银行】" + m.Body,
-			}, former)
+			return texts.SendTo(ctx, notify.OfMessage(m, sms.Security), former)
 		}
 		return []fn.Part{
 			{Name: "inbox." + string(m.Kind), React: notify.Inbox(m)},
