@@ -122,13 +122,6 @@ func traceID(ctx context.Context) string { return trace.SpanContextFromContext(c
 
 // clientIP returns the address that the outermost proxy of the bank saw, in its
 // canonical form. The last entry of the list is the peer of this process (host.Adapt).
-// A client may have invented all entries before those of the bank's proxies.
-func clientIP(header http.Header, proxies int) string {
-	list := strings.Join(header.Values("X-Forwarded-For"), ",")
-	seen := strings.Split(list[max(0, len(list)-longestList):], ",")
-	return address.Parse(seen[max(0, len(seen)-1-proxies)])
+func clientIP(header http.Header, proxies address.Networks) string {
+	return proxies.Client(strings.Join(header.Values("X-Forwarded-For"), ","))
 }
-
-// longestList has room for the entries of all proxies that a bank can have. Of a longer
-// list, clientIP reads only the end.
-const longestList = 4096

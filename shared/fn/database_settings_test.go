@@ -67,7 +67,7 @@ func TestTheDatabaseIsAMatterOfConfiguration(t *testing.T) {
 		refusals := func() int { return strings.Count(server.String(), "password authentication failed") }
 		before, port := refusals(), check.FreePort(t)
 		cmd, log := process(t, "PORT="+port, "DATABASE_URL=file://"+setting, "REDIS_URL=redis://"+redis.Addr(),
-			"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=0")
+			"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=none")
 		base := "http://127.0.0.1:" + port
 		check.Until(t, "listen", func() bool { return status(t.Context(), base+"/_/health") == http.StatusOK })
 		check.Until(t, "an answer of the database", func() bool {

@@ -93,7 +93,7 @@ func TestProcess(t *testing.T) {
 	otlp := httptest.NewServer(spans)
 	t.Cleanup(otlp.Close)
 	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
-		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=0", "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
+		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=none", "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp.URL)
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/function/test-address", strings.NewReader("{}"))
@@ -132,7 +132,7 @@ func TestProcessesThatMayStart(t *testing.T) {
 	check.Must(t, keys.Create(keyFile))
 	good := []string{
 		"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile,
-		"FN_TRUSTED_PROXIES=1",
+		"FN_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8",
 	}
 	for _, tt := range []struct{ name, env, want string }{
 		{"no database given", "DATABASE_URL", "DATABASE_URL"},
@@ -148,9 +148,10 @@ func TestProcessesThatMayStart(t *testing.T) {
 		{"no bytes", "FN_BODY_MAX_BYTES=0", "FN_BODY_MAX_BYTES"},
 		{"all bytes", "FN_BODY_MAX_BYTES=1099511627776", "FN_BODY_MAX_BYTES"},
 		{"no calls", "FN_RATE_SCALE=0", "FN_RATE_SCALE"},
-		{"no number of proxies given", "FN_TRUSTED_PROXIES", "FN_TRUSTED_PROXIES"},
-		{"an empty number of proxies", "FN_TRUSTED_PROXIES=", "FN_TRUSTED_PROXIES"},
-		{"fewer proxies than none", "FN_TRUSTED_PROXIES=-1", "FN_TRUSTED_PROXIES"},
+		{"no proxies given", "FN_TRUSTED_PROXIES", "FN_TRUSTED_PROXIES"},
+		{"empty proxies", "FN_TRUSTED_PROXIES=", "FN_TRUSTED_PROXIES"},
+		{"a number of proxies, as before", "FN_TRUSTED_PROXIES=4", `FN_TRUSTED_PROXIES is \"4\", and must be`},
+		{"everybody a proxy", "FN_TRUSTED_PROXIES=0.0.0.0/0", "FN_TRUSTED_PROXIES"},
 		{"no time to drain", "FN_DRAIN=0s", "FN_DRAIN"},
 		{"a time before now", "FN_DRAIN=-20s", "FN_DRAIN"},
 		{"a time without a unit", "FN_DRAIN=20", "FN_DRAIN"},
@@ -298,7 +299,7 @@ func TestTracesObeyOpenTelemetry(t *testing.T) {
 		t.Cleanup(otlp.Close)
 		env := []string{
 			"PORT=" + port, "DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL=redis://127.0.0.1:1",
-			"KEYS_FILE=" + keyFile, "FN_TRUSTED_PROXIES=0",
+			"KEYS_FILE=" + keyFile, "FN_TRUSTED_PROXIES=none",
 		}
 		for _, e := range tt.env {
 			env = append(env, strings.Replace(e, "COLLECTOR", otlp.URL, 1))
@@ -326,7 +327,7 @@ func TestNoCallIsRefusedAtTheEnd(t *testing.T) {
 	redis, port, admin := miniredis.RunT(t), check.FreePort(t), check.FreePort(t)
 	_, url := pgtest.NewURL(t)
 	cmd, log := process(t, "PORT="+port, "FN_ADMIN_PORT="+admin, "DATABASE_URL="+url, "REDIS_URL=redis://"+redis.Addr(),
-		"KEYS_FILE="+keyFile, "FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=0", "FN_LINGER=5s")
+		"KEYS_FILE="+keyFile, "FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=none", "FN_LINGER=5s")
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "ready", func() bool { return status(t.Context(), base+"/_/ready") == http.StatusOK })
 	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))

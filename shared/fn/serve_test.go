@@ -31,33 +31,40 @@ func adapted(t *testing.T, b *bank.Bank, f fn.Function) http.Handler {
 
 func TestTheAddressOfACaller(t *testing.T) {
 	t.Parallel()
+	const none, inside, edge = "none", "10.0.0.0/8", "10.0.0.0/8, 192.0.2.1"
 	for _, tt := range []struct {
 		name    string
-		proxies int
+		proxies string
 		sent    []string // X-Forwarded-For as it arrives
 		peer    string
 		want    string
 	}{
-		{"no proxy", 0, nil, "203.0.113.7:4711", "203.0.113.7"},
-		{"a claim", 0, []string{"198.51.100.1"}, "203.0.113.7:4711", "203.0.113.7"},
-		{"a list of claims", 0, []string{"198.51.100.1, 198.51.100.2"}, "203.0.113.7:4711", "203.0.113.7"},
-		{"version six", 0, nil, "[2001:db8::7]:4711", "2001:db8::7"},
-		{"a proxy", 1, []string{"203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
-		{"a claim through a proxy", 1, []string{"198.51.100.1, 203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
-		{"a claim in a line of its own", 1, []string{"198.51.100.1", "203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
-		{"no spaces", 1, []string{"198.51.100.1,203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
-		{"two proxies", 2, []string{"198.51.100.1, 203.0.113.7, 10.0.0.2"}, "10.0.0.1:80", "203.0.113.7"},
-		{"past the proxy", 1, nil, "203.0.113.7:4711", "203.0.113.7"},
-		{"with a port", 1, []string{"203.0.113.7:4711"}, "10.0.0.1:80", "203.0.113.7"},
-		{"in brackets and quotes", 1, []string{`"[2001:DB8::7]:4711"`}, "10.0.0.1:80", "2001:db8::7"},
-		{"version four in six", 1, []string{"::ffff:203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
-		{"unknown", 1, []string{"203.0.113.7, unknown"}, "10.0.0.1:80", "unknown"},
-		{"no address", 1, []string{"<script>"}, "10.0.0.1:80", "unknown"},
-		{"5,000 bytes", 1, []string{strings.Repeat("1", 5000)}, "10.0.0.1:80", "unknown"},
-		{"many claims", 1, []string{strings.Repeat("198.51.100.1,", 5000) + "203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"no proxy", none, nil, "203.0.113.7:4711", "203.0.113.7"},
+		{"a claim", none, []string{"198.51.100.1"}, "203.0.113.7:4711", "203.0.113.7"},
+		{"a list of claims", none, []string{"198.51.100.1, 198.51.100.2"}, "203.0.113.7:4711", "203.0.113.7"},
+		{"version six", none, nil, "[2001:db8::7]:4711", "2001:db8::7"},
+		{"a proxy", inside, []string{"203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"a claim through a proxy", inside, []string{"198.51.100.1, 203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"a claim to be a proxy", inside, []string{"198.51.100.1, 10.0.0.7, 203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"a claim in a line of its own", inside, []string{"198.51.100.1", "203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"no spaces", inside, []string{"198.51.100.1,203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
+		{"two proxies", inside, []string{"198.51.100.1, 203.0.113.7, 10.0.0.2"}, "10.0.0.1:80", "203.0.113.7"},
+		{"three proxies", edge, []string{"198.51.100.1, 203.0.113.7, 192.0.2.1, 10.0.0.2"}, "10.0.0.1:80", "203.0.113.7"},
+		{"a neighbour of the edge", edge, []string{"203.0.113.7, 192.0.2.2"}, "10.0.0.1:80", "192.0.2.2"},
+		{"past the proxies", inside, []string{"198.51.100.1, 10.0.0.2"}, "203.0.113.7:4711", "203.0.113.7"},
+		{"one of the bank's own", inside, []string{"10.0.0.7"}, "10.0.0.1:80", "10.0.0.7"},
+		{"one of the bank's own, without a proxy", inside, nil, "10.0.0.7:4711", "10.0.0.7"},
+		{"with a port", inside, []string{"203.0.113.7:4711"}, "10.0.0.1:80", "203.0.113.7"},
+		{"in brackets and quotes", inside, []string{`"[2001:DB8::7]:4711"`}, "10.0.0.1:80", "2001:db8::7"},
+		{"version four in six", inside, []string{"::ffff:203.0.113.7"}, "[::ffff:10.0.0.1]:80", "203.0.113.7"},
+		{"unknown", inside, []string{"203.0.113.7, unknown"}, "10.0.0.1:80", "unknown"},
+		{"no address", inside, []string{"<script>"}, "10.0.0.1:80", "unknown"},
+		{"an empty entry", inside, []string{"203.0.113.7,"}, "10.0.0.1:80", "unknown"},
+		{"5,000 bytes", inside, []string{strings.Repeat("1", 5000)}, "10.0.0.1:80", "unknown"},
+		{"many claims", inside, []string{strings.Repeat("10.0.0.7,", 5000) + "203.0.113.7"}, "10.0.0.1:80", "203.0.113.7"},
 	} {
 		b := bank.On(t, pgtest.Broken(t))
-		b.Host.Proxies.Trusted = tt.proxies
+		check.Must(t, b.Host.Proxies.Trusted.Decode(tt.proxies))
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
 		r.RemoteAddr = tt.peer
 		for _, line := range tt.sent {

@@ -28,7 +28,7 @@ func TestAProcessListensBeforeItsDatabaseAnswers(t *testing.T) {
 	check.Must(t, keys.Create(keyFile))
 	port := check.FreePort(t)
 	cmd, log := process(t, "PORT="+port, "DATABASE_URL="+through, "REDIS_URL=redis://"+miniredis.RunT(t).Addr(),
-		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=0")
+		"KEYS_FILE="+keyFile, "FN_TRUSTED_PROXIES=none")
 	base := "http://127.0.0.1:" + port
 	check.Until(t, "health", func() bool { return status(t.Context(), base+"/_/health") == http.StatusOK })
 	if proxy.Connections() > 1 {
@@ -53,7 +53,7 @@ func TestAProcessEndsIfItsDatabaseCanNeverBeUsed(t *testing.T) {
 	check.Must(t, keys.Create(keyFile))
 	url := "DATABASE_URL=postgres://u:hunter2@" + proxytest.Pooler(t) + "/x?sslmode=disable"
 	for name, env := range map[string][]string{
-		"a function": {"REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile, "FN_TRUSTED_PROXIES=0", "FN_LINGER=5m"},
+		"a function": {"REDIS_URL=redis://127.0.0.1:1", "KEYS_FILE=" + keyFile, "FN_TRUSTED_PROXIES=none", "FN_LINGER=5m"},
 		"a worker":   {childMark + "=worker"},
 	} {
 		cmd, log := process(t, append(env, "PORT="+check.FreePort(t), url)...)

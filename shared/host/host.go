@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -67,12 +68,11 @@ type Limits struct {
 	Origins string `envconfig:"FN_CORS_ORIGINS" form:"origins"`
 }
 
-// Proxies is how many proxies of the bank's own stand between a client and a process.
-// Each of them appends the address it saw to X-Forwarded-For. The number has no
-// default: with a wrong one, all clients behind a gateway would count as one client, or
-// each client could invent its address.
+// Proxies are the networks of the bank's proxies between a client and a process. They
+// have no default: with too few, all clients behind a gateway would count as one client;
+// with too many, a client in one of them could invent its address.
 type Proxies struct {
-	Trusted int `envconfig:"FN_TRUSTED_PROXIES" required:"true" min:"0" max:"16"`
+	Trusted address.Networks `envconfig:"FN_TRUSTED_PROXIES" required:"true"`
 }
 
 // Config is the configuration of every process. LoadConfig does not read parts that

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
@@ -110,6 +111,9 @@ func isHTTP(text string) bool {
 
 // form describes how to write a value of a type that is not text.
 func form(typeName string) string {
+	if typeName == reflect.TypeFor[address.Networks]().String() {
+		return address.Form
+	}
 	if typeName == reflect.TypeFor[bool]().String() {
 		return "true or false"
 	}

@@ -54,7 +54,7 @@ func start(t *testing.T, program, keyFile string) served {
 	s := served{base: "http://127.0.0.1:" + port, log: &bytes.Buffer{}, cmd: exec.CommandContext(ctx, program), ended: make(chan struct{})}
 	s.cmd.Env = []string{
 		"PORT=" + port, "KEYS_FILE=" + keyFile, "DATABASE_URL=postgres://nobody@127.0.0.1:1/none",
-		"REDIS_URL=redis://" + miniredis.RunT(t).Addr(), "FN_ALLOW_PLAINTEXT=true", "FN_TRUSTED_PROXIES=0",
+		"REDIS_URL=redis://" + miniredis.RunT(t).Addr(), "FN_ALLOW_PLAINTEXT=true", "FN_TRUSTED_PROXIES=none",
 	}
 	s.cmd.Stderr = s.log
 	check.Must(t, s.cmd.Start())

@@ -144,7 +144,7 @@ func (m *machine) build(ctx context.Context) error {
 func (m *machine) function(ctx context.Context, binary, port string) *exec.Cmd {
 	cmd := m.command(ctx, binary, port)
 	cmd.Env = append(cmd.Env, "DATABASE_MAX_CONNS=16", "REDIS_URL="+m.redisURL, "KEYS_FILE="+m.keysFile(),
-		"FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=0", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=0s")
+		"FN_RATE_SCALE=1000000", "FN_TRUSTED_PROXIES=none", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=0s")
 	return cmd
 }
 

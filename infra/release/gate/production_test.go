@@ -122,7 +122,7 @@ func running(t *testing.T) process {
 	cmd.Dir = p.folder
 	cmd.Env = []string{
 		"PORT=" + port, "KEYS_FILE=" + dir + "/keys.json", "REDIS_URL=redis://" + miniredis.RunT(t).Addr(), "DATABASE_URL=" + database,
-		"FN_TRUSTED_PROXIES=0", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=1ms", "TMPDIR=" + p.temporary,
+		"FN_TRUSTED_PROXIES=none", "FN_ALLOW_PLAINTEXT=true", "FN_LINGER=1ms", "TMPDIR=" + p.temporary,
 	}
 	cmd.Stderr = t.Output()
 	check.Must(t, cmd.Start())

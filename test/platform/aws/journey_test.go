@@ -139,7 +139,7 @@ func (b *bank) start(f aws.Function, keyFile string) {
 	check.Must(t, err)
 	port := check.FreePort(t)
 	cmd := exec.Command(filepath.Join(dir, f.Name))
-	cmd.Env = append(b.environment(), "PORT="+port, "FN_LINGER=0s", "FN_TRUSTED_PROXIES=1", "SNS_TOPIC_ARN="+b.made.Topic)
+	cmd.Env = append(b.environment(), "PORT="+port, "FN_LINGER=0s", "FN_TRUSTED_PROXIES=127.0.0.1", "SNS_TOPIC_ARN="+b.made.Topic)
 	if f.Name == "events-queues" {
 		cmd.Env = append(cmd.Env, "FUNCTIONS_URL="+b.edge.URL+"/function")
 	}

@@ -96,6 +96,10 @@ func (p paths) image(name, tag string) (string, error) {
 // ingressClass is the class of the ingress of the test.
 const ingressClass = "test.ingress.networking.knative.dev"
 
+// proxies are the networks of the test's edge, of Knative's activator and queue-proxy, and
+// of the other pods (config/cni.conflist), but not the addresses of the customers.
+const proxies = address + ",10.88.128.0/17,127.0.0.1"
+
 // scaled is the function whose load a check raises. Its target makes a small load enough.
 const scaled = "account-overview"
 
@@ -128,7 +132,10 @@ func (p paths) overlay(tag string, newer []string) (string, error) {
 		at, digest, _ := strings.Cut(image, "@")
 		fmt.Fprintf(&text, "  - {name: tidebank/%s, newName: %q, digest: %q}\n", name, at, digest)
 	}
-	fmt.Fprintf(&text, `patches:
+	fmt.Fprintf(&text, `configMapGenerator:
+  - {name: tidebank, namespace: tidebank, behavior: merge, literals: ["trusted-proxies=%s"]}
+generatorOptions: {disableNameSuffixHash: true}
+patches:
   - target: {group: networking.internal.knative.dev, kind: Ingress}
     patch: |
       - {op: replace, path: /metadata/annotations/networking.knative.dev~1ingress.class, value: %s}
@@ -137,7 +144,7 @@ func (p paths) overlay(tag string, newer []string) (string, error) {
     patch: |
       - {op: add, path: /spec/template/metadata/annotations/autoscaling.knative.dev~1target, value: "4"}
       - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: FN_RATE_SCALE, value: "1000"}}
-`, ingressClass, edge, scaled)
+`, proxies, ingressClass, edge, scaled)
 	return dir, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644)
 }
 

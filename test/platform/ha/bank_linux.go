@@ -75,7 +75,7 @@ func (l *lab) environment(site string) []string {
 	}
 	return []string{
 		"DATABASE_URL=" + database, "REDIS_URL=" + cache, "FN_ALLOW_PLAINTEXT=true", "KEYS_FILE=" + l.keyFile(),
-		"FN_TRUSTED_PROXIES=0", "FN_RATE_SCALE=100000", "SMS_URL=http://" + l.address("sms"), "SMS_SECRET=" + smsSecret,
+		"FN_TRUSTED_PROXIES=none", "FN_RATE_SCALE=100000", "SMS_URL=http://" + l.address("sms"), "SMS_SECRET=" + smsSecret,
 		"FUNCTIONS_URL=http://" + l.address("edge "+site) + "/function", "GOMAXPROCS=2",
 	}
 }

@@ -220,8 +220,7 @@ func TestSecretsOfOneProcess(t *testing.T) {
 }
 
 // Each event function has one Trigger, but the one that takes the broker's dead letters. No
-// function answers outside of the cluster: apps come by the route of the edge, and pass as
-// many proxies as it counts.
+// function answers outside of the cluster: apps come by the route of the edge.
 func TestFunctionsAreInside(t *testing.T) {
 	t.Parallel()
 	triggers, consumers := map[string]bool{}, map[string]bool{}
@@ -347,7 +346,7 @@ func TestTheOverlayOfARelease(t *testing.T) {
 	if want := len(rendered(t, "overlays/prod")); resources.Size() != want {
 		t.Errorf("%d documents, want the %d of overlays/prod", resources.Size(), want)
 	}
-	if !strings.Contains(string(text), "trusted-proxies: \"4\"\n") {
+	if !strings.Contains(string(text), "trusted-proxies: 127.0.0.1,10.0.0.0/8\n") {
 		t.Error("the settings of overlays/prod are lost")
 	}
 }
