@@ -96,7 +96,8 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 
 // community chooses the processes for the Community Edition: the calls above, the
 // workers but the probe, and of the event functions as many as there is room for. The relay then
-// delivers to these only. First come those that make customers wait, then the audit.
+// delivers to these only. First come those that make customers wait, then the audit, then
+// the others; of these, first what hears of transfers, because the calls are there for them.
 func community(b process.Bank) stack {
 	s := stack{Community: true}
 	var consumers []process.Process
@@ -113,7 +114,13 @@ func community(b process.Bank) stack {
 		}
 	}
 	urgency := []events.Lane{events.LaneCodes, events.LaneAudit, events.LaneEvents}
-	rank := func(p process.Process) int { return slices.Index(urgency, b.Subscriptions.Lane(p.Name)) }
+	rank := func(p process.Process) int {
+		of := 2 * slices.Index(urgency, b.Subscriptions.Lane(p.Name))
+		if slices.Contains(p.Consumes, events.TypeTransferPosted) {
+			return of
+		}
+		return of + 1
+	}
 	slices.SortStableFunc(consumers, func(a, b process.Process) int { return rank(a) - rank(b) })
 	room := max(0, communityFunctions-len(s.Processes))
 	if room < len(consumers) {

@@ -78,6 +78,9 @@ func TestTheCommunityStackStaysSmall(t *testing.T) {
 	absent := func(f fn.Function) bool {
 		return f.Trigger == fn.TriggerEvent && !slices.Contains(processes(community), f.Spec.Name)
 	}
+	if !slices.Contains(processes(community), "notify-on-transfer") {
+		t.Error("nobody tells a customer of a transfer")
+	}
 	if strings.Contains(community, "FUNCTIONS_CONSUMERS") != slices.ContainsFunc(all, absent) {
 		t.Errorf("the relay is told of wrong functions: %v", processes(community))
 	}
