@@ -90,10 +90,10 @@ images: ## an OCI image of each function and worker, without Docker (ARGS="--pus
 	cd infra/images && go run . --out $(CURDIR)/build/images $(ARGS)
 
 test-images: ## what an image holds, and that the same source makes the same image
-	cd infra/images && go test -timeout 10m ./...
+	cd infra/images && go test -count=1 -timeout 10m ./...
 
 test-manifests: ## decode and validate infra/knative by Knative's own types
-	cd test/platform/manifests && go test -timeout 20m ./...
+	cd test/platform/manifests && go test -count=1 -timeout 20m ./...
 
 test-knative: ## run the bank on a real Kubernetes with Knative, as root on Linux (ARGS="--only demo,forged --keep")
 	@mkdir -p build/cluster/bin
@@ -101,10 +101,10 @@ test-knative: ## run the bank on a real Kubernetes with Knative, as root on Linu
 	@build/cluster/bin/cluster $(ARGS)
 
 test-events: ## read events as the official feature files of CloudEvents say
-	cd test/platform/cloudevents && go test -timeout 5m ./...
+	cd test/platform/cloudevents && go test -count=1 -timeout 5m ./...
 
 test-openfaas: ## decode stack.yml by OpenFaaS' own types, build it, and run the demo behind OpenFaaS' proxy
-	cd test/platform/openfaas && go test -timeout 20m ./...
+	cd test/platform/openfaas && go test -count=1 -timeout 20m ./...
 
 test-ha: ## as root on Debian: kill database, cache, instances and sites under load, and count (ARGS="--only primary,site")
 	@mkdir -p build
@@ -120,7 +120,7 @@ evidence: ## copy the records of platforms and modules to docs/evidence, for aud
 	go run ./test/conformance -evidence
 
 tf-check: $(TOFU) $(TFLINT) $(CHECKOV) $(AWSPROVIDER)/schema.json.gz ## check terraform/ without an account (STEPS="fmt lint validate test checkov")
-	@cd infra/tools/awsschema && go test ./...
+	@cd infra/tools/awsschema && go test -count=1 ./...
 	terraform/check $(STEPS)
 
 migrate: ## bring the database at DATABASE_URL up to date
