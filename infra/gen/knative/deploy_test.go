@@ -69,6 +69,9 @@ func TestDeployChecksFirst(t *testing.T) {
 		"the list fails":     {environment: "LIST=echo no match >&2; exit 1", args: []string{"o"}, code: 1, says: "no match"},
 		"half a list":        {environment: "LIST=echo service.serving.knative.dev/one; exit 1", args: []string{"o"}, code: 1},
 		"nothing to deploy":  {environment: "LIST=true", args: []string{"o"}, code: 1, says: "no Knative Service"},
+		"no proxies named": {
+			environment: "ROUTE=  trusted-proxies: NAME-THEM", args: []string{"o"}, code: 1, says: "set trusted-proxies",
+		},
 		"no Knative Service": {environment: "LIST=echo service/one", args: []string{"o"}, code: 1, says: "no Knative Service"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -346,8 +346,8 @@ func TestTheOverlayOfARelease(t *testing.T) {
 	if want := len(rendered(t, "overlays/prod")); resources.Size() != want {
 		t.Errorf("%d documents, want the %d of overlays/prod", resources.Size(), want)
 	}
-	if !strings.Contains(string(text), "trusted-proxies: 127.0.0.1,10.0.0.0/8\n") {
-		t.Error("the settings of overlays/prod are lost")
+	if !strings.Contains(string(text), "trusted-proxies: 127.0.0.1,10.0.0.0/16\n") || !strings.Contains(string(text), "PROBE_EVENTS_URL: ") {
+		t.Error("the settings of overlays/prod or of the release are lost")
 	}
 }
 
