@@ -69,6 +69,14 @@ func (c *Client) DeviceLock(ctx context.Context) (DeviceLockReply, error) {
 	return reply, err
 }
 
+// DeviceReport calls device-report: Report the safety of the app's environment. Refusals of its
+// own: REPORT_REPLAYED.
+func (c *Client) DeviceReport(ctx context.Context, request DeviceReportRequest) (DeviceReportReply, error) {
+	var reply DeviceReportReply
+	err := c.Call(ctx, "device-report", request, &reply)
+	return reply, err
+}
+
 // DeviceUnbind calls device-unbind: Unbind a device of the caller. Refusals of its own:
 // OBJECT_NOT_FOUND, DEVICE_LOCKED.
 func (c *Client) DeviceUnbind(ctx context.Context, request DeviceUnbindRequest) (DeviceUnbindReply, error) {
@@ -389,6 +397,17 @@ type DeviceLockReply struct {
 	Locked bool `json:"locked"`
 }
 
+// DeviceReportReply is the reply of device-report.
+type DeviceReportReply struct {
+	Warnings         []EnvironmentWarning `json:"warnings"`          // One for each finding; the app shows them
+	TransferDisabled bool                 `json:"transfer_disabled"` // Transfers are refused until a later report is clean
+}
+
+// DeviceReportRequest is the request of device-report.
+type DeviceReportRequest struct {
+	Report EnvironmentReport `json:"report"`
+}
+
 // DeviceUnbindReply is the reply of device-unbind.
 type DeviceUnbindReply struct {
 	Unbound bool `json:"unbound"`
@@ -397,6 +416,30 @@ type DeviceUnbindReply struct {
 // DeviceUnbindRequest is the request of device-unbind.
 type DeviceUnbindRequest struct {
 	DeviceID string `json:"device_id"`
+}
+
+// EnvironmentJudgement is part of identity-login.
+type EnvironmentJudgement struct {
+	Warnings         []EnvironmentWarning `json:"warnings"`          // One for each finding; the app shows them
+	TransferDisabled bool                 `json:"transfer_disabled"` // Transfers are refused until a later report is clean
+}
+
+// EnvironmentReport is part of device-report, identity-login.
+type EnvironmentReport struct {
+	Session      []byte     `json:"session"`             // The channel's id, 16 bytes
+	IntentID     *uuid.UUID `json:"intent_id,omitempty"` // The order for which the report is made
+	Nonce        []byte     `json:"nonce"`               // 16 random bytes, fresh for each report
+	Findings     []string   `json:"findings"`            // docs/protocol.md, section 7; empty: nothing was found
+	Page         string     `json:"page,omitempty"`      // With screen_capture: the page that it shows
+	AppSignature []byte     `json:"app_signature"`       // SM3 of the certificate that signed the app
+	Signature    []byte     `json:"signature,omitempty"` // By the device's key (docs/protocol.md, section 7)
+}
+
+// EnvironmentWarning is part of device-report, identity-login.
+type EnvironmentWarning struct {
+	Finding string `json:"finding"` // What was found (docs/protocol.md, section 7)
+	Action  string `json:"action"`  // warn: no more; check: stronger proofs; disable: no transfers; one of warn, check, disable
+	Advice  string `json:"advice"`  // Show it to the customer, in Chinese
 }
 
 // IdentityAliasSetReply is the reply of identity-alias-set.
@@ -441,28 +484,30 @@ type IdentityDeviceUnlockRequest struct {
 
 // IdentityLoginReply is the reply of identity-login.
 type IdentityLoginReply struct {
-	LastLoginAt     *time.Time `json:"last_login_at"`       // The login before this one
-	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before this one
-	LastLoginPlace  *string    `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
-	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
-	DeviceBound     bool       `json:"device_bound"`        // The device's key that this login brought is bound
+	LastLoginAt     *time.Time           `json:"last_login_at"`       // The login before this one
+	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
+	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
+	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+	DeviceBound     bool                 `json:"device_bound"`        // The device's key that this login brought is bound
+	Environment     EnvironmentJudgement `json:"environment"`
 }
 
 // IdentityLoginRequest is the request of identity-login.
 type IdentityLoginRequest struct {
-	Phone           string      `json:"phone,omitempty"` // 11 digits, 13 to 19 first, also with +86
-	Alias           string      `json:"alias,omitempty"` // In place of phone
-	Password        []byte      `json:"password"`
-	OTP             string      `json:"otp"`
-	CaptchaID       string      `json:"captcha_id,omitempty"`
-	CaptchaAnswer   string      `json:"captcha_answer,omitempty"`
-	DevicePublicKey []byte      `json:"device_public_key,omitempty"` // PKIX DER: the device's key
-	DeviceSignature []byte      `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
-	OldKeySignature []byte      `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
-	TradePassword   []byte      `json:"trade_password,omitempty"`    // To bind a first or lost key
-	CardNo          string      `json:"card_no,omitempty"`           // With trade_password: of an open card of the customer
-	UnlockDevice    bool        `json:"unlock_device,omitempty"`     // With trade_password: release the lock of the log-in to another device
-	App             *ChannelApp `json:"app,omitempty"`               // The app and its version
+	Phone           string             `json:"phone,omitempty"` // 11 digits, 13 to 19 first, also with +86
+	Alias           string             `json:"alias,omitempty"` // In place of phone
+	Password        []byte             `json:"password"`
+	OTP             string             `json:"otp"`
+	CaptchaID       string             `json:"captcha_id,omitempty"`
+	CaptchaAnswer   string             `json:"captcha_answer,omitempty"`
+	DevicePublicKey []byte             `json:"device_public_key,omitempty"` // PKIX DER: the device's key
+	DeviceSignature []byte             `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
+	OldKeySignature []byte             `json:"old_key_signature,omitempty"` // To replace a key: the same text signed by the old key
+	TradePassword   []byte             `json:"trade_password,omitempty"`    // To bind a first or lost key
+	CardNo          string             `json:"card_no,omitempty"`           // With trade_password: of an open card of the customer
+	UnlockDevice    bool               `json:"unlock_device,omitempty"`     // With trade_password: release the lock of the log-in to another device
+	App             *ChannelApp        `json:"app,omitempty"`               // The app and its version
+	Environment     *EnvironmentReport `json:"environment,omitempty"`       // The app's report about its environment (docs/protocol.md, section 7)
 }
 
 // IdentityLogoutReply is the reply of identity-logout.

@@ -27,6 +27,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
@@ -43,7 +44,12 @@ type Config struct {
 	NextPins []*sm.PublicKey
 	// App names the app and its version to the bank, which may ask for an update by the
 	// *Problem APP_OUTDATED. The zero value names nothing.
-	App  channel.App
+	App channel.App
+	// Environment returns what the app finds about the safety of its environment
+	// (docs/protocol.md, section 7); nil finds nothing. Each login reports it to the bank.
+	Environment  func() []environment.Finding
+	AppSignature []byte // SM3 of the certificate that signed the app; of the Go client if empty
+
 	HTTP *http.Client     // http.DefaultClient if nil
 	Now  func() time.Time // the device's clock, which may be wrong
 	// Captcha shows the customer a graphic code (PNG) and returns the answer. The bank asks

@@ -137,6 +137,11 @@ func (c *Client) credentials(o *opened, with Credentials) (IdentityLoginRequest,
 	if made.DevicePublicKey, made.DeviceSignature, err = c.possession(o); err != nil {
 		return made, err
 	}
+	report, err := c.findings(o, nil, "")
+	if err != nil {
+		return made, err
+	}
+	made.Environment = &report
 	if with.OldDevice != nil {
 		text := device.Text(o.id, c.config.DeviceID, made.DevicePublicKey)
 		if made.OldKeySignature, err = sm.Sign(with.OldDevice, text); err != nil {

@@ -32,8 +32,7 @@ var asData = []string{"transfer-prepare memo"}
 // the text unchanged.
 func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Reply) {
 	t.Helper()
-	j.openChannel(t)
-	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
+	j.openSession(t)
 	tried := map[string]bool{}
 	for _, f := range functions.All() {
 		if isEvent(f) {
@@ -131,8 +130,7 @@ func (j *journey) spoilt(t *testing.T, function, place string, value any) json.R
 // await prepares a transfer for the confirming requests to come.
 func (j *journey) await(t *testing.T) {
 	t.Helper()
-	j.openChannel(t)
-	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
+	j.openSession(t)
 	var in transferprepare.Response
 	j.call(t, "transfer-prepare", j.ToOwn(2), &in) // above the amount of the customer's choice of proofs
 	signed := j.Signed(t, in)

@@ -116,6 +116,7 @@ func (j *journey) travel(t *testing.T) {
 	j.useToken(t)
 	j.changePasswords(t)
 	j.call(t, "device-list", none, &map[string]any{})
+	j.call(t, "device-report", map[string]any{"report": j.Phone.Report(t)}, &map[string]any{})
 	j.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1",
 		j.Payer.ID)
 	j.lockDevice(t)
@@ -145,6 +146,14 @@ func (j *journey) openChannel(t *testing.T) {
 	check.Must(t, err)
 	j.Phone.Sequence.Store(0)
 	j.good["channel-open"], j.sent["channel-open"] = append(j.good["channel-open"], answer), hello
+}
+
+// openSession opens a channel and starts a session on it, whose app reports a clean environment.
+func (j *journey) openSession(t *testing.T) {
+	t.Helper()
+	j.openChannel(t)
+	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
+	j.Phone.ReportClean(t, j.Payer.ID)
 }
 
 // code asks for a one-time code and reads it on the phone.

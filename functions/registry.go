@@ -16,6 +16,7 @@ import (
 	deadletteronevent "github.com/tidebank/tidebank/functions/deadletter/onevent"
 	devicelist "github.com/tidebank/tidebank/functions/device/list"
 	devicelock "github.com/tidebank/tidebank/functions/device/lock"
+	devicereport "github.com/tidebank/tidebank/functions/device/report"
 	deviceunbind "github.com/tidebank/tidebank/functions/device/unbind"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
@@ -67,6 +68,7 @@ func All() []fn.Function {
 		deadletteronevent.Function,
 		devicelist.Function,
 		devicelock.Function,
+		devicereport.Function,
 		deviceunbind.Function,
 		fraudontransfer.Function,
 		identityaliasset.Function,

@@ -101,6 +101,10 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"UPDATE stepup_rule SET combinations = '{}'", "INSERT INTO stepup_rule SELECT * FROM stepup_rule",
 			"INSERT INTO stepup_cap SELECT * FROM stepup_cap", "DELETE FROM stepup_preference", "SELECT * FROM customer",
 		},
+		"device-report": {
+			"DELETE FROM device_report", "UPDATE device_report SET customer_id = customer_id", "UPDATE device SET public_key = ''",
+			"SELECT * FROM customer",
+		},
 		"device-list": {"DELETE FROM device", "SELECT * FROM intent"},
 		"device-unbind": {
 			"UPDATE device SET public_key = ''", "INSERT INTO device SELECT * FROM device", "UPDATE intent SET payload_ct = ''",

@@ -61,6 +61,14 @@ GRANT SELECT, UPDATE (locked) ON TABLE device TO tidebank_device_lock;
 GRANT EXECUTE ON FUNCTION device_set_lock TO tidebank_device_lock;
 GRANT INSERT ON TABLE outbox TO tidebank_device_lock;
 
+-- device-report
+CREATE ROLE tidebank_device_report LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_report;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_report;
+GRANT SELECT ON TABLE device TO tidebank_device_report;
+GRANT INSERT, SELECT, UPDATE (channel, device_id, findings, grave, id, reported_at) ON TABLE device_report TO tidebank_device_report;
+GRANT INSERT ON TABLE outbox TO tidebank_device_report;
+
 -- device-unbind
 CREATE ROLE tidebank_device_unbind LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_unbind;
@@ -158,6 +166,7 @@ GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_identity_login;
 GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (bound_at, locked, public_key) ON TABLE device TO tidebank_identity_login;
+GRANT INSERT, SELECT, UPDATE (channel, device_id, findings, grave, id, reported_at) ON TABLE device_report TO tidebank_identity_login;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_login;
@@ -489,6 +498,7 @@ GRANT SELECT ON TABLE account TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE device TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE device_report TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_transfer_confirm;
@@ -538,6 +548,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_prepare;
 GRANT SELECT ON TABLE account TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE device_report TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE intent TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE limit_use TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_prepare;
@@ -556,6 +567,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE dead_letter TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE delivery TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE device_report TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE event_consumed TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE idempotency TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE intent TO tidebank_bank_upkeep;

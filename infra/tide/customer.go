@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -63,6 +64,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 		}
 		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
 			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases, token.Forget,
+			environment.Forget,
 		} {
 			if err := forget(ctx, tx, who); err != nil {
 				return err

@@ -54,7 +54,7 @@ func TestErase(t *testing.T) {
 	if bytes.Equal(index, p.Host.Keys.BlindIndex("phone", p.Payer.Phone)) {
 		t.Error("the index still finds the row")
 	}
-	for _, table := range []string{"phone_change", "credential", "device", "message", "token"} {
+	for _, table := range []string{"phone_change", "credential", "device", "device_report", "message", "token"} {
 		if n := p.Count(t, "SELECT count(*) FROM "+table+" WHERE customer_id = $1", p.Payer.ID); n != 0 {
 			t.Errorf("%s has %d rows", table, n)
 		}

@@ -47,6 +47,9 @@ SELECT policy_value('device.young_day_cap', $4),
 	sqlList = `-- device.list
 SELECT device_id, bound_at, locked FROM device WHERE customer_id = $1 ORDER BY bound_at DESC, device_id LIMIT 100`
 
+	sqlBoundKey = `-- device.bound_key
+SELECT public_key FROM device WHERE customer_id = $1 AND device_id = $2`
+
 	sqlUnlock = `-- device.unlock
 UPDATE device SET locked = false WHERE customer_id = $1 AND locked`
 )
@@ -108,6 +111,16 @@ func LockLogin(unit *pg.Unit, customer uuid.UUID, deviceID string, unbound error
 // UnlockLogin releases the lock of the customer's log-in. It changes nothing without a lock.
 func UnlockLogin(ctx context.Context, to pg.Writer, customer uuid.UUID) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlUnlock, Args: []any{customer}})
+}
+
+// BoundKey returns the public key that the customer has bound on the device; nil if there is
+// none.
+func BoundKey(ctx context.Context, db pg.Reader, customer uuid.UUID, deviceID string) ([]byte, error) {
+	var public []byte
+	if err := pg.Optional(db.QueryRow(ctx, sqlBoundKey, customer, deviceID).Scan(&public)); err != nil {
+		return nil, fmt.Errorf("bound key: %w", err)
+	}
+	return public, nil
 }
 
 // Text is what a device's key signs on a channel to prove itself, or to name the key

@@ -221,7 +221,7 @@ func TestRefusalsOfTheStages(t *testing.T) {
 		"public":            {specOf("test-it", nil), sealed},
 		"for customers":     {specOf("test-it", func(s *fn.Spec) { s.Audience = fn.Customer }), customers},
 		"idempotent":        {specOf("test-it", func(s *fn.Spec) { s.Idempotent = true }), sealed + keyed},
-		"all of it":         {everything("test-it").Spec, customers + keyed + proofs + " RISK_REFUSED"},
+		"all of it":         {everything("test-it").Spec, customers + keyed + proofs + " RISK_REFUSED ENVIRONMENT_UNSAFE"},
 	} {
 		var got []string
 		for _, e := range fn.StageRefusals(tt.spec) {

@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -90,14 +91,15 @@ type call struct {
 	stored       []byte // the first answer to a repeated request
 	verification *stepup.Verification
 	verified     *stepup.Verified
-	consumed     bool      // the intent and its proofs are used up by this call
-	unit         pg.Unit   // the operation's statements
-	starts       uuid.UUID // the customer whose session starts after the commit
-	place        string    // from where that session comes
-	number       int64     // of this session
-	ends         uuid.UUID // the customer whose sessions end before the commit, and again after it
-	reason       string    // for the access record only
-	about        uuid.UUID // the customer whom a call before login is about
+	environment  environment.Standing // of the session; only with a risk scene
+	consumed     bool                 // the intent and its proofs are used up by this call
+	unit         pg.Unit              // the operation's statements
+	starts       uuid.UUID            // the customer whose session starts after the commit
+	place        string               // from where that session comes
+	number       int64                // of this session
+	ends         uuid.UUID            // the customer whose sessions end before the commit, and again after it
+	reason       string               // for the access record only
+	about        uuid.UUID            // the customer whom a call before login is about
 	started      time.Time
 	status       int
 	body         []byte

@@ -172,6 +172,7 @@ func newUser(t *testing.T, b *bank.Bank, f fn.Function) user {
 	check.Must(t, err)
 	b.Exec(t, "INSERT INTO device (customer_id, device_id, public_key) VALUES ($1, $2, $3)", u.customer.ID, u.ID, public)
 	check.Must(t, b.Host.Sessions.Start(t.Context(), u.Channel, u.customer.ID))
+	u.ReportClean(t, u.customer.ID)
 	u.intent = u.prepare(t)
 	return u
 }

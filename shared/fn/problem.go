@@ -10,6 +10,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/place"
 	"github.com/tidebank/tidebank/shared/session"
@@ -71,6 +72,7 @@ func problemJSON(e *bankerr.Error, trace string) []byte {
 	told(e, p.tellUsed)
 	told(e, p.tellLater)
 	told(e, p.tellOutdated)
+	told(e, p.tellUnsafe)
 	body, err := json.Marshal(p)
 	if err != nil {
 		return []byte(`{"type":"about:blank","status":500,"code":"INTERNAL_ERROR"}`)
@@ -100,6 +102,8 @@ func (p *Problem) tellMissing(m *stepup.MissingError) {
 func (p *Problem) tellCap(c *stepup.CapError) {
 	p.Most, p.Detail = &c.Most, "单笔最高"+c.Most.Yuan()+"元，请降低金额"
 }
+
+func (p *Problem) tellUnsafe(u *environment.UnsafeError) { p.Detail = u.Advice }
 
 func (p *Problem) tellUsed(u *stepup.UsedError) { p.ResultID = u.ResultID.String() }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/password"
@@ -67,7 +68,7 @@ func StageRefusals(s Spec) []*bankerr.Error {
 		list = append(list, stepup.Refusals()...)
 	}
 	if s.Risk != risk.None {
-		list = append(list, risk.ErrRefused)
+		list = append(list, risk.ErrRefused, environment.ErrUnsafe)
 	}
 	return list
 }
@@ -216,6 +217,7 @@ func (c *call) preflight(ctx context.Context) error {
 	grade := risk.GradeNormal
 	if c.spec.Risk != risk.None {
 		customer.QueueGrade(&batch, c.CustomerID, func(found risk.Grade) { grade = found })
+		c.queueEnvironment(&batch)
 	}
 	if c.spec.StepUp {
 		c.queueVerification(&batch)
@@ -295,15 +297,36 @@ func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
 	if c.spec.Risk == risk.None {
 		return nil
 	}
-	who := risk.Subject{CustomerID: c.CustomerID, DeviceID: c.DeviceID, IP: c.IP, Moved: c.moved, Grade: grade}
+	who := risk.Subject{
+		CustomerID: c.CustomerID, DeviceID: c.DeviceID, IP: c.IP, Moved: c.moved, Grade: grade,
+		Environment: c.environment.Findings,
+	}
 	var err error
 	if c.Risk, err = c.host.Risk.Evaluate(ctx, c.spec.Risk, who); err != nil {
 		return bankerr.ErrUnavailable.Because(fmt.Errorf("risk: %w", err))
+	}
+	if err := c.environment.Refuses(); err != nil {
+		return err
+	}
+	if c.environment.Risky() {
+		c.Risk = c.Risk.Raised()
 	}
 	if c.Risk.Outcome == risk.Refuse {
 		return risk.ErrRefused
 	}
 	return nil
+}
+
+// queueEnvironment reads what the newest report of the caller's app says, for the order that
+// the call confirms, if it confirms one.
+func (c *call) queueEnvironment(batch *pgx.Batch) {
+	var intent *uuid.UUID
+	if confirmer, yes := c.request.(stepup.Confirmer); yes {
+		id := confirmer.Confirms().IntentID
+		intent = &id
+	}
+	in := environment.Session{CustomerID: c.CustomerID, DeviceID: c.DeviceID, Channel: c.Channel, Now: c.host.Clock.Now()}
+	environment.QueueStanding(batch, in, intent, func(found environment.Standing) { c.environment = found })
 }
 
 // operate runs the operation, which fills c.unit.

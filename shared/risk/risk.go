@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/environment"
 )
 
 // ErrRefused is the answer to an operation that risk blocks.
@@ -48,19 +49,30 @@ const (
 	Refuse
 )
 
-// Subject is the customer who acts, with device and address.
+// Subject is the customer who acts, with device, address, and the findings about the app's
+// environment (shared/environment).
 type Subject struct {
-	CustomerID uuid.UUID
-	DeviceID   string
-	IP         string
-	Moved      bool // the call comes from another address than the customer's login
-	Grade      Grade
+	CustomerID  uuid.UUID
+	DeviceID    string
+	IP          string
+	Moved       bool // the call comes from another address than the customer's login
+	Grade       Grade
+	Environment []environment.Finding
 }
 
 // Decision is an outcome, and the grade that selects the rows of the step-up matrix.
 type Decision struct {
 	Outcome Outcome
 	Grade   Grade
+}
+
+// Raised returns the decision at the next higher grade. Above the grade raised there is
+// none that is allowed.
+func (d Decision) Raised() Decision {
+	if d.Outcome == Refuse || d.Grade >= GradeRaised {
+		return Decision{Outcome: Refuse, Grade: GradeHigh}
+	}
+	return Decision{Outcome: Allow, Grade: d.Grade + 1}
 }
 
 // Evaluator decides.

@@ -233,6 +233,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			"card_password": password, "login_password": password, "trade_password": password, "device_public_key": public,
 			"device_signature": phone.Possession(t),
 		},
+		"device-report":            map[string]any{"report": phone.Report(t)},
 		"device-unbind":            map[string]any{"device_id": "tablet-of-wang"},
 		"identity-preference-set":  map[string]any{"combination": "sms_otp+trade_password", "amount_fen": 1_00},
 		"identity-alias-set":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "alias": "tide.fan"},

@@ -247,12 +247,13 @@ func (d *Device) Reopen(t testing.TB) {
 	d.Sequence.Store(0)
 }
 
-// LoginAs signs the customer up if necessary, binds the device's key and starts a
-// session on its channel, without calling identity-login.
+// LoginAs signs the customer up if necessary, binds the device's key, starts a session on its
+// channel and reports a clean environment, without calling identity-login.
 func (d *Device) LoginAs(t testing.TB, c seed.Customer) {
 	t.Helper()
 	check.Must(t, d.bank.Seeder().SignUp(t.Context(), c, LoginPassword, TradePassword, d.ID, d.PublicKey(t)))
 	check.Must(t, d.bank.Host.Sessions.Start(t.Context(), d.Channel, c.ID))
+	d.ReportClean(t, c.ID)
 }
 
 // Password seals a password as the app does.

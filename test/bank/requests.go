@@ -23,12 +23,14 @@ func (d *Device) SignUp(t testing.TB, c seed.Customer, code string) identityregi
 	}
 }
 
-// LogIn is a good request to log a customer in, which proves the device's key and binds none.
+// LogIn is a good request to log a customer in, which proves the device's key, binds none and
+// reports a clean environment.
 func (d *Device) LogIn(t testing.TB, c seed.Customer, code string) identitylogin.Request {
 	t.Helper()
+	clean := d.Report(t)
 	return identitylogin.Request{
 		Phone: c.Phone, Password: d.Password(t, LoginPassword), OTP: code,
-		DevicePublicKey: d.PublicKey(t), DeviceSignature: d.Possession(t),
+		DevicePublicKey: d.PublicKey(t), DeviceSignature: d.Possession(t), Environment: &clean,
 	}
 }
 

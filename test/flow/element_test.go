@@ -57,6 +57,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"app-version":     {"platform": "ios", "nonce": make([]byte, 32)},
 		"channel-captcha": {}, "channel-certificates": {},
 		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"}, "device-lock": {}, "identity-device-unlock": unlocking,
+		"device-report":               {"report": bank.Fields(t, wang.phone.Report(t))},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"channel-open":                hello(t, "phone-of-sun"),
 		"identity-alias-set":          alias,
@@ -253,6 +254,7 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"like a number":      with(good["identity-alias-set"], "alias", "a"+p.wang.Phone),
 			"the login password": with(good["identity-alias-set"], "alias", bank.LoginPassword),
 		},
+		"device-report": {"an unknown finding": {"report": with(bank.Fields(t, p.wang.phone.Report(t)), "findings", []string{"x"})}},
 		"device-unbind": {"another's device": {"device_id": p.li.phone.ID}},
 		"identity-change-prepare": {
 			"a forgotten password of a full account": {"change": stepup.ResetTradePassword},

@@ -18,6 +18,7 @@ func declared() []target {
 		{"deadletter-on-event", byEvent},
 		{"device-list", byChannel},
 		{"device-lock", byChannel},
+		{"device-report", byChannel},
 		{"device-unbind", byChannel},
 		{"fraud-on-transfer", byEvent},
 		{"identity-alias-set", byChannel},

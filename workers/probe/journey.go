@@ -119,11 +119,23 @@ func (p *prober) balance(ctx context.Context, step Step) (accounts []client.Acco
 
 const amount money.Fen = 1 // 0.01
 
+// report reports a clean environment: the report of the login may be too old for a transfer by
+// one factor.
+func (p *prober) report(ctx context.Context) error {
+	return p.watch().try(ctx, "device-report", StepTransfer, func(ctx context.Context) error {
+		_, err := p.app.ReportEnvironment(ctx, nil)
+		return err
+	})
+}
+
 // move transfers the amount from the richer account to the other, and checks both.
 func (p *prober) move(ctx context.Context, before []client.AccountView) error {
 	from, to := 0, 1
 	if before[1].Balance > before[0].Balance {
 		from, to = 1, 0
+	}
+	if err := p.report(ctx); err != nil {
+		return err
 	}
 	var in client.TransferPrepareReply
 	err := p.watch().try(ctx, "transfer-prepare", StepTransfer, func(ctx context.Context) (err error) {

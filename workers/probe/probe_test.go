@@ -161,7 +161,7 @@ func TestTheJourney(t *testing.T) {
 		failed, tried := w.round(t)
 		for _, call := range []string{
 			"otp-send login", "notify-on-otp login", "identity-login login", "account-overview balance",
-			"transfer-prepare transfer", "transfer-confirm transfer", "account-overview transfer",
+			"device-report transfer", "transfer-prepare transfer", "transfer-confirm transfer", "account-overview transfer",
 		} {
 			if !tried[call] || len(failed) > 0 {
 				t.Fatalf("%s: tried %v, failed %q\n%s", call, tried[call], failed, w.Log)

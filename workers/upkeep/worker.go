@@ -24,6 +24,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -55,7 +56,9 @@ type Config struct {
 // declares it.
 func Retentions() []pg.Retention {
 	return slices.Concat(
-		[]pg.Retention{customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention()},
+		[]pg.Retention{
+			customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), environment.Retention(),
+		},
 		password.Retentions(), otp.Retentions(), sms.Retentions(), events.Retentions(),
 	)
 }

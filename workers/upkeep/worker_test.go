@@ -41,6 +41,10 @@ VALUES (gen_random_uuid(), 'k', ((now() - $1::interval) AT TIME ZONE 'Asia/Shang
 		`INSERT INTO phone_change (id, customer_id, former_ct, changed_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), '', now() - $1::interval)`,
 	}},
+	"device_report": {goes: []string{
+		`INSERT INTO device_report (id, customer_id, device_id, channel, nonce, findings, grave, reported_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'd', '', gen_random_uuid()::text::bytea, '{}', true, now() - $1::interval)`,
+	}},
 	"login_attempt": {
 		goes:  []string{attemptOf("NULL", "false"), attemptOf("now() - interval '40 days'", "false")},
 		stays: []string{attemptOf("NULL", "true"), attemptOf("now() + interval '1 hour'", "false")},

@@ -10,9 +10,10 @@
 // once. A device proves itself by its bound key; a new key is bound only after a step-up
 // (device.go). A customer who has locked the log-in to one device logs in only there; a
 // login with trade password and card number may release the lock (DEVICE-010). An app below
-// the minimum version is told to update before anything else (CLIENT-018). Refusals:
-// APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED (both factors are right), CAPTCHA_REQUIRED,
-// CAPTCHA_REJECTED, PASSWORD_UNSEALED.
+// the minimum version is told to update before anything else (CLIENT-018). The app's report
+// about its environment is stored with the session: without one, or with a bad one, transfers
+// are restricted (shared/environment). Refusals: APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED
+// (both factors are right), CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 package login
 
 import (
@@ -31,6 +32,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -51,12 +53,15 @@ var Function = fn.Command(fn.Spec{
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
 		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "AUTH-027", "SESSION-003", "SESSION-005", "CAPTCHA-003",
-		"PWD-017", "CLIENT-018", "DEVICE-010",
+		"PWD-017", "CLIENT-018", "DEVICE-003", "DEVICE-010",
 	},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
-type Config struct{ Place place.Config }
+type Config struct {
+	Place place.Config
+	Apps  environment.Config
+}
 
 // Request holds both factors.
 type Request struct {
@@ -74,6 +79,8 @@ type Request struct {
 	UnlockDevice    bool   `json:"unlock_device,omitempty" doc:"With trade_password: release the lock of the log-in to another device"`
 	// App names the app as the hello does: an open channel may be older than the minimum.
 	App *channel.App `json:"app,omitempty" doc:"The app and its version"`
+	// Environment is the app's report; without one, the session is risky.
+	Environment *environment.Report `json:"environment,omitempty" doc:"The app's report about its environment (docs/protocol.md, section 7)"` //nolint:revive // a tag is one line
 }
 
 // Validate checks the form only. It refuses only values that no customer can have.
@@ -83,6 +90,11 @@ func (r Request) Validate() error {
 	}
 	if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
 		return err
+	}
+	if r.Environment != nil {
+		if err := r.Environment.CheckForm("environment."); err != nil {
+			return err
+		}
 	}
 	stepUp := len(r.TradePassword) > 0
 	switch {
@@ -111,6 +123,8 @@ type Response struct {
 	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 	DeviceBound     bool       `json:"device_bound" doc:"The device's key that this login brought is bound"`
+	// Environment tells what the bank does about the report, or about its absence.
+	Environment environment.Judgement `json:"environment"`
 }
 
 type operation struct {
@@ -121,6 +135,7 @@ type operation struct {
 	clock     clock.Clock
 	places    *place.Table
 	versions  channel.Versions
+	apps      environment.Apps
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
@@ -128,9 +143,13 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[
 	if err != nil {
 		return nil, err
 	}
+	apps, err := environment.ParseApps(config.Apps)
+	if err != nil {
+		return nil, err
+	}
 	return operation{
 		db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock, places: places,
-		versions: lent.Channels.Versions(),
+		versions: lent.Channels.Versions(), apps: apps,
 	}.do, nil
 }
 
@@ -156,7 +175,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	defer turn.End()
 	code := identity.CodeAttempt(otp.Login, attempt.Phone, key.from, req.OTP)
-	both := login{attempt: attempt, code: &code, key: key, turn: turn}
+	found := op.apps.Examine(req.Environment, call.Channel, req.DevicePublicKey)
+	both := login{attempt: attempt, code: &code, key: key, turn: turn, found: found}
 	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err
 	}
@@ -179,6 +199,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastLoginPlace: last.PlaceName(),
 		LastVerified: last.Verified,
 		DeviceBound:  both.binds || key.verified(),
+		Environment:  environment.Judge(found),
 	}, op.succeed(ctx, call, both, unit)
 }
 
@@ -208,7 +229,8 @@ type login struct {
 	key     *deviceKey
 	turn    *password.Turn
 	stepUp  stepUp
-	binds   bool // a step-up lets the device's key be bound
+	binds   bool                  // a step-up lets the device's key be bound
+	found   []environment.Finding // about the app's environment
 }
 
 // count counts the attempt at the code, and then the attempt at the password: whether
@@ -268,6 +290,7 @@ func (l *login) reason(wrong string) string {
 	add(wrong != "", wrong)
 	add(l.attempt.Damaged, "login_password damaged")
 	add(true, l.stepUp.reasons...)
+	add(wrong == "" && l.key.req.Environment != nil && len(l.found) > 0, environment.Reason(l.found))
 	add(wrong != "" && l.attempt.Verdict == password.Last, "now locked")
 	return strings.Join(parts, ", ")
 }
@@ -294,6 +317,10 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 		if err := identity.BindDevice(ctx, unit, key, l.key.bound != nil); err != nil {
 			return err
 		}
+	}
+	in := environment.Session{CustomerID: id, DeviceID: call.DeviceID, Channel: call.Channel, Now: now}
+	if err := environment.StoreReport(ctx, unit, in, l.key.req.Environment, l.found); err != nil {
+		return err
 	}
 	call.StartSession(id, l.attempt.Place)
 	return events.Emit(ctx, unit, id.String(), id, events.IdentityLoggedIn{

@@ -47,7 +47,7 @@ func roots(f fn.Function) []string {
 		list = append(list, "shared/idem.QueueLookup", "shared/idem.Record")
 	}
 	if f.Spec.Risk != risk.None {
-		list = append(list, "shared/customer.QueueGrade")
+		list = append(list, "shared/customer.QueueGrade", "shared/environment.QueueStanding")
 	}
 	if f.Spec.StepUp {
 		list = append(list, "shared/stepup.Verification.QueueProofs", "shared/stepup.Verification.Verify",

@@ -90,6 +90,9 @@ code, and a signature or the trade password.
 A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
 opens it again.
 
+A session whose app has sent no good report about its environment ([protocol.md](protocol.md), section 7) counts at the grade
+above the customer's own (DEVICE-005). A grave finding refuses every transfer (` + "`ENVIRONMENT_UNSAFE`" + `, DEVICE-006).
+
 ## Caps
 
 The strongest method of a combination sets its caps. Methods of one kind of limit share the sum of a day
