@@ -93,8 +93,17 @@ func (c *Client) IdentityAliasSet(ctx context.Context, key string, request Ident
 	return reply, err
 }
 
+// IdentityCertApply calls identity-cert-apply: Apply for a certificate. It has its effect at most
+// once for a key; an empty key is replaced by a fresh one. Refusals of its own:
+// CERT_REQUEST_REJECTED.
+func (c *Client) IdentityCertApply(ctx context.Context, key string, request IdentityCertApplyRequest) (IdentityCertApplyReply, error) {
+	var reply IdentityCertApplyReply
+	err := c.CallOnce(ctx, "identity-cert-apply", key, request, &reply)
+	return reply, err
+}
+
 // IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password, alias or
-// number, or the binding of a token. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND,
+// number, a token, or a certificate. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND,
 // OBJECT_NOT_FOUND.
 func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
 	var reply IdentityChangePrepareReply
@@ -454,20 +463,35 @@ type IdentityAliasSetRequest struct {
 	Alias    string        `json:"alias"`     // A letter first, then letters, digits, . _ -
 }
 
+// IdentityCertApplyReply is the reply of identity-cert-apply.
+type IdentityCertApplyReply struct {
+	Certificate []byte    `json:"certificate"` // X.509, DER
+	Chain       [][]byte  `json:"chain"`       // The authorities between the certificate and the root, X.509, DER
+	ValidUntil  time.Time `json:"valid_until"`
+}
+
+// IdentityCertApplyRequest is the request of identity-cert-apply.
+type IdentityCertApplyRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+	CSR      []byte        `json:"csr"`       // PKCS#10 with SM2 and SM3, DER, for the subject of the preparation
+}
+
 // IdentityChangePrepareReply is the reply of identity-change-prepare.
 type IdentityChangePrepareReply struct {
 	IntentID     uuid.UUID `json:"intent_id"`
-	Function     string    `json:"function"`                  // The function that confirms it
-	Text         string    `json:"text"`                      // Show it; a device key signs exactly these bytes
-	Digest       []byte    `json:"digest"`                    // SM3 of text
-	Combinations []string  `json:"combinations"`              // Each combination is enough, e.g. login_password+sms_otp
-	Challenge    string    `json:"token_challenge,omitempty"` // With token_bind; a token with a screen makes it from text
+	Function     string    `json:"function"`                      // The function that confirms it
+	Text         string    `json:"text"`                          // Show it; a device key signs exactly these bytes
+	Digest       []byte    `json:"digest"`                        // SM3 of text
+	Combinations []string  `json:"combinations"`                  // Each combination is enough, e.g. login_password+sms_otp
+	Challenge    string    `json:"token_challenge,omitempty"`     // With token_bind; a token with a screen makes it from text
+	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate: the subject of its request (PKCS#10), DER
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, device_unlock
+	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, device_unlock
 	Phone  string `json:"phone,omitempty"` // For phone: the new number
 }
 
@@ -705,8 +729,9 @@ type OTPSendRequest struct {
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// StepupProof is part of identity-alias-set, identity-device-unlock, identity-password-change,
-// identity-phone-change, identity-token-bind, identity-trade-password-set, transfer-confirm.
+// StepupProof is part of identity-alias-set, identity-cert-apply, identity-device-unlock,
+// identity-password-change, identity-phone-change, identity-token-bind,
+// identity-trade-password-set, transfer-confirm.
 type StepupProof struct {
 	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string `json:"code,omitempty"`      // sms_otp, token

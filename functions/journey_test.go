@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
+	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/channel"
@@ -114,6 +115,7 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "identity-session-resume", none, &map[string]any{})
 	j.setAlias(t)
 	j.useToken(t)
+	j.applyForCertificate(t)
 	j.changePasswords(t)
 	j.call(t, "device-list", none, &map[string]any{})
 	j.call(t, "device-report", map[string]any{"report": j.Phone.Report(t)}, &map[string]any{})
@@ -231,6 +233,19 @@ func (j *journey) useToken(t *testing.T) {
 	codes := map[string]any{"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")}
 	j.call(t, "identity-token-sync", codes, &map[string]any{})
 	j.call(t, "identity-token-report-lost", struct{}{}, &map[string]any{})
+}
+
+// applyForCertificate gets a certificate.
+func (j *journey) applyForCertificate(t *testing.T) {
+	t.Helper()
+	var intent identitychangeprepare.Response
+	j.call(t, "identity-change-prepare", map[string]any{"change": "certificate"}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.IntentID})
+	j.call(t, "identity-cert-apply", map[string]any{
+		"intent_id": intent.IntentID, "csr": bank.CSR(t, intent.Subject), "proofs": []any{
+			map[string]any{"factor": "sms_otp", "code": code}, j.Known(t), j.KnownLogin(t, bank.LoginPassword),
+		},
+	}, &map[string]any{})
 }
 
 // changePasswords changes both passwords, and resets the login password before a new login. In

@@ -71,7 +71,8 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"identity-alias-set", "identity-device-unlock", "identity-login", "identity-password-change", "identity-password-reset",
+		"identity-alias-set", "identity-cert-apply", "identity-device-unlock", "identity-login",
+		"identity-password-change", "identity-password-reset",
 		"identity-phone-change",
 		"identity-register",
 		"identity-token-bind",

@@ -20,6 +20,7 @@ import (
 	deviceunbind "github.com/tidebank/tidebank/functions/device/unbind"
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
+	identitycertapply "github.com/tidebank/tidebank/functions/identity/certapply"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
@@ -72,6 +73,7 @@ func All() []fn.Function {
 		deviceunbind.Function,
 		fraudontransfer.Function,
 		identityaliasset.Function,
+		identitycertapply.Function,
 		identitychangeprepare.Function,
 		identitydeviceunlock.Function,
 		identitylogin.Function,

@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -75,13 +76,18 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer texts.stop()
+	certs, stopCerts, err := startAuthority(ctx, now)
+	if err != nil {
+		return err
+	}
+	defer stopCerts()
 	h, err := openHost(ctx, parts, now, dir.file("keys.json"))
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	h.Log = log
-	around := &edge{texts: texts, clock: now, parts: parts}
+	around := &edge{texts: texts, certs: certs, clock: now, parts: parts}
 	if o.aws {
 		if around.aws, err = startAWS(ctx, parts, texts, logFile); err != nil {
 			return err
@@ -94,6 +100,7 @@ func run(ctx context.Context, o options) error {
 // edge holds what stands around the bank's functions and workers.
 type edge struct {
 	texts *smsGateway
+	certs cert.Config
 	clock *dev.Clock
 	parts *parts
 	aws   *amazon // nil without --aws
@@ -101,7 +108,7 @@ type edge struct {
 
 func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edge) error {
 	all := functions.All()
-	gw, err := gateway.New(ctx, all, h, host.Values(around.texts.config))
+	gw, err := gateway.New(ctx, all, h, host.Values(around.texts.config, around.certs))
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ const AliasSet = "identity-alias-set"
 // (stepup.TokenBind).
 const TokenBind = "identity-token-bind"
 
+// CertApply is the only function that may confirm the application for a certificate.
+const CertApply = "identity-cert-apply"
+
 // DeviceUnlock is the only function that may confirm that the lock of the log-in is released.
 const DeviceUnlock = "identity-device-unlock"
 
@@ -41,6 +44,8 @@ const ChangeLife = 10 * time.Minute
 type Change struct {
 	What  stepup.Change `json:"what"`
 	Phone string        `json:"phone,omitempty"` // the new number, for ChangePhone; stepup.NewPhone reads it
+	// Session is the session that asked, for ApplyCertificate: no other may bring the request (AUTH-022).
+	Session string `json:"session,omitempty"`
 }
 
 // changes lists, for each change, the function that confirms it and its name in the texts.
@@ -51,6 +56,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.SetAlias:            {AliasSet, "设置登录别名"},
 	stepup.ChangePhone:         {PhoneChange, "修改手机号码"},
 	stepup.BindToken:           {TokenBind, "启用动态令牌"},
+	stepup.ApplyCertificate:    {CertApply, "申请数字证书"},
 	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
 }
 
@@ -76,6 +82,9 @@ func (c Change) Text(id uuid.UUID, at time.Time) string {
 	lines = append(lines, "时间："+at.In(clock.Shanghai).Format("2006-01-02 15:04:05"), "编号："+id.String())
 	return strings.Join(lines, "\n")
 }
+
+// Applies reports whether the change is an application for a certificate.
+func (c Change) Applies() bool { return c.What == stepup.ApplyCertificate }
 
 // Binds reports whether the change puts a dynamic token into use.
 func (c Change) Binds() bool { return c.What == stepup.BindToken }

@@ -117,6 +117,34 @@ GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_alias_set;
 
+-- identity-cert-apply
+CREATE ROLE tidebank_identity_cert_apply LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_cert_apply;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_cert_apply;
+GRANT INSERT ON TABLE certificate TO tidebank_identity_cert_apply;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_cert_apply;
+GRANT SELECT ON TABLE customer TO tidebank_identity_cert_apply;
+GRANT SELECT ON TABLE device TO tidebank_identity_cert_apply;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_cert_apply;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_cert_apply;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_cert_apply;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_cert_apply;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_cert_apply;
+GRANT SELECT ON TABLE policy TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_cert_apply;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_cert_apply;
+
 -- identity-change-prepare
 CREATE ROLE tidebank_identity_change_prepare LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_change_prepare;

@@ -9,16 +9,15 @@ package smssim
 
 import (
 	"context"
-	"crypto/hmac"
 	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/peer"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -102,7 +101,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if !g.signed(r.Header, body) {
+	if !peer.Signed(g.Secret, r.Header, body, g.Now()) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -117,16 +116,6 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client has left
 	}
 	w.WriteHeader(g.take(m))
-}
-
-// signed reports whether the bank has signed the request within the last minutes.
-func (g *Gateway) signed(header http.Header, body []byte) bool {
-	at := header.Get(sms.HeaderTimestamp)
-	seconds, err := strconv.ParseInt(at, 10, 64)
-	if err != nil || g.Now().Sub(time.Unix(seconds, 0)).Abs() > sms.MaxSkew {
-		return false
-	}
-	return hmac.Equal([]byte(sms.Sign(g.Secret, at, body)), []byte(header.Get(sms.HeaderSignature)))
 }
 
 func (g *Gateway) pause(ctx context.Context) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/peer"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -33,8 +34,8 @@ func newGateway() *smssim.Gateway {
 func send(ctx context.Context, g *smssim.Gateway, body string) int {
 	at := strconv.FormatInt(now.Unix(), 10)
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/messages", strings.NewReader(body))
-	r.Header.Set(sms.HeaderTimestamp, at)
-	r.Header.Set(sms.HeaderSignature, sms.Sign(secret, at, []byte(body)))
+	r.Header.Set(peer.HeaderTimestamp, at)
+	r.Header.Set(peer.HeaderSignature, peer.Sign(secret, at, []byte(body)))
 	w := httptest.NewRecorder()
 	g.ServeHTTP(w, r)
 	return w.Code

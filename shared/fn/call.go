@@ -31,6 +31,7 @@ type Call struct {
 	CustomerID uuid.UUID // zero unless logged in
 	DeviceID   string
 	Channel    channel.ID
+	Session    string // names the login; "" unless logged in
 	IP         string
 	Risk       risk.Decision // zero unless the Spec names a scene
 

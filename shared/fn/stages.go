@@ -2,6 +2,7 @@ package fn
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -149,6 +150,7 @@ func (c *call) admit(ctx context.Context) error {
 	}
 	if admitted.Login != nil {
 		c.CustomerID = admitted.Login.CustomerID
+		c.Session = hex.EncodeToString(c.Channel[:]) + ":" + admitted.Login.Turn
 	}
 	switch {
 	case c.spec.Audience != Customer || admitted.Login != nil:

@@ -45,7 +45,7 @@ func (s *Store) verify(id channel.ID, l stored) (Login, error) {
 	if err != nil {
 		return Login{}, fmt.Errorf("time: %w", err)
 	}
-	return Login{CustomerID: customer, At: time.UnixMilli(millis)}, nil
+	return Login{CustomerID: customer, At: time.UnixMilli(millis), Turn: l.turn}, nil
 }
 
 // parts are the bound values. A separator keeps them apart, because the MAC joins them.

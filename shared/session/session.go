@@ -114,6 +114,7 @@ type Channel struct {
 type Login struct {
 	CustomerID uuid.UUID
 	At         time.Time
+	Turn       string // number of the login among the customer's; no number comes twice
 }
 
 // Store stores channels, logins and call counts in Redis.

@@ -1,10 +1,7 @@
 package sm
 
 import (
-	"crypto/rand"
 	"crypto/x509/pkix"
-	"fmt"
-	"math/big"
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
@@ -17,23 +14,12 @@ func SelfSigned(k *PrivateKey, name string, from time.Time, life time.Duration) 
 	if shut.Load() {
 		return nil, ErrModule
 	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return nil, fmt.Errorf("sm: serial: %w", err)
-	}
 	template := &smx509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name, Organization: []string{"Tidebank"}, Country: []string{"CN"}},
-		NotBefore: from, NotAfter: from.Add(life), KeyUsage: keyUsageSignature, BasicConstraintsValid: true,
+		Subject:   pkix.Name{CommonName: name, Organization: []string{organisation}, Country: []string{"CN"}},
+		NotBefore: from, NotAfter: from.Add(life), KeyUsage: smx509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
 	}
-	der, err := smx509.CreateCertificate(rand.Reader, template, template, &k.key.PublicKey, k.key)
-	if err != nil {
-		return nil, fmt.Errorf("sm: certificate: %w", err)
-	}
-	return der, nil
+	return (&Authority{key: k, certificate: template}).issue(template, k.Public())
 }
-
-// keyUsageSignature is X.509's digitalSignature.
-const keyUsageSignature = 1
 
 // CertificateKey returns the SM2 public key of a certificate. The certificate must be
 // valid at the given instant.

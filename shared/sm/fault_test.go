@@ -246,6 +246,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"identity-phone-change":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "otp": "123456"},
 		"identity-trade-password-set": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "trade_password": password},
 		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"identity-cert-apply":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "csr": "AAAA"},
 		"identity-token-bind":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-token-sync":         map[string]any{"code": "123456", "next_code": "654321"},
 		"message-read":                map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},

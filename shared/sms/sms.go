@@ -9,22 +9,18 @@
 package sms
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/downstream"
-	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/peer"
 )
 
 // Message is one text to one number.
@@ -85,12 +81,7 @@ type HTTP struct {
 
 // New returns a client.
 func New(config Config, now clock.Clock) *HTTP {
-	client := &http.Client{
-		Timeout: timeout,
-		// A message goes only to the configured address.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return &HTTP{config: config, client: client, clock: now}
+	return &HTTP{config: config, client: peer.Client(timeout), clock: now}
 }
 
 // Timed returns the same client, whose calls the timer times and traces.
@@ -102,18 +93,10 @@ func (g *HTTP) Timed(timer *downstream.Timer) *HTTP {
 
 // Send posts the message.
 func (g *HTTP) Send(ctx context.Context, m Message) error {
-	body, err := json.Marshal(m)
+	req, err := peer.Post(ctx, g.config.URL+"/v1/messages", g.config.Secret, g.clock.Now(), m)
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.config.URL+"/v1/messages", bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("sms: %w", err)
-	}
-	at := strconv.FormatInt(g.clock.Now().Unix(), 10)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(HeaderTimestamp, at)
-	req.Header.Set(HeaderSignature, Sign(g.config.Secret, at, body))
 	_, call := g.timer.Begin(ctx, "sms send")
 	resp, err := g.client.Do(req)
 	call.End(err != nil && !errors.Is(err, context.Canceled) || err == nil && resp.StatusCode >= http.StatusInternalServerError)
@@ -129,17 +112,4 @@ func (g *HTTP) Send(ctx context.Context, m Message) error {
 		return fmt.Errorf("%w: %d", ErrRefused, resp.StatusCode)
 	}
 	return fmt.Errorf("%w: %d", ErrNotAccepted, resp.StatusCode)
-}
-
-// The headers of a request.
-const (
-	HeaderTimestamp = "X-Timestamp" // Unix seconds
-	HeaderSignature = "X-Signature" // Sign
-	MaxSkew         = 5 * time.Minute
-)
-
-// Sign returns a request's signature in lower-case hex: the HMAC-SM3 of timestamp and
-// body under the secret, each preceded by its length in four bytes.
-func Sign(secret, timestamp string, body []byte) string {
-	return hex.EncodeToString(sm.MAC([]byte(secret), []byte(timestamp), body))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/peer"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/test/check"
 )
@@ -46,12 +47,12 @@ func TestSignIsTheDocumentsExample(t *testing.T) {
 	t.Parallel()
 	const want = "d70a673bd5b799231d33dabb93049b3300e389d684592f65c1311b9570494d86"
 	body := []byte(`{"id":"a","phone":"13800010001","text":"x"}`)
-	if got := sms.Sign(secret, "1795399200", body); got != want {
+	if got := peer.Sign(secret, "1795399200", body); got != want {
 		t.Fatalf("Sign = %s, want %s", got, want)
 	}
 	for _, other := range []string{
-		sms.Sign("local-secre", "1795399200", body), sms.Sign(secret, "1795399201", body),
-		sms.Sign(secret, "179539920", append([]byte("0"), body...)), sms.Sign(secret, "1795399200", body[1:]),
+		peer.Sign("local-secre", "1795399200", body), peer.Sign(secret, "1795399201", body),
+		peer.Sign(secret, "179539920", append([]byte("0"), body...)), peer.Sign(secret, "1795399200", body[1:]),
 	} {
 		if other == want {
 			t.Error("another request has the same signature")
@@ -131,23 +132,23 @@ func TestGatewayRefuses(t *testing.T) {
 		name, method, path, at, signature, body string
 		want                                    int
 	}{
-		{"good", "POST", "/v1/messages", at, sms.Sign(secret, at, []byte(body)), body, 202},
-		{"other secret", "POST", "/v1/messages", at, sms.Sign("x", at, []byte(body)), body, 401},
+		{"good", "POST", "/v1/messages", at, peer.Sign(secret, at, []byte(body)), body, 202},
+		{"other secret", "POST", "/v1/messages", at, peer.Sign("x", at, []byte(body)), body, 401},
 		{"no signature", "POST", "/v1/messages", at, "", body, 401},
-		{"changed body", "POST", "/v1/messages", at, sms.Sign(secret, at, []byte(body)), body + " ", 401},
-		{"no time", "POST", "/v1/messages", "", sms.Sign(secret, "", []byte(body)), body, 401},
-		{"method", "GET", "/v1/messages", at, sms.Sign(secret, at, nil), "", 405},
-		{"path", "POST", "/v2/messages", at, sms.Sign(secret, at, []byte(body)), body, 404},
-		{"no JSON", "POST", "/v1/messages", at, sms.Sign(secret, at, []byte("x")), "x", 400},
-		{"no id", "POST", "/v1/messages", at, sms.Sign(secret, at, []byte(`{}`)), `{}`, 400},
+		{"changed body", "POST", "/v1/messages", at, peer.Sign(secret, at, []byte(body)), body + " ", 401},
+		{"no time", "POST", "/v1/messages", "", peer.Sign(secret, "", []byte(body)), body, 401},
+		{"method", "GET", "/v1/messages", at, peer.Sign(secret, at, nil), "", 405},
+		{"path", "POST", "/v2/messages", at, peer.Sign(secret, at, []byte(body)), body, 404},
+		{"no JSON", "POST", "/v1/messages", at, peer.Sign(secret, at, []byte("x")), "x", 400},
+		{"no id", "POST", "/v1/messages", at, peer.Sign(secret, at, []byte(`{}`)), `{}`, 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			seconds := time.Unix(1795399200, 0)
 			gateway := &smssim.Gateway{Secret: secret, Now: clock.NewManual(seconds).Now}
 			request := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, strings.NewReader(tt.body))
-			request.Header.Set(sms.HeaderTimestamp, tt.at)
-			request.Header.Set(sms.HeaderSignature, tt.signature)
+			request.Header.Set(peer.HeaderTimestamp, tt.at)
+			request.Header.Set(peer.HeaderSignature, tt.signature)
 			answer := httptest.NewRecorder()
 			gateway.ServeHTTP(answer, request)
 			if answer.Code != tt.want {
@@ -165,7 +166,7 @@ func TestOldRequestsAreRefused(t *testing.T) {
 	for _, tt := range []struct {
 		skew time.Duration
 		good bool
-	}{{sms.MaxSkew, true}, {sms.MaxSkew + time.Second, false}, {-sms.MaxSkew - time.Second, false}} {
+	}{{peer.MaxSkew, true}, {peer.MaxSkew + time.Second, false}, {-peer.MaxSkew - time.Second, false}} {
 		_, client, now := newGateway(t)
 		now.Advance(tt.skew)
 		if err := client.Send(t.Context(), message); (err == nil) != tt.good {

@@ -21,12 +21,14 @@ const (
 	SetAlias            Change = "alias"                // for log-ins
 	ChangePhone         Change = "phone"                // the number that gets the codes
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
+	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 )
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
 // the customer knows, and the other is bound to the intent's text (PWD-005, PWD-008). A token
-// confirms more than any other factor, so two others and its own response bind it. One
+// confirms more than any other factor, so two others and its own response bind it. An
+// application for a certificate needs three factors, and its request shows that the customer has the key. One
 // function confirms a change and a reset, so these cells have no place in stepup_rule.
 var changes = map[Change][]Combination{
 	ChangeLoginPassword: {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
@@ -35,6 +37,7 @@ var changes = map[Change][]Combination{
 	SetAlias:            {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	ChangePhone:         {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
+	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 }
 

@@ -21,7 +21,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/localstack/casim"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/cloudevent"
@@ -53,6 +55,10 @@ type Bank struct {
 	opened map[string]handler.FunctionHandler
 	people atomic.Int64
 	known  []seed.Customer
+
+	certs           sync.Once
+	authority       *casim.CA
+	authorityConfig cert.Config
 }
 
 // Log collects the bank's log lines for tests that search them.
@@ -141,7 +147,7 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	entry, ok := b.opened[f.Spec.Name]
 	if !ok {
 		var err error
-		entry, err = f.Open(t.Context(), b.hostOf(t, f), host.Values(configuration...))
+		entry, err = f.Open(t.Context(), b.hostOf(t, f), host.Values(b.withAuthority(t, f, configuration)...))
 		check.Must(t, err)
 		b.opened[f.Spec.Name] = entry
 	}
@@ -167,7 +173,7 @@ func (b *Bank) Instance(t testing.TB, f fn.Function) handler.FunctionHandler {
 	var err error
 	own.Sessions, err = session.New(b.Host.Redis, b.Host.Keys, b.Clock, sessions)
 	check.Must(t, err)
-	entry, err := f.Open(t.Context(), &own, host.Values())
+	entry, err := f.Open(t.Context(), &own, host.Values(b.withAuthority(t, f, nil)...))
 	check.Must(t, err)
 	return entry
 }

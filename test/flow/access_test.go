@@ -53,6 +53,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"identity-trade-password-set": {"intent_id": id, "proofs": []any{}, "trade_password": "AAAA"},
 		"identity-logout":             {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
 		"identity-session-background": {}, "identity-session-resume": {},
+		"identity-cert-apply":        {"intent_id": id, "proofs": []any{}, "csr": "AAAA"},
 		"identity-token-bind":        {"intent_id": id, "proofs": []any{}},
 		"identity-token-report-lost": {}, "identity-token-sync": {"code": "123456", "next_code": "654321"},
 		"transfer-confirm": {"intent_id": id, "proofs": []any{}}, "transfer-get": {"transfer_id": id}, "transfer-list": {},

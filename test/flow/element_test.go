@@ -42,7 +42,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
 	alias, phoneChange := p.alias(t, wang, "tide.fan"), p.phoneChange(t, wang, newLogin) // after the change of the password
 	held, binding := p.binding(t, wang)
-	unlocking := p.unlocking(t, wang)
+	unlocking, applying := p.unlocking(t, wang), p.applying(t, wang)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
 	day := p.Clock.Now().Format("2006-01-02")
@@ -74,6 +74,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"message-read":                {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":                    {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"identity-session-background": {}, "identity-session-resume": {},
+		"identity-cert-apply": applying,
 		"identity-token-bind": binding, "identity-token-report-lost": {},
 		"identity-token-sync": {"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")},
 		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
@@ -297,6 +298,11 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"weak login password": with(signUp, "login_password", p.wang.phone.Password(t, "abcdef")),
 			"weak trade password": with(signUp, "trade_password", p.wang.phone.Password(t, "111111")),
 		},
+		"identity-cert-apply": {
+			"another's change": with(good["identity-cert-apply"], "intent_id", foreign.IntentID),
+			"one proof":        with(good["identity-cert-apply"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
+			"another's csr":    with(good["identity-cert-apply"], "csr", p.applying(t, p.wang)["csr"]),
+		},
 		"identity-token-bind": {
 			"another's change": with(good["identity-token-bind"], "intent_id", foreign.IntentID),
 			"one proof":        with(good["identity-token-bind"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
@@ -382,6 +388,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-phone-change":       {"intent_id": p.prepareChange(t, p.li, stepup.ChangePhone).IntentID},
 		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
 		"identity-device-unlock":      {"intent_id": p.prepareChange(t, p.li, stepup.UnlockDevice).IntentID},
+		"identity-cert-apply":         {"intent_id": p.applying(t, p.li)["intent_id"]},
 		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/functions"
+	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
@@ -165,6 +166,16 @@ func (p fixture) binding(t testing.TB, who person) (client.Token, fields) {
 	in := p.prepareChange(t, who, stepup.BindToken)
 	return held, confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword),
 		fields{"factor": "token", "code": held.Response(in.Text)})
+}
+
+// applying is a good request for a certificate.
+func (p fixture) applying(t testing.TB, who person) fields {
+	t.Helper()
+	var in identitychangeprepare.Response
+	call(t, who.phone, "identity-change-prepare", fields{"change": stepup.ApplyCertificate}).Into(t, &in)
+	intent := transferprepare.Response{IntentID: in.IntentID}
+	return with(confirmation(intent, code(p.codeFor(t, who, intent)), password(t, who.phone, bank.TradePassword),
+		signed(t, who.phone, in.Text)), "csr", bank.CSR(t, in.Subject))
 }
 
 // newPhone is the number that the requests of change set.

@@ -93,6 +93,21 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
 		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
+		"identity-cert-apply": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "冯十二")
+			good := p.applying(t, who)
+			proofs, _ := good["proofs"].([]fields)
+			digits, _ := proofs[0]["code"].(string)
+			return begun{
+				who, digits,
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					proofs := []fields{code(digits), password(t, as.phone, bank.TradePassword), proofs[2]}
+					return call(t, as.phone, "identity-cert-apply", with(good, "proofs", proofs))
+				}, "INTENT_USED",
+			}
+		},
 		"identity-token-bind": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十一")
@@ -246,6 +261,10 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
+	case "identity-cert-apply":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		request := confirmation(in, password(t, p.li.phone, bank.TradePassword))
+		got = call(t, p.li.phone, name, with(request, "csr", bank.CSR(t, []byte{0x30, 0})))
 	case "identity-token-bind", "identity-device-unlock":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))

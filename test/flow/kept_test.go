@@ -91,6 +91,10 @@ func TestSecretsAreNowhere(t *testing.T) {
 	w.call(t, who.phone, "identity-password-change",
 		with(loginChange, "proofs", []fields{loginPassword(t, who.phone, wrongLogin)})).Want(t, "PROOF_REJECTED")
 	w.call(t, who.phone, "identity-password-change", loginChange).Want(t, "")
+	applying := p.applying(t, who)
+	proofs, _ := applying["proofs"].([]fields)
+	proofs[2] = loginPassword(t, who.phone, newLogin) // the key is of today
+	w.call(t, who.phone, "identity-cert-apply", applying).Want(t, "")
 	_, binding := p.binding(t, who)
 	w.call(t, who.phone, "identity-token-bind", binding).Want(t, "")
 	w.call(t, who.phone, "identity-device-unlock", p.unlocking(t, who)).Want(t, "")

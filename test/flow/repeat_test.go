@@ -85,6 +85,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"identity-alias-set":          with(good["identity-alias-set"], "alias", "other.1990"),
 		"identity-password-change":    with(good["identity-password-change"], "intent_id", uuid.NewString()),
 		"identity-device-unlock":      with(good["identity-device-unlock"], "intent_id", uuid.NewString()),
+		"identity-cert-apply":         with(good["identity-cert-apply"], "intent_id", uuid.NewString()),
 		"identity-token-bind":         with(good["identity-token-bind"], "intent_id", uuid.NewString()),
 		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),
 		"identity-phone-change":       with(good["identity-phone-change"], "otp", "000000"),
@@ -116,7 +117,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 			}
 		}
 		after := p.rows(t)
-		changed := slices.ContainsFunc([]string{"outbox", "token", "device"}, func(table string) bool {
+		changed := slices.ContainsFunc([]string{"outbox", "token", "device", "certificate"}, func(table string) bool {
 			return after[table] != before[table]
 		})
 		if first[name] == "" || !changed {

@@ -22,6 +22,7 @@ func declared() []target {
 		{"device-unbind", byChannel},
 		{"fraud-on-transfer", byEvent},
 		{"identity-alias-set", byChannel},
+		{"identity-cert-apply", byChannel},
 		{"identity-change-prepare", byChannel},
 		{"identity-device-unlock", byChannel},
 		{"identity-login", byChannel},

@@ -68,6 +68,7 @@ func Kept() map[string]string {
 	return map[string]string{
 		"account":           "one row for each account",
 		"audit_record":      "the audit chain is permanent until it is archived",
+		"certificate":       "certificates are evidence of what their holders signed",
 		"credential":        "one row for each customer",
 		"customer":          "one row for each customer",
 		"device":            "one row for each bound device",

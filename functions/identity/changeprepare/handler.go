@@ -1,5 +1,5 @@
 // Package changeprepare stores a change of the caller's own passwords, alias or phone number,
-// or the binding of a dynamic token, as an intent, and tells which proofs confirm it.
+// the binding of a dynamic token, or the application for a certificate, as an intent, and tells which proofs confirm it.
 //
 //	POST /function/identity-change-prepare   session
 //
@@ -21,6 +21,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
@@ -34,11 +35,12 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, or the binding of a token",
+	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, a token, or a certificate",
 	Audience: fn.Customer, Audit: fn.AuditAuth,
-	Refusals: []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound},
-	Personal: []string{"text"},
-	Keys:     []keys.Purpose{keys.BlindIndex, keys.Storage}, Requirements: []string{"AUTH-016", "PWD-005", "PWD-021", "OTP-007"},
+	Refusals:     []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound},
+	Personal:     []string{"text"},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
+	Requirements: []string{"AUTH-016", "AUTH-022", "PWD-005", "PWD-021", "OTP-007"},
 }, wire)
 
 // Config is empty: the function has no settings.
@@ -46,7 +48,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,device_unlock" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,device_unlock" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
 	Phone  string        `json:"phone,omitempty" maxLength:"32" doc:"For phone: the new number"`
 }
 
@@ -70,6 +72,7 @@ type Response struct {
 	Digest       []byte    `json:"digest" doc:"SM3 of text"`
 	Combinations []string  `json:"combinations" doc:"Each combination is enough, e.g. login_password+sms_otp"`
 	Challenge    string    `json:"token_challenge,omitempty" doc:"With token_bind; a token with a screen makes it from text"`
+	Subject      []byte    `json:"certificate_subject,omitempty" doc:"With certificate: the subject of its request (PKCS#10), DER"`
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
@@ -108,6 +111,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	if change.Applies() {
+		change.Session = call.Session
+	}
 	payload, err := json.Marshal(change)
 	if err != nil {
 		return Response{}, bankerr.ErrInternal.Because(err)
@@ -129,6 +135,11 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	if change.Binds() {
 		reply.Challenge = token.Challenge(in.Text)
+	}
+	if change.Applies() {
+		if reply.Subject, err = cert.Subject(call.CustomerID, id); err != nil {
+			return Response{}, bankerr.ErrInternal.Because(err)
+		}
 	}
 	for _, c := range combinations {
 		reply.Combinations = append(reply.Combinations, c.String())
