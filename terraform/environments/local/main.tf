@@ -31,8 +31,9 @@ module "inventory" {
 module "kms" {
   source = "../../modules/kms"
 
-  name = var.name
-  bank = module.inventory.bank
+  name                  = var.name
+  bank                  = module.inventory.bank
+  make_autoscaling_role = false # no nodes here
 }
 
 module "events" {

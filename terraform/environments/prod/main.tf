@@ -38,6 +38,8 @@ module "bank" {
   database_class     = var.database_class
   redis_type         = var.redis_type
 
+  make_autoscaling_role = var.make_autoscaling_role
+
   database_password         = var.database_password
   database_password_version = var.database_password_version
 
@@ -69,6 +71,10 @@ module "remote" {
   nodes              = merge(var.nodes, { min = 1 })
   database_class     = var.database_class
   redis_type         = var.redis_type
+
+  # The account has one role for both regions.
+  make_autoscaling_role = false
+  autoscaling_role_arn  = module.bank.autoscaling_role_arn
 
   is_remote         = true
   global_cluster_id = module.bank.global_cluster_id

@@ -27,6 +27,8 @@ module "bank" {
   database_class = "db.t4g.large"
   redis_type     = "cache.t4g.small"
 
+  make_autoscaling_role = var.make_autoscaling_role
+
   database_password         = var.database_password
   database_password_version = var.database_password_version
 }

@@ -49,6 +49,12 @@ variable "endpoint_prefix" {
   default     = "com.amazonaws"
 }
 
+variable "make_autoscaling_role" {
+  description = "Whether to make the account's role AWSServiceRoleForAutoScaling. A new account lacks it. An account that has it refuses a second: then set false."
+  type        = bool
+  default     = true
+}
+
 variable "admin_arns" {
   description = "ARNs of the IAM roles that administer the cluster."
   type        = list(string)

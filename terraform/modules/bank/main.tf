@@ -9,8 +9,10 @@ module "inventory" {
 module "kms" {
   source = "../kms"
 
-  name = var.name
-  bank = module.inventory.bank
+  name                  = var.name
+  bank                  = module.inventory.bank
+  make_autoscaling_role = var.make_autoscaling_role
+  autoscaling_role_arn  = var.autoscaling_role_arn
 }
 
 module "network" {

@@ -58,6 +58,11 @@ output "key_file_key_arn" {
   value       = module.kms.arns["keys"]
 }
 
+output "autoscaling_role_arn" {
+  description = "Role by which Auto Scaling starts nodes, for another region's installation in this account."
+  value       = module.kms.autoscaling_role_arn
+}
+
 output "role_arns" {
   description = "Role of each function and worker."
   value       = module.iam.role_arns

@@ -44,6 +44,18 @@ variable "nodes" {
   })
 }
 
+variable "make_autoscaling_role" {
+  description = "Whether to make the account's role AWSServiceRoleForAutoScaling (module kms)."
+  type        = bool
+  default     = true
+}
+
+variable "autoscaling_role_arn" {
+  description = "ARN of that role, if another region's installation in the same account makes it."
+  type        = string
+  default     = null
+}
+
 variable "admin_arns" {
   description = "ARNs of the IAM roles that administer the cluster."
   type        = list(string)

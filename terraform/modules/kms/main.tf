@@ -17,7 +17,7 @@ locals {
     events   = { about = "SNS topics and SQS queues", services = ["sns.amazonaws.com", "cloudwatch.amazonaws.com", "aps.amazonaws.com"] }
     secrets  = { about = "Secrets Manager", services = [] }
     storage  = { about = "Archives in S3", services = [] }
-    cluster  = { about = "Secrets and disks of the cluster", services = ["autoscaling.amazonaws.com"] }
+    cluster  = { about = "Secrets and disks of the cluster", services = [] }
     logs     = { about = "Logs in CloudWatch", services = ["logs.${local.region}.amazonaws.com"] }
   }
 
@@ -47,6 +47,29 @@ locals {
     }]
   }
 
+  # Auto Scaling starts the nodes and encrypts their disks as this role of the account, and not as a service. It lends
+  # EC2 the key by a grant for each disk.
+  autoscaling_service = "autoscaling.amazonaws.com" # in China too
+  autoscaling_role = coalesce(var.autoscaling_role_arn,
+  "arn:${local.partition}:iam::${local.account}:role/aws-service-role/${local.autoscaling_service}/AWSServiceRoleForAutoScaling")
+
+  by_autoscaling = {
+    cluster = [{
+      Sid       = "DisksOfNodes"
+      Effect    = "Allow"
+      Principal = { AWS = local.autoscaling_role }
+      Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+      Resource  = "*"
+      }, {
+      Sid       = "GrantsForDisksOfNodes"
+      Effect    = "Allow"
+      Principal = { AWS = local.autoscaling_role }
+      Action    = ["kms:CreateGrant"]
+      Resource  = "*"
+      Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+    }]
+  }
+
   # Whoever may give rights in this account still opens no key file: only roles below the bank's path do.
   only_the_bank = {
     keys = [{
@@ -69,6 +92,14 @@ locals {
   }
 }
 
+# A new account lacks the role, and KMS refuses a policy that names a role that does not exist.
+resource "aws_iam_service_linked_role" "autoscaling" {
+  count = var.make_autoscaling_role ? 1 : 0
+
+  aws_service_name = local.autoscaling_service
+  description      = "Auto Scaling starts the nodes of the cluster"
+}
+
 resource "aws_kms_key" "this" {
   for_each = local.keys
 
@@ -78,8 +109,10 @@ resource "aws_kms_key" "this" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat(local.by_roles, local.by_services[each.key], lookup(local.only_the_bank, each.key, []))
+    Statement = concat(local.by_roles, local.by_services[each.key], lookup(local.by_autoscaling, each.key, []), lookup(local.only_the_bank, each.key, []))
   })
+
+  depends_on = [aws_iam_service_linked_role.autoscaling]
 }
 
 resource "aws_kms_alias" "this" {

@@ -17,3 +17,15 @@ variable "bank" {
     error_message = "The name of the bank must not be empty: key files are bound to it."
   }
 }
+
+variable "make_autoscaling_role" {
+  description = "Whether to make the account's role AWSServiceRoleForAutoScaling. A new account lacks it. An account that has it refuses a second: then set false."
+  type        = bool
+  default     = true
+}
+
+variable "autoscaling_role_arn" {
+  description = "ARN of that role, if another region's installation in the same account makes it; null names it by the account."
+  type        = string
+  default     = null
+}

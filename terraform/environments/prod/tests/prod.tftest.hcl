@@ -85,6 +85,16 @@ run "a_remote_region_follows" {
   }
 }
 
+run "the_account_has_one_role_of_autoscaling" {
+  assert {
+    condition = (
+      output.bank.autoscaling_role_arn == output.remote.autoscaling_role_arn &&
+      endswith(output.bank.autoscaling_role_arn, ":iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling")
+    )
+    error_message = "The regions name different roles of Auto Scaling."
+  }
+}
+
 run "the_remote_region_is_the_same_region" {
   command = plan
 

@@ -52,6 +52,57 @@ run "services_use_keys_of_this_account_only" {
   }
 }
 
+run "autoscaling_encrypts_the_disks_of_nodes" {
+  command = plan
+
+  assert {
+    condition = [for s in jsondecode(aws_kms_key.this["cluster"].policy).Statement : s if s.Sid == "DisksOfNodes"] == [{
+      Sid       = "DisksOfNodes"
+      Effect    = "Allow"
+      Principal = { AWS = "arn:aws-cn:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling" }
+      Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+      Resource  = "*"
+    }]
+    error_message = "The role of Auto Scaling does not use the key of the disks, so no node starts."
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_kms_key.this["cluster"].policy).Statement : s if s.Sid == "GrantsForDisksOfNodes"] == [{
+      Sid       = "GrantsForDisksOfNodes"
+      Effect    = "Allow"
+      Principal = { AWS = "arn:aws-cn:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling" }
+      Action    = ["kms:CreateGrant"]
+      Resource  = "*"
+      Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+    }]
+    error_message = "The role of Auto Scaling lends EC2 no key for a disk, or lends the key to others."
+  }
+
+  assert {
+    condition     = alltrue([for name, k in aws_kms_key.this : !strcontains(k.policy, "autoscaling") || name == "cluster"])
+    error_message = "Auto Scaling uses another key than that of the disks."
+  }
+
+  assert {
+    condition     = [for r in aws_iam_service_linked_role.autoscaling : r.aws_service_name] == ["autoscaling.amazonaws.com"]
+    error_message = "A new account lacks the role of Auto Scaling."
+  }
+}
+
+run "the_account_has_the_role_of_autoscaling" {
+  command = plan
+
+  variables {
+    make_autoscaling_role = false
+    autoscaling_role_arn  = "arn:aws-cn:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+  }
+
+  assert {
+    condition     = length(aws_iam_service_linked_role.autoscaling) == 0 && strcontains(aws_kms_key.this["cluster"].policy, var.autoscaling_role_arn)
+    error_message = "A second role is made, which AWS refuses, or the key does not name the role."
+  }
+}
+
 run "a_name_with_capitals" {
   command = plan
 
