@@ -41,7 +41,7 @@ run "the_only_way_in_is_443_at_the_edge" {
   }
 
   assert {
-    condition     = alltrue([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.firewall)) : s.map_public_ip_on_launch != true])
+    condition     = alltrue([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.nat), values(aws_subnet.firewall)) : s.map_public_ip_on_launch != true])
     error_message = "A subnet gives public addresses."
   }
 }
@@ -71,10 +71,15 @@ run "what_leaves_passes_the_firewall_of_its_zone" {
   assert {
     condition = alltrue([for z in var.zones :
       aws_route.cluster_out[z].vpc_endpoint_id == "vpce-${substr(z, -1, 1)}" &&
-      aws_route.edge_back[z].vpc_endpoint_id == "vpce-${substr(z, -1, 1)}" &&
-      aws_route.edge_back[z].destination_cidr_block == aws_subnet.cluster[z].cidr_block &&
+      aws_route.nat_back[z].vpc_endpoint_id == "vpce-${substr(z, -1, 1)}" &&
+      aws_route.nat_back[z].destination_cidr_block == aws_subnet.cluster[z].cidr_block &&
+      aws_route.nat_back[z].route_table_id == aws_route_table.nat[z].id &&
+      aws_route.nat_out[z].route_table_id == aws_route_table.nat[z].id &&
+      aws_route.nat_out[z].gateway_id == aws_internet_gateway.this.id &&
+      aws_route_table_association.nat[z].route_table_id == aws_route_table.nat[z].id &&
+      aws_route_table_association.nat[z].subnet_id == aws_subnet.nat[z].id &&
       aws_route.firewall_out[z].nat_gateway_id == aws_nat_gateway.this[z].id &&
-      aws_nat_gateway.this[z].subnet_id == aws_subnet.edge[z].id
+      aws_nat_gateway.this[z].subnet_id == aws_subnet.nat[z].id
     ])
     error_message = "Traffic of a zone leaves by another zone, or beside the firewall."
   }
@@ -90,9 +95,30 @@ run "what_leaves_passes_the_firewall_of_its_zone" {
   }
 }
 
+run "calls_of_customers_do_not_pass_the_firewall" {
+  assert {
+    condition = alltrue([for z in var.zones :
+      aws_route_table_association.edge[z].subnet_id == aws_subnet.edge[z].id &&
+      aws_route_table_association.edge[z].route_table_id == aws_route_table.edge.id &&
+      !contains([for n in aws_nat_gateway.this : n.subnet_id], aws_subnet.edge[z].id)
+    ]) && output.subnets.edge == { for z, s in aws_subnet.edge : z => s.id }
+    error_message = "The load balancer has another route table than that of the edge, or stands with the ways out."
+  }
+
+  assert {
+    condition = (
+      aws_route.edge_out.route_table_id == aws_route_table.edge.id &&
+      aws_route.edge_out.destination_cidr_block == "0.0.0.0/0" &&
+      aws_route.edge_out.gateway_id == aws_internet_gateway.this.id &&
+      !anytrue([for r in concat(values(aws_route.cluster_out), values(aws_route.firewall_out), values(aws_route.nat_out), values(aws_route.nat_back)) : r.route_table_id == aws_route_table.edge.id])
+    )
+    error_message = "The edge has a route beside that to the Internet, so calls of customers leave their way."
+  }
+}
+
 run "subnets_do_not_overlap" {
   assert {
-    condition     = length(distinct([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.firewall)) : s.cidr_block])) == 12 && toset([for s in aws_subnet.cluster : s.cidr_block]) == toset(["10.20.0.0/20", "10.20.16.0/20", "10.20.32.0/20"]) && toset([for s in aws_subnet.data : s.cidr_block]) == toset(["10.20.64.0/24", "10.20.65.0/24", "10.20.66.0/24"]) && toset([for s in aws_subnet.edge : s.cidr_block]) == toset(["10.20.80.0/24", "10.20.81.0/24", "10.20.82.0/24"]) && toset([for s in aws_subnet.firewall : s.cidr_block]) == toset(["10.20.96.0/28", "10.20.96.16/28", "10.20.96.32/28"])
+    condition     = length(distinct([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.nat), values(aws_subnet.firewall)) : s.cidr_block])) == 15 && toset([for s in aws_subnet.cluster : s.cidr_block]) == toset(["10.20.0.0/20", "10.20.16.0/20", "10.20.32.0/20"]) && toset([for s in aws_subnet.data : s.cidr_block]) == toset(["10.20.64.0/24", "10.20.65.0/24", "10.20.66.0/24"]) && toset([for s in aws_subnet.edge : s.cidr_block]) == toset(["10.20.80.0/24", "10.20.81.0/24", "10.20.82.0/24"]) && toset([for s in aws_subnet.firewall : s.cidr_block]) == toset(["10.20.96.0/28", "10.20.96.16/28", "10.20.96.32/28"]) && toset([for s in aws_subnet.nat : s.cidr_block]) == toset(["10.20.97.0/28", "10.20.97.16/28", "10.20.97.32/28"])
     error_message = "The subnets are not those of docs/terraform.md."
   }
 }
