@@ -26,6 +26,7 @@ module "bank" {
   cidr               = var.cidr
   zones              = var.zones
   edge_cidrs         = var.edge_cidrs
+  operator_cidrs     = var.operator_cidrs
   allowed_domains    = var.allowed_domains
   endpoint_prefix    = var.endpoint_prefix
   admin_arns         = var.admin_arns
@@ -61,6 +62,7 @@ module "remote" {
   cidr               = var.remote.cidr
   zones              = var.remote.zones
   edge_cidrs         = var.edge_cidrs
+  operator_cidrs     = var.operator_cidrs
   allowed_domains    = var.allowed_domains
   endpoint_prefix    = var.endpoint_prefix
   admin_arns         = var.admin_arns

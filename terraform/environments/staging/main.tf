@@ -15,6 +15,7 @@ module "bank" {
   cidr               = var.cidr
   zones              = var.zones
   edge_cidrs         = var.edge_cidrs
+  operator_cidrs     = var.operator_cidrs
   allowed_domains    = var.allowed_domains
   endpoint_prefix    = var.endpoint_prefix
   admin_arns         = var.admin_arns

@@ -38,6 +38,12 @@ variable "edge_cidrs" {
   type        = list(string)
 }
 
+variable "operator_cidrs" {
+  description = "Private networks of the bank's operators, who reach the database and the cluster's API. The bank joins them by its own VPN or private connection."
+  type        = list(string)
+  default     = []
+}
+
 variable "allowed_domains" {
   description = "Names outside that processes may call, for example the SMS gateway."
   type        = list(string)

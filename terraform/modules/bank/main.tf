@@ -22,6 +22,7 @@ module "network" {
   cidr               = var.cidr
   zones              = var.zones
   edge_cidrs         = var.edge_cidrs
+  operator_cidrs     = var.operator_cidrs
   allowed_domains    = var.allowed_domains
   endpoint_prefix    = var.endpoint_prefix
   managed_prometheus = var.managed_prometheus
@@ -42,14 +43,15 @@ module "edge" {
 module "cluster" {
   source = "../cluster"
 
-  name              = var.name
-  subnets           = module.network.subnets.cluster
-  security_group_id = module.network.security_groups["nodes"]
-  nodes             = var.nodes
-  admin_arns        = var.admin_arns
-  key_arn           = module.kms.arns["cluster"]
-  log_key_arn       = module.kms.arns["logs"]
-  log_days          = var.log_days
+  name                  = var.name
+  subnets               = module.network.subnets.cluster
+  security_group_id     = module.network.security_groups["nodes"]
+  api_security_group_id = module.network.security_groups["api"]
+  nodes                 = var.nodes
+  admin_arns            = var.admin_arns
+  key_arn               = module.kms.arns["cluster"]
+  log_key_arn           = module.kms.arns["logs"]
+  log_days              = var.log_days
 }
 
 module "postgres" {

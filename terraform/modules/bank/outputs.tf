@@ -13,6 +13,11 @@ output "edge" {
   value       = { dns_name = module.edge.dns_name, target_group_arn = module.edge.target_group_arn }
 }
 
+output "network" {
+  description = "Network, and route tables that need a route back to the bank's operators."
+  value       = { vpc_id = module.network.vpc_id, operator_route_tables = module.network.operator_route_tables }
+}
+
 output "cluster_name" {
   description = "Cluster for infra/knative."
   value       = module.cluster.name

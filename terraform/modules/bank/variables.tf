@@ -23,6 +23,12 @@ variable "edge_cidrs" {
   type        = list(string)
 }
 
+variable "operator_cidrs" {
+  description = "Private networks of the bank's operators, who reach the database and the cluster's API (module network)."
+  type        = list(string)
+  default     = []
+}
+
 variable "allowed_domains" {
   description = "Names outside that processes may call."
   type        = list(string)

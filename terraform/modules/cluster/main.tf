@@ -56,7 +56,7 @@ resource "aws_eks_cluster" "this" {
 
   vpc_config {
     subnet_ids              = values(var.subnets)
-    security_group_ids      = [var.security_group_id]
+    security_group_ids      = [var.security_group_id, var.api_security_group_id]
     endpoint_private_access = true
     endpoint_public_access  = false
   }

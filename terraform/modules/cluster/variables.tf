@@ -29,6 +29,11 @@ variable "security_group_id" {
   type        = string
 }
 
+variable "api_security_group_id" {
+  description = "Security group of the API, which lets operators in. The nodes do not have it."
+  type        = string
+}
+
 variable "nodes" {
   description = "Nodes of each zone: their types, and how many at least and at most."
   type = object({

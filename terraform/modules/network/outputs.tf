@@ -17,6 +17,11 @@ output "subnets" {
   }
 }
 
+output "operator_route_tables" {
+  description = "Route tables of what operators call, for the bank's own routes back to them."
+  value       = concat([aws_route_table.data.id], [for t in aws_route_table.cluster : t.id])
+}
+
 output "security_groups" {
   description = "Security group of each part."
   value       = { for part, g in aws_security_group.this : part => g.id }

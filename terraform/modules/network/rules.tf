@@ -1,15 +1,20 @@
-# Who may call whom. The only way in from outside is the edge's port 443. Nothing reaches the stores but the cluster's
-# nodes, and the stores reach nothing.
+# Who may call whom. The only way in from the Internet is the edge's port 443. The bank's operators reach the database and
+# the cluster's API from their private networks. Nothing else reaches the stores but the cluster's nodes, and the stores
+# reach nothing.
 locals {
   anywhere = "0.0.0.0/0"
 
   groups = {
     edge      = "Load balancer of the edge"
     nodes     = "Nodes of the cluster and their pods"
+    api       = "API of the cluster, for operators"
     database  = "PostgreSQL"
     cache     = "Redis"
     endpoints = "Endpoints of AWS services inside the network"
   }
+
+  # What operators call: the database for migrations, roles and passwords, and the API for infra/knative.
+  operators = { for p in setproduct(["api", "database"], var.operator_cidrs) : "${p[0]} ${p[1]}" => { to = p[0], from = p[1] } }
 
   # Each pair of a caller and what it calls makes two rules, one on each side.
   calls = {
@@ -40,6 +45,17 @@ resource "aws_vpc_security_group_ingress_rule" "public" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+}
+
+resource "aws_vpc_security_group_ingress_rule" "operators" {
+  for_each = local.operators
+
+  security_group_id = aws_security_group.this[each.value.to].id
+  description       = "Operators of the bank"
+  cidr_ipv4         = each.value.from
+  ip_protocol       = "tcp"
+  from_port         = each.value.to == "database" ? 5432 : 443
+  to_port           = each.value.to == "database" ? 5432 : 443
 }
 
 resource "aws_vpc_security_group_ingress_rule" "call" {

@@ -33,6 +33,27 @@ variable "edge_cidrs" {
   }
 }
 
+variable "operator_cidrs" {
+  description = "Private networks of the bank's operators, who come by the bank's own VPN or private connection. They reach the database and the cluster's API, and nothing else. Empty lets nobody in."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([for c in var.operator_cidrs :
+      can(cidrhost(c, 0)) && can(regex("^(10\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|192\\.168\\.).*/(1[6-9]|2[0-9]|3[0-2])$", c))
+    ])
+    error_message = "Operators come from private networks of at most a /16, for example 10.99.0.0/24: never from the Internet."
+  }
+
+  # Of two networks of at most a /16 and this network, which is a /16, the first two numbers tell whether they overlap.
+  validation {
+    condition = alltrue([for c in var.operator_cidrs :
+      try(slice(split(".", c), 0, 2) != slice(split(".", var.cidr), 0, 2), true)
+    ])
+    error_message = "Networks of operators must not lie in the bank's network on AWS: no answer finds its way back to them."
+  }
+}
+
 variable "gateway_port" {
   description = "Port of the cluster's ingress gateway on the nodes' network."
   type        = number

@@ -3,19 +3,25 @@ provider "aws" {
 }
 
 variables {
-  name              = "tidebank"
-  subnets           = { a = "subnet-a", b = "subnet-b", c = "subnet-c" }
-  security_group_id = "sg-nodes"
-  nodes             = { instance_types = ["m7i.large"], min = 2, max = 6 }
-  admin_arns        = ["arn:aws-cn:iam::111122223333:role/admin"]
-  key_arn           = "key/cluster"
-  log_key_arn       = "key/logs"
+  name                  = "tidebank"
+  subnets               = { a = "subnet-a", b = "subnet-b", c = "subnet-c" }
+  security_group_id     = "sg-nodes"
+  api_security_group_id = "sg-api"
+  nodes                 = { instance_types = ["m7i.large"], min = 2, max = 6 }
+  admin_arns            = ["arn:aws-cn:iam::111122223333:role/admin"]
+  key_arn               = "key/cluster"
+  log_key_arn           = "key/logs"
 }
 
 run "the_api_is_inside" {
   assert {
     condition     = !aws_eks_cluster.this.vpc_config[0].endpoint_public_access && aws_eks_cluster.this.vpc_config[0].endpoint_private_access
     error_message = "The cluster's API is open to the Internet."
+  }
+
+  assert {
+    condition     = contains(aws_eks_cluster.this.vpc_config[0].security_group_ids, "sg-api") && !contains(aws_launch_template.node.vpc_security_group_ids, "sg-api")
+    error_message = "Operators do not reach the cluster's API, or reach its nodes."
   }
 
   assert {

@@ -41,6 +41,11 @@ run "the_only_way_in_is_443_at_the_edge" {
   }
 
   assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.operators) == 0
+    error_message = "Operators have a way in that nobody asked for."
+  }
+
+  assert {
     condition     = alltrue([for s in concat(values(aws_subnet.cluster), values(aws_subnet.data), values(aws_subnet.edge), values(aws_subnet.nat), values(aws_subnet.firewall)) : s.map_public_ip_on_launch != true])
     error_message = "A subnet gives public addresses."
   }
@@ -65,6 +70,64 @@ run "only_nodes_reach_the_stores" {
     condition     = alltrue([for r in aws_route_table_association.data : r.route_table_id == aws_route_table.data.id])
     error_message = "A data subnet has a route out."
   }
+}
+
+run "operators_reach_the_database_and_the_api_only" {
+  variables {
+    operator_cidrs = ["10.99.0.0/24", "192.168.7.0/28"]
+  }
+
+  assert {
+    condition = toset([for r in aws_vpc_security_group_ingress_rule.operators : "${r.cidr_ipv4} ${r.security_group_id} ${r.ip_protocol} ${r.from_port}-${r.to_port}"]) == toset(flatten([
+      for c in var.operator_cidrs : ["${c} ${aws_security_group.this["database"].id} tcp 5432-5432", "${c} ${aws_security_group.this["api"].id} tcp 443-443"]
+    ]))
+    error_message = "Operators do not reach the database or the cluster's API, or reach more."
+  }
+
+  assert {
+    condition     = toset(output.operator_route_tables) == toset(concat([aws_route_table.data.id], [for t in aws_route_table.cluster : t.id]))
+    error_message = "The bank cannot add a route back to its operators."
+  }
+}
+
+run "operators_from_the_internet" {
+  command = plan
+
+  variables {
+    operator_cidrs = ["0.0.0.0/0"]
+  }
+
+  expect_failures = [var.operator_cidrs]
+}
+
+run "operators_from_public_addresses" {
+  command = plan
+
+  variables {
+    operator_cidrs = ["10.99.0.0/24", "203.0.113.0/24"]
+  }
+
+  expect_failures = [var.operator_cidrs]
+}
+
+run "operators_from_every_private_address" {
+  command = plan
+
+  variables {
+    operator_cidrs = ["10.0.0.0/8"]
+  }
+
+  expect_failures = [var.operator_cidrs]
+}
+
+run "operators_in_the_network_of_the_bank" {
+  command = plan
+
+  variables {
+    operator_cidrs = ["10.20.128.0/24"]
+  }
+
+  expect_failures = [var.operator_cidrs]
 }
 
 run "what_leaves_passes_the_firewall_of_its_zone" {
