@@ -28,7 +28,7 @@ module "bank" {
   edge_cidrs         = var.edge_cidrs
   operator_cidrs     = var.operator_cidrs
   allowed_domains    = var.allowed_domains
-  endpoint_prefix    = var.endpoint_prefix
+  endpoints_china    = var.endpoints_china
   admin_arns         = var.admin_arns
   operator_arns      = var.operator_arns
   bucket_suffix      = "-${var.account}"
@@ -64,7 +64,7 @@ module "remote" {
   edge_cidrs         = var.edge_cidrs
   operator_cidrs     = var.operator_cidrs
   allowed_domains    = var.allowed_domains
-  endpoint_prefix    = var.endpoint_prefix
+  endpoints_china    = var.endpoints_china
   admin_arns         = var.admin_arns
   operator_arns      = var.operator_arns
   bucket_suffix      = "-${var.account}-remote"

@@ -49,10 +49,10 @@ variable "allowed_domains" {
   type        = list(string)
 }
 
-variable "endpoint_prefix" {
-  description = "First part of the names of AWS' service endpoints (docs/terraform.md, regions in China)."
-  type        = string
-  default     = "com.amazonaws"
+variable "endpoints_china" {
+  description = "Services whose endpoints have names that begin with cn.com.amazonaws; null takes those of the region (docs/terraform.md, regions in China)."
+  type        = set(string)
+  default     = null
 }
 
 variable "make_autoscaling_role" {

@@ -24,7 +24,7 @@ module "network" {
   edge_cidrs         = var.edge_cidrs
   operator_cidrs     = var.operator_cidrs
   allowed_domains    = var.allowed_domains
-  endpoint_prefix    = var.endpoint_prefix
+  endpoints_china    = var.endpoints_china
   managed_prometheus = var.managed_prometheus
   log_key_arn        = module.kms.arns["logs"]
   log_days           = var.log_days

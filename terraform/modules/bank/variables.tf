@@ -34,10 +34,10 @@ variable "allowed_domains" {
   type        = list(string)
 }
 
-variable "endpoint_prefix" {
-  description = "First part of the names of AWS' service endpoints."
-  type        = string
-  default     = "com.amazonaws"
+variable "endpoints_china" {
+  description = "Services whose endpoints have names that begin with cn.com.amazonaws; null takes those of the region (module network)."
+  type        = set(string)
+  default     = null
 }
 
 variable "nodes" {

@@ -6,6 +6,12 @@ locals {
     "secretsmanager", "sns", "sqs", "sts",
   ], var.managed_prometheus ? ["aps-workspaces"] : []))
 
+  # AWS names the endpoints of some services in China otherwise, and those of the rest as everywhere. Its own list:
+  # aws ec2 describe-vpc-endpoint-services. The gateway endpoint of S3 is named as everywhere.
+  endpoints_china = coalesce(var.endpoints_china, toset(startswith(local.region, "cn-") ? [
+    "autoscaling", "ec2", "ecr.api", "ecr.dkr", "eks", "monitoring", "sqs", "sts",
+  ] : []))
+
   own_identities = {
     Sid       = "IdentitiesOfThisAccount"
     Effect    = "Allow"
@@ -29,7 +35,7 @@ resource "aws_vpc_endpoint" "service" {
   for_each = local.services
 
   vpc_id              = aws_vpc.this.id
-  service_name        = "${var.endpoint_prefix}.${local.region}.${each.key}"
+  service_name        = "${contains(local.endpoints_china, each.key) ? "cn." : ""}com.amazonaws.${local.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
   private_dns_enabled = true
   subnet_ids          = [for s in aws_subnet.cluster : s.id]
@@ -41,7 +47,7 @@ resource "aws_vpc_endpoint" "service" {
 
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
-  service_name      = "${var.endpoint_prefix}.${local.region}.s3"
+  service_name      = "com.amazonaws.${local.region}.s3"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = [for t in aws_route_table.cluster : t.id]
   policy            = jsonencode({ Version = "2012-10-17", Statement = [local.own_identities, local.image_layers] })

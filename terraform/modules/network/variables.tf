@@ -80,10 +80,10 @@ variable "allowed_domains" {
   }
 }
 
-variable "endpoint_prefix" {
-  description = "First part of the names of AWS' service endpoints; in China cn.com.amazonaws for some services."
-  type        = string
-  default     = "com.amazonaws"
+variable "endpoints_china" {
+  description = "Services whose endpoints have names that begin with cn.com.amazonaws and not with com.amazonaws. Null takes those that AWS names so in regions in China, and none elsewhere."
+  type        = set(string)
+  default     = null
 }
 
 variable "managed_prometheus" {

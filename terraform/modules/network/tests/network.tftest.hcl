@@ -2,6 +2,11 @@ provider "aws" {
   region = "cn-north-1"
 }
 
+provider "aws" {
+  alias  = "elsewhere"
+  region = "eu-central-1"
+}
+
 override_resource {
   target = aws_networkfirewall_firewall.this
   values = {
@@ -195,6 +200,46 @@ run "endpoints_serve_this_account_only" {
       s.Action == "s3:GetObject" && s.Resource == "arn:aws-cn:s3:::prod-cn-north-1-starport-layer-bucket/*"
     ])
     error_message = "Identities of other accounts take data out by an endpoint."
+  }
+}
+
+run "endpoints_in_china" {
+  assert {
+    condition = toset([for e in aws_vpc_endpoint.service : e.service_name if startswith(e.service_name, "cn.com.amazonaws.cn-north-1.")]) == toset([
+      for s in ["autoscaling", "ec2", "ecr.api", "ecr.dkr", "eks", "monitoring", "sqs", "sts"] : "cn.com.amazonaws.cn-north-1.${s}"
+      ]) && toset([for e in aws_vpc_endpoint.service : e.service_name if startswith(e.service_name, "com.amazonaws.cn-north-1.")]) == toset([
+      for s in ["aps-workspaces", "eks-auth", "elasticloadbalancing", "kms", "logs", "secretsmanager", "sns"] : "com.amazonaws.cn-north-1.${s}"
+    ]) && length(aws_vpc_endpoint.service) == 15
+    error_message = "An endpoint in China has another name than AWS gives it."
+  }
+
+  assert {
+    condition     = aws_vpc_endpoint.s3.service_name == "com.amazonaws.cn-north-1.s3"
+    error_message = "The endpoint of S3 has another name than AWS gives it."
+  }
+}
+
+run "endpoints_in_china_that_the_bank_names" {
+  variables {
+    endpoints_china = ["kms"]
+  }
+
+  assert {
+    condition     = [for e in aws_vpc_endpoint.service : e.service_name if startswith(e.service_name, "cn.")] == ["cn.com.amazonaws.cn-north-1.kms"]
+    error_message = "The bank's own list does not count."
+  }
+}
+
+run "endpoints_elsewhere" {
+  providers = {
+    aws = aws.elsewhere
+  }
+
+  assert {
+    condition = alltrue([for name, e in merge(aws_vpc_endpoint.service, { s3 = aws_vpc_endpoint.s3 }) :
+      e.service_name == "com.amazonaws.eu-central-1.${name}"
+    ])
+    error_message = "An endpoint outside of China has a name of China."
   }
 }
 
