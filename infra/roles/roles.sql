@@ -303,7 +303,7 @@ GRANT SELECT, UPDATE (in_flight, in_flight_at, tries, used_at) ON TABLE otp_chal
 GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_phone_change;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_phone_change;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_phone_change;
-GRANT INSERT ON TABLE phone_change TO tidebank_identity_phone_change;
+GRANT INSERT, SELECT ON TABLE phone_change TO tidebank_identity_phone_change;
 GRANT SELECT ON TABLE policy TO tidebank_identity_phone_change;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_phone_change;
 GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_phone_change;

@@ -291,6 +291,21 @@ func TestTwoChangesAtOnce(t *testing.T) {
 	}
 }
 
+// A change that is prepared before another one is confirmed is void, although its proofs were
+// judged before: its codes went to the earlier number.
+func TestAChangeIsVoidAfterAnother(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	other := w.right(t, w.Pair, free)
+	w.confirm(t, w.right(t, w.Pair, fresh)).Want(t, "")
+	w.Exec(t, `UPDATE otp_challenge SET phone_bidx = (SELECT phone_bidx FROM customer WHERE id = customer_id) WHERE subject = $1`,
+		stepup.Subject(other.IntentID)) // as if its code had been counted before
+	w.confirm(t, other).Want(t, "PROOF_REJECTED")
+	if n := w.changes(t); n != 1 {
+		t.Errorf("%d changes", n)
+	}
+}
+
 func TestWhatIsNoNewNumber(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
