@@ -112,7 +112,7 @@ func TestLastLoginMeansOneThing(t *testing.T) {
 		d.Call(t, identityme.Function, "", struct{}{}).Into(t, &shown)
 		if diff := cmp.Diff(told, identitylogin.Response{
 			LastLoginAt: shown.LastLoginAt, LastLoginDevice: shown.LastLoginDevice, LastVerified: shown.LastVerified,
-			LastLoginPlace: shown.LastLoginPlace,
+			LastLoginPlace: shown.LastLoginPlace, Environment: told.Environment,
 		}); diff != "" {
 			t.Errorf("login %d (-login +identity-me):\n%s", n, diff)
 		}

@@ -70,7 +70,8 @@ func TestDeployChecksFirst(t *testing.T) {
 		"half a list":        {environment: "LIST=echo service.serving.knative.dev/one; exit 1", args: []string{"o"}, code: 1},
 		"nothing to deploy":  {environment: "LIST=true", args: []string{"o"}, code: 1, says: "no Knative Service"},
 		"no proxies named": {
-			environment: "ROUTE=  trusted-proxies: NAME-THEM", args: []string{"o"}, code: 1, says: "set trusted-proxies",
+			environment: "ROUTE=  app-signatures: NAME-THEM\n  trusted-proxies: NAME-THEM", args: []string{"o"}, code: 1,
+			says: "set app-signatures trusted-proxies",
 		},
 		"no Knative Service": {environment: "LIST=echo service/one", args: []string{"o"}, code: 1, says: "no Knative Service"},
 	} {
