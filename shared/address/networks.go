@@ -40,10 +40,10 @@ func (n *Networks) Decode(text string) error {
 
 func parseNetwork(text string) (netip.Prefix, error) {
 	network, err := netip.ParsePrefix(text)
-	if single, notOne := netip.ParseAddr(text); notOne == nil {
+	if single, notOne := netip.ParseAddr(text); notOne == nil && single.Zone() == "" {
 		network, err = netip.PrefixFrom(single, single.BitLen()), nil
 	}
-	if err != nil || network != network.Masked() || network.Bits() == 0 || network.Addr().Is4In6() || network.Addr().Zone() != "" {
+	if err != nil || network != network.Masked() || network.Bits() == 0 || network.Addr().Is4In6() {
 		return netip.Prefix{}, fmt.Errorf("%w: %q", ErrNetworks, text)
 	}
 	return network, nil
