@@ -44,7 +44,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"account-detail":    {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
 		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"},
 		"device-lock": {}, "identity-device-unlock": {"intent_id": id, "proofs": []any{}},
-		"device-report": {"report": bank.UnsignedReport()},
+		"device-report":               {"report": bank.UnsignedReport()},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
 		"identity-alias-set":          {"intent_id": id, "proofs": []any{}, "alias": "tide.fan"},
 		"identity-change-prepare":     {"change": "login_password"},
