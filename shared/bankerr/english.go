@@ -16,7 +16,7 @@ var english = map[string]Text{
 	"CALLER_LEFT":             {"The connection ended before the operation was done", "Start again"},
 	"CAPTCHA_REJECTED":        {"The graphic code is wrong or no longer valid", "Get a new graphic code and try again"},
 	"CAPTCHA_REQUIRED":        {"A graphic code is needed first", "Get the graphic code and fill it in"},
-	"CERT_REQUEST_REJECTED":   {"The application for the certificate did not pass the check", "Apply again; if that fails too, update the app"},
+	"CERT_REQUEST_REJECTED":   {"The application for the certificate has failed", "Apply again; if that fails too, update the app"},
 	"CHANNEL_EXPIRED":         {"The secure channel has ended", "Open the app again"},
 	"CHANNEL_REFUSED":         {"The secure channel can't be opened", "Install the newest version of the app"},
 	"DEVICE_LOCKED":           {"The log-in is locked to another device", "Log in there, or release it by trade password and card number"},
