@@ -37,6 +37,11 @@ func (n *node) knative(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, name := range []string{"imc-dispatcher", "mt-broker-filter", "mt-broker-ingress"} {
+		if _, err := n.kubectl(ctx, "", "-n", "knative-eventing", "patch", "deploy", name, "--type", "json", "-p", patient); err != nil {
+			return err
+		}
+	}
 	for _, namespace := range []string{"knative-eventing", "knative-serving"} {
 		_, err := n.kubectl(ctx, "", "-n", namespace, "wait", "--for=condition=Available", "deploy", "--all", "--timeout=180s")
 		if err != nil {
@@ -45,6 +50,17 @@ func (n *node) knative(ctx context.Context) error {
 	}
 	return nil
 }
+
+// patient keeps the in-memory broker alive on a small node: what it holds is lost when it
+// restarts. Knative restarts it when three answers take longer than 1 s. With OIDC, it then
+// asks for one token for each waiting event, at 5 calls a second: it stands still for
+// minutes, does not renew its lease, and restarts again.
+const patient = `[
+  {"op":"replace","path":"/spec/template/spec/containers/0/livenessProbe/timeoutSeconds","value":10},
+  {"op":"replace","path":"/spec/template/spec/containers/0/livenessProbe/failureThreshold","value":6},
+  {"op":"add","path":"/spec/template/spec/containers/0/env/-","value":{"name":"KUBE_API_QPS","value":"200"}},
+  {"op":"add","path":"/spec/template/spec/containers/0/env/-","value":{"name":"KUBE_API_BURST","value":"400"}}
+]`
 
 func (n *node) eventing(ctx context.Context) error {
 	dir, err := n.module("eventing")
