@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // ready deploys the bank unless the cluster has it already.
@@ -29,8 +30,16 @@ func (l *lab) ready(ctx context.Context) error {
 // there and ready, with the image that the release names.
 func deployed(ctx context.Context, l *lab) error { return l.runs(ctx, "v1") }
 
-// runs reports whether every function and worker runs the image of a release.
+// runs waits until every function and worker runs the image of a release. A Service may not be
+// ready for a moment, while its next instance starts.
 func (l *lab) runs(ctx context.Context, tag string) error {
+	return until(ctx, time.Minute, "every process runs "+tag, func() (bool, error) {
+		err := l.runsNow(ctx, tag)
+		return err == nil, err
+	})
+}
+
+func (l *lab) runsNow(ctx context.Context, tag string) error {
 	list, err := l.revisions(ctx)
 	if err != nil {
 		return err

@@ -144,6 +144,11 @@ func (w *load) end() error {
 // upgrade replaces every function under load in three ways: an upgrade, the rollback,
 // and the deletion of its pods.
 func upgrade(ctx context.Context, l *lab) error {
+	// The instances of what customers use stay between two of their calls. In production, two
+	// always run.
+	if err := l.patchSettings(ctx, autoscaler, `{"stable-window":"60s"}`); err != nil {
+		return err
+	}
 	w := startLoad(ctx)
 	if err := pause(ctx, settleTime); err != nil {
 		return errors.Join(err, w.end())
