@@ -119,6 +119,23 @@ func (c *Client) IdentityDeviceUnlock(ctx context.Context, key string, request I
 	return reply, err
 }
 
+// IdentityFaceBegin calls identity-face-begin: Begin a check of the customer's face for an intent.
+// Refusals of its own: FACE_REFERENCE_MISSING, FACE_SUSPENDED, OBJECT_NOT_FOUND, INTENT_USED,
+// INTENT_EXPIRED.
+func (c *Client) IdentityFaceBegin(ctx context.Context, request IdentityFaceBeginRequest) (IdentityFaceBeginReply, error) {
+	var reply IdentityFaceBeginReply
+	err := c.Call(ctx, "identity-face-begin", request, &reply)
+	return reply, err
+}
+
+// IdentityFaceFinish calls identity-face-finish: End a check of the customer's face with a capture.
+// Refusals of its own: FACE_EXPIRED, FACE_REJECTED, FACE_SUSPENDED, FACE_REFERENCE_MISSING.
+func (c *Client) IdentityFaceFinish(ctx context.Context, request IdentityFaceFinishRequest) (IdentityFaceFinishReply, error) {
+	var reply IdentityFaceFinishReply
+	err := c.Call(ctx, "identity-face-finish", request, &reply)
+	return reply, err
+}
+
 // IdentityLogin calls identity-login: Log in with password and one-time code. Refusals of its own:
 // APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityLogin(ctx context.Context, request IdentityLoginRequest) (IdentityLoginReply, error) {
@@ -504,6 +521,30 @@ type IdentityDeviceUnlockReply struct {
 type IdentityDeviceUnlockRequest struct {
 	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
 	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+}
+
+// IdentityFaceBeginReply is the reply of identity-face-begin.
+type IdentityFaceBeginReply struct {
+	CheckID   uuid.UUID `json:"check_id"`
+	Nonce     []byte    `json:"nonce"`   // 16 random bytes; the SDK binds the capture to them
+	Actions   []string  `json:"actions"` // What the face must do, in this order
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// IdentityFaceBeginRequest is the request of identity-face-begin.
+type IdentityFaceBeginRequest struct {
+	IntentID uuid.UUID `json:"intent_id"` // Of the preparation
+}
+
+// IdentityFaceFinishReply is the reply of identity-face-finish.
+type IdentityFaceFinishReply struct {
+	Passed bool `json:"passed"`
+}
+
+// IdentityFaceFinishRequest is the request of identity-face-finish.
+type IdentityFaceFinishRequest struct {
+	CheckID uuid.UUID `json:"check_id"` // Of the challenge
+	Capture []byte    `json:"capture"`  // Sealed to the face engine by its SDK (docs/face.md)
 }
 
 // IdentityLoginReply is the reply of identity-login.

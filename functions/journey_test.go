@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidebank/tidebank/test/facetest"
 	"github.com/tidebank/tidebank/test/functest"
 	"github.com/tidebank/tidebank/test/otptest"
 
@@ -20,6 +21,7 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
@@ -33,6 +35,7 @@ import (
 type journey struct {
 	bank.Pair // the payer signs up on the way
 	sms       *smssim.Gateway
+	faces     facetest.Engine
 	wire      strings.Builder         // frames and replies, as an eavesdropper sees them
 	queries   *tap                    // bytes between the bank and its database
 	good      map[string][]bank.Reply // by function
@@ -56,7 +59,7 @@ func journeyOn(t *testing.T, b *bank.Bank) *journey {
 	t.Helper()
 	j := &journey{
 		good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
-		sms: smstest.Start(t, b, functest.Notifiers(t)...),
+		sms: smstest.Start(t, b, functest.Notifiers(t)...), faces: facetest.Start(t, b),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),
 			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
@@ -116,6 +119,7 @@ func (j *journey) travel(t *testing.T) {
 	j.setAlias(t)
 	j.useToken(t)
 	j.applyForCertificate(t)
+	j.checkFace(t)
 	j.changePasswords(t)
 	j.call(t, "device-list", none, &map[string]any{})
 	j.call(t, "device-report", map[string]any{"report": j.Phone.Report(t)}, &map[string]any{})
@@ -246,6 +250,24 @@ func (j *journey) applyForCertificate(t *testing.T) {
 			map[string]any{"factor": "sms_otp", "code": code}, j.Known(t), j.KnownLogin(t, bank.LoginPassword),
 		},
 	}, &map[string]any{})
+}
+
+// checkFace lets the customer's face pass for a prepared change.
+func (j *journey) checkFace(t *testing.T) {
+	t.Helper()
+	photo := j.faces.Photo(t, j.Payer)
+	var intent struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "login_password"}, &intent)
+	var begun struct {
+		ID      uuid.UUID     `json:"check_id"`
+		Nonce   []byte        `json:"nonce"`
+		Actions []face.Action `json:"actions"`
+	}
+	j.call(t, "identity-face-begin", map[string]any{"intent_id": intent.ID}, &begun)
+	asked := face.Challenge{ID: begun.ID, Nonce: begun.Nonce, Actions: begun.Actions}
+	j.call(t, "identity-face-finish", j.faces.Captured(t, asked, facetest.Good(asked, photo)), &map[string]any{})
 }
 
 // changePasswords changes both passwords, and resets the login password before a new login. In

@@ -23,6 +23,8 @@ import (
 	identitycertapply "github.com/tidebank/tidebank/functions/identity/certapply"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
+	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
+	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
@@ -76,6 +78,8 @@ func All() []fn.Function {
 		identitycertapply.Function,
 		identitychangeprepare.Function,
 		identitydeviceunlock.Function,
+		identityfacebegin.Function,
+		identityfacefinish.Function,
 		identitylogin.Function,
 		identitylogout.Function,
 		identityme.Function,

@@ -18,7 +18,7 @@ type amazon struct {
 
 // startAWS runs the emulator and makes the topic, queues, buckets, secrets and the key. What
 // is in them is lost at the bank's end.
-func startAWS(ctx context.Context, p *parts, sms *smsGateway, output io.Writer) (*amazon, error) {
+func startAWS(ctx context.Context, p *parts, around *edge, output io.Writer) (*amazon, error) {
 	program, err := emulator.Install(ctx, filepath.Join("build", "moto"), output)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,9 @@ func startAWS(ctx context.Context, p *parts, sms *smsGateway, output io.Writer) 
 		return nil, err
 	}
 	made, err := provision(ctx, running, map[string]string{
-		"tidebank-redis-url": p.redisURL, "tidebank-sms-url": sms.config.URL, "tidebank-sms-secret": sms.config.Secret,
+		"tidebank-redis-url": p.redisURL, "tidebank-sms-url": around.sms.URL,
+		"tidebank-sms-secret": around.sms.Secret,
+		"tidebank-face-url":   around.face.URL, "tidebank-face-secret": around.face.Secret,
 	}, p.databaseURL)
 	if err != nil {
 		running.Stop()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -16,15 +15,12 @@ import (
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
-	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/workers"
 	"github.com/tidebank/tidebank/workers/queues"
 	"github.com/tidebank/tidebank/workers/relay"
@@ -71,25 +67,19 @@ func run(ctx context.Context, o options) error {
 	if parts.forward != nil {
 		now.OnAdvance(parts.forward)
 	}
-	texts, err := startSMS(ctx, now)
+	around, err := startEdge(ctx, parts, now)
 	if err != nil {
 		return err
 	}
-	defer texts.stop()
-	certs, stopCerts, err := startAuthority(ctx, now)
-	if err != nil {
-		return err
-	}
-	defer stopCerts()
+	defer around.stop()
 	h, err := openHost(ctx, parts, now, dir.file("keys.json"))
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	h.Log = log
-	around := &edge{texts: texts, certs: certs, clock: now, parts: parts}
 	if o.aws {
-		if around.aws, err = startAWS(ctx, parts, texts, logFile); err != nil {
+		if around.aws, err = startAWS(ctx, parts, around, logFile); err != nil {
 			return err
 		}
 		defer around.aws.Stop()
@@ -97,18 +87,9 @@ func run(ctx context.Context, o options) error {
 	return serve(ctx, listener, h, around)
 }
 
-// edge holds what stands around the bank's functions and workers.
-type edge struct {
-	texts *smsGateway
-	certs cert.Config
-	clock *dev.Clock
-	parts *parts
-	aws   *amazon // nil without --aws
-}
-
 func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edge) error {
 	all := functions.All()
-	gw, err := gateway.New(ctx, all, h, host.Values(around.texts.config, around.certs))
+	gw, err := gateway.New(ctx, all, h, host.Values(around.sms, around.cert, around.face, localPhotos))
 	if err != nil {
 		return err
 	}
@@ -119,8 +100,8 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edg
 		return err
 	}
 	page := dev.Page{
-		Host: h, Functions: all, Broker: local, SMS: around.texts.simulator, Seeder: seeder, Clock: around.clock,
-		Elsewhere: around.aws != nil,
+		Host: h, Functions: all, Broker: local, SMS: around.texts, Face: around.faces, Seeder: seeder,
+		Clock: around.clock, Elsewhere: around.aws != nil,
 	}
 	page.Register(gw.Mux)
 
@@ -187,31 +168,6 @@ func background(ctx context.Context, work func(context.Context)) <-chan struct{}
 		work(ctx)
 	}()
 	return done
-}
-
-const smsSecret = "local-sms-secret" // the simulator's secret; it protects nothing
-
-// smsGateway is the running simulator of the SMS gateway, and the configuration to
-// reach it.
-type smsGateway struct {
-	simulator *smssim.Gateway
-	config    sms.Config
-	stop      func()
-}
-
-func startSMS(ctx context.Context, now clock.Clock) (*smsGateway, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("sms simulator: %w", err)
-	}
-	g := &smsGateway{
-		simulator: &smssim.Gateway{Secret: smsSecret, Now: now.Now},
-		config:    sms.Config{URL: "http://" + listener.Addr().String(), Secret: smsSecret},
-	}
-	server := &http.Server{Handler: g.simulator, ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener) //nolint:errcheck // Serve returns after Close
-	g.stop = func() { _ = server.Close() }
-	return g, nil
 }
 
 // openHost opens the one host that all functions and workers share.

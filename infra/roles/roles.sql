@@ -185,6 +185,36 @@ GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_device_unlock
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_device_unlock;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_device_unlock;
 
+-- identity-face-begin
+CREATE ROLE tidebank_identity_face_begin LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_face_begin;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_face_begin;
+GRANT SELECT ON TABLE device TO tidebank_identity_face_begin;
+GRANT SELECT ON TABLE face_attempt TO tidebank_identity_face_begin;
+GRANT INSERT ON TABLE face_check TO tidebank_identity_face_begin;
+GRANT EXECUTE ON FUNCTION face_photo TO tidebank_identity_face_begin;
+GRANT SELECT ON TABLE face_reference TO tidebank_identity_face_begin;
+GRANT EXECUTE ON FUNCTION face_suspended_until TO tidebank_identity_face_begin;
+GRANT SELECT ON TABLE intent TO tidebank_identity_face_begin;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_face_begin;
+GRANT SELECT ON TABLE policy TO tidebank_identity_face_begin;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_face_begin;
+
+-- identity-face-finish
+CREATE ROLE tidebank_identity_face_finish LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_face_finish;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_face_finish;
+GRANT INSERT, SELECT, UPDATE (failed, last_at) ON TABLE face_attempt TO tidebank_identity_face_finish;
+GRANT SELECT, UPDATE (ended_at, engine, model, sdk, state, template_digest, tried_at) ON TABLE face_check TO tidebank_identity_face_finish;
+GRANT EXECUTE ON FUNCTION face_count_attempt TO tidebank_identity_face_finish;
+GRANT EXECUTE ON FUNCTION face_photo TO tidebank_identity_face_finish;
+GRANT SELECT ON TABLE face_reference TO tidebank_identity_face_finish;
+GRANT EXECUTE ON FUNCTION face_settle TO tidebank_identity_face_finish;
+GRANT EXECUTE ON FUNCTION face_suspended_until TO tidebank_identity_face_finish;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_face_finish;
+GRANT SELECT ON TABLE policy TO tidebank_identity_face_finish;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_face_finish;
+
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_login;
@@ -597,6 +627,8 @@ GRANT DELETE, SELECT ON TABLE dead_letter TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE delivery TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE device_report TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE event_consumed TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE face_attempt TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE face_check TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE idempotency TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE intent TO tidebank_bank_upkeep;
 GRANT EXECUTE ON FUNCTION ledger_fold_waiting TO tidebank_bank_upkeep;

@@ -12,6 +12,7 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/environment"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -64,7 +65,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 		}
 		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
 			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases, token.Forget,
-			environment.Forget,
+			environment.Forget, face.Forget,
 		} {
 			if err := forget(ctx, tx, who); err != nil {
 				return err

@@ -28,6 +28,7 @@ import (
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/captcha"
@@ -42,6 +43,7 @@ type Page struct {
 	Functions []fn.Function
 	Broker    *broker.Broker
 	SMS       *smssim.Gateway
+	Face      *facesim.Engine
 	Seeder    seed.Seeder
 	Clock     *Clock
 	// Elsewhere says that another broker delivers: a delivery is then what its consumer has
@@ -85,6 +87,8 @@ func (p Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /dev/functions", p.functions)
 	mux.HandleFunc("GET /dev/customers", p.customers)
 	mux.HandleFunc("POST /dev/customers", p.newCustomer)
+	mux.HandleFunc("POST /dev/face/photo", p.photo)
+	mux.HandleFunc("POST /dev/face/capture", p.capture)
 	mux.HandleFunc("POST /dev/faults", p.faults)
 	mux.HandleFunc("GET /dev/clock", p.Clock.show)
 	mux.HandleFunc("POST /dev/clock", p.Clock.move)
@@ -183,9 +187,10 @@ func (p Page) newCustomer(w http.ResponseWriter, r *http.Request) {
 
 func (p Page) faults(w http.ResponseWriter, r *http.Request) {
 	var order struct {
-		Duplicate bool          `json:"duplicate"`
-		DelayMS   int64         `json:"delay_ms"`
-		SMS       smssim.Faults `json:"sms"`
+		Duplicate bool           `json:"duplicate"`
+		DelayMS   int64          `json:"delay_ms"`
+		SMS       smssim.Faults  `json:"sms"`
+		Face      facesim.Faults `json:"face"`
 	}
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
 	body.DisallowUnknownFields()
@@ -193,13 +198,16 @@ func (p Page) faults(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if sms := order.SMS; min(order.DelayMS, int64(sms.Delay), int64(sms.FailNext), int64(sms.SwallowAnswer), int64(sms.LoseNext)) < 0 {
+	sms := order.SMS
+	delays := min(order.DelayMS, int64(order.Face.Delay), int64(sms.Delay))
+	if min(delays, int64(sms.FailNext), int64(sms.SwallowAnswer), int64(sms.LoseNext)) < 0 {
 		http.Error(w, "a time or a number of faults is negative", http.StatusBadRequest)
 		return
 	}
 	p.Broker.Faults.Duplicate.Store(order.Duplicate)
 	p.Broker.Faults.DelayMS.Store(order.DelayMS)
 	p.SMS.SetFaults(order.SMS)
+	p.Face.SetFaults(order.Face)
 	reply(w, order, nil)
 }
 

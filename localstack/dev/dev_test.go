@@ -24,6 +24,7 @@ import (
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/devapi"
+	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -54,7 +55,10 @@ func newFixture(t *testing.T) *fixture {
 	var err error
 	d.clock, err = dev.OpenClock(d.Clock, filepath.Join(t.TempDir(), "clock"))
 	check.Must(t, err)
+	engine, err := facesim.New("s", d.Clock.Now)
+	check.Must(t, err)
 	d.page = dev.Page{
+		Face:  engine,
 		Clock: d.clock,
 		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
 		Broker: &broker.Broker{
@@ -329,6 +333,36 @@ func TestGraphicCodesThatDoNotWait(t *testing.T) {
 	}
 }
 
+// A photo and a capture are all that an app engineer needs to try face checks.
+func TestAFaceInTheSandbox(t *testing.T) {
+	t.Parallel()
+	d := newFixture(t)
+	who := d.Customer(t, "王小明", 1_00)
+	if w := d.ask("POST", "/dev/face/photo?phone=13900000000", ""); w.Code != http.StatusNotFound {
+		t.Errorf("nobody's photo: %d", w.Code)
+	}
+	w := d.ask("POST", "/dev/face/photo?phone="+who.Phone, "")
+	var made struct {
+		Face uuid.UUID `json:"face"`
+	}
+	check.Must(t, json.Unmarshal(w.Body.Bytes(), &made))
+	if n := d.Count(t, "SELECT count(*) FROM face_reference WHERE customer_id = $1 AND handle = $2", who.ID, made.Face); n != 1 {
+		t.Errorf("%d photos", n)
+	}
+	w = d.ask("POST", "/dev/face/capture", `{"check_id":"`+uuid.NewString()+`","nonce":"AAAA","actions":["blink","nod"],`+
+		`"expires_at":"x","scene":{"face":"`+made.Face.String()+`"}}`)
+	var sealed struct {
+		Capture []byte `json:"capture"`
+	}
+	check.Must(t, json.Unmarshal(w.Body.Bytes(), &sealed))
+	if len(sealed.Capture) < 100 {
+		t.Errorf("%d bytes: %s", len(sealed.Capture), w.Body)
+	}
+	if w := d.ask("POST", "/dev/face/capture", `{"x":1}`); w.Code != http.StatusBadRequest {
+		t.Errorf("an unknown field: %d", w.Code)
+	}
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
@@ -343,7 +377,8 @@ func TestFaults(t *testing.T) {
 	}
 	for _, body := range []string{
 		"", "faults", "[]", `{"delay_ms":"long"}`, `{"sms":1}`, `{"x":1}`, `{"sms":{"x":1}}`, `{"delay_ms":-1}`,
-		`{"sms":{"fail_next":-1}}`, `{"sms":{"delay":-1}}`, `{"sms":{"lose_next":-1}}`, `{"sms":{"swallow_answer":-1}}`,
+		`{"face":{"delay":-1}}`, `{"face":{"x":1}}`, `{"sms":{"fail_next":-1}}`,
+		`{"sms":{"delay":-1}}`, `{"sms":{"lose_next":-1}}`, `{"sms":{"swallow_answer":-1}}`,
 		`{"x":"` + strings.Repeat("x", 1<<16) + `"}`,
 	} {
 		if w := d.ask("POST", "/dev/faults", body); w.Code != http.StatusBadRequest {

@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
@@ -136,6 +137,16 @@ func (s Seeder) HandOut(ctx context.Context, c Customer, t token.Token) error {
 	}
 	if err := s.DB.Commit(ctx, &unit); err != nil {
 		return fmt.Errorf("seed token: %w", err)
+	}
+	return nil
+}
+
+// Refer makes a photo the customer's reference for face checks.
+func (s Seeder) Refer(ctx context.Context, c Customer, r face.Reference) error {
+	var unit pg.Unit
+	face.Refer(&unit, c.ID, r)
+	if err := s.DB.Commit(ctx, &unit); err != nil {
+		return fmt.Errorf("seed reference photo: %w", err)
 	}
 	return nil
 }

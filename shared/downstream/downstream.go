@@ -33,11 +33,12 @@ const (
 	PostgreSQL Name = "postgresql"
 	Redis      Name = "redis"
 	SMS        Name = "sms-gateway"
+	Face       Name = "face-engine"
 	Broker     Name = "event-broker" // the receiver of the relay's events
 )
 
 // Names lists the services.
-func Names() []Name { return []Name{PostgreSQL, Redis, SMS, Broker} }
+func Names() []Name { return []Name{PostgreSQL, Redis, SMS, Face, Broker} }
 
 // Timer times the calls of one service.
 type Timer struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/environment"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/place"
 	"github.com/tidebank/tidebank/shared/session"
@@ -35,7 +36,7 @@ type Problem struct {
 	// Most is told if no combination of the bank confirms the amount.
 	Most *money.Fen `json:"most_fen,omitempty" doc:"STEPUP_STRONGER at a preparation: the largest amount of one operation"`
 	// TriesLeft and LockedUntil are told only to a customer who is logged in.
-	TriesLeft   *int       `json:"tries_left,omitempty" doc:"PROOF_REJECTED: tries left. 0: ask for a new code, or wait for locked_until"`
+	TriesLeft   *int       `json:"tries_left,omitempty" doc:"PROOF_REJECTED, FACE_REJECTED: tries left. 0: a new code, or locked_until"`
 	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"The time when the lock or freeze of a password or token ends"`
 	// ResultID is the id of what the intent has made.
 	ResultID string `json:"result_id,omitempty" doc:"INTENT_USED: the id of what the intent made, for example its transfer"`
@@ -136,7 +137,8 @@ func texts(combinations []stepup.Combination) []string {
 }
 
 func (p *Problem) tellAttempts(a *stepup.AttemptsError) {
-	if p.Code == stepup.ErrProofRejected.Code() {
+	switch p.Code {
+	case stepup.ErrProofRejected.Code(), face.ErrRejected.Code():
 		p.TriesLeft = &a.TriesLeft
 	}
 	if !a.LockedUntil.IsZero() {

@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/cloud"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
 	"github.com/tidebank/tidebank/shared/sms"
@@ -30,8 +31,9 @@ type Settings func(into any) error
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
 // max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, the
-// connections to PostgreSQL, Redis, the SMS gateway, the certificate authority and AWS must be encrypted. A key with
-// the tag `secret:"true"` may name a file or a secret that holds its value (readSecrets).
+// connections to PostgreSQL, Redis, the SMS gateway, the certificate authority, the face engine
+// and AWS must be encrypted. A key with the tag `secret:"true"` may name a file or a secret that
+// holds its value (readSecrets).
 func Environment(into any) error {
 	err := envconfig.Process("", into)
 	var unread *envconfig.ParseError
@@ -70,7 +72,7 @@ func encrypted(v reflect.Value) error {
 	if part, ok := v.Interface().(interface{ Encrypted() error }); ok {
 		switch err := part.Encrypted(); {
 		case errors.Is(err, pg.ErrPlain), errors.Is(err, redisdb.ErrPlain), errors.Is(err, sms.ErrPlain), errors.Is(err, cloud.ErrPlain),
-			errors.Is(err, cert.ErrPlain):
+			errors.Is(err, cert.ErrPlain), errors.Is(err, face.ErrPlain):
 			return fmt.Errorf("%w: %w (FN_ALLOW_PLAINTEXT=true allows it, for tests on one machine)", ErrSetting, err)
 		case err != nil: // no address at all
 			return fmt.Errorf("%w: %w", ErrSetting, err)

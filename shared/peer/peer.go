@@ -1,9 +1,10 @@
 // Package peer signs requests to a service of a partner that shares a secret with the bank:
-// the SMS gateway, the certificate authority.
+// the SMS gateway, the certificate authority, the face engine.
 //
 // A request is JSON. Its headers hold the time in Unix seconds and the HMAC-SM3 of time and
-// body (Sign). Signed checks both, for simulators of such services. The functions are safe
-// for concurrent use. Source: KEY-009.
+// body (Sign). Signed checks both, for simulators of such services. The signature of an answer
+// has the request's signature in place of the time, so the answer belongs to one request
+// (SignAnswer, Answers). The functions are safe for concurrent use. Source: KEY-009.
 package peer
 
 import (
@@ -20,7 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// The headers of a request.
+// The headers of a request. A signed answer has the second one.
 const (
 	HeaderTimestamp = "X-Timestamp" // Unix seconds
 	HeaderSignature = "X-Signature" // Sign
@@ -59,6 +60,17 @@ func Post(ctx context.Context, url, secret string, at time.Time, value any) (*ht
 	req.Header.Set(HeaderTimestamp, seconds)
 	req.Header.Set(HeaderSignature, Sign(secret, seconds, body))
 	return req, nil
+}
+
+// SignAnswer writes the signature of the answer to a request into the answer's header.
+func SignAnswer(answer http.Header, secret string, request http.Header, body []byte) {
+	answer.Set(HeaderSignature, Sign(secret, request.Get(HeaderSignature), body))
+}
+
+// Answers reports whether the holder of the secret has signed the answer to the request.
+func Answers(answer http.Header, secret string, request http.Header, body []byte) bool {
+	want := Sign(secret, request.Get(HeaderSignature), body)
+	return hmac.Equal([]byte(want), []byte(answer.Get(HeaderSignature)))
 }
 
 // Client returns a client of a partner's service: it waits for an answer no longer than the

@@ -248,6 +248,8 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-cert-apply":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "csr": "AAAA"},
 		"identity-token-bind":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"identity-face-begin":         map[string]any{"intent_id": uuid.New()},
+		"identity-face-finish":        map[string]any{"check_id": uuid.New(), "capture": []byte{0x30}},
 		"identity-token-sync":         map[string]any{"code": "123456", "next_code": "654321"},
 		"message-read":                map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},
 		"transfer-confirm": map[string]any{"intent_id": uuid.New(), "proofs": []any{}},

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/cloudevent"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -138,6 +140,13 @@ func (b *Bank) Advance(d time.Duration) {
 	b.Redis.SetTime(b.Clock.Now())
 }
 
+// Nowhere is the configuration of functions that no test configures: no face engine answers.
+func Nowhere() []any {
+	return []any{
+		face.Policy{MaxAge: 24 * time.Hour}, face.Config{URL: "http://127.0.0.1:1", Secret: "x", Timeout: time.Second},
+	}
+}
+
 // Open returns a function's entry on this bank. The first Open of a function passes
 // its configuration.
 func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.FunctionHandler {
@@ -147,7 +156,7 @@ func (b *Bank) Open(t testing.TB, f fn.Function, configuration ...any) handler.F
 	entry, ok := b.opened[f.Spec.Name]
 	if !ok {
 		var err error
-		entry, err = f.Open(t.Context(), b.hostOf(t, f), host.Values(b.withAuthority(t, f, configuration)...))
+		entry, err = f.Open(t.Context(), b.hostOf(t, f), host.Values(b.withAuthority(t, f, slices.Concat(Nowhere(), configuration))...))
 		check.Must(t, err)
 		b.opened[f.Spec.Name] = entry
 	}
@@ -173,7 +182,7 @@ func (b *Bank) Instance(t testing.TB, f fn.Function) handler.FunctionHandler {
 	var err error
 	own.Sessions, err = session.New(b.Host.Redis, b.Host.Keys, b.Clock, sessions)
 	check.Must(t, err)
-	entry, err := f.Open(t.Context(), &own, host.Values(b.withAuthority(t, f, nil)...))
+	entry, err := f.Open(t.Context(), &own, host.Values(b.withAuthority(t, f, Nowhere())...))
 	check.Must(t, err)
 	return entry
 }

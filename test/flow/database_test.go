@@ -77,7 +77,7 @@ var mayBeMissing = []string{
 	"account.card_password", "account.customer_id", "credential.last_login_at", "credential.last_login_device",
 	"credential.previous_login_at", "credential.previous_login_device",
 	"credential.trade_day", "credential.trade_in_flight_at", "credential.trade_locked_until", "customer.alias_bidx",
-	"dead_letter.replayed_at", "device_report.intent_id",
+	"dead_letter.replayed_at", "device_report.intent_id", "face_check.ended_at", "face_check.tried_at",
 	"login_attempt.locked_until",
 	"login_origin.locked_until", "message.read_at", "otp_challenge.customer_id", "otp_challenge.in_flight_at",
 	"otp_challenge.used_at", "otp_quota.phone_bidx", "outbox.published_at", "outbox.set_aside_at", "reseal_progress.done_at",

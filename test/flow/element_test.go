@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/facetest"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -43,6 +44,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	alias, phoneChange := p.alias(t, wang, "tide.fan"), p.phoneChange(t, wang, newLogin) // after the change of the password
 	held, binding := p.binding(t, wang)
 	unlocking, applying := p.unlocking(t, wang), p.applying(t, wang)
+	faced := p.faced(t, wang, next.IntentID)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
 	day := p.Clock.Now().Format("2006-01-02")
@@ -62,6 +64,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"channel-open":                hello(t, "phone-of-sun"),
 		"identity-alias-set":          alias,
 		"identity-change-prepare":     {"change": stepup.ChangeLoginPassword},
+		"identity-face-begin":         {"intent_id": next.IntentID},
+		"identity-face-finish":        faced,
 		"identity-login":              entry,
 		"identity-logout":             {},
 		"identity-me":                 {},
@@ -147,12 +151,13 @@ func spoiled(element *openapi3.Schema) map[string]any {
 func (p fixture) refused(t *testing.T, name, what string, request fields) {
 	t.Helper()
 	p.calm(t)
-	before, cached := p.rows(t, "login_attempt", "login_origin", "card_attempt"), kept(p.Bank)
+	attempts := []string{"login_attempt", "login_origin", "card_attempt", "face_attempt"}
+	before, cached := p.rows(t, attempts...), kept(p.Bank)
 	reply := call(t, p.wang.phone, name, request)
 	if reply.Code == "" || reply.Status >= 500 {
 		t.Errorf("%s, %s: %d %s", name, what, reply.Status, reply.Body)
 	}
-	same(t, name+", "+what, before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
+	same(t, name+", "+what, before, p.rows(t, attempts...))
 	if diff := cmp.Diff(cached, kept(p.Bank)); diff != "" {
 		t.Errorf("%s, %s: Redis (-before +after):\n%s", name, what, diff)
 	}
@@ -311,6 +316,11 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"another's change": with(good["identity-device-unlock"], "intent_id", foreign.IntentID),
 			"one proof":        with(good["identity-device-unlock"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
 		},
+		"identity-face-begin": {"another's order": {"intent_id": foreign.IntentID}},
+		"identity-face-finish": {
+			"another's check": with(good["identity-face-finish"], "check_id", p.faced(t, p.li, foreign.IntentID)["check_id"]),
+			"a picture":       with(good["identity-face-finish"], "capture", []byte(facetest.Image)),
+		},
 		"identity-token-sync": {"wrong codes": {"code": "000000", "next_code": "000000"}},
 		"identity-preference-set": {
 			"a single factor":          {"combination": "trade_password", "amount_fen": 1_00},
@@ -390,6 +400,8 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-device-unlock":      {"intent_id": p.prepareChange(t, p.li, stepup.UnlockDevice).IntentID},
 		"identity-cert-apply":         {"intent_id": p.applying(t, p.li)["intent_id"]},
 		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
+		"identity-face-begin":         {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
+		"identity-face-finish":        {"check_id": p.faced(t, p.li, p.prepare(t, p.li, p.wang, 1_00).IntentID)["check_id"]},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-confirm":            {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},

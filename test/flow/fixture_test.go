@@ -33,6 +33,7 @@ import (
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/facetest"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -42,6 +43,7 @@ import (
 type fixture struct {
 	*bank.Bank
 	url      string // of the database
+	faces    facetest.Engine
 	wang, li person
 }
 
@@ -60,7 +62,7 @@ func newFixture(t *testing.T) fixture {
 
 func fixtureOn(t *testing.T, b *bank.Bank, url string) fixture {
 	t.Helper()
-	p := fixture{Bank: b, url: url}
+	p := fixture{Bank: b, url: url, faces: facetest.Start(t, b)}
 	p.wang = person{b.Customer(t, "王小明", 100_000_00, 100_00), b.Device(t, "phone-of-wang")}
 	p.li = person{b.Customer(t, "李四", 100_000_00, 100_00), b.Device(t, "phone-of-li")}
 	for _, who := range []person{p.wang, p.li} {
@@ -176,6 +178,14 @@ func (p fixture) applying(t testing.TB, who person) fields {
 	intent := transferprepare.Response{IntentID: in.IntentID}
 	return with(confirmation(intent, code(p.codeFor(t, who, intent)), password(t, who.phone, bank.TradePassword),
 		signed(t, who.phone, in.Text)), "csr", bank.CSR(t, in.Subject))
+}
+
+// faced is a good request to end a face check that serves the intent.
+func (p fixture) faced(t testing.TB, who person, intent uuid.UUID) fields {
+	t.Helper()
+	photo := p.faces.Photo(t, who.Customer)
+	c := p.faces.Begin(t, who.phone, intent)
+	return bank.Fields(t, p.faces.Captured(t, c, facetest.Good(c, photo)))
 }
 
 // newPhone is the number that the requests of change set.
@@ -314,6 +324,7 @@ func (p fixture) calm(t testing.TB) {
 	t.Helper()
 	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
+	p.Exec(t, "DELETE FROM face_attempt")
 	p.Exec(t, "UPDATE token SET wrong_responses = 0, in_flight = 0, locked_until = NULL")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }

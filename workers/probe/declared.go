@@ -25,6 +25,8 @@ func declared() []target {
 		{"identity-cert-apply", byChannel},
 		{"identity-change-prepare", byChannel},
 		{"identity-device-unlock", byChannel},
+		{"identity-face-begin", byChannel},
+		{"identity-face-finish", byChannel},
 		{"identity-login", byChannel},
 		{"identity-logout", byChannel},
 		{"identity-me", byChannel},

@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/environment"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -59,7 +60,7 @@ func Retentions() []pg.Retention {
 		[]pg.Retention{
 			customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), environment.Retention(),
 		},
-		password.Retentions(), otp.Retentions(), sms.Retentions(), events.Retentions(),
+		password.Retentions(), otp.Retentions(), sms.Retentions(), face.Retentions(), events.Retentions(),
 	)
 }
 
@@ -73,6 +74,7 @@ func Kept() map[string]string {
 		"customer":          "one row for each customer",
 		"device":            "one row for each bound device",
 		"entry":             "vouchers are permanent",
+		"face_reference":    "one row for each customer with a reference photo",
 		"fraud_score":       "scores are evidence of decisions about a customer",
 		"ledger_fold":       "folding deletes its rows",
 		"message":           "the customer's inbox belongs to the customer",

@@ -65,6 +65,14 @@ VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interva
 		`INSERT INTO otp_quota (quota, sent, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
 	}},
+	"face_attempt": {goes: []string{
+		`INSERT INTO face_attempt (subject, failed, last_at)
+VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
+	}},
+	"face_check": {goes: []string{
+		`INSERT INTO face_check (id, customer_id, device_id, channel, intent_id, binding, nonce, actions, created_at, expires_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'd', '', gen_random_uuid(), '', '', '{}', now() - $1::interval, now())`,
+	}},
 	"sms_quota": {goes: []string{
 		`INSERT INTO sms_quota (quota, sent, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,

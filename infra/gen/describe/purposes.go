@@ -12,7 +12,7 @@ import (
 
 // personalName matches the names of fields that take personal or authentication data.
 var personalName = regexp.MustCompile(
-	`(?i)name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin$|otp|^code$|memo|device_id|face|location`)
+	`(?i)name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin$|otp|^code$|memo|device_id|face|capture|location`)
 
 // businessFunctions are the business functions for which the bank may ask for
 // personal data.
@@ -75,6 +75,9 @@ var purposes = map[string]map[string]purpose{
 		"payee_account_no": {"transfer", "names the account that is paid"},
 		"payee_name":       {"transfer", "is compared with the holder of that account"},
 		"memo":             {"transfer", "is shown to payer and payee"},
+	},
+	"identity.facefinish.Request": {
+		"capture": {"transfer", "proves the customer's will by the face"},
 	},
 	"identity.tokensync.Request": {
 		"code": {"transfer", "sets the clock of the token that proves the customer's will"},

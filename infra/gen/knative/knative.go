@@ -32,6 +32,9 @@ func gateways() []string { return []string{"gateway-api", "istio", "kourier"} }
 
 // secretKeys are the settings that come from a Secret: its name, and the key in it.
 var secretKeys = map[string]source{
+	"FACE_SECRET": {Secret: "tidebank-face", Key: "secret"},
+	"FACE_URL":    {Secret: "tidebank-face", Key: "url"},
+
 	"SMS_SECRET": {Secret: "tidebank-sms", Key: "secret"},
 	"SMS_URL":    {Secret: "tidebank-sms", Key: "url"},
 

@@ -75,6 +75,8 @@ func slowAboveOf(name downstream.Name) float64 {
 		return 0.05
 	case downstream.Redis:
 		return 0.02
+	case downstream.Face:
+		return 2
 	case downstream.SMS, downstream.Broker:
 	}
 	return 1

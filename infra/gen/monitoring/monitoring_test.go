@@ -151,6 +151,8 @@ func partsOf(d document) (parts []monitoring.Part) {
 					port("redis", `probe_success{job="ports",target="redis"}`))
 			case "SMS_URL":
 				parts = append(parts, port("sms-gateway", `probe_success{job="ports",target="sms-gateway"}`))
+			case "FACE_URL":
+				parts = append(parts, port("face-engine", `probe_success{job="ports",target="face-engine"}`))
 			}
 		}
 	}
@@ -262,7 +264,7 @@ func TestEveryDeployedPartHasAProbeAndAnAlert(t *testing.T) {
 	}
 	onKnative := slices.DeleteFunc(workers.All(), func(w fn.Function) bool { return w.Spec.Queues }) // the others are of AWS
 	if kinds["function"] != len(functions.All()) || kinds["worker"] != len(onKnative) || kinds["database"] != 1 ||
-		kinds["cache"] != 1 || kinds["broker"] != 1 || kinds["host"] != 1 || kinds["process"] != 1 || kinds["port"] != 7 {
+		kinds["cache"] != 1 || kinds["broker"] != 1 || kinds["host"] != 1 || kinds["process"] != 1 || kinds["port"] != 8 {
 		t.Errorf("the manifests deploy %v", kinds)
 	}
 	for _, missing := range monitoring.Uncovered(parts, readProbes(t).ask, rules(t, readProbes(t).Rules...)) {

@@ -68,7 +68,8 @@ func deployed(t *testing.T, path string) bank {
 	must(t, err)
 	cli := sdk.NewClient(at, &sdk.BasicAuth{}, http.DefaultClient)
 	shared := map[string]string{
-		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret, "tidebank-ca": "unused",
+		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret,
+		"tidebank-face-url": sms.URL, "tidebank-face-secret": smsSecret, "tidebank-ca": "unused",
 		"tidebank-keys-receiver": string(private),
 	}
 	for name, f := range s.Functions {

@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/localstack/dev"
+	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -64,7 +65,7 @@ func Open(ctx context.Context, config Config) (*Page, error) {
 	}
 	router := http.NewServeMux()
 	dev.Page{
-		Host: h, Functions: functions.All(), SMS: config.Texts, Seeder: seeder, Clock: now, Elsewhere: config.Elsewhere,
+		Host: h, Functions: functions.All(), Face: &facesim.Engine{}, SMS: config.Texts, Seeder: seeder, Clock: now, Elsewhere: config.Elsewhere,
 		Broker: &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions()},
 	}.Register(router)
 	return &Page{Handler: router, Host: h}, nil
