@@ -47,7 +47,7 @@ func newFixture(t *testing.T) *fixture {
 	g, err := gateway.New(t.Context(), []fn.Function{
 		channelopen.Function, captchaissue.Function, otpsend.Function, identityregister.Function, identitylogin.Function,
 		identityme.Function, transferprepare.Function, transferconfirm.Function,
-	}, b.Host, host.Values())
+	}, b.Host, host.Values(bank.Nowhere()...))
 	check.Must(t, err)
 	server := httptest.NewServer(g.Mux)
 	t.Cleanup(server.Close)

@@ -119,7 +119,6 @@ func (j *journey) travel(t *testing.T) {
 	j.setAlias(t)
 	j.useToken(t)
 	j.applyForCertificate(t)
-	j.checkFace(t)
 	j.changePasswords(t)
 	j.call(t, "device-list", none, &map[string]any{})
 	j.call(t, "device-report", map[string]any{"report": j.Phone.Report(t)}, &map[string]any{})
@@ -191,7 +190,7 @@ func (j *journey) logIn(t *testing.T) {
 	j.call(t, "identity-login", request, &map[string]any{})
 }
 
-// setAlias gives the payer an alias for log-ins.
+// setAlias gives the payer an alias for log-ins, with the face as a further proof.
 func (j *journey) setAlias(t *testing.T) {
 	t.Helper()
 	var intent struct {
@@ -202,6 +201,7 @@ func (j *journey) setAlias(t *testing.T) {
 	j.call(t, "identity-alias-set", map[string]any{"intent_id": intent.ID, "alias": "tide.fan", "proofs": []any{
 		map[string]any{"factor": "sms_otp", "code": code},
 		map[string]any{"factor": "login_password", "password": j.Phone.Password(t, bank.LoginPassword)},
+		j.faceProof(t, intent.ID),
 	}}, &map[string]any{})
 }
 
@@ -252,22 +252,19 @@ func (j *journey) applyForCertificate(t *testing.T) {
 	}, &map[string]any{})
 }
 
-// checkFace lets the customer's face pass for a prepared change.
-func (j *journey) checkFace(t *testing.T) {
+// faceProof lets the customer's face pass for the intent, and is the proof of it.
+func (j *journey) faceProof(t *testing.T, intent uuid.UUID) stepup.Proof {
 	t.Helper()
 	photo := j.faces.Photo(t, j.Payer)
-	var intent struct {
-		ID uuid.UUID `json:"intent_id"`
-	}
-	j.call(t, "identity-change-prepare", map[string]any{"change": "login_password"}, &intent)
 	var begun struct {
 		ID      uuid.UUID     `json:"check_id"`
 		Nonce   []byte        `json:"nonce"`
 		Actions []face.Action `json:"actions"`
 	}
-	j.call(t, "identity-face-begin", map[string]any{"intent_id": intent.ID}, &begun)
+	j.call(t, "identity-face-begin", map[string]any{"intent_id": intent}, &begun)
 	asked := face.Challenge{ID: begun.ID, Nonce: begun.Nonce, Actions: begun.Actions}
 	j.call(t, "identity-face-finish", j.faces.Captured(t, asked, facetest.Good(asked, photo)), &map[string]any{})
+	return stepup.Proof{Factor: stepup.Face, CheckID: &begun.ID}
 }
 
 // changePasswords changes both passwords, and resets the login password before a new login. In

@@ -42,6 +42,8 @@ const (
 	statePassed     state = "passed"
 	stateFailed     state = "failed"
 	stateUnanswered state = "unanswered" // the engine gave no answer that the bank can use
+
+	// The database alone sets open, tried and used.
 )
 
 // Caller is who answers a challenge. Only the caller who began the check may end it.

@@ -7,6 +7,7 @@
 // secure channel and intent of its beginning (BIO-010). The app's SDK encrypts its capture
 // to the face engine. The bank passes the capture on and stores nothing of it; it stores the
 // outcome, the engine's digest of the template, the versions and the times (BIO-009).
+// A check that has passed proves its intent for five minutes (ProofLife), and once.
 //
 // A check counts as failed, for the customer and for the device, before the engine is asked.
 // So parallel checks never get more tries than one after the other. Five failures in the

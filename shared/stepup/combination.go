@@ -54,6 +54,14 @@ func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) }
 // NeedsToken reports whether the dynamic token is one of the factors.
 func (c Combination) NeedsToken() bool { return slices.Contains(c, Token) }
 
+// NeedsFace reports whether a check of the customer's face is one of the factors.
+func (c Combination) NeedsFace() bool { return slices.Contains(c, Face) }
+
+// independent reports whether a factor of the combination is no biometric (BIO-002).
+func (c Combination) independent() bool {
+	return slices.ContainsFunc(c, func(f Factor) bool { return !biometric(f) })
+}
+
 // Usable returns the combinations that a customer can prove on the device. Without a bound
 // key these are the combinations without it; it returns ErrUnbound if there is none.
 func Usable(list []Combination, keyBound bool) ([]Combination, error) {

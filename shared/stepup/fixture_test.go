@@ -162,6 +162,8 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 		return p.sign(t, in.Text)
 	case stepup.TradePassword:
 		return p.password(t, tradePassword)
+	case stepup.Face:
+		return p.faced(t, in)
 	case stepup.LoginPassword, stepup.Token: // each test of it makes its own
 	}
 	return stepup.Proof{Factor: f}

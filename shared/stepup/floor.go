@@ -22,14 +22,15 @@ func (c Case) moves() bool {
 // allows reports whether the combination is at least what the case demands, whatever the
 // table says. This is the floor of the matrix:
 //   - the factors are known and differ, and the device's key and the token are bound if they
-//     are among them;
+//     are among them, and the bank has a photo to compare a face with;
+//   - biometrics stand beside another factor (BIO-002);
 //   - the login password confirms no money;
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
 //   - at the grade raised, three factors for a payment to others, and a one-time code
 //     between own accounts (AUTH-029);
 //   - nothing at the grade high: the bank's staff must lift the grade first.
 func (c Case) allows(list Combination) bool {
-	if !list.Offered() || !c.Bound && list.NeedsKey() || !c.Token && list.NeedsToken() {
+	if !list.Offered() || !list.independent() || !c.Bound && list.NeedsKey() || !c.has(list) {
 		return false
 	}
 	if c.Scene != NoMoney && slices.Contains(list, LoginPassword) {
@@ -51,6 +52,12 @@ func (c Case) allows(list Combination) bool {
 		return false
 	}
 	return len(list) >= least
+}
+
+// has reports whether the customer has the token and the reference photo that the combination
+// needs.
+func (c Case) has(list Combination) bool {
+	return (c.Token || !list.NeedsToken()) && (c.Face || !list.NeedsFace())
 }
 
 // oneTime reports whether the factor's proof is a one-time code.

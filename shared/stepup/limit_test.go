@@ -25,7 +25,7 @@ func TestLimitOfTheStrongestFactor(t *testing.T) {
 		if len(factors) > 0 {
 			wantKind, wantMost = limit.TransferSMS, stepup.CapSMS
 		}
-		for _, c := range []stepup.Combination{factors, append(slices.Clone(factors), "face")} {
+		for _, c := range []stepup.Combination{factors, append(slices.Clone(factors), "fingerprint")} {
 			if kind, most := c.Limit(); kind != wantKind || most != wantMost {
 				t.Errorf("%v: %d in a day's %q, want %d in %q", c, most, kind, wantMost, wantKind)
 			}

@@ -33,6 +33,7 @@ type Case struct {
 	Amount    money.Fen // 0 if no money moves
 	Bound     bool      // the customer has bound the device's key
 	Token     bool      // the customer has bound a dynamic token
+	Face      bool      // the bank has a reference photo of the customer
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.
@@ -115,11 +116,11 @@ func (m Matrix) Cap(c Combination) Cap {
 	return least
 }
 
-// reach is the largest amount that the rule confirms for a customer with or without a token.
+// reach is the largest amount that the rule confirms by what the customer has.
 func (m Matrix) reach(r rule, about Case) money.Fen {
 	var most money.Fen
 	for _, c := range r.combinations {
-		if about.Token || !c.NeedsToken() {
+		if about.has(c) {
 			most = max(most, m.Cap(c).PerTransfer)
 		}
 	}

@@ -135,7 +135,7 @@ func enough(combinations []stepup.Combination, proven []stepup.Factor) bool {
 }
 
 // To others a single factor never does, whichever it is, and a factor that the
-// bank can't verify, a face say, stands nowhere.
+// bank can't verify, a fingerprint say, stands nowhere.
 func TestNoSingleFactorPaysOthers(t *testing.T) {
 	t.Parallel()
 	m := inForce(t)
@@ -145,8 +145,8 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			for _, f := range append([]stepup.Factor{"face", ""}, factors...) {
-				for _, proven := range [][]stepup.Factor{{f}, {f, f}, {f, "face"}} {
+			for _, f := range append([]stepup.Factor{"fingerprint", stepup.Face, ""}, factors...) {
+				for _, proven := range [][]stepup.Factor{{f}, {f, f}, {f, "fingerprint"}} {
 					if enough(list, proven) {
 						t.Errorf("grade %d, %d fen: %v is enough", grade, amount, proven)
 					}
@@ -164,6 +164,45 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// A customer with a reference photo may prove by the face beside another factor, wherever two
+// factors are asked for, and never by the face alone.
+func TestAFaceStandsBesideAnotherFactor(t *testing.T) {
+	t.Parallel()
+	m := inForce(t)
+	for _, tt := range []struct {
+		scene  stepup.Scene
+		grade  risk.Grade
+		amount money.Fen
+		want   []string
+	}{
+		{stepup.ToOthers, risk.GradeNormal, 1, []string{"sms_otp+face", "device_key+face", "trade_password+face"}},
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, []string{"sms_otp+face", "device_key+face", "trade_password+face"}},
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, nil},
+		{stepup.ToOthers, risk.GradeRaised, 1, []string{
+			"sms_otp+device_key+face", "sms_otp+trade_password+face", "device_key+trade_password+face",
+		}},
+		{stepup.ToOthers, risk.GradeHigh, 1, nil},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, nil}, // one other factor is enough
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, []string{"sms_otp+face", "device_key+face", "trade_password+face"}},
+		{stepup.ToOwn, risk.GradeRaised, 1, []string{"sms_otp+face"}},
+	} {
+		c := about(tt.scene, tt.grade, tt.amount)
+		without, _ := m.Decide(c)
+		c.Face = true
+		list, _ := m.Decide(c)
+		var got []string
+		for _, one := range list[len(without):] {
+			got = append(got, one.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
+		}
+		if enough(list, []stepup.Factor{stepup.Face}) {
+			t.Errorf("scene %d, grade %d, %d fen: a face alone is enough", tt.scene, tt.grade, tt.amount)
 		}
 	}
 }
@@ -199,7 +238,7 @@ func TestCombinationsPrintAndParse(t *testing.T) {
 		"device_key+trade_password":         {stepup.DeviceKey, stepup.TradePassword},
 		"trade_password+device_key":         {stepup.TradePassword, stepup.DeviceKey},
 		"sms_otp+device_key+trade_password": {stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword},
-		"face":                              {"face"},
+		"fingerprint":                       {"fingerprint"},
 		"":                                  {""},
 	} {
 		got := stepup.ParseCombination(text)

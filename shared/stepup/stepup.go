@@ -124,6 +124,8 @@ type Proof struct {
 	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, token" example:"123456"`
 	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"of either kind"`
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key: SM2 signature over the intent's text"`
+
+	CheckID *uuid.UUID `json:"check_id,omitempty" format:"uuid" doc:"face: of the check that has passed for the intent"`
 }
 
 // Confirmation holds an intent's id and the proofs. Every request that confirms an

@@ -36,14 +36,15 @@ func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.F
 }
 
 // everyCase calls a function for each cell of the matrix: both ends of every cap, scene,
-// grade and device, with and without a token.
+// grade and device, with and without a token and a reference photo.
 func everyCase(each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for i := range 4 {
+			for i := range 8 {
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
-						Operation: operation, Scene: scene, Grade: grade, Amount: amount, Bound: i%2 == 0, Token: i > 1,
+						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
+						Bound: i%2 == 0, Token: i/2%2 == 1, Face: i > 3,
 					})
 				}
 			}
@@ -56,7 +57,7 @@ func everyCase(each func(c stepup.Case)) {
 func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
 		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
-		stepup.Token: 1_000_000_00,
+		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00,
 	}
 	distinct, strongest, code := map[stepup.Factor]bool{}, money.Fen(0), false
 	for _, f := range one {
@@ -77,6 +78,10 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "a key that is not bound"
 	case !c.Token && distinct[stepup.Token]:
 		return "a token that is not bound"
+	case !c.Face && distinct[stepup.Face]:
+		return "BIO-001: no reference photo"
+	case len(distinct) == 1 && distinct[stepup.Face]:
+		return "BIO-002: biometrics only"
 	case len(distinct) != len(one):
 		return "AUTH-005: one factor twice"
 	case len(distinct) == 0, len(distinct) == 1 && (c.Scene != stepup.ToOwn || c.Amount > 10_000_00):
@@ -115,9 +120,11 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	t.Parallel()
 	db, at := pgtest.New(t), newClock()
 	var all []string
-	for _, set := range append(subsets[1:], []stepup.Factor{"face"}, []stepup.Factor{stepup.SMSOTP, stepup.SMSOTP},
+	for _, set := range append(subsets[1:], []stepup.Factor{stepup.Face}, []stepup.Factor{stepup.SMSOTP, stepup.SMSOTP},
+		[]stepup.Factor{stepup.Face, stepup.Face}, []stepup.Factor{stepup.DeviceKey, stepup.Face},
+		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.Face}, []stepup.Factor{"fingerprint"},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
-		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "face"},
+		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "fingerprint"},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
@@ -128,7 +135,7 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range append([]stepup.Factor{stepup.Token}, factors...) {
+	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}
 	m, offered := matrixAt(t, db, at), 0

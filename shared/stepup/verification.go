@@ -92,7 +92,8 @@ func (v *Verification) surplus() (Factor, bool) {
 }
 
 // Verify decides after the round trip. Every proof must hold, and the proven factors
-// must include one of the combinations that are enough now.
+// must include one of the combinations that are enough now. Biometrics alone are never enough,
+// whatever the intent holds (BIO-002).
 func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, error) {
 	if v.loadErr != nil {
 		return nil, v.loadErr
@@ -122,7 +123,7 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 		return nil, err
 	}
 	for _, combination := range combinations {
-		if combination.satisfiedBy(proven) {
+		if combination.independent() && combination.satisfiedBy(proven) {
 			verified := &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}
 			if err := v.rehash(ctx, &verified.rehashed); err != nil {
 				return nil, err

@@ -25,7 +25,7 @@ func TestCombinationsThatAreEnough(t *testing.T) {
 		"one":            {{stepup.DeviceKey}},
 		"two of three":   {{stepup.SMSOTP, stepup.DeviceKey}, {stepup.DeviceKey, stepup.TradePassword}},
 		"three":          {{stepup.TradePassword, stepup.DeviceKey, stepup.SMSOTP}},
-		"with a face":    {{stepup.SMSOTP, "face"}, {"face"}},
+		"with a face":    {{stepup.SMSOTP, stepup.Face}, {stepup.Face}},
 		"an empty one":   {{}},
 		"no combination": {},
 		"an unnamed one": {{""}},
@@ -60,13 +60,13 @@ func TestCombinationsThatAreEnough(t *testing.T) {
 func TestAnExtraProofMustHoldToo(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
-	for _, failing := range []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, "face", ""} {
+	for _, failing := range []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.Face, "fingerprint", ""} {
 		for place := range 3 {
 			in := p.intent(t)
 			code := p.code(t, in)
 			wrong := map[stepup.Factor]stepup.Proof{
 				stepup.SMSOTP: off(code), stepup.DeviceKey: p.sign(t, "x"), stepup.TradePassword: p.password(t, "000000"),
-				"face": {Factor: "face", Code: code.Code}, "": {Code: code.Code},
+				stepup.Face: {Factor: stepup.Face}, "fingerprint": {Factor: "fingerprint", Code: code.Code}, "": {Code: code.Code},
 			}[failing]
 			proofs := []stepup.Proof{code, p.sign(t, text), p.password(t, tradePassword)}
 			proofs = slices.DeleteFunc(proofs, func(proof stepup.Proof) bool { return proof.Factor == failing })
@@ -88,8 +88,8 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	p := newFixture(t).phone(t)
 	in := p.intent(t)
 	code, key, password := p.code(t, in), p.sign(t, text), p.password(t, tradePassword)
-	face, login := stepup.Proof{Factor: "face"}, stepup.Proof{Factor: stepup.LoginPassword, Password: password.Password}
-	held := stepup.Proof{Factor: stepup.Token, Code: "123456"}
+	finger, login := stepup.Proof{Factor: "fingerprint"}, stepup.Proof{Factor: stepup.LoginPassword, Password: password.Password}
+	held, face := stepup.Proof{Factor: stepup.Token, Code: "123456"}, p.faced(t, in)
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -100,9 +100,10 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"a right and a wrong code":           {[]stepup.Proof{code, off(code), key}, stepup.SMSOTP},
 		"a wrong and a right code":           {[]stepup.Proof{off(code), key, code}, stepup.SMSOTP},
 		"a wrong and a right password":       {[]stepup.Proof{p.password(t, "000000"), password, key}, stepup.TradePassword},
-		"an unknown one twice":               {[]stepup.Proof{code, face, face}, "face"},
-		"all of them and an unknown one":     {[]stepup.Proof{code, key, password, login, held, face}, "face"},
-		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, {}}, ""},
+		"an unknown one twice":               {[]stepup.Proof{code, finger, finger}, "fingerprint"},
+		"a right face twice":                 {[]stepup.Proof{face, code, face}, stepup.Face},
+		"all of them and an unknown one":     {[]stepup.Proof{code, key, password, login, held, face, finger}, "fingerprint"},
+		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, face, {}}, ""},
 	} {
 		c := p.check(in, tt.proofs...)
 		_, err := p.verify(t.Context(), c)

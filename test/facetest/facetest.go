@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/face"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 )
@@ -91,6 +92,14 @@ func (e Engine) Captured(t testing.TB, c face.Challenge, s facesim.Scene) identi
 func (e Engine) Finish(t testing.TB, phone *bank.Device, c face.Challenge, s facesim.Scene) bank.Reply {
 	t.Helper()
 	return phone.Call(t, identityfacefinish.Function, "", e.Captured(t, c, s))
+}
+
+// Proof lets the face of the photo pass for the intent, and is the proof of it.
+func (e Engine) Proof(t testing.TB, phone *bank.Device, intent uuid.UUID, photo face.Reference) stepup.Proof {
+	t.Helper()
+	c := e.Begin(t, phone, intent)
+	e.Finish(t, phone, c, Good(c, photo)).Want(t, "")
+	return stepup.Proof{Factor: stepup.Face, CheckID: &c.ID}
 }
 
 // Try begins and finishes a check for the intent, in which a stranger is before the camera.

@@ -109,7 +109,7 @@ func TestAProofThatLacksItsValueIsNotCounted(t *testing.T) {
 	p.calm(t)
 	before := p.everyRow(t)
 	for factor, field := range map[string]string{
-		"sms_otp": "code", "trade_password": "password", "device_key": "signature",
+		"sms_otp": "code", "trade_password": "password", "device_key": "signature", "face": "check_id",
 	} {
 		proofs := []fields{{"factor": factor}}
 		got := call(t, p.wang.phone, "transfer-confirm", with(good, "proofs", proofs))

@@ -188,6 +188,12 @@ func (p fixture) faced(t testing.TB, who person, intent uuid.UUID) fields {
 	return bank.Fields(t, p.faces.Captured(t, c, facetest.Good(c, photo)))
 }
 
+// facePassed lets the person's face pass for the intent, and is the proof of it.
+func (p fixture) facePassed(t testing.TB, who person, intent uuid.UUID) fields {
+	t.Helper()
+	return bank.Fields(t, p.faces.Proof(t, who.phone, intent, p.faces.Photo(t, who.Customer)))
+}
+
 // newPhone is the number that the requests of change set.
 const newPhone = "13900002222"
 

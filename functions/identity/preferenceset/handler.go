@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -32,8 +33,8 @@ var Function = fn.Command(fn.Spec{
 	Requirements: []string{"AUTH-017"},
 }, wire)
 
-// Config is empty: the function has no settings.
-type Config struct{}
+// Config holds the age at which a reference photo is too old for a face check.
+type Config struct{ Face face.Policy }
 
 // Request is the choice.
 type Request struct {
@@ -59,10 +60,12 @@ type operation struct {
 	rules *stepup.Table
 	db    pg.Reader
 	clock clock.Clock
+	faces face.Policy
 }
 
-func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
-	return operation{rules: stepup.NewTable(lent.DB, lent.Clock), db: lent.DB, clock: lent.Clock}.do, nil
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
+	rules := stepup.NewTable(lent.DB, lent.Clock)
+	return operation{rules: rules, db: lent.DB, clock: lent.Clock, faces: config.Face}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -70,21 +73,24 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
+	now := op.clock.Now()
 	var held token.State
+	var photo bool
 	var batch pgx.Batch
 	token.QueueToken(&batch, call.CustomerID, &held)
+	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
 	if err := op.db.Batch(ctx, &batch); err != nil {
-		return Response{}, fmt.Errorf("state of the customer's token: %w", err)
+		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
 	choice := stepup.ParseCombination(req.Combination)
 	// The device may have no key: the choice holds for all devices of the customer.
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
-		Token: held == token.Active,
+		Token: held == token.Active, Face: photo,
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {
 		return Response{}, err
 	}
-	stepup.Prefer(unit, call.CustomerID, stepup.Preference{Combination: choice, UpTo: req.Amount}, op.clock.Now())
+	stepup.Prefer(unit, call.CustomerID, stepup.Preference{Combination: choice, UpTo: req.Amount}, now)
 	return Response{Combination: choice.String(), Amount: req.Amount}, nil
 }

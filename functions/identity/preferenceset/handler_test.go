@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/facetest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -87,6 +88,23 @@ func TestTransfersAskForTheChoice(t *testing.T) {
 	w.want(t, "without a key", w.ToPayee(1_00), "sms_otp+trade_password")
 }
 
+// A choice with the face needs a reference photo, and is none while the photo is gone or too old.
+func TestAChoiceWithTheFace(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	engine := facetest.Start(t, w.Bank)
+	w.choose(t, "device_key+face", 20_000_00).Want(t, "STEPUP_STRONGER")
+	engine.Photo(t, w.Payer)
+	w.choose(t, "face", 1).Want(t, "STEPUP_STRONGER")
+	w.choose(t, "device_key+face", 20_000_00).Want(t, "")
+	w.want(t, "the choice", w.ToPayee(20_000_00), "device_key+face")
+	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-facetest.MaxAge))
+	w.want(t, "with an old photo", w.ToPayee(20_000_00), any2...)
+	w.choose(t, "sms_otp+face", 20_000_00).Want(t, "STEPUP_STRONGER")
+	w.Exec(t, "DELETE FROM face_reference")
+	w.want(t, "without a photo", w.ToPayee(20_000_00), any2...)
+}
+
 // A choice out of the range, or below the minimum of its amount, is refused, and the old
 // choice stays.
 func TestAChoiceThatIsRefusedLeavesTheOldOne(t *testing.T) {
@@ -104,8 +122,10 @@ func TestAChoiceThatIsRefusedLeavesTheOldOne(t *testing.T) {
 		{"sms_otp", 50_000_00, "STEPUP_STRONGER"},
 		{"sms_otp+trade_password", 50_000_01, "STEPUP_STRONGER"},
 		{all3, 50_000_01, "STEPUP_STRONGER"},
-		{"face", 1, "INPUT_INVALID"},
-		{"face+trade_password", 1, "INPUT_INVALID"},
+		{"face", 1, "STEPUP_STRONGER"},
+		{"face+trade_password", 1, "STEPUP_STRONGER"}, // the bank has no photo
+		{"fingerprint", 1, "INPUT_INVALID"},
+		{"fingerprint+trade_password", 1, "INPUT_INVALID"},
 		{"sms_otp+sms_otp", 1, "INPUT_INVALID"},
 		{"sms_otp+", 1, "INPUT_INVALID"},
 		{"+", 1, "INPUT_INVALID"},

@@ -162,7 +162,7 @@ func TestProofsThatDoNotHold(t *testing.T) {
 			}
 		}, "PROOF_REJECTED"},
 		{"unknown factor", func(*testing.T, transferprepare.Response) []stepup.Proof {
-			return []stepup.Proof{{Factor: "face"}}
+			return []stepup.Proof{{Factor: "fingerprint"}}
 		}, "PROOF_REJECTED"},
 		{"right code and trade password", func(t *testing.T, in transferprepare.Response) []stepup.Proof {
 			return []stepup.Proof{

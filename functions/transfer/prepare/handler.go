@@ -28,6 +28,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -56,8 +57,8 @@ var Function = fn.Command(fn.Spec{
 	},
 }, wire)
 
-// Config is empty: the function has no settings.
-type Config struct{}
+// Config holds the age at which a reference photo is too old for a face check.
+type Config struct{ Face face.Policy }
 
 // Request names the payer's account, the payee and the amount.
 type Request struct {
@@ -108,12 +109,13 @@ type operation struct {
 	db    pg.Reader
 	ring  *keys.Ring
 	clock clock.Clock
+	faces face.Policy
 }
 
-func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Request, Response], error) {
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
 	op := operation{
 		store: transfer.NewStore(lent.DB, lent.Keys), rules: stepup.NewTable(lent.DB, lent.Clock),
-		db: lent.DB, ring: lent.Keys, clock: lent.Clock,
+		db: lent.DB, ring: lent.Keys, clock: lent.Clock, faces: config.Face,
 	}
 	return op.do, nil
 }
@@ -147,7 +149,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var in stepup.Intent
 	about := stepup.Case{
 		Operation: transfer.ConfirmFunction, Scene: plan.Scene(), Grade: call.Risk.Grade, Amount: plan.Amount, Bound: true,
-		Token: mine.token == token.Active,
+		Token: mine.token == token.Active, Face: mine.face,
 	}
 	if in.Combinations, err = matrix.Decide(about); err != nil {
 		return Response{}, err
@@ -177,20 +179,23 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 type means struct {
 	key       device.State // on the device that calls
 	token     token.State
+	face      bool // the bank has a reference photo
 	preferred stepup.Preference
 }
 
-// customers reads the customer's means in one round trip. A choice with a token that the
-// customer no longer has is none: no proof could meet it.
+// customers reads the customer's means in one round trip. A choice with a token or face that
+// the customer can no longer prove is none: no proof could meet it.
 func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, err error) {
 	var batch pgx.Batch
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
 	token.QueueToken(&batch, call.CustomerID, &mine.token)
+	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(op.clock.Now()), &mine.face)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return mine, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
-	if mine.token != token.Active && mine.preferred.Combination.NeedsToken() {
+	choice := mine.preferred.Combination
+	if mine.token != token.Active && choice.NeedsToken() || !mine.face && choice.NeedsFace() {
 		mine.preferred = stepup.Preference{}
 	}
 	return mine, nil

@@ -78,6 +78,8 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003); 50,000.00 for the SMS code, and for methods that
   the standard gives no cap (LIMIT-001).
 - A token confirms only for a customer who has bound it. Its response is a one-time code.
+- A face confirms only for a customer with a reference photo, and only beside another factor: biometrics alone confirm nothing
+  (BIO-002).
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
