@@ -10,27 +10,22 @@ package casim
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/tidebank/tidebank/localstack/partner"
 	"github.com/tidebank/tidebank/shared/cert"
-	"github.com/tidebank/tidebank/shared/peer"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // Life is how long an issued certificate is valid.
 const Life = 5 * 365 * 24 * time.Hour
 
-// bodyBytes bounds a request, maxID the id of an application.
-const (
-	bodyBytes = 16 << 10
-	maxID     = 64
-)
+// maxID bounds the id of an application.
+const maxID = 64
 
 // Faults are the mistakes that a test can order from the authority.
 type Faults struct {
@@ -89,29 +84,15 @@ func (c *CA) SetFaults(f Faults) {
 
 // ServeHTTP answers POST /v1/certificates.
 func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/v1/certificates" {
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	if r.Method != http.MethodPost {
-		w.WriteHeader(http.StatusMethodNotAllowed)
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytes))
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	if !peer.Signed(c.secret, r.Header, body, c.now()) {
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
 	var q cert.Question
-	if err := json.Unmarshal(body, &q); err != nil || q.ID == "" || len(q.ID) > maxID {
+	if !partner.Receive(w, r, "/v1/certificates", c.secret, c.now(), &q) {
+		return
+	}
+	if q.ID == "" || len(q.ID) > maxID {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if !c.pause(r.Context()) {
+	if !partner.Wait(r.Context(), c.delay()) {
 		return // the client has left
 	}
 	status, answer := c.issue(q)
@@ -120,19 +101,10 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer) // a client that has left asks again
 }
 
-func (c *CA) pause(ctx context.Context) bool {
+func (c *CA) delay() time.Duration {
 	c.mu.Lock()
-	delay := c.faults.Delay
-	c.mu.Unlock()
-	if delay <= 0 {
-		return true
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(delay):
-		return true
-	}
+	defer c.mu.Unlock()
+	return c.faults.Delay
 }
 
 func (c *CA) issue(q cert.Question) (status int, answer []byte) {

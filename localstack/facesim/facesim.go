@@ -8,11 +8,9 @@
 package facesim
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/localstack/partner"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/peer"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -65,8 +64,6 @@ func New(secret string, now func() time.Time) (*Engine, error) {
 	}
 	return &Engine{Secret: secret, Now: now, key: key, seen: map[string]bool{}}, nil
 }
-
-const bodyBytes = 128 << 10
 
 // SetFaults replaces the faults.
 func (e *Engine) SetFaults(f Faults) {
@@ -135,25 +132,11 @@ func (e *Engine) open(capture []byte, c face.Challenge) (s Scene, ok bool) {
 
 // ServeHTTP answers POST /v1/verifications.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/v1/verifications" {
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	if r.Method != http.MethodPost {
-		w.WriteHeader(http.StatusMethodNotAllowed)
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytes))
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	if !peer.Signed(e.Secret, r.Header, body, e.Now()) {
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
 	var asked face.Request
-	if json.Unmarshal(body, &asked) != nil || asked.ID == uuid.Nil {
+	if !partner.Receive(w, r, "/v1/verifications", e.Secret, e.Now(), &asked) {
+		return
+	}
+	if asked.ID == uuid.Nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -161,22 +144,10 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	faults := e.faults
 	e.calls++
 	e.mu.Unlock()
-	if !pause(r.Context(), faults.Delay) {
+	if !partner.Wait(r.Context(), faults.Delay) {
 		return // the client has left
 	}
 	e.answer(w, r, asked, faults)
-}
-
-func pause(ctx context.Context, delay time.Duration) bool {
-	if delay <= 0 {
-		return true
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(delay):
-		return true
-	}
 }
 
 func (e *Engine) answer(w http.ResponseWriter, r *http.Request, asked face.Request, faults Faults) {

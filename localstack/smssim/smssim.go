@@ -8,16 +8,13 @@
 package smssim
 
 import (
-	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/tidebank/tidebank/localstack/partner"
 	"github.com/tidebank/tidebank/shared/customer"
-	"github.com/tidebank/tidebank/shared/peer"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -53,9 +50,8 @@ type Gateway struct {
 }
 
 const (
-	keep      = 1000 // messages in the inbox
-	remember  = 10 * keep
-	bodyBytes = 16 << 10
+	keep     = 1000 // messages in the inbox
+	remember = 10 * keep
 )
 
 // SetFaults replaces the faults.
@@ -88,49 +84,25 @@ func (g *Gateway) Inbox(number string) []Message {
 
 // ServeHTTP answers POST /v1/messages.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/v1/messages" {
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	if r.Method != http.MethodPost {
-		w.WriteHeader(http.StatusMethodNotAllowed)
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytes))
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	if !peer.Signed(g.Secret, r.Header, body, g.Now()) {
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
 	var m sms.Message
-	err = json.Unmarshal(body, &m)
+	if !partner.Receive(w, r, "/v1/messages", g.Secret, g.Now(), &m) {
+		return
+	}
 	phone, _ := customer.CanonicalPhone(m.Phone)
-	if err != nil || m.ID == "" || phone == "" || phone != m.Phone || m.Text == "" {
+	if m.ID == "" || phone == "" || phone != m.Phone || m.Text == "" {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if !g.pause(r.Context()) {
+	if !partner.Wait(r.Context(), g.delay()) {
 		return // the client has left
 	}
 	w.WriteHeader(g.take(m))
 }
 
-func (g *Gateway) pause(ctx context.Context) bool {
+func (g *Gateway) delay() time.Duration {
 	g.mu.Lock()
-	delay := g.faults.Delay
-	g.mu.Unlock()
-	if delay <= 0 {
-		return true
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(delay):
-		return true
-	}
+	defer g.mu.Unlock()
+	return g.faults.Delay
 }
 
 func (g *Gateway) take(m sms.Message) int {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/peer"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -28,7 +29,7 @@ type Config struct {
 
 // Reasons why a process does not start.
 var (
-	ErrPlain = errors.New("CERT_URL must begin with https://")
+	ErrPlain = fmt.Errorf("CERT_URL must begin with https://: %w", downstream.ErrClear)
 	ErrParts = errors.New("CERT_URL, CERT_SECRET and CERT_ROOTS belong together")
 )
 

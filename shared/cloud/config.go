@@ -14,7 +14,7 @@
 package cloud
 
 import (
-	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -23,6 +23,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 )
 
 // Config says where AWS is, and how to prove who calls.
@@ -44,7 +45,7 @@ type Config struct {
 }
 
 // ErrPlain refuses an address whose connection is not encrypted.
-var ErrPlain = errors.New("AWS_ENDPOINT_URL must begin with https://")
+var ErrPlain = fmt.Errorf("AWS_ENDPOINT_URL must begin with https://: %w", downstream.ErrClear)
 
 // Encrypted refuses an endpoint that sends data in clear.
 func (c Config) Encrypted() error {

@@ -25,6 +25,10 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 )
 
+// ErrClear is the reason why a process does not start with an address to which data would
+// leave in clear. The error of each client wraps it and names the setting.
+var ErrClear = errors.New("the connection must be encrypted")
+
 // Name is the name of a service, as metrics, alerts and runbooks use it.
 type Name string
 

@@ -88,7 +88,7 @@ func (c Config) withdrawn() (list []string, err error) {
 }
 
 // ErrPlain is the reason why a process does not start with a FACE_URL.
-var ErrPlain = errors.New("FACE_URL must begin with https://: the captures are of customers' faces")
+var ErrPlain = fmt.Errorf("FACE_URL must begin with https://: %w, since captures are of customers' faces", downstream.ErrClear)
 
 // Encrypted returns ErrPlain unless captures leave encrypted.
 func (c Config) Encrypted() error {

@@ -14,12 +14,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"github.com/tidebank/tidebank/shared/address"
-	"github.com/tidebank/tidebank/shared/cert"
-	"github.com/tidebank/tidebank/shared/cloud"
-	"github.com/tidebank/tidebank/shared/face"
-	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/redisdb"
-	"github.com/tidebank/tidebank/shared/sms"
+	"github.com/tidebank/tidebank/shared/downstream"
 )
 
 // Settings fills a configuration, a pointer to a struct. It refuses values that make
@@ -30,9 +25,8 @@ type Settings func(into any) error
 //
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
-// max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, the
-// connections to PostgreSQL, Redis, the SMS gateway, the certificate authority, the face engine
-// and AWS must be encrypted. A key with the tag `secret:"true"` may name a file or a secret that
+// max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, every
+// connection to a store or a partner must be encrypted. A key with the tag `secret:"true"` may name a file or a secret that
 // holds its value (readSecrets).
 func Environment(into any) error {
 	err := envconfig.Process("", into)
@@ -71,8 +65,7 @@ func allowed(v reflect.Value) error {
 func encrypted(v reflect.Value) error {
 	if part, ok := v.Interface().(interface{ Encrypted() error }); ok {
 		switch err := part.Encrypted(); {
-		case errors.Is(err, pg.ErrPlain), errors.Is(err, redisdb.ErrPlain), errors.Is(err, sms.ErrPlain), errors.Is(err, cloud.ErrPlain),
-			errors.Is(err, cert.ErrPlain), errors.Is(err, face.ErrPlain):
+		case errors.Is(err, downstream.ErrClear):
 			return fmt.Errorf("%w: %w (FN_ALLOW_PLAINTEXT=true allows it, for tests on one machine)", ErrSetting, err)
 		case err != nil: // no address at all
 			return fmt.Errorf("%w: %w", ErrSetting, err)

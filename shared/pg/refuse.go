@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidebank/tidebank/shared/downstream"
 )
 
 // Reasons why a process does not start with a DATABASE_URL.
@@ -22,8 +24,7 @@ var (
 		"lock_timeout, statement_timeout and LISTEN for a session; connect to PostgreSQL itself " +
 		"(each process already keeps a pool of at most DATABASE_MAX_CONNS connections)")
 	ErrOld   = errors.New("DATABASE_URL leads to a PostgreSQL older than 15")
-	ErrPlain = errors.New("DATABASE_URL must use sslmode=verify-full: the connection must be encrypted, " +
-		"and the server must prove its name")
+	ErrPlain = fmt.Errorf("DATABASE_URL must use sslmode=verify-full: %w, and the server must prove its name", downstream.ErrClear)
 )
 
 // refuse refuses a configuration with which the bank's statements would not work.

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"time"
@@ -35,8 +36,8 @@ type Config struct {
 // Reasons why a process does not start with a REDIS_URL.
 var (
 	ErrURL   = errors.New("REDIS_URL is not a Redis URL; write rediss://user:password@host:6379")
-	ErrPlain = errors.New("REDIS_URL must begin with rediss:// and must not set skip_verify: " +
-		"the connection must be encrypted, and the server must prove its name")
+	ErrPlain = fmt.Errorf("REDIS_URL must begin with rediss:// and must not set skip_verify: %w, and the server must prove its name",
+		downstream.ErrClear)
 )
 
 const (

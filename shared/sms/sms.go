@@ -43,7 +43,7 @@ type Config struct {
 }
 
 // ErrPlain is the reason why a process does not start with an SMS_URL.
-var ErrPlain = errors.New("SMS_URL must begin with https://: the messages hold codes and numbers")
+var ErrPlain = fmt.Errorf("SMS_URL must begin with https://: %w, since messages hold codes and numbers", downstream.ErrClear)
 
 // Encrypted returns ErrPlain unless messages leave encrypted.
 func (c Config) Encrypted() error {

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/tidebank/tidebank/client"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -57,7 +58,7 @@ type Config struct {
 }
 
 // ErrInbox is the reason why a process does not start with a PROBE_INBOX_URL.
-var ErrInbox = errors.New("PROBE_INBOX_URL must begin with https://: the texts hold codes")
+var ErrInbox = fmt.Errorf("PROBE_INBOX_URL must begin with https://: %w, since texts hold codes", downstream.ErrClear)
 
 // Encrypted returns ErrInbox unless the texts come encrypted. All else that the probe
 // sends is sealed in its channel.
