@@ -774,10 +774,11 @@ type OTPSendRequest struct {
 // identity-password-change, identity-phone-change, identity-token-bind,
 // identity-trade-password-set, transfer-confirm.
 type StepupProof struct {
-	Factor    string `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code      string `json:"code,omitempty"`      // sms_otp, token
-	Password  []byte `json:"password,omitempty"`  // of either kind
-	Signature []byte `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
+	Factor    string     `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
+	Code      string     `json:"code,omitempty"`      // sms_otp, token
+	Password  []byte     `json:"password,omitempty"`  // of either kind
+	Signature []byte     `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
+	CheckID   *uuid.UUID `json:"check_id,omitempty"`  // face: of the check that has passed for the intent
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.

@@ -14,6 +14,7 @@
 package cloud
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
