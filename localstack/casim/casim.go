@@ -84,8 +84,9 @@ func (c *CA) SetFaults(f Faults) {
 
 // ServeHTTP answers POST /v1/certificates.
 func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	door := partner.Door{Path: "/v1/certificates", Secret: c.secret, Now: c.now(), Most: 16 << 10}
 	var q cert.Question
-	if !partner.Receive(w, r, "/v1/certificates", c.secret, c.now(), &q) {
+	if !door.Receive(w, r, &q) {
 		return
 	}
 	if q.ID == "" || len(q.ID) > maxID {

@@ -132,8 +132,9 @@ func (e *Engine) open(capture []byte, c face.Challenge) (s Scene, ok bool) {
 
 // ServeHTTP answers POST /v1/verifications.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	door := partner.Door{Path: "/v1/verifications", Secret: e.Secret, Now: e.Now(), Most: 128 << 10}
 	var asked face.Request
-	if !partner.Receive(w, r, "/v1/verifications", e.Secret, e.Now(), &asked) {
+	if !door.Receive(w, r, &asked) {
 		return
 	}
 	if asked.ID == uuid.Nil {

@@ -12,31 +12,36 @@ import (
 	"github.com/tidebank/tidebank/shared/peer"
 )
 
-// bodyBytes bounds a request. The largest holds a capture of a face.
-const bodyBytes = 128 << 10
+// Door is where a simulator takes requests.
+type Door struct {
+	Path   string
+	Secret string    // that signs requests
+	Now    time.Time // of the simulator
+	Most   int64     // bytes of a request
+}
 
-// Receive reads the JSON of a signed POST to the path. If it returns false, it has answered:
-// 404 or 405, 400 for a body that it can't read, 401 for a signature that does not hold.
-func Receive(w http.ResponseWriter, r *http.Request, path, secret string, now time.Time, into any) bool {
-	status := receive(w, r, path, secret, now, into)
+// Receive reads the JSON of a signed POST. If it returns false, it has answered: 404 or 405, 400
+// for a body that it can't read, 401 for a signature that does not hold.
+func (d Door) Receive(w http.ResponseWriter, r *http.Request, into any) bool {
+	status := d.receive(w, r, into)
 	if status != http.StatusOK {
 		w.WriteHeader(status)
 	}
 	return status == http.StatusOK
 }
 
-func receive(w http.ResponseWriter, r *http.Request, path, secret string, now time.Time, into any) (status int) {
-	if r.URL.Path != path {
+func (d Door) receive(w http.ResponseWriter, r *http.Request, into any) (status int) {
+	if r.URL.Path != d.Path {
 		return http.StatusNotFound
 	}
 	if r.Method != http.MethodPost {
 		return http.StatusMethodNotAllowed
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, d.Most))
 	if err != nil {
 		return http.StatusBadRequest
 	}
-	if !peer.Signed(secret, r.Header, body, now) {
+	if !peer.Signed(d.Secret, r.Header, body, d.Now) {
 		return http.StatusUnauthorized
 	}
 	if json.Unmarshal(body, into) != nil {

@@ -84,8 +84,9 @@ func (g *Gateway) Inbox(number string) []Message {
 
 // ServeHTTP answers POST /v1/messages.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	door := partner.Door{Path: "/v1/messages", Secret: g.Secret, Now: g.Now(), Most: 16 << 10}
 	var m sms.Message
-	if !partner.Receive(w, r, "/v1/messages", g.Secret, g.Now(), &m) {
+	if !door.Receive(w, r, &m) {
 		return
 	}
 	phone, _ := customer.CanonicalPhone(m.Phone)
