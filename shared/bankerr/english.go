@@ -23,7 +23,7 @@ var english = map[string]Text{
 	"DEVICE_UNBOUND":          {"This device has no bound key, which this needs", "Log in again, bind the device, and start again"},
 	"ENVIRONMENT_UNSAFE":      {"The phone's environment is unsafe, so transfers are disabled", "Remove the risk and open the app again"},
 	"FACE_EXPIRED":            {"This face check is no longer valid", "Begin a new face check"},
-	"FACE_REFERENCE_MISSING":  {"There is no recent photo to compare the face with", "Use other factors, or have a photo taken at a branch"},
+	"FACE_REFERENCE_MISSING":  {"No recent photo can be compared with the face", "Use other factors, or have a photo taken at a branch"},
 	"FACE_REJECTED":           {"The face check has failed", "Face the screen in good light, do what it asks, and try again"},
 	"FACE_SUSPENDED":          {"Face checks are suspended after too many failures", "Use other factors, or try after the suspension"},
 	"FRAME_REJECTED":          {"The request did not pass the security check", "Check the phone's clock and network, then try again"},

@@ -50,7 +50,8 @@ func TestAFaceConfirmsBesideOneOtherFactor(t *testing.T) {
 		request map[string]any
 		beside  []stepup.Factor
 	}{
-		{w.request(1_00), all}, {w.ToOwn(10_000_01), all},
+		{w.request(1_00), all},
+		{w.ToOwn(10_000_01), all},
 		{w.ToOwn(1_00), all[1:]}, // one of these is enough, and no code
 	} {
 		for _, second := range tt.beside {
