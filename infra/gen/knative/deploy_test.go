@@ -12,6 +12,8 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 )
 
+const digest = "sha256:b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"
+
 // A kubectl that renders two Services, notes what it is asked, and does nothing. LIST
 // takes the place of its list of names, ROUTE is a line of what it renders.
 const kubectl = `#!/usr/bin/env bash
@@ -73,6 +75,15 @@ func TestDeployChecksFirst(t *testing.T) {
 			environment: "ROUTE=  app-signatures: NAME-THEM\n  trusted-proxies: NAME-THEM", args: []string{"o"}, code: 1,
 			says: "set app-signatures trusted-proxies",
 		},
+		"a wait of letters": {environment: "DEPLOY_WAIT=soon", args: []string{"o"}, code: 2, says: "DEPLOY_WAIT"},
+		"no wait":           {environment: "DEPLOY_WAIT=0", args: []string{"o"}, code: 2, says: "DEPLOY_WAIT"},
+		"an image without a registry": {
+			environment: "ROUTE=  - image: tidebank/migrate@" + digest, args: []string{"o"}, code: 1, says: "such as: tidebank/migrate@",
+		},
+		"an image without a digest": {
+			environment: "ROUTE=    image: registry.bank.example/tidebank/migrate:v1", args: []string{"o"}, code: 1,
+			says: "such as: registry.bank.example/tidebank/migrate:v1",
+		},
 		"no Knative Service": {environment: "LIST=echo service/one", args: []string{"o"}, code: 1, says: "no Knative Service"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +127,7 @@ func TestDeployChangesInWaves(t *testing.T) {
 // The routes of the edge come after the Services that they lead to.
 func TestDeployEndsWithTheRoutes(t *testing.T) {
 	t.Parallel()
-	code, out, calls := deploy(t, "ROUTE=    app.kubernetes.io/component: route", "o")
+	code, out, calls := deploy(t, "ROUTE=    app.kubernetes.io/component: route\n  - image: 10.0.0.1:5000/tidebank/migrate@"+digest, "o")
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
