@@ -2,6 +2,7 @@ package openfaas
 
 import (
 	"bytes"
+	"encoding/hex"
 	"maps"
 	"os"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/shared/address"
+	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/workers"
 )
@@ -23,9 +26,53 @@ const (
 	community = "infra/openfaas/community.yml"
 )
 
+// unnamed are the variables of the stack files that have no default, with values for these tests.
+var unnamed = map[string]string{
+	"TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
+	"APP_SIGNATURES":  hex.EncodeToString(environment.GoClient()),
+}
+
+// A bank that does not name its proxies and its apps gets no process that trusts those of others.
+func TestTheBankNamesItsProxiesAndApps(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{standard, community} {
+		text, err := os.ReadFile(path)
+		must(t, err)
+		s, err := strict(text)
+		must(t, err)
+		seen := map[string]bool{}
+		for name, f := range s.Functions {
+			for key, value := range f.Environment {
+				variable := strings.TrimPrefix(key, "FN_")
+				if _, ok := unnamed[variable]; !ok {
+					continue
+				}
+				seen[variable] = true
+				if value != "${"+variable+":-NAME-THEM}" {
+					t.Errorf("%s: %s of %s is %s", path, key, name, value)
+				}
+			}
+		}
+		if len(seen) != len(unnamed) {
+			t.Errorf("%s: only %v", path, seen)
+		}
+	}
+	if err := new(address.Networks).Decode("NAME-THEM"); err == nil {
+		t.Error("a process starts with proxies that nobody has named")
+	}
+	if _, err := environment.ParseApps(environment.Config{Signatures: "NAME-THEM"}); err == nil {
+		t.Error("a process starts with apps that nobody has named")
+	}
+}
+
 func TestMain(m *testing.M) {
 	if err := os.Chdir("../../.."); err != nil {
 		panic(err)
+	}
+	for key, value := range unnamed {
+		if err := os.Setenv(key, value); err != nil {
+			panic(err)
+		}
 	}
 	code := m.Run()
 	removeBuilt()
