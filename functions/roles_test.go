@@ -112,7 +112,8 @@ func TestARoleDoesNothingElse(t *testing.T) {
 		},
 		"identity-phone-change": {
 			"UPDATE customer SET alias_ct = ''", "UPDATE customer SET risk_grade = 0", "UPDATE credential SET login_password = ''",
-			"UPDATE intent SET payload_ct = ''", "DELETE FROM phone_change", "UPDATE phone_change SET former_ct = ''", "SELECT * FROM message",
+			"UPDATE intent SET payload_ct = ''", "DELETE FROM phone_change", "UPDATE phone_change SET former_ct = ''",
+			"SELECT * FROM message",
 		},
 		"notify-on-phone":    {"UPDATE customer SET phone_ct = ''", "DELETE FROM phone_change"},
 		"identity-alias-set": {"UPDATE customer SET phone_bidx = ''", "UPDATE customer SET risk_grade = 0"},

@@ -49,7 +49,8 @@ func newFixture(t *testing.T) *fixture {
 	texts := &smssim.Gateway{Secret: "s", Now: b.Clock.Now}
 	phone := httptest.NewServer(texts)
 	t.Cleanup(phone.Close)
-	gw, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(append(bank.Nowhere(), sms.Config{URL: phone.URL, Secret: "s"})...))
+	settings := append(bank.Nowhere(), sms.Config{URL: phone.URL, Secret: "s"})
+	gw, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(settings...))
 	check.Must(t, err)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if name := w.down.Load(); name != "" && strings.HasSuffix(r.URL.Path, "/function/"+name.(string)) {

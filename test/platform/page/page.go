@@ -65,8 +65,9 @@ func Open(ctx context.Context, config Config) (*Page, error) {
 	}
 	router := http.NewServeMux()
 	dev.Page{
-		Host: h, Functions: functions.All(), Face: &facesim.Engine{}, SMS: config.Texts, Seeder: seeder, Clock: now, Elsewhere: config.Elsewhere,
-		Broker: &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions()},
+		Host: h, Functions: functions.All(), Face: &facesim.Engine{}, SMS: config.Texts, Seeder: seeder, Clock: now,
+		Elsewhere: config.Elsewhere,
+		Broker:    &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions()},
 	}.Register(router)
 	return &Page{Handler: router, Host: h}, nil
 }
