@@ -54,8 +54,8 @@ func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) }
 // NeedsToken reports whether the dynamic token is one of the factors.
 func (c Combination) NeedsToken() bool { return slices.Contains(c, Token) }
 
-// NeedsFace reports whether a check of the customer's face is one of the factors.
-func (c Combination) NeedsFace() bool { return slices.Contains(c, Face) }
+// needsFace reports whether a check of the customer's face is one of the factors.
+func (c Combination) needsFace() bool { return slices.Contains(c, Face) }
 
 // independent reports whether a factor of the combination is no biometric (BIO-002).
 func (c Combination) independent() bool {

@@ -57,7 +57,7 @@ func (c Case) allows(list Combination) bool {
 // has reports whether the customer has the token and the reference photo that the combination
 // needs.
 func (c Case) has(list Combination) bool {
-	return (c.Token || !list.NeedsToken()) && (c.Face || !list.NeedsFace())
+	return (c.Token || !list.NeedsToken()) && (c.Face || !list.needsFace())
 }
 
 // oneTime reports whether the factor's proof is a one-time code.

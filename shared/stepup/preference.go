@@ -48,11 +48,11 @@ func QueuePreference(batch *pgx.Batch, customer uuid.UUID, found *Preference) {
 	})
 }
 
-// Choose returns the customer's choice alone, if it is enough for the amount by one of the
-// combinations. It returns all combinations if it is not, so that a choice is never weaker
-// than the matrix.
-func (p Preference) Choose(combinations []Combination, amount money.Fen) []Combination {
-	if amount > p.UpTo || !slices.ContainsFunc(combinations, p.Combination.contains) {
+// Choose returns the customer's choice alone, if it is enough in the case by one of the
+// combinations, and the customer still has what it needs. It returns all combinations if not:
+// a choice is never weaker than the matrix, and never one that no proof could meet.
+func (p Preference) Choose(combinations []Combination, about Case) []Combination {
+	if about.Amount > p.UpTo || !about.has(p.Combination) || !slices.ContainsFunc(combinations, p.Combination.contains) {
 		return combinations
 	}
 	return []Combination{p.Combination}

@@ -101,6 +101,10 @@ func TestAChoiceWithTheFace(t *testing.T) {
 	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-facetest.MaxAge))
 	w.want(t, "with an old photo", w.ToPayee(20_000_00), any2...)
 	w.choose(t, "sms_otp+face", 20_000_00).Want(t, "STEPUP_STRONGER")
+	// Two of the three would be enough, but the app could not prove the third.
+	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now())
+	w.choose(t, "sms_otp+trade_password+face", 20_000_00).Want(t, "")
+	w.want(t, "a choice of three", w.ToPayee(20_000_00), "sms_otp+trade_password+face")
 	w.Exec(t, "DELETE FROM face_reference")
 	w.want(t, "without a photo", w.ToPayee(20_000_00), any2...)
 }

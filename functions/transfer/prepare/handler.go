@@ -159,8 +159,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if in.Raised, err = matrix.Decide(raised); err != nil {
 		return Response{}, err
 	}
-	in.Combinations = mine.preferred.Choose(in.Combinations, plan.Amount)
-	in.Raised = mine.preferred.Choose(in.Raised, plan.Amount)
+	in.Combinations = mine.preferred.Choose(in.Combinations, about)
+	in.Raised = mine.preferred.Choose(in.Raised, raised)
 	if err := op.withinDay(ctx, call, matrix, mine.key, &plan, &in); err != nil {
 		return Response{}, err
 	}
@@ -183,8 +183,7 @@ type means struct {
 	preferred stepup.Preference
 }
 
-// customers reads the customer's means in one round trip. A choice with a token or face that
-// the customer can no longer prove is none: no proof could meet it.
+// customers reads the customer's means in one round trip.
 func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, err error) {
 	var batch pgx.Batch
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
@@ -193,10 +192,6 @@ func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, e
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return mine, fmt.Errorf("state of the customer's proofs: %w", err)
-	}
-	choice := mine.preferred.Combination
-	if mine.token != token.Active && choice.NeedsToken() || !mine.face && choice.NeedsFace() {
-		mine.preferred = stepup.Preference{}
 	}
 	return mine, nil
 }
