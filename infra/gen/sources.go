@@ -46,6 +46,9 @@ func sources(root string) (output.Files, error) {
 		return nil, err
 	}
 	files := output.Files{}
+	if files[revisionFile], err = revision(root); err != nil {
+		return nil, err
+	}
 	for path, registry := range map[string]struct {
 		text  string
 		found []declared

@@ -23,6 +23,11 @@ import (
 //go:embed *.sql functions/*.sql
 var files embed.FS
 
+// functionsFile is the revision of functions/ and their digest (infra/gen).
+//
+//go:embed functions.txt
+var functionsFile string
+
 // Up applies the migrations that the database at url lacks, then all files of
 // functions/. If several processes start at once, one process migrates and the other
 // processes wait.
@@ -69,7 +74,7 @@ func (r Run) Up(ctx context.Context) error {
 		defer close(watched)
 		w.run(watching, give)
 	}()
-	err = migrate(ctx, db)
+	err = r.migrate(ctx, db)
 	stop()
 	<-watched
 	if err == nil {
@@ -81,7 +86,7 @@ func (r Run) Up(ctx context.Context) error {
 	return fmt.Errorf("migrate: %w", w.explain(err, r.LockWait))
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
+func (r Run) migrate(ctx context.Context, db *sql.DB) error {
 	const lock = 7_124_001 // a number that only migrations use
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -103,7 +108,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if _, err := provider.Up(ctx); err != nil {
 		return err //nolint:wrapcheck // as above
 	}
-	if err := replaceFunctions(ctx, conn); err != nil {
+	if err := r.replaceFunctions(ctx, conn); err != nil {
 		return fmt.Errorf("functions: %w", err)
 	}
 	return nil
@@ -111,11 +116,27 @@ func migrate(ctx context.Context, db *sql.DB) error {
 
 // replaceFunctions gives every SQL function the body of its file, in one transaction.
 // It does so in every run. A run without changes takes about 30 ms, so comparing
-// digests first would save too little.
-func replaceFunctions(ctx context.Context, conn *sql.Conn) error {
+// digests first would save too little. But the migrations of an earlier release leave
+// the functions of a later one alone: instances of the later one still call them, and a
+// function whose parameters have changed would exist twice.
+func (r Run) replaceFunctions(ctx context.Context, conn *sql.Conn) error {
+	own, err := revision()
+	if err != nil {
+		return err
+	}
+	var known int
+	if err := conn.QueryRowContext(ctx, sqlRevision).Scan(&known); err != nil {
+		return err //nolint:wrapcheck // Up wraps it
+	}
+	if known > own {
+		if r.Report != nil {
+			r.Report(fmt.Sprintf("the SQL functions stay at revision %d of a later release; this one has %d", known, own))
+		}
+		return nil
+	}
 	names, err := fs.Glob(files, "functions/*.sql")
 	if err != nil {
-		return err //nolint:wrapcheck // Up wraps it
+		return err //nolint:wrapcheck // as above
 	}
 	var all strings.Builder
 	for _, name := range names {
@@ -125,7 +146,26 @@ func replaceFunctions(ctx context.Context, conn *sql.Conn) error {
 		}
 		all.Write(body)
 	}
+	fmt.Fprintf(&all, sqlSetRevision, own)
 	// Without arguments, PostgreSQL runs all statements of one text as one transaction.
 	_, err = conn.ExecContext(ctx, all.String())
 	return err //nolint:wrapcheck // as above
+}
+
+const (
+	sqlRevision = `-- function_revision.get
+SELECT coalesce(max(revision), 0) FROM function_revision`
+	sqlSetRevision = `-- function_revision.set
+INSERT INTO function_revision (revision) VALUES (%d)
+    ON CONFLICT (single) DO UPDATE SET revision = excluded.revision WHERE function_revision.revision <> excluded.revision`
+)
+
+// revision counts the changes of functions/. "make gen" raises it.
+func revision() (int, error) {
+	number, _, _ := strings.Cut(functionsFile, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return 0, fmt.Errorf("functions.txt: %w", err)
+	}
+	return n, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/tidebank/tidebank/infra/migrations"
+	"github.com/tidebank/tidebank/infra/roles"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -258,6 +259,39 @@ LANGUAGE plpgsql AS $$ BEGIN END $$`)
 	check.Must(t, migrations.Up(t.Context(), url))
 	if diff := cmp.Diff(want, check.Column[string](t, db, schema)); diff != "" {
 		t.Errorf("schema (-first run +after a change):\n%s", diff)
+	}
+}
+
+// The migrations of an earlier release run when a bank rolls back. They leave the schema
+// and the SQL functions of the later release alone: a function whose parameters have
+// changed would exist twice, and its roles' privileges would have two meanings. The
+// earlier release gets the privileges of its roles.
+func TestAnEarlierReleaseLeavesTheFunctions(t *testing.T) {
+	t.Parallel()
+	url := empty(t)
+	db := connect(t, url)
+	check.Must(t, migrations.Up(t.Context(), url))
+	check.Exec(t, db, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
+	check.Exec(t, db, "UPDATE function_revision SET revision = revision + 1")
+	check.Exec(t, db, "DROP FUNCTION otp_use(text, bytea, timestamptz)")
+	check.Exec(t, db, `CREATE FUNCTION otp_use(p_subject text, p_nonce bytea, p_now timestamptz, p_more text DEFAULT '') RETURNS void
+LANGUAGE plpgsql AS $$ BEGIN END $$`)
+	want := check.Column[string](t, db, schema)
+	var said []string
+	check.Must(t, migrations.Run{URL: url, Report: func(line string) { said = append(said, line) }}.Up(t.Context()))
+	if diff := cmp.Diff(want, check.Column[string](t, db, schema)); diff != "" {
+		t.Errorf("schema (-of the later release +after the earlier one):\n%s", diff)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "of a later release") {
+		t.Errorf("it said %q", said)
+	}
+	check.Must(t, roles.Add(t.Context(), url))
+	check.Must(t, roles.Apply(t.Context(), url))
+	check.Exec(t, db, "DELETE FROM function_revision")
+	check.Exec(t, db, "DROP FUNCTION otp_use(text, bytea, timestamptz, text)")
+	check.Must(t, migrations.Up(t.Context(), url))
+	if n := check.Count(t, db, "SELECT count(*) FROM pg_proc WHERE proname = 'otp_use' AND pronargs = 3"); n != 1 {
+		t.Error("a later release has not replaced the functions")
 	}
 }
 

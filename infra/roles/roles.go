@@ -13,6 +13,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,10 +34,29 @@ SELECT pg_advisory_xact_lock(7124003)`
 const timeout = time.Minute
 
 // Apply creates the roles that the server lacks, and gives all roles their privileges
-// on the database at url. It needs the rights of the tables' owner, and CREATEROLE.
-// Run it after each migration. A role can't log in until the operator gives it a
-// password or a certificate.
+// on the database at url, and no others. It needs the rights of the tables' owner, and
+// CREATEROLE. Run it when all instances are of this release. A role can't log in until
+// the operator gives it a password or a certificate.
 func Apply(ctx context.Context, url string) error {
+	create, grant := statements()
+	return run(ctx, url, create, grant)
+}
+
+// Add is Apply, but it takes no privilege away: instances of another release that still
+// run keep theirs. Run it after each migration, before the first instance of this
+// release, and Apply after the last one.
+func Add(ctx context.Context, url string) error {
+	create, grant := statements()
+	return run(ctx, url, create, slices.DeleteFunc(grant, revokes))
+}
+
+// revokes tells if a statement takes rights from a role. That nobody has rights without
+// a role (PUBLIC) holds for each release.
+func revokes(sql string) bool {
+	return strings.HasPrefix(sql, "REVOKE ") && !strings.HasSuffix(sql, " FROM PUBLIC;")
+}
+
+func run(ctx context.Context, url string, create, grant []string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	config, check, err := pg.Config{URL: url}.Single("tidebank-roles")
@@ -51,7 +71,6 @@ func Apply(ctx context.Context, url string) error {
 	if err := check(ctx, conn); err != nil {
 		return fmt.Errorf("roles: %w", err)
 	}
-	create, grant := statements()
 	for _, sql := range create {
 		// Roles belong to the server, not to one database: another run may have created them.
 		var known *pgconn.PgError

@@ -1,11 +1,13 @@
 // Command migrate brings the database at DATABASE_URL up to the current schema. It
 // says so when it waits for another process, and gives up after MIGRATE_LOCK_WAIT. With
 // MIGRATE_ROLES, it then makes the roles of the functions and workers and gives them
-// their privileges, as "tide roles apply" does.
+// their privileges: "add" takes none away, for a release whose first instance is still to
+// come; "exact" takes away all others, as "tide roles apply" does.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,7 +23,7 @@ import (
 type config struct {
 	DB       pg.Config
 	LockWait time.Duration `envconfig:"MIGRATE_LOCK_WAIT" default:"1m" min:"1s" max:"1h"`
-	Roles    bool          `envconfig:"MIGRATE_ROLES" default:"false"`
+	Roles    privileges    `envconfig:"MIGRATE_ROLES" default:"none"`
 }
 
 func main() {
@@ -40,13 +42,29 @@ func main() {
 	fmt.Println("migrated")
 }
 
+// privileges says how the roles get their privileges.
+type privileges string
+
+func give() map[privileges]func(ctx context.Context, url string) error {
+	return map[privileges]func(context.Context, string) error{"none": nil, "add": roles.Add, "exact": roles.Apply}
+}
+
+// Decode reads the setting.
+func (p *privileges) Decode(text string) error {
+	if _, known := give()[privileges(text)]; !known {
+		return errors.New("set none, add or exact")
+	}
+	*p = privileges(text)
+	return nil
+}
+
 func (c config) migrate(ctx context.Context) error {
 	report := func(line string) { fmt.Fprintln(os.Stderr, "migrate:", line) }
 	if err := (migrations.Run{URL: c.DB.URL, LockWait: c.LockWait, Report: report}).Up(ctx); err != nil {
 		return err
 	}
-	if !c.Roles {
-		return nil
+	if give := give()[c.Roles]; give != nil {
+		return give(ctx, c.DB.URL)
 	}
-	return roles.Apply(ctx, c.DB.URL)
+	return nil
 }
