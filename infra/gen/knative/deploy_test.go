@@ -1,14 +1,17 @@
 package knative_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidebank/tidebank/infra/gen/process"
 	"github.com/tidebank/tidebank/test/check"
 )
 
@@ -18,7 +21,7 @@ const digest = "sha256:b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878
 // takes the place of its list of names, ROUTE is a line of what it renders.
 const kubectl = `#!/usr/bin/env bash
 case "$*" in
-kustomize*) printf 'kind: Service\n%s' "$ROUTE" ;;
+kustomize*) printf 'kind: Service\n  namespace: bank\n%s' "$ROUTE" ;;
 create*) cat >/dev/null; eval "${LIST:-printf 'job.batch/migrate\nservice.serving.knative.dev/%s\n' one two three}" ;;
 apply*) cat >/dev/null; echo "$*" >>"$CALLS" ;;
 *) echo "$*" >>"$CALLS" ;;
@@ -31,6 +34,7 @@ func deploy(t *testing.T, environment string, args ...string) (code int, out, ca
 	t.Helper()
 	bin := t.TempDir()
 	check.Must(t, os.WriteFile(filepath.Join(bin, "kubectl"), []byte(kubectl), 0o755))
+	check.Must(t, os.WriteFile(filepath.Join(bin, "sleep"), []byte("#!/bin/sh\necho sleep \"$@\" >>\"$CALLS\"\n"), 0o755))
 	noted := filepath.Join(bin, "calls")
 	cmd := exec.CommandContext(t.Context(), "../../knative/deploy", args...)
 	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "CALLS=" + noted}
@@ -99,7 +103,9 @@ func TestDeployChecksFirst(t *testing.T) {
 	}
 }
 
-// The migrations run first, and the Services change in waves.
+// The migrations run first, and the Services change in waves. The rights of the earlier
+// release go last: its instances use them until they end. All happens in the namespace of
+// the overlay.
 func TestDeployChangesInWaves(t *testing.T) {
 	t.Parallel()
 	code, out, calls := deploy(t, "DEPLOY_WAVE=2", "o")
@@ -108,17 +114,22 @@ func TestDeployChangesInWaves(t *testing.T) {
 	}
 	applied := "apply --server-side --force-conflicts --filename - --selector "
 	wave := applied + "app.kubernetes.io/component in (function, consumer), app.kubernetes.io/name in "
-	want := []string{
-		"--namespace tidebank delete job migrate --ignore-not-found --wait",
-		applied + "app.kubernetes.io/name=migrate",
-		"--namespace tidebank wait --for=condition=Complete job/migrate --timeout=5m",
-		applied + "app.kubernetes.io/component notin (function, consumer, route)",
-		wave + "(one,two)",
-		"--namespace tidebank wait --for=condition=Ready ksvc one two --timeout=5m",
-		wave + "(three)",
-		"--namespace tidebank wait --for=condition=Ready ksvc three --timeout=5m",
-		"--namespace tidebank rollout status deployment --selector app.kubernetes.io/part-of=tidebank --timeout=5m",
+	job := func(name string) []string {
+		return []string{
+			"--namespace bank delete job " + name + " --ignore-not-found --wait",
+			applied + "app.kubernetes.io/name=" + name,
+			"--namespace bank wait --for=condition=Complete job/" + name + " --timeout=5m",
+		}
 	}
+	want := slices.Concat(job("migrate"), []string{
+		applied + "app.kubernetes.io/component notin (function, consumer, route, migrate, rights)",
+		wave + "(one,two)",
+		"--namespace bank wait --for=condition=Ready ksvc one two --timeout=5m",
+		wave + "(three)",
+		"--namespace bank wait --for=condition=Ready ksvc three --timeout=5m",
+		"--namespace bank rollout status deployment --selector app.kubernetes.io/part-of=tidebank --timeout=5m",
+		fmt.Sprint("sleep ", (process.Linger + process.Drain).Seconds()),
+	}, job("rights"))
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(calls), "\n")); diff != "" {
 		t.Error(diff)
 	}

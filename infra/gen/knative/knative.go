@@ -66,7 +66,11 @@ type bank struct {
 	Linger, Drain      string
 	Grace, User, Calls int
 	Connections        int // of all instances at their greatest scale
+	Jobs               []job
 }
+
+// job brings the database up to date, before the instances of a release or after them.
+type job struct{ Name, Roles string }
 
 //go:embed templates/*.yaml
 var templates embed.FS
@@ -79,6 +83,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 		Subscriptions: table, Linger: process.Linger.String(), Drain: process.Drain.String(),
 		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls,
 		Connections: process.Connections(slices.Concat(described.Functions, inBase)),
+		Jobs:        []job{{"migrate", "add"}, {"rights", "exact"}},
 	}
 	for _, p := range described.Functions {
 		b.Functions = append(b.Functions, deploy(p))

@@ -142,7 +142,8 @@ func (w *load) end() error {
 }
 
 // upgrade replaces every function under load in three ways: an upgrade, the rollback,
-// and the deletion of its pods.
+// and the deletion of its pods. The release to upgrade to has another schema, other SQL
+// functions and other rights.
 func upgrade(ctx context.Context, l *lab) error {
 	// The instances of what customers use stay between two of their calls. In production, two
 	// always run.
@@ -157,8 +158,8 @@ func upgrade(ctx context.Context, l *lab) error {
 		what string
 		do   func() error
 	}{
-		{"upgrade", func() error { return l.release(ctx, "v2") }},
-		{"rollback", func() error { return l.release(ctx, "v1") }},
+		{"upgrade", func() error { return l.release(ctx, "v2", "otp_spend true, otp_use false") }},
+		{"rollback", func() error { return l.release(ctx, "v1", "otp_spend false, otp_use true") }},
 		{"pods deleted", func() error { return l.deletePods(ctx) }},
 	} {
 		before, asked := w.notes.byFunction(), w.asks.byFunction()
@@ -202,9 +203,13 @@ func (w *load) goesOn(ctx context.Context, before, asked map[string]int) error {
 	})
 }
 
-// release deploys a release and sees that all processes run it.
-func (l *lab) release(ctx context.Context, tag string) error {
+// release deploys a release and sees that all processes run it, and that the database has
+// its rights.
+func (l *lab) release(ctx context.Context, tag, rights string) error {
 	if err := l.deployBy(ctx, carefulWave(), tag); err != nil {
+		return err
+	}
+	if err := l.holds(ctx, rights); err != nil {
 		return err
 	}
 	return l.runs(ctx, tag)

@@ -69,3 +69,15 @@ func TestImagesOfKnative(t *testing.T) {
 		t.Error("a folder without files is no error")
 	}
 }
+
+// Each edit of the next release finds its place in the source.
+func TestTheNextReleaseCanBeMade(t *testing.T) {
+	t.Parallel()
+	for _, e := range nextEdits() {
+		folder := t.TempDir()
+		text, err := os.ReadFile(filepath.Join("../../..", e.file))
+		must(t, err)
+		must(t, write(filepath.Join(folder, e.file), text))
+		must(t, e.apply(folder))
+	}
+}

@@ -223,7 +223,7 @@ func (n *node) start(name, program string, args ...string) error {
 
 // serveImages starts the registry, and waits until it has all images.
 func (n *node) serveImages(ctx context.Context) error {
-	args := []string{registry, filepath.Join(n.run(), "registry"), n.images(), "pause=" + n.program("bank/pause")}
+	args := []string{registry, filepath.Join(n.run(), "registry"), n.images(), n.nextImages(), "pause=" + n.program("bank/pause")}
 	for _, g := range groups() {
 		if g.name != "eventing" && g.name != "serving" {
 			continue

@@ -153,6 +153,8 @@ type paths struct{ folder string }
 func (p paths) bin() string        { return filepath.Join(p.folder, "bin") }
 func (p paths) debian() string     { return filepath.Join(p.folder, "debian") }
 func (p paths) images() string     { return filepath.Join(p.folder, "images") }
+func (p paths) next() string       { return filepath.Join(p.folder, "next") } // the source of the next release
+func (p paths) nextImages() string { return filepath.Join(p.folder, "next-images") }
 func (p paths) postgres() string   { return filepath.Join(p.folder, "postgres") }
 func (p paths) run() string        { return filepath.Join(p.folder, "run") }
 func (p paths) logs() string       { return filepath.Join(p.run(), "log") }

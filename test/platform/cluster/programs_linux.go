@@ -161,12 +161,19 @@ func bank(ctx context.Context, p paths) error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(stamp); err == nil && source != record.Unknown && string(old) == source {
+	built := fmt.Sprint(source, nextEdits())
+	if old, err := os.ReadFile(stamp); err == nil && source != record.Unknown && string(old) == built {
 		return nil
 	}
-	say("build the bank's images")
-	if err := quietly(ctx, filepath.Join(p.repository(), "infra/images"), "go", "run", ".", "--out", p.images()); err != nil {
+	say("build the bank's images, and those of a next release")
+	if err := nextRelease(ctx, p); err != nil {
 		return err
+	}
+	for out, args := range map[string][]string{p.images(): nil, p.nextImages(): {"--root", p.next()}} {
+		args = append([]string{"run", ".", "--out", out}, args...)
+		if err := quietly(ctx, filepath.Join(p.repository(), "infra/images"), "go", args...); err != nil {
+			return err
+		}
 	}
 	out := p.program("bank")
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -177,7 +184,7 @@ func bank(ctx context.Context, p paths) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(stamp, []byte(source), 0o644)
+	return os.WriteFile(stamp, []byte(built), 0o644)
 }
 
 // debianPrograms are what the cluster needs of the machine, and the packages that have it.

@@ -135,7 +135,6 @@ func (p paths) overlay(tag string, newer []string) (string, error) {
 	}
 	fmt.Fprintf(&text, `configMapGenerator:
   - {name: tidebank, namespace: tidebank, behavior: merge, literals: ["trusted-proxies=%s"]}
-generatorOptions: {disableNameSuffixHash: true}
 patches:
   - target: {group: networking.internal.knative.dev, kind: Ingress}
     patch: |

@@ -1,9 +1,10 @@
 // Command registry is the container registry of the cluster of `make test-knative`.
 //
-//	registry ADDRESS STORE LAYOUT name=program ...
+//	registry ADDRESS STORE LAYOUT NEXT name=program ...
 //
 // It serves each image of the OCI layout LAYOUT (`make images`) as tidebank/<name>:v1,
-// and the same image with another label as :v2, a release to upgrade to. Each program
+// and each of NEXT, with another label, as :v2, a release to upgrade to: an image may be
+// the same in both. Each program
 // becomes an image tools/<name>:v1 with nothing else in it. It writes a line for each
 // image, with its name, tag and digest, and then "ready". STORE is the folder of its blobs.
 package main
@@ -35,8 +36,8 @@ import (
 const reference = "org.opencontainers.image.ref.name"
 
 func main() {
-	if len(os.Args) < 4 {
-		log.Fatal("usage: registry ADDRESS STORE LAYOUT name=program ...")
+	if len(os.Args) < 5 {
+		log.Fatal("usage: registry ADDRESS STORE LAYOUT NEXT name=program ...")
 	}
 	listener, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
@@ -44,7 +45,7 @@ func main() {
 	}
 	quiet := registry.Logger(log.New(io.Discard, "", 0))
 	go func() {
-		if err := load(os.Args[1], os.Args[3], os.Args[4:]); err != nil {
+		if err := load(os.Args[1], os.Args[3], os.Args[4], os.Args[5:]); err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println("ready")
@@ -52,8 +53,30 @@ func main() {
 	log.Fatal(http.Serve(listener, registry.New(quiet, registry.WithBlobHandler(registry.NewDiskBlobHandler(os.Args[2])))))
 }
 
-func load(address, images string, programs []string) error {
-	index, err := layout.ImageIndexFromPath(images)
+func load(address, images, next string, programs []string) error {
+	same := func(image v1.Image) (v1.Image, error) { return image, nil }
+	if err := serve(address, images, "v1", same); err != nil {
+		return err
+	}
+	if err := serve(address, next, "v2", labelled); err != nil {
+		return err
+	}
+	for _, p := range programs {
+		named, path, _ := strings.Cut(p, "=")
+		image, err := alone(path)
+		if err != nil {
+			return err
+		}
+		if err := push(address+"/tools/"+named+":v1", image); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve pushes the images of a layout as one release.
+func serve(address, folder, tag string, change func(v1.Image) (v1.Image, error)) error {
+	index, err := layout.ImageIndexFromPath(folder)
 	if err != nil {
 		return err
 	}
@@ -66,23 +89,10 @@ func load(address, images string, programs []string) error {
 		if err != nil {
 			return err
 		}
-		next, err := labelled(image)
-		if err != nil {
+		if image, err = change(image); err != nil {
 			return err
 		}
-		for tag, i := range map[string]v1.Image{"v1": image, "v2": next} {
-			if err := push(address+"/tidebank/"+d.Annotations[reference]+":"+tag, i); err != nil {
-				return err
-			}
-		}
-	}
-	for _, p := range programs {
-		named, path, _ := strings.Cut(p, "=")
-		image, err := alone(path)
-		if err != nil {
-			return err
-		}
-		if err := push(address+"/tools/"+named+":v1", image); err != nil {
+		if err := push(address+"/tidebank/"+d.Annotations[reference]+":"+tag, image); err != nil {
 			return err
 		}
 	}
