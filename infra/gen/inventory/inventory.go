@@ -44,7 +44,7 @@ func List(all, workers []fn.Function, table events.Subscriptions) aws.Inventory 
 		return p.DeadLetters
 	})
 	list := aws.Inventory{
-		Bank: keys.BankName, Topic: queue.Topic, Connections: process.Connections(processes),
+		Bank: keys.BankName, Topic: queue.Topic, Connections: process.Connections(processes, process.Wave),
 		Buckets: []aws.Bucket{{Name: aws.AuditArchive, ObjectLockDays: archiveDays}},
 	}
 	for _, p := range processes {

@@ -65,7 +65,7 @@ type bank struct {
 	Routes             []string // functions that apps call, a longer name before its beginning
 	Linger, Drain      string
 	Grace, User, Calls int
-	Connections        int // of all instances at their greatest scale
+	Connections, Wave  int // connections of all instances at most, while a deployment replaces so many Services at a time
 }
 
 //go:embed templates/*.yaml
@@ -77,8 +77,8 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	inBase := process.WithoutQueues(described.Workers)
 	b := bank{
 		Subscriptions: table, Linger: process.Linger.String(), Drain: process.Drain.String(),
-		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls,
-		Connections: process.Connections(slices.Concat(described.Functions, inBase)),
+		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls, Wave: process.Wave,
+		Connections: process.Connections(slices.Concat(described.Functions, inBase), process.Wave),
 	}
 	for _, p := range described.Functions {
 		b.Functions = append(b.Functions, deploy(p))
