@@ -81,10 +81,10 @@ func kind(p process.Process) string {
 func secrets(p process.Process) []string {
 	list := []string{}
 	if p.DB {
-		list = append(list, "tidebank-"+p.Name+"-database-url")
+		list = append(list, p.DatabaseSecret())
 	}
 	if p.Redis {
-		list = append(list, "tidebank-redis-url")
+		list = append(list, process.SecretName("REDIS_URL"))
 	}
 	for _, s := range p.Required {
 		if s.Secret {

@@ -180,5 +180,8 @@ func SecretName(key string) string {
 	return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 }
 
+// DatabaseSecret is the name of the secret with the process's own address of the database.
+func (p Process) DatabaseSecret() string { return SecretName(p.Name + "-database-url") }
+
 // Takes reports whether the process reads a setting that has a default.
 func (p Process) Takes(key string) bool { return slices.Contains(p.Optional, key) }
