@@ -366,6 +366,42 @@ func TestTheOverlayOfARelease(t *testing.T) {
 	}
 }
 
+// With the Component registry-login, each pod pulls its image with the bank's login.
+func TestARegistryThatAsksForALogin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "infra/knative"))); err != nil {
+		t.Fatal(err)
+	}
+	text := "resources: [overlays/prod]\ncomponents: [overlays/registry-login]\n"
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logins := map[string]bool{}
+	for _, r := range resources.Resources() {
+		document, err := r.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := judge(asKnative(t), decoder(t), document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if account, ok := object.(*corev1.ServiceAccount); ok {
+			logins[account.Name] = slices.Equal(account.ImagePullSecrets, []corev1.LocalObjectReference{{Name: "tidebank-registry"}})
+		}
+	}
+	for name, pod := range podSpecs(rendered(t, "overlays/prod")) {
+		if !logins[pod.ServiceAccountName] {
+			t.Errorf("%s pulls its image without a login", name)
+		}
+	}
+}
+
 // The judge finds what a cluster would refuse.
 func TestFaultsAreFound(t *testing.T) {
 	t.Parallel()
