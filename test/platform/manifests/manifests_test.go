@@ -15,6 +15,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -318,6 +319,42 @@ func TestTheMigrationsComeFirst(t *testing.T) {
 		}
 		if from := pod.Containers[0].EnvFrom; len(from) > 0 {
 			t.Errorf("%s: the migrations read %v", overlay, from)
+		}
+	}
+}
+
+// The selector of docs/terraform.md leaves out of the remote region what needs a database
+// that takes changes, and applies the rest.
+func TestTheRemoteRegionIsPrepared(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs/terraform.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "--selector '")
+	text, _, found := strings.Cut(text, "'")
+	selector, err := labels.Parse(text)
+	if err != nil || !found {
+		t.Fatalf("%q: %v", text, err)
+	}
+	applied := map[string]int{}
+	for _, o := range rendered(t, onAWS) {
+		object, ok := o.(metav1.Object)
+		if !ok {
+			t.Fatalf("%T has no labels", o)
+		}
+		if !selector.Matches(labels.Set(object.GetLabels())) {
+			continue
+		}
+		switch o.(type) {
+		case *batchv1.Job, *appsv1.Deployment, *servingv1.Service, *gatewayv1.HTTPRoute:
+			t.Errorf("%T %s is applied", o, object.GetName())
+		}
+		applied[fmt.Sprintf("%T", o)]++
+	}
+	for _, kind := range []string{"*v1.Namespace", "*v1.ServiceAccount", "*v1.ConfigMap", "*v1.Secret", "*v1.NetworkPolicy"} {
+		if applied[kind] == 0 {
+			t.Errorf("no %s is applied: %v", kind, applied)
 		}
 	}
 }
