@@ -8,13 +8,14 @@ GREMLINS := $(BIN)/gremlins
 GITLEAKS := $(BIN)/gitleaks
 TOFU := $(BIN)/tofu
 TFLINT := $(BIN)/tflint
+KUSTOMIZE := $(BIN)/kustomize
 TFBUILD := $(CURDIR)/build/terraform
 CHECKOV := $(TFBUILD)/checkov/bin/checkov
 # The schema of this version of the AWS provider is in version 21.22.1 of the npm package @cdktf/provider-aws.
 AWSPROVIDER := $(TFBUILD)/mirror/registry.opentofu.org/hashicorp/aws/6.25.0/$(shell go env GOOS)_$(shell go env GOARCH)
 TESTFLAGS ?=
 
-.PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images test-images \
+.PHONY: help run demo test quick e2e fuzz bench cover new gen gen-check lint fmt vuln build migrate mutate images render test-images \
 	test-manifests test-knative test-events test-openfaas test-ha test-alerts test-aws tf-check secrets release release-check evidence
 
 help: ## list the targets
@@ -89,6 +90,10 @@ build: ## every function's binary, into build/functions
 images: ## an OCI image of each function and worker, without Docker (ARGS="--push REGISTRY --tag v1 transfer-confirm")
 	cd infra/images && go run . --out $(CURDIR)/build/images $(ARGS)
 
+OVERLAY ?= infra/knative/overlays/prod
+render: $(KUSTOMIZE) ## print the manifests for Knative (OVERLAY=infra/knative/overlays/aws, or the folder of a release)
+	@$(KUSTOMIZE) build $(OVERLAY)
+
 test-images: ## what an image holds, and that the same source makes the same image
 	cd infra/images && go test -count=1 -timeout 10m ./...
 
@@ -137,6 +142,10 @@ $(GREMLINS):
 
 $(GITLEAKS):
 	GOBIN=$(BIN) go install github.com/zricethezav/gitleaks/v8@v8.30.1
+
+# With kustomize's library 0.20.1, by which test/platform/manifests renders.
+$(KUSTOMIZE):
+	@GOBIN=$(BIN) go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 
 $(TOFU): infra/tools/tofu/go.mod
 	cd infra/tools/tofu && go build -trimpath -ldflags='-s -w' -o $(TOFU) github.com/opentofu/opentofu/cmd/tofu

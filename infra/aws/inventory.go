@@ -28,7 +28,7 @@ func Read() (Inventory, error) {
 type Inventory struct {
 	Bank        string     `json:"bank"`        // in the encryption context of every key file
 	Topic       string     `json:"topic"`       // the SNS topic that takes every event
-	Connections int        `json:"connections"` // to PostgreSQL, of all processes at their greatest scale
+	Connections int        `json:"connections"` // to PostgreSQL, of all processes at most (process.Connections)
 	Functions   []Function `json:"functions"`   // functions and workers: each has a role of its own
 	Consumers   []Consumer `json:"consumers"`   // event functions: each has a queue of its own
 	Buckets     []Bucket   `json:"buckets"`

@@ -114,6 +114,7 @@ type Spec struct {
 	CountsAttempts bool             // the operation counts attempts at a secret (Call.CountAttempts)
 	DeadLetters    bool             // an event function that takes what others failed to take; DeadLetters sets it
 	Queues         bool             // a worker that takes events from the platform's queues, where it has queues
+	Listens        bool             // a worker that keeps a connection for LISTEN, besides its pool (pg.DB.Listen)
 	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
 	Probes         bool             // a worker that tries the functions as a client; one instance of it runs
 	Session        SessionEffect    // change to the caller's session
@@ -208,6 +209,7 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 			"its policy needs the database",
 		},
 		{s.Queues && f != FormWorker, "only a worker takes events from queues"},
+		{s.Listens && (f != FormWorker || s.NoDatabase), "only a worker with the database listens"},
 		{s.DeadLetters && f != FormEvent, "only an event function takes dead letters"},
 		{s.RecordsRefused && f != FormWorker, "only a worker records calls that were not admitted"},
 		{!s.Audit.known(), fmt.Sprintf("unknown audit category %q", s.Audit)},

@@ -91,6 +91,7 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		{"an access record of a worker", worker, func(s *fn.Spec) { s.Audit = fn.AuditRead }, "no caller"},
 		{"an event function without a database", event, func(s *fn.Spec) { hears(s); s.NoDatabase = true }, "needs the database"},
 		{"a query that takes from queues", query, func(s *fn.Spec) { s.Queues = true }, "only a worker takes events from queues"},
+		{"a query that listens", query, func(s *fn.Spec) { s.Listens = true }, "only a worker with the database listens"},
 		{"an idempotent query", query, func(s *fn.Spec) { s.Idempotent = true }, "a query changes nothing"},
 		{"a query that counts", query, func(s *fn.Spec) { s.CountsAttempts = true }, "a query changes nothing"},
 		{"a query that starts a session", query, func(s *fn.Spec) { s.Session = fn.SessionStarts }, "a query changes nothing"},

@@ -117,15 +117,18 @@ func reportConnections(results []told, servers []int, spent time.Duration) (map[
 		}
 	}
 	say("%-28s %8d, %d failed %s", "calls", len(all.Took), all.Failed, all.Why)
-	say("%-28s %8.0f µs", "CPU of the function per call", float64(spent.Microseconds())/float64(len(all.Took)))
+	cost, memory := float64(spent.Microseconds())/float64(len(all.Took)), 0.0
 	for _, pid := range servers {
+		memory = max(memory, resident(pid))
 		say("%-28s %8.0f MB resident", "an instance", resident(pid))
 	}
+	say("%-28s %8.0f µs", "CPU of the function per call", cost)
 	p50, p95, p99 := percentile(all.Took, 50), percentile(all.Took, 95), percentile(all.Took, 99)
 	say("%-28s %8.1f ms p50, %.1f ms p95, %.1f ms p99", "latency", p50, p95, p99)
 	ratio("connections_p99_ms", p99, connectionTarget)
 	figures := map[string]float64{
 		"calls": float64(len(all.Took)), "failed": float64(all.Failed), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99,
+		"cpu_us": cost, "resident_mb": memory,
 	}
 	if all.Failed > 0 {
 		return figures, fmt.Errorf("%w: %d calls", errRefused, all.Failed)

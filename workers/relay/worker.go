@@ -37,6 +37,7 @@ import (
 // Worker declares the worker. The registry and its main are generated from it.
 var Worker = fn.Worker(fn.Spec{
 	Name: "events-relay", Summary: "Publish the bank's events to the sink", Keys: []keys.Purpose{keys.Event},
+	Listens: true,
 }, wire)
 
 // Config holds the address of the sink, and the size and lease of batches.

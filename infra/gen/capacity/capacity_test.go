@@ -1,11 +1,14 @@
 package capacity
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tidebank/tidebank/infra/gen/process"
+	"github.com/tidebank/tidebank/test/check"
 )
 
 func TestPeak(t *testing.T) {
@@ -47,6 +50,26 @@ func TestTheManifestsReachAPayday(t *testing.T) {
 	}
 	if others := need.Pods - need.LoginPods; others > process.ScaleLimit {
 		t.Errorf("all other calls need %d instances, and the manifests allow %d for each function", others, process.ScaleLimit)
+	}
+}
+
+// docs/performance.md has each figure that the page calls measured.
+func TestMeasuredFiguresAreThere(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/performance.md")
+	check.Must(t, err)
+	text := strings.Join(strings.Fields(string(page)), " ")
+	milliseconds := func(d time.Duration) string { return fmt.Sprintf("%.4g ms", d.Seconds()*1000) }
+	c := measured.Confirm
+	for _, sentence := range []string{
+		fmt.Sprintf("A confirm costs about %s of CPU in the function, %s in PostgreSQL and %s in Redis.",
+			milliseconds(c.Function), milliseconds(c.PostgreSQL), milliseconds(c.Redis)),
+		fmt.Sprintf("A call of `account-overview` costs about %s of CPU in the function.", milliseconds(measured.Call)),
+		fmt.Sprintf("The hash of a password costs %s of CPU.", milliseconds(measured.Hash)),
+	} {
+		if !strings.Contains(text, sentence) {
+			t.Errorf("docs/performance.md does not say: %s", sentence)
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func List(all, workers []fn.Function, table events.Subscriptions) aws.Inventory 
 		return p.DeadLetters
 	})
 	list := aws.Inventory{
-		Bank: keys.BankName, Topic: queue.Topic, Connections: process.Connections(processes),
+		Bank: keys.BankName, Topic: queue.Topic, Connections: process.Connections(processes, process.Wave),
 		Buckets: []aws.Bucket{{Name: aws.AuditArchive, ObjectLockDays: archiveDays}},
 	}
 	for _, p := range processes {
@@ -81,10 +81,10 @@ func kind(p process.Process) string {
 func secrets(p process.Process) []string {
 	list := []string{}
 	if p.DB {
-		list = append(list, "tidebank-"+p.Name+"-database-url")
+		list = append(list, p.DatabaseSecret())
 	}
 	if p.Redis {
-		list = append(list, "tidebank-redis-url")
+		list = append(list, process.SecretName("REDIS_URL"))
 	}
 	for _, s := range p.Required {
 		if s.Secret {

@@ -62,10 +62,11 @@ type setting struct {
 type bank struct {
 	Functions, Workers []deployed
 	Subscriptions      events.Subscriptions
-	Routes             []string // functions that apps call, a longer name before its beginning
+	Routes             []string    // functions that apps call, a longer name before its beginning
+	References         []reference // Secrets on AWS
 	Linger, Drain      string
 	Grace, User, Calls int
-	Connections        int // of all instances at their greatest scale
+	Connections, Wave  int // connections of all instances at most, while a deployment replaces so many Services at a time
 	Jobs               []job
 }
 
@@ -81,8 +82,8 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	inBase := process.WithoutQueues(described.Workers)
 	b := bank{
 		Subscriptions: table, Linger: process.Linger.String(), Drain: process.Drain.String(),
-		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls,
-		Connections: process.Connections(slices.Concat(described.Functions, inBase)),
+		Grace: int(process.Grace.Seconds()), User: process.UserID, Calls: process.Calls, Wave: process.Wave,
+		Connections: process.Connections(slices.Concat(described.Functions, inBase), process.Wave),
 		Jobs:        []job{{"migrate", "add"}, {"rights", "exact"}},
 	}
 	for _, p := range described.Functions {
@@ -94,6 +95,11 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	slices.Sort(b.Routes)
 	slices.Reverse(b.Routes) // Kourier takes the first path that the request's begins with
 	onlyQueues := b
+	var every []deployed
+	for _, p := range slices.Concat(described.Functions, described.Workers) {
+		every = append(every, deploy(p))
+	}
+	onlyQueues.References = references(every)
 	for _, p := range described.Workers {
 		if p.Queues {
 			onlyQueues.Workers = append(onlyQueues.Workers, deploy(p))
@@ -118,6 +124,9 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 		if files[to], err = executed(t, of); err != nil {
 			return nil, err
 		}
+	}
+	if files[SecretsPage], err = page(every); err != nil {
+		return nil, err
 	}
 	if files[Queues+"/workers.yaml"], err = executed(parsed.Lookup("workers.yaml"), onlyQueues); err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 		Standard: {Processes: slices.Concat(b.Functions, b.Workers), Absent: absent}, Community: community(b),
 	} {
 		s.Linger, s.Drain, s.Grace = process.Linger.String(), process.Drain.String(), process.Grace.String()
-		s.Calls, s.Folder, s.Connections = process.Calls, secretsFolder, process.Connections(s.Processes)
+		s.Calls, s.Folder, s.Connections = process.Calls, secretsFolder, process.Connections(s.Processes, len(s.Processes))
 		var written bytes.Buffer
 		if err := parsed.Execute(&written, s); err != nil {
 			return nil, fmt.Errorf("openfaas: %w", err)

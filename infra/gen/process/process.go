@@ -27,10 +27,12 @@ const (
 	HashCPU   = "100m" // of such an instance: where the processors are busy, its share of them is by this figure
 
 	ConnLimit       = 2  // connections of one instance of a function at most
-	WorkerConnLimit = 4  // of one instance of a worker, and one that listens
+	WorkerConnLimit = 4  // of one instance of a worker, besides the one of a worker that listens
 	ScaleLimit      = 6  // instances of one function at most
 	LoginScale      = 30 // instances of a function that hashes passwords to start sessions (docs/capacity.md)
 	WorkerScale     = 2  // they share the work, and one goes on without the other
+
+	Wave = 4 // Services that infra/knative/deploy replaces at a time (DEPLOY_WAVE)
 )
 
 // Process is a function or a worker.
@@ -48,7 +50,8 @@ type Process struct {
 	Optional      []string  // keys of its other settings
 	Consumes      []string  // event types, of an event function
 	Timeout       time.Duration
-	Conns         int
+	Conns         int // of the pool of an instance
+	Listens       bool
 	Scale         int    // instances at most
 	Target        int    // calls at once in an instance, before another one starts
 	CPU           string // of an instance, which the platform reserves
@@ -84,12 +87,35 @@ func WithoutQueues(workers []Process) []Process {
 	return slices.DeleteFunc(slices.Clone(workers), func(p Process) bool { return p.Queues })
 }
 
-// Connections is how many connections the processes open at their greatest scale.
-func Connections(list []Process) (sum int) {
+// Connections is how many connections the processes have open at most: at their greatest
+// scale, while a deployment replaces all workers, and so many functions at a time. The old
+// instances of these stand beside the new ones. The functions with the most connections
+// count twice, because any functions may be replaced together.
+func Connections(list []Process, wave int) (sum int) {
+	var functions []int
 	for _, p := range list {
-		sum += p.Conns * p.Scale
+		open := p.connections()
+		sum += open
+		if p.Worker {
+			sum += open
+			continue
+		}
+		functions = append(functions, open)
+	}
+	slices.Sort(functions)
+	for _, open := range functions[max(0, len(functions)-wave):] {
+		sum += open
 	}
 	return sum
+}
+
+// connections are those of a process at its greatest scale, in one version.
+func (p Process) connections() int {
+	each := p.Conns
+	if p.Listens {
+		each++
+	}
+	return each * p.Scale
 }
 
 func describe(f fn.Function) Process {
@@ -98,8 +124,8 @@ func describe(f fn.Function) Process {
 		Name: f.Spec.Name, Summary: f.Spec.Summary,
 		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
 		Probes: f.Spec.Probes,
-		Queues: f.Spec.Queues,
-		DB:     needs.DB, Redis: needs.Redis, Clients: needs.Clients,
+		Queues: f.Spec.Queues, Listens: f.Spec.Listens,
+		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients,
 		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit, Target: Calls, CPU: "25m",
 	}
 	p.settings(f.Config)
@@ -153,6 +179,9 @@ func (p *Process) settings(t reflect.Type) {
 func SecretName(key string) string {
 	return "tidebank-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 }
+
+// DatabaseSecret is the name of the secret with the process's own address of the database.
+func (p Process) DatabaseSecret() string { return SecretName(p.Name + "-database-url") }
 
 // Takes reports whether the process reads a setting that has a default.
 func (p Process) Takes(key string) bool { return slices.Contains(p.Optional, key) }

@@ -70,7 +70,7 @@ module "remote" {
   bucket_suffix      = "-${var.account}-remote"
   redis_user_ids     = var.redis_user_ids
   managed_prometheus = var.managed_prometheus
-  nodes              = merge(var.nodes, { min = 1 })
+  nodes              = merge(var.nodes, { min = var.remote.min_nodes })
   database_class     = var.database_class
   redis_type         = var.redis_type
 

@@ -138,8 +138,13 @@ variable "redis_type" {
 }
 
 variable "remote" {
-  description = "The remote region that takes over when the whole region is lost."
-  type        = object({ region = string, cidr = string, zones = list(string) })
+  description = "The remote region that takes over when the whole region is lost. Raise min_nodes (of each zone) then."
+  type        = object({ region = string, cidr = string, zones = list(string), min_nodes = optional(number, 1) })
+
+  validation {
+    condition     = var.remote.min_nodes >= 1 && var.remote.min_nodes <= var.nodes.max
+    error_message = "The remote region has from 1 to nodes.max nodes in each zone."
+  }
 
   validation {
     condition     = var.remote.region != var.region

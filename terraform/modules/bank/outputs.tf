@@ -4,7 +4,7 @@ output "region" {
 }
 
 output "connections" {
-  description = "What the database serves: connections that all processes open at their greatest scale."
+  description = "What the database serves: connections that all processes open at most."
   value       = module.inventory.connections
 }
 

@@ -29,6 +29,6 @@ output "secrets" {
 }
 
 output "connections" {
-  description = "Connections to PostgreSQL that all processes open at their greatest scale."
+  description = "Connections to PostgreSQL that all processes open at most: at their greatest scale, during a deployment."
   value       = local.list.connections
 }

@@ -52,7 +52,7 @@ locals {
     "log_parameter_max_length_on_error" = "0"
   }
   at_start = ["max_connections", "shared_preload_libraries"]
-  # For operators, migrations and the standby instances, besides all processes at their greatest scale.
+  # For operators, migrations and the standby instances, besides what all processes open at most.
   reserve = 100
 }
 

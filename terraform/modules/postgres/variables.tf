@@ -40,7 +40,7 @@ variable "instance_class" {
 }
 
 variable "connections" {
-  description = "Connections that all processes open at their greatest scale, from the inventory."
+  description = "Connections that all processes open at most, from the inventory."
   type        = number
 
   validation {

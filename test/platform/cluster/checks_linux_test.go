@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidebank/tidebank/test/conformance/catalogue"
 )
@@ -33,6 +34,18 @@ func TestChecksAreDocumented(t *testing.T) {
 			if !known[point] {
 				t.Errorf("%s proves %s, which the catalogue does not have", c.name, point)
 			}
+		}
+	}
+}
+
+// The record of the deployment says how long it took, and not how long the look at it took.
+func TestTheDeploymentTakesItsTime(t *testing.T) {
+	t.Parallel()
+	deploying := time.Now()
+	now := deploying.Add(time.Minute)
+	for _, c := range allChecks() {
+		if got, want := begins(c, deploying, now), c.name == "deploy"; got.Equal(deploying) != want {
+			t.Errorf("%s began %v after the deployment", c.name, got.Sub(deploying))
 		}
 	}
 }

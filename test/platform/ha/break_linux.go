@@ -117,8 +117,8 @@ const (
 	probers         = 3
 )
 
-// killInstances kills an instance each second, in turn, and starts it again, for 20 s and
-// until there are enough probes. A probe reads the customer's accounts; one in twenty
+// killInstances kills an instance and starts it again, then the next one, at most one in a
+// second, at least 20 of them and until there have been enough probes. A probe reads the customer's accounts; one in twenty
 // transfers. It sends a call that got no answer again, as the app does it.
 func killInstances(ctx context.Context, l *lab, r *result) error {
 	probing, stop := context.WithCancel(ctx)
@@ -138,7 +138,7 @@ func killInstances(ctx context.Context, l *lab, r *result) error {
 			}
 		})
 	}
-	killed, err := l.killEachSecond(ctx, &count)
+	killed, err := l.killInTurn(ctx, &count)
 	stop()
 	probe.Wait()
 	ratio := float64(count.good) / float64(count.good+count.bad)
@@ -179,7 +179,7 @@ func (c *probeCount) enough() bool {
 	return c.good+c.bad >= enoughProbes
 }
 
-func (l *lab) killEachSecond(ctx context.Context, count *probeCount) (killed int, err error) {
+func (l *lab) killInTurn(ctx context.Context, count *probeCount) (killed int, err error) {
 	type one struct {
 		site string
 		n    int

@@ -25,7 +25,7 @@ type drill struct {
 func allDrills() []drill {
 	return []drill{
 		{
-			name: "instances", shows: "an instance of the functions is killed each second for 20 s", run: killInstances,
+			name: "instances", shows: "instances of the functions are killed in turn, at most one in a second", run: killInstances,
 			points: []string{"AVAIL-003.3"},
 		},
 		{name: "messaging", shows: "a node of the messaging is killed", run: killMessaging},

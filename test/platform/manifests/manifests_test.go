@@ -17,6 +17,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -99,10 +100,21 @@ func judge(ctx context.Context, d runtime.Decoder, document []byte) (runtime.Obj
 // rendered renders an overlay and returns its objects.
 func rendered(t *testing.T, overlay string) []runtime.Object {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "infra/knative", overlay))
+	return judged(t, kustomized(t, filepath.Join(root, "infra/knative", overlay)))
+}
+
+func kustomized(t *testing.T, folder string) resmap.ResMap {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return resources
+}
+
+// judged are the documents as the platform's types. Each is strictly decoded and validated.
+func judged(t *testing.T, resources resmap.ResMap) []runtime.Object {
+	t.Helper()
 	var objects []runtime.Object
 	for _, r := range resources.Resources() {
 		document, err := r.AsYAML()
@@ -333,6 +345,42 @@ func TestTheMigrationsComeFirst(t *testing.T) {
 	}
 }
 
+// The selector of docs/terraform.md leaves out of the remote region what needs a database
+// that takes changes, and applies the rest.
+func TestTheRemoteRegionIsPrepared(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs/terraform.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "--selector '")
+	text, _, found := strings.Cut(text, "'")
+	selector, err := labels.Parse(text)
+	if err != nil || !found {
+		t.Fatalf("%q: %v", text, err)
+	}
+	applied := map[string]int{}
+	for _, o := range rendered(t, onAWS) {
+		object, ok := o.(metav1.Object)
+		if !ok {
+			t.Fatalf("%T has no labels", o)
+		}
+		if !selector.Matches(labels.Set(object.GetLabels())) {
+			continue
+		}
+		switch o.(type) {
+		case *batchv1.Job, *appsv1.Deployment, *servingv1.Service, *gatewayv1.HTTPRoute:
+			t.Errorf("%T %s is applied", o, object.GetName())
+		}
+		applied[fmt.Sprintf("%T", o)]++
+	}
+	for _, kind := range []string{"*v1.Namespace", "*v1.ServiceAccount", "*v1.ConfigMap", "*v1.Secret", "*v1.NetworkPolicy"} {
+		if applied[kind] == 0 {
+			t.Errorf("no %s is applied: %v", kind, applied)
+		}
+	}
+}
+
 // The lines of docs/knative.md make an overlay that names images by digest and keeps the
 // rest of its base. The file of `make images` is the golden one of infra/images.
 func TestTheOverlayOfARelease(t *testing.T) {
@@ -353,10 +401,7 @@ func TestTheOverlayOfARelease(t *testing.T) {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), release)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resources := kustomized(t, release)
 	text, err := resources.AsYaml()
 	if err != nil {
 		t.Fatal(err)
@@ -372,7 +417,7 @@ func TestTheOverlayOfARelease(t *testing.T) {
 	if want := len(rendered(t, "overlays/prod")) + 1; resources.Size() != want { // tidebank-options
 		t.Errorf("%d documents, want the %d of overlays/prod and of the options", resources.Size(), want)
 	}
-	sameNames(t, resources)
+	sameNames(t, judged(t, resources))
 	if !strings.Contains(string(text), "trusted-proxies: 127.0.0.1,10.0.0.0/16\n") || !strings.Contains(string(text), "PROBE_EVENTS_URL: ") {
 		t.Error("the settings of overlays/prod or of the release are lost")
 	}
@@ -381,28 +426,20 @@ func TestTheOverlayOfARelease(t *testing.T) {
 // sameNames checks that each process reads the generated ConfigMaps by their present names,
 // which hold a digest of what is in them. So a changed setting is a changed process, and the
 // platform replaces its instances.
-func sameNames(t *testing.T, resources resmap.ResMap) {
+func sameNames(t *testing.T, objects []runtime.Object) {
 	t.Helper()
 	digested := regexp.MustCompile(`^tidebank(-options)?-[a-z0-9]{10}$`)
 	made, read := map[string]bool{}, map[string]bool{}
-	for _, r := range resources.Resources() {
-		document, err := r.AsYAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		object, err := judge(asKnative(t), decoder(t), document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c, ok := object.(*corev1.ConfigMap); ok {
+	for _, o := range objects {
+		if c, ok := o.(*corev1.ConfigMap); ok {
 			made[c.Name] = true
 		}
-		for name, pod := range podSpecs([]runtime.Object{object}) {
-			for _, from := range configMaps(pod) {
-				read[from] = true
-				if from != "tidebank-ca" && !digested.MatchString(from) {
-					t.Errorf("%s reads the ConfigMap %s, whose name has no digest", name, from)
-				}
+	}
+	for name, pod := range podSpecs(objects) {
+		for _, from := range configMaps(pod) {
+			read[from] = true
+			if from != "tidebank-ca" && !digested.MatchString(from) {
+				t.Errorf("%s reads the ConfigMap %s, whose name has no digest", name, from)
 			}
 		}
 	}
@@ -432,6 +469,31 @@ func configMaps(pod corev1.PodSpec) (names []string) {
 		}
 	}
 	return names
+}
+
+// With the Component registry-login, each pod pulls its image with the bank's login.
+func TestARegistryThatAsksForALogin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "infra/knative"))); err != nil {
+		t.Fatal(err)
+	}
+	text := "resources: [overlays/prod]\ncomponents: [overlays/registry-login]\n"
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	objects := judged(t, kustomized(t, dir))
+	logins := map[string]bool{}
+	for _, o := range objects {
+		if account, ok := o.(*corev1.ServiceAccount); ok {
+			logins[account.Name] = slices.Equal(account.ImagePullSecrets, []corev1.LocalObjectReference{{Name: "tidebank-registry"}})
+		}
+	}
+	for name, pod := range podSpecs(objects) {
+		if !logins[pod.ServiceAccountName] {
+			t.Errorf("%s pulls its image without a login", name)
+		}
+	}
 }
 
 // The judge finds what a cluster would refuse.

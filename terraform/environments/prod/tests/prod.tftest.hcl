@@ -123,6 +123,21 @@ run "the_networks_are_the_same" {
   expect_failures = [var.remote]
 }
 
+run "the_remote_region_has_more_nodes_than_it_may" {
+  command = plan
+
+  variables {
+    remote = {
+      region    = "cn-northwest-1"
+      cidr      = "10.21.0.0/16"
+      zones     = ["cn-northwest-1a", "cn-northwest-1b", "cn-northwest-1c"]
+      min_nodes = 13
+    }
+  }
+
+  expect_failures = [var.remote]
+}
+
 run "one_node_in_a_zone" {
   command = plan
 
