@@ -121,7 +121,7 @@ func newTold(t *testing.T) *told {
 func (w *told) shows(text string) []string {
 	found := w.Leaks(text)
 	for _, secret := range append([]string{cvn2, track2}, w.codes...) {
-		if strings.Contains(text, secret) {
+		if bank.Shows(text, secret) { // in an id or a time, six digits are a chance
 			found = append(found, secret)
 		}
 	}

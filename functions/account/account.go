@@ -38,12 +38,14 @@ type View struct {
 
 const (
 	sqlAll = `-- account.all
-SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias_ct FROM account
- WHERE customer_id = $1 AND state <> 'closed' ORDER BY opened_at, id`
+SELECT a.id, a.kind, a.state, a.no_masked, a.no_bidx, a.balance, a.held, a.balance - a.held, a.opened_at, a.alias_ct, w.*
+  FROM account a CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w
+ WHERE a.customer_id = $1 AND a.state <> 'closed' ORDER BY a.opened_at, a.id`
 
 	sqlOne = `-- account.one
-SELECT id, kind, state, no_masked, no_bidx, balance, held, balance - held, opened_at, alias_ct FROM account
- WHERE id = $1 AND customer_id = $2`
+SELECT a.id, a.kind, a.state, a.no_masked, a.no_bidx, a.balance, a.held, a.balance - a.held, a.opened_at, a.alias_ct, w.*
+  FROM account a CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w
+ WHERE a.id = $1 AND a.customer_id = $2`
 )
 
 // Store is the domain's database.
@@ -52,7 +54,8 @@ type Store struct {
 	ring *keys.Ring
 }
 
-// NewStore returns a Store. The ring holds the purpose Storage, which opens aliases.
+// NewStore returns a Store. The ring holds the purposes Storage, which opens aliases, and
+// Ledger: a balance that was changed by hand is ledger.ErrAltered.
 func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db, ring} }
 
 // All returns the customer's accounts, the oldest first.
@@ -87,10 +90,15 @@ func (s *Store) One(ctx context.Context, id, customer uuid.UUID) (View, error) {
 func (s *Store) scan(row pgx.CollectableRow) (View, error) {
 	var v View
 	var index, sealed []byte
-	err := row.Scan(&v.AccountID, &v.Kind, &v.State, &v.NumberMasked, &index, &v.Balance, &v.Held, &v.Available,
-		&v.OpenedAt, &sealed)
-	if err != nil {
+	var w ledger.Witness
+	into := []any{
+		&v.AccountID, &v.Kind, &v.State, &v.NumberMasked, &index, &v.Balance, &v.Held, &v.Available, &v.OpenedAt, &sealed,
+	}
+	if err := row.Scan(append(into, w.Into()...)...); err != nil {
 		return v, err //nolint:wrapcheck // the callers wrap it
+	}
+	if err := w.Check(s.ring); err != nil {
+		return v, err
 	}
 	alias, err := ledger.OpenAlias(s.ring, v.AccountID, sealed)
 	v.PayeeCode, v.OpenedAt, v.Alias = ledger.PayeeCode(index), v.OpenedAt.In(clock.Shanghai), mask.Text(alias)

@@ -13,6 +13,8 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/page"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -31,10 +33,10 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[],
                      $8::timestamptz[]) ORDER BY 1`
 
 	sqlTransferGet = `-- transfer.get
-SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer WHERE id = $1 AND customer_id = $2`
+SELECT id, customer_id, intent_id, detail_ct, posted_at, amount FROM transfer WHERE id = $1 AND customer_id = $2`
 
 	sqlTransferList = `-- transfer.list
-SELECT id, customer_id, intent_id, detail_ct, posted_at FROM transfer
+SELECT id, customer_id, intent_id, detail_ct, posted_at, amount FROM transfer
  WHERE customer_id = $1 AND (posted_at, id) < ($2, $3)
  ORDER BY posted_at DESC, id DESC LIMIT $4`
 )
@@ -51,8 +53,8 @@ func NewStore(db pg.Reader, ring *keys.Ring) *Store { return &Store{db: db, ring
 // Party is one side of a transfer, in clear. It never leaves the domain.
 type Party = customer.Holding
 
-// Own finds an account of the customer; ErrNotFound for any other.
-func (s *Store) Own(ctx context.Context, account, holder uuid.UUID) (Party, error) {
+// OwnAccount finds an account of the customer; ErrNotFound for any other.
+func (s *Store) OwnAccount(ctx context.Context, account, holder uuid.UUID) (Party, error) {
 	return customer.OwnAccount(ctx, s.db, s.ring, account, holder)
 }
 
@@ -127,8 +129,9 @@ func (s *Store) scan(row pgx.CollectableRow) (Order, error) {
 	var stored struct {
 		id, customer, intent uuid.UUID
 		at                   time.Time
+		amount               money.Fen
 	}
-	if err := row.Scan(&stored.id, &stored.customer, &stored.intent, &sealed, &stored.at); err != nil {
+	if err := row.Scan(&stored.id, &stored.customer, &stored.intent, &sealed, &stored.at, &stored.amount); err != nil {
 		return Order{}, fmt.Errorf("scan transfer: %w", err)
 	}
 	clear, err := s.ring.Open(keys.Storage, detailAAD(stored.id), sealed)
@@ -137,6 +140,9 @@ func (s *Store) scan(row pgx.CollectableRow) (Order, error) {
 	}
 	if err := json.Unmarshal(clear, &o); err != nil {
 		return Order{}, fmt.Errorf("order detail: %w", err)
+	}
+	if o.Plan.Amount != stored.amount {
+		return Order{}, fmt.Errorf("order's amount: %w", ledger.ErrAltered)
 	}
 	return o, nil
 }

@@ -10,21 +10,33 @@ CREATE ROLE tidebank_account_alias_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_alias_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_alias_set;
 GRANT SELECT, UPDATE (alias_ct) ON TABLE account TO tidebank_account_alias_set;
+GRANT SELECT ON TABLE entry TO tidebank_account_alias_set;
+GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_alias_set;
+GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_alias_set;
 GRANT INSERT ON TABLE outbox TO tidebank_account_alias_set;
+GRANT SELECT ON TABLE posting TO tidebank_account_alias_set;
 
 -- account-detail
 CREATE ROLE tidebank_account_detail LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_detail;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_detail;
 GRANT SELECT ON TABLE account TO tidebank_account_detail;
+GRANT SELECT ON TABLE entry TO tidebank_account_detail;
+GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_detail;
+GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_detail;
 GRANT INSERT ON TABLE outbox TO tidebank_account_detail;
+GRANT SELECT ON TABLE posting TO tidebank_account_detail;
 
 -- account-overview
 CREATE ROLE tidebank_account_overview LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_overview;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_overview;
 GRANT SELECT ON TABLE account TO tidebank_account_overview;
+GRANT SELECT ON TABLE entry TO tidebank_account_overview;
+GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_overview;
+GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_overview;
 GRANT INSERT ON TABLE outbox TO tidebank_account_overview;
+GRANT SELECT ON TABLE posting TO tidebank_account_overview;
 
 -- account-statement
 CREATE ROLE tidebank_account_statement LOGIN;
@@ -32,7 +44,10 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_statement;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_statement;
 GRANT SELECT ON TABLE account TO tidebank_account_statement;
 GRANT SELECT ON TABLE entry TO tidebank_account_statement;
+GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_statement;
+GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_statement;
 GRANT INSERT ON TABLE outbox TO tidebank_account_statement;
+GRANT SELECT ON TABLE posting TO tidebank_account_statement;
 
 -- audit-on-event
 CREATE ROLE tidebank_audit_on_event LOGIN;
@@ -625,13 +640,17 @@ GRANT SELECT ON TABLE account TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device_report TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE entry TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION face_photo TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE face_reference TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE intent TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE limit_use TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE posting TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_cap TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_preference TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_rule TO tidebank_transfer_prepare;

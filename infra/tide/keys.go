@@ -35,7 +35,8 @@ Back the file up: without it nobody can read the data that its keys have sealed.
 	requireFlag(create, &file, "file", "path of the new key file")
 	parent := group("keys", "Make, rotate, verify and destroy the bank's keys")
 	parent.AddCommand(create, addCommand(), exportCommand(), sealCommand(), channelCommand(), listKeysCommand(), rotateCommand(),
-		retireKeyCommand(), reencryptCommand(), keysVerifyCommand(), splitCommand(), joinCommand(), receiverCommand())
+		retireKeyCommand(), reencryptCommand(), keysVerifyCommand(), splitCommand(), joinCommand(), receiverCommand(),
+		credentialCommand())
 	return parent
 }
 

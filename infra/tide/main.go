@@ -12,6 +12,7 @@
 //	go run ./infra/tide keys seal --file PATH --kms-key ARN --process NAME --out PATH
 //	go run ./infra/tide keys receiver --out PATH
 //	go run ./infra/tide keys export --file PATH --receiver FILE --pin PIN --out FOLDER [--process NAME]
+//	go run ./infra/tide keys credential --receiver FILE --pin PIN --process NAME --setting KEY
 //	go run ./infra/tide keys channel {list | add | promote} --file PATH
 //	go run ./infra/tide keys channel retire --file PATH --pin PIN
 //	go run ./infra/tide login unlock --phone NUMBER --reason TEXT --operator NAME

@@ -44,6 +44,9 @@ type Header struct {
 	Time     time.Time // in whole milliseconds
 }
 
+// maxMillis bounds the time of a frame: the year 6429. A log line can't hold a year after 9999.
+const maxMillis = 1 << 47
+
 const headerSize = 1 + 16 + 8 + 8
 
 // ParseHeader reads a frame's clear part. The caller must not trust it before the
@@ -53,7 +56,7 @@ func ParseHeader(frame []byte) (Header, error) {
 		return Header{}, ErrFrame
 	}
 	millis := binary.BigEndian.Uint64(frame[25:33])
-	if millis > 1<<50 {
+	if millis > maxMillis {
 		return Header{}, ErrFrame
 	}
 	return Header{

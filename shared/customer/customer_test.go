@@ -14,9 +14,11 @@ import (
 
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/check"
@@ -60,9 +62,25 @@ func newRecords(t *testing.T) records {
 	}
 	check.Must(t, r.db.Commit(t.Context(), &unit))
 	check.Exec(t, r.db.Pool(), "UPDATE account SET state = 'closed' WHERE id = $1", r.closed)
-	check.Exec(t, r.db.Pool(), "UPDATE account SET balance = 500, held = 20 WHERE id = $1", r.open)
+	r.fund(t, 500)
+	check.Exec(t, r.db.Pool(), "UPDATE account SET held = 20 WHERE id = $1", r.open)
 	check.Exec(t, r.db.Pool(), "INSERT INTO credential (customer_id, login_password, trade_password) VALUES ($1, 'a', 'b')", r.wang.ID)
 	return r
+}
+
+// fund posts an opening balance to the open account.
+func (r records) fund(t *testing.T, amount money.Fen) {
+	t.Helper()
+	source := uuid.New()
+	var unit pg.Unit
+	ledger.OpenAccount(&unit, ledger.Account{
+		ID: source, Kind: ledger.KindInternal, NumberSealed: []byte{0}, NumberIndex: source[:], NumberMasked: "internal", OpenedAt: born,
+	})
+	ledger.Post(&unit, ledger.Posting{
+		ID: uuid.New(), Kind: "opening", Debit: source, Credit: r.open, Amount: amount, BusinessDay: clock.BusinessDay(born),
+		PostedAt: born, Internal: true,
+	}, func(parts ...[]byte) ([]byte, string) { return r.ring.MAC(keys.Ledger, parts...) })
+	check.Must(t, r.db.Commit(t.Context(), &unit))
 }
 
 func (r records) get(t *testing.T, id uuid.UUID) (customer.Record, error) {
@@ -173,7 +191,7 @@ func TestHoldings(t *testing.T) {
 		t.Errorf("%+v, %v; want %+v", own, err, want)
 	}
 	found, err := customer.ByAccountNumber(t.Context(), r.db.Reader(), r.ring, r.openNo)
-	if err != nil || found != want {
+	if want.Available = 0; err != nil || found != want { // it is nobody else's to know
 		t.Errorf("%+v, %v; want %+v", found, err, want)
 	}
 	if shut, err := customer.ByAccountNumber(t.Context(), r.db.Reader(), r.ring, r.gone); err != nil || shut.State != ledger.StateClosed {

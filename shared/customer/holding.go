@@ -2,6 +2,7 @@ package customer
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -14,11 +15,12 @@ import (
 
 const (
 	sqlHoldingOwn = `-- holding.own
-SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held, c.data_key, c.name_ct
-  FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.id = $1 AND a.customer_id = $2`
+SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_ct, a.balance - a.held, w.*
+  FROM account a JOIN customer c ON c.id = a.customer_id
+ CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w WHERE a.id = $1 AND a.customer_id = $2`
 
 	sqlHoldingByNumber = `-- holding.by_number
-SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, a.balance - a.held, c.data_key, c.name_ct
+SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_ct
   FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.no_bidx = $1`
 
 	sqlCardHolder = `-- holding.card
@@ -39,13 +41,26 @@ type Holding struct {
 	State        ledger.State
 	Name         string
 	NumberMasked string
-	PayeeCode    string // of the account, see ledger.PayeeCode
-	Available    money.Fen
+	PayeeCode    string    // of the account, see ledger.PayeeCode
+	Available    money.Fen // of an own account only
 }
 
-// OwnAccount finds an account of the customer; ErrNotFound for any other.
+// OwnAccount finds an account of the customer; ErrNotFound for any other, and
+// ledger.ErrAltered if its balance was changed by hand. The ring holds the purposes Storage
+// and Ledger.
 func OwnAccount(ctx context.Context, db pg.Reader, ring *keys.Ring, account, customer uuid.UUID) (Holding, error) {
-	return holding(ring, db.QueryRow(ctx, sqlHoldingOwn, account, customer))
+	var available money.Fen
+	var balance ledger.Witness
+	more := append([]any{&available}, balance.Into()...)
+	h, err := holding(ring, db.QueryRow(ctx, sqlHoldingOwn, account, customer), more...)
+	if err != nil {
+		return Holding{}, err
+	}
+	if err := balance.Check(ring); err != nil {
+		return Holding{}, fmt.Errorf("own account: %w", err)
+	}
+	h.Available = available
+	return h, nil
 }
 
 // ByAccountNumber finds the account of a number; ErrNotFound if no customer has it.
@@ -53,10 +68,12 @@ func ByAccountNumber(ctx context.Context, db pg.Reader, ring *keys.Ring, number 
 	return holding(ring, db.QueryRow(ctx, sqlHoldingByNumber, ledger.NumberIndex(ring, number)))
 }
 
-func holding(ring *keys.Ring, row pgx.Row) (Holding, error) {
+// holding reads an account and its holder. more are the places of further columns.
+func holding(ring *keys.Ring, row pgx.Row, more ...any) (Holding, error) {
 	var h Holding
 	var index, dataKey, name []byte
-	err := row.Scan(&h.AccountID, &h.CustomerID, &h.State, &h.NumberMasked, &index, &h.Available, &dataKey, &name)
+	into := []any{&h.AccountID, &h.CustomerID, &h.State, &h.NumberMasked, &index, &dataKey, &name}
+	err := row.Scan(append(into, more...)...)
 	if err != nil {
 		return Holding{}, readError("account's holder", err)
 	}

@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 	case "worker":
 		fn.Serve(ticking)
 		return
+	case "reaching":
+		fn.Serve(reaching)
+		return
 	}
 	os.Exit(m.Run())
 }

@@ -43,7 +43,7 @@ func Main(name string, work func(ctx context.Context, settings Settings) error) 
 	RouteLibraryLogs(log)
 	stopTracing, err := StartTracing(ctx, name)
 	if err == nil {
-		err = work(ctx, Environment)
+		err = work(ctx, EnvironmentOf(name))
 		stopTracing()
 	}
 	if err != nil {

@@ -21,14 +21,24 @@ import (
 // no sense; the error names the key.
 type Settings func(into any) error
 
-// Environment reads the process's environment.
+// Operator is the name for which the credentials of an operator's commands are sealed.
+const Operator = "operator"
+
+// Environment reads the environment of an operator's command. See EnvironmentOf.
+func Environment(into any) error { return EnvironmentOf(Operator)(into) }
+
+// EnvironmentOf returns the settings of a process: it reads the process's environment.
 //
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
 // max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, every
-// connection to a store or a partner must be encrypted. A key with the tag `secret:"true"` may name a file or a secret that
-// holds its value (readSecrets).
-func Environment(into any) error {
+// connection to a store or a partner must be encrypted. A key with the tag `secret:"true"` may hold its value encrypted
+// for this process, or name a file or a secret that holds it (secretForms).
+func EnvironmentOf(process string) Settings {
+	return func(into any) error { return environment(process, into) }
+}
+
+func environment(process string, into any) error {
 	err := envconfig.Process("", into)
 	var unread *envconfig.ParseError
 	switch {
@@ -37,7 +47,11 @@ func Environment(into any) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSetting, err)
 	}
-	if err := readSecrets(reflect.ValueOf(into).Elem()); err != nil {
+	secrets, err := secretsOf(process)
+	if err != nil {
+		return err
+	}
+	if err := secrets.read(reflect.ValueOf(into).Elem()); err != nil {
 		return err
 	}
 	if err := Check(into); err != nil {

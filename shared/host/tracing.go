@@ -53,7 +53,7 @@ func (t tracing) exports() (bool, error) {
 // collector; without a collector, spans cost nothing.
 func StartTracing(ctx context.Context, service string) (stop func(), err error) {
 	var config tracing
-	if err := Environment(&config); err != nil { //nolint:contextcheck // a wait for a secret has its own bound
+	if err := EnvironmentOf(service)(&config); err != nil { //nolint:contextcheck // a wait for a secret has its own bound
 		return nil, err
 	}
 	if yes, err := config.exports(); err != nil || !yes {

@@ -37,7 +37,8 @@ func (k DataKey) Seal(aad, plaintext []byte) ([]byte, error) {
 
 // Open opens a field of the customer.
 func (k DataKey) Open(aad, sealed []byte) ([]byte, error) {
-	if len(sealed) < 3 || sealed[0] != suiteKey {
+	// A customer has one data key, so the id of the key is always zero.
+	if len(sealed) < 3 || sealed[0] != suiteKey || sealed[1] != 0 || sealed[2] != 0 {
 		return nil, ErrOpen
 	}
 	return openWith(k.key, aad, sealed)

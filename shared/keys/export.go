@@ -98,12 +98,9 @@ func Export(ctx context.Context, order Exporting) error {
 	if err != nil {
 		return err
 	}
-	receiver, digest, err := readReceiver(order.Receiver)
+	receiver, err := verifiedReceiver(order.Receiver, order.Digest)
 	if err != nil {
 		return err
-	}
-	if !bytes.Equal(digest, order.Digest) {
-		return ErrUnverified
 	}
 	secret := sm.NewKey()
 	root, err := sm.Subkey(secret, []byte(order.Process))
@@ -118,8 +115,21 @@ func Export(ctx context.Context, order Exporting) error {
 	if err != nil {
 		return err
 	}
-	made.Envelope, made.Process = &envelope{Pin: digest, Sealed: sealed}, order.Process
+	made.Envelope, made.Process = &envelope{Pin: order.Digest, Sealed: sealed}, order.Process
 	return made.publish(order.To)
+}
+
+// verifiedReceiver reads the public key of a receiver. It refuses a key with another pin than
+// the receiver has told.
+func verifiedReceiver(path string, told []byte) (*sm.PublicKey, error) {
+	key, digest, err := readReceiver(path)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(digest, told) {
+		return nil, ErrUnverified
+	}
+	return key, nil
 }
 
 // readReceiver reads the public key of a receiver, and its pin.
@@ -148,17 +158,9 @@ func (f *file) openEnvelope(config Config) error {
 	if config.Receiver == "" {
 		return fmt.Errorf("%w: %s", ErrNoReceiver, f.path)
 	}
-	raw, err := readPrivate(config.Receiver, config.Mounted)
+	key, err := readReceiversOwn(config.Receiver, config.Mounted)
 	if err != nil {
 		return err
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != pemPrivate {
-		return fmt.Errorf("%w: %s", ErrReceiver, config.Receiver)
-	}
-	key, err := sm.ParsePrivateKey(block.Bytes)
-	if err != nil {
-		return fmt.Errorf("keys: %s: %w", config.Receiver, err)
 	}
 	secret, err := sm.Decrypt(key, f.Envelope.Sealed)
 	if err != nil {
@@ -173,4 +175,21 @@ func (f *file) openEnvelope(config Config) error {
 	}
 	f.Root = root[:]
 	return nil
+}
+
+// readReceiversOwn reads the private key of a receiver.
+func readReceiversOwn(path string, mounted bool) (*sm.PrivateKey, error) {
+	raw, err := readPrivate(path, mounted)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil || block.Type != pemPrivate {
+		return nil, fmt.Errorf("%w: %s", ErrReceiver, path)
+	}
+	key, err := sm.ParsePrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %s: %w", path, err)
+	}
+	return key, nil
 }

@@ -41,12 +41,14 @@ type EntryQuery struct {
 func (e Entry) Place() page.Number { return page.Number(e.Number) }
 
 const sqlEntries = `-- entry.page
-SELECT number, posting_id, amount, balance_after, counterparty, summary, posted_at, memo_ct FROM entry
- WHERE account_id = $1 AND number < $4 AND posted_at >= $2 AND posted_at < $3
-   AND ($5 = 0 OR sign(amount) = $5) AND abs(amount) >= $6 AND ($7 = 0 OR abs(amount) <= $7)
- ORDER BY number DESC LIMIT $8`
+SELECT e.number, e.posting_id, e.amount, e.balance_after, e.counterparty, e.summary, e.posted_at, e.memo_ct, w.*
+  FROM entry e LEFT JOIN LATERAL ledger_witness(e.account_id, e.number) w ON true
+ WHERE e.account_id = $1 AND e.number < $4 AND e.posted_at >= $2 AND e.posted_at < $3
+   AND ($5 = 0 OR sign(e.amount) = $5) AND abs(e.amount) >= $6 AND ($7 = 0 OR abs(e.amount) <= $7)
+ ORDER BY e.number DESC LIMIT $8`
 
-// Entries reads a page. The ring holds the purpose Storage, which opens memos.
+// Entries reads a page. It returns ErrAltered if an amount of it was changed by hand. The
+// ring holds the purposes Storage, which opens memos, and Ledger.
 func Entries(ctx context.Context, db pg.Reader, ring *keys.Ring, q EntryQuery) ([]Entry, error) {
 	rows, err := db.Query(ctx, sqlEntries, q.AccountID, q.From, q.To, q.Before.Before(),
 		q.Direction, q.Min, q.Max, q.Limit)
@@ -56,7 +58,12 @@ func Entries(ctx context.Context, db pg.Reader, ring *keys.Ring, q EntryQuery) (
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) { //nolint:wrapcheck // the Reader's rows wrap it
 		var e Entry
 		var memo []byte
-		err := row.Scan(&e.Number, &e.PostingID, &e.Amount, &e.BalanceAfter, &e.Counterparty, &e.Summary, &e.PostedAt, &memo)
+		var w Witness
+		into := []any{&e.Number, &e.PostingID, &e.Amount, &e.BalanceAfter, &e.Counterparty, &e.Summary, &e.PostedAt, &memo}
+		if err := row.Scan(append(into, w.Into()...)...); err != nil {
+			return e, err //nolint:wrapcheck // the Reader's rows wrap it
+		}
+		err := w.Check(ring)
 		if err == nil && len(memo) > 0 {
 			e.Memo, err = openMemo(ring, e.PostingID, q.AccountID, memo)
 		}

@@ -206,6 +206,10 @@ func changes(t *testing.T, file string, uses map[string]func() error) {
 		return err
 	}
 	uses["new receiver"] = func() error { return errOf(keys.NewReceiver(fresh())) }
+	uses["seal credential"] = func() error {
+		_, err := keys.SealCredential(receiver+".pub", pin, keys.ProcessCredential{})
+		return err
+	}
 	uses["export"] = func() error {
 		return keys.Export(t.Context(), keys.Exporting{
 			From: file, To: fresh(), Receiver: receiver + ".pub", Digest: pin,

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// chance finds ids, digests and times, also times in milliseconds and numbers of slots.
-var chance = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d{4}-\d\d-\d\d[T ][0-9:.]+|\d{9,}`)
+// chance finds ids, digests and times, also times in milliseconds and numbers of slots, and a metric's time and decimal figure.
+var chance = regexp.MustCompile(
+	`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d{4}-\d\d-\d\d[T ][0-9:.]+|\d{9,}|(?:nanos:|sum:\d+\.|value:\d\.)\d+`)
 
-// Shows reports whether a text holds a value in clear. Ids, digests and times may
+// Shows reports whether a text holds a value in clear. Ids, digests, times and measures may
 // hold any six digits by chance: a value of six characters is not searched in them.
 func Shows(text, value string) bool {
 	if len(value) == 6 {

@@ -12,6 +12,7 @@ func TestValuesInATextAreFound(t *testing.T) {
 	for text, want := range map[string]bool{
 		"password 739164": true, "x739164y": true, "id 0190c3a0-7391-7391-6473-739164000000": false,
 		"trace 4bf92f3577b34da6a3739164d0e0e473": false, "2026-11-23T10:00:00.739164+08:00": false, "73916 4": false,
+		"sample_sum:0.739164": false, "seconds:1 nanos:739164": false, "value:739164": true, "1.739164": true,
 	} {
 		if got := bank.Shows(text, "739164"); got != want {
 			t.Errorf("%q shows the password: %v, want %v", text, got, want)

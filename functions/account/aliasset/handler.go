@@ -27,7 +27,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "account-alias-set", Summary: "Name an account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
-	Keys:         []keys.Purpose{keys.Storage},
+	Keys:         []keys.Purpose{keys.Ledger, keys.Storage},
 	Requirements: []string{"ACCT-005", "LOGIC-004", "LOGIC-005", "MASK-004"},
 }, wire)
 

@@ -20,7 +20,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-detail", Summary: "Show one account", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"number_masked"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
-	Keys:         []keys.Purpose{keys.Storage},
+	Keys:         []keys.Purpose{keys.Ledger, keys.Storage},
 	Requirements: []string{"ACCT-001", "LOGIC-004", "LOGIC-005", "MASK-004"},
 }, wire)
 

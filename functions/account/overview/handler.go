@@ -19,7 +19,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-overview", Summary: "Show assets and liabilities", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal:     []string{"number_masked"},
-	Keys:         []keys.Purpose{keys.Storage},
+	Keys:         []keys.Purpose{keys.Ledger, keys.Storage},
 	Requirements: []string{"ACCT-001", "ACCT-007", "MASK-004"},
 }, wire)
 

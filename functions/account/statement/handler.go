@@ -34,7 +34,7 @@ import (
 var Function = fn.Query(fn.Spec{
 	Name: "account-statement", Summary: "List an account's entries page by page", Audience: fn.Customer, Audit: fn.AuditRead,
 	Personal: []string{"counterparty"}, Refusals: []*bankerr.Error{bankerr.ErrNotFound},
-	Keys:         []keys.Purpose{keys.Storage},
+	Keys:         []keys.Purpose{keys.Ledger, keys.Storage},
 	Requirements: []string{"ACCT-002", "LOGIC-004", "LOGIC-005", "LOGIC-011", "MASK-006"},
 }, wire)
 

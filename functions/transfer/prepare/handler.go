@@ -51,7 +51,7 @@ var Function = fn.Command(fn.Spec{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, stepup.ErrUnbound, limit.ErrExceeded,
 	},
-	Keys: []keys.Purpose{keys.BlindIndex, keys.Storage},
+	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage},
 	Requirements: []string{
 		"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001", "DEVICE-001",
 	},
@@ -121,7 +121,7 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	payer, err := op.store.Own(ctx, req.DebitAccountID, call.CustomerID)
+	payer, err := op.store.OwnAccount(ctx, req.DebitAccountID, call.CustomerID)
 	if err != nil {
 		return Response{}, err
 	}
@@ -239,7 +239,7 @@ func (op operation) withinDay(
 
 func (op operation) payee(ctx context.Context, req Request, holder uuid.UUID) (transfer.Party, error) {
 	if req.PayeeAccountID != nil {
-		return op.store.Own(ctx, *req.PayeeAccountID, holder)
+		return op.store.OwnAccount(ctx, *req.PayeeAccountID, holder)
 	}
 	return op.store.Payee(ctx, req.PayeeAccountNo, req.PayeeName)
 }
