@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -77,6 +78,26 @@ func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error
 		return err
 	}
 	return p.report(ctx, unit, s, password.TradeField)
+}
+
+// SetGesture is SetLogin for the gesture of the customer's device. The commit returns
+// DEVICE_UNBOUND if the customer has bound no key on it.
+func (p Passwords) SetGesture(ctx context.Context, unit *pg.Unit, s Setting) error {
+	chosen := password.New{Gesture: string(s.Clear)}
+	if err := chosen.CheckGesture(); err != nil {
+		return err
+	}
+	turn, err := p.Store.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	stored, err := turn.Hash(password.OfGesture(s.CustomerID, s.DeviceID), s.Clear)
+	if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	device.StoreGesture(unit, device.Gesture{CustomerID: s.CustomerID, DeviceID: s.DeviceID, Stored: stored}, stepup.ErrUnbound)
+	return p.report(ctx, unit, s, password.GestureField)
 }
 
 // begin reads what the rules compare a new password with, and waits for the turn to hash.

@@ -23,6 +23,9 @@ const (
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
+	SetGesture          Change = "gesture"              // to log in on the device
+	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
+	SetFace             Change = "face"                 // the key that the phone unlocks by a face
 )
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
@@ -39,6 +42,9 @@ var changes = map[Change][]Combination{
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
+	SetGesture:          {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
+	SetFingerprint:      {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
+	SetFace:             {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

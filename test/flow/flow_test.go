@@ -10,11 +10,13 @@ import (
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -93,6 +95,8 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
 		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
+		"identity-gesture-set":        p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
+		"identity-unlock-key-set":     p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
 		"identity-cert-apply": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十二")
@@ -138,12 +142,12 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 	}
 }
 
-// changing is the flow of a change of a password, an alias or the lock of the log-in.
+// changing is the flow of a change of a password, an alias, a way of quick login, or the lock of the log-in.
 func (p fixture) changing(name, function string, what stepup.Change) func(t *testing.T) begun {
 	return func(t *testing.T) begun {
 		t.Helper()
 		who := p.signedUp(t, name)
-		in := p.prepareChange(t, who, what)
+		in, key := p.prepareChange(t, who, what), keytest.PrivateKey(t)
 		return begun{
 			who, p.codeFor(t, who, in),
 			func(t *testing.T, as person, digits string) bank.Reply {
@@ -157,6 +161,11 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 				case stepup.SetAlias:
 					confirmed = with(confirmed, "alias", "qian.1990")
 				case stepup.UnlockDevice:
+				case stepup.SetGesture:
+					confirmed = with(confirmed, "gesture", as.phone.Password(t, bank.Gesture))
+				case stepup.SetFace:
+					public, signature := as.phone.Unlock(t, key, device.ByFace)
+					confirmed = with(with(confirmed, "public_key", public), "signature", signature)
 				default:
 					confirmed = with(confirmed, string(what), as.phone.Password(t, fresh))
 				}
@@ -261,6 +270,15 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
+	case "identity-gesture-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
+			"gesture", p.li.phone.Password(t, bank.Gesture)))
+	case "identity-unlock-key-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		public, signature := p.li.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
+		got = call(t, p.li.phone, name, with(with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
+			"public_key", public), "signature", signature))
 	case "identity-cert-apply":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		request := confirmation(in, password(t, p.li.phone, bank.TradePassword))
