@@ -17,17 +17,23 @@ import (
 	"github.com/tidebank/tidebank/test/otptest"
 )
 
-// proved prepares a change of the customer's own data, and proves it by login password and code.
+// proved prepares a way of quick login, and proves it by a known password, a code and a signature.
 func (w *fixture) proved(t *testing.T, what stepup.Change) (intent uuid.UUID, proofs []client.StepupProof) {
 	t.Helper()
 	in, err := w.app.IdentityChangePrepare(t.Context(), client.IdentityChangePrepareRequest{Change: string(what)})
 	check.Must(t, err)
 	w.Exec(t, "DELETE FROM otp_quota")
 	check.Must(t, w.app.SendIntentOTP(t.Context(), in.IntentID))
-	sealed, err := w.app.SealPassword(t.Context(), bank.LoginPassword)
+	factor, clear := "trade_password", bank.TradePassword
+	if what == stepup.SetGesture {
+		factor, clear = "login_password", bank.LoginPassword
+	}
+	sealed, err := w.app.SealPassword(t.Context(), clear)
+	check.Must(t, err)
+	signed, err := w.app.SignProof(in.Text)
 	check.Must(t, err)
 	return in.IntentID, []client.StepupProof{
-		client.OTPProof(otptest.Code(t, w.Bank, stepup.Subject(in.IntentID))), {Factor: "login_password", Password: sealed},
+		client.OTPProof(otptest.Code(t, w.Bank, stepup.Subject(in.IntentID))), {Factor: factor, Password: sealed}, signed,
 	}
 }
 

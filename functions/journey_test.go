@@ -270,12 +270,20 @@ func (j *journey) logInQuickly(t *testing.T) {
 		{"face", "identity-unlock-key-set", map[string]any{"public_key": public, "signature": signature}},
 	} {
 		var intent struct {
-			ID uuid.UUID `json:"intent_id"`
+			ID   uuid.UUID `json:"intent_id"`
+			Text string    `json:"text"`
 		}
 		j.call(t, "identity-change-prepare", map[string]any{"change": set.what}, &intent)
 		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
 		set.fields["intent_id"] = intent.ID
-		set.fields["proofs"] = []any{map[string]any{"factor": "sms_otp", "code": code}, j.KnownLogin(t, bank.LoginPassword)}
+		known := j.KnownLogin(t, bank.LoginPassword)
+		if set.what == "face" {
+			known = j.Known(t)
+		}
+		set.fields["proofs"] = []any{
+			map[string]any{"factor": "sms_otp", "code": code}, known,
+			stepup.Proof{Factor: stepup.DeviceKey, Signature: j.Phone.Sign(t, intent.Text)},
+		}
 		j.call(t, set.function, set.fields, &map[string]any{})
 	}
 	var told struct{ Challenge []byte }

@@ -116,6 +116,8 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"SELECT * FROM message",
 		},
 		"notify-on-phone":          {"UPDATE customer SET phone_ct = ''", "DELETE FROM phone_change"},
+		"identity-password-change": {"UPDATE device SET public_key = ''", "DELETE FROM device"},
+		"identity-password-reset":  {"UPDATE device SET public_key = ''", "UPDATE device SET locked = false"},
 		"identity-gesture-set":     {"UPDATE device SET public_key = ''", "UPDATE device SET face_key = ''"},
 		"identity-unlock-key-set":  {"UPDATE device SET public_key = ''", "UPDATE device SET gesture = ''"},
 		"identity-quick-challenge": {"SELECT * FROM login_challenge", "SELECT * FROM customer", "SELECT * FROM device"},

@@ -39,8 +39,9 @@ type Setting struct {
 }
 
 // SetLogin adds the new login password to the unit. It returns PASSWORD_WEAK for a password
-// against the rules. It reports the change, so that the customer is told. A reset also cancels
-// the customer's open intents: somebody else may have prepared them.
+// against the rules. It reports the change, so that the customer is told. It ends quick log-ins on all
+// other devices, and at a reset on this one too. A reset also cancels the customer's open intents:
+// somebody else may have prepared them.
 func (p Passwords) SetLogin(ctx context.Context, unit *pg.Unit, s Setting) error {
 	turn, present, chosen, err := p.begin(ctx, s)
 	if err != nil {
@@ -55,6 +56,13 @@ func (p Passwords) SetLogin(ctx context.Context, unit *pg.Unit, s Setting) error
 		return err
 	}
 	if err := password.SetLogin(ctx, unit, turn, s.CustomerID, s.Clear); err != nil {
+		return err
+	}
+	spared := s.DeviceID
+	if s.Reset { // before login, a device only claims its id
+		spared = ""
+	}
+	if err := device.EndQuick(ctx, unit, s.CustomerID, spared); err != nil {
 		return err
 	}
 	return p.report(ctx, unit, s, password.LoginField)

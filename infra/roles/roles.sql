@@ -308,7 +308,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_cha
 GRANT SELECT ON TABLE account TO tidebank_identity_password_change;
 GRANT SELECT, UPDATE (login_password, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_password_change;
 GRANT SELECT ON TABLE customer TO tidebank_identity_password_change;
-GRANT SELECT ON TABLE device TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures) ON TABLE device TO tidebank_identity_password_change;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_password_change;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_password_change;
@@ -338,6 +338,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_res
 GRANT SELECT ON TABLE account TO tidebank_identity_password_reset;
 GRANT SELECT, UPDATE (login_password) ON TABLE credential TO tidebank_identity_password_reset;
 GRANT SELECT ON TABLE customer TO tidebank_identity_password_reset;
+GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures) ON TABLE device TO tidebank_identity_password_reset;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_password_reset;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_password_reset;

@@ -12,6 +12,10 @@ const (
 	sqlGestureRehash = `-- device.rehash_gesture
 UPDATE device SET gesture = $4 WHERE customer_id = $1 AND device_id = $2 AND gesture = $3`
 
+	sqlQuickEnd = `-- device.end_quick
+UPDATE device SET gesture = NULL, gesture_failures = 0, fingerprint_key = NULL, face_key = NULL
+ WHERE customer_id = $1 AND device_id <> $2`
+
 	sqlGestureReopen = `-- device.reopen_gesture
 UPDATE device SET gesture_failures = 0 WHERE customer_id = $1 AND device_id = $2 AND gesture_failures > 0`
 )
@@ -35,6 +39,12 @@ func StoreGesture(unit *pg.Unit, g Gesture, unbound error) {
 // read.
 func RehashGesture(ctx context.Context, to pg.Writer, read Gesture, fresh string) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlGestureRehash, Args: []any{read.CustomerID, read.DeviceID, read.Stored, fresh}})
+}
+
+// EndQuick ends all ways to log in quickly on the customer's devices, but not on the device that it
+// names: whoever has set them there may not know the new login password. An empty name spares none.
+func EndQuick(ctx context.Context, to pg.Writer, customer uuid.UUID, spared string) error {
+	return to.Write(ctx, pg.Statement{SQL: sqlQuickEnd, Args: []any{customer, spared}})
 }
 
 // ReopenGesture forgets the wrong gestures of a device after a login by password. So it ends the

@@ -20,17 +20,32 @@ import (
 // Gesture is a good gesture.
 const Gesture = "147852369"
 
-// changeProofs are two proofs of a change of the payer's own data.
-func (p Pair) changeProofs(t testing.TB, intent uuid.UUID) stepup.Confirmation {
+// QuickProofs prepares a way of quick login, and proves it by a known password, a code and a
+// signature.
+func (p Pair) QuickProofs(t testing.TB, what stepup.Change) stepup.Confirmation {
 	t.Helper()
-	return stepup.Confirmation{IntentID: intent, Proofs: []stepup.Proof{p.KnownLogin(t, LoginPassword), p.CodeFor(t, intent)}}
+	in, known := p.PrepareChange(t, what), p.KnownLogin(t, LoginPassword)
+	if what != stepup.SetGesture {
+		known = p.Known(t)
+	}
+	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: p.Phone.Sign(t, in.Text)}
+	return stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{known, p.CodeFor(t, in.IntentID), signed}}
+}
+
+// UnbindMeanwhile makes the database unbind all devices while an intent is confirmed, as a concurrent
+// call may.
+func (b *Bank) UnbindMeanwhile(t testing.TB) {
+	t.Helper()
+	b.Exec(t, `
+CREATE FUNCTION unbind() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM device; RETURN NULL; END $$;
+CREATE TRIGGER intent_unbind AFTER UPDATE ON intent FOR EACH ROW EXECUTE FUNCTION unbind()`)
 }
 
 // SetGesture sets the payer's gesture on the phone.
 func (p Pair) SetGesture(t testing.TB, gesture string) Reply {
 	t.Helper()
 	return p.Phone.Call(t, identitygestureset.Function, uuid.NewString(), identitygestureset.Request{
-		Confirmation: p.changeProofs(t, p.PrepareChange(t, stepup.SetGesture).IntentID), Gesture: p.Phone.Password(t, gesture),
+		Confirmation: p.QuickProofs(t, stepup.SetGesture), Gesture: p.Phone.Password(t, gesture),
 	})
 }
 
@@ -56,7 +71,7 @@ func (p Pair) SetUnlockKey(t testing.TB, by device.Method) *sm.PrivateKey {
 	}
 	public, signature := p.Phone.Unlock(t, key, by)
 	p.Phone.Call(t, identityunlockkeyset.Function, uuid.NewString(), identityunlockkeyset.Request{
-		Confirmation: p.changeProofs(t, p.PrepareChange(t, what).IntentID), PublicKey: public, Signature: signature,
+		Confirmation: p.QuickProofs(t, what), PublicKey: public, Signature: signature,
 	}).Want(t, "")
 	return key
 }

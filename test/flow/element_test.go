@@ -45,7 +45,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	held, binding := p.binding(t, wang)
 	unlocking, applying := p.unlocking(t, wang), p.applying(t, wang)
 	faced := p.faced(t, wang, next.IntentID)
-	gesture, faceKey := p.gesture(t, wang, bank.LoginPassword), p.faceKey(t, wang, bank.LoginPassword)
+	gesture, faceKey := p.gesture(t, wang, bank.LoginPassword), p.faceKey(t, wang, bank.TradePassword)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
 	day := p.Clock.Now().Format("2006-01-02")

@@ -162,11 +162,11 @@ func (p fixture) unlocking(t testing.TB, who person) fields {
 	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword))
 }
 
-// gesture is a good request to set the gesture bank.Gesture, proved by a login password.
+// gesture is a good request to set the gesture bank.Gesture.
 func (p fixture) gesture(t testing.TB, who person, known string) fields {
 	t.Helper()
 	in := p.prepareChange(t, who, stepup.SetGesture)
-	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, known)),
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, known), signed(t, who.phone, in.Text)),
 		"gesture", who.phone.Password(t, bank.Gesture))
 }
 
@@ -175,7 +175,7 @@ func (p fixture) faceKey(t testing.TB, who person, known string) fields {
 	t.Helper()
 	in := p.prepareChange(t, who, stepup.SetFace)
 	public, signature := who.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
-	return with(with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, known)),
+	return with(with(confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, known), signed(t, who.phone, in.Text)),
 		"public_key", public), "signature", signature)
 }
 

@@ -153,10 +153,14 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 			func(t *testing.T, as person, digits string) bank.Reply {
 				t.Helper()
 				proof, fresh := loginPassword(t, as.phone, bank.LoginPassword), newLogin
-				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice {
+				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice || what == stepup.SetFace {
 					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
 				}
-				confirmed := confirmation(in, code(digits), proof)
+				proofs := []fields{code(digits), proof}
+				if what == stepup.SetGesture || what == stepup.SetFace {
+					proofs = append(proofs, signed(t, as.phone, in.Text))
+				}
+				confirmed := confirmation(in, proofs...)
 				switch what {
 				case stepup.SetAlias:
 					confirmed = with(confirmed, "alias", "qian.1990")

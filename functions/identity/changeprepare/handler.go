@@ -111,7 +111,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if change.OnDevice() && !key.Bound {
 		return Response{}, stepup.ErrUnbound
 	}
-	combinations, err := stepup.Usable(stepup.ForChange(change.What), key.Bound && !key.Young)
+	proves := key.Bound && (!key.Young || change.OnDevice()) // three factors set a way of quick login
+	combinations, err := stepup.Usable(stepup.ForChange(change.What), proves)
 	if err != nil {
 		return Response{}, err
 	}

@@ -40,8 +40,7 @@ func TestAGestureJoinsFivePoints(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-026.1", "AUTH-026.2")
 	w := fixture{bank.NewPair(t, 0)}
-	in := w.PrepareChange(t, stepup.SetGesture)
-	known, code := w.KnownLogin(t, bank.LoginPassword), w.CodeFor(t, in.IntentID)
+	proved := w.QuickProofs(t, stepup.SetGesture)
 	for gesture, rule := range map[string]string{
 		"": "too_short", "5": "too_short", "1478": "too_short", "2580": "too_short", "13": "not_joined",
 		"13579": "not_joined", "19254": "not_joined", "46521": "not_joined", "28456": "not_joined", "12397": "not_joined",
@@ -49,7 +48,7 @@ func TestAGestureJoinsFivePoints(t *testing.T) {
 		"11234": "point_twice", "12541": "point_twice", "1234x": "no_point", "12340": "no_point",
 		"１２３４５": "no_point", "1 2 3 4 5": "no_point",
 	} {
-		got := w.set(t, in.IntentID, gesture, known, code)
+		got := w.set(t, proved.IntentID, gesture, proved.Proofs...)
 		if got.Code != "PASSWORD_WEAK" || got.Problem.Field != "gesture" || !slices.Contains(got.Problem.Rules, rule) {
 			t.Errorf("%q: %q %v, want %s", gesture, got.Code, got.Problem.Rules, rule)
 		}
@@ -57,7 +56,7 @@ func TestAGestureJoinsFivePoints(t *testing.T) {
 	if w.stored(t) != "" {
 		t.Error("a refused gesture is stored")
 	}
-	w.set(t, in.IntentID, "14789", known, code).Want(t, "")
+	w.set(t, proved.IntentID, "14789", proved.Proofs...).Want(t, "")
 	for _, gesture := range []string{
 		"12369", "26843", "18349", // knight's moves go over no point
 		"25846", "54612", "519462", // over a point that was passed before
@@ -85,13 +84,15 @@ func TestAGestureIsStoredLikeAPassword(t *testing.T) {
 	}
 }
 
-// A gesture needs two factors, of which one is fresh, and a bound device.
-func TestAGestureNeedsTwoFactorsOnABoundDevice(t *testing.T) {
+// A gesture needs the login password, a code, and a signature by the device's bound key: a session
+// that only claims the device's id sets none.
+func TestAGestureNeedsThreeFactorsOnABoundDevice(t *testing.T) {
 	t.Parallel()
 	w := fixture{bank.NewPair(t, 0)}
 	in, other := w.PrepareChange(t, stepup.SetGesture), w.PrepareChange(t, stepup.SetAlias)
 	known, code := w.KnownLogin(t, bank.LoginPassword), w.CodeFor(t, in.IntentID)
 	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.Phone.Sign(t, in.Text)}
+	claimed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.Device(t, w.Phone.ID).Sign(t, in.Text)} // by a key of its own
 	for name, tt := range map[string]struct {
 		intent uuid.UUID
 		want   string
@@ -102,7 +103,10 @@ func TestAGestureNeedsTwoFactorsOnABoundDevice(t *testing.T) {
 		"a code":                     {in.IntentID, "STEPUP_STRONGER", []stepup.Proof{code}},
 		"a signature":                {in.IntentID, "STEPUP_STRONGER", []stepup.Proof{signed}},
 		"a code and a signature":     {in.IntentID, "STEPUP_STRONGER", []stepup.Proof{code, signed}},
-		"a wrong password":           {in.IntentID, "PROOF_REJECTED", []stepup.Proof{w.KnownLogin(t, "not-it-2026"), code}},
+		"no code":                    {in.IntentID, "STEPUP_STRONGER", []stepup.Proof{known, signed}},
+		"no signature":               {in.IntentID, "STEPUP_STRONGER", []stepup.Proof{known, code}},
+		"a claimed device":           {in.IntentID, "PROOF_REJECTED", []stepup.Proof{known, code, claimed}},
+		"a wrong password":           {in.IntentID, "PROOF_REJECTED", []stepup.Proof{w.KnownLogin(t, "not-it-2026"), code, signed}},
 		"the intent of another kind": {other.IntentID, "OBJECT_NOT_FOUND", []stepup.Proof{known, w.CodeFor(t, other.IntentID)}},
 	} {
 		if got := w.set(t, tt.intent, bank.Gesture, tt.proofs...); got.Code != tt.want {
@@ -112,21 +116,20 @@ func TestAGestureNeedsTwoFactorsOnABoundDevice(t *testing.T) {
 	if w.stored(t) != "" {
 		t.Fatal("a refused gesture is stored")
 	}
-	w.set(t, in.IntentID, bank.Gesture, known, signed).Want(t, "")
+	w.set(t, in.IntentID, bank.Gesture, known, code, signed).Want(t, "")
 
-	later := w.PrepareChange(t, stepup.SetGesture)
-	code = w.CodeFor(t, later.IntentID)
+	later := w.QuickProofs(t, stepup.SetGesture)
+	w.UnbindMeanwhile(t)
+	w.set(t, later.IntentID, bank.Gesture, later.Proofs...).Want(t, "DEVICE_UNBOUND")
 	w.Exec(t, "DELETE FROM device WHERE customer_id = $1", w.Payer.ID)
-	w.set(t, later.IntentID, bank.Gesture, known, code).Want(t, "DEVICE_UNBOUND")
+	w.set(t, later.IntentID, bank.Gesture, later.Proofs...).Want(t, "PROOF_REJECTED")
 	w.Phone.Call(t, identitychangeprepare.Function, "", map[string]any{"change": stepup.SetGesture}).Want(t, "DEVICE_UNBOUND")
 }
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	w := fixture{bank.NewPair(t, 0)}
-	in := w.PrepareChange(t, stepup.SetGesture)
-	known, code := w.KnownLogin(t, bank.LoginPassword), w.CodeFor(t, in.IntentID)
-	proved := stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{known, code}}
+	proved := w.QuickProofs(t, stepup.SetGesture)
 	unsealed := identitygestureset.Request{Confirmation: proved, Gesture: []byte(bank.Gesture)}
 	w.Phone.Call(t, identitygestureset.Function, uuid.NewString(), unsealed).Want(t, "PASSWORD_UNSEALED")
 	unsealed.Gesture = w.Device(t, "tablet").Password(t, bank.Gesture)

@@ -9,7 +9,7 @@
 // LOGIN_FAILED after the same work, also for unknown numbers and devices that are not bound. A
 // gesture counts as wrong, by customer and device, before it is compared: after three in a row the
 // bank asks for a graphic code, after five the gesture is locked until a login by password on the
-// device (AUTH-010, AUTH-011). While the number's log-ins are locked or frozen, no quick login
+// device, or a new gesture (AUTH-010, AUTH-011). While the number's log-ins are locked or frozen, no quick login
 // goes on. Whoever lacks the bound key guesses nothing, and counts against the network address
 // only. The lock of the log-in to one device, the minimum version of the app and its report count
 // as at identity-login. Refusals: APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED (both factors are

@@ -8,19 +8,25 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
+	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/host"
+	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
 
@@ -115,6 +121,70 @@ func TestANewGestureIsNotLocked(t *testing.T) {
 	}
 	w.SetGesture(t, bank.Gesture).Want(t, "")
 	send(t, w.Phone, w.guess(t, bank.Gesture, false)).Want(t, "")
+}
+
+// A new login password ends quick log-ins on the other devices, and a reset on all: whoever has set
+// them there may not know it.
+func TestANewLoginPasswordEndsQuickLogins(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	tablet := w.Device(t, "tablet-of-wang")
+	tablet.LoginAs(t, w.Payer)
+	tablet.KeepGesture(t, w.Payer)
+	face, err := w.keys[device.ByFace].Public().Marshal()
+	check.Must(t, err)
+	w.Exec(t, "UPDATE device SET fingerprint_key = $2, face_key = $2 WHERE device_id = $1", tablet.ID, face)
+	try := func(d *bank.Device, want string) {
+		t.Helper()
+		for _, by := range methods {
+			r := d.QuickLogin(t, w.Payer, d.Challenge(t), by, w.keys[device.ByFace])
+			if d == w.Phone {
+				r = w.request(t, d, by)
+			}
+			if got := send(t, d, r); got.Code != want {
+				t.Errorf("%s on the %s: %d %q, want %q", by, d.ID, got.Status, got.Code, want)
+			}
+		}
+	}
+	try(tablet, "")
+	try(w.Phone, "")
+	in := w.PrepareChange(t, stepup.ChangeLoginPassword)
+	w.Phone.Call(t, identitypasswordchange.Function, uuid.NewString(), identitypasswordchange.Request{
+		Confirmation: stepup.Confirmation{
+			IntentID: in.IntentID, Proofs: []stepup.Proof{w.KnownLogin(t, bank.LoginPassword), w.CodeFor(t, in.IntentID)},
+		},
+		LoginPassword: w.Phone.Password(t, "moon-2028x"),
+	}).Want(t, "")
+	try(tablet, "LOGIN_FAILED")
+	try(w.Phone, "")
+	w.Exec(t, "DELETE FROM otp_quota")
+	code := otptest.Ask(t, w.Bank, w.Phone, otp.Forgotten, w.Payer.Phone)
+	w.Phone.Call(t, identitypasswordreset.Function, uuid.NewString(), w.Phone.ResetPassword(t, w.Payer, code, "star-2028z")).Want(t, "")
+	try(w.Phone, "LOGIN_FAILED")
+}
+
+// A login by a gesture, an unlock key or a bound key that is replaced before the login commits is
+// refused. The trigger replaces it as a concurrent call may.
+func TestWhatIsReplacedMeanwhileLogsInNoMore(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.Exec(t, `
+CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER credential_meanwhile AFTER UPDATE ON credential FOR EACH ROW EXECUTE FUNCTION meanwhile()`)
+	for _, replaced := range []string{"gesture = 'new', fingerprint_key = 'new', face_key = 'new'", "public_key = 'new'"} {
+		w.Exec(t, `CREATE OR REPLACE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN UPDATE device SET `+replaced+`; RETURN NULL; END $$`)
+		for _, by := range methods {
+			if got := send(t, w.Phone, w.request(t, w.Phone, by)); got.Code != "LOGIN_FAILED" {
+				t.Errorf("%s, by %s: %d %q", replaced, by, got.Status, got.Code)
+			}
+			wantSession(t, w.Phone, "SESSION_REQUIRED")
+		}
+	}
+	w.Exec(t, "DROP TRIGGER credential_meanwhile ON credential")
+	for _, by := range methods {
+		send(t, w.Phone, w.request(t, w.Phone, by)).Want(t, "")
+	}
 }
 
 // While the number is locked or frozen, no quick login goes on. A quick login resets none of the
@@ -292,15 +362,16 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 			"unbound device": w.request(t, tablet, device.ByGesture),
 		}
 		for name, r := range kinds {
-			d := w.Phone
+			d, used := w.Phone, []byte{}
 			switch name {
 			case "unknown number":
 				r.Phone = "13999999999"
 			case "used challenge":
-				w.Exec(t, "DELETE FROM login_challenge WHERE challenge = $1", r.Challenge)
+				used = r.Challenge
 			case "unbound device":
 				d = tablet
 			}
+			w.Exec(t, "DELETE FROM login_challenge WHERE challenge = $1", used) // each kind comes after the same work
 			frame := d.Frame(t, identityquicklogin.Function, "", r)
 			began := time.Now()
 			reply := d.Send(t, identityquicklogin.Function, frame)

@@ -56,13 +56,17 @@ func TestEachMethodHasAKeyOfItsOwn(t *testing.T) {
 	}
 }
 
-// A key needs two factors, a bound device, and a signature by itself for this channel, device and
-// method. The bound key is no second factor.
-func TestAKeyNeedsTwoFactorsAndItsOwnSignature(t *testing.T) {
+// A key needs the trade password, a code, a signature by the device's bound key, and a signature by
+// itself for this channel, device and method. A session that only claims the device's id registers
+// none. The bound key is no second factor.
+func TestAKeyNeedsThreeFactorsAndItsOwnSignature(t *testing.T) {
 	t.Parallel()
 	w := fixture{bank.NewPair(t, 0)}
 	in := w.PrepareChange(t, stepup.SetFace)
-	known, code := w.KnownLogin(t, bank.LoginPassword), w.CodeFor(t, in.IntentID)
+	known, code, login := w.Known(t), w.CodeFor(t, in.IntentID), w.KnownLogin(t, bank.LoginPassword)
+	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.Phone.Sign(t, in.Text)}
+	claimed := stepup.Proof{Factor: stepup.DeviceKey, Signature: w.Device(t, w.Phone.ID).Sign(t, in.Text)} // by a key of its own
+	all := []stepup.Proof{known, code, signed}
 	key, err := sm.GenerateKey()
 	check.Must(t, err)
 	request := func(d *bank.Device, key *sm.PrivateKey, by device.Method) identityunlockkeyset.Request {
@@ -79,12 +83,16 @@ func TestAKeyNeedsTwoFactorsAndItsOwnSignature(t *testing.T) {
 		proofs  []stepup.Proof
 	}{
 		"nothing":                      {good, "STEPUP_STRONGER", nil},
-		"the login password":           {good, "STEPUP_STRONGER", []stepup.Proof{known}},
+		"the trade password":           {good, "STEPUP_STRONGER", []stepup.Proof{known}},
+		"no code":                      {good, "STEPUP_STRONGER", []stepup.Proof{known, signed}},
+		"no signature":                 {good, "STEPUP_STRONGER", []stepup.Proof{known, code}},
+		"the login password":           {good, "STEPUP_STRONGER", []stepup.Proof{login, code, signed}},
+		"a claimed device":             {good, "PROOF_REJECTED", []stepup.Proof{known, code, claimed}},
 		"a code":                       {good, "STEPUP_STRONGER", []stepup.Proof{code}},
-		"a signature for a finger":     {request(w.Phone, key, device.ByFingerprint), "INPUT_INVALID", []stepup.Proof{known, code}},
-		"a signature on another phone": {request(w.Device(t, "tablet"), key, device.ByFace), "INPUT_INVALID", []stepup.Proof{known, code}},
-		"the bound key":                {request(w.Phone, w.Phone.Key, device.ByFace), "INPUT_INVALID", []stepup.Proof{known, code}},
-		"another's signature":          {foreign, "INPUT_INVALID", []stepup.Proof{known, code}},
+		"a signature for a finger":     {request(w.Phone, key, device.ByFingerprint), "INPUT_INVALID", all},
+		"a signature on another phone": {request(w.Device(t, "tablet"), key, device.ByFace), "INPUT_INVALID", all},
+		"the bound key":                {request(w.Phone, w.Phone.Key, device.ByFace), "INPUT_INVALID", all},
+		"another's signature":          {foreign, "INPUT_INVALID", all},
 	} {
 		if got := w.set(t, tt.request, tt.proofs...); got.Code != tt.want {
 			t.Errorf("%s: %d %q, want %s", name, got.Status, got.Code, tt.want)
@@ -93,12 +101,14 @@ func TestAKeyNeedsTwoFactorsAndItsOwnSignature(t *testing.T) {
 	if kept := w.keys(t); kept[0] != nil || kept[1] != nil {
 		t.Fatalf("a refused key is kept: %x", kept)
 	}
-	w.set(t, good, known, code).Want(t, "")
+	w.set(t, good, all...).Want(t, "")
 
-	in = w.PrepareChange(t, stepup.SetFace)
-	code = w.CodeFor(t, in.IntentID)
+	later := w.QuickProofs(t, stepup.SetFace)
+	good.IntentID = later.IntentID
+	w.UnbindMeanwhile(t)
+	w.set(t, good, later.Proofs...).Want(t, "DEVICE_UNBOUND")
 	w.Exec(t, "DELETE FROM device WHERE customer_id = $1", w.Payer.ID)
-	w.set(t, request(w.Phone, key, device.ByFace), known, code).Want(t, "DEVICE_UNBOUND")
+	w.set(t, good, later.Proofs...).Want(t, "PROOF_REJECTED")
 	w.Phone.Call(t, identitychangeprepare.Function, "", map[string]any{"change": stepup.SetFace}).Want(t, "DEVICE_UNBOUND")
 }
 

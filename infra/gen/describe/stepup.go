@@ -88,7 +88,8 @@ what the tables say.
 The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/change.go`" + `): the present password, and a code or
 a signature; for a forgotten trade password, the login password and a code; for the binding of a token, its own response, a
 code, and a signature or the trade password; for a certificate, the trade password, a code, and a signature or the login
-password; for a gesture, or a key that finger or face unlocks, the login password, and a code or a signature.
+password; for a gesture, the login password, a code and a signature; for a key that finger or face unlocks, the trade password,
+a code and a signature.
 
 A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
 opens it again.
