@@ -103,8 +103,8 @@ func (c *Client) IdentityCertApply(ctx context.Context, key string, request Iden
 }
 
 // IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password, alias or
-// number, a token, or a certificate. Refusals of its own: RESET_BRANCH_ONLY, DEVICE_UNBOUND,
-// OBJECT_NOT_FOUND.
+// number, a token, a certificate, or quick login. Refusals of its own: RESET_BRANCH_ONLY,
+// DEVICE_UNBOUND, OBJECT_NOT_FOUND.
 func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
 	var reply IdentityChangePrepareReply
 	err := c.Call(ctx, "identity-change-prepare", request, &reply)
@@ -133,6 +133,15 @@ func (c *Client) IdentityFaceBegin(ctx context.Context, request IdentityFaceBegi
 func (c *Client) IdentityFaceFinish(ctx context.Context, request IdentityFaceFinishRequest) (IdentityFaceFinishReply, error) {
 	var reply IdentityFaceFinishReply
 	err := c.Call(ctx, "identity-face-finish", request, &reply)
+	return reply, err
+}
+
+// IdentityGestureSet calls identity-gesture-set: Set the gesture that logs in on this device. It
+// has its effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its
+// own: PASSWORD_WEAK.
+func (c *Client) IdentityGestureSet(ctx context.Context, key string, request IdentityGestureSetRequest) (IdentityGestureSetReply, error) {
+	var reply IdentityGestureSetReply
+	err := c.CallOnce(ctx, "identity-gesture-set", key, request, &reply)
 	return reply, err
 }
 
@@ -192,6 +201,22 @@ func (c *Client) IdentityPreferenceSet(ctx context.Context, request IdentityPref
 	return reply, err
 }
 
+// IdentityQuickChallenge calls identity-quick-challenge: Give out the challenge of a quick login.
+func (c *Client) IdentityQuickChallenge(ctx context.Context) (IdentityQuickChallengeReply, error) {
+	var reply IdentityQuickChallengeReply
+	err := c.Call(ctx, "identity-quick-challenge", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityQuickLogin calls identity-quick-login: Log in on a bound device by gesture, fingerprint
+// or face. Refusals of its own: APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED, CAPTCHA_REQUIRED,
+// CAPTCHA_REJECTED, PASSWORD_UNSEALED.
+func (c *Client) IdentityQuickLogin(ctx context.Context, request IdentityQuickLoginRequest) (IdentityQuickLoginReply, error) {
+	var reply IdentityQuickLoginReply
+	err := c.Call(ctx, "identity-quick-login", request, &reply)
+	return reply, err
+}
+
 // IdentityRegister calls identity-register: Sign up for mobile banking. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own:
 // REGISTRATION_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
@@ -247,6 +272,14 @@ func (c *Client) IdentityTokenSync(ctx context.Context, request IdentityTokenSyn
 func (c *Client) IdentityTradePasswordSet(ctx context.Context, key string, request IdentityTradePasswordSetRequest) (IdentityTradePasswordSetReply, error) {
 	var reply IdentityTradePasswordSetReply
 	err := c.CallOnce(ctx, "identity-trade-password-set", key, request, &reply)
+	return reply, err
+}
+
+// IdentityUnlockKeySet calls identity-unlock-key-set: Register the key that the phone's finger or
+// face unlocks. It has its effect at most once for a key; an empty key is replaced by a fresh one.
+func (c *Client) IdentityUnlockKeySet(ctx context.Context, key string, request IdentityUnlockKeySetRequest) (IdentityUnlockKeySetReply, error) {
+	var reply IdentityUnlockKeySetReply
+	err := c.CallOnce(ctx, "identity-unlock-key-set", key, request, &reply)
 	return reply, err
 }
 
@@ -387,7 +420,7 @@ type CaptchaIssueReply struct {
 	ExpiresInS int    `json:"expires_in_s"`
 }
 
-// ChannelApp is part of identity-login.
+// ChannelApp is part of identity-login, identity-quick-login.
 type ChannelApp struct {
 	Platform string `json:"platform"` // one of ios, android, harmonyos, h5
 	Version  string `json:"version"`  // major.minor.patch, such as 3.2.0
@@ -444,13 +477,13 @@ type DeviceUnbindRequest struct {
 	DeviceID string `json:"device_id"`
 }
 
-// EnvironmentJudgement is part of identity-login.
+// EnvironmentJudgement is part of identity-login, identity-quick-login.
 type EnvironmentJudgement struct {
 	Warnings         []EnvironmentWarning `json:"warnings"`          // One for each finding; the app shows them
 	TransferDisabled bool                 `json:"transfer_disabled"` // Transfers are refused until a later report is clean
 }
 
-// EnvironmentReport is part of device-report, identity-login.
+// EnvironmentReport is part of device-report, identity-login, identity-quick-login.
 type EnvironmentReport struct {
 	Session      []byte     `json:"session"`             // The channel's id, 16 bytes
 	IntentID     *uuid.UUID `json:"intent_id,omitempty"` // The order for which the report is made
@@ -508,7 +541,7 @@ type IdentityChangePrepareReply struct {
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, device_unlock
+	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, device_unlock, gesture, fingerprint, face
 	Phone  string `json:"phone,omitempty"` // For phone: the new number
 }
 
@@ -545,6 +578,18 @@ type IdentityFaceFinishReply struct {
 type IdentityFaceFinishRequest struct {
 	CheckID uuid.UUID `json:"check_id"` // Of the challenge
 	Capture []byte    `json:"capture"`  // Sealed to the face engine by its SDK (docs/face.md)
+}
+
+// IdentityGestureSetReply is the reply of identity-gesture-set.
+type IdentityGestureSetReply struct {
+	GestureSet bool `json:"gesture_set"`
+}
+
+// IdentityGestureSetRequest is the request of identity-gesture-set.
+type IdentityGestureSetRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+	Gesture  []byte        `json:"gesture"`   // Its points, 1 to 9 by rows
 }
 
 // IdentityLoginReply is the reply of identity-login.
@@ -647,6 +692,37 @@ type IdentityPreferenceSetRequest struct {
 	Amount      money.Fen `json:"amount_fen"`  // Transfers of at most this amount
 }
 
+// IdentityQuickChallengeReply is the reply of identity-quick-challenge.
+type IdentityQuickChallengeReply struct {
+	Challenge []byte    `json:"challenge"` // 32 random bytes; good once
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// IdentityQuickLoginReply is the reply of identity-quick-login.
+type IdentityQuickLoginReply struct {
+	LastLoginAt     *time.Time           `json:"last_login_at"`       // The login before this one
+	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
+	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
+	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+	Environment     EnvironmentJudgement `json:"environment"`
+}
+
+// IdentityQuickLoginRequest is the request of identity-quick-login.
+type IdentityQuickLoginRequest struct {
+	Phone           string             `json:"phone,omitempty"`     // 11 digits, 13 to 19 first, also with +86
+	Alias           string             `json:"alias,omitempty"`     // In place of phone
+	Method          string             `json:"method"`              // What the customer has set here; one of gesture, fingerprint, face
+	Challenge       []byte             `json:"challenge"`           // Of identity-quick-challenge
+	DevicePublicKey []byte             `json:"device_public_key"`   // PKIX DER: the device's bound key
+	DeviceSignature []byte             `json:"device_signature"`    // By the bound key (protocol.md, section 7)
+	Gesture         []byte             `json:"gesture,omitempty"`   // For gesture: its points, 1 to 9 by rows
+	Assertion       []byte             `json:"assertion,omitempty"` // For the others: the same text signed by the key that they unlock
+	CaptchaID       string             `json:"captcha_id,omitempty"`
+	CaptchaAnswer   string             `json:"captcha_answer,omitempty"`
+	App             *ChannelApp        `json:"app,omitempty"`         // The app and its version
+	Environment     *EnvironmentReport `json:"environment,omitempty"` // The app's report about its environment (docs/protocol.md, section 7)
+}
+
 // IdentityRegisterReply is the reply of identity-register.
 type IdentityRegisterReply struct {
 	Registered bool `json:"registered"`
@@ -717,6 +793,19 @@ type IdentityTradePasswordSetRequest struct {
 	TradePassword []byte        `json:"trade_password"` // The new one
 }
 
+// IdentityUnlockKeySetReply is the reply of identity-unlock-key-set.
+type IdentityUnlockKeySetReply struct {
+	KeySet bool `json:"key_set"`
+}
+
+// IdentityUnlockKeySetRequest is the request of identity-unlock-key-set.
+type IdentityUnlockKeySetRequest struct {
+	IntentID  uuid.UUID     `json:"intent_id"`  // The intent to confirm
+	Proofs    []StepupProof `json:"proofs"`     // The proofs of one combination, one for each factor
+	PublicKey []byte        `json:"public_key"` // PKIX DER: the key that finger or face unlocks
+	Signature []byte        `json:"signature"`  // By this key (docs/protocol.md, section 7)
+}
+
 // MessageListMessage is part of message-list.
 type MessageListMessage struct {
 	MessageID uuid.UUID  `json:"message_id"`
@@ -771,13 +860,13 @@ type OTPSendRequest struct {
 }
 
 // StepupProof is part of identity-alias-set, identity-cert-apply, identity-device-unlock,
-// identity-password-change, identity-phone-change, identity-token-bind,
-// identity-trade-password-set, transfer-confirm.
+// identity-gesture-set, identity-password-change, identity-phone-change, identity-token-bind,
+// identity-trade-password-set, identity-unlock-key-set, transfer-confirm.
 type StepupProof struct {
 	Factor    string     `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code      string     `json:"code,omitempty"`      // sms_otp, token
 	Password  []byte     `json:"password,omitempty"`  // of either kind
-	Signature []byte     `json:"signature,omitempty"` // device_key: SM2 signature over the intent's text
+	Signature []byte     `json:"signature,omitempty"` // device_key, unlock_key: by SM2 over the intent's text
 	CheckID   *uuid.UUID `json:"check_id,omitempty"`  // face: of the check that has passed for the intent
 }
 

@@ -15,9 +15,14 @@ import (
 	"github.com/tidebank/tidebank/client"
 	captchaissue "github.com/tidebank/tidebank/functions/captcha/issue"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
+	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identitygestureset "github.com/tidebank/tidebank/functions/identity/gestureset"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
+	identityquickchallenge "github.com/tidebank/tidebank/functions/identity/quickchallenge"
+	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
+	identityunlockkeyset "github.com/tidebank/tidebank/functions/identity/unlockkeyset"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
@@ -46,7 +51,8 @@ func newFixture(t *testing.T) *fixture {
 	b := bank.New(t)
 	g, err := gateway.New(t.Context(), []fn.Function{
 		channelopen.Function, captchaissue.Function, otpsend.Function, identityregister.Function, identitylogin.Function,
-		identityme.Function, transferprepare.Function, transferconfirm.Function,
+		identityme.Function, transferprepare.Function, transferconfirm.Function, identitychangeprepare.Function,
+		identitygestureset.Function, identityunlockkeyset.Function, identityquickchallenge.Function, identityquicklogin.Function,
 	}, b.Host, host.Values(bank.Nowhere()...))
 	check.Must(t, err)
 	server := httptest.NewServer(g.Mux)

@@ -92,11 +92,11 @@ type IdentityDeviceBound struct {
 	BoundAt    time.Time `json:"bound_at"`
 }
 
-// PasswordChanged reports that a customer has a new password. Subject: the customer.
+// PasswordChanged reports that a customer has a new password, or another means to log in. Subject: the customer.
 type PasswordChanged struct {
 	CustomerID string    `json:"customer_id" format:"uuid"`
 	DeviceID   string    `json:"device_id" doc:"The device that asked for it"`
-	Which      string    `json:"which" enum:"login_password,trade_password"`
+	Which      string    `json:"which" enum:"login_password,trade_password,gesture,fingerprint,face"`
 	Reset      bool      `json:"reset" doc:"The customer had forgotten the earlier password"`
 	ChangedAt  time.Time `json:"changed_at"`
 }

@@ -41,7 +41,8 @@ func dataCatalogue(t *testing.T) []dataItem {
 }
 
 // dataName matches the names of columns and fields that hold a person's data.
-var dataName = regexp.MustCompile(`(?i)pass(w|c)|\bpin\b|_pin|pin_|otp$|^code$|secret|_key$|^key$|track|expiry|expir.*(card|month|year)|` +
+var dataName = regexp.MustCompile(`(?i)pass(w|c)|gesture|` +
+	`\bpin\b|_pin|pin_|otp$|^code$|secret|_key$|^key$|track|expiry|expir.*(card|month|year)|` +
 	`(card|month|year).*expir|cvn|cvv|id_?no|passport|name|birth|born|biometr|face|finger|address|addr\b|phone|mobile|mail|` +
 	`credit(_score|_limit|_line|$)|score|grade|^ip$|last_login|location|balance|amount|` +
 	`counterparty|summary|memo|card|number|account_no|\bno_|_no\b|` +

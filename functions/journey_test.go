@@ -21,8 +21,10 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
@@ -120,6 +122,7 @@ func (j *journey) travel(t *testing.T) {
 	j.useToken(t)
 	j.applyForCertificate(t)
 	j.changePasswords(t)
+	j.logInQuickly(t)
 	j.call(t, "device-list", none, &map[string]any{})
 	j.call(t, "device-report", map[string]any{"report": j.Phone.Report(t)}, &map[string]any{})
 	j.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1",
@@ -250,6 +253,43 @@ func (j *journey) applyForCertificate(t *testing.T) {
 			map[string]any{"factor": "sms_otp", "code": code}, j.Known(t), j.KnownLogin(t, bank.LoginPassword),
 		},
 	}, &map[string]any{})
+}
+
+// logInQuickly sets a gesture and a key that the face unlocks, and logs in by the gesture.
+func (j *journey) logInQuickly(t *testing.T) {
+	t.Helper()
+	j.Exec(t, "DELETE FROM otp_quota") // the journey asks for more codes than a day has
+	key, err := sm.GenerateKey()
+	check.Must(t, err)
+	public, signature := j.Phone.Unlock(t, key, device.ByFace)
+	for _, set := range []struct {
+		what, function string
+		fields         map[string]any
+	}{
+		{"gesture", "identity-gesture-set", map[string]any{"gesture": j.Phone.Password(t, bank.Gesture)}},
+		{"face", "identity-unlock-key-set", map[string]any{"public_key": public, "signature": signature}},
+	} {
+		var intent struct {
+			ID   uuid.UUID `json:"intent_id"`
+			Text string    `json:"text"`
+		}
+		j.call(t, "identity-change-prepare", map[string]any{"change": set.what}, &intent)
+		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+		set.fields["intent_id"] = intent.ID
+		known := j.KnownLogin(t, bank.LoginPassword)
+		if set.what == "face" {
+			known = j.Known(t)
+		}
+		set.fields["proofs"] = []any{
+			map[string]any{"factor": "sms_otp", "code": code}, known,
+			stepup.Proof{Factor: stepup.DeviceKey, Signature: j.Phone.Sign(t, intent.Text)},
+		}
+		j.call(t, set.function, set.fields, &map[string]any{})
+	}
+	var told struct{ Challenge []byte }
+	j.call(t, "identity-quick-challenge", struct{}{}, &told)
+	request := j.Phone.QuickLogin(t, j.Payer, told.Challenge, device.ByGesture, nil)
+	j.call(t, "identity-quick-login", request, &map[string]any{})
 }
 
 // faceProof lets the customer's face pass for the intent, and is the proof of it.

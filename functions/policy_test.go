@@ -17,8 +17,10 @@ import (
 	handler "github.com/openfaas/templates-sdk/go-http"
 
 	"github.com/tidebank/tidebank/infra/gen/example"
+	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/cloudevent"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/test/bank"
@@ -297,7 +299,7 @@ func (c caller) sealedRequest(t *testing.T) map[string]any {
 	request := maps.Clone(c.request)
 	for field, clear := range map[string]string{
 		"password": bank.LoginPassword, "login_password": bank.LoginPassword, "trade_password": bank.TradePassword,
-		"card_password": bank.CardPassword,
+		"card_password": bank.CardPassword, "gesture": bank.Gesture,
 	} {
 		if request[field] != nil {
 			request[field] = c.Password(t, clear)
@@ -305,6 +307,10 @@ func (c caller) sealedRequest(t *testing.T) map[string]any {
 	}
 	if request["device_public_key"] != nil {
 		request["device_public_key"], request["device_signature"] = c.PublicKey(t), c.Possession(t)
+	}
+	if request["challenge"] != nil {
+		quick := c.QuickLogin(t, seed.Customer{}, make([]byte, device.ChallengeBytes), device.ByGesture, nil)
+		request["challenge"], request["device_signature"] = quick.Challenge, quick.DeviceSignature
 	}
 	return request
 }

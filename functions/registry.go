@@ -25,6 +25,7 @@ import (
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
+	identitygestureset "github.com/tidebank/tidebank/functions/identity/gestureset"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
@@ -33,6 +34,8 @@ import (
 	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identityphonechange "github.com/tidebank/tidebank/functions/identity/phonechange"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
+	identityquickchallenge "github.com/tidebank/tidebank/functions/identity/quickchallenge"
+	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	identitysessionbackground "github.com/tidebank/tidebank/functions/identity/sessionbackground"
 	identitysessionresume "github.com/tidebank/tidebank/functions/identity/sessionresume"
@@ -40,6 +43,7 @@ import (
 	identitytokenreportlost "github.com/tidebank/tidebank/functions/identity/tokenreportlost"
 	identitytokensync "github.com/tidebank/tidebank/functions/identity/tokensync"
 	identitytradepasswordset "github.com/tidebank/tidebank/functions/identity/tradepasswordset"
+	identityunlockkeyset "github.com/tidebank/tidebank/functions/identity/unlockkeyset"
 	messagelist "github.com/tidebank/tidebank/functions/message/list"
 	messageread "github.com/tidebank/tidebank/functions/message/read"
 	notifyondevice "github.com/tidebank/tidebank/functions/notify/ondevice"
@@ -80,6 +84,7 @@ func All() []fn.Function {
 		identitydeviceunlock.Function,
 		identityfacebegin.Function,
 		identityfacefinish.Function,
+		identitygestureset.Function,
 		identitylogin.Function,
 		identitylogout.Function,
 		identityme.Function,
@@ -88,6 +93,8 @@ func All() []fn.Function {
 		identitypasswordreset.Function,
 		identityphonechange.Function,
 		identitypreferenceset.Function,
+		identityquickchallenge.Function,
+		identityquicklogin.Function,
 		identityregister.Function,
 		identitysessionbackground.Function,
 		identitysessionresume.Function,
@@ -95,6 +102,7 @@ func All() []fn.Function {
 		identitytokenreportlost.Function,
 		identitytokensync.Function,
 		identitytradepasswordset.Function,
+		identityunlockkeyset.Function,
 		messagelist.Function,
 		messageread.Function,
 		notifyondevice.Function,

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/mask"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -37,6 +38,12 @@ const DeviceUnlock = "identity-device-unlock"
 // PhoneChange is the only function that may confirm a new phone number.
 const PhoneChange = "identity-phone-change"
 
+// GestureSet is the only function that may confirm a gesture.
+const GestureSet = "identity-gesture-set"
+
+// UnlockKeySet is the only function that may confirm a key that a fingerprint or a face unlocks.
+const UnlockKeySet = "identity-unlock-key-set"
+
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
 
@@ -58,6 +65,9 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.BindToken:           {TokenBind, "启用动态令牌"},
 	stepup.ApplyCertificate:    {CertApply, "申请数字证书"},
 	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
+	stepup.SetGesture:          {GestureSet, "设置本机手势密码"},
+	stepup.SetFingerprint:      {UnlockKeySet, "开通本机指纹登录"},
+	stepup.SetFace:             {UnlockKeySet, "开通本机面容登录"},
 }
 
 // Function is the only function that may confirm the change.
@@ -85,6 +95,29 @@ func (c Change) Text(id uuid.UUID, at time.Time) string {
 
 // Applies reports whether the change is an application for a certificate.
 func (c Change) Applies() bool { return c.What == stepup.ApplyCertificate }
+
+// OnDevice reports whether the change is about the device that asks: the customer must have bound
+// its key.
+func (c Change) OnDevice() bool {
+	switch c.What {
+	case stepup.SetGesture, stepup.SetFingerprint, stepup.SetFace:
+		return true
+	default:
+		return false
+	}
+}
+
+// UnlockedBy is what unlocks the key that the change registers; "" for other changes.
+func (c Change) UnlockedBy() device.Method {
+	switch c.What {
+	case stepup.SetFingerprint:
+		return device.ByFingerprint
+	case stepup.SetFace:
+		return device.ByFace
+	default:
+		return ""
+	}
+}
 
 // Binds reports whether the change puts a dynamic token into use.
 func (c Change) Binds() bool { return c.What == stepup.BindToken }

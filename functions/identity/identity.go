@@ -8,6 +8,9 @@
 // device for 30 minutes. Attempts with the right code count for the number on all
 // devices: five lock it for 30 minutes, ten in a day freeze it (AUTH-010, AUTH-011).
 //
+// On a bound device, a customer may also log in by the device's key and a gesture, a finger or a
+// face. Wrong gestures count by customer and device.
+//
 // A customer who is logged in prepares a change of a password as an intent, and confirms it
 // with two factors. A customer who forgot the login password resets it before login, with
 // registered data and a one-time code. Refusals: LOGIN_FAILED, REGISTRATION_REFUSED,

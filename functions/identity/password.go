@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -38,8 +39,9 @@ type Setting struct {
 }
 
 // SetLogin adds the new login password to the unit. It returns PASSWORD_WEAK for a password
-// against the rules. It reports the change, so that the customer is told. A reset also cancels
-// the customer's open intents: somebody else may have prepared them.
+// against the rules. It reports the change, so that the customer is told. It ends quick log-ins on all
+// other devices, and at a reset on this one too. A reset also cancels the customer's open intents:
+// somebody else may have prepared them.
 func (p Passwords) SetLogin(ctx context.Context, unit *pg.Unit, s Setting) error {
 	turn, present, chosen, err := p.begin(ctx, s)
 	if err != nil {
@@ -54,6 +56,13 @@ func (p Passwords) SetLogin(ctx context.Context, unit *pg.Unit, s Setting) error
 		return err
 	}
 	if err := password.SetLogin(ctx, unit, turn, s.CustomerID, s.Clear); err != nil {
+		return err
+	}
+	spared := s.DeviceID
+	if s.Reset { // before login, a device only claims its id
+		spared = ""
+	}
+	if err := device.EndQuick(ctx, unit, s.CustomerID, spared); err != nil {
 		return err
 	}
 	return p.report(ctx, unit, s, password.LoginField)
@@ -77,6 +86,26 @@ func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error
 		return err
 	}
 	return p.report(ctx, unit, s, password.TradeField)
+}
+
+// SetGesture is SetLogin for the gesture of the customer's device. The commit returns
+// DEVICE_UNBOUND if the customer has bound no key on it.
+func (p Passwords) SetGesture(ctx context.Context, unit *pg.Unit, s Setting) error {
+	chosen := password.New{Gesture: string(s.Clear)}
+	if err := chosen.CheckGesture(); err != nil {
+		return err
+	}
+	turn, err := p.Store.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	stored, err := turn.Hash(password.OfGesture(s.CustomerID, s.DeviceID), s.Clear)
+	if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	device.StoreGesture(unit, device.Gesture{CustomerID: s.CustomerID, DeviceID: s.DeviceID, Stored: stored}, stepup.ErrUnbound)
+	return p.report(ctx, unit, s, password.GestureField)
 }
 
 // begin reads what the rules compare a new password with, and waits for the turn to hash.

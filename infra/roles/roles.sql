@@ -236,6 +236,36 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_face_finish;
 GRANT SELECT ON TABLE policy TO tidebank_identity_face_finish;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_face_finish;
 
+-- identity-gesture-set
+CREATE ROLE tidebank_identity_gesture_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_gesture_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_gesture_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_gesture_set;
+GRANT SELECT ON TABLE customer TO tidebank_identity_gesture_set;
+GRANT SELECT, UPDATE (gesture, gesture_failures) ON TABLE device TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION device_put_gesture TO tidebank_identity_gesture_set;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_gesture_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_gesture_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_gesture_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_gesture_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_gesture_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_gesture_set;
+GRANT SELECT ON TABLE policy TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_gesture_set;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_gesture_set;
+
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_login;
@@ -244,7 +274,7 @@ GRANT SELECT ON TABLE account TO tidebank_identity_login;
 GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_identity_login;
 GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
-GRANT INSERT, SELECT, UPDATE (bound_at, locked, public_key) ON TABLE device TO tidebank_identity_login;
+GRANT INSERT, SELECT, UPDATE (bound_at, face_key, fingerprint_key, gesture, gesture_failures, locked, public_key) ON TABLE device TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (channel, device_id, findings, grave, id, reported_at) ON TABLE device_report TO tidebank_identity_login;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_login;
@@ -252,6 +282,7 @@ GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_login;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION login_record TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_login;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_login;
@@ -292,7 +323,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_cha
 GRANT SELECT ON TABLE account TO tidebank_identity_password_change;
 GRANT SELECT, UPDATE (login_password, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_password_change;
 GRANT SELECT ON TABLE customer TO tidebank_identity_password_change;
-GRANT SELECT ON TABLE device TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures) ON TABLE device TO tidebank_identity_password_change;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_password_change;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_password_change;
@@ -322,6 +353,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_res
 GRANT SELECT ON TABLE account TO tidebank_identity_password_reset;
 GRANT SELECT, UPDATE (login_password) ON TABLE credential TO tidebank_identity_password_reset;
 GRANT SELECT ON TABLE customer TO tidebank_identity_password_reset;
+GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures) ON TABLE device TO tidebank_identity_password_reset;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_password_reset;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_password_reset;
@@ -373,13 +405,39 @@ GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_pho
 CREATE ROLE tidebank_identity_preference_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_preference_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_preference_set;
+GRANT SELECT ON TABLE device TO tidebank_identity_preference_set;
 GRANT EXECUTE ON FUNCTION face_photo TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE face_reference TO tidebank_identity_preference_set;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_preference_set;
+GRANT SELECT ON TABLE policy TO tidebank_identity_preference_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE stepup_cap TO tidebank_identity_preference_set;
 GRANT INSERT, SELECT, UPDATE (chosen_at, combination, up_to) ON TABLE stepup_preference TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE stepup_rule TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE token TO tidebank_identity_preference_set;
+
+-- identity-quick-challenge
+CREATE ROLE tidebank_identity_quick_challenge LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_quick_challenge;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_quick_challenge;
+GRANT INSERT ON TABLE login_challenge TO tidebank_identity_quick_challenge;
+
+-- identity-quick-login
+CREATE ROLE tidebank_identity_quick_login LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_quick_login;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_quick_login;
+GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, previous_login_at, previous_login_device, previous_login_place, previous_login_verified) ON TABLE credential TO tidebank_identity_quick_login;
+GRANT SELECT ON TABLE customer TO tidebank_identity_quick_login;
+GRANT SELECT, UPDATE (gesture, gesture_failures) ON TABLE device TO tidebank_identity_quick_login;
+GRANT INSERT, SELECT, UPDATE (channel, device_id, findings, grave, id, reported_at) ON TABLE device_report TO tidebank_identity_quick_login;
+GRANT SELECT ON TABLE login_attempt TO tidebank_identity_quick_login;
+GRANT DELETE, SELECT ON TABLE login_challenge TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION login_record TO tidebank_identity_quick_login;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_quick_login;
+GRANT SELECT ON TABLE policy TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION quick_count_attempt TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION quick_succeed TO tidebank_identity_quick_login;
 
 -- identity-register
 CREATE ROLE tidebank_identity_register LOGIN;
@@ -390,13 +448,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE (failed, last_at) ON TABLE card_attempt TO 
 GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, previous_login_at, previous_login_device, previous_login_place, previous_login_verified) ON TABLE credential TO tidebank_identity_register;
 GRANT SELECT ON TABLE customer TO tidebank_identity_register;
-GRANT INSERT, SELECT, UPDATE (bound_at, public_key) ON TABLE device TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE (bound_at, face_key, fingerprint_key, gesture, gesture_failures, public_key) ON TABLE device TO tidebank_identity_register;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_register;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_register;
 GRANT SELECT, UPDATE (day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_register;
 GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION login_record TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_register;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_register;
@@ -483,6 +542,36 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_trad
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_trade_password_set;
+
+-- identity-unlock-key-set
+CREATE ROLE tidebank_identity_unlock_key_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_unlock_key_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_unlock_key_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_unlock_key_set;
+GRANT SELECT ON TABLE customer TO tidebank_identity_unlock_key_set;
+GRANT SELECT, UPDATE (face_key, fingerprint_key) ON TABLE device TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION device_put_unlock_key TO tidebank_identity_unlock_key_set;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_unlock_key_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_unlock_key_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_unlock_key_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_unlock_key_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_unlock_key_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_unlock_key_set;
+GRANT SELECT ON TABLE policy TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_unlock_key_set;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_unlock_key_set;
 
 -- message-list
 CREATE ROLE tidebank_message_list LOGIN;
@@ -673,6 +762,7 @@ GRANT DELETE, SELECT ON TABLE intent TO tidebank_bank_upkeep;
 GRANT EXECUTE ON FUNCTION ledger_fold_waiting TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE limit_use TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_attempt TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE login_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_quota TO tidebank_bank_upkeep;

@@ -10,6 +10,7 @@ import (
 	"github.com/tidebank/tidebank/functions/audit"
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -22,7 +23,8 @@ import (
 
 // Columns lists them.
 func Columns() []reseal.Column {
-	return slices.Concat(customer.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(), stepup.SealedColumns(),
+	return slices.Concat(customer.SealedColumns(), device.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(),
+		stepup.SealedColumns(),
 		idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns())
 }
 

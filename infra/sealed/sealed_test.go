@@ -56,6 +56,7 @@ func newRotated(t *testing.T) rotated {
 	r.Phone.Call(t, accountaliasset.Function, uuid.NewString(),
 		map[string]any{"account_id": r.Payer.AccountIDs[0], "alias": alias}).Want(t, "")
 	r.Token(t)
+	r.SetGesture(t, bank.Gesture).Want(t, "")
 	for _, p := range sealed.Moved() {
 		keytest.AddKey(t, r.file, p, r.Clock.Now())
 	}

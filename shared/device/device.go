@@ -1,11 +1,14 @@
-// Package device owns the table device: the public keys of customers' phones.
+// Package device owns the tables device, the public keys of customers' phones with the ways to
+// log in quickly there, and login_challenge.
 //
 // A customer has one key for each device. A key proves that its device has it by a
 // signature over Text, which names a channel, so no signature can be used again on
 // another channel. Binding a key again replaces the device's key; the caller has
 // demanded a step-up before. A key that was bound in the last 24 hours is young: it
-// confirms less (QueueState). A customer may lock the log-in to one device (LockLogin). Keys are
-// SM2, PKIX DER. Source: AUTH-005, DEVICE-001, DEVICE-010.
+// confirms less (QueueState). A customer may lock the log-in to one device (LockLogin). On a
+// bound device the customer may set a gesture, and keys that a fingerprint or a face unlocks, and
+// log in quickly by one of them (QuickAttempt); they end with the bound key. Keys are
+// SM2, PKIX DER. Source: AUTH-005, AUTH-020, BIO-012, DEVICE-001, DEVICE-010.
 package device
 
 import (
@@ -27,7 +30,8 @@ import (
 const (
 	sqlBind = `-- device.bind
 INSERT INTO device (customer_id, device_id, public_key, bound_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (customer_id, device_id) DO UPDATE SET public_key = $3, bound_at = $4`
+ON CONFLICT (customer_id, device_id) DO UPDATE
+   SET public_key = $3, bound_at = $4, gesture = NULL, gesture_failures = 0, fingerprint_key = NULL, face_key = NULL`
 
 	sqlKnown = `-- device.known
 SELECT EXISTS (
@@ -42,7 +46,9 @@ SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
 SELECT policy_value('device.young_day_cap', $4),
        EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2),
        NOT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
-                      AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4)))`
+                      AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4))),
+       EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
+                  AND (fingerprint_key IS NOT NULL OR face_key IS NOT NULL))`
 
 	sqlList = `-- device.list
 SELECT device_id, bound_at, locked FROM device WHERE customer_id = $1 ORDER BY bound_at DESC, device_id LIMIT 100`
@@ -67,7 +73,8 @@ type Key struct {
 	Locked     bool // the customer logs in on this device only; Bind does not read it
 }
 
-// Bind stores the key. It replaces an earlier key of the same customer and device.
+// Bind stores the key. It replaces an earlier key of the same customer and device, with all that
+// belonged to it.
 func Bind(ctx context.Context, to pg.Writer, k Key) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlBind, Args: []any{k.CustomerID, k.DeviceID, k.Public, k.BoundAt}})
 }
@@ -189,12 +196,13 @@ type State struct {
 	Bound  bool
 	Young  bool      // bound, and younger than the policy demands
 	DayCap money.Fen // the sum of a day that a young key may confirm
+	Unlock bool      // the customer has set a key on it that finger or face unlocks
 }
 
 // QueueState adds to the batch the query for the state of the customer's key on the device.
 func QueueState(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.Time, s *State) {
 	batch.Queue(sqlYoung, customer, deviceID, now, clock.BusinessDay(now)).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&s.DayCap, &s.Bound, &s.Young)
+		err := row.Scan(&s.DayCap, &s.Bound, &s.Young, &s.Unlock)
 		s.Young = s.Young && s.Bound
 		return err //nolint:wrapcheck // the batch wraps it
 	})

@@ -45,6 +45,11 @@ SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_logi
   FROM customer c JOIN credential k ON k.customer_id = c.id
  WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 
+	sqlLastByName = `-- credential.last_by_name
+SELECT k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
+  FROM customer c JOIN credential k ON k.customer_id = c.id
+ WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
+
 	sqlPreviousLogin = `-- credential.previous_login
 SELECT previous_login_at, previous_login_device, previous_login_verified, previous_login_place FROM credential WHERE customer_id = $1`
 )
@@ -177,6 +182,33 @@ func (a *LoginAttempt) ResetFailures(ctx context.Context, to pg.Writer) error {
 		return err
 	}
 	return to.Write(ctx, pg.Statement{SQL: sqlOriginForget, Args: []any{a.Phone, a.From.Digest()}})
+}
+
+// Login is a login whose factors are right.
+type Login struct {
+	CustomerID uuid.UUID
+	DeviceID   string
+	Verified   bool // the device has proved its bound key
+	At         time.Time
+	Place      string // of the caller's address (shared/place)
+}
+
+// RecordLogin stores a login without password as the customer's last login. The commit refuses
+// it with device.ErrLocked if the customer has locked the log-in to another device.
+func RecordLogin(ctx context.Context, to pg.Writer, l Login) error {
+	return to.Write(ctx, pg.Statement{
+		Call: "login_record", Args: []any{l.CustomerID, l.At, l.DeviceID, l.Verified, l.Place},
+		Refuse: map[string]error{device.ErrLocked.Code(): device.ErrLocked},
+	})
+}
+
+// QueueLastOf adds to the batch the query that reads, at a login, the last login of the customer
+// with the name (a blind index). It costs the same work for unknown names.
+func (l *LastLogin) QueueLastOf(batch *pgx.Batch, name []byte) {
+	*l = LastLogin{}
+	batch.Queue(sqlLastByName, name).QueryRow(func(row pgx.Row) error {
+		return pg.Optional(row.Scan(&l.At, &l.Device, &l.Verified, &l.Place))
+	})
 }
 
 // QueueLast adds the query that reads, in a session, the login before the session's own to

@@ -21,10 +21,11 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 // must not resemble. The numbers come from the same request, so a refusal tells the
 // caller nothing that the caller did not send.
 //
-// At a change or a reset, one of the passwords is empty and not checked. Names are the
+// At a change or a reset, the other passwords are empty and not checked. Names are the
 // texts by which the customer logs in or is called. Same reports that the new password is the present one.
 type New struct {
 	Login, Trade string
+	Gesture      string // the points of a pad of 3x3, 1 to 9 by rows
 	Phone, IDNo  string
 	Names        []string
 	Same         bool
@@ -38,6 +39,8 @@ func FoldedTrade(clear []byte) string { return width.Fold.String(string(clear)) 
 const (
 	LoginField = "login_password"
 	TradeField = "trade_password"
+
+	GestureField = "gesture"
 )
 
 const (
@@ -59,7 +62,7 @@ type Rule struct {
 }
 
 // Rules lists every rule, in the order of fields and of a refusal's texts.
-func Rules() []Rule { return append(loginRules(), tradeRules()...) }
+func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), gestureRules()) }
 
 func loginRules() []Rule {
 	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
@@ -140,6 +143,9 @@ func (p New) CheckLogin() error { return p.check(LoginField, "登录密码") }
 
 // CheckTrade is Check for the trade password alone.
 func (p New) CheckTrade() error { return p.check(TradeField, "交易密码") }
+
+// CheckGesture refuses a gesture that breaks AUTH-026.
+func (p New) CheckGesture() error { return p.check(GestureField, "手势密码") }
 
 func (p New) check(field, chinese string) error {
 	weak := &bankerr.FieldError{Field: field, Why: "weak"}

@@ -76,18 +76,36 @@ func NewStore(ring *keys.Ring, hashing *Hashing) *Store { return &Store{ring, ha
 type Place struct {
 	table, column string
 	row           uuid.UUID
+	device        string // of a row of the table device
 }
 
 // OfLogin is the place of a customer's login password.
-func OfLogin(customer uuid.UUID) Place { return Place{"credential", "login_password", customer} }
+func OfLogin(customer uuid.UUID) Place {
+	return Place{table: "credential", column: "login_password", row: customer}
+}
 
 // OfTrade is the place of a customer's trade password.
-func OfTrade(customer uuid.UUID) Place { return Place{"credential", "trade_password", customer} }
+func OfTrade(customer uuid.UUID) Place {
+	return Place{table: "credential", column: "trade_password", row: customer}
+}
 
 // OfCard is the place of the card password of an account.
-func OfCard(account uuid.UUID) Place { return Place{"account", "card_password", account} }
+func OfCard(account uuid.UUID) Place {
+	return Place{table: "account", column: "card_password", row: account}
+}
 
-func (p Place) aad() []byte { return keys.AAD(p.table, p.column, p.row.String()) }
+// OfGesture is the place of the gesture of a customer's device.
+func OfGesture(customer uuid.UUID, deviceID string) Place {
+	return Place{table: "device", column: "gesture", row: customer, device: deviceID}
+}
+
+func (p Place) aad() []byte {
+	row := p.row.String()
+	if p.device != "" {
+		row += " " + p.device
+	}
+	return keys.AAD(p.table, p.column, row)
+}
 
 // Turn is the right to compute hashes, one after the other.
 type Turn struct {

@@ -20,7 +20,9 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/cloudevent"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/keys/shamir"
@@ -250,12 +252,16 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"identity-phone-change":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "otp": "123456"},
 		"identity-trade-password-set": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "trade_password": password},
 		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"identity-cert-apply":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "csr": "AAAA"},
-		"identity-token-bind":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"identity-face-begin":         map[string]any{"intent_id": uuid.New()},
-		"identity-face-finish":        map[string]any{"check_id": uuid.New(), "capture": []byte{0x30}},
-		"identity-token-sync":         map[string]any{"code": "123456", "next_code": "654321"},
-		"message-read":                map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},
+		"identity-gesture-set":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "gesture": password},
+		"identity-unlock-key-set":     map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "public_key": public, "signature": "AAAA"},
+		"identity-quick-login": bank.With(t, phone.QuickLogin(t, seed.Customer{}, make([]byte, device.ChallengeBytes), device.ByGesture, nil),
+			"phone", number),
+		"identity-cert-apply":  map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "csr": "AAAA"},
+		"identity-token-bind":  map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"identity-face-begin":  map[string]any{"intent_id": uuid.New()},
+		"identity-face-finish": map[string]any{"check_id": uuid.New(), "capture": []byte{0x30}},
+		"identity-token-sync":  map[string]any{"code": "123456", "next_code": "654321"},
+		"message-read":         map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},
 		"transfer-confirm": map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"transfer-get":     map[string]any{"transfer_id": uuid.New()},
 		"transfer-prepare": map[string]any{"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": 1},

@@ -23,13 +23,18 @@ const (
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
+	SetGesture          Change = "gesture"              // to log in on the device
+	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
+	SetFace             Change = "face"                 // the key that the phone unlocks by a face
 )
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
 // the customer knows, and the other is bound to the intent's text (PWD-005, PWD-008). A token
 // confirms more than any other factor, so two others and its own response bind it. An
-// application for a certificate needs three factors, and its request shows that the customer has the key. One
-// function confirms a change and a reset, so these cells have no place in stepup_rule.
+// application for a certificate needs three factors, and its request shows that the customer has the key. A
+// way of quick login belongs to the bound device: its key signs, because a session may only claim the
+// device's id. A key that finger or face unlocks stands in for the trade password at transfers, so the
+// trade password registers it. One function confirms a change and a reset, so these cells have no place in stepup_rule.
 var changes = map[Change][]Combination{
 	ChangeLoginPassword: {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	ChangeTradePassword: {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
@@ -39,6 +44,9 @@ var changes = map[Change][]Combination{
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
+	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
+	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},
+	SetFace:             {{SMSOTP, DeviceKey, TradePassword}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

@@ -48,8 +48,12 @@ func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
 	return day, atMost
 }
 
-// NeedsKey reports whether the device's key is one of the factors.
-func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) }
+// NeedsKey reports whether a key of the bound device is one of the factors: the bound key itself, or
+// one that finger or face unlocks, which belongs to it.
+func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) || c.NeedsUnlock() }
+
+// NeedsUnlock reports whether a key that finger or face unlocks is one of the factors.
+func (c Combination) NeedsUnlock() bool { return slices.Contains(c, UnlockKey) }
 
 // NeedsToken reports whether the dynamic token is one of the factors.
 func (c Combination) NeedsToken() bool { return slices.Contains(c, Token) }

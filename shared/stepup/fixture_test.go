@@ -164,6 +164,8 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 		return p.password(t, tradePassword)
 	case stepup.Face:
 		return p.faced(t, in)
+	case stepup.UnlockKey:
+		return p.unlocked(t, in.Text)
 	case stepup.LoginPassword, stepup.Token: // each test of it makes its own
 	}
 	return stepup.Proof{Factor: f}

@@ -22,7 +22,8 @@ func (c Case) moves() bool {
 // allows reports whether the combination is at least what the case demands, whatever the
 // table says. This is the floor of the matrix:
 //   - the factors are known and differ, and the device's key and the token are bound if they
-//     are among them, and the bank has a photo to compare a face with;
+//     are among them, and the bank has a photo to compare a face with, and a key that finger or
+//     face unlocks;
 //   - biometrics stand beside another factor (BIO-002);
 //   - the login password confirms no money;
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
@@ -54,10 +55,10 @@ func (c Case) allows(list Combination) bool {
 	return len(list) >= least
 }
 
-// has reports whether the customer has the token and the reference photo that the combination
-// needs.
+// has reports whether the customer has the token, the reference photo and the unlock key that the
+// combination needs.
 func (c Case) has(list Combination) bool {
-	return (c.Token || !list.NeedsToken()) && (c.Face || !list.needsFace())
+	return (c.Token || !list.NeedsToken()) && (c.Face || !list.needsFace()) && (c.Unlock || !list.NeedsUnlock())
 }
 
 // oneTime reports whether the factor's proof is a one-time code.

@@ -34,6 +34,7 @@ type Case struct {
 	Bound     bool      // the customer has bound the device's key
 	Token     bool      // the customer has bound a dynamic token
 	Face      bool      // the bank has a reference photo of the customer
+	Unlock    bool      // the customer has set a key on the device that finger or face unlocks
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.

@@ -145,7 +145,7 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			for _, f := range append([]stepup.Factor{"fingerprint", stepup.Face, ""}, factors...) {
+			for _, f := range append([]stepup.Factor{"fingerprint", stepup.Face, stepup.UnlockKey, ""}, factors...) {
 				for _, proven := range [][]stepup.Factor{{f}, {f, f}, {f, "fingerprint"}} {
 					if enough(list, proven) {
 						t.Errorf("grade %d, %d fen: %v is enough", grade, amount, proven)
@@ -169,30 +169,46 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 }
 
 // A customer with a reference photo may prove by the face beside another factor, wherever two
-// factors are asked for, and never by the face alone.
+// factors are asked for, and never by the face alone. So may one who has set a key that finger or
+// face unlocks, by this key.
 func TestAFaceStandsBesideAnotherFactor(t *testing.T) {
 	t.Parallel()
-	m := inForce(t)
+	for name, set := range map[stepup.Factor]func(*stepup.Case){
+		stepup.Face: func(c *stepup.Case) { c.Face = true }, stepup.UnlockKey: func(c *stepup.Case) { c.Unlock = true },
+	} {
+		t.Run(string(name), func(t *testing.T) {
+			t.Parallel()
+			standsBeside(t, name, set)
+		})
+	}
+}
+
+// standsBeside checks what is offered besides to a customer who has the biometric.
+func standsBeside(t *testing.T, name stepup.Factor, set func(*stepup.Case)) {
+	t.Helper()
+	m, beside := inForce(t), "+"+string(name)
 	for _, tt := range []struct {
 		scene  stepup.Scene
 		grade  risk.Grade
 		amount money.Fen
 		want   []string
 	}{
-		{stepup.ToOthers, risk.GradeNormal, 1, []string{"sms_otp+face", "device_key+face", "trade_password+face"}},
-		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, []string{"sms_otp+face", "device_key+face", "trade_password+face"}},
+		{stepup.ToOthers, risk.GradeNormal, 1, []string{"sms_otp" + beside, "device_key" + beside, "trade_password" + beside}},
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, []string{"sms_otp" + beside, "device_key" + beside, "trade_password" + beside}},
 		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, nil},
 		{stepup.ToOthers, risk.GradeRaised, 1, []string{
-			"sms_otp+device_key+face", "sms_otp+trade_password+face", "device_key+trade_password+face",
+			"sms_otp+device_key" + beside, "sms_otp+trade_password" + beside, "device_key+trade_password" + beside,
 		}},
 		{stepup.ToOthers, risk.GradeHigh, 1, nil},
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, nil}, // one other factor is enough
-		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, []string{"sms_otp+face", "device_key+face", "trade_password+face"}},
-		{stepup.ToOwn, risk.GradeRaised, 1, []string{"sms_otp+face"}},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, []string{
+			"sms_otp" + beside, "device_key" + beside, "trade_password" + beside,
+		}},
+		{stepup.ToOwn, risk.GradeRaised, 1, []string{"sms_otp" + beside}},
 	} {
 		c := about(tt.scene, tt.grade, tt.amount)
 		without, _ := m.Decide(c)
-		c.Face = true
+		set(&c)
 		list, _ := m.Decide(c)
 		var got []string
 		for _, one := range list[len(without):] {
@@ -201,8 +217,8 @@ func TestAFaceStandsBesideAnotherFactor(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
 		}
-		if enough(list, []stepup.Factor{stepup.Face}) {
-			t.Errorf("scene %d, grade %d, %d fen: a face alone is enough", tt.scene, tt.grade, tt.amount)
+		if enough(list, []stepup.Factor{name}) {
+			t.Errorf("scene %d, grade %d, %d fen: %s alone is enough", tt.scene, tt.grade, tt.amount, name)
 		}
 	}
 }

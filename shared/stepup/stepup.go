@@ -123,7 +123,7 @@ type Proof struct {
 	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md)" example:"sms_otp"`
 	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, token" example:"123456"`
 	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"of either kind"`
-	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key: SM2 signature over the intent's text"`
+	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key, unlock_key: by SM2 over the intent's text"`
 
 	CheckID *uuid.UUID `json:"check_id,omitempty" format:"uuid" doc:"face: of the check that has passed for the intent"`
 }

@@ -36,15 +36,15 @@ func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.F
 }
 
 // everyCase calls a function for each cell of the matrix: both ends of every cap, scene,
-// grade and device, with and without a token and a reference photo.
+// grade and device, with and without a token, a reference photo and a key that finger or face unlocks.
 func everyCase(each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for i := range 8 {
+			for i := range 16 {
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
 						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
-						Bound: i%2 == 0, Token: i/2%2 == 1, Face: i > 3,
+						Bound: i%2 == 0, Token: i/2%2 == 1, Face: i/4%2 == 1, Unlock: i > 7,
 					})
 				}
 			}
@@ -57,7 +57,7 @@ func everyCase(each func(c stepup.Case)) {
 func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
 		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
-		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00,
+		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00,
 	}
 	distinct, strongest, code := map[stepup.Factor]bool{}, money.Fen(0), false
 	for _, f := range one {
@@ -74,13 +74,15 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "no such operation"
 	case c.Grade == risk.GradeHigh:
 		return "RISK: nothing at a high grade"
-	case !c.Bound && distinct[stepup.DeviceKey]:
+	case !c.Bound && (distinct[stepup.DeviceKey] || distinct[stepup.UnlockKey]):
 		return "a key that is not bound"
+	case !c.Unlock && distinct[stepup.UnlockKey]:
+		return "a key that is not set"
 	case !c.Token && distinct[stepup.Token]:
 		return "a token that is not bound"
 	case !c.Face && distinct[stepup.Face]:
 		return "BIO-001: no reference photo"
-	case len(distinct) == 1 && distinct[stepup.Face]:
+	case len(distinct) > 0 && !slices.ContainsFunc(one, func(f stepup.Factor) bool { return f != stepup.Face && f != stepup.UnlockKey }):
 		return "BIO-002: biometrics only"
 	case len(distinct) != len(one):
 		return "AUTH-005: one factor twice"
@@ -123,6 +125,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	for _, set := range append(subsets[1:], []stepup.Factor{stepup.Face}, []stepup.Factor{stepup.SMSOTP, stepup.SMSOTP},
 		[]stepup.Factor{stepup.Face, stepup.Face}, []stepup.Factor{stepup.DeviceKey, stepup.Face},
 		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.Face}, []stepup.Factor{"fingerprint"},
+		[]stepup.Factor{stepup.UnlockKey}, []stepup.Factor{stepup.UnlockKey, stepup.Face},
+		[]stepup.Factor{stepup.DeviceKey, stepup.UnlockKey}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.UnlockKey},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
 		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "fingerprint"},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
@@ -135,7 +139,7 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face}, factors...) {
+	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face, stepup.UnlockKey}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}
 	m, offered := matrixAt(t, db, at), 0

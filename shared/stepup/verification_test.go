@@ -60,13 +60,16 @@ func TestCombinationsThatAreEnough(t *testing.T) {
 func TestAnExtraProofMustHoldToo(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
-	for _, failing := range []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.Face, "fingerprint", ""} {
+	for _, failing := range []stepup.Factor{
+		stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.Face, stepup.UnlockKey, "fingerprint", "",
+	} {
 		for place := range 3 {
 			in := p.intent(t)
 			code := p.code(t, in)
 			wrong := map[stepup.Factor]stepup.Proof{
 				stepup.SMSOTP: off(code), stepup.DeviceKey: p.sign(t, "x"), stepup.TradePassword: p.password(t, "000000"),
-				stepup.Face: {Factor: stepup.Face}, "fingerprint": {Factor: "fingerprint", Code: code.Code}, "": {Code: code.Code},
+				stepup.Face: {Factor: stepup.Face}, stepup.UnlockKey: {Factor: stepup.UnlockKey, Signature: p.sign(t, text).Signature},
+				"fingerprint": {Factor: "fingerprint", Code: code.Code}, "": {Code: code.Code},
 			}[failing]
 			proofs := []stepup.Proof{code, p.sign(t, text), p.password(t, tradePassword)}
 			proofs = slices.DeleteFunc(proofs, func(proof stepup.Proof) bool { return proof.Factor == failing })
@@ -89,7 +92,7 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	in := p.intent(t)
 	code, key, password := p.code(t, in), p.sign(t, text), p.password(t, tradePassword)
 	finger, login := stepup.Proof{Factor: "fingerprint"}, stepup.Proof{Factor: stepup.LoginPassword, Password: password.Password}
-	held, face := stepup.Proof{Factor: stepup.Token, Code: "123456"}, p.faced(t, in)
+	held, face, unlocked := stepup.Proof{Factor: stepup.Token, Code: "123456"}, p.faced(t, in), p.unlocked(t, in.Text)
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -102,8 +105,8 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"a wrong and a right password":       {[]stepup.Proof{p.password(t, "000000"), password, key}, stepup.TradePassword},
 		"an unknown one twice":               {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":                 {[]stepup.Proof{face, code, face}, stepup.Face},
-		"all of them and an unknown one":     {[]stepup.Proof{code, key, password, login, held, face, finger}, "fingerprint"},
-		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, face, {}}, ""},
+		"all of them and an unknown one":     {[]stepup.Proof{code, key, password, login, held, face, unlocked, finger}, "fingerprint"},
+		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, face, unlocked, {}}, ""},
 	} {
 		c := p.check(in, tt.proofs...)
 		_, err := p.verify(t.Context(), c)

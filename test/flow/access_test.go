@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 	"github.com/tidebank/tidebank/test/req"
@@ -22,7 +23,7 @@ import (
 // public are the functions that anybody may call. Each other one needs a session.
 var public = []string{
 	"app-version", "captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-password-reset",
-	"identity-register", "otp-send",
+	"identity-quick-challenge", "identity-quick-login", "identity-register", "otp-send",
 }
 
 // protected are all functions but the public ones. There are at least ten.
@@ -54,6 +55,8 @@ func wellFormed(t testing.TB, name string) fields {
 		"identity-face-begin":         {"intent_id": id}, "identity-face-finish": {"check_id": id, "capture": "AAAA"},
 		"identity-logout": {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
 		"identity-session-background": {}, "identity-session-resume": {},
+		"identity-gesture-set":       {"intent_id": id, "proofs": []any{}, "gesture": "AAAA"},
+		"identity-unlock-key-set":    {"intent_id": id, "proofs": []any{}, "public_key": unlockKey(t), "signature": "AAAA"},
 		"identity-cert-apply":        {"intent_id": id, "proofs": []any{}, "csr": "AAAA"},
 		"identity-token-bind":        {"intent_id": id, "proofs": []any{}},
 		"identity-token-report-lost": {}, "identity-token-sync": {"code": "123456", "next_code": "654321"},
@@ -64,6 +67,14 @@ func wellFormed(t testing.TB, name string) fields {
 		t.Fatalf("%s is not in the table of requests", name)
 	}
 	return request
+}
+
+// unlockKey is the public part of a fresh key.
+func unlockKey(t testing.TB) []byte {
+	t.Helper()
+	public, err := keytest.PrivateKey(t).Public().Marshal()
+	check.Must(t, err)
+	return public
 }
 
 // kept is all that Redis keeps, but for the counters of rate.

@@ -11,7 +11,9 @@ import (
 
 // For every function that takes proofs, a face that has passed for its own intent is refused
 // alone, and the same request succeeds with independent factors beside the face. No other function
-// takes anything biometric, but for the check of a face itself, which opens nothing.
+// takes anything biometric, but for the check of a face itself, which opens nothing. What a phone
+// signs after its own check of finger or face counts beside the bound key only
+// (functions/identity/quicklogin).
 func TestBiometricsAloneOpenNoFunction(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "BIO-002.1", "BIO-002.2")

@@ -22,7 +22,7 @@ import (
 var allFactors = map[string]string{
 	"login password": "static password", "login_password": "static password", "trade_password": "static password",
 	"sms_otp": "dynamic password", "device_key": "physical medium", "token": "dynamic password",
-	"face": "biometrics",
+	"face": "biometrics", "unlock_key": "biometrics",
 }
 
 // TestOnlyAllowedTechniques compares the published factors with the techniques of the

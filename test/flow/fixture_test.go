@@ -23,6 +23,7 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
@@ -34,6 +35,7 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/facetest"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -158,6 +160,30 @@ func (p fixture) unlocking(t testing.TB, who person) fields {
 	call(t, who.phone, "device-lock", fields{}).Want(t, "")
 	in := p.prepareChange(t, who, stepup.UnlockDevice)
 	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword))
+}
+
+// gesture is a good request to set the gesture bank.Gesture.
+func (p fixture) gesture(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetGesture)
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"gesture", who.phone.Password(t, bank.Gesture))
+}
+
+// faceKey is a good request to register a key that the person's face unlocks.
+func (p fixture) faceKey(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetFace)
+	public, signature := who.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
+	return with(with(confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"public_key", public), "signature", signature)
+}
+
+// quick keeps the person's gesture, and is a good request to log in by it.
+func (p fixture) quick(t testing.TB, who person) fields {
+	t.Helper()
+	who.phone.KeepGesture(t, who.Customer)
+	return bank.Fields(t, who.phone.QuickLogin(t, who.Customer, who.phone.Challenge(t), device.ByGesture, nil))
 }
 
 // binding hands a token out, and is a good request to bind it.
@@ -331,6 +357,7 @@ func (p fixture) calm(t testing.TB) {
 	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
 	p.Exec(t, "DELETE FROM face_attempt")
+	p.Exec(t, "UPDATE device SET gesture_failures = 0")
 	p.Exec(t, "UPDATE token SET wrong_responses = 0, in_flight = 0, locked_until = NULL")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }

@@ -99,6 +99,12 @@ func TestSecretsAreNowhere(t *testing.T) {
 	w.call(t, who.phone, "identity-token-bind", binding).Want(t, "")
 	w.call(t, who.phone, "identity-device-unlock", p.unlocking(t, who)).Want(t, "")
 	w.call(t, who.phone, "identity-trade-password-set", p.change(t, who, stepup.ChangeTradePassword)).Want(t, "")
+	const wrongGesture = "147896325"
+	w.call(t, who.phone, "identity-unlock-key-set", p.faceKey(t, who, newTrade)).Want(t, "")
+	w.call(t, who.phone, "identity-gesture-set", p.gesture(t, who, newLogin)).Want(t, "")
+	quick := p.quick(t, who)
+	w.call(t, who.phone, "identity-quick-login", with(quick, "gesture", who.phone.Password(t, wrongGesture))).Want(t, "LOGIN_FAILED")
+	w.call(t, who.phone, "identity-quick-login", p.quick(t, who)).Want(t, "")
 	resetCode := p.numberCode(t, who.phone, otp.Forgotten, who.Phone)
 	reset := bank.Fields(t, who.phone.ResetPassword(t, who.Customer, resetCode, freshLogin))
 	w.call(t, who.phone, "identity-password-reset", with(reset, "name", p.li.Name)).Want(t, "RESET_REFUSED")
@@ -134,6 +140,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	wantNowhere(t, places, map[string]string{
 		"login password": bank.LoginPassword, "trade password": bank.TradePassword, "card password": bank.CardPassword,
 		"wrong login password": wrongLogin, "wrong trade password": wrongTrade, "wrong card password": wrongCard,
+		"gesture": bank.Gesture, "wrong gesture": wrongGesture,
 		"changed login password": newLogin, "changed trade password": newTrade, "reset login password": freshLogin,
 		"code of the reset": resetCode, "code to sign up": signUpCode, "code to log in": loginCode, "code of the order": orderCode,
 	})

@@ -85,6 +85,8 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"identity-alias-set":          with(good["identity-alias-set"], "alias", "other.1990"),
 		"identity-password-change":    with(good["identity-password-change"], "intent_id", uuid.NewString()),
 		"identity-device-unlock":      with(good["identity-device-unlock"], "intent_id", uuid.NewString()),
+		"identity-gesture-set":        with(good["identity-gesture-set"], "intent_id", uuid.NewString()),
+		"identity-unlock-key-set":     with(good["identity-unlock-key-set"], "intent_id", uuid.NewString()),
 		"identity-cert-apply":         with(good["identity-cert-apply"], "intent_id", uuid.NewString()),
 		"identity-token-bind":         with(good["identity-token-bind"], "intent_id", uuid.NewString()),
 		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),

@@ -24,6 +24,7 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
@@ -59,6 +60,7 @@ func Retentions() []pg.Retention {
 	return slices.Concat(
 		[]pg.Retention{
 			customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), environment.Retention(),
+			device.Retention(),
 		},
 		password.Retentions(), otp.Retentions(), sms.Retentions(), face.Retentions(), events.Retentions(),
 	)

@@ -65,6 +65,10 @@ VALUES (gen_random_uuid()::text, 'login', '', '', '', now(), now() - $1::interva
 		`INSERT INTO otp_quota (quota, sent, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
 	}},
+	"login_challenge": {goes: []string{
+		`INSERT INTO login_challenge (challenge, channel, expires_at)
+VALUES (gen_random_uuid()::text::bytea, '', now() - $1::interval)`,
+	}},
 	"face_attempt": {goes: []string{
 		`INSERT INTO face_attempt (subject, failed, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,

@@ -1,5 +1,6 @@
 // Package changeprepare stores a change of the caller's own passwords, alias or phone number,
-// the binding of a dynamic token, or the application for a certificate, as an intent, and tells which proofs confirm it.
+// the binding of a dynamic token, the application for a certificate, or a way to log in quickly on
+// the device, as an intent, and tells which proofs confirm it.
 //
 //	POST /function/identity-change-prepare   session
 //
@@ -35,7 +36,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, a token, or a certificate",
+	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, a token, a certificate, or quick login",
 	Audience: fn.Customer, Audit: fn.AuditAuth,
 	Refusals:     []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound},
 	Personal:     []string{"text"},
@@ -48,7 +49,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,device_unlock" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,device_unlock,gesture,fingerprint,face" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
 	Phone  string        `json:"phone,omitempty" maxLength:"32" doc:"For phone: the new number"`
 }
 
@@ -107,7 +108,11 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if change.Binds() && held != token.Issued {
 		return Response{}, bankerr.ErrNotFound
 	}
-	combinations, err := stepup.Usable(stepup.ForChange(change.What), key.Bound && !key.Young)
+	if change.OnDevice() && !key.Bound {
+		return Response{}, stepup.ErrUnbound
+	}
+	proves := key.Bound && (!key.Young || change.OnDevice()) // three factors set a way of quick login
+	combinations, err := stepup.Usable(stepup.ForChange(change.What), proves)
 	if err != nil {
 		return Response{}, err
 	}

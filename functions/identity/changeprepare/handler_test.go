@@ -44,6 +44,21 @@ func TestWhatConfirmsAChange(t *testing.T) {
 			[]string{"login_password+sms_otp"},
 			[]string{"login_password+sms_otp", "login_password+device_key"},
 		},
+		stepup.SetGesture: {
+			"identity-gesture-set", "办理事项：设置本机手势密码",
+			[]string{"login_password+sms_otp+device_key"},
+			[]string{"login_password+sms_otp+device_key"},
+		},
+		stepup.SetFingerprint: {
+			"identity-unlock-key-set", "办理事项：开通本机指纹登录",
+			[]string{"sms_otp+device_key+trade_password"},
+			[]string{"sms_otp+device_key+trade_password"},
+		},
+		stepup.SetFace: {
+			"identity-unlock-key-set", "办理事项：开通本机面容登录",
+			[]string{"sms_otp+device_key+trade_password"},
+			[]string{"sms_otp+device_key+trade_password"},
+		},
 		stepup.ChangeTradePassword: {
 			"identity-trade-password-set", "办理事项：修改交易密码",
 			[]string{"sms_otp+trade_password"},

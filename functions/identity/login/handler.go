@@ -85,21 +85,14 @@ type Request struct {
 
 // Validate checks the form only. It refuses only values that no customer can have.
 func (r Request) Validate() error {
-	if err := customer.CheckLoginName(r.Phone, r.Alias); err != nil {
-		return err
+	from := identity.Entrant{
+		Phone: r.Phone, Alias: r.Alias, CaptchaID: r.CaptchaID, CaptchaAnswer: r.CaptchaAnswer, App: r.App, Report: r.Environment,
 	}
-	if err := captcha.CheckForm(r.CaptchaID, r.CaptchaAnswer); err != nil {
+	if err := from.CheckForm(); err != nil {
 		return err
-	}
-	if r.Environment != nil {
-		if err := r.Environment.CheckForm("environment."); err != nil {
-			return err
-		}
 	}
 	stepUp := len(r.TradePassword) > 0
 	switch {
-	case r.App != nil && !r.App.Valid():
-		return fn.InvalidField("app.version", "not major.minor.patch")
 	case r.UnlockDevice && !stepUp:
 		return fn.InvalidField("trade_password", "missing: unlock_device is given")
 	case stepUp && r.CardNo == "":
@@ -133,23 +126,18 @@ type operation struct {
 	passwords *password.Store
 	ring      *keys.Ring
 	clock     clock.Clock
-	places    *place.Table
 	versions  channel.Versions
-	apps      environment.Apps
+	tables    identity.LoginTables
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
-	places, err := place.Open(config.Place)
-	if err != nil {
-		return nil, err
-	}
-	apps, err := environment.ParseApps(config.Apps)
+	tables, err := identity.OpenLoginTables(config.Place, config.Apps)
 	if err != nil {
 		return nil, err
 	}
 	return operation{
-		db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock, places: places,
-		versions: lent.Channels.Versions(), apps: apps,
+		db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock,
+		versions: lent.Channels.Versions(), tables: tables,
 	}.do, nil
 }
 
@@ -175,7 +163,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	defer turn.End()
 	code := identity.CodeAttempt(otp.Login, attempt.Phone, key.from, req.OTP)
-	found := op.apps.Examine(req.Environment, call.Channel, req.DevicePublicKey)
+	found := op.tables.Apps.Examine(req.Environment, call.Channel, req.DevicePublicKey)
 	both := login{attempt: attempt, code: &code, key: key, turn: turn, found: found}
 	if err := both.count(ctx, call, op.ring); err != nil {
 		return Response{}, err
@@ -213,7 +201,8 @@ func (op operation) admit(ctx context.Context, call *fn.Call, req Request, key *
 		return nil, err
 	}
 	attempt := &password.LoginAttempt{
-		Phone: customer.LoginIndex(op.ring, req.Phone, req.Alias), From: key.from, Captcha: solved, Now: now, Place: op.places.Of(call.IP),
+		Phone: customer.LoginIndex(op.ring, req.Phone, req.Alias), From: key.from, Captcha: solved, Now: now,
+		Place: op.tables.Places.Of(call.IP),
 	}
 	suspect, err := attempt.Suspect(ctx, op.db)
 	if err == nil && suspect {
@@ -318,12 +307,14 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 			return err
 		}
 	}
-	in := environment.Session{CustomerID: id, DeviceID: call.DeviceID, Channel: call.Channel, Now: now}
-	if err := environment.StoreReport(ctx, unit, in, l.key.req.Environment, l.found); err != nil {
-		return err
+	if verified { // a wrong gesture may have locked quick log-ins on this device
+		if err := device.ReopenGesture(ctx, unit, id, call.DeviceID); err != nil {
+			return err
+		}
 	}
 	call.StartSession(id, l.attempt.Place)
-	return events.Emit(ctx, unit, id.String(), id, events.IdentityLoggedIn{
-		CustomerID: id.String(), DeviceID: call.DeviceID, DeviceVerified: verified, IP: call.IP,
-	})
+	return identity.Entry{
+		Session: environment.Session{CustomerID: id, DeviceID: call.DeviceID, Channel: call.Channel, Now: now}, IP: call.IP,
+		Verified: verified, Report: l.key.req.Environment, Found: l.found,
+	}.RecordEntry(ctx, unit)
 }

@@ -4,8 +4,8 @@
 //
 // The proofs are the present password, and a code or a signature over the text of the
 // prepared change. A wrong present password counts together with the wrong passwords of
-// log-ins. The session goes on. Refusals: PASSWORD_WEAK, PASSWORD_UNSEALED and those of the
-// step-up.
+// log-ins. The session goes on. Quick log-ins end on the customer's other devices. Refusals:
+// PASSWORD_WEAK, PASSWORD_UNSEALED and those of the step-up.
 package passwordchange
 
 import (

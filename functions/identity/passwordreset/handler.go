@@ -5,8 +5,8 @@
 // The two factors are the registered data (name, identity number, card, reserved phone) and
 // a one-time code sent to that phone. Every failure is RESET_REFUSED after the same work,
 // also for unknown and locked numbers, and counts like a failed login. A code works once.
-// The reset ends all sessions of the customer, also of log-ins that have not ended yet; the
-// trade password stays.
+// The reset ends all sessions of the customer, also of log-ins that have not ended yet, and
+// quick log-ins on all devices; the trade password stays.
 // The rules for the new password that need stored data are applied only after both factors
 // are right. Refusals: RESET_REFUSED, PASSWORD_WEAK, PASSWORD_UNSEALED, CAPTCHA_REQUIRED,
 // CAPTCHA_REJECTED.

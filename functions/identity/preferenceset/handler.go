@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/money"
@@ -76,8 +77,10 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	now := op.clock.Now()
 	var held token.State
 	var photo bool
+	var key device.State
 	var batch pgx.Batch
 	token.QueueToken(&batch, call.CustomerID, &held)
+	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
@@ -86,7 +89,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	// The device may have no key: the choice holds for all devices of the customer.
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
-		Token: held == token.Active, Face: photo,
+		Token: held == token.Active, Face: photo, Unlock: key.Unlock,
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {
 		return Response{}, err

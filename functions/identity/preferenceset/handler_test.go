@@ -8,6 +8,7 @@ import (
 
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -107,6 +108,21 @@ func TestAChoiceWithTheFace(t *testing.T) {
 	w.want(t, "a choice of three", w.ToPayee(20_000_00), "sms_otp+trade_password+face")
 	w.Exec(t, "DELETE FROM face_reference")
 	w.want(t, "without a photo", w.ToPayee(20_000_00), any2...)
+}
+
+// A choice with a finger needs a key on the device that the finger unlocks, and is none where it is not
+// set.
+func TestAChoiceWithAFinger(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.choose(t, "device_key+unlock_key", 20_000_00).Want(t, "STEPUP_STRONGER")
+	w.SetUnlockKey(t, device.ByFingerprint)
+	w.choose(t, "unlock_key", 1).Want(t, "STEPUP_STRONGER")
+	w.choose(t, "device_key+unlock_key", 20_000_00).Want(t, "")
+	w.want(t, "the choice", w.ToPayee(20_000_00), "device_key+unlock_key")
+	w.Exec(t, "UPDATE device SET fingerprint_key = NULL")
+	w.choose(t, "sms_otp+unlock_key", 20_000_00).Want(t, "STEPUP_STRONGER")
+	w.want(t, "without the key", w.ToPayee(20_000_00), any2...)
 }
 
 // A choice out of the range, or below the minimum of its amount, is refused, and the old

@@ -1,4 +1,5 @@
-// Package onpassword tells a customer that a password was changed or reset.
+// Package onpassword tells a customer that a password was changed or reset, or that the device
+// got another means to log in.
 //
 //	com.tidebank.identity.passwordchanged.v1 → inbox and SMS
 //
@@ -17,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/functions/notify"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/inbox"
@@ -57,6 +59,12 @@ func message(e fn.Delivery[events.PasswordChanged], customer uuid.UUID) inbox.Me
 	switch e.Data.Which {
 	case password.TradeField:
 		which = "交易密码"
+	case password.GestureField:
+		which, how = "手势密码", "设置"
+	case string(device.ByFingerprint):
+		which, how = "指纹登录", "开通"
+	case string(device.ByFace):
+		which, how = "面容登录", "开通"
 	}
 	if e.Data.Reset {
 		how = "重置"

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -28,6 +29,9 @@ func TestACustomerIsToldOfANewPassword(t *testing.T) {
 		{"login_password", true, "登录密码已于11月23日10:00重置"},
 		{"trade_password", false, "交易密码已于11月23日10:00修改"},
 		{"trade_password", true, "交易密码已于11月23日10:00重置"},
+		{"gesture", false, "手势密码已于11月23日10:00设置"},
+		{"fingerprint", false, "指纹登录已于11月23日10:00开通"},
+		{"face", false, "面容登录已于11月23日10:00开通"},
 	} {
 		id := p.Payer.ID.String()
 		e := p.Event(t, uuid.NewString(), events.TypePasswordChanged, id, events.PasswordChanged{
@@ -47,6 +51,7 @@ func TestACustomerIsToldOfANewPassword(t *testing.T) {
 		if len(shown.Messages) != n+1 || !strings.Contains(shown.Messages[0].Body, tt.want) {
 			t.Errorf("messages: %+v", shown.Messages)
 		}
+		p.Advance(time.Minute) // one phone gets few notices about security in a minute
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 
 // personalName matches the names of fields that take personal or authentication data.
 var personalName = regexp.MustCompile(
-	`(?i)name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin$|otp|^code$|memo|device_id|face|capture|location`)
+	`(?i)gesture|name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin$|otp|^code$|` +
+		`memo|device_id|face|capture|location`)
 
 // businessFunctions are the business functions for which the bank may ask for
 // personal data.
@@ -44,6 +45,13 @@ var purposes = map[string]map[string]purpose{
 		"otp":            {"login", "proves that the customer holds the reserved phone"},
 		"trade_password": {"login", "with the card, binds the key of a new device"},
 		"card_no":        {"login", "with the trade password, binds the key of a new device"},
+	},
+	"identity.quicklogin.Request": {
+		"phone":   {"login", "finds the customer who logs in"},
+		"gesture": {"login", "proves that it is the customer"},
+	},
+	"identity.gestureset.Request": {
+		"gesture": {"login", "is set for logging in on the device"},
 	},
 	"identity.passwordreset.Request": {
 		"name":           {"password", "is compared with the name that the bank holds"},

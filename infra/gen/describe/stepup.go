@@ -78,8 +78,8 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003); 50,000.00 for the SMS code, and for methods that
   the standard gives no cap (LIMIT-001).
 - A token confirms only for a customer who has bound it. Its response is a one-time code.
-- A face confirms only for a customer with a reference photo, and only beside another factor: biometrics alone confirm nothing
-  (BIO-002).
+- A face confirms only for a customer with a reference photo, a key that finger or face unlocks only on the bound device where
+  the customer has set it, and both only beside another factor: biometrics alone confirm nothing (BIO-002).
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
@@ -88,7 +88,8 @@ what the tables say.
 The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/change.go`" + `): the present password, and a code or
 a signature; for a forgotten trade password, the login password and a code; for the binding of a token, its own response, a
 code, and a signature or the trade password; for a certificate, the trade password, a code, and a signature or the login
-password.
+password; for a gesture, the login password, a code and a signature; for a key that finger or face unlocks, the trade password,
+a code and a signature.
 
 A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
 opens it again.

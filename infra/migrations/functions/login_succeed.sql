@@ -1,19 +1,13 @@
--- Stores a login as the customer's last login. Raises LOGIN_STALE if the stored password is no longer the text with which the
+-- Stores a login by password (login_record). Raises LOGIN_STALE if the stored password is no longer the text with which the
 -- login compared the guess: a change or a reset has replaced it. The row lock lasts until the login commits, so no login by an
--- earlier password commits after the change. Raises DEVICE_LOCKED if the customer has locked the log-in to another device, or
--- if this device has not proved its bound key (DEVICE-010).
+-- earlier password commits after the change.
 CREATE OR REPLACE FUNCTION login_succeed(p_customer uuid, p_stored text, p_now timestamptz, p_device text, p_verified boolean,
     p_place text)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE credential SET previous_login_at = last_login_at, previous_login_device = last_login_device,
-           previous_login_verified = last_login_verified, previous_login_place = last_login_place,
-           last_login_at = p_now, last_login_device = p_device, last_login_verified = p_verified, last_login_place = p_place
-     WHERE customer_id = p_customer AND login_password = p_stored;
+    PERFORM FROM credential WHERE customer_id = p_customer AND login_password = p_stored FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'LOGIN_STALE';
     END IF;
-    IF EXISTS (SELECT FROM device WHERE customer_id = p_customer AND locked AND NOT (p_verified AND device_id = p_device)) THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'DEVICE_LOCKED';
-    END IF;
+    PERFORM login_record(p_customer, p_now, p_device, p_verified, p_place);
 END $$;
