@@ -32,8 +32,8 @@ var (
 		PaydayShare: 0.5, CallsPerVisit: 12, Transfers: 0.4, PeakHour: 0.12, PeakMinute: 2,
 	}
 	costs = Costs{
-		Login:    Cost{Function: 70 * time.Millisecond, PostgreSQL: 600 * time.Microsecond, Redis: 150 * time.Microsecond},
-		Query:    Cost{Function: measured.Call, PostgreSQL: 200 * time.Microsecond, Redis: 40 * time.Microsecond},
+		Login: Cost{Function: 70 * time.Millisecond, PostgreSQL: 600 * time.Microsecond, Redis: 150 * time.Microsecond},
+		Query: Cost{Function: measured.Call, PostgreSQL: 200 * time.Microsecond, Redis: 40 * time.Microsecond},
 		Transfer: Cost{
 			Function: measured.Confirm.Function + 2*measured.Call, PostgreSQL: 1200 * time.Microsecond, Redis: 150 * time.Microsecond,
 		},
