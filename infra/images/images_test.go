@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -98,6 +101,14 @@ func TestWhatAnImageHolds(t *testing.T) {
 	if size := len(files["app"]); size > 20<<20 {
 		t.Errorf("the program has %d bytes, want at most 20 MiB", size)
 	}
+	row := regexp.MustCompile("(?m)^\\| `transfer-confirm` \\| ([0-9.]+) \\|")
+	list, err := os.ReadFile(root + "/docs/sizes.md")
+	must(t, err)
+	if match := row.FindSubmatch(list); match == nil {
+		t.Error("docs/sizes.md does not list transfer-confirm")
+	} else if listed, err := strconv.ParseFloat(string(match[1]), 64); err != nil || math.Abs(listed/megabytes(int64(len(files["app"])))-1) > 0.1 {
+		t.Errorf("docs/sizes.md lists %s MB, and the program has %d bytes: make images ARGS=\"--sizes $PWD/docs/sizes.md\"", match[1], len(files["app"]))
+	}
 	program, err := elf.NewFile(bytes.NewReader(files["app"]))
 	must(t, err)
 	for _, p := range program.Progs {
@@ -108,12 +119,12 @@ func TestWhatAnImageHolds(t *testing.T) {
 	if n := bytes.Count(files["etc/ssl/certs/ca-certificates.crt"], []byte("BEGIN CERTIFICATE")); n < 100 {
 		t.Errorf("%d root certificates", n)
 	}
-	var list bom
-	must(t, json.Unmarshal(files["sbom.cdx.json"], &list))
-	if !slices.ContainsFunc(list.Components, func(c component) bool {
+	var bill bom
+	must(t, json.Unmarshal(files["sbom.cdx.json"], &bill))
+	if !slices.ContainsFunc(bill.Components, func(c component) bool {
 		return strings.HasPrefix(c.PURL, "pkg:golang/github.com/jackc/pgx/v5@v5.")
-	}) || list.Metadata.Component.Name != "transfer-confirm" {
-		t.Errorf("bill of materials: %+v", list)
+	}) || bill.Metadata.Component.Name != "transfer-confirm" {
+		t.Errorf("bill of materials: %+v", bill)
 	}
 }
 
@@ -179,6 +190,33 @@ func TestTheComponentOfARelease(t *testing.T) {
 	must(t, err)
 	if !bytes.Equal(got, want) {
 		t.Errorf("component:\n%s", got)
+	}
+}
+
+// The list of sizes takes its place in a document, the largest program first, and leaves
+// the rest of the document.
+func TestTheListOfSizes(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sizes.md")
+	must(t, os.WriteFile(file, []byte("# Sizes\n"+sizesBegin+"old\n"+sizesEnd+"the end\n"), 0o600))
+	images := []sized{{"small", 10_000_000, 4_000_000}, {"large", 20_660_000, 8_500_000}}
+	must(t, writeSizes(file, "amd64", images))
+	got, err := os.ReadFile(file)
+	must(t, err)
+	for _, part := range []string{
+		"# Sizes\n" + sizesBegin + "2 images for linux/amd64, by go", "the programs have 10.0 to 20.7 MB, the compressed images 4.0 to 8.5 MB.\n",
+		"| `large` | 20.7 | 8.5 |\n| `small` | 10.0 | 4.0 |\n" + sizesEnd + "the end\n",
+	} {
+		if !strings.Contains(string(got), part) {
+			t.Errorf("no %q in:\n%s", part, got)
+		}
+	}
+	must(t, os.WriteFile(file, []byte("# Sizes\n"), 0o600))
+	if err := writeSizes(file, "amd64", images); !errors.Is(err, errNoList) {
+		t.Errorf("a document without a place: %v", err)
+	}
+	if err := (options{root: root, out: t.TempDir(), sizes: file, names: []string{"migrate"}, report: io.Discard}).run(); err == nil {
+		t.Error("no error for the sizes of one image")
 	}
 }
 

@@ -5,6 +5,7 @@
 //
 // With a registry (--push, or --registry without pushing) it also writes
 // kustomization.yaml into the folder: a kustomize Component that names all images by digest.
+// With --sizes it writes the list of their sizes into a document (docs/sizes.md).
 //
 // An image has one static binary, the root certificates and a list of its modules
 // (SBOM), and no shell. The same source gives the same digest; a change to one function
@@ -31,6 +32,7 @@ import (
 // options are the command's flags.
 type options struct {
 	root, out     string
+	sizes         string // the document that lists the sizes; empty: none is written
 	registry, tag string // registry: of the Component; empty: none is written
 	push          bool
 	insecure      bool
@@ -57,6 +59,7 @@ func main() {
 	root.Flags().StringVar(&pushTo, "push", "", "also push to this registry and folder, e.g. registry.example/tidebank")
 	root.Flags().StringVar(&o.registry, "registry", "", "push nothing; write kustomization.yaml for images that are pushed there later")
 	root.MarkFlagsMutuallyExclusive("push", "registry")
+	root.Flags().StringVar(&o.sizes, "sizes", "", "write the list of sizes into this document")
 	root.Flags().StringVar(&o.tag, "tag", "latest", "the tag of pushed images; deployments name digests")
 	root.Flags().BoolVar(&o.insecure, "insecure", false, "push over HTTP, for a registry on this machine")
 	root.Flags().StringSliceVar(&o.platforms, "arch", []string{runtime.GOARCH}, "architectures of linux: amd64, arm64")
@@ -81,21 +84,30 @@ func (o options) run() error {
 	if o.registry != "" && !o.push && !whole {
 		return fmt.Errorf("--registry names all images of one architecture; leave out the names, and give one --arch")
 	}
+	if o.sizes != "" && !whole {
+		return fmt.Errorf("--sizes lists all images of one architecture; leave out the names, and give one --arch")
+	}
 	path, err := emptied(o.out)
 	if err != nil {
 		return err
 	}
 	var images []pinned
+	var sizes []sized
 	for _, t := range targets {
 		if len(o.names) > 0 && !slices.Contains(o.names, t.Name) {
 			continue
 		}
 		for _, arch := range o.platforms {
-			one, err := o.one(path, t, arch)
+			digest, size, err := o.one(path, t, arch)
 			if err != nil {
 				return fmt.Errorf("%s: %w", t.Name, err)
 			}
-			images = append(images, pinned{Name: t.Name, Digest: one})
+			images, sizes = append(images, pinned{Name: t.Name, Digest: digest}), append(sizes, size)
+		}
+	}
+	if o.sizes != "" {
+		if err := writeSizes(o.sizes, o.platforms[0], sizes); err != nil {
+			return err
 		}
 	}
 	if o.registry == "" || !whole {
@@ -125,16 +137,16 @@ func emptied(folder string) (layout.Path, error) {
 	return path, nil
 }
 
-// one builds, stores and, if asked, pushes the image of one target. It returns
-// the digest.
-func (o options) one(path layout.Path, t target, arch string) (string, error) {
+// one builds, stores and, if asked, pushes the image of one target. It returns the
+// digest and the sizes.
+func (o options) one(path layout.Path, t target, arch string) (string, sized, error) {
 	binary, err := t.build(o.root, arch)
 	if err != nil {
-		return "", err
+		return "", sized{}, err
 	}
 	image, err := assemble(t.Name, arch, binary)
 	if err != nil {
-		return "", err
+		return "", sized{}, err
 	}
 	reference := t.Name
 	if len(o.platforms) > 1 {
@@ -144,19 +156,19 @@ func (o options) one(path layout.Path, t target, arch string) (string, error) {
 		"org.opencontainers.image.ref.name": reference,
 	}), layout.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}))
 	if err != nil {
-		return "", fmt.Errorf("store: %w", err)
+		return "", sized{}, fmt.Errorf("store: %w", err)
 	}
 	digest, err := image.Digest()
 	if err != nil {
-		return "", fmt.Errorf("digest: %w", err)
+		return "", sized{}, fmt.Errorf("digest: %w", err)
 	}
-	size, err := compressed(image)
-	if err != nil {
-		return "", err
+	size := sized{Name: t.Name, Program: int64(len(binary))}
+	if size.Compressed, err = compressed(image); err != nil {
+		return "", sized{}, err
 	}
 	_, _ = fmt.Fprintf(o.report, "%-24s %-6s %5.1f MB, %5.1f MB compressed  %s\n",
-		t.Name, arch, megabytes(int64(len(binary))), megabytes(size), digest)
-	return digest.String(), o.upload(image, reference)
+		t.Name, arch, megabytes(size.Program), megabytes(size.Compressed), digest)
+	return digest.String(), size, o.upload(image, reference)
 }
 
 func (o options) upload(image v1.Image, reference string) error {

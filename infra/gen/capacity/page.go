@@ -32,9 +32,11 @@ var (
 		PaydayShare: 0.5, CallsPerVisit: 12, Transfers: 0.4, PeakHour: 0.12, PeakMinute: 2,
 	}
 	costs = Costs{
-		Login:    Cost{Function: 70 * time.Millisecond, PostgreSQL: 600 * time.Microsecond, Redis: 150 * time.Microsecond},
-		Query:    Cost{Function: measured.Call, PostgreSQL: 200 * time.Microsecond, Redis: 40 * time.Microsecond},
-		Transfer: Cost{Function: measured.Confirm.Function + 2*measured.Call, PostgreSQL: 1200 * time.Microsecond, Redis: 150 * time.Microsecond},
+		Login: Cost{Function: 70 * time.Millisecond, PostgreSQL: 600 * time.Microsecond, Redis: 150 * time.Microsecond},
+		Query: Cost{Function: measured.Call, PostgreSQL: 200 * time.Microsecond, Redis: 40 * time.Microsecond},
+		Transfer: Cost{
+			Function: measured.Confirm.Function + 2*measured.Call, PostgreSQL: 1200 * time.Microsecond, Redis: 150 * time.Microsecond,
+		},
 	}
 	plant = Plant{
 		Utilisation: 0.5, PodCPU: 1, ConnsPerPod: process.ConnLimit, ConnsPerCore: 25, CommitsAtMost: 8000,
@@ -75,7 +77,8 @@ func Page() ([]byte, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
 		"LoginScale": process.LoginScale, "Scale": process.ScaleLimit, "HashCalls": process.HashCalls,
-		"Rows": rows, "Customers": customers, "Costs": costs, "Measured": measured, "Plant": plant, "BurstPods": pods, "BurstWaiting": waiting,
+		"Rows": rows, "Customers": customers, "Costs": costs, "Measured": measured, "Plant": plant,
+		"BurstPods": pods, "BurstWaiting": waiting,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("capacity: %w", err)

@@ -1,6 +1,8 @@
 package openfaas_test
 
 import (
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -145,5 +147,35 @@ func TestAProcessMayFinishItsCalls(t *testing.T) {
 	}
 	if strings.Count(standard, "write_timeout: 30s") != len(processes(standard)) {
 		t.Error("OpenFaaS takes the grace period of a pod from write_timeout")
+	}
+}
+
+var secretOf = regexp.MustCompile(`(?m)^      - ([a-z][a-z0-9-]+)$`)
+
+// The lines of docs/openfaas.md create each secret of the stack. faas-cli stands for a
+// program that only tells the secret's name.
+func TestTheSecretsAreCreated(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/openfaas.md")
+	check.Must(t, err)
+	_, lines, _ := strings.Cut(string(page), "   for p in $(sed")
+	lines, _, found := strings.Cut(lines, "   ```\n")
+	if !found {
+		t.Fatal("docs/openfaas.md creates no secrets")
+	}
+	script := `faas-cli() { echo "created $3"; }` + "\nfor p in $(sed" + lines
+	cmd := exec.CommandContext(t.Context(), "bash", "-euc", script)
+	cmd.Dir = "../../.."
+	created, err := cmd.CombinedOutput()
+	check.Must(t, err)
+	standard, _ := stacks(t, functions.All())
+	needed := secretOf.FindAllStringSubmatch(standard, -1)
+	if len(needed) < 100 {
+		t.Fatalf("only %d secrets", len(needed))
+	}
+	for _, secret := range needed {
+		if secret[1] != "tidebank-keys-receiver" && !strings.Contains(string(created), "created "+secret[1]+"\n") {
+			t.Errorf("nobody creates %s", secret[1])
+		}
 	}
 }

@@ -17,9 +17,12 @@ import (
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	list := []process.Process{
-		{Name: "small", Conns: 2, Scale: 1}, {Name: "large", Conns: 2, Scale: 10}, {Name: "middle", Conns: 2, Scale: 5},
+		{Name: "small", Conns: 2, Scale: 1},
+		{Name: "large", Conns: 2, Scale: 10},
+		{Name: "middle", Conns: 2, Scale: 5},
 		{Name: "without a database", Scale: 6},
-		{Name: "relay", Worker: true, Conns: 4, Scale: 2, Listens: true}, {Name: "upkeep", Worker: true, Conns: 4, Scale: 2},
+		{Name: "relay", Worker: true, Conns: 4, Scale: 2, Listens: true},
+		{Name: "upkeep", Worker: true, Conns: 4, Scale: 2},
 	}
 	for wave, want := range map[int]int{0: 32 + 2*18, 1: 52 + 2*18, 2: 62 + 2*18, 99: 2 * (32 + 18)} {
 		if got := process.Connections(list, wave); got != want {
