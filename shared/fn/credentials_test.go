@@ -137,8 +137,8 @@ func TestNoCredentialIsShown(t *testing.T) {
 	}
 	environment := func(process string) []string {
 		env := []string{
-			childMark + "=reaching", "KEYS_FILE=" + keyFile, "KEYS_RECEIVER=" + receiver, "CREDENTIALS_SEALED_ONLY=true", "AWS_REGION=eu-central-1",
-			"AWS_ACCESS_KEY_ID=bank",
+			childMark + "=reaching", "KEYS_FILE=" + keyFile, "KEYS_RECEIVER=" + receiver, "CREDENTIALS_SEALED_ONLY=true",
+			"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=bank",
 		}
 		for key, value := range clear {
 			text, err := keys.SealCredential(receiver+".pub", pin, keys.ProcessCredential{Process: process, Setting: key, Value: value})
