@@ -41,7 +41,7 @@ NAME, or into the file that the key names.
 The text is encrypted to the public key of the environment (tide keys receiver), together with NAME and KEY: it is of no
 use to another process, or under another key. For the commands of tide and for the migrations, NAME is "operator". The
 credential is read from standard input, so that no list of processes shows it; its last line break does not count.`,
-		Example: "  go run ./infra/tide keys credential --receiver receiver.key.pub --pin 3f0a… --process transfer-get --setting DATABASE_URL",
+		Example: "  go run ./infra/tide keys credential --receiver receiver.key.pub --pin 3f0a… --process transfer-get --setting REDIS_URL",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.Process != host.Operator && !isProcess(c.Process) {
 				return fmt.Errorf("%w: %s", errNoProcess, c.Process)

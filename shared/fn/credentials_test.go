@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/uuid"
@@ -137,8 +138,8 @@ func TestNoCredentialIsShown(t *testing.T) {
 	}
 	environment := func(process string) []string {
 		env := []string{
-			childMark + "=reaching", "KEYS_FILE=" + keyFile, "KEYS_RECEIVER=" + receiver, "CREDENTIALS_SEALED_ONLY=true", "AWS_REGION=eu-central-1",
-			"AWS_ACCESS_KEY_ID=bank",
+			childMark + "=reaching", "KEYS_FILE=" + keyFile, "KEYS_RECEIVER=" + receiver, "CREDENTIALS_SEALED_ONLY=true",
+			"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=bank",
 		}
 		for key, value := range clear {
 			text, err := keys.SealCredential(receiver+".pub", pin, keys.ProcessCredential{Process: process, Setting: key, Value: value})
@@ -181,6 +182,8 @@ func TestNoCredentialIsShown(t *testing.T) {
 	}
 
 	cmd, log = process(t, append(environment("transfer-get"), "PORT="+check.FreePort(t))...)
+	started := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() }) // it must not start
+	defer started.Stop()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(log.String(), keys.ErrAssigned.Error()) {
 		t.Errorf("with the credentials of another function: %v: %s", err, log)

@@ -156,7 +156,8 @@ func TestCredentialsAreConfiguredEncrypted(t *testing.T) {
 				for how, value := range map[string]string{"in clear": want, "in a file in clear": "file://" + file} {
 					check.Must(t, os.WriteFile(file, []byte(want), 0o600))
 					t.Setenv(key, value)
-					if _, err := c.read(t); !errors.Is(err, host.ErrSetting) || !strings.Contains(err.Error(), key) || shows(err, c.passwords) {
+					_, err := c.read(t)
+					if !errors.Is(err, host.ErrSetting) || !strings.Contains(err.Error(), key) || shows(err, c.passwords) {
 						t.Errorf("%s %s: %v", key, how, err)
 					}
 				}

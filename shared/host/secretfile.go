@@ -94,7 +94,7 @@ func (s secretForms) resolve(key, value string) (text string, encrypted bool, er
 	switch {
 	case strings.HasPrefix(value, keys.SealedScheme):
 		text, err = keys.OpenCredential(keys.Config{Receiver: s.Receiver, Mounted: s.Mounted}, value, s.process, key)
-		return text, true, err //nolint:wrapcheck // the caller names the key
+		return text, true, err
 	case strings.HasPrefix(value, "secret:"):
 		text, err = s.managed(value)
 		return text, true, err
