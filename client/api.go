@@ -714,7 +714,7 @@ type IdentityQuickLoginRequest struct {
 	Method          string             `json:"method"`              // What the customer has set here; one of gesture, fingerprint, face
 	Challenge       []byte             `json:"challenge"`           // Of identity-quick-challenge
 	DevicePublicKey []byte             `json:"device_public_key"`   // PKIX DER: the device's bound key
-	DeviceSignature []byte             `json:"device_signature"`    // By the bound key (docs/protocol.md, section 7)
+	DeviceSignature []byte             `json:"device_signature"`    // By the bound key (protocol.md, section 7)
 	Gesture         []byte             `json:"gesture,omitempty"`   // For gesture: its points, 1 to 9 by rows
 	Assertion       []byte             `json:"assertion,omitempty"` // For the others: the same text signed by the key that they unlock
 	CaptchaID       string             `json:"captcha_id,omitempty"`

@@ -26,13 +26,15 @@ func TestTheDocumentsVectors(t *testing.T) {
 		t.Fatal("docs/protocol.md has no vectors")
 	}
 	var v struct {
-		Key   struct{ Public string } `json:"device_key"`
+		Key struct {
+			Public string `json:"public"`
+		} `json:"device_key"`
 		Hello struct {
 			DeviceID string `json:"device_id"`
-		}
+		} `json:"hello"`
 		Welcome struct {
 			ChannelID []byte `json:"channel_id"`
-		}
+		} `json:"welcome"`
 	}
 	check.Must(t, json.Unmarshal([]byte(vectors), &v))
 	public, err := hex.DecodeString(v.Key.Public)

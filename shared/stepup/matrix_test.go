@@ -201,7 +201,9 @@ func standsBeside(t *testing.T, name stepup.Factor, set func(*stepup.Case)) {
 		}},
 		{stepup.ToOthers, risk.GradeHigh, 1, nil},
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, nil}, // one other factor is enough
-		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, []string{"sms_otp" + beside, "device_key" + beside, "trade_password" + beside}},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, []string{
+			"sms_otp" + beside, "device_key" + beside, "trade_password" + beside,
+		}},
 		{stepup.ToOwn, risk.GradeRaised, 1, []string{"sms_otp" + beside}},
 	} {
 		c := about(tt.scene, tt.grade, tt.amount)

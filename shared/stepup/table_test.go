@@ -125,8 +125,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	for _, set := range append(subsets[1:], []stepup.Factor{stepup.Face}, []stepup.Factor{stepup.SMSOTP, stepup.SMSOTP},
 		[]stepup.Factor{stepup.Face, stepup.Face}, []stepup.Factor{stepup.DeviceKey, stepup.Face},
 		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.Face}, []stepup.Factor{"fingerprint"},
-		[]stepup.Factor{stepup.UnlockKey}, []stepup.Factor{stepup.UnlockKey, stepup.Face}, []stepup.Factor{stepup.DeviceKey, stepup.UnlockKey},
-		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.UnlockKey},
+		[]stepup.Factor{stepup.UnlockKey}, []stepup.Factor{stepup.UnlockKey, stepup.Face},
+		[]stepup.Factor{stepup.DeviceKey, stepup.UnlockKey}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.UnlockKey},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
 		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "fingerprint"},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {

@@ -4,10 +4,10 @@
 //	POST /function/identity-gesture-set   session, step-up   emits identity.passwordchanged.v1
 //
 // The proofs are the login password, a code, and a signature by the device's bound key over the text
-// of the prepared change: a session may only claim the device's id. A gesture joins at least five of the nine points of a pad, each once, and jumps over no
-// point that it has not passed (AUTH-026). It is sealed and stored like a password, for its
-// customer and device. It ends with the device's key. Refusals: PASSWORD_WEAK,
-// PASSWORD_UNSEALED, DEVICE_UNBOUND and those of the step-up.
+// of the prepared change: a session may only claim the device's id. A gesture joins at least five of
+// the nine points of a pad, each once, and jumps over no point that it has not passed (AUTH-026). It
+// is sealed and stored like a password, for its customer and device. It ends with the device's key.
+// Refusals: PASSWORD_WEAK, PASSWORD_UNSEALED, DEVICE_UNBOUND and those of the step-up.
 package gestureset
 
 import (

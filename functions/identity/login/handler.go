@@ -201,7 +201,8 @@ func (op operation) admit(ctx context.Context, call *fn.Call, req Request, key *
 		return nil, err
 	}
 	attempt := &password.LoginAttempt{
-		Phone: customer.LoginIndex(op.ring, req.Phone, req.Alias), From: key.from, Captcha: solved, Now: now, Place: op.tables.Places.Of(call.IP),
+		Phone: customer.LoginIndex(op.ring, req.Phone, req.Alias), From: key.from, Captcha: solved, Now: now,
+		Place: op.tables.Places.Of(call.IP),
 	}
 	suspect, err := attempt.Suspect(ctx, op.db)
 	if err == nil && suspect {

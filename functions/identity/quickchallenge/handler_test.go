@@ -20,7 +20,8 @@ func TestEachChallengeIsFresh(t *testing.T) {
 	for range 8 {
 		var got identityquickchallenge.Response
 		d.Call(t, identityquickchallenge.Function, "", struct{}{}).Into(t, &got)
-		if len(got.Challenge) != device.ChallengeBytes || seen[string(got.Challenge)] || !got.ExpiresAt.Equal(bank.Start.Add(2*time.Minute)) {
+		if len(got.Challenge) != device.ChallengeBytes || seen[string(got.Challenge)] ||
+			!got.ExpiresAt.Equal(bank.Start.Add(2*time.Minute)) {
 			t.Fatalf("%x until %v", got.Challenge, got.ExpiresAt)
 		}
 		seen[string(got.Challenge)] = true

@@ -64,7 +64,7 @@ type Request struct {
 	Method          device.Method `json:"method" enum:"gesture,fingerprint,face" doc:"What the customer has set here" example:"gesture"`
 	Challenge       []byte        `json:"challenge" minLength:"44" maxLength:"44" doc:"Of identity-quick-challenge" example:"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="` //nolint:revive // a tag is one line
 	DevicePublicKey []byte        `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER: the device's bound key"`
-	DeviceSignature []byte        `json:"device_signature" minLength:"1" maxLength:"128" doc:"By the bound key (docs/protocol.md, section 7)"`
+	DeviceSignature []byte        `json:"device_signature" minLength:"1" maxLength:"128" doc:"By the bound key (protocol.md, section 7)"`
 	Gesture         []byte        `json:"gesture,omitempty" format:"sealed-password" maxLength:"1024" doc:"For gesture: its points, 1 to 9 by rows" example:"AAAA"` //nolint:revive // a tag is one line
 	Assertion       []byte        `json:"assertion,omitempty" maxLength:"128" doc:"For the others: the same text signed by the key that they unlock"`               //nolint:revive // a tag is one line
 	CaptchaID       string        `json:"captcha_id,omitempty" maxLength:"64"`

@@ -358,8 +358,8 @@ func TestFailuresTakeAsLong(t *testing.T) { //nolint:paralleltest // other tests
 		w.Exec(t, "UPDATE device SET gesture_failures = 0")
 		w.ForgetAttempts(t)
 		kinds := map[string]identityquicklogin.Request{
-			"unknown number": w.guess(t, wrong, false), "wrong gesture": w.guess(t, wrong, false), "used challenge": w.guess(t, wrong, false),
-			"unbound device": w.request(t, tablet, device.ByGesture),
+			"unknown number": w.guess(t, wrong, false), "wrong gesture": w.guess(t, wrong, false),
+			"used challenge": w.guess(t, wrong, false), "unbound device": w.request(t, tablet, device.ByGesture),
 		}
 		for name, r := range kinds {
 			d, used := w.Phone, []byte{}

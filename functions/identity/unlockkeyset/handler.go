@@ -4,10 +4,11 @@
 //	POST /function/identity-unlock-key-set   session, step-up   emits identity.passwordchanged.v1
 //
 // The proofs are the trade password, a code, and a signature by the device's bound key over the text
-// of the prepared change: a session may only claim the device's id. The text says whether a finger or a face unlocks the key. The phone keeps the private key,
-// and uses it only after it has recognised the customer; the request is signed by it. The bank
-// learns nothing of finger and face (BIO-012). The key ends with the device's bound key, and must
-// differ from it. Refusals: DEVICE_UNBOUND and those of the step-up.
+// of the prepared change: a session may only claim the device's id. The text says
+// whether a finger or a face unlocks the key. The phone keeps the private key, and uses it only after
+// it has recognised the customer; the request is signed by it. The bank learns nothing of finger and
+// face (BIO-012). The key ends with the device's bound key, and must differ from it. Refusals:
+// DEVICE_UNBOUND and those of the step-up.
 package unlockkeyset
 
 import (
