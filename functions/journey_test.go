@@ -281,7 +281,8 @@ func (j *journey) logInQuickly(t *testing.T) {
 			known = j.Known(t)
 		}
 		set.fields["proofs"] = []any{
-			map[string]any{"factor": "sms_otp", "code": code}, known,
+			map[string]any{"factor": "sms_otp", "code": code},
+			known,
 			stepup.Proof{Factor: stepup.DeviceKey, Signature: j.Phone.Sign(t, intent.Text)},
 		}
 		j.call(t, set.function, set.fields, &map[string]any{})

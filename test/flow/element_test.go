@@ -331,7 +331,7 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 		},
 		"identity-unlock-key-set": {
 			"another's change": with(good["identity-unlock-key-set"], "intent_id", foreign.IntentID),
-			"one proof":        with(good["identity-unlock-key-set"], "proofs", []fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
+			"one proof":        with(good["identity-unlock-key-set"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
 			"another key":      with(good["identity-unlock-key-set"], "public_key", p.li.phone.PublicKey(t)),
 		},
 		"identity-quick-login": {
