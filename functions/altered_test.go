@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/infra/sealed"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/reseal"
@@ -122,6 +123,18 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		r.refused = "PROOF_REJECTED"
 		r.again = "UPDATE credential SET trade_failures = 0, trade_day_failures = 0, trade_locked_until = NULL"
 		return r
+	},
+	"device.gesture": func(t *testing.T, p fixture) reading {
+		p.Phone.KeepGesture(t, p.Payer)
+		return reading{
+			row: fmt.Sprintf("customer_id = '%s'", p.Payer.ID), clear: []string{bank.Gesture}, refused: "LOGIN_FAILED",
+			again: "UPDATE device SET gesture_failures = 0",
+			use: func() []string {
+				p.fresh(t)
+				request := p.Phone.QuickLogin(t, p.Payer, p.Phone.Challenge(t), device.ByGesture, nil)
+				return []string{p.Phone.Call(t, functest.Named(t, "identity-quick-login"), "", request).Code}
+			},
+		}
 	},
 	"intent.payload_ct": func(t *testing.T, p fixture) reading { return p.confirmation(t) },
 	"intent.text_ct":    func(t *testing.T, p fixture) reading { return p.confirmation(t) },

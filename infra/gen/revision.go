@@ -1,12 +1,13 @@
 package main
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // revisionFile holds the revision of the SQL functions and their digest.
@@ -19,15 +20,15 @@ func revision(root string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revision: %w", err)
 	}
-	sum := sha256.New()
+	var parts [][]byte
 	for _, path := range list {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("revision: %w", err)
 		}
-		fmt.Fprintf(sum, "%s %d\n%s", filepath.Base(path), len(text), text) // a hash takes all
+		parts = append(parts, []byte(filepath.Base(path)), []byte{0}, text, []byte{0})
 	}
-	digest := fmt.Sprintf("%x", sum.Sum(nil))
+	digest := fmt.Sprintf("%x", sm.Digest(parts...))
 	var number int
 	var known string
 	old, err := os.ReadFile(filepath.Join(root, revisionFile))

@@ -83,7 +83,7 @@ func TestScan(t *testing.T) {
 	check.Must(t, err)
 	paths := []string{
 		"functions/registry.go", "infra/mains/account-list/main.go", "infra/mains/notify-on-otp/main.go",
-		"infra/mains/transfer-confirm/main.go", "workers/registry.go",
+		"infra/mains/transfer-confirm/main.go", revisionFile, "workers/registry.go",
 	}
 	if diff := cmp.Diff(paths, slices.Sorted(maps.Keys(files))); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -107,12 +107,13 @@ func TestScanWorkers(t *testing.T) {
 	}))
 	check.Must(t, err)
 	paths := []string{
-		"functions/registry.go", "infra/mains/bank-upkeep/main.go", "infra/mains/events-relay/main.go", "workers/registry.go",
+		"functions/registry.go", "infra/mains/bank-upkeep/main.go", "infra/mains/events-relay/main.go", revisionFile,
+		"workers/registry.go",
 	}
 	if diff := cmp.Diff(paths, slices.Sorted(maps.Keys(files))); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	if text := string(files[paths[3]]); !strings.Contains(text, "\t\tupkeep.Worker,\n\t\trelay.Worker,\n") {
+	if text := string(files[paths[4]]); !strings.Contains(text, "\t\tupkeep.Worker,\n\t\trelay.Worker,\n") {
 		t.Errorf("the registry:\n%s", text)
 	}
 	if text := string(files[paths[2]]); !strings.Contains(text, "fn.Serve(relay.Worker)") ||
@@ -167,5 +168,32 @@ func TestStraysAreRemoved(t *testing.T) {
 	check.Must(t, err)
 	if diff := cmp.Diff([]string{"infra/mains/README.md", "infra/mains/transfer-confirm"}, left); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
+	}
+}
+
+// A change of the SQL functions raises their revision, once.
+func TestTheRevisionCounts(t *testing.T) {
+	t.Parallel()
+	const function = "infra/migrations/functions/a.sql"
+	dir := tree(t, map[string]string{function: "one"})
+	next := func(want string) {
+		t.Helper()
+		text, err := revision(dir)
+		check.Must(t, err)
+		if number, _, _ := strings.Cut(string(text), " "); number != want {
+			t.Errorf("revision %s, want %s", number, want)
+		}
+		check.Must(t, os.WriteFile(filepath.Join(dir, revisionFile), text, 0o600))
+	}
+	next("1")
+	next("1")
+	check.Must(t, os.WriteFile(filepath.Join(dir, function), []byte("two"), 0o600))
+	next("2")
+	next("2")
+	check.Must(t, os.Rename(filepath.Join(dir, function), filepath.Join(dir, "infra/migrations/functions/b.sql")))
+	next("3")
+	check.Must(t, os.WriteFile(filepath.Join(dir, revisionFile), []byte("<<<<<<< HEAD\n3 x\n"), 0o600))
+	if _, err := revision(dir); err == nil {
+		t.Error("a conflict is taken for a revision")
 	}
 }

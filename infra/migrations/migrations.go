@@ -146,17 +146,25 @@ func (r Run) replaceFunctions(ctx context.Context, conn *sql.Conn) error {
 		}
 		all.Write(body)
 	}
-	fmt.Fprintf(&all, sqlSetRevision, own)
-	// Without arguments, PostgreSQL runs all statements of one text as one transaction.
-	_, err = conn.ExecContext(ctx, all.String())
-	return err //nolint:wrapcheck // as above
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err //nolint:wrapcheck // as above
+	}
+	defer tx.Rollback() //nolint:errcheck // after the commit there is nothing to roll back
+	if _, err := tx.ExecContext(ctx, all.String()); err != nil {
+		return err //nolint:wrapcheck // as above
+	}
+	if _, err := tx.ExecContext(ctx, sqlSetRevision, own); err != nil {
+		return err //nolint:wrapcheck // as above
+	}
+	return tx.Commit() //nolint:wrapcheck // as above
 }
 
 const (
 	sqlRevision = `-- function_revision.get
 SELECT coalesce(max(revision), 0) FROM function_revision`
 	sqlSetRevision = `-- function_revision.set
-INSERT INTO function_revision (revision) VALUES (%d)
+INSERT INTO function_revision (revision) VALUES ($1)
     ON CONFLICT (single) DO UPDATE SET revision = excluded.revision WHERE function_revision.revision <> excluded.revision`
 )
 

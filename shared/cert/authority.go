@@ -22,9 +22,9 @@ import (
 // that signs requests, and the roots that the bank trusts. A bank without an authority sets
 // none of them.
 type Config struct {
-	URL    string `envconfig:"CERT_URL" form:"http" secret:"true"`
-	Secret string `envconfig:"CERT_SECRET" secret:"true"`
-	Roots  string `envconfig:"CERT_ROOTS" secret:"true"` // PEM
+	URL    string `envconfig:"CERT_URL" later:"true" form:"http" secret:"true"`
+	Secret string `envconfig:"CERT_SECRET" later:"true" secret:"true"`
+	Roots  string `envconfig:"CERT_ROOTS" later:"true" secret:"true"` // PEM
 }
 
 // Reasons why a process does not start.

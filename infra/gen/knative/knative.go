@@ -32,6 +32,10 @@ func gateways() []string { return []string{"gateway-api", "istio", "kourier"} }
 
 // secretKeys are the settings that come from a Secret: its name, and the key in it.
 var secretKeys = map[string]source{
+	"CERT_ROOTS":  {Secret: "tidebank-cert", Key: "roots"},
+	"CERT_SECRET": {Secret: "tidebank-cert", Key: "secret"},
+	"CERT_URL":    {Secret: "tidebank-cert", Key: "url"},
+
 	"FACE_SECRET": {Secret: "tidebank-face", Key: "secret"},
 	"FACE_URL":    {Secret: "tidebank-face", Key: "url"},
 

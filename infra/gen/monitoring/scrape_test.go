@@ -86,7 +86,7 @@ func (p probes) pods(t *testing.T) []job {
 }
 
 // Prometheus asks the pods that serve metrics, and names their processes. It does not ask the
-// pod of the migrations, which serves no port: it would be reported as failing during each
+// pods of the migrations, which serve no port: they would be reported as failing during each
 // deployment.
 func TestPrometheusAsksThePodsThatServeMetrics(t *testing.T) {
 	t.Parallel()
@@ -110,7 +110,7 @@ func TestPrometheusAsksThePodsThatServeMetrics(t *testing.T) {
 			}
 		}
 	}
-	if req.AtLeast(t, 30, asked); !slices.Equal(others, []string{"migrate"}) {
+	if req.AtLeast(t, 30, asked); !slices.Equal(others, []string{"migrate", "rights"}) {
 		t.Errorf("pods without metrics: %q", others)
 	}
 }

@@ -234,7 +234,8 @@ func TestSecretsOfOneProcess(t *testing.T) {
 				continue
 			}
 			ref := e.ValueFrom.SecretKeyRef
-			own := ref.Name == "tidebank-database" && ref.Key == program(name) || ref.Name == "tidebank-probe" && name == "business-probe"
+			own := ref.Name == "tidebank-database" && ref.Key == program(name) || ref.Name == "tidebank-probe" && name == "business-probe" ||
+				ref.Name == "tidebank-cert" && name == "identity-cert-apply"
 			if !shared[ref.Name] && !own {
 				t.Errorf("%s reads %s of the secret %s", name, ref.Key, ref.Name)
 			}
