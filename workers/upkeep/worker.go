@@ -78,6 +78,7 @@ func Kept() map[string]string {
 		"entry":             "vouchers are permanent",
 		"face_reference":    "one row for each customer with a reference photo",
 		"fraud_score":       "scores are evidence of decisions about a customer",
+		"function_revision": "one row: the revision of the SQL functions",
 		"ledger_fold":       "folding deletes its rows",
 		"message":           "the customer's inbox belongs to the customer",
 		"policy":            "dated figures are the record of past policies",

@@ -24,7 +24,7 @@ func nextEdits() []edit {
 	return []edit{
 		{
 			"infra/migrations/0058_function_revision.sql", "infra/migrations/9000_next.sql",
-			"CREATE TABLE function_revision", "CREATE TABLE next_release",
+			"function_revision", "next_release",
 		},
 		{"shared/otp/challenge.go", "", `Call: "otp_use"`, `Call: "otp_spend"`},
 		{functionFiles + "otp_use.sql", functionFiles + "otp_spend.sql", "FUNCTION otp_use(", "FUNCTION otp_spend("},
