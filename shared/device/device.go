@@ -31,7 +31,11 @@ const (
 	sqlBind = `-- device.bind
 INSERT INTO device (customer_id, device_id, public_key, bound_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (customer_id, device_id) DO UPDATE
-   SET public_key = $3, bound_at = $4, gesture = NULL, gesture_failures = 0, fingerprint_key = NULL, face_key = NULL`
+   SET public_key = $3, bound_at = $4, proved = true, gesture = NULL, gesture_failures = 0, fingerprint_key = NULL, face_key = NULL`
+
+	sqlNoteLogin = `-- device.note_login
+UPDATE device SET proved = $3, gesture_failures = CASE WHEN $3 THEN 0 ELSE gesture_failures END
+ WHERE customer_id = $1 AND device_id = $2 AND (proved <> $3 OR $3 AND gesture_failures > 0)`
 
 	sqlKnown = `-- device.known
 SELECT EXISTS (
@@ -44,7 +48,7 @@ SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
 
 	sqlYoung = `-- device.young
 SELECT policy_value('device.young_day_cap', $4),
-       EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2),
+       EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2 AND proved),
        NOT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
                       AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4))),
        EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
@@ -77,6 +81,13 @@ type Key struct {
 // belonged to it.
 func Bind(ctx context.Context, to pg.Writer, k Key) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlBind, Args: []any{k.CustomerID, k.DeviceID, k.Public, k.BoundAt}})
+}
+
+// NoteLogin stores, at a login by password, whether it proved the key that is bound on its device. A
+// device counts as bound only while its last login did (State). A proved login forgets the wrong
+// gestures there, and so ends the gesture's lock.
+func NoteLogin(ctx context.Context, to pg.Writer, customer uuid.UUID, deviceID string, proved bool) error {
+	return to.Write(ctx, pg.Statement{SQL: sqlNoteLogin, Args: []any{customer, deviceID, proved}})
 }
 
 // ListBound returns the customer's bound devices, newest first, at most 100. It leaves out
@@ -193,7 +204,7 @@ func QueueByPhone(batch *pgx.Batch, phone []byte, deviceID string, read func(pub
 
 // State is the state of a customer's key on a device.
 type State struct {
-	Bound  bool
+	Bound  bool      // the customer has bound a key on it, and the last login on it proved that key
 	Young  bool      // bound, and younger than the policy demands
 	DayCap money.Fen // the sum of a day that a young key may confirm
 	Unlock bool      // the customer has set a key on it that finger or face unlocks

@@ -15,9 +15,6 @@ UPDATE device SET gesture = $4 WHERE customer_id = $1 AND device_id = $2 AND ges
 	sqlQuickEnd = `-- device.end_quick
 UPDATE device SET gesture = NULL, gesture_failures = 0, fingerprint_key = NULL, face_key = NULL
  WHERE customer_id = $1 AND device_id <> $2`
-
-	sqlGestureReopen = `-- device.reopen_gesture
-UPDATE device SET gesture_failures = 0 WHERE customer_id = $1 AND device_id = $2 AND gesture_failures > 0`
 )
 
 // Gesture is the gesture of a customer's device, as shared/password makes the text to store.
@@ -45,10 +42,4 @@ func RehashGesture(ctx context.Context, to pg.Writer, read Gesture, fresh string
 // names: whoever has set them there may not know the new login password. An empty name spares none.
 func EndQuick(ctx context.Context, to pg.Writer, customer uuid.UUID, spared string) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlQuickEnd, Args: []any{customer, spared}})
-}
-
-// ReopenGesture forgets the wrong gestures of a device after a login by password. So it ends the
-// gesture's lock.
-func ReopenGesture(ctx context.Context, to pg.Writer, customer uuid.UUID, deviceID string) error {
-	return to.Write(ctx, pg.Statement{SQL: sqlGestureReopen, Args: []any{customer, deviceID}})
 }

@@ -64,6 +64,29 @@ func TestTransfersNeedABoundDevice(t *testing.T) {
 	}
 }
 
+// Another phone that claims the id of the bound device logs in with a key of its own. It is not
+// taken for that device: it pays nothing and sets no way of quick login, with all of the customer's
+// other factors. The customer's own phone does again, after its next login.
+func TestWhoOnlyClaimsABoundDevicePaysNothing(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "DEVICE-004.1")
+	p := bank.NewPair(t, 1_000_00)
+	p.Phone.Call(t, transferprepare.Function, "", p.ToPayee(1_00)).Want(t, "")
+	thief := p.Device(t, p.Phone.ID)
+	logIn := func(d *bank.Device) {
+		t.Helper()
+		p.Advance(time.Minute)
+		d.Call(t, identitylogin.Function, "", d.LogIn(t, p.Payer, code(t, p, d))).Want(t, "")
+	}
+	logIn(thief)
+	for _, order := range []map[string]any{p.ToPayee(1_00), p.ToOwn(1_00)} {
+		thief.Call(t, transferprepare.Function, "", order).Want(t, "DEVICE_UNBOUND")
+	}
+	p.Phone.Reopen(t)
+	logIn(p.Phone)
+	p.Phone.Call(t, transferprepare.Function, "", p.ToPayee(1_00)).Want(t, "")
+}
+
 // A device is bound only by a login whose factors are all right, together with the trade
 // password or the old key. With one right factor alone nothing is bound.
 func TestOneFactorBindsNoDevice(t *testing.T) {

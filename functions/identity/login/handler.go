@@ -307,10 +307,8 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 			return err
 		}
 	}
-	if verified { // a wrong gesture may have locked quick log-ins on this device
-		if err := device.ReopenGesture(ctx, unit, id, call.DeviceID); err != nil {
-			return err
-		}
+	if err := device.NoteLogin(ctx, unit, id, call.DeviceID, verified); err != nil {
+		return err
 	}
 	call.StartSession(id, l.attempt.Place)
 	return identity.Entry{
