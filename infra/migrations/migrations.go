@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -45,6 +46,9 @@ type Run struct {
 	// Report gets a line when the run begins to wait for another process; it may be
 	// nil.
 	Report func(line string)
+	// Grants are statements that give privileges. They run in the transaction that replaces
+	// the SQL functions: a function may need a new table at its first call.
+	Grants []string
 }
 
 const (
@@ -128,36 +132,58 @@ func (r Run) replaceFunctions(ctx context.Context, conn *sql.Conn) error {
 	if err := conn.QueryRowContext(ctx, sqlRevision).Scan(&known); err != nil {
 		return err //nolint:wrapcheck // Up wraps it
 	}
+	bodies := ""
 	if known > own {
 		if r.Report != nil {
 			r.Report(fmt.Sprintf("the SQL functions stay at revision %d of a later release; this one has %d", known, own))
 		}
-		return nil
-	}
-	names, err := fs.Glob(files, "functions/*.sql")
-	if err != nil {
-		return err //nolint:wrapcheck // as above
-	}
-	var all strings.Builder
-	for _, name := range names {
-		body, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err //nolint:wrapcheck // as above
-		}
-		all.Write(body)
+	} else if bodies, err = functionBodies(); err != nil {
+		return err
 	}
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err //nolint:wrapcheck // as above
 	}
 	defer tx.Rollback() //nolint:errcheck // after the commit there is nothing to roll back
-	if _, err := tx.ExecContext(ctx, all.String()); err != nil {
-		return err //nolint:wrapcheck // as above
+	for _, sql := range append([]string{bodies}, r.Grants...) {
+		if _, err := tx.ExecContext(ctx, sql); err != nil {
+			return err //nolint:wrapcheck // as above
+		}
 	}
-	if _, err := tx.ExecContext(ctx, sqlSetRevision, own); err != nil {
+	if _, err := tx.ExecContext(ctx, sqlSetRevision, max(known, own)); err != nil {
 		return err //nolint:wrapcheck // as above
 	}
 	return tx.Commit() //nolint:wrapcheck // as above
+}
+
+// functionBodies are the texts of all files of functions/.
+func functionBodies() (string, error) {
+	names, err := fs.Glob(files, "functions/*.sql")
+	if err != nil {
+		return "", err //nolint:wrapcheck // Up wraps it
+	}
+	var all strings.Builder
+	for _, name := range names {
+		body, err := fs.ReadFile(files, name)
+		if err != nil {
+			return "", err //nolint:wrapcheck // as above
+		}
+		all.Write(body)
+	}
+	return all.String(), nil
+}
+
+// Later tells if the SQL functions of the database are those of a later release.
+func Later(ctx context.Context, db *pgx.Conn) (bool, error) {
+	own, err := revision()
+	if err != nil {
+		return false, err
+	}
+	var known int
+	if err := db.QueryRow(ctx, sqlRevision).Scan(&known); err != nil {
+		return false, fmt.Errorf("revision of the SQL functions: %w", err)
+	}
+	return known > own, nil
 }
 
 const (

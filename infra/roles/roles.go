@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tidebank/tidebank/infra/migrations"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -35,28 +36,47 @@ const timeout = time.Minute
 
 // Apply creates the roles that the server lacks, and gives all roles their privileges
 // on the database at url, and no others. It needs the rights of the tables' owner, and
-// CREATEROLE. Run it when all instances are of this release. A role can't log in until
-// the operator gives it a password or a certificate.
+// CREATEROLE. Run it when all instances are of this release. It takes nothing away while
+// the SQL functions are a later release's: most of them run with the rights of their
+// caller. A role can't log in until the operator gives it a password or a certificate.
 func Apply(ctx context.Context, url string) error {
-	create, grant := statements()
-	return run(ctx, url, create, grant)
+	return run(ctx, url, func(conn *pgx.Conn) ([]string, error) {
+		_, grant := statements()
+		later, err := migrations.Later(ctx, conn)
+		if later {
+			grant = additions()
+		}
+		return grant, err
+	})
 }
 
 // Add is Apply, but it takes no privilege away: instances of another release that still
 // run keep theirs. Run it after each migration, before the first instance of this
 // release, and Apply after the last one.
 func Add(ctx context.Context, url string) error {
-	create, grant := statements()
-	return run(ctx, url, create, slices.DeleteFunc(grant, revokes))
+	return run(ctx, url, func(*pgx.Conn) ([]string, error) { return additions(), nil })
 }
 
-// revokes tells if a statement takes rights from a role. That nobody has rights without
-// a role (PUBLIC) holds for each release.
-func revokes(sql string) bool {
-	return strings.HasPrefix(sql, "REVOKE ") && !strings.HasSuffix(sql, " FROM PUBLIC;")
+// Additions prepares that the migrations give the privileges themselves, in the transaction
+// that replaces the SQL functions: it creates the roles that the server lacks, and returns
+// the statements.
+func Additions(ctx context.Context, url string) ([]string, error) {
+	err := run(ctx, url, func(*pgx.Conn) ([]string, error) { return nil, nil })
+	return append([]string{sqlLock}, additions()...), err
 }
 
-func run(ctx context.Context, url string, create, grant []string) error {
+// additions are the statements that give privileges and take none from a role. That nobody
+// has rights without a role (PUBLIC) holds for each release.
+func additions() []string {
+	_, grant := statements()
+	return slices.DeleteFunc(grant, func(sql string) bool {
+		return strings.HasPrefix(sql, "REVOKE ") && !strings.HasSuffix(sql, " FROM PUBLIC;")
+	})
+}
+
+// run creates the roles that the server lacks, and then runs the statements in one
+// transaction.
+func run(ctx context.Context, url string, grants func(*pgx.Conn) ([]string, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	config, check, err := pg.Config{URL: url}.Single("tidebank-roles")
@@ -71,6 +91,7 @@ func run(ctx context.Context, url string, create, grant []string) error {
 	if err := check(ctx, conn); err != nil {
 		return fmt.Errorf("roles: %w", err)
 	}
+	create, _ := statements()
 	for _, sql := range create {
 		// Roles belong to the server, not to one database: another run may have created them.
 		var known *pgconn.PgError
@@ -79,6 +100,10 @@ func run(ctx context.Context, url string, create, grant []string) error {
 		} else if err != nil {
 			return fmt.Errorf("roles: %w", err)
 		}
+	}
+	grant, err := grants(conn)
+	if err != nil || len(grant) == 0 {
+		return err
 	}
 	tx, err := conn.Begin(ctx)
 	if err != nil {

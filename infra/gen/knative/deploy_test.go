@@ -39,7 +39,7 @@ func deploy(t *testing.T, environment string, args ...string) (code int, out, ca
 	cmd := exec.CommandContext(t.Context(), "../../knative/deploy", args...)
 	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "CALLS=" + noted}
 	if environment != "" {
-		cmd.Env = append(cmd.Env, environment)
+		cmd.Env = append(cmd.Env, strings.Split(environment, "\x00")...)
 	}
 	text, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
@@ -116,22 +116,36 @@ func TestDeployChangesInWaves(t *testing.T) {
 	wave := applied + "app.kubernetes.io/component in (function, consumer), app.kubernetes.io/name in "
 	job := func(name string) []string {
 		return []string{
-			"--namespace bank delete job " + name + " --ignore-not-found --wait",
 			applied + "app.kubernetes.io/name=" + name,
 			"--namespace bank wait --for=condition=Complete job/" + name + " --timeout=5m",
 		}
 	}
-	want := slices.Concat(job("migrate"), []string{
+	want := slices.Concat([]string{
+		"--namespace bank delete job migrate rights --ignore-not-found --cascade=foreground --timeout=5m",
+	}, job("migrate"), []string{
 		applied + "app.kubernetes.io/component notin (function, consumer, route, migrate, rights)",
 		wave + "(one,two)",
 		"--namespace bank wait --for=condition=Ready ksvc one two --timeout=5m",
 		wave + "(three)",
 		"--namespace bank wait --for=condition=Ready ksvc three --timeout=5m",
-		"--namespace bank rollout status deployment --selector app.kubernetes.io/part-of=tidebank --timeout=5m",
+		"--namespace bank rollout status deployment --selector app.kubernetes.io/component=worker --timeout=5m",
 		fmt.Sprint("sleep ", (process.Linger + process.Drain).Seconds()),
 	}, job("rights"))
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(calls), "\n")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What only another release holds may never become ready: a Trigger whose Service has failed.
+func TestDeployWaitsForItsOwnTriggers(t *testing.T) {
+	t.Parallel()
+	list := `LIST=printf 'service.serving.knative.dev/one\nbroker.eventing.knative.dev/b\ntrigger.eventing.knative.dev/t\n` +
+		`eventpolicy.eventing.knative.dev/p\nsinkbinding.sources.knative.dev/s\njob.batch/migrate\n'`
+	code, out, calls := deploy(t, "ROUTE=kind: Broker\n\x00"+list, "o")
+	const want = "wait --for=condition=Ready broker.eventing.knative.dev/b trigger.eventing.knative.dev/t " +
+		"eventpolicy.eventing.knative.dev/p sinkbinding.sources.knative.dev/s --timeout=5m"
+	if code != 0 || !strings.Contains(calls, want) {
+		t.Errorf("exit code %d: %s\n%s", code, out, calls)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,13 +46,9 @@ func main() {
 // privileges says how the roles get their privileges.
 type privileges string
 
-func give() map[privileges]func(ctx context.Context, url string) error {
-	return map[privileges]func(context.Context, string) error{"none": nil, "add": roles.Add, "exact": roles.Apply}
-}
-
 // Decode reads the setting.
 func (p *privileges) Decode(text string) error {
-	if _, known := give()[privileges(text)]; !known {
+	if !slices.Contains([]string{"none", "add", "exact"}, text) {
 		return errors.New("set none, add or exact")
 	}
 	*p = privileges(text)
@@ -60,11 +57,15 @@ func (p *privileges) Decode(text string) error {
 
 func (c config) migrate(ctx context.Context) error {
 	report := func(line string) { fmt.Fprintln(os.Stderr, "migrate:", line) }
-	if err := (migrations.Run{URL: c.DB.URL, LockWait: c.LockWait, Report: report}).Up(ctx); err != nil {
+	run := migrations.Run{URL: c.DB.URL, LockWait: c.LockWait, Report: report}
+	if c.Roles != "none" {
+		var err error
+		if run.Grants, err = roles.Additions(ctx, c.DB.URL); err != nil {
+			return err
+		}
+	}
+	if err := run.Up(ctx); err != nil || c.Roles != "exact" {
 		return err
 	}
-	if give := give()[c.Roles]; give != nil {
-		return give(ctx, c.DB.URL)
-	}
-	return nil
+	return roles.Apply(ctx, c.DB.URL)
 }

@@ -145,6 +145,9 @@ func (b *bank) start(f aws.Function, keyFile string) {
 		cmd.Env = append(cmd.Env, "FUNCTIONS_URL="+b.edge.URL+"/function")
 	}
 	for _, secret := range f.Secrets {
+		if strings.HasPrefix(secret, "tidebank-cert-") { // this bank has no certificate authority (docs/secrets.md)
+			continue
+		}
 		key := strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(secret, "tidebank-"), f.Name+"-"), "-", "_"))
 		cmd.Env = append(cmd.Env, key+"=secret://"+secret)
 	}

@@ -159,7 +159,7 @@ func upgrade(ctx context.Context, l *lab) error {
 		do   func() error
 	}{
 		{"upgrade", func() error { return l.release(ctx, "v2", "otp_spend true, otp_use false") }},
-		{"rollback", func() error { return l.release(ctx, "v1", "otp_spend false, otp_use true") }},
+		{"rollback", func() error { return l.release(ctx, "v1", "otp_spend true, otp_use true") }},
 		{"pods deleted", func() error { return l.deletePods(ctx) }},
 	} {
 		before, asked := w.notes.byFunction(), w.asks.byFunction()

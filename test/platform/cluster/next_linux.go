@@ -14,22 +14,23 @@ type edit struct{ file, to, old, new string }
 
 const (
 	functionFiles = "infra/migrations/functions/"
-	nextComment   = "-- the next release"
+	nextColumn    = "next_release"
 )
 
 // nextEdits make the source of the next release from this one, as CONTRIBUTING.md asks for
-// it: a new migration; a SQL function with another body; one that takes the place of
-// another, so that the rights of its callers differ.
+// it: a new migration; a SQL function whose body needs the new column, and so a right that
+// the earlier release's roles lack; one that takes the place of another.
 func nextEdits() []edit {
 	return []edit{
 		{
-			"infra/migrations/0058_function_revision.sql", "infra/migrations/9000_next.sql",
-			"function_revision", "next_release",
+			"infra/migrations/0059_device_proved.sql", "infra/migrations/9000_next.sql",
+			"TABLE device ADD COLUMN proved", "TABLE credential ADD COLUMN next_release",
 		},
 		{"shared/otp/challenge.go", "", `Call: "otp_use"`, `Call: "otp_spend"`},
 		{functionFiles + "otp_use.sql", functionFiles + "otp_spend.sql", "FUNCTION otp_use(", "FUNCTION otp_spend("},
 		{"infra/roles/roles.sql", "", "FUNCTION otp_use TO", "FUNCTION otp_spend TO"},
-		{functionFiles + "login_succeed.sql", "", "BEGIN\n", "BEGIN\n    " + nextComment + "\n"},
+		{functionFiles + "login_record.sql", "", "last_login_place = p_place", "last_login_place = p_place, " + nextColumn + " = true"},
+		{"infra/roles/roles.sql", "", "UPDATE (last_login_at, ", "UPDATE (" + nextColumn + ", last_login_at, "},
 		{"infra/migrations/functions.txt", "", "", "9"}, // a greater revision
 	}
 }
@@ -93,18 +94,19 @@ func (e edit) apply(folder string) error {
 
 // sqlRelease tells what of two releases the database holds.
 const sqlRelease = `-- pg_catalog.release
-SELECT to_regclass('next_release') IS NOT NULL,
-       (SELECT count(*) FROM pg_proc WHERE proname = 'login_succeed' AND position($1 IN prosrc) > 0),
+SELECT EXISTS (SELECT FROM information_schema.columns WHERE table_name = 'credential' AND column_name = $1),
+       (SELECT count(*) FROM pg_proc WHERE proname = 'login_record' AND position($1 IN prosrc) > 0),
        (SELECT string_agg(proname || ' ' || has_function_privilege('tidebank_identity_login', oid, 'EXECUTE'), ', ' ORDER BY proname)
           FROM pg_proc WHERE proname IN ('otp_use', 'otp_spend'))`
 
 // holds compares the database with a release that was deployed after the next one was: the
-// schema and the SQL functions stay the next one's, the rights are the release's.
+// schema and the SQL functions stay the next one's. The rights of the next release go with
+// its own functions only.
 func (l *lab) holds(ctx context.Context, rights string) error {
 	var migrated bool
 	var bodies int
 	var got string
-	if err := l.db.QueryRow(ctx, sqlRelease, nextComment).Scan(&migrated, &bodies, &got); err != nil {
+	if err := l.db.QueryRow(ctx, sqlRelease, nextColumn).Scan(&migrated, &bodies, &got); err != nil {
 		return err
 	}
 	if !migrated || bodies != 1 || got != rights {
