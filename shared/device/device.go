@@ -47,12 +47,10 @@ SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
  WHERE (c.phone_bidx = $1 OR c.alias_bidx = $1) AND d.device_id = $2`
 
 	sqlYoung = `-- device.young
-SELECT policy_value('device.young_day_cap', $4),
-       EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2 AND proved),
-       NOT EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
-                      AND bound_at <= $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4))),
-       EXISTS (SELECT 1 FROM device WHERE customer_id = $1 AND device_id = $2
-                  AND (fingerprint_key IS NOT NULL OR face_key IS NOT NULL))`
+SELECT policy_value('device.young_day_cap', $4), coalesce(d.proved, false),
+       coalesce(d.bound_at > $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4)), true),
+       d.fingerprint_key IS NOT NULL OR d.face_key IS NOT NULL
+  FROM (SELECT 1) one LEFT JOIN device d ON d.customer_id = $1 AND d.device_id = $2`
 
 	sqlList = `-- device.list
 SELECT device_id, bound_at, locked FROM device WHERE customer_id = $1 ORDER BY bound_at DESC, device_id LIMIT 100`
