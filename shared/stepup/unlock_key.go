@@ -12,7 +12,6 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // UnlockKey is an SM2 signature by a key that the bound device unlocks by the customer's finger
@@ -43,14 +42,9 @@ func (a *unlockKeyAttempt) load(v *Verification, batch *pgx.Batch) {
 func (a *unlockKeyAttempt) verify(_ context.Context, v *Verification, _ *keys.Ring) error {
 	failed := error(ErrProofRejected)
 	for _, public := range a.keys {
-		key, err := sm.ParsePublicKey(public)
-		if err == nil {
-			err = sm.Verify(key, []byte(v.found.Text), a.signature)
-		}
-		if err == nil {
+		if failed = v.signed(public, a.signature); failed == nil {
 			return nil
 		}
-		failed = rejected(err)
 	}
 	return failed
 }
