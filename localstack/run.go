@@ -15,6 +15,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/gateway"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -72,7 +73,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer around.stop()
-	h, err := openHost(ctx, parts, now, dir.file("keys.json"))
+	h, err := openHost(ctx, parts, now, dir.file("keys.json"), around.cert.Trust)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edg
 	// The workers run until the last request has been answered, and a little longer.
 	workersCtx, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
-	working, err := startWorkers(workersCtx, h, workerConfigs(listener.Addr().String(), local, around.aws))
+	working, err := startWorkers(workersCtx, h, workerConfigs(listener.Addr().String(), local, around))
 	if err != nil {
 		return err
 	}
@@ -130,9 +131,12 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edg
 
 // workerConfigs are the configurations of the workers that run. The relay's sink is the
 // local broker, or the emulator's topic.
-func workerConfigs(address string, local *broker.Broker, on *amazon) map[string]any {
+func workerConfigs(address string, local *broker.Broker, around *edge) map[string]any {
+	on := around.aws
 	events := relay.Config{Sink: local, Lease: 10 * time.Second, Batch: 200}
-	configs := map[string]any{upkeep.Worker.Spec.Name: upkeep.Config{FoldEvery: time.Second, PruneEvery: 10 * time.Minute}}
+	configs := map[string]any{upkeep.Worker.Spec.Name: upkeep.Config{
+		FoldEvery: time.Second, PruneEvery: 10 * time.Minute, Authority: around.cert,
+	}}
 	if on != nil {
 		events.Sink, events.Topic, events.AWS = nil, on.made.Topic, on.Config
 		configs[queues.Worker.Spec.Name] = queues.Config{FunctionsURL: "http://" + address + "/function", AWS: on.Config}
@@ -171,13 +175,13 @@ func background(ctx context.Context, work func(context.Context)) <-chan struct{}
 }
 
 // openHost opens the one host that all functions and workers share.
-func openHost(ctx context.Context, p *parts, now clock.Clock, keyFile string) (*host.Host, error) {
+func openHost(ctx context.Context, p *parts, now clock.Clock, keyFile string, trust cert.Trust) (*host.Host, error) {
 	if err := migrations.Up(ctx, p.databaseURL); err != nil {
 		return nil, err
 	}
 	config := host.Config{
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
-		Redis: redisdb.Config{URL: p.redisURL}, Clock: now,
+		Redis: redisdb.Config{URL: p.redisURL}, Clock: now, Trust: trust,
 	}
 	parts := []any{&config.Session, &config.Limits, &config.Password}
 	if _, set := os.LookupEnv("FN_TRUSTED_PROXIES"); set { // without it, the local bank has no proxy before it

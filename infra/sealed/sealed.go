@@ -11,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -24,8 +25,7 @@ import (
 // Columns lists them.
 func Columns() []reseal.Column {
 	return slices.Concat(customer.SealedColumns(), device.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(),
-		stepup.SealedColumns(),
-		idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns())
+		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns())
 }
 
 // Purposes lists the purposes of these columns' keys, and Pepper, which the passwords need.
@@ -53,7 +53,7 @@ func Uses(ctx context.Context, db *pg.DB, ring *keys.Ring, report func(reseal.Pr
 	if err != nil {
 		return nil, err
 	}
-	for _, records := range []func(context.Context, pg.Reader) ([]reseal.Use, error){ledger.KeyUses, audit.KeyUses} {
+	for _, records := range []func(context.Context, pg.Reader) ([]reseal.Use, error){ledger.KeyUses, audit.KeyUses, evidence.KeyUses} {
 		more, err := records(ctx, db.Reader())
 		if err != nil {
 			return nil, err

@@ -16,12 +16,14 @@ import (
 
 	accountaliasset "github.com/tidebank/tidebank/functions/account/aliasset"
 	"github.com/tidebank/tidebank/infra/sealed"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/cloud"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/keys/shamir"
 	"github.com/tidebank/tidebank/shared/reseal"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
@@ -57,6 +59,11 @@ func newRotated(t *testing.T) rotated {
 		map[string]any{"account_id": r.Payer.AccountIDs[0], "alias": alias}).Want(t, "")
 	r.Token(t)
 	r.SetGesture(t, bank.Gesture).Want(t, "")
+	signed := r.Prepare(t, r.ToPayee(1_00))
+	ukey := r.SoftUKey(t, r.Payer, cert.InApp)
+	r.Confirm(t, stepup.Confirmation{
+		IntentID: signed.IntentID, Proofs: []stepup.Proof{r.Known(t), ukey.Signed(t, stepup.SoftUKey, signed.Text)},
+	}).Want(t, "")
 	for _, p := range sealed.Moved() {
 		keytest.AddKey(t, r.file, p, r.Clock.Now())
 	}

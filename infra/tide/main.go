@@ -19,6 +19,8 @@
 //	go run ./infra/tide risk lift --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide customer erase --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
+//	go run ./infra/tide evidence export --id ID --out FILE
+//	go run ./infra/tide evidence verify FILE --roots FILE
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide audit archive [--bucket NAME]
 //	go run ./infra/tide roles apply
@@ -47,7 +49,7 @@ func newCommand() *cobra.Command {
 	root := group("tide", "Operate the bank")
 	root.SilenceUsage = true
 	root.AddCommand(
-		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), auditCommand(), rolesCommand(),
+		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), evidenceCommand(), auditCommand(), rolesCommand(),
 		retirementCommand(), deploymentCommand(),
 		probeCommand(), customerCommand(),
 	)

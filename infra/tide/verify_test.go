@@ -62,7 +62,7 @@ func TestAuditVerify(t *testing.T) {
 
 func TestVerifyCommandsHaveHelp(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"ledger", "audit"} {
+	for _, what := range []string{"ledger", "audit", "evidence"} {
 		if stdout, _, err := tide(what, "verify", "--help"); err != nil || !strings.Contains(stdout, "changes nothing") {
 			t.Errorf("%s: %q, %v", what, stdout, err)
 		}

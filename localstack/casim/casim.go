@@ -1,7 +1,7 @@
 // Package casim simulates the bank's certificate authority behind its registration
 // interface (docs/certificates.md). It has a root and an authority below it, which issues
-// certificates for signatures. On request it fails, delays, drops its answers, or issues
-// wrongly.
+// certificates for signatures and lists those that it has revoked. On request it fails, delays,
+// drops its answers, or issues or lists wrongly.
 //
 // The authority issues once for each application. It answers the same request again with the
 // same certificate, and refuses another request under the same id. A CA is safe for
@@ -21,8 +21,11 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Life is how long an issued certificate is valid.
-const Life = 5 * 365 * 24 * time.Hour
+// Life is how long an issued certificate is valid, ListLife how long a revocation list is.
+const (
+	Life     = 5 * 365 * 24 * time.Hour
+	ListLife = time.Hour
+)
 
 // maxID bounds the id of an application.
 const maxID = 64
@@ -32,12 +35,15 @@ type Faults struct {
 	Down          bool          // answer 503 and issue nothing
 	SwallowAnswer int           // issue and answer 502 so many times
 	Delay         time.Duration // before each answer
-	Foreign       bool          // issue below a root that the bank does not trust
+	Foreign       bool          // issue and list below a root that the bank does not trust
 	Key           *sm.PublicKey // certify this key in place of the request's
 	Subject       []byte        // certify this subject in place of the request's
-	Expired       bool          // issue certificates that are not valid any more
+	Expired       bool          // issue certificates and lists that are not valid any more
 	Long          bool          // answer more than the bank reads
 }
+
+// wrong reports whether lists are made wrongly.
+func (f Faults) wrong() bool { return f.Foreign || f.Expired }
 
 // CA is the simulator.
 type CA struct {
@@ -46,9 +52,20 @@ type CA struct {
 
 	root, below, foreign *sm.Authority
 
-	mu     sync.Mutex
-	faults Faults
-	issued map[string]issued
+	mu      sync.Mutex
+	faults  Faults
+	issued  map[string]issued
+	revoked []string // serials
+	list    list
+}
+
+// list is the newest revocation list.
+type list struct {
+	der    []byte
+	number int64
+	made   time.Time
+	holds  int  // serials
+	wrong  bool // made as the faults said
 }
 
 type issued struct{ request, answer []byte }
@@ -72,7 +89,7 @@ func New(secret string, now func() time.Time) (*CA, error) {
 
 // Config is the bank's configuration for this authority at an address.
 func (c *CA) Config(url string) cert.Config {
-	return cert.Config{URL: url, Secret: c.secret, Roots: string(c.root.PEM())}
+	return cert.Config{URL: url, Secret: c.secret, Trust: cert.Trust{Roots: string(c.root.PEM())}}
 }
 
 // SetFaults replaces the faults.
@@ -82,8 +99,19 @@ func (c *CA) SetFaults(f Faults) {
 	c.faults = f
 }
 
-// ServeHTTP answers POST /v1/certificates.
+// Revoke revokes the certificate with the serial. Its next answer with a list tells it.
+func (c *CA) Revoke(serial string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.revoked = append(c.revoked, serial)
+}
+
+// ServeHTTP answers POST /v1/certificates and POST /v1/revocations.
 func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/revocations" {
+		c.serveLists(w, r)
+		return
+	}
 	door := partner.Door{Path: "/v1/certificates", Secret: c.secret, Now: c.now(), Most: 16 << 10}
 	var q cert.Question
 	if !door.Receive(w, r, &q) {
@@ -97,6 +125,19 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client has left
 	}
 	status, answer := c.issue(q)
+	write(w, status, answer)
+}
+
+func (c *CA) serveLists(w http.ResponseWriter, r *http.Request) {
+	var q struct{}
+	if !partner.Receive(w, r, "/v1/revocations", c.secret, c.now(), &q) || !partner.Wait(r.Context(), c.delay()) {
+		return
+	}
+	status, answer := c.lists()
+	write(w, status, answer)
+}
+
+func write(w http.ResponseWriter, status int, answer []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(answer) // a client that has left asks again
@@ -123,7 +164,11 @@ func (c *CA) issue(q cert.Question) (status int, answer []byte) {
 		if err != nil {
 			return http.StatusUnprocessableEntity, nil
 		}
-		if before.answer, err = c.certify(request); err != nil {
+		certificate, chain, err := c.certify(request)
+		if err != nil {
+			return http.StatusInternalServerError, nil
+		}
+		if before.answer, err = json.Marshal(map[string]any{"certificate": certificate, "chain": chain}); err != nil {
 			return http.StatusInternalServerError, nil
 		}
 		c.issued[q.ID] = issued{q.Request, before.answer}
@@ -138,8 +183,14 @@ func (c *CA) issue(q cert.Question) (status int, answer []byte) {
 	return http.StatusOK, before.answer
 }
 
-// certify issues a certificate and makes the answer.
-func (c *CA) certify(r sm.Request) ([]byte, error) {
+// Certify issues a certificate without a registration, as the faults say.
+func (c *CA) Certify(r sm.Request) (certificate []byte, chain [][]byte, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.certify(r)
+}
+
+func (c *CA) certify(r sm.Request) (certificate []byte, chain [][]byte, err error) {
 	by, from := c.below, c.now().Add(-time.Minute)
 	if c.faults.Foreign {
 		by = c.foreign
@@ -153,13 +204,46 @@ func (c *CA) certify(r sm.Request) ([]byte, error) {
 	if c.faults.Expired {
 		from = from.Add(-Life)
 	}
-	der, err := by.Issue(r, from, Life)
-	if err != nil {
-		return nil, fmt.Errorf("issue: %w", err)
+	if certificate, err = by.Issue(r, from, Life); err != nil {
+		return nil, nil, fmt.Errorf("issue: %w", err)
 	}
-	answer, err := json.Marshal(map[string]any{"certificate": der, "chain": [][]byte{by.DER()}})
-	if err != nil {
-		return nil, fmt.Errorf("answer: %w", err)
+	return certificate, [][]byte{by.DER()}, nil
+}
+
+// lists answers with the newest list. It makes another one if a certificate was revoked since, or
+// half of the list's life is over.
+func (c *CA) lists() (status int, answer []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.faults.Down {
+		return http.StatusServiceUnavailable, nil
 	}
-	return answer, nil
+	now := c.now()
+	if c.list.holds != len(c.revoked) || now.Sub(c.list.made) >= ListLife/2 || c.list.wrong || c.faults.wrong() {
+		if err := c.makeList(now); err != nil {
+			return http.StatusInternalServerError, nil
+		}
+	}
+	chain := [][]byte{c.below.DER()}
+	answer, err := json.Marshal(map[string]any{"lists": []any{map[string]any{"crl": c.list.der, "chain": chain}}})
+	if err != nil {
+		return http.StatusInternalServerError, nil
+	}
+	return http.StatusOK, answer
+}
+
+func (c *CA) makeList(now time.Time) error {
+	by, from := c.below, now
+	if c.faults.Foreign {
+		by = c.foreign
+	}
+	if c.faults.Expired {
+		from = from.Add(-ListLife)
+	}
+	der, err := by.Revoke(c.revoked, c.list.number+1, from, ListLife)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	c.list = list{der: der, number: c.list.number + 1, made: from, holds: len(c.revoked), wrong: c.faults.wrong()}
+	return nil
 }

@@ -39,6 +39,8 @@ func TestForm(t *testing.T) {
 	}{
 		{"good", "POST", "/v1/certificates", good, 200},
 		{"another path", "POST", "/v2/certificates", good, 404},
+		{"lists", "POST", "/v1/revocations", map[string]any{}, 200},
+		{"a reading of lists", "GET", "/v1/revocations", map[string]any{}, 405},
 		{"a reading", "GET", "/v1/certificates", good, 405},
 		{"no id", "POST", "/v1/certificates", map[string]any{"csr": csr}, 400},
 		{"a long id", "POST", "/v1/certificates", map[string]any{"id": strings.Repeat("a", 65), "csr": csr}, 400},

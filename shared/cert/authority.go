@@ -24,7 +24,24 @@ import (
 type Config struct {
 	URL    string `envconfig:"CERT_URL" later:"true" form:"http" secret:"true"`
 	Secret string `envconfig:"CERT_SECRET" later:"true" secret:"true"`
-	Roots  string `envconfig:"CERT_ROOTS" later:"true" secret:"true"` // PEM
+	Trust  Trust
+}
+
+// Trust holds the roots that the bank trusts. A bank without an authority sets none.
+type Trust struct {
+	Roots string `envconfig:"CERT_ROOTS" later:"true" secret:"true"` // PEM
+}
+
+// Parse reads the roots. Without any, the bank trusts no certificate.
+func (t Trust) Parse() (sm.Roots, error) {
+	if t.Roots == "" {
+		return sm.Roots{}, nil
+	}
+	roots, err := sm.ParseRoots([]byte(t.Roots))
+	if err != nil {
+		return sm.Roots{}, fmt.Errorf("CERT_ROOTS: %w", err)
+	}
+	return roots, nil
 }
 
 // Reasons why a process does not start.
@@ -42,8 +59,9 @@ func (c Config) Encrypted() error {
 }
 
 const (
-	timeout   = 2 * time.Second // below the function's time-out, so that a hung authority is an error
-	maxAnswer = 32 << 10
+	timeout        = 2 * time.Second // below the function's time-out, so that a hung authority is an error
+	maxCertificate = 32 << 10        // bytes of an answer with a certificate
+	maxLists       = 4 << 20         // bytes of an answer with revocation lists
 )
 
 // Causes of refusals and failures.
@@ -53,7 +71,7 @@ var (
 	errUsed     = errors.New("the key has a certificate already")
 	errNone     = errors.New("the bank has no certificate authority")
 	errRefused  = errors.New("the authority refuses the request")
-	errNoAnswer = errors.New("the authority has not issued")
+	errNoAnswer = errors.New("the authority has not answered as it should")
 	errTooLong  = errors.New("the authority's answer is too long")
 )
 
@@ -69,24 +87,26 @@ type Authority struct {
 	roots  sm.Roots
 	client *http.Client
 	clock  clock.Clock
+	timer  *downstream.Timer
 }
 
-// NewAuthority returns a client. It returns ErrParts for a part of a configuration, and an
-// error if the roots are no certificates.
-func NewAuthority(config Config, now clock.Clock) (*Authority, error) {
-	a := &Authority{config: config, client: peer.Client(timeout), clock: now}
+// NewAuthority returns a client, whose calls the timer times and traces. It returns ErrParts for
+// a part of a configuration, and an error if the roots are no certificates.
+func NewAuthority(config Config, now clock.Clock, timer *downstream.Timer) (*Authority, error) {
+	a := &Authority{config: config, client: peer.Client(timeout), clock: now, timer: timer}
 	if config == (Config{}) {
 		return a, nil
 	}
-	if config.URL == "" || config.Secret == "" || config.Roots == "" {
+	if config.URL == "" || config.Secret == "" || config.Trust.Roots == "" {
 		return nil, ErrParts
 	}
 	var err error
-	if a.roots, err = sm.ParseRoots([]byte(config.Roots)); err != nil {
-		return nil, fmt.Errorf("CERT_ROOTS: %w", err)
-	}
-	return a, nil
+	a.roots, err = config.Trust.Parse()
+	return a, err
 }
+
+// Exists reports whether the bank has an authority.
+func (a *Authority) Exists() bool { return a.config.URL != "" }
 
 // Question is the body of a request to the authority.
 type Question struct {
@@ -105,10 +125,11 @@ type reply struct {
 // returns ErrRejected if the authority refuses the request for good, and
 // SERVICE_UNAVAILABLE if it does not answer with a good certificate in time.
 func (a *Authority) Issue(ctx context.Context, of Application) (Issued, error) {
-	if a.config.URL == "" {
+	if !a.Exists() {
 		return Issued{}, bankerr.ErrUnavailable.Because(errNone)
 	}
-	answer, err := a.ask(ctx, of)
+	var answer reply
+	err := a.ask(ctx, "certificates", Question{ID: of.ID.String(), Request: of.DER}, maxCertificate, &answer)
 	if errors.Is(err, errRefused) {
 		return Issued{}, ErrRejected.Because(err)
 	}
@@ -122,32 +143,44 @@ func (a *Authority) Issue(ctx context.Context, of Application) (Issued, error) {
 	return issued, nil
 }
 
-func (a *Authority) ask(ctx context.Context, of Application) (answer reply, err error) {
-	question := Question{ID: of.ID.String(), Request: of.DER}
-	req, err := peer.Post(ctx, a.config.URL+"/v1/certificates", a.config.Secret, a.clock.Now(), question)
+// ask posts a question and reads an answer of at most so many bytes. It returns errRefused if
+// the authority refuses the question for good.
+func (a *Authority) ask(ctx context.Context, path string, question any, most int64, answer any) error {
+	req, err := peer.Post(ctx, a.config.URL+"/v1/"+path, a.config.Secret, a.clock.Now(), question)
 	if err != nil {
-		return reply{}, fmt.Errorf("certificate authority: %w", err)
+		return fmt.Errorf("certificate authority: %w", err)
 	}
-	resp, err := a.client.Do(req)
-	if err != nil {
-		return reply{}, fmt.Errorf("certificate authority: %w", err)
-	}
-	defer resp.Body.Close() // the answer has been read
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	_, call := a.timer.Begin(ctx, "certificate authority")
+	status, body, err := a.send(req, most)
+	call.End(err != nil && !errors.Is(err, context.Canceled) || status >= http.StatusInternalServerError)
 	switch {
 	case err != nil:
-		return reply{}, fmt.Errorf("certificate authority: %w", err)
-	case slices.Contains(permanent, resp.StatusCode):
-		return reply{}, fmt.Errorf("%w: %d", errRefused, resp.StatusCode)
-	case resp.StatusCode != http.StatusOK:
-		return reply{}, fmt.Errorf("%w: %d", errNoAnswer, resp.StatusCode)
-	case len(body) > maxAnswer:
-		return reply{}, errTooLong
+		return err
+	case slices.Contains(permanent, status):
+		return fmt.Errorf("%w: %d", errRefused, status)
+	case status != http.StatusOK:
+		return fmt.Errorf("%w: %d", errNoAnswer, status)
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return reply{}, fmt.Errorf("certificate authority: %w", err)
+	if err := json.Unmarshal(body, answer); err != nil {
+		return fmt.Errorf("certificate authority: %w", err)
 	}
-	return answer, nil
+	return nil
+}
+
+func (a *Authority) send(req *http.Request, most int64) (status int, body []byte, err error) {
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	defer resp.Body.Close() // the answer has been read
+	body, err = io.ReadAll(io.LimitReader(resp.Body, most+1))
+	switch {
+	case err != nil:
+		return 0, nil, fmt.Errorf("certificate authority: %w", err)
+	case int64(len(body)) > most:
+		return 0, nil, errTooLong
+	}
+	return resp.StatusCode, body, nil
 }
 
 // because makes a refusal of an error. A shut crypto module is a failure of the bank's own.

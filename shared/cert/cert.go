@@ -1,5 +1,5 @@
-// Package cert owns the table certificate: the certificates that the bank's certificate
-// authority issues to customers, and the way to the authority.
+// Package cert owns the tables certificate and revocation_list: the certificates that the bank's
+// certificate authority issues to customers, what it has revoked, and the way to the authority.
 //
 // A customer asks for a certificate in a session. The bank names the subject, and the app
 // makes a key pair and a PKCS#10 request for exactly this subject (Subject). Accept checks
@@ -8,8 +8,14 @@
 // and the bank trusts what it answers only if the configured roots lead to it, and it holds
 // the key and the subject of the request. A key gets one certificate.
 //
-// Certificates and requests are DER. Refusal: CERT_REQUEST_REJECTED. Values are safe for
-// concurrent use. Source: AUTH-022, GM/T 0014-2012, RFC 2986.
+// A customer signs with the certificate's key (Signature). The signature holds only while the
+// certificate is valid, the bank's roots lead to it, and the authority's newest list of revoked
+// certificates does not name it. bank-upkeep fetches the lists each minute (Relist); without a
+// list of the last minutes, no signature holds.
+//
+// Certificates, requests, lists and signatures are DER. Refusals: CERT_REQUEST_REJECTED,
+// SERVICE_UNAVAILABLE. Values are safe for concurrent use, but for Signature. Source: AUTH-002,
+// AUTH-022, LIMIT-002, GM/T 0010-2012, GM/T 0014-2012, RFC 2986, RFC 5280.
 package cert
 
 import (

@@ -28,7 +28,7 @@ func newAuthority(t *testing.T) (ca *casim.CA, client *cert.Authority, now *cloc
 	check.Must(t, err)
 	server := httptest.NewServer(ca)
 	t.Cleanup(server.Close)
-	client, err = cert.NewAuthority(ca.Config(server.URL), now)
+	client, err = cert.NewAuthority(ca.Config(server.URL), now, nil)
 	check.Must(t, err)
 	return ca, client, now
 }
@@ -116,7 +116,7 @@ func TestTheAuthorityKnowsTheBank(t *testing.T) {
 	t.Cleanup(server.Close)
 	config := ca.Config(server.URL)
 	config.Secret = "another"
-	stranger, err := cert.NewAuthority(config, now)
+	stranger, err := cert.NewAuthority(config, now, nil)
 	check.Must(t, err)
 	if _, err := stranger.Issue(t.Context(), application(t)); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("a request of another secret: %v", err)
@@ -132,7 +132,7 @@ func TestAHungAuthorityIsAnError(t *testing.T) {
 	t.Cleanup(func() { close(hung) })
 	ca, err := casim.New("local-secret", clock.System{}.Now)
 	check.Must(t, err)
-	client, err := cert.NewAuthority(ca.Config(server.URL), clock.System{})
+	client, err := cert.NewAuthority(ca.Config(server.URL), clock.System{}, nil)
 	check.Must(t, err)
 	begun := clock.System{}.Now()
 	_, err = client.Issue(t.Context(), application(t))
@@ -147,19 +147,19 @@ func TestConfigurations(t *testing.T) {
 	check.Must(t, err)
 	good := ca.Config("https://ca.bank.example")
 	check.Must(t, good.Encrypted())
-	none, err := cert.NewAuthority(cert.Config{}, clock.System{})
+	none, err := cert.NewAuthority(cert.Config{}, clock.System{}, nil)
 	check.Must(t, err)
 	if _, err := none.Issue(t.Context(), application(t)); !errors.Is(err, bankerr.ErrUnavailable) {
 		t.Errorf("without an authority: %v", err)
 	}
 	changes := map[string]func(*cert.Config){
 		"no address": func(c *cert.Config) { c.URL = "" }, "no secret": func(c *cert.Config) { c.Secret = "" },
-		"no roots": func(c *cert.Config) { c.Roots = "" }, "other roots": func(c *cert.Config) { c.Roots = "x" },
+		"no roots": func(c *cert.Config) { c.Trust.Roots = "" }, "other roots": func(c *cert.Config) { c.Trust.Roots = "x" },
 	}
 	for name, change := range changes {
 		config := good
 		change(&config)
-		if _, err := cert.NewAuthority(config, clock.System{}); err == nil {
+		if _, err := cert.NewAuthority(config, clock.System{}, nil); err == nil {
 			t.Errorf("%s: the process starts", name)
 		}
 	}

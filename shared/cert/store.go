@@ -13,9 +13,9 @@ const sqlRegister = `-- certificate.register
 INSERT INTO certificate (id, customer_id, serial, der, chain, key_digest, valid_from, valid_until, issued_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
-// Register adds to the unit the certificate of an application. The commit returns
+// RegisterCertificate adds to the unit the certificate of an application. The commit returns
 // ErrRejected if the key has a certificate already.
-func (i Issued) Register(unit *pg.Unit, now time.Time) error {
+func (i Issued) RegisterCertificate(unit *pg.Unit, now time.Time) error {
 	key, err := i.Certificate.Key().Marshal()
 	if err != nil {
 		return bankerr.ErrInternal.Because(fmt.Errorf("certified key: %w", err))

@@ -171,7 +171,9 @@ func (f Function) Needs() host.Needs {
 		}
 	}
 	if f.Spec.StepUp {
-		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential, keys.Token)
+		needs.Certificates = true
+		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential, keys.Token,
+			keys.Evidence)
 	}
 	if f.Spec.Idempotent {
 		needs.Purposes = append(needs.Purposes, keys.Storage) // stored replies

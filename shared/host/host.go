@@ -21,6 +21,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidebank/tidebank/shared/address"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -40,6 +41,7 @@ type Host struct {
 	Redis    redis.UniversalClient
 	Keys     *keys.Ring
 	Hashing  *password.Hashing // the bound of the whole process
+	Roots    sm.Roots          // that the bank trusts for certificates of customers
 	Sessions *session.Store
 	Risk     risk.Evaluator
 	Clock    clock.Clock
@@ -53,10 +55,11 @@ type Host struct {
 
 // Needs lists the stores and keys that a process opens.
 type Needs struct {
-	DB       bool
-	Redis    bool // Redis, and with it the sessions
-	Clients  bool // it answers clients, whose addresses count
-	Purposes []keys.Purpose
+	DB           bool
+	Redis        bool // Redis, and with it the sessions
+	Clients      bool // it answers clients, whose addresses count
+	Certificates bool // it checks certificates of customers
+	Purposes     []keys.Purpose
 }
 
 // Limits bound the requests that a process takes.
@@ -85,6 +88,7 @@ type Config struct {
 	Limits   Limits
 	Proxies  Proxies
 	Password password.Config
+	Trust    cert.Trust
 
 	Clock clock.Clock // the machine's if nil; no process reads it from the environment
 }
@@ -101,6 +105,9 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 	}
 	if needs.Clients {
 		parts = append(parts, &c.Proxies)
+	}
+	if needs.Certificates {
+		parts = append(parts, &c.Trust)
 	}
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
@@ -128,6 +135,11 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 		h.Clock = clock.System{}
 	}
 	if err := h.openStores(ctx, config, needs); err != nil {
+		h.Close()
+		return nil, err
+	}
+	var err error
+	if h.Roots, err = config.Trust.Parse(); err != nil {
 		h.Close()
 		return nil, err
 	}

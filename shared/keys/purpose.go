@@ -22,18 +22,20 @@ const (
 	Pepper     Purpose = "pepper"     // a MAC over each password before it is hashed
 	Credential Purpose = "credential" // seals hashed passwords
 	Token      Purpose = "token"      // seals the seeds of dynamic tokens
+	Evidence   Purpose = "evidence"   // a MAC over what customers have signed
 )
 
 // All returns every purpose, for a process that runs all functions.
 func All() []Purpose {
 	return []Purpose{
 		Channel, Password, Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner, Pepper, Credential, Token,
+		Evidence,
 	}
 }
 
 // later returns the purposes that key files of earlier releases lack. AddMissing adds
 // keys for these purposes only: a file without keys of another purpose is damaged.
-func later() []Purpose { return []Purpose{Pepper, Credential, Token} }
+func later() []Purpose { return []Purpose{Pepper, Credential, Token, Evidence} }
 
 // kind is the set of operations that the keys of a purpose allow.
 type kind int
@@ -54,7 +56,7 @@ func (p Purpose) kind() kind {
 		return decrypting
 	case Pepper:
 		return summing
-	case Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner, Credential, Token:
+	case Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner, Credential, Token, Evidence:
 		return symmetric
 	default:
 		return unknown

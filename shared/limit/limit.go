@@ -39,8 +39,9 @@ type Kind string
 // The kinds count transfers by their strongest factor, to other customers and between own
 // accounts.
 const (
-	TransferSMS   Kind = "transfer.sms"   // the SMS code (LIMIT-001)
-	TransferToken Kind = "transfer.token" // the dynamic token (LIMIT-003)
+	TransferSMS      Kind = "transfer.sms"       // the SMS code (LIMIT-001)
+	TransferToken    Kind = "transfer.token"     // the dynamic token (LIMIT-003)
+	TransferSoftUKey Kind = "transfer.soft_ukey" // the soft UKey that was opened at the counter (LIMIT-002)
 )
 
 const sqlUsage = `-- limit.usage

@@ -90,7 +90,16 @@ func (r Roots) Check(c *Certificate, between [][]byte, at time.Time) error {
 	if shut.Load() {
 		return ErrModule
 	}
-	if r.pool == nil || c.certificate.IsCA || c.certificate.KeyUsage&keyUsageCustomer != keyUsageCustomer {
+	if c.certificate.IsCA || c.certificate.KeyUsage&keyUsageCustomer != keyUsageCustomer {
+		return ErrChain
+	}
+	return r.lead(c, between, at)
+}
+
+// lead returns ErrChain unless a chain of authorities leads from one of the roots to the
+// certificate, and each is valid at the instant.
+func (r Roots) lead(c *Certificate, between [][]byte, at time.Time) error {
+	if r.pool == nil {
 		return ErrChain
 	}
 	others := smx509.NewCertPool()

@@ -55,15 +55,18 @@ func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) || c
 // NeedsUnlock reports whether a key that finger or face unlocks is one of the factors.
 func (c Combination) NeedsUnlock() bool { return slices.Contains(c, UnlockKey) }
 
-// NeedsToken reports whether the dynamic token is one of the factors.
-func (c Combination) NeedsToken() bool { return slices.Contains(c, Token) }
-
-// needsFace reports whether a check of the customer's face is one of the factors.
-func (c Combination) needsFace() bool { return slices.Contains(c, Face) }
-
 // independent reports whether a factor of the combination is no biometric (BIO-002).
 func (c Combination) independent() bool {
 	return slices.ContainsFunc(c, func(f Factor) bool { return !biometric(f) })
+}
+
+// oneKey reports whether at most one factor is a key in the phone: who has the phone unlocked
+// has each of them (AUTH-005).
+func (c Combination) oneKey() bool {
+	keys := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool {
+		return f != DeviceKey && f != SoftUKey && f != SoftUKeyCounter
+	})
+	return len(keys) <= 1
 }
 
 // Usable returns the combinations that a customer can prove on the device. Without a bound

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
@@ -58,7 +59,8 @@ func (g guess) wrong() bool { return g.compared && !g.right }
 
 // factors holds the factors that the bank can verify. A rule that names another factor
 // confirms nothing with it.
-var factors = byName(smsOTP{}, deviceKey{}, tradePassword{}, loginPassword{}, dynamicToken{}, faceCheck{}, unlockKey{})
+var factors = byName(smsOTP{}, deviceKey{}, tradePassword{}, loginPassword{}, dynamicToken{}, faceCheck{}, unlockKey{},
+	softUKey{opened: cert.InApp}, softUKey{opened: cert.AtCounter})
 
 func byName(list ...factor) map[Factor]factor {
 	named := make(map[Factor]factor, len(list))

@@ -21,17 +21,17 @@ func (c Case) moves() bool {
 
 // allows reports whether the combination is at least what the case demands, whatever the
 // table says. This is the floor of the matrix:
-//   - the factors are known and differ, and the device's key and the token are bound if they
-//     are among them, and the bank has a photo to compare a face with, and a key that finger or
-//     face unlocks;
+//   - the factors are known and differ, and the customer has what they need: a bound key of the
+//     device, a token, a reference photo, a key that finger or face unlocks, a certificate;
 //   - biometrics stand beside another factor (BIO-002);
+//   - of the keys in the phone, one at most is among them (AUTH-005);
 //   - the login password confirms no money;
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
 //   - at the grade raised, three factors for a payment to others, and a one-time code
 //     between own accounts (AUTH-029);
 //   - nothing at the grade high: the bank's staff must lift the grade first.
 func (c Case) allows(list Combination) bool {
-	if !list.Offered() || !list.independent() || !c.Bound && list.NeedsKey() || !c.has(list) {
+	if !list.Offered() || !list.independent() || !list.oneKey() || !c.Bound && list.NeedsKey() || !c.has(list) {
 		return false
 	}
 	if c.Scene != NoMoney && slices.Contains(list, LoginPassword) {
@@ -55,10 +55,25 @@ func (c Case) allows(list Combination) bool {
 	return len(list) >= least
 }
 
-// has reports whether the customer has the token, the reference photo and the unlock key that the
-// combination needs.
+// has reports whether the customer has what the combination needs: the token, the reference photo,
+// the key that finger or face unlocks, and the certificate.
 func (c Case) has(list Combination) bool {
-	return (c.Token || !list.NeedsToken()) && (c.Face || !list.needsFace()) && (c.Unlock || !list.NeedsUnlock())
+	return !slices.ContainsFunc(list, func(f Factor) bool {
+		switch f {
+		case Token:
+			return !c.Token
+		case Face:
+			return !c.Face
+		case UnlockKey:
+			return !c.Unlock
+		case SoftUKey:
+			return !c.UKeys.App
+		case SoftUKeyCounter:
+			return !c.UKeys.Counter
+		default:
+			return false
+		}
+	})
 }
 
 // oneTime reports whether the factor's proof is a one-time code.

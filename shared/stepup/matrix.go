@@ -3,6 +3,7 @@ package stepup
 import (
 	"slices"
 
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -35,6 +36,7 @@ type Case struct {
 	Token     bool      // the customer has bound a dynamic token
 	Face      bool      // the bank has a reference photo of the customer
 	Unlock    bool      // the customer has set a key on the device that finger or face unlocks
+	UKeys     cert.Held // the customer's certificates
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -219,6 +220,45 @@ func standsBeside(t *testing.T, name stepup.Factor, set func(*stepup.Case)) {
 		}
 		if enough(list, []stepup.Factor{name}) {
 			t.Errorf("scene %d, grade %d, %d fen: %s alone is enough", tt.scene, tt.grade, tt.amount, name)
+		}
+	}
+}
+
+// A customer with a certificate may prove by its key beside another factor that is no key of the
+// phone. Above the SMS code's cap, only a certificate of the counter does.
+func TestASoftUKeyStandsBesideAnotherFactor(t *testing.T) {
+	t.Parallel()
+	m := inForce(t)
+	app, counter := cert.Held{App: true}, cert.Held{Counter: true}
+	for _, tt := range []struct {
+		scene  stepup.Scene
+		grade  risk.Grade
+		amount money.Fen
+		held   cert.Held
+		want   []string
+	}{
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, app, []string{"sms_otp+soft_ukey", "trade_password+soft_ukey"}},
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, app, nil},
+		{
+			stepup.ToOthers, risk.GradeNormal, stepup.CapSoftUKey, counter,
+			[]string{"sms_otp+soft_ukey_counter", "trade_password+soft_ukey_counter"},
+		},
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSoftUKey + 1, counter, nil},
+		{stepup.ToOthers, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"sms_otp+trade_password+soft_ukey_counter"}},
+		{stepup.ToOthers, risk.GradeHigh, 1, counter, nil},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, app, nil}, // one other factor is enough
+		{stepup.ToOwn, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"sms_otp+soft_ukey_counter"}},
+	} {
+		c := about(tt.scene, tt.grade, tt.amount)
+		without, _ := m.Decide(c)
+		c.UKeys = tt.held
+		list, _ := m.Decide(c)
+		var got []string
+		for _, one := range list[len(without):] {
+			got = append(got, one.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
 		}
 	}
 }

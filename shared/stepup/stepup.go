@@ -126,6 +126,8 @@ type Proof struct {
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key, unlock_key: by SM2 over the intent's text"`
 
 	CheckID *uuid.UUID `json:"check_id,omitempty" format:"uuid" doc:"face: of the check that has passed for the intent"`
+
+	SignedData []byte `json:"signed_data,omitempty" minLength:"4" maxLength:"4096" doc:"soft_ukey, soft_ukey_counter: PKCS#7 over the text"`
 }
 
 // Confirmation holds an intent's id and the proofs. Every request that confirms an

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -36,15 +37,17 @@ func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.F
 }
 
 // everyCase calls a function for each cell of the matrix: both ends of every cap, scene,
-// grade and device, with and without a token, a reference photo and a key that finger or face unlocks.
+// grade and device, with and without a token, a reference photo, a key that finger or face unlocks, and
+// certificates.
 func everyCase(each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for i := range 16 {
+			for i := range 64 {
+				has := func(bit int) bool { return i>>bit&1 == 1 }
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
 						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
-						Bound: i%2 == 0, Token: i/2%2 == 1, Face: i/4%2 == 1, Unlock: i > 7,
+						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3), UKeys: cert.Held{App: has(4), Counter: has(5)},
 					})
 				}
 			}
@@ -58,18 +61,21 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
 		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
 		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00,
+		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00,
 	}
-	distinct, strongest, code := map[stepup.Factor]bool{}, money.Fen(0), false
+	inPhone := map[stepup.Factor]int{stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1}
+	distinct, strongest, code, keys := map[stepup.Factor]bool{}, money.Fen(0), false, 0
 	for _, f := range one {
 		if _, known := ceiling[f]; !known {
 			return "AUTH-001: an unknown method"
 		}
 		distinct[f], strongest = true, max(strongest, ceiling[f])
 		code = code || f == stepup.SMSOTP || f == stepup.Token
+		keys += inPhone[f]
 	}
 	switch {
 	case c.Amount > strongest:
-		return "LIMIT-001, LIMIT-003: above the cap"
+		return "LIMIT-001, LIMIT-002, LIMIT-003: above the cap"
 	case (c.Scene == stepup.NoMoney) != (c.Amount == 0):
 		return "no such operation"
 	case c.Grade == risk.GradeHigh:
@@ -82,6 +88,10 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "a token that is not bound"
 	case !c.Face && distinct[stepup.Face]:
 		return "BIO-001: no reference photo"
+	case !c.UKeys.App && distinct[stepup.SoftUKey], !c.UKeys.Counter && distinct[stepup.SoftUKeyCounter]:
+		return "AUTH-002: no certificate"
+	case keys > 1:
+		return "AUTH-005: two keys of one phone"
 	case len(distinct) > 0 && !slices.ContainsFunc(one, func(f stepup.Factor) bool { return f != stepup.Face && f != stepup.UnlockKey }):
 		return "BIO-002: biometrics only"
 	case len(distinct) != len(one):
@@ -129,6 +139,10 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.DeviceKey, stepup.UnlockKey}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.UnlockKey},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
 		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "fingerprint"},
+		[]stepup.Factor{stepup.SoftUKey}, []stepup.Factor{stepup.SMSOTP, stepup.SoftUKey}, []stepup.Factor{stepup.Token, stepup.SoftUKeyCounter},
+		[]stepup.Factor{stepup.DeviceKey, stepup.SoftUKeyCounter}, []stepup.Factor{stepup.SoftUKey, stepup.SoftUKeyCounter},
+		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.SoftUKeyCounter},
+		[]stepup.Factor{stepup.SMSOTP, stepup.SoftUKey, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
@@ -139,7 +153,7 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face, stepup.UnlockKey}, factors...) {
+	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}
 	m, offered := matrixAt(t, db, at), 0

@@ -34,6 +34,7 @@ type Verification struct {
 	Channel      channel.ID
 	Confirmation Confirmation
 	Passwords    *password.Store
+	Roots        sm.Roots // that the bank trusts for certificates
 	Now          time.Time
 	// Grade returns the customer's grade now; nil means that it has not changed.
 	Grade func(context.Context) (risk.Grade, error)

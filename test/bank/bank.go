@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -58,7 +59,7 @@ type Bank struct {
 	people atomic.Int64
 	known  []seed.Customer
 
-	certs           sync.Once
+	certs           sync.Once // starts the authority's interface
 	authority       *casim.CA
 	authorityConfig cert.Config
 }
@@ -113,12 +114,17 @@ func OnKeys(t testing.TB, db *pg.DB, open func(clock.Clock) *keys.Ring) *Bank {
 	}
 	b.Redis.SetTime(Start)
 	ring := open(b.Clock)
+	var err error
+	b.authority, err = casim.New(uuid.NewString(), b.Clock.Now)
+	check.Must(t, err)
+	roots, err := b.authority.Config("").Trust.Parse()
+	check.Must(t, err)
 	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	store, err := session.New(client, ring, b.Clock, sessions)
 	check.Must(t, err)
 	b.Host = &host.Host{
-		DB: db, Redis: client, Keys: ring, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
+		DB: db, Redis: client, Keys: ring, Roots: roots, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
 		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000}, Hashing: password.NewHashing(password.Config{Rounds: Rounds}),
 	}

@@ -22,7 +22,7 @@ import (
 var allFactors = map[string]string{
 	"login password": "static password", "login_password": "static password", "trade_password": "static password",
 	"sms_otp": "dynamic password", "device_key": "physical medium", "token": "dynamic password",
-	"face": "biometrics", "unlock_key": "biometrics",
+	"face": "biometrics", "unlock_key": "biometrics", "soft_ukey": "IC card/USBKEY/PKI", "soft_ukey_counter": "IC card/USBKEY/PKI",
 }
 
 // TestOnlyAllowedTechniques compares the published factors with the techniques of the
@@ -59,7 +59,7 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 	entry := login(t, tablet, p.wang.Customer, p.numberCode(t, tablet, otp.Login, p.wang.Phone))
 	in := p.prepare(t, p.wang, p.li, 1_00)
 	digits := p.codeFor(t, p.wang, in)
-	for _, other := range []string{"fingerprint", "gesture", "soft_ukey", "dynamic_token", "bluetooth_key", "mothers_name", "", "SMS_OTP"} {
+	for _, other := range []string{"fingerprint", "gesture", "usb_key", "dynamic_token", "bluetooth_key", "mothers_name", "", "SMS_OTP"} {
 		p.calm(t)
 		before := p.rows(t, "login_attempt", "login_origin", "card_attempt")
 		call(t, tablet, "identity-login", with(entry, "factor", other)).Want(t, "INPUT_INVALID")

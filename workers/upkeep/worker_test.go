@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/session"
@@ -231,6 +232,20 @@ func TestTheWorkerRecordsRefusedCalls(t *testing.T) {
 	check.UntilCount(t, 1, b.Host.DB.Pool(), "SELECT count(*) FROM outbox WHERE data->>'count' = '7'")
 }
 
+// The worker fetches the authority's revocation lists.
+func TestTheWorkerFetchesRevocationLists(t *testing.T) {
+	t.Parallel()
+	b := bank.New(t)
+	key := b.SoftUKey(t, b.Customer(t, "王小明"), cert.InApp)
+	b.Authority(t).Revoke(key.Certificate.Serial())
+	work, err := upkeep.Worker.Start(t.Context(), b.Host, host.Values(upkeep.Config{
+		FoldEvery: time.Hour, PruneEvery: time.Hour, Authority: b.AuthorityConfig(t),
+	}))
+	check.Must(t, err)
+	bank.Background(t, work)
+	check.UntilCount(t, 1, b.Host.DB.Pool(), "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL")
+}
+
 // The worker logs a table that it can't prune, and prunes the other tables.
 func TestOneTableFails(t *testing.T) {
 	t.Parallel()
@@ -251,7 +266,7 @@ func TestOneTableFails(t *testing.T) {
 func TestKeptTablesRefuseToBeEmptied(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	appendOnly := []string{"audit_record", "entry", "fraud_score", "posting", "stepup_cap", "stepup_rule", "transfer"}
+	appendOnly := []string{"audit_record", "entry", "evidence", "fraud_score", "posting", "stepup_cap", "stepup_rule", "transfer"}
 	for _, table := range slices.Sorted(maps.Keys(upkeep.Kept())) {
 		var refused *pgconn.PgError
 		if _, err := db.Pool().Exec(t.Context(), "TRUNCATE "+table+" CASCADE"); !errors.As(err, &refused) || refused.Code != "TB000" {

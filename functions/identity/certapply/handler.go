@@ -20,6 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -53,7 +54,7 @@ type operation struct {
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.ConfirmOperation[identity.Change, Request, Response], error) {
-	authority, err := cert.NewAuthority(config.Authority, lent.Clock)
+	authority, err := cert.NewAuthority(config.Authority, lent.Clock, lent.Downstream(downstream.Certificates))
 	return operation{authority: authority, clock: lent.Clock}.do, err
 }
 
@@ -75,5 +76,5 @@ func (op operation) do(
 	}
 	_, until := issued.Certificate.Valid()
 	reply := Response{Certificate: issued.Certificate.DER(), Chain: issued.Chain, ValidUntil: until.In(clock.Shanghai)}
-	return reply, issued.Register(unit, op.clock.Now())
+	return reply, issued.RegisterCertificate(unit, op.clock.Now())
 }

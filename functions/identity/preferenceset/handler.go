@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
@@ -78,10 +79,12 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var held token.State
 	var photo bool
 	var key device.State
+	var ukeys cert.Held
 	var batch pgx.Batch
 	token.QueueToken(&batch, call.CustomerID, &held)
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
+	cert.QueueHeld(&batch, call.CustomerID, now, &ukeys)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
@@ -89,7 +92,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	// The device may have no key: the choice holds for all devices of the customer.
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
-		Token: held == token.Active, Face: photo, Unlock: key.Unlock,
+		Token: held == token.Active, Face: photo, Unlock: key.Unlock, UKeys: ukeys,
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {
 		return Response{}, err

@@ -8,6 +8,7 @@ import (
 
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/test/bank"
@@ -123,6 +124,21 @@ func TestAChoiceWithAFinger(t *testing.T) {
 	w.Exec(t, "UPDATE device SET fingerprint_key = NULL")
 	w.choose(t, "sms_otp+unlock_key", 20_000_00).Want(t, "STEPUP_STRONGER")
 	w.want(t, "without the key", w.ToPayee(20_000_00), any2...)
+}
+
+// A choice with a soft UKey needs its certificate, and is none once that is revoked.
+func TestAChoiceWithASoftUKey(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.choose(t, "trade_password+soft_ukey", 20_000_00).Want(t, "STEPUP_STRONGER")
+	by := w.SoftUKey(t, w.Payer, cert.InApp)
+	w.choose(t, "device_key+soft_ukey", 1).Want(t, "STEPUP_STRONGER")
+	w.choose(t, "trade_password+soft_ukey", 50_000_01).Want(t, "STEPUP_STRONGER")
+	w.choose(t, "trade_password+soft_ukey", 20_000_00).Want(t, "")
+	w.want(t, "the choice", w.ToPayee(20_000_00), "trade_password+soft_ukey")
+	w.Authority(t).Revoke(by.Certificate.Serial())
+	w.Relist(t)
+	w.want(t, "with a revoked certificate", w.ToPayee(20_000_00), any2...)
 }
 
 // A choice out of the range, or below the minimum of its amount, is refused, and the old

@@ -40,7 +40,7 @@ var Function = fn.Confirm(fn.Spec{
 	Keys: []keys.Purpose{keys.Ledger, keys.Storage},
 	Requirements: []string{
 		"XFER-001", "XFER-003", "LOGIC-007", "LOGIC-010", "LOGIC-013", "LIMIT-001", "LIMIT-003", "AUTH-006", "AUTH-007",
-		"AUTH-016", "BIO-002",
+		"AUTH-016", "AUTH-002", "AUTH-025", "LIMIT-002", "BIO-002",
 	},
 }, wire)
 

@@ -25,6 +25,7 @@ import (
 
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
@@ -53,7 +54,8 @@ var Function = fn.Command(fn.Spec{
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage},
 	Requirements: []string{
-		"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001", "DEVICE-001",
+		"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001",
+		"LIMIT-002", "DEVICE-001",
 	},
 }, wire)
 
@@ -149,7 +151,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var in stepup.Intent
 	about := stepup.Case{
 		Operation: transfer.ConfirmFunction, Scene: plan.Scene(), Grade: call.Risk.Grade, Amount: plan.Amount, Bound: true,
-		Token: mine.token == token.Active, Face: mine.face, Unlock: mine.key.Unlock,
+		Token: mine.token == token.Active, Face: mine.face, Unlock: mine.key.Unlock, UKeys: mine.ukeys,
 	}
 	if in.Combinations, err = matrix.Decide(about); err != nil {
 		return Response{}, err
@@ -180,6 +182,7 @@ type means struct {
 	key       device.State // on the device that calls
 	token     token.State
 	face      bool // the bank has a reference photo
+	ukeys     cert.Held
 	preferred stepup.Preference
 }
 
@@ -189,6 +192,7 @@ func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, e
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
 	token.QueueToken(&batch, call.CustomerID, &mine.token)
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(op.clock.Now()), &mine.face)
+	cert.QueueHeld(&batch, call.CustomerID, op.clock.Now(), &mine.ukeys)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return mine, fmt.Errorf("state of the customer's proofs: %w", err)
@@ -198,7 +202,7 @@ func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, e
 
 // withinDay leaves in the intent the combinations whose day's limit has room for the plan.
 // A young key of the device has a lower limit: a plan that fits in it gets this limit, and
-// no young key confirms any other plan, or together with a token. If the device has no key, the combinations for a
+// no young key confirms any other plan, or beside a factor with a higher cap. If the device has no key, the combinations for a
 // raised grade keep the key: the confirmation then asks for it.
 func (op operation) withinDay(
 	ctx context.Context, call *fn.Call, matrix stepup.Matrix, key device.State, plan *transfer.Plan, in *stepup.Intent,
@@ -224,7 +228,8 @@ func (op operation) withinDay(
 		most = max(most, min(usage.Cap, ceiling))
 	}
 	closed := func(c stepup.Combination) bool {
-		return c.NeedsKey() && (young || key.Young && c.NeedsToken()) || !plan.FitsDay(c)
+		kind, _ := c.Limit()
+		return c.NeedsKey() && (young || key.Young && kind != limit.TransferSMS) || !plan.FitsDay(c)
 	}
 	open := slices.DeleteFunc(slices.Clone(in.Combinations), closed)
 	if len(open) == 0 {

@@ -75,11 +75,13 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - Two different factors; one between own accounts up to 10,000.00 (AUTH-006, AUTH-008).
 - At the grade raised, three factors for a payment to others, and a one-time code in all other cases (AUTH-029).
 - Nothing at the grade high. No key of a device that is not bound. No money by the login password.
-- The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003); 50,000.00 for the SMS code, and for methods that
-  the standard gives no cap (LIMIT-001).
+- The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003) and the soft UKey that was opened at the counter
+  (LIMIT-002); 50,000.00 for the SMS code, and for methods that the standard gives no cap (LIMIT-001).
 - A token confirms only for a customer who has bound it. Its response is a one-time code.
 - A face confirms only for a customer with a reference photo, a key that finger or face unlocks only on the bound device where
   the customer has set it, and both only beside another factor: biometrics alone confirm nothing (BIO-002).
+- A soft UKey confirms only for a customer with its certificate. It does not stand beside the device's key: both keys are in one
+  phone (AUTH-005).
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
