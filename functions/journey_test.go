@@ -253,6 +253,7 @@ func (j *journey) applyForCertificate(t *testing.T) {
 			map[string]any{"factor": "sms_otp", "code": code}, j.Known(t), j.KnownLogin(t, bank.LoginPassword),
 		},
 	}, &map[string]any{})
+	j.call(t, "identity-cert-revoke", struct{}{}, &map[string]any{})
 }
 
 // logInQuickly sets a gesture and a key that the face unlocks, and logs in by the gesture.

@@ -2,8 +2,10 @@
 -- +goose Up
 ALTER TABLE certificate ADD COLUMN opened text NOT NULL DEFAULT 'app'
     CONSTRAINT certificate_opened CHECK (opened IN ('app', 'counter'));
-ALTER TABLE certificate ADD COLUMN revoked_at timestamptz; -- when a list of the authority first named it
+ALTER TABLE certificate ADD COLUMN revoked_at timestamptz; -- when the customer revoked it, or a list first named it
+ALTER TABLE certificate ADD COLUMN listed boolean NOT NULL DEFAULT false; -- a list of the authority names it
 CREATE INDEX certificate_of_serial ON certificate (serial);
+CREATE INDEX certificate_unlisted ON certificate (valid_until) WHERE revoked_at IS NOT NULL AND NOT listed;
 
 CREATE TABLE revocation_list (
     digest      bytea PRIMARY KEY,    -- SM3 of der

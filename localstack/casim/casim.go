@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -106,38 +107,58 @@ func (c *CA) Revoke(serial string) {
 	c.revoked = append(c.revoked, serial)
 }
 
-// ServeHTTP answers POST /v1/certificates and POST /v1/revocations.
+// Revoked reports whether the certificate with the serial is revoked.
+func (c *CA) Revoked(serial string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.revoked, serial)
+}
+
+// ServeHTTP answers POST to /v1/certificates, /v1/certificates/revoke and /v1/revocations.
 func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/v1/revocations" {
-		c.serveLists(w, r)
-		return
+	const revocations, revoke = "/v1/revocations", "/v1/certificates/revoke"
+	switch r.URL.Path {
+	case revocations:
+		if c.receive(w, r, revocations, &struct{}{}) {
+			write(w, c.lists)
+		}
+	case revoke:
+		var q cert.Revoked
+		if c.receive(w, r, revoke, &q) {
+			write(w, func() (int, []byte) { return c.revoke(q) })
+		}
+	default:
+		var q cert.Question
+		if c.receive(w, r, "/v1/certificates", &q) {
+			write(w, func() (int, []byte) { return c.issue(q) })
+		}
 	}
-	door := partner.Door{Path: "/v1/certificates", Secret: c.secret, Now: c.now(), Most: 16 << 10}
-	var q cert.Question
-	if !door.Receive(w, r, &q) {
-		return
-	}
-	if q.ID == "" || len(q.ID) > maxID {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	if !partner.Wait(r.Context(), c.delay()) {
-		return // the client has left
-	}
-	status, answer := c.issue(q)
-	write(w, status, answer)
 }
 
-func (c *CA) serveLists(w http.ResponseWriter, r *http.Request) {
-	var q struct{}
-	if !partner.Receive(w, r, "/v1/revocations", c.secret, c.now(), &q) || !partner.Wait(r.Context(), c.delay()) {
-		return
-	}
-	status, answer := c.lists()
-	write(w, status, answer)
+// receive reads a signed request, and waits as the faults say. If it returns false, it has
+// answered, or the client has left.
+func (c *CA) receive(w http.ResponseWriter, r *http.Request, path string, into any) bool {
+	door := partner.Door{Path: path, Secret: c.secret, Now: c.now(), Most: 16 << 10}
+	return door.Receive(w, r, into) && partner.Wait(r.Context(), c.delay())
 }
 
-func write(w http.ResponseWriter, status int, answer []byte) {
+// revoke revokes a certificate, and answers a repetition as it did.
+func (c *CA) revoke(q cert.Revoked) (status int, answer []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.faults.Down:
+		return http.StatusServiceUnavailable, nil
+	case !bytes.Equal(q.Authority, c.below.DER()):
+		return http.StatusUnprocessableEntity, nil
+	case !slices.Contains(c.revoked, q.Serial):
+		c.revoked = append(c.revoked, q.Serial)
+	}
+	return http.StatusOK, []byte("{}")
+}
+
+func write(w http.ResponseWriter, answered func() (status int, answer []byte)) {
+	status, answer := answered()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(answer) // a client that has left asks again
@@ -154,6 +175,9 @@ func (c *CA) issue(q cert.Question) (status int, answer []byte) {
 	defer c.mu.Unlock()
 	if c.faults.Down {
 		return http.StatusServiceUnavailable, nil
+	}
+	if q.ID == "" || len(q.ID) > maxID {
+		return http.StatusBadRequest, nil
 	}
 	before, seen := c.issued[q.ID]
 	if seen && !bytes.Equal(before.request, q.Request) {

@@ -40,6 +40,7 @@ func TestForm(t *testing.T) {
 		{"good", "POST", "/v1/certificates", good, 200},
 		{"another path", "POST", "/v2/certificates", good, 404},
 		{"lists", "POST", "/v1/revocations", map[string]any{}, 200},
+		{"a revocation of another authority", "POST", "/v1/certificates/revoke", map[string]any{"serial": "1f", "authority": csr}, 422},
 		{"a reading of lists", "GET", "/v1/revocations", map[string]any{}, 405},
 		{"a reading", "GET", "/v1/certificates", good, 405},
 		{"no id", "POST", "/v1/certificates", map[string]any{"csr": csr}, 400},

@@ -98,14 +98,14 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		proofs []stepup.Proof
 		failed stepup.Factor
 	}{
-		"a right code twice":                 {[]stepup.Proof{code, code}, stepup.SMSOTP},
-		"a right key twice":                  {[]stepup.Proof{key, code, key}, stepup.DeviceKey},
-		"a right password twice":             {[]stepup.Proof{password, password, code}, stepup.TradePassword},
-		"a right and a wrong code":           {[]stepup.Proof{code, off(code), key}, stepup.SMSOTP},
-		"a wrong and a right code":           {[]stepup.Proof{off(code), key, code}, stepup.SMSOTP},
-		"a wrong and a right password":       {[]stepup.Proof{p.password(t, "000000"), password, key}, stepup.TradePassword},
-		"an unknown one twice":               {[]stepup.Proof{code, finger, finger}, "fingerprint"},
-		"a right face twice":                 {[]stepup.Proof{face, code, face}, stepup.Face},
+		"a right code twice":           {[]stepup.Proof{code, code}, stepup.SMSOTP},
+		"a right key twice":            {[]stepup.Proof{key, code, key}, stepup.DeviceKey},
+		"a right password twice":       {[]stepup.Proof{password, password, code}, stepup.TradePassword},
+		"a right and a wrong code":     {[]stepup.Proof{code, off(code), key}, stepup.SMSOTP},
+		"a wrong and a right code":     {[]stepup.Proof{off(code), key, code}, stepup.SMSOTP},
+		"a wrong and a right password": {[]stepup.Proof{p.password(t, "000000"), password, key}, stepup.TradePassword},
+		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
+		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
 			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, finger}, "fingerprint",
 		},

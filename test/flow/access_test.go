@@ -58,6 +58,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"identity-gesture-set":       {"intent_id": id, "proofs": []any{}, "gesture": "AAAA"},
 		"identity-unlock-key-set":    {"intent_id": id, "proofs": []any{}, "public_key": unlockKey(t), "signature": "AAAA"},
 		"identity-cert-apply":        {"intent_id": id, "proofs": []any{}, "csr": "AAAA"},
+		"identity-cert-revoke":       {},
 		"identity-token-bind":        {"intent_id": id, "proofs": []any{}},
 		"identity-token-report-lost": {}, "identity-token-sync": {"code": "123456", "next_code": "654321"},
 		"transfer-confirm": {"intent_id": id, "proofs": []any{}}, "transfer-get": {"transfer_id": id}, "transfer-list": {},

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/docs"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
@@ -45,6 +46,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	held, binding := p.binding(t, wang)
 	unlocking, applying := p.unlocking(t, wang), p.applying(t, wang)
 	faced := p.faced(t, wang, next.IntentID)
+	p.SoftUKey(t, wang.Customer, cert.InApp)
 	gesture, faceKey := p.gesture(t, wang, bank.LoginPassword), p.faceKey(t, wang, bank.TradePassword)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
@@ -83,7 +85,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"message-read":                {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":                    {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"identity-session-background": {}, "identity-session-resume": {},
-		"identity-cert-apply": applying,
+		"identity-cert-apply": applying, "identity-cert-revoke": {},
 		"identity-token-bind": binding, "identity-token-report-lost": {},
 		"identity-token-sync": {"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")},
 		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
@@ -216,7 +218,7 @@ func TestEveryElementOfEveryRequest(t *testing.T) {
 // session.
 var last = []string{
 	"identity-password-change", "identity-trade-password-set", "identity-phone-change", "identity-token-report-lost",
-	"device-unbind", "identity-logout",
+	"identity-cert-revoke", "device-unbind", "identity-logout",
 }
 
 // logoutLast are the functions by name, and then the last ones.
