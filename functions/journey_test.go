@@ -110,6 +110,8 @@ func (j *journey) travel(t *testing.T) {
 	transfer := j.transfer(t, overview.Accounts[0].ID)
 	choice := map[string]any{"combination": "sms_otp+device_key", "amount_fen": 1}
 	j.call(t, "identity-preference-set", choice, &map[string]any{})
+	j.call(t, "identity-option-list", none, &map[string]any{})
+	j.call(t, "identity-option-set", map[string]any{"option": "large_transfer", "on": false}, &map[string]any{})
 	j.call(t, "account-statement", account, &map[string]any{})
 	j.call(t, "transfer-get", map[string]any{"transfer_id": transfer}, &map[string]any{})
 	j.call(t, "transfer-list", none, &map[string]any{})

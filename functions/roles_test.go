@@ -101,6 +101,9 @@ func TestARoleDoesNothingElse(t *testing.T) {
 			"UPDATE stepup_rule SET combinations = '{}'", "INSERT INTO stepup_rule SELECT * FROM stepup_rule",
 			"INSERT INTO stepup_cap SELECT * FROM stepup_cap", "DELETE FROM stepup_preference", "SELECT * FROM customer",
 		},
+		"identity-option-set": {
+			"DELETE FROM option_change", "UPDATE option_change SET warning = 'x'", "UPDATE policy SET value = 0", "SELECT * FROM customer",
+		},
 		"device-report": {
 			"DELETE FROM device_report", "UPDATE device_report SET customer_id = customer_id", "UPDATE device SET public_key = ''",
 			"SELECT * FROM customer",

@@ -17,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/password"
+	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/token"
 )
@@ -33,7 +34,7 @@ func customerCommand() *cobra.Command {
 		Use:   "erase --phone NUMBER --reason TEXT --operator NAME",
 		Short: "Destroy a former customer's data key and personal data", Args: cobra.NoArgs,
 		Long: `Destroy the data key of a former customer, which seals name, phone and identity number, and delete passwords, devices,
-inbox and account names. It can't be undone. Records of money stay.
+inbox, options and account names. It can't be undone. Records of money stay.
 
 The command refuses while an account is not closed, and until the policy figure customer.keep_days has passed since the last
 entry: the law obliges the bank to keep the record for that time. A backup opens until the storage key of its time is destroyed
@@ -65,7 +66,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 		}
 		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
 			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases, token.Forget,
-			environment.Forget, face.Forget,
+			environment.Forget, face.Forget, option.Forget,
 		} {
 			if err := forget(ctx, tx, who); err != nil {
 				return err

@@ -11,9 +11,12 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/check"
+	"github.com/tidebank/tidebank/test/pgtest"
 )
 
 // Pair is a bank with two customers of two accounts each. The payer, 王小明, is
@@ -101,6 +104,15 @@ func (p Pair) CodeFor(t testing.TB, intent uuid.UUID) stepup.Proof {
 func (p Pair) KnownLogin(t testing.TB, clear string) stepup.Proof {
 	t.Helper()
 	return stepup.Proof{Factor: stepup.LoginPassword, Password: p.Phone.Password(t, clear)}
+}
+
+// AllowLarge switches the payer's option for large transfers on.
+func (p Pair) AllowLarge(t testing.TB) {
+	t.Helper()
+	large, _ := option.Find(option.LargeTransfer)
+	pgtest.Commit(t, p.Host.DB, func(u *pg.Unit) error {
+		return option.SwitchOption(u, option.Change{Customer: p.Payer.ID, Option: large, On: true, DeviceID: p.Phone.ID, At: p.Clock.Now()})
+	})
 }
 
 // Confirm carries out an intent under a fresh key.

@@ -47,6 +47,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"device-lock": {}, "identity-device-unlock": {"intent_id": id, "proofs": []any{}},
 		"device-report":               {"report": bank.UnsignedReport()},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
+		"identity-option-list": {}, "identity-option-set": {"option": "large_transfer", "on": false},
 		"identity-alias-set":          {"intent_id": id, "proofs": []any{}, "alias": "tide.fan"},
 		"identity-change-prepare":     {"change": "login_password"},
 		"identity-password-change":    {"intent_id": id, "proofs": []any{}, "login_password": "AAAA"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/cert"
+	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
@@ -64,6 +65,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"}, "device-lock": {}, "identity-device-unlock": unlocking,
 		"device-report":               {"report": bank.Fields(t, wang.phone.Report(t))},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
+		"identity-option-list":        {},
+		"identity-option-set":         {"option": option.LargeTransfer, "on": true, "acknowledged": option.All()[0].Digest()},
 		"channel-open":                hello(t, "phone-of-sun"),
 		"identity-alias-set":          alias,
 		"identity-change-prepare":     {"change": stepup.ChangeLoginPassword},
@@ -348,6 +351,11 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"a picture":       with(good["identity-face-finish"], "capture", []byte(facetest.Image)),
 		},
 		"identity-token-sync": {"wrong codes": {"code": "000000", "next_code": "000000"}},
+		"identity-option-set": {
+			"no acknowledgement":      {"option": "large_transfer", "on": true},
+			"of another warning":      {"option": "large_transfer", "on": true, "acknowledged": make([]byte, 32)},
+			"an option that is not":   {"option": "none", "on": true},
+		},
 		"identity-preference-set": {
 			"a single factor":          {"combination": "trade_password", "amount_fen": 1_00},
 			"more than the cap allows": {"combination": "sms_otp+trade_password", "amount_fen": 50_000_01},

@@ -10,6 +10,7 @@ import (
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
@@ -69,21 +70,29 @@ func TestRiskAwayLetsNothingPass(t *testing.T) {
 	call(t, p.wang.phone, "transfer-confirm", proofs).Want(t, "")
 }
 
-// TestMoreRiskAsksForMore compares what one transfer takes at each grade, counting
-// the trade password, the SMS code, fingerprint and face.
+// TestMoreRiskAsksForMore compares what one transfer takes at each grade of a customer with a
+// reference photo and a fingerprint, counting trade password, SMS code, fingerprint and face.
 func TestMoreRiskAsksForMore(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "BIO-011.1")
 	p := newFixture(t)
+	p.faces.Photo(t, p.wang.Customer)
+	bank.Pair{Bank: p.Bank, Phone: p.wang.phone, Payer: p.wang.Customer, Payee: p.li.Customer}.SetUnlockKey(t, device.ByFingerprint)
+	counted := []string{"trade_password", "sms_otp", "unlock_key", "face"}
 	least := func() int {
-		n := len(allFactors)
+		n, offered := len(counted), map[string]bool{}
 		for _, combination := range p.prepare(t, p.wang, p.li, 1_00).Combinations {
 			asked := 0
 			for factor := range strings.SplitSeq(combination, "+") {
-				if slices.Contains([]string{"trade_password", "sms_otp", "fingerprint", "face"}, factor) {
+				if slices.Contains(counted, factor) {
 					asked++
+					offered[factor] = true
 				}
 			}
 			n = min(n, asked)
+		}
+		if len(offered) != len(counted) {
+			t.Fatalf("the bank offers only %v", offered)
 		}
 		return n
 	}

@@ -90,6 +90,7 @@ func Kept() map[string]string {
 		"function_revision": "one row: the revision of the SQL functions",
 		"ledger_fold":       "folding deletes its rows",
 		"message":           "the customer's inbox belongs to the customer",
+		"option_change":     "acknowledged warnings are evidence of the customer's decision",
 		"policy":            "dated figures are the record of past policies",
 		"posting":           "vouchers are permanent",
 		"reseal_progress":   "one row for each sealed column",

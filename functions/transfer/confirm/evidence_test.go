@@ -34,6 +34,7 @@ func TestASignedTransferStoresItsEvidence(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-025.1")
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	by := w.SoftUKey(t, w.Payer, cert.AtCounter)
 	in, other := w.prepare(t, million), w.prepare(t, million)
 	w.signed(t, in, by).Want(t, "")
@@ -61,6 +62,7 @@ func TestEachByteOfTheEvidenceCounts(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-023.2")
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	by := w.SoftUKey(t, w.Payer, cert.InApp)
 	transfer := w.prepare(t, 1_00)
 	w.proven(t, transfer, w.Known(t), by.Signed(t, stepup.SoftUKey, transfer.Text)).Want(t, "")
@@ -119,6 +121,7 @@ func TestNothingOfThisClassPassesUnsigned(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-025.2")
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	by := w.SoftUKey(t, w.Payer, cert.AtCounter)
 	in, other := w.prepare(t, million), w.prepare(t, 1_00)
 	code := stepup.Proof{Factor: stepup.SMSOTP, Code: w.otp(t, in)}

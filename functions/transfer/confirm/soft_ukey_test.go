@@ -37,6 +37,7 @@ func TestASoftUKeyOfTheCounterPaysAMillion(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-002.1", "LIMIT-002.1")
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	w.Phone.Call(t, transferprepare.Function, "", w.request(million)).Want(t, "STEPUP_STRONGER")
 	by := w.SoftUKey(t, w.Payer, cert.AtCounter)
 	above := w.Phone.Call(t, transferprepare.Function, "", w.request(million+1))
@@ -61,6 +62,7 @@ func TestASoftUKeyOfTheAppHasTheSMSCodesCap(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-002.3")
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	by := w.SoftUKey(t, w.Payer, cert.InApp)
 	refused := w.Phone.Call(t, transferprepare.Function, "", w.request(million))
 	if refused.Want(t, "STEPUP_STRONGER"); refused.Problem.Most == nil || *refused.Problem.Most != 50_000_00 {
@@ -91,6 +93,7 @@ func TestOneSumOfADayBySoftUKey(t *testing.T) {
 	req.Covers(t, "LIMIT-002.2")
 	db, url := pgtest.NewURL(t)
 	w := fixture{bank.PairOn(t, bank.On(t, db), 9*million)}
+	w.AllowLarge(t)
 	instances, _ := twoInstances(t, w.Bank, url)
 	slowLimits(t, db)
 	key := w.SoftUKey(t, w.Payer, cert.AtCounter)
@@ -156,6 +159,7 @@ func TestSignaturesThatDoNotHold(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-002.2", "AUTH-002.3")
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	good := w.SoftUKey(t, w.Payer, cert.AtCounter)
 	revoked := w.SoftUKey(t, w.Payer, cert.AtCounter)
 	in, other := w.prepare(t, million), w.prepare(t, million)
@@ -210,6 +214,7 @@ func TestWithoutACurrentRevocationListNothingIsSigned(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "AUTH-002.4")
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	by := w.SoftUKey(t, w.Payer, cert.AtCounter)
 	in := w.prepare(t, 1_00)
 	refused := func(what string) {
@@ -257,6 +262,7 @@ func TestWithoutACurrentRevocationListNothingIsSigned(t *testing.T) {
 func TestWhoIsAskedForASoftUKey(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, 9*million)
+	w.AllowLarge(t)
 	by := w.SoftUKey(t, w.Payer, cert.AtCounter)
 	asked := func(what string, want bool) {
 		t.Helper()

@@ -68,6 +68,7 @@ func TestCapOfTheToken(t *testing.T) {
 	req.Covers(t, "LIMIT-003.1")
 	for _, second := range []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword} {
 		w := newFixture(t, 5_000_000_00)
+		w.AllowLarge(t)
 		held := w.Token(t)
 		refused := w.Phone.Call(t, transferprepare.Function, "", w.request(1_000_000_01))
 		if refused.Want(t, "STEPUP_STRONGER"); refused.Problem.Most == nil || *refused.Problem.Most != 1_000_000_00 {

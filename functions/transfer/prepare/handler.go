@@ -8,7 +8,8 @@
 // account number and name, or by the id of an own account. A customer's choice of proofs
 // (identity-preference-set) stands alone where it is enough. Amounts are whole fen.
 // Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH, ACCOUNT_SAME,
-// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
+// ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF (a large payment to another holder needs the option
+// large_transfer), DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
 
 import (
@@ -35,6 +36,7 @@ import (
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/plaintext"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -50,12 +52,12 @@ var Function = fn.Command(fn.Spec{
 	Personal: []string{"text", "payee_name_masked", "payee_account_masked"},
 	Refusals: []*bankerr.Error{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
-		ledger.ErrFundsInsufficient, stepup.ErrStronger, stepup.ErrUnbound, limit.ErrExceeded,
+		ledger.ErrFundsInsufficient, stepup.ErrStronger, option.ErrOff, stepup.ErrUnbound, limit.ErrExceeded,
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage},
 	Requirements: []string{
 		"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001",
-		"LIMIT-002", "DEVICE-001",
+		"LIMIT-002", "DEVICE-001", "RISK-004",
 	},
 }, wire)
 
@@ -156,6 +158,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if in.Combinations, err = matrix.Decide(about); err != nil {
 		return Response{}, err
 	}
+	if !plan.Own && !mine.large.Allows(plan.Amount) {
+		return Response{}, option.ErrOff
+	}
 	raised := about
 	raised.Grade = risk.GradeRaised
 	if in.Raised, err = matrix.Decide(raised); err != nil {
@@ -184,6 +189,7 @@ type means struct {
 	face      bool // the bank has a reference photo
 	ukeys     cert.Held
 	preferred stepup.Preference
+	large     option.Large // what the customer may pay others
 }
 
 // customers reads the customer's means in one round trip.
@@ -194,6 +200,7 @@ func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, e
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(op.clock.Now()), &mine.face)
 	cert.QueueHeld(&batch, call.CustomerID, op.clock.Now(), &mine.ukeys)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
+	option.QueueLarge(&batch, call.CustomerID, op.clock.Now(), &mine.large)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return mine, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
