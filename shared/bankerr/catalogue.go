@@ -53,6 +53,7 @@ var catalogue = map[string]Text{
 	"OBJECT_NOT_FOUND":        {"没有找到相关信息", "请返回后刷新重试"},
 	"OTP_TOO_OFTEN":           {"验证码发送过于频繁", "请稍后再获取验证码"},
 	"PASSWORD_UNSEALED":       {"密码未按要求加密", "请升级应用后重试"},
+	"PASSWORD_CHANGE_REQUIRED": {"请先修改登录密码", "您正在使用银行设置的密码，请先修改登录密码，再使用其他功能"},
 	"PASSWORD_WEAK":           {"密码不符合安全要求", "请勿使用连续、重复数字或证件号、手机号中的数字，两个密码不能相同"},
 	"PAYEE_MISMATCH":          {"收款户名与账号不符", "请核对收款人信息"},
 	"PHONE_TAKEN":             {"该手机号码已被使用", "请换一个号码，或到网点办理"},

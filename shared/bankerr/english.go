@@ -44,6 +44,7 @@ var english = map[string]Text{
 	"OBJECT_NOT_FOUND":        {"Nothing was found", "Go back, refresh and try again"},
 	"OTP_TOO_OFTEN":           {"Codes were asked for too often", "Ask for a code later"},
 	"PASSWORD_UNSEALED":       {"The password is not sealed as it must be", "Install the newest version of the app"},
+	"PASSWORD_CHANGE_REQUIRED": {"Change your login password first", "The bank has set your password. Change it, and go on"},
 	"PASSWORD_WEAK":           {"The password is too weak", "Use no runs, repetitions or digits of your numbers; use two passwords"},
 	"PAYEE_MISMATCH":          {"The payee's name does not belong to the account", "Check the payee"},
 	"PHONE_TAKEN":             {"The phone number is taken", "Use another number, or visit a branch"},

@@ -22,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -33,6 +34,7 @@ type Call struct {
 	Channel    channel.ID
 	Session    string // names the login; "" unless logged in
 	IP         string
+	Duty       session.Duty
 	Risk       risk.Decision // zero unless the Spec names a scene
 
 	of *call
@@ -46,9 +48,10 @@ func (c *Call) AuditReason(reason string, about uuid.UUID) { c.of.reason, c.of.a
 
 // StartSession asks for a session of the customer on the caller's channel. The
 // runtime starts it after it has committed the operation's unit. The Spec must
-// declare SessionStarts. The device whose session ends is told the place (shared/place).
-func (c *Call) StartSession(customer uuid.UUID, place string) {
-	c.of.starts, c.of.place = customer, place
+// declare SessionStarts. The device whose session ends is told the place (shared/place). In a
+// session with a duty, only functions whose Spec has DuringDuty are open.
+func (c *Call) StartSession(customer uuid.UUID, place string, duty session.Duty) {
+	c.of.starts, c.of.place, c.of.duty = customer, place, duty
 }
 
 // EndSessions asks for the end of all sessions of the customer, on every device. The
@@ -97,6 +100,8 @@ type call struct {
 	unit         pg.Unit              // the operation's statements
 	starts       uuid.UUID            // the customer whose session starts after the commit
 	place        string               // from where that session comes
+	duty         session.Duty         // in that session
+	login        session.Login        // the caller's; zero unless logged in
 	number       int64                // of this session
 	ends         uuid.UUID            // the customer whose sessions end before the commit, and again after it
 	reason       string               // for the access record only

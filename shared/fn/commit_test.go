@@ -95,7 +95,7 @@ func TestUndeclaredDoings(t *testing.T) {
 			return note{}, events.Emit(ctx, silent{unit}, "undeclared", uuid.Nil, done{})
 		}},
 		"a session": {quiet, func(_ context.Context, call *fn.Call, _ note, _ *pg.Unit) (note, error) {
-			call.StartSession(uuid.New(), "")
+			call.StartSession(uuid.New(), "", session.NoDuty)
 			return note{}, nil
 		}},
 		"no session": {func(s *fn.Spec) { s.Session = fn.SessionStarts }, func(context.Context, *fn.Call, note, *pg.Unit) (note, error) {

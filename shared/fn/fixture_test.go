@@ -128,7 +128,7 @@ func leaving(name string) fn.Function {
 func entering(name string) fn.Function {
 	return command(name, func(s *fn.Spec) { s.Session = fn.SessionStarts },
 		func(_ context.Context, call *fn.Call, request note, _ *pg.Unit) (note, error) {
-			call.StartSession(uuid.MustParse(request.Note), "")
+			call.StartSession(uuid.MustParse(request.Note), "", session.NoDuty)
 			return request, nil
 		})
 }

@@ -24,7 +24,7 @@ func TestSessionsAroundACommit(t *testing.T) {
 	}
 	login := command("test-enter", func(s *fn.Spec) { s.Session = fn.SessionStarts },
 		func(ctx context.Context, call *fn.Call, request note, unit *pg.Unit) (note, error) {
-			call.StartSession(customer, "")
+			call.StartSession(customer, "", session.NoDuty)
 			during(unit, func() error { return sessions.EndCustomer(ctx, customer) })
 			return request, nil
 		})

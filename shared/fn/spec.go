@@ -97,6 +97,7 @@ const (
 	SessionKept    SessionEffect = ""
 	SessionStarts  SessionEffect = "starts" // after the commit, for the customer that Call.StartSession names
 	SessionEnds    SessionEffect = "ends"   // the caller's session, before the commit
+	SessionRelieves SessionEffect = "relieves" // the caller's session of its duty, after the commit
 	SessionEndsAll SessionEffect = "end"    // of the customer that Call.EndSessions names, before the commit and again after it
 )
 
@@ -118,6 +119,7 @@ type Spec struct {
 	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
 	Probes         bool             // a worker that tries the functions as a client; one instance of it runs
 	Session        SessionEffect    // change to the caller's session
+	DuringDuty     bool             // also for a customer who must change the login password first
 	Activity       session.Activity // what a call says about its customer; a poll is no activity
 	EndsSessions   bool             // an event function that ends sessions of customers (Lent.EndSession)
 	Rate           RateClass        // RateDefault if empty
@@ -227,6 +229,8 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		{s.Session == SessionStarts && s.Audience != Public, "only a public function starts a session"},
 		{s.Session == SessionEndsAll && s.Audience != Public, "only a public function ends the sessions of a customer"},
 		{s.Session == SessionEnds && s.Audience != Customer, "only a customer's function ends a session"},
+		{s.DuringDuty && s.Audience != Customer, "only a customer has a duty"},
+		{s.Session == SessionRelieves && !s.DuringDuty, "what relieves of a duty is open to who has it"},
 		{s.Activity != session.Acts && s.Audience != Customer, "only a customer's function polls or rests"},
 		{s.EndsSessions && f != FormEvent, "only an event function ends the sessions of other callers"},
 		{s.Risk != risk.None && s.Audience != Customer, "risk is asked about customers"},

@@ -62,6 +62,9 @@ func StageRefusals(s Spec) []*bankerr.Error {
 	if s.Audience == Customer {
 		list = append(list, session.ErrRequired, session.ErrDisplaced)
 	}
+	if s.Audience == Customer && !s.DuringDuty {
+		list = append(list, session.ErrDuty)
+	}
 	if s.Idempotent {
 		list = append(list, ErrKeyMissing, idem.ErrKeyReused, pg.ErrBusy)
 	}
@@ -149,10 +152,13 @@ func (c *call) admit(ctx context.Context) error {
 			slog.Bool("ended", admitted.Login == nil), slog.String("trace", traceID(ctx)))
 	}
 	if admitted.Login != nil {
-		c.CustomerID = admitted.Login.CustomerID
+		c.login = *admitted.Login
+		c.CustomerID, c.Duty = c.login.CustomerID, c.login.Duty
 		c.Session = hex.EncodeToString(c.Channel[:]) + ":" + admitted.Login.Turn
 	}
 	switch {
+	case c.spec.Audience == Customer && c.Duty != session.NoDuty && !c.spec.DuringDuty:
+		return session.ErrDuty
 	case c.spec.Audience != Customer || admitted.Login != nil:
 		return nil
 	case admitted.Displaced != nil:
@@ -455,15 +461,19 @@ func (c *call) endSession(ctx context.Context) (err error) {
 	return nil
 }
 
-// startSession starts the session that the operation asked for. It ends again all sessions
+// startSession starts the session that the operation asked for, or relieves the caller's of its
+// duty. It ends again all sessions
 // of a customer: a login may have begun between their end and the commit, by what the
 // commit has replaced.
 func (c *call) startSession(ctx context.Context) error {
 	switch {
+	case c.spec.Session == SessionRelieves && c.Duty != session.NoDuty: // also by a repeated request
+		return c.host.Sessions.Relieve(ctx, c.Channel, c.login)
 	case c.stored != nil:
 		return nil
 	case c.starts != uuid.Nil:
-		return c.host.Sessions.StartNumbered(ctx, c.Channel, c.starts, c.number, session.Origin{
+		of := session.Login{CustomerID: c.starts, Duty: c.duty}
+		return c.host.Sessions.StartNumbered(ctx, c.Channel, of, c.number, session.Origin{
 			DeviceID: c.DeviceID, Place: c.place, Address: c.IP,
 		})
 	case c.ends != uuid.Nil:

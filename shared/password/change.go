@@ -15,7 +15,7 @@ const (
 SELECT login_password, trade_password FROM credential WHERE customer_id = $1`
 
 	sqlSetLogin = `-- credential.set_login
-UPDATE credential SET login_password = $2 WHERE customer_id = $1`
+UPDATE credential SET login_password = $2, login_given = false WHERE customer_id = $1`
 
 	sqlSetTrade = `-- credential.set_trade
 UPDATE credential SET trade_password = $2 WHERE customer_id = $1`

@@ -1,6 +1,7 @@
 package password
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/session"
 )
 
 const (
@@ -41,12 +43,12 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
        AND NOT frozen AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
-SELECT c.id, k.login_password, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
+SELECT c.id, k.login_password, k.login_given, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
   FROM customer c JOIN credential k ON k.customer_id = c.id
  WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 
 	sqlLastByName = `-- credential.last_by_name
-SELECT k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
+SELECT k.login_given, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
   FROM customer c JOIN credential k ON k.customer_id = c.id
  WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 
@@ -107,7 +109,17 @@ type LoginAttempt struct {
 	Damaged bool
 
 	stored   string
+	given    bool // the bank has given the password
 	compared compared
+}
+
+// Duty is what the customer must do after this login: change a password that the bank has given
+// (PWD-004), and one of digits only, which only the counter can have set (PWD-016).
+func (a *LoginAttempt) Duty() session.Duty {
+	if a.given || !bytes.ContainsFunc(a.compared.guess, func(r rune) bool { return !isDigit(r) }) {
+		return session.ChangePassword
+	}
+	return session.NoDuty
 }
 
 // Elsewhere reports whether the customer's last login was on another device.
@@ -143,8 +155,8 @@ func (a *LoginAttempt) CountLogin(batch *pgx.Batch) {
 			return nil
 		})
 	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
-		a.CustomerID, a.stored, a.LastLogin = uuid.Nil, "", LastLogin{}
-		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified,
+		a.CustomerID, a.stored, a.given, a.LastLogin = uuid.Nil, "", false, LastLogin{}
+		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.given, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified,
 			&a.LastLogin.Place))
 	})
 }
@@ -202,12 +214,19 @@ func RecordLogin(ctx context.Context, to pg.Writer, l Login) error {
 	})
 }
 
-// QueueLastOf adds to the batch the query that reads, at a login, the last login of the customer
-// with the name (a blind index). It costs the same work for unknown names.
-func (l *LastLogin) QueueLastOf(batch *pgx.Batch, name []byte) {
-	*l = LastLogin{}
+// QueueLastOf adds to the batch the query that reads, at a login without password, the last login of
+// the customer with the name (a blind index), and the duty after it. It costs the same work for
+// unknown names.
+func (l *LastLogin) QueueLastOf(batch *pgx.Batch, name []byte, duty *session.Duty) {
+	*l, *duty = LastLogin{}, session.NoDuty
 	batch.Queue(sqlLastByName, name).QueryRow(func(row pgx.Row) error {
-		return pg.Optional(row.Scan(&l.At, &l.Device, &l.Verified, &l.Place))
+		given := false
+		defer func() {
+			if given {
+				*duty = session.ChangePassword
+			}
+		}()
+		return pg.Optional(row.Scan(&given, &l.At, &l.Device, &l.Verified, &l.Place))
 	})
 }
 

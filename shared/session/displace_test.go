@@ -236,7 +236,7 @@ func (h fixture) startFrom(t *testing.T, id channel.ID, customer uuid.UUID, from
 	t.Helper()
 	number, err := h.Number(t.Context(), customer)
 	check.Must(t, err)
-	check.Must(t, h.StartNumbered(t.Context(), id, customer, number, from))
+	check.Must(t, h.StartNumbered(t.Context(), id, session.Login{CustomerID: customer}, number, from))
 }
 
 // The end of a customer's live login, also by another instance and again, leaves the notice on

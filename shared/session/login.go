@@ -17,11 +17,14 @@ import (
 // channel or customer. The channel's keys are bound to the device in the same way.
 // Nothing in Redis alone can prove that a login was not put back on its own channel
 // after it ended; such a login ends when it is ChannelLife old, as every login does.
-type stored struct{ customer, turn, at, mac, keyID string }
+type stored struct {
+	customer, turn, at string
+	duty               Duty
+	mac, keyID         string
+}
 
-// bind makes the stored form of a login.
-func (s *Store) bind(id channel.ID, customer uuid.UUID, turn, at int64) stored {
-	l := stored{customer: customer.String(), turn: strconv.FormatInt(turn, 10), at: strconv.FormatInt(at, 10)}
+// bind makes the stored form of a login: it adds the MAC.
+func (s *Store) bind(id channel.ID, l stored) stored {
 	sum, keyID := s.ring.MAC(keys.Session, l.parts(id)...)
 	l.mac, l.keyID = hex.EncodeToString(sum), keyID
 	return l
@@ -45,12 +48,17 @@ func (s *Store) verify(id channel.ID, l stored) (Login, error) {
 	if err != nil {
 		return Login{}, fmt.Errorf("time: %w", err)
 	}
-	return Login{CustomerID: customer, At: time.UnixMilli(millis), Turn: l.turn}, nil
+	return Login{CustomerID: customer, At: time.UnixMilli(millis), Turn: l.turn, Duty: l.duty}, nil
 }
 
-// parts are the bound values. A separator keeps them apart, because the MAC joins them.
+// parts are the bound values. A separator keeps them apart, because the MAC joins them. A login
+// without a duty has the parts of earlier releases.
 func (l stored) parts(id channel.ID) [][]byte {
-	return [][]byte{[]byte("login "), id[:], []byte(l.customer + " " + l.turn + " " + l.at)}
+	values := l.customer + " " + l.turn + " " + l.at
+	if l.duty != NoDuty {
+		values += " " + string(l.duty)
+	}
+	return [][]byte{[]byte("login "), id[:], []byte(values)}
 }
 
 // channelAAD binds a channel's sealed keys to its id and device.

@@ -48,12 +48,12 @@ end
 redis.call('EXPIRE', KEYS[1], ARGV[7])
 local wait = countCall(KEYS[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
 if wait > 0 then return {'limited', string.format('%d', wait)} end
-local login = redis.call('HMGET', KEYS[2], 'customer', 'turn', 'at', 'mac', 'key', 'displaced', 'address')
+local login = redis.call('HMGET', KEYS[2], 'customer', 'turn', 'at', 'mac', 'key', 'displaced', 'address', 'duty')
 if login[6] then return {'displaced', login[6]} end
 if not login[1] then return {'no login'} end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
-return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login[5] or '', login[7] or ''}
+return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login[5] or '', login[7] or '', login[8] or ''}
 `)
 
 // Redis numbers the logins of a customer, so that their order does not depend on an
@@ -63,6 +63,7 @@ return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login
 // That is the previous login, or this login if a later login has already taken the
 // pointer. displaceScript ends a login, but never a later login on the same channel. It
 // leaves a notice about the later login, unless the notice is empty.
+// relieveScript takes the duty from a login, and gives it the MAC that fits.
 // unpointScript removes a logged-out login from the pointer, but never a later login.
 // It keeps the last number, so that numbers never repeat.
 //
@@ -81,7 +82,7 @@ local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
 if seen[1] == ARGV[1] and tonumber(seen[2]) > tonumber(ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'customer', ARGV[1], 'turn', ARGV[2], 'at', ARGV[3], 'mac', ARGV[5], 'key', ARGV[6],
-  'address', ARGV[7])
+  'address', ARGV[7], 'duty', ARGV[8])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1
 `)
@@ -93,6 +94,12 @@ local ended, turn = live[1] or '', live[2] or '0'
 redis.call('HSET', KEYS[1], 'channel', ARGV[1], 'live', ARGV[2], 'ended', ended, 'endedturn', turn)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return {ended, turn}
+`)
+	relieveScript = redis.NewScript(`
+local seen = redis.call('HMGET', KEYS[1], 'customer', 'turn')
+if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'duty', '', 'mac', ARGV[3], 'key', ARGV[4])
+return 1
 `)
 	unpointScript = redis.NewScript(`
 local live = redis.call('HMGET', KEYS[1], 'channel', 'live')

@@ -11,7 +11,7 @@
 // concurrent use.
 //
 // Refusals: CHANNEL_EXPIRED, FRAME_REPLAYED, RATE_LIMITED, SESSION_DISPLACED,
-// SESSION_REQUIRED.
+// SESSION_REQUIRED. The runtime refuses a login with a duty with PASSWORD_CHANGE_REQUIRED.
 package session
 
 import (
@@ -42,6 +42,7 @@ var (
 	ErrRateLimited    = bankerr.New(bankerr.TooMany, "RATE_LIMITED")
 	ErrRequired       = bankerr.New(bankerr.Unauthenticated, "SESSION_REQUIRED")
 	ErrDisplaced      = bankerr.New(bankerr.Unauthenticated, "SESSION_DISPLACED")
+	ErrDuty           = bankerr.New(bankerr.Refused, "PASSWORD_CHANGE_REQUIRED")
 )
 
 // ErrReplays is the cause of RATE_LIMITED when an address has replayed frames of the
@@ -104,6 +105,15 @@ func (s *Store) seconds(a Activity) int64 {
 	return int64(s.config.Idle / time.Second)
 }
 
+// Duty is what a customer must do in a login before anything else.
+type Duty string
+
+// The duties.
+const (
+	NoDuty         Duty = ""
+	ChangePassword Duty = "login_password" // the customer must change the login password (PWD-004, PWD-016)
+)
+
 // Channel is an open secure channel.
 type Channel struct {
 	DeviceID string
@@ -115,6 +125,7 @@ type Login struct {
 	CustomerID uuid.UUID
 	At         time.Time
 	Turn       string // number of the login among the customer's; no number comes twice
+	Duty       Duty
 }
 
 // Store stores channels, logins and call counts in Redis.
@@ -253,7 +264,7 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 		by, err := s.readNotice(id, answer[1])
 		return Admitted{Displaced: by}, err
 	case "login":
-		login, err := s.verify(id, stored{answer[1], answer[2], answer[3], answer[4], answer[5]})
+		login, err := s.verify(id, stored{answer[1], answer[2], answer[3], Duty(answer[7]), answer[4], answer[5]})
 		if err != nil {
 			return Admitted{}, fmt.Errorf("stored login: %w", err)
 		}
@@ -275,7 +286,7 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 	if err != nil {
 		return err
 	}
-	return s.StartNumbered(ctx, id, customer, number, Origin{})
+	return s.StartNumbered(ctx, id, Login{CustomerID: customer}, number, Origin{})
 }
 
 // Number takes the number of a login of the customer that will start. A login that checked
@@ -289,19 +300,21 @@ func (s *Store) Number(ctx context.Context, customer uuid.UUID) (int64, error) {
 	return turn, nil
 }
 
-// StartNumbered starts the customer's login on the channel and ends the previous login, whose
-// channel is told of the origin. Each login writes its session before it takes the pointer.
+// StartNumbered starts the customer's login on the channel, with its duty, and ends the previous
+// login, whose channel is told of the origin. Each login writes its session before it takes the pointer.
 // So of concurrent logins, only the login with the greatest number stays live.
-func (s *Store) StartNumbered(ctx context.Context, id channel.ID, customer uuid.UUID, turn int64, from Origin) error {
-	pointer := pointerKey(customer)
+func (s *Store) StartNumbered(ctx context.Context, id channel.ID, of Login, turn int64, from Origin) error {
+	customer, pointer := of.CustomerID, pointerKey(of.CustomerID)
 	at := s.clock.Now()
-	l := s.bind(id, customer, turn, at.UnixMilli())
+	l := s.bind(id, stored{
+		customer: customer.String(), turn: strconv.FormatInt(turn, 10), at: strconv.FormatInt(at.UnixMilli(), 10), duty: of.Duty,
+	})
 	named := ""
 	if from.Address != "" {
 		named = address.Key(s.ring, from.Address)
 	}
 	err := s.run(ctx, startScript, loginKey(id),
-		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID, named).Err()
+		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID, named, string(l.duty)).Err()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -310,6 +323,15 @@ func (s *Store) StartNumbered(ctx context.Context, id channel.ID, customer uuid.
 		return unavailable(err)
 	}
 	return s.displace(ctx, customer, id, ended, DisplacedError{At: at, Origin: from})
+}
+
+// Relieve takes the duty from the login on the channel. It leaves another login as it is.
+func (s *Store) Relieve(ctx context.Context, id channel.ID, of Login) error {
+	l := s.bind(id, stored{customer: of.CustomerID.String(), turn: of.Turn, at: strconv.FormatInt(of.At.UnixMilli(), 10)})
+	if err := s.run(ctx, relieveScript, loginKey(id), l.customer, l.turn, l.mac, l.keyID).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
 }
 
 // End removes the login from the channel. It also removes the customer's pointer,

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"

@@ -29,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
@@ -37,8 +38,8 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, a token, a certificate, or quick login",
-	Audience: fn.Customer, Audit: fn.AuditAuth,
-	Refusals:     []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound},
+	Audience: fn.Customer, DuringDuty: true, Audit: fn.AuditAuth,
+	Refusals:     []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound, session.ErrDuty},
 	Personal:     []string{"text"},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
 	Requirements: []string{"AUTH-016", "AUTH-022", "PWD-005", "PWD-021", "OTP-007"},
@@ -88,6 +89,9 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
+	if call.Duty == session.ChangePassword && req.Change != stepup.ChangeLoginPassword {
+		return Response{}, session.ErrDuty
+	}
 	change := identity.Change{What: req.Change}
 	change.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked it
 	if err := op.another(ctx, call.CustomerID, change.Phone); err != nil {

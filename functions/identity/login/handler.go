@@ -9,7 +9,8 @@
 // against the number (functions/identity). A login ends the customer's earlier session at
 // once. A device proves itself by its bound key; a new key is bound only after a step-up
 // (device.go). A customer who has locked the log-in to one device logs in only there; a
-// login with trade password and card number may release the lock (DEVICE-010). An app below
+// login with trade password and card number may release the lock (DEVICE-010). A customer whose password
+// the bank has given, or which has digits only, must change it before anything else. An app below
 // the minimum version is told to update before anything else (CLIENT-018). The app's report
 // about its environment is stored with the session: without one, or with a bad one, transfers
 // are restricted (shared/environment). Refusals: APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED
@@ -40,6 +41,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/place"
+	"github.com/tidebank/tidebank/shared/session"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -53,7 +55,7 @@ var Function = fn.Command(fn.Spec{
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
 		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "AUTH-027", "SESSION-003", "SESSION-005", "CAPTCHA-003",
-		"PWD-017", "CLIENT-018", "DEVICE-003", "DEVICE-010",
+		"PWD-004", "PWD-016", "PWD-017", "CLIENT-018", "DEVICE-003", "DEVICE-010",
 	},
 }, wire)
 
@@ -116,6 +118,7 @@ type Response struct {
 	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 	DeviceBound     bool       `json:"device_bound" doc:"The device's key that this login brought is bound"`
+	ChangePassword  bool       `json:"change_password" doc:"The customer must change the login password before anything else"`
 	// Environment tells what the bank does about the report, or about its absence.
 	Environment environment.Judgement `json:"environment"`
 }
@@ -186,8 +189,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	return Response{
 		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastLoginPlace: last.PlaceName(),
 		LastVerified: last.Verified,
-		DeviceBound:  both.binds || key.verified(),
-		Environment:  environment.Judge(found),
+		DeviceBound:    both.binds || key.verified(),
+		ChangePassword: both.attempt.Duty() == session.ChangePassword,
+		Environment:    environment.Judge(found),
 	}, op.succeed(ctx, call, both, unit)
 }
 
@@ -310,7 +314,7 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l login, unit *p
 	if err := device.NoteLogin(ctx, unit, id, call.DeviceID, verified); err != nil {
 		return err
 	}
-	call.StartSession(id, l.attempt.Place)
+	call.StartSession(id, l.attempt.Place, l.attempt.Duty())
 	return identity.Entry{
 		Session: environment.Session{CustomerID: id, DeviceID: call.DeviceID, Channel: call.Channel, Now: now}, IP: call.IP,
 		Verified: verified, Report: l.key.req.Environment, Found: l.found,

@@ -4,7 +4,8 @@
 //
 // The proofs are the present password, and a code or a signature over the text of the
 // prepared change. A wrong present password counts together with the wrong passwords of
-// log-ins. The session goes on. Quick log-ins end on the customer's other devices. Refusals:
+// log-ins. The session goes on, and is open to all functions if the customer had to change the
+// password first. Quick log-ins end on the customer's other devices. Refusals:
 // PASSWORD_WEAK, PASSWORD_UNSEALED and those of the step-up.
 package passwordchange
 
@@ -25,9 +26,9 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Confirm(fn.Spec{
 	Name: identity.PasswordChange, Summary: "Change the login password", Rate: fn.RateAuth, Audit: fn.AuditAuth,
-	Timeout: identity.SetTimeout, Emits: []string{events.TypePasswordChanged}, Refusals: []*bankerr.Error{password.ErrWeak},
+	Session: fn.SessionRelieves, DuringDuty: true, Timeout: identity.SetTimeout, Emits: []string{events.TypePasswordChanged}, Refusals: []*bankerr.Error{password.ErrWeak},
 	Keys:         []keys.Purpose{keys.Password, keys.Storage, keys.Pepper, keys.Credential},
-	Requirements: []string{"PWD-005", "PWD-006", "PWD-008", "PWD-019"},
+	Requirements: []string{"PWD-004", "PWD-005", "PWD-006", "PWD-008", "PWD-019"},
 }, wire)
 
 // Config is empty: the function has no settings.

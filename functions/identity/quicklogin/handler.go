@@ -37,6 +37,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/place"
+	"github.com/tidebank/tidebank/shared/session"
 )
 
 // Function declares the function. The registry and its main are generated from it.
@@ -96,6 +97,7 @@ type Response struct {
 	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before this one"`
 	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
+	ChangePassword  bool       `json:"change_password" doc:"The customer must change the login password before anything else"`
 	// Environment tells what the bank does about the report, or about its absence.
 	Environment environment.Judgement `json:"environment"`
 }
@@ -129,6 +131,7 @@ type quickLogin struct {
 	turn    *password.Turn // to compare a gesture; nil for another method
 	checked password.Checked
 	last    password.LastLogin
+	duty    session.Duty
 	found   []environment.Finding // about the app's environment
 }
 
@@ -167,7 +170,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	return Response{
 		LastLoginAt: clock.Local(l.last.At), LastLoginDevice: l.last.Device, LastLoginPlace: l.last.PlaceName(),
-		LastVerified: l.last.Verified, Environment: environment.Judge(l.found),
+		LastVerified: l.last.Verified, ChangePassword: l.duty == session.ChangePassword, Environment: environment.Judge(l.found),
 	}, op.succeed(ctx, call, l, unit)
 }
 
@@ -195,7 +198,7 @@ func (op operation) prove(call *fn.Call, req Request) (l *quickLogin, err error)
 func (l *quickLogin) wrong(ctx context.Context, call *fn.Call) (string, error) {
 	var batch pgx.Batch
 	l.attempt.CountQuick(&batch)
-	l.last.QueueLastOf(&batch, l.attempt.Name)
+	l.last.QueueLastOf(&batch, l.attempt.Name, &l.duty)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return "", err
 	}
@@ -259,7 +262,7 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l *quickLogin, u
 			return err
 		}
 	}
-	call.StartSession(id, from)
+	call.StartSession(id, from, l.duty)
 	return identity.Entry{
 		Session: environment.Session{CustomerID: id, DeviceID: call.DeviceID, Channel: call.Channel, Now: now}, IP: call.IP,
 		Verified: true, Report: l.req.Environment, Found: l.found,

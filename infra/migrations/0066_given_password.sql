@@ -1,0 +1,3 @@
+-- why: a customer changes a login password that the bank has given, before anything else (PWD-004, PWD-016).
+-- +goose Up
+ALTER TABLE credential ADD COLUMN login_given boolean NOT NULL DEFAULT false; -- the bank has given the login password
