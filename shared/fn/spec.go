@@ -94,11 +94,11 @@ type SessionEffect string
 
 // The effects.
 const (
-	SessionKept    SessionEffect = ""
-	SessionStarts  SessionEffect = "starts" // after the commit, for the customer that Call.StartSession names
-	SessionEnds    SessionEffect = "ends"   // the caller's session, before the commit
+	SessionKept     SessionEffect = ""
+	SessionStarts   SessionEffect = "starts"   // after the commit, for the customer that Call.StartSession names
+	SessionEnds     SessionEffect = "ends"     // the caller's session, before the commit
 	SessionRelieves SessionEffect = "relieves" // the caller's session of its duty, after the commit
-	SessionEndsAll SessionEffect = "end"    // of the customer that Call.EndSessions names, before the commit and again after it
+	SessionEndsAll  SessionEffect = "end"      // of the customer that Call.EndSessions names, before the commit and again after it
 )
 
 // Spec is a function's declared policy. Enforcement, the registry, the generators and

@@ -352,9 +352,9 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 		},
 		"identity-token-sync": {"wrong codes": {"code": "000000", "next_code": "000000"}},
 		"identity-option-set": {
-			"no acknowledgement":      {"option": "large_transfer", "on": true},
-			"of another warning":      {"option": "large_transfer", "on": true, "acknowledged": make([]byte, 32)},
-			"an option that is not":   {"option": "none", "on": true},
+			"no acknowledgement":    {"option": "large_transfer", "on": true},
+			"of another warning":    {"option": "large_transfer", "on": true, "acknowledged": make([]byte, 32)},
+			"an option that is not": {"option": "none", "on": true},
 		},
 		"identity-preference-set": {
 			"a single factor":          {"combination": "trade_password", "amount_fen": 1_00},

@@ -188,7 +188,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	last := both.attempt.LastLogin
 	return Response{
 		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastLoginPlace: last.PlaceName(),
-		LastVerified: last.Verified,
+		LastVerified:   last.Verified,
 		DeviceBound:    both.binds || key.verified(),
 		ChangePassword: both.attempt.Duty() == session.ChangePassword,
 		Environment:    environment.Judge(found),
