@@ -51,7 +51,7 @@ const ChangeLife = 10 * time.Minute
 type Change struct {
 	What  stepup.Change `json:"what"`
 	Phone string        `json:"phone,omitempty"` // the new number, for ChangePhone; stepup.NewPhone reads it
-	// Session is the session that asked, for ApplyCertificate: no other may bring the request (AUTH-022).
+	// Session is the session that asked, for Applies: no other may bring the request (AUTH-022).
 	Session string `json:"session,omitempty"`
 }
 
@@ -64,6 +64,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.ChangePhone:         {PhoneChange, "修改手机号码"},
 	stepup.BindToken:           {TokenBind, "启用动态令牌"},
 	stepup.ApplyCertificate:    {CertApply, "申请数字证书"},
+	stepup.ApplyShield:         {CertApply, "开通手机盾"},
 	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
 	stepup.SetGesture:          {GestureSet, "设置本机手势密码"},
 	stepup.SetFingerprint:      {UnlockKeySet, "开通本机指纹登录"},
@@ -94,7 +95,10 @@ func (c Change) Text(id uuid.UUID, at time.Time) string {
 }
 
 // Applies reports whether the change is an application for a certificate.
-func (c Change) Applies() bool { return c.What == stepup.ApplyCertificate }
+func (c Change) Applies() bool { return c.What == stepup.ApplyCertificate || c.Shields() }
+
+// Shields reports whether the certificate is for a phone shield.
+func (c Change) Shields() bool { return c.What == stepup.ApplyShield }
 
 // OnDevice reports whether the change is about the device that asks: the customer must have bound
 // its key.

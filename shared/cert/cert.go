@@ -13,9 +13,12 @@
 // certificates does not name it. bank-upkeep fetches the lists each minute (Relist); without a
 // list of the last minutes, no signature holds.
 //
+// The certificate of a phone shield (手机盾) is bound to one phone, whose maker attests that its
+// trusted environment holds the key (Shields).
+//
 // Certificates, requests, lists and signatures are DER. Refusals: CERT_REQUEST_REJECTED,
 // SERVICE_UNAVAILABLE. Values are safe for concurrent use, but for Signature. Source: AUTH-002,
-// AUTH-022, LIMIT-002, GM/T 0010-2012, GM/T 0014-2012, RFC 2986, RFC 5280.
+// AUTH-019, AUTH-022, LIMIT-002, GM/T 0010-2012, GM/T 0014-2012, RFC 2986, RFC 5280.
 package cert
 
 import (
@@ -45,6 +48,7 @@ type Application struct {
 	DER      []byte // PKCS#10
 
 	request sm.Request
+	shield  *Shield // nil: the certificate is bound to no phone
 }
 
 // Accept checks the request of an application. It returns ErrRejected for a key that is no

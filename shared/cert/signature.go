@@ -19,6 +19,7 @@ type Opening string
 const (
 	InApp     Opening = "app"     // identity-cert-apply
 	AtCounter Opening = "counter" // the bank's staff has seen the customer and the identity document
+	InShield  Opening = "shield"  // identity-cert-apply, with an attestation: the phone shield
 )
 
 const (
@@ -29,28 +30,30 @@ SELECT c.id, c.der, c.chain, c.opened, c.revoked_at IS NOT NULL, l.digest
   LEFT JOIN LATERAL (
        SELECT digest FROM revocation_list
         WHERE authority = c.chain[1] AND valid_until > $3 AND got_at > $4 ORDER BY made_at DESC LIMIT 1) l ON true
- WHERE c.customer_id = $1 AND c.serial = $2`
+ WHERE c.customer_id = $1 AND c.serial = $2 AND (c.device_id IS NULL OR c.device_id = $5)`
 
 	sqlHeld = `-- certificate.held
-SELECT coalesce(bool_or(opened = 'app'), false), coalesce(bool_or(opened = 'counter'), false) FROM certificate
+SELECT coalesce(bool_or(opened = 'app'), false), coalesce(bool_or(opened = 'counter'), false),
+       coalesce(bool_or(opened = 'shield' AND device_id = $3), false)
+  FROM certificate
  WHERE customer_id = $1 AND valid_from <= $2 AND valid_until > $2 AND revoked_at IS NULL`
 )
 
 // Reasons why a signature does not hold.
 var (
-	errUnknown = errors.New("the customer has no such certificate")
+	errUnknown = errors.New("the customer has no such certificate on this device")
 	errOpening = errors.New("the certificate was opened elsewhere")
 	errRevoked = errors.New("the certificate is revoked")
 	errNoList  = errors.New("no current revocation list of the authority")
 )
 
-// Held says which certificates a customer has that are valid and not revoked.
-type Held struct{ App, Counter bool }
+// Held says which certificates a customer has on a device that are valid and not revoked.
+type Held struct{ App, Counter, Shield bool }
 
-// QueueHeld adds to the batch the query for what the customer has.
-func QueueHeld(batch *pgx.Batch, customer uuid.UUID, now time.Time, found *Held) {
-	batch.Queue(sqlHeld, customer, now).QueryRow(func(row pgx.Row) error {
-		return pg.Optional(row.Scan(&found.App, &found.Counter))
+// QueueHeld adds to the batch the query for what the customer has on the device.
+func QueueHeld(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.Time, found *Held) {
+	batch.Queue(sqlHeld, customer, now, deviceID).QueryRow(func(row pgx.Row) error {
+		return pg.Optional(row.Scan(&found.App, &found.Counter, &found.Shield))
 	})
 }
 
@@ -58,6 +61,7 @@ func QueueHeld(batch *pgx.Batch, customer uuid.UUID, now time.Time, found *Held)
 // QueueSigner looks for the certificate, and Verify decides.
 type Signature struct {
 	CustomerID uuid.UUID
+	DeviceID   string  // from which the signature comes
 	Opened     Opening // the certificate must be of this opening
 	DER        []byte
 	Now        time.Time
@@ -75,13 +79,14 @@ type Signature struct {
 }
 
 // QueueSigner adds to the batch the query for the certificate that the message names, and for
-// the newest list of its authority. It finds only certificates of the customer.
+// the newest list of its authority. It finds only certificates of the customer that are bound to no
+// device or to this one.
 func (s *Signature) QueueSigner(batch *pgx.Batch) {
 	s.Certificate = nil
 	if s.signed, s.err = sm.ParseSignedData(s.DER); s.err != nil {
 		return
 	}
-	batch.Queue(sqlSigner, s.CustomerID, s.signed.Serial, s.Now, s.Now.Add(-ListLife)).QueryRow(func(row pgx.Row) error {
+	batch.Queue(sqlSigner, s.CustomerID, s.signed.Serial, s.Now, s.Now.Add(-ListLife), s.DeviceID).QueryRow(func(row pgx.Row) error {
 		return pg.Optional(row.Scan(&s.CertificateID, &s.Certificate, &s.Chain, &s.opened, &s.revoked, &s.ListDigest))
 	})
 }

@@ -42,6 +42,8 @@ const (
 	TransferSMS      Kind = "transfer.sms"       // the SMS code (LIMIT-001)
 	TransferToken    Kind = "transfer.token"     // the dynamic token (LIMIT-003)
 	TransferSoftUKey Kind = "transfer.soft_ukey" // the soft UKey that was opened at the counter (LIMIT-002)
+
+	TransferPhoneShield Kind = "transfer.phone_shield" // the phone shield (AUTH-019)
 )
 
 const sqlUsage = `-- limit.usage

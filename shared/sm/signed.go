@@ -30,6 +30,9 @@ type SignedData struct {
 	signature   []byte
 }
 
+// Certificate is the signer's certificate, DER; nil if the message holds none.
+func (s SignedData) Certificate() []byte { return s.certificate }
+
 type signedForm struct {
 	Type    asn1.ObjectIdentifier
 	Content signedContent `asn1:"explicit,tag:0"`

@@ -22,6 +22,7 @@ const (
 	ChangePhone         Change = "phone"                // the number that gets the codes
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
+	ApplyShield         Change = "phone_shield"         // a certificate for a key in the phone's trusted environment
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 	SetGesture          Change = "gesture"              // to log in on the device
 	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
@@ -43,6 +44,7 @@ var changes = map[Change][]Combination{
 	ChangePhone:         {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
+	ApplyShield:         {{SMSOTP, DeviceKey, TradePassword}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
 	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},

@@ -64,7 +64,7 @@ func (c Combination) independent() bool {
 // has each of them (AUTH-005).
 func (c Combination) oneKey() bool {
 	keys := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool {
-		return f != DeviceKey && f != SoftUKey && f != SoftUKeyCounter
+		return !slices.Contains([]Factor{DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield}, f)
 	})
 	return len(keys) <= 1
 }

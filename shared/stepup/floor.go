@@ -70,6 +70,8 @@ func (c Case) has(list Combination) bool {
 			return !c.UKeys.App
 		case SoftUKeyCounter:
 			return !c.UKeys.Counter
+		case PhoneShield:
+			return !c.UKeys.Shield
 		default:
 			return false
 		}

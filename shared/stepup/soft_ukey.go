@@ -22,7 +22,14 @@ import (
 const (
 	SoftUKey        Factor = "soft_ukey"         // opened in the app
 	SoftUKeyCounter Factor = "soft_ukey_counter" // opened at the counter
+
+	// The phone shield (手机盾) is such a key in the trusted environment of one phone (AUTH-019).
+	PhoneShield Factor = "phone_shield"
 )
+
+// CapPhoneShield is the largest amount of one transfer by a phone shield that the bank may set: that
+// of the next stronger method. Rows of stepup_cap set a lower one (the standard gives no figure).
+const CapPhoneShield = CapSoftUKey
 
 // CapSoftUKey is the largest amount of one transfer by a soft UKey that was opened at the
 // counter: 1,000,000.00 CNY (LIMIT-002, 增强身份认证要求 b). The policy's
@@ -33,22 +40,34 @@ const CapSoftUKey money.Fen = 1_000_000_00
 type softUKey struct{ opened cert.Opening }
 
 func (f softUKey) name() Factor {
-	if f.opened == cert.AtCounter {
+	switch f.opened {
+	case cert.AtCounter:
 		return SoftUKeyCounter
+	case cert.InShield:
+		return PhoneShield
+	case cert.InApp:
 	}
 	return SoftUKey
 }
 
 func (f softUKey) cap() money.Fen {
-	if f.opened == cert.AtCounter {
+	switch f.opened {
+	case cert.AtCounter:
 		return CapSoftUKey
+	case cert.InShield:
+		return CapPhoneShield
+	case cert.InApp:
 	}
 	return CapSMS
 }
 
 func (f softUKey) day() limit.Kind {
-	if f.opened == cert.AtCounter {
+	switch f.opened {
+	case cert.AtCounter:
 		return limit.TransferSoftUKey
+	case cert.InShield:
+		return limit.TransferPhoneShield
+	case cert.InApp:
 	}
 	return limit.TransferSMS
 }
@@ -70,7 +89,9 @@ type softUKeyAttempt struct {
 }
 
 func (a *softUKeyAttempt) load(v *Verification, batch *pgx.Batch) {
-	a.signature = cert.Signature{CustomerID: v.CustomerID, Opened: a.signature.Opened, DER: a.signature.DER, Now: v.Now}
+	a.signature = cert.Signature{
+		CustomerID: v.CustomerID, DeviceID: v.DeviceID, Opened: a.signature.Opened, DER: a.signature.DER, Now: v.Now,
+	}
 	a.signature.QueueSigner(batch)
 }
 

@@ -42,12 +42,12 @@ func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.F
 func everyCase(each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for i := range 64 {
+			for i := range 128 {
 				has := func(bit int) bool { return i>>bit&1 == 1 }
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
 						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
-						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3), UKeys: cert.Held{App: has(4), Counter: has(5)},
+						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3), UKeys: cert.Held{App: has(4), Counter: has(5), Shield: has(6)},
 					})
 				}
 			}
@@ -61,9 +61,9 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
 		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
 		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00,
-		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00,
+		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00, stepup.PhoneShield: 1_000_000_00,
 	}
-	inPhone := map[stepup.Factor]int{stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1}
+	inPhone := map[stepup.Factor]int{stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1}
 	distinct, strongest, code, keys := map[stepup.Factor]bool{}, money.Fen(0), false, 0
 	for _, f := range one {
 		if _, known := ceiling[f]; !known {
@@ -88,7 +88,8 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "a token that is not bound"
 	case !c.Face && distinct[stepup.Face]:
 		return "BIO-001: no reference photo"
-	case !c.UKeys.App && distinct[stepup.SoftUKey], !c.UKeys.Counter && distinct[stepup.SoftUKeyCounter]:
+	case !c.UKeys.App && distinct[stepup.SoftUKey], !c.UKeys.Counter && distinct[stepup.SoftUKeyCounter],
+		!c.UKeys.Shield && distinct[stepup.PhoneShield]:
 		return "AUTH-002: no certificate"
 	case keys > 1:
 		return "AUTH-005: two keys of one phone"
@@ -143,6 +144,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.DeviceKey, stepup.SoftUKeyCounter}, []stepup.Factor{stepup.SoftUKey, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.SMSOTP, stepup.SoftUKey, stepup.SoftUKeyCounter},
+		[]stepup.Factor{stepup.PhoneShield}, []stepup.Factor{stepup.SMSOTP, stepup.PhoneShield},
+		[]stepup.Factor{stepup.DeviceKey, stepup.PhoneShield}, []stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.PhoneShield},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
@@ -153,7 +156,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter}, factors...) {
+	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter,
+		stepup.PhoneShield}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}
 	m, offered := matrixAt(t, db, at), 0

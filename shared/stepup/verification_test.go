@@ -93,7 +93,8 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	code, key, password := p.code(t, in), p.sign(t, text), p.password(t, tradePassword)
 	finger, login := stepup.Proof{Factor: "fingerprint"}, stepup.Proof{Factor: stepup.LoginPassword, Password: password.Password}
 	held, face, unlocked := stepup.Proof{Factor: stepup.Token, Code: "123456"}, p.faced(t, in), p.unlocked(t, in.Text)
-	ukey, counter := stepup.Proof{Factor: stepup.SoftUKey}, stepup.Proof{Factor: stepup.SoftUKeyCounter}
+	ukey, counter, shield := stepup.Proof{Factor: stepup.SoftUKey}, stepup.Proof{Factor: stepup.SoftUKeyCounter},
+		stepup.Proof{Factor: stepup.PhoneShield}
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -107,9 +108,9 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, finger}, "fingerprint",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, finger}, "fingerprint",
 		},
-		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, {}}, ""},
+		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, {}}, ""},
 	} {
 		c := p.check(in, tt.proofs...)
 		_, err := p.verify(t.Context(), c)

@@ -82,6 +82,15 @@ func (b *Bank) SoftUKey(t testing.TB, c seed.Customer, opened cert.Opening) UKey
 	return UKey{key, issued.Certificate}
 }
 
+// Shield is a phone shield of the customer on the device.
+func (d *Device) Shield(t testing.TB, c seed.Customer) UKey {
+	t.Helper()
+	key := d.bank.SoftUKey(t, c, cert.InApp)
+	d.bank.Exec(t, "UPDATE certificate SET opened = $1, device_id = $2, attestation = $3 WHERE serial = $4",
+		cert.InShield, d.ID, []byte("of the test"), key.Certificate.Serial())
+	return key
+}
+
 // Signed is the proof by the key's signature over the text.
 func (k UKey) Signed(t testing.TB, as stepup.Factor, text string) stepup.Proof {
 	t.Helper()

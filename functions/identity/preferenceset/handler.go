@@ -84,7 +84,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	token.QueueToken(&batch, call.CustomerID, &held)
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
-	cert.QueueHeld(&batch, call.CustomerID, now, &ukeys)
+	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, now, &ukeys)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
 	}

@@ -41,6 +41,7 @@ func holders(t *testing.T) []holder {
 			p.Phone = b.Device(t, name+string(rune('a'+i)))
 			p.Phone.LoginAs(t, who)
 			h := holder{facing: facing{fixture: fixture{p}, engine: engine, photo: photo}}
+			shield := p.Phone.Shield(t, who)
 			h.fingerprints = h.SetUnlockKey(t, device.ByFingerprint)
 			h.proofs = map[stepup.Factor]func(*testing.T, transferprepare.Response) stepup.Proof{
 				stepup.SMSOTP: func(t *testing.T, in transferprepare.Response) stepup.Proof {
@@ -71,6 +72,10 @@ func holders(t *testing.T) []holder {
 					t.Helper()
 					return app.Signed(t, stepup.SoftUKey, in.Text)
 				},
+				stepup.PhoneShield: func(t *testing.T, in transferprepare.Response) stepup.Proof {
+					t.Helper()
+					return shield.Signed(t, stepup.PhoneShield, in.Text)
+				},
 				stepup.SoftUKeyCounter: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
 					return counter.Signed(t, stepup.SoftUKeyCounter, in.Text)
@@ -91,7 +96,7 @@ func (h holder) enter(t *testing.T) {
 
 // alike are factors whose proofs have the same field. None passes for another.
 var alike = [][]stepup.Factor{
-	{stepup.SMSOTP, stepup.Token}, {stepup.DeviceKey, stepup.UnlockKey}, {stepup.SoftUKey, stepup.SoftUKeyCounter},
+	{stepup.SMSOTP, stepup.Token}, {stepup.DeviceKey, stepup.UnlockKey}, {stepup.SoftUKey, stepup.SoftUKeyCounter}, {stepup.PhoneShield, stepup.SoftUKey},
 }
 
 // Over random pairs, a proof for one transfer, customer, device or method confirms no other. The

@@ -198,7 +198,7 @@ func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, e
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
 	token.QueueToken(&batch, call.CustomerID, &mine.token)
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(op.clock.Now()), &mine.face)
-	cert.QueueHeld(&batch, call.CustomerID, op.clock.Now(), &mine.ukeys)
+	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.ukeys)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
 	option.QueueLarge(&batch, call.CustomerID, op.clock.Now(), &mine.large)
 	if err := op.db.Batch(ctx, &batch); err != nil {

@@ -80,8 +80,9 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - A token confirms only for a customer who has bound it. Its response is a one-time code.
 - A face confirms only for a customer with a reference photo, a key that finger or face unlocks only on the bound device where
   the customer has set it, and both only beside another factor: biometrics alone confirm nothing (BIO-002).
-- A soft UKey confirms only for a customer with its certificate. It does not stand beside the device's key: both keys are in one
-  phone (AUTH-005).
+- A soft UKey confirms only for a customer with its certificate, and a phone shield only on the phone that its certificate names. They
+  do not stand beside the device's key: both keys are in one phone (AUTH-005). The phone shield's cap is at most that of the soft UKey
+  of the counter (AUTH-019).
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
