@@ -68,6 +68,25 @@ func (p Passwords) SetLogin(ctx context.Context, unit *pg.Unit, s Setting) error
 	return p.report(ctx, unit, s, password.LoginField)
 }
 
+// GiveLogin adds to the unit a temporary login password that is good for `valid`, and returns it. It is
+// SetLogin at a reset, but the bank chooses (PWD-015).
+func (p Passwords) GiveLogin(ctx context.Context, unit *pg.Unit, s Setting, valid time.Duration) (string, error) {
+	turn, _, chosen, err := p.begin(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	defer turn.End()
+	clear := chosen.Temporary()
+	if err := password.GiveLogin(ctx, unit, turn, s.CustomerID, clear, s.At, valid); err != nil {
+		return "", err
+	}
+	const nowhere = ""
+	if err := device.EndQuick(ctx, unit, s.CustomerID, nowhere); err != nil {
+		return "", err
+	}
+	return clear, p.report(ctx, unit, s, password.LoginField)
+}
+
 // SetTrade is SetLogin for the trade password.
 func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error {
 	turn, present, chosen, err := p.begin(ctx, s)

@@ -15,7 +15,7 @@ const (
 SELECT login_password, trade_password FROM credential WHERE customer_id = $1`
 
 	sqlSetLogin = `-- credential.set_login
-UPDATE credential SET login_password = $2, login_given = false WHERE customer_id = $1`
+UPDATE credential SET login_password = $2, login_given = false, login_until = NULL WHERE customer_id = $1`
 
 	sqlSetTrade = `-- credential.set_trade
 UPDATE credential SET trade_password = $2 WHERE customer_id = $1`
@@ -35,6 +35,9 @@ func (p *Present) QueuePresent(batch *pgx.Batch, customer uuid.UUID) {
 		return pg.Optional(row.Scan(&p.login, &p.trade))
 	})
 }
+
+// SignedUp reports whether the customer has passwords.
+func (p *Present) SignedUp() bool { return p.login != "" }
 
 // SameLogin reports whether the text is the login password. An error means that the bank
 // can't compare now. Only a customer who has proved two factors may learn the answer.

@@ -43,7 +43,7 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
        AND NOT frozen AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
-SELECT c.id, k.login_password, k.login_given, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
+SELECT c.id, k.login_password, k.login_given, k.login_until, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
   FROM customer c JOIN credential k ON k.customer_id = c.id
  WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 
@@ -109,7 +109,8 @@ type LoginAttempt struct {
 	Damaged bool
 
 	stored   string
-	given    bool // the bank has given the password
+	given    bool       // the bank has given the password
+	until    *time.Time // a temporary password is good once, before
 	compared compared
 }
 
@@ -155,23 +156,23 @@ func (a *LoginAttempt) CountLogin(batch *pgx.Batch) {
 			return nil
 		})
 	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
-		a.CustomerID, a.stored, a.given, a.LastLogin = uuid.Nil, "", false, LastLogin{}
-		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.given, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified,
+		a.CustomerID, a.stored, a.given, a.until, a.LastLogin = uuid.Nil, "", false, nil, LastLogin{}
+		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.given, &a.until, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified,
 			&a.LastLogin.Place))
 	})
 }
 
-// Check reports whether the guess is the customer's password. It costs the same work if
+// Check reports whether the guess is the customer's password, and is still good if that is temporary. It costs the same work if
 // no customer has the number. An error means that the bank can't compare now.
 func (a *LoginAttempt) Check(turn *Turn, guess []byte) (right bool, err error) {
 	checked, err := turn.Check(OfLogin(a.CustomerID), a.stored, guess)
 	a.compared, a.Damaged = compared{a.stored, guess, checked}, checked.Damaged
-	return checked.Right, err
+	return checked.Right && (a.until == nil || a.Now.Before(*a.until)), err
 }
 
 // Succeeded resets the counts of failures and stores the login as the customer's last
 // login. verified tells whether the device proved its bound key. The error stale refuses a
-// login whose password was replaced since it was compared. The commit refuses a login with
+// login whose password was replaced since it was compared, or is temporary and used up. The commit refuses a login with
 // device.ErrLocked if the customer has locked the log-in to another device. It stores a
 // password anew whose stored text is out of date.
 func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, verified bool, stale error) error {
@@ -184,6 +185,14 @@ func (a *LoginAttempt) Succeeded(ctx context.Context, turn *Turn, to pg.Writer, 
 	})
 	if err != nil {
 		return err
+	}
+	if a.until != nil {
+		err := to.Write(ctx, pg.Statement{
+			Call: "login_use_temporary", Args: []any{a.CustomerID, a.Now}, Refuse: map[string]error{"LOGIN_STALE": stale},
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return turn.rehash(ctx, to, sqlRehashLogin, OfLogin(a.CustomerID), a.compared)
 }

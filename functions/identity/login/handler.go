@@ -55,7 +55,7 @@ var Function = fn.Command(fn.Spec{
 	Keys: []keys.Purpose{keys.BlindIndex, keys.OTP, keys.Password, keys.Session, keys.Pepper, keys.Credential},
 	Requirements: []string{
 		"AUTH-003", "AUTH-009", "AUTH-010", "AUTH-011", "AUTH-012", "AUTH-027", "SESSION-003", "SESSION-005", "CAPTCHA-003",
-		"PWD-004", "PWD-016", "PWD-017", "CLIENT-018", "DEVICE-003", "DEVICE-010",
+		"PWD-004", "PWD-015", "PWD-016", "PWD-017", "CLIENT-018", "DEVICE-003", "DEVICE-010",
 	},
 }, wire)
 
