@@ -41,7 +41,7 @@ type options struct {
 func main() {
 	o := options{rounds: 3, round: 12 * time.Second, scale: 50, pool: 100_000, callers: 64}
 	flag.BoolVar(&o.quick, "quick", false, "one short round on small tables: a smoke test, not a measurement")
-	flag.StringVar(&o.only, "only", "", "ledger, confirm, coldstart, flood or connections (only by name)")
+	flag.StringVar(&o.only, "only", "", "ledger, confirm, factors, coldstart, flood or connections (only by name)")
 	flag.IntVar(&o.clients, "clients", 16, "concurrent postings, and pgbench clients")
 	flag.Parse()
 	if flag.Arg(0) == holdArgument {
@@ -51,7 +51,7 @@ func main() {
 		}
 		return
 	}
-	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "coldstart", "flood", "connections"}, o.only) {
+	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "factors", "coldstart", "flood", "connections"}, o.only) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -82,6 +82,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	if o.wants("confirm") {
 		if err := confirmRatio(ctx, m, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("factors") {
+		if err := factorRatios(ctx, m, o); err != nil {
 			return err
 		}
 	}
