@@ -102,9 +102,17 @@ func (c *Client) IdentityCertApply(ctx context.Context, key string, request Iden
 	return reply, err
 }
 
+// IdentityCertRevoke calls identity-cert-revoke: Take the customer's certificates out of use.
+// Refusals of its own: OBJECT_NOT_FOUND.
+func (c *Client) IdentityCertRevoke(ctx context.Context) (IdentityCertRevokeReply, error) {
+	var reply IdentityCertRevokeReply
+	err := c.Call(ctx, "identity-cert-revoke", struct{}{}, &reply)
+	return reply, err
+}
+
 // IdentityChangePrepare calls identity-change-prepare: Prepare a change of a password, alias or
 // number, a token, a certificate, or quick login. Refusals of its own: RESET_BRANCH_ONLY,
-// DEVICE_UNBOUND, OBJECT_NOT_FOUND.
+// DEVICE_UNBOUND, OBJECT_NOT_FOUND, PASSWORD_CHANGE_REQUIRED.
 func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
 	var reply IdentityChangePrepareReply
 	err := c.Call(ctx, "identity-change-prepare", request, &reply)
@@ -164,6 +172,21 @@ func (c *Client) IdentityLogout(ctx context.Context) (IdentityLogoutReply, error
 func (c *Client) IdentityMe(ctx context.Context) (IdentityMeReply, error) {
 	var reply IdentityMeReply
 	err := c.Call(ctx, "identity-me", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityOptionList calls identity-option-list: List risky options with their warnings.
+func (c *Client) IdentityOptionList(ctx context.Context) (IdentityOptionListReply, error) {
+	var reply IdentityOptionListReply
+	err := c.Call(ctx, "identity-option-list", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityOptionSet calls identity-option-set: Switch a risky option on or off. Refusals of its
+// own: WARNING_UNACKNOWLEDGED.
+func (c *Client) IdentityOptionSet(ctx context.Context, request IdentityOptionSetRequest) (IdentityOptionSetReply, error) {
+	var reply IdentityOptionSetReply
+	err := c.Call(ctx, "identity-option-set", request, &reply)
 	return reply, err
 }
 
@@ -331,7 +354,7 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 
 // TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
 // Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, ACCOUNT_SAME, ACCOUNT_CLOSED,
-// FUNDS_INSUFFICIENT, STEPUP_STRONGER, DEVICE_UNBOUND, LIMIT_EXCEEDED.
+// FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF, DEVICE_UNBOUND, LIMIT_EXCEEDED.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)
@@ -522,9 +545,16 @@ type IdentityCertApplyReply struct {
 
 // IdentityCertApplyRequest is the request of identity-cert-apply.
 type IdentityCertApplyRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
-	CSR      []byte        `json:"csr"`       // PKCS#10 with SM2 and SM3, DER, for the subject of the preparation
+	IntentID         uuid.UUID     `json:"intent_id"`                   // The intent to confirm
+	Proofs           []StepupProof `json:"proofs"`                      // The proofs of one combination, one for each factor
+	CSR              []byte        `json:"csr"`                         // PKCS#10 with SM2 and SM3, DER, for the subject of the preparation
+	Attestation      []byte        `json:"attestation,omitempty"`       // For phone_shield: PKCS#7 by the phone's maker
+	AttestationChain [][]byte      `json:"attestation_chain,omitempty"` // Between the maker's certificate and its root, X.509, DER
+}
+
+// IdentityCertRevokeReply is the reply of identity-cert-revoke.
+type IdentityCertRevokeReply struct {
+	Revoked bool `json:"revoked"`
 }
 
 // IdentityChangePrepareReply is the reply of identity-change-prepare.
@@ -535,13 +565,13 @@ type IdentityChangePrepareReply struct {
 	Digest       []byte    `json:"digest"`                        // SM3 of text
 	Combinations []string  `json:"combinations"`                  // Each combination is enough, e.g. login_password+sms_otp
 	Challenge    string    `json:"token_challenge,omitempty"`     // With token_bind; a token with a screen makes it from text
-	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate: the subject of its request (PKCS#10), DER
+	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate and phone_shield: the subject of its request (PKCS#10), DER
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, device_unlock, gesture, fingerprint, face
+	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, phone_shield, device_unlock, gesture, fingerprint, face
 	Phone  string `json:"phone,omitempty"` // For phone: the new number
 }
 
@@ -599,6 +629,7 @@ type IdentityLoginReply struct {
 	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
 	DeviceBound     bool                 `json:"device_bound"`        // The device's key that this login brought is bound
+	ChangePassword  bool                 `json:"change_password"`     // The customer must change the login password before anything else
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 
@@ -635,6 +666,35 @@ type IdentityMeReply struct {
 	LastLoginDevice *string    `json:"last_login_device"`   // The device of the login before the current one
 	LastLoginPlace  *string    `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool       `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+}
+
+// IdentityOptionListOption is part of identity-option-list.
+type IdentityOptionListOption struct {
+	Option    string     `json:"option"` // one of large_transfer
+	On        bool       `json:"on"`
+	ChangedAt *time.Time `json:"changed_at"` // null if the caller has never changed it
+	Title     string     `json:"title"`
+	Warning   string     `json:"warning"` // Show it in full before the customer switches the option on
+	Digest    []byte     `json:"digest"`  // SM3 of warning: the acknowledgement
+}
+
+// IdentityOptionListReply is the reply of identity-option-list.
+type IdentityOptionListReply struct {
+	Options []IdentityOptionListOption `json:"options"`
+}
+
+// IdentityOptionSetReply is the reply of identity-option-set.
+type IdentityOptionSetReply struct {
+	Option    string    `json:"option"` // one of large_transfer
+	On        bool      `json:"on"`
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+// IdentityOptionSetRequest is the request of identity-option-set.
+type IdentityOptionSetRequest struct {
+	Option       string `json:"option"` // one of large_transfer
+	On           bool   `json:"on"`
+	Acknowledged []byte `json:"acknowledged,omitempty"` // SM3 of the warning that the customer has acknowledged; only to switch on
 }
 
 // IdentityPasswordChangeReply is the reply of identity-password-change.
@@ -704,6 +764,7 @@ type IdentityQuickLoginReply struct {
 	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
 	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+	ChangePassword  bool                 `json:"change_password"`     // The customer must change the login password before anything else
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 
@@ -863,11 +924,12 @@ type OTPSendRequest struct {
 // identity-gesture-set, identity-password-change, identity-phone-change, identity-token-bind,
 // identity-trade-password-set, identity-unlock-key-set, transfer-confirm.
 type StepupProof struct {
-	Factor    string     `json:"factor"`              // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code      string     `json:"code,omitempty"`      // sms_otp, token
-	Password  []byte     `json:"password,omitempty"`  // of either kind
-	Signature []byte     `json:"signature,omitempty"` // device_key, unlock_key: by SM2 over the intent's text
-	CheckID   *uuid.UUID `json:"check_id,omitempty"`  // face: of the check that has passed for the intent
+	Factor     string     `json:"factor"`                // The factor that this proves, e.g. sms_otp (docs/protocol.md)
+	Code       string     `json:"code,omitempty"`        // sms_otp, token
+	Password   []byte     `json:"password,omitempty"`    // of either kind
+	Signature  []byte     `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
+	CheckID    *uuid.UUID `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
+	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, soft_ukey_counter, phone_shield: PKCS#7 over the text
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.

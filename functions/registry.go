@@ -21,6 +21,7 @@ import (
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
 	identitycertapply "github.com/tidebank/tidebank/functions/identity/certapply"
+	identitycertrevoke "github.com/tidebank/tidebank/functions/identity/certrevoke"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
@@ -30,6 +31,8 @@ import (
 	identitylogout "github.com/tidebank/tidebank/functions/identity/logout"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
 	identityonfraud "github.com/tidebank/tidebank/functions/identity/onfraud"
+	identityoptionlist "github.com/tidebank/tidebank/functions/identity/optionlist"
+	identityoptionset "github.com/tidebank/tidebank/functions/identity/optionset"
 	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
 	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identityphonechange "github.com/tidebank/tidebank/functions/identity/phonechange"
@@ -80,6 +83,7 @@ func All() []fn.Function {
 		fraudontransfer.Function,
 		identityaliasset.Function,
 		identitycertapply.Function,
+		identitycertrevoke.Function,
 		identitychangeprepare.Function,
 		identitydeviceunlock.Function,
 		identityfacebegin.Function,
@@ -89,6 +93,8 @@ func All() []fn.Function {
 		identitylogout.Function,
 		identityme.Function,
 		identityonfraud.Function,
+		identityoptionlist.Function,
+		identityoptionset.Function,
 		identitypasswordchange.Function,
 		identitypasswordreset.Function,
 		identityphonechange.Function,

@@ -51,7 +51,7 @@ var reaching = fn.Worker(fn.Spec{Name: reachingName, Summary: "Of a test", Recor
 		if err != nil {
 			return nil, err
 		}
-		authority, err := cert.NewAuthority(config.Cert, lent.Clock)
+		authority, err := cert.NewAuthority(config.Cert, lent.Clock, lent.Downstream(downstream.Certificates))
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +133,7 @@ func TestNoCredentialIsShown(t *testing.T) {
 	clear := map[string]string{
 		"DATABASE_URL": address("bank_user", database), "REDIS_URL": "redis://bank:" + cache + "@" + redis.Addr(),
 		"SMS_URL": at(), "SMS_SECRET": password(), "FACE_URL": at(), "FACE_SECRET": password(),
-		"CERT_URL": at(), "CERT_SECRET": ca.Config("").Secret, "CERT_ROOTS": ca.Config("").Roots,
+		"CERT_URL": at(), "CERT_SECRET": ca.Config("").Secret, "CERT_ROOTS": ca.Config("").Trust.Roots,
 		"AWS_ENDPOINT_URL": stub.URL, "AWS_SECRET_ACCESS_KEY": password(), "AWS_SESSION_TOKEN": password(),
 	}
 	environment := func(process string) []string {

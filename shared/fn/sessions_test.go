@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/test/bank"
 )
 

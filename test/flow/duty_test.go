@@ -11,7 +11,7 @@ import (
 	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/password"
+	stored "github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -59,7 +59,7 @@ func TestAGivenPasswordIsChangedFirst(t *testing.T) {
 		check.Must(t, err)
 		defer turn.End()
 		pgtest.Commit(t, p.Host.DB, func(u *pg.Unit) error {
-			return password.Replace(t.Context(), u, password.Credential{
+			return stored.Replace(t.Context(), u, stored.Credential{
 				Turn: turn, CustomerID: p.Payer.ID, Login: clear, Trade: bank.TradePassword, At: p.Clock.Now(),
 			})
 		})

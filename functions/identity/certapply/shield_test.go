@@ -111,7 +111,6 @@ func TestAPhoneShieldNeedsItsMakersWord(t *testing.T) {
 	w.Clock.Advance(time.Second)
 	in, proofs = prepare()
 	csr, key = request(t, in.Subject)
-	w.Clock.Advance(2 * time.Minute)
 	late := good.attest(t, in.IntentID, w.Phone.ID, key)
 	check.Must(t, w.Host.Sessions.Start(t.Context(), w.Phone.Channel, w.Payer.ID))
 	apply(late, between).Want(t, "INTENT_EXPIRED") // another session

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/client"
 	identityoptionlist "github.com/tidebank/tidebank/functions/identity/optionlist"
 	identityoptionset "github.com/tidebank/tidebank/functions/identity/optionset"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
@@ -23,13 +24,15 @@ import (
 const large money.Fen = 200_000_00 // the policy figure transfer.large_above
 
 // fixture is a customer with a token, which confirms large transfers.
-type fixture struct{ bank.Pair }
+type fixture struct {
+	bank.Pair
+	held client.Token
+}
 
 func newFixture(t *testing.T) fixture {
 	t.Helper()
-	w := fixture{bank.NewPair(t, 900_000_00)}
-	w.Token(t)
-	return w
+	p := bank.NewPair(t, 900_000_00)
+	return fixture{p, p.Token(t)}
 }
 
 // uses are the uses of the options.
@@ -107,7 +110,6 @@ func TestAnAcknowledgedOptionIsUsed(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "RISK-004.3")
 	w := newFixture(t)
-	held := w.Token(t)
 	for _, o := range listed(t, w.Phone) {
 		w.Advance(time.Minute)
 		var reply identityoptionset.Response
@@ -119,7 +121,7 @@ func TestAnAcknowledgedOptionIsUsed(t *testing.T) {
 	}
 	in := w.Prepare(t, w.ToPayee(large+1))
 	w.Confirm(t, stepup.Confirmation{
-		IntentID: in.IntentID, Proofs: []stepup.Proof{w.Signed(t, in), bank.Responded(held, in.Text)},
+		IntentID: in.IntentID, Proofs: []stepup.Proof{w.Signed(t, in), bank.Responded(w.held, in.Text)},
 	}).Want(t, "")
 	if got := w.Balance(t, w.Payee.AccountIDs[0]); got != large+1 {
 		t.Errorf("%s arrived", got.Yuan())

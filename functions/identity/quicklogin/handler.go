@@ -139,7 +139,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := op.versions.Check(req.App); err != nil {
 		return Response{}, err
 	}
-	l, err := op.prove(call, req)
+	l, err := op.openRequest(call, req)
 	if err != nil {
 		return Response{}, err
 	}
@@ -174,8 +174,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}, op.succeed(ctx, call, l, unit)
 }
 
-// prove opens the gesture, and checks that the device has the private key that it brings.
-func (op operation) prove(call *fn.Call, req Request) (l *quickLogin, err error) {
+// openRequest opens the gesture, and checks that the device has the private key that it brings.
+func (op operation) openRequest(call *fn.Call, req Request) (l *quickLogin, err error) {
 	l = &quickLogin{req: req, found: op.tables.Apps.Examine(req.Environment, call.Channel, req.DevicePublicKey)}
 	if req.Method == device.ByGesture {
 		if l.guess, err = password.OpenField(op.ring, call.Channel, password.GestureField, req.Gesture); err != nil {
