@@ -629,7 +629,7 @@ type IdentityLoginReply struct {
 	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
 	DeviceBound     bool                 `json:"device_bound"`        // The device's key that this login brought is bound
-	ChangePassword  bool                 `json:"change_password"`     // The customer must change the login password before anything else
+	MustChange      bool                 `json:"must_change"`         // The customer must change the login password before anything else
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 
@@ -764,7 +764,7 @@ type IdentityQuickLoginReply struct {
 	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
 	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
 	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
-	ChangePassword  bool                 `json:"change_password"`     // The customer must change the login password before anything else
+	MustChange      bool                 `json:"must_change"`         // The customer must change the login password before anything else
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 

@@ -14,8 +14,10 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/infra/sealed"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/reseal"
@@ -63,6 +65,21 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		return p.particulars(t, alias)
 	},
 	"phone_change.former_ct": formerPhone,
+	"evidence.text_ct": func(t *testing.T, p fixture) reading {
+		ukey := p.SoftUKey(t, p.Payer, cert.InApp)
+		in := p.Prepare(t, p.ToPayee(1_00))
+		p.Confirm(t, stepup.Confirmation{
+			IntentID: in.IntentID, Proofs: []stepup.Proof{p.Known(t), ukey.Signed(t, stepup.SoftUKey, in.Text)},
+		}).Want(t, "")
+		first, _, _ := strings.Cut(in.Text, "\n")
+		return reading{row: id(in.IntentID), clear: []string{first}, refused: "damaged", use: func() []string { // tide evidence reads it
+			record, err := evidence.Read(t.Context(), p.Host.DB.Reader(), p.Host.Keys, in.IntentID)
+			if err != nil || record.Verify(p.Host.Roots, p.Host.Keys) != nil {
+				return []string{"damaged"}
+			}
+			return []string{""}
+		}}
+	},
 	"account.no_ct": func(t *testing.T, p fixture) reading {
 		return reading{
 			row: id(p.Payer.AccountIDs[0]), clear: []string{p.Payer.Accounts[0].No}, refused: "damaged",

@@ -211,6 +211,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 		"version": true, "channel_id": true, "server_key": true, "server_random": true, "certificate": true, "password_key": true,
 		"expires_in_s": true, "signature": true, "captcha_id": true, "image_png": true, "resend_in_s": true, "registered": true,
 		"reset": true, "last_login_at": true, "last_login_device": true, "last_login_verified": true, "last_login_place": true,
+		"must_change": true,
 		"device_bound": true, "platform": true, "latest": true, "minimum": true, "download_url": true, "issued_at": true,
 		"certificates": true, "state": true, "public_key": true, "challenge": true, "expires_at": true, "api_version": true,
 		"environment": true, "warnings": true, "finding": true, "action": true, "advice": true, "transfer_disabled": true,

@@ -4,14 +4,14 @@
 CREATE TABLE option_change (
     id          uuid PRIMARY KEY,
     customer_id uuid NOT NULL REFERENCES customer (id),
-    name        text NOT NULL CONSTRAINT option_change_name CHECK (name IN ('large_transfer')),
+    option      text NOT NULL CONSTRAINT option_change_option CHECK (option IN ('large_transfer')),
     switched_on boolean NOT NULL,
     warning     text NOT NULL,        -- the text that the customer has acknowledged; empty if the option is switched off
     device_id   text NOT NULL,
     changed_at  timestamptz NOT NULL,
     CONSTRAINT option_change_acknowledged CHECK (switched_on = (warning <> ''))
 );
-CREATE INDEX option_change_newest ON option_change (customer_id, name, changed_at DESC, id DESC);
+CREATE INDEX option_change_newest ON option_change (customer_id, option, changed_at DESC, id DESC);
 CREATE TRIGGER option_change_no_truncate BEFORE TRUNCATE ON option_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER option_change_no_update BEFORE UPDATE ON option_change FOR EACH ROW EXECUTE FUNCTION refuse_change();
 

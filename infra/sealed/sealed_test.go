@@ -59,8 +59,8 @@ func newRotated(t *testing.T) rotated {
 		map[string]any{"account_id": r.Payer.AccountIDs[0], "alias": alias}).Want(t, "")
 	r.Token(t)
 	r.SetGesture(t, bank.Gesture).Want(t, "")
-	signed := r.Prepare(t, r.ToPayee(1_00))
 	ukey := r.SoftUKey(t, r.Payer, cert.InApp)
+	signed := r.Prepare(t, r.ToPayee(1_00))
 	r.Confirm(t, stepup.Confirmation{
 		IntentID: signed.IntentID, Proofs: []stepup.Proof{r.Known(t), ukey.Signed(t, stepup.SoftUKey, signed.Text)},
 	}).Want(t, "")

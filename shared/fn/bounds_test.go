@@ -209,7 +209,7 @@ func TestRefusalsOfTheStages(t *testing.T) {
 	t.Parallel()
 	all := "METHOD_NOT_ALLOWED INPUT_TOO_LARGE INPUT_INVALID RATE_LIMITED INTERNAL_ERROR SERVICE_UNAVAILABLE"
 	sealed := all + " FRAME_REJECTED CHANNEL_EXPIRED FRAME_REPLAYED"
-	customers := sealed + " SESSION_REQUIRED SESSION_DISPLACED"
+	customers := sealed + " SESSION_REQUIRED SESSION_DISPLACED PASSWORD_CHANGE_REQUIRED"
 	keyed := " IDEMPOTENCY_KEY_MISSING IDEMPOTENCY_KEY_REUSED REQUEST_IN_PROGRESS"
 	proofs := " INTENT_USED INTENT_EXPIRED PROOF_REJECTED STEPUP_STRONGER TRADE_PASSWORD_LOCKED TRADE_PASSWORD_FROZEN" +
 		" LOGIN_PASSWORD_LOCKED TOKEN_LOCKED OBJECT_NOT_FOUND PASSWORD_UNSEALED DEVICE_UNBOUND"
@@ -220,8 +220,10 @@ func TestRefusalsOfTheStages(t *testing.T) {
 		"without a channel": {specOf("test-it", plain), all},
 		"public":            {specOf("test-it", nil), sealed},
 		"for customers":     {specOf("test-it", func(s *fn.Spec) { s.Audience = fn.Customer }), customers},
-		"idempotent":        {specOf("test-it", func(s *fn.Spec) { s.Idempotent = true }), sealed + keyed},
-		"all of it":         {everything("test-it").Spec, customers + keyed + proofs + " RISK_REFUSED ENVIRONMENT_UNSAFE"},
+		"during a duty": {specOf("test-it", func(s *fn.Spec) { s.Audience, s.DuringDuty = fn.Customer, true }),
+			strings.TrimSuffix(customers, " PASSWORD_CHANGE_REQUIRED")},
+		"idempotent": {specOf("test-it", func(s *fn.Spec) { s.Idempotent = true }), sealed + keyed},
+		"all of it":  {everything("test-it").Spec, customers + keyed + proofs + " RISK_REFUSED ENVIRONMENT_UNSAFE"},
 	} {
 		var got []string
 		for _, e := range fn.StageRefusals(tt.spec) {

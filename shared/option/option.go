@@ -72,14 +72,14 @@ func (o Option) Acknowledged(digest []byte) bool { return bytes.Equal(digest, o.
 
 const (
 	sqlChange = `-- option_change.insert
-INSERT INTO option_change (id, customer_id, name, switched_on, warning, device_id, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`
+INSERT INTO option_change (id, customer_id, option, switched_on, warning, device_id, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 
 	sqlNewest = `-- option_change.newest
-SELECT DISTINCT ON (name) name, switched_on, changed_at FROM option_change WHERE customer_id = $1
- ORDER BY name, changed_at DESC, id DESC`
+SELECT DISTINCT ON (option) option, switched_on, changed_at FROM option_change WHERE customer_id = $1
+ ORDER BY option, changed_at DESC, id DESC`
 
 	sqlLarge = `-- option_change.large
-SELECT coalesce((SELECT switched_on FROM option_change WHERE customer_id = $1 AND name = $2
+SELECT coalesce((SELECT switched_on FROM option_change WHERE customer_id = $1 AND option = $2
                   ORDER BY changed_at DESC, id DESC LIMIT 1), false), policy_value('transfer.large_above', $3)`
 
 	sqlOptionsForget = `-- option_change.forget

@@ -118,7 +118,7 @@ type LoginAttempt struct {
 // (PWD-004), and one of digits only, which only the counter can have set (PWD-016).
 func (a *LoginAttempt) Duty() session.Duty {
 	if a.given || !bytes.ContainsFunc(a.compared.guess, func(r rune) bool { return !isDigit(r) }) {
-		return session.ChangePassword
+		return session.ChangeLogin
 	}
 	return session.NoDuty
 }
@@ -232,7 +232,7 @@ func (l *LastLogin) QueueLastOf(batch *pgx.Batch, name []byte, duty *session.Dut
 		given := false
 		defer func() {
 			if given {
-				*duty = session.ChangePassword
+				*duty = session.ChangeLogin
 			}
 		}()
 		return pg.Optional(row.Scan(&given, &l.At, &l.Device, &l.Verified, &l.Place))

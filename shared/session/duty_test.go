@@ -21,20 +21,20 @@ func TestADuty(t *testing.T) {
 	begin := func() session.Login {
 		number, err := h.Number(t.Context(), wang)
 		check.Must(t, err)
-		of := session.Login{CustomerID: wang, Duty: session.ChangePassword}
+		of := session.Login{CustomerID: wang, Duty: session.ChangeLogin}
 		check.Must(t, h.StartNumbered(t.Context(), phone.id, of, number, session.Origin{}))
-		return wantDuty(t, h, phone, session.ChangePassword)
+		return wantDuty(t, h, phone, session.ChangeLogin)
 	}
 	first := begin()
 	second := begin()
 	check.Must(t, h.Relieve(t.Context(), phone.id, first))
-	wantDuty(t, h, phone, session.ChangePassword)
+	wantDuty(t, h, phone, session.ChangeLogin)
 	key := phone.login(t, h)
 	h.redis.HSet(key, "duty", "")
 	if admitted, err := phone.call(t, h.Store); !errors.Is(err, keys.ErrMAC) || admitted.Login != nil {
 		t.Errorf("without its duty: %+v, %v", admitted, err)
 	}
-	h.redis.HSet(key, "duty", string(session.ChangePassword))
+	h.redis.HSet(key, "duty", string(session.ChangeLogin))
 	check.Must(t, h.Relieve(t.Context(), phone.id, second))
 	if got := wantDuty(t, h, phone, session.NoDuty); got.Turn != second.Turn || !got.At.Equal(second.At) || got.CustomerID != wang {
 		t.Errorf("relieved: %+v, want %+v", got, second)

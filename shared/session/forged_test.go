@@ -63,7 +63,7 @@ func TestForgedLoginsAreRefused(t *testing.T) {
 		"in another turn":  {"turn": "1"},
 		"another MAC":      {"mac": good["mac"]},
 		"no MAC":           {"mac": ""},
-		"with a duty":      {"duty": string(session.ChangePassword)},
+		"with a duty":      {"duty": string(session.ChangeLogin)},
 		"a short MAC":      {"mac": genuine["mac"][:2]},
 		"another key":      {"key": "audit/1"},
 		"no key":           {"key": ""},

@@ -111,7 +111,7 @@ type Duty string
 // The duties.
 const (
 	NoDuty         Duty = ""
-	ChangePassword Duty = "login_password" // the customer must change the login password (PWD-004, PWD-016)
+	ChangeLogin Duty = "login_password" // the customer must change the login password (PWD-004, PWD-016)
 )
 
 // Channel is an open secure channel.

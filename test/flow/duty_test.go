@@ -33,7 +33,7 @@ func logIn(t *testing.T, p bank.Pair, clear string) bool {
 	request["password"] = p.Phone.Password(t, clear)
 	var reply identitylogin.Response
 	call(t, p.Phone, "identity-login", request).Into(t, &reply)
-	return reply.ChangePassword
+	return reply.MustChange
 }
 
 // change changes the payer's login password.
@@ -80,7 +80,7 @@ func TestAGivenPasswordIsChangedFirst(t *testing.T) {
 			var reply identityquicklogin.Response
 			call(t, p.Phone, "identity-quick-login",
 				p.Phone.QuickLogin(t, p.Payer, p.Phone.Challenge(t), device.ByGesture, nil)).Into(t, &reply)
-			return reply.ChangePassword
+			return reply.MustChange
 		}},
 		"digits of the counter": {digits, func(t *testing.T, p bank.Pair) bool {
 			t.Helper()
@@ -101,7 +101,7 @@ func TestAGivenPasswordIsChangedFirst(t *testing.T) {
 				}
 				refused++
 				got := call(t, p.Phone, f.Spec.Name, wellFormed(t, f.Spec.Name))
-				if got.Status != http.StatusForbidden || got.Code != "PASSWORD_CHANGE_REQUIRED" {
+				if got.Status != http.StatusUnprocessableEntity || got.Code != "PASSWORD_CHANGE_REQUIRED" {
 					t.Errorf("%s: %d %q", f.Spec.Name, got.Status, got.Code)
 				}
 			}

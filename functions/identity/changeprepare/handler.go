@@ -66,6 +66,16 @@ func (r Request) Validate() error {
 	return nil
 }
 
+// replacesLogin reports whether the login password changes: the only change that a duty leaves open.
+func (r Request) replacesLogin() bool {
+	switch r.Change {
+	case stepup.ChangeLoginPassword:
+		return true
+	default:
+		return false
+	}
+}
+
 // Response is the intent to confirm.
 type Response struct {
 	IntentID     uuid.UUID `json:"intent_id" format:"uuid"`
@@ -89,7 +99,7 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	if call.Duty == session.ChangePassword && req.Change != stepup.ChangeLoginPassword {
+	if call.Duty != session.NoDuty && !req.replacesLogin() {
 		return Response{}, session.ErrDuty
 	}
 	change := identity.Change{What: req.Change}

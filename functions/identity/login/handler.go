@@ -118,7 +118,7 @@ type Response struct {
 	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 	DeviceBound     bool       `json:"device_bound" doc:"The device's key that this login brought is bound"`
-	ChangePassword  bool       `json:"change_password" doc:"The customer must change the login password before anything else"`
+	MustChange      bool       `json:"must_change" doc:"The customer must change the login password before anything else"`
 	// Environment tells what the bank does about the report, or about its absence.
 	Environment environment.Judgement `json:"environment"`
 }
@@ -188,10 +188,10 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	last := both.attempt.LastLogin
 	return Response{
 		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastLoginPlace: last.PlaceName(),
-		LastVerified:   last.Verified,
-		DeviceBound:    both.binds || key.verified(),
-		ChangePassword: both.attempt.Duty() == session.ChangePassword,
-		Environment:    environment.Judge(found),
+		LastVerified: last.Verified,
+		DeviceBound:  both.binds || key.verified(),
+		MustChange:   both.attempt.Duty() != session.NoDuty,
+		Environment:  environment.Judge(found),
 	}, op.succeed(ctx, call, both, unit)
 }
 

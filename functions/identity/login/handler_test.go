@@ -109,7 +109,7 @@ func TestTwoFactorsLogIn(t *testing.T) {
 	reply := tablet.Call(t, identitylogin.Function, "", again)
 	reply.Want(t, "")
 	const earlier = `{"last_login_at":"2026-11-23T10:00:00+08:00","last_login_device":"phone-of-wang",` +
-		`"last_login_place":"unknown","last_login_verified":false,"device_bound":true,"change_password":false,` +
+		`"last_login_place":"unknown","last_login_verified":false,"device_bound":true,"must_change":false,` +
 		`"environment":{"warnings":[],"transfer_disabled":false}}`
 	if string(reply.Body) != earlier {
 		t.Errorf("got %s, want %s", reply.Body, earlier)

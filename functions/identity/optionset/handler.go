@@ -36,6 +36,14 @@ type Request struct {
 	Acknowledged []byte      `json:"acknowledged,omitempty" maxLength:"44" doc:"SM3 of the warning that the customer has acknowledged; only to switch on"`
 }
 
+// Validate refuses an acknowledgement of what is switched off.
+func (r Request) Validate() error {
+	if !r.On && len(r.Acknowledged) > 0 {
+		return fn.InvalidField("acknowledged", "only to switch on")
+	}
+	return nil
+}
+
 // Response is the option as stored.
 type Response struct {
 	Option    option.Name `json:"option" enum:"large_transfer"`

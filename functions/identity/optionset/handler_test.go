@@ -135,7 +135,7 @@ func TestAnAcknowledgedOptionIsUsed(t *testing.T) {
 	}
 	stored := func() []row {
 		rows, err := w.Host.DB.Pool().Query(t.Context(), `
-SELECT name, switched_on, warning, device_id, changed_at FROM option_change WHERE customer_id = $1 ORDER BY changed_at, id`, w.Payer.ID)
+SELECT option, switched_on, warning, device_id, changed_at FROM option_change WHERE customer_id = $1 ORDER BY changed_at, id`, w.Payer.ID)
 		check.Must(t, err)
 		list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
 		check.Must(t, err)

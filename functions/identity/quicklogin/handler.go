@@ -97,7 +97,7 @@ type Response struct {
 	LastLoginDevice *string    `json:"last_login_device" clear:"device_id" doc:"The device of the login before this one"`
 	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
-	ChangePassword  bool       `json:"change_password" doc:"The customer must change the login password before anything else"`
+	MustChange      bool       `json:"must_change" doc:"The customer must change the login password before anything else"`
 	// Environment tells what the bank does about the report, or about its absence.
 	Environment environment.Judgement `json:"environment"`
 }
@@ -170,7 +170,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	return Response{
 		LastLoginAt: clock.Local(l.last.At), LastLoginDevice: l.last.Device, LastLoginPlace: l.last.PlaceName(),
-		LastVerified: l.last.Verified, ChangePassword: l.duty == session.ChangePassword, Environment: environment.Judge(l.found),
+		LastVerified: l.last.Verified, MustChange: l.duty != session.NoDuty, Environment: environment.Judge(l.found),
 	}, op.succeed(ctx, call, l, unit)
 }
 
