@@ -122,7 +122,7 @@ func TestConnectionsAreBudgeted(t *testing.T) {
 		sum += 2 * each * number(t, part, `replicas: (\d+)`)
 	}
 	stated := string(files(t)[knative.Folder+"/kustomization.yaml"])
-	if !strings.Contains(stated, fmt.Sprintf(" open %d connections ", sum)) || sum < 100 || sum > 850 {
+	if !strings.Contains(stated, fmt.Sprintf(" open %d connections ", sum)) || sum < 100 || sum > 1000 {
 		t.Errorf("%d connections; stated:\n%s", sum, stated)
 	}
 }
