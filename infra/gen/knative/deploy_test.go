@@ -128,7 +128,6 @@ func TestDeployChangesInWaves(t *testing.T) {
 		"--namespace bank wait --for=condition=Ready ksvc one two --timeout=5m",
 		wave + "(three)",
 		"--namespace bank wait --for=condition=Ready ksvc three --timeout=5m",
-		"--namespace bank rollout status deployment --selector app.kubernetes.io/component=worker --timeout=5m",
 		fmt.Sprint("sleep ", (process.Linger + process.Drain).Seconds()),
 	}, job("rights"))
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(calls), "\n")); diff != "" {
@@ -136,15 +135,16 @@ func TestDeployChangesInWaves(t *testing.T) {
 	}
 }
 
-// What only another release holds may never become ready: a Trigger whose Service has failed.
-func TestDeployWaitsForItsOwnTriggers(t *testing.T) {
+// What only another release holds may never become ready: a Trigger whose Service has failed, or a worker.
+func TestDeployWaitsForItsOwnTriggersAndWorkers(t *testing.T) {
 	t.Parallel()
 	list := `LIST=printf 'service.serving.knative.dev/one\nbroker.eventing.knative.dev/b\ntrigger.eventing.knative.dev/t\n` +
-		`eventpolicy.eventing.knative.dev/p\nsinkbinding.sources.knative.dev/s\njob.batch/migrate\n'`
+		`eventpolicy.eventing.knative.dev/p\nsinkbinding.sources.knative.dev/s\njob.batch/migrate\ndeployment.apps/w\n'`
 	code, out, calls := deploy(t, "ROUTE=kind: Broker\n\x00"+list, "o")
 	const want = "wait --for=condition=Ready broker.eventing.knative.dev/b trigger.eventing.knative.dev/t " +
 		"eventpolicy.eventing.knative.dev/p sinkbinding.sources.knative.dev/s --timeout=5m"
-	if code != 0 || !strings.Contains(calls, want) {
+	const worker = "--namespace bank rollout status deployment w --timeout=5m\n"
+	if code != 0 || !strings.Contains(calls, want) || strings.Count(calls, "rollout") != 1 || !strings.Contains(calls, worker) {
 		t.Errorf("exit code %d: %s\n%s", code, out, calls)
 	}
 }
