@@ -549,7 +549,7 @@ type IdentityCertApplyRequest struct {
 	Proofs           []StepupProof `json:"proofs"`                      // The proofs of one combination, one for each factor
 	CSR              []byte        `json:"csr"`                         // PKCS#10 with SM2 and SM3, DER, for the subject of the preparation
 	Attestation      []byte        `json:"attestation,omitempty"`       // For phone_shield: PKCS#7 by the phone's maker
-	AttestationChain [][]byte      `json:"attestation_chain,omitempty"` // Between the maker's certificate and its root, X.509, DER
+	AttestationChain [][]byte      `json:"attestation_chain,omitempty"` // Between it and its root, X.509
 }
 
 // IdentityCertRevokeReply is the reply of identity-cert-revoke.
@@ -565,7 +565,7 @@ type IdentityChangePrepareReply struct {
 	Digest       []byte    `json:"digest"`                        // SM3 of text
 	Combinations []string  `json:"combinations"`                  // Each combination is enough, e.g. login_password+sms_otp
 	Challenge    string    `json:"token_challenge,omitempty"`     // With token_bind; a token with a screen makes it from text
-	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate and phone_shield: the subject of its request (PKCS#10), DER
+	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate and phone_shield: the PKCS#10's subject, DER
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
@@ -694,7 +694,7 @@ type IdentityOptionSetReply struct {
 type IdentityOptionSetRequest struct {
 	Option       string `json:"option"` // one of large_transfer
 	On           bool   `json:"on"`
-	Acknowledged []byte `json:"acknowledged,omitempty"` // SM3 of the warning that the customer has acknowledged; only to switch on
+	Acknowledged []byte `json:"acknowledged,omitempty"` // To switch on: SM3 of the warning that the customer has read
 }
 
 // IdentityPasswordChangeReply is the reply of identity-password-change.
@@ -929,7 +929,7 @@ type StepupProof struct {
 	Password   []byte     `json:"password,omitempty"`    // of either kind
 	Signature  []byte     `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
 	CheckID    *uuid.UUID `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
-	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, soft_ukey_counter, phone_shield: PKCS#7 over the text
+	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, _counter, phone_shield: PKCS#7 over text
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.

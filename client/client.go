@@ -7,7 +7,8 @@
 // with an idempotency key while its outcome is unknown: with the same key, after
 // growing pauses. It does not repeat other calls with an unknown outcome. When the bank
 // asks for a graphic code, the Client shows it to the customer (Config.Captcha). The pinned
-// channel key proves that the bank is the bank. A Client is safe for concurrent use.
+// channel key proves that the bank is the bank. A Client offers version 2 of the channel,
+// whose keys come from SM2 and ML-KEM-768. A Client is safe for concurrent use.
 // Amounts are fen.
 package client
 
@@ -42,6 +43,10 @@ type Config struct {
 	// NextPins are further channel keys of the bank that the app contains, or has learnt by
 	// LearnPins. The bank may prove itself by any of them.
 	NextPins []*sm.PublicKey
+	// RequireHybrid refuses, with ErrNotHybrid, a bank that opens no channel of version 2 (SM2
+	// and ML-KEM-768). Without it the client offers version 2 too, and takes version 1 only
+	// if the bank itself has chosen it: nobody on the way can lower the version.
+	RequireHybrid bool
 	// App names the app and its version to the bank, which may ask for an update by the
 	// *Problem APP_OUTDATED. The zero value names nothing.
 	App channel.App
@@ -74,6 +79,7 @@ type Client struct {
 // opened is a channel in use.
 type opened struct {
 	id          channel.ID
+	version     int
 	keys        channel.Keys
 	passwordKey *sm.PublicKey
 	sequence    atomic.Uint64 // counts only the requests of this channel: nonces must not repeat under a key
@@ -124,8 +130,9 @@ func (p *Problem) Is(target error) bool {
 
 // Errors of the client itself.
 var (
-	ErrBank     = errors.New("client: the answer is not from the pinned bank")
-	ErrNoDevice = errors.New("client: this needs a device key, and Config.Device is nil")
+	ErrBank      = errors.New("client: the answer is not from the pinned bank")
+	ErrNoDevice  = errors.New("client: this needs a device key, and Config.Device is nil")
+	ErrNotHybrid = errors.New("client: the bank has chosen version 1 of the channel, and Config.RequireHybrid is set")
 )
 
 // New returns a client. It sends nothing yet.
@@ -213,6 +220,9 @@ func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, erro
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	if err := handshake.OfferHybrid(); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
 	if c.config.App != (channel.App{}) {
 		handshake.SetApp(c.config.App)
 	}
@@ -239,7 +249,25 @@ func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, erro
 	if err != nil {
 		return nil, ErrBank
 	}
-	return &opened{id: id, keys: keys, passwordKey: passwordKey}, nil
+	o := &opened{id: id, version: channel.Version, keys: keys, passwordKey: passwordKey}
+	if welcome.Hybrid() {
+		o.version = channel.HybridVersion
+	}
+	if o.version != channel.HybridVersion && c.config.RequireHybrid {
+		return nil, ErrNotHybrid
+	}
+	return o, nil
+}
+
+// ChannelVersion is the version of the channel in use: 1 (SM2), 2 (SM2 and ML-KEM-768), or 0
+// before the first call.
+func (c *Client) ChannelVersion() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		return 0
+	}
+	return c.open.version
 }
 
 func (c *Client) send(ctx context.Context, o *opened, function, key string, request *request, reply any) error {

@@ -44,7 +44,7 @@ func (c *Client) callOnce(ctx context.Context, function, key string, request *re
 func repeatable(err error) bool {
 	var p *Problem
 	if !errors.As(err, &p) {
-		return !errors.Is(err, ErrBank) // the network failed
+		return !errors.Is(err, ErrBank) && !errors.Is(err, ErrNotHybrid) // the network failed
 	}
 	return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests ||
 		p.Status == http.StatusBadGateway || p.Status == http.StatusGatewayTimeout ||

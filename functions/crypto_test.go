@@ -28,7 +28,7 @@ func TestOnlySMUsesCryptography(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-020.1")
 	inside := []string{
-		"crypto/cipher", "crypto/ecdsa", "crypto/hmac", "crypto/pbkdf2", "crypto/rand", "crypto/subtle", "crypto/x509/pkix",
+		"crypto/cipher", "crypto/ecdsa", "crypto/hmac", "crypto/mlkem", "crypto/pbkdf2", "crypto/rand", "crypto/subtle", "crypto/x509/pkix",
 		"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "github.com/emmansun/gmsm/sm4",
 		"github.com/emmansun/gmsm/smx509",
 	}

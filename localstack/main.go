@@ -35,8 +35,8 @@ func main() {
 		flag.PrintDefaults()
 		fmt.Fprintf(flag.CommandLine.Output(), "\nEnvironment: DATABASE_URL and REDIS_URL (without them the bank starts its own stores),\n"+
 			"FN_BODY_MAX_BYTES, FN_RATE_SCALE, FN_TRUSTED_PROXIES, CHANNEL_LIFE, CHANNEL_UNPROVED, CHANNEL_ANONYMOUS,\n"+
-			"CHANNEL_HELLOS_MAX, APP_MINIMUM, APP_LATEST, APP_DOWNLOAD, SESSION_IDLE, SESSION_BACKGROUND, SESSION_MOVED,\n"+
-			"PASSWORD_SEALED_ONLY; see docs/configuration.md.\n")
+			"CHANNEL_HELLOS_MAX, CHANNEL_HYBRID, APP_MINIMUM, APP_LATEST, APP_DOWNLOAD, SESSION_IDLE, SESSION_BACKGROUND,\n"+
+			"SESSION_MOVED, PASSWORD_SEALED_ONLY; see docs/configuration.md.\n")
 	}
 	flag.Parse()
 	o.database = strings.TrimSpace(os.Getenv("DATABASE_URL"))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidebank/tidebank/events/broker"
 	"github.com/tidebank/tidebank/functions"
+	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	"github.com/tidebank/tidebank/infra/migrations"
 	"github.com/tidebank/tidebank/localstack/dev"
 	"github.com/tidebank/tidebank/localstack/gateway"
@@ -90,7 +91,11 @@ func run(ctx context.Context, o options) error {
 
 func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edge) error {
 	all := functions.All()
-	gw, err := gateway.New(ctx, all, h, host.Values(around.sms, around.cert, around.face, localPhotos))
+	var opening channelopen.Config
+	if err := host.Environment(&opening); err != nil { //nolint:contextcheck // a wait for a secret has its own bound
+		return err
+	}
+	gw, err := gateway.New(ctx, all, h, host.Values(around.sms, around.cert, around.face, localPhotos, opening))
 	if err != nil {
 		return err
 	}

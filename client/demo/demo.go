@@ -116,6 +116,7 @@ func (d *demo) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	say("安全通道：%s", map[int]string{1: "SM2", 2: "SM2 与 ML-KEM-768 混合"}[d.app.ChannelVersion()])
 	say("新设备先填图形验证码：%s", answer)
 	code, text, err := d.dev.Code(ctx, d.me.Phone, "开通", func() error {
 		return d.app.SendOTP(ctx, "register", d.me.Phone, client.Captcha{ID: issued.CaptchaID, Answer: answer})

@@ -77,7 +77,9 @@ func (p Passwords) GiveLogin(ctx context.Context, unit *pg.Unit, s Setting, vali
 	}
 	defer turn.End()
 	clear := chosen.Temporary()
-	if err := password.GiveLogin(ctx, unit, turn, s.CustomerID, clear, s.At, valid); err != nil {
+	if err := password.GiveLogin(ctx, unit, turn, password.Given{
+		CustomerID: s.CustomerID, Clear: clear, At: s.At, Valid: valid,
+	}); err != nil {
 		return "", err
 	}
 	const nowhere = ""

@@ -87,7 +87,7 @@ byte of the file counts. It reads KEYS_FILE.` + exitHelp,
 		Example: "  go run ./infra/tide evidence verify evidence.json --roots roots.pem",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			needs := host.Needs{Purposes: []keys.Purpose{keys.Evidence}}
-			config, err := host.LoadConfig(host.Environment, needs) //nolint:contextcheck // a wait for a secret has its own bound
+			config, err := host.LoadConfig(host.Environment, needs)
 			if err != nil {
 				return err
 			}

@@ -52,12 +52,12 @@ Without --trade, the command prints a temporary login password. It is random, me
 --valid. That session is only for a change of the password. With --trade, it sets the trade password that the customer has
 entered on a keypad, which stands in --password-file ("-": standard input). The password must meet the rules.
 
-A number that is locked stays locked: see "login unlock". The reset ends the customer's sessions, open intents and quick log-ins, and the customer is told. It leaves an access record in
-the same transaction: operator, reason, identity check, time, customer, this computer's name, and the address that the database
-sees. It reads DATABASE_URL, REDIS_URL and KEYS_FILE.
+A number that is locked stays locked: see "login unlock". The reset ends the customer's sessions, open intents and quick
+log-ins, and the customer is told. It leaves an access record in the same transaction: operator, reason, identity check, time,
+customer, this computer's name, and the address that the database sees. It reads DATABASE_URL, REDIS_URL and KEYS_FILE.
 
 It exits with 0 if the password was reset, and with 1 if not.`,
-		Example: `  go run ./infra/tide customer reset-password --phone 13800010001 --identity-check "identity card, read by the chip reader" \
+		Example: `  go run ./infra/tide customer reset-password --phone 13800010001 --identity-check "identity card" \
     --reason "forgotten" --operator wang`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
@@ -124,7 +124,7 @@ func (o *reset) run(cmd *cobra.Command) error {
 func readPassword(in io.Reader, file string) ([]byte, error) {
 	const most = 1024
 	if file != "-" {
-		opened, err := os.Open(file) //nolint:gosec // the operator names it
+		opened, err := os.Open(file)
 		if err != nil {
 			return nil, fmt.Errorf("--password-file: %w", err)
 		}

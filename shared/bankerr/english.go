@@ -61,7 +61,7 @@ var english = map[string]Text{
 	"SESSION_REQUIRED":         {"You are not logged in", "Log in again"},
 	"SMS_EXHAUSTED":            {"The bank sends no more text messages for now", "Ask for a code later; if it is urgent, go to a branch"},
 	"WARNING_UNACKNOWLEDGED":   {"The warning is not acknowledged", "Read the present warning, acknowledge it, and switch the option on"},
-	"OPTION_OFF":               {"This option is off", "Read its warning in the settings, acknowledge it, switch the option on, and start again"},
+	"OPTION_OFF":               {"This option is off", "Read its warning in the settings, switch the option on, and start again"},
 	"STEPUP_STRONGER":          {"A stronger step-up is needed", "Add the missing factor, use a USB key or a token, or lower the amount"},
 	"TOKEN_LOCKED":             {"The dynamic token is locked for a while", "Try after the lock; if its clock is wrong, set it first"},
 	"TRADE_PASSWORD_FROZEN":    {"The trade password is frozen for today", "Try after midnight; if you forgot it, call the bank"},

@@ -24,7 +24,7 @@ type Shields struct {
 
 // NewShields returns a checker. It returns an error if the roots are no certificates.
 func NewShields(config ShieldConfig) (Shields, error) {
-	roots, err := Trust{Roots: config.Roots}.Parse()
+	roots, err := Trust(config).Parse()
 	if err != nil {
 		return Shields{}, fmt.Errorf("SHIELD_ROOTS: %w", err)
 	}

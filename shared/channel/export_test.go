@@ -10,3 +10,8 @@ func Transcript(h Hello, w Welcome) []byte { return transcript(h, w) }
 
 // HeaderSize is the length of a frame's clear part.
 const HeaderSize = headerSize
+
+// HybridClientWith is a client of version 2 whose hello and keys are known beforehand.
+func HybridClientWith(hello Hello, own *sm.PrivateKey, kem *sm.KEMKey) *Client {
+	return &Client{hello: hello, own: own, kem: kem}
+}

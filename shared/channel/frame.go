@@ -1,6 +1,6 @@
-// Package channel is the secure channel between an app and the bank, protocol
-// version 1: its handshake and its frames. docs/protocol.md describes it in full,
-// with vectors that this package reproduces.
+// Package channel is the secure channel between an app and the bank: its handshake, in
+// the versions 1 (SM2) and 2 (SM2 and ML-KEM-768), and its frames. docs/protocol.md
+// describes it in full, with vectors that this package reproduces.
 //
 // A frame's clear part is version, channel id, sequence and time; its body is SM4-GCM
 // under the direction's key, bound to the clear part, the method and the function. A
@@ -21,7 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Version is the protocol's.
+// Version is the frames', and that of a hello that offers SM2 alone.
 const Version = 1
 
 // MediaType is a frame's content type.

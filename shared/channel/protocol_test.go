@@ -9,11 +9,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cloudflare/circl/kem/mlkem/mlkem768"
 	"github.com/tjfoc/gmsm/sm2"
 	"github.com/tjfoc/gmsm/sm3"
 	"github.com/tjfoc/gmsm/sm4"
 	"github.com/tjfoc/gmsm/x509"
 
+	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/test/check"
 )
 
@@ -35,9 +37,21 @@ func theirPrivate(t *testing.T, p pair) *sm2.PrivateKey {
 // theirSecret is what the client's and the server's key share.
 func theirSecret(t *testing.T, v vectors) []byte {
 	t.Helper()
-	server := theirPublic(t, v.Welcome.ServerKey)
-	x, _ := sm2.P256Sm2().ScalarMult(server.X, server.Y, v.ClientKey.Private) //nolint:staticcheck // it offers no other way
+	return theirAgreement(t, v.Welcome.ServerKey, v.ClientKey.Private)
+}
+
+// theirAgreement is what a private number and a public key (DER) share.
+func theirAgreement(t *testing.T, public, number []byte) []byte {
+	t.Helper()
+	peer := theirPublic(t, public)
+	x, _ := sm2.P256Sm2().ScalarMult(peer.X, peer.Y, number) //nolint:staticcheck // it offers no other way
 	return x.FillBytes(make([]byte, 32))
+}
+
+// theirHybridKeys are the keys of both directions in version 2.
+func theirHybridKeys(agreed, encapsulated, transcript []byte) (toServer, toClient []byte) {
+	keys := sm3.Sm3Sum(slices.Concat(agreed, encapsulated, sm3.Sm3Sum(transcript), []byte{0, 0, 0, 1}))
+	return keys[:16], keys[16:]
 }
 
 func theirGCM(t *testing.T, key []byte) cipher.AEAD {
@@ -108,4 +122,47 @@ func TestProofsByTheDocument(t *testing.T) {
 		t.Error("the device's signature does not hold")
 	}
 	equal(t, "text's digest", sm3.Sm3Sum([]byte(v.IntentText)), v.IntentDigest)
+}
+
+func TestHybridHandshakeByTheDocument(t *testing.T) {
+	t.Parallel()
+	v, _ := readHybridVectors(t)
+	first, _ := readVectors(t)
+	public, kem := mlkem768.NewKeyFromSeed(v.KEMSeed)
+	packed, err := public.MarshalBinary()
+	check.Must(t, err)
+	equal(t, "encapsulation key", packed, v.Hello.KEMKey)
+	secret := make([]byte, mlkem768.SharedKeySize)
+	kem.DecapsulateTo(secret, v.Welcome.KEMCiphertext)
+	equal(t, "ML-KEM secret", secret, v.KEMSecret)
+	agreed := theirAgreement(t, v.Welcome.ServerKey, first.ClientKey.Private)
+	equal(t, "shared secret", agreed, v.Secret)
+	for name, c := range map[string]struct {
+		welcome channel.Welcome
+		want    []byte
+	}{"chosen": {v.Welcome, v.Transcript}, "declined": {v.Declined.Welcome, v.Declined.Transcript}} {
+		var transcript []byte
+		for _, part := range [][]byte{
+			[]byte("tidebank channel v2"), v.Hello.ClientKey, v.Hello.ClientRandom, []byte(v.Hello.DeviceID),
+			c.welcome.ChannelID, c.welcome.ServerKey, c.welcome.ServerRandom, c.welcome.Certificate, c.welcome.PasswordKey,
+			nil, []byte("ios 3.2.0"), v.Hello.KEMKey, c.welcome.KEMCiphertext,
+		} {
+			transcript = append(binary.BigEndian.AppendUint32(transcript, uint32(len(part))), part...)
+		}
+		equal(t, name+": transcript", transcript, c.want)
+		if !theirPublic(t, first.BankKey.Public).Verify(transcript, c.welcome.Signature) {
+			t.Errorf("%s: the signature does not hold", name)
+		}
+	}
+	toServer, toClient := theirHybridKeys(agreed, secret, v.Transcript)
+	equal(t, "client to server", toServer, v.ToServer)
+	equal(t, "server to client", toClient, v.ToClient)
+	toServer, toClient = theirHybridKeys(agreed, nil, v.Declined.Transcript)
+	equal(t, "declined: client to server", toServer, v.Declined.ToServer)
+	equal(t, "declined: server to client", toClient, v.Declined.ToClient)
+	r := v.Request
+	equal(t, "request", theirGCM(t, v.ToServer).Seal(bytes.Clone(r.Header), r.Nonce, []byte(r.Text), r.AAD), r.Frame)
+	text, err := theirGCM(t, v.ToClient).Open(nil, v.Reply.Nonce, v.Reply.Frame[45:], v.Reply.AAD)
+	check.Must(t, err)
+	equal(t, "reply's text", text, []byte(v.Reply.Text))
 }

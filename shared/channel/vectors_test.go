@@ -179,12 +179,18 @@ func TestVectorsOfTheProofs(t *testing.T) {
 func TestProtocolQuotesTheVectors(t *testing.T) {
 	t.Parallel()
 	_, raw := readVectors(t)
+	wantQuoted(t, raw, vectorsStart, vectorsEnd, vectorsFile)
+}
+
+// wantQuoted fails the test unless docs/protocol.md holds the file between two marks.
+func wantQuoted(t *testing.T, raw []byte, start, end, file string) {
+	t.Helper()
 	document, err := os.ReadFile(protocolFile)
 	check.Must(t, err)
-	_, rest, found := strings.Cut(string(document), vectorsStart)
-	quoted, _, ends := strings.Cut(rest, vectorsEnd)
+	_, rest, found := strings.Cut(string(document), start)
+	quoted, _, ends := strings.Cut(rest, end)
 	if !found || !ends || quoted != string(raw) {
-		t.Error("docs/protocol.md does not quote " + vectorsFile)
+		t.Error("docs/protocol.md does not quote " + file)
 	}
 }
 
@@ -197,25 +203,30 @@ func intentText() string {
 	return plan.Text(uuid.MustParse("01936000-0000-7000-8000-000000000001"), time.UnixMilli(1795399200000))
 }
 
-// TestMakeVectors makes new ones when asked to: go test ./shared/channel -update.
+// TestMakeVectors makes new ones when asked to: go test ./shared/channel -run TestMakeVectors -update.
 // Numbers that are drawn at random elsewhere are digests of their names here.
 func TestMakeVectors(t *testing.T) { //nolint:paralleltest // it writes what the others read
 	if !*update {
 		t.Skip("only with -update")
 	}
-	v := makeVectors(t)
+	writeVectors(t, makeVectors(t), vectorsStart, vectorsEnd, vectorsFile)
+}
+
+// writeVectors writes vectors into a file, and between two marks of docs/protocol.md.
+func writeVectors(t *testing.T, v any, start, end, file string) {
+	t.Helper()
 	raw, err := json.MarshalIndent(v, "", "  ")
 	check.Must(t, err)
 	raw = append(raw, '\n')
-	check.Must(t, os.WriteFile(vectorsFile, raw, 0o644))
+	check.Must(t, os.WriteFile(file, raw, 0o644))
 	document, err := os.ReadFile(protocolFile)
 	check.Must(t, err)
-	before, rest, found := strings.Cut(string(document), vectorsStart)
-	_, after, ends := strings.Cut(rest, vectorsEnd)
+	before, rest, found := strings.Cut(string(document), start)
+	_, after, ends := strings.Cut(rest, end)
 	if !found || !ends {
 		t.Fatal("docs/protocol.md has no place for the vectors")
 	}
-	check.Must(t, os.WriteFile(protocolFile, []byte(before+vectorsStart+string(raw)+vectorsEnd+after), 0o644))
+	check.Must(t, os.WriteFile(protocolFile, []byte(before+start+string(raw)+end+after), 0o644))
 }
 
 func named(name string) []byte { return sm.Digest([]byte("tidebank vector: " + name)) }

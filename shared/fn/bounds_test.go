@@ -220,8 +220,10 @@ func TestRefusalsOfTheStages(t *testing.T) {
 		"without a channel": {specOf("test-it", plain), all},
 		"public":            {specOf("test-it", nil), sealed},
 		"for customers":     {specOf("test-it", func(s *fn.Spec) { s.Audience = fn.Customer }), customers},
-		"during a duty": {specOf("test-it", func(s *fn.Spec) { s.Audience, s.DuringDuty = fn.Customer, true }),
-			strings.TrimSuffix(customers, " PASSWORD_CHANGE_REQUIRED")},
+		"during a duty": {
+			specOf("test-it", func(s *fn.Spec) { s.Audience, s.DuringDuty = fn.Customer, true }),
+			strings.TrimSuffix(customers, " PASSWORD_CHANGE_REQUIRED"),
+		},
 		"idempotent": {specOf("test-it", func(s *fn.Spec) { s.Idempotent = true }), sealed + keyed},
 		"all of it":  {everything("test-it").Spec, customers + keyed + proofs + " RISK_REFUSED ENVIRONMENT_UNSAFE"},
 	} {

@@ -149,7 +149,7 @@ func (l Large) Allows(amount money.Fen) bool { return l.On || amount <= l.Above 
 // QueueLarge adds to the batch the query for the option LargeTransfer of a customer.
 func QueueLarge(batch *pgx.Batch, customer uuid.UUID, now time.Time, found *Large) {
 	batch.Queue(sqlLarge, customer, LargeTransfer, clock.BusinessDay(now)).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&found.On, &found.Above) //nolint:wrapcheck // the Reader's batch wraps it
+		return row.Scan(&found.On, &found.Above)
 	})
 }
 

@@ -32,7 +32,8 @@ func TestOptionsAreWhole(t *testing.T) {
 		}
 		for i, on := range []bool{true, false, true} {
 			pgtest.Commit(t, db, func(u *pg.Unit) error {
-				return option.SwitchOption(u, option.Change{Customer: one, Option: o, On: on, DeviceID: "phone", At: noon.Add(time.Duration(i))})
+				at := noon.Add(time.Duration(i))
+				return option.SwitchOption(u, option.Change{Customer: one, Option: o, On: on, DeviceID: "phone", At: at})
 			})
 		}
 		for customer, want := range map[uuid.UUID]bool{one: true, other: false} {

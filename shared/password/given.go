@@ -36,15 +36,23 @@ func (p New) Temporary() string {
 	}
 }
 
+// Given is a temporary login password.
+type Given struct {
+	CustomerID uuid.UUID
+	Clear      string
+	At         time.Time     // from when it is good
+	Valid      time.Duration // and for how long
+}
+
 // GiveLogin adds to the unit the statement that stores a temporary login password, hashed. It logs in
-// once, less than `valid` from now, and only to be changed.
-func GiveLogin(ctx context.Context, to pg.Writer, turn *Turn, customer uuid.UUID, clear string, now time.Time, valid time.Duration) error {
-	if valid <= 0 || valid > TemporaryLife {
+// once, while it is valid, and only to be changed.
+func GiveLogin(ctx context.Context, to pg.Writer, turn *Turn, g Given) error {
+	if g.Valid <= 0 || g.Valid > TemporaryLife {
 		return ErrTemporaryLife
 	}
-	text, err := turn.Hash(OfLogin(customer), []byte(clear))
+	text, err := turn.Hash(OfLogin(g.CustomerID), []byte(g.Clear))
 	if err != nil {
 		return fmt.Errorf("give a login password: %w", err)
 	}
-	return to.Write(ctx, pg.Statement{SQL: sqlGiveLogin, Args: []any{customer, text, now.Add(valid)}})
+	return to.Write(ctx, pg.Statement{SQL: sqlGiveLogin, Args: []any{g.CustomerID, text, g.At.Add(g.Valid)}})
 }

@@ -157,8 +157,8 @@ func (a *LoginAttempt) CountLogin(batch *pgx.Batch) {
 		})
 	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
 		a.CustomerID, a.stored, a.given, a.until, a.LastLogin = uuid.Nil, "", false, nil, LastLogin{}
-		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.given, &a.until, &a.LastLogin.At, &a.LastLogin.Device, &a.LastLogin.Verified,
-			&a.LastLogin.Place))
+		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.given, &a.until, &a.LastLogin.At, &a.LastLogin.Device,
+			&a.LastLogin.Verified, &a.LastLogin.Place))
 	})
 }
 

@@ -30,7 +30,8 @@ func endCustomerEndsTheLiveLogin(t *testing.T, h fixture) {
 	early, err := h.Number(t.Context(), customer)
 	check.Must(t, err)
 	check.Must(t, h.EndCustomer(t.Context(), customer))
-	check.Must(t, h.StartNumbered(t.Context(), phone.id, session.Login{CustomerID: customer}, early, session.Origin{})) // its number is of before the end
+	of := session.Login{CustomerID: customer}
+	check.Must(t, h.StartNumbered(t.Context(), phone.id, of, early, session.Origin{})) // its number is of before the end
 	phone.want(t, h.Store, "displaced")
 	check.Must(t, h.Start(t.Context(), phone.id, customer))
 	phone.want(t, h.Store, customer.String())

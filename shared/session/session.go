@@ -110,7 +110,7 @@ type Duty string
 
 // The duties.
 const (
-	NoDuty         Duty = ""
+	NoDuty      Duty = ""
 	ChangeLogin Duty = "login_password" // the customer must change the login password (PWD-004, PWD-016)
 )
 

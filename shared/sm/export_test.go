@@ -20,6 +20,9 @@ func Faults() map[string]Fault {
 		"SM4 key too short":  known(func(k *knownAnswers) { k.sm4Key = k.sm4Key[2:] }),
 		"another SM2 key":    known(func(k *knownAnswers) { k.bmi2Key = k.bmi2Key[2:] }),
 		"another signature":  known(func(k *knownAnswers) { k.bmi2Signature = k.bmi2Signature[:len(k.bmi2Signature)-2] + "54" }),
+		"another KEM key":    known(func(k *knownAnswers) { k.kemSeed = "ff" + k.kemSeed[2:] }),
+		"KEM seed too short": known(func(k *knownAnswers) { k.kemSeed = k.kemSeed[2:] }),
+		"another KEM secret": known(func(k *knownAnswers) { k.kemRejected = "00" + k.kemRejected[2:] }),
 		"plaintext passes":   {"bypass", passThrough},
 		"additional data is left out": {"bypass", func(m *module) {
 			m.seal = func(k Key, plaintext, _ []byte) ([]byte, error) { return Seal(k, plaintext, nil) }
@@ -49,6 +52,25 @@ func Faults() map[string]Fault {
 		}},
 		"agreement fails": {"critical functions", func(m *module) {
 			m.agree = func(*PrivateKey, *PublicKey) (Secret, error) { return Secret{}, ErrKey }
+		}},
+		"each side has a secret of its own": {"critical functions", func(m *module) {
+			m.encapsulate = func(public []byte) ([]byte, KEMSecret, error) {
+				ciphertext, _, err := Encapsulate(public)
+				return ciphertext, KEMSecret{make([]byte, 32)}, err
+			}
+		}},
+		"a constant for a secret": {"critical functions", func(m *module) {
+			m.encapsulate = func(public []byte) ([]byte, KEMSecret, error) {
+				ciphertext, _, err := Encapsulate(public)
+				return ciphertext, KEMSecret{make([]byte, 32)}, err
+			}
+			m.decapsulate = func(*KEMKey, []byte) (KEMSecret, error) { return KEMSecret{make([]byte, 32)}, nil }
+		}},
+		"encapsulation fails": {"critical functions", func(m *module) {
+			m.encapsulate = func([]byte) ([]byte, KEMSecret, error) { return nil, KEMSecret{}, ErrKey }
+		}},
+		"decapsulation fails": {"critical functions", func(m *module) {
+			m.decapsulate = func(*KEMKey, []byte) (KEMSecret, error) { return KEMSecret{}, ErrOpen }
 		}},
 	}
 }
@@ -89,3 +111,9 @@ func SecretOf(x []byte) Secret { return Secret{x} }
 
 // Bytes shows a secret.
 func (s Secret) Bytes() []byte { return s.x }
+
+// Bytes shows a secret of an encapsulation.
+func (s KEMSecret) Bytes() []byte { return s.k }
+
+// KEMSecretOf is a secret that no encapsulation made, for vectors.
+func KEMSecretOf(k []byte) KEMSecret { return KEMSecret{k} }

@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"math"
 	"math/bits"
 	"os"
@@ -58,9 +59,10 @@ func TestNoKeysWithoutRandomness(t *testing.T) {
 func generateWithoutRandomness(t *testing.T) {
 	ring := keytest.New(t)
 	generators := map[string]func() (any, error){
-		"GenerateKey": func() (any, error) { k, err := sm.GenerateKey(); return orNil(k), err },
-		"NewClient":   func() (any, error) { c, err := channel.NewClient("device-1"); return orNil(c), err },
-		"NewKey":      func() (any, error) { return recovered(func() any { return sm.NewKey() }) },
+		"GenerateKey":    func() (any, error) { k, err := sm.GenerateKey(); return orNil(k), err },
+		"GenerateKEMKey": func() (any, error) { k, err := sm.GenerateKEMKey(); return orNil(k), err },
+		"NewClient":      func() (any, error) { c, err := channel.NewClient("device-1"); return orNil(c), err },
+		"NewKey":         func() (any, error) { return recovered(func() any { return sm.NewKey() }) },
 		"NewDataKey": func() (any, error) {
 			return recovered(func() any { _, wrapped, err := ring.NewDataKey(); check.Must(t, err); return wrapped })
 		},
@@ -179,18 +181,22 @@ func patterns(sample []byte) (failed []string) {
 	return failed
 }
 
-// A key is derived from what two key pairs agreed on, and from nothing else: no
-// caller can make a Secret of a password or a constant, and an empty one is refused.
+// A key is derived from what two key pairs agreed on, perhaps together with what was
+// encapsulated, and from nothing else: no caller can make a secret of a password or a
+// constant, and an empty one is refused.
 func TestNothingElseIsDerivedFrom(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "KEY-002.4")
-	secret := reflect.TypeFor[sm.Secret]()
-	if reflect.TypeOf(sm.Derive).In(0) != secret || secret.Kind() != reflect.Struct {
-		t.Fatal("Derive takes something else than a Secret")
+	secret, encapsulated := reflect.TypeFor[sm.Secret](), reflect.TypeFor[sm.KEMSecret]()
+	hybrid := reflect.TypeOf(sm.DeriveHybrid)
+	if reflect.TypeOf(sm.Derive).In(0) != secret || hybrid.In(0) != secret || hybrid.In(1) != encapsulated {
+		t.Fatal("Derive or DeriveHybrid takes something else than secrets")
 	}
-	for i := range secret.NumField() {
-		if secret.Field(i).IsExported() {
-			t.Errorf("the Secret's field %s is exported", secret.Field(i).Name)
+	for _, kind := range []reflect.Type{secret, encapsulated} {
+		for i := range kind.NumField() { // panics if it is no struct
+			if kind.Field(i).IsExported() {
+				t.Errorf("the field %s of %v is exported", kind.Field(i).Name, kind)
+			}
 		}
 	}
 	makers := map[string]int{}
@@ -206,22 +212,29 @@ func TestNothingElseIsDerivedFrom(t *testing.T) {
 			within, _ := declaration.(*ast.FuncDecl)
 			ast.Inspect(declaration, func(n ast.Node) bool {
 				if made, ok := n.(*ast.CompositeLit); ok && within != nil {
-					if kind, ok := made.Type.(*ast.Ident); ok && kind.Name == "Secret" {
-						makers[within.Name.Name] += len(made.Elts)
+					if kind, ok := made.Type.(*ast.Ident); ok && (kind.Name == "Secret" || kind.Name == "KEMSecret") {
+						makers[kind.Name+" by "+within.Name.Name] += len(made.Elts)
 					}
 				}
 				return true
 			})
 		}
 	}
-	if len(makers) != 1 || makers["Agree"] != 1 {
-		t.Errorf("secrets are made by %v, want only Agree", makers)
-	}
-	if key, err := recovered(func() any { return sm.Derive(sm.Secret{}, []byte("label"), 16) }); key != nil || !errors.Is(err, sm.ErrKey) {
-		t.Errorf("from nothing: %v, %v", key, err)
+	want := map[string]int{"Secret by Agree": 1, "KEMSecret by Encapsulate": 1, "KEMSecret by Decapsulate": 1}
+	if !maps.Equal(makers, want) {
+		t.Errorf("secrets are made by %v, want %v", makers, want)
 	}
 	agreed, err := sm.Agree(keytest.PrivateKey(t), keytest.PrivateKey(t).Public())
 	check.Must(t, err)
+	for name, derive := range map[string]func() any{
+		"nothing":            func() any { return sm.Derive(sm.Secret{}, []byte("label"), 16) },
+		"no encapsulation":   func() any { return sm.DeriveHybrid(agreed, sm.KEMSecret{}, []byte("label"), 16) },
+		"only encapsulation": func() any { return sm.DeriveHybrid(sm.Secret{}, sm.KEMSecretOf([]byte("x")), []byte("label"), 16) },
+	} {
+		if key, err := recovered(derive); key != nil || !errors.Is(err, sm.ErrKey) {
+			t.Errorf("from %s: %v, %v", name, key, err)
+		}
+	}
 	if got := sm.Derive(agreed, []byte("label"), 16); len(got) != 16 {
 		t.Errorf("from a secret: %x", got)
 	}

@@ -20,6 +20,9 @@ type knownAnswers struct {
 	digestOf, digest            string // GB/T 32905-2016, A.1
 	sm4Key, sm4Plain, sm4Cipher string // GB/T 32907-2016, A.1
 	bmi2Key, bmi2Signature      string // over 32 zero bytes taken as the digest
+	kemSeed                     string // of an ML-KEM-768 key (FIPS 203); other implementations give the same answers
+	kemPublic                   string // SM3 of its encapsulation key
+	kemRejected                 string // its secret for a ciphertext of zeros, which it did not make
 }
 
 // digestAnswer is a variable that no code sets. A test links a program with a wrong
@@ -37,6 +40,10 @@ func standardAnswers() knownAnswers {
 			"54db9d0d15ab4cbba67728c3f4572878b7a674735da9fde1682fe2d9e0799c4a5cde57e3d473039a2",
 		bmi2Signature: "3046022100be0ea64e1ec06f0d247093f3ccbbadcfb6260224272f86ddb78326e7cd6c7560022100e9f6ab2fcc48a2ce" +
 			"f94838e66b5c7e21fd8e4de25990dd98ca5243f4966f2853",
+		kemSeed: "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" +
+			"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f",
+		kemPublic:   "1f83caff108034424718ff6613bdceb0be4310efcbc3a691606cc07a24727581",
+		kemRejected: "c8fbeddafdacef2ffeb8b354ea644f11b5c150f3e2c4a74ce38abba8f854ae16",
 	}
 }
 
@@ -53,7 +60,7 @@ func SelfTestReport() ([]TestResult, error) { return latch(goodModule()) }
 
 // TestResult is the result of one test: "integrity" (known answers), "bypass" (sealed
 // text differs from its plaintext, and tampering is detected) or "critical functions"
-// (a signature and a key agreement).
+// (a signature, a key agreement and an encapsulation).
 type TestResult struct {
 	Name string
 	Err  error // nil if the test passed
@@ -67,9 +74,16 @@ type module struct {
 	open  func(k Key, sealed, aad []byte) ([]byte, error)
 	sign  func(*PrivateKey, []byte) ([]byte, error)
 	agree func(*PrivateKey, *PublicKey) (Secret, error)
+
+	encapsulate func(public []byte) ([]byte, KEMSecret, error)
+	decapsulate func(*KEMKey, []byte) (KEMSecret, error)
 }
 
-func goodModule() module { return module{standardAnswers(), Seal, Open, Sign, Agree} }
+func goodModule() module {
+	return module{
+		known: standardAnswers(), seal: Seal, open: Open, sign: Sign, agree: Agree, encapsulate: Encapsulate, decapsulate: Decapsulate,
+	}
+}
 
 func latch(m module) ([]TestResult, error) {
 	if shut.Load() {
@@ -102,14 +116,16 @@ func failure(results []TestResult) error {
 	return errors.Join(failed...)
 }
 
-func testIntegrity(known knownAnswers) error {
-	unhex := func(text string) []byte {
-		raw, err := hex.DecodeString(text)
-		if err != nil {
-			return nil // compares unequal below
-		}
-		return raw
+// unhex returns nil for a text that is not hexadecimal, which equals no answer.
+func unhex(text string) []byte {
+	raw, err := hex.DecodeString(text)
+	if err != nil {
+		return nil
 	}
+	return raw
+}
+
+func testIntegrity(known knownAnswers) error {
 	if !bytes.Equal(Digest(unhex(known.digestOf)), unhex(known.digest)) {
 		return errors.New("SM3 known answer")
 	}
@@ -128,6 +144,18 @@ func testIntegrity(known knownAnswers) error {
 	}
 	if !sm2.VerifyASN1(key.key, make([]byte, 32), unhex(known.bmi2Signature)) {
 		return errors.New("SM2 known answer")
+	}
+	return testKEMAnswers(known)
+}
+
+func testKEMAnswers(known knownAnswers) error {
+	key, err := ParseKEMKey(unhex(known.kemSeed))
+	if err != nil {
+		return fmt.Errorf("ML-KEM key: %w", err)
+	}
+	rejected, err := Decapsulate(key, make([]byte, KEMCiphertextSize))
+	if err != nil || !bytes.Equal(Digest(key.Public()), unhex(known.kemPublic)) || !bytes.Equal(rejected.k, unhex(known.kemRejected)) {
+		return errors.New("ML-KEM known answer")
 	}
 	return nil
 }
@@ -175,6 +203,26 @@ func testCritical(m module) error {
 	there, err := m.agree(two, one.Public())
 	if err != nil || !bytes.Equal(here.x, there.x) {
 		return errors.New("key agreement")
+	}
+	return testEncapsulation(m)
+}
+
+func testEncapsulation(m module) error {
+	key, err := GenerateKEMKey()
+	if err != nil {
+		return err
+	}
+	ciphertext, here, err := m.encapsulate(key.Public())
+	if err != nil {
+		return err
+	}
+	there, err := m.decapsulate(key, ciphertext)
+	if err != nil || !bytes.Equal(here.k, there.k) {
+		return errors.New("encapsulation")
+	}
+	ciphertext[0] ^= 1
+	if other, err := m.decapsulate(key, ciphertext); err != nil || bytes.Equal(here.k, other.k) {
+		return errors.New("a changed ciphertext gives the same secret")
 	}
 	return nil
 }

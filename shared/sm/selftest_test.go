@@ -112,6 +112,7 @@ func shutAndTryAll(t *testing.T) {
 		"EncryptBlock": func() any { return sm.EncryptBlock(sm.Key{}, [16]byte{}) },
 		"MAC":          func() any { return sm.MAC([]byte("key"), []byte("x")) },
 		"Derive":       func() any { return sm.Derive(sm.SecretOf([]byte("x")), nil, 16) },
+		"DeriveHybrid": func() any { return sm.DeriveHybrid(sm.SecretOf([]byte("x")), sm.KEMSecretOf([]byte("y")), nil, 16) },
 		"BlindIndex":   func() any { return ring.BlindIndex("phone", "13800010001") },
 		"NewTestRing":  func() any { ring, _ := keys.NewTestRing(); return ring },
 	} {
@@ -155,6 +156,10 @@ func moduleAttempts(t *testing.T) map[string]attempt {
 	check.Must(t, err)
 	certificate, err := sm.SelfSigned(key, "bank", noon, time.Hour)
 	check.Must(t, err)
+	kem, err := sm.GenerateKEMKey()
+	check.Must(t, err)
+	encapsulated, _, err := sm.Encapsulate(kem.Public())
+	check.Must(t, err)
 	return map[string]attempt{
 		"GenerateKey":     func() ([]byte, error) { k, err := sm.GenerateKey(); return present(k, err) },
 		"Marshal private": key.Marshal, "Marshal public": key.Public().Marshal,
@@ -165,6 +170,10 @@ func moduleAttempts(t *testing.T) map[string]attempt {
 		"Encrypt":         func() ([]byte, error) { return sm.Encrypt(key.Public(), text) },
 		"Decrypt":         func() ([]byte, error) { return sm.Decrypt(key, ciphertext) },
 		"Agree":           func() ([]byte, error) { s, err := sm.Agree(key, key.Public()); return s.Bytes(), err },
+		"GenerateKEMKey":  func() ([]byte, error) { k, err := sm.GenerateKEMKey(); return present(k, err) },
+		"ParseKEMKey":     func() ([]byte, error) { k, err := sm.ParseKEMKey(make([]byte, sm.KEMSeedSize)); return present(k, err) },
+		"Encapsulate":     func() ([]byte, error) { _, s, err := sm.Encapsulate(kem.Public()); return s.Bytes(), err },
+		"Decapsulate":     func() ([]byte, error) { s, err := sm.Decapsulate(kem, encapsulated); return s.Bytes(), err },
 		"Subkey":          func() ([]byte, error) { k, err := sm.Subkey(symmetric, text); return keyBytes(k), err },
 		"Seal":            func() ([]byte, error) { return sm.Seal(symmetric, text, nil) },
 		"Open":            func() ([]byte, error) { return sm.Open(symmetric, sealed, nil) },

@@ -4,12 +4,13 @@
 // Callers never choose an algorithm, mode, padding, encoding or user id: signatures
 // are SM2 with SM3 over ZA and user id 1234567812345678, DER; public-key ciphertext
 // is ASN.1 (C1C3C2); symmetric sealing is SM4-GCM with a random 12-byte nonce in
-// front; passwords are PBKDF2-HMAC-SM3. Keys are PKCS#8 and PKIX DER. After a failed
+// front; passwords are PBKDF2-HMAC-SM3. Keys are PKCS#8 and PKIX DER. ML-KEM-768 serves
+// only beside SM2, for the channel's hybrid handshake. After a failed
 // self-test, every operation returns only ErrModule. Operations without an error
 // result panic with ErrModule, because a caller could use an empty digest or key
 // (CRYPTO-005, CRYPTO-006). All functions are safe for concurrent use.
 //
-// Source: GB/T 32918-2016, GB/T 32905-2016, GB/T 32907-2016, GB/T 35276-2017.
+// Source: GB/T 32918-2016, GB/T 32905-2016, GB/T 32907-2016, GB/T 35276-2017; FIPS 203.
 package sm
 
 import (

@@ -47,7 +47,8 @@ func everyCase(each func(c stepup.Case)) {
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
 						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
-						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3), UKeys: cert.Held{App: has(4), Counter: has(5), Shield: has(6)},
+						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3),
+						UKeys: cert.Held{App: has(4), Counter: has(5), Shield: has(6)},
 					})
 				}
 			}
@@ -140,7 +141,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.DeviceKey, stepup.UnlockKey}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.UnlockKey},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
 		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "fingerprint"},
-		[]stepup.Factor{stepup.SoftUKey}, []stepup.Factor{stepup.SMSOTP, stepup.SoftUKey}, []stepup.Factor{stepup.Token, stepup.SoftUKeyCounter},
+		[]stepup.Factor{stepup.SoftUKey}, []stepup.Factor{stepup.SMSOTP, stepup.SoftUKey},
+		[]stepup.Factor{stepup.Token, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.DeviceKey, stepup.SoftUKeyCounter}, []stepup.Factor{stepup.SoftUKey, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.SMSOTP, stepup.SoftUKey, stepup.SoftUKeyCounter},
@@ -156,8 +158,10 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range append([]stepup.Factor{stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter,
-		stepup.PhoneShield}, factors...) {
+	for _, f := range append([]stepup.Factor{
+		stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter,
+		stepup.PhoneShield,
+	}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}
 	m, offered := matrixAt(t, db, at), 0

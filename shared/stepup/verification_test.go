@@ -110,7 +110,9 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"all of them and an unknown one": {
 			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, finger}, "fingerprint",
 		},
-		"all of them and one without a name": {[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, {}}, ""},
+		"all of them and one without a name": {
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, {}}, "",
+		},
 	} {
 		c := p.check(in, tt.proofs...)
 		_, err := p.verify(t.Context(), c)

@@ -11,7 +11,8 @@
 //
 // Names that end in _vs_tpcb are ratios to pgbench's TPC-B-like transactions with
 // prepared statements on the same server: higher is better. coldstart_vs_bare is
-// the ratio to the start of test/bench/bare: lower is better. Names that end in _ms
+// the ratio to the start of test/bench/bare, and handshake_v2_vs_v1 the ratio to a
+// handshake of version 1: lower is better. Names that end in _ms
 // are milliseconds: lower is better. Ratios mean the same on another machine. docs/performance.md explains each. Rounds of reference and
 // measurement alternate; medians are taken.
 package main
@@ -24,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -38,10 +40,13 @@ type options struct {
 	callers int // concurrent callers of the confirm
 }
 
+// parts are the parts of the benchmark; the last runs only by name.
+var parts = []string{"ledger", "confirm", "factors", "handshake", "coldstart", "flood", "connections"}
+
 func main() {
 	o := options{rounds: 3, round: 12 * time.Second, scale: 50, pool: 100_000, callers: 64}
 	flag.BoolVar(&o.quick, "quick", false, "one short round on small tables: a smoke test, not a measurement")
-	flag.StringVar(&o.only, "only", "", "ledger, confirm, factors, coldstart, flood or connections (only by name)")
+	flag.StringVar(&o.only, "only", "", strings.Join(parts, ", ")+" (the last only by name)")
 	flag.IntVar(&o.clients, "clients", 16, "concurrent postings, and pgbench clients")
 	flag.Parse()
 	if flag.Arg(0) == holdArgument {
@@ -51,7 +56,7 @@ func main() {
 		}
 		return
 	}
-	if flag.NArg() > 0 || !slices.Contains([]string{"", "ledger", "confirm", "factors", "coldstart", "flood", "connections"}, o.only) {
+	if flag.NArg() > 0 || o.only != "" && !slices.Contains(parts, o.only) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -87,6 +92,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	if o.wants("factors") {
 		if err := factorRatios(ctx, m, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("handshake") {
+		if err := handshakeRatio(ctx, m, o); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,7 @@
 // more hellos than the bank takes, a hello must bring a solved graphic code of
 // channel-captcha. A hello that brings a code must bring the right answer.
 // The bank signs with a channel key that the app pins; CHANNEL_REFUSED tells an app that
-// pins only retired keys to update.
+// pins only retired keys to update, and an app of version 1 if the bank requires version 2.
 // An app that is too old is told to update, before anything else.
 // Refusals: CHANNEL_REFUSED, APP_OUTDATED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package open
@@ -37,8 +37,11 @@ var Function = fn.Query(fn.Spec{
 	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 
-// Config is empty: the function has no settings.
-type Config struct{}
+// Config is read from the environment once, when the process starts.
+type Config struct {
+	// Hybrid is what the bank does about version 2 of the handshake: a channel.Policy, on if empty.
+	Hybrid string `envconfig:"CHANNEL_HYBRID"`
+}
 
 // Request is the app's hello.
 type Request struct {
@@ -68,11 +71,18 @@ func (r Request) Validate() error {
 	return nil
 }
 
-func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, channel.Welcome], error) {
-	return operation{lent: lent}.do, nil
+func wire(_ context.Context, lent *fn.Lent, config Config) (fn.QueryOperation[Request, channel.Welcome], error) {
+	hybrid, err := channel.ParsePolicy(config.Hybrid)
+	if err != nil {
+		return nil, err
+	}
+	return operation{lent: lent, hybrid: hybrid}.do, nil
 }
 
-type operation struct{ lent *fn.Lent }
+type operation struct {
+	lent   *fn.Lent
+	hybrid channel.Policy
+}
 
 func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.Welcome, error) {
 	if err := op.lent.Channels.Versions().Check(req.App); err != nil {
@@ -95,7 +105,7 @@ func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.We
 	}
 	server := channel.Server{
 		Sign: key.Sign, Certificate: key.Certificate, PasswordKey: passwordKey, Life: op.lent.Channels.Unproved(),
-		APIVersion: fn.APIVersion,
+		APIVersion: fn.APIVersion, Hybrid: op.hybrid,
 	}
 	welcome, id, opened, err := server.Respond(req.Hello)
 	if err != nil {

@@ -46,7 +46,7 @@ type Request struct {
 	CSR []byte `json:"csr" minLength:"4" maxLength:"2732" doc:"PKCS#10 with SM2 and SM3, DER, for the subject of the preparation"`
 
 	Attestation      []byte   `json:"attestation,omitempty" maxLength:"5464" doc:"For phone_shield: PKCS#7 by the phone's maker"`
-	AttestationChain [][]byte `json:"attestation_chain,omitempty" nullable:"false" maxItems:"4" doc:"Between the maker's certificate and its root, X.509, DER"`
+	AttestationChain [][]byte `json:"attestation_chain,omitempty" nullable:"false" maxItems:"4" doc:"Between it and its root, X.509"`
 }
 
 // Response is the certificate.

@@ -66,13 +66,16 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// replacesLogin reports whether the login password changes: the only change that a duty leaves open.
-func (r Request) replacesLogin() bool {
+// open refuses all changes but that of the login password during a duty.
+func (r Request) open(duty session.Duty) error {
 	switch r.Change {
 	case stepup.ChangeLoginPassword:
-		return true
+		return nil
 	default:
-		return false
+		if duty != session.NoDuty {
+			return session.ErrDuty
+		}
+		return nil
 	}
 }
 
@@ -84,7 +87,7 @@ type Response struct {
 	Digest       []byte    `json:"digest" doc:"SM3 of text"`
 	Combinations []string  `json:"combinations" doc:"Each combination is enough, e.g. login_password+sms_otp"`
 	Challenge    string    `json:"token_challenge,omitempty" doc:"With token_bind; a token with a screen makes it from text"`
-	Subject      []byte    `json:"certificate_subject,omitempty" doc:"With certificate and phone_shield: the subject of its request (PKCS#10), DER"`
+	Subject      []byte    `json:"certificate_subject,omitempty" doc:"With certificate and phone_shield: the PKCS#10's subject, DER"`
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
@@ -99,8 +102,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
-	if call.Duty != session.NoDuty && !req.replacesLogin() {
-		return Response{}, session.ErrDuty
+	if err := req.open(call.Duty); err != nil {
+		return Response{}, err
 	}
 	change := identity.Change{What: req.Change}
 	change.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked it

@@ -86,10 +86,12 @@ func TestSwitchingOnNeedsTheAcknowledgement(t *testing.T) {
 	w := newFixture(t)
 	for _, o := range req.AtLeast(t, 1, option.All()) {
 		for name, acknowledged := range map[string]any{
-			"of another text": sm.Digest([]byte(o.Warning + "。")), "of the title": sm.Digest([]byte(o.Title)), "changed": check.Flip(o.Digest(), -1),
-			"cut": o.Digest()[:16], "of zeros": make([]byte, 32),
+			"of another text": sm.Digest([]byte(o.Warning + "。")), "of the title": sm.Digest([]byte(o.Title)),
+			"changed": check.Flip(o.Digest(), -1),
+			"cut":     o.Digest()[:16], "of zeros": make([]byte, 32),
 		} {
-			if got := w.set(t, map[string]any{"option": o.Name, "on": true, "acknowledged": acknowledged}); got.Code != "WARNING_UNACKNOWLEDGED" {
+			got := w.set(t, map[string]any{"option": o.Name, "on": true, "acknowledged": acknowledged})
+			if got.Code != "WARNING_UNACKNOWLEDGED" {
 				t.Errorf("%s: an acknowledgement %s: %q", o.Name, name, got.Code)
 			}
 		}

@@ -26,7 +26,8 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Confirm(fn.Spec{
 	Name: identity.PasswordChange, Summary: "Change the login password", Rate: fn.RateAuth, Audit: fn.AuditAuth,
-	Session: fn.SessionRelieves, DuringDuty: true, Timeout: identity.SetTimeout, Emits: []string{events.TypePasswordChanged}, Refusals: []*bankerr.Error{password.ErrWeak},
+	Session: fn.SessionRelieves, DuringDuty: true, Timeout: identity.SetTimeout, Emits: []string{events.TypePasswordChanged},
+	Refusals:     []*bankerr.Error{password.ErrWeak},
 	Keys:         []keys.Purpose{keys.Password, keys.Storage, keys.Pepper, keys.Credential},
 	Requirements: []string{"PWD-004", "PWD-005", "PWD-006", "PWD-008", "PWD-019"},
 }, wire)

@@ -122,7 +122,8 @@ func TestALoginInFlightDoesNotOutliveTheReset(t *testing.T) {
 	w.Exec(t, "ALTER FUNCTION otp_use_only RENAME TO otp_use")
 
 	w.reset(t, reset).Want(t, "")
-	check.Must(t, w.Host.Sessions.StartNumbered(t.Context(), w.Phone.Channel, session.Login{CustomerID: w.Payer.ID}, number, session.Origin{}))
+	of := session.Login{CustomerID: w.Payer.ID}
+	check.Must(t, w.Host.Sessions.StartNumbered(t.Context(), w.Phone.Channel, of, number, session.Origin{}))
 	w.Phone.Call(t, identityme.Function, "", struct{}{}).Want(t, "SESSION_DISPLACED")
 }
 

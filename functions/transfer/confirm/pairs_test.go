@@ -103,8 +103,8 @@ var alike = [][]stepup.Factor{
 // same transfer then passes with its own proofs.
 func TestAProofConfirmsNothingElse(t *testing.T) {
 	t.Parallel()
-	start := uint64(time.Now().UnixNano())    //nolint:gosec // the time is not negative
-	random := rand.New(rand.NewPCG(start, 0)) //nolint:gosec // choices of a test
+	start := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(start, 0))
 	t.Logf("random numbers from %d", start)
 	list := holders(t)
 	tried := map[stepup.Factor]int{}

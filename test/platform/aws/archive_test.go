@@ -47,7 +47,8 @@ func TestTheAuditArchive(t *testing.T) {
 	record(2)
 	second := run()
 	want := [][]audit.Segment{
-		{{Name: "audit/000000000001-000000000003.jsonl", First: 1, Last: 3}}, nil,
+		{{Name: "audit/000000000001-000000000003.jsonl", First: 1, Last: 3}},
+		nil,
 		{{Name: "audit/000000000004-000000000005.jsonl", First: 4, Last: 5}},
 	}
 	if diff := cmp.Diff(want, [][]audit.Segment{first, again, second}); diff != "" {

@@ -90,8 +90,10 @@ func deployed(t *testing.T) *bank {
 	t.Cleanup(sms.Close)
 	list, err := aws.Read()
 	check.Must(t, err)
-	secrets := map[string]string{"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret,
-		"tidebank-face-url": sms.URL, "tidebank-face-secret": smsSecret}
+	secrets := map[string]string{
+		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret,
+		"tidebank-face-url": sms.URL, "tidebank-face-secret": smsSecret,
+	}
 	for _, f := range list.Functions {
 		secrets["tidebank-"+f.Name+"-database-url"] = databaseURL + "&role=" + roles.Name(f.Name)
 	}
