@@ -694,7 +694,7 @@ type IdentityOptionSetReply struct {
 type IdentityOptionSetRequest struct {
 	Option       string `json:"option"` // one of large_transfer
 	On           bool   `json:"on"`
-	Acknowledged []byte `json:"acknowledged,omitempty"` // To switch on: SM3 of the warning that the customer has read
+	Acknowledged []byte `json:"acknowledged,omitempty"` // To switch on: SM3 of the warning that was read
 }
 
 // IdentityPasswordChangeReply is the reply of identity-password-change.
@@ -929,7 +929,7 @@ type StepupProof struct {
 	Password   []byte     `json:"password,omitempty"`    // of either kind
 	Signature  []byte     `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
 	CheckID    *uuid.UUID `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
-	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, _counter, phone_shield: PKCS#7 over text
+	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, _counter, phone_shield: PKCS#7 of text
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.

@@ -105,6 +105,10 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := req.open(call.Duty); err != nil {
 		return Response{}, err
 	}
+	return op.prepareChange(ctx, call, req, unit)
+}
+
+func (op operation) prepareChange(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	change := identity.Change{What: req.Change}
 	change.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked it
 	if err := op.another(ctx, call.CustomerID, change.Phone); err != nil {

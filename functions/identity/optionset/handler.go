@@ -33,7 +33,7 @@ type Config struct{}
 type Request struct {
 	Option       option.Name `json:"option" enum:"large_transfer"`
 	On           bool        `json:"on"`
-	Acknowledged []byte      `json:"acknowledged,omitempty" maxLength:"44" doc:"To switch on: SM3 of the warning that the customer has read"`
+	Acknowledged []byte      `json:"acknowledged,omitempty" maxLength:"44" doc:"To switch on: SM3 of the warning that was read"`
 }
 
 // Validate refuses an acknowledgement of what is switched off.

@@ -96,7 +96,8 @@ func (h holder) enter(t *testing.T) {
 
 // alike are factors whose proofs have the same field. None passes for another.
 var alike = [][]stepup.Factor{
-	{stepup.SMSOTP, stepup.Token}, {stepup.DeviceKey, stepup.UnlockKey}, {stepup.SoftUKey, stepup.SoftUKeyCounter}, {stepup.PhoneShield, stepup.SoftUKey},
+	{stepup.SMSOTP, stepup.Token}, {stepup.DeviceKey, stepup.UnlockKey}, {stepup.SoftUKey, stepup.SoftUKeyCounter},
+	{stepup.PhoneShield, stepup.SoftUKey},
 }
 
 // Over random pairs, a proof for one transfer, customer, device or method confirms no other. The
