@@ -81,12 +81,18 @@ func (a *Authority) tell(ctx context.Context, db *pg.DB) error {
 	return failed
 }
 
-// Relist tells the authority what the bank has revoked, fetches its lists of revoked certificates,
-// keeps them, and marks the certificates that they name. A list that the roots do not lead to, or that has ended, counts as
+// Relist fetches the authority's lists of revoked certificates, keeps them, and marks the certificates
+// that they name. Then it tells the authority what the bank has revoked. A list that the roots do not lead to, or that has ended, counts as
 // no answer. It returns SERVICE_UNAVAILABLE if the authority does not answer in time; the lists
 // before stay good for ListLife.
 func (a *Authority) Relist(ctx context.Context, db *pg.DB) error {
-	told := a.tell(ctx, db) // a certificate that the authority refuses to revoke must not stop the lists
+	if err := a.fetchLists(ctx, db); err != nil { // first: an authority that hangs when it is told must not stop the lists
+		return err
+	}
+	return a.tell(ctx, db)
+}
+
+func (a *Authority) fetchLists(ctx context.Context, db *pg.DB) error {
 	var answer lists
 	if err := a.ask(ctx, "revocations", struct{}{}, maxLists, &answer); err != nil {
 		return bankerr.ErrUnavailable.Because(err)
@@ -107,10 +113,10 @@ func (a *Authority) Relist(ctx context.Context, db *pg.DB) error {
 		unit.Add(pg.Statement{SQL: sqlRevoked, Args: []any{now, got.Chain[0], list.Serials()}})
 	}
 	if unit.Empty() {
-		return told
+		return nil
 	}
 	if err := db.Commit(ctx, &unit); err != nil {
 		return fmt.Errorf("keep revocation lists: %w", err)
 	}
-	return told
+	return nil
 }

@@ -43,7 +43,8 @@ func TestRevokedCertificatesConfirmNothing(t *testing.T) {
 		t.Errorf("the authority is down: %v", err)
 	}
 	w.Authority(t).SetFaults(casim.Faults{})
-	w.Relist(t)
+	w.Relist(t) // it tells the authority
+	w.Relist(t) // and then a list names them
 	for _, key := range []bank.UKey{app, counter} {
 		if !w.Authority(t).Revoked(key.Certificate.Serial()) {
 			t.Error("the authority was not told")
