@@ -24,9 +24,8 @@ func (c *call) endSession(ctx context.Context) (err error) {
 }
 
 // startSession starts the session that the operation asked for, or relieves the caller's of its
-// duty. It ends again all sessions
-// of a customer: a login may have begun between their end and the commit, by what the
-// commit has replaced.
+// duty. It ends again all sessions of a customer: a login may have begun between their end and
+// the commit, by what the commit has replaced.
 func (c *call) startSession(ctx context.Context) error {
 	switch {
 	case c.spec.Session == SessionRelieves && c.Duty != session.NoDuty: // also by a repeated request

@@ -230,12 +230,11 @@ func (l *LastLogin) QueueLastOf(batch *pgx.Batch, name []byte, duty *session.Dut
 	*l, *duty = LastLogin{}, session.NoDuty
 	batch.Queue(sqlLastByName, name).QueryRow(func(row pgx.Row) error {
 		given := false
-		defer func() {
-			if given {
-				*duty = session.ChangeLogin
-			}
-		}()
-		return pg.Optional(row.Scan(&given, &l.At, &l.Device, &l.Verified, &l.Place))
+		err := pg.Optional(row.Scan(&given, &l.At, &l.Device, &l.Verified, &l.Place))
+		if given {
+			*duty = session.ChangeLogin
+		}
+		return err
 	})
 }
 

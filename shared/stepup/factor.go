@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
@@ -60,7 +59,7 @@ func (g guess) wrong() bool { return g.compared && !g.right }
 // factors holds the factors that the bank can verify. A rule that names another factor
 // confirms nothing with it.
 var factors = byName(smsOTP{}, deviceKey{}, tradePassword{}, loginPassword{}, dynamicToken{}, faceCheck{}, unlockKey{},
-	softUKey{opened: cert.InApp}, softUKey{opened: cert.AtCounter}, softUKey{opened: cert.InShield})
+	uKeyOfApp, uKeyOfCounter, uKeyOfShield)
 
 func byName(list ...factor) map[Factor]factor {
 	named := make(map[Factor]factor, len(list))

@@ -37,40 +37,23 @@ const CapPhoneShield = CapSoftUKey
 // effect. One that was opened in the app has the cap of the SMS code, and counts in the same sum.
 const CapSoftUKey money.Fen = 1_000_000_00
 
-type softUKey struct{ opened cert.Opening }
-
-func (f softUKey) name() Factor {
-	switch f.opened {
-	case cert.AtCounter:
-		return SoftUKeyCounter
-	case cert.InShield:
-		return PhoneShield
-	case cert.InApp:
-	}
-	return SoftUKey
+// softUKey is a certificate's key as a factor, by where the certificate was opened.
+type softUKey struct {
+	opened cert.Opening
+	factor Factor
+	most   money.Fen
+	sum    limit.Kind
 }
 
-func (f softUKey) cap() money.Fen {
-	switch f.opened {
-	case cert.AtCounter:
-		return CapSoftUKey
-	case cert.InShield:
-		return CapPhoneShield
-	case cert.InApp:
-	}
-	return CapSMS
-}
+var (
+	uKeyOfApp     = softUKey{cert.InApp, SoftUKey, CapSMS, limit.TransferSMS}
+	uKeyOfCounter = softUKey{cert.AtCounter, SoftUKeyCounter, CapSoftUKey, limit.TransferSoftUKey}
+	uKeyOfShield  = softUKey{cert.InShield, PhoneShield, CapPhoneShield, limit.TransferPhoneShield}
+)
 
-func (f softUKey) day() limit.Kind {
-	switch f.opened {
-	case cert.AtCounter:
-		return limit.TransferSoftUKey
-	case cert.InShield:
-		return limit.TransferPhoneShield
-	case cert.InApp:
-	}
-	return limit.TransferSMS
-}
+func (f softUKey) name() Factor    { return f.factor }
+func (f softUKey) cap() money.Fen  { return f.most }
+func (f softUKey) day() limit.Kind { return f.sum }
 
 func (f softUKey) begin(p Proof) attempt {
 	return &softUKeyAttempt{signature: cert.Signature{Opened: f.opened, DER: p.SignedData}}
