@@ -96,7 +96,9 @@ func (h holder) enter(t *testing.T) {
 
 // alike are factors whose proofs have the same field. None passes for another.
 var alike = [][]stepup.Factor{
-	{stepup.SMSOTP, stepup.Token}, {stepup.DeviceKey, stepup.UnlockKey}, {stepup.SoftUKey, stepup.SoftUKeyCounter},
+	{stepup.SMSOTP, stepup.Token},
+	{stepup.DeviceKey, stepup.UnlockKey},
+	{stepup.SoftUKey, stepup.SoftUKeyCounter},
 	{stepup.PhoneShield, stepup.SoftUKey},
 }
 
