@@ -125,6 +125,7 @@ func commands(t *testing.T, part string) []string {
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "NOTES=" + filepath.Join(dir, "notes"), "pin=1234", "KMS_KEY=arn"}
+	cmd.Stdin = strings.NewReader("OwnersWord\n")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
@@ -141,6 +142,9 @@ func commands(t *testing.T, part string) []string {
 	notes, err := os.ReadFile(filepath.Join(dir, "notes"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.Contains(string(notes), "OwnersWord") {
+		t.Error("a program gets the owner's password as an argument")
 	}
 	return strings.Split(strings.TrimSpace(string(notes)), "\n")
 }
