@@ -65,6 +65,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.BindToken:           {TokenBind, "启用动态令牌"},
 	stepup.ApplyCertificate:    {CertApply, "申请数字证书"},
 	stepup.ApplyShield:         {CertApply, "开通手机盾"},
+	stepup.OpenBluetoothKey:    {CertApply, "开通蓝牙Key"},
 	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
 	stepup.SetGesture:          {GestureSet, "设置本机手势密码"},
 	stepup.SetFingerprint:      {UnlockKeySet, "开通本机指纹登录"},
@@ -95,10 +96,15 @@ func (c Change) Text(id uuid.UUID, at time.Time) string {
 }
 
 // Applies reports whether the change is an application for a certificate.
-func (c Change) Applies() bool { return c.What == stepup.ApplyCertificate || c.Shields() }
+func (c Change) Applies() bool {
+	return c.What == stepup.ApplyCertificate || c.Shields() || c.OpensKey()
+}
 
 // Shields reports whether the certificate is for a phone shield.
 func (c Change) Shields() bool { return c.What == stepup.ApplyShield }
+
+// OpensKey reports whether the certificate is for a Bluetooth Key.
+func (c Change) OpensKey() bool { return c.What == stepup.OpenBluetoothKey }
 
 // OnDevice reports whether the change is about the device that asks: the customer must have bound
 // its key.

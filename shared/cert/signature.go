@@ -20,6 +20,10 @@ const (
 	InApp     Opening = "app"     // identity-cert-apply
 	AtCounter Opening = "counter" // the bank's staff has seen the customer and the identity document
 	InShield  Opening = "shield"  // identity-cert-apply, with an attestation: the phone shield
+
+	// InBluetooth is identity-cert-apply with an attestation, for a key that the counter has handed
+	// out: the Bluetooth Key.
+	InBluetooth Opening = "bluetooth"
 )
 
 const (
@@ -34,7 +38,7 @@ SELECT c.id, c.der, c.chain, c.opened, c.revoked_at IS NOT NULL, l.digest
 
 	sqlHeld = `-- certificate.held
 SELECT coalesce(bool_or(opened = 'app'), false), coalesce(bool_or(opened = 'counter'), false),
-       coalesce(bool_or(opened = 'shield' AND device_id = $3), false)
+       coalesce(bool_or(opened = 'shield' AND device_id = $3), false), coalesce(bool_or(opened = 'bluetooth'), false)
   FROM certificate
  WHERE customer_id = $1 AND valid_from <= $2 AND valid_until > $2 AND revoked_at IS NULL`
 )
@@ -48,12 +52,12 @@ var (
 )
 
 // Held says which certificates a customer has on a device that are valid and not revoked.
-type Held struct{ App, Counter, Shield bool }
+type Held struct{ App, Counter, Shield, Bluetooth bool }
 
 // QueueHeld adds to the batch the query for what the customer has on the device.
 func QueueHeld(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.Time, found *Held) {
 	batch.Queue(sqlHeld, customer, now, deviceID).QueryRow(func(row pgx.Row) error {
-		return pg.Optional(row.Scan(&found.App, &found.Counter, &found.Shield))
+		return pg.Optional(row.Scan(&found.App, &found.Counter, &found.Shield, &found.Bluetooth))
 	})
 }
 

@@ -23,6 +23,7 @@ const (
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
 	ApplyShield         Change = "phone_shield"         // a certificate for a key in the phone's trusted environment
+	OpenBluetoothKey    Change = "bluetooth_key"        // a certificate for the key that the bank has handed out
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 	SetGesture          Change = "gesture"              // to log in on the device
 	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
@@ -45,6 +46,7 @@ var changes = map[Change][]Combination{
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	ApplyShield:         {{SMSOTP, DeviceKey, TradePassword}},
+	OpenBluetoothKey:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
 	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},

@@ -72,6 +72,8 @@ func (c Case) has(list Combination) bool {
 			return !c.UKeys.Counter
 		case PhoneShield:
 			return !c.UKeys.Shield
+		case BluetoothKey:
+			return !c.UKeys.Bluetooth
 		default:
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tidebank/tidebank/shared/cert"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -37,6 +38,8 @@ type Case struct {
 	Face      bool      // the bank has a reference photo of the customer
 	Unlock    bool      // the customer has set a key on the device that finger or face unlocks
 	UKeys     cert.Held // the customer's certificates
+
+	BluetoothKey Cap // what is set for the customer and the account that pays (LIMIT-004)
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.
@@ -119,12 +122,23 @@ func (m Matrix) Cap(c Combination) Cap {
 	return least
 }
 
+// CapIn is Cap in the case: a transfer by Bluetooth Key has the lower caps that are set for the
+// customer and the account.
+func (m Matrix) CapIn(about Case, c Combination) Cap {
+	least := m.Cap(c)
+	if kind, _ := c.Limit(); kind == limit.TransferBluetoothKey {
+		least.PerTransfer = min(least.PerTransfer, about.BluetoothKey.PerTransfer)
+		least.PerDay = min(least.PerDay, about.BluetoothKey.PerDay)
+	}
+	return least
+}
+
 // reach is the largest amount that the rule confirms by what the customer has.
 func (m Matrix) reach(r rule, about Case) money.Fen {
 	var most money.Fen
 	for _, c := range r.combinations {
 		if about.has(c) {
-			most = max(most, m.Cap(c).PerTransfer)
+			most = max(most, m.CapIn(about, c).PerTransfer)
 		}
 	}
 	return min(most, r.upTo)
@@ -134,7 +148,7 @@ func (m Matrix) reach(r rule, about Case) money.Fen {
 func (m Matrix) reaching(r rule, c Case) []Combination {
 	var enough []Combination
 	for _, one := range r.combinations {
-		if c.allows(one) && c.Amount <= m.Cap(one).PerTransfer {
+		if c.allows(one) && c.Amount <= m.CapIn(c, one).PerTransfer {
 			enough = append(enough, slices.Clone(one))
 		}
 	}

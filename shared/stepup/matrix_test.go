@@ -263,6 +263,45 @@ func TestASoftUKeyStandsBesideAnotherFactor(t *testing.T) {
 	}
 }
 
+// A Bluetooth Key stands beside each other kind of factor, the phone's key too: it is a device of its own
+// (AUTH-005). What is set for the customer and the account bounds it (LIMIT-004).
+func TestABluetoothKeyStandsBesideAnotherFactor(t *testing.T) {
+	t.Parallel()
+	m := inForce(t)
+	pairs := []string{"sms_otp+bluetooth_key", "device_key+bluetooth_key", "trade_password+bluetooth_key"}
+	for _, tt := range []struct {
+		scene       stepup.Scene
+		grade       risk.Grade
+		amount, set money.Fen
+		want        []string
+	}{
+		{stepup.ToOthers, risk.GradeNormal, 300_000_00, 300_000_00, pairs},
+		{stepup.ToOthers, risk.GradeNormal, 300_000_01, 300_000_00, nil},
+		{stepup.ToOthers, risk.GradeNormal, 1_000_000_00, 9_000_000_00, pairs},
+		{stepup.ToOthers, risk.GradeNormal, 1_000_000_01, 9_000_000_00, nil}, // the bank's row of stepup_cap
+		{stepup.ToOthers, risk.GradeNormal, 1, 0, nil},
+		{stepup.ToOthers, risk.GradeRaised, 300_000_00, 300_000_00, []string{
+			"sms_otp+device_key+bluetooth_key", "sms_otp+trade_password+bluetooth_key", "device_key+trade_password+bluetooth_key",
+		}},
+		{stepup.ToOthers, risk.GradeHigh, 1, 300_000_00, nil},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, 300_000_00, nil}, // one other factor is enough
+		{stepup.ToOwn, risk.GradeNormal, 300_000_00, 300_000_00, pairs},
+		{stepup.ToOwn, risk.GradeRaised, 300_000_00, 300_000_00, pairs[:1]},
+	} {
+		c := about(tt.scene, tt.grade, tt.amount)
+		without, _ := m.Decide(c)
+		c.UKeys, c.BluetoothKey = cert.Held{Bluetooth: true}, stepup.Cap{PerTransfer: tt.set, PerDay: tt.set}
+		list, _ := m.Decide(c)
+		var got []string
+		for _, one := range list[len(without):] {
+			got = append(got, one.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
+		}
+	}
+}
+
 // A combination that is enough is also enough for less risk: a smaller amount, a lower
 // grade, or own accounts.
 func TestMoreAtStakeNeverAsksForLess(t *testing.T) {

@@ -127,7 +127,7 @@ type Proof struct {
 
 	CheckID *uuid.UUID `json:"check_id,omitempty" format:"uuid" doc:"face: of the check that has passed for the intent"`
 
-	SignedData []byte `json:"signed_data,omitempty" minLength:"4" maxLength:"4096" doc:"soft_ukey, _counter, phone_shield: PKCS#7 of text"`
+	SignedData []byte `json:"signed_data,omitempty" minLength:"4" maxLength:"4096" doc:"by a certificate's key: PKCS#7 of text"`
 }
 
 // Confirmation holds an intent's id and the proofs. Every request that confirms an

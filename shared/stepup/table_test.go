@@ -42,19 +42,23 @@ func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.F
 func everyCase(each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for i := range 128 {
+			for i := range 256 {
 				has := func(bit int) bool { return i>>bit&1 == 1 }
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
 						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
 						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3),
-						UKeys: cert.Held{App: has(4), Counter: has(5), Shield: has(6)},
+						UKeys:        cert.Held{App: has(4), Counter: has(5), Shield: has(6), Bluetooth: has(7)},
+						BluetoothKey: stepup.Cap{PerTransfer: setForKey, PerDay: setForKey},
 					})
 				}
 			}
 		}
 	}
 }
+
+// setForKey is what is set for the customer's Bluetooth Key.
+const setForKey money.Fen = 700_000_00
 
 // weaker tells by which clause the combination is too weak for the case; "" if by none. It
 // is written from the standard, and not from the code.
@@ -63,6 +67,7 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
 		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00,
 		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00, stepup.PhoneShield: 1_000_000_00,
+		stepup.BluetoothKey: setForKey,
 	}
 	inPhone := map[stepup.Factor]int{stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1}
 	distinct, strongest, code, keys := map[stepup.Factor]bool{}, money.Fen(0), false, 0
@@ -76,7 +81,9 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 	}
 	switch {
 	case c.Amount > strongest:
-		return "LIMIT-001, LIMIT-002, LIMIT-003: above the cap"
+		return "LIMIT-001 to LIMIT-004: above the cap"
+	case distinct[stepup.BluetoothKey] && c.Amount > setForKey:
+		return "LIMIT-004: above what is set for the Bluetooth Key"
 	case (c.Scene == stepup.NoMoney) != (c.Amount == 0):
 		return "no such operation"
 	case c.Grade == risk.GradeHigh:
@@ -90,7 +97,7 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 	case !c.Face && distinct[stepup.Face]:
 		return "BIO-001: no reference photo"
 	case !c.UKeys.App && distinct[stepup.SoftUKey], !c.UKeys.Counter && distinct[stepup.SoftUKeyCounter],
-		!c.UKeys.Shield && distinct[stepup.PhoneShield]:
+		!c.UKeys.Shield && distinct[stepup.PhoneShield], !c.UKeys.Bluetooth && distinct[stepup.BluetoothKey]:
 		return "AUTH-002: no certificate"
 	case keys > 1:
 		return "AUTH-005: two keys of one phone"
@@ -148,6 +155,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.SMSOTP, stepup.SoftUKey, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.PhoneShield}, []stepup.Factor{stepup.SMSOTP, stepup.PhoneShield},
 		[]stepup.Factor{stepup.DeviceKey, stepup.PhoneShield}, []stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.PhoneShield},
+		[]stepup.Factor{stepup.BluetoothKey}, []stepup.Factor{stepup.DeviceKey, stepup.BluetoothKey},
+		[]stepup.Factor{stepup.SMSOTP, stepup.Token, stepup.BluetoothKey}, []stepup.Factor{stepup.SMSOTP, stepup.BluetoothKey},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
@@ -160,7 +169,7 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	}
 	for _, f := range append([]stepup.Factor{
 		stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter,
-		stepup.PhoneShield,
+		stepup.PhoneShield, stepup.BluetoothKey,
 	}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}

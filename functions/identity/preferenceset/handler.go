@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
@@ -21,6 +22,7 @@ import (
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -80,11 +82,13 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var photo bool
 	var key device.State
 	var ukeys cert.Held
+	var bluetooth limit.BluetoothKey
 	var batch pgx.Batch
 	token.QueueToken(&batch, call.CustomerID, &held)
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, now, &ukeys)
+	limit.QueueBluetoothKey(&batch, call.CustomerID, uuid.Nil, now, &bluetooth) // an account may lower it at each transfer
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
@@ -93,6 +97,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
 		Token: held == token.Active, Face: photo, Unlock: key.Unlock, UKeys: ukeys,
+		BluetoothKey: stepup.Cap{PerTransfer: bluetooth.PerTransfer, PerDay: bluetooth.PerDay},
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {
 		return Response{}, err

@@ -83,6 +83,9 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - A soft UKey confirms only for a customer with its certificate, and a phone shield only on the phone that its certificate names. They
   do not stand beside the device's key: both keys are in one phone (AUTH-005). The phone shield's cap is at most that of the soft UKey
   of the counter (AUTH-019).
+- A Bluetooth Key confirms only for a customer with its certificate, up to what is set for the customer and the account (LIMIT-004,
+  [limits.md](limits.md)). It is another device than the phone, so it stands beside the device's key too. The code keeps its cap at
+  10,000,000.00.
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
