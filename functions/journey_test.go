@@ -333,6 +333,17 @@ func (j *journey) changePasswords(t *testing.T) {
 			},
 		}, &map[string]any{})
 	}
+	j.GivePIN(t, j.Payer, trade)
+	var intent struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "pin_code"}, &intent)
+	j.call(t, "identity-pin-code-set", map[string]any{
+		"intent_id": intent.ID, "pin_code": j.Phone.Password(t, "60713942"), "proofs": []any{
+			map[string]any{"factor": "sms_otp", "code": j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})},
+			map[string]any{"factor": "pin_code", "password": j.Phone.Password(t, trade)},
+		},
+	}, &map[string]any{})
 	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "reset", j.Payer.Phone))
 	j.call(t, "identity-password-reset", j.Phone.ResetPassword(t, j.Payer, code, bank.LoginPassword), &map[string]any{})
 	j.logIn(t)

@@ -22,6 +22,9 @@ const PasswordChange = "identity-password-change"
 // password.
 const TradePasswordSet = "identity-trade-password-set"
 
+// PINCodeSet is the only function that may confirm a change of the PIN code.
+const PINCodeSet = "identity-pin-code-set"
+
 // AliasSet is the only function that may confirm a new alias for log-ins.
 const AliasSet = "identity-alias-set"
 
@@ -66,6 +69,7 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.ApplyCertificate:    {CertApply, "申请数字证书"},
 	stepup.ApplyShield:         {CertApply, "开通手机盾"},
 	stepup.OpenBluetoothKey:    {CertApply, "开通蓝牙Key"},
+	stepup.ChangePINCode:       {PINCodeSet, "修改PIN码"},
 	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
 	stepup.SetGesture:          {GestureSet, "设置本机手势密码"},
 	stepup.SetFingerprint:      {UnlockKeySet, "开通本机指纹登录"},

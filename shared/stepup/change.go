@@ -24,6 +24,7 @@ const (
 	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
 	ApplyShield         Change = "phone_shield"         // a certificate for a key in the phone's trusted environment
 	OpenBluetoothKey    Change = "bluetooth_key"        // a certificate for the key that the bank has handed out
+	ChangePINCode       Change = "pin_code"             // of a corporate customer
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 	SetGesture          Change = "gesture"              // to log in on the device
 	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
@@ -47,6 +48,7 @@ var changes = map[Change][]Combination{
 	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	ApplyShield:         {{SMSOTP, DeviceKey, TradePassword}},
 	OpenBluetoothKey:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
+	ChangePINCode:       {{PINCode, SMSOTP}, {PINCode, DeviceKey}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
 	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},

@@ -167,7 +167,7 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 	case stepup.UnlockKey:
 		return p.unlocked(t, in.Text)
 	case stepup.LoginPassword, stepup.Token, stepup.SoftUKey, stepup.SoftUKeyCounter, stepup.PhoneShield,
-		stepup.BluetoothKey: // each test of it makes its own
+		stepup.BluetoothKey, stepup.PINCode: // each test of it makes its own
 	}
 	return stepup.Proof{Factor: f}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tidebank/tidebank/shared/cert"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -39,7 +40,9 @@ type Case struct {
 	Unlock    bool      // the customer has set a key on the device that finger or face unlocks
 	UKeys     cert.Held // the customer's certificates
 
-	BluetoothKey Cap // what is set for the customer and the account that pays (LIMIT-004)
+	Kind         customer.Kind // "" is a personal customer
+	PIN          bool          // the customer has chosen a PIN code
+	BluetoothKey Cap           // what is set for the customer and the account that pays (LIMIT-004)
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.
@@ -57,7 +60,15 @@ type rule struct {
 }
 
 func (r rule) fits(c Case) bool {
-	return r.operation == c.Operation && r.scene == c.Scene.String() && r.bound == c.Bound && r.grade == c.Grade
+	return r.operation == c.Operation && r.scene == c.cell() && r.bound == c.Bound && r.grade == c.Grade
+}
+
+// cell is the name of the case's scene in the table: corporate customers have scenes of their own.
+func (c Case) cell() string {
+	if c.Kind == customer.Corporate && c.Scene != NoMoney {
+		return "corporate_" + c.Scene.String()
+	}
+	return c.Scene.String()
 }
 
 // Matrix holds the rules and caps that are in force at one time. The rules of a cell

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -298,6 +299,46 @@ func TestABluetoothKeyStandsBesideAnotherFactor(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
+		}
+	}
+}
+
+// Corporate customers have cells of their own, with the Bluetooth Key, the PIN code and the phone's key only; a customer of
+// an unknown kind has none.
+func TestTheMatrixOfCorporateCustomers(t *testing.T) {
+	t.Parallel()
+	m := inForce(t)
+	pairs := []string{"device_key+bluetooth_key", "pin_code+bluetooth_key", "device_key+pin_code"}
+	for _, tt := range []struct {
+		scene  stepup.Scene
+		grade  risk.Grade
+		amount money.Fen
+		want   []string
+	}{
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, pairs},
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, pairs[:2]},
+		{stepup.ToOthers, risk.GradeNormal, setForKey + 1, nil},
+		{stepup.ToOthers, risk.GradeRaised, setForKey, []string{"device_key+pin_code+bluetooth_key"}},
+		{stepup.ToOthers, risk.GradeHigh, 1, nil},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, []string{"bluetooth_key", "pin_code", "device_key"}},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, pairs},
+		{stepup.ToOwn, risk.GradeRaised, 1, pairs[:2]},
+	} {
+		c := about(tt.scene, tt.grade, tt.amount)
+		c.Kind, c.PIN, c.Token, c.Face, c.Unlock = customer.Corporate, true, true, true, true
+		c.UKeys = cert.Held{App: true, Counter: true, Shield: true, Bluetooth: true}
+		c.BluetoothKey = stepup.Cap{PerTransfer: setForKey, PerDay: setForKey}
+		list, _ := m.Decide(c)
+		var got []string
+		for _, one := range list {
+			got = append(got, one.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
+		}
+		c.Kind = "partnership"
+		if list, err := m.Decide(c); err == nil {
+			t.Errorf("an unknown kind: %v", list)
 		}
 	}
 }

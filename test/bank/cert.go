@@ -12,9 +12,11 @@ import (
 	"github.com/tidebank/tidebank/localstack/casim"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/cert"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -123,6 +125,30 @@ func (b *Bank) LimitKey(t testing.TB, c seed.Customer, account *uuid.UUID, amoun
 	}))
 	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
 	b.Clock.Advance(time.Second)
+}
+
+// Corporate makes the customer a corporate one.
+func (b *Bank) Corporate(t testing.TB, c seed.Customer) {
+	t.Helper()
+	b.Exec(t, "UPDATE customer SET kind = $1 WHERE id = $2", customer.Corporate, c.ID)
+}
+
+// GivePIN gives the customer a PIN code at the counter.
+func (b *Bank) GivePIN(t testing.TB, c seed.Customer, clear string) {
+	t.Helper()
+	turn, err := b.Passwords().Begin(t.Context())
+	check.Must(t, err)
+	defer turn.End()
+	var unit pg.Unit
+	check.Must(t, password.GivePIN(t.Context(), &unit, turn, c.ID, clear))
+	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
+}
+
+// OwnPIN gives the customer a PIN code as if the customer had chosen it.
+func (b *Bank) OwnPIN(t testing.TB, c seed.Customer, clear string) {
+	t.Helper()
+	b.GivePIN(t, c, clear)
+	b.Exec(t, "UPDATE pin_code SET given = false WHERE customer_id = $1", c.ID)
 }
 
 // Signed is the proof by the key's signature over the text.

@@ -53,6 +53,7 @@ func wellFormed(t testing.TB, name string) fields {
 		"identity-password-change":    {"intent_id": id, "proofs": []any{}, "login_password": "AAAA"},
 		"identity-phone-change":       {"intent_id": id, "proofs": []any{}, "otp": "123456"},
 		"identity-trade-password-set": {"intent_id": id, "proofs": []any{}, "trade_password": "AAAA"},
+		"identity-pin-code-set":       {"intent_id": id, "proofs": []any{}, "pin_code": "AAAA"},
 		"identity-face-begin":         {"intent_id": id}, "identity-face-finish": {"check_id": id, "capture": "AAAA"},
 		"identity-logout": {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
 		"identity-session-background": {}, "identity-session-resume": {},

@@ -83,6 +83,7 @@ var mayBeMissing = []string{
 	"login_attempt.locked_until",
 	"login_origin.locked_until", "message.read_at", "otp_challenge.customer_id", "otp_challenge.in_flight_at",
 	"otp_challenge.used_at", "otp_quota.phone_bidx", "outbox.published_at", "outbox.set_aside_at", "reseal_progress.done_at",
+	"pin_code.day", "pin_code.in_flight_at", "pin_code.locked_until",
 	"token.in_flight_at", "token.locked_until",
 }
 

@@ -91,9 +91,24 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		},
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
-		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
-		"identity-gesture-set":        p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
-		"identity-unlock-key-set":     p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
+		"identity-pin-code-set": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "郑十一")
+			p.GivePIN(t, who.Customer, "840275")
+			in := p.prepareChange(t, who, stepup.ChangePINCode)
+			return begun{
+				who, p.codeFor(t, who, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					proof := fields{"factor": stepup.PINCode, "password": as.phone.Password(t, "840275")}
+					return call(t, as.phone, "identity-pin-code-set", with(confirmation(in, code(digits), proof),
+						"pin_code", as.phone.Password(t, "60713942")))
+				}, "INTENT_USED",
+			}
+		},
+		"identity-device-unlock":  p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
+		"identity-gesture-set":    p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
+		"identity-unlock-key-set": p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
 		"identity-cert-apply": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十二")
@@ -271,6 +286,10 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
+	case "identity-pin-code-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
+			"pin_code", p.li.phone.Password(t, "60713942")))
 	case "identity-gesture-set":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),

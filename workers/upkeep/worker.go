@@ -93,6 +93,7 @@ func Kept() map[string]string {
 		"ledger_fold":         "folding deletes its rows",
 		"message":             "the customer's inbox belongs to the customer",
 		"option_change":       "acknowledged warnings are evidence of the customer's decision",
+		"pin_code":            "one row for each customer with a PIN code",
 		"policy":              "dated figures are the record of past policies",
 		"posting":             "vouchers are permanent",
 		"reseal_progress":     "one row for each sealed column",

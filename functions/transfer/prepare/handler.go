@@ -37,6 +37,7 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/option"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/plaintext"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -154,7 +155,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	about := stepup.Case{
 		Operation: transfer.ConfirmFunction, Scene: plan.Scene(), Grade: call.Risk.Grade, Amount: plan.Amount, Bound: true,
 		Token: mine.token == token.Active, Face: mine.face, Unlock: mine.key.Unlock, UKeys: mine.ukeys,
-		BluetoothKey: stepup.Cap{PerTransfer: mine.bluetooth.PerTransfer, PerDay: mine.bluetooth.PerDay},
+		Kind: mine.kind, PIN: mine.pin, BluetoothKey: stepup.Cap{PerTransfer: mine.bluetooth.PerTransfer, PerDay: mine.bluetooth.PerDay},
 	}
 	if in.Combinations, err = matrix.Decide(about); err != nil {
 		return Response{}, err
@@ -193,6 +194,8 @@ type means struct {
 	preferred stepup.Preference
 	large     option.Large // what the customer may pay others
 	bluetooth limit.BluetoothKey
+	kind      customer.Kind
+	pin       bool // the customer has chosen a PIN code
 }
 
 // customers reads the customer's means in one round trip. account pays.
@@ -204,6 +207,8 @@ func (op operation) customers(ctx context.Context, call *fn.Call, account uuid.U
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.ukeys)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
 	option.QueueLarge(&batch, call.CustomerID, op.clock.Now(), &mine.large)
+	customer.QueueKind(&batch, call.CustomerID, &mine.kind)
+	password.QueuePIN(&batch, call.CustomerID, &mine.pin)
 	limit.QueueBluetoothKey(&batch, call.CustomerID, account, op.clock.Now(), &mine.bluetooth)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return mine, fmt.Errorf("state of the customer's proofs: %w", err)

@@ -72,8 +72,12 @@ by a new row, and a row without combinations closes it. A process takes up new r
 
 No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a combination below it confirms nothing.
 
+- Personal customers confirm transfers by all methods but the PIN code; corporate ones by the Bluetooth Key and the PIN code, beside which
+  the phone's key stands (AUTH-001). Corporate customers have scenes of their own. The PIN code confirms only once the customer has
+  changed the one that the counter has given.
 - Two different factors; one between own accounts up to 10,000.00 (AUTH-006, AUTH-008).
-- At the grade raised, three factors for a payment to others, and a one-time code in all other cases (AUTH-029).
+- At the grade raised, three factors for a payment to others, and a one-time code or a Bluetooth Key, which is
+  another device, in all other cases (AUTH-029).
 - Nothing at the grade high. No key of a device that is not bound. No money by the login password.
 - The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003) and the soft UKey that was opened at the counter
   (LIMIT-002); 50,000.00 for the SMS code, and for methods that the standard gives no cap (LIMIT-001).
@@ -93,7 +97,8 @@ what the tables say.
 
 The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/change.go`" + `): the present password, and a code or
 a signature; for a forgotten trade password, the login password and a code; for the binding of a token, its own response, a
-code, and a signature or the trade password; for a certificate, the trade password, a code, and a signature or the login
+code, and a signature or the trade password; for a PIN code, the
+present one, and a code or a signature; for a certificate, the trade password, a code, and a signature or the login
 password; for a gesture, the login password, a code and a signature; for a key that finger or face unlocks, the trade password,
 a code and a signature.
 
