@@ -69,6 +69,15 @@ func Accept(customer, application uuid.UUID, der []byte) (Application, error) {
 	return Application{ID: application, Customer: customer, DER: der, request: request}, nil
 }
 
+// Renewed returns the application for a certificate that follows one of the same customer, whose key
+// has signed the application. It counts as opened at the counter if the earlier one was.
+func (a Application) Renewed(counter bool) Application {
+	if counter {
+		a.bound = &bound{opened: AtCounter}
+	}
+	return a
+}
+
 // Issued is a certificate that the authority has issued, and that the bank has checked.
 type Issued struct {
 	Application Application

@@ -25,6 +25,8 @@ const (
 	ApplyShield         Change = "phone_shield"         // a certificate for a key in the phone's trusted environment
 	OpenBluetoothKey    Change = "bluetooth_key"        // a certificate for the key that the bank has handed out
 	ChangePINCode       Change = "pin_code"             // of a corporate customer
+	ResumeCertificates  Change = "certificate_resume"   // that the customer has suspended
+	RenewCertificate    Change = "certificate_renew"    // before it ends
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 	SetGesture          Change = "gesture"              // to log in on the device
 	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
@@ -49,10 +51,14 @@ var changes = map[Change][]Combination{
 	ApplyShield:         {{SMSOTP, DeviceKey, TradePassword}},
 	OpenBluetoothKey:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	ChangePINCode:       {{PINCode, SMSOTP}, {PINCode, DeviceKey}},
-	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
-	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
-	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},
-	SetFace:             {{SMSOTP, DeviceKey, TradePassword}},
+	ResumeCertificates:  {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
+	RenewCertificate: {
+		{SoftUKeyCounter, TradePassword}, {SoftUKey, TradePassword}, {SoftUKeyCounter, SMSOTP}, {SoftUKey, SMSOTP},
+	},
+	UnlockDevice:   {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
+	SetGesture:     {{LoginPassword, SMSOTP, DeviceKey}},
+	SetFingerprint: {{SMSOTP, DeviceKey, TradePassword}},
+	SetFace:        {{SMSOTP, DeviceKey, TradePassword}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

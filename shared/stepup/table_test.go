@@ -53,6 +53,10 @@ func eachOf(kind customer.Kind, each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
 			for i := range 256 {
+				const others = 0b01110110 // what confirms nothing for a corporate customer: all of it or nothing
+				if kind == customer.Corporate && i&others != 0 && i&others != others {
+					continue
+				}
 				has := func(bit int) bool { return i>>bit&1 == 1 }
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
@@ -88,7 +92,7 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		distinct[f], strongest = true, max(strongest, ceiling[f])
 		code = code || f == stepup.SMSOTP || f == stepup.Token || f == stepup.BluetoothKey
 		company := f == stepup.BluetoothKey || f == stepup.PINCode || f == stepup.DeviceKey
-		if c.Kind == customer.Corporate && c.Scene != stepup.NoMoney && !company || c.Kind == customer.Personal && f == stepup.PINCode {
+		if c.Scene != stepup.NoMoney && (c.Kind == customer.Corporate && !company || c.Kind == customer.Personal && f == stepup.PINCode) {
 			return "AUTH-001: no method of this kind of customer"
 		}
 		keys += inPhone[f]

