@@ -51,7 +51,7 @@ func BluetoothKeyRetention() pg.Retention {
 // BluetoothKey is what is set for a customer and the account that pays.
 type BluetoothKey struct {
 	PerTransfer money.Fen // the lower of both
-	PerDay      money.Fen // the lower of both
+	PerDay      money.Fen // of the customer, for all accounts together
 	Account     Usage     // of the day, of this account alone
 }
 
@@ -68,7 +68,7 @@ func QueueBluetoothKey(batch *pgx.Batch, customer, account uuid.UUID, now time.T
 		if err := row.Scan(&transfer[0], &day[0], &transfer[1], &day[1], &found.Account.Used); err != nil {
 			return fmt.Errorf("limits of the Bluetooth Key: %w", err)
 		}
-		found.PerTransfer, found.PerDay = min(transfer[0], transfer[1]), min(day[0], day[1])
+		found.PerTransfer, found.PerDay = min(transfer[0], transfer[1]), day[0]
 		found.Account.Cap = day[1]
 		return nil
 	})

@@ -42,7 +42,7 @@ type Case struct {
 
 	Kind         customer.Kind // "" is a personal customer
 	PIN          bool          // the customer has chosen a PIN code
-	BluetoothKey Cap           // what is set for the customer and the account that pays (LIMIT-004)
+	BluetoothKey Cap           // of a transfer: what is set for the customer and the account; of a day: for the customer (LIMIT-004)
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.

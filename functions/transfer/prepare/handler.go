@@ -165,7 +165,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	raised := about
 	raised.Grade = risk.GradeRaised
-	if in.Raised, err = matrix.Decide(raised); err != nil {
+	// A corporate customer without a Bluetooth Key can prove nothing at a raised grade.
+	if in.Raised, err = matrix.Decide(raised); err != nil && mine.kind != customer.Corporate {
 		return Response{}, err
 	}
 	in.Combinations = mine.preferred.Choose(in.Combinations, about)
@@ -247,9 +248,13 @@ func (op operation) withinDay(
 		if young && kind == limit.TransferSMS && plan.Amount <= key.DayCap-usage.Used {
 			ceiling, young = min(ceiling, key.DayCap), false
 		}
-		if kind != limit.TransferBluetoothKey || of.mine.bluetooth.Account.Allows(plan.Amount) {
-			plan.CheckLimit(kind, ceiling, usage)
+		if kind == limit.TransferBluetoothKey { // the account has a day of its own
+			if account := of.mine.bluetooth.Account; !account.Allows(plan.Amount) {
+				most = max(most, min(usage.Cap, ceiling, account.Cap))
+				continue
+			}
 		}
+		plan.CheckLimit(kind, ceiling, usage)
 		most = max(most, min(usage.Cap, ceiling))
 	}
 	closed := func(c stepup.Combination) bool {
