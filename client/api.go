@@ -102,11 +102,28 @@ func (c *Client) IdentityCertApply(ctx context.Context, key string, request Iden
 	return reply, err
 }
 
+// IdentityCertResume calls identity-cert-resume: Resume the customer's certificates. It has its
+// effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
+// OBJECT_NOT_FOUND.
+func (c *Client) IdentityCertResume(ctx context.Context, key string, request IdentityCertResumeRequest) (IdentityCertResumeReply, error) {
+	var reply IdentityCertResumeReply
+	err := c.CallOnce(ctx, "identity-cert-resume", key, request, &reply)
+	return reply, err
+}
+
 // IdentityCertRevoke calls identity-cert-revoke: Take the customer's certificates out of use.
 // Refusals of its own: OBJECT_NOT_FOUND.
 func (c *Client) IdentityCertRevoke(ctx context.Context) (IdentityCertRevokeReply, error) {
 	var reply IdentityCertRevokeReply
 	err := c.Call(ctx, "identity-cert-revoke", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityCertSuspend calls identity-cert-suspend: Suspend the customer's certificates. Refusals of
+// its own: OBJECT_NOT_FOUND.
+func (c *Client) IdentityCertSuspend(ctx context.Context) (IdentityCertSuspendReply, error) {
+	var reply IdentityCertSuspendReply
+	err := c.Call(ctx, "identity-cert-suspend", struct{}{}, &reply)
 	return reply, err
 }
 
@@ -213,6 +230,14 @@ func (c *Client) IdentityPasswordReset(ctx context.Context, key string, request 
 func (c *Client) IdentityPhoneChange(ctx context.Context, key string, request IdentityPhoneChangeRequest) (IdentityPhoneChangeReply, error) {
 	var reply IdentityPhoneChangeReply
 	err := c.CallOnce(ctx, "identity-phone-change", key, request, &reply)
+	return reply, err
+}
+
+// IdentityPinCodeSet calls identity-pin-code-set: Change the PIN code. It has its effect at most
+// once for a key; an empty key is replaced by a fresh one. Refusals of its own: PASSWORD_WEAK.
+func (c *Client) IdentityPinCodeSet(ctx context.Context, key string, request IdentityPinCodeSetRequest) (IdentityPinCodeSetReply, error) {
+	var reply IdentityPinCodeSetReply
+	err := c.CallOnce(ctx, "identity-pin-code-set", key, request, &reply)
 	return reply, err
 }
 
@@ -548,13 +573,30 @@ type IdentityCertApplyRequest struct {
 	IntentID         uuid.UUID     `json:"intent_id"`                   // The intent to confirm
 	Proofs           []StepupProof `json:"proofs"`                      // The proofs of one combination, one for each factor
 	CSR              []byte        `json:"csr"`                         // PKCS#10 with SM2 and SM3, DER, for the subject of the preparation
-	Attestation      []byte        `json:"attestation,omitempty"`       // For phone_shield: PKCS#7 by the phone's maker
+	KeySerial        string        `json:"key_serial,omitempty"`        // For bluetooth_key: on its back
+	Attestation      []byte        `json:"attestation,omitempty"`       // For phone_shield, bluetooth_key: PKCS#7 by the maker
 	AttestationChain [][]byte      `json:"attestation_chain,omitempty"` // Between it and its root, X.509
+}
+
+// IdentityCertResumeReply is the reply of identity-cert-resume.
+type IdentityCertResumeReply struct {
+	Resumed bool `json:"resumed"`
+}
+
+// IdentityCertResumeRequest is the request of identity-cert-resume.
+type IdentityCertResumeRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // IdentityCertRevokeReply is the reply of identity-cert-revoke.
 type IdentityCertRevokeReply struct {
 	Revoked bool `json:"revoked"`
+}
+
+// IdentityCertSuspendReply is the reply of identity-cert-suspend.
+type IdentityCertSuspendReply struct {
+	Suspended bool `json:"suspended"`
 }
 
 // IdentityChangePrepareReply is the reply of identity-change-prepare.
@@ -565,13 +607,13 @@ type IdentityChangePrepareReply struct {
 	Digest       []byte    `json:"digest"`                        // SM3 of text
 	Combinations []string  `json:"combinations"`                  // Each combination is enough, e.g. login_password+sms_otp
 	Challenge    string    `json:"token_challenge,omitempty"`     // With token_bind; a token with a screen makes it from text
-	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate and phone_shield: the PKCS#10's subject, DER
+	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate, _renew, phone_shield, bluetooth_key: for PKCS#10
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, phone_shield, device_unlock, gesture, fingerprint, face
+	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, phone_shield, bluetooth_key, pin_code, certificate_resume, certificate_renew, device_unlock, gesture, fingerprint, face
 	Phone  string `json:"phone,omitempty"` // For phone: the new number
 }
 
@@ -738,6 +780,18 @@ type IdentityPhoneChangeRequest struct {
 	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
 	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 	OTP      string        `json:"otp"`       // To the new number, for the purpose phone
+}
+
+// IdentityPinCodeSetReply is the reply of identity-pin-code-set.
+type IdentityPinCodeSetReply struct {
+	Changed bool `json:"changed"`
+}
+
+// IdentityPinCodeSetRequest is the request of identity-pin-code-set.
+type IdentityPinCodeSetRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+	PINCode  []byte        `json:"pin_code"`  // The new one
 }
 
 // IdentityPreferenceSetReply is the reply of identity-preference-set.
@@ -920,16 +974,17 @@ type OTPSendRequest struct {
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// StepupProof is part of identity-alias-set, identity-cert-apply, identity-device-unlock,
-// identity-gesture-set, identity-password-change, identity-phone-change, identity-token-bind,
-// identity-trade-password-set, identity-unlock-key-set, transfer-confirm.
+// StepupProof is part of identity-alias-set, identity-cert-apply, identity-cert-resume,
+// identity-device-unlock, identity-gesture-set, identity-password-change, identity-phone-change,
+// identity-pin-code-set, identity-token-bind, identity-trade-password-set, identity-unlock-key-set,
+// transfer-confirm.
 type StepupProof struct {
 	Factor     string     `json:"factor"`                // The factor that this proves, e.g. sms_otp (docs/protocol.md)
 	Code       string     `json:"code,omitempty"`        // sms_otp, token
-	Password   []byte     `json:"password,omitempty"`    // of either kind
+	Password   []byte     `json:"password,omitempty"`    // or PIN code
 	Signature  []byte     `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
 	CheckID    *uuid.UUID `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
-	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, _counter, phone_shield: PKCS#7 of text
+	SignedData []byte     `json:"signed_data,omitempty"` // by a certificate's key: PKCS#7 of text
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.

@@ -140,6 +140,21 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		r.again = "UPDATE credential SET trade_failures = 0, trade_day_failures = 0, trade_locked_until = NULL"
 		return r
 	},
+	"pin_code.code": func(t *testing.T, p fixture) reading {
+		const clear = "60713942"
+		p.OwnPIN(t, p.Payer, clear)
+		p.Corporate(t, p.Payer)
+		return reading{
+			row: fmt.Sprintf("customer_id = '%s'", p.Payer.ID), clear: []string{clear}, refused: "PROOF_REJECTED",
+			again: "UPDATE pin_code SET failures = 0, day_failures = 0, locked_until = NULL",
+			use: func() []string {
+				in := p.Prepare(t, p.ToOwn(1))
+				return []string{p.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
+					p.Signed(t, in), {Factor: stepup.PINCode, Password: p.Phone.Password(t, clear)},
+				}}).Code}
+			},
+		}
+	},
 	"device.gesture": func(t *testing.T, p fixture) reading {
 		p.Phone.KeepGesture(t, p.Payer)
 		return reading{

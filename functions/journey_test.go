@@ -255,6 +255,13 @@ func (j *journey) applyForCertificate(t *testing.T) {
 			map[string]any{"factor": "sms_otp", "code": code}, j.Known(t), j.KnownLogin(t, bank.LoginPassword),
 		},
 	}, &map[string]any{})
+	j.call(t, "identity-cert-suspend", struct{}{}, &map[string]any{})
+	j.Exec(t, "DELETE FROM otp_quota") // the journey asks for more codes than a day has
+	j.call(t, "identity-change-prepare", map[string]any{"change": "certificate_resume"}, &intent)
+	code = j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.IntentID})
+	j.call(t, "identity-cert-resume", map[string]any{"intent_id": intent.IntentID, "proofs": []any{
+		map[string]any{"factor": "sms_otp", "code": code}, j.Known(t),
+	}}, &map[string]any{})
 	j.call(t, "identity-cert-revoke", struct{}{}, &map[string]any{})
 }
 
@@ -333,6 +340,17 @@ func (j *journey) changePasswords(t *testing.T) {
 			},
 		}, &map[string]any{})
 	}
+	j.GivePIN(t, j.Payer, trade)
+	var intent struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "pin_code"}, &intent)
+	j.call(t, "identity-pin-code-set", map[string]any{
+		"intent_id": intent.ID, "pin_code": j.Phone.Password(t, "60713942"), "proofs": []any{
+			map[string]any{"factor": "sms_otp", "code": j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})},
+			map[string]any{"factor": "pin_code", "password": j.Phone.Password(t, trade)},
+		},
+	}, &map[string]any{})
 	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "reset", j.Payer.Phone))
 	j.call(t, "identity-password-reset", j.Phone.ResetPassword(t, j.Payer, code, bank.LoginPassword), &map[string]any{})
 	j.logIn(t)

@@ -71,9 +71,9 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"identity-alias-set", "identity-cert-apply", "identity-device-unlock", "identity-gesture-set", "identity-login",
+		"identity-alias-set", "identity-cert-apply", "identity-cert-resume", "identity-device-unlock", "identity-gesture-set", "identity-login",
 		"identity-password-change", "identity-password-reset",
-		"identity-phone-change", "identity-quick-login",
+		"identity-phone-change", "identity-pin-code-set", "identity-quick-login",
 		"identity-register",
 		"identity-token-bind",
 		"identity-trade-password-set", "identity-unlock-key-set", "transfer-confirm",

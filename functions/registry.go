@@ -21,7 +21,9 @@ import (
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
 	identitycertapply "github.com/tidebank/tidebank/functions/identity/certapply"
+	identitycertresume "github.com/tidebank/tidebank/functions/identity/certresume"
 	identitycertrevoke "github.com/tidebank/tidebank/functions/identity/certrevoke"
+	identitycertsuspend "github.com/tidebank/tidebank/functions/identity/certsuspend"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
@@ -36,6 +38,7 @@ import (
 	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
 	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identityphonechange "github.com/tidebank/tidebank/functions/identity/phonechange"
+	identitypincodeset "github.com/tidebank/tidebank/functions/identity/pincodeset"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identityquickchallenge "github.com/tidebank/tidebank/functions/identity/quickchallenge"
 	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
@@ -83,7 +86,9 @@ func All() []fn.Function {
 		fraudontransfer.Function,
 		identityaliasset.Function,
 		identitycertapply.Function,
+		identitycertresume.Function,
 		identitycertrevoke.Function,
+		identitycertsuspend.Function,
 		identitychangeprepare.Function,
 		identitydeviceunlock.Function,
 		identityfacebegin.Function,
@@ -98,6 +103,7 @@ func All() []fn.Function {
 		identitypasswordchange.Function,
 		identitypasswordreset.Function,
 		identityphonechange.Function,
+		identitypincodeset.Function,
 		identitypreferenceset.Function,
 		identityquickchallenge.Function,
 		identityquicklogin.Function,

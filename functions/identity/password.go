@@ -109,6 +109,40 @@ func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error
 	return p.report(ctx, unit, s, password.TradeField)
 }
 
+// SetPIN is SetLogin for the PIN code of a corporate customer.
+func (p Passwords) SetPIN(ctx context.Context, unit *pg.Unit, s Setting) error {
+	turn, _, chosen, err := p.begin(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	chosen.PIN = password.FoldedTrade(s.Clear)
+	if chosen.Same, err = password.SamePIN(ctx, p.DB, turn, s.CustomerID, []byte(chosen.PIN)); err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	if err := chosen.CheckPIN(); err != nil {
+		return err
+	}
+	if err := password.SetPIN(ctx, unit, turn, s.CustomerID, []byte(chosen.PIN)); err != nil {
+		return err
+	}
+	return p.report(ctx, unit, s, password.PINField)
+}
+
+// GivePIN adds to the unit a PIN code that the counter gives, and returns it. It is random.
+func (p Passwords) GivePIN(ctx context.Context, unit *pg.Unit, s Setting) (string, error) {
+	turn, _, chosen, err := p.begin(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	defer turn.End()
+	clear := chosen.GivenPIN()
+	if err := password.GivePIN(ctx, unit, turn, s.CustomerID, clear); err != nil {
+		return "", err
+	}
+	return clear, p.report(ctx, unit, s, password.PINField)
+}
+
 // SetGesture is SetLogin for the gesture of the customer's device. The commit returns
 // DEVICE_UNBOUND if the customer has bound no key on it.
 func (p Passwords) SetGesture(ctx context.Context, unit *pg.Unit, s Setting) error {

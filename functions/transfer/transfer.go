@@ -107,6 +107,12 @@ func (p Plan) FitsDay(c stepup.Combination) bool {
 // factors. If the plan does not hold their limit, the commit refuses every amount.
 func (p Plan) UseLimit(unit *pg.Unit, customer uuid.UUID, factors []stepup.Factor, at time.Time) {
 	kind, _ := stepup.Combination(factors).Limit()
+	if kind == limit.TransferBluetoothKey {
+		limit.UseBluetoothKey(unit, limit.BluetoothKeyUse{
+			Customer: customer, Account: p.DebitID, At: at, Amount: p.Amount, Most: p.Limits[kind].Cap,
+		})
+		return
+	}
 	limit.Use(unit, customer, kind, at, p.Amount, p.Limits[kind].Cap)
 }
 

@@ -46,7 +46,7 @@ It exits with 0 if the record was erased, and with 1 if not.`,
 	}
 	o.flags(erase, "mobile number of the customer")
 	parent := group("customer", "Decide about customers' records")
-	parent.AddCommand(erase, resetCommand())
+	parent.AddCommand(erase, resetCommand(), handOutCommand(), keyLimitCommand(), setKindCommand(), givePINCommand())
 	return parent
 }
 

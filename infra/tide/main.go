@@ -19,6 +19,10 @@
 //	go run ./infra/tide risk lift --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide customer erase --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide customer reset-password --phone NUMBER --identity-check TEXT --reason TEXT --operator NAME
+//	go run ./infra/tide customer hand-out-key --phone NUMBER --serial NUMBER --reason TEXT --operator NAME
+//	go run ./infra/tide customer key-limit --phone NUMBER [--account NUMBER] --transfer YUAN --day YUAN --approver NAME ...
+//	go run ./infra/tide customer set-kind --phone NUMBER --kind KIND --approver NAME --reason TEXT --operator NAME
+//	go run ./infra/tide customer give-pin --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide evidence export --id ID --out FILE
 //	go run ./infra/tide evidence verify FILE --roots FILE

@@ -23,6 +23,9 @@ SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_
 SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_ct
   FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.no_bidx = $1`
 
+	sqlHoldingNumber = `-- holding.of_number
+SELECT id FROM account WHERE no_bidx = $1 AND customer_id = $2`
+
 	sqlCardHolder = `-- holding.card
 SELECT customer_id FROM account WHERE no_bidx = $1 AND state = $2`
 
@@ -66,6 +69,16 @@ func OwnAccount(ctx context.Context, db pg.Reader, ring *keys.Ring, account, cus
 // ByAccountNumber finds the account of a number; ErrNotFound if no customer has it.
 func ByAccountNumber(ctx context.Context, db pg.Reader, ring *keys.Ring, number string) (Holding, error) {
 	return holding(ring, db.QueryRow(ctx, sqlHoldingByNumber, ledger.NumberIndex(ring, number)))
+}
+
+// AccountByNumber finds the customer's account of a number; ErrNotFound for any other.
+func AccountByNumber(
+	ctx context.Context, tx pg.Tx, ring *keys.Ring, customer uuid.UUID, number string,
+) (id uuid.UUID, err error) {
+	if err := tx.QueryRow(ctx, sqlHoldingNumber, ledger.NumberIndex(ring, number), customer).Scan(&id); err != nil {
+		return id, readError("account", err)
+	}
+	return id, nil
 }
 
 // holding reads an account and its holder. more are the places of further columns.

@@ -44,6 +44,8 @@ const (
 	TransferSoftUKey Kind = "transfer.soft_ukey" // the soft UKey that was opened at the counter (LIMIT-002)
 
 	TransferPhoneShield Kind = "transfer.phone_shield" // the phone shield (AUTH-019)
+
+	TransferBluetoothKey Kind = "transfer.bluetooth_key" // the Bluetooth Key (LIMIT-004)
 )
 
 const sqlUsage = `-- limit.usage

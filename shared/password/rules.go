@@ -25,6 +25,7 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 // texts by which the customer logs in or is called. Same reports that the new password is the present one.
 type New struct {
 	Login, Trade string
+	PIN          string // as FoldedTrade returns it
 	Gesture      string // the points of a pad of 3x3, 1 to 9 by rows
 	Phone, IDNo  string
 	Names        []string
@@ -41,11 +42,13 @@ const (
 	TradeField = "trade_password"
 
 	GestureField = "gesture"
+	PINField     = "pin_code"
 )
 
 const (
 	loginMin, loginMax = 6, 32
 	tradeLength        = 6
+	pinMin, pinMax     = 6, 8
 	keyboardRun        = 5 // a login password must not contain so many neighbouring keys of a row
 	commonInside       = 7 // a common password of so many characters must not stand inside a password either
 	personalRun        = 6 // a password must not contain so many digits in a row of an identity number or phone
@@ -62,7 +65,7 @@ type Rule struct {
 }
 
 // Rules lists every rule, in the order of fields and of a refusal's texts.
-func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), gestureRules()) }
+func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), pinRules(), gestureRules()) }
 
 func loginRules() []Rule {
 	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
@@ -121,6 +124,21 @@ func tradeRules() []Rule {
 	}
 }
 
+func pinRules() []Rule {
+	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
+		return Rule{PINField, name, figure, figured(chinese, figure), figured(english, figure), broken}
+	}
+	return []Rule{
+		rule("too_short", pinMin, "至少%d位", "Use at least %d digits", func(p New) bool { return utf8.RuneCountInString(p.PIN) < pinMin }),
+		rule("too_long", pinMax, "最多%d位", "Use at most %d digits", func(p New) bool { return utf8.RuneCountInString(p.PIN) > pinMax }),
+		rule("not_digits", 0, "只能使用数字", "Use digits only", func(p New) bool { return !digits.Only(p.PIN) }),
+		rule("sequence", 0, "不能为连续数字", "Avoid ascending or descending digits", func(p New) bool { return isSequence(p.PIN) }),
+		rule("repetition", 0, "不能为重复数字", "Avoid repeated digits, groups and pairs", func(p New) bool { return isPattern(p.PIN) }),
+		rule("personal_data", personalRun, personalChinese, personalEnglish, func(p New) bool { return p.personal(p.PIN) }),
+		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.PIN != "" }),
+	}
+}
+
 // figured puts the figure into a text that has a place for it.
 func figured(text string, figure int) string {
 	if figure == 0 {
@@ -143,6 +161,9 @@ func (p New) CheckLogin() error { return p.check(LoginField, "登录密码") }
 
 // CheckTrade is Check for the trade password alone.
 func (p New) CheckTrade() error { return p.check(TradeField, "交易密码") }
+
+// CheckPIN is Check for the PIN code.
+func (p New) CheckPIN() error { return p.check(PINField, "PIN码") }
 
 // CheckGesture refuses a gesture that breaks AUTH-026.
 func (p New) CheckGesture() error { return p.check(GestureField, "手势密码") }
@@ -231,6 +252,20 @@ func isRepetition(d string) bool {
 	twos := d[:2] == d[2:4] && d[2:4] == d[4:]
 	threes := d[:3] == d[3:]
 	return pairs || twos || threes
+}
+
+// isPattern reports whether the digits repeat a shorter group, or are all pairs: 1111111, 12121212, 11223344.
+func isPattern(d string) bool {
+	for n := 1; n <= len(d)/2; n++ {
+		if len(d)%n == 0 && strings.Repeat(d[:n], len(d)/n) == d {
+			return true
+		}
+	}
+	pairs := len(d) > 1 && len(d)%2 == 0
+	for i := 0; pairs && i < len(d); i += 2 {
+		pairs = d[i] == d[i+1]
+	}
+	return pairs
 }
 
 // personal reports whether the password contains six digits in a row of a personal

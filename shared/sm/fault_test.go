@@ -250,6 +250,8 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			"login_password": password,
 		},
 		"identity-phone-change":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "otp": "123456"},
+		"identity-cert-resume":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"identity-pin-code-set":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "pin_code": password},
 		"identity-trade-password-set": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "trade_password": password},
 		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-gesture-set":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "gesture": password},

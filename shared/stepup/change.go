@@ -23,6 +23,10 @@ const (
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
 	ApplyShield         Change = "phone_shield"         // a certificate for a key in the phone's trusted environment
+	OpenBluetoothKey    Change = "bluetooth_key"        // a certificate for the key that the bank has handed out
+	ChangePINCode       Change = "pin_code"             // of a corporate customer
+	ResumeCertificates  Change = "certificate_resume"   // that the customer has suspended
+	RenewCertificate    Change = "certificate_renew"    // before it ends
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 	SetGesture          Change = "gesture"              // to log in on the device
 	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
@@ -45,10 +49,16 @@ var changes = map[Change][]Combination{
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	ApplyShield:         {{SMSOTP, DeviceKey, TradePassword}},
-	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
-	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
-	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},
-	SetFace:             {{SMSOTP, DeviceKey, TradePassword}},
+	OpenBluetoothKey:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
+	ChangePINCode:       {{PINCode, SMSOTP}, {PINCode, DeviceKey}},
+	ResumeCertificates:  {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
+	RenewCertificate: {
+		{SoftUKeyCounter, TradePassword}, {SoftUKey, TradePassword}, {SoftUKeyCounter, SMSOTP}, {SoftUKey, SMSOTP},
+	},
+	UnlockDevice:   {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
+	SetGesture:     {{LoginPassword, SMSOTP, DeviceKey}},
+	SetFingerprint: {{SMSOTP, DeviceKey, TradePassword}},
+	SetFace:        {{SMSOTP, DeviceKey, TradePassword}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

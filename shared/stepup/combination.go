@@ -61,7 +61,7 @@ func (c Combination) independent() bool {
 }
 
 // oneKey reports whether at most one factor is a key in the phone: who has the phone unlocked
-// has each of them (AUTH-005).
+// has each of them (AUTH-005). The Bluetooth Key is a device of its own, with its own PIN and button.
 func (c Combination) oneKey() bool {
 	keys := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool {
 		return !slices.Contains([]Factor{DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield}, f)

@@ -3,6 +3,7 @@ package stepup
 import (
 	"slices"
 
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -25,16 +26,16 @@ func (c Case) moves() bool {
 //     device, a token, a reference photo, a key that finger or face unlocks, a certificate;
 //   - biometrics stand beside another factor (BIO-002);
 //   - of the keys in the phone, one at most is among them (AUTH-005);
-//   - the login password confirms no money;
+//   - the login password confirms no money, and a transfer has only methods of the kind of customer (AUTH-001);
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
-//   - at the grade raised, three factors for a payment to others, and a one-time code
-//     between own accounts (AUTH-029);
+//   - at the grade raised, three factors for a payment to others, and a one-time code or a
+//     Bluetooth Key between own accounts (AUTH-029);
 //   - nothing at the grade high: the bank's staff must lift the grade first.
 func (c Case) allows(list Combination) bool {
 	if !list.Offered() || !list.independent() || !list.oneKey() || !c.Bound && list.NeedsKey() || !c.has(list) {
 		return false
 	}
-	if c.Scene != NoMoney && slices.Contains(list, LoginPassword) {
+	if c.Scene != NoMoney && (slices.Contains(list, LoginPassword) || !list.of(c.Kind)) {
 		return false
 	}
 	least := 2
@@ -46,7 +47,7 @@ func (c Case) allows(list Combination) bool {
 	case risk.GradeRaised:
 		if c.Scene == ToOthers {
 			least = 3
-		} else if !slices.ContainsFunc(list, oneTime) {
+		} else if !slices.ContainsFunc(list, fresh) {
 			return false
 		}
 	default:
@@ -72,11 +73,33 @@ func (c Case) has(list Combination) bool {
 			return !c.UKeys.Counter
 		case PhoneShield:
 			return !c.UKeys.Shield
+		case PINCode:
+			return !c.PIN
+		case BluetoothKey:
+			return !c.UKeys.Bluetooth
 		default:
 			return false
 		}
 	})
 }
 
-// oneTime reports whether the factor's proof is a one-time code.
-func oneTime(name Factor) bool { return name == SMSOTP || name == Token }
+// fresh reports whether the factor's proof is a one-time code, or a signature by another device than
+// the phone.
+func fresh(name Factor) bool { return name == SMSOTP || name == Token || name == BluetoothKey }
+
+// of reports whether each method is one of this kind of customer (AUTH-001). Corporate customers confirm by
+// Bluetooth Key and PIN code, and the key of the bound device stands beside them.
+func (c Combination) of(kind customer.Kind) bool {
+	return !slices.ContainsFunc(c, func(f Factor) bool { return !permits(kind, f) })
+}
+
+func permits(kind customer.Kind, f Factor) bool {
+	switch kind {
+	case customer.Personal, "":
+		return f != PINCode
+	case customer.Corporate:
+		return f == BluetoothKey || f == PINCode || f == DeviceKey
+	default:
+		return false
+	}
+}

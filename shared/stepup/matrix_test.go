@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -259,6 +260,85 @@ func TestASoftUKeyStandsBesideAnotherFactor(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
+		}
+	}
+}
+
+// A Bluetooth Key stands beside each other kind of factor, the phone's key too: it is a device of its own
+// (AUTH-005). What is set for the customer and the account bounds it (LIMIT-004).
+func TestABluetoothKeyStandsBesideAnotherFactor(t *testing.T) {
+	t.Parallel()
+	m := inForce(t)
+	pairs := []string{"sms_otp+bluetooth_key", "device_key+bluetooth_key", "trade_password+bluetooth_key"}
+	for _, tt := range []struct {
+		scene       stepup.Scene
+		grade       risk.Grade
+		amount, set money.Fen
+		want        []string
+	}{
+		{stepup.ToOthers, risk.GradeNormal, 300_000_00, 300_000_00, pairs},
+		{stepup.ToOthers, risk.GradeNormal, 300_000_01, 300_000_00, nil},
+		{stepup.ToOthers, risk.GradeNormal, 1_000_000_00, 9_000_000_00, pairs},
+		{stepup.ToOthers, risk.GradeNormal, 1_000_000_01, 9_000_000_00, nil}, // the bank's row of stepup_cap
+		{stepup.ToOthers, risk.GradeNormal, 1, 0, nil},
+		{stepup.ToOthers, risk.GradeRaised, 300_000_00, 300_000_00, []string{
+			"sms_otp+device_key+bluetooth_key", "sms_otp+trade_password+bluetooth_key", "device_key+trade_password+bluetooth_key",
+		}},
+		{stepup.ToOthers, risk.GradeHigh, 1, 300_000_00, nil},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, 300_000_00, nil}, // one other factor is enough
+		{stepup.ToOwn, risk.GradeNormal, 300_000_00, 300_000_00, pairs},
+		{stepup.ToOwn, risk.GradeRaised, 300_000_00, 300_000_00, pairs[:1]},
+	} {
+		c := about(tt.scene, tt.grade, tt.amount)
+		without, _ := m.Decide(c)
+		c.UKeys, c.BluetoothKey = cert.Held{Bluetooth: true}, stepup.Cap{PerTransfer: tt.set, PerDay: tt.set}
+		list, _ := m.Decide(c)
+		var got []string
+		for _, one := range list[len(without):] {
+			got = append(got, one.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
+		}
+	}
+}
+
+// Corporate customers have cells of their own, with the Bluetooth Key, the PIN code and the phone's key only; a customer of
+// an unknown kind has none.
+func TestTheMatrixOfCorporateCustomers(t *testing.T) {
+	t.Parallel()
+	m := inForce(t)
+	pairs := []string{"device_key+bluetooth_key", "pin_code+bluetooth_key", "device_key+pin_code"}
+	for _, tt := range []struct {
+		scene  stepup.Scene
+		grade  risk.Grade
+		amount money.Fen
+		want   []string
+	}{
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, pairs},
+		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, pairs[:2]},
+		{stepup.ToOthers, risk.GradeNormal, setForKey + 1, nil},
+		{stepup.ToOthers, risk.GradeRaised, setForKey, []string{"device_key+pin_code+bluetooth_key"}},
+		{stepup.ToOthers, risk.GradeHigh, 1, nil},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, []string{"bluetooth_key", "pin_code", "device_key"}},
+		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, pairs},
+		{stepup.ToOwn, risk.GradeRaised, 1, pairs[:2]},
+	} {
+		c := about(tt.scene, tt.grade, tt.amount)
+		c.Kind, c.PIN, c.Token, c.Face, c.Unlock = customer.Corporate, true, true, true, true
+		c.UKeys = cert.Held{App: true, Counter: true, Shield: true, Bluetooth: true}
+		c.BluetoothKey = stepup.Cap{PerTransfer: setForKey, PerDay: setForKey}
+		list, _ := m.Decide(c)
+		var got []string
+		for _, one := range list {
+			got = append(got, one.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
+		}
+		c.Kind = "partnership"
+		if list, err := m.Decide(c); err == nil {
+			t.Errorf("an unknown kind: %v", list)
 		}
 	}
 }

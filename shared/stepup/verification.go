@@ -112,6 +112,9 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	if err := in.unseal(ring); err != nil {
 		return nil, err
 	}
+	if err := v.ofKind(); err != nil {
+		return nil, err
+	}
 	if v.Waits() {
 		return nil, pg.ErrBusy
 	}
@@ -135,6 +138,21 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	return nil, ErrStronger.Because(missing(combinations, proven))
 }
 
+// ofKind refuses a transfer with a proof that is no method of the customer's kind, whatever the
+// intent holds (AUTH-001). The kind may have changed since the preparation.
+func (v *Verification) ofKind() error {
+	if _, more := v.surplus(); more || v.Operation != Transfer {
+		return nil
+	}
+	for _, p := range v.Confirmation.Proofs {
+		if !permits(v.found.kind, p.Factor) {
+			v.Failed = p.Factor
+			return ErrStronger.Because(missing(v.found.Combinations, nil))
+		}
+	}
+	return nil
+}
+
 // enough returns the intent's combinations for the customer's grade now, and for the
 // device: without a bound key it offers none with the key. A grade that has fallen since
 // the preparation changes nothing. It returns ErrExpired if the customer must prepare
@@ -156,20 +174,26 @@ func (v *Verification) enough(ctx context.Context) ([]Combination, error) {
 	return Usable(list, bound)
 }
 
-// rehash adds the statement that stores a right trade password anew, if its stored text
-// is out of date. Only a call whose proofs all hold does so: the time of a refusal must
+// rehash adds the statements that store a right trade password or PIN code anew, if its stored
+// text is out of date. Only a call whose proofs all hold does so: the time of a refusal must
 // not tell that the password was right. Without a turn to hash, a later call does it.
 func (v *Verification) rehash(ctx context.Context, unit *pg.Unit) error {
-	trade := v.tradePassword()
-	if trade == nil || !trade.tried.Stale() {
-		return nil
+	for _, a := range v.attempts {
+		secret, is := a.(rehashed)
+		if !is || !secret.stale() {
+			continue
+		}
+		turn, err := v.Passwords.Begin(ctx)
+		if err != nil {
+			return nil //nolint:nilerr // see above
+		}
+		err = secret.rehash(ctx, turn, unit)
+		turn.End()
+		if err != nil {
+			return err
+		}
 	}
-	turn, err := v.Passwords.Begin(ctx)
-	if err != nil {
-		return nil //nolint:nilerr // see above
-	}
-	defer turn.End()
-	return trade.tried.Rehash(ctx, turn, unit)
+	return nil
 }
 
 // Waits reports whether a proof is not counted, because attempts in flight may reach its
@@ -225,17 +249,6 @@ func (v *Verification) Reason() string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// tradePassword returns the attempt at the trade password; nil if the request has none. A
-// request has at most one proof of each factor (surplus).
-func (v *Verification) tradePassword() *tradePasswordAttempt {
-	for _, a := range v.attempts {
-		if trade, is := a.(*tradePasswordAttempt); is {
-			return trade
-		}
-	}
-	return nil
 }
 
 // Settle adds to the unit the statements that settle the counted attempts of a call

@@ -95,6 +95,8 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	held, face, unlocked := stepup.Proof{Factor: stepup.Token, Code: "123456"}, p.faced(t, in), p.unlocked(t, in.Text)
 	ukey, counter, shield := stepup.Proof{Factor: stepup.SoftUKey}, stepup.Proof{Factor: stepup.SoftUKeyCounter},
 		stepup.Proof{Factor: stepup.PhoneShield}
+	bluetooth, pin := stepup.Proof{Factor: stepup.BluetoothKey}, p.password(t, "840275")
+	pin.Factor = stepup.PINCode
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -108,10 +110,10 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, finger}, "fingerprint",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, finger}, "fingerprint",
 		},
 		"all of them and one without a name": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, {}}, "",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, {}}, "",
 		},
 	} {
 		c := p.check(in, tt.proofs...)

@@ -28,6 +28,8 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-alias-set":          {"intent_id": p.prepareChange(t, p.li, stepup.SetAlias).IntentID},
 		"identity-phone-change":       {"intent_id": p.prepareChange(t, p.li, stepup.ChangePhone).IntentID},
 		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
+		"identity-cert-resume":        {"intent_id": p.prepareChange(t, p.li, stepup.ResumeCertificates).IntentID},
+		"identity-pin-code-set":       {"intent_id": p.prepareChange(t, p.li, stepup.ChangePINCode).IntentID},
 		"identity-device-unlock":      {"intent_id": p.prepareChange(t, p.li, stepup.UnlockDevice).IntentID},
 		"identity-gesture-set":        {"intent_id": p.prepareChange(t, p.li, stepup.SetGesture).IntentID},
 		"identity-unlock-key-set":     {"intent_id": p.prepareChange(t, p.li, stepup.SetFace).IntentID},

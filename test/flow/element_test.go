@@ -45,9 +45,12 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	loginChange, tradeChange := p.change(t, wang, stepup.ChangeLoginPassword), p.change(t, wang, stepup.ChangeTradePassword)
 	alias, phoneChange := p.alias(t, wang, "tide.fan"), p.phoneChange(t, wang, newLogin) // after the change of the password
 	held, binding := p.binding(t, wang)
+	pinChange := p.pinChange(t, wang)
 	unlocking, applying := p.unlocking(t, wang), p.applying(t, wang)
 	faced := p.faced(t, wang, next.IntentID)
 	p.SoftUKey(t, wang.Customer, cert.InApp)
+	resuming := p.resuming(t, wang)
+	p.SoftUKey(t, wang.Customer, cert.InApp) // to be suspended
 	gesture, faceKey := p.gesture(t, wang, bank.LoginPassword), p.faceKey(t, wang, bank.TradePassword)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
@@ -83,12 +86,12 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"identity-password-reset":     reset,
 		"identity-phone-change":       phoneChange,
 		"identity-register":           signUp,
-		"identity-trade-password-set": tradeChange,
+		"identity-trade-password-set": tradeChange, "identity-pin-code-set": pinChange,
 		"message-list":                {"unread_only": true, "limit": 1},
 		"message-read":                {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":                    {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
 		"identity-session-background": {}, "identity-session-resume": {},
-		"identity-cert-apply": applying, "identity-cert-revoke": {},
+		"identity-cert-apply": applying, "identity-cert-revoke": {}, "identity-cert-resume": resuming, "identity-cert-suspend": {},
 		"identity-token-bind": binding, "identity-token-report-lost": {},
 		"identity-token-sync": {"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")},
 		"transfer-confirm": confirmation(next, code(digits), signed(t, wang.phone, next.Text),
@@ -220,7 +223,7 @@ func TestEveryElementOfEveryRequest(t *testing.T) {
 // customer's passwords or number, cancel open intents, take the token out of use, or end the
 // session.
 var last = []string{
-	"identity-password-change", "identity-trade-password-set", "identity-phone-change", "identity-token-report-lost",
+	"identity-password-change", "identity-trade-password-set", "identity-pin-code-set", "identity-phone-change", "identity-token-report-lost",
 	"identity-cert-revoke", "device-unbind", "identity-logout",
 }
 
@@ -295,6 +298,13 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"another's change": with(good["identity-trade-password-set"], "intent_id", foreign.IntentID),
 			"wrong password":   with(good["identity-trade-password-set"], "proofs", []fields{password(t, p.wang.phone, "000000")}),
 			"weak password":    with(good["identity-trade-password-set"], "trade_password", p.wang.phone.Password(t, "111111")),
+		},
+		"identity-cert-resume": {
+			"another's change": with(good["identity-cert-resume"], "intent_id", foreign.IntentID),
+		},
+		"identity-pin-code-set": {
+			"another's change": with(good["identity-pin-code-set"], "intent_id", foreign.IntentID),
+			"weak PIN code":    with(good["identity-pin-code-set"], "pin_code", p.wang.phone.Password(t, "111111")),
 		},
 		"identity-password-reset": {
 			"another's name": with(reset, "name", p.li.Name), "another's card": with(reset, "card_no", p.li.Accounts[0].No),

@@ -147,6 +147,24 @@ func (p fixture) change(t testing.TB, who person, what stepup.Change) fields {
 	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), string(what), who.phone.Password(t, fresh))
 }
 
+// pinChange is a good request to change the PIN code that the counter has given, proved by it and a code.
+func (p fixture) pinChange(t testing.TB, who person) fields {
+	t.Helper()
+	const given, chosen = "840275", "60713942"
+	p.GivePIN(t, who.Customer, given)
+	in := p.prepareChange(t, who, stepup.ChangePINCode)
+	proof := fields{"factor": stepup.PINCode, "password": who.phone.Password(t, given)}
+	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), "pin_code", who.phone.Password(t, chosen))
+}
+
+// resuming suspends the person's certificates, and is a good request to resume them.
+func (p fixture) resuming(t testing.TB, who person) fields {
+	t.Helper()
+	p.Exec(t, "UPDATE certificate SET suspended_at = $2 WHERE customer_id = $1", who.ID, p.Clock.Now())
+	in := p.prepareChange(t, who, stepup.ResumeCertificates)
+	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword))
+}
+
 // alias is a good request to set an alias, proved by the login password and a code.
 func (p fixture) alias(t testing.TB, who person, alias string) fields {
 	t.Helper()

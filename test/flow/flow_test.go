@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -91,9 +92,39 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		},
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
-		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
-		"identity-gesture-set":        p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
-		"identity-unlock-key-set":     p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
+		"identity-cert-resume": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "郑十二")
+			p.SoftUKey(t, who.Customer, cert.InApp)
+			p.Exec(t, "UPDATE certificate SET suspended_at = $2 WHERE customer_id = $1", who.ID, p.Clock.Now())
+			in := p.prepareChange(t, who, stepup.ResumeCertificates)
+			return begun{
+				who, p.codeFor(t, who, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					return call(t, as.phone, "identity-cert-resume",
+						confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
+				}, "INTENT_USED",
+			}
+		},
+		"identity-pin-code-set": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "郑十一")
+			p.GivePIN(t, who.Customer, "840275")
+			in := p.prepareChange(t, who, stepup.ChangePINCode)
+			return begun{
+				who, p.codeFor(t, who, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					proof := fields{"factor": stepup.PINCode, "password": as.phone.Password(t, "840275")}
+					return call(t, as.phone, "identity-pin-code-set", with(confirmation(in, code(digits), proof),
+						"pin_code", as.phone.Password(t, "60713942")))
+				}, "INTENT_USED",
+			}
+		},
+		"identity-device-unlock":  p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
+		"identity-gesture-set":    p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
+		"identity-unlock-key-set": p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
 		"identity-cert-apply": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十二")
@@ -271,6 +302,10 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
+	case "identity-pin-code-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
+			"pin_code", p.li.phone.Password(t, "60713942")))
 	case "identity-gesture-set":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
@@ -284,7 +319,7 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		request := confirmation(in, password(t, p.li.phone, bank.TradePassword))
 		got = call(t, p.li.phone, name, with(request, "csr", bank.CSR(t, []byte{0x30, 0})))
-	case "identity-token-bind", "identity-device-unlock":
+	case "identity-token-bind", "identity-device-unlock", "identity-cert-resume":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))
 	case "transfer-confirm":

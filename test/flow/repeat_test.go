@@ -92,6 +92,8 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),
 		"identity-phone-change":       with(good["identity-phone-change"], "otp", "000000"),
 		"identity-trade-password-set": with(good["identity-trade-password-set"], "intent_id", uuid.NewString()),
+		"identity-cert-resume":        with(good["identity-cert-resume"], "intent_id", uuid.NewString()),
+		"identity-pin-code-set":       with(good["identity-pin-code-set"], "intent_id", uuid.NewString()),
 	}
 	first := map[string]string{}
 	for _, name := range logoutLast(good) {

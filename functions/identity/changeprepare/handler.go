@@ -50,7 +50,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,phone_shield,device_unlock,gesture,fingerprint,face" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,phone_shield,bluetooth_key,pin_code,certificate_resume,certificate_renew,device_unlock,gesture,fingerprint,face" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
 	Phone  string        `json:"phone,omitempty" maxLength:"32" doc:"For phone: the new number"`
 }
 
@@ -87,7 +87,7 @@ type Response struct {
 	Digest       []byte    `json:"digest" doc:"SM3 of text"`
 	Combinations []string  `json:"combinations" doc:"Each combination is enough, e.g. login_password+sms_otp"`
 	Challenge    string    `json:"token_challenge,omitempty" doc:"With token_bind; a token with a screen makes it from text"`
-	Subject      []byte    `json:"certificate_subject,omitempty" doc:"With certificate and phone_shield: the PKCS#10's subject, DER"`
+	Subject      []byte    `json:"certificate_subject,omitempty" doc:"With certificate, _renew, phone_shield, bluetooth_key: for PKCS#10"`
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 

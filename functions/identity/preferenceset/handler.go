@@ -13,15 +13,19 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -80,11 +84,17 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var photo bool
 	var key device.State
 	var ukeys cert.Held
+	var bluetooth limit.BluetoothKey
+	var kind customer.Kind
+	var pin bool
 	var batch pgx.Batch
 	token.QueueToken(&batch, call.CustomerID, &held)
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
 	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, now, &ukeys)
+	customer.QueueKind(&batch, call.CustomerID, &kind)
+	password.QueuePIN(&batch, call.CustomerID, &pin)
+	limit.QueueBluetoothKey(&batch, call.CustomerID, uuid.Nil, now, &bluetooth) // an account may lower it at each transfer
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
@@ -93,6 +103,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
 		Token: held == token.Active, Face: photo, Unlock: key.Unlock, UKeys: ukeys,
+		Kind: kind, PIN: pin, BluetoothKey: stepup.Cap{PerTransfer: bluetooth.PerTransfer, PerDay: bluetooth.PerDay},
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {
 		return Response{}, err

@@ -59,6 +59,8 @@ func message(e fn.Delivery[events.PasswordChanged], customer uuid.UUID) inbox.Me
 	switch e.Data.Which {
 	case password.TradeField:
 		which = "交易密码"
+	case password.PINField:
+		which = "PIN码"
 	case password.GestureField:
 		which, how = "手势密码", "设置"
 	case string(device.ByFingerprint):

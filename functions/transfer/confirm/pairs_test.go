@@ -37,6 +37,7 @@ func holders(t *testing.T) []holder {
 		held := p.Token(t)
 		photo := engine.Photo(t, who)
 		app, counter := p.SoftUKey(t, who, cert.InApp), p.SoftUKey(t, who, cert.AtCounter)
+		bluetooth := p.BluetoothKey(t, who)
 		for _, name := range []string{"phone-", "pad-"} {
 			p.Phone = b.Device(t, name+string(rune('a'+i)))
 			p.Phone.LoginAs(t, who)
@@ -76,6 +77,10 @@ func holders(t *testing.T) []holder {
 					t.Helper()
 					return shield.Signed(t, stepup.PhoneShield, in.Text)
 				},
+				stepup.BluetoothKey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
+					t.Helper()
+					return bluetooth.Signed(t, stepup.BluetoothKey, in.Text)
+				},
 				stepup.SoftUKeyCounter: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
 					return counter.Signed(t, stepup.SoftUKeyCounter, in.Text)
@@ -100,6 +105,7 @@ var alike = [][]stepup.Factor{
 	{stepup.DeviceKey, stepup.UnlockKey},
 	{stepup.SoftUKey, stepup.SoftUKeyCounter},
 	{stepup.PhoneShield, stepup.SoftUKey},
+	{stepup.BluetoothKey, stepup.SoftUKey},
 }
 
 // Over random pairs, a proof for one transfer, customer, device or method confirms no other. The
