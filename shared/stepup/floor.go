@@ -27,11 +27,12 @@ func (c Case) moves() bool {
 //   - of the keys in the phone, one at most is among them (AUTH-005);
 //   - the login password confirms no money;
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
+//   - one factor at most shows who has the reserved number;
 //   - at the grade raised, three factors for a payment to others, and a one-time code
-//     between own accounts (AUTH-029);
+//     between own accounts (AUTH-029), and no code in a text (OTP-008);
 //   - nothing at the grade high: the bank's staff must lift the grade first.
 func (c Case) allows(list Combination) bool {
-	if !list.Offered() || !list.independent() || !list.oneKey() || !c.Bound && list.NeedsKey() || !c.has(list) {
+	if !list.Offered() || !list.independent() || !list.oneKey() || !list.onePhone() || !c.Bound && list.NeedsKey() || !c.has(list) {
 		return false
 	}
 	if c.Scene != NoMoney && slices.Contains(list, LoginPassword) {
@@ -44,6 +45,9 @@ func (c Case) allows(list Combination) bool {
 			least = 1
 		}
 	case risk.GradeRaised:
+		if slices.Contains(list, SMSOTP) {
+			return false
+		}
 		if c.Scene == ToOthers {
 			least = 3
 		} else if !slices.ContainsFunc(list, oneTime) {
@@ -79,4 +83,6 @@ func (c Case) has(list Combination) bool {
 }
 
 // oneTime reports whether the factor's proof is a one-time code.
-func oneTime(name Factor) bool { return name == SMSOTP || name == Token }
+func oneTime(name Factor) bool {
+	return slices.Contains([]Factor{SMSOTP, VoiceOTP, UplinkSMS, Token}, name)
+}

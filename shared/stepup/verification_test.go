@@ -95,6 +95,7 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	held, face, unlocked := stepup.Proof{Factor: stepup.Token, Code: "123456"}, p.faced(t, in), p.unlocked(t, in.Text)
 	ukey, counter, shield := stepup.Proof{Factor: stepup.SoftUKey}, stepup.Proof{Factor: stepup.SoftUKeyCounter},
 		stepup.Proof{Factor: stepup.PhoneShield}
+	called, sent := stepup.Proof{Factor: stepup.VoiceOTP, Code: "123456"}, stepup.Proof{Factor: stepup.UplinkSMS}
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -108,10 +109,11 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, finger}, "fingerprint",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, called, sent, finger},
+			"fingerprint",
 		},
 		"all of them and one without a name": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, {}}, "",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, called, sent, {}}, "",
 		},
 	} {
 		c := p.check(in, tt.proofs...)
