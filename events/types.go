@@ -63,9 +63,10 @@ type TransferPosted struct {
 // challenge.
 type OTPIssued struct {
 	Challenge  string `json:"challenge"`
-	Purpose    string `json:"purpose" enum:"register,login,reset,intent,phone"`
+	Purpose    string `json:"purpose" enum:"register,login,reset,intent,phone,voice"`
 	CustomerID string `json:"customer_id" doc:"Empty if no customer gets the code"`
 	IntentID   string `json:"intent_id,omitempty"`
+	Called     bool   `json:"called,omitempty" doc:"A call tells the code; without it a text"`
 }
 
 // IdentityRegistered reports that a customer signed up. Subject: the customer.

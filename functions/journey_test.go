@@ -27,6 +27,7 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
+	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/smstest"
@@ -59,6 +60,7 @@ func newJourney(t *testing.T) *journey {
 
 func journeyOn(t *testing.T, b *bank.Bank) *journey {
 	t.Helper()
+	b.Open(t, functest.Named(t, "otp-send"), uplink.Config{Number: "10690000"})
 	j := &journey{
 		good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
 		sms: smstest.Start(t, b, functest.Notifiers(t)...), faces: facetest.Start(t, b),
@@ -108,6 +110,7 @@ func (j *journey) travel(t *testing.T) {
 	name := map[string]any{"account_id": overview.Accounts[0].ID, "alias": "工资卡"}
 	j.call(t, "account-alias-set", name, &map[string]any{})
 	transfer := j.transfer(t, overview.Accounts[0].ID)
+	j.sendText(t, overview.Accounts[0].ID)
 	choice := map[string]any{"combination": "sms_otp+device_key", "amount_fen": 1}
 	j.call(t, "identity-preference-set", choice, &map[string]any{})
 	j.call(t, "identity-option-list", none, &map[string]any{})
@@ -180,6 +183,28 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 	}
 	t.Fatal("no code came")
 	return ""
+}
+
+// sendText proves the reserved number by a text of the payer's, which the gateway posts.
+func (j *journey) sendText(t *testing.T, account uuid.UUID) {
+	t.Helper()
+	var in struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "transfer-prepare", map[string]any{
+		"debit_account_id": account, "payee_account_no": j.Payee.Accounts[0].No, "payee_name": j.Payee.Name, "amount_fen": 1,
+	}, &in)
+	about := map[string]any{"purpose": "intent", "way": "uplink", "intent_id": in.ID}
+	var shown struct {
+		Text string `json:"uplink_text"`
+	}
+	j.call(t, "otp-send", about, &shown)
+	var state, taken map[string]any
+	j.call(t, "otp-uplink", uplink.Message{ID: "in-1", Phone: j.Payer.Phone, Text: shown.Text}.Sign("x", j.Clock.Now()), &taken)
+	j.call(t, "otp-status", about, &state)
+	if taken["accepted"] != true || state["state"] != "arrived" {
+		t.Fatalf("the text is taken %v, and its state %v", taken, state)
+	}
 }
 
 func (j *journey) signUp(t *testing.T) {

@@ -58,6 +58,8 @@ import (
 	notifyonphone "github.com/tidebank/tidebank/functions/notify/onphone"
 	notifyontransfer "github.com/tidebank/tidebank/functions/notify/ontransfer"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
+	otpstatus "github.com/tidebank/tidebank/functions/otp/status"
+	otpuplink "github.com/tidebank/tidebank/functions/otp/uplink"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferget "github.com/tidebank/tidebank/functions/transfer/get"
 	transferlist "github.com/tidebank/tidebank/functions/transfer/list"
@@ -123,6 +125,8 @@ func All() []fn.Function {
 		notifyonphone.Function,
 		notifyontransfer.Function,
 		otpsend.Function,
+		otpstatus.Function,
+		otpuplink.Function,
 		transferconfirm.Function,
 		transferget.Function,
 		transferlist.Function,

@@ -69,10 +69,10 @@ SELECT r.operation, r.scene, r.device, r.grade, r.up_to, r.combinations || cell.
             ('others', 0, 5, 'face'),
             ('own',    0, 1, 'sms_otp'), ('own',    0, 2, 'device_key'), ('own',    0, 3, 'trade_password'), ('own',    0, 4, 'token'),
             ('own',    0, 5, 'face'),
-            ('own',    1, 1, 'sms_otp'), ('own',    1, 2, 'token'),
-            ('others', 1, 1, 'sms_otp+device_key'), ('others', 1, 2, 'sms_otp+trade_password'), ('others', 1, 3, 'device_key+trade_password'),
-            ('others', 1, 4, 'sms_otp+token'), ('others', 1, 5, 'device_key+token'), ('others', 1, 6, 'trade_password+token'),
-            ('others', 1, 7, 'sms_otp+face'), ('others', 1, 8, 'device_key+face'), ('others', 1, 9, 'trade_password+face'),
+            ('own',    1, 1, 'voice_otp'), ('own',    1, 2, 'token'),
+            ('others', 1, 1, 'voice_otp+device_key'), ('others', 1, 2, 'voice_otp+trade_password'), ('others', 1, 3, 'device_key+trade_password'),
+            ('others', 1, 4, 'voice_otp+token'), ('others', 1, 5, 'device_key+token'), ('others', 1, 6, 'trade_password+token'),
+            ('others', 1, 7, 'voice_otp+face'), ('others', 1, 8, 'device_key+face'), ('others', 1, 9, 'trade_password+face'),
             ('others', 1, 10, 'token+face')
           ) AS factor (scene, grade, place, beside)
          GROUP BY scene, grade) AS cell ON cell.scene = r.scene AND cell.grade = r.grade;

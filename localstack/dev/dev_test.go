@@ -61,6 +61,7 @@ func newFixture(t *testing.T) *fixture {
 		Face:  engine,
 		Clock: d.clock,
 		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
+		Calls: smssim.NewVoice("s", d.Clock.Now),
 		Broker: &broker.Broker{
 			DB: d.Host.DB, Log: d.Host.Log, Subscriptions: kinds, Backoff: time.Millisecond,
 			Deliver: func(context.Context, string, cloudevent.Event) (int, error) { return int(d.status.Load()), nil },

@@ -68,6 +68,8 @@ var catalogue = map[string]Text{
 	"SERVICE_UNAVAILABLE":      {"服务暂时不可用", "请稍后再试"},
 	"SESSION_DISPLACED":        {"您的账号已在其他设备登录", "如非本人操作请立即修改密码并联系客服"},
 	"SESSION_REQUIRED":         {"登录已失效", "请重新登录"},
+	"UPLINK_CLOSED":            {"暂不支持发送短信验证", "请改用语音验证码或其他验证方式"},
+	"UPLINK_REJECTED":          {"请求无法验证", "请核对签名和时间后重试"},
 	"SMS_EXHAUSTED":            {"短信发送量已达上限", "请稍后再获取验证码；急需办理请前往柜台"},
 	"WARNING_UNACKNOWLEDGED":   {"尚未确认风险提示", "请阅读最新的风险提示并确认后再开启"},
 	"OPTION_OFF":               {"该功能尚未开启", "请在设置中阅读风险提示，确认后开启该功能，再重新发起"},

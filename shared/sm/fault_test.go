@@ -27,6 +27,7 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/keys/shamir"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
@@ -266,6 +267,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"identity-face-finish": map[string]any{"check_id": uuid.New(), "capture": []byte{0x30}},
 		"identity-token-sync":  map[string]any{"code": "123456", "next_code": "654321"},
 		"message-read":         map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},
+		"otp-status":       map[string]any{"purpose": "login", "phone": number},
 		"transfer-confirm": map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"transfer-get":     map[string]any{"transfer_id": uuid.New()},
 		"transfer-prepare": map[string]any{"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": 1},
@@ -284,6 +286,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			body := map[string][]byte{
 				"channel-open": hello, "channel-captcha": []byte("{}"),
 				"app-version": check.JSON(t, map[string]any{"platform": "ios", "nonce": make([]byte, 32)}),
+				"otp-uplink":  check.JSON(t, uplink.Message{ID: "in-1", Phone: number, Text: "12345678"}.Sign("x", b.Clock.Now())),
 			}[f.Spec.Name]
 			list = append(list, prepared{f, body, http.Header{}})
 		default:

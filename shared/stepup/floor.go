@@ -28,11 +28,12 @@ func (c Case) moves() bool {
 //   - of the keys in the phone, one at most is among them (AUTH-005);
 //   - the login password confirms no money, and a transfer has only methods of the kind of customer (AUTH-001);
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
+//   - one factor at most shows who has the reserved number;
 //   - at the grade raised, three factors for a payment to others, and a one-time code or a
-//     Bluetooth Key between own accounts (AUTH-029);
+//     Bluetooth Key between own accounts (AUTH-029), and no code in a text (OTP-008);
 //   - nothing at the grade high: the bank's staff must lift the grade first.
 func (c Case) allows(list Combination) bool {
-	if !list.Offered() || !list.independent() || !list.oneKey() || !c.Bound && list.NeedsKey() || !c.has(list) {
+	if !list.Offered() || !list.independent() || !list.oneKey() || !list.onePhone() || !c.Bound && list.NeedsKey() || !c.has(list) {
 		return false
 	}
 	if c.Scene != NoMoney && (slices.Contains(list, LoginPassword) || !list.of(c.Kind)) {
@@ -45,6 +46,9 @@ func (c Case) allows(list Combination) bool {
 			least = 1
 		}
 	case risk.GradeRaised:
+		if slices.Contains(list, SMSOTP) {
+			return false
+		}
 		if c.Scene == ToOthers {
 			least = 3
 		} else if !slices.ContainsFunc(list, fresh) {
@@ -85,7 +89,9 @@ func (c Case) has(list Combination) bool {
 
 // fresh reports whether the factor's proof is a one-time code, or a signature by another device than
 // the phone.
-func fresh(name Factor) bool { return name == SMSOTP || name == Token || name == BluetoothKey }
+func fresh(name Factor) bool {
+	return slices.Contains([]Factor{SMSOTP, VoiceOTP, UplinkSMS, Token, BluetoothKey}, name)
+}
 
 // of reports whether each method is one of this kind of customer (AUTH-001). Corporate customers confirm by
 // Bluetooth Key and PIN code, and the key of the bound device stands beside them.

@@ -24,9 +24,9 @@ import (
 // The combinations of factors that the matrix may ask for, in words.
 const (
 	anyTwo   = "sms_otp+device_key | sms_otp+trade_password | device_key+trade_password"
-	allThree = "sms_otp+device_key+trade_password"
+	allThree = "voice_otp+device_key+trade_password"
 	anyOne   = "device_key | trade_password"
-	codeAnd  = "sms_otp+device_key | sms_otp+trade_password"
+	codeAnd  = "voice_otp+device_key | voice_otp+trade_password"
 	stronger = "STEPUP_STRONGER"
 )
 
@@ -112,12 +112,13 @@ func words(t *testing.T, m stepup.Matrix, scene stepup.Scene, grade risk.Grade, 
 	return strings.Join(texts, " | ")
 }
 
-// factors are those that the bank can verify; subsets are all that can be brought
-// of them.
+// factors are those that every customer has; subsets are all that can be brought of them, with a code in a
+// text or one that a call tells.
 var (
-	factors = []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword}
+	factors = []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.VoiceOTP}
 	subsets = [][]stepup.Factor{
-		{}, factors[:1], factors[1:2], factors[2:], factors[:2], factors[1:], {stepup.SMSOTP, stepup.TradePassword}, factors,
+		{}, factors[:1], factors[1:2], factors[2:3], factors[:2], factors[1:3], {stepup.SMSOTP, stepup.TradePassword}, factors[:3],
+		factors[3:], {stepup.VoiceOTP, stepup.DeviceKey}, factors[2:], factors[1:],
 	}
 )
 
@@ -127,7 +128,7 @@ func enough(combinations []stepup.Combination, proven []stepup.Factor) bool {
 	for _, c := range combinations {
 		held := len(c) > 0
 		for _, f := range c {
-			held = held && slices.Contains(proven, f)
+			held = held && (slices.Contains(proven, f) || f == stepup.SMSOTP && slices.Contains(proven, stepup.VoiceOTP))
 		}
 		if held {
 			return true
@@ -199,14 +200,14 @@ func standsBeside(t *testing.T, name stepup.Factor, set func(*stepup.Case)) {
 		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, []string{"sms_otp" + beside, "device_key" + beside, "trade_password" + beside}},
 		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, nil},
 		{stepup.ToOthers, risk.GradeRaised, 1, []string{
-			"sms_otp+device_key" + beside, "sms_otp+trade_password" + beside, "device_key+trade_password" + beside,
+			"voice_otp+device_key" + beside, "voice_otp+trade_password" + beside, "device_key+trade_password" + beside,
 		}},
 		{stepup.ToOthers, risk.GradeHigh, 1, nil},
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, nil}, // one other factor is enough
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, []string{
 			"sms_otp" + beside, "device_key" + beside, "trade_password" + beside,
 		}},
-		{stepup.ToOwn, risk.GradeRaised, 1, []string{"sms_otp" + beside}},
+		{stepup.ToOwn, risk.GradeRaised, 1, []string{"voice_otp" + beside}},
 	} {
 		c := about(tt.scene, tt.grade, tt.amount)
 		without, _ := m.Decide(c)
@@ -245,10 +246,10 @@ func TestASoftUKeyStandsBesideAnotherFactor(t *testing.T) {
 			[]string{"sms_otp+soft_ukey_counter", "trade_password+soft_ukey_counter"},
 		},
 		{stepup.ToOthers, risk.GradeNormal, stepup.CapSoftUKey + 1, counter, nil},
-		{stepup.ToOthers, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"sms_otp+trade_password+soft_ukey_counter"}},
+		{stepup.ToOthers, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"voice_otp+trade_password+soft_ukey_counter"}},
 		{stepup.ToOthers, risk.GradeHigh, 1, counter, nil},
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, app, nil}, // one other factor is enough
-		{stepup.ToOwn, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"sms_otp+soft_ukey_counter"}},
+		{stepup.ToOwn, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"voice_otp+soft_ukey_counter"}},
 	} {
 		c := about(tt.scene, tt.grade, tt.amount)
 		without, _ := m.Decide(c)

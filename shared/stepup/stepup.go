@@ -66,7 +66,7 @@ func (m *MissingError) Error() string { return fmt.Sprintf("any one of %v is eno
 func missing(combinations []Combination, proven []Factor) *MissingError {
 	m := &MissingError{Combinations: combinations}
 	for _, c := range combinations {
-		lacking := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool { return slices.Contains(proven, f) })
+		lacking := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool { return proves(proven, f) })
 		within := func(other Combination) bool { return other.satisfiedBy(lacking) }
 		if slices.ContainsFunc(m.Missing, within) {
 			continue
@@ -122,7 +122,7 @@ type Factor string
 // Proof is the client's proof of one factor.
 type Proof struct {
 	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md)" example:"sms_otp"`
-	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, token" example:"123456"`
+	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, voice_otp, token" example:"123456"`
 	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"or PIN code"`
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key, unlock_key: by SM2 over the intent's text"`
 

@@ -78,24 +78,25 @@ const setForKey money.Fen = 700_000_00
 // is written from the standard, and not from the code.
 func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
-		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
+		stepup.SMSOTP: 50_000_00, stepup.VoiceOTP: 50_000_00, stepup.UplinkSMS: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
 		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00,
 		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00, stepup.PhoneShield: 1_000_000_00,
 		stepup.BluetoothKey: setForKey, stepup.PINCode: 50_000_00,
 	}
 	inPhone := map[stepup.Factor]int{stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1}
-	distinct, strongest, code, keys := map[stepup.Factor]bool{}, money.Fen(0), false, 0
+	ofNumber := map[stepup.Factor]int{stepup.SMSOTP: 1, stepup.VoiceOTP: 1, stepup.UplinkSMS: 1}
+	distinct, strongest, code, keys, numbers := map[stepup.Factor]bool{}, money.Fen(0), false, 0, 0
 	for _, f := range one {
 		if _, known := ceiling[f]; !known {
 			return "AUTH-001: an unknown method"
 		}
 		distinct[f], strongest = true, max(strongest, ceiling[f])
-		code = code || f == stepup.SMSOTP || f == stepup.Token || f == stepup.BluetoothKey
+		code = code || ofNumber[f] > 0 || f == stepup.Token || f == stepup.BluetoothKey
 		company := f == stepup.BluetoothKey || f == stepup.PINCode || f == stepup.DeviceKey
 		if c.Scene != stepup.NoMoney && (c.Kind == customer.Corporate && !company || c.Kind == customer.Personal && f == stepup.PINCode) {
 			return "AUTH-001: no method of this kind of customer"
 		}
-		keys += inPhone[f]
+		keys, numbers = keys+inPhone[f], numbers+ofNumber[f]
 	}
 	switch {
 	case c.Amount > strongest:
@@ -121,6 +122,10 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "AUTH-001: no PIN code"
 	case keys > 1:
 		return "AUTH-005: two keys of one phone"
+	case numbers > 1 && len(distinct) == len(one):
+		return "AUTH-006: the number shown twice"
+	case c.Grade == risk.GradeRaised && distinct[stepup.SMSOTP]:
+		return "OTP-008: a code in a text"
 	case len(distinct) > 0 && !slices.ContainsFunc(one, func(f stepup.Factor) bool { return f != stepup.Face && f != stepup.UnlockKey }):
 		return "BIO-002: biometrics only"
 	case len(distinct) != len(one):
@@ -179,6 +184,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.SMSOTP, stepup.Token, stepup.BluetoothKey}, []stepup.Factor{stepup.SMSOTP, stepup.BluetoothKey},
 		[]stepup.Factor{stepup.PINCode}, []stepup.Factor{stepup.PINCode, stepup.BluetoothKey}, []stepup.Factor{stepup.SMSOTP, stepup.PINCode},
 		[]stepup.Factor{stepup.DeviceKey, stepup.PINCode, stepup.BluetoothKey}, []stepup.Factor{stepup.DeviceKey, stepup.PINCode},
+		[]stepup.Factor{stepup.SMSOTP, stepup.VoiceOTP}, []stepup.Factor{stepup.VoiceOTP, stepup.UplinkSMS, stepup.TradePassword},
+		[]stepup.Factor{stepup.UplinkSMS}, []stepup.Factor{stepup.UplinkSMS, stepup.DeviceKey, stepup.TradePassword},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
@@ -232,7 +239,7 @@ func TestRowsCountFromTheirTime(t *testing.T) {
 	db, at := pgtest.New(t), newClock()
 	c := about(stepup.ToOthers, risk.GradeNormal, 100_00)
 	hour := at.Now().Add(time.Hour)
-	addRule(t, db, c, money.Max, hour, "sms_otp+device_key+trade_password")
+	addRule(t, db, c, money.Max, hour, allThree)
 	addRule(t, db, c, money.Max, hour.Add(time.Hour))
 	for _, f := range factors {
 		addCap(t, db, f, 99_99, 1_000_00, hour.Add(2*time.Hour))

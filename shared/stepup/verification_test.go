@@ -97,6 +97,7 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		stepup.Proof{Factor: stepup.PhoneShield}
 	bluetooth, pin := stepup.Proof{Factor: stepup.BluetoothKey}, p.password(t, "840275")
 	pin.Factor = stepup.PINCode
+	called, sent := stepup.Proof{Factor: stepup.VoiceOTP, Code: "123456"}, stepup.Proof{Factor: stepup.UplinkSMS}
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -110,10 +111,11 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, finger}, "fingerprint",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, finger},
+			"fingerprint",
 		},
 		"all of them and one without a name": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, {}}, "",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, {}}, "",
 		},
 	} {
 		c := p.check(in, tt.proofs...)

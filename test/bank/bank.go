@@ -39,6 +39,8 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/sms"
+	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -146,11 +148,12 @@ func (b *Bank) Advance(d time.Duration) {
 	b.Redis.SetTime(b.Clock.Now())
 }
 
-// Nowhere is the configuration of functions that no test configures: no face engine answers, and
-// a reference photo is good for a year.
+// Nowhere is the configuration of functions that no test configures: no face engine and no voice gateway
+// answers, and a reference photo is good for a year.
 func Nowhere() []any {
 	return []any{
 		face.Policy{MaxAge: 365 * 24 * time.Hour}, face.Config{URL: "http://127.0.0.1:1", Secret: "x", Timeout: time.Second},
+		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "x"}, uplink.GatewayConfig{Secret: "x"},
 	}
 }
 

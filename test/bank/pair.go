@@ -100,6 +100,16 @@ func (p Pair) CodeFor(t testing.TB, intent uuid.UUID) stepup.Proof {
 	return stepup.Proof{Factor: stepup.SMSOTP, Code: issued.Code(p.Host.Keys)}
 }
 
+// VoiceCodeFor is CodeFor by a call: the code is another one.
+func (p Pair) VoiceCodeFor(t testing.TB, intent uuid.UUID) stepup.Proof {
+	t.Helper()
+	p.Exec(t, "DELETE FROM otp_quota")
+	p.Phone.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Intent, "way": otp.ByVoice, "intent_id": intent}).Want(t, "")
+	var issued otp.Issued
+	check.Must(t, issued.Scan(p.Host.DB.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.VoiceSubject(intent))))
+	return stepup.Proof{Factor: stepup.VoiceOTP, Code: issued.Code(p.Host.Keys)}
+}
+
 // KnownLogin is a proof by a login password.
 func (p Pair) KnownLogin(t testing.TB, clear string) stepup.Proof {
 	t.Helper()

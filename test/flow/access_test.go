@@ -23,7 +23,7 @@ import (
 // public are the functions that anybody may call. Each other one needs a session.
 var public = []string{
 	"app-version", "captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-password-reset",
-	"identity-quick-challenge", "identity-quick-login", "identity-register", "otp-send",
+	"identity-quick-challenge", "identity-quick-login", "identity-register", "otp-send", "otp-status", "otp-uplink",
 }
 
 // protected are all functions but the public ones. There are at least ten.

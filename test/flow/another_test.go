@@ -39,6 +39,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-face-finish":        {"check_id": p.faced(t, p.li, p.prepare(t, p.li, p.wang, 1_00).IntentID)["check_id"]},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
+		"otp-status":                  {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-confirm":            {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-get":                {"transfer_id": p.paidBy(t, p.li)},
 		"transfer-prepare":            {"debit_account_id": p.li.AccountIDs[0], "payee_account_id": p.li.AccountIDs[0]},

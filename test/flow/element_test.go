@@ -90,6 +90,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"message-list":                {"unread_only": true, "limit": 1},
 		"message-read":                {"message_id": p.Message(t, wang.ID, "转账支出提醒", p.Clock.Now())},
 		"otp-send":                    {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 4_00).IntentID},
+		"otp-status":                  {"purpose": otp.Intent, "intent_id": p.prepare(t, wang, p.li, 5_00).IntentID},
+		"otp-uplink":                  p.uplinked(t, wang),
 		"identity-session-background": {}, "identity-session-resume": {},
 		"identity-cert-apply": applying, "identity-cert-revoke": {}, "identity-cert-resume": resuming, "identity-cert-suspend": {},
 		"identity-token-bind": binding, "identity-token-report-lost": {},
@@ -372,6 +374,8 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 		},
 		"message-read": {"another's message": {"message_id": p.Message(t, p.li.ID, "转账支出提醒", p.Clock.Now())}},
 		"otp-send":     {"another's order": {"purpose": otp.Intent, "intent_id": foreign.IntentID}},
+		"otp-status":   {"another's order": {"purpose": otp.Intent, "intent_id": foreign.IntentID}},
+		"otp-uplink":   {"not signed": with(p.uplinked(t, p.wang), "signature", strings.Repeat("0", 64))},
 		"transfer-confirm": {
 			"another's order": with(good["transfer-confirm"], "intent_id", foreign.IntentID),
 			"one proof":       with(good["transfer-confirm"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),

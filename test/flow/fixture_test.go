@@ -32,6 +32,7 @@ import (
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
+	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/facetest"
@@ -292,6 +293,20 @@ func (p fixture) codeFor(t testing.TB, who person, in transferprepare.Response) 
 	p.Exec(t, "DELETE FROM otp_quota") // the bound of one a minute is not meant here
 	call(t, who.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
 	return otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
+}
+
+// voiceCodeFor is codeFor by a call.
+func (p fixture) voiceCodeFor(t testing.TB, who person, in transferprepare.Response) string {
+	t.Helper()
+	p.Exec(t, "DELETE FROM otp_quota")
+	call(t, who.phone, "otp-send", fields{"purpose": otp.Intent, "way": otp.ByVoice, "intent_id": in.IntentID}).Want(t, "")
+	return otptest.Code(t, p.Bank, stepup.VoiceSubject(in.IntentID))
+}
+
+// uplinked is a text of the customer's, as the gateway posts it.
+func (p fixture) uplinked(t testing.TB, who person) fields {
+	t.Helper()
+	return bank.Fields(t, uplink.Message{ID: "in-1", Phone: who.Phone, Text: "12345678"}.Sign("x", p.Clock.Now()))
 }
 
 // numberCode asks for a code of a number and reads it.

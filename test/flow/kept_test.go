@@ -235,6 +235,7 @@ func TestAWarmInstanceKeepsCustomersApart(t *testing.T) {
 		"account-detail":    {"account_id": other.AccountIDs[0]}, "account-statement": {"account_id": other.AccountIDs[0]},
 		"identity-login": with(good["identity-login"], "otp", "000000"), "transfer-get": {"transfer_id": uuid.New()},
 		"message-read": {"all": true}, "otp-send": {"purpose": otp.Login, "phone": other.Phone},
+		"otp-status":       {"purpose": otp.Login, "phone": other.Phone},
 		"transfer-prepare": {"debit_account_id": other.AccountIDs[0], "payee_account_id": other.AccountIDs[1], "amount_fen": 1},
 		"transfer-confirm": {"intent_id": uuid.New(), "proofs": []any{}},
 		"channel-open":     hello(t, "phone-of-sun"), "identity-register": good["identity-register"],

@@ -40,6 +40,7 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/uplink"
 )
 
 // Worker declares the worker. The registry and its main are generated from it.
@@ -68,7 +69,7 @@ func Retentions() []pg.Retention {
 	return slices.Concat(
 		[]pg.Retention{
 			customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), environment.Retention(),
-			device.Retention(), limit.BluetoothKeyRetention(),
+			device.Retention(), limit.BluetoothKeyRetention(), uplink.Retention(),
 		},
 		password.Retentions(), otp.Retentions(), sms.Retentions(), face.Retentions(), events.Retentions(),
 	)

@@ -75,9 +75,10 @@ func TestTransfersAskForTheChoice(t *testing.T) {
 	}
 	w.choose(t, "device_key+trade_password", 20_000_00).Want(t, "")
 	w.Confirm(t, w.Proved(t, w.Prepare(t, w.ToPayee(1_00)))).Want(t, "")
-	// At a raised grade the choice of two is not enough; the choice of three is.
+	// At a raised grade the choice of two is not enough, nor is a code in a text; a choice of three by a call is.
+	const called = "voice_otp+device_key+trade_password"
 	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
-	w.want(t, "raised", w.ToPayee(1_00), all3)
+	w.want(t, "raised", w.ToPayee(1_00), called)
 	w.Exec(t, "UPDATE customer SET risk_grade = 0 WHERE id = $1", w.Payer.ID)
 	// On a device without a key, a choice with the key is refused: the choice is not weakened.
 	w.Exec(t, "DELETE FROM device WHERE customer_id = $1", w.Payer.ID)

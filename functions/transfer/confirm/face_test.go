@@ -92,11 +92,11 @@ func TestWhoIsAskedForAFace(t *testing.T) {
 	proof := w.faced(t, in)
 	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
 	asked([]string{
-		"sms_otp+device_key+trade_password", "sms_otp+device_key+face", "sms_otp+trade_password+face",
+		"voice_otp+device_key+trade_password", "voice_otp+device_key+face", "voice_otp+trade_password+face",
 		"device_key+trade_password+face",
 	})
 	refused := w.proven(t, in, proof, w.Signed(t, in))
-	if refused.Want(t, "STEPUP_STRONGER"); !cmp.Equal(refused.Problem.Missing, []string{"sms_otp", "trade_password"}) {
+	if refused.Want(t, "STEPUP_STRONGER"); !cmp.Equal(refused.Problem.Missing, []string{"voice_otp", "trade_password"}) {
 		t.Errorf("missing %q", refused.Problem.Missing)
 	}
 	w.proven(t, in, proof, w.Signed(t, in), w.Known(t)).Want(t, "")

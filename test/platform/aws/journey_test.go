@@ -93,6 +93,7 @@ func deployed(t *testing.T) *bank {
 	secrets := map[string]string{
 		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret,
 		"tidebank-face-url": sms.URL, "tidebank-face-secret": smsSecret,
+		"tidebank-voice-url": sms.URL, "tidebank-voice-secret": smsSecret,
 	}
 	for _, f := range list.Functions {
 		secrets["tidebank-"+f.Name+"-database-url"] = databaseURL + "&role=" + roles.Name(f.Name)
