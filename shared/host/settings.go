@@ -75,7 +75,8 @@ func allowed(v reflect.Value) error {
 }
 
 // encrypted refuses a configuration that sends data in clear over a network. Each part
-// that has a way to send data judges itself.
+// that has a way to send data judges itself. An address of a part that does not must begin with
+// https://, unless its tag inside says why it may not (CRYPTO-010). So no new client can forget the rule.
 func encrypted(v reflect.Value) error {
 	if part, ok := v.Interface().(interface{ Encrypted() error }); ok {
 		switch err := part.Encrypted(); {
@@ -87,10 +88,15 @@ func encrypted(v reflect.Value) error {
 		return nil
 	}
 	for i := range v.NumField() {
-		if field := v.Field(i); field.Kind() == reflect.Struct && v.Type().Field(i).IsExported() {
-			if err := encrypted(field); err != nil {
+		field, value := v.Type().Field(i), v.Field(i)
+		switch {
+		case value.Kind() == reflect.Struct && field.IsExported():
+			if err := encrypted(value); err != nil {
 				return err
 			}
+		case field.Tag.Get("form") == "http" && field.Tag.Get("inside") == "" &&
+			value.String() != "" && !strings.HasPrefix(value.String(), "https://"):
+			return fmt.Errorf("%w: %s must begin with https://: %w", ErrSetting, field.Tag.Get("envconfig"), downstream.ErrClear)
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ type settings struct {
 	Wait  time.Duration `envconfig:"TEST_WAIT" default:"1s"`
 	Long  time.Duration `envconfig:"TEST_LONG" default:"1m" min:"1s" max:"15m"`
 	Part  part
-	Where string `envconfig:"TEST_WHERE" form:"http"`
+	Where string `envconfig:"TEST_WHERE" form:"http" inside:"of this test"`
 	Key   string `envconfig:"TEST_KEY" minLength:"16"`
 }
 
