@@ -31,7 +31,8 @@ func Environment(into any) error { return EnvironmentOf(Operator)(into) }
 //
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
-// max set other bounds (`min:"0"`, `max:"15m"`). The tag minLength sets the least number of bytes of a text. Unless FN_ALLOW_PLAINTEXT is true, every
+// max set other bounds (`min:"0"`, `max:"15m"`). The tag minLength sets the least
+// number of bytes of a text. Unless FN_ALLOW_PLAINTEXT is true, every
 // connection to a store or a partner must be encrypted. A key with the tag `secret:"true"` may hold its value encrypted
 // for this process, or name a file or a secret that holds it (secretForms).
 func EnvironmentOf(process string) Settings {
