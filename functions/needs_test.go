@@ -39,8 +39,8 @@ func TestEventFunctionsDoWithoutRedis(t *testing.T) {
 		h, err := host.Open(t.Context(), config, f.Needs())
 		check.Must(t, err)
 		t.Cleanup(h.Close)
-		entry, err := f.Open(t.Context(), h, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "x"},
-			sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "x"}))
+		entry, err := f.Open(t.Context(), h, host.Values(sms.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"},
+			sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"}))
 		check.Must(t, err)
 		w := httptest.NewRecorder()
 		h.Mux(f.Spec.Name, entry).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/_/ready", nil))

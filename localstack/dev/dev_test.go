@@ -60,8 +60,8 @@ func newFixture(t *testing.T) *fixture {
 	d.page = dev.Page{
 		Face:  engine,
 		Clock: d.clock,
-		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
-		Calls: smssim.NewVoice("s", d.Clock.Now),
+		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "only-for-this-test", Now: d.Clock.Now},
+		Calls: smssim.NewVoice("only-for-this-test", d.Clock.Now),
 		Broker: &broker.Broker{
 			DB: d.Host.DB, Log: d.Host.Log, Subscriptions: kinds, Backoff: time.Millisecond,
 			Deliver: func(context.Context, string, cloudevent.Event) (int, error) { return int(d.status.Load()), nil },
@@ -300,7 +300,7 @@ func (d *fixture) send(t *testing.T, id, phone, text string) error {
 	t.Helper()
 	server := httptest.NewServer(d.page.SMS)
 	defer server.Close()
-	return sms.New(sms.Config{URL: server.URL, Secret: "s"}, d.Clock).Send(t.Context(), sms.Message{ID: id, Phone: phone, Text: text})
+	return sms.New(sms.Config{URL: server.URL, Secret: "only-for-this-test"}, d.Clock).Send(t.Context(), sms.Message{ID: id, Phone: phone, Text: text})
 }
 
 func TestTexts(t *testing.T) {

@@ -64,7 +64,7 @@ type Engine interface {
 // engine=3.1.0,model=2026-05.
 type Config struct {
 	URL       string        `envconfig:"FACE_URL" required:"true" form:"http" secret:"true"`
-	Secret    string        `envconfig:"FACE_SECRET" required:"true" secret:"true"`
+	Secret    string        `envconfig:"FACE_SECRET" required:"true" secret:"true" minLength:"16"`
 	Timeout   time.Duration `envconfig:"FACE_TIMEOUT" default:"4s" min:"10ms" max:"5s"`
 	Withdrawn string        `envconfig:"FACE_WITHDRAWN"`
 }

@@ -40,7 +40,7 @@ type Gateway interface {
 // Config holds the gateway's address and the secret that signs requests.
 type Config struct {
 	URL    string `envconfig:"SMS_URL" required:"true" form:"http" secret:"true"`
-	Secret string `envconfig:"SMS_SECRET" required:"true" secret:"true"`
+	Secret string `envconfig:"SMS_SECRET" required:"true" secret:"true" minLength:"16"`
 }
 
 // ErrPlain is the reason why a process does not start with an SMS_URL.

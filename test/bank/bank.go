@@ -152,8 +152,8 @@ func (b *Bank) Advance(d time.Duration) {
 // answers, and a reference photo is good for a year.
 func Nowhere() []any {
 	return []any{
-		face.Policy{MaxAge: 365 * 24 * time.Hour}, face.Config{URL: "http://127.0.0.1:1", Secret: "x", Timeout: time.Second},
-		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "x"}, uplink.GatewayConfig{Secret: "x"},
+		face.Policy{MaxAge: 365 * 24 * time.Hour}, face.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test", Timeout: time.Second},
+		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"}, uplink.GatewayConfig{Secret: "only-for-this-test"},
 	}
 }
 

@@ -46,10 +46,10 @@ func newFixture(t *testing.T) *fixture {
 	b := bank.New(t)
 	w := &fixture{Bank: b, registry: prometheus.NewRegistry()}
 	w.down.Store("")
-	texts := &smssim.Gateway{Secret: "s", Now: b.Clock.Now}
+	texts := &smssim.Gateway{Secret: "only-for-this-test", Now: b.Clock.Now}
 	phone := httptest.NewServer(texts)
 	t.Cleanup(phone.Close)
-	settings := append(bank.Nowhere(), sms.Config{URL: phone.URL, Secret: "s"})
+	settings := append(bank.Nowhere(), sms.Config{URL: phone.URL, Secret: "only-for-this-test"})
 	gw, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(settings...))
 	check.Must(t, err)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

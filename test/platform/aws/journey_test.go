@@ -32,7 +32,7 @@ import (
 	"github.com/tidebank/tidebank/workers/probe"
 )
 
-const smsSecret = "test-sms-secret"
+const smsSecret = "test-sms-gateway-secret"
 
 // programs builds the programs of all processes, of tide and of the demo into a folder.
 var programs = sync.OnceValues(func() (string, error) {

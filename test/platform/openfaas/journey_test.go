@@ -35,7 +35,7 @@ import (
 	"github.com/tidebank/tidebank/workers/probe"
 )
 
-const smsSecret = "test-sms-secret"
+const smsSecret = "test-sms-gateway-secret"
 
 // bank is a bank whose functions are deployed from a stack file.
 type bank struct {
