@@ -23,6 +23,8 @@ import (
 	identitycertapply "github.com/tidebank/tidebank/functions/identity/certapply"
 	identitycertrevoke "github.com/tidebank/tidebank/functions/identity/certrevoke"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identityconsentlist "github.com/tidebank/tidebank/functions/identity/consentlist"
+	identityconsentset "github.com/tidebank/tidebank/functions/identity/consentset"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
@@ -85,6 +87,8 @@ func All() []fn.Function {
 		identitycertapply.Function,
 		identitycertrevoke.Function,
 		identitychangeprepare.Function,
+		identityconsentlist.Function,
+		identityconsentset.Function,
 		identitydeviceunlock.Function,
 		identityfacebegin.Function,
 		identityfacefinish.Function,

@@ -25,6 +25,8 @@ func declared() []target {
 		{"identity-cert-apply", byChannel},
 		{"identity-cert-revoke", byChannel},
 		{"identity-change-prepare", byChannel},
+		{"identity-consent-list", byChannel},
+		{"identity-consent-set", byChannel},
 		{"identity-device-unlock", byChannel},
 		{"identity-face-begin", byChannel},
 		{"identity-face-finish", byChannel},
