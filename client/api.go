@@ -136,6 +136,22 @@ func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChan
 	return reply, err
 }
 
+// IdentityConsentList calls identity-consent-list: List the purposes of biometric data and the
+// caller's consents.
+func (c *Client) IdentityConsentList(ctx context.Context) (IdentityConsentListReply, error) {
+	var reply IdentityConsentListReply
+	err := c.Call(ctx, "identity-consent-list", struct{}{}, &reply)
+	return reply, err
+}
+
+// IdentityConsentSet calls identity-consent-set: Give or withdraw the consent to a purpose of
+// biometric data. Refusals of its own: NOTICE_UNACKNOWLEDGED.
+func (c *Client) IdentityConsentSet(ctx context.Context, request IdentityConsentSetRequest) (IdentityConsentSetReply, error) {
+	var reply IdentityConsentSetReply
+	err := c.Call(ctx, "identity-consent-set", request, &reply)
+	return reply, err
+}
+
 // IdentityDeviceUnlock calls identity-device-unlock: Release the lock of the log-in. It has its
 // effect at most once for a key; an empty key is replaced by a fresh one.
 func (c *Client) IdentityDeviceUnlock(ctx context.Context, key string, request IdentityDeviceUnlockRequest) (IdentityDeviceUnlockReply, error) {
@@ -145,8 +161,8 @@ func (c *Client) IdentityDeviceUnlock(ctx context.Context, key string, request I
 }
 
 // IdentityFaceBegin calls identity-face-begin: Begin a check of the customer's face for an intent.
-// Refusals of its own: FACE_REFERENCE_MISSING, FACE_SUSPENDED, OBJECT_NOT_FOUND, INTENT_USED,
-// INTENT_EXPIRED.
+// Refusals of its own: CONSENT_MISSING, FACE_REFERENCE_MISSING, FACE_SUSPENDED, OBJECT_NOT_FOUND,
+// INTENT_USED, INTENT_EXPIRED.
 func (c *Client) IdentityFaceBegin(ctx context.Context, request IdentityFaceBeginRequest) (IdentityFaceBeginReply, error) {
 	var reply IdentityFaceBeginReply
 	err := c.Call(ctx, "identity-face-begin", request, &reply)
@@ -154,7 +170,8 @@ func (c *Client) IdentityFaceBegin(ctx context.Context, request IdentityFaceBegi
 }
 
 // IdentityFaceFinish calls identity-face-finish: End a check of the customer's face with a capture.
-// Refusals of its own: FACE_EXPIRED, FACE_REJECTED, FACE_SUSPENDED, FACE_REFERENCE_MISSING.
+// Refusals of its own: CONSENT_MISSING, FACE_EXPIRED, FACE_REJECTED, FACE_SUSPENDED,
+// FACE_REFERENCE_MISSING.
 func (c *Client) IdentityFaceFinish(ctx context.Context, request IdentityFaceFinishRequest) (IdentityFaceFinishReply, error) {
 	var reply IdentityFaceFinishReply
 	err := c.Call(ctx, "identity-face-finish", request, &reply)
@@ -617,6 +634,35 @@ type IdentityChangePrepareRequest struct {
 	Phone  string `json:"phone,omitempty"` // For phone: the new number
 }
 
+// IdentityConsentListConsent is part of identity-consent-list.
+type IdentityConsentListConsent struct {
+	Purpose   string     `json:"purpose"` // one of transfer, security
+	Given     bool       `json:"given"`
+	ChangedAt *time.Time `json:"changed_at"` // null if the caller has never decided
+	Title     string     `json:"title"`
+	Notice    string     `json:"notice"` // Show it in full before the customer agrees
+	Digest    []byte     `json:"digest"` // SM3 of notice: the acknowledgement
+}
+
+// IdentityConsentListReply is the reply of identity-consent-list.
+type IdentityConsentListReply struct {
+	Consents []IdentityConsentListConsent `json:"consents"`
+}
+
+// IdentityConsentSetReply is the reply of identity-consent-set.
+type IdentityConsentSetReply struct {
+	Purpose   string    `json:"purpose"` // one of transfer, security
+	Given     bool      `json:"given"`
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+// IdentityConsentSetRequest is the request of identity-consent-set.
+type IdentityConsentSetRequest struct {
+	Purpose      string `json:"purpose"` // one of transfer, security
+	Given        bool   `json:"given"`
+	Acknowledged []byte `json:"acknowledged,omitempty"` // To consent: SM3 of the notice that was read
+}
+
 // IdentityDeviceUnlockReply is the reply of identity-device-unlock.
 type IdentityDeviceUnlockReply struct {
 	Unlocked bool `json:"unlocked"`
@@ -638,7 +684,8 @@ type IdentityFaceBeginReply struct {
 
 // IdentityFaceBeginRequest is the request of identity-face-begin.
 type IdentityFaceBeginRequest struct {
-	IntentID uuid.UUID `json:"intent_id"` // Of the preparation
+	IntentID uuid.UUID `json:"intent_id"`         // Of the preparation
+	Purpose  string    `json:"purpose,omitempty"` // transfer, or security for any other operation
 }
 
 // IdentityFaceFinishReply is the reply of identity-face-finish.

@@ -115,6 +115,8 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "identity-preference-set", choice, &map[string]any{})
 	j.call(t, "identity-option-list", none, &map[string]any{})
 	j.call(t, "identity-option-set", map[string]any{"option": "large_transfer", "on": false}, &map[string]any{})
+	j.call(t, "identity-consent-list", none, &map[string]any{})
+	j.call(t, "identity-consent-set", map[string]any{"purpose": "transfer", "given": false}, &map[string]any{})
 	j.call(t, "account-statement", account, &map[string]any{})
 	j.call(t, "transfer-get", map[string]any{"transfer_id": transfer}, &map[string]any{})
 	j.call(t, "transfer-list", none, &map[string]any{})
@@ -337,7 +339,7 @@ func (j *journey) faceProof(t *testing.T, intent uuid.UUID) stepup.Proof {
 		Nonce   []byte        `json:"nonce"`
 		Actions []face.Action `json:"actions"`
 	}
-	j.call(t, "identity-face-begin", map[string]any{"intent_id": intent}, &begun)
+	j.call(t, "identity-face-begin", map[string]any{"intent_id": intent, "purpose": "security"}, &begun)
 	asked := face.Challenge{ID: begun.ID, Nonce: begun.Nonce, Actions: begun.Actions}
 	j.call(t, "identity-face-finish", j.faces.Captured(t, asked, facetest.Good(asked, photo)), &map[string]any{})
 	return stepup.Proof{Factor: stepup.Face, CheckID: &begun.ID}

@@ -25,6 +25,8 @@ import (
 	identitycertrevoke "github.com/tidebank/tidebank/functions/identity/certrevoke"
 	identitycertsuspend "github.com/tidebank/tidebank/functions/identity/certsuspend"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identityconsentlist "github.com/tidebank/tidebank/functions/identity/consentlist"
+	identityconsentset "github.com/tidebank/tidebank/functions/identity/consentset"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
@@ -92,6 +94,8 @@ func All() []fn.Function {
 		identitycertrevoke.Function,
 		identitycertsuspend.Function,
 		identitychangeprepare.Function,
+		identityconsentlist.Function,
+		identityconsentset.Function,
 		identitydeviceunlock.Function,
 		identityfacebegin.Function,
 		identityfacefinish.Function,

@@ -104,6 +104,9 @@ func TestARoleDoesNothingElse(t *testing.T) {
 		"identity-option-set": {
 			"DELETE FROM option_change", "UPDATE option_change SET warning = 'x'", "UPDATE policy SET value = 0", "SELECT * FROM customer",
 		},
+		"identity-consent-set": {
+			"DELETE FROM biometric_consent", "UPDATE biometric_consent SET given = true", "SELECT * FROM customer",
+		},
 		"device-report": {
 			"DELETE FROM device_report", "UPDATE device_report SET customer_id = customer_id", "UPDATE device SET public_key = ''",
 			"SELECT * FROM customer",

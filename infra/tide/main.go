@@ -28,6 +28,8 @@
 //	go run ./infra/tide evidence verify FILE --roots FILE
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide audit archive [--bucket NAME]
+//	go run ./infra/tide face versions [--days N]
+//	go run ./infra/tide face separate [--finish]
 //	go run ./infra/tide roles apply
 //	go run ./infra/tide probe enrol --url URL --pin FILE --device ID --file PATH
 //	go run ./infra/tide events list [--dead]
@@ -56,7 +58,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), evidenceCommand(), auditCommand(), rolesCommand(),
 		retirementCommand(), deploymentCommand(),
-		probeCommand(), customerCommand(),
+		probeCommand(), customerCommand(), faceCommand(),
 	)
 	return root
 }

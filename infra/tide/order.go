@@ -55,11 +55,13 @@ func (o *order) check() error {
 
 // run checks the order, opens the database, does the work, and prints done with the trace
 // of the order's access record.
-func (o *order) run(cmd *cobra.Command, done string, work func(context.Context, *host.Host, order) (trace string, err error)) error {
+func (o *order) run(
+	cmd *cobra.Command, done string, work func(context.Context, *host.Host, order) (trace string, err error), purposes ...keys.Purpose,
+) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	h, err := openHost(cmd.Context(), keys.BlindIndex)
+	h, err := openHost(cmd.Context(), append(purposes, keys.BlindIndex)...)
 	if err != nil {
 		return err
 	}

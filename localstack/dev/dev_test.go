@@ -26,6 +26,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/devapi"
 	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
@@ -347,7 +348,8 @@ func TestAFaceInTheSandbox(t *testing.T) {
 		Face uuid.UUID `json:"face"`
 	}
 	check.Must(t, json.Unmarshal(w.Body.Bytes(), &made))
-	if n := d.Count(t, "SELECT count(*) FROM face_reference WHERE customer_id = $1 AND handle = $2", who.ID, made.Face); n != 1 {
+	person := face.PersonOf(d.Host.Keys, who.ID)
+	if n := d.Count(t, "SELECT count(*) FROM bio_reference WHERE person = $1", person); n != 1 || made.Face == uuid.Nil {
 		t.Errorf("%d photos", n)
 	}
 	w = d.ask("POST", "/dev/face/capture", `{"check_id":"`+uuid.NewString()+`","nonce":"AAAA","actions":["blink","nod"],`+

@@ -144,7 +144,9 @@ func (s Seeder) HandOut(ctx context.Context, c Customer, t token.Token) error {
 // Refer makes a photo the customer's reference for face checks.
 func (s Seeder) Refer(ctx context.Context, c Customer, r face.Reference) error {
 	var unit pg.Unit
-	face.Refer(&unit, c.ID, r)
+	if err := face.Refer(&unit, s.Ring, c.ID, r); err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
 	if err := s.DB.Commit(ctx, &unit); err != nil {
 		return fmt.Errorf("seed reference photo: %w", err)
 	}

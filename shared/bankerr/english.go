@@ -22,6 +22,8 @@ var english = map[string]Text{
 	"DEVICE_LOCKED":            {"The log-in is locked to another device", "Log in there, or release it by trade password and card number"},
 	"DEVICE_UNBOUND":           {"This device has no bound key, which this needs", "Log in again, bind the device, and start again"},
 	"ENVIRONMENT_UNSAFE":       {"The phone's environment is unsafe, so transfers are disabled", "Remove the risk and open the app again"},
+	"CONSENT_MISSING":          {"The customer does not consent to this use of the face", "Read the notice and consent, or use other factors"},
+	"NOTICE_UNACKNOWLEDGED":    {"The notice is not acknowledged", "Read the present notice, acknowledge it, and consent"},
 	"FACE_EXPIRED":             {"This face check is no longer valid", "Begin a new face check"},
 	"FACE_REFERENCE_MISSING":   {"No recent photo can be compared with the face", "Use other factors, or have a photo taken at a branch"},
 	"FACE_REJECTED":            {"The face check has failed", "Face the screen in good light, do what it asks, and try again"},

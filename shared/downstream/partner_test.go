@@ -68,6 +68,13 @@ func partners(t *testing.T) map[downstream.Name]partner {
 			}
 			return sms.New(config, clock.System{}).Send(ctx, sms.Message{ID: "1", Phone: personal[2], Text: all})
 		}),
+		downstream.Voice: with(map[string]string{"VOICE_URL": "ADDRESS", "VOICE_SECRET": secret}, func(ctx context.Context, _ *testing.T) error {
+			config, err := setting[sms.VoiceConfig]()
+			if err != nil {
+				return err
+			}
+			return sms.NewVoice(config, clock.System{}).Send(ctx, sms.Message{ID: "1", Phone: personal[2], Text: all})
+		}),
 		downstream.Face: with(map[string]string{"FACE_URL": "ADDRESS", "FACE_SECRET": secret}, func(ctx context.Context, _ *testing.T) error {
 			config, err := setting[face.Config]()
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 // VoiceConfig holds the voice gateway's address and the secret that signs requests.
 type VoiceConfig struct {
 	URL    string `envconfig:"VOICE_URL" required:"true" form:"http" secret:"true"`
-	Secret string `envconfig:"VOICE_SECRET" required:"true" secret:"true"`
+	Secret string `envconfig:"VOICE_SECRET" required:"true" secret:"true" minLength:"16"`
 }
 
 // ErrPlainVoice is the reason why a process does not start with a VOICE_URL.

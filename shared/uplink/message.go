@@ -16,7 +16,7 @@ var errNumber = errors.New("not 5 to 20 digits")
 
 // GatewayConfig holds the secret by which the gateway signs. It is the one of the other way (shared/sms).
 type GatewayConfig struct {
-	Secret string `envconfig:"SMS_SECRET" required:"true" secret:"true"`
+	Secret string `envconfig:"SMS_SECRET" required:"true" secret:"true" minLength:"16"`
 }
 
 // label begins what the gateway signs, so that no signature of another message passes for one.

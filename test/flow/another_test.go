@@ -35,7 +35,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-unlock-key-set":     {"intent_id": p.prepareChange(t, p.li, stepup.SetFace).IntentID},
 		"identity-cert-apply":         {"intent_id": p.applying(t, p.li)["intent_id"]},
 		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
-		"identity-face-begin":         {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
+		"identity-face-begin":         {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID, "purpose": "transfer"},
 		"identity-face-finish":        {"check_id": p.faced(t, p.li, p.prepare(t, p.li, p.wang, 1_00).IntentID)["check_id"]},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidebank/tidebank/docs"
 	"github.com/tidebank/tidebank/shared/cert"
+	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -68,12 +69,14 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"}, "device-lock": {}, "identity-device-unlock": unlocking,
 		"device-report":               {"report": bank.Fields(t, wang.phone.Report(t))},
 		"identity-preference-set":     {"combination": "sms_otp+trade_password", "amount_fen": 1},
+		"identity-consent-list":       {},
+		"identity-consent-set":        {"purpose": "transfer", "given": true, "acknowledged": consent.All()[0].Digest()},
 		"identity-option-list":        {},
 		"identity-option-set":         {"option": option.LargeTransfer, "on": true, "acknowledged": option.All()[0].Digest()},
 		"channel-open":                hello(t, "phone-of-sun"),
 		"identity-alias-set":          alias,
 		"identity-change-prepare":     {"change": stepup.ChangeLoginPassword},
-		"identity-face-begin":         {"intent_id": next.IntentID},
+		"identity-face-begin":         {"intent_id": next.IntentID, "purpose": "transfer"},
 		"identity-face-finish":        faced,
 		"identity-login":              entry,
 		"identity-gesture-set":        gesture,
@@ -357,12 +360,21 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"graphic code":      with(p.quick(t, p.wang), "captcha_id", uuid.NewString()),
 			"another challenge": with(p.quick(t, p.wang), "challenge", p.wang.phone.Challenge(t)),
 		},
-		"identity-face-begin": {"another's order": {"intent_id": foreign.IntentID}},
+		"identity-face-begin": {
+			"another's order":   {"intent_id": foreign.IntentID, "purpose": "transfer"},
+			"another purpose":   with(good["identity-face-begin"], "purpose", "security"),
+			"without a purpose": {"intent_id": good["identity-face-begin"]["intent_id"]},
+		},
 		"identity-face-finish": {
 			"another's check": with(good["identity-face-finish"], "check_id", p.faced(t, p.li, foreign.IntentID)["check_id"]),
 			"a picture":       with(good["identity-face-finish"], "capture", []byte(facetest.Image)),
 		},
 		"identity-token-sync": {"wrong codes": {"code": "000000", "next_code": "000000"}},
+		"identity-consent-set": {
+			"no acknowledgement":    {"purpose": "transfer", "given": true},
+			"of another notice":     {"purpose": "transfer", "given": true, "acknowledged": consent.All()[1].Digest()},
+			"a purpose that is not": {"purpose": "none", "given": true},
+		},
 		"identity-option-set": {
 			"no acknowledgement":    {"option": "large_transfer", "on": true},
 			"of another warning":    {"option": "large_transfer", "on": true, "acknowledged": make([]byte, 32)},

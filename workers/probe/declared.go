@@ -27,6 +27,8 @@ func declared() []target {
 		{"identity-cert-revoke", byChannel},
 		{"identity-cert-suspend", byChannel},
 		{"identity-change-prepare", byChannel},
+		{"identity-consent-list", byChannel},
+		{"identity-consent-set", byChannel},
 		{"identity-device-unlock", byChannel},
 		{"identity-face-begin", byChannel},
 		{"identity-face-finish", byChannel},

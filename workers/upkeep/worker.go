@@ -80,6 +80,8 @@ func Kept() map[string]string {
 	return map[string]string{
 		"account":             "one row for each account",
 		"audit_record":        "the audit chain is permanent until it is archived",
+		"bio_reference":       "one row for each person with a reference photo",
+		"biometric_consent":   "consents and withdrawals are evidence of the customer's decision",
 		"bluetooth_key":       "one row for each Bluetooth Key that the bank has handed out",
 		"bluetooth_key_limit": "dated limits are the record of past decisions",
 		"certificate":         "certificates are evidence of what their holders signed",
@@ -88,7 +90,7 @@ func Kept() map[string]string {
 		"device":              "one row for each bound device",
 		"entry":               "vouchers are permanent",
 		"evidence":            "evidence of what customers have signed",
-		"face_reference":      "one row for each customer with a reference photo",
+		"face_reference":      "of an earlier release; tide face separate moves its rows",
 		"fraud_score":         "scores are evidence of decisions about a customer",
 		"function_revision":   "one row: the revision of the SQL functions",
 		"ledger_fold":         "folding deletes its rows",

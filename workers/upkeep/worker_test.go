@@ -70,6 +70,10 @@ VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
 		`INSERT INTO login_challenge (challenge, channel, expires_at)
 VALUES (gen_random_uuid()::text::bytea, '', now() - $1::interval)`,
 	}},
+	"bio_result": {goes: []string{
+		`INSERT INTO bio_result (id, person, digest_ct, made_at)
+VALUES (gen_random_uuid(), '', '', now() - $1::interval)`,
+	}},
 	"face_attempt": {goes: []string{
 		`INSERT INTO face_attempt (subject, failed, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,

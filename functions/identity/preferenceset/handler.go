@@ -19,10 +19,12 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/password"
@@ -35,6 +37,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-preference-set", Summary: "Choose the proofs of transfers", Audience: fn.Customer, Audit: fn.AuditAuth,
+	Keys:         []keys.Purpose{keys.Pseudonym},
 	Refusals:     []*bankerr.Error{stepup.ErrStronger},
 	Requirements: []string{"AUTH-017"},
 }, wire)
@@ -65,13 +68,14 @@ type Response struct {
 type operation struct {
 	rules *stepup.Table
 	db    pg.Reader
+	ring  *keys.Ring
 	clock clock.Clock
 	faces face.Policy
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
 	rules := stepup.NewTable(lent.DB, lent.Clock)
-	return operation{rules: rules, db: lent.DB, clock: lent.Clock, faces: config.Face}.do, nil
+	return operation{rules: rules, db: lent.DB, ring: lent.Keys, clock: lent.Clock, faces: config.Face}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -90,7 +94,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var batch pgx.Batch
 	token.QueueToken(&batch, call.CustomerID, &held)
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
-	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
+	face.QueueUsable(&batch, op.ring, call.CustomerID, consent.Transfer, op.faces.Oldest(now), &photo)
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, now, &ukeys)
 	customer.QueueKind(&batch, call.CustomerID, &kind)
 	password.QueuePIN(&batch, call.CustomerID, &pin)

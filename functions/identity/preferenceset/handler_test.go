@@ -97,18 +97,23 @@ func TestAChoiceWithTheFace(t *testing.T) {
 	w := newFixture(t)
 	engine := facetest.Start(t, w.Bank)
 	w.choose(t, "device_key+face", 20_000_00).Want(t, "STEPUP_STRONGER")
-	engine.Photo(t, w.Payer)
+	photo := engine.Photo(t, w.Payer)
+	taken := func(ago time.Duration) {
+		t.Helper()
+		photo.TakenAt = w.Clock.Now().Add(-ago)
+		check.Must(t, w.Seeder().Refer(t.Context(), w.Payer, photo))
+	}
 	w.choose(t, "face", 1).Want(t, "STEPUP_STRONGER")
 	w.choose(t, "device_key+face", 20_000_00).Want(t, "")
 	w.want(t, "the choice", w.ToPayee(20_000_00), "device_key+face")
-	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-facetest.MaxAge))
+	taken(facetest.MaxAge)
 	w.want(t, "with an old photo", w.ToPayee(20_000_00), any2...)
 	w.choose(t, "sms_otp+face", 20_000_00).Want(t, "STEPUP_STRONGER")
 	// Two of the three would be enough, but the app could not prove the third.
-	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now())
+	taken(0)
 	w.choose(t, "sms_otp+trade_password+face", 20_000_00).Want(t, "")
 	w.want(t, "a choice of three", w.ToPayee(20_000_00), "sms_otp+trade_password+face")
-	w.Exec(t, "DELETE FROM face_reference")
+	w.Exec(t, "DELETE FROM bio_reference")
 	w.want(t, "without a photo", w.ToPayee(20_000_00), any2...)
 }
 

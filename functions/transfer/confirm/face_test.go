@@ -83,9 +83,14 @@ func TestWhoIsAskedForAFace(t *testing.T) {
 			t.Errorf("combinations (-want +got):\n%s", diff)
 		}
 	}
-	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-facetest.MaxAge))
+	taken := func(ago time.Duration) {
+		t.Helper()
+		w.photo.TakenAt = w.Clock.Now().Add(-ago)
+		check.Must(t, w.Seeder().Refer(t.Context(), w.Payer, w.photo))
+	}
+	taken(facetest.MaxAge)
 	asked(two)
-	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(time.Second-facetest.MaxAge))
+	taken(facetest.MaxAge - time.Second)
 	asked(append(two, "sms_otp+face", "device_key+face", "trade_password+face"))
 	w.Phone.Call(t, transferprepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	in := w.prepare(t, 1_00)

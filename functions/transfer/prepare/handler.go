@@ -28,6 +28,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
+	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
@@ -55,7 +56,7 @@ var Function = fn.Command(fn.Spec{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, option.ErrOff, stepup.ErrUnbound, limit.ErrExceeded,
 	},
-	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage},
+	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage, keys.Pseudonym},
 	Requirements: []string{
 		"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001",
 		"LIMIT-002", "DEVICE-001", "RISK-004",
@@ -190,7 +191,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 type means struct {
 	key       device.State // on the device that calls
 	token     token.State
-	face      bool // the bank has a reference photo
+	face      bool // the customer consents, and the bank has a reference photo
 	ukeys     cert.Held
 	preferred stepup.Preference
 	large     option.Large // what the customer may pay others
@@ -204,7 +205,7 @@ func (op operation) customers(ctx context.Context, call *fn.Call, account uuid.U
 	var batch pgx.Batch
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
 	token.QueueToken(&batch, call.CustomerID, &mine.token)
-	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(op.clock.Now()), &mine.face)
+	face.QueueUsable(&batch, op.ring, call.CustomerID, consent.Transfer, op.faces.Oldest(op.clock.Now()), &mine.face)
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.ukeys)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
 	option.QueueLarge(&batch, call.CustomerID, op.clock.Now(), &mine.large)
