@@ -55,6 +55,13 @@ import (
 	notifyonphone "github.com/tidebank/tidebank/functions/notify/onphone"
 	notifyontransfer "github.com/tidebank/tidebank/functions/notify/ontransfer"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
+	stafflogin "github.com/tidebank/tidebank/functions/staff/login"
+	stafflogout "github.com/tidebank/tidebank/functions/staff/logout"
+	staffparameterapprove "github.com/tidebank/tidebank/functions/staff/parameterapprove"
+	staffparameterlist "github.com/tidebank/tidebank/functions/staff/parameterlist"
+	staffparameterpropose "github.com/tidebank/tidebank/functions/staff/parameterpropose"
+	staffpasswordchange "github.com/tidebank/tidebank/functions/staff/passwordchange"
+	staffroleset "github.com/tidebank/tidebank/functions/staff/roleset"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferget "github.com/tidebank/tidebank/functions/transfer/get"
 	transferlist "github.com/tidebank/tidebank/functions/transfer/list"
@@ -117,6 +124,13 @@ func All() []fn.Function {
 		notifyonphone.Function,
 		notifyontransfer.Function,
 		otpsend.Function,
+		stafflogin.Function,
+		stafflogout.Function,
+		staffparameterapprove.Function,
+		staffparameterlist.Function,
+		staffparameterpropose.Function,
+		staffpasswordchange.Function,
+		staffroleset.Function,
 		transferconfirm.Function,
 		transferget.Function,
 		transferlist.Function,

@@ -18,6 +18,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/reseal"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 )
@@ -25,7 +26,7 @@ import (
 // Columns lists them.
 func Columns() []reseal.Column {
 	return slices.Concat(customer.SealedColumns(), device.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(),
-		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns())
+		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns(), staff.SealedColumns())
 }
 
 // Purposes lists the purposes of these columns' keys, and Pepper, which the passwords need.

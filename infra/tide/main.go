@@ -19,6 +19,7 @@
 //	go run ./infra/tide risk lift --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide customer erase --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide customer reset-password --phone NUMBER --identity-check TEXT --reason TEXT --operator NAME
+//	go run ./infra/tide staff create --login NAME --roles ROLES --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide evidence export --id ID --out FILE
 //	go run ./infra/tide evidence verify FILE --roots FILE
@@ -52,7 +53,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), evidenceCommand(), auditCommand(), rolesCommand(),
 		retirementCommand(), deploymentCommand(),
-		probeCommand(), customerCommand(),
+		probeCommand(), customerCommand(), staffCommand(),
 	)
 	return root
 }

@@ -29,6 +29,8 @@ type New struct {
 	Phone, IDNo  string
 	Names        []string
 	Same         bool
+	Staff        string // of a member of the bank's staff, with Terms
+	Terms        StaffTerms
 }
 
 // FoldedTrade is a new trade password with ASCII digits in place of full-width ones, as
@@ -62,7 +64,9 @@ type Rule struct {
 }
 
 // Rules lists every rule, in the order of fields and of a refusal's texts.
-func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), gestureRules()) }
+func Rules() []Rule {
+	return slices.Concat(loginRules(), tradeRules(), gestureRules(), staffRules(StaffMin))
+}
 
 func loginRules() []Rule {
 	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
@@ -148,10 +152,15 @@ func (p New) CheckTrade() error { return p.check(TradeField, "交易密码") }
 func (p New) CheckGesture() error { return p.check(GestureField, "手势密码") }
 
 func (p New) check(field, chinese string) error {
-	weak := &bankerr.FieldError{Field: field, Why: "weak"}
+	return p.checkRules(slices.DeleteFunc(Rules(), func(r Rule) bool { return r.Field != field }), chinese)
+}
+
+// checkRules checks the rules of one field.
+func (p New) checkRules(rules []Rule, chinese string) error {
+	weak := &bankerr.FieldError{Field: rules[0].Field, Why: "weak"}
 	var texts []string
-	for _, rule := range Rules() {
-		if rule.Field == field && rule.broken(p) {
+	for _, rule := range rules {
+		if rule.broken(p) {
 			weak.Rules, texts = append(weak.Rules, rule.Name), append(texts, rule.Chinese)
 		}
 	}
