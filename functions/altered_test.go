@@ -21,6 +21,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/reseal"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -65,6 +66,18 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		return p.particulars(t, alias)
 	},
 	"phone_change.former_ct": formerPhone,
+	"staff_password.password": func(t *testing.T, p fixture) reading {
+		member := p.Member(t, "wang.xm", staff.Risk)
+		console := p.Device(t, "console")
+		row := fmt.Sprintf("staff_id = '%s' AND set_at = (SELECT max(set_at) FROM staff_password WHERE staff_id = '%[1]s')", member.ID)
+		return reading{
+			row: row, clear: []string{bank.StaffPassword}, refused: "STAFF_LOGIN_FAILED", again: "DELETE FROM staff_attempt",
+			use: func() []string {
+				request := console.StaffLogIn(t, member, bank.StaffPassword)
+				return []string{console.Call(t, functest.Named(t, "staff-login"), "", request).Code}
+			},
+		}
+	},
 	"evidence.text_ct": func(t *testing.T, p fixture) reading {
 		ukey := p.SoftUKey(t, p.Payer, cert.InApp)
 		in := p.Prepare(t, p.ToPayee(1_00))

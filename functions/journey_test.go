@@ -23,8 +23,10 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
+	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/shared/uplink"
@@ -37,6 +39,8 @@ import (
 // keeps all bytes of the wire, each answer, each event and each SMS.
 type journey struct {
 	bank.Pair // the payer signs up on the way
+	console   *bank.Device
+	member    staff.Member // who works at the console
 	sms       *smssim.Gateway
 	faces     facetest.Engine
 	wire      strings.Builder         // frames and replies, as an eavesdropper sees them
@@ -70,7 +74,17 @@ func journeyOn(t *testing.T, b *bank.Bank) *journey {
 		},
 	}
 	j.Phone.Wire = &j.wire
+	j.console, j.member = b.Device(t, "console-of-qian"), b.Member(t, "qian.er", staff.Parameters)
+	j.console.Wire = &j.wire
 	return j
+}
+
+// by is the device that calls the function.
+func (j *journey) by(f fn.Function) *bank.Device {
+	if f.Spec.Audience.InHouse() {
+		return j.console
+	}
+	return j.Phone
 }
 
 // call calls a function, over the channel if it needs one, and reads the good answer into reply.
@@ -80,9 +94,9 @@ func (j *journey) call(t *testing.T, name string, request, reply any) {
 	sent := check.JSON(t, request)
 	body := sent
 	if !f.Spec.NoChannel {
-		body = j.Phone.Frame(t, f, uuid.NewString(), request)
+		body = j.by(f).Frame(t, f, uuid.NewString(), request)
 	}
-	answer := j.Phone.Send(t, f, body)
+	answer := j.by(f).Send(t, f, body)
 	answer.Into(t, reply)
 	j.good[name], j.sent[name] = append(j.good[name], answer), sent
 }
@@ -138,6 +152,7 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "device-unbind", map[string]any{"device_id": "tablet-of-wang"}, &map[string]any{})
 	j.changePhone(t)
 	j.call(t, "identity-logout", none, &map[string]any{})
+	j.workAtConsole(t)
 	j.deliver(t)
 	for _, f := range functions.All() {
 		if !isEvent(f) && len(j.good[f.Spec.Name]) == 0 {
@@ -147,6 +162,24 @@ func (j *journey) travel(t *testing.T) {
 	if len(j.good) < 15 || len(j.told) < 8 || len(j.sms.Inbox("")) < 5 {
 		t.Fatalf("%d functions, %d events and %d texts were seen", len(j.good), len(j.told), len(j.sms.Inbox("")))
 	}
+}
+
+// workAtConsole lets members of the staff use the functions of the console.
+func (j *journey) workAtConsole(t *testing.T) {
+	t.Helper()
+	j.call(t, "staff-login", j.console.StaffLogIn(t, j.member, bank.StaffPassword), &map[string]any{})
+	var proposed struct {
+		ID uuid.UUID `json:"change_id"`
+	}
+	j.call(t, "staff-parameter-propose", map[string]any{"figure": "staff.password.min_length", "value": 8}, &proposed)
+	j.call(t, "staff-parameter-list", struct{}{}, &map[string]any{})
+	j.call(t, "staff-password-change", j.console.StaffChange(t, bank.StaffPassword, "moon-staff-27"), &map[string]any{})
+	j.console.LoginAsStaff(t, j.Member(t, "zhao.da", staff.Parameters))
+	j.call(t, "staff-parameter-approve", map[string]any{"change_id": proposed.ID}, &map[string]any{})
+	j.console.LoginAsStaff(t, j.Member(t, "admin", staff.Administrator))
+	roles := map[string]any{"login_name": "zhao.da", "roles": []staff.Role{staff.Risk}}
+	j.call(t, "staff-role-set", roles, &map[string]any{})
+	j.call(t, "staff-logout", struct{}{}, &map[string]any{})
 }
 
 func (j *journey) openChannel(t *testing.T) {
@@ -169,6 +202,7 @@ func (j *journey) openSession(t *testing.T) {
 	j.openChannel(t)
 	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	j.Phone.ReportClean(t, j.Payer.ID)
+	j.console.LoginAsStaff(t, j.member)
 }
 
 // code asks for a one-time code and reads it on the phone.

@@ -77,7 +77,7 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 		"identity-phone-change", "identity-pin-code-set", "identity-quick-login",
 		"identity-register",
 		"identity-token-bind",
-		"identity-trade-password-set", "identity-unlock-key-set", "transfer-confirm",
+		"identity-trade-password-set", "identity-unlock-key-set", "staff-login", "staff-password-change", "transfer-confirm",
 	}, got); diff != "" {
 		t.Errorf("functions that check passwords (-want +got):\n%s", diff)
 	}

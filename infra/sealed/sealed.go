@@ -19,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/reseal"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 )
@@ -26,7 +27,8 @@ import (
 // Columns lists them.
 func Columns() []reseal.Column {
 	return slices.Concat(customer.SealedColumns(), device.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(),
-		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns(), face.SealedColumns())
+		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns(), face.SealedColumns(),
+		staff.SealedColumns())
 }
 
 // Purposes lists the purposes of these columns' keys, and Pepper, which the passwords need.

@@ -23,6 +23,7 @@
 //	go run ./infra/tide customer key-limit --phone NUMBER [--account NUMBER] --transfer YUAN --day YUAN --approver NAME ...
 //	go run ./infra/tide customer set-kind --phone NUMBER --kind KIND --approver NAME --reason TEXT --operator NAME
 //	go run ./infra/tide customer give-pin --phone NUMBER --reason TEXT --operator NAME
+//	go run ./infra/tide staff create --login NAME --roles ROLES --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide evidence export --id ID --out FILE
 //	go run ./infra/tide evidence verify FILE --roots FILE
@@ -58,7 +59,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), evidenceCommand(), auditCommand(), rolesCommand(),
 		retirementCommand(), deploymentCommand(),
-		probeCommand(), customerCommand(), faceCommand(),
+		probeCommand(), customerCommand(), faceCommand(), staffCommand(),
 	)
 	return root
 }

@@ -30,6 +30,8 @@ type New struct {
 	Phone, IDNo  string
 	Names        []string
 	Same         bool
+	Staff        string // of a member of the bank's staff, with Terms
+	Terms        StaffTerms
 }
 
 // FoldedTrade is a new trade password with ASCII digits in place of full-width ones, as
@@ -65,7 +67,9 @@ type Rule struct {
 }
 
 // Rules lists every rule, in the order of fields and of a refusal's texts.
-func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), pinRules(), gestureRules()) }
+func Rules() []Rule {
+	return slices.Concat(loginRules(), tradeRules(), pinRules(), gestureRules(), staffRules(StaffMin))
+}
 
 func loginRules() []Rule {
 	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
@@ -169,10 +173,15 @@ func (p New) CheckPIN() error { return p.check(PINField, "PIN码") }
 func (p New) CheckGesture() error { return p.check(GestureField, "手势密码") }
 
 func (p New) check(field, chinese string) error {
-	weak := &bankerr.FieldError{Field: field, Why: "weak"}
+	return p.checkRules(slices.DeleteFunc(Rules(), func(r Rule) bool { return r.Field != field }), chinese)
+}
+
+// checkRules checks the rules of one field.
+func (p New) checkRules(rules []Rule, chinese string) error {
+	weak := &bankerr.FieldError{Field: rules[0].Field, Why: "weak"}
 	var texts []string
-	for _, rule := range Rules() {
-		if rule.Field == field && rule.broken(p) {
+	for _, rule := range rules {
+		if rule.broken(p) {
 			weak.Rules, texts = append(weak.Rules, rule.Name), append(texts, rule.Chinese)
 		}
 	}

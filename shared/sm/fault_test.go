@@ -268,10 +268,15 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"identity-face-finish": map[string]any{"check_id": uuid.New(), "capture": []byte{0x30}},
 		"identity-token-sync":  map[string]any{"code": "123456", "next_code": "654321"},
 		"message-read":         map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},
-		"otp-status":       map[string]any{"purpose": "login", "phone": number},
-		"transfer-confirm": map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"transfer-get":     map[string]any{"transfer_id": uuid.New()},
-		"transfer-prepare": map[string]any{"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": 1},
+		"otp-status":              map[string]any{"purpose": "login", "phone": number},
+		"transfer-confirm":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"staff-login":             map[string]any{"login_name": "wang.xm", "password": password},
+		"staff-password-change":   map[string]any{"password": password, "new_password": password},
+		"staff-parameter-propose": map[string]any{"figure": "staff.lock_after", "value": 4},
+		"staff-parameter-approve": map[string]any{"change_id": uuid.New()},
+		"staff-role-set":          map[string]any{"login_name": "wang.xm", "roles": []any{}},
+		"transfer-get":            map[string]any{"transfer_id": uuid.New()},
+		"transfer-prepare":        map[string]any{"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": 1},
 	}
 	var list []prepared
 	for _, f := range functions.All() {

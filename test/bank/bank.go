@@ -90,7 +90,7 @@ func (l *Log) String() string {
 var Start = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
 
 // sessions is how long the bank of a test keeps channels and logins.
-var sessions = session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute}
+var sessions = session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute, StaffIdle: 5 * time.Minute}
 
 // New opens a bank for the test.
 func New(t testing.TB) *Bank {

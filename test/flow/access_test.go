@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/functions"
+	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/test/bank"
@@ -32,6 +34,18 @@ func protected(t testing.TB) []fn.Function {
 	list := slices.DeleteFunc(served(t), func(f fn.Function) bool { return slices.Contains(public, f.Spec.Name) })
 	if len(list) < 10 {
 		t.Fatalf("only %d functions are protected", len(list))
+	}
+	return list
+}
+
+// inHouse are all functions of the staff but the login.
+func inHouse(t testing.TB) []fn.Function {
+	t.Helper()
+	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool {
+		return !f.Spec.Audience.InHouse() || f.Spec.Name == "staff-login"
+	})
+	if len(list) < 5 {
+		t.Fatalf("only %d functions are of the staff", len(list))
 	}
 	return list
 }
@@ -111,6 +125,15 @@ func TestNobodyGetsPastThePublicFunctions(t *testing.T) {
 		}
 		if diff := cmp.Diff(before, kept(b)); diff != "" {
 			t.Errorf("%s changed what Redis keeps (-before +after):\n%s", f.Spec.Name, diff)
+		}
+	}
+	for _, f := range inHouse(t) {
+		request, err := example.Of(f.Request)
+		check.Must(t, err)
+		for name, d := range map[string]*bank.Device{"nobody": nobody, "an ended session": ended} {
+			if got := call(t, d, f.Spec.Name, request); got.Status != http.StatusUnauthorized || got.Code != "SESSION_REQUIRED" {
+				t.Errorf("%s: %s got %d %q", f.Spec.Name, name, got.Status, got.Code)
+			}
 		}
 	}
 	for _, name := range public {

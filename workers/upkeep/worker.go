@@ -39,6 +39,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/uplink"
 )
@@ -69,7 +70,7 @@ func Retentions() []pg.Retention {
 	return slices.Concat(
 		[]pg.Retention{
 			customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), environment.Retention(),
-			device.Retention(), limit.BluetoothKeyRetention(), uplink.Retention(),
+			device.Retention(), limit.BluetoothKeyRetention(), uplink.Retention(), staff.Retention(),
 		},
 		password.Retentions(), otp.Retentions(), sms.Retentions(), face.Retentions(), events.Retentions(),
 	)
@@ -96,11 +97,14 @@ func Kept() map[string]string {
 		"ledger_fold":         "folding deletes its rows",
 		"message":             "the customer's inbox belongs to the customer",
 		"option_change":       "acknowledged warnings are evidence of the customer's decision",
+		"parameter_change":    "proposals and approvals are the record of who changed what",
 		"pin_code":            "one row for each customer with a PIN code",
 		"policy":              "dated figures are the record of past policies",
 		"posting":             "vouchers are permanent",
 		"reseal_progress":     "one row for each sealed column",
 		"revocation_list":     "lists are evidence of which certificates were good",
+		"staff":               "one row for each member of the staff; one who has left stays as a record",
+		"staff_password":      "the last passwords of each member, 24 at most",
 		"stepup_cap":          "dated caps are the record of past policies",
 		"stepup_preference":   "one row for each customer who has chosen",
 		"stepup_rule":         "dated rules are the record of past policies",

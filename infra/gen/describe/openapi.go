@@ -33,7 +33,7 @@ func openAPI(all []fn.Function) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		paths["/function/"+f.Spec.Name] = map[string]any{"post": post}
+		paths[f.Spec.Route()] = map[string]any{"post": post}
 	}
 	if err := statePurposes(all, registry.Map()); err != nil {
 		return nil, err

@@ -46,6 +46,9 @@ func roots(f fn.Function) []string {
 	if f.Spec.Idempotent {
 		list = append(list, "shared/idem.QueueLookup", "shared/idem.Record")
 	}
+	if f.Spec.Audience == fn.Staff {
+		list = append(list, "shared/staff.Standing.QueueStanding")
+	}
 	if f.Spec.Risk != risk.None {
 		list = append(list, "shared/customer.QueueGrade", "shared/environment.QueueStanding")
 	}

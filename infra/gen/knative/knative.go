@@ -95,7 +95,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	}
 	for _, p := range described.Functions {
 		b.Functions = append(b.Functions, deploy(p))
-		if !p.Event {
+		if !p.Event && !p.InHouse {
 			b.Routes = append(b.Routes, p.Name)
 		}
 	}
