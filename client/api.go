@@ -782,6 +782,9 @@ type IdentityQuickLoginRequest struct {
 	CaptchaAnswer   string             `json:"captcha_answer,omitempty"`
 	App             *ChannelApp        `json:"app,omitempty"`         // The app and its version
 	Environment     *EnvironmentReport `json:"environment,omitempty"` // The app's report about its environment (docs/protocol.md, section 7)
+	PIN             []byte             `json:"pin,omitempty"`
+	SignedData      []byte             `json:"signed_data,omitempty"`
+	Passkey         *PasskeyAssertion  `json:"passkey,omitempty"`
 }
 
 // IdentityRegisterReply is the reply of identity-register.
@@ -924,12 +927,13 @@ type OTPSendRequest struct {
 // identity-gesture-set, identity-password-change, identity-phone-change, identity-token-bind,
 // identity-trade-password-set, identity-unlock-key-set, transfer-confirm.
 type StepupProof struct {
-	Factor     string     `json:"factor"`                // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code       string     `json:"code,omitempty"`        // sms_otp, token
-	Password   []byte     `json:"password,omitempty"`    // of either kind
-	Signature  []byte     `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
-	CheckID    *uuid.UUID `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
-	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, _counter, phone_shield: PKCS#7 of text
+	Factor     string            `json:"factor"`                // The factor that this proves, e.g. sms_otp (docs/protocol.md)
+	Code       string            `json:"code,omitempty"`        // sms_otp, token
+	Password   []byte            `json:"password,omitempty"`    // of either kind
+	Signature  []byte            `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
+	CheckID    *uuid.UUID        `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
+	SignedData []byte            `json:"signed_data,omitempty"` // soft_ukey, _counter, phone_shield: PKCS#7 of text
+	Passkey    *PasskeyAssertion `json:"passkey,omitempty"`
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.
@@ -989,4 +993,37 @@ type TransferView struct {
 	PayeeCode          string    `json:"payee_code"` // Eight digits that differ between accounts which look alike when masked
 	Memo               string    `json:"memo"`
 	PostedAt           time.Time `json:"posted_at"`
+}
+
+type PasskeyAssertion struct {
+	CredentialID      []byte `json:"credential_id"`
+	ClientData        []byte `json:"client_data"`
+	AuthenticatorData []byte `json:"authenticator_data"`
+	Signature         []byte `json:"signature"`
+}
+
+type PasskeyRegistration struct {
+	CredentialID []byte `json:"credential_id"`
+	ClientData   []byte `json:"client_data"`
+	Attestation  []byte `json:"attestation"`
+}
+
+type IdentityPasskeySetReply struct {
+	PasskeySet bool `json:"passkey_set"`
+}
+
+type IdentityPasskeySetRequest struct {
+	IntentID uuid.UUID           `json:"intent_id"`
+	Proofs   []StepupProof       `json:"proofs"`
+	Passkey  PasskeyRegistration `json:"passkey"`
+}
+
+type IdentityPinSetReply struct {
+	PINSet bool `json:"pin_set"`
+}
+
+type IdentityPinSetRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"`
+	Proofs   []StepupProof `json:"proofs"`
+	PIN      []byte        `json:"pin"`
 }

@@ -72,8 +72,8 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"identity-alias-set", "identity-cert-apply", "identity-device-unlock", "identity-gesture-set", "identity-login",
-		"identity-password-change", "identity-password-reset",
-		"identity-phone-change", "identity-quick-login",
+		"identity-passkey-set", "identity-password-change", "identity-password-reset",
+		"identity-phone-change", "identity-pin-set", "identity-quick-login",
 		"identity-register",
 		"identity-token-bind",
 		"identity-trade-password-set", "identity-unlock-key-set", "transfer-confirm",

@@ -299,7 +299,7 @@ func (c caller) sealedRequest(t *testing.T) map[string]any {
 	request := maps.Clone(c.request)
 	for field, clear := range map[string]string{
 		"password": bank.LoginPassword, "login_password": bank.LoginPassword, "trade_password": bank.TradePassword,
-		"card_password": bank.CardPassword, "gesture": bank.Gesture,
+		"card_password": bank.CardPassword, "gesture": bank.Gesture, "pin": bank.PIN,
 	} {
 		if request[field] != nil {
 			request[field] = c.Password(t, clear)

@@ -33,9 +33,11 @@ import (
 	identityonfraud "github.com/tidebank/tidebank/functions/identity/onfraud"
 	identityoptionlist "github.com/tidebank/tidebank/functions/identity/optionlist"
 	identityoptionset "github.com/tidebank/tidebank/functions/identity/optionset"
+	identitypasskeyset "github.com/tidebank/tidebank/functions/identity/passkeyset"
 	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
 	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identityphonechange "github.com/tidebank/tidebank/functions/identity/phonechange"
+	identitypinset "github.com/tidebank/tidebank/functions/identity/pinset"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identityquickchallenge "github.com/tidebank/tidebank/functions/identity/quickchallenge"
 	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
@@ -95,9 +97,11 @@ func All() []fn.Function {
 		identityonfraud.Function,
 		identityoptionlist.Function,
 		identityoptionset.Function,
+		identitypasskeyset.Function,
 		identitypasswordchange.Function,
 		identitypasswordreset.Function,
 		identityphonechange.Function,
+		identitypinset.Function,
 		identitypreferenceset.Function,
 		identityquickchallenge.Function,
 		identityquicklogin.Function,

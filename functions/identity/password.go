@@ -129,6 +129,28 @@ func (p Passwords) SetGesture(ctx context.Context, unit *pg.Unit, s Setting) err
 	return p.report(ctx, unit, s, password.GestureField)
 }
 
+// SetPIN is SetGesture for the PIN. It must differ from the trade password (AUTH-005).
+func (p Passwords) SetPIN(ctx context.Context, unit *pg.Unit, s Setting) error {
+	turn, present, chosen, err := p.begin(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	chosen.PIN = password.FoldedTrade(s.Clear)
+	if chosen.Same, err = present.SameTrade(turn, []byte(chosen.PIN)); err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	if err := chosen.CheckPIN(); err != nil {
+		return err
+	}
+	stored, err := turn.Hash(password.OfPIN(s.CustomerID, s.DeviceID), []byte(chosen.PIN))
+	if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	device.StorePIN(unit, device.Gesture{CustomerID: s.CustomerID, DeviceID: s.DeviceID, Stored: stored}, stepup.ErrUnbound)
+	return p.report(ctx, unit, s, password.PINField)
+}
+
 // begin reads what the rules compare a new password with, and waits for the turn to hash.
 func (p Passwords) begin(ctx context.Context, s Setting) (*password.Turn, password.Present, password.New, error) {
 	var batch pgx.Batch

@@ -22,10 +22,12 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 // caller nothing that the caller did not send.
 //
 // At a change or a reset, the other passwords are empty and not checked. Names are the
-// texts by which the customer logs in or is called. Same reports that the new password is the present one.
+// texts by which the customer logs in or is called. Same reports that the new password is the present one, or
+// that a PIN is the trade password.
 type New struct {
 	Login, Trade string
 	Gesture      string // the points of a pad of 3x3, 1 to 9 by rows
+	PIN          string // of a device, as FoldedTrade returns it
 	Phone, IDNo  string
 	Names        []string
 	Same         bool
@@ -41,6 +43,7 @@ const (
 	TradeField = "trade_password"
 
 	GestureField = "gesture"
+	PINField     = "pin"
 )
 
 const (
@@ -62,7 +65,7 @@ type Rule struct {
 }
 
 // Rules lists every rule, in the order of fields and of a refusal's texts.
-func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), gestureRules()) }
+func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), gestureRules(), pinRules()) }
 
 func loginRules() []Rule {
 	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
@@ -146,6 +149,9 @@ func (p New) CheckTrade() error { return p.check(TradeField, "交易密码") }
 
 // CheckGesture refuses a gesture that breaks AUTH-026.
 func (p New) CheckGesture() error { return p.check(GestureField, "手势密码") }
+
+// CheckPIN refuses a PIN that breaks the rules of a trade password, or is the trade password (AUTH-005).
+func (p New) CheckPIN() error { return p.check(PINField, "登录PIN码") }
 
 func (p New) check(field, chinese string) error {
 	weak := &bankerr.FieldError{Field: field, Why: "weak"}

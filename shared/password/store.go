@@ -99,6 +99,11 @@ func OfGesture(customer uuid.UUID, deviceID string) Place {
 	return Place{table: "device", column: "gesture", row: customer, device: deviceID}
 }
 
+// OfPIN is the place of the PIN of a customer's device.
+func OfPIN(customer uuid.UUID, deviceID string) Place {
+	return Place{table: "device", column: "pin", row: customer, device: deviceID}
+}
+
 func (p Place) aad() []byte {
 	row := p.row.String()
 	if p.device != "" {

@@ -49,8 +49,10 @@ func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
 }
 
 // NeedsKey reports whether a key of the bound device is one of the factors: the bound key itself, or
-// one that finger or face unlocks, which belongs to it.
-func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) || c.NeedsUnlock() }
+// one that finger or face unlocks, or a passkey, which belong to it.
+func (c Combination) NeedsKey() bool {
+	return slices.Contains(c, DeviceKey) || c.NeedsUnlock() || slices.Contains(c, Passkey)
+}
 
 // NeedsUnlock reports whether a key that finger or face unlocks is one of the factors.
 func (c Combination) NeedsUnlock() bool { return slices.Contains(c, UnlockKey) }
@@ -64,9 +66,9 @@ func (c Combination) independent() bool {
 // has each of them (AUTH-005).
 func (c Combination) oneKey() bool {
 	keys := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool {
-		return !slices.Contains([]Factor{DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield}, f)
+		return !slices.Contains([]Factor{DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield, Passkey}, f)
 	})
-	return len(keys) <= 1
+	return len(keys) <= 1 && !(slices.Contains(c, Passkey) && c.NeedsUnlock())
 }
 
 // Usable returns the combinations that a customer can prove on the device. Without a bound

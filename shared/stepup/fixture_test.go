@@ -166,7 +166,8 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 		return p.faced(t, in)
 	case stepup.UnlockKey:
 		return p.unlocked(t, in.Text)
-	case stepup.LoginPassword, stepup.Token, stepup.SoftUKey, stepup.SoftUKeyCounter, stepup.PhoneShield: // each test of it makes its own
+	case stepup.LoginPassword, stepup.Token, stepup.Passkey, stepup.SoftUKey, stepup.SoftUKeyCounter,
+		stepup.PhoneShield: // each test of it makes its own
 	}
 	return stepup.Proof{Factor: f}
 }

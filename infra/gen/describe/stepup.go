@@ -83,6 +83,8 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - A soft UKey confirms only for a customer with its certificate, and a phone shield only on the phone that its certificate names. They
   do not stand beside the device's key: both keys are in one phone (AUTH-005). The phone shield's cap is at most that of the soft UKey
   of the counter (AUTH-019).
+- A passkey confirms only on the bound device where the customer has set it. It counts as a biometric, and stands beside no other
+  key of the phone or browser (AUTH-005, BIO-002).
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
@@ -91,8 +93,8 @@ what the tables say.
 The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/change.go`" + `): the present password, and a code or
 a signature; for a forgotten trade password, the login password and a code; for the binding of a token, its own response, a
 code, and a signature or the trade password; for a certificate, the trade password, a code, and a signature or the login
-password; for a gesture, the login password, a code and a signature; for a key that finger or face unlocks, the trade password,
-a code and a signature.
+password; for a gesture or PIN, the login password, a code and a signature; for a key that finger or face unlocks, or a passkey,
+the trade password, a code and a signature.
 
 A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
 opens it again.
