@@ -97,7 +97,7 @@ type IdentityDeviceBound struct {
 type PasswordChanged struct {
 	CustomerID string    `json:"customer_id" format:"uuid"`
 	DeviceID   string    `json:"device_id" doc:"The device that asked for it"`
-	Which      string    `json:"which" enum:"login_password,trade_password,pin_code,gesture,fingerprint,face"`
+	Which      string    `json:"which" enum:"login_password,trade_password,pin_code,gesture,fingerprint,face,pin,passkey"`
 	Reset      bool      `json:"reset" doc:"The customer had forgotten the earlier password"`
 	ChangedAt  time.Time `json:"changed_at"`
 }

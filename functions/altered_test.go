@@ -180,6 +180,18 @@ var readings = map[string]func(*testing.T, fixture) reading{
 			},
 		}
 	},
+	"device.pin": func(t *testing.T, p fixture) reading {
+		p.Phone.KeepPIN(t, p.Payer)
+		return reading{
+			row: fmt.Sprintf("customer_id = '%s'", p.Payer.ID), clear: []string{bank.PIN}, refused: "LOGIN_FAILED",
+			again: "UPDATE device SET pin_failures = 0",
+			use: func() []string {
+				p.fresh(t)
+				request := p.Phone.QuickPIN(t, p.Payer, p.Phone.Challenge(t))
+				return []string{p.Phone.Call(t, functest.Named(t, "identity-quick-login"), "", request).Code}
+			},
+		}
+	},
 	"intent.payload_ct": func(t *testing.T, p fixture) reading { return p.confirmation(t) },
 	"intent.text_ct":    func(t *testing.T, p fixture) reading { return p.confirmation(t) },
 	"idempotency.reply": func(t *testing.T, p fixture) reading {

@@ -326,7 +326,7 @@ func (j *journey) applyForCertificate(t *testing.T) {
 	j.call(t, "identity-cert-revoke", struct{}{}, &map[string]any{})
 }
 
-// logInQuickly sets a gesture and a key that the face unlocks, and logs in by the gesture.
+// logInQuickly sets a gesture, a PIN, a passkey and a key that the face unlocks, and logs in by the gesture.
 func (j *journey) logInQuickly(t *testing.T) {
 	t.Helper()
 	j.Exec(t, "DELETE FROM otp_quota") // the journey asks for more codes than a day has
@@ -339,6 +339,8 @@ func (j *journey) logInQuickly(t *testing.T) {
 	}{
 		{"gesture", "identity-gesture-set", map[string]any{"gesture": j.Phone.Password(t, bank.Gesture)}},
 		{"face", "identity-unlock-key-set", map[string]any{"public_key": public, "signature": signature}},
+		{"pin", "identity-pin-set", map[string]any{"pin": j.Phone.Password(t, bank.PIN)}},
+		{"passkey", "identity-passkey-set", map[string]any{}},
 	} {
 		var intent struct {
 			ID   uuid.UUID `json:"intent_id"`
@@ -348,8 +350,11 @@ func (j *journey) logInQuickly(t *testing.T) {
 		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
 		set.fields["intent_id"] = intent.ID
 		known := j.KnownLogin(t, bank.LoginPassword)
-		if set.what == "face" {
+		if set.what == "face" || set.what == "passkey" {
 			known = j.Known(t)
+		}
+		if set.what == "passkey" {
+			set.fields["passkey"] = j.Phone.Registered(t, bank.Authenticator(t), sm.Digest([]byte(intent.Text)))
 		}
 		set.fields["proofs"] = []any{
 			map[string]any{"factor": "sms_otp", "code": code},

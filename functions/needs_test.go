@@ -73,8 +73,8 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"identity-alias-set", "identity-cert-apply", "identity-cert-resume", "identity-device-unlock", "identity-gesture-set", "identity-login",
-		"identity-password-change", "identity-password-reset",
-		"identity-phone-change", "identity-pin-code-set", "identity-quick-login",
+		"identity-passkey-set", "identity-password-change", "identity-password-reset",
+		"identity-phone-change", "identity-pin-code-set", "identity-pin-set", "identity-quick-login",
 		"identity-register",
 		"identity-token-bind",
 		"identity-trade-password-set", "identity-unlock-key-set", "staff-login", "staff-password-change", "transfer-confirm",

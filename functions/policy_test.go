@@ -315,7 +315,7 @@ func (c caller) sealedRequest(t *testing.T) map[string]any {
 	request := maps.Clone(c.request)
 	for field, clear := range map[string]string{
 		"password": bank.LoginPassword, "login_password": bank.LoginPassword, "trade_password": bank.TradePassword,
-		"card_password": bank.CardPassword, "gesture": bank.Gesture, "new_password": bank.StaffPassword,
+		"card_password": bank.CardPassword, "gesture": bank.Gesture, "pin": bank.PIN, "new_password": bank.StaffPassword,
 	} {
 		if request[field] != nil {
 			request[field] = c.Password(t, clear)

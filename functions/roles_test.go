@@ -126,6 +126,8 @@ func TestARoleDoesNothingElse(t *testing.T) {
 		"identity-password-reset":  {"UPDATE device SET public_key = ''", "UPDATE device SET locked = false"},
 		"identity-gesture-set":     {"UPDATE device SET public_key = ''", "UPDATE device SET face_key = ''"},
 		"identity-unlock-key-set":  {"UPDATE device SET public_key = ''", "UPDATE device SET gesture = ''"},
+		"identity-pin-set":         {"UPDATE device SET public_key = ''", "UPDATE device SET gesture = ''"},
+		"identity-passkey-set":     {"UPDATE device SET public_key = ''", "UPDATE device SET pin = ''"},
 		"identity-quick-challenge": {"SELECT * FROM login_challenge", "SELECT * FROM customer", "SELECT * FROM device"},
 		"identity-quick-login": {
 			"UPDATE device SET public_key = ''", "UPDATE device SET fingerprint_key = ''", "INSERT INTO device SELECT * FROM device",

@@ -16,6 +16,7 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/face"
+	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
@@ -28,6 +29,9 @@ const (
 
 // uplinkNumber is the local bank's number for texts of customers: of no network.
 const uplinkNumber = "10690000"
+
+// localSite is the web site of the local bank, for passkeys.
+var localSite = passkey.Config{RPID: "localhost", Origins: "http://localhost:8080,http://localhost:5173"}
 
 // localPhotos is the age of reference photos that the local bank takes.
 var localPhotos = face.Policy{MaxAge: 2 * 365 * 24 * time.Hour}

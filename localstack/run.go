@@ -97,7 +97,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edg
 		return err
 	}
 	gw, err := gateway.New(ctx, all, h, host.Values(around.sms, around.voice, uplink.GatewayConfig{Secret: smsSecret},
-		uplink.Config{Number: uplinkNumber}, around.cert, around.face, localPhotos, opening))
+		uplink.Config{Number: uplinkNumber}, around.cert, around.cert.Trust, around.face, localPhotos, localSite, opening))
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func openHost(ctx context.Context, p *parts, now clock.Clock, keyFile string, tr
 	}
 	config := host.Config{
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
-		Redis: redisdb.Config{URL: p.redisURL}, Clock: now, Trust: trust,
+		Redis: redisdb.Config{URL: p.redisURL}, Clock: now, Trust: trust, Site: localSite,
 	}
 	parts := []any{&config.Session, &config.Limits, &config.Password}
 	if _, set := os.LookupEnv("FN_TRUSTED_PROXIES"); set { // without it, the local bank has no proxy before it

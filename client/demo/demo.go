@@ -35,6 +35,8 @@ type demo struct {
 	made   client.TransferView
 	began  time.Time
 	steps  int
+
+	browser bool // the demo also plays a browser with an authenticator; it turns the local bank's clock
 }
 
 var errUnexpected = errors.New("与预期不符 (unexpected)")
@@ -44,10 +46,11 @@ func unexpected(format string, args ...any) error {
 }
 
 func (d *demo) run(ctx context.Context) error {
-	steps := []struct {
+	type step struct {
 		title string
 		do    func(context.Context) error
-	}{
+	}
+	steps := []step{
 		{"准备两位银行客户，核对银行证书", d.meet},
 		{"建立国密安全通道，注册手机银行", d.register},
 		{"登录（登录密码 + 短信验证码）", d.login},
@@ -62,6 +65,9 @@ func (d *demo) run(ctx context.Context) error {
 		{"事件：通知、审计、反欺诈", d.events},
 		{"消息与动账短信", d.messages},
 		{"退出登录，会话立即失效", d.logout},
+	}
+	if d.browser {
+		steps = slices.Insert(steps, len(steps)-1, step{"开通浏览器通行密钥（WebAuthn），并用它登录", d.passkey})
 	}
 	for i, s := range steps {
 		start := time.Now()

@@ -50,6 +50,12 @@ const GestureSet = "identity-gesture-set"
 // UnlockKeySet is the only function that may confirm a key that a fingerprint or a face unlocks.
 const UnlockKeySet = "identity-unlock-key-set"
 
+// PINSet is the only function that may confirm a PIN.
+const PINSet = "identity-pin-set"
+
+// PasskeySet is the only function that may confirm a passkey.
+const PasskeySet = "identity-passkey-set"
+
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
 
@@ -79,6 +85,8 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.SetGesture:          {GestureSet, "设置本机手势密码"},
 	stepup.SetFingerprint:      {UnlockKeySet, "开通本机指纹登录"},
 	stepup.SetFace:             {UnlockKeySet, "开通本机面容登录"},
+	stepup.SetPIN:              {PINSet, "设置本机PIN码"},
+	stepup.SetPasskey:          {PasskeySet, "开通本机浏览器通行密钥"},
 }
 
 // Function is the only function that may confirm the change.
@@ -122,7 +130,7 @@ func (c Change) OpensKey() bool { return c.What == stepup.OpenBluetoothKey }
 // its key.
 func (c Change) OnDevice() bool {
 	switch c.What {
-	case stepup.SetGesture, stepup.SetFingerprint, stepup.SetFace:
+	case stepup.SetGesture, stepup.SetFingerprint, stepup.SetFace, stepup.SetPIN, stepup.SetPasskey:
 		return true
 	default:
 		return false

@@ -163,6 +163,28 @@ func (p Passwords) SetGesture(ctx context.Context, unit *pg.Unit, s Setting) err
 	return p.report(ctx, unit, s, password.GestureField)
 }
 
+// SetDevicePIN is SetGesture for the PIN. It must differ from the trade password (AUTH-005).
+func (p Passwords) SetDevicePIN(ctx context.Context, unit *pg.Unit, s Setting) error {
+	turn, present, chosen, err := p.begin(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer turn.End()
+	chosen.DevicePIN = password.FoldedTrade(s.Clear)
+	if chosen.Same, err = present.SameTrade(turn, []byte(chosen.DevicePIN)); err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	if err := chosen.CheckDevicePIN(); err != nil {
+		return err
+	}
+	stored, err := turn.Hash(password.OfDevicePIN(s.CustomerID, s.DeviceID), []byte(chosen.DevicePIN))
+	if err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	device.StorePIN(unit, device.Gesture{CustomerID: s.CustomerID, DeviceID: s.DeviceID, Stored: stored}, stepup.ErrUnbound)
+	return p.report(ctx, unit, s, password.DevicePINField)
+}
+
 // begin reads what the rules compare a new password with, and waits for the turn to hash.
 func (p Passwords) begin(ctx context.Context, s Setting) (*password.Turn, password.Present, password.New, error) {
 	var batch pgx.Batch

@@ -15,8 +15,9 @@ import (
 // Opening is where the customer's certificate was opened.
 type Opening string
 
-// The openings. The table's CHECK lists the same.
+// The openings. The table's CHECK lists the same; Any is none of them.
 const (
+	Any       Opening = ""
 	InApp     Opening = "app"     // identity-cert-apply
 	AtCounter Opening = "counter" // the bank's staff has seen the customer and the identity document
 	InShield  Opening = "shield"  // identity-cert-apply, with an attestation: the phone shield
@@ -66,7 +67,7 @@ func QueueHeld(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.T
 type Signature struct {
 	CustomerID uuid.UUID
 	DeviceID   string  // from which the signature comes
-	Opened     Opening // the certificate must be of this opening
+	Opened     Opening // the certificate must be of this opening, or of Any
 	DER        []byte
 	Now        time.Time
 
@@ -104,7 +105,7 @@ func (s *Signature) Verify(roots sm.Roots, content []byte) error {
 		return s.err
 	case s.Certificate == nil:
 		return errUnknown
-	case s.opened != s.Opened:
+	case s.Opened != Any && s.opened != s.Opened:
 		return errOpening
 	}
 	c, err := sm.ParseCertificate(s.Certificate)

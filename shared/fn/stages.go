@@ -337,7 +337,7 @@ func (c *call) queueVerification(batch *pgx.Batch) {
 	c.verification = &stepup.Verification{
 		Operation: c.spec.Name, CustomerID: c.CustomerID, DeviceID: c.DeviceID, Channel: c.Channel,
 		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
-		Passwords: password.NewStore(c.host.Keys, c.host.Hashing), Roots: c.host.Roots,
+		Passwords: password.NewStore(c.host.Keys, c.host.Hashing), Roots: c.host.Roots, Site: c.host.Site,
 	}
 	c.verification.QueueProofs(batch, c.host.Keys)
 }

@@ -22,11 +22,13 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 // caller nothing that the caller did not send.
 //
 // At a change or a reset, the other passwords are empty and not checked. Names are the
-// texts by which the customer logs in or is called. Same reports that the new password is the present one.
+// texts by which the customer logs in or is called. Same reports that the new password is the present one, or
+// that a PIN is the trade password.
 type New struct {
 	Login, Trade string
 	PIN          string // as FoldedTrade returns it
 	Gesture      string // the points of a pad of 3x3, 1 to 9 by rows
+	DevicePIN    string // as FoldedTrade returns it
 	Phone, IDNo  string
 	Names        []string
 	Same         bool
@@ -45,6 +47,8 @@ const (
 
 	GestureField = "gesture"
 	PINField     = "pin_code"
+
+	DevicePINField = "pin"
 )
 
 const (
@@ -68,7 +72,7 @@ type Rule struct {
 
 // Rules lists every rule, in the order of fields and of a refusal's texts.
 func Rules() []Rule {
-	return slices.Concat(loginRules(), tradeRules(), pinRules(), gestureRules(), staffRules(StaffMin))
+	return slices.Concat(loginRules(), tradeRules(), pinRules(), gestureRules(), devicePINRules(), staffRules(StaffMin))
 }
 
 func loginRules() []Rule {
@@ -171,6 +175,9 @@ func (p New) CheckPIN() error { return p.check(PINField, "PIN码") }
 
 // CheckGesture refuses a gesture that breaks AUTH-026.
 func (p New) CheckGesture() error { return p.check(GestureField, "手势密码") }
+
+// CheckDevicePIN refuses a PIN that breaks the rules of a trade password, or is the trade password (AUTH-005).
+func (p New) CheckDevicePIN() error { return p.check(DevicePINField, "登录PIN码") }
 
 func (p New) check(field, chinese string) error {
 	return p.checkRules(slices.DeleteFunc(Rules(), func(r Rule) bool { return r.Field != field }), chinese)

@@ -104,6 +104,11 @@ func OfGesture(customer uuid.UUID, deviceID string) Place {
 	return Place{table: "device", column: "gesture", row: customer, device: deviceID}
 }
 
+// OfDevicePIN is the place of the PIN of a customer's device.
+func OfDevicePIN(customer uuid.UUID, deviceID string) Place {
+	return Place{table: "device", column: "pin", row: customer, device: deviceID}
+}
+
 func (p Place) aad() []byte {
 	row := p.row.String()
 	if p.device != "" {

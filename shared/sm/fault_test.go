@@ -256,6 +256,10 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"identity-trade-password-set": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "trade_password": password},
 		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-gesture-set":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "gesture": password},
+		"identity-pin-set":            map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "pin": password},
+		"identity-passkey-set": map[string]any{
+			"intent_id": uuid.New(), "proofs": []any{}, "passkey": phone.Registered(t, bank.Authenticator(t), make([]byte, 32)),
+		},
 		"identity-unlock-key-set": map[string]any{
 			"intent_id": uuid.New(), "proofs": []any{}, "public_key": public, "signature": "AAAA",
 		},

@@ -31,6 +31,8 @@ const (
 	SetGesture          Change = "gesture"              // to log in on the device
 	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
 	SetFace             Change = "face"                 // the key that the phone unlocks by a face
+	SetPIN              Change = "pin"                  // to log in on the device
+	SetPasskey          Change = "passkey"              // of the browser's authenticator
 )
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
@@ -38,8 +40,8 @@ const (
 // confirms more than any other factor, so two others and its own response bind it. An
 // application for a certificate needs three factors, and its request shows that the customer has the key. A
 // way of quick login belongs to the bound device: its key signs, because a session may only claim the
-// device's id. A key that finger or face unlocks stands in for the trade password at transfers, so the
-// trade password registers it. One function confirms a change and a reset, so these cells have no place in stepup_rule.
+// device's id. A key that finger or face unlocks, or a passkey, stands in for the trade password at
+// transfers, so the trade password registers it. One function confirms a change and a reset, so these cells have no place in stepup_rule.
 var changes = map[Change][]Combination{
 	ChangeLoginPassword: {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	ChangeTradePassword: {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
@@ -59,6 +61,8 @@ var changes = map[Change][]Combination{
 	SetGesture:     {{LoginPassword, SMSOTP, DeviceKey}},
 	SetFingerprint: {{SMSOTP, DeviceKey, TradePassword}},
 	SetFace:        {{SMSOTP, DeviceKey, TradePassword}},
+	SetPIN:         {{LoginPassword, SMSOTP, DeviceKey}},
+	SetPasskey:     {{SMSOTP, DeviceKey, TradePassword}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

@@ -63,8 +63,10 @@ func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
 }
 
 // NeedsKey reports whether a key of the bound device is one of the factors: the bound key itself, or
-// one that finger or face unlocks, which belongs to it.
-func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) || c.NeedsUnlock() }
+// one that finger or face unlocks, or a passkey, which belong to it.
+func (c Combination) NeedsKey() bool {
+	return slices.Contains(c, DeviceKey) || c.NeedsUnlock() || slices.Contains(c, Passkey)
+}
 
 // NeedsUnlock reports whether a key that finger or face unlocks is one of the factors.
 func (c Combination) NeedsUnlock() bool { return slices.Contains(c, UnlockKey) }
@@ -77,7 +79,7 @@ func (c Combination) independent() bool {
 // oneKey reports whether at most one factor is a key in the phone: who has the phone unlocked
 // has each of them (AUTH-005). The Bluetooth Key is a device of its own, with its own PIN and button.
 func (c Combination) oneKey() bool {
-	return c.atMostOne(DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield)
+	return c.atMostOne(DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield, Passkey) && !(slices.Contains(c, Passkey) && c.NeedsUnlock())
 }
 
 // onePhone reports whether at most one factor shows who has the reserved number: two of them show

@@ -174,7 +174,7 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 		return p.faced(t, in)
 	case stepup.UnlockKey:
 		return p.unlocked(t, in.Text)
-	case stepup.UplinkSMS, stepup.LoginPassword, stepup.Token, stepup.SoftUKey, stepup.SoftUKeyCounter, stepup.PhoneShield,
+	case stepup.UplinkSMS, stepup.LoginPassword, stepup.Token, stepup.Passkey, stepup.SoftUKey, stepup.SoftUKeyCounter, stepup.PhoneShield,
 		stepup.BluetoothKey, stepup.PINCode: // each test of it makes its own
 	}
 	return stepup.Proof{Factor: f}

@@ -23,7 +23,7 @@ func (c Case) moves() bool {
 // allows reports whether the combination is at least what the case demands, whatever the
 // table says. This is the floor of the matrix:
 //   - the factors are known and differ, and the customer has what they need: a bound key of the
-//     device, a token, a reference photo, a key that finger or face unlocks, a certificate;
+//     device, a token, a reference photo, a key that finger or face unlocks, a passkey, a certificate;
 //   - biometrics stand beside another factor (BIO-002);
 //   - of the keys in the phone, one at most is among them (AUTH-005);
 //   - the login password confirms no money, and a transfer has only methods of the kind of customer (AUTH-001);
@@ -61,7 +61,7 @@ func (c Case) allows(list Combination) bool {
 }
 
 // has reports whether the customer has what the combination needs: the token, the reference photo,
-// the key that finger or face unlocks, and the certificate.
+// the key that finger or face unlocks, the passkey, and the certificate.
 func (c Case) has(list Combination) bool {
 	return !slices.ContainsFunc(list, func(f Factor) bool {
 		switch f {
@@ -71,6 +71,8 @@ func (c Case) has(list Combination) bool {
 			return !c.Face
 		case UnlockKey:
 			return !c.Unlock
+		case Passkey:
+			return !c.Passkey
 		case SoftUKey:
 			return !c.UKeys.App
 		case SoftUKeyCounter:

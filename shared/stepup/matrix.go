@@ -38,6 +38,7 @@ type Case struct {
 	Token     bool      // the customer has bound a dynamic token
 	Face      bool      // the bank has a reference photo of the customer
 	Unlock    bool      // the customer has set a key on the device that finger or face unlocks
+	Passkey   bool      // the customer has set a passkey on the device
 	UKeys     cert.Held // the customer's certificates
 
 	Kind         customer.Kind // "" is a personal customer

@@ -148,7 +148,7 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			for _, f := range append([]stepup.Factor{"fingerprint", stepup.Face, stepup.UnlockKey, ""}, factors...) {
+			for _, f := range append([]stepup.Factor{"fingerprint", stepup.Face, stepup.UnlockKey, stepup.Passkey, ""}, factors...) {
 				for _, proven := range [][]stepup.Factor{{f}, {f, f}, {f, "fingerprint"}} {
 					if enough(list, proven) {
 						t.Errorf("grade %d, %d fen: %v is enough", grade, amount, proven)

@@ -34,6 +34,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -128,7 +129,9 @@ type Proof struct {
 
 	CheckID *uuid.UUID `json:"check_id,omitempty" format:"uuid" doc:"face: of the check that has passed for the intent"`
 
-	SignedData []byte `json:"signed_data,omitempty" minLength:"4" maxLength:"4096" doc:"by a certificate's key: PKCS#7 of text"`
+	// Passkey is the answer of the browser's authenticator.
+	Passkey    *passkey.Assertion `json:"passkey,omitempty" doc:"passkey: what navigator.credentials.get answers"`
+	SignedData []byte             `json:"signed_data,omitempty" minLength:"4" maxLength:"4096" doc:"by a certificate's key: PKCS#7 of text"`
 }
 
 // Confirmation holds an intent's id and the proofs. Every request that confirms an

@@ -52,8 +52,8 @@ func everyCase(each func(c stepup.Case)) {
 func eachOf(kind customer.Kind, each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for i := range 256 {
-				const others = 0b01110110 // what confirms nothing for a corporate customer: all of it or nothing
+			for i := range 512 {
+				const others = 0b101110110 // what confirms nothing for a corporate customer: all of it or nothing
 				if kind == customer.Corporate && i&others != 0 && i&others != others {
 					continue
 				}
@@ -63,7 +63,7 @@ func eachOf(kind customer.Kind, each func(c stepup.Case)) {
 						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
 						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3),
 						UKeys: cert.Held{App: has(4), Counter: has(5), Shield: has(6), Bluetooth: has(7)},
-						Kind:  kind, PIN: has(3), BluetoothKey: stepup.Cap{PerTransfer: setForKey, PerDay: setForKey},
+						Kind:  kind, PIN: has(3), BluetoothKey: stepup.Cap{PerTransfer: setForKey, PerDay: setForKey}, Passkey: has(8),
 					})
 				}
 			}
@@ -79,11 +79,13 @@ const setForKey money.Fen = 700_000_00
 func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
 		stepup.SMSOTP: 50_000_00, stepup.VoiceOTP: 50_000_00, stepup.UplinkSMS: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
-		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00,
+		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00, stepup.Passkey: 50_000_00,
 		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00, stepup.PhoneShield: 1_000_000_00,
 		stepup.BluetoothKey: setForKey, stepup.PINCode: 50_000_00,
 	}
-	inPhone := map[stepup.Factor]int{stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1}
+	inPhone := map[stepup.Factor]int{
+		stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1, stepup.Passkey: 1,
+	}
 	ofNumber := map[stepup.Factor]int{stepup.SMSOTP: 1, stepup.VoiceOTP: 1, stepup.UplinkSMS: 1}
 	distinct, strongest, code, keys, numbers := map[stepup.Factor]bool{}, money.Fen(0), false, 0, 0
 	for _, f := range one {
@@ -107,9 +109,9 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "no such operation"
 	case c.Grade == risk.GradeHigh:
 		return "RISK: nothing at a high grade"
-	case !c.Bound && (distinct[stepup.DeviceKey] || distinct[stepup.UnlockKey]):
+	case !c.Bound && (distinct[stepup.DeviceKey] || distinct[stepup.UnlockKey] || distinct[stepup.Passkey]):
 		return "a key that is not bound"
-	case !c.Unlock && distinct[stepup.UnlockKey]:
+	case !c.Unlock && distinct[stepup.UnlockKey], !c.Passkey && distinct[stepup.Passkey]:
 		return "a key that is not set"
 	case !c.Token && distinct[stepup.Token]:
 		return "a token that is not bound"
@@ -120,13 +122,15 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "AUTH-002: no certificate"
 	case !c.PIN && distinct[stepup.PINCode]:
 		return "AUTH-001: no PIN code"
-	case keys > 1:
+	case keys > 1, distinct[stepup.Passkey] && distinct[stepup.UnlockKey]:
 		return "AUTH-005: two keys of one phone"
 	case numbers > 1 && len(distinct) == len(one):
 		return "AUTH-006: the number shown twice"
 	case c.Grade == risk.GradeRaised && distinct[stepup.SMSOTP]:
 		return "OTP-008: a code in a text"
-	case len(distinct) > 0 && !slices.ContainsFunc(one, func(f stepup.Factor) bool { return f != stepup.Face && f != stepup.UnlockKey }):
+	case len(distinct) > 0 && !slices.ContainsFunc(one, func(f stepup.Factor) bool {
+		return f != stepup.Face && f != stepup.UnlockKey && f != stepup.Passkey
+	}):
 		return "BIO-002: biometrics only"
 	case len(distinct) != len(one):
 		return "AUTH-005: one factor twice"
@@ -171,6 +175,9 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.Face}, []stepup.Factor{"fingerprint"},
 		[]stepup.Factor{stepup.UnlockKey}, []stepup.Factor{stepup.UnlockKey, stepup.Face},
 		[]stepup.Factor{stepup.DeviceKey, stepup.UnlockKey}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.UnlockKey},
+		[]stepup.Factor{stepup.Passkey}, []stepup.Factor{stepup.SMSOTP, stepup.Passkey}, []stepup.Factor{stepup.DeviceKey, stepup.Passkey},
+		[]stepup.Factor{stepup.SMSOTP, stepup.UnlockKey, stepup.Passkey}, []stepup.Factor{stepup.Face, stepup.Passkey},
+		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.Passkey}, []stepup.Factor{stepup.SoftUKey, stepup.Passkey},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
 		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "fingerprint"},
 		[]stepup.Factor{stepup.SoftUKey}, []stepup.Factor{stepup.SMSOTP, stepup.SoftUKey},
@@ -203,7 +210,7 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 	}
 	for _, f := range append([]stepup.Factor{
 		stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter,
-		stepup.PhoneShield, stepup.BluetoothKey, stepup.PINCode,
+		stepup.PhoneShield, stepup.BluetoothKey, stepup.PINCode, stepup.Passkey,
 	}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -35,6 +36,7 @@ type Verification struct {
 	Confirmation Confirmation
 	Passwords    *password.Store
 	Roots        sm.Roots // that the bank trusts for certificates
+	Site         passkey.Site
 	Now          time.Time
 	// Grade returns the customer's grade now; nil means that it has not changed.
 	Grade func(context.Context) (risk.Grade, error)
@@ -223,7 +225,7 @@ func (v *Verification) prove(ctx context.Context, ring *keys.Ring) ([]Factor, er
 
 // Reason returns the reason for the access record, after Verify and the settlement. It
 // names the wrong proof, and an end or begin of a lock of a password or token, or that its
-// stored text can't be read. It returns "" if there is no reason.
+// stored text can't be read, or that a passkey's count has not grown. It returns "" if there is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {
@@ -233,6 +235,9 @@ func (v *Verification) Reason() string {
 		parts = append(parts, string(v.Failed))
 	}
 	for i, a := range v.attempts {
+		if signed, is := a.(*passkeyAttempt); is && signed.copied {
+			parts = append(parts, passkey.Copied)
+		}
 		stored, is := a.(storedSecret)
 		if !is {
 			continue

@@ -61,7 +61,7 @@ func TestAnExtraProofMustHoldToo(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
 	for _, failing := range []stepup.Factor{
-		stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.Face, stepup.UnlockKey, "fingerprint", "",
+		stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.Face, stepup.UnlockKey, stepup.Passkey, "fingerprint", "",
 	} {
 		for place := range 3 {
 			in := p.intent(t)
@@ -69,7 +69,7 @@ func TestAnExtraProofMustHoldToo(t *testing.T) {
 			wrong := map[stepup.Factor]stepup.Proof{
 				stepup.SMSOTP: off(code), stepup.DeviceKey: p.sign(t, "x"), stepup.TradePassword: p.password(t, "000000"),
 				stepup.Face: {Factor: stepup.Face}, stepup.UnlockKey: {Factor: stepup.UnlockKey, Signature: p.sign(t, text).Signature},
-				"fingerprint": {Factor: "fingerprint", Code: code.Code}, "": {Code: code.Code},
+				stepup.Passkey: {Factor: stepup.Passkey}, "fingerprint": {Factor: "fingerprint", Code: code.Code}, "": {Code: code.Code},
 			}[failing]
 			proofs := []stepup.Proof{code, p.sign(t, text), p.password(t, tradePassword)}
 			proofs = slices.DeleteFunc(proofs, func(proof stepup.Proof) bool { return proof.Factor == failing })
@@ -98,6 +98,7 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	bluetooth, pin := stepup.Proof{Factor: stepup.BluetoothKey}, p.password(t, "840275")
 	pin.Factor = stepup.PINCode
 	called, sent := stepup.Proof{Factor: stepup.VoiceOTP, Code: "123456"}, stepup.Proof{Factor: stepup.UplinkSMS}
+	passkey := stepup.Proof{Factor: stepup.Passkey}
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -111,11 +112,12 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, finger},
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey,
+				finger},
 			"fingerprint",
 		},
 		"all of them and one without a name": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, {}}, "",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey, {}}, "",
 		},
 	} {
 		c := p.check(in, tt.proofs...)

@@ -121,12 +121,14 @@ func OnKeys(t testing.TB, db *pg.DB, open func(clock.Clock) *keys.Ring) *Bank {
 	check.Must(t, err)
 	roots, err := b.authority.Config("").Trust.Parse()
 	check.Must(t, err)
+	site, err := Site.Open()
+	check.Must(t, err)
 	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	store, err := session.New(client, ring, b.Clock, sessions)
 	check.Must(t, err)
 	b.Host = &host.Host{
-		DB: db, Redis: client, Keys: ring, Roots: roots, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
+		DB: db, Redis: client, Keys: ring, Roots: roots, Site: site, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
 		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000}, Hashing: password.NewHashing(password.Config{Rounds: Rounds}),
 	}
@@ -153,7 +155,7 @@ func (b *Bank) Advance(d time.Duration) {
 func Nowhere() []any {
 	return []any{
 		face.Policy{MaxAge: 365 * 24 * time.Hour}, face.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test", Timeout: time.Second},
-		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"}, uplink.GatewayConfig{Secret: "only-for-this-test"},
+		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"}, uplink.GatewayConfig{Secret: "only-for-this-test"}, Site,
 	}
 }
 

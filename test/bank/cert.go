@@ -163,8 +163,11 @@ func (k UKey) Signed(t testing.TB, as stepup.Factor, text string) stepup.Proof {
 func (b *Bank) withAuthority(t testing.TB, f fn.Function, configuration []any) []any {
 	t.Helper()
 	for i := range f.Config.NumField() {
-		if f.Config.Field(i).Type == reflect.TypeFor[cert.Config]() {
+		switch f.Config.Field(i).Type {
+		case reflect.TypeFor[cert.Config]():
 			return append([]any{b.AuthorityConfig(t)}, configuration...)
+		case reflect.TypeFor[cert.Trust]():
+			return append([]any{b.authority.Config("").Trust}, configuration...)
 		}
 	}
 	return configuration

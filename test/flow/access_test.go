@@ -14,6 +14,7 @@ import (
 	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
@@ -75,6 +76,8 @@ func wellFormed(t testing.TB, name string) fields {
 		"identity-session-background": {}, "identity-session-resume": {},
 		"identity-gesture-set":       {"intent_id": id, "proofs": []any{}, "gesture": "AAAA"},
 		"identity-unlock-key-set":    {"intent_id": id, "proofs": []any{}, "public_key": unlockKey(t), "signature": "AAAA"},
+		"identity-pin-set":           {"intent_id": id, "proofs": []any{}, "pin": "AAAA"},
+		"identity-passkey-set":       {"intent_id": id, "proofs": []any{}, "passkey": registration(t)},
 		"identity-cert-apply":        {"intent_id": id, "proofs": []any{}, "csr": "AAAA"},
 		"identity-cert-revoke":       {},
 		"identity-token-bind":        {"intent_id": id, "proofs": []any{}},
@@ -253,4 +256,12 @@ func TestAnEndedSessionStaysEnded(t *testing.T) {
 			call(t, who.phone, "identity-me", fields{}).Want(t, "")
 		}
 	}
+}
+
+// registration has the form of a passkey's registration.
+func registration(t testing.TB) fields {
+	t.Helper()
+	return bank.Fields(t, passkey.Registration{
+		CredentialID: []byte("AAA"), ClientData: []byte("AAA"), Attestation: []byte("AAA"),
+	})
 }

@@ -33,6 +33,8 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-device-unlock":      {"intent_id": p.prepareChange(t, p.li, stepup.UnlockDevice).IntentID},
 		"identity-gesture-set":        {"intent_id": p.prepareChange(t, p.li, stepup.SetGesture).IntentID},
 		"identity-unlock-key-set":     {"intent_id": p.prepareChange(t, p.li, stepup.SetFace).IntentID},
+		"identity-pin-set":            {"intent_id": p.prepareChange(t, p.li, stepup.SetPIN).IntentID},
+		"identity-passkey-set":        {"intent_id": p.prepareChange(t, p.li, stepup.SetPasskey).IntentID},
 		"identity-cert-apply":         {"intent_id": p.applying(t, p.li)["intent_id"]},
 		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
 		"identity-face-begin":         {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID, "purpose": "transfer"},

@@ -79,6 +79,7 @@ var mayBeMissing = []string{
 	"credential.previous_login_at", "credential.previous_login_device",
 	"credential.trade_day", "credential.trade_in_flight_at", "credential.trade_locked_until", "customer.alias_bidx",
 	"dead_letter.replayed_at", "device.face_key", "device.fingerprint_key", "device.gesture",
+	"device.passkey_id", "device.passkey_public_key", "device.pin",
 	"device_report.intent_id", "face_check.ended_at", "face_check.tried_at",
 	"login_attempt.locked_until",
 	"login_origin.locked_until", "message.read_at", "otp_challenge.customer_id", "otp_challenge.in_flight_at",

@@ -53,6 +53,7 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	resuming := p.resuming(t, wang)
 	p.SoftUKey(t, wang.Customer, cert.InApp) // to be suspended
 	gesture, faceKey := p.gesture(t, wang, bank.LoginPassword), p.faceKey(t, wang, bank.TradePassword)
+	pin, passkey := p.pin(t, wang, bank.LoginPassword), p.passkey(t, wang, bank.TradePassword)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
 	day := p.Clock.Now().Format("2006-01-02")
@@ -81,6 +82,8 @@ func (p fixture) good(t *testing.T) map[string]fields {
 		"identity-login":              entry,
 		"identity-gesture-set":        gesture,
 		"identity-unlock-key-set":     faceKey,
+		"identity-pin-set":            pin,
+		"identity-passkey-set":        passkey,
 		"identity-quick-challenge":    {},
 		"identity-quick-login":        p.quick(t, wang),
 		"identity-logout":             {},
@@ -353,6 +356,17 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 			"another's change": with(good["identity-unlock-key-set"], "intent_id", foreign.IntentID),
 			"one proof":        with(good["identity-unlock-key-set"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
 			"another key":      with(good["identity-unlock-key-set"], "public_key", p.li.phone.PublicKey(t)),
+		},
+		"identity-pin-set": {
+			"another's change": with(good["identity-pin-set"], "intent_id", foreign.IntentID),
+			"one proof":        with(good["identity-pin-set"], "proofs", []fields{loginPassword(t, p.wang.phone, bank.LoginPassword)}),
+			"five digits":      with(good["identity-pin-set"], "pin", p.wang.phone.Password(t, "52830")),
+		},
+		"identity-passkey-set": {
+			"another's change": with(good["identity-passkey-set"], "intent_id", foreign.IntentID),
+			"one proof":        with(good["identity-passkey-set"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
+			"for nothing": with(good["identity-passkey-set"], "passkey",
+				bank.Fields(t, p.wang.phone.Registered(t, bank.Authenticator(t), make([]byte, 32)))),
 		},
 		"identity-quick-login": {
 			"wrong gesture":     with(p.quick(t, p.wang), "gesture", p.wang.phone.Password(t, "14789")),

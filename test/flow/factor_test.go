@@ -22,7 +22,8 @@ import (
 var allFactors = map[string]string{
 	"login password": "static password", "login_password": "static password", "trade_password": "static password",
 	"sms_otp": "dynamic password", "device_key": "physical medium", "token": "dynamic password",
-	"face": "biometrics", "unlock_key": "biometrics", "soft_ukey": "IC card/USBKEY/PKI", "soft_ukey_counter": "IC card/USBKEY/PKI",
+	"face": "biometrics", "unlock_key": "biometrics", "passkey": "biometrics",
+	"soft_ukey": "IC card/USBKEY/PKI", "soft_ukey_counter": "IC card/USBKEY/PKI",
 	"phone_shield": "IC card/USBKEY/PKI", "bluetooth_key": "IC card/USBKEY/PKI", "pin_code": "static password",
 	"voice_otp": "dynamic password", "uplink_sms": "dynamic password",
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/shared/uplink"
@@ -198,6 +199,23 @@ func (p fixture) faceKey(t testing.TB, who person, known string) fields {
 	public, signature := who.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
 	return with(with(confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, known), signed(t, who.phone, in.Text)),
 		"public_key", public), "signature", signature)
+}
+
+// pin is a good request to set the PIN bank.PIN.
+func (p fixture) pin(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetPIN)
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"pin", who.phone.Password(t, bank.PIN))
+}
+
+// passkey is a good request to register a passkey of the person's browser.
+func (p fixture) passkey(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetPasskey)
+	made := who.phone.Registered(t, bank.Authenticator(t), sm.Digest([]byte(in.Text)))
+	return with(confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"passkey", bank.Fields(t, made))
 }
 
 // quick keeps the person's gesture, and is a good request to log in by it.
@@ -392,7 +410,7 @@ func (p fixture) calm(t testing.TB) {
 	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
 	p.Exec(t, "DELETE FROM face_attempt")
-	p.Exec(t, "UPDATE device SET gesture_failures = 0")
+	p.Exec(t, "UPDATE device SET gesture_failures = 0, pin_failures = 0")
 	p.Exec(t, "UPDATE token SET wrong_responses = 0, in_flight = 0, locked_until = NULL")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }

@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
@@ -125,6 +127,8 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		"identity-device-unlock":  p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
 		"identity-gesture-set":    p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
 		"identity-unlock-key-set": p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
+		"identity-pin-set":        p.changing("钱六", "identity-pin-set", stepup.SetPIN),
+		"identity-passkey-set":    p.changing("钱七", "identity-passkey-set", stepup.SetPasskey),
 		"identity-cert-apply": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十二")
@@ -181,11 +185,11 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 			func(t *testing.T, as person, digits string) bank.Reply {
 				t.Helper()
 				proof, fresh := loginPassword(t, as.phone, bank.LoginPassword), newLogin
-				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice || what == stepup.SetFace {
+				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice || what == stepup.SetFace || what == stepup.SetPasskey {
 					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
 				}
 				proofs := []fields{code(digits), proof}
-				if what == stepup.SetGesture || what == stepup.SetFace {
+				if slices.Contains([]stepup.Change{stepup.SetGesture, stepup.SetFace, stepup.SetPIN, stepup.SetPasskey}, what) {
 					proofs = append(proofs, signed(t, as.phone, in.Text))
 				}
 				confirmed := confirmation(in, proofs...)
@@ -198,6 +202,11 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 				case stepup.SetFace:
 					public, signature := as.phone.Unlock(t, key, device.ByFace)
 					confirmed = with(with(confirmed, "public_key", public), "signature", signature)
+				case stepup.SetPIN:
+					confirmed = with(confirmed, "pin", as.phone.Password(t, bank.PIN))
+				case stepup.SetPasskey:
+					made := as.phone.Registered(t, bank.Authenticator(t), sm.Digest([]byte(in.Text)))
+					confirmed = with(confirmed, "passkey", bank.Fields(t, made))
 				default:
 					confirmed = with(confirmed, string(what), as.phone.Password(t, fresh))
 				}
@@ -315,6 +324,15 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		public, signature := p.li.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
 		got = call(t, p.li.phone, name, with(with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
 			"public_key", public), "signature", signature))
+	case "identity-pin-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
+			"pin", p.li.phone.Password(t, bank.PIN)))
+	case "identity-passkey-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		made := p.li.phone.Registered(t, bank.Authenticator(t), make([]byte, 32))
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
+			"passkey", bank.Fields(t, made)))
 	case "identity-cert-apply":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		request := confirmation(in, password(t, p.li.phone, bank.TradePassword))

@@ -104,6 +104,8 @@ func TestSecretsAreNowhere(t *testing.T) {
 	const wrongGesture = "147896325"
 	w.call(t, who.phone, "identity-unlock-key-set", p.faceKey(t, who, newTrade)).Want(t, "")
 	w.call(t, who.phone, "identity-gesture-set", p.gesture(t, who, newLogin)).Want(t, "")
+	w.call(t, who.phone, "identity-pin-set", p.pin(t, who, newLogin)).Want(t, "")
+	w.call(t, who.phone, "identity-passkey-set", p.passkey(t, who, newTrade)).Want(t, "")
 	quick := p.quick(t, who)
 	w.call(t, who.phone, "identity-quick-login", with(quick, "gesture", who.phone.Password(t, wrongGesture))).Want(t, "LOGIN_FAILED")
 	w.call(t, who.phone, "identity-quick-login", p.quick(t, who)).Want(t, "")
@@ -142,7 +144,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	wantNowhere(t, places, map[string]string{
 		"login password": bank.LoginPassword, "trade password": bank.TradePassword, "card password": bank.CardPassword,
 		"wrong login password": wrongLogin, "wrong trade password": wrongTrade, "wrong card password": wrongCard,
-		"gesture": bank.Gesture, "wrong gesture": wrongGesture,
+		"gesture": bank.Gesture, "wrong gesture": wrongGesture, "PIN": bank.PIN,
 		"changed login password": newLogin, "changed trade password": newTrade, "reset login password": freshLogin,
 		"code of the reset": resetCode, "code to sign up": signUpCode, "code to log in": loginCode, "code of the order": orderCode,
 	})

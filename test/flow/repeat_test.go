@@ -87,6 +87,8 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"identity-device-unlock":      with(good["identity-device-unlock"], "intent_id", uuid.NewString()),
 		"identity-gesture-set":        with(good["identity-gesture-set"], "intent_id", uuid.NewString()),
 		"identity-unlock-key-set":     with(good["identity-unlock-key-set"], "intent_id", uuid.NewString()),
+		"identity-pin-set":            with(good["identity-pin-set"], "intent_id", uuid.NewString()),
+		"identity-passkey-set":        with(good["identity-passkey-set"], "intent_id", uuid.NewString()),
 		"identity-cert-apply":         with(good["identity-cert-apply"], "intent_id", uuid.NewString()),
 		"identity-token-bind":         with(good["identity-token-bind"], "intent_id", uuid.NewString()),
 		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),

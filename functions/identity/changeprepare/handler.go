@@ -50,7 +50,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,phone_shield,bluetooth_key,pin_code,certificate_resume,certificate_renew,device_unlock,gesture,fingerprint,face" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,phone_shield,bluetooth_key,pin_code,certificate_resume,certificate_renew,device_unlock,gesture,fingerprint,face,pin,passkey" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
 	Phone  string        `json:"phone,omitempty" maxLength:"32" doc:"For phone: the new number"`
 }
 

@@ -106,7 +106,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	// The device may have no key: the choice holds for all devices of the customer.
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
-		Token: held == token.Active, Face: photo, Unlock: key.Unlock, UKeys: ukeys,
+		Token: held == token.Active, Face: photo, Unlock: key.Unlock, Passkey: key.Passkey, UKeys: ukeys,
 		Kind: kind, PIN: pin, BluetoothKey: stepup.Cap{PerTransfer: bluetooth.PerTransfer, PerDay: bluetooth.PerDay},
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {

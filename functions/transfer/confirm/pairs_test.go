@@ -44,6 +44,7 @@ func holders(t *testing.T) []holder {
 			h := holder{facing: facing{fixture: fixture{p}, engine: engine, photo: photo}}
 			shield := p.Phone.Shield(t, who)
 			h.fingerprints = h.SetUnlockKey(t, device.ByFingerprint)
+			passkey := h.SetPasskey(t)
 			h.proofs = map[stepup.Factor]func(*testing.T, transferprepare.Response) stepup.Proof{
 				stepup.SMSOTP: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
@@ -68,6 +69,10 @@ func holders(t *testing.T) []holder {
 				stepup.UnlockKey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
 					return unlocked(t, h.fingerprints, in)
+				},
+				stepup.Passkey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
+					t.Helper()
+					return bank.Passkey(t, passkey, in.Text)
 				},
 				stepup.SoftUKey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()

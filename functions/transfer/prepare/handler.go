@@ -155,7 +155,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var in stepup.Intent
 	about := stepup.Case{
 		Operation: transfer.ConfirmFunction, Scene: plan.Scene(), Grade: call.Risk.Grade, Amount: plan.Amount, Bound: true,
-		Token: mine.token == token.Active, Face: mine.face, Unlock: mine.key.Unlock, UKeys: mine.ukeys,
+		Token: mine.token == token.Active, Face: mine.face, Unlock: mine.key.Unlock, Passkey: mine.key.Passkey, UKeys: mine.ukeys,
 		Kind: mine.kind, PIN: mine.pin, BluetoothKey: stepup.Cap{PerTransfer: mine.bluetooth.PerTransfer, PerDay: mine.bluetooth.PerDay},
 	}
 	if in.Combinations, err = matrix.Decide(about); err != nil {

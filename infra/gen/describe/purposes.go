@@ -49,9 +49,13 @@ var purposes = map[string]map[string]purpose{
 	"identity.quicklogin.Request": {
 		"phone":   {"login", "finds the customer who logs in"},
 		"gesture": {"login", "proves that it is the customer"},
+		"pin":     {"login", "proves that it is the customer"},
 	},
 	"identity.gestureset.Request": {
 		"gesture": {"login", "is set for logging in on the device"},
+	},
+	"identity.pinset.Request": {
+		"pin": {"login", "is set for logging in on the device"},
 	},
 	"identity.passwordreset.Request": {
 		"name":           {"password", "is compared with the name that the bank holds"},

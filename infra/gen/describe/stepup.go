@@ -93,6 +93,8 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - A Bluetooth Key confirms only for a customer with its certificate, up to what is set for the customer and the account (LIMIT-004,
   [limits.md](limits.md)). It is another device than the phone, so it stands beside the device's key too. The code keeps its cap at
   10,000,000.00.
+- A passkey confirms only on the bound device where the customer has set it. It counts as a biometric, and stands beside no other
+  key of the phone or browser (AUTH-005, BIO-002).
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
@@ -103,8 +105,8 @@ a signature; for a forgotten trade password, the login password and a code; for 
 code, and a signature or the trade password; for a PIN code, the
 present one, and a code or a signature; for suspended certificates, the trade password, and a code or a signature; for a certificate's
 renewal, the soft UKey, and a code or the trade password; for a certificate, the trade password, a code, and a signature or the login
-password; for a gesture, the login password, a code and a signature; for a key that finger or face unlocks, the trade password,
-a code and a signature.
+password; for a gesture or PIN, the login password, a code and a signature; for a key that finger or face unlocks, or a passkey,
+the trade password, a code and a signature.
 
 A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
 opens it again.
