@@ -11,7 +11,7 @@ SELECT r.operation, r.scene, r.device, r.grade, r.up_to, r.combinations || strin
          ORDER BY scene, grade, valid_from DESC) r
   JOIN (VALUES
     ('others', 0, 'sms_otp+passkey trade_password+passkey token+passkey'),
-    ('others', 1, 'sms_otp+trade_password+passkey sms_otp+token+passkey trade_password+token+passkey'),
+    ('others', 1, 'voice_otp+trade_password+passkey voice_otp+token+passkey trade_password+token+passkey'),
     ('own', 0, 'sms_otp+passkey trade_password+passkey token+passkey'),
-    ('own', 1, 'sms_otp+passkey token+passkey')
+    ('own', 1, 'voice_otp+passkey token+passkey')
   ) AS cell (scene, grade, more) ON r.scene = cell.scene AND r.grade = cell.grade;
