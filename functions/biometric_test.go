@@ -145,7 +145,8 @@ func TestTheBiometricStoreKnowsNobody(t *testing.T) {
 		}
 	}
 	columns := check.Column[string](t, j.Host.DB.Pool(), `
-SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name LIKE 'bio\_%' ORDER BY 1`)
+SELECT table_name || '.' || column_name FROM information_schema.columns
+ WHERE table_schema = 'public' AND table_name LIKE 'bio\_%' ORDER BY 1`)
 	want := []string{
 		"bio_reference.person", "bio_reference.reference_ct", "bio_reference.taken_at",
 		"bio_result.digest_ct", "bio_result.id", "bio_result.made_at", "bio_result.person",
@@ -163,7 +164,8 @@ SELECT table_name || '.' || column_name FROM information_schema.columns WHERE ta
 			}
 		}
 	}
-	if n := j.Count(t, "SELECT count(*) FROM face_check WHERE template_digest <> ''") + j.Count(t, "SELECT count(*) FROM face_reference"); n != 0 {
+	digests := j.Count(t, "SELECT count(*) FROM face_check WHERE template_digest <> ''")
+	if n := digests + j.Count(t, "SELECT count(*) FROM face_reference"); n != 0 {
 		t.Errorf("%d rows hold biometric data beside the customer's id", n)
 	}
 	req.Covers(t, "BIO-008.2")

@@ -40,7 +40,9 @@ func TestFaceVersions(t *testing.T) {
 			t.Errorf("%q does not name %s", got, version)
 		}
 	}
-	w.Exec(t, "UPDATE face_check SET engine = 'facesim/0', ended_at = ended_at - interval '1 hour' WHERE id = (SELECT min(id::text)::uuid FROM face_check)")
+	w.Exec(t, `
+UPDATE face_check SET engine = 'facesim/0', ended_at = ended_at - interval '1 hour'
+ WHERE id = (SELECT min(id::text)::uuid FROM face_check)`)
 	if got := list(1); strings.Count(got, "\n") != 2 || strings.Index(got, "facesim/1") > strings.Index(got, "facesim/0") {
 		t.Errorf("two versions are listed as %q", got)
 	}

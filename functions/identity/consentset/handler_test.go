@@ -145,7 +145,8 @@ func TestTheLastWithdrawalDeletesTheFace(t *testing.T) {
 	w.gives(t, consent.Transfer)
 	w.gives(t, consent.Security)
 	w.engine.Proof(t, w.Phone, w.Prepare(t, w.ToPayee(1_00)).IntentID, w.photo)
-	w.Exec(t, "INSERT INTO face_reference (customer_id, handle, kind, taken_at) VALUES ($1, $2, 'counter', now())", w.Payer.ID, w.photo.Handle)
+	w.Exec(t, "INSERT INTO face_reference (customer_id, handle, kind, taken_at) VALUES ($1, $2, 'counter', now())",
+		w.Payer.ID, w.photo.Handle)
 	w.engine.Photo(t, w.Payee)
 	w.Advance(time.Second)
 	for _, r := range check.AtOnce(2, func(i int) bank.Reply {
@@ -195,7 +196,8 @@ func TestAConsentNeedsItsNotice(t *testing.T) {
 	if c := listed()[0]; !c.Given || !c.ChangedAt.Equal(w.Clock.Now()) || listed()[1].Given {
 		t.Errorf("%+v", c)
 	}
-	if n := w.Count(t, "SELECT count(*) FROM biometric_consent WHERE notice = $1 AND device_id = $2", consent.All()[0].Text, w.Phone.ID); n != 1 {
+	const stored = "SELECT count(*) FROM biometric_consent WHERE notice = $1 AND device_id = $2"
+	if n := w.Count(t, stored, consent.All()[0].Text, w.Phone.ID); n != 1 {
 		t.Errorf("%d consents are stored", n)
 	}
 }

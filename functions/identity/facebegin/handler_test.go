@@ -105,5 +105,6 @@ func TestWithoutTheDatabase(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	phone := b.Device(t, "phone-of-wang")
 	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
-	phone.Call(t, identityfacebegin.Function, "", identityfacebegin.Request{IntentID: uuid.New(), Purpose: consent.Transfer}).Want(t, "SERVICE_UNAVAILABLE")
+	request := identityfacebegin.Request{IntentID: uuid.New(), Purpose: consent.Transfer}
+	phone.Call(t, identityfacebegin.Function, "", request).Want(t, "SERVICE_UNAVAILABLE")
 }
