@@ -11,7 +11,7 @@ import (
 
 const (
 	sqlKind = `-- customer.kind
-SELECT kind FROM customer WHERE id = $1`
+SELECT customer_kind($1)`
 
 	sqlSetKind = `-- customer.set_kind
 UPDATE customer SET kind = $2 WHERE id = $1`

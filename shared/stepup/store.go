@@ -24,9 +24,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', $10, $11, $12)`
 	// The query also reads the device's key and the customer's kind, so that a proof needs no second round trip.
 	sqlIntentLoad = `-- intent.load
 SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i.digest, i.combinations, i.grade,
-       i.state, i.created_at, i.expires_at, d.public_key, i.raised_combinations, c.kind
+       i.state, i.created_at, i.expires_at, d.public_key, i.raised_combinations, customer_kind(i.customer_id)
   FROM intent i
-  JOIN customer c ON c.id = i.customer_id
   LEFT JOIN device d ON d.customer_id = i.customer_id AND d.device_id = i.device_id
  WHERE i.id = $1 AND i.customer_id = $2`
 

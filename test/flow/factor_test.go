@@ -62,7 +62,7 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 	entry := login(t, tablet, p.wang.Customer, p.numberCode(t, tablet, otp.Login, p.wang.Phone))
 	in := p.prepare(t, p.wang, p.li, 1_00)
 	digits := p.codeFor(t, p.wang, in)
-	for _, other := range []string{"fingerprint", "gesture", "usb_key", "dynamic_token", "bluetooth_key", "mothers_name", "", "SMS_OTP"} {
+	for _, other := range []string{"fingerprint", "gesture", "usb_key", "dynamic_token", "bluetooth", "mothers_name", "", "SMS_OTP"} {
 		p.calm(t)
 		before := p.rows(t, "login_attempt", "login_origin", "card_attempt")
 		call(t, tablet, "identity-login", with(entry, "factor", other)).Want(t, "INPUT_INVALID")

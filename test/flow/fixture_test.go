@@ -385,7 +385,7 @@ func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
 
 // counted are columns in which a refused request may count its attempt.
 const counted = "'{tries,in_flight,in_flight_at,trade_failures,trade_locked_until,trade_in_flight,trade_in_flight_at," +
-	"trade_day,trade_day_failures,wrong_responses}'::text[]"
+	"trade_day,trade_day_failures,wrong_responses,day}'::text[]"
 
 // rows are a digest of every table's rows, but for events of access, counts of
 // tries, and the tables left out.

@@ -98,9 +98,9 @@ func TestSecretsAreNowhere(t *testing.T) {
 	_, binding := p.binding(t, who)
 	w.call(t, who.phone, "identity-token-bind", binding).Want(t, "")
 	w.call(t, who.phone, "identity-device-unlock", p.unlocking(t, who)).Want(t, "")
+	w.call(t, who.phone, "identity-cert-resume", p.resuming(t, who)).Want(t, "")
 	w.call(t, who.phone, "identity-trade-password-set", p.change(t, who, stepup.ChangeTradePassword)).Want(t, "")
 	w.call(t, who.phone, "identity-pin-code-set", p.pinChange(t, who)).Want(t, "")
-	w.call(t, who.phone, "identity-cert-resume", p.resuming(t, who)).Want(t, "")
 	const wrongGesture = "147896325"
 	w.call(t, who.phone, "identity-unlock-key-set", p.faceKey(t, who, newTrade)).Want(t, "")
 	w.call(t, who.phone, "identity-gesture-set", p.gesture(t, who, newLogin)).Want(t, "")

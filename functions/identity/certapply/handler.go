@@ -50,7 +50,7 @@ type Request struct {
 	stepup.Confirmation
 	CSR []byte `json:"csr" minLength:"4" maxLength:"2732" doc:"PKCS#10 with SM2 and SM3, DER, for the subject of the preparation"`
 
-	KeySerial        string   `json:"key_serial,omitempty" maxLength:"32" pattern:"^[0-9A-Za-z]*$" doc:"For bluetooth_key: on its back"`
+	KeySerial        string   `json:"key_serial,omitempty" maxLength:"32" doc:"For bluetooth_key: on its back"`
 	Attestation      []byte   `json:"attestation,omitempty" maxLength:"5464" doc:"For phone_shield, bluetooth_key: PKCS#7 by the maker"`
 	AttestationChain [][]byte `json:"attestation_chain,omitempty" nullable:"false" maxItems:"4" doc:"Between it and its root, X.509"`
 }
