@@ -376,7 +376,7 @@ func (c *call) guardReply(context.Context) error {
 }
 
 // commit commits, in one transaction, the idempotency record with the reply, the
-// consumption of the intent, and the operation's unit. The record comes first: a
+// consumption of the intent, the operation's unit, and the evidence of a change. The record comes first: a
 // concurrent duplicate blocks at it, before it takes any other lock.
 func (c *call) commit(ctx context.Context) error {
 	if c.stored != nil {
@@ -392,6 +392,9 @@ func (c *call) commit(ctx context.Context) error {
 		c.verified.Consume(&unit)
 	}
 	unit.Append(c.unit)
+	if err := c.proveChange(&unit); err != nil {
+		return err
+	}
 	if unit.Empty() {
 		return nil
 	}
