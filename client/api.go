@@ -41,9 +41,9 @@ func (c *Client) AccountStatement(ctx context.Context, request AccountStatementR
 }
 
 // CaptchaIssue calls captcha-issue: Draw a graphic code.
-func (c *Client) CaptchaIssue(ctx context.Context) (CaptchaIssueReply, error) {
+func (c *Client) CaptchaIssue(ctx context.Context, request CaptchaIssueRequest) (CaptchaIssueReply, error) {
 	var reply CaptchaIssueReply
-	err := c.Call(ctx, "captcha-issue", struct{}{}, &reply)
+	err := c.Call(ctx, "captcha-issue", request, &reply)
 	return reply, err
 }
 
@@ -434,6 +434,11 @@ type AccountView struct {
 	Available    money.Fen `json:"available_fen"` // Balance less holds
 	OpenedAt     time.Time `json:"opened_at"`
 	Alias        string    `json:"alias"` // The name that the holder gave it; empty if the holder gave no name
+}
+
+// CaptchaIssueRequest is the request of captcha-issue.
+type CaptchaIssueRequest struct {
+	Audio bool `json:"audio,omitempty"`
 }
 
 // CaptchaIssueReply is the reply of captcha-issue.
