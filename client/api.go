@@ -41,9 +41,9 @@ func (c *Client) AccountStatement(ctx context.Context, request AccountStatementR
 }
 
 // CaptchaIssue calls captcha-issue: Draw a graphic code.
-func (c *Client) CaptchaIssue(ctx context.Context) (CaptchaIssueReply, error) {
+func (c *Client) CaptchaIssue(ctx context.Context, request CaptchaIssueRequest) (CaptchaIssueReply, error) {
 	var reply CaptchaIssueReply
-	err := c.Call(ctx, "captcha-issue", struct{}{}, &reply)
+	err := c.Call(ctx, "captcha-issue", request, &reply)
 	return reply, err
 }
 
@@ -481,8 +481,14 @@ type AccountView struct {
 // CaptchaIssueReply is the reply of captcha-issue.
 type CaptchaIssueReply struct {
 	CaptchaID  string `json:"captcha_id"`
-	ImagePNG   []byte `json:"image_png"`
+	ImagePNG   []byte `json:"image_png,omitempty"` // Unless audio was asked for
+	AudioWAV   []byte `json:"audio_wav,omitempty"` // The digits, spoken in Chinese
 	ExpiresInS int    `json:"expires_in_s"`
+}
+
+// CaptchaIssueRequest is the request of captcha-issue.
+type CaptchaIssueRequest struct {
+	Audio bool `json:"audio,omitempty"` // A sound in place of the picture
 }
 
 // ChannelApp is part of identity-login, identity-quick-login.
@@ -713,12 +719,13 @@ type IdentityGestureSetRequest struct {
 
 // IdentityLoginReply is the reply of identity-login.
 type IdentityLoginReply struct {
-	LastLoginAt     *time.Time           `json:"last_login_at"`       // The login before this one
-	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
-	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
-	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
-	DeviceBound     bool                 `json:"device_bound"`        // The device's key that this login brought is bound
-	MustChange      bool                 `json:"must_change"`         // The customer must change the login password before anything else
+	LastLoginAt     *time.Time           `json:"last_login_at"`           // The login before this one
+	LastLoginDevice *string              `json:"last_login_device"`       // The device of the login before this one
+	LastLoginPlace  *string              `json:"last_login_place"`        // The place of its address; unknown if the bank does not know it
+	LastVerified    bool                 `json:"last_login_verified"`     // That device proved its bound key; otherwise it only claimed its id
+	DeviceBound     bool                 `json:"device_bound"`            // The device's key that this login brought is bound
+	MustChange      bool                 `json:"must_change"`             // The customer must change the login password before anything else
+	ChangeBefore    *time.Time           `json:"change_before,omitempty"` // Then the login password ends; only shortly before
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 
@@ -861,11 +868,12 @@ type IdentityQuickChallengeReply struct {
 
 // IdentityQuickLoginReply is the reply of identity-quick-login.
 type IdentityQuickLoginReply struct {
-	LastLoginAt     *time.Time           `json:"last_login_at"`       // The login before this one
-	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
-	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
-	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
-	MustChange      bool                 `json:"must_change"`         // The customer must change the login password before anything else
+	LastLoginAt     *time.Time           `json:"last_login_at"`           // The login before this one
+	LastLoginDevice *string              `json:"last_login_device"`       // The device of the login before this one
+	LastLoginPlace  *string              `json:"last_login_place"`        // The place of its address; unknown if the bank does not know it
+	LastVerified    bool                 `json:"last_login_verified"`     // That device proved its bound key; otherwise it only claimed its id
+	MustChange      bool                 `json:"must_change"`             // The customer must change the login password before anything else
+	ChangeBefore    *time.Time           `json:"change_before,omitempty"` // Then the login password ends; only shortly before
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 

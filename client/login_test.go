@@ -42,7 +42,7 @@ func (w *fixture) asks(t *testing.T, answers ...string) (shown func() int) {
 // solved is an answered graphic code that the app fetched by itself.
 func (w *fixture) solved(t *testing.T) client.Captcha {
 	t.Helper()
-	issued, err := w.app.CaptchaIssue(t.Context())
+	issued, err := w.app.CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
 	check.Must(t, err)
 	key, value := captcha.Kept(w.Host.Keys, issued.CaptchaID, captchatest.Answer)
 	check.Must(t, w.Redis.Set(key, string(value)))

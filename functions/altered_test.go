@@ -93,6 +93,21 @@ var readings = map[string]func(*testing.T, fixture) reading{
 			return []string{""}
 		}}
 	},
+	"change_evidence.content_ct": func(t *testing.T, p fixture) reading {
+		p.Phone.Call(t, functest.Named(t, "identity-option-set"), "", map[string]any{"option": "large_transfer", "on": false}).Want(t, "")
+		list, err := evidence.ChangesOf(t.Context(), p.Host.DB.Reader(), p.Payer.ID)
+		check.Must(t, err)
+		return reading{row: id(list[0].ID), clear: []string{"large_transfer"}, refused: "damaged", use: func() []string { // tide evidence reads it
+			stored, err := evidence.ReadChange(t.Context(), p.Host.DB.Reader(), p.Host.Keys, list[0].ID)
+			if err == nil {
+				_, err = stored.VerifyChange(p.Host.Keys)
+			}
+			if err != nil {
+				return []string{"damaged"}
+			}
+			return []string{""}
+		}}
+	},
 	"account.no_ct": func(t *testing.T, p fixture) reading {
 		return reading{
 			row: id(p.Payer.AccountIDs[0]), clear: []string{p.Payer.Accounts[0].No}, refused: "damaged",

@@ -178,7 +178,7 @@ SELECT login_password FROM credential UNION SELECT trade_password FROM credentia
 	form := regexp.MustCompile(`(?i)cvn|cvv|expir.*(card|month|year)|(card|month|year).*expir|passw|\bpin\b|_pin|secret`)
 	member := regexp.MustCompile(`"([^"]+)"\s*:`)
 	random := regexp.MustCompile(`"(server_key|server_random|certificate|password_key|signature|kem_ciphertext|digest|channel_id|` +
-		`image_png)":"[^"]*"`)
+		`image_png|audio_wav)":"[^"]*"`)
 	seen := 0
 	for name, answers := range j.good {
 		for _, answer := range answers {
@@ -211,7 +211,8 @@ func TestStrangersLearnNothing(t *testing.T) {
 	req.Covers(t, "MASK-001.1", "MASK-001.2")
 	public := map[string]bool{ // fields of public answers, none of which tells of a person's data or money
 		"version": true, "channel_id": true, "server_key": true, "server_random": true, "certificate": true, "password_key": true,
-		"expires_in_s": true, "signature": true, "captcha_id": true, "image_png": true, "resend_in_s": true, "registered": true,
+		"expires_in_s": true, "signature": true, "captcha_id": true, "image_png": true, "audio_wav": true, "resend_in_s": true,
+		"registered": true, "change_before": true,
 		"reset": true, "last_login_at": true, "last_login_device": true, "last_login_verified": true, "last_login_place": true,
 		"must_change":  true,
 		"device_bound": true, "platform": true, "latest": true, "minimum": true, "download_url": true, "issued_at": true,

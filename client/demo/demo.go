@@ -114,7 +114,7 @@ func (d *demo) register(ctx context.Context) error {
 	if !errors.Is(err, &client.Problem{Code: "CAPTCHA_REQUIRED"}) {
 		return unexpected("新设备不填图形验证码得到 %v", err)
 	}
-	issued, err := d.app.CaptchaIssue(ctx)
+	issued, err := d.app.CaptchaIssue(ctx, client.CaptchaIssueRequest{})
 	if err != nil {
 		return fmt.Errorf("图形验证码: %w", err)
 	}

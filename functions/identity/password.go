@@ -51,11 +51,15 @@ func (p Passwords) SetLogin(ctx context.Context, unit *pg.Unit, s Setting) error
 	if chosen.Same, err = present.SameLogin(turn, s.Clear); err != nil {
 		return bankerr.ErrInternal.Because(err)
 	}
+	if chosen.OnCard, err = present.OnCard(turn, s.Clear); err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
 	chosen.Login = string(s.Clear)
 	if err := chosen.CheckLogin(); err != nil {
 		return err
 	}
-	if err := password.SetLogin(ctx, unit, turn, s.CustomerID, s.Clear); err != nil {
+	changed := password.Replacement{Turn: turn, CustomerID: s.CustomerID, Clear: s.Clear, At: s.At}
+	if err := password.SetLogin(ctx, unit, changed); err != nil {
 		return err
 	}
 	spared := s.DeviceID
@@ -100,10 +104,14 @@ func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error
 	if chosen.Same, err = present.SameTrade(turn, []byte(chosen.Trade)); err != nil {
 		return bankerr.ErrInternal.Because(err)
 	}
+	if chosen.OnCard, err = present.OnCard(turn, []byte(chosen.Trade)); err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
 	if err := chosen.CheckTrade(); err != nil {
 		return err
 	}
-	if err := password.SetTrade(ctx, unit, turn, s.CustomerID, []byte(chosen.Trade)); err != nil {
+	changed := password.Replacement{Turn: turn, CustomerID: s.CustomerID, Clear: []byte(chosen.Trade), At: s.At}
+	if err := password.SetTrade(ctx, unit, changed); err != nil {
 		return err
 	}
 	return p.report(ctx, unit, s, password.TradeField)

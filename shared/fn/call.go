@@ -121,6 +121,7 @@ type call struct {
 	login        session.Login        // the caller's; zero unless logged in
 	number       int64                // of this session
 	ends         uuid.UUID            // the customer whose sessions end before the commit, and again after it
+	changed      uuid.UUID            // the customer whose matters a public command has changed
 	reason       string               // for the access record only
 	about        uuid.UUID            // the customer whom a call before login is about
 	aboutStaff   uuid.UUID            // the member of the staff whom a call before login is about

@@ -26,6 +26,8 @@ import (
 type bound struct {
 	decode      func(raw json.RawMessage) (any, error)
 	fingerprint fingerprint
+	proved      fingerprint // the part of the request that the evidence of a change holds
+	evidenced   bool
 	clear       clearFields // of the reply
 	run         func(ctx context.Context, c *call) (any, error)
 }

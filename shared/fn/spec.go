@@ -137,6 +137,8 @@ type Spec struct {
 	Rate           RateClass        // RateDefault if empty
 	Risk           risk.Scene       // risk scene, evaluated before the operation
 	Audit          Audit            // which calls leave an access record
+	Changes        bool             // a public command that changes what a customer has agreed with the bank (Evidenced)
+	NoEvidence     string           // why a customer's command or confirmation changes nothing of the kind (Evidenced)
 	Keys           []keys.Purpose   // purposes that the operation itself uses
 	Personal       []string         // reply fields that hold personal data, always masked
 	Emits          []string         // CloudEvent types that the operation may send
@@ -254,6 +256,8 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		{s.Session == SessionRelieves && !s.DuringDuty, "what relieves of a duty is open to who has it"},
 		{s.Activity != session.Acts && s.Audience != Customer, "only a customer's function polls or rests"},
 		{s.EndsSessions && f != FormEvent, "only an event function ends the sessions of other callers"},
+		{s.Changes && (f != FormCommand || s.Audience != Public), "only a public command says that it changes: see Evidenced"},
+		{s.NoEvidence != "" && !s.mayChange(f), "it would leave no evidence anyway, and gives a reason why it leaves none"},
 		{s.Risk != risk.None && s.Audience != Customer, "risk is asked about customers"},
 		{rates[s.rateClass()] == 0, fmt.Sprintf("unknown rate class %q", s.Rate)},
 	}

@@ -417,7 +417,7 @@ func (c *call) guardReply(context.Context) error {
 }
 
 // commit commits, in one transaction, the idempotency record with the reply, the
-// consumption of the intent, and the operation's unit. The record comes first: a
+// consumption of the intent, the operation's unit, and the evidence of a change. The record comes first: a
 // concurrent duplicate blocks at it, before it takes any other lock.
 func (c *call) commit(ctx context.Context) error {
 	if c.stored != nil {
@@ -434,6 +434,9 @@ func (c *call) commit(ctx context.Context) error {
 	}
 	unit.Append(c.unit)
 	if err := c.recordStaff(ctx, &unit); err != nil {
+		return err
+	}
+	if err := c.proveChange(&unit); err != nil {
 		return err
 	}
 	if unit.Empty() {

@@ -23,7 +23,8 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 //
 // At a change or a reset, the other passwords are empty and not checked. Names are the
 // texts by which the customer logs in or is called. Same reports that the new password is the present one, or
-// that a PIN is the trade password.
+// that a PIN is the trade password. Card is the card password that a sign-up brings; at a change or a reset, OnCard
+// reports that the new password is that of a card.
 type New struct {
 	Login, Trade string
 	PIN          string // as FoldedTrade returns it
@@ -34,6 +35,8 @@ type New struct {
 	Same         bool
 	Staff        string // of a member of the bank's staff, with Terms
 	Terms        StaffTerms
+	Card         string
+	OnCard       bool
 }
 
 // FoldedTrade is a new trade password with ASCII digits in place of full-width ones, as
@@ -98,6 +101,8 @@ func loginRules() []Rule {
 			func(p New) bool { return p.personal(p.Login) }),
 		rule("user_name", 0, "不能与用户名或别名相同", "Avoid your user name and alias",
 			func(p New) bool { return p.named(p.Login) }),
+		rule("card_password", 0, "不能与银行卡密码相同或包含银行卡密码", "Avoid the password of your bank card",
+			func(p New) bool { return p.ofCard(p.Login) }),
 		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.Login != "" }),
 	}
 }
@@ -128,6 +133,8 @@ func tradeRules() []Rule {
 			func(p New) bool { return p.Trade != "" && strings.Contains(p.Login, p.Trade) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Trade) }),
+		rule("card_password", 0, "不能与银行卡密码相同", "Avoid the password of your bank card",
+			func(p New) bool { return p.ofCard(p.Trade) }),
 		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.Trade != "" }),
 	}
 }
@@ -288,6 +295,12 @@ func isPattern(d string) bool {
 // number (PWD-001).
 func (p New) personal(password string) bool {
 	return sharesRun(password, p.Phone) || sharesRun(password, p.IDNo)
+}
+
+// ofCard reports whether the password contains the card password of a sign-up, or is that of one of the customer's
+// cards (PWD-003).
+func (p New) ofCard(chosen string) bool {
+	return chosen != "" && (p.OnCard || p.Card != "" && strings.Contains(chosen, p.Card))
 }
 
 // named reports whether the password is one of the customer's names, in any letter case

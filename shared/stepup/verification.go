@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
@@ -130,7 +131,7 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	}
 	for _, combination := range combinations {
 		if combination.independent() && combination.satisfiedBy(proven) {
-			verified := &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}
+			verified := &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now, signatures: v.signatures()}
 			if err := v.rehash(ctx, &verified.rehashed); err != nil {
 				return nil, err
 			}
@@ -174,6 +175,19 @@ func (v *Verification) enough(ctx context.Context) ([]Combination, error) {
 		}
 	}
 	return Usable(list, bound)
+}
+
+// signatures returns the proof by the device's key, which has signed exactly the text. A soft UKey leaves a record of its own.
+func (v *Verification) signatures() []evidence.Signature {
+	var list []evidence.Signature
+	for i, a := range v.attempts {
+		if by, is := a.(deviceKeyAttempt); is {
+			list = append(list, evidence.Signature{
+				Factor: string(v.Confirmation.Proofs[i].Factor), PublicKey: v.found.deviceKey, Signature: by.signature,
+			})
+		}
+	}
+	return list
 }
 
 // rehash adds the statements that store a right trade password or PIN code anew, if its stored
@@ -311,10 +325,14 @@ type Verified struct {
 	Intent  Intent
 	Factors []Factor // the factors of all proofs in the request
 
-	attempts []attempt
-	rehashed pg.Unit
-	now      time.Time
+	attempts   []attempt
+	rehashed   pg.Unit
+	now        time.Time
+	signatures []evidence.Signature
 }
+
+// Signatures are those by the customer's keys over the intent's text, for the evidence of a change (AUTH-023).
+func (e *Verified) Signatures() []evidence.Signature { return e.signatures }
 
 // Consume adds to the unit the statements that use up the intent and its proofs.
 func (e *Verified) Consume(unit *pg.Unit) {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
+	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
@@ -70,7 +71,7 @@ func Retentions() []pg.Retention {
 	return slices.Concat(
 		[]pg.Retention{
 			customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), environment.Retention(),
-			device.Retention(), limit.BluetoothKeyRetention(), uplink.Retention(), staff.Retention(),
+			device.Retention(), limit.BluetoothKeyRetention(), uplink.Retention(), staff.Retention(), captcha.Retention(),
 		},
 		password.Retentions(), otp.Retentions(), sms.Retentions(), face.Retentions(), events.Retentions(),
 	)
@@ -86,6 +87,7 @@ func Kept() map[string]string {
 		"bluetooth_key":       "one row for each Bluetooth Key that the bank has handed out",
 		"bluetooth_key_limit": "dated limits are the record of past decisions",
 		"certificate":         "certificates are evidence of what their holders signed",
+		"change_evidence":     "evidence of what customers have changed",
 		"credential":          "one row for each customer",
 		"customer":            "one row for each customer",
 		"device":              "one row for each bound device",
@@ -94,6 +96,7 @@ func Kept() map[string]string {
 		"face_reference":      "of an earlier release; tide face separate moves its rows",
 		"fraud_score":         "scores are evidence of decisions about a customer",
 		"function_revision":   "one row: the revision of the SQL functions",
+		"given_password":      "digests of given passwords: none is given twice; staff give a few a day",
 		"ledger_fold":         "folding deletes its rows",
 		"message":             "the customer's inbox belongs to the customer",
 		"option_change":       "acknowledged warnings are evidence of the customer's decision",

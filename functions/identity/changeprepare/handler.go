@@ -38,7 +38,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, a token, a certificate, or quick login",
-	Audience: fn.Customer, DuringDuty: true, Audit: fn.AuditAuth,
+	Audience: fn.Customer, DuringDuty: true, Audit: fn.AuditAuth, NoEvidence: "nothing changes before the confirmation",
 	Refusals:     []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound, session.ErrDuty},
 	Personal:     []string{"text"},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},

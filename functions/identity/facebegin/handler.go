@@ -32,7 +32,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-face-begin", Summary: "Begin a check of the customer's face for an intent", Audience: fn.Customer,
-	Rate: fn.RateAuth, Audit: fn.AuditAuth,
+	Rate: fn.RateAuth, Audit: fn.AuditAuth, NoEvidence: "a proof of an intent, no change",
 	Refusals: []*bankerr.Error{
 		consent.ErrMissing, face.ErrReference, face.ErrSuspended, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired,
 	},

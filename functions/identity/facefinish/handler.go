@@ -37,7 +37,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-face-finish", Summary: "End a check of the customer's face with a capture", Audience: fn.Customer,
-	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Timeout: 8 * time.Second,
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, NoEvidence: "a proof of an intent, no change", Timeout: 8 * time.Second,
 	Keys:         []keys.Purpose{keys.Biometric, keys.Pseudonym},
 	Refusals:     []*bankerr.Error{consent.ErrMissing, face.ErrExpired, face.ErrRejected, face.ErrSuspended, face.ErrReference},
 	Requirements: []string{"BIO-001", "BIO-003", "BIO-004", "BIO-005", "BIO-006", "BIO-007", "BIO-008", "BIO-009", "BIO-010"},

@@ -119,6 +119,8 @@ type Response struct {
 	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 	MustChange      bool       `json:"must_change" doc:"The customer must change the login password before anything else"`
+	// ChangeBefore is there from a while before the login password ends.
+	ChangeBefore *time.Time `json:"change_before,omitempty" doc:"Then the login password ends; only shortly before"`
 	// Environment tells what the bank does about the report, or about its absence.
 	Environment environment.Judgement `json:"environment"`
 }
@@ -160,7 +162,7 @@ type quickLogin struct {
 	why     string         // the passkey's signature was refused
 	checked password.Checked
 	last    password.LastLogin
-	duty    session.Duty
+	after   password.After
 	found   []environment.Finding // about the app's environment
 }
 
@@ -172,8 +174,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	if l.attempt.Captcha, err = op.captcha.Admit(ctx, op.db, captcha.Caller{
-		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: l.attempt.Now,
+	if l.attempt.Captcha, err = op.captcha.Admit(ctx, call, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Name: l.attempt.Name, Origin: l.attempt.From, Now: l.attempt.Now,
 	}); err != nil {
 		return Response{}, err
 	}
@@ -192,14 +194,15 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	call.AuditReason(l.reason(wrong), l.attempt.CustomerID)
 	if wrong != "" {
-		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
+		if err := op.captcha.CountFailure(ctx, call, captcha.Caller{IP: call.IP, Now: l.attempt.Now}); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrLoginFailed
 	}
 	return Response{
 		LastLoginAt: clock.Local(l.last.At), LastLoginDevice: l.last.Device, LastLoginPlace: l.last.PlaceName(),
-		LastVerified: l.last.Verified, MustChange: l.duty != session.NoDuty, Environment: environment.Judge(l.found),
+		LastVerified: l.last.Verified, ChangeBefore: clock.Local(l.after.ChangeBefore),
+		MustChange: l.after.Duty != session.NoDuty, Environment: environment.Judge(l.found),
 	}, op.succeed(ctx, call, l, unit)
 }
 
@@ -231,7 +234,7 @@ func (op operation) openRequest(call *fn.Call, req Request) (l *quickLogin, err 
 func (op operation) wrong(ctx context.Context, call *fn.Call, l *quickLogin) (string, error) {
 	var batch pgx.Batch
 	l.attempt.CountQuick(&batch)
-	l.last.QueueLastOf(&batch, l.attempt.Name, &l.duty)
+	l.last.QueueLastOf(&batch, l.attempt.Name, l.attempt.Now, &l.after)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return "", err
 	}
@@ -337,7 +340,7 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l *quickLogin, u
 			return err
 		}
 	}
-	call.StartSession(id, from, l.duty)
+	call.StartSession(id, from, l.after.Duty)
 	return identity.Entry{
 		Session: environment.Session{CustomerID: id, DeviceID: call.DeviceID, Channel: call.Channel, Now: now}, IP: call.IP,
 		Verified: true, Report: l.req.Environment, Found: l.found,

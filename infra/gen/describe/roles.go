@@ -56,5 +56,8 @@ func roots(f fn.Function) []string {
 		list = append(list, "shared/stepup.Verification.QueueProofs", "shared/stepup.Verification.Verify",
 			"shared/stepup.Verification.Settle", "shared/stepup.Verified.Consume")
 	}
+	if f.Evidenced() {
+		list = append(list, "shared/evidence.Signed.StoreChange")
+	}
 	return list
 }
