@@ -11,10 +11,27 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 )
 
+// AccountAdd calls account-add: Add an account to mobile banking. It has its effect at most once
+// for a key; an empty key is replaced by a fresh one. Refusals of its own: OBJECT_NOT_FOUND.
+func (c *Client) AccountAdd(ctx context.Context, key string, request AccountAddRequest) (AccountAddReply, error) {
+	var reply AccountAddReply
+	err := c.CallOnce(ctx, "account-add", key, request, &reply)
+	return reply, err
+}
+
 // AccountAliasSet calls account-alias-set: Name an account. Refusals of its own: OBJECT_NOT_FOUND.
 func (c *Client) AccountAliasSet(ctx context.Context, request AccountAliasSetRequest) (AccountView, error) {
 	var reply AccountView
 	err := c.Call(ctx, "account-alias-set", request, &reply)
+	return reply, err
+}
+
+// AccountChangePrepare calls account-change-prepare: Prepare to lift a loss report, set an own
+// limit, add or remove an account. Refusals of its own: OBJECT_NOT_FOUND, ACCOUNT_NOT_LOST,
+// LIMIT_EXCEEDED, DEVICE_UNBOUND, STEPUP_STRONGER.
+func (c *Client) AccountChangePrepare(ctx context.Context, request AccountChangePrepareRequest) (AccountChangePrepareReply, error) {
+	var reply AccountChangePrepareReply
+	err := c.Call(ctx, "account-change-prepare", request, &reply)
 	return reply, err
 }
 
@@ -25,10 +42,51 @@ func (c *Client) AccountDetail(ctx context.Context, request AccountDetailRequest
 	return reply, err
 }
 
+// AccountLimitGet calls account-limit-get: Show the limits of transfers.
+func (c *Client) AccountLimitGet(ctx context.Context) (AccountLimitGetReply, error) {
+	var reply AccountLimitGetReply
+	err := c.Call(ctx, "account-limit-get", struct{}{}, &reply)
+	return reply, err
+}
+
+// AccountLimitSet calls account-limit-set: Set an own limit of transfers. It has its effect at most
+// once for a key; an empty key is replaced by a fresh one.
+func (c *Client) AccountLimitSet(ctx context.Context, key string, request AccountLimitSetRequest) (AccountLimitSetReply, error) {
+	var reply AccountLimitSetReply
+	err := c.CallOnce(ctx, "account-limit-set", key, request, &reply)
+	return reply, err
+}
+
+// AccountLossLift calls account-loss-lift: Lift the loss report of an account. It has its effect at
+// most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
+// ACCOUNT_NOT_LOST.
+func (c *Client) AccountLossLift(ctx context.Context, key string, request AccountLossLiftRequest) (AccountLossLiftReply, error) {
+	var reply AccountLossLiftReply
+	err := c.CallOnce(ctx, "account-loss-lift", key, request, &reply)
+	return reply, err
+}
+
+// AccountLossReport calls account-loss-report: Report an account as lost. Refusals of its own:
+// OBJECT_NOT_FOUND, ACCOUNT_CLOSED.
+func (c *Client) AccountLossReport(ctx context.Context, request AccountLossReportRequest) (AccountLossReportReply, error) {
+	var reply AccountLossReportReply
+	err := c.Call(ctx, "account-loss-report", request, &reply)
+	return reply, err
+}
+
 // AccountOverview calls account-overview: Show assets and liabilities.
 func (c *Client) AccountOverview(ctx context.Context) (AccountOverviewReply, error) {
 	var reply AccountOverviewReply
 	err := c.Call(ctx, "account-overview", struct{}{}, &reply)
+	return reply, err
+}
+
+// AccountRemove calls account-remove: Remove an account from mobile banking. It has its effect at
+// most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
+// OBJECT_NOT_FOUND.
+func (c *Client) AccountRemove(ctx context.Context, key string, request AccountRemoveRequest) (AccountRemoveReply, error) {
+	var reply AccountRemoveReply
+	err := c.CallOnce(ctx, "account-remove", key, request, &reply)
 	return reply, err
 }
 
@@ -116,6 +174,24 @@ func (c *Client) IdentityCertRevoke(ctx context.Context) (IdentityCertRevokeRepl
 func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChangePrepareRequest) (IdentityChangePrepareReply, error) {
 	var reply IdentityChangePrepareReply
 	err := c.Call(ctx, "identity-change-prepare", request, &reply)
+	return reply, err
+}
+
+// IdentityContractOpen calls identity-contract-open: Open fund transactions by a certificate. It
+// has its effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its
+// own: WARNING_UNACKNOWLEDGED, FUND_CONTRACT_OPEN.
+func (c *Client) IdentityContractOpen(ctx context.Context, key string, request IdentityContractOpenRequest) (IdentityContractOpenReply, error) {
+	var reply IdentityContractOpenReply
+	err := c.CallOnce(ctx, "identity-contract-open", key, request, &reply)
+	return reply, err
+}
+
+// IdentityContractPrepare calls identity-contract-prepare: Apply for fund transactions: get the
+// risk notice and an intent. Refusals of its own: FUND_CONTRACT_OPEN, STEPUP_STRONGER,
+// DEVICE_UNBOUND.
+func (c *Client) IdentityContractPrepare(ctx context.Context) (IdentityContractPrepareReply, error) {
+	var reply IdentityContractPrepareReply
+	err := c.Call(ctx, "identity-contract-prepare", struct{}{}, &reply)
 	return reply, err
 }
 
@@ -331,7 +407,7 @@ func (c *Client) OTPSend(ctx context.Context, request OTPSendRequest) (OTPSendRe
 
 // TransferConfirm calls transfer-confirm: Carry out a prepared transfer with its proofs. It has its
 // effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// FUNDS_INSUFFICIENT, ACCOUNT_CLOSED, LIMIT_EXCEEDED.
+// FUNDS_INSUFFICIENT, ACCOUNT_CLOSED, LIMIT_EXCEEDED, FUND_CONTRACT_MISSING.
 func (c *Client) TransferConfirm(ctx context.Context, key string, request TransferConfirmRequest) (TransferView, error) {
 	var reply TransferView
 	err := c.CallOnce(ctx, "transfer-confirm", key, request, &reply)
@@ -354,11 +430,23 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 
 // TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
 // Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, ACCOUNT_SAME, ACCOUNT_CLOSED,
-// FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF, DEVICE_UNBOUND, LIMIT_EXCEEDED.
+// FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF, DEVICE_UNBOUND, LIMIT_EXCEEDED,
+// FUND_CONTRACT_MISSING.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)
 	return reply, err
+}
+
+// AccountAddReply is the reply of account-add.
+type AccountAddReply struct {
+	Added bool `json:"added"`
+}
+
+// AccountAddRequest is the request of account-add.
+type AccountAddRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // AccountAliasSetRequest is the request of account-alias-set.
@@ -367,8 +455,78 @@ type AccountAliasSetRequest struct {
 	Alias     string    `json:"alias"`
 }
 
+// AccountChangePrepareReply is the reply of account-change-prepare.
+type AccountChangePrepareReply struct {
+	IntentID     uuid.UUID `json:"intent_id"`
+	Function     string    `json:"function"`     // The function that confirms it
+	Text         string    `json:"text"`         // Show it; a device key signs exactly these bytes
+	Digest       []byte    `json:"digest"`       // SM3 of text
+	Combinations []string  `json:"combinations"` // Each combination is enough, e.g. sms_otp+trade_password
+	ExpiresAt    time.Time `json:"expires_at"`
+}
+
+// AccountChangePrepareRequest is the request of account-change-prepare.
+type AccountChangePrepareRequest struct {
+	Change      string     `json:"change"`                     // one of loss_lift, limit, account_add, account_remove
+	AccountID   *uuid.UUID `json:"account_id,omitempty"`       // For loss_lift and account_remove
+	AccountNo   string     `json:"account_no,omitempty"`       // For account_add
+	Method      string     `json:"method,omitempty"`           // For limit: the strongest factor of a transfer; one of sms, token, soft_ukey, phone_shield
+	PerTransfer money.Fen  `json:"per_transfer_fen,omitempty"` // For limit
+	PerDay      money.Fen  `json:"per_day_fen,omitempty"`      // For limit
+}
+
 // AccountDetailRequest is the request of account-detail.
 type AccountDetailRequest struct {
+	AccountID uuid.UUID `json:"account_id"`
+}
+
+// AccountLimitGetLimit is part of account-limit-get.
+type AccountLimitGetLimit struct {
+	Method          string    `json:"method"`           // one of sms, token, soft_ukey, phone_shield
+	PerTransfer     money.Fen `json:"per_transfer_fen"` // In force: the lower of the bank's and the own limit
+	PerDay          money.Fen `json:"per_day_fen"`
+	BankPerTransfer money.Fen `json:"bank_per_transfer_fen"` // The bank's maximum
+	BankPerDay      money.Fen `json:"bank_per_day_fen"`
+	Used            money.Fen `json:"used_fen"` // Of this day
+	Own             bool      `json:"own"`      // The caller has set a limit
+}
+
+// AccountLimitGetReply is the reply of account-limit-get.
+type AccountLimitGetReply struct {
+	Limits []AccountLimitGetLimit `json:"limits"`
+}
+
+// AccountLimitSetReply is the reply of account-limit-set.
+type AccountLimitSetReply struct {
+	Method      string    `json:"method"` // one of sms, token, soft_ukey, phone_shield
+	PerTransfer money.Fen `json:"per_transfer_fen"`
+	PerDay      money.Fen `json:"per_day_fen"`
+}
+
+// AccountLimitSetRequest is the request of account-limit-set.
+type AccountLimitSetRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+}
+
+// AccountLossLiftReply is the reply of account-loss-lift.
+type AccountLossLiftReply struct {
+	Lifted bool `json:"lifted"`
+}
+
+// AccountLossLiftRequest is the request of account-loss-lift.
+type AccountLossLiftRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
+}
+
+// AccountLossReportReply is the reply of account-loss-report.
+type AccountLossReportReply struct {
+	Lost bool `json:"lost"`
+}
+
+// AccountLossReportRequest is the request of account-loss-report.
+type AccountLossReportRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
 }
 
@@ -391,6 +549,17 @@ type AccountOverviewReply struct {
 	Assets      AccountOverviewAssets      `json:"assets"`
 	Liabilities AccountOverviewLiabilities `json:"liabilities"`
 	Accounts    []AccountView              `json:"accounts"`
+}
+
+// AccountRemoveReply is the reply of account-remove.
+type AccountRemoveReply struct {
+	Removed bool `json:"removed"`
+}
+
+// AccountRemoveRequest is the request of account-remove.
+type AccountRemoveRequest struct {
+	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
+	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // AccountStatementEntry is part of account-statement.
@@ -573,6 +742,33 @@ type IdentityChangePrepareReply struct {
 type IdentityChangePrepareRequest struct {
 	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, phone_shield, device_unlock, gesture, fingerprint, face
 	Phone  string `json:"phone,omitempty"` // For phone: the new number
+}
+
+// IdentityContractOpenReply is the reply of identity-contract-open.
+type IdentityContractOpenReply struct {
+	Open     bool      `json:"open"`
+	Version  string    `json:"notice_version"`
+	OpenedAt time.Time `json:"opened_at"`
+}
+
+// IdentityContractOpenRequest is the request of identity-contract-open.
+type IdentityContractOpenRequest struct {
+	IntentID     uuid.UUID     `json:"intent_id"`     // The intent to confirm
+	Proofs       []StepupProof `json:"proofs"`        // The proofs of one combination, one for each factor
+	NoticeDigest []byte        `json:"notice_digest"` // SM3 of the risk notice that the customer has read to its end
+}
+
+// IdentityContractPrepareReply is the reply of identity-contract-prepare.
+type IdentityContractPrepareReply struct {
+	IntentID     uuid.UUID `json:"intent_id"`
+	Function     string    `json:"function"`     // The function that confirms it
+	Text         string    `json:"text"`         // Show it; the certificate's key signs exactly these bytes
+	Digest       []byte    `json:"digest"`       // SM3 of text
+	Combinations []string  `json:"combinations"` // Each combination is enough, e.g. trade_password+soft_ukey
+	Notice       string    `json:"notice"`       // The risk notice in force; show it to its end before the customer can confirm it
+	Version      string    `json:"notice_version"`
+	NoticeDigest []byte    `json:"notice_digest"` // SM3 of notice: its confirmation
+	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // IdentityDeviceUnlockReply is the reply of identity-device-unlock.
@@ -920,7 +1116,8 @@ type OTPSendRequest struct {
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// StepupProof is part of identity-alias-set, identity-cert-apply, identity-device-unlock,
+// StepupProof is part of account-add, account-limit-set, account-loss-lift, account-remove,
+// identity-alias-set, identity-cert-apply, identity-contract-open, identity-device-unlock,
 // identity-gesture-set, identity-password-change, identity-phone-change, identity-token-bind,
 // identity-trade-password-set, identity-unlock-key-set, transfer-confirm.
 type StepupProof struct {

@@ -71,7 +71,9 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"identity-alias-set", "identity-cert-apply", "identity-device-unlock", "identity-gesture-set", "identity-login",
+		"account-add", "account-limit-set", "account-loss-lift", "account-remove",
+		"identity-alias-set", "identity-cert-apply", "identity-contract-open", "identity-device-unlock", "identity-gesture-set",
+		"identity-login",
 		"identity-password-change", "identity-password-reset",
 		"identity-phone-change", "identity-quick-login",
 		"identity-register",

@@ -3,9 +3,16 @@
 package functions
 
 import (
+	accountadd "github.com/tidebank/tidebank/functions/account/add"
 	accountaliasset "github.com/tidebank/tidebank/functions/account/aliasset"
+	accountchangeprepare "github.com/tidebank/tidebank/functions/account/changeprepare"
 	accountdetail "github.com/tidebank/tidebank/functions/account/detail"
+	accountlimitget "github.com/tidebank/tidebank/functions/account/limitget"
+	accountlimitset "github.com/tidebank/tidebank/functions/account/limitset"
+	accountlosslift "github.com/tidebank/tidebank/functions/account/losslift"
+	accountlossreport "github.com/tidebank/tidebank/functions/account/lossreport"
 	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
+	accountremove "github.com/tidebank/tidebank/functions/account/remove"
 	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
 	appversion "github.com/tidebank/tidebank/functions/app/version"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
@@ -23,6 +30,8 @@ import (
 	identitycertapply "github.com/tidebank/tidebank/functions/identity/certapply"
 	identitycertrevoke "github.com/tidebank/tidebank/functions/identity/certrevoke"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identitycontractopen "github.com/tidebank/tidebank/functions/identity/contractopen"
+	identitycontractprepare "github.com/tidebank/tidebank/functions/identity/contractprepare"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
@@ -65,9 +74,16 @@ import (
 // All returns every function, by name.
 func All() []fn.Function {
 	return []fn.Function{
+		accountadd.Function,
 		accountaliasset.Function,
+		accountchangeprepare.Function,
 		accountdetail.Function,
+		accountlimitget.Function,
+		accountlimitset.Function,
+		accountlosslift.Function,
+		accountlossreport.Function,
 		accountoverview.Function,
+		accountremove.Function,
 		accountstatement.Function,
 		appversion.Function,
 		auditonevent.Function,
@@ -85,6 +101,8 @@ func All() []fn.Function {
 		identitycertapply.Function,
 		identitycertrevoke.Function,
 		identitychangeprepare.Function,
+		identitycontractopen.Function,
+		identitycontractprepare.Function,
 		identitydeviceunlock.Function,
 		identityfacebegin.Function,
 		identityfacefinish.Function,

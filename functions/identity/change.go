@@ -44,6 +44,10 @@ const GestureSet = "identity-gesture-set"
 // UnlockKeySet is the only function that may confirm a key that a fingerprint or a face unlocks.
 const UnlockKeySet = "identity-unlock-key-set"
 
+// ContractOpen is the only function that may confirm an application for fund transactions
+// (shared/contract).
+const ContractOpen = "identity-contract-open"
+
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
 

@@ -5,6 +5,40 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
+-- account-add
+CREATE ROLE tidebank_account_add LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_add;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_add;
+GRANT SELECT, UPDATE (operable) ON TABLE account TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION account_set_operable TO tidebank_account_add;
+GRANT SELECT ON TABLE certificate TO tidebank_account_add;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_add;
+GRANT SELECT ON TABLE customer TO tidebank_account_add;
+GRANT SELECT ON TABLE device TO tidebank_account_add;
+GRANT INSERT ON TABLE evidence TO tidebank_account_add;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_add;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_add;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_add;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_add;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_add;
+GRANT INSERT ON TABLE outbox TO tidebank_account_add;
+GRANT SELECT ON TABLE policy TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_add;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_add;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_add;
+
 -- account-alias-set
 CREATE ROLE tidebank_account_alias_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_alias_set;
@@ -15,6 +49,25 @@ GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_alias_set;
 GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_alias_set;
 GRANT INSERT ON TABLE outbox TO tidebank_account_alias_set;
 GRANT SELECT ON TABLE posting TO tidebank_account_alias_set;
+
+-- account-change-prepare
+CREATE ROLE tidebank_account_change_prepare LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_change_prepare;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_change_prepare;
+GRANT SELECT ON TABLE account TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE certificate TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE device TO tidebank_account_change_prepare;
+GRANT EXECUTE ON FUNCTION face_photo TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE face_reference TO tidebank_account_change_prepare;
+GRANT INSERT ON TABLE intent TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE limit_use TO tidebank_account_change_prepare;
+GRANT INSERT ON TABLE outbox TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE own_limit TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE policy TO tidebank_account_change_prepare;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE stepup_cap TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE stepup_rule TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE token TO tidebank_account_change_prepare;
 
 -- account-detail
 CREATE ROLE tidebank_account_detail LOGIN;
@@ -27,6 +80,92 @@ GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_detail;
 GRANT INSERT ON TABLE outbox TO tidebank_account_detail;
 GRANT SELECT ON TABLE posting TO tidebank_account_detail;
 
+-- account-limit-get
+CREATE ROLE tidebank_account_limit_get LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_limit_get;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_limit_get;
+GRANT SELECT ON TABLE limit_use TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE own_limit TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE policy TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE stepup_cap TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE stepup_rule TO tidebank_account_limit_get;
+
+-- account-limit-set
+CREATE ROLE tidebank_account_limit_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_limit_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_limit_set;
+GRANT SELECT ON TABLE certificate TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE customer TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE device TO tidebank_account_limit_set;
+GRANT INSERT ON TABLE evidence TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_limit_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION limit_set_own TO tidebank_account_limit_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_limit_set;
+GRANT INSERT ON TABLE outbox TO tidebank_account_limit_set;
+GRANT INSERT, SELECT, UPDATE (changed_at, per_day, per_transfer) ON TABLE own_limit TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE policy TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_limit_set;
+
+-- account-loss-lift
+CREATE ROLE tidebank_account_loss_lift LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_loss_lift;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (state) ON TABLE account TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION account_lift_loss TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE certificate TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE customer TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE device TO tidebank_account_loss_lift;
+GRANT INSERT ON TABLE evidence TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_loss_lift;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_loss_lift;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_loss_lift;
+GRANT INSERT ON TABLE outbox TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE policy TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_loss_lift;
+
+-- account-loss-report
+CREATE ROLE tidebank_account_loss_report LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_loss_report;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_loss_report;
+GRANT SELECT, UPDATE (state) ON TABLE account TO tidebank_account_loss_report;
+GRANT EXECUTE ON FUNCTION account_report_lost TO tidebank_account_loss_report;
+GRANT INSERT ON TABLE outbox TO tidebank_account_loss_report;
+
 -- account-overview
 CREATE ROLE tidebank_account_overview LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_overview;
@@ -37,6 +176,40 @@ GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_overview;
 GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_overview;
 GRANT INSERT ON TABLE outbox TO tidebank_account_overview;
 GRANT SELECT ON TABLE posting TO tidebank_account_overview;
+
+-- account-remove
+CREATE ROLE tidebank_account_remove LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_remove;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_remove;
+GRANT SELECT, UPDATE (operable) ON TABLE account TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION account_set_operable TO tidebank_account_remove;
+GRANT SELECT ON TABLE certificate TO tidebank_account_remove;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_remove;
+GRANT SELECT ON TABLE customer TO tidebank_account_remove;
+GRANT SELECT ON TABLE device TO tidebank_account_remove;
+GRANT INSERT ON TABLE evidence TO tidebank_account_remove;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_remove;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_remove;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_remove;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_remove;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_remove;
+GRANT INSERT ON TABLE outbox TO tidebank_account_remove;
+GRANT SELECT ON TABLE policy TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_remove;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_remove;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_remove;
 
 -- account-statement
 CREATE ROLE tidebank_account_statement LOGIN;
@@ -189,6 +362,56 @@ GRANT INSERT ON TABLE outbox TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_identity_change_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE token TO tidebank_identity_change_prepare;
+
+-- identity-contract-open
+CREATE ROLE tidebank_identity_contract_open LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_contract_open;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_contract_open;
+GRANT SELECT ON TABLE certificate TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE customer TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE device TO tidebank_identity_contract_open;
+GRANT INSERT ON TABLE evidence TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_contract_open;
+GRANT INSERT ON TABLE fund_contract TO tidebank_identity_contract_open;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_contract_open;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_contract_open;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE policy TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE revocation_list TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE risk_notice TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_contract_open;
+
+-- identity-contract-prepare
+CREATE ROLE tidebank_identity_contract_prepare LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_contract_prepare;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE certificate TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE device TO tidebank_identity_contract_prepare;
+GRANT EXECUTE ON FUNCTION face_photo TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE face_reference TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE fund_contract TO tidebank_identity_contract_prepare;
+GRANT INSERT ON TABLE intent TO tidebank_identity_contract_prepare;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE policy TO tidebank_identity_contract_prepare;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE risk_notice TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE token TO tidebank_identity_contract_prepare;
 
 -- identity-device-unlock
 CREATE ROLE tidebank_identity_device_unlock LOGIN;
@@ -724,6 +947,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_confirm;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_confirm;
 GRANT SELECT ON TABLE account TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE certificate TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE counter_payee TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE device TO tidebank_transfer_confirm;
@@ -731,6 +955,7 @@ GRANT SELECT ON TABLE device_report TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE evidence TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE fund_contract TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_transfer_confirm;
@@ -740,12 +965,14 @@ GRANT EXECUTE ON FUNCTION ledger_post_internal TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post_rows TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE (used) ON TABLE limit_use TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION limit_use TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION limit_use_own TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE own_limit TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE revocation_list TO tidebank_transfer_confirm;
@@ -757,6 +984,8 @@ GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE transfer TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION transfer_open TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION transfer_permit TO tidebank_transfer_confirm;
 
 -- transfer-get
 CREATE ROLE tidebank_transfer_get LOGIN;
@@ -780,18 +1009,21 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_prepare;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_prepare;
 GRANT SELECT ON TABLE account TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE certificate TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE counter_payee TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device_report TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE entry TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION face_photo TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE face_reference TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE fund_contract TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE intent TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE limit_use TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE option_change TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE own_limit TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE posting TO tidebank_transfer_prepare;
@@ -800,6 +1032,7 @@ GRANT SELECT ON TABLE stepup_preference TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_rule TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE token TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE transfer TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION transfer_open TO tidebank_transfer_prepare;
 
 -- bank-upkeep
 CREATE ROLE tidebank_bank_upkeep LOGIN;

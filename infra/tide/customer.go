@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/environment"
@@ -16,6 +17,7 @@ import (
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -46,7 +48,7 @@ It exits with 0 if the record was erased, and with 1 if not.`,
 	}
 	o.flags(erase, "mobile number of the customer")
 	parent := group("customer", "Decide about customers' records")
-	parent.AddCommand(erase, resetCommand())
+	parent.AddCommand(erase, resetCommand(), openContractCommand(), bindPayeeCommand())
 	return parent
 }
 
@@ -66,7 +68,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 		}
 		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
 			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases, token.Forget,
-			environment.Forget, face.Forget, option.Forget,
+			environment.Forget, face.Forget, option.Forget, limit.Forget, contract.Forget,
 		} {
 			if err := forget(ctx, tx, who); err != nil {
 				return err

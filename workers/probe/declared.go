@@ -5,9 +5,16 @@ package probe
 // declared lists every function, with the way to it.
 func declared() []target {
 	return []target{
+		{"account-add", byChannel},
 		{"account-alias-set", byChannel},
+		{"account-change-prepare", byChannel},
 		{"account-detail", byChannel},
+		{"account-limit-get", byChannel},
+		{"account-limit-set", byChannel},
+		{"account-loss-lift", byChannel},
+		{"account-loss-report", byChannel},
 		{"account-overview", byChannel},
+		{"account-remove", byChannel},
 		{"account-statement", byChannel},
 		{"app-version", byHTTP},
 		{"audit-on-event", byEvent},
@@ -25,6 +32,8 @@ func declared() []target {
 		{"identity-cert-apply", byChannel},
 		{"identity-cert-revoke", byChannel},
 		{"identity-change-prepare", byChannel},
+		{"identity-contract-open", byChannel},
+		{"identity-contract-prepare", byChannel},
 		{"identity-device-unlock", byChannel},
 		{"identity-face-begin", byChannel},
 		{"identity-face-finish", byChannel},
