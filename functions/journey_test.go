@@ -16,10 +16,13 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
+	accountchangeprepare "github.com/tidebank/tidebank/functions/account/changeprepare"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identitycontractprepare "github.com/tidebank/tidebank/functions/identity/contractprepare"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
@@ -70,7 +73,7 @@ func journeyOn(t *testing.T, b *bank.Bank) *journey {
 		sms: smstest.Start(t, b, functest.Notifiers(t)...), faces: facetest.Start(t, b),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),
-			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
+			Payer: b.Unsigned(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
 		},
 	}
 	j.Phone.Wire = &j.wire
@@ -123,8 +126,10 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "account-detail", account, &map[string]any{})
 	name := map[string]any{"account_id": overview.Accounts[0].ID, "alias": "工资卡"}
 	j.call(t, "account-alias-set", name, &map[string]any{})
+	j.openContract(t)
 	transfer := j.transfer(t, overview.Accounts[0].ID)
 	j.sendText(t, overview.Accounts[0].ID)
+	j.manageAccounts(t)
 	choice := map[string]any{"combination": "sms_otp+device_key", "amount_fen": 1}
 	j.call(t, "identity-preference-set", choice, &map[string]any{})
 	j.call(t, "identity-option-list", none, &map[string]any{})
@@ -269,6 +274,40 @@ func (j *journey) setAlias(t *testing.T) {
 		map[string]any{"factor": "login_password", "password": j.Phone.Password(t, bank.LoginPassword)},
 		j.faceProof(t, intent.ID),
 	}}, &map[string]any{})
+}
+
+// openContract opens fund transactions by a certificate.
+func (j *journey) openContract(t *testing.T) {
+	t.Helper()
+	key := j.SoftUKey(t, j.Payer, cert.InApp)
+	var in identitycontractprepare.Response
+	j.call(t, "identity-contract-prepare", struct{}{}, &in)
+	j.call(t, "identity-contract-open", map[string]any{
+		"intent_id": in.IntentID, "notice_digest": in.NoticeDigest,
+		"proofs": []any{j.Known(t), key.Signed(t, stepup.SoftUKey, in.Text)},
+	}, &map[string]any{})
+}
+
+// manageAccounts reports the second account as lost, removes and adds it, and sets a limit.
+func (j *journey) manageAccounts(t *testing.T) {
+	t.Helper()
+	account := map[string]any{"account_id": j.Payer.AccountIDs[1]}
+	j.call(t, "account-loss-report", account, &map[string]any{})
+	for _, change := range []map[string]any{
+		{"change": "loss_lift", "account_id": j.Payer.AccountIDs[1]},
+		{"change": "account_remove", "account_id": j.Payer.AccountIDs[1]},
+		{"change": "account_add", "account_no": j.Payer.Accounts[1].No},
+		bank.Limits("sms", 40_000_00, 50_000_00),
+	} {
+		var in accountchangeprepare.Response
+		j.call(t, "account-change-prepare", change, &in)
+		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": in.IntentID})
+		j.call(t, in.Function, map[string]any{
+			"intent_id": in.IntentID, "proofs": []any{map[string]any{"factor": "sms_otp", "code": code}, j.Known(t)},
+		}, &map[string]any{})
+	}
+	j.call(t, "account-limit-get", struct{}{}, &map[string]any{})
+	j.Exec(t, "DELETE FROM otp_quota") // the journey asks for more codes than a day has
 }
 
 // lockDevice locks the log-in to the phone, and releases the lock.

@@ -56,6 +56,10 @@ const PINSet = "identity-pin-set"
 // PasskeySet is the only function that may confirm a passkey.
 const PasskeySet = "identity-passkey-set"
 
+// ContractOpen is the only function that may confirm an application for fund transactions
+// (shared/contract).
+const ContractOpen = "identity-contract-open"
+
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
 

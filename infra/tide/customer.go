@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/consent"
+	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/environment"
@@ -18,6 +19,7 @@ import (
 	"github.com/tidebank/tidebank/shared/inbox"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
+	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -48,7 +50,8 @@ It exits with 0 if the record was erased, and with 1 if not.`,
 	}
 	o.flags(erase, "mobile number of the customer")
 	parent := group("customer", "Decide about customers' records")
-	parent.AddCommand(erase, resetCommand(), handOutCommand(), keyLimitCommand(), setKindCommand(), givePINCommand())
+	parent.AddCommand(erase, resetCommand(), handOutCommand(), keyLimitCommand(), setKindCommand(), givePINCommand(),
+		openContractCommand(), bindPayeeCommand())
 	return parent
 }
 
@@ -68,7 +71,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 		}
 		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
 			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases, token.Forget,
-			environment.Forget, face.Forgetting(h.Keys), option.Forget, consent.Forget,
+			environment.Forget, face.Forgetting(h.Keys), option.Forget, consent.Forget, limit.Forget, contract.Forget,
 		} {
 			if err := forget(ctx, tx, who); err != nil {
 				return err

@@ -19,6 +19,7 @@ func Lookup(code string) (Text, bool) {
 // The one catalogue of customer texts, by code. A text says no more than its code.
 var catalogue = map[string]Text{
 	"ACCOUNT_CLOSED":           {"账户状态不允许该交易", "请核对收付款账户，或联系客服"},
+	"ACCOUNT_NOT_LOST":         {"该账户没有挂失", "请返回后刷新，核对账户状态"},
 	"ACCOUNT_SAME":             {"付款账户与收款账户相同", "请选择不同的账户"},
 	"ALIAS_TAKEN":              {"该别名已被使用", "请换一个别名"},
 	"APP_OUTDATED":             {"应用版本过低，无法继续使用", "请到应用商店升级到最新版本"},
@@ -40,6 +41,8 @@ var catalogue = map[string]Text{
 	"FRAME_REJECTED":           {"请求未通过安全校验", "请检查手机时间和网络后重试"},
 	"FRAME_REPLAYED":           {"请求重复", "请返回后重新操作"},
 	"FUNCTION_UNKNOWN":         {"没有该功能", "请升级应用后重试"},
+	"FUND_CONTRACT_MISSING":    {"尚未开通资金类交易，不能向该账户付款", "请用数字证书在手机银行申请开通，或携带有效身份证件到网点办理；本人账户之间转账不受影响"},
+	"FUND_CONTRACT_OPEN":       {"资金类交易已经开通", "无需重复申请"},
 	"FUNDS_INSUFFICIENT":       {"账户可用余额不足", "请更换付款账户或修改金额"},
 	"IDEMPOTENCY_KEY_MISSING":  {"请求缺少唯一标识", "请升级应用后重试"},
 	"IDEMPOTENCY_KEY_REUSED":   {"该请求标识已用于其他内容", "请返回后重新操作"},

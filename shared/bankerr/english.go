@@ -10,6 +10,7 @@ func English(code string) (Text, bool) {
 // The customer texts in English, by code. Each says the same as its Chinese text.
 var english = map[string]Text{
 	"ACCOUNT_CLOSED":           {"The account's state does not allow this", "Check both accounts, or call the bank"},
+	"ACCOUNT_NOT_LOST":         {"The account is not reported lost", "Go back, refresh and check the account"},
 	"ACCOUNT_SAME":             {"Payer and payee are the same account", "Choose different accounts"},
 	"ALIAS_TAKEN":              {"The alias is taken", "Choose another alias"},
 	"APP_OUTDATED":             {"This version of the app is too old", "Install the newest version from the app store"},
@@ -31,6 +32,8 @@ var english = map[string]Text{
 	"FRAME_REJECTED":           {"The request did not pass the security check", "Check the phone's clock and network, then try again"},
 	"FRAME_REPLAYED":           {"The request was repeated", "Go back and start again"},
 	"FUNCTION_UNKNOWN":         {"This function does not exist", "Install the newest version of the app"},
+	"FUND_CONTRACT_MISSING":    {"Fund transactions are not open, so this payee can't be paid", "Apply by a certificate, or visit a branch; own accounts are free"},
+	"FUND_CONTRACT_OPEN":       {"Fund transactions are open already", "There is nothing to apply for"},
 	"FUNDS_INSUFFICIENT":       {"The available balance is not enough", "Choose another account or another amount"},
 	"IDEMPOTENCY_KEY_MISSING":  {"The request has no idempotency key", "Install the newest version of the app"},
 	"IDEMPOTENCY_KEY_REUSED":   {"The idempotency key belongs to another request", "Go back and start again"},

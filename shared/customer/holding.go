@@ -17,7 +17,8 @@ const (
 	sqlHoldingOwn = `-- holding.own
 SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_ct, a.balance - a.held, w.*
   FROM account a JOIN customer c ON c.id = a.customer_id
- CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w WHERE a.id = $1 AND a.customer_id = $2`
+ CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w
+ WHERE a.id = $1 AND a.customer_id = $2 AND a.operable`
 
 	sqlHoldingByNumber = `-- holding.by_number
 SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_ct
@@ -48,7 +49,7 @@ type Holding struct {
 	Available    money.Fen // of an own account only
 }
 
-// OwnAccount finds an account of the customer; ErrNotFound for any other, and
+// OwnAccount finds an account of the customer that mobile banking operates; ErrNotFound for any other, and
 // ledger.ErrAltered if its balance was changed by hand. The ring holds the purposes Storage
 // and Ledger.
 func OwnAccount(ctx context.Context, db pg.Reader, ring *keys.Ring, account, customer uuid.UUID) (Holding, error) {

@@ -232,8 +232,15 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 	public, err := phone.Key.Public().Marshal()
 	check.Must(t, err)
 	requests := map[string]any{
-		"account-alias-set": map[string]any{"account_id": accounts[0], "alias": "工资卡"},
-		"account-detail":    map[string]any{"account_id": accounts[0]}, "account-statement": map[string]any{"account_id": accounts[0]},
+		"account-alias-set":      map[string]any{"account_id": accounts[0], "alias": "工资卡"},
+		"account-loss-report":    map[string]any{"account_id": accounts[0]},
+		"account-change-prepare": map[string]any{"change": "account_remove", "account_id": accounts[0]},
+		"account-add":            map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"account-remove":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"account-limit-set":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"account-loss-lift":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"identity-contract-open": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "notice_digest": "AAAA"},
+		"account-detail":         map[string]any{"account_id": accounts[0]}, "account-statement": map[string]any{"account_id": accounts[0]},
 		"identity-login": map[string]any{"phone": number, "password": password, "otp": "123456"},
 		"identity-register": map[string]any{
 			"name": "王小明", "id_no": "110101199003070011", "card_no": "6228480000000010001", "phone": number, "otp": "123456",

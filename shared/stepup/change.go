@@ -35,13 +35,38 @@ const (
 	SetPasskey          Change = "passkey"              // of the browser's authenticator
 )
 
+// OpenContract is the application for fund transactions (shared/contract).
+const OpenContract Change = "fund_contract"
+
+// The changes of the customer's accounts (functions/account).
+const (
+	LiftLoss      Change = "loss_lift"      // money moves on the account again
+	LowerLimit    Change = "limit_lower"    // no own limit becomes higher
+	RaiseLimit    Change = "limit_raise"    // an own limit becomes higher
+	AddAccount    Change = "account_add"    // to those that mobile banking operates
+	RemoveAccount Change = "account_remove" // from them
+)
+
+// strong lists the combinations for changes of high risk: two factors, of which one may be a
+// biometric (AUTH-008).
+var strong = []Combination{
+	{SMSOTP, TradePassword},
+	{DeviceKey, TradePassword},
+	{Face, SMSOTP},
+	{Face, TradePassword},
+	{Face, SoftUKey},
+	{Face, SoftUKeyCounter},
+	{Face, PhoneShield},
+}
+
 // changes is the table of the proofs that a change needs: two factors, of which one is what
 // the customer knows, and the other is bound to the intent's text (PWD-005, PWD-008). A token
 // confirms more than any other factor, so two others and its own response bind it. An
 // application for a certificate needs three factors, and its request shows that the customer has the key. A
 // way of quick login belongs to the bound device: its key signs, because a session may only claim the
-// device's id. A key that finger or face unlocks, or a passkey, stands in for the trade password at
-// transfers, so the trade password registers it. One function confirms a change and a reset, so these cells have no place in stepup_rule.
+// device's id. A key that finger or face unlocks, or a passkey, stands in for the trade password at transfers, so the
+// trade password registers it. An application for fund transactions needs the signature of a certificate
+// (AUTH-021). One function confirms a change and a reset, so these cells have no place in stepup_rule.
 var changes = map[Change][]Combination{
 	ChangeLoginPassword: {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	ChangeTradePassword: {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
@@ -63,6 +88,19 @@ var changes = map[Change][]Combination{
 	SetFace:        {{SMSOTP, DeviceKey, TradePassword}},
 	SetPIN:         {{LoginPassword, SMSOTP, DeviceKey}},
 	SetPasskey:     {{SMSOTP, DeviceKey, TradePassword}},
+	OpenContract: {
+		{SMSOTP, SoftUKey},
+		{TradePassword, SoftUKey},
+		{SMSOTP, SoftUKeyCounter},
+		{TradePassword, SoftUKeyCounter},
+		{SMSOTP, PhoneShield},
+		{TradePassword, PhoneShield},
+	},
+	LiftLoss:      strong,
+	LowerLimit:    {{SMSOTP}, {TradePassword}, {DeviceKey}},
+	RaiseLimit:    strong,
+	AddAccount:    strong,
+	RemoveAccount: {{SMSOTP}, {TradePassword}, {DeviceKey}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

@@ -145,6 +145,18 @@ func (m Matrix) CapIn(about Case, c Combination) Cap {
 	return least
 }
 
+// KindCap returns the largest amounts that the methods of one kind of limit confirm.
+func (m Matrix) KindCap(kind limit.Kind) Cap {
+	var most Cap
+	for name, f := range factors {
+		if f.day() == kind {
+			of := m.Cap(Combination{name})
+			most = Cap{PerTransfer: max(most.PerTransfer, of.PerTransfer), PerDay: max(most.PerDay, of.PerDay)}
+		}
+	}
+	return most
+}
+
 // reach is the largest amount that the rule confirms by what the customer has.
 func (m Matrix) reach(r rule, about Case) money.Fen {
 	var most money.Fen

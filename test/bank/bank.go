@@ -229,7 +229,20 @@ const (
 // Customer seeds a customer with an account for each balance.
 func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.Customer {
 	t.Helper()
-	c, err := b.Seeder().Add(t.Context(), seed.Made(name, b.people.Add(1), balances...))
+	return b.add(t, seed.Made(name, b.people.Add(1), balances...))
+}
+
+// Unsigned seeds a customer without a contract for fund transactions.
+func (b *Bank) Unsigned(t testing.TB, name string, balances ...money.Fen) seed.Customer {
+	t.Helper()
+	person := seed.Made(name, b.people.Add(1), balances...)
+	person.Unsigned = true
+	return b.add(t, person)
+}
+
+func (b *Bank) add(t testing.TB, person seed.Person) seed.Customer {
+	t.Helper()
+	c, err := b.Seeder().Add(t.Context(), person)
 	check.Must(t, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()

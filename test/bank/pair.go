@@ -34,6 +34,16 @@ func NewPair(t testing.TB, balance money.Fen) Pair {
 	return PairOn(t, New(t), balance)
 }
 
+// UnsignedPair is NewPair with a payer who has no contract for fund transactions.
+func UnsignedPair(t testing.TB, balance money.Fen) Pair {
+	t.Helper()
+	b := New(t)
+	p := Pair{Bank: b, Phone: b.Device(t, "phone-of-wang")}
+	p.Payer, p.Payee = b.Unsigned(t, "王小明", balance, 0), b.Customer(t, "李四", 0, 0)
+	p.Phone.LoginAs(t, p.Payer)
+	return p
+}
+
 // PairOn is NewPair on an existing bank.
 func PairOn(t testing.TB, b *Bank, balance money.Fen) Pair {
 	t.Helper()

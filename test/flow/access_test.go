@@ -56,8 +56,13 @@ func wellFormed(t testing.TB, name string) fields {
 	t.Helper()
 	id := uuid.NewString()
 	request, ok := map[string]fields{
-		"account-alias-set": {"account_id": id, "alias": "工资卡"},
-		"account-detail":    {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
+		"account-alias-set":      {"account_id": id, "alias": "工资卡"},
+		"account-change-prepare": {"change": "loss_lift", "account_id": id}, "account-loss-report": {"account_id": id},
+		"account-add": {"intent_id": id, "proofs": []any{}}, "account-remove": {"intent_id": id, "proofs": []any{}},
+		"account-limit-set": {"intent_id": id, "proofs": []any{}}, "account-loss-lift": {"intent_id": id, "proofs": []any{}},
+		"account-limit-get": {}, "identity-contract-prepare": {},
+		"identity-contract-open": {"intent_id": id, "proofs": []any{}, "notice_digest": "AAAA"},
+		"account-detail":         {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
 		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"},
 		"device-lock": {}, "identity-device-unlock": {"intent_id": id, "proofs": []any{}},
 		"device-report":           {"report": bank.UnsignedReport()},

@@ -18,7 +18,15 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 	req.Covers(t, "LOGIC-005.1")
 	p := newFixture(t)
 	good := p.good(t)
+	anyOf := p.prepareChange(t, p.li, stepup.SetAlias).IntentID
 	theirs := map[string]map[string]any{
+		"account-loss-report":         {"account_id": p.li.AccountIDs[0]},
+		"account-change-prepare":      {"account_id": p.li.AccountIDs[0], "account_no": p.li.Accounts[0].No},
+		"account-add":                 {"intent_id": p.accountChange(t, p.li, "account-add").IntentID},
+		"account-remove":              {"intent_id": p.accountChange(t, p.li, "account-remove").IntentID},
+		"account-limit-set":           {"intent_id": p.accountChange(t, p.li, "account-limit-set").IntentID},
+		"account-loss-lift":           {"intent_id": p.accountChange(t, p.li, "account-loss-lift").IntentID},
+		"identity-contract-open":      {"intent_id": anyOf},
 		"account-alias-set":           {"account_id": p.li.AccountIDs[0]},
 		"account-detail":              {"account_id": p.li.AccountIDs[0]},
 		"account-statement":           {"account_id": p.li.AccountIDs[0]},

@@ -56,11 +56,24 @@ func (p fixture) good(t *testing.T) map[string]fields {
 	pin, passkey := p.pin(t, wang, bank.LoginPassword), p.passkey(t, wang, bank.TradePassword)
 	p.Exec(t, "DELETE FROM otp_quota")
 	p.Exec(t, "INSERT INTO device SELECT customer_id, 'tablet-of-wang', public_key, bound_at FROM device WHERE customer_id = $1", wang.ID)
+	lost, _ := p.spare(t, wang)
+	accounts := map[string]fields{}
+	for _, function := range accountChanges {
+		p.Exec(t, "DELETE FROM otp_quota")
+		accounts[function] = p.changingAccount(t, wang, function, bank.TradePassword)
+	}
+	p.bindPayee(t, wang, p.li)
+	contracting := p.contracting(t, wang, bank.TradePassword)
 	day := p.Clock.Now().Format("2006-01-02")
 	return map[string]fields{
-		"account-alias-set": {"account_id": wang.AccountIDs[0], "alias": "工资卡"},
-		"account-detail":    {"account_id": wang.AccountIDs[0]},
-		"account-overview":  {},
+		"account-alias-set":   {"account_id": wang.AccountIDs[0], "alias": "工资卡"},
+		"account-detail":      {"account_id": wang.AccountIDs[0]},
+		"account-loss-report": {"account_id": lost}, "account-limit-get": {},
+		"account-change-prepare": bank.Limits("sms", 40_000_00, 50_000_00),
+		"account-add":            accounts["account-add"], "account-remove": accounts["account-remove"],
+		"account-limit-set": accounts["account-limit-set"], "account-loss-lift": accounts["account-loss-lift"],
+		"identity-contract-prepare": {}, "identity-contract-open": contracting,
+		"account-overview": {},
 		"account-statement": {
 			"account_id": wang.AccountIDs[0], "from": day, "to": day, "direction": "out", "min_fen": 1, "max_fen": 9_99, "limit": 1,
 		},
@@ -231,6 +244,7 @@ func TestEveryElementOfEveryRequest(t *testing.T) {
 // customer's passwords or number, cancel open intents, take the token out of use, or end the
 // session.
 var last = []string{
+	"identity-contract-open", // only one contract
 	"identity-password-change", "identity-trade-password-set", "identity-pin-code-set", "identity-phone-change", "identity-token-report-lost",
 	"identity-cert-revoke", "device-unbind", "identity-logout",
 }
@@ -274,6 +288,24 @@ func TestEveryRuleOfEveryRequest(t *testing.T) {
 		"account-alias-set": {"another's account": {"account_id": p.li.AccountIDs[0], "alias": "工资卡"}},
 		"account-detail":    {"another's account": {"account_id": p.li.AccountIDs[0]}},
 		"account-statement": {"more than a year": with(good["account-statement"], "from", "2020-01-01")},
+		"account-change-prepare": {
+			"another's account":     {"change": "loss_lift", "account_id": p.li.AccountIDs[0]},
+			"above the bank's":      bank.Limits("sms", 50_000_01, 50_000_01),
+			"an account of another": {"change": "account_add", "account_no": p.li.Accounts[0].No},
+		},
+		"account-loss-report": {"another's account": {"account_id": p.li.AccountIDs[0]}},
+		"account-add":         {"another's change": with(good["account-add"], "intent_id", foreign.IntentID)},
+		"account-remove":      {"another's change": with(good["account-remove"], "intent_id", foreign.IntentID)},
+		"account-limit-set":   {"another's change": with(good["account-limit-set"], "intent_id", foreign.IntentID)},
+		"account-loss-lift": {
+			"another's change": with(good["account-loss-lift"], "intent_id", foreign.IntentID),
+			"one proof":        with(good["account-loss-lift"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
+		},
+		"identity-contract-open": {
+			"another's application": with(good["identity-contract-open"], "intent_id", foreign.IntentID),
+			"another notice":        with(good["identity-contract-open"], "notice_digest", make([]byte, 32)),
+			"one proof":             with(good["identity-contract-open"], "proofs", []fields{password(t, p.wang.phone, bank.TradePassword)}),
+		},
 		"channel-open": {
 			"a version that is not spoken": with(good["channel-open"], "version", 2),
 			"graphic code":                 with(good["channel-open"], "captcha_id", uuid.NewString()),

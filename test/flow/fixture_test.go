@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,9 +21,13 @@ import (
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/functions"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identitycontractprepare "github.com/tidebank/tidebank/functions/identity/contractprepare"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/contract"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -243,6 +248,70 @@ func (p fixture) applying(t testing.TB, who person) fields {
 	intent := transferprepare.Response{IntentID: in.IntentID}
 	return with(confirmation(intent, code(p.codeFor(t, who, intent)), password(t, who.phone, bank.TradePassword),
 		signed(t, who.phone, in.Text)), "csr", bank.CSR(t, in.Subject))
+}
+
+// spare gives the person one more account.
+func (p fixture) spare(t testing.TB, who person) (id uuid.UUID, number string) {
+	t.Helper()
+	number = fmt.Sprintf("62284800%07d0001", 9_000_000+p.Count(t, "SELECT count(*) FROM account"))
+	again := who.Person
+	again.Accounts, again.Unsigned = []seed.Account{{No: number}}, true
+	made, err := p.Seeder().Add(t.Context(), again)
+	check.Must(t, err)
+	return made.AccountIDs[0], number
+}
+
+// accountChanges are the functions that confirm a change of an account or a limit.
+var accountChanges = []string{"account-add", "account-limit-set", "account-loss-lift", "account-remove"}
+
+// accountChange prepares the change that the function confirms, of a spare account of the person.
+func (p fixture) accountChange(t testing.TB, who person, function string) (in transferprepare.Response) {
+	t.Helper()
+	id, number := p.spare(t, who)
+	request := fields{"change": "account_remove", "account_id": id}
+	switch function {
+	case "account-loss-lift":
+		call(t, who.phone, "account-loss-report", fields{"account_id": id}).Want(t, "")
+		request["change"] = "loss_lift"
+	case "account-add":
+		p.Exec(t, "UPDATE account SET operable = false WHERE id = $1", id)
+		request = fields{"change": "account_add", "account_no": number}
+	case "account-limit-set":
+		request = bank.Limits("sms", 40_000_00, 50_000_00)
+	}
+	call(t, who.phone, "account-change-prepare", request).Into(t, &in)
+	return in
+}
+
+// changingAccount is a good request to confirm a change of an account or a limit.
+func (p fixture) changingAccount(t testing.TB, who person, function, trade string) fields {
+	t.Helper()
+	in := p.accountChange(t, who, function)
+	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, trade))
+}
+
+// contracting takes the person's contract for fund transactions, and is a good request to open another.
+func (p fixture) contracting(t testing.TB, who person, trade string) fields {
+	t.Helper()
+	key := p.SoftUKey(t, who.Customer, cert.InApp)
+	p.Exec(t, "ALTER TABLE fund_contract DISABLE TRIGGER fund_contract_append_only")
+	p.Exec(t, "DELETE FROM fund_contract WHERE customer_id = $1", who.ID)
+	p.Exec(t, "ALTER TABLE fund_contract ENABLE TRIGGER fund_contract_append_only")
+	var in identitycontractprepare.Response
+	call(t, who.phone, "identity-contract-prepare", fields{}).Into(t, &in)
+	intent := transferprepare.Response{IntentID: in.IntentID}
+	return with(confirmation(intent, code(p.codeFor(t, who, intent)), password(t, who.phone, trade),
+		bank.Fields(t, key.Signed(t, stepup.SoftUKey, in.Text))), "notice_digest", in.NoticeDigest)
+}
+
+// bindPayee binds the payee at the counter, so that the payer needs no contract.
+func (p fixture) bindPayee(t testing.TB, payer, payee person) {
+	t.Helper()
+	pgtest.Commit(t, p.Host.DB, func(u *pg.Unit) error {
+		phone := customer.PhoneIndex(p.Host.Keys, payer.Phone)
+		contract.BindPayee(u, payer.ID, payee.AccountIDs[0], phone, contract.Counter{IdentityCheck: "card", Operator: "x"}, p.Clock.Now())
+		return nil
+	})
 }
 
 // faced is a good request to end a face check that serves the intent.

@@ -77,6 +77,25 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "RESET_REFUSED",
 			}
 		},
+		"account-add":       p.account("钱六", "account-add"),
+		"account-limit-set": p.account("钱七", "account-limit-set"),
+		"account-loss-lift": p.account("钱八", "account-loss-lift"),
+		"account-remove":    p.account("钱九", "account-remove"),
+		"identity-contract-open": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "冯十三")
+			good := p.contracting(t, who, bank.TradePassword)
+			proofs, _ := good["proofs"].([]fields)
+			digits, _ := proofs[0]["code"].(string)
+			return begun{
+				who, digits,
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					proofs := []fields{code(digits), password(t, as.phone, bank.TradePassword), proofs[2]}
+					return call(t, as.phone, "identity-contract-open", with(good, "proofs", proofs))
+				}, "INTENT_USED",
+			}
+		},
 		"identity-alias-set": p.changing("钱二", "identity-alias-set", stepup.SetAlias),
 		"identity-phone-change": func(t *testing.T) begun {
 			t.Helper()
@@ -171,6 +190,22 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "INTENT_USED",
 			}
 		},
+	}
+}
+
+// account is the flow of a change of an account or a limit.
+func (p fixture) account(name, function string) func(t *testing.T) begun {
+	return func(t *testing.T) begun {
+		t.Helper()
+		who := p.signedUp(t, name)
+		in := p.accountChange(t, who, function)
+		return begun{
+			who, p.codeFor(t, who, in),
+			func(t *testing.T, as person, digits string) bank.Reply {
+				t.Helper()
+				return call(t, as.phone, function, confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
+			}, "INTENT_USED",
+		}
 	}
 }
 
@@ -282,7 +317,7 @@ func (p fixture) codesOfOtherFlows(t *testing.T, name string, who person) map[st
 // notFirst sees that a flow's last step is refused when no step came before it.
 func (p fixture) notFirst(t *testing.T, name string) {
 	t.Helper()
-	seeded := []string{"login_attempt", "login_origin", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold"}
+	seeded := []string{"login_attempt", "login_origin", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold", "fund_contract"}
 	before := p.rows(t, seeded...)
 	who := p.applicant(t, "孙七")
 	var got bank.Reply
@@ -337,7 +372,10 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		request := confirmation(in, password(t, p.li.phone, bank.TradePassword))
 		got = call(t, p.li.phone, name, with(request, "csr", bank.CSR(t, []byte{0x30, 0})))
-	case "identity-token-bind", "identity-device-unlock", "identity-cert-resume":
+	case "identity-contract-open":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)), "notice_digest", "AAAA"))
+	case "identity-token-bind", "identity-device-unlock", "identity-cert-resume", "account-add", "account-limit-set", "account-loss-lift", "account-remove":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))
 	case "transfer-confirm":

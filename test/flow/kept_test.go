@@ -101,6 +101,11 @@ func TestSecretsAreNowhere(t *testing.T) {
 	w.call(t, who.phone, "identity-cert-resume", p.resuming(t, who)).Want(t, "")
 	w.call(t, who.phone, "identity-trade-password-set", p.change(t, who, stepup.ChangeTradePassword)).Want(t, "")
 	w.call(t, who.phone, "identity-pin-code-set", p.pinChange(t, who)).Want(t, "")
+	for _, function := range accountChanges {
+		p.Exec(t, "DELETE FROM otp_quota")
+		w.call(t, who.phone, function, p.changingAccount(t, who, function, newTrade)).Want(t, "")
+	}
+	w.call(t, who.phone, "identity-contract-open", p.contracting(t, who, newTrade)).Want(t, "")
 	const wrongGesture = "147896325"
 	w.call(t, who.phone, "identity-unlock-key-set", p.faceKey(t, who, newTrade)).Want(t, "")
 	w.call(t, who.phone, "identity-gesture-set", p.gesture(t, who, newLogin)).Want(t, "")

@@ -97,6 +97,9 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"identity-cert-resume":        with(good["identity-cert-resume"], "intent_id", uuid.NewString()),
 		"identity-pin-code-set":       with(good["identity-pin-code-set"], "intent_id", uuid.NewString()),
 	}
+	for _, name := range append(accountChanges, "identity-contract-open") {
+		others[name] = with(good[name], "intent_id", uuid.NewString())
+	}
 	first := map[string]string{}
 	for _, name := range logoutLast(good) {
 		f := functest.Named(t, name)
@@ -123,7 +126,9 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 			}
 		}
 		after := p.rows(t)
-		changed := slices.ContainsFunc([]string{"outbox", "token", "device", "certificate"}, func(table string) bool {
+		changed := slices.ContainsFunc([]string{
+			"outbox", "token", "device", "certificate", "account", "own_limit", "fund_contract",
+		}, func(table string) bool {
 			return after[table] != before[table]
 		})
 		if first[name] == "" || !changed {

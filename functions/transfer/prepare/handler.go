@@ -9,7 +9,7 @@
 // (identity-preference-set) stands alone where it is enough. Amounts are whole fen.
 // Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH, ACCOUNT_SAME,
 // ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF (a large payment to another holder needs the option
-// large_transfer), DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
+// large_transfer), FUND_CONTRACT_MISSING, DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
 
 import (
@@ -29,6 +29,7 @@ import (
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/consent"
+	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
@@ -55,6 +56,7 @@ var Function = fn.Command(fn.Spec{
 	Refusals: []*bankerr.Error{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, option.ErrOff, stepup.ErrUnbound, limit.ErrExceeded,
+		contract.ErrMissing,
 	},
 	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage, keys.Pseudonym},
 	Requirements: []string{
@@ -148,9 +150,12 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	mine, err := op.customers(ctx, call, payer.AccountID)
+	mine, err := op.customers(ctx, call, payer.AccountID, payee.AccountID)
 	if err != nil {
 		return Response{}, err
+	}
+	if !mine.mayPay {
+		return Response{}, contract.ErrMissing
 	}
 	var in stepup.Intent
 	about := stepup.Case{
@@ -198,16 +203,18 @@ type means struct {
 	bluetooth limit.BluetoothKey
 	kind      customer.Kind
 	pin       bool // the customer has chosen a PIN code
+	mayPay    bool // by the contract for fund transactions, or without it
 }
 
-// customers reads the customer's means in one round trip. account pays.
-func (op operation) customers(ctx context.Context, call *fn.Call, account uuid.UUID) (mine means, err error) {
+// customers reads the customer's means in one round trip. account pays payee.
+func (op operation) customers(ctx context.Context, call *fn.Call, account, payee uuid.UUID) (mine means, err error) {
 	var batch pgx.Batch
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
 	token.QueueToken(&batch, call.CustomerID, &mine.token)
 	face.QueueUsable(&batch, op.ring, call.CustomerID, consent.Transfer, op.faces.Oldest(op.clock.Now()), &mine.face)
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.ukeys)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
+	contract.QueueMayPay(&batch, call.CustomerID, payee, &mine.mayPay)
 	option.QueueLarge(&batch, call.CustomerID, op.clock.Now(), &mine.large)
 	customer.QueueKind(&batch, call.CustomerID, &mine.kind)
 	password.QueuePIN(&batch, call.CustomerID, &mine.pin)
@@ -256,7 +263,7 @@ func (op operation) withinDay(
 			}
 		}
 		plan.CheckLimit(kind, ceiling, usage)
-		most = max(most, min(usage.Cap, ceiling))
+		most = max(most, min(usage.Cap, ceiling, usage.Own.PerTransfer))
 	}
 	closed := func(c stepup.Combination) bool {
 		kind, _ := c.Limit()

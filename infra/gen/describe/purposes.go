@@ -71,6 +71,9 @@ var purposes = map[string]map[string]purpose{
 	"identity.tradepasswordset.Request": {
 		"trade_password": {"password", "is set for confirming transfers"},
 	},
+	"account.changeprepare.Request": {
+		"account_no": {"transfer", "names the own account that the customer adds, from which transfers are made"},
+	},
 	"identity.changeprepare.Request": {
 		"phone": {"one-time code", "receives the codes from the change on"},
 	},
