@@ -5,6 +5,51 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
+-- account-add
+CREATE ROLE tidebank_account_add LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_add;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_add;
+GRANT SELECT, UPDATE (operable) ON TABLE account TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION account_set_operable TO tidebank_account_add;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_account_add;
+GRANT SELECT ON TABLE certificate TO tidebank_account_add;
+GRANT INSERT ON TABLE change_evidence TO tidebank_account_add;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_add;
+GRANT SELECT ON TABLE customer TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_account_add;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_account_add;
+GRANT INSERT ON TABLE evidence TO tidebank_account_add;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_add;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_add;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_add;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_add;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_add;
+GRANT INSERT ON TABLE outbox TO tidebank_account_add;
+GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION pin_code_lock_until TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION pin_code_reset_attempts TO tidebank_account_add;
+GRANT SELECT ON TABLE policy TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_add;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_add;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_add;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_add;
+GRANT SELECT ON TABLE uplink_text TO tidebank_account_add;
+
 -- account-alias-set
 CREATE ROLE tidebank_account_alias_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_alias_set;
@@ -15,6 +60,28 @@ GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_alias_set;
 GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_alias_set;
 GRANT INSERT ON TABLE outbox TO tidebank_account_alias_set;
 GRANT SELECT ON TABLE posting TO tidebank_account_alias_set;
+
+-- account-change-prepare
+CREATE ROLE tidebank_account_change_prepare LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_change_prepare;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_change_prepare;
+GRANT SELECT ON TABLE account TO tidebank_account_change_prepare;
+GRANT EXECUTE ON FUNCTION bio_referenced TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_account_change_prepare;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE certificate TO tidebank_account_change_prepare;
+GRANT INSERT ON TABLE change_evidence TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE customer TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE device TO tidebank_account_change_prepare;
+GRANT INSERT ON TABLE intent TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE limit_use TO tidebank_account_change_prepare;
+GRANT INSERT ON TABLE outbox TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE own_limit TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE policy TO tidebank_account_change_prepare;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE stepup_cap TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE stepup_rule TO tidebank_account_change_prepare;
+GRANT SELECT ON TABLE token TO tidebank_account_change_prepare;
 
 -- account-detail
 CREATE ROLE tidebank_account_detail LOGIN;
@@ -27,6 +94,118 @@ GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_detail;
 GRANT INSERT ON TABLE outbox TO tidebank_account_detail;
 GRANT SELECT ON TABLE posting TO tidebank_account_detail;
 
+-- account-limit-get
+CREATE ROLE tidebank_account_limit_get LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_limit_get;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_limit_get;
+GRANT SELECT ON TABLE account TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE customer TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE limit_use TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE own_limit TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE policy TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE stepup_cap TO tidebank_account_limit_get;
+GRANT SELECT ON TABLE stepup_rule TO tidebank_account_limit_get;
+
+-- account-limit-set
+CREATE ROLE tidebank_account_limit_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_limit_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_limit_set;
+GRANT SELECT ON TABLE account TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE certificate TO tidebank_account_limit_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE customer TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_account_limit_set;
+GRANT INSERT ON TABLE evidence TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_limit_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION limit_set_own TO tidebank_account_limit_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_limit_set;
+GRANT INSERT ON TABLE outbox TO tidebank_account_limit_set;
+GRANT INSERT, SELECT, UPDATE (changed_at, per_day, per_transfer) ON TABLE own_limit TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION pin_code_lock_until TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION pin_code_reset_attempts TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE policy TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_limit_set;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_limit_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_limit_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_account_limit_set;
+
+-- account-loss-lift
+CREATE ROLE tidebank_account_loss_lift LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_loss_lift;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (state) ON TABLE account TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION account_lift_loss TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE certificate TO tidebank_account_loss_lift;
+GRANT INSERT ON TABLE change_evidence TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE customer TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_account_loss_lift;
+GRANT INSERT ON TABLE evidence TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_loss_lift;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_loss_lift;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_loss_lift;
+GRANT INSERT ON TABLE outbox TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION pin_code_lock_until TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION pin_code_reset_attempts TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE policy TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_loss_lift;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_loss_lift;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_loss_lift;
+GRANT SELECT ON TABLE uplink_text TO tidebank_account_loss_lift;
+
+-- account-loss-report
+CREATE ROLE tidebank_account_loss_report LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_loss_report;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_loss_report;
+GRANT SELECT, UPDATE (state) ON TABLE account TO tidebank_account_loss_report;
+GRANT EXECUTE ON FUNCTION account_report_lost TO tidebank_account_loss_report;
+GRANT INSERT ON TABLE change_evidence TO tidebank_account_loss_report;
+GRANT INSERT ON TABLE outbox TO tidebank_account_loss_report;
+
 -- account-overview
 CREATE ROLE tidebank_account_overview LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_overview;
@@ -37,6 +216,51 @@ GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_account_overview;
 GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_account_overview;
 GRANT INSERT ON TABLE outbox TO tidebank_account_overview;
 GRANT SELECT ON TABLE posting TO tidebank_account_overview;
+
+-- account-remove
+CREATE ROLE tidebank_account_remove LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_account_remove;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_account_remove;
+GRANT SELECT, UPDATE (operable) ON TABLE account TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION account_set_operable TO tidebank_account_remove;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_account_remove;
+GRANT SELECT ON TABLE certificate TO tidebank_account_remove;
+GRANT INSERT ON TABLE change_evidence TO tidebank_account_remove;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_account_remove;
+GRANT SELECT ON TABLE customer TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_account_remove;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_account_remove;
+GRANT INSERT ON TABLE evidence TO tidebank_account_remove;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_account_remove;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_account_remove;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_account_remove;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_account_remove;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_account_remove;
+GRANT INSERT ON TABLE outbox TO tidebank_account_remove;
+GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION pin_code_lock_until TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION pin_code_reset_attempts TO tidebank_account_remove;
+GRANT SELECT ON TABLE policy TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_account_remove;
+GRANT SELECT ON TABLE revocation_list TO tidebank_account_remove;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_account_remove;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_account_remove;
+GRANT SELECT ON TABLE uplink_text TO tidebank_account_remove;
 
 -- account-statement
 CREATE ROLE tidebank_account_statement LOGIN;
@@ -72,6 +296,7 @@ GRANT SELECT ON TABLE device TO tidebank_device_list;
 CREATE ROLE tidebank_device_lock LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_lock;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_lock;
+GRANT INSERT ON TABLE change_evidence TO tidebank_device_lock;
 GRANT SELECT, UPDATE (locked) ON TABLE device TO tidebank_device_lock;
 GRANT EXECUTE ON FUNCTION device_set_lock TO tidebank_device_lock;
 GRANT INSERT ON TABLE outbox TO tidebank_device_lock;
@@ -88,6 +313,7 @@ GRANT INSERT ON TABLE outbox TO tidebank_device_report;
 CREATE ROLE tidebank_device_unbind LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_device_unbind;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_device_unbind;
+GRANT INSERT ON TABLE change_evidence TO tidebank_device_unbind;
 GRANT DELETE, SELECT ON TABLE device TO tidebank_device_unbind;
 GRANT EXECUTE ON FUNCTION device_drop_key TO tidebank_device_unbind;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_device_unbind;
@@ -109,10 +335,15 @@ CREATE ROLE tidebank_identity_alias_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_alias_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_alias_set;
 GRANT SELECT ON TABLE account TO tidebank_identity_alias_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_alias_set;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_alias_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_alias_set;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_alias_set;
 GRANT SELECT, UPDATE (alias_bidx, alias_ct) ON TABLE customer TO tidebank_identity_alias_set;
-GRANT SELECT ON TABLE device TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_alias_set;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_alias_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_alias_set;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_alias_set;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_alias_set;
@@ -141,17 +372,23 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_alia
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_alias_set;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_alias_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_alias_set;
 
 -- identity-cert-apply
 CREATE ROLE tidebank_identity_cert_apply LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_cert_apply;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_cert_apply;
 GRANT SELECT ON TABLE account TO tidebank_identity_cert_apply;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_cert_apply;
 GRANT SELECT ON TABLE bluetooth_key TO tidebank_identity_cert_apply;
 GRANT INSERT, SELECT ON TABLE certificate TO tidebank_identity_cert_apply;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_cert_apply;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_cert_apply;
 GRANT SELECT ON TABLE customer TO tidebank_identity_cert_apply;
-GRANT SELECT ON TABLE device TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_cert_apply;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_cert_apply;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_cert_apply;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_cert_apply;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_cert_apply;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_cert_apply;
@@ -180,17 +417,23 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_cert
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_cert_apply;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_cert_apply;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_cert_apply;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_cert_apply;
 
 -- identity-cert-resume
 CREATE ROLE tidebank_identity_cert_resume LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_cert_resume;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_cert_resume;
 GRANT SELECT ON TABLE account TO tidebank_identity_cert_resume;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_cert_resume;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_cert_resume;
 GRANT SELECT, UPDATE (suspended_at) ON TABLE certificate TO tidebank_identity_cert_resume;
 GRANT EXECUTE ON FUNCTION certificate_resume_all TO tidebank_identity_cert_resume;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_cert_resume;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_cert_resume;
 GRANT SELECT ON TABLE customer TO tidebank_identity_cert_resume;
-GRANT SELECT ON TABLE device TO tidebank_identity_cert_resume;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_cert_resume;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_cert_resume;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_cert_resume;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_cert_resume;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_cert_resume;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_cert_resume;
@@ -219,6 +462,7 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_cert
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_cert_resume;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_cert_resume;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_cert_resume;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_cert_resume;
 
 -- identity-cert-revoke
 CREATE ROLE tidebank_identity_cert_revoke LOGIN;
@@ -226,6 +470,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_cert_revoke;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_cert_revoke;
 GRANT SELECT, UPDATE (revoked_at) ON TABLE certificate TO tidebank_identity_cert_revoke;
 GRANT EXECUTE ON FUNCTION certificate_revoke_all TO tidebank_identity_cert_revoke;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_cert_revoke;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_cert_revoke;
 
 -- identity-cert-suspend
@@ -234,6 +479,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_cert_suspend;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_cert_suspend;
 GRANT SELECT, UPDATE (suspended_at) ON TABLE certificate TO tidebank_identity_cert_suspend;
 GRANT EXECUTE ON FUNCTION certificate_suspend_all TO tidebank_identity_cert_suspend;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_cert_suspend;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_cert_suspend;
 
 -- identity-change-prepare
@@ -249,15 +495,104 @@ GRANT SELECT ON TABLE policy TO tidebank_identity_change_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_change_prepare;
 GRANT SELECT ON TABLE token TO tidebank_identity_change_prepare;
 
+-- identity-consent-list
+CREATE ROLE tidebank_identity_consent_list LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_consent_list;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_consent_list;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_consent_list;
+
+-- identity-consent-set
+CREATE ROLE tidebank_identity_consent_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_consent_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_consent_set;
+GRANT DELETE, SELECT ON TABLE bio_reference TO tidebank_identity_consent_set;
+GRANT DELETE, SELECT ON TABLE bio_result TO tidebank_identity_consent_set;
+GRANT INSERT, SELECT ON TABLE biometric_consent TO tidebank_identity_consent_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_consent_set;
+GRANT EXECUTE ON FUNCTION biometric_withdraw TO tidebank_identity_consent_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_consent_set;
+GRANT SELECT, UPDATE (template_digest) ON TABLE face_check TO tidebank_identity_consent_set;
+GRANT DELETE, SELECT ON TABLE face_reference TO tidebank_identity_consent_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_consent_set;
+
+-- identity-contract-open
+CREATE ROLE tidebank_identity_contract_open LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_contract_open;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_contract_open;
+GRANT SELECT ON TABLE account TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE certificate TO tidebank_identity_contract_open;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE customer TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_contract_open;
+GRANT INSERT ON TABLE evidence TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_contract_open;
+GRANT INSERT ON TABLE fund_contract TO tidebank_identity_contract_open;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_contract_open;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_contract_open;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION pin_code_lock_until TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION pin_code_reset_attempts TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE policy TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE revocation_list TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE risk_notice TO tidebank_identity_contract_open;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_contract_open;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_contract_open;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_contract_open;
+
+-- identity-contract-prepare
+CREATE ROLE tidebank_identity_contract_prepare LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_contract_prepare;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_contract_prepare;
+GRANT EXECUTE ON FUNCTION bio_referenced TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_contract_prepare;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE certificate TO tidebank_identity_contract_prepare;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE device TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE fund_contract TO tidebank_identity_contract_prepare;
+GRANT INSERT ON TABLE intent TO tidebank_identity_contract_prepare;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE policy TO tidebank_identity_contract_prepare;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE risk_notice TO tidebank_identity_contract_prepare;
+GRANT SELECT ON TABLE token TO tidebank_identity_contract_prepare;
+
 -- identity-device-unlock
 CREATE ROLE tidebank_identity_device_unlock LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_device_unlock;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_device_unlock;
 GRANT SELECT ON TABLE account TO tidebank_identity_device_unlock;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_device_unlock;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_device_unlock;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_device_unlock;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_device_unlock;
 GRANT SELECT ON TABLE customer TO tidebank_identity_device_unlock;
-GRANT SELECT, UPDATE (locked) ON TABLE device TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_device_unlock;
+GRANT SELECT, UPDATE (locked, passkey_count) ON TABLE device TO tidebank_identity_device_unlock;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_device_unlock;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_device_unlock;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_device_unlock;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_device_unlock;
@@ -286,17 +621,20 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_devi
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_device_unlock;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_device_unlock;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_device_unlock;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_device_unlock;
 
 -- identity-face-begin
 CREATE ROLE tidebank_identity_face_begin LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_face_begin;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_face_begin;
+GRANT EXECUTE ON FUNCTION bio_referenced TO tidebank_identity_face_begin;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_face_begin;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_face_begin;
 GRANT SELECT ON TABLE customer TO tidebank_identity_face_begin;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_face_begin;
 GRANT SELECT ON TABLE device TO tidebank_identity_face_begin;
 GRANT SELECT ON TABLE face_attempt TO tidebank_identity_face_begin;
 GRANT INSERT ON TABLE face_check TO tidebank_identity_face_begin;
-GRANT EXECUTE ON FUNCTION face_photo TO tidebank_identity_face_begin;
-GRANT SELECT ON TABLE face_reference TO tidebank_identity_face_begin;
 GRANT EXECUTE ON FUNCTION face_suspended_until TO tidebank_identity_face_begin;
 GRANT SELECT ON TABLE intent TO tidebank_identity_face_begin;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_face_begin;
@@ -307,11 +645,13 @@ GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_face_begin;
 CREATE ROLE tidebank_identity_face_finish LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_face_finish;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_face_finish;
+GRANT SELECT, UPDATE (reference_ct) ON TABLE bio_reference TO tidebank_identity_face_finish;
+GRANT INSERT ON TABLE bio_result TO tidebank_identity_face_finish;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_face_finish;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_face_finish;
 GRANT INSERT, SELECT, UPDATE (failed, last_at) ON TABLE face_attempt TO tidebank_identity_face_finish;
 GRANT SELECT, UPDATE (ended_at, engine, model, sdk, state, template_digest, tried_at) ON TABLE face_check TO tidebank_identity_face_finish;
-GRANT EXECUTE ON FUNCTION face_count_attempt TO tidebank_identity_face_finish;
-GRANT EXECUTE ON FUNCTION face_photo TO tidebank_identity_face_finish;
-GRANT SELECT ON TABLE face_reference TO tidebank_identity_face_finish;
+GRANT EXECUTE ON FUNCTION face_count_capture TO tidebank_identity_face_finish;
 GRANT EXECUTE ON FUNCTION face_settle TO tidebank_identity_face_finish;
 GRANT EXECUTE ON FUNCTION face_suspended_until TO tidebank_identity_face_finish;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_face_finish;
@@ -323,11 +663,16 @@ CREATE ROLE tidebank_identity_gesture_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_gesture_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_gesture_set;
 GRANT SELECT ON TABLE account TO tidebank_identity_gesture_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_gesture_set;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_gesture_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_gesture_set;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_gesture_set;
 GRANT SELECT ON TABLE customer TO tidebank_identity_gesture_set;
-GRANT SELECT, UPDATE (gesture, gesture_failures) ON TABLE device TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_gesture_set;
+GRANT SELECT, UPDATE (gesture, gesture_failures, passkey_count) ON TABLE device TO tidebank_identity_gesture_set;
 GRANT EXECUTE ON FUNCTION device_put_gesture TO tidebank_identity_gesture_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_gesture_set;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_gesture_set;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_gesture_set;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_gesture_set;
@@ -356,6 +701,7 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_gest
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_gesture_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_gesture_set;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_gesture_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_gesture_set;
 
 -- identity-login
 CREATE ROLE tidebank_identity_login LOGIN;
@@ -365,7 +711,7 @@ GRANT SELECT ON TABLE account TO tidebank_identity_login;
 GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_identity_login;
 GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, login_until, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_login;
-GRANT INSERT, SELECT, UPDATE (bound_at, face_key, fingerprint_key, gesture, gesture_failures, locked, proved, public_key) ON TABLE device TO tidebank_identity_login;
+GRANT INSERT, SELECT, UPDATE (bound_at, face_key, fingerprint_key, gesture, gesture_failures, locked, passkey_count, passkey_id, passkey_public_key, pin, pin_failures, proved, public_key) ON TABLE device TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (channel, device_id, findings, grave, id, reported_at) ON TABLE device_report TO tidebank_identity_login;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_login;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_login;
@@ -374,6 +720,9 @@ GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_login;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_record TO tidebank_identity_login;
+GRANT INSERT, SELECT, UPDATE (began_at, blocked_until, failures, last_at) ON TABLE login_source TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION login_source_admit TO tidebank_identity_login;
+GRANT EXECUTE ON FUNCTION login_source_fail TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION login_use_temporary TO tidebank_identity_login;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_login;
@@ -381,6 +730,7 @@ GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_login;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_login;
 GRANT SELECT ON TABLE policy TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_login;
+GRANT INSERT, SELECT, UPDATE (damaged, done_at, key_id, passed_over, place, resealed, row_count, started_at, walks) ON TABLE reseal_progress TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_login;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_login;
@@ -418,18 +768,69 @@ GRANT SELECT ON TABLE option_change TO tidebank_identity_option_list;
 CREATE ROLE tidebank_identity_option_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_option_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_option_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_option_set;
 GRANT INSERT ON TABLE option_change TO tidebank_identity_option_set;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_option_set;
+
+-- identity-passkey-set
+CREATE ROLE tidebank_identity_passkey_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_passkey_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_passkey_set;
+GRANT SELECT ON TABLE account TO tidebank_identity_passkey_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_passkey_set;
+GRANT SELECT ON TABLE certificate TO tidebank_identity_passkey_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_passkey_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_passkey_set;
+GRANT SELECT ON TABLE customer TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_passkey_set;
+GRANT SELECT, UPDATE (passkey_count, passkey_id, passkey_public_key) ON TABLE device TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION device_put_passkey TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_passkey_set;
+GRANT INSERT ON TABLE evidence TO tidebank_identity_passkey_set;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_passkey_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_passkey_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_passkey_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_passkey_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_passkey_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_passkey_set;
+GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION pin_code_lock_until TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION pin_code_reset_attempts TO tidebank_identity_passkey_set;
+GRANT SELECT ON TABLE policy TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_passkey_set;
+GRANT SELECT ON TABLE revocation_list TO tidebank_identity_passkey_set;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_passkey_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_passkey_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_passkey_set;
 
 -- identity-password-change
 CREATE ROLE tidebank_identity_password_change LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_password_change;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_change;
 GRANT SELECT ON TABLE account TO tidebank_identity_password_change;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_password_change;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_password_change;
-GRANT SELECT, UPDATE (login_given, login_password, login_until, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_password_change;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (login_given, login_password, login_set_at, login_until, trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_password_change;
 GRANT SELECT ON TABLE customer TO tidebank_identity_password_change;
-GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures) ON TABLE device TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_password_change;
+GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures, passkey_count, passkey_id, passkey_public_key, pin, pin_failures) ON TABLE device TO tidebank_identity_password_change;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_password_change;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_password_change;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_password_change;
@@ -458,15 +859,17 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_pass
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_password_change;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_password_change;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_password_change;
 
 -- identity-password-reset
 CREATE ROLE tidebank_identity_password_reset LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_password_reset;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_password_reset;
 GRANT SELECT ON TABLE account TO tidebank_identity_password_reset;
-GRANT SELECT, UPDATE (login_given, login_password, login_until) ON TABLE credential TO tidebank_identity_password_reset;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_password_reset;
+GRANT SELECT, UPDATE (login_given, login_password, login_set_at, login_until) ON TABLE credential TO tidebank_identity_password_reset;
 GRANT SELECT ON TABLE customer TO tidebank_identity_password_reset;
-GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures) ON TABLE device TO tidebank_identity_password_reset;
+GRANT SELECT, UPDATE (face_key, fingerprint_key, gesture, gesture_failures, passkey_count, passkey_id, passkey_public_key, pin, pin_failures) ON TABLE device TO tidebank_identity_password_reset;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_password_reset;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_password_reset;
@@ -475,22 +878,31 @@ GRANT EXECUTE ON FUNCTION login_count_attempt TO tidebank_identity_password_rese
 GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_password_reset;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE login_origin TO tidebank_identity_password_reset;
+GRANT INSERT, SELECT, UPDATE (began_at, blocked_until, failures, last_at) ON TABLE login_source TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION login_source_admit TO tidebank_identity_password_reset;
+GRANT EXECUTE ON FUNCTION login_source_fail TO tidebank_identity_password_reset;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_password_reset;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_password_reset;
 GRANT SELECT ON TABLE policy TO tidebank_identity_password_reset;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_password_reset;
+GRANT INSERT, SELECT, UPDATE (damaged, done_at, key_id, passed_over, place, resealed, row_count, started_at, walks) ON TABLE reseal_progress TO tidebank_identity_password_reset;
 
 -- identity-phone-change
 CREATE ROLE tidebank_identity_phone_change LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_phone_change;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_phone_change;
 GRANT SELECT ON TABLE account TO tidebank_identity_phone_change;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_phone_change;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_phone_change;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_phone_change;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_phone_change;
 GRANT SELECT, UPDATE (phone_bidx, phone_ct) ON TABLE customer TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_phone_change;
 GRANT EXECUTE ON FUNCTION customer_put_number TO tidebank_identity_phone_change;
-GRANT SELECT ON TABLE device TO tidebank_identity_phone_change;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_phone_change;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_phone_change;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_phone_change;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_phone_change;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_phone_change;
@@ -521,16 +933,22 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_phon
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_phone_change;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_phone_change;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_phone_change;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_phone_change;
 
 -- identity-pin-code-set
 CREATE ROLE tidebank_identity_pin_code_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_pin_code_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_pin_code_set;
 GRANT SELECT ON TABLE account TO tidebank_identity_pin_code_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_pin_code_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_pin_code_set;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_pin_code_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_pin_code_set;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_pin_code_set;
 GRANT SELECT ON TABLE customer TO tidebank_identity_pin_code_set;
-GRANT SELECT ON TABLE device TO tidebank_identity_pin_code_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_pin_code_set;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_pin_code_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_pin_code_set;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_pin_code_set;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_pin_code_set;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_pin_code_set;
@@ -559,20 +977,69 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_pin_
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_pin_code_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_pin_code_set;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_pin_code_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_pin_code_set;
+
+-- identity-pin-set
+CREATE ROLE tidebank_identity_pin_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_pin_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_pin_set;
+GRANT SELECT ON TABLE account TO tidebank_identity_pin_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_pin_set;
+GRANT SELECT ON TABLE certificate TO tidebank_identity_pin_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_pin_set;
+GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_pin_set;
+GRANT SELECT ON TABLE customer TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_pin_set;
+GRANT SELECT, UPDATE (passkey_count, pin, pin_failures) ON TABLE device TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION device_put_pin TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_pin_set;
+GRANT INSERT ON TABLE evidence TO tidebank_identity_pin_set;
+GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_pin_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_pin_set;
+GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION intent_consume TO tidebank_identity_pin_set;
+GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_identity_pin_set;
+GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_identity_pin_set;
+GRANT INSERT ON TABLE outbox TO tidebank_identity_pin_set;
+GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION pin_code_lock_until TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION pin_code_reset_attempts TO tidebank_identity_pin_set;
+GRANT SELECT ON TABLE policy TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_pin_set;
+GRANT SELECT ON TABLE revocation_list TO tidebank_identity_pin_set;
+GRANT SELECT, UPDATE (drift, in_flight, in_flight_at, locked_until, wrong_responses) ON TABLE token TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION token_count_in_flight TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION token_fail TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_pin_set;
+GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_pin_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_pin_set;
 
 -- identity-preference-set
 CREATE ROLE tidebank_identity_preference_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_preference_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_preference_set;
 GRANT SELECT ON TABLE account TO tidebank_identity_preference_set;
+GRANT EXECUTE ON FUNCTION bio_referenced TO tidebank_identity_preference_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_preference_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE bluetooth_key_limit TO tidebank_identity_preference_set;
 GRANT EXECUTE ON FUNCTION bluetooth_key_limits TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE bluetooth_key_use TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_preference_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE customer TO tidebank_identity_preference_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE device TO tidebank_identity_preference_set;
-GRANT EXECUTE ON FUNCTION face_photo TO tidebank_identity_preference_set;
-GRANT SELECT ON TABLE face_reference TO tidebank_identity_preference_set;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE pin_code TO tidebank_identity_preference_set;
 GRANT SELECT ON TABLE policy TO tidebank_identity_preference_set;
@@ -592,18 +1059,26 @@ GRANT INSERT ON TABLE login_challenge TO tidebank_identity_quick_challenge;
 CREATE ROLE tidebank_identity_quick_login LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_quick_login;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_quick_login;
-GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, previous_login_at, previous_login_device, previous_login_place, previous_login_verified) ON TABLE credential TO tidebank_identity_quick_login;
+GRANT SELECT ON TABLE certificate TO tidebank_identity_quick_login;
+GRANT SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, previous_login_at, previous_login_device, previous_login_place, previous_login_verified, trade_password) ON TABLE credential TO tidebank_identity_quick_login;
 GRANT SELECT ON TABLE customer TO tidebank_identity_quick_login;
-GRANT SELECT, UPDATE (gesture, gesture_failures, proved) ON TABLE device TO tidebank_identity_quick_login;
+GRANT SELECT, UPDATE (gesture, gesture_failures, passkey_count, pin, pin_failures, proved) ON TABLE device TO tidebank_identity_quick_login;
 GRANT INSERT, SELECT, UPDATE (channel, device_id, findings, grave, id, reported_at) ON TABLE device_report TO tidebank_identity_quick_login;
+GRANT INSERT ON TABLE evidence TO tidebank_identity_quick_login;
 GRANT SELECT ON TABLE login_attempt TO tidebank_identity_quick_login;
 GRANT DELETE, SELECT ON TABLE login_challenge TO tidebank_identity_quick_login;
 GRANT EXECUTE ON FUNCTION login_record TO tidebank_identity_quick_login;
+GRANT INSERT, SELECT, UPDATE (began_at, blocked_until, failures, last_at) ON TABLE login_source TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION login_source_admit TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION login_source_fail TO tidebank_identity_quick_login;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_quick_login;
+GRANT SELECT, UPDATE (code) ON TABLE pin_code TO tidebank_identity_quick_login;
 GRANT SELECT ON TABLE policy TO tidebank_identity_quick_login;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_quick_login;
-GRANT EXECUTE ON FUNCTION quick_count_attempt TO tidebank_identity_quick_login;
-GRANT EXECUTE ON FUNCTION quick_succeed TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION quick_count_guess TO tidebank_identity_quick_login;
+GRANT EXECUTE ON FUNCTION quick_end TO tidebank_identity_quick_login;
+GRANT INSERT, SELECT, UPDATE (damaged, done_at, key_id, passed_over, place, resealed, row_count, started_at, walks) ON TABLE reseal_progress TO tidebank_identity_quick_login;
+GRANT SELECT ON TABLE revocation_list TO tidebank_identity_quick_login;
 
 -- identity-register
 CREATE ROLE tidebank_identity_register LOGIN;
@@ -612,9 +1087,10 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_register;
 GRANT SELECT ON TABLE account TO tidebank_identity_register;
 GRANT DELETE, INSERT, SELECT, UPDATE (failed, last_at) ON TABLE card_attempt TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION card_count_attempt TO tidebank_identity_register;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_register;
 GRANT INSERT, SELECT, UPDATE (last_login_at, last_login_device, last_login_place, last_login_verified, login_password, login_until, previous_login_at, previous_login_device, previous_login_place, previous_login_verified) ON TABLE credential TO tidebank_identity_register;
 GRANT SELECT ON TABLE customer TO tidebank_identity_register;
-GRANT INSERT, SELECT, UPDATE (bound_at, face_key, fingerprint_key, gesture, gesture_failures, proved, public_key) ON TABLE device TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE (bound_at, face_key, fingerprint_key, gesture, gesture_failures, passkey_count, passkey_id, passkey_public_key, pin, pin_failures, proved, public_key) ON TABLE device TO tidebank_identity_register;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_identity_register;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_identity_register;
@@ -622,6 +1098,9 @@ GRANT SELECT, UPDATE (day_failures, failures, frozen, locked_until) ON TABLE log
 GRANT EXECUTE ON FUNCTION login_number TO tidebank_identity_register;
 GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_record TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE (began_at, blocked_until, failures, last_at) ON TABLE login_source TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION login_source_admit TO tidebank_identity_register;
+GRANT EXECUTE ON FUNCTION login_source_fail TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_succeed TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION login_use_temporary TO tidebank_identity_register;
 GRANT SELECT, UPDATE (tries, used_at) ON TABLE otp_challenge TO tidebank_identity_register;
@@ -629,16 +1108,22 @@ GRANT EXECUTE ON FUNCTION otp_use TO tidebank_identity_register;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_register;
 GRANT SELECT ON TABLE policy TO tidebank_identity_register;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_identity_register;
+GRANT INSERT, SELECT, UPDATE (damaged, done_at, key_id, passed_over, place, resealed, row_count, started_at, walks) ON TABLE reseal_progress TO tidebank_identity_register;
 
 -- identity-token-bind
 CREATE ROLE tidebank_identity_token_bind LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_token_bind;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_token_bind;
 GRANT SELECT ON TABLE account TO tidebank_identity_token_bind;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_token_bind;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_token_bind;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_token_bind;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_token_bind;
 GRANT SELECT ON TABLE customer TO tidebank_identity_token_bind;
-GRANT SELECT ON TABLE device TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_token_bind;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_token_bind;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_token_bind;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_token_bind;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_token_bind;
@@ -668,11 +1153,13 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_toke
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_token_bind;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_token_bind;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_token_bind;
 
 -- identity-token-report-lost
 CREATE ROLE tidebank_identity_token_report_lost LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_token_report_lost;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_token_report_lost;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_token_report_lost;
 GRANT INSERT ON TABLE outbox TO tidebank_identity_token_report_lost;
 GRANT SELECT, UPDATE (seed_ct, state) ON TABLE token TO tidebank_identity_token_report_lost;
 GRANT EXECUTE ON FUNCTION token_report_lost TO tidebank_identity_token_report_lost;
@@ -694,10 +1181,15 @@ CREATE ROLE tidebank_identity_trade_password_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_trade_password_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_trade_password_set;
 GRANT SELECT ON TABLE account TO tidebank_identity_trade_password_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_trade_password_set;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_trade_password_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_trade_password_set;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_trade_password_set;
 GRANT SELECT ON TABLE customer TO tidebank_identity_trade_password_set;
-GRANT SELECT ON TABLE device TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_trade_password_set;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_identity_trade_password_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_trade_password_set;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_trade_password_set;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_trade_password_set;
@@ -726,17 +1218,23 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_trad
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_trade_password_set;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_trade_password_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_trade_password_set;
 
 -- identity-unlock-key-set
 CREATE ROLE tidebank_identity_unlock_key_set LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_identity_unlock_key_set;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_identity_unlock_key_set;
 GRANT SELECT ON TABLE account TO tidebank_identity_unlock_key_set;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_identity_unlock_key_set;
 GRANT SELECT ON TABLE certificate TO tidebank_identity_unlock_key_set;
+GRANT INSERT ON TABLE change_evidence TO tidebank_identity_unlock_key_set;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_identity_unlock_key_set;
 GRANT SELECT ON TABLE customer TO tidebank_identity_unlock_key_set;
-GRANT SELECT, UPDATE (face_key, fingerprint_key) ON TABLE device TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_identity_unlock_key_set;
+GRANT SELECT, UPDATE (face_key, fingerprint_key, passkey_count) ON TABLE device TO tidebank_identity_unlock_key_set;
 GRANT EXECUTE ON FUNCTION device_put_unlock_key TO tidebank_identity_unlock_key_set;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_identity_unlock_key_set;
 GRANT INSERT ON TABLE evidence TO tidebank_identity_unlock_key_set;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_identity_unlock_key_set;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_identity_unlock_key_set;
@@ -765,6 +1263,7 @@ GRANT EXECUTE ON FUNCTION trade_password_count_attempt TO tidebank_identity_unlo
 GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_identity_unlock_key_set;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_identity_unlock_key_set;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_identity_unlock_key_set;
+GRANT SELECT ON TABLE uplink_text TO tidebank_identity_unlock_key_set;
 
 -- message-list
 CREATE ROLE tidebank_message_list LOGIN;
@@ -789,21 +1288,22 @@ GRANT INSERT ON TABLE outbox TO tidebank_notify_on_device;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_device;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_device;
 GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE sms_quota TO tidebank_notify_on_device;
-GRANT INSERT, SELECT, UPDATE (codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_device;
+GRANT INSERT, SELECT, UPDATE (calls, codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_device;
 
 -- notify-on-otp
 CREATE ROLE tidebank_notify_on_otp LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_notify_on_otp;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_notify_on_otp;
 GRANT SELECT ON TABLE customer TO tidebank_notify_on_otp;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE device TO tidebank_notify_on_otp;
 GRANT INSERT, SELECT ON TABLE event_consumed TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE intent TO tidebank_notify_on_otp;
-GRANT SELECT ON TABLE otp_challenge TO tidebank_notify_on_otp;
+GRANT SELECT, UPDATE (refused_nonce, sent_nonce) ON TABLE otp_challenge TO tidebank_notify_on_otp;
 GRANT INSERT ON TABLE outbox TO tidebank_notify_on_otp;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_otp;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_otp;
-GRANT INSERT, SELECT, UPDATE (codes, notices, security) ON TABLE sms_use TO tidebank_notify_on_otp;
+GRANT INSERT, SELECT, UPDATE (calls, codes, notices, security) ON TABLE sms_use TO tidebank_notify_on_otp;
 
 -- notify-on-password
 CREATE ROLE tidebank_notify_on_password LOGIN;
@@ -816,7 +1316,7 @@ GRANT INSERT ON TABLE outbox TO tidebank_notify_on_password;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_password;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_password;
 GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE sms_quota TO tidebank_notify_on_password;
-GRANT INSERT, SELECT, UPDATE (codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_password;
+GRANT INSERT, SELECT, UPDATE (calls, codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_password;
 
 -- notify-on-phone
 CREATE ROLE tidebank_notify_on_phone LOGIN;
@@ -829,7 +1329,7 @@ GRANT INSERT ON TABLE outbox TO tidebank_notify_on_phone;
 GRANT SELECT ON TABLE phone_change TO tidebank_notify_on_phone;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_phone;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_phone;
-GRANT INSERT, SELECT, UPDATE (codes, notices, security) ON TABLE sms_use TO tidebank_notify_on_phone;
+GRANT INSERT, SELECT, UPDATE (calls, codes, notices, security) ON TABLE sms_use TO tidebank_notify_on_phone;
 
 -- notify-on-transfer
 CREATE ROLE tidebank_notify_on_transfer LOGIN;
@@ -842,7 +1342,7 @@ GRANT INSERT ON TABLE outbox TO tidebank_notify_on_transfer;
 GRANT SELECT ON TABLE policy TO tidebank_notify_on_transfer;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_notify_on_transfer;
 GRANT INSERT, SELECT, UPDATE (last_at, sent) ON TABLE sms_quota TO tidebank_notify_on_transfer;
-GRANT INSERT, SELECT, UPDATE (codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_transfer;
+GRANT INSERT, SELECT, UPDATE (calls, codes, notices, over_quota, security) ON TABLE sms_use TO tidebank_notify_on_transfer;
 
 -- otp-send
 CREATE ROLE tidebank_otp_send LOGIN;
@@ -850,6 +1350,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_otp_send;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_otp_send;
 GRANT SELECT ON TABLE credential TO tidebank_otp_send;
 GRANT SELECT ON TABLE customer TO tidebank_otp_send;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_otp_send;
 GRANT SELECT ON TABLE device TO tidebank_otp_send;
 GRANT SELECT ON TABLE intent TO tidebank_otp_send;
 GRANT INSERT, SELECT, UPDATE (binding, customer_id, device_id, expires_at, in_flight, issued_at, max_tries, nonce, phone_bidx, purpose, tries, used_at) ON TABLE otp_challenge TO tidebank_otp_send;
@@ -859,25 +1360,131 @@ GRANT INSERT, SELECT, UPDATE (last_at, phone_bidx, sent) ON TABLE otp_quota TO t
 GRANT INSERT ON TABLE outbox TO tidebank_otp_send;
 GRANT SELECT ON TABLE policy TO tidebank_otp_send;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_otp_send;
+GRANT INSERT, SELECT, UPDATE (damaged, done_at, key_id, passed_over, place, resealed, row_count, started_at, walks) ON TABLE reseal_progress TO tidebank_otp_send;
 GRANT SELECT ON TABLE sms_use TO tidebank_otp_send;
+GRANT INSERT, SELECT, UPDATE (arrived_at, binding, device_id, expires_at, intent_id, issued_at, phone_bidx, text_digest) ON TABLE uplink_text TO tidebank_otp_send;
+
+-- otp-status
+CREATE ROLE tidebank_otp_status LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_otp_status;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_otp_status;
+GRANT SELECT ON TABLE customer TO tidebank_otp_status;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_otp_status;
+GRANT SELECT ON TABLE device TO tidebank_otp_status;
+GRANT SELECT ON TABLE intent TO tidebank_otp_status;
+GRANT SELECT ON TABLE otp_challenge TO tidebank_otp_status;
+GRANT SELECT ON TABLE uplink_text TO tidebank_otp_status;
+
+-- otp-uplink
+CREATE ROLE tidebank_otp_uplink LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_otp_uplink;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_otp_uplink;
+GRANT SELECT ON TABLE customer TO tidebank_otp_uplink;
+GRANT SELECT, UPDATE (arrived_at) ON TABLE uplink_text TO tidebank_otp_uplink;
+
+-- staff-login
+CREATE ROLE tidebank_staff_login LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_staff_login;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_staff_login;
+GRANT INSERT ON TABLE outbox TO tidebank_staff_login;
+GRANT SELECT ON TABLE policy TO tidebank_staff_login;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_staff_login;
+GRANT SELECT, UPDATE (given_until, last_login_at) ON TABLE staff TO tidebank_staff_login;
+GRANT INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE staff_attempt TO tidebank_staff_login;
+GRANT EXECUTE ON FUNCTION staff_count_attempt TO tidebank_staff_login;
+GRANT SELECT, UPDATE ON TABLE staff_password TO tidebank_staff_login;
+GRANT EXECUTE ON FUNCTION staff_proved TO tidebank_staff_login;
+
+-- staff-logout
+CREATE ROLE tidebank_staff_logout LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_staff_logout;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_staff_logout;
+GRANT INSERT ON TABLE outbox TO tidebank_staff_logout;
+GRANT SELECT ON TABLE staff TO tidebank_staff_logout;
+
+-- staff-parameter-approve
+CREATE ROLE tidebank_staff_parameter_approve LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_staff_parameter_approve;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_staff_parameter_approve;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_staff_parameter_approve;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_staff_parameter_approve;
+GRANT INSERT ON TABLE outbox TO tidebank_staff_parameter_approve;
+GRANT EXECUTE ON FUNCTION parameter_approve TO tidebank_staff_parameter_approve;
+GRANT SELECT, UPDATE (approved_at, approved_by, old_value, valid_from) ON TABLE parameter_change TO tidebank_staff_parameter_approve;
+GRANT INSERT, SELECT, UPDATE (approved_by, proposed_by, value) ON TABLE policy TO tidebank_staff_parameter_approve;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_staff_parameter_approve;
+GRANT SELECT, UPDATE ON TABLE staff TO tidebank_staff_parameter_approve;
+
+-- staff-parameter-list
+CREATE ROLE tidebank_staff_parameter_list LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_staff_parameter_list;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_staff_parameter_list;
+GRANT INSERT ON TABLE outbox TO tidebank_staff_parameter_list;
+GRANT SELECT ON TABLE parameter_change TO tidebank_staff_parameter_list;
+GRANT SELECT ON TABLE policy TO tidebank_staff_parameter_list;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_staff_parameter_list;
+GRANT SELECT ON TABLE staff TO tidebank_staff_parameter_list;
+
+-- staff-parameter-propose
+CREATE ROLE tidebank_staff_parameter_propose LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_staff_parameter_propose;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_staff_parameter_propose;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_staff_parameter_propose;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_staff_parameter_propose;
+GRANT INSERT ON TABLE outbox TO tidebank_staff_parameter_propose;
+GRANT INSERT ON TABLE parameter_change TO tidebank_staff_parameter_propose;
+GRANT SELECT ON TABLE policy TO tidebank_staff_parameter_propose;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_staff_parameter_propose;
+GRANT SELECT ON TABLE staff TO tidebank_staff_parameter_propose;
+
+-- staff-password-change
+CREATE ROLE tidebank_staff_password_change LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_staff_password_change;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_staff_password_change;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_staff_password_change;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_staff_password_change;
+GRANT INSERT ON TABLE outbox TO tidebank_staff_password_change;
+GRANT SELECT ON TABLE policy TO tidebank_staff_password_change;
+GRANT EXECUTE ON FUNCTION policy_value TO tidebank_staff_password_change;
+GRANT SELECT, UPDATE (given_until, last_login_at) ON TABLE staff TO tidebank_staff_password_change;
+GRANT INSERT, SELECT, UPDATE (failed_at, failures, locked_until) ON TABLE staff_attempt TO tidebank_staff_password_change;
+GRANT EXECUTE ON FUNCTION staff_count_attempt TO tidebank_staff_password_change;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE staff_password TO tidebank_staff_password_change;
+GRANT EXECUTE ON FUNCTION staff_proved TO tidebank_staff_password_change;
+
+-- staff-role-set
+CREATE ROLE tidebank_staff_role_set LOGIN;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_staff_role_set;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_staff_role_set;
+GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_staff_role_set;
+GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_staff_role_set;
+GRANT INSERT ON TABLE outbox TO tidebank_staff_role_set;
+GRANT SELECT, UPDATE (roles) ON TABLE staff TO tidebank_staff_role_set;
+GRANT EXECUTE ON FUNCTION staff_assign_roles TO tidebank_staff_role_set;
 
 -- transfer-confirm
 CREATE ROLE tidebank_transfer_confirm LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_confirm;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_confirm;
 GRANT SELECT ON TABLE account TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION bluetooth_key_count_use TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE bluetooth_key_limit TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION bluetooth_key_limits TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE (used) ON TABLE bluetooth_key_use TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE certificate TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE counter_payee TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (trade_day, trade_day_failures, trade_failures, trade_in_flight, trade_in_flight_at, trade_locked_until, trade_password) ON TABLE credential TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_confirm;
-GRANT SELECT ON TABLE device TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_transfer_confirm;
+GRANT SELECT, UPDATE (passkey_count) ON TABLE device TO tidebank_transfer_confirm;
 GRANT SELECT ON TABLE device_report TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION device_use_passkey TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE evidence TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (state) ON TABLE face_check TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION face_use TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE fund_contract TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT ON TABLE idempotency TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION idempotency_record TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (state) ON TABLE intent TO tidebank_transfer_confirm;
@@ -887,12 +1494,14 @@ GRANT EXECUTE ON FUNCTION ledger_post_internal TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION ledger_post_rows TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE (used) ON TABLE limit_use TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION limit_use TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION limit_use_own TO tidebank_transfer_confirm;
 GRANT INSERT, SELECT, UPDATE (day, day_failures, failures, frozen, locked_until) ON TABLE login_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION login_count_number TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION login_count_proof TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (in_flight, in_flight_at, tries) ON TABLE otp_challenge TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION otp_count_in_flight TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE own_limit TO tidebank_transfer_confirm;
 GRANT SELECT, UPDATE (code, day, day_failures, failures, in_flight, in_flight_at, locked_until) ON TABLE pin_code TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION pin_code_count_attempt TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION pin_code_fail TO tidebank_transfer_confirm;
@@ -909,6 +1518,9 @@ GRANT EXECUTE ON FUNCTION trade_password_fail TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_lock_until TO tidebank_transfer_confirm;
 GRANT EXECUTE ON FUNCTION trade_password_reset_attempts TO tidebank_transfer_confirm;
 GRANT INSERT ON TABLE transfer TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION transfer_open TO tidebank_transfer_confirm;
+GRANT EXECUTE ON FUNCTION transfer_permit TO tidebank_transfer_confirm;
+GRANT SELECT ON TABLE uplink_text TO tidebank_transfer_confirm;
 
 -- transfer-get
 CREATE ROLE tidebank_transfer_get LOGIN;
@@ -931,22 +1543,27 @@ CREATE ROLE tidebank_transfer_prepare LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_transfer_prepare;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_transfer_prepare;
 GRANT SELECT ON TABLE account TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION bio_referenced TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE biometric_consent TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION biometric_consented TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE bluetooth_key_limit TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION bluetooth_key_limits TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE bluetooth_key_use TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE certificate TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE counter_payee TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE customer TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION customer_kind TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE device_report TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE entry TO tidebank_transfer_prepare;
-GRANT EXECUTE ON FUNCTION face_photo TO tidebank_transfer_prepare;
-GRANT SELECT ON TABLE face_reference TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE fund_contract TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE intent TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION ledger_witness TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION ledger_witness_balance TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE limit_use TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE option_change TO tidebank_transfer_prepare;
 GRANT INSERT ON TABLE outbox TO tidebank_transfer_prepare;
+GRANT SELECT ON TABLE own_limit TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE pin_code TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE policy TO tidebank_transfer_prepare;
 GRANT EXECUTE ON FUNCTION policy_value TO tidebank_transfer_prepare;
@@ -956,11 +1573,13 @@ GRANT SELECT ON TABLE stepup_preference TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE stepup_rule TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE token TO tidebank_transfer_prepare;
 GRANT SELECT ON TABLE transfer TO tidebank_transfer_prepare;
+GRANT EXECUTE ON FUNCTION transfer_open TO tidebank_transfer_prepare;
 
 -- bank-upkeep
 CREATE ROLE tidebank_bank_upkeep LOGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tidebank_bank_upkeep;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM tidebank_bank_upkeep;
+GRANT EXECUTE ON FUNCTION bio_prune TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE bluetooth_key_use TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE card_attempt TO tidebank_bank_upkeep;
 GRANT SELECT, UPDATE (listed, revoked_at) ON TABLE certificate TO tidebank_bank_upkeep;
@@ -977,6 +1596,7 @@ GRANT DELETE, SELECT ON TABLE limit_use TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_attempt TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE login_origin TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE login_source TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_challenge TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE otp_quota TO tidebank_bank_upkeep;
 GRANT DELETE, INSERT, SELECT ON TABLE outbox TO tidebank_bank_upkeep;
@@ -986,6 +1606,8 @@ GRANT EXECUTE ON FUNCTION policy_value TO tidebank_bank_upkeep;
 GRANT INSERT, SELECT, UPDATE (got_at) ON TABLE revocation_list TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE sms_quota TO tidebank_bank_upkeep;
 GRANT DELETE, SELECT ON TABLE sms_use TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE staff_attempt TO tidebank_bank_upkeep;
+GRANT DELETE, SELECT ON TABLE uplink_text TO tidebank_bank_upkeep;
 
 -- events-relay
 CREATE ROLE tidebank_events_relay LOGIN;

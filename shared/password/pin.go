@@ -168,12 +168,20 @@ func SamePIN(ctx context.Context, db pg.Reader, turn *Turn, customer uuid.UUID, 
 // SetPIN adds to the unit the statement that stores the PIN code that the customer has chosen. Its
 // lock and its counts stay.
 func SetPIN(ctx context.Context, to pg.Writer, turn *Turn, customer uuid.UUID, clear []byte) error {
-	return set(ctx, to, turn, sqlPINSet, OfPIN(customer), clear)
+	return storePIN(ctx, to, turn, sqlPINSet, customer, clear)
 }
 
 // GivePIN adds to the unit the statement that stores a PIN code which the counter gives.
 func GivePIN(ctx context.Context, to pg.Writer, turn *Turn, customer uuid.UUID, clear string) error {
-	return set(ctx, to, turn, sqlPINGive, OfPIN(customer), []byte(clear))
+	return storePIN(ctx, to, turn, sqlPINGive, customer, []byte(clear))
+}
+
+func storePIN(ctx context.Context, to pg.Writer, turn *Turn, sql string, customer uuid.UUID, clear []byte) error {
+	text, err := turn.Hash(OfPIN(customer), clear)
+	if err != nil {
+		return fmt.Errorf("set a PIN code: %w", err)
+	}
+	return to.Write(ctx, pg.Statement{SQL: sql, Args: []any{customer, text}})
 }
 
 // GivenPIN returns a random PIN code that meets the rules for the customer of p.

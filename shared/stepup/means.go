@@ -8,8 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/cert"
+	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
+	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/token"
 )
 
@@ -17,16 +19,16 @@ import (
 type Means struct {
 	Key   device.State
 	Token token.State
-	Face  bool // the bank has a reference photo
+	Face  bool // the customer consents to face checks, and the bank has a reference photo
 	UKeys cert.Held
 }
 
 // QueueMeans adds the queries for the customer's means to the batch. A reference photo that is older
 // than oldest does not count.
-func (m *Means) QueueMeans(batch *pgx.Batch, customer uuid.UUID, deviceID string, now, oldest time.Time) {
+func (m *Means) QueueMeans(batch *pgx.Batch, ring *keys.Ring, customer uuid.UUID, deviceID string, now, oldest time.Time) {
 	device.QueueState(batch, customer, deviceID, now, &m.Key)
 	token.QueueToken(batch, customer, &m.Token)
-	face.QueuePhoto(batch, customer, oldest, &m.Face)
+	face.QueueUsable(batch, ring, customer, consent.Security, oldest, &m.Face)
 	cert.QueueHeld(batch, customer, deviceID, now, &m.UKeys)
 }
 

@@ -82,7 +82,7 @@ func (d *Device) KeepPIN(t testing.TB, c seed.Customer) {
 	turn, err := d.bank.Passwords().Begin(t.Context())
 	check.Must(t, err)
 	defer turn.End()
-	text, err := turn.Hash(password.OfPIN(c.ID, d.ID), []byte(PIN))
+	text, err := turn.Hash(password.OfDevicePIN(c.ID, d.ID), []byte(PIN))
 	check.Must(t, err)
 	d.bank.Exec(t, "UPDATE device SET pin = $3, pin_failures = 0 WHERE customer_id = $1 AND device_id = $2", c.ID, d.ID, text)
 }

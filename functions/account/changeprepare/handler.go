@@ -41,7 +41,7 @@ var Function = fn.Command(fn.Spec{
 	Audience: fn.Customer, Audit: fn.AuditAuth,
 	Refusals:     []*bankerr.Error{bankerr.ErrNotFound, ledger.ErrNotLost, limit.ErrExceeded, stepup.ErrUnbound, stepup.ErrStronger},
 	Personal:     []string{"text"},
-	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
+	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage, keys.Pseudonym},
 	Requirements: []string{"ACCT-003", "ACCT-004", "ACCT-006"},
 }, wire)
 
@@ -110,7 +110,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var means stepup.Means
 	var usage limit.Usage
 	var batch pgx.Batch
-	means.QueueMeans(&batch, call.CustomerID, call.DeviceID, now, op.faces.Oldest(now))
+	means.QueueMeans(&batch, op.ring, call.CustomerID, call.DeviceID, now, op.faces.Oldest(now))
 	if req.Method != "" {
 		limit.QueueUsage(&batch, call.CustomerID, req.Method.Kind(), clock.BusinessDay(now), &usage)
 	}

@@ -33,7 +33,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "identity-contract-prepare", Summary: "Apply for fund transactions: get the risk notice and an intent",
 	Audience: fn.Customer, Audit: fn.AuditAuth, Refusals: []*bankerr.Error{contract.ErrOpen, stepup.ErrStronger, stepup.ErrUnbound},
-	Keys: []keys.Purpose{keys.Storage}, Requirements: []string{"AUTH-021", "RISK-005"},
+	Keys: []keys.Purpose{keys.Storage, keys.Pseudonym}, Requirements: []string{"AUTH-021", "RISK-005"},
 }, wire)
 
 // Config holds the age at which a reference photo is too old for a face check.
@@ -81,7 +81,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, _ Request, unit *pg.U
 	}
 	var means stepup.Means
 	var batch pgx.Batch
-	means.QueueMeans(&batch, call.CustomerID, call.DeviceID, now, op.faces.Oldest(now))
+	means.QueueMeans(&batch, op.ring, call.CustomerID, call.DeviceID, now, op.faces.Oldest(now))
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
 	}

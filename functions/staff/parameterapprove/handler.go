@@ -38,7 +38,7 @@ type Config struct{}
 
 // Request names the proposal.
 type Request struct {
-	ChangeID uuid.UUID `json:"change_id"`
+	ChangeID uuid.UUID `json:"change_id" format:"uuid"`
 }
 
 // Response is the figure that is in force from the day.

@@ -46,7 +46,7 @@ type Figure struct {
 
 // Waiting is a proposal that waits for approval.
 type Waiting struct {
-	ChangeID   uuid.UUID `json:"change_id"`
+	ChangeID   uuid.UUID `json:"change_id" format:"uuid"`
 	Name       string    `json:"figure"`
 	Value      int64     `json:"value"`
 	ValidFrom  string    `json:"valid_from" format:"date"`

@@ -54,7 +54,7 @@ func (r Request) Validate() error {
 
 // Response is the proposal, and the figure that stays in force until it is approved.
 type Response struct {
-	ChangeID  uuid.UUID `json:"change_id"`
+	ChangeID  uuid.UUID `json:"change_id" format:"uuid"`
 	Value     int64     `json:"value"`
 	Present   int64     `json:"present" doc:"In force now"`
 	ValidFrom string    `json:"valid_from" format:"date"`
