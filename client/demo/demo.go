@@ -64,6 +64,7 @@ func (d *demo) run(ctx context.Context) error {
 		{"他人账户不可见", d.foreign},
 		{"事件：通知、审计、反欺诈", d.events},
 		{"消息与动账短信", d.messages},
+		{"上行短信与语音验证码", d.number},
 		{"退出登录，会话立即失效", d.logout},
 	}
 	if d.browser {
