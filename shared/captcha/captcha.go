@@ -215,27 +215,34 @@ SELECT policy_value('login.address_captcha_after', $1)`
 
 // Admit checks the graphic code that a request brings, if it brings one, and reports
 // whether it was solved. It refuses a request without a code from an address that has
-// failed too often, and each request from one that has failed yet more often (admitSource). Call it before any other work:
-// such a request then costs the bank little.
+// failed too often, and then each request from one that has failed yet more often (admitSource). Call it before any other
+// work: such a request then costs the bank little.
 func (s *Store) Admit(ctx context.Context, call Attempts, db pg.Reader, from Caller) (solved bool, err error) {
+	if from.ID == "" {
+		if err := s.requireCode(ctx, db, from); err != nil {
+			return false, err
+		}
+	}
 	if err := s.admitSource(ctx, call, db, from); err != nil {
 		return false, err
 	}
-	if solved, err = s.Solved(ctx, from.ID, from.Answer); err != nil {
-		return false, err
-	}
+	return s.Solved(ctx, from.ID, from.Answer)
+}
+
+// requireCode refuses a request from an address that has failed too often.
+func (s *Store) requireCode(ctx context.Context, db pg.Reader, from Caller) error {
 	failed, err := s.Failures(ctx, from.IP)
-	if err != nil || solved || failed == 0 {
-		return solved, err
+	if err != nil || failed == 0 {
+		return err
 	}
 	var bound int
 	if err := db.QueryRow(ctx, sqlAddressBound, clock.BusinessDay(from.Now)).Scan(&bound); err != nil {
-		return false, pg.Classify(fmt.Errorf("bound of an address: %w", err))
+		return pg.Classify(fmt.Errorf("bound of an address: %w", err))
 	}
 	if failed >= bound {
-		return false, ErrRequired
+		return ErrRequired
 	}
-	return solved, nil
+	return nil
 }
 
 // Caller is the sender of a request before login, with the graphic code that it brings.
