@@ -18,9 +18,9 @@ func message() uplink.Message {
 // The example of docs/sms-gateway.md.
 func TestTheDocumentedSignature(t *testing.T) {
 	t.Parallel()
-	const want = "e97c878570eb6cc21675aba8f33767e9058c114291c7304fc30c69febce52154"
-	got := message().Sign("local-secret", time.Unix(1795399200, 0))
-	if got.Signature != want || !got.Signed("local-secret", time.Unix(1795399200, 0)) {
+	const want = "c7be19869323e84c8a991b1fffed9876b8289aff3ed26d68c99f8dc980d68f47"
+	got := message().Sign("local-sms-secret", time.Unix(1795399200, 0))
+	if got.Signature != want || !got.Signed("local-sms-secret", time.Unix(1795399200, 0)) {
 		t.Errorf("signed as %s", got.Signature)
 	}
 }
@@ -33,19 +33,19 @@ func TestASignatureIsOfTheWholeMessage(t *testing.T) {
 		"moved": func(m *uplink.Message) { m.ID, m.Phone = "in-11", "3900001111" },
 		"none":  func(m *uplink.Message) { m.Signature = "" },
 	} {
-		m := message().Sign("secret", at)
-		if !m.Signed("secret", at) || m.Signed("other", at) {
+		m := message().Sign("secret-of-a-test", at)
+		if !m.Signed("secret-of-a-test", at) || m.Signed("other-secret-of-it", at) {
 			t.Fatal("the signature does not depend on the secret alone")
 		}
-		if change(&m); m.Signed("secret", at) {
+		if change(&m); m.Signed("secret-of-a-test", at) {
 			t.Errorf("%s: still signed", name)
 		}
 	}
-	m := message().Sign("secret", at)
+	m := message().Sign("secret-of-a-test", at)
 	for after, want := range map[time.Duration]bool{
 		5 * time.Minute: true, -5 * time.Minute: true, 5*time.Minute + time.Second: false, -5*time.Minute - time.Second: false,
 	} {
-		if m.Signed("secret", at.Add(after)) != want {
+		if m.Signed("secret-of-a-test", at.Add(after)) != want {
 			t.Errorf("%v later: %v", after, !want)
 		}
 	}

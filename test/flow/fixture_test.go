@@ -395,7 +395,7 @@ func (p fixture) voiceCodeFor(t testing.TB, who person, in transferprepare.Respo
 // uplinked is a text of the customer's, as the gateway posts it.
 func (p fixture) uplinked(t testing.TB, who person) fields {
 	t.Helper()
-	return bank.Fields(t, uplink.Message{ID: "in-1", Phone: who.Phone, Text: "12345678"}.Sign("x", p.Clock.Now()))
+	return bank.Fields(t, uplink.Message{ID: "in-1", Phone: who.Phone, Text: "12345678"}.Sign("only-for-this-test", p.Clock.Now()))
 }
 
 // numberCode asks for a code of a number and reads it.

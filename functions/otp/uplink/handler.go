@@ -41,7 +41,7 @@ type Request struct {
 	Phone     string `json:"phone" minLength:"1" maxLength:"32" doc:"The number that sent it" example:"13900001111"`
 	Text      string `json:"text" maxLength:"1000"`
 	Timestamp int64  `json:"timestamp" minimum:"0" maximum:"99999999999" doc:"Unix seconds, when it was signed" example:"1795399200"`
-	Signature string `json:"signature" minLength:"64" maxLength:"64" pattern:"^[0-9a-f]{64}$" doc:"HMAC-SM3 (docs/sms-gateway.md)"`
+	Signature string `json:"signature" minLength:"64" maxLength:"64" pattern:"^[0-9a-f]{64}$" doc:"HMAC-SM3 (docs/sms-gateway.md)" example:"c7be19869323e84c8a991b1fffed9876b8289aff3ed26d68c99f8dc980d68f47"` //nolint:revive // a tag is one line
 }
 
 // Response tells whether the text has proved something.

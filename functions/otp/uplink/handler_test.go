@@ -146,7 +146,7 @@ func TestOnlyTheGatewayIsHeard(t *testing.T) {
 	changed := right.Sign(secret, w.Clock.Now())
 	changed.ID = "in-2"
 	for name, m := range map[string]uplink.Message{
-		"another secret": right.Sign("other", w.Clock.Now()), "changed": changed,
+		"another secret": right.Sign("another-secret-of-20", w.Clock.Now()), "changed": changed,
 		"old":         right.Sign(secret, w.Clock.Now().Add(-5*time.Minute-time.Second)),
 		"from future": right.Sign(secret, w.Clock.Now().Add(5*time.Minute+time.Second)),
 	} {

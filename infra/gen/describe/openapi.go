@@ -135,6 +135,12 @@ func schemas(files output.Files) error {
 		doc["$id"] = "urn:tidebank:" + kind.Type
 		doc["title"] = kind.What
 		doc["additionalProperties"] = true // a later release may add fields
+		if parts := registry.Map(); len(parts) > 0 {
+			for _, part := range parts {
+				part.AdditionalProperties = true
+			}
+			doc["$defs"] = parts
+		}
 		out, err := indent(doc)
 		if err != nil {
 			return err
