@@ -20,7 +20,6 @@ import (
 	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/reseal"
 	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -108,18 +107,12 @@ var readings = map[string]func(*testing.T, fixture) reading{
 			return []string{""}
 		}}
 	},
+	"bio_reference.reference_ct": ofReference,
+	"bio_result.digest_ct":       ofResult,
 	"account.no_ct": func(t *testing.T, p fixture) reading {
 		return reading{
 			row: id(p.Payer.AccountIDs[0]), clear: []string{p.Payer.Accounts[0].No}, refused: "damaged",
-			use: func() []string { // no function needs the number; tide keys verify reads it
-				at := slices.IndexFunc(sealed.Columns(), func(c reseal.Column) bool { return c.Name == "account.no_ct" })
-				list, err := reseal.Count(t.Context(), p.Host.DB, p.Host.Keys, sealed.Columns()[at:at+1], nil)
-				check.Must(t, err)
-				if slices.ContainsFunc(list, func(u reseal.Use) bool { return u.Damaged > 0 || u.Key == "" }) {
-					return []string{"damaged"}
-				}
-				return []string{""}
-			},
+			use: p.verified(t, "account.no_ct"), // no function needs the number
 		}
 	},
 	"account.alias_ct": func(t *testing.T, p fixture) reading {

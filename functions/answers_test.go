@@ -212,6 +212,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 	public := map[string]bool{ // fields of public answers, none of which tells of a person's data or money
 		"version": true, "channel_id": true, "server_key": true, "server_random": true, "certificate": true, "password_key": true,
 		"expires_in_s": true, "signature": true, "captcha_id": true, "image_png": true, "audio_wav": true, "resend_in_s": true,
+		"uplink_number": true, "uplink_text": true, "accepted": true,
 		"registered": true, "change_before": true,
 		"reset": true, "last_login_at": true, "last_login_device": true, "last_login_verified": true, "last_login_place": true,
 		"must_change":  true,

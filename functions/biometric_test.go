@@ -196,6 +196,7 @@ func TestBiometricDataIsReadableNowhere(t *testing.T) {
 		"digest of the stored template": kept.Template, "digest of the face": sm.Digest([]byte("template"), kept.Handle[:]),
 		"picture": []byte(facetest.Image),
 	}
+	j.wander(t) // refused calls are logged
 	var replies strings.Builder
 	for _, list := range j.good {
 		for _, r := range list {

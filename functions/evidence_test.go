@@ -39,6 +39,13 @@ var noEvidence = map[string]string{
 	"device-report":               "a report of the app",
 	"message-read":                "what the customer has read",
 	"otp-send":                    "a code",
+	"otp-uplink":                  "a proof of an intent",
+	"staff-login":                 "the start of a member's session; nothing of a customer",
+	"staff-logout":                "the end of a member's session",
+	"staff-password-change":       "a member's password; the access record tells of it",
+	"staff-parameter-propose":     "nothing changes before the approval",
+	"staff-parameter-approve":     "a figure of the bank; the record names both members and both values",
+	"staff-role-set":              "a member's roles; the record names both values",
 }
 
 // evidenced returns the evidence of all changes by operation, each verified with the keys alone.

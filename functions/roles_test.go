@@ -136,7 +136,7 @@ func TestARoleDoesNothingElse(t *testing.T) {
 		"identity-alias-set": {"UPDATE customer SET phone_bidx = ''", "UPDATE customer SET risk_grade = 0"},
 		"account-alias-set":  {"UPDATE account SET balance = 1", "UPDATE account SET alias_ct = '', state = 'open'"},
 		"account-loss-report": {
-			"UPDATE account SET balance = 1", "UPDATE account SET operable = true", "SELECT no_ct FROM account", "SELECT * FROM own_limit",
+			"UPDATE account SET balance = 1", "UPDATE account SET operable = true", "SELECT * FROM own_limit",
 		},
 		"account-limit-set":      {"UPDATE account SET state = 'open'", "UPDATE limit_use SET used = 0", "DELETE FROM own_limit"},
 		"identity-contract-open": {"UPDATE fund_contract SET way = 'earlier'", "INSERT INTO risk_notice SELECT * FROM risk_notice"},

@@ -71,7 +71,7 @@ func faceSeparate() *cobra.Command {
 		Long: `Copy the references that an earlier release has stored beside customers' ids into the biometric store, sealed and under
 pseudonyms. Run it after the migrations, and before the functions of this release take calls.
 
-With --finish, also move the digests of templates, and delete all that has moved. Run this when no instance of the earlier
+With --finish, the digests of templates move too, and what has moved goes. Run this when no instance of the earlier
 release is left: such an instance finds no reference any more. The command takes 500 rows in each transaction, may be stopped
 and run again, and runs beside the bank. It reads DATABASE_URL and KEYS_FILE.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -140,15 +140,13 @@ func GiveConsent(unit *pg.Unit, d Decision) error {
 	return nil
 }
 
-// WithdrawConsent adds the withdrawal to a unit of work. After the last one, it deletes what the
-// biometric store holds of the person (face.PersonOf).
-func WithdrawConsent(unit *pg.Unit, d Decision, person []byte) error {
+// WithdrawConsent adds the withdrawal to a unit of work. face.ForgetUnconsented follows it.
+func WithdrawConsent(unit *pg.Unit, d Decision) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("consent: %w", err)
 	}
-	args := []any{id, d.Customer, person, d.Notice.Purpose, d.DeviceID, d.At}
-	unit.Add(pg.Statement{Call: "biometric_withdraw", Args: args})
+	unit.Add(pg.Statement{Call: "biometric_withdraw", Args: []any{id, d.Customer, d.Notice.Purpose, d.DeviceID, d.At}})
 	return nil
 }
 

@@ -118,8 +118,8 @@ type Applicant struct {
 	dataKey, name []byte
 }
 
-// Queue adds the queries that read the applicant to the batch.
-func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
+// QueueApplicant adds the queries that read the applicant to the batch.
+func (a *Applicant) QueueApplicant(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
 	*a = Applicant{IDNoIndex: idNoIndex(ring, idNo), CardIndex: ledger.NumberIndex(ring, cardNo)}
 	batch.Queue(sqlApplicant, a.IDNoIndex, a.CardIndex, ledger.StateOpen).QueryRow(
 		func(row pgx.Row) error {

@@ -63,6 +63,12 @@ SELECT engine, sdk, model, count(*), max(ended_at) FROM face_check
  WHERE created_at > $1 AND ended_at IS NOT NULL AND engine <> '' GROUP BY engine, sdk, model ORDER BY 5 DESC LIMIT $2`
 )
 
+// ForgetUnconsented adds to a unit of work, after the withdrawal of a consent, the statement that deletes
+// what the store holds of a customer who consents to no purpose any more.
+func ForgetUnconsented(unit *pg.Unit, ring *keys.Ring, customer uuid.UUID) {
+	unit.Add(pg.Statement{Call: "bio_forget_unconsented", Args: []any{customer, PersonOf(ring, customer)}})
+}
+
 // Forgetting returns what deletes the references, results, checks and counts of a customer whose
 // record is erased.
 func Forgetting(ring *keys.Ring) func(context.Context, pg.Writer, uuid.UUID) error {

@@ -64,7 +64,7 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 	digits := p.codeFor(t, p.wang, in)
 	for _, other := range []string{"fingerprint", "gesture", "usb_key", "dynamic_token", "bluetooth", "mothers_name", "", "SMS_OTP"} {
 		p.calm(t)
-		before := p.rows(t, "login_attempt", "login_origin", "card_attempt")
+		before := p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt")
 		call(t, tablet, "identity-login", with(entry, "factor", other)).Want(t, "INPUT_INVALID")
 		call(t, tablet, "identity-login", with(entry, "proofs", []fields{{"factor": other}})).Want(t, "INPUT_INVALID")
 		call(t, tablet, "identity-me", fields{}).Want(t, "SESSION_REQUIRED")
@@ -77,7 +77,7 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 				t.Errorf("%q %s: %d %q", other, what, got.Status, got.Code)
 			}
 		}
-		same(t, other, before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
+		same(t, other, before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt"))
 	}
 	// A technique of the bank that this customer has not enrolled: no key is bound.
 	p.Exec(t, "DELETE FROM device WHERE customer_id = $1", p.wang.ID)
@@ -252,7 +252,7 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 	entry := bank.Fields(t, thief.LogInBinding(t, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)))
 	signUp := application(t, thief, who.Customer, p.numberCode(t, thief, otp.Register, who.Phone))
 	again := application(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Register, p.wang.Phone))
-	before := p.rows(t, "login_attempt", "login_origin", "card_attempt")
+	before := p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt")
 	for name, try := range map[string]struct {
 		function string
 		request  fields
@@ -269,17 +269,17 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 		if reply.Code != "LOGIN_FAILED" && reply.Code != "REGISTRATION_REFUSED" {
 			t.Errorf("%s alone: %d %s", name, reply.Status, reply.Body)
 		}
-		same(t, name, before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
+		same(t, name, before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt"))
 	}
 	// The device key without another factor: a channel on the customer's phone without a login.
 	p.wang.phone.Reopen(t)
 	for _, f := range protected(t) {
 		call(t, p.wang.phone, f.Spec.Name, wellFormed(t, f.Spec.Name)).Want(t, "SESSION_REQUIRED")
 	}
-	same(t, "device key", before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
+	same(t, "device key", before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt"))
 	p.calm(t)
 	call(t, thief, "identity-login", entry).Want(t, "") // both do replace
-	if cmp.Equal(before, p.rows(t, "login_attempt", "login_origin", "card_attempt")) {
+	if cmp.Equal(before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt")) {
 		t.Error("the device's key was not bound with both")
 	}
 }

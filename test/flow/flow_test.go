@@ -317,7 +317,7 @@ func (p fixture) codesOfOtherFlows(t *testing.T, name string, who person) map[st
 // notFirst sees that a flow's last step is refused when no step came before it.
 func (p fixture) notFirst(t *testing.T, name string) {
 	t.Helper()
-	seeded := []string{"login_attempt", "login_origin", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold", "fund_contract"}
+	seeded := []string{"login_attempt", "login_origin", "login_source", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold", "fund_contract"}
 	before := p.rows(t, seeded...)
 	who := p.applicant(t, "孙七")
 	var got bank.Reply

@@ -52,10 +52,10 @@ type Config struct{ Face face.Policy }
 type Request struct {
 	Change      string         `json:"change" enum:"loss_lift,limit,account_add,account_remove" example:"limit"`
 	AccountID   *uuid.UUID     `json:"account_id,omitempty" format:"uuid" doc:"For loss_lift and account_remove"`
-	AccountNo   string         `json:"account_no,omitempty" maxLength:"32" doc:"For account_add" example:"622848000000010002"`
-	Method      account.Method `json:"method,omitempty" enum:"sms,token,soft_ukey,phone_shield" doc:"For limit: the strongest factor of a transfer"`
-	PerTransfer money.Fen      `json:"per_transfer_fen,omitempty" minimum:"1" maximum:"100000000000000" doc:"For limit"`
-	PerDay      money.Fen      `json:"per_day_fen,omitempty" minimum:"1" maximum:"100000000000000" doc:"For limit"`
+	AccountNo   string         `json:"account_no,omitempty" maxLength:"32" doc:"For account_add"`
+	Method      account.Method `json:"method,omitempty" enum:"sms,token,soft_ukey,phone_shield" example:"sms" doc:"For limit: the strongest factor of a transfer"`
+	PerTransfer money.Fen      `json:"per_transfer_fen,omitempty" minimum:"1" maximum:"100000000000000" example:"1000000" doc:"For limit"`
+	PerDay      money.Fen      `json:"per_day_fen,omitempty" minimum:"1" maximum:"100000000000000" example:"2000000" doc:"For limit"`
 }
 
 // Validate checks that the request holds exactly what its change needs.

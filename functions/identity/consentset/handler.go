@@ -72,6 +72,10 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.CommandOperation[Reque
 			return reply, consent.GiveConsent(unit, decision)
 		}
 		call.AuditReason("consent withdrawn", call.CustomerID)
-		return reply, consent.WithdrawConsent(unit, decision, face.PersonOf(lent.Keys, call.CustomerID))
+		if err := consent.WithdrawConsent(unit, decision); err != nil {
+			return Response{}, err
+		}
+		face.ForgetUnconsented(unit, lent.Keys, call.CustomerID)
+		return reply, nil
 	}, nil
 }

@@ -165,7 +165,7 @@ type attempt struct {
 func (a *attempt) count(ctx context.Context, call *fn.Call, ring *keys.Ring, req Request) error {
 	var first, second pgx.Batch
 	a.code.CountAttempt(&first, a.login.Now)
-	a.applicant.Queue(&first, ring, req.IDNo, req.CardNo)
+	a.applicant.QueueApplicant(&first, ring, req.IDNo, req.CardNo)
 	if err := call.CountAttempts(ctx, &first); err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var applicant customer.Applicant
 	var batch pgx.Batch
 	code.CountAttempt(&batch, now)
-	applicant.Queue(&batch, op.ring, req.IDNo, req.CardNo)
+	applicant.QueueApplicant(&batch, op.ring, req.IDNo, req.CardNo)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err
 	}

@@ -23,7 +23,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "staff-role-set", Summary: "Give a member of the staff other roles", Audience: fn.Staff,
 	Roles: []staff.Role{staff.Administrator}, Idempotent: true, Audit: fn.AuditAuth,
-	Refusals:     []*bankerr.Error{bankerr.ErrNotFound, staff.ErrForbidden, staff.ErrRolesApart},
+	Refusals:     []*bankerr.Error{bankerr.ErrNotFound, staff.ErrRolesApart},
 	Requirements: []string{"ADMIN-007"},
 }, wire)
 

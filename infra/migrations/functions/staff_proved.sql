@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     SELECT * INTO s FROM staff WHERE id = p_id AND active FOR NO KEY UPDATE;
     IF NOT FOUND OR p_logs_in AND s.given_until <= p_now OR p_stored IS DISTINCT FROM
-       (SELECT password FROM staff_password WHERE staff_id = p_id ORDER BY set_at DESC LIMIT 1) THEN
+       staff_password_of(p_id) THEN
         RAISE EXCEPTION USING ERRCODE = 'TB001', MESSAGE = 'STAFF_STALE';
     END IF;
     UPDATE staff_attempt SET failures = failures - 1, locked_until = NULL
