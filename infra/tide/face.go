@@ -68,7 +68,7 @@ func faceSeparate() *cobra.Command {
 	var finish bool
 	c := &cobra.Command{
 		Use: "separate [--finish]", Short: "Move what an earlier release has stored of faces into the biometric store", Args: cobra.NoArgs,
-		Long: `Copy the references that an earlier release has stored beside customers' ids into the biometric store, sealed and under
+		Long: `Bring the references that an earlier release has stored beside customers' ids into the biometric store, sealed and under
 pseudonyms. Run it after the migrations, and before the functions of this release take calls.
 
 With --finish, the digests of templates move too, and what has moved goes. Run this when no instance of the earlier
