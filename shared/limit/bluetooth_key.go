@@ -69,7 +69,7 @@ func QueueBluetoothKey(batch *pgx.Batch, customer, account uuid.UUID, now time.T
 			return fmt.Errorf("limits of the Bluetooth Key: %w", err)
 		}
 		found.PerTransfer, found.PerDay = min(transfer[0], transfer[1]), day[0]
-		found.Account.Cap = day[1]
+		found.Account.Cap, found.Account.Own = day[1], Own{PerTransfer: none, PerDay: none}
 		return nil
 	})
 }
