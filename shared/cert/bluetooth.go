@@ -45,7 +45,7 @@ func (a Application) HandedOut(ctx context.Context, db pg.Reader) error {
 	}
 	var good bool
 	if err := db.QueryRow(ctx, sqlKeyHandedOut, *a.bound.keySerial, a.Customer, a.ID).Scan(&good); err != nil {
-		return fmt.Errorf("Bluetooth Key: %w", err)
+		return fmt.Errorf("key by Bluetooth: %w", err)
 	}
 	if !good {
 		return ErrRejected.Because(errHandedOut)

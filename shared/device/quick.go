@@ -181,7 +181,7 @@ func (a *QuickAttempt) Unlocked(assertion []byte) bool {
 // error means that it is wrong. It costs the same work if there is no passkey.
 func (a *QuickAttempt) Asserted(site passkey.Site, assertion passkey.Assertion) (err error) {
 	a.count, err = site.Check(assertion, PasskeyLogin(a.Channel, a.From, a.Challenge), a.Passkey)
-	return err //nolint:wrapcheck // the package's own text
+	return err
 }
 
 // SucceedQuick adds to the unit the statement that ends the attempt. The commit returns stale if the

@@ -36,15 +36,32 @@ type family struct{ token, name string }
 // The first token that stands in the user agent decides: Chrome also names Safari, and others name Chrome.
 var (
 	browsers = []family{
-		{"MicroMessenger/", "wechat"}, {"QQBrowser/", "qq"}, {"UCBrowser/", "uc"}, {"HuaweiBrowser/", "huawei"}, {"MiuiBrowser/", "miui"},
-		{"SamsungBrowser/", "samsung"}, {"Edg/", "edge"},
-		{"EdgA/", "edge"}, {"EdgiOS/", "edge"}, {"OPR/", "opera"}, {"Firefox/", "firefox"},
-		{"FxiOS/", "firefox"}, {"CriOS/", "chrome"}, {"Chrome/", "chrome"}, {"Safari/", "safari"},
+		{"MicroMessenger/", "wechat"},
+		{"QQBrowser/", "qq"},
+		{"UCBrowser/", "uc"},
+		{"HuaweiBrowser/", "huawei"},
+		{"MiuiBrowser/", "miui"},
+		{"SamsungBrowser/", "samsung"},
+		{"Edg/", "edge"},
+		{"EdgA/", "edge"},
+		{"EdgiOS/", "edge"},
+		{"OPR/", "opera"},
+		{"Firefox/", "firefox"},
+		{"FxiOS/", "firefox"},
+		{"CriOS/", "chrome"},
+		{"Chrome/", "chrome"},
+		{"Safari/", "safari"},
 	}
 	systems = []family{
-		{"OpenHarmony", "harmonyos"}, {"HarmonyOS", "harmonyos"}, {"Android", "android"}, {"iPhone", "ios"},
-		{"iPad", "ios"}, {"Windows", "windows"},
-		{"Mac OS X", "macos"}, {"CrOS", "chromeos"}, {"Linux", "linux"},
+		{"OpenHarmony", "harmonyos"},
+		{"HarmonyOS", "harmonyos"},
+		{"Android", "android"},
+		{"iPhone", "ios"},
+		{"iPad", "ios"},
+		{"Windows", "windows"},
+		{"Mac OS X", "macos"},
+		{"CrOS", "chromeos"},
+		{"Linux", "linux"},
 	}
 )
 

@@ -157,7 +157,9 @@ type Attempt struct {
 func (a *Attempt) CountFace(batch *pgx.Batch) {
 	customer, device := a.subjects()
 	args := []any{
-		a.ID, a.CustomerID, a.DeviceID, a.channel(), a.Person, [][]byte{customer, device}, a.Oldest, a.Now,
+		a.ID, a.CustomerID, a.DeviceID, a.channel(), a.Person,
+		[][]byte{customer, device},
+		a.Oldest, a.Now,
 		clock.BusinessDay(a.Now),
 	}
 	batch.Queue(sqlCount, args...).QueryRow(func(row pgx.Row) error {

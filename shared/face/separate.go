@@ -80,7 +80,7 @@ func (s *Separation) walk(ctx context.Context, move func(context.Context, pg.Tx,
 func (s *Separation) references(ctx context.Context, tx pg.Tx, last uuid.UUID) (uuid.UUID, error) {
 	rows, err := tx.Query(ctx, sqlOldReferences, last, separateBatch)
 	if err != nil {
-		return last, err //nolint:wrapcheck // walk wraps it
+		return last, err
 	}
 	type old struct {
 		Customer uuid.UUID
@@ -102,11 +102,11 @@ func (s *Separation) references(ctx context.Context, tx pg.Tx, last uuid.UUID) (
 			return last, err
 		}
 		if _, err := tx.Exec(ctx, sqlMoveReference, person, sealed, o.Photo.TakenAt); err != nil {
-			return last, err //nolint:wrapcheck // as above
+			return last, err
 		}
 		if s.Finish {
 			if _, err := tx.Exec(ctx, sqlOldReferenceDelete, o.Customer); err != nil {
-				return last, err //nolint:wrapcheck // as above
+				return last, err
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func (s *Separation) references(ctx context.Context, tx pg.Tx, last uuid.UUID) (
 func (s *Separation) digests(ctx context.Context, tx pg.Tx, last uuid.UUID) (uuid.UUID, error) {
 	rows, err := tx.Query(ctx, sqlOldDigests, last, separateBatch)
 	if err != nil {
-		return last, err //nolint:wrapcheck // walk wraps it
+		return last, err
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[oldDigest])
 	if err != nil {
@@ -133,11 +133,11 @@ func (s *Separation) digests(ctx context.Context, tx pg.Tx, last uuid.UUID) (uui
 		}
 		for statement := range unit.All() {
 			if err := tx.Write(ctx, statement); err != nil {
-				return last, err //nolint:wrapcheck // as above
+				return last, err
 			}
 		}
 		if _, err := tx.Exec(ctx, sqlOldDigestClear, o.Check); err != nil {
-			return last, err //nolint:wrapcheck // as above
+			return last, err
 		}
 	}
 	s.Digests += int64(len(list))

@@ -160,7 +160,7 @@ func dial(t *testing.T, address string, version uint16, suites ...uint16) (made 
 	t.Helper()
 	conn, err := (&tls.Dialer{Config: anyServer(version, suites...)}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
-		return made, err //nolint:wrapcheck // the test shows it
+		return made, err
 	}
 	defer conn.Close()
 	secure, ok := conn.(*tls.Conn)

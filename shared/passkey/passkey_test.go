@@ -42,10 +42,15 @@ var challenge = bytes.Repeat([]byte{7}, 32)
 func TestTheSiteIsWhatTheSettingsSay(t *testing.T) {
 	t.Parallel()
 	for _, c := range []passkey.Config{
-		{RPID: "bank.example"}, {Origins: origin}, {RPID: "bank.example", Origins: "http://m.bank.example"},
-		{RPID: "bank.example", Origins: "https://bank.example.evil"}, {RPID: "bank.example", Origins: "https://evilbank.example"},
-		{RPID: "bank.example", Origins: origin + "/"}, {RPID: "bank.example", Origins: origin + ","},
-		{RPID: "bank.example", Origins: "m.bank.example"}, {RPID: "bank.example", Origins: "https://a@m.bank.example"},
+		{RPID: "bank.example"},
+		{Origins: origin},
+		{RPID: "bank.example", Origins: "http://m.bank.example"},
+		{RPID: "bank.example", Origins: "https://bank.example.evil"},
+		{RPID: "bank.example", Origins: "https://evilbank.example"},
+		{RPID: "bank.example", Origins: origin + "/"},
+		{RPID: "bank.example", Origins: origin + ","},
+		{RPID: "bank.example", Origins: "m.bank.example"},
+		{RPID: "bank.example", Origins: "https://a@m.bank.example"},
 	} {
 		if _, err := c.Open(); err == nil {
 			t.Errorf("%+v: the process starts", c)

@@ -67,7 +67,7 @@ type Attempt struct {
 func (a *Attempt) CountGuess(batch *pgx.Batch) {
 	day := clock.BusinessDay(a.Now)
 	batch.Queue(sqlCountAttempt, a.LoginName, a.Address, a.Now, day).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&a.Verdict) //nolint:wrapcheck // the batch names the statement
+		return row.Scan(&a.Verdict)
 	})
 	batch.Queue(sqlByName, a.LoginName, day).QueryRow(func(row pgx.Row) error {
 		a.ID, a.key, a.until, a.stored = uuid.Nil, nil, nil, ""

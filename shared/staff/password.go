@@ -62,7 +62,7 @@ type Earlier struct {
 func (e *Earlier) QueueEarlier(batch *pgx.Batch, id uuid.UUID, now time.Time) {
 	*e = Earlier{id: id}
 	batch.Queue(sqlEarlier, id, clock.BusinessDay(now), MostHistory).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&e.LoginName, &e.pci, &e.keypad, &e.usbKey, //nolint:wrapcheck // the batch names the statement
+		return row.Scan(&e.LoginName, &e.pci, &e.keypad, &e.usbKey,
 			&e.least[0], &e.least[1], &e.history[0], &e.history[1], &e.passwords)
 	})
 }

@@ -79,7 +79,7 @@ func (c Combination) independent() bool {
 // oneKey reports whether at most one factor is a key in the phone: who has the phone unlocked
 // has each of them (AUTH-005). The Bluetooth Key is a device of its own, with its own PIN and button.
 func (c Combination) oneKey() bool {
-	return c.atMostOne(DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield, Passkey) && !(slices.Contains(c, Passkey) && c.NeedsUnlock())
+	return c.atMostOne(DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield, Passkey) && (!slices.Contains(c, Passkey) || !c.NeedsUnlock())
 }
 
 // onePhone reports whether at most one factor shows who has the reserved number: two of them show

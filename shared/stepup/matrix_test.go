@@ -117,8 +117,13 @@ func words(t *testing.T, m stepup.Matrix, scene stepup.Scene, grade risk.Grade, 
 var (
 	factors = []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.VoiceOTP}
 	subsets = [][]stepup.Factor{
-		{}, factors[:1], factors[1:2], factors[2:3], factors[:2], factors[1:3], {stepup.SMSOTP, stepup.TradePassword}, factors[:3],
-		factors[3:], {stepup.VoiceOTP, stepup.DeviceKey}, factors[2:], factors[1:],
+		{},
+		factors[:1], factors[1:2], factors[2:3], factors[:2], factors[1:3],
+		{stepup.SMSOTP, stepup.TradePassword},
+		factors[:3],
+		factors[3:],
+		{stepup.VoiceOTP, stepup.DeviceKey},
+		factors[2:], factors[1:],
 	}
 )
 

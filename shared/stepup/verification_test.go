@@ -112,8 +112,10 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey,
-				finger},
+			[]stepup.Proof{
+				code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey,
+				finger,
+			},
 			"fingerprint",
 		},
 		"all of them and one without a name": {

@@ -154,8 +154,11 @@ func (b *Bank) Advance(d time.Duration) {
 // answers, and a reference photo is good for a year.
 func Nowhere() []any {
 	return []any{
-		face.Policy{MaxAge: 365 * 24 * time.Hour}, face.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test", Timeout: time.Second},
-		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"}, uplink.GatewayConfig{Secret: "only-for-this-test"}, Site,
+		face.Policy{MaxAge: 365 * 24 * time.Hour},
+		face.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test", Timeout: time.Second},
+		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"},
+		uplink.GatewayConfig{Secret: "only-for-this-test"},
+		Site,
 	}
 }
 
