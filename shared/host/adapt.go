@@ -56,10 +56,9 @@ func traceOf(r *http.Request) string {
 }
 
 // Clean answers FUNCTION_UNKNOWN for a path that is not clean, such as a path with
-// "..", and does not redirect (CLOUD-016). Each answer tells browsers to use HTTPS only.
+// "..", and does not redirect (CLOUD-016).
 func Clean(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Strict-Transport-Security", strictTransport)
 		if path.Clean(r.URL.Path) != r.URL.Path {
 			Unknown(w, r)
 			return
