@@ -20,7 +20,7 @@ import (
 	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/reseal"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -65,6 +65,18 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		return p.particulars(t, alias)
 	},
 	"phone_change.former_ct": formerPhone,
+	"staff_password.password": func(t *testing.T, p fixture) reading {
+		member := p.Member(t, "wang.xm", staff.Risk)
+		console := p.Device(t, "console")
+		row := fmt.Sprintf("staff_id = '%s' AND set_at = (SELECT max(set_at) FROM staff_password WHERE staff_id = '%[1]s')", member.ID)
+		return reading{
+			row: row, clear: []string{bank.StaffPassword}, refused: "STAFF_LOGIN_FAILED", again: "DELETE FROM staff_attempt",
+			use: func() []string {
+				request := console.StaffLogIn(t, member, bank.StaffPassword)
+				return []string{console.Call(t, functest.Named(t, "staff-login"), "", request).Code}
+			},
+		}
+	},
 	"evidence.text_ct": func(t *testing.T, p fixture) reading {
 		ukey := p.SoftUKey(t, p.Payer, cert.InApp)
 		in := p.Prepare(t, p.ToPayee(1_00))
@@ -80,18 +92,27 @@ var readings = map[string]func(*testing.T, fixture) reading{
 			return []string{""}
 		}}
 	},
+	"change_evidence.content_ct": func(t *testing.T, p fixture) reading {
+		p.Phone.Call(t, functest.Named(t, "identity-option-set"), "", map[string]any{"option": "large_transfer", "on": false}).Want(t, "")
+		list, err := evidence.ChangesOf(t.Context(), p.Host.DB.Reader(), p.Payer.ID)
+		check.Must(t, err)
+		return reading{row: id(list[0].ID), clear: []string{"large_transfer"}, refused: "damaged", use: func() []string { // tide evidence reads it
+			stored, err := evidence.ReadChange(t.Context(), p.Host.DB.Reader(), p.Host.Keys, list[0].ID)
+			if err == nil {
+				_, err = stored.VerifyChange(p.Host.Keys)
+			}
+			if err != nil {
+				return []string{"damaged"}
+			}
+			return []string{""}
+		}}
+	},
+	"bio_reference.reference_ct": ofReference,
+	"bio_result.digest_ct":       ofResult,
 	"account.no_ct": func(t *testing.T, p fixture) reading {
 		return reading{
 			row: id(p.Payer.AccountIDs[0]), clear: []string{p.Payer.Accounts[0].No}, refused: "damaged",
-			use: func() []string { // no function needs the number; tide keys verify reads it
-				at := slices.IndexFunc(sealed.Columns(), func(c reseal.Column) bool { return c.Name == "account.no_ct" })
-				list, err := reseal.Count(t.Context(), p.Host.DB, p.Host.Keys, sealed.Columns()[at:at+1], nil)
-				check.Must(t, err)
-				if slices.ContainsFunc(list, func(u reseal.Use) bool { return u.Damaged > 0 || u.Key == "" }) {
-					return []string{"damaged"}
-				}
-				return []string{""}
-			},
+			use: p.verified(t, "account.no_ct"), // no function needs the number
 		}
 	},
 	"account.alias_ct": func(t *testing.T, p fixture) reading {
@@ -140,6 +161,21 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		r.again = "UPDATE credential SET trade_failures = 0, trade_day_failures = 0, trade_locked_until = NULL"
 		return r
 	},
+	"pin_code.code": func(t *testing.T, p fixture) reading {
+		const clear = "60713942"
+		p.OwnPIN(t, p.Payer, clear)
+		p.Corporate(t, p.Payer)
+		return reading{
+			row: fmt.Sprintf("customer_id = '%s'", p.Payer.ID), clear: []string{clear}, refused: "PROOF_REJECTED",
+			again: "UPDATE pin_code SET failures = 0, day_failures = 0, locked_until = NULL",
+			use: func() []string {
+				in := p.Prepare(t, p.ToOwn(1))
+				return []string{p.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
+					p.Signed(t, in), {Factor: stepup.PINCode, Password: p.Phone.Password(t, clear)},
+				}}).Code}
+			},
+		}
+	},
 	"device.gesture": func(t *testing.T, p fixture) reading {
 		p.Phone.KeepGesture(t, p.Payer)
 		return reading{
@@ -148,6 +184,18 @@ var readings = map[string]func(*testing.T, fixture) reading{
 			use: func() []string {
 				p.fresh(t)
 				request := p.Phone.QuickLogin(t, p.Payer, p.Phone.Challenge(t), device.ByGesture, nil)
+				return []string{p.Phone.Call(t, functest.Named(t, "identity-quick-login"), "", request).Code}
+			},
+		}
+	},
+	"device.pin": func(t *testing.T, p fixture) reading {
+		p.Phone.KeepPIN(t, p.Payer)
+		return reading{
+			row: fmt.Sprintf("customer_id = '%s'", p.Payer.ID), clear: []string{bank.PIN}, refused: "LOGIN_FAILED",
+			again: "UPDATE device SET pin_failures = 0",
+			use: func() []string {
+				p.fresh(t)
+				request := p.Phone.QuickPIN(t, p.Payer, p.Phone.Challenge(t))
 				return []string{p.Phone.Call(t, functest.Named(t, "identity-quick-login"), "", request).Code}
 			},
 		}

@@ -51,6 +51,12 @@ func TestOnlySMUsesCryptography(t *testing.T) {
 			if strings.HasPrefix(path, "../shared/keys/shamir/") && strings.HasPrefix(imported, "github.com/cloudflare/circl/") {
 				continue
 			}
+			if path == "../localstack/passkeysim/passkeysim.go" { // it plays a customer's authenticator, which is not the bank's
+				continue
+			}
+			if path == "../shared/host/tls.go" && imported == "crypto/tls" { // the channel inside it is encrypted again
+				continue
+			}
 			if strings.HasPrefix(path, "../test/platform/") { // Kubernetes has a certificate authority of its own
 				continue
 			}
@@ -75,7 +81,7 @@ func TestOnlySMUsesCryptography(t *testing.T) {
 				t.Errorf("%s mixes %s", path, types.ExprString(n))
 			}
 		case *ast.AssignStmt:
-			tampers := path == "../shared/sm/selftest.go" || path == "../test/check/check.go"
+			tampers := path == "../shared/sm/selftest.go" || path == "../test/check/check.go" || path == "../localstack/facesim/facesim.go"
 			if n.Tok == token.XOR_ASSIGN && !tampers {
 				t.Errorf("%s mixes %s", path, types.ExprString(n.Lhs[0]))
 			}
@@ -116,7 +122,8 @@ func TestPasswordsAreVerifiedInOnePlace(t *testing.T) {
 				checks++
 			}
 			for _, arg := range n.Args {
-				if compares.MatchString(called) && about.MatchString(types.ExprString(arg)) {
+				named := types.ExprString(arg)
+				if compares.MatchString(called) && about.MatchString(named) && !strings.HasSuffix(named, ".CredentialID") { // the public name of a passkey
 					t.Errorf("%s compares %s", path, types.ExprString(arg))
 				}
 			}

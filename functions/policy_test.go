@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -62,6 +63,9 @@ func (c caller) login(t *testing.T) {
 	t.Helper()
 	if c.f.Spec.Audience == fn.Customer {
 		check.Must(t, c.Host.Sessions.Start(t.Context(), c.Channel, uuid.New()))
+	}
+	if c.f.Spec.Audience == fn.Staff {
+		c.LoginAsStaff(t, staff.Member{ID: uuid.New()})
 	}
 }
 
@@ -105,6 +109,10 @@ type hostile struct {
 }
 
 func customers(s fn.Spec) bool { return s.Audience == fn.Customer }
+
+func members(s fn.Spec) bool { return s.Audience == fn.Staff }
+
+func callers(s fn.Spec) bool { return customers(s) || members(s) }
 
 // table lists the hostile frames, and the refusal of the stage that stops each.
 var table = []hostile{
@@ -185,16 +193,24 @@ var table = []hostile{
 	{"no key", "IDEMPOTENCY_KEY_MISSING", func(s fn.Spec) bool { return s.Idempotent }, func(t *testing.T, c caller) []byte {
 		return c.Frame(t, c.f, "", c.request)
 	}},
-	{"nobody logged in", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
+	{"nobody logged in", "SESSION_REQUIRED", callers, func(t *testing.T, c caller) []byte {
 		c.Reopen(t)
 		return c.frame(t, c.request)
 	}},
-	{"logged out", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
+	{"logged out", "SESSION_REQUIRED", callers, func(t *testing.T, c caller) []byte {
 		check.Must(t, c.Host.Sessions.End(t.Context(), c.Channel))
 		return c.frame(t, c.request)
 	}},
-	{"idle for ten minutes", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
+	{"idle for ten minutes", "SESSION_REQUIRED", callers, func(t *testing.T, c caller) []byte {
 		c.Advance(10 * time.Minute)
+		return c.frame(t, c.request)
+	}},
+	{"a customer's session", "SESSION_REQUIRED", members, func(t *testing.T, c caller) []byte {
+		check.Must(t, c.Host.Sessions.Start(t.Context(), c.Channel, uuid.New()))
+		return c.frame(t, c.request)
+	}},
+	{"a session of the staff", "SESSION_REQUIRED", customers, func(t *testing.T, c caller) []byte {
+		c.LoginAsStaff(t, staff.Member{ID: uuid.New()})
 		return c.frame(t, c.request)
 	}},
 	{"logged in elsewhere", "SESSION_DISPLACED", customers, func(t *testing.T, c caller) []byte {
@@ -299,7 +315,7 @@ func (c caller) sealedRequest(t *testing.T) map[string]any {
 	request := maps.Clone(c.request)
 	for field, clear := range map[string]string{
 		"password": bank.LoginPassword, "login_password": bank.LoginPassword, "trade_password": bank.TradePassword,
-		"card_password": bank.CardPassword, "gesture": bank.Gesture,
+		"card_password": bank.CardPassword, "gesture": bank.Gesture, "pin": bank.PIN, "new_password": bank.StaffPassword,
 	} {
 		if request[field] != nil {
 			request[field] = c.Password(t, clear)

@@ -1,4 +1,4 @@
-// Package cert owns the tables certificate and revocation_list: the certificates that the bank's
+// Package cert owns the tables certificate, bluetooth_key and revocation_list: the certificates that the bank's
 // certificate authority issues to customers, what it has revoked, and the way to the authority.
 //
 // A customer asks for a certificate in a session. The bank names the subject, and the app
@@ -14,7 +14,8 @@
 // list of the last minutes, no signature holds.
 //
 // The certificate of a phone shield (手机盾) is bound to one phone, whose maker attests that its
-// trusted environment holds the key (Shields).
+// trusted environment holds the key (Makers). That of a Bluetooth Key (蓝牙Key) is for one key of the table
+// bluetooth_key, which the counter has handed out to the customer, and whose maker attests the same.
 //
 // Certificates, requests, lists and signatures are DER. Refusals: CERT_REQUEST_REJECTED,
 // SERVICE_UNAVAILABLE. Values are safe for concurrent use, but for Signature. Source: AUTH-002,
@@ -48,7 +49,7 @@ type Application struct {
 	DER      []byte // PKCS#10
 
 	request sm.Request
-	shield  *Shield // nil: the certificate is bound to no phone
+	bound   *bound // nil: the certificate is bound to no phone and no Bluetooth Key
 }
 
 // Accept checks the request of an application. It returns ErrRejected for a key that is no
@@ -66,6 +67,15 @@ func Accept(customer, application uuid.UUID, der []byte) (Application, error) {
 		return Application{}, ErrRejected.Because(errSubject)
 	}
 	return Application{ID: application, Customer: customer, DER: der, request: request}, nil
+}
+
+// Renewed returns the application for a certificate that follows one of the same customer, whose key
+// has signed the application. It counts as opened at the counter if the earlier one was.
+func (a Application) Renewed(counter bool) Application {
+	if counter {
+		a.bound = &bound{opened: AtCounter}
+	}
+	return a
 }
 
 // Issued is a certificate that the authority has issued, and that the bank has checked.

@@ -223,7 +223,7 @@ func TestApplicants(t *testing.T) {
 	} {
 		var batch pgx.Batch
 		var a customer.Applicant
-		a.Queue(&batch, r.ring, tt.idNo, tt.card)
+		a.QueueApplicant(&batch, r.ring, tt.idNo, tt.card)
 		check.Must(t, r.db.QueryBatch(t.Context(), &batch))
 		if a.ID != tt.id || a.HoldsCard != tt.holds || a.CardPassword != tt.password {
 			t.Errorf("%s: %+v", tt.name, a)

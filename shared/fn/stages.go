@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
+	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -59,11 +60,14 @@ func StageRefusals(s Spec) []*bankerr.Error {
 	if !s.NoChannel {
 		list = append(list, ErrFrame, session.ErrChannelExpired, session.ErrReplayed)
 	}
-	if s.Audience == Customer {
+	if s.hasCaller() {
 		list = append(list, session.ErrRequired, session.ErrDisplaced)
 	}
-	if s.Audience == Customer && !s.DuringDuty {
+	if s.hasCaller() && !s.DuringDuty {
 		list = append(list, session.ErrDuty)
+	}
+	if len(s.Roles) > 0 {
+		list = append(list, staff.ErrForbidden)
 	}
 	if s.Idempotent {
 		list = append(list, ErrKeyMissing, idem.ErrKeyReused, pg.ErrBusy)
@@ -153,18 +157,29 @@ func (c *call) admit(ctx context.Context) error {
 	}
 	if admitted.Login != nil {
 		c.login = *admitted.Login
-		c.CustomerID, c.Duty = c.login.CustomerID, c.login.Duty
+		c.CustomerID, c.StaffID, c.Duty = c.login.CustomerID, c.login.StaffID, c.login.Duty
 		c.Session = hex.EncodeToString(c.Channel[:]) + ":" + admitted.Login.Turn
 	}
 	switch {
-	case c.spec.Audience == Customer && c.Duty != session.NoDuty && !c.spec.DuringDuty:
+	case !c.spec.hasCaller():
+		return nil
+	case c.hasLogin() && c.Duty != session.NoDuty && !c.spec.DuringDuty:
 		return session.ErrDuty
-	case c.spec.Audience != Customer || admitted.Login != nil:
+	case c.hasLogin():
 		return nil
 	case admitted.Displaced != nil:
 		return session.ErrDisplaced.Because(admitted.Displaced)
 	}
 	return session.ErrRequired
+}
+
+// hasLogin reports whether the caller has the kind of session that the function asks for: a
+// customer's session opens no function of the staff, and a member's no function of customers.
+func (c *call) hasLogin() bool {
+	if c.spec.Audience == Staff {
+		return c.StaffID != uuid.Nil
+	}
+	return c.CustomerID != uuid.Nil
 }
 
 // openEnvelope comes after admit, so that a frame that holds no envelope counts against
@@ -205,8 +220,12 @@ func (c *call) decodeRequest(context.Context) error {
 		return ErrKeyMissing
 	}
 	caller := "device:" + c.DeviceID
-	if c.spec.Audience == Customer {
+	switch c.spec.Audience {
+	case Customer:
 		caller = "customer:" + c.CustomerID.String()
+	case Staff:
+		caller = "staff:" + c.StaffID.String()
+	case Public, Internal, Console:
 	}
 	body, err := c.bound.fingerprint.of(c.raw)
 	if err != nil {
@@ -230,6 +249,10 @@ func (c *call) preflight(ctx context.Context) error {
 	if c.spec.StepUp {
 		c.queueVerification(&batch)
 	}
+	var member staff.Standing
+	if c.spec.Audience == Staff {
+		member.QueueStanding(&batch, c.StaffID)
+	}
 	// The look-up comes last. Each statement sees the data that was committed when the
 	// statement began. So a call that finds its intent used also finds the record of the
 	// concurrent duplicate that used it.
@@ -244,7 +267,10 @@ func (c *call) preflight(ctx context.Context) error {
 		if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
 			return fmt.Errorf("preflight: %w", err)
 		}
-		var err error
+		err := c.admitStaff(member)
+		if err != nil {
+			return err
+		}
 		if repeated != nil {
 			return c.answerAgain(ctx, repeated)
 		}
@@ -265,6 +291,21 @@ func (c *call) preflight(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// admitStaff refuses a member of the staff who has left, or has none of the roles that may call
+// the function.
+func (c *call) admitStaff(member staff.Standing) error {
+	switch {
+	case c.spec.Audience != Staff:
+		return nil
+	case !member.Active:
+		return session.ErrRequired
+	case len(c.spec.Roles) > 0 && !member.HasAny(c.spec.Roles):
+		return staff.ErrForbidden
+	}
+	c.Staff = member
+	return nil
 }
 
 // A call waits for the attempts in flight of other calls, about a second in all. They are
@@ -296,7 +337,7 @@ func (c *call) queueVerification(batch *pgx.Batch) {
 	c.verification = &stepup.Verification{
 		Operation: c.spec.Name, CustomerID: c.CustomerID, DeviceID: c.DeviceID, Channel: c.Channel,
 		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
-		Passwords: password.NewStore(c.host.Keys, c.host.Hashing), Roots: c.host.Roots,
+		Passwords: password.NewStore(c.host.Keys, c.host.Hashing), Roots: c.host.Roots, Site: c.host.Site,
 	}
 	c.verification.QueueProofs(batch, c.host.Keys)
 }
@@ -347,7 +388,7 @@ func (c *call) operate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) || (c.ends != uuid.Nil) != (c.spec.Session == SessionEndsAll) {
+	if !c.startsAsDeclared() || (c.ends != uuid.Nil) != (c.spec.Session == SessionEndsAll) {
 		return bankerr.ErrInternal.Because(errSession)
 	}
 	for s := range c.unit.All() {
@@ -376,7 +417,7 @@ func (c *call) guardReply(context.Context) error {
 }
 
 // commit commits, in one transaction, the idempotency record with the reply, the
-// consumption of the intent, and the operation's unit. The record comes first: a
+// consumption of the intent, the operation's unit, and the evidence of a change. The record comes first: a
 // concurrent duplicate blocks at it, before it takes any other lock.
 func (c *call) commit(ctx context.Context) error {
 	if c.stored != nil {
@@ -392,6 +433,12 @@ func (c *call) commit(ctx context.Context) error {
 		c.verified.Consume(&unit)
 	}
 	unit.Append(c.unit)
+	if err := c.recordStaff(ctx, &unit); err != nil {
+		return err
+	}
+	if err := c.proveChange(&unit); err != nil {
+		return err
+	}
 	if unit.Empty() {
 		return nil
 	}
@@ -400,6 +447,7 @@ func (c *call) commit(ctx context.Context) error {
 		return c.answerDuplicate(ctx)
 	}
 	c.consumed = err == nil && c.verified != nil
+	c.recorded = err == nil && c.spec.Audience.InHouse()
 	return c.tellsUsed(ctx, err)
 }
 

@@ -56,9 +56,10 @@ func traceOf(r *http.Request) string {
 }
 
 // Clean answers FUNCTION_UNKNOWN for a path that is not clean, such as a path with
-// "..", and does not redirect (CLOUD-016).
+// "..", and does not redirect (CLOUD-016). Each answer tells browsers to use HTTPS only.
 func Clean(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", strictTransport)
 		if path.Clean(r.URL.Path) != r.URL.Path {
 			Unknown(w, r)
 			return

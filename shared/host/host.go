@@ -25,6 +25,7 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/keys"
+	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
@@ -42,6 +43,7 @@ type Host struct {
 	Keys     *keys.Ring
 	Hashing  *password.Hashing // the bound of the whole process
 	Roots    sm.Roots          // that the bank trusts for certificates of customers
+	Site     passkey.Site      // the bank's web site, for passkeys
 	Sessions *session.Store
 	Risk     risk.Evaluator
 	Clock    clock.Clock
@@ -58,7 +60,7 @@ type Needs struct {
 	DB           bool
 	Redis        bool // Redis, and with it the sessions
 	Clients      bool // it answers clients, whose addresses count
-	Certificates bool // it checks certificates of customers
+	Certificates bool // it checks certificates and passkeys of customers
 	Purposes     []keys.Purpose
 }
 
@@ -89,6 +91,7 @@ type Config struct {
 	Proxies  Proxies
 	Password password.Config
 	Trust    cert.Trust
+	Site     passkey.Config
 
 	Clock clock.Clock // the machine's if nil; no process reads it from the environment
 }
@@ -107,7 +110,7 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 		parts = append(parts, &c.Proxies)
 	}
 	if needs.Certificates {
-		parts = append(parts, &c.Trust)
+		parts = append(parts, &c.Trust, &c.Site)
 	}
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
@@ -139,7 +142,10 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 		return nil, err
 	}
 	var err error
-	if h.Roots, err = config.Trust.Parse(); err != nil {
+	if h.Roots, err = config.Trust.Parse(); err == nil {
+		h.Site, err = config.Site.Open()
+	}
+	if err != nil {
 		h.Close()
 		return nil, err
 	}

@@ -40,6 +40,10 @@ func UnknownQuotas(ip string) []Quota {
 	return append(quotas, Quota{scope: "unknown", maximum: "otp.unknown_day_max"})
 }
 
+// UnknownCallQuota bounds the calls before login of all unknown devices to a number: a call disturbs its
+// holder, and costs more than a text.
+func UnknownCallQuota() Quota { return Quota{scope: "call", maximum: "otp.unknown_calls_day_max"} }
+
 const (
 	sqlQuotaCounted = `-- otp_quota.counted
 SELECT EXISTS (SELECT FROM otp_quota

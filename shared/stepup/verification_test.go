@@ -61,7 +61,7 @@ func TestAnExtraProofMustHoldToo(t *testing.T) {
 	t.Parallel()
 	p := newFixture(t).phone(t)
 	for _, failing := range []stepup.Factor{
-		stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.Face, stepup.UnlockKey, "fingerprint", "",
+		stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.Face, stepup.UnlockKey, stepup.Passkey, "fingerprint", "",
 	} {
 		for place := range 3 {
 			in := p.intent(t)
@@ -69,7 +69,7 @@ func TestAnExtraProofMustHoldToo(t *testing.T) {
 			wrong := map[stepup.Factor]stepup.Proof{
 				stepup.SMSOTP: off(code), stepup.DeviceKey: p.sign(t, "x"), stepup.TradePassword: p.password(t, "000000"),
 				stepup.Face: {Factor: stepup.Face}, stepup.UnlockKey: {Factor: stepup.UnlockKey, Signature: p.sign(t, text).Signature},
-				"fingerprint": {Factor: "fingerprint", Code: code.Code}, "": {Code: code.Code},
+				stepup.Passkey: {Factor: stepup.Passkey}, "fingerprint": {Factor: "fingerprint", Code: code.Code}, "": {Code: code.Code},
 			}[failing]
 			proofs := []stepup.Proof{code, p.sign(t, text), p.password(t, tradePassword)}
 			proofs = slices.DeleteFunc(proofs, func(proof stepup.Proof) bool { return proof.Factor == failing })
@@ -95,6 +95,10 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	held, face, unlocked := stepup.Proof{Factor: stepup.Token, Code: "123456"}, p.faced(t, in), p.unlocked(t, in.Text)
 	ukey, counter, shield := stepup.Proof{Factor: stepup.SoftUKey}, stepup.Proof{Factor: stepup.SoftUKeyCounter},
 		stepup.Proof{Factor: stepup.PhoneShield}
+	bluetooth, pin := stepup.Proof{Factor: stepup.BluetoothKey}, p.password(t, "840275")
+	pin.Factor = stepup.PINCode
+	called, sent := stepup.Proof{Factor: stepup.VoiceOTP, Code: "123456"}, stepup.Proof{Factor: stepup.UplinkSMS}
+	passkey := stepup.Proof{Factor: stepup.Passkey}
 	for name, tt := range map[string]struct {
 		proofs []stepup.Proof
 		failed stepup.Factor
@@ -108,10 +112,14 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
 		"all of them and an unknown one": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, finger}, "fingerprint",
+			[]stepup.Proof{
+				code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey,
+				finger,
+			},
+			"fingerprint",
 		},
 		"all of them and one without a name": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, {}}, "",
+			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey, {}}, "",
 		},
 	} {
 		c := p.check(in, tt.proofs...)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,9 +21,13 @@ import (
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/functions"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
+	identitycontractprepare "github.com/tidebank/tidebank/functions/identity/contractprepare"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/contract"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -30,8 +35,10 @@ import (
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
+	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/facetest"
@@ -76,7 +83,9 @@ func fixtureOn(t *testing.T, b *bank.Bank, url string) fixture {
 // served are the functions that answer requests. There are at least fifteen.
 func served(t testing.TB) []fn.Function {
 	t.Helper()
-	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Response == nil })
+	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool {
+		return f.Response == nil || f.Spec.Audience.InHouse()
+	})
 	if len(list) < 15 {
 		t.Fatalf("only %d functions answer requests", len(list))
 	}
@@ -147,6 +156,24 @@ func (p fixture) change(t testing.TB, who person, what stepup.Change) fields {
 	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), string(what), who.phone.Password(t, fresh))
 }
 
+// pinChange is a good request to change the PIN code that the counter has given, proved by it and a code.
+func (p fixture) pinChange(t testing.TB, who person) fields {
+	t.Helper()
+	const given, chosen = "840275", "60713942"
+	p.GivePIN(t, who.Customer, given)
+	in := p.prepareChange(t, who, stepup.ChangePINCode)
+	proof := fields{"factor": stepup.PINCode, "password": who.phone.Password(t, given)}
+	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), "pin_code", who.phone.Password(t, chosen))
+}
+
+// resuming suspends the person's certificates, and is a good request to resume them.
+func (p fixture) resuming(t testing.TB, who person) fields {
+	t.Helper()
+	p.Exec(t, "UPDATE certificate SET suspended_at = $2 WHERE customer_id = $1", who.ID, p.Clock.Now())
+	in := p.prepareChange(t, who, stepup.ResumeCertificates)
+	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword))
+}
+
 // alias is a good request to set an alias, proved by the login password and a code.
 func (p fixture) alias(t testing.TB, who person, alias string) fields {
 	t.Helper()
@@ -179,6 +206,23 @@ func (p fixture) faceKey(t testing.TB, who person, known string) fields {
 		"public_key", public), "signature", signature)
 }
 
+// pin is a good request to set the PIN bank.PIN.
+func (p fixture) pin(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetPIN)
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"pin", who.phone.Password(t, bank.PIN))
+}
+
+// passkey is a good request to register a passkey of the person's browser.
+func (p fixture) passkey(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetPasskey)
+	made := who.phone.Registered(t, bank.Authenticator(t), sm.Digest([]byte(in.Text)))
+	return with(confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"passkey", bank.Fields(t, made))
+}
+
 // quick keeps the person's gesture, and is a good request to log in by it.
 func (p fixture) quick(t testing.TB, who person) fields {
 	t.Helper()
@@ -204,6 +248,70 @@ func (p fixture) applying(t testing.TB, who person) fields {
 	intent := transferprepare.Response{IntentID: in.IntentID}
 	return with(confirmation(intent, code(p.codeFor(t, who, intent)), password(t, who.phone, bank.TradePassword),
 		signed(t, who.phone, in.Text)), "csr", bank.CSR(t, in.Subject))
+}
+
+// spare gives the person one more account.
+func (p fixture) spare(t testing.TB, who person) (id uuid.UUID, number string) {
+	t.Helper()
+	number = fmt.Sprintf("62284800%07d0001", 9_000_000+p.Count(t, "SELECT count(*) FROM account"))
+	again := who.Person
+	again.Accounts, again.Unsigned = []seed.Account{{No: number}}, true
+	made, err := p.Seeder().Add(t.Context(), again)
+	check.Must(t, err)
+	return made.AccountIDs[0], number
+}
+
+// accountChanges are the functions that confirm a change of an account or a limit.
+var accountChanges = []string{"account-add", "account-limit-set", "account-loss-lift", "account-remove"}
+
+// accountChange prepares the change that the function confirms, of a spare account of the person.
+func (p fixture) accountChange(t testing.TB, who person, function string) (in transferprepare.Response) {
+	t.Helper()
+	id, number := p.spare(t, who)
+	request := fields{"change": "account_remove", "account_id": id}
+	switch function {
+	case "account-loss-lift":
+		call(t, who.phone, "account-loss-report", fields{"account_id": id}).Want(t, "")
+		request["change"] = "loss_lift"
+	case "account-add":
+		p.Exec(t, "UPDATE account SET operable = false WHERE id = $1", id)
+		request = fields{"change": "account_add", "account_no": number}
+	case "account-limit-set":
+		request = bank.Limits("sms", 40_000_00, 50_000_00)
+	}
+	call(t, who.phone, "account-change-prepare", request).Into(t, &in)
+	return in
+}
+
+// changingAccount is a good request to confirm a change of an account or a limit.
+func (p fixture) changingAccount(t testing.TB, who person, function, trade string) fields {
+	t.Helper()
+	in := p.accountChange(t, who, function)
+	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, trade))
+}
+
+// contracting takes the person's contract for fund transactions, and is a good request to open another.
+func (p fixture) contracting(t testing.TB, who person, trade string) fields {
+	t.Helper()
+	key := p.SoftUKey(t, who.Customer, cert.InApp)
+	p.Exec(t, "ALTER TABLE fund_contract DISABLE TRIGGER fund_contract_append_only")
+	p.Exec(t, "DELETE FROM fund_contract WHERE customer_id = $1", who.ID)
+	p.Exec(t, "ALTER TABLE fund_contract ENABLE TRIGGER fund_contract_append_only")
+	var in identitycontractprepare.Response
+	call(t, who.phone, "identity-contract-prepare", fields{}).Into(t, &in)
+	intent := transferprepare.Response{IntentID: in.IntentID}
+	return with(confirmation(intent, code(p.codeFor(t, who, intent)), password(t, who.phone, trade),
+		bank.Fields(t, key.Signed(t, stepup.SoftUKey, in.Text))), "notice_digest", in.NoticeDigest)
+}
+
+// bindPayee binds the payee at the counter, so that the payer needs no contract.
+func (p fixture) bindPayee(t testing.TB, payer, payee person) {
+	t.Helper()
+	pgtest.Commit(t, p.Host.DB, func(u *pg.Unit) error {
+		phone := customer.PhoneIndex(p.Host.Keys, payer.Phone)
+		contract.BindPayee(u, payer.ID, payee.AccountIDs[0], phone, contract.Counter{IdentityCheck: "card", Operator: "x"}, p.Clock.Now())
+		return nil
+	})
 }
 
 // faced is a good request to end a face check that serves the intent.
@@ -276,6 +384,20 @@ func (p fixture) codeFor(t testing.TB, who person, in transferprepare.Response) 
 	return otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
 }
 
+// voiceCodeFor is codeFor by a call.
+func (p fixture) voiceCodeFor(t testing.TB, who person, in transferprepare.Response) string {
+	t.Helper()
+	p.Exec(t, "DELETE FROM otp_quota")
+	call(t, who.phone, "otp-send", fields{"purpose": otp.Intent, "way": otp.ByVoice, "intent_id": in.IntentID}).Want(t, "")
+	return otptest.Code(t, p.Bank, stepup.VoiceSubject(in.IntentID))
+}
+
+// uplinked is a text of the customer's, as the gateway posts it.
+func (p fixture) uplinked(t testing.TB, who person) fields {
+	t.Helper()
+	return bank.Fields(t, uplink.Message{ID: "in-1", Phone: who.Phone, Text: "12345678"}.Sign("only-for-this-test", p.Clock.Now()))
+}
+
 // numberCode asks for a code of a number and reads it.
 func (p fixture) numberCode(t testing.TB, d *bank.Device, purpose, number string) string {
 	t.Helper()
@@ -332,7 +454,7 @@ func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
 
 // counted are columns in which a refused request may count its attempt.
 const counted = "'{tries,in_flight,in_flight_at,trade_failures,trade_locked_until,trade_in_flight,trade_in_flight_at," +
-	"trade_day,trade_day_failures,wrong_responses}'::text[]"
+	"trade_day,trade_day_failures,wrong_responses,day}'::text[]"
 
 // rows are a digest of every table's rows, but for events of access, counts of
 // tries, and the tables left out.
@@ -357,7 +479,7 @@ func (p fixture) calm(t testing.TB) {
 	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
 	p.Exec(t, "DELETE FROM face_attempt")
-	p.Exec(t, "UPDATE device SET gesture_failures = 0")
+	p.Exec(t, "UPDATE device SET gesture_failures = 0, pin_failures = 0")
 	p.Exec(t, "UPDATE token SET wrong_responses = 0, in_flight = 0, locked_until = NULL")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }

@@ -1,14 +1,17 @@
 package flow_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
+	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
@@ -74,6 +77,25 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "RESET_REFUSED",
 			}
 		},
+		"account-add":       p.account("钱六", "account-add"),
+		"account-limit-set": p.account("钱七", "account-limit-set"),
+		"account-loss-lift": p.account("钱八", "account-loss-lift"),
+		"account-remove":    p.account("钱九", "account-remove"),
+		"identity-contract-open": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "冯十三")
+			good := p.contracting(t, who, bank.TradePassword)
+			proofs, _ := good["proofs"].([]fields)
+			digits, _ := proofs[0]["code"].(string)
+			return begun{
+				who, digits,
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					proofs := []fields{code(digits), password(t, as.phone, bank.TradePassword), proofs[2]}
+					return call(t, as.phone, "identity-contract-open", with(good, "proofs", proofs))
+				}, "INTENT_USED",
+			}
+		},
 		"identity-alias-set": p.changing("钱二", "identity-alias-set", stepup.SetAlias),
 		"identity-phone-change": func(t *testing.T) begun {
 			t.Helper()
@@ -91,9 +113,41 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		},
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
-		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
-		"identity-gesture-set":        p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
-		"identity-unlock-key-set":     p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
+		"identity-cert-resume": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "郑十二")
+			p.SoftUKey(t, who.Customer, cert.InApp)
+			p.Exec(t, "UPDATE certificate SET suspended_at = $2 WHERE customer_id = $1", who.ID, p.Clock.Now())
+			in := p.prepareChange(t, who, stepup.ResumeCertificates)
+			return begun{
+				who, p.codeFor(t, who, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					return call(t, as.phone, "identity-cert-resume",
+						confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
+				}, "INTENT_USED",
+			}
+		},
+		"identity-pin-code-set": func(t *testing.T) begun {
+			t.Helper()
+			who := p.signedUp(t, "郑十一")
+			p.GivePIN(t, who.Customer, "840275")
+			in := p.prepareChange(t, who, stepup.ChangePINCode)
+			return begun{
+				who, p.codeFor(t, who, in),
+				func(t *testing.T, as person, digits string) bank.Reply {
+					t.Helper()
+					proof := fields{"factor": stepup.PINCode, "password": as.phone.Password(t, "840275")}
+					return call(t, as.phone, "identity-pin-code-set", with(confirmation(in, code(digits), proof),
+						"pin_code", as.phone.Password(t, "60713942")))
+				}, "INTENT_USED",
+			}
+		},
+		"identity-device-unlock":  p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
+		"identity-gesture-set":    p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
+		"identity-unlock-key-set": p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
+		"identity-pin-set":        p.changing("钱六", "identity-pin-set", stepup.SetPIN),
+		"identity-passkey-set":    p.changing("钱七", "identity-passkey-set", stepup.SetPasskey),
 		"identity-cert-apply": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十二")
@@ -139,6 +193,22 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 	}
 }
 
+// account is the flow of a change of an account or a limit.
+func (p fixture) account(name, function string) func(t *testing.T) begun {
+	return func(t *testing.T) begun {
+		t.Helper()
+		who := p.signedUp(t, name)
+		in := p.accountChange(t, who, function)
+		return begun{
+			who, p.codeFor(t, who, in),
+			func(t *testing.T, as person, digits string) bank.Reply {
+				t.Helper()
+				return call(t, as.phone, function, confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
+			}, "INTENT_USED",
+		}
+	}
+}
+
 // changing is the flow of a change of a password, an alias, a way of quick login, or the lock of the log-in.
 func (p fixture) changing(name, function string, what stepup.Change) func(t *testing.T) begun {
 	return func(t *testing.T) begun {
@@ -150,11 +220,11 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 			func(t *testing.T, as person, digits string) bank.Reply {
 				t.Helper()
 				proof, fresh := loginPassword(t, as.phone, bank.LoginPassword), newLogin
-				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice || what == stepup.SetFace {
+				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice || what == stepup.SetFace || what == stepup.SetPasskey {
 					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
 				}
 				proofs := []fields{code(digits), proof}
-				if what == stepup.SetGesture || what == stepup.SetFace {
+				if slices.Contains([]stepup.Change{stepup.SetGesture, stepup.SetFace, stepup.SetPIN, stepup.SetPasskey}, what) {
 					proofs = append(proofs, signed(t, as.phone, in.Text))
 				}
 				confirmed := confirmation(in, proofs...)
@@ -167,6 +237,11 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 				case stepup.SetFace:
 					public, signature := as.phone.Unlock(t, key, device.ByFace)
 					confirmed = with(with(confirmed, "public_key", public), "signature", signature)
+				case stepup.SetPIN:
+					confirmed = with(confirmed, "pin", as.phone.Password(t, bank.PIN))
+				case stepup.SetPasskey:
+					made := as.phone.Registered(t, bank.Authenticator(t), sm.Digest([]byte(in.Text)))
+					confirmed = with(confirmed, "passkey", bank.Fields(t, made))
 				default:
 					confirmed = with(confirmed, string(what), as.phone.Password(t, fresh))
 				}
@@ -242,7 +317,7 @@ func (p fixture) codesOfOtherFlows(t *testing.T, name string, who person) map[st
 // notFirst sees that a flow's last step is refused when no step came before it.
 func (p fixture) notFirst(t *testing.T, name string) {
 	t.Helper()
-	seeded := []string{"login_attempt", "login_origin", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold"}
+	seeded := []string{"login_attempt", "login_origin", "login_source", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold", "fund_contract"}
 	before := p.rows(t, seeded...)
 	who := p.applicant(t, "孙七")
 	var got bank.Reply
@@ -271,6 +346,10 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
+	case "identity-pin-code-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
+			"pin_code", p.li.phone.Password(t, "60713942")))
 	case "identity-gesture-set":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
@@ -280,11 +359,23 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		public, signature := p.li.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
 		got = call(t, p.li.phone, name, with(with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
 			"public_key", public), "signature", signature))
+	case "identity-pin-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
+			"pin", p.li.phone.Password(t, bank.PIN)))
+	case "identity-passkey-set":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		made := p.li.phone.Registered(t, bank.Authenticator(t), make([]byte, 32))
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
+			"passkey", bank.Fields(t, made)))
 	case "identity-cert-apply":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		request := confirmation(in, password(t, p.li.phone, bank.TradePassword))
 		got = call(t, p.li.phone, name, with(request, "csr", bank.CSR(t, []byte{0x30, 0})))
-	case "identity-token-bind", "identity-device-unlock":
+	case "identity-contract-open":
+		in := transferprepare.Response{IntentID: uuid.New()}
+		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)), "notice_digest", "AAAA"))
+	case "identity-token-bind", "identity-device-unlock", "identity-cert-resume", "account-add", "account-limit-set", "account-loss-lift", "account-remove":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))
 	case "transfer-confirm":

@@ -212,7 +212,7 @@ func TestAReportOfAnotherSessionOrOrderIsRisky(t *testing.T) {
 	about(other)
 	stronger := w.Proved(t, w.Prepare(t, w.ToPayee(3_00)))
 	w.Confirm(t, stronger).Want(t, "STEPUP_STRONGER")
-	stronger.Proofs = append(stronger.Proofs, w.CodeFor(t, stronger.IntentID))
+	stronger.Proofs = append(stronger.Proofs, w.VoiceCodeFor(t, stronger.IntentID))
 	w.Confirm(t, stronger).Want(t, "")
 }
 

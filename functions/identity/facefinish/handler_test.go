@@ -104,14 +104,15 @@ func TestTheReferencePhoto(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	aged := func(by time.Duration) {
-		w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-by))
+		w.photo.TakenAt = w.Clock.Now().Add(-by)
+		check.Must(t, w.Seeder().Refer(t.Context(), w.Payer, w.photo))
 	}
 	aged(facetest.MaxAge - time.Second)
 	w.passes(t).Want(t, "")
 	c := w.begin(t)
 	aged(facetest.MaxAge)
 	w.engine.Finish(t, w.Phone, c, facetest.Good(c, w.photo)).Want(t, "FACE_REFERENCE_MISSING")
-	w.Exec(t, "DELETE FROM face_reference")
+	w.Exec(t, "DELETE FROM bio_reference")
 	w.engine.Finish(t, w.Phone, c, facetest.Good(c, w.photo)).Want(t, "FACE_REFERENCE_MISSING")
 	w.photo = w.engine.Photo(t, w.Payer)
 	w.engine.SetFaults(facesim.Faults{NoPhoto: true})
@@ -205,13 +206,13 @@ func TestFiveFailuresSuspendTheCustomer(t *testing.T) {
 	w.Redis.FlushAll() // the counts are not there
 	w.Phone.Reopen(t)
 	w.Phone.LoginAs(t, w.Payer)
-	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent}).Want(t, "FACE_SUSPENDED")
+	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent, "purpose": "security"}).Want(t, "FACE_SUSPENDED")
 
 	w.Advance(24*time.Hour - time.Second)
 	w.Phone.Reopen(t)
 	w.Phone.LoginAs(t, w.Payer)
 	w.intent = intentOf(t, w.Phone)
-	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent}).Want(t, "FACE_SUSPENDED")
+	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent, "purpose": "security"}).Want(t, "FACE_SUSPENDED")
 	w.Advance(time.Second)
 	w.passes(t).Want(t, "")
 	req.Covers(t, "BIO-004.1")
@@ -242,7 +243,7 @@ func TestFiveFailuresSuspendTheDevice(t *testing.T) {
 	w.Phone.LoginAs(t, w.Payer)
 	w.passes(t).Want(t, "") // on a device of his own
 	intent := intentOf(t, phones[5])
-	phones[5].Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": intent}).Want(t, "FACE_SUSPENDED")
+	phones[5].Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": intent, "purpose": "security"}).Want(t, "FACE_SUSPENDED")
 	own := w.Device(t, "phone-of-the-sixth")
 	own.LoginAs(t, who[5])
 	w.engine.Try(t, own, intentOf(t, own)).Want(t, "FACE_REJECTED")

@@ -243,7 +243,8 @@ CREATE TRIGGER gesture_pause AFTER UPDATE ON device FOR EACH ROW EXECUTE FUNCTIO
 func TestParallelGuessesAreCountedExactly(t *testing.T) {
 	t.Parallel()
 	w, instances := newInstances(t)
-	w.Exec(t, "UPDATE policy SET value = 1000 WHERE name IN ('login.captcha_after', 'login.address_captcha_after')")
+	w.Exec(t, "UPDATE policy SET value = 1000"+
+		" WHERE name IN ('login.captcha_after', 'login.address_captcha_after', 'login.address_slow_after')")
 	atOnce := func(gesture string) (won int) {
 		t.Helper()
 		var requests []identityquicklogin.Request

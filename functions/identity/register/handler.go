@@ -37,7 +37,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
-	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Changes: true,
 	Timeout: 8 * time.Second, // it compares one password and stores two, of which each costs much work by design
 	Emits:   []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
@@ -121,7 +121,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var applicant customer.Applicant
 	var batch pgx.Batch
 	code.CountAttempt(&batch, now)
-	applicant.Queue(&batch, op.ring, req.IDNo, req.CardNo)
+	applicant.QueueApplicant(&batch, op.ring, req.IDNo, req.CardNo)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err
 	}
@@ -146,11 +146,12 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		call.AuditReason("card_password damaged", applicant.ID)
 	}
 	if !tried.Allowed || !card.Right || !right || !name || !phone || !applicant.HoldsCard {
-		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
+		if err := op.captcha.CountFailure(ctx, call, captcha.Caller{IP: call.IP, Now: now}); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrRegistrationRefused
 	}
+	call.Changed(applicant.ID)
 	if err := tried.Succeeded(ctx, unit); err != nil {
 		return Response{}, err
 	}
@@ -163,7 +164,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 // admit asks callers of a suspicious address for a graphic code, and waits for the turn
 // to hash.
 func (op operation) admit(ctx context.Context, call *fn.Call, req Request, now time.Time) (*password.Turn, error) {
-	_, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+	_, err := op.captcha.Admit(ctx, call, op.db, captcha.Caller{
 		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
 	})
 	if err != nil {
@@ -188,7 +189,7 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 			return password.New{}, nil, err
 		}
 	}
-	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1])}
+	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1]), Card: string(clear[2])}
 	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
 	application.IDNo, _ = idno.Canonical(req.IDNo)
 	return application, clear[2], nil

@@ -1,6 +1,7 @@
 package register_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -135,6 +136,27 @@ func TestTheTwoPasswordsDiffer(t *testing.T) {
 	w.weak(t, "trade_password", "x"+bank.TradePassword, bank.TradePassword) // nor does one hold the other
 	w.weak(t, "trade_password", bank.TradePassword+"x", bank.TradePassword)
 	w.passes(t, bank.LoginPassword, bank.TradePassword)
+}
+
+// No new password is the card's, which the same request brings.
+func TestTheCardPasswordIsNoOther(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "PWD-003.2")
+	w := newFixture(t)
+	for _, tt := range []struct{ field, login, trade string }{
+		{"trade_password", bank.LoginPassword, bank.CardPassword},
+		{"trade_password", bank.LoginPassword, "８５１９３７"}, // full-width digits, as keyboards write them
+		{"login_password", bank.CardPassword, bank.TradePassword},
+		{"login_password", "x" + bank.CardPassword, bank.TradePassword}, // nor does it hold the card's
+	} {
+		r := w.right(t, "123456")
+		r.LoginPassword, r.TradePassword = w.phone.Password(t, tt.login), w.phone.Password(t, tt.trade)
+		got := w.apply(t, r)
+		if got.Code != "PASSWORD_WEAK" || got.Problem.Field != tt.field || !slices.Contains(got.Problem.Rules, "card_password") {
+			t.Errorf("%q and %q: %q %v of %q", tt.login, tt.trade, got.Code, got.Problem.Rules, got.Problem.Field)
+		}
+	}
+	w.passes(t, bank.LoginPassword, "851973")
 }
 
 // TestChosenPasswordsAreStoredWithSaltsOfTheirOwn signs two customers up with the

@@ -1,0 +1,104 @@
+package send_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	otpsend "github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/shared/otp"
+	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/uplink"
+	"github.com/tidebank/tidebank/test/bank"
+	"github.com/tidebank/tidebank/test/otptest"
+)
+
+// by is a request for an intent's code by a way.
+func by(way string, intent uuid.UUID) map[string]any {
+	return map[string]any{"purpose": otp.Intent, "way": way, "intent_id": intent}
+}
+
+// The code of a call is another one than that of a text, and counts in a quota of its own.
+func TestACallTellsAnotherCode(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	in := w.prepare(t).IntentID
+	w.askFor(t, w.Phone, in).Want(t, "")
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, in)).Want(t, "")
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, in)).Want(t, "OTP_TOO_OFTEN")
+	issued := w.issued(t)
+	if len(issued) != 2 || issued[0].Called || !issued[1].Called || issued[1].Challenge != stepup.VoiceSubject(in) ||
+		issued[1].Purpose != otp.Voice || issued[0].Challenge == issued[1].Challenge {
+		t.Errorf("issued %+v", issued)
+	}
+	// Before login, a call only brings the code of the purpose.
+	request := otptest.Request(t, w.Bank, w.Phone, otp.Login, w.Payer.Phone)
+	request["way"] = otp.ByVoice
+	w.Phone.Call(t, otpsend.Function, "", request).Want(t, "")
+	if last := w.issued(t)[2]; !last.Called || last.Purpose != otp.Login {
+		t.Errorf("issued %+v", last)
+	}
+}
+
+// All unknown devices together let a number be called three times a day, and still get texts.
+func TestStrangersCallANumberSeldom(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	ask := func(d *bank.Device, way string) bank.Reply {
+		request := otptest.Request(t, w.Bank, d, otp.Login, w.Payer.Phone)
+		request["way"] = way
+		return d.Call(t, otpsend.Function, "", request)
+	}
+	for n := range 4 {
+		d := w.Device(t, "stranger-"+string(rune('a'+n)))
+		d.IP = "198.51.100." + string(rune('1'+n))
+		want := ""
+		if n == 3 {
+			want = "OTP_TOO_OFTEN"
+		}
+		ask(d, otp.ByVoice).Want(t, want)
+		w.Advance(time.Minute)
+		if n == 3 {
+			d.Reopen(t)
+			ask(d, "sms").Want(t, "")
+		}
+	}
+}
+
+func TestCallsHaveABudgetOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	in := w.prepare(t).IntentID
+	w.Exec(t, "INSERT INTO sms_use (span, starts_at, codes, notices, calls) VALUES ('minute', $1, 0, 0, 200)", w.Clock.Now())
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, in)).Want(t, "SMS_EXHAUSTED")
+	w.askFor(t, w.Phone, in).Want(t, "")
+	w.Exec(t, "UPDATE sms_use SET codes = 2000, calls = 199")
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, in)).Want(t, "")
+	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "SMS_EXHAUSTED")
+}
+
+func TestATextOfTheCustomer(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	in := w.prepare(t).IntentID
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByUplink, in)).Want(t, "UPLINK_CLOSED")
+	request := otptest.Request(t, w.Bank, w.Phone, otp.Login, w.Payer.Phone)
+	request["way"] = otp.ByUplink
+	w.Phone.Call(t, otpsend.Function, "", request).Want(t, "INPUT_INVALID")
+
+	open := newFixture(t)
+	open.Open(t, otpsend.Function, uplink.Config{Number: "10690000"})
+	open.Phone.Call(t, otpsend.Function, "", by(otp.ByUplink, uuid.New())).Want(t, "OBJECT_NOT_FOUND")
+	var shown otpsend.Response
+	open.Phone.Call(t, otpsend.Function, "", by(otp.ByUplink, open.prepare(t).IntentID)).Into(t, &shown)
+	if shown.UplinkNumber != "10690000" || len(shown.UplinkText) != uplink.Digits || len(open.issued(t)) != 0 {
+		t.Errorf("shown %+v", shown)
+	}
+	open.Phone.Reopen(t)
+	open.Phone.Call(t, otpsend.Function, "", by(otp.ByUplink, uuid.New())).Want(t, "SESSION_REQUIRED")
+	if strings.Contains(open.Stored(t), shown.UplinkText) {
+		t.Error("the database holds the text in clear")
+	}
+}

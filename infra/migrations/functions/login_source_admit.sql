@@ -1,0 +1,27 @@
+-- Returns for how many seconds an attempt to log in from an address must wait; 0: it may go on. A source that has failed too
+-- often in an hour is slowed: one attempt goes on in login.address_slow_seconds, and is noted here, so that of several at once
+-- only one goes on. A blocked source waits for the end of the block. A network has login.network_times the bounds of an address.
+CREATE OR REPLACE FUNCTION login_source_admit(p_address bytea, p_network bytea, p_now timestamptz, p_day date)
+RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    s login_source;
+    v_wait int := 0;
+    v_slow int := policy_value('login.address_slow_seconds', p_day);
+    v_after bigint := policy_value('login.address_slow_after', p_day);
+    v_most bigint;
+BEGIN
+    FOR s IN SELECT * FROM login_source WHERE source IN (p_address, p_network) ORDER BY source LOOP
+        v_most := v_after * CASE s.source WHEN p_address THEN 1 ELSE policy_value('login.network_times', p_day) END;
+        IF s.blocked_until > p_now THEN
+            v_wait := greatest(v_wait, ceil(extract(epoch FROM s.blocked_until - p_now))::int);
+        ELSIF s.began_at > p_now - make_interval(secs => policy_value('login.source_seconds', p_day))
+          AND s.failures >= v_most THEN
+            UPDATE login_source SET last_at = p_now
+             WHERE source = s.source AND last_at <= p_now - make_interval(secs => v_slow);
+            IF NOT FOUND THEN
+                v_wait := greatest(v_wait, v_slow);
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN v_wait;
+END $$;

@@ -1,0 +1,48 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/pg"
+)
+
+const sqlForgetOwn = `-- own_limit.forget
+DELETE FROM own_limit WHERE customer_id = $1`
+
+// none is an own limit that the customer has not set.
+const none money.Fen = math.MaxInt64
+
+// Own is a customer's own limit for transfers of one kind (ACCT-006). The lower of it and the bank's
+// limit holds.
+type Own struct {
+	PerTransfer money.Fen `json:"per_transfer_fen"`
+	PerDay      money.Fen `json:"per_day_fen"`
+}
+
+// Raises reports whether one of the figures is higher than the other limit's.
+func (o Own) Raises(before Own) bool {
+	return o.PerTransfer > before.PerTransfer || o.PerDay > before.PerDay
+}
+
+// SetOwn adds to the unit the statement that stores the customer's own limit of the kind. A change
+// that does not raise returns lowered at the commit if the limit has become lower meanwhile.
+func SetOwn(u *pg.Unit, customer uuid.UUID, kind Kind, own Own, raises bool, at time.Time, lowered *bankerr.Error) {
+	u.Add(pg.Statement{
+		Call: "limit_set_own", Args: []any{customer, string(kind), own.PerTransfer, own.PerDay, raises, at},
+		Refuse: map[string]error{lowered.Code(): lowered.Because(errLowered)},
+	})
+}
+
+var errLowered = errors.New("the customer's own limit has become lower since the preparation")
+
+// Forget deletes the own limits of a customer whose record is erased.
+func Forget(ctx context.Context, to pg.Writer, customer uuid.UUID) error {
+	return to.Write(ctx, pg.Statement{SQL: sqlForgetOwn, Args: []any{customer}})
+}
