@@ -142,7 +142,8 @@ func TestTheClientRefusesADowngrade(t *testing.T) {
 				continue // there is no choice to take away
 			}
 			app := client.New(config)
-			if _, err := app.CaptchaIssue(t.Context(), client.CaptchaIssueRequest{}); !errors.Is(err, client.ErrBank) || app.ChannelVersion() != 0 {
+			_, err := app.CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+			if !errors.Is(err, client.ErrBank) || app.ChannelVersion() != 0 {
 				t.Errorf("without %s, policy %q: version %d, %v, want ErrBank", name, policy, app.ChannelVersion(), err)
 			}
 			if diff := cmp.Diff([]string{opening}, w.paths); diff != "" || w.status != http.StatusOK {

@@ -130,7 +130,8 @@ func TestGoldensRoundTrip(t *testing.T) {
 func TestSchemasRefuse(t *testing.T) {
 	t.Parallel()
 	optional := map[string]bool{events.TypeOTPIssued + " intent_id": true, events.TypeOTPIssued + " called": true}
-	for _, name := range []string{"count", "since", "channel", "staff_id", "act"} { // of a record that stands for many calls, or of the staff
+	// Of a record that stands for many calls, or of the staff.
+	for _, name := range []string{"count", "since", "channel", "staff_id", "act"} {
 		optional[events.TypeAccessRecorded+" "+name] = true
 	}
 	for _, kind := range types() {

@@ -73,7 +73,8 @@ func TestFunctionsThatCheckPasswords(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"account-add", "account-limit-set", "account-loss-lift", "account-remove",
-		"identity-alias-set", "identity-cert-apply", "identity-cert-resume", "identity-contract-open", "identity-device-unlock", "identity-gesture-set", "identity-login",
+		"identity-alias-set", "identity-cert-apply", "identity-cert-resume", "identity-contract-open",
+		"identity-device-unlock", "identity-gesture-set", "identity-login",
 		"identity-passkey-set", "identity-password-change", "identity-password-reset",
 		"identity-phone-change", "identity-pin-code-set", "identity-pin-set", "identity-quick-login",
 		"identity-register",

@@ -27,8 +27,8 @@ import (
 // Columns lists them.
 func Columns() []reseal.Column {
 	return slices.Concat(customer.SealedColumns(), device.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(),
-		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns(), face.SealedColumns(),
-		staff.SealedColumns())
+		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns(),
+		face.SealedColumns(), staff.SealedColumns())
 }
 
 // Purposes lists the purposes of these columns' keys, and Pepper, which the passwords need.

@@ -110,10 +110,10 @@ func keyLimitCommand() *cobra.Command {
 		Use: "key-limit --phone NUMBER [--account NUMBER] --transfer YUAN --day YUAN [--from TIME] --approver NAME " +
 			"--reason TEXT --operator NAME",
 		Short: "Set what a customer's Bluetooth Key may pay", Args: cobra.NoArgs,
-		Long: `Set what the Bluetooth Keys of a customer may pay in one transfer and in a day, of all accounts together, or with --account from
-this account. The lower of both limits holds. What is not set is the policy's figure (docs/limits.md). Another limit of the same
-customer or account ends it. The operator and the approver are two persons. The command refuses a limit above the bank's own cap
-of the method (docs/step-up.md).
+		Long: `Set what the Bluetooth Keys of a customer may pay in one transfer and in a day, of all accounts together, or
+with --account from this account. The lower of both limits holds. What is not set is the policy's figure (docs/limits.md).
+Another limit of the same customer or account ends it. The operator and the approver are two persons. The command refuses a
+limit above the bank's own cap of the method (docs/step-up.md).
 
 The command leaves an access record in the same transaction. It reads DATABASE_URL and KEYS_FILE.
 
@@ -161,7 +161,8 @@ func limitKey(ctx context.Context, h *host.Host, o keyLimit) (string, error) {
 	if most := matrix.Cap(stepup.Combination{stepup.BluetoothKey}); set.PerTransfer > most.PerTransfer || set.PerDay > most.PerDay {
 		return "", fmt.Errorf("%w: %s of one transfer and %s of a day", errAboveCap, most.PerTransfer.Yuan(), most.PerDay.Yuan())
 	}
-	done := fmt.Sprintf("limit %s of one transfer and %s of a day set, approved by %s,", set.PerTransfer.Yuan(), set.PerDay.Yuan(), o.approver)
+	done := fmt.Sprintf("limit %s of one transfer and %s of a day set, approved by %s,",
+		set.PerTransfer.Yuan(), set.PerDay.Yuan(), o.approver)
 	return o.about(ctx, h, keyLimitFunction, done, func(ctx context.Context, who uuid.UUID, tx pg.Tx) error {
 		set.Customer = who
 		if o.account != "" {

@@ -33,9 +33,9 @@ func evidenceExport() *cobra.Command {
 		Long: `Write the evidence of one operation to FILE, of mode 0600. The command overwrites no file.
 
 ID is the id of the transfer, of the confirmed intent or of the change (evidence list). The file of a signed operation holds
-the signed text, the signature, the certificate with its chain, the revocation list and the time: all that "tide evidence verify" needs, besides the roots and the key file. The
-file of a change holds what the bank has signed, the bank's signature and its certificate; it needs the key file only. The
-command reads DATABASE_URL and KEYS_FILE.`,
+the signed text, the signature, the certificate with its chain, the revocation list and the time: all that "tide evidence
+verify" needs, besides the roots and the key file. The file of a change holds what the bank has signed, the bank's signature
+and its certificate; it needs the key file only. The command reads DATABASE_URL and KEYS_FILE.`,
 		Example: "  go run ./infra/tide evidence export --id 01936000-… --out evidence.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := uuid.Parse(text)

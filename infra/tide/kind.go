@@ -31,7 +31,8 @@ func setKindCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set-kind --phone NUMBER --kind KIND --approver NAME --reason TEXT --operator NAME",
 		Short: "Make a customer a personal or a corporate one", Args: cobra.NoArgs,
-		Long: `Make a customer a personal or a corporate one. Corporate customers confirm transfers by Bluetooth Key and PIN code (docs/step-up.md).
+		Long: `Make a customer a personal or a corporate one. Corporate customers confirm transfers by Bluetooth Key and PIN code
+(docs/step-up.md).
 The kind at the confirmation decides, so a prepared transfer may have to be prepared again. The operator and the approver are two
 persons.
 
@@ -40,7 +41,8 @@ Run it only when no process of a release without customer kinds serves any more:
 The command leaves an access record in the same transaction. It reads DATABASE_URL and KEYS_FILE.
 
 It exits with 0 if the kind was set, and with 1 if not.`,
-		Example: `  go run ./infra/tide customer set-kind --phone 13800010001 --kind corporate --approver zhao --reason "signed" --operator wang`,
+		Example: `  go run ./infra/tide customer set-kind --phone 13800010001 --kind corporate \
+    --approver zhao --reason "signed" --operator wang`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case kind != string(customer.Personal) && kind != string(customer.Corporate):
@@ -94,8 +96,8 @@ It exits with 0 if the PIN code was given, and with 1 if not.`,
 			if err != nil {
 				return err
 			}
-			if _, err = fmt.Fprintf(cmd.OutOrStdout(), "Given. The access record has the trace %s.\nThe PIN code is %s until it is changed.\n",
-				id, clear); err != nil {
+			const given = "Given. The access record has the trace %s.\nThe PIN code is %s until it is changed.\n"
+			if _, err = fmt.Fprintf(cmd.OutOrStdout(), given, id, clear); err != nil {
 				return fmt.Errorf("print: %w", err)
 			}
 			return nil

@@ -29,7 +29,8 @@ func TestTwoPersonsSetTheKind(t *testing.T) {
 		t.Errorf("%d customers are corporate", n)
 	}
 	records := bank.Told[events.AccessRecorded](t, p.Bank, events.TypeAccessRecorded)
-	if last := records[len(records)-1]; last.Function != setKindFunction || last.Reason != "made corporate, approved by zhao, by wang: signed" {
+	const reason = "made corporate, approved by zhao, by wang: signed"
+	if last := records[len(records)-1]; last.Function != setKindFunction || last.Reason != reason {
 		t.Errorf("the record is %+v", last)
 	}
 	o.phone = "13999999999"

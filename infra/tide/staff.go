@@ -111,8 +111,8 @@ func (o *hire) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintf(cmd.OutOrStdout(), "Created. The access record has the trace %s.\nThe first password is %s for one login within %s.\n",
-		trace, clear, o.valid); err != nil {
+	const created = "Created. The access record has the trace %s.\nThe first password is %s for one login within %s.\n"
+	if _, err = fmt.Fprintf(cmd.OutOrStdout(), created, trace, clear, o.valid); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil

@@ -301,7 +301,8 @@ func (d *fixture) send(t *testing.T, id, phone, text string) error {
 	t.Helper()
 	server := httptest.NewServer(d.page.SMS)
 	defer server.Close()
-	return sms.New(sms.Config{URL: server.URL, Secret: "only-for-this-test"}, d.Clock).Send(t.Context(), sms.Message{ID: id, Phone: phone, Text: text})
+	gateway := sms.New(sms.Config{URL: server.URL, Secret: "only-for-this-test"}, d.Clock)
+	return gateway.Send(t.Context(), sms.Message{ID: id, Phone: phone, Text: text})
 }
 
 func TestTexts(t *testing.T) {

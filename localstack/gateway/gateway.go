@@ -91,7 +91,7 @@ var consoleToo = map[string]bool{"channel-open": true, "channel-certificates": t
 func (g *Gateway) callOn(w http.ResponseWriter, r *http.Request, console bool) {
 	name := r.PathValue("name")
 	entry, ok := g.entries[name]
-	if !ok || g.inHouse[name] != console && !(console && consoleToo[name]) {
+	if !ok || g.inHouse[name] != console && (!console || !consoleToo[name]) {
 		host.Unknown(w, r)
 		return
 	}

@@ -59,10 +59,11 @@ func (a *Authenticator) Register(challenge []byte) (passkey.Registration, error)
 		return passkey.Registration{}, fmt.Errorf("passkeysim: %w", err)
 	}
 	data := a.data(a.Flags | attested)
-	data = append(data, make([]byte, 16)...)                      // no model
+	data = append(data, make([]byte, 16)...) // no model
 	data = binary.BigEndian.AppendUint16(data, uint16(len(a.ID)))
 	data = slices.Concat(data, a.ID, passkey.ES256(point[1:33], point[33:]))
-	object := slices.Concat([]byte("\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58"), []byte{byte(len(data))}, data) //nolint:gosec // < 256
+	const head = "\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58"
+	object := slices.Concat([]byte(head), []byte{byte(len(data))}, data) //nolint:gosec // < 256
 	clientData, err := a.clientData("webauthn.create", challenge)
 	return passkey.Registration{CredentialID: a.ID, ClientData: clientData, Attestation: object}, err
 }

@@ -53,7 +53,8 @@ func TestTheDocumentsVectors(t *testing.T) {
 			t.Errorf("docs/protocol.md has no row %s", row)
 		}
 	}
-	const chrome = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.7444.59 Mobile Safari/537.36"
+	const chrome = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) " +
+		"Chrome/142.0.7444.59 Mobile Safari/537.36"
 	for _, row := range []string{
 		fmt.Sprintf("| `user_agent` | `%s` |\n| device id | `%s` |", chrome, device.Terminal{PublicKey: public, UserAgent: chrome}.ID()),
 		fmt.Sprintf("| challenge of the registration, for the digest `000102…1f` | `%x` |",

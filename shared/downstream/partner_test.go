@@ -68,14 +68,18 @@ func partners(t *testing.T) map[downstream.Name]partner {
 			}
 			return sms.New(config, clock.System{}).Send(ctx, sms.Message{ID: "1", Phone: personal[2], Text: all})
 		}),
-		downstream.Voice: with(map[string]string{"VOICE_URL": "ADDRESS", "VOICE_SECRET": secret}, func(ctx context.Context, _ *testing.T) error {
+		downstream.Voice: with(map[string]string{
+			"VOICE_URL": "ADDRESS", "VOICE_SECRET": secret,
+		}, func(ctx context.Context, _ *testing.T) error {
 			config, err := setting[sms.VoiceConfig]()
 			if err != nil {
 				return err
 			}
 			return sms.NewVoice(config, clock.System{}).Send(ctx, sms.Message{ID: "1", Phone: personal[2], Text: all})
 		}),
-		downstream.Face: with(map[string]string{"FACE_URL": "ADDRESS", "FACE_SECRET": secret}, func(ctx context.Context, _ *testing.T) error {
+		downstream.Face: with(map[string]string{
+			"FACE_URL": "ADDRESS", "FACE_SECRET": secret,
+		}, func(ctx context.Context, _ *testing.T) error {
 			config, err := setting[face.Config]()
 			if err != nil {
 				return err
@@ -194,7 +198,7 @@ func tried(t *testing.T, made certificate, encrypted bool, judge func(t *testing
 }
 
 // A process with an address without encryption does not start, so that nothing leaves.
-func TestNothingLeavesInClear(t *testing.T) {
+func TestNothingLeavesInClear(t *testing.T) { //nolint:paralleltest // it sets the environment
 	req.Covers(t, "CRYPTO-010.1")
 	tried(t, authority.issue(t, served), false, func(t *testing.T, err error, on *wire) {
 		t.Helper()
@@ -235,7 +239,7 @@ func TestANewClientCanNotForgetTheRule(t *testing.T) {
 
 // The bank sends nothing to a server that does not prove its name by a certificate of an
 // authority that the machine trusts.
-func TestNothingLeavesToAServerThatDoesNotProveItself(t *testing.T) {
+func TestNothingLeavesToAServerThatDoesNotProveItself(t *testing.T) { //nolint:paralleltest // it sets the environment
 	req.Covers(t, "CRYPTO-010.2")
 	other := newCA(t)
 	for name, made := range map[string]certificate{
@@ -259,7 +263,7 @@ func TestNothingLeavesToAServerThatDoesNotProveItself(t *testing.T) {
 }
 
 // Who captures the traffic to a partner reads nothing of a customer. The partner itself gets all.
-func TestCapturedTrafficShowsNothing(t *testing.T) {
+func TestCapturedTrafficShowsNothing(t *testing.T) { //nolint:paralleltest // it sets the environment
 	req.Covers(t, "CRYPTO-010.3")
 	tried(t, authority.issue(t, served), true, func(t *testing.T, err error, on *wire) {
 		t.Helper()

@@ -195,7 +195,7 @@ type fault struct {
 	why   string
 }
 
-//nolint:gocognit // a list: each contradiction is one line
+//nolint:gocognit,funlen // a list: each contradiction is one line
 func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 	_, confirms := request.(stepup.Confirmer)
 	internal := f == FormEvent || f == FormWorker

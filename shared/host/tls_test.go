@@ -94,7 +94,10 @@ func serve(t *testing.T, key crypto.Signer) secured {
 	ended := make(chan error, 1)
 	process := &host.Host{Log: s.Host.Log, Metrics: s.Host.Metrics, Limits: s.Host.Limits}
 	go func() { ended <- process.Serve(ctx, on, transferprepare.Function.Spec.Name, s.function) }()
-	t.Cleanup(func() { stop(); <-ended })
+	t.Cleanup(func() {
+		stop()
+		check.Must(t, <-ended)
+	})
 	s.entries["public"] = "localhost:" + strconv.Itoa(config.Port)
 	s.entries["admin"] = "localhost:" + strconv.Itoa(config.AdminPort)
 	return s
@@ -152,7 +155,8 @@ func answer(t *testing.T, address string, hello []byte) string {
 
 // anyServer lets a client take whatever certificate the server has. Without a version, all are good.
 func anyServer(version uint16, suites ...uint16) *tls.Config {
-	return &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version, CipherSuites: suites} //nolint:gosec // the test trusts it
+	//nolint:gosec // the test trusts it
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version, CipherSuites: suites}
 }
 
 // dial makes one handshake of Go's client.
@@ -310,7 +314,8 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 				conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 				check.Must(t, err)
 				check.Must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
-				_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", method, path, address, len(body), body)
+				const form = "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s"
+				_, err = fmt.Fprintf(conn, form, method, path, address, len(body), body)
 				check.Must(t, err)
 				reply, err := http.ReadResponse(bufio.NewReader(conn), nil)
 				if err != nil {
@@ -343,7 +348,9 @@ func TestEveryAnswerSetsStrictTransport(t *testing.T) {
 	name := transferprepare.Function.Spec.Name
 	statuses := map[int]bool{}
 	for _, address := range s.entries {
-		for _, path := range []string{"/", "/function/" + name, "/function/none", "/_/health", "/_/ready", "/metrics", "/a/../b", "/%2e%2e/x"} {
+		for _, path := range []string{
+			"/", "/function/" + name, "/function/none", "/_/health", "/_/ready", "/metrics", "/a/../b", "/%2e%2e/x",
+		} {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions, http.MethodPut} {
 				reply := send(t, method, "https://"+address+path, frame)
 				statuses[reply.StatusCode] = true

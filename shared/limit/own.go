@@ -31,11 +31,20 @@ func (o Own) Raises(before Own) bool {
 	return o.PerTransfer > before.PerTransfer || o.PerDay > before.PerDay
 }
 
-// SetOwn adds to the unit the statement that stores the customer's own limit of the kind. A change
+// OwnChange is a confirmed change of a customer's own limit of one kind.
+type OwnChange struct {
+	CustomerID uuid.UUID
+	Kind       Kind
+	Own        Own
+	Raises     bool
+	At         time.Time
+}
+
+// SetOwn adds to the unit the statement that stores the customer's own limit. A change
 // that does not raise returns lowered at the commit if the limit has become lower meanwhile.
-func SetOwn(u *pg.Unit, customer uuid.UUID, kind Kind, own Own, raises bool, at time.Time, lowered *bankerr.Error) {
+func SetOwn(u *pg.Unit, c OwnChange, lowered *bankerr.Error) {
 	u.Add(pg.Statement{
-		Call: "limit_set_own", Args: []any{customer, string(kind), own.PerTransfer, own.PerDay, raises, at},
+		Call: "limit_set_own", Args: []any{c.CustomerID, string(c.Kind), c.Own.PerTransfer, c.Own.PerDay, c.Raises, c.At},
 		Refuse: map[string]error{lowered.Code(): lowered.Because(errLowered)},
 	})
 }

@@ -303,7 +303,8 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			body := map[string][]byte{
 				"channel-open": hello, "channel-captcha": []byte("{}"),
 				"app-version": check.JSON(t, map[string]any{"platform": "ios", "nonce": make([]byte, 32)}),
-				"otp-uplink":  check.JSON(t, uplink.Message{ID: "in-1", Phone: number, Text: "12345678"}.Sign("only-for-this-test", b.Clock.Now())),
+				"otp-uplink": check.JSON(t, uplink.Message{ID: "in-1", Phone: number, Text: "12345678"}.
+					Sign("only-for-this-test", b.Clock.Now())),
 			}[f.Spec.Name]
 			list = append(list, prepared{f, body, http.Header{}})
 		default:

@@ -13,7 +13,8 @@
 // many come at once. A request brings at most one proof of each factor. Amounts are fen;
 // the policy table holds bounds and lifetimes. Refusals: INTENT_USED, INTENT_EXPIRED,
 // PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, TRADE_PASSWORD_FROZEN,
-// LOGIN_PASSWORD_LOCKED, TOKEN_LOCKED, PIN_CODE_LOCKED, OBJECT_NOT_FOUND, PASSWORD_UNSEALED, DEVICE_UNBOUND. Values are not for concurrent use.
+// LOGIN_PASSWORD_LOCKED, TOKEN_LOCKED, PIN_CODE_LOCKED, OBJECT_NOT_FOUND, PASSWORD_UNSEALED,
+// DEVICE_UNBOUND. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
@@ -123,7 +124,7 @@ type Factor string
 // Proof is the client's proof of one factor.
 type Proof struct {
 	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md)" example:"sms_otp"`
-	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, voice_otp, token" example:"123456"`
+	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, voice_otp, token" example:"123456"` //nolint:revive // a tag is one line
 	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"or PIN code"`
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key, unlock_key: by SM2 over the intent's text"`
 

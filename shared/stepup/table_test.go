@@ -78,7 +78,8 @@ const setForKey money.Fen = 700_000_00
 // is written from the standard, and not from the code.
 func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
-		stepup.SMSOTP: 50_000_00, stepup.VoiceOTP: 50_000_00, stepup.UplinkSMS: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
+		stepup.SMSOTP: 50_000_00, stepup.VoiceOTP: 50_000_00, stepup.UplinkSMS: 50_000_00,
+		stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
 		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00, stepup.Passkey: 50_000_00,
 		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00, stepup.PhoneShield: 1_000_000_00,
 		stepup.BluetoothKey: setForKey, stepup.PINCode: 50_000_00,
@@ -189,7 +190,8 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.DeviceKey, stepup.PhoneShield}, []stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.PhoneShield},
 		[]stepup.Factor{stepup.BluetoothKey}, []stepup.Factor{stepup.DeviceKey, stepup.BluetoothKey},
 		[]stepup.Factor{stepup.SMSOTP, stepup.Token, stepup.BluetoothKey}, []stepup.Factor{stepup.SMSOTP, stepup.BluetoothKey},
-		[]stepup.Factor{stepup.PINCode}, []stepup.Factor{stepup.PINCode, stepup.BluetoothKey}, []stepup.Factor{stepup.SMSOTP, stepup.PINCode},
+		[]stepup.Factor{stepup.PINCode}, []stepup.Factor{stepup.PINCode, stepup.BluetoothKey},
+		[]stepup.Factor{stepup.SMSOTP, stepup.PINCode},
 		[]stepup.Factor{stepup.DeviceKey, stepup.PINCode, stepup.BluetoothKey}, []stepup.Factor{stepup.DeviceKey, stepup.PINCode},
 		[]stepup.Factor{stepup.SMSOTP, stepup.VoiceOTP}, []stepup.Factor{stepup.VoiceOTP, stepup.UplinkSMS, stepup.TradePassword},
 		[]stepup.Factor{stepup.UplinkSMS}, []stepup.Factor{stepup.UplinkSMS, stepup.DeviceKey, stepup.TradePassword},

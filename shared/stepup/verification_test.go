@@ -119,7 +119,9 @@ func TestOneProofOfEachFactor(t *testing.T) {
 			"fingerprint",
 		},
 		"all of them and one without a name": {
-			[]stepup.Proof{code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey, {}}, "",
+			[]stepup.Proof{
+				code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey, {},
+			}, "",
 		},
 	} {
 		c := p.check(in, tt.proofs...)

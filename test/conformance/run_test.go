@@ -272,7 +272,10 @@ func TestArguments(t *testing.T) {
 		want string
 	}{
 		{options{timeout: 1200e9}, "test -json -count=1 -vet=off -ldflags=-w -timeout 20m0s ./..."},
-		{options{timeout: 60e9, race: true, packages: []string{"./a", "./b"}}, "test -json -count=1 -vet=off -ldflags=-w -timeout 1m0s -race ./a ./b"},
+		{
+			options{timeout: 60e9, race: true, packages: []string{"./a", "./b"}},
+			"test -json -count=1 -vet=off -ldflags=-w -timeout 1m0s -race ./a ./b",
+		},
 	} {
 		if got := strings.Join(tt.o.args(), " "); got != tt.want {
 			t.Errorf("go %s, want go %s", got, tt.want)

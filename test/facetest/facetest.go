@@ -84,7 +84,8 @@ func (e Engine) Consents(t testing.TB, c seed.Customer) {
 func (e Engine) Begin(t testing.TB, phone *bank.Device, intent uuid.UUID) (c face.Challenge) {
 	t.Helper()
 	var begun identityfacebegin.Response
-	phone.Call(t, identityfacebegin.Function, "", identityfacebegin.Request{IntentID: intent, Purpose: e.purpose(t, intent)}).Into(t, &begun)
+	begin := identityfacebegin.Request{IntentID: intent, Purpose: e.purpose(t, intent)}
+	phone.Call(t, identityfacebegin.Function, "", begin).Into(t, &begun)
 	return face.Challenge{ID: begun.CheckID, Nonce: begun.Nonce, Actions: begun.Actions}
 }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
-	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -220,7 +219,8 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 			func(t *testing.T, as person, digits string) bank.Reply {
 				t.Helper()
 				proof, fresh := loginPassword(t, as.phone, bank.LoginPassword), newLogin
-				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice || what == stepup.SetFace || what == stepup.SetPasskey {
+				switch what {
+				case stepup.ChangeTradePassword, stepup.UnlockDevice, stepup.SetFace, stepup.SetPasskey:
 					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
 				}
 				proofs := []fields{code(digits), proof}
@@ -317,7 +317,10 @@ func (p fixture) codesOfOtherFlows(t *testing.T, name string, who person) map[st
 // notFirst sees that a flow's last step is refused when no step came before it.
 func (p fixture) notFirst(t *testing.T, name string) {
 	t.Helper()
-	seeded := []string{"login_attempt", "login_origin", "login_source", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold", "fund_contract"}
+	seeded := []string{
+		"login_attempt", "login_origin", "login_source", "card_attempt", "customer", "account", "posting", "entry",
+		"ledger_fold", "fund_contract",
+	}
 	before := p.rows(t, seeded...)
 	who := p.applicant(t, "孙七")
 	var got bank.Reply
@@ -375,7 +378,8 @@ func (p fixture) notFirst(t *testing.T, name string) {
 	case "identity-contract-open":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)), "notice_digest", "AAAA"))
-	case "identity-token-bind", "identity-device-unlock", "identity-cert-resume", "account-add", "account-limit-set", "account-loss-lift", "account-remove":
+	case "identity-token-bind", "identity-device-unlock", "identity-cert-resume",
+		"account-add", "account-limit-set", "account-loss-lift", "account-remove":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))
 	case "transfer-confirm":
@@ -386,105 +390,4 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		t.Errorf("%s: the last step passes without the first", name)
 	}
 	same(t, name+" without its first step", before, p.rows(t, seeded...))
-}
-
-// TestStepsOnInstances runs each step of each flow on an instance of its own.
-func TestStepsOnInstances(t *testing.T) {
-	t.Parallel()
-	req.Covers(t, "LOGIC-007.2")
-	p := newFixture(t)
-	who := p.applicant(t, "赵六")
-	sequence := uint64(0)
-	on := func(d *bank.Device) *bank.Device { // each instance meets the channel's next numbers
-		sequence += 100
-		d.Sequence.Store(sequence)
-		return d
-	}
-	one, two, three := who.phone, moved(t, who.phone, p.second(t)), moved(t, who.phone, p.second(t))
-	digits := p.numberCode(t, on(one), otp.Register, who.Phone)
-	call(t, on(two), "identity-register", application(t, two, who.Customer, digits)).Want(t, "")
-	digits = p.numberCode(t, on(one), otp.Login, who.Phone)
-	call(t, on(three), "identity-login", login(t, three, who.Customer, digits)).Want(t, "")
-	call(t, on(two), "identity-me", fields{}).Want(t, "")
-
-	var in transferprepare.Response
-	call(t, on(one), "transfer-prepare", p.order(who, p.li, 1_00)).Into(t, &in)
-	call(t, on(two), "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
-	digits = otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
-	call(t, on(three), "transfer-confirm", confirmation(in, code(digits), signed(t, three, in.Text))).Want(t, "")
-	if got := p.Balance(t, who.AccountIDs[0]); got != 99_00 {
-		t.Errorf("the payer has %s", got.Yuan())
-	}
-}
-
-// TestStepsInOrder sends the steps of one order out of their order, late, and with
-// the results of other users, devices and orders.
-func TestStepsInOrder(t *testing.T) {
-	t.Parallel()
-	req.Covers(t, "LOGIC-007.1", "LOGIC-007.3", "LOGIC-007.4")
-	req.Covers(t, "LOGIC-012.4")
-	p := newFixture(t)
-	sendCode := func(in transferprepare.Response) bank.Reply {
-		return call(t, p.wang.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID})
-	}
-	confirm := func(who person, in transferprepare.Response, digits string) bank.Reply {
-		p.calm(t)
-		return confirm(t, who.phone, in, code(digits), signed(t, who.phone, in.Text))
-	}
-
-	// Before the first step, and the third after the first.
-	never := transferprepare.Response{IntentID: uuid.New(), Text: "潮汐银行转账确认"}
-	sendCode(never).Want(t, "OBJECT_NOT_FOUND")
-	confirm(p.wang, never, "123456").Want(t, "OBJECT_NOT_FOUND")
-	in := p.prepare(t, p.wang, p.li, 1_00)
-	confirm(p.wang, in, "123456").Want(t, "PROOF_REJECTED")
-	p.Advance(time.Minute)
-	applicant := p.applicant(t, "赵六")
-	call(t, applicant.phone, "identity-register", application(t, applicant.phone, applicant.Customer, "123456")).
-		Want(t, "REGISTRATION_REFUSED")
-
-	// The result of another order, user and device.
-	other := p.prepare(t, p.wang, p.li, 1_01)
-	digits, foreign := p.codeFor(t, p.wang, in), p.codeFor(t, p.wang, other)
-	if digits == foreign {
-		t.Fatal("the codes of two orders are alike, which happens by chance one time in a million")
-	}
-	confirm(p.wang, in, foreign).Want(t, "PROOF_REJECTED")
-	confirm(p.li, in, digits).Want(t, "OBJECT_NOT_FOUND")
-	tablet := person{p.wang.Customer, p.Device(t, "tablet-of-wang")}
-	tablet.phone.LoginAs(t, p.wang.Customer)
-	confirm(tablet, in, digits).Want(t, "OBJECT_NOT_FOUND")
-	call(t, tablet.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}) // no result of this device's own
-	confirm(tablet, in, digits).Want(t, "OBJECT_NOT_FOUND")
-	p.wang.phone.LoginAs(t, p.wang.Customer)
-	if n := p.posted(t); n != 0 {
-		t.Fatalf("%d transfers are posted", n)
-	}
-
-	// Too late: a code after its minute, an order after its ten.
-	digits = p.codeFor(t, p.wang, in)
-	p.Advance(time.Minute)
-	confirm(p.wang, in, digits).Want(t, "PROOF_REJECTED")
-	p.Advance(9 * time.Minute)
-	p.wang.phone.LoginAs(t, p.wang.Customer)
-	sendCode(in).Want(t, "INTENT_EXPIRED")
-	call(t, p.wang.phone, "transfer-confirm", proved(t, p.wang, in)).Want(t, "INTENT_EXPIRED")
-
-	// After the last step nothing goes on.
-	in = p.prepare(t, p.wang, p.li, 1_00)
-	digits = p.codeFor(t, p.wang, in)
-	confirm(p.wang, in, digits).Want(t, "")
-	confirm(p.wang, in, digits).Want(t, "INTENT_USED")
-	sendCode(in).Want(t, "INTENT_USED")
-
-	// Nor after it was given up.
-	in = p.prepare(t, p.wang, p.li, 1_00)
-	digits = p.codeFor(t, p.wang, in)
-	call(t, p.wang.phone, "identity-logout", fields{}).Want(t, "")
-	p.wang.phone.LoginAs(t, p.wang.Customer)
-	confirm(p.wang, in, digits).Want(t, "INTENT_EXPIRED")
-	if n := p.posted(t); n != 1 {
-		t.Errorf("%d transfers are posted, want 1", n)
-	}
-	p.CheckLedger(t)
 }

@@ -270,7 +270,10 @@ func TestOneTableFails(t *testing.T) {
 func TestKeptTablesRefuseToBeEmptied(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	appendOnly := []string{"audit_record", "entry", "evidence", "fraud_score", "fund_contract", "posting", "risk_notice", "stepup_cap", "stepup_rule", "transfer"}
+	appendOnly := []string{
+		"audit_record", "entry", "evidence", "fraud_score", "fund_contract", "posting", "risk_notice", "stepup_cap",
+		"stepup_rule", "transfer",
+	}
 	for _, table := range slices.Sorted(maps.Keys(upkeep.Kept())) {
 		var refused *pgconn.PgError
 		if _, err := db.Pool().Exec(t.Context(), "TRUNCATE "+table+" CASCADE"); !errors.As(err, &refused) || refused.Code != "TB000" {

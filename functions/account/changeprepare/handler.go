@@ -53,7 +53,7 @@ type Request struct {
 	Change      string         `json:"change" enum:"loss_lift,limit,account_add,account_remove" example:"limit"`
 	AccountID   *uuid.UUID     `json:"account_id,omitempty" format:"uuid" doc:"For loss_lift and account_remove"`
 	AccountNo   string         `json:"account_no,omitempty" maxLength:"32" doc:"For account_add"`
-	Method      account.Method `json:"method,omitempty" enum:"sms,token,soft_ukey,phone_shield" example:"sms" doc:"For limit: the strongest factor of a transfer"`
+	Method      account.Method `json:"method,omitempty" enum:"sms,token,soft_ukey,phone_shield" example:"sms" doc:"For limit: a transfer's strongest factor"` //nolint:revive // a tag is one line
 	PerTransfer money.Fen      `json:"per_transfer_fen,omitempty" minimum:"1" maximum:"100000000000000" example:"1000000" doc:"For limit"`
 	PerDay      money.Fen      `json:"per_day_fen,omitempty" minimum:"1" maximum:"100000000000000" example:"2000000" doc:"For limit"`
 }

@@ -49,6 +49,8 @@ func (op operation) do(
 	_ context.Context, call *fn.Call, _ Request, confirmed fn.Confirmed[account.Change], unit *pg.Unit,
 ) (Response, error) {
 	plan := confirmed.Plan
-	limit.SetOwn(unit, call.CustomerID, plan.Method.Kind(), plan.Own, plan.Raises(), op.clock.Now(), stepup.ErrExpired)
+	limit.SetOwn(unit, limit.OwnChange{
+		CustomerID: call.CustomerID, Kind: plan.Method.Kind(), Own: plan.Own, Raises: plan.Raises(), At: op.clock.Now(),
+	}, stepup.ErrExpired)
 	return Response{Method: plan.Method, PerTransfer: plan.Own.PerTransfer, PerDay: plan.Own.PerDay}, nil
 }

@@ -52,7 +52,7 @@ type Request struct {
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"Of channel-captcha, after CAPTCHA_REQUIRED"`
 	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
 	// Terminal proves the device id of a browser.
-	Terminal *device.Terminal `json:"terminal,omitempty" doc:"The key and features from which device_id follows (docs/protocol.md, section 3)"`
+	Terminal *device.Terminal `json:"terminal,omitempty" doc:"What device_id follows from (docs/protocol.md, section 3)"`
 }
 
 // Validate checks the characters of the device id, which is stored and logged.

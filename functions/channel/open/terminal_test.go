@@ -55,7 +55,9 @@ func TestABrowserKeepsItsDeviceID(t *testing.T) {
 	id := b.terminal(t).ID()
 	updated := browser{b.key, strings.Replace(chrome, "142.0.7444.59", "142.0.7444.171", 1)}
 	major := browser{b.key, strings.NewReplacer("142.0.7444.59", "143.0.1.2", "Android 15", "Android 16").Replace(chrome)}
-	for name, same := range map[string]browser{"after a restart": {b.key, chrome}, "after an update": updated, "after a large update": major} {
+	for name, same := range map[string]browser{
+		"after a restart": {b.key, chrome}, "after an update": updated, "after a large update": major,
+	} {
 		if got := same.terminal(t).ID(); got != id {
 			t.Errorf("%s: %s, before %s", name, got, id)
 		}

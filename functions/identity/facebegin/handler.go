@@ -45,7 +45,7 @@ type Config struct{ Face face.Policy }
 // Request names the operation that the face confirms.
 type Request struct {
 	IntentID uuid.UUID       `json:"intent_id" format:"uuid" doc:"Of the preparation"`
-	Purpose  consent.Purpose `json:"purpose,omitempty" maxLength:"32" doc:"transfer, or security for any other operation" example:"transfer"`
+	Purpose  consent.Purpose `json:"purpose,omitempty" maxLength:"32" doc:"transfer; security: any other operation" example:"transfer"`
 }
 
 // Response is the challenge.

@@ -8,8 +8,8 @@
 // the phone, over the same text, or by the passkey of the browser (WebAuthn) over the text's SM3. A soft UKey
 // (PKCS#7 over the same text) stands in the phone as the bound key does, so it comes with the PIN (AUTH-005).
 // A challenge is good once, on its channel. Every failure is LOGIN_FAILED after the same work, also for
-// unknown numbers and devices that are not bound. A gesture or PIN counts as wrong, by customer and device, before it is compared: after three in a row the
-// bank asks for a graphic code, after five it is locked until a login by password on the
+// unknown numbers and devices that are not bound. A gesture or PIN counts as wrong, by customer and device,
+// before it is compared: after three in a row the bank asks for a graphic code, after five it is locked until a login by password on the
 // device, or a new gesture or PIN (AUTH-010, AUTH-011). A passkey's signature whose count has not grown is
 // refused, and audit learns it: a copy of the key may have made it. While the number's log-ins are locked or
 // frozen, no quick login goes on. Whoever lacks the bound key guesses nothing, and counts against the network address

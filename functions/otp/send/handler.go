@@ -61,7 +61,7 @@ type Config struct{ Uplink uplink.Config }
 // Request names the purpose of the code.
 type Request struct {
 	Purpose  string     `json:"purpose" enum:"register,login,reset,intent,phone" doc:"phone: to the new number of a prepared change"`
-	Way      string     `json:"way,omitempty" enum:"sms,voice,uplink" doc:"voice: a call tells it; uplink, for intent: the customer sends it"`
+	Way      string     `json:"way,omitempty" enum:"sms,voice,uplink" doc:"voice: a call; uplink, for intent: the customer sends it"`
 	Phone    string     `json:"phone,omitempty" maxLength:"32" doc:"Not for intent and phone; +86 may come first" example:"13900001111"`
 	Alias    string     `json:"alias,omitempty" maxLength:"20" doc:"For login, in place of phone"`
 	IntentID *uuid.UUID `json:"intent_id,omitempty" format:"uuid" doc:"For intent and phone"`

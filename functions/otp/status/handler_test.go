@@ -146,9 +146,13 @@ func TestWhatIsAsked(t *testing.T) {
 		"no number":            {map[string]any{"purpose": otp.Login}, "INPUT_INVALID"},
 		"an alias to sign up":  {map[string]any{"purpose": otp.Register, "alias": "wang.xm"}, "INPUT_INVALID"},
 		"an intent and login":  {map[string]any{"purpose": otp.Login, "phone": w.Payer.Phone, "intent_id": in}, "INPUT_INVALID"},
-		"a key with intent":    {map[string]any{"purpose": otp.Intent, "intent_id": in, "device_public_key": w.Phone.PublicKey(t)}, "INPUT_INVALID"},
-		"an unknown intent":    {of(uuid.New(), "sms"), "OBJECT_NOT_FOUND"},
-		"a signature, no key":  {map[string]any{"purpose": otp.Login, "phone": w.Payer.Phone, "device_signature": []byte("x")}, "INPUT_INVALID"},
+		"a key with intent": {
+			map[string]any{"purpose": otp.Intent, "intent_id": in, "device_public_key": w.Phone.PublicKey(t)}, "INPUT_INVALID",
+		},
+		"an unknown intent": {of(uuid.New(), "sms"), "OBJECT_NOT_FOUND"},
+		"a signature, no key": {
+			map[string]any{"purpose": otp.Login, "phone": w.Payer.Phone, "device_signature": []byte("x")}, "INPUT_INVALID",
+		},
 	} {
 		if got := w.Phone.Call(t, otpstatus.Function, "", tt.request); got.Code != tt.want {
 			t.Errorf("%s: %d %q, want %q", name, got.Status, got.Code, tt.want)

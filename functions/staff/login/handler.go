@@ -50,7 +50,7 @@ type Request struct {
 // Response tells what the member must do about the password.
 type Response struct {
 	MustChange bool    `json:"must_change" doc:"The session is open only to the change of the password"`
-	ChangeBy   *string `json:"change_by" format:"date" doc:"The last day on which the password logs in without a change; null until a week before"`
+	ChangeBy   *string `json:"change_by" format:"date" doc:"The last day on which the password logs in unchanged; null until a week before"`
 	// IdleSeconds lets the console log out before the bank does.
 	IdleSeconds int64 `json:"idle_seconds" doc:"The session ends after so many seconds without a call"`
 }

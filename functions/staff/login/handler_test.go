@@ -104,7 +104,8 @@ func TestAnAddressIsLocked(t *testing.T) {
 	w := newFixture(t)
 	for i := range 30 {
 		name := "guess-" + string(rune('a'+i%26)) + string(rune('a'+i/26))
-		w.console.Call(t, stafflogin.Function, "", w.console.StaffLogIn(t, staff.Member{LoginName: name}, "x")).Want(t, "STAFF_LOGIN_FAILED")
+		login := w.console.StaffLogIn(t, staff.Member{LoginName: name}, "x")
+		w.console.Call(t, stafflogin.Function, "", login).Want(t, "STAFF_LOGIN_FAILED")
 	}
 	w.login(t, bank.StaffPassword).Want(t, "STAFF_LOGIN_FAILED")
 	w.console.IP = "203.0.113.99"

@@ -33,7 +33,7 @@ type Config struct{}
 // Request names the member and all roles that the member will have.
 type Request struct {
 	LoginName string       `json:"login_name" minLength:"3" maxLength:"32" pattern:"^[a-z][a-z0-9.-]{2,31}$" example:"wang.xm"`
-	Roles     []staff.Role `json:"roles" maxItems:"4" nullable:"false" example:"[\"risk\"]" doc:"administrator alone, or of parameters, risk, content"`
+	Roles     []staff.Role `json:"roles" maxItems:"4" nullable:"false" example:"[\"risk\"]" doc:"administrator, or any of parameters, risk, content"` //nolint:revive // a tag is one line
 }
 
 // Validate refuses unknown and repeated roles.

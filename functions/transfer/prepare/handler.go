@@ -236,6 +236,8 @@ type dayOf struct {
 // A young key of the device has a lower limit: a plan that fits in it gets this limit, and
 // no young key confirms any other plan, or beside a factor with a higher cap. If the device has no key, the combinations for a
 // raised grade keep the key: the confirmation then asks for it.
+//
+//nolint:gocognit // one pass over the combinations; its parts share all they know
 func (op operation) withinDay(
 	ctx context.Context, call *fn.Call, of dayOf, plan *transfer.Plan, in *stepup.Intent,
 ) error {

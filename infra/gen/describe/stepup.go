@@ -79,8 +79,8 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - At the grade raised, three factors for a payment to others, and a one-time code or a Bluetooth Key, which is
   another device, in all other cases (AUTH-029). A code in a text
   counts for nothing there: the customer proves the reserved number by the code of a call or by an own text (OTP-008).
-- Where ` + "`sms_otp`" + ` stands, ` + "`voice_otp`" + ` counts for it; where either stands, ` + "`uplink_sms`" + ` does. They show the same number, so one stands
-  in a combination at most.
+- Where ` + "`sms_otp`" + ` stands, ` + "`voice_otp`" + ` counts for it; where either stands, ` + "`uplink_sms`" + ` does.
+  They show the same number, so one stands in a combination at most.
 - Nothing at the grade high. No key of a device that is not bound. No money by the login password.
 - The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003) and the soft UKey that was opened at the counter
   (LIMIT-002); 50,000.00 for the SMS code, and for methods that the standard gives no cap (LIMIT-001).
