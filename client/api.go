@@ -537,7 +537,7 @@ type AccountChangePrepareRequest struct {
 	Change      string     `json:"change"`                     // one of loss_lift, limit, account_add, account_remove
 	AccountID   *uuid.UUID `json:"account_id,omitempty"`       // For loss_lift and account_remove
 	AccountNo   string     `json:"account_no,omitempty"`       // For account_add
-	Method      string     `json:"method,omitempty"`           // For limit: the strongest factor of a transfer; one of sms, token, soft_ukey, phone_shield
+	Method      string     `json:"method,omitempty"`           // For limit: a transfer's strongest factor; one of sms, token, soft_ukey, phone_shield
 	PerTransfer money.Fen  `json:"per_transfer_fen,omitempty"` // For limit
 	PerDay      money.Fen  `json:"per_day_fen,omitempty"`      // For limit
 }
@@ -912,7 +912,7 @@ type IdentityFaceBeginReply struct {
 // IdentityFaceBeginRequest is the request of identity-face-begin.
 type IdentityFaceBeginRequest struct {
 	IntentID uuid.UUID `json:"intent_id"`         // Of the preparation
-	Purpose  string    `json:"purpose,omitempty"` // transfer, or security for any other operation
+	Purpose  string    `json:"purpose,omitempty"` // transfer; security: any other operation
 }
 
 // IdentityFaceFinishReply is the reply of identity-face-finish.
@@ -1270,7 +1270,7 @@ type OTPSendReply struct {
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
 	Purpose         string     `json:"purpose"`              // phone: to the new number of a prepared change; one of register, login, reset, intent, phone
-	Way             string     `json:"way,omitempty"`        // voice: a call tells it; uplink, for intent: the customer sends it; one of sms, voice, uplink
+	Way             string     `json:"way,omitempty"`        // voice: a call; uplink, for intent: the customer sends it; one of sms, voice, uplink
 	Phone           string     `json:"phone,omitempty"`      // Not for intent and phone; +86 may come first
 	Alias           string     `json:"alias,omitempty"`      // For login, in place of phone
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent and phone
