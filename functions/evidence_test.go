@@ -33,6 +33,8 @@ var noEvidence = map[string]string{
 	"identity-session-background": "the state of a session",
 	"identity-session-resume":     "the state of a session",
 	"identity-change-prepare":     "nothing changes before the confirmation",
+	"identity-contract-prepare":   "nothing changes before the confirmation",
+	"account-change-prepare":      "nothing changes before the confirmation",
 	"identity-face-begin":         "a proof of an intent",
 	"identity-face-finish":        "a proof of an intent",
 	"identity-token-sync":         "the clock of a token",

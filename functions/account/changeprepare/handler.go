@@ -38,7 +38,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "account-change-prepare", Summary: "Prepare to lift a loss report, set an own limit, add or remove an account",
-	Audience: fn.Customer, Audit: fn.AuditAuth,
+	Audience: fn.Customer, Audit: fn.AuditAuth, NoEvidence: "nothing changes before the confirmation",
 	Refusals:     []*bankerr.Error{bankerr.ErrNotFound, ledger.ErrNotLost, limit.ErrExceeded, stepup.ErrUnbound, stepup.ErrStronger},
 	Personal:     []string{"text"},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage, keys.Pseudonym},

@@ -21,7 +21,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "account-loss-report", Summary: "Report an account as lost", Audience: fn.Customer, Audit: fn.AuditAuth,
+	Name: "account-loss-report", Summary: "Report an account as lost", Audience: fn.Customer, Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Refusals: []*bankerr.Error{bankerr.ErrNotFound, ledger.ErrAccountClosed}, Requirements: []string{"ACCT-004"},
 }, wire)
 

@@ -32,8 +32,9 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-contract-prepare", Summary: "Apply for fund transactions: get the risk notice and an intent",
-	Audience: fn.Customer, Audit: fn.AuditAuth, Refusals: []*bankerr.Error{contract.ErrOpen, stepup.ErrStronger, stepup.ErrUnbound},
-	Keys: []keys.Purpose{keys.Storage, keys.Pseudonym}, Requirements: []string{"AUTH-021", "RISK-005"},
+	Audience: fn.Customer, Audit: fn.AuditAuth, NoEvidence: "nothing changes before the confirmation",
+	Refusals: []*bankerr.Error{contract.ErrOpen, stepup.ErrStronger, stepup.ErrUnbound},
+	Keys:     []keys.Purpose{keys.Storage, keys.Pseudonym}, Requirements: []string{"AUTH-021", "RISK-005"},
 }, wire)
 
 // Config holds the age at which a reference photo is too old for a face check.
