@@ -117,11 +117,11 @@ func (b *Bank) HandOutKey(t testing.TB, c seed.Customer, serial string) {
 
 // LimitKey sets what a Bluetooth Key of the customer may pay in a transfer and in a day, and lets a second
 // pass. account is nil for the customer's own limit.
-func (b *Bank) LimitKey(t testing.TB, c seed.Customer, account *uuid.UUID, amount money.Fen) {
+func (b *Bank) LimitKey(t testing.TB, c seed.Customer, account *uuid.UUID, transfer, day money.Fen) {
 	t.Helper()
 	var unit pg.Unit
 	check.Must(t, limit.SetBluetoothKeyLimit(t.Context(), &unit, limit.BluetoothKeyLimit{
-		Customer: c.ID, Account: account, PerTransfer: amount, PerDay: amount, From: b.Clock.Now(), ProposedBy: "wang", ApprovedBy: "zhao",
+		Customer: c.ID, Account: account, PerTransfer: transfer, PerDay: day, From: b.Clock.Now(), ProposedBy: "wang", ApprovedBy: "zhao",
 	}))
 	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
 	b.Clock.Advance(time.Second)

@@ -22,6 +22,19 @@ func (w fixture) byKey(t *testing.T, in transferprepare.Response, key bank.UKey)
 	return w.proven(t, in, w.Signed(t, in), key.Signed(t, stepup.BluetoothKey, in.Text))
 }
 
+// offersKey reports whether the phone's key and the Bluetooth Key are offered for the amount.
+func (w fixture) offersKey(t *testing.T, amount money.Fen) bool {
+	t.Helper()
+	got := w.Phone.Call(t, transferprepare.Function, "", w.request(amount))
+	if got.Code != "" {
+		got.Want(t, "STEPUP_STRONGER")
+		return false
+	}
+	var in transferprepare.Response
+	got.Into(t, &in)
+	return slices.Contains(in.Combinations, "device_key+bluetooth_key")
+}
+
 // A Bluetooth Key confirms up to the lower of what is set for the customer and for the account, and
 // what is not set is the policy's 50,000.00. It counts at the preparation, and at the confirmation
 // of what was prepared before.
@@ -47,24 +60,14 @@ func TestABluetoothKeyPaysUpToBothLimits(t *testing.T) {
 			key, account := w.BluetoothKey(t, w.Payer), w.Payer.AccountIDs[0]
 			set := func(customer, of money.Fen) {
 				if customer > 0 {
-					w.LimitKey(t, w.Payer, nil, customer)
+					w.LimitKey(t, w.Payer, nil, customer, customer)
 				}
 				if of > 0 {
-					w.LimitKey(t, w.Payer, &account, of)
+					w.LimitKey(t, w.Payer, &account, of, of)
 				}
 			}
 			set(tt.customer, tt.account)
-			offered := func(amount money.Fen) []string {
-				var in transferprepare.Response
-				got := w.Phone.Call(t, transferprepare.Function, "", w.request(amount))
-				if got.Code != "" {
-					got.Want(t, "STEPUP_STRONGER")
-					return nil
-				}
-				got.Into(t, &in)
-				return in.Combinations
-			}
-			if slices.Contains(offered(tt.most+1), "device_key+bluetooth_key") {
+			if w.offersKey(t, tt.most+1) {
 				t.Error("0.01 more is offered")
 			}
 			in := w.prepare(t, tt.most)
@@ -76,8 +79,48 @@ func TestABluetoothKeyPaysUpToBothLimits(t *testing.T) {
 				t.Errorf("%s arrived", got.Yuan())
 			}
 			w.evidenced(t, in.IntentID)
-			if slices.Contains(offered(1), "device_key+bluetooth_key") {
+			if w.offersKey(t, 1) {
 				t.Error("the day is used up, and the key is offered")
+			}
+			w.CheckLedger(t)
+		})
+	}
+}
+
+// The limit of one transfer holds below that of a day: at the preparation, and at the confirmation of what was prepared
+// before the limit. The day's sum takes three transfers of the most, and no fourth.
+func TestTheLimitOfOneTransferByBluetoothKey(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LIMIT-004.1", "LIMIT-004.2")
+	for name, ofAccount := range map[string]bool{"the customer's": false, "the account's": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const most = 100_000_00
+			w := newFixture(t, 9*million)
+			w.AllowLarge(t)
+			key, account := w.BluetoothKey(t, w.Payer), &w.Payer.AccountIDs[0]
+			w.LimitKey(t, w.Payer, nil, 900_000_00, 900_000_00)
+			w.LimitKey(t, w.Payer, account, 900_000_00, 900_000_00)
+			above := w.prepare(t, most+1)
+			if ofAccount {
+				w.LimitKey(t, w.Payer, account, most, 3*most)
+			} else {
+				w.LimitKey(t, w.Payer, nil, most, 3*most)
+			}
+			if w.offersKey(t, most+1) {
+				t.Error("0.01 more is offered")
+			}
+			w.byKey(t, above, key).Want(t, "LIMIT_EXCEEDED")
+			var four [4]transferprepare.Response // all prepared while the whole day is left
+			for i := range four {
+				four[i] = w.prepare(t, most)
+			}
+			for _, in := range four[:3] {
+				w.byKey(t, in, key).Want(t, "")
+			}
+			w.byKey(t, four[3], key).Want(t, "LIMIT_EXCEEDED")
+			if got := w.Balance(t, w.Payee.AccountIDs[0]); got != 3*most {
+				t.Errorf("%s arrived", got.Yuan())
 			}
 			w.CheckLedger(t)
 		})
@@ -89,15 +132,15 @@ func TestALoweredLimitHoldsAtOnce(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "LIMIT-004.1")
 	for name, lower := range map[string]func(w fixture){
-		"the customer's": func(w fixture) { w.LimitKey(t, w.Payer, nil, 100_000_00) },
-		"the account's":  func(w fixture) { w.LimitKey(t, w.Payer, &w.Payer.AccountIDs[0], 100_000_00) },
+		"the customer's": func(w fixture) { w.LimitKey(t, w.Payer, nil, 100_000_00, 100_000_00) },
+		"the account's":  func(w fixture) { w.LimitKey(t, w.Payer, &w.Payer.AccountIDs[0], 100_000_00, 100_000_00) },
 	} {
 		w := newFixture(t, 9*million)
 		w.AllowLarge(t)
 		key := w.BluetoothKey(t, w.Payer)
-		w.LimitKey(t, w.Payer, nil, 900_000_00)
-		w.LimitKey(t, w.Payer, &w.Payer.AccountIDs[0], 900_000_00)
-		w.LimitKey(t, w.Payer, &w.Payer.AccountIDs[1], 1) // it is no party
+		w.LimitKey(t, w.Payer, nil, 900_000_00, 900_000_00)
+		w.LimitKey(t, w.Payer, &w.Payer.AccountIDs[0], 900_000_00, 900_000_00)
+		w.LimitKey(t, w.Payer, &w.Payer.AccountIDs[1], 1, 1) // it is no party
 		above, at := w.prepare(t, 100_000_01), w.prepare(t, 100_000_00)
 		lower(w)
 		w.byKey(t, above, key).Want(t, "LIMIT_EXCEEDED")
@@ -121,9 +164,9 @@ func TestTheSumsOfADayByBluetoothKey(t *testing.T) {
 	key, first, second := w.BluetoothKey(t, w.Payer), w.Payer.AccountIDs[0], w.Payer.AccountIDs[1]
 	own := w.Prepare(t, w.ToOwn(50_000_00))
 	w.proven(t, own, w.Signed(t, own), w.Known(t)).Want(t, "") // the second account has money
-	w.LimitKey(t, w.Payer, nil, 50_000_00)
-	w.LimitKey(t, w.Payer, &first, 30_000_00)
-	w.LimitKey(t, w.Payer, &second, 30_000_00)
+	w.LimitKey(t, w.Payer, nil, 50_000_00, 50_000_00)
+	w.LimitKey(t, w.Payer, &first, 30_000_00, 30_000_00)
+	w.LimitKey(t, w.Payer, &second, 30_000_00, 30_000_00)
 	slowLimits(t, db)
 	const each = 10_000_00
 	var proofs [10]stepup.Confirmation // all prepared while the whole limit is left
