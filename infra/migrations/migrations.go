@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +20,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/sm"
 )
 
 //go:embed *.sql functions/*.sql
@@ -28,6 +30,19 @@ var files embed.FS
 //
 //go:embed functions.txt
 var functionsFile string
+
+// Digest names what this release's migrations make: prepared data of the same digest need no migration.
+func Digest() string {
+	var parts [][]byte
+	for _, pattern := range []string{"*.sql", "functions/*.sql"} {
+		names, _ := fs.Glob(files, pattern) // the patterns are well formed
+		for _, name := range names {
+			text, _ := files.ReadFile(name) // the binary holds it
+			parts = append(parts, fmt.Appendf(nil, "%s %d\n%s\n", name, len(text), text))
+		}
+	}
+	return hex.EncodeToString(sm.Digest(parts...))[:16]
+}
 
 // Up applies the migrations that the database at url lacks, then all files of
 // functions/. If several processes start at once, one process migrates and the other

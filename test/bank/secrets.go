@@ -13,10 +13,10 @@ var chance = regexp.MustCompile(
 // Shows reports whether a text holds a value in clear. Ids, digests, times and measures may
 // hold any six digits by chance: a value of six characters is not searched in them.
 func Shows(text, value string) bool {
-	if len(value) == 6 {
-		text = chance.ReplaceAllString(text, "")
+	if !strings.Contains(text, value) {
+		return false
 	}
-	return strings.Contains(text, value)
+	return len(value) != 6 || strings.Contains(chance.ReplaceAllString(text, ""), value)
 }
 
 // Leaks lists the secrets of the bank's customers that a text shows in clear:

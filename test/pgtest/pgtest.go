@@ -1,8 +1,9 @@
 // Package pgtest gives each test a PostgreSQL database of its own.
 //
-// A test process starts one server, or uses TIDEBANK_TEST_DATABASE_URL. It migrates
-// one template database, and clones it for each test in a fraction of a second. The
-// server keeps no data and does not sync, so crash tests start their own server.
+// A test process starts one server, or uses TIDEBANK_TEST_DATABASE_URL. It has one migrated
+// template database, and clones it for each test in a fraction of a second. Test processes
+// with the same migrations share the prepared data of a server (prepared.go). The server
+// keeps no data and does not sync, so crash tests start their own server.
 package pgtest
 
 import (
@@ -21,7 +22,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/infra/migrations"
-	"github.com/tidebank/tidebank/infra/pgserver"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/check"
 )
@@ -72,6 +72,7 @@ func Broken(t testing.TB) *pg.DB {
 	return db
 }
 
+// template is the database to clone. Test processes may share a server, so it has the process's number.
 func template() string { return fmt.Sprintf("template_%d", os.Getpid()) }
 
 // creating serialises the clones: PostgreSQL can't copy a template twice at once.
@@ -81,10 +82,10 @@ func admin(t testing.TB, c cluster, sql string) {
 	t.Helper()
 	creating.Lock()
 	defer creating.Unlock()
-	check.Must(t, exec(c, sql))
+	check.Must(t, run(c, sql))
 }
 
-func exec(c cluster, sql string) error {
+func run(c cluster, sql string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, c.url("postgres"))
@@ -125,17 +126,18 @@ func startCluster() cluster {
 	} else {
 		sweep()
 		dir := filepath.Join(os.TempDir(), prefix+strconv.Itoa(os.Getpid()))
-		server, err := pgserver.Start(ctx, pgserver.Config{Dir: dir, Settings: map[string]string{
-			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300",
-			"shared_buffers": "128MB", "autovacuum": "off",
-		}})
+		server, err := startPrepared(ctx, dir)
 		if err != nil {
 			return cluster{err: err}
 		}
 		// The server ends with this process, and the next test process removes its folder.
 		c.url = server.URL
+		if err := run(c, "ALTER DATABASE "+preparedName+" RENAME TO "+template()); err != nil {
+			return cluster{err: err}
+		}
+		return c
 	}
-	if err := exec(c, "CREATE DATABASE "+template()); err != nil {
+	if err := run(c, "CREATE DATABASE "+template()); err != nil {
 		return cluster{err: err}
 	}
 	if err := migrations.Up(ctx, c.url(template())); err != nil {

@@ -204,7 +204,7 @@ func TestAReportOfAnotherSessionOrOrderIsRisky(t *testing.T) {
 	about(other)
 	proved := w.Proved(t, in)
 	refused := w.Confirm(t, proved)
-	if refused.Want(t, "STEPUP_STRONGER"); !slices.Contains(refused.Problem.Missing, "sms_otp") {
+	if refused.Want(t, "STEPUP_STRONGER"); !slices.Contains(refused.Problem.Missing, "voice_otp") {
 		t.Errorf("missing %v", refused.Problem.Missing)
 	}
 	about(in)
