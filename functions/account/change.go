@@ -41,6 +41,7 @@ type Change struct {
 	NumberMasked string        `json:"number_masked"`
 	Method       Method        `json:"method"` // of limits
 	Own          limit.Own     `json:"own"`
+	Before       *limit.Own    `json:"before"` // the own limit at the preparation; nil: none
 }
 
 // changes lists, for each change, the function that confirms it and its name in the texts.

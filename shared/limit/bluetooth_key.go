@@ -89,7 +89,7 @@ func UseBluetoothKey(u *pg.Unit, use BluetoothKeyUse) {
 		Call: "bluetooth_key_count_use", Rows: sqlBluetoothKeyUseRows,
 		Args: []any{use.Customer, use.Account, clock.BusinessDay(use.At), use.At, use.Amount, use.Most},
 		Refuse: map[string]error{
-			ErrExceeded.Code(): Exceeded(use.At, use.Amount, use.Most), "LIMIT_LOWERED": ErrExceeded,
+			ErrExceeded.Code(): Exceeded(use.At, use.Amount, use.Most), lowered: ErrExceeded,
 		},
 	})
 }

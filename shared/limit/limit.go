@@ -33,6 +33,9 @@ func Exceeded(at time.Time, amount, most money.Fen) error {
 	return ErrExceeded.WithRetryAfter(clock.UntilNextDay(at))
 }
 
+// lowered is raised for an amount that is alone above what is set for the customer: no time cures it.
+const lowered = "LIMIT_LOWERED"
+
 // Kind is a kind of limit: a set of operations whose amounts a day's sum counts. Its
 // cap is the policy's figure of that name with ".day_cap".
 type Kind string
@@ -112,10 +115,11 @@ func (s *Usage) scan(row pgx.Row) error {
 }
 
 // Use adds the use of amount at a time to the unit of work. The commit refuses it if
-// the sum of the business day would exceed most, or a limit of the customer's own.
+// the sum of the business day would exceed most, or a limit of the customer's own. The refusal tells a time only if
+// the amount fits on the next business day.
 func Use(u *pg.Unit, customer uuid.UUID, kind Kind, at time.Time, amount, most money.Fen) {
 	u.Add(pg.Statement{
 		Call: "limit_use_own", Rows: sqlUseRows, Args: []any{customer, string(kind), clock.BusinessDay(at), amount, most},
-		Refuse: map[string]error{ErrExceeded.Code(): Exceeded(at, amount, most)},
+		Refuse: map[string]error{ErrExceeded.Code(): Exceeded(at, amount, most), lowered: ErrExceeded},
 	})
 }

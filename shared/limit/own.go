@@ -37,19 +37,26 @@ type OwnChange struct {
 	Kind       Kind
 	Own        Own
 	Raises     bool
+	Before     *Own // what was set at the preparation; nil: nothing
 	At         time.Time
 }
 
-// SetOwn adds to the unit the statement that stores the customer's own limit. A change
-// that does not raise returns lowered at the commit if the limit has become lower meanwhile.
-func SetOwn(u *pg.Unit, c OwnChange, lowered *bankerr.Error) {
+// SetOwn adds to the unit the statement that stores the customer's own limit. It returns stale at the
+// commit if a change that does not raise would raise the limit now, or if the limit that a change
+// raises is not what it was before.
+func SetOwn(u *pg.Unit, c OwnChange, stale *bankerr.Error) {
+	var transfer, day *money.Fen
+	if c.Before != nil {
+		transfer, day = &c.Before.PerTransfer, &c.Before.PerDay
+	}
 	u.Add(pg.Statement{
-		Call: "limit_set_own", Args: []any{c.CustomerID, string(c.Kind), c.Own.PerTransfer, c.Own.PerDay, c.Raises, c.At},
-		Refuse: map[string]error{lowered.Code(): lowered.Because(errLowered)},
+		Call:   "limit_set_own",
+		Args:   []any{c.CustomerID, string(c.Kind), c.Own.PerTransfer, c.Own.PerDay, c.Raises, transfer, day, c.At},
+		Refuse: map[string]error{stale.Code(): stale.Because(errChanged)},
 	})
 }
 
-var errLowered = errors.New("the customer's own limit has become lower since the preparation")
+var errChanged = errors.New("the customer's own limit has changed since the preparation")
 
 // Forget deletes the own limits of a customer whose record is erased.
 func Forget(ctx context.Context, to pg.Writer, customer uuid.UUID) error {

@@ -86,6 +86,15 @@ func (c Combination) oneKey() bool {
 // the same.
 func (c Combination) onePhone() bool { return c.atMostOne(SMSOTP, VoiceOTP, UplinkSMS) }
 
+// apart reports whether no two factors show the same.
+func (c Combination) apart() bool { return c.oneKey() && c.onePhone() && c.oneCertificate() }
+
+// oneCertificate reports whether at most one factor is the signature of a certificate: its evidence is the
+// one record of the intent (AUTH-025).
+func (c Combination) oneCertificate() bool {
+	return c.atMostOne(SoftUKey, SoftUKeyCounter, PhoneShield, BluetoothKey)
+}
+
 func (c Combination) atMostOne(of ...Factor) bool {
 	among := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool { return !slices.Contains(of, f) })
 	return len(among) <= 1

@@ -25,7 +25,7 @@ func (c Case) moves() bool {
 //   - the factors are known and differ, and the customer has what they need: a bound key of the
 //     device, a token, a reference photo, a key that finger or face unlocks, a passkey, a certificate;
 //   - biometrics stand beside another factor (BIO-002);
-//   - of the keys in the phone, one at most is among them (AUTH-005);
+//   - of the keys in the phone, one at most is among them (AUTH-005), and of the signatures of a certificate (AUTH-025);
 //   - the login password confirms no money, and a transfer has only methods of the kind of customer (AUTH-001);
 //   - two factors, but one between own accounts up to LargeAmount (AUTH-006, AUTH-008);
 //   - one factor at most shows who has the reserved number;
@@ -33,7 +33,7 @@ func (c Case) moves() bool {
 //     Bluetooth Key between own accounts (AUTH-029), and no code in a text (OTP-008);
 //   - nothing at the grade high: the bank's staff must lift the grade first.
 func (c Case) allows(list Combination) bool {
-	if !list.Offered() || !list.independent() || !list.oneKey() || !list.onePhone() || !c.Bound && list.NeedsKey() || !c.has(list) {
+	if !list.Offered() || !list.independent() || !list.apart() || !c.Bound && list.NeedsKey() || !c.has(list) {
 		return false
 	}
 	if c.Scene != NoMoney && (slices.Contains(list, LoginPassword) || !list.of(c.Kind)) {

@@ -288,12 +288,12 @@ func TestABluetoothKeyStandsBesideAnotherFactor(t *testing.T) {
 		{stepup.ToOthers, risk.GradeNormal, 1_000_000_01, 9_000_000_00, nil}, // the bank's row of stepup_cap
 		{stepup.ToOthers, risk.GradeNormal, 1, 0, nil},
 		{stepup.ToOthers, risk.GradeRaised, 300_000_00, 300_000_00, []string{
-			"sms_otp+device_key+bluetooth_key", "sms_otp+trade_password+bluetooth_key", "device_key+trade_password+bluetooth_key",
+			"voice_otp+device_key+bluetooth_key", "voice_otp+trade_password+bluetooth_key", "device_key+trade_password+bluetooth_key",
 		}},
 		{stepup.ToOthers, risk.GradeHigh, 1, 300_000_00, nil},
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, 300_000_00, nil}, // one other factor is enough
 		{stepup.ToOwn, risk.GradeNormal, 300_000_00, 300_000_00, pairs},
-		{stepup.ToOwn, risk.GradeRaised, 300_000_00, 300_000_00, pairs[:1]},
+		{stepup.ToOwn, risk.GradeRaised, 300_000_00, 300_000_00, []string{"voice_otp+bluetooth_key"}},
 	} {
 		c := about(tt.scene, tt.grade, tt.amount)
 		without, _ := m.Decide(c)

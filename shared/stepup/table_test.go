@@ -88,7 +88,10 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1, stepup.Passkey: 1,
 	}
 	ofNumber := map[stepup.Factor]int{stepup.SMSOTP: 1, stepup.VoiceOTP: 1, stepup.UplinkSMS: 1}
-	distinct, strongest, code, keys, numbers := map[stepup.Factor]bool{}, money.Fen(0), false, 0, 0
+	certified := map[stepup.Factor]int{
+		stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1, stepup.BluetoothKey: 1,
+	}
+	distinct, strongest, code, keys, numbers, certificates := map[stepup.Factor]bool{}, money.Fen(0), false, 0, 0, 0
 	for _, f := range one {
 		if _, known := ceiling[f]; !known {
 			return "AUTH-001: an unknown method"
@@ -99,7 +102,7 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		if c.Scene != stepup.NoMoney && (c.Kind == customer.Corporate && !company || c.Kind == customer.Personal && f == stepup.PINCode) {
 			return "AUTH-001: no method of this kind of customer"
 		}
-		keys, numbers = keys+inPhone[f], numbers+ofNumber[f]
+		keys, numbers, certificates = keys+inPhone[f], numbers+ofNumber[f], certificates+certified[f]
 	}
 	switch {
 	case c.Amount > strongest:
@@ -125,6 +128,8 @@ func weaker(c stepup.Case, one stepup.Combination) string {
 		return "AUTH-001: no PIN code"
 	case keys > 1, distinct[stepup.Passkey] && distinct[stepup.UnlockKey]:
 		return "AUTH-005: two keys of one phone"
+	case certificates > 1 && len(distinct) == len(one):
+		return "AUTH-025: two signatures of certificates"
 	case numbers > 1 && len(distinct) == len(one):
 		return "AUTH-006: the number shown twice"
 	case c.Grade == risk.GradeRaised && distinct[stepup.SMSOTP]:

@@ -82,13 +82,15 @@ func (v *Verification) QueueProofs(batch *pgx.Batch, ring *keys.Ring) {
 	}
 }
 
-// surplus finds a second proof of the same factor, or a proof beyond the number of
-// factors.
+// surplus finds a second proof of the same factor, a second signature of a certificate, or a proof beyond the
+// number of factors.
 func (v *Verification) surplus() (Factor, bool) {
-	proofs := v.Confirmation.Proofs
-	for i, p := range proofs {
-		same := func(other Proof) bool { return other.Factor == p.Factor }
-		if i >= len(factors) || slices.ContainsFunc(proofs[:i], same) {
+	var earlier Combination
+	for i, p := range v.Confirmation.Proofs {
+		if i >= len(factors) || slices.Contains(earlier, p.Factor) {
+			return p.Factor, true
+		}
+		if earlier = append(earlier, p.Factor); !earlier.oneCertificate() {
 			return p.Factor, true
 		}
 	}

@@ -84,7 +84,7 @@ func TestAnExtraProofMustHoldToo(t *testing.T) {
 	}
 }
 
-// A request brings one proof of each factor. With two of one, or more than there are
+// A request brings one proof of each factor, and one signature of a certificate. With two of one, or more than there are
 // factors, it is refused before anything is counted, whether or not the proofs hold.
 func TestOneProofOfEachFactor(t *testing.T) {
 	t.Parallel()
@@ -96,6 +96,7 @@ func TestOneProofOfEachFactor(t *testing.T) {
 	ukey, counter, shield := stepup.Proof{Factor: stepup.SoftUKey}, stepup.Proof{Factor: stepup.SoftUKeyCounter},
 		stepup.Proof{Factor: stepup.PhoneShield}
 	bluetooth, pin := stepup.Proof{Factor: stepup.BluetoothKey}, p.password(t, "840275")
+	others := []stepup.Proof{{Factor: "a"}, {Factor: "b"}, {Factor: "c"}} // as many as certificates beyond one
 	pin.Factor = stepup.PINCode
 	called, sent := stepup.Proof{Factor: stepup.VoiceOTP, Code: "123456"}, stepup.Proof{Factor: stepup.UplinkSMS}
 	passkey := stepup.Proof{Factor: stepup.Passkey}
@@ -111,17 +112,15 @@ func TestOneProofOfEachFactor(t *testing.T) {
 		"a wrong and a right password": {[]stepup.Proof{p.password(t, "000000"), password, key}, stepup.TradePassword},
 		"an unknown one twice":         {[]stepup.Proof{code, finger, finger}, "fingerprint"},
 		"a right face twice":           {[]stepup.Proof{face, code, face}, stepup.Face},
-		"all of them and an unknown one": {
-			[]stepup.Proof{
-				code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey,
-				finger,
-			},
-			"fingerprint",
+		"two soft UKeys":               {[]stepup.Proof{ukey, password, counter}, stepup.SoftUKeyCounter},
+		"a soft UKey and a shield":     {[]stepup.Proof{shield, password, ukey}, stepup.SoftUKey},
+		"a Bluetooth Key and a shield": {[]stepup.Proof{password, bluetooth, shield}, stepup.PhoneShield},
+		"two keys for a Bluetooth Key": {[]stepup.Proof{counter, code, bluetooth}, stepup.BluetoothKey},
+		"as many as there are factors, and an unknown one": {
+			append(others, code, key, password, login, held, face, unlocked, ukey, pin, called, sent, passkey, finger), "fingerprint",
 		},
-		"all of them and one without a name": {
-			[]stepup.Proof{
-				code, key, password, login, held, face, unlocked, ukey, counter, shield, bluetooth, pin, called, sent, passkey, {},
-			}, "",
+		"as many as there are factors, and one without a name": {
+			append(others, code, key, password, login, held, face, unlocked, ukey, pin, called, sent, passkey, stepup.Proof{}), "",
 		},
 	} {
 		c := p.check(in, tt.proofs...)

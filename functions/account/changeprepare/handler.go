@@ -175,6 +175,9 @@ func (op operation) limits(ctx context.Context, req Request, usage limit.Usage) 
 		return account.Change{}, limit.ErrExceeded
 	}
 	change := account.Change{What: stepup.LowerLimit, Method: req.Method, Own: own}
+	if usage.Set() {
+		change.Before = &usage.Own
+	}
 	if own.Raises(now.Force) {
 		change.What = stepup.RaiseLimit
 	}

@@ -5,7 +5,7 @@
 // The lower of the caller's and the bank's limit holds, from the next transfer on, also for one that is
 // already prepared. A limit that raises a figure takes two factors (AUTH-008), any other takes one. Amounts
 // are whole fen. Refusals: INTENT_EXPIRED, if a change that was prepared to lower the limit would raise it
-// now; those of the step-up.
+// now, or if the limit that it raises has changed since; those of the step-up.
 package limitset
 
 import (
@@ -50,7 +50,8 @@ func (op operation) do(
 ) (Response, error) {
 	plan := confirmed.Plan
 	limit.SetOwn(unit, limit.OwnChange{
-		CustomerID: call.CustomerID, Kind: plan.Method.Kind(), Own: plan.Own, Raises: plan.Raises(), At: op.clock.Now(),
+		CustomerID: call.CustomerID, Kind: plan.Method.Kind(), Own: plan.Own, Raises: plan.Raises(), Before: plan.Before,
+		At: op.clock.Now(),
 	}, stepup.ErrExpired)
 	return Response{Method: plan.Method, PerTransfer: plan.Own.PerTransfer, PerDay: plan.Own.PerDay}, nil
 }

@@ -32,7 +32,10 @@ func TestOwnLimits(t *testing.T) {
 	w := bank.NewPair(t, 1_000_000_00)
 	early := w.Prepare(t, w.ToPayee(100_01))
 	limits(t, w, 100_00, 150_00).Want(t, "")
-	w.Confirm(t, w.Proved(t, early)).Want(t, "LIMIT_EXCEEDED")
+	got := w.Confirm(t, w.Proved(t, early))
+	if got.Want(t, "LIMIT_EXCEEDED"); got.Problem.RetryAfter != 0 {
+		t.Errorf("an amount above the own limit is to fit after %d seconds", got.Problem.RetryAfter)
+	}
 	w.Phone.Call(t, transferprepare.Function, "", w.ToPayee(100_01)).Want(t, "LIMIT_EXCEEDED")
 	w.Phone.Call(t, transferprepare.Function, "", w.ToOwn(100_01)).Want(t, "LIMIT_EXCEEDED")
 	w.Confirm(t, w.Proved(t, w.Prepare(t, w.ToPayee(100_00)))).Want(t, "")
@@ -43,7 +46,9 @@ func TestOwnLimits(t *testing.T) {
 		if got.Code == "" {
 			passed++
 		} else {
-			got.Want(t, "LIMIT_EXCEEDED")
+			if got.Want(t, "LIMIT_EXCEEDED"); got.Problem.RetryAfter == 0 {
+				t.Error("an amount above the rest of the day does not tell when it fits")
+			}
 		}
 	}
 	if passed != 1 {
@@ -92,6 +97,28 @@ func TestALateLoweringRaisesNothing(t *testing.T) {
 	limits(t, w, 100_00, 100_00).Want(t, "")
 	w.Phone.ConfirmBy(t, accountlimitset.Function, late.IntentID, w.Phone.SignedText(t, late.Text)).Want(t, "INTENT_EXPIRED")
 	w.Phone.Call(t, transferprepare.Function, "", w.ToPayee(100_01)).Want(t, "LIMIT_EXCEEDED")
+}
+
+// A raise that was prepared before does not take back a lower limit that was set since, and raises the limit that it was
+// prepared from.
+func TestALateRaiseTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	w := bank.NewPair(t, 1_000_00)
+	limits(t, w, 300_00, 300_00).Want(t, "")
+	late := w.PrepareAccount(t, bank.Limits("sms", 500_00, 500_00))
+	again := w.PrepareAccount(t, bank.Limits("sms", 400_00, 400_00))
+	raise := func(in accountchangeprepare.Response) bank.Reply {
+		return w.Phone.ConfirmBy(t, accountlimitset.Function, in.IntentID, w.Known(t), w.Phone.SignedText(t, in.Text))
+	}
+	limits(t, w, 300_00, 299_99).Want(t, "")
+	raise(late).Want(t, "INTENT_EXPIRED")
+	limits(t, w, 299_99, 299_99).Want(t, "")
+	limits(t, w, 299_99, 300_00, w.Known(t)).Want(t, "")
+	raise(late).Want(t, "INTENT_EXPIRED")
+	limits(t, w, 300_00, 300_00, w.Known(t)).Want(t, "")
+	raise(again).Want(t, "")
+	raise(late).Want(t, "INTENT_EXPIRED")
+	w.Confirm(t, w.Proved(t, w.Prepare(t, w.ToPayee(400_00)))).Want(t, "")
 }
 
 // What the customer is shown.

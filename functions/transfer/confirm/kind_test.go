@@ -1,6 +1,7 @@
 package confirm_test
 
 import (
+	"slices"
 	"testing"
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
@@ -108,12 +109,36 @@ func TestTheCorporateCustomersMethods(t *testing.T) {
 		if code, posted := w.pays(t, one, stepup.DeviceKey); code != "STEPUP_STRONGER" || posted {
 			t.Errorf("by %s: %q, posted %v", f, code, posted)
 		}
-		in := w.prepare(t, 1_00)
-		w.proven(t, in, one(t, in), methods[stepup.BluetoothKey](t, in), methods[stepup.PINCode](t, in)).Want(t, "STEPUP_STRONGER")
+		in, refusal := w.prepare(t, 1_00), "STEPUP_STRONGER"
+		if slices.Contains(certified, f) {
+			refusal = "PROOF_REJECTED" // two certificates
+		}
+		w.proven(t, in, one(t, in), methods[stepup.BluetoothKey](t, in), methods[stepup.PINCode](t, in)).Want(t, refusal)
 	}
 	if n := w.Count(t, "SELECT count(*) FROM transfer"); n != 3 {
 		t.Errorf("%d transfers are posted", n)
 	}
+	w.CheckLedger(t)
+}
+
+// certified are the factors by the signature of a certificate.
+var certified = []stepup.Factor{stepup.SoftUKey, stepup.SoftUKeyCounter, stepup.PhoneShield, stepup.BluetoothKey}
+
+// Two signatures of certificates confirm nothing, and one of them still does.
+func TestTwoCertificatesInOneConfirmation(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, million)
+	methods := w.enrolled(t)
+	in := w.prepare(t, 1_00)
+	for i, one := range certified {
+		for _, other := range certified[:i] {
+			got := w.proven(t, in, w.Known(t), methods[one](t, in), methods[other](t, in))
+			if got.Code != "PROOF_REJECTED" {
+				t.Errorf("%s and %s: %d %q", one, other, got.Status, got.Code)
+			}
+		}
+	}
+	w.proven(t, in, w.Known(t), methods[stepup.SoftUKey](t, in)).Want(t, "")
 	w.CheckLedger(t)
 }
 

@@ -93,6 +93,7 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - A Bluetooth Key confirms only for a customer with its certificate, up to what is set for the customer and the account (LIMIT-004,
   [limits.md](limits.md)). It is another device than the phone, so it stands beside the device's key too. The code keeps its cap at
   10,000,000.00.
+- The signature of one certificate stands in a combination at most: its evidence is the one record of the order (AUTH-025).
 - A passkey confirms only on the bound device where the customer has set it. It counts as a biometric, and stands beside no other
   key of the phone or browser (AUTH-005, BIO-002).
 
