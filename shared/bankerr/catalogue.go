@@ -26,6 +26,7 @@ var catalogue = map[string]Text{
 	"CALLER_LEFT":              {"连接已中断，操作未完成", "请重新发起"},
 	"CAPTCHA_REJECTED":         {"图形验证码错误或已失效", "请刷新图形验证码后重试"},
 	"CAPTCHA_REQUIRED":         {"请先完成图形验证码", "请获取并填写图形验证码"},
+	"CERT_RENEWAL_EARLY":       {"数字证书尚未到换发期", "请在证书到期前九十天内申请换发"},
 	"CERT_REQUEST_REJECTED":    {"证书申请未通过校验", "请重新申请数字证书；仍未成功请升级应用或联系客服"},
 	"CHANNEL_EXPIRED":          {"安全通道已失效", "请重新打开应用"},
 	"CHANNEL_REFUSED":          {"无法建立安全通道", "请升级应用后重试"},

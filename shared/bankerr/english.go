@@ -17,6 +17,7 @@ var english = map[string]Text{
 	"CALLER_LEFT":              {"The connection ended before the operation was done", "Start again"},
 	"CAPTCHA_REJECTED":         {"The graphic code is wrong or no longer valid", "Get a new graphic code and try again"},
 	"CAPTCHA_REQUIRED":         {"A graphic code is needed first", "Get the graphic code and fill it in"},
+	"CERT_RENEWAL_EARLY":       {"The certificate can't be renewed yet", "Renew it in the ninety days before its end"},
 	"CERT_REQUEST_REJECTED":    {"The application for the certificate has failed", "Apply again; if that fails too, update the app"},
 	"CHANNEL_EXPIRED":          {"The secure channel has ended", "Open the app again"},
 	"CHANNEL_REFUSED":          {"The secure channel can't be opened", "Install the newest version of the app"},

@@ -18,23 +18,34 @@
 // bluetooth_key, which the counter has handed out to the customer, and whose maker attests the same.
 //
 // Certificates, requests, lists and signatures are DER. Refusals: CERT_REQUEST_REJECTED,
-// SERVICE_UNAVAILABLE. Values are safe for concurrent use, but for Signature. Source: AUTH-002,
+// CERT_RENEWAL_EARLY, SERVICE_UNAVAILABLE. Values are safe for concurrent use, but for Signature. Source: AUTH-002,
 // AUTH-019, AUTH-022, LIMIT-002, GM/T 0010-2012, GM/T 0014-2012, RFC 2986, RFC 5280.
 package cert
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
+	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // ErrRejected refuses a certificate signing request. Its cause tells audit why.
 var ErrRejected = bankerr.New(bankerr.Refused, "CERT_REQUEST_REJECTED")
+
+// ErrEarly refuses to renew a certificate that does not end within RenewalTime.
+var ErrEarly = bankerr.New(bankerr.Refused, "CERT_RENEWAL_EARLY")
+
+// RenewalTime is how long before its end a certificate is renewed.
+const RenewalTime = 90 * 24 * time.Hour
+
+const sqlEnd = `-- certificate.end
+SELECT valid_until FROM certificate WHERE customer_id = $1 AND serial = $2`
 
 // Subject is the distinguished name (DER) of the certificate that the application of a
 // customer asks for. It holds no personal data.
@@ -70,12 +81,24 @@ func Accept(customer, application uuid.UUID, der []byte) (Application, error) {
 }
 
 // Renewed returns the application for a certificate that follows one of the same customer, whose key
-// has signed the application. It counts as opened at the counter if the earlier one was.
-func (a Application) Renewed(counter bool) Application {
+// has signed the application (SignedData, DER). It counts as opened at the counter if the earlier one was. It
+// returns ErrEarly if that does not end within RenewalTime.
+func (a Application) Renewed(ctx context.Context, db pg.Reader, signed []byte, counter bool, now time.Time) (Application, error) {
+	by, err := sm.ParseSignedData(signed)
+	if err != nil {
+		return a, because(ErrRejected, err)
+	}
+	var until time.Time
+	if err := db.QueryRow(ctx, sqlEnd, a.Customer, by.Serial).Scan(&until); err != nil {
+		return a, fmt.Errorf("end of the certificate before: %w", err)
+	}
+	if until.Sub(now) > RenewalTime {
+		return a, ErrEarly
+	}
 	if counter {
 		a.bound = &bound{opened: AtCounter}
 	}
-	return a
+	return a, nil
 }
 
 // Issued is a certificate that the authority has issued, and that the bank has checked.

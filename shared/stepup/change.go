@@ -62,7 +62,8 @@ var strong = []Combination{
 // changes is the table of the proofs that a change needs: two factors, of which one is what
 // the customer knows, and the other is bound to the intent's text (PWD-005, PWD-008). A token
 // confirms more than any other factor, so two others and its own response bind it. An
-// application for a certificate needs three factors, and its request shows that the customer has the key. A
+// application for a certificate needs three factors, and its request shows that the customer has the key; so does
+// a renewal, by the certificate before. A
 // way of quick login belongs to the bound device: its key signs, because a session may only claim the
 // device's id. A key that finger or face unlocks, or a passkey, stands in for the trade password at transfers, so the
 // trade password registers it. An application for fund transactions needs the signature of a certificate
@@ -79,15 +80,13 @@ var changes = map[Change][]Combination{
 	OpenBluetoothKey:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	ChangePINCode:       {{PINCode, SMSOTP}, {PINCode, DeviceKey}},
 	ResumeCertificates:  {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
-	RenewCertificate: {
-		{SoftUKeyCounter, TradePassword}, {SoftUKey, TradePassword}, {SoftUKeyCounter, SMSOTP}, {SoftUKey, SMSOTP},
-	},
-	UnlockDevice:   {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
-	SetGesture:     {{LoginPassword, SMSOTP, DeviceKey}},
-	SetFingerprint: {{SMSOTP, DeviceKey, TradePassword}},
-	SetFace:        {{SMSOTP, DeviceKey, TradePassword}},
-	SetPIN:         {{LoginPassword, SMSOTP, DeviceKey}},
-	SetPasskey:     {{SMSOTP, DeviceKey, TradePassword}},
+	RenewCertificate:    {{SMSOTP, TradePassword, SoftUKeyCounter}, {SMSOTP, TradePassword, SoftUKey}},
+	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
+	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
+	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},
+	SetFace:             {{SMSOTP, DeviceKey, TradePassword}},
+	SetPIN:              {{LoginPassword, SMSOTP, DeviceKey}},
+	SetPasskey:          {{SMSOTP, DeviceKey, TradePassword}},
 	OpenContract: {
 		{SMSOTP, SoftUKey},
 		{TradePassword, SoftUKey},

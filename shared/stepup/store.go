@@ -46,7 +46,7 @@ UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "intent", Keep: 30 * 24 * time.Hour, SQL: sqlIntentPrune,
-		Why: "An intent lives ten minutes, and its transfer stores the confirmed plan.",
+		Why: "An intent lives at most half an hour, and its transfer stores the confirmed plan.",
 	}
 }
 

@@ -144,7 +144,7 @@ func (a *Arrived) Proves(digest []byte) bool {
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "uplink_text", Keep: 24 * time.Hour, SQL: sqlPrune,
-		Why: "The intent that a text confirms lives ten minutes.",
+		Why: "The intent that a text confirms lives at most half an hour.",
 	}
 }
 

@@ -11,9 +11,10 @@
 // the phone's trusted environment holds the key, and the certificate signs on this device only. For a
 // Bluetooth Key (蓝牙Key), an attestation by the key's maker shows that the key with this serial number,
 // which the bank has handed out to the customer, holds it. Such a key gets one certificate.
-// A certificate is renewed before it ends by a signature of its key (certificate_renew): the new one, for a new key
+// A certificate is renewed in the 90 days before it ends by a signature of its key beside a code and the trade
+// password (certificate_renew): the new one, for a new key
 // pair, counts as opened where the earlier one was. The earlier one goes on until its end.
-// Refusals: CERT_REQUEST_REJECTED; INTENT_EXPIRED in another
+// Refusals: CERT_REQUEST_REJECTED; CERT_RENEWAL_EARLY; INTENT_EXPIRED in another
 // session; SERVICE_UNAVAILABLE if the authority does not answer; those of the step-up.
 package certapply
 
@@ -36,7 +37,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Confirm(fn.Spec{
 	Name: identity.CertApply, Summary: "Apply for a certificate", Rate: fn.RateAuth, Audit: fn.AuditAuth,
-	Refusals: []*bankerr.Error{cert.ErrRejected}, Requirements: []string{"AUTH-019", "AUTH-022"},
+	Refusals: []*bankerr.Error{cert.ErrRejected, cert.ErrEarly}, Requirements: []string{"AUTH-019", "AUTH-022"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
@@ -99,6 +100,16 @@ func (op operation) do(
 	return reply, issued.RegisterCertificate(unit, op.clock.Now())
 }
 
+// signed is the signature of a soft UKey's certificate among the proofs; nil if there is none.
+func (r Request) signed() []byte {
+	for _, p := range r.Proofs {
+		if p.Factor == stepup.SoftUKey || p.Factor == stepup.SoftUKeyCounter {
+			return p.SignedData
+		}
+	}
+	return nil
+}
+
 // accept checks the request, and for a phone shield or a Bluetooth Key where its key is.
 func (op operation) accept(
 	ctx context.Context, call *fn.Call, req Request, confirmed fn.Confirmed[identity.Change],
@@ -110,7 +121,8 @@ func (op operation) accept(
 	word := cert.Attestation{DER: req.Attestation, Chain: req.AttestationChain, Now: op.clock.Now()}
 	switch plan := confirmed.Plan; {
 	case plan.Renews():
-		return application.Renewed(slices.Contains(confirmed.Factors, stepup.SoftUKeyCounter)), nil
+		counter := slices.Contains(confirmed.Factors, stepup.SoftUKeyCounter)
+		return application.Renewed(ctx, op.db, req.signed(), counter, op.clock.Now())
 	case plan.Shields():
 		return op.makers.BindShield(application, call.DeviceID, word)
 	case plan.OpensKey():

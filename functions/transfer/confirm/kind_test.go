@@ -9,6 +9,7 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/stepup"
+	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/req"
 )
@@ -21,7 +22,7 @@ type method func(t *testing.T, in transferprepare.Response) stepup.Proof
 // enrolled gives the payer every method of both kinds of customers but the face, whose check needs an engine.
 func (w fixture) enrolled(t *testing.T) map[stepup.Factor]method {
 	t.Helper()
-	token, app, counter := w.Token(t), w.SoftUKey(t, w.Payer, cert.InApp), w.SoftUKey(t, w.Payer, cert.AtCounter)
+	made, app, counter := w.Token(t), w.SoftUKey(t, w.Payer, cert.InApp), w.SoftUKey(t, w.Payer, cert.AtCounter)
 	bluetooth, shield := w.BluetoothKey(t, w.Payer), w.Phone.Shield(t, w.Payer)
 	finger := w.SetUnlockKey(t, device.ByFingerprint)
 	w.OwnPIN(t, w.Payer, pin)
@@ -42,7 +43,7 @@ func (w fixture) enrolled(t *testing.T) map[stepup.Factor]method {
 		},
 		stepup.Token: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 			t.Helper()
-			return bank.Responded(token, in.Text)
+			return bank.Responded(made, in.Text)
 		},
 		stepup.UnlockKey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 			t.Helper()
@@ -139,6 +140,44 @@ func TestTwoCertificatesInOneConfirmation(t *testing.T) {
 		}
 	}
 	w.proven(t, in, w.Known(t), methods[stepup.SoftUKey](t, in)).Want(t, "")
+	w.CheckLedger(t)
+}
+
+// A method that the customer has not enrolled confirms nothing beside a right proof, although another customer has
+// enrolled it.
+func TestAMethodThatIsNotEnrolledConfirmsNothing(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "AUTH-001.3")
+	w := newFixture(t, million)
+	made := w.HandOut(t, w.Payee, token.SM3)
+	w.Exec(t, "UPDATE token SET state = 'active' WHERE serial = $1", made.Serial)
+	app, counter := w.SoftUKey(t, w.Payee, cert.InApp), w.SoftUKey(t, w.Payee, cert.AtCounter)
+	bluetooth := w.BluetoothKey(t, w.Payee)
+	w.OwnPIN(t, w.Payee, pin)
+	byPIN := stepup.Proof{Factor: stepup.PINCode, Password: w.Phone.Password(t, pin)}
+	in := w.prepare(t, 1_00)
+	for _, tt := range []struct {
+		proof   stepup.Proof
+		refusal string
+	}{
+		{bank.Responded(made, in.Text), "TOKEN_LOCKED"},
+		{app.Signed(t, stepup.SoftUKey, in.Text), "PROOF_REJECTED"},
+		{counter.Signed(t, stepup.SoftUKeyCounter, in.Text), "PROOF_REJECTED"},
+		{bluetooth.Signed(t, stepup.BluetoothKey, in.Text), "PROOF_REJECTED"},
+		{byPIN, "STEPUP_STRONGER"}, // a personal customer's never confirms
+	} {
+		if got := w.proven(t, in, tt.proof, w.Known(t)); got.Code != tt.refusal {
+			t.Errorf("%s: %d %q, want %s", tt.proof.Factor, got.Status, got.Code, tt.refusal)
+		}
+	}
+	w.Corporate(t, w.Payer)
+	company := w.prepare(t, 1_00)
+	w.proven(t, company, byPIN, w.Signed(t, company)).Want(t, "PIN_CODE_LOCKED")
+	if n := w.Count(t, "SELECT count(*) FROM transfer"); n != 0 {
+		t.Errorf("%d transfers are posted", n)
+	}
+	w.Exec(t, "UPDATE customer SET kind = $1 WHERE id = $2", customer.Personal, w.Payer.ID)
+	w.proven(t, in, w.Known(t), w.Signed(t, in)).Want(t, "") // the proof beside was right
 	w.CheckLedger(t)
 }
 

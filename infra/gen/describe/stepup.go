@@ -105,7 +105,7 @@ The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/ch
 a signature; for a forgotten trade password, the login password and a code; for the binding of a token, its own response, a
 code, and a signature or the trade password; for a PIN code, the
 present one, and a code or a signature; for suspended certificates, the trade password, and a code or a signature; for a certificate's
-renewal, the soft UKey, and a code or the trade password; for a certificate, the trade password, a code, and a signature or the login
+renewal, the soft UKey, a code and the trade password; for a certificate, the trade password, a code, and a signature or the login
 password; for a gesture or PIN, the login password, a code and a signature; for a key that finger or face unlocks, or a passkey,
 the trade password, a code and a signature.
 
