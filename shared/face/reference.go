@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -103,13 +104,14 @@ func Refer(unit *pg.Unit, ring *keys.Ring, customer uuid.UUID, r Reference) erro
 	return nil
 }
 
-// keepResult adds to the unit the statement that keeps the digest of a face's template.
+// keepResult adds to the unit the statement that keeps the digest of a face's template. It keeps the business
+// day only: the time of the check would tell which check it is of, and so who the person is (BIO-008).
 func keepResult(unit *pg.Unit, ring *keys.Ring, person, digest []byte, now time.Time) error {
 	id := uuid.New()
 	sealed, err := ring.Seal(keys.Biometric, resultAAD(id.String()), digest)
 	if err != nil {
 		return fmt.Errorf("face result: %w", err)
 	}
-	unit.Add(pg.Statement{SQL: sqlResult, Args: []any{id, person, sealed, now}})
+	unit.Add(pg.Statement{SQL: sqlResult, Args: []any{id, person, sealed, clock.StartOfDay(now)}})
 	return nil
 }

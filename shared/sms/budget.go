@@ -66,8 +66,7 @@ SELECT coalesce(max(greatest(
 
 // spans returns the start of the business day and of the minute.
 func spans(at time.Time) (day, minute time.Time) {
-	y, m, d := at.In(clock.Shanghai).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, clock.Shanghai), at.Truncate(time.Minute)
+	return clock.StartOfDay(at), at.Truncate(time.Minute)
 }
 
 // budget is a budget of one span, and what is used of it.

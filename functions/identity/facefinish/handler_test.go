@@ -13,6 +13,7 @@ import (
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
 	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -95,6 +96,10 @@ func TestOnlyTheCustomersLivingFacePasses(t *testing.T) {
 	n := w.Count(t, "SELECT count(*) FROM face_check WHERE state = 'passed' AND engine <> '' AND ended_at IS NOT NULL")
 	if n != 1 || !reply.Passed {
 		t.Errorf("%d checks have passed, the reply is %+v", n, reply)
+	}
+	day := clock.StartOfDay(w.Clock.Now())
+	if n := w.Count(t, "SELECT count(*) FROM bio_result WHERE made_at = $1", day); n != 1 {
+		t.Errorf("%d results were kept with their day only", n)
 	}
 	req.Covers(t, "BIO-001.1", "BIO-001.3")
 }

@@ -250,14 +250,14 @@ func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request)
 	if !known && !solved {
 		return otp.Challenge{}, captcha.ErrRequired
 	}
+	recipient, number, err := op.recipient(ctx, index, req.Purpose)
 	quotas := []otp.Quota{otp.KnownQuota(from.Digest())}
 	if !known {
 		quotas = otp.UnknownQuotas(call.IP)
 		if req.Way == otp.ByVoice {
-			quotas = append(quotas, otp.UnknownCallQuota())
+			quotas = append(quotas, otp.UnknownCallQuota(number))
 		}
 	}
-	recipient, err := op.recipient(ctx, index, req.Purpose)
 	return otp.Challenge{
 		Subject: otp.PhoneSubject(req.Purpose, index, from.Digest()), Purpose: req.Purpose, Phone: index,
 		CustomerID: recipient, DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, from.Digest()),
@@ -267,16 +267,17 @@ func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request)
 
 // recipient finds the customer who has the number, if the purpose fits. A code to
 // sign up is for a customer who has not signed up. A code to log in or to reset the login
-// password is for a customer who has signed up. It returns nil if no customer may get the code.
-func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
+// password is for a customer who has signed up. The id is nil if no customer may get the code. It also returns the
+// index of the holder's number, or the named index if nobody has it.
+func (op operation) recipient(ctx context.Context, index []byte, purpose string) (id *uuid.UUID, number []byte, err error) {
 	holder, err := customer.ByPhone(ctx, op.db, index)
 	switch {
 	case errors.Is(err, bankerr.ErrNotFound):
-		return nil, nil //nolint:nilnil // it is no error that no customer has the number
+		return nil, index, nil
 	case err != nil:
-		return nil, err
-	case holder.SignedUp == (purpose == otp.Register):
-		return nil, nil //nolint:nilnil // it is no error that the purpose does not fit
+		return nil, nil, err
+	case holder.SignedUp == (purpose == otp.Register): // it is no error that the purpose does not fit
+		return nil, holder.Phone, nil
 	}
-	return &holder.ID, nil
+	return &holder.ID, holder.Phone, nil
 }
