@@ -87,6 +87,32 @@ func TestCallsHaveABudgetOfTheirOwn(t *testing.T) {
 	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "SMS_EXHAUSTED")
 }
 
+// Unknown devices can use up a part of the calls' budget only: customers still get the calls for their intents.
+func TestStrangersLeaveCallsToCustomers(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	stranger := w.Device(t, "stranger")
+	ask := func(d *bank.Device) bank.Reply {
+		t.Helper()
+		request := otptest.Request(t, w.Bank, d, otp.Login, w.Payer.Phone)
+		request["way"] = otp.ByVoice
+		return d.Call(t, otpsend.Function, "", request)
+	}
+	in := w.prepare(t).IntentID
+	w.Exec(t, "INSERT INTO sms_use (span, starts_at, codes, notices, unknown_calls) VALUES ('minute', $1, 0, 0, 50)", w.Clock.Now())
+	ask(stranger).Want(t, "SMS_EXHAUSTED")
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, in)).Want(t, "")
+	ask(w.Phone).Want(t, "")
+	w.Exec(t, "UPDATE sms_use SET unknown_calls = 49")
+	ask(stranger).Want(t, "")
+	issued := w.issued(t)
+	if len(issued) != 3 || issued[0].Unknown || issued[1].Unknown || !issued[2].Unknown {
+		t.Errorf("issued %+v", issued)
+	}
+	w.Exec(t, "UPDATE sms_use SET calls = 151")
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, w.prepare(t).IntentID)).Want(t, "SMS_EXHAUSTED")
+}
+
 func TestATextOfTheCustomer(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
