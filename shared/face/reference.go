@@ -22,10 +22,11 @@ ON CONFLICT (person) DO UPDATE SET reference_ct = excluded.reference_ct, taken_a
 	sqlPin = `-- bio_reference.pin
 UPDATE bio_reference SET reference_ct = $3 WHERE person = $1 AND reference_ct = $2`
 
-	// A person without a reference has withdrawn the consent meanwhile.
+	// A person without a reference has withdrawn the consent meanwhile. A withdrawal that comes now waits for the row's
+	// lock, and then finds the result.
 	sqlResult = `-- bio_result.keep
-INSERT INTO bio_result (id, person, digest_ct, made_at) SELECT $1, $2, $3, $4
- WHERE EXISTS (SELECT FROM bio_reference WHERE person = $2)`
+INSERT INTO bio_result (id, person, digest_ct, made_at)
+SELECT $1::uuid, person, $3::bytea, $4::timestamptz FROM bio_reference WHERE person = $2 FOR KEY SHARE`
 )
 
 // Kind says where a reference photo comes from.

@@ -104,6 +104,29 @@ func TestOnlyTheCustomersLivingFacePasses(t *testing.T) {
 	req.Covers(t, "BIO-001.1", "BIO-001.3")
 }
 
+// A check that ends while the customer withdraws the last consent waits for the withdrawal, and leaves no result.
+func TestAResultWaitsForAWithdrawal(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	c := w.begin(t)
+	withdrawal, err := w.Host.DB.Pool().Begin(t.Context())
+	check.Must(t, err)
+	_, err = withdrawal.Exec(t.Context(), "DELETE FROM bio_reference")
+	check.Must(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.engine.Finish(t, w.Phone, c, facetest.Good(c, w.photo))
+	}()
+	check.UntilCount(t, 1, w.Host.DB.Pool(),
+		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+	check.Must(t, withdrawal.Commit(t.Context()))
+	<-ended
+	if n := w.Count(t, "SELECT count(*) FROM bio_result"); n != 0 {
+		t.Errorf("%d results are stored after the withdrawal", n)
+	}
+}
+
 // The reference photo must be there, and young enough, at the beginning and at the end.
 func TestTheReferencePhoto(t *testing.T) {
 	t.Parallel()
