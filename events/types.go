@@ -67,6 +67,7 @@ type OTPIssued struct {
 	CustomerID string `json:"customer_id" doc:"Empty if no customer gets the code"`
 	IntentID   string `json:"intent_id,omitempty"`
 	Called     bool   `json:"called,omitempty" doc:"A call tells the code; without it a text"`
+	Unknown    bool   `json:"unknown,omitempty" doc:"A device that the bank does not know has asked for the code, before login"`
 }
 
 // IdentityRegistered reports that a customer signed up. Subject: the customer.

@@ -164,6 +164,13 @@ SELECT table_name || '.' || column_name FROM information_schema.columns
 			}
 		}
 	}
+	if n := j.Count(t, "SELECT count(*) FROM bio_result"); n == 0 {
+		t.Error("the journey has kept no result")
+	}
+	if n := j.Count(t, `SELECT count(*) FROM bio_result JOIN face_check
+    ON made_at IN (created_at, expires_at, tried_at, ended_at) OR made_at <> date_trunc('day', made_at, 'Asia/Shanghai')`); n != 0 {
+		t.Errorf("the time of %d results is that of a check, or more than its day", n)
+	}
 	digests := j.Count(t, "SELECT count(*) FROM face_check WHERE template_digest <> ''")
 	if n := digests + j.Count(t, "SELECT count(*) FROM face_reference"); n != 0 {
 		t.Errorf("%d rows hold biometric data beside the customer's id", n)

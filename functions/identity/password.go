@@ -93,7 +93,7 @@ func (p Passwords) GiveLogin(ctx context.Context, unit *pg.Unit, s Setting, vali
 	return clear, p.report(ctx, unit, s, password.LoginField)
 }
 
-// SetTrade is SetLogin for the trade password.
+// SetTrade is SetLogin for the trade password. It must differ from the PINs of the customer's devices, as a PIN from it.
 func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error {
 	turn, present, chosen, err := p.begin(ctx, s)
 	if err != nil {
@@ -105,6 +105,9 @@ func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error
 		return bankerr.ErrInternal.Because(err)
 	}
 	if chosen.OnCard, err = present.OnCard(turn, []byte(chosen.Trade)); err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	if chosen.OnDevice, err = password.OnDevice(ctx, p.DB, turn, s.CustomerID, []byte(chosen.Trade)); err != nil {
 		return bankerr.ErrInternal.Because(err)
 	}
 	if err := chosen.CheckTrade(); err != nil {

@@ -96,6 +96,9 @@ func TestSeparate(t *testing.T) {
 	if moved := w.Count(t, "SELECT count(*) FROM bio_result") - results; n != 0 || moved != 3 {
 		t.Errorf("%d rows are left beside customers' ids, and %d digests were kept", n, moved)
 	}
+	if n := w.Count(t, "SELECT count(*) FROM bio_result WHERE made_at <> date_trunc('day', made_at, 'Asia/Shanghai')"); n != 0 {
+		t.Errorf("%d results tell more than their day", n)
+	}
 	other := w.Device(t, "phone-of-li")
 	other.LoginAs(t, w.Payee)
 	var in struct {

@@ -84,9 +84,6 @@ func (n Notice) Digest() []byte { return sm.Digest([]byte(n.Text)) }
 func (n Notice) Acknowledged(digest []byte) bool { return bytes.Equal(digest, n.Digest()) }
 
 const (
-	sqlGive = `-- biometric_consent.give
-INSERT INTO biometric_consent (id, customer_id, purpose, given, notice, device_id, changed_at) VALUES ($1, $2, $3, true, $4, $5, $6)`
-
 	sqlConsents = `-- biometric_consent.newest
 SELECT DISTINCT ON (purpose) purpose, given, changed_at FROM biometric_consent WHERE customer_id = $1
  ORDER BY purpose, changed_at DESC, id DESC`
@@ -136,7 +133,7 @@ func GiveConsent(unit *pg.Unit, d Decision) error {
 	if err != nil {
 		return fmt.Errorf("consent: %w", err)
 	}
-	unit.Add(pg.Statement{SQL: sqlGive, Args: []any{id, d.Customer, d.Notice.Purpose, d.Notice.Text, d.DeviceID, d.At}})
+	unit.Add(pg.Statement{Call: "biometric_give", Args: []any{id, d.Customer, d.Notice.Purpose, d.Notice.Text, d.DeviceID, d.At}})
 	return nil
 }
 

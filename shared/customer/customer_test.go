@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -163,12 +164,12 @@ func TestPhones(t *testing.T) {
 		want  customer.Holder
 		err   error
 	}{
-		{r.wang.Phone, customer.Holder{ID: r.wang.ID, SignedUp: true}, nil},
-		{r.li.Phone, customer.Holder{ID: r.li.ID}, nil},
+		{r.wang.Phone, customer.Holder{ID: r.wang.ID, SignedUp: true, Phone: customer.PhoneIndex(r.ring, r.wang.Phone)}, nil},
+		{r.li.Phone, customer.Holder{ID: r.li.ID, Phone: customer.PhoneIndex(r.ring, r.li.Phone)}, nil},
 		{"13900000000", customer.Holder{}, bankerr.ErrNotFound},
 	} {
 		got, err := customer.ByPhone(t.Context(), r.db.Reader(), customer.PhoneIndex(r.ring, c.phone))
-		if got != c.want || !errors.Is(err, c.err) {
+		if !reflect.DeepEqual(got, c.want) || !errors.Is(err, c.err) {
 			t.Errorf("%s: %+v, %v; want %+v, %v", c.phone, got, err, c.want, c.err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 )
@@ -21,10 +22,11 @@ ON CONFLICT (person) DO UPDATE SET reference_ct = excluded.reference_ct, taken_a
 	sqlPin = `-- bio_reference.pin
 UPDATE bio_reference SET reference_ct = $3 WHERE person = $1 AND reference_ct = $2`
 
-	// A person without a reference has withdrawn the consent meanwhile.
+	// A person without a reference has withdrawn the consent meanwhile. A withdrawal that comes now waits for the row's
+	// lock, and then finds the result.
 	sqlResult = `-- bio_result.keep
-INSERT INTO bio_result (id, person, digest_ct, made_at) SELECT $1, $2, $3, $4
- WHERE EXISTS (SELECT FROM bio_reference WHERE person = $2)`
+INSERT INTO bio_result (id, person, digest_ct, made_at)
+SELECT $1::uuid, person, $3::bytea, $4::timestamptz FROM bio_reference WHERE person = $2 FOR KEY SHARE`
 )
 
 // Kind says where a reference photo comes from.
@@ -103,13 +105,14 @@ func Refer(unit *pg.Unit, ring *keys.Ring, customer uuid.UUID, r Reference) erro
 	return nil
 }
 
-// keepResult adds to the unit the statement that keeps the digest of a face's template.
+// keepResult adds to the unit the statement that keeps the digest of a face's template. It keeps the business
+// day only: the time of the check would tell which check it is of, and so who the person is (BIO-008).
 func keepResult(unit *pg.Unit, ring *keys.Ring, person, digest []byte, now time.Time) error {
 	id := uuid.New()
 	sealed, err := ring.Seal(keys.Biometric, resultAAD(id.String()), digest)
 	if err != nil {
 		return fmt.Errorf("face result: %w", err)
 	}
-	unit.Add(pg.Statement{SQL: sqlResult, Args: []any{id, person, sealed, now}})
+	unit.Add(pg.Statement{SQL: sqlResult, Args: []any{id, person, sealed, clock.StartOfDay(now)}})
 	return nil
 }

@@ -91,7 +91,7 @@ func Forgetting(ring *keys.Ring) func(context.Context, pg.Writer, uuid.UUID) err
 
 const keep = 30 * 24 * time.Hour
 
-// Retentions keep a check, its result and the failures of a subject for 30 days.
+// Retentions keep a check and the failures of a subject for 30 days, and a result until 30 days after its day began.
 func Retentions() []pg.Retention {
 	return []pg.Retention{
 		{

@@ -89,9 +89,10 @@ const (
 	RateAuth    RateClass = "auth"
 	RateSend    RateClass = "send"
 	RateOpen    RateClass = "open"
+	RatePartner RateClass = "partner" // one system of a partner calls for all customers, and signs each call
 )
 
-var rates = map[RateClass]int{RateDefault: 240, RateAuth: 20, RateSend: 10, RateOpen: 600}
+var rates = map[RateClass]int{RateDefault: 240, RateAuth: 20, RateSend: 10, RateOpen: 600, RatePartner: 12_000}
 
 // PerMinute is the class's calls in any minute; docs/limits.md lists them.
 func (c RateClass) PerMinute() int { return rates[c] }

@@ -56,7 +56,8 @@ func traceOf(r *http.Request) string {
 }
 
 // Clean answers FUNCTION_UNKNOWN for a path that is not clean, such as a path with
-// "..", and does not redirect (CLOUD-016). Each answer tells browsers to use HTTPS only.
+// "..", and does not redirect (CLOUD-016). Each answer of a handler tells browsers to use HTTPS only. net/http
+// itself answers what it can't read as a request (400, 431), without this.
 func Clean(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Strict-Transport-Security", strictTransport)

@@ -23,7 +23,7 @@ type TLSConfig struct {
 // ErrTLS reports that one of the two files is missing.
 var ErrTLS = errors.New("FN_TLS_CERT and FN_TLS_KEY belong together")
 
-// strictTransport tells browsers for two years to use HTTPS only. Each answer has it, because a gateway
+// strictTransport tells browsers for two years to use HTTPS only. Each answer of a handler has it, because a gateway
 // may have ended TLS; browsers ignore it in an answer in clear.
 const strictTransport = "max-age=63072000"
 

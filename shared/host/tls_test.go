@@ -339,7 +339,8 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 	}
 }
 
-// Each answer, also a refusal, tells the browser to use HTTPS only.
+// Each answer of a handler, also a refusal, tells the browser to use HTTPS only. What net/http itself answers to bytes
+// that it can't read as a request (400, 431) does not: no browser sends them.
 func TestEveryAnswerSetsStrictTransport(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CRYPTO-009.2")

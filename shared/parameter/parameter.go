@@ -23,6 +23,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/staff"
+	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Refusals.
@@ -51,7 +52,8 @@ const (
 	unitSeconds    = "秒"
 )
 
-// All lists the figures that the staff may change. Only migrations change others.
+// All lists the figures that the staff may change. Only migrations change others. A large payment is above what
+// password and fingerprint alone confirm (CLIENT-006).
 func All() []Parameter {
 	return []Parameter{
 		{"staff.address_lock_after", "行员登录：同一地址失败锁定次数", unitTimes, 5, 100},
@@ -62,7 +64,7 @@ func All() []Parameter {
 		{"staff.password.min_length", "行员密码：最小长度", unitCharacters, password.StaffMin, 20},
 		{"staff.password.min_length_aux", "行员密码：有 USBKey 或仅数字键盘时的最小长度", unitCharacters, password.StaffMinAux, 20},
 		{"staff.password.pci_history", "PCI 应用行员密码：不得与前几次相同", unitPasswords, staff.LeastPCIHistory, staff.MostHistory},
-		{"transfer.large_above", "大额转账开关的起点金额", unitFen, 100, 20_000_000},
+		{"transfer.large_above", "大额转账开关的起点金额", unitFen, int64(stepup.CapSMS), 20_000_000},
 		{"transfer.phone_shield.day_cap", "手机盾日累计限额", unitFen, 0, 20_000_000},
 		{"transfer.sms.day_cap", "短信验证码日累计限额", unitFen, 0, 5_000_000},
 		{"transfer.token.day_cap", "动态令牌日累计限额", unitFen, 0, 100_000_000},

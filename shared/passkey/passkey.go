@@ -5,7 +5,8 @@
 // (shared/device), and the count of its signatures. A Site is the bank's web site as WebAuthn names it:
 // its id and origins are settings, never a caller's choice. A challenge is 32 bytes of a digest that the
 // bank computes anew, so a signature for one login or transfer is good for no other. A signature whose
-// count has not grown is refused: a copy of the key may have made it (ErrCounter). The bank takes
+// count has not grown is refused: a copy of the key may have made it (ErrCounter). An authenticator without a
+// count is refused at its first signature. The bank takes
 // ES256 only, no attestation but none and self, and no credential that may be copied to other devices.
 // All inputs come from the browser, and are bounded by their tags. Values are safe for concurrent use.
 // Source: BIO-012; WebAuthn Level 3, sections 7.1 and 7.2.
@@ -33,6 +34,7 @@ var (
 	errCredential = errors.New("passkey: not the credential of this device")
 	errCopied     = errors.New("passkey: the credential may be copied to other devices")
 	errFormat     = errors.New("passkey: attestation is neither none nor self")
+	errNoCounter  = errors.New("passkey: the authenticator does not count its signatures")
 	errFlags      = errors.New("passkey: the signature holds a new credential")
 )
 
@@ -171,6 +173,8 @@ func (s Site) Check(a Assertion, challenge []byte, stored Credential) (int64, er
 		return 0, errFlags
 	case flags.HasBackupEligible():
 		return 0, errCopied
+	case count == 0 && stored.Count == 0: // at the registration, those that count may show 0 too
+		return 0, errNoCounter
 	case count <= stored.Count:
 		return 0, ErrCounter
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -188,6 +189,23 @@ func TestAssertions(t *testing.T) {
 		if _, err := s.Check(signed, challenge, stored); !errors.Is(err, passkey.ErrCounter) {
 			t.Errorf("after a count of %d: %v", before, err)
 		}
+	}
+}
+
+// An authenticator that keeps no count can't show that its key was not copied. It is refused, but not as a copy.
+func TestAnAuthenticatorWithoutACountIsRefused(t *testing.T) {
+	t.Parallel()
+	s, a := site(t), authenticator(t)
+	stored := registered(t, s, a)
+	a.Count = math.MaxUint32 // the next is 0
+	signed, err := a.Assert(challenge)
+	check.Must(t, err)
+	if _, err := s.Check(signed, challenge, stored); stored.Count != 0 || err == nil || errors.Is(err, passkey.ErrCounter) {
+		t.Errorf("after a count of %d: %v", stored.Count, err)
+	}
+	stored.Count = 1
+	if _, err := s.Check(signed, challenge, stored); !errors.Is(err, passkey.ErrCounter) {
+		t.Errorf("after a count of 1: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 // At a change or a reset, the other passwords are empty and not checked. Names are the
 // texts by which the customer logs in or is called. Same reports that the new password is the present one, or
 // that a PIN is the trade password. Card is the card password that a sign-up brings; at a change or a reset, OnCard
-// reports that the new password is that of a card.
+// reports that the new password is that of a card, and OnDevice that a new trade password is the PIN of a device.
 type New struct {
 	Login, Trade string
 	PIN          string // as FoldedTrade returns it
@@ -37,6 +37,7 @@ type New struct {
 	Terms        StaffTerms
 	Card         string
 	OnCard       bool
+	OnDevice     bool
 }
 
 // FoldedTrade is a new trade password with ASCII digits in place of full-width ones, as
@@ -135,6 +136,8 @@ func tradeRules() []Rule {
 			func(p New) bool { return p.personal(p.Trade) }),
 		rule("card_password", 0, "不能与银行卡密码相同", "Avoid the password of your bank card",
 			func(p New) bool { return p.ofCard(p.Trade) }),
+		rule("device_pin", 0, "不能与登录PIN码相同", "Choose another password than the PIN of a device",
+			func(p New) bool { return p.OnDevice && p.Trade != "" }),
 		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.Trade != "" }),
 	}
 }

@@ -93,15 +93,15 @@ func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.We
 	if err := op.lent.Channels.Versions().Check(req.App); err != nil {
 		return channel.Welcome{}, err
 	}
-	if err := device.CheckTerminal(req.Hello, req.Terminal); err != nil {
-		return channel.Welcome{}, ErrRefused.Because(err)
-	}
 	solved, err := op.lent.Captchas.SolvedForHello(ctx, op.lent.Clock.Now(), req.CaptchaID, req.CaptchaAnswer)
 	if err != nil {
 		return channel.Welcome{}, err
 	}
 	if !solved && op.lent.Channels.Crowded() {
 		return channel.Welcome{}, captcha.ErrRequired.Because(session.ErrCrowded)
+	}
+	if err := device.CheckTerminal(req.Hello, req.Terminal); err != nil { // it costs work, so the crowd is sent away before
+		return channel.Welcome{}, ErrRefused.Because(err)
 	}
 	key, found := op.lent.Keys.ChannelKeyFor(req.Pins)
 	if !found {

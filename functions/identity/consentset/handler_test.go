@@ -66,16 +66,16 @@ func (w fixture) begin(t *testing.T, intent uuid.UUID, purpose consent.Purpose, 
 		return
 	}
 	got.Want(t, "CONSENT_MISSING")
-	w.wantRecord(t, "identity-face-begin", reason)
+	w.wantRecord(t, "identity-face-begin", "CONSENT_MISSING", reason)
 }
 
 // wantRecord wants that the newest access record tells the refusal.
-func (w fixture) wantRecord(t *testing.T, function, reason string) {
+func (w fixture) wantRecord(t *testing.T, function, code, reason string) {
 	t.Helper()
 	told := bank.Told[events.AccessRecorded](t, w.Bank, events.TypeAccessRecorded)
 	last := told[len(told)-1]
-	if last.Function != function || last.Reason != reason || last.Outcome != "CONSENT_MISSING" || last.CustomerID != w.Payer.ID.String() {
-		t.Errorf("the access record is %+v, want %s", last, reason)
+	if last.Function != function || last.Reason != reason || last.Outcome != code || last.CustomerID != w.Payer.ID.String() {
+		t.Errorf("the access record is %+v, want %s and %s", last, code, reason)
 	}
 }
 
@@ -121,12 +121,13 @@ func TestAfterTheWithdrawalNoFaceIsUsed(t *testing.T) {
 
 	w.begin(t, in.IntentID, consent.Transfer, "face without consent")
 	w.engine.Finish(t, w.Phone, begun, facetest.Good(begun, w.photo)).Want(t, "CONSENT_MISSING")
-	w.wantRecord(t, "identity-face-finish", "face without consent")
+	w.wantRecord(t, "identity-face-finish", "CONSENT_MISSING", "face without consent")
 	if w.engine.Calls() != asked {
 		t.Error("the engine was asked")
 	}
 	refused := w.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{passed, w.Signed(t, in)}})
 	refused.Want(t, "PROOF_REJECTED")
+	w.wantRecord(t, "transfer-confirm", "PROOF_REJECTED", string(stepup.Face))
 	if n := w.Count(t, "SELECT count(*) FROM bio_reference"); n != 1 {
 		t.Errorf("%d references are stored", n)
 	}

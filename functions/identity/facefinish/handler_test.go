@@ -13,6 +13,7 @@ import (
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
 	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/seed"
+	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -96,7 +97,34 @@ func TestOnlyTheCustomersLivingFacePasses(t *testing.T) {
 	if n != 1 || !reply.Passed {
 		t.Errorf("%d checks have passed, the reply is %+v", n, reply)
 	}
+	day := clock.StartOfDay(w.Clock.Now())
+	if n := w.Count(t, "SELECT count(*) FROM bio_result WHERE made_at = $1", day); n != 1 {
+		t.Errorf("%d results were kept with their day only", n)
+	}
 	req.Covers(t, "BIO-001.1", "BIO-001.3")
+}
+
+// A check that ends while the customer withdraws the last consent waits for the withdrawal, and leaves no result.
+func TestAResultWaitsForAWithdrawal(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	c := w.begin(t)
+	withdrawal, err := w.Host.DB.Pool().Begin(t.Context())
+	check.Must(t, err)
+	_, err = withdrawal.Exec(t.Context(), "DELETE FROM bio_reference")
+	check.Must(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.engine.Finish(t, w.Phone, c, facetest.Good(c, w.photo))
+	}()
+	check.UntilCount(t, 1, w.Host.DB.Pool(),
+		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+	check.Must(t, withdrawal.Commit(t.Context()))
+	<-ended
+	if n := w.Count(t, "SELECT count(*) FROM bio_result"); n != 0 {
+		t.Errorf("%d results are stored after the withdrawal", n)
+	}
 }
 
 // The reference photo must be there, and young enough, at the beginning and at the end.

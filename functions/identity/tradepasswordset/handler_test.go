@@ -112,6 +112,22 @@ func TestACardsPasswordIsRefused(t *testing.T) {
 	}
 }
 
+// A trade password that is the PIN of one of the customer's devices would be one secret for the login and the payment
+// (AUTH-005).
+func TestADevicesPINIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "class2")
+	w.Phone.KeepPIN(t, w.Payer)
+	in := w.PrepareChange(t, stepup.ChangeTradePassword)
+	known, code := w.Known(t), w.CodeFor(t, in.IntentID)
+	got := w.set(t, in.IntentID, bank.PIN, known, code)
+	if got.Code != "PASSWORD_WEAK" || !slices.Contains(got.Problem.Rules, "device_pin") {
+		t.Errorf("%q %v, want device_pin", got.Code, got.Problem.Rules)
+	}
+	w.Exec(t, "UPDATE device SET pin = NULL")
+	w.set(t, in.IntentID, bank.PIN, known, code).Want(t, "")
+}
+
 // cardPassword sets the password of an account's card, as the core of the bank does.
 func (w fixture) cardPassword(t *testing.T, account uuid.UUID, clear string) {
 	t.Helper()

@@ -72,6 +72,9 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 		out := texts
 		if e.Data.Called || issued.Purpose == otp.Voice { // no text ever holds the code of a call
 			out, text.Class, text.Body = calls, sms.Calls, spokenOf(issued.Code(lent.Keys), purpose)
+			if e.Data.Unknown {
+				text.Class = sms.UnknownCalls
+			}
 		}
 		if fresh != "" {
 			return out.SendTo(ctx, text, fresh)

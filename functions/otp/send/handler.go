@@ -157,12 +157,15 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := sms.CheckBudget(ctx, op.db, class, now); err != nil { // tell the customer now: the code would not come
 		return Response{}, err
 	}
-	challenge, intent, err := op.challenge(ctx, call, req, now)
+	challenge, unknown, err := op.challenge(ctx, call, req, now)
 	if err != nil {
 		return Response{}, err
 	}
 	event := events.OTPIssued{
-		Challenge: challenge.Subject, Purpose: challenge.Purpose, IntentID: intent, Called: req.Way == otp.ByVoice,
+		Challenge: challenge.Subject, Purpose: challenge.Purpose, Called: req.Way == otp.ByVoice, Unknown: unknown,
+	}
+	if req.IntentID != nil {
+		event.IntentID = req.IntentID.String()
 	}
 	about := uuid.Nil
 	if challenge.CustomerID != nil {
@@ -174,17 +177,16 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	return reply, events.Emit(ctx, unit, challenge.Subject, about, event)
 }
 
-// challenge makes the challenge. It also returns the intent's id, if there is one.
+// challenge makes the challenge. It also tells if a device that the bank does not know asks for it.
 func (op operation) challenge(
 	ctx context.Context, call *fn.Call, req Request, now time.Time,
-) (otp.Challenge, string, error) {
+) (made otp.Challenge, unknown bool, err error) {
 	if req.IntentID == nil { // Validate has checked that the purpose fits
-		challenge, err := op.beforeLogin(ctx, call, req)
-		return challenge, "", err
+		return op.beforeLogin(ctx, call, req)
 	}
 	intent, index, err := op.intent(ctx, call, req, now)
 	if err != nil {
-		return otp.Challenge{}, "", err
+		return otp.Challenge{}, false, err
 	}
 	challenge := otp.Challenge{
 		Subject: stepup.Subject(intent.ID), Purpose: req.Purpose, Phone: index, CustomerID: &call.CustomerID,
@@ -197,7 +199,7 @@ func (op operation) challenge(
 		challenge.Subject = stepup.NewPhoneSubject(intent.ID)
 		_, err = stepup.NewPhone(intent)
 	}
-	return challenge, intent.ID.String(), err
+	return challenge, false, err
 }
 
 // intent loads the caller's intent, and finds the reserved number.
@@ -232,51 +234,58 @@ func (op operation) offer(ctx context.Context, call *fn.Call, req Request, unit 
 	return Response{ExpiresInS: int(life.Seconds()), UplinkNumber: op.uplink.Number, UplinkText: text}, err
 }
 
-// beforeLogin makes a challenge for signing up, logging in or resetting the login password.
-func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request) (otp.Challenge, error) {
+// beforeLogin makes a challenge for signing up, logging in or resetting the login password. It also tells if the device
+// is unknown. The calls of unknown devices may use a part of the calls' budget only.
+func (op operation) beforeLogin(ctx context.Context, call *fn.Call, req Request) (made otp.Challenge, unknown bool, err error) {
 	from, proved := device.Prove(call.Channel, call.DeviceID, req.DevicePublicKey, req.DeviceSignature)
 	if !proved {
-		return otp.Challenge{}, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
+		return otp.Challenge{}, false, fn.InvalidField("device_signature", "not by device_public_key for this channel and device")
 	}
 	solved, err := op.captchas.Solved(ctx, req.CaptchaID, req.CaptchaAnswer)
 	if err != nil {
-		return otp.Challenge{}, err
+		return otp.Challenge{}, false, err
 	}
 	index := customer.LoginIndex(op.ring, req.Phone, req.Alias)
 	known, err := device.Known(ctx, op.db, index, from)
 	if err != nil {
-		return otp.Challenge{}, err
+		return otp.Challenge{}, false, err
 	}
 	if !known && !solved {
-		return otp.Challenge{}, captcha.ErrRequired
+		return otp.Challenge{}, false, captcha.ErrRequired
 	}
+	if !known && req.Way == otp.ByVoice {
+		if err := sms.CheckBudget(ctx, op.db, sms.UnknownCalls, op.clock.Now()); err != nil {
+			return otp.Challenge{}, false, err
+		}
+	}
+	recipient, number, err := op.recipient(ctx, index, req.Purpose)
 	quotas := []otp.Quota{otp.KnownQuota(from.Digest())}
 	if !known {
 		quotas = otp.UnknownQuotas(call.IP)
 		if req.Way == otp.ByVoice {
-			quotas = append(quotas, otp.UnknownCallQuota())
+			quotas = append(quotas, otp.UnknownCallQuota(number))
 		}
 	}
-	recipient, err := op.recipient(ctx, index, req.Purpose)
 	return otp.Challenge{
 		Subject: otp.PhoneSubject(req.Purpose, index, from.Digest()), Purpose: req.Purpose, Phone: index,
 		CustomerID: recipient, DeviceID: call.DeviceID, Binding: customer.PhoneBinding(req.Purpose, index, from.Digest()),
 		Quotas: quotas,
-	}, err
+	}, !known, err
 }
 
 // recipient finds the customer who has the number, if the purpose fits. A code to
 // sign up is for a customer who has not signed up. A code to log in or to reset the login
-// password is for a customer who has signed up. It returns nil if no customer may get the code.
-func (op operation) recipient(ctx context.Context, index []byte, purpose string) (*uuid.UUID, error) {
+// password is for a customer who has signed up. The id is nil if no customer may get the code. It also returns the
+// index of the holder's number, or the named index if nobody has it.
+func (op operation) recipient(ctx context.Context, index []byte, purpose string) (id *uuid.UUID, number []byte, err error) {
 	holder, err := customer.ByPhone(ctx, op.db, index)
 	switch {
 	case errors.Is(err, bankerr.ErrNotFound):
-		return nil, nil //nolint:nilnil // it is no error that no customer has the number
+		return nil, index, nil
 	case err != nil:
-		return nil, err
-	case holder.SignedUp == (purpose == otp.Register):
-		return nil, nil //nolint:nilnil // it is no error that the purpose does not fit
+		return nil, nil, err
+	case holder.SignedUp == (purpose == otp.Register): // it is no error that the purpose does not fit
+		return nil, holder.Phone, nil
 	}
-	return &holder.ID, nil
+	return &holder.ID, holder.Phone, nil
 }

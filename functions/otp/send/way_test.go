@@ -1,6 +1,7 @@
 package send_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/uplink"
@@ -42,29 +44,35 @@ func TestACallTellsAnotherCode(t *testing.T) {
 	}
 }
 
-// All unknown devices together let a number be called three times a day, and still get texts.
+// All unknown devices together let a number be called three times a day, for whatever purpose and by whichever of its
+// holder's names, and still get texts.
 func TestStrangersCallANumberSeldom(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	ask := func(d *bank.Device, way string) bank.Reply {
-		request := otptest.Request(t, w.Bank, d, otp.Login, w.Payer.Phone)
+	w.Exec(t, "UPDATE customer SET alias_bidx = $2 WHERE id = $1", w.Payer.ID, customer.LoginIndex(w.Host.Keys, "", "wang-9"))
+	n := 0
+	ask := func(purpose, alias, way string) bank.Reply {
+		t.Helper()
+		n++
+		w.Advance(time.Minute)
+		d := w.Device(t, fmt.Sprintf("stranger-%d", n))
+		d.IP = fmt.Sprintf("198.51.100.%d", n)
+		request := otptest.Request(t, w.Bank, d, purpose, w.Payer.Phone)
+		if alias != "" {
+			request = otptest.AliasRequest(t, w.Bank, d, alias)
+		}
 		request["way"] = way
 		return d.Call(t, otpsend.Function, "", request)
 	}
-	for n := range 4 {
-		d := w.Device(t, "stranger-"+string(rune('a'+n)))
-		d.IP = "198.51.100." + string(rune('1'+n))
-		want := ""
-		if n == 3 {
-			want = "OTP_TOO_OFTEN"
-		}
-		ask(d, otp.ByVoice).Want(t, want)
-		w.Advance(time.Minute)
-		if n == 3 {
-			d.Reopen(t)
-			ask(d, "sms").Want(t, "")
-		}
+	ask(otp.Login, "", otp.ByVoice).Want(t, "")
+	ask(otp.Forgotten, "", otp.ByVoice).Want(t, "")
+	ask(otp.Login, "wang-9", otp.ByVoice).Want(t, "")
+	for _, purpose := range []string{otp.Login, otp.Forgotten, otp.Register} {
+		ask(purpose, "", otp.ByVoice).Want(t, "OTP_TOO_OFTEN")
 	}
+	ask(otp.Login, "wang-9", otp.ByVoice).Want(t, "OTP_TOO_OFTEN")
+	ask(otp.Login, "", "sms").Want(t, "")
+	ask(otp.Login, "nobody-9", otp.ByVoice).Want(t, "")
 }
 
 func TestCallsHaveABudgetOfTheirOwn(t *testing.T) {
@@ -77,6 +85,32 @@ func TestCallsHaveABudgetOfTheirOwn(t *testing.T) {
 	w.Exec(t, "UPDATE sms_use SET codes = 2000, calls = 199")
 	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, in)).Want(t, "")
 	w.askFor(t, w.Phone, w.prepare(t).IntentID).Want(t, "SMS_EXHAUSTED")
+}
+
+// Unknown devices can use up a part of the calls' budget only: customers still get the calls for their intents.
+func TestStrangersLeaveCallsToCustomers(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	stranger := w.Device(t, "stranger")
+	ask := func(d *bank.Device) bank.Reply {
+		t.Helper()
+		request := otptest.Request(t, w.Bank, d, otp.Login, w.Payer.Phone)
+		request["way"] = otp.ByVoice
+		return d.Call(t, otpsend.Function, "", request)
+	}
+	in := w.prepare(t).IntentID
+	w.Exec(t, "INSERT INTO sms_use (span, starts_at, codes, notices, unknown_calls) VALUES ('minute', $1, 0, 0, 50)", w.Clock.Now())
+	ask(stranger).Want(t, "SMS_EXHAUSTED")
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, in)).Want(t, "")
+	ask(w.Phone).Want(t, "")
+	w.Exec(t, "UPDATE sms_use SET unknown_calls = 49")
+	ask(stranger).Want(t, "")
+	issued := w.issued(t)
+	if len(issued) != 3 || issued[0].Unknown || issued[1].Unknown || !issued[2].Unknown {
+		t.Errorf("issued %+v", issued)
+	}
+	w.Exec(t, "UPDATE sms_use SET calls = 151")
+	w.Phone.Call(t, otpsend.Function, "", by(otp.ByVoice, w.prepare(t).IntentID)).Want(t, "SMS_EXHAUSTED")
 }
 
 func TestATextOfTheCustomer(t *testing.T) {

@@ -26,7 +26,7 @@ var errRejected = bankerr.New(bankerr.Unauthenticated, "UPLINK_REJECTED")
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "otp-uplink", Summary: "Take a text that a phone has sent to the bank", Audience: fn.Public, NoChannel: true,
-	Rate:         fn.RateOpen,
+	Rate:         fn.RatePartner,
 	Refusals:     []*bankerr.Error{errRejected},
 	Keys:         []keys.Purpose{keys.BlindIndex},
 	Requirements: []string{"OTP-008"},

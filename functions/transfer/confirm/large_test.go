@@ -6,6 +6,7 @@ import (
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/money"
+	"github.com/tidebank/tidebank/shared/parameter"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -49,4 +50,22 @@ func TestALargePaymentNeedsThePhoneAndItsChip(t *testing.T) {
 		t.Errorf("%s arrived", got.Yuan())
 	}
 	w.CheckLedger(t)
+}
+
+// The staff can't let large payments begin where password and fingerprint alone still confirm one.
+func TestTheLeastLargePaymentNeedsMoreThanAFingerprint(t *testing.T) {
+	t.Parallel()
+	figure, found := parameter.Find("transfer.large_above")
+	if !found {
+		t.Fatal("the staff can't change the figure")
+	}
+	w := newFixture(t, 9*million)
+	w.Exec(t, "INSERT INTO policy (name, valid_from, value) VALUES ('transfer.large_above', '2026-01-02', $1)", figure.Least)
+	finger := w.SetUnlockKey(t, device.ByFingerprint)
+	shield := w.Phone.Shield(t, w.Payer)
+	w.AllowLarge(t)
+	in := w.prepare(t, money.Fen(figure.Least)+1)
+	w.proven(t, in, w.Known(t), unlocked(t, finger, in)).Want(t, "STEPUP_STRONGER")
+	w.proven(t, in, w.Known(t), shield.Signed(t, stepup.PhoneShield, in.Text)).Want(t, "")
+	req.Covers(t, "CLIENT-006.5")
 }
