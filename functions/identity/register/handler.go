@@ -190,6 +190,7 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 		}
 	}
 	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1]), Card: string(clear[2])}
+	application.Names = []string{req.Name}
 	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
 	application.IDNo, _ = idno.Canonical(req.IDNo)
 	return application, clear[2], nil
