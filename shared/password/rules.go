@@ -255,7 +255,9 @@ func hasKeyboardRun(text string) bool {
 }
 
 // hasSequence reports whether the text has a run of neighbouring keys, or of letters or digits that ascend or descend.
-func hasSequence(text string) bool { return hasKeyboardRun(text) || hasRun(text, 1) || hasRun(text, -1) }
+func hasSequence(text string) bool {
+	return hasKeyboardRun(text) || hasRun(text, 1) || hasRun(text, -1)
+}
 
 // hasRun reports whether the text has five or more characters in a row of which each is the one before plus the step: equal
 // ones (0), or letters or digits that ascend (1) or descend (-1), in any letter case (PWD-003).

@@ -174,6 +174,19 @@ func TestTheCardPasswordIsNoOther(t *testing.T) {
 		}
 	}
 	w.passes(t, bank.LoginPassword, "851973")
+	const second = "629471" // of a card that the request does not name
+	turn, err := w.Passwords().Begin(t.Context())
+	check.Must(t, err)
+	text, err := turn.Hash(password.OfCard(w.wang.AccountIDs[1]), []byte(second))
+	turn.End()
+	check.Must(t, err)
+	w.Exec(t, "UPDATE account SET card_password = $2 WHERE id = $1", w.wang.AccountIDs[1], text)
+	r := w.right(t, w.ask(t))
+	r.TradePassword = w.phone.Password(t, second)
+	got := w.apply(t, r)
+	if got.Want(t, "PASSWORD_WEAK"); !slices.Equal(got.Problem.Rules, []string{"card_password"}) {
+		t.Errorf("the password of the second card breaks %v", got.Problem.Rules)
+	}
 }
 
 // TestChosenPasswordsAreStoredWithSaltsOfTheirOwn signs two customers up with the
