@@ -175,7 +175,7 @@ func (j *journey) workAtConsole(t *testing.T) {
 	j.call(t, "staff-parameter-list", struct{}{}, &map[string]any{})
 	j.call(t, "staff-password-change", j.console.StaffChange(t, bank.StaffPassword, "moon-staff-27"), &map[string]any{})
 	j.console.LoginAsStaff(t, j.Member(t, "zhao.da", staff.Parameters))
-	j.call(t, "staff-parameter-approve", map[string]any{"change_id": proposed.ID}, &map[string]any{})
+	j.call(t, "staff-parameter-approve", map[string]any{"change_id": proposed.ID, "old": 7}, &map[string]any{})
 	j.console.LoginAsStaff(t, j.Member(t, "admin", staff.Administrator))
 	roles := map[string]any{"login_name": "zhao.da", "roles": []staff.Role{staff.Risk}}
 	j.call(t, "staff-role-set", roles, &map[string]any{})

@@ -24,6 +24,8 @@
 //	go run ./infra/tide customer set-kind --phone NUMBER --kind KIND --approver NAME --reason TEXT --operator NAME
 //	go run ./infra/tide customer give-pin --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide staff create --login NAME --roles ROLES --reason TEXT --operator NAME
+//	go run ./infra/tide staff give-password --login NAME --reason TEXT --operator NAME
+//	go run ./infra/tide staff leave --login NAME --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide evidence export --id ID --out FILE
 //	go run ./infra/tide evidence verify FILE --roots FILE

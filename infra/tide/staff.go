@@ -62,7 +62,7 @@ It exits with 0 if the member was created, and with 1 if not.`,
 	create.Flags().StringVar(&o.keyFile, "usb-key", "", "file with the SM2 public key of the member's USB key, PKIX DER")
 	create.Flags().DurationVar(&o.valid, "valid", 8*time.Hour, "how long the first password is good, at most 24h")
 	parent := group("staff", "Members of the bank's staff")
-	parent.AddCommand(create)
+	parent.AddCommand(create, givePasswordCommand(), leaveCommand())
 	return parent
 }
 

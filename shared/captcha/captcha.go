@@ -215,18 +215,19 @@ SELECT policy_value('login.address_captcha_after', $1)`
 
 // Admit checks the graphic code that a request brings, if it brings one, and reports
 // whether it was solved. It refuses a request without a code from an address that has
-// failed too often, and then each request from one that has failed yet more often (admitSource). Call it before any other
-// work: such a request then costs the bank little.
+// failed too often, and then each request from one that has failed yet more often (admitSource). A wrong answer comes first: it
+// must not take the turn of a slowed address from who answers well. Call it before any other work: such a request then costs
+// the bank little.
 func (s *Store) Admit(ctx context.Context, call Attempts, db pg.Reader, from Caller) (solved bool, err error) {
 	if from.ID == "" {
 		if err := s.requireCode(ctx, db, from); err != nil {
 			return false, err
 		}
 	}
-	if err := s.admitSource(ctx, call, db, from); err != nil {
+	if solved, err = s.Solved(ctx, from.ID, from.Answer); err != nil {
 		return false, err
 	}
-	return s.Solved(ctx, from.ID, from.Answer)
+	return solved, s.admitSource(ctx, call, db, from)
 }
 
 // requireCode refuses a request from an address that has failed too often.

@@ -224,6 +224,9 @@ func (c *call) decodeRequest(context.Context) error {
 		caller = "staff:" + c.StaffID.String()
 	case Public, Internal, Console:
 	}
+	if c.spec.Session == SessionRelieves { // a stored reply relieves the session that it was made for, and no later one
+		caller += ":" + c.Session
+	}
 	body, err := c.bound.fingerprint.of(c.raw)
 	if err != nil {
 		return err

@@ -102,7 +102,7 @@ SELECT policy_value($1, $2)`
 SELECT name, policy_value(name, $2) FROM unnest($1::text[]) AS name`
 
 	sqlWaiting = `-- parameter_change.waiting
-SELECT c.id, c.name, c.value, c.valid_from, p.login_name, c.proposed_at
+SELECT c.id, c.name, c.value, c.valid_from, p.login_name, c.proposed_at, policy_value(c.name, greatest(c.valid_from, $2))
   FROM parameter_change c JOIN staff p ON p.id = c.proposed_by
  WHERE c.approved_by IS NULL ORDER BY c.proposed_at DESC, c.id DESC LIMIT $1`
 
@@ -119,7 +119,7 @@ type Proposal struct {
 	ValidFrom  time.Time // a business day
 	ProposedBy string    // login name
 	ProposedAt time.Time
-	Old        int64 // in force on that day; only Get sets it
+	Old        int64 // in force on that day, or today if that day is past; Propose does not read it
 }
 
 // Propose adds the proposal by a member to the unit.
@@ -154,14 +154,14 @@ func AllInForce(ctx context.Context, db pg.Reader, day time.Time) (map[string]in
 	return values, nil
 }
 
-// Waiting returns the newest proposals that wait for approval.
-func Waiting(ctx context.Context, db pg.Reader, most int) ([]Proposal, error) {
-	rows, err := db.Query(ctx, sqlWaiting, most)
+// Waiting returns the newest proposals that wait for approval on a business day.
+func Waiting(ctx context.Context, db pg.Reader, today time.Time, most int) ([]Proposal, error) {
+	rows, err := db.Query(ctx, sqlWaiting, most, today)
 	if err != nil {
 		return nil, fmt.Errorf("proposals: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Proposal, err error) { //nolint:wrapcheck // the Reader's rows wrap it
-		err = row.Scan(&p.ID, &p.Name, &p.Value, &p.ValidFrom, &p.ProposedBy, &p.ProposedAt)
+		err = row.Scan(&p.ID, &p.Name, &p.Value, &p.ValidFrom, &p.ProposedBy, &p.ProposedAt, &p.Old)
 		return p, err //nolint:wrapcheck // the caller wraps it
 	})
 }
@@ -180,7 +180,7 @@ func Get(ctx context.Context, db pg.Reader, id uuid.UUID, now time.Time) (Propos
 }
 
 // Approve adds to the unit the approval of a proposal by a member. The commit refuses the proposer's own approval, a
-// proposal that no longer waits, and one whose old value has changed since Get.
+// proposal that no longer waits, and one whose old value, which the approver has seen, is no longer in force.
 func Approve(ctx context.Context, to pg.Writer, p Proposal, by uuid.UUID, now time.Time) error {
 	return to.Write(ctx, pg.Statement{
 		Call: "parameter_approve", Args: []any{p.ID, by, p.Old, now, clock.BusinessDay(now)},

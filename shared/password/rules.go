@@ -59,7 +59,7 @@ const (
 	loginMin, loginMax = 6, 32
 	tradeLength        = 6
 	pinMin, pinMax     = 6, 8
-	keyboardRun        = 5 // a login password must not contain so many neighbouring keys of a row
+	keyboardRun        = 5 // a login password must not contain so many neighbouring keys of a row, or equal or consecutive characters
 	commonInside       = 7 // a common password of so many characters must not stand inside a password either
 	personalRun        = 6 // a password must not contain so many digits in a row of an identity number or phone
 )
@@ -96,11 +96,13 @@ func loginRules() []Rule {
 			func(p New) bool { return !strings.ContainsFunc(p.Login, isDigit) }),
 		rule("common", 0, "不能使用常见密码", "Avoid common passwords",
 			func(p New) bool { return isCommon(p.Login) }),
-		rule("sequence", keyboardRun, "不能包含%d个及以上连续的数字或键盘按键", "Avoid %d neighbouring keys or digits in a row",
-			func(p New) bool { return hasKeyboardRun(p.Login) }),
+		rule("sequence", keyboardRun, "不能包含%d个及以上连续的数字、字母或键盘按键", "Avoid %d neighbouring keys, letters or digits in a row",
+			func(p New) bool { return hasSequence(p.Login) }),
+		rule("repetition", keyboardRun, "不能包含%d个及以上相同的字符", "Avoid %d equal characters in a row",
+			func(p New) bool { return hasRun(p.Login, 0) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Login) }),
-		rule("user_name", 0, "不能与用户名或别名相同", "Avoid your user name and alias",
+		rule("user_name", 0, "不能包含用户名或别名", "Avoid your user name and alias",
 			func(p New) bool { return p.named(p.Login) }),
 		rule("card_password", 0, "不能与银行卡密码相同或包含银行卡密码", "Avoid the password of your bank card",
 			func(p New) bool { return p.ofCard(p.Login) }),
@@ -255,6 +257,30 @@ func hasKeyboardRun(text string) bool {
 	return false
 }
 
+// hasSequence reports whether the text has a run of neighbouring keys, or of letters or digits that ascend or descend.
+func hasSequence(text string) bool {
+	return hasKeyboardRun(text) || hasRun(text, 1) || hasRun(text, -1)
+}
+
+// hasRun reports whether the text has five or more characters in a row of which each is the one before plus the step: equal
+// ones (0), or letters or digits that ascend (1) or descend (-1), in any letter case (PWD-003).
+func hasRun(text string, step rune) bool {
+	length, before := 0, rune(0)
+	for _, r := range strings.ToLower(text) {
+		alike := step == 0 || isLetter(r) && isLetter(before) || isDigit(r) && isDigit(before)
+		if length > 0 && alike && r == before+step {
+			length++
+		} else {
+			length = 1
+		}
+		if length == keyboardRun {
+			return true
+		}
+		before = r
+	}
+	return false
+}
+
 // isSequence reports whether the digits ascend or descend: 123456, 654321 (PWD-002).
 func isSequence(d string) bool {
 	up, down := len(d) > 1, len(d) > 1
@@ -306,10 +332,11 @@ func (p New) ofCard(chosen string) bool {
 	return chosen != "" && (p.OnCard || p.Card != "" && strings.Contains(chosen, p.Card))
 }
 
-// named reports whether the password is one of the customer's names, in any letter case
-// (PWD-013).
+// named reports whether the password contains one of the customer's names, in any letter case
+// (PWD-003, PWD-013).
 func (p New) named(chosen string) bool {
-	return slices.ContainsFunc(p.Names, func(name string) bool { return name != "" && strings.EqualFold(name, chosen) })
+	lower := strings.ToLower(chosen)
+	return slices.ContainsFunc(p.Names, func(name string) bool { return name != "" && strings.Contains(lower, strings.ToLower(name)) })
 }
 
 // sharesRun reports whether the password contains six digits in a row of the personal

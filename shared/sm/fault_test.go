@@ -284,7 +284,7 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 		"staff-login":             map[string]any{"login_name": "wang.xm", "password": password},
 		"staff-password-change":   map[string]any{"password": password, "new_password": password},
 		"staff-parameter-propose": map[string]any{"figure": "staff.lock_after", "value": 4},
-		"staff-parameter-approve": map[string]any{"change_id": uuid.New()},
+		"staff-parameter-approve": map[string]any{"change_id": uuid.New(), "old": 5},
 		"staff-role-set":          map[string]any{"login_name": "wang.xm", "roles": []any{}},
 		"transfer-get":            map[string]any{"transfer_id": uuid.New()},
 		"transfer-prepare":        map[string]any{"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": 1},

@@ -25,7 +25,7 @@ SELECT s.id, s.usb_key, s.given_until, p.password, p.set_at, policy_value('staff
  WHERE s.login_name = $1 AND s.active`
 
 	sqlProved = `-- staff.proved
-SELECT staff_proved($1, $2, $3, $4, $5)`
+SELECT staff_proved($1, $2, $3, $4, false, true)`
 
 	sqlAttemptPrune = `-- staff_attempt.prune
 DELETE FROM staff_attempt WHERE subject IN (
@@ -71,7 +71,9 @@ func (a *Attempt) CountGuess(batch *pgx.Batch) {
 	})
 	batch.Queue(sqlByName, a.LoginName, day).QueryRow(func(row pgx.Row) error {
 		a.ID, a.key, a.until, a.stored = uuid.Nil, nil, nil, ""
-		return pg.Optional(row.Scan(&a.ID, &a.key, &a.until, &a.stored, &a.setAt, &a.cycle))
+		err := pg.Optional(row.Scan(&a.ID, &a.key, &a.until, &a.stored, &a.setAt, &a.cycle))
+		a.cycle = min(a.cycle, MostCycleDays)
+		return err
 	})
 }
 
@@ -124,18 +126,20 @@ func (a *Attempt) ChangeBy() *time.Time {
 	return &day
 }
 
-// Proved takes the failures back after a right guess. A commit returns the error stale if the password was
-// replaced since it was compared, or is used up. logsIn stores the time of the login.
+// Proved adds to the unit the statement after a right guess. A commit returns the error stale if the password was
+// replaced since it was compared, or is used up. At a login (logsIn) it takes the failures back and stores the time;
+// another call has taken them back by QueueProved.
 func (a *Attempt) Proved(ctx context.Context, to pg.Writer, logsIn bool, stale error) error {
 	return to.Write(ctx, pg.Statement{
-		Call: "staff_proved", Args: []any{a.ID, a.stored, a.Address, a.Now, logsIn}, Refuse: map[string]error{"STAFF_STALE": stale},
+		Call: "staff_proved", Args: []any{a.ID, a.stored, a.Address, a.Now, logsIn, logsIn},
+		Refuse: map[string]error{"STAFF_STALE": stale},
 	})
 }
 
 // QueueProved adds to the batch the statement that takes the failures back, for a call that may be refused
 // for another reason than the guess.
 func (a *Attempt) QueueProved(batch *pgx.Batch) {
-	batch.Queue(sqlProved, a.ID, a.stored, a.Address, a.Now, false)
+	batch.Queue(sqlProved, a.ID, a.stored, a.Address, a.Now)
 }
 
 // Retention keeps failures of a name or an address for 30 days after the last one.

@@ -5,7 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
+	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
+	identityregister "github.com/tidebank/tidebank/functions/identity/register"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
 	"github.com/tidebank/tidebank/test/check"
@@ -139,6 +143,77 @@ func TestARobotOfManyAddressesIsSlowedAndBlocked(t *testing.T) {
 	}
 	slowed(t, next(), 3600)
 	r.logsIn(t, w.Device(t, "new-phone"), "203.0.113.8", false)
+}
+
+// Sign-ups and resets from one address are slowed and blocked like log-ins, also if each graphic code is solved.
+func TestRobotsOfSignUpsAndResets(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "RISK-002.4")
+	for name, tt := range map[string]struct {
+		refusal string
+		try     func(t *testing.T, r *robot, id string) bank.Reply
+	}{
+		"sign-ups": {"REGISTRATION_REFUSED", func(t *testing.T, r *robot, id string) bank.Reply {
+			t.Helper()
+			request := r.phone.SignUp(t, r.wang, "000000")
+			request.CaptchaID, request.CaptchaAnswer = id, captchatest.Answer
+			return r.phone.Call(t, identityregister.Function, uuid.NewString(), request)
+		}},
+		"resets": {"RESET_REFUSED", func(t *testing.T, r *robot, id string) bank.Reply {
+			t.Helper()
+			request := r.phone.ResetPassword(t, r.wang, "000000", "moon-2027y")
+			request.CaptchaID, request.CaptchaAnswer = id, captchatest.Answer
+			return r.phone.Call(t, identitypasswordreset.Function, uuid.NewString(), request)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newFixture(t).robot(t)
+			next := func() bank.Reply { return tt.try(t, r, captchatest.Solved(t, r.Bank, r.phone)) }
+			for range slowAfter {
+				next().Want(t, tt.refusal)
+			}
+			r.phone.Reopen(t) // a new channel has no calls in this minute
+			slowed(t, next(), 10)
+			for range blockAfter - slowAfter {
+				r.Advance(10 * time.Second)
+				next().Want(t, tt.refusal)
+			}
+			slowed(t, next(), 3600)
+		})
+	}
+}
+
+// Invented answers to graphic codes do not use up the one attempt of a slowed address.
+func TestAWrongCodeTakesNoTurn(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	r := w.robot(t)
+	for i := range slowAfter {
+		r.try(t, i >= captchaAfter).Want(t, "LOGIN_FAILED")
+	}
+	w.Advance(10 * time.Second)
+	invented := r.request(t, r.phone, "guess-2026x", "")
+	invented.CaptchaID, invented.CaptchaAnswer = "00000000-0000-4000-8000-000000000000", captchatest.Answer
+	r.phone.Call(t, identitylogin.Function, "", invented).Want(t, "CAPTCHA_REJECTED")
+	r.try(t, true).Want(t, "LOGIN_FAILED")
+}
+
+// An attempt that waits for its slowed address uses up no turn of the slowed network.
+func TestAWaitingAddressTakesNoTurnOfItsNetwork(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	r := w.robot(t)
+	w.Exec(t, "UPDATE policy SET value = 1 WHERE name = 'login.network_times'")
+	for i := range slowAfter {
+		r.try(t, i >= captchaAfter).Want(t, "LOGIN_FAILED")
+	}
+	w.Advance(10 * time.Second)
+	w.Exec(t, "UPDATE login_source SET last_at = $1 WHERE source = (SELECT source FROM login_source LIMIT 1)", w.Clock.Now())
+	slowed(t, r.try(t, true), 10)
+	if n := w.Count(t, "SELECT count(*) FROM login_source WHERE last_at = $1", w.Clock.Now()); n != 1 {
+		t.Errorf("%d sources have given a turn, want only the one before", n)
+	}
 }
 
 // Of several attempts at once, a slowed address gets one through.

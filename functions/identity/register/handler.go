@@ -14,8 +14,10 @@ package register
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
@@ -151,6 +153,9 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		}
 		return Response{}, identity.ErrRegistrationRefused
 	}
+	if err := op.onNoCard(ctx, turn, applicant.ID, chosen); err != nil {
+		return Response{}, err
+	}
 	call.Changed(applicant.ID)
 	if err := tried.Succeeded(ctx, unit); err != nil {
 		return Response{}, err
@@ -159,6 +164,20 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	return Response{Registered: true}, op.register(ctx, turn, unit, chosen, device.Key{
 		CustomerID: applicant.ID, DeviceID: call.DeviceID, Public: req.DevicePublicKey, BoundAt: now,
 	})
+}
+
+// onNoCard refuses new passwords that are the password of any card of the person, who has proved to hold one (PWD-003).
+func (op operation) onNoCard(ctx context.Context, turn *password.Turn, person uuid.UUID, chosen password.New) (err error) {
+	var present password.Present
+	var batch pgx.Batch
+	present.QueuePresent(&batch, person)
+	if err := op.db.Batch(ctx, &batch); err != nil {
+		return fmt.Errorf("cards of an applicant: %w", err)
+	}
+	if chosen.OnCard, err = present.OnCard(turn, []byte(chosen.Trade)); err != nil {
+		return bankerr.ErrInternal.Because(err)
+	}
+	return chosen.CheckTrade() // a login password has a letter, and so is no card's
 }
 
 // admit asks callers of a suspicious address for a graphic code, and waits for the turn
@@ -190,6 +209,7 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 		}
 	}
 	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1]), Card: string(clear[2])}
+	application.Names = []string{req.Name}
 	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
 	application.IDNo, _ = idno.Canonical(req.IDNo)
 	return application, clear[2], nil

@@ -98,6 +98,18 @@ func TestWrongLoginsLookAlikeAndLock(t *testing.T) {
 	w.login(t, bank.StaffPassword).Want(t, "")
 }
 
+// Failures that are spread over more than the time of a lock do not add up.
+func TestOldFailuresDoNotCount(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	for range 8 {
+		w.login(t, "not-it-2026").Want(t, "STAFF_LOGIN_FAILED")
+		w.Advance(8 * time.Minute)
+		w.console.Reopen(t)
+	}
+	w.login(t, bank.StaffPassword).Want(t, "")
+}
+
 // Failures with many names from one address lock the address, and no other one.
 func TestAnAddressIsLocked(t *testing.T) {
 	t.Parallel()
@@ -110,6 +122,19 @@ func TestAnAddressIsLocked(t *testing.T) {
 	w.login(t, bank.StaffPassword).Want(t, "STAFF_LOGIN_FAILED")
 	w.console.IP = "203.0.113.99"
 	w.login(t, bank.StaffPassword).Want(t, "")
+}
+
+// A figure of the policy above the standard's has no effect.
+func TestTheCycleHasABound(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	w.Exec(t, "UPDATE policy SET value = 400 WHERE name = 'staff.password.cycle_days'")
+	w.Advance(91 * day)
+	w.console.Reopen(t)
+	var reply stafflogin.Response
+	if w.login(t, bank.StaffPassword).Into(t, &reply); !reply.MustChange {
+		t.Errorf("after 91 days the login answers %+v", reply)
+	}
 }
 
 func TestThePasswordsAgeCounts(t *testing.T) {

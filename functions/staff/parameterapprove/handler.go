@@ -3,7 +3,8 @@
 //	POST /function/staff-parameter-approve   session of the staff, role parameters
 //
 // Another member than the proposer approves. The figure is in force from its day, but not earlier than
-// today, and counts from the next call on that reads it. The access record, which commits with the figure,
+// today, and counts from the next call on that reads it. The request holds the old value that the approver has
+// seen; if another is in force by then, nothing changes. The access record, which commits with the figure,
 // holds both persons, the old value and the new one. Refusals: OBJECT_NOT_FOUND,
 // PARAMETER_BELOW_FLOOR, PARAMETER_DECIDED, PARAMETER_MOVED, PARAMETER_OWN_APPROVAL.
 package parameterapprove
@@ -36,9 +37,10 @@ var Function = fn.Command(fn.Spec{
 // Config is empty: the function has no settings.
 type Config struct{}
 
-// Request names the proposal.
+// Request names the proposal, and the value that it replaces.
 type Request struct {
 	ChangeID uuid.UUID `json:"change_id" format:"uuid"`
+	Old      int64     `json:"old" doc:"The value in force on the day of the change, as staff-parameter-list shows it"`
 }
 
 // Response is the figure that is in force from the day.
@@ -71,6 +73,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := figure.Check(p.Value); err != nil {
 		return Response{}, err
 	}
+	p.Old = req.Old // the commit refuses it if it is not in force
 	from := p.ValidFrom.Format(time.DateOnly)
 	call.Did(events.StaffAct{
 		What: "approve " + p.Name, Old: parameter.Text(p.Old), New: parameter.Text(p.Value), From: from,

@@ -41,9 +41,11 @@ func propose(t *testing.T, d *bank.Device, figure string, value int64) (reply st
 	return reply
 }
 
-func approve(t *testing.T, d *bank.Device, id uuid.UUID) bank.Reply {
+// approve approves a proposal to somebody who has seen the old value.
+func approve(t *testing.T, d *bank.Device, id uuid.UUID, old int64) bank.Reply {
 	t.Helper()
-	return d.Call(t, staffparameterapprove.Function, uuid.NewString(), map[string]any{"change_id": id})
+	request := map[string]any{"change_id": id, "old": old}
+	return d.Call(t, staffparameterapprove.Function, uuid.NewString(), request)
 }
 
 // inForce is the figure as each function of the bank reads it.
@@ -62,15 +64,15 @@ func TestAChangeWaitsForAnotherMember(t *testing.T) {
 		if change.Present != values[0] {
 			t.Errorf("the proposal of %s shows %d in force", figure, change.Present)
 		}
-		own := approve(t, w.proposer, change.ChangeID)
+		own := approve(t, w.proposer, change.ChangeID, values[0])
 		if own.Want(t, "PARAMETER_OWN_APPROVAL"); own.Status != http.StatusForbidden {
 			t.Errorf("status %d", own.Status)
 		}
-		approve(t, w.outsider, change.ChangeID).Want(t, "STAFF_FORBIDDEN")
+		approve(t, w.outsider, change.ChangeID, values[0]).Want(t, "STAFF_FORBIDDEN")
 		if got := w.inForce(t, figure); got != values[0] {
 			t.Fatalf("%s is %d before its approval", figure, got)
 		}
-		approve(t, w.approver, change.ChangeID).Want(t, "")
+		approve(t, w.approver, change.ChangeID, values[0]).Want(t, "")
 		if got := w.inForce(t, figure); got != values[1] {
 			t.Fatalf("%s is %d after its approval", figure, got)
 		}
@@ -84,9 +86,9 @@ func TestAChangeWaitsForAnotherMember(t *testing.T) {
 		if last.Act == nil || *last.Act != want {
 			t.Errorf("the record holds %+v, want %+v", last.Act, want)
 		}
-		approve(t, w.approver, change.ChangeID).Want(t, "PARAMETER_DECIDED")
+		approve(t, w.approver, change.ChangeID, values[1]).Want(t, "PARAMETER_DECIDED")
 	}
-	approve(t, w.approver, uuid.New()).Want(t, "OBJECT_NOT_FOUND")
+	approve(t, w.approver, uuid.New(), 5).Want(t, "OBJECT_NOT_FOUND")
 }
 
 // Two members approve at once: one change of the figure, one of them is told that it is decided.
@@ -96,7 +98,7 @@ func TestTwoApproveAtOnce(t *testing.T) {
 	third := w.Console(t, w.Member(t, "qian.er", staff.Parameters))
 	change := propose(t, w.proposer, "staff.lock_after", 4)
 	both := []*bank.Device{w.approver, third}
-	codes := check.AtOnce(2, func(i int) string { return approve(t, both[i], change.ChangeID).Code })
+	codes := check.AtOnce(2, func(i int) string { return approve(t, both[i], change.ChangeID, 5).Code })
 	if (codes[0] == "") == (codes[1] == "") {
 		t.Errorf("the approvals are answered by %q", codes)
 	}
@@ -107,9 +109,14 @@ func TestAnApproverSeesTheFigureInForce(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	first, second := propose(t, w.proposer, "staff.lock_after", 4), propose(t, w.proposer, "staff.lock_after", 3)
-	approve(t, w.approver, first.ChangeID).Want(t, "")
+	approve(t, w.approver, first.ChangeID, 5).Want(t, "")
+	approve(t, w.approver, second.ChangeID, 5).Want(t, "PARAMETER_MOVED")
+	var list staffparameterlist.Response
+	if w.approver.Call(t, staffparameterlist.Function, "", struct{}{}).Into(t, &list); list.Waiting[0].Old != 4 {
+		t.Errorf("the list shows %d in force", list.Waiting[0].Old)
+	}
 	var reply staffparameterapprove.Response
-	approve(t, w.approver, second.ChangeID).Into(t, &reply)
+	approve(t, w.approver, second.ChangeID, 4).Into(t, &reply)
 	if reply.Old != 4 || reply.Value != 3 || w.inForce(t, "staff.lock_after") != 3 {
 		t.Errorf("the second approval answers %+v", reply)
 	}
@@ -125,9 +132,9 @@ func TestAnUnapprovedFigureHasNoEffect(t *testing.T) {
 		return w.outsider.Call(t, staffpasswordchange.Function, uuid.NewString(), w.outsider.StaffChange(t, present, fresh))
 	}
 	change := propose(t, w.proposer, "staff.password.min_length", 10)
-	approve(t, w.proposer, change.ChangeID).Want(t, "PARAMETER_OWN_APPROVAL")
+	approve(t, w.proposer, change.ChangeID, 7).Want(t, "PARAMETER_OWN_APPROVAL")
 	set(bank.StaffPassword, "moon-27").Want(t, "")
-	approve(t, w.approver, change.ChangeID).Want(t, "")
+	approve(t, w.approver, change.ChangeID, 7).Want(t, "")
 	set("moon-27", "moon-1928").Want(t, "PASSWORD_WEAK")
 	set("moon-27", "moon-19283").Want(t, "")
 }
@@ -167,7 +174,7 @@ func TestTheList(t *testing.T) {
 			t.Errorf("%s is %d, outside %d to %d", f.Name, f.Value, f.Least, f.Most)
 		}
 	}
-	approve(t, w.approver, change.ChangeID).Want(t, "")
+	approve(t, w.approver, change.ChangeID, list.Waiting[0].Old).Want(t, "")
 	if w.inForce(t, "staff.lock_after") != 5 {
 		t.Error("the figure is in force before its day")
 	}

@@ -48,6 +48,7 @@ type Figure struct {
 type Waiting struct {
 	ChangeID   uuid.UUID `json:"change_id" format:"uuid"`
 	Name       string    `json:"figure"`
+	Old        int64     `json:"old" doc:"In force on the day of the change; an approval names it"`
 	Value      int64     `json:"value"`
 	ValidFrom  string    `json:"valid_from" format:"date"`
 	ProposedBy string    `json:"proposed_by"`
@@ -70,7 +71,8 @@ func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request
 }
 
 func (op operation) do(ctx context.Context, _ *fn.Call, _ Request) (Response, error) {
-	values, err := parameter.AllInForce(ctx, op.db, clock.BusinessDay(op.clock.Now()))
+	today := clock.BusinessDay(op.clock.Now())
+	values, err := parameter.AllInForce(ctx, op.db, today)
 	if err != nil {
 		return Response{}, err
 	}
@@ -80,13 +82,13 @@ func (op operation) do(ctx context.Context, _ *fn.Call, _ Request) (Response, er
 			Name: p.Name, Title: p.Title, Unit: p.Unit, Value: values[p.Name], Least: p.Least, Most: p.Most,
 		})
 	}
-	proposals, err := parameter.Waiting(ctx, op.db, mostWaiting)
+	proposals, err := parameter.Waiting(ctx, op.db, today, mostWaiting)
 	if err != nil {
 		return Response{}, err
 	}
 	for _, p := range proposals {
 		reply.Waiting = append(reply.Waiting, Waiting{
-			ChangeID: p.ID, Name: p.Name, Value: p.Value, ValidFrom: p.ValidFrom.Format(time.DateOnly),
+			ChangeID: p.ID, Name: p.Name, Old: p.Old, Value: p.Value, ValidFrom: p.ValidFrom.Format(time.DateOnly),
 			ProposedBy: p.ProposedBy, ProposedAt: *clock.Local(&p.ProposedAt),
 		})
 	}

@@ -70,7 +70,10 @@ func TestAKeyboardPassword(t *testing.T) {
 	w.refused(t, "92735816", "no_letter")
 	w.refused(t, "wang.xm", "user_name")
 	w.refused(t, "Passw0rd", "common")
+	w.refused(t, "x-Wang.XM-7", "user_name")
 	w.refused(t, "a2345678", "sequence")
+	w.refused(t, "abcdef7", "sequence")
+	w.refused(t, "aaaaaa7", "repetition")
 	w.accepted(t, "moon926")
 	key, err := keytest.PrivateKey(t).Public().Marshal()
 	check.Must(t, err)
@@ -154,6 +157,18 @@ func TestAWrongPresentPasswordCounts(t *testing.T) {
 	w.change(t, "moon-27").Want(t, "STAFF_LOGIN_FAILED")
 	login := w.console.StaffLogIn(t, staff.Member{LoginName: "wang.xm"}, "tide-26")
 	w.console.Call(t, stafflogin.Function, "", login).Want(t, "STAFF_LOGIN_FAILED")
+}
+
+// A change takes one attempt of its address back, its own, and no failure of another member.
+func TestAChangeTakesBackItsOwnAttempt(t *testing.T) {
+	t.Parallel()
+	w := with(t, staff.Member{}, "tide-26")
+	address := "address " + w.console.IP
+	w.Exec(t, "INSERT INTO staff_attempt (subject, failures, failed_at, began_at) VALUES ($1, 29, $2, $2)", address, w.Clock.Now())
+	w.accepted(t, "moon-27")
+	if n := w.Count(t, "SELECT failures FROM staff_attempt WHERE subject = $1", address); n != 29 {
+		t.Errorf("the address has %d failures, want 29", n)
+	}
 }
 
 // The same request again gets the first answer, although the password is another one by then.
