@@ -8,12 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/uuid"
 
+	"github.com/tidebank/tidebank/events"
+	"github.com/tidebank/tidebank/events/topic"
 	"github.com/tidebank/tidebank/localstack/casim"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/cloud"
+	"github.com/tidebank/tidebank/shared/cloudevent"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/host"
@@ -23,6 +26,7 @@ import (
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/req"
+	"github.com/tidebank/tidebank/workers/relay"
 )
 
 const secret = "only-for-this-test"
@@ -105,12 +109,23 @@ func partners(t *testing.T) map[downstream.Name]partner {
 		}),
 		downstream.Broker: with(map[string]string{
 			"AWS_ENDPOINT_URL": "ADDRESS", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "bank", "AWS_SECRET_ACCESS_KEY": secret,
+			"SNS_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:events",
 		}, func(ctx context.Context, _ *testing.T) error {
-			config, err := setting[cloud.Config]()
-			if err == nil {
-				_, err = cloud.New(config).Secret(ctx, "secret://"+personal[0])
+			config, err := setting[relay.Config]() // its brokers inside the platform have no certificate
+			if err != nil {
+				return err
 			}
-			return err
+			account, err := config.AWS.SDK()
+			if err != nil {
+				return err
+			}
+			event := cloudevent.Event{
+				ID: uuid.NewString(), Source: "/tidebank", Type: events.TypeTransferPosted, Time: clock.System{}.Now(),
+			}
+			if err = event.SetJSON(all); err != nil {
+				return err
+			}
+			return topic.Sink{ARN: config.Topic, SNS: sns.NewFromConfig(account)}.Publish(ctx, []cloudevent.Event{event})[0]
 		}),
 		downstream.Redis: {
 			serve: serveRedis, clear: "redis", secure: "rediss", settings: map[string]string{"REDIS_URL": "ADDRESS"},
