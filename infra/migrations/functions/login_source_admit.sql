@@ -11,12 +11,14 @@ DECLARE
     v_after bigint := policy_value('login.address_slow_after', p_day);
     v_begun timestamptz := p_now - make_interval(secs => policy_value('login.source_seconds', p_day));
     v_times bigint := policy_value('login.network_times', p_day);
+    v_most bigint;
     v_slowed bytea[] := '{}';
 BEGIN
     FOR s IN SELECT * FROM login_source WHERE source IN (p_address, p_network) ORDER BY source LOOP -- in one order: no deadlock
+        v_most := v_after * CASE s.source WHEN p_address THEN 1 ELSE v_times END;
         IF s.blocked_until > p_now THEN
             v_wait := greatest(v_wait, ceil(extract(epoch FROM s.blocked_until - p_now))::int);
-        ELSIF s.began_at > v_begun AND s.failures >= v_after * CASE s.source WHEN p_address THEN 1 ELSE v_times END THEN
+        ELSIF s.began_at > v_begun AND s.failures >= v_most THEN
             SELECT * INTO s FROM login_source WHERE source = s.source FOR NO KEY UPDATE;
             v_slowed := v_slowed || s.source;
             IF s.last_at > p_now - make_interval(secs => v_slow) THEN
