@@ -153,7 +153,7 @@ func (c *Client) IdentityAliasSet(ctx context.Context, key string, request Ident
 
 // IdentityCertApply calls identity-cert-apply: Apply for a certificate. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// CERT_REQUEST_REJECTED.
+// CERT_REQUEST_REJECTED, CERT_RENEWAL_EARLY.
 func (c *Client) IdentityCertApply(ctx context.Context, key string, request IdentityCertApplyRequest) (IdentityCertApplyReply, error) {
 	var reply IdentityCertApplyReply
 	err := c.CallOnce(ctx, "identity-cert-apply", key, request, &reply)
