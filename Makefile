@@ -27,7 +27,7 @@ run: ## start the whole bank on this machine (flags: ARGS="--fresh --listen :808
 demo: ## be a customer of the running bank (BANK_URL; ARGS="-browser" shows a passkey too)
 	go run ./client/demo $(ARGS)
 
-test: ## run every test with the race detector, and report what they prove, in build/
+test: ## run every test, most with the race detector, and report what they prove, in build/
 	go run ./test/conformance -race -strict
 
 quick: ## run every test without the race detector and without the report (TESTFLAGS)

@@ -4,7 +4,8 @@
 //	go run ./test/conformance [-race] [-strict] [packages]
 //
 // It runs `go test -json -count=1 -vet=off` itself, for ./... if no package is named, from
-// the root of the module. It gives the run a fresh nonce, and counts only claims
+// the root of the module. With -race and no package named, the packages whose tests do one thing
+// after another run without the race detector (runs.go). It gives the run a fresh nonce, and counts only claims
 // that carry it (test/req) and whose tests passed. It shows one line for each
 // package, and all output of the tests that failed. It also counts the records of runs
 // on real platforms, such as `make test-knative`, and of the tests of other modules, if
@@ -93,7 +94,7 @@ func run(ctx context.Context, o options, show io.Writer) error {
 		return keepEvidence(ctx, o, show)
 	}
 	started := time.Now()
-	result, err := goTest(ctx, "", o.args(), rand.Text(), show)
+	result, err := o.test(ctx, rand.Text(), show)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -280,5 +281,34 @@ func TestArguments(t *testing.T) {
 		if got := strings.Join(tt.o.args(), " "); got != tt.want {
 			t.Errorf("go %s, want go %s", got, tt.want)
 		}
+	}
+}
+
+func TestSequentialPackagesRunWithoutTheDetector(t *testing.T) {
+	t.Parallel()
+	all := []string{
+		module + "/docs", module + "/functions", module + "/functions/transfer/confirm", module + "/infra/gen", module + "/shared/fn",
+		module + "/test/conformance", module + "/test/flow", module + "/test/flowing",
+	}
+	got := options{timeout: 60e9, race: true}.runs(all)
+	const args = "test -json -count=1 -vet=off -ldflags=-w -timeout 1m0s "
+	want := [][]string{
+		strings.Fields(args + strings.Join([]string{all[0], all[1], all[3], all[5], all[6]}, " ")),
+		strings.Fields(args + "-race " + strings.Join([]string{all[2], all[4], all[7]}, " ")),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := (options{timeout: 60e9}).runs(all); len(got) != 1 || !slices.Contains(got[0], "./...") {
+		t.Errorf("without -race: %v", got)
+	}
+}
+
+func TestResultsOfTwoRunsAreOne(t *testing.T) {
+	t.Parallel()
+	r := &runResult{tests: map[string]*outcome{"a.T": {Package: "a", Test: "T"}}, passed: 1, failed: []string{"a"}}
+	r.join(&runResult{tests: map[string]*outcome{"b.T": {}}, passed: 2, skipped: 3, failed: []string{"b"}, exit: "exit status 1"})
+	if len(r.tests) != 2 || r.passed != 3 || r.skipped != 3 || len(r.failed) != 2 || r.exit != "exit status 1" {
+		t.Errorf("%+v", r)
 	}
 }
