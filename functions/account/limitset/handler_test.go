@@ -110,7 +110,7 @@ func TestALateRaiseTakesNothingBack(t *testing.T) {
 	raise := func(in accountchangeprepare.Response) bank.Reply {
 		return w.Phone.ConfirmBy(t, accountlimitset.Function, in.IntentID, w.Known(t), w.Phone.SignedText(t, in.Text))
 	}
-	limits(t, w, 300_00, 299_99).Want(t, "")
+	limits(t, w, 299_99, 300_00).Want(t, "")
 	raise(late).Want(t, "INTENT_EXPIRED")
 	limits(t, w, 299_99, 299_99).Want(t, "")
 	limits(t, w, 299_99, 300_00, w.Known(t)).Want(t, "")

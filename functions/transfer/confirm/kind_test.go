@@ -160,7 +160,7 @@ func TestAMethodThatIsNotEnrolledConfirmsNothing(t *testing.T) {
 		proof   stepup.Proof
 		refusal string
 	}{
-		{bank.Responded(made, in.Text), "TOKEN_LOCKED"},
+		{bank.Responded(made, in.Text), "PROOF_REJECTED"},
 		{app.Signed(t, stepup.SoftUKey, in.Text), "PROOF_REJECTED"},
 		{counter.Signed(t, stepup.SoftUKeyCounter, in.Text), "PROOF_REJECTED"},
 		{bluetooth.Signed(t, stepup.BluetoothKey, in.Text), "PROOF_REJECTED"},
@@ -171,8 +171,7 @@ func TestAMethodThatIsNotEnrolledConfirmsNothing(t *testing.T) {
 		}
 	}
 	w.Corporate(t, w.Payer)
-	company := w.prepare(t, 1_00)
-	w.proven(t, company, byPIN, w.Signed(t, company)).Want(t, "PIN_CODE_LOCKED")
+	w.proven(t, in, byPIN, w.Signed(t, in)).Want(t, "PIN_CODE_LOCKED") // as without a PIN code
 	if n := w.Count(t, "SELECT count(*) FROM transfer"); n != 0 {
 		t.Errorf("%d transfers are posted", n)
 	}
