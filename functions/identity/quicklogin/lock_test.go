@@ -304,6 +304,9 @@ func TestFailuresAreAlike(t *testing.T) {
 	unset := tablet.QuickLogin(t, bare, tablet.Challenge(t), device.ByGesture, nil)
 	used := w.request(t, w.Phone, device.ByGesture)
 	w.Exec(t, "DELETE FROM login_challenge WHERE challenge = $1", used.Challenge)
+	counted := w.request(t, w.Phone, device.ByGesture) // the address and its network have rows from now on
+	counted.Phone = "13999999998"
+	send(t, w.Phone, counted).Want(t, "LOGIN_FAILED")
 	var first *bank.Reply
 	rows := func() map[string]int {
 		counts := map[string]int{}
