@@ -265,8 +265,8 @@ func session(b *pgproto3.Backend, on *wire) {
 			if strings.Contains(statement, "pg_backend_pid") {
 				b.Send(&pgproto3.ParseComplete{})
 				b.Send(&pgproto3.BindComplete{})
-				pid := pgproto3.FieldDescription{Name: []byte("pid"), DataTypeOID: 23, DataTypeSize: 4}
-				b.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{pid}})
+				column := pgproto3.FieldDescription{Name: []byte("pid"), DataTypeOID: 23, DataTypeSize: 4}
+				b.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{column}})
 				b.Send(&pgproto3.DataRow{Values: [][]byte{[]byte(fmt.Sprint(pid))}})
 				b.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
 			} else {
