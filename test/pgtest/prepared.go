@@ -42,7 +42,7 @@ func startPrepared(ctx context.Context, dir string) (*pgserver.Server, error) {
 }
 
 func startOn(ctx context.Context, dir, data string) (*pgserver.Server, error) {
-	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // the server's user enters it
+	if err := os.MkdirAll(dir, 0o711); err != nil { // the server's user enters it
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
 	// cp keeps the owner, who runs the server.
@@ -65,8 +65,8 @@ func prepared(ctx context.Context, anyway bool) (data string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("pgtest: %w", err)
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()                // this ends the lock too
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { //nolint:gosec // a descriptor is small
+	defer func() { err = errors.Join(err, lock.Close()) }() // this ends the lock too
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("pgtest: %w", err)
 	}
 	data = filepath.Join(dir, "pgdata")
