@@ -24,8 +24,8 @@ help: ## list the targets
 run: ## start the whole bank on this machine (flags: ARGS="--fresh --listen :8081")
 	go run ./localstack $(ARGS)
 
-demo: ## be a customer of the running bank (BANK_URL; ARGS="-browser" shows a passkey too)
-	go run ./client/demo $(ARGS)
+demo: ## be a customer of the running bank (BANK_URL)
+	go run ./client/demo
 
 test: ## run every test, most with the race detector, and report what they prove, in build/
 	go run ./test/conformance -race -strict

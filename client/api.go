@@ -11,27 +11,10 @@ import (
 	"github.com/tidebank/tidebank/shared/money"
 )
 
-// AccountAdd calls account-add: Add an account to mobile banking. It has its effect at most once
-// for a key; an empty key is replaced by a fresh one. Refusals of its own: OBJECT_NOT_FOUND.
-func (c *Client) AccountAdd(ctx context.Context, key string, request AccountAddRequest) (AccountAddReply, error) {
-	var reply AccountAddReply
-	err := c.CallOnce(ctx, "account-add", key, request, &reply)
-	return reply, err
-}
-
 // AccountAliasSet calls account-alias-set: Name an account. Refusals of its own: OBJECT_NOT_FOUND.
 func (c *Client) AccountAliasSet(ctx context.Context, request AccountAliasSetRequest) (AccountView, error) {
 	var reply AccountView
 	err := c.Call(ctx, "account-alias-set", request, &reply)
-	return reply, err
-}
-
-// AccountChangePrepare calls account-change-prepare: Prepare to lift a loss report, set an own
-// limit, add or remove an account. Refusals of its own: OBJECT_NOT_FOUND, ACCOUNT_NOT_LOST,
-// LIMIT_EXCEEDED, DEVICE_UNBOUND, STEPUP_STRONGER.
-func (c *Client) AccountChangePrepare(ctx context.Context, request AccountChangePrepareRequest) (AccountChangePrepareReply, error) {
-	var reply AccountChangePrepareReply
-	err := c.Call(ctx, "account-change-prepare", request, &reply)
 	return reply, err
 }
 
@@ -42,51 +25,10 @@ func (c *Client) AccountDetail(ctx context.Context, request AccountDetailRequest
 	return reply, err
 }
 
-// AccountLimitGet calls account-limit-get: Show the limits of transfers.
-func (c *Client) AccountLimitGet(ctx context.Context) (AccountLimitGetReply, error) {
-	var reply AccountLimitGetReply
-	err := c.Call(ctx, "account-limit-get", struct{}{}, &reply)
-	return reply, err
-}
-
-// AccountLimitSet calls account-limit-set: Set an own limit of transfers. It has its effect at most
-// once for a key; an empty key is replaced by a fresh one.
-func (c *Client) AccountLimitSet(ctx context.Context, key string, request AccountLimitSetRequest) (AccountLimitSetReply, error) {
-	var reply AccountLimitSetReply
-	err := c.CallOnce(ctx, "account-limit-set", key, request, &reply)
-	return reply, err
-}
-
-// AccountLossLift calls account-loss-lift: Lift the loss report of an account. It has its effect at
-// most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// ACCOUNT_NOT_LOST.
-func (c *Client) AccountLossLift(ctx context.Context, key string, request AccountLossLiftRequest) (AccountLossLiftReply, error) {
-	var reply AccountLossLiftReply
-	err := c.CallOnce(ctx, "account-loss-lift", key, request, &reply)
-	return reply, err
-}
-
-// AccountLossReport calls account-loss-report: Report an account as lost. Refusals of its own:
-// OBJECT_NOT_FOUND, ACCOUNT_CLOSED.
-func (c *Client) AccountLossReport(ctx context.Context, request AccountLossReportRequest) (AccountLossReportReply, error) {
-	var reply AccountLossReportReply
-	err := c.Call(ctx, "account-loss-report", request, &reply)
-	return reply, err
-}
-
 // AccountOverview calls account-overview: Show assets and liabilities.
 func (c *Client) AccountOverview(ctx context.Context) (AccountOverviewReply, error) {
 	var reply AccountOverviewReply
 	err := c.Call(ctx, "account-overview", struct{}{}, &reply)
-	return reply, err
-}
-
-// AccountRemove calls account-remove: Remove an account from mobile banking. It has its effect at
-// most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// OBJECT_NOT_FOUND.
-func (c *Client) AccountRemove(ctx context.Context, key string, request AccountRemoveRequest) (AccountRemoveReply, error) {
-	var reply AccountRemoveReply
-	err := c.CallOnce(ctx, "account-remove", key, request, &reply)
 	return reply, err
 }
 
@@ -99,9 +41,9 @@ func (c *Client) AccountStatement(ctx context.Context, request AccountStatementR
 }
 
 // CaptchaIssue calls captcha-issue: Draw a graphic code.
-func (c *Client) CaptchaIssue(ctx context.Context, request CaptchaIssueRequest) (CaptchaIssueReply, error) {
+func (c *Client) CaptchaIssue(ctx context.Context) (CaptchaIssueReply, error) {
 	var reply CaptchaIssueReply
-	err := c.Call(ctx, "captcha-issue", request, &reply)
+	err := c.Call(ctx, "captcha-issue", struct{}{}, &reply)
 	return reply, err
 }
 
@@ -153,19 +95,10 @@ func (c *Client) IdentityAliasSet(ctx context.Context, key string, request Ident
 
 // IdentityCertApply calls identity-cert-apply: Apply for a certificate. It has its effect at most
 // once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// CERT_REQUEST_REJECTED, CERT_RENEWAL_EARLY.
+// CERT_REQUEST_REJECTED.
 func (c *Client) IdentityCertApply(ctx context.Context, key string, request IdentityCertApplyRequest) (IdentityCertApplyReply, error) {
 	var reply IdentityCertApplyReply
 	err := c.CallOnce(ctx, "identity-cert-apply", key, request, &reply)
-	return reply, err
-}
-
-// IdentityCertResume calls identity-cert-resume: Resume the customer's certificates. It has its
-// effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// OBJECT_NOT_FOUND.
-func (c *Client) IdentityCertResume(ctx context.Context, key string, request IdentityCertResumeRequest) (IdentityCertResumeReply, error) {
-	var reply IdentityCertResumeReply
-	err := c.CallOnce(ctx, "identity-cert-resume", key, request, &reply)
 	return reply, err
 }
 
@@ -174,14 +107,6 @@ func (c *Client) IdentityCertResume(ctx context.Context, key string, request Ide
 func (c *Client) IdentityCertRevoke(ctx context.Context) (IdentityCertRevokeReply, error) {
 	var reply IdentityCertRevokeReply
 	err := c.Call(ctx, "identity-cert-revoke", struct{}{}, &reply)
-	return reply, err
-}
-
-// IdentityCertSuspend calls identity-cert-suspend: Suspend the customer's certificates. Refusals of
-// its own: OBJECT_NOT_FOUND.
-func (c *Client) IdentityCertSuspend(ctx context.Context) (IdentityCertSuspendReply, error) {
-	var reply IdentityCertSuspendReply
-	err := c.Call(ctx, "identity-cert-suspend", struct{}{}, &reply)
 	return reply, err
 }
 
@@ -194,40 +119,6 @@ func (c *Client) IdentityChangePrepare(ctx context.Context, request IdentityChan
 	return reply, err
 }
 
-// IdentityConsentList calls identity-consent-list: List the purposes of biometric data and the
-// caller's consents.
-func (c *Client) IdentityConsentList(ctx context.Context) (IdentityConsentListReply, error) {
-	var reply IdentityConsentListReply
-	err := c.Call(ctx, "identity-consent-list", struct{}{}, &reply)
-	return reply, err
-}
-
-// IdentityConsentSet calls identity-consent-set: Give or withdraw the consent to a purpose of
-// biometric data. Refusals of its own: NOTICE_UNACKNOWLEDGED.
-func (c *Client) IdentityConsentSet(ctx context.Context, request IdentityConsentSetRequest) (IdentityConsentSetReply, error) {
-	var reply IdentityConsentSetReply
-	err := c.Call(ctx, "identity-consent-set", request, &reply)
-	return reply, err
-}
-
-// IdentityContractOpen calls identity-contract-open: Open fund transactions by a certificate. It
-// has its effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its
-// own: WARNING_UNACKNOWLEDGED, FUND_CONTRACT_OPEN.
-func (c *Client) IdentityContractOpen(ctx context.Context, key string, request IdentityContractOpenRequest) (IdentityContractOpenReply, error) {
-	var reply IdentityContractOpenReply
-	err := c.CallOnce(ctx, "identity-contract-open", key, request, &reply)
-	return reply, err
-}
-
-// IdentityContractPrepare calls identity-contract-prepare: Apply for fund transactions: get the
-// risk notice and an intent. Refusals of its own: FUND_CONTRACT_OPEN, STEPUP_STRONGER,
-// DEVICE_UNBOUND.
-func (c *Client) IdentityContractPrepare(ctx context.Context) (IdentityContractPrepareReply, error) {
-	var reply IdentityContractPrepareReply
-	err := c.Call(ctx, "identity-contract-prepare", struct{}{}, &reply)
-	return reply, err
-}
-
 // IdentityDeviceUnlock calls identity-device-unlock: Release the lock of the log-in. It has its
 // effect at most once for a key; an empty key is replaced by a fresh one.
 func (c *Client) IdentityDeviceUnlock(ctx context.Context, key string, request IdentityDeviceUnlockRequest) (IdentityDeviceUnlockReply, error) {
@@ -237,8 +128,8 @@ func (c *Client) IdentityDeviceUnlock(ctx context.Context, key string, request I
 }
 
 // IdentityFaceBegin calls identity-face-begin: Begin a check of the customer's face for an intent.
-// Refusals of its own: CONSENT_MISSING, FACE_REFERENCE_MISSING, FACE_SUSPENDED, OBJECT_NOT_FOUND,
-// INTENT_USED, INTENT_EXPIRED.
+// Refusals of its own: FACE_REFERENCE_MISSING, FACE_SUSPENDED, OBJECT_NOT_FOUND, INTENT_USED,
+// INTENT_EXPIRED.
 func (c *Client) IdentityFaceBegin(ctx context.Context, request IdentityFaceBeginRequest) (IdentityFaceBeginReply, error) {
 	var reply IdentityFaceBeginReply
 	err := c.Call(ctx, "identity-face-begin", request, &reply)
@@ -246,8 +137,7 @@ func (c *Client) IdentityFaceBegin(ctx context.Context, request IdentityFaceBegi
 }
 
 // IdentityFaceFinish calls identity-face-finish: End a check of the customer's face with a capture.
-// Refusals of its own: CONSENT_MISSING, FACE_EXPIRED, FACE_REJECTED, FACE_SUSPENDED,
-// FACE_REFERENCE_MISSING.
+// Refusals of its own: FACE_EXPIRED, FACE_REJECTED, FACE_SUSPENDED, FACE_REFERENCE_MISSING.
 func (c *Client) IdentityFaceFinish(ctx context.Context, request IdentityFaceFinishRequest) (IdentityFaceFinishReply, error) {
 	var reply IdentityFaceFinishReply
 	err := c.Call(ctx, "identity-face-finish", request, &reply)
@@ -300,14 +190,6 @@ func (c *Client) IdentityOptionSet(ctx context.Context, request IdentityOptionSe
 	return reply, err
 }
 
-// IdentityPasskeySet calls identity-passkey-set: Register a passkey of the browser. It has its
-// effect at most once for a key; an empty key is replaced by a fresh one.
-func (c *Client) IdentityPasskeySet(ctx context.Context, key string, request IdentityPasskeySetRequest) (IdentityPasskeySetReply, error) {
-	var reply IdentityPasskeySetReply
-	err := c.CallOnce(ctx, "identity-passkey-set", key, request, &reply)
-	return reply, err
-}
-
 // IdentityPasswordChange calls identity-password-change: Change the login password. It has its
 // effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
 // PASSWORD_WEAK.
@@ -334,23 +216,6 @@ func (c *Client) IdentityPhoneChange(ctx context.Context, key string, request Id
 	return reply, err
 }
 
-// IdentityPinCodeSet calls identity-pin-code-set: Change the PIN code. It has its effect at most
-// once for a key; an empty key is replaced by a fresh one. Refusals of its own: PASSWORD_WEAK.
-func (c *Client) IdentityPinCodeSet(ctx context.Context, key string, request IdentityPinCodeSetRequest) (IdentityPinCodeSetReply, error) {
-	var reply IdentityPinCodeSetReply
-	err := c.CallOnce(ctx, "identity-pin-code-set", key, request, &reply)
-	return reply, err
-}
-
-// IdentityPinSet calls identity-pin-set: Set the PIN that logs in on this device. It has its effect
-// at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// PASSWORD_WEAK.
-func (c *Client) IdentityPinSet(ctx context.Context, key string, request IdentityPinSetRequest) (IdentityPinSetReply, error) {
-	var reply IdentityPinSetReply
-	err := c.CallOnce(ctx, "identity-pin-set", key, request, &reply)
-	return reply, err
-}
-
 // IdentityPreferenceSet calls identity-preference-set: Choose the proofs of transfers. Refusals of
 // its own: STEPUP_STRONGER.
 func (c *Client) IdentityPreferenceSet(ctx context.Context, request IdentityPreferenceSetRequest) (IdentityPreferenceSetReply, error) {
@@ -366,9 +231,9 @@ func (c *Client) IdentityQuickChallenge(ctx context.Context) (IdentityQuickChall
 	return reply, err
 }
 
-// IdentityQuickLogin calls identity-quick-login: Log in on a bound device by gesture, PIN, soft
-// UKey, fingerprint, face or passkey. Refusals of its own: APP_OUTDATED, LOGIN_FAILED,
-// DEVICE_LOCKED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
+// IdentityQuickLogin calls identity-quick-login: Log in on a bound device by gesture, fingerprint
+// or face. Refusals of its own: APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED, CAPTCHA_REQUIRED,
+// CAPTCHA_REJECTED, PASSWORD_UNSEALED.
 func (c *Client) IdentityQuickLogin(ctx context.Context, request IdentityQuickLoginRequest) (IdentityQuickLoginReply, error) {
 	var reply IdentityQuickLoginReply
 	err := c.Call(ctx, "identity-quick-login", request, &reply)
@@ -455,26 +320,18 @@ func (c *Client) MessageRead(ctx context.Context, request MessageReadRequest) (M
 	return reply, err
 }
 
-// OTPSend calls otp-send: Send a one-time code by SMS or call. Refusals of its own: OTP_TOO_OFTEN,
+// OTPSend calls otp-send: Send a one-time code by SMS. Refusals of its own: OTP_TOO_OFTEN,
 // SMS_EXHAUSTED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED, OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED,
-// SESSION_REQUIRED, UPLINK_CLOSED.
+// SESSION_REQUIRED.
 func (c *Client) OTPSend(ctx context.Context, request OTPSendRequest) (OTPSendReply, error) {
 	var reply OTPSendReply
 	err := c.Call(ctx, "otp-send", request, &reply)
 	return reply, err
 }
 
-// OTPStatus calls otp-status: Tell what has become of the sending of a one-time code. Refusals of
-// its own: SESSION_REQUIRED, OBJECT_NOT_FOUND, INTENT_USED, INTENT_EXPIRED.
-func (c *Client) OTPStatus(ctx context.Context, request OTPStatusRequest) (OTPStatusReply, error) {
-	var reply OTPStatusReply
-	err := c.Call(ctx, "otp-status", request, &reply)
-	return reply, err
-}
-
 // TransferConfirm calls transfer-confirm: Carry out a prepared transfer with its proofs. It has its
 // effect at most once for a key; an empty key is replaced by a fresh one. Refusals of its own:
-// FUNDS_INSUFFICIENT, ACCOUNT_CLOSED, LIMIT_EXCEEDED, FUND_CONTRACT_MISSING.
+// FUNDS_INSUFFICIENT, ACCOUNT_CLOSED, LIMIT_EXCEEDED.
 func (c *Client) TransferConfirm(ctx context.Context, key string, request TransferConfirmRequest) (TransferView, error) {
 	var reply TransferView
 	err := c.CallOnce(ctx, "transfer-confirm", key, request, &reply)
@@ -497,23 +354,11 @@ func (c *Client) TransferList(ctx context.Context, request TransferListRequest) 
 
 // TransferPrepare calls transfer-prepare: Prepare a transfer and list the proofs that confirm it.
 // Refusals of its own: OBJECT_NOT_FOUND, PAYEE_MISMATCH, ACCOUNT_SAME, ACCOUNT_CLOSED,
-// FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF, DEVICE_UNBOUND, LIMIT_EXCEEDED,
-// FUND_CONTRACT_MISSING.
+// FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF, DEVICE_UNBOUND, LIMIT_EXCEEDED.
 func (c *Client) TransferPrepare(ctx context.Context, request TransferPrepareRequest) (TransferPrepareReply, error) {
 	var reply TransferPrepareReply
 	err := c.Call(ctx, "transfer-prepare", request, &reply)
 	return reply, err
-}
-
-// AccountAddReply is the reply of account-add.
-type AccountAddReply struct {
-	Added bool `json:"added"`
-}
-
-// AccountAddRequest is the request of account-add.
-type AccountAddRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // AccountAliasSetRequest is the request of account-alias-set.
@@ -522,78 +367,8 @@ type AccountAliasSetRequest struct {
 	Alias     string    `json:"alias"`
 }
 
-// AccountChangePrepareReply is the reply of account-change-prepare.
-type AccountChangePrepareReply struct {
-	IntentID     uuid.UUID `json:"intent_id"`
-	Function     string    `json:"function"`     // The function that confirms it
-	Text         string    `json:"text"`         // Show it; a device key signs exactly these bytes
-	Digest       []byte    `json:"digest"`       // SM3 of text
-	Combinations []string  `json:"combinations"` // Each combination is enough, e.g. sms_otp+trade_password
-	ExpiresAt    time.Time `json:"expires_at"`
-}
-
-// AccountChangePrepareRequest is the request of account-change-prepare.
-type AccountChangePrepareRequest struct {
-	Change      string     `json:"change"`                     // one of loss_lift, limit, account_add, account_remove
-	AccountID   *uuid.UUID `json:"account_id,omitempty"`       // For loss_lift and account_remove
-	AccountNo   string     `json:"account_no,omitempty"`       // For account_add
-	Method      string     `json:"method,omitempty"`           // For limit: a transfer's strongest factor; one of sms, token, soft_ukey, phone_shield
-	PerTransfer money.Fen  `json:"per_transfer_fen,omitempty"` // For limit
-	PerDay      money.Fen  `json:"per_day_fen,omitempty"`      // For limit
-}
-
 // AccountDetailRequest is the request of account-detail.
 type AccountDetailRequest struct {
-	AccountID uuid.UUID `json:"account_id"`
-}
-
-// AccountLimitGetLimit is part of account-limit-get.
-type AccountLimitGetLimit struct {
-	Method          string    `json:"method"`           // one of sms, token, soft_ukey, phone_shield
-	PerTransfer     money.Fen `json:"per_transfer_fen"` // In force: the lower of the bank's and the own limit
-	PerDay          money.Fen `json:"per_day_fen"`
-	BankPerTransfer money.Fen `json:"bank_per_transfer_fen"` // The bank's maximum
-	BankPerDay      money.Fen `json:"bank_per_day_fen"`
-	Used            money.Fen `json:"used_fen"` // Of this day
-	Own             bool      `json:"own"`      // The caller has set a limit
-}
-
-// AccountLimitGetReply is the reply of account-limit-get.
-type AccountLimitGetReply struct {
-	Limits []AccountLimitGetLimit `json:"limits"`
-}
-
-// AccountLimitSetReply is the reply of account-limit-set.
-type AccountLimitSetReply struct {
-	Method      string    `json:"method"` // one of sms, token, soft_ukey, phone_shield
-	PerTransfer money.Fen `json:"per_transfer_fen"`
-	PerDay      money.Fen `json:"per_day_fen"`
-}
-
-// AccountLimitSetRequest is the request of account-limit-set.
-type AccountLimitSetRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
-}
-
-// AccountLossLiftReply is the reply of account-loss-lift.
-type AccountLossLiftReply struct {
-	Lifted bool `json:"lifted"`
-}
-
-// AccountLossLiftRequest is the request of account-loss-lift.
-type AccountLossLiftRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
-}
-
-// AccountLossReportReply is the reply of account-loss-report.
-type AccountLossReportReply struct {
-	Lost bool `json:"lost"`
-}
-
-// AccountLossReportRequest is the request of account-loss-report.
-type AccountLossReportRequest struct {
 	AccountID uuid.UUID `json:"account_id"`
 }
 
@@ -616,17 +391,6 @@ type AccountOverviewReply struct {
 	Assets      AccountOverviewAssets      `json:"assets"`
 	Liabilities AccountOverviewLiabilities `json:"liabilities"`
 	Accounts    []AccountView              `json:"accounts"`
-}
-
-// AccountRemoveReply is the reply of account-remove.
-type AccountRemoveReply struct {
-	Removed bool `json:"removed"`
-}
-
-// AccountRemoveRequest is the request of account-remove.
-type AccountRemoveRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // AccountStatementEntry is part of account-statement.
@@ -675,14 +439,8 @@ type AccountView struct {
 // CaptchaIssueReply is the reply of captcha-issue.
 type CaptchaIssueReply struct {
 	CaptchaID  string `json:"captcha_id"`
-	ImagePNG   []byte `json:"image_png,omitempty"` // Unless audio was asked for
-	AudioWAV   []byte `json:"audio_wav,omitempty"` // The digits, spoken in Chinese
+	ImagePNG   []byte `json:"image_png"`
 	ExpiresInS int    `json:"expires_in_s"`
-}
-
-// CaptchaIssueRequest is the request of captcha-issue.
-type CaptchaIssueRequest struct {
-	Audio bool `json:"audio,omitempty"` // A sound in place of the picture
 }
 
 // ChannelApp is part of identity-login, identity-quick-login.
@@ -790,30 +548,13 @@ type IdentityCertApplyRequest struct {
 	IntentID         uuid.UUID     `json:"intent_id"`                   // The intent to confirm
 	Proofs           []StepupProof `json:"proofs"`                      // The proofs of one combination, one for each factor
 	CSR              []byte        `json:"csr"`                         // PKCS#10 with SM2 and SM3, DER, for the subject of the preparation
-	KeySerial        string        `json:"key_serial,omitempty"`        // For bluetooth_key: on its back
-	Attestation      []byte        `json:"attestation,omitempty"`       // For phone_shield, bluetooth_key: PKCS#7 by the maker
+	Attestation      []byte        `json:"attestation,omitempty"`       // For phone_shield: PKCS#7 by the phone's maker
 	AttestationChain [][]byte      `json:"attestation_chain,omitempty"` // Between it and its root, X.509
-}
-
-// IdentityCertResumeReply is the reply of identity-cert-resume.
-type IdentityCertResumeReply struct {
-	Resumed bool `json:"resumed"`
-}
-
-// IdentityCertResumeRequest is the request of identity-cert-resume.
-type IdentityCertResumeRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
 }
 
 // IdentityCertRevokeReply is the reply of identity-cert-revoke.
 type IdentityCertRevokeReply struct {
 	Revoked bool `json:"revoked"`
-}
-
-// IdentityCertSuspendReply is the reply of identity-cert-suspend.
-type IdentityCertSuspendReply struct {
-	Suspended bool `json:"suspended"`
 }
 
 // IdentityChangePrepareReply is the reply of identity-change-prepare.
@@ -824,70 +565,14 @@ type IdentityChangePrepareReply struct {
 	Digest       []byte    `json:"digest"`                        // SM3 of text
 	Combinations []string  `json:"combinations"`                  // Each combination is enough, e.g. login_password+sms_otp
 	Challenge    string    `json:"token_challenge,omitempty"`     // With token_bind; a token with a screen makes it from text
-	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate, _renew, phone_shield, bluetooth_key: for PKCS#10
+	Subject      []byte    `json:"certificate_subject,omitempty"` // With certificate and phone_shield: the PKCS#10's subject, DER
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // IdentityChangePrepareRequest is the request of identity-change-prepare.
 type IdentityChangePrepareRequest struct {
-	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, phone_shield, bluetooth_key, pin_code, certificate_resume, certificate_renew, device_unlock, gesture, fingerprint, face, pin, passkey
+	Change string `json:"change"`          // _reset: forgotten; one of login_password, trade_password, trade_password_reset, alias, phone, token_bind, certificate, phone_shield, device_unlock, gesture, fingerprint, face
 	Phone  string `json:"phone,omitempty"` // For phone: the new number
-}
-
-// IdentityConsentListConsent is part of identity-consent-list.
-type IdentityConsentListConsent struct {
-	Purpose   string     `json:"purpose"` // one of transfer, security
-	Given     bool       `json:"given"`
-	ChangedAt *time.Time `json:"changed_at"` // null if the caller has never decided
-	Title     string     `json:"title"`
-	Notice    string     `json:"notice"` // Show it in full before the customer agrees
-	Digest    []byte     `json:"digest"` // SM3 of notice: the acknowledgement
-}
-
-// IdentityConsentListReply is the reply of identity-consent-list.
-type IdentityConsentListReply struct {
-	Consents []IdentityConsentListConsent `json:"consents"`
-}
-
-// IdentityConsentSetReply is the reply of identity-consent-set.
-type IdentityConsentSetReply struct {
-	Purpose   string    `json:"purpose"` // one of transfer, security
-	Given     bool      `json:"given"`
-	ChangedAt time.Time `json:"changed_at"`
-}
-
-// IdentityConsentSetRequest is the request of identity-consent-set.
-type IdentityConsentSetRequest struct {
-	Purpose      string `json:"purpose"` // one of transfer, security
-	Given        bool   `json:"given"`
-	Acknowledged []byte `json:"acknowledged,omitempty"` // To consent: SM3 of the notice that was read
-}
-
-// IdentityContractOpenReply is the reply of identity-contract-open.
-type IdentityContractOpenReply struct {
-	Open     bool      `json:"open"`
-	Version  string    `json:"notice_version"`
-	OpenedAt time.Time `json:"opened_at"`
-}
-
-// IdentityContractOpenRequest is the request of identity-contract-open.
-type IdentityContractOpenRequest struct {
-	IntentID     uuid.UUID     `json:"intent_id"`     // The intent to confirm
-	Proofs       []StepupProof `json:"proofs"`        // The proofs of one combination, one for each factor
-	NoticeDigest []byte        `json:"notice_digest"` // SM3 of the risk notice that the customer has read to its end
-}
-
-// IdentityContractPrepareReply is the reply of identity-contract-prepare.
-type IdentityContractPrepareReply struct {
-	IntentID     uuid.UUID `json:"intent_id"`
-	Function     string    `json:"function"`     // The function that confirms it
-	Text         string    `json:"text"`         // Show it; the certificate's key signs exactly these bytes
-	Digest       []byte    `json:"digest"`       // SM3 of text
-	Combinations []string  `json:"combinations"` // Each combination is enough, e.g. trade_password+soft_ukey
-	Notice       string    `json:"notice"`       // The risk notice in force; show it to its end before the customer can confirm it
-	Version      string    `json:"notice_version"`
-	NoticeDigest []byte    `json:"notice_digest"` // SM3 of notice: its confirmation
-	ExpiresAt    time.Time `json:"expires_at"`
 }
 
 // IdentityDeviceUnlockReply is the reply of identity-device-unlock.
@@ -911,8 +596,7 @@ type IdentityFaceBeginReply struct {
 
 // IdentityFaceBeginRequest is the request of identity-face-begin.
 type IdentityFaceBeginRequest struct {
-	IntentID uuid.UUID `json:"intent_id"`         // Of the preparation
-	Purpose  string    `json:"purpose,omitempty"` // transfer; security: any other operation
+	IntentID uuid.UUID `json:"intent_id"` // Of the preparation
 }
 
 // IdentityFaceFinishReply is the reply of identity-face-finish.
@@ -940,13 +624,12 @@ type IdentityGestureSetRequest struct {
 
 // IdentityLoginReply is the reply of identity-login.
 type IdentityLoginReply struct {
-	LastLoginAt     *time.Time           `json:"last_login_at"`           // The login before this one
-	LastLoginDevice *string              `json:"last_login_device"`       // The device of the login before this one
-	LastLoginPlace  *string              `json:"last_login_place"`        // The place of its address; unknown if the bank does not know it
-	LastVerified    bool                 `json:"last_login_verified"`     // That device proved its bound key; otherwise it only claimed its id
-	DeviceBound     bool                 `json:"device_bound"`            // The device's key that this login brought is bound
-	MustChange      bool                 `json:"must_change"`             // The customer must change the login password before anything else
-	ChangeBefore    *time.Time           `json:"change_before,omitempty"` // Then the login password ends; only shortly before
+	LastLoginAt     *time.Time           `json:"last_login_at"`       // The login before this one
+	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
+	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
+	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+	DeviceBound     bool                 `json:"device_bound"`        // The device's key that this login brought is bound
+	MustChange      bool                 `json:"must_change"`         // The customer must change the login password before anything else
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 
@@ -1014,18 +697,6 @@ type IdentityOptionSetRequest struct {
 	Acknowledged []byte `json:"acknowledged,omitempty"` // To switch on: SM3 of the warning that was read
 }
 
-// IdentityPasskeySetReply is the reply of identity-passkey-set.
-type IdentityPasskeySetReply struct {
-	PasskeySet bool `json:"passkey_set"`
-}
-
-// IdentityPasskeySetRequest is the request of identity-passkey-set.
-type IdentityPasskeySetRequest struct {
-	IntentID uuid.UUID           `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof       `json:"proofs"`    // The proofs of one combination, one for each factor
-	Passkey  PasskeyRegistration `json:"passkey"`   // What navigator.credentials.create answers
-}
-
 // IdentityPasswordChangeReply is the reply of identity-password-change.
 type IdentityPasswordChangeReply struct {
 	Changed bool `json:"changed"`
@@ -1069,30 +740,6 @@ type IdentityPhoneChangeRequest struct {
 	OTP      string        `json:"otp"`       // To the new number, for the purpose phone
 }
 
-// IdentityPinCodeSetReply is the reply of identity-pin-code-set.
-type IdentityPinCodeSetReply struct {
-	Changed bool `json:"changed"`
-}
-
-// IdentityPinCodeSetRequest is the request of identity-pin-code-set.
-type IdentityPinCodeSetRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
-	PINCode  []byte        `json:"pin_code"`  // The new one
-}
-
-// IdentityPinSetReply is the reply of identity-pin-set.
-type IdentityPinSetReply struct {
-	PINSet bool `json:"pin_set"`
-}
-
-// IdentityPinSetRequest is the request of identity-pin-set.
-type IdentityPinSetRequest struct {
-	IntentID uuid.UUID     `json:"intent_id"` // The intent to confirm
-	Proofs   []StepupProof `json:"proofs"`    // The proofs of one combination, one for each factor
-	PIN      []byte        `json:"pin"`       // Six digits
-}
-
 // IdentityPreferenceSetReply is the reply of identity-preference-set.
 type IdentityPreferenceSetReply struct {
 	Combination string    `json:"combination"`
@@ -1113,28 +760,24 @@ type IdentityQuickChallengeReply struct {
 
 // IdentityQuickLoginReply is the reply of identity-quick-login.
 type IdentityQuickLoginReply struct {
-	LastLoginAt     *time.Time           `json:"last_login_at"`           // The login before this one
-	LastLoginDevice *string              `json:"last_login_device"`       // The device of the login before this one
-	LastLoginPlace  *string              `json:"last_login_place"`        // The place of its address; unknown if the bank does not know it
-	LastVerified    bool                 `json:"last_login_verified"`     // That device proved its bound key; otherwise it only claimed its id
-	MustChange      bool                 `json:"must_change"`             // The customer must change the login password before anything else
-	ChangeBefore    *time.Time           `json:"change_before,omitempty"` // Then the login password ends; only shortly before
+	LastLoginAt     *time.Time           `json:"last_login_at"`       // The login before this one
+	LastLoginDevice *string              `json:"last_login_device"`   // The device of the login before this one
+	LastLoginPlace  *string              `json:"last_login_place"`    // The place of its address; unknown if the bank does not know it
+	LastVerified    bool                 `json:"last_login_verified"` // That device proved its bound key; otherwise it only claimed its id
+	MustChange      bool                 `json:"must_change"`         // The customer must change the login password before anything else
 	Environment     EnvironmentJudgement `json:"environment"`
 }
 
 // IdentityQuickLoginRequest is the request of identity-quick-login.
 type IdentityQuickLoginRequest struct {
-	Phone           string             `json:"phone,omitempty"`       // 11 digits, 13 to 19 first, also with +86
-	Alias           string             `json:"alias,omitempty"`       // In place of phone
-	Method          string             `json:"method"`                // What the customer has set here; one of gesture, pin, soft_ukey, fingerprint, face, passkey
-	Challenge       []byte             `json:"challenge"`             // Of identity-quick-challenge
-	DevicePublicKey []byte             `json:"device_public_key"`     // PKIX DER: the device's bound key
-	DeviceSignature []byte             `json:"device_signature"`      // By the bound key (protocol.md, section 7)
-	Gesture         []byte             `json:"gesture,omitempty"`     // For gesture: its points, 1 to 9 by rows
-	PIN             []byte             `json:"pin,omitempty"`         // For pin and soft_ukey: six digits
-	Assertion       []byte             `json:"assertion,omitempty"`   // For fingerprint and face: the same text signed by the key that they unlock
-	SignedData      []byte             `json:"signed_data,omitempty"` // For soft_ukey: PKCS#7 of the same text
-	Passkey         *PasskeyAssertion  `json:"passkey,omitempty"`     // For passkey: what navigator.credentials.get answers
+	Phone           string             `json:"phone,omitempty"`     // 11 digits, 13 to 19 first, also with +86
+	Alias           string             `json:"alias,omitempty"`     // In place of phone
+	Method          string             `json:"method"`              // What the customer has set here; one of gesture, fingerprint, face
+	Challenge       []byte             `json:"challenge"`           // Of identity-quick-challenge
+	DevicePublicKey []byte             `json:"device_public_key"`   // PKIX DER: the device's bound key
+	DeviceSignature []byte             `json:"device_signature"`    // By the bound key (protocol.md, section 7)
+	Gesture         []byte             `json:"gesture,omitempty"`   // For gesture: its points, 1 to 9 by rows
+	Assertion       []byte             `json:"assertion,omitempty"` // For the others: the same text signed by the key that they unlock
 	CaptchaID       string             `json:"captcha_id,omitempty"`
 	CaptchaAnswer   string             `json:"captcha_answer,omitempty"`
 	App             *ChannelApp        `json:"app,omitempty"`         // The app and its version
@@ -1261,16 +904,13 @@ type MessageReadRequest struct {
 
 // OTPSendReply is the reply of otp-send.
 type OTPSendReply struct {
-	ExpiresInS   int    `json:"expires_in_s"`
-	ResendInS    int    `json:"resend_in_s"`
-	UplinkNumber string `json:"uplink_number,omitempty"` // For uplink: the bank's number, to which the customer sends uplink_text
-	UplinkText   string `json:"uplink_text,omitempty"`   // For uplink: from the reserved number, within expires_in_s
+	ExpiresInS int `json:"expires_in_s"`
+	ResendInS  int `json:"resend_in_s"`
 }
 
 // OTPSendRequest is the request of otp-send.
 type OTPSendRequest struct {
 	Purpose         string     `json:"purpose"`              // phone: to the new number of a prepared change; one of register, login, reset, intent, phone
-	Way             string     `json:"way,omitempty"`        // voice: a call; uplink, for intent: the customer sends it; one of sms, voice, uplink
 	Phone           string     `json:"phone,omitempty"`      // Not for intent and phone; +86 may come first
 	Alias           string     `json:"alias,omitempty"`      // For login, in place of phone
 	IntentID        *uuid.UUID `json:"intent_id,omitempty"`  // For intent and phone
@@ -1280,51 +920,16 @@ type OTPSendRequest struct {
 	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
 }
 
-// OTPStatusReply is the reply of otp-status.
-type OTPStatusReply struct {
-	State  string `json:"state"`  // waiting, arrived: of the customer's own text; one of sending, sent, failed, waiting, arrived, untold
-	Advice string `json:"advice"` // Chinese, for the customer
-}
-
-// OTPStatusRequest is the request of otp-status.
-type OTPStatusRequest struct {
-	Purpose         string     `json:"purpose"`                     // one of register, login, reset, intent, phone
-	Way             string     `json:"way,omitempty"`               // one of sms, voice, uplink
-	Phone           string     `json:"phone,omitempty"`             // Not for intent and phone
-	Alias           string     `json:"alias,omitempty"`             // For login, in place of phone
-	IntentID        *uuid.UUID `json:"intent_id,omitempty"`         // For intent and phone
-	DevicePublicKey []byte     `json:"device_public_key,omitempty"` // As with otp-send
-	DeviceSignature []byte     `json:"device_signature,omitempty"`  // By the device's key (docs/protocol.md, section 7)
-}
-
-// PasskeyAssertion is part of account-add, identity-quick-login.
-type PasskeyAssertion struct {
-	CredentialID      []byte `json:"credential_id"`      // rawId
-	ClientData        []byte `json:"client_data"`        // response.clientDataJSON
-	AuthenticatorData []byte `json:"authenticator_data"` // response.authenticatorData
-	Signature         []byte `json:"signature"`          // response.signature: ES256
-}
-
-// PasskeyRegistration is part of identity-passkey-set.
-type PasskeyRegistration struct {
-	CredentialID []byte `json:"credential_id"` // rawId
-	ClientData   []byte `json:"client_data"`   // response.clientDataJSON
-	Attestation  []byte `json:"attestation"`   // response.attestationObject
-}
-
-// StepupProof is part of account-add, account-limit-set, account-loss-lift, account-remove,
-// identity-alias-set, identity-cert-apply, identity-cert-resume, identity-contract-open,
-// identity-device-unlock, identity-gesture-set, identity-passkey-set, identity-password-change,
-// identity-phone-change, identity-pin-code-set, identity-pin-set, identity-token-bind,
+// StepupProof is part of identity-alias-set, identity-cert-apply, identity-device-unlock,
+// identity-gesture-set, identity-password-change, identity-phone-change, identity-token-bind,
 // identity-trade-password-set, identity-unlock-key-set, transfer-confirm.
 type StepupProof struct {
-	Factor     string            `json:"factor"`                // The factor that this proves, e.g. sms_otp (docs/protocol.md)
-	Code       string            `json:"code,omitempty"`        // sms_otp, voice_otp, token
-	Password   []byte            `json:"password,omitempty"`    // or PIN code
-	Signature  []byte            `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
-	CheckID    *uuid.UUID        `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
-	Passkey    *PasskeyAssertion `json:"passkey,omitempty"`     // passkey: what navigator.credentials.get answers
-	SignedData []byte            `json:"signed_data,omitempty"` // by a certificate's key: PKCS#7 of text
+	Factor     string     `json:"factor"`                // The factor that this proves, e.g. sms_otp (docs/protocol.md)
+	Code       string     `json:"code,omitempty"`        // sms_otp, token
+	Password   []byte     `json:"password,omitempty"`    // of either kind
+	Signature  []byte     `json:"signature,omitempty"`   // device_key, unlock_key: by SM2 over the intent's text
+	CheckID    *uuid.UUID `json:"check_id,omitempty"`    // face: of the check that has passed for the intent
+	SignedData []byte     `json:"signed_data,omitempty"` // soft_ukey, _counter, phone_shield: PKCS#7 of text
 }
 
 // TransferConfirmRequest is the request of transfer-confirm.

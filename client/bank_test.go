@@ -19,8 +19,6 @@ import (
 	identitygestureset "github.com/tidebank/tidebank/functions/identity/gestureset"
 	identitylogin "github.com/tidebank/tidebank/functions/identity/login"
 	identityme "github.com/tidebank/tidebank/functions/identity/me"
-	identitypasskeyset "github.com/tidebank/tidebank/functions/identity/passkeyset"
-	identitypinset "github.com/tidebank/tidebank/functions/identity/pinset"
 	identityquickchallenge "github.com/tidebank/tidebank/functions/identity/quickchallenge"
 	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
 	identityregister "github.com/tidebank/tidebank/functions/identity/register"
@@ -55,7 +53,6 @@ func newFixture(t *testing.T) *fixture {
 		channelopen.Function, captchaissue.Function, otpsend.Function, identityregister.Function, identitylogin.Function,
 		identityme.Function, transferprepare.Function, transferconfirm.Function, identitychangeprepare.Function,
 		identitygestureset.Function, identityunlockkeyset.Function, identityquickchallenge.Function, identityquicklogin.Function,
-		identitypinset.Function, identitypasskeyset.Function,
 	}, b.Host, host.Values(bank.Nowhere()...))
 	check.Must(t, err)
 	server := httptest.NewServer(g.Mux)

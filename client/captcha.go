@@ -44,10 +44,7 @@ func (c *Client) ask(ctx context.Context, solved Captcha, codes codes, call func
 // solving makes a call on a channel, with an answer of the customer if the bank asks for
 // one.
 func (c *Client) solving(ctx context.Context, solved Captcha, call func(Captcha) error) error {
-	picture := func(ctx context.Context) (CaptchaIssueReply, error) {
-		return c.CaptchaIssue(ctx, CaptchaIssueRequest{})
-	}
-	return c.ask(ctx, solved, codes{issue: picture, sealed: true}, call)
+	return c.ask(ctx, solved, codes{issue: c.CaptchaIssue, sealed: true}, call)
 }
 
 // wanted reports whether the bank asks for an answered code, or refuses the answer. A call

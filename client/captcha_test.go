@@ -73,7 +73,7 @@ func newCrowdedBank(t *testing.T) (config client.Config, answer func() string) {
 func TestACrowdedBankAsksForAGraphicCode(t *testing.T) {
 	t.Parallel()
 	config, _ := newCrowdedBank(t)
-	_, err := client.New(config).CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+	_, err := client.New(config).CaptchaIssue(t.Context())
 	if !errors.Is(err, &client.Problem{Code: "CAPTCHA_REQUIRED"}) {
 		t.Errorf("%v, want CAPTCHA_REQUIRED", err)
 	}
@@ -97,7 +97,7 @@ func TestTheCustomerSolvesTheGraphicCode(t *testing.T) {
 	}
 	app := client.New(config)
 	for range 2 { // the second call needs no code
-		_, err := app.CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+		_, err := app.CaptchaIssue(t.Context())
 		check.Must(t, err)
 	}
 	if len(shown) != 2 || shown[0] == shown[1] {
@@ -111,7 +111,7 @@ func TestTheCustomerGivesUp(t *testing.T) {
 	config, _ := newCrowdedBank(t)
 	asked := 0
 	config.Captcha = func(context.Context, []byte) (string, error) { asked++; return "000000", nil }
-	_, err := client.New(config).CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+	_, err := client.New(config).CaptchaIssue(t.Context())
 	if !errors.Is(err, &client.Problem{Code: "CAPTCHA_REJECTED"}) {
 		t.Errorf("%v, want CAPTCHA_REJECTED", err)
 	}
@@ -119,7 +119,7 @@ func TestTheCustomerGivesUp(t *testing.T) {
 		t.Errorf("codes shown (-want +got):\n%s", diff)
 	}
 	config.Captcha = func(context.Context, []byte) (string, error) { return "", context.Canceled }
-	if _, err := client.New(config).CaptchaIssue(t.Context(), client.CaptchaIssueRequest{}); !errors.Is(err, context.Canceled) {
+	if _, err := client.New(config).CaptchaIssue(t.Context()); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want the customer's own error", err)
 	}
 }

@@ -28,7 +28,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -48,9 +47,6 @@ type Config struct {
 	// and ML-KEM-768). Without it the client offers version 2 too, and takes version 1 only
 	// if the bank itself has chosen it: nobody on the way can lower the version.
 	RequireHybrid bool
-	// UserAgent is navigator.userAgent, for a browser with a key (Device). The client then has the device id that
-	// follows from both (device.Terminal), and proves it at each handshake.
-	UserAgent string
 	// App names the app and its version to the bank, which may ask for an update by the
 	// *Problem APP_OUTDATED. The zero value names nothing.
 	App channel.App
@@ -215,8 +211,6 @@ type hello struct {
 	channel.Hello
 	CaptchaID     string `json:"captcha_id,omitempty"`
 	CaptchaAnswer string `json:"captcha_answer,omitempty"`
-
-	Terminal *device.Terminal `json:"terminal,omitempty"`
 }
 
 // openChannel does one handshake.
@@ -232,13 +226,7 @@ func (c *Client) openChannel(ctx context.Context, solved Captcha) (*opened, erro
 	if c.config.App != (channel.App{}) {
 		handshake.SetApp(c.config.App)
 	}
-	terminal, err := c.terminal(handshake.Hello())
-	if err != nil {
-		return nil, err
-	}
-	body, err := json.Marshal(hello{
-		Hello: handshake.Hello(), CaptchaID: solved.ID, CaptchaAnswer: solved.Answer, Terminal: terminal,
-	})
+	body, err := json.Marshal(hello{Hello: handshake.Hello(), CaptchaID: solved.ID, CaptchaAnswer: solved.Answer})
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}

@@ -142,8 +142,7 @@ func TestTheClientRefusesADowngrade(t *testing.T) {
 				continue // there is no choice to take away
 			}
 			app := client.New(config)
-			_, err := app.CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
-			if !errors.Is(err, client.ErrBank) || app.ChannelVersion() != 0 {
+			if _, err := app.CaptchaIssue(t.Context()); !errors.Is(err, client.ErrBank) || app.ChannelVersion() != 0 {
 				t.Errorf("without %s, policy %q: version %d, %v, want ErrBank", name, policy, app.ChannelVersion(), err)
 			}
 			if diff := cmp.Diff([]string{opening}, w.paths); diff != "" || w.status != http.StatusOK {
@@ -153,7 +152,7 @@ func TestTheClientRefusesADowngrade(t *testing.T) {
 	}
 	// A bank that requires version 2 does not even answer a stripped hello.
 	w := &way{hello: strip}
-	_, err := client.New(newPolicyBank(t, channel.HybridRequired, w)).CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+	_, err := client.New(newPolicyBank(t, channel.HybridRequired, w)).CaptchaIssue(t.Context())
 	if !errors.Is(err, &client.Problem{Code: "CHANNEL_REFUSED"}) {
 		t.Errorf("a stripped hello at a bank that requires version 2: %v", err)
 	}

@@ -7,15 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/captchatest"
 	"github.com/tidebank/tidebank/test/check"
@@ -45,7 +42,7 @@ func (w *fixture) asks(t *testing.T, answers ...string) (shown func() int) {
 // solved is an answered graphic code that the app fetched by itself.
 func (w *fixture) solved(t *testing.T) client.Captcha {
 	t.Helper()
-	issued, err := w.app.CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+	issued, err := w.app.CaptchaIssue(t.Context())
 	check.Must(t, err)
 	key, value := captcha.Kept(w.Host.Keys, issued.CaptchaID, captchatest.Answer)
 	check.Must(t, w.Redis.Set(key, string(value)))
@@ -106,20 +103,12 @@ func (w *fixture) application(c seed.Customer, code string) client.Application {
 	}
 }
 
-// counted commits counts as a function's call does.
-type counted struct{ db *pg.DB }
-
-func (c counted) CountAttempts(ctx context.Context, batch *pgx.Batch) error {
-	return c.db.QueryBatch(ctx, batch)
-}
-
 // crowd makes so many failures at the app's network address that sign-ups need a graphic
 // code.
 func (w *fixture) crowd(t *testing.T) {
 	t.Helper()
 	for range 30 {
-		from := captcha.Caller{IP: "127.0.0.1", Now: w.Clock.Now()}
-		check.Must(t, captcha.New(w.Host.Redis, w.Host.Keys).CountFailure(t.Context(), counted{w.Host.DB}, from))
+		check.Must(t, captcha.New(w.Host.Redis, w.Host.Keys).CountFailure(t.Context(), "127.0.0.1"))
 	}
 }
 

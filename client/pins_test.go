@@ -46,7 +46,7 @@ func TestTheClientLearnsTheNextPin(t *testing.T) {
 	old := b.Host.Keys.Public(keys.Channel)
 	call := func(pinned *sm.PublicKey, next ...*sm.PublicKey) error {
 		config.Pinned, config.NextPins = pinned, next
-		_, err := client.New(config).CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+		_, err := client.New(config).CaptchaIssue(t.Context())
 		return err
 	}
 	config.Pinned = old

@@ -7,35 +7,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/device"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/shared/stepup"
 )
 
-// Authenticator is a browser's authenticator (navigator.credentials): it recognises the customer, and makes
-// and uses the passkey of the bank's site.
-type Authenticator interface {
-	Register(challenge []byte) (passkey.Registration, error)
-	Assert(challenge []byte) (passkey.Assertion, error)
-}
-
-// UKey is a key in the phone with a certificate of the bank's authority.
-type UKey struct {
-	Key         *sm.PrivateKey
-	Certificate *sm.Certificate
-}
-
-// Quick logs a customer in on a device whose key is bound: by a gesture or PIN in clear, which the
-// client seals, by a soft UKey beside the PIN, by a key that the phone has unlocked by the customer's finger
-// or face, or by the passkey of the browser.
+// Quick logs a customer in on a device whose key is bound: by a gesture in clear, which the
+// client seals, or by a key that the phone has unlocked by the customer's finger or face.
 type Quick struct {
 	Phone, Alias string // one of them
 	Method       device.Method
 	Gesture      string         // for device.ByGesture: its points, 1 to 9 by rows
-	PIN          string         // for device.ByPIN and device.BySoftUKey: six digits
-	UKey         *UKey          // for device.BySoftUKey
 	Unlocked     *sm.PrivateKey // for device.ByFingerprint and device.ByFace
-	Passkey      Authenticator  // for device.ByPasskey
 	Captcha      Captcha        // after CAPTCHA_REQUIRED; see Config.Captcha
 }
 
@@ -78,77 +59,14 @@ func (c *Client) quick(ctx context.Context, o *opened, with Quick) (IdentityQuic
 	if made.DeviceSignature, err = sm.Sign(c.config.Device, text); err != nil {
 		return made, fmt.Errorf("client: %w", err)
 	}
-	err = prove(o, with, &made, from)
-	return made, err
-}
-
-// prove adds the second factor to the request.
-func prove(o *opened, with Quick, made *IdentityQuickLoginRequest, from device.Origin) (err error) {
-	text := device.QuickText(o.id, from, made.Challenge, with.Method)
-	if with.Gesture != "" {
-		if made.Gesture, err = o.seal(with.Gesture); err != nil {
-			return err
-		}
+	if with.Unlocked == nil {
+		made.Gesture, err = o.seal(with.Gesture)
+		return made, err
 	}
-	if with.PIN != "" {
-		if made.PIN, err = o.seal(with.PIN); err != nil {
-			return err
-		}
+	if made.Assertion, err = sm.Sign(with.Unlocked, text); err != nil {
+		return made, fmt.Errorf("client: %w", err)
 	}
-	switch {
-	case with.Unlocked != nil:
-		made.Assertion, err = sm.Sign(with.Unlocked, text)
-	case with.UKey != nil:
-		made.SignedData, err = sm.NewSignedData(with.UKey.Key, with.UKey.Certificate, text)
-	case with.Passkey != nil:
-		var signed passkey.Assertion
-		signed, err = with.Passkey.Assert(device.PasskeyLogin(o.id, from, made.Challenge))
-		made.Passkey = wireAssertion(signed)
-	}
-	if err != nil {
-		return fmt.Errorf("client: %w", err)
-	}
-	return nil
-}
-
-// wireAssertion is a passkey's answer as a request holds it.
-func wireAssertion(a passkey.Assertion) *PasskeyAssertion {
-	return &PasskeyAssertion{
-		CredentialID: a.CredentialID, ClientData: a.ClientData, AuthenticatorData: a.AuthenticatorData, Signature: a.Signature,
-	}
-}
-
-// PasskeyProof returns the proof by the passkey of the browser: it answers a challenge that is derived from the
-// digest of the intent's text.
-func PasskeyProof(by Authenticator, digest []byte) (StepupProof, error) {
-	signed, err := by.Assert(stepup.PasskeyChallenge(digest))
-	if err != nil {
-		return StepupProof{}, fmt.Errorf("client: %w", err)
-	}
-	return StepupProof{Factor: "passkey", Passkey: wireAssertion(signed)}, nil
-}
-
-// SetPasskey confirms the intent that registers a passkey of the browser. digest is that of the intent's text.
-func (c *Client) SetPasskey(ctx context.Context, intent uuid.UUID, digest []byte, by Authenticator, proofs ...StepupProof) error {
-	var reply IdentityPasskeySetReply
-	return c.callOnce(ctx, "identity-passkey-set", uuid.NewString(), &request{make: func(o *opened) (any, error) {
-		made, err := by.Register(device.PasskeyRegistration(o.id, c.config.DeviceID, digest))
-		if err != nil {
-			return nil, fmt.Errorf("client: %w", err)
-		}
-		return IdentityPasskeySetRequest{IntentID: intent, Proofs: proofs, Passkey: PasskeyRegistration{
-			CredentialID: made.CredentialID, ClientData: made.ClientData, Attestation: made.Attestation,
-		}}, nil
-	}}, &reply)
-}
-
-// SetPIN confirms the intent that sets the PIN of this device.
-func (c *Client) SetPIN(ctx context.Context, intent uuid.UUID, pin string, proofs ...StepupProof) error {
-	var reply IdentityPinSetReply
-	return c.callOnce(ctx, "identity-pin-set", uuid.NewString(), &request{make: func(o *opened) (any, error) {
-		sealed, err := o.seal(pin)
-		return IdentityPinSetRequest{IntentID: intent, Proofs: proofs, PIN: sealed}, err
-	}}, &reply)
+	return made, nil
 }
 
 // UnlockProof returns the proof by a key that the phone has unlocked by finger or face: a

@@ -25,7 +25,7 @@ func (w *fixture) proved(t *testing.T, what stepup.Change) (intent uuid.UUID, pr
 	w.Exec(t, "DELETE FROM otp_quota")
 	check.Must(t, w.app.SendIntentOTP(t.Context(), in.IntentID))
 	factor, clear := "trade_password", bank.TradePassword
-	if what == stepup.SetGesture || what == stepup.SetPIN {
+	if what == stepup.SetGesture {
 		factor, clear = "login_password", bank.LoginPassword
 	}
 	sealed, err := w.app.SealPassword(t.Context(), clear)

@@ -63,11 +63,9 @@ type TransferPosted struct {
 // challenge.
 type OTPIssued struct {
 	Challenge  string `json:"challenge"`
-	Purpose    string `json:"purpose" enum:"register,login,reset,intent,phone,voice"`
+	Purpose    string `json:"purpose" enum:"register,login,reset,intent,phone"`
 	CustomerID string `json:"customer_id" doc:"Empty if no customer gets the code"`
 	IntentID   string `json:"intent_id,omitempty"`
-	Called     bool   `json:"called,omitempty" doc:"A call tells the code; without it a text"`
-	Unknown    bool   `json:"unknown,omitempty" doc:"A device that the bank does not know has asked for the code, before login"`
 }
 
 // IdentityRegistered reports that a customer signed up. Subject: the customer.
@@ -98,7 +96,7 @@ type IdentityDeviceBound struct {
 type PasswordChanged struct {
 	CustomerID string    `json:"customer_id" format:"uuid"`
 	DeviceID   string    `json:"device_id" doc:"The device that asked for it"`
-	Which      string    `json:"which" enum:"login_password,trade_password,pin_code,gesture,fingerprint,face,pin,passkey"`
+	Which      string    `json:"which" enum:"login_password,trade_password,gesture,fingerprint,face"`
 	Reset      bool      `json:"reset" doc:"The customer had forgotten the earlier password"`
 	ChangedAt  time.Time `json:"changed_at"`
 }
@@ -129,24 +127,11 @@ type AccessRecorded struct {
 	IP         string `json:"ip"`
 	Trace      string `json:"trace"`
 	Category   string `json:"category" enum:"read,auth,money"`
-	// StaffID and Act are of calls by the bank's staff. The act commits together with its record.
-	StaffID string    `json:"staff_id,omitempty" doc:"The member of the staff who called"`
-	Act     *StaffAct `json:"act,omitempty" doc:"What the member has changed"`
 	// A record with a count stands for calls that were refused before they were admitted.
 	// The other fields describe the first of them.
 	Count   int64  `json:"count,omitempty" doc:"Calls of one channel with this outcome in one minute"`
 	Since   string `json:"since,omitempty" doc:"The start of that minute, RFC 3339"`
 	Channel string `json:"channel,omitempty" doc:"That channel; empty if the minute had too many channels to name each"`
-}
-
-// StaffAct is a change by a member of the bank's staff. Persons are login names.
-type StaffAct struct {
-	What       string `json:"what" doc:"What was changed"`
-	Old        string `json:"old,omitempty" doc:"The value before"`
-	New        string `json:"new,omitempty" doc:"The value after"`
-	From       string `json:"from,omitempty" doc:"From when the new value is in force"`
-	By         string `json:"by" doc:"Who did it"`
-	ProposedBy string `json:"proposed_by,omitempty" doc:"Who proposed it, if it needs two persons"`
 }
 
 // FraudScored reports the score that fraud analysis gave a transfer. Subject: the

@@ -1,19 +1,26 @@
 package functions_test
 
 import (
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/infra/sealed"
 	"github.com/tidebank/tidebank/shared/cert"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/staff"
+	"github.com/tidebank/tidebank/shared/pg"
+	"github.com/tidebank/tidebank/shared/reseal"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -58,18 +65,6 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		return p.particulars(t, alias)
 	},
 	"phone_change.former_ct": formerPhone,
-	"staff_password.password": func(t *testing.T, p fixture) reading {
-		member := p.Member(t, "wang.xm", staff.Risk)
-		console := p.Device(t, "console")
-		row := fmt.Sprintf("staff_id = '%s' AND set_at = (SELECT max(set_at) FROM staff_password WHERE staff_id = '%[1]s')", member.ID)
-		return reading{
-			row: row, clear: []string{bank.StaffPassword}, refused: "STAFF_LOGIN_FAILED", again: "DELETE FROM staff_attempt",
-			use: func() []string {
-				request := console.StaffLogIn(t, member, bank.StaffPassword)
-				return []string{console.Call(t, functest.Named(t, "staff-login"), "", request).Code}
-			},
-		}
-	},
 	"evidence.text_ct": func(t *testing.T, p fixture) reading {
 		ukey := p.SoftUKey(t, p.Payer, cert.InApp)
 		in := p.Prepare(t, p.ToPayee(1_00))
@@ -85,28 +80,18 @@ var readings = map[string]func(*testing.T, fixture) reading{
 			return []string{""}
 		}}
 	},
-	"change_evidence.content_ct": func(t *testing.T, p fixture) reading {
-		p.Phone.Call(t, functest.Named(t, "identity-option-set"), "", map[string]any{"option": "large_transfer", "on": false}).Want(t, "")
-		list, err := evidence.ChangesOf(t.Context(), p.Host.DB.Reader(), p.Payer.ID)
-		check.Must(t, err)
-		// The command tide evidence reads it.
-		return reading{row: id(list[0].ID), clear: []string{"large_transfer"}, refused: "damaged", use: func() []string {
-			stored, err := evidence.ReadChange(t.Context(), p.Host.DB.Reader(), p.Host.Keys, list[0].ID)
-			if err == nil {
-				_, err = stored.VerifyChange(p.Host.Keys)
-			}
-			if err != nil {
-				return []string{"damaged"}
-			}
-			return []string{""}
-		}}
-	},
-	"bio_reference.reference_ct": ofReference,
-	"bio_result.digest_ct":       ofResult,
 	"account.no_ct": func(t *testing.T, p fixture) reading {
 		return reading{
 			row: id(p.Payer.AccountIDs[0]), clear: []string{p.Payer.Accounts[0].No}, refused: "damaged",
-			use: p.verified(t, "account.no_ct"), // no function needs the number
+			use: func() []string { // no function needs the number; tide keys verify reads it
+				at := slices.IndexFunc(sealed.Columns(), func(c reseal.Column) bool { return c.Name == "account.no_ct" })
+				list, err := reseal.Count(t.Context(), p.Host.DB, p.Host.Keys, sealed.Columns()[at:at+1], nil)
+				check.Must(t, err)
+				if slices.ContainsFunc(list, func(u reseal.Use) bool { return u.Damaged > 0 || u.Key == "" }) {
+					return []string{"damaged"}
+				}
+				return []string{""}
+			},
 		}
 	},
 	"account.alias_ct": func(t *testing.T, p fixture) reading {
@@ -155,21 +140,6 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		r.again = "UPDATE credential SET trade_failures = 0, trade_day_failures = 0, trade_locked_until = NULL"
 		return r
 	},
-	"pin_code.code": func(t *testing.T, p fixture) reading {
-		const clear = "60713942"
-		p.OwnPIN(t, p.Payer, clear)
-		p.Corporate(t, p.Payer)
-		return reading{
-			row: fmt.Sprintf("customer_id = '%s'", p.Payer.ID), clear: []string{clear}, refused: "PROOF_REJECTED",
-			again: "UPDATE pin_code SET failures = 0, day_failures = 0, locked_until = NULL",
-			use: func() []string {
-				in := p.Prepare(t, p.ToOwn(1))
-				return []string{p.Confirm(t, stepup.Confirmation{IntentID: in.IntentID, Proofs: []stepup.Proof{
-					p.Signed(t, in), {Factor: stepup.PINCode, Password: p.Phone.Password(t, clear)},
-				}}).Code}
-			},
-		}
-	},
 	"device.gesture": func(t *testing.T, p fixture) reading {
 		p.Phone.KeepGesture(t, p.Payer)
 		return reading{
@@ -178,18 +148,6 @@ var readings = map[string]func(*testing.T, fixture) reading{
 			use: func() []string {
 				p.fresh(t)
 				request := p.Phone.QuickLogin(t, p.Payer, p.Phone.Challenge(t), device.ByGesture, nil)
-				return []string{p.Phone.Call(t, functest.Named(t, "identity-quick-login"), "", request).Code}
-			},
-		}
-	},
-	"device.pin": func(t *testing.T, p fixture) reading {
-		p.Phone.KeepPIN(t, p.Payer)
-		return reading{
-			row: fmt.Sprintf("customer_id = '%s'", p.Payer.ID), clear: []string{bank.PIN}, refused: "LOGIN_FAILED",
-			again: "UPDATE device SET pin_failures = 0",
-			use: func() []string {
-				p.fresh(t)
-				request := p.Phone.QuickPIN(t, p.Payer, p.Phone.Challenge(t))
 				return []string{p.Phone.Call(t, functest.Named(t, "identity-quick-login"), "", request).Code}
 			},
 		}
@@ -247,6 +205,137 @@ var readings = map[string]func(*testing.T, fixture) reading{
 		p.payWithMemo(t)
 		return p.amounts(t, "kind = 'transfer'")
 	},
+}
+
+// fresh lets the next code and attempt be the first.
+func (p fixture) fresh(t *testing.T) {
+	t.Helper()
+	p.ForgetAttempts(t)
+	p.Exec(t, "DELETE FROM otp_quota")
+}
+
+// particulars are read by identity-me.
+func (p fixture) particulars(t *testing.T, clear string) reading {
+	t.Helper()
+	return reading{row: id(p.Payer.ID), clear: []string{clear}, refused: "INTERNAL_ERROR", use: func() []string {
+		return []string{p.code(t, "identity-me", struct{}{})}
+	}}
+}
+
+// formerPhone is read by the function that tells the earlier number of a change.
+func formerPhone(t *testing.T, p fixture) reading {
+	t.Helper()
+	const fresh = "13900002222"
+	change := uuid.New()
+	var batch pgx.Batch
+	var record customer.Sealed
+	record.QueueSealed(&batch, p.Payer.ID)
+	check.Must(t, p.Host.DB.QueryBatch(t.Context(), &batch))
+	var unit pg.Unit
+	check.Must(t, record.SetPhone(t.Context(), &unit, p.Host.Keys,
+		customer.NewNumber{Change: change, Phone: fresh, At: p.Clock.Now()}, errors.New("stale")))
+	check.Must(t, p.Host.DB.Commit(t.Context(), &unit))
+	return reading{row: id(change), clear: []string{p.Payer.Phone}, refused: "503", use: func() []string {
+		e := p.Event(t, uuid.NewString(), events.TypePhoneChanged, p.Payer.ID.String(), events.PhoneChanged{
+			CustomerID: p.Payer.ID.String(), ChangeID: change.String(), DeviceID: p.Phone.ID, ChangedAt: p.Clock.Now(),
+		})
+		before := len(p.sms.Inbox(""))
+		status := p.Deliver(t, functest.Named(t, "notify-on-phone"), e)
+		switch told := len(p.sms.Inbox("")) - before; {
+		case status < http.StatusBadRequest && told == 1 && len(p.sms.Inbox(p.Payer.Phone)) > 0:
+			return []string{""}
+		case told > 0:
+			t.Error("another number got the text")
+		}
+		return []string{fmt.Sprint(status)}
+	}}
+}
+
+func (p fixture) payWithMemo(t *testing.T) (transferID uuid.UUID) {
+	t.Helper()
+	order := p.ToPayee(1_00)
+	order["memo"] = kept
+	var made struct {
+		ID uuid.UUID `json:"transfer_id"`
+	}
+	p.Confirm(t, p.Proved(t, p.Prepare(t, order))).Into(t, &made)
+	return made.ID
+}
+
+// confirmation is of a prepared order, which transfer-confirm reads.
+func (p fixture) confirmation(t *testing.T) reading {
+	t.Helper()
+	order := p.ToPayee(1_00)
+	order["memo"] = kept
+	in := p.Prepare(t, order)
+	proven := p.Proved(t, in)
+	return reading{row: id(in.IntentID), clear: []string{kept, p.Payee.Name}, refused: "INTERNAL_ERROR", use: func() []string {
+		reply := p.Confirm(t, proven)
+		if posted := p.Count(t, "SELECT count(*) FROM transfer") == 1; posted != (reply.Code == "") {
+			t.Errorf("the answer is %q, and the transfer was made: %v", reply.Code, posted)
+		}
+		return []string{reply.Code}
+	}}
+}
+
+// order is a transfer that was carried out.
+func (p fixture) order(t *testing.T) reading {
+	t.Helper()
+	made := p.payWithMemo(t)
+	return reading{row: id(made), refused: "INTERNAL_ERROR", use: func() []string {
+		return []string{p.code(t, "transfer-get", map[string]any{"transfer_id": made}), p.code(t, "transfer-list", struct{}{})}
+	}}
+}
+
+func (p fixture) statement(t *testing.T) string {
+	t.Helper()
+	return p.code(t, "account-statement", map[string]any{"account_id": p.Payer.AccountIDs[0]})
+}
+
+// amounts are read by each function that shows or needs the balance of an account of the payer.
+func (p fixture) amounts(t *testing.T, row string, account ...int) reading {
+	t.Helper()
+	own := p.Payer.AccountIDs[append(account, 0)[0]]
+	return reading{row: row, refused: "INTERNAL_ERROR", use: func() []string {
+		one := map[string]any{"account_id": own}
+		order := p.ToPayee(1)
+		order["debit_account_id"] = own
+		codes := []string{
+			p.code(t, "account-overview", struct{}{}), p.code(t, "account-detail", one), p.code(t, "account-statement", one),
+		}
+		if prepared := p.code(t, "transfer-prepare", order); prepared != "FUNDS_INSUFFICIENT" {
+			codes = append(codes, prepared)
+		}
+		return codes
+	}}
+}
+
+// lastEntry is the payer's debit of a transfer.
+func lastEntry(t *testing.T, p fixture) reading {
+	t.Helper()
+	p.payWithMemo(t)
+	return p.amounts(t, fmt.Sprintf("account_id = '%s' AND number = 2", p.Payer.AccountIDs[0]))
+}
+
+// changed returns a stored value with one changed bit.
+func changed(t *testing.T, value any, at int) any {
+	t.Helper()
+	switch value := value.(type) {
+	case []byte:
+		return check.Flip(value, at)
+	case string: // a stored password: a scheme, and base64 behind the last dollar sign
+		cut := strings.LastIndex(value, "$") + 1
+		raw, err := base64.RawStdEncoding.DecodeString(value[cut:])
+		check.Must(t, err)
+		return value[:cut] + base64.RawStdEncoding.EncodeToString(check.Flip(raw, at))
+	case int64:
+		if at < 0 {
+			return value + 1
+		}
+		return value ^ 1<<at
+	}
+	t.Fatalf("a value of type %T", value)
+	return nil
 }
 
 // alter changes a bit of the value in its row, as a hand at the database would.

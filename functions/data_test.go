@@ -50,12 +50,10 @@ var dataName = regexp.MustCompile(`(?i)pass(w|c)|gesture|` +
 
 // otherwise are names that look like a person's data but hold none.
 var otherwise = []string{
-	"policy.name", "parameter_change.name", // a policy's name
-	"idempotency.body_hash", "audit_record.body", // a digest, the record whose fields the events list
-	"uplink_number",                                                                 // the bank's own
+	"policy.name", "idempotency.body_hash", "audit_record.body", // a policy's name, a digest, the record whose fields the events list
 	"payee_account_id", "payee_customer_id", "payer_customer_id", "idempotency_key", // references
 	"credit_account_id", "debit_account_id",
-	"stepup_rule.grade", "risk_notice.text", // for all customers
+	"stepup_rule.grade", // of a rule for all customers
 }
 
 // uncatalogued are the names that the scan finds and the catalogue does not have.

@@ -212,9 +212,9 @@ func TestUnlistedFieldsAreKeptNowhere(t *testing.T) {
 		request["hobby"] = value
 		body := check.JSON(t, request)
 		if !f.Spec.NoChannel {
-			body = j.by(f).Frame(t, f, "hobby", request)
+			body = j.Phone.Frame(t, f, "hobby", request)
 		}
-		j.by(f).Send(t, f, body).Want(t, "INPUT_INVALID")
+		j.Phone.Send(t, f, body).Want(t, "INPUT_INVALID")
 		refused++
 	}
 	j.deliver(t)

@@ -44,9 +44,9 @@ func (j *journey) hostileTexts(t *testing.T, texts []string) (answers []bank.Rep
 				body := j.spoilt(t, f.Spec.Name, place, text)
 				frame := body
 				if !f.Spec.NoChannel {
-					frame = j.by(f).Frame(t, f, uuid.NewString(), json.RawMessage(body))
+					frame = j.Phone.Frame(t, f, uuid.NewString(), json.RawMessage(body))
 				}
-				answer := j.by(f).Send(t, f, frame)
+				answer := j.Phone.Send(t, f, frame)
 				answers, tried[name] = append(answers, answer), true
 				if name == "account-alias-set alias" { // a name, if it is short enough
 					var view struct{ Alias string }

@@ -39,7 +39,7 @@ func TestWrongFieldsAreRefusedWhoeverSendsThem(t *testing.T) {
 			if f.Spec.NoChannel {
 				return j.Phone.Send(t, f, body)
 			}
-			return j.by(f).Send(t, f, j.by(f).Frame(t, f, uuid.NewString(), body))
+			return j.Phone.Send(t, f, j.Phone.Frame(t, f, uuid.NewString(), body))
 		}
 		for _, place := range places(f.Request, "") {
 			for _, value := range []any{map[string]any{"x": 1}, []any{[]any{}}, 1.5} {

@@ -16,18 +16,17 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/functions"
-	accountchangeprepare "github.com/tidebank/tidebank/functions/account/changeprepare"
 	channelopen "github.com/tidebank/tidebank/functions/channel/open"
-	identitycontractprepare "github.com/tidebank/tidebank/functions/identity/contractprepare"
+	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/smssim"
-	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/channel"
-	"github.com/tidebank/tidebank/shared/fn"
+	"github.com/tidebank/tidebank/shared/device"
+	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/staff"
+	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
-	"github.com/tidebank/tidebank/shared/uplink"
+	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/smstest"
@@ -37,8 +36,6 @@ import (
 // keeps all bytes of the wire, each answer, each event and each SMS.
 type journey struct {
 	bank.Pair // the payer signs up on the way
-	console   *bank.Device
-	member    staff.Member // who works at the console
 	sms       *smssim.Gateway
 	faces     facetest.Engine
 	wire      strings.Builder         // frames and replies, as an eavesdropper sees them
@@ -62,27 +59,16 @@ func newJourney(t *testing.T) *journey {
 
 func journeyOn(t *testing.T, b *bank.Bank) *journey {
 	t.Helper()
-	b.Open(t, functest.Named(t, "otp-send"), uplink.Config{Number: "10690000"})
 	j := &journey{
 		good: map[string][]bank.Reply{}, sent: map[string]json.RawMessage{}, delivered: map[string]bool{},
 		sms: smstest.Start(t, b, functest.Notifiers(t)...), faces: facetest.Start(t, b),
 		Pair: bank.Pair{
 			Bank: b, Phone: b.Device(t, "phone-of-wang"),
-			Payer: b.Unsigned(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
+			Payer: b.Customer(t, "欧阳小明", 1_000_00, 50_00), Payee: b.Customer(t, "司马小丰", 0),
 		},
 	}
 	j.Phone.Wire = &j.wire
-	j.console, j.member = b.Device(t, "console-of-qian"), b.Member(t, "qian.er", staff.Parameters)
-	j.console.Wire = &j.wire
 	return j
-}
-
-// by is the device that calls the function.
-func (j *journey) by(f fn.Function) *bank.Device {
-	if f.Spec.Audience.InHouse() {
-		return j.console
-	}
-	return j.Phone
 }
 
 // call calls a function, over the channel if it needs one, and reads the good answer into reply.
@@ -92,9 +78,9 @@ func (j *journey) call(t *testing.T, name string, request, reply any) {
 	sent := check.JSON(t, request)
 	body := sent
 	if !f.Spec.NoChannel {
-		body = j.by(f).Frame(t, f, uuid.NewString(), request)
+		body = j.Phone.Frame(t, f, uuid.NewString(), request)
 	}
-	answer := j.by(f).Send(t, f, body)
+	answer := j.Phone.Send(t, f, body)
 	answer.Into(t, reply)
 	j.good[name], j.sent[name] = append(j.good[name], answer), sent
 }
@@ -121,16 +107,11 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "account-detail", account, &map[string]any{})
 	name := map[string]any{"account_id": overview.Accounts[0].ID, "alias": "工资卡"}
 	j.call(t, "account-alias-set", name, &map[string]any{})
-	j.openContract(t)
 	transfer := j.transfer(t, overview.Accounts[0].ID)
-	j.sendText(t, overview.Accounts[0].ID)
-	j.manageAccounts(t)
 	choice := map[string]any{"combination": "sms_otp+device_key", "amount_fen": 1}
 	j.call(t, "identity-preference-set", choice, &map[string]any{})
 	j.call(t, "identity-option-list", none, &map[string]any{})
 	j.call(t, "identity-option-set", map[string]any{"option": "large_transfer", "on": false}, &map[string]any{})
-	j.call(t, "identity-consent-list", none, &map[string]any{})
-	j.call(t, "identity-consent-set", map[string]any{"purpose": "transfer", "given": false}, &map[string]any{})
 	j.call(t, "account-statement", account, &map[string]any{})
 	j.call(t, "transfer-get", map[string]any{"transfer_id": transfer}, &map[string]any{})
 	j.call(t, "transfer-list", none, &map[string]any{})
@@ -152,7 +133,6 @@ func (j *journey) travel(t *testing.T) {
 	j.call(t, "device-unbind", map[string]any{"device_id": "tablet-of-wang"}, &map[string]any{})
 	j.changePhone(t)
 	j.call(t, "identity-logout", none, &map[string]any{})
-	j.workAtConsole(t)
 	j.deliver(t)
 	for _, f := range functions.All() {
 		if !isEvent(f) && len(j.good[f.Spec.Name]) == 0 {
@@ -162,24 +142,6 @@ func (j *journey) travel(t *testing.T) {
 	if len(j.good) < 15 || len(j.told) < 8 || len(j.sms.Inbox("")) < 5 {
 		t.Fatalf("%d functions, %d events and %d texts were seen", len(j.good), len(j.told), len(j.sms.Inbox("")))
 	}
-}
-
-// workAtConsole lets members of the staff use the functions of the console.
-func (j *journey) workAtConsole(t *testing.T) {
-	t.Helper()
-	j.call(t, "staff-login", j.console.StaffLogIn(t, j.member, bank.StaffPassword), &map[string]any{})
-	var proposed struct {
-		ID uuid.UUID `json:"change_id"`
-	}
-	j.call(t, "staff-parameter-propose", map[string]any{"figure": "staff.password.min_length", "value": 8}, &proposed)
-	j.call(t, "staff-parameter-list", struct{}{}, &map[string]any{})
-	j.call(t, "staff-password-change", j.console.StaffChange(t, bank.StaffPassword, "moon-staff-27"), &map[string]any{})
-	j.console.LoginAsStaff(t, j.Member(t, "zhao.da", staff.Parameters))
-	j.call(t, "staff-parameter-approve", map[string]any{"change_id": proposed.ID, "old": 7}, &map[string]any{})
-	j.console.LoginAsStaff(t, j.Member(t, "admin", staff.Administrator))
-	roles := map[string]any{"login_name": "zhao.da", "roles": []staff.Role{staff.Risk}}
-	j.call(t, "staff-role-set", roles, &map[string]any{})
-	j.call(t, "staff-logout", struct{}{}, &map[string]any{})
 }
 
 func (j *journey) openChannel(t *testing.T) {
@@ -202,7 +164,6 @@ func (j *journey) openSession(t *testing.T) {
 	j.openChannel(t)
 	check.Must(t, j.Host.Sessions.Start(t.Context(), j.Phone.Channel, j.Payer.ID))
 	j.Phone.ReportClean(t, j.Payer.ID)
-	j.console.LoginAsStaff(t, j.member)
 }
 
 // code asks for a one-time code and reads it on the phone.
@@ -219,32 +180,6 @@ func (j *journey) code(t *testing.T, request map[string]any) string {
 	}
 	t.Fatal("no code came")
 	return ""
-}
-
-// sendText proves the reserved number by a text of the payer's, which the gateway posts.
-func (j *journey) sendText(t *testing.T, account uuid.UUID) {
-	t.Helper()
-	var in struct {
-		ID uuid.UUID `json:"intent_id"`
-	}
-	j.call(t, "transfer-prepare", map[string]any{
-		"debit_account_id": account, "payee_account_no": j.Payee.Accounts[0].No, "payee_name": j.Payee.Name, "amount_fen": 1,
-	}, &in)
-	about := map[string]any{"purpose": "intent", "way": "uplink", "intent_id": in.ID}
-	var shown struct {
-		Text string `json:"uplink_text"`
-	}
-	j.call(t, "otp-send", about, &shown)
-	var state, taken map[string]any
-	app := j.Phone.Wire
-	j.Phone.Wire = nil // the gateway posts it inside TLS, and no app
-	text := uplink.Message{ID: "in-1", Phone: j.Payer.Phone, Text: shown.Text}
-	j.call(t, "otp-uplink", text.Sign("only-for-this-test", j.Clock.Now()), &taken)
-	j.Phone.Wire = app
-	j.call(t, "otp-status", about, &state)
-	if taken["accepted"] != true || state["state"] != "arrived" {
-		t.Fatalf("the text is taken %v, and its state %v", taken, state)
-	}
 }
 
 func (j *journey) signUp(t *testing.T) {
@@ -275,40 +210,6 @@ func (j *journey) setAlias(t *testing.T) {
 	}}, &map[string]any{})
 }
 
-// openContract opens fund transactions by a certificate.
-func (j *journey) openContract(t *testing.T) {
-	t.Helper()
-	key := j.SoftUKey(t, j.Payer, cert.InApp)
-	var in identitycontractprepare.Response
-	j.call(t, "identity-contract-prepare", struct{}{}, &in)
-	j.call(t, "identity-contract-open", map[string]any{
-		"intent_id": in.IntentID, "notice_digest": in.NoticeDigest,
-		"proofs": []any{j.Known(t), key.Signed(t, stepup.SoftUKey, in.Text)},
-	}, &map[string]any{})
-}
-
-// manageAccounts reports the second account as lost, removes and adds it, and sets a limit.
-func (j *journey) manageAccounts(t *testing.T) {
-	t.Helper()
-	account := map[string]any{"account_id": j.Payer.AccountIDs[1]}
-	j.call(t, "account-loss-report", account, &map[string]any{})
-	for _, change := range []map[string]any{
-		{"change": "loss_lift", "account_id": j.Payer.AccountIDs[1]},
-		{"change": "account_remove", "account_id": j.Payer.AccountIDs[1]},
-		{"change": "account_add", "account_no": j.Payer.Accounts[1].No},
-		bank.Limits("sms", 40_000_00, 50_000_00),
-	} {
-		var in accountchangeprepare.Response
-		j.call(t, "account-change-prepare", change, &in)
-		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": in.IntentID})
-		j.call(t, in.Function, map[string]any{
-			"intent_id": in.IntentID, "proofs": []any{map[string]any{"factor": "sms_otp", "code": code}, j.Known(t)},
-		}, &map[string]any{})
-	}
-	j.call(t, "account-limit-get", struct{}{}, &map[string]any{})
-	j.Exec(t, "DELETE FROM otp_quota") // the journey asks for more codes than a day has
-}
-
 // lockDevice locks the log-in to the phone, and releases the lock.
 func (j *journey) lockDevice(t *testing.T) {
 	t.Helper()
@@ -321,6 +222,143 @@ func (j *journey) lockDevice(t *testing.T) {
 	j.call(t, "identity-device-unlock", map[string]any{"intent_id": intent.ID, "proofs": []any{
 		map[string]any{"factor": "sms_otp", "code": code}, j.Known(t),
 	}}, &map[string]any{})
+}
+
+// useToken binds a token, sets its clock and reports it lost.
+func (j *journey) useToken(t *testing.T) {
+	t.Helper()
+	held := j.HandOut(t, j.Payer, token.SM3)
+	var intent struct {
+		ID   uuid.UUID `json:"intent_id"`
+		Text string    `json:"text"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "token_bind"}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+	j.call(t, "identity-token-bind", map[string]any{"intent_id": intent.ID, "proofs": []any{
+		map[string]any{"factor": "sms_otp", "code": code},
+		j.Known(t),
+		map[string]any{"factor": "token", "code": held.Response(intent.Text)},
+	}}, &map[string]any{})
+	codes := map[string]any{"code": bank.Ahead(held, -token.Step).Answer(""), "next_code": held.Answer("")}
+	j.call(t, "identity-token-sync", codes, &map[string]any{})
+	j.call(t, "identity-token-report-lost", struct{}{}, &map[string]any{})
+}
+
+// applyForCertificate gets a certificate.
+func (j *journey) applyForCertificate(t *testing.T) {
+	t.Helper()
+	var intent identitychangeprepare.Response
+	j.call(t, "identity-change-prepare", map[string]any{"change": "certificate"}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.IntentID})
+	j.call(t, "identity-cert-apply", map[string]any{
+		"intent_id": intent.IntentID, "csr": bank.CSR(t, intent.Subject), "proofs": []any{
+			map[string]any{"factor": "sms_otp", "code": code}, j.Known(t), j.KnownLogin(t, bank.LoginPassword),
+		},
+	}, &map[string]any{})
+	j.call(t, "identity-cert-revoke", struct{}{}, &map[string]any{})
+}
+
+// logInQuickly sets a gesture and a key that the face unlocks, and logs in by the gesture.
+func (j *journey) logInQuickly(t *testing.T) {
+	t.Helper()
+	j.Exec(t, "DELETE FROM otp_quota") // the journey asks for more codes than a day has
+	key, err := sm.GenerateKey()
+	check.Must(t, err)
+	public, signature := j.Phone.Unlock(t, key, device.ByFace)
+	for _, set := range []struct {
+		what, function string
+		fields         map[string]any
+	}{
+		{"gesture", "identity-gesture-set", map[string]any{"gesture": j.Phone.Password(t, bank.Gesture)}},
+		{"face", "identity-unlock-key-set", map[string]any{"public_key": public, "signature": signature}},
+	} {
+		var intent struct {
+			ID   uuid.UUID `json:"intent_id"`
+			Text string    `json:"text"`
+		}
+		j.call(t, "identity-change-prepare", map[string]any{"change": set.what}, &intent)
+		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+		set.fields["intent_id"] = intent.ID
+		known := j.KnownLogin(t, bank.LoginPassword)
+		if set.what == "face" {
+			known = j.Known(t)
+		}
+		set.fields["proofs"] = []any{
+			map[string]any{"factor": "sms_otp", "code": code},
+			known,
+			stepup.Proof{Factor: stepup.DeviceKey, Signature: j.Phone.Sign(t, intent.Text)},
+		}
+		j.call(t, set.function, set.fields, &map[string]any{})
+	}
+	var told struct{ Challenge []byte }
+	j.call(t, "identity-quick-challenge", struct{}{}, &told)
+	request := j.Phone.QuickLogin(t, j.Payer, told.Challenge, device.ByGesture, nil)
+	j.call(t, "identity-quick-login", request, &map[string]any{})
+}
+
+// faceProof lets the customer's face pass for the intent, and is the proof of it.
+func (j *journey) faceProof(t *testing.T, intent uuid.UUID) stepup.Proof {
+	t.Helper()
+	photo := j.faces.Photo(t, j.Payer)
+	var begun struct {
+		ID      uuid.UUID     `json:"check_id"`
+		Nonce   []byte        `json:"nonce"`
+		Actions []face.Action `json:"actions"`
+	}
+	j.call(t, "identity-face-begin", map[string]any{"intent_id": intent}, &begun)
+	asked := face.Challenge{ID: begun.ID, Nonce: begun.Nonce, Actions: begun.Actions}
+	j.call(t, "identity-face-finish", j.faces.Captured(t, asked, facetest.Good(asked, photo)), &map[string]any{})
+	return stepup.Proof{Factor: stepup.Face, CheckID: &begun.ID}
+}
+
+// changePasswords changes both passwords, and resets the login password before a new login. In
+// the end they are as they were.
+func (j *journey) changePasswords(t *testing.T) {
+	t.Helper()
+	const login, trade = "moon-2027y", "840275"
+	for _, change := range []struct{ what, function, factor, field, present, fresh string }{
+		{"trade_password", "identity-trade-password-set", "trade_password", "trade_password", bank.TradePassword, trade},
+		{"trade_password", "identity-trade-password-set", "trade_password", "trade_password", trade, bank.TradePassword},
+		{"login_password", "identity-password-change", "login_password", "login_password", bank.LoginPassword, login},
+	} {
+		var intent struct {
+			ID uuid.UUID `json:"intent_id"`
+		}
+		j.call(t, "identity-change-prepare", map[string]any{"change": change.what}, &intent)
+		code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+		j.call(t, change.function, map[string]any{
+			"intent_id": intent.ID, change.field: j.Phone.Password(t, change.fresh), "proofs": []any{
+				map[string]any{"factor": "sms_otp", "code": code},
+				map[string]any{"factor": change.factor, "password": j.Phone.Password(t, change.present)},
+			},
+		}, &map[string]any{})
+	}
+	code := j.code(t, otptest.Request(t, j.Bank, j.Phone, "reset", j.Payer.Phone))
+	j.call(t, "identity-password-reset", j.Phone.ResetPassword(t, j.Payer, code, bank.LoginPassword), &map[string]any{})
+	j.logIn(t)
+}
+
+// changePhone gives the payer a new number. One code comes to the present and one to the new one.
+func (j *journey) changePhone(t *testing.T) {
+	t.Helper()
+	const fresh = "13900002222"
+	var intent struct {
+		ID uuid.UUID `json:"intent_id"`
+	}
+	j.call(t, "identity-change-prepare", map[string]any{"change": "phone", "phone": fresh}, &intent)
+	code := j.code(t, map[string]any{"purpose": "intent", "intent_id": intent.ID})
+	j.call(t, "otp-send", map[string]any{"purpose": "phone", "intent_id": intent.ID}, &map[string]any{})
+	j.deliver(t)
+	texts := j.sms.Inbox(fresh)
+	if len(texts) != 1 {
+		t.Fatalf("the new number got %v", texts)
+	}
+	j.call(t, "identity-phone-change", map[string]any{
+		"intent_id": intent.ID, "otp": regexp.MustCompile(`\d{6}`).FindString(texts[0].Text), "proofs": []any{
+			map[string]any{"factor": "sms_otp", "code": code},
+			map[string]any{"factor": "login_password", "password": j.Phone.Password(t, bank.LoginPassword)},
+		},
+	}, &map[string]any{})
 }
 
 // transfer pays Li, proved by a code, the device's key and the trade password.

@@ -33,7 +33,7 @@ func TestTheDocumentListsTheLimits(t *testing.T) {
 	}
 	want := check.Column[string](t, pgtest.New(t).Pool(), `
 SELECT DISTINCT ON (name) name || ' ' || value FROM policy WHERE valid_from <= now() ORDER BY name, valid_from DESC`)
-	for _, class := range []fn.RateClass{fn.RateDefault, fn.RateAuth, fn.RateSend, fn.RateOpen, fn.RatePartner} {
+	for _, class := range []fn.RateClass{fn.RateDefault, fn.RateAuth, fn.RateSend, fn.RateOpen} {
 		want = append(want, fmt.Sprintf("%s %d", class, class.PerMinute()))
 	}
 	slices.Sort(want)

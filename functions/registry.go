@@ -3,16 +3,9 @@
 package functions
 
 import (
-	accountadd "github.com/tidebank/tidebank/functions/account/add"
 	accountaliasset "github.com/tidebank/tidebank/functions/account/aliasset"
-	accountchangeprepare "github.com/tidebank/tidebank/functions/account/changeprepare"
 	accountdetail "github.com/tidebank/tidebank/functions/account/detail"
-	accountlimitget "github.com/tidebank/tidebank/functions/account/limitget"
-	accountlimitset "github.com/tidebank/tidebank/functions/account/limitset"
-	accountlosslift "github.com/tidebank/tidebank/functions/account/losslift"
-	accountlossreport "github.com/tidebank/tidebank/functions/account/lossreport"
 	accountoverview "github.com/tidebank/tidebank/functions/account/overview"
-	accountremove "github.com/tidebank/tidebank/functions/account/remove"
 	accountstatement "github.com/tidebank/tidebank/functions/account/statement"
 	appversion "github.com/tidebank/tidebank/functions/app/version"
 	auditonevent "github.com/tidebank/tidebank/functions/audit/onevent"
@@ -28,14 +21,8 @@ import (
 	fraudontransfer "github.com/tidebank/tidebank/functions/fraud/ontransfer"
 	identityaliasset "github.com/tidebank/tidebank/functions/identity/aliasset"
 	identitycertapply "github.com/tidebank/tidebank/functions/identity/certapply"
-	identitycertresume "github.com/tidebank/tidebank/functions/identity/certresume"
 	identitycertrevoke "github.com/tidebank/tidebank/functions/identity/certrevoke"
-	identitycertsuspend "github.com/tidebank/tidebank/functions/identity/certsuspend"
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
-	identityconsentlist "github.com/tidebank/tidebank/functions/identity/consentlist"
-	identityconsentset "github.com/tidebank/tidebank/functions/identity/consentset"
-	identitycontractopen "github.com/tidebank/tidebank/functions/identity/contractopen"
-	identitycontractprepare "github.com/tidebank/tidebank/functions/identity/contractprepare"
 	identitydeviceunlock "github.com/tidebank/tidebank/functions/identity/deviceunlock"
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
@@ -46,12 +33,9 @@ import (
 	identityonfraud "github.com/tidebank/tidebank/functions/identity/onfraud"
 	identityoptionlist "github.com/tidebank/tidebank/functions/identity/optionlist"
 	identityoptionset "github.com/tidebank/tidebank/functions/identity/optionset"
-	identitypasskeyset "github.com/tidebank/tidebank/functions/identity/passkeyset"
 	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
 	identitypasswordreset "github.com/tidebank/tidebank/functions/identity/passwordreset"
 	identityphonechange "github.com/tidebank/tidebank/functions/identity/phonechange"
-	identitypincodeset "github.com/tidebank/tidebank/functions/identity/pincodeset"
-	identitypinset "github.com/tidebank/tidebank/functions/identity/pinset"
 	identitypreferenceset "github.com/tidebank/tidebank/functions/identity/preferenceset"
 	identityquickchallenge "github.com/tidebank/tidebank/functions/identity/quickchallenge"
 	identityquicklogin "github.com/tidebank/tidebank/functions/identity/quicklogin"
@@ -71,15 +55,6 @@ import (
 	notifyonphone "github.com/tidebank/tidebank/functions/notify/onphone"
 	notifyontransfer "github.com/tidebank/tidebank/functions/notify/ontransfer"
 	otpsend "github.com/tidebank/tidebank/functions/otp/send"
-	otpstatus "github.com/tidebank/tidebank/functions/otp/status"
-	otpuplink "github.com/tidebank/tidebank/functions/otp/uplink"
-	stafflogin "github.com/tidebank/tidebank/functions/staff/login"
-	stafflogout "github.com/tidebank/tidebank/functions/staff/logout"
-	staffparameterapprove "github.com/tidebank/tidebank/functions/staff/parameterapprove"
-	staffparameterlist "github.com/tidebank/tidebank/functions/staff/parameterlist"
-	staffparameterpropose "github.com/tidebank/tidebank/functions/staff/parameterpropose"
-	staffpasswordchange "github.com/tidebank/tidebank/functions/staff/passwordchange"
-	staffroleset "github.com/tidebank/tidebank/functions/staff/roleset"
 	transferconfirm "github.com/tidebank/tidebank/functions/transfer/confirm"
 	transferget "github.com/tidebank/tidebank/functions/transfer/get"
 	transferlist "github.com/tidebank/tidebank/functions/transfer/list"
@@ -90,16 +65,9 @@ import (
 // All returns every function, by name.
 func All() []fn.Function {
 	return []fn.Function{
-		accountadd.Function,
 		accountaliasset.Function,
-		accountchangeprepare.Function,
 		accountdetail.Function,
-		accountlimitget.Function,
-		accountlimitset.Function,
-		accountlosslift.Function,
-		accountlossreport.Function,
 		accountoverview.Function,
-		accountremove.Function,
 		accountstatement.Function,
 		appversion.Function,
 		auditonevent.Function,
@@ -115,14 +83,8 @@ func All() []fn.Function {
 		fraudontransfer.Function,
 		identityaliasset.Function,
 		identitycertapply.Function,
-		identitycertresume.Function,
 		identitycertrevoke.Function,
-		identitycertsuspend.Function,
 		identitychangeprepare.Function,
-		identityconsentlist.Function,
-		identityconsentset.Function,
-		identitycontractopen.Function,
-		identitycontractprepare.Function,
 		identitydeviceunlock.Function,
 		identityfacebegin.Function,
 		identityfacefinish.Function,
@@ -133,12 +95,9 @@ func All() []fn.Function {
 		identityonfraud.Function,
 		identityoptionlist.Function,
 		identityoptionset.Function,
-		identitypasskeyset.Function,
 		identitypasswordchange.Function,
 		identitypasswordreset.Function,
 		identityphonechange.Function,
-		identitypincodeset.Function,
-		identitypinset.Function,
 		identitypreferenceset.Function,
 		identityquickchallenge.Function,
 		identityquicklogin.Function,
@@ -158,15 +117,6 @@ func All() []fn.Function {
 		notifyonphone.Function,
 		notifyontransfer.Function,
 		otpsend.Function,
-		otpstatus.Function,
-		otpuplink.Function,
-		stafflogin.Function,
-		stafflogout.Function,
-		staffparameterapprove.Function,
-		staffparameterlist.Function,
-		staffparameterpropose.Function,
-		staffpasswordchange.Function,
-		staffroleset.Function,
 		transferconfirm.Function,
 		transferget.Function,
 		transferlist.Function,

@@ -23,15 +23,13 @@ func (p fixture) grade(t *testing.T, grade risk.Grade) {
 	p.Exec(t, "UPDATE customer SET risk_grade = $2 WHERE id = $1", p.Payer.ID, grade)
 }
 
-// withCode adds a code for the intent, which a call tells the customer.
+// withCode adds a code for the intent, which the customer asks for.
 func (p fixture) withCode(t *testing.T, in transferprepare.Response, proven stepup.Confirmation) stepup.Confirmation {
 	t.Helper()
 	p.Advance(time.Minute) // codes come no faster
-	p.Phone.Call(t, functest.Named(t, "otp-send"), "", map[string]any{
-		"purpose": otp.Intent, "way": otp.ByVoice, "intent_id": in.IntentID,
-	}).Want(t, "")
-	code := otptest.Code(t, p.Bank, stepup.VoiceSubject(in.IntentID))
-	proven.Proofs = append(slices.Clone(proven.Proofs), stepup.Proof{Factor: stepup.VoiceOTP, Code: code})
+	p.Phone.Call(t, functest.Named(t, "otp-send"), "", map[string]any{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
+	code := otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
+	proven.Proofs = append(slices.Clone(proven.Proofs), stepup.Proof{Factor: stepup.SMSOTP, Code: code})
 	return proven
 }
 

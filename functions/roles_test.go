@@ -104,9 +104,6 @@ func TestARoleDoesNothingElse(t *testing.T) {
 		"identity-option-set": {
 			"DELETE FROM option_change", "UPDATE option_change SET warning = 'x'", "UPDATE policy SET value = 0", "SELECT * FROM customer",
 		},
-		"identity-consent-set": {
-			"DELETE FROM biometric_consent", "UPDATE biometric_consent SET given = true", "SELECT * FROM customer",
-		},
 		"device-report": {
 			"DELETE FROM device_report", "UPDATE device_report SET customer_id = customer_id", "UPDATE device SET public_key = ''",
 			"SELECT * FROM customer",
@@ -126,8 +123,6 @@ func TestARoleDoesNothingElse(t *testing.T) {
 		"identity-password-reset":  {"UPDATE device SET public_key = ''", "UPDATE device SET locked = false"},
 		"identity-gesture-set":     {"UPDATE device SET public_key = ''", "UPDATE device SET face_key = ''"},
 		"identity-unlock-key-set":  {"UPDATE device SET public_key = ''", "UPDATE device SET gesture = ''"},
-		"identity-pin-set":         {"UPDATE device SET public_key = ''", "UPDATE device SET gesture = ''"},
-		"identity-passkey-set":     {"UPDATE device SET public_key = ''", "UPDATE device SET pin = ''"},
 		"identity-quick-challenge": {"SELECT * FROM login_challenge", "SELECT * FROM customer", "SELECT * FROM device"},
 		"identity-quick-login": {
 			"UPDATE device SET public_key = ''", "UPDATE device SET fingerprint_key = ''", "INSERT INTO device SELECT * FROM device",
@@ -135,13 +130,8 @@ func TestARoleDoesNothingElse(t *testing.T) {
 		},
 		"identity-alias-set": {"UPDATE customer SET phone_bidx = ''", "UPDATE customer SET risk_grade = 0"},
 		"account-alias-set":  {"UPDATE account SET balance = 1", "UPDATE account SET alias_ct = '', state = 'open'"},
-		"account-loss-report": {
-			"UPDATE account SET balance = 1", "UPDATE account SET operable = true", "SELECT * FROM own_limit",
-		},
-		"account-limit-set":      {"UPDATE account SET state = 'open'", "UPDATE limit_use SET used = 0", "DELETE FROM own_limit"},
-		"identity-contract-open": {"UPDATE fund_contract SET way = 'earlier'", "INSERT INTO risk_notice SELECT * FROM risk_notice"},
-		"transfer-prepare":       {"UPDATE intent SET state = 'open'", "UPDATE credential SET trade_password = ''"},
-		"identity-logout":        {"UPDATE intent SET state = 'open', payload_ct = ''"},
+		"transfer-prepare":   {"UPDATE intent SET state = 'open'", "UPDATE credential SET trade_password = ''"},
+		"identity-logout":    {"UPDATE intent SET state = 'open', payload_ct = ''"},
 	} {
 		db := as(t, url, function)
 		for _, sql := range list {

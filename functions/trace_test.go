@@ -73,7 +73,7 @@ func TestOneRequestsLinesShareATrace(t *testing.T) {
 	check.Must(t, err)
 	broken := bank.On(t, pgtest.Broken(t))
 	broken.Host.Keys, broken.Host.Log = p.Host.Keys, p.Host.Log
-	nowhere := host.Values(append(bank.Nowhere(), sms.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"})...)
+	nowhere := host.Values(append(bank.Nowhere(), sms.Config{URL: "http://127.0.0.1:1", Secret: "x"})...)
 	publisher, err := gateway.New(t.Context(), functions.All(), broken.Host, nowhere)
 	check.Must(t, err)
 	if status, err := publisher.Deliver(t.Context(), "audit-on-event", event); err != nil || status != http.StatusServiceUnavailable {

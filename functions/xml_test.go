@@ -14,7 +14,6 @@ import (
 
 	"github.com/tidebank/tidebank/functions"
 	"github.com/tidebank/tidebank/shared/fn"
-	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
@@ -50,9 +49,6 @@ func sendXML(t *testing.T, b *bank.Bank, text string) (calls int) {
 		d := b.Device(t, "phone-of-wang")
 		if f.Spec.Audience == fn.Customer {
 			check.Must(t, b.Host.Sessions.Start(t.Context(), d.Channel, uuid.New()))
-		}
-		if f.Spec.Audience == fn.Staff {
-			d.LoginAsStaff(t, staff.Member{ID: uuid.New()})
 		}
 		refused(f, d.FrameAt(t, f, b.Clock.Now(), []byte(text)), nil)
 		quoted := check.JSON(t, text)

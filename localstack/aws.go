@@ -31,7 +31,6 @@ func startAWS(ctx context.Context, p *parts, around *edge, output io.Writer) (*a
 		"tidebank-redis-url": p.redisURL, "tidebank-sms-url": around.sms.URL,
 		"tidebank-sms-secret": around.sms.Secret,
 		"tidebank-face-url":   around.face.URL, "tidebank-face-secret": around.face.Secret,
-		"tidebank-voice-url": around.voice.URL, "tidebank-voice-secret": around.voice.Secret,
 	}, p.databaseURL)
 	if err != nil {
 		running.Stop()

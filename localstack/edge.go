@@ -16,22 +16,14 @@ import (
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/face"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/sms"
 )
 
 // The simulators' secrets. They protect nothing.
 const (
 	smsSecret  = "local-sms-secret"
-	callSecret = "local-voice-secret"
 	faceSecret = "local-face-secret"
 )
-
-// uplinkNumber is the local bank's number for texts of customers: of no network.
-const uplinkNumber = "10690000"
-
-// localSite is the web site of the local bank, for passkeys.
-var localSite = passkey.Config{RPID: "localhost", Origins: "http://localhost:8080,http://localhost:5173"}
 
 // localPhotos is the age of reference photos that the local bank takes.
 var localPhotos = face.Policy{MaxAge: 2 * 365 * 24 * time.Hour}
@@ -41,8 +33,6 @@ var localPhotos = face.Policy{MaxAge: 2 * 365 * 24 * time.Hour}
 type edge struct {
 	texts *smssim.Gateway
 	sms   sms.Config
-	calls *smssim.Gateway
-	voice sms.VoiceConfig
 	cert  cert.Config
 	faces *facesim.Engine
 	face  face.Config
@@ -56,7 +46,7 @@ type edge struct {
 // startEdge runs the simulators.
 func startEdge(ctx context.Context, p *parts, now *dev.Clock) (*edge, error) {
 	e := &edge{clock: now, parts: p}
-	if err := errors.Join(e.startSMS(ctx), e.startVoice(ctx), e.startAuthority(ctx), e.startFace(ctx)); err != nil {
+	if err := errors.Join(e.startSMS(ctx), e.startAuthority(ctx), e.startFace(ctx)); err != nil {
 		e.stop()
 		return nil, err
 	}
@@ -73,13 +63,6 @@ func (e *edge) startSMS(ctx context.Context) error {
 	e.texts = &smssim.Gateway{Secret: smsSecret, Now: e.clock.Now}
 	url, err := e.simulate(ctx, e.texts)
 	e.sms = sms.Config{URL: url, Secret: smsSecret}
-	return err
-}
-
-func (e *edge) startVoice(ctx context.Context) error {
-	e.calls = smssim.NewVoice(callSecret, e.clock.Now)
-	url, err := e.simulate(ctx, e.calls)
-	e.voice = sms.VoiceConfig{URL: url, Secret: callSecret}
 	return err
 }
 

@@ -23,7 +23,6 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
-	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/workers"
 	"github.com/tidebank/tidebank/workers/queues"
 	"github.com/tidebank/tidebank/workers/relay"
@@ -96,8 +95,7 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edg
 	if err := host.Environment(&opening); err != nil { //nolint:contextcheck // a wait for a secret has its own bound
 		return err
 	}
-	gw, err := gateway.New(ctx, all, h, host.Values(around.sms, around.voice, uplink.GatewayConfig{Secret: smsSecret},
-		uplink.Config{Number: uplinkNumber}, around.cert, around.cert.Trust, around.face, localPhotos, localSite, opening))
+	gw, err := gateway.New(ctx, all, h, host.Values(around.sms, around.cert, around.face, localPhotos, opening))
 	if err != nil {
 		return err
 	}
@@ -108,8 +106,8 @@ func serve(ctx context.Context, listener net.Listener, h *host.Host, around *edg
 		return err
 	}
 	page := dev.Page{
-		Host: h, Functions: all, Broker: local, SMS: around.texts, Calls: around.calls, Face: around.faces,
-		Seeder: seeder, Clock: around.clock, Elsewhere: around.aws != nil,
+		Host: h, Functions: all, Broker: local, SMS: around.texts, Face: around.faces, Seeder: seeder,
+		Clock: around.clock, Elsewhere: around.aws != nil,
 	}
 	page.Register(gw.Mux)
 
@@ -188,7 +186,7 @@ func openHost(ctx context.Context, p *parts, now clock.Clock, keyFile string, tr
 	}
 	config := host.Config{
 		DB: pg.Config{URL: p.databaseURL, MaxConns: 32}, Keys: keys.Config{File: keyFile},
-		Redis: redisdb.Config{URL: p.redisURL}, Clock: now, Trust: trust, Site: localSite,
+		Redis: redisdb.Config{URL: p.redisURL}, Clock: now, Trust: trust,
 	}
 	parts := []any{&config.Session, &config.Limits, &config.Password}
 	if _, set := os.LookupEnv("FN_TRUSTED_PROXIES"); set { // without it, the local bank has no proxy before it

@@ -35,9 +35,6 @@ type demo struct {
 	made   client.TransferView
 	began  time.Time
 	steps  int
-
-	calls   bool // the demo also proves its number by a text and a call; the local bank plays the gateways
-	browser bool // the demo also plays a browser with an authenticator; it turns the local bank's clock
 }
 
 var errUnexpected = errors.New("与预期不符 (unexpected)")
@@ -47,11 +44,10 @@ func unexpected(format string, args ...any) error {
 }
 
 func (d *demo) run(ctx context.Context) error {
-	type step struct {
+	steps := []struct {
 		title string
 		do    func(context.Context) error
-	}
-	steps := []step{
+	}{
 		{"准备两位银行客户，核对银行证书", d.meet},
 		{"建立国密安全通道，注册手机银行", d.register},
 		{"登录（登录密码 + 短信验证码）", d.login},
@@ -66,12 +62,6 @@ func (d *demo) run(ctx context.Context) error {
 		{"事件：通知、审计、反欺诈", d.events},
 		{"消息与动账短信", d.messages},
 		{"退出登录，会话立即失效", d.logout},
-	}
-	if d.calls {
-		steps = slices.Insert(steps, len(steps)-1, step{"上行短信与语音验证码", d.number})
-	}
-	if d.browser {
-		steps = slices.Insert(steps, len(steps)-1, step{"开通浏览器通行密钥（WebAuthn），并用它登录", d.passkey})
 	}
 	for i, s := range steps {
 		start := time.Now()
@@ -118,7 +108,7 @@ func (d *demo) register(ctx context.Context) error {
 	if !errors.Is(err, &client.Problem{Code: "CAPTCHA_REQUIRED"}) {
 		return unexpected("新设备不填图形验证码得到 %v", err)
 	}
-	issued, err := d.app.CaptchaIssue(ctx, client.CaptchaIssueRequest{})
+	issued, err := d.app.CaptchaIssue(ctx)
 	if err != nil {
 		return fmt.Errorf("图形验证码: %w", err)
 	}

@@ -22,17 +22,14 @@ func main() {
 	}
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "终端客户演示。A terminal customer, against a running local bank.\n\n"+
-			"Usage: make demo, or go run ./client/demo [flags]   (environment: BANK_URL, now %s)\n", base)
-		flag.PrintDefaults()
+			"Usage: make demo   (environment: BANK_URL, now %s)\n", base)
 	}
-	browser := flag.Bool("browser", false, "also register a passkey of a browser, and log in by it; only against the local bank")
-	calls := flag.Bool("calls", false, "also prove the number by a text to the bank and by a call; only against the local bank")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	d := &demo{dev: devapi.API{Base: base}, began: time.Now(), calls: *calls, browser: *browser}
+	d := &demo{dev: devapi.API{Base: base}, began: time.Now()}
 	if err := d.run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "\n✗ 演示失败 (demo failed): %v\n", err)
 		cancel()

@@ -1,8 +1,7 @@
-// Package account shows customers their own accounts, and lets them report and limit these.
+// Package account shows customers their own accounts.
 //
 // An account of another customer gets the same answer as an account that does not
-// exist (LOGIC-004), and so does an own account that the customer has removed from mobile
-// banking (ACCT-003). Numbers leave this package masked; amounts are fen.
+// exist (LOGIC-004). Numbers leave this package masked; amounts are fen.
 package account
 
 import (
@@ -41,12 +40,12 @@ const (
 	sqlAll = `-- account.all
 SELECT a.id, a.kind, a.state, a.no_masked, a.no_bidx, a.balance, a.held, a.balance - a.held, a.opened_at, a.alias_ct, w.*
   FROM account a CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w
- WHERE a.customer_id = $1 AND a.operable AND a.state <> 'closed' ORDER BY a.opened_at, a.id`
+ WHERE a.customer_id = $1 AND a.state <> 'closed' ORDER BY a.opened_at, a.id`
 
 	sqlOne = `-- account.one
 SELECT a.id, a.kind, a.state, a.no_masked, a.no_bidx, a.balance, a.held, a.balance - a.held, a.opened_at, a.alias_ct, w.*
   FROM account a CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w
- WHERE a.id = $1 AND a.customer_id = $2 AND a.operable`
+ WHERE a.id = $1 AND a.customer_id = $2`
 )
 
 // Store is the domain's database.

@@ -22,9 +22,6 @@ const PasswordChange = "identity-password-change"
 // password.
 const TradePasswordSet = "identity-trade-password-set"
 
-// PINCodeSet is the only function that may confirm a change of the PIN code.
-const PINCodeSet = "identity-pin-code-set"
-
 // AliasSet is the only function that may confirm a new alias for log-ins.
 const AliasSet = "identity-alias-set"
 
@@ -34,9 +31,6 @@ const TokenBind = "identity-token-bind"
 
 // CertApply is the only function that may confirm the application for a certificate.
 const CertApply = "identity-cert-apply"
-
-// CertResume is the only function that may confirm that suspended certificates are resumed.
-const CertResume = "identity-cert-resume"
 
 // DeviceUnlock is the only function that may confirm that the lock of the log-in is released.
 const DeviceUnlock = "identity-device-unlock"
@@ -49,16 +43,6 @@ const GestureSet = "identity-gesture-set"
 
 // UnlockKeySet is the only function that may confirm a key that a fingerprint or a face unlocks.
 const UnlockKeySet = "identity-unlock-key-set"
-
-// PINSet is the only function that may confirm a PIN.
-const PINSet = "identity-pin-set"
-
-// PasskeySet is the only function that may confirm a passkey.
-const PasskeySet = "identity-passkey-set"
-
-// ContractOpen is the only function that may confirm an application for fund transactions
-// (shared/contract).
-const ContractOpen = "identity-contract-open"
 
 // ChangeLife is how long a prepared change waits for its proofs.
 const ChangeLife = 10 * time.Minute
@@ -81,16 +65,10 @@ var changes = map[stepup.Change]struct{ function, chinese string }{
 	stepup.BindToken:           {TokenBind, "启用动态令牌"},
 	stepup.ApplyCertificate:    {CertApply, "申请数字证书"},
 	stepup.ApplyShield:         {CertApply, "开通手机盾"},
-	stepup.OpenBluetoothKey:    {CertApply, "开通蓝牙Key"},
-	stepup.ChangePINCode:       {PINCodeSet, "修改PIN码"},
-	stepup.ResumeCertificates:  {CertResume, "恢复数字证书"},
-	stepup.RenewCertificate:    {CertApply, "更新数字证书"},
 	stepup.UnlockDevice:        {DeviceUnlock, "解除设备锁"},
 	stepup.SetGesture:          {GestureSet, "设置本机手势密码"},
 	stepup.SetFingerprint:      {UnlockKeySet, "开通本机指纹登录"},
 	stepup.SetFace:             {UnlockKeySet, "开通本机面容登录"},
-	stepup.SetPIN:              {PINSet, "设置本机PIN码"},
-	stepup.SetPasskey:          {PasskeySet, "开通本机浏览器通行密钥"},
 }
 
 // Function is the only function that may confirm the change.
@@ -117,24 +95,16 @@ func (c Change) Text(id uuid.UUID, at time.Time) string {
 }
 
 // Applies reports whether the change is an application for a certificate.
-func (c Change) Applies() bool {
-	return c.What == stepup.ApplyCertificate || c.Shields() || c.OpensKey() || c.Renews()
-}
-
-// Renews reports whether the certificate follows one that proves the change.
-func (c Change) Renews() bool { return c.What == stepup.RenewCertificate }
+func (c Change) Applies() bool { return c.What == stepup.ApplyCertificate || c.Shields() }
 
 // Shields reports whether the certificate is for a phone shield.
 func (c Change) Shields() bool { return c.What == stepup.ApplyShield }
-
-// OpensKey reports whether the certificate is for a Bluetooth Key.
-func (c Change) OpensKey() bool { return c.What == stepup.OpenBluetoothKey }
 
 // OnDevice reports whether the change is about the device that asks: the customer must have bound
 // its key.
 func (c Change) OnDevice() bool {
 	switch c.What {
-	case stepup.SetGesture, stepup.SetFingerprint, stepup.SetFace, stepup.SetPIN, stepup.SetPasskey:
+	case stepup.SetGesture, stepup.SetFingerprint, stepup.SetFace:
 		return true
 	default:
 		return false

@@ -51,15 +51,11 @@ func (p Passwords) SetLogin(ctx context.Context, unit *pg.Unit, s Setting) error
 	if chosen.Same, err = present.SameLogin(turn, s.Clear); err != nil {
 		return bankerr.ErrInternal.Because(err)
 	}
-	if chosen.OnCard, err = present.OnCard(turn, s.Clear); err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
 	chosen.Login = string(s.Clear)
 	if err := chosen.CheckLogin(); err != nil {
 		return err
 	}
-	changed := password.Replacement{Turn: turn, CustomerID: s.CustomerID, Clear: s.Clear, At: s.At}
-	if err := password.SetLogin(ctx, unit, changed); err != nil {
+	if err := password.SetLogin(ctx, unit, turn, s.CustomerID, s.Clear); err != nil {
 		return err
 	}
 	spared := s.DeviceID
@@ -93,7 +89,7 @@ func (p Passwords) GiveLogin(ctx context.Context, unit *pg.Unit, s Setting, vali
 	return clear, p.report(ctx, unit, s, password.LoginField)
 }
 
-// SetTrade is SetLogin for the trade password. It must differ from the PINs of the customer's devices, as a PIN from it.
+// SetTrade is SetLogin for the trade password.
 func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error {
 	turn, present, chosen, err := p.begin(ctx, s)
 	if err != nil {
@@ -104,54 +100,13 @@ func (p Passwords) SetTrade(ctx context.Context, unit *pg.Unit, s Setting) error
 	if chosen.Same, err = present.SameTrade(turn, []byte(chosen.Trade)); err != nil {
 		return bankerr.ErrInternal.Because(err)
 	}
-	if chosen.OnCard, err = present.OnCard(turn, []byte(chosen.Trade)); err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	if chosen.OnDevice, err = password.OnDevice(ctx, p.DB, turn, s.CustomerID, []byte(chosen.Trade)); err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
 	if err := chosen.CheckTrade(); err != nil {
 		return err
 	}
-	changed := password.Replacement{Turn: turn, CustomerID: s.CustomerID, Clear: []byte(chosen.Trade), At: s.At}
-	if err := password.SetTrade(ctx, unit, changed); err != nil {
+	if err := password.SetTrade(ctx, unit, turn, s.CustomerID, []byte(chosen.Trade)); err != nil {
 		return err
 	}
 	return p.report(ctx, unit, s, password.TradeField)
-}
-
-// SetPIN is SetLogin for the PIN code of a corporate customer.
-func (p Passwords) SetPIN(ctx context.Context, unit *pg.Unit, s Setting) error {
-	turn, _, chosen, err := p.begin(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer turn.End()
-	chosen.PIN = password.FoldedTrade(s.Clear)
-	if chosen.Same, err = password.SamePIN(ctx, p.DB, turn, s.CustomerID, []byte(chosen.PIN)); err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	if err := chosen.CheckPIN(); err != nil {
-		return err
-	}
-	if err := password.SetPIN(ctx, unit, turn, s.CustomerID, []byte(chosen.PIN)); err != nil {
-		return err
-	}
-	return p.report(ctx, unit, s, password.PINField)
-}
-
-// GivePIN adds to the unit a PIN code that the counter gives, and returns it. It is random.
-func (p Passwords) GivePIN(ctx context.Context, unit *pg.Unit, s Setting) (string, error) {
-	turn, _, chosen, err := p.begin(ctx, s)
-	if err != nil {
-		return "", err
-	}
-	defer turn.End()
-	clear := chosen.GivenPIN()
-	if err := password.GivePIN(ctx, unit, turn, s.CustomerID, clear); err != nil {
-		return "", err
-	}
-	return clear, p.report(ctx, unit, s, password.PINField)
 }
 
 // SetGesture is SetLogin for the gesture of the customer's device. The commit returns
@@ -172,28 +127,6 @@ func (p Passwords) SetGesture(ctx context.Context, unit *pg.Unit, s Setting) err
 	}
 	device.StoreGesture(unit, device.Gesture{CustomerID: s.CustomerID, DeviceID: s.DeviceID, Stored: stored}, stepup.ErrUnbound)
 	return p.report(ctx, unit, s, password.GestureField)
-}
-
-// SetDevicePIN is SetGesture for the PIN. It must differ from the trade password (AUTH-005).
-func (p Passwords) SetDevicePIN(ctx context.Context, unit *pg.Unit, s Setting) error {
-	turn, present, chosen, err := p.begin(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer turn.End()
-	chosen.DevicePIN = password.FoldedTrade(s.Clear)
-	if chosen.Same, err = present.SameTrade(turn, []byte(chosen.DevicePIN)); err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	if err := chosen.CheckDevicePIN(); err != nil {
-		return err
-	}
-	stored, err := turn.Hash(password.OfDevicePIN(s.CustomerID, s.DeviceID), []byte(chosen.DevicePIN))
-	if err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	device.StorePIN(unit, device.Gesture{CustomerID: s.CustomerID, DeviceID: s.DeviceID, Stored: stored}, stepup.ErrUnbound)
-	return p.report(ctx, unit, s, password.DevicePINField)
 }
 
 // begin reads what the rules compare a new password with, and waits for the turn to hash.

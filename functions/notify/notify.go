@@ -50,16 +50,6 @@ type Text struct {
 	Class sms.Class
 	At    time.Time // when the text was ordered
 	Body  string
-	// Record stores whether the gateway has taken the text, or refused it for good; nil: nothing is stored.
-	Record func(ctx context.Context, tx pg.Tx, taken bool) error
-}
-
-// record is Record, if there is one.
-func (t Text) record(ctx context.Context, tx pg.Tx, taken bool) error {
-	if t.Record == nil {
-		return nil
-	}
-	return t.Record(ctx, tx, taken)
 }
 
 // Sent is the effect of a text: it counts the text, or records its refusal.
@@ -152,20 +142,12 @@ func (t Texts) SendTo(ctx context.Context, text Text, phone string) (Sent, error
 	if err != nil {
 		return nil, bankerr.ErrUnavailable.Because(err)
 	}
-	return func(ctx context.Context, tx pg.Tx) error {
-		if err := sms.Count(ctx, tx, text.Class, now); err != nil {
-			return err
-		}
-		return text.record(ctx, tx, true)
-	}, nil
+	return func(ctx context.Context, tx pg.Tx) error { return sms.Count(ctx, tx, text.Class, now) }, nil
 }
 
 // refused records that the text will never be sent.
 func refused(text Text, why error) Sent {
 	return func(ctx context.Context, tx pg.Tx) error {
-		if err := text.record(ctx, tx, false); err != nil {
-			return err
-		}
 		return events.Emit(ctx, tx, text.ID, text.To, events.MessageRefused{
 			MessageID: text.ID, CustomerID: text.To.String(), Kind: text.Kind, Reason: why.Error(),
 		})

@@ -20,7 +20,6 @@ import (
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/limit"
@@ -108,24 +107,7 @@ func (p Plan) FitsDay(c stepup.Combination) bool {
 // factors. If the plan does not hold their limit, the commit refuses every amount.
 func (p Plan) UseLimit(unit *pg.Unit, customer uuid.UUID, factors []stepup.Factor, at time.Time) {
 	kind, _ := stepup.Combination(factors).Limit()
-	if kind == limit.TransferBluetoothKey {
-		limit.UseBluetoothKey(unit, limit.BluetoothKeyUse{
-			Customer: customer, Account: p.DebitID, At: at, Amount: p.Amount, Most: p.Limits[kind].Cap,
-		})
-		return
-	}
 	limit.Use(unit, customer, kind, at, p.Amount, p.Limits[kind].Cap)
-}
-
-// Permit adds to the unit the statement that refuses the transfer if the customer may not make it now. It
-// stands after the posting, which has locked both accounts.
-func (p Plan) Permit(unit *pg.Unit, customer uuid.UUID) {
-	unit.Add(pg.Statement{
-		Call: contract.PermitSQL, Rows: contract.PermitRowsSQL, Args: []any{customer, p.DebitID, p.CreditID},
-		Refuse: map[string]error{
-			ledger.ErrAccountClosed.Code(): ledger.ErrAccountClosed, contract.ErrMissing.Code(): contract.ErrMissing,
-		},
-	})
 }
 
 // Scene is the plan's row of the step-up matrix.

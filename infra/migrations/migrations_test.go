@@ -378,13 +378,3 @@ SELECT right(id::text, 1) || ': ' || balance || ' ' || last_entry FROM account O
 		t.Error("entries may be changed after the migration")
 	}
 }
-
-// The last withdrawal of a consent finds the digests of an earlier release by an index.
-func TestTheDigestsOfACustomerHaveAnIndex(t *testing.T) {
-	t.Parallel()
-	plan := check.Column[string](t, pgtest.New(t).Pool(), `
-EXPLAIN UPDATE face_check SET template_digest = '' WHERE customer_id = '00000000-0000-0000-0000-000000000001' AND template_digest <> ''`)
-	if text := strings.Join(plan, "\n"); !strings.Contains(text, "face_check_digest") {
-		t.Errorf("the plan is\n%s", text)
-	}
-}

@@ -12,14 +12,12 @@ import (
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/evidence"
-	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/reseal"
-	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 )
@@ -27,8 +25,7 @@ import (
 // Columns lists them.
 func Columns() []reseal.Column {
 	return slices.Concat(customer.SealedColumns(), device.SealedColumns(), ledger.SealedColumns(), password.SealedColumns(),
-		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns(),
-		face.SealedColumns(), staff.SealedColumns())
+		stepup.SealedColumns(), idem.SealedColumns(), transfer.SealedColumns(), token.SealedColumns(), evidence.SealedColumns())
 }
 
 // Purposes lists the purposes of these columns' keys, and Pepper, which the passwords need.
@@ -42,9 +39,7 @@ func Purposes() []keys.Purpose {
 }
 
 // Moved lists the purposes whose texts tide keys reencrypt moves.
-func Moved() []keys.Purpose {
-	return []keys.Purpose{keys.Storage, keys.Credential, keys.Token, keys.Biometric}
-}
+func Moved() []keys.Purpose { return []keys.Purpose{keys.Storage, keys.Credential, keys.Token} }
 
 // Moves reports whether texts move away from the key with this name.
 func Moves(keyID string) bool {

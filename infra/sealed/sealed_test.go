@@ -59,7 +59,6 @@ func newRotated(t *testing.T) rotated {
 		map[string]any{"account_id": r.Payer.AccountIDs[0], "alias": alias}).Want(t, "")
 	r.Token(t)
 	r.SetGesture(t, bank.Gesture).Want(t, "")
-	r.SetPIN(t, bank.PIN).Want(t, "")
 	ukey := r.SoftUKey(t, r.Payer, cert.InApp)
 	signed := r.Prepare(t, r.ToPayee(1_00))
 	r.Confirm(t, stepup.Confirmation{

@@ -9,17 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidebank/tidebank/events"
-	"github.com/tidebank/tidebank/shared/consent"
-	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/host"
 	"github.com/tidebank/tidebank/shared/inbox"
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
-	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/option"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -38,7 +34,7 @@ func customerCommand() *cobra.Command {
 		Use:   "erase --phone NUMBER --reason TEXT --operator NAME",
 		Short: "Destroy a former customer's data key and personal data", Args: cobra.NoArgs,
 		Long: `Destroy the data key of a former customer, which seals name, phone and identity number, and delete passwords, devices,
-inbox, options, consents, what the bank holds of faces and account names. It can't be undone. Records of money stay.
+inbox, options and account names. It can't be undone. Records of money stay.
 
 The command refuses while an account is not closed, and until the policy figure customer.keep_days has passed since the last
 entry: the law obliges the bank to keep the record for that time. A backup opens until the storage key of its time is destroyed
@@ -46,12 +42,11 @@ entry: the law obliges the bank to keep the record for that time. A backup opens
 
 It exits with 0 if the record was erased, and with 1 if not.`,
 		Example: `  go run ./infra/tide customer erase --phone 13800010001 --reason "kept for ten years" --operator wang`,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd, "Erased", eraseCustomer, keys.Pseudonym) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd, "Erased", eraseCustomer) },
 	}
 	o.flags(erase, "mobile number of the customer")
 	parent := group("customer", "Decide about customers' records")
-	parent.AddCommand(erase, resetCommand(), handOutCommand(), keyLimitCommand(), setKindCommand(), givePINCommand(),
-		openContractCommand(), bindPayeeCommand())
+	parent.AddCommand(erase, resetCommand())
 	return parent
 }
 
@@ -71,7 +66,7 @@ func eraseCustomer(ctx context.Context, h *host.Host, o order) (string, error) {
 		}
 		for _, forget := range []func(context.Context, pg.Writer, uuid.UUID) error{
 			password.Forget, device.Forget, inbox.Forget, ledger.ForgetAliases, token.Forget,
-			environment.Forget, face.Forgetting(h.Keys), option.Forget, consent.Forget, limit.Forget, contract.Forget,
+			environment.Forget, face.Forget, option.Forget,
 		} {
 			if err := forget(ctx, tx, who); err != nil {
 				return err

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -25,12 +24,12 @@ func TestEvidenceVerify(t *testing.T) {
 	p.Confirm(t, stepup.Confirmation{
 		IntentID: in.IntentID, Proofs: []stepup.Proof{p.Known(t), ukey.Signed(t, stepup.SoftUKey, in.Text)},
 	}).Want(t, "")
+	record, err := evidence.Read(t.Context(), p.Host.DB.Reader(), p.Host.Keys, in.IntentID)
+	check.Must(t, err)
 	folder := t.TempDir()
 	file, roots, others := filepath.Join(folder, "evidence.json"), filepath.Join(folder, "roots.pem"), filepath.Join(folder, "others.pem")
-	exported, err := evidenceOf(t.Context(), p.Host, in.IntentID)
-	check.Must(t, err)
-	check.Must(t, writeEvidence(file, exported))
-	if err := writeEvidence(file, exported); !errors.Is(err, os.ErrExist) {
+	check.Must(t, writeEvidence(file, record))
+	if err := writeEvidence(file, record); !errors.Is(err, os.ErrExist) {
 		t.Errorf("the file is overwritten: %v", err)
 	}
 	check.Must(t, os.WriteFile(roots, []byte(p.AuthorityConfig(t).Trust.Roots), 0o600))
@@ -57,30 +56,5 @@ func TestEvidenceVerify(t *testing.T) {
 		if got, err := verifyEvidence(file, roots, p.Host.Keys); exitCode(err) != exitFault {
 			t.Errorf("a changed file: %q, %v", got, err)
 		}
-	}
-}
-
-// The file of a change needs no roots, only the bank's keys. Changed, or with other keys, it proves nothing.
-func TestEvidenceOfAChangeVerifies(t *testing.T) {
-	t.Parallel()
-	p := bank.NewPair(t, 1_00)
-	p.Phone.Call(t, named(t, "identity-option-set"), "", map[string]any{"option": "large_transfer", "on": false}).Want(t, "")
-	list, err := evidence.ChangesOf(t.Context(), p.Host.DB.Reader(), p.Payer.ID)
-	if err != nil || len(list) != 1 || list[0].Operation != "identity-option-set" {
-		t.Fatalf("listed %v, %v", list, err)
-	}
-	exported, err := evidenceOf(t.Context(), p.Host, list[0].ID)
-	check.Must(t, err)
-	file := filepath.Join(t.TempDir(), "change.json")
-	check.Must(t, writeEvidence(file, exported))
-	got, err := verifyEvidence(file, "", p.Host.Keys)
-	if err != nil || !strings.Contains(got, p.Payer.ID.String()) || !strings.Contains(got, "identity-option-set") {
-		t.Errorf("it says %q, %v", got, err)
-	}
-	if got, err := verifyEvidence(file, "", bank.New(t).Host.Keys); exitCode(err) != exitFault {
-		t.Errorf("with other keys: %q, %v", got, err)
-	}
-	if _, err := evidenceOf(t.Context(), p.Host, p.Payer.ID); !errors.Is(err, bankerr.ErrNotFound) {
-		t.Errorf("of nothing: %v", err)
 	}
 }

@@ -19,20 +19,11 @@
 //	go run ./infra/tide risk lift --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide customer erase --phone NUMBER --reason TEXT --operator NAME
 //	go run ./infra/tide customer reset-password --phone NUMBER --identity-check TEXT --reason TEXT --operator NAME
-//	go run ./infra/tide customer hand-out-key --phone NUMBER --serial NUMBER --reason TEXT --operator NAME
-//	go run ./infra/tide customer key-limit --phone NUMBER [--account NUMBER] --transfer YUAN --day YUAN --approver NAME ...
-//	go run ./infra/tide customer set-kind --phone NUMBER --kind KIND --approver NAME --reason TEXT --operator NAME
-//	go run ./infra/tide customer give-pin --phone NUMBER --reason TEXT --operator NAME
-//	go run ./infra/tide staff create --login NAME --roles ROLES --reason TEXT --operator NAME
-//	go run ./infra/tide staff give-password --login NAME --reason TEXT --operator NAME
-//	go run ./infra/tide staff leave --login NAME --reason TEXT --operator NAME
 //	go run ./infra/tide ledger verify
 //	go run ./infra/tide evidence export --id ID --out FILE
 //	go run ./infra/tide evidence verify FILE --roots FILE
 //	go run ./infra/tide audit verify
 //	go run ./infra/tide audit archive [--bucket NAME]
-//	go run ./infra/tide face versions [--days N]
-//	go run ./infra/tide face separate [--finish]
 //	go run ./infra/tide roles apply
 //	go run ./infra/tide probe enrol --url URL --pin FILE --device ID --file PATH
 //	go run ./infra/tide events list [--dead]
@@ -61,7 +52,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		keysCommand(), loginCommand(), riskCommand(), eventsCommand(), ledgerCommand(), evidenceCommand(), auditCommand(), rolesCommand(),
 		retirementCommand(), deploymentCommand(),
-		probeCommand(), customerCommand(), faceCommand(), staffCommand(),
+		probeCommand(), customerCommand(),
 	)
 	return root
 }

@@ -55,21 +55,11 @@ func (o *order) check() error {
 
 // run checks the order, opens the database, does the work, and prints done with the trace
 // of the order's access record.
-func (o *order) run(
-	cmd *cobra.Command, done string, work func(context.Context, *host.Host, order) (trace string, err error), purposes ...keys.Purpose,
-) error {
-	return o.runWith(cmd, done, work, append(purposes, keys.BlindIndex)...)
-}
-
-// work carries the order out. It returns the trace of the access record.
-type work func(context.Context, *host.Host, order) (trace string, err error)
-
-// runWith is run with the purposes of keys that the work uses.
-func (o *order) runWith(cmd *cobra.Command, done string, work work, purposes ...keys.Purpose) error {
+func (o *order) run(cmd *cobra.Command, done string, work func(context.Context, *host.Host, order) (trace string, err error)) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	h, err := openHost(cmd.Context(), purposes...)
+	h, err := openHost(cmd.Context(), keys.BlindIndex)
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (e enrolment) bind(ctx context.Context, app *client.Client) (who probe.Cust
 			return who, err
 		}
 	}
-	issued, err := app.CaptchaIssue(ctx, client.CaptchaIssueRequest{})
+	issued, err := app.CaptchaIssue(ctx)
 	if err != nil {
 		return who, err
 	}

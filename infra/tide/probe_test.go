@@ -31,7 +31,7 @@ import (
 func TestEnrolTheProbe(t *testing.T) {
 	t.Parallel()
 	b := bank.New(t)
-	nowhere := append(bank.Nowhere(), sms.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"})
+	nowhere := append(bank.Nowhere(), sms.Config{URL: "http://127.0.0.1:1", Secret: "s"})
 	gw, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(nowhere...))
 	check.Must(t, err)
 	server := httptest.NewServer(gw)

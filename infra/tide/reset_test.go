@@ -18,7 +18,6 @@ import (
 	identitypasswordchange "github.com/tidebank/tidebank/functions/identity/passwordchange"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/password"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -54,45 +53,6 @@ func TestTemporaryPasswordsDiffer(t *testing.T) {
 			t.Fatalf("%q: %v, seen before: %v", clear, err, seen[clear])
 		}
 		seen[clear] = true
-	}
-}
-
-// The bank gives no password twice: the reset records a digest of each, and the commit of one that was given before, to any
-// customer, fails and changes nothing.
-func TestNoPasswordIsGivenTwice(t *testing.T) {
-	t.Parallel()
-	req.Covers(t, "PWD-004.3")
-	w := newFixture(t)
-	li := w.Customer(t, "李四", 0)
-	check.Must(t, w.Seeder().SignUp(t.Context(), li, bank.LoginPassword, bank.TradePassword, "", nil))
-	first := w.temporary(t)
-	turn, err := w.Passwords().Begin(t.Context())
-	check.Must(t, err)
-	defer turn.End()
-	stored := func() string {
-		return check.Value[string](t, w.Host.DB.Pool(), "SELECT login_password FROM credential WHERE customer_id = $1", li.ID)
-	}
-	before := stored()
-	for _, tt := range []struct {
-		clear string
-		want  error
-	}{{first, password.ErrGivenBefore}, {"another7plum", nil}, {"another7plum", password.ErrGivenBefore}} {
-		var unit pg.Unit
-		check.Must(t, password.GiveLogin(t.Context(), &unit, turn, password.Given{
-			CustomerID: li.ID, Clear: tt.clear, At: w.Clock.Now(), Valid: time.Hour,
-		}))
-		if err := w.Host.DB.Commit(t.Context(), &unit); !errors.Is(err, tt.want) {
-			t.Errorf("%q: %v, want %v", tt.clear, err, tt.want)
-		}
-		if tt.want == nil {
-			before = stored()
-		}
-		if stored() != before {
-			t.Errorf("%q was given although the commit has failed", tt.clear)
-		}
-	}
-	if n := w.Count(t, "SELECT count(*) FROM given_password"); n != 2 {
-		t.Errorf("%d digests, want one for each password that was given", n)
 	}
 }
 

@@ -109,7 +109,7 @@ func readStores(o *retire.Order) error {
 	o.Database, o.Redis, o.KeyFile, o.Now = stores.DB.URL, stores.Redis.URL, stores.Keys.File, time.Now()
 	for _, key := range []string{
 		"DATABASE_URL", "REDIS_URL", "SMS_URL", "SMS_SECRET", "CERT_URL", "CERT_SECRET", "CERT_ROOTS", "FACE_URL", "FACE_SECRET",
-		"VOICE_URL", "VOICE_SECRET", "SINK_URL", "FUNCTIONS_URL",
+		"SINK_URL", "FUNCTIONS_URL",
 	} {
 		if path, isFile := strings.CutPrefix(os.Getenv(key), "file://"); isFile {
 			o.Secrets = append(o.Secrets, path)

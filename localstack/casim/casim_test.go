@@ -17,7 +17,7 @@ import (
 // How the authority and the bank's client get on is tested beside the client (shared/cert);
 // here is what only the authority can be asked.
 
-const secret = "its secret of 20 by."
+const secret = "its secret"
 
 var now = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 

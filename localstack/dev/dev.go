@@ -5,8 +5,6 @@
 //	GET  /dev                     the page
 //	GET  /dev/bank.json           {"channel_certificate", "channel_keys"}: certificates in base64 DER, for clients to pin
 //	GET  /dev/sms?phone=          [{phone, text, at}], newest first
-//	GET  /dev/calls?phone=        the same of calls: what they say
-//	POST /dev/uplink?phone=&text= a text from the phone, as the gateway signs it for otp-uplink
 //	GET  /dev/events?subject=&dead=true   [{id, type, subject, data, deliveries}]
 //	POST /dev/captcha?id=         {"answer"}: gives a graphic code an answer that a program can know
 //	POST /dev/replay?consumer=&id=        make dead letters due again
@@ -45,7 +43,6 @@ type Page struct {
 	Functions []fn.Function
 	Broker    *broker.Broker
 	SMS       *smssim.Gateway
-	Calls     *smssim.Gateway // the voice gateway
 	Face      *facesim.Engine
 	Seeder    seed.Seeder
 	Clock     *Clock
@@ -81,10 +78,6 @@ func (p Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /dev/sms", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, p.SMS.Inbox(r.FormValue("phone")), nil)
 	})
-	mux.HandleFunc("GET /dev/calls", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, p.Calls.Inbox(r.FormValue("phone")), nil)
-	})
-	mux.HandleFunc("POST /dev/uplink", p.uplink)
 	mux.HandleFunc("POST /dev/captcha", p.captcha)
 	mux.HandleFunc("GET /dev/events", p.events)
 	mux.HandleFunc("POST /dev/replay", func(w http.ResponseWriter, r *http.Request) {
@@ -197,7 +190,6 @@ func (p Page) faults(w http.ResponseWriter, r *http.Request) {
 		Duplicate bool           `json:"duplicate"`
 		DelayMS   int64          `json:"delay_ms"`
 		SMS       smssim.Faults  `json:"sms"`
-		Calls     smssim.Faults  `json:"calls"`
 		Face      facesim.Faults `json:"face"`
 	}
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
@@ -206,18 +198,15 @@ func (p Page) faults(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	least := min(order.DelayMS, int64(order.Face.Delay))
-	for _, gateway := range []smssim.Faults{order.SMS, order.Calls} {
-		least = min(least, int64(gateway.Delay), int64(gateway.FailNext), int64(gateway.SwallowAnswer), int64(gateway.LoseNext))
-	}
-	if least < 0 {
+	sms := order.SMS
+	delays := min(order.DelayMS, int64(order.Face.Delay), int64(sms.Delay))
+	if min(delays, int64(sms.FailNext), int64(sms.SwallowAnswer), int64(sms.LoseNext)) < 0 {
 		http.Error(w, "a time or a number of faults is negative", http.StatusBadRequest)
 		return
 	}
 	p.Broker.Faults.Duplicate.Store(order.Duplicate)
 	p.Broker.Faults.DelayMS.Store(order.DelayMS)
 	p.SMS.SetFaults(order.SMS)
-	p.Calls.SetFaults(order.Calls)
 	p.Face.SetFaults(order.Face)
 	reply(w, order, nil)
 }

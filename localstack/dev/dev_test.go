@@ -27,7 +27,6 @@ import (
 	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/smssim"
 	"github.com/tidebank/tidebank/shared/cloudevent"
-	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -61,8 +60,7 @@ func newFixture(t *testing.T) *fixture {
 	d.page = dev.Page{
 		Face:  engine,
 		Clock: d.clock,
-		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "only-for-this-test", Now: d.Clock.Now},
-		Calls: smssim.NewVoice("only-for-this-test", d.Clock.Now),
+		Host:  d.Host, Functions: functions.All(), Seeder: d.Seeder(), SMS: &smssim.Gateway{Secret: "s", Now: d.Clock.Now},
 		Broker: &broker.Broker{
 			DB: d.Host.DB, Log: d.Host.Log, Subscriptions: kinds, Backoff: time.Millisecond,
 			Deliver: func(context.Context, string, cloudevent.Event) (int, error) { return int(d.status.Load()), nil },
@@ -301,8 +299,7 @@ func (d *fixture) send(t *testing.T, id, phone, text string) error {
 	t.Helper()
 	server := httptest.NewServer(d.page.SMS)
 	defer server.Close()
-	gateway := sms.New(sms.Config{URL: server.URL, Secret: "only-for-this-test"}, d.Clock)
-	return gateway.Send(t.Context(), sms.Message{ID: id, Phone: phone, Text: text})
+	return sms.New(sms.Config{URL: server.URL, Secret: "s"}, d.Clock).Send(t.Context(), sms.Message{ID: id, Phone: phone, Text: text})
 }
 
 func TestTexts(t *testing.T) {
@@ -349,8 +346,7 @@ func TestAFaceInTheSandbox(t *testing.T) {
 		Face uuid.UUID `json:"face"`
 	}
 	check.Must(t, json.Unmarshal(w.Body.Bytes(), &made))
-	person := face.PersonOf(d.Host.Keys, who.ID)
-	if n := d.Count(t, "SELECT count(*) FROM bio_reference WHERE person = $1", person); n != 1 || made.Face == uuid.Nil {
+	if n := d.Count(t, "SELECT count(*) FROM face_reference WHERE customer_id = $1 AND handle = $2", who.ID, made.Face); n != 1 {
 		t.Errorf("%d photos", n)
 	}
 	w = d.ask("POST", "/dev/face/capture", `{"check_id":"`+uuid.NewString()+`","nonce":"AAAA","actions":["blink","nod"],`+

@@ -4,7 +4,6 @@
 package devapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -129,42 +128,6 @@ func (d API) Texts(ctx context.Context, phone string) ([]string, error) {
 		texts[i] = m.Text
 	}
 	return texts, err
-}
-
-// Calls lists what calls have said to a phone, newest first.
-func (d API) Calls(ctx context.Context, phone string) ([]string, error) {
-	var list []struct {
-		Text string `json:"text"`
-	}
-	err := d.do(ctx, http.MethodGet, "/dev/calls?phone="+url.QueryEscape(phone), &list)
-	said := make([]string, len(list))
-	for i, m := range list {
-		said[i] = m.Text
-	}
-	return said, err
-}
-
-// Uplink sends a text from a phone to the bank's number, as the gateway would, and returns whether the bank
-// has accepted it.
-func (d API) Uplink(ctx context.Context, phone, text string) (bool, error) {
-	var signed json.RawMessage
-	query := url.Values{"phone": {phone}, "text": {text}}
-	if err := d.do(ctx, http.MethodPost, "/dev/uplink?"+query.Encode(), &signed); err != nil {
-		return false, err
-	}
-	var taken struct {
-		Accepted bool `json:"accepted"`
-	}
-	err := d.send(ctx, http.MethodPost, "/function/otp-uplink", bytes.NewReader(signed), &taken)
-	return taken.Accepted, err
-}
-
-var spokenDigits = regexp.MustCompile(`(\d(?:，\d){5})。`)
-
-// SpokenCode reads the code in what a call has said; "" if there is none.
-func SpokenCode(said string) string {
-	found := spokenDigits.FindString(said)
-	return strings.NewReplacer("，", "", "。", "").Replace(found)
 }
 
 var sixDigits = regexp.MustCompile(`验证码(\d{6})`)

@@ -42,7 +42,6 @@ type Faults struct {
 	Unsigned bool          `json:"unsigned"` // sign no answer
 	NoDigest bool          `json:"no_digest"`
 	NoPhoto  bool          `json:"no_photo"` // answer 404: the reference photo is not there
-	Altered  int           `json:"altered"`  // compare with a template one byte of which was altered, counted from 1
 }
 
 // Engine is the simulator.
@@ -181,8 +180,7 @@ func (e *Engine) judge(asked face.Request, s Scene, faults Faults) face.Result {
 	result := face.Result{
 		ID: asked.ID, Nonce: asked.Nonce, Live: !s.Photo && !faults.NotLive, Match: s.Face == asked.Reference && !faults.NoMatch,
 		Duplicate: e.known(asked.Capture), TemplateDigest: sm.Digest([]byte("template"), s.Face[:]),
-		ReferenceDigest: sm.Digest(template(asked.Reference, faults.Altered)),
-		Engine:          "facesim/1", SDK: "facesim-sdk/1", Model: "liveness-2026-11",
+		Engine: "facesim/1", SDK: "facesim-sdk/1", Model: "liveness-2026-11",
 	}
 	for i, action := range asked.Actions {
 		done := i < len(s.Does) && s.Does[i] == action
@@ -195,18 +193,6 @@ func (e *Engine) judge(asked face.Request, s Scene, faults Faults) face.Result {
 		result.TemplateDigest = nil
 	}
 	return result
-}
-
-// Template is the template of the reference photo with the handle. The engine stores it; the digest
-// goes to the bank with the photo.
-func Template(handle uuid.UUID) []byte { return template(handle, 0) }
-
-func template(handle uuid.UUID, altered int) []byte {
-	made := sm.Digest([]byte("stored template"), handle[:])
-	if altered > 0 {
-		made[(altered-1)%len(made)] ^= 1
-	}
-	return made
 }
 
 // known reports whether the engine has had the capture before, and remembers its digest.

@@ -26,7 +26,7 @@ func TestTheGatewayServesNoFiles(t *testing.T) {
 	t.Parallel()
 	req.Covers(t, "CLOUD-016.1", "CLOUD-016.2", "CLOUD-016.3", "CLOUD-016.4")
 	b := bank.On(t, pgtest.Broken(t))
-	nowhere := append(bank.Nowhere(), sms.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"})
+	nowhere := append(bank.Nowhere(), sms.Config{URL: "http://127.0.0.1:1", Secret: "x"})
 	g, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(nowhere...))
 	check.Must(t, err)
 	server := httptest.NewServer(g)

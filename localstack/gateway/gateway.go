@@ -1,7 +1,6 @@
 // Package gateway is the local bank's HTTP entry, with OpenFaaS' routes:
 //
 //	POST /function/<name>         call a function
-//	POST /console/function/<name>  call a function of the staff; its console opens a channel here too
 //	POST /async-function/<name>   accept now (202, X-Call-Id), call in the background
 //	GET  /system/functions        list of the functions
 //	GET  /_/health, /_/ready, /metrics
@@ -31,7 +30,6 @@ type Gateway struct {
 	Mux     *http.ServeMux
 	host    *host.Host
 	entries map[string]handler.FunctionHandler
-	inHouse map[string]bool // functions of the staff: they answer on the console's route only
 	calls   map[string]*atomic.Int64
 	slots   chan struct{}
 	ready   atomic.Bool
@@ -42,7 +40,7 @@ const asyncCalls = 256 // most calls that run at once
 // New opens every function on the host with its configuration.
 func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Settings) (*Gateway, error) {
 	g := &Gateway{
-		Mux: http.NewServeMux(), host: h, entries: map[string]handler.FunctionHandler{}, inHouse: map[string]bool{},
+		Mux: http.NewServeMux(), host: h, entries: map[string]handler.FunctionHandler{},
 		calls: map[string]*atomic.Int64{}, slots: make(chan struct{}, asyncCalls),
 	}
 	for _, f := range all {
@@ -50,11 +48,9 @@ func New(ctx context.Context, all []fn.Function, h *host.Host, settings host.Set
 		if err != nil {
 			return nil, err
 		}
-		g.inHouse[f.Spec.Name] = f.Spec.Audience.InHouse()
 		g.entries[f.Spec.Name], g.calls[f.Spec.Name] = entry, &atomic.Int64{}
 	}
 	g.Mux.Handle("/function/{name}", h.Limits.AllowOrigins(http.HandlerFunc(g.call)))
-	g.Mux.HandleFunc("/console/function/{name}", g.callFromConsole)
 	g.Mux.HandleFunc("/function", host.Unknown) // not a redirect
 	g.Mux.HandleFunc("/function/", host.Unknown)
 	g.Mux.HandleFunc("POST /async-function/{name}", g.callLater)
@@ -80,18 +76,10 @@ func (g *Gateway) isReady(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func (g *Gateway) call(w http.ResponseWriter, r *http.Request) { g.callOn(w, r, false) }
-
-// callFromConsole calls a function of the staff, or channel-open.
-func (g *Gateway) callFromConsole(w http.ResponseWriter, r *http.Request) { g.callOn(w, r, true) }
-
-// consoleToo are the functions of apps that a console needs.
-var consoleToo = map[string]bool{"channel-open": true, "channel-certificates": true}
-
-func (g *Gateway) callOn(w http.ResponseWriter, r *http.Request, console bool) {
+func (g *Gateway) call(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	entry, ok := g.entries[name]
-	if !ok || g.inHouse[name] != console && (!console || !consoleToo[name]) {
+	if !ok {
 		host.Unknown(w, r)
 		return
 	}
@@ -102,7 +90,7 @@ func (g *Gateway) callOn(w http.ResponseWriter, r *http.Request, console bool) {
 func (g *Gateway) callLater(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	entry, ok := g.entries[name]
-	if !ok || g.inHouse[name] {
+	if !ok {
 		host.Unknown(w, r)
 		return
 	}

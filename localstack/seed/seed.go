@@ -9,14 +9,12 @@ package seed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
@@ -34,7 +32,6 @@ type Person struct {
 	Name, IDNo, Phone string
 	CardPassword      string // card password of the first account
 	Accounts          []Account
-	Unsigned          bool // the person has no contract for fund transactions
 }
 
 // Account is one of a person's accounts.
@@ -98,37 +95,12 @@ func (s Seeder) Add(ctx context.Context, p Person) (Customer, error) {
 	if err := s.DB.Commit(ctx, &unit); err != nil {
 		return c, fmt.Errorf("seed customer: %w", err)
 	}
-	if err := s.sign(ctx, c); err != nil {
-		return c, err
-	}
 	for i, a := range p.Accounts {
 		if err := s.open(ctx, c.AccountIDs[i], a.Balance); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
-}
-
-// sign opens fund transactions for the customer at the counter, once, but for an unsigned person.
-func (s Seeder) sign(ctx context.Context, c Customer) error {
-	if c.Unsigned {
-		return nil
-	}
-	open, err := contract.Exists(ctx, s.DB.Reader(), c.ID)
-	if err != nil || open {
-		return err
-	}
-	now := s.Clock.Now()
-	notice, err := contract.NoticeInForce(ctx, s.DB.Reader(), now)
-	if err != nil {
-		return err
-	}
-	var unit pg.Unit
-	contract.OpenAtCounter(&unit, c.ID, notice.Version, contract.Counter{IdentityCheck: "seeded", Paper: "seeded", Operator: "seed"}, now)
-	if err := s.DB.Commit(ctx, &unit); err != nil && !errors.Is(err, contract.ErrOpen) {
-		return fmt.Errorf("seed contract: %w", err)
-	}
-	return nil
 }
 
 // hashCard returns the text to store for the card password of an account.
@@ -172,9 +144,7 @@ func (s Seeder) HandOut(ctx context.Context, c Customer, t token.Token) error {
 // Refer makes a photo the customer's reference for face checks.
 func (s Seeder) Refer(ctx context.Context, c Customer, r face.Reference) error {
 	var unit pg.Unit
-	if err := face.Refer(&unit, s.Ring, c.ID, r); err != nil {
-		return fmt.Errorf("seed: %w", err)
-	}
+	face.Refer(&unit, c.ID, r)
 	if err := s.DB.Commit(ctx, &unit); err != nil {
 		return fmt.Errorf("seed reference photo: %w", err)
 	}

@@ -3,13 +3,11 @@
 // delays, loses or duplicates messages, or drops its answers.
 //
 // The gateway delivers each message id once. It accepts the same message again
-// without delivering it, and refuses another message under the same id. NewVoice makes a
-// voice gateway (docs/voice-gateway.md): its messages are what calls say. A Gateway
+// without delivering it, and refuses another message under the same id. A Gateway
 // needs Secret and Now; it is safe for concurrent use.
 package smssim
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"sync"
@@ -44,7 +42,6 @@ type Gateway struct {
 	Secret string
 	Now    func() time.Time
 
-	path   string // "": that of text messages
 	mu     sync.Mutex
 	faults Faults
 	seen   map[string]sms.Message
@@ -56,11 +53,6 @@ const (
 	keep     = 1000 // messages in the inbox
 	remember = 10 * keep
 )
-
-// NewVoice returns a voice gateway.
-func NewVoice(secret string, now func() time.Time) *Gateway {
-	return &Gateway{Secret: secret, Now: now, path: "/v1/calls"}
-}
 
 // SetFaults replaces the faults.
 func (g *Gateway) SetFaults(f Faults) {
@@ -90,9 +82,9 @@ func (g *Gateway) Inbox(number string) []Message {
 	return list
 }
 
-// ServeHTTP answers POST /v1/messages, or /v1/calls for a voice gateway.
+// ServeHTTP answers POST /v1/messages.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	door := partner.Door{Path: cmp.Or(g.path, "/v1/messages"), Secret: g.Secret, Now: g.Now(), Most: 16 << 10}
+	door := partner.Door{Path: "/v1/messages", Secret: g.Secret, Now: g.Now(), Most: 16 << 10}
 	var m sms.Message
 	if !door.Receive(w, r, &m) {
 		return

@@ -22,7 +22,7 @@ import (
 // How the gateway and the bank's client get on is tested beside the client
 // (shared/sms); here is what only the gateway can be asked.
 
-const secret = "secret-of-the-test"
+const secret = "secret"
 
 var now = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 

@@ -61,19 +61,6 @@ func Group(canonical string) string {
 // other addresses.
 func Wider(canonical string) (home, site string) { return block(canonical, 56), block(canonical, 48) }
 
-// Network returns the block of a network that shares one owner as a rule: 24 bits of an IPv4 address of Parse, 48 of an IPv6
-// address.
-func Network(canonical string) string {
-	if site := block(canonical, 48); site != "" {
-		return site
-	}
-	parsed, err := netip.ParseAddr(canonical)
-	if err != nil {
-		return canonical
-	}
-	return netip.PrefixFrom(parsed, 24).Masked().String()
-}
-
 func block(canonical string, bits int) string {
 	parsed, err := netip.ParseAddr(canonical)
 	if err != nil || !parsed.Is6() {

@@ -37,18 +37,6 @@ func TestParseAndGroup(t *testing.T) {
 	}
 }
 
-func TestNetwork(t *testing.T) {
-	t.Parallel()
-	for given, want := range map[string]string{
-		"203.0.113.7": "203.0.113.0/24", "203.0.113.255": "203.0.113.0/24", "203.0.114.7": "203.0.114.0/24",
-		"2001:db8:1:2:3::4": "2001:db8:1::/48", "unknown": "unknown",
-	} {
-		if got := address.Network(given); got != want {
-			t.Errorf("%s is in %s, want %s", given, got, want)
-		}
-	}
-}
-
 func TestWider(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ ip, home, site string }{

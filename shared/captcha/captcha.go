@@ -1,12 +1,11 @@
 // Package captcha makes and checks graphic codes against robots.
 //
-// The server draws the code, or speaks it for customers who can't see a picture. Redis keeps only a MAC of its digits, for two minutes.
+// The server draws the code. Redis keeps only a MAC of its digits, for two minutes.
 // Any answer, right or wrong, uses the code up. A code for a hello costs Redis nothing
 // until it is answered (hello.go), because strangers may ask for any number of them. A graphic code is never a factor of
 // authentication. Redis also counts the failed log-ins and sign-ups of each network
-// address in an hour; the policy decides when they ask for a code. The package owns the table login_source: the same failures by
-// address and network, which slow and then block robots (source.go). Refusals: CAPTCHA_REQUIRED, CAPTCHA_REJECTED,
-// RATE_LIMITED. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003, RISK-002.
+// address in an hour; the policy decides when they ask for a code. Refusals: CAPTCHA_REQUIRED,
+// CAPTCHA_REJECTED. Source: CAPTCHA-001, CAPTCHA-002, CAPTCHA-003, RISK-002.
 package captcha
 
 import (
@@ -24,7 +23,6 @@ import (
 	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/digits"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
@@ -71,19 +69,8 @@ func New(client redis.UniversalClient, ring *keys.Ring) *Store { return &Store{c
 
 // Issue draws a new code and returns its id and PNG image.
 func (s *Store) Issue(ctx context.Context) (id string, image []byte, err error) {
-	return s.issue(ctx, picture)
-}
-
-// IssueSpoken is Issue for a customer who can't see a picture: it returns the digits as a sound (WAV, 8 kHz, about 20 s) with
-// noise and voices behind them.
-func (s *Store) IssueSpoken(ctx context.Context) (id string, audio []byte, err error) {
-	return s.issue(ctx, spoken)
-}
-
-// issue keeps a new code, and returns its id and what show makes of it.
-func (s *Store) issue(ctx context.Context, show func(id string, drawn []byte) ([]byte, error)) (id string, shown []byte, err error) {
 	id, drawn := uuid.NewString(), newDigits()
-	if shown, err = show(id, drawn); err != nil {
+	if image, err = picture(id, drawn); err != nil {
 		return "", nil, err
 	}
 	value := mac(s.ring, id, textOf(drawn))
@@ -91,7 +78,7 @@ func (s *Store) issue(ctx context.Context, show func(id string, drawn []byte) ([
 	if err != nil {
 		return "", nil, bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 	}
-	return id, shown, nil
+	return id, image, nil
 }
 
 // newDigits draws the digits of a code, each from 0 to 9.
@@ -120,15 +107,6 @@ func picture(id string, drawn []byte) ([]byte, error) {
 		return nil, fmt.Errorf("draw captcha: %w", err)
 	}
 	return png.Bytes(), nil
-}
-
-// spoken speaks the digits as WAV.
-func spoken(id string, drawn []byte) ([]byte, error) {
-	var wav bytes.Buffer
-	if _, err := draw.NewAudio(id, drawn, "zh").WriteTo(&wav); err != nil {
-		return nil, fmt.Errorf("speak captcha: %w", err)
-	}
-	return wav.Bytes(), nil
 }
 
 // useScript uses a code up and returns its MAC. It leaves a mark of the check that has
@@ -215,49 +193,36 @@ SELECT policy_value('login.address_captcha_after', $1)`
 
 // Admit checks the graphic code that a request brings, if it brings one, and reports
 // whether it was solved. It refuses a request without a code from an address that has
-// failed too often, and then each request from one that has failed yet more often (admitSource). A wrong answer comes first: it
-// must not take the turn of a slowed address from who answers well. Call it before any other work: such a request then costs
-// the bank little.
-func (s *Store) Admit(ctx context.Context, call Attempts, db pg.Reader, from Caller) (solved bool, err error) {
-	if from.ID == "" {
-		if err := s.requireCode(ctx, db, from); err != nil {
-			return false, err
-		}
-	}
+// failed too often. Call it before any other work: such a request then costs the bank
+// little.
+func (s *Store) Admit(ctx context.Context, db pg.Reader, from Caller) (solved bool, err error) {
 	if solved, err = s.Solved(ctx, from.ID, from.Answer); err != nil {
 		return false, err
 	}
-	return solved, s.admitSource(ctx, call, db, from)
-}
-
-// requireCode refuses a request from an address that has failed too often.
-func (s *Store) requireCode(ctx context.Context, db pg.Reader, from Caller) error {
 	failed, err := s.Failures(ctx, from.IP)
-	if err != nil || failed == 0 {
-		return err
+	if err != nil || solved || failed == 0 {
+		return solved, err
 	}
 	var bound int
 	if err := db.QueryRow(ctx, sqlAddressBound, clock.BusinessDay(from.Now)).Scan(&bound); err != nil {
-		return pg.Classify(fmt.Errorf("bound of an address: %w", err))
+		return false, pg.Classify(fmt.Errorf("bound of an address: %w", err))
 	}
 	if failed >= bound {
-		return ErrRequired
+		return false, ErrRequired
 	}
-	return nil
+	return solved, nil
 }
 
 // Caller is the sender of a request before login, with the graphic code that it brings.
 type Caller struct {
 	IP         string
-	ID, Answer string        // of the graphic code; empty if the request brings none
-	Name       []byte        // blind index of the number or alias that it names
-	Origin     device.Origin // the device, with the key that it has proved
+	ID, Answer string // of the graphic code; empty if the request brings none
 	Now        time.Time
 }
 
-// countSuspicion counts a failed log-in or sign-up against the network address. The first
+// CountFailure counts a failed log-in or sign-up against the network address. The first
 // failure begins an hour, after which the count starts anew.
-func (s *Store) countSuspicion(ctx context.Context, ip string) error {
+func (s *Store) CountFailure(ctx context.Context, ip string) error {
 	pipe := s.redis.TxPipeline()
 	pipe.Incr(ctx, s.failureKey(ip))
 	pipe.ExpireNX(ctx, s.failureKey(ip), suspicion)

@@ -23,7 +23,7 @@ import (
 // none of them.
 type Config struct {
 	URL    string `envconfig:"CERT_URL" later:"true" form:"http" secret:"true"`
-	Secret string `envconfig:"CERT_SECRET" later:"true" secret:"true" minLength:"16"`
+	Secret string `envconfig:"CERT_SECRET" later:"true" secret:"true"`
 	Trust  Trust
 }
 

@@ -1,4 +1,4 @@
-// Package cert owns the tables certificate, bluetooth_key and revocation_list: the certificates that the bank's
+// Package cert owns the tables certificate and revocation_list: the certificates that the bank's
 // certificate authority issues to customers, what it has revoked, and the way to the authority.
 //
 // A customer asks for a certificate in a session. The bank names the subject, and the app
@@ -14,38 +14,26 @@
 // list of the last minutes, no signature holds.
 //
 // The certificate of a phone shield (手机盾) is bound to one phone, whose maker attests that its
-// trusted environment holds the key (Makers). That of a Bluetooth Key (蓝牙Key) is for one key of the table
-// bluetooth_key, which the counter has handed out to the customer, and whose maker attests the same.
+// trusted environment holds the key (Shields).
 //
 // Certificates, requests, lists and signatures are DER. Refusals: CERT_REQUEST_REJECTED,
-// CERT_RENEWAL_EARLY, SERVICE_UNAVAILABLE. Values are safe for concurrent use, but for Signature. Source: AUTH-002,
+// SERVICE_UNAVAILABLE. Values are safe for concurrent use, but for Signature. Source: AUTH-002,
 // AUTH-019, AUTH-022, LIMIT-002, GM/T 0010-2012, GM/T 0014-2012, RFC 2986, RFC 5280.
 package cert
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // ErrRejected refuses a certificate signing request. Its cause tells audit why.
 var ErrRejected = bankerr.New(bankerr.Refused, "CERT_REQUEST_REJECTED")
-
-// ErrEarly refuses to renew a certificate that does not end within RenewalTime.
-var ErrEarly = bankerr.New(bankerr.Refused, "CERT_RENEWAL_EARLY")
-
-// RenewalTime is how long before its end a certificate is renewed.
-const RenewalTime = 90 * 24 * time.Hour
-
-const sqlEnd = `-- certificate.end
-SELECT valid_until FROM certificate WHERE customer_id = $1 AND serial = $2`
 
 // Subject is the distinguished name (DER) of the certificate that the application of a
 // customer asks for. It holds no personal data.
@@ -60,7 +48,7 @@ type Application struct {
 	DER      []byte // PKCS#10
 
 	request sm.Request
-	bound   *bound // nil: the certificate is bound to no phone and no Bluetooth Key
+	shield  *Shield // nil: the certificate is bound to no phone
 }
 
 // Accept checks the request of an application. It returns ErrRejected for a key that is no
@@ -78,27 +66,6 @@ func Accept(customer, application uuid.UUID, der []byte) (Application, error) {
 		return Application{}, ErrRejected.Because(errSubject)
 	}
 	return Application{ID: application, Customer: customer, DER: der, request: request}, nil
-}
-
-// Renewed returns the application for a certificate that follows one of the same customer, whose key
-// has signed the application (SignedData, DER). It counts as opened at the counter if the earlier one was. It
-// returns ErrEarly if that does not end within RenewalTime.
-func (a Application) Renewed(ctx context.Context, db pg.Reader, signed []byte, counter bool, now time.Time) (Application, error) {
-	by, err := sm.ParseSignedData(signed)
-	if err != nil {
-		return a, because(ErrRejected, err)
-	}
-	var until time.Time
-	if err := db.QueryRow(ctx, sqlEnd, a.Customer, by.Serial).Scan(&until); err != nil {
-		return a, fmt.Errorf("end of the certificate before: %w", err)
-	}
-	if until.Sub(now) > RenewalTime {
-		return a, ErrEarly
-	}
-	if counter {
-		a.bound = &bound{opened: AtCounter}
-	}
-	return a, nil
 }
 
 // Issued is a certificate that the authority has issued, and that the bank has checked.

@@ -24,7 +24,7 @@ var start = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
 func newAuthority(t *testing.T) (ca *casim.CA, client *cert.Authority, now *clock.Manual) {
 	t.Helper()
 	now = clock.NewManual(start)
-	ca, err := casim.New("local-cert-secret", clock.NewManual(start).Now)
+	ca, err := casim.New("local-secret", clock.NewManual(start).Now)
 	check.Must(t, err)
 	server := httptest.NewServer(ca)
 	t.Cleanup(server.Close)
@@ -110,7 +110,7 @@ func TestTheAuthorityKnowsTheBank(t *testing.T) {
 	if _, err := client.Issue(t.Context(), application(t)); err != nil {
 		t.Error(err)
 	}
-	ca, err := casim.New("the other-s secret", now.Now)
+	ca, err := casim.New("its secret", now.Now)
 	check.Must(t, err)
 	server := httptest.NewServer(ca)
 	t.Cleanup(server.Close)
@@ -130,7 +130,7 @@ func TestAHungAuthorityIsAnError(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hung }))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(hung) })
-	ca, err := casim.New("local-cert-secret", clock.System{}.Now)
+	ca, err := casim.New("local-secret", clock.System{}.Now)
 	check.Must(t, err)
 	client, err := cert.NewAuthority(ca.Config(server.URL), clock.System{}, nil)
 	check.Must(t, err)
@@ -143,7 +143,7 @@ func TestAHungAuthorityIsAnError(t *testing.T) {
 
 func TestConfigurations(t *testing.T) {
 	t.Parallel()
-	ca, err := casim.New("local-cert-secret", clock.System{}.Now)
+	ca, err := casim.New("local-secret", clock.System{}.Now)
 	check.Must(t, err)
 	good := ca.Config("https://ca.bank.example")
 	check.Must(t, good.Encrypted())

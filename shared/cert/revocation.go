@@ -55,22 +55,6 @@ func RevokeAll(unit *pg.Unit, customer uuid.UUID, now time.Time, refused error) 
 	})
 }
 
-// SuspendAll adds to the unit the statement that suspends the customer's valid certificates. The
-// commit returns refused if there is none that is not suspended.
-func SuspendAll(unit *pg.Unit, customer uuid.UUID, now time.Time, refused error) {
-	unit.Add(pg.Statement{
-		Call: "certificate_suspend_all", Args: []any{customer, now}, Refuse: map[string]error{"CERT_NONE": refused},
-	})
-}
-
-// ResumeAll adds to the unit the statement that resumes the customer's suspended certificates. The
-// commit returns refused if there is none.
-func ResumeAll(unit *pg.Unit, customer uuid.UUID, refused error) {
-	unit.Add(pg.Statement{
-		Call: "certificate_resume_all", Args: []any{customer}, Refuse: map[string]error{"CERT_NONE": refused},
-	})
-}
-
 // Revoked names a certificate that the bank asks the authority to revoke.
 type Revoked struct {
 	Serial    string `json:"serial"`    // lower-case hex

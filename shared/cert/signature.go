@@ -15,22 +15,17 @@ import (
 // Opening is where the customer's certificate was opened.
 type Opening string
 
-// The openings. The table's CHECK lists the same; Any is none of them.
+// The openings. The table's CHECK lists the same.
 const (
-	Any       Opening = ""
 	InApp     Opening = "app"     // identity-cert-apply
 	AtCounter Opening = "counter" // the bank's staff has seen the customer and the identity document
 	InShield  Opening = "shield"  // identity-cert-apply, with an attestation: the phone shield
-
-	// InBluetooth is identity-cert-apply with an attestation, for a key that the counter has handed
-	// out: the Bluetooth Key.
-	InBluetooth Opening = "bluetooth"
 )
 
 const (
 	// The newest list of the authority that has issued the certificate, if it is still good.
 	sqlSigner = `-- certificate.signer
-SELECT c.id, c.der, c.chain, c.opened, c.revoked_at IS NOT NULL OR c.suspended_at IS NOT NULL, l.digest
+SELECT c.id, c.der, c.chain, c.opened, c.revoked_at IS NOT NULL, l.digest
   FROM certificate c
   LEFT JOIN LATERAL (
        SELECT digest FROM revocation_list
@@ -39,26 +34,26 @@ SELECT c.id, c.der, c.chain, c.opened, c.revoked_at IS NOT NULL OR c.suspended_a
 
 	sqlHeld = `-- certificate.held
 SELECT coalesce(bool_or(opened = 'app'), false), coalesce(bool_or(opened = 'counter'), false),
-       coalesce(bool_or(opened = 'shield' AND device_id = $3), false), coalesce(bool_or(opened = 'bluetooth'), false)
+       coalesce(bool_or(opened = 'shield' AND device_id = $3), false)
   FROM certificate
- WHERE customer_id = $1 AND valid_from <= $2 AND valid_until > $2 AND revoked_at IS NULL AND suspended_at IS NULL`
+ WHERE customer_id = $1 AND valid_from <= $2 AND valid_until > $2 AND revoked_at IS NULL`
 )
 
 // Reasons why a signature does not hold.
 var (
 	errUnknown = errors.New("the customer has no such certificate on this device")
 	errOpening = errors.New("the certificate was opened elsewhere")
-	errRevoked = errors.New("the certificate is revoked or suspended")
+	errRevoked = errors.New("the certificate is revoked")
 	errNoList  = errors.New("no current revocation list of the authority")
 )
 
-// Held says which certificates a customer has on a device that are valid, and neither revoked nor suspended.
-type Held struct{ App, Counter, Shield, Bluetooth bool }
+// Held says which certificates a customer has on a device that are valid and not revoked.
+type Held struct{ App, Counter, Shield bool }
 
 // QueueHeld adds to the batch the query for what the customer has on the device.
 func QueueHeld(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.Time, found *Held) {
 	batch.Queue(sqlHeld, customer, now, deviceID).QueryRow(func(row pgx.Row) error {
-		return pg.Optional(row.Scan(&found.App, &found.Counter, &found.Shield, &found.Bluetooth))
+		return pg.Optional(row.Scan(&found.App, &found.Counter, &found.Shield))
 	})
 }
 
@@ -67,7 +62,7 @@ func QueueHeld(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.T
 type Signature struct {
 	CustomerID uuid.UUID
 	DeviceID   string  // from which the signature comes
-	Opened     Opening // the certificate must be of this opening, or of Any
+	Opened     Opening // the certificate must be of this opening
 	DER        []byte
 	Now        time.Time
 
@@ -105,7 +100,7 @@ func (s *Signature) Verify(roots sm.Roots, content []byte) error {
 		return s.err
 	case s.Certificate == nil:
 		return errUnknown
-	case s.Opened != Any && s.opened != s.Opened:
+	case s.opened != s.Opened:
 		return errOpening
 	}
 	c, err := sm.ParseCertificate(s.Certificate)

@@ -11,33 +11,28 @@ import (
 
 const sqlRegister = `-- certificate.register
 INSERT INTO certificate (id, customer_id, serial, der, chain, key_digest, valid_from, valid_until, issued_at,
-                         opened, device_id, key_serial, attestation)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+                         opened, device_id, attestation)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 
 // RegisterCertificate adds to the unit the certificate of an application. The commit returns
-// ErrRejected if the key has a certificate already, or is a Bluetooth Key that the bank has not
-// handed out to the customer.
+// ErrRejected if the key has a certificate already.
 func (i Issued) RegisterCertificate(unit *pg.Unit, now time.Time) error {
 	key, err := i.Certificate.Key().Marshal()
 	if err != nil {
 		return bankerr.ErrInternal.Because(fmt.Errorf("certified key: %w", err))
 	}
 	from, until := i.Certificate.Valid()
-	to := bound{opened: InApp}
-	if i.Application.bound != nil {
-		to = *i.Application.bound
+	opened, deviceID, attestation := InApp, (*string)(nil), []byte(nil)
+	if shield := i.Application.shield; shield != nil {
+		opened, deviceID, attestation = InShield, &shield.DeviceID, shield.Attestation
 	}
 	unit.Add(pg.Statement{
 		SQL: sqlRegister,
 		Args: []any{
 			i.Application.ID, i.Application.Customer, i.Certificate.Serial(), i.Certificate.DER(), i.Chain, sm.Digest(key),
-			from, until, now, to.opened, to.deviceID, to.keySerial, to.attestation,
+			from, until, now, opened, deviceID, attestation,
 		},
-		Refuse: map[string]error{
-			"certificate_key_unique":       ErrRejected.Because(errUsed),
-			"certificate_of_bluetooth_key": ErrRejected.Because(errUsed),
-			"certificate_handed_out":       ErrRejected.Because(errHandedOut),
-		},
+		Refuse: map[string]error{"certificate_key_unique": ErrRejected.Because(errUsed)},
 	})
 	return nil
 }

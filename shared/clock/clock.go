@@ -29,12 +29,6 @@ func BusinessDay(t time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
-// StartOfDay returns the instant at which the business day of t began.
-func StartOfDay(t time.Time) time.Time {
-	y, m, d := t.In(Shanghai).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, Shanghai)
-}
-
 // UntilNextDay returns the time from t to the next business day.
 func UntilNextDay(t time.Time) time.Duration {
 	y, m, d := t.In(Shanghai).Date()

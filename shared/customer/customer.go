@@ -40,7 +40,7 @@ SELECT data_key, phone_ct FROM customer WHERE id = $1`
 SELECT phone_bidx FROM customer WHERE id = $1`
 
 	sqlByPhone = `-- customer.by_phone
-SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id), c.phone_bidx FROM customer c
+SELECT c.id, EXISTS (SELECT 1 FROM credential k WHERE k.customer_id = c.id) FROM customer c
  WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 )
 
@@ -152,15 +152,14 @@ func PhoneIndexOf(ctx context.Context, db pg.Reader, id uuid.UUID) ([]byte, erro
 // Holder is the customer who has a phone number.
 type Holder struct {
 	ID       uuid.UUID
-	SignedUp bool   // the customer has signed up for mobile banking
-	Phone    []byte // blind index of the customer's number
+	SignedUp bool // the customer has signed up for mobile banking
 }
 
 // ByPhone finds the holder of a number, or of an alias for log-ins, by its blind index. It
 // returns ErrNotFound if no customer has it.
 func ByPhone(ctx context.Context, db pg.Reader, index []byte) (Holder, error) {
 	var h Holder
-	if err := db.QueryRow(ctx, sqlByPhone, index).Scan(&h.ID, &h.SignedUp, &h.Phone); err != nil {
+	if err := db.QueryRow(ctx, sqlByPhone, index).Scan(&h.ID, &h.SignedUp); err != nil {
 		return Holder{}, readError("customer by phone", err)
 	}
 	return h, nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"testing"
 	"time"
 
@@ -164,12 +163,12 @@ func TestPhones(t *testing.T) {
 		want  customer.Holder
 		err   error
 	}{
-		{r.wang.Phone, customer.Holder{ID: r.wang.ID, SignedUp: true, Phone: customer.PhoneIndex(r.ring, r.wang.Phone)}, nil},
-		{r.li.Phone, customer.Holder{ID: r.li.ID, Phone: customer.PhoneIndex(r.ring, r.li.Phone)}, nil},
+		{r.wang.Phone, customer.Holder{ID: r.wang.ID, SignedUp: true}, nil},
+		{r.li.Phone, customer.Holder{ID: r.li.ID}, nil},
 		{"13900000000", customer.Holder{}, bankerr.ErrNotFound},
 	} {
 		got, err := customer.ByPhone(t.Context(), r.db.Reader(), customer.PhoneIndex(r.ring, c.phone))
-		if !reflect.DeepEqual(got, c.want) || !errors.Is(err, c.err) {
+		if got != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: %+v, %v; want %+v, %v", c.phone, got, err, c.want, c.err)
 		}
 	}
@@ -224,7 +223,7 @@ func TestApplicants(t *testing.T) {
 	} {
 		var batch pgx.Batch
 		var a customer.Applicant
-		a.QueueApplicant(&batch, r.ring, tt.idNo, tt.card)
+		a.Queue(&batch, r.ring, tt.idNo, tt.card)
 		check.Must(t, r.db.QueryBatch(t.Context(), &batch))
 		if a.ID != tt.id || a.HoldsCard != tt.holds || a.CardPassword != tt.password {
 			t.Errorf("%s: %+v", tt.name, a)

@@ -17,15 +17,11 @@ const (
 	sqlHoldingOwn = `-- holding.own
 SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_ct, a.balance - a.held, w.*
   FROM account a JOIN customer c ON c.id = a.customer_id
- CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w
- WHERE a.id = $1 AND a.customer_id = $2 AND a.operable`
+ CROSS JOIN LATERAL ledger_witness_balance(a.id, a.balance, a.last_entry) w WHERE a.id = $1 AND a.customer_id = $2`
 
 	sqlHoldingByNumber = `-- holding.by_number
 SELECT a.id, a.customer_id, a.state, a.no_masked, a.no_bidx, c.data_key, c.name_ct
   FROM account a JOIN customer c ON c.id = a.customer_id WHERE a.no_bidx = $1`
-
-	sqlHoldingNumber = `-- holding.of_number
-SELECT id FROM account WHERE no_bidx = $1 AND customer_id = $2`
 
 	sqlCardHolder = `-- holding.card
 SELECT customer_id FROM account WHERE no_bidx = $1 AND state = $2`
@@ -49,7 +45,7 @@ type Holding struct {
 	Available    money.Fen // of an own account only
 }
 
-// OwnAccount finds an account of the customer that mobile banking operates; ErrNotFound for any other, and
+// OwnAccount finds an account of the customer; ErrNotFound for any other, and
 // ledger.ErrAltered if its balance was changed by hand. The ring holds the purposes Storage
 // and Ledger.
 func OwnAccount(ctx context.Context, db pg.Reader, ring *keys.Ring, account, customer uuid.UUID) (Holding, error) {
@@ -70,16 +66,6 @@ func OwnAccount(ctx context.Context, db pg.Reader, ring *keys.Ring, account, cus
 // ByAccountNumber finds the account of a number; ErrNotFound if no customer has it.
 func ByAccountNumber(ctx context.Context, db pg.Reader, ring *keys.Ring, number string) (Holding, error) {
 	return holding(ring, db.QueryRow(ctx, sqlHoldingByNumber, ledger.NumberIndex(ring, number)))
-}
-
-// AccountByNumber finds the customer's account of a number; ErrNotFound for any other.
-func AccountByNumber(
-	ctx context.Context, tx pg.Tx, ring *keys.Ring, customer uuid.UUID, number string,
-) (id uuid.UUID, err error) {
-	if err := tx.QueryRow(ctx, sqlHoldingNumber, ledger.NumberIndex(ring, number), customer).Scan(&id); err != nil {
-		return id, readError("account", err)
-	}
-	return id, nil
 }
 
 // holding reads an account and its holder. more are the places of further columns.
@@ -118,8 +104,8 @@ type Applicant struct {
 	dataKey, name []byte
 }
 
-// QueueApplicant adds the queries that read the applicant to the batch.
-func (a *Applicant) QueueApplicant(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
+// Queue adds the queries that read the applicant to the batch.
+func (a *Applicant) Queue(batch *pgx.Batch, ring *keys.Ring, idNo, cardNo string) {
 	*a = Applicant{IDNoIndex: idNoIndex(ring, idNo), CardIndex: ledger.NumberIndex(ring, cardNo)}
 	batch.Queue(sqlApplicant, a.IDNoIndex, a.CardIndex, ledger.StateOpen).QueryRow(
 		func(row pgx.Row) error {

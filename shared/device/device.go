@@ -6,10 +6,9 @@
 // another channel. Binding a key again replaces the device's key; the caller has
 // demanded a step-up before. A key that was bound in the last 24 hours is young: it
 // confirms less (QueueState). A customer may lock the log-in to one device (LockLogin). On a
-// bound device the customer may set a gesture, a PIN, keys that a fingerprint or a face unlocks, and a
-// passkey of the browser (shared/passkey), and log in quickly by one of them (QuickAttempt); they end with
-// the bound key. Keys are SM2, PKIX DER. A browser's device id follows from its key (Terminal).
-// Source: AUTH-004, AUTH-005, AUTH-020, BIO-012, DEVICE-001, DEVICE-002, DEVICE-010.
+// bound device the customer may set a gesture, and keys that a fingerprint or a face unlocks, and
+// log in quickly by one of them (QuickAttempt); they end with the bound key. Keys are
+// SM2, PKIX DER. Source: AUTH-005, AUTH-020, BIO-012, DEVICE-001, DEVICE-010.
 package device
 
 import (
@@ -32,13 +31,11 @@ const (
 	sqlBind = `-- device.bind
 INSERT INTO device (customer_id, device_id, public_key, bound_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (customer_id, device_id) DO UPDATE
-   SET public_key = $3, bound_at = $4, proved = true, gesture = NULL, gesture_failures = 0, pin = NULL, pin_failures = 0,
-       fingerprint_key = NULL, face_key = NULL, passkey_id = NULL, passkey_public_key = NULL, passkey_count = 0`
+   SET public_key = $3, bound_at = $4, proved = true, gesture = NULL, gesture_failures = 0, fingerprint_key = NULL, face_key = NULL`
 
 	sqlNoteLogin = `-- device.note_login
-UPDATE device SET proved = $3, gesture_failures = CASE WHEN $3 THEN 0 ELSE gesture_failures END,
-       pin_failures = CASE WHEN $3 THEN 0 ELSE pin_failures END
- WHERE customer_id = $1 AND device_id = $2 AND (proved <> $3 OR $3 AND gesture_failures + pin_failures > 0)`
+UPDATE device SET proved = $3, gesture_failures = CASE WHEN $3 THEN 0 ELSE gesture_failures END
+ WHERE customer_id = $1 AND device_id = $2 AND (proved <> $3 OR $3 AND gesture_failures > 0)`
 
 	sqlKnown = `-- device.known
 SELECT EXISTS (
@@ -52,7 +49,7 @@ SELECT d.public_key FROM customer c JOIN device d ON d.customer_id = c.id
 	sqlYoung = `-- device.young
 SELECT policy_value('device.young_day_cap', $4), coalesce(d.proved, false),
        coalesce(d.bound_at > $3::timestamptz - make_interval(secs => policy_value('device.young_seconds', $4)), true),
-       d.fingerprint_key IS NOT NULL OR d.face_key IS NOT NULL, d.passkey_public_key IS NOT NULL
+       d.fingerprint_key IS NOT NULL OR d.face_key IS NOT NULL
   FROM (SELECT 1) one LEFT JOIN device d ON d.customer_id = $1 AND d.device_id = $2`
 
 	sqlList = `-- device.list
@@ -86,7 +83,7 @@ func Bind(ctx context.Context, to pg.Writer, k Key) error {
 
 // NoteLogin stores, at a login by password, whether it proved the key that is bound on its device. A
 // device counts as bound only while its last login did (State). A proved login forgets the wrong
-// gestures and PINs there, and so ends their locks.
+// gestures there, and so ends the gesture's lock.
 func NoteLogin(ctx context.Context, to pg.Writer, customer uuid.UUID, deviceID string, proved bool) error {
 	return to.Write(ctx, pg.Statement{SQL: sqlNoteLogin, Args: []any{customer, deviceID, proved}})
 }
@@ -205,17 +202,16 @@ func QueueByPhone(batch *pgx.Batch, phone []byte, deviceID string, read func(pub
 
 // State is the state of a customer's key on a device.
 type State struct {
-	Bound   bool      // the customer has bound a key on it, and the last login on it proved that key
-	Young   bool      // bound, and younger than the policy demands
-	DayCap  money.Fen // the sum of a day that a young key may confirm
-	Unlock  bool      // the customer has set a key on it that finger or face unlocks
-	Passkey bool      // the customer has set a passkey on it
+	Bound  bool      // the customer has bound a key on it, and the last login on it proved that key
+	Young  bool      // bound, and younger than the policy demands
+	DayCap money.Fen // the sum of a day that a young key may confirm
+	Unlock bool      // the customer has set a key on it that finger or face unlocks
 }
 
 // QueueState adds to the batch the query for the state of the customer's key on the device.
 func QueueState(batch *pgx.Batch, customer uuid.UUID, deviceID string, now time.Time, s *State) {
 	batch.Queue(sqlYoung, customer, deviceID, now, clock.BusinessDay(now)).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&s.DayCap, &s.Bound, &s.Young, &s.Unlock, &s.Passkey)
+		err := row.Scan(&s.DayCap, &s.Bound, &s.Young, &s.Unlock)
 		s.Young = s.Young && s.Bound
 		return err //nolint:wrapcheck // the batch wraps it
 	})

@@ -13,12 +13,11 @@ const (
 UPDATE device SET gesture = $4 WHERE customer_id = $1 AND device_id = $2 AND gesture = $3`
 
 	sqlQuickEnd = `-- device.end_quick
-UPDATE device SET gesture = NULL, gesture_failures = 0, pin = NULL, pin_failures = 0, fingerprint_key = NULL, face_key = NULL,
-       passkey_id = NULL, passkey_public_key = NULL, passkey_count = 0
+UPDATE device SET gesture = NULL, gesture_failures = 0, fingerprint_key = NULL, face_key = NULL
  WHERE customer_id = $1 AND device_id <> $2`
 )
 
-// Gesture is the gesture or PIN of a customer's device, as shared/password makes the text to store.
+// Gesture is the gesture of a customer's device, as shared/password makes the text to store.
 type Gesture struct {
 	CustomerID uuid.UUID
 	DeviceID   string

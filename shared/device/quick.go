@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
@@ -21,9 +20,8 @@ const (
 INSERT INTO login_challenge (challenge, channel, expires_at) VALUES ($1, $2, $3)`
 
 	sqlQuickCount = `-- device.count_quick
-SELECT o_verdict, coalesce(o_customer, '00000000-0000-0000-0000-000000000000'), coalesce(o_stored, ''), o_unlock_key,
-       o_passkey, o_passkey_public_key, coalesce(o_passkey_count, 0)
-  FROM quick_count_guess($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+SELECT o_verdict, coalesce(o_customer, '00000000-0000-0000-0000-000000000000'), coalesce(o_gesture, ''), o_unlock_key
+  FROM quick_count_attempt($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 	sqlUnlockKeys = `-- device.unlock_keys
 SELECT fingerprint_key, face_key FROM device WHERE customer_id = $1 AND device_id = $2`
@@ -45,18 +43,9 @@ type Method string
 // else unlocks. The bank learns nothing of finger and face.
 const (
 	ByGesture     Method = "gesture"
-	ByPIN         Method = "pin"
-	BySoftUKey    Method = "soft_ukey" // and the PIN: the UKey stands in the phone, like the bound key
 	ByFingerprint Method = "fingerprint"
 	ByFace        Method = "face"
-	ByPasskey     Method = "passkey"
 )
-
-// Guessed reports whether a person who has the phone could guess what the method asks for.
-func (m Method) Guessed() bool { return m == ByGesture || m.HasPIN() }
-
-// HasPIN reports whether the method asks for the PIN.
-func (m Method) HasPIN() bool { return m == ByPIN || m == BySoftUKey }
 
 // NewChallenge adds a new challenge for a quick login on the channel to the unit. It is good
 // once, for ChallengeLife.
@@ -106,7 +95,7 @@ func QueueUnlockKeys(batch *pgx.Batch, customer uuid.UUID, deviceID string, into
 	})
 }
 
-// QuickVerdict is the decision whether a quick login goes on; quick_count_guess tells what
+// QuickVerdict is the decision whether a quick login goes on; quick_count_attempt tells what
 // each means.
 type QuickVerdict string
 
@@ -122,7 +111,7 @@ const (
 )
 
 // QuickAttempt is one quick login. CountQuick uses its challenge up and counts a guess at a
-// gesture or PIN, by customer and device, before the guess is compared; SucceedQuick resets the count.
+// gesture, by customer and device, before the guess is compared; SucceedQuick resets the count.
 type QuickAttempt struct {
 	Name      []byte // blind index of the number, or of the alias
 	From      Origin // with the key that has signed QuickText
@@ -135,10 +124,8 @@ type QuickAttempt struct {
 	// These fields are set after the batch.
 	Verdict    QuickVerdict
 	CustomerID uuid.UUID // zero if the verdict is QuickUnbound
-	Stored     string    // the gesture or PIN, if its guess is counted
+	Stored     string    // the gesture, if its guess is counted
 	UnlockKey  []byte    // the key that finger or face unlocks
-	Passkey    passkey.Credential
-	count      int64 // of the passkey's signature, after Signed
 }
 
 // CountQuick adds the statement to the batch. It costs the same work for unknown numbers and
@@ -149,9 +136,8 @@ func (a *QuickAttempt) CountQuick(batch *pgx.Batch) {
 		clock.BusinessDay(a.Now),
 	}
 	batch.Queue(sqlQuickCount, args...).QueryRow(func(row pgx.Row) error {
-		a.Verdict, a.CustomerID, a.Stored, a.UnlockKey, a.Passkey = "", uuid.Nil, "", nil, passkey.Credential{}
-		if err := row.Scan(&a.Verdict, &a.CustomerID, &a.Stored, &a.UnlockKey, &a.Passkey.ID, &a.Passkey.PublicKey,
-			&a.Passkey.Count); err != nil {
+		a.Verdict, a.CustomerID, a.Stored, a.UnlockKey = "", uuid.Nil, "", nil
+		if err := row.Scan(&a.Verdict, &a.CustomerID, &a.Stored, &a.UnlockKey); err != nil {
 			return pg.Classify(fmt.Errorf("count quick login: %w", err))
 		}
 		return nil
@@ -161,7 +147,7 @@ func (a *QuickAttempt) CountQuick(batch *pgx.Batch) {
 // Goes reports whether the login goes on.
 func (a *QuickAttempt) Goes() bool { return a.Verdict == QuickOpen || a.Verdict == QuickLast }
 
-// Gesture is the stored gesture or PIN with which the guess is compared; no guess is right if the
+// Gesture is the stored gesture with which the guess is compared; no guess is right if the
 // login does not go on.
 func (a *QuickAttempt) Gesture() Gesture {
 	return Gesture{CustomerID: a.CustomerID, DeviceID: a.From.DeviceID, Stored: a.Stored}
@@ -177,21 +163,15 @@ func (a *QuickAttempt) Unlocked(assertion []byte) bool {
 	return Signed(key, QuickText(a.Channel, a.From, a.Challenge, a.By), assertion) && a.UnlockKey != nil
 }
 
-// Asserted checks a signature of the browser's authenticator over PasskeyLogin by the device's passkey. Any
-// error means that it is wrong. It costs the same work if there is no passkey.
-func (a *QuickAttempt) Asserted(site passkey.Site, assertion passkey.Assertion) (err error) {
-	a.count, err = site.Check(assertion, PasskeyLogin(a.Channel, a.From, a.Challenge), a.Passkey)
-	return err
-}
-
 // SucceedQuick adds to the unit the statement that ends the attempt. The commit returns stale if the
-// device's key, or what the attempt was compared with, was replaced since, or the passkey has signed with
-// this count.
+// device's key, or what the attempt was compared with, was replaced since.
 func (a *QuickAttempt) SucceedQuick(ctx context.Context, to pg.Writer, stale error) error {
+	var gesture *string
+	if a.By == ByGesture {
+		gesture = &a.Stored
+	}
 	return to.Write(ctx, pg.Statement{
-		Call: "quick_end", Args: []any{
-			a.CustomerID, a.From.DeviceID, a.From.Public, string(a.By), a.Stored, a.UnlockKey, a.Passkey.ID, a.count,
-		},
+		Call: "quick_succeed", Args: []any{a.CustomerID, a.From.DeviceID, a.From.Public, gesture, a.UnlockKey},
 		Refuse: map[string]error{"LOGIN_STALE": stale},
 	})
 }

@@ -37,14 +37,13 @@ const (
 	PostgreSQL   Name = "postgresql"
 	Redis        Name = "redis"
 	SMS          Name = "sms-gateway"
-	Voice        Name = "voice-gateway"
 	Certificates Name = "certificate-authority"
 	Face         Name = "face-engine"
 	Broker       Name = "event-broker" // the receiver of the relay's events
 )
 
 // Names lists the services.
-func Names() []Name { return []Name{PostgreSQL, Redis, SMS, Voice, Certificates, Face, Broker} }
+func Names() []Name { return []Name{PostgreSQL, Redis, SMS, Certificates, Face, Broker} }
 
 // Timer times the calls of one service.
 type Timer struct {

@@ -1,6 +1,5 @@
-// Package evidence owns the tables evidence and change_evidence. The first holds what proves later that a customer has
-// signed an operation (AUTH-025). The second holds what the bank has signed about each change of what a customer has agreed
-// with the bank (Change, AUTH-023); the runtime stores it (shared/fn).
+// Package evidence owns the table evidence: what proves later that a customer has signed an
+// operation (AUTH-025).
 //
 // A record holds the signed text, the signature (PKCS#7), the certificate with its chain, the
 // revocation list that the bank went by, and the time at which the bank checked them.

@@ -75,13 +75,13 @@ func Read(ctx context.Context, db pg.Reader, ring *keys.Ring, id uuid.UUID) (Rec
 	return r, nil
 }
 
-// SealedColumns lists the columns of both tables whose texts rest sealed.
+// SealedColumns lists the column of the table whose texts rest sealed.
 func SealedColumns() []reseal.Column {
 	return []reseal.Column{{
 		Name: "evidence.text_ct", Purpose: keys.Storage, Start: []string{uuid.Nil.String()},
 		Next: reseal.Query{SQL: sqlTextResealNext}, Write: reseal.Query{SQL: sqlTextReseal},
 		AAD: func(about []string) []byte { return aad(about[0]) },
-	}, changeColumn()}
+	}}
 }
 
 // KeyUses counts by which key each record has its MAC. Records are kept as they are, so that

@@ -13,23 +13,21 @@ import (
 
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/consent"
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
 const (
 	sqlReady = `-- face.ready
-SELECT bio_referenced($1, $2), face_suspended_until($3, $4, $5), biometric_consented($6, $7)`
+SELECT face_photo($1, $2) IS NOT NULL, face_suspended_until($3, $4, $5)`
 
 	sqlBegin = `-- face.begin
-INSERT INTO face_check (id, customer_id, device_id, channel, intent_id, binding, nonce, actions, created_at, expires_at, purpose)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+INSERT INTO face_check (id, customer_id, device_id, channel, intent_id, binding, nonce, actions, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
 	sqlCount = `-- face.count_attempt
-SELECT o_verdict, o_until, o_nonce, coalesce(o_actions, '{}'), o_reference, o_taken, coalesce(o_left, 0)
-  FROM face_count_capture($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+SELECT o_verdict, o_until, o_nonce, coalesce(o_actions, '{}'), o_handle, coalesce(o_left, 0)
+  FROM face_count_attempt($1, $2, $3, $4, $5, $6, $7, $8)`
 
 	sqlSettle = `-- face.settle
 SELECT face_settle($1, $2, $3, $4, $5, $6, $7, $8, $9)`
@@ -67,8 +65,6 @@ func ofCustomer(id uuid.UUID) []byte { return sm.Digest([]byte("face of customer
 // Beginning is what a new check needs.
 type Beginning struct {
 	Caller
-	Person   []byte // PersonOf the customer
-	Purpose  consent.Purpose
 	IntentID uuid.UUID // of the operation that the check serves
 	Digest   []byte    // of the operation's text
 	Oldest   time.Time // the reference photo must be younger
@@ -76,22 +72,17 @@ type Beginning struct {
 }
 
 // StartCheck adds a new check to the unit. The customer has two minutes to answer its challenge. It
-// returns consent.ErrMissing without the customer's consent to the purpose, ErrReference without
-// a reference photo that is young enough, and a SuspendedError while the customer or the device
-// is suspended.
+// returns ErrReference without a reference photo that is young enough, and a SuspendedError
+// while the customer or the device is suspended.
 func StartCheck(ctx context.Context, db pg.Reader, unit *pg.Unit, b Beginning) (Challenge, error) {
 	customer, device := b.subjects()
-	var referenced, consented bool
+	var referenced bool
 	var until *time.Time
-	args := []any{
-		b.Person, b.Oldest, [][]byte{customer, device}, b.Now, clock.BusinessDay(b.Now), b.CustomerID, b.Purpose,
-	}
-	if err := db.QueryRow(ctx, sqlReady, args...).Scan(&referenced, &until, &consented); err != nil {
+	args := []any{b.CustomerID, b.Oldest, [][]byte{customer, device}, b.Now, clock.BusinessDay(b.Now)}
+	if err := db.QueryRow(ctx, sqlReady, args...).Scan(&referenced, &until); err != nil {
 		return Challenge{}, fmt.Errorf("ready for a face check: %w", err)
 	}
 	switch {
-	case !consented:
-		return Challenge{}, consent.ErrMissing
 	case until != nil:
 		return Challenge{}, &SuspendedError{Until: *until}
 	case !referenced:
@@ -104,7 +95,7 @@ func StartCheck(ctx context.Context, db pg.Reader, unit *pg.Unit, b Beginning) (
 	made := Challenge{ID: uuid.New(), Nonce: make([]byte, nonceBytes), Actions: actions}
 	_, _ = rand.Read(made.Nonce) // never fails (crypto/rand)
 	unit.Add(pg.Statement{SQL: sqlBegin, Args: []any{
-		made.ID, b.CustomerID, b.DeviceID, b.channel(), b.IntentID, b.Digest, made.Nonce, actions, b.Now, b.Now.Add(Life), b.Purpose,
+		made.ID, b.CustomerID, b.DeviceID, b.channel(), b.IntentID, b.Digest, made.Nonce, actions, b.Now, b.Now.Add(Life),
 	}})
 	return made, nil
 }
@@ -122,11 +113,10 @@ func (*SuspendedError) Unwrap() error { return ErrSuspended }
 // Verdict is the decision whether the engine is asked.
 type Verdict string
 
-// The verdicts of face_count_capture.
+// The verdicts of face_count_attempt.
 const (
 	Open       Verdict = "open"
 	Suspended  Verdict = "suspended"
-	NoConsent  Verdict = "consent"
 	NoPhoto    Verdict = "reference"
 	NotForThis Verdict = "refused" // the challenge is used, expired, unknown, or of another caller
 )
@@ -135,7 +125,6 @@ const (
 // the caller asks the engine, and then PassFace or QueueFaceEnd settles the attempt.
 type Attempt struct {
 	Caller
-	Person []byte    // PersonOf the customer
 	ID     uuid.UUID // of the check
 	Oldest time.Time // the reference photo must be younger
 	Now    time.Time
@@ -147,9 +136,7 @@ type Attempt struct {
 
 	nonce   []byte
 	actions []Action
-	stored  []byte     // the reference, sealed
-	taken   *time.Time // when the photo was taken
-	photo   Reference  // set by OpenReference
+	handle  *uuid.UUID
 }
 
 // CountFace adds the statement that counts the attempt to the batch. The batch may be sent
@@ -157,34 +144,21 @@ type Attempt struct {
 func (a *Attempt) CountFace(batch *pgx.Batch) {
 	customer, device := a.subjects()
 	args := []any{
-		a.ID, a.CustomerID, a.DeviceID, a.channel(), a.Person,
-		[][]byte{customer, device},
-		a.Oldest, a.Now,
-		clock.BusinessDay(a.Now),
+		a.ID, a.CustomerID, a.DeviceID, a.channel(), [][]byte{customer, device}, a.Oldest, a.Now, clock.BusinessDay(a.Now),
 	}
 	batch.Queue(sqlCount, args...).QueryRow(func(row pgx.Row) error {
-		a.Until, a.taken = nil, nil
-		if err := row.Scan(&a.Verdict, &a.Until, &a.nonce, &a.actions, &a.stored, &a.taken, &a.Left); err != nil {
+		a.Until, a.handle = nil, nil
+		if err := row.Scan(&a.Verdict, &a.Until, &a.nonce, &a.actions, &a.handle, &a.Left); err != nil {
 			return pg.Classify(fmt.Errorf("count attempt of face: %w", err))
 		}
 		return nil
 	})
 }
 
-// OpenReference opens the reference of a counted attempt. It returns ErrAltered unless the text is
-// the one that the bank has sealed for this person and time.
-func (a *Attempt) OpenReference(ring *keys.Ring) (err error) {
-	a.photo, err = openReference(ring, a.Person, a.stored)
-	if err == nil && (a.taken == nil || !a.taken.Equal(a.photo.TakenAt)) {
-		err = ErrAltered
-	}
-	return err
-}
-
-// Asked is the request to the engine for a counted attempt whose reference is open.
+// Asked is the request to the engine for a counted attempt with a capture.
 func (a *Attempt) Asked(capture []byte) Request {
 	return Request{
-		Challenge: Challenge{ID: a.ID, Nonce: a.nonce, Actions: a.actions}, Reference: a.photo.Handle, Capture: capture,
+		Challenge: Challenge{ID: a.ID, Nonce: a.nonce, Actions: a.actions}, Reference: *a.handle, Capture: capture,
 	}
 }
 
@@ -208,33 +182,14 @@ func (a *Attempt) Fault(r Result) string {
 	return ""
 }
 
-// Altered reports whether the engine has compared with another template than the one whose digest
-// the bank has kept.
-func (a *Attempt) Altered(r Result) bool {
-	return len(a.photo.Template) > 0 && !bytes.Equal(a.photo.Template, r.ReferenceDigest)
-}
-
-// settled leaves the digest of the template out: it belongs to the biometric store.
 func (a *Attempt) settled(as state, r Result) []any {
 	customer, device := a.subjects()
-	return []any{a.ID, customer, device, as, []byte{}, r.Engine, r.SDK, r.Model, a.Now}
+	return []any{a.ID, customer, device, as, append([]byte{}, r.TemplateDigest...), r.Engine, r.SDK, r.Model, a.Now}
 }
 
-// PassFace adds to the unit the statements that settle an attempt that has passed, and keep the
-// digest of its template. A reference without the digest of its template gets the engine's.
-func (a *Attempt) PassFace(unit *pg.Unit, ring *keys.Ring, r Result) error {
+// PassFace adds to the unit the statement that settles an attempt that has passed.
+func (a *Attempt) PassFace(unit *pg.Unit, r Result) {
 	unit.Add(pg.Statement{Call: "face_settle", Args: a.settled(statePassed, r)})
-	if err := keepResult(unit, ring, a.Person, r.TemplateDigest, a.Now); err != nil || len(a.photo.Template) > 0 {
-		return err
-	}
-	pinned := a.photo
-	pinned.Template = r.ReferenceDigest
-	sealed, err := pinned.seal(ring, a.Person)
-	if err != nil {
-		return err
-	}
-	unit.Add(pg.Statement{SQL: sqlPin, Args: []any{a.Person, a.stored, sealed}})
-	return nil
 }
 
 // QueueFaceEnd adds to the batch the statement that settles an attempt that has failed.

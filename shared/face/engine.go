@@ -48,11 +48,9 @@ type Result struct {
 	Match          bool      `json:"match"`
 	Duplicate      bool      `json:"duplicate"`       // the engine has had this capture before
 	TemplateDigest []byte    `json:"template_digest"` // SM3 of the face's template, 32 bytes
-	// ReferenceDigest is the SM3 of the stored template that the face was compared with, 32 bytes.
-	ReferenceDigest []byte `json:"reference_digest"`
-	Engine          string `json:"engine"` // versions
-	SDK             string `json:"sdk"`
-	Model           string `json:"model"`
+	Engine         string    `json:"engine"`          // versions
+	SDK            string    `json:"sdk"`
+	Model          string    `json:"model"`
 }
 
 // Engine examines captures. After ErrUnreadable and ErrNoPhoto, no repetition can succeed; any
@@ -66,7 +64,7 @@ type Engine interface {
 // engine=3.1.0,model=2026-05.
 type Config struct {
 	URL       string        `envconfig:"FACE_URL" required:"true" form:"http" secret:"true"`
-	Secret    string        `envconfig:"FACE_SECRET" required:"true" secret:"true" minLength:"16"`
+	Secret    string        `envconfig:"FACE_SECRET" required:"true" secret:"true"`
 	Timeout   time.Duration `envconfig:"FACE_TIMEOUT" default:"4s" min:"10ms" max:"5s"`
 	Withdrawn string        `envconfig:"FACE_WITHDRAWN"`
 }
@@ -105,8 +103,6 @@ var (
 	ErrUnreadable = errors.New("face: the capture is not sealed for the engine, altered, or bound to another challenge")
 	ErrNoPhoto    = errors.New("face: the engine does not hold the reference photo")
 	ErrNoAnswer   = errors.New("face: no answer that the bank can use")
-	// ErrAltered says that the reference or its template is not what the bank has stored.
-	ErrAltered = errors.New("face: the stored template was altered")
 )
 
 const (
@@ -178,8 +174,8 @@ func (e *HTTP) read(answer []byte) (Result, error) {
 	if err := json.Unmarshal(answer, &r); err != nil {
 		return Result{}, fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	}
-	if len(r.TemplateDigest) != digestBytes || len(r.ReferenceDigest) != digestBytes {
-		return Result{}, fmt.Errorf("%w: a digest has %d and %d bytes", ErrNoAnswer, len(r.TemplateDigest), len(r.ReferenceDigest))
+	if len(r.TemplateDigest) != digestBytes {
+		return Result{}, fmt.Errorf("%w: the digest has %d bytes", ErrNoAnswer, len(r.TemplateDigest))
 	}
 	for part, version := range map[string]string{"engine": r.Engine, "sdk": r.SDK, "model": r.Model} {
 		switch {

@@ -1,6 +1,5 @@
-// Package face owns the biometric store (the tables bio_reference and bio_result) and the tables
-// face_check, face_attempt and face_reference: checks whether the customer's face is alive and
-// like the reference photo.
+// Package face owns the tables face_check, face_attempt and face_reference: checks whether
+// the customer's face is alive and like the reference photo.
 //
 // A check serves one intent. The bank chooses at random what the face must do: one action of
 // a part of the face, one of the whole face, and a third of either kind (BIO-003). The
@@ -16,16 +15,8 @@
 // are older (face.attempts_max, face.attempts_seconds; BIO-004). Counts stand in PostgreSQL.
 //
 // The reference photo is that of the online identity check or of the bank's counter. The
-// engine holds it; the bank keeps its kind and date, and the digest of its template (BIO-001).
-//
-// The biometric store holds this data sealed, each text for its place, and names the customer by a
-// pseudonym (PersonOf). No function reads both this store and who a customer is (BIO-008). The
-// engine tells the digest of the template that it has compared with. Another digest than the
-// kept one, or a kept text that does not open, is an altered template: it matches nothing
-// (BIO-005). The table face_reference is of an earlier release (Separate). A check needs the
-// customer's consent to its purpose (package consent, BIO-007).
-//
-// Refusals: FACE_REFERENCE_MISSING, FACE_SUSPENDED, FACE_EXPIRED, FACE_REJECTED, CONSENT_MISSING.
+// engine holds it; the bank keeps its kind and date (BIO-001). Refusals: FACE_REFERENCE_MISSING,
+// FACE_SUSPENDED, FACE_EXPIRED, FACE_REJECTED.
 package face
 
 import (

@@ -7,8 +7,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/shared/consent"
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 )
 
@@ -16,10 +14,10 @@ const (
 	sqlPassed = `-- face.passed
 SELECT binding FROM face_check
  WHERE id = $1 AND customer_id = $2 AND device_id = $3 AND channel = $4 AND intent_id = $5 AND state = 'passed'
-   AND ended_at > $6 AND biometric_consented(customer_id, purpose)`
+   AND ended_at > $6`
 
-	sqlPhoto = `-- face.usable
-SELECT bio_referenced($1, $2) AND biometric_consented($3, $4)`
+	sqlPhoto = `-- face_reference.photo
+SELECT face_photo($1, $2) IS NOT NULL`
 )
 
 // ProofLife is how long a check that has passed proves its operation.
@@ -36,8 +34,7 @@ type Passed struct {
 }
 
 // QueuePassed adds to the batch the query for the check. It finds only a check of this caller and
-// operation that has passed within ProofLife and is not used, and to whose purpose the customer
-// still consents.
+// operation that has passed within ProofLife and is not used.
 func (p *Passed) QueuePassed(batch *pgx.Batch) {
 	args := []any{p.ID, p.CustomerID, p.DeviceID, p.channel(), p.IntentID, p.Now.Add(-ProofLife)}
 	batch.Queue(sqlPassed, args...).QueryRow(func(row pgx.Row) error {
@@ -57,9 +54,8 @@ func (p *Passed) UsePassed(unit *pg.Unit, refused error) {
 	unit.Add(pg.Statement{Call: "face_use", Args: []any{p.ID}, Refuse: map[string]error{"FACE_USED": refused}})
 }
 
-// QueueUsable adds to the batch the query whether a face can serve the purpose: the customer
-// consents to it, and has a reference photo that was taken after oldest.
-func QueueUsable(batch *pgx.Batch, ring *keys.Ring, customer uuid.UUID, purpose consent.Purpose, oldest time.Time, found *bool) {
-	args := []any{PersonOf(ring, customer), oldest, customer, purpose}
-	batch.Queue(sqlPhoto, args...).QueryRow(func(row pgx.Row) error { return pg.Optional(row.Scan(found)) })
+// QueuePhoto adds to the batch the query whether the customer has a reference photo that was
+// taken after oldest.
+func QueuePhoto(batch *pgx.Batch, customer uuid.UUID, oldest time.Time, found *bool) {
+	batch.Queue(sqlPhoto, customer, oldest).QueryRow(func(row pgx.Row) error { return pg.Optional(row.Scan(found)) })
 }

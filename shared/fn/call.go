@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/address"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
@@ -24,16 +23,13 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
-	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
 // Call is one request as its operation sees it: the caller and the risk decision. Its
 // methods tell the runtime the few things that a reply can't.
 type Call struct {
-	CustomerID uuid.UUID      // zero unless a customer is logged in
-	StaffID    uuid.UUID      // zero unless a member of the staff is logged in
-	Staff      staff.Standing // of the member, in a function of the staff
+	CustomerID uuid.UUID // zero unless logged in
 	DeviceID   string
 	Channel    channel.ID
 	Session    string // names the login; "" unless logged in
@@ -55,22 +51,8 @@ func (c *Call) AuditReason(reason string, about uuid.UUID) { c.of.reason, c.of.a
 // declare SessionStarts. The device whose session ends is told the place (shared/place). In a
 // session with a duty, only functions whose Spec has DuringDuty are open.
 func (c *Call) StartSession(customer uuid.UUID, place string, duty session.Duty) {
-	c.of.starts, c.of.place = session.Login{CustomerID: customer, Duty: duty}, place
+	c.of.starts, c.of.place, c.of.duty = customer, place, duty
 }
-
-// StartStaffSession is StartSession for a member of the staff, in a function of the console.
-func (c *Call) StartStaffSession(member uuid.UUID, duty session.Duty) {
-	c.of.starts = session.Login{StaffID: member, Duty: duty}
-}
-
-// AuditStaff is AuditReason about a member of the staff, in a function of the console.
-func (c *Call) AuditStaff(reason string, about uuid.UUID) {
-	c.of.reason, c.of.aboutStaff = reason, about
-}
-
-// Did says, for the access record, what a member of the staff has changed. The record commits
-// together with the change.
-func (c *Call) Did(act events.StaffAct) { c.of.act = &act }
 
 // EndSessions asks for the end of all sessions of the customer, on every device. The
 // runtime ends them before it commits the operation's unit, and again after the commit:
@@ -116,17 +98,14 @@ type call struct {
 	environment  environment.Standing // of the session; only with a risk scene
 	consumed     bool                 // the intent and its proofs are used up by this call
 	unit         pg.Unit              // the operation's statements
-	starts       session.Login        // starts after the commit; zero if none does
+	starts       uuid.UUID            // the customer whose session starts after the commit
 	place        string               // from where that session comes
+	duty         session.Duty         // in that session
 	login        session.Login        // the caller's; zero unless logged in
 	number       int64                // of this session
 	ends         uuid.UUID            // the customer whose sessions end before the commit, and again after it
-	changed      uuid.UUID            // the customer whose matters a public command has changed
 	reason       string               // for the access record only
 	about        uuid.UUID            // the customer whom a call before login is about
-	aboutStaff   uuid.UUID            // the member of the staff whom a call before login is about
-	act          *events.StaffAct     // what a member of the staff has changed
-	recorded     bool                 // the access record has been committed with the call's unit
 	started      time.Time
 	status       int
 	body         []byte

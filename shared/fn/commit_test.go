@@ -109,12 +109,6 @@ func TestUndeclaredDoings(t *testing.T) {
 			func(s *fn.Spec) { s.Session = fn.SessionEndsAll },
 			func(context.Context, *fn.Call, note, *pg.Unit) (note, error) { return note{}, nil },
 		},
-		"a change of nobody": {
-			func(s *fn.Spec) { s.Changes, s.Emits = true, []string{typeEffect} },
-			func(ctx context.Context, _ *fn.Call, _ note, unit *pg.Unit) (note, error) {
-				return note{}, effect(ctx, unit, "undeclared")
-			},
-		},
 		"attempts": {quiet, func(ctx context.Context, call *fn.Call, _ note, _ *pg.Unit) (note, error) {
 			return note{}, attempt(ctx, call)
 		}},

@@ -314,10 +314,8 @@ func FuzzProofs(f *testing.F) {
 			empty := map[stepup.Factor]bool{
 				stepup.SMSOTP: len(p.Code) == 0, stepup.TradePassword: len(p.Password) == 0, stepup.DeviceKey: len(p.Signature) == 0,
 				stepup.LoginPassword: len(p.Password) == 0, stepup.Face: p.CheckID == nil, stepup.UnlockKey: len(p.Signature) == 0,
-				stepup.Passkey:  p.Passkey == nil,
 				stepup.SoftUKey: len(p.SignedData) == 0, stepup.SoftUKeyCounter: len(p.SignedData) == 0,
-				stepup.PhoneShield: len(p.SignedData) == 0, stepup.BluetoothKey: len(p.SignedData) == 0,
-				stepup.PINCode: len(p.Password) == 0,
+				stepup.PhoneShield: len(p.SignedData) == 0,
 			}[p.Factor]
 			if empty || len(p.SignedData) > 4096 || len(p.Password) > 1024 ||
 				len(p.Signature) > 1024 || p.Code != "" && utf8.RuneCountInString(p.Code) != 6 {

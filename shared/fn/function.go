@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/google/uuid"
 	handler "github.com/openfaas/templates-sdk/go-http"
@@ -130,8 +129,6 @@ func declareHTTP[C, Req, Resp, Op any](
 			return newHTTPHandler(spec, h, bound{
 				decode:      func(raw json.RawMessage) (any, error) { return decode[Req](raw, schema) },
 				fingerprint: fields,
-				proved:      fingerprint{left: slices.Concat(fields.left, secretFields)},
-				evidenced:   Function{Spec: spec, Form: form}.Evidenced(),
 				clear:       clear,
 				run: func(ctx context.Context, c *call) (any, error) {
 					request, ok := c.request.(Req)
@@ -177,9 +174,6 @@ func (f Function) Needs() host.Needs {
 		needs.Certificates = true
 		needs.Purposes = append(needs.Purposes, keys.OTP, keys.Password, keys.Storage, keys.Pepper, keys.Credential, keys.Token,
 			keys.Evidence)
-	}
-	if f.Evidenced() {
-		needs.Purposes = append(needs.Purposes, keys.Evidence, keys.Storage)
 	}
 	if f.Spec.Idempotent {
 		needs.Purposes = append(needs.Purposes, keys.Storage) // stored replies

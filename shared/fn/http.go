@@ -26,8 +26,6 @@ import (
 type bound struct {
 	decode      func(raw json.RawMessage) (any, error)
 	fingerprint fingerprint
-	proved      fingerprint // the part of the request that the evidence of a change holds
-	evidenced   bool
 	clear       clearFields // of the reply
 	run         func(ctx context.Context, c *call) (any, error)
 }
@@ -164,36 +162,13 @@ const afterwardsTimeout = 2 * time.Second
 func (c *call) record(ctx context.Context, refused error) error {
 	wanted := c.spec.Audit == AuditRead || c.spec.Audit == AuditAuth ||
 		c.spec.Audit == AuditMoney && (refused != nil || c.reason != "") // the end of a lock is recorded too
-	if !wanted || c.keys == nil || c.recorded && refused == nil {
+	if !wanted || c.keys == nil {
 		return refused
 	}
 	if !c.admitted || c.uncompared(refused) {
 		c.countRefused(ctx, refused)
 		return refused
 	}
-	var unit pg.Unit
-	if err := c.emitAccess(ctx, &unit, refused); err != nil {
-		return err
-	}
-	ctx, cancel := afterwards(ctx)
-	defer cancel()
-	if err := c.host.DB.Commit(ctx, &unit); err != nil && refused == nil {
-		return err
-	}
-	return refused
-}
-
-// recordStaff adds the access record of a call of the staff to the unit that the runtime commits:
-// a change by the staff and its record commit together (ADMIN-011).
-func (c *call) recordStaff(ctx context.Context, unit *pg.Unit) error {
-	if !c.spec.Audience.InHouse() {
-		return nil
-	}
-	return c.emitAccess(ctx, unit, nil)
-}
-
-// emitAccess adds the access record of the call to a unit.
-func (c *call) emitAccess(ctx context.Context, unit *pg.Unit, refused error) error {
 	event := events.AccessRecorded{
 		Function: c.spec.Name, Outcome: outcome(refused), DeviceID: c.DeviceID, IP: c.IP,
 		Trace: traceID(ctx), Category: string(c.spec.Audit), Reason: c.reason,
@@ -205,17 +180,16 @@ func (c *call) emitAccess(ctx context.Context, unit *pg.Unit, refused error) err
 	if who != uuid.Nil {
 		event.CustomerID = who.String()
 	}
-	member := c.StaffID
-	if c.spec.Audience == Console {
-		member = c.aboutStaff
+	var unit pg.Unit
+	if err := events.Emit(ctx, &unit, c.spec.Name, who, event); err != nil {
+		return err
 	}
-	if member != uuid.Nil {
-		event.StaffID = member.String()
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	if err := c.host.DB.Commit(ctx, &unit); err != nil && refused == nil {
+		return err
 	}
-	if refused == nil {
-		event.Act = c.act
-	}
-	return events.Emit(ctx, unit, c.spec.Name, who, event)
+	return refused
 }
 
 // refuse turns the refusal into the call's reply and its one log line.

@@ -47,7 +47,6 @@ type Channels interface {
 	Unproved() time.Duration
 	Idle() time.Duration
 	Background() time.Duration
-	StaffIdle() time.Duration
 }
 
 // channels hides the rest of the session store: a type assertion does not reach it.
@@ -70,8 +69,6 @@ func (c channels) Unproved() time.Duration { return c.store.Unproved() }
 func (c channels) Idle() time.Duration { return c.store.Idle() }
 
 func (c channels) Background() time.Duration { return c.store.Background() }
-
-func (c channels) StaffIdle() time.Duration { return c.store.StaffIdle() }
 
 // namesStore reports whether a configuration reads the key of a store or of the keys, as
 // pg.Config does. With the value, an operation could open its own.

@@ -8,24 +8,12 @@ import (
 	"github.com/tidebank/tidebank/shared/session"
 )
 
-// asksStart reports whether the operation has asked for a session.
-func (c *call) asksStart() bool { return c.starts != session.Login{} }
-
-// startsAsDeclared reports whether the operation has asked for a session if its Spec declares
-// one: the console's functions start sessions of the staff, and others those of customers.
-func (c *call) startsAsDeclared() bool {
-	if !c.asksStart() {
-		return c.spec.Session != SessionStarts
-	}
-	return c.spec.Session == SessionStarts && (c.starts.StaffID != uuid.Nil) == (c.spec.Audience == Console)
-}
-
 // endSession ends the sessions that the Spec declares. It takes the number of a session that
 // will start: whatever ends the customer's sessions after the commit ends this one too.
 func (c *call) endSession(ctx context.Context) (err error) {
 	switch {
-	case c.asksStart():
-		c.number, err = c.host.Sessions.NumberOf(ctx, c.starts)
+	case c.starts != uuid.Nil:
+		c.number, err = c.host.Sessions.Number(ctx, c.starts)
 		return err
 	case c.spec.Session == SessionEnds:
 		return c.host.Sessions.End(ctx, c.Channel)
@@ -44,8 +32,9 @@ func (c *call) startSession(ctx context.Context) error {
 		return c.host.Sessions.Relieve(ctx, c.Channel, c.login)
 	case c.stored != nil:
 		return nil
-	case c.asksStart():
-		return c.host.Sessions.StartNumbered(ctx, c.Channel, c.starts, c.number, session.Origin{
+	case c.starts != uuid.Nil:
+		of := session.Login{CustomerID: c.starts, Duty: c.duty}
+		return c.host.Sessions.StartNumbered(ctx, c.Channel, of, c.number, session.Origin{
 			DeviceID: c.DeviceID, Place: c.place, Address: c.IP,
 		})
 	case c.ends != uuid.Nil:

@@ -28,7 +28,6 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
-	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -40,13 +39,7 @@ const (
 	Public   Audience = iota + 1 // every app with a secure channel
 	Customer                     // a customer who is logged in
 	Internal                     // the broker, with an event that the bank signed
-	Console                      // every console of the bank's staff with a secure channel, inside the bank's network
-	Staff                        // a member of the staff who is logged in, inside the bank's network
 )
-
-// InHouse reports whether only the bank's own network reaches the functions of this audience.
-// No route of the edge leads to them.
-func (a Audience) InHouse() bool { return a == Console || a == Staff }
 
 // String names the audience as the function index shows it.
 func (a Audience) String() string {
@@ -57,10 +50,6 @@ func (a Audience) String() string {
 		return "customer"
 	case Internal:
 		return "internal"
-	case Console:
-		return "console"
-	case Staff:
-		return "staff"
 	}
 	return "undeclared"
 }
@@ -89,10 +78,9 @@ const (
 	RateAuth    RateClass = "auth"
 	RateSend    RateClass = "send"
 	RateOpen    RateClass = "open"
-	RatePartner RateClass = "partner" // one system of a partner calls for all customers, and signs each call
 )
 
-var rates = map[RateClass]int{RateDefault: 240, RateAuth: 20, RateSend: 10, RateOpen: 600, RatePartner: 12_000}
+var rates = map[RateClass]int{RateDefault: 240, RateAuth: 20, RateSend: 10, RateOpen: 600}
 
 // PerMinute is the class's calls in any minute; docs/limits.md lists them.
 func (c RateClass) PerMinute() int { return rates[c] }
@@ -130,16 +118,13 @@ type Spec struct {
 	Listens        bool             // a worker that keeps a connection for LISTEN, besides its pool (pg.DB.Listen)
 	RecordsRefused bool             // a worker that writes the records of calls that were not admitted
 	Probes         bool             // a worker that tries the functions as a client; one instance of it runs
-	Roles          []staff.Role     // a function of the staff: each of these roles may call it; no role: all staff
 	Session        SessionEffect    // change to the caller's session
-	DuringDuty     bool             // also for a caller who must change the login password first
+	DuringDuty     bool             // also for a customer who must change the login password first
 	Activity       session.Activity // what a call says about its customer; a poll is no activity
 	EndsSessions   bool             // an event function that ends sessions of customers (Lent.EndSession)
 	Rate           RateClass        // RateDefault if empty
 	Risk           risk.Scene       // risk scene, evaluated before the operation
 	Audit          Audit            // which calls leave an access record
-	Changes        bool             // a public command that changes what a customer has agreed with the bank (Evidenced)
-	NoEvidence     string           // why a customer's command or confirmation changes nothing of the kind (Evidenced)
 	Keys           []keys.Purpose   // purposes that the operation itself uses
 	Personal       []string         // reply fields that hold personal data, always masked
 	Emits          []string         // CloudEvent types that the operation may send
@@ -196,7 +181,7 @@ type fault struct {
 	why   string
 }
 
-//nolint:gocognit,funlen // a list: each contradiction is one line
+//nolint:gocognit // a list: each contradiction is one line
 func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 	_, confirms := request.(stepup.Confirmer)
 	internal := f == FormEvent || f == FormWorker
@@ -241,40 +226,17 @@ func (s Spec) faults(f Form, request any, config reflect.Type) []fault {
 		},
 		{s.StepUp != (f == FormConfirm), "step-up is what Confirm declares"},
 		{confirms != (f == FormConfirm), "Confirm and a request that embeds stepup.Confirmation go together"},
-		{
-			s.Session == SessionStarts && s.Audience != Public && s.Audience != Console,
-			"only a public function, or one of the console, starts a session",
-		},
+		{s.Session == SessionStarts && s.Audience != Public, "only a public function starts a session"},
 		{s.Session == SessionEndsAll && s.Audience != Public, "only a public function ends the sessions of a customer"},
-		{s.Session == SessionEnds && !s.hasCaller(), "only a function with a session ends it"},
-		{s.DuringDuty && !s.hasCaller(), "only a caller with a session has a duty"},
-		{len(s.Roles) > 0 && s.Audience != Staff, "only the staff have roles"},
-		{
-			s.Audience == Staff && (len(s.Roles) == 0) != s.DuringDuty,
-			"a function of the staff names its roles, unless every member needs it to log out or to change the password",
-		},
-		{s.Audience.InHouse() && (s.Audit != AuditAuth || s.NoDatabase), "each call of the staff leaves an access record"},
+		{s.Session == SessionEnds && s.Audience != Customer, "only a customer's function ends a session"},
+		{s.DuringDuty && s.Audience != Customer, "only a customer has a duty"},
 		{s.Session == SessionRelieves && !s.DuringDuty, "what relieves of a duty is open to who has it"},
 		{s.Activity != session.Acts && s.Audience != Customer, "only a customer's function polls or rests"},
 		{s.EndsSessions && f != FormEvent, "only an event function ends the sessions of other callers"},
-		{s.Changes && (f != FormCommand || s.Audience != Public), "only a public command says that it changes: see Evidenced"},
-		{s.NoEvidence != "" && !s.mayChange(f), "it would leave no evidence anyway, and gives a reason why it leaves none"},
 		{s.Risk != risk.None && s.Audience != Customer, "risk is asked about customers"},
 		{rates[s.rateClass()] == 0, fmt.Sprintf("unknown rate class %q", s.Rate)},
 	}
 }
-
-// Route is the path at which the function answers. The functions of the staff have a route of
-// their own, which the edge does not have.
-func (s Spec) Route() string {
-	if s.Audience.InHouse() {
-		return "/console/function/" + s.Name
-	}
-	return "/function/" + s.Name
-}
-
-// hasCaller reports whether the function's caller has logged in.
-func (s Spec) hasCaller() bool { return s.Audience == Customer || s.Audience == Staff }
 
 func (s Spec) rateClass() RateClass {
 	if s.Rate == "" {

@@ -9,7 +9,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
-	"github.com/tidebank/tidebank/shared/staff"
 )
 
 type none struct{}
@@ -42,8 +41,6 @@ func worker(s fn.Spec) {
 	fn.Worker(s, func(context.Context, *fn.WorkerLent, none) (fn.Work, error) { return nil, nil })
 }
 
-func inHouse(s *fn.Spec) { s.Audience, s.Audit, s.Roles = fn.Staff, fn.AuditAuth, staff.Business() }
-
 // told is what declaring panics with, "" if it doesn't.
 func told(declare func(fn.Spec), s fn.Spec) (text string) {
 	defer func() {
@@ -70,12 +67,6 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		{"a good one without a channel", query, plain, ""},
 		{"a good one without a database", query, func(s *fn.Spec) { s.NoDatabase = true }, ""},
 		{"a good event function", event, hears, ""},
-		{"a good change before a login", change, func(s *fn.Spec) { s.Changes = true }, ""},
-		{"a change by a customer", change, func(s *fn.Spec) { s.Audience, s.Changes = fn.Customer, true }, "only a public command"},
-		{"a query that changes", query, func(s *fn.Spec) { s.Changes = true }, "only a public command"},
-		{"a good reason for no evidence", confirm, func(s *fn.Spec) { s.NoEvidence = "x" }, ""},
-		{"a reason without need", change, func(s *fn.Spec) { s.NoEvidence = "x" }, "no evidence anyway"},
-		{"a reason for money", confirm, func(s *fn.Spec) { s.NoEvidence, s.Audit = "x", fn.AuditMoney }, "no evidence anyway"},
 		{"a good worker", worker, func(s *fn.Spec) { s.Requirements = nil }, ""},
 		{"a name of 40", query, func(s *fn.Spec) { s.Name = long[:40] }, ""},
 		{"a name of 41", query, func(s *fn.Spec) { s.Name = long }, "the name"},
@@ -89,7 +80,7 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		{"no summary", query, func(s *fn.Spec) { s.Summary = "" }, "no summary"},
 		{"no requirement", query, func(s *fn.Spec) { s.Requirements = nil }, "no requirement"},
 		{"no audience", query, func(s *fn.Spec) { s.Audience = 0 }, "no audience"},
-		{"an unknown audience", query, func(s *fn.Spec) { s.Audience = fn.Staff + 1 }, "no audience"},
+		{"an unknown audience", query, func(s *fn.Spec) { s.Audience = fn.Internal + 1 }, "no audience"},
 		{"internal without events", query, func(s *fn.Spec) { s.Audience = fn.Internal }, "internal"},
 		{"HTTP with events", query, func(s *fn.Spec) { s.Consumes = []string{typeHeard} }, "consume"},
 		{"an event function without events", event, func(*fn.Spec) {}, "consume"},
@@ -124,16 +115,11 @@ func TestContradictoryPoliciesDoNotStart(t *testing.T) {
 		{"a customer who starts a session", change, func(s *fn.Spec) {
 			s.Audience, s.Session = fn.Customer, fn.SessionStarts
 		}, "starts a session"},
-		{"a stranger who ends a session", change, func(s *fn.Spec) { s.Session = fn.SessionEnds }, "with a session ends it"},
+		{"a stranger who ends a session", change, func(s *fn.Spec) { s.Session = fn.SessionEnds }, "ends a session"},
 		{"a customer who ends the sessions of a customer", change, func(s *fn.Spec) {
 			s.Audience, s.Session = fn.Customer, fn.SessionEndsAll
 		}, "ends the sessions"},
 		{"risk of the public", query, func(s *fn.Spec) { s.Risk = risk.SceneTransfer }, "risk is asked"},
-		{"a good function of the staff", query, inHouse, ""},
-		{"the staff without a record", query, func(s *fn.Spec) { inHouse(s); s.Audit = fn.AuditRead }, "access record"},
-		{"the staff without roles", query, func(s *fn.Spec) { inHouse(s); s.Roles = nil }, "names its roles"},
-		{"roles to log out", change, func(s *fn.Spec) { inHouse(s); s.DuringDuty = true }, "names its roles"},
-		{"roles of customers", query, func(s *fn.Spec) { s.Audience, s.Roles = fn.Customer, staff.Business() }, "only the staff"},
 		{"a good deprecation", query, func(s *fn.Spec) {
 			s.Deprecated = fn.Deprecation{Since: "2026-12-01", Sunset: "2027-05-30", Successor: "test-newer"}
 		}, ""},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -15,14 +16,15 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
+	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/idem"
 	"github.com/tidebank/tidebank/shared/mask"
+	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
 
@@ -57,14 +59,11 @@ func StageRefusals(s Spec) []*bankerr.Error {
 	if !s.NoChannel {
 		list = append(list, ErrFrame, session.ErrChannelExpired, session.ErrReplayed)
 	}
-	if s.hasCaller() {
+	if s.Audience == Customer {
 		list = append(list, session.ErrRequired, session.ErrDisplaced)
 	}
-	if s.hasCaller() && !s.DuringDuty {
+	if s.Audience == Customer && !s.DuringDuty {
 		list = append(list, session.ErrDuty)
-	}
-	if len(s.Roles) > 0 {
-		list = append(list, staff.ErrForbidden)
 	}
 	if s.Idempotent {
 		list = append(list, ErrKeyMissing, idem.ErrKeyReused, pg.ErrBusy)
@@ -154,29 +153,18 @@ func (c *call) admit(ctx context.Context) error {
 	}
 	if admitted.Login != nil {
 		c.login = *admitted.Login
-		c.CustomerID, c.StaffID, c.Duty = c.login.CustomerID, c.login.StaffID, c.login.Duty
+		c.CustomerID, c.Duty = c.login.CustomerID, c.login.Duty
 		c.Session = hex.EncodeToString(c.Channel[:]) + ":" + admitted.Login.Turn
 	}
 	switch {
-	case !c.spec.hasCaller():
-		return nil
-	case c.hasLogin() && c.Duty != session.NoDuty && !c.spec.DuringDuty:
+	case c.spec.Audience == Customer && c.Duty != session.NoDuty && !c.spec.DuringDuty:
 		return session.ErrDuty
-	case c.hasLogin():
+	case c.spec.Audience != Customer || admitted.Login != nil:
 		return nil
 	case admitted.Displaced != nil:
 		return session.ErrDisplaced.Because(admitted.Displaced)
 	}
 	return session.ErrRequired
-}
-
-// hasLogin reports whether the caller has the kind of session that the function asks for: a
-// customer's session opens no function of the staff, and a member's no function of customers.
-func (c *call) hasLogin() bool {
-	if c.spec.Audience == Staff {
-		return c.StaffID != uuid.Nil
-	}
-	return c.CustomerID != uuid.Nil
 }
 
 // openEnvelope comes after admit, so that a frame that holds no envelope counts against
@@ -217,21 +205,123 @@ func (c *call) decodeRequest(context.Context) error {
 		return ErrKeyMissing
 	}
 	caller := "device:" + c.DeviceID
-	switch c.spec.Audience {
-	case Customer:
+	if c.spec.Audience == Customer {
 		caller = "customer:" + c.CustomerID.String()
-	case Staff:
-		caller = "staff:" + c.StaffID.String()
-	case Public, Internal, Console:
-	}
-	if c.spec.Session == SessionRelieves { // a stored reply relieves the session that it was made for, and no later one
-		caller += ":" + c.Session
 	}
 	body, err := c.bound.fingerprint.of(c.raw)
 	if err != nil {
 		return err
 	}
 	c.ticket = &idem.Ticket{Caller: caller, Operation: c.spec.Name, Key: c.key, BodyHash: sm.Digest(body)}
+	return nil
+}
+
+// preflight reads, in one round trip to PostgreSQL, all that the runtime must know
+// before the operation. Then it decides in this order: a repeated request gets its
+// first answer, the proofs must hold, risk must allow the call, and the proven factors must
+// be enough for the grade now.
+func (c *call) preflight(ctx context.Context) error {
+	var batch pgx.Batch
+	grade := risk.GradeNormal
+	if c.spec.Risk != risk.None {
+		customer.QueueGrade(&batch, c.CustomerID, func(found risk.Grade) { grade = found })
+		c.queueEnvironment(&batch)
+	}
+	if c.spec.StepUp {
+		c.queueVerification(&batch)
+	}
+	// The look-up comes last. Each statement sees the data that was committed when the
+	// statement began. So a call that finds its intent used also finds the record of the
+	// concurrent duplicate that used it.
+	var repeated *idem.Stored
+	if c.ticket != nil {
+		idem.QueueLookup(&batch, *c.ticket, func(found idem.Stored) { repeated = &found })
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	for try := 1; ; try++ {
+		if err := c.host.DB.QueryBatch(ctx, &batch); err != nil {
+			return fmt.Errorf("preflight: %w", err)
+		}
+		var err error
+		if repeated != nil {
+			return c.answerAgain(ctx, repeated)
+		}
+		if c.verification == nil {
+			return c.askRisk(ctx, grade)
+		}
+		c.verification.Grade = func(ctx context.Context) (risk.Grade, error) {
+			err := c.askRisk(ctx, grade)
+			return c.Risk.Grade, err
+		}
+		if c.verified, err = c.verification.Verify(ctx, c.host.Keys); err == nil {
+			return nil
+		}
+		if !errors.Is(err, pg.ErrBusy) || try == waitTries {
+			return c.tellsUsed(ctx, err)
+		}
+		if err := c.await(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// A call waits for the attempts in flight of other calls, about a second in all. They are
+// settled within milliseconds, unless their calls wait for a lock.
+const (
+	waitTries = 8
+	waitStep  = 30 * time.Millisecond
+)
+
+// await gives the counts of this call back, so that no other call waits for them, and
+// pauses a little longer at each try.
+func (c *call) await(ctx context.Context, try int) error {
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return pg.ErrBusy
+	case <-time.After(rand.N(waitStep) + time.Duration(try)*waitStep): //nolint:gosec // jitter, not a secret
+		return nil
+	}
+}
+
+func (c *call) queueVerification(batch *pgx.Batch) {
+	confirmer, ok := c.request.(stepup.Confirmer)
+	if !ok {
+		panic("fn: " + c.spec.Name + " was registered without a confirmation")
+	}
+	c.verification = &stepup.Verification{
+		Operation: c.spec.Name, CustomerID: c.CustomerID, DeviceID: c.DeviceID, Channel: c.Channel,
+		Confirmation: confirmer.Confirms(), Now: c.host.Clock.Now(),
+		Passwords: password.NewStore(c.host.Keys, c.host.Hashing), Roots: c.host.Roots,
+	}
+	c.verification.QueueProofs(batch, c.host.Keys)
+}
+
+func (c *call) askRisk(ctx context.Context, grade risk.Grade) error {
+	if c.spec.Risk == risk.None {
+		return nil
+	}
+	who := risk.Subject{
+		CustomerID: c.CustomerID, DeviceID: c.DeviceID, IP: c.IP, Moved: c.moved, Grade: grade,
+		Environment: c.environment.Findings,
+	}
+	var err error
+	if c.Risk, err = c.host.Risk.Evaluate(ctx, c.spec.Risk, who); err != nil {
+		return bankerr.ErrUnavailable.Because(fmt.Errorf("risk: %w", err))
+	}
+	if err := c.environment.Refuses(); err != nil {
+		return err
+	}
+	if c.environment.Risky() {
+		c.Risk = c.Risk.Raised()
+	}
+	if c.Risk.Outcome == risk.Refuse {
+		return risk.ErrRefused
+	}
 	return nil
 }
 
@@ -257,7 +347,7 @@ func (c *call) operate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !c.startsAsDeclared() || (c.ends != uuid.Nil) != (c.spec.Session == SessionEndsAll) {
+	if (c.starts != uuid.Nil) != (c.spec.Session == SessionStarts) || (c.ends != uuid.Nil) != (c.spec.Session == SessionEndsAll) {
 		return bankerr.ErrInternal.Because(errSession)
 	}
 	for s := range c.unit.All() {
@@ -286,7 +376,7 @@ func (c *call) guardReply(context.Context) error {
 }
 
 // commit commits, in one transaction, the idempotency record with the reply, the
-// consumption of the intent, the operation's unit, and the evidence of a change. The record comes first: a
+// consumption of the intent, and the operation's unit. The record comes first: a
 // concurrent duplicate blocks at it, before it takes any other lock.
 func (c *call) commit(ctx context.Context) error {
 	if c.stored != nil {
@@ -302,12 +392,6 @@ func (c *call) commit(ctx context.Context) error {
 		c.verified.Consume(&unit)
 	}
 	unit.Append(c.unit)
-	if err := c.recordStaff(ctx, &unit); err != nil {
-		return err
-	}
-	if err := c.proveChange(&unit); err != nil {
-		return err
-	}
 	if unit.Empty() {
 		return nil
 	}
@@ -316,7 +400,6 @@ func (c *call) commit(ctx context.Context) error {
 		return c.answerDuplicate(ctx)
 	}
 	c.consumed = err == nil && c.verified != nil
-	c.recorded = err == nil && c.spec.Audience.InHouse()
 	return c.tellsUsed(ctx, err)
 }
 

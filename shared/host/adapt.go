@@ -56,11 +56,9 @@ func traceOf(r *http.Request) string {
 }
 
 // Clean answers FUNCTION_UNKNOWN for a path that is not clean, such as a path with
-// "..", and does not redirect (CLOUD-016). Each answer of a handler tells browsers to use HTTPS only. net/http
-// itself answers what it can't read as a request (400, 431), without this.
+// "..", and does not redirect (CLOUD-016).
 func Clean(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Strict-Transport-Security", strictTransport)
 		if path.Clean(r.URL.Path) != r.URL.Path {
 			Unknown(w, r)
 			return

@@ -25,7 +25,6 @@ import (
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/redisdb"
@@ -43,7 +42,6 @@ type Host struct {
 	Keys     *keys.Ring
 	Hashing  *password.Hashing // the bound of the whole process
 	Roots    sm.Roots          // that the bank trusts for certificates of customers
-	Site     passkey.Site      // the bank's web site, for passkeys
 	Sessions *session.Store
 	Risk     risk.Evaluator
 	Clock    clock.Clock
@@ -60,7 +58,7 @@ type Needs struct {
 	DB           bool
 	Redis        bool // Redis, and with it the sessions
 	Clients      bool // it answers clients, whose addresses count
-	Certificates bool // it checks certificates and passkeys of customers
+	Certificates bool // it checks certificates of customers
 	Purposes     []keys.Purpose
 }
 
@@ -91,7 +89,6 @@ type Config struct {
 	Proxies  Proxies
 	Password password.Config
 	Trust    cert.Trust
-	Site     passkey.Config
 
 	Clock clock.Clock // the machine's if nil; no process reads it from the environment
 }
@@ -110,7 +107,7 @@ func LoadConfig(settings Settings, needs Needs) (Config, error) {
 		parts = append(parts, &c.Proxies)
 	}
 	if needs.Certificates {
-		parts = append(parts, &c.Trust, &c.Site)
+		parts = append(parts, &c.Trust)
 	}
 	if len(needs.Purposes) > 0 {
 		parts = append(parts, &c.Keys)
@@ -142,10 +139,7 @@ func Open(ctx context.Context, config Config, needs Needs) (*Host, error) {
 		return nil, err
 	}
 	var err error
-	if h.Roots, err = config.Trust.Parse(); err == nil {
-		h.Site, err = config.Site.Open()
-	}
-	if err != nil {
+	if h.Roots, err = config.Trust.Parse(); err != nil {
 		h.Close()
 		return nil, err
 	}

@@ -28,7 +28,6 @@ type ServeConfig struct {
 	AdminPort int           `envconfig:"FN_ADMIN_PORT" default:"0" min:"0" max:"65535"`
 	Linger    time.Duration `envconfig:"FN_LINGER" default:"5s" min:"0s" max:"5m"`
 	Drain     time.Duration `envconfig:"FN_DRAIN" default:"20s" max:"10m"`
-	TLS       TLSConfig
 }
 
 // Main is the whole body of a generated main. It gives work the process's settings
@@ -68,29 +67,21 @@ type Ports struct {
 func (c ServeConfig) Listen(ctx context.Context) (*Ports, error) {
 	ports := &Ports{config: c}
 	var err error
-	if ports.public, err = c.listen(ctx, c.Port); err != nil {
+	if ports.public, err = listen(ctx, c.Port); err != nil {
 		return nil, fmt.Errorf("PORT: %w", err)
 	}
 	if c.AdminPort == 0 {
 		return ports, nil
 	}
-	if ports.admin, err = c.listen(ctx, c.AdminPort); err != nil {
+	if ports.admin, err = listen(ctx, c.AdminPort); err != nil {
 		_ = ports.public.Close() // the first error counts
 		return nil, fmt.Errorf("FN_ADMIN_PORT: %w", err)
 	}
 	return ports, nil
 }
 
-func (c ServeConfig) listen(ctx context.Context, port int) (net.Listener, error) {
-	plain, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(port))
-	if err != nil {
-		return nil, err //nolint:wrapcheck // Listen wraps it
-	}
-	l, err := c.TLS.over(plain)
-	if err != nil {
-		_ = plain.Close() // the first error counts
-	}
-	return l, err
+func listen(ctx context.Context, port int) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", ":"+strconv.Itoa(port)) //nolint:wrapcheck // Listen wraps it
 }
 
 // Serve serves a function on the ports until ctx ends, and then ends as ServeConfig
@@ -106,7 +97,7 @@ func (h *Host) Serve(ctx context.Context, on *Ports, name string, entry handler.
 	}()
 	var met life
 	if on.admin != nil {
-		admin := newServer(Clean(h.adminMux(&met)))
+		admin := newServer(h.adminMux(&met))
 		defer admin.Close()      // nothing waits for its answers
 		go admin.Serve(on.admin) //nolint:errcheck // Serve returns after Close
 	}

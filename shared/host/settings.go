@@ -31,8 +31,7 @@ func Environment(into any) error { return EnvironmentOf(Operator)(into) }
 //
 // A text that is required or has a default must not be empty. A number or a duration
 // must be positive, and must fit in an int32 of units or seconds. The tags min and
-// max set other bounds (`min:"0"`, `max:"15m"`). The tag minLength sets the least
-// number of bytes of a text. Unless FN_ALLOW_PLAINTEXT is true, every
+// max set other bounds (`min:"0"`, `max:"15m"`). Unless FN_ALLOW_PLAINTEXT is true, every
 // connection to a store or a partner must be encrypted. A key with the tag `secret:"true"` may hold its value encrypted
 // for this process, or name a file or a secret that holds it (secretForms).
 func EnvironmentOf(process string) Settings {
@@ -76,8 +75,7 @@ func allowed(v reflect.Value) error {
 }
 
 // encrypted refuses a configuration that sends data in clear over a network. Each part
-// that has a way to send data judges itself. An address of a part that does not must begin with
-// https://, unless its tag inside says why it may not (CRYPTO-010). So no new client can forget the rule.
+// that has a way to send data judges itself.
 func encrypted(v reflect.Value) error {
 	if part, ok := v.Interface().(interface{ Encrypted() error }); ok {
 		switch err := part.Encrypted(); {
@@ -89,15 +87,10 @@ func encrypted(v reflect.Value) error {
 		return nil
 	}
 	for i := range v.NumField() {
-		field, value := v.Type().Field(i), v.Field(i)
-		switch {
-		case value.Kind() == reflect.Struct && field.IsExported():
-			if err := encrypted(value); err != nil {
+		if field := v.Field(i); field.Kind() == reflect.Struct && v.Type().Field(i).IsExported() {
+			if err := encrypted(field); err != nil {
 				return err
 			}
-		case field.Tag.Get("form") == "http" && field.Tag.Get("inside") == "" &&
-			value.String() != "" && !strings.HasPrefix(value.String(), "https://"):
-			return fmt.Errorf("%w: %s must begin with https://: %w", ErrSetting, field.Tag.Get("envconfig"), downstream.ErrClear)
 		}
 	}
 	return nil
@@ -108,20 +101,12 @@ func checkText(key string, tag reflect.StructTag, text string) error {
 	switch {
 	case strings.TrimSpace(text) == "" && (tag.Get("required") == "true" || hasDefault):
 		return fmt.Errorf("%w: %s is empty", ErrSetting, key)
-	case text != "" && len(text) < leastLength(tag):
-		return fmt.Errorf("%w: %s must have at least %d bytes", ErrSetting, key, leastLength(tag))
 	case tag.Get("form") == "http" && text != "" && !isHTTP(text): // the error does not show it: it may hold a password
 		return fmt.Errorf("%w: %s is not an http or https address", ErrSetting, key)
 	case tag.Get("form") == "origins" && text != "" && !areOrigins(text):
 		return fmt.Errorf("%w: %s is not a list of origins such as https://m.bank.example", ErrSetting, key)
 	}
 	return nil
-}
-
-// leastLength is the tag minLength: the least number of bytes of a text that is not empty.
-func leastLength(tag reflect.StructTag) int {
-	n, _ := strconv.Atoi(tag.Get("minLength")) // without the tag, any length is enough
-	return n
 }
 
 // isHTTP reports whether the text is an address of HTTP with a host and, if it names a

@@ -262,16 +262,6 @@ func (r *Ring) BlindIndex(field, value string) []byte {
 	return sm.MAC(held.secrets[0].key.mac, []byte(field), []byte(value))
 }
 
-// Pseudonym returns what stands for a customer in a store apart. Without the key, nobody links
-// the two. It uses the first key of the purpose Pseudonym, as BlindIndex does.
-func (r *Ring) Pseudonym(store string, customer []byte) []byte {
-	held, _ := r.get(Pseudonym)
-	if len(held.secrets) == 0 {
-		panic(notDeclared(Pseudonym))
-	}
-	return sm.MAC(held.secrets[0].key.mac, []byte(store), customer)
-}
-
 // Seal encrypts for a place, under a key that is derived for this place from the
 // purpose's current key. The AAD names the place (AAD).
 func (r *Ring) Seal(p Purpose, aad, plaintext []byte) ([]byte, error) {

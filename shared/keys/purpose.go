@@ -23,21 +23,19 @@ const (
 	Credential Purpose = "credential" // seals hashed passwords
 	Token      Purpose = "token"      // seals the seeds of dynamic tokens
 	Evidence   Purpose = "evidence"   // a MAC over what customers have signed
-	Biometric  Purpose = "biometric"  // seals what the bank keeps of faces
-	Pseudonym  Purpose = "pseudonym"  // a MAC in place of the customer, in the biometric store
 )
 
 // All returns every purpose, for a process that runs all functions.
 func All() []Purpose {
 	return []Purpose{
 		Channel, Password, Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner, Pepper, Credential, Token,
-		Evidence, Biometric, Pseudonym,
+		Evidence,
 	}
 }
 
 // later returns the purposes that key files of earlier releases lack. AddMissing adds
 // keys for these purposes only: a file without keys of another purpose is damaged.
-func later() []Purpose { return []Purpose{Pepper, Credential, Token, Evidence, Biometric, Pseudonym} }
+func later() []Purpose { return []Purpose{Pepper, Credential, Token, Evidence} }
 
 // kind is the set of operations that the keys of a purpose allow.
 type kind int
@@ -58,16 +56,12 @@ func (p Purpose) kind() kind {
 		return decrypting
 	case Pepper:
 		return summing
-	case Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner, Credential, Token, Evidence, Biometric, Pseudonym:
+	case Storage, BlindIndex, OTP, Session, Audit, Ledger, Event, Partner, Credential, Token, Evidence:
 		return symmetric
 	default:
 		return unknown
 	}
 }
-
-// stays reports whether the first key of the purpose serves for good: stored look-up values
-// hang from it.
-func (p Purpose) stays() bool { return p == BlindIndex || p == Pseudonym }
 
 // Life is how long the newest key of a purpose may serve before it needs a successor
 // (KEY-007). Keys that meet the most texts, and keys from which passwords hang, live

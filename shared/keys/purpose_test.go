@@ -73,7 +73,6 @@ func TestPurposesThatWereNotDeclared(t *testing.T) {
 	_, err = none.OpenDataKey(plain)
 	wantPurpose(t, "OpenDataKey", keys.Storage, err)
 	wantPurpose(t, "BlindIndex", keys.BlindIndex, panicOf(func() { none.BlindIndex("phone", "13800010001") }))
-	wantPurpose(t, "Pseudonym", keys.Pseudonym, panicOf(func() { none.Pseudonym("faces", plain) }))
 	wantPurpose(t, "Certificate", keys.Channel, panicOf(func() { none.Certificate() }))
 }
 

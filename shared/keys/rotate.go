@@ -14,7 +14,7 @@ import (
 // Refusals of a change of keys.
 var (
 	ErrChannelSteps = errors.New("keys: apps pin the channel key; renew it with tide keys channel")
-	ErrIndexStays   = errors.New("keys: stored indexes don't change; the keys of the purposes blind-index and pseudonym are not rotated")
+	ErrIndexStays   = errors.New("keys: stored indexes don't change; the key of the purpose blind-index is not rotated")
 	ErrWaiting      = errors.New("keys: the purpose has a new key already whose time has not come")
 	ErrTooSoon      = errors.New("keys: the new key must not write before every process has read it")
 	ErrTooLate      = errors.New("keys: the new key must write within 90 days, because its purpose takes no other key until then")
@@ -95,7 +95,7 @@ func (f *file) list(p Purpose, at time.Time) (all []Info) {
 
 // due is when a purpose whose newest key has these times needs a new one.
 func (p Purpose) due(newest times) time.Time {
-	if p.stays() || newest.Made.IsZero() {
+	if p == BlindIndex || newest.Made.IsZero() {
 		return time.Time{}
 	}
 	return newest.Made.Add(p.Life())
@@ -123,7 +123,7 @@ func rotates(p Purpose) error {
 		return ErrNoPurpose
 	case p == Channel:
 		return ErrChannelSteps
-	case p.stays():
+	case p == BlindIndex:
 		return ErrIndexStays
 	}
 	return nil

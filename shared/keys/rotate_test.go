@@ -51,7 +51,7 @@ func TestEachProviderKeepsTheContract(t *testing.T) {
 func rotated() []keys.Purpose {
 	var list []keys.Purpose
 	for _, p := range keys.All() {
-		if p != keys.Channel && p != keys.BlindIndex && p != keys.Pseudonym {
+		if p != keys.Channel && p != keys.BlindIndex {
 			list = append(list, p)
 		}
 	}
@@ -117,7 +117,6 @@ func TestRotationsThatAreRefused(t *testing.T) {
 	}{
 		"the channel key":      {keys.Channel, later, keys.ErrChannelSteps},
 		"the blind index":      {keys.BlindIndex, later, keys.ErrIndexStays},
-		"the pseudonym":        {keys.Pseudonym, later, keys.ErrIndexStays},
 		"no purpose":           {"nothing", later, keys.ErrNoPurpose},
 		"before all know it":   {keys.Storage, soon().Add(keys.MinLead - time.Minute), keys.ErrTooSoon},
 		"after 90 days":        {keys.Storage, soon().Add(keys.MaxLead + time.Minute), keys.ErrTooLate},

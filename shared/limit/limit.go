@@ -3,8 +3,8 @@
 // LIMIT-006).
 //
 // Amounts are fen. Concurrent uses never add up above the cap. Policy figures are
-// dated: on each day, the latest figure whose date has come is in force. A customer's own limits
-// (Own) lower the bank's for this customer, from the next use on. Refusal: LIMIT_EXCEEDED.
+// dated: on each day, the latest figure whose date has come is in force. Refusal:
+// LIMIT_EXCEEDED.
 package limit
 
 import (
@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
@@ -33,9 +32,6 @@ func Exceeded(at time.Time, amount, most money.Fen) error {
 	return ErrExceeded.WithRetryAfter(clock.UntilNextDay(at))
 }
 
-// lowered is raised for an amount that is alone above what is set for the customer: no time cures it.
-const lowered = "LIMIT_LOWERED"
-
 // Kind is a kind of limit: a set of operations whose amounts a day's sum counts. Its
 // cap is the policy's figure of that name with ".day_cap".
 type Kind string
@@ -48,38 +44,27 @@ const (
 	TransferSoftUKey Kind = "transfer.soft_ukey" // the soft UKey that was opened at the counter (LIMIT-002)
 
 	TransferPhoneShield Kind = "transfer.phone_shield" // the phone shield (AUTH-019)
-
-	TransferBluetoothKey Kind = "transfer.bluetooth_key" // the Bluetooth Key (LIMIT-004)
 )
 
 const sqlUsage = `-- limit.usage
 SELECT p.value, p.valid_from::text,
-       coalesce((SELECT used FROM limit_use WHERE customer_id = $3 AND kind = $4 AND business_day = $2), 0),
-       coalesce(o.per_transfer, $5), coalesce(o.per_day, $5)
-  FROM policy p LEFT JOIN own_limit o ON o.customer_id = $3 AND o.kind = $4
- WHERE p.name = $1 AND p.valid_from <= $2 ORDER BY p.valid_from DESC LIMIT 1`
+       coalesce((SELECT used FROM limit_use WHERE customer_id = $3 AND kind = $4 AND business_day = $2), 0)
+  FROM policy p WHERE p.name = $1 AND p.valid_from <= $2 ORDER BY p.valid_from DESC LIMIT 1`
 
 const sqlUseRows = `-- limit.use.rows
-SELECT limit_use_own(customer, kind, day, amount, cap)
+SELECT limit_use(customer, kind, day, amount, cap)
   FROM (SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::bigint[], $5::bigint[])
                    AS used (customer, kind, day, amount, cap) ORDER BY 1, 2, 3) AS used`
 
 // Usage is a customer's use of a kind of limit on a day.
 type Usage struct {
-	Cap     money.Fen // the lower of the policy's figure in force that day and the customer's own limit of a day
-	Version string    // the first day on which the policy's figure is in force, e.g. 2026-01-01
+	Cap     money.Fen // the policy's figure in force that day
+	Version string    // the first day on which the cap is in force, e.g. 2026-01-01
 	Used    money.Fen
-	Policy  money.Fen // the policy's figure
-	Own     Own       // the customer's own limit; the largest amounts if there is none
 }
 
 // Allows reports whether the amount still fits. Only Use decides.
-func (s Usage) Allows(amount money.Fen) bool {
-	return amount <= s.Cap-s.Used && amount <= s.Own.PerTransfer
-}
-
-// Set reports whether the customer has set an own limit.
-func (s Usage) Set() bool { return s.Own.PerDay != none }
+func (s Usage) Allows(amount money.Fen) bool { return amount <= s.Cap-s.Used }
 
 const sqlPrune = `-- limit_use.prune
 DELETE FROM limit_use WHERE (customer_id, kind, business_day) IN (
@@ -97,29 +82,18 @@ func Retention() pg.Retention {
 // Get reads a customer's usage of a kind of limit on a day.
 func Get(ctx context.Context, db pg.Reader, customer uuid.UUID, kind Kind, day time.Time) (Usage, error) {
 	var s Usage
-	if err := s.scan(db.QueryRow(ctx, sqlUsage, string(kind)+".day_cap", day, customer, string(kind), none)); err != nil {
+	row := db.QueryRow(ctx, sqlUsage, string(kind)+".day_cap", day, customer, string(kind))
+	if err := row.Scan(&s.Cap, &s.Version, &s.Used); err != nil {
 		return s, fmt.Errorf("limit %s: %w", kind, err)
 	}
 	return s, nil
 }
 
-// QueueUsage adds to the batch the query for a customer's usage of a kind of limit on a day.
-func QueueUsage(batch *pgx.Batch, customer uuid.UUID, kind Kind, day time.Time, s *Usage) {
-	batch.Queue(sqlUsage, string(kind)+".day_cap", day, customer, string(kind), none).QueryRow(s.scan)
-}
-
-func (s *Usage) scan(row pgx.Row) error {
-	err := row.Scan(&s.Policy, &s.Version, &s.Used, &s.Own.PerTransfer, &s.Own.PerDay)
-	s.Cap = min(s.Policy, s.Own.PerDay)
-	return err //nolint:wrapcheck // the callers wrap it
-}
-
 // Use adds the use of amount at a time to the unit of work. The commit refuses it if
-// the sum of the business day would exceed most, or a limit of the customer's own. The refusal tells a time only if
-// the amount fits on the next business day.
+// the sum of the business day would exceed most.
 func Use(u *pg.Unit, customer uuid.UUID, kind Kind, at time.Time, amount, most money.Fen) {
 	u.Add(pg.Statement{
-		Call: "limit_use_own", Rows: sqlUseRows, Args: []any{customer, string(kind), clock.BusinessDay(at), amount, most},
-		Refuse: map[string]error{ErrExceeded.Code(): Exceeded(at, amount, most), lowered: ErrExceeded},
+		Call: "limit_use", Rows: sqlUseRows, Args: []any{customer, string(kind), clock.BusinessDay(at), amount, most},
+		Refuse: map[string]error{ErrExceeded.Code(): Exceeded(at, amount, most)},
 	})
 }

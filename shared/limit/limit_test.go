@@ -28,9 +28,6 @@ const (
 	most  = money.Fen(5_000_000)
 )
 
-// noOwn is what a customer has who has set no limit.
-var noOwn = limit.Own{PerTransfer: math.MaxInt64, PerDay: math.MaxInt64}
-
 var monday = clock.BusinessDay(time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai))
 
 // fixture counts limits in a database.
@@ -276,7 +273,6 @@ func TestTheFigureInForce(t *testing.T) {
 		if want.Used != 0 {
 			check.Must(t, d.use(t, customer, "kind", at, want.Used, want.Cap))
 		}
-		want.Policy, want.Own = want.Cap, noOwn
 		got, err := limit.Get(t.Context(), d.Reader(), customer, "kind", at)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", day, err, diff)
@@ -316,7 +312,7 @@ func TestFiguresOfTheBank(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	got, err := limit.Get(t.Context(), d.Reader(), uuid.New(), sms, monday)
-	want := limit.Usage{Cap: 5_000_000, Version: "2026-01-01", Policy: 5_000_000, Own: noOwn}
+	want := limit.Usage{Cap: 5_000_000, Version: "2026-01-01"}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -339,12 +335,8 @@ func TestUsageAllows(t *testing.T) {
 		{math.MaxInt64, 1, math.MaxInt64, false},
 		{math.MaxInt64, 0, math.MaxInt64, true},
 	} {
-		if got := (limit.Usage{Cap: tt.cap, Used: tt.used, Own: noOwn}).Allows(tt.amount); got != tt.want {
+		if got := (limit.Usage{Cap: tt.cap, Used: tt.used}).Allows(tt.amount); got != tt.want {
 			t.Errorf("%s", fmt.Sprint(tt, " got ", got))
-		}
-		own := limit.Own{PerTransfer: tt.amount - 1, PerDay: math.MaxInt64}
-		if (limit.Usage{Cap: tt.cap, Used: tt.used, Own: own}).Allows(tt.amount) {
-			t.Errorf("%d is allowed above an own limit", tt.amount)
 		}
 	}
 }

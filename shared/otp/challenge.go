@@ -28,13 +28,6 @@ const (
 	Forgotten = "reset" // of a forgotten login password
 	Intent    = "intent"
 	NewPhone  = "phone" // to the number that a prepared change names
-	Voice     = "voice" // of an intent; a call tells it
-)
-
-// The ways of a code, beside a text.
-const (
-	ByVoice  = "voice"  // a call tells it
-	ByUplink = "uplink" // the customer sends a text to the bank (shared/uplink)
 )
 
 const (

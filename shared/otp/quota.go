@@ -10,13 +10,12 @@ import (
 	"github.com/tidebank/tidebank/shared/sm"
 )
 
-// Quota bounds the codes of a number and a purpose, or the calls to a number: a pause between two codes, and a
+// Quota bounds the codes of a number and a purpose: a pause between two codes, and a
 // maximum in any 24 hours. Who may use a quota up decides whom it can hurt: a stranger
 // must not use up the codes of a customer's own devices, or the codes for intents.
 type Quota struct {
 	scope, who string
 	maximum    string // name of the figure in the policy
-	holder     []byte // index of the number that the quota is of, for all purposes; nil: the challenge's, for its purpose
 }
 
 // OwnQuota bounds the codes for the intents of the number's own customer.
@@ -39,12 +38,6 @@ func UnknownQuotas(ip string) []Quota {
 			Quota{scope: "address", who: site, maximum: "otp.site_day_max"})
 	}
 	return append(quotas, Quota{scope: "unknown", maximum: "otp.unknown_day_max"})
-}
-
-// UnknownCallQuota bounds the calls before login of all unknown devices to the number with this blind index, whatever
-// they are for, and also if they name its holder by an alias: a call disturbs the holder, and costs more than a text.
-func UnknownCallQuota(number []byte) Quota {
-	return Quota{scope: "call", maximum: "otp.unknown_calls_day_max", holder: number}
 }
 
 const (
@@ -76,8 +69,5 @@ func Reset(unit *pg.Unit, phone []byte) {
 // digest names the quota of a challenge in the table.
 func (q Quota) digest(c Challenge) []byte {
 	zero := []byte{0}
-	if q.holder != nil {
-		return sm.Digest([]byte(q.scope), zero, q.holder)
-	}
 	return sm.Digest([]byte(q.scope), zero, []byte(c.Purpose), zero, c.Phone, []byte(q.who))
 }

@@ -16,7 +16,7 @@ INSERT INTO credential (customer_id, login_password, trade_password, created_at)
 
 	sqlReplace = `-- credential.replace
 INSERT INTO credential (customer_id, login_password, trade_password, created_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (customer_id) DO UPDATE SET login_password = $2, trade_password = $3, login_set_at = $4, login_given = false,
+ON CONFLICT (customer_id) DO UPDATE SET login_password = $2, trade_password = $3, login_given = false,
        login_until = NULL`
 
 	// The stored text must still be the text that was compared: a change of the password

@@ -11,10 +11,7 @@ import (
 const sqlForget = `-- credential.forget
 DELETE FROM credential WHERE customer_id = $1`
 
-// Forget deletes the passwords and the PIN code of a customer whose record is erased.
+// Forget deletes the passwords of a customer whose record is erased.
 func Forget(ctx context.Context, to pg.Writer, customer uuid.UUID) error {
-	if err := to.Write(ctx, pg.Statement{SQL: sqlPINForget, Args: []any{customer}}); err != nil {
-		return err
-	}
 	return to.Write(ctx, pg.Statement{SQL: sqlForget, Args: []any{customer}})
 }

@@ -17,9 +17,6 @@ const (
 	sqlGiveLogin = `-- credential.give_login
 UPDATE credential SET login_password = $2, login_given = true, login_until = $3 WHERE customer_id = $1`
 
-	sqlRecordGiven = `-- given_password.record
-INSERT INTO given_password (digest, given_at) VALUES ($1, $2)`
-
 	temporaryLength = 12 // of 32 characters each: 60 bits
 )
 
@@ -28,10 +25,6 @@ const TemporaryLife = time.Hour
 
 // ErrTemporaryLife refuses a longer time, or none.
 var ErrTemporaryLife = errors.New("a temporary password is good for at most 60 minutes")
-
-// ErrGivenBefore refuses a password that the bank has given to somebody before (PWD-004). The chance is one in 2^60 for
-// each that the bank has given: draw another.
-var ErrGivenBefore = errors.New("the bank has given this password before")
 
 // Temporary returns a random login password that meets the rules for the customer of p.
 func (p New) Temporary() string {
@@ -52,8 +45,7 @@ type Given struct {
 }
 
 // GiveLogin adds to the unit the statement that stores a temporary login password, hashed. It logs in
-// once, while it is valid, and only to be changed. The commit returns ErrGivenBefore for a password that any customer has
-// had before. The ring of the turn also holds the purpose BlindIndex.
+// once, while it is valid, and only to be changed.
 func GiveLogin(ctx context.Context, to pg.Writer, turn *Turn, g Given) error {
 	if g.Valid <= 0 || g.Valid > TemporaryLife {
 		return ErrTemporaryLife
@@ -61,12 +53,6 @@ func GiveLogin(ctx context.Context, to pg.Writer, turn *Turn, g Given) error {
 	text, err := turn.Hash(OfLogin(g.CustomerID), []byte(g.Clear))
 	if err != nil {
 		return fmt.Errorf("give a login password: %w", err)
-	}
-	digest := turn.store.ring.BlindIndex("given password", g.Clear)
-	if err := to.Write(ctx, pg.Statement{
-		SQL: sqlRecordGiven, Args: []any{digest, g.At}, Refuse: map[string]error{"given_password_pkey": ErrGivenBefore},
-	}); err != nil {
-		return err
 	}
 	return to.Write(ctx, pg.Statement{SQL: sqlGiveLogin, Args: []any{g.CustomerID, text, g.At.Add(g.Valid)}})
 }

@@ -43,16 +43,12 @@ DELETE FROM login_attempt WHERE phone_bidx IN (
        AND NOT frozen AND (locked_until IS NULL OR locked_until < $2) LIMIT $1)`
 
 	sqlByPhone = `-- credential.by_phone
-SELECT c.id, k.login_password, k.login_given, k.login_until, k.last_login_at, k.last_login_device, k.last_login_verified,
-       k.last_login_place, coalesce(k.login_set_at, k.created_at), nullif(policy_value('login_password.expires_days', $2), 0),
-       policy_value('login_password.warn_days', $2)
+SELECT c.id, k.login_password, k.login_given, k.login_until, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
   FROM customer c JOIN credential k ON k.customer_id = c.id
  WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 
 	sqlLastByName = `-- credential.last_by_name
-SELECT k.login_given, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place,
-       coalesce(k.login_set_at, k.created_at), nullif(policy_value('login_password.expires_days', $2), 0),
-       policy_value('login_password.warn_days', $2)
+SELECT k.login_given, k.last_login_at, k.last_login_device, k.last_login_verified, k.last_login_place
   FROM customer c JOIN credential k ON k.customer_id = c.id
  WHERE c.phone_bidx = $1 OR c.alias_bidx = $1`
 
@@ -108,7 +104,6 @@ type LoginAttempt struct {
 	LockEnded  bool      // this is the first counted attempt after a lock
 	CustomerID uuid.UUID // zero if no customer with this number has signed up
 	LastLogin  LastLogin
-	Age        Age
 
 	// Damaged is set by Check: the bank can't read the stored password.
 	Damaged bool
@@ -120,9 +115,9 @@ type LoginAttempt struct {
 }
 
 // Duty is what the customer must do after this login: change a password that the bank has given
-// (PWD-004), one that has ended, and one of digits only, which only the counter can have set (PWD-016).
+// (PWD-004), and one of digits only, which only the counter can have set (PWD-016).
 func (a *LoginAttempt) Duty() session.Duty {
-	if a.given || a.Age.ended(a.Now) || !bytes.ContainsFunc(a.compared.guess, func(r rune) bool { return !isDigit(r) }) {
+	if a.given || !bytes.ContainsFunc(a.compared.guess, func(r rune) bool { return !isDigit(r) }) {
 		return session.ChangeLogin
 	}
 	return session.NoDuty
@@ -160,10 +155,10 @@ func (a *LoginAttempt) CountLogin(batch *pgx.Batch) {
 			a.Verdict, a.LockEnded = Verdict(verdict), ended
 			return nil
 		})
-	batch.Queue(sqlByPhone, a.Phone, clock.BusinessDay(a.Now)).QueryRow(func(row pgx.Row) error {
-		a.CustomerID, a.stored, a.given, a.until, a.LastLogin, a.Age = uuid.Nil, "", false, nil, LastLogin{}, Age{}
+	batch.Queue(sqlByPhone, a.Phone).QueryRow(func(row pgx.Row) error {
+		a.CustomerID, a.stored, a.given, a.until, a.LastLogin = uuid.Nil, "", false, nil, LastLogin{}
 		return pg.Optional(row.Scan(&a.CustomerID, &a.stored, &a.given, &a.until, &a.LastLogin.At, &a.LastLogin.Device,
-			&a.LastLogin.Verified, &a.LastLogin.Place, &a.Age.since, &a.Age.days, &a.Age.warn))
+			&a.LastLogin.Verified, &a.LastLogin.Place))
 	})
 }
 
@@ -229,16 +224,15 @@ func RecordLogin(ctx context.Context, to pg.Writer, l Login) error {
 }
 
 // QueueLastOf adds to the batch the query that reads, at a login without password, the last login of
-// the customer with the name (a blind index), and what the login password asks of the customer after it. It costs the same
-// work for unknown names.
-func (l *LastLogin) QueueLastOf(batch *pgx.Batch, name []byte, now time.Time, after *After) {
-	*l, *after = LastLogin{}, After{}
-	batch.Queue(sqlLastByName, name, clock.BusinessDay(now)).QueryRow(func(row pgx.Row) error {
-		given, age := false, Age{}
-		err := pg.Optional(row.Scan(&given, &l.At, &l.Device, &l.Verified, &l.Place, &age.since, &age.days, &age.warn))
-		after.ChangeBefore = age.ChangeBefore(now)
-		if given || age.ended(now) {
-			after.Duty = session.ChangeLogin
+// the customer with the name (a blind index), and the duty after it. It costs the same work for
+// unknown names.
+func (l *LastLogin) QueueLastOf(batch *pgx.Batch, name []byte, duty *session.Duty) {
+	*l, *duty = LastLogin{}, session.NoDuty
+	batch.Queue(sqlLastByName, name).QueryRow(func(row pgx.Row) error {
+		given := false
+		err := pg.Optional(row.Scan(&given, &l.At, &l.Device, &l.Verified, &l.Place))
+		if given {
+			*duty = session.ChangeLogin
 		}
 		return err
 	})

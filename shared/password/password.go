@@ -1,4 +1,4 @@
-// Package password owns the tables credential, pin_code, login_attempt, login_origin and
+// Package password owns the tables credential, login_attempt, login_origin and
 // card_attempt: the customers' passwords, and the counts of failed attempts.
 //
 // An app seals a password to the password key and for its channel (Open). New.Check

@@ -18,16 +18,6 @@ UPDATE credential c SET login_password = convert_from(n.fresh, 'UTF8')
  WHERE c.customer_id = n.id AND c.login_password = convert_from(n.old, 'UTF8')
    AND c.customer_id IN (SELECT customer_id FROM credential WHERE customer_id = ANY ($3::text[]::uuid[]) FOR UPDATE SKIP LOCKED)`
 
-	sqlPINResealNext = `-- pin_code.reseal_next
-SELECT ARRAY[customer_id::text], ARRAY[customer_id::text], convert_to(code, 'UTF8') FROM pin_code
- WHERE customer_id > ($1::text[])[1]::uuid ORDER BY customer_id LIMIT $2`
-
-	sqlPINReseal = `-- pin_code.reseal
-UPDATE pin_code c SET code = convert_from(n.fresh, 'UTF8')
-  FROM unnest($1::bytea[], $2::bytea[], $3::text[]::uuid[]) AS n (old, fresh, id)
- WHERE c.customer_id = n.id AND c.code = convert_from(n.old, 'UTF8')
-   AND c.customer_id IN (SELECT customer_id FROM pin_code WHERE customer_id = ANY ($3::text[]::uuid[]) FOR UPDATE SKIP LOCKED)`
-
 	sqlTradeResealNext = `-- credential.trade_reseal_next
 SELECT ARRAY[customer_id::text], ARRAY[customer_id::text], convert_to(trade_password, 'UTF8') FROM credential
  WHERE customer_id > ($1::text[])[1]::uuid AND trade_password IS NOT NULL ORDER BY customer_id LIMIT $2`
@@ -39,7 +29,7 @@ UPDATE credential c SET trade_password = convert_from(n.fresh, 'UTF8')
    AND c.customer_id IN (SELECT customer_id FROM credential WHERE customer_id = ANY ($3::text[]::uuid[]) FOR UPDATE SKIP LOCKED)`
 )
 
-// SealedColumns lists the columns of the tables credential and pin_code. Their texts go to a newer key of
+// SealedColumns lists the columns of the table credential. Their texts go to a newer key of
 // the purpose Credential. Only the customer's next right guess brings a newer pepper.
 func SealedColumns() []reseal.Column {
 	start := []string{uuid.Nil.String()}
@@ -54,12 +44,6 @@ func SealedColumns() []reseal.Column {
 			Name: "credential.trade_password", Purpose: keys.Credential, Start: start,
 			Next: reseal.Query{SQL: sqlTradeResealNext}, Write: reseal.Query{SQL: sqlTradeReseal},
 			AAD:    func(about []string) []byte { return keys.AAD("credential", "trade_password", about[0]) },
-			Stored: reseal.Base64,
-		},
-		{
-			Name: "pin_code.code", Purpose: keys.Credential, Start: start,
-			Next: reseal.Query{SQL: sqlPINResealNext}, Write: reseal.Query{SQL: sqlPINReseal},
-			AAD:    func(about []string) []byte { return keys.AAD("pin_code", "code", about[0]) },
 			Stored: reseal.Base64,
 		},
 	}

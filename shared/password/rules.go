@@ -22,22 +22,13 @@ var ErrWeak = bankerr.New(bankerr.Invalid, "PASSWORD_WEAK")
 // caller nothing that the caller did not send.
 //
 // At a change or a reset, the other passwords are empty and not checked. Names are the
-// texts by which the customer logs in or is called. Same reports that the new password is the present one, or
-// that a PIN is the trade password. Card is the card password that a sign-up brings; at a change or a reset, OnCard
-// reports that the new password is that of a card, and OnDevice that a new trade password is the PIN of a device.
+// texts by which the customer logs in or is called. Same reports that the new password is the present one.
 type New struct {
 	Login, Trade string
-	PIN          string // as FoldedTrade returns it
 	Gesture      string // the points of a pad of 3x3, 1 to 9 by rows
-	DevicePIN    string // as FoldedTrade returns it
 	Phone, IDNo  string
 	Names        []string
 	Same         bool
-	Staff        string // of a member of the bank's staff, with Terms
-	Terms        StaffTerms
-	Card         string
-	OnCard       bool
-	OnDevice     bool
 }
 
 // FoldedTrade is a new trade password with ASCII digits in place of full-width ones, as
@@ -50,16 +41,12 @@ const (
 	TradeField = "trade_password"
 
 	GestureField = "gesture"
-	PINField     = "pin_code"
-
-	DevicePINField = "pin"
 )
 
 const (
 	loginMin, loginMax = 6, 32
 	tradeLength        = 6
-	pinMin, pinMax     = 6, 8
-	keyboardRun        = 5 // a login password must not contain so many neighbouring keys of a row, or equal or consecutive characters
+	keyboardRun        = 5 // a login password must not contain so many neighbouring keys of a row
 	commonInside       = 7 // a common password of so many characters must not stand inside a password either
 	personalRun        = 6 // a password must not contain so many digits in a row of an identity number or phone
 )
@@ -75,9 +62,7 @@ type Rule struct {
 }
 
 // Rules lists every rule, in the order of fields and of a refusal's texts.
-func Rules() []Rule {
-	return slices.Concat(loginRules(), tradeRules(), pinRules(), gestureRules(), devicePINRules(), staffRules(StaffMin))
-}
+func Rules() []Rule { return slices.Concat(loginRules(), tradeRules(), gestureRules()) }
 
 func loginRules() []Rule {
 	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
@@ -96,16 +81,12 @@ func loginRules() []Rule {
 			func(p New) bool { return !strings.ContainsFunc(p.Login, isDigit) }),
 		rule("common", 0, "不能使用常见密码", "Avoid common passwords",
 			func(p New) bool { return isCommon(p.Login) }),
-		rule("sequence", keyboardRun, "不能包含%d个及以上连续的数字、字母或键盘按键", "Avoid %d neighbouring keys, letters or digits in a row",
-			func(p New) bool { return hasSequence(p.Login) }),
-		rule("repetition", keyboardRun, "不能包含%d个及以上相同的字符", "Avoid %d equal characters in a row",
-			func(p New) bool { return hasRun(p.Login, 0) }),
+		rule("sequence", keyboardRun, "不能包含%d个及以上连续的数字或键盘按键", "Avoid %d neighbouring keys or digits in a row",
+			func(p New) bool { return hasKeyboardRun(p.Login) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Login) }),
-		rule("user_name", 0, "不能包含用户名或别名", "Avoid your user name and alias",
+		rule("user_name", 0, "不能与用户名或别名相同", "Avoid your user name and alias",
 			func(p New) bool { return p.named(p.Login) }),
-		rule("card_password", 0, "不能与银行卡密码相同或包含银行卡密码", "Avoid the password of your bank card",
-			func(p New) bool { return p.ofCard(p.Login) }),
 		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.Login != "" }),
 	}
 }
@@ -136,26 +117,7 @@ func tradeRules() []Rule {
 			func(p New) bool { return p.Trade != "" && strings.Contains(p.Login, p.Trade) }),
 		rule("personal_data", personalRun, personalChinese, personalEnglish,
 			func(p New) bool { return p.personal(p.Trade) }),
-		rule("card_password", 0, "不能与银行卡密码相同", "Avoid the password of your bank card",
-			func(p New) bool { return p.ofCard(p.Trade) }),
-		rule("device_pin", 0, "不能与登录PIN码相同", "Choose another password than the PIN of a device",
-			func(p New) bool { return p.OnDevice && p.Trade != "" }),
 		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.Trade != "" }),
-	}
-}
-
-func pinRules() []Rule {
-	rule := func(name string, figure int, chinese, english string, broken func(p New) bool) Rule {
-		return Rule{PINField, name, figure, figured(chinese, figure), figured(english, figure), broken}
-	}
-	return []Rule{
-		rule("too_short", pinMin, "至少%d位", "Use at least %d digits", func(p New) bool { return utf8.RuneCountInString(p.PIN) < pinMin }),
-		rule("too_long", pinMax, "最多%d位", "Use at most %d digits", func(p New) bool { return utf8.RuneCountInString(p.PIN) > pinMax }),
-		rule("not_digits", 0, "只能使用数字", "Use digits only", func(p New) bool { return !digits.Only(p.PIN) }),
-		rule("sequence", 0, "不能为连续数字", "Avoid ascending or descending digits", func(p New) bool { return isSequence(p.PIN) }),
-		rule("repetition", 0, "不能为重复数字", "Avoid repeated digits, groups and pairs", func(p New) bool { return isPattern(p.PIN) }),
-		rule("personal_data", personalRun, personalChinese, personalEnglish, func(p New) bool { return p.personal(p.PIN) }),
-		rule("unchanged", 0, unchangedChinese, unchangedEnglish, func(p New) bool { return p.Same && p.PIN != "" }),
 	}
 }
 
@@ -182,25 +144,14 @@ func (p New) CheckLogin() error { return p.check(LoginField, "登录密码") }
 // CheckTrade is Check for the trade password alone.
 func (p New) CheckTrade() error { return p.check(TradeField, "交易密码") }
 
-// CheckPIN is Check for the PIN code.
-func (p New) CheckPIN() error { return p.check(PINField, "PIN码") }
-
 // CheckGesture refuses a gesture that breaks AUTH-026.
 func (p New) CheckGesture() error { return p.check(GestureField, "手势密码") }
 
-// CheckDevicePIN refuses a PIN that breaks the rules of a trade password, or is the trade password (AUTH-005).
-func (p New) CheckDevicePIN() error { return p.check(DevicePINField, "登录PIN码") }
-
 func (p New) check(field, chinese string) error {
-	return p.checkRules(slices.DeleteFunc(Rules(), func(r Rule) bool { return r.Field != field }), chinese)
-}
-
-// checkRules checks the rules of one field.
-func (p New) checkRules(rules []Rule, chinese string) error {
-	weak := &bankerr.FieldError{Field: rules[0].Field, Why: "weak"}
+	weak := &bankerr.FieldError{Field: field, Why: "weak"}
 	var texts []string
-	for _, rule := range rules {
-		if rule.broken(p) {
+	for _, rule := range Rules() {
+		if rule.Field == field && rule.broken(p) {
 			weak.Rules, texts = append(weak.Rules, rule.Name), append(texts, rule.Chinese)
 		}
 	}
@@ -257,30 +208,6 @@ func hasKeyboardRun(text string) bool {
 	return false
 }
 
-// hasSequence reports whether the text has a run of neighbouring keys, or of letters or digits that ascend or descend.
-func hasSequence(text string) bool {
-	return hasKeyboardRun(text) || hasRun(text, 1) || hasRun(text, -1)
-}
-
-// hasRun reports whether the text has five or more characters in a row of which each is the one before plus the step: equal
-// ones (0), or letters or digits that ascend (1) or descend (-1), in any letter case (PWD-003).
-func hasRun(text string, step rune) bool {
-	length, before := 0, rune(0)
-	for _, r := range strings.ToLower(text) {
-		alike := step == 0 || isLetter(r) && isLetter(before) || isDigit(r) && isDigit(before)
-		if length > 0 && alike && r == before+step {
-			length++
-		} else {
-			length = 1
-		}
-		if length == keyboardRun {
-			return true
-		}
-		before = r
-	}
-	return false
-}
-
 // isSequence reports whether the digits ascend or descend: 123456, 654321 (PWD-002).
 func isSequence(d string) bool {
 	up, down := len(d) > 1, len(d) > 1
@@ -306,37 +233,16 @@ func isRepetition(d string) bool {
 	return pairs || twos || threes
 }
 
-// isPattern reports whether the digits repeat a shorter group, or are all pairs: 1111111, 12121212, 11223344.
-func isPattern(d string) bool {
-	for n := 1; n <= len(d)/2; n++ {
-		if len(d)%n == 0 && strings.Repeat(d[:n], len(d)/n) == d {
-			return true
-		}
-	}
-	pairs := len(d) > 1 && len(d)%2 == 0
-	for i := 0; pairs && i < len(d); i += 2 {
-		pairs = d[i] == d[i+1]
-	}
-	return pairs
-}
-
 // personal reports whether the password contains six digits in a row of a personal
 // number (PWD-001).
 func (p New) personal(password string) bool {
 	return sharesRun(password, p.Phone) || sharesRun(password, p.IDNo)
 }
 
-// ofCard reports whether the password contains the card password of a sign-up, or is that of one of the customer's
-// cards (PWD-003).
-func (p New) ofCard(chosen string) bool {
-	return chosen != "" && (p.OnCard || p.Card != "" && strings.Contains(chosen, p.Card))
-}
-
-// named reports whether the password contains one of the customer's names, in any letter case
-// (PWD-003, PWD-013).
+// named reports whether the password is one of the customer's names, in any letter case
+// (PWD-013).
 func (p New) named(chosen string) bool {
-	lower := strings.ToLower(chosen)
-	return slices.ContainsFunc(p.Names, func(name string) bool { return name != "" && strings.Contains(lower, strings.ToLower(name)) })
+	return slices.ContainsFunc(p.Names, func(name string) bool { return name != "" && strings.EqualFold(name, chosen) })
 }
 
 // sharesRun reports whether the password contains six digits in a row of the personal

@@ -89,11 +89,6 @@ func OfTrade(customer uuid.UUID) Place {
 	return Place{table: "credential", column: "trade_password", row: customer}
 }
 
-// OfStaff is the place of each password of a member of the staff.
-func OfStaff(member uuid.UUID) Place {
-	return Place{table: "staff_password", column: "password", row: member}
-}
-
 // OfCard is the place of the card password of an account.
 func OfCard(account uuid.UUID) Place {
 	return Place{table: "account", column: "card_password", row: account}
@@ -102,11 +97,6 @@ func OfCard(account uuid.UUID) Place {
 // OfGesture is the place of the gesture of a customer's device.
 func OfGesture(customer uuid.UUID, deviceID string) Place {
 	return Place{table: "device", column: "gesture", row: customer, device: deviceID}
-}
-
-// OfDevicePIN is the place of the PIN of a customer's device.
-func OfDevicePIN(customer uuid.UUID, deviceID string) Place {
-	return Place{table: "device", column: "pin", row: customer, device: deviceID}
 }
 
 func (p Place) aad() []byte {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 )
@@ -71,7 +73,7 @@ func noticeAAD(ended channel.ID) []byte { return append([]byte("displaced "), en
 
 // displace ends the login that Start found at the customer's pointer, and leaves a notice
 // of the login by which it ended. own is the channel of that later login.
-func (s *Store) displace(ctx context.Context, owner string, own channel.ID, ended []string, by DisplacedError) error {
+func (s *Store) displace(ctx context.Context, customer uuid.UUID, own channel.ID, ended []string, by DisplacedError) error {
 	earlier, known := channelOf(ended[0])
 	if !known {
 		return nil
@@ -83,7 +85,7 @@ func (s *Store) displace(ctx context.Context, owner string, own channel.ID, ende
 			return err
 		}
 	}
-	if err := s.run(ctx, displaceScript, loginKey(earlier), owner, ended[1], text).Err(); err != nil {
+	if err := s.run(ctx, displaceScript, loginKey(earlier), customer.String(), ended[1], text).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,21 +18,9 @@ import (
 // Nothing in Redis alone can prove that a login was not put back on its own channel
 // after it ended; such a login ends when it is ChannelLife old, as every login does.
 type stored struct {
-	owner, turn, at string
-	duty            Duty
-	mac, keyID      string
-}
-
-// staffOwner begins the name of the owner of a login of the bank's staff. A customer's name is
-// the customer's id. The MAC binds the name, and with it the kind of the login.
-const staffOwner = "staff:"
-
-// owner names whose login it is.
-func (l Login) owner() string {
-	if l.StaffID != uuid.Nil {
-		return staffOwner + l.StaffID.String()
-	}
-	return l.CustomerID.String()
+	customer, turn, at string
+	duty               Duty
+	mac, keyID         string
 }
 
 // bind makes the stored form of a login: it adds the MAC.
@@ -53,28 +40,21 @@ func (s *Store) verify(id channel.ID, l stored) (Login, error) {
 	if err := s.ring.VerifyMAC(keys.Session, l.keyID, sum, l.parts(id)...); err != nil {
 		return Login{}, err
 	}
-	name, isStaff := strings.CutPrefix(l.owner, staffOwner)
-	owner, err := uuid.Parse(name)
+	customer, err := uuid.Parse(l.customer)
 	if err != nil {
-		return Login{}, fmt.Errorf("owner: %w", err)
+		return Login{}, fmt.Errorf("customer: %w", err)
 	}
 	millis, err := strconv.ParseInt(l.at, 10, 64)
 	if err != nil {
 		return Login{}, fmt.Errorf("time: %w", err)
 	}
-	login := Login{At: time.UnixMilli(millis), Turn: l.turn, Duty: l.duty}
-	if isStaff {
-		login.StaffID = owner
-	} else {
-		login.CustomerID = owner
-	}
-	return login, nil
+	return Login{CustomerID: customer, At: time.UnixMilli(millis), Turn: l.turn, Duty: l.duty}, nil
 }
 
 // parts are the bound values. A separator keeps them apart, because the MAC joins them. A login
 // without a duty has the parts of earlier releases.
 func (l stored) parts(id channel.ID) [][]byte {
-	values := l.owner + " " + l.turn + " " + l.at
+	values := l.customer + " " + l.turn + " " + l.at
 	if l.duty != NoDuty {
 		values += " " + string(l.duty)
 	}

@@ -52,9 +52,7 @@ local login = redis.call('HMGET', KEYS[2], 'customer', 'turn', 'at', 'mac', 'key
 if login[6] then return {'displaced', login[6]} end
 if not login[1] then return {'no login'} end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-local idle = ARGV[3]
-if string.sub(login[1], 1, 6) == 'staff:' then idle = ARGV[8] end
-if idle ~= '0' then redis.call('EXPIRE', KEYS[2], idle) end
+if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
 return {'login', login[1], login[2] or '', login[3] or '', login[4] or '', login[5] or '', login[7] or '', login[8] or ''}
 `)
 

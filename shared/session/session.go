@@ -6,8 +6,6 @@
 // one live login; a later login ends the earlier login at once (SESSION-003). All
 // keys of a channel have one hash tag in Redis, and each script uses the keys of one
 // tag. So a request costs one script call, also on a Redis Cluster.
-// A login of the bank's staff is of another kind: its owner's name differs, and its idle
-// time is StaffIdle (SESSION-002). Whoever asks for a login gets its kind with it.
 // If Redis loses its data, customers must log in again. Channel keys are sealed in
 // Redis. Times are milliseconds since 1970, lifetimes seconds. A Store is safe for
 // concurrent use.
@@ -65,9 +63,7 @@ type Config struct {
 	Idle        time.Duration `envconfig:"SESSION_IDLE" default:"10m" min:"1s" max:"15m"`
 	// Background is how long a login lasts after its app has gone to the background; Idle if zero.
 	Background time.Duration `envconfig:"SESSION_BACKGROUND" default:"5m" min:"1s" max:"15m"`
-	// StaffIdle is how long a login of the bank's staff lasts without a call; Idle if zero.
-	StaffIdle time.Duration `envconfig:"SESSION_STAFF_IDLE" default:"5m" min:"1s" max:"15m"`
-	App       channel.VersionsConfig
+	App        channel.VersionsConfig
 	// Moved is what happens to a login that is used from another address; MovedRisk if empty.
 	Moved string `envconfig:"SESSION_MOVED" default:"risk"`
 }
@@ -85,7 +81,6 @@ var ErrMoved = errors.New("SESSION_MOVED must be risk or login")
 var (
 	ErrIdleTooLong       = errors.New("SESSION_IDLE must be between 1s and 15m")
 	ErrBackgroundTooLong = errors.New("SESSION_BACKGROUND must be between 1s and 15m")
-	ErrStaffIdleTooLong  = errors.New("SESSION_STAFF_IDLE must be between 1s and 15m")
 )
 
 // Activity is what a call says about its customer.
@@ -110,14 +105,6 @@ func (s *Store) seconds(a Activity) int64 {
 	return int64(s.config.Idle / time.Second)
 }
 
-// staffSeconds is for how long a call keeps a login of the staff; 0 leaves its time as it is.
-func (s *Store) staffSeconds(a Activity) int64 {
-	if a == Polls {
-		return 0
-	}
-	return int64(s.config.StaffIdle / time.Second)
-}
-
 // Duty is what a customer must do in a login before anything else.
 type Duty string
 
@@ -133,12 +120,11 @@ type Channel struct {
 	Keys     channel.Keys
 }
 
-// Login is a live session on a channel: of a customer, or of a member of the bank's staff.
+// Login is a customer's live session on a channel.
 type Login struct {
-	CustomerID uuid.UUID // zero for staff
-	StaffID    uuid.UUID // zero for a customer
+	CustomerID uuid.UUID
 	At         time.Time
-	Turn       string // number of the login among its owner's; no number comes twice
+	Turn       string // number of the login among the customer's; no number comes twice
 	Duty       Duty
 }
 
@@ -164,12 +150,6 @@ func New(client redis.UniversalClient, ring *keys.Ring, now clock.Clock, config 
 	}
 	if config.Background < time.Second || config.Background > 15*time.Minute {
 		return nil, ErrBackgroundTooLong
-	}
-	if config.StaffIdle == 0 {
-		config.StaffIdle = config.Idle
-	}
-	if config.StaffIdle < time.Second || config.StaffIdle > 15*time.Minute {
-		return nil, ErrStaffIdleTooLong
 	}
 	if config.Moved != "" && config.Moved != MovedRisk && config.Moved != MovedLogin {
 		return nil, ErrMoved
@@ -201,9 +181,6 @@ func (s *Store) Idle() time.Duration { return s.config.Idle }
 
 // Background is how long a login lasts after its app has gone to the background.
 func (s *Store) Background() time.Duration { return s.config.Background }
-
-// StaffIdle is how long a login of the staff lasts without a call.
-func (s *Store) StaffIdle() time.Duration { return s.config.StaffIdle }
 
 // Unproved is how long a channel without any call is kept.
 func (s *Store) Unproved() time.Duration { return s.config.Unproved }
@@ -263,7 +240,7 @@ func (s *Store) Admit(ctx context.Context, frame Frame, rate Rate) (Admitted, er
 	args := append([]any{
 		strconv.FormatUint(frame.Sequence, 10), int64(s.config.ChannelLife / time.Second), s.seconds(frame.Activity),
 	}, rate.args(s.clock.Now())...)
-	args = append(args, int64(s.config.Anonymous/time.Second), s.staffSeconds(frame.Activity))
+	args = append(args, int64(s.config.Anonymous/time.Second))
 	answer, err := admitScript.Run(ctx, s.redis, names, args...).StringSlice()
 	if err != nil {
 		return Admitted{}, unavailable(err)
@@ -316,50 +293,42 @@ func (s *Store) Start(ctx context.Context, id channel.ID, customer uuid.UUID) er
 // a password takes it before its commit: then EndCustomer ends the login also if the login
 // starts later.
 func (s *Store) Number(ctx context.Context, customer uuid.UUID) (int64, error) {
-	return s.NumberOf(ctx, Login{CustomerID: customer})
-}
-
-// NumberOf is Number for the owner of a login.
-func (s *Store) NumberOf(ctx context.Context, of Login) (int64, error) {
-	turn, err := s.run(ctx, turnScript, pointerKey(of.owner()), s.clock.Now().UnixMilli(), s.pointerKept()).Int64()
+	turn, err := s.run(ctx, turnScript, pointerKey(customer), s.clock.Now().UnixMilli(), s.pointerKept()).Int64()
 	if err != nil {
 		return 0, unavailable(err)
 	}
 	return turn, nil
 }
 
-// StartNumbered starts its owner's login on the channel, with its duty, and ends the previous
+// StartNumbered starts the customer's login on the channel, with its duty, and ends the previous
 // login, whose channel is told of the origin. Each login writes its session before it takes the pointer.
 // So of concurrent logins, only the login with the greatest number stays live.
 func (s *Store) StartNumbered(ctx context.Context, id channel.ID, of Login, turn int64, from Origin) error {
-	owner, idle := of.owner(), s.config.Idle
-	if of.StaffID != uuid.Nil {
-		idle = s.config.StaffIdle
-	}
+	customer, pointer := of.CustomerID, pointerKey(of.CustomerID)
 	at := s.clock.Now()
 	l := s.bind(id, stored{
-		owner: owner, turn: strconv.FormatInt(turn, 10), at: strconv.FormatInt(at.UnixMilli(), 10), duty: of.Duty,
+		customer: customer.String(), turn: strconv.FormatInt(turn, 10), at: strconv.FormatInt(at.UnixMilli(), 10), duty: of.Duty,
 	})
 	named := ""
 	if from.Address != "" {
 		named = address.Key(s.ring, from.Address)
 	}
 	err := s.run(ctx, startScript, loginKey(id),
-		l.owner, l.turn, l.at, int64(idle/time.Second), l.mac, l.keyID, named, string(l.duty)).Err()
+		l.customer, l.turn, l.at, int64(s.config.Idle/time.Second), l.mac, l.keyID, named, string(l.duty)).Err()
 	if err != nil {
 		return unavailable(err)
 	}
-	ended, err := s.run(ctx, pointScript, pointerKey(owner), hex.EncodeToString(id[:]), turn, s.pointerKept()).StringSlice()
+	ended, err := s.run(ctx, pointScript, pointer, hex.EncodeToString(id[:]), turn, s.pointerKept()).StringSlice()
 	if err != nil {
 		return unavailable(err)
 	}
-	return s.displace(ctx, owner, id, ended, DisplacedError{At: at, Origin: from})
+	return s.displace(ctx, customer, id, ended, DisplacedError{At: at, Origin: from})
 }
 
 // Relieve takes the duty from the login on the channel. It leaves another login as it is.
 func (s *Store) Relieve(ctx context.Context, id channel.ID, of Login) error {
-	l := s.bind(id, stored{owner: of.owner(), turn: of.Turn, at: strconv.FormatInt(of.At.UnixMilli(), 10)})
-	if err := s.run(ctx, relieveScript, loginKey(id), l.owner, l.turn, l.mac, l.keyID).Err(); err != nil {
+	l := s.bind(id, stored{customer: of.CustomerID.String(), turn: of.Turn, at: strconv.FormatInt(of.At.UnixMilli(), 10)})
+	if err := s.run(ctx, relieveScript, loginKey(id), l.customer, l.turn, l.mac, l.keyID).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -376,12 +345,12 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	owner, isLogin := ended[0].(string)
+	customer, isLogin := ended[0].(string)
 	if !isLogin {
 		return nil
 	}
 	// The turn identifies the login: a newer login on this channel keeps its pointer.
-	err = s.run(ctx, unpointScript, pointerKey(owner), hex.EncodeToString(id[:]), ended[1]).Err()
+	err = s.run(ctx, unpointScript, pointerPrefix+customer, hex.EncodeToString(id[:]), ended[1]).Err()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -392,20 +361,11 @@ func (s *Store) End(ctx context.Context, id channel.ID) error {
 // its number already, and starts later, ends itself: its number is below the number that
 // this call takes. A login that takes its number later stays. No device is told.
 func (s *Store) EndCustomer(ctx context.Context, customer uuid.UUID) error {
-	return s.endOwner(ctx, Login{CustomerID: customer})
-}
-
-// EndStaff is EndCustomer for a member of the staff.
-func (s *Store) EndStaff(ctx context.Context, staff uuid.UUID) error {
-	return s.endOwner(ctx, Login{StaffID: staff})
-}
-
-func (s *Store) endOwner(ctx context.Context, of Login) error {
-	turn, err := s.NumberOf(ctx, of)
+	turn, err := s.Number(ctx, customer)
 	if err != nil {
 		return err
 	}
-	ended, err := s.run(ctx, pointScript, pointerKey(of.owner()), "", turn, s.pointerKept()).StringSlice()
+	ended, err := s.run(ctx, pointScript, pointerKey(customer), "", turn, s.pointerKept()).StringSlice()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -414,7 +374,7 @@ func (s *Store) endOwner(ctx context.Context, of Login) error {
 		return nil
 	}
 	const noNotice = ""
-	if err := s.run(ctx, displaceScript, loginKey(live), of.owner(), ended[1], noNotice).Err(); err != nil {
+	if err := s.run(ctx, displaceScript, loginKey(live), customer.String(), ended[1], noNotice).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -433,8 +393,8 @@ func unavailable(err error) error {
 	return bankerr.ErrUnavailable.Because(fmt.Errorf("redis: %w", err))
 }
 
-// pointerKey is the key of an owner's pointer, and pointerKept its lifetime in seconds.
-func pointerKey(owner string) string { return pointerPrefix + owner }
+// pointerKey is the key of the customer's pointer, and pointerKept its lifetime in seconds.
+func pointerKey(customer uuid.UUID) string { return pointerPrefix + customer.String() }
 
 func (s *Store) pointerKept() int64 {
 	return int64((s.config.ChannelLife + s.config.Idle) / time.Second)

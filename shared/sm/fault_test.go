@@ -27,7 +27,6 @@ import (
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/keys/shamir"
 	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
@@ -232,15 +231,8 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 	public, err := phone.Key.Public().Marshal()
 	check.Must(t, err)
 	requests := map[string]any{
-		"account-alias-set":      map[string]any{"account_id": accounts[0], "alias": "工资卡"},
-		"account-loss-report":    map[string]any{"account_id": accounts[0]},
-		"account-change-prepare": map[string]any{"change": "account_remove", "account_id": accounts[0]},
-		"account-add":            map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"account-remove":         map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"account-limit-set":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"account-loss-lift":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"identity-contract-open": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "notice_digest": "AAAA"},
-		"account-detail":         map[string]any{"account_id": accounts[0]}, "account-statement": map[string]any{"account_id": accounts[0]},
+		"account-alias-set": map[string]any{"account_id": accounts[0], "alias": "工资卡"},
+		"account-detail":    map[string]any{"account_id": accounts[0]}, "account-statement": map[string]any{"account_id": accounts[0]},
 		"identity-login": map[string]any{"phone": number, "password": password, "otp": "123456"},
 		"identity-register": map[string]any{
 			"name": "王小明", "id_no": "110101199003070011", "card_no": "6228480000000010001", "phone": number, "otp": "123456",
@@ -258,15 +250,9 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			"login_password": password,
 		},
 		"identity-phone-change":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "otp": "123456"},
-		"identity-cert-resume":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"identity-pin-code-set":       map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "pin_code": password},
 		"identity-trade-password-set": map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "trade_password": password},
 		"identity-device-unlock":      map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
 		"identity-gesture-set":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "gesture": password},
-		"identity-pin-set":            map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "pin": password},
-		"identity-passkey-set": map[string]any{
-			"intent_id": uuid.New(), "proofs": []any{}, "passkey": phone.Registered(t, bank.Authenticator(t), make([]byte, 32)),
-		},
 		"identity-unlock-key-set": map[string]any{
 			"intent_id": uuid.New(), "proofs": []any{}, "public_key": public, "signature": "AAAA",
 		},
@@ -274,20 +260,13 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			phone.QuickLogin(t, seed.Customer{}, make([]byte, device.ChallengeBytes), device.ByGesture, nil), "phone", number),
 		"identity-cert-apply":  map[string]any{"intent_id": uuid.New(), "proofs": []any{}, "csr": "AAAA"},
 		"identity-token-bind":  map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"identity-face-begin":  map[string]any{"intent_id": uuid.New(), "purpose": "transfer"},
-		"identity-consent-set": map[string]any{"purpose": "transfer", "given": false},
+		"identity-face-begin":  map[string]any{"intent_id": uuid.New()},
 		"identity-face-finish": map[string]any{"check_id": uuid.New(), "capture": []byte{0x30}},
 		"identity-token-sync":  map[string]any{"code": "123456", "next_code": "654321"},
 		"message-read":         map[string]any{"all": true}, "otp-send": map[string]any{"purpose": "login", "phone": number},
-		"otp-status":              map[string]any{"purpose": "login", "phone": number},
-		"transfer-confirm":        map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
-		"staff-login":             map[string]any{"login_name": "wang.xm", "password": password},
-		"staff-password-change":   map[string]any{"password": password, "new_password": password},
-		"staff-parameter-propose": map[string]any{"figure": "staff.lock_after", "value": 4},
-		"staff-parameter-approve": map[string]any{"change_id": uuid.New(), "old": 5},
-		"staff-role-set":          map[string]any{"login_name": "wang.xm", "roles": []any{}},
-		"transfer-get":            map[string]any{"transfer_id": uuid.New()},
-		"transfer-prepare":        map[string]any{"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": 1},
+		"transfer-confirm": map[string]any{"intent_id": uuid.New(), "proofs": []any{}},
+		"transfer-get":     map[string]any{"transfer_id": uuid.New()},
+		"transfer-prepare": map[string]any{"debit_account_id": accounts[0], "payee_account_id": accounts[1], "amount_fen": 1},
 	}
 	var list []prepared
 	for _, f := range functions.All() {
@@ -303,8 +282,6 @@ func callsOf(t *testing.T, b *bank.Bank, phone *bank.Device, number string, acco
 			body := map[string][]byte{
 				"channel-open": hello, "channel-captcha": []byte("{}"),
 				"app-version": check.JSON(t, map[string]any{"platform": "ios", "nonce": make([]byte, 32)}),
-				"otp-uplink": check.JSON(t, uplink.Message{ID: "in-1", Phone: number, Text: "12345678"}.
-					Sign("only-for-this-test", b.Clock.Now())),
 			}[f.Spec.Name]
 			list = append(list, prepared{f, body, http.Header{}})
 		default:

@@ -235,17 +235,10 @@ func Digest(parts ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-// MinMAC is the least number of bytes of a MAC's key.
-const MinMAC = 16
-
 // MAC is HMAC-SM3 over the parts, each preceded by its length, so that no two
-// lists of parts give the same input. It panics with ErrLength on a key of less than
-// MinMAC bytes (CRYPTO-017).
+// lists of parts give the same input.
 func MAC(key []byte, parts ...[]byte) []byte {
 	mustBeOpen()
-	if len(key) < MinMAC {
-		panic(ErrLength)
-	}
 	h := hmac.New(sm3.New, key)
 	for _, p := range parts {
 		n := len(p)

@@ -208,12 +208,12 @@ func TestMACKeepsItsPartsApart(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for i, list := range lists {
-		sum := string(sm.MAC([]byte("key of 16 bytes."), list...))
+		sum := string(sm.MAC([]byte("key"), list...))
 		if j, ok := seen[sum]; ok {
 			t.Errorf("%q and %q have the same MAC", lists[j], list)
 		}
 		seen[sum] = i
-		if string(sm.MAC([]byte("kez of 16 bytes."), list...)) == sum {
+		if string(sm.MAC([]byte("kez"), list...)) == sum {
 			t.Errorf("%q has the same MAC under another key", list)
 		}
 	}

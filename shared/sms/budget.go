@@ -22,9 +22,6 @@ const (
 	Codes    Class = "codes"    // one-time codes may use the whole budget
 	Notices  Class = "notices"  // other texts may use their own part of it
 	Security Class = "security" // texts about a customer's security have a budget of their own
-	Calls    Class = "calls"    // so have calls that tell a code
-
-	UnknownCalls Class = "calls_unknown" // calls that unknown devices ask for may use their own part of it
 )
 
 // ErrExhausted refuses a text because the bank's budget of texts is used up.
@@ -39,19 +36,17 @@ var ErrMinute = errors.New("the minute's budget of texts is used up")
 const (
 	sqlBudget = `-- sms_use.budget
 SELECT s.span, policy_value('sms.' || s.span || '_max', $1), policy_value('sms.' || s.span || '_notices_max', $1),
-       policy_value('sms.' || s.span || '_security_max', $1), policy_value('sms.' || s.span || '_calls_max', $1),
-       policy_value('sms.' || s.span || '_calls_unknown_max', $1),
-       coalesce(u.codes, 0), coalesce(u.notices, 0), coalesce(u.security, 0), coalesce(u.calls, 0), coalesce(u.unknown_calls, 0)
+       policy_value('sms.' || s.span || '_security_max', $1),
+       coalesce(u.codes, 0), coalesce(u.notices, 0), coalesce(u.security, 0)
   FROM (VALUES ('day', $2::timestamptz), ('minute', $3::timestamptz)) AS s (span, starts_at)
   LEFT JOIN sms_use u USING (span, starts_at)`
 
 	// Rows are locked in one order: the day first.
 	sqlCount = `-- sms_use.count
-INSERT INTO sms_use AS u (span, starts_at, codes, notices, security, calls, unknown_calls)
-VALUES ('day', $1, $3, $4, $5, $6, $7), ('minute', $2, $3, $4, $5, $6, $7)
+INSERT INTO sms_use AS u (span, starts_at, codes, notices, security)
+VALUES ('day', $1, $3, $4, $5), ('minute', $2, $3, $4, $5)
 ON CONFLICT (span, starts_at) DO UPDATE
-   SET codes = u.codes + excluded.codes, notices = u.notices + excluded.notices, security = u.security + excluded.security,
-       calls = u.calls + excluded.calls, unknown_calls = u.unknown_calls + excluded.unknown_calls`
+   SET codes = u.codes + excluded.codes, notices = u.notices + excluded.notices, security = u.security + excluded.security`
 
 	sqlUsePrune = `-- sms_use.prune
 DELETE FROM sms_use WHERE (span, starts_at) IN (
@@ -60,8 +55,7 @@ DELETE FROM sms_use WHERE (span, starts_at) IN (
 	sqlUsedShare = `-- sms_use.used_share
 SELECT coalesce(max(greatest(
            (codes + notices)::float8 / policy_value('sms.' || span || '_max', (now() AT TIME ZONE 'Asia/Shanghai')::date),
-           security::float8 / policy_value('sms.' || span || '_security_max', (now() AT TIME ZONE 'Asia/Shanghai')::date),
-           (calls + unknown_calls)::float8 / policy_value('sms.' || span || '_calls_max', (now() AT TIME ZONE 'Asia/Shanghai')::date))), 0)
+           security::float8 / policy_value('sms.' || span || '_security_max', (now() AT TIME ZONE 'Asia/Shanghai')::date))), 0)
   FROM sms_use
  WHERE span = 'minute' AND starts_at >= now() - interval '1 minute'
     OR span = 'day' AND starts_at >= now() - interval '1 day'`
@@ -69,23 +63,17 @@ SELECT coalesce(max(greatest(
 
 // spans returns the start of the business day and of the minute.
 func spans(at time.Time) (day, minute time.Time) {
-	return clock.StartOfDay(at), at.Truncate(time.Minute)
+	y, m, d := at.In(clock.Shanghai).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, clock.Shanghai), at.Truncate(time.Minute)
 }
 
 // budget is a budget of one span, and what is used of it.
-type budget struct {
-	most, noticesMost, securityMost, callsMost, unknownCallsMost int64
-	codes, notices, security, calls, unknownCalls                int64
-}
+type budget struct{ most, noticesMost, securityMost, codes, notices, security int64 }
 
 func (b budget) left(class Class) bool {
 	switch class {
 	case Security:
 		return b.security < b.securityMost
-	case Calls:
-		return b.calls+b.unknownCalls < b.callsMost
-	case UnknownCalls:
-		return b.calls+b.unknownCalls < b.callsMost && b.unknownCalls < b.unknownCallsMost
 	case Codes:
 		return b.codes+b.notices < b.most
 	case Notices:
@@ -106,11 +94,7 @@ func CheckBudget(ctx context.Context, db pg.Reader, class Class, at time.Time) e
 	var span string
 	var u budget
 	var refused error
-	columns := []any{
-		&span, &u.most, &u.noticesMost, &u.securityMost, &u.callsMost, &u.unknownCallsMost,
-		&u.codes, &u.notices, &u.security, &u.calls, &u.unknownCalls,
-	}
-	_, err = pgx.ForEachRow(rows, columns, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&span, &u.most, &u.noticesMost, &u.securityMost, &u.codes, &u.notices, &u.security}, func() error {
 		switch {
 		case u.left(class):
 		case span == "day":
@@ -130,9 +114,7 @@ func CheckBudget(ctx context.Context, db pg.Reader, class Class, at time.Time) e
 func Count(ctx context.Context, to pg.Writer, class Class, at time.Time) error {
 	day, minute := spans(at)
 	one := map[Class]int{class: 1}
-	return to.Write(ctx, pg.Statement{SQL: sqlCount, Args: []any{
-		day, minute, one[Codes], one[Notices], one[Security], one[Calls], one[UnknownCalls],
-	}})
+	return to.Write(ctx, pg.Statement{SQL: sqlCount, Args: []any{day, minute, one[Codes], one[Notices], one[Security]}})
 }
 
 // Retentions keep the counts for 40 days. They keep a phone's quota for two days after

@@ -4,9 +4,8 @@
 // message. The gateway takes each message id once, so a repetition after a lost
 // answer sends no second text. Numbers have 11 digits; texts are Chinese. A Gateway
 // is safe for concurrent use. Budgets bound all texts (budget.go), and a
-// quota bounds the notices to one phone (quota.go). A voice gateway that calls a number
-// and reads a text to it has the same protocol (voice.go). Refusal:
-// SMS_EXHAUSTED. Source: OTP-006, OTP-008, KEY-009.
+// quota bounds the notices to one phone (quota.go). Refusal:
+// SMS_EXHAUSTED. Source: OTP-006, KEY-009.
 package sms
 
 import (
@@ -40,7 +39,7 @@ type Gateway interface {
 // Config holds the gateway's address and the secret that signs requests.
 type Config struct {
 	URL    string `envconfig:"SMS_URL" required:"true" form:"http" secret:"true"`
-	Secret string `envconfig:"SMS_SECRET" required:"true" secret:"true" minLength:"16"`
+	Secret string `envconfig:"SMS_SECRET" required:"true" secret:"true"`
 }
 
 // ErrPlain is the reason why a process does not start with an SMS_URL.
@@ -74,18 +73,15 @@ var permanent = []int{
 
 // HTTP is the client of the real protocol.
 type HTTP struct {
-	url, secret string // of the endpoint
-	span        string
-	client      *http.Client
-	clock       clock.Clock
-	timer       *downstream.Timer
+	config Config
+	client *http.Client
+	clock  clock.Clock
+	timer  *downstream.Timer
 }
 
 // New returns a client.
 func New(config Config, now clock.Clock) *HTTP {
-	return &HTTP{
-		url: config.URL + "/v1/messages", secret: config.Secret, span: "sms send", client: peer.Client(timeout), clock: now,
-	}
+	return &HTTP{config: config, client: peer.Client(timeout), clock: now}
 }
 
 // Timed returns the same client, whose calls the timer times and traces.
@@ -97,11 +93,11 @@ func (g *HTTP) Timed(timer *downstream.Timer) *HTTP {
 
 // Send posts the message.
 func (g *HTTP) Send(ctx context.Context, m Message) error {
-	req, err := peer.Post(ctx, g.url, g.secret, g.clock.Now(), m)
+	req, err := peer.Post(ctx, g.config.URL+"/v1/messages", g.config.Secret, g.clock.Now(), m)
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}
-	_, call := g.timer.Begin(ctx, g.span)
+	_, call := g.timer.Begin(ctx, "sms send")
 	resp, err := g.client.Do(req)
 	call.End(err != nil && !errors.Is(err, context.Canceled) || err == nil && resp.StatusCode >= http.StatusInternalServerError)
 	if err != nil {

@@ -23,51 +23,19 @@ const (
 	BindToken           Change = "token_bind"           // the dynamic token that the bank has handed out
 	ApplyCertificate    Change = "certificate"          // that the bank's authority issues
 	ApplyShield         Change = "phone_shield"         // a certificate for a key in the phone's trusted environment
-	OpenBluetoothKey    Change = "bluetooth_key"        // a certificate for the key that the bank has handed out
-	ChangePINCode       Change = "pin_code"             // of a corporate customer
-	ResumeCertificates  Change = "certificate_resume"   // that the customer has suspended
-	RenewCertificate    Change = "certificate_renew"    // before it ends
 	UnlockDevice        Change = "device_unlock"        // the log-in is locked to one device
 	SetGesture          Change = "gesture"              // to log in on the device
 	SetFingerprint      Change = "fingerprint"          // the key that the phone unlocks by a finger
 	SetFace             Change = "face"                 // the key that the phone unlocks by a face
-	SetPIN              Change = "pin"                  // to log in on the device
-	SetPasskey          Change = "passkey"              // of the browser's authenticator
 )
-
-// OpenContract is the application for fund transactions (shared/contract).
-const OpenContract Change = "fund_contract"
-
-// The changes of the customer's accounts (functions/account).
-const (
-	LiftLoss      Change = "loss_lift"      // money moves on the account again
-	LowerLimit    Change = "limit_lower"    // no own limit becomes higher
-	RaiseLimit    Change = "limit_raise"    // an own limit becomes higher
-	AddAccount    Change = "account_add"    // to those that mobile banking operates
-	RemoveAccount Change = "account_remove" // from them
-)
-
-// strong lists the combinations for changes of high risk: two factors, of which one may be a
-// biometric (AUTH-008).
-var strong = []Combination{
-	{SMSOTP, TradePassword},
-	{DeviceKey, TradePassword},
-	{Face, SMSOTP},
-	{Face, TradePassword},
-	{Face, SoftUKey},
-	{Face, SoftUKeyCounter},
-	{Face, PhoneShield},
-}
 
 // changes is the table of the proofs that a change needs: two factors, of which one is what
 // the customer knows, and the other is bound to the intent's text (PWD-005, PWD-008). A token
 // confirms more than any other factor, so two others and its own response bind it. An
-// application for a certificate needs three factors, and its request shows that the customer has the key; so does
-// a renewal, by the certificate before. A
+// application for a certificate needs three factors, and its request shows that the customer has the key. A
 // way of quick login belongs to the bound device: its key signs, because a session may only claim the
-// device's id. A key that finger or face unlocks, or a passkey, stands in for the trade password at transfers, so the
-// trade password registers it. An application for fund transactions needs the signature of a certificate
-// (AUTH-021). One function confirms a change and a reset, so these cells have no place in stepup_rule.
+// device's id. A key that finger or face unlocks stands in for the trade password at transfers, so the
+// trade password registers it. One function confirms a change and a reset, so these cells have no place in stepup_rule.
 var changes = map[Change][]Combination{
 	ChangeLoginPassword: {{LoginPassword, SMSOTP}, {LoginPassword, DeviceKey}},
 	ChangeTradePassword: {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
@@ -77,29 +45,10 @@ var changes = map[Change][]Combination{
 	BindToken:           {{SMSOTP, DeviceKey, Token}, {SMSOTP, TradePassword, Token}},
 	ApplyCertificate:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
 	ApplyShield:         {{SMSOTP, DeviceKey, TradePassword}},
-	OpenBluetoothKey:    {{SMSOTP, DeviceKey, TradePassword}, {LoginPassword, SMSOTP, TradePassword}},
-	ChangePINCode:       {{PINCode, SMSOTP}, {PINCode, DeviceKey}},
-	ResumeCertificates:  {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
-	RenewCertificate:    {{SMSOTP, TradePassword, SoftUKeyCounter}, {SMSOTP, TradePassword, SoftUKey}},
 	UnlockDevice:        {{SMSOTP, TradePassword}, {DeviceKey, TradePassword}},
 	SetGesture:          {{LoginPassword, SMSOTP, DeviceKey}},
 	SetFingerprint:      {{SMSOTP, DeviceKey, TradePassword}},
 	SetFace:             {{SMSOTP, DeviceKey, TradePassword}},
-	SetPIN:              {{LoginPassword, SMSOTP, DeviceKey}},
-	SetPasskey:          {{SMSOTP, DeviceKey, TradePassword}},
-	OpenContract: {
-		{SMSOTP, SoftUKey},
-		{TradePassword, SoftUKey},
-		{SMSOTP, SoftUKeyCounter},
-		{TradePassword, SoftUKeyCounter},
-		{SMSOTP, PhoneShield},
-		{TradePassword, PhoneShield},
-	},
-	LiftLoss:      strong,
-	LowerLimit:    {{SMSOTP}, {TradePassword}, {DeviceKey}},
-	RaiseLimit:    strong,
-	AddAccount:    strong,
-	RemoveAccount: {{SMSOTP}, {TradePassword}, {DeviceKey}},
 }
 
 // ForChange returns the combinations of which each is enough for the change; none for an

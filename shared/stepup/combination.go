@@ -30,23 +30,9 @@ func ParseCombination(text string) Combination {
 	return c
 }
 
-// satisfiedBy reports whether proven has every factor of c, or what counts for it.
+// satisfiedBy reports whether proven contains every factor of c.
 func (c Combination) satisfiedBy(proven []Factor) bool {
-	return len(c) > 0 && !slices.ContainsFunc(c, func(f Factor) bool { return !proves(proven, f) })
-}
-
-// proves reports whether the factor, or one that counts for it, is among the proven ones. A text from
-// the reserved number counts for a code that a call tells, and both count for a code in a text.
-func proves(proven []Factor, f Factor) bool {
-	counts := []Factor{f}
-	switch f {
-	case SMSOTP:
-		counts = []Factor{SMSOTP, VoiceOTP, UplinkSMS}
-	case VoiceOTP:
-		counts = []Factor{VoiceOTP, UplinkSMS}
-	default:
-	}
-	return slices.ContainsFunc(counts, func(one Factor) bool { return slices.Contains(proven, one) })
+	return len(c) > 0 && !slices.ContainsFunc(c, func(f Factor) bool { return !slices.Contains(proven, f) })
 }
 
 // Limit returns the standard's limit of a transfer with these factors: the kind that
@@ -63,10 +49,8 @@ func (c Combination) Limit() (day limit.Kind, atMost money.Fen) {
 }
 
 // NeedsKey reports whether a key of the bound device is one of the factors: the bound key itself, or
-// one that finger or face unlocks, or a passkey, which belong to it.
-func (c Combination) NeedsKey() bool {
-	return slices.Contains(c, DeviceKey) || c.NeedsUnlock() || slices.Contains(c, Passkey)
-}
+// one that finger or face unlocks, which belongs to it.
+func (c Combination) NeedsKey() bool { return slices.Contains(c, DeviceKey) || c.NeedsUnlock() }
 
 // NeedsUnlock reports whether a key that finger or face unlocks is one of the factors.
 func (c Combination) NeedsUnlock() bool { return slices.Contains(c, UnlockKey) }
@@ -77,27 +61,12 @@ func (c Combination) independent() bool {
 }
 
 // oneKey reports whether at most one factor is a key in the phone: who has the phone unlocked
-// has each of them (AUTH-005). The Bluetooth Key is a device of its own, with its own PIN and button.
+// has each of them (AUTH-005).
 func (c Combination) oneKey() bool {
-	return c.atMostOne(DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield, Passkey) && (!slices.Contains(c, Passkey) || !c.NeedsUnlock())
-}
-
-// onePhone reports whether at most one factor shows who has the reserved number: two of them show
-// the same.
-func (c Combination) onePhone() bool { return c.atMostOne(SMSOTP, VoiceOTP, UplinkSMS) }
-
-// apart reports whether no two factors show the same.
-func (c Combination) apart() bool { return c.oneKey() && c.onePhone() && c.oneCertificate() }
-
-// oneCertificate reports whether at most one factor is the signature of a certificate: its evidence is the
-// one record of the intent (AUTH-025).
-func (c Combination) oneCertificate() bool {
-	return c.atMostOne(SoftUKey, SoftUKeyCounter, PhoneShield, BluetoothKey)
-}
-
-func (c Combination) atMostOne(of ...Factor) bool {
-	among := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool { return !slices.Contains(of, f) })
-	return len(among) <= 1
+	keys := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool {
+		return !slices.Contains([]Factor{DeviceKey, SoftUKey, SoftUKeyCounter, PhoneShield}, f)
+	})
+	return len(keys) <= 1
 }
 
 // Usable returns the combinations that a customer can prove on the device. Without a bound

@@ -19,7 +19,7 @@ const Face Factor = "face"
 
 // biometric reports whether the factor is a biometric. Biometrics alone confirm nothing
 // (BIO-002).
-func biometric(name Factor) bool { return name == Face || name == UnlockKey || name == Passkey }
+func biometric(name Factor) bool { return name == Face || name == UnlockKey }
 
 type faceCheck struct{}
 

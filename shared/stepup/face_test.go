@@ -18,20 +18,10 @@ func (p phone) faced(t *testing.T, in stepup.Intent) stepup.Proof {
 	t.Helper()
 	id, now := uuid.New(), p.clock.Now()
 	check.Exec(t, p.db.Pool(), `
-INSERT INTO face_check (id, customer_id, device_id, channel, intent_id, binding, nonce, actions, created_at, expires_at, state, ended_at,
-    purpose)
-VALUES ($1, $2, $3, $4, $5, $6, '', '{}', $7, $7, 'passed', $7, 'transfer')`,
+INSERT INTO face_check (id, customer_id, device_id, channel, intent_id, binding, nonce, actions, created_at, expires_at, state, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, '', '{}', $7, $7, 'passed', $7)`,
 		id, p.customer, p.device, sm.Digest(p.channel[:]), in.ID, in.Digest, now)
-	p.consents(t, true)
 	return stepup.Proof{Factor: stepup.Face, CheckID: &id}
-}
-
-// consents gives the consent to faces for transfers, or withdraws it.
-func (p phone) consents(t *testing.T, given bool) {
-	t.Helper()
-	check.Exec(t, p.db.Pool(), `
-INSERT INTO biometric_consent (id, customer_id, purpose, given, notice, device_id, changed_at)
-VALUES (gen_random_uuid(), $1, 'transfer', $2, CASE WHEN $2 THEN 'n' ELSE '' END, 'd', clock_timestamp())`, p.customer, given)
 }
 
 // Biometrics alone confirm nothing, also if an intent says so. Beside another factor, the face
@@ -70,7 +60,6 @@ func TestAFaceProvesItsOwnIntentOnce(t *testing.T) {
 		"failed":             "UPDATE face_check SET state = 'failed'",
 		"unanswered":         "UPDATE face_check SET state = 'unanswered'",
 		"used":               "UPDATE face_check SET state = 'used'",
-		"for no purpose":     "UPDATE face_check SET purpose = ''",
 		"unknown":            "DELETE FROM face_check",
 	} {
 		in := p.intent(t, only(stepup.DeviceKey, stepup.Face))
@@ -93,10 +82,6 @@ func TestAFaceProvesItsOwnIntentOnce(t *testing.T) {
 	p.clock.Advance(time.Microsecond)
 	_, err = p.confirm(t, in, proofs...)
 	want(t, "too late", err, stepup.ErrProofRejected)
-	withdrawn := []stepup.Proof{p.faced(t, in), p.sign(t, in.Text)}
-	p.consents(t, false)
-	_, err = p.confirm(t, in, withdrawn...)
-	want(t, "after the withdrawal", err, stepup.ErrProofRejected)
 	if first == nil || second == nil {
 		return
 	}

@@ -58,8 +58,8 @@ func (g guess) wrong() bool { return g.compared && !g.right }
 
 // factors holds the factors that the bank can verify. A rule that names another factor
 // confirms nothing with it.
-var factors = byName(smsOTP{}, voiceOTP{}, uplinkSMS{}, deviceKey{}, tradePassword{}, loginPassword{}, dynamicToken{},
-	faceCheck{}, unlockKey{}, passkeyFactor{}, uKeyOfApp, uKeyOfCounter, uKeyOfShield, bluetoothKey, pinCode{})
+var factors = byName(smsOTP{}, deviceKey{}, tradePassword{}, loginPassword{}, dynamicToken{}, faceCheck{}, unlockKey{},
+	uKeyOfApp, uKeyOfCounter, uKeyOfShield)
 
 func byName(list ...factor) map[Factor]factor {
 	named := make(map[Factor]factor, len(list))

@@ -117,23 +117,17 @@ func only(factors ...stepup.Factor) func(*stepup.Intent) {
 // so that no test waits between two codes.
 func (p phone) code(t *testing.T, in stepup.Intent) stepup.Proof {
 	t.Helper()
-	return p.codeOf(t, in, stepup.SMSOTP, otp.Intent, stepup.Subject(in.ID))
-}
-
-// codeOf is code of a factor, whose challenge has this subject.
-func (p phone) codeOf(t *testing.T, in stepup.Intent, f stepup.Factor, purpose, subject string) stepup.Proof {
-	t.Helper()
 	index, err := customer.PhoneIndexOf(t.Context(), p.db.Reader(), p.customer)
 	check.Must(t, err)
 	var unit pg.Unit
 	otp.Issue(&unit, otp.Challenge{
-		Subject: subject, Purpose: purpose, Phone: index, CustomerID: &p.customer,
+		Subject: stepup.Subject(in.ID), Purpose: otp.Intent, Phone: index, CustomerID: &p.customer,
 		DeviceID: in.DeviceID, Binding: in.Digest,
 	}, p.clock.Now())
 	check.Must(t, p.db.Commit(t.Context(), &unit))
 	var issued otp.Issued
-	check.Must(t, issued.Scan(p.db.Pool().QueryRow(t.Context(), otp.LoadSQL, subject)))
-	return stepup.Proof{Factor: f, Code: issued.Code(p.ring)}
+	check.Must(t, issued.Scan(p.db.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.Subject(in.ID))))
+	return stepup.Proof{Factor: stepup.SMSOTP, Code: issued.Code(p.ring)}
 }
 
 // off is a wrong code.
@@ -164,8 +158,6 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 	switch f {
 	case stepup.SMSOTP:
 		return p.code(t, in)
-	case stepup.VoiceOTP:
-		return p.codeOf(t, in, f, otp.Voice, stepup.VoiceSubject(in.ID))
 	case stepup.DeviceKey:
 		return p.sign(t, in.Text)
 	case stepup.TradePassword:
@@ -174,8 +166,7 @@ func (p phone) right(t *testing.T, in stepup.Intent, f stepup.Factor) stepup.Pro
 		return p.faced(t, in)
 	case stepup.UnlockKey:
 		return p.unlocked(t, in.Text)
-	case stepup.UplinkSMS, stepup.LoginPassword, stepup.Token, stepup.Passkey, stepup.SoftUKey, stepup.SoftUKeyCounter, stepup.PhoneShield,
-		stepup.BluetoothKey, stepup.PINCode: // each test of it makes its own
+	case stepup.LoginPassword, stepup.Token, stepup.SoftUKey, stepup.SoftUKeyCounter, stepup.PhoneShield: // each test of it makes its own
 	}
 	return stepup.Proof{Factor: f}
 }

@@ -4,8 +4,6 @@ import (
 	"slices"
 
 	"github.com/tidebank/tidebank/shared/cert"
-	"github.com/tidebank/tidebank/shared/customer"
-	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -38,12 +36,7 @@ type Case struct {
 	Token     bool      // the customer has bound a dynamic token
 	Face      bool      // the bank has a reference photo of the customer
 	Unlock    bool      // the customer has set a key on the device that finger or face unlocks
-	Passkey   bool      // the customer has set a passkey on the device
 	UKeys     cert.Held // the customer's certificates
-
-	Kind         customer.Kind // "" is a personal customer
-	PIN          bool          // the customer has chosen a PIN code
-	BluetoothKey Cap           // of a transfer: what is set for the customer and the account; of a day: for the customer (LIMIT-004)
 }
 
 // Cap holds the largest amounts of a method in fen: of one transfer, and of a day.
@@ -61,15 +54,7 @@ type rule struct {
 }
 
 func (r rule) fits(c Case) bool {
-	return r.operation == c.Operation && r.scene == c.cell() && r.bound == c.Bound && r.grade == c.Grade
-}
-
-// cell is the name of the case's scene in the table: corporate customers have scenes of their own.
-func (c Case) cell() string {
-	if c.Kind == customer.Corporate && c.Scene != NoMoney {
-		return "corporate_" + c.Scene.String()
-	}
-	return c.Scene.String()
+	return r.operation == c.Operation && r.scene == c.Scene.String() && r.bound == c.Bound && r.grade == c.Grade
 }
 
 // Matrix holds the rules and caps that are in force at one time. The rules of a cell
@@ -134,35 +119,12 @@ func (m Matrix) Cap(c Combination) Cap {
 	return least
 }
 
-// CapIn is Cap in the case: a transfer by Bluetooth Key has the lower caps that are set for the
-// customer and the account.
-func (m Matrix) CapIn(about Case, c Combination) Cap {
-	least := m.Cap(c)
-	if kind, _ := c.Limit(); kind == limit.TransferBluetoothKey {
-		least.PerTransfer = min(least.PerTransfer, about.BluetoothKey.PerTransfer)
-		least.PerDay = min(least.PerDay, about.BluetoothKey.PerDay)
-	}
-	return least
-}
-
-// KindCap returns the largest amounts that the methods of one kind of limit confirm.
-func (m Matrix) KindCap(kind limit.Kind) Cap {
-	var most Cap
-	for name, f := range factors {
-		if f.day() == kind {
-			of := m.Cap(Combination{name})
-			most = Cap{PerTransfer: max(most.PerTransfer, of.PerTransfer), PerDay: max(most.PerDay, of.PerDay)}
-		}
-	}
-	return most
-}
-
 // reach is the largest amount that the rule confirms by what the customer has.
 func (m Matrix) reach(r rule, about Case) money.Fen {
 	var most money.Fen
 	for _, c := range r.combinations {
 		if about.has(c) {
-			most = max(most, m.CapIn(about, c).PerTransfer)
+			most = max(most, m.Cap(c).PerTransfer)
 		}
 	}
 	return min(most, r.upTo)
@@ -172,7 +134,7 @@ func (m Matrix) reach(r rule, about Case) money.Fen {
 func (m Matrix) reaching(r rule, c Case) []Combination {
 	var enough []Combination
 	for _, one := range r.combinations {
-		if c.allows(one) && c.Amount <= m.CapIn(c, one).PerTransfer {
+		if c.allows(one) && c.Amount <= m.Cap(one).PerTransfer {
 			enough = append(enough, slices.Clone(one))
 		}
 	}

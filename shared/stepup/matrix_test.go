@@ -12,7 +12,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -24,9 +23,9 @@ import (
 // The combinations of factors that the matrix may ask for, in words.
 const (
 	anyTwo   = "sms_otp+device_key | sms_otp+trade_password | device_key+trade_password"
-	allThree = "voice_otp+device_key+trade_password"
+	allThree = "sms_otp+device_key+trade_password"
 	anyOne   = "device_key | trade_password"
-	codeAnd  = "voice_otp+device_key | voice_otp+trade_password"
+	codeAnd  = "sms_otp+device_key | sms_otp+trade_password"
 	stronger = "STEPUP_STRONGER"
 )
 
@@ -112,18 +111,12 @@ func words(t *testing.T, m stepup.Matrix, scene stepup.Scene, grade risk.Grade, 
 	return strings.Join(texts, " | ")
 }
 
-// factors are those that every customer has; subsets are all that can be brought of them, with a code in a
-// text or one that a call tells.
+// factors are those that the bank can verify; subsets are all that can be brought
+// of them.
 var (
-	factors = []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword, stepup.VoiceOTP}
+	factors = []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.TradePassword}
 	subsets = [][]stepup.Factor{
-		{},
-		factors[:1], factors[1:2], factors[2:3], factors[:2], factors[1:3],
-		{stepup.SMSOTP, stepup.TradePassword},
-		factors[:3],
-		factors[3:],
-		{stepup.VoiceOTP, stepup.DeviceKey},
-		factors[2:], factors[1:],
+		{}, factors[:1], factors[1:2], factors[2:], factors[:2], factors[1:], {stepup.SMSOTP, stepup.TradePassword}, factors,
 	}
 )
 
@@ -133,7 +126,7 @@ func enough(combinations []stepup.Combination, proven []stepup.Factor) bool {
 	for _, c := range combinations {
 		held := len(c) > 0
 		for _, f := range c {
-			held = held && (slices.Contains(proven, f) || f == stepup.SMSOTP && slices.Contains(proven, stepup.VoiceOTP))
+			held = held && slices.Contains(proven, f)
 		}
 		if held {
 			return true
@@ -153,7 +146,7 @@ func TestNoSingleFactorPaysOthers(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			for _, f := range append([]stepup.Factor{"fingerprint", stepup.Face, stepup.UnlockKey, stepup.Passkey, ""}, factors...) {
+			for _, f := range append([]stepup.Factor{"fingerprint", stepup.Face, stepup.UnlockKey, ""}, factors...) {
 				for _, proven := range [][]stepup.Factor{{f}, {f, f}, {f, "fingerprint"}} {
 					if enough(list, proven) {
 						t.Errorf("grade %d, %d fen: %v is enough", grade, amount, proven)
@@ -205,14 +198,14 @@ func standsBeside(t *testing.T, name stepup.Factor, set func(*stepup.Case)) {
 		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, []string{"sms_otp" + beside, "device_key" + beside, "trade_password" + beside}},
 		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, nil},
 		{stepup.ToOthers, risk.GradeRaised, 1, []string{
-			"voice_otp+device_key" + beside, "voice_otp+trade_password" + beside, "device_key+trade_password" + beside,
+			"sms_otp+device_key" + beside, "sms_otp+trade_password" + beside, "device_key+trade_password" + beside,
 		}},
 		{stepup.ToOthers, risk.GradeHigh, 1, nil},
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, nil}, // one other factor is enough
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, []string{
 			"sms_otp" + beside, "device_key" + beside, "trade_password" + beside,
 		}},
-		{stepup.ToOwn, risk.GradeRaised, 1, []string{"voice_otp" + beside}},
+		{stepup.ToOwn, risk.GradeRaised, 1, []string{"sms_otp" + beside}},
 	} {
 		c := about(tt.scene, tt.grade, tt.amount)
 		without, _ := m.Decide(c)
@@ -251,10 +244,10 @@ func TestASoftUKeyStandsBesideAnotherFactor(t *testing.T) {
 			[]string{"sms_otp+soft_ukey_counter", "trade_password+soft_ukey_counter"},
 		},
 		{stepup.ToOthers, risk.GradeNormal, stepup.CapSoftUKey + 1, counter, nil},
-		{stepup.ToOthers, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"voice_otp+trade_password+soft_ukey_counter"}},
+		{stepup.ToOthers, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"sms_otp+trade_password+soft_ukey_counter"}},
 		{stepup.ToOthers, risk.GradeHigh, 1, counter, nil},
 		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, app, nil}, // one other factor is enough
-		{stepup.ToOwn, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"voice_otp+soft_ukey_counter"}},
+		{stepup.ToOwn, risk.GradeRaised, stepup.CapSoftUKey, counter, []string{"sms_otp+soft_ukey_counter"}},
 	} {
 		c := about(tt.scene, tt.grade, tt.amount)
 		without, _ := m.Decide(c)
@@ -266,85 +259,6 @@ func TestASoftUKeyStandsBesideAnotherFactor(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
-		}
-	}
-}
-
-// A Bluetooth Key stands beside each other kind of factor, the phone's key too: it is a device of its own
-// (AUTH-005). What is set for the customer and the account bounds it (LIMIT-004).
-func TestABluetoothKeyStandsBesideAnotherFactor(t *testing.T) {
-	t.Parallel()
-	m := inForce(t)
-	pairs := []string{"sms_otp+bluetooth_key", "device_key+bluetooth_key", "trade_password+bluetooth_key"}
-	for _, tt := range []struct {
-		scene       stepup.Scene
-		grade       risk.Grade
-		amount, set money.Fen
-		want        []string
-	}{
-		{stepup.ToOthers, risk.GradeNormal, 300_000_00, 300_000_00, pairs},
-		{stepup.ToOthers, risk.GradeNormal, 300_000_01, 300_000_00, nil},
-		{stepup.ToOthers, risk.GradeNormal, 1_000_000_00, 9_000_000_00, pairs},
-		{stepup.ToOthers, risk.GradeNormal, 1_000_000_01, 9_000_000_00, nil}, // the bank's row of stepup_cap
-		{stepup.ToOthers, risk.GradeNormal, 1, 0, nil},
-		{stepup.ToOthers, risk.GradeRaised, 300_000_00, 300_000_00, []string{
-			"voice_otp+device_key+bluetooth_key", "voice_otp+trade_password+bluetooth_key", "device_key+trade_password+bluetooth_key",
-		}},
-		{stepup.ToOthers, risk.GradeHigh, 1, 300_000_00, nil},
-		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, 300_000_00, nil}, // one other factor is enough
-		{stepup.ToOwn, risk.GradeNormal, 300_000_00, 300_000_00, pairs},
-		{stepup.ToOwn, risk.GradeRaised, 300_000_00, 300_000_00, []string{"voice_otp+bluetooth_key"}},
-	} {
-		c := about(tt.scene, tt.grade, tt.amount)
-		without, _ := m.Decide(c)
-		c.UKeys, c.BluetoothKey = cert.Held{Bluetooth: true}, stepup.Cap{PerTransfer: tt.set, PerDay: tt.set}
-		list, _ := m.Decide(c)
-		var got []string
-		for _, one := range list[len(without):] {
-			got = append(got, one.String())
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
-		}
-	}
-}
-
-// Corporate customers have cells of their own, with the Bluetooth Key, the PIN code and the phone's key only; a customer of
-// an unknown kind has none.
-func TestTheMatrixOfCorporateCustomers(t *testing.T) {
-	t.Parallel()
-	m := inForce(t)
-	pairs := []string{"device_key+bluetooth_key", "pin_code+bluetooth_key", "device_key+pin_code"}
-	for _, tt := range []struct {
-		scene  stepup.Scene
-		grade  risk.Grade
-		amount money.Fen
-		want   []string
-	}{
-		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS, pairs},
-		{stepup.ToOthers, risk.GradeNormal, stepup.CapSMS + 1, pairs[:2]},
-		{stepup.ToOthers, risk.GradeNormal, setForKey + 1, nil},
-		{stepup.ToOthers, risk.GradeRaised, setForKey, []string{"device_key+pin_code+bluetooth_key"}},
-		{stepup.ToOthers, risk.GradeHigh, 1, nil},
-		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount, []string{"bluetooth_key", "pin_code", "device_key"}},
-		{stepup.ToOwn, risk.GradeNormal, stepup.LargeAmount + 1, pairs},
-		{stepup.ToOwn, risk.GradeRaised, 1, pairs[:2]},
-	} {
-		c := about(tt.scene, tt.grade, tt.amount)
-		c.Kind, c.PIN, c.Token, c.Face, c.Unlock = customer.Corporate, true, true, true, true
-		c.UKeys = cert.Held{App: true, Counter: true, Shield: true, Bluetooth: true}
-		c.BluetoothKey = stepup.Cap{PerTransfer: setForKey, PerDay: setForKey}
-		list, _ := m.Decide(c)
-		var got []string
-		for _, one := range list {
-			got = append(got, one.String())
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("scene %d, grade %d, %d fen (-want +got):\n%s", tt.scene, tt.grade, tt.amount, diff)
-		}
-		c.Kind = "partnership"
-		if list, err := m.Decide(c); err == nil {
-			t.Errorf("an unknown kind: %v", list)
 		}
 	}
 }

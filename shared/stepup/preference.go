@@ -52,8 +52,7 @@ func QueuePreference(batch *pgx.Batch, customer uuid.UUID, found *Preference) {
 // combinations, and the customer still has what it needs. It returns all combinations if not:
 // a choice is never weaker than the matrix, and never one that no proof could meet.
 func (p Preference) Choose(combinations []Combination, about Case) []Combination {
-	if about.Amount > p.UpTo || !about.has(p.Combination) || !p.Combination.of(about.Kind) ||
-		!slices.ContainsFunc(combinations, p.Combination.contains) {
+	if about.Amount > p.UpTo || !about.has(p.Combination) || !slices.ContainsFunc(combinations, p.Combination.contains) {
 		return combinations
 	}
 	return []Combination{p.Combination}

@@ -27,7 +27,7 @@ type smsOTP struct{}
 func (smsOTP) name() Factor          { return SMSOTP }
 func (smsOTP) cap() money.Fen        { return CapSMS }
 func (smsOTP) day() limit.Kind       { return limit.TransferSMS }
-func (smsOTP) begin(p Proof) attempt { return newCodeAttempt(p, Subject) }
+func (smsOTP) begin(p Proof) attempt { return &smsOTPAttempt{code: otp.Attempt{Code: p.Code}} }
 
 func (smsOTP) lacks(p Proof) string {
 	if p.Code == "" {
@@ -36,28 +36,22 @@ func (smsOTP) lacks(p Proof) string {
 	return ""
 }
 
-// codeAttempt is a guess at a code of the bank. subject names the code's challenge, by the intent.
-type codeAttempt struct {
-	subject func(intent uuid.UUID) string
-	code    otp.Attempt
-	guess   guess
+type smsOTPAttempt struct {
+	code  otp.Attempt
+	guess guess
 }
 
-func newCodeAttempt(p Proof, subject func(uuid.UUID) string) *codeAttempt {
-	return &codeAttempt{subject: subject, code: otp.Attempt{Code: p.Code}}
-}
-
-func (a *codeAttempt) load(v *Verification, batch *pgx.Batch) {
+func (a *smsOTPAttempt) load(v *Verification, batch *pgx.Batch) {
 	a.guess = guess{}
-	a.code.Subject, a.code.DeviceID, a.code.CustomerID = a.subject(v.Confirmation.IntentID), v.DeviceID, &v.CustomerID
+	a.code.Subject, a.code.DeviceID, a.code.CustomerID = Subject(v.Confirmation.IntentID), v.DeviceID, &v.CustomerID
 	a.code.CountInFlight(batch, v.Now)
 }
 
-func (a *codeAttempt) waits() bool { return a.code.Waits() }
+func (a *smsOTPAttempt) waits() bool { return a.code.Waits() }
 
 // The code was computed over the digest of the intent's text, so it confirms only
 // this text (AUTH-015).
-func (a *codeAttempt) verify(_ context.Context, v *Verification, ring *keys.Ring) error {
+func (a *smsOTPAttempt) verify(_ context.Context, v *Verification, ring *keys.Ring) error {
 	a.code.Binding = v.found.Digest
 	a.guess.compared, a.guess.right = true, a.code.Right(ring)
 	if !a.guess.right {
@@ -67,7 +61,7 @@ func (a *codeAttempt) verify(_ context.Context, v *Verification, ring *keys.Ring
 }
 
 // settle gives back the count of a right code: the call was refused for another reason.
-func (a *codeAttempt) settle(unit *pg.Unit) {
+func (a *smsOTPAttempt) settle(unit *pg.Unit) {
 	switch {
 	case !a.code.Counted():
 	case a.guess.wrong():
@@ -80,7 +74,7 @@ func (a *codeAttempt) settle(unit *pg.Unit) {
 
 // left is 0 also for a code that is void, used up or expired: the customer needs a new
 // code.
-func (a *codeAttempt) left() (int, *time.Time, bool) { return a.code.Left, nil, a.guess.compared }
+func (a *smsOTPAttempt) left() (int, *time.Time, bool) { return a.code.Left, nil, a.guess.compared }
 
 // consume adds nothing: the code is bound to the intent, and the intent is used once.
-func (a *codeAttempt) consume(*pg.Unit, uuid.UUID) {}
+func (a *smsOTPAttempt) consume(*pg.Unit, uuid.UUID) {}

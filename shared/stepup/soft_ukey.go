@@ -25,15 +25,7 @@ const (
 
 	// The phone shield (手机盾) is such a key in the trusted environment of one phone (AUTH-019).
 	PhoneShield Factor = "phone_shield"
-
-	// The Bluetooth Key (蓝牙Key) is such a key in a device of its own, with a screen and a button (AUTH-001).
-	BluetoothKey Factor = "bluetooth_key"
 )
-
-// CapBluetoothKey is the largest amount of one transfer by a Bluetooth Key that the bank may set:
-// 10,000,000.00 CNY. The standard gives no figure. Rows of stepup_cap set a lower one, and what is
-// set for the customer and the account lowers it further (LIMIT-004, Case.BluetoothKey).
-const CapBluetoothKey money.Fen = 10_000_000_00
 
 // CapPhoneShield is the largest amount of one transfer by a phone shield that the bank may set: that
 // of the next stronger method. Rows of stepup_cap set a lower one (the standard gives no figure).
@@ -57,8 +49,6 @@ var (
 	uKeyOfApp     = softUKey{cert.InApp, SoftUKey, CapSMS, limit.TransferSMS}
 	uKeyOfCounter = softUKey{cert.AtCounter, SoftUKeyCounter, CapSoftUKey, limit.TransferSoftUKey}
 	uKeyOfShield  = softUKey{cert.InShield, PhoneShield, CapPhoneShield, limit.TransferPhoneShield}
-
-	bluetoothKey = softUKey{cert.InBluetooth, BluetoothKey, CapBluetoothKey, limit.TransferBluetoothKey}
 )
 
 func (f softUKey) name() Factor    { return f.factor }

@@ -13,8 +13,7 @@
 // many come at once. A request brings at most one proof of each factor. Amounts are fen;
 // the policy table holds bounds and lifetimes. Refusals: INTENT_USED, INTENT_EXPIRED,
 // PROOF_REJECTED, STEPUP_STRONGER, TRADE_PASSWORD_LOCKED, TRADE_PASSWORD_FROZEN,
-// LOGIN_PASSWORD_LOCKED, TOKEN_LOCKED, PIN_CODE_LOCKED, OBJECT_NOT_FOUND, PASSWORD_UNSEALED,
-// DEVICE_UNBOUND. Values are not for concurrent use.
+// LOGIN_PASSWORD_LOCKED, TOKEN_LOCKED, OBJECT_NOT_FOUND, PASSWORD_UNSEALED, DEVICE_UNBOUND. Values are not for concurrent use.
 //
 // To add a factor, write
 //   - one file here with its factor and attempt (device_key.go is the shortest);
@@ -35,7 +34,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/risk"
 )
@@ -50,7 +48,6 @@ var (
 	ErrPasswordLocked = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_LOCKED")
 	ErrPasswordFrozen = bankerr.New(bankerr.Refused, "TRADE_PASSWORD_FROZEN")
 	ErrLoginLocked    = bankerr.New(bankerr.Refused, "LOGIN_PASSWORD_LOCKED")
-	ErrPINLocked      = bankerr.New(bankerr.Refused, "PIN_CODE_LOCKED")
 	ErrTokenLocked    = bankerr.New(bankerr.Refused, "TOKEN_LOCKED")
 )
 
@@ -68,7 +65,7 @@ func (m *MissingError) Error() string { return fmt.Sprintf("any one of %v is eno
 func missing(combinations []Combination, proven []Factor) *MissingError {
 	m := &MissingError{Combinations: combinations}
 	for _, c := range combinations {
-		lacking := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool { return proves(proven, f) })
+		lacking := slices.DeleteFunc(slices.Clone(c), func(f Factor) bool { return slices.Contains(proven, f) })
 		within := func(other Combination) bool { return other.satisfiedBy(lacking) }
 		if slices.ContainsFunc(m.Missing, within) {
 			continue
@@ -113,7 +110,7 @@ func (u *UsedError) Error() string { return "the result is " + u.ResultID.String
 func Refusals() []*bankerr.Error {
 	return []*bankerr.Error{
 		ErrUsed, ErrExpired, ErrProofRejected, ErrStronger, ErrPasswordLocked, ErrPasswordFrozen, ErrLoginLocked,
-		ErrTokenLocked, ErrPINLocked,
+		ErrTokenLocked,
 		bankerr.ErrNotFound, password.ErrUnsealed, ErrUnbound,
 	}
 }
@@ -124,15 +121,13 @@ type Factor string
 // Proof is the client's proof of one factor.
 type Proof struct {
 	Factor    Factor `json:"factor" maxLength:"32" doc:"The factor that this proves, e.g. sms_otp (docs/protocol.md)" example:"sms_otp"`
-	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, voice_otp, token" example:"123456"` //nolint:revive // a tag is one line
-	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"or PIN code"`
+	Code      string `json:"code,omitempty" minLength:"6" maxLength:"6" pattern:"^[0-9]{6}$" doc:"sms_otp, token" example:"123456"`
+	Password  []byte `json:"password,omitempty" format:"sealed-password" minLength:"1" maxLength:"1024" doc:"of either kind"`
 	Signature []byte `json:"signature,omitempty" minLength:"1" maxLength:"1024" doc:"device_key, unlock_key: by SM2 over the intent's text"`
 
 	CheckID *uuid.UUID `json:"check_id,omitempty" format:"uuid" doc:"face: of the check that has passed for the intent"`
 
-	// Passkey is the answer of the browser's authenticator.
-	Passkey    *passkey.Assertion `json:"passkey,omitempty" doc:"passkey: what navigator.credentials.get answers"`
-	SignedData []byte             `json:"signed_data,omitempty" minLength:"4" maxLength:"4096" doc:"by a certificate's key: PKCS#7 of text"`
+	SignedData []byte `json:"signed_data,omitempty" minLength:"4" maxLength:"4096" doc:"soft_ukey, _counter, phone_shield: PKCS#7 of text"`
 }
 
 // Confirmation holds an intent's id and the proofs. Every request that confirms an

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
@@ -21,10 +20,10 @@ INSERT INTO intent (id, customer_id, device_id, operation, payload_ct, text_ct, 
                     expires_at, raised_combinations)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', $10, $11, $12)`
 
-	// The query also reads the device's key and the customer's kind, so that a proof needs no second round trip.
+	// The query also reads the device's key, so that a signature needs no second round trip.
 	sqlIntentLoad = `-- intent.load
 SELECT i.id, i.customer_id, i.device_id, i.operation, i.payload_ct, i.text_ct, i.digest, i.combinations, i.grade,
-       i.state, i.created_at, i.expires_at, d.public_key, i.raised_combinations, customer_kind(i.customer_id)
+       i.state, i.created_at, i.expires_at, d.public_key, i.raised_combinations
   FROM intent i
   LEFT JOIN device d ON d.customer_id = i.customer_id AND d.device_id = i.device_id
  WHERE i.id = $1 AND i.customer_id = $2`
@@ -46,7 +45,7 @@ UPDATE intent SET state = 'cancelled' WHERE customer_id = $1 AND state = 'open'`
 func Retention() pg.Retention {
 	return pg.Retention{
 		Table: "intent", Keep: 30 * 24 * time.Hour, SQL: sqlIntentPrune,
-		Why: "An intent lives at most half an hour, and its transfer stores the confirmed plan.",
+		Why: "An intent lives ten minutes, and its transfer stores the confirmed plan.",
 	}
 }
 
@@ -106,13 +105,12 @@ type record struct {
 	payload, text []byte
 	state         state
 	deviceKey     []byte
-	kind          customer.Kind // of the customer, now
 }
 
 func (r *record) scan(row pgx.Row) error {
 	var combinations, raised []string
 	err := row.Scan(&r.ID, &r.CustomerID, &r.DeviceID, &r.Operation, &r.payload, &r.text, &r.Digest, &combinations,
-		&r.Grade, &r.state, &r.CreatedAt, &r.ExpiresAt, &r.deviceKey, &raised, &r.kind)
+		&r.Grade, &r.state, &r.CreatedAt, &r.ExpiresAt, &r.deviceKey, &raised)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errNoIntent
 	}

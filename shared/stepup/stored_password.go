@@ -10,7 +10,6 @@ import (
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/password"
-	"github.com/tidebank/tidebank/shared/pg"
 )
 
 // storedSecret is an attempt at a secret that the bank stores: a password or a token's seed.
@@ -20,17 +19,11 @@ type storedSecret interface {
 	damaged() bool   // the bank can't read the stored text
 }
 
-// rehashed is an attempt at a secret whose stored text may be out of date.
-type rehashed interface {
-	stale() bool
-	rehash(ctx context.Context, turn *password.Turn, unit *pg.Unit) error
-}
-
 // open opens the sealed password of a proof.
 type open func(ring *keys.Ring, id channel.ID, field string, sealed []byte) ([]byte, error)
 
 // sealedPasswords are the factors whose proof is a sealed password.
-var sealedPasswords = map[Factor]open{TradePassword: password.OpenDigits, LoginPassword: password.OpenField, PINCode: password.OpenPIN}
+var sealedPasswords = map[Factor]open{TradePassword: password.OpenDigits, LoginPassword: password.OpenField}
 
 // openPasswords opens the passwords among the proofs. A password that is not sealed for
 // this channel is the app's fault and no guess: ErrUnsealed names its field. A trade

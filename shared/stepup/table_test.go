@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -23,15 +22,12 @@ import (
 // addRule puts a rule into force.
 func addRule(t *testing.T, db *pg.DB, c stepup.Case, upTo money.Fen, from time.Time, combinations ...string) {
 	t.Helper()
-	device, scene := "unbound", c.Scene.String()
-	if c.Kind == customer.Corporate {
-		scene = "corporate_" + scene
-	}
+	device := "unbound"
 	if c.Bound {
 		device = "bound"
 	}
 	check.Exec(t, db.Pool(), `INSERT INTO stepup_rule VALUES ($1, $2, $3, $4, $5, $6, $7, 'one person', 'another person')`,
-		c.Operation, scene, device, c.Grade, upTo, append([]string{}, combinations...), from)
+		c.Operation, c.Scene.String(), device, c.Grade, upTo, append([]string{}, combinations...), from)
 }
 
 func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.Fen, from time.Time) {
@@ -44,26 +40,15 @@ func addCap(t *testing.T, db *pg.DB, method stepup.Factor, transfer, day money.F
 // grade and device, with and without a token, a reference photo, a key that finger or face unlocks, and
 // certificates.
 func everyCase(each func(c stepup.Case)) {
-	for _, kind := range []customer.Kind{customer.Personal, customer.Corporate} {
-		eachOf(kind, each)
-	}
-}
-
-func eachOf(kind customer.Kind, each func(c stepup.Case)) {
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
-			for i := range 512 {
-				const others = 0b101110110 // what confirms nothing for a corporate customer: all of it or nothing
-				if kind == customer.Corporate && i&others != 0 && i&others != others {
-					continue
-				}
+			for i := range 128 {
 				has := func(bit int) bool { return i>>bit&1 == 1 }
 				for _, amount := range append([]money.Fen{0, stepup.CapToken, stepup.CapToken + 1}, amounts[:]...) {
 					each(stepup.Case{
 						Operation: operation, Scene: scene, Grade: grade, Amount: amount,
 						Bound: has(0), Token: has(1), Face: has(2), Unlock: has(3),
-						UKeys: cert.Held{App: has(4), Counter: has(5), Shield: has(6), Bluetooth: has(7)},
-						Kind:  kind, PIN: has(3), BluetoothKey: stepup.Cap{PerTransfer: setForKey, PerDay: setForKey}, Passkey: has(8),
+						UKeys: cert.Held{App: has(4), Counter: has(5), Shield: has(6)},
 					})
 				}
 			}
@@ -71,72 +56,45 @@ func eachOf(kind customer.Kind, each func(c stepup.Case)) {
 	}
 }
 
-// setForKey is what is set for the customer's Bluetooth Key.
-const setForKey money.Fen = 700_000_00
-
 // weaker tells by which clause the combination is too weak for the case; "" if by none. It
 // is written from the standard, and not from the code.
 func weaker(c stepup.Case, one stepup.Combination) string {
 	ceiling := map[stepup.Factor]money.Fen{
-		stepup.SMSOTP: 50_000_00, stepup.VoiceOTP: 50_000_00, stepup.UplinkSMS: 50_000_00,
-		stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
-		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00, stepup.Passkey: 50_000_00,
+		stepup.SMSOTP: 50_000_00, stepup.DeviceKey: 50_000_00, stepup.TradePassword: 50_000_00,
+		stepup.Token: 1_000_000_00, stepup.Face: 50_000_00, stepup.UnlockKey: 50_000_00,
 		stepup.SoftUKey: 50_000_00, stepup.SoftUKeyCounter: 1_000_000_00, stepup.PhoneShield: 1_000_000_00,
-		stepup.BluetoothKey: setForKey, stepup.PINCode: 50_000_00,
 	}
-	inPhone := map[stepup.Factor]int{
-		stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1, stepup.Passkey: 1,
-	}
-	ofNumber := map[stepup.Factor]int{stepup.SMSOTP: 1, stepup.VoiceOTP: 1, stepup.UplinkSMS: 1}
-	certified := map[stepup.Factor]int{
-		stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1, stepup.BluetoothKey: 1,
-	}
-	distinct, strongest, code, keys, numbers, certificates := map[stepup.Factor]bool{}, money.Fen(0), false, 0, 0, 0
+	inPhone := map[stepup.Factor]int{stepup.DeviceKey: 1, stepup.SoftUKey: 1, stepup.SoftUKeyCounter: 1, stepup.PhoneShield: 1}
+	distinct, strongest, code, keys := map[stepup.Factor]bool{}, money.Fen(0), false, 0
 	for _, f := range one {
 		if _, known := ceiling[f]; !known {
 			return "AUTH-001: an unknown method"
 		}
 		distinct[f], strongest = true, max(strongest, ceiling[f])
-		code = code || ofNumber[f] > 0 || f == stepup.Token || f == stepup.BluetoothKey
-		company := f == stepup.BluetoothKey || f == stepup.PINCode || f == stepup.DeviceKey
-		if c.Scene != stepup.NoMoney && (c.Kind == customer.Corporate && !company || c.Kind == customer.Personal && f == stepup.PINCode) {
-			return "AUTH-001: no method of this kind of customer"
-		}
-		keys, numbers, certificates = keys+inPhone[f], numbers+ofNumber[f], certificates+certified[f]
+		code = code || f == stepup.SMSOTP || f == stepup.Token
+		keys += inPhone[f]
 	}
 	switch {
 	case c.Amount > strongest:
-		return "LIMIT-001 to LIMIT-004: above the cap"
-	case distinct[stepup.BluetoothKey] && c.Amount > setForKey:
-		return "LIMIT-004: above what is set for the Bluetooth Key"
+		return "LIMIT-001, LIMIT-002, LIMIT-003: above the cap"
 	case (c.Scene == stepup.NoMoney) != (c.Amount == 0):
 		return "no such operation"
 	case c.Grade == risk.GradeHigh:
 		return "RISK: nothing at a high grade"
-	case !c.Bound && (distinct[stepup.DeviceKey] || distinct[stepup.UnlockKey] || distinct[stepup.Passkey]):
+	case !c.Bound && (distinct[stepup.DeviceKey] || distinct[stepup.UnlockKey]):
 		return "a key that is not bound"
-	case !c.Unlock && distinct[stepup.UnlockKey], !c.Passkey && distinct[stepup.Passkey]:
+	case !c.Unlock && distinct[stepup.UnlockKey]:
 		return "a key that is not set"
 	case !c.Token && distinct[stepup.Token]:
 		return "a token that is not bound"
 	case !c.Face && distinct[stepup.Face]:
 		return "BIO-001: no reference photo"
 	case !c.UKeys.App && distinct[stepup.SoftUKey], !c.UKeys.Counter && distinct[stepup.SoftUKeyCounter],
-		!c.UKeys.Shield && distinct[stepup.PhoneShield], !c.UKeys.Bluetooth && distinct[stepup.BluetoothKey]:
+		!c.UKeys.Shield && distinct[stepup.PhoneShield]:
 		return "AUTH-002: no certificate"
-	case !c.PIN && distinct[stepup.PINCode]:
-		return "AUTH-001: no PIN code"
-	case keys > 1, distinct[stepup.Passkey] && distinct[stepup.UnlockKey]:
+	case keys > 1:
 		return "AUTH-005: two keys of one phone"
-	case certificates > 1 && len(distinct) == len(one):
-		return "AUTH-025: two signatures of certificates"
-	case numbers > 1 && len(distinct) == len(one):
-		return "AUTH-006: the number shown twice"
-	case c.Grade == risk.GradeRaised && distinct[stepup.SMSOTP]:
-		return "OTP-008: a code in a text"
-	case len(distinct) > 0 && !slices.ContainsFunc(one, func(f stepup.Factor) bool {
-		return f != stepup.Face && f != stepup.UnlockKey && f != stepup.Passkey
-	}):
+	case len(distinct) > 0 && !slices.ContainsFunc(one, func(f stepup.Factor) bool { return f != stepup.Face && f != stepup.UnlockKey }):
 		return "BIO-002: biometrics only"
 	case len(distinct) != len(one):
 		return "AUTH-005: one factor twice"
@@ -181,9 +139,6 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.Face}, []stepup.Factor{"fingerprint"},
 		[]stepup.Factor{stepup.UnlockKey}, []stepup.Factor{stepup.UnlockKey, stepup.Face},
 		[]stepup.Factor{stepup.DeviceKey, stepup.UnlockKey}, []stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.UnlockKey},
-		[]stepup.Factor{stepup.Passkey}, []stepup.Factor{stepup.SMSOTP, stepup.Passkey}, []stepup.Factor{stepup.DeviceKey, stepup.Passkey},
-		[]stepup.Factor{stepup.SMSOTP, stepup.UnlockKey, stepup.Passkey}, []stepup.Factor{stepup.Face, stepup.Passkey},
-		[]stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.Passkey}, []stepup.Factor{stepup.SoftUKey, stepup.Passkey},
 		[]stepup.Factor{stepup.Token}, []stepup.Factor{stepup.SMSOTP, stepup.Token}, []stepup.Factor{stepup.Token, stepup.Token},
 		[]stepup.Factor{stepup.TradePassword, stepup.DeviceKey, stepup.Token}, []stepup.Factor{stepup.SMSOTP, "fingerprint"},
 		[]stepup.Factor{stepup.SoftUKey}, []stepup.Factor{stepup.SMSOTP, stepup.SoftUKey},
@@ -193,31 +148,19 @@ func TestNoRowWeakensTheFloor(t *testing.T) {
 		[]stepup.Factor{stepup.SMSOTP, stepup.SoftUKey, stepup.SoftUKeyCounter},
 		[]stepup.Factor{stepup.PhoneShield}, []stepup.Factor{stepup.SMSOTP, stepup.PhoneShield},
 		[]stepup.Factor{stepup.DeviceKey, stepup.PhoneShield}, []stepup.Factor{stepup.SMSOTP, stepup.TradePassword, stepup.PhoneShield},
-		[]stepup.Factor{stepup.BluetoothKey}, []stepup.Factor{stepup.DeviceKey, stepup.BluetoothKey},
-		[]stepup.Factor{stepup.SMSOTP, stepup.Token, stepup.BluetoothKey}, []stepup.Factor{stepup.SMSOTP, stepup.BluetoothKey},
-		[]stepup.Factor{stepup.PINCode}, []stepup.Factor{stepup.PINCode, stepup.BluetoothKey},
-		[]stepup.Factor{stepup.SMSOTP, stepup.PINCode},
-		[]stepup.Factor{stepup.DeviceKey, stepup.PINCode, stepup.BluetoothKey}, []stepup.Factor{stepup.DeviceKey, stepup.PINCode},
-		[]stepup.Factor{stepup.SMSOTP, stepup.VoiceOTP}, []stepup.Factor{stepup.VoiceOTP, stepup.UplinkSMS, stepup.TradePassword},
-		[]stepup.Factor{stepup.UplinkSMS}, []stepup.Factor{stepup.UplinkSMS, stepup.DeviceKey, stepup.TradePassword},
 		[]stepup.Factor{stepup.SMSOTP, stepup.DeviceKey, stepup.DeviceKey}) {
 		all = append(all, stepup.Combination(set).String())
 	}
 	for scene := stepup.ToOthers; scene <= stepup.NoMoney; scene++ {
 		for grade := risk.GradeNormal; grade <= risk.GradeHigh; grade++ {
 			for _, bound := range []bool{true, false} {
-				c := stepup.Case{Operation: operation, Scene: scene, Grade: grade, Bound: bound}
-				addRule(t, db, c, money.Max-1, at.Now(), all...)
-				if scene != stepup.NoMoney {
-					c.Kind = customer.Corporate
-					addRule(t, db, c, money.Max-1, at.Now(), all...)
-				}
+				addRule(t, db, stepup.Case{Operation: operation, Scene: scene, Grade: grade, Bound: bound}, money.Max-1, at.Now(), all...)
 			}
 		}
 	}
 	for _, f := range append([]stepup.Factor{
 		stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter,
-		stepup.PhoneShield, stepup.BluetoothKey, stepup.PINCode, stepup.Passkey,
+		stepup.PhoneShield,
 	}, factors...) {
 		addCap(t, db, f, money.Max, money.Max, at.Now())
 	}
@@ -253,7 +196,7 @@ func TestRowsCountFromTheirTime(t *testing.T) {
 	db, at := pgtest.New(t), newClock()
 	c := about(stepup.ToOthers, risk.GradeNormal, 100_00)
 	hour := at.Now().Add(time.Hour)
-	addRule(t, db, c, money.Max, hour, allThree)
+	addRule(t, db, c, money.Max, hour, "sms_otp+device_key+trade_password")
 	addRule(t, db, c, money.Max, hour.Add(time.Hour))
 	for _, f := range factors {
 		addCap(t, db, f, 99_99, 1_000_00, hour.Add(2*time.Hour))

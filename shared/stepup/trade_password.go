@@ -87,9 +87,3 @@ func (a *tradePasswordAttempt) consume(unit *pg.Unit, customer uuid.UUID) {
 
 func (a *tradePasswordAttempt) nowLocked() bool { return a.guess.wrong() && a.tried.Until != nil }
 func (a *tradePasswordAttempt) damaged() bool   { return a.tried.Damaged }
-
-func (a *tradePasswordAttempt) stale() bool { return a.tried.Stale() }
-
-func (a *tradePasswordAttempt) rehash(ctx context.Context, turn *password.Turn, unit *pg.Unit) error {
-	return a.tried.Rehash(ctx, turn, unit)
-}

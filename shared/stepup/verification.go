@@ -12,9 +12,7 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/channel"
-	"github.com/tidebank/tidebank/shared/evidence"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -37,7 +35,6 @@ type Verification struct {
 	Confirmation Confirmation
 	Passwords    *password.Store
 	Roots        sm.Roots // that the bank trusts for certificates
-	Site         passkey.Site
 	Now          time.Time
 	// Grade returns the customer's grade now; nil means that it has not changed.
 	Grade func(context.Context) (risk.Grade, error)
@@ -82,15 +79,13 @@ func (v *Verification) QueueProofs(batch *pgx.Batch, ring *keys.Ring) {
 	}
 }
 
-// surplus finds a second proof of the same factor, a second signature of a certificate, or a proof beyond the
-// number of factors.
+// surplus finds a second proof of the same factor, or a proof beyond the number of
+// factors.
 func (v *Verification) surplus() (Factor, bool) {
-	var earlier Combination
-	for i, p := range v.Confirmation.Proofs {
-		if i >= len(factors) || slices.Contains(earlier, p.Factor) {
-			return p.Factor, true
-		}
-		if earlier = append(earlier, p.Factor); !earlier.oneCertificate() {
+	proofs := v.Confirmation.Proofs
+	for i, p := range proofs {
+		same := func(other Proof) bool { return other.Factor == p.Factor }
+		if i >= len(factors) || slices.ContainsFunc(proofs[:i], same) {
 			return p.Factor, true
 		}
 	}
@@ -117,9 +112,6 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	if err := in.unseal(ring); err != nil {
 		return nil, err
 	}
-	if err := v.ofKind(); err != nil {
-		return nil, err
-	}
 	if v.Waits() {
 		return nil, pg.ErrBusy
 	}
@@ -133,7 +125,7 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 	}
 	for _, combination := range combinations {
 		if combination.independent() && combination.satisfiedBy(proven) {
-			verified := &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now, signatures: v.signatures()}
+			verified := &Verified{Intent: in.Intent, Factors: proven, attempts: v.attempts, now: v.Now}
 			if err := v.rehash(ctx, &verified.rehashed); err != nil {
 				return nil, err
 			}
@@ -141,21 +133,6 @@ func (v *Verification) Verify(ctx context.Context, ring *keys.Ring) (*Verified, 
 		}
 	}
 	return nil, ErrStronger.Because(missing(combinations, proven))
-}
-
-// ofKind refuses a transfer with a proof that is no method of the customer's kind, whatever the
-// intent holds (AUTH-001). The kind may have changed since the preparation.
-func (v *Verification) ofKind() error {
-	if _, more := v.surplus(); more || v.Operation != Transfer {
-		return nil
-	}
-	for _, p := range v.Confirmation.Proofs {
-		if !permits(v.found.kind, p.Factor) {
-			v.Failed = p.Factor
-			return ErrStronger.Because(missing(v.found.Combinations, nil))
-		}
-	}
-	return nil
 }
 
 // enough returns the intent's combinations for the customer's grade now, and for the
@@ -179,39 +156,20 @@ func (v *Verification) enough(ctx context.Context) ([]Combination, error) {
 	return Usable(list, bound)
 }
 
-// signatures returns the proof by the device's key, which has signed exactly the text. A soft UKey leaves a record of its own.
-func (v *Verification) signatures() []evidence.Signature {
-	var list []evidence.Signature
-	for i, a := range v.attempts {
-		if by, is := a.(deviceKeyAttempt); is {
-			list = append(list, evidence.Signature{
-				Factor: string(v.Confirmation.Proofs[i].Factor), PublicKey: v.found.deviceKey, Signature: by.signature,
-			})
-		}
-	}
-	return list
-}
-
-// rehash adds the statements that store a right trade password or PIN code anew, if its stored
-// text is out of date. Only a call whose proofs all hold does so: the time of a refusal must
+// rehash adds the statement that stores a right trade password anew, if its stored text
+// is out of date. Only a call whose proofs all hold does so: the time of a refusal must
 // not tell that the password was right. Without a turn to hash, a later call does it.
 func (v *Verification) rehash(ctx context.Context, unit *pg.Unit) error {
-	for _, a := range v.attempts {
-		secret, is := a.(rehashed)
-		if !is || !secret.stale() {
-			continue
-		}
-		turn, err := v.Passwords.Begin(ctx)
-		if err != nil {
-			return nil //nolint:nilerr // see above
-		}
-		err = secret.rehash(ctx, turn, unit)
-		turn.End()
-		if err != nil {
-			return err
-		}
+	trade := v.tradePassword()
+	if trade == nil || !trade.tried.Stale() {
+		return nil
 	}
-	return nil
+	turn, err := v.Passwords.Begin(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	defer turn.End()
+	return trade.tried.Rehash(ctx, turn, unit)
 }
 
 // Waits reports whether a proof is not counted, because attempts in flight may reach its
@@ -241,7 +199,7 @@ func (v *Verification) prove(ctx context.Context, ring *keys.Ring) ([]Factor, er
 
 // Reason returns the reason for the access record, after Verify and the settlement. It
 // names the wrong proof, and an end or begin of a lock of a password or token, or that its
-// stored text can't be read, or that a passkey's count has not grown. It returns "" if there is no reason.
+// stored text can't be read. It returns "" if there is no reason.
 func (v *Verification) Reason() string {
 	var parts []string
 	if v.lockEnded {
@@ -251,9 +209,6 @@ func (v *Verification) Reason() string {
 		parts = append(parts, string(v.Failed))
 	}
 	for i, a := range v.attempts {
-		if signed, is := a.(*passkeyAttempt); is && signed.copied {
-			parts = append(parts, passkey.Copied)
-		}
 		stored, is := a.(storedSecret)
 		if !is {
 			continue
@@ -270,6 +225,17 @@ func (v *Verification) Reason() string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// tradePassword returns the attempt at the trade password; nil if the request has none. A
+// request has at most one proof of each factor (surplus).
+func (v *Verification) tradePassword() *tradePasswordAttempt {
+	for _, a := range v.attempts {
+		if trade, is := a.(*tradePasswordAttempt); is {
+			return trade
+		}
+	}
+	return nil
 }
 
 // Settle adds to the unit the statements that settle the counted attempts of a call
@@ -327,14 +293,10 @@ type Verified struct {
 	Intent  Intent
 	Factors []Factor // the factors of all proofs in the request
 
-	attempts   []attempt
-	rehashed   pg.Unit
-	now        time.Time
-	signatures []evidence.Signature
+	attempts []attempt
+	rehashed pg.Unit
+	now      time.Time
 }
-
-// Signatures are those by the customer's keys over the intent's text, for the evidence of a change (AUTH-023).
-func (e *Verified) Signatures() []evidence.Signature { return e.signatures }
 
 // Consume adds to the unit the statements that use up the intent and its proofs.
 func (e *Verified) Consume(unit *pg.Unit) {

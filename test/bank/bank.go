@@ -39,8 +39,6 @@ import (
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/sm"
-	"github.com/tidebank/tidebank/shared/sms"
-	"github.com/tidebank/tidebank/shared/uplink"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -90,7 +88,7 @@ func (l *Log) String() string {
 var Start = time.Date(2026, 11, 23, 10, 0, 0, 0, clock.Shanghai)
 
 // sessions is how long the bank of a test keeps channels and logins.
-var sessions = session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute, StaffIdle: 5 * time.Minute}
+var sessions = session.Config{ChannelLife: 12 * time.Hour, Idle: 10 * time.Minute}
 
 // New opens a bank for the test.
 func New(t testing.TB) *Bank {
@@ -121,14 +119,12 @@ func OnKeys(t testing.TB, db *pg.DB, open func(clock.Clock) *keys.Ring) *Bank {
 	check.Must(t, err)
 	roots, err := b.authority.Config("").Trust.Parse()
 	check.Must(t, err)
-	site, err := Site.Open()
-	check.Must(t, err)
 	client := redis.NewClient(&redis.Options{Addr: b.Redis.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	store, err := session.New(client, ring, b.Clock, sessions)
 	check.Must(t, err)
 	b.Host = &host.Host{
-		DB: db, Redis: client, Keys: ring, Roots: roots, Site: site, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
+		DB: db, Redis: client, Keys: ring, Roots: roots, Sessions: store, Risk: risk.Baseline{}, Clock: b.Clock,
 		Log: host.NewLogger(b.Log), Metrics: host.NewMetrics(prometheus.NewRegistry()),
 		Limits: host.Limits{BodyBytes: 64 << 10, RateScale: 1000}, Hashing: password.NewHashing(password.Config{Rounds: Rounds}),
 	}
@@ -150,15 +146,11 @@ func (b *Bank) Advance(d time.Duration) {
 	b.Redis.SetTime(b.Clock.Now())
 }
 
-// Nowhere is the configuration of functions that no test configures: no face engine and no voice gateway
-// answers, and a reference photo is good for a year.
+// Nowhere is the configuration of functions that no test configures: no face engine answers, and
+// a reference photo is good for a year.
 func Nowhere() []any {
 	return []any{
-		face.Policy{MaxAge: 365 * 24 * time.Hour},
-		face.Config{URL: "http://127.0.0.1:1", Secret: "only-for-this-test", Timeout: time.Second},
-		sms.VoiceConfig{URL: "http://127.0.0.1:1", Secret: "only-for-this-test"},
-		uplink.GatewayConfig{Secret: "only-for-this-test"},
-		Site,
+		face.Policy{MaxAge: 365 * 24 * time.Hour}, face.Config{URL: "http://127.0.0.1:1", Secret: "x", Timeout: time.Second},
 	}
 }
 
@@ -232,20 +224,7 @@ const (
 // Customer seeds a customer with an account for each balance.
 func (b *Bank) Customer(t testing.TB, name string, balances ...money.Fen) seed.Customer {
 	t.Helper()
-	return b.add(t, seed.Made(name, b.people.Add(1), balances...))
-}
-
-// Unsigned seeds a customer without a contract for fund transactions.
-func (b *Bank) Unsigned(t testing.TB, name string, balances ...money.Fen) seed.Customer {
-	t.Helper()
-	person := seed.Made(name, b.people.Add(1), balances...)
-	person.Unsigned = true
-	return b.add(t, person)
-}
-
-func (b *Bank) add(t testing.TB, person seed.Person) seed.Customer {
-	t.Helper()
-	c, err := b.Seeder().Add(t.Context(), person)
+	c, err := b.Seeder().Add(t.Context(), seed.Made(name, b.people.Add(1), balances...))
 	check.Must(t, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()

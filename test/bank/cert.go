@@ -1,22 +1,16 @@
 package bank
 
 import (
-	"fmt"
 	"net/http/httptest"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/tidebank/tidebank/localstack/casim"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/cert"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/fn"
-	"github.com/tidebank/tidebank/shared/limit"
-	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -97,60 +91,6 @@ func (d *Device) Shield(t testing.TB, c seed.Customer) UKey {
 	return key
 }
 
-// BluetoothKey is a Bluetooth Key that the bank has handed out to the customer, with its certificate.
-func (b *Bank) BluetoothKey(t testing.TB, c seed.Customer) UKey {
-	t.Helper()
-	key, serial := b.SoftUKey(t, c, cert.InApp), fmt.Sprintf("BK%08d", b.people.Add(1))
-	b.HandOutKey(t, c, serial)
-	b.Exec(t, "UPDATE certificate SET opened = $1, key_serial = $2, attestation = $3 WHERE serial = $4",
-		cert.InBluetooth, serial, []byte("of the test"), key.Certificate.Serial())
-	return key
-}
-
-// HandOutKey hands the Bluetooth Key with the serial out to the customer.
-func (b *Bank) HandOutKey(t testing.TB, c seed.Customer, serial string) {
-	t.Helper()
-	var unit pg.Unit
-	check.Must(t, cert.HandOutKey(t.Context(), &unit, c.ID, serial, b.Clock.Now()))
-	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
-}
-
-// LimitKey sets what a Bluetooth Key of the customer may pay in a transfer and in a day, and lets a second
-// pass. account is nil for the customer's own limit.
-func (b *Bank) LimitKey(t testing.TB, c seed.Customer, account *uuid.UUID, transfer, day money.Fen) {
-	t.Helper()
-	var unit pg.Unit
-	check.Must(t, limit.SetBluetoothKeyLimit(t.Context(), &unit, limit.BluetoothKeyLimit{
-		Customer: c.ID, Account: account, PerTransfer: transfer, PerDay: day, From: b.Clock.Now(), ProposedBy: "wang", ApprovedBy: "zhao",
-	}))
-	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
-	b.Clock.Advance(time.Second)
-}
-
-// Corporate makes the customer a corporate one.
-func (b *Bank) Corporate(t testing.TB, c seed.Customer) {
-	t.Helper()
-	b.Exec(t, "UPDATE customer SET kind = $1 WHERE id = $2", customer.Corporate, c.ID)
-}
-
-// GivePIN gives the customer a PIN code at the counter.
-func (b *Bank) GivePIN(t testing.TB, c seed.Customer, clear string) {
-	t.Helper()
-	turn, err := b.Passwords().Begin(t.Context())
-	check.Must(t, err)
-	defer turn.End()
-	var unit pg.Unit
-	check.Must(t, password.GivePIN(t.Context(), &unit, turn, c.ID, clear))
-	check.Must(t, b.Host.DB.Commit(t.Context(), &unit))
-}
-
-// OwnPIN gives the customer a PIN code as if the customer had chosen it.
-func (b *Bank) OwnPIN(t testing.TB, c seed.Customer, clear string) {
-	t.Helper()
-	b.GivePIN(t, c, clear)
-	b.Exec(t, "UPDATE pin_code SET given = false WHERE customer_id = $1", c.ID)
-}
-
 // Signed is the proof by the key's signature over the text.
 func (k UKey) Signed(t testing.TB, as stepup.Factor, text string) stepup.Proof {
 	t.Helper()
@@ -163,11 +103,8 @@ func (k UKey) Signed(t testing.TB, as stepup.Factor, text string) stepup.Proof {
 func (b *Bank) withAuthority(t testing.TB, f fn.Function, configuration []any) []any {
 	t.Helper()
 	for i := range f.Config.NumField() {
-		switch f.Config.Field(i).Type {
-		case reflect.TypeFor[cert.Config]():
+		if f.Config.Field(i).Type == reflect.TypeFor[cert.Config]() {
 			return append([]any{b.AuthorityConfig(t)}, configuration...)
-		case reflect.TypeFor[cert.Trust]():
-			return append([]any{b.authority.Config("").Trust}, configuration...)
 		}
 	}
 	return configuration

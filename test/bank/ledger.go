@@ -25,7 +25,6 @@ func (b *Bank) ForgetAttempts(t testing.TB) {
 	t.Helper()
 	b.Exec(t, "DELETE FROM login_attempt")
 	b.Exec(t, "DELETE FROM login_origin")
-	b.Exec(t, "DELETE FROM login_source")
 	b.Exec(t, "DELETE FROM card_attempt")
 	for _, key := range b.Redis.Keys() {
 		if strings.HasPrefix(key, "failures:") {

@@ -34,16 +34,6 @@ func NewPair(t testing.TB, balance money.Fen) Pair {
 	return PairOn(t, New(t), balance)
 }
 
-// UnsignedPair is NewPair with a payer who has no contract for fund transactions.
-func UnsignedPair(t testing.TB, balance money.Fen) Pair {
-	t.Helper()
-	b := New(t)
-	p := Pair{Bank: b, Phone: b.Device(t, "phone-of-wang")}
-	p.Payer, p.Payee = b.Unsigned(t, "王小明", balance, 0), b.Customer(t, "李四", 0, 0)
-	p.Phone.LoginAs(t, p.Payer)
-	return p
-}
-
 // PairOn is NewPair on an existing bank.
 func PairOn(t testing.TB, b *Bank, balance money.Fen) Pair {
 	t.Helper()
@@ -108,16 +98,6 @@ func (p Pair) CodeFor(t testing.TB, intent uuid.UUID) stepup.Proof {
 	var issued otp.Issued
 	check.Must(t, issued.Scan(p.Host.DB.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.Subject(intent))))
 	return stepup.Proof{Factor: stepup.SMSOTP, Code: issued.Code(p.Host.Keys)}
-}
-
-// VoiceCodeFor is CodeFor by a call: the code is another one.
-func (p Pair) VoiceCodeFor(t testing.TB, intent uuid.UUID) stepup.Proof {
-	t.Helper()
-	p.Exec(t, "DELETE FROM otp_quota")
-	p.Phone.Call(t, otpsend.Function, "", map[string]any{"purpose": otp.Intent, "way": otp.ByVoice, "intent_id": intent}).Want(t, "")
-	var issued otp.Issued
-	check.Must(t, issued.Scan(p.Host.DB.Pool().QueryRow(t.Context(), otp.LoadSQL, stepup.VoiceSubject(intent))))
-	return stepup.Proof{Factor: stepup.VoiceOTP, Code: issued.Code(p.Host.Keys)}
 }
 
 // KnownLogin is a proof by a login password.

@@ -25,7 +25,7 @@ const Gesture = "147852369"
 func (p Pair) QuickProofs(t testing.TB, what stepup.Change) stepup.Confirmation {
 	t.Helper()
 	in, known := p.PrepareChange(t, what), p.KnownLogin(t, LoginPassword)
-	if what != stepup.SetGesture && what != stepup.SetPIN {
+	if what != stepup.SetGesture {
 		known = p.Known(t)
 	}
 	signed := stepup.Proof{Factor: stepup.DeviceKey, Signature: p.Phone.Sign(t, in.Text)}
@@ -101,7 +101,12 @@ func (d *Device) QuickLogin(
 	t testing.TB, c seed.Customer, challenge []byte, by device.Method, key *sm.PrivateKey,
 ) identityquicklogin.Request {
 	t.Helper()
-	r, text := d.quick(t, c, challenge, by)
+	clean := d.Report(t)
+	r := identityquicklogin.Request{
+		Phone: c.Phone, Method: by, Challenge: challenge, DevicePublicKey: d.PublicKey(t), Environment: &clean,
+	}
+	text := device.QuickText(d.Channel, d.Origin(t), challenge, by)
+	r.DeviceSignature = d.Sign(t, string(text))
 	if by == device.ByGesture {
 		r.Gesture = d.Password(t, Gesture)
 		return r
@@ -110,14 +115,4 @@ func (d *Device) QuickLogin(
 	r.Assertion, err = sm.Sign(key, text)
 	check.Must(t, err)
 	return r
-}
-
-func (d *Device) quick(t testing.TB, c seed.Customer, challenge []byte, by device.Method) (identityquicklogin.Request, []byte) {
-	t.Helper()
-	clean := d.Report(t)
-	text := device.QuickText(d.Channel, d.Origin(t), challenge, by)
-	return identityquicklogin.Request{
-		Phone: c.Phone, Method: by, Challenge: challenge, DevicePublicKey: d.PublicKey(t), Environment: &clean,
-		DeviceSignature: d.Sign(t, string(text)),
-	}, text
 }

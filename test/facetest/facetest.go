@@ -12,10 +12,7 @@ import (
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
 	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/face"
-	"github.com/tidebank/tidebank/shared/pg"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
@@ -59,40 +56,20 @@ func (e Engine) Withdraw(t testing.TB, versions string) {
 	e.bank.Open(t, identityfacefinish.Function, Policy, e.config)
 }
 
-// Photo gives the customer a reference photo that was taken now, and consent to each purpose.
+// Photo gives the customer a reference photo that was taken now.
 func (e Engine) Photo(t testing.TB, c seed.Customer) face.Reference {
 	t.Helper()
 	made := face.Reference{Handle: uuid.New(), Kind: face.Counter, TakenAt: e.bank.Clock.Now()}
-	made.Template = sm.Digest(facesim.Template(made.Handle))
 	check.Must(t, e.bank.Seeder().Refer(t.Context(), c, made))
-	e.Consents(t, c)
 	return made
-}
-
-// Consents lets the customer consent to every purpose.
-func (e Engine) Consents(t testing.TB, c seed.Customer) {
-	t.Helper()
-	var unit pg.Unit
-	for _, notice := range consent.All() {
-		decision := consent.Decision{Customer: c.ID, Notice: notice, DeviceID: "counter", At: e.bank.Clock.Now()}
-		check.Must(t, consent.GiveConsent(&unit, decision))
-	}
-	check.Must(t, e.bank.Host.DB.Commit(t.Context(), &unit))
 }
 
 // Begin begins a check for the intent.
 func (e Engine) Begin(t testing.TB, phone *bank.Device, intent uuid.UUID) (c face.Challenge) {
 	t.Helper()
 	var begun identityfacebegin.Response
-	begin := identityfacebegin.Request{IntentID: intent, Purpose: e.purpose(t, intent)}
-	phone.Call(t, identityfacebegin.Function, "", begin).Into(t, &begun)
+	phone.Call(t, identityfacebegin.Function, "", identityfacebegin.Request{IntentID: intent}).Into(t, &begun)
 	return face.Challenge{ID: begun.CheckID, Nonce: begun.Nonce, Actions: begun.Actions}
-}
-
-// purpose is that of the intent's operation.
-func (e Engine) purpose(t testing.TB, intent uuid.UUID) consent.Purpose {
-	t.Helper()
-	return consent.Of(check.Value[string](t, e.bank.Host.DB.Pool(), "SELECT operation FROM intent WHERE id = $1", intent))
 }
 
 // Image stands in each capture, so that a test can look for it.

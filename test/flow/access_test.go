@@ -10,11 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/tidebank/tidebank/functions"
-	"github.com/tidebank/tidebank/infra/gen/example"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
@@ -26,7 +23,7 @@ import (
 // public are the functions that anybody may call. Each other one needs a session.
 var public = []string{
 	"app-version", "captcha-issue", "channel-captcha", "channel-certificates", "channel-open", "identity-login", "identity-password-reset",
-	"identity-quick-challenge", "identity-quick-login", "identity-register", "otp-send", "otp-status", "otp-uplink",
+	"identity-quick-challenge", "identity-quick-login", "identity-register", "otp-send",
 }
 
 // protected are all functions but the public ones. There are at least ten.
@@ -39,50 +36,28 @@ func protected(t testing.TB) []fn.Function {
 	return list
 }
 
-// inHouse are all functions of the staff but the login.
-func inHouse(t testing.TB) []fn.Function {
-	t.Helper()
-	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool {
-		return !f.Spec.Audience.InHouse() || f.Spec.Name == "staff-login"
-	})
-	if len(list) < 5 {
-		t.Fatalf("only %d functions are of the staff", len(list))
-	}
-	return list
-}
-
 // wellFormed is a request of a protected function that its form lets pass.
 func wellFormed(t testing.TB, name string) fields {
 	t.Helper()
 	id := uuid.NewString()
 	request, ok := map[string]fields{
-		"account-alias-set":      {"account_id": id, "alias": "工资卡"},
-		"account-change-prepare": {"change": "loss_lift", "account_id": id}, "account-loss-report": {"account_id": id},
-		"account-add": {"intent_id": id, "proofs": []any{}}, "account-remove": {"intent_id": id, "proofs": []any{}},
-		"account-limit-set": {"intent_id": id, "proofs": []any{}}, "account-loss-lift": {"intent_id": id, "proofs": []any{}},
-		"account-limit-get": {}, "identity-contract-prepare": {},
-		"identity-contract-open": {"intent_id": id, "proofs": []any{}, "notice_digest": "AAAA"},
-		"account-detail":         {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
+		"account-alias-set": {"account_id": id, "alias": "工资卡"},
+		"account-detail":    {"account_id": id}, "account-overview": {}, "account-statement": {"account_id": id},
 		"device-list": {}, "device-unbind": {"device_id": "tablet-of-wang"},
 		"device-lock": {}, "identity-device-unlock": {"intent_id": id, "proofs": []any{}},
 		"device-report":           {"report": bank.UnsignedReport()},
 		"identity-preference-set": {"combination": "sms_otp+trade_password", "amount_fen": 1},
-		"identity-consent-list":   {}, "identity-consent-set": {"purpose": "transfer", "given": false},
-		"identity-option-list": {}, "identity-option-set": {"option": "large_transfer", "on": false},
+		"identity-option-list":    {}, "identity-option-set": {"option": "large_transfer", "on": false},
 		"identity-alias-set":          {"intent_id": id, "proofs": []any{}, "alias": "tide.fan"},
 		"identity-change-prepare":     {"change": "login_password"},
 		"identity-password-change":    {"intent_id": id, "proofs": []any{}, "login_password": "AAAA"},
 		"identity-phone-change":       {"intent_id": id, "proofs": []any{}, "otp": "123456"},
 		"identity-trade-password-set": {"intent_id": id, "proofs": []any{}, "trade_password": "AAAA"},
-		"identity-cert-suspend":       {}, "identity-cert-resume": {"intent_id": id, "proofs": []any{}},
-		"identity-pin-code-set": {"intent_id": id, "proofs": []any{}, "pin_code": "AAAA"},
-		"identity-face-begin":   {"intent_id": id, "purpose": "transfer"}, "identity-face-finish": {"check_id": id, "capture": "AAAA"},
+		"identity-face-begin":         {"intent_id": id}, "identity-face-finish": {"check_id": id, "capture": "AAAA"},
 		"identity-logout": {}, "identity-me": {}, "message-list": {}, "message-read": {"all": true},
 		"identity-session-background": {}, "identity-session-resume": {},
 		"identity-gesture-set":       {"intent_id": id, "proofs": []any{}, "gesture": "AAAA"},
 		"identity-unlock-key-set":    {"intent_id": id, "proofs": []any{}, "public_key": unlockKey(t), "signature": "AAAA"},
-		"identity-pin-set":           {"intent_id": id, "proofs": []any{}, "pin": "AAAA"},
-		"identity-passkey-set":       {"intent_id": id, "proofs": []any{}, "passkey": registration(t)},
 		"identity-cert-apply":        {"intent_id": id, "proofs": []any{}, "csr": "AAAA"},
 		"identity-cert-revoke":       {},
 		"identity-token-bind":        {"intent_id": id, "proofs": []any{}},
@@ -133,15 +108,6 @@ func TestNobodyGetsPastThePublicFunctions(t *testing.T) {
 		}
 		if diff := cmp.Diff(before, kept(b)); diff != "" {
 			t.Errorf("%s changed what Redis keeps (-before +after):\n%s", f.Spec.Name, diff)
-		}
-	}
-	for _, f := range inHouse(t) {
-		request, err := example.Of(f.Request)
-		check.Must(t, err)
-		for name, d := range map[string]*bank.Device{"nobody": nobody, "an ended session": ended} {
-			if got := call(t, d, f.Spec.Name, request); got.Status != http.StatusUnauthorized || got.Code != "SESSION_REQUIRED" {
-				t.Errorf("%s: %s got %d %q", f.Spec.Name, name, got.Status, got.Code)
-			}
 		}
 	}
 	for _, name := range public {
@@ -261,12 +227,4 @@ func TestAnEndedSessionStaysEnded(t *testing.T) {
 			call(t, who.phone, "identity-me", fields{}).Want(t, "")
 		}
 	}
-}
-
-// registration has the form of a passkey's registration.
-func registration(t testing.TB) fields {
-	t.Helper()
-	return bank.Fields(t, passkey.Registration{
-		CredentialID: []byte("AAA"), ClientData: []byte("AAA"), Attestation: []byte("AAA"),
-	})
 }

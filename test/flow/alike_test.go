@@ -45,13 +45,12 @@ func TestAnothersLooksLikeNobodys(t *testing.T) {
 		field               string
 		theirs, none, owned uuid.UUID
 	}{
-		"account-alias-set":   {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
-		"account-loss-report": {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[1]},
-		"account-detail":      {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
-		"account-statement":   {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
-		"transfer-get":        {"transfer_id", paid, uuid.New(), p.paidBy(t, p.wang)},
-		"message-read":        {"message_id", message, uuid.New(), p.Message(t, p.wang.ID, "转账支出提醒", p.Clock.Now())},
-		"otp-send":            {"intent_id", foreign.IntentID, uuid.New(), p.prepare(t, p.wang, p.li, 1_00).IntentID},
+		"account-alias-set": {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
+		"account-detail":    {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
+		"account-statement": {"account_id", p.li.AccountIDs[0], uuid.New(), p.wang.AccountIDs[0]},
+		"transfer-get":      {"transfer_id", paid, uuid.New(), p.paidBy(t, p.wang)},
+		"message-read":      {"message_id", message, uuid.New(), p.Message(t, p.wang.ID, "转账支出提醒", p.Clock.Now())},
+		"otp-send":          {"intent_id", foreign.IntentID, uuid.New(), p.prepare(t, p.wang, p.li, 1_00).IntentID},
 	} {
 		request := fields{}
 		if name == "otp-send" {

@@ -18,15 +18,7 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 	req.Covers(t, "LOGIC-005.1")
 	p := newFixture(t)
 	good := p.good(t)
-	anyOf := p.prepareChange(t, p.li, stepup.SetAlias).IntentID
 	theirs := map[string]map[string]any{
-		"account-loss-report":         {"account_id": p.li.AccountIDs[0]},
-		"account-change-prepare":      {"account_id": p.li.AccountIDs[0], "account_no": p.li.Accounts[0].No},
-		"account-add":                 {"intent_id": p.accountChange(t, p.li, "account-add").IntentID},
-		"account-remove":              {"intent_id": p.accountChange(t, p.li, "account-remove").IntentID},
-		"account-limit-set":           {"intent_id": p.accountChange(t, p.li, "account-limit-set").IntentID},
-		"account-loss-lift":           {"intent_id": p.accountChange(t, p.li, "account-loss-lift").IntentID},
-		"identity-contract-open":      {"intent_id": anyOf},
 		"account-alias-set":           {"account_id": p.li.AccountIDs[0]},
 		"account-detail":              {"account_id": p.li.AccountIDs[0]},
 		"account-statement":           {"account_id": p.li.AccountIDs[0]},
@@ -36,20 +28,15 @@ func TestWhatIsAnothersIsRefused(t *testing.T) {
 		"identity-alias-set":          {"intent_id": p.prepareChange(t, p.li, stepup.SetAlias).IntentID},
 		"identity-phone-change":       {"intent_id": p.prepareChange(t, p.li, stepup.ChangePhone).IntentID},
 		"identity-trade-password-set": {"intent_id": p.prepareChange(t, p.li, stepup.ChangeTradePassword).IntentID},
-		"identity-cert-resume":        {"intent_id": p.prepareChange(t, p.li, stepup.ResumeCertificates).IntentID},
-		"identity-pin-code-set":       {"intent_id": p.prepareChange(t, p.li, stepup.ChangePINCode).IntentID},
 		"identity-device-unlock":      {"intent_id": p.prepareChange(t, p.li, stepup.UnlockDevice).IntentID},
 		"identity-gesture-set":        {"intent_id": p.prepareChange(t, p.li, stepup.SetGesture).IntentID},
 		"identity-unlock-key-set":     {"intent_id": p.prepareChange(t, p.li, stepup.SetFace).IntentID},
-		"identity-pin-set":            {"intent_id": p.prepareChange(t, p.li, stepup.SetPIN).IntentID},
-		"identity-passkey-set":        {"intent_id": p.prepareChange(t, p.li, stepup.SetPasskey).IntentID},
 		"identity-cert-apply":         {"intent_id": p.applying(t, p.li)["intent_id"]},
 		"identity-token-bind":         {"intent_id": p.prepareChange(t, p.li, stepup.ChangeLoginPassword).IntentID},
-		"identity-face-begin":         {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID, "purpose": "transfer"},
+		"identity-face-begin":         {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"identity-face-finish":        {"check_id": p.faced(t, p.li, p.prepare(t, p.li, p.wang, 1_00).IntentID)["check_id"]},
 		"identity-password-reset":     {"card_no": p.li.Accounts[0].No, "id_no": p.li.IDNo},
 		"otp-send":                    {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
-		"otp-status":                  {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-confirm":            {"intent_id": p.prepare(t, p.li, p.wang, 1_00).IntentID},
 		"transfer-get":                {"transfer_id": p.paidBy(t, p.li)},
 		"transfer-prepare":            {"debit_account_id": p.li.AccountIDs[0], "payee_account_id": p.li.AccountIDs[0]},

@@ -143,25 +143,3 @@ func TestARepeatedChangeOpensTheSession(t *testing.T) {
 	p.Phone.Call(t, f, key, request).Want(t, "")
 	call(t, p.Phone, "identity-me", fields{}).Want(t, "")
 }
-
-// A stored answer to an old change takes no duty off a later session.
-func TestAnOldChangeOpensNoLaterSession(t *testing.T) {
-	t.Parallel()
-	req.Covers(t, "PWD-004.2")
-	p := bank.NewPair(t, 100_00)
-	in := p.PrepareChange(t, stepup.ChangeLoginPassword)
-	key, request := uuid.NewString(), fields{
-		"intent_id": in.IntentID, "login_password": p.Phone.Password(t, "moon-2027y"),
-		"proofs": []stepup.Proof{p.KnownLogin(t, bank.LoginPassword), p.CodeFor(t, in.IntentID)},
-	}
-	f := functest.Named(t, "identity-password-change")
-	p.Phone.Call(t, f, key, request).Want(t, "")
-	p.Exec(t, "UPDATE credential SET login_given = true")
-	if !logIn(t, p, "moon-2027y") {
-		t.Fatal("the login has no duty")
-	}
-	if got := p.Phone.Call(t, f, key, request); got.Code == "" {
-		t.Error("the old change is answered again")
-	}
-	call(t, p.Phone, "identity-me", fields{}).Want(t, "PASSWORD_CHANGE_REQUIRED")
-}

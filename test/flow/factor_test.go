@@ -22,10 +22,8 @@ import (
 var allFactors = map[string]string{
 	"login password": "static password", "login_password": "static password", "trade_password": "static password",
 	"sms_otp": "dynamic password", "device_key": "physical medium", "token": "dynamic password",
-	"face": "biometrics", "unlock_key": "biometrics", "passkey": "biometrics",
-	"soft_ukey": "IC card/USBKEY/PKI", "soft_ukey_counter": "IC card/USBKEY/PKI",
-	"phone_shield": "IC card/USBKEY/PKI", "bluetooth_key": "IC card/USBKEY/PKI", "pin_code": "static password",
-	"voice_otp": "dynamic password", "uplink_sms": "dynamic password",
+	"face": "biometrics", "unlock_key": "biometrics", "soft_ukey": "IC card/USBKEY/PKI", "soft_ukey_counter": "IC card/USBKEY/PKI",
+	"phone_shield": "IC card/USBKEY/PKI",
 }
 
 // TestOnlyAllowedTechniques compares the published factors with the techniques of the
@@ -62,9 +60,9 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 	entry := login(t, tablet, p.wang.Customer, p.numberCode(t, tablet, otp.Login, p.wang.Phone))
 	in := p.prepare(t, p.wang, p.li, 1_00)
 	digits := p.codeFor(t, p.wang, in)
-	for _, other := range []string{"fingerprint", "gesture", "usb_key", "dynamic_token", "bluetooth", "mothers_name", "", "SMS_OTP"} {
+	for _, other := range []string{"fingerprint", "gesture", "usb_key", "dynamic_token", "bluetooth_key", "mothers_name", "", "SMS_OTP"} {
 		p.calm(t)
-		before := p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt")
+		before := p.rows(t, "login_attempt", "login_origin", "card_attempt")
 		call(t, tablet, "identity-login", with(entry, "factor", other)).Want(t, "INPUT_INVALID")
 		call(t, tablet, "identity-login", with(entry, "proofs", []fields{{"factor": other}})).Want(t, "INPUT_INVALID")
 		call(t, tablet, "identity-me", fields{}).Want(t, "SESSION_REQUIRED")
@@ -77,7 +75,7 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 				t.Errorf("%q %s: %d %q", other, what, got.Status, got.Code)
 			}
 		}
-		same(t, other, before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt"))
+		same(t, other, before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
 	}
 	// A technique of the bank that this customer has not enrolled: no key is bound.
 	p.Exec(t, "DELETE FROM device WHERE customer_id = $1", p.wang.ID)
@@ -93,7 +91,7 @@ func TestOnlyAllowedTechniques(t *testing.T) {
 
 // subsets are all sets of the factors that a transfer can be confirmed by.
 func subsets() [][]string {
-	factors := []string{"sms_otp", "device_key", "trade_password", "voice_otp"}
+	factors := []string{"sms_otp", "device_key", "trade_password"}
 	var list [][]string
 	for bits := range 1 << len(factors) {
 		var set []string
@@ -157,9 +155,7 @@ func TestNothingWeakerConfirms(t *testing.T) {
 
 func enough(combinations, set []string) bool {
 	return slices.ContainsFunc(combinations, func(c string) bool {
-		return !slices.ContainsFunc(strings.Split(c, "+"), func(f string) bool {
-			return !slices.Contains(set, f) && (f != "sms_otp" || !slices.Contains(set, "voice_otp")) // a call counts for a text
-		})
+		return !slices.ContainsFunc(strings.Split(c, "+"), func(f string) bool { return !slices.Contains(set, f) })
 	})
 }
 
@@ -171,8 +167,6 @@ func (p fixture) by(t *testing.T, who person, in transferprepare.Response, set [
 		switch factor {
 		case "sms_otp":
 			proofs = append(proofs, code(p.codeFor(t, who, in)))
-		case "voice_otp":
-			proofs = append(proofs, fields{"factor": "voice_otp", "code": p.voiceCodeFor(t, who, in)})
 		case "device_key":
 			proofs = append(proofs, signed(t, who.phone, in.Text))
 		case "trade_password":
@@ -252,7 +246,7 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 	entry := bank.Fields(t, thief.LogInBinding(t, p.wang.Customer, p.numberCode(t, thief, otp.Login, p.wang.Phone)))
 	signUp := application(t, thief, who.Customer, p.numberCode(t, thief, otp.Register, who.Phone))
 	again := application(t, thief, p.wang.Customer, p.numberCode(t, thief, otp.Register, p.wang.Phone))
-	before := p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt")
+	before := p.rows(t, "login_attempt", "login_origin", "card_attempt")
 	for name, try := range map[string]struct {
 		function string
 		request  fields
@@ -269,17 +263,17 @@ func TestOneFactorChangesNoOther(t *testing.T) {
 		if reply.Code != "LOGIN_FAILED" && reply.Code != "REGISTRATION_REFUSED" {
 			t.Errorf("%s alone: %d %s", name, reply.Status, reply.Body)
 		}
-		same(t, name, before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt"))
+		same(t, name, before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
 	}
 	// The device key without another factor: a channel on the customer's phone without a login.
 	p.wang.phone.Reopen(t)
 	for _, f := range protected(t) {
 		call(t, p.wang.phone, f.Spec.Name, wellFormed(t, f.Spec.Name)).Want(t, "SESSION_REQUIRED")
 	}
-	same(t, "device key", before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt"))
+	same(t, "device key", before, p.rows(t, "login_attempt", "login_origin", "card_attempt"))
 	p.calm(t)
 	call(t, thief, "identity-login", entry).Want(t, "") // both do replace
-	if cmp.Equal(before, p.rows(t, "login_attempt", "login_origin", "login_source", "card_attempt")) {
+	if cmp.Equal(before, p.rows(t, "login_attempt", "login_origin", "card_attempt")) {
 		t.Error("the device's key was not bound with both")
 	}
 }

@@ -110,7 +110,7 @@ func TestAProofThatLacksItsValueIsNotCounted(t *testing.T) {
 	before := p.everyRow(t)
 	for factor, field := range map[string]string{
 		"sms_otp": "code", "trade_password": "password", "device_key": "signature", "face": "check_id",
-		"soft_ukey": "signed_data", "soft_ukey_counter": "signed_data", "bluetooth_key": "signed_data", "pin_code": "password",
+		"soft_ukey": "signed_data", "soft_ukey_counter": "signed_data",
 	} {
 		proofs := []fields{{"factor": factor}}
 		got := call(t, p.wang.phone, "transfer-confirm", with(good, "proofs", proofs))

@@ -17,12 +17,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidebank/tidebank/client"
 	"github.com/tidebank/tidebank/functions"
+	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
 	"github.com/tidebank/tidebank/localstack/seed"
 	"github.com/tidebank/tidebank/shared/channel"
-	"github.com/tidebank/tidebank/shared/contract"
-	"github.com/tidebank/tidebank/shared/customer"
+	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/money"
@@ -30,10 +31,11 @@ import (
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/session"
 	"github.com/tidebank/tidebank/shared/stepup"
-	"github.com/tidebank/tidebank/shared/uplink"
+	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/facetest"
+	"github.com/tidebank/tidebank/test/keytest"
 	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/pgtest"
 )
@@ -74,9 +76,7 @@ func fixtureOn(t *testing.T, b *bank.Bank, url string) fixture {
 // served are the functions that answer requests. There are at least fifteen.
 func served(t testing.TB) []fn.Function {
 	t.Helper()
-	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool {
-		return f.Response == nil || f.Spec.Audience.InHouse()
-	})
+	list := slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Response == nil })
 	if len(list) < 15 {
 		t.Fatalf("only %d functions answer requests", len(list))
 	}
@@ -124,14 +124,86 @@ func loginPassword(t testing.TB, d *bank.Device, clear string) fields {
 	return fields{"factor": "login_password", "password": d.Password(t, clear)}
 }
 
-// bindPayee binds the payee at the counter, so that the payer needs no contract.
-func (p fixture) bindPayee(t testing.TB, payer, payee person) {
+// prepareChange prepares a change of the person's own data.
+func (p fixture) prepareChange(t testing.TB, who person, what stepup.Change) transferprepare.Response {
 	t.Helper()
-	pgtest.Commit(t, p.Host.DB, func(u *pg.Unit) error {
-		phone := customer.PhoneIndex(p.Host.Keys, payer.Phone)
-		contract.BindPayee(u, payer.ID, payee.AccountIDs[0], phone, contract.Counter{IdentityCheck: "card", Operator: "x"}, p.Clock.Now())
-		return nil
-	})
+	var in transferprepare.Response
+	request := fields{"change": what}
+	if what == stepup.ChangePhone {
+		request["phone"] = newPhone
+	}
+	call(t, who.phone, "identity-change-prepare", request).Into(t, &in)
+	return in
+}
+
+// change is a good request to change a password, proved by the present one and a code.
+func (p fixture) change(t testing.TB, who person, what stepup.Change) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, what)
+	proof, fresh := loginPassword(t, who.phone, bank.LoginPassword), newLogin
+	if what == stepup.ChangeTradePassword {
+		proof, fresh = password(t, who.phone, bank.TradePassword), newTrade
+	}
+	return with(confirmation(in, code(p.codeFor(t, who, in)), proof), string(what), who.phone.Password(t, fresh))
+}
+
+// alias is a good request to set an alias, proved by the login password and a code.
+func (p fixture) alias(t testing.TB, who person, alias string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetAlias)
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, bank.LoginPassword)), "alias", alias)
+}
+
+// unlocking locks the log-in to the person's phone, and is a good request to release it.
+func (p fixture) unlocking(t testing.TB, who person) fields {
+	t.Helper()
+	call(t, who.phone, "device-lock", fields{}).Want(t, "")
+	in := p.prepareChange(t, who, stepup.UnlockDevice)
+	return confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword))
+}
+
+// gesture is a good request to set the gesture bank.Gesture.
+func (p fixture) gesture(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetGesture)
+	return with(confirmation(in, code(p.codeFor(t, who, in)), loginPassword(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"gesture", who.phone.Password(t, bank.Gesture))
+}
+
+// faceKey is a good request to register a key that the person's face unlocks.
+func (p fixture) faceKey(t testing.TB, who person, known string) fields {
+	t.Helper()
+	in := p.prepareChange(t, who, stepup.SetFace)
+	public, signature := who.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
+	return with(with(confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, known), signed(t, who.phone, in.Text)),
+		"public_key", public), "signature", signature)
+}
+
+// quick keeps the person's gesture, and is a good request to log in by it.
+func (p fixture) quick(t testing.TB, who person) fields {
+	t.Helper()
+	who.phone.KeepGesture(t, who.Customer)
+	return bank.Fields(t, who.phone.QuickLogin(t, who.Customer, who.phone.Challenge(t), device.ByGesture, nil))
+}
+
+// binding hands a token out, and is a good request to bind it.
+func (p fixture) binding(t testing.TB, who person) (client.Token, fields) {
+	t.Helper()
+	p.Exec(t, "DELETE FROM token WHERE customer_id = $1", who.ID)
+	held := p.HandOut(t, who.Customer, token.SM3)
+	in := p.prepareChange(t, who, stepup.BindToken)
+	return held, confirmation(in, code(p.codeFor(t, who, in)), password(t, who.phone, bank.TradePassword),
+		fields{"factor": "token", "code": held.Response(in.Text)})
+}
+
+// applying is a good request for a certificate.
+func (p fixture) applying(t testing.TB, who person) fields {
+	t.Helper()
+	var in identitychangeprepare.Response
+	call(t, who.phone, "identity-change-prepare", fields{"change": stepup.ApplyCertificate}).Into(t, &in)
+	intent := transferprepare.Response{IntentID: in.IntentID}
+	return with(confirmation(intent, code(p.codeFor(t, who, intent)), password(t, who.phone, bank.TradePassword),
+		signed(t, who.phone, in.Text)), "csr", bank.CSR(t, in.Subject))
 }
 
 // faced is a good request to end a face check that serves the intent.
@@ -204,20 +276,6 @@ func (p fixture) codeFor(t testing.TB, who person, in transferprepare.Response) 
 	return otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
 }
 
-// voiceCodeFor is codeFor by a call.
-func (p fixture) voiceCodeFor(t testing.TB, who person, in transferprepare.Response) string {
-	t.Helper()
-	p.Exec(t, "DELETE FROM otp_quota")
-	call(t, who.phone, "otp-send", fields{"purpose": otp.Intent, "way": otp.ByVoice, "intent_id": in.IntentID}).Want(t, "")
-	return otptest.Code(t, p.Bank, stepup.VoiceSubject(in.IntentID))
-}
-
-// uplinked is a text of the customer's, as the gateway posts it.
-func (p fixture) uplinked(t testing.TB, who person) fields {
-	t.Helper()
-	return bank.Fields(t, uplink.Message{ID: "in-1", Phone: who.Phone, Text: "12345678"}.Sign("only-for-this-test", p.Clock.Now()))
-}
-
 // numberCode asks for a code of a number and reads it.
 func (p fixture) numberCode(t testing.TB, d *bank.Device, purpose, number string) string {
 	t.Helper()
@@ -274,7 +332,7 @@ func moved(t testing.TB, d *bank.Device, to *bank.Bank) *bank.Device {
 
 // counted are columns in which a refused request may count its attempt.
 const counted = "'{tries,in_flight,in_flight_at,trade_failures,trade_locked_until,trade_in_flight,trade_in_flight_at," +
-	"trade_day,trade_day_failures,wrong_responses,day}'::text[]"
+	"trade_day,trade_day_failures,wrong_responses}'::text[]"
 
 // rows are a digest of every table's rows, but for events of access, counts of
 // tries, and the tables left out.
@@ -299,7 +357,7 @@ func (p fixture) calm(t testing.TB) {
 	p.ForgetAttempts(t)
 	p.Exec(t, "UPDATE otp_challenge SET tries = 0, in_flight = 0")
 	p.Exec(t, "DELETE FROM face_attempt")
-	p.Exec(t, "UPDATE device SET gesture_failures = 0, pin_failures = 0")
+	p.Exec(t, "UPDATE device SET gesture_failures = 0")
 	p.Exec(t, "UPDATE token SET wrong_responses = 0, in_flight = 0, locked_until = NULL")
 	p.Exec(t, "UPDATE credential SET trade_failures = 0, trade_in_flight = 0, trade_day_failures = 0, trade_locked_until = NULL")
 }

@@ -1,22 +1,20 @@
 package flow_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	transferprepare "github.com/tidebank/tidebank/functions/transfer/prepare"
-	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/shared/token"
 	"github.com/tidebank/tidebank/test/bank"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/keytest"
+	"github.com/tidebank/tidebank/test/otptest"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -76,25 +74,6 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 				}, "RESET_REFUSED",
 			}
 		},
-		"account-add":       p.account("钱六", "account-add"),
-		"account-limit-set": p.account("钱七", "account-limit-set"),
-		"account-loss-lift": p.account("钱八", "account-loss-lift"),
-		"account-remove":    p.account("钱九", "account-remove"),
-		"identity-contract-open": func(t *testing.T) begun {
-			t.Helper()
-			who := p.signedUp(t, "冯十三")
-			good := p.contracting(t, who, bank.TradePassword)
-			proofs, _ := good["proofs"].([]fields)
-			digits, _ := proofs[0]["code"].(string)
-			return begun{
-				who, digits,
-				func(t *testing.T, as person, digits string) bank.Reply {
-					t.Helper()
-					proofs := []fields{code(digits), password(t, as.phone, bank.TradePassword), proofs[2]}
-					return call(t, as.phone, "identity-contract-open", with(good, "proofs", proofs))
-				}, "INTENT_USED",
-			}
-		},
 		"identity-alias-set": p.changing("钱二", "identity-alias-set", stepup.SetAlias),
 		"identity-phone-change": func(t *testing.T) begun {
 			t.Helper()
@@ -112,41 +91,9 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 		},
 		"identity-password-change":    p.changing("吴九", "identity-password-change", stepup.ChangeLoginPassword),
 		"identity-trade-password-set": p.changing("郑十", "identity-trade-password-set", stepup.ChangeTradePassword),
-		"identity-cert-resume": func(t *testing.T) begun {
-			t.Helper()
-			who := p.signedUp(t, "郑十二")
-			p.SoftUKey(t, who.Customer, cert.InApp)
-			p.Exec(t, "UPDATE certificate SET suspended_at = $2 WHERE customer_id = $1", who.ID, p.Clock.Now())
-			in := p.prepareChange(t, who, stepup.ResumeCertificates)
-			return begun{
-				who, p.codeFor(t, who, in),
-				func(t *testing.T, as person, digits string) bank.Reply {
-					t.Helper()
-					return call(t, as.phone, "identity-cert-resume",
-						confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
-				}, "INTENT_USED",
-			}
-		},
-		"identity-pin-code-set": func(t *testing.T) begun {
-			t.Helper()
-			who := p.signedUp(t, "郑十一")
-			p.GivePIN(t, who.Customer, "840275")
-			in := p.prepareChange(t, who, stepup.ChangePINCode)
-			return begun{
-				who, p.codeFor(t, who, in),
-				func(t *testing.T, as person, digits string) bank.Reply {
-					t.Helper()
-					proof := fields{"factor": stepup.PINCode, "password": as.phone.Password(t, "840275")}
-					return call(t, as.phone, "identity-pin-code-set", with(confirmation(in, code(digits), proof),
-						"pin_code", as.phone.Password(t, "60713942")))
-				}, "INTENT_USED",
-			}
-		},
-		"identity-device-unlock":  p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
-		"identity-gesture-set":    p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
-		"identity-unlock-key-set": p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
-		"identity-pin-set":        p.changing("钱六", "identity-pin-set", stepup.SetPIN),
-		"identity-passkey-set":    p.changing("钱七", "identity-passkey-set", stepup.SetPasskey),
+		"identity-device-unlock":      p.changing("钱三", "identity-device-unlock", stepup.UnlockDevice),
+		"identity-gesture-set":        p.changing("钱四", "identity-gesture-set", stepup.SetGesture),
+		"identity-unlock-key-set":     p.changing("钱五", "identity-unlock-key-set", stepup.SetFace),
 		"identity-cert-apply": func(t *testing.T) begun {
 			t.Helper()
 			who := p.signedUp(t, "冯十二")
@@ -192,22 +139,6 @@ func (p fixture) flows() map[string]func(t *testing.T) begun {
 	}
 }
 
-// account is the flow of a change of an account or a limit.
-func (p fixture) account(name, function string) func(t *testing.T) begun {
-	return func(t *testing.T) begun {
-		t.Helper()
-		who := p.signedUp(t, name)
-		in := p.accountChange(t, who, function)
-		return begun{
-			who, p.codeFor(t, who, in),
-			func(t *testing.T, as person, digits string) bank.Reply {
-				t.Helper()
-				return call(t, as.phone, function, confirmation(in, code(digits), password(t, as.phone, bank.TradePassword)))
-			}, "INTENT_USED",
-		}
-	}
-}
-
 // changing is the flow of a change of a password, an alias, a way of quick login, or the lock of the log-in.
 func (p fixture) changing(name, function string, what stepup.Change) func(t *testing.T) begun {
 	return func(t *testing.T) begun {
@@ -219,12 +150,11 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 			func(t *testing.T, as person, digits string) bank.Reply {
 				t.Helper()
 				proof, fresh := loginPassword(t, as.phone, bank.LoginPassword), newLogin
-				switch what {
-				case stepup.ChangeTradePassword, stepup.UnlockDevice, stepup.SetFace, stepup.SetPasskey:
+				if what == stepup.ChangeTradePassword || what == stepup.UnlockDevice || what == stepup.SetFace {
 					proof, fresh = password(t, as.phone, bank.TradePassword), newTrade
 				}
 				proofs := []fields{code(digits), proof}
-				if slices.Contains([]stepup.Change{stepup.SetGesture, stepup.SetFace, stepup.SetPIN, stepup.SetPasskey}, what) {
+				if what == stepup.SetGesture || what == stepup.SetFace {
 					proofs = append(proofs, signed(t, as.phone, in.Text))
 				}
 				confirmed := confirmation(in, proofs...)
@@ -237,11 +167,6 @@ func (p fixture) changing(name, function string, what stepup.Change) func(t *tes
 				case stepup.SetFace:
 					public, signature := as.phone.Unlock(t, key, device.ByFace)
 					confirmed = with(with(confirmed, "public_key", public), "signature", signature)
-				case stepup.SetPIN:
-					confirmed = with(confirmed, "pin", as.phone.Password(t, bank.PIN))
-				case stepup.SetPasskey:
-					made := as.phone.Registered(t, bank.Authenticator(t), sm.Digest([]byte(in.Text)))
-					confirmed = with(confirmed, "passkey", bank.Fields(t, made))
 				default:
 					confirmed = with(confirmed, string(what), as.phone.Password(t, fresh))
 				}
@@ -317,10 +242,7 @@ func (p fixture) codesOfOtherFlows(t *testing.T, name string, who person) map[st
 // notFirst sees that a flow's last step is refused when no step came before it.
 func (p fixture) notFirst(t *testing.T, name string) {
 	t.Helper()
-	seeded := []string{
-		"login_attempt", "login_origin", "login_source", "card_attempt", "customer", "account", "posting", "entry",
-		"ledger_fold", "fund_contract",
-	}
+	seeded := []string{"login_attempt", "login_origin", "card_attempt", "customer", "account", "posting", "entry", "ledger_fold"}
 	before := p.rows(t, seeded...)
 	who := p.applicant(t, "孙七")
 	var got bank.Reply
@@ -349,10 +271,6 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
 			"trade_password", p.li.phone.Password(t, newTrade)))
-	case "identity-pin-code-set":
-		in := transferprepare.Response{IntentID: uuid.New()}
-		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
-			"pin_code", p.li.phone.Password(t, "60713942")))
 	case "identity-gesture-set":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
@@ -362,24 +280,11 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		public, signature := p.li.phone.Unlock(t, keytest.PrivateKey(t), device.ByFace)
 		got = call(t, p.li.phone, name, with(with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
 			"public_key", public), "signature", signature))
-	case "identity-pin-set":
-		in := transferprepare.Response{IntentID: uuid.New()}
-		got = call(t, p.li.phone, name, with(confirmation(in, loginPassword(t, p.li.phone, bank.LoginPassword)),
-			"pin", p.li.phone.Password(t, bank.PIN)))
-	case "identity-passkey-set":
-		in := transferprepare.Response{IntentID: uuid.New()}
-		made := p.li.phone.Registered(t, bank.Authenticator(t), make([]byte, 32))
-		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)),
-			"passkey", bank.Fields(t, made)))
 	case "identity-cert-apply":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		request := confirmation(in, password(t, p.li.phone, bank.TradePassword))
 		got = call(t, p.li.phone, name, with(request, "csr", bank.CSR(t, []byte{0x30, 0})))
-	case "identity-contract-open":
-		in := transferprepare.Response{IntentID: uuid.New()}
-		got = call(t, p.li.phone, name, with(confirmation(in, password(t, p.li.phone, bank.TradePassword)), "notice_digest", "AAAA"))
-	case "identity-token-bind", "identity-device-unlock", "identity-cert-resume",
-		"account-add", "account-limit-set", "account-loss-lift", "account-remove":
+	case "identity-token-bind", "identity-device-unlock":
 		in := transferprepare.Response{IntentID: uuid.New()}
 		got = call(t, p.li.phone, name, confirmation(in, password(t, p.li.phone, bank.TradePassword)))
 	case "transfer-confirm":
@@ -390,4 +295,105 @@ func (p fixture) notFirst(t *testing.T, name string) {
 		t.Errorf("%s: the last step passes without the first", name)
 	}
 	same(t, name+" without its first step", before, p.rows(t, seeded...))
+}
+
+// TestStepsOnInstances runs each step of each flow on an instance of its own.
+func TestStepsOnInstances(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-007.2")
+	p := newFixture(t)
+	who := p.applicant(t, "赵六")
+	sequence := uint64(0)
+	on := func(d *bank.Device) *bank.Device { // each instance meets the channel's next numbers
+		sequence += 100
+		d.Sequence.Store(sequence)
+		return d
+	}
+	one, two, three := who.phone, moved(t, who.phone, p.second(t)), moved(t, who.phone, p.second(t))
+	digits := p.numberCode(t, on(one), otp.Register, who.Phone)
+	call(t, on(two), "identity-register", application(t, two, who.Customer, digits)).Want(t, "")
+	digits = p.numberCode(t, on(one), otp.Login, who.Phone)
+	call(t, on(three), "identity-login", login(t, three, who.Customer, digits)).Want(t, "")
+	call(t, on(two), "identity-me", fields{}).Want(t, "")
+
+	var in transferprepare.Response
+	call(t, on(one), "transfer-prepare", p.order(who, p.li, 1_00)).Into(t, &in)
+	call(t, on(two), "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}).Want(t, "")
+	digits = otptest.Code(t, p.Bank, stepup.Subject(in.IntentID))
+	call(t, on(three), "transfer-confirm", confirmation(in, code(digits), signed(t, three, in.Text))).Want(t, "")
+	if got := p.Balance(t, who.AccountIDs[0]); got != 99_00 {
+		t.Errorf("the payer has %s", got.Yuan())
+	}
+}
+
+// TestStepsInOrder sends the steps of one order out of their order, late, and with
+// the results of other users, devices and orders.
+func TestStepsInOrder(t *testing.T) {
+	t.Parallel()
+	req.Covers(t, "LOGIC-007.1", "LOGIC-007.3", "LOGIC-007.4")
+	req.Covers(t, "LOGIC-012.4")
+	p := newFixture(t)
+	sendCode := func(in transferprepare.Response) bank.Reply {
+		return call(t, p.wang.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID})
+	}
+	confirm := func(who person, in transferprepare.Response, digits string) bank.Reply {
+		p.calm(t)
+		return confirm(t, who.phone, in, code(digits), signed(t, who.phone, in.Text))
+	}
+
+	// Before the first step, and the third after the first.
+	never := transferprepare.Response{IntentID: uuid.New(), Text: "潮汐银行转账确认"}
+	sendCode(never).Want(t, "OBJECT_NOT_FOUND")
+	confirm(p.wang, never, "123456").Want(t, "OBJECT_NOT_FOUND")
+	in := p.prepare(t, p.wang, p.li, 1_00)
+	confirm(p.wang, in, "123456").Want(t, "PROOF_REJECTED")
+	p.Advance(time.Minute)
+	applicant := p.applicant(t, "赵六")
+	call(t, applicant.phone, "identity-register", application(t, applicant.phone, applicant.Customer, "123456")).
+		Want(t, "REGISTRATION_REFUSED")
+
+	// The result of another order, user and device.
+	other := p.prepare(t, p.wang, p.li, 1_01)
+	digits, foreign := p.codeFor(t, p.wang, in), p.codeFor(t, p.wang, other)
+	if digits == foreign {
+		t.Fatal("the codes of two orders are alike, which happens by chance one time in a million")
+	}
+	confirm(p.wang, in, foreign).Want(t, "PROOF_REJECTED")
+	confirm(p.li, in, digits).Want(t, "OBJECT_NOT_FOUND")
+	tablet := person{p.wang.Customer, p.Device(t, "tablet-of-wang")}
+	tablet.phone.LoginAs(t, p.wang.Customer)
+	confirm(tablet, in, digits).Want(t, "OBJECT_NOT_FOUND")
+	call(t, tablet.phone, "otp-send", fields{"purpose": otp.Intent, "intent_id": in.IntentID}) // no result of this device's own
+	confirm(tablet, in, digits).Want(t, "OBJECT_NOT_FOUND")
+	p.wang.phone.LoginAs(t, p.wang.Customer)
+	if n := p.posted(t); n != 0 {
+		t.Fatalf("%d transfers are posted", n)
+	}
+
+	// Too late: a code after its minute, an order after its ten.
+	digits = p.codeFor(t, p.wang, in)
+	p.Advance(time.Minute)
+	confirm(p.wang, in, digits).Want(t, "PROOF_REJECTED")
+	p.Advance(9 * time.Minute)
+	p.wang.phone.LoginAs(t, p.wang.Customer)
+	sendCode(in).Want(t, "INTENT_EXPIRED")
+	call(t, p.wang.phone, "transfer-confirm", proved(t, p.wang, in)).Want(t, "INTENT_EXPIRED")
+
+	// After the last step nothing goes on.
+	in = p.prepare(t, p.wang, p.li, 1_00)
+	digits = p.codeFor(t, p.wang, in)
+	confirm(p.wang, in, digits).Want(t, "")
+	confirm(p.wang, in, digits).Want(t, "INTENT_USED")
+	sendCode(in).Want(t, "INTENT_USED")
+
+	// Nor after it was given up.
+	in = p.prepare(t, p.wang, p.li, 1_00)
+	digits = p.codeFor(t, p.wang, in)
+	call(t, p.wang.phone, "identity-logout", fields{}).Want(t, "")
+	p.wang.phone.LoginAs(t, p.wang.Customer)
+	confirm(p.wang, in, digits).Want(t, "INTENT_EXPIRED")
+	if n := p.posted(t); n != 1 {
+		t.Errorf("%d transfers are posted, want 1", n)
+	}
+	p.CheckLedger(t)
 }

@@ -98,19 +98,10 @@ func TestSecretsAreNowhere(t *testing.T) {
 	_, binding := p.binding(t, who)
 	w.call(t, who.phone, "identity-token-bind", binding).Want(t, "")
 	w.call(t, who.phone, "identity-device-unlock", p.unlocking(t, who)).Want(t, "")
-	w.call(t, who.phone, "identity-cert-resume", p.resuming(t, who)).Want(t, "")
 	w.call(t, who.phone, "identity-trade-password-set", p.change(t, who, stepup.ChangeTradePassword)).Want(t, "")
-	w.call(t, who.phone, "identity-pin-code-set", p.pinChange(t, who)).Want(t, "")
-	for _, function := range accountChanges {
-		p.Exec(t, "DELETE FROM otp_quota")
-		w.call(t, who.phone, function, p.changingAccount(t, who, function, newTrade)).Want(t, "")
-	}
-	w.call(t, who.phone, "identity-contract-open", p.contracting(t, who, newTrade)).Want(t, "")
 	const wrongGesture = "147896325"
 	w.call(t, who.phone, "identity-unlock-key-set", p.faceKey(t, who, newTrade)).Want(t, "")
 	w.call(t, who.phone, "identity-gesture-set", p.gesture(t, who, newLogin)).Want(t, "")
-	w.call(t, who.phone, "identity-pin-set", p.pin(t, who, newLogin)).Want(t, "")
-	w.call(t, who.phone, "identity-passkey-set", p.passkey(t, who, newTrade)).Want(t, "")
 	quick := p.quick(t, who)
 	w.call(t, who.phone, "identity-quick-login", with(quick, "gesture", who.phone.Password(t, wrongGesture))).Want(t, "LOGIN_FAILED")
 	w.call(t, who.phone, "identity-quick-login", p.quick(t, who)).Want(t, "")
@@ -149,7 +140,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	wantNowhere(t, places, map[string]string{
 		"login password": bank.LoginPassword, "trade password": bank.TradePassword, "card password": bank.CardPassword,
 		"wrong login password": wrongLogin, "wrong trade password": wrongTrade, "wrong card password": wrongCard,
-		"gesture": bank.Gesture, "wrong gesture": wrongGesture, "PIN": bank.PIN,
+		"gesture": bank.Gesture, "wrong gesture": wrongGesture,
 		"changed login password": newLogin, "changed trade password": newTrade, "reset login password": freshLogin,
 		"code of the reset": resetCode, "code to sign up": signUpCode, "code to log in": loginCode, "code of the order": orderCode,
 	})
@@ -242,7 +233,6 @@ func TestAWarmInstanceKeepsCustomersApart(t *testing.T) {
 		"account-detail":    {"account_id": other.AccountIDs[0]}, "account-statement": {"account_id": other.AccountIDs[0]},
 		"identity-login": with(good["identity-login"], "otp", "000000"), "transfer-get": {"transfer_id": uuid.New()},
 		"message-read": {"all": true}, "otp-send": {"purpose": otp.Login, "phone": other.Phone},
-		"otp-status":       {"purpose": otp.Login, "phone": other.Phone},
 		"transfer-prepare": {"debit_account_id": other.AccountIDs[0], "payee_account_id": other.AccountIDs[1], "amount_fen": 1},
 		"transfer-confirm": {"intent_id": uuid.New(), "proofs": []any{}},
 		"channel-open":     hello(t, "phone-of-sun"), "identity-register": good["identity-register"],

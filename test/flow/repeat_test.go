@@ -87,18 +87,11 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 		"identity-device-unlock":      with(good["identity-device-unlock"], "intent_id", uuid.NewString()),
 		"identity-gesture-set":        with(good["identity-gesture-set"], "intent_id", uuid.NewString()),
 		"identity-unlock-key-set":     with(good["identity-unlock-key-set"], "intent_id", uuid.NewString()),
-		"identity-pin-set":            with(good["identity-pin-set"], "intent_id", uuid.NewString()),
-		"identity-passkey-set":        with(good["identity-passkey-set"], "intent_id", uuid.NewString()),
 		"identity-cert-apply":         with(good["identity-cert-apply"], "intent_id", uuid.NewString()),
 		"identity-token-bind":         with(good["identity-token-bind"], "intent_id", uuid.NewString()),
 		"identity-password-reset":     with(good["identity-password-reset"], "name", "王大明"),
 		"identity-phone-change":       with(good["identity-phone-change"], "otp", "000000"),
 		"identity-trade-password-set": with(good["identity-trade-password-set"], "intent_id", uuid.NewString()),
-		"identity-cert-resume":        with(good["identity-cert-resume"], "intent_id", uuid.NewString()),
-		"identity-pin-code-set":       with(good["identity-pin-code-set"], "intent_id", uuid.NewString()),
-	}
-	for _, name := range append(accountChanges, "identity-contract-open") {
-		others[name] = with(good[name], "intent_id", uuid.NewString())
 	}
 	first := map[string]string{}
 	for _, name := range logoutLast(good) {
@@ -126,9 +119,7 @@ func TestOneKeyIsOneExecution(t *testing.T) {
 			}
 		}
 		after := p.rows(t)
-		changed := slices.ContainsFunc([]string{
-			"outbox", "token", "device", "certificate", "account", "own_limit", "fund_contract",
-		}, func(table string) bool {
+		changed := slices.ContainsFunc([]string{"outbox", "token", "device", "certificate"}, func(table string) bool {
 			return after[table] != before[table]
 		})
 		if first[name] == "" || !changed {

@@ -84,9 +84,6 @@ func TestMoreRiskAsksForMore(t *testing.T) {
 		for _, combination := range p.prepare(t, p.wang, p.li, 1_00).Combinations {
 			asked := 0
 			for factor := range strings.SplitSeq(combination, "+") {
-				if factor == "voice_otp" {
-					factor = "sms_otp" // a code too
-				}
 				if slices.Contains(counted, factor) {
 					asked++
 					offered[factor] = true

@@ -164,7 +164,7 @@ func TestEveryKeyRotatesWhileTheBankServes(t *testing.T) {
 
 	stop := r.serve(t)
 	for _, p := range keys.All() {
-		if p == keys.BlindIndex || p == keys.Pseudonym {
+		if p == keys.BlindIndex {
 			continue
 		}
 		b, before := r.begin(t), r.calls.Load()

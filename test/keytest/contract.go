@@ -38,7 +38,7 @@ func Contract(t *testing.T, p Provider) {
 	t.Run("the declared purposes only", func(t *testing.T) { declaredOnly(t, p) })
 	t.Run("changed bytes", func(t *testing.T) { changedBytes(t, p) })
 	for _, purpose := range keys.All() {
-		if purpose != keys.Channel && purpose != keys.BlindIndex && purpose != keys.Pseudonym {
+		if purpose != keys.Channel && purpose != keys.BlindIndex {
 			t.Run("rotation of "+string(purpose), func(t *testing.T) { rotation(t, p, purpose, hand) })
 		}
 	}

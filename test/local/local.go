@@ -260,7 +260,7 @@ func (a *App) Register(ctx context.Context) error {
 
 // sendOTP asks for a code with a solved graphic code.
 func (a *App) sendOTP(ctx context.Context, purpose string) error {
-	issued, err := a.CaptchaIssue(ctx, client.CaptchaIssueRequest{})
+	issued, err := a.CaptchaIssue(ctx)
 	if err != nil {
 		return err
 	}

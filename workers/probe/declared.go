@@ -2,19 +2,12 @@
 
 package probe
 
-// declared lists every function but those of the staff, with the way to it.
+// declared lists every function, with the way to it.
 func declared() []target {
 	return []target{
-		{"account-add", byChannel},
 		{"account-alias-set", byChannel},
-		{"account-change-prepare", byChannel},
 		{"account-detail", byChannel},
-		{"account-limit-get", byChannel},
-		{"account-limit-set", byChannel},
-		{"account-loss-lift", byChannel},
-		{"account-loss-report", byChannel},
 		{"account-overview", byChannel},
-		{"account-remove", byChannel},
 		{"account-statement", byChannel},
 		{"app-version", byHTTP},
 		{"audit-on-event", byEvent},
@@ -30,14 +23,8 @@ func declared() []target {
 		{"fraud-on-transfer", byEvent},
 		{"identity-alias-set", byChannel},
 		{"identity-cert-apply", byChannel},
-		{"identity-cert-resume", byChannel},
 		{"identity-cert-revoke", byChannel},
-		{"identity-cert-suspend", byChannel},
 		{"identity-change-prepare", byChannel},
-		{"identity-consent-list", byChannel},
-		{"identity-consent-set", byChannel},
-		{"identity-contract-open", byChannel},
-		{"identity-contract-prepare", byChannel},
 		{"identity-device-unlock", byChannel},
 		{"identity-face-begin", byChannel},
 		{"identity-face-finish", byChannel},
@@ -48,12 +35,9 @@ func declared() []target {
 		{"identity-on-fraud", byEvent},
 		{"identity-option-list", byChannel},
 		{"identity-option-set", byChannel},
-		{"identity-passkey-set", byChannel},
 		{"identity-password-change", byChannel},
 		{"identity-password-reset", byChannel},
 		{"identity-phone-change", byChannel},
-		{"identity-pin-code-set", byChannel},
-		{"identity-pin-set", byChannel},
 		{"identity-preference-set", byChannel},
 		{"identity-quick-challenge", byChannel},
 		{"identity-quick-login", byChannel},
@@ -73,8 +57,6 @@ func declared() []target {
 		{"notify-on-phone", byEvent},
 		{"notify-on-transfer", byEvent},
 		{"otp-send", byChannel},
-		{"otp-status", byChannel},
-		{"otp-uplink", byHTTP},
 		{"transfer-confirm", byChannel},
 		{"transfer-get", byChannel},
 		{"transfer-list", byChannel},

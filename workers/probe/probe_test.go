@@ -46,10 +46,10 @@ func newFixture(t *testing.T) *fixture {
 	b := bank.New(t)
 	w := &fixture{Bank: b, registry: prometheus.NewRegistry()}
 	w.down.Store("")
-	texts := &smssim.Gateway{Secret: "only-for-this-test", Now: b.Clock.Now}
+	texts := &smssim.Gateway{Secret: "s", Now: b.Clock.Now}
 	phone := httptest.NewServer(texts)
 	t.Cleanup(phone.Close)
-	settings := append(bank.Nowhere(), sms.Config{URL: phone.URL, Secret: "only-for-this-test"})
+	settings := append(bank.Nowhere(), sms.Config{URL: phone.URL, Secret: "s"})
 	gw, err := gateway.New(t.Context(), functions.All(), b.Host, host.Values(settings...))
 	check.Must(t, err)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -122,12 +122,6 @@ func (w *fixture) balances(t *testing.T) (list []money.Fen) {
 	return list
 }
 
-// reachable are the functions that the probe can call: all but those of the staff, to which no route of
-// the edge leads.
-func reachable() []fn.Function {
-	return slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Spec.Audience.InHouse() })
-}
-
 // The probe calls every function, and each answers as expected. When any one of them stops
 // answering, the probe reports a failure of that function and of no other.
 func TestTheProbeNamesTheFunctionThatStopsAnswering(t *testing.T) {
@@ -138,7 +132,7 @@ func TestTheProbeNamesTheFunctionThatStopsAnswering(t *testing.T) {
 	if len(failed) > 0 {
 		t.Fatalf("all is well, and these fail: %q\n%s", failed, w.Log)
 	}
-	for _, f := range req.AtLeast(t, 20, reachable()) {
+	for _, f := range req.AtLeast(t, 20, functions.All()) {
 		if !tried[f.Spec.Name+" answers"] {
 			t.Errorf("%s is not called", f.Spec.Name)
 		}
@@ -210,7 +204,7 @@ func TestAFailedLoginIsReportedAndWaits(t *testing.T) {
 func TestFunctionsThatAreLeftOut(t *testing.T) {
 	t.Parallel()
 	all, some := probe.Targets(""), probe.Targets("deadletter-on-event, transfer-list")
-	if len(all) != len(reachable()) || len(some) != len(all)-2 || slices.Contains(some, "transfer-list") {
+	if len(all) != len(functions.All()) || len(some) != len(all)-2 || slices.Contains(some, "transfer-list") {
 		t.Errorf("%d of all, %d of some", len(all), len(some))
 	}
 }

@@ -29,7 +29,7 @@ var Worker = fn.Worker(fn.Spec{
 // Config holds the addresses of the functions and of AWS.
 type Config struct {
 	// FunctionsURL is the address of the event functions (sink.Address).
-	FunctionsURL string `envconfig:"FUNCTIONS_URL" form:"http" secret:"true" inside:"functions of the bank"`
+	FunctionsURL string `envconfig:"FUNCTIONS_URL" form:"http" secret:"true"`
 	// Consumers are the event functions that are deployed, with commas between them. If
 	// it is empty, all of them are.
 	Consumers string `envconfig:"FUNCTIONS_CONSUMERS"`

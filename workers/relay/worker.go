@@ -42,17 +42,17 @@ var Worker = fn.Worker(fn.Spec{
 
 // Config holds the address of the sink, and the size and lease of batches.
 type Config struct {
-	KSink string `envconfig:"K_SINK" form:"http" inside:"the broker of the cluster"` // a Knative SinkBinding sets it
+	KSink string `envconfig:"K_SINK" form:"http"` // a Knative SinkBinding sets it
 	// Token is the file in which the SinkBinding mounts the token by which the broker knows the
 	// relay: bindingToken if it is empty. There is none if the broker asks for no identity.
 	Token   string `envconfig:"K_SINK_TOKEN_FILE"`
-	SinkURL string `envconfig:"SINK_URL" form:"http" secret:"true" inside:"a broker of the platform"`
+	SinkURL string `envconfig:"SINK_URL" form:"http" secret:"true"`
 	// Topic is the ARN of the SNS topic that takes every event (docs/aws.md).
 	Topic string `envconfig:"SNS_TOPIC_ARN"`
 	AWS   cloud.Config
 	// FunctionsURL is the address below which event functions are, such as
 	// http://gateway.openfaas:8080/function.
-	FunctionsURL string `envconfig:"FUNCTIONS_URL" form:"http" secret:"true" inside:"functions of the bank"`
+	FunctionsURL string `envconfig:"FUNCTIONS_URL" form:"http" secret:"true"`
 	// Consumers are the event functions that are deployed, with commas between them. If
 	// it is empty, all of them are.
 	Consumers string        `envconfig:"FUNCTIONS_CONSUMERS"`

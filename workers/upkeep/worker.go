@@ -25,7 +25,6 @@ import (
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/events/broker"
-	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
@@ -40,9 +39,7 @@ import (
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sms"
-	"github.com/tidebank/tidebank/shared/staff"
 	"github.com/tidebank/tidebank/shared/stepup"
-	"github.com/tidebank/tidebank/shared/uplink"
 )
 
 // Worker declares the worker. The registry and its main are generated from it.
@@ -71,7 +68,7 @@ func Retentions() []pg.Retention {
 	return slices.Concat(
 		[]pg.Retention{
 			customer.Retention(), idem.Retention(), stepup.Retention(), limit.Retention(), broker.Retention(), environment.Retention(),
-			device.Retention(), limit.BluetoothKeyRetention(), uplink.Retention(), staff.Retention(), captcha.Retention(),
+			device.Retention(),
 		},
 		password.Retentions(), otp.Retentions(), sms.Retentions(), face.Retentions(), events.Retentions(),
 	)
@@ -80,43 +77,29 @@ func Retentions() []pg.Retention {
 // Kept lists the tables without a retention, with the reason why their rows stay.
 func Kept() map[string]string {
 	return map[string]string{
-		"account":             "one row for each account",
-		"audit_record":        "the audit chain is permanent until it is archived",
-		"bio_reference":       "one row for each person with a reference photo",
-		"biometric_consent":   "consents and withdrawals are evidence of the customer's decision",
-		"bluetooth_key":       "one row for each Bluetooth Key that the bank has handed out",
-		"bluetooth_key_limit": "dated limits are the record of past decisions",
-		"certificate":         "certificates are evidence of what their holders signed",
-		"change_evidence":     "evidence of what customers have changed",
-		"counter_payee":       "one row for each payee who was bound at the counter",
-		"credential":          "one row for each customer",
-		"customer":            "one row for each customer",
-		"device":              "one row for each bound device",
-		"entry":               "vouchers are permanent",
-		"evidence":            "evidence of what customers have signed",
-		"face_reference":      "of an earlier release; tide face separate moves its rows",
-		"fraud_score":         "scores are evidence of decisions about a customer",
-		"function_revision":   "one row: the revision of the SQL functions",
-		"fund_contract":       "contracts are evidence of the customer's application",
-		"given_password":      "digests of given passwords: none is given twice; staff give a few a day",
-		"ledger_fold":         "folding deletes its rows",
-		"message":             "the customer's inbox belongs to the customer",
-		"option_change":       "acknowledged warnings are evidence of the customer's decision",
-		"own_limit":           "one row for each customer and kind of limit that the customer has set",
-		"parameter_change":    "proposals and approvals are the record of who changed what",
-		"pin_code":            "one row for each customer with a PIN code",
-		"policy":              "dated figures are the record of past policies",
-		"posting":             "vouchers are permanent",
-		"reseal_progress":     "one row for each sealed column",
-		"revocation_list":     "lists are evidence of which certificates were good",
-		"risk_notice":         "customers have confirmed earlier notices",
-		"staff":               "one row for each member of the staff; one who has left stays as a record",
-		"staff_password":      "the last passwords of each member, 24 at most",
-		"stepup_cap":          "dated caps are the record of past policies",
-		"stepup_preference":   "one row for each customer who has chosen",
-		"stepup_rule":         "dated rules are the record of past policies",
-		"token":               "one row for each token that the bank has handed out",
-		"transfer":            "vouchers are permanent",
+		"account":           "one row for each account",
+		"audit_record":      "the audit chain is permanent until it is archived",
+		"certificate":       "certificates are evidence of what their holders signed",
+		"credential":        "one row for each customer",
+		"customer":          "one row for each customer",
+		"device":            "one row for each bound device",
+		"entry":             "vouchers are permanent",
+		"evidence":          "evidence of what customers have signed",
+		"face_reference":    "one row for each customer with a reference photo",
+		"fraud_score":       "scores are evidence of decisions about a customer",
+		"function_revision": "one row: the revision of the SQL functions",
+		"ledger_fold":       "folding deletes its rows",
+		"message":           "the customer's inbox belongs to the customer",
+		"option_change":     "acknowledged warnings are evidence of the customer's decision",
+		"policy":            "dated figures are the record of past policies",
+		"posting":           "vouchers are permanent",
+		"reseal_progress":   "one row for each sealed column",
+		"revocation_list":   "lists are evidence of which certificates were good",
+		"stepup_cap":        "dated caps are the record of past policies",
+		"stepup_preference": "one row for each customer who has chosen",
+		"stepup_rule":       "dated rules are the record of past policies",
+		"token":             "one row for each token that the bank has handed out",
+		"transfer":          "vouchers are permanent",
 	}
 }
 

@@ -70,10 +70,6 @@ VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
 		`INSERT INTO login_challenge (challenge, channel, expires_at)
 VALUES (gen_random_uuid()::text::bytea, '', now() - $1::interval)`,
 	}},
-	"bio_result": {goes: []string{
-		`INSERT INTO bio_result (id, person, digest_ct, made_at)
-VALUES (gen_random_uuid(), '', '', now() - $1::interval)`,
-	}},
 	"face_attempt": {goes: []string{
 		`INSERT INTO face_attempt (subject, failed, last_at)
 VALUES (gen_random_uuid()::text::bytea, '{}', now() - $1::interval)`,
@@ -270,10 +266,7 @@ func TestOneTableFails(t *testing.T) {
 func TestKeptTablesRefuseToBeEmptied(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	appendOnly := []string{
-		"audit_record", "entry", "evidence", "fraud_score", "fund_contract", "posting", "risk_notice", "stepup_cap",
-		"stepup_rule", "transfer",
-	}
+	appendOnly := []string{"audit_record", "entry", "evidence", "fraud_score", "posting", "stepup_cap", "stepup_rule", "transfer"}
 	for _, table := range slices.Sorted(maps.Keys(upkeep.Kept())) {
 		var refused *pgconn.PgError
 		if _, err := db.Pool().Exec(t.Context(), "TRUNCATE "+table+" CASCADE"); !errors.As(err, &refused) || refused.Code != "TB000" {

@@ -2,8 +2,8 @@
 //
 //	POST /function/captcha-issue   public
 //
-// The reply holds an image, or a sound for a customer who can't see one, and an id; no field holds the digits. The code lives
-// two minutes and takes one answer.
+// The reply holds an image and an id; no field holds the digits. The code lives two
+// minutes and takes one answer.
 package issue
 
 import (
@@ -25,27 +25,15 @@ var Function = fn.Query(fn.Spec{
 type Config struct{}
 
 // Request asks for a code.
-type Request struct {
-	Audio bool `json:"audio,omitempty" doc:"A sound in place of the picture"`
-}
+type Request struct{}
 
-// Response is the code as a picture or a sound.
-type Response struct {
-	CaptchaID  string `json:"captcha_id"`
-	ImagePNG   []byte `json:"image_png,omitempty" doc:"Unless audio was asked for"`
-	AudioWAV   []byte `json:"audio_wav,omitempty" doc:"The digits, spoken in Chinese"`
-	ExpiresInS int    `json:"expires_in_s"`
-}
+// Response is the code as a picture.
+type Response struct{ captcha.Code }
 
 func wire(_ context.Context, lent *fn.Lent, _ Config) (fn.QueryOperation[Request, Response], error) {
 	store := lent.Captchas
-	return func(ctx context.Context, _ *fn.Call, req Request) (reply Response, err error) {
-		reply.ExpiresInS = int(captcha.Life.Seconds())
-		if req.Audio {
-			reply.CaptchaID, reply.AudioWAV, err = store.IssueSpoken(ctx)
-		} else {
-			reply.CaptchaID, reply.ImagePNG, err = store.Issue(ctx)
-		}
-		return reply, err
+	return func(ctx context.Context, _ *fn.Call, _ Request) (Response, error) {
+		id, image, err := store.Issue(ctx)
+		return Response{Code: captcha.NewCode(id, image)}, err
 	}, nil
 }

@@ -68,6 +68,7 @@ func kept(b *bank.Bank) []string {
 // as before.
 func TestAFloodOfHellosMeetsAGraphicCode(t *testing.T) {
 	t.Parallel()
+	req.Covers(t, "RISK-002.4")
 	b, phone := newSmallBank(t)
 	before := len(kept(b))
 	codes := strangers(t, phone, 300)

@@ -7,9 +7,7 @@
 // channel-captcha. A hello that brings a code must bring the right answer.
 // The bank signs with a channel key that the app pins; CHANNEL_REFUSED tells an app that
 // pins only retired keys to update, and an app of version 1 if the bank requires version 2.
-// An app that is too old is told to update, before anything else. A browser's device id follows from
-// its key and its stable features (DEVICE-002): a hello with such an id that does not prove the key is
-// CHANNEL_REFUSED.
+// An app that is too old is told to update, before anything else.
 // Refusals: CHANNEL_REFUSED, APP_OUTDATED, CAPTCHA_REQUIRED, CAPTCHA_REJECTED.
 package open
 
@@ -21,7 +19,6 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
 	"github.com/tidebank/tidebank/shared/channel"
-	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/session"
@@ -37,7 +34,7 @@ var Function = fn.Query(fn.Spec{
 	Name: "channel-open", Summary: "Negotiate a secure channel", Audience: fn.Public, NoChannel: true, NoDatabase: true, Rate: fn.RateOpen,
 	Refusals:     []*bankerr.Error{ErrRefused, channel.ErrOutdated, captcha.ErrRequired, captcha.ErrRejected},
 	Keys:         []keys.Purpose{keys.Channel, keys.Password, keys.Session},
-	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030", "DEVICE-002"},
+	Requirements: []string{"CRYPTO-008", "CRYPTO-014", "CRYPTO-016", "AUTH-030"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
@@ -51,8 +48,6 @@ type Request struct {
 	channel.Hello
 	CaptchaID     string `json:"captcha_id,omitempty" maxLength:"64" doc:"Of channel-captcha, after CAPTCHA_REQUIRED"`
 	CaptchaAnswer string `json:"captcha_answer,omitempty" maxLength:"16"`
-	// Terminal proves the device id of a browser.
-	Terminal *device.Terminal `json:"terminal,omitempty" doc:"What device_id follows from (docs/protocol.md, section 3)"`
 }
 
 // Validate checks the characters of the device id, which is stored and logged.
@@ -99,9 +94,6 @@ func (op operation) do(ctx context.Context, _ *fn.Call, req Request) (channel.We
 	}
 	if !solved && op.lent.Channels.Crowded() {
 		return channel.Welcome{}, captcha.ErrRequired.Because(session.ErrCrowded)
-	}
-	if err := device.CheckTerminal(req.Hello, req.Terminal); err != nil { // it costs work, so the crowd is sent away before
-		return channel.Welcome{}, ErrRefused.Because(err)
 	}
 	key, found := op.lent.Keys.ChannelKeyFor(req.Pins)
 	if !found {

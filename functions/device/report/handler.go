@@ -28,7 +28,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "device-report", Summary: "Report the safety of the app's environment", Audience: fn.Customer,
-	CountsAttempts: true, Activity: session.Polls, Audit: fn.AuditAuth, NoEvidence: "a report of the app, no change",
+	CountsAttempts: true, Activity: session.Polls, Audit: fn.AuditAuth,
 	Refusals:     []*bankerr.Error{environment.ErrReplayed},
 	Requirements: []string{"DEVICE-005", "DEVICE-006", "DEVICE-007", "DEVICE-008"},
 }, wire)

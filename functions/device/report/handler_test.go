@@ -204,7 +204,7 @@ func TestAReportOfAnotherSessionOrOrderIsRisky(t *testing.T) {
 	about(other)
 	proved := w.Proved(t, in)
 	refused := w.Confirm(t, proved)
-	if refused.Want(t, "STEPUP_STRONGER"); !slices.Contains(refused.Problem.Missing, "voice_otp") {
+	if refused.Want(t, "STEPUP_STRONGER"); !slices.Contains(refused.Problem.Missing, "sms_otp") {
 		t.Errorf("missing %v", refused.Problem.Missing)
 	}
 	about(in)
@@ -212,7 +212,7 @@ func TestAReportOfAnotherSessionOrOrderIsRisky(t *testing.T) {
 	about(other)
 	stronger := w.Proved(t, w.Prepare(t, w.ToPayee(3_00)))
 	w.Confirm(t, stronger).Want(t, "STEPUP_STRONGER")
-	stronger.Proofs = append(stronger.Proofs, w.VoiceCodeFor(t, stronger.IntentID))
+	stronger.Proofs = append(stronger.Proofs, w.CodeFor(t, stronger.IntentID))
 	w.Confirm(t, stronger).Want(t, "")
 }
 

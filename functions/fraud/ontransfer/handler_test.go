@@ -293,7 +293,7 @@ func TestTheNextTransferMeetsTheGrade(t *testing.T) {
 	}
 	w.burst(t, fraud.BurstInAnHour, bank.Start.Add(-30*time.Minute))
 	w.deliver(t, w.paid(t, bank.Start, 1_00))
-	if diff := cmp.Diff([]string{"voice_otp+device_key+trade_password"}, combinations()); diff != "" {
+	if diff := cmp.Diff([]string{"sms_otp+device_key+trade_password"}, combinations()); diff != "" {
 		t.Errorf("a raised payer's choice (-want +got):\n%s", diff)
 	}
 	w.deliver(t, w.paid(t, bank.Start.Add(time.Minute), fraud.VeryLargeAmount, newPayee))

@@ -200,7 +200,7 @@ func TestAnAliasLooksLikeNoNumber(t *testing.T) {
 // case. A refusal uses no proof up.
 func TestAliasAndPasswordDiffer(t *testing.T) {
 	t.Parallel()
-	req.Covers(t, "PWD-003.5", "PWD-013.1", "PWD-013.2")
+	req.Covers(t, "PWD-013.1", "PWD-013.2")
 	w := newFixture(t)
 	r := request(t, w.Pair, alias)
 	for _, text := range []string{bank.LoginPassword, strings.ToUpper(bank.LoginPassword)} {
@@ -212,7 +212,7 @@ func TestAliasAndPasswordDiffer(t *testing.T) {
 	w.Phone.Call(t, identityaliasset.Function, uuid.NewString(), r).Want(t, "")
 	in := w.PrepareChange(t, stepup.ChangeLoginPassword)
 	proofs := []stepup.Proof{w.KnownLogin(t, bank.LoginPassword), w.CodeFor(t, in.IntentID)}
-	for _, text := range []string{alias, strings.ToLower(alias), strings.ToUpper(alias), alias + "1", w.Payer.Name, w.Payer.Name + "a1"} {
+	for _, text := range []string{alias, strings.ToLower(alias), strings.ToUpper(alias), w.Payer.Name} {
 		got := w.Phone.Call(t, identitypasswordchange.Function, uuid.NewString(), identitypasswordchange.Request{
 			Confirmation:  stepup.Confirmation{IntentID: in.IntentID, Proofs: proofs},
 			LoginPassword: w.Phone.Password(t, text),

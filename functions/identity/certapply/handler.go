@@ -8,20 +8,14 @@
 // certificate yet. A refused request uses nothing up, so the app may send another one for
 // the same intent until it expires; but once the authority has issued, it refuses every other
 // request of the intent. For a phone shield (手机盾), an attestation by the phone's maker shows that
-// the phone's trusted environment holds the key, and the certificate signs on this device only. For a
-// Bluetooth Key (蓝牙Key), an attestation by the key's maker shows that the key with this serial number,
-// which the bank has handed out to the customer, holds it. Such a key gets one certificate.
-// A certificate is renewed in the 90 days before it ends by a signature of its key beside a code and the trade
-// password (certificate_renew): the new one, for a new key
-// pair, counts as opened where the earlier one was. The earlier one goes on until its end.
-// Refusals: CERT_REQUEST_REJECTED; CERT_RENEWAL_EARLY; INTENT_EXPIRED in another
+// the phone's trusted environment holds the key, and the certificate signs on this device only.
+// Refusals: CERT_REQUEST_REJECTED; INTENT_EXPIRED in another
 // session; SERVICE_UNAVAILABLE if the authority does not answer; those of the step-up.
 package certapply
 
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/tidebank/tidebank/functions/identity"
@@ -37,13 +31,13 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Confirm(fn.Spec{
 	Name: identity.CertApply, Summary: "Apply for a certificate", Rate: fn.RateAuth, Audit: fn.AuditAuth,
-	Refusals: []*bankerr.Error{cert.ErrRejected, cert.ErrEarly}, Requirements: []string{"AUTH-019", "AUTH-022"},
+	Refusals: []*bankerr.Error{cert.ErrRejected}, Requirements: []string{"AUTH-019", "AUTH-022"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
 type Config struct {
 	Authority cert.Config
-	Makers    cert.MakersConfig
+	Shield    cert.ShieldConfig
 }
 
 // Request names the intent and holds the proofs and the certificate signing request.
@@ -51,8 +45,7 @@ type Request struct {
 	stepup.Confirmation
 	CSR []byte `json:"csr" minLength:"4" maxLength:"2732" doc:"PKCS#10 with SM2 and SM3, DER, for the subject of the preparation"`
 
-	KeySerial        string   `json:"key_serial,omitempty" maxLength:"32" doc:"For bluetooth_key: on its back"`
-	Attestation      []byte   `json:"attestation,omitempty" maxLength:"5464" doc:"For phone_shield, bluetooth_key: PKCS#7 by the maker"`
+	Attestation      []byte   `json:"attestation,omitempty" maxLength:"5464" doc:"For phone_shield: PKCS#7 by the phone's maker"`
 	AttestationChain [][]byte `json:"attestation_chain,omitempty" nullable:"false" maxItems:"4" doc:"Between it and its root, X.509"`
 }
 
@@ -65,18 +58,17 @@ type Response struct {
 
 type operation struct {
 	authority *cert.Authority
-	makers    cert.Makers
-	db        pg.Reader
+	shields   cert.Shields
 	clock     clock.Clock
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.ConfirmOperation[identity.Change, Request, Response], error) {
-	makers, err := cert.NewMakers(config.Makers)
+	shields, err := cert.NewShields(config.Shield)
 	if err != nil {
 		return nil, err
 	}
 	authority, err := cert.NewAuthority(config.Authority, lent.Clock, lent.Downstream(downstream.Certificates))
-	return operation{authority: authority, makers: makers, db: lent.DB, clock: lent.Clock}.do, err
+	return operation{authority: authority, shields: shields, clock: lent.Clock}.do, err
 }
 
 var errSession = errors.New("another session asked for the certificate")
@@ -87,9 +79,15 @@ func (op operation) do(
 	if confirmed.Plan.Session != call.Session {
 		return Response{}, stepup.ErrExpired.Because(errSession)
 	}
-	application, err := op.accept(ctx, call, req, confirmed)
+	application, err := cert.Accept(call.CustomerID, confirmed.IntentID, req.CSR)
 	if err != nil {
 		return Response{}, err
+	}
+	if confirmed.Plan.Shields() {
+		application, err = op.shields.Bind(application, call.DeviceID, req.Attestation, req.AttestationChain, op.clock.Now())
+		if err != nil {
+			return Response{}, err
+		}
 	}
 	issued, err := op.authority.Issue(ctx, application)
 	if err != nil {
@@ -98,39 +96,4 @@ func (op operation) do(
 	_, until := issued.Certificate.Valid()
 	reply := Response{Certificate: issued.Certificate.DER(), Chain: issued.Chain, ValidUntil: until.In(clock.Shanghai)}
 	return reply, issued.RegisterCertificate(unit, op.clock.Now())
-}
-
-// signed is the signature of a soft UKey's certificate among the proofs; nil if there is none.
-func (r Request) signed() []byte {
-	for _, p := range r.Proofs {
-		if p.Factor == stepup.SoftUKey || p.Factor == stepup.SoftUKeyCounter {
-			return p.SignedData
-		}
-	}
-	return nil
-}
-
-// accept checks the request, and for a phone shield or a Bluetooth Key where its key is.
-func (op operation) accept(
-	ctx context.Context, call *fn.Call, req Request, confirmed fn.Confirmed[identity.Change],
-) (cert.Application, error) {
-	application, err := cert.Accept(call.CustomerID, confirmed.IntentID, req.CSR)
-	if err != nil {
-		return application, err
-	}
-	word := cert.Attestation{DER: req.Attestation, Chain: req.AttestationChain, Now: op.clock.Now()}
-	switch plan := confirmed.Plan; {
-	case plan.Renews():
-		counter := slices.Contains(confirmed.Factors, stepup.SoftUKeyCounter)
-		return application.Renewed(ctx, op.db, req.signed(), counter, op.clock.Now())
-	case plan.Shields():
-		return op.makers.BindShield(application, call.DeviceID, word)
-	case plan.OpensKey():
-		if application, err = op.makers.BindKey(application, req.KeySerial, word); err != nil {
-			return application, err
-		}
-		return application, application.HandedOut(ctx, op.db)
-	default:
-		return application, nil
-	}
 }

@@ -64,7 +64,7 @@ func TestAPhoneShieldNeedsItsMakersWord(t *testing.T) {
 	w := newFixture(t)
 	w.Exec(t, "UPDATE device SET bound_at = bound_at - interval '2 days'")
 	good, stranger := newMaker(t, w.Clock.Now()), newMaker(t, w.Clock.Now())
-	w.Open(t, identitycertapply.Function, w.AuthorityConfig(t), cert.MakersConfig{Shields: string(good.root.PEM())})
+	w.Open(t, identitycertapply.Function, w.AuthorityConfig(t), cert.ShieldConfig{Roots: string(good.root.PEM())})
 	prepare := func() (identitychangeprepare.Response, []stepup.Proof) {
 		in := w.PrepareChange(t, stepup.ApplyShield)
 		return in, []stepup.Proof{

@@ -5,8 +5,7 @@
 //
 // None of them confirms anything again, not an intent that is already prepared either. The bank
 // marks them at once, and bank-upkeep asks the certificate authority to revoke them
-// (shared/cert). Other proofs go on, with their own caps; the way back is another certificate, and
-// for a Bluetooth Key another key, which the counter hands out.
+// (shared/cert). Other proofs go on, with their own caps; the way back is another certificate.
 // Refusal: OBJECT_NOT_FOUND, if the customer has no valid certificate.
 package certrevoke
 

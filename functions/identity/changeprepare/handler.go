@@ -38,7 +38,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-change-prepare", Summary: "Prepare a change of a password, alias or number, a token, a certificate, or quick login",
-	Audience: fn.Customer, DuringDuty: true, Audit: fn.AuditAuth, NoEvidence: "nothing changes before the confirmation",
+	Audience: fn.Customer, DuringDuty: true, Audit: fn.AuditAuth,
 	Refusals:     []*bankerr.Error{identity.ErrBranchOnly, stepup.ErrUnbound, bankerr.ErrNotFound, session.ErrDuty},
 	Personal:     []string{"text"},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Storage},
@@ -50,7 +50,7 @@ type Config struct{}
 
 // Request names the change.
 type Request struct {
-	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,phone_shield,bluetooth_key,pin_code,certificate_resume,certificate_renew,device_unlock,gesture,fingerprint,face,pin,passkey" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
+	Change stepup.Change `json:"change" enum:"login_password,trade_password,trade_password_reset,alias,phone,token_bind,certificate,phone_shield,device_unlock,gesture,fingerprint,face" doc:"_reset: forgotten"` //nolint:revive // a tag is one line
 	Phone  string        `json:"phone,omitempty" maxLength:"32" doc:"For phone: the new number"`
 }
 
@@ -87,7 +87,7 @@ type Response struct {
 	Digest       []byte    `json:"digest" doc:"SM3 of text"`
 	Combinations []string  `json:"combinations" doc:"Each combination is enough, e.g. login_password+sms_otp"`
 	Challenge    string    `json:"token_challenge,omitempty" doc:"With token_bind; a token with a screen makes it from text"`
-	Subject      []byte    `json:"certificate_subject,omitempty" doc:"With certificate, _renew, phone_shield, bluetooth_key: for PKCS#10"`
+	Subject      []byte    `json:"certificate_subject,omitempty" doc:"With certificate and phone_shield: the PKCS#10's subject, DER"`
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 

@@ -5,9 +5,7 @@
 // The check serves one prepared operation. The answer holds the challenge: what the face must
 // do, at least one action of a part of the face and one of the whole face, and a nonce. The
 // app's SDK makes a capture of it within two minutes, and identity-face-finish takes the
-// capture. The call names the purpose, which must be that of the operation and one that the
-// customer consents to (identity-consent-set). Refusals: CONSENT_MISSING, if not, or if the call
-// names no purpose; FACE_REFERENCE_MISSING, if the bank has no reference photo of the customer,
+// capture. Refusals: FACE_REFERENCE_MISSING, if the bank has no reference photo of the customer,
 // or an old one; FACE_SUSPENDED, after too many failures of the customer or on the device;
 // OBJECT_NOT_FOUND, INTENT_USED and INTENT_EXPIRED about the intent.
 package facebegin
@@ -21,7 +19,6 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
@@ -32,11 +29,11 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-face-begin", Summary: "Begin a check of the customer's face for an intent", Audience: fn.Customer,
-	Rate: fn.RateAuth, Audit: fn.AuditAuth, NoEvidence: "a proof of an intent, no change",
+	Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Refusals: []*bankerr.Error{
-		consent.ErrMissing, face.ErrReference, face.ErrSuspended, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired,
+		face.ErrReference, face.ErrSuspended, bankerr.ErrNotFound, stepup.ErrUsed, stepup.ErrExpired,
 	},
-	Keys: []keys.Purpose{keys.Storage, keys.Pseudonym}, Requirements: []string{"BIO-001", "BIO-003", "BIO-004", "BIO-007", "BIO-008"},
+	Keys: []keys.Purpose{keys.Storage}, Requirements: []string{"BIO-001", "BIO-003", "BIO-004"},
 }, wire)
 
 // Config holds the age at which a reference photo is too old.
@@ -44,8 +41,7 @@ type Config struct{ Face face.Policy }
 
 // Request names the operation that the face confirms.
 type Request struct {
-	IntentID uuid.UUID       `json:"intent_id" format:"uuid" doc:"Of the preparation"`
-	Purpose  consent.Purpose `json:"purpose,omitempty" maxLength:"32" doc:"transfer; security: any other operation" example:"transfer"`
+	IntentID uuid.UUID `json:"intent_id" format:"uuid" doc:"Of the preparation"`
 }
 
 // Response is the challenge.
@@ -69,10 +65,6 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	now := op.clock.Now()
-	if req.Purpose == "" {
-		call.AuditReason("face without a purpose", call.CustomerID)
-		return Response{}, consent.ErrMissing
-	}
 	in, err := stepup.Load(ctx, op.db, op.ring, req.IntentID, call.CustomerID, now)
 	if err != nil {
 		return Response{}, err
@@ -80,22 +72,14 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if in.DeviceID != call.DeviceID {
 		return Response{}, bankerr.ErrNotFound
 	}
-	if req.Purpose != consent.Of(in.Operation) {
-		call.AuditReason("face for another purpose", call.CustomerID)
-		return Response{}, consent.ErrMissing
-	}
 	made, err := face.StartCheck(ctx, op.db, unit, face.Beginning{
-		Caller: face.Caller{CustomerID: call.CustomerID, DeviceID: call.DeviceID, Channel: call.Channel},
-		Person: face.PersonOf(op.ring, call.CustomerID), Purpose: req.Purpose,
+		Caller:   face.Caller{CustomerID: call.CustomerID, DeviceID: call.DeviceID, Channel: call.Channel},
 		IntentID: in.ID, Digest: in.Digest, Oldest: op.policy.Oldest(now), Now: now,
 	})
 	var suspended *face.SuspendedError
 	if errors.As(err, &suspended) {
 		call.AuditReason("face suspended", call.CustomerID)
 		return Response{}, stepup.LockedUntil(face.ErrSuspended, &suspended.Until, now)
-	}
-	if errors.Is(err, consent.ErrMissing) {
-		call.AuditReason("face without consent", call.CustomerID)
 	}
 	if err != nil {
 		return Response{}, err

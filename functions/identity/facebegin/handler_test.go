@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	identityfacebegin "github.com/tidebank/tidebank/functions/identity/facebegin"
-	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -61,17 +60,11 @@ func TestACheckServesAnOpenIntent(t *testing.T) {
 	t.Parallel()
 	p := bank.NewPair(t, 1_000_00)
 	engine := facetest.Start(t, p.Bank)
-	security := false
 	begin := func(phone *bank.Device, intent uuid.UUID) bank.Reply {
 		t.Helper()
-		purpose := consent.Transfer
-		if phone == p.Phone && security {
-			purpose = consent.Security
-		}
-		return phone.Call(t, identityfacebegin.Function, "", identityfacebegin.Request{IntentID: intent, Purpose: purpose})
+		return phone.Call(t, identityfacebegin.Function, "", identityfacebegin.Request{IntentID: intent})
 	}
 	in := p.Prepare(t, p.ToPayee(1_00))
-	engine.Consents(t, p.Payer)
 	begin(p.Phone, in.IntentID).Want(t, "FACE_REFERENCE_MISSING")
 	engine.Photo(t, p.Payer)
 	engine.Photo(t, p.Payee)
@@ -90,7 +83,6 @@ func TestACheckServesAnOpenIntent(t *testing.T) {
 	}
 	p.Confirm(t, p.Proved(t, in)).Want(t, "")
 	begin(p.Phone, in.IntentID).Want(t, "INTENT_USED")
-	security = true
 	late := p.PrepareChange(t, stepup.ChangeLoginPassword)
 	p.Advance(10*time.Minute - time.Second)
 	p.Phone.LoginAs(t, p.Payer)
@@ -105,6 +97,5 @@ func TestWithoutTheDatabase(t *testing.T) {
 	b := bank.On(t, pgtest.Broken(t))
 	phone := b.Device(t, "phone-of-wang")
 	check.Must(t, b.Host.Sessions.Start(t.Context(), phone.Channel, uuid.New()))
-	request := identityfacebegin.Request{IntentID: uuid.New(), Purpose: consent.Transfer}
-	phone.Call(t, identityfacebegin.Function, "", request).Want(t, "SERVICE_UNAVAILABLE")
+	phone.Call(t, identityfacebegin.Function, "", identityfacebegin.Request{IntentID: uuid.New()}).Want(t, "SERVICE_UNAVAILABLE")
 }

@@ -5,9 +5,7 @@
 // The capture is encrypted to the face engine, and the bank stores nothing of it. The check
 // counts as failed before the engine is asked. It passes if the engine answers for this
 // challenge, finds each action and the whole capture alive, and the face like the reference
-// photo. A challenge takes one capture. A stored reference that was altered, in the bank's store or
-// the engine's, matches nothing: the answer is FACE_REFERENCE_MISSING, and the access record tells
-// why. Refusals: CONSENT_MISSING, if the customer has withdrawn the consent; FACE_EXPIRED, for a challenge that is used,
+// photo. A challenge takes one capture. Refusals: FACE_EXPIRED, for a challenge that is used,
 // expired or of another session; FACE_REJECTED, with the tries that are left; FACE_SUSPENDED;
 // FACE_REFERENCE_MISSING; SERVICE_UNAVAILABLE without an answer of the engine, which counts as
 // no failure.
@@ -25,11 +23,9 @@ import (
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/consent"
 	"github.com/tidebank/tidebank/shared/downstream"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
-	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/stepup"
 )
@@ -37,10 +33,9 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-face-finish", Summary: "End a check of the customer's face with a capture", Audience: fn.Customer,
-	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, NoEvidence: "a proof of an intent, no change", Timeout: 8 * time.Second,
-	Keys:         []keys.Purpose{keys.Biometric, keys.Pseudonym},
-	Refusals:     []*bankerr.Error{consent.ErrMissing, face.ErrExpired, face.ErrRejected, face.ErrSuspended, face.ErrReference},
-	Requirements: []string{"BIO-001", "BIO-003", "BIO-004", "BIO-005", "BIO-006", "BIO-007", "BIO-008", "BIO-009", "BIO-010"},
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Timeout: 8 * time.Second,
+	Refusals:     []*bankerr.Error{face.ErrExpired, face.ErrRejected, face.ErrSuspended, face.ErrReference},
+	Requirements: []string{"BIO-001", "BIO-003", "BIO-004", "BIO-005", "BIO-006", "BIO-009", "BIO-010"},
 }, wire)
 
 // Config holds the engine, and the age at which a reference photo is too old.
@@ -71,7 +66,6 @@ type Response struct {
 
 type operation struct {
 	engine face.Engine
-	ring   *keys.Ring
 	clock  clock.Clock
 	policy face.Policy
 }
@@ -81,14 +75,14 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[
 	if err != nil {
 		return nil, err
 	}
-	return operation{engine: engine, ring: lent.Keys, clock: lent.Clock, policy: config.Face}.do, nil
+	return operation{engine: engine, clock: lent.Clock, policy: config.Face}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
 	now := op.clock.Now()
 	try := face.Attempt{
 		Caller: face.Caller{CustomerID: call.CustomerID, DeviceID: call.DeviceID, Channel: call.Channel},
-		Person: face.PersonOf(op.ring, call.CustomerID), ID: req.CheckID, Oldest: op.policy.Oldest(now), Now: now,
+		ID:     req.CheckID, Oldest: op.policy.Oldest(now), Now: now,
 	}
 	var counted pgx.Batch
 	try.CountFace(&counted)
@@ -98,7 +92,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err := refused(call, &try); err != nil {
 		return Response{}, err
 	}
-	result, err := op.examine(ctx, &try, req.Capture)
+	result, err := op.engine.Examine(ctx, try.Asked(req.Capture))
 	fault := ""
 	switch {
 	case errors.Is(err, face.ErrUnreadable):
@@ -111,20 +105,8 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if fault != "" {
 		return Response{}, failed(ctx, call, &try, result, fault)
 	}
-	return Response{Passed: true}, try.PassFace(unit, op.ring, result)
-}
-
-// examine asks the engine. It returns face.ErrAltered if the stored reference or its template is
-// not what the bank has kept.
-func (op operation) examine(ctx context.Context, try *face.Attempt, capture []byte) (face.Result, error) {
-	if err := try.OpenReference(op.ring); err != nil {
-		return face.Result{}, err
-	}
-	result, err := op.engine.Examine(ctx, try.Asked(capture))
-	if err == nil && try.Altered(result) {
-		err = face.ErrAltered
-	}
-	return result, err
+	try.PassFace(unit, result)
+	return Response{Passed: true}, nil
 }
 
 // refused returns the refusal of an attempt that is not counted.
@@ -135,9 +117,6 @@ func refused(call *fn.Call, try *face.Attempt) error {
 	case face.Suspended:
 		call.AuditReason("face suspended", call.CustomerID)
 		return stepup.LockedUntil(face.ErrSuspended, try.Until, try.Now)
-	case face.NoConsent:
-		call.AuditReason("face without consent", call.CustomerID)
-		return consent.ErrMissing
 	case face.NoPhoto:
 		return face.ErrReference
 	case face.NotForThis:
@@ -146,17 +125,12 @@ func refused(call *fn.Call, try *face.Attempt) error {
 	return face.ErrExpired
 }
 
-// unanswered gives the count back: nothing is known about the face. An altered template is a
-// finding, for the access record and the log line of the refusal.
+// unanswered gives the count back: the engine has told nothing about the face.
 func unanswered(ctx context.Context, call *fn.Call, try *face.Attempt, cause error) error {
 	var back pgx.Batch
 	try.QueueFaceBack(&back)
 	if err := call.CountAttempts(ctx, &back); err != nil {
 		return err
-	}
-	if errors.Is(cause, face.ErrAltered) {
-		call.AuditReason("face template altered", call.CustomerID)
-		return face.ErrReference.Because(cause)
 	}
 	if errors.Is(cause, face.ErrNoPhoto) {
 		return face.ErrReference.Because(cause)

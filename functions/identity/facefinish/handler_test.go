@@ -13,7 +13,6 @@ import (
 	identityfacefinish "github.com/tidebank/tidebank/functions/identity/facefinish"
 	"github.com/tidebank/tidebank/localstack/facesim"
 	"github.com/tidebank/tidebank/localstack/seed"
-	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
@@ -97,34 +96,7 @@ func TestOnlyTheCustomersLivingFacePasses(t *testing.T) {
 	if n != 1 || !reply.Passed {
 		t.Errorf("%d checks have passed, the reply is %+v", n, reply)
 	}
-	day := clock.StartOfDay(w.Clock.Now())
-	if n := w.Count(t, "SELECT count(*) FROM bio_result WHERE made_at = $1", day); n != 1 {
-		t.Errorf("%d results were kept with their day only", n)
-	}
 	req.Covers(t, "BIO-001.1", "BIO-001.3")
-}
-
-// A check that ends while the customer withdraws the last consent waits for the withdrawal, and leaves no result.
-func TestAResultWaitsForAWithdrawal(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t)
-	c := w.begin(t)
-	withdrawal, err := w.Host.DB.Pool().Begin(t.Context())
-	check.Must(t, err)
-	_, err = withdrawal.Exec(t.Context(), "DELETE FROM bio_reference")
-	check.Must(t, err)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		w.engine.Finish(t, w.Phone, c, facetest.Good(c, w.photo))
-	}()
-	check.UntilCount(t, 1, w.Host.DB.Pool(),
-		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-	check.Must(t, withdrawal.Commit(t.Context()))
-	<-ended
-	if n := w.Count(t, "SELECT count(*) FROM bio_result"); n != 0 {
-		t.Errorf("%d results are stored after the withdrawal", n)
-	}
 }
 
 // The reference photo must be there, and young enough, at the beginning and at the end.
@@ -132,15 +104,14 @@ func TestTheReferencePhoto(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	aged := func(by time.Duration) {
-		w.photo.TakenAt = w.Clock.Now().Add(-by)
-		check.Must(t, w.Seeder().Refer(t.Context(), w.Payer, w.photo))
+		w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-by))
 	}
 	aged(facetest.MaxAge - time.Second)
 	w.passes(t).Want(t, "")
 	c := w.begin(t)
 	aged(facetest.MaxAge)
 	w.engine.Finish(t, w.Phone, c, facetest.Good(c, w.photo)).Want(t, "FACE_REFERENCE_MISSING")
-	w.Exec(t, "DELETE FROM bio_reference")
+	w.Exec(t, "DELETE FROM face_reference")
 	w.engine.Finish(t, w.Phone, c, facetest.Good(c, w.photo)).Want(t, "FACE_REFERENCE_MISSING")
 	w.photo = w.engine.Photo(t, w.Payer)
 	w.engine.SetFaults(facesim.Faults{NoPhoto: true})
@@ -234,13 +205,13 @@ func TestFiveFailuresSuspendTheCustomer(t *testing.T) {
 	w.Redis.FlushAll() // the counts are not there
 	w.Phone.Reopen(t)
 	w.Phone.LoginAs(t, w.Payer)
-	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent, "purpose": "security"}).Want(t, "FACE_SUSPENDED")
+	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent}).Want(t, "FACE_SUSPENDED")
 
 	w.Advance(24*time.Hour - time.Second)
 	w.Phone.Reopen(t)
 	w.Phone.LoginAs(t, w.Payer)
 	w.intent = intentOf(t, w.Phone)
-	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent, "purpose": "security"}).Want(t, "FACE_SUSPENDED")
+	w.Phone.Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": w.intent}).Want(t, "FACE_SUSPENDED")
 	w.Advance(time.Second)
 	w.passes(t).Want(t, "")
 	req.Covers(t, "BIO-004.1")
@@ -271,7 +242,7 @@ func TestFiveFailuresSuspendTheDevice(t *testing.T) {
 	w.Phone.LoginAs(t, w.Payer)
 	w.passes(t).Want(t, "") // on a device of his own
 	intent := intentOf(t, phones[5])
-	phones[5].Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": intent, "purpose": "security"}).Want(t, "FACE_SUSPENDED")
+	phones[5].Call(t, identityfacebegin.Function, "", map[string]any{"intent_id": intent}).Want(t, "FACE_SUSPENDED")
 	own := w.Device(t, "phone-of-the-sixth")
 	own.LoginAs(t, who[5])
 	w.engine.Try(t, own, intentOf(t, own)).Want(t, "FACE_REJECTED")

@@ -30,7 +30,7 @@ func logInWith(t *testing.T, p bank.Pair, report *environment.Report) (told iden
 func raised(t *testing.T, p bank.Pair) bool {
 	t.Helper()
 	combinations := p.Prepare(t, p.ToPayee(1_00)).Combinations
-	return len(combinations) == 1 && combinations[0] == "voice_otp+device_key+trade_password"
+	return len(combinations) == 1 && combinations[0] == "sms_otp+device_key+trade_password"
 }
 
 // A login from an emulator and the like, or by an app of an unknown signature, is restricted:

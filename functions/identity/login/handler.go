@@ -119,8 +119,6 @@ type Response struct {
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 	DeviceBound     bool       `json:"device_bound" doc:"The device's key that this login brought is bound"`
 	MustChange      bool       `json:"must_change" doc:"The customer must change the login password before anything else"`
-	// ChangeBefore is there from a while before the login password ends.
-	ChangeBefore *time.Time `json:"change_before,omitempty" doc:"Then the login password ends; only shortly before"`
 	// Environment tells what the bank does about the report, or about its absence.
 	Environment environment.Judgement `json:"environment"`
 }
@@ -182,7 +180,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	call.AuditReason(both.reason(wrong), both.attempt.CustomerID)
 	if wrong != "" {
-		if err := op.captcha.CountFailure(ctx, call, captcha.Caller{IP: call.IP, Now: both.attempt.Now}); err != nil {
+		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrLoginFailed
@@ -192,7 +190,6 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		LastLoginAt: clock.Local(last.At), LastLoginDevice: last.Device, LastLoginPlace: last.PlaceName(),
 		LastVerified: last.Verified,
 		DeviceBound:  both.binds || key.verified(),
-		ChangeBefore: clock.Local(both.attempt.Age.ChangeBefore(both.attempt.Now)),
 		MustChange:   both.attempt.Duty() != session.NoDuty,
 		Environment:  environment.Judge(found),
 	}, op.succeed(ctx, call, both, unit)
@@ -201,15 +198,14 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 // admit makes the attempt, unless a graphic code must be solved first.
 func (op operation) admit(ctx context.Context, call *fn.Call, req Request, key *deviceKey) (*password.LoginAttempt, error) {
 	now := op.clock.Now()
-	name := customer.LoginIndex(op.ring, req.Phone, req.Alias)
-	solved, err := op.captcha.Admit(ctx, call, op.db, captcha.Caller{
-		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Name: name, Origin: key.from, Now: now,
+	solved, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
 	})
 	if err != nil {
 		return nil, err
 	}
 	attempt := &password.LoginAttempt{
-		Phone: name, From: key.from, Captcha: solved, Now: now,
+		Phone: customer.LoginIndex(op.ring, req.Phone, req.Alias), From: key.from, Captcha: solved, Now: now,
 		Place: op.tables.Places.Of(call.IP),
 	}
 	suspect, err := attempt.Suspect(ctx, op.db)

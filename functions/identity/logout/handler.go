@@ -15,7 +15,7 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "identity-logout", Summary: "Log out", Audience: fn.Customer, Audit: fn.AuditAuth, NoEvidence: "the end of a session, no change",
+	Name: "identity-logout", Summary: "Log out", Audience: fn.Customer, Audit: fn.AuditAuth,
 	Session: fn.SessionEnds, DuringDuty: true,
 	Requirements: []string{"SESSION-006"},
 }, wire)

@@ -38,7 +38,7 @@ import (
 var Function = fn.Command(fn.Spec{
 	Name: "identity-password-reset", Summary: "Reset a forgotten login password", Audience: fn.Public, Idempotent: true,
 	CountsAttempts: true, Session: fn.SessionEndsAll, Rate: fn.RateAuth, Audit: fn.AuditAuth, Timeout: identity.SetTimeout,
-	Changes: true, Emits: []string{events.TypePasswordChanged},
+	Emits: []string{events.TypePasswordChanged},
 	Refusals: []*bankerr.Error{
 		identity.ErrResetRefused, password.ErrWeak, password.ErrUnsealed, captcha.ErrRequired, captcha.ErrRejected,
 	},
@@ -106,13 +106,13 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		return Response{}, err
 	}
 	now := op.clock.Now()
-	index := customer.PhoneIndex(op.ring, req.Phone)
-	solved, err := op.captcha.Admit(ctx, call, op.db, captcha.Caller{
-		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Name: index, Origin: from, Now: now,
+	solved, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
 	})
 	if err != nil {
 		return Response{}, err
 	}
+	index := customer.PhoneIndex(op.ring, req.Phone)
 	tried := attempt{
 		code:  identity.CodeAttempt(otp.Forgotten, index, from, req.OTP),
 		login: password.LoginAttempt{Phone: index, From: from, Captcha: solved, Now: now},
@@ -133,7 +133,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	wrong := tried.wrong(op.ring, req)
 	call.AuditReason(wrong, tried.login.CustomerID)
 	if wrong != "" {
-		if err := op.captcha.CountFailure(ctx, call, captcha.Caller{IP: call.IP, Now: now}); err != nil {
+		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrResetRefused
@@ -165,7 +165,7 @@ type attempt struct {
 func (a *attempt) count(ctx context.Context, call *fn.Call, ring *keys.Ring, req Request) error {
 	var first, second pgx.Batch
 	a.code.CountAttempt(&first, a.login.Now)
-	a.applicant.QueueApplicant(&first, ring, req.IDNo, req.CardNo)
+	a.applicant.Queue(&first, ring, req.IDNo, req.CardNo)
 	if err := call.CountAttempts(ctx, &first); err != nil {
 		return err
 	}
@@ -203,7 +203,6 @@ func (op operation) succeed(
 		return Response{}, err
 	}
 	call.EndSessions(id)
-	call.Changed(id)
 	return Response{Reset: true}, op.passwords.SetLogin(ctx, unit, identity.Setting{
 		CustomerID: id, DeviceID: call.DeviceID, Clear: chosen, Reset: true, At: now,
 	})

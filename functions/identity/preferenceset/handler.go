@@ -13,21 +13,15 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/consent"
-	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
 	"github.com/tidebank/tidebank/shared/fn"
-	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
-	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/risk"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -37,7 +31,6 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-preference-set", Summary: "Choose the proofs of transfers", Audience: fn.Customer, Audit: fn.AuditAuth,
-	Keys:         []keys.Purpose{keys.Pseudonym},
 	Refusals:     []*bankerr.Error{stepup.ErrStronger},
 	Requirements: []string{"AUTH-017"},
 }, wire)
@@ -68,14 +61,13 @@ type Response struct {
 type operation struct {
 	rules *stepup.Table
 	db    pg.Reader
-	ring  *keys.Ring
 	clock clock.Clock
 	faces face.Policy
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
 	rules := stepup.NewTable(lent.DB, lent.Clock)
-	return operation{rules: rules, db: lent.DB, ring: lent.Keys, clock: lent.Clock, faces: config.Face}.do, nil
+	return operation{rules: rules, db: lent.DB, clock: lent.Clock, faces: config.Face}.do, nil
 }
 
 func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg.Unit) (Response, error) {
@@ -88,17 +80,11 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var photo bool
 	var key device.State
 	var ukeys cert.Held
-	var bluetooth limit.BluetoothKey
-	var kind customer.Kind
-	var pin bool
 	var batch pgx.Batch
 	token.QueueToken(&batch, call.CustomerID, &held)
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, now, &key)
-	face.QueueUsable(&batch, op.ring, call.CustomerID, consent.Transfer, op.faces.Oldest(now), &photo)
+	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(now), &photo)
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, now, &ukeys)
-	customer.QueueKind(&batch, call.CustomerID, &kind)
-	password.QueuePIN(&batch, call.CustomerID, &pin)
-	limit.QueueBluetoothKey(&batch, call.CustomerID, uuid.Nil, now, &bluetooth) // an account may lower it at each transfer
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return Response{}, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
@@ -106,8 +92,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	// The device may have no key: the choice holds for all devices of the customer.
 	payment := stepup.Case{
 		Operation: stepup.Transfer, Scene: stepup.ToOthers, Grade: risk.GradeNormal, Amount: req.Amount, Bound: true,
-		Token: held == token.Active, Face: photo, Unlock: key.Unlock, Passkey: key.Passkey, UKeys: ukeys,
-		Kind: kind, PIN: pin, BluetoothKey: stepup.Cap{PerTransfer: bluetooth.PerTransfer, PerDay: bluetooth.PerDay},
+		Token: held == token.Active, Face: photo, Unlock: key.Unlock, UKeys: ukeys,
 	}
 	if err := matrix.Accepts(payment, choice); err != nil {
 		return Response{}, err

@@ -75,10 +75,9 @@ func TestTransfersAskForTheChoice(t *testing.T) {
 	}
 	w.choose(t, "device_key+trade_password", 20_000_00).Want(t, "")
 	w.Confirm(t, w.Proved(t, w.Prepare(t, w.ToPayee(1_00)))).Want(t, "")
-	// At a raised grade the choice of two is not enough, nor is a code in a text; a choice of three by a call is.
-	const called = "voice_otp+device_key+trade_password"
+	// At a raised grade the choice of two is not enough; the choice of three is.
 	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
-	w.want(t, "raised", w.ToPayee(1_00), called)
+	w.want(t, "raised", w.ToPayee(1_00), all3)
 	w.Exec(t, "UPDATE customer SET risk_grade = 0 WHERE id = $1", w.Payer.ID)
 	// On a device without a key, a choice with the key is refused: the choice is not weakened.
 	w.Exec(t, "DELETE FROM device WHERE customer_id = $1", w.Payer.ID)
@@ -97,23 +96,18 @@ func TestAChoiceWithTheFace(t *testing.T) {
 	w := newFixture(t)
 	engine := facetest.Start(t, w.Bank)
 	w.choose(t, "device_key+face", 20_000_00).Want(t, "STEPUP_STRONGER")
-	photo := engine.Photo(t, w.Payer)
-	taken := func(ago time.Duration) {
-		t.Helper()
-		photo.TakenAt = w.Clock.Now().Add(-ago)
-		check.Must(t, w.Seeder().Refer(t.Context(), w.Payer, photo))
-	}
+	engine.Photo(t, w.Payer)
 	w.choose(t, "face", 1).Want(t, "STEPUP_STRONGER")
 	w.choose(t, "device_key+face", 20_000_00).Want(t, "")
 	w.want(t, "the choice", w.ToPayee(20_000_00), "device_key+face")
-	taken(facetest.MaxAge)
+	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-facetest.MaxAge))
 	w.want(t, "with an old photo", w.ToPayee(20_000_00), any2...)
 	w.choose(t, "sms_otp+face", 20_000_00).Want(t, "STEPUP_STRONGER")
 	// Two of the three would be enough, but the app could not prove the third.
-	taken(0)
+	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now())
 	w.choose(t, "sms_otp+trade_password+face", 20_000_00).Want(t, "")
 	w.want(t, "a choice of three", w.ToPayee(20_000_00), "sms_otp+trade_password+face")
-	w.Exec(t, "DELETE FROM bio_reference")
+	w.Exec(t, "DELETE FROM face_reference")
 	w.want(t, "without a photo", w.ToPayee(20_000_00), any2...)
 }
 

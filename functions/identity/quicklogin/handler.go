@@ -1,18 +1,16 @@
 // Package quicklogin starts a customer's session on a bound device, by the device's key and a
-// gesture or PIN, or by the device's key and a finger or face that the phone or browser has recognised.
+// gesture, or by the device's key and a finger or face that the phone has recognised.
 //
 //	POST /function/identity-quick-login   public   emits identity.loggedin.v1
 //
 // The device's bound key signs the challenge of identity-quick-challenge: possession is the first
-// factor. The second is the gesture, the PIN, or a signature by the key that only finger or face unlocks on
-// the phone, over the same text, or by the passkey of the browser (WebAuthn) over the text's SM3. A soft UKey
-// (PKCS#7 over the same text) stands in the phone as the bound key does, so it comes with the PIN (AUTH-005).
-// A challenge is good once, on its channel. Every failure is LOGIN_FAILED after the same work, also for
-// unknown numbers and devices that are not bound. A gesture or PIN counts as wrong, by customer and device,
-// before it is compared: after three in a row the bank asks for a graphic code, after five it is locked until a login by password on the
-// device, or a new gesture or PIN (AUTH-010, AUTH-011). A passkey's signature whose count has not grown is
-// refused, and audit learns it: a copy of the key may have made it. While the number's log-ins are locked or
-// frozen, no quick login goes on. Whoever lacks the bound key guesses nothing, and counts against the network address
+// factor. The second is the gesture, or a signature by the key that only finger or face unlocks on
+// the phone, over the same text. A challenge is good once, on its channel. Every failure is
+// LOGIN_FAILED after the same work, also for unknown numbers and devices that are not bound. A
+// gesture counts as wrong, by customer and device, before it is compared: after three in a row the
+// bank asks for a graphic code, after five the gesture is locked until a login by password on the
+// device, or a new gesture (AUTH-010, AUTH-011). While the number's log-ins are locked or frozen, no quick login
+// goes on. Whoever lacks the bound key guesses nothing, and counts against the network address
 // only. The lock of the log-in to one device, the minimum version of the app and its report count
 // as at identity-login. Refusals: APP_OUTDATED, LOGIN_FAILED, DEVICE_LOCKED (both factors are
 // right), CAPTCHA_REQUIRED, CAPTCHA_REJECTED, PASSWORD_UNSEALED.
@@ -20,8 +18,6 @@ package quicklogin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -31,7 +27,6 @@ import (
 	"github.com/tidebank/tidebank/functions/identity"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/captcha"
-	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/channel"
 	"github.com/tidebank/tidebank/shared/clock"
 	"github.com/tidebank/tidebank/shared/customer"
@@ -39,51 +34,42 @@ import (
 	"github.com/tidebank/tidebank/shared/environment"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
-	"github.com/tidebank/tidebank/shared/passkey"
 	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/place"
 	"github.com/tidebank/tidebank/shared/session"
-	"github.com/tidebank/tidebank/shared/sm"
 )
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
-	Name: "identity-quick-login", Audience: fn.Public,
-	Summary: "Log in on a bound device by gesture, PIN, soft UKey, fingerprint, face or passkey",
-	Rate:    fn.RateAuth, CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth,
+	Name: "identity-quick-login", Summary: "Log in on a bound device by gesture, fingerprint or face", Audience: fn.Public,
+	Rate: fn.RateAuth, CountsAttempts: true, Session: fn.SessionStarts, Audit: fn.AuditAuth,
 	Emits: []string{events.TypeIdentityLoggedIn},
 	Refusals: []*bankerr.Error{
 		channel.ErrOutdated, identity.ErrLoginFailed, device.ErrLocked, captcha.ErrRequired, captcha.ErrRejected, password.ErrUnsealed,
 	},
 	Keys:         []keys.Purpose{keys.BlindIndex, keys.Password, keys.Session, keys.Pepper, keys.Credential},
-	Requirements: []string{"AUTH-003", "AUTH-004", "AUTH-020", "BIO-012"},
+	Requirements: []string{"AUTH-003", "AUTH-020", "BIO-012"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
 type Config struct {
 	Place place.Config
 	Apps  environment.Config
-	Trust cert.Trust
-	Site  passkey.Config
 }
 
 // Request holds both factors.
 type Request struct {
 	Phone           string        `json:"phone,omitempty" maxLength:"32" doc:"11 digits, 13 to 19 first, also with +86" example:"13900001111"` //nolint:revive // a tag is one line
 	Alias           string        `json:"alias,omitempty" maxLength:"20" doc:"In place of phone"`
-	Method          device.Method `json:"method" enum:"gesture,pin,soft_ukey,fingerprint,face,passkey" doc:"What the customer has set here" example:"gesture"`              //nolint:revive // a tag is one line
+	Method          device.Method `json:"method" enum:"gesture,fingerprint,face" doc:"What the customer has set here" example:"gesture"`
 	Challenge       []byte        `json:"challenge" minLength:"44" maxLength:"44" doc:"Of identity-quick-challenge" example:"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="` //nolint:revive // a tag is one line
 	DevicePublicKey []byte        `json:"device_public_key" format:"sm2-public-key" doc:"PKIX DER: the device's bound key"`
 	DeviceSignature []byte        `json:"device_signature" minLength:"1" maxLength:"128" doc:"By the bound key (protocol.md, section 7)"`
 	Gesture         []byte        `json:"gesture,omitempty" format:"sealed-password" maxLength:"1024" doc:"For gesture: its points, 1 to 9 by rows" example:"AAAA"` //nolint:revive // a tag is one line
-	PIN             []byte        `json:"pin,omitempty" format:"sealed-password" maxLength:"1024" doc:"For pin and soft_ukey: six digits"`                          //nolint:revive // a tag is one line
-	Assertion       []byte        `json:"assertion,omitempty" maxLength:"128" doc:"For fingerprint and face: the same text signed by the key that they unlock"`     //nolint:revive // a tag is one line
-	SignedData      []byte        `json:"signed_data,omitempty" maxLength:"4096" doc:"For soft_ukey: PKCS#7 of the same text"`
-	// Passkey is the answer of the browser's authenticator.
-	Passkey       *passkey.Assertion `json:"passkey,omitempty" doc:"For passkey: what navigator.credentials.get answers"`
-	CaptchaID     string             `json:"captcha_id,omitempty" maxLength:"64"`
-	CaptchaAnswer string             `json:"captcha_answer,omitempty" maxLength:"16"`
+	Assertion       []byte        `json:"assertion,omitempty" maxLength:"128" doc:"For the others: the same text signed by the key that they unlock"`               //nolint:revive // a tag is one line
+	CaptchaID       string        `json:"captcha_id,omitempty" maxLength:"64"`
+	CaptchaAnswer   string        `json:"captcha_answer,omitempty" maxLength:"16"`
 	// App names the app as the hello does: an open channel may be older than the minimum.
 	App *channel.App `json:"app,omitempty" doc:"The app and its version"`
 	// Environment is the app's report; without one, the session is risky.
@@ -95,19 +81,12 @@ func (r Request) Validate() error {
 	from := identity.Entrant{
 		Phone: r.Phone, Alias: r.Alias, CaptchaID: r.CaptchaID, CaptchaAnswer: r.CaptchaAnswer, App: r.App, Report: r.Environment,
 	}
-	for _, part := range []struct {
-		field        string
-		given, asked bool
-	}{
-		{"gesture", len(r.Gesture) > 0, r.Method == device.ByGesture},
-		{"pin", len(r.PIN) > 0, r.Method.HasPIN()},
-		{"assertion", len(r.Assertion) > 0, r.Method == device.ByFingerprint || r.Method == device.ByFace},
-		{"signed_data", len(r.SignedData) > 0, r.Method == device.BySoftUKey},
-		{"passkey", r.Passkey != nil, r.Method == device.ByPasskey},
-	} {
-		if part.given != part.asked {
-			return fn.InvalidField(part.field, "not what the method asks for")
-		}
+	gesture := r.Method == device.ByGesture
+	switch {
+	case gesture != (len(r.Gesture) > 0):
+		return fn.InvalidField("gesture", "it and the method gesture go together")
+	case gesture == (len(r.Assertion) > 0):
+		return fn.InvalidField("assertion", "it and the methods fingerprint and face go together")
 	}
 	return from.CheckForm()
 }
@@ -119,8 +98,6 @@ type Response struct {
 	LastLoginPlace  *string    `json:"last_login_place" doc:"The place of its address; unknown if the bank does not know it"`
 	LastVerified    bool       `json:"last_login_verified" doc:"That device proved its bound key; otherwise it only claimed its id"`
 	MustChange      bool       `json:"must_change" doc:"The customer must change the login password before anything else"`
-	// ChangeBefore is there from a while before the login password ends.
-	ChangeBefore *time.Time `json:"change_before,omitempty" doc:"Then the login password ends; only shortly before"`
 	// Environment tells what the bank does about the report, or about its absence.
 	Environment environment.Judgement `json:"environment"`
 }
@@ -133,8 +110,6 @@ type operation struct {
 	clock     clock.Clock
 	versions  channel.Versions
 	tables    identity.LoginTables
-	roots     sm.Roots
-	site      passkey.Site
 }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[Request, Response], error) {
@@ -142,27 +117,21 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.CommandOperation[
 	if err != nil {
 		return nil, err
 	}
-	roots, err := config.Trust.Parse()
-	if err != nil {
-		return nil, err
-	}
-	site, err := config.Site.Open()
 	return operation{
 		db: lent.DB, captcha: lent.Captchas, passwords: lent.Passwords, ring: lent.Keys, clock: lent.Clock,
-		versions: lent.Channels.Versions(), tables: tables, roots: roots, site: site,
-	}.do, err
+		versions: lent.Channels.Versions(), tables: tables,
+	}.do, nil
 }
 
 // quickLogin holds both factors.
 type quickLogin struct {
 	req     Request
-	guess   []byte // at the gesture or PIN
+	guess   []byte // at the gesture
 	attempt device.QuickAttempt
-	turn    *password.Turn // to compare a guess; nil for a method without one
-	why     string         // the passkey's signature was refused
+	turn    *password.Turn // to compare a gesture; nil for another method
 	checked password.Checked
 	last    password.LastLogin
-	after   password.After
+	duty    session.Duty
 	found   []environment.Finding // about the app's environment
 }
 
@@ -174,18 +143,18 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	if l.attempt.Captcha, err = op.captcha.Admit(ctx, call, op.db, captcha.Caller{
-		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Name: l.attempt.Name, Origin: l.attempt.From, Now: l.attempt.Now,
+	if l.attempt.Captcha, err = op.captcha.Admit(ctx, op.db, captcha.Caller{
+		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: l.attempt.Now,
 	}); err != nil {
 		return Response{}, err
 	}
-	if req.Method.Guessed() {
+	if req.Method == device.ByGesture {
 		if l.turn, err = op.passwords.Begin(ctx); err != nil {
 			return Response{}, err
 		}
 		defer l.turn.End()
 	}
-	wrong, err := op.wrong(ctx, call, l)
+	wrong, err := l.wrong(ctx, call)
 	if err != nil {
 		return Response{}, err
 	}
@@ -194,29 +163,24 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	call.AuditReason(l.reason(wrong), l.attempt.CustomerID)
 	if wrong != "" {
-		if err := op.captcha.CountFailure(ctx, call, captcha.Caller{IP: call.IP, Now: l.attempt.Now}); err != nil {
+		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrLoginFailed
 	}
 	return Response{
 		LastLoginAt: clock.Local(l.last.At), LastLoginDevice: l.last.Device, LastLoginPlace: l.last.PlaceName(),
-		LastVerified: l.last.Verified, ChangeBefore: clock.Local(l.after.ChangeBefore),
-		MustChange: l.after.Duty != session.NoDuty, Environment: environment.Judge(l.found),
+		LastVerified: l.last.Verified, MustChange: l.duty != session.NoDuty, Environment: environment.Judge(l.found),
 	}, op.succeed(ctx, call, l, unit)
 }
 
 // openRequest opens the gesture, and checks that the device has the private key that it brings.
 func (op operation) openRequest(call *fn.Call, req Request) (l *quickLogin, err error) {
 	l = &quickLogin{req: req, found: op.tables.Apps.Examine(req.Environment, call.Channel, req.DevicePublicKey)}
-	switch {
-	case req.Method == device.ByGesture:
-		l.guess, err = password.OpenField(op.ring, call.Channel, password.GestureField, req.Gesture)
-	case req.Method.HasPIN():
-		l.guess, err = password.OpenDigits(op.ring, call.Channel, password.DevicePINField, req.PIN)
-	}
-	if err != nil {
-		return nil, err
+	if req.Method == device.ByGesture {
+		if l.guess, err = password.OpenField(op.ring, call.Channel, password.GestureField, req.Gesture); err != nil {
+			return nil, err
+		}
 	}
 	from := device.Origin{DeviceID: call.DeviceID, Public: req.DevicePublicKey}
 	if !device.Signed(from.Public, device.QuickText(call.Channel, from, req.Challenge, req.Method), req.DeviceSignature) {
@@ -231,17 +195,24 @@ func (op operation) openRequest(call *fn.Call, req Request) (l *quickLogin, err 
 
 // wrong counts the attempt, and then always checks the second factor. It returns the name of a
 // failed check, for the access record only, or "" if all checks pass.
-func (op operation) wrong(ctx context.Context, call *fn.Call, l *quickLogin) (string, error) {
+func (l *quickLogin) wrong(ctx context.Context, call *fn.Call) (string, error) {
 	var batch pgx.Batch
 	l.attempt.CountQuick(&batch)
-	l.last.QueueLastOf(&batch, l.attempt.Name, l.attempt.Now, &l.after)
+	l.last.QueueLastOf(&batch, l.attempt.Name, &l.duty)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return "", err
 	}
-	right, err := op.right(ctx, call, l)
+	right := false
+	if l.turn != nil {
+		var err error
+		if l.checked, err = l.turn.Check(l.place(), l.attempt.Stored, l.guess); err != nil {
+			return "", err
+		}
+		right = l.checked.Right
+	} else {
+		right = l.attempt.Unlocked(l.req.Assertion)
+	}
 	switch {
-	case err != nil:
-		return "", err
 	case !l.attempt.Goes():
 		return string(l.attempt.Verdict), nil
 	case !right:
@@ -250,52 +221,8 @@ func (op operation) wrong(ctx context.Context, call *fn.Call, l *quickLogin) (st
 	return "", nil
 }
 
-// right checks the second factor.
-func (op operation) right(ctx context.Context, call *fn.Call, l *quickLogin) (right bool, err error) {
-	switch l.req.Method {
-	case device.ByPasskey:
-		if err := l.attempt.Asserted(op.site, *l.req.Passkey); errors.Is(err, passkey.ErrCounter) {
-			l.why = passkey.Copied
-		} else if err == nil {
-			return true, nil
-		}
-		return false, nil
-	case device.ByFingerprint, device.ByFace:
-		return l.attempt.Unlocked(l.req.Assertion), nil
-	default:
-	}
-	if l.checked, err = l.turn.Check(l.place(), l.attempt.Stored, l.guess); err != nil || l.req.Method != device.BySoftUKey {
-		return l.checked.Right, err
-	}
-	return op.signedByUKey(ctx, call, l)
-}
-
-// signedByUKey checks the soft UKey's signature beside the PIN. While the bank can't learn whether its
-// certificate is revoked, it refuses a right PIN without counting it.
-func (op operation) signedByUKey(ctx context.Context, call *fn.Call, l *quickLogin) (bool, error) {
-	a := l.attempt
-	signature := cert.Signature{
-		CustomerID: a.CustomerID, DeviceID: a.From.DeviceID, Opened: cert.Any, DER: l.req.SignedData, Now: a.Now,
-	}
-	var batch, undo pgx.Batch
-	if signature.QueueSigner(&batch); batch.Len() > 0 {
-		if err := op.db.Batch(ctx, &batch); err != nil {
-			return false, fmt.Errorf("signer of the login: %w", err)
-		}
-	}
-	err := signature.Verify(op.roots, device.QuickText(a.Channel, a.From, a.Challenge, a.By))
-	if l.checked.Right && errors.Is(err, bankerr.ErrUnavailable) {
-		device.ReturnPIN(&undo, a.CustomerID, a.From.DeviceID)
-		return false, errors.Join(err, call.CountAttempts(ctx, &undo))
-	}
-	return l.checked.Right && err == nil, nil
-}
-
-// place is where the gesture or PIN is stored with which the guess is compared.
+// place is where the gesture is stored with which the guess is compared.
 func (l *quickLogin) place() password.Place {
-	if l.req.Method.HasPIN() {
-		return password.OfDevicePIN(l.attempt.CustomerID, l.attempt.From.DeviceID)
-	}
 	return password.OfGesture(l.attempt.CustomerID, l.attempt.From.DeviceID)
 }
 
@@ -310,8 +237,7 @@ func (l *quickLogin) reason(wrong string) string {
 	}
 	add(wrong == "" && l.last.Device != nil && *l.last.Device != l.attempt.From.DeviceID, "another device than the last login")
 	add(wrong != "", wrong)
-	add(l.why != "", l.why)
-	add(l.checked.Damaged, string(l.req.Method)+" damaged")
+	add(l.checked.Damaged, "gesture damaged")
 	add(wrong == "" && l.req.Environment != nil && len(l.found) > 0, environment.Reason(l.found))
 	add(wrong != "" && l.attempt.Verdict == device.QuickLast, "now locked")
 	return strings.Join(parts, ", ")
@@ -332,15 +258,11 @@ func (op operation) succeed(ctx context.Context, call *fn.Call, l *quickLogin, u
 		if err != nil {
 			return err
 		}
-		store := device.RehashGesture
-		if l.req.Method.HasPIN() {
-			store = device.RehashPIN
-		}
-		if err := store(ctx, unit, l.attempt.Gesture(), fresh); err != nil {
+		if err := device.RehashGesture(ctx, unit, l.attempt.Gesture(), fresh); err != nil {
 			return err
 		}
 	}
-	call.StartSession(id, from, l.after.Duty)
+	call.StartSession(id, from, l.duty)
 	return identity.Entry{
 		Session: environment.Session{CustomerID: id, DeviceID: call.DeviceID, Channel: call.Channel, Now: now}, IP: call.IP,
 		Verified: true, Report: l.req.Environment, Found: l.found,

@@ -1,14 +1,10 @@
 package register_test
 
 import (
-	"context"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
 	"github.com/tidebank/tidebank/shared/captcha"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/test/captchatest"
 	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/otptest"
@@ -23,7 +19,7 @@ func TestAFloodOfSignUpsIsAskedForAGraphicCode(t *testing.T) {
 	code := w.ask(t)
 	store := captcha.New(w.Host.Redis, w.Host.Keys)
 	for range 29 {
-		check.Must(t, store.CountFailure(t.Context(), counted{w.Host.DB}, captcha.Caller{IP: w.phone.IP, Now: w.Clock.Now()}))
+		check.Must(t, store.CountFailure(t.Context(), w.phone.IP))
 	}
 	w.apply(t, w.right(t, otptest.Wrong(code))).Want(t, "REGISTRATION_REFUSED") // the thirtieth failure of the hour
 	before := len(w.Outbox(t, events.TypeAccessRecorded))
@@ -41,11 +37,4 @@ func TestAFloodOfSignUpsIsAskedForAGraphicCode(t *testing.T) {
 	request := w.right(t, code)
 	request.CaptchaID, request.CaptchaAnswer = captchatest.Solved(t, w.Bank, w.phone), captchatest.Answer
 	w.apply(t, request).Want(t, "")
-}
-
-// counted commits counts as a function's call does.
-type counted struct{ db *pg.DB }
-
-func (c counted) CountAttempts(ctx context.Context, batch *pgx.Batch) error {
-	return c.db.QueryBatch(ctx, batch)
 }

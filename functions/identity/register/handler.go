@@ -14,10 +14,8 @@ package register
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidebank/tidebank/events"
@@ -39,7 +37,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-register", Summary: "Sign up for mobile banking", Audience: fn.Public, Idempotent: true,
-	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, Changes: true,
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Timeout: 8 * time.Second, // it compares one password and stores two, of which each costs much work by design
 	Emits:   []string{events.TypeIdentityRegistered, events.TypeIdentityDeviceBound},
 	Refusals: []*bankerr.Error{
@@ -123,7 +121,7 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	var applicant customer.Applicant
 	var batch pgx.Batch
 	code.CountAttempt(&batch, now)
-	applicant.QueueApplicant(&batch, op.ring, req.IDNo, req.CardNo)
+	applicant.Queue(&batch, op.ring, req.IDNo, req.CardNo)
 	if err := call.CountAttempts(ctx, &batch); err != nil {
 		return Response{}, err
 	}
@@ -148,15 +146,11 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 		call.AuditReason("card_password damaged", applicant.ID)
 	}
 	if !tried.Allowed || !card.Right || !right || !name || !phone || !applicant.HoldsCard {
-		if err := op.captcha.CountFailure(ctx, call, captcha.Caller{IP: call.IP, Now: now}); err != nil {
+		if err := op.captcha.CountFailure(ctx, call.IP); err != nil {
 			return Response{}, err
 		}
 		return Response{}, identity.ErrRegistrationRefused
 	}
-	if err := op.onNoCard(ctx, turn, applicant.ID, chosen); err != nil {
-		return Response{}, err
-	}
-	call.Changed(applicant.ID)
 	if err := tried.Succeeded(ctx, unit); err != nil {
 		return Response{}, err
 	}
@@ -166,24 +160,10 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	})
 }
 
-// onNoCard refuses new passwords that are the password of any card of the person, who has proved to hold one (PWD-003).
-func (op operation) onNoCard(ctx context.Context, turn *password.Turn, person uuid.UUID, chosen password.New) (err error) {
-	var present password.Present
-	var batch pgx.Batch
-	present.QueuePresent(&batch, person)
-	if err := op.db.Batch(ctx, &batch); err != nil {
-		return fmt.Errorf("cards of an applicant: %w", err)
-	}
-	if chosen.OnCard, err = present.OnCard(turn, []byte(chosen.Trade)); err != nil {
-		return bankerr.ErrInternal.Because(err)
-	}
-	return chosen.CheckTrade() // a login password has a letter, and so is no card's
-}
-
 // admit asks callers of a suspicious address for a graphic code, and waits for the turn
 // to hash.
 func (op operation) admit(ctx context.Context, call *fn.Call, req Request, now time.Time) (*password.Turn, error) {
-	_, err := op.captcha.Admit(ctx, call, op.db, captcha.Caller{
+	_, err := op.captcha.Admit(ctx, op.db, captcha.Caller{
 		IP: call.IP, ID: req.CaptchaID, Answer: req.CaptchaAnswer, Now: now,
 	})
 	if err != nil {
@@ -208,8 +188,7 @@ func (op operation) passwords(call *fn.Call, req Request) (chosen password.New, 
 			return password.New{}, nil, err
 		}
 	}
-	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1]), Card: string(clear[2])}
-	application.Names = []string{req.Name}
+	application := password.New{Login: string(clear[0]), Trade: password.FoldedTrade(clear[1])}
 	application.Phone, _ = customer.CanonicalPhone(req.Phone) // Validate has checked both
 	application.IDNo, _ = idno.Canonical(req.IDNo)
 	return application, clear[2], nil

@@ -27,7 +27,7 @@ import (
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Command(fn.Spec{
 	Name: "identity-token-sync", Summary: "Set the clock of a dynamic token by two successive codes", Audience: fn.Customer,
-	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth, NoEvidence: "sets the clock of a token, which stays as it is",
+	CountsAttempts: true, Rate: fn.RateAuth, Audit: fn.AuditAuth,
 	Refusals: []*bankerr.Error{bankerr.ErrNotFound, stepup.ErrProofRejected, stepup.ErrTokenLocked},
 	Keys:     []keys.Purpose{keys.Token}, Requirements: []string{"AUTH-016"},
 }, wire)

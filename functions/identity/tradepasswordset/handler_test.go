@@ -8,10 +8,8 @@ import (
 
 	identitychangeprepare "github.com/tidebank/tidebank/functions/identity/changeprepare"
 	identitytradepasswordset "github.com/tidebank/tidebank/functions/identity/tradepasswordset"
-	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/stepup"
 	"github.com/tidebank/tidebank/test/bank"
-	"github.com/tidebank/tidebank/test/check"
 	"github.com/tidebank/tidebank/test/req"
 )
 
@@ -84,59 +82,6 @@ func TestTheRulesForANewTradePassword(t *testing.T) {
 			t.Errorf("%s: the earlier password gets %q, the new one %q", what, old, now)
 		}
 	}
-}
-
-// The password of each card is refused, at a change and at a reset; that of another customer's or of a closed card is not.
-func TestACardsPasswordIsRefused(t *testing.T) {
-	t.Parallel()
-	req.Covers(t, "PWD-003.2")
-	const second, foreign, closed = "480615", "604718", "295731"
-	for _, what := range []stepup.Change{stepup.ChangeTradePassword, stepup.ResetTradePassword} {
-		w := newFixture(t, "class2")
-		w.cardPassword(t, w.Payer.AccountIDs[1], second)
-		w.cardPassword(t, w.Payee.AccountIDs[0], foreign)
-		in := w.PrepareChange(t, what)
-		known, code := w.by(t, what), w.CodeFor(t, in.IntentID)
-		for _, taken := range []string{bank.CardPassword, second} {
-			got := w.set(t, in.IntentID, taken, known, code)
-			if got.Code != "PASSWORD_WEAK" || !slices.Contains(got.Problem.Rules, "card_password") {
-				t.Errorf("%s to %s: %q %v", what, taken, got.Code, got.Problem.Rules)
-			}
-		}
-		w.cardPassword(t, w.Payer.AccountIDs[1], closed)
-		w.Exec(t, "UPDATE account SET state = 'closed' WHERE id = $1", w.Payer.AccountIDs[1])
-		w.set(t, in.IntentID, closed, known, code).Want(t, "")
-		in = w.PrepareChange(t, stepup.ChangeTradePassword)
-		now := stepup.Proof{Factor: stepup.TradePassword, Password: w.Phone.Password(t, closed)}
-		w.set(t, in.IntentID, foreign, now, w.CodeFor(t, in.IntentID)).Want(t, "")
-	}
-}
-
-// A trade password that is the PIN of one of the customer's devices would be one secret for the login and the payment
-// (AUTH-005).
-func TestADevicesPINIsRefused(t *testing.T) {
-	t.Parallel()
-	w := newFixture(t, "class2")
-	w.Phone.KeepPIN(t, w.Payer)
-	in := w.PrepareChange(t, stepup.ChangeTradePassword)
-	known, code := w.Known(t), w.CodeFor(t, in.IntentID)
-	got := w.set(t, in.IntentID, bank.PIN, known, code)
-	if got.Code != "PASSWORD_WEAK" || !slices.Contains(got.Problem.Rules, "device_pin") {
-		t.Errorf("%q %v, want device_pin", got.Code, got.Problem.Rules)
-	}
-	w.Exec(t, "UPDATE device SET pin = NULL")
-	w.set(t, in.IntentID, bank.PIN, known, code).Want(t, "")
-}
-
-// cardPassword sets the password of an account's card, as the core of the bank does.
-func (w fixture) cardPassword(t *testing.T, account uuid.UUID, clear string) {
-	t.Helper()
-	turn, err := w.Passwords().Begin(t.Context())
-	check.Must(t, err)
-	defer turn.End()
-	stored, err := turn.Hash(password.OfCard(account), []byte(clear))
-	check.Must(t, err)
-	w.Exec(t, "UPDATE account SET card_password = $2 WHERE id = $1", account, stored)
 }
 
 func TestAChangeNeedsThePresentPasswordAndAFreshFactor(t *testing.T) {

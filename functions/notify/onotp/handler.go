@@ -1,13 +1,13 @@
 // Package onotp computes a one-time code and sends it.
 //
-//	com.tidebank.otp.issued.v1 → SMS or call   emits message.refused.v1 if the gateway refuses it
+//	com.tidebank.otp.issued.v1 → SMS   emits message.refused.v1 if the gateway refuses it
 //
 // No event, table or log holds the code: this function computes it from the
 // challenge. The text names the code's purpose; for an intent it names the masked
 // payee and the amount (OTP-004). A code that proves a new number goes to this number. The
 // function sends nothing for a challenge that has expired or has no customer. The id of the text names the issue of the code, not the
 // event. So a late event of an earlier code finds the newer code, and the gateway
-// does not send that code twice. The function stores what has become of the sending (otp-status).
+// does not send that code twice.
 package onotp
 
 import (
@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -28,7 +27,6 @@ import (
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/otp"
-	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/sm"
 	"github.com/tidebank/tidebank/shared/sms"
 	"github.com/tidebank/tidebank/shared/stepup"
@@ -36,23 +34,18 @@ import (
 
 // Function declares the function. The registry and its main are generated from it.
 var Function = fn.Event(fn.Spec{
-	Name: "notify-on-otp", Summary: "Send a one-time code by SMS or call",
+	Name: "notify-on-otp", Summary: "Send a one-time code by SMS",
 	Keys:     []keys.Purpose{keys.OTP, keys.Storage},
 	Consumes: []string{events.TypeOTPIssued}, Emits: []string{events.TypeMessageRefused},
-	Requirements: []string{"OTP-004", "OTP-005", "OTP-006", "OTP-008"},
+	Requirements: []string{"OTP-004", "OTP-005", "OTP-006"},
 }, wire)
 
 // Config is read from the environment once, when the process starts.
-type Config struct {
-	SMS   sms.Config
-	Voice sms.VoiceConfig
-}
+type Config struct{ SMS sms.Config }
 
 func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.OTPIssued], error) {
 	gateway := sms.New(config.SMS, lent.Clock).Timed(lent.Downstream(downstream.SMS))
 	texts := notify.Texts{DB: lent.DB, Keys: lent.Keys, Gateway: gateway, Clock: lent.Clock}
-	calls := texts
-	calls.Gateway = sms.NewVoice(config.Voice, lent.Clock).Timed(lent.Downstream(downstream.Voice))
 	return func(ctx context.Context, e fn.Delivery[events.OTPIssued]) (fn.Effect, error) {
 		issued, found, err := otp.Load(ctx, lent.DB, e.Data.Challenge)
 		if err != nil || !found || issued.CustomerID == nil || !lent.Clock.Now().Before(issued.ExpiresAt) {
@@ -62,35 +55,16 @@ func wire(_ context.Context, lent *fn.Lent, config Config) (fn.Reaction[events.O
 		if err != nil || purpose == "" {
 			return nil, err
 		}
+		body := fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。",
+			issued.Code(lent.Keys), purpose, int(issued.Life().Seconds()))
 		text := notify.Text{
-			ID: messageID(e.Data.Challenge, issued), To: *issued.CustomerID, Kind: "otp", Class: sms.Codes, At: e.Time,
-			Body: textOf(issued.Code(lent.Keys), purpose, issued.Life()),
-			Record: func(ctx context.Context, tx pg.Tx, taken bool) error {
-				return issued.RecordDelivery(ctx, tx, e.Data.Challenge, taken)
-			},
-		}
-		out := texts
-		if e.Data.Called || issued.Purpose == otp.Voice { // no text ever holds the code of a call
-			out, text.Class, text.Body = calls, sms.Calls, spokenOf(issued.Code(lent.Keys), purpose)
-			if e.Data.Unknown {
-				text.Class = sms.UnknownCalls
-			}
+			ID: messageID(e.Data.Challenge, issued), To: *issued.CustomerID, Kind: "otp", Class: sms.Codes, At: e.Time, Body: body,
 		}
 		if fresh != "" {
-			return out.SendTo(ctx, text, fresh)
+			return texts.SendTo(ctx, text, fresh)
 		}
-		return out.Send(ctx, text)
+		return texts.Send(ctx, text)
 	}, nil
-}
-
-func textOf(code, purpose string, life time.Duration) string {
-	return fmt.Sprintf("【潮汐银行】验证码%s，用于%s，%d秒内有效。请勿告诉任何人，包括银行工作人员。", code, purpose, int(life.Seconds()))
-}
-
-// spokenOf is what a call says. It says the code twice, digit by digit.
-func spokenOf(code, purpose string) string {
-	digits := strings.Join(strings.Split(code, ""), "，")
-	return fmt.Sprintf("您好，这里是潮汐银行。您的语音验证码用于%s。验证码是：%s。再说一遍：%s。请勿告诉任何人，包括银行工作人员。", purpose, digits, digits)
 }
 
 // messageID identifies one issue of one challenge's code. It is a digest, because the
@@ -111,7 +85,7 @@ func purposeText(ctx context.Context, lent *fn.Lent, issued otp.Issued, intentID
 		return "登录手机银行", "", nil
 	case otp.Forgotten:
 		return "找回登录密码", "", nil
-	case otp.Intent, otp.Voice, otp.NewPhone:
+	case otp.Intent, otp.NewPhone:
 	default:
 		return "", "", bankerr.ErrInput.Because(fmt.Errorf("purpose %q", issued.Purpose))
 	}

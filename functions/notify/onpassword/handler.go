@@ -59,14 +59,8 @@ func message(e fn.Delivery[events.PasswordChanged], customer uuid.UUID) inbox.Me
 	switch e.Data.Which {
 	case password.TradeField:
 		which = "交易密码"
-	case password.PINField:
-		which = "PIN码"
 	case password.GestureField:
 		which, how = "手势密码", "设置"
-	case password.DevicePINField:
-		which, how = "登录PIN码", "设置"
-	case string(device.ByPasskey):
-		which, how = "浏览器通行密钥", "开通"
 	case string(device.ByFingerprint):
 		which, how = "指纹登录", "开通"
 	case string(device.ByFace):

@@ -29,8 +29,6 @@ func TestACustomerIsToldOfANewPassword(t *testing.T) {
 		{"login_password", true, "登录密码已于11月23日10:00重置"},
 		{"trade_password", false, "交易密码已于11月23日10:00修改"},
 		{"trade_password", true, "交易密码已于11月23日10:00重置"},
-		{"pin_code", false, "PIN码已于11月23日10:00修改"},
-		{"pin_code", true, "PIN码已于11月23日10:00重置"},
 		{"gesture", false, "手势密码已于11月23日10:00设置"},
 		{"fingerprint", false, "指纹登录已于11月23日10:00开通"},
 		{"face", false, "面容登录已于11月23日10:00开通"},

@@ -83,25 +83,20 @@ func TestWhoIsAskedForAFace(t *testing.T) {
 			t.Errorf("combinations (-want +got):\n%s", diff)
 		}
 	}
-	taken := func(ago time.Duration) {
-		t.Helper()
-		w.photo.TakenAt = w.Clock.Now().Add(-ago)
-		check.Must(t, w.Seeder().Refer(t.Context(), w.Payer, w.photo))
-	}
-	taken(facetest.MaxAge)
+	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(-facetest.MaxAge))
 	asked(two)
-	taken(facetest.MaxAge - time.Second)
+	w.Exec(t, "UPDATE face_reference SET taken_at = $1", w.Clock.Now().Add(time.Second-facetest.MaxAge))
 	asked(append(two, "sms_otp+face", "device_key+face", "trade_password+face"))
 	w.Phone.Call(t, transferprepare.Function, "", w.request(50_000_01)).Want(t, "STEPUP_STRONGER")
 	in := w.prepare(t, 1_00)
 	proof := w.faced(t, in)
 	w.Exec(t, "UPDATE customer SET risk_grade = 1 WHERE id = $1", w.Payer.ID)
 	asked([]string{
-		"voice_otp+device_key+trade_password", "voice_otp+device_key+face", "voice_otp+trade_password+face",
+		"sms_otp+device_key+trade_password", "sms_otp+device_key+face", "sms_otp+trade_password+face",
 		"device_key+trade_password+face",
 	})
 	refused := w.proven(t, in, proof, w.Signed(t, in))
-	if refused.Want(t, "STEPUP_STRONGER"); !cmp.Equal(refused.Problem.Missing, []string{"voice_otp", "trade_password"}) {
+	if refused.Want(t, "STEPUP_STRONGER"); !cmp.Equal(refused.Problem.Missing, []string{"sms_otp", "trade_password"}) {
 		t.Errorf("missing %q", refused.Problem.Missing)
 	}
 	w.proven(t, in, proof, w.Signed(t, in), w.Known(t)).Want(t, "")

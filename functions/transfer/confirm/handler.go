@@ -8,7 +8,7 @@
 // its two entries, the order and the event. The order has the id of its intent, so an
 // intent can't make two orders. Amounts are whole fen. Refusals: INTENT_USED,
 // INTENT_EXPIRED, PROOF_REJECTED, STEPUP_STRONGER, FUNDS_INSUFFICIENT,
-// LIMIT_EXCEEDED, ACCOUNT_CLOSED, FUND_CONTRACT_MISSING, RISK_REFUSED.
+// LIMIT_EXCEEDED, ACCOUNT_CLOSED, RISK_REFUSED.
 package confirm
 
 import (
@@ -19,7 +19,6 @@ import (
 	"github.com/tidebank/tidebank/functions/transfer"
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/fn"
 	"github.com/tidebank/tidebank/shared/keys"
 	"github.com/tidebank/tidebank/shared/ledger"
@@ -36,12 +35,12 @@ var Function = fn.Confirm(fn.Spec{
 	Audit: fn.AuditMoney, Personal: []string{"payee_name_masked", "payer_account_masked", "payee_account_masked"},
 	Emits: []string{events.TypeTransferPosted},
 	Refusals: []*bankerr.Error{
-		ledger.ErrFundsInsufficient, ledger.ErrAccountClosed, limit.ErrExceeded, contract.ErrMissing,
+		ledger.ErrFundsInsufficient, ledger.ErrAccountClosed, limit.ErrExceeded,
 	},
 	Keys: []keys.Purpose{keys.Ledger, keys.Storage},
 	Requirements: []string{
 		"XFER-001", "XFER-003", "LOGIC-007", "LOGIC-010", "LOGIC-013", "LIMIT-001", "LIMIT-003", "AUTH-006", "AUTH-007",
-		"AUTH-016", "AUTH-002", "AUTH-021", "AUTH-025", "LIMIT-002", "BIO-002", "XFER-013",
+		"AUTH-016", "AUTH-002", "AUTH-025", "LIMIT-002", "BIO-002",
 	},
 }, wire)
 
@@ -79,7 +78,6 @@ func (op operation) do(
 	}
 	order.Plan.UseLimit(unit, order.CustomerID, order.Factors, order.PostedAt)
 	ledger.Post(unit, posting, op.mac)
-	order.Plan.Permit(unit, order.CustomerID)
 	if err := op.store.Insert(unit, order); err != nil {
 		return Response{}, err
 	}

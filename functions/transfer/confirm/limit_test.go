@@ -27,9 +27,8 @@ func (w fixture) by(t *testing.T, in transferprepare.Response, c stepup.Combinat
 			proofs = append(proofs, w.Signed(t, in))
 		case stepup.TradePassword:
 			proofs = append(proofs, w.Known(t))
-		case stepup.VoiceOTP, stepup.UplinkSMS, stepup.Token, stepup.Face, stepup.UnlockKey, stepup.Passkey,
-			stepup.SoftUKey, stepup.SoftUKeyCounter,
-			stepup.PhoneShield, stepup.BluetoothKey, stepup.PINCode: // each test of it makes its own
+		case stepup.Token, stepup.Face, stepup.UnlockKey, stepup.SoftUKey, stepup.SoftUKeyCounter,
+			stepup.PhoneShield: // each test of it makes its own
 			t.Fatal("the customer has no token, reference photo, unlock key and certificate")
 		case stepup.LoginPassword: // it confirms no money
 			t.Fatal("a transfer asks for the login password")

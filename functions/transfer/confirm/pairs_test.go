@@ -37,14 +37,12 @@ func holders(t *testing.T) []holder {
 		held := p.Token(t)
 		photo := engine.Photo(t, who)
 		app, counter := p.SoftUKey(t, who, cert.InApp), p.SoftUKey(t, who, cert.AtCounter)
-		bluetooth := p.BluetoothKey(t, who)
 		for _, name := range []string{"phone-", "pad-"} {
 			p.Phone = b.Device(t, name+string(rune('a'+i)))
 			p.Phone.LoginAs(t, who)
 			h := holder{facing: facing{fixture: fixture{p}, engine: engine, photo: photo}}
 			shield := p.Phone.Shield(t, who)
 			h.fingerprints = h.SetUnlockKey(t, device.ByFingerprint)
-			passkey := h.SetPasskey(t)
 			h.proofs = map[stepup.Factor]func(*testing.T, transferprepare.Response) stepup.Proof{
 				stepup.SMSOTP: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
@@ -70,10 +68,6 @@ func holders(t *testing.T) []holder {
 					t.Helper()
 					return unlocked(t, h.fingerprints, in)
 				},
-				stepup.Passkey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
-					t.Helper()
-					return bank.Passkey(t, passkey, in.Text)
-				},
 				stepup.SoftUKey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
 					return app.Signed(t, stepup.SoftUKey, in.Text)
@@ -81,10 +75,6 @@ func holders(t *testing.T) []holder {
 				stepup.PhoneShield: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
 					return shield.Signed(t, stepup.PhoneShield, in.Text)
-				},
-				stepup.BluetoothKey: func(t *testing.T, in transferprepare.Response) stepup.Proof {
-					t.Helper()
-					return bluetooth.Signed(t, stepup.BluetoothKey, in.Text)
 				},
 				stepup.SoftUKeyCounter: func(t *testing.T, in transferprepare.Response) stepup.Proof {
 					t.Helper()
@@ -110,7 +100,6 @@ var alike = [][]stepup.Factor{
 	{stepup.DeviceKey, stepup.UnlockKey},
 	{stepup.SoftUKey, stepup.SoftUKeyCounter},
 	{stepup.PhoneShield, stepup.SoftUKey},
-	{stepup.BluetoothKey, stepup.SoftUKey},
 }
 
 // Over random pairs, a proof for one transfer, customer, device or method confirms no other. The

@@ -9,7 +9,7 @@
 // (identity-preference-set) stands alone where it is enough. Amounts are whole fen.
 // Refusals: OBJECT_NOT_FOUND (the payer's account), PAYEE_MISMATCH, ACCOUNT_SAME,
 // ACCOUNT_CLOSED, FUNDS_INSUFFICIENT, STEPUP_STRONGER, OPTION_OFF (a large payment to another holder needs the option
-// large_transfer), FUND_CONTRACT_MISSING, DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
+// large_transfer), DEVICE_UNBOUND, LIMIT_EXCEEDED, RISK_REFUSED.
 package prepare
 
 import (
@@ -28,8 +28,6 @@ import (
 	"github.com/tidebank/tidebank/shared/bankerr"
 	"github.com/tidebank/tidebank/shared/cert"
 	"github.com/tidebank/tidebank/shared/clock"
-	"github.com/tidebank/tidebank/shared/consent"
-	"github.com/tidebank/tidebank/shared/contract"
 	"github.com/tidebank/tidebank/shared/customer"
 	"github.com/tidebank/tidebank/shared/device"
 	"github.com/tidebank/tidebank/shared/face"
@@ -39,7 +37,6 @@ import (
 	"github.com/tidebank/tidebank/shared/limit"
 	"github.com/tidebank/tidebank/shared/money"
 	"github.com/tidebank/tidebank/shared/option"
-	"github.com/tidebank/tidebank/shared/password"
 	"github.com/tidebank/tidebank/shared/pg"
 	"github.com/tidebank/tidebank/shared/plaintext"
 	"github.com/tidebank/tidebank/shared/risk"
@@ -56,9 +53,8 @@ var Function = fn.Command(fn.Spec{
 	Refusals: []*bankerr.Error{
 		bankerr.ErrNotFound, transfer.ErrPayeeMismatch, ledger.ErrSameAccount, ledger.ErrAccountClosed,
 		ledger.ErrFundsInsufficient, stepup.ErrStronger, option.ErrOff, stepup.ErrUnbound, limit.ErrExceeded,
-		contract.ErrMissing,
 	},
-	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage, keys.Pseudonym},
+	Keys: []keys.Purpose{keys.BlindIndex, keys.Ledger, keys.Storage},
 	Requirements: []string{
 		"XFER-001", "XFER-003", "LOGIC-003", "LOGIC-006", "AUTH-015", "AUTH-016", "AUTH-017", "AUTH-029", "LIMIT-001",
 		"LIMIT-002", "DEVICE-001", "RISK-004",
@@ -150,18 +146,14 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	if err != nil {
 		return Response{}, err
 	}
-	mine, err := op.customers(ctx, call, payer.AccountID, payee.AccountID)
+	mine, err := op.customers(ctx, call)
 	if err != nil {
 		return Response{}, err
-	}
-	if !mine.mayPay {
-		return Response{}, contract.ErrMissing
 	}
 	var in stepup.Intent
 	about := stepup.Case{
 		Operation: transfer.ConfirmFunction, Scene: plan.Scene(), Grade: call.Risk.Grade, Amount: plan.Amount, Bound: true,
-		Token: mine.token == token.Active, Face: mine.face, Unlock: mine.key.Unlock, Passkey: mine.key.Passkey, UKeys: mine.ukeys,
-		Kind: mine.kind, PIN: mine.pin, BluetoothKey: stepup.Cap{PerTransfer: mine.bluetooth.PerTransfer, PerDay: mine.bluetooth.PerDay},
+		Token: mine.token == token.Active, Face: mine.face, Unlock: mine.key.Unlock, UKeys: mine.ukeys,
 	}
 	if in.Combinations, err = matrix.Decide(about); err != nil {
 		return Response{}, err
@@ -171,14 +163,12 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 	}
 	raised := about
 	raised.Grade = risk.GradeRaised
-	// A corporate customer without a Bluetooth Key can prove nothing at a raised grade.
-	if in.Raised, err = matrix.Decide(raised); err != nil && mine.kind != customer.Corporate {
+	if in.Raised, err = matrix.Decide(raised); err != nil {
 		return Response{}, err
 	}
 	in.Combinations = mine.preferred.Choose(in.Combinations, about)
 	in.Raised = mine.preferred.Choose(in.Raised, raised)
-	day := dayOf{matrix: matrix, about: about, mine: mine}
-	if err := op.withinDay(ctx, call, day, &plan, &in); err != nil {
+	if err := op.withinDay(ctx, call, matrix, mine.key, &plan, &in); err != nil {
 		return Response{}, err
 	}
 	about.Bound = mine.key.Bound
@@ -196,57 +186,40 @@ func (op operation) do(ctx context.Context, call *fn.Call, req Request, unit *pg
 type means struct {
 	key       device.State // on the device that calls
 	token     token.State
-	face      bool // the customer consents, and the bank has a reference photo
+	face      bool // the bank has a reference photo
 	ukeys     cert.Held
 	preferred stepup.Preference
 	large     option.Large // what the customer may pay others
-	bluetooth limit.BluetoothKey
-	kind      customer.Kind
-	pin       bool // the customer has chosen a PIN code
-	mayPay    bool // by the contract for fund transactions, or without it
 }
 
-// customers reads the customer's means in one round trip. account pays payee.
-func (op operation) customers(ctx context.Context, call *fn.Call, account, payee uuid.UUID) (mine means, err error) {
+// customers reads the customer's means in one round trip.
+func (op operation) customers(ctx context.Context, call *fn.Call) (mine means, err error) {
 	var batch pgx.Batch
 	device.QueueState(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.key)
 	token.QueueToken(&batch, call.CustomerID, &mine.token)
-	face.QueueUsable(&batch, op.ring, call.CustomerID, consent.Transfer, op.faces.Oldest(op.clock.Now()), &mine.face)
+	face.QueuePhoto(&batch, call.CustomerID, op.faces.Oldest(op.clock.Now()), &mine.face)
 	cert.QueueHeld(&batch, call.CustomerID, call.DeviceID, op.clock.Now(), &mine.ukeys)
 	stepup.QueuePreference(&batch, call.CustomerID, &mine.preferred)
-	contract.QueueMayPay(&batch, call.CustomerID, payee, &mine.mayPay)
 	option.QueueLarge(&batch, call.CustomerID, op.clock.Now(), &mine.large)
-	customer.QueueKind(&batch, call.CustomerID, &mine.kind)
-	password.QueuePIN(&batch, call.CustomerID, &mine.pin)
-	limit.QueueBluetoothKey(&batch, call.CustomerID, account, op.clock.Now(), &mine.bluetooth)
 	if err := op.db.Batch(ctx, &batch); err != nil {
 		return mine, fmt.Errorf("state of the customer's proofs: %w", err)
 	}
 	return mine, nil
 }
 
-// dayOf is what the limits of a day depend on.
-type dayOf struct {
-	matrix stepup.Matrix
-	about  stepup.Case
-	mine   means
-}
-
 // withinDay leaves in the intent the combinations whose day's limit has room for the plan.
 // A young key of the device has a lower limit: a plan that fits in it gets this limit, and
 // no young key confirms any other plan, or beside a factor with a higher cap. If the device has no key, the combinations for a
 // raised grade keep the key: the confirmation then asks for it.
-//
-//nolint:gocognit // one pass over the combinations; its parts share all they know
 func (op operation) withinDay(
-	ctx context.Context, call *fn.Call, of dayOf, plan *transfer.Plan, in *stepup.Intent,
+	ctx context.Context, call *fn.Call, matrix stepup.Matrix, key device.State, plan *transfer.Plan, in *stepup.Intent,
 ) error {
-	now, key := op.clock.Now(), of.mine.key
+	now := op.clock.Now()
 	young, read := key.Young, make(map[limit.Kind]bool)
 	var most money.Fen // what a day without transfers allows
 	for _, c := range slices.Concat(in.Combinations, in.Raised) {
 		kind, _ := c.Limit()
-		ceiling := of.matrix.CapIn(of.about, c).PerDay
+		ceiling := matrix.Cap(c).PerDay
 		if read[kind] {
 			continue
 		}
@@ -258,14 +231,8 @@ func (op operation) withinDay(
 		if young && kind == limit.TransferSMS && plan.Amount <= key.DayCap-usage.Used {
 			ceiling, young = min(ceiling, key.DayCap), false
 		}
-		if kind == limit.TransferBluetoothKey { // the account has a day of its own
-			if account := of.mine.bluetooth.Account; !account.Allows(plan.Amount) {
-				most = max(most, min(usage.Cap, ceiling, account.Cap))
-				continue
-			}
-		}
 		plan.CheckLimit(kind, ceiling, usage)
-		most = max(most, min(usage.Cap, ceiling, usage.Own.PerTransfer))
+		most = max(most, min(usage.Cap, ceiling))
 	}
 	closed := func(c stepup.Combination) bool {
 		kind, _ := c.Limit()

@@ -224,8 +224,7 @@ func TestWhatItTakesAtEachBorder(t *testing.T) {
 	w := newFixture(t, 2_000_000_00)
 	const (
 		otpKey, otpPassword, keyPassword = "sms_otp+device_key", "sms_otp+trade_password", "device_key+trade_password"
-		callKey, callPassword            = "voice_otp+device_key", "voice_otp+trade_password"
-		all                              = "voice_otp+device_key+trade_password"
+		all                              = "sms_otp+device_key+trade_password"
 	)
 	for _, tt := range []struct {
 		own    bool
@@ -245,8 +244,8 @@ func TestWhatItTakesAtEachBorder(t *testing.T) {
 		{true, risk.GradeNormal, 10_000_01, "", []string{otpKey, otpPassword, keyPassword}},
 		{true, risk.GradeNormal, 50_000_00, "", []string{otpKey, otpPassword, keyPassword}},
 		{true, risk.GradeNormal, 50_000_01, "STEPUP_STRONGER", nil},
-		{true, risk.GradeRaised, 1, "", []string{callKey, callPassword}},
-		{true, risk.GradeRaised, 50_000_00, "", []string{callKey, callPassword}},
+		{true, risk.GradeRaised, 1, "", []string{otpKey, otpPassword}},
+		{true, risk.GradeRaised, 50_000_00, "", []string{otpKey, otpPassword}},
 		{true, risk.GradeRaised, 50_000_01, "STEPUP_STRONGER", nil},
 		{true, risk.GradeHigh, 1, "RISK_REFUSED", nil},
 	} {

@@ -43,7 +43,7 @@ func TestAnotherAddressRaisesTheRisk(t *testing.T) {
 		t.Fatalf("at the address of the login: %v", before.Combinations)
 	}
 	p.Phone.IP = away
-	if in := p.Prepare(t, p.ToPayee(1_00)); !slices.Equal(in.Combinations, []string{"voice_otp+device_key+trade_password"}) {
+	if in := p.Prepare(t, p.ToPayee(1_00)); !slices.Equal(in.Combinations, []string{"sms_otp+device_key+trade_password"}) {
 		t.Errorf("at another address: %v", in.Combinations)
 	}
 	p.Confirm(t, p.Proved(t, before)).Want(t, "STEPUP_STRONGER")

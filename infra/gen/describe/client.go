@@ -23,13 +23,13 @@ const module = "github.com/tidebank/tidebank/"
 var errType = errors.New("no such type in the client")
 
 // clientAPI writes client/api.go: a client method for each function that takes
-// frames and is open to apps, with the types of its request and reply. The client can't import the
+// frames, with the types of its request and reply. The client can't import the
 // functions, so the generator copies their types.
 func clientAPI(all []fn.Function) ([]byte, error) {
 	types := &clientTypes{names: map[reflect.Type]string{}, taken: map[string]reflect.Type{}, users: map[string][]string{}}
 	var body bytes.Buffer
 	for _, f := range all {
-		if f.Trigger != fn.TriggerHTTP || f.Spec.NoChannel || f.Spec.Audience.InHouse() {
+		if f.Trigger != fn.TriggerHTTP || f.Spec.NoChannel {
 			continue
 		}
 		request, err := types.name(f, f.Request)

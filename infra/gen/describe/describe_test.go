@@ -165,7 +165,7 @@ func TestClientKnowsEveryFunction(t *testing.T) {
 	for _, f := range everyFunction(t) {
 		method := "\nfunc (c *Client) " + goName(f.Spec.Name) + "("
 		want := 0
-		if f.Trigger == fn.TriggerHTTP && !f.Spec.NoChannel && !f.Spec.Audience.InHouse() {
+		if f.Trigger == fn.TriggerHTTP && !f.Spec.NoChannel {
 			want = 1
 			methods++
 			for _, name := range jsonNames(f.Request) {
@@ -283,7 +283,7 @@ func TestIndexNamesThePolicy(t *testing.T) {
 		"| `identity-login` | command | Log in with password and one-time code | public | counts attempts, session starts, rate auth,",
 		"| `identity-logout` | command | Log out | customer | session ends, audit auth |",
 		"| `transfer-confirm` | confirm | Carry out a prepared transfer with its proofs | customer | idempotent, step-up, risk ",
-		"| `notify-on-otp` | event | Send a one-time code by SMS or call | internal |  | ← `otp.issued.v1` → `message.refused.v1` |",
+		"| `notify-on-otp` | event | Send a one-time code by SMS | internal |  | ← `otp.issued.v1` → `message.refused.v1` |",
 	} {
 		if !strings.Contains(list, wanted) {
 			t.Errorf("there is no %s", wanted)

@@ -33,7 +33,7 @@ func openAPI(all []fn.Function) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		paths[f.Spec.Route()] = map[string]any{"post": post}
+		paths["/function/"+f.Spec.Name] = map[string]any{"post": post}
 	}
 	if err := statePurposes(all, registry.Map()); err != nil {
 		return nil, err
@@ -135,12 +135,6 @@ func schemas(files output.Files) error {
 		doc["$id"] = "urn:tidebank:" + kind.Type
 		doc["title"] = kind.What
 		doc["additionalProperties"] = true // a later release may add fields
-		if parts := registry.Map(); len(parts) > 0 {
-			for _, part := range parts {
-				part.AdditionalProperties = true
-			}
-			doc["$defs"] = parts
-		}
 		out, err := indent(doc)
 		if err != nil {
 			return err

@@ -12,12 +12,12 @@ import (
 
 // personalName matches the names of fields that take personal or authentication data.
 var personalName = regexp.MustCompile(
-	`(?i)gesture|name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin(_code)?$|otp|^code$|` +
+	`(?i)gesture|name|phone|mobile|mail|address|birth|id_?no|card|account_no|password|passwd|pin$|otp|^code$|` +
 		`memo|device_id|face|capture|location`)
 
 // businessFunctions are the business functions for which the bank may ask for
 // personal data.
-var businessFunctions = []string{"secure channel", "sign-up", "login", "password", "one-time code", "transfer", "staff"}
+var businessFunctions = []string{"secure channel", "sign-up", "login", "password", "one-time code", "transfer"}
 
 // purpose is the business function that needs a field, and the use of the field
 // there.
@@ -49,13 +49,9 @@ var purposes = map[string]map[string]purpose{
 	"identity.quicklogin.Request": {
 		"phone":   {"login", "finds the customer who logs in"},
 		"gesture": {"login", "proves that it is the customer"},
-		"pin":     {"login", "proves that it is the customer"},
 	},
 	"identity.gestureset.Request": {
 		"gesture": {"login", "is set for logging in on the device"},
-	},
-	"identity.pinset.Request": {
-		"pin": {"login", "is set for logging in on the device"},
 	},
 	"identity.passwordreset.Request": {
 		"name":           {"password", "is compared with the name that the bank holds"},
@@ -71,9 +67,6 @@ var purposes = map[string]map[string]purpose{
 	"identity.tradepasswordset.Request": {
 		"trade_password": {"password", "is set for confirming transfers"},
 	},
-	"account.changeprepare.Request": {
-		"account_no": {"transfer", "names the own account that the customer adds, from which transfers are made"},
-	},
 	"identity.changeprepare.Request": {
 		"phone": {"one-time code", "receives the codes from the change on"},
 	},
@@ -85,26 +78,6 @@ var purposes = map[string]map[string]purpose{
 	},
 	"otp.send.Request": {
 		"phone": {"one-time code", "receives the code, if it is a reserved phone"},
-	},
-	"otp.status.Request": {
-		"phone": {"one-time code", "names the number to which the code went"},
-	},
-	"otp.uplink.Request": {
-		"phone": {"one-time code", "is compared with the reserved phone"},
-	},
-	"identity.pincodeset.Request": {
-		"pin_code": {"password", "is set for confirming transfers of a corporate customer"},
-	},
-	"staff.login.Request": {
-		"login_name": {"staff", "finds the member of the staff who logs in"},
-		"password":   {"staff", "proves that it is the member"},
-	},
-	"staff.passwordchange.Request": {
-		"password":     {"staff", "proves that it is the member"},
-		"new_password": {"staff", "is set for logging in"},
-	},
-	"staff.roleset.Request": {
-		"login_name": {"staff", "names the member who gets the roles"},
 	},
 	"transfer.prepare.Request": {
 		"payee_account_no": {"transfer", "names the account that is paid"},

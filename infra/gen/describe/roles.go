@@ -46,18 +46,12 @@ func roots(f fn.Function) []string {
 	if f.Spec.Idempotent {
 		list = append(list, "shared/idem.QueueLookup", "shared/idem.Record")
 	}
-	if f.Spec.Audience == fn.Staff {
-		list = append(list, "shared/staff.Standing.QueueStanding")
-	}
 	if f.Spec.Risk != risk.None {
 		list = append(list, "shared/customer.QueueGrade", "shared/environment.QueueStanding")
 	}
 	if f.Spec.StepUp {
 		list = append(list, "shared/stepup.Verification.QueueProofs", "shared/stepup.Verification.Verify",
 			"shared/stepup.Verification.Settle", "shared/stepup.Verified.Consume")
-	}
-	if f.Evidenced() {
-		list = append(list, "shared/evidence.Signed.StoreChange")
 	}
 	return list
 }

@@ -72,15 +72,8 @@ by a new row, and a row without combinations closes it. A process takes up new r
 
 No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a combination below it confirms nothing.
 
-- Personal customers confirm transfers by all methods but the PIN code; corporate ones by the Bluetooth Key and the PIN code, beside which
-  the phone's key stands (AUTH-001). Corporate customers have scenes of their own. The PIN code confirms only once the customer has
-  changed the one that the counter has given.
 - Two different factors; one between own accounts up to 10,000.00 (AUTH-006, AUTH-008).
-- At the grade raised, three factors for a payment to others, and a one-time code or a Bluetooth Key, which is
-  another device, in all other cases (AUTH-029). A code in a text
-  counts for nothing there: the customer proves the reserved number by the code of a call or by an own text (OTP-008).
-- Where ` + "`sms_otp`" + ` stands, ` + "`voice_otp`" + ` counts for it; where either stands, ` + "`uplink_sms`" + ` does.
-  They show the same number, so one stands in a combination at most.
+- At the grade raised, three factors for a payment to others, and a one-time code in all other cases (AUTH-029).
 - Nothing at the grade high. No key of a device that is not bound. No money by the login password.
 - The caps of the standard: 1,000,000.00 for the dynamic token (LIMIT-003) and the soft UKey that was opened at the counter
   (LIMIT-002); 50,000.00 for the SMS code, and for methods that the standard gives no cap (LIMIT-001).
@@ -90,12 +83,6 @@ No row weakens the floor in the code (` + "`shared/stepup/floor.go`" + `): a com
 - A soft UKey confirms only for a customer with its certificate, and a phone shield only on the phone that its certificate names. They
   do not stand beside the device's key: both keys are in one phone (AUTH-005). The phone shield's cap is at most that of the soft UKey
   of the counter (AUTH-019).
-- A Bluetooth Key confirms only for a customer with its certificate, up to what is set for the customer and the account (LIMIT-004,
-  [limits.md](limits.md)). It is another device than the phone, so it stands beside the device's key too. The code keeps its cap at
-  10,000,000.00.
-- The signature of one certificate stands in a combination at most: its evidence is the one record of the order (AUTH-025).
-- A passkey confirms only on the bound device where the customer has set it. It counts as a biometric, and stands beside no other
-  key of the phone or browser (AUTH-005, BIO-002).
 
 A customer may choose the proofs of transfers up to an amount (` + "`identity-preference-set`" + `). The choice must be enough for a
 payment of this amount to another holder. Each transfer that it is enough for then asks for it alone; all others ask for
@@ -103,11 +90,9 @@ what the tables say.
 
 The proofs of changes of passwords are fixed in the code (` + "`shared/stepup/change.go`" + `): the present password, and a code or
 a signature; for a forgotten trade password, the login password and a code; for the binding of a token, its own response, a
-code, and a signature or the trade password; for a PIN code, the
-present one, and a code or a signature; for suspended certificates, the trade password, and a code or a signature; for a certificate's
-renewal, the soft UKey, a code and the trade password; for a certificate, the trade password, a code, and a signature or the login
-password; for a gesture or PIN, the login password, a code and a signature; for a key that finger or face unlocks, or a passkey,
-the trade password, a code and a signature.
+code, and a signature or the trade password; for a certificate, the trade password, a code, and a signature or the login
+password; for a gesture, the login password, a code and a signature; for a key that finger or face unlocks, the trade password,
+a code and a signature.
 
 A device without a bound key confirms no transfer (` + "`DEVICE_UNBOUND`" + `, DEVICE-004): its rows are closed. A later row of a cell
 opens it again.

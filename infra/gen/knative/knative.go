@@ -42,9 +42,6 @@ var secretKeys = map[string]source{
 	"SMS_SECRET": {Secret: "tidebank-sms", Key: "secret"},
 	"SMS_URL":    {Secret: "tidebank-sms", Key: "url"},
 
-	"VOICE_SECRET": {Secret: "tidebank-voice", Key: "secret"},
-	"VOICE_URL":    {Secret: "tidebank-voice", Key: "url"},
-
 	"PROBE_CUSTOMER":  {Secret: "tidebank-probe", Key: "customer"},
 	"PROBE_INBOX_URL": {Secret: "tidebank-probe", Key: "inbox-url"},
 }
@@ -95,7 +92,7 @@ func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files
 	}
 	for _, p := range described.Functions {
 		b.Functions = append(b.Functions, deploy(p))
-		if !p.Event && !p.InHouse {
+		if !p.Event {
 			b.Routes = append(b.Routes, p.Name)
 		}
 	}

@@ -52,7 +52,7 @@ func TestSettingsOfOneProcess(t *testing.T) {
 		{"functions.yaml", "channel-open", []string{"FN_TRUSTED_PROXIES", "REDIS_URL"}},
 		{"functions.yaml", "transfer-confirm", []string{"FN_TRUSTED_PROXIES", database[0], database[1], "REDIS_URL"}},
 		{"functions.yaml", "audit-on-event", database},
-		{"functions.yaml", "notify-on-otp", []string{database[0], database[1], "SMS_SECRET", "SMS_URL", "VOICE_SECRET", "VOICE_URL"}},
+		{"functions.yaml", "notify-on-otp", []string{database[0], database[1], "SMS_SECRET", "SMS_URL"}},
 		{"workers.yaml", "events-relay", database},
 	} {
 		var got []string

@@ -77,7 +77,7 @@ func slowAboveOf(name downstream.Name) float64 {
 		return 0.02
 	case downstream.Face:
 		return 2
-	case downstream.SMS, downstream.Voice, downstream.Certificates, downstream.Broker:
+	case downstream.SMS, downstream.Certificates, downstream.Broker:
 	}
 	return 1
 }

@@ -151,8 +151,6 @@ func partsOf(d document) (parts []monitoring.Part) {
 					port("redis", `probe_success{job="ports",target="redis"}`))
 			case "SMS_URL":
 				parts = append(parts, port("sms-gateway", `probe_success{job="ports",target="sms-gateway"}`))
-			case "VOICE_URL":
-				parts = append(parts, port("voice-gateway", `probe_success{job="ports",target="voice-gateway"}`))
 			case "FACE_URL":
 				parts = append(parts, port("face-engine", `probe_success{job="ports",target="face-engine"}`))
 			}

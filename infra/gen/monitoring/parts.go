@@ -75,13 +75,12 @@ func Parts(all, workers []fn.Function) []Part {
 		{KindBroker, string(downstream.Broker), `up{job="event-broker"}`, Knative},
 		{KindService, string(downstream.SMS), `probe_success{job="ports",target="sms-gateway"}`, Everywhere},
 		{KindService, string(downstream.Face), `probe_success{job="ports",target="face-engine"}`, Everywhere},
-		{KindService, string(downstream.Voice), `probe_success{job="ports",target="voice-gateway"}`, Everywhere},
 		{KindHost, "host", `up{job="host"}`, Everywhere},
 	}
 	parts = append(parts, stores...)
 	for _, target := range []string{
 		Edge, string(downstream.PostgreSQL), string(downstream.Redis), string(downstream.Broker), string(downstream.SMS),
-		string(downstream.Face), string(downstream.Voice),
+		string(downstream.Face),
 	} {
 		on := Everywhere
 		if target == string(downstream.Broker) {

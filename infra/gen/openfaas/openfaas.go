@@ -63,14 +63,13 @@ var text string
 // Files makes both stack files.
 func Files(all, workers []fn.Function, table events.Subscriptions) (output.Files, error) {
 	b := process.Describe(all, workers, table)
-	// The bank's own broker keeps dead letters itself: nobody would call this function. OpenFaaS' gateway has one route
-	// for all functions, so those of the staff would stand beside those of apps.
+	// The bank's own broker keeps dead letters itself: nobody would call this function.
 	var absent []string
 	b.Functions = slices.DeleteFunc(b.Functions, func(p process.Process) bool {
 		if p.DeadLetters {
 			absent = append(absent, p.Name)
 		}
-		return p.DeadLetters || p.InHouse
+		return p.DeadLetters
 	})
 	b.Workers = process.WithoutQueues(b.Workers)
 	parsed, err := template.New("").Funcs(template.FuncMap{

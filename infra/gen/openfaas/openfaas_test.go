@@ -18,9 +18,9 @@ import (
 )
 
 // deployable are the functions that OpenFaaS runs: all but that of the dead letters of a
-// platform's broker, and those of the staff.
+// platform's broker.
 func deployable() []fn.Function {
-	return slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Spec.DeadLetters || f.Spec.Audience.InHouse() })
+	return slices.DeleteFunc(functions.All(), func(f fn.Function) bool { return f.Spec.DeadLetters })
 }
 
 // deployedWorkers are the workers that OpenFaaS runs: it has no queues.

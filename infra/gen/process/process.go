@@ -40,7 +40,6 @@ type Process struct {
 	Name, Summary string
 	Worker        bool
 	Event         bool // only a broker calls it
-	InHouse       bool // only the bank's staff call it, inside the bank's network
 	DeadLetters   bool // a broker sends it what the others failed to take
 	Probes        bool // it tries the functions as a client; one instance of it runs
 	Queues        bool // a worker that only a platform with queues runs (docs/aws.md)
@@ -124,7 +123,7 @@ func describe(f fn.Function) Process {
 	p := Process{
 		Name: f.Spec.Name, Summary: f.Spec.Summary,
 		Worker: f.Trigger == fn.TriggerWorker, Event: f.Trigger == fn.TriggerEvent, DeadLetters: f.Spec.DeadLetters,
-		Probes: f.Spec.Probes, InHouse: f.Spec.Audience.InHouse(),
+		Probes: f.Spec.Probes,
 		Queues: f.Spec.Queues, Listens: f.Spec.Listens,
 		DB: needs.DB, Redis: needs.Redis, Clients: needs.Clients,
 		Consumes: f.Spec.Consumes, Timeout: f.Spec.Timeout, Scale: ScaleLimit, Target: Calls, CPU: "25m",
@@ -135,7 +134,7 @@ func describe(f fn.Function) Process {
 	}
 	if slices.Contains(needs.Purposes, keys.Pepper) {
 		p.Target, p.CPU = HashCalls, HashCPU
-		if f.Spec.Session == fn.SessionStarts && !p.InHouse {
+		if f.Spec.Session == fn.SessionStarts {
 			p.Scale, p.CPU = LoginScale, "500m"
 		}
 	}

@@ -32,7 +32,7 @@ import (
 	"github.com/tidebank/tidebank/workers/probe"
 )
 
-const smsSecret = "test-sms-gateway-secret"
+const smsSecret = "test-sms-secret"
 
 // programs builds the programs of all processes, of tide and of the demo into a folder.
 var programs = sync.OnceValues(func() (string, error) {
@@ -93,7 +93,6 @@ func deployed(t *testing.T) *bank {
 	secrets := map[string]string{
 		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret,
 		"tidebank-face-url": sms.URL, "tidebank-face-secret": smsSecret,
-		"tidebank-voice-url": sms.URL, "tidebank-voice-secret": smsSecret,
 	}
 	for _, f := range list.Functions {
 		secrets["tidebank-"+f.Name+"-database-url"] = databaseURL + "&role=" + roles.Name(f.Name)

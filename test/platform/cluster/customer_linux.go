@@ -182,7 +182,7 @@ func (c *customer) login(ctx context.Context) error {
 // code asks for a code with a solved graphic code, and reads it.
 func (c *customer) code(ctx context.Context, purpose, word string) (string, error) {
 	code, _, err := c.api.Code(ctx, c.Phone, word, func() error {
-		issued, err := c.CaptchaIssue(ctx, client.CaptchaIssueRequest{})
+		issued, err := c.CaptchaIssue(ctx)
 		if err != nil {
 			return err
 		}
@@ -271,7 +271,7 @@ func (c *customer) round(ctx context.Context) (made client.TransferView, err err
 		func() error { _, err := c.MessageList(ctx, client.MessageListRequest{}); return err },
 		func() error { _, err := c.MessageRead(ctx, client.MessageReadRequest{All: true}); return err },
 		func() error { _, err := c.ChannelCertificates(ctx); return err },
-		func() error { _, err := c.CaptchaIssue(ctx, client.CaptchaIssueRequest{}); return err },
+		func() error { _, err := c.CaptchaIssue(ctx); return err },
 		func() error {
 			return post(ctx, &http.Client{Transport: c.transport}, bankURL+"/function/channel-captcha", "{}",
 				http.Header{"Content-Type": {"application/json"}}, http.StatusOK)

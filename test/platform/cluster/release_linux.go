@@ -66,8 +66,7 @@ func (l *lab) secrets(ctx context.Context) error {
 	}
 	list = append(list, secret("tidebank-database", database), secret("tidebank-redis", map[string]string{"url": redisURL}),
 		secret("tidebank-sms", map[string]string{"url": "http://" + smsAt, "secret": smsSecret}),
-		secret("tidebank-voice", map[string]string{"url": "http://127.0.0.1:1", "secret": smsSecret}), // no voice gateway answers,
-		secret("tidebank-face", map[string]string{"url": "http://127.0.0.1:1", "secret": smsSecret}))  // and no face engine
+		secret("tidebank-face", map[string]string{"url": "http://127.0.0.1:1", "secret": smsSecret})) // no face engine answers
 	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": list})
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ const (
 	postgresAt = address + ":5432"
 	redisAt    = address + ":6379"
 	smsAt      = address + ":7090"
-	smsSecret  = "test-sms-gateway-secret" // of the simulator; it protects nothing
+	smsSecret  = "test-sms-secret" // of the simulator; it protects nothing
 	ownerURL   = "postgres://postgres@" + postgresAt + "/tidebank?sslmode=disable"
 	redisURL   = "redis://" + redisAt
 )

@@ -77,7 +77,6 @@ func (l *lab) environment(site string) []string {
 		"DATABASE_URL=" + database, "REDIS_URL=" + cache, "FN_ALLOW_PLAINTEXT=true", "KEYS_FILE=" + l.keyFile(),
 		"FN_TRUSTED_PROXIES=none", "FN_RATE_SCALE=100000", "SMS_URL=http://" + l.address("sms"), "SMS_SECRET=" + smsSecret,
 		"FACE_URL=http://127.0.0.1:1", "FACE_SECRET=" + smsSecret, // no face engine answers
-		"VOICE_URL=http://127.0.0.1:1", "VOICE_SECRET=" + smsSecret, // and no voice gateway
 		"FUNCTIONS_URL=http://" + l.address("edge "+site) + "/function", "GOMAXPROCS=2",
 	}
 }

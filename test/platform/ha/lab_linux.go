@@ -22,7 +22,7 @@ const (
 	instancesOfSite               = 2
 	databaseName                  = "tidebank"
 	databasePassword              = "rehearsal"
-	smsSecret                     = "rehearsal-sms-secret"
+	smsSecret                     = "rehearsal"
 )
 
 // lab is the bank that the drills break.

@@ -219,7 +219,7 @@ func TestEachPodIsConfined(t *testing.T) {
 // A process gets the secrets of its own name only, besides those that several share.
 func TestSecretsOfOneProcess(t *testing.T) {
 	t.Parallel()
-	shared := map[string]bool{"tidebank-redis": true, "tidebank-sms": true, "tidebank-face": true, "tidebank-voice": true}
+	shared := map[string]bool{"tidebank-redis": true, "tidebank-sms": true, "tidebank-face": true}
 	for name, pod := range podSpecs(rendered(t, "overlays/prod")) {
 		for _, v := range pod.Volumes {
 			if v.Secret != nil && v.Secret.SecretName != "tidebank-keys-"+name {

@@ -120,7 +120,7 @@ func commands(t *testing.T, part string) []string {
 			t.Fatal(err)
 		}
 	}
-	rest := `for name in redis-url sms-url sms-secret voice-url voice-secret face-url face-secret; do echo x >"values/tidebank-$name"; done`
+	rest := `for name in redis-url sms-url sms-secret face-url face-secret; do echo x >"values/tidebank-$name"; done`
 	script := strings.Join([]string{block("Make the values"), rest, "touch receiver.key", block(part)}, "\n")
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	cmd.Dir = dir

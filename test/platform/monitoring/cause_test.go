@@ -102,13 +102,13 @@ func dependencies() []dependency {
 	return []dependency{
 		{downstream.SMS, func(t *testing.T, m *host.Metrics, slow bool) {
 			t.Helper()
-			gateway := &smssim.Gateway{Secret: "only-for-this-test", Now: time.Now}
+			gateway := &smssim.Gateway{Secret: "s", Now: time.Now}
 			if slow {
 				gateway.SetFaults(smssim.Faults{Delay: 1200 * time.Millisecond})
 			}
 			server := httptest.NewServer(gateway)
 			t.Cleanup(server.Close)
-			client := sms.New(sms.Config{URL: server.URL, Secret: "only-for-this-test"}, clock.System{}).Timed(m.Downstream(downstream.SMS))
+			client := sms.New(sms.Config{URL: server.URL, Secret: "s"}, clock.System{}).Timed(m.Downstream(downstream.SMS))
 			for i := range calls {
 				must(t, client.Send(t.Context(), sms.Message{ID: fmt.Sprint(slow, i), Phone: "13800000000", Text: "t"}))
 			}

@@ -51,7 +51,7 @@ func (c customer) code(t *testing.T, purpose string, ask func() error) string {
 // signIn signs the customer up for mobile banking, and logs in.
 func (c customer) signIn(t *testing.T) {
 	t.Helper()
-	issued, err := c.CaptchaIssue(t.Context(), client.CaptchaIssueRequest{})
+	issued, err := c.CaptchaIssue(t.Context())
 	must(t, err)
 	answer, err := c.dev.Captcha(t.Context(), issued.CaptchaID)
 	must(t, err)

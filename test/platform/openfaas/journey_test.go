@@ -35,7 +35,7 @@ import (
 	"github.com/tidebank/tidebank/workers/probe"
 )
 
-const smsSecret = "test-sms-gateway-secret"
+const smsSecret = "test-sms-secret"
 
 // bank is a bank whose functions are deployed from a stack file.
 type bank struct {
@@ -69,7 +69,6 @@ func deployed(t *testing.T, path string) bank {
 	cli := sdk.NewClient(at, &sdk.BasicAuth{}, http.DefaultClient)
 	shared := map[string]string{
 		"tidebank-redis-url": "redis://" + redis.Addr(), "tidebank-sms-url": sms.URL, "tidebank-sms-secret": smsSecret,
-		"tidebank-voice-url": sms.URL, "tidebank-voice-secret": smsSecret,
 		"tidebank-face-url": sms.URL, "tidebank-face-secret": smsSecret, "tidebank-ca": "unused",
 		"tidebank-keys-receiver": string(private),
 	}

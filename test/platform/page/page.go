@@ -65,8 +65,7 @@ func Open(ctx context.Context, config Config) (*Page, error) {
 	}
 	router := http.NewServeMux()
 	dev.Page{
-		Host: h, Functions: functions.All(), Face: &facesim.Engine{}, SMS: config.Texts,
-		Calls: &smssim.Gateway{}, Seeder: seeder, Clock: now,
+		Host: h, Functions: functions.All(), Face: &facesim.Engine{}, SMS: config.Texts, Seeder: seeder, Clock: now,
 		Elsewhere: config.Elsewhere,
 		Broker:    &broker.Broker{DB: h.DB, Log: h.Log, Subscriptions: functions.Subscriptions()},
 	}.Register(router)
